@@ -1,0 +1,32 @@
+"""FVD and FID for video generators, with the exact protocol in every number."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fvd_bench.errors import FvdBenchError
+    from fvd_bench.evaluation import Settings, evaluate
+    from fvd_bench.protocol import Protocol
+    from fvd_bench.result import Result, Score
+    from fvd_bench.version import __version__
+
+__all__ = ["FvdBenchError", "Protocol", "Result", "Score", "Settings", "__version__", "evaluate"]
+
+_HOMES = {
+    "FvdBenchError": "fvd_bench.errors",
+    "Protocol": "fvd_bench.protocol",
+    "Result": "fvd_bench.result",
+    "Score": "fvd_bench.result",
+    "Settings": "fvd_bench.evaluation",
+    "__version__": "fvd_bench.version",
+    "evaluate": "fvd_bench.evaluation",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Public names load with their module when they are first used, so that the command line starts at once."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'fvd_bench' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
