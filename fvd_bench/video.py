@@ -1,0 +1,294 @@
+"""One video, frame-exact, as uint8 RGB frames [H, W, 3]: a file that FFmpeg decodes, or a folder of images.
+
+Length is the number of frames that decode, never what a header says. Rotation tags are applied, alpha is
+dropped, grey becomes RGB, and frames of variable rate come in the order of presentation. Colours are
+converted by FFmpeg's swscale as the stream's own tags say.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from fvd_bench.errors import ShortVideoError, VideoError
+from fvd_bench.sampling import Indices
+
+VIDEO_SUFFIXES = frozenset(
+    ".mp4 .m4v .avi .webm .mov .mkv .gif .mpg .mpeg .ts .wmv .flv .ogv".split(),
+)
+IMAGE_SUFFIXES = frozenset(".jpg .jpeg .png .webp .bmp .tif .tiff".split())
+
+_HELD_BYTES = 64 * 2**20
+"""Decoded frames are held while counting, up to this size, so that a short video is decoded only once."""
+
+Pixels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One RGB image.
+
+    pixels: uint8 [H, W, 3].
+    jpeg_quality: None unless it was read from a JPEG file; then its quality, or 0 for tables of its own.
+    """
+
+    pixels: Pixels
+    jpeg_quality: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """Frames of one video, of one size.
+
+    frames: uint8 [T, H, W, 3] RGB. jpeg_qualities: one per frame, see `Frame`.
+    """
+
+    frames: Pixels
+    jpeg_qualities: tuple[int | None, ...]
+
+    def __post_init__(self) -> None:
+        assert self.frames.ndim == 4 and self.frames.shape[3] == 3 and self.frames.dtype == np.uint8
+        assert len(self.jpeg_qualities) == len(self.frames)
+
+
+class Video(Protocol):
+    """What the pipeline needs to know of a video."""
+
+    @property
+    def num_frames(self) -> int:
+        """Frames that decode. Raises VideoError when that cannot be told."""
+
+    @property
+    def defect(self) -> str | None:
+        """What was damaged but did not prevent reading, None while nothing is known."""
+
+    def frames(self, indices: Indices) -> Iterator[Frame]:
+        """The frames of ascending, distinct indices. Raises ShortVideoError when they run out, VideoError."""
+
+    def content(self) -> str:
+        """sha256 of everything that the frames are made from."""
+
+    def state(self) -> str:
+        """Cheap text that changes when the files do: names, sizes, modification times."""
+
+
+class VideoFile:
+    """A video file, decoded by FFmpeg on one thread."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.defect: str | None = None
+        self._held: list[av.VideoFrame] = []
+
+    @cached_property
+    def num_frames(self) -> int:
+        """Frames that decode, counted by decoding. Raises VideoError."""
+        count = held_bytes = 0
+        held: list[av.VideoFrame] = []
+        for frame in self._decode():
+            count += 1
+            held_bytes += sum(plane.buffer_size for plane in frame.planes)
+            if held_bytes <= _HELD_BYTES:
+                held.append(frame)
+            else:
+                held.clear()
+        self._held = held
+        return count
+
+    def frames(self, indices: Indices) -> Iterator[Frame]:
+        """The frames of ascending, distinct indices. Raises ShortVideoError when they run out, VideoError."""
+        wanted = set(indices.tolist())
+        last = int(indices[-1])
+        found = 0
+        for index, frame in enumerate(self._held or self._decode()):
+            found = index + 1
+            if index in wanted:
+                yield Frame(_rgb(frame))
+            if index == last:
+                return
+        raise ShortVideoError(found, last + 1)
+
+    def content(self) -> str:
+        return _sha256(self.path)
+
+    def state(self) -> str:
+        return _file_state(self.path)
+
+    def _decode(self) -> Iterator[av.VideoFrame]:
+        """All frames that decode, in order of presentation; packets that do not are passed over."""
+        lost = corrupt = 0
+        try:
+            with av.open(str(self.path), metadata_errors="ignore") as container:
+                if not container.streams.video:
+                    raise VideoError("holds no video stream")
+                stream = container.streams.video[0]
+                stream.thread_type = "NONE"
+                for packet in container.demux(stream):
+                    try:
+                        for frame in packet.decode():
+                            corrupt += frame.is_corrupt
+                            yield frame
+                    except av.error.InvalidDataError:
+                        lost += 1
+        except av.error.FFmpegError as error:
+            raise VideoError(f"cannot be decoded: {error.strerror or error}") from error
+        except OSError as error:
+            raise VideoError(f"cannot be read: {error.strerror or error}") from error
+        if lost or corrupt:
+            self.defect = f"{lost} packets do not decode, {corrupt} frames decode with errors"
+
+
+class FrameFolder:
+    """A folder of images, one per frame, in natural numeric order of their names."""
+
+    defect: str | None = None
+
+    def __init__(self, folder: Path, names: Sequence[str]) -> None:
+        self.folder = folder
+        self.names = sorted(names, key=_natural)
+
+    @cached_property
+    def num_frames(self) -> int:
+        """Number of images. Raises VideoError when one has no valid header or another size than the first."""
+        first: tuple[int, int] | None = None
+        for name in self.names:
+            with self._open(name) as image:
+                first = first or image.size
+                if image.size != first:
+                    raise VideoError(
+                        f"frames differ in size: {self.names[0]} is {first[0]}×{first[1]}, "
+                        f"{name} is {image.size[0]}×{image.size[1]}"
+                    )
+        return len(self.names)
+
+    def frames(self, indices: Indices) -> Iterator[Frame]:
+        """The frames of ascending, distinct indices. Raises ShortVideoError when they run out, VideoError."""
+        if int(indices[-1]) >= self.num_frames:
+            raise ShortVideoError(self.num_frames, int(indices[-1]) + 1)
+        for index in indices:
+            name = self.names[index]
+            with self._open(name) as image:
+                try:
+                    yield Frame(_image_rgb(image, name), _jpeg_quality(image))
+                except (OSError, SyntaxError, ValueError) as error:
+                    raise VideoError(f"frame {name} cannot be decoded: {error}") from error
+
+    def content(self) -> str:
+        whole = hashlib.sha256()
+        for name in self.names:
+            whole.update(f"{name}\0{_sha256(self.folder / name)}\0".encode(errors="surrogateescape"))
+        return whole.hexdigest()
+
+    def state(self) -> str:
+        states = "".join(f"{name}\0{_file_state(self.folder / name)}\0" for name in self.names)
+        return hashlib.sha256(states.encode(errors="surrogateescape")).hexdigest()
+
+    def _open(self, name: str) -> Image.Image:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error", Image.DecompressionBombWarning)
+                return Image.open(self.folder / name)
+        except UnidentifiedImageError as error:
+            raise VideoError(f"frame {name} is not an image that can be read") from error
+        except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+            raise VideoError(f"frame {name} is too large: {error}") from error
+        except OSError as error:
+            raise VideoError(f"frame {name} cannot be read: {error.strerror or error}") from error
+
+
+def read_clips(video: Video, wanted: Sequence[Indices]) -> Iterator[tuple[int, Clip]]:
+    """Read several clips of a video in one pass over its frames.
+
+    wanted: the frame indices of each clip, in ascending order within a clip.
+    Yields (place in `wanted`, clip) as soon as each clip is complete; frames are let go when no clip needs
+    them any more. Raises VideoError.
+    """
+    waiting = sorted(range(len(wanted)), key=lambda k: (wanted[k][-1], k))
+    held: dict[int, Frame] = {}
+    union = np.unique(np.concatenate(list(wanted)))
+    for index, frame in zip(union.tolist(), video.frames(union), strict=True):
+        held[index] = frame
+        while waiting and wanted[waiting[0]][-1] <= index:
+            k = waiting.pop(0)
+            yield k, _clip([held[i] for i in wanted[k].tolist()])
+            oldest = min((wanted[k][0] for k in waiting), default=index + 1)
+            held = {i: f for i, f in held.items() if i >= oldest}
+
+
+def _clip(frames: Sequence[Frame]) -> Clip:
+    height, width, _ = frames[0].pixels.shape
+    for frame in frames:
+        if frame.pixels.shape != frames[0].pixels.shape:
+            other_height, other_width, _ = frame.pixels.shape
+            raise VideoError(f"frames differ in size: {width}×{height} and {other_width}×{other_height}")
+    return Clip(np.stack([f.pixels for f in frames]), tuple(f.jpeg_quality for f in frames))
+
+
+def _rgb(frame: av.VideoFrame) -> Pixels:
+    pixels = frame.to_ndarray(format="rgb24", threads=1)
+    if frame.rotation:
+        pixels = np.rot90(pixels, frame.rotation // 90)
+    return np.ascontiguousarray(pixels)
+
+
+def _image_rgb(image: Image.Image, name: str) -> Pixels:
+    if image.mode.startswith(("I", "F")):
+        raise VideoError(f"frame {name} has pixels of mode {image.mode}; 8 bits per channel are expected")
+    return np.asarray(image.convert("RGB"))
+
+
+def _jpeg_quality(image: Image.Image) -> int | None:
+    """The quality at which libjpeg makes this image's luminance table, 0 if at none, None if it is no JPEG."""
+    if image.format != "JPEG":
+        return None
+    table: Sequence[int] = image.quantization[0]  # type: ignore[attr-defined]
+    return _LUMINANCE_QUALITIES.get(tuple(sorted(table)), 0)
+
+
+_LUMINANCE = (
+    "16 11 10 16 24 40 51 61 12 12 14 19 26 58 60 55 14 13 16 24 40 57 69 56 14 17 22 29 51 87 80 62 "
+    "18 22 37 56 68 109 103 77 24 35 55 64 81 104 113 92 49 64 78 87 103 121 120 101 72 92 95 98 112 100 103 99"
+)
+"""Quantisation of luminance at quality 50: ITU-T T.81, Table K.1."""
+
+
+def _scaled_luminance(quality: int) -> tuple[int, ...]:
+    """The table that libjpeg makes for a quality of 1 to 100, its entries sorted."""
+    percent = 5000 // quality if quality < 50 else 200 - 2 * quality
+    return tuple(sorted(min(max((int(v) * percent + 50) // 100, 1), 255) for v in _LUMINANCE.split()))
+
+
+_LUMINANCE_QUALITIES = {_scaled_luminance(quality): quality for quality in range(1, 101)}
+
+
+def _natural(name: str) -> tuple[tuple[int, str], ...]:
+    """Sort key: runs of digits count as numbers, ties are broken by the name itself."""
+    parts = re.split(r"(\d+)", name)
+    return (*((int(p), "") if p.isdecimal() else (-1, p) for p in parts if p), (-2, name))
+
+
+def _sha256(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise VideoError(f"cannot be read: {error.strerror or error}") from error
+
+
+def _file_state(path: Path) -> str:
+    try:
+        stat = path.stat()
+    except OSError as error:
+        raise VideoError(f"cannot be read: {error.strerror or error}") from error
+    return f"{stat.st_size}:{stat.st_mtime_ns}"
