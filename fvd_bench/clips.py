@@ -1,0 +1,101 @@
+"""The clips that draws want of one video, read in one pass over its frames."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from fvd_bench.errors import ShortVideoError, VideoError
+from fvd_bench.preprocess import clip_images
+from fvd_bench.protocol import ClipRule, Side
+from fvd_bench.sampling import Indices, clip_indices
+from fvd_bench.video import Pixels, Video, read_clips
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """Which frames to take of each video: a rule, the side that it draws for, and a seed."""
+
+    rule: ClipRule
+    side: Side
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnClip:
+    """One clip of a draw, resized and JPEG-coded as its rule says.
+
+    images: uint8 [T, H, W, 3]; jpeg_qualities: of its frames before that, see `video.Frame`.
+    """
+
+    draw: Draw
+    images: Pixels
+    jpeg_qualities: tuple[int | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DrawEnd:
+    """Stands behind the last clip of a draw.
+
+    skipped: why the video gives nothing, its clips so far included; None if all clips were read.
+    found: frames that decode, where these are too few: then reading the same bytes again would end the same.
+    defect: damage that was passed over.
+    """
+
+    draw: Draw
+    skipped: str | None = None
+    found: int | None = None
+    defect: str | None = None
+
+
+def read_draws(video: Video, draws: Sequence[Draw], index: int) -> Iterator[DrawnClip | DrawEnd]:
+    """Read what draws want of the video at a place of its listing, in one pass where possible.
+
+    A draw ends as it would have ended without the others: what cannot be read in one pass is tried again for
+    each draw by itself.
+    """
+    wanted: list[tuple[Draw, Indices]] = []
+    for draw in draws:
+        try:
+            num_frames = draw.rule.frames_needed if _is_prefix(draw.rule) else video.num_frames
+            clips = clip_indices(num_frames, draw.rule, side=draw.side, seed=draw.seed, index=index)
+            wanted += [(draw, indices) for indices in clips]
+        except VideoError as error:
+            yield _skipped(draw, error)
+    if wanted:
+        yield from _read_wanted(video, wanted)
+
+
+def _read_wanted(video: Video, wanted: Sequence[tuple[Draw, Indices]]) -> Iterator[DrawnClip | DrawEnd]:
+    unread = dict(enumerate(wanted))
+    failure: VideoError | None = None
+    try:
+        for place, clip in read_clips(video, [indices for _, indices in wanted]):
+            draw, _ = unread.pop(place)
+            yield DrawnClip(draw, clip_images(clip, draw.rule), clip.jpeg_qualities)
+    except VideoError as error:
+        failure = error
+    draws = dict.fromkeys(draw for draw, _ in wanted)
+    for draw in draws:
+        rest = [(d, indices) for d, indices in unread.values() if d == draw]
+        if not rest:
+            yield DrawEnd(draw, defect=video.defect)
+        elif len(draws) > 1:
+            yield from _read_wanted(video, rest)
+        else:
+            assert failure is not None
+            yield _skipped(draw, failure)
+
+
+def _is_prefix(rule: ClipRule) -> bool:
+    """Whether the rule takes the first frames only, so that the video's length need not be known."""
+    if rule.frames == "all" or rule.start != "first" or rule.content != "video":
+        return False
+    return rule.frames_needed == (rule.frames - 1) * rule.stride + 1
+
+
+def _skipped(draw: Draw, error: VideoError) -> DrawEnd:
+    if isinstance(error, ShortVideoError):
+        error = ShortVideoError(error.found, draw.rule.frames_needed)
+        return DrawEnd(draw, skipped=str(error), found=error.found)
+    return DrawEnd(draw, skipped=str(error))

@@ -1,0 +1,101 @@
+"""From the frames of a clip to the input of a network: resizes, the JPEG round trip, the value range.
+
+Clips stay uint8 [T, H, W, 3] until `network_input`; floats are born there.
+"""
+
+from __future__ import annotations
+
+import io
+from typing import Literal
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional
+
+from fvd_bench.protocol import ClipRule, FeatureRule, Resize
+from fvd_bench.video import Clip, Pixels
+
+_PIECE_VALUES = 2**24
+"""Float values held at a time while resizing, so that large frames need no more memory than small ones."""
+
+
+def clip_images(clip: Clip, rule: ClipRule) -> Pixels:
+    """Apply a rule's resize and JPEG round trip, in its order.
+
+    Returns uint8 [T, H, W, 3]. Frames that were read from JPEG files skip the round trip if the rule says so.
+    """
+    frames = clip.frames
+    for step in rule.order.split("-then-"):
+        if step == "resize" and rule.resize is not None:
+            frames = resize_uint8(frames, rule.resize, rule.rounding)
+        elif step == "jpeg" and rule.jpeg != "never":
+            kept = [rule.jpeg == "unless-jpeg" and quality is not None for quality in clip.jpeg_qualities]
+            frames = np.stack(
+                [
+                    frame if keep else jpeg_round_trip(frame, rule.jpeg_quality, rule.jpeg_subsampling)
+                    for frame, keep in zip(frames, kept, strict=True)
+                ]
+            )
+    return frames
+
+
+def jpeg_round_trip(frame: Pixels, quality: int, subsampling: str) -> Pixels:
+    """Encode one uint8 [H, W, 3] frame as JPEG with Pillow, quality 1 to 100, and decode it again."""
+    file = io.BytesIO()
+    Image.fromarray(frame).save(file, "JPEG", quality=quality, subsampling=subsampling)
+    return np.asarray(Image.open(file))
+
+
+def resize_uint8(frames: Pixels, rule: Resize, rounding: Literal["nearest", "truncate"]) -> Pixels:
+    """Resize uint8 [T, H, W, 3] frames and quantise the result to uint8 again."""
+    resized = _round(_resize(torch.from_numpy(frames), rule), rounding)
+    return resized.to(torch.uint8).permute(0, 2, 3, 1).contiguous().numpy()
+
+
+def network_input(frames: Tensor, rule: FeatureRule) -> Tensor:
+    """Turn the frames of one clip into what its network sees.
+
+    frames: uint8 [T, H, W, 3], on any device. Returns float32 [3, T, S, S] in `rule.range`, S the size of the
+    resize, or the frames' own height and width without one.
+    """
+    values = frames.permute(0, 3, 1, 2).float() if rule.resize is None else _resize(frames, rule.resize)
+    if rule.rounding != "none":
+        values = _round(values, rule.rounding)
+    low, high = rule.range
+    return values.mul_((high - low) / 255).add_(low).transpose(0, 1)  # [3, T, S, S]
+
+
+def _resize(frames: Tensor, rule: Resize) -> Tensor:
+    """uint8 [T, H, W, 3] -> float32 [T, 3, S, S], in 0 to 255, not rounded."""
+    _, height, width, _ = frames.shape
+    per_piece = max(1, _PIECE_VALUES // (height * width * 3))
+    pieces = [_resize_piece(piece.permute(0, 3, 1, 2).float(), rule) for piece in torch.split(frames, per_piece)]
+    return torch.cat(pieces)
+
+
+def _resize_piece(images: Tensor, rule: Resize) -> Tensor:
+    """float32 [T, 3, H, W] -> float32 [T, 3, S, S]"""
+    height, width = images.shape[2:]
+    target = (rule.size, rule.size)
+    if rule.geometry == "short-side-crop":
+        short = min(height, width)
+        target = (max(rule.size, round(height * rule.size / short)), max(rule.size, round(width * rule.size / short)))
+    if (height, width) != target:
+        images = _interpolate(images, target, rule)
+    top, left = (target[0] - rule.size) // 2, (target[1] - rule.size) // 2
+    return images[:, :, top : top + rule.size, left : left + rule.size]
+
+
+def _interpolate(images: Tensor, target: tuple[int, int], rule: Resize) -> Tensor:
+    if rule.kernel == "bilinear-tf1":
+        from torch_fidelity.interpolate_compat_tensorflow import interpolate_bilinear_2d_like_tensorflow1x
+
+        resized: Tensor = interpolate_bilinear_2d_like_tensorflow1x(images, size=target, align_corners=False)
+        return resized
+    return functional.interpolate(images, size=target, mode=rule.kernel, align_corners=False, antialias=rule.antialias)
+
+
+def _round(values: Tensor, rounding: Literal["nearest", "truncate"]) -> Tensor:
+    return (values.round() if rounding == "nearest" else values.floor()).clamp(0, 255)
