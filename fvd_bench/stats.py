@@ -1,0 +1,105 @@
+"""FeatureStats: what a metric needs to know of one side's features."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+Float64 = NDArray[np.float64]
+
+_KEPT_VALUES = 2**28
+"""Features are kept as float32 up to this many values (1 GiB); beyond it only their moments are."""
+
+_FOLD_ROWS = 4096
+
+
+class FeatureStats:
+    """Features of one side, added in a fixed order.
+
+    All are kept while they fit in a GiB, else folded into a mean and a centred scatter matrix in float64, so
+    that memory stays the same however many there are. count: features added; dim: their length.
+    """
+
+    def __init__(self, dim: int) -> None:
+        self.dim = dim
+        self.count = 0
+        self._kept: list[NDArray[np.float32]] = []
+        self._kept_rows = 0
+        self._folded = 0
+        self._mean: Float64 = np.zeros(dim)
+        self._scatter: Float64 | None = None
+
+    @classmethod
+    def of(cls, features: NDArray[np.float32]) -> FeatureStats:
+        """Statistics of one array [N, dim]."""
+        stats = cls(features.shape[1])
+        stats.add(features)
+        return stats
+
+    def add(self, features: NDArray[np.float32]) -> None:
+        """Add features [N, dim] behind those already there."""
+        assert features.ndim == 2 and features.shape[1] == self.dim
+        self._kept.append(features)
+        self._kept_rows += len(features)
+        self.count += len(features)
+        most_rows = _KEPT_VALUES // self.dim if self._scatter is None else _FOLD_ROWS
+        if self._kept_rows > most_rows:
+            self._fold()
+
+    def features(self) -> NDArray[np.float32] | None:
+        """All features [N, dim] in the order of adding, None when only their moments were kept."""
+        return np.concatenate(self._kept) if self._scatter is None and self._kept else None
+
+    def mean(self) -> Float64:
+        """Mean [dim] in float64."""
+        features = self.features()
+        if features is not None:
+            mean: Float64 = features.mean(axis=0, dtype=np.float64)
+            return mean
+        self._fold()
+        return self._mean
+
+    def scatter(self) -> Float64:
+        """Sum of outer products of the centred features, [dim, dim] in float64."""
+        features = self.features()
+        if features is not None:
+            centred = features.astype(np.float64) - self.mean()
+            return centred.T @ centred
+        self._fold()
+        assert self._scatter is not None
+        return self._scatter
+
+    def cov(self, ddof: int) -> Float64:
+        """Covariance [dim, dim]; ddof 0 divides by N, 1 by N - 1."""
+        return self.scatter() / (self.count - ddof)
+
+    def _fold(self) -> None:
+        """Merge the kept features into the moments (Chan, Golub, LeVeque 1983, eq. 2.1)."""
+        if self._scatter is None:
+            self._scatter = np.zeros((self.dim, self.dim))
+        for block in _blocks(self._kept, _FOLD_ROWS):
+            mean = block.mean(axis=0)
+            centred = block - mean
+            shift = mean - self._mean
+            total = self._folded + len(block)
+            self._scatter += centred.T @ centred
+            self._scatter += np.outer(shift, shift) * (self._folded * len(block) / total)
+            self._mean = self._mean + shift * (len(block) / total)
+            self._folded = total
+        self._kept, self._kept_rows = [], 0
+
+
+def _blocks(arrays: Iterable[NDArray[np.float32]], rows: int) -> Iterable[Float64]:
+    """The rows of all arrays in blocks of `rows` or a little more, as float64."""
+    waiting: list[NDArray[np.float32]] = []
+    waiting_rows = 0
+    for array in arrays:
+        waiting.append(array)
+        waiting_rows += len(array)
+        if waiting_rows >= rows:
+            yield np.concatenate(waiting).astype(np.float64)
+            waiting, waiting_rows = [], 0
+    if waiting:
+        yield np.concatenate(waiting).astype(np.float64)
