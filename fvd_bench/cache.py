@@ -1,0 +1,166 @@
+"""The feature store: features of videos on disk, keyed by content, in one SQLite file.
+
+Each entry carries a checksum and is written in a transaction, so a run that is killed resumes where it was, a
+damaged entry is computed again instead of used, and several processes may share the file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from fvd_bench.errors import CacheError
+from fvd_bench.extractors import Features
+
+_T = TypeVar("_T")
+
+_BUSY_SECONDS = 120.0
+_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS features (
+    key TEXT PRIMARY KEY, facts TEXT NOT NULL, dim INTEGER NOT NULL, data BLOB NOT NULL, checksum BLOB NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS contents (path TEXT PRIMARY KEY, state TEXT NOT NULL, digest TEXT NOT NULL) WITHOUT ROWID;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What was noticed while reading a video.
+
+    skipped: why it gave no features, None if it did; found: frames that decode, where these are too few;
+    defect: damage that was passed over; jpeg_qualities: of the frames that were JPEG files, 0 for tables of
+    their own; not_jpeg: whether any was none.
+    """
+
+    skipped: str | None = None
+    found: int | None = None
+    defect: str | None = None
+    jpeg_qualities: tuple[int, ...] = ()
+    not_jpeg: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Features [N, dim] of one video, N = 0 if it was skipped, and the facts beside them."""
+
+    features: Features
+    facts: Facts
+
+
+class FeatureStore:
+    """Entries by key, and a memory of file contents by path and modification time.
+
+    damaged: how many entries were found damaged and dropped.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._file = folder / "features.sqlite"
+        self.damaged = 0
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise CacheError(_advice(self._file, error.strerror or str(error))) from error
+        self._connection = self._connect()
+
+    def get(self, key: str) -> Entry | None:
+        """The entry of a key, None if there is none or it is damaged. Raises CacheError."""
+        query = "SELECT facts, dim, data, checksum FROM features WHERE key = ?"
+        row = self._do(lambda c: c.execute(query, (key,)).fetchone())
+        if row is None:
+            return None
+        facts, dim, data, checksum = row
+        if checksum != _checksum(key, facts, dim, data):
+            self.damaged += 1
+            self._do(lambda c: c.execute("DELETE FROM features WHERE key = ?", (key,)))
+            return None
+        values = json.loads(facts)
+        values["jpeg_qualities"] = tuple(values["jpeg_qualities"])
+        features = np.frombuffer(data, dtype="<f4").reshape(-1, dim).astype(np.float32)
+        return Entry(features, Facts(**values))
+
+    def put(self, entries: Iterable[tuple[str, Entry]]) -> None:
+        """Write entries in one transaction. Raises CacheError, on a full disk for one."""
+        rows = []
+        for key, entry in entries:
+            facts, dim = json.dumps(asdict(entry.facts)), entry.features.shape[1]
+            data = entry.features.astype("<f4").tobytes()
+            rows.append((key, facts, dim, data, _checksum(key, facts, dim, data)))
+        self._do(lambda c: c.executemany("INSERT OR REPLACE INTO features VALUES (?, ?, ?, ?, ?)", rows))
+
+    def content(self, path: str, state: str) -> str | None:
+        """The remembered content digest of a path, None unless its state is the same as then."""
+        query = "SELECT digest FROM contents WHERE path = ? AND state = ?"
+        row = self._do(lambda c: c.execute(query, (_text(path), state)).fetchone())
+        return None if row is None else str(row[0])
+
+    def remember_contents(self, contents: Iterable[tuple[str, str, str]]) -> None:
+        """Remember (path, state, digest)."""
+        rows = [(_text(path), state, digest) for path, state, digest in contents]
+        self._do(lambda c: c.executemany("INSERT OR REPLACE INTO contents VALUES (?, ?, ?)", rows))
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _connect(self) -> sqlite3.Connection:
+        try:
+            return self._open()
+        except sqlite3.Error as error:
+            if not _is_damage(error):
+                raise CacheError(_advice(self._file, str(error))) from error
+            return self._replace()
+
+    def _open(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self._file, timeout=_BUSY_SECONDS)
+        connection.executescript(_SCHEMA)
+        connection.execute("PRAGMA synchronous = NORMAL")
+        return connection
+
+    def _replace(self) -> sqlite3.Connection:
+        """Put a file that is no longer a database aside and begin a new one."""
+        self.damaged += 1
+        self._file.replace(self._file.with_suffix(".damaged"))
+        return self._open()
+
+    def _do(self, action: Callable[[sqlite3.Connection], _T]) -> _T:
+        try:
+            try:
+                with self._connection:
+                    return action(self._connection)
+            except sqlite3.DatabaseError as error:
+                if not _is_damage(error):
+                    raise
+            self._connection.close()
+            self._connection = self._replace()
+            with self._connection:
+                return action(self._connection)
+        except (sqlite3.Error, OSError) as error:
+            raise CacheError(_advice(self._file, str(error))) from error
+
+
+def _checksum(key: str, facts: str, dim: int, data: bytes) -> bytes:
+    return hashlib.sha256(f"{key}\0{facts}\0{dim}\0".encode() + data).digest()
+
+
+def _text(path: str) -> str:
+    """Paths may hold bytes that are no UTF-8; SQLite's text may not."""
+    return path.encode(errors="surrogateescape").decode(errors="backslashreplace")
+
+
+def _advice(file: Path, what: str) -> str:
+    return (
+        f"the feature store {file} cannot be used: {what}. Free some space or mend the permissions, name another "
+        "folder with --cache DIR, or do without with --no-cache; what was stored before is kept"
+    )
+
+
+def _is_damage(error: sqlite3.Error) -> bool:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGED
