@@ -1,0 +1,54 @@
+"""The device that networks run on, and the versions of the software that a score depends on."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import version
+from typing import Literal
+
+import av
+import torch
+from PIL import features as pillow_features
+
+from fvd_bench.errors import FvdBenchError
+
+
+def resolve_device(name: Literal["auto", "cpu", "cuda"]) -> str:
+    """`cpu` or `cuda`. Raises FvdBenchError when CUDA is asked for and there is none."""
+    if name == "cuda" and not torch.cuda.is_available():
+        raise FvdBenchError(
+            "device cuda is asked for, but torch finds no CUDA device; use --device cpu, or install a driver and "
+            f"a torch build that match (this one is {torch.__version__})"
+        )
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    return name
+
+
+def device_name(device: str) -> str:
+    """What people call the device: the GPU's name, or the processor's architecture."""
+    return torch.cuda.get_device_name() if device == "cuda" else f"cpu ({platform.machine()})"
+
+
+def feature_versions(device: str) -> dict[str, str]:
+    """Everything outside this package that may move a feature."""
+    ffmpeg = av.library_versions
+    return {
+        "torch": torch.__version__,
+        "pillow": f"{version('pillow')} (libjpeg {pillow_features.version('jpg')})",
+        "av": f"{av.__version__} (libavcodec {'.'.join(map(str, ffmpeg['libavcodec']))}, "
+        f"libswscale {'.'.join(map(str, ffmpeg['libswscale']))})",
+        "torch-fidelity": version("torch-fidelity"),
+        "device": device_name(device),
+    }
+
+
+def describe(device: str) -> dict[str, str]:
+    """What a result says of where it was made."""
+    return {
+        "python": platform.python_version(),
+        "numpy": version("numpy"),
+        "scipy": version("scipy"),
+        **feature_versions(device),
+        "system": f"{platform.system()} {platform.machine()}",
+    }

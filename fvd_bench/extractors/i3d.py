@@ -1,0 +1,58 @@
+"""I3D as a feature extractor: the 400 logits of a clip."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+
+from fvd_bench import weights as weight_store
+from fvd_bench.errors import ProtocolError
+from fvd_bench.extractors import Features, Progress, float32_arithmetic
+from fvd_bench.extractors.i3d_network import I3D
+from fvd_bench.preprocess import network_input
+from fvd_bench.protocol import FeatureRule
+from fvd_bench.video import Pixels
+
+WEIGHTS = "i3d-kinetics-400"
+
+_BATCH_FRAMES = 64
+"""Frames in a micro-batch: 4 clips of 16 frames, 1 of 128. Part of the arithmetic, so never a setting."""
+
+
+class I3DExtractor:
+    """I3D on the weights of the tf.hub module deepmind/i3d-kinetics-400/1."""
+
+    dim = 400
+    unverified: Sequence[str] = ()
+
+    def __init__(self, rule: FeatureRule, network: I3D, digest: str, device: str) -> None:
+        self._rule = rule
+        self._network = network.to(device)
+        self._device = device
+        self.weights = {WEIGHTS: digest}
+
+    def batch_clips(self, frames: int) -> int:
+        return max(1, _BATCH_FRAMES // frames)
+
+    def __call__(self, clips: Sequence[Pixels]) -> list[Features]:
+        frames = len(clips[0])
+        size = self.batch_clips(frames)
+        features: list[Features] = []
+        for first in range(0, len(clips), size):
+            part = clips[first : first + size]
+            inputs = [network_input(torch.from_numpy(c).to(self._device), self._rule) for c in part]
+            inputs += [inputs[0]] * (size - len(part))  # always one size: arithmetic may depend on it
+            with torch.inference_mode(), float32_arithmetic(self._rule.precision):
+                logits = self._network(torch.stack(inputs)).cpu().numpy()  # [size, 400]
+            features += [logits[i : i + 1] for i in range(len(part))]
+        return features
+
+
+def create(rule: FeatureRule, *, device: str, weights: Mapping[str, Path], progress: Progress) -> I3DExtractor:
+    """Load the network. Raises ProtocolError for another layer than `logits`, WeightsError without weights."""
+    if rule.layer != "logits":
+        raise ProtocolError(f'i3d has the layer "logits", not {rule.layer!r}')
+    loaded = weight_store.load(WEIGHTS, path=weights.get(WEIGHTS), progress=progress)
+    return I3DExtractor(rule, I3D.from_tensors(loaded.tensors), loaded.digest, device)

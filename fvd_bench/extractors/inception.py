@@ -1,0 +1,73 @@
+"""Inception of FID, as torch-fidelity ported it from TensorFlow: 2048 features of each frame."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from fvd_bench import weights as weight_store
+from fvd_bench.errors import ProtocolError
+from fvd_bench.extractors import Features, Progress, float32_arithmetic
+from fvd_bench.protocol import FeatureRule, Resize
+from fvd_bench.video import Pixels
+
+WEIGHTS = "inception-2015-12-05"
+LAYER = "2048"
+RESIZE = Resize(size=299, kernel="bilinear-tf1")
+RANGE = (-1.0, 127 / 128)
+"""The network scales by (x - 128) / 128, which takes 255 to 127/128."""
+
+_BATCH_FRAMES = 32
+"""Frames in a micro-batch. Part of the arithmetic, so never a setting."""
+
+
+class InceptionExtractor:
+    """torch-fidelity's Inception, which resizes and scales uint8 images itself."""
+
+    dim = 2048
+
+    def __init__(self, file: Path, digest: str, device: str, precision: str) -> None:
+        from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
+
+        network = FeatureExtractorInceptionV3("inception", [LAYER], feature_extractor_weights_path=str(file))
+        self._network = network.to(device).eval()
+        self._device = device
+        self._precision = precision
+        self.weights = {WEIGHTS: digest}
+        self.unverified: Sequence[str] = ()
+        if weight_store.WEIGHTS[WEIGHTS].digest is None:
+            self.unverified = (
+                f"no published digest of {WEIGHTS} is known, so that these are the original weights could not "
+                f"be verified; their tensors have the digest {digest}",
+            )
+
+    def batch_clips(self, frames: int) -> int:
+        return max(1, _BATCH_FRAMES // frames)
+
+    def __call__(self, clips: Sequence[Pixels]) -> list[Features]:
+        """Features of each clip's frames, float32 [T, 2048]. Clips of one call may differ in size and length."""
+        return [self._frames(clip) for clip in clips]
+
+    def _frames(self, clip: Pixels) -> Features:
+        batches: list[Features] = []
+        for first in range(0, len(clip), _BATCH_FRAMES):
+            part = clip[first : first + _BATCH_FRAMES]
+            padding = np.repeat(part[:1], _BATCH_FRAMES - len(part), axis=0)
+            images = torch.from_numpy(np.concatenate([part, padding])).to(self._device).permute(0, 3, 1, 2)
+            with torch.inference_mode(), float32_arithmetic(self._precision):
+                (features,) = self._network(images.contiguous())  # [32, 2048]
+            batches.append(features[: len(part)].cpu().numpy())
+        return np.concatenate(batches)
+
+
+def create(rule: FeatureRule, *, device: str, weights: Mapping[str, Path], progress: Progress) -> InceptionExtractor:
+    """Load the network. Raises ProtocolError for other preprocessing than its own, WeightsError."""
+    own = {"layer": LAYER, "resize": RESIZE, "range": RANGE, "rounding": "none"}
+    for key, value in own.items():
+        if getattr(rule, key) != value:
+            raise ProtocolError(f"inception resizes and scales by itself: {key} must be {value}")
+    loaded = weight_store.load(WEIGHTS, path=weights.get(WEIGHTS), progress=progress)
+    return InceptionExtractor(loaded.path, loaded.digest, device, rule.precision)

@@ -1,0 +1,44 @@
+"""Colours on a coarse grid as features: no network, for tests of everything around one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from fvd_bench.extractors import Features, Progress
+from fvd_bench.preprocess import network_input
+from fvd_bench.protocol import FeatureRule
+from fvd_bench.video import Pixels
+
+_GRID = 3
+
+
+class PixelsExtractor:
+    """Mean colour and mean change between frames in each cell of a 3×3 grid: 54 numbers."""
+
+    dim = 2 * 3 * _GRID * _GRID
+    weights: Mapping[str, str] = {}
+    unverified: Sequence[str] = ()
+
+    def __init__(self, rule: FeatureRule) -> None:
+        self._rule = rule
+
+    def batch_clips(self, frames: int) -> int:
+        return 4
+
+    def __call__(self, clips: Sequence[Pixels]) -> list[Features]:
+        return [self._features(clip) for clip in clips]
+
+    def _features(self, clip: Pixels) -> Features:
+        values = network_input(torch.from_numpy(clip), self._rule)  # [3, T, S, S]
+        cells = torch.nn.functional.adaptive_avg_pool2d(values, _GRID)  # [3, T, 3, 3]
+        change = cells.diff(dim=1).abs().mean(dim=1)
+        features = torch.cat([cells.mean(dim=1).flatten(), change.flatten()])
+        return np.asarray(features.numpy()[None], dtype=np.float32)
+
+
+def create(rule: FeatureRule, *, device: str, weights: Mapping[str, Path], progress: Progress) -> PixelsExtractor:
+    return PixelsExtractor(rule)
