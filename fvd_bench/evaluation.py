@@ -1,0 +1,334 @@
+"""evaluate(real, fake, protocol) -> Result: the pipeline and nothing else.
+
+protocol -> sources -> store -> frames -> images -> features -> statistics -> metric -> Result
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from fvd_bench import environment, metrics
+from fvd_bench import protocol as protocols
+from fvd_bench import weights as weight_store
+from fvd_bench.cache import FeatureStore
+from fvd_bench.clips import Draw
+from fvd_bench.errors import FvdBenchError, MetricError, SourceError, VideoError
+from fvd_bench.extraction import Collected, Extraction, Job
+from fvd_bench.extractors import FeatureExtractor, create
+from fvd_bench.findings import find
+from fvd_bench.protocol import SIDES, FeatureRule, Protocol, Side
+from fvd_bench.result import Result, Score, SideCount, Skipped, SourceInfo
+from fvd_bench.sources import ClipSource, open_source
+from fvd_bench.stats import FeatureStats
+from fvd_bench.version import __version__
+
+PathLike = str | os.PathLike[str]
+Progress = Callable[[str, int, int], None]
+"""Called with (what is being done, videos done, videos in all)."""
+
+
+def silent(what: str, done: int, total: int) -> None:
+    """A Progress that shows nothing."""
+
+
+def default_cache() -> Path:
+    """The folder of the feature store, unless another is named."""
+    return weight_store.store_folder() / "features"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What may differ between runs without changing what is measured.
+
+    device: `auto` takes CUDA where there is some. workers: decoding threads, None for one per processor.
+    cache: folder of the feature store, None to keep features for the run only.
+    weights: name of a set of weights -> file to read it from, in place of the store.
+    strict: a video that has to be skipped is an error.
+    """
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    workers: int | None = None
+    cache: Path | None = field(default_factory=default_cache)
+    weights: Mapping[str, Path] = field(default_factory=dict)
+    strict: bool = False
+
+
+def evaluate(
+    real: PathLike,
+    fake: PathLike,
+    protocol: str | Protocol | Sequence[str | Protocol] = "stylegan-v-fvd16",
+    *,
+    repeats: int = 1,
+    seed: int = 0,
+    settings: Settings | None = None,
+    progress: Progress = silent,
+) -> Result:
+    """Score fake videos against real ones.
+
+    real, fake: folders of video files, or of folders that hold the images of one video each.
+    protocol: one or several, by name, by path of a TOML file, or loaded; several share the decoding.
+    repeats: number of draws, made with the seeds seed, seed + 1, …; a score is the mean over them.
+
+    A protocol that cannot be served gives a score of None with its reason. Raises FvdBenchError when none can
+    be served, or when a side, the weights or a protocol are unusable.
+    """
+    settings = settings or Settings()
+    with open_evaluation(
+        real, fake, protocol, repeats=repeats, seed=seed, settings=settings, progress=progress
+    ) as evaluation:
+        return evaluation.run()
+
+
+@contextlib.contextmanager
+def open_evaluation(
+    real: PathLike,
+    fake: PathLike,
+    protocol: str | Protocol | Sequence[str | Protocol],
+    *,
+    repeats: int,
+    seed: int,
+    settings: Settings,
+    progress: Progress,
+) -> Iterator[Evaluation]:
+    """Check all that can be checked before any long work, with the arguments of `evaluate`."""
+    if repeats < 1 or not 0 <= seed <= 2**32 - repeats:
+        raise FvdBenchError(f"repeats = {repeats}, seed = {seed}: expected at least 1, and 0 to 2^32 - repeats")
+    given = [protocol] if isinstance(protocol, str | Protocol) else protocol
+    loaded = tuple(p if isinstance(p, Protocol) else protocols.load(p) for p in given)
+    sources = {side: open_source(path) for side, path in zip(SIDES, (real, fake), strict=True)}
+    for source in sources.values():
+        _check_something_decodes(source)
+    device = environment.resolve_device(settings.device)
+    extractors: dict[FeatureRule, FeatureExtractor] = {}
+    unserved: dict[str, str] = {}
+    for p in loaded:
+        try:
+            if p.features not in extractors:
+                show = _labelled(progress, f"fetching the weights of {p.features.extractor}, MiB")
+                extractors[p.features] = create(
+                    p.features,
+                    device=device,
+                    weights=settings.weights,
+                    progress=lambda done, total, show=show: show(done // 2**20, (total or 0) // 2**20),
+                )
+        except FvdBenchError as error:
+            unserved[p.name] = str(error)
+            if len(unserved) == len(loaded):
+                raise
+    with contextlib.ExitStack() as stack:
+        folder = settings.cache or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fvd-bench-")))
+        store = FeatureStore(folder)
+        stack.callback(store.close)
+        workers = settings.workers or os.cpu_count() or 1
+        seeds = range(seed, seed + repeats)
+        yield Evaluation(
+            loaded,
+            unserved,
+            sources,
+            extractors,
+            store,
+            seeds,
+            device,
+            workers=workers,
+            strict=settings.strict,
+            progress=progress,
+        )
+
+
+class Evaluation:
+    """An evaluation with its sources, networks and store open.
+
+    unserved: protocol name -> why its network cannot be had. seeds: one per repeat.
+    """
+
+    def __init__(
+        self,
+        protocols: Sequence[Protocol],
+        unserved: Mapping[str, str],
+        sources: Mapping[Side, ClipSource],
+        extractors: Mapping[FeatureRule, FeatureExtractor],
+        store: FeatureStore,
+        seeds: range,
+        device: str,
+        *,
+        workers: int,
+        strict: bool,
+        progress: Progress,
+    ) -> None:
+        self.protocols = protocols
+        self.unserved = unserved
+        self.sources = sources
+        self.extractors = extractors
+        self.store = store
+        self.seeds = seeds
+        self.device = device
+        self.workers = workers
+        self.progress = progress
+        self._strict = strict
+        self._started = time.monotonic()
+
+    def extraction(self, side: Side) -> Extraction:
+        """Reads the files of a side, for a digest of their contents."""
+        return Extraction(
+            self.sources[side],
+            self.store,
+            self.extractors,
+            versions=environment.feature_versions(self.device),
+            workers=self.workers,
+            progress=_labelled(self.progress, f"reading {side} files"),
+        )
+
+    def jobs(self, protocol: Protocol, side: Side) -> list[Job]:
+        """One job per repeat."""
+        return [Job(Draw(protocol.clip_rule(side), side, seed), protocol.features) for seed in self.seeds]
+
+    def jobs_reading(self, source: Side) -> list[Job]:
+        """All jobs that read the videos of this side."""
+        served = [p for p in self.protocols if p.name not in self.unserved]
+        jobs = [job for p in served for side in SIDES for job in self.jobs(p, side) if reads(job) == source]
+        return list(dict.fromkeys(jobs))
+
+    def run(self) -> Result:
+        """Collect all features, compute all scores. Raises as `evaluate` does."""
+        collected: dict[Job, Collected] = {}
+        extractions: dict[Side, Extraction] = {side: self.extraction(side) for side in SIDES}
+        for side, extraction in extractions.items():
+            show = _labelled(self.progress, f"{side} videos")
+            collected |= extraction.collect(self.jobs_reading(side), show)
+        if self._strict:
+            _refuse_skipped(collected)
+        scores = [score for p in self.protocols for score in self._scores(p, collected, extractions)]
+        if all(score.value is None for score in scores):
+            raise MetricError("; ".join(dict.fromkeys(f"{score.protocol}: {score.reason}" for score in scores)))
+        return Result(
+            fvd_bench=__version__,
+            scores=tuple(scores),
+            real=_info(self.sources["real"], extractions["real"]),
+            fake=_info(self.sources["fake"], extractions["fake"]),
+            warnings=tuple(find(self.protocols, self.sources, collected, self.extractors, self.store.damaged)),
+            weights={name: digest for e in self.extractors.values() for name, digest in e.weights.items()},
+            environment=environment.describe(self.device),
+            seconds=round(time.monotonic() - self._started, 3),
+        )
+
+    def _scores(
+        self, protocol: Protocol, collected: Mapping[Job, Collected], extractions: Mapping[Side, Extraction]
+    ) -> list[Score]:
+        """One score per metric of the protocol."""
+        if protocol.name in self.unserved:
+            nothing = {side: SideCount(0, ()) for side in SIDES}
+            reason = self.unserved[protocol.name]
+            return [self._score(protocol, name, (), reason, nothing) for name in protocol.metric.names]
+        jobs = {side: self.jobs(protocol, side) for side in SIDES}
+        values: dict[str, list[float]] = {name: [] for name in protocol.metric.names}
+        clips: dict[Side, int] = {}
+        failure: str | None = None
+        for repeat in range(len(self.seeds)):
+            stats: dict[Side, FeatureStats] = {}
+            for side in SIDES:
+                job = jobs[side][repeat]
+                stats[side] = FeatureStats(self.extractors[protocol.features].dim)
+                for features in extractions[reads(job)].features(collected[job]):
+                    stats[side].add(features)
+                clips.setdefault(side, stats[side].count)
+            try:
+                for name, found in values.items():
+                    found.append(metrics.compute(name, stats["real"], stats["fake"], protocol.metric))
+            except MetricError as error:
+                failure = "; ".join([str(error), *_shortages(jobs, collected)])
+                break
+        counts = {side: SideCount(clips[side], _skipped(jobs[side], collected)) for side in SIDES}
+        return [
+            self._score(protocol, name, () if failure else tuple(found), failure, counts)
+            for name, found in values.items()
+        ]
+
+    def _score(
+        self,
+        protocol: Protocol,
+        metric: str,
+        values: tuple[float, ...],
+        reason: str | None,
+        counts: Mapping[Side, SideCount],
+    ) -> Score:
+        extractor = self.extractors.get(protocol.features)
+        weights = ",".join(digest[:8] for digest in extractor.weights.values()) if extractor else "none"
+        effective = f"n:{counts['real'].clips}+{counts['fake'].clips}|seed:{self.seeds[0]}|repeats:{len(self.seeds)}"
+        return Score(
+            metric=metric,
+            protocol=protocol.name,
+            protocol_version=protocol.version,
+            digest=protocol.digest(),
+            signature=f"{metric}|{protocol.signature()}|{effective}|weights:{weights}|fvd-bench:{__version__}",
+            row=None,
+            value=float(np.mean(values)) if values else None,
+            reason=reason,
+            values=values,
+            std=float(np.std(values)) if len(values) > 1 else None,
+            interval=None,
+            seed=self.seeds[0],
+            lower_is_better=metrics.METRICS[metric].lower_is_better,
+            real=counts["real"],
+            fake=counts["fake"],
+        )
+
+
+def reads(job: Job) -> Side:
+    """The side whose videos a job reads: still images made of real videos stand in for fake ones."""
+    return "real" if job.draw.rule.content == "still-real" else job.draw.side
+
+
+def _labelled(progress: Progress, what: str) -> Callable[[int, int], None]:
+    return lambda done, total: progress(what, done, total)
+
+
+def _check_something_decodes(source: ClipSource) -> None:
+    """Raises SourceError when no video of the source has a first frame."""
+    first_reason: str | None = None
+    for index, name in enumerate(source.names):
+        try:
+            next(iter(source.video(index).frames(np.zeros(1, dtype=np.int64))))
+            return
+        except VideoError as error:
+            first_reason = first_reason or f"{name}: {error}"
+    raise SourceError(
+        f"{source.name}: none of its {len(source.names)} videos can be decoded; the first is {first_reason}"
+    )
+
+
+def _info(source: ClipSource, extraction: Extraction) -> SourceInfo:
+    return SourceInfo(source.name, source.kind, len(source.names), extraction.fingerprint())
+
+
+def _skipped(jobs: Sequence[Job], collected: Mapping[Job, Collected]) -> tuple[Skipped, ...]:
+    """The videos that were skipped in any repeat."""
+    reasons = {name: reason for job in jobs for name, reason in collected[job].skipped.items()}
+    return tuple(Skipped(name, reason) for name, reason in sorted(reasons.items()))
+
+
+def _shortages(jobs: Mapping[Side, Sequence[Job]], collected: Mapping[Job, Collected]) -> list[str]:
+    """Sentences on sides where most videos are too short."""
+    sentences: list[str] = []
+    for side, (job, *_) in jobs.items():
+        found = collected[job]
+        if len(found.keys) < 2 and found.longest_short:
+            sentences.append(
+                f"{len(found.skipped)} {side} videos are skipped; a clip needs {job.draw.rule.frames_needed} frames "
+                f"and the longest of the short videos has {found.longest_short}"
+            )
+    return sentences
+
+
+def _refuse_skipped(collected: Mapping[Job, Collected]) -> None:
+    for job, found in collected.items():
+        for name, reason in found.skipped.items():
+            raise SourceError(f"{job.draw.side} video {name}: {reason}; --strict allows no video to be left out")

@@ -1,0 +1,64 @@
+"""A Result as a table for people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from fvd_bench.plan import Plan
+from fvd_bench.result import Result, Score
+
+
+def result_table(result: Result) -> RenderableType:
+    """The scores, how each was made, and what it is worth knowing beside them."""
+    parts: list[RenderableType] = [score_table(result.scores)]
+    parts += [Text(f"{score.metric}: no value: {score.reason}") for score in result.scores if score.value is None]
+    parts += [Text(score.signature, style="dim", no_wrap=False, overflow="fold") for score in result.scores]
+    return Group(*parts)
+
+
+def score_table(scores: Sequence[Score]) -> Table:
+    """One line per score."""
+    repeated = any(score.std is not None for score in scores)
+    table = Table("protocol", "metric")
+    table.add_column("score", justify="right", style="bold")
+    if repeated:
+        table.add_column("± std", justify="right")
+    table.add_column("real clips", justify="right")
+    table.add_column("fake clips", justify="right")
+    table.add_column("skipped", justify="right")
+    for score in scores:
+        row = [f"{score.protocol}@{score.protocol_version}", f"{score.metric.upper()} {_arrow(score)}"]
+        row.append("–" if score.value is None else f"{score.value:.2f}")
+        if repeated:
+            row.append("–" if score.std is None else f"{score.std:.2f}")
+        row += [str(score.real.clips), str(score.fake.clips)]
+        row.append(str(len(score.real.skipped) + len(score.fake.skipped)))
+        table.add_row(*row)
+    return table
+
+
+def _arrow(score: Score) -> str:
+    return "↓" if score.lower_is_better else "↑"
+
+
+def plan_table(plan: Plan) -> RenderableType:
+    """What a run would use and skip, and how long it would take."""
+    table = Table("protocol", "side", title="dry run: nothing was scored")
+    for column in ("used", "of these stored", "skipped"):
+        table.add_column(column, justify="right")
+    notes: list[RenderableType] = []
+    for side in plan.sides:
+        table.add_row(side.protocol, side.side, str(side.used), str(side.cached), str(len(side.skipped)))
+        notes += [Text(f"{side.protocol}: {side.side} {name}: {why}") for name, why in side.skipped.items()]
+    notes += [Text(f"{name}: cannot be served: {reason}") for name, reason in plan.unserved.items()]
+    return Group(table, *notes, Text(f"about {_duration(plan.seconds)} on this device"))
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} seconds"
+    return f"{seconds / 60:.0f} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"
