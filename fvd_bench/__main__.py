@@ -1,0 +1,5 @@
+"""python -m fvd_bench"""
+
+from fvd_bench.cli import main
+
+main()

@@ -1,0 +1,298 @@
+"""The command line: parse, call one function, print. Heavy modules are imported by the commands that need them."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fvd_bench.errors import FvdBenchError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from fvd_bench.evaluation import Settings
+    from fvd_bench.plan import Plan
+    from fvd_bench.result import Result
+
+_INTERRUPTED = 130
+
+
+class _Commands(click.Group):
+    """Lists the commands in the order in which they are written here."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return list(self.commands)
+
+
+def main() -> None:
+    """Entry point: an error that the user can act on becomes one line on stderr and its exit code."""
+    try:
+        cli.main(standalone_mode=False)
+    except FvdBenchError as error:
+        click.echo(f"fvd-bench: error: {error}", err=True)
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("fvd-bench: interrupted; finished features are kept, the same command goes on from there", err=True)
+        sys.exit(_INTERRUPTED)
+    except BrokenPipeError:
+        sys.exit(1)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="fvd-bench")
+def cli() -> None:
+    """Score video generators: FVD and FID with the exact protocol in every number."""
+
+
+def _evaluation_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Options of every command that scores two sides."""
+    path = click.Path(path_type=Path)
+    options = [
+        click.option("--real", required=True, type=path, help="Folder of real videos, or of frame folders."),
+        click.option("--fake", required=True, type=path, help="Folder of generated videos, or of frame folders."),
+        click.option("--repeats", default=1, show_default=True, type=click.IntRange(1), help="Draws to average over."),
+        click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**32 - 1), help="Of the first."),
+        click.option("--json", "json_file", metavar="FILE", help="Write the result as JSON; - for stdout alone."),
+        click.option("--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu", "cuda"])),
+        click.option("--workers", type=click.IntRange(1), help="Decoding threads; one per processor unless given."),
+        click.option("--cache", type=path, help="Folder of the feature store, in place of the usual one."),
+        click.option("--no-cache", is_flag=True, help="Keep no features after the run."),
+        click.option("--weights", multiple=True, metavar="NAME=FILE", help="Read these weights from a file."),
+        click.option("--strict", is_flag=True, help="A video that has to be skipped is an error."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@cli.command()
+@_evaluation_options
+@click.option("--protocol", multiple=True, default=["stylegan-v-fvd16"], show_default=True, metavar="NAME|FILE",
+              help="How to score; may be given several times. See `fvd-bench protocols list`.")  # fmt: skip
+@click.option("--dry-run", is_flag=True, help="Say what would be scored and skipped, and for how long; score nothing.")
+def compute(
+    real: Path,
+    fake: Path,
+    protocol: tuple[str, ...],
+    repeats: int,
+    seed: int,
+    json_file: str | None,
+    dry_run: bool,
+    **settings: Any,  # click hands over the options of _settings by name
+) -> None:
+    """Score the videos in one folder against those in another."""
+    from fvd_bench.evaluation import evaluate, open_evaluation
+
+    chosen = _settings(**settings)
+    if dry_run:
+        from fvd_bench.plan import plan
+
+        with (
+            _progress() as show,
+            open_evaluation(
+                real, fake, protocol, repeats=repeats, seed=seed, settings=chosen, progress=show
+            ) as evaluation,
+        ):
+            planned = plan(evaluation)
+        _print_plan(planned)
+        return
+    with _progress() as show:
+        result = evaluate(real, fake, protocol, repeats=repeats, seed=seed, settings=chosen, progress=show)
+    _print_result(result, json_file)
+
+
+@cli.group(cls=_Commands)
+def protocols() -> None:
+    """The ways of computing a score: list and show them."""
+
+
+@protocols.command("list")
+def protocols_list() -> None:
+    """Name, version and summary of each protocol that ships with the package."""
+    from rich.table import Table
+
+    from fvd_bench import protocol
+
+    table = Table("protocol", "version", "summary", "digest")
+    for name in protocol.names():
+        loaded = protocol.load(name)
+        table.add_row(name, str(loaded.version), loaded.summary, loaded.digest()[:12])
+    _console().print(table)
+
+
+@protocols.command("show")
+@click.argument("name", metavar="NAME|FILE")
+def protocols_show(name: str) -> None:
+    """The file of a protocol, its digest and its signature."""
+    from fvd_bench import protocol
+
+    loaded = protocol.load(name)
+    click.echo(protocol.text(name))
+    click.echo(f"# digest: {loaded.digest()}\n# signature: {loaded.signature()}")
+
+
+@cli.group(cls=_Commands)
+def weights() -> None:
+    """The networks' weights: list, pull, import and verify them."""
+
+
+@weights.command("list")
+def weights_list() -> None:
+    """Which weights there are, which are here, and where the others come from."""
+    from rich.table import Table
+
+    from fvd_bench import weights as store
+
+    table = Table("weights", "here", "digest", "licence", "origin")
+    for row in store.installed():
+        here = str(row.path) if row.path else "no"
+        table.add_row(row.name, here, (row.digest or "none published")[:12], row.licence, row.origin)
+    _console().print(table)
+
+
+@weights.command("pull")
+@click.argument("name")
+def weights_pull(name: str) -> None:
+    """Fetch weights into the store, verified."""
+    from fvd_bench import weights as store
+
+    with _progress() as show:
+        file = store.pull(
+            name, progress=lambda done, total: show(f"fetching {name}, MiB", done // 2**20, (total or 0) // 2**20)
+        )
+    click.echo(file)
+
+
+@weights.command("import")
+@click.argument("name")
+@click.argument("file", type=click.Path(path_type=Path))
+def weights_import(name: str, file: Path) -> None:
+    """Put weights from a file into the store, verified."""
+    from fvd_bench import weights as store
+
+    click.echo(store.import_file(name, file))
+
+
+@weights.command("verify")
+@click.argument("name", default="i3d-kinetics-400")
+@click.option("--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu", "cuda"]))
+def weights_verify(name: str, device: str) -> None:
+    """Check the tensors of weights, and recognise the classic mistakes by how the network behaves."""
+    from fvd_bench.verification import verify
+
+    console = _console()
+    for line in verify(name, device=device):
+        console.print(line, highlight=False)
+
+
+@cli.command()
+@click.option("--full", is_flag=True, help="Also fvd-comparison's 256 clips: some minutes on a CPU.")
+@click.option("--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu", "cuda"]))
+@click.option("--json", "json_file", metavar="FILE", help="Write the checks as JSON; - for stdout alone.")
+def selftest(full: bool, device: str, json_file: str | None) -> None:
+    """Recompute published numbers with this installation."""
+    from fvd_bench import selftest as tests
+
+    with _progress() as show:
+        checks = tests.run(full=full, device=device, progress=lambda done, total: show("selftest", done, total))
+    if json_file:
+        _write(tests.to_json(checks), json_file)
+    if json_file != "-":
+        _console().print(tests.table(checks))
+    tests.refuse_failures(checks)
+
+
+@cli.command()
+@click.option("--folder", type=click.Path(path_type=Path), default="fvd-bench-demo", show_default=True,
+              help="Where to write the videos.")  # fmt: skip
+@click.option("--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu", "cuda"]))
+def demo(folder: Path, device: str) -> None:
+    """Make videos of moving shapes, and score worse and worse copies of them."""
+    from fvd_bench import demo as demonstration
+
+    with _progress() as show:
+        rows = demonstration.run(folder, settings=_settings(device=device), progress=show)
+    _console().print(demonstration.table(rows))
+
+
+def _settings(
+    *,
+    device: str,
+    workers: int | None = None,
+    cache: Path | None = None,
+    no_cache: bool = False,
+    weights: tuple[str, ...] = (),
+    strict: bool = False,
+) -> Settings:
+    from fvd_bench.evaluation import Settings, default_cache
+
+    if cache and no_cache:
+        raise click.UsageError("--cache and --no-cache exclude each other")
+    files: dict[str, Path] = {}
+    for pair in weights:
+        name, equals, file = pair.partition("=")
+        if not equals:
+            raise click.UsageError(f"--weights {pair}: expected NAME=FILE, such as i3d-kinetics-400={pair}")
+        files[name] = Path(file)
+    folder = None if no_cache else cache or default_cache()
+    return Settings(device=device, workers=workers, cache=folder, weights=files, strict=strict)  # type: ignore[arg-type]
+
+
+def _console() -> Console:
+    """Stdout. Piped into a file it is wide enough for any table."""
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else 200)
+
+
+@contextlib.contextmanager
+def _progress() -> Iterator[Callable[[str, int, int], None]]:
+    """Progress bars on stderr, one for each thing that is being done."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def show(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = bars.add_task(what)
+            bars.update(tasks[what], completed=done, total=total or None)
+
+        yield show
+
+
+def _print_result(result: Result, json_file: str | None) -> None:
+    from fvd_bench.report import result_table
+
+    for warned in result.warnings:
+        click.echo(f"fvd-bench: warning: {warned.message}", err=True)
+    if json_file:
+        _write(result.to_json(), json_file)
+    if json_file != "-":
+        _console().print(result_table(result))
+
+
+def _print_plan(planned: Plan) -> None:
+    from fvd_bench.report import plan_table
+
+    _console().print(plan_table(planned))
+
+
+def _write(text: str, file: str) -> None:
+    if file == "-":
+        click.echo(text, nl=False)
+        return
+    try:
+        Path(file).write_text(text, "utf-8")
+    except OSError as error:
+        raise FvdBenchError(f"{file} cannot be written: {error.strerror}") from error
