@@ -1,0 +1,41 @@
+"""Are these the right weights, and does the network made of them behave as it should on this device?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from fvd_bench import fingerprint, weights
+from fvd_bench.environment import device_name, resolve_device
+from fvd_bench.errors import WeightsError
+from fvd_bench.extractors import float32_arithmetic
+from fvd_bench.extractors.i3d import WEIGHTS
+from fvd_bench.extractors.i3d_network import I3D
+
+
+def verify(name: str, *, file: Path | None, device: Literal["auto", "cpu", "cuda"]) -> list[str]:
+    """Findings, a sentence each, on the weights in the store or in a file.
+
+    Raises WeightsError when they are absent, damaged or not the expected ones, or when the network misbehaves.
+    """
+    loaded = weights.verify(name) if file is None else weights.load(name, path=file)
+    known = weights.WEIGHTS[name].digest is not None
+    lines = [
+        f"{name}: {loaded.path}",
+        f"tensors: {len(loaded.tensors)}, digest {loaded.digest}",
+        "the digest is the expected one"
+        if known
+        else "no digest of these weights is published; nothing to compare with",
+    ]
+    if name == WEIGHTS:
+        where = resolve_device(device)
+        network = I3D.from_tensors(loaded.tensors).to(where)
+        with torch.inference_mode(), float32_arithmetic("float32"):
+            distances = fingerprint.measure(network, device=where)
+        found = fingerprint.diagnose(distances)
+        if not found.right:
+            raise WeightsError(f"the tensors are right, but on {device_name(where)} they behave like {found.message}")
+        lines.append(f"behaviour on {device_name(where)}: {found.message}")
+    return lines
