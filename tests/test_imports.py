@@ -1,0 +1,34 @@
+import importlib
+import pkgutil
+import subprocess
+import sys
+
+import fvd_bench
+
+
+def test_the_command_line_starts_without_heavy_modules() -> None:
+    heavy = ["torch", "scipy", "pandas", "av", "PIL", "numpy", "torchvision", "torch_fidelity", "safetensors"]
+    program = f"import sys, fvd_bench.cli; print([m for m in {heavy} if m in sys.modules])"
+
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "[]"
+
+
+def test_public_names_are_those_that_are_listed() -> None:
+    assert fvd_bench.__all__ == sorted(fvd_bench.__all__)
+    for name in fvd_bench.__all__:
+        assert getattr(fvd_bench, name) is not None
+
+
+def test_public_names_hide_no_module() -> None:
+    """`fvd_bench.evaluate` must stay the function, whatever was imported before."""
+    modules = {module.name for module in pkgutil.iter_modules(fvd_bench.__path__)}
+
+    assert not modules & set(fvd_bench.__all__)
+
+
+def test_every_module_imports_by_itself() -> None:
+    for module in pkgutil.walk_packages(fvd_bench.__path__, "fvd_bench."):
+        if module.name != "fvd_bench.__main__":
+            importlib.import_module(module.name)

@@ -1,0 +1,79 @@
+"""The wheel, built and installed away from the checkout, works from any folder."""
+
+import os
+import subprocess
+import sys
+import sysconfig
+import tomllib
+import venv
+from pathlib import Path
+
+import pytest
+
+from fvd_bench import weights
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_every_package_folder_is_listed() -> None:
+    """An unlisted one would work in an editable install and be missing from the wheel."""
+    setup = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    folders = {setup["package-dir"].get(p, p.replace(".", "/")) for p in setup["packages"]}
+
+    found = {
+        str(file.parent.relative_to(ROOT))
+        for top in ("fvd_bench", "protocols", "model")
+        for file in (ROOT / top).rglob("__init__.py")
+    }
+
+    assert found == folders
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder with the commands of an environment that holds the wheel, and of this one only its dependencies."""
+    folder = tmp_path_factory.mktemp("wheel")
+    build = [sys.executable, "-m", "build", "--outdir", str(folder / "dist"), str(ROOT)]
+    subprocess.run(build, check=True, capture_output=True)
+    (wheel,) = (folder / "dist").glob("*.whl")
+    venv.create(folder / "env", with_pip=True)
+    python = folder / "env" / "bin" / "python"
+    site = subprocess.run(
+        [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"],
+        check=True, capture_output=True, text=True,
+    ).stdout.strip()  # fmt: skip
+    # A path in a .pth file adds that folder alone, so the editable install in it stays unseen.
+    (Path(site) / "dependencies.pth").write_text(sysconfig.get_path("purelib"))
+    subprocess.run([python, "-m", "pip", "install", "--quiet", "--no-deps", wheel], check=True, capture_output=True)
+    return folder / "env" / "bin"
+
+
+def _run(command: list[object], folder: Path) -> subprocess.CompletedProcess[str]:
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    return subprocess.run(
+        list(map(str, command)), cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+def test_the_wheel_is_what_runs_and_finds_its_protocols(installed: Path, tmp_path: Path) -> None:
+    where = _run([installed / "python", "-c", "import fvd_bench; print(fvd_bench.__file__)"], tmp_path)
+    listed = _run([installed / "fvd-bench", "protocols", "list"], tmp_path)
+
+    assert str(installed.parent) in where.stdout
+    assert listed.returncode == 0, listed.stderr
+    assert "stylegan-v-fvd16" in listed.stdout
+
+
+def test_nothing_but_its_packages_is_installed(installed: Path, tmp_path: Path) -> None:
+    for name in ("model", "protocols", "tests", "benchmarks"):
+        done = _run([installed / "python", "-c", f"import {name}; print({name}.__file__)"], tmp_path)
+        assert str(installed.parent) not in done.stdout
+        assert str(ROOT) not in done.stdout
+
+
+def test_the_selftest_passes_from_the_wheel(installed: Path, tmp_path: Path) -> None:
+    weights.load("i3d-kinetics-400")
+
+    done = _run([installed / "fvd-bench", "selftest"], tmp_path)
+
+    assert done.returncode == 0, done.stdout + done.stderr

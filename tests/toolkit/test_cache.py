@@ -1,0 +1,131 @@
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fvd_bench.cache import Entry, Facts, FeatureStore
+from fvd_bench.errors import CacheError
+
+
+def _entry(seed: int = 0) -> Entry:
+    features = np.random.default_rng(seed).normal(size=(3, 5)).astype(np.float32)
+    return Entry(features, Facts(defect="a scratch", jpeg_qualities=(75, 95), not_jpeg=True))
+
+
+def test_what_is_put_is_got_back_bit_for_bit_also_later(tmp_path: Path) -> None:
+    FeatureStore(tmp_path).put([("a", _entry(1)), ("b", Entry(np.zeros((0, 1), np.float32), Facts("too short", 3)))])
+
+    later = FeatureStore(tmp_path)
+
+    found = later.get("a")
+    assert found is not None
+    np.testing.assert_array_equal(found.features, _entry(1).features)
+    assert found.facts == _entry(1).facts
+    skipped = later.get("b")
+    assert skipped is not None
+    assert (skipped.facts.skipped, skipped.facts.found, skipped.features.shape) == ("too short", 3, (0, 1))
+    assert later.get("c") is None
+
+
+@pytest.mark.parametrize("change", ["data = zeroblob(60)", "facts = '{}'", "dim = 3", "checksum = zeroblob(32)"])
+def test_a_damaged_entry_is_dropped_not_used(tmp_path: Path, change: str) -> None:
+    FeatureStore(tmp_path).put([("a", _entry()), ("b", _entry())])
+    with sqlite3.connect(tmp_path / "features.sqlite") as connection:
+        connection.execute(f"UPDATE features SET {change} WHERE key = 'a'")
+    connection.close()
+    store = FeatureStore(tmp_path)
+
+    assert store.get("a") is None
+    assert store.get("b") is not None
+    assert store.damaged == 1
+    store.put([("a", _entry())])
+    assert store.get("a") is not None
+
+
+def test_an_entry_moved_to_another_key_is_dropped(tmp_path: Path) -> None:
+    FeatureStore(tmp_path).put([("a", _entry())])
+    with sqlite3.connect(tmp_path / "features.sqlite") as connection:
+        connection.execute("UPDATE features SET key = 'b'")
+    connection.close()
+
+    assert FeatureStore(tmp_path).get("b") is None
+
+
+@pytest.mark.parametrize("content", [b"not a database at all" * 100, None])
+def test_a_damaged_file_is_put_aside(tmp_path: Path, content: bytes | None) -> None:
+    file = tmp_path / "features.sqlite"
+    FeatureStore(tmp_path).put([(str(i), _entry(i)) for i in range(200)])
+    if content is None:
+        data = bytearray(file.read_bytes())
+        data[100:9000] = b"\xff" * 8900
+        file.write_bytes(data)
+    else:
+        file.write_bytes(content)
+
+    store = FeatureStore(tmp_path)
+    found = [store.get(str(i)) for i in range(200)]
+    store.put([("new", _entry())])
+
+    assert store.damaged >= 1
+    assert all(e is None or np.array_equal(e.features, _entry(i).features) for i, e in enumerate(found))
+    assert store.get("new") is not None
+    assert (tmp_path / "features.damaged").exists()
+
+
+def test_contents_are_remembered_while_the_state_is_the_same(tmp_path: Path) -> None:
+    store = FeatureStore(tmp_path)
+    store.remember_contents([("v/a.mp4", "10:5", "digest")])
+
+    assert store.content("v/a.mp4", "10:5") == "digest"
+    assert store.content("v/a.mp4", "10:6") is None
+    assert store.content("v/b.mp4", "10:5") is None
+
+
+def test_two_processes_share_a_store(tmp_path: Path) -> None:
+    program = (
+        "import sys, numpy as np; from pathlib import Path\n"
+        "from fvd_bench.cache import Entry, Facts, FeatureStore\n"
+        "store = FeatureStore(Path(sys.argv[1])); who = sys.argv[2]\n"
+        "for i in range(60):\n"
+        "    store.put([(f'{who}{i}', Entry(np.full((2, 4), i, np.float32), Facts()))])\n"
+        "    assert store.get(f'{who}{i}') is not None\n"
+    )
+    running = [subprocess.Popen([sys.executable, "-c", program, str(tmp_path), who]) for who in "ab"]
+
+    assert [process.wait(60) for process in running] == [0, 0]
+    store = FeatureStore(tmp_path)
+    assert all(store.get(f"{who}{i}") is not None for who in "ab" for i in range(60))
+
+
+def test_a_full_disk_is_an_error_that_says_what_to_do(tmp_path: Path) -> None:
+    """A limit on file sizes stands for the disk; what was stored before it was reached stays."""
+    program = (
+        "import resource, signal, sys, numpy as np; from pathlib import Path\n"
+        "from fvd_bench.cache import Entry, Facts, FeatureStore\n"
+        "from fvd_bench.errors import CacheError\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "store = FeatureStore(Path(sys.argv[1]))\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (2**18, 2**18))\n"
+        "try:\n"
+        "    for i in range(100):\n"
+        "        store.put([(str(i), Entry(np.zeros((10, 400), np.float32), Facts()))])\n"
+        "except CacheError as error:\n"
+        "    print(i, error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=True)
+
+    stored, _, message = done.stdout.partition(" ")
+    assert "--no-cache" in message
+    assert int(stored) > 3
+    store = FeatureStore(tmp_path)
+    assert all(store.get(str(i)) is not None for i in range(int(stored)))
+
+
+def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+
+    with pytest.raises(CacheError, match="--cache DIR"):
+        FeatureStore(tmp_path / "file" / "store")

@@ -1,0 +1,194 @@
+"""The command line in processes of its own: streams, exit codes, messages."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from fvd_bench.cache import FeatureStore
+
+
+def _run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "fvd_bench", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, env={**os.environ, **environment}, check=False)
+
+
+@pytest.fixture
+def compute(two_sides, pixels_protocol, tmp_path: Path):
+    def run(*arguments: object, real: object = None, fake: object = None, protocol: str | None = None):
+        sides = ["--real", real or two_sides[0], "--fake", fake or two_sides[1]]
+        return _run(
+            "compute", *sides, "--protocol", protocol or pixels_protocol(), "--cache", tmp_path / "s", *arguments
+        )
+
+    return run
+
+
+def test_a_table_is_printed_for_people(compute) -> None:
+    done = compute("--repeats", 2)
+
+    assert done.returncode == 0
+    assert "± std" in done.stdout
+    assert "fvd|pixels@1|features:pixels" in done.stdout.replace("\n", "")
+    assert "Traceback" not in done.stderr
+
+
+def test_json_on_stdout_is_alone_there(compute) -> None:
+    done = compute("--json", "-")
+
+    assert json.loads(done.stdout)["scores"][0]["value"] > 0
+    assert "warning" in done.stderr
+
+
+def test_json_goes_to_a_file(compute, tmp_path: Path) -> None:
+    done = compute("--json", tmp_path / "r.json")
+
+    assert json.loads((tmp_path / "r.json").read_text())["schema"] == 1
+    assert "FVD" in done.stdout
+
+
+def test_a_dry_run_tells_and_does_nothing(compute, two_sides, tmp_path: Path, pixels_protocol) -> None:
+    done = compute("--dry-run", protocol=pixels_protocol(frames=20))
+
+    flat = " ".join(done.stdout.split())
+    assert done.returncode == 0
+    assert "nothing was scored" in flat
+    assert "real 0.mkv: too short: 12 frames decode, the clip needs 20" in flat
+    assert "seconds on this device" in flat
+    assert FeatureStore(tmp_path / "s").get("any") is None
+    assert (tmp_path / "s" / "features.sqlite").stat().st_size < 2**16
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["compute"], 2, "Missing option '--real'"),
+        (["compute", "--real", "x", "--fake", "y", "--repeats", "0"], 2, "--repeats"),
+        (["compute", "--real", "x", "--fake", "y", "--cache", "a", "--no-cache"], 2, "exclude each other"),
+        (["compute", "--real", "x", "--fake", "y", "--weights", "a.ckpt"], 2, "NAME=FILE"),
+        (["nonsense"], 2, "No such command"),
+        (["compute", "--real", "missing-folder", "--fake", "y"], 3, "missing-folder does not exist"),
+        (["compute", "--real", "x", "--fake", "y", "--protocol", "nope"], 3, "no protocol is named 'nope'"),
+        (["protocols", "show", "nope"], 3, "no protocol is named 'nope'"),
+        (["weights", "pull", "nope"], 3, "nope"),
+    ],
+)
+def test_mistakes_have_their_exit_code_and_one_clear_line(arguments: list[str], code: int, message: str) -> None:
+    done = _run(*arguments)
+
+    assert done.returncode == code
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_the_protocol_is_checked_before_the_sides(tmp_path: Path, two_sides) -> None:
+    done = _run("compute", "--real", two_sides[0], "--fake", tmp_path / "none", "--protocol", tmp_path / "no.toml")
+
+    assert done.returncode == 3
+    assert "no.toml" in done.stderr
+
+
+def test_skips_are_told_and_strict_forbids_them(compute, two_sides, tmp_path: Path, moving_frames, write_video) -> None:
+    for seed in range(3):
+        write_video(tmp_path / "fake" / f"{seed}.mkv", moving_frames(12, seed=seed), codec="ffv1", pix_fmt="bgr0")
+    (tmp_path / "fake" / "broken.mp4").write_text("no video")
+
+    loose, strict = compute(fake=tmp_path / "fake"), compute("--strict", fake=tmp_path / "fake")
+
+    assert loose.returncode == 0
+    assert "broken.mp4" in loose.stderr
+    assert strict.returncode == 3
+    assert "broken.mp4" in strict.stderr
+
+
+def test_one_protocol_of_two_may_fail(compute, pixels_protocol, tmp_path: Path, two_sides) -> None:
+    done = compute("--protocol", pixels_protocol(name="long", frames=400), "--json", "-")
+
+    scores = json.loads(done.stdout)["scores"]
+    assert done.returncode == 0
+    assert [s["value"] is None for s in scores] == [False, True]
+    assert "400" in scores[1]["reason"]
+
+
+def test_control_c_exits_130_and_keeps_what_is_done(
+    tmp_path: Path, two_sides, moving_frames, write_video, pixels_protocol
+) -> None:
+    real = tmp_path / "real"
+    for seed in range(80):
+        write_video(real / f"{seed}.mkv", moving_frames(40, 96, 128, seed=seed), codec="ffv1", pix_fmt="bgr0")
+    command = [sys.executable, "-m", "fvd_bench", "compute", "--real", real, "--fake", two_sides[1], "--workers", "1"]
+    command += ["--protocol", pixels_protocol(), "--cache", tmp_path / "s"]
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    store = tmp_path / "s" / "features.sqlite"
+    while running.poll() is None and not (store.exists() and store.stat().st_size > 30_000):
+        time.sleep(0.002)
+    running.send_signal(signal.SIGINT)
+    _, errors = running.communicate(timeout=60)
+
+    assert running.returncode == 130
+    assert "interrupted" in errors
+    assert "Traceback" not in errors
+
+
+def test_features_that_are_not_finite_stop_the_run(tmp_path: Path, two_sides, seeded_inception: Path) -> None:
+    """A real Inception whose weights hold a NaN: accepted by path, found out by its features."""
+    state = torch.load(seeded_inception, weights_only=True)
+    state["Conv2d_1a_3x3.conv.weight"][0, 0, 0, 0] = float("nan")
+    torch.save(state, tmp_path / "nan.pth")
+
+    done = _run(
+        "compute", "--real", two_sides[0], "--fake", two_sides[1], "--protocol", "stylegan-v-fid", "--no-cache",
+        "--weights", f"inception-2015-12-05={tmp_path / 'nan.pth'}",
+    )  # fmt: skip
+
+    assert done.returncode == 3
+    assert "not finite" in done.stderr
+
+
+def test_the_disk_being_full_stops_the_run_with_advice(two_sides, pixels_protocol, tmp_path: Path) -> None:
+    """The limit on file sizes is inherited by the process; the store cannot grow."""
+    program = (
+        "import resource, signal, sys, runpy\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
+        "sys.argv = ['fvd-bench', *sys.argv[1:]]; runpy.run_module('fvd_bench', run_name='__main__')\n"
+    )
+    sides = ["--real", two_sides[0], "--fake", two_sides[1], "--protocol", pixels_protocol(), "--cache", tmp_path / "s"]
+    done = subprocess.run(
+        [sys.executable, "-c", program, "compute", *map(str, sides)], capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 3
+    assert "feature store" in done.stderr
+    assert "--no-cache" in done.stderr
+
+
+def test_commands_are_listed_in_the_order_of_the_work() -> None:
+    lines = _run("--help").stdout.split("Commands:")[1].split("\n")
+
+    names = [line.split()[0] for line in lines if line.strip()]
+
+    assert names == ["compute", "protocols", "weights", "selftest", "demo"]
+
+
+def test_protocols_are_listed_and_shown() -> None:
+    shown = _run("protocols", "show", "stylegan-v-fvd16").stdout
+
+    assert "stylegan-v-fvd128" in _run("protocols", "list").stdout
+    assert "Appendix C" in shown
+    assert "# digest: 2ede59eac204" in shown
+
+
+def test_weights_are_listed_without_fetching_any(tmp_path: Path) -> None:
+    done = _run("weights", "list", FVD_BENCH_HOME=str(tmp_path), FVD_BENCH_OFFLINE="1")
+
+    assert done.returncode == 0
+    assert "i3d-kinetics-400" in done.stdout
+    assert not list(tmp_path.rglob("*.safetensors"))

@@ -1,0 +1,371 @@
+"""The whole pipeline on real files, with features that need no network."""
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import fvd_bench
+from fvd_bench import metrics
+from fvd_bench.cache import FeatureStore
+from fvd_bench.errors import MetricError, ProtocolError, SourceError
+from fvd_bench.evaluation import Settings, evaluate
+from fvd_bench.extractors import create
+from fvd_bench.preprocess import jpeg_round_trip
+from fvd_bench.protocol import load
+from fvd_bench.video import VideoFile
+
+NO_CACHE = Settings(cache=None)
+
+
+def _features_by_hand(folder: Path, protocol: str, *, side: str, seed: int = 0) -> np.ndarray:
+    """The documented pipeline, written a second time and without anything clever."""
+    rule = load(protocol)
+    extractor = create(rule.features, device="cpu", weights={}, progress=lambda done, total: None)
+    features = []
+    for index, file in enumerate(sorted(folder.iterdir())):
+        video = VideoFile(file)
+        frames = np.stack([f.pixels for f in video.frames(np.arange(video.num_frames))])
+        if len(frames) < 9:
+            continue
+        start = int(np.random.default_rng([seed, index]).integers(0, len(frames) - 9 + 1)) if side == "real" else 0
+        clip = frames[start : start + 9]
+        if side == "fake":
+            clip = np.stack([jpeg_round_trip(f, 95, "4:2:0") for f in clip])
+        features.append(extractor([clip])[0])
+    return np.concatenate(features)
+
+
+def test_the_score_is_that_of_the_documented_pipeline(two_sides, pixels_protocol) -> None:
+    real, fake = two_sides
+    protocol = pixels_protocol(images='jpeg = { fake = "unless-jpeg" }')
+
+    result = evaluate(real, fake, protocol, seed=7, settings=NO_CACHE)
+
+    by_hand = metrics.frechet_distance(
+        _features_by_hand(real, protocol, side="real", seed=7), _features_by_hand(fake, protocol, side="fake"), ddof=0
+    )
+    assert result.value == pytest.approx(by_hand, rel=1e-12)
+    assert (result.scores[0].real.clips, result.scores[0].fake.clips) == (6, 5)
+
+
+def test_the_public_name_is_the_function(two_sides, pixels_protocol) -> None:
+    assert fvd_bench.evaluate is evaluate
+    assert fvd_bench.evaluate(*two_sides, pixels_protocol(), settings=NO_CACHE).value is not None
+
+
+@pytest.mark.parametrize("workers", [2, 5])
+def test_the_number_of_workers_changes_no_digit(two_sides, pixels_protocol, workers: int) -> None:
+    one, many = (
+        evaluate(*two_sides, pixels_protocol(), repeats=3, settings=Settings(cache=None, workers=n))
+        for n in (1, workers)
+    )
+
+    assert many.scores[0].values == one.scores[0].values
+
+
+def test_a_shuffled_copy_changes_no_digit(tmp_path: Path, two_sides, pixels_protocol) -> None:
+    real, fake = two_sides
+    files = list(real.iterdir())
+    random.Random(1).shuffle(files)
+    (tmp_path / "copy").mkdir()
+    for file in files:
+        shutil.copy(file, tmp_path / "copy" / file.name)
+
+    original, copy = (evaluate(r, fake, pixels_protocol(), settings=NO_CACHE) for r in (real, tmp_path / "copy"))
+
+    assert copy.value == original.value
+    assert copy.real.fingerprint == original.real.fingerprint
+
+
+def test_repeats_are_the_single_runs_of_their_seeds(two_sides, pixels_protocol) -> None:
+    protocol = pixels_protocol()
+    together = evaluate(*two_sides, protocol, repeats=3, seed=4, settings=NO_CACHE).scores[0]
+
+    alone = tuple(evaluate(*two_sides, protocol, seed=seed, settings=NO_CACHE).value for seed in (4, 5, 6))
+
+    assert together.values == alone
+    assert len(set(alone)) == 3
+    assert together.value == pytest.approx(np.mean(alone))
+    assert together.std == pytest.approx(np.std(alone))
+
+
+def test_protocols_together_score_as_each_alone(two_sides, pixels_protocol) -> None:
+    """With lengths, starts, strides and pools that differ: what is read for one must not touch another."""
+    protocols = [
+        pixels_protocol(name="a"),
+        pixels_protocol(name="b", frames=12),
+        pixels_protocol(name="c", clip="stride = 2"),
+        pixels_protocol(name="d", clip='content = { fake = "still-real" }'),
+        pixels_protocol(name="e", clip="min_frames = 20"),
+        pixels_protocol(name="f", images="resize = { size = 20 }"),
+    ]
+
+    together = evaluate(*two_sides, protocols, settings=NO_CACHE)
+    alone = [evaluate(*two_sides, p, settings=NO_CACHE) for p in protocols]
+
+    assert [s.values for s in together.scores] == [r.scores[0].values for r in alone]
+    assert [s.real for s in together.scores] == [r.scores[0].real for r in alone]
+    assert len({s.value for s in together.scores}) == len(protocols)
+
+
+def test_a_corrupt_frame_spoils_only_the_clips_that_want_it(
+    tmp_path: Path, two_sides, moving_frames, write_frames, pixels_protocol
+) -> None:
+    for seed in range(3):
+        write_frames(tmp_path / "fake" / str(seed), moving_frames(20, seed=seed), suffix=".jpg")
+    broken = tmp_path / "fake" / "1" / "15.jpg"
+    broken.write_bytes(broken.read_bytes()[:-300])
+    short, long = pixels_protocol(name="short"), pixels_protocol(name="long", frames=16)
+
+    together = evaluate(two_sides[0], tmp_path / "fake", [short, long], settings=NO_CACHE)
+
+    assert [len(s.fake.skipped) for s in together.scores] == [0, 1]
+    assert together.scores[1].fake.skipped[0].video == "1"
+    assert "15.jpg" in together.scores[1].fake.skipped[0].reason
+    assert (
+        together.scores[0].values
+        == evaluate(two_sides[0], tmp_path / "fake", short, settings=NO_CACHE).scores[0].values
+    )
+
+
+def test_still_images_are_drawn_from_the_real_videos(tmp_path: Path, two_sides, pixels_protocol) -> None:
+    real, _ = two_sides
+    protocol = pixels_protocol(clip='content = { fake = "still-real" }')
+
+    score = evaluate(real, real, protocol, settings=NO_CACHE).scores[0]
+
+    extractor = create(load(protocol).features, device="cpu", weights={}, progress=lambda done, total: None)
+    stills = []
+    for index, file in enumerate(sorted(real.iterdir())):
+        video = VideoFile(file)
+        place = np.random.default_rng([0, index, 2]).integers(0, video.num_frames)
+        frame = next(video.frames(np.array([place]))).pixels
+        stills.append(extractor([np.repeat(frame[None], 9, axis=0)])[0])
+    by_hand = metrics.frechet_distance(_features_by_hand(real, protocol, side="real"), np.concatenate(stills), ddof=0)
+    assert score.value == pytest.approx(by_hand, rel=1e-12)
+
+
+def test_a_subset_is_seeded_and_skipped_videos_are_replaced(
+    tmp_path: Path, two_sides, moving_frames, write_video, pixels_protocol
+) -> None:
+    fake = tmp_path / "fake"
+    for seed in range(8):
+        write_video(
+            fake / f"{seed}.mkv", moving_frames(4 if seed % 3 == 0 else 12, seed=seed), codec="ffv1", pix_fmt="bgr0"
+        )
+    protocol = pixels_protocol(count="fake = 4")
+
+    score = evaluate(two_sides[0], fake, protocol, settings=NO_CACHE).scores[0]
+
+    order = np.random.default_rng([0, 0, 3]).permutation(8).tolist()
+    good = [i for i in order if i % 3]
+    tried = order[: order.index(good[3]) + 1]
+    assert score.fake.clips == 4
+    assert {s.video for s in score.fake.skipped} == {f"{i}.mkv" for i in tried if i % 3 == 0}
+    assert evaluate(two_sides[0], fake, protocol, settings=NO_CACHE).value == score.value
+
+
+def test_first_sorted_takes_the_first_that_can_be_used(
+    tmp_path: Path, two_sides, moving_frames, write_video, pixels_protocol
+) -> None:
+    fake = tmp_path / "fake"
+    for seed in range(6):
+        write_video(
+            fake / f"{seed}.mkv", moving_frames(4 if seed == 1 else 12, seed=seed), codec="ffv1", pix_fmt="bgr0"
+        )
+    protocol = pixels_protocol(count='fake = 3\nselection = "first-sorted"')
+    first = tmp_path / "first"
+    first.mkdir()
+    for name in ("0.mkv", "1.mkv", "2.mkv", "3.mkv"):
+        shutil.copy(fake / name, first / name)
+
+    found = evaluate(two_sides[0], fake, protocol, settings=NO_CACHE).value
+
+    assert found == evaluate(two_sides[0], first, pixels_protocol(name="all"), settings=NO_CACHE).value
+
+
+def test_short_videos_are_skipped_named_and_counted(
+    tmp_path: Path, two_sides, moving_frames, write_video, pixels_protocol
+) -> None:
+    fake = tmp_path / "fake"
+    shutil.copytree(two_sides[1], fake)
+    write_video(fake / "short.mkv", moving_frames(8), codec="ffv1", pix_fmt="bgr0")
+    (fake / "text.mp4").write_text("no video")
+    (fake / "empty.mp4").write_bytes(b"")
+
+    result = evaluate(two_sides[0], fake, pixels_protocol(), settings=NO_CACHE)
+
+    skipped = {s.video: s.reason for s in result.scores[0].fake.skipped}
+    assert set(skipped) == {"short.mkv", "text.mp4", "empty.mp4"}
+    assert skipped["short.mkv"] == "too short: 8 frames decode, the clip needs 9"
+    assert any(w.code == "videos-skipped" and "3 fake videos" in w.message for w in result.warnings)
+    assert result.value == evaluate(*two_sides, pixels_protocol(), settings=NO_CACHE).value
+    with pytest.raises(SourceError, match=r"--strict"):
+        evaluate(two_sides[0], fake, pixels_protocol(), settings=Settings(cache=None, strict=True))
+
+
+def test_a_protocol_may_forbid_short_videos(
+    tmp_path: Path, two_sides, moving_frames, write_video, pixels_protocol
+) -> None:
+    fake = tmp_path / "fake"
+    shutil.copytree(two_sides[1], fake)
+    write_video(fake / "short.mkv", moving_frames(8), codec="ffv1", pix_fmt="bgr0")
+
+    with pytest.raises(SourceError, match=r"short\.mkv: too short.*allows no video"):
+        evaluate(two_sides[0], fake, pixels_protocol(clip='short_videos = "error"'), settings=NO_CACHE)
+
+
+def test_all_too_short_says_what_was_needed_and_what_there_is(two_sides, pixels_protocol) -> None:
+    with pytest.raises(MetricError, match=r"6 real videos are skipped; a clip needs 64 frames.*longest.* has 27"):
+        evaluate(*two_sides, pixels_protocol(frames=64), settings=NO_CACHE)
+
+
+def test_one_video_is_too_few(tmp_path: Path, two_sides, pixels_protocol) -> None:
+    (tmp_path / "one").mkdir()
+    shutil.copy(two_sides[1] / "0.mkv", tmp_path / "one")
+
+    with pytest.raises(MetricError, match=r"6 real and 1 fake features: at least 2"):
+        evaluate(two_sides[0], tmp_path / "one", pixels_protocol(), settings=NO_CACHE)
+
+
+def test_nothing_that_decodes_is_told_before_any_work(tmp_path: Path, two_sides, pixels_protocol) -> None:
+    (tmp_path / "a.mp4").write_text("no video")
+    (tmp_path / "b.mp4").write_bytes(b"")
+
+    with pytest.raises(SourceError, match=r"none of its 2 videos can be decoded; the first is a\.mp4"):
+        evaluate(two_sides[0], tmp_path, pixels_protocol(), settings=NO_CACHE)
+
+
+def test_jpeg_frames_of_another_quality_are_reported(
+    tmp_path: Path, moving_frames, write_frames, pixels_protocol
+) -> None:
+    for side, quality in (("real", 90), ("fake", 75)):
+        for seed in range(3):
+            write_frames(tmp_path / side / str(seed), moving_frames(12, seed=seed), suffix=".jpg", quality=quality)
+    protocol = pixels_protocol(images='jpeg = { fake = "unless-jpeg" }')
+
+    warned = {
+        w.code: w.message for w in evaluate(tmp_path / "real", tmp_path / "fake", protocol, settings=NO_CACHE).warnings
+    }
+
+    assert "quality 75" in warned["jpeg-quality"]
+    assert "the protocol says 95" in warned["jpeg-quality"]
+    assert "quality 90, fake ones of 75" in warned["jpeg-mismatch"]
+
+
+def test_fewer_fakes_than_the_protocol_asks_for_is_a_warning(two_sides, pixels_protocol) -> None:
+    result = evaluate(*two_sides, pixels_protocol(count="fake = 2048"), settings=NO_CACHE)
+
+    assert any("asks for 2048 fake videos and 5 are used" in w.message for w in result.warnings)
+    assert "|n:6+5|" in result.scores[0].signature
+
+
+def test_tf32_is_refused_without_cuda(tmp_path: Path, two_sides, pixels_protocol) -> None:
+    file = Path(pixels_protocol())
+    file.write_text(file.read_text().replace('"pixels"\n\n[metric]', '"pixels"\nprecision = "tf32"\n\n[metric]'))
+
+    with pytest.raises(ProtocolError, match="CUDA devices only"):
+        evaluate(*two_sides, str(file), settings=Settings(cache=None, device="cpu"))
+
+
+class TestStore:
+    def test_a_second_run_reads_no_video_and_gives_the_same(self, tmp_path: Path, two_sides, pixels_protocol) -> None:
+        sides = [shutil.copytree(side, tmp_path / side.name, copy_function=shutil.copy2) for side in two_sides]
+        settings = Settings(cache=tmp_path / "store")
+        first = evaluate(*sides, pixels_protocol(), repeats=2, settings=settings)
+        for file in [f for side in sides for f in side.iterdir() if f.name != "0.mkv"]:
+            stat = file.stat()
+            file.write_bytes(b"\0" * stat.st_size)
+            os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+
+        second = evaluate(*sides, pixels_protocol(), repeats=2, settings=settings)
+
+        assert second.scores == first.scores
+
+    def test_other_content_under_the_same_name_is_noticed(
+        self, tmp_path: Path, two_sides, moving_frames, write_video, pixels_protocol
+    ) -> None:
+        fake = shutil.copytree(two_sides[1], tmp_path / "fake")
+        settings = Settings(cache=tmp_path / "store")
+        first = evaluate(two_sides[0], fake, pixels_protocol(), settings=settings)
+
+        write_video(fake / "2.mkv", moving_frames(30, seed=999), codec="ffv1", pix_fmt="bgr0")
+
+        second = evaluate(two_sides[0], fake, pixels_protocol(), settings=settings)
+        assert second.value != first.value
+        assert second.value == evaluate(two_sides[0], fake, pixels_protocol(), settings=NO_CACHE).value
+
+    def test_damaged_entries_are_computed_again(self, tmp_path: Path, two_sides, pixels_protocol) -> None:
+        settings = Settings(cache=tmp_path)
+        first = evaluate(*two_sides, pixels_protocol(), settings=settings)
+        import sqlite3
+
+        with sqlite3.connect(tmp_path / "features.sqlite") as connection:
+            connection.execute("UPDATE features SET data = zeroblob(length(data)) WHERE key < '8'")
+        connection.close()
+
+        second = evaluate(*two_sides, pixels_protocol(), settings=settings)
+
+        assert second.scores == first.scores
+        assert any(w.code == "store-damaged" for w in second.warnings)
+        assert FeatureStore(tmp_path).damaged == 0
+
+    def test_what_does_not_reach_the_features_does_not_compute_them_again(
+        self, tmp_path: Path, two_sides, pixels_protocol
+    ) -> None:
+        settings = Settings(cache=tmp_path / "store")
+        evaluate(*two_sides, pixels_protocol(name="a"), settings=settings)
+        entries = _entries(tmp_path)
+
+        evaluate(*two_sides, pixels_protocol(name="b", count="fake = 4"), settings=settings)
+
+        assert _entries(tmp_path) == entries
+        evaluate(*two_sides, pixels_protocol(name="c", frames=10), settings=settings)
+        assert _entries(tmp_path) > entries
+
+    def test_a_killed_run_resumes_to_the_same_digits(
+        self, tmp_path: Path, two_sides, moving_frames, write_video, pixels_protocol
+    ) -> None:
+        """SIGKILL half way, by a process that is really killed; the second run computes only what is missing."""
+        real = tmp_path / "real"
+        for seed in range(60):
+            write_video(real / f"{seed}.mkv", moving_frames(40, 96, 128, seed=seed), codec="ffv1", pix_fmt="bgr0")
+        protocol, store = pixels_protocol(), tmp_path / "store"
+        command = [sys.executable, "-m", "fvd_bench", "compute", "--real", real, "--fake", two_sides[1]]
+        command += ["--protocol", protocol, "--cache", store, "--workers", "1", "--json", "-"]
+        running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while running.poll() is None and not (store.exists() and 8 <= _entries(tmp_path) < 50):
+            time.sleep(0.002)
+        running.send_signal(signal.SIGKILL)
+
+        assert running.wait() == -signal.SIGKILL
+        kept = _entries(tmp_path)
+        assert 8 <= kept < 65
+        resumed = subprocess.run(command, capture_output=True, text=True, check=True)
+        assert (
+            json.loads(resumed.stdout)["scores"][0]["value"]
+            == evaluate(real, two_sides[1], protocol, settings=NO_CACHE).value
+        )
+        assert _entries(tmp_path) == 65
+
+
+def _entries(folder: Path) -> int:
+    import sqlite3
+
+    file = folder / "store" / "features.sqlite"
+    try:
+        connection = sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=5)
+        count: int = connection.execute("SELECT count(*) FROM features").fetchone()[0]
+        connection.close()
+    except sqlite3.OperationalError:
+        return 0
+    return count

@@ -1,0 +1,72 @@
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from fvd_bench.prefetch import in_order
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_items_come_in_the_order_of_tasks(workers: int) -> None:
+    def work(task: int) -> Iterator[int]:
+        time.sleep(0.002 * (7 - task % 7))
+        yield from range(task % 3)
+
+    found = list(in_order(range(40), work, workers=workers))
+
+    assert found == [(task, item) for task in range(40) for item in range(task % 3)]
+
+
+def test_threads_stay_only_a_little_ahead() -> None:
+    begun: list[int] = []
+
+    def work(task: int) -> Iterator[int]:
+        begun.append(task)
+        yield task
+
+    for task, _ in in_order(range(50), work, workers=2):
+        time.sleep(0.005)
+        assert len(begun) <= task + 1 + 2 * 2
+
+
+def test_a_long_task_waits_for_its_consumer() -> None:
+    made: list[int] = []
+
+    def work(task: int) -> Iterator[int]:
+        for item in range(1000):
+            made.append(item)
+            yield item
+
+    stream = in_order([0], work, workers=1)
+    next(stream)
+    time.sleep(0.3)
+
+    assert len(made) < 10
+    stream.close()  # type: ignore[attr-defined]
+
+
+def test_an_exception_is_raised_at_its_place() -> None:
+    def work(task: int) -> Iterator[int]:
+        if task == 3:
+            raise KeyError("three")
+        yield task
+
+    stream = in_order(range(9), work, workers=2)
+
+    assert [next(stream) for _ in range(3)] == [(0, 0), (1, 1), (2, 2)]
+    with pytest.raises(KeyError, match="three"):
+        next(stream)
+
+
+def test_threads_end_when_the_consumer_leaves() -> None:
+    before = threading.active_count()
+
+    def work(task: int) -> Iterator[int]:
+        yield from range(100)
+
+    for _ in in_order(range(100), work, workers=3):
+        break
+
+    time.sleep(0.5)
+    assert threading.active_count() == before

@@ -1,0 +1,134 @@
+import io
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from fvd_bench import preprocess
+from fvd_bench.preprocess import clip_images, jpeg_round_trip, network_input, resize_uint8
+from fvd_bench.protocol import ClipRule, FeatureRule, Resize
+from fvd_bench.video import Clip
+
+
+def _features(**values: object) -> FeatureRule:
+    return FeatureRule(extractor="pixels", **values)  # type: ignore[arg-type]
+
+
+def test_0_and_255_become_the_ends_of_the_range(moving_frames) -> None:
+    frames = torch.zeros((2, 4, 4, 3), dtype=torch.uint8)
+    frames[1] = 255
+
+    values = network_input(frames, _features(range=(-1.0, 1.0)))
+
+    assert values.shape == (3, 2, 4, 4)
+    assert values[:, 0].unique().tolist() == [-1.0]
+    assert values[:, 1].unique().tolist() == [1.0]
+
+
+def test_bilinear_has_half_pixel_centres() -> None:
+    """Enlarging 2 columns to 8: target x lies at source (x + 0.5) / 4 - 0.5, clamped to the edges."""
+    frame = np.zeros((1, 2, 2, 3), dtype=np.uint8)
+    frame[:, :, 1] = 200
+
+    values = network_input(torch.from_numpy(frame), _features(resize=Resize(size=8), range=(0.0, 255.0)))
+
+    expected = 200 * np.clip((np.arange(8) + 0.5) / 4 - 0.5, 0, 1)
+    np.testing.assert_allclose(values[0, 0, 0].numpy(), expected, atol=1e-4)
+
+
+def test_tf1_bilinear_lies_at_target_times_ratio() -> None:
+    frame = np.zeros((1, 2, 2, 3), dtype=np.uint8)
+    frame[:, :, 1] = 200
+
+    rule = _features(resize=Resize(size=8, kernel="bilinear-tf1"), range=(0.0, 255.0))
+    values = network_input(torch.from_numpy(frame), rule)
+
+    expected = 200 * np.clip(np.arange(8) / 4, 0, 1)
+    np.testing.assert_allclose(values[0, 0, 0].numpy(), expected, atol=1e-4)
+
+
+def test_antialias_averages_where_plain_bilinear_skips() -> None:
+    frame = np.zeros((1, 8, 8, 3), dtype=np.uint8)
+    frame[:, :, 0] = 240
+
+    plain, soft = (
+        resize_uint8(frame, Resize(size=2, antialias=antialias), "nearest")[0, 0, 0, 0] for antialias in (False, True)
+    )
+
+    assert plain == 0
+    assert soft > 40
+
+
+def test_short_side_crop_keeps_the_aspect_and_the_centre() -> None:
+    frame = np.zeros((1, 10, 30, 3), dtype=np.uint8)
+    frame[:, :, 10:20] = 255
+
+    crop = resize_uint8(frame, Resize(size=20, geometry="short-side-crop"), "nearest")
+
+    assert crop.shape == (1, 20, 20, 3)
+    assert crop[0, 10, 2:18].min() == 255
+
+
+def test_stretch_forces_both_sides() -> None:
+    frame = np.full((2, 10, 30, 3), 7, dtype=np.uint8)
+
+    assert resize_uint8(frame, Resize(size=16), "nearest").shape == (2, 16, 16, 3)
+
+
+@pytest.mark.parametrize(("rounding", "expected"), [("nearest", 51), ("truncate", 50)])
+def test_rounding_to_uint8(rounding, expected: int) -> None:
+    frame = np.zeros((1, 2, 2, 3), dtype=np.uint8)
+    frame[:, :, 0], frame[:, :, 1] = 50, 51  # 4 columns lie at 50, 50.25, 50.75, 51
+
+    resized = resize_uint8(frame, Resize(size=4), rounding)
+
+    assert resized[0, 0, 2, 0] == expected
+
+
+def test_large_frames_are_resized_in_pieces_without_a_difference(monkeypatch, moving_frames) -> None:
+    frames = torch.from_numpy(moving_frames(7, 60, 80))
+    rule = _features(resize=Resize(size=32))
+    whole = network_input(frames, rule)
+
+    monkeypatch.setattr(preprocess, "_PIECE_VALUES", 1)
+
+    assert torch.equal(network_input(frames, rule), whole)
+
+
+def test_the_jpeg_round_trip_is_pillows(moving_frames) -> None:
+    frame = moving_frames(1, 50, 70)[0]
+    file = io.BytesIO()
+    Image.fromarray(frame).save(file, format="JPEG", quality=95)
+
+    np.testing.assert_array_equal(jpeg_round_trip(frame, 95, "4:2:0"), np.asarray(Image.open(file)))
+    assert np.any(jpeg_round_trip(frame, 75, "4:2:0") != jpeg_round_trip(frame, 95, "4:2:0"))
+    assert np.any(jpeg_round_trip(frame, 95, "4:4:4") != jpeg_round_trip(frame, 95, "4:2:0"))
+
+
+def test_frames_that_already_are_jpeg_are_left_alone_unless_the_rule_says_always(moving_frames) -> None:
+    frames = moving_frames(2)
+    clip = Clip(frames, (75, None))
+
+    kept = clip_images(clip, ClipRule(frames=2, jpeg="unless-jpeg"))
+    always = clip_images(clip, ClipRule(frames=2, jpeg="always"))
+
+    coded = np.stack([jpeg_round_trip(f, 95, "4:2:0") for f in frames])
+    np.testing.assert_array_equal(kept, [frames[0], coded[1]])
+    np.testing.assert_array_equal(always, coded)
+    assert clip_images(clip, ClipRule(frames=2)) is frames
+
+
+def test_the_order_of_resize_and_jpeg_is_kept(moving_frames) -> None:
+    clip = Clip(moving_frames(1), (None,))
+    small = Resize(size=16)
+
+    first, second = (
+        clip_images(clip, ClipRule(frames=1, jpeg="always", jpeg_quality=50, resize=small, order=order))
+        for order in ("resize-then-jpeg", "jpeg-then-resize")
+    )
+
+    resized = resize_uint8(clip.frames, small, "nearest")
+    coded = jpeg_round_trip(clip.frames[0], 50, "4:2:0")[None]
+    np.testing.assert_array_equal(first[0], jpeg_round_trip(resized[0], 50, "4:2:0"))
+    np.testing.assert_array_equal(second, resize_uint8(coded, small, "nearest"))

@@ -1,0 +1,119 @@
+from pathlib import Path
+
+import pytest
+
+from fvd_bench import protocol
+from fvd_bench.errors import ProtocolError
+
+PINNED = {
+    "stylegan-v-fid": (1, "488828327ad6"),
+    "stylegan-v-fvd128": (1, "83ac356481f9"),
+    "stylegan-v-fvd16": (1, "2ede59eac204"),
+}
+
+
+def test_shipped_protocols_keep_their_digests() -> None:
+    """Caches and baselines depend on them: a changed default must not go unnoticed."""
+    found = {n: (protocol.load(n).version, protocol.load(n).digest()[:12]) for n in protocol.names()}
+
+    assert found == PINNED
+
+
+def test_the_paper_is_followed() -> None:
+    fvd16 = protocol.load("stylegan-v-fvd16")
+
+    assert (fvd16.real.start, fvd16.real.count, fvd16.real.frames, fvd16.real.stride) == ("random", None, 16, 1)
+    assert (fvd16.fake.start, fvd16.fake.count, fvd16.real.jpeg) == ("first", 2048, "never")
+    assert (fvd16.fake.jpeg, fvd16.fake.jpeg_quality, fvd16.fake.jpeg_subsampling) == ("unless-jpeg", 95, "4:2:0")
+    assert fvd16.features.resize == protocol.Resize(size=224, geometry="stretch", kernel="bilinear", antialias=False)
+    assert (fvd16.features.range, fvd16.features.precision, fvd16.metric.ddof) == ((-1.0, 1.0), "float32", 0)
+    assert protocol.load("stylegan-v-fvd128").real.frames == 128
+
+
+@pytest.fixture
+def toml() -> str:
+    return protocol.text("stylegan-v-fvd16")
+
+
+def _load(tmp_path: Path, text: str) -> protocol.Protocol:
+    file = tmp_path / "mine.toml"
+    file.write_text(text)
+    return protocol.load(str(file))
+
+
+def test_prose_name_and_spelled_out_defaults_do_not_change_the_digest(tmp_path: Path, toml: str) -> None:
+    changed = toml.replace('name = "stylegan-v-fvd16"', 'name = "mine"').replace("version = 1", "version = 7")
+    changed = changed.replace("frames = 16", 'frames = 16\nstride = 1\nlength_rule = "span"\nmin_frames = 0')
+    changed = changed.replace("ddof = 0", 'ddof = 0\naggregation = "all"')
+
+    assert _load(tmp_path, changed).digest() == protocol.load("stylegan-v-fvd16").digest()
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("frames = 16", "frames = 17"),
+        ("frames = 16", "frames = 16\nstride = 2"),
+        ("frames = 16", "frames = 16\nstride = { fake = 2 }"),
+        ("frames = 16", 'frames = 16\nlength_rule = "frames-times-stride"'),
+        ('real = "random"', 'real = "all"'),
+        ("fake = 2048", 'fake = 2048\nselection = "first-sorted"'),
+        ("= 95", "= 75"),
+        ('"unless-jpeg"', '"always"'),
+        ('kernel = "bilinear"', 'kernel = "bilinear-tf1"'),
+        ("[-1, 1]", "[-0.5, 0.5]"),
+        ("ddof = 0", "ddof = 1"),
+        ("ddof = 0", 'aggregation = "batch-mean"\nbatch = 2'),
+        ("[-1, 1]", '[-1, 1]\nprecision = "tf32"'),
+    ],
+)
+def test_each_choice_changes_digest_and_signature(tmp_path: Path, toml: str, old: str, new: str) -> None:
+    assert old in toml
+    original, changed = protocol.load("stylegan-v-fvd16"), _load(tmp_path, toml.replace(old, new))
+
+    assert changed.digest() != original.digest()
+    assert changed.signature().rsplit("|", 1)[0] != original.signature().rsplit("|", 1)[0]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("frames = 16", "frames = 16\nstrid = 2", r"unknown key 'strid'; did you mean 'stride'"),
+        ("[metric]", "[metrics]", r"unknown key 'metrics'; did you mean 'metric'"),
+        ("frames = 16", "frames = 8", r"frames = 8, but i3d needs at least 9"),
+        ("frames = 16", 'frames = "all"', r"needs clips of a fixed length"),
+        ("frames = 16", "frames = 16.0", r"expected int, found float"),
+        ("frames = 16", "frames = true", r"expected int, found bool"),
+        ('real = "random"', 'real = "middle"', r"'middle': allowed are 'random', 'first', 'all'"),
+        ("= 95", "= 101", r"expected 1 to 100"),
+        ("fake = 2048", "fake = 1", r"expected 2 to"),
+        ("version = 1", "", r"'version' is missing"),
+        ('extractor = "i3d"', 'extractor = "i4d"', r"allowed are 'i3d'"),
+        ("[-1, 1]", "[1]", r"list of two numbers"),
+        ("size = 224,", "", r"'size' is missing"),
+        ("ddof = 0", 'aggregation = "batch-mean"', r"batch >= 2"),
+        ("frames = 16", 'frames = 16\ncontent = { real = "still-real" }', r"for the fake side"),
+        ("frames = 16", "frames = ", r"not valid TOML"),
+    ],
+)
+def test_what_is_wrong_is_named(tmp_path: Path, toml: str, old: str, new: str, message: str) -> None:
+    assert old in toml
+
+    with pytest.raises(ProtocolError, match=message) as error:
+        _load(tmp_path, toml.replace(old, new))
+
+    assert "mine.toml" in str(error.value)
+
+
+def test_unknown_names_and_missing_files_say_what_there_is() -> None:
+    with pytest.raises(ProtocolError, match=r"did you mean stylegan-v-fvd16\?"):
+        protocol.load("stylegan-fvd16")
+    with pytest.raises(ProtocolError, match=r"\./none\.toml.*No such file"):
+        protocol.load("./none.toml")
+
+
+def test_a_value_may_be_given_for_one_side(tmp_path: Path, toml: str) -> None:
+    mine = _load(tmp_path, toml.replace("frames = 16", "frames = { real = 16, fake = 12 }\nstride = { real = 3 }"))
+
+    assert (mine.real.frames, mine.real.stride, mine.fake.frames, mine.fake.stride) == (16, 3, 12, 1)
+    assert mine.real.frames_needed == 46

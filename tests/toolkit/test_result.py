@@ -1,0 +1,115 @@
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from fvd_bench.evaluation import Settings, evaluate
+from fvd_bench.result import Result
+
+_SIDE = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["path", "kind", "videos", "fingerprint"],
+    "properties": {
+        "path": {"type": "string"},
+        "kind": {"type": "string"},
+        "videos": {"type": "integer", "minimum": 1},
+        "fingerprint": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
+    },
+}
+_COUNT = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["clips", "skipped"],
+    "properties": {
+        "clips": {"type": "integer", "minimum": 0},
+        "skipped": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "additionalProperties": False,
+                "required": ["video", "reason"],
+                "properties": {"video": {"type": "string"}, "reason": {"type": "string"}},
+            },
+        },
+    },
+}
+_NUMBER_OR_NULL = {"type": ["number", "null"]}
+_SCORE = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": (
+        "metric protocol protocol_version digest signature row value reason values std interval seed "
+        "lower_is_better real fake"
+    ).split(),
+    "properties": {
+        "metric": {"type": "string"},
+        "protocol": {"type": "string"},
+        "protocol_version": {"type": "integer"},
+        "digest": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
+        "signature": {"type": "string"},
+        "row": {"type": ["string", "null"]},
+        "value": _NUMBER_OR_NULL,
+        "reason": {"type": ["string", "null"]},
+        "values": {"type": "array", "items": {"type": "number"}},
+        "std": _NUMBER_OR_NULL,
+        "interval": {"type": ["array", "null"], "items": {"type": "number"}, "minItems": 2, "maxItems": 2},
+        "seed": {"type": "integer"},
+        "lower_is_better": {"type": "boolean"},
+        "real": _COUNT,
+        "fake": _COUNT,
+    },
+}
+SCHEMA = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": "schema fvd_bench scores real fake warnings weights environment seconds".split(),
+    "properties": {
+        "schema": {"const": 1},
+        "fvd_bench": {"type": "string"},
+        "scores": {"type": "array", "minItems": 1, "items": _SCORE},
+        "real": _SIDE,
+        "fake": _SIDE,
+        "warnings": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "additionalProperties": False,
+                "required": ["code", "message"],
+                "properties": {"code": {"type": "string"}, "message": {"type": "string"}},
+            },
+        },
+        "weights": {"type": "object", "additionalProperties": {"type": "string"}},
+        "environment": {
+            "type": "object",
+            "required": ["python", "torch", "numpy", "pillow", "av", "device", "precision"],
+            "additionalProperties": {"type": "string"},
+        },
+        "seconds": {"type": "number", "minimum": 0},
+    },
+}
+
+
+@pytest.fixture
+def result(two_sides: tuple[Path, Path], pixels_protocol) -> Result:
+    served, unserved = pixels_protocol(frames=12), pixels_protocol(name="long", frames=31)
+    return evaluate(*two_sides, [served, unserved], repeats=2, settings=Settings(cache=None))
+
+
+def test_the_json_keeps_its_contract(result: Result) -> None:
+    table = json.loads(result.to_json())
+
+    jsonschema.validate(table, SCHEMA)
+    assert [score["value"] is None for score in table["scores"]] == [False, True]
+    assert table["scores"][1]["reason"]
+
+
+def test_json_is_read_back_exactly(result: Result) -> None:
+    assert Result.from_json(result.to_json()) == result
+
+
+@pytest.mark.parametrize("text", ["[]", '{"schema": 2}', '{"schema": 1}', "{", "null"])
+def test_other_json_is_refused(text: str) -> None:
+    with pytest.raises(ValueError):
+        Result.from_json(text)

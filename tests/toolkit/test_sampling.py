@@ -1,0 +1,75 @@
+import numpy as np
+import pytest
+
+from fvd_bench.errors import ShortVideoError
+from fvd_bench.protocol import ClipRule
+from fvd_bench.sampling import clip_indices, video_order
+
+
+def _starts(rule: ClipRule, num_frames: int, *, side: str = "real", seeds: int = 1, indices: int = 1) -> list[int]:
+    return [
+        int(clip_indices(num_frames, rule, side=side, seed=s, index=i)[0][0])
+        for s in range(seeds)
+        for i in range(indices)
+    ]
+
+
+def test_the_draws_are_the_documented_ones() -> None:
+    rule = ClipRule(frames=16, stride=2, start="random")
+
+    real = clip_indices(75, rule, side="real", seed=3, index=5)
+    fake = clip_indices(75, rule, side="fake", seed=3, index=5)
+    still = clip_indices(75, ClipRule(frames=4, content="still"), side="fake", seed=3, index=5)
+
+    span = 31
+    np.testing.assert_array_equal(
+        real[0], np.random.default_rng([3, 5]).integers(0, 75 - span + 1) + np.arange(0, 31, 2)
+    )
+    assert fake[0][0] == np.random.default_rng([3, 5, 1]).integers(0, 75 - span + 1)
+    assert still[0].tolist() == [np.random.default_rng([3, 5, 2]).integers(0, 75)] * 4
+
+
+def test_every_start_is_equally_likely_and_both_ends_are_reached() -> None:
+    starts = _starts(ClipRule(frames=16, start="random"), 20, seeds=40, indices=50)
+
+    counts = np.bincount(starts, minlength=5)
+
+    assert len(counts) == 5
+    assert np.all(np.abs(counts - 400) < 4 * np.sqrt(400 * 0.8))  # 4 standard deviations of a binomial
+
+
+def test_a_video_that_just_fits_gives_its_only_clip() -> None:
+    assert _starts(ClipRule(frames=16, stride=8, start="random"), 121) == [0]
+    with pytest.raises(ShortVideoError, match=r"120 frames decode, the clip needs 121"):
+        clip_indices(120, ClipRule(frames=16, stride=8, start="random"), side="real", seed=0, index=0)
+
+
+def test_the_stricter_length_rule_asks_for_whole_strides() -> None:
+    rule = ClipRule(frames=16, stride=8, length_rule="frames-times-stride")
+
+    assert rule.frames_needed == 128
+    assert ClipRule(frames=16, min_frames=40).frames_needed == 40
+
+
+def test_all_clips_do_not_overlap_and_leave_out_the_rest() -> None:
+    clips = clip_indices(75, ClipRule(frames=16, start="all"), side="real", seed=0, index=0)
+
+    assert [c[0] for c in clips] == [0, 16, 32, 48]
+    assert all(len(c) == 16 for c in clips)
+
+
+def test_a_whole_video_comes_in_pieces_that_miss_nothing() -> None:
+    pieces = clip_indices(150, ClipRule(frames="all", stride=2), side="real", seed=0, index=0)
+
+    np.testing.assert_array_equal(np.concatenate(pieces), np.arange(0, 150, 2))
+    assert max(map(len, pieces)) <= 64
+
+
+def test_all_videos_are_taken_in_order_and_a_subset_is_drawn_from_the_seed() -> None:
+    rule = ClipRule(frames=16, count=4)
+
+    assert video_order(4, rule, seed=0).tolist() == [0, 1, 2, 3]
+    assert video_order(9, ClipRule(frames=16, count=4, selection="first-sorted"), seed=0).tolist() == list(range(9))
+    assert sorted(video_order(9, rule, seed=0).tolist()) == list(range(9))
+    assert video_order(9, rule, seed=0).tolist() == video_order(9, rule, seed=0).tolist()
+    assert video_order(9, rule, seed=0).tolist() != video_order(9, rule, seed=1).tolist()

@@ -1,0 +1,116 @@
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fvd_bench.errors import SourceError
+from fvd_bench.sources import fingerprint, open_source
+
+
+def _touch(root: Path, *names: str) -> Path:
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(b"x")
+    return root
+
+
+def test_videos_and_frame_folders_are_found_at_any_depth(tmp_path: Path) -> None:
+    root = _touch(
+        tmp_path,
+        "a.mp4", "b.AVI", "c.webm", "d.gif", "class1/e.mov", "class2/f.mkv", "class2/notes.txt", "readme.md",
+        "frames/0.jpg", "frames/1.jpg", "class1/g/0.png", "class1/g/1.PNG",
+    )  # fmt: skip
+
+    source = open_source(root)
+
+    expected = "a.mp4 b.AVI c.webm class1/e.mov class1/g class2/f.mkv d.gif frames".split()
+    assert list(source.names) == expected
+    assert source.kind == "video files and frame folders"
+
+
+def test_hidden_names_are_left_out(tmp_path: Path) -> None:
+    root = _touch(tmp_path, "a.mp4", ".b.mp4", ".cache/c.mp4", "d/.0.png", "d/0.png", "._e.mp4")
+
+    assert list(open_source(root).names) == ["a.mp4", "d"]
+
+
+def test_the_order_is_by_bytes_of_the_path_without_suffix(tmp_path: Path) -> None:
+    root = _touch(tmp_path, "b.mp4", "a10.mp4", "a2.avi", "B.mp4", "x-1.mp4", "x.mp4", "ä.mp4", "v1.0/0.png")
+
+    names = [n.removesuffix(".mp4").removesuffix(".avi") for n in open_source(root).names]
+
+    assert names == sorted(names, key=os.fsencode)
+
+
+def test_a_flat_folder_of_images_explains_itself(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"flat folder of 2 images \(0\.jpg.*folder of its own"):
+        open_source(_touch(tmp_path, "0.jpg", "1.jpg"))
+
+
+def test_images_beside_videos_are_left_out_and_told(tmp_path: Path) -> None:
+    source = open_source(_touch(tmp_path, "poster.jpg", "a.mp4", "c/b.mp4", "c/b.jpg"))
+
+    assert list(source.names) == ["a.mp4", "c/b.mp4"]
+    assert len(source.notes) == 2
+    assert all("left out" in note for note in source.notes)
+
+
+@pytest.mark.parametrize("make", [lambda p: p / "none", lambda p: _touch(p, "a.mp4") / "a.mp4", lambda p: p])
+def test_what_is_no_folder_of_videos_is_refused(tmp_path: Path, make) -> None:
+    with pytest.raises(SourceError, match=r"does not exist|is a file|holds no video: expected"):
+        open_source(make(tmp_path))
+
+
+def test_links_are_followed_but_never_in_a_circle(tmp_path: Path) -> None:
+    root = _touch(tmp_path / "root", "a/x.mp4")
+    (root / "a" / "up").symlink_to(root, target_is_directory=True)
+    (root / "twin").symlink_to(root / "a", target_is_directory=True)
+
+    names = list(open_source(root).names)
+
+    assert "a/x.mp4" in names
+    assert "twin/x.mp4" in names
+    assert len(names) < 10
+
+
+def test_a_folder_without_permission_is_named(tmp_path: Path) -> None:
+    """As a user without rights, in a process of its own when the tests run as root."""
+    root = _touch(tmp_path / "root", "a.mp4", "closed/b.mp4")
+    (root / "closed").chmod(0)
+    program = (
+        "import os, sys\n"
+        "from fvd_bench.sources import open_source\n"
+        "from fvd_bench.errors import SourceError\n"
+        "if os.geteuid() == 0: os.seteuid(65534)\n"
+        "try: open_source(sys.argv[1])\n"
+        "except SourceError as error: print(error)\n"
+    )
+    for folder in [root, *root.parents]:
+        if folder.stat().st_uid == os.geteuid() and folder != Path(folder.anchor):
+            folder.chmod(folder.stat().st_mode | 0o055)
+
+    done = subprocess.run([sys.executable, "-c", program, str(root)], capture_output=True, text=True, check=True)
+
+    (root / "closed").chmod(0o755)
+    assert "closed" in done.stdout
+    assert "Permission denied" in done.stdout
+
+
+def test_the_fingerprint_follows_names_and_contents_not_containers_or_places(tmp_path: Path) -> None:
+    names, contents = ["a.mp4", "b.mp4"], ["1", "2"]
+
+    assert fingerprint(names, contents) == fingerprint(["a.mkv", "b.mkv"], contents)
+    assert fingerprint(names, contents) != fingerprint(names, ["2", "1"])
+    assert fingerprint(names, contents) != fingerprint(["a.mp4", "c.mp4"], contents)
+
+
+def test_a_copy_made_in_another_order_lists_the_same(tmp_path: Path) -> None:
+    root = _touch(tmp_path / "root", *(f"{i}.mp4" for i in range(20)))
+    (tmp_path / "copy").mkdir()
+    for name in sorted(open_source(root).names, key=hash):
+        shutil.copy(root / name, tmp_path / "copy" / name)
+
+    assert open_source(tmp_path / "copy").names == open_source(root).names
