@@ -6,11 +6,11 @@ import contextlib
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from fvd_bench.errors import FvdBenchError
+from fvd_bench.errors import FvdBenchError, SelftestError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -151,10 +151,10 @@ def weights_list() -> None:
 
     from fvd_bench import weights as store
 
-    table = Table("weights", "here", "digest", "licence", "origin")
+    table = Table("weights", "here", "digest", "licence", "source", "file")
     for row in store.installed():
-        here = str(row.path) if row.path else "no"
-        table.add_row(row.name, here, (row.digest or "none published")[:12], row.licence, row.origin)
+        digest = row.digest[:12] if row.digest else "none published"
+        table.add_row(row.name, "yes" if row.present else "no", digest, row.licence, row.source, str(row.path))
     _console().print(table)
 
 
@@ -183,31 +183,39 @@ def weights_import(name: str, file: Path) -> None:
 
 @weights.command("verify")
 @click.argument("name", default="i3d-kinetics-400")
+@click.argument("file", required=False, type=click.Path(path_type=Path))
 @click.option("--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu", "cuda"]))
-def weights_verify(name: str, device: str) -> None:
-    """Check the tensors of weights, and recognise the classic mistakes by how the network behaves."""
+def weights_verify(name: str, file: Path | None, device: Literal["auto", "cpu", "cuda"]) -> None:
+    """Check weights in the store or in a file, and recognise the classic mistakes by how the network behaves."""
     from fvd_bench.verification import verify
 
-    console = _console()
-    for line in verify(name, device=device):
-        console.print(line, highlight=False)
+    for line in verify(name, file=file, device=device):
+        click.echo(line)
 
 
 @cli.command()
 @click.option("--full", is_flag=True, help="Also fvd-comparison's 256 clips: some minutes on a CPU.")
 @click.option("--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu", "cuda"]))
 @click.option("--json", "json_file", metavar="FILE", help="Write the checks as JSON; - for stdout alone.")
-def selftest(full: bool, device: str, json_file: str | None) -> None:
+def selftest(full: bool, device: Literal["auto", "cpu", "cuda"], json_file: str | None) -> None:
     """Recompute published numbers with this installation."""
-    from fvd_bench import selftest as tests
+    from fvd_bench import report
+    from fvd_bench import selftest as published
+    from fvd_bench.environment import resolve_device
 
     with _progress() as show:
-        checks = tests.run(full=full, device=device, progress=lambda done, total: show("selftest", done, total))
+        where = resolve_device(device)
+        checks = published.run(full=full, device=where, progress=lambda done, total: show("frames", done, total))
     if json_file:
-        _write(tests.to_json(checks), json_file)
+        _write(report.checks_json(checks), json_file)
     if json_file != "-":
-        _console().print(tests.table(checks))
-    tests.refuse_failures(checks)
+        _console().print(report.checks_table(checks))
+    failed = [check for check in checks if not check.ok]
+    if failed:
+        raise SelftestError(
+            f"{len(failed)} of {len(checks)} published numbers are not reproduced, {failed[0].name} for one; "
+            "`fvd-bench weights verify` may tell why"
+        )
 
 
 @cli.command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Iterable
 from importlib.metadata import version
 from typing import Literal
 
@@ -43,12 +44,13 @@ def feature_versions(device: str) -> dict[str, str]:
     }
 
 
-def describe(device: str) -> dict[str, str]:
-    """What a result says of where it was made."""
+def describe(device: str, precisions: Iterable[str]) -> dict[str, str]:
+    """What a result says of where it was made; precisions: of the networks' arithmetic."""
     return {
         "python": platform.python_version(),
         "numpy": version("numpy"),
         "scipy": version("scipy"),
         **feature_versions(device),
+        "precision": ", ".join(sorted(set(precisions))),
         "system": f"{platform.system()} {platform.machine()}",
     }

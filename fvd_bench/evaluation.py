@@ -113,12 +113,8 @@ def open_evaluation(
     for p in loaded:
         try:
             if p.features not in extractors:
-                show = _labelled(progress, f"fetching the weights of {p.features.extractor}, MiB")
                 extractors[p.features] = create(
-                    p.features,
-                    device=device,
-                    weights=settings.weights,
-                    progress=lambda done, total, show=show: show(done // 2**20, (total or 0) // 2**20),
+                    p.features, device=device, weights=settings.weights, progress=_fetching(progress)
                 )
         except FvdBenchError as error:
             unserved[p.name] = str(error)
@@ -216,7 +212,7 @@ class Evaluation:
             fake=_info(self.sources["fake"], extractions["fake"]),
             warnings=tuple(find(self.protocols, self.sources, collected, self.extractors, self.store.damaged)),
             weights={name: digest for e in self.extractors.values() for name, digest in e.weights.items()},
-            environment=environment.describe(self.device),
+            environment=environment.describe(self.device, [rule.precision for rule in self.extractors]),
             seconds=round(time.monotonic() - self._started, 3),
         )
 
@@ -289,6 +285,10 @@ def reads(job: Job) -> Side:
 
 def _labelled(progress: Progress, what: str) -> Callable[[int, int], None]:
     return lambda done, total: progress(what, done, total)
+
+
+def _fetching(progress: Progress) -> Callable[[int, int | None], None]:
+    return lambda done, total: progress("fetching weights, MiB", done // 2**20, (total or 0) // 2**20)
 
 
 def _check_something_decodes(source: ClipSource) -> None:

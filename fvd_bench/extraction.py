@@ -101,10 +101,9 @@ class Extraction:
                 outcomes[job][index] = outcome
         return {job: self._collected(job, outcomes[job]) for job in jobs}
 
-    def absent(self, jobs: Sequence[Job]) -> dict[int, list[Job]]:
-        """Listing index -> jobs, for the features that the first pass over the source would have to compute."""
-        wanted = self._wanted({job: {} for job in jobs})
-        return self._split(wanted)[1]
+    def outlook(self, jobs: Sequence[Job]) -> tuple[dict[tuple[int, Job], Outcome], dict[int, list[Job]]]:
+        """What the first pass of `collect` would find in the store, and what it would have to compute."""
+        return self._split(self._wanted({job: {} for job in jobs}))
 
     def features(self, collected: Collected) -> Iterator[Features]:
         """The features [N, dim] of each used video, in listing order. Raises CacheError."""

@@ -3,88 +3,103 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
 from fvd_bench.errors import VideoError
-from fvd_bench.evaluation import Evaluation, reads
+from fvd_bench.evaluation import Evaluation
 from fvd_bench.extraction import Job
 from fvd_bench.prefetch import in_order
 from fvd_bench.protocol import SIDES, FeatureRule, Side
-from fvd_bench.sampling import Indices, clip_indices
+from fvd_bench.sampling import clip_indices
 
 _TRIAL_SIDE = 128
+"""Height and width in pixels of the frames on which the networks are timed."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedSide:
     """What one protocol would do with one side, in its first repeat.
 
-    used: videos that are long enough; cached: of these, such whose features are stored; skipped: video -> reason.
+    used: videos that are long enough; stored: how many of these the store has features of; skipped: video -> reason.
     """
 
     protocol: str
     side: Side
     used: int
-    cached: int
-    skipped: dict[str, str]
+    stored: int
+    skipped: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """seconds: estimate of the time that the networks need on this device, decoding going on beside them."""
+    """unserved: protocol -> why its network cannot be had. seconds: estimate of the networks' time here."""
 
     sides: tuple[PlannedSide, ...]
-    unserved: dict[str, str]
+    unserved: Mapping[str, str]
     seconds: float
+
+
+@dataclass(slots=True)
+class _Outlook:
+    stored: int = 0
+    absent: int = 0
+    skipped: dict[str, str] = field(default_factory=dict)
 
 
 def plan(evaluation: Evaluation) -> Plan:
     """Count the frames of every video whose features are not stored, and time one batch of each network."""
-    planned: list[PlannedSide] = []
-    frames: dict[tuple[FeatureRule, int], int] = {}
-    served = [p for p in evaluation.protocols if p.name not in evaluation.unserved]
+    outlooks: dict[Job, _Outlook] = {}
+    clips: Counter[tuple[FeatureRule, int]] = Counter()
     for source in SIDES:
-        extraction = evaluation.extraction(source)
-        jobs = evaluation.jobs_reading(source)
-        absent = extraction.absent(jobs)
-        skipped: dict[Job, dict[str, str]] = {job: {} for job in jobs}
-        clips: dict[Job, int] = dict.fromkeys(jobs, 0)
-        read = in_order(
-            list(absent.items()), lambda task, s=source: _read(evaluation, s, *task), workers=evaluation.workers
-        )
-        for done, ((index, _), (job, outcome)) in enumerate(read):
-            evaluation.progress(f"{source} videos", done, len(absent))
-            if isinstance(outcome, str):
-                skipped[job][evaluation.sources[source].names[index]] = outcome
-            else:
-                clips[job] += 1
-                for indices in outcome:
-                    key = (job.features, len(indices))
-                    frames[key] = frames.get(key, 0) + 1
-        for p in served:
+        _look(evaluation, source, outlooks, clips)
+    sides = []
+    for protocol in evaluation.protocols:
+        if protocol.name not in evaluation.unserved:
             for side in SIDES:
-                job = evaluation.jobs(p, side)[0]
-                if reads(job) == source:
-                    wanted = min(len(evaluation.sources[source].names), job.draw.rule.count or 2**63)
-                    missing = sum(job in wanting for wanting in absent.values())
-                    used = wanted - len(skipped[job])
-                    planned.append(PlannedSide(p.name, side, used, wanted - missing, skipped[job]))
-    seconds = sum(_seconds_per_clip(evaluation, rule, n) * count for (rule, n), count in frames.items())
-    return Plan(tuple(planned), dict(evaluation.unserved), seconds)
+                found = outlooks[evaluation.jobs(protocol, side)[0]]
+                used = found.stored + found.absent
+                sides.append(PlannedSide(protocol.name, side, used, found.stored, found.skipped))
+    seconds = sum(_seconds_per_clip(evaluation, rule, frames) * n for (rule, frames), n in clips.items())
+    return Plan(tuple(sides), evaluation.unserved, seconds)
 
 
-def _read(
-    evaluation: Evaluation, source: Side, index: int, jobs: Sequence[Job]
-) -> Iterator[tuple[Job, list[Indices] | str]]:
-    """Runs in a thread: the clips that each job would take of a video, or why there are none."""
+def _look(
+    evaluation: Evaluation, source: Side, outlooks: dict[Job, _Outlook], clips: Counter[tuple[FeatureRule, int]]
+) -> None:
+    """Fill in what jobs that read this source would find and compute."""
+    names = evaluation.sources[source].names
+    jobs = evaluation.jobs_reading(source)
+    outlooks |= {job: _Outlook() for job in jobs}
+    known, absent = evaluation.extraction(source).outlook(jobs)
+    for (index, job), (_, facts) in known.items():
+        if facts.skipped is None:
+            outlooks[job].stored += 1
+        else:
+            outlooks[job].skipped[names[index]] = facts.skipped
+    counting = in_order(list(absent.items()), partial(_count, evaluation, source), workers=evaluation.workers)
+    for done, ((index, _), (job, outcome)) in enumerate(counting):
+        evaluation.progress(f"{source} videos", done, sum(map(len, absent.values())))
+        if isinstance(outcome, str):
+            outlooks[job].skipped[names[index]] = outcome
+        else:
+            outlooks[job].absent += 1
+            clips.update((job.features, frames) for frames in outcome)
+
+
+def _count(evaluation: Evaluation, source: Side, task: tuple[int, list[Job]]) -> Iterator[tuple[Job, list[int] | str]]:
+    """Runs in a thread: the lengths of the clips that each job would take of a video, or why there are none."""
+    index, jobs = task
     video = evaluation.sources[source].video(index)
     for job in jobs:
         draw = job.draw
         try:
-            yield job, clip_indices(video.num_frames, draw.rule, side=draw.side, seed=draw.seed, index=index)
+            taken = clip_indices(video.num_frames, draw.rule, side=draw.side, seed=draw.seed, index=index)
+            yield job, [len(indices) for indices in taken]
         except VideoError as error:
             yield job, str(error)
 

@@ -1,8 +1,10 @@
-"""A Result as a table for people."""
+"""Results, plans and selftests as tables for people."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from dataclasses import asdict
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -10,6 +12,7 @@ from rich.text import Text
 
 from fvd_bench.plan import Plan
 from fvd_bench.result import Result, Score
+from fvd_bench.selftest import Check
 
 
 def result_table(result: Result) -> RenderableType:
@@ -52,10 +55,32 @@ def plan_table(plan: Plan) -> RenderableType:
         table.add_column(column, justify="right")
     notes: list[RenderableType] = []
     for side in plan.sides:
-        table.add_row(side.protocol, side.side, str(side.used), str(side.cached), str(len(side.skipped)))
+        table.add_row(side.protocol, side.side, str(side.used), str(side.stored), str(len(side.skipped)))
         notes += [Text(f"{side.protocol}: {side.side} {name}: {why}") for name, why in side.skipped.items()]
     notes += [Text(f"{name}: cannot be served: {reason}") for name, reason in plan.unserved.items()]
     return Group(table, *notes, Text(f"about {_duration(plan.seconds)} on this device"))
+
+
+def checks_table(checks: Sequence[Check]) -> RenderableType:
+    """Each published number, what was found, and where it was published."""
+    table = Table("check", "published", "found", "off by", "allowed", "", "origin")
+    for check in checks:
+        off = "" if isinstance(check.found, str) or isinstance(check.expected, str) else check.found - check.expected
+        numbers = [_number(value) for value in (check.expected, check.found)]
+        gap = off if isinstance(off, str) else f"{abs(off):.1e}"
+        verdict = "ok" if check.ok else "FAILED"
+        table.add_row(check.name, *numbers, gap, f"{check.tolerance:.1e}", verdict, check.origin)
+    passed = sum(check.ok for check in checks)
+    return Group(table, Text(f"{passed} of {len(checks)} published numbers are reproduced"))
+
+
+def checks_json(checks: Sequence[Check]) -> str:
+    """The checks as a JSON list."""
+    return json.dumps([{**asdict(check), "ok": check.ok} for check in checks], indent=2) + "\n"
+
+
+def _number(value: float | str) -> str:
+    return value if isinstance(value, str) else f"{value:.8g}"
 
 
 def _duration(seconds: float) -> str:

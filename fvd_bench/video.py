@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -196,12 +195,10 @@ class FrameFolder:
 
     def _open(self, name: str) -> Image.Image:
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("error", Image.DecompressionBombWarning)
-                return Image.open(self.folder / name)
+            return Image.open(self.folder / name)
         except UnidentifiedImageError as error:
             raise VideoError(f"frame {name} is not an image that can be read") from error
-        except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+        except Image.DecompressionBombError as error:
             raise VideoError(f"frame {name} is too large: {error}") from error
         except OSError as error:
             raise VideoError(f"frame {name} cannot be read: {error.strerror or error}") from error

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from fvd_bench import weights as weight_store
 from fvd_bench.errors import ProtocolError
@@ -29,11 +31,8 @@ class InceptionExtractor:
 
     dim = 2048
 
-    def __init__(self, file: Path, digest: str, device: str, precision: str) -> None:
-        from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
-
-        network = FeatureExtractorInceptionV3("inception", [LAYER], feature_extractor_weights_path=str(file))
-        self._network = network.to(device).eval()
+    def __init__(self, tensors: Mapping[str, NDArray[np.float32]], digest: str, device: str, precision: str) -> None:
+        self._network = _network(tensors).to(device).eval()
         self._device = device
         self._precision = precision
         self.weights = {WEIGHTS: digest}
@@ -70,4 +69,17 @@ def create(rule: FeatureRule, *, device: str, weights: Mapping[str, Path], progr
         if getattr(rule, key) != value:
             raise ProtocolError(f"inception resizes and scales by itself: {key} must be {value}")
     loaded = weight_store.load(WEIGHTS, path=weights.get(WEIGHTS), progress=progress)
-    return InceptionExtractor(loaded.path, loaded.digest, device, rule.precision)
+    return InceptionExtractor(loaded.tensors, loaded.digest, device, rule.precision)
+
+
+def _network(tensors: Mapping[str, NDArray[np.float32]]) -> torch.nn.Module:
+    """torch-fidelity's module. It takes a file, and unpickles anything in it: so the file is one of our own."""
+    from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
+
+    with tempfile.TemporaryDirectory(prefix="fvd-bench-") as folder:
+        file = Path(folder) / "inception.pth"
+        torch.save({name: torch.from_numpy(array) for name, array in tensors.items()}, file)
+        network: torch.nn.Module = FeatureExtractorInceptionV3(
+            "inception", [LAYER], feature_extractor_weights_path=str(file)
+        )
+    return network
