@@ -1,0 +1,281 @@
+"""The I3D network of Carreira and Zisserman 2017 (arXiv:1705.07750) as FVD uses it: frozen, videos to logits.
+
+Made for the tensors of the tf.hub module deepmind/i3d-kinetics-400/1. Activations stay in channels-last
+order, where convolutions and pools are vectorised on a CPU. There a clip's logits are the same bits on one
+thread and on two, in any batch; the three places that take care of it say so.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Literal, Self
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from fvd_bench.errors import FeatureError, WeightsError
+
+Padding = Literal["same", "symmetric"]
+Triple = tuple[int, int, int]
+Folded = tuple[Tensor, Tensor]
+"""Kernel (Cout, Cin, kT, kH, kW) and bias (Cout,) of one convolution, batch norm included."""
+
+NUM_CLASSES = 400
+MIN_FRAMES = 9
+"""Shortest clip: it leaves the two time steps that the last pool averages."""
+
+_FRAME_SIZES = range(193, 225)  # heights and widths that leave the 7x7 places that the last pool averages
+_EPSILON = 1e-3  # of the original's batch norm, which has no gamma
+_SMALL = 20_480  # channels x time x height up to which torch takes another algorithm for a clip alone
+
+# Output channels of a block: 1x1 | 1x1 into 3x3 | 1x1 into 3x3 | pool into 1x1.
+_MIXED = {
+    "Mixed_3b": (64, 96, 128, 16, 32, 32),
+    "Mixed_3c": (128, 128, 192, 32, 96, 64),
+    "Mixed_4b": (192, 96, 208, 16, 48, 64),
+    "Mixed_4c": (160, 112, 224, 24, 64, 64),
+    "Mixed_4d": (128, 128, 256, 24, 64, 64),
+    "Mixed_4e": (112, 144, 288, 32, 64, 64),
+    "Mixed_4f": (256, 160, 320, 32, 128, 128),
+    "Mixed_5b": (256, 160, 320, 32, 128, 128),
+    "Mixed_5c": (384, 192, 384, 48, 128, 128),
+}
+
+
+def kernel_shapes() -> dict[str, tuple[int, int, int, int, int]]:
+    """Shape (kT, kH, kW, Cin, Cout) of each of the 58 kernels, by the name of its convolution."""
+    shapes = {
+        "Conv3d_1a_7x7": (7, 7, 7, 3, 64),
+        "Conv3d_2b_1x1": (1, 1, 1, 64, 64),
+        "Conv3d_2c_3x3": (3, 3, 3, 64, 192),
+    }
+    channels = 192
+    for block, (direct, reduced_1, out_1, reduced_2, out_2, pooled) in _MIXED.items():
+        shapes[f"{block}/Branch_0/Conv3d_0a_1x1"] = (1, 1, 1, channels, direct)
+        shapes[f"{block}/Branch_1/Conv3d_0a_1x1"] = (1, 1, 1, channels, reduced_1)
+        shapes[f"{block}/Branch_1/Conv3d_0b_3x3"] = (3, 3, 3, reduced_1, out_1)
+        shapes[f"{block}/Branch_2/Conv3d_0a_1x1"] = (1, 1, 1, channels, reduced_2)
+        shapes[f"{block}/Branch_2/Conv3d_0b_3x3"] = (3, 3, 3, reduced_2, out_2)
+        shapes[f"{block}/Branch_3/Conv3d_0b_1x1"] = (1, 1, 1, channels, pooled)
+        channels = direct + out_1 + out_2 + pooled
+    shapes["Logits/Conv3d_0c_1x1"] = (1, 1, 1, channels, NUM_CLASSES)
+    return shapes
+
+
+def tensor_shapes() -> dict[str, tuple[int, ...]]:
+    """Shape of each of the 230 tensors that `I3D.from_tensors` takes, by its name."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    for convolution, kernel in kernel_shapes().items():
+        vectors = ("bias",) if convolution.startswith("Logits/") else ("beta", "mean", "var")
+        shapes[f"{convolution}/kernel"] = kernel
+        shapes |= {f"{convolution}/{vector}": kernel[-1:] for vector in vectors}
+    return shapes
+
+
+class I3D(nn.Module):
+    """Inception-v1 inflated to three dimensions: 12.7 million weights, 27.8 billion products a clip."""
+
+    logits_weight: Tensor
+    logits_bias: Tensor
+
+    def __init__(self, folded: Mapping[str, Folded], *, padding: Padding = "same") -> None:
+        """folded: the convolutions named in `kernel_shapes`."""
+        super().__init__()
+        self._padding = padding
+        self.conv_1a = Convolution(folded["Conv3d_1a_7x7"])
+        self.conv_2b = Pointwise([folded["Conv3d_2b_1x1"]])
+        self.conv_2c = Convolution(folded["Conv3d_2c_3x3"])
+        blocks = {name: Mixed({key: folded[f"{name}/{key}"] for key in _BRANCHES}) for name in _MIXED}
+        self.mixed = nn.ModuleDict(blocks)
+        kernel, bias = folded["Logits/Conv3d_0c_1x1"]
+        self.register_buffer("logits_weight", kernel.flatten(1))  # [400, 1024]
+        self.register_buffer("logits_bias", bias)
+        self.eval()
+
+    @classmethod
+    def from_tensors(
+        cls,
+        tensors: Mapping[str, NDArray[np.float32]],
+        *,
+        epsilon: float = _EPSILON,
+        padding: Padding = "same",
+    ) -> Self:
+        """Build the network from named arrays, with batch norm folded into the kernels in float64.
+
+        tensors: those of `tensor_shapes`, kernels as (kT, kH, kW, Cin, Cout).
+        epsilon, padding: the original network unless given; 1e-5 and "symmetric" are mistakes that ports
+        of it make, here to be recognised.
+
+        Raises WeightsError naming the tensors that are missing, unexpected or of another shape.
+        """
+        _check_tensors(tensors)
+        return cls({name: _fold(tensors, name, epsilon) for name in kernel_shapes()}, padding=padding)
+
+    @torch.no_grad()
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits before softmax, averaged over time: float32 [B,400].
+
+        x: float32 [B,3,T,H,W] in [-1,1]; T at least 9, H and W 193 to 224 (FVD: 224).
+
+        Raises FeatureError for a shape that the network cannot take.
+        """
+        _check_videos(x)
+        # Clip by clip: the largest activation of a whole batch would cost fresh memory pages in every call.
+        x = torch.cat([self._stem(clip) for clip in torch.split(x, 1)])
+        x = self.conv_2b(x).relu_()
+        x = self._max_pool(self.conv_2c(x), (1, 3, 3), (1, 2, 2)).relu_()
+        for name, mixed in self.mixed.items():
+            if name == "Mixed_4b":
+                x = self._max_pool(x, (3, 3, 3), (2, 2, 2))
+            elif name == "Mixed_5b":
+                x = self._max_pool(x, (2, 2, 2), (2, 2, 2))
+            x = mixed(x)
+        x = x.mean((3, 4))  # [B,1024,T']
+        x = (x[:, :, 1:] + x[:, :, :-1]).mean(2) / 2  # the pool over 2x7x7 and the mean over time
+        # A matrix product here would add up in another order in another batch size.
+        return (x.unsqueeze(1) * self.logits_weight).sum(2) + self.logits_bias
+
+    def _stem(self, x: Tensor) -> Tensor:
+        """[B,3,T,H,W] -> [B,64,T/2,H/4,W/4]. The rectifier waits for the pool, which leaves it less to do."""
+        x = x.contiguous(memory_format=torch.channels_last_3d)
+        pads = self._pads(x, (7, 7, 7), (2, 2, 2))
+        x = F.pad(x, [zeros for pair in reversed(pads) for zeros in pair])
+        x = F.conv3d(x, self.conv_1a.kernel, self.conv_1a.bias, stride=2)
+        return self._max_pool(x, (1, 3, 3), (1, 2, 2)).relu_()
+
+    def _max_pool(self, x: Tensor, kernel: Triple, stride: Triple) -> Tensor:
+        before = [start for start, _ in self._pads(x, kernel, stride)]
+        # Rounding sizes up is the padding that "same" adds at the end only.
+        ceil_mode = self._padding == "same" or not any(before)
+        return F.max_pool3d(x, kernel, stride, padding=before, ceil_mode=ceil_mode)
+
+    def _pads(self, x: Tensor, kernel: Triple, stride: Triple) -> list[tuple[int, int]]:
+        if self._padding == "symmetric":
+            return [((k - 1) // 2, (k - 1) // 2) for k in kernel]
+        return [same_padding(*axis) for axis in zip(x.shape[2:], kernel, stride, strict=True)]
+
+
+def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
+    """Places to add before and after an axis under TensorFlow's rule "SAME"; an odd one goes after."""
+    total = max((math.ceil(size / stride) - 1) * stride + kernel - size, 0)
+    return total // 2, total - total // 2
+
+
+class Convolution(nn.Module):
+    """A convolution with bias; called, it is one of 3x3x3 with stride 1."""
+
+    kernel: Tensor
+    bias: Tensor
+
+    def __init__(self, folded: Folded) -> None:
+        super().__init__()
+        kernel, bias = folded
+        self.register_buffer("kernel", kernel.contiguous(memory_format=torch.channels_last_3d))
+        self.register_buffer("bias", bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B,Cin,T,H,W] -> [B,Cout,T,H,W]."""
+        if len(x) == 1 and x.is_cpu and math.prod(x.shape[1:4]) <= _SMALL:
+            # Alone, a small clip would get a slower algorithm with other last bits: it brings its copy.
+            return F.conv3d(x.expand(2, *x.shape[1:]), self.kernel, self.bias, padding=1)[:1]
+        return F.conv3d(x, self.kernel, self.bias, padding=1)
+
+
+class Pointwise(nn.Module):
+    """1x1x1 convolutions of one input, joined along the output channels.
+
+    A matrix product, because `conv3d` takes another algorithm with other last bits when torch has one thread.
+    """
+
+    weight: Tensor
+    bias: Tensor
+
+    def __init__(self, folded: Sequence[Folded]) -> None:
+        super().__init__()
+        self.register_buffer("weight", torch.cat([kernel.flatten(1) for kernel, _ in folded]))
+        self.register_buffer("bias", torch.cat([bias for _, bias in folded]))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B,Cin,T,H,W] -> [B,Cout,T,H,W]."""
+        return F.linear(x.movedim(1, -1), self.weight, self.bias).movedim(-1, 1)
+
+
+_BRANCHES = (
+    "Branch_0/Conv3d_0a_1x1",
+    "Branch_1/Conv3d_0a_1x1",
+    "Branch_2/Conv3d_0a_1x1",
+    "Branch_1/Conv3d_0b_3x3",
+    "Branch_2/Conv3d_0b_3x3",
+    "Branch_3/Conv3d_0b_1x1",
+)
+
+
+class Mixed(nn.Module):
+    """An Inception block: four branches, each rectified straight into its channels of the output."""
+
+    def __init__(self, folded: Mapping[str, Folded]) -> None:
+        """folded: the six convolutions named in `_BRANCHES`."""
+        super().__init__()
+        direct, reduced_1, reduced_2, out_1, out_2, pooled = (folded[key] for key in _BRANCHES)
+        self._entry_widths = [len(bias) for _, bias in (direct, reduced_1, reduced_2)]
+        self._widths = [len(bias) for _, bias in (direct, out_1, out_2, pooled)]
+        self.entry = Pointwise([direct, reduced_1, reduced_2])
+        self.conv_1 = Convolution(out_1)
+        self.conv_2 = Convolution(out_2)
+        self.pooled = Pointwise([pooled])
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B,Cin,T,H,W] -> [B,Cout,T,H,W], not negative."""
+        out = x.new_empty(len(x), *x.shape[2:], sum(self._widths)).movedim(-1, 1)
+        out_0, out_1, out_2, out_3 = torch.split(out, self._widths, dim=1)
+        direct, reduced_1, reduced_2 = torch.split(self.entry(x), self._entry_widths, dim=1)
+        torch.clamp_min(direct, 0, out=out_0)
+        torch.clamp_min(self.conv_1(reduced_1.relu()), 0, out=out_1)
+        torch.clamp_min(self.conv_2(reduced_2.relu()), 0, out=out_2)
+        torch.clamp_min(self.pooled(F.max_pool3d(x, 3, stride=1, padding=1)), 0, out=out_3)
+        return out
+
+
+def _fold(tensors: Mapping[str, NDArray[np.float32]], name: str, epsilon: float) -> Folded:
+    def exact(tensor: str) -> Tensor:
+        return torch.from_numpy(tensors[f"{name}/{tensor}"].astype(np.float64))
+
+    kernel = exact("kernel").permute(4, 3, 0, 1, 2)
+    if f"{name}/bias" in tensors:
+        return kernel.float(), exact("bias").float()
+    scale = (exact("var") + epsilon).rsqrt()
+    return (kernel * scale.view(-1, 1, 1, 1, 1)).float(), (exact("beta") - exact("mean") * scale).float()
+
+
+def _check_tensors(tensors: Mapping[str, NDArray[np.float32]]) -> None:
+    shapes = tensor_shapes()
+    faults = [f"{name} is missing" for name in shapes if name not in tensors]
+    faults += [f"{name} is unexpected" for name in tensors if name not in shapes]
+    faults += [
+        f"{name} has shape {tensors[name].shape}, not {shape}"
+        for name, shape in shapes.items()
+        if name in tensors and tensors[name].shape != shape
+    ]
+    if faults:
+        more = f"; and {len(faults) - 5} more" if len(faults) > 5 else ""
+        raise WeightsError(
+            f"not the tensors of i3d-kinetics-400: {'; '.join(faults[:5])}{more}. "
+            "Take the weights that `fvd-bench weights pull` fetches"
+        )
+
+
+def _check_videos(x: Tensor) -> None:
+    if x.dim() != 5 or x.shape[1] != 3 or x.dtype != torch.float32:
+        raise FeatureError(f"I3D takes float32 [B,3,T,H,W], not {str(x.dtype)[6:]} {list(x.shape)}")
+    frames, height, width = x.shape[2:]
+    if frames < MIN_FRAMES:
+        raise FeatureError(
+            f"I3D needs clips of at least {MIN_FRAMES} frames, found {frames}: its strides leave one "
+            "time step where the last pool averages two. Use a protocol with longer clips"
+        )
+    if height not in _FRAME_SIZES or width not in _FRAME_SIZES:
+        raise FeatureError(
+            f"I3D takes frames of 193 to 224 pixels a side, found {height}x{width}: resize them to 224x224"
+        )
