@@ -75,7 +75,7 @@ def run(folder: Path, *, settings: Settings, progress: Progress) -> list[Row]:
 
 def table(rows: Sequence[Row]) -> RenderableType:
     """The scores, and how to read them."""
-    scores = Table("fake videos", title="FVD of generated videos against real ones: lower is better")
+    scores = Table("fake videos")
     scores.add_column("FVD ↓", justify="right", style="bold")
     for row in rows:
         value = row.result.value
@@ -84,6 +84,7 @@ def table(rows: Sequence[Row]) -> RenderableType:
     return Group(
         scores,
         Text(
+            "FVD is the distance of the fake videos from the real ones: lower is better. "
             f"The first line is the floor: two sets of {first.real.clips} videos of one kind do not score 0, because "
             "so few videos say little about their kind. A generator is as good as it comes close to that floor, at "
             "the same number of videos. Everything that could move these numbers stands in their signature:"
@@ -96,7 +97,7 @@ def _write_set(folder: Path, change: Callable[[Pixels, np.random.Generator], Pix
     folder.mkdir(parents=True, exist_ok=True)
     for seed in range(first_seed, first_seed + _VIDEOS):
         rng = np.random.default_rng(seed)
-        frames = change(_moving_shapes(rng), rng)
+        frames = change(moving_shapes(rng), rng)
         file = folder / f"{seed:03d}.mp4"
         if not file.exists():
             partial = file.with_suffix(".part")
@@ -104,7 +105,7 @@ def _write_set(folder: Path, change: Callable[[Pixels, np.random.Generator], Pix
             partial.replace(file)
 
 
-def _moving_shapes(rng: np.random.Generator) -> Pixels:
+def moving_shapes(rng: np.random.Generator) -> Pixels:
     """Discs and boxes that drift over a plain ground and bounce off its edges: uint8 [T, S, S, 3]."""
     ground = tuple(rng.integers(0, 80, 3).tolist())
     colours = [tuple(c) for c in rng.integers(100, 256, (3, 3)).tolist()]

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterable
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import Literal
 
-import av
 import torch
 from PIL import features as pillow_features
 
@@ -33,13 +32,11 @@ def device_name(device: str) -> str:
 
 def feature_versions(device: str) -> dict[str, str]:
     """Everything outside this package that may move a feature."""
-    ffmpeg = av.library_versions
     return {
         "torch": torch.__version__,
-        "pillow": f"{version('pillow')} (libjpeg {pillow_features.version('jpg')})",
-        "av": f"{av.__version__} (libavcodec {'.'.join(map(str, ffmpeg['libavcodec']))}, "
-        f"libswscale {'.'.join(map(str, ffmpeg['libswscale']))})",
-        "torch-fidelity": version("torch-fidelity"),
+        "pillow": f"{_version('pillow')} (libjpeg {pillow_features.version('jpg')})",
+        "av": _av_version(),
+        "torch-fidelity": _version("torch-fidelity"),
         "device": device_name(device),
     }
 
@@ -48,9 +45,26 @@ def describe(device: str, precisions: Iterable[str]) -> dict[str, str]:
     """What a result says of where it was made; precisions: of the networks' arithmetic."""
     return {
         "python": platform.python_version(),
-        "numpy": version("numpy"),
-        "scipy": version("scipy"),
+        "numpy": _version("numpy"),
+        "scipy": _version("scipy"),
         **feature_versions(device),
         "precision": ", ".join(sorted(set(precisions))),
         "system": f"{platform.system()} {platform.machine()}",
     }
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "absent"
+
+
+def _av_version() -> str:
+    """PyAV brings FFmpeg's libraries, whose versions are what matters. Frame folders can do without it."""
+    try:
+        import av
+    except ImportError:
+        return "absent"
+    libraries = {name: ".".join(map(str, av.library_versions[name])) for name in ("libavcodec", "libswscale")}
+    return f"{av.__version__} (libavcodec {libraries['libavcodec']}, libswscale {libraries['libswscale']})"

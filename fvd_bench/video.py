@@ -13,15 +13,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-import av
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from fvd_bench.errors import ShortVideoError, VideoError
 from fvd_bench.sampling import Indices
+
+if TYPE_CHECKING:
+    import av
 
 VIDEO_SUFFIXES = frozenset(
     ".mp4 .m4v .avi .webm .mov .mkv .gif .mpg .mpeg .ts .wmv .flv .ogv".split(),
@@ -126,6 +128,8 @@ class VideoFile:
 
     def _decode(self) -> Iterator[av.VideoFrame]:
         """All frames that decode, in order of presentation; packets that do not are passed over."""
+        import av  # here, so that folders of images need no FFmpeg
+
         lost = corrupt = 0
         try:
             with av.open(str(self.path), metadata_errors="ignore") as container:

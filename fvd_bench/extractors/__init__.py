@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -67,9 +67,15 @@ def create(rule: FeatureRule, *, device: str, weights: Mapping[str, Path], progr
     return extractor
 
 
-def float32_arithmetic(precision: str) -> AbstractContextManager[None]:
-    """Convolutions in true float32 unless `precision` is `tf32`, by algorithms that give the same each time."""
-    context: AbstractContextManager[None] = torch.backends.cudnn.flags(
-        enabled=True, benchmark=False, deterministic=True, allow_tf32=precision == "tf32"
-    )
-    return context
+@contextlib.contextmanager
+def float32_arithmetic(precision: str) -> Iterator[None]:
+    """Products in true float32 unless `precision` is `tf32`, by algorithms that give the same each time."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
+    try:
+        with torch.backends.cudnn.flags(
+            enabled=True, benchmark=False, deterministic=True, allow_tf32=precision == "tf32"
+        ):
+            yield
+    finally:
+        torch.set_float32_matmul_precision(before)

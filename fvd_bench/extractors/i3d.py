@@ -17,8 +17,8 @@ from fvd_bench.video import Pixels
 
 WEIGHTS = "i3d-kinetics-400"
 
-_BATCH_FRAMES = 64
-"""Frames in a micro-batch: 4 clips of 16 frames, 1 of 128. Part of the arithmetic, so never a setting."""
+_BATCH_FRAMES = 32
+"""Frames in a micro-batch: 2 clips of 16 frames, 1 of 128. Part of the arithmetic, so never a setting."""
 
 
 class I3DExtractor:
