@@ -1,0 +1,38 @@
+"""The machine that a benchmark ran on, and where its results go."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from fvd_bench import environment
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def machine(device: str = "cpu") -> dict[str, str]:
+    """Name of the device and versions of everything that matters."""
+    return {"name": device_name(device), **environment.describe(device, ["float32"])}
+
+
+def device_name(device: str) -> str:
+    """The GPU's name, or the processor's with the number of its cores."""
+    if device == "cuda":
+        return torch.cuda.get_device_name()
+    info = Path("/proc/cpuinfo")
+    model = re.search(r"model name\s*: (.*)", info.read_text()) if info.exists() else None
+    return f"{model[1] if model else 'CPU'}, {os.cpu_count()} cores"
+
+
+def write(name: str, table: dict[str, Any], *, device: str = "cpu") -> None:
+    """Write results/NAME-DEVICE.json."""
+    slug = re.sub(r"[^a-z0-9]+", "-", device_name(device).lower()).strip("-")
+    RESULTS.mkdir(exist_ok=True)
+    file = RESULTS / f"{name}-{slug}.json"
+    file.write_text(json.dumps(table, indent=2) + "\n")
+    print(f"wrote benchmarks/results/{file.name}")

@@ -1,0 +1,190 @@
+"""How many clips a second does our I3D take, and how many the one that cd-fvd ships?
+
+Question   Is ours at least 1.6 times as fast as cd-fvd's eager network on the same weights, with equal features?
+Command    pip install --no-deps --target cd-fvd cd-fvd
+           python benchmarks/throughput.py --peer cd-fvd
+Time       1 minute on two idle cores
+Answer     CPU: a ratio of about 2, a largest difference of features of about 2e-5 (asked for: 1e-4)
+
+Every round runs every setting once, so that a busy neighbour slows all of them; the medians over the rounds are
+compared. Each network gets the batch size that suits it best. cd-fvd's module is loaded from its file alone,
+since the package imports decoders that the network does not need; it is filled with our tensors and timed with the
+epsilon that it ships, 1e-5. For the comparison of features it gets the right one, 1e-3.
+
+`--device cuda` measures there, in full float32; without `--peer` it measures ours only.
+"""
+
+import argparse
+import importlib.util
+import json
+import platform
+import re
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from fvd_bench import weights
+from fvd_bench.extractors import float32_arithmetic
+from fvd_bench.extractors.i3d_network import I3D, kernel_shapes
+
+RESULTS = Path(__file__).parent / "results"
+NETWORK_FILE = Path("cdfvd", "third_party", "i3d", "pytorch_i3d.py")
+SHIPPED_EPSILON, RIGHT_EPSILON = 1e-5, 1e-3
+OUR_BATCHES, PEER_BATCHES = (1, 2, 4, 8), (1, 2, 4)
+PEER_BRANCHES = {
+    "Branch_0/Conv3d_0a_1x1": "b0",
+    "Branch_1/Conv3d_0a_1x1": "b1a",
+    "Branch_1/Conv3d_0b_3x3": "b1b",
+    "Branch_2/Conv3d_0a_1x1": "b2a",
+    "Branch_2/Conv3d_0b_3x3": "b2b",
+    "Branch_3/Conv3d_0b_1x1": "b3b",
+}
+
+
+def main() -> None:
+    arguments = parse()
+    device, frames, rounds = arguments.device, arguments.frames, arguments.rounds
+    tensors = weights.load("i3d-kinetics-400").tensors
+    ours = I3D.from_tensors(tensors).to(device)
+    peer = None if arguments.peer is None else load_peer(arguments.peer, tensors).to(device)
+    videos = torch.rand(max(OUR_BATCHES), 3, frames, 224, 224, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    videos = videos.to(device)
+
+    with torch.inference_mode(), float32_arithmetic("float32"):
+        difference = None if peer is None else largest_difference(ours, peer, videos[:2])
+        runs = {f"fvd-bench, batch {batch}": partial(ours, videos[:batch]) for batch in OUR_BATCHES}
+        if peer is not None:
+            set_epsilon(peer, SHIPPED_EPSILON)
+            runs |= {f"cd-fvd, batch {batch}": partial(peer, videos[:batch]) for batch in PEER_BATCHES}
+        seconds = interleave(runs, rounds=rounds, device=device)
+
+    speeds = {name: round(batch_of(name) / statistics.median(times), 3) for name, times in seconds.items()}
+    result = {
+        **description(device, with_peer=peer is not None),
+        "frames": frames,
+        "seconds": seconds,
+        "clips_per_second": speeds,
+        "ratio": ratio(speeds),
+        "max_feature_difference": difference,
+    }
+    for name, speed in speeds.items():
+        print(f"{name:22} {speed:7.2f} clips/s")
+    print(f"ratio {result['ratio']}, largest difference of features {difference}")
+    RESULTS.mkdir(exist_ok=True)
+    file = RESULTS / f"throughput-{slug(device_name(device))}.json"
+    file.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument("--frames", type=int, default=16, help="frames of a clip (default: 16)")
+    parser.add_argument("--rounds", type=int, default=7, help="rounds that are measured (default: 7)")
+    parser.add_argument("--peer", type=Path, help="folder into which cd-fvd was installed; needed on the CPU")
+    arguments = parser.parse_args()
+    if arguments.peer is None and arguments.device == "cpu":
+        parser.error("--peer is missing: `pip install --no-deps --target cd-fvd cd-fvd`, then `--peer cd-fvd`")
+    if arguments.peer is not None and not (arguments.peer / NETWORK_FILE).is_file():
+        parser.error(f"--peer: no {NETWORK_FILE} in it: `pip install --no-deps --target {arguments.peer} cd-fvd`")
+    return arguments
+
+
+def load_peer(folder: Path, tensors: Mapping[str, np.ndarray]) -> nn.Module:
+    """cd-fvd's network with our tensors and the right epsilon, in evaluation mode."""
+    spec = importlib.util.spec_from_file_location("cdfvd_network", folder / NETWORK_FILE)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    network: nn.Module = module.InceptionI3d(400, in_channels=3).eval()
+    state = network.state_dict()
+    for name in kernel_shapes():
+        fill(state, tensors, name)
+    network.load_state_dict(state)
+    set_epsilon(network, RIGHT_EPSILON)
+    return network
+
+
+def fill(state: dict[str, Tensor], tensors: Mapping[str, np.ndarray], name: str) -> None:
+    """Put one convolution's tensors under the names that cd-fvd has for them."""
+    block, _, branch = name.partition("/")
+    target = "logits" if block == "Logits" else f"{block}.{PEER_BRANCHES[branch]}" if branch else block
+    state[f"{target}.conv3d.weight"] = torch.from_numpy(tensors[f"{name}/kernel"]).permute(4, 3, 0, 1, 2).contiguous()
+    if block == "Logits":
+        state[f"{target}.conv3d.bias"] = torch.from_numpy(tensors[f"{name}/bias"])
+        return
+    state[f"{target}.bn.weight"] = torch.ones(len(tensors[f"{name}/beta"]))
+    for key, tensor in {"bias": "beta", "running_mean": "mean", "running_var": "var"}.items():
+        state[f"{target}.bn.{key}"] = torch.from_numpy(tensors[f"{name}/{tensor}"])
+
+
+def set_epsilon(network: nn.Module, epsilon: float) -> None:
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm3d):
+            module.eps = epsilon
+
+
+def largest_difference(ours: nn.Module, peer: nn.Module, videos: Tensor) -> float:
+    return float((ours(videos) - peer(videos)).abs().max())
+
+
+def interleave(runs: Mapping[str, Callable[[], object]], *, rounds: int, device: str) -> dict[str, list[float]]:
+    """Seconds of every run in every round, after one round that is not counted."""
+    seconds: dict[str, list[float]] = {name: [] for name in runs}
+    for counted in [False] + [True] * rounds:
+        for name, run in runs.items():
+            start = time.perf_counter()
+            run()
+            if device == "cuda":
+                torch.cuda.synchronize()
+            if counted:
+                seconds[name].append(round(time.perf_counter() - start, 5))
+    return seconds
+
+
+def batch_of(run: str) -> int:
+    return int(run.split()[-1])
+
+
+def ratio(speeds: Mapping[str, float]) -> float | None:
+    """Our best speed over the peer's best; None where the peer was not measured."""
+    peers = [speed for name, speed in speeds.items() if name.startswith("cd-fvd")]
+    ours = [speed for name, speed in speeds.items() if name.startswith("fvd-bench")]
+    return round(max(ours) / max(peers), 3) if peers else None
+
+
+def description(device: str, *, with_peer: bool) -> dict[str, object]:
+    return {
+        "question": (__doc__ or "").splitlines()[0],
+        "command": f"python benchmarks/throughput.py --device {device}" + (" --peer cd-fvd" if with_peer else ""),
+        "device": device_name(device),
+        "threads": torch.get_num_threads(),
+        "environment": {
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "numpy": np.__version__,
+        },
+    }
+
+
+def device_name(device: str) -> str:
+    if device == "cuda":
+        return torch.cuda.get_device_name()
+    cpus = Path("/proc/cpuinfo")
+    text = cpus.read_text(encoding="utf-8") if cpus.exists() else ""
+    model = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
+    cores = len(re.findall(r"^processor\s*:", text, re.MULTILINE)) or torch.get_num_threads()
+    return f"{model[1] if model else platform.machine()}, {cores} cores"
+
+
+def slug(text: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+
+
+if __name__ == "__main__":
+    main()
