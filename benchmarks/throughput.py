@@ -16,9 +16,6 @@ epsilon that it ships, 1e-5. For the comparison of features it gets the right on
 
 import argparse
 import importlib.util
-import json
-import platform
-import re
 import statistics
 import time
 from collections.abc import Callable, Mapping
@@ -27,13 +24,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from machine import machine, write
 from torch import Tensor, nn
 
 from fvd_bench import weights
 from fvd_bench.extractors import float32_arithmetic
 from fvd_bench.extractors.i3d_network import I3D, kernel_shapes
 
-RESULTS = Path(__file__).parent / "results"
 NETWORK_FILE = Path("cdfvd", "third_party", "i3d", "pytorch_i3d.py")
 SHIPPED_EPSILON, RIGHT_EPSILON = 1e-5, 1e-3
 OUR_BATCHES, PEER_BATCHES = (1, 2, 4, 8), (1, 2, 4)
@@ -66,7 +63,9 @@ def main() -> None:
 
     speeds = {name: round(batch_of(name) / statistics.median(times), 3) for name, times in seconds.items()}
     result = {
-        **description(device, with_peer=peer is not None),
+        "question": (__doc__ or "").splitlines()[0],
+        "machine": machine(device),
+        "threads": torch.get_num_threads(),
         "frames": frames,
         "seconds": seconds,
         "clips_per_second": speeds,
@@ -76,9 +75,7 @@ def main() -> None:
     for name, speed in speeds.items():
         print(f"{name:22} {speed:7.2f} clips/s")
     print(f"ratio {result['ratio']}, largest difference of features {difference}")
-    RESULTS.mkdir(exist_ok=True)
-    file = RESULTS / f"throughput-{slug(device_name(device))}.json"
-    file.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    write("throughput", result, device=device)
 
 
 def parse() -> argparse.Namespace:
@@ -156,34 +153,6 @@ def ratio(speeds: Mapping[str, float]) -> float | None:
     peers = [speed for name, speed in speeds.items() if name.startswith("cd-fvd")]
     ours = [speed for name, speed in speeds.items() if name.startswith("fvd-bench")]
     return round(max(ours) / max(peers), 3) if peers else None
-
-
-def description(device: str, *, with_peer: bool) -> dict[str, object]:
-    return {
-        "question": (__doc__ or "").splitlines()[0],
-        "command": f"python benchmarks/throughput.py --device {device}" + (" --peer cd-fvd" if with_peer else ""),
-        "device": device_name(device),
-        "threads": torch.get_num_threads(),
-        "environment": {
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-            "numpy": np.__version__,
-        },
-    }
-
-
-def device_name(device: str) -> str:
-    if device == "cuda":
-        return torch.cuda.get_device_name()
-    cpus = Path("/proc/cpuinfo")
-    text = cpus.read_text(encoding="utf-8") if cpus.exists() else ""
-    model = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
-    cores = len(re.findall(r"^processor\s*:", text, re.MULTILINE)) or torch.get_num_threads()
-    return f"{model[1] if model else platform.machine()}, {cores} cores"
-
-
-def slug(text: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
 
 
 if __name__ == "__main__":
