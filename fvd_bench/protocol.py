@@ -177,7 +177,7 @@ class Protocol:
         return {name: _without_defaults(section) for name, section in sections.items()}
 
     def digest(self) -> str:
-        """sha256 of the canonical JSON: equal for two protocols exactly when they compute the same."""
+        """sha256 of the canonical JSON: protocols of one digest compute the same."""
         text = json.dumps(self.canonical(), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 

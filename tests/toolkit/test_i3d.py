@@ -1,0 +1,95 @@
+"""The extractor around the network, on the real weights."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from fvd_bench.errors import ProtocolError, WeightsError
+from fvd_bench.evaluation import Settings, evaluate
+from fvd_bench.extractors import FeatureExtractor, create
+from fvd_bench.extractors.i3d_network import I3D
+from fvd_bench.protocol import load, parse, text
+
+
+@pytest.fixture(scope="module")
+def extractor() -> FeatureExtractor:
+    return create(load("stylegan-v-fvd16").features, device="cpu", weights={}, progress=lambda done, total: None)
+
+
+@pytest.fixture(scope="module")
+def clips(moving_frames) -> list[np.ndarray]:
+    """Clips of two sizes, as a folder of mixed videos gives them."""
+    return [moving_frames(16, 48 + 16 * (seed % 2), 64, seed=seed) for seed in range(3)]
+
+
+def test_features_are_the_networks_logits_of_resized_clips(extractor, clips, i3d_tensors) -> None:
+    """Written a second time: one clip, one float64 resize, no batch."""
+    frames = torch.from_numpy(clips[0]).permute(0, 3, 1, 2).double()
+    resized = torch.nn.functional.interpolate(frames, size=(224, 224), mode="bilinear", align_corners=False)
+    video = (resized / 255 * 2 - 1).transpose(0, 1)[None].float()
+
+    (features,) = extractor(clips[:1])
+
+    assert features.shape == (1, 400)
+    np.testing.assert_allclose(features, I3D.from_tensors(i3d_tensors)(video).numpy(), atol=1e-4)
+
+
+def test_a_clip_has_the_same_features_in_any_company(extractor, clips) -> None:
+    together = extractor(clips)
+
+    for clip, features in zip(clips, together, strict=True):
+        np.testing.assert_array_equal(extractor([clip])[0], features)
+    np.testing.assert_array_equal(extractor(clips[::-1])[0], together[2])
+
+
+def test_the_score_has_the_same_digits_for_any_workers_threads_and_order(tmp_path: Path, two_sides) -> None:
+    """In processes of their own, since torch sets its threads once."""
+    program = (
+        "import sys, torch; torch.set_num_threads(int(sys.argv[1]))\n"
+        "from fvd_bench.evaluation import Settings, evaluate\n"
+        "settings = Settings(device='cpu', cache=None, workers=int(sys.argv[2]))\n"
+        "print(repr(evaluate(sys.argv[3], sys.argv[4], sys.argv[5], settings=settings).value))\n"
+    )
+    protocol = tmp_path / "short.toml"
+    protocol.write_text(text("stylegan-v-fvd16").replace("frames = 16", "frames = 9"))
+
+    def run(threads: int, workers: int) -> float:
+        command = [sys.executable, "-c", program, str(threads), str(workers), *map(str, two_sides), str(protocol)]
+        return float(subprocess.run(command, capture_output=True, text=True, check=True, env=os.environ).stdout)
+
+    first = run(1, 1)
+
+    assert run(2, 3) == pytest.approx(first, rel=1e-9)
+
+
+def test_a_set_against_itself_scores_next_to_nothing(two_sides, tmp_path: Path) -> None:
+    """With the same frames on both sides: first clips, and no JPEG."""
+    protocol = tmp_path / "same.toml"
+    toml = text("stylegan-v-fvd16").replace("frames = 16", "frames = 9").replace('"random"', '"first"')
+    protocol.write_text(toml.replace('jpeg = { fake = "unless-jpeg" }', ""))
+
+    assert evaluate(two_sides[0], two_sides[0], str(protocol), settings=Settings(cache=None)).value < 1e-6
+
+
+def test_another_layer_is_refused() -> None:
+    import tomllib
+
+    table = tomllib.loads(text("stylegan-v-fvd16"))
+    table["features"]["layer"] = "pool"
+
+    with pytest.raises(ProtocolError, match="logits"):
+        create(parse(table, where="test").features, device="cpu", weights={}, progress=lambda done, total: None)
+
+
+def test_weights_that_are_not_there_stop_the_run_before_it_begins(tmp_path: Path, two_sides) -> None:
+    settings = Settings(cache=None, weights={"i3d-kinetics-400": tmp_path / "none.ckpt"})
+
+    with pytest.raises(WeightsError, match=r"none\.ckpt"):
+        evaluate(*two_sides, settings=settings)
