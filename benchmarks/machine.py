@@ -29,10 +29,11 @@ def device_name(device: str) -> str:
     return f"{model[1] if model else 'CPU'}, {os.cpu_count()} cores"
 
 
-def write(name: str, table: dict[str, Any], *, device: str = "cpu") -> None:
-    """Write results/NAME-DEVICE.json."""
+def write(name: str, doc: str | None, table: dict[str, Any], *, device: str = "cpu") -> None:
+    """Write results/NAME-DEVICE.json: the question (first line of the script's doc), the machine, and the answer."""
     slug = re.sub(r"[^a-z0-9]+", "-", device_name(device).lower()).strip("-")
+    question = (doc or "").splitlines()[0].removeprefix("Question: ")
     RESULTS.mkdir(exist_ok=True)
     file = RESULTS / f"{name}-{slug}.json"
-    file.write_text(json.dumps(table, indent=2) + "\n")
+    file.write_text(json.dumps({"question": question, "machine": machine(device), **table}, indent=1) + "\n", "utf-8")
     print(f"wrote benchmarks/results/{file.name}")

@@ -14,7 +14,7 @@ import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
-from machine import machine, write
+from machine import write
 
 from fvd_bench.evaluation import evaluate
 
@@ -52,7 +52,7 @@ def main(data: Path) -> None:
                 {"pair": name, "what": what, **asdict(score), "warnings": [asdict(w) for w in result.warnings]}
             )
             print(f"{name}: {score.value:.2f} ± {score.std:.2f}")
-    write("pairs", {"question": __doc__.split("\n")[0], "machine": machine(), "scores": scores})
+    write("pairs", __doc__, {"scores": scores})
 
 
 if __name__ == "__main__":

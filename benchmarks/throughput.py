@@ -24,7 +24,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from machine import machine, write
+from machine import write
 from torch import Tensor, nn
 
 from fvd_bench import weights
@@ -63,8 +63,6 @@ def main() -> None:
 
     speeds = {name: round(batch_of(name) / statistics.median(times), 3) for name, times in seconds.items()}
     result = {
-        "question": (__doc__ or "").splitlines()[0],
-        "machine": machine(device),
         "threads": torch.get_num_threads(),
         "frames": frames,
         "seconds": seconds,
@@ -75,7 +73,7 @@ def main() -> None:
     for name, speed in speeds.items():
         print(f"{name:22} {speed:7.2f} clips/s")
     print(f"ratio {result['ratio']}, largest difference of features {difference}")
-    write("throughput", result, device=device)
+    write("throughput", __doc__, result, device=device)
 
 
 def parse() -> argparse.Namespace:
