@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -28,7 +29,7 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS features (
     key TEXT PRIMARY KEY, facts TEXT NOT NULL, dim INTEGER NOT NULL, data BLOB NOT NULL, checksum BLOB NOT NULL
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS contents (path TEXT PRIMARY KEY, state TEXT NOT NULL, digest TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS contents (state TEXT PRIMARY KEY, digest TEXT NOT NULL) WITHOUT ROWID;
 """
 
 
@@ -37,13 +38,13 @@ class Facts:
     """What was noticed while reading a video.
 
     skipped: why it gave no features, None if it did; found: frames that decode, where these are too few;
-    defect: damage that was passed over; jpeg_qualities: of the frames that were JPEG files, 0 for tables of
-    their own; not_jpeg: whether any was none.
+    damaged: frames that were used though they decode with errors; jpeg_qualities: of the frames that were JPEG
+    files, 0 for tables of their own; not_jpeg: whether any was none.
     """
 
     skipped: str | None = None
     found: int | None = None
-    defect: str | None = None
+    damaged: int = 0
     jpeg_qualities: tuple[int, ...] = ()
     not_jpeg: bool = False
 
@@ -57,7 +58,7 @@ class Entry:
 
 
 class FeatureStore:
-    """Entries by key, and a memory of file contents by path and modification time.
+    """Entries by key, and a memory of files' contents by their state, see `video.Video`.
 
     damaged: how many entries were found damaged and dropped.
     """
@@ -96,27 +97,34 @@ class FeatureStore:
             rows.append((key, facts, dim, data, _checksum(key, facts, dim, data)))
         self._do(lambda c: c.executemany("INSERT OR REPLACE INTO features VALUES (?, ?, ?, ?, ?)", rows))
 
-    def content(self, path: str, state: str) -> str | None:
-        """The remembered content digest of a path, None unless its state is the same as then."""
-        query = "SELECT digest FROM contents WHERE path = ? AND state = ?"
-        row = self._do(lambda c: c.execute(query, (_text(path), state)).fetchone())
+    def content(self, state: str) -> str | None:
+        """The content digest that is remembered for files in this state, None if there is none."""
+        row = self._do(lambda c: c.execute("SELECT digest FROM contents WHERE state = ?", (state,)).fetchone())
         return None if row is None else str(row[0])
 
-    def remember_contents(self, contents: Iterable[tuple[str, str, str]]) -> None:
-        """Remember (path, state, digest)."""
-        rows = [(_text(path), state, digest) for path, state, digest in contents]
-        self._do(lambda c: c.executemany("INSERT OR REPLACE INTO contents VALUES (?, ?, ?)", rows))
+    def remember_contents(self, contents: Iterable[tuple[str, str]]) -> None:
+        """Remember (state, digest)."""
+        rows = list(contents)
+        if rows:
+            self._do(lambda c: c.executemany("INSERT OR REPLACE INTO contents VALUES (?, ?)", rows))
+
+    def check_writable(self) -> None:
+        """Raises CacheError when nothing can be written, so that this is known before any work."""
+        self._do(lambda c: c.execute("INSERT OR REPLACE INTO contents VALUES ('', '')"))
 
     def close(self) -> None:
         self._connection.close()
 
     def _connect(self) -> sqlite3.Connection:
         try:
-            return self._open()
-        except sqlite3.Error as error:
-            if not _is_damage(error):
-                raise CacheError(_advice(self._file, str(error))) from error
+            try:
+                return self._open()
+            except sqlite3.DatabaseError as error:
+                if not _is_damage(error):
+                    raise
             return self._replace()
+        except (sqlite3.Error, OSError) as error:
+            raise CacheError(_advice(self._file, str(error))) from error
 
     def _open(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self._file, timeout=_BUSY_SECONDS)
@@ -125,9 +133,19 @@ class FeatureStore:
         return connection
 
     def _replace(self) -> sqlite3.Connection:
-        """Put a file that is no longer a database aside and begin a new one."""
+        """Put a file that is no longer a database aside and begin a new one, unless another process just did."""
+        try:
+            connection = self._open()
+            if connection.execute("PRAGMA quick_check").fetchone() == ("ok",):
+                return connection
+            connection.close()
+        except sqlite3.DatabaseError as error:
+            if not _is_damage(error):
+                raise
         self.damaged += 1
-        self._file.replace(self._file.with_suffix(".damaged"))
+        for file in (self._file, self._file.with_name(f"{self._file.name}-journal")):
+            if file.exists():
+                file.replace(file.with_name(f"{file.name}.damaged-{time.time_ns()}"))
         return self._open()
 
     def _do(self, action: Callable[[sqlite3.Connection], _T]) -> _T:
@@ -148,11 +166,6 @@ class FeatureStore:
 
 def _checksum(key: str, facts: str, dim: int, data: bytes) -> bytes:
     return hashlib.sha256(f"{key}\0{facts}\0{dim}\0".encode() + data).digest()
-
-
-def _text(path: str) -> str:
-    """Paths may hold bytes that are no UTF-8; SQLite's text may not."""
-    return path.encode(errors="surrogateescape").decode(errors="backslashreplace")
 
 
 def _advice(file: Path, what: str) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
     from fvd_bench.result import Result
 
 _INTERRUPTED = 130
+_CLOSED_PIPE = 141
+_QUIET_SECONDS = 20.0
+"""Time between lines of progress where stderr is no terminal."""
 
 
 class _Commands(click.Group):
@@ -43,7 +48,8 @@ def main() -> None:
         click.echo("fvd-bench: interrupted; finished features are kept, the same command goes on from there", err=True)
         sys.exit(_INTERRUPTED)
     except BrokenPipeError:
-        sys.exit(1)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or closing stdout would fail again
+        sys.exit(_CLOSED_PIPE)
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -92,8 +98,12 @@ def compute(
     from fvd_bench.evaluation import evaluate, open_evaluation
 
     chosen = _settings(**settings)
+    _check_writable(json_file)
     if dry_run:
         from fvd_bench.plan import plan
+
+        if json_file:
+            raise click.UsageError("--dry-run scores nothing, so there is no --json of it")
 
         with (
             _progress() as show,
@@ -118,13 +128,14 @@ def protocols() -> None:
 def protocols_list() -> None:
     """Name, version and summary of each protocol that ships with the package."""
     from rich.table import Table
+    from rich.text import Text
 
     from fvd_bench import protocol
 
     table = Table("protocol", "version", "summary", "digest")
     for name in protocol.names():
         loaded = protocol.load(name)
-        table.add_row(name, str(loaded.version), loaded.summary, loaded.digest()[:12])
+        table.add_row(*map(Text, [name, str(loaded.version), loaded.summary, loaded.digest()[:12]]))
     _console().print(table)
 
 
@@ -148,13 +159,15 @@ def weights() -> None:
 def weights_list() -> None:
     """Which weights there are, which are here, and where the others come from."""
     from rich.table import Table
+    from rich.text import Text
 
     from fvd_bench import weights as store
 
     table = Table("weights", "here", "digest", "licence", "source", "file")
     for row in store.installed():
         digest = row.digest[:12] if row.digest else "none published"
-        table.add_row(row.name, "yes" if row.present else "no", digest, row.licence, row.source, str(row.path))
+        here = "yes" if row.present else "no"
+        table.add_row(*map(Text, [row.name, here, digest, row.licence, row.source, str(row.path)]))
     _console().print(table)
 
 
@@ -203,13 +216,14 @@ def selftest(full: bool, device: Literal["auto", "cpu", "cuda"], json_file: str 
     from fvd_bench import selftest as published
     from fvd_bench.environment import resolve_device
 
+    _check_writable(json_file)
     with _progress() as show:
         where = resolve_device(device)
         checks = published.run(full=full, device=where, progress=lambda done, total: show("frames", done, total))
-    if json_file:
-        _write(report.checks_json(checks), json_file)
     if json_file != "-":
         _console().print(report.checks_table(checks))
+    if json_file:
+        _write(report.checks_json(checks), json_file)
     failed = [check for check in checks if not check.ok]
     if failed:
         raise SelftestError(
@@ -258,12 +272,19 @@ def _console() -> Console:
     """Stdout. Piped into a file it is wide enough for any table."""
     from rich.console import Console
 
-    return Console(width=None if sys.stdout.isatty() else 200)
+    class PipeConsole(Console):
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError
+
+    return PipeConsole(width=None if sys.stdout.isatty() else 200)
 
 
 @contextlib.contextmanager
 def _progress() -> Iterator[Callable[[str, int, int], None]]:
-    """Progress bars on stderr, one for each thing that is being done."""
+    """Progress on stderr: a bar for each thing that is being done, or a line now and then in a log."""
+    if not sys.stderr.isatty():
+        yield _progress_lines()
+        return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
@@ -279,15 +300,31 @@ def _progress() -> Iterator[Callable[[str, int, int], None]]:
         yield show
 
 
+def _progress_lines() -> Callable[[str, int, int], None]:
+    told: dict[str, float] = {}
+
+    def show(what: str, done: int, total: int) -> None:
+        started = told.setdefault(f"{what}, begun", time.monotonic())
+        now = time.monotonic()
+        if 0 < done < total and now - told.get(what, started) > _QUIET_SECONDS:
+            told[what] = now
+            left = (now - started) / done * (total - done)
+            click.echo(f"{what}: {done} of {total}, about {left:.0f} seconds left", err=True)
+
+    return show
+
+
 def _print_result(result: Result, json_file: str | None) -> None:
     from fvd_bench.report import result_table
 
     for warned in result.warnings:
         click.echo(f"fvd-bench: warning: {warned.message}", err=True)
-    if json_file:
-        _write(result.to_json(), json_file)
     if json_file != "-":
         _console().print(result_table(result))
+        for score in result.scores:
+            click.echo(score.signature)  # not through the console: it is one line however wide that is
+    if json_file:
+        _write(result.to_json(), json_file)
 
 
 def _print_plan(planned: Plan) -> None:
@@ -300,7 +337,18 @@ def _write(text: str, file: str) -> None:
     if file == "-":
         click.echo(text, nl=False)
         return
+    partial = Path(f"{file}.part")
     try:
-        Path(file).write_text(text, "utf-8")
+        partial.write_text(text, "utf-8")
+        partial.replace(file)
     except OSError as error:
         raise FvdBenchError(f"{file} cannot be written: {error.strerror}") from error
+
+
+def _check_writable(json_file: str | None) -> None:
+    """Long work must not be lost because its result cannot be written."""
+    if json_file in (None, "-"):
+        return
+    folder = Path(json_file).absolute().parent
+    if Path(json_file).is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise FvdBenchError(f"--json {json_file} cannot be written: expected a file in a folder that exists")

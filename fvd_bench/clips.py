@@ -20,17 +20,23 @@ class Draw:
     side: Side
     seed: int
 
+    @property
+    def reads(self) -> Side:
+        """The side whose videos are read: still images of real videos stand in for fake ones."""
+        return "real" if self.rule.content == "still-real" else self.side
+
 
 @dataclass(frozen=True, slots=True)
 class DrawnClip:
     """One clip of a draw, resized and JPEG-coded as its rule says.
 
-    images: uint8 [T, H, W, 3]; jpeg_qualities: of its frames before that, see `video.Frame`.
+    images: uint8 [T, H, W, 3]; jpeg_qualities, damaged: of its frames before that, see `video.Clip`.
     """
 
     draw: Draw
     images: Pixels
     jpeg_qualities: tuple[int | None, ...]
+    damaged: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +45,11 @@ class DrawEnd:
 
     skipped: why the video gives nothing, its clips so far included; None if all clips were read.
     found: frames that decode, where these are too few: then reading the same bytes again would end the same.
-    defect: damage that was passed over.
     """
 
     draw: Draw
     skipped: str | None = None
     found: int | None = None
-    defect: str | None = None
 
 
 def read_draws(video: Video, draws: Sequence[Draw], index: int) -> Iterator[DrawnClip | DrawEnd]:
@@ -72,14 +76,14 @@ def _read_wanted(video: Video, wanted: Sequence[tuple[Draw, Indices]]) -> Iterat
     try:
         for place, clip in read_clips(video, [indices for _, indices in wanted]):
             draw, _ = unread.pop(place)
-            yield DrawnClip(draw, clip_images(clip, draw.rule), clip.jpeg_qualities)
+            yield DrawnClip(draw, clip_images(clip, draw.rule), clip.jpeg_qualities, clip.damaged)
     except VideoError as error:
         failure = error
     draws = dict.fromkeys(draw for draw, _ in wanted)
     for draw in draws:
         rest = [(d, indices) for d, indices in unread.values() if d == draw]
         if not rest:
-            yield DrawEnd(draw, defect=video.defect)
+            yield DrawEnd(draw)
         elif len(draws) > 1:
             yield from _read_wanted(video, rest)
         else:

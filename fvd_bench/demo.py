@@ -14,6 +14,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from fvd_bench.errors import SourceError
 from fvd_bench.evaluation import Progress, Settings, evaluate
 from fvd_bench.result import Result
 from fvd_bench.video import Pixels
@@ -89,19 +90,24 @@ def table(rows: Sequence[Row]) -> RenderableType:
             "so few videos say little about their kind. A generator is as good as it comes close to that floor, at "
             "the same number of videos. Everything that could move these numbers stands in their signature:"
         ),
-        Text(first.signature, style="dim", overflow="fold"),
+        Text(first.signature, overflow="fold"),
     )
 
 
 def _write_set(folder: Path, change: Callable[[Pixels, np.random.Generator], Pixels], *, first_seed: int) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        others = [f.name for f in folder.iterdir() if not (f.stem.isdigit() and f.suffix in (".mp4", ".part"))]
+    except OSError as error:
+        raise SourceError(f"the demo cannot write its videos to {folder}: {error.strerror}") from error
+    if others:
+        raise SourceError(f"{folder} holds {others[0]}, which is not the demo's; name another --folder")
     for seed in range(first_seed, first_seed + _VIDEOS):
-        rng = np.random.default_rng(seed)
-        frames = change(moving_shapes(rng), rng)
         file = folder / f"{seed:03d}.mp4"
         if not file.exists():
+            rng = np.random.default_rng(seed)
             partial = file.with_suffix(".part")
-            write_mp4(partial, frames)
+            write_mp4(partial, change(moving_shapes(rng), rng))
             partial.replace(file)
 
 

@@ -26,14 +26,17 @@ def resolve_device(name: Literal["auto", "cpu", "cuda"]) -> str:
 
 
 def device_name(device: str) -> str:
-    """What people call the device: the GPU's name, or the processor's architecture."""
-    return torch.cuda.get_device_name() if device == "cuda" else f"cpu ({platform.machine()})"
+    """What people call the device: the GPU's name, or the processor's architecture and vector instructions."""
+    if device == "cuda":
+        return torch.cuda.get_device_name()
+    return f"cpu ({platform.machine()}, {torch.backends.cpu.get_cpu_capability()})"
 
 
 def feature_versions(device: str) -> dict[str, str]:
     """Everything outside this package that may move a feature."""
     return {
         "torch": torch.__version__,
+        "numpy": _version("numpy"),
         "pillow": f"{_version('pillow')} (libjpeg {pillow_features.version('jpg')})",
         "av": _av_version(),
         "torch-fidelity": _version("torch-fidelity"),
@@ -45,7 +48,6 @@ def describe(device: str, precisions: Iterable[str]) -> dict[str, str]:
     """What a result says of where it was made; precisions: of the networks' arithmetic."""
     return {
         "python": platform.python_version(),
-        "numpy": _version("numpy"),
         "scipy": _version("scipy"),
         **feature_versions(device),
         "precision": ", ".join(sorted(set(precisions))),

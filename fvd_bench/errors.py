@@ -8,6 +8,7 @@ FvdBenchError
 │   └── ShortVideoError   fewer frames decode than a clip needs
 ├── FeatureError          a network gave NaN or infinite features
 ├── MetricError           statistics that no metric can be computed from
+├── ResultError           a file that is no result, or none that this version can read
 ├── CacheError            the feature store cannot be written
 └── SelftestError         a published number was not reproduced
 
@@ -58,6 +59,10 @@ class FeatureError(FvdBenchError):
 
 class MetricError(FvdBenchError):
     """The statistics do not determine the metric."""
+
+
+class ResultError(FvdBenchError):
+    """A text is no result of a schema that this version reads."""
 
 
 class CacheError(FvdBenchError):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,7 +22,7 @@ from fvd_bench import protocol as protocols
 from fvd_bench import weights as weight_store
 from fvd_bench.cache import FeatureStore
 from fvd_bench.clips import Draw
-from fvd_bench.errors import FvdBenchError, MetricError, SourceError, VideoError
+from fvd_bench.errors import FvdBenchError, MetricError, ProtocolError, SourceError, VideoError, WeightsError
 from fvd_bench.extraction import Collected, Extraction, Job
 from fvd_bench.extractors import FeatureExtractor, create
 from fvd_bench.findings import find
@@ -32,8 +33,10 @@ from fvd_bench.stats import FeatureStats
 from fvd_bench.version import __version__
 
 PathLike = str | os.PathLike[str]
+ProtocolLike = Protocol | str | os.PathLike[str]
+
 Progress = Callable[[str, int, int], None]
-"""Called with (what is being done, videos done, videos in all)."""
+"""Called with (what is being done, how much of it is done, how much there is)."""
 
 
 def silent(what: str, done: int, total: int) -> None:
@@ -57,15 +60,25 @@ class Settings:
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     workers: int | None = None
-    cache: Path | None = field(default_factory=default_cache)
-    weights: Mapping[str, Path] = field(default_factory=dict)
+    cache: PathLike | None = field(default_factory=default_cache)
+    weights: Mapping[str, PathLike] = field(default_factory=dict)
     strict: bool = False
+
+    def __post_init__(self) -> None:
+        if self.device not in ("auto", "cpu", "cuda"):
+            raise FvdBenchError(f"device = {self.device!r}: allowed are auto, cpu, cuda")
+        if self.workers is not None and self.workers < 1:
+            raise FvdBenchError(f"workers = {self.workers}: expected at least 1")
+        for name in self.weights:
+            if name not in weight_store.WEIGHTS:
+                known = ", ".join(weight_store.WEIGHTS)
+                raise WeightsError(f"there are no weights named {name!r}; the names are {known}")
 
 
 def evaluate(
     real: PathLike,
     fake: PathLike,
-    protocol: str | Protocol | Sequence[str | Protocol] = "stylegan-v-fvd16",
+    protocol: ProtocolLike | Sequence[ProtocolLike] = "stylegan-v-fvd16",
     *,
     repeats: int = 1,
     seed: int = 0,
@@ -92,7 +105,7 @@ def evaluate(
 def open_evaluation(
     real: PathLike,
     fake: PathLike,
-    protocol: str | Protocol | Sequence[str | Protocol],
+    protocol: ProtocolLike | Sequence[ProtocolLike],
     *,
     repeats: int,
     seed: int,
@@ -100,77 +113,62 @@ def open_evaluation(
     progress: Progress,
 ) -> Iterator[Evaluation]:
     """Check all that can be checked before any long work, with the arguments of `evaluate`."""
+    started = time.monotonic()
     if repeats < 1 or not 0 <= seed <= 2**32 - repeats:
         raise FvdBenchError(f"repeats = {repeats}, seed = {seed}: expected at least 1, and 0 to 2^32 - repeats")
-    given = [protocol] if isinstance(protocol, str | Protocol) else protocol
-    loaded = tuple(p if isinstance(p, Protocol) else protocols.load(p) for p in given)
+    loaded = _load(protocol)
     sources = {side: open_source(path) for side, path in zip(SIDES, (real, fake), strict=True)}
     for source in sources.values():
         _check_something_decodes(source)
     device = environment.resolve_device(settings.device)
     extractors: dict[FeatureRule, FeatureExtractor] = {}
-    unserved: dict[str, str] = {}
+    unserved: dict[Protocol, str] = {}
+    files = {name: Path(file) for name, file in settings.weights.items()}
     for p in loaded:
         try:
             if p.features not in extractors:
-                extractors[p.features] = create(
-                    p.features, device=device, weights=settings.weights, progress=_fetching(progress)
-                )
+                extractors[p.features] = create(p.features, device=device, weights=files, progress=_fetching(progress))
         except FvdBenchError as error:
-            unserved[p.name] = str(error)
+            unserved[p] = str(error)
             if len(unserved) == len(loaded):
                 raise
     with contextlib.ExitStack() as stack:
-        folder = settings.cache or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fvd-bench-")))
-        store = FeatureStore(folder)
+        folder = settings.cache or stack.enter_context(tempfile.TemporaryDirectory(prefix="fvd-bench-"))
+        store = FeatureStore(Path(folder))
         stack.callback(store.close)
-        workers = settings.workers or os.cpu_count() or 1
-        seeds = range(seed, seed + repeats)
         yield Evaluation(
-            loaded,
-            unserved,
-            sources,
-            extractors,
-            store,
-            seeds,
-            device,
-            workers=workers,
+            protocols=loaded,
+            unserved=unserved,
+            sources=sources,
+            extractors=extractors,
+            store=store,
+            seeds=range(seed, seed + repeats),
+            device=device,
+            workers=settings.workers or _processors(),
             strict=settings.strict,
             progress=progress,
+            started=started,
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
     """An evaluation with its sources, networks and store open.
 
-    unserved: protocol name -> why its network cannot be had. seeds: one per repeat.
+    unserved: protocol -> why its network cannot be had. seeds: one per repeat. started: on time's monotonic clock.
     """
 
-    def __init__(
-        self,
-        protocols: Sequence[Protocol],
-        unserved: Mapping[str, str],
-        sources: Mapping[Side, ClipSource],
-        extractors: Mapping[FeatureRule, FeatureExtractor],
-        store: FeatureStore,
-        seeds: range,
-        device: str,
-        *,
-        workers: int,
-        strict: bool,
-        progress: Progress,
-    ) -> None:
-        self.protocols = protocols
-        self.unserved = unserved
-        self.sources = sources
-        self.extractors = extractors
-        self.store = store
-        self.seeds = seeds
-        self.device = device
-        self.workers = workers
-        self.progress = progress
-        self._strict = strict
-        self._started = time.monotonic()
+    protocols: Sequence[Protocol]
+    unserved: Mapping[Protocol, str]
+    sources: Mapping[Side, ClipSource]
+    extractors: Mapping[FeatureRule, FeatureExtractor]
+    store: FeatureStore
+    seeds: range
+    device: str
+    workers: int
+    strict: bool
+    progress: Progress
+    started: float
 
     def extraction(self, side: Side) -> Extraction:
         """Reads the files of a side, for a digest of their contents."""
@@ -189,8 +187,8 @@ class Evaluation:
 
     def jobs_reading(self, source: Side) -> list[Job]:
         """All jobs that read the videos of this side."""
-        served = [p for p in self.protocols if p.name not in self.unserved]
-        jobs = [job for p in served for side in SIDES for job in self.jobs(p, side) if reads(job) == source]
+        served = [p for p in self.protocols if p not in self.unserved]
+        jobs = [job for p in served for side in SIDES for job in self.jobs(p, side) if job.draw.reads == source]
         return list(dict.fromkeys(jobs))
 
     def run(self) -> Result:
@@ -200,7 +198,7 @@ class Evaluation:
         for side, extraction in extractions.items():
             show = _labelled(self.progress, f"{side} videos")
             collected |= extraction.collect(self.jobs_reading(side), show)
-        if self._strict:
+        if self.strict:
             _refuse_skipped(collected)
         scores = [score for p in self.protocols for score in self._scores(p, collected, extractions)]
         if all(score.value is None for score in scores):
@@ -210,30 +208,31 @@ class Evaluation:
             scores=tuple(scores),
             real=_info(self.sources["real"], extractions["real"]),
             fake=_info(self.sources["fake"], extractions["fake"]),
-            warnings=tuple(find(self.protocols, self.sources, collected, self.extractors, self.store.damaged)),
+            warnings=tuple(find(self.sources, collected, scores, self.extractors, self.store.damaged)),
             weights={name: digest for e in self.extractors.values() for name, digest in e.weights.items()},
             environment=environment.describe(self.device, [rule.precision for rule in self.extractors]),
-            seconds=round(time.monotonic() - self._started, 3),
+            seconds=round(time.monotonic() - self.started, 3),
         )
 
     def _scores(
         self, protocol: Protocol, collected: Mapping[Job, Collected], extractions: Mapping[Side, Extraction]
     ) -> list[Score]:
         """One score per metric of the protocol."""
-        if protocol.name in self.unserved:
+        if protocol in self.unserved:
             nothing = {side: SideCount(0, ()) for side in SIDES}
-            reason = self.unserved[protocol.name]
+            reason = self.unserved[protocol]
             return [self._score(protocol, name, (), reason, nothing) for name in protocol.metric.names]
         jobs = {side: self.jobs(protocol, side) for side in SIDES}
         values: dict[str, list[float]] = {name: [] for name in protocol.metric.names}
         clips: dict[Side, int] = {}
-        failure: str | None = None
+        refusals = [collected[job].refused for side in SIDES for job in jobs[side]]
+        failure = next((refusal for refusal in refusals if refusal), None)
         for repeat in range(len(self.seeds)):
             stats: dict[Side, FeatureStats] = {}
             for side in SIDES:
                 job = jobs[side][repeat]
                 stats[side] = FeatureStats(self.extractors[protocol.features].dim)
-                for features in extractions[reads(job)].features(collected[job]):
+                for features in extractions[job.draw.reads].features(collected[job]):
                     stats[side].add(features)
                 clips.setdefault(side, stats[side].count)
             try:
@@ -266,10 +265,10 @@ class Evaluation:
             digest=protocol.digest(),
             signature=f"{metric}|{protocol.signature()}|{effective}|weights:{weights}|fvd-bench:{__version__}",
             row=None,
-            value=float(np.mean(values)) if values else None,
+            value=statistics.fmean(values) if values else None,
             reason=reason,
             values=values,
-            std=float(np.std(values)) if len(values) > 1 else None,
+            std=statistics.pstdev(values) if len(values) > 1 else None,
             interval=None,
             seed=self.seeds[0],
             lower_is_better=metrics.METRICS[metric].lower_is_better,
@@ -278,9 +277,16 @@ class Evaluation:
         )
 
 
-def reads(job: Job) -> Side:
-    """The side whose videos a job reads: still images made of real videos stand in for fake ones."""
-    return "real" if job.draw.rule.content == "still-real" else job.draw.side
+def _load(protocol: ProtocolLike | Sequence[ProtocolLike]) -> tuple[Protocol, ...]:
+    given = [protocol] if isinstance(protocol, Protocol | str | os.PathLike) else protocol
+    if not given:
+        raise ProtocolError("no protocol is given")
+    return tuple(p if isinstance(p, Protocol) else protocols.load(os.fspath(p)) for p in given)
+
+
+def _processors() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _labelled(progress: Progress, what: str) -> Callable[[int, int], None]:
@@ -318,11 +324,11 @@ def _skipped(jobs: Sequence[Job], collected: Mapping[Job, Collected]) -> tuple[S
 def _shortages(jobs: Mapping[Side, Sequence[Job]], collected: Mapping[Job, Collected]) -> list[str]:
     """Sentences on sides where most videos are too short."""
     sentences: list[str] = []
-    for side, (job, *_) in jobs.items():
-        found = collected[job]
+    for job, *_ in jobs.values():
+        found, draw = collected[job], job.draw
         if len(found.keys) < 2 and found.longest_short:
             sentences.append(
-                f"{len(found.skipped)} {side} videos are skipped; a clip needs {job.draw.rule.frames_needed} frames "
+                f"{len(found.skipped)} {draw.reads} videos are skipped; a clip needs {draw.rule.frames_needed} frames "
                 f"and the longest of the short videos has {found.longest_short}"
             )
     return sentences
@@ -331,4 +337,4 @@ def _shortages(jobs: Mapping[Side, Sequence[Job]], collected: Mapping[Job, Colle
 def _refuse_skipped(collected: Mapping[Job, Collected]) -> None:
     for job, found in collected.items():
         for name, reason in found.skipped.items():
-            raise SourceError(f"{job.draw.side} video {name}: {reason}; --strict allows no video to be left out")
+            raise SourceError(f"{job.draw.reads} video {name}: {reason}; --strict allows no video to be left out")

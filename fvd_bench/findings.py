@@ -6,26 +6,27 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from fvd_bench.extraction import Collected, Job
 from fvd_bench.extractors import FeatureExtractor
-from fvd_bench.protocol import SIDES, ClipRule, FeatureRule, Protocol, Side
-from fvd_bench.result import Warned
+from fvd_bench.protocol import ClipRule, FeatureRule, Side
+from fvd_bench.result import Score, Warned
 from fvd_bench.sources import ClipSource
 
 _NAMED_VIDEOS = 3
 
 
 def find(
-    protocols: Sequence[Protocol],
     sources: Mapping[Side, ClipSource],
     collected: Mapping[Job, Collected],
+    scores: Sequence[Score],
     extractors: Mapping[FeatureRule, FeatureExtractor],
     damaged_entries: int,
 ) -> list[Warned]:
-    """All findings of a run, each once, in the order in which people would want to read them."""
+    """All findings of a run, each once."""
     found = [
         *(Warned("listing", note) for source in sources.values() for note in source.notes),
         *_video_findings(collected),
         *_jpeg_findings(collected),
-        *_count_findings(protocols, collected, extractors),
+        *_count_findings(collected, extractors),
+        *_score_findings(scores),
         *(Warned("weights-unverified", note) for e in extractors.values() for note in e.unverified),
     ]
     if damaged_entries:
@@ -34,20 +35,30 @@ def find(
 
 
 def _video_findings(collected: Mapping[Job, Collected]) -> Iterator[Warned]:
+    skipped: dict[tuple[Side, ClipRule], dict[str, str]] = {}
+    damaged: dict[tuple[Side, ClipRule], dict[str, str]] = {}
     for job, side in collected.items():
-        what = f"{job.draw.side} videos"
-        if side.skipped:
-            yield Warned("videos-skipped", f"{len(side.skipped)} {what} are skipped: {_some(side.skipped)}")
-        if side.defects:
-            yield Warned("videos-damaged", f"{len(side.defects)} {what} are damaged but used: {_some(side.defects)}")
+        group = (job.draw.reads, job.draw.rule)
+        skipped.setdefault(group, {}).update(side.skipped)
+        damaged.setdefault(group, {}).update({name: f"{n} frames" for name, n in side.damaged.items()})
+    for (side_name, _), videos in skipped.items():
+        if videos:
+            yield Warned("videos-skipped", f"{len(videos)} {side_name} videos are skipped: {_some(videos)}")
+    for (side_name, _), videos in damaged.items():
+        if videos:
+            what = f"{len(videos)} {side_name} videos are used although frames of theirs decode with errors"
+            yield Warned("videos-damaged", f"{what}: {_some(videos)}")
 
 
 def _jpeg_findings(collected: Mapping[Job, Collected]) -> Iterator[Warned]:
     """JPEG frames of other qualities than the protocol's, or than the other side's, move scores by percents."""
-    qualities: dict[Side, set[int]] = {"real": set(), "fake": set()}
+    read: dict[Side, set[int]] = {"real": set(), "fake": set()}
+    coded: dict[Side, set[int]] = {"real": set(), "fake": set()}
     for job, side in collected.items():
         rule = job.draw.rule
-        qualities[job.draw.side] |= side.jpeg_qualities
+        read[job.draw.side] |= side.jpeg_qualities
+        if side.not_jpeg and rule.jpeg != "never":
+            coded[job.draw.side].add(rule.jpeg_quality)
         if rule.jpeg == "unless-jpeg" and side.jpeg_qualities - {rule.jpeg_quality}:
             yield Warned(
                 "jpeg-quality",
@@ -56,34 +67,42 @@ def _jpeg_findings(collected: Mapping[Job, Collected]) -> Iterator[Warned]:
             )
         if side.jpeg_qualities and side.not_jpeg:
             yield Warned("mixed-codecs", f"some of the {job.draw.side} frames are JPEG files and some are not")
-    if qualities["real"] and qualities["fake"] and qualities["real"] != qualities["fake"]:
-        real, fake = (_qualities(qualities[side]) for side in SIDES)
-        yield Warned("jpeg-mismatch", f"real frames are JPEG files of quality {real}, fake ones of {fake}")
+    fake = read["fake"] | coded["fake"]
+    if read["real"] and fake and read["real"] != fake:
+        yield Warned(
+            "jpeg-mismatch",
+            f"the real frames are JPEG files of quality {_qualities(read['real'])}, the fake frames are JPEG of "
+            f"{_qualities(fake)}",
+        )
 
 
 def _count_findings(
-    protocols: Sequence[Protocol],
-    collected: Mapping[Job, Collected],
-    extractors: Mapping[FeatureRule, FeatureExtractor],
+    collected: Mapping[Job, Collected], extractors: Mapping[FeatureRule, FeatureExtractor]
 ) -> Iterator[Warned]:
     for job, side in collected.items():
-        rule, dim = job.draw.rule, extractors[job.features].dim
-        if rule.count is not None and len(side.keys) < rule.count:
+        rule, used = job.draw.rule, len(side.keys)
+        if rule.count is not None and used < rule.count:
             yield Warned(
                 "few-videos",
-                f"{_asking(protocols, rule)} asks for {rule.count} {job.draw.side} videos and {len(side.keys)} are "
-                "used: compare the score only with others at the same number",
+                f"{rule.count} {job.draw.side} videos are asked for and {used} are used: compare the score only with "
+                "others at the same number",
             )
-        elif job.features.extractor != "inception" and len(side.keys) < dim:
+        elif rule.start != "all" and rule.frames != "all" and used < extractors[job.features].dim:
             yield Warned(
                 "few-videos",
-                f"{len(side.keys)} {job.draw.side} videos for {dim} features: the score is biased upwards, more "
-                "so the fewer there are; compare it only with others at the same number",
+                f"{used} {job.draw.side} videos for {extractors[job.features].dim} features: the score is biased "
+                "upwards, more so the fewer there are; compare it only with others at the same number",
             )
 
 
-def _asking(protocols: Sequence[Protocol], rule: ClipRule) -> str:
-    return ", ".join(p.name for p in protocols if rule in (p.real, p.fake))
+def _score_findings(scores: Sequence[Score]) -> Iterator[Warned]:
+    for score in scores:
+        if len(score.values) > 1 and len(set(score.values)) == 1:
+            yield Warned(
+                "repeats-equal",
+                f"{score.protocol}: all repeats are equal, since nothing in it is drawn at random here; their standard "
+                "deviation of 0 says nothing",
+            )
 
 
 def _some(videos: Mapping[str, str]) -> str:

@@ -35,9 +35,11 @@ def frechet_distance(real: NDArray[np.floating], fake: NDArray[np.floating], *, 
     and scaled data matrices with Σr = AᵀA, Σf = BᵀB. Unlike a matrix square root this is exact for singular
     covariances: it needs no epsilon and is never complex. Source: Heusel et al. 2017, eq. 6.
 
-    Raises MetricError when a side has fewer than 2 features.
+    Raises MetricError when a side has fewer than 2 features, or features that are not finite.
     """
     _check_counts(len(real), len(fake))
+    if not (np.isfinite(real).all() and np.isfinite(fake).all()):
+        raise MetricError("some features are not finite")
     real_mean, real_root = _centred(real, ddof)
     fake_mean, fake_root = _centred(fake, ddof)
     return _distance(real_mean - fake_mean, real_root, fake_root)
@@ -110,5 +112,5 @@ def _distance(mean_gap: Float64, real_root: Float64, fake_root: Float64) -> floa
     shared = float(scipy.linalg.svdvals(real_root @ fake_root.T).sum()) if len(real_root) and len(fake_root) else 0.0
     value = float(mean_gap @ mean_gap) + traces - 2 * shared
     if not value >= -_ROUNDING * max(traces, 1e-300):
-        raise MetricError(f"the distance came out as {value}: the features are not finite or far out of range")
+        raise MetricError(f"the distance came out as {value}: the features are far out of range")
     return max(value, 0.0)

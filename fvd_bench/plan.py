@@ -12,7 +12,7 @@ import numpy as np
 
 from fvd_bench.errors import VideoError
 from fvd_bench.evaluation import Evaluation
-from fvd_bench.extraction import Job
+from fvd_bench.extraction import Job, first_of_each
 from fvd_bench.prefetch import in_order
 from fvd_bench.protocol import SIDES, FeatureRule, Side
 from fvd_bench.sampling import clip_indices
@@ -59,13 +59,13 @@ def plan(evaluation: Evaluation) -> Plan:
         _look(evaluation, source, outlooks, clips)
     sides = []
     for protocol in evaluation.protocols:
-        if protocol.name not in evaluation.unserved:
+        if protocol not in evaluation.unserved:
             for side in SIDES:
                 found = outlooks[evaluation.jobs(protocol, side)[0]]
                 used = found.stored + found.absent
                 sides.append(PlannedSide(protocol.name, side, used, found.stored, found.skipped))
     seconds = sum(_seconds_per_clip(evaluation, rule, frames) * n for (rule, frames), n in clips.items())
-    return Plan(tuple(sides), evaluation.unserved, seconds)
+    return Plan(tuple(sides), {p.name: reason for p, reason in evaluation.unserved.items()}, seconds)
 
 
 def _look(
@@ -81,13 +81,18 @@ def _look(
             outlooks[job].stored += 1
         else:
             outlooks[job].skipped[names[index]] = facts.skipped
-    counting = in_order(list(absent.items()), partial(_count, evaluation, source), workers=evaluation.workers)
+    computed = set(first_of_each(absent).values())
+    tasks: dict[int, list[Job]] = {}
+    for index, job in absent:
+        tasks.setdefault(index, []).append(job)
+    counting = in_order(list(tasks.items()), partial(_count, evaluation, source), workers=evaluation.workers)
     for done, ((index, _), (job, outcome)) in enumerate(counting):
-        evaluation.progress(f"{source} videos", done, sum(map(len, absent.values())))
+        evaluation.progress(f"{source} videos", done, len(absent))
         if isinstance(outcome, str):
             outlooks[job].skipped[names[index]] = outcome
-        else:
-            outlooks[job].absent += 1
+            continue
+        outlooks[job].absent += 1
+        if (index, job) in computed:
             clips.update((job.features, frames) for frames in outcome)
 
 

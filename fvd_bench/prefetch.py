@@ -11,10 +11,11 @@ from typing import Generic, TypeVar
 Task = TypeVar("Task")
 Item = TypeVar("Item")
 
-_ITEMS_PER_TASK = 4
-"""A task that makes more than this many items waits for the consumer, so that a long one needs no more memory."""
+_ITEMS_PER_TASK = 2
+"""A task with more unused items than this waits for the consumer, so that a long one needs no more memory."""
 
 _POLL_SECONDS = 0.1
+_FAREWELL_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +36,16 @@ def in_order(
 ) -> Iterator[tuple[Task, Item]]:
     """Run `work` on each task in `workers` threads and yield (task, item) in the order of tasks and items.
 
-    At most twice as many tasks as workers are under way or waiting for the consumer. An exception in `work` is
-    raised here, at the place of its task. When the consumer stops early the threads end by themselves.
+    Hardly more tasks than workers are under way or waiting for the consumer. An exception in `work` is raised here,
+    at the place of its task. When the consumer stops early the threads end by themselves.
     """
-    line: _Line[Task, Item] = _Line(tasks, work, places=2 * workers)
+    line: _Line[Task, Item] = _Line(tasks, work, places=workers + 2)
     threads = [threading.Thread(target=line.run, daemon=True) for _ in range(min(workers, len(tasks)))]
     for thread in threads:
         thread.start()
     try:
-        for task, out in zip(tasks, line.outputs, strict=True):
+        for _ in tasks:
+            task, out = line.begun.get()
             while not isinstance(item := out.get(), _End):
                 if isinstance(item, _Failure):
                     raise item.error
@@ -52,37 +54,39 @@ def in_order(
     finally:
         line.closed.set()
         for thread in threads:
-            thread.join()
+            thread.join(_FAREWELL_SECONDS)
 
 
 class _Line(Generic[Task, Item]):
-    """The tasks, the queues of their items, and what the threads share."""
+    """The tasks, the queues of the items of those begun, and what the threads share."""
 
     def __init__(self, tasks: Sequence[Task], work: Callable[[Task], Iterator[Item]], *, places: int) -> None:
-        self.outputs: list[queue.Queue[Item | _Failure | _End]] = [queue.Queue(_ITEMS_PER_TASK) for _ in tasks]
+        self.begun: queue.Queue[tuple[Task, queue.Queue[Item | _Failure | _End]]] = queue.Queue()
         self.places = threading.Semaphore(places)
         self.closed = threading.Event()
+        self._tasks = iter(tasks)
         self._work = work
-        self._tasks = iter(list(enumerate(tasks)))
-        self._next = threading.Lock()
+        self._taking = threading.Lock()
 
     def run(self) -> None:
+        """Runs in a thread: one task after the other."""
         try:
-            while (numbered := self._take()) is not None:
-                number, task = numbered
-                self._fill(self.outputs[number], task)
+            while self._take_and_do():
+                pass
         except _Closed:
             pass
 
-    def _take(self) -> tuple[int, Task] | None:
-        """The next task, taken and given a place in one step: so the first unfinished task always has one."""
-        with self._next:
+    def _take_and_do(self) -> bool:
+        with self._taking:  # a task gets its place and its turn in one step, so the first unfinished one has both
             while not self.places.acquire(timeout=_POLL_SECONDS):
                 if self.closed.is_set():
                     raise _Closed
-            return next(self._tasks, None)
-
-    def _fill(self, out: queue.Queue[Item | _Failure | _End], task: Task) -> None:
+            try:
+                task = next(self._tasks)
+            except StopIteration:
+                return False
+            out: queue.Queue[Item | _Failure | _End] = queue.Queue(_ITEMS_PER_TASK)
+            self.begun.put((task, out))
         try:
             for item in self._work(task):
                 self._put(out, item)
@@ -91,6 +95,7 @@ class _Line(Generic[Task, Item]):
         except BaseException as error:  # handed to the consumer, who raises it
             self._put(out, _Failure(error))
         self._put(out, _End())
+        return True
 
     def _put(self, out: queue.Queue[Item | _Failure | _End], item: Item | _Failure | _End) -> None:
         while not self.closed.is_set():

@@ -12,6 +12,8 @@ import difflib
 import hashlib
 import importlib.resources
 import json
+import math
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field
@@ -27,7 +29,8 @@ SIDES: tuple[Side, Side] = ("real", "fake")
 FEWEST_FRAMES = {"i3d": 9, "inception": 1, "pixels": 1}
 """Extractors that a protocol may name, with the shortest clip that each can see."""
 
-METRIC_NAMES = ("fvd", "fid")
+METRIC_EXTRACTORS = {"fvd": ("i3d", "pixels"), "fid": ("inception",)}
+"""Metrics that a protocol may name, with the extractors whose features go by that name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +151,7 @@ class MetricRule:
     aggregation: one score of `all` features, or the mean over consecutive batches of `batch` (`batch-mean`).
     """
 
-    names: tuple[str, ...] = field(metadata={"allowed": METRIC_NAMES})
+    names: tuple[str, ...] = field(metadata={"allowed": tuple(METRIC_EXTRACTORS)})
     ddof: int = field(default=0, metadata={"least": 0, "most": 1})
     aggregation: Literal["all", "batch-mean"] = "all"
     batch: int = field(default=0, metadata={"least": 0})
@@ -239,7 +242,7 @@ def parse(table: Mapping[str, Any], *, where: str) -> Protocol:
             raise ProtocolError(f"{where}: {key} is a table, [{key}]")
     sides = _side_tables(table, where)
     protocol = Protocol(
-        name=_value(str, table["name"], {}, f"{where}: name"),
+        name=_name(table["name"], where),
         version=_value(int, table["version"], {"least": 1}, f"{where}: version"),
         summary=_value(str, table["summary"], {}, f"{where}: summary"),
         source=_value(str, table["source"], {}, f"{where}: source"),
@@ -266,9 +269,10 @@ def _side_tables(table: Mapping[str, Any], where: str) -> dict[Side, dict[str, A
         _refuse_unknown(values, allowed, f"{where}: [{section}]")
         if section == "count":
             per_side = {side: values.pop(side) for side in SIDES if side in values}
-            values["count"] = {side: None if n == "all" else n for side, n in per_side.items()}
+            for side, count in per_side.items():
+                sides[side]["count"] = None if count == "all" else count
         for key, value in values.items():
-            sided = isinstance(value, dict) and set(value) <= set(SIDES)
+            sided = isinstance(value, dict) and bool(value) and set(value) <= set(SIDES)
             for side in SIDES:
                 if not sided:
                     sides[side][key] = value
@@ -293,9 +297,29 @@ def _check_possible(protocol: Protocol, where: str) -> None:
             )
     if protocol.real.content == "still-real":
         raise ProtocolError(f'{where}: content = "still-real" is for the fake side; use "still" on the real side')
+    low, high = protocol.features.range
+    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+        raise ProtocolError(f"{where}: range = [{low}, {high}]: expected two finite numbers, the smaller one first")
+    for resize in (protocol.real.resize, protocol.fake.resize, protocol.features.resize):
+        if resize is not None and resize.antialias and resize.kernel == "bilinear-tf1":
+            raise ProtocolError(f"{where}: the kernel bilinear-tf1 has no antialiasing")
     metric = protocol.metric
+    if not metric.names or len(set(metric.names)) < len(metric.names):
+        raise ProtocolError(f"{where}: metric names = {list(metric.names)}: expected at least one, each once")
+    for name in metric.names:
+        if extractor not in METRIC_EXTRACTORS[name]:
+            allowed = " or ".join(METRIC_EXTRACTORS[name])
+            raise ProtocolError(f"{where}: {name} is computed on features of {allowed}, not of {extractor}")
     if (metric.aggregation == "batch-mean") != (metric.batch >= 2):
         raise ProtocolError(f'{where}: aggregation = "batch-mean" needs batch >= 2, and "all" takes no batch')
+
+
+def _name(value: Any, where: str) -> str:
+    """A name stands in signatures and tables, so it is plain."""
+    name: str = _value(str, value, {}, f"{where}: name")
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+        raise ProtocolError(f"{where}: name = {name!r}: expected letters, digits, '.', '_' and '-'")
+    return name
 
 
 _Section = TypeVar("_Section", Resize, ClipRule, FeatureRule, MetricRule)

@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
+
+if TYPE_CHECKING:
+    import pandas
 
 from fvd_bench.plan import Plan
 from fvd_bench.result import Result, Score
@@ -16,11 +20,22 @@ from fvd_bench.selftest import Check
 
 
 def result_table(result: Result) -> RenderableType:
-    """The scores, how each was made, and what it is worth knowing beside them."""
-    parts: list[RenderableType] = [score_table(result.scores)]
-    parts += [Text(f"{score.metric}: no value: {score.reason}") for score in result.scores if score.value is None]
-    parts += [Text(score.signature, style="dim", no_wrap=False, overflow="fold") for score in result.scores]
-    return Group(*parts)
+    """The scores, and why some could not be computed."""
+    reasons = [f"{score.protocol}: no {score.metric}: {score.reason}" for score in result.scores if score.value is None]
+    return Group(score_table(result.scores), *map(Text, reasons))
+
+
+def score_frame(result: Result) -> pandas.DataFrame:
+    """One row per score: its protocol, metric, value, std, seed, counts, digest and signature."""
+    import pandas
+
+    columns = ("protocol", "protocol_version", "metric", "value", "std", "seed", "digest", "signature", "reason")
+    rows = [
+        {name: getattr(score, name) for name in columns}
+        | {"real_clips": score.real.clips, "fake_clips": score.fake.clips}
+        for score in result.scores
+    ]
+    return pandas.DataFrame(rows)
 
 
 def score_table(scores: Sequence[Score]) -> Table:
@@ -40,7 +55,7 @@ def score_table(scores: Sequence[Score]) -> Table:
             row.append("–" if score.std is None else f"{score.std:.2f}")
         row += [str(score.real.clips), str(score.fake.clips)]
         row.append(str(len(score.real.skipped) + len(score.fake.skipped)))
-        table.add_row(*row)
+        table.add_row(*map(Text, row))
     return table
 
 
@@ -55,10 +70,11 @@ def plan_table(plan: Plan) -> RenderableType:
         table.add_column(column, justify="right")
     notes: list[RenderableType] = []
     for side in plan.sides:
-        table.add_row(side.protocol, side.side, str(side.used), str(side.stored), str(len(side.skipped)))
+        row = [side.protocol, side.side, str(side.used), str(side.stored), str(len(side.skipped))]
+        table.add_row(*map(Text, row))
         notes += [Text(f"{side.protocol}: {side.side} {name}: {why}") for name, why in side.skipped.items()]
     notes += [Text(f"{name}: cannot be served: {reason}") for name, reason in plan.unserved.items()]
-    return Group(table, *notes, Text(f"about {_duration(plan.seconds)} on this device"))
+    return Group(table, *notes, Text(f"the networks need about {_duration(plan.seconds)} on this device"))
 
 
 def checks_table(checks: Sequence[Check]) -> RenderableType:
@@ -69,7 +85,8 @@ def checks_table(checks: Sequence[Check]) -> RenderableType:
         numbers = [_number(value) for value in (check.expected, check.found)]
         gap = off if isinstance(off, str) else f"{abs(off):.1e}"
         verdict = "ok" if check.ok else "FAILED"
-        table.add_row(check.name, *numbers, gap, f"{check.tolerance:.1e}", verdict, check.origin)
+        row = [check.name, *numbers, gap, f"{check.tolerance:.1e}", verdict, check.origin]
+        table.add_row(*map(Text, row))
     passed = sum(check.ok for check in checks)
     return Group(table, Text(f"{passed} of {len(checks)} published numbers are reproduced"))
 

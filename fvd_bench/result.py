@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, fields
+from typing import Any, TypeVar
+
+from fvd_bench.errors import ResultError
 
 SCHEMA = 1
 
@@ -23,7 +25,7 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class SideCount:
-    """clips: clips (for FID: frames) that went into the score; skipped: videos that did not, over all repeats."""
+    """clips: clips (for FID: frames) in the first repeat; skipped: videos that were left out in any repeat."""
 
     clips: int
     skipped: tuple[Skipped, ...]
@@ -97,35 +99,40 @@ class Result:
 
     @classmethod
     def from_json(cls, text: str) -> Result:
-        """Read `to_json` back. Raises ValueError when the text is no result of this schema."""
-        table = json.loads(text)
-        if not isinstance(table, dict) or table.get("schema") != SCHEMA:
-            raise ValueError(f"not a result of schema {SCHEMA}")
+        """Read `to_json` back; keys that a later version added are passed over.
+
+        Raises ResultError when the text is no result of this schema.
+        """
         try:
-            return cls(
-                fvd_bench=table["fvd_bench"],
-                scores=tuple(_score(score) for score in table["scores"]),
-                real=SourceInfo(**table["real"]),
-                fake=SourceInfo(**table["fake"]),
-                warnings=tuple(Warned(**warned) for warned in table["warnings"]),
-                weights=table["weights"],
-                environment=table["environment"],
-                seconds=table["seconds"],
-            )
-        except (KeyError, TypeError) as error:
-            raise ValueError(f"not a result of schema {SCHEMA}: {error}") from error
+            table = json.loads(text)
+            if table["schema"] != SCHEMA:
+                raise ResultError(f"not a result of schema {SCHEMA}, but of {table['schema']!r}")
+            sides = {side: _known(SourceInfo, table[side]) for side in ("real", "fake")}
+            warnings = tuple(_known(Warned, warned) for warned in table["warnings"])
+            scores = tuple(_score(score) for score in table["scores"])
+            return _known(cls, {**table, **sides, "warnings": warnings, "scores": scores})
+        except (json.JSONDecodeError, KeyError, TypeError, IndexError) as error:
+            raise ResultError(f"not a result of schema {SCHEMA}: {error!r}") from error
 
 
 def _score(table: Mapping[str, Any]) -> Score:
     interval = table["interval"]
-    fields = {
+    values = {
         "values": tuple(table["values"]),
         "interval": None if interval is None else (interval[0], interval[1]),
         "real": _side_count(table["real"]),
         "fake": _side_count(table["fake"]),
     }
-    return Score(**{**table, **fields})
+    return _known(Score, {**table, **values})
 
 
 def _side_count(table: Mapping[str, Any]) -> SideCount:
-    return SideCount(table["clips"], tuple(Skipped(**skipped) for skipped in table["skipped"]))
+    return SideCount(table["clips"], tuple(_known(Skipped, skipped) for skipped in table["skipped"]))
+
+
+_Record = TypeVar("_Record", Result, Score, SourceInfo, Warned, Skipped)
+
+
+def _known(cls: type[_Record], table: Mapping[str, Any]) -> _Record:
+    """A record from those keys of a table that it has."""
+    return cls(**{f.name: table[f.name] for f in fields(cls)})

@@ -7,6 +7,7 @@ out. The order, and with it every draw, follows the bytes of each relative POSIX
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -89,7 +90,11 @@ class VideoFolder:
                 f"{path} holds no video: expected files ending in {' '.join(sorted(VIDEO_SUFFIXES))}, or one "
                 f"folder of images ({' '.join(sorted(IMAGE_SUFFIXES))}) per video"
             )
-        return cls(path, tuple(sorted([*files, *images], key=_sort_key)), tuple(notes), images)
+        listing = tuple(sorted([*files, *images], key=_sort_key))
+        same = [a for a, b in itertools.pairwise(listing) if _sort_key(a)[0] == _sort_key(b)[0]]
+        if same:
+            notes.append(f"{path}: {len(same)} names differ in their suffix alone, {same[0]} for one; all are used")
+        return cls(path, listing, tuple(notes), images)
 
 
 def open_source(path: str | os.PathLike[str]) -> VideoFolder:
@@ -125,7 +130,8 @@ def _walk(root: Path) -> Iterable[tuple[Path, list[str]]]:
             if entry.name.startswith("."):
                 continue
             if not entry.is_dir():
-                names.append(entry.name)
+                if entry.is_file() or entry.is_symlink():  # pipes and devices are no videos, dead links are bad ones
+                    names.append(entry.name)
             elif (child := Path(entry.path)).resolve() not in ancestors:
                 waiting.append((child, ancestors | {child.resolve()}))
         yield folder, sorted(names)

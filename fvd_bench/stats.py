@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 Float64 = NDArray[np.float64]
 
-_KEPT_VALUES = 2**28
-"""Features are kept as float32 up to this many values (1 GiB); beyond it only their moments are."""
+_KEPT_VALUES = 2**26
+"""Features are kept as float32 up to this many values (256 MiB); beyond it only their moments are."""
 
 _FOLD_ROWS = 4096
 
@@ -18,7 +18,7 @@ _FOLD_ROWS = 4096
 class FeatureStats:
     """Features of one side, added in a fixed order.
 
-    All are kept while they fit in a GiB, else folded into a mean and a centred scatter matrix in float64, so
+    All are kept while they fit in 256 MiB, else folded into a mean and a centred scatter matrix in float64, so
     that memory stays the same however many there are. count: features added; dim: their length.
     """
 

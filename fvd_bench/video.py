@@ -2,18 +2,20 @@
 
 Length is the number of frames that decode, never what a header says. Rotation tags are applied, alpha is
 dropped, grey becomes RGB, and frames of variable rate come in the order of presentation. Colours are
-converted by FFmpeg's swscale as the stream's own tags say.
+converted by FFmpeg's swscale as the stream's own tags say. Orientation in the EXIF data of images is ignored.
 """
 
 from __future__ import annotations
 
 import hashlib
+import os
 import re
+import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,21 +44,24 @@ class Frame:
 
     pixels: uint8 [H, W, 3].
     jpeg_quality: None unless it was read from a JPEG file; then its quality, or 0 for tables of its own.
+    damaged: whether the decoder reported errors in it or lost data right before it.
     """
 
     pixels: Pixels
     jpeg_quality: int | None = None
+    damaged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Clip:
     """Frames of one video, of one size.
 
-    frames: uint8 [T, H, W, 3] RGB. jpeg_qualities: one per frame, see `Frame`.
+    frames: uint8 [T, H, W, 3] RGB. jpeg_qualities: one per frame, see `Frame`; damaged: number of such frames.
     """
 
     frames: Pixels
     jpeg_qualities: tuple[int | None, ...]
+    damaged: int = 0
 
     def __post_init__(self) -> None:
         assert self.frames.ndim == 4 and self.frames.shape[3] == 3 and self.frames.dtype == np.uint8
@@ -70,10 +75,6 @@ class Video(Protocol):
     def num_frames(self) -> int:
         """Frames that decode. Raises VideoError when that cannot be told."""
 
-    @property
-    def defect(self) -> str | None:
-        """What was damaged but did not prevent reading, None while nothing is known."""
-
     def frames(self, indices: Indices) -> Iterator[Frame]:
         """The frames of ascending, distinct indices. Raises ShortVideoError when they run out, VideoError."""
 
@@ -81,7 +82,7 @@ class Video(Protocol):
         """sha256 of everything that the frames are made from."""
 
     def state(self) -> str:
-        """Cheap text that changes when the files do: names, sizes, modification times."""
+        """Cheap text that changes when the files do: their places, sizes, and times of change."""
 
 
 class VideoFile:
@@ -89,19 +90,18 @@ class VideoFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.defect: str | None = None
-        self._held: list[av.VideoFrame] = []
+        self._held: list[tuple[av.VideoFrame, bool]] = []
 
     @cached_property
     def num_frames(self) -> int:
         """Frames that decode, counted by decoding. Raises VideoError."""
         count = held_bytes = 0
-        held: list[av.VideoFrame] = []
-        for frame in self._decode():
+        held: list[tuple[av.VideoFrame, bool]] = []
+        for frame, damaged in self._decode():
             count += 1
             held_bytes += sum(plane.buffer_size for plane in frame.planes)
             if held_bytes <= _HELD_BYTES:
-                held.append(frame)
+                held.append((frame, damaged))
             else:
                 held.clear()
         self._held = held
@@ -112,10 +112,10 @@ class VideoFile:
         wanted = set(indices.tolist())
         last = int(indices[-1])
         found = 0
-        for index, frame in enumerate(self._held or self._decode()):
+        for index, (frame, damaged) in enumerate(self._held or self._decode()):
             found = index + 1
             if index in wanted:
-                yield Frame(_rgb(frame))
+                yield Frame(_rgb(frame), damaged=damaged)
             if index == last:
                 return
         raise ShortVideoError(found, last + 1)
@@ -124,38 +124,39 @@ class VideoFile:
         return _sha256(self.path)
 
     def state(self) -> str:
-        return _file_state(self.path)
+        return hashlib.sha256(_file_state(self.path)).hexdigest()
 
-    def _decode(self) -> Iterator[av.VideoFrame]:
-        """All frames that decode, in order of presentation; packets that do not are passed over."""
+    def _decode(self) -> Iterator[tuple[av.VideoFrame, bool]]:
+        """All frames that decode, in order of presentation, with whether data was lost in or right before them."""
         import av  # here, so that folders of images need no FFmpeg
 
-        lost = corrupt = 0
+        lost = False
+        decoded = 0
         try:
-            with av.open(str(self.path), metadata_errors="ignore") as container:
-                if not container.streams.video:
+            # Absolute, since FFmpeg takes what stands before a colon for the name of a transport.
+            with av.open(str(self.path.absolute()), metadata_errors="ignore") as container:
+                stream = cast("av.VideoStream | None", container.streams.best("video"))
+                if stream is None:
                     raise VideoError("holds no video stream")
-                stream = container.streams.video[0]
-                stream.thread_type = "NONE"
+                stream.codec_context.thread_type = "NONE"
                 for packet in container.demux(stream):
                     try:
                         for frame in packet.decode():
-                            corrupt += frame.is_corrupt
-                            yield frame
+                            decoded += 1
+                            yield frame, lost or frame.is_corrupt
+                            lost = False
                     except av.error.InvalidDataError:
-                        lost += 1
+                        lost = True
         except av.error.FFmpegError as error:
+            if decoded and isinstance(error, av.error.InvalidDataError):
+                return  # the container breaks off: what came before it decodes
             raise VideoError(f"cannot be decoded: {error.strerror or error}") from error
         except OSError as error:
             raise VideoError(f"cannot be read: {error.strerror or error}") from error
-        if lost or corrupt:
-            self.defect = f"{lost} packets do not decode, {corrupt} frames decode with errors"
 
 
 class FrameFolder:
     """A folder of images, one per frame, in natural numeric order of their names."""
-
-    defect: str | None = None
 
     def __init__(self, folder: Path, names: Sequence[str]) -> None:
         self.folder = folder
@@ -184,7 +185,7 @@ class FrameFolder:
             with self._open(name) as image:
                 try:
                     yield Frame(_image_rgb(image, name), _jpeg_quality(image))
-                except (OSError, SyntaxError, ValueError) as error:
+                except _IMAGE_ERRORS as error:
                     raise VideoError(f"frame {name} cannot be decoded: {error}") from error
 
     def content(self) -> str:
@@ -194,8 +195,7 @@ class FrameFolder:
         return whole.hexdigest()
 
     def state(self) -> str:
-        states = "".join(f"{name}\0{_file_state(self.folder / name)}\0" for name in self.names)
-        return hashlib.sha256(states.encode(errors="surrogateescape")).hexdigest()
+        return hashlib.sha256(b"\0".join(_file_state(self.folder / name) for name in self.names)).hexdigest()
 
     def _open(self, name: str) -> Image.Image:
         try:
@@ -204,8 +204,8 @@ class FrameFolder:
             raise VideoError(f"frame {name} is not an image that can be read") from error
         except Image.DecompressionBombError as error:
             raise VideoError(f"frame {name} is too large: {error}") from error
-        except OSError as error:
-            raise VideoError(f"frame {name} cannot be read: {error.strerror or error}") from error
+        except _IMAGE_ERRORS as error:
+            raise VideoError(f"frame {name} cannot be read: {getattr(error, 'strerror', None) or error}") from error
 
 
 def read_clips(video: Video, wanted: Sequence[Indices]) -> Iterator[tuple[int, Clip]]:
@@ -233,7 +233,8 @@ def _clip(frames: Sequence[Frame]) -> Clip:
         if frame.pixels.shape != frames[0].pixels.shape:
             other_height, other_width, _ = frame.pixels.shape
             raise VideoError(f"frames differ in size: {width}×{height} and {other_width}×{other_height}")
-    return Clip(np.stack([f.pixels for f in frames]), tuple(f.jpeg_quality for f in frames))
+    pixels = np.stack([f.pixels for f in frames])
+    return Clip(pixels, tuple(f.jpeg_quality for f in frames), sum(f.damaged for f in frames))
 
 
 def _rgb(frame: av.VideoFrame) -> Pixels:
@@ -244,8 +245,10 @@ def _rgb(frame: av.VideoFrame) -> Pixels:
 
 
 def _image_rgb(image: Image.Image, name: str) -> Pixels:
-    if image.mode.startswith(("I", "F")):
-        raise VideoError(f"frame {name} has pixels of mode {image.mode}; 8 bits per channel are expected")
+    tiles = getattr(image, "tile", ())  # what the file holds: a 16-bit PNG is opened in an 8-bit mode
+    depths = [image.mode, *(str(tile[3]) for tile in tiles)]
+    if image.mode.startswith(("I", "F")) or any(";16" in depth for depth in depths):
+        raise VideoError(f"frame {name} has pixels of mode {depths[-1]}; 8 bits per channel are expected")
     return np.asarray(image.convert("RGB"))
 
 
@@ -253,7 +256,7 @@ def _jpeg_quality(image: Image.Image) -> int | None:
     """The quality at which libjpeg makes this image's luminance table, 0 if at none, None if it is no JPEG."""
     if image.format != "JPEG":
         return None
-    table: Sequence[int] = image.quantization[0]  # type: ignore[attr-defined]
+    table: Sequence[int] = image.quantization.get(0, ())  # type: ignore[attr-defined]
     return _LUMINANCE_QUALITIES.get(tuple(sorted(table)), 0)
 
 
@@ -273,6 +276,10 @@ def _scaled_luminance(quality: int) -> tuple[int, ...]:
 _LUMINANCE_QUALITIES = {_scaled_luminance(quality): quality for quality in range(1, 101)}
 
 
+_IMAGE_ERRORS = (OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, EOFError, struct.error)
+"""What Pillow raises for files that are damaged in one way or another."""
+
+
 def _natural(name: str) -> tuple[tuple[int, str], ...]:
     """Sort key: runs of digits count as numbers, ties are broken by the name itself."""
     parts = re.split(r"(\d+)", name)
@@ -287,9 +294,11 @@ def _sha256(path: Path) -> str:
         raise VideoError(f"cannot be read: {error.strerror or error}") from error
 
 
-def _file_state(path: Path) -> str:
+def _file_state(path: Path) -> bytes:
     try:
         stat = path.stat()
     except OSError as error:
         raise VideoError(f"cannot be read: {error.strerror or error}") from error
-    return f"{stat.st_size}:{stat.st_mtime_ns}"
+    # The time of change and the file's number tell apart what a copy with preserved times does not.
+    numbers = (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_dev, stat.st_ino)
+    return os.fsencode(path.absolute()) + repr(numbers).encode()

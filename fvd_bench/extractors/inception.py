@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -48,7 +49,12 @@ class InceptionExtractor:
 
     def __call__(self, clips: Sequence[Pixels]) -> list[Features]:
         """Features of each clip's frames, float32 [T, 2048]. Clips of one call may differ in size and length."""
-        return [self._frames(clip) for clip in clips]
+        features: list[Features] = []
+        for _, group in itertools.groupby(clips, key=lambda clip: clip.shape[1:]):
+            alike = list(group)
+            ends = np.cumsum([len(clip) for clip in alike])
+            features += np.split(self._frames(np.concatenate(alike)), ends[:-1])
+        return features
 
     def _frames(self, clip: Pixels) -> Features:
         batches: list[Features] = []

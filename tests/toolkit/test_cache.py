@@ -12,7 +12,7 @@ from fvd_bench.errors import CacheError
 
 def _entry(seed: int = 0) -> Entry:
     features = np.random.default_rng(seed).normal(size=(3, 5)).astype(np.float32)
-    return Entry(features, Facts(defect="a scratch", jpeg_qualities=(75, 95), not_jpeg=True))
+    return Entry(features, Facts(damaged=2, jpeg_qualities=(75, 95), not_jpeg=True))
 
 
 def test_what_is_put_is_got_back_bit_for_bit_also_later(tmp_path: Path) -> None:
@@ -72,16 +72,41 @@ def test_a_damaged_file_is_put_aside(tmp_path: Path, content: bytes | None) -> N
     assert store.damaged >= 1
     assert all(e is None or np.array_equal(e.features, _entry(i).features) for i, e in enumerate(found))
     assert store.get("new") is not None
-    assert (tmp_path / "features.damaged").exists()
+    assert list(tmp_path.glob("features.sqlite.damaged-*"))
 
 
 def test_contents_are_remembered_while_the_state_is_the_same(tmp_path: Path) -> None:
     store = FeatureStore(tmp_path)
-    store.remember_contents([("v/a.mp4", "10:5", "digest")])
+    store.remember_contents([("one state", "digest")])
 
-    assert store.content("v/a.mp4", "10:5") == "digest"
-    assert store.content("v/a.mp4", "10:6") is None
-    assert store.content("v/b.mp4", "10:5") is None
+    assert store.content("one state") == "digest"
+    assert store.content("another state") is None
+
+
+def test_a_new_file_that_another_process_began_is_not_put_aside(tmp_path: Path) -> None:
+    """Both see the damage; the second must find the first one's new file, not remove it."""
+    first, second = FeatureStore(tmp_path), FeatureStore(tmp_path)
+    first.put([(str(i), _entry(i)) for i in range(100)])
+    data = bytearray((tmp_path / "features.sqlite").read_bytes())
+    data[:] = b"\xff" * len(data)
+    (tmp_path / "features.sqlite").write_bytes(data)
+
+    assert second.get("1") is None
+    second.put([("new", _entry())])
+    found = first.get("new")
+
+    assert found is not None
+    assert len(list(tmp_path.glob("features.sqlite.damaged-*"))) == 1
+
+
+def test_a_store_that_cannot_be_written_says_so_when_asked(tmp_path: Path) -> None:
+    FeatureStore(tmp_path).put([("a", _entry())])
+    store = FeatureStore(tmp_path)
+    store._connection = sqlite3.connect(f"file:{tmp_path / 'features.sqlite'}?mode=ro", uri=True)
+
+    assert store.get("a") is not None
+    with pytest.raises(CacheError, match="readonly"):
+        store.check_writable()
 
 
 def test_two_processes_share_a_store(tmp_path: Path) -> None:

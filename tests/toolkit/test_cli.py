@@ -192,3 +192,43 @@ def test_weights_are_listed_without_fetching_any(tmp_path: Path) -> None:
     assert done.returncode == 0
     assert "i3d-kinetics-400" in done.stdout
     assert not list(tmp_path.rglob("*.safetensors"))
+
+
+@pytest.mark.parametrize("place", ["", "missing/r.json"])
+def test_a_result_that_cannot_be_written_is_known_before_the_work(compute, tmp_path: Path, place: str) -> None:
+    done = compute("--json", tmp_path / place)
+
+    assert done.returncode == 3
+    assert "cannot be written" in done.stderr
+    assert not (tmp_path / "s").exists()
+
+
+def test_a_dry_run_has_no_json(compute) -> None:
+    assert compute("--dry-run", "--json", "-").returncode == 2
+
+
+def test_the_signature_is_one_line_in_a_pipe(compute) -> None:
+    lines = compute().stdout.splitlines()
+
+    assert any(line.startswith("fvd|pixels@1") and line.endswith("fvd-bench:0.1.0") for line in lines)
+
+
+def test_a_closed_pipe_is_no_regression() -> None:
+    """Exit code 1 is reserved."""
+    command = f"{sys.executable} -m fvd_bench protocols show stylegan-v-fvd16 | true; exit ${{PIPESTATUS[0]}}"
+
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+
+    assert done.returncode in (0, 141)
+    assert "Traceback" not in done.stderr
+
+
+def test_the_demo_touches_no_folder_of_others(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / "holiday.mp4").write_bytes(b"x")
+
+    done = _run("demo", "--folder", tmp_path)
+
+    assert done.returncode == 3
+    assert "holiday.mp4" in done.stderr
+    assert [f.name for f in (tmp_path / "real").iterdir()] == ["holiday.mp4"]

@@ -14,13 +14,14 @@ import numpy as np
 import pytest
 
 import fvd_bench
-from fvd_bench import metrics
+from fvd_bench import extraction, metrics
 from fvd_bench.cache import FeatureStore
-from fvd_bench.errors import MetricError, ProtocolError, SourceError
+from fvd_bench.errors import FvdBenchError, MetricError, ProtocolError, SourceError, WeightsError
 from fvd_bench.evaluation import Settings, evaluate
 from fvd_bench.extractors import create
+from fvd_bench.extractors.pixels import PixelsExtractor
 from fvd_bench.preprocess import jpeg_round_trip
-from fvd_bench.protocol import load
+from fvd_bench.protocol import ClipRule, FeatureRule, load
 from fvd_bench.video import VideoFile
 
 NO_CACHE = Settings(cache=None)
@@ -220,8 +221,135 @@ def test_a_protocol_may_forbid_short_videos(
     shutil.copytree(two_sides[1], fake)
     write_video(fake / "short.mkv", moving_frames(8), codec="ffv1", pix_fmt="bgr0")
 
-    with pytest.raises(SourceError, match=r"short\.mkv: too short.*allows no video"):
-        evaluate(two_sides[0], fake, pixels_protocol(clip='short_videos = "error"'), settings=NO_CACHE)
+    strict, lenient = pixels_protocol(name="strict", clip='short_videos = "error"'), pixels_protocol(name="lenient")
+
+    with pytest.raises(MetricError, match=r"short\.mkv: too short.*allows no video"):
+        evaluate(two_sides[0], fake, strict, settings=NO_CACHE)
+    together = evaluate(two_sides[0], fake, [strict, lenient], settings=NO_CACHE).scores
+    assert [score.value is None for score in together] == [True, False]
+
+
+def test_damaged_frames_are_reported_whatever_else_is_scored(
+    tmp_path: Path, two_sides, moving_frames, write_video, pixels_protocol
+) -> None:
+    """The first clip lies before the damage, others at it; alone and in company each says the same."""
+    fake = shutil.copytree(two_sides[1], tmp_path / "fake")
+    file = write_video(fake / "x.mp4", moving_frames(60, 64, 96, seed=3))
+    data = bytearray(file.read_bytes())
+    data[len(data) * 9 // 10 : len(data) * 9 // 10 + 200] = b"\xa5" * 200
+    file.write_bytes(data)
+    first, every = pixels_protocol(name="first"), pixels_protocol(name="every", clip='start = { fake = "all" }')
+    Path(every).write_text(Path(every).read_text().replace('start = { real = "random", fake = "first" }\n', ""))
+
+    def damaged(*protocols: str) -> list[str]:
+        result = evaluate(two_sides[0], fake, protocols, settings=NO_CACHE)
+        return [w.message for w in result.warnings if w.code == "videos-damaged"]
+
+    assert damaged(first) == []
+    assert len(damaged(every)) == 1
+    assert damaged(first, every) == damaged(every)
+
+
+def test_repeats_do_not_compute_the_same_features_again(two_sides, pixels_protocol, monkeypatch) -> None:
+    seen: list[int] = []
+    original = PixelsExtractor.__call__
+
+    def counting(extractor: PixelsExtractor, clips: list[np.ndarray]) -> list[np.ndarray]:
+        seen.append(len(clips))
+        return original(extractor, clips)
+
+    monkeypatch.setattr(PixelsExtractor, "__call__", counting)
+    protocols = [pixels_protocol(name="a"), pixels_protocol(name="b", count="fake = 4")]
+
+    evaluate(*two_sides, protocols, repeats=4, settings=NO_CACHE)
+
+    assert sum(seen) == 4 * 6 + 5  # four draws of six real videos, and one first clip of each fake
+
+
+def test_protocols_of_one_name_are_told_apart(tmp_path: Path, two_sides, pixels_protocol) -> None:
+    """Copying a file keeps its name; the one that cannot be served must not take the other with it."""
+    good = Path(pixels_protocol())
+    bad = tmp_path / "copy.toml"
+    bad.write_text(good.read_text().replace('"pixels"\n\n[metric]', '"pixels"\nprecision = "tf32"\n\n[metric]'))
+
+    scores = evaluate(*two_sides, [bad, good], settings=Settings(cache=None, device="cpu")).scores
+
+    assert [score.value is None for score in scores] == [True, False]
+
+
+def test_a_video_that_changes_while_it_is_read_is_skipped_and_not_stored(
+    tmp_path: Path, two_sides, moving_frames, write_video, pixels_protocol, monkeypatch
+) -> None:
+    fake = shutil.copytree(two_sides[1], tmp_path / "fake")
+    settings = Settings(cache=tmp_path / "store", workers=1)
+    original = extraction.read_draws
+
+    def disturbed(video: VideoFile, *arguments: object):
+        if video.path == fake / "1.mkv":
+            write_video(video.path, moving_frames(30, seed=777), codec="ffv1", pix_fmt="bgr0")
+        yield from original(video, *arguments)
+
+    monkeypatch.setattr(extraction, "read_draws", disturbed)
+    first = evaluate(two_sides[0], fake, pixels_protocol(), settings=settings)
+    monkeypatch.undo()
+    shutil.copy2(two_sides[1] / "1.mkv", fake / "1.mkv")
+
+    assert [s.video for s in first.scores[0].fake.skipped] == ["1.mkv"]
+    assert "changed while" in first.scores[0].fake.skipped[0].reason
+    restored = evaluate(two_sides[0], fake, pixels_protocol(), settings=settings)
+    assert restored.value == evaluate(*two_sides, pixels_protocol(), settings=NO_CACHE).value
+
+
+def test_equal_names_sizes_and_times_of_other_videos_are_no_match(
+    tmp_path: Path, moving_frames, write_video, pixels_protocol, monkeypatch
+) -> None:
+    """Two datasets of the same relative paths, sizes and modification times on one store."""
+    for place, first in (("a", 0), ("b", 50)):
+        for side, offset in (("real", 0), ("fake", 10)):
+            for seed in range(4):
+                frames = moving_frames(12, seed=first + offset + seed)
+                file = write_video(tmp_path / place / side / f"{seed}.avi", frames, codec="rawvideo", pix_fmt="yuv420p")
+                os.utime(file, (1_000_000_000, 1_000_000_000))
+    protocol, found = pixels_protocol(), []
+    for place in ("a", "b"):
+        monkeypatch.chdir(tmp_path / place)
+        found.append(evaluate("real", "fake", protocol, settings=Settings(cache=tmp_path / "store")).value)
+
+    assert found[1] != found[0]
+    assert found[1] == evaluate("real", "fake", protocol, settings=NO_CACHE).value
+
+
+def test_frames_of_mixed_sizes_without_a_resize_are_batched_apart(
+    tmp_path: Path, moving_frames, write_frames, pixels_protocol
+) -> None:
+    for seed in range(4):
+        write_frames(tmp_path / "side" / str(seed), moving_frames(12, 48 + 16 * (seed % 2), 64, seed=seed))
+
+    assert evaluate(tmp_path / "side", tmp_path / "side", pixels_protocol(), settings=NO_CACHE).value is not None
+
+
+def test_repeats_that_cannot_differ_are_said_to(two_sides, pixels_protocol) -> None:
+    file = Path(pixels_protocol())
+    file.write_text(file.read_text().replace('"random"', '"first"'))
+
+    result = evaluate(*two_sides, file, repeats=3, settings=NO_CACHE)
+
+    assert result.scores[0].std == 0.0
+    assert any(w.code == "repeats-equal" for w in result.warnings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "error"),
+    [({"weights": {"i3d": "x"}}, WeightsError), ({"workers": 0}, FvdBenchError), ({"device": "gpu"}, FvdBenchError)],
+)
+def test_settings_that_make_no_sense_are_refused(settings: dict[str, object], error: type[Exception]) -> None:
+    with pytest.raises(error):
+        Settings(**settings)  # type: ignore[arg-type]
+
+
+def test_no_protocol_at_all_is_refused(two_sides) -> None:
+    with pytest.raises(ProtocolError, match="no protocol"):
+        evaluate(*two_sides, [], settings=NO_CACHE)
 
 
 def test_all_too_short_says_what_was_needed_and_what_there_is(two_sides, pixels_protocol) -> None:
@@ -259,13 +387,25 @@ def test_jpeg_frames_of_another_quality_are_reported(
 
     assert "quality 75" in warned["jpeg-quality"]
     assert "the protocol says 95" in warned["jpeg-quality"]
-    assert "quality 90, fake ones of 75" in warned["jpeg-mismatch"]
+    assert "quality 90, the fake frames are JPEG of 75" in warned["jpeg-mismatch"]
+
+
+def test_jpeg_frames_against_fakes_that_the_protocol_codes_are_compared_too(
+    tmp_path: Path, two_sides, moving_frames, write_frames, pixels_protocol
+) -> None:
+    for seed in range(3):
+        write_frames(tmp_path / "real" / str(seed), moving_frames(12, seed=seed), suffix=".jpg", quality=50)
+    protocol = pixels_protocol(images='jpeg = { fake = "unless-jpeg" }')
+
+    result = evaluate(tmp_path / "real", two_sides[1], protocol, settings=NO_CACHE)
+
+    assert any("quality 50, the fake frames are JPEG of 95" in w.message for w in result.warnings)
 
 
 def test_fewer_fakes_than_the_protocol_asks_for_is_a_warning(two_sides, pixels_protocol) -> None:
     result = evaluate(*two_sides, pixels_protocol(count="fake = 2048"), settings=NO_CACHE)
 
-    assert any("asks for 2048 fake videos and 5 are used" in w.message for w in result.warnings)
+    assert any("2048 fake videos are asked for and 5 are used" in w.message for w in result.warnings)
     assert "|n:6+5|" in result.scores[0].signature
 
 
@@ -278,16 +418,20 @@ def test_tf32_is_refused_without_cuda(tmp_path: Path, two_sides, pixels_protocol
 
 
 class TestStore:
-    def test_a_second_run_reads_no_video_and_gives_the_same(self, tmp_path: Path, two_sides, pixels_protocol) -> None:
-        sides = [shutil.copytree(side, tmp_path / side.name, copy_function=shutil.copy2) for side in two_sides]
+    def test_a_second_run_reads_no_video_and_gives_the_same(
+        self, tmp_path: Path, two_sides, pixels_protocol, monkeypatch
+    ) -> None:
         settings = Settings(cache=tmp_path / "store")
-        first = evaluate(*sides, pixels_protocol(), repeats=2, settings=settings)
-        for file in [f for side in sides for f in side.iterdir() if f.name != "0.mkv"]:
-            stat = file.stat()
-            file.write_bytes(b"\0" * stat.st_size)
-            os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+        first = evaluate(*two_sides, pixels_protocol(), repeats=2, settings=settings)
 
-        second = evaluate(*sides, pixels_protocol(), repeats=2, settings=settings)
+        def read(video: VideoFile, *_: object) -> None:
+            raise AssertionError(f"{video.path} is read")
+
+        monkeypatch.setattr(VideoFile, "content", read)
+        monkeypatch.setattr(VideoFile, "num_frames", property(read))
+        monkeypatch.setattr(extraction, "read_draws", read)
+
+        second = evaluate(*two_sides, pixels_protocol(), repeats=2, settings=settings)
 
         assert second.scores == first.scores
 
@@ -303,6 +447,40 @@ class TestStore:
         second = evaluate(two_sides[0], fake, pixels_protocol(), settings=settings)
         assert second.value != first.value
         assert second.value == evaluate(two_sides[0], fake, pixels_protocol(), settings=NO_CACHE).value
+
+    def test_a_file_that_could_not_be_read_is_tried_again(
+        self, tmp_path: Path, two_sides, pixels_protocol, monkeypatch
+    ) -> None:
+        fake = shutil.copytree(two_sides[1], tmp_path / "fake")
+        settings = Settings(cache=tmp_path / "store")
+        whole = (fake / "1.mkv").read_bytes()
+        (fake / "1.mkv").write_bytes(b"nothing that decodes")
+        monkeypatch.setattr(VideoFile, "content", lambda video: video.path.name)  # the same digest before and after
+        assert evaluate(two_sides[0], fake, pixels_protocol(), settings=settings).scores[0].fake.skipped
+
+        (fake / "1.mkv").write_bytes(whole)
+
+        assert not evaluate(two_sides[0], fake, pixels_protocol(), settings=settings).scores[0].fake.skipped
+
+    @pytest.mark.parametrize("name", ["content", "rule", "seed", "index", "side", "features", "weights", "versions"])
+    def test_each_thing_that_moves_a_feature_changes_the_key(self, name: str) -> None:
+        """And a subset of videos, or a seed where nothing is drawn, does not."""
+        values = {
+            "content": "one", "rule": ClipRule(frames=9, start="random"), "seed": 0, "index": 0, "side": "real",
+            "features": FeatureRule(extractor="pixels"), "weights": {"w": "1"}, "versions": {"torch": "1"},
+        }  # fmt: skip
+        others = {
+            "content": "two", "rule": ClipRule(frames=10, start="random"), "seed": 1, "index": 1, "side": "fake",
+            "features": FeatureRule(extractor="pixels", range=(0.0, 1.0)), "weights": {"w": "2"},
+            "versions": {"torch": "2"},
+        }  # fmt: skip
+
+        assert extraction.feature_key(**values) != extraction.feature_key(**{**values, name: others[name]})
+        subset = {**values, "rule": ClipRule(frames=9, start="random", count=5, selection="first-sorted")}
+        assert extraction.feature_key(**subset) == extraction.feature_key(**values)
+        still = {**values, "rule": ClipRule(frames=9)}
+        same = name in ("seed", "index", "side")
+        assert (extraction.feature_key(**still) == extraction.feature_key(**{**still, name: others[name]})) is same
 
     def test_damaged_entries_are_computed_again(self, tmp_path: Path, two_sides, pixels_protocol) -> None:
         settings = Settings(cache=tmp_path)

@@ -132,5 +132,16 @@ def test_too_few_features_are_refused() -> None:
 
 
 def test_features_that_are_not_finite_are_refused() -> None:
-    with pytest.raises((MetricError, ValueError)):
-        frechet_distance(np.full((3, 4), np.nan), np.zeros((5, 4)), ddof=0)
+    for value in (np.nan, np.inf):
+        with pytest.raises(MetricError, match="not finite"):
+            frechet_distance(np.full((3, 4), value), np.zeros((5, 4)), ddof=0)
+
+
+def test_a_distance_that_is_really_negative_is_an_error(rng: np.random.Generator, monkeypatch) -> None:
+    """It cannot be, so a broken linear algebra library stands for the reason."""
+    features = rng.normal(size=(20, 5))
+    svdvals = scipy.linalg.svdvals
+    monkeypatch.setattr(scipy.linalg, "svdvals", lambda matrix: svdvals(matrix) * (1 + 1e-6))
+
+    with pytest.raises(MetricError, match="came out as -"):
+        frechet_distance(features, features, ddof=0)

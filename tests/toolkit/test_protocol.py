@@ -1,3 +1,6 @@
+import dataclasses
+import hashlib
+import json
 from pathlib import Path
 
 import pytest
@@ -17,6 +20,24 @@ def test_shipped_protocols_keep_their_digests() -> None:
     found = {n: (protocol.load(n).version, protocol.load(n).digest()[:12]) for n in protocol.names()}
 
     assert found == PINNED
+
+
+PINNED_WHOLE = {
+    "stylegan-v-fid": "58651b6baf50",
+    "stylegan-v-fvd128": "7608d9cce89e",
+    "stylegan-v-fvd16": "114d03fae374",
+}
+
+
+def test_no_default_has_changed() -> None:
+    """Digests leave defaults out: one that changed would move numbers under the same digest."""
+    found = {}
+    for name in protocol.names():
+        loaded = dataclasses.asdict(protocol.load(name))
+        everything = {key: loaded[key] for key in ("real", "fake", "features", "metric")}
+        found[name] = hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()[:12]
+
+    assert found == PINNED_WHOLE
 
 
 def test_the_paper_is_followed() -> None:
@@ -94,6 +115,14 @@ def test_each_choice_changes_digest_and_signature(tmp_path: Path, toml: str, old
         ("ddof = 0", 'aggregation = "batch-mean"', r"batch >= 2"),
         ("frames = 16", 'frames = 16\ncontent = { real = "still-real" }', r"for the fake side"),
         ("frames = 16", "frames = ", r"not valid TOML"),
+        ("[-1, 1]", "[1, 1]", r"the smaller one first"),
+        ("[-1, 1]", "[nan, 1]", r"two finite numbers"),
+        ('["fvd"]', "[]", r"at least one"),
+        ('["fvd"]', '["fvd", "fvd"]', r"each once"),
+        ('["fvd"]', '["fid"]', r"fid is computed on features of inception, not of i3d"),
+        ('kernel = "bilinear"', 'kernel = "bilinear-tf1", antialias = true', r"has no antialiasing"),
+        ('name = "stylegan-v-fvd16"', 'name = "a|b"', r"expected letters"),
+        ("jpeg_quality = { fake = 95 }", "resize = {}", r"'size' is missing"),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path: Path, toml: str, old: str, new: str, message: str) -> None:

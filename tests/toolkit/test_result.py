@@ -4,7 +4,9 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from fvd_bench.errors import ResultError
 from fvd_bench.evaluation import Settings, evaluate
+from fvd_bench.report import score_frame
 from fvd_bench.result import Result
 
 _SIDE = {
@@ -111,5 +113,20 @@ def test_json_is_read_back_exactly(result: Result) -> None:
 
 @pytest.mark.parametrize("text", ["[]", '{"schema": 2}', '{"schema": 1}', "{", "null"])
 def test_other_json_is_refused(text: str) -> None:
-    with pytest.raises(ValueError):
+    with pytest.raises(ResultError):
         Result.from_json(text)
+
+
+def test_keys_that_a_later_version_adds_are_passed_over(result: Result) -> None:
+    table = json.loads(result.to_json())
+    table["new"] = table["scores"][0]["new"] = table["real"]["new"] = table["scores"][0]["real"]["new"] = 1
+
+    assert Result.from_json(json.dumps(table)) == result
+
+
+def test_scores_become_a_frame(result: Result) -> None:
+    frame = score_frame(result)
+
+    assert frame["value"][0] == result.value
+    assert list(frame["protocol"]) == ["pixels", "long"]
+    assert frame["real_clips"][0] == 6

@@ -1,4 +1,7 @@
+import struct
 import warnings
+import weakref
+import zlib
 from pathlib import Path
 
 import av
@@ -143,8 +146,12 @@ def test_damage_inside_a_file_is_noticed(tmp_path: Path, moving_frames, write_vi
     file.write_bytes(data)
     damaged = VideoFile(file)
 
-    assert damaged.num_frames > 0
-    assert damaged.defect is not None
+    flags = [frame.damaged for frame in damaged.frames(np.arange(damaged.num_frames))]
+
+    assert any(flags)
+    assert not flags[0]
+    (clip,) = (clip for _, clip in read_clips(damaged, [np.arange(len(flags))]))
+    assert clip.damaged == sum(flags)
 
 
 @pytest.mark.parametrize(
@@ -205,6 +212,36 @@ def test_16_bit_frames_are_refused_not_clipped(tmp_path: Path) -> None:
         list(_folder(tmp_path).frames(np.arange(1)))
 
 
+def test_16_bit_colour_is_refused_too(tmp_path: Path) -> None:
+    """Pillow opens such a PNG in an 8-bit mode and drops the low bytes."""
+    rows = b"".join(b"\0" + bytes([0x12, 0xFF] * 3 * 4) for _ in range(4))
+    header = struct.pack(">IIBBBBB", 4, 4, 16, 2, 0, 0, 0)
+    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+    body = b"".join(struct.pack(">I", len(d)) + t + d + struct.pack(">I", zlib.crc32(t + d)) for t, d in chunks)
+    (tmp_path / "0.png").write_bytes(b"\x89PNG\r\n\x1a\n" + body)
+
+    with pytest.raises(VideoError, match="8 bits per channel"):
+        list(_folder(tmp_path).frames(np.arange(1)))
+
+
+def test_a_container_that_breaks_off_gives_what_came_before(tmp_path: Path, moving_frames, write_video) -> None:
+    whole = write_video(tmp_path / "a.avi", moving_frames(40, 64, 96), codec="mpeg4")
+    cut, data, found = tmp_path / "b.avi", whole.read_bytes(), []
+    for percent in range(70, 100, 3):
+        cut.write_bytes(data[: len(data) * percent // 100])
+        found.append(VideoFile(cut).num_frames)
+
+    assert all(0 < n <= 40 for n in found)
+    assert found == sorted(found)
+
+
+def test_a_colon_in_a_path_is_no_transport(tmp_path: Path, monkeypatch, moving_frames, write_video) -> None:
+    write_video(tmp_path / "odd:dir" / "a.mp4", moving_frames(10))
+    monkeypatch.chdir(tmp_path)
+
+    assert VideoFile(Path("odd:dir/a.mp4")).num_frames == 10
+
+
 def test_running_out_of_frames_says_how_many_there_are(tmp_path: Path, moving_frames, write_video) -> None:
     file = write_video(tmp_path / "a.mp4", moving_frames(10))
 
@@ -224,22 +261,27 @@ def test_content_follows_bytes_and_state_follows_files(tmp_path: Path, moving_fr
 
 
 def test_frames_are_let_go_when_no_clip_needs_them(monkeypatch, moving_frames) -> None:
-    """Many clips of a long video are held one at a time."""
-    alive: list[int] = []
+    """Of a long video that is read clip by clip, only one clip's frames are alive at a time."""
+    born: list[weakref.ref[np.ndarray]] = []
+    most_alive = 0
 
     class Counted:
-        defect = None
         num_frames = 400
 
         def frames(self, indices: np.ndarray):
+            nonlocal most_alive
             for i in indices.tolist():
-                yield video.Frame(np.full((2, 2, 3), i % 256, dtype=np.uint8))
+                pixels = np.full((2, 2, 3), i % 256, dtype=np.uint8)
+                born.append(weakref.ref(pixels))
+                yield video.Frame(pixels)
+                del pixels
+                most_alive = max(most_alive, sum(ref() is not None for ref in born))
 
     wanted = [np.arange(s, s + 10) for s in range(0, 400, 10)]
-    for _, clip in read_clips(Counted(), wanted):  # type: ignore[arg-type]
-        alive.append(len(clip.frames))
+    clips = [clip.frames[0, 0, 0, 0] for _, clip in read_clips(Counted(), wanted)]  # type: ignore[arg-type]
 
-    assert alive == [10] * 40
+    assert clips == [s % 256 for s in range(0, 400, 10)]
+    assert 9 <= most_alive <= 11
 
 
 def test_reading_warns_of_nothing(tmp_path: Path, moving_frames, write_video) -> None:
