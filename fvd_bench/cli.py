@@ -37,7 +37,11 @@ class _Commands(click.Group):
 def main() -> None:
     """Entry point: an error that the user can act on becomes one line on stderr and its exit code."""
     try:
-        cli.main(standalone_mode=False)
+        with cli.make_context("fvd-bench", sys.argv[1:]) as context:  # cli.main() would exit with 1 on closed pipes
+            cli.invoke(context)
+        sys.stdout.flush()
+    except click.exceptions.Exit as done:
+        sys.exit(done.exit_code)
     except FvdBenchError as error:
         click.echo(f"fvd-bench: error: {error}", err=True)
         sys.exit(error.exit_code)
