@@ -222,6 +222,7 @@ def _session(url: str, settings: NetworkSettings) -> "Iterator[requests.Session]
             session.verify = False
         if settings.proxy is not None:
             session.proxies = {"http": settings.proxy, "https": settings.proxy}
+            session.trust_env = False  # as in pip: a proxy that was asked for beats those of the environment
         try:
             yield session
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
