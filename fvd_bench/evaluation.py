@@ -27,7 +27,7 @@ from fvd_bench.extraction import Collected, Extraction, Job
 from fvd_bench.extractors import FeatureExtractor, create
 from fvd_bench.findings import find
 from fvd_bench.protocol import SIDES, FeatureRule, Protocol, Side
-from fvd_bench.result import Result, Score, SideCount, Skipped, SourceInfo
+from fvd_bench.result import Result, Score, SideCount, Skipped, SourceInfo, Warned
 from fvd_bench.sources import ClipSource, open_source
 from fvd_bench.stats import FeatureStats
 from fvd_bench.version import __version__
@@ -203,12 +203,16 @@ class Evaluation:
         scores = [score for p in self.protocols for score in self._scores(p, collected, extractions)]
         if all(score.value is None for score in scores):
             raise MetricError("; ".join(dict.fromkeys(f"{score.protocol}: {score.reason}" for score in scores)))
+        real, fake = (_info(self.sources[side], extractions[side]) for side in SIDES)
+        warnings = find(self.sources, collected, scores, self.extractors, self.store.damaged)
+        if real.fingerprint == fake.fingerprint:
+            warnings.append(Warned("same-videos", "the real and the fake side hold the same videos"))
         return Result(
             fvd_bench=__version__,
             scores=tuple(scores),
-            real=_info(self.sources["real"], extractions["real"]),
-            fake=_info(self.sources["fake"], extractions["fake"]),
-            warnings=tuple(find(self.sources, collected, scores, self.extractors, self.store.damaged)),
+            real=real,
+            fake=fake,
+            warnings=tuple(warnings),
             weights={name: digest for e in self.extractors.values() for name, digest in e.weights.items()},
             environment=environment.describe(self.device, [rule.precision for rule in self.extractors]),
             seconds=round(time.monotonic() - self.started, 3),

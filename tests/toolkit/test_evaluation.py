@@ -328,6 +328,12 @@ def test_frames_of_mixed_sizes_without_a_resize_are_batched_apart(
     assert evaluate(tmp_path / "side", tmp_path / "side", pixels_protocol(), settings=NO_CACHE).value is not None
 
 
+def test_a_side_against_itself_is_said_to_be(two_sides, pixels_protocol) -> None:
+    result = evaluate(two_sides[0], two_sides[0], pixels_protocol(), settings=NO_CACHE)
+
+    assert any(w.code == "same-videos" for w in result.warnings)
+
+
 def test_repeats_that_cannot_differ_are_said_to(two_sides, pixels_protocol) -> None:
     file = Path(pixels_protocol())
     file.write_text(file.read_text().replace('"random"', '"first"'))
