@@ -232,3 +232,54 @@ def test_the_demo_touches_no_folder_of_others(tmp_path: Path) -> None:
     assert done.returncode == 3
     assert "holiday.mp4" in done.stderr
     assert [f.name for f in (tmp_path / "real").iterdir()] == ["holiday.mp4"]
+
+
+def _empty(folder: Path) -> None:
+    folder.mkdir()
+
+
+def _flat(folder: Path) -> None:
+    folder.mkdir()
+    for t in range(3):
+        (folder / f"{t}.png").write_bytes(b"x")
+
+
+def _undecodable(folder: Path) -> None:
+    folder.mkdir()
+    (folder / "text.mp4").write_text("no video")
+    (folder / "empty.mp4").write_bytes(b"")
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (_empty, "holds no video: expected files ending in"),
+        (_flat, "is a flat folder of 3 images"),
+        (_undecodable, "none of its 2 videos can be decoded; the first is empty.mp4"),
+    ],
+)
+def test_a_side_that_cannot_be_used_is_explained(compute, tmp_path: Path, make, message: str) -> None:
+    make(tmp_path / "fake")
+
+    done = compute(fake=tmp_path / "fake")
+
+    assert done.returncode == 3
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_too_short_for_all_says_what_is_needed_and_what_there_is(compute, pixels_protocol) -> None:
+    done = compute(protocol=pixels_protocol(frames=100))
+
+    assert done.returncode == 3
+    assert "a clip needs 100 frames and the longest of the short videos has 27" in done.stderr
+
+
+def test_two_runs_at_once_share_a_store(two_sides, pixels_protocol, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "fvd_bench", "compute", "--real", two_sides[0], "--fake", two_sides[1]]
+    command += ["--protocol", pixels_protocol(), "--cache", tmp_path / "s", "--json", "-", "--repeats", "5"]
+    running = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) for _ in range(2)]
+
+    values = [json.loads(process.communicate(timeout=120)[0])["scores"][0]["values"] for process in running]
+
+    assert values[0] == values[1]
