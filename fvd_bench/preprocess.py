@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
-from torch.nn import functional
 
 from fvd_bench.protocol import ClipRule, FeatureRule, Resize
+from fvd_bench.resample import resample
 from fvd_bench.video import Clip, Pixels
 
 _PIECE_VALUES = 2**24
@@ -83,18 +83,9 @@ def _resize_piece(images: Tensor, rule: Resize) -> Tensor:
         short = min(height, width)
         target = (max(rule.size, round(height * rule.size / short)), max(rule.size, round(width * rule.size / short)))
     if (height, width) != target:
-        images = _interpolate(images, target, rule)
+        images = resample(images, target, kernel=rule.kernel, antialias=rule.antialias)
     top, left = (target[0] - rule.size) // 2, (target[1] - rule.size) // 2
     return images[:, :, top : top + rule.size, left : left + rule.size]
-
-
-def _interpolate(images: Tensor, target: tuple[int, int], rule: Resize) -> Tensor:
-    if rule.kernel == "bilinear-tf1":
-        from torch_fidelity.interpolate_compat_tensorflow import interpolate_bilinear_2d_like_tensorflow1x
-
-        resized: Tensor = interpolate_bilinear_2d_like_tensorflow1x(images, size=target, align_corners=False)
-        return resized
-    return functional.interpolate(images, size=target, mode=rule.kernel, align_corners=False, antialias=rule.antialias)
 
 
 def _round(values: Tensor, rounding: Literal["nearest", "truncate"]) -> Tensor:

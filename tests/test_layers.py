@@ -4,7 +4,7 @@ import ast
 from pathlib import Path
 
 LAYERS = [
-    {"errors", "version"},
+    {"errors", "version", "resample"},
     {"protocol"},
     {"sampling", "weight_files"},
     {"video", "weight_index", "stats"},

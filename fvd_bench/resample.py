@@ -1,0 +1,87 @@
+"""Resizing images with explicit weights.
+
+`torch.nn.functional.interpolate` gives other last bits with another number of threads. Here each output value is a
+sum of products taken in a fixed order, one elementwise operation at a time, so that it does not.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+Kernel = Literal["bilinear", "bilinear-tf1", "bicubic"]
+
+
+def resample(images: Tensor, size: tuple[int, int], *, kernel: Kernel, antialias: bool) -> Tensor:
+    """Resize float32 images [N, C, H, W] to height and width `size`, without rounding or clamping.
+
+    `bilinear` and `bicubic` are torch's, with half-pixel centres (align_corners=False), `bilinear-tf1` TensorFlow 1's
+    resize_bilinear (source = target · in / out). antialias widens the kernel when shrinking, as Pillow does.
+    """
+    for axis, target in ((2, size[0]), (3, size[1])):
+        if images.shape[axis] != target:
+            images = _along(images, axis, *_taps(images.shape[axis], target, kernel, antialias))
+    return images
+
+
+def _along(images: Tensor, axis: int, places: NDArray[np.int64], weights: NDArray[np.float32]) -> Tensor:
+    """Sum over taps of weight times the line at the tap's place; places, weights [out, taps]."""
+    shape = [1] * images.ndim
+    shape[axis] = len(places)
+    out: Tensor | None = None
+    for tap in range(places.shape[1]):
+        lines = images.index_select(axis, torch.from_numpy(places[:, tap].copy()).to(images.device))
+        part = lines.mul_(torch.from_numpy(weights[:, tap].copy()).to(images.device).view(shape))
+        out = part if out is None else out.add_(part)
+    assert out is not None
+    return out
+
+
+@lru_cache(maxsize=256)
+def _taps(source: int, target: int, kernel: Kernel, antialias: bool) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Places in the source, and their weights, of which each place in the target is made: [target, taps]."""
+    ratio = source / target
+    places = np.arange(target)
+    if antialias:
+        return _antialiased_taps(source, ratio, places, kernel)
+    if kernel == "bicubic":
+        centre = (places + 0.5) * ratio - 0.5
+        offsets = np.arange(-1, 3)
+        weights = _cubic(np.floor(centre)[:, None] + offsets - centre[:, None], a=-0.75)
+    else:
+        centre = places * ratio if kernel == "bilinear-tf1" else np.maximum((places + 0.5) * ratio - 0.5, 0)
+        offsets = np.arange(2)
+        fraction = centre - np.floor(centre)
+        weights = np.stack([1 - fraction, fraction], axis=1)
+    lines = np.floor(centre).astype(np.int64)[:, None] + offsets
+    return np.clip(lines, 0, source - 1), weights.astype(np.float32)
+
+
+def _antialiased_taps(
+    source: int, ratio: float, places: NDArray[np.int64], kernel: Kernel
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """The kernel stretched over all source lines that a target line covers; weights are normalised to sum 1."""
+    stretch = max(ratio, 1.0)
+    support = (2.0 if kernel == "bicubic" else 1.0) * stretch
+    centre = (places + 0.5) * ratio
+    first = np.maximum((centre - support + 0.5).astype(np.int64), 0)
+    last = np.minimum((centre + support + 0.5).astype(np.int64), source)
+    lines = first[:, None] + np.arange((last - first).max())
+    distance = (lines - centre[:, None] + 0.5) / stretch
+    weights = _cubic(distance, a=-0.5) if kernel == "bicubic" else np.maximum(1 - np.abs(distance), 0)
+    weights = np.where(lines < last[:, None], weights, 0)
+    weights /= weights.sum(axis=1, keepdims=True)
+    return np.clip(lines, 0, source - 1), weights.astype(np.float32)
+
+
+def _cubic(distance: NDArray[np.float64], *, a: float) -> NDArray[np.float64]:
+    """Keys' cubic convolution kernel (Keys 1981, eq. 4 with free parameter a)."""
+    d = np.abs(distance)
+    inner = ((a + 2) * d - (a + 3)) * d * d + 1
+    outer = ((a * d - 5 * a) * d + 8 * a) * d - 4 * a
+    return np.where(d <= 1, inner, np.where(d < 2, outer, 0))

@@ -1,0 +1,56 @@
+import subprocess
+import sys
+
+import pytest
+import torch
+from torch.nn import functional
+from torch_fidelity.interpolate_compat_tensorflow import interpolate_bilinear_2d_like_tensorflow1x
+
+from fvd_bench.resample import resample
+
+SIZES = [((48, 64), (224, 224)), ((300, 400), (224, 224)), ((128, 128), (224, 224)), ((37, 501), (64, 20))]
+
+
+@pytest.fixture
+def images() -> torch.Tensor:
+    return torch.rand(2, 3, 600, 600, generator=torch.Generator().manual_seed(0)) * 255
+
+
+@pytest.mark.parametrize(("source", "target"), SIZES)
+@pytest.mark.parametrize("kernel", ["bilinear", "bicubic"])
+@pytest.mark.parametrize("antialias", [False, True])
+def test_it_is_torchs(images, source, target, kernel, antialias) -> None:
+    images = images[:, :, : source[0], : source[1]]
+
+    ours = resample(images, target, kernel=kernel, antialias=antialias)
+
+    theirs = functional.interpolate(images.double(), target, mode=kernel, align_corners=False, antialias=antialias)
+    torch.testing.assert_close(ours.double(), theirs, atol=2e-3, rtol=0)  # 1e-5 of the range of values
+
+
+@pytest.mark.parametrize(("source", "target"), SIZES)
+def test_the_tf1_kernel_is_torch_fidelitys(images, source, target) -> None:
+    images = images[:, :, : source[0], : source[1]]
+
+    ours = resample(images, target, kernel="bilinear-tf1", antialias=False)
+
+    theirs = interpolate_bilinear_2d_like_tensorflow1x(images, size=target, align_corners=False)
+    torch.testing.assert_close(ours, theirs, atol=2e-2, rtol=0)  # torch-fidelity has places in float32, as TensorFlow
+
+
+def test_one_and_two_threads_give_the_same_bits() -> None:
+    program = (
+        "import hashlib, sys, torch; torch.set_num_threads(int(sys.argv[1]))\n"
+        "from fvd_bench.resample import resample\n"
+        "images = torch.rand(9, 3, 48, 64, generator=torch.Generator().manual_seed(0)) * 255\n"
+        "for kernel in ('bilinear', 'bilinear-tf1', 'bicubic'):\n"
+        "    out = resample(images, (224, 224), kernel=kernel, antialias=False)\n"
+        "    print(hashlib.sha256(out.numpy().tobytes()).hexdigest())\n"
+    )
+
+    outputs = {
+        subprocess.run([sys.executable, "-c", program, n], capture_output=True, text=True, check=True).stdout
+        for n in ("1", "2")
+    }
+
+    assert len(outputs) == 1
