@@ -1,10 +1,9 @@
-"""How many clips a second does our I3D take, and how many the one that cd-fvd ships?
+"""Question: how many clips a second does our I3D take, and how many the one that cd-fvd ships?
 
-Question   Is ours at least 1.6 times as fast as cd-fvd's eager network on the same weights, with equal features?
-Command    pip install --no-deps --target cd-fvd cd-fvd
-           python benchmarks/throughput.py --peer cd-fvd
-Time       1 minute on two idle cores
-Answer     CPU: a ratio of about 2, a largest difference of features of about 2e-5 (asked for: 1e-4)
+Command:  pip install --no-deps --target cd-fvd cd-fvd
+          python benchmarks/throughput.py --peer cd-fvd
+Time:     1 minute on 2 idle cores.
+Expected: on a CPU a ratio of about 2 on the same weights, and a largest difference of features of about 2e-5.
 
 Every round runs every setting once, so that a busy neighbour slows all of them; the medians over the rounds are
 compared. Each network gets the batch size that suits it best. cd-fvd's module is loaded from its file alone,

@@ -72,7 +72,7 @@ def _resize(frames: Tensor, rule: Resize) -> Tensor:
     _, height, width, _ = frames.shape
     per_piece = max(1, _PIECE_VALUES // (height * width * 3))
     pieces = [_resize_piece(piece.permute(0, 3, 1, 2).float(), rule) for piece in torch.split(frames, per_piece)]
-    return torch.cat(pieces)
+    return pieces[0] if len(pieces) == 1 else torch.cat(pieces)
 
 
 def _resize_piece(images: Tensor, rule: Resize) -> Tensor:

@@ -31,15 +31,14 @@ def resample(images: Tensor, size: tuple[int, int], *, kernel: Kernel, antialias
 
 def _along(images: Tensor, axis: int, places: NDArray[np.int64], weights: NDArray[np.float32]) -> Tensor:
     """Sum over taps of weight times the line at the tap's place; places, weights [out, taps]."""
-    shape = [1] * images.ndim
-    shape[axis] = len(places)
+    lines = images.movedim(axis, 0).contiguous()  # whole lines are copied many times faster than single values
     out: Tensor | None = None
     for tap in range(places.shape[1]):
-        lines = images.index_select(axis, torch.from_numpy(places[:, tap].copy()).to(images.device))
-        part = lines.mul_(torch.from_numpy(weights[:, tap].copy()).to(images.device).view(shape))
+        part = lines.index_select(0, torch.from_numpy(places[:, tap].copy()).to(images.device))
+        part.mul_(torch.from_numpy(weights[:, tap].copy()).to(images.device).view(-1, 1, 1, 1))
         out = part if out is None else out.add_(part)
     assert out is not None
-    return out
+    return out.movedim(0, axis)
 
 
 @lru_cache(maxsize=256)

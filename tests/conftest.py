@@ -16,8 +16,6 @@ from PIL import Image
 from fvd_bench import weights
 from fvd_bench.video import Pixels
 
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-
 PIXELS_PROTOCOL = """
 name = "{name}"
 version = 1

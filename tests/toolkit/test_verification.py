@@ -1,0 +1,44 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import safetensors.numpy
+
+from fvd_bench import verification
+from fvd_bench.errors import WeightsError
+from fvd_bench.extractors.i3d_network import I3D
+from fvd_bench.verification import verify
+
+NAME = "i3d-kinetics-400"
+
+
+def test_the_real_weights_are_right_in_tensors_and_behaviour(i3d_tensors) -> None:
+    lines = verify(NAME, file=None, device="cpu")
+
+    assert any("the digest is the expected one" in line for line in lines)
+    assert any("the network of FVD, in full float32" in line for line in lines)
+
+
+def test_other_weights_are_named(tmp_path: Path, i3d_tensors) -> None:
+    tensors = {name: np.array(array) for name, array in i3d_tensors.items()}
+    tensors["Conv3d_1a_7x7/beta"][0] += 1
+    safetensors.numpy.save_file(tensors, tmp_path / "other.safetensors")
+
+    with pytest.raises(WeightsError, match="another set of I3D weights"):
+        verify(NAME, file=tmp_path / "other.safetensors", device="cpu")
+
+
+@pytest.mark.parametrize(
+    ("mistake", "message"),
+    [({"epsilon": 1e-5}, "batch norm with epsilon 1e-5"), ({"padding": "symmetric"}, "padded alike at both ends")],
+)
+def test_a_network_that_misbehaves_on_the_right_weights_is_named(i3d_tensors, monkeypatch, mistake, message) -> None:
+    class Mistaken:
+        @staticmethod
+        def from_tensors(tensors: dict[str, np.ndarray]) -> I3D:
+            return I3D.from_tensors(tensors, **mistake)
+
+    monkeypatch.setattr(verification, "I3D", Mistaken)
+
+    with pytest.raises(WeightsError, match=message):
+        verify(NAME, file=None, device="cpu")
