@@ -247,6 +247,7 @@ def demo(folder: Path, device: str) -> None:
     with _progress() as show:
         rows = demonstration.run(folder, settings=_settings(device=device), progress=show)
     _console().print(demonstration.table(rows))
+    click.echo(rows[0].result.scores[0].signature)
 
 
 def _settings(
@@ -305,14 +306,18 @@ def _progress() -> Iterator[Callable[[str, int, int], None]]:
 
 
 def _progress_lines() -> Callable[[str, int, int], None]:
-    told: dict[str, float] = {}
+    begun: dict[str, tuple[float, int]] = {}  # when, and how much had been done then
+    told = time.monotonic()
 
     def show(what: str, done: int, total: int) -> None:
-        started = told.setdefault(f"{what}, begun", time.monotonic())
+        nonlocal told
         now = time.monotonic()
-        if 0 < done < total and now - told.get(what, started) > _QUIET_SECONDS:
-            told[what] = now
-            left = (now - started) / done * (total - done)
+        since, before = begun.setdefault(what, (now, done))
+        if done < before or done >= total:
+            del begun[what]
+        elif done > before and now - told > _QUIET_SECONDS:
+            told = now
+            left = (now - since) / (done - before) * (total - done)
             click.echo(f"{what}: {done} of {total}, about {left:.0f} seconds left", err=True)
 
     return show

@@ -90,7 +90,6 @@ def table(rows: Sequence[Row]) -> RenderableType:
             "so few videos say little about their kind. A generator is as good as it comes close to that floor, at "
             "the same number of videos. Everything that could move these numbers stands in their signature:"
         ),
-        Text(first.signature, overflow="fold"),
     )
 
 
