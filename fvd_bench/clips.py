@@ -99,7 +99,4 @@ def _is_prefix(rule: ClipRule) -> bool:
 
 
 def _skipped(draw: Draw, error: VideoError) -> DrawEnd:
-    if isinstance(error, ShortVideoError):
-        error = ShortVideoError(error.found, draw.rule.frames_needed)
-        return DrawEnd(draw, skipped=str(error), found=error.found)
-    return DrawEnd(draw, skipped=str(error))
+    return DrawEnd(draw, skipped=str(error), found=error.found if isinstance(error, ShortVideoError) else None)

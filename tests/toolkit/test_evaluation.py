@@ -319,13 +319,16 @@ def test_equal_names_sizes_and_times_of_other_videos_are_no_match(
     assert found[1] == evaluate("real", "fake", protocol, settings=NO_CACHE).value
 
 
-def test_frames_of_mixed_sizes_without_a_resize_are_batched_apart(
-    tmp_path: Path, moving_frames, write_frames, pixels_protocol
+def test_a_side_of_jpeg_and_other_frames_is_pointed_out(
+    tmp_path: Path, two_sides, moving_frames, write_frames, pixels_protocol
 ) -> None:
     for seed in range(4):
-        write_frames(tmp_path / "side" / str(seed), moving_frames(12, 48 + 16 * (seed % 2), 64, seed=seed))
+        suffix = ".jpg" if seed % 2 else ".png"
+        write_frames(tmp_path / "fake" / str(seed), moving_frames(12, seed=seed), suffix=suffix)
 
-    assert evaluate(tmp_path / "side", tmp_path / "side", pixels_protocol(), settings=NO_CACHE).value is not None
+    result = evaluate(two_sides[0], tmp_path / "fake", pixels_protocol(), settings=NO_CACHE)
+
+    assert any(w.code == "mixed-codecs" for w in result.warnings)
 
 
 def test_a_side_against_itself_is_said_to_be(two_sides, pixels_protocol) -> None:
@@ -487,6 +490,18 @@ class TestStore:
         still = {**values, "rule": ClipRule(frames=9)}
         same = name in ("seed", "index", "side")
         assert (extraction.feature_key(**still) == extraction.feature_key(**{**still, name: others[name]})) is same
+
+    def test_other_content_of_the_same_size_and_time_is_noticed(
+        self, tmp_path: Path, two_sides, moving_frames, write_video, pixels_protocol
+    ) -> None:
+        fake = shutil.copytree(two_sides[1], tmp_path / "fake")
+        settings = Settings(cache=tmp_path / "store")
+        for seed in (1, 2):  # raw video: every file has the same size
+            file = write_video(fake / "x.avi", moving_frames(12, seed=seed), codec="rawvideo", pix_fmt="yuv420p")
+            os.utime(file, (1_000_000_000, 1_000_000_000))
+            found = evaluate(two_sides[0], fake, pixels_protocol(), settings=settings).value
+
+        assert found == evaluate(two_sides[0], fake, pixels_protocol(), settings=NO_CACHE).value
 
     def test_damaged_entries_are_computed_again(self, tmp_path: Path, two_sides, pixels_protocol) -> None:
         settings = Settings(cache=tmp_path)

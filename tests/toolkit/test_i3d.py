@@ -78,6 +78,32 @@ def test_a_set_against_itself_scores_next_to_nothing(two_sides, tmp_path: Path) 
     assert evaluate(two_sides[0], two_sides[0], str(protocol), settings=Settings(cache=None)).value < 1e-6
 
 
+def test_the_network_always_sees_batches_of_one_size(clips, monkeypatch) -> None:
+    extractor = create(load("stylegan-v-fvd16").features, device="cpu", weights={}, progress=lambda done, total: None)
+    seen: list[tuple[int, ...]] = []
+    original = I3D.forward
+    monkeypatch.setattr(I3D, "forward", lambda network, x: seen.append(tuple(x.shape)) or original(network, x))
+
+    extractor(clips)
+    extractor(clips[:1])
+
+    assert set(seen) == {(2, 3, 16, 224, 224)}
+
+
+def test_frames_of_mixed_sizes_that_go_in_as_they_are_are_batched_apart(
+    tmp_path: Path, moving_frames, write_frames
+) -> None:
+    for seed in range(4):
+        write_frames(tmp_path / "side" / str(seed), moving_frames(9, 200 + 8 * (seed % 2), 200, seed=seed))
+    toml = text("stylegan-v-fvd16").replace("frames = 16", "frames = 9")
+    lines = [line for line in toml.splitlines() if not line.startswith("resize")]
+    (tmp_path / "as-is.toml").write_text("\n".join(lines))
+
+    result = evaluate(tmp_path / "side", tmp_path / "side", tmp_path / "as-is.toml", settings=Settings(cache=None))
+
+    assert result.scores[0].real.clips == 4
+
+
 def test_another_layer_is_refused() -> None:
     import tomllib
 

@@ -68,6 +68,17 @@ def test_short_side_crop_keeps_the_aspect_and_the_centre() -> None:
 
     assert crop.shape == (1, 20, 20, 3)
     assert crop[0, 10, 2:18].min() == 255
+    tall = resize_uint8(frame.transpose(0, 2, 1, 3).copy(), Resize(size=20, geometry="short-side-crop"), "nearest")
+    np.testing.assert_array_equal(tall, crop.transpose(0, 2, 1, 3))
+
+
+def test_a_kernel_that_overshoots_is_clamped() -> None:
+    frame = np.zeros((1, 4, 4, 3), dtype=np.uint8)
+    frame[:, :, 2:] = 255
+
+    resized = resize_uint8(frame, Resize(size=16, kernel="bicubic"), "nearest")
+
+    assert np.all(np.diff(resized[0, 8, :, 0].astype(int)) >= 0)  # without the clamp, 260 would come out as 4
 
 
 def test_stretch_forces_both_sides() -> None:

@@ -56,6 +56,8 @@ def test_all_clips_do_not_overlap_and_leave_out_the_rest() -> None:
 
     assert [c[0] for c in clips] == [0, 16, 32, 48]
     assert all(len(c) == 16 for c in clips)
+    strided = clip_indices(75, ClipRule(frames=9, stride=2, start="all"), side="real", seed=0, index=0)
+    assert [(c[0], c[-1]) for c in strided] == [(0, 16), (17, 33), (34, 50), (51, 67)]
 
 
 def test_a_whole_video_comes_in_pieces_that_miss_nothing() -> None:
