@@ -240,7 +240,7 @@ def selftest(full: bool, device: Literal["auto", "cpu", "cuda"], json_file: str 
 @click.option("--folder", type=click.Path(path_type=Path), default="fvd-bench-demo", show_default=True,
               help="Where to write the videos.")  # fmt: skip
 @click.option("--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu", "cuda"]))
-def demo(folder: Path, device: str) -> None:
+def demo(folder: Path, device: Literal["auto", "cpu", "cuda"]) -> None:
     """Make videos of moving shapes, and score worse and worse copies of them."""
     from fvd_bench import demo as demonstration
 
@@ -252,7 +252,7 @@ def demo(folder: Path, device: str) -> None:
 
 def _settings(
     *,
-    device: str,
+    device: Literal["auto", "cpu", "cuda"],
     workers: int | None = None,
     cache: Path | None = None,
     no_cache: bool = False,
@@ -270,7 +270,7 @@ def _settings(
             raise click.UsageError(f"--weights {pair}: expected NAME=FILE, such as i3d-kinetics-400={pair}")
         files[name] = Path(file)
     folder = None if no_cache else cache or default_cache()
-    return Settings(device=device, workers=workers, cache=folder, weights=files, strict=strict)  # type: ignore[arg-type]
+    return Settings(device=device, workers=workers, cache=folder, weights=files, strict=strict)
 
 
 def _console() -> Console:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from fvd_bench.errors import FeatureError, WeightsError
+from fvd_bench.protocol import FEWEST_FRAMES
 
 Padding = Literal["same", "symmetric"]
 Triple = tuple[int, int, int]
@@ -23,7 +24,7 @@ Folded = tuple[Tensor, Tensor]
 """Kernel (Cout, Cin, kT, kH, kW) and bias (Cout,) of one convolution, batch norm included."""
 
 NUM_CLASSES = 400
-MIN_FRAMES = 9
+MIN_FRAMES = FEWEST_FRAMES["i3d"]
 """Shortest clip: it leaves the two time steps that the last pool averages."""
 
 _FRAME_SIZES = range(193, 225)  # heights and widths that leave the 7x7 places that the last pool averages

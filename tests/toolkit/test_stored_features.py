@@ -1,0 +1,164 @@
+"""What a run keeps: never stale, never damaged, enough to resume."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from fvd_bench import extraction
+from fvd_bench.cache import FeatureStore
+from fvd_bench.evaluation import Settings, evaluate
+from fvd_bench.protocol import ClipRule, FeatureRule
+from fvd_bench.video import VideoFile
+
+NO_CACHE = Settings(cache=None)
+
+
+class TestStore:
+    def test_a_second_run_reads_no_video_and_gives_the_same(
+        self, tmp_path: Path, two_sides, pixels_protocol, monkeypatch
+    ) -> None:
+        settings = Settings(cache=tmp_path / "store")
+        first = evaluate(*two_sides, pixels_protocol(), repeats=2, settings=settings)
+
+        def read(video: VideoFile, *_: object) -> None:
+            raise AssertionError(f"{video.path} is read")
+
+        monkeypatch.setattr(VideoFile, "content", read)
+        monkeypatch.setattr(VideoFile, "num_frames", property(read))
+        monkeypatch.setattr(extraction, "read_draws", read)
+
+        second = evaluate(*two_sides, pixels_protocol(), repeats=2, settings=settings)
+
+        assert second.scores == first.scores
+
+    def test_other_content_under_the_same_name_is_noticed(
+        self, tmp_path: Path, two_sides, moving_frames, write_video, pixels_protocol
+    ) -> None:
+        fake = shutil.copytree(two_sides[1], tmp_path / "fake")
+        settings = Settings(cache=tmp_path / "store")
+        first = evaluate(two_sides[0], fake, pixels_protocol(), settings=settings)
+
+        write_video(fake / "2.mkv", moving_frames(30, seed=999), codec="ffv1", pix_fmt="bgr0")
+
+        second = evaluate(two_sides[0], fake, pixels_protocol(), settings=settings)
+        assert second.value != first.value
+        assert second.value == evaluate(two_sides[0], fake, pixels_protocol(), settings=NO_CACHE).value
+
+    def test_a_file_that_could_not_be_read_is_tried_again(
+        self, tmp_path: Path, two_sides, pixels_protocol, monkeypatch
+    ) -> None:
+        fake = shutil.copytree(two_sides[1], tmp_path / "fake")
+        settings = Settings(cache=tmp_path / "store")
+        whole = (fake / "1.mkv").read_bytes()
+        (fake / "1.mkv").write_bytes(b"nothing that decodes")
+        monkeypatch.setattr(VideoFile, "content", lambda video: video.path.name)  # the same digest before and after
+        assert evaluate(two_sides[0], fake, pixels_protocol(), settings=settings).scores[0].fake.skipped
+
+        (fake / "1.mkv").write_bytes(whole)
+
+        assert not evaluate(two_sides[0], fake, pixels_protocol(), settings=settings).scores[0].fake.skipped
+
+    @pytest.mark.parametrize("name", ["content", "rule", "seed", "index", "side", "features", "weights", "versions"])
+    def test_each_thing_that_moves_a_feature_changes_the_key(self, name: str) -> None:
+        """And a subset of videos, or a seed where nothing is drawn, does not."""
+        values = {
+            "content": "one", "rule": ClipRule(frames=9, start="random"), "seed": 0, "index": 0, "side": "real",
+            "features": FeatureRule(extractor="pixels"), "weights": {"w": "1"}, "versions": {"torch": "1"},
+        }  # fmt: skip
+        others = {
+            "content": "two", "rule": ClipRule(frames=10, start="random"), "seed": 1, "index": 1, "side": "fake",
+            "features": FeatureRule(extractor="pixels", range=(0.0, 1.0)), "weights": {"w": "2"},
+            "versions": {"torch": "2"},
+        }  # fmt: skip
+
+        assert extraction.feature_key(**values) != extraction.feature_key(**{**values, name: others[name]})
+        subset = {**values, "rule": ClipRule(frames=9, start="random", count=5, selection="first-sorted")}
+        assert extraction.feature_key(**subset) == extraction.feature_key(**values)
+        still = {**values, "rule": ClipRule(frames=9)}
+        same = name in ("seed", "index", "side")
+        assert (extraction.feature_key(**still) == extraction.feature_key(**{**still, name: others[name]})) is same
+
+    def test_other_content_of_the_same_size_and_time_is_noticed(
+        self, tmp_path: Path, two_sides, moving_frames, write_video, pixels_protocol
+    ) -> None:
+        fake = shutil.copytree(two_sides[1], tmp_path / "fake")
+        settings = Settings(cache=tmp_path / "store")
+        for seed in (1, 2):  # raw video: every file has the same size
+            file = write_video(fake / "x.avi", moving_frames(12, seed=seed), codec="rawvideo", pix_fmt="yuv420p")
+            os.utime(file, (1_000_000_000, 1_000_000_000))
+            found = evaluate(two_sides[0], fake, pixels_protocol(), settings=settings).value
+
+        assert found == evaluate(two_sides[0], fake, pixels_protocol(), settings=NO_CACHE).value
+
+    def test_damaged_entries_are_computed_again(self, tmp_path: Path, two_sides, pixels_protocol) -> None:
+        settings = Settings(cache=tmp_path)
+        first = evaluate(*two_sides, pixels_protocol(), settings=settings)
+        import sqlite3
+
+        with sqlite3.connect(tmp_path / "features.sqlite") as connection:
+            connection.execute("UPDATE features SET data = zeroblob(length(data)) WHERE key < '8'")
+        connection.close()
+
+        second = evaluate(*two_sides, pixels_protocol(), settings=settings)
+
+        assert second.scores == first.scores
+        assert any(w.code == "store-damaged" for w in second.warnings)
+        assert FeatureStore(tmp_path).damaged == 0
+
+    def test_what_does_not_reach_the_features_does_not_compute_them_again(
+        self, tmp_path: Path, two_sides, pixels_protocol
+    ) -> None:
+        settings = Settings(cache=tmp_path / "store")
+        evaluate(*two_sides, pixels_protocol(name="a"), settings=settings)
+        entries = _entries(tmp_path)
+
+        evaluate(*two_sides, pixels_protocol(name="b", count="fake = 4"), settings=settings)
+
+        assert _entries(tmp_path) == entries
+        evaluate(*two_sides, pixels_protocol(name="c", frames=10), settings=settings)
+        assert _entries(tmp_path) > entries
+
+    def test_a_killed_run_resumes_to_the_same_digits(
+        self, tmp_path: Path, two_sides, moving_frames, write_video, pixels_protocol
+    ) -> None:
+        """SIGKILL half way, by a process that is really killed; the second run computes only what is missing."""
+        real = tmp_path / "real"
+        for seed in range(60):
+            write_video(real / f"{seed}.mkv", moving_frames(40, 96, 128, seed=seed), codec="ffv1", pix_fmt="bgr0")
+        protocol, store = pixels_protocol(), tmp_path / "store"
+        command = [sys.executable, "-m", "fvd_bench", "compute", "--real", real, "--fake", two_sides[1]]
+        command += ["--protocol", protocol, "--cache", store, "--workers", "1", "--json", "-"]
+        running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while running.poll() is None and not (store.exists() and 8 <= _entries(tmp_path) < 50):
+            time.sleep(0.002)
+        running.send_signal(signal.SIGKILL)
+
+        assert running.wait() == -signal.SIGKILL
+        kept = _entries(tmp_path)
+        assert 8 <= kept < 65
+        resumed = subprocess.run(command, capture_output=True, text=True, check=True)
+        assert (
+            json.loads(resumed.stdout)["scores"][0]["value"]
+            == evaluate(real, two_sides[1], protocol, settings=NO_CACHE).value
+        )
+        assert _entries(tmp_path) == 65
+
+
+def _entries(folder: Path) -> int:
+    import sqlite3
+
+    file = folder / "store" / "features.sqlite"
+    try:
+        connection = sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=5)
+        count: int = connection.execute("SELECT count(*) FROM features").fetchone()[0]
+        connection.close()
+    except sqlite3.OperationalError:
+        return 0
+    return count
