@@ -1,6 +1,5 @@
 """The whole pipeline on real files, with features that need no network."""
 
-import os
 import random
 import shutil
 from pathlib import Path
@@ -9,7 +8,7 @@ import numpy as np
 import pytest
 
 import fvd_bench
-from fvd_bench import extraction, metrics
+from fvd_bench import metrics
 from fvd_bench.errors import FvdBenchError, MetricError, ProtocolError, SourceError, WeightsError
 from fvd_bench.evaluation import Settings, evaluate
 from fvd_bench.extractors import create
@@ -269,48 +268,6 @@ def test_protocols_of_one_name_are_told_apart(tmp_path: Path, two_sides, pixels_
     scores = evaluate(*two_sides, [bad, good], settings=Settings(cache=None, device="cpu")).scores
 
     assert [score.value is None for score in scores] == [True, False]
-
-
-def test_a_video_that_changes_while_it_is_read_is_skipped_and_not_stored(
-    tmp_path: Path, two_sides, moving_frames, write_video, pixels_protocol, monkeypatch
-) -> None:
-    fake = shutil.copytree(two_sides[1], tmp_path / "fake")
-    settings = Settings(cache=tmp_path / "store", workers=1)
-    original = extraction.read_draws
-
-    def disturbed(video: VideoFile, *arguments: object):
-        if video.path == fake / "1.mkv":
-            write_video(video.path, moving_frames(30, seed=777), codec="ffv1", pix_fmt="bgr0")
-        yield from original(video, *arguments)
-
-    monkeypatch.setattr(extraction, "read_draws", disturbed)
-    first = evaluate(two_sides[0], fake, pixels_protocol(), settings=settings)
-    monkeypatch.undo()
-    shutil.copy2(two_sides[1] / "1.mkv", fake / "1.mkv")
-
-    assert [s.video for s in first.scores[0].fake.skipped] == ["1.mkv"]
-    assert "changed while" in first.scores[0].fake.skipped[0].reason
-    restored = evaluate(two_sides[0], fake, pixels_protocol(), settings=settings)
-    assert restored.value == evaluate(*two_sides, pixels_protocol(), settings=NO_CACHE).value
-
-
-def test_equal_names_sizes_and_times_of_other_videos_are_no_match(
-    tmp_path: Path, moving_frames, write_video, pixels_protocol, monkeypatch
-) -> None:
-    """Two datasets of the same relative paths, sizes and modification times on one store."""
-    for place, first in (("a", 0), ("b", 50)):
-        for side, offset in (("real", 0), ("fake", 10)):
-            for seed in range(4):
-                frames = moving_frames(12, seed=first + offset + seed)
-                file = write_video(tmp_path / place / side / f"{seed}.avi", frames, codec="rawvideo", pix_fmt="yuv420p")
-                os.utime(file, (1_000_000_000, 1_000_000_000))
-    protocol, found = pixels_protocol(), []
-    for place in ("a", "b"):
-        monkeypatch.chdir(tmp_path / place)
-        found.append(evaluate("real", "fake", protocol, settings=Settings(cache=tmp_path / "store")).value)
-
-    assert found[1] != found[0]
-    assert found[1] == evaluate("real", "fake", protocol, settings=NO_CACHE).value
 
 
 def test_a_side_of_jpeg_and_other_frames_is_pointed_out(
