@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -11,7 +12,7 @@ from fvd_bench.cache import Entry, Facts, FeatureStore
 from fvd_bench.clips import DrawEnd, DrawnClip
 from fvd_bench.errors import FeatureError
 from fvd_bench.extractors import FeatureExtractor, Features
-from fvd_bench.protocol import FeatureRule
+from fvd_bench.rules import FeatureRule
 from fvd_bench.video import Pixels
 
 
@@ -20,17 +21,26 @@ class _Open:
     """A video of which features are still being computed."""
 
     name: str
-    clips: int = 0
-    features: list[Features] = field(default_factory=list)
+    features: list[Features | None] = field(default_factory=list)
     damaged: int = 0
     jpeg_qualities: set[int] = field(default_factory=set)
     not_jpeg: bool = False
     end: DrawEnd | None = None
 
 
+@dataclass(slots=True, eq=False)
+class _Input:
+    """A clip for a network. takers: key and place there of each entry that wants its features."""
+
+    images: Pixels
+    takers: list[tuple[str, int]]
+    features: Features | None = None
+
+
 class Batches:
     """Clips waiting until a network's batch is full, and videos waiting for their last features.
 
+    Clips of one video that came out alike, under several rules or seeds, go through a network once.
     facts: of the videos that are finished, by key.
     """
 
@@ -39,7 +49,9 @@ class Batches:
         self._store = store
         self._extractors = extractors
         self._open: dict[str, _Open] = {}
-        self._waiting: dict[tuple[FeatureRule, tuple[int, ...]], list[tuple[str, Pixels]]] = {}
+        self._waiting: dict[tuple[FeatureRule, tuple[int, ...]], list[_Input]] = {}
+        self._name = ""
+        self._seen: dict[tuple[FeatureRule, tuple[int, ...], bytes], _Input] = {}  # of the video of that name
 
     def add(self, key: str, name: str, rule: FeatureRule, item: DrawnClip | DrawEnd) -> None:
         """Take in what was read of a video for its entry of this key; run the network if that fills a batch."""
@@ -48,16 +60,22 @@ class Batches:
             video.end = item
             self._finish([key])
             return
-        video.clips += 1
         video.damaged += item.damaged
         video.jpeg_qualities.update(q for q in item.jpeg_qualities if q is not None)
         video.not_jpeg |= None in item.jpeg_qualities
-        # A batch is of one length, and of one size where the network sees frames as they are.
-        alike = item.images.shape[:1] if rule.resize else item.images.shape[:3]
-        waiting = self._waiting.setdefault((rule, alike), [])
-        waiting.append((key, item.images))
-        if len(waiting) >= self._extractors[rule].batch_clips(len(item.images)):
-            self._run(rule, alike)
+        taker = (key, len(video.features))
+        video.features.append(None)
+        clip, is_new = self._input(name, rule, item.images)
+        clip.takers.append(taker)
+        if clip.features is not None:
+            video.features[-1] = clip.features
+        elif is_new:
+            # A batch is of one length, and of one size where the network sees frames as they are.
+            alike = item.images.shape[:1] if rule.resize else item.images.shape[:3]
+            waiting = self._waiting.setdefault((rule, alike), [])
+            waiting.append(clip)
+            if len(waiting) >= self._extractors[rule].batch_clips(len(item.images)):
+                self._run(rule, alike)
 
     def flush(self) -> None:
         """Run the networks on what is left."""
@@ -65,36 +83,50 @@ class Batches:
             self._run(rule, alike)
         assert not self._open, "a video was read without an end"
 
+    def _input(self, name: str, rule: FeatureRule, images: Pixels) -> tuple[_Input, bool]:
+        """The input of these images, and whether it is new: videos come one after another."""
+        if name != self._name:
+            self._name, self._seen = name, {}
+        same = (rule, images.shape, hashlib.sha256(images.data).digest())
+        is_new = same not in self._seen
+        if is_new:
+            self._seen[same] = _Input(images, [])
+        return self._seen[same], is_new
+
     def _run(self, rule: FeatureRule, alike: tuple[int, ...]) -> None:
         waiting = self._waiting.pop((rule, alike))
-        results = self._extractors[rule]([images for _, images in waiting])
-        for (key, _), features in zip(waiting, results, strict=True):
-            video = self._open[key]
+        results = self._extractors[rule]([clip.images for clip in waiting])
+        for clip, features in zip(waiting, results, strict=True):
             if not np.isfinite(features).all():
                 raise FeatureError(
-                    f"{video.name}: {rule.extractor} gave features that are not finite; the weights or the "
-                    "arithmetic of this device are broken: `fvd-bench selftest` tells more"
+                    f"{self._open[clip.takers[0][0]].name}: {rule.extractor} gave features that are not finite; the "
+                    "weights or the arithmetic of this device are broken: `fvd-bench selftest` tells more"
                 )
-            video.features.append(features)
-        self._finish(list(dict.fromkeys(key for key, _ in waiting)))
+            clip.features = features
+            clip.images = _NO_IMAGES
+            for key, place in clip.takers:
+                self._open[key].features[place] = features
+        self._finish(list(dict.fromkeys(key for clip in waiting for key, _ in clip.takers)))
 
     def _finish(self, keys: Sequence[str]) -> None:
         """Store those of the videos of which nothing is missing any more."""
         entries: list[tuple[str, Entry]] = []
         for key in keys:
             video = self._open[key]
-            if video.end is None or len(video.features) < video.clips:
+            features = [part for part in video.features if part is not None]
+            if video.end is None or len(features) < len(video.features):
                 continue
             del self._open[key]
             end = video.end
             facts = Facts(end.skipped, end.found, video.damaged, tuple(sorted(video.jpeg_qualities)), video.not_jpeg)
             self.facts[key] = facts
             if end.skipped is None:
-                entries.append((key, Entry(np.concatenate(video.features), facts)))
+                entries.append((key, Entry(np.concatenate(features), facts)))
             elif end.found is not None:  # other reasons, such as a disk that does not answer, may pass
                 entries.append((key, Entry(_NO_FEATURES, facts)))
         if entries:
             self._store.put(entries)
 
 
+_NO_IMAGES: Pixels = np.zeros((0, 1, 1, 3), dtype=np.uint8)
 _NO_FEATURES: Features = np.zeros((0, 1), dtype=np.float32)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from fvd_bench.errors import ShortVideoError, VideoError
 from fvd_bench.preprocess import clip_images
-from fvd_bench.protocol import ClipRule, Side
+from fvd_bench.rules import ClipRule, Side
 from fvd_bench.sampling import Indices, clip_indices
 from fvd_bench.video import Pixels, Video, read_clips
 
@@ -22,8 +22,8 @@ class Draw:
 
     @property
     def reads(self) -> Side:
-        """The side whose videos are read: still images of real videos stand in for fake ones."""
-        return "real" if self.rule.content == "still-real" else self.side
+        """The side whose videos are read: changed copies of real videos may stand in for fake ones."""
+        return "real" if self.rule.takes_real else self.side
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +52,8 @@ class DrawEnd:
     found: int | None = None
 
 
-def read_draws(video: Video, draws: Sequence[Draw], index: int) -> Iterator[DrawnClip | DrawEnd]:
-    """Read what draws want of the video at a place of its listing, in one pass where possible.
+def read_draws(video: Video, draws: Sequence[Draw], place: int) -> Iterator[DrawnClip | DrawEnd]:
+    """Read what draws want of the video at a place, in one pass where possible.
 
     A draw ends as it would have ended without the others: what cannot be read in one pass is tried again for
     each draw by itself.
@@ -62,7 +62,7 @@ def read_draws(video: Video, draws: Sequence[Draw], index: int) -> Iterator[Draw
     for draw in draws:
         try:
             num_frames = draw.rule.frames_needed if _is_prefix(draw.rule) else video.num_frames
-            clips = clip_indices(num_frames, draw.rule, side=draw.side, seed=draw.seed, index=index)
+            clips = clip_indices(num_frames, draw.rule, side=draw.side, seed=draw.seed, place=place)
             wanted += [(draw, indices) for indices in clips]
         except VideoError as error:
             yield _skipped(draw, error)

@@ -26,8 +26,9 @@ from fvd_bench.errors import FvdBenchError, MetricError, ProtocolError, SourceEr
 from fvd_bench.extraction import Collected, Extraction, Job
 from fvd_bench.extractors import FeatureExtractor, create
 from fvd_bench.findings import find
-from fvd_bench.protocol import SIDES, FeatureRule, Protocol, Side
+from fvd_bench.protocol import Protocol
 from fvd_bench.result import Result, Score, SideCount, Skipped, SourceInfo, Warned
+from fvd_bench.rules import SIDES, FeatureRule, Side
 from fvd_bench.sources import ClipSource, open_source
 from fvd_bench.stats import FeatureStats
 from fvd_bench.version import __version__
@@ -236,8 +237,8 @@ class Evaluation:
             for side in SIDES:
                 job = jobs[side][repeat]
                 stats[side] = FeatureStats(self.extractors[protocol.features].dim)
-                for features in extractions[job.draw.reads].features(collected[job]):
-                    stats[side].add(features)
+                for video, features in extractions[job.draw.reads].features(collected[job]):
+                    stats[side].add(features, video=video)
                 clips.setdefault(side, stats[side].count)
             try:
                 for name, found in values.items():

@@ -7,6 +7,7 @@ the store holds already is not computed again, so a killed run goes on where it 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +19,7 @@ from fvd_bench.clips import Draw, DrawEnd, DrawnClip, read_draws
 from fvd_bench.errors import CacheError, VideoError
 from fvd_bench.extractors import FeatureExtractor, Features
 from fvd_bench.prefetch import in_order
-from fvd_bench.protocol import ClipRule, FeatureRule, Side
+from fvd_bench.rules import ClipRule, FeatureRule, Side
 from fvd_bench.sampling import video_order
 from fvd_bench.sources import ClipSource, fingerprint
 
@@ -38,7 +39,7 @@ class Job:
 
 
 Target = tuple[int, Job]
-"""A job of the video at this place of the listing."""
+"""A job of the video at this place: its index in the listing, plus the length of that for each time it came before."""
 
 Outcome = tuple[str, Facts]
 """Key of a video's entry in the store, and the facts in it."""
@@ -48,12 +49,14 @@ Outcome = tuple[str, Facts]
 class Collected:
     """What a job came to.
 
-    keys: of the used videos' entries, in listing order; skipped: video -> reason; refused: why the rule does not
-    allow the skips, None if it does; longest_short: frames of the longest video that was too short; damaged:
-    video -> frames of it that decode with errors; jpeg_qualities, not_jpeg: as in `Facts`, over all used videos.
+    keys: of the used videos' entries, in listing order; videos: index of each in the listing; skipped: video ->
+    reason; refused: why the rule does not allow the skips, None if it does; longest_short: frames of the longest
+    video that was too short; damaged: video -> frames of it that decode with errors; jpeg_qualities, not_jpeg: as
+    in `Facts`, over all used videos.
     """
 
     keys: list[str] = field(default_factory=list)
+    videos: list[int] = field(default_factory=list)
     skipped: dict[str, str] = field(default_factory=dict)
     refused: str | None = None
     longest_short: int = 0
@@ -110,13 +113,13 @@ class Extraction:
         """What the first pass of `collect` would find in the store, and the keys that it would have to compute."""
         return self._look_up(self._wanted({job: {} for job in jobs}))
 
-    def features(self, collected: Collected) -> Iterator[Features]:
-        """The features [N, dim] of each used video, in listing order. Raises CacheError."""
-        for key in collected.keys:
+    def features(self, collected: Collected) -> Iterator[tuple[int, Features]]:
+        """The index and the features [N, dim] of each used video, in listing order. Raises CacheError."""
+        for video, key in zip(collected.videos, collected.keys, strict=True):
             entry = self._store.get(key)
             if entry is None:
                 raise CacheError("a stored feature was lost while in use; the same command run again repairs that")
-            yield entry.features
+            yield video, entry.features
 
     def _read_contents(self, progress: VideosDone) -> None:
         total = len(self._source.names)
@@ -152,66 +155,75 @@ class Extraction:
     def _wanted(self, outcomes: Mapping[Job, Mapping[int, Outcome]]) -> list[Target]:
         """What still has to be tried, in listing order."""
         wanted: list[Target] = []
+        videos = len(self._source.names)
         for job, tried in outcomes.items():
             rule = job.draw.rule
+            skipped = {place % videos for place, (_, facts) in tried.items() if facts.skipped is not None}
+            if len(skipped) == videos:
+                continue
             used = sum(facts.skipped is None for _, facts in tried.values())
-            order = video_order(len(self._source.names), rule, seed=job.draw.seed)
-            left = None if rule.count is None else rule.count - used
-            wanted += [(index, job) for index in [i for i in order.tolist() if i not in tried][:left]]
+            order = video_order(videos, rule, seed=job.draw.seed)
+            untried = (place for place in order if place not in tried and place % videos not in skipped)
+            wanted += [(p, job) for p in itertools.islice(untried, None if rule.count is None else rule.count - used)]
         return sorted(wanted, key=lambda target: target[0])
 
     def _look_up(self, wanted: Sequence[Target]) -> tuple[dict[Target, Outcome], dict[Target, str]]:
         """What is known already, and the keys of what has to be computed."""
         known: dict[Target, Outcome] = {}
         absent: dict[Target, str] = {}
-        for index, job in wanted:
+        for place, job in wanted:
+            index = place % len(self._source.names)
             if index in self._unreadable:
-                known[index, job] = "", Facts(skipped=self._unreadable[index])
+                known[place, job] = "", Facts(skipped=self._unreadable[index])
                 continue
-            key = self._key(job, index)
+            key = self._key(job, place)
             entry = self._store.get(key)
             if entry is None:
-                absent[index, job] = key
+                absent[place, job] = key
             else:
-                known[index, job] = key, entry.facts
+                known[place, job] = key, entry.facts
         return known, absent
 
     def _pass(self, wanted: Sequence[Target], progress: VideosDone) -> dict[Target, Outcome]:
         """One pass over videos, computing what the store does not hold, and nothing twice."""
         known, absent = self._look_up(wanted)
         tasks: dict[int, dict[str, Job]] = {}
-        for key, (index, job) in first_of_each(absent).items():
-            tasks.setdefault(index, {})[key] = job
+        for key, (place, job) in first_of_each(absent).items():
+            tasks.setdefault(place, {})[key] = job
         if tasks:
             self._store.check_writable()
         batches = Batches(self._store, self._extractors)
-        places = {index: place for place, index in enumerate(tasks)}
-        for (index, jobs), item in in_order(list(tasks.items()), self._read, workers=self._workers):
-            progress(places[index], len(tasks))
+        done = {place: number for number, place in enumerate(tasks)}
+        for (place, jobs), item in in_order(list(tasks.items()), self._read, workers=self._workers):
+            progress(done[place], len(tasks))
             for key, job in jobs.items():
                 if job.draw == item.draw:
-                    batches.add(key, self._source.names[index], job.features, item)
+                    batches.add(key, self._name(place), job.features, item)
         batches.flush()
         progress(len(tasks), len(tasks))
         return known | {target: (key, batches.facts[key]) for target, key in absent.items()}
 
     def _read(self, task: tuple[int, Mapping[str, Job]]) -> Iterator[DrawnClip | DrawEnd]:
         """Runs in a thread: what the jobs want of a video. Files that change while they are read are skipped."""
-        index, jobs = task
+        place, jobs = task
+        index = place % len(self._source.names)
         video = self._source.video(index)
-        for item in read_draws(video, list(dict.fromkeys(job.draw for job in jobs.values())), index):
+        for item in read_draws(video, list(dict.fromkeys(job.draw for job in jobs.values())), place):
             if isinstance(item, DrawEnd) and self._state(index) != self._states[index]:
                 yield DrawEnd(item.draw, skipped="changed while it was being read")
             else:
                 yield item
 
-    def _key(self, job: Job, index: int) -> str:
+    def _name(self, place: int) -> str:
+        return self._source.names[place % len(self._source.names)]
+
+    def _key(self, job: Job, place: int) -> str:
         return feature_key(
-            content=self._contents[index],
+            content=self._contents[place % len(self._source.names)],
             rule=job.draw.rule,
             side=job.draw.side,
             seed=job.draw.seed,
-            index=index,
+            place=place,
             features=job.features,
             weights=self._extractors[job.features].weights,
             versions=self._versions,
@@ -219,8 +231,8 @@ class Extraction:
 
     def _collected(self, job: Job, outcomes: Mapping[int, Outcome]) -> Collected:
         collected = Collected()
-        for index in sorted(outcomes):
-            name, (key, facts) = self._source.names[index], outcomes[index]
+        for place in sorted(outcomes):
+            name, (key, facts) = self._name(place), outcomes[place]
             if facts.skipped is not None:
                 collected.skipped[name] = facts.skipped
                 collected.longest_short = max(collected.longest_short, facts.found or 0)
@@ -228,6 +240,7 @@ class Extraction:
                     collected.refused = f"{name}: {facts.skipped}; the protocol allows no video to be too short"
                 continue
             collected.keys.append(key)
+            collected.videos.append(place % len(self._source.names))
             collected.jpeg_qualities.update(facts.jpeg_qualities)
             collected.not_jpeg |= facts.not_jpeg
             if facts.damaged:
@@ -241,19 +254,19 @@ def feature_key(
     rule: ClipRule,
     side: Side,
     seed: int,
-    index: int,
+    place: int,
     features: FeatureRule,
     weights: Mapping[str, str],
     versions: Mapping[str, str],
 ) -> str:
     """sha256 of everything that the features of a video depend on.
 
-    content: digest of the video; weights: their tensor digests; side, seed and index matter only for random draws.
+    content: digest of the video; weights: their tensor digests; side, seed and place matter only for random draws.
     """
     everything = {
         "content": content,
-        "rule": {k: v for k, v in asdict(rule).items() if k not in _RULES_FOR_LISTINGS},
-        "draw": [side, seed, index] if rule.is_random else None,
+        "rule": {k: v for k, v in asdict(rule.effective()).items() if k not in _RULES_FOR_LISTINGS},
+        "draw": [side, seed, place] if rule.is_random else None,
         "features": asdict(features),
         "weights": dict(weights),
         "versions": dict(versions),

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from fvd_bench.extraction import Collected, Job
 from fvd_bench.extractors import FeatureExtractor
-from fvd_bench.protocol import ClipRule, FeatureRule, Side
 from fvd_bench.result import Score, Warned
+from fvd_bench.rules import ClipRule, FeatureRule, Side
 from fvd_bench.sources import ClipSource
 
 _NAMED_VIDEOS = 3

@@ -14,7 +14,7 @@ from fvd_bench.errors import VideoError
 from fvd_bench.evaluation import Evaluation
 from fvd_bench.extraction import Job, first_of_each
 from fvd_bench.prefetch import in_order
-from fvd_bench.protocol import SIDES, FeatureRule, Side
+from fvd_bench.rules import SIDES, FeatureRule, Side
 from fvd_bench.sampling import clip_indices
 
 _TRIAL_SIDE = 128
@@ -76,34 +76,35 @@ def _look(
     jobs = evaluation.jobs_reading(source)
     outlooks |= {job: _Outlook() for job in jobs}
     known, absent = evaluation.extraction(source).outlook(jobs)
-    for (index, job), (_, facts) in known.items():
+    for (place, job), (_, facts) in known.items():
         if facts.skipped is None:
             outlooks[job].stored += 1
         else:
-            outlooks[job].skipped[names[index]] = facts.skipped
+            outlooks[job].skipped[names[place % len(names)]] = facts.skipped
     computed = set(first_of_each(absent).values())
     tasks: dict[int, list[Job]] = {}
-    for index, job in absent:
-        tasks.setdefault(index, []).append(job)
+    for place, job in absent:
+        tasks.setdefault(place, []).append(job)
     counting = in_order(list(tasks.items()), partial(_count, evaluation, source), workers=evaluation.workers)
-    for done, ((index, _), (job, outcome)) in enumerate(counting):
+    for done, ((place, _), (job, outcome)) in enumerate(counting):
         evaluation.progress(f"{source} videos", done, len(absent))
         if isinstance(outcome, str):
-            outlooks[job].skipped[names[index]] = outcome
+            outlooks[job].skipped[names[place % len(names)]] = outcome
             continue
         outlooks[job].absent += 1
-        if (index, job) in computed:
+        if (place, job) in computed:
             clips.update((job.features, frames) for frames in outcome)
 
 
 def _count(evaluation: Evaluation, source: Side, task: tuple[int, list[Job]]) -> Iterator[tuple[Job, list[int] | str]]:
     """Runs in a thread: the lengths of the clips that each job would take of a video, or why there are none."""
-    index, jobs = task
-    video = evaluation.sources[source].video(index)
+    place, jobs = task
+    videos = evaluation.sources[source]
+    video = videos.video(place % len(videos.names))
     for job in jobs:
         draw = job.draw
         try:
-            taken = clip_indices(video.num_frames, draw.rule, side=draw.side, seed=draw.seed, index=index)
+            taken = clip_indices(video.num_frames, draw.rule, side=draw.side, seed=draw.seed, place=place)
             yield job, [len(indices) for indices in taken]
         except VideoError as error:
             yield job, str(error)

@@ -13,8 +13,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from fvd_bench.protocol import ClipRule, FeatureRule, Resize
 from fvd_bench.resample import resample
+from fvd_bench.rules import ClipRule, FeatureRule, Resize
 from fvd_bench.video import Clip, Pixels
 
 _PIECE_VALUES = 2**24

@@ -16,150 +16,31 @@ import math
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field
+from dataclasses import MISSING, dataclass
 from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from fvd_bench.errors import ProtocolError
-
-Side = Literal["real", "fake"]
-SIDES: tuple[Side, Side] = ("real", "fake")
-
-FEWEST_FRAMES = {"i3d": 9, "inception": 1, "pixels": 1}
-"""Extractors that a protocol may name, with the shortest clip that each can see."""
-
-METRIC_EXTRACTORS = {"fvd": ("i3d", "pixels"), "fid": ("inception",)}
-"""Metrics that a protocol may name, with the extractors whose features go by that name."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Resize:
-    """A resize to a square.
-
-    size: side of the result in pixels.
-    geometry: `stretch` forces both sides; `short-side-crop` scales the shorter side and crops the centre.
-    kernel: `bilinear` (half-pixel centres), `bilinear-tf1` (source = target · in / out), `bicubic`.
-    antialias: widen the kernel when shrinking.
-    """
-
-    size: int = field(metadata={"least": 1})
-    geometry: Literal["stretch", "short-side-crop"] = "stretch"
-    kernel: Literal["bilinear", "bilinear-tf1", "bicubic"] = "bilinear"
-    antialias: bool = False
-
-    def __str__(self) -> str:
-        return f"{self.size}-{self.geometry}-{self.kernel}{'-antialias' if self.antialias else ''}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClipRule:
-    """How one side's videos become uint8 clips.
-
-    frames: length of a clip; `all` takes every frame of the video (for extractors that see single frames).
-    stride: distance of neighbouring frames of a clip in frames of the video.
-    start: one clip at a `random` place or at the `first` frame, or `all` non-overlapping clips.
-    length_rule: a video must hold the clip's `span`, (frames - 1) · stride + 1, or `frames-times-stride`.
-    min_frames: videos with fewer frames than this are left out as well.
-    short_videos: `skip` names and counts a video that is too short, `error` ends the run.
-    content: `video`; `still` repeats one random frame of the video; `still-real` does so with the *real*
-        videos in the place of the fake ones.
-    count: number of videos used, None for all; selection: which, when there are more: a `seeded` subset or
-        the `first-sorted`.
-    resize: resize of the frames as uint8 images before the network's own, rounded by `rounding`.
-    jpeg: round trip through Pillow's JPEG: `never`, `always`, or `unless-jpeg` (frames that already are JPEG
-        files stay as they are), at `jpeg_quality` and `jpeg_subsampling`; `order` says which comes first.
-    """
-
-    frames: int | Literal["all"] = field(metadata={"least": 1})
-    stride: int = field(default=1, metadata={"least": 1})
-    start: Literal["random", "first", "all"] = "first"
-    length_rule: Literal["span", "frames-times-stride"] = "span"
-    min_frames: int = field(default=0, metadata={"least": 0})
-    short_videos: Literal["skip", "error"] = "skip"
-    content: Literal["video", "still", "still-real"] = "video"
-    count: int | None = field(default=None, metadata={"least": 2})
-    selection: Literal["seeded", "first-sorted"] = "seeded"
-    resize: Resize | None = None
-    rounding: Literal["nearest", "truncate"] = "nearest"
-    order: Literal["resize-then-jpeg", "jpeg-then-resize"] = "resize-then-jpeg"
-    jpeg: Literal["never", "unless-jpeg", "always"] = "never"
-    jpeg_quality: int = field(default=95, metadata={"least": 1, "most": 100})
-    jpeg_subsampling: Literal["4:2:0", "4:2:2", "4:4:4"] = "4:2:0"
-
-    @property
-    def is_random(self) -> bool:
-        """Whether the frames that are taken from a video depend on the seed."""
-        return self.start == "random" or self.content != "video"
-
-    @property
-    def frames_needed(self) -> int:
-        """Frames that must decode for a video to be used."""
-        if self.frames == "all":
-            return max(1, self.min_frames)
-        span = (self.frames - 1) * self.stride + 1
-        return max(span if self.length_rule == "span" else self.frames * self.stride, self.min_frames)
-
-    def signature(self) -> str:
-        """Short text that names every choice of this rule."""
-        parts = ["all" if self.count is None else f"{self.count}-{self.selection}"]
-        parts += [self.start, f"{self.frames}x{self.stride}"]
-        if self.length_rule != "span":
-            parts.append(self.length_rule)
-        if self.min_frames:
-            parts.append(f"min{self.min_frames}")
-        if self.short_videos != "skip":
-            parts.append("short-is-error")
-        if self.content != "video":
-            parts.append(self.content)
-        images = [f"{self.resize}-{self.rounding}"] if self.resize else []
-        if self.jpeg != "never":
-            images.append(f"jpeg{self.jpeg_quality}-{self.jpeg_subsampling}-{self.jpeg}")
-        return ",".join(parts + (images if self.order == "resize-then-jpeg" else images[::-1]))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FeatureRule:
-    """How uint8 clips become features.
-
-    extractor, layer: the network and which of its outputs.
-    resize: to the network's input size, None feeds the frames as they are; rounding: of the resized values.
-    range: what 0 and 255 become.
-    precision: arithmetic of the network; `tf32` exists on CUDA devices only.
-    """
-
-    extractor: str = field(metadata={"allowed": tuple(FEWEST_FRAMES)})
-    layer: str = "logits"
-    resize: Resize | None = None
-    rounding: Literal["none", "nearest", "truncate"] = "none"
-    range: tuple[float, float] = (-1.0, 1.0)
-    precision: Literal["float32", "tf32"] = "float32"
-
-    def signature(self) -> str:
-        """Short text that names every choice of this rule."""
-        size = "as-is" if self.resize is None else str(self.resize)
-        rounding = "" if self.rounding == "none" else f"-{self.rounding}"
-        low, high = self.range
-        return f"{self.extractor}:{self.layer},{size}{rounding},[{low:g},{high:g}],{self.precision}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MetricRule:
-    """How features become scores.
-
-    names: the metrics. ddof: 0 divides covariances by N, 1 by N - 1.
-    aggregation: one score of `all` features, or the mean over consecutive batches of `batch` (`batch-mean`).
-    """
-
-    names: tuple[str, ...] = field(metadata={"allowed": tuple(METRIC_EXTRACTORS)})
-    ddof: int = field(default=0, metadata={"least": 0, "most": 1})
-    aggregation: Literal["all", "batch-mean"] = "all"
-    batch: int = field(default=0, metadata={"least": 0})
+from fvd_bench.rules import (
+    FEWEST_FRAMES,
+    IS_LAYER,
+    METRIC_EXTRACTORS,
+    SIDES,
+    ClipRule,
+    FeatureRule,
+    MetricRule,
+    Resize,
+    Side,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Protocol:
-    """A named, versioned way of computing scores; `version` rises whenever a number could move."""
+    """A named, versioned way of computing scores; `version` rises whenever a number could move.
+
+    not_comparable: why its scores are not those of the codebase that it is named after, empty where they are.
+    """
 
     name: str
     version: int
@@ -170,14 +51,23 @@ class Protocol:
     fake: ClipRule
     features: FeatureRule
     metric: MetricRule
+    not_comparable: str = ""
 
     def clip_rule(self, side: Side) -> ClipRule:
         return self.real if side == "real" else self.fake
 
     def canonical(self) -> dict[str, Any]:
         """All choices that can move the number; name, version, prose and defaults are left out."""
-        sections = {"real": self.real, "fake": self.fake, "features": self.features, "metric": self.metric}
-        return {name: _without_defaults(section) for name, section in sections.items()}
+        return {name: _without_defaults(section) for name, section in self._sections().items()}
+
+    def choices(self) -> dict[str, Any]:
+        """All choices that can move the number, defaults too, by dotted names such as `real.start`."""
+        sections = self._sections().items()
+        return {f"{name}.{f.name}": getattr(s, f.name) for name, s in sections for f in dataclasses.fields(s)}
+
+    def _sections(self) -> dict[str, Any]:
+        sides = {"real": self.real.effective(), "fake": self.fake.effective()}
+        return {**sides, "features": self.features, "metric": self.metric}
 
     def digest(self) -> str:
         """sha256 of the canonical JSON: protocols of one digest compute the same."""
@@ -186,11 +76,10 @@ class Protocol:
 
     def signature(self) -> str:
         """One line that names each choice; runs add their counts, seed and weights to it."""
-        batches = "" if self.metric.aggregation == "all" else f"|batch-mean:{self.metric.batch}"
         return (
             f"{self.name}@{self.version}|features:{self.features.signature()}"
             f"|real:{self.real.signature()}|fake:{self.fake.signature()}"
-            f"|ddof:{self.metric.ddof}{batches}|#{self.digest()[:12]}"
+            f"|{self.metric.signature()}|#{self.digest()[:12]}"
         )
 
 
@@ -232,12 +121,13 @@ def load(name_or_path: str) -> Protocol:
 
 def parse(table: Mapping[str, Any], *, where: str) -> Protocol:
     """Build a protocol from a parsed TOML table; `where` names it in errors."""
-    top = ("name", "version", "summary", "source", "assumptions", "clip", "count", "frames", "features", "metric")
-    _refuse_unknown(table, top, where)
+    sections = ("clip", "count", "frames", "features", "metric")
+    prose = ("name", "version", "summary", "source", "assumptions", "not_comparable")
+    _refuse_unknown(table, (*prose, *sections), where)
     for key in ("name", "version", "summary", "source", "clip", "features", "metric"):
         if key not in table:
             raise ProtocolError(f"{where}: the key {key!r} is missing")
-    for key in ("clip", "count", "frames", "features", "metric"):
+    for key in sections:
         if not isinstance(table.get(key, {}), dict):
             raise ProtocolError(f"{where}: {key} is a table, [{key}]")
     sides = _side_tables(table, where)
@@ -251,6 +141,7 @@ def parse(table: Mapping[str, Any], *, where: str) -> Protocol:
         fake=_section(ClipRule, sides["fake"], f"{where} (fake side)"),
         features=_section(FeatureRule, table["features"], f"{where}: [features]"),
         metric=_section(MetricRule, table["metric"], f"{where}: [metric]"),
+        not_comparable=_value(str, table.get("not_comparable", ""), {}, f"{where}: not_comparable"),
     )
     _check_possible(protocol, where)
     return protocol
@@ -295,8 +186,10 @@ def _check_possible(protocol: Protocol, where: str) -> None:
                 f"{where}: {side} frames = {rule.frames}, but {extractor} needs at least {fewest} frames a clip "
                 "(below that its last pooling window is empty and the original network gives NaN)"
             )
-    if protocol.real.content == "still-real":
-        raise ProtocolError(f'{where}: content = "still-real" is for the fake side; use "still" on the real side')
+        if rule.selection == "repeated" and rule.count is None:
+            raise ProtocolError(f'{where}: selection = "repeated" needs a number of {side} videos, not "all"')
+    if protocol.real.takes_real:
+        raise ProtocolError(f'{where}: content = "{protocol.real.content}" is for the fake side only')
     low, high = protocol.features.range
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
         raise ProtocolError(f"{where}: range = [{low}, {high}]: expected two finite numbers, the smaller one first")
@@ -310,6 +203,8 @@ def _check_possible(protocol: Protocol, where: str) -> None:
         if extractor not in METRIC_EXTRACTORS[name]:
             allowed = " or ".join(METRIC_EXTRACTORS[name])
             raise ProtocolError(f"{where}: {name} is computed on features of {allowed}, not of {extractor}")
+        if extractor == "inception" and (protocol.features.layer == IS_LAYER) != (name == "is"):
+            raise ProtocolError(f'{where}: the layer of "is" is {IS_LAYER!r}, and of the others "2048"')
     if (metric.aggregation == "batch-mean") != (metric.batch >= 2):
         raise ProtocolError(f'{where}: aggregation = "batch-mean" needs batch >= 2, and "all" takes no batch')
 

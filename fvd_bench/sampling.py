@@ -1,63 +1,84 @@
 """Which videos and which frames are used: pure integer functions of explicit seeds.
 
-Every draw comes from a generator of its own, `default_rng([seed, index, purpose])`, where index is the
-video's place in the full sorted listing. So a clip depends neither on workers, batches and file order, nor on
-whether a neighbour was skipped.
+Every draw comes from a generator of its own, `default_rng([seed, place, purpose])`, where place is the video's
+index in the full sorted listing. So a clip depends neither on workers, batches and file order, nor on whether a
+neighbour was skipped. Where videos are taken again, the place of a video in round r is index + r · videos.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fvd_bench.errors import ShortVideoError
-from fvd_bench.protocol import ClipRule, Side
+from fvd_bench.rules import ClipRule, Side
 
 Indices = NDArray[np.int64]
 
-# SeedSequence pads with zeros: [seed, index] and [seed, index, 0] are the same stream.
-_REAL_START, _FAKE_START, _STILL_FRAME, _SELECTION = 0, 1, 2, 3
+# SeedSequence pads with zeros: [seed, index] and [seed, place, 0] are the same stream.
+_REAL_START, _FAKE_START, _STILL_FRAME, _SELECTION, _SHUFFLE = 0, 1, 2, 3, 4
 
 _CHUNK_FRAMES = 64
 """Frames per piece when a whole video is taken, so that its length does not set the memory needed."""
 
 
-def video_order(num_videos: int, rule: ClipRule, *, seed: int) -> Indices:
-    """Listing indices in the order in which videos are tried until `rule.count` of them could be used.
+def video_order(num_videos: int, rule: ClipRule, *, seed: int) -> Iterator[int]:
+    """Places of the listing in the order in which videos are tried until `rule.count` of them could be used.
 
-    Sorted when all are used or `first-sorted` is asked for, else a permutation drawn from the seed.
+    Sorted when all are used or `first-sorted` is asked for, else a permutation drawn from the seed. `repeated` goes
+    on without end: round r is a permutation of its own, of places r · num_videos and up.
     """
-    order = np.arange(num_videos, dtype=np.int64)
-    if rule.count is None or num_videos <= rule.count or rule.selection == "first-sorted":
-        return order
-    return np.random.default_rng([seed, 0, _SELECTION]).permutation(order)
+    is_subset = rule.count is not None and num_videos > rule.count and rule.selection != "first-sorted"
+    if not is_subset and rule.selection != "repeated":
+        yield from range(num_videos)
+        return
+    rounds = 0
+    while num_videos:
+        rng = np.random.default_rng([seed, rounds, _SELECTION])
+        yield from (rng.permutation(num_videos) + rounds * num_videos).tolist()
+        if rule.selection != "repeated":
+            return
+        rounds += 1
 
 
-def clip_indices(num_frames: int, rule: ClipRule, *, side: Side, seed: int, index: int) -> list[Indices]:
+def clip_indices(num_frames: int, rule: ClipRule, *, side: Side, seed: int, place: int) -> list[Indices]:
     """Frame indices of each clip that is taken from one video.
 
-    num_frames: frames of the video that decode; index: the video's place in the full listing.
+    num_frames: frames of the video that decode; place: the video's, see above.
     A clip of n frames with stride s spans (n - 1) · s + 1 frames, and each start inside the video is equally
-    likely. Non-overlapping clips follow each other without a gap; an incomplete last one is dropped.
+    likely. Non-overlapping clips follow each other without a gap; an incomplete last one is dropped. Frames that are
+    spread lie at NumPy's linspace(0, num_frames - 1, n), rounded down. Clips of real videos that stand in for fake
+    ones start where the real side's would.
 
     Raises ShortVideoError when the video has fewer than `rule.frames_needed` frames.
     """
     if num_frames < rule.frames_needed:
         raise ShortVideoError(num_frames, rule.frames_needed)
-    if rule.content != "video":
+    if rule.content in ("still", "still-real"):
         assert rule.frames != "all"
-        frame = np.random.default_rng([seed, index, _STILL_FRAME]).integers(0, num_frames)
+        frame = np.random.default_rng([seed, place, _STILL_FRAME]).integers(0, num_frames)
         return [np.full(rule.frames, frame, dtype=np.int64)]
     if rule.frames == "all":
         every = np.arange(0, num_frames, rule.stride, dtype=np.int64)
         return [every[i : i + _CHUNK_FRAMES] for i in range(0, len(every), _CHUNK_FRAMES)]
-    span = (rule.frames - 1) * rule.stride + 1
-    match rule.start:
-        case "first":
-            starts = [0]
-        case "random":
-            purpose = _REAL_START if side == "real" else _FAKE_START
-            starts = [int(np.random.default_rng([seed, index, purpose]).integers(0, num_frames - span + 1))]
-        case "all":
-            starts = list(range(0, num_frames - span + 1, span))
-    return [np.arange(start, start + span, rule.stride, dtype=np.int64) for start in starts]
+    if rule.start == "spread":
+        clips = [np.linspace(0, num_frames - 1, rule.frames).astype(np.int64)]
+    else:
+        span = (rule.frames - 1) * rule.stride + 1
+        starts = _starts(num_frames, span, rule, side=side, seed=seed, place=place)
+        clips = [np.arange(start, start + span, rule.stride, dtype=np.int64) for start in starts]
+    if rule.content == "shuffled-real":
+        shuffle = np.random.default_rng([seed, place, _SHUFFLE])
+        clips = [shuffle.permutation(clip) for clip in clips]
+    elif rule.content == "reversed-real":
+        clips = [clip[::-1].copy() for clip in clips]
+    return clips
+
+
+def _starts(num_frames: int, span: int, rule: ClipRule, *, side: Side, seed: int, place: int) -> list[int]:
+    if rule.start == "random":
+        purpose = _REAL_START if side == "real" or rule.takes_real else _FAKE_START
+        return [int(np.random.default_rng([seed, place, purpose]).integers(0, num_frames - span + 1))]
+    return [0] if rule.start == "first" else list(range(0, num_frames - span + 1, span))

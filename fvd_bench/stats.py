@@ -19,13 +19,16 @@ class FeatureStats:
     """Features of one side, added in a fixed order.
 
     All are kept while they fit in 256 MiB, else folded into a mean and a centred scatter matrix in float64, so
-    that memory stays the same however many there are. count: features added; dim: their length.
+    that memory stays the same however many there are. count: features added; dim: their length; videos: which video
+    each addition came from.
     """
 
     def __init__(self, dim: int) -> None:
         self.dim = dim
         self.count = 0
+        self.videos: list[int] = []
         self._kept: list[NDArray[np.float32]] = []
+        self._rows: list[int] = []
         self._kept_rows = 0
         self._folded = 0
         self._mean: Float64 = np.zeros(dim)
@@ -33,14 +36,17 @@ class FeatureStats:
 
     @classmethod
     def of(cls, features: NDArray[np.float32]) -> FeatureStats:
-        """Statistics of one array [N, dim]."""
+        """Statistics of one array [N, dim], each feature from a video of its own."""
         stats = cls(features.shape[1])
-        stats.add(features)
+        for video, feature in enumerate(features):
+            stats.add(feature[None], video=video)
         return stats
 
-    def add(self, features: NDArray[np.float32]) -> None:
-        """Add features [N, dim] behind those already there."""
+    def add(self, features: NDArray[np.float32], *, video: int) -> None:
+        """Add features [N, dim] of a video behind those already there."""
         assert features.ndim == 2 and features.shape[1] == self.dim
+        self.videos.append(video)
+        self._rows.append(len(features))
         self._kept.append(features)
         self._kept_rows += len(features)
         self.count += len(features)
@@ -51,6 +57,10 @@ class FeatureStats:
     def features(self) -> NDArray[np.float32] | None:
         """All features [N, dim] in the order of adding, None when only their moments were kept."""
         return np.concatenate(self._kept) if self._scatter is None and self._kept else None
+
+    def owners(self) -> NDArray[np.int64]:
+        """The video that each feature came from, [count]."""
+        return np.repeat(np.array(self.videos, dtype=np.int64), self._rows)
 
     def mean(self) -> Float64:
         """Mean [dim] in float64."""

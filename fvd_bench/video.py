@@ -211,19 +211,19 @@ class FrameFolder:
 def read_clips(video: Video, wanted: Sequence[Indices]) -> Iterator[tuple[int, Clip]]:
     """Read several clips of a video in one pass over its frames.
 
-    wanted: the frame indices of each clip, in ascending order within a clip.
+    wanted: the frame indices of each clip, in any order.
     Yields (place in `wanted`, clip) as soon as each clip is complete; frames are let go when no clip needs
     them any more. Raises VideoError.
     """
-    waiting = sorted(range(len(wanted)), key=lambda k: (wanted[k][-1], k))
+    waiting = sorted(range(len(wanted)), key=lambda k: (wanted[k].max(), k))
     held: dict[int, Frame] = {}
     union = np.unique(np.concatenate(list(wanted)))
     for index, frame in zip(union.tolist(), video.frames(union), strict=True):
         held[index] = frame
-        while waiting and wanted[waiting[0]][-1] <= index:
+        while waiting and wanted[waiting[0]].max() <= index:
             k = waiting.pop(0)
             yield k, _clip([held[i] for i in wanted[k].tolist()])
-            oldest = min((wanted[k][0] for k in waiting), default=index + 1)
+            oldest = min((wanted[k].min() for k in waiting), default=index + 1)
             held = {i: f for i, f in held.items() if i >= oldest}
 
 

@@ -5,11 +5,12 @@ from pathlib import Path
 
 LAYERS = [
     {"errors", "version", "resample"},
-    {"protocol"},
-    {"sampling", "weight_files"},
+    {"rules"},
+    {"protocol", "sampling", "weight_files"},
     {"video", "weight_index", "stats"},
     {"weights", "preprocess", "sources", "result"},
-    {"clips", "metrics", "prefetch"},
+    {"clips", "frechet", "prefetch"},
+    {"metrics"},
     {"extractors.i3d_network"},
     {"extractors"},
     {"extractors.i3d", "extractors.inception", "extractors.pixels", "cache", "fingerprint", "goldens"},
@@ -19,6 +20,8 @@ LAYERS = [
     {"evaluation"},
     {"plan", "selftest", "verification"},
     {"report", "demo"},
+    {"cli.streams", "cli.options"},
+    {"cli.compute", "cli.demo", "cli.protocols", "cli.selftest", "cli.weights"},
     {"cli"},
     {"__main__"},
 ]

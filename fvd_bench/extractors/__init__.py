@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from fvd_bench.errors import ProtocolError
-from fvd_bench.protocol import FeatureRule
+from fvd_bench.rules import FeatureRule
 from fvd_bench.video import Pixels
 
 Features = NDArray[np.float32]

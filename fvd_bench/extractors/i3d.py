@@ -12,7 +12,7 @@ from fvd_bench.errors import ProtocolError
 from fvd_bench.extractors import Features, Progress, float32_arithmetic
 from fvd_bench.extractors.i3d_network import I3D
 from fvd_bench.preprocess import network_input
-from fvd_bench.protocol import FeatureRule
+from fvd_bench.rules import FeatureRule
 from fvd_bench.video import Pixels
 
 WEIGHTS = "i3d-kinetics-400"

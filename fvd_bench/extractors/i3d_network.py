@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from fvd_bench.errors import FeatureError, WeightsError
-from fvd_bench.protocol import FEWEST_FRAMES
+from fvd_bench.rules import FEWEST_FRAMES
 
 Padding = Literal["same", "symmetric"]
 Triple = tuple[int, int, int]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from fvd_bench import weights as weight_store
 from fvd_bench.errors import ProtocolError
 from fvd_bench.extractors import Features, Progress, float32_arithmetic
-from fvd_bench.protocol import FeatureRule, Resize
+from fvd_bench.rules import FeatureRule, Resize
 from fvd_bench.video import Pixels
 
 WEIGHTS = "inception-2015-12-05"

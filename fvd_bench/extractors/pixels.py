@@ -10,7 +10,7 @@ import torch
 
 from fvd_bench.extractors import Features, Progress
 from fvd_bench.preprocess import network_input
-from fvd_bench.protocol import FeatureRule
+from fvd_bench.rules import FeatureRule
 from fvd_bench.video import Pixels
 
 _GRID = 3

@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 
 from fvd_bench.clips import Draw, DrawEnd, DrawnClip, read_draws
-from fvd_bench.protocol import ClipRule
+from fvd_bench.rules import ClipRule
 from fvd_bench.video import FrameFolder
 
 

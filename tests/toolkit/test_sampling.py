@@ -1,14 +1,17 @@
+import itertools
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from fvd_bench.errors import ShortVideoError
-from fvd_bench.protocol import ClipRule
+from fvd_bench.rules import ClipRule
 from fvd_bench.sampling import clip_indices, video_order
 
 
 def _starts(rule: ClipRule, num_frames: int, *, side: str = "real", seeds: int = 1, indices: int = 1) -> list[int]:
     return [
-        int(clip_indices(num_frames, rule, side=side, seed=s, index=i)[0][0])
+        int(clip_indices(num_frames, rule, side=side, seed=s, place=i)[0][0])
         for s in range(seeds)
         for i in range(indices)
     ]
@@ -17,9 +20,9 @@ def _starts(rule: ClipRule, num_frames: int, *, side: str = "real", seeds: int =
 def test_the_draws_are_the_documented_ones() -> None:
     rule = ClipRule(frames=16, stride=2, start="random")
 
-    real = clip_indices(75, rule, side="real", seed=3, index=5)
-    fake = clip_indices(75, rule, side="fake", seed=3, index=5)
-    still = clip_indices(75, ClipRule(frames=4, content="still"), side="fake", seed=3, index=5)
+    real = clip_indices(75, rule, side="real", seed=3, place=5)
+    fake = clip_indices(75, rule, side="fake", seed=3, place=5)
+    still = clip_indices(75, ClipRule(frames=4, content="still"), side="fake", seed=3, place=5)
 
     span = 31
     np.testing.assert_array_equal(
@@ -41,7 +44,7 @@ def test_every_start_is_equally_likely_and_both_ends_are_reached() -> None:
 def test_a_video_that_just_fits_gives_its_only_clip() -> None:
     assert _starts(ClipRule(frames=16, stride=8, start="random"), 121) == [0]
     with pytest.raises(ShortVideoError, match=r"120 frames decode, the clip needs 121"):
-        clip_indices(120, ClipRule(frames=16, stride=8, start="random"), side="real", seed=0, index=0)
+        clip_indices(120, ClipRule(frames=16, stride=8, start="random"), side="real", seed=0, place=0)
 
 
 def test_the_stricter_length_rule_asks_for_whole_strides() -> None:
@@ -52,16 +55,16 @@ def test_the_stricter_length_rule_asks_for_whole_strides() -> None:
 
 
 def test_all_clips_do_not_overlap_and_leave_out_the_rest() -> None:
-    clips = clip_indices(75, ClipRule(frames=16, start="all"), side="real", seed=0, index=0)
+    clips = clip_indices(75, ClipRule(frames=16, start="all"), side="real", seed=0, place=0)
 
     assert [c[0] for c in clips] == [0, 16, 32, 48]
     assert all(len(c) == 16 for c in clips)
-    strided = clip_indices(75, ClipRule(frames=9, stride=2, start="all"), side="real", seed=0, index=0)
+    strided = clip_indices(75, ClipRule(frames=9, stride=2, start="all"), side="real", seed=0, place=0)
     assert [(c[0], c[-1]) for c in strided] == [(0, 16), (17, 33), (34, 50), (51, 67)]
 
 
 def test_a_whole_video_comes_in_pieces_that_miss_nothing() -> None:
-    pieces = clip_indices(150, ClipRule(frames="all", stride=2), side="real", seed=0, index=0)
+    pieces = clip_indices(150, ClipRule(frames="all", stride=2), side="real", seed=0, place=0)
 
     np.testing.assert_array_equal(np.concatenate(pieces), np.arange(0, 150, 2))
     assert max(map(len, pieces)) <= 64
@@ -70,8 +73,38 @@ def test_a_whole_video_comes_in_pieces_that_miss_nothing() -> None:
 def test_all_videos_are_taken_in_order_and_a_subset_is_drawn_from_the_seed() -> None:
     rule = ClipRule(frames=16, count=4)
 
-    assert video_order(4, rule, seed=0).tolist() == [0, 1, 2, 3]
-    assert video_order(9, ClipRule(frames=16, count=4, selection="first-sorted"), seed=0).tolist() == list(range(9))
-    assert sorted(video_order(9, rule, seed=0).tolist()) == list(range(9))
-    assert video_order(9, rule, seed=0).tolist() == video_order(9, rule, seed=0).tolist()
-    assert video_order(9, rule, seed=0).tolist() != video_order(9, rule, seed=1).tolist()
+    assert list(video_order(4, rule, seed=0)) == [0, 1, 2, 3]
+    assert list(video_order(9, ClipRule(frames=16, count=4, selection="first-sorted"), seed=0)) == list(range(9))
+    assert sorted(video_order(9, rule, seed=0)) == list(range(9))
+    assert list(video_order(9, rule, seed=0)) == list(video_order(9, rule, seed=0))
+    assert list(video_order(9, rule, seed=0)) != list(video_order(9, rule, seed=1))
+
+
+def test_videos_are_taken_again_with_a_draw_of_their_own() -> None:
+    rule = ClipRule(frames=16, start="random", count=7, selection="repeated")
+
+    places = list(itertools.islice(video_order(3, rule, seed=0), 7))
+
+    assert [sorted(p % 3 for p in places[i : i + 3]) for i in (0, 3)] == [[0, 1, 2]] * 2
+    assert [p // 3 for p in places] == [0, 0, 0, 1, 1, 1, 2]
+    starts = {p: int(clip_indices(10_000, rule, side="real", seed=0, place=p)[0][0]) for p in places}
+    assert len(set(starts.values())) == 7
+
+
+def test_a_spread_clip_covers_the_whole_video() -> None:
+    rule = ClipRule(frames=5, start="spread")
+
+    assert clip_indices(12, rule, side="fake", seed=0, place=0)[0].tolist() == [0, 2, 5, 8, 11]
+    with pytest.raises(ShortVideoError):
+        clip_indices(4, rule, side="fake", seed=0, place=0)
+
+
+def test_changed_copies_of_real_videos_are_of_the_clips_of_the_real_side() -> None:
+    rule = ClipRule(frames=16, start="random")
+    (real,) = clip_indices(200, rule, side="real", seed=3, place=5)
+
+    (backwards,) = clip_indices(200, replace(rule, content="reversed-real"), side="fake", seed=3, place=5)
+    (shuffled,) = clip_indices(200, replace(rule, content="shuffled-real"), side="fake", seed=3, place=5)
+
+    assert backwards.tolist() == real.tolist()[::-1]
+    assert sorted(shuffled.tolist()) == real.tolist() != shuffled.tolist()

@@ -14,7 +14,7 @@ import pytest
 from fvd_bench import extraction
 from fvd_bench.cache import FeatureStore
 from fvd_bench.evaluation import Settings, evaluate
-from fvd_bench.protocol import ClipRule, FeatureRule
+from fvd_bench.rules import ClipRule, FeatureRule
 from fvd_bench.video import VideoFile
 
 NO_CACHE = Settings(cache=None)
@@ -107,15 +107,15 @@ class TestStore:
 
         assert not evaluate(two_sides[0], fake, pixels_protocol(), settings=settings).scores[0].fake.skipped
 
-    @pytest.mark.parametrize("name", ["content", "rule", "seed", "index", "side", "features", "weights", "versions"])
+    @pytest.mark.parametrize("name", ["content", "rule", "seed", "place", "side", "features", "weights", "versions"])
     def test_each_thing_that_moves_a_feature_changes_the_key(self, name: str) -> None:
         """And a subset of videos, or a seed where nothing is drawn, does not."""
         values = {
-            "content": "one", "rule": ClipRule(frames=9, start="random"), "seed": 0, "index": 0, "side": "real",
+            "content": "one", "rule": ClipRule(frames=9, start="random"), "seed": 0, "place": 0, "side": "real",
             "features": FeatureRule(extractor="pixels"), "weights": {"w": "1"}, "versions": {"torch": "1"},
         }  # fmt: skip
         others = {
-            "content": "two", "rule": ClipRule(frames=10, start="random"), "seed": 1, "index": 1, "side": "fake",
+            "content": "two", "rule": ClipRule(frames=10, start="random"), "seed": 1, "place": 1, "side": "fake",
             "features": FeatureRule(extractor="pixels", range=(0.0, 1.0)), "weights": {"w": "2"},
             "versions": {"torch": "2"},
         }  # fmt: skip
@@ -124,7 +124,7 @@ class TestStore:
         subset = {**values, "rule": ClipRule(frames=9, start="random", count=5, selection="first-sorted")}
         assert extraction.feature_key(**subset) == extraction.feature_key(**values)
         still = {**values, "rule": ClipRule(frames=9)}
-        same = name in ("seed", "index", "side")
+        same = name in ("seed", "place", "side")
         assert (extraction.feature_key(**still) == extraction.feature_key(**{**still, name: others[name]})) is same
 
     def test_other_content_of_the_same_size_and_time_is_noticed(

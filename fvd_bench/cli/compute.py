@@ -1,0 +1,60 @@
+"""compute: the score."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fvd_bench.cli.options import chosen_settings, evaluation_options
+from fvd_bench.cli.streams import check_writable, console, print_result, progress
+
+if TYPE_CHECKING:
+    from fvd_bench.plan import Plan
+
+
+@click.command()
+@evaluation_options
+@click.option("--protocol", multiple=True, default=["stylegan-v-fvd16"], show_default=True, metavar="NAME|FILE",
+              help="How to score; may be given several times. See `fvd-bench protocols list`.")  # fmt: skip
+@click.option("--dry-run", is_flag=True, help="Say what would be scored and skipped, and for how long; score nothing.")
+def compute(
+    real: Path,
+    fake: Path,
+    protocol: tuple[str, ...],
+    repeats: int,
+    seed: int,
+    json_file: str | None,
+    dry_run: bool,
+    **settings: Any,  # click hands over the options of chosen_settings by name
+) -> None:
+    """Score the videos in one folder against those in another."""
+    from fvd_bench.evaluation import evaluate, open_evaluation
+
+    chosen = chosen_settings(**settings)
+    check_writable(json_file)
+    if dry_run:
+        from fvd_bench.plan import plan
+
+        if json_file:
+            raise click.UsageError("--dry-run scores nothing, so there is no --json of it")
+
+        with (
+            progress() as show,
+            open_evaluation(
+                real, fake, protocol, repeats=repeats, seed=seed, settings=chosen, progress=show
+            ) as evaluation,
+        ):
+            planned = plan(evaluation)
+        _print_plan(planned)
+        return
+    with progress() as show:
+        result = evaluate(real, fake, protocol, repeats=repeats, seed=seed, settings=chosen, progress=show)
+    print_result(result, json_file)
+
+
+def _print_plan(planned: Plan) -> None:
+    from fvd_bench.report import plan_table
+
+    console().print(plan_table(planned))

@@ -1,0 +1,25 @@
+"""demo: the main job on videos that it makes itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from fvd_bench.cli.options import chosen_settings
+from fvd_bench.cli.streams import console, progress
+
+
+@click.command()
+@click.option("--folder", type=click.Path(path_type=Path), default="fvd-bench-demo", show_default=True,
+              help="Where to write the videos.")  # fmt: skip
+@click.option("--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu", "cuda"]))
+def demo(folder: Path, device: Literal["auto", "cpu", "cuda"]) -> None:
+    """Make videos of moving shapes, and score worse and worse copies of them."""
+    from fvd_bench import demo as demonstration
+
+    with progress() as show:
+        rows = demonstration.run(folder, settings=chosen_settings(device=device), progress=show)
+    console().print(demonstration.table(rows))
+    click.echo(rows[0].result.scores[0].signature)

@@ -1,0 +1,36 @@
+"""selftest: published numbers, recomputed."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import click
+
+from fvd_bench.cli.streams import check_writable, console, progress, write
+from fvd_bench.errors import SelftestError
+
+
+@click.command()
+@click.option("--full", is_flag=True, help="Also fvd-comparison's 256 clips: some minutes on a CPU.")
+@click.option("--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu", "cuda"]))
+@click.option("--json", "json_file", metavar="FILE", help="Write the checks as JSON; - for stdout alone.")
+def selftest(full: bool, device: Literal["auto", "cpu", "cuda"], json_file: str | None) -> None:
+    """Recompute published numbers with this installation."""
+    from fvd_bench import report
+    from fvd_bench import selftest as published
+    from fvd_bench.environment import resolve_device
+
+    check_writable(json_file)
+    with progress() as show:
+        where = resolve_device(device)
+        checks = published.run(full=full, device=where, progress=lambda done, total: show("frames", done, total))
+    if json_file != "-":
+        console().print(report.checks_table(checks))
+    if json_file:
+        write(report.checks_json(checks), json_file)
+    failed = [check for check in checks if not check.ok]
+    if failed:
+        raise SelftestError(
+            f"{len(failed)} of {len(checks)} published numbers are not reproduced, {failed[0].name} for one; "
+            "`fvd-bench weights verify` may tell why"
+        )

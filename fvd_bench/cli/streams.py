@@ -1,0 +1,107 @@
+"""Stdout for results, stderr for progress, files for machines."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from fvd_bench.errors import FvdBenchError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from fvd_bench.result import Result
+
+_QUIET_SECONDS = 20.0
+"""Time between lines of progress where stderr is no terminal."""
+
+
+def console() -> Console:
+    """Stdout. Piped into a file it is wide enough for any table."""
+    from rich.console import Console
+
+    class PipeConsole(Console):
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError
+
+    return PipeConsole(width=None if sys.stdout.isatty() else 200)
+
+
+@contextlib.contextmanager
+def progress() -> Iterator[Callable[[str, int, int], None]]:
+    """Progress on stderr: a bar for each thing that is being done, or a line now and then in a log."""
+    if not sys.stderr.isatty():
+        yield _progress_lines()
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def show(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = bars.add_task(what)
+            bars.update(tasks[what], completed=done, total=total or None)
+
+        yield show
+
+
+def _progress_lines() -> Callable[[str, int, int], None]:
+    begun: dict[str, tuple[float, int]] = {}  # when, and how much had been done then
+    told = time.monotonic()
+
+    def show(what: str, done: int, total: int) -> None:
+        nonlocal told
+        now = time.monotonic()
+        since, before = begun.setdefault(what, (now, done))
+        if done < before or done >= total:
+            del begun[what]
+        elif done > before and now - told > _QUIET_SECONDS:
+            told = now
+            left = (now - since) / (done - before) * (total - done)
+            click.echo(f"{what}: {done} of {total}, about {left:.0f} seconds left", err=True)
+
+    return show
+
+
+def print_result(result: Result, json_file: str | None) -> None:
+    from fvd_bench.report import result_table
+
+    for warned in result.warnings:
+        click.echo(f"fvd-bench: warning: {warned.message}", err=True)
+    if json_file != "-":
+        console().print(result_table(result))
+        for score in result.scores:
+            click.echo(score.signature)  # not through the console: it is one line however wide that is
+    if json_file:
+        write(result.to_json(), json_file)
+
+
+def write(text: str, file: str) -> None:
+    if file == "-":
+        click.echo(text, nl=False)
+        return
+    partial = Path(f"{file}.part")
+    try:
+        partial.write_text(text, "utf-8")
+        partial.replace(file)
+    except OSError as error:
+        raise FvdBenchError(f"{file} cannot be written: {error.strerror}") from error
+
+
+def check_writable(json_file: str | None) -> None:
+    """Long work must not be lost because its result cannot be written."""
+    if json_file in (None, "-"):
+        return
+    folder = Path(json_file).absolute().parent
+    if Path(json_file).is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise FvdBenchError(f"--json {json_file} cannot be written: expected a file in a folder that exists")

@@ -1,0 +1,67 @@
+"""weights: the networks' weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from fvd_bench.cli.options import Commands
+from fvd_bench.cli.streams import console, progress
+
+
+@click.group(cls=Commands)
+def weights() -> None:
+    """The networks' weights: list, pull, import and verify them."""
+
+
+@weights.command("list")
+def weights_list() -> None:
+    """Which weights there are, which are here, and where the others come from."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from fvd_bench import weights as store
+
+    table = Table("weights", "here", "digest", "licence", "source", "file")
+    for row in store.installed():
+        digest = row.digest[:12] if row.digest else "none published"
+        here = "yes" if row.present else "no"
+        table.add_row(*map(Text, [row.name, here, digest, row.licence, row.source, str(row.path)]))
+    console().print(table)
+
+
+@weights.command("pull")
+@click.argument("name")
+def weights_pull(name: str) -> None:
+    """Fetch weights into the store, verified."""
+    from fvd_bench import weights as store
+
+    with progress() as show:
+        file = store.pull(
+            name, progress=lambda done, total: show(f"fetching {name}, MiB", done // 2**20, (total or 0) // 2**20)
+        )
+    click.echo(file)
+
+
+@weights.command("import")
+@click.argument("name")
+@click.argument("file", type=click.Path(path_type=Path))
+def weights_import(name: str, file: Path) -> None:
+    """Put weights from a file into the store, verified."""
+    from fvd_bench import weights as store
+
+    click.echo(store.import_file(name, file))
+
+
+@weights.command("verify")
+@click.argument("name", default="i3d-kinetics-400")
+@click.argument("file", required=False, type=click.Path(path_type=Path))
+@click.option("--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu", "cuda"]))
+def weights_verify(name: str, file: Path | None, device: Literal["auto", "cpu", "cuda"]) -> None:
+    """Check weights in the store or in a file, and recognise the classic mistakes by how the network behaves."""
+    from fvd_bench.verification import verify
+
+    for line in verify(name, file=file, device=device):
+        click.echo(line)

@@ -1,0 +1,159 @@
+"""The Fréchet distance, exact for singular covariances, and how much each feature moves it."""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.linalg
+from numpy.typing import NDArray
+
+from fvd_bench.errors import MetricError
+from fvd_bench.rules import MetricRule
+from fvd_bench.stats import FeatureStats, Float64
+
+_ROUNDING = 1e-9
+"""Largest negative distance, relative to the sum of the traces, that is taken for rounding."""
+
+_NULL = 1e-10
+"""Singular values below this part of the largest belong to directions that only one side has."""
+
+
+def frechet_distance(real: NDArray[np.floating], fake: NDArray[np.floating], *, ddof: int) -> float:
+    """Squared Fréchet distance between Gaussian fits of two feature sets.
+
+    real [N, D], fake [M, D], with N, M of at least 2; ddof: 0 divides covariances by N, 1 by N - 1.
+
+    |μr - μf|² + tr Σr + tr Σf - 2 tr √(Σr Σf), where the last trace is the nuclear norm of A Bᵀ for centred
+    and scaled data matrices with Σr = AᵀA, Σf = BᵀB. Unlike a matrix square root this is exact for singular
+    covariances: it needs no epsilon and is never complex. Source: Heusel et al. 2017, eq. 6.
+
+    Raises MetricError when a side has fewer than 2 features, or features that are not finite.
+    """
+    _check(real, fake)
+    real_mean, real_data = _centred(real, ddof)
+    fake_mean, fake_data = _centred(fake, ddof)
+    return _distance(real_mean - fake_mean, _compact(real_data), _compact(fake_data))
+
+
+def frechet_distance_of_stats(real: FeatureStats, fake: FeatureStats, rule: MetricRule) -> float:
+    """`frechet_distance` of two sides as a rule wants it, from features where both were kept, else from moments."""
+    check_counts(real.count, fake.count)
+    if rule.root == "float32-svd":
+        return _distance_in_float32(real, fake, rule)
+    if rule.epsilon:
+        ridge = rule.epsilon * np.eye(real.dim)
+        roots = [_root(side.cov(rule.ddof) + ridge) for side in (real, fake)]
+        return _distance(real.mean() - fake.mean(), *roots)
+    real_features, fake_features = real.features(), fake.features()
+    if real_features is not None and fake_features is not None:
+        return frechet_distance(real_features, fake_features, ddof=rule.ddof)
+    return _distance(real.mean() - fake.mean(), _root(real.cov(rule.ddof)), _root(fake.cov(rule.ddof)))
+
+
+def frechet_influence(real: NDArray[np.floating], fake: NDArray[np.floating]) -> tuple[Float64, Float64]:
+    """Influence function of the squared Fréchet distance at each feature, [N] and [M], each with a mean of 0.
+
+    First order: giving real feature i the weight 1/N + ε at the expense of the others changes the distance by ε
+    times its value, so that the distance varies by std / √N when the real features are drawn anew. With T the
+    linear map of optimal transport from the centred real features to the fake ones and x centred, it is
+    2 (μr - μf)·x + |x|² - xᵀTx less its mean. T is never formed: Tx comes from the singular vectors of A Bᵀ.
+    Source: the derivative of the Bures distance, Rippl, Munk and Sturm 2016, theorem 2.1.
+
+    Raises MetricError as `frechet_distance` does.
+    """
+    _check(real, fake)
+    real_mean, real_data = _centred(real, 0)
+    fake_mean, fake_data = _centred(fake, 0)
+    real_base, fake_base = _compact(real_data), _compact(fake_data)
+    left, values, right = scipy.linalg.svd(real_base @ fake_base.T, full_matrices=False)
+    kept = values > _NULL * values[0]
+    left, right = left[:, kept], right[kept].T  # [D, r] each
+    gap = real_mean - fake_mean
+    return (
+        _side_influence(real_data, _rows_of(real_data, real_base) @ left, right.T @ fake_base, gap),
+        _side_influence(fake_data, _rows_of(fake_data, fake_base) @ right, left.T @ real_base, -gap),
+    )
+
+
+def _side_influence(data: Float64, left: Float64, transported: Float64, gap: Float64) -> Float64:
+    """data [N, D]: centred, over √N. left [N, r] @ transported [r, D]: the transported data, over √N."""
+    n = len(data)
+    influence: Float64 = 2 * np.sqrt(n) * data @ gap + n * np.sum(data**2 - data * (left @ transported), axis=1)
+    influence -= influence.mean()
+    return influence
+
+
+def check_counts(real: int, fake: int) -> None:
+    """Raises MetricError when there are too few features for a covariance."""
+    if min(real, fake) < 2:
+        raise MetricError(
+            f"{real} real and {fake} fake features: at least 2 of each are needed for a covariance, "
+            "and hundreds for a score that means something"
+        )
+
+
+def _check(real: NDArray[np.floating], fake: NDArray[np.floating]) -> None:
+    check_counts(len(real), len(fake))
+    if not (np.isfinite(real).all() and np.isfinite(fake).all()):
+        raise MetricError("some features are not finite")
+
+
+def _centred(features: NDArray[np.floating], ddof: int) -> tuple[Float64, Float64]:
+    """Mean [D] and data matrix A [N, D], Σ = AᵀA."""
+    values = features.astype(np.float64)
+    mean = values.mean(axis=0)
+    return mean, (values - mean) / np.sqrt(len(values) - ddof)
+
+
+def _compact(data: Float64) -> Float64:
+    """A matrix of at most D rows with the same AᵀA."""
+    if len(data) <= data.shape[1]:
+        return data
+    return np.asarray(np.linalg.qr(data, mode="r"))
+
+
+def _rows_of(data: Float64, base: Float64) -> Float64:
+    """Q [N, rows of base] with data = Q @ base and orthonormal columns."""
+    if base is data:
+        return np.eye(len(data))
+    return np.asarray(np.linalg.qr(data, mode="reduced")[0])
+
+
+def _root(covariance: Float64) -> Float64:
+    """A root A [D, D] of a covariance, Σ = AᵀA; directions of rounding size are dropped."""
+    values, vectors = scipy.linalg.eigh(covariance)
+    noise = len(values) * np.finfo(np.float64).eps * values[-1]
+    kept = values > noise
+    root: Float64 = np.sqrt(values[kept])[:, None] * vectors[:, kept].T
+    return root
+
+
+def _distance(mean_gap: Float64, real_root: Float64, fake_root: Float64) -> float:
+    traces = float(np.sum(real_root**2) + np.sum(fake_root**2))
+    shared = float(scipy.linalg.svdvals(real_root @ fake_root.T).sum()) if len(real_root) and len(fake_root) else 0.0
+    value = float(mean_gap @ mean_gap) + traces - 2 * shared
+    if not value >= -_ROUNDING * max(traces, 1e-300):
+        raise MetricError(f"the distance came out as {value}: the features are far out of range")
+    return max(value, 0.0)
+
+
+_UNROOTED = 1e-10
+"""Singular values below it stay as they are: the epsilon of tfgan's symmetric_matrix_square_root."""
+
+
+def _distance_in_float32(real: FeatureStats, fake: FeatureStats, rule: MetricRule) -> float:
+    """The distance with every matrix in single precision, as VideoGPT's fvd.py computes it.
+
+    Its rounding errors do not cancel: a set against itself comes out at some thousandths, of either sign.
+    """
+    covariances = [side.cov(rule.ddof).astype(np.float32) for side in (real, fake)]
+    root = _float32_root(covariances[0])
+    shared = np.trace(_float32_root((root @ covariances[1] @ root).astype(np.float32)))
+    gap = (real.mean() - fake.mean()).astype(np.float32)
+    return float(gap @ gap + np.trace(covariances[0] + covariances[1]) - 2 * shared)
+
+
+def _float32_root(matrix: NDArray[np.float32]) -> NDArray[np.float32]:
+    left, values, right = np.linalg.svd(matrix)
+    rooted = np.where(values < _UNROOTED, values, np.sqrt(values))
+    root: NDArray[np.float32] = (left * rooted) @ right
+    return root

@@ -1,0 +1,191 @@
+"""The rules that a protocol is made of: which frames, how they become features, how those become scores."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Side = Literal["real", "fake"]
+SIDES: tuple[Side, Side] = ("real", "fake")
+
+FEWEST_FRAMES = {"i3d": 9, "inception": 1, "pixels": 1}
+"""Extractors that a protocol may name, with the shortest clip that each can see."""
+
+_VIDEO = ("i3d", "pixels")
+METRIC_EXTRACTORS = {
+    "fvd": _VIDEO,
+    "kvd": _VIDEO,
+    "kvd-biased": _VIDEO,
+    "precision": _VIDEO,
+    "recall": _VIDEO,
+    "density": _VIDEO,
+    "coverage": _VIDEO,
+    "fid": ("inception",),
+    "kid": ("inception",),
+    "is": ("inception",),
+}
+"""Metrics that a protocol may name, with the extractors whose features go by that name."""
+
+IS_LAYER = "logits_unbiased"
+"""The layer that the inception score is computed on; FID and KID are computed on "2048"."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resize:
+    """A resize to a square.
+
+    size: side of the result in pixels.
+    geometry: `stretch` forces both sides; `short-side-crop` scales the shorter side and crops the centre.
+    kernel: `bilinear` (half-pixel centres), `bilinear-tf1` (source = target · in / out), `bicubic`.
+    antialias: widen the kernel when shrinking.
+    """
+
+    size: int = field(metadata={"least": 1})
+    geometry: Literal["stretch", "short-side-crop"] = "stretch"
+    kernel: Literal["bilinear", "bilinear-tf1", "bicubic"] = "bilinear"
+    antialias: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.size}-{self.geometry}-{self.kernel}{'-antialias' if self.antialias else ''}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClipRule:
+    """How one side's videos become uint8 clips.
+
+    frames: length of a clip; `all` takes every frame of the video (for extractors that see single frames).
+    stride: distance of neighbouring frames of a clip in frames of the video.
+    start: one clip at a `random` place or at the `first` frame, `all` non-overlapping clips, or one whose frames
+        are `spread` evenly over the whole video.
+    length_rule: a video must hold the clip's `span`, (frames - 1) · stride + 1, or `frames-times-stride`.
+    min_frames: videos with fewer frames than this are left out as well.
+    short_videos: `skip` names and counts a video that is too short, `error` ends the run.
+    content: `video`; `still` repeats one random frame of the video; `still-real`, `shuffled-real` and
+        `reversed-real` put the *real* videos in the place of the fake ones, stilled, with the frames of each clip
+        in random order, or backwards.
+    count: number of videos used, None for all; selection: which, when there are more: a `seeded` subset or
+        the `first-sorted`; `repeated` is seeded, and when there are fewer takes videos again, each time with a new
+        draw, until there are `count`.
+    resize: resize of the frames as uint8 images before the network's own, rounded by `rounding`.
+    jpeg: round trip through Pillow's JPEG: `never`, `always`, or `unless-jpeg` (frames that already are JPEG
+        files stay as they are), at `jpeg_quality` and `jpeg_subsampling`; `order` says which comes first.
+    """
+
+    frames: int | Literal["all"] = field(metadata={"least": 1})
+    stride: int = field(default=1, metadata={"least": 1})
+    start: Literal["random", "first", "all", "spread"] = "first"
+    length_rule: Literal["span", "frames-times-stride"] = "span"
+    min_frames: int = field(default=0, metadata={"least": 0})
+    short_videos: Literal["skip", "error"] = "skip"
+    content: Literal["video", "still", "still-real", "shuffled-real", "reversed-real"] = "video"
+    count: int | None = field(default=None, metadata={"least": 2})
+    selection: Literal["seeded", "first-sorted", "repeated"] = "seeded"
+    resize: Resize | None = None
+    rounding: Literal["nearest", "truncate"] = "nearest"
+    order: Literal["resize-then-jpeg", "jpeg-then-resize"] = "resize-then-jpeg"
+    jpeg: Literal["never", "unless-jpeg", "always"] = "never"
+    jpeg_quality: int = field(default=95, metadata={"least": 1, "most": 100})
+    jpeg_subsampling: Literal["4:2:0", "4:2:2", "4:4:4"] = "4:2:0"
+
+    @property
+    def is_random(self) -> bool:
+        """Whether the frames that are taken from a video depend on the seed."""
+        return self.start == "random" or self.content not in ("video", "reversed-real")
+
+    @property
+    def takes_real(self) -> bool:
+        """Whether changed copies of the real videos stand in for fake ones."""
+        return self.content.endswith("-real")
+
+    @property
+    def frames_needed(self) -> int:
+        """Frames that must decode for a video to be used."""
+        if self.frames == "all":
+            return max(1, self.min_frames)
+        if self.start == "spread":
+            return max(self.frames, self.min_frames)
+        span = (self.frames - 1) * self.stride + 1
+        return max(span if self.length_rule == "span" else self.frames * self.stride, self.min_frames)
+
+    def effective(self) -> ClipRule:
+        """The same rule with the values that cannot matter in it at their defaults."""
+        idle = {"selection"} if self.count is None else set()
+        if self.resize is None:
+            idle |= {"rounding", "order"}
+        if self.jpeg == "never":
+            idle |= {"order", "jpeg_quality", "jpeg_subsampling"}
+        defaults: dict[str, Any] = {f.name: f.default for f in dataclasses.fields(self) if f.name in idle}
+        return dataclasses.replace(self, **defaults)
+
+    def signature(self) -> str:
+        """Short text that names every choice of this rule."""
+        parts = ["all" if self.count is None else f"{self.count}-{self.selection}"]
+        parts += [self.start, f"{self.frames}x{self.stride}"]
+        if self.length_rule != "span":
+            parts.append(self.length_rule)
+        if self.min_frames:
+            parts.append(f"min{self.min_frames}")
+        if self.short_videos != "skip":
+            parts.append("short-is-error")
+        if self.content != "video":
+            parts.append(self.content)
+        images = [f"{self.resize}-{self.rounding}"] if self.resize else []
+        if self.jpeg != "never":
+            images.append(f"jpeg{self.jpeg_quality}-{self.jpeg_subsampling}-{self.jpeg}")
+        return ",".join(parts + (images if self.order == "resize-then-jpeg" else images[::-1]))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeatureRule:
+    """How uint8 clips become features.
+
+    extractor, layer: the network and which of its outputs.
+    resize: to the network's input size, None feeds the frames as they are; rounding: of the resized values.
+    range: what 0 and 255 become.
+    precision: arithmetic of the network; `tf32` exists on CUDA devices only.
+    """
+
+    extractor: str = field(metadata={"allowed": tuple(FEWEST_FRAMES)})
+    layer: str = "logits"
+    resize: Resize | None = None
+    rounding: Literal["none", "nearest", "truncate"] = "none"
+    range: tuple[float, float] = (-1.0, 1.0)
+    precision: Literal["float32", "tf32"] = "float32"
+
+    def signature(self) -> str:
+        """Short text that names every choice of this rule."""
+        size = "as-is" if self.resize is None else str(self.resize)
+        rounding = "" if self.rounding == "none" else f"-{self.rounding}"
+        low, high = self.range
+        return f"{self.extractor}:{self.layer},{size}{rounding},[{low:g},{high:g}],{self.precision}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricRule:
+    """How features become scores.
+
+    names: the metrics. ddof: 0 divides covariances by N, 1 by N - 1.
+    root: the trace of √(Σr Σf) is `exact`, or found by singular values in single precision (`float32-svd`), with
+        errors that do not cancel: kept for protocols that did so. epsilon: added to the diagonals of both
+        covariances.
+    aggregation: one score of `all` features, or the mean over consecutive batches of `batch` (`batch-mean`).
+    """
+
+    names: tuple[str, ...] = field(metadata={"allowed": tuple(METRIC_EXTRACTORS)})
+    ddof: int = field(default=0, metadata={"least": 0, "most": 1})
+    root: Literal["exact", "float32-svd"] = "exact"
+    epsilon: float = field(default=0.0, metadata={"least": 0.0, "most": 1.0})
+    aggregation: Literal["all", "batch-mean"] = "all"
+    batch: int = field(default=0, metadata={"least": 0})
+
+    def signature(self) -> str:
+        """Short text that names every choice of this rule, but for the names."""
+        parts = [f"ddof:{self.ddof}"]
+        if self.root != "exact":
+            parts.append(self.root)
+        if self.epsilon:
+            parts.append(f"eps:{self.epsilon:g}")
+        if self.aggregation != "all":
+            parts.append(f"batch-mean:{self.batch}")
+        return ",".join(parts)
