@@ -9,6 +9,7 @@ FvdBenchError
 ├── FeatureError          a network gave NaN or infinite features
 ├── MetricError           statistics that no metric can be computed from
 ├── ResultError           a file that is no result, or none that this version can read
+├── NotComparableError    two results that were not made the same way (exit code 4)
 ├── CacheError            the feature store cannot be written
 └── SelftestError         a published number was not reproduced
 
@@ -63,6 +64,12 @@ class MetricError(FvdBenchError):
 
 class ResultError(FvdBenchError):
     """A text is no result of a schema that this version reads."""
+
+
+class NotComparableError(FvdBenchError):
+    """Two scores differ in more than the fake videos: protocol, weights, numbers of videos or real videos."""
+
+    exit_code = 4
 
 
 class CacheError(FvdBenchError):

@@ -26,9 +26,10 @@ from fvd_bench.errors import FvdBenchError, MetricError, ProtocolError, SourceEr
 from fvd_bench.extraction import Collected, Extraction, Job
 from fvd_bench.extractors import FeatureExtractor, create
 from fvd_bench.findings import find
-from fvd_bench.protocol import Protocol
+from fvd_bench.protocol import Protocol, plain
 from fvd_bench.result import Result, Score, SideCount, Skipped, SourceInfo, Warned
 from fvd_bench.rules import SIDES, FeatureRule, Side
+from fvd_bench.scoring import Measured, measure
 from fvd_bench.sources import ClipSource, open_source
 from fvd_bench.stats import FeatureStats
 from fvd_bench.version import __version__
@@ -194,14 +195,26 @@ class Evaluation:
 
     def run(self) -> Result:
         """Collect all features, compute all scores. Raises as `evaluate` does."""
+        return self.score(self.collect(self.read()))
+
+    def read(self) -> dict[Side, Extraction]:
+        """Read the files of both sides."""
+        return {side: self.extraction(side) for side in SIDES}
+
+    def collect(self, extractions: Mapping[Side, Extraction]) -> Collection:
+        """See to it that the store holds all features. Raises as `evaluate` does."""
         collected: dict[Job, Collected] = {}
-        extractions: dict[Side, Extraction] = {side: self.extraction(side) for side in SIDES}
         for side, extraction in extractions.items():
             show = _labelled(self.progress, f"{side} videos")
             collected |= extraction.collect(self.jobs_reading(side), show)
         if self.strict:
             _refuse_skipped(collected)
-        scores = [score for p in self.protocols for score in self._scores(p, collected, extractions)]
+        return Collection(self, extractions, collected)
+
+    def score(self, collection: Collection) -> Result:
+        """Compute all scores. Raises MetricError when there are none."""
+        collected, extractions = collection.collected, collection.extractions
+        scores = [score for p in self.protocols for score in self._scores(p, collection)]
         if all(score.value is None for score in scores):
             raise MetricError("; ".join(dict.fromkeys(f"{score.protocol}: {score.reason}" for score in scores)))
         real, fake = (_info(self.sources[side], extractions[side]) for side in SIDES)
@@ -217,52 +230,44 @@ class Evaluation:
             weights={name: digest for e in self.extractors.values() for name, digest in e.weights.items()},
             environment=environment.describe(self.device, [rule.precision for rule in self.extractors]),
             seconds=round(time.monotonic() - self.started, 3),
+            protocols={p.digest(): plain(p.choices()) for p in self.protocols},
         )
 
-    def _scores(
-        self, protocol: Protocol, collected: Mapping[Job, Collected], extractions: Mapping[Side, Extraction]
-    ) -> list[Score]:
+    def _scores(self, protocol: Protocol, collection: Collection) -> list[Score]:
         """One score per metric of the protocol."""
         if protocol in self.unserved:
             nothing = {side: SideCount(0, ()) for side in SIDES}
             reason = self.unserved[protocol]
-            return [self._score(protocol, name, (), reason, nothing) for name in protocol.metric.names]
+            return [self._score(protocol, name, None, reason, nothing) for name in protocol.metric.names]
         jobs = {side: self.jobs(protocol, side) for side in SIDES}
-        values: dict[str, list[float]] = {name: [] for name in protocol.metric.names}
-        clips: dict[Side, int] = {}
-        refusals = [collected[job].refused for side in SIDES for job in jobs[side]]
+        refusals = [collection.collected[job].refused for side in SIDES for job in jobs[side]]
         failure = next((refusal for refusal in refusals if refusal), None)
-        for repeat in range(len(self.seeds)):
-            stats: dict[Side, FeatureStats] = {}
-            for side in SIDES:
-                job = jobs[side][repeat]
-                stats[side] = FeatureStats(self.extractors[protocol.features].dim)
-                for video, features in extractions[job.draw.reads].features(collected[job]):
-                    stats[side].add(features, video=video)
-                clips.setdefault(side, stats[side].count)
+        measured: Mapping[str, Measured] = {}
+        if failure is None:
+            self.progress(f"scores of {protocol.name}", 0, 1)
             try:
-                for name, found in values.items():
-                    found.append(metrics.compute(name, stats["real"], stats["fake"], protocol.metric))
+                measured = measure(collection.repeats(protocol), protocol.metric, seed=self.seeds[0])
             except MetricError as error:
-                failure = "; ".join([str(error), *_shortages(jobs, collected)])
-                break
-        counts = {side: SideCount(clips[side], _skipped(jobs[side], collected)) for side in SIDES}
-        return [
-            self._score(protocol, name, () if failure else tuple(found), failure, counts)
-            for name, found in values.items()
-        ]
+                failure = "; ".join([str(error), *_shortages(jobs, collection.collected)])
+            self.progress(f"scores of {protocol.name}", 1, 1)
+        counts = {
+            side: SideCount(collection.clips(protocol, side), _skipped(jobs[side], collection.collected))
+            for side in SIDES
+        }
+        return [self._score(protocol, n, measured.get(n), failure, counts) for n in protocol.metric.names]
 
     def _score(
         self,
         protocol: Protocol,
         metric: str,
-        values: tuple[float, ...],
+        measured: Measured | None,
         reason: str | None,
         counts: Mapping[Side, SideCount],
     ) -> Score:
         extractor = self.extractors.get(protocol.features)
         weights = ",".join(digest[:8] for digest in extractor.weights.values()) if extractor else "none"
         effective = f"n:{counts['real'].clips}+{counts['fake'].clips}|seed:{self.seeds[0]}|repeats:{len(self.seeds)}"
+        values = measured.values if measured else ()
         return Score(
             metric=metric,
             protocol=protocol.name,
@@ -274,12 +279,41 @@ class Evaluation:
             reason=reason,
             values=values,
             std=statistics.pstdev(values) if len(values) > 1 else None,
-            interval=None,
+            interval=measured.interval if measured else None,
             seed=self.seeds[0],
             lower_is_better=metrics.METRICS[metric].lower_is_better,
             real=counts["real"],
             fake=counts["fake"],
+            error_real=measured.spread.error("real") if measured else None,
+            error_fake=measured.spread.error("fake") if measured else None,
+            floor=measured.floor if measured else None,
+            infinite=measured.infinite if measured else None,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """Where the features of an evaluation are: valid while that is open."""
+
+    evaluation: Evaluation
+    extractions: Mapping[Side, Extraction]
+    collected: Mapping[Job, Collected]
+
+    def repeats(self, protocol: Protocol) -> Iterator[dict[Side, FeatureStats]]:
+        """The features of both sides in each repeat. Raises CacheError."""
+        for repeat in range(len(self.evaluation.seeds)):
+            stats: dict[Side, FeatureStats] = {}
+            for side in SIDES:
+                job = self.evaluation.jobs(protocol, side)[repeat]
+                stats[side] = FeatureStats(self.evaluation.extractors[protocol.features].dim)
+                for video, features in self.extractions[job.draw.reads].features(self.collected[job]):
+                    stats[side].add(features, video=video)
+            yield stats
+
+    def clips(self, protocol: Protocol, side: Side) -> int:
+        """Clips (for FID: frames) in the first repeat."""
+        job = self.evaluation.jobs(protocol, side)[0]
+        return sum(len(features) for _, features in self.extractions[job.draw.reads].features(self.collected[job]))
 
 
 def _load(protocol: ProtocolLike | Sequence[ProtocolLike]) -> tuple[Protocol, ...]:

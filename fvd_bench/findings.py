@@ -12,6 +12,9 @@ from fvd_bench.sources import ClipSource
 
 _NAMED_VIDEOS = 3
 
+_MOSTLY = 0.5
+"""Part of a score, due to chance, from which it is worth a warning."""
+
 
 def find(
     sources: Mapping[Side, ClipSource],
@@ -97,12 +100,38 @@ def _count_findings(
 
 def _score_findings(scores: Sequence[Score]) -> Iterator[Warned]:
     for score in scores:
+        yield from _floor_findings(score)
         if len(score.values) > 1 and len(set(score.values)) == 1:
             yield Warned(
                 "repeats-equal",
                 f"{score.protocol}: all repeats are equal, since nothing in it is drawn at random here; their standard "
                 "deviation of 0 says nothing",
             )
+
+
+def _floor_findings(score: Score) -> Iterator[Warned]:
+    """What the real videos score against their own kind says how much of a score is chance."""
+    if score.value is None or score.floor is None:
+        return
+    name, floor = f"{score.metric.upper()} of {score.protocol}", score.floor
+    if score.value <= floor.interval[1]:
+        yield Warned(
+            "at-the-floor",
+            f"{name}: {score.value:.4g} cannot be told from the {floor.value:.4g} (up to {floor.interval[1]:.4g}) that "
+            "real videos score against their own kind at these numbers: more videos are needed to see a difference",
+        )
+    elif floor.value > _MOSTLY * score.value:
+        yield Warned(
+            "mostly-chance",
+            f"{name}: {floor.value / score.value:.0%} of the score is what real videos score against their own kind "
+            "at these numbers of videos: compare it only with scores at the same numbers, or see `infinite`",
+        )
+    if score.interval is not None and score.interval[1] - score.interval[0] > score.value:
+        yield Warned(
+            "too-few-to-say",
+            f"{name}: the interval from {score.interval[0]:.4g} to {score.interval[1]:.4g} is wider than the score "
+            "itself: at these numbers of videos it says nothing",
+        )
 
 
 def _some(videos: Mapping[str, str]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
@@ -61,23 +63,54 @@ def frechet_influence(real: NDArray[np.floating], fake: NDArray[np.floating]) ->
     Raises MetricError as `frechet_distance` does.
     """
     _check(real, fake)
-    real_mean, real_data = _centred(real, 0)
-    fake_mean, fake_data = _centred(fake, 0)
-    real_base, fake_base = _compact(real_data), _compact(fake_data)
-    left, values, right = scipy.linalg.svd(real_base @ fake_base.T, full_matrices=False)
+    influences = _influence(_Side.of(real), _Side.of(fake))
+    assert influences[0] is not None and influences[1] is not None
+    return influences[0], influences[1]
+
+
+def frechet_influence_of_stats(real: FeatureStats, fake: FeatureStats) -> tuple[Float64 | None, Float64 | None]:
+    """`frechet_influence` of two sides; None for a side of which only the moments were kept."""
+    check_counts(real.count, fake.count)
+    sides = []
+    for side in (real, fake):
+        features = side.features()
+        sides.append(_Side(side.mean(), None, _root(side.cov(0))) if features is None else _Side.of(features))
+    return _influence(*sides)
+
+
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """mean [D]; data [N, D]: centred, over √N, None where it was not kept; base [r, D] with Σ = baseᵀ base."""
+
+    mean: Float64
+    data: Float64 | None
+    base: Float64
+
+    @classmethod
+    def of(cls, features: NDArray[np.floating]) -> _Side:
+        mean, data = _centred(features, 0)
+        return cls(mean, data, _compact(data))
+
+
+def _influence(real: _Side, fake: _Side) -> tuple[Float64 | None, Float64 | None]:
+    left, values, right = scipy.linalg.svd(real.base @ fake.base.T, full_matrices=False)
     kept = values > _NULL * values[0]
-    left, right = left[:, kept], right[kept].T  # [D, r] each
-    gap = real_mean - fake_mean
+    left, right = left[:, kept], right[kept].T
+    gap = real.mean - fake.mean
     return (
-        _side_influence(real_data, _rows_of(real_data, real_base) @ left, right.T @ fake_base, gap),
-        _side_influence(fake_data, _rows_of(fake_data, fake_base) @ right, left.T @ real_base, -gap),
+        _side_influence(real, left @ (right.T @ fake.base), gap),
+        _side_influence(fake, right @ (left.T @ real.base), -gap),
     )
 
 
-def _side_influence(data: Float64, left: Float64, transported: Float64, gap: Float64) -> Float64:
-    """data [N, D]: centred, over √N. left [N, r] @ transported [r, D]: the transported data, over √N."""
+def _side_influence(side: _Side, transported_base: Float64, gap: Float64) -> Float64 | None:
+    """transported_base [r, D]: where optimal transport takes the rows of the base."""
+    data = side.data
+    if data is None:
+        return None
     n = len(data)
-    influence: Float64 = 2 * np.sqrt(n) * data @ gap + n * np.sum(data**2 - data * (left @ transported), axis=1)
+    transported = transported_base if side.base is data else _coordinates(data) @ transported_base
+    influence: Float64 = 2 * np.sqrt(n) * data @ gap + n * np.sum(data**2 - data * transported, axis=1)
     influence -= influence.mean()
     return influence
 
@@ -111,10 +144,8 @@ def _compact(data: Float64) -> Float64:
     return np.asarray(np.linalg.qr(data, mode="r"))
 
 
-def _rows_of(data: Float64, base: Float64) -> Float64:
-    """Q [N, rows of base] with data = Q @ base and orthonormal columns."""
-    if base is data:
-        return np.eye(len(data))
+def _coordinates(data: Float64) -> Float64:
+    """Q [N, D] with data = Q @ _compact(data)."""
     return np.asarray(np.linalg.qr(data, mode="reduced")[0])
 
 

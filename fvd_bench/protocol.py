@@ -143,7 +143,7 @@ def parse(table: Mapping[str, Any], *, where: str) -> Protocol:
         metric=_section(MetricRule, table["metric"], f"{where}: [metric]"),
         not_comparable=_value(str, table.get("not_comparable", ""), {}, f"{where}: not_comparable"),
     )
-    _check_possible(protocol, where)
+    check_possible(protocol, where)
     return protocol
 
 
@@ -172,7 +172,8 @@ def _side_tables(table: Mapping[str, Any], where: str) -> dict[Side, dict[str, A
     return sides
 
 
-def _check_possible(protocol: Protocol, where: str) -> None:
+def check_possible(protocol: Protocol, where: str) -> None:
+    """Raises ProtocolError, naming `where`, when parts of a protocol exclude each other."""
     extractor, fewest = protocol.features.extractor, FEWEST_FRAMES[protocol.features.extractor]
     for side in SIDES:
         rule = protocol.clip_rule(side)
@@ -207,6 +208,11 @@ def _check_possible(protocol: Protocol, where: str) -> None:
             raise ProtocolError(f'{where}: the layer of "is" is {IS_LAYER!r}, and of the others "2048"')
     if (metric.aggregation == "batch-mean") != (metric.batch >= 2):
         raise ProtocolError(f'{where}: aggregation = "batch-mean" needs batch >= 2, and "all" takes no batch')
+
+
+def plain(choices: Mapping[str, Any]) -> dict[str, Any]:
+    """`Protocol.choices` as JSON can hold them."""
+    return {key: str(value) if isinstance(value, Resize) else value for key, value in choices.items()}
 
 
 def _name(value: Any, where: str) -> str:

@@ -26,12 +26,15 @@ def result_table(result: Result) -> RenderableType:
 
 
 def score_frame(result: Result) -> pandas.DataFrame:
-    """One row per score: its protocol, metric, value, std, seed, counts, digest and signature."""
+    """One row per score, with what is known about its uncertainty and how it was made."""
     import pandas
 
-    columns = ("protocol", "protocol_version", "metric", "value", "std", "seed", "digest", "signature", "reason")
+    columns = (
+        "protocol protocol_version metric row value std interval error_real error_fake seed digest signature reason"
+    ).split()
     rows = [
         {name: getattr(score, name) for name in columns}
+        | {"floor": score.floor and score.floor.value, "infinite": score.infinite and score.infinite.value}
         | {"real_clips": score.real.clips, "fake_clips": score.fake.clips}
         for score in result.scores
     ]
@@ -41,22 +44,39 @@ def score_frame(result: Result) -> pandas.DataFrame:
 def score_table(scores: Sequence[Score]) -> Table:
     """One line per score."""
     repeated = any(score.std is not None for score in scores)
+    floored = any(score.floor is not None for score in scores)
     table = Table("protocol", "metric")
     table.add_column("score", justify="right", style="bold")
     if repeated:
         table.add_column("± std", justify="right")
-    table.add_column("real clips", justify="right")
-    table.add_column("fake clips", justify="right")
-    table.add_column("skipped", justify="right")
+    for heading in ("95 % interval", *(["floor", "at infinity"] if floored else [])):
+        table.add_column(heading, justify="right")
+    for heading in ("real clips", "fake clips", "skipped"):
+        table.add_column(heading, justify="right")
     for score in scores:
         row = [f"{score.protocol}@{score.protocol_version}", f"{score.metric.upper()} {_arrow(score)}"]
-        row.append("–" if score.value is None else f"{score.value:.2f}")
+        row.append(number(score.value))
         if repeated:
-            row.append("–" if score.std is None else f"{score.std:.2f}")
+            row.append(number(score.std))
+        row.append(span(score.interval))
+        if floored:
+            row.append(number(score.floor.value if score.floor else None))
+            row.append(f"{number(score.infinite.value)} ({span(score.infinite.interval)})" if score.infinite else "–")
         row += [str(score.real.clips), str(score.fake.clips)]
         row.append(str(len(score.real.skipped) + len(score.fake.skipped)))
         table.add_row(*map(Text, row))
     return table
+
+
+def number(value: float | None) -> str:
+    """A score for people: two decimals, more where it is small, a dash where there is none."""
+    if value is None:
+        return "–"
+    return f"{value:.2f}" if abs(value) >= 1 or value == 0 else f"{value:.3g}"
+
+
+def span(interval: tuple[float, float] | None) -> str:
+    return "–" if interval is None else f"{number(interval[0])} to {number(interval[1])}"
 
 
 def _arrow(score: Score) -> str:

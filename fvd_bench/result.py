@@ -6,8 +6,9 @@ The JSON is a contract, schema 1. Keys may be added to it; none changes its mean
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, Field, asdict, dataclass, field, fields
+from pathlib import Path
 from typing import Any, TypeVar
 
 from fvd_bench.errors import ResultError
@@ -32,12 +33,25 @@ class SideCount:
 
 
 @dataclass(frozen=True, slots=True)
+class Estimate:
+    """A number and the interval that holds it with a confidence of 95 %."""
+
+    value: float
+    interval: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
 class Score:
     """One metric under one protocol.
 
     value: mean of `values`, one per repeat; None with a `reason` where it could not be computed.
-    std: population standard deviation over repeats, None for one. interval: its uncertainty, where known.
-    row: place in a table such as the audit's. signature: one line that names each choice that moves the value.
+    std: population standard deviation over repeats, None for one. row: place in a table such as the audit's.
+    signature: one line that names each choice that moves the value.
+
+    interval: 95 % confidence interval of the value at this number of videos, were these drawn anew.
+    error_real, error_fake: the parts of its standard error that come from drawing the real and the fake videos.
+    floor: what the real videos score against others of their kind at these numbers of videos, for distances.
+    infinite: the value extrapolated to infinitely many videos. Each is None where it is not known.
     """
 
     metric: str
@@ -55,6 +69,10 @@ class Score:
     lower_is_better: bool
     real: SideCount
     fake: SideCount
+    error_real: float | None = None
+    error_fake: float | None = None
+    floor: Estimate | None = None
+    infinite: Estimate | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +95,11 @@ class Warned:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """Everything an evaluation found. weights: name -> tensor digest; environment: versions and device."""
+    """Everything an evaluation found.
+
+    weights: name -> tensor digest; environment: versions and device.
+    protocols: digest -> every choice of that protocol, by dotted names such as `real.start`.
+    """
 
     fvd_bench: str
     scores: tuple[Score, ...]
@@ -87,6 +109,7 @@ class Result:
     weights: Mapping[str, str]
     environment: Mapping[str, str]
     seconds: float
+    protocols: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def value(self) -> float | None:
@@ -96,6 +119,15 @@ class Result:
     def to_json(self) -> str:
         """JSON text of schema 1. Numbers round-trip exactly; there is no NaN in it."""
         return json.dumps({"schema": SCHEMA, **asdict(self)}, indent=2, allow_nan=False) + "\n"
+
+    def write(self, file: Path) -> None:
+        """Write `to_json` to a file, whole or not at all. Raises ResultError."""
+        partial = file.with_name(f"{file.name}.part")
+        try:
+            partial.write_text(self.to_json(), "utf-8")
+            partial.replace(file)
+        except OSError as error:
+            raise ResultError(f"{file} cannot be written: {error.strerror}") from error
 
     @classmethod
     def from_json(cls, text: str) -> Result:
@@ -116,14 +148,23 @@ class Result:
 
 
 def _score(table: Mapping[str, Any]) -> Score:
-    interval = table["interval"]
     values = {
         "values": tuple(table["values"]),
-        "interval": None if interval is None else (interval[0], interval[1]),
+        "interval": _interval(table["interval"]),
         "real": _side_count(table["real"]),
         "fake": _side_count(table["fake"]),
+        "floor": _estimate(table.get("floor")),
+        "infinite": _estimate(table.get("infinite")),
     }
     return _known(Score, {**table, **values})
+
+
+def _interval(numbers: Sequence[float] | None) -> tuple[float, float] | None:
+    return None if numbers is None else (numbers[0], numbers[1])
+
+
+def _estimate(table: Mapping[str, Any] | None) -> Estimate | None:
+    return None if table is None else Estimate(table["value"], (table["interval"][0], table["interval"][1]))
 
 
 def _side_count(table: Mapping[str, Any]) -> SideCount:
@@ -134,5 +175,9 @@ _Record = TypeVar("_Record", Result, Score, SourceInfo, Warned, Skipped)
 
 
 def _known(cls: type[_Record], table: Mapping[str, Any]) -> _Record:
-    """A record from those keys of a table that it has."""
-    return cls(**{f.name: table[f.name] for f in fields(cls)})
+    """A record from those keys of a table that it has. Keys with a default may be missing: older versions had none."""
+    return cls(**{f.name: table[f.name] for f in fields(cls) if f.name in table or not _has_default(f)})
+
+
+def _has_default(f: Field[Any]) -> bool:
+    return f.default is not MISSING or f.default_factory is not MISSING

@@ -35,11 +35,14 @@ class FeatureStats:
         self._scatter: Float64 | None = None
 
     @classmethod
-    def of(cls, features: NDArray[np.float32]) -> FeatureStats:
-        """Statistics of one array [N, dim], each feature from a video of its own."""
+    def of(cls, features: NDArray[np.float32], owners: NDArray[np.int64] | None = None) -> FeatureStats:
+        """Statistics of one array [N, dim]. owners [N]: the video of each feature, one each unless given."""
         stats = cls(features.shape[1])
-        for video, feature in enumerate(features):
-            stats.add(feature[None], video=video)
+        if owners is None:
+            owners = np.arange(len(features))
+        starts = [0, *(np.flatnonzero(np.diff(owners)) + 1).tolist()] if len(owners) else []
+        for start, part in zip(starts, np.split(features, starts[1:]), strict=True):
+            stats.add(part, video=int(owners[start]))
         return stats
 
     def add(self, features: NDArray[np.float32], *, video: int) -> None:

@@ -9,9 +9,11 @@ import click
 
 from fvd_bench.cli.compute import compute
 from fvd_bench.cli.demo import demo
+from fvd_bench.cli.gate import check, compare
 from fvd_bench.cli.options import Commands
 from fvd_bench.cli.protocols import protocols
 from fvd_bench.cli.selftest import selftest
+from fvd_bench.cli.table4 import table4
 from fvd_bench.cli.weights import weights
 from fvd_bench.errors import FvdBenchError
 
@@ -47,5 +49,5 @@ def cli() -> None:
     """Score video generators: FVD and FID with the exact protocol in every number."""
 
 
-for command in (compute, protocols, weights, selftest, demo):
+for command in (compute, table4, check, compare, protocols, weights, selftest, demo):
     cli.add_command(command)

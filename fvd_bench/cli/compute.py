@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 @evaluation_options
 @click.option("--protocol", multiple=True, default=["stylegan-v-fvd16"], show_default=True, metavar="NAME|FILE",
               help="How to score; may be given several times. See `fvd-bench protocols list`.")  # fmt: skip
+@click.option("--keep-features", is_flag=True, help="Keep the features beside the JSON, for check and compare.")
 @click.option("--dry-run", is_flag=True, help="Say what would be scored and skipped, and for how long; score nothing.")
 def compute(
     real: Path,
@@ -26,32 +27,38 @@ def compute(
     repeats: int,
     seed: int,
     json_file: str | None,
+    keep_features: bool,
     dry_run: bool,
     **settings: Any,  # click hands over the options of chosen_settings by name
 ) -> None:
     """Score the videos in one folder against those in another."""
-    from fvd_bench.evaluation import evaluate, open_evaluation
+    from fvd_bench.evaluation import open_evaluation
 
     chosen = chosen_settings(**settings)
     check_writable(json_file)
-    if dry_run:
-        from fvd_bench.plan import plan
+    if dry_run and json_file:
+        raise click.UsageError("--dry-run scores nothing, so there is no --json of it")
+    if keep_features and json_file in (None, "-"):
+        raise click.UsageError("--keep-features puts the features beside the --json FILE, so it needs one")
+    with (
+        progress() as show,
+        open_evaluation(real, fake, protocol, repeats=repeats, seed=seed, settings=chosen, progress=show) as evaluation,
+    ):
+        if dry_run:
+            from fvd_bench.plan import plan
 
-        if json_file:
-            raise click.UsageError("--dry-run scores nothing, so there is no --json of it")
-
-        with (
-            progress() as show,
-            open_evaluation(
-                real, fake, protocol, repeats=repeats, seed=seed, settings=chosen, progress=show
-            ) as evaluation,
-        ):
             planned = plan(evaluation)
+        else:
+            collection = evaluation.collect(evaluation.read())
+            result = evaluation.score(collection)
+            if keep_features and json_file:
+                from fvd_bench import kept
+
+                kept.save(kept.beside(Path(json_file)), collection, result)
+    if dry_run:
         _print_plan(planned)
-        return
-    with progress() as show:
-        result = evaluate(real, fake, protocol, repeats=repeats, seed=seed, settings=chosen, progress=show)
-    print_result(result, json_file)
+    else:
+        print_result(result, json_file)
 
 
 def _print_plan(planned: Plan) -> None:

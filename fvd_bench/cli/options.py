@@ -19,14 +19,30 @@ class Commands(click.Group):
         return list(self.commands)
 
 
-def evaluation_options(command: Callable[..., None]) -> Callable[..., None]:
+_Command = Callable[..., None]
+
+
+def evaluation_options(command: _Command) -> _Command:
+    """Options of every command that scores two sides by a draw of its own."""
+    return side_options(draw_options(repeats=1)(command))
+
+
+def draw_options(*, repeats: int) -> Callable[[_Command], _Command]:
+    """Options that say which draws are made. repeats: how many, unless given."""
+    return _all(
+        click.option(
+            "--repeats", default=repeats, show_default=True, type=click.IntRange(1), help="Draws to average over."
+        ),
+        click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**32 - 1), help="Of the first."),
+    )
+
+
+def side_options(command: _Command) -> _Command:
     """Options of every command that scores two sides."""
     path = click.Path(path_type=Path)
-    options = [
+    return _all(
         click.option("--real", required=True, type=path, help="Folder of real videos, or of frame folders."),
         click.option("--fake", required=True, type=path, help="Folder of generated videos, or of frame folders."),
-        click.option("--repeats", default=1, show_default=True, type=click.IntRange(1), help="Draws to average over."),
-        click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**32 - 1), help="Of the first."),
         click.option("--json", "json_file", metavar="FILE", help="Write the result as JSON; - for stdout alone."),
         click.option("--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu", "cuda"])),
         click.option("--workers", type=click.IntRange(1), help="Decoding threads; one per processor unless given."),
@@ -34,10 +50,16 @@ def evaluation_options(command: Callable[..., None]) -> Callable[..., None]:
         click.option("--no-cache", is_flag=True, help="Keep no features after the run."),
         click.option("--weights", multiple=True, metavar="NAME=FILE", help="Read these weights from a file."),
         click.option("--strict", is_flag=True, help="A video that has to be skipped is an error."),
-    ]
-    for option in reversed(options):
-        command = option(command)
-    return command
+    )(command)
+
+
+def _all(*options: Callable[[_Command], _Command]) -> Callable[[_Command], _Command]:
+    def decorate(command: _Command) -> _Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
 
 
 def chosen_settings(

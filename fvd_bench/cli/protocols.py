@@ -2,30 +2,39 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import click
 
-from fvd_bench.cli.options import Commands
-from fvd_bench.cli.streams import console
+from fvd_bench.cli.options import Commands, chosen_settings, evaluation_options
+from fvd_bench.cli.streams import check_writable, console, progress, write
 
 
 @click.group(cls=Commands)
 def protocols() -> None:
-    """The ways of computing a score: list and show them."""
+    """The ways of computing a score: list, show, compare and explain them."""
 
 
 @protocols.command("list")
 def protocols_list() -> None:
-    """Name, version and summary of each protocol that ships with the package."""
+    """Name, version and summary of each protocol that ships with the package, and which could not be shipped."""
     from rich.table import Table
     from rich.text import Text
 
     from fvd_bench import protocol
+    from fvd_bench.zoo import ABSENT
 
-    table = Table("protocol", "version", "summary", "digest")
+    table = Table("protocol", "version", "summary", "digest", "")
     for name in protocol.names():
         loaded = protocol.load(name)
-        table.add_row(*map(Text, [name, str(loaded.version), loaded.summary, loaded.digest()[:12]]))
-    console().print(table)
+        mark = "not comparable" if loaded.not_comparable else ""
+        table.add_row(*map(Text, [name, str(loaded.version), loaded.summary, loaded.digest()[:12], mark]))
+    absent = Table("not shipped", "why")
+    for name, reason in ABSENT.items():
+        absent.add_row(*map(Text, [name, reason]))
+    console().print(table, absent)
+    click.echo("not comparable: its scores are not those of the codebase that it is named after; `show` says why")
 
 
 @protocols.command("show")
@@ -37,3 +46,61 @@ def protocols_show(name: str) -> None:
     loaded = protocol.load(name)
     click.echo(protocol.text(name))
     click.echo(f"# digest: {loaded.digest()}\n# signature: {loaded.signature()}")
+
+
+@protocols.command("diff")
+@click.argument("a", metavar="A")
+@click.argument("b", metavar="B")
+def protocols_diff(a: str, b: str) -> None:
+    """The choices in which two protocols differ; A and B are names or files."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from fvd_bench import protocol
+    from fvd_bench.zoo import differences
+
+    first, second = protocol.load(a), protocol.load(b)
+    if first.digest() == second.digest():
+        click.echo(f"{a} and {b} compute the same: both have the digest {first.digest()[:12]}")
+        return
+    found = differences(first, second)
+    table = Table("field")
+    for name in (a, b):
+        table.add_column(Text(name))
+    for difference in found:
+        table.add_row(*map(Text, [difference.name, *difference.texts]))
+    console().print(table)
+    if any(difference.idle_in for difference in found):
+        click.echo("–: does not matter there")
+
+
+@protocols.command("explain")
+@click.argument("a", metavar="A")
+@click.argument("b", metavar="B")
+@evaluation_options
+def protocols_explain(
+    a: str,
+    b: str,
+    real: Path,
+    fake: Path,
+    repeats: int,
+    seed: int,
+    json_file: str | None,
+    **settings: Any,  # click hands over the options of chosen_settings by name
+) -> None:
+    """Why A and B score the same videos differently: from A to B, changing one choice at a time."""
+    from fvd_bench import audit
+    from fvd_bench.audit_tables import waterfall_table
+
+    chosen = chosen_settings(**settings)
+    check_writable(json_file)
+    with progress() as show:
+        waterfall = audit.explain(a, b, real, fake, repeats=repeats, seed=seed, settings=chosen, progress=show)
+    for warned in waterfall.result.warnings:
+        click.echo(f"fvd-bench: warning: {warned.message}", err=True)
+    if json_file != "-":
+        console().print(waterfall_table(waterfall))
+        for score in (waterfall.start, waterfall.end):
+            click.echo(score.signature)
+    if json_file:
+        write(waterfall.to_json(), json_file)

@@ -73,11 +73,17 @@ def _progress_lines() -> Callable[[str, int, int], None]:
     return show
 
 
-def print_result(result: Result, json_file: str | None) -> None:
-    from fvd_bench.report import result_table
-
+def warn(result: Result) -> None:
+    """A result's warnings, on stderr."""
     for warned in result.warnings:
         click.echo(f"fvd-bench: warning: {warned.message}", err=True)
+
+
+def print_result(result: Result, json_file: str | None) -> None:
+    """The scores for people, and the result for machines where that is asked for."""
+    from fvd_bench.report import result_table
+
+    warn(result)
     if json_file != "-":
         console().print(result_table(result))
         for score in result.scores:

@@ -38,12 +38,21 @@ _COUNT = {
     },
 }
 _NUMBER_OR_NULL = {"type": ["number", "null"]}
+_ESTIMATE = {
+    "type": ["object", "null"],
+    "additionalProperties": False,
+    "required": ["value", "interval"],
+    "properties": {
+        "value": {"type": "number"},
+        "interval": {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2},
+    },
+}
 _SCORE = {
     "type": "object",
     "additionalProperties": False,
     "required": (
         "metric protocol protocol_version digest signature row value reason values std interval seed "
-        "lower_is_better real fake"
+        "lower_is_better real fake error_real error_fake floor infinite"
     ).split(),
     "properties": {
         "metric": {"type": "string"},
@@ -57,6 +66,10 @@ _SCORE = {
         "values": {"type": "array", "items": {"type": "number"}},
         "std": _NUMBER_OR_NULL,
         "interval": {"type": ["array", "null"], "items": {"type": "number"}, "minItems": 2, "maxItems": 2},
+        "error_real": _NUMBER_OR_NULL,
+        "error_fake": _NUMBER_OR_NULL,
+        "floor": _ESTIMATE,
+        "infinite": _ESTIMATE,
         "seed": {"type": "integer"},
         "lower_is_better": {"type": "boolean"},
         "real": _COUNT,
@@ -66,7 +79,7 @@ _SCORE = {
 SCHEMA = {
     "type": "object",
     "additionalProperties": False,
-    "required": "schema fvd_bench scores real fake warnings weights environment seconds".split(),
+    "required": "schema fvd_bench scores real fake warnings weights environment seconds protocols".split(),
     "properties": {
         "schema": {"const": 1},
         "fvd_bench": {"type": "string"},
@@ -89,6 +102,11 @@ SCHEMA = {
             "additionalProperties": {"type": "string"},
         },
         "seconds": {"type": "number", "minimum": 0},
+        "protocols": {
+            "type": "object",
+            "propertyNames": {"pattern": "^[0-9a-f]{64}$"},
+            "additionalProperties": {"type": "object"},
+        },
     },
 }
 

@@ -1,0 +1,39 @@
+"""table4: what the paper's pitfalls do to the score."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from fvd_bench.cli.options import chosen_settings, evaluation_options
+from fvd_bench.cli.streams import check_writable, console, progress, write
+
+
+@click.command(context_settings={"default_map": {"repeats": 5}})  # one draw cannot tell a change from chance
+@evaluation_options
+def table4(
+    real: Path,
+    fake: Path,
+    repeats: int,
+    seed: int,
+    json_file: str | None,
+    **settings: Any,  # click hands over the options of chosen_settings by name
+) -> None:
+    """Make each mistake of the StyleGAN-V paper's Table 4 on these videos, and see what it does to FVD."""
+    from fvd_bench import audit
+    from fvd_bench.audit_tables import table4_table
+
+    chosen = chosen_settings(**settings)
+    check_writable(json_file)
+    with progress() as show:
+        result = audit.table4(real, fake, repeats=repeats, seed=seed, settings=chosen, progress=show)
+    for warned in result.warnings:
+        click.echo(f"fvd-bench: warning: {warned.message}", err=True)
+    if json_file != "-":
+        console().print(table4_table(result))
+        for score in result.scores:
+            click.echo(score.signature)
+    if json_file:
+        write(result.to_json(), json_file)

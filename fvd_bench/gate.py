@@ -1,0 +1,233 @@
+"""A result against another: better, worse, or not to be told apart; and the regression gate for CI.
+
+Both results score fake videos against the same real ones, so only the drawing of the fake videos is chance. A score
+that is worse counts as a regression if it is worse by more than is allowed and by more than chance explains.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from fvd_bench import kept
+from fvd_bench.comparability import notes, pairs, protocols_of, require_same_inputs
+from fvd_bench.errors import ResultError
+from fvd_bench.evaluation import Evaluation, PathLike, Progress, ProtocolLike, Settings, open_evaluation, silent
+from fvd_bench.kept import Features
+from fvd_bench.result import Result, Score
+from fvd_bench.rules import MetricRule
+from fvd_bench.sources import open_source
+from fvd_bench.uncertainty import CONFIDENCE, Spread, quantile, standard_error
+
+ALARM = 1 - CONFIDENCE
+"""Probability that a gate with nothing to find fails; shared evenly by the scores that it looks at."""
+
+Verdict = Literal["better", "same", "worse", "regression"]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One metric under one protocol, before and now.
+
+    change: now - before. error: standard error of the change from drawing the fake videos, None if unknown; paired:
+    whether it is that of videos of one name against each other. noise: the largest change that chance explains.
+    detectable: smallest true worsening, as a fraction of the score before, that is found with a probability of 95 %.
+    verdict: `regression` is worse by more than allowed and by more than noise, `worse` by more than noise alone.
+    """
+
+    metric: str
+    protocol: str
+    row: str | None
+    before: float
+    now: float
+    change: float
+    error: float | None
+    paired: bool
+    noise: float
+    detectable: float | None
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Comparisons:
+    """Two results compared. allowed: worsening that is no regression, as a fraction; now: the later result.
+
+    notes: differences that do not forbid comparing.
+    """
+
+    scores: tuple[Comparison, ...]
+    allowed: float
+    now: Result
+    notes: tuple[str, ...]
+
+    @property
+    def failed(self) -> bool:
+        return any(score.verdict == "regression" for score in self.scores)
+
+
+def check(
+    real: PathLike,
+    fake: PathLike,
+    baseline: Path,
+    *,
+    max_increase: float = 0.05,
+    protocol: Sequence[ProtocolLike] = (),
+    update: bool = False,
+    settings: Settings | None = None,
+    progress: Progress = silent,
+) -> Comparisons:
+    """Score new fake videos as a baseline was scored, and compare.
+
+    baseline: file of any result; features kept beside it are used. max_increase: allowed worsening as a fraction.
+    protocol: those of the baseline that do not ship with the package. update: the new result takes the baseline's
+    place, and its features that of the baseline's features.
+
+    Raises NotComparableError, naming what differs, and FvdBenchError as `evaluate` does.
+    """
+    before = read_result(baseline)
+    scored = [score for score in before.scores if score.value is not None]
+    if not scored:
+        raise ResultError(f"{baseline}: none of its scores has a value to compare with")
+    with open_evaluation(
+        real,
+        fake,
+        protocols_of(before, protocol),
+        repeats=len(scored[0].values),
+        seed=scored[0].seed,
+        settings=settings or Settings(),
+        progress=progress,
+    ) as evaluation:
+        extractions = evaluation.read()
+        weights = {name: digest for e in evaluation.extractors.values() for name, digest in e.weights.items()}
+        require_same_inputs(before, weights=weights, real_fingerprint=extractions["real"].fingerprint())
+        collection = evaluation.collect(extractions)
+        now = evaluation.score(collection)
+        old = _kept(baseline, before) or _recomputed(before, evaluation)
+        compared = comparisons(before, now, (old, kept.features(collection)), allowed=max_increase)
+        if update:
+            kept.save(kept.beside(baseline), collection, now)
+            now.write(baseline)
+    return compared
+
+
+def compare(before_file: Path, now_file: Path) -> Comparisons:
+    """Compare two results, with the features kept beside them where there are any.
+
+    Raises NotComparableError, naming what differs, and ResultError.
+    """
+    before, now = read_result(before_file), read_result(now_file)
+    require_same_inputs(before, weights=now.weights, real_fingerprint=now.real.fingerprint)
+    return comparisons(before, now, (_kept(before_file, before), _kept(now_file, now)), allowed=0.0)
+
+
+def comparisons(
+    before: Result, now: Result, features: tuple[Features | None, Features | None], *, allowed: float
+) -> Comparisons:
+    """Compare two results. features: behind them, where they are known. Raises NotComparableError."""
+    found = pairs(before, now)
+    names = [f.fake_names if f else None for f in features]
+    together = names[0] is not None and names[0] == names[1]
+    scores = []
+    for old, new in found:
+        spreads = [_spread(score, f, r) for score, f, r in zip((old, new), features, (before, now), strict=True)]
+        error, paired = _error((old, new), spreads, together=together)
+        scores.append(_comparison(old, new, error, paired, allowed=allowed, alarm=ALARM / len(found)))
+    return Comparisons(tuple(scores), allowed, now, notes(before, now))
+
+
+def read_result(file: Path) -> Result:
+    """Read a result. Raises ResultError that names the file."""
+    try:
+        return Result.from_json(file.read_text("utf-8"))
+    except OSError as error:
+        raise ResultError(
+            f"{file} cannot be read: {error.strerror}; a result is written by `fvd-bench compute … --json {file.name}`"
+        ) from error
+    except (UnicodeDecodeError, ResultError) as error:
+        raise ResultError(f"{file}: {error}") from error
+
+
+def _kept(file: Path, result: Result) -> Features | None:
+    beside = kept.beside(file)
+    return kept.load(beside, result) if beside.exists() else None
+
+
+def _recomputed(before: Result, evaluation: Evaluation) -> Features | None:
+    """The features of a result whose fake videos are still where they were; the store mostly has them."""
+    if not Path(before.fake.path).is_dir():
+        return None
+    again = dataclasses.replace(
+        evaluation, sources={**evaluation.sources, "fake": open_source(before.fake.path)}, strict=False
+    )
+    extractions = again.read()
+    if extractions["fake"].fingerprint() != before.fake.fingerprint:
+        return None
+    return kept.features(again.collect(extractions))
+
+
+def _spread(score: Score, features: Features | None, result: Result) -> Spread | None:
+    """What each fake video contributes to a score, None where its features are not at hand."""
+    repeats = features.repeats.get(score.digest) if features else None
+    choices = result.protocols.get(score.digest)
+    if not repeats or not choices:
+        return None
+    rule = MetricRule(**{key.removeprefix("metric."): v for key, v in choices.items() if key.startswith("metric.")})
+    spread = Spread(score.metric, rule)
+    for sides in repeats:
+        spread.add(sides)
+    return spread
+
+
+def _error(
+    scores: tuple[Score, Score], spreads: Sequence[Spread | None], *, together: bool
+) -> tuple[float | None, bool]:
+    """Standard error of the change, and whether it is that of pairs. together: both listings name the same videos."""
+    parts = [spread.contributions("fake") if spread else None for spread in spreads]
+    if together and parts[0] is not None and parts[1] is not None and set(parts[0]) == set(parts[1]):
+        return standard_error(np.array([parts[1][video] - part for video, part in parts[0].items()])), True
+    errors = [
+        spread.error("fake") if spread else score.error_fake for score, spread in zip(scores, spreads, strict=True)
+    ]
+    known = [error for error in errors if error is not None]
+    if not known:
+        return None, False
+    return float(np.hypot(known[0], known[-1])), False  # a result without errors is as sure as the other
+
+
+def _comparison(
+    before: Score, now: Score, error: float | None, paired: bool, *, allowed: float, alarm: float
+) -> Comparison:
+    assert before.value is not None and now.value is not None
+    change = now.value - before.value
+    worse = change if now.lower_is_better else -change
+    limit = allowed * abs(before.value)
+    videos = now.fake.clips if error is not None else 2
+    noise = 0.0 if error is None else quantile(videos, tail=alarm) * error
+    verdict: Verdict = "same"
+    if worse > max(noise, limit):
+        verdict = "regression"
+    elif worse > noise:
+        verdict = "worse"
+    elif -worse > noise:
+        verdict = "better"
+    found = None
+    if error is not None and before.value:
+        found = (max(noise, limit) + quantile(videos, tail=1 - CONFIDENCE) * error) / abs(before.value)
+    return Comparison(
+        metric=now.metric,
+        protocol=now.protocol,
+        row=now.row,
+        before=before.value,
+        now=now.value,
+        change=change,
+        error=error,
+        paired=paired,
+        noise=noise,
+        detectable=found,
+        verdict=verdict,
+    )

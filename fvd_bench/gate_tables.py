@@ -1,0 +1,116 @@
+"""Comparisons of results for people, for CI summaries (Markdown) and for CI servers (JUnit XML, JSON)."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from xml.etree import ElementTree
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from fvd_bench.errors import FvdBenchError
+from fvd_bench.gate import Comparison, Comparisons
+from fvd_bench.report import number
+
+_WORDS = {
+    "better": "better",
+    "same": "cannot be told apart",
+    "worse": "worse, within what is allowed",
+    "regression": "REGRESSION",
+}
+
+
+def comparison_table(compared: Comparisons) -> RenderableType:
+    """One line per score, and notes below."""
+    table = Table("score", "verdict")
+    for heading in ("before", "now", "change", "chance explains", "would be found"):
+        table.add_column(heading, justify="right")
+    for score in compared.scores:
+        table.add_row(*map(Text, [_name(score), _WORDS[score.verdict], *_numbers(score)]))
+    return Group(table, *map(Text, _sentences(compared)))
+
+
+def markdown(compared: Comparisons) -> str:
+    """A summary for a pull request or a job's page."""
+    lines = ["### fvd-bench: " + ("regression" if compared.failed else "no regression"), ""]
+    lines += ["| score | verdict | before | now | change | chance explains | would be found |"]
+    lines += ["|---|---|---:|---:|---:|---:|---:|"]
+    for score in compared.scores:
+        lines.append("| " + " | ".join([_name(score), _WORDS[score.verdict], *_numbers(score)]) + " |")
+    lines += ["", *(f"- {sentence}" for sentence in _sentences(compared))]
+    lines += ["", *(f"`{score.signature}`" for score in compared.now.scores)]
+    return "\n".join(lines) + "\n"
+
+
+def junit(compared: Comparisons) -> str:
+    """JUnit XML: one test case per score, which fails on a regression."""
+    suite = ElementTree.Element(
+        "testsuite",
+        name="fvd-bench check",
+        tests=str(len(compared.scores)),
+        failures=str(sum(score.verdict == "regression" for score in compared.scores)),
+        errors="0",
+        time=str(compared.now.seconds),
+    )
+    for score in compared.scores:
+        case = ElementTree.SubElement(suite, "testcase", classname=f"fvd-bench.{score.protocol}", name=_name(score))
+        before, now, change, noise, _ = _numbers(score)
+        said = f"{before} before, {now} now, a change of {change}; chance explains {noise}"
+        if score.verdict == "regression":
+            ElementTree.SubElement(case, "failure", message=said).text = "\n".join(_sentences(compared))
+        ElementTree.SubElement(case, "system-out").text = f"{_WORDS[score.verdict]}: {said}"
+    return _xml(suite)
+
+
+def junit_error(error: FvdBenchError) -> str:
+    """JUnit XML of a check that could not compare anything."""
+    suite = ElementTree.Element("testsuite", name="fvd-bench check", tests="1", failures="0", errors="1")
+    case = ElementTree.SubElement(suite, "testcase", classname="fvd-bench", name="check")
+    ElementTree.SubElement(case, "error", message=str(error), type=type(error).__name__)
+    return _xml(suite)
+
+
+def comparisons_json(compared: Comparisons) -> str:
+    """JSON of schema 1: the comparisons, and the later result whole."""
+    table = {
+        "schema": 1,
+        "failed": compared.failed,
+        "allowed": compared.allowed,
+        "scores": [asdict(score) for score in compared.scores],
+        "notes": list(compared.notes),
+        "now": json.loads(compared.now.to_json()),
+    }
+    return json.dumps(table, indent=2, allow_nan=False) + "\n"
+
+
+def _name(score: Comparison) -> str:
+    return f"{score.metric.upper()} {score.protocol}" + (f" {score.row}" if score.row else "")
+
+
+def _numbers(score: Comparison) -> list[str]:
+    percent = f" ({score.change / abs(score.before):+.1%})" if score.before else ""
+    found = "–" if score.detectable is None else f"{score.detectable:+.1%}"
+    sign = "+" if score.change > 0 else ""
+    noise = "unknown" if score.error is None else f"± {number(score.noise)}"
+    return [number(score.before), number(score.now), f"{sign}{number(score.change)}{percent}", noise, found]
+
+
+def _sentences(compared: Comparisons) -> list[str]:
+    sentences = []
+    if compared.allowed:
+        sentences.append(
+            f"A regression is worse by more than the allowed {compared.allowed:.1%} and by more than chance explains "
+            "(one run in twenty with nothing to find goes beyond that)."
+        )
+    if any(score.paired for score in compared.scores):
+        sentences.append("Fake videos of one name were compared with each other.")
+    if any(score.error is None for score in compared.scores):
+        sentences.append("Where chance is unknown, any change counts.")
+    return sentences + [f"Made with other software: {note}." for note in compared.notes]
+
+
+def _xml(suite: ElementTree.Element) -> str:
+    ElementTree.indent(suite)
+    return ElementTree.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"

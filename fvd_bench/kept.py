@@ -1,0 +1,109 @@
+"""Features kept beside a result, as FILE.npz beside FILE.json: later comparisons then see each video."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fvd_bench.errors import ResultError
+from fvd_bench.evaluation import Collection
+from fvd_bench.result import Result
+from fvd_bench.rules import SIDES
+from fvd_bench.stats import FeatureStats
+from fvd_bench.uncertainty import Sides
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """repeats: digest of a protocol -> the features of both sides in each repeat.
+
+    fake_names: of the fake videos, in listing order.
+    """
+
+    repeats: Mapping[str, Sequence[Sides]]
+    fake_names: list[str]
+
+
+_OF, _NAMES, _OWNERS = "of", "fake_names", "/owners"
+
+
+def beside(result_file: Path) -> Path:
+    """Where the features of a result in this file are kept."""
+    return result_file.with_suffix(".npz")
+
+
+def features(collection: Collection) -> Features:
+    """All features of an evaluation."""
+    evaluation = collection.evaluation
+    served = [protocol for protocol in evaluation.protocols if protocol not in evaluation.unserved]
+    repeats = {protocol.digest(): list(collection.repeats(protocol)) for protocol in served}
+    return Features(repeats, list(evaluation.sources["fake"].names))
+
+
+def save(file: Path, collection: Collection, result: Result) -> None:
+    """Write the features of an evaluation, those of equal repeats once. Raises ResultError.
+
+    Sides of which only the moments were kept are left out.
+    """
+    found = features(collection)
+    arrays: dict[str, NDArray[np.generic]] = {_OF: np.array(_identity(result)), _NAMES: np.array(found.fake_names)}
+    for digest, repeats in found.repeats.items():
+        for side in SIDES:
+            for number, values in enumerate(sides[side].features() for sides in repeats):
+                name = f"{digest}/{side}"
+                if values is None or (number and np.array_equal(arrays[f"{name}/0"], values)):
+                    continue
+                arrays[f"{name}/{number}"] = values
+                arrays[f"{name}/{number}{_OWNERS}"] = repeats[number][side].owners()
+    partial = file.with_name(f"{file.name}.part")
+    try:
+        with partial.open("wb") as out:
+            np.savez(out, allow_pickle=False, **arrays)
+        partial.replace(file)
+    except OSError as error:
+        raise ResultError(f"{file} cannot be written: {error.strerror}") from error
+
+
+def load(file: Path, result: Result) -> Features:
+    """Read the features that `save` wrote for a result.
+
+    Raises ResultError when the file is damaged, or belongs to another result.
+    """
+    try:
+        with np.load(file, allow_pickle=False) as arrays:
+            if str(arrays[_OF]) != _identity(result):
+                raise ResultError(f"{file} holds features of another result; delete it, or put the right one there")
+            repeats = {
+                score.digest: [_repeat(arrays, score.digest, number) for number in range(len(score.values))]
+                for score in result.scores
+                if all(f"{score.digest}/{side}/0" in arrays for side in SIDES)
+            }
+            return Features(repeats, [str(name) for name in arrays[_NAMES]])
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise ResultError(f"{file} cannot be read as kept features: {error}; delete it to do without") from error
+
+
+def _repeat(arrays: Mapping[str, NDArray[np.generic]], digest: str, repeat: int) -> Sides:
+    sides = {}
+    for side in SIDES:
+        name = f"{digest}/{side}/{repeat}"
+        name = name if name in arrays else f"{digest}/{side}/0"
+        values, owners = arrays[name], arrays[f"{name}{_OWNERS}"]
+        if values.ndim != 2 or owners.shape != values.shape[:1]:
+            raise ValueError(f"{name} is of shape {values.shape}, its owners of {owners.shape}")
+        sides[side] = FeatureStats.of(values.astype(np.float32), owners.astype(np.int64))
+    return sides
+
+
+def _identity(result: Result) -> str:
+    """sha256 of what made the scores, and of the scores."""
+    scores = [(score.metric, score.digest, score.seed, score.values) for score in result.scores]
+    text = json.dumps([result.real.fingerprint, result.fake.fingerprint, dict(result.weights), scores], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
