@@ -74,8 +74,6 @@ def notes(before: Result, now: Result) -> tuple[str, ...]:
 
 
 def _refuse_protocol(score: Score, digest: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    # Through JSON, where tuples are lists.
-    before, now = ({key: list(v) if isinstance(v, tuple) else v for key, v in c.items()} for c in (before, now))
     require_same(f"the protocol {score.protocol}", before, now)
     raise NotComparableError(
         f"not comparable: the protocol {score.protocol} has the digest {digest[:12]} and had {score.digest[:12]}"

@@ -7,6 +7,7 @@ that is worse counts as a regression if it is worse by more than is allowed and 
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -122,13 +123,17 @@ def compare(before_file: Path, now_file: Path) -> Comparisons:
     """
     before, now = read_result(before_file), read_result(now_file)
     require_same_inputs(before, weights=now.weights, real_fingerprint=now.real.fingerprint)
-    return comparisons(before, now, (_kept(before_file, before), _kept(now_file, now)), allowed=0.0)
+    return comparisons(before, now, (_kept(before_file, before), _kept(now_file, now)), allowed=math.inf)
 
 
 def comparisons(
     before: Result, now: Result, features: tuple[Features | None, Features | None], *, allowed: float
 ) -> Comparisons:
-    """Compare two results. features: behind them, where they are known. Raises NotComparableError."""
+    """Compare two results. features: behind them, where they are known.
+
+    allowed: worsening that is no regression, as a fraction; infinity where there is no gate. Raises
+    NotComparableError.
+    """
     found = pairs(before, now)
     names = [f.fake_names if f else None for f in features]
     together = names[0] is not None and names[0] == names[1]
@@ -205,7 +210,7 @@ def _comparison(
     assert before.value is not None and now.value is not None
     change = now.value - before.value
     worse = change if now.lower_is_better else -change
-    limit = allowed * abs(before.value)
+    limit = allowed * abs(before.value) if math.isfinite(allowed) else allowed
     videos = now.fake.clips if error is not None else 2
     noise = 0.0 if error is None else quantile(videos, tail=alarm) * error
     verdict: Verdict = "same"
@@ -217,7 +222,8 @@ def _comparison(
         verdict = "better"
     found = None
     if error is not None and before.value:
-        found = (max(noise, limit) + quantile(videos, tail=1 - CONFIDENCE) * error) / abs(before.value)
+        needed = max(noise, limit) if math.isfinite(limit) else noise
+        found = (needed + quantile(videos, tail=1 - CONFIDENCE) * error) / abs(before.value)
     return Comparison(
         metric=now.metric,
         protocol=now.protocol,

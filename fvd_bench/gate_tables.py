@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict
 from xml.etree import ElementTree
 
@@ -17,7 +18,7 @@ from fvd_bench.report import number
 _WORDS = {
     "better": "better",
     "same": "cannot be told apart",
-    "worse": "worse, within what is allowed",
+    "worse": "worse",
     "regression": "REGRESSION",
 }
 
@@ -77,7 +78,7 @@ def comparisons_json(compared: Comparisons) -> str:
     table = {
         "schema": 1,
         "failed": compared.failed,
-        "allowed": compared.allowed,
+        "allowed": compared.allowed if math.isfinite(compared.allowed) else None,
         "scores": [asdict(score) for score in compared.scores],
         "notes": list(compared.notes),
         "now": json.loads(compared.now.to_json()),
@@ -99,7 +100,7 @@ def _numbers(score: Comparison) -> list[str]:
 
 def _sentences(compared: Comparisons) -> list[str]:
     sentences = []
-    if compared.allowed:
+    if math.isfinite(compared.allowed):
         sentences.append(
             f"A regression is worse by more than the allowed {compared.allowed:.1%} and by more than chance explains "
             "(one run in twenty with nothing to find goes beyond that)."

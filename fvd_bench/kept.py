@@ -77,7 +77,7 @@ def load(file: Path, result: Result) -> Features:
     Raises ResultError when the file is damaged, or belongs to another result.
     """
     try:
-        with np.load(file, allow_pickle=False) as arrays:
+        with file.open("rb") as opened, np.load(opened, allow_pickle=False) as arrays:
             if str(arrays[_OF]) != _identity(result):
                 raise ResultError(f"{file} holds features of another result; delete it, or put the right one there")
             repeats = {

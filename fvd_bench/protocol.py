@@ -211,8 +211,9 @@ def check_possible(protocol: Protocol, where: str) -> None:
 
 
 def plain(choices: Mapping[str, Any]) -> dict[str, Any]:
-    """`Protocol.choices` as JSON can hold them."""
-    return {key: str(value) if isinstance(value, Resize) else value for key, value in choices.items()}
+    """`Protocol.choices` as they come back from JSON."""
+    shown = {key: str(value) if isinstance(value, Resize) else value for key, value in choices.items()}
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in shown.items()}
 
 
 def _name(value: Any, where: str) -> str:

@@ -49,6 +49,8 @@ def check(
     """Fail, with exit code 1, when new fake videos score worse than a baseline by more than chance and allowance."""
     from fvd_bench import gate, gate_tables
 
+    if json_file == junit == "-":
+        raise click.UsageError("--json - and --junit - both want stdout for themselves")
     for file in (json_file, junit, markdown):
         check_writable(file)
     try:

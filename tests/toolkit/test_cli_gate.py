@@ -1,0 +1,112 @@
+"""check and compare in processes of their own: exit codes, streams, files."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+
+def _run(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "fvd_bench", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def sets(tmp_path_factory, moving_frames, write_video) -> Path:
+    root = tmp_path_factory.mktemp("gate")
+    for number, name in enumerate(["real", "good", "bad"]):
+        for video in range(12):
+            frames = moving_frames(12, 32, 32, seed=100 * number + video) // (3 if name == "bad" else 1)
+            write_video(root / name / f"{video:02d}.mkv", frames, codec="ffv1", pix_fmt="bgr0")
+    return root
+
+
+@pytest.fixture
+def run(sets: Path, pixels_protocol, tmp_path: Path):
+    def run(command: str, fake: str, *arguments: object, real: str = "real") -> subprocess.CompletedProcess[str]:
+        sides = ["--real", sets / real, "--fake", sets / fake, "--protocol", pixels_protocol()]
+        return _run(command, *sides, "--cache", tmp_path / "store", *arguments)
+
+    return run
+
+
+@pytest.fixture
+def base(run, tmp_path: Path) -> Path:
+    made = run("compute", "good", "--json", tmp_path / "base.json", "--keep-features")
+    assert made.returncode == 0, made.stderr
+    return tmp_path / "base.json"
+
+
+def test_a_pass_a_regression_and_its_acceptance(run, base: Path, tmp_path: Path) -> None:
+    passed = run("check", "good", "--baseline", base)
+    files = ["--json", tmp_path / "c.json", "--junit", tmp_path / "c.xml", "--markdown", tmp_path / "c.md"]
+    failed = run("check", "bad", "--baseline", base, *files)
+    accepted = run("check", "bad", "--baseline", base, "--update")
+    after = run("check", "bad", "--baseline", base)
+
+    assert [done.returncode for done in (passed, failed, accepted, after)] == [0, 1, 0, 0]
+    assert "REGRESSION" in failed.stdout
+    assert "Traceback" not in failed.stderr
+    assert json.loads((tmp_path / "c.json").read_text())["failed"] is True
+    assert ElementTree.parse(tmp_path / "c.xml").getroot().get("failures") == "1"
+    assert (tmp_path / "c.md").read_text().startswith("### fvd-bench: regression")
+    assert "now holds the new result" in accepted.stderr
+
+
+def test_what_cannot_be_compared_exits_with_4_and_is_in_the_report(run, base: Path, tmp_path: Path) -> None:
+    done = run("check", "good", "--baseline", base, "--junit", tmp_path / "c.xml", real="bad")
+
+    assert done.returncode == 4
+    assert "not comparable: the real videos: fingerprint is" in done.stderr
+    (error,) = ElementTree.parse(tmp_path / "c.xml").getroot().iter("error")
+    assert error.get("type") == "NotComparableError"
+
+
+def test_json_on_stdout_is_alone_there(run, base: Path) -> None:
+    checked = run("check", "good", "--baseline", base, "--json", "-")
+    compared = _run("compare", base, base, "--json", "-")
+
+    assert json.loads(checked.stdout)["scores"][0]["verdict"] == "same"
+    assert json.loads(compared.stdout)["scores"][0]["change"] == 0
+
+
+def test_compare_says_whether_two_results_can_be_told_apart(run, base: Path, tmp_path: Path) -> None:
+    run("compute", "bad", "--json", tmp_path / "bad.json")
+
+    done = _run("compare", base, tmp_path / "bad.json")
+
+    assert done.returncode == 0
+    assert "worse" in done.stdout
+    assert "REGRESSION" not in done.stdout  # that is a matter of what is allowed
+    assert "better" in _run("compare", tmp_path / "bad.json", base).stdout
+
+
+@pytest.mark.parametrize("share", ["5", "0.05", "-5%", "five%"])
+def test_the_allowance_is_a_percentage(run, base: Path, share: str) -> None:
+    done = run("check", "good", "--baseline", base, f"--max-increase={share}")
+
+    assert done.returncode == 2
+    assert "expected a share such as 5%" in done.stderr
+
+
+def test_features_are_kept_beside_a_file_alone(run) -> None:
+    done = run("compute", "good", "--keep-features")
+
+    assert done.returncode == 2
+    assert "needs one" in done.stderr
+
+
+def test_a_missing_baseline_is_bad_input(run, tmp_path: Path) -> None:
+    done = run("check", "good", "--baseline", tmp_path / "none.json")
+
+    assert done.returncode == 3
+    assert "fvd-bench compute … --json none.json" in done.stderr
+
+
+def test_both_reports_on_stdout_are_refused(run, base: Path) -> None:
+    done = run("check", "good", "--baseline", base, "--json", "-", "--junit", "-")
+
+    assert done.returncode == 2

@@ -1,0 +1,276 @@
+"""Comparing results, and the gate, on features that need no network."""
+
+import dataclasses
+import json
+import shutil
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from fvd_bench import gate, gate_tables, kept, metrics
+from fvd_bench.errors import NotComparableError, ProtocolError, ResultError
+from fvd_bench.evaluation import Settings, open_evaluation, silent
+from fvd_bench.result import Result
+from fvd_bench.rules import MetricRule
+
+RULE = MetricRule(names=("fvd",))
+
+
+@pytest.fixture(scope="module")
+def sets(tmp_path_factory, moving_frames, write_video) -> Path:
+    """Folders of 24 lossless videos: real, good and also_good are of one kind, bad is far off."""
+    root = tmp_path_factory.mktemp("gate")
+    for number, name in enumerate(["real", "good", "also_good", "bad"]):
+        for video in range(24):
+            frames = moving_frames(12, 32, 32, seed=1000 * number + video)
+            if name == "bad":
+                frames = frames // 3
+            write_video(root / name / f"{video:02d}.mkv", frames, codec="ffv1", pix_fmt="bgr0")
+    return root
+
+
+@pytest.fixture
+def protocol(pixels_protocol) -> str:
+    return pixels_protocol()
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(cache=tmp_path / "store")
+
+
+@pytest.fixture
+def baseline(tmp_path: Path, sets: Path, protocol: str, settings: Settings):
+    """Write the result of a set, with its features unless told otherwise."""
+
+    def write(name: str = "good", *, repeats: int = 1, features: bool = True, file: str = "base.json") -> Path:
+        target = tmp_path / file
+        with open_evaluation(
+            sets / "real", sets / name, protocol, repeats=repeats, seed=0, settings=settings, progress=silent
+        ) as evaluation:
+            collection = evaluation.collect(evaluation.read())
+            result = evaluation.score(collection)
+            result.write(target)
+            if features:
+                kept.save(kept.beside(target), collection, result)
+        return target
+
+    return write
+
+
+@pytest.fixture
+def check(sets: Path, protocol: str, settings: Settings):
+    def run(fake: str, file: Path, *, real: str = "real", **options: object) -> gate.Comparisons:
+        options.setdefault("protocol", [protocol])
+        return gate.check(sets / real, sets / fake, file, settings=settings, **options)
+
+    return run
+
+
+def test_the_same_videos_do_not_change_at_all(check, baseline) -> None:
+    (score,) = check("good", baseline(repeats=2)).scores
+
+    assert (score.verdict, score.change, score.paired) == ("same", 0.0, True)
+    assert score.error == pytest.approx(0, abs=1e-12)
+
+
+def test_chance_does_not_fail_a_build_and_a_regression_does(check, baseline) -> None:
+    file = baseline()
+
+    assert not check("also_good", file).failed
+    assert check("bad", file).failed
+    assert check("bad", file).scores[0].verdict == "regression"
+    assert check("good", baseline("bad")).scores[0].verdict == "better"
+
+
+def test_what_is_worse_within_the_allowance_passes(check, baseline) -> None:
+    compared = check("bad", baseline(), max_increase=1e6)
+
+    assert (compared.scores[0].verdict, compared.failed) == ("worse", False)
+
+
+def test_the_error_is_that_of_both_checkpoints(check, baseline, sets: Path, tmp_path: Path) -> None:
+    """Unless videos of the same names are compared with each other, the squares of both errors add up."""
+    shutil.copytree(sets / "also_good", tmp_path / "renamed")
+    for file in list((tmp_path / "renamed").iterdir()):
+        file.rename(file.with_name(f"other-{file.name}"))
+    file = baseline()
+
+    (score,) = gate.comparisons(
+        *(gate.read_result(f) for f in (file, baseline("also_good", file="other.json"))), (None, None), allowed=0.05
+    ).scores
+
+    errors = [gate.read_result(f).scores[0].error_fake for f in (file, file.with_name("other.json"))]
+    assert score.error == pytest.approx(np.hypot(*errors), rel=1e-12)
+    assert not score.paired
+
+
+def test_without_kept_features_those_of_unchanged_videos_are_made_again(check, baseline) -> None:
+    with_features = check("also_good", baseline())
+    without = check("also_good", baseline(features=False, file="bare.json"))
+
+    assert without.scores == with_features.scores
+    assert without.scores[0].paired
+
+
+def test_a_result_of_an_older_version_will_do(check, baseline, tmp_path: Path) -> None:
+    table = json.loads(baseline(features=False).read_text())
+    table["fake"]["path"] = "gone"
+    del table["protocols"]
+    for key in ("error_real", "error_fake", "floor", "infinite"):
+        del table["scores"][0][key]
+    old = tmp_path / "old.json"
+    old.write_text(json.dumps(table))
+
+    (score,) = check("also_good", old).scores
+
+    assert score.error == pytest.approx(np.sqrt(2) * check("also_good", old).now.scores[0].error_fake)
+
+
+def test_an_update_takes_the_baselines_place(check, baseline) -> None:
+    file = baseline()
+
+    compared = check("bad", file, update=True)
+
+    assert gate.read_result(file) == compared.now
+    assert check("bad", file).scores[0].change == 0
+    kept.load(kept.beside(file), gate.read_result(file))
+
+
+def test_other_real_videos_are_not_comparable(check, baseline) -> None:
+    with pytest.raises(NotComparableError, match=r"the real videos: fingerprint is [0-9a-f]{12}… and was"):
+        check("good", baseline(), real="also_good")
+
+
+def test_a_changed_protocol_is_not_comparable_and_its_field_is_named(check, baseline, pixels_protocol) -> None:
+    file = baseline()
+
+    with pytest.raises(NotComparableError, match=r"the protocol pixels: real\.stride is 1 and was 2") as refused:
+        table = json.loads(file.read_text())
+        (digest,) = table["protocols"]
+        table["protocols"] = {"0" * 64: {**table["protocols"][digest], "real.stride": 2}}
+        table["scores"][0]["digest"] = "0" * 64
+        file.write_text(json.dumps(table))
+        check("good", file)
+
+    assert refused.value.exit_code == 4
+
+
+def test_other_numbers_of_videos_are_not_comparable(
+    check, baseline, sets: Path, tmp_path: Path, settings, protocol
+) -> None:
+    shutil.copytree(sets / "good", tmp_path / "fewer")
+    (tmp_path / "fewer" / "00.mkv").unlink()
+
+    with pytest.raises(NotComparableError, match="fake clips is 23 and was 24"):
+        gate.check(sets / "real", tmp_path / "fewer", baseline(), protocol=[protocol], settings=settings)
+
+
+def test_other_weights_are_not_comparable(check, baseline) -> None:
+    file = baseline()
+    table = json.loads(file.read_text())
+    results = [Result.from_json(json.dumps({**table, "weights": {"i3d": digest}})) for digest in ("a" * 64, "b" * 64)]
+    for name, result in zip(("a.json", "b.json"), results, strict=True):
+        result.write(file.with_name(name))
+
+    with pytest.raises(NotComparableError, match=r"weights: i3d is bbb"):
+        gate.compare(file.with_name("a.json"), file.with_name("b.json"))
+
+
+def test_an_unknown_protocol_has_to_be_passed(check, baseline) -> None:
+    with pytest.raises(ProtocolError, match="pixels does not ship with fvd-bench; pass its file with --protocol"):
+        check("good", baseline(), protocol=[])
+
+
+def test_a_missing_or_foreign_baseline_says_how_to_make_one(check, tmp_path: Path) -> None:
+    with pytest.raises(ResultError, match="a result is written by `fvd-bench compute"):
+        check("good", tmp_path / "none.json")
+    (tmp_path / "foreign.json").write_text("[1, 2]")
+    with pytest.raises(ResultError, match=r"foreign\.json: not a result"):
+        check("good", tmp_path / "foreign.json")
+
+
+def test_two_results_are_told_apart_or_not(baseline) -> None:
+    files = [baseline(name, file=f"{name}.json") for name in ("good", "also_good", "bad")]
+
+    assert gate.compare(files[0], files[1]).scores[0].verdict == "same"
+    assert gate.compare(files[0], files[2]).scores[0].verdict == "worse"
+    assert gate.compare(files[2], files[0]).scores[0].verdict == "better"
+
+
+def test_where_higher_is_better_a_drop_is_the_regression(baseline) -> None:
+    files = [baseline(name, file=f"{name}.json") for name in ("good", "bad")]
+    results = [
+        dataclasses.replace(result, scores=(dataclasses.replace(result.scores[0], lower_is_better=False),))
+        for result in map(gate.read_result, files)
+    ]
+
+    assert gate.comparisons(*results, (None, None), allowed=0.05).scores[0].verdict == "better"
+    assert gate.comparisons(*results[::-1], (None, None), allowed=0.05).scores[0].verdict == "regression"
+
+
+class TestKeptFeatures:
+    def test_they_come_back_as_they_were(self, baseline) -> None:
+        file = baseline(repeats=3)
+        result = gate.read_result(file)
+
+        features = kept.load(kept.beside(file), result)
+
+        (repeats,) = features.repeats.values()
+        assert (len(repeats), len(features.fake_names)) == (3, 24)
+        values = [metrics.compute("fvd", sides["real"], sides["fake"], RULE) for sides in repeats]
+        assert values == list(result.scores[0].values)
+        np.testing.assert_array_equal(repeats[0]["fake"].features(), repeats[2]["fake"].features())
+        assert not np.array_equal(repeats[0]["real"].features(), repeats[1]["real"].features())
+
+    def test_those_of_another_result_are_refused(self, baseline) -> None:
+        file, other = baseline(), baseline("bad", file="other.json")
+        shutil.copy(kept.beside(other), kept.beside(file))
+
+        with pytest.raises(ResultError, match="holds features of another result"):
+            gate.compare(file, other)
+
+    @pytest.mark.parametrize("damage", [b"", b"PK\x03\x04 not a zip", None])
+    def test_damaged_files_are_refused(self, baseline, damage: bytes | None) -> None:
+        file = baseline()
+        whole = kept.beside(file).read_bytes()
+        kept.beside(file).write_bytes(whole[: len(whole) // 2] if damage is None else damage)
+
+        with pytest.raises(ResultError, match="cannot be read as kept features"):
+            gate.compare(file, file)
+
+    def test_pickles_are_refused(self, baseline) -> None:
+        file = baseline()
+        with kept.beside(file).open("wb") as out:
+            np.savez(out, of=np.array([object()], dtype=object))
+
+        with pytest.raises(ResultError, match="cannot be read as kept features"):
+            gate.compare(file, file)
+
+
+class TestReports:
+    def test_junit_has_a_case_per_score_and_fails_on_a_regression(self, check, baseline) -> None:
+        file = baseline()
+
+        good, bad = (ElementTree.fromstring(gate_tables.junit(check(name, file))) for name in ("also_good", "bad"))
+
+        assert [case.get("name") for case in good.iter("testcase")] == ["FVD pixels"]
+        assert (good.get("failures"), len(list(good.iter("failure")))) == ("0", 0)
+        assert (bad.get("failures"), len(list(bad.iter("failure")))) == ("1", 1)
+
+    def test_markdown_is_a_table(self, check, baseline) -> None:
+        lines = gate_tables.markdown(check("bad", baseline())).splitlines()
+
+        assert lines[0] == "### fvd-bench: regression"
+        cells = [line.count("|") for line in lines if line.startswith("|")]
+        assert len(set(cells)) == 1 and len(cells) == 3
+
+    def test_json_holds_the_new_result_whole(self, check, baseline) -> None:
+        compared = check("also_good", baseline())
+
+        table = json.loads(gate_tables.comparisons_json(compared))
+
+        assert Result.from_json(json.dumps(table["now"])) == compared.now
+        assert (table["failed"], table["scores"][0]["verdict"]) == (False, "same")

@@ -1,0 +1,153 @@
+"""Intervals, floors and extrapolations, against populations whose distance is known."""
+
+import numpy as np
+import pytest
+
+from fvd_bench import stats
+from fvd_bench.frechet import frechet_distance
+from fvd_bench.rules import MetricRule
+from fvd_bench.scoring import measure
+from fvd_bench.stats import FeatureStats
+from fvd_bench.uncertainty import Spread, floor, infinite
+
+FVD = MetricRule(names=("fvd",))
+SPREAD = 1 / np.arange(1, 25)
+"""Standard deviations of the 24 features."""
+
+
+def _real(rng: np.random.Generator, n: int) -> np.ndarray:
+    return (rng.standard_normal((n, 24)) * SPREAD).astype(np.float32)
+
+
+def _fake(rng: np.random.Generator, n: int) -> np.ndarray:
+    return (1.5 * rng.standard_normal((n, 24)) * SPREAD + 0.2).astype(np.float32)
+
+
+DISTANCE = 24 * 0.2**2 + 0.5**2 * np.sum(SPREAD**2)
+
+
+def _sides(real: np.ndarray, fake: np.ndarray) -> dict[str, FeatureStats]:
+    return {"real": FeatureStats.of(real), "fake": FeatureStats.of(fake)}
+
+
+def _trials(n: int, m: int, trials: int) -> list[dict[str, FeatureStats]]:
+    rngs = [np.random.default_rng([n, m, trial]) for trial in range(trials)]
+    return [_sides(_real(rng, n), _fake(rng, m)) for rng in rngs]
+
+
+@pytest.fixture(scope="module")
+def measured():
+    return [measure([sides], FVD, seed=0)["fvd"] for sides in _trials(60, 40, 120)]
+
+
+def test_the_interval_holds_the_expected_score(measured) -> None:
+    expected = np.mean([m.values[0] for m in measured])
+
+    held = np.mean([m.interval[0] <= expected <= m.interval[1] for m in measured])
+
+    assert 0.89 <= held <= 1.0  # 95 % of 120 trials, give or take three standard errors
+    widths = [m.interval[1] - m.interval[0] for m in measured]
+    assert np.mean(widths) < 1.4 * 2 * 1.96 * np.std([m.values[0] for m in measured])  # and it is not held by its width
+
+
+def test_the_extrapolation_removes_the_bias_and_knows_its_error(measured) -> None:
+    bias = np.mean([m.values[0] for m in measured]) - DISTANCE
+    left = np.mean([m.infinite.value for m in measured]) - DISTANCE
+    held = np.mean([m.infinite.interval[0] <= DISTANCE <= m.infinite.interval[1] for m in measured])
+
+    assert bias > 0.1 * DISTANCE
+    assert abs(left) < 0.25 * bias
+    assert held >= 0.89
+
+
+def test_the_floor_is_what_two_real_sets_score() -> None:
+    rng = np.random.default_rng(5)
+    direct = [frechet_distance(_real(rng, 60), _real(rng, 40), ddof=0) for _ in range(200)]
+
+    floors = [floor("fvd", sides, FVD, seed=0) for sides in _trials(60, 40, 40)]
+
+    assert np.mean([f.value for f in floors]) == pytest.approx(np.mean(direct), rel=0.08)
+    below = np.mean([[score <= f.interval[1] for score in direct] for f in floors])
+    assert 0.9 <= below <= 1.0
+    assert np.mean([f.interval[1] for f in floors]) < 2 * np.mean(direct)
+
+
+def test_clips_of_one_video_count_as_one() -> None:
+    rng = np.random.default_rng(0)
+    real, fake = _real(rng, 50), _fake(rng, 50)
+    four_times, owners = np.repeat(fake, 4, axis=0), np.repeat(np.arange(50), 4)
+    clips = {"real": FeatureStats.of(real), "fake": FeatureStats.of(four_times, owners)}
+    videos = {"real": FeatureStats.of(real), "fake": FeatureStats.of(four_times)}
+
+    once, as_clips, as_videos = (_spread(sides).error("fake") for sides in (_sides(real, fake), clips, videos))
+
+    assert as_clips == pytest.approx(once, rel=1e-6)
+    assert as_videos == pytest.approx(once / 2, rel=0.05)
+
+
+def _spread(*repeats: dict[str, FeatureStats], name: str = "fvd") -> Spread:
+    spread = Spread(name, MetricRule(names=(name,)))
+    for sides in repeats:
+        spread.add(sides)
+    return spread
+
+
+def test_repeats_lessen_the_chance_of_the_draws_and_no_other() -> None:
+    """Two repeats of the same videos are not twice as many videos."""
+    rng = np.random.default_rng(0)
+    real, fake, jitter = _real(rng, 80), _fake(rng, 80), [_real(rng, 80) for _ in range(2)]
+    one, other = (_sides(real + j, fake) for j in jitter)
+
+    assert _spread(one, one).error("real") == pytest.approx(_spread(one).error("real"), rel=1e-9)
+    assert _spread(one, other).error("fake") == pytest.approx(_spread(one).error("fake"), rel=0.1)
+    assert _spread(one, other).error("real") < _spread(one).error("real")
+
+
+def test_a_side_of_moments_alone_has_no_error_of_its_own(monkeypatch) -> None:
+    (sides,) = _trials(60, 40, 1)
+    whole = _spread(sides)
+    monkeypatch.setattr(stats, "_KEPT_VALUES", 0)
+    folded = {"real": FeatureStats.of(sides["real"].features()), "fake": sides["fake"]}
+
+    spread = _spread(folded)
+
+    assert spread.error("real") is None
+    assert spread.error("fake") == pytest.approx(whole.error("fake"), rel=1e-6)
+    assert floor("fvd", folded, FVD, seed=0) is None
+    assert infinite(spread, folded, seed=0) is None
+
+
+def test_too_few_videos_have_no_floor() -> None:
+    (sides,) = _trials(7, 40, 1)
+
+    assert floor("fvd", sides, FVD, seed=0) is None
+    assert infinite(_spread(sides), sides, seed=0) is None
+
+
+def test_the_floor_of_batch_means_is_that_of_batches() -> None:
+    """A mean over batches does not fall with the number of videos, so nor does its floor."""
+    rule = MetricRule(names=("fvd",), aggregation="batch-mean", batch=4)
+
+    small, large = (floor("fvd", sides, rule, seed=0) for sides in (_trials(64, 64, 1) + _trials(256, 256, 1)))
+
+    assert large.value == pytest.approx(small.value, rel=0.25)
+    assert floor("fvd", *_trials(64, 64, 1), FVD, seed=0).value < small.value / 2
+
+
+def test_the_same_features_give_the_same_numbers() -> None:
+    first, second = (measure(_trials(40, 30, 1), FVD, seed=3)["fvd"] for _ in range(2))
+
+    assert (first.interval, first.floor, first.infinite) == (second.interval, second.floor, second.infinite)
+
+
+def test_the_bootstrap_would_lie_above_the_score() -> None:
+    """Why nothing here draws with repetition."""
+    (sides,) = _trials(60, 40, 1)
+    real, fake = sides["real"].features(), sides["fake"].features()
+    rng = np.random.default_rng(0)
+
+    resampled = [
+        frechet_distance(real[rng.integers(0, 60, 60)], fake[rng.integers(0, 40, 40)], ddof=0) for _ in range(100)
+    ]
+
+    assert np.mean(resampled) > measure([sides], FVD, seed=0)["fvd"].values[0] + 0.5 * np.std(resampled)
