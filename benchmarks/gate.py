@@ -27,7 +27,7 @@ TAILS = 8
 DISTANCE = 150.0
 REAL_VIDEOS = 2048
 COUNTS = (256, 1024, 2048)
-INCREASES = (0.0, 0.05, 0.10)
+INCREASES = (0.0, 0.10)
 TRIALS = 200
 """Per number of videos and increase: a rate of 5 % is then known to ± 3 %."""
 

@@ -103,7 +103,7 @@ def _sentences(compared: Comparisons) -> list[str]:
     if math.isfinite(compared.allowed):
         sentences.append(
             f"A regression is worse by more than the allowed {compared.allowed:.1%} and by more than chance explains "
-            "(one run in twenty with nothing to find goes beyond that)."
+            "(less than one run in twenty with nothing to find goes beyond that)."
         )
     if any(score.paired for score in compared.scores):
         sentences.append("Fake videos of one name were compared with each other.")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fvd_bench.cli.options import chosen_settings, evaluation_options
-from fvd_bench.cli.streams import check_writable, console, print_result, progress
+from fvd_bench.cli.streams import check_writable, console, print_result, progress, write
 
 if TYPE_CHECKING:
     from fvd_bench.plan import Plan
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 @evaluation_options
 @click.option("--protocol", multiple=True, default=["stylegan-v-fvd16"], show_default=True, metavar="NAME|FILE",
               help="How to score; may be given several times. See `fvd-bench protocols list`.")  # fmt: skip
+@click.option("--html", "html_file", metavar="FILE", help="Write the result as a page with charts.")
 @click.option("--keep-features", is_flag=True, help="Keep the features beside the JSON, for check and compare.")
 @click.option("--dry-run", is_flag=True, help="Say what would be scored and skipped, and for how long; score nothing.")
 def compute(
@@ -27,6 +28,7 @@ def compute(
     repeats: int,
     seed: int,
     json_file: str | None,
+    html_file: str | None,
     keep_features: bool,
     dry_run: bool,
     **settings: Any,  # click hands over the options of chosen_settings by name
@@ -35,9 +37,12 @@ def compute(
     from fvd_bench.evaluation import open_evaluation
 
     chosen = chosen_settings(**settings)
-    check_writable(json_file)
-    if dry_run and json_file:
-        raise click.UsageError("--dry-run scores nothing, so there is no --json of it")
+    for file in (json_file, html_file):
+        check_writable(file)
+    if dry_run and (json_file or html_file):
+        raise click.UsageError("--dry-run scores nothing, so there is no --json or --html of it")
+    if html_file == json_file == "-":
+        raise click.UsageError("--json - and --html - both want stdout for themselves")
     if keep_features and json_file in (None, "-"):
         raise click.UsageError("--keep-features puts the features beside the --json FILE, so it needs one")
     with (
@@ -57,8 +62,12 @@ def compute(
                 kept.save(kept.beside(Path(json_file)), collection, result)
     if dry_run:
         _print_plan(planned)
-    else:
-        print_result(result, json_file)
+        return
+    print_result(result, json_file, alone=html_file == "-")
+    if html_file:
+        from fvd_bench.html_report import html_report
+
+        write(html_report(result), html_file)
 
 
 def _print_plan(planned: Plan) -> None:

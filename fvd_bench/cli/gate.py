@@ -29,7 +29,9 @@ _result = click.Path(path_type=Path)
 @click.command()
 @side_options
 @click.option("--baseline", required=True, type=_result, help="Result to compare with, as compute --json wrote it.")
-@click.option("--max-increase", default="5%", show_default=True, type=percent, metavar="X%", help="Worsening that is allowed.")
+@click.option(
+    "--max-increase", default="5%", show_default=True, type=percent, metavar="X%", help="Worsening that is allowed."
+)
 @click.option("--protocol", multiple=True, metavar="FILE", help="A protocol of the baseline that does not ship.")
 @click.option("--update", is_flag=True, help="Accept: the new result becomes the baseline; exit with 0.")
 @click.option("--junit", metavar="FILE", help="Write JUnit XML; - for stdout alone.")

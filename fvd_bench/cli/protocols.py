@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from fvd_bench.cli.options import Commands, chosen_settings, evaluation_options
-from fvd_bench.cli.streams import check_writable, console, progress, write
+from fvd_bench.cli.streams import check_writable, console, progress, warn, write
 
 
 @click.group(cls=Commands)
@@ -96,8 +96,7 @@ def protocols_explain(
     check_writable(json_file)
     with progress() as show:
         waterfall = audit.explain(a, b, real, fake, repeats=repeats, seed=seed, settings=chosen, progress=show)
-    for warned in waterfall.result.warnings:
-        click.echo(f"fvd-bench: warning: {warned.message}", err=True)
+    warn(waterfall.result)
     if json_file != "-":
         console().print(waterfall_table(waterfall))
         for score in (waterfall.start, waterfall.end):

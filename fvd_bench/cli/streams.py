@@ -79,12 +79,12 @@ def warn(result: Result) -> None:
         click.echo(f"fvd-bench: warning: {warned.message}", err=True)
 
 
-def print_result(result: Result, json_file: str | None) -> None:
-    """The scores for people, and the result for machines where that is asked for."""
+def print_result(result: Result, json_file: str | None, *, alone: bool = False) -> None:
+    """The scores for people, and the result for machines where that is asked for. alone: stdout is for others."""
     from fvd_bench.report import result_table
 
     warn(result)
-    if json_file != "-":
+    if json_file != "-" and not alone:
         console().print(result_table(result))
         for score in result.scores:
             click.echo(score.signature)  # not through the console: it is one line however wide that is
@@ -110,4 +110,4 @@ def check_writable(json_file: str | None) -> None:
         return
     folder = Path(json_file).absolute().parent
     if Path(json_file).is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
-        raise FvdBenchError(f"--json {json_file} cannot be written: expected a file in a folder that exists")
+        raise FvdBenchError(f"{json_file} cannot be written: expected a file in a folder that exists")

@@ -7,12 +7,13 @@ from typing import Any
 
 import click
 
-from fvd_bench.cli.options import chosen_settings, evaluation_options
-from fvd_bench.cli.streams import check_writable, console, progress, write
+from fvd_bench.cli.options import chosen_settings, draw_options, side_options
+from fvd_bench.cli.streams import check_writable, console, progress, warn, write
 
 
-@click.command(context_settings={"default_map": {"repeats": 5}})  # one draw cannot tell a change from chance
-@evaluation_options
+@click.command()
+@side_options
+@draw_options(repeats=5)  # one draw cannot tell a change from chance
 def table4(
     real: Path,
     fake: Path,
@@ -29,8 +30,7 @@ def table4(
     check_writable(json_file)
     with progress() as show:
         result = audit.table4(real, fake, repeats=repeats, seed=seed, settings=chosen, progress=show)
-    for warned in result.warnings:
-        click.echo(f"fvd-bench: warning: {warned.message}", err=True)
+    warn(result)
     if json_file != "-":
         console().print(table4_table(result))
         for score in result.scores:

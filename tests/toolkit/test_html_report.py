@@ -1,0 +1,107 @@
+"""The page of a result, in a real browser where there is one."""
+
+import os
+import re
+import shutil
+import subprocess
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fvd_bench.evaluation import Settings, evaluate
+from fvd_bench.html_report import html_report
+from fvd_bench.result import Result, Warned
+
+
+@pytest.fixture(scope="module")
+def result(tmp_path_factory, moving_frames, write_video) -> Result:
+    root = tmp_path_factory.mktemp("sides")
+    for side in ("real", "fake"):
+        for video in range(10):
+            frames = moving_frames(16, 32, 32, seed=len(side) * 10 + video * (1 if side == "real" else 3))
+            write_video(root / side / f"{video}.mkv", frames, codec="ffv1", pix_fmt="bgr0")
+    write_video(root / "fake" / "short.mkv", moving_frames(3, 32, 32), codec="ffv1", pix_fmt="bgr0")
+    return evaluate(root / "real", root / "fake", repeats=2, settings=Settings(cache=root / "store"))
+
+
+class _Outline(HTMLParser):
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.links: list[str] = []
+        self.text = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.links += [value or "" for name, value in attrs if name in ("src", "href", "xlink:href", "action")]
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def test_everything_that_counts_is_on_the_page(result: Result) -> None:
+    (score,) = result.scores
+
+    text = _Outline(html_report(result)).text
+
+    for part in (f"{score.value:.2f}", f"{score.interval[0]:.2f}", score.signature, "short.mkv", "too short: 3 frames"):
+        assert part in text
+    assert all(warned.message in text for warned in result.warnings)
+    assert all(value in text for value in result.environment.values())
+
+
+def test_the_page_loads_nothing_and_runs_nothing(result: Result) -> None:
+    outline = _Outline(html_report(result))
+
+    assert outline.links == []
+    assert not {"script", "iframe", "object", "link", "img"} & set(outline.tags)
+
+
+def test_names_cannot_break_out_of_the_page(result: Result) -> None:
+    evil = '"><script>document.title = "broken"</script>'
+    nasty = replace(
+        result, fake=replace(result.fake, path=evil), warnings=(Warned("x", evil),), environment={evil: evil}
+    )
+
+    outline = _Outline(html_report(nasty))
+
+    assert "script" not in outline.tags
+    assert outline.text.count(evil) >= 4
+
+
+def test_scores_that_could_not_be_computed_have_their_reason(result: Result) -> None:
+    failed = replace(
+        result.scores[0], value=None, values=(), interval=None, reason="too few", floor=None, infinite=None
+    )
+
+    assert "too few" in _Outline(html_report(replace(result, scores=(failed,)))).text
+
+
+@pytest.fixture(scope="session")
+def browser() -> str:
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        if found := shutil.which(name):
+            return found
+    if os.environ.get("FVD_BENCH_REQUIRE_BROWSER"):
+        pytest.fail("FVD_BENCH_REQUIRE_BROWSER is set and there is no Chromium")
+    pytest.skip("needs Chromium; FVD_BENCH_REQUIRE_BROWSER=1 makes this fail")
+
+
+def test_a_browser_shows_the_chart(result: Result, browser: str, tmp_path: Path) -> None:
+    (tmp_path / "r.html").write_text(html_report(result), "utf-8")
+    options = ["--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}"]
+    options += [f"--screenshot={tmp_path / 'r.png'}", "--window-size=900,1600", "--enable-logging=stderr"]
+
+    shown = subprocess.run(
+        [browser, *options, f"file://{tmp_path / 'r.html'}"], capture_output=True, text=True, timeout=120, check=True
+    )
+
+    assert not re.search(r"CONSOLE.*(error|refused|violat)", shown.stderr, re.IGNORECASE)
+    pixels = np.asarray(Image.open(tmp_path / "r.png").convert("RGB")).astype(int)
+    for colour in ((0x15, 0x58, 0xB0), (0x9A, 0xA7, 0xB5), (0x0F, 0x8A, 0x5F)):  # score, floor, at infinity
+        assert (np.abs(pixels - colour).max(axis=-1) < 12).sum() > 30
