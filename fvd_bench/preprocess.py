@@ -6,6 +6,7 @@ Clips stay uint8 [T, H, W, 3] until `network_input`; floats are born there.
 from __future__ import annotations
 
 import io
+import math
 from typing import Literal
 
 import numpy as np
@@ -80,12 +81,17 @@ def _resize_piece(images: Tensor, rule: Resize) -> Tensor:
     height, width = images.shape[2:]
     target = (rule.size, rule.size)
     if rule.geometry == "short-side-crop":
-        short = min(height, width)
-        target = (max(rule.size, round(height * rule.size / short)), max(rule.size, round(width * rule.size / short)))
+        target = _short_side_to(rule.size, height, width)
     if (height, width) != target:
         images = resample(images, target, kernel=rule.kernel, antialias=rule.antialias)
     top, left = (target[0] - rule.size) // 2, (target[1] - rule.size) // 2
     return images[:, :, top : top + rule.size, left : left + rule.size]
+
+
+def _short_side_to(size: int, height: int, width: int) -> tuple[int, int]:
+    """Height and width with the shorter side at `size`; the longer is rounded up, as VideoGPT's fvd.py does."""
+    scale = size / min(height, width)
+    return (size, math.ceil(width * scale)) if height < width else (math.ceil(height * scale), size)
 
 
 def _round(values: Tensor, rounding: Literal["nearest", "truncate"]) -> Tensor:

@@ -72,6 +72,22 @@ def test_short_side_crop_keeps_the_aspect_and_the_centre() -> None:
     np.testing.assert_array_equal(tall, crop.transpose(0, 2, 1, 3))
 
 
+def test_the_longer_side_is_rounded_up() -> None:
+    """31 x 20 to 16: 24.8 lines become 25, as in VideoGPT's fvd.py; 24.4 of 61 x 40 do too."""
+    for height, width, lines in ((20, 31, 25), (40, 61, 25)):
+        frames = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (1, height, width, 3), dtype=np.uint8))
+        rule = _features(resize=Resize(size=16, geometry="short-side-crop"), range=(0.0, 255.0))
+
+        wide = network_input(frames, rule)[:, 0]
+        tall = network_input(frames.transpose(1, 2).contiguous(), rule)[:, 0]
+
+        images = frames.permute(0, 3, 1, 2).float()
+        whole = torch.nn.functional.interpolate(images, (16, lines), mode="bilinear", align_corners=False)[0]
+        left = (lines - 16) // 2
+        torch.testing.assert_close(wide, whole[:, :, left : left + 16], atol=1e-3, rtol=0)
+        torch.testing.assert_close(tall.transpose(1, 2), wide, atol=1e-3, rtol=0)
+
+
 def test_a_kernel_that_overshoots_is_clamped() -> None:
     frame = np.zeros((1, 4, 4, 3), dtype=np.uint8)
     frame[:, :, 2:] = 255

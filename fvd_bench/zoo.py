@@ -1,0 +1,114 @@
+"""The zoo of protocols: how two of them differ, and which of the literature's cannot be shipped."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from fvd_bench.protocol import Protocol
+from fvd_bench.rules import SIDES, ClipRule
+
+ABSENT: Mapping[str, str] = {
+    "cd-fvd-videomae": "needs VideoMAE-v2 ViT-g fine-tuned on SSv2, whose published link is dead",
+    "dgm-eval": "needs eight image networks (DINOv2, MAE, SwAV, CLIP and others) from their own download sites",
+    "edm2-dinov2": "needs DINOv2 ViT-L, which is on its own download site alone",
+    "fastvideo-clip": "needs CLIP from the Hugging Face hub",
+    "fastvideo-videomae": "needs VideoMAE-base from the Hugging Face hub",
+    "fvmd": "needs the point tracker PIPs++; its distance is one of tracks, not of features",
+    "jedi": "needs V-JEPA ViT-H/16 with the attentive probe trained on SSv2",
+    "srvp-fd": "needs the SRVP encoders, one for each data set, from the Hugging Face hub",
+    "stream": "needs SwAV, which is on its own download site alone",
+    "stylegan-v-isv2048-ucf": "needs C3D trained on UCF-101, which is on Dropbox alone",
+}
+"""What the literature has and this package has not -> why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A field in which protocols a and b differ.
+
+    fields: dotted names as in `Protocol.choices`; both sides' where these change in the same way.
+    a, b: its values; None also stands for a field that does not matter there, see `idle_in`.
+    idle_in: `a` or `b` where the field matters in the other alone, because of a difference elsewhere.
+    """
+
+    fields: tuple[str, ...]
+    a: Any
+    b: Any
+    idle_in: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The field's name, without its side where both sides change."""
+        return self.fields[0] if len(self.fields) == 1 else self.fields[0].partition(".")[2]
+
+    @property
+    def texts(self) -> tuple[str, str]:
+        """Both values for people."""
+        field = self.fields[0].partition(".")[2]
+        a, b = (_text(field, value) for value in (self.a, self.b))
+        return "–" if self.idle_in == "a" else a, "–" if self.idle_in == "b" else b
+
+
+def differences(a: Protocol, b: Protocol) -> list[Difference]:
+    """All fields in which two protocols differ, in the order of `Protocol.choices`."""
+    even_a, even_b = aligned(a, b)
+    before, after, raw_a, raw_b = a.choices(), b.choices(), _raw(a), _raw(b)
+    moved = {name for name, value in _raw(even_a).items() if value != _raw(even_b)[name]}
+    found: dict[str, Difference] = {}
+    for name in raw_a:
+        if name in moved:
+            found[name] = Difference((name,), raw_a[name], raw_b[name])
+        elif before[name] != after[name]:
+            idle_in = "a" if with_choices(a, {name: raw_b[name]}).digest() == a.digest() else "b"
+            old, new = (None, after[name]) if idle_in == "a" else (before[name], None)
+            found[name] = Difference((name,), old, new, idle_in)
+    return _joined(found)
+
+
+def aligned(a: Protocol, b: Protocol) -> tuple[Protocol, Protocol]:
+    """Two protocols that compute the same as a and b, and differ in no field that is idle in either."""
+    for name in _raw(a):
+        mine, theirs = _raw(a)[name], _raw(b)[name]
+        if mine == theirs:
+            continue
+        if (even := with_choices(a, {name: theirs})).digest() == a.digest():
+            a = even
+        elif (even := with_choices(b, {name: mine})).digest() == b.digest():
+            b = even
+    return a, b
+
+
+def with_choices(protocol: Protocol, choices: Mapping[str, Any]) -> Protocol:
+    """The protocol with other values of some fields, by the dotted names of `Protocol.choices`. Nothing is checked."""
+    sections: dict[str, dict[str, Any]] = {}
+    for name, value in choices.items():
+        section, _, field = name.partition(".")
+        sections.setdefault(section, {})[field] = value
+    changed = {name: dataclasses.replace(getattr(protocol, name), **values) for name, values in sections.items()}
+    return dataclasses.replace(protocol, **changed)
+
+
+def _raw(protocol: Protocol) -> dict[str, Any]:
+    """As `Protocol.choices`, with fields that cannot matter at the value that the protocol gives them."""
+    sections = {name: getattr(protocol, name) for name in (*SIDES, "features", "metric")}
+    return {f"{name}.{f.name}": getattr(s, f.name) for name, s in sections.items() for f in dataclasses.fields(s)}
+
+
+def _joined(found: Mapping[str, Difference]) -> list[Difference]:
+    """One difference for both sides where these change in the same way."""
+    joined = dict(found)
+    for f in dataclasses.fields(ClipRule):
+        real, fake = (joined.get(f"{side}.{f.name}") for side in SIDES)
+        if real and fake and (real.a, real.b, real.idle_in) == (fake.a, fake.b, fake.idle_in):
+            joined[f"real.{f.name}"] = dataclasses.replace(real, fields=(*real.fields, *fake.fields))
+            del joined[f"fake.{f.name}"]
+    return list(joined.values())
+
+
+def _text(field: str, value: Any) -> str:
+    if value is None:
+        return "all" if field == "count" else "none"
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
