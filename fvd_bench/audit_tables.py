@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from fvd_bench.audit import PITFALLS, Step, Waterfall, change_percent, verdict
-from fvd_bench.report import number
+from fvd_bench.report import number, span
 from fvd_bench.result import Result
 
 _BAR = 16
@@ -21,14 +21,14 @@ def table4_table(result: Result) -> RenderableType:
     table.add_column("row", no_wrap=True)
     table.add_column("what it does")
     table.add_column(proper.metric.upper(), justify="right", style="bold")
-    for heading in ("± std", "change", "Face Forensics", "Sky Timelapse"):
+    for heading in ("± std", "95 % interval", "change", "Face Forensics", "Sky Timelapse"):
         table.add_column(heading, justify="right")
     table.add_column("verdict")
     for score in result.scores:
         assert score.row is not None
         pitfall, percent = PITFALLS[score.row], change_percent(score, proper)
         is_proper = score is proper
-        line = [score.row, pitfall.what, number(score.value), number(score.std)]
+        line = [score.row, pitfall.what, number(score.value), number(score.std), span(score.interval)]
         line.append("–" if is_proper or percent is None else f"{percent:+.1f} %")
         line += [pitfall.face_forensics, pitfall.sky_timelapse]
         if is_proper:
@@ -50,16 +50,19 @@ def waterfall_table(waterfall: Waterfall) -> RenderableType:
     longest = max((abs(step.change) for step in waterfall.steps), default=0.0)
     table = Table("field", "from → to")
     table.add_column(waterfall.start.metric.upper(), justify="right", style="bold")
+    table.add_column("95 % interval", justify="right")
     table.add_column("change", justify="right")
     table.add_column("")
-    table.add_row(Text(waterfall.start.protocol), "", number(waterfall.start.value), "", "", end_section=True)
+    first = [waterfall.start.protocol, "", number(waterfall.start.value), span(waterfall.start.interval), "", ""]
+    table.add_row(*map(Text, first), end_section=True)
     for step in waterfall.steps:
         names, values = _changes(step)
-        row = [names, values, number(step.score.value), _signed(step.change), _bar(step.change, longest)]
+        row = [names, values, number(step.score.value), span(step.score.interval), _signed(step.change)]
+        row.append(_bar(step.change, longest))
         table.add_row(*map(Text, row), end_section=step is waterfall.steps[-1])
     assert waterfall.start.value is not None and waterfall.end.value is not None
     whole = waterfall.end.value - waterfall.start.value
-    table.add_row(Text(waterfall.end.protocol), "", number(waterfall.end.value), _signed(whole), "")
+    table.add_row(Text(waterfall.end.protocol), "", number(waterfall.end.value), "", _signed(whole), "")
     return Group(
         table,
         Text(

@@ -219,6 +219,9 @@ class Evaluation:
             raise MetricError("; ".join(dict.fromkeys(f"{score.protocol}: {score.reason}" for score in scores)))
         real, fake = (_info(self.sources[side], extractions[side]) for side in SIDES)
         warnings = find(self.sources, collected, scores, self.extractors, self.store.damaged)
+        warnings += [
+            Warned("not-comparable", f"{p.name}: {p.not_comparable}") for p in self.protocols if p.not_comparable
+        ]
         if real.fingerprint == fake.fingerprint:
             warnings.append(Warned("same-videos", "the real and the fake side hold the same videos"))
         return Result(
