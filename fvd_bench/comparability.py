@@ -49,7 +49,7 @@ def protocols_of(before: Result, given: Sequence[ProtocolLike]) -> list[Protocol
     """
     own = {p.name: p for p in (p if isinstance(p, Protocol) else protocols.load(str(p)) for p in given)}
     found = []
-    for score in {score.protocol: score for score in before.scores if score.value is not None}.values():
+    for score in {s.protocol: s for s in before.scores if s.value is not None and s.row is None}.values():
         if score.protocol not in own and score.protocol not in protocols.names():
             raise ProtocolError(
                 f"the protocol {score.protocol} does not ship with fvd-bench; pass its file with --protocol"

@@ -25,9 +25,11 @@ from fvd_bench.clips import Draw
 from fvd_bench.errors import FvdBenchError, MetricError, ProtocolError, SourceError, VideoError, WeightsError
 from fvd_bench.extraction import Collected, Extraction, Job
 from fvd_bench.extractors import FeatureExtractor, create
-from fvd_bench.findings import find
+from fvd_bench.findings import find, refuse_skipped, shortages, skipped
+from fvd_bench.motion_panel import measure_side
+from fvd_bench.motion_scale import scale_protocols
 from fvd_bench.protocol import Protocol, plain
-from fvd_bench.result import Result, Score, SideCount, Skipped, SourceInfo, Warned
+from fvd_bench.result import MotionPanel, Result, Score, SideCount, SourceInfo, Warned
 from fvd_bench.rules import SIDES, FeatureRule, Side
 from fvd_bench.scoring import Measured, measure
 from fvd_bench.sources import ClipSource, open_source
@@ -57,7 +59,8 @@ class Settings:
     device: `auto` takes CUDA where there is some. workers: decoding threads, None for one per processor.
     cache: folder of the feature store, None to keep features for the run only.
     weights: name of a set of weights -> file to read it from, in place of the store.
-    strict: a video that has to be skipped is an error.
+    strict: a video that has to be skipped is an error. motion: also score the real videos against themselves with
+    their frames shuffled, frozen and reversed, as a scale for what a score says about motion.
     """
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -65,6 +68,7 @@ class Settings:
     cache: PathLike | None = field(default_factory=default_cache)
     weights: Mapping[str, PathLike] = field(default_factory=dict)
     strict: bool = False
+    motion: bool = False
 
     def __post_init__(self) -> None:
         if self.device not in ("auto", "cpu", "cuda"):
@@ -119,6 +123,8 @@ def open_evaluation(
     if repeats < 1 or not 0 <= seed <= 2**32 - repeats:
         raise FvdBenchError(f"repeats = {repeats}, seed = {seed}: expected at least 1, and 0 to 2^32 - repeats")
     loaded = _load(protocol)
+    scales = {scale: f"scale-{name}" for p in loaded for name, scale in scale_protocols(p).items() if settings.motion}
+    loaded += tuple(scales)
     sources = {side: open_source(path) for side, path in zip(SIDES, (real, fake), strict=True)}
     for source in sources.values():
         _check_something_decodes(source)
@@ -140,6 +146,7 @@ def open_evaluation(
         stack.callback(store.close)
         yield Evaluation(
             protocols=loaded,
+            rows=scales,
             unserved=unserved,
             sources=sources,
             extractors=extractors,
@@ -157,10 +164,12 @@ def open_evaluation(
 class Evaluation:
     """An evaluation with its sources, networks and store open.
 
-    unserved: protocol -> why its network cannot be had. seeds: one per repeat. started: on time's monotonic clock.
+    rows: protocol -> row of its scores, where they have one. unserved: protocol -> why its network cannot be had.
+    seeds: one per repeat. started: on time's monotonic clock.
     """
 
     protocols: Sequence[Protocol]
+    rows: Mapping[Protocol, str]
     unserved: Mapping[Protocol, str]
     sources: Mapping[Side, ClipSource]
     extractors: Mapping[FeatureRule, FeatureExtractor]
@@ -208,7 +217,7 @@ class Evaluation:
             show = _labelled(self.progress, f"{side} videos")
             collected |= extraction.collect(self.jobs_reading(side), show)
         if self.strict:
-            _refuse_skipped(collected)
+            refuse_skipped(collected)
         return Collection(self, extractions, collected)
 
     def score(self, collection: Collection) -> Result:
@@ -218,7 +227,8 @@ class Evaluation:
         if all(score.value is None for score in scores):
             raise MetricError("; ".join(dict.fromkeys(f"{score.protocol}: {score.reason}" for score in scores)))
         real, fake = (_info(self.sources[side], extractions[side]) for side in SIDES)
-        warnings = find(self.sources, collected, scores, self.extractors, self.store.damaged)
+        motion = self._motion()
+        warnings = find(self.sources, collected, scores, self.extractors, motion, self.store.damaged)
         warnings += [
             Warned("not-comparable", f"{p.name}: {p.not_comparable}") for p in self.protocols if p.not_comparable
         ]
@@ -234,7 +244,22 @@ class Evaluation:
             environment=environment.describe(self.device, [rule.precision for rule in self.extractors]),
             seconds=round(time.monotonic() - self.started, 3),
             protocols={p.digest(): plain(p.choices()) for p in self.protocols},
+            motion=motion,
         )
+
+    def _motion(self) -> MotionPanel | None:
+        """How both sides move, None where a side has no videos of two frames."""
+        real, fake = (
+            measure_side(
+                self.sources[side],
+                self.store,
+                versions=environment.feature_versions("cpu"),
+                workers=self.workers,
+                progress=_labelled(self.progress, f"motion of {side} videos"),
+            )
+            for side in SIDES
+        )
+        return MotionPanel(real, fake) if real and fake else None
 
     def _scores(self, protocol: Protocol, collection: Collection) -> list[Score]:
         """One score per metric of the protocol."""
@@ -251,10 +276,10 @@ class Evaluation:
             try:
                 measured = measure(collection.repeats(protocol), protocol.metric, seed=self.seeds[0])
             except MetricError as error:
-                failure = "; ".join([str(error), *_shortages(jobs, collection.collected)])
+                failure = "; ".join([str(error), *shortages(jobs, collection.collected)])
             self.progress(f"scores of {protocol.name}", 1, 1)
         counts = {
-            side: SideCount(collection.clips(protocol, side), _skipped(jobs[side], collection.collected))
+            side: SideCount(collection.clips(protocol, side), skipped(jobs[side], collection.collected))
             for side in SIDES
         }
         return [self._score(protocol, n, measured.get(n), failure, counts) for n in protocol.metric.names]
@@ -277,7 +302,7 @@ class Evaluation:
             protocol_version=protocol.version,
             digest=protocol.digest(),
             signature=f"{metric}|{protocol.signature()}|{effective}|weights:{weights}|fvd-bench:{__version__}",
-            row=None,
+            row=self.rows.get(protocol),
             value=statistics.fmean(values) if values else None,
             reason=reason,
             values=values,
@@ -355,28 +380,3 @@ def _check_something_decodes(source: ClipSource) -> None:
 
 def _info(source: ClipSource, extraction: Extraction) -> SourceInfo:
     return SourceInfo(source.name, source.kind, len(source.names), extraction.fingerprint())
-
-
-def _skipped(jobs: Sequence[Job], collected: Mapping[Job, Collected]) -> tuple[Skipped, ...]:
-    """The videos that were skipped in any repeat."""
-    reasons = {name: reason for job in jobs for name, reason in collected[job].skipped.items()}
-    return tuple(Skipped(name, reason) for name, reason in sorted(reasons.items()))
-
-
-def _shortages(jobs: Mapping[Side, Sequence[Job]], collected: Mapping[Job, Collected]) -> list[str]:
-    """Sentences on sides where most videos are too short."""
-    sentences: list[str] = []
-    for job, *_ in jobs.values():
-        found, draw = collected[job], job.draw
-        if len(found.keys) < 2 and found.longest_short:
-            sentences.append(
-                f"{len(found.skipped)} {draw.reads} videos are skipped; a clip needs {draw.rule.frames_needed} frames "
-                f"and the longest of the short videos has {found.longest_short}"
-            )
-    return sentences
-
-
-def _refuse_skipped(collected: Mapping[Job, Collected]) -> None:
-    for job, found in collected.items():
-        for name, reason in found.skipped.items():
-            raise SourceError(f"{job.draw.reads} video {name}: {reason}; --strict allows no video to be left out")

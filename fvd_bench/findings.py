@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from fvd_bench.errors import SourceError
 from fvd_bench.extraction import Collected, Job
 from fvd_bench.extractors import FeatureExtractor
-from fvd_bench.result import Score, Warned
+from fvd_bench.motion_panel import findings as motion_findings
+from fvd_bench.result import MotionPanel, Score, Skipped, Warned
 from fvd_bench.rules import ClipRule, FeatureRule, Side
 from fvd_bench.sources import ClipSource
 
@@ -21,6 +23,7 @@ def find(
     collected: Mapping[Job, Collected],
     scores: Sequence[Score],
     extractors: Mapping[FeatureRule, FeatureExtractor],
+    motion: MotionPanel | None,
     damaged_entries: int,
 ) -> list[Warned]:
     """All findings of a run, each once."""
@@ -30,11 +33,38 @@ def find(
         *_jpeg_findings(collected),
         *_count_findings(collected, extractors),
         *_score_findings(scores),
+        *(motion_findings(motion.real, motion.fake) if motion else ()),
         *(Warned("weights-unverified", note) for e in extractors.values() for note in e.unverified),
     ]
     if damaged_entries:
         found.append(Warned("store-damaged", f"{damaged_entries} damaged parts of the feature store were dropped"))
     return list(dict.fromkeys(found))
+
+
+def skipped(jobs: Sequence[Job], collected: Mapping[Job, Collected]) -> tuple[Skipped, ...]:
+    """The videos that were skipped in any repeat."""
+    reasons = {name: reason for job in jobs for name, reason in collected[job].skipped.items()}
+    return tuple(Skipped(name, reason) for name, reason in sorted(reasons.items()))
+
+
+def shortages(jobs: Mapping[Side, Sequence[Job]], collected: Mapping[Job, Collected]) -> list[str]:
+    """Sentences on sides where most videos are too short."""
+    sentences: list[str] = []
+    for job, *_ in jobs.values():
+        found, draw = collected[job], job.draw
+        if len(found.keys) < 2 and found.longest_short:
+            sentences.append(
+                f"{len(found.skipped)} {draw.reads} videos are skipped; a clip needs {draw.rule.frames_needed} frames "
+                f"and the longest of the short videos has {found.longest_short}"
+            )
+    return sentences
+
+
+def refuse_skipped(collected: Mapping[Job, Collected]) -> None:
+    """Raises SourceError when any video was skipped."""
+    for job, found in collected.items():
+        for name, reason in found.skipped.items():
+            raise SourceError(f"{job.draw.reads} video {name}: {reason}; --strict allows no video to be left out")
 
 
 def _video_findings(collected: Mapping[Job, Collected]) -> Iterator[Warned]:

@@ -15,14 +15,50 @@ if TYPE_CHECKING:
     import pandas
 
 from fvd_bench.plan import Plan
-from fvd_bench.result import Result, Score
+from fvd_bench.result import MotionPanel, Result, Score
 from fvd_bench.selftest import Check
 
 
 def result_table(result: Result) -> RenderableType:
     """The scores, and why some could not be computed."""
     reasons = [f"{score.protocol}: no {score.metric}: {score.reason}" for score in result.scores if score.value is None]
-    return Group(score_table(result.scores), *map(Text, reasons))
+    tables: list[RenderableType] = [score_table([score for score in result.scores if not is_scale(score)])]
+    if result.motion:
+        tables.append(motion_table(result.motion))
+    scales = [score for score in result.scores if is_scale(score)]
+    if scales:
+        tables.append(scale_table(scales))
+    return Group(*tables, *map(Text, reasons))
+
+
+def is_scale(score: Score) -> bool:
+    """Whether a score is one of the real videos against themselves with broken motion."""
+    return score.row is not None and score.row.startswith("scale-")
+
+
+def motion_table(motion: MotionPanel) -> Table:
+    """How both sides move."""
+    table = Table("motion")
+    for heading in ("energy", "median", "spread", "still", "loops", "videos"):
+        table.add_column(heading, justify="right")
+    for name, side in (("real", motion.real), ("fake", motion.fake)):
+        loops = "–" if side.looping is None else f"{side.looping:.0%}"
+        row = [name, number(side.mean), number(side.median), number(side.spread), f"{side.still:.0%}", loops]
+        table.add_row(*map(Text, [*row, str(side.videos)]))
+    return table
+
+
+def scale_table(scores: Sequence[Score]) -> Table:
+    """What broken motion is worth: the real videos against themselves."""
+    table = Table("real videos against themselves", "metric")
+    table.add_column("score", justify="right", style="bold")
+    table.add_column("95 % interval", justify="right")
+    for score in scores:
+        assert score.row is not None
+        what = score.row.removeprefix("scale-")
+        row = [f"{score.protocol.removesuffix(score.row).rstrip('-')}, {what}", score.metric.upper()]
+        table.add_row(*map(Text, [*row, number(score.value), span(score.interval)]))
+    return table
 
 
 def score_frame(result: Result) -> pandas.DataFrame:

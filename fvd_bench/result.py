@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from fvd_bench.errors import ResultError
+from fvd_bench.motion import SideMotion
 
 SCHEMA = 1
 
@@ -86,6 +87,14 @@ class SourceInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class MotionPanel:
+    """How the videos of both sides move: what a Fréchet distance hardly sees."""
+
+    real: SideMotion
+    fake: SideMotion
+
+
+@dataclass(frozen=True, slots=True)
 class Warned:
     """A finding that did not stop the run. code: a short fixed word for machines."""
 
@@ -98,7 +107,8 @@ class Result:
     """Everything an evaluation found.
 
     weights: name -> tensor digest; environment: versions and device.
-    protocols: digest -> every choice of that protocol, by dotted names such as `real.start`.
+    protocols: digest -> every choice of that protocol, by dotted names such as `real.start`. motion: None where it
+    could not be measured.
     """
 
     fvd_bench: str
@@ -110,6 +120,7 @@ class Result:
     environment: Mapping[str, str]
     seconds: float
     protocols: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    motion: MotionPanel | None = None
 
     @property
     def value(self) -> float | None:
@@ -142,7 +153,8 @@ class Result:
             sides = {side: _known(SourceInfo, table[side]) for side in ("real", "fake")}
             warnings = tuple(_known(Warned, warned) for warned in table["warnings"])
             scores = tuple(_score(score) for score in table["scores"])
-            return _known(cls, {**table, **sides, "warnings": warnings, "scores": scores})
+            found = {**sides, "warnings": warnings, "scores": scores, "motion": _motion(table.get("motion"))}
+            return _known(cls, {**table, **found})
         except (json.JSONDecodeError, KeyError, TypeError, IndexError) as error:
             raise ResultError(f"not a result of schema {SCHEMA}: {error!r}") from error
 
@@ -167,11 +179,15 @@ def _estimate(table: Mapping[str, Any] | None) -> Estimate | None:
     return None if table is None else Estimate(table["value"], (table["interval"][0], table["interval"][1]))
 
 
+def _motion(table: Mapping[str, Any] | None) -> MotionPanel | None:
+    return None if table is None else MotionPanel(*(_known(SideMotion, table[side]) for side in ("real", "fake")))
+
+
 def _side_count(table: Mapping[str, Any]) -> SideCount:
     return SideCount(table["clips"], tuple(_known(Skipped, skipped) for skipped in table["skipped"]))
 
 
-_Record = TypeVar("_Record", Result, Score, SourceInfo, Warned, Skipped)
+_Record = TypeVar("_Record", Result, Score, SideMotion, SourceInfo, Warned, Skipped)
 
 
 def _known(cls: type[_Record], table: Mapping[str, Any]) -> _Record:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 @click.option("--protocol", multiple=True, default=["stylegan-v-fvd16"], show_default=True, metavar="NAME|FILE",
               help="How to score; may be given several times. See `fvd-bench protocols list`.")  # fmt: skip
 @click.option("--html", "html_file", metavar="FILE", help="Write the result as a page with charts.")
+@click.option("--motion", is_flag=True, help="Also score the real videos shuffled, frozen and reversed, as a scale.")
 @click.option("--keep-features", is_flag=True, help="Keep the features beside the JSON, for check and compare.")
 @click.option("--dry-run", is_flag=True, help="Say what would be scored and skipped, and for how long; score nothing.")
 def compute(

@@ -70,6 +70,7 @@ def chosen_settings(
     no_cache: bool = False,
     weights: tuple[str, ...] = (),
     strict: bool = False,
+    motion: bool = False,
 ) -> Settings:
     from fvd_bench.evaluation import Settings, default_cache
 
@@ -82,4 +83,4 @@ def chosen_settings(
             raise click.UsageError(f"--weights {pair}: expected NAME=FILE, such as i3d-kinetics-400={pair}")
         files[name] = Path(file)
     folder = None if no_cache else cache or default_cache()
-    return Settings(device=device, workers=workers, cache=folder, weights=files, strict=strict)
+    return Settings(device=device, workers=workers, cache=folder, weights=files, strict=strict, motion=motion)

@@ -1,4 +1,4 @@
-"""Inception of FID, as torch-fidelity ported it from TensorFlow: 2048 features of each frame."""
+"""Inception of FID, as torch-fidelity ported it from TensorFlow: features or logits of each frame."""
 
 from __future__ import annotations
 
@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 from fvd_bench import weights as weight_store
 from fvd_bench.errors import ProtocolError
 from fvd_bench.extractors import Features, Progress, float32_arithmetic
-from fvd_bench.rules import FeatureRule, Resize
+from fvd_bench.rules import IS_LAYER, FeatureRule, Resize
 from fvd_bench.video import Pixels
 
 WEIGHTS = "inception-2015-12-05"
-LAYER = "2048"
+LAYERS = {"2048": 2048, IS_LAYER: 1008}
+"""Outputs of the network and their lengths: pooled features for FID and KID, logits for the inception score."""
+
 RESIZE = Resize(size=299, kernel="bilinear-tf1")
 RANGE = (-1.0, 127 / 128)
 """The network scales by (x - 128) / 128, which takes 255 to 127/128."""
@@ -30,10 +32,11 @@ _BATCH_FRAMES = 32
 class InceptionExtractor:
     """torch-fidelity's Inception, which resizes and scales uint8 images itself."""
 
-    dim = 2048
-
-    def __init__(self, tensors: Mapping[str, NDArray[np.float32]], digest: str, device: str, precision: str) -> None:
-        self._network = _network(tensors).to(device).eval()
+    def __init__(
+        self, tensors: Mapping[str, NDArray[np.float32]], digest: str, *, layer: str, device: str, precision: str
+    ) -> None:
+        self.dim = LAYERS[layer]
+        self._network = _network(tensors, layer).to(device).eval()
         self._device = device
         self._precision = precision
         self.weights = {WEIGHTS: digest}
@@ -48,7 +51,7 @@ class InceptionExtractor:
         return max(1, _BATCH_FRAMES // frames)
 
     def __call__(self, clips: Sequence[Pixels]) -> list[Features]:
-        """Features of each clip's frames, float32 [T, 2048]. Clips of one call may differ in size and length."""
+        """Features of each clip's frames, float32 [T, dim]. Clips of one call may differ in size and length."""
         features: list[Features] = []
         for _, group in itertools.groupby(clips, key=lambda clip: clip.shape[1:]):
             alike = list(group)
@@ -63,22 +66,24 @@ class InceptionExtractor:
             padding = np.repeat(part[:1], _BATCH_FRAMES - len(part), axis=0)
             images = torch.from_numpy(np.concatenate([part, padding])).to(self._device).permute(0, 3, 1, 2)
             with torch.inference_mode(), float32_arithmetic(self._precision):
-                (features,) = self._network(images.contiguous())  # [32, 2048]
+                (features,) = self._network(images.contiguous())  # [32, dim]
             batches.append(features[: len(part)].cpu().numpy())
         return np.concatenate(batches)
 
 
 def create(rule: FeatureRule, *, device: str, weights: Mapping[str, Path], progress: Progress) -> InceptionExtractor:
-    """Load the network. Raises ProtocolError for other preprocessing than its own, WeightsError."""
-    own = {"layer": LAYER, "resize": RESIZE, "range": RANGE, "rounding": "none"}
+    """Load the network. Raises ProtocolError for other layers or preprocessing than its own, WeightsError."""
+    if rule.layer not in LAYERS:
+        raise ProtocolError(f"inception has no layer {rule.layer!r}: expected {' or '.join(map(repr, LAYERS))}")
+    own = {"resize": RESIZE, "range": RANGE, "rounding": "none"}
     for key, value in own.items():
         if getattr(rule, key) != value:
             raise ProtocolError(f"inception resizes and scales by itself: {key} must be {value}")
     loaded = weight_store.load(WEIGHTS, path=weights.get(WEIGHTS), progress=progress)
-    return InceptionExtractor(loaded.tensors, loaded.digest, device, rule.precision)
+    return InceptionExtractor(loaded.tensors, loaded.digest, layer=rule.layer, device=device, precision=rule.precision)
 
 
-def _network(tensors: Mapping[str, NDArray[np.float32]]) -> torch.nn.Module:
+def _network(tensors: Mapping[str, NDArray[np.float32]], layer: str) -> torch.nn.Module:
     """torch-fidelity's module. It takes a file, and unpickles anything in it: so the file is one of our own."""
     from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
@@ -86,6 +91,6 @@ def _network(tensors: Mapping[str, NDArray[np.float32]]) -> torch.nn.Module:
         file = Path(folder) / "inception.pth"
         torch.save({name: torch.from_numpy(array) for name, array in tensors.items()}, file)
         network: torch.nn.Module = FeatureExtractorInceptionV3(
-            "inception", [LAYER], feature_extractor_weights_path=str(file)
+            "inception", [layer], feature_extractor_weights_path=str(file)
         )
     return network

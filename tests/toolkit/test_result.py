@@ -38,6 +38,20 @@ _COUNT = {
     },
 }
 _NUMBER_OR_NULL = {"type": ["number", "null"]}
+_MOTION = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": "videos mean median spread still asked looping".split(),
+    "properties": {
+        "videos": {"type": "integer", "minimum": 1},
+        "mean": {"type": "number"},
+        "median": {"type": "number"},
+        "spread": {"type": "number"},
+        "still": {"type": "number"},
+        "asked": {"type": "integer"},
+        "looping": _NUMBER_OR_NULL,
+    },
+}
 _ESTIMATE = {
     "type": ["object", "null"],
     "additionalProperties": False,
@@ -79,7 +93,7 @@ _SCORE = {
 SCHEMA = {
     "type": "object",
     "additionalProperties": False,
-    "required": "schema fvd_bench scores real fake warnings weights environment seconds protocols".split(),
+    "required": "schema fvd_bench scores real fake warnings weights environment seconds protocols motion".split(),
     "properties": {
         "schema": {"const": 1},
         "fvd_bench": {"type": "string"},
@@ -102,6 +116,12 @@ SCHEMA = {
             "additionalProperties": {"type": "string"},
         },
         "seconds": {"type": "number", "minimum": 0},
+        "motion": {
+            "type": ["object", "null"],
+            "additionalProperties": False,
+            "required": ["real", "fake"],
+            "properties": {"real": _MOTION, "fake": _MOTION},
+        },
         "protocols": {
             "type": "object",
             "propertyNames": {"pattern": "^[0-9a-f]{64}$"},

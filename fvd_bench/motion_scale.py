@@ -1,0 +1,40 @@
+"""What a metric makes of broken motion: the real videos against themselves, shuffled, frozen and reversed.
+
+The three scores are a scale to read others by: a metric that hardly rises when the frames of real clips are put in
+random order says little about motion (Ge et al. 2024, On the Content Bias in Fréchet Video Distance).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Literal
+
+from fvd_bench.protocol import Protocol
+
+_Content = Literal["shuffled-real", "still-real", "reversed-real"]
+
+_BROKEN: dict[str, tuple[_Content, str]] = {
+    "shuffled": ("shuffled-real", "with the frames of each clip in random order"),
+    "frozen": ("still-real", "with one frame of each video repeated"),
+    "reversed": ("reversed-real", "with each clip played backwards"),
+}
+
+
+def scale_protocols(protocol: Protocol) -> dict[str, Protocol]:
+    """The protocols whose scores are the scale of this one: `shuffled`, `frozen` and `reversed`, by these names.
+
+    Their fake clips are the real side's own, treated as the real side's are, so that nothing differs but the motion.
+    There is no scale, and the answer is empty, where features are of single frames, which have no motion, and where
+    the real side takes whole videos or frames spread over them, which are no clips.
+    """
+    if protocol.features.extractor == "inception" or protocol.real.frames == "all" or protocol.real.start == "spread":
+        return {}
+    return {
+        name: replace(
+            protocol,
+            name=f"{protocol.name}-scale-{name}",
+            summary=f"{protocol.name} on the real videos against themselves {how}",
+            fake=replace(protocol.real, content=content),
+        )
+        for name, (content, how) in _BROKEN.items()
+    }
