@@ -66,5 +66,5 @@ def inception_score(fake: NDArray[np.floating]) -> float:
             f"{len(fake)} fake features: the inception score is a mean over {_SPLITS} splits and needs at least "
             "one feature for each, and thousands for a score that means something"
         )
-    found = isc_features_to_metric(torch.from_numpy(fake), splits=_SPLITS, shuffle=False, rng_seed=_SEED)
+    found = isc_features_to_metric(torch.from_numpy(fake), splits=_SPLITS, shuffle=True, rng_seed=_SEED)
     return float(found[KEY_METRIC_ISC_MEAN])

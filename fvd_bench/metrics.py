@@ -66,16 +66,20 @@ def compute(name: str, real: FeatureStats, fake: FeatureStats, rule: MetricRule)
     `batch-mean` cuts both sides into consecutive batches of `rule.batch` features, pairs them in order and
     averages the scores; what is left over on either side is not used.
     """
-    metric = METRICS[name]
     if rule.aggregation == "all":
-        return metric.compute(real, fake, rule)
+        return METRICS[name].compute(real, fake, rule)
+    return float(np.mean(batch_scores(name, real, fake, rule)))
+
+
+def batch_scores(name: str, real: FeatureStats, fake: FeatureStats, rule: MetricRule) -> list[float]:
+    """The scores of the batches that `batch-mean` averages. Raises MetricError."""
     real_features, fake_features = _features("batch-mean", "real", real), _features("batch-mean", "fake", fake)
     batches = min(real.count, fake.count) // rule.batch
     if batches == 0:
         raise MetricError(f"{real.count} real and {fake.count} fake features do not fill a batch of {rule.batch}")
     parts = [slice(i * rule.batch, (i + 1) * rule.batch) for i in range(batches)]
     pairs = [(FeatureStats.of(real_features[p]), FeatureStats.of(fake_features[p])) for p in parts]
-    return float(np.mean([metric.compute(r, f, rule) for r, f in pairs]))
+    return [METRICS[name].compute(r, f, rule) for r, f in pairs]
 
 
 def _features(name: str, side: Side, stats: FeatureStats) -> NDArray[np.float32]:

@@ -1,7 +1,8 @@
 """What a metric makes of broken motion: the real videos against themselves, shuffled, frozen and reversed.
 
 The three scores are a scale to read others by: a metric that hardly rises when the frames of real clips are put in
-random order says little about motion (Ge et al. 2024, On the Content Bias in Fréchet Video Distance).
+random order says little about motion (Ge et al. 2024, On the Content Bias in Fréchet Video Distance). Both sides are
+the same videos, so these scores have less of what chance adds to a score: compare them with that less its floor.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from fvd_bench import metrics
 from fvd_bench.errors import MetricError
-from fvd_bench.frechet import frechet_influence_of_stats
+from fvd_bench.influence import influence
 from fvd_bench.result import Estimate
 from fvd_bench.rules import SIDES, MetricRule, Side
 from fvd_bench.stats import FeatureStats, Float64
@@ -34,9 +34,11 @@ _FEWEST = 8
 _SPLIT = 5
 """Purpose of a random generator, see sampling.py."""
 
-_FRECHET = ("fvd", "fid")
 _BIASED = ("fvd", "fid", "kvd-biased")
 """Metrics that chance raises on average, the more so the fewer videos there are."""
+
+_BELOW_ZERO = ("kvd", "kid")
+"""Metrics that chance may take below 0."""
 
 _SMALL_DIM = 512
 """Features longer than this are cut once instead of `_CUTS` times: each distance of theirs takes seconds."""
@@ -91,7 +93,10 @@ class Spread:
     def interval(self, value: float) -> tuple[float, float] | None:
         """The confidence interval of a value, at these numbers of videos."""
         half = self.half_width()
-        return None if half is None else (max(0.0, value - half), value + half)
+        if half is None:
+            return None
+        low = value - half
+        return low if self.name in _BELOW_ZERO else max(0.0, low), value + half
 
 
 def standard_error(parts: Float64) -> float:
@@ -166,19 +171,28 @@ def infinite(spread: Spread, sides: Sides, *, seed: int) -> Estimate | None:
 
 
 def _contributions(name: str, sides: Sides, rule: MetricRule) -> dict[Side, dict[int, float] | None]:
-    if name in _FRECHET and rule.aggregation == "all":
-        influences = frechet_influence_of_stats(sides["real"], sides["fake"])
+    if rule.aggregation != "all":
+        return _batch_contributions(name, sides, rule)
+    influences = influence(name, sides["real"], sides["fake"])
+    if influences is not None:
         return {side: _by_video(sides[side], i) for side, i in zip(SIDES, influences, strict=True)}
     if any(side.features() is None for side in sides.values()):
         return dict.fromkeys(SIDES)
     return {side: _jackknife(name, sides, rule, side) for side in SIDES}
 
 
-def _by_video(side: FeatureStats, influence: Float64 | None) -> dict[int, float] | None:
-    if influence is None:
+def _batch_contributions(name: str, sides: Sides, rule: MetricRule) -> dict[Side, dict[int, float] | None]:
+    """Number of a batch -> what it contributes. Both sides share its chance, so each gets 1/√2 of it."""
+    scores = np.array(metrics.batch_scores(name, sides["real"], sides["fake"], rule))
+    parts = (scores - scores.mean()) / len(scores) / np.sqrt(2)
+    return {side: dict(enumerate(parts.tolist())) for side in SIDES}
+
+
+def _by_video(side: FeatureStats, influences: Float64 | None) -> dict[int, float] | None:
+    if influences is None:
         return None
     videos, places = np.unique(side.owners(), return_inverse=True)
-    sums = np.bincount(places, weights=influence) / side.count
+    sums = np.bincount(places, weights=influences) / side.count
     return dict(zip(videos.tolist(), sums.tolist(), strict=True))
 
 

@@ -11,7 +11,7 @@ LAYERS = [
     {"motion"},
     {"weights", "preprocess", "sources", "result"},
     {"clips", "frechet", "frame_metrics", "kernel", "manifold", "prefetch"},
-    {"metrics"},
+    {"metrics", "influence"},
     {"extractors.i3d_network"},
     {"extractors"},
     {"extractors.i3d", "extractors.inception", "extractors.pixels", "cache", "fingerprint", "goldens"},

@@ -1,0 +1,102 @@
+"""Influence functions, against what a feature's weight does, and against how metrics vary."""
+
+import numpy as np
+import pytest
+
+from fvd_bench import metrics
+from fvd_bench.influence import influence
+from fvd_bench.rules import MetricRule
+from fvd_bench.stats import FeatureStats
+from fvd_bench.uncertainty import Spread
+
+
+def _sides(seed: int, n: int = 60, m: int = 50, dim: int = 12) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=(n, dim)).astype(np.float32), (rng.normal(size=(m, dim)) * 1.4 + 0.2).astype(np.float32)
+
+
+def _weighted_biased(real: np.ndarray, weights: np.ndarray, fake: np.ndarray, fake_weights: np.ndarray) -> float:
+    def second(features: np.ndarray, by: np.ndarray) -> np.ndarray:
+        return np.einsum("n,ni,nj->ij", by, features.astype(float), features.astype(float))
+
+    return 100 * np.sum(((second(real, weights) - second(fake, fake_weights)) / real.shape[1]) ** 2)
+
+
+def _weighted_cubic(real: np.ndarray, weights: np.ndarray, fake: np.ndarray, fake_weights: np.ndarray) -> float:
+    """The V-statistic, which has the influence of the unbiased one but for pairs of a feature with itself."""
+
+    def mean(a: np.ndarray, a_by: np.ndarray, b: np.ndarray, b_by: np.ndarray) -> float:
+        return float(a_by @ ((a.astype(float) @ b.T.astype(float) / a.shape[1] + 1) ** 3) @ b_by)
+
+    inner = mean(real, weights, real, weights) + mean(fake, fake_weights, fake, fake_weights)
+    return inner - 2 * mean(real, weights, fake, fake_weights)
+
+
+def _weighted_is(real: np.ndarray, weights: np.ndarray, fake: np.ndarray, fake_weights: np.ndarray) -> float:
+    shares = np.exp(fake.astype(float)) / np.exp(fake.astype(float)).sum(axis=1, keepdims=True)
+    return float(np.exp(fake_weights @ np.sum(shares * np.log(shares / (fake_weights @ shares)), axis=1)))
+
+
+@pytest.mark.parametrize(
+    ("name", "weighted", "tolerance"),
+    [("kvd-biased", _weighted_biased, 1e-3), ("is", _weighted_is, 1e-3), ("kvd", _weighted_cubic, 0.15)],
+)
+def test_it_is_the_derivative_by_a_features_weight(name: str, weighted, tolerance: float) -> None:
+    real, fake = _sides(0, 400, 300) if name == "kvd" else _sides(0)
+    found = influence(name, FeatureStats.of(real), FeatureStats.of(fake))
+    even = [np.full(len(side), 1 / len(side)) for side in (real, fake)]
+    epsilon = 1e-6
+
+    for side in (0, 1):
+        gains = []
+        for place in range(10):
+            weights = [w.copy() for w in even]
+            weights[side] *= 1 - epsilon
+            weights[side][place] += epsilon
+            gain = weighted(real, weights[0], fake, weights[1]) - weighted(real, even[0], fake, even[1])
+            gains.append(gain / epsilon)
+        scale = np.abs(found[side]).max()
+        np.testing.assert_allclose(gains, found[side][:10], atol=tolerance * max(scale, 1e-9))
+
+
+@pytest.mark.parametrize(("name", "fakes"), [("fvd", 100), ("kvd", 100), ("kvd-biased", 100), ("is", 2000)])
+def test_it_predicts_how_a_metric_varies(name: str, fakes: int) -> None:
+    rule = MetricRule(names=(name,))
+    values, errors = [], []
+    for seed in range(150):
+        real, fake = map(FeatureStats.of, _sides(seed, 120, fakes))
+        spread = Spread(name, rule)
+        spread.add({"real": real, "fake": fake})
+        values.append(metrics.compute(name, real, fake, rule))
+        errors.append(np.hypot(spread.error("real"), spread.error("fake")))
+
+    assert np.sqrt(np.mean(np.square(errors))) == pytest.approx(np.std(values), rel=0.2)
+
+
+@pytest.mark.parametrize("name", ["precision", "recall", "density", "coverage"])
+def test_the_jackknife_stands_in_where_none_is_known(name: str) -> None:
+    """These are not smooth, so it errs, to the side of caution."""
+    rule = MetricRule(names=(name,))
+    values, errors = [], []
+    for seed in range(30):
+        real, fake = map(FeatureStats.of, _sides(seed, 120, 100))
+        assert influence(name, real, fake) is None
+        spread = Spread(name, rule)
+        spread.add({"real": real, "fake": fake})
+        values.append(metrics.compute(name, real, fake, rule))
+        errors.append(np.hypot(spread.error("real"), spread.error("fake")))
+
+    assert 0.8 * np.std(values) < np.sqrt(np.mean(np.square(errors))) < 3 * np.std(values)
+
+
+def test_the_error_of_batch_means_is_that_of_their_batches() -> None:
+    rule = MetricRule(names=("fvd",), aggregation="batch-mean", batch=5)
+    values, errors = [], []
+    for seed in range(80):
+        real, fake = map(FeatureStats.of, _sides(seed, 100, 100))
+        spread = Spread("fvd", rule)
+        spread.add({"real": real, "fake": fake})
+        values.append(metrics.compute("fvd", real, fake, rule))
+        errors.append(np.hypot(spread.error("real"), spread.error("fake")))
+
+    assert np.sqrt(np.mean(np.square(errors))) == pytest.approx(np.std(values), rel=0.25)
