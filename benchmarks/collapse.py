@@ -22,14 +22,7 @@ import numpy as np
 from machine import write
 from pairs import halves
 
-from fvd_bench import environment
-from fvd_bench.cache import FeatureStore
-from fvd_bench.evaluation import default_cache, evaluate
-from fvd_bench.motion import SideMotion
-from fvd_bench.motion_panel import findings, measure_side
-from fvd_bench.motion_scale import scale_protocols
-from fvd_bench.protocol import load
-from fvd_bench.sources import open_source
+from fvd_bench.evaluation import Settings, evaluate
 from fvd_bench.video import Pixels, VideoFile
 
 PROTOCOL = "stylegan-v-fvd16"
@@ -77,39 +70,22 @@ def make_sides(faces: Path, folder: Path) -> dict[str, Path]:
     return sides
 
 
-def motion_of(folder: Path, store: FeatureStore) -> SideMotion:
-    motion = measure_side(
-        open_source(folder),
-        store,
-        versions=environment.feature_versions("cpu"),
-        workers=2,
-        progress=lambda done, total: None,
-    )
-    assert motion is not None
-    return motion
-
-
 def main(data: Path) -> None:
     table: dict[str, Any] = {"protocol": PROTOCOL, "videos a side": VIDEOS, "generators": [], "scale": []}
     with tempfile.TemporaryDirectory() as temporary:
         sides = make_sides(data.resolve() / "dev" / "faces_mp4_128", Path(temporary))
-        store = FeatureStore(default_cache())
-        real = motion_of(sides["real"], store)
-        table["real motion"] = asdict(real)
         for name, (what, _) in GENERATORS.items():
-            (score,) = evaluate(sides["real"], sides[name], PROTOCOL).scores
-            fake = motion_of(sides[name], store)
-            found = findings(real, fake)
+            result = evaluate(sides["real"], sides[name], PROTOCOL, settings=Settings(motion=name == "healthy"))
+            score, *scale = result.scores
+            assert result.motion is not None
+            found = [asdict(warned) for warned in result.warnings if warned.code.startswith("fake-")]
+            table["real motion"] = asdict(result.motion.real)
             table["generators"].append(
-                {"name": name, "what": what, "fvd": score.value, "interval": score.interval, "motion": asdict(fake)}
-                | {"found": [asdict(warned) for warned in found]}
+                {"name": name, "what": what, "fvd": score.value, "interval": score.interval}
+                | {"floor": score.floor and asdict(score.floor), "motion": asdict(result.motion.fake), "found": found}
             )
-            print(f"{name}: FVD {score.value:.2f}, found: {', '.join(w.code for w in found) or 'nothing'}")
-        for name, protocol in scale_protocols(load(PROTOCOL)).items():
-            (score,) = evaluate(sides["real"], sides["healthy"], protocol).scores
-            table["scale"].append({"name": name, "fvd": score.value, "interval": score.interval})
-            print(f"scale, {name}: FVD {score.value:.2f}")
-        store.close()
+            table["scale"] += [{"row": s.row, "fvd": s.value, "interval": s.interval} for s in scale]
+            print(f"{name}: FVD {score.value:.2f}, found: {', '.join(w['code'] for w in found) or 'nothing'}")
     write("collapse", __doc__, table)
 
 

@@ -11,7 +11,6 @@ set of real ones. "Worse by x" means that the expected score, at that number of 
 
 from __future__ import annotations
 
-
 import numpy as np
 from machine import write
 from populations import Population, of_distance

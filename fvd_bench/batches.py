@@ -18,23 +18,28 @@ from fvd_bench.video import Pixels
 
 @dataclass(slots=True)
 class _Open:
-    """A video of which features are still being computed."""
+    """A video of which features are still being computed. refused: why the network does not take its frames."""
 
     name: str
     features: list[Features | None] = field(default_factory=list)
     damaged: int = 0
     jpeg_qualities: set[int] = field(default_factory=set)
     not_jpeg: bool = False
+    refused: str | None = None
     end: DrawEnd | None = None
 
 
 @dataclass(slots=True, eq=False)
 class _Input:
-    """A clip for a network. takers: key and place there of each entry that wants its features."""
+    """A clip for a network.
+
+    takers: key and place there of each entry that wants its features; refused: why the network does not take it.
+    """
 
     images: Pixels
     takers: list[tuple[str, int]]
     features: Features | None = None
+    refused: str | None = None
 
 
 class Batches:
@@ -69,6 +74,7 @@ class Batches:
         clip.takers.append(taker)
         if clip.features is not None:
             video.features[-1] = clip.features
+            video.refused = video.refused or clip.refused
         elif is_new:
             # A batch is of one length, and of one size where the network sees frames as they are.
             alike = item.images.shape[:1] if rule.resize else item.images.shape[:3]
@@ -95,17 +101,21 @@ class Batches:
 
     def _run(self, rule: FeatureRule, alike: tuple[int, ...]) -> None:
         waiting = self._waiting.pop((rule, alike))
-        results = self._extractors[rule]([clip.images for clip in waiting])
+        refused: str | None = None
+        try:
+            results = self._extractors[rule]([clip.images for clip in waiting])
+        except FeatureError as error:  # a batch is of one shape, so it is refused as a whole
+            refused, results = str(error), [_NO_FEATURES] * len(waiting)
         for clip, features in zip(waiting, results, strict=True):
             if not np.isfinite(features).all():
                 raise FeatureError(
                     f"{self._open[clip.takers[0][0]].name}: {rule.extractor} gave features that are not finite; the "
                     "weights or the arithmetic of this device are broken: `fvd-bench selftest` tells more"
                 )
-            clip.features = features
-            clip.images = _NO_IMAGES
+            clip.features, clip.refused, clip.images = features, refused, _NO_IMAGES
             for key, place in clip.takers:
                 self._open[key].features[place] = features
+                self._open[key].refused = self._open[key].refused or refused
         self._finish(list(dict.fromkeys(key for clip in waiting for key, _ in clip.takers)))
 
     def _finish(self, keys: Sequence[str]) -> None:
@@ -118,9 +128,10 @@ class Batches:
                 continue
             del self._open[key]
             end = video.end
-            facts = Facts(end.skipped, end.found, video.damaged, tuple(sorted(video.jpeg_qualities)), video.not_jpeg)
+            skipped = end.skipped or video.refused
+            facts = Facts(skipped, end.found, video.damaged, tuple(sorted(video.jpeg_qualities)), video.not_jpeg)
             self.facts[key] = facts
-            if end.skipped is None:
+            if skipped is None:
                 entries.append((key, Entry(np.concatenate(features), facts)))
             elif end.found is not None:  # other reasons, such as a disk that does not answer, may pass
                 entries.append((key, Entry(_NO_FEATURES, facts)))

@@ -48,7 +48,7 @@ def skipped(jobs: Sequence[Job], collected: Mapping[Job, Collected]) -> tuple[Sk
 
 
 def shortages(jobs: Mapping[Side, Sequence[Job]], collected: Mapping[Job, Collected]) -> list[str]:
-    """Sentences on sides where most videos are too short."""
+    """Sentences on sides of which hardly a video can be used."""
     sentences: list[str] = []
     for job, *_ in jobs.values():
         found, draw = collected[job], job.draw
@@ -57,6 +57,9 @@ def shortages(jobs: Mapping[Side, Sequence[Job]], collected: Mapping[Job, Collec
                 f"{len(found.skipped)} {draw.reads} videos are skipped; a clip needs {draw.rule.frames_needed} frames "
                 f"and the longest of the short videos has {found.longest_short}"
             )
+        others = {name: reason for name, reason in found.skipped.items() if not reason.startswith("too short")}
+        if len(found.keys) < 2 and others:
+            sentences.append(f"{len(others)} {draw.reads} videos cannot be used: {_some(others)}")
     return sentences
 
 
@@ -120,7 +123,7 @@ def _count_findings(
                 f"{rule.count} {job.draw.side} videos are asked for and {used} are used: compare the score only with "
                 "others at the same number",
             )
-        elif rule.start != "all" and rule.frames != "all" and used < extractors[job.features].dim:
+        elif rule.start != "all" and rule.frames != "all" and 0 < used < extractors[job.features].dim:
             yield Warned(
                 "few-videos",
                 f"{used} {job.draw.side} videos for {extractors[job.features].dim} features: the score is biased "

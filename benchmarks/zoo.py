@@ -1,0 +1,62 @@
+"""Question: what do the ways of computing FVD that are in use make of the very same videos?
+
+Command:  python benchmarks/zoo.py DATA              (DATA: a folder with dev/ and train/, see benchmarks/README.md)
+Time:     about 15 minutes on 2 cores; seconds when the features are stored already.
+Expected: scores that differ by tens of percents, and by several times where a bug is kept. At 24 videos a side none of
+          them means anything by itself: compare them with each other.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+
+from machine import write
+from rich.console import Console
+
+from fvd_bench import protocol
+from fvd_bench.audit import explain
+from fvd_bench.audit_tables import waterfall_table
+from fvd_bench.evaluation import evaluate
+from fvd_bench.report import score_table
+
+VIDEOS = 24
+EXPLAINED = (
+    ("stylegan-v-fvd16", "stylegan-v-fvd16-code"),
+    ("stylegan-v-fvd16", "latte"),
+    ("stylegan-v-fvd16", "common-metrics-stylegan-v"),
+)
+
+
+def few(folder: Path, names: list[Path]) -> Path:
+    """A folder of links to some videos."""
+    folder.mkdir()
+    for name in names:
+        (folder / name.name).symlink_to(name)
+    return folder
+
+
+def main(data: Path) -> None:
+    data = data.resolve()
+    names = [n for n in protocol.names() if protocol.load(n).metric.names == ("fvd",)]
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        real = few(folder / "real", sorted((data / "dev" / "faces_mp4_128").iterdir())[:VIDEOS])
+        fake = few(folder / "fake", sorted((data / "train" / "grid_faces_128").iterdir())[:VIDEOS])
+        result = evaluate(real, fake, names)
+        console = Console(width=200)
+        console.print(score_table(result.scores))
+        waterfalls = []
+        for a, b in EXPLAINED:
+            waterfall = explain(a, b, real, fake)
+            console.print(waterfall_table(waterfall))
+            waterfalls.append({k: v for k, v in json.loads(waterfall.to_json()).items() if k != "result"})
+    scores = [{k: v for k, v in asdict(score).items() if k not in ("real", "fake")} for score in result.scores]
+    write("zoo", __doc__, {"videos a side": VIDEOS, "scores": scores, "explained": waterfalls})
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,48 @@
+"""The pipeline under protocols that ask for something special."""
+
+from pathlib import Path
+
+from fvd_bench.evaluation import Settings, evaluate
+
+NO_CACHE = Settings(cache=None)
+
+
+def test_a_network_that_does_not_take_the_frames_leaves_the_other_protocols_alone(two_sides, pixels_protocol) -> None:
+    """fvd-comparison feeds frames as they are, and I3D takes none of 64 x 48."""
+    result = evaluate(*two_sides, ["fvd-comparison", pixels_protocol()], repeats=2, settings=NO_CACHE)
+
+    refused, served = result.scores
+    assert (refused.value, refused.real.clips) == (None, 0)
+    assert "I3D takes frames of 193 to 224 pixels a side, found 48x64" in refused.reason
+    assert len(refused.real.skipped) == 6
+    assert served.value == evaluate(*two_sides, pixels_protocol(), repeats=2, settings=NO_CACHE).value
+    assert "not-comparable" not in [warned.code for warned in result.warnings]
+
+
+def test_scores_that_are_not_the_originals_say_so(two_sides, tmp_path: Path, pixels_protocol) -> None:
+    file = Path(pixels_protocol())
+    file.write_text('not_comparable = "made on other weights"\n' + file.read_text())
+
+    (warned,) = [w for w in evaluate(*two_sides, file, settings=NO_CACHE).warnings if w.code == "not-comparable"]
+
+    assert warned.message == "pixels: made on other weights"
+
+
+def test_videos_are_taken_again_until_there_are_enough(two_sides, pixels_protocol) -> None:
+    """Each time with a draw of its own, and skipped ones not at all."""
+    repeated = pixels_protocol(name="repeated", frames=20, clip="", count='real = 11\nselection = { real = "repeated" }')
+
+    result = evaluate(*two_sides, repeated, settings=NO_CACHE)
+
+    (score,) = result.scores
+    assert (score.real.clips, len(score.real.skipped)) == (11, 3)  # three of six have 20 frames or more
+
+
+def test_the_scale_is_scored_beside_the_protocol(two_sides, pixels_protocol) -> None:
+    with_scale = evaluate(*two_sides, pixels_protocol(), settings=Settings(cache=None, motion=True))
+
+    plain = evaluate(*two_sides, pixels_protocol(), settings=NO_CACHE)
+    assert [score.row for score in with_scale.scores] == [None, "scale-shuffled", "scale-frozen", "scale-reversed"]
+    assert with_scale.value == plain.value
+    assert with_scale.scores[2].value > 0
+    assert plain.motion is not None and plain.motion == with_scale.motion
