@@ -16,7 +16,7 @@ from populations import Population, of_distance
 
 from fvd_bench.frechet import frechet_distance
 from fvd_bench.rules import MetricRule
-from fvd_bench.scoring import measure
+from fvd_bench.scoring import Measured, measure
 from fvd_bench.stats import FeatureStats
 
 RULE = MetricRule(names=("fvd",))
@@ -43,6 +43,7 @@ def trials(count: int, population: Population) -> dict[str, float]:
         real, fake = origin.draw(count, rng), population.draw(count, rng)
         sides = {"real": FeatureStats.of(real), "fake": FeatureStats.of(fake)}
         measured = measure([sides], RULE, seed=trial)["fvd"]
+        assert isinstance(measured, Measured)
         found.append((measured, bootstrap(real, fake, rng)))
     score = float(np.mean([m.values[0] for m, _ in found]))
     floor = np.mean([frechet_distance(*(origin.draw(count, np.random.default_rng([t, s])) for s in (8, 9)), ddof=0)

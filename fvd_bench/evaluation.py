@@ -270,19 +270,24 @@ class Evaluation:
         jobs = {side: self.jobs(protocol, side) for side in SIDES}
         refusals = [collection.collected[job].refused for side in SIDES for job in jobs[side]]
         failure = next((refusal for refusal in refusals if refusal), None)
-        measured: Mapping[str, Measured] = {}
+        measured: Mapping[str, Measured | MetricError] = {}
         if failure is None:
             self.progress(f"scores of {protocol.name}", 0, 1)
-            try:
-                measured = measure(collection.repeats(protocol), protocol.metric, seed=self.seeds[0])
-            except MetricError as error:
-                failure = "; ".join([str(error), *shortages(jobs, collection.collected)])
+            measured = measure(collection.repeats(protocol), protocol.metric, seed=self.seeds[0])
             self.progress(f"scores of {protocol.name}", 1, 1)
         counts = {
             side: SideCount(collection.clips(protocol, side), skipped(jobs[side], collection.collected))
             for side in SIDES
         }
-        return [self._score(protocol, n, measured.get(n), failure, counts) for n in protocol.metric.names]
+        scores = []
+        for name in protocol.metric.names:
+            found = measured.get(name)
+            if isinstance(found, MetricError):
+                why = "; ".join([str(found), *shortages(jobs, collection.collected)])
+                scores.append(self._score(protocol, name, None, why, counts))
+            else:
+                scores.append(self._score(protocol, name, found, failure, counts))
+        return scores
 
     def _score(
         self,

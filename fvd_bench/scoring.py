@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from fvd_bench import metrics, uncertainty
+from fvd_bench.errors import MetricError
 from fvd_bench.result import Estimate
 from fvd_bench.rules import MetricRule
 from fvd_bench.uncertainty import Sides, Spread
@@ -23,30 +24,45 @@ class Measured:
     infinite: Estimate | None
 
 
-def measure(repeats: Iterable[Sides], rule: MetricRule, *, seed: int) -> dict[str, Measured]:
+def measure(repeats: Iterable[Sides], rule: MetricRule, *, seed: int) -> dict[str, Measured | MetricError]:
     """Compute the metrics of a rule by name, holding the features of one repeat at a time.
 
     repeats: the features of both sides in each repeat; seed: of the first. Floor and extrapolation are those of the
-    first repeat, the latter shifted to the mean of all. Raises MetricError.
+    first repeat, the latter shifted to the mean of all. A metric that cannot be computed is the error that says why.
     """
-    values: dict[str, list[float]] = {name: [] for name in rule.names}
-    spreads = {name: Spread(name, rule) for name in rule.names}
-    floors: dict[str, Estimate | None] = {}
-    limits: dict[str, Estimate | None] = {}
+    running = {name: _Running(Spread(name, rule)) for name in rule.names}
+    failures: dict[str, Measured | MetricError] = {}
     for sides in repeats:
         for name in rule.names:
-            value = metrics.compute(name, sides["real"], sides["fake"], rule)
-            values[name].append(value)
-            spreads[name].add(sides)
-            if name not in floors:
-                floors[name] = uncertainty.floor(name, sides, rule, seed=seed)
-                limits[name] = uncertainty.infinite(spreads[name], sides, seed=seed)
-    measured = {}
-    for name, found in values.items():
-        mean = statistics.fmean(found)
-        limit = _shifted(limits[name], mean - found[0])
-        measured[name] = Measured(tuple(found), spreads[name], spreads[name].interval(mean), floors[name], limit)
-    return measured
+            if name not in failures:
+                try:
+                    running[name].add(sides, seed=seed)
+                except MetricError as error:
+                    failures[name] = error
+    return {name: failures.get(name) or running[name].measured() for name in rule.names}
+
+
+@dataclass(slots=True)
+class _Running:
+    """One metric while its repeats come in."""
+
+    spread: Spread
+    values: list[float] = field(default_factory=list)
+    floor: Estimate | None = None
+    infinite: Estimate | None = None
+
+    def add(self, sides: Sides, *, seed: int) -> None:
+        name, rule = self.spread.name, self.spread.rule
+        self.values.append(metrics.compute(name, sides["real"], sides["fake"], rule))
+        self.spread.add(sides)
+        if len(self.values) == 1:
+            self.floor = uncertainty.floor(name, sides, rule, seed=seed)
+            self.infinite = uncertainty.infinite(self.spread, sides, seed=seed)
+
+    def measured(self) -> Measured:
+        mean = statistics.fmean(self.values)
+        infinite = _shifted(self.infinite, mean - self.values[0])
+        return Measured(tuple(self.values), self.spread, self.spread.interval(mean), self.floor, infinite)
 
 
 def _shifted(estimate: Estimate | None, by: float) -> Estimate | None:

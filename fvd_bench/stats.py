@@ -40,9 +40,10 @@ class FeatureStats:
         stats = cls(features.shape[1])
         if owners is None:
             owners = np.arange(len(features))
-        starts = [0, *(np.flatnonzero(np.diff(owners)) + 1).tolist()] if len(owners) else []
-        for start, part in zip(starts, np.split(features, starts[1:]), strict=True):
-            stats.add(part, video=int(owners[start]))
+        ends = np.flatnonzero(np.diff(owners)) + 1
+        for video, part in zip(np.split(owners, ends), np.split(features, ends), strict=True):
+            if len(part):
+                stats.add(part, video=int(video[0]))
         return stats
 
     def add(self, features: NDArray[np.float32], *, video: int) -> None:

@@ -30,7 +30,9 @@ def test_scores_that_are_not_the_originals_say_so(two_sides, tmp_path: Path, pix
 
 def test_videos_are_taken_again_until_there_are_enough(two_sides, pixels_protocol) -> None:
     """Each time with a draw of its own, and skipped ones not at all."""
-    repeated = pixels_protocol(name="repeated", frames=20, clip="", count='real = 11\nselection = { real = "repeated" }')
+    repeated = pixels_protocol(
+        name="repeated", frames=20, clip="", count='real = 11\nselection = { real = "repeated" }'
+    )
 
     result = evaluate(*two_sides, repeated, settings=NO_CACHE)
 
@@ -46,3 +48,13 @@ def test_the_scale_is_scored_beside_the_protocol(two_sides, pixels_protocol) -> 
     assert with_scale.value == plain.value
     assert with_scale.scores[2].value > 0
     assert plain.motion is not None and plain.motion == with_scale.motion
+
+
+def test_a_metric_that_cannot_be_computed_leaves_the_others_alone(two_sides, pixels_protocol) -> None:
+    file = Path(pixels_protocol(count="real = 5"))
+    file.write_text(file.read_text().replace('["fvd"]', '["density", "fvd"]'))
+
+    density, fvd = evaluate(*two_sides, file, repeats=2, settings=NO_CACHE).scores
+
+    assert density.value is None and "at least 6 real ones are needed" in density.reason
+    assert fvd.value is not None and fvd.reason is None

@@ -1,21 +1,115 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from fvd_bench import metrics
+from fvd_bench import frame_metrics, kernel, manifold, metrics, protocol, stats
+from fvd_bench.errors import MetricError
+from fvd_bench.evaluation import Settings, evaluate
 from fvd_bench.frechet import frechet_distance
-from fvd_bench.rules import MetricRule
+from fvd_bench.rules import METRIC_EXTRACTORS, MetricRule
 from fvd_bench.stats import FeatureStats
+
+NEED_BOTH = ("kvd", "kvd-biased", "precision", "recall", "density", "coverage", "kid")
+RULE = MetricRule(names=("fvd",))
 
 
 @pytest.fixture
-def rng() -> np.random.Generator:
-    return np.random.default_rng(0)
+def sides() -> tuple[np.ndarray, np.ndarray]:
+    """60 real and 50 fake features that overlap in part."""
+    rng = np.random.default_rng(0)
+    return rng.normal(size=(60, 5)).astype(np.float32), (rng.normal(size=(50, 5)) + 0.8).astype(np.float32)
 
 
-def test_batch_means_are_means_over_pairs_of_batches(rng: np.random.Generator) -> None:
-    real, fake = rng.normal(size=(9, 5)).astype(np.float32), rng.normal(size=(7, 5)).astype(np.float32)
+def test_every_metric_that_a_protocol_may_name_is_there() -> None:
+    assert set(metrics.METRICS) == set(METRIC_EXTRACTORS)
+    assert all(metric.name == name for name, metric in metrics.METRICS.items())
+    higher = {name for name, metric in metrics.METRICS.items() if not metric.lower_is_better}
+    assert higher == {"precision", "recall", "density", "coverage", "is"}
+
+
+def test_each_name_computes_its_metric_with_real_and_fake_in_their_places(sides) -> None:
+    real, fake = sides
+    expected = {
+        "fvd": frechet_distance(real, fake, ddof=0),
+        "kvd": kernel.kernel_distance(real, fake),
+        "kvd-biased": kernel.biased_kernel_distance(real, fake),
+        "precision": manifold.precision(real, fake),
+        "recall": manifold.recall(real, fake),
+        "density": manifold.density(real, fake),
+        "coverage": manifold.coverage(real, fake),
+        "fid": frechet_distance(real, fake, ddof=0),
+        "kid": frame_metrics.kernel_inception_distance(real, fake),
+        "is": frame_metrics.inception_score(fake),
+    }
+
+    found = {name: _compute(name, real, fake) for name in metrics.METRICS}
+
+    assert found == expected
+    assert all(type(value) is float for value in found.values())
+    assert len(set(found.values())) == len(found) - 1  # fvd is fid, and all else differ
+
+
+def test_features_that_were_not_kept_are_refused_with_a_reason(sides, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, fake = (FeatureStats.of(side) for side in sides)
+    monkeypatch.setattr(stats, "_KEPT_VALUES", 100)
+    streamed_real, streamed_fake = (FeatureStats.of(side) for side in sides)
+
+    for name in NEED_BOTH:
+        with pytest.raises(MetricError, match=f"{name} needs every feature, and of the 60 real ones only mean and cov"):
+            metrics.compute(name, streamed_real, fake, RULE)
+        with pytest.raises(MetricError, match=f"{name} needs every feature, and of the 50 fake ones only mean and cov"):
+            metrics.compute(name, real, streamed_fake, RULE)
+    for name in ("fvd", "fid"):
+        assert metrics.compute(name, streamed_real, streamed_fake, RULE) == pytest.approx(_compute(name, *sides))
+
+
+def test_the_inception_score_needs_the_fake_features_only(sides, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, fake = sides
+    monkeypatch.setattr(stats, "_KEPT_VALUES", 260)  # keeps the 50 fake ones and not the 60 real ones
+    streamed_real, kept_fake = FeatureStats.of(real), FeatureStats.of(fake)
+
+    assert metrics.compute("is", streamed_real, kept_fake, RULE) == frame_metrics.inception_score(fake)
+    with pytest.raises(MetricError, match="is needs every feature, and of the 60 fake ones"):
+        metrics.compute("is", kept_fake, streamed_real, RULE)
+
+
+@pytest.mark.parametrize("name", [*NEED_BOTH, "is"])
+def test_features_that_cannot_be_scored_are_refused(name: str, sides) -> None:
+    real, fake = sides
+    spoilt = fake.copy()
+    spoilt[3, 2] = np.nan
+
+    with pytest.raises(MetricError, match="some fake features are not finite"):
+        _compute(name, real, spoilt)
+    with pytest.raises(MetricError, match="there are no fake features"):
+        metrics.compute(name, FeatureStats.of(real), FeatureStats(5), RULE)
+
+
+def test_batch_means_are_means_over_pairs_of_batches(sides) -> None:
+    real, fake = sides[0][:9], sides[1][:7]
     rule = MetricRule(names=("fvd",), ddof=1, aggregation="batch-mean", batch=3)
 
     expected = np.mean([frechet_distance(real[s], fake[s], ddof=1) for s in (slice(0, 3), slice(3, 6))])
 
     assert metrics.compute("fvd", FeatureStats.of(real), FeatureStats.of(fake), rule) == pytest.approx(expected)
+
+
+def test_the_shipped_panel_scores_small_sides(pixels_protocol, two_sides) -> None:
+    """Its metrics on the coarse pixels of six real and five fake videos, and FVD as it is without the others."""
+    names = protocol.load("stylegan-v-fvd16-panel").metric.names
+    alone = evaluate(*two_sides, pixels_protocol(), settings=Settings(cache=None))
+    file = Path(pixels_protocol())
+    file.write_text(file.read_text().replace('["fvd"]', str(list(names)).replace("'", '"')))
+
+    result = evaluate(*two_sides, str(file), settings=Settings(cache=None))
+
+    assert tuple(score.metric for score in result.scores) == names
+    assert len(names) == 7
+    values = {score.metric: score.value for score in result.scores}
+    assert None not in values.values()
+    assert values["fvd"] == alone.value
+
+
+def _compute(name: str, real: np.ndarray, fake: np.ndarray) -> float:
+    return metrics.compute(name, FeatureStats.of(real), FeatureStats.of(fake), RULE)

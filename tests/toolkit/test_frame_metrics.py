@@ -1,0 +1,110 @@
+"""KID and IS of features; tests/toolkit/test_inception.py has them of frames."""
+
+import itertools
+import sys
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from fvd_bench import frame_metrics
+from fvd_bench.errors import MetricError
+from fvd_bench.frame_metrics import inception_score, kernel_inception_distance
+from fvd_bench.kernel import kernel_distance
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
+def log_probabilities(logits: np.ndarray) -> np.ndarray:
+    return logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+
+
+def score_of_split(logits: np.ndarray) -> float:
+    """Written a second time: entropy of the mean less mean of the entropies."""
+    log_p = log_probabilities(logits)
+    mean = np.exp(log_p).mean(axis=0)
+    return float(np.exp(-np.sum(mean * np.log(mean)) + np.mean(np.sum(np.exp(log_p) * log_p, axis=1))))
+
+
+def test_kid_is_the_mean_kernel_distance_of_random_subsets(
+    rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 1000 and in torch-fidelity's draw: RandomState(2020), the fake side first. Five of them, to save time."""
+    monkeypatch.setattr(frame_metrics, "_SUBSETS", 5)
+    real, fake = rng.normal(size=(1100, 8)).astype(np.float32), rng.normal(size=(1040, 8)).astype(np.float32)
+    state = np.random.RandomState(2020)
+    subsets = []
+    for _ in range(5):
+        drawn = fake[state.choice(1040, 1000, replace=False)]
+        subsets.append(kernel_distance(real[state.choice(1100, 1000, replace=False)], drawn))
+
+    assert kernel_inception_distance(real, fake) == pytest.approx(np.mean(subsets), rel=1e-9, abs=0)
+
+
+def test_small_sides_are_taken_whole(rng: np.random.Generator) -> None:
+    real, fake = rng.normal(size=(30, 8)), rng.normal(size=(30, 8)) + 0.2
+
+    assert kernel_inception_distance(real, fake) == pytest.approx(kernel_distance(real, fake), rel=1e-9)
+
+
+def test_kid_of_sides_of_different_size_uses_as_many_of_both(rng: np.random.Generator) -> None:
+    """All of the smaller side, and 100 subsets of that size of the larger."""
+    real, fake = rng.normal(size=(60, 4)), rng.normal(size=(20, 4)) + 0.3
+    state = np.random.RandomState(2020)
+    subsets = []
+    for _ in range(100):
+        state.choice(20, 20, replace=False)
+        subsets.append(kernel_distance(real[state.choice(60, 20, replace=False)], fake))
+
+    assert kernel_inception_distance(real, fake) == pytest.approx(np.mean(subsets), rel=1e-9)
+
+
+def test_frames_of_one_class_score_one() -> None:
+    assert inception_score(np.tile(np.float32([3, -1, 0.5]), (40, 1))) == pytest.approx(1)
+
+
+def test_sure_frames_of_many_classes_score_the_number_of_classes() -> None:
+    """Two frames of each of 500 classes: a split of 100 frames holds 91 to 100 classes, where 1008 are possible."""
+    logits = np.where(np.arange(1000)[:, None] % 500 == np.arange(1008), 60, 0).astype(np.float32)
+    order = np.random.RandomState(2020).permutation(1000) % 500
+    frequencies = [np.unique(part, return_counts=True)[1] / 100 for part in np.split(order, 10)]
+    expected = np.mean([np.exp(-np.sum(f * np.log(f))) for f in frequencies])
+
+    assert inception_score(logits) == pytest.approx(expected, rel=1e-9)
+    assert 90 < expected < 100
+
+
+def test_the_inception_score_is_a_mean_over_ten_shuffled_splits(rng: np.random.Generator) -> None:
+    """57 frames: splits of 5 and of 6."""
+    logits = rng.normal(size=(57, 12)) * 2
+    shuffled = logits[np.random.RandomState(2020).permutation(57)]
+    ends = [i * 57 // 10 for i in range(11)]
+    splits = [score_of_split(shuffled[a:b]) for a, b in itertools.pairwise(ends)]
+
+    assert inception_score(logits) == pytest.approx(np.mean(splits), rel=1e-12)
+
+
+@pytest.mark.parametrize("score", [lambda f: kernel_inception_distance(f[:50], f[50:]), inception_score])
+def test_scores_are_silent_and_leave_global_generators_alone(
+    rng: np.random.Generator, score: Callable[[np.ndarray], float], capfd: pytest.CaptureFixture[str]
+) -> None:
+    features = rng.normal(size=(100, 12)).astype(np.float32)
+    before = np.random.get_state()[1].copy()  # noqa: NPY002 - the generator that must not be used
+
+    assert score(features) == score(features)
+
+    assert capfd.readouterr() == ("", "")
+    assert "torch_fidelity" in sys.modules
+    np.testing.assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
+
+
+def test_too_few_features_are_refused(rng: np.random.Generator) -> None:
+    features = rng.normal(size=(9, 12)).astype(np.float32)
+
+    with pytest.raises(MetricError, match="1 real and 9 fake features: at least 2"):
+        kernel_inception_distance(features[:1], features)
+    with pytest.raises(MetricError, match="9 fake features: the inception score is a mean over 10 splits"):
+        inception_score(features)
