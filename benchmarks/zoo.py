@@ -1,8 +1,8 @@
 """Question: what do the ways of computing FVD that are in use make of the very same videos?
 
 Command:  python benchmarks/zoo.py DATA              (DATA: a folder with dev/ and train/, see benchmarks/README.md)
-Time:     about 15 minutes on 2 cores; seconds when the features are stored already.
-Expected: scores that differ by tens of percents, and by several times where a bug is kept. At 24 videos a side none of
+Time:     about 10 minutes on 2 cores; seconds when the features are stored already.
+Expected: scores that differ by tens of percents, and by several times where a bug is kept. At 16 videos a side none of
           them means anything by itself: compare them with each other.
 """
 
@@ -23,7 +23,7 @@ from fvd_bench.audit_tables import waterfall_table
 from fvd_bench.evaluation import evaluate
 from fvd_bench.report import score_table
 
-VIDEOS = 24
+VIDEOS = 16
 EXPLAINED = (
     ("stylegan-v-fvd16", "stylegan-v-fvd16-code"),
     ("stylegan-v-fvd16", "latte"),

@@ -1,8 +1,9 @@
 """One fixed set of features, scored in every way that code in circulation does it.
 
-The features are the real I3D's of fvd-comparison's two sets of 128 random clips, which takes two minutes on two cores.
-Expected numbers are published, or were computed once from the same clips with scipy 1.17 and numpy: by scipy.linalg.sqrtm and eigvals, with numpy.cov and
-ridges on the covariances, and by a port of VideoGPT's root. Both sides are cut and paired in the order of drawing.
+The features are the real I3D's of fvd-comparison's two sets of 128 random clips: two minutes on two cores. Expected
+numbers are published, or were computed once from the same clips with scipy 1.17 and numpy: by scipy.linalg.sqrtm and
+eigvals, with numpy.cov and ridges on the covariances, and by a port of VideoGPT's root. Both sides are cut and paired
+in the order of drawing.
 """
 
 import numpy as np
