@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from fvd_bench.report import number, span
+from fvd_bench.report import is_scale, number, span
 from fvd_bench.result import Estimate, Result, Score
 
 _WIDTH, _LEFT, _RIGHT = 720, 120, 40
@@ -35,7 +35,8 @@ def html_report(result: Result) -> str:
     parts = [
         f"<h1>{_e(result.fake.path)} <span class=soft>against</span> {_e(result.real.path)}</h1>",
         *_headline(result.scores),
-        *[section for score in result.scores if score.value is not None for section in _score_section(score)],
+        *[section for s in result.scores if s.value is not None and not is_scale(s) for section in _score_section(s)],
+        *_motion(result),
         "<h2>All scores</h2>",
         _scores_table(result.scores),
         *_warnings(result),
@@ -124,6 +125,30 @@ def _ticks(bottom: float, top: float) -> Iterable[float]:
     step = 10 ** math.floor(math.log10((top - bottom) / 4))
     step *= max(factor for factor in (1, 2, 5) if factor * step <= (top - bottom) / 4)
     return [round(place * step, 12) for place in range(math.ceil(bottom / step), math.floor(top / step) + 1)]
+
+
+def _motion(result: Result) -> Iterable[str]:
+    if result.motion is None:
+        return
+    yield "<h2>Motion</h2>"
+    rows = []
+    for name, side in (("real", result.motion.real), ("fake", result.motion.fake)):
+        loops = "–" if side.looping is None else f"{side.looping:.0%}"
+        numbers = [number(side.mean), number(side.median), number(side.spread), f"{side.still:.0%}", loops]
+        rows.append([name, *numbers, str(side.videos)])
+    head = ("side", "energy", "median", "spread", "stand still", "loop", "videos")
+    yield _table(head, rows, numbers=range(1, 7))
+    yield "<p class=soft>Energy: mean change from frame to frame, in grey levels of 0 to 255.</p>"
+    scales = [score for score in result.scores if is_scale(score) and score.value is not None]
+    for protocol in dict.fromkeys(score.protocol.partition("-scale-")[0] for score in scales):
+        bars = [("score", "score", s.value, s.interval) for s in result.scores if s.protocol == protocol][:1]
+        bars += [
+            (str(s.row).removeprefix("scale-"), "floor", s.value, s.interval)
+            for s in scales
+            if s.protocol.partition("-scale-")[0] == protocol
+        ]
+        yield f"<p>{_e(protocol)} beside what the real videos score against themselves with broken motion:</p>"
+        yield _chart([(label, colour, value, interval) for label, colour, value, interval in bars if value is not None])
 
 
 def _scores_table(scores: Sequence[Score]) -> str:

@@ -53,6 +53,24 @@ def test_json_goes_to_a_file(compute, tmp_path: Path) -> None:
     assert "FVD" in done.stdout
 
 
+def test_a_page_goes_to_a_file_or_alone_to_stdout(compute, tmp_path: Path) -> None:
+    to_file = compute("--html", tmp_path / "r.html")
+    alone = compute("--html", "-")
+    both = compute("--html", "-", "--json", "-")
+
+    assert (tmp_path / "r.html").read_text().startswith("<!doctype html>")
+    assert "FVD" in to_file.stdout
+    assert alone.stdout.startswith("<!doctype html>") and alone.stdout.endswith("</html>\n")
+    assert both.returncode == 2
+
+
+def test_the_scale_of_motion_is_printed_beside_the_score(compute) -> None:
+    done = compute("--motion")
+
+    assert "real videos against themselves" in done.stdout
+    assert all(f"pixels, {name}" in done.stdout for name in ("shuffled", "frozen", "reversed"))
+
+
 def test_a_dry_run_tells_and_does_nothing(compute, two_sides, tmp_path: Path, pixels_protocol) -> None:
     done = compute("--dry-run", protocol=pixels_protocol(frames=20))
 

@@ -74,6 +74,18 @@ def test_names_cannot_break_out_of_the_page(result: Result) -> None:
     assert outline.text.count(evil) >= 4
 
 
+def test_motion_stands_beside_the_score(result: Result) -> None:
+    scale = [replace(result.scores[0], row=f"scale-{n}", protocol=f"{result.scores[0].protocol}-scale-{n}", value=value)
+             for n, value in (("shuffled", 11.25), ("reversed", 3.5))]  # fmt: skip
+
+    page = html_report(replace(result, scores=(*result.scores, *scale)))
+
+    assert "Energy: mean change from frame to frame" in page
+    assert "shuffled: 11.25; reversed: 3.50" in page
+    assert page.count("<svg") == 2
+    assert "Energy" not in html_report(replace(result, motion=None))
+
+
 def test_scores_that_could_not_be_computed_have_their_reason(result: Result) -> None:
     failed = replace(
         result.scores[0], value=None, values=(), interval=None, reason="too few", floor=None, infinite=None
