@@ -16,6 +16,7 @@ from rich.text import Text
 
 from fvd_bench.errors import SourceError
 from fvd_bench.evaluation import Progress, Settings, evaluate
+from fvd_bench.report import number, span
 from fvd_bench.result import Result
 from fvd_bench.video import Pixels
 
@@ -78,9 +79,10 @@ def table(rows: Sequence[Row]) -> RenderableType:
     """The scores, and how to read them."""
     scores = Table("fake videos")
     scores.add_column("FVD ↓", justify="right", style="bold")
+    scores.add_column("95 % interval", justify="right")
     for row in rows:
-        value = row.result.value
-        scores.add_row(row.what, "–" if value is None else f"{value:.1f}")
+        score = row.result.scores[0]
+        scores.add_row(row.what, number(score.value), span(score.interval))
     first = rows[0].result.scores[0]
     return Group(
         scores,
