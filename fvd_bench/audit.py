@@ -9,6 +9,7 @@ import dataclasses
 import json
 import math
 import os
+import statistics
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -21,14 +22,12 @@ from fvd_bench.protocol import Protocol, check_possible, load
 from fvd_bench.result import Result, Score
 from fvd_bench.rules import SIDES, Resize, Side
 from fvd_bench.sources import open_source
+from fvd_bench.uncertainty import quantile
 from fvd_bench.video import Frame
 from fvd_bench.zoo import Difference, aligned, differences, with_choices
 
 PROPER = "proper"
 """The row that the others are compared with."""
-
-_TOLD_APART = 2.0
-"""Changes within so many standard deviations of the draws cannot be told from chance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +99,13 @@ def table4(
     """
     listed = rows(_loaded(base))
     result = evaluate(
-        real, fake, list(listed.values()), repeats=repeats, seed=seed, settings=settings, progress=progress
+        real,
+        fake,
+        list(listed.values()),
+        repeats=repeats,
+        seed=seed,
+        settings=_without_scale(settings),
+        progress=progress,
     )
     named = [dataclasses.replace(score, row=row) for row, score in zip(listed, result.scores, strict=True)]
     proper = _served(named[0])
@@ -122,9 +127,11 @@ def verdict(score: Score, proper: Score) -> str:
     percent = change_percent(score, proper)
     size = f"by {abs(percent):.1f} %" if percent is not None else "from 0"
     moves = f"{'raises' if score.value > proper.value else 'lowers'} the score {size}"
-    if score.std is None or proper.std is None:
+    gaps = [after - before for after, before in zip(score.values, proper.values, strict=True)]
+    if len(gaps) < 2:
         return f"{moves} in this one draw; --repeats 5 tells change from chance"
-    if abs(score.value - proper.value) <= _TOLD_APART * math.hypot(score.std, proper.std):
+    error = statistics.stdev(gaps) / math.sqrt(len(gaps))  # each draw has its seed in both rows
+    if abs(statistics.fmean(gaps)) <= quantile(len(gaps)) * error:
         return "cannot be told from chance"
     return moves
 
@@ -205,7 +212,9 @@ def explain(
     if first.digest() == last.digest():
         raise ProtocolError(f"{first.name} and {last.name} compute the same, their digest is one: nothing to explain")
     path = [*_between(first, last), last]
-    result = evaluate(real, fake, [first, *path], repeats=repeats, seed=seed, settings=settings, progress=progress)
+    result = evaluate(
+        real, fake, [first, *path], repeats=repeats, seed=seed, settings=_without_scale(settings), progress=progress
+    )
     start, *after = result.scores
     _served(after[-1])
     steps: list[Step] = []
@@ -236,6 +245,11 @@ def _is_possible(protocol: Protocol) -> bool:
     except ProtocolError:
         return False
     return True
+
+
+def _without_scale(settings: Settings | None) -> Settings:
+    """Tables of protocols have no rows for what broken motion would score."""
+    return dataclasses.replace(settings or Settings(), motion=False)
 
 
 def _loaded(protocol: ProtocolLike) -> Protocol:

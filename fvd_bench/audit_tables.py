@@ -39,7 +39,8 @@ def table4_table(result: Result) -> RenderableType:
     reasons = [f"{score.row}: {score.reason}" for score in result.scores if score.value is None]
     notes = [
         "Each row differs from the first in one field of its protocol. Face Forensics and Sky Timelapse: the paper's "
-        "FVD at 256 x 256. A change within twice the spread of the draws cannot be told from chance.",
+        "FVD at 256 x 256. Draws of one seed are compared with each other: a change within the 95 % interval of their "
+        "differences cannot be told from chance.",
         *reasons,
     ]
     return Group(table, *map(Text, notes))

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fvd_bench import protocol as protocols
-from fvd_bench.errors import NotComparableError, ProtocolError
+from fvd_bench.errors import NotComparableError, ProtocolError, ResultError
 from fvd_bench.evaluation import ProtocolLike
 from fvd_bench.protocol import Protocol
 from fvd_bench.result import Result, Score
@@ -27,9 +27,12 @@ def require_same_inputs(before: Result, *, weights: Mapping[str, str], real_fing
 
 
 def pairs(before: Result, now: Result) -> list[tuple[Score, Score]]:
-    """The scores of one metric, protocol and row. Raises NotComparableError when there are none, or one differs."""
-    old, new = ({(s.metric, s.protocol, s.row): s for s in r.scores if s.value is not None} for r in (before, now))
-    common = [(old[key], new[key]) for key in old if key in new]
+    """The scores of one metric, protocol and row.
+
+    Raises NotComparableError when there are none, when one differs, and when one has no value now.
+    """
+    old, new = ({_key(score): score for score in result.scores} for result in (before, now))
+    common = [(score, new[key]) for key, score in old.items() if score.value is not None and key in new]
     if not common:
         named = [", ".join(f"{metric} of {name}" for metric, name, _ in scores) or "none" for scores in (old, new)]
         raise NotComparableError(f"not comparable: no score is in both: {named[0]} before, {named[1]} now")
@@ -37,7 +40,12 @@ def pairs(before: Result, now: Result) -> list[tuple[Score, Score]]:
         if a.digest != b.digest:
             choices = [result.protocols.get(score.digest, {}) for result, score in ((before, a), (now, b))]
             _refuse_protocol(a, b.digest, *choices)
-        counts = [{"real clips": s.real.clips, "fake clips": s.fake.clips, "repeats": len(s.values)} for s in (a, b)]
+        if b.value is None:
+            raise NotComparableError(f"not comparable: {a.metric} of {a.protocol} has no value now: {b.reason}")
+        counts = [
+            {"real clips": s.real.clips, "fake clips": s.fake.clips, "repeats": len(s.values), "seed": s.seed}
+            for s in (a, b)
+        ]
         require_same(f"{a.metric} of {a.protocol}", *counts)
     return common
 
@@ -45,11 +53,18 @@ def pairs(before: Result, now: Result) -> list[tuple[Score, Score]]:
 def protocols_of(before: Result, given: Sequence[ProtocolLike]) -> list[Protocol]:
     """The protocols of a result's scores. given: those that do not ship with the package.
 
-    Raises NotComparableError when one has changed since, ProtocolError when one is missing.
+    Rows of tables, such as the audit's, are passed over: `notes` names them. Raises NotComparableError when a protocol
+    has changed since, ProtocolError when one is missing, ResultError when no score is left.
     """
+    scores = [score for score in before.scores if score.value is not None and score.row is None]
+    if not scores:
+        raise ResultError(
+            "none of its scores can be compared with: they have no value, or are rows of a table; make a baseline with "
+            "`fvd-bench compute`"
+        )
     own = {p.name: p for p in (p if isinstance(p, Protocol) else protocols.load(str(p)) for p in given)}
     found = []
-    for score in {s.protocol: s for s in before.scores if s.value is not None and s.row is None}.values():
+    for score in {score.protocol: score for score in scores}.values():
         if score.protocol not in own and score.protocol not in protocols.names():
             raise ProtocolError(
                 f"the protocol {score.protocol} does not ship with fvd-bench; pass its file with --protocol"
@@ -64,13 +79,23 @@ def protocols_of(before: Result, given: Sequence[ProtocolLike]) -> list[Protocol
 
 
 def notes(before: Result, now: Result) -> tuple[str, ...]:
-    """Differences that do not forbid comparing, but may move a score a little."""
+    """Differences that do not forbid comparing: other software, scores that are in one result alone."""
     versions = {**before.environment, "fvd-bench": before.fvd_bench}, {**now.environment, "fvd-bench": now.fvd_bench}
-    return tuple(
-        f"{key} is {versions[1][key]} and was {value}"
+    found = [
+        f"made with other software: {key} is {versions[1][key]} and was {value}"
         for key, value in versions[0].items()
         if key in versions[1] and versions[1][key] != value
-    )
+    ]
+    keys = [{_key(score) for score in result.scores} for result in (before, now)]
+    for which, alone in (("before", keys[0] - keys[1]), ("now", keys[1] - keys[0])):
+        if alone:
+            names = ", ".join(sorted(f"{metric} of {row or protocol}" for metric, protocol, row in alone))
+            found.append(f"not compared, since only the result {which} has it: {names}")
+    return tuple(found)
+
+
+def _key(score: Score) -> tuple[str, str, str | None]:
+    return score.metric, score.protocol, score.row
 
 
 def _refuse_protocol(score: Score, digest: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:

@@ -273,7 +273,12 @@ class Evaluation:
         measured: Mapping[str, Measured | MetricError] = {}
         if failure is None:
             self.progress(f"scores of {protocol.name}", 0, 1)
-            measured = measure(collection.repeats(protocol), protocol.metric, seed=self.seeds[0])
+            measured = measure(
+                collection.repeats(protocol),
+                protocol.metric,
+                seed=self.seeds[0],
+                same_videos=protocol.fake.takes_real,
+            )
             self.progress(f"scores of {protocol.name}", 1, 1)
         counts = {
             side: SideCount(collection.clips(protocol, side), skipped(jobs[side], collection.collected))

@@ -116,7 +116,7 @@ def _count_findings(
     collected: Mapping[Job, Collected], extractors: Mapping[FeatureRule, FeatureExtractor]
 ) -> Iterator[Warned]:
     for job, side in collected.items():
-        rule, used = job.draw.rule, len(side.keys)
+        rule, used = job.draw.rule, len(set(side.videos))
         if rule.count is not None and used < rule.count:
             yield Warned(
                 "few-videos",

@@ -17,7 +17,7 @@ import numpy as np
 
 from fvd_bench import kept
 from fvd_bench.comparability import notes, pairs, protocols_of, require_same_inputs
-from fvd_bench.errors import ResultError
+from fvd_bench.errors import FvdBenchError, ResultError
 from fvd_bench.evaluation import Evaluation, PathLike, Progress, ProtocolLike, Settings, open_evaluation, silent
 from fvd_bench.kept import Features
 from fvd_bench.result import Result, Score
@@ -39,6 +39,7 @@ class Comparison:
     change: now - before. error: standard error of the change from drawing the fake videos, None if unknown; paired:
     whether it is that of videos of one name against each other. noise: the largest change that chance explains.
     detectable: smallest true worsening, as a fraction of the score before, that is found with a probability of 95 %.
+    lower_is_better: of the metric, so that worse is up or down.
     verdict: `regression` is worse by more than allowed and by more than noise, `worse` by more than noise alone.
     """
 
@@ -52,6 +53,7 @@ class Comparison:
     paired: bool
     noise: float
     detectable: float | None
+    lower_is_better: bool
     verdict: Verdict
 
 
@@ -59,17 +61,19 @@ class Comparison:
 class Comparisons:
     """Two results compared. allowed: worsening that is no regression, as a fraction; now: the later result.
 
-    notes: differences that do not forbid comparing.
+    accepted: whether the later result was made the baseline; notes: differences that do not forbid comparing.
     """
 
     scores: tuple[Comparison, ...]
     allowed: float
     now: Result
     notes: tuple[str, ...]
+    accepted: bool = False
 
     @property
     def failed(self) -> bool:
-        return any(score.verdict == "regression" for score in self.scores)
+        """Whether there is a regression that was not accepted."""
+        return not self.accepted and any(score.verdict == "regression" for score in self.scores)
 
 
 def check(
@@ -92,15 +96,15 @@ def check(
     Raises NotComparableError, naming what differs, and FvdBenchError as `evaluate` does.
     """
     before = read_result(baseline)
-    scored = [score for score in before.scores if score.value is not None]
-    if not scored:
-        raise ResultError(f"{baseline}: none of its scores has a value to compare with")
+    old = _kept(baseline, before)
+    protocols = protocols_of(before, protocol)
+    first = next(score for score in before.scores if score.protocol == protocols[0].name)
     with open_evaluation(
         real,
         fake,
-        protocols_of(before, protocol),
-        repeats=len(scored[0].values),
-        seed=scored[0].seed,
+        protocols,
+        repeats=len(first.values),
+        seed=first.seed,
         settings=settings or Settings(),
         progress=progress,
     ) as evaluation:
@@ -109,12 +113,12 @@ def check(
         require_same_inputs(before, weights=weights, real_fingerprint=extractions["real"].fingerprint())
         collection = evaluation.collect(extractions)
         now = evaluation.score(collection)
-        old = _kept(baseline, before) or _recomputed(before, evaluation)
-        compared = comparisons(before, now, (old, kept.features(collection)), allowed=max_increase)
+        features = old or _recomputed(before, evaluation), kept.features(collection)
+        compared = comparisons(before, now, features, allowed=max_increase)
         if update:
             kept.save(kept.beside(baseline), collection, now)
             now.write(baseline)
-    return compared
+    return dataclasses.replace(compared, accepted=update)
 
 
 def compare(before_file: Path, now_file: Path) -> Comparisons:
@@ -141,8 +145,9 @@ def comparisons(
     scores = []
     for old, new in found:
         spreads = [_spread(score, f, r) for score, f, r in zip((old, new), features, (before, now), strict=True)]
-        error, paired = _error((old, new), spreads, together=together)
-        scores.append(_comparison(old, new, error, paired, allowed=allowed, alarm=ALARM / len(found)))
+        error, units, paired = _error((old, new), spreads, together=together)
+        noise = 0.0 if error is None else quantile(units, tail=ALARM / len(found)) * error
+        scores.append(_comparison(old, new, error, noise, units=units, paired=paired, allowed=allowed))
     return Comparisons(tuple(scores), allowed, now, notes(before, now))
 
 
@@ -164,16 +169,24 @@ def _kept(file: Path, result: Result) -> Features | None:
 
 
 def _recomputed(before: Result, evaluation: Evaluation) -> Features | None:
-    """The features of a result whose fake videos are still where they were; the store mostly has them."""
+    """The features of a result whose fake videos are still where they were, where the store has them.
+
+    Where it has not, they are computed again only if the result does not know its own errors.
+    """
     if not Path(before.fake.path).is_dir():
         return None
-    again = dataclasses.replace(
-        evaluation, sources={**evaluation.sources, "fake": open_source(before.fake.path)}, strict=False
-    )
-    extractions = again.read()
-    if extractions["fake"].fingerprint() != before.fake.fingerprint:
+    try:
+        sources = {**evaluation.sources, "fake": open_source(before.fake.path)}
+        again = dataclasses.replace(evaluation, sources=sources, strict=False)
+        extractions = again.read()
+        if extractions["fake"].fingerprint() != before.fake.fingerprint:
+            return None
+        _, absent = extractions["fake"].outlook(again.jobs_reading("fake"))
+        if absent and all(score.error_fake is not None for score in before.scores if score.value is not None):
+            return None
+        return kept.features(again.collect(extractions))
+    except FvdBenchError:  # it is not the user's concern that these are gone
         return None
-    return kept.features(again.collect(extractions))
 
 
 def _spread(score: Score, features: Features | None, result: Result) -> Spread | None:
@@ -182,7 +195,8 @@ def _spread(score: Score, features: Features | None, result: Result) -> Spread |
     choices = result.protocols.get(score.digest)
     if not repeats or not choices:
         return None
-    rule = MetricRule(**{key.removeprefix("metric."): v for key, v in choices.items() if key.startswith("metric.")})
+    known = {f"metric.{f.name}": f.name for f in dataclasses.fields(MetricRule)}  # a later version may have more
+    rule = MetricRule(**{known[key]: value for key, value in choices.items() if key in known})
     spread = Spread(score.metric, rule)
     for sides in repeats:
         spread.add(sides)
@@ -191,29 +205,34 @@ def _spread(score: Score, features: Features | None, result: Result) -> Spread |
 
 def _error(
     scores: tuple[Score, Score], spreads: Sequence[Spread | None], *, together: bool
-) -> tuple[float | None, bool]:
-    """Standard error of the change, and whether it is that of pairs. together: both listings name the same videos."""
+) -> tuple[float | None, int, bool]:
+    """Standard error of the change, how many videos or groups it comes from, and whether it is that of pairs.
+
+    together: both listings name the same videos.
+    """
     parts = [spread.contributions("fake") if spread else None for spread in spreads]
-    if together and parts[0] is not None and parts[1] is not None and set(parts[0]) == set(parts[1]):
-        return standard_error(np.array([parts[1][video] - part for video, part in parts[0].items()])), True
+    if parts[0] is not None and parts[1] is not None:
+        by_video = all(spread is not None and spread.rule.aggregation == "all" for spread in spreads)
+        if together and by_video and set(parts[0]) == set(parts[1]):
+            gaps = [parts[1][video] - part for video, part in parts[0].items()]
+            return standard_error(gaps), len(gaps), True
     errors = [
         spread.error("fake") if spread else score.error_fake for score, spread in zip(scores, spreads, strict=True)
     ]
     known = [error for error in errors if error is not None]
+    units = min([len(part) for part in parts if part is not None] or [scores[1].fake.clips])
     if not known:
-        return None, False
-    return float(np.hypot(known[0], known[-1])), False  # a result without errors is as sure as the other
+        return None, units, False
+    return float(np.hypot(known[0], known[-1])), units, False  # a result without errors is as sure as the other
 
 
 def _comparison(
-    before: Score, now: Score, error: float | None, paired: bool, *, allowed: float, alarm: float
+    before: Score, now: Score, error: float | None, noise: float, *, units: int, paired: bool, allowed: float
 ) -> Comparison:
     assert before.value is not None and now.value is not None
     change = now.value - before.value
     worse = change if now.lower_is_better else -change
     limit = allowed * abs(before.value) if math.isfinite(allowed) else allowed
-    videos = now.fake.clips if error is not None else 2
-    noise = 0.0 if error is None else quantile(videos, tail=alarm) * error
     verdict: Verdict = "same"
     if worse > max(noise, limit):
         verdict = "regression"
@@ -224,7 +243,7 @@ def _comparison(
     found = None
     if error is not None and before.value:
         needed = max(noise, limit) if math.isfinite(limit) else noise
-        found = (needed + quantile(videos, tail=1 - CONFIDENCE) * error) / abs(before.value)
+        found = (needed + quantile(units, tail=1 - CONFIDENCE) * error) / abs(before.value)
     return Comparison(
         metric=now.metric,
         protocol=now.protocol,
@@ -236,5 +255,6 @@ def _comparison(
         paired=paired,
         noise=noise,
         detectable=found,
+        lower_is_better=now.lower_is_better,
         verdict=verdict,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from dataclasses import asdict
 from xml.etree import ElementTree
 
@@ -14,6 +15,12 @@ from rich.text import Text
 from fvd_bench.errors import FvdBenchError
 from fvd_bench.gate import Comparison, Comparisons
 from fvd_bench.report import number
+
+_ROUNDING = 1e-9
+"""Scores below it are 0 but for rounding, and have no percentages."""
+
+_NOT_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""Characters that XML 1.0 has not; names of files may have them."""
 
 _WORDS = {
     "better": "better",
@@ -35,7 +42,8 @@ def comparison_table(compared: Comparisons) -> RenderableType:
 
 def markdown(compared: Comparisons) -> str:
     """A summary for a pull request or a job's page."""
-    lines = ["### fvd-bench: " + ("regression" if compared.failed else "no regression"), ""]
+    outcome = "accepted" if compared.accepted else "regression" if compared.failed else "no regression"
+    lines = [f"### fvd-bench: {outcome}", ""]
     lines += ["| score | verdict | before | now | change | chance explains | would be found |"]
     lines += ["|---|---|---:|---:|---:|---:|---:|"]
     for score in compared.scores:
@@ -51,7 +59,7 @@ def junit(compared: Comparisons) -> str:
         "testsuite",
         name="fvd-bench check",
         tests=str(len(compared.scores)),
-        failures=str(sum(score.verdict == "regression" for score in compared.scores)),
+        failures=str(sum(_is_failure(score, compared) for score in compared.scores)),
         errors="0",
         time=str(compared.now.seconds),
     )
@@ -59,10 +67,20 @@ def junit(compared: Comparisons) -> str:
         case = ElementTree.SubElement(suite, "testcase", classname=f"fvd-bench.{score.protocol}", name=_name(score))
         before, now, change, noise, _ = _numbers(score)
         said = f"{before} before, {now} now, a change of {change}; chance explains {noise}"
-        if score.verdict == "regression":
+        if _is_failure(score, compared):
             ElementTree.SubElement(case, "failure", message=said).text = "\n".join(_sentences(compared))
         ElementTree.SubElement(case, "system-out").text = f"{_WORDS[score.verdict]}: {said}"
     return _xml(suite)
+
+
+def markdown_error(error: FvdBenchError) -> str:
+    """A summary of a check that could not compare anything."""
+    return f"### fvd-bench: no comparison\n\n{error}\n"
+
+
+def json_error(error: FvdBenchError) -> str:
+    """JSON of schema 1 of a check that could not compare anything."""
+    return json.dumps({"schema": 1, "failed": True, "error": str(error), "type": type(error).__name__}, indent=2) + "\n"
 
 
 def junit_error(error: FvdBenchError) -> str:
@@ -78,6 +96,7 @@ def comparisons_json(compared: Comparisons) -> str:
     table = {
         "schema": 1,
         "failed": compared.failed,
+        "accepted": compared.accepted,
         "allowed": compared.allowed if math.isfinite(compared.allowed) else None,
         "scores": [asdict(score) for score in compared.scores],
         "notes": list(compared.notes),
@@ -91,8 +110,10 @@ def _name(score: Comparison) -> str:
 
 
 def _numbers(score: Comparison) -> list[str]:
-    percent = f" ({score.change / abs(score.before):+.1%})" if score.before else ""
-    found = "–" if score.detectable is None else f"{score.detectable:+.1%}"
+    percent = f" ({score.change / abs(score.before):+.1%})" if abs(score.before) > _ROUNDING else ""
+    found = "–"
+    if score.detectable is not None and abs(score.before) > _ROUNDING:
+        found = f"{'+' if score.lower_is_better else '-'}{score.detectable:.1%}"
     sign = "+" if score.change > 0 else ""
     noise = "unknown" if score.error is None else f"± {number(score.noise)}"
     return [number(score.before), number(score.now), f"{sign}{number(score.change)}{percent}", noise, found]
@@ -109,9 +130,16 @@ def _sentences(compared: Comparisons) -> list[str]:
         sentences.append("Fake videos of one name were compared with each other.")
     if any(score.error is None for score in compared.scores):
         sentences.append("Where chance is unknown, any change counts.")
-    return sentences + [f"Made with other software: {note}." for note in compared.notes]
+    if compared.accepted:
+        sentences.append("The new result was accepted as the baseline.")
+    return sentences + [f"{note[0].upper()}{note[1:]}." for note in compared.notes]
+
+
+def _is_failure(score: Comparison, compared: Comparisons) -> bool:
+    return score.verdict == "regression" and not compared.accepted
 
 
 def _xml(suite: ElementTree.Element) -> str:
     ElementTree.indent(suite)
-    return ElementTree.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
+    text = ElementTree.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
+    return _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", text)

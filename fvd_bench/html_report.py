@@ -95,8 +95,9 @@ def _estimate_row(
 
 def _chart(rows: Sequence[tuple[str, str, float, tuple[float, float] | None]]) -> str:
     """Points with whiskers on one scale from 0. rows: label, colour, value, interval."""
-    top = max(end for _, _, value, interval in rows for end in (value, interval[1] if interval else value)) or 1.0
-    bottom = min(0.0, *(value for _, _, value, _ in rows))
+    points: list[float] = [point for _, _, value, interval in rows for point in (value, *(interval or ()))]
+    bottom, top = min(0.0, *points), max(0.0, *points)
+    top = top if top > bottom else 1.0
     scale = (_WIDTH - _LEFT - _RIGHT) / (top - bottom)
 
     def x(value: float) -> float:

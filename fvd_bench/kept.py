@@ -16,6 +16,7 @@ from fvd_bench.errors import ResultError
 from fvd_bench.evaluation import Collection
 from fvd_bench.result import Result
 from fvd_bench.rules import SIDES
+from fvd_bench.sources import bare_name
 from fvd_bench.stats import FeatureStats
 from fvd_bench.uncertainty import Sides
 
@@ -24,7 +25,7 @@ from fvd_bench.uncertainty import Sides
 class Features:
     """repeats: digest of a protocol -> the features of both sides in each repeat.
 
-    fake_names: of the fake videos, in listing order.
+    fake_names: of the fake videos without a file's suffix, in listing order.
     """
 
     repeats: Mapping[str, Sequence[Sides]]
@@ -36,7 +37,8 @@ _OF, _NAMES, _OWNERS = "of", "fake_names", "/owners"
 
 def beside(result_file: Path) -> Path:
     """Where the features of a result in this file are kept."""
-    return result_file.with_suffix(".npz")
+    name = result_file.name.removesuffix(".json")
+    return result_file.with_name(f"{name}.npz")
 
 
 def features(collection: Collection) -> Features:
@@ -44,7 +46,7 @@ def features(collection: Collection) -> Features:
     evaluation = collection.evaluation
     served = [protocol for protocol in evaluation.protocols if protocol not in evaluation.unserved]
     repeats = {protocol.digest(): list(collection.repeats(protocol)) for protocol in served}
-    return Features(repeats, list(evaluation.sources["fake"].names))
+    return Features(repeats, [bare_name(name) for name in evaluation.sources["fake"].names])
 
 
 def save(file: Path, collection: Collection, result: Result) -> None:

@@ -206,6 +206,8 @@ def check_possible(protocol: Protocol, where: str) -> None:
             raise ProtocolError(f"{where}: {name} is computed on features of {allowed}, not of {extractor}")
         if extractor == "inception" and (protocol.features.layer == IS_LAYER) != (name == "is"):
             raise ProtocolError(f'{where}: the layer of "is" is {IS_LAYER!r}, and of the others "2048"')
+    if metric.epsilon and metric.root != "exact":
+        raise ProtocolError(f'{where}: epsilon = {metric.epsilon:g} goes with root = "exact" only')
     if (metric.aggregation == "batch-mean") != (metric.batch >= 2):
         raise ProtocolError(f'{where}: aggregation = "batch-mean" needs batch >= 2, and "all" takes no batch')
 

@@ -113,6 +113,8 @@ class ClipRule:
         idle = {"selection"} if self.count is None else set()
         if self.resize is None:
             idle |= {"rounding", "order"}
+        if self.start == "spread":
+            idle |= {"stride", "length_rule"}
         if self.jpeg == "never":
             idle |= {"order", "jpeg_quality", "jpeg_subsampling"}
         defaults: dict[str, Any] = {f.name: f.default for f in dataclasses.fields(self) if f.name in idle}

@@ -24,13 +24,17 @@ class Measured:
     infinite: Estimate | None
 
 
-def measure(repeats: Iterable[Sides], rule: MetricRule, *, seed: int) -> dict[str, Measured | MetricError]:
+def measure(
+    repeats: Iterable[Sides], rule: MetricRule, *, seed: int, same_videos: bool = False
+) -> dict[str, Measured | MetricError]:
     """Compute the metrics of a rule by name, holding the features of one repeat at a time.
 
     repeats: the features of both sides in each repeat; seed: of the first. Floor and extrapolation are those of the
-    first repeat, the latter shifted to the mean of all. A metric that cannot be computed is the error that says why.
+    first repeat, the latter shifted to the mean of all. same_videos: both sides are made of the same videos; they have
+    neither then, since nothing is between them but what was done to the videos. A metric that cannot be computed is
+    the error that says why.
     """
-    running = {name: _Running(Spread(name, rule)) for name in rule.names}
+    running = {name: _Running(Spread(name, rule, same_videos)) for name in rule.names}
     failures: dict[str, Measured | MetricError] = {}
     for sides in repeats:
         for name in rule.names:
@@ -55,7 +59,7 @@ class _Running:
         name, rule = self.spread.name, self.spread.rule
         self.values.append(metrics.compute(name, sides["real"], sides["fake"], rule))
         self.spread.add(sides)
-        if len(self.values) == 1:
+        if len(self.values) == 1 and not self.spread.same_videos:
             self.floor = uncertainty.floor(name, sides, rule, seed=seed)
             self.infinite = uncertainty.infinite(self.spread, sides, seed=seed)
 

@@ -141,10 +141,14 @@ def _suffix(name: str) -> str:
     return PurePosixPath(name).suffix.lower()
 
 
+def bare_name(name: str) -> str:
+    """A video's path in its source without a file's suffix: the same for a file and a folder of its frames."""
+    return name.removesuffix(PurePosixPath(name).suffix) if _suffix(name) in VIDEO_SUFFIXES else name
+
+
 def _sort_key(name: str) -> tuple[bytes, bytes]:
     """Bytes of the path without a video's suffix; files that differ in the suffix alone are told apart by it."""
-    bare = name.removesuffix(PurePosixPath(name).suffix) if _suffix(name) in VIDEO_SUFFIXES else name
-    return os.fsencode(bare), os.fsencode(name)
+    return os.fsencode(bare_name(name)), os.fsencode(name)
 
 
 def _flat_folder(path: Path, frames: Sequence[str]) -> str:

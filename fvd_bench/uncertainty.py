@@ -7,7 +7,7 @@ distance that they should surround (benchmarks/coverage.py shows by how much).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -37,8 +37,18 @@ _SPLIT = 5
 _BIASED = ("fvd", "fid", "kvd-biased")
 """Metrics that chance raises on average, the more so the fewer videos there are."""
 
-_BELOW_ZERO = ("kvd", "kid")
-"""Metrics that chance may take below 0."""
+_RANGES = {
+    **dict.fromkeys(("fvd", "fid", "kvd-biased", "density"), (0.0, np.inf)),
+    **dict.fromkeys(("precision", "recall", "coverage"), (0.0, 1.0)),
+    "is": (1.0, np.inf),
+}
+"""What a metric can be; chance may take the unbiased kernel distances below 0."""
+
+_FEW = 2
+"""1/N + 1/M here over that of two halves of the real videos, from which on these are scored directly."""
+
+_DIRECT = 8
+"""Draws of few real videos against the others."""
 
 _SMALL_DIM = 512
 """Features longer than this are cut once instead of `_CUTS` times: each distance of theirs takes seconds."""
@@ -52,11 +62,15 @@ class Spread:
 
     A score varies, when its videos are drawn anew, as the sum of their contributions does. These are values of the
     influence function over the number of features where that function is known, else differences made by leaving
-    out groups of videos (delete-group jackknife). Features of one video vary together, so they count as one.
+    out groups of videos (delete-group jackknife), or the scores of batches where these are averaged. Features of one
+    video vary together, so they count as one.
+
+    same_videos: the fake side is made of the real side's videos, so that both vary together; all counts as `real`.
     """
 
     name: str
     rule: MetricRule
+    same_videos: bool = False
     _parts: dict[Side, dict[int, float]] = field(default_factory=lambda: {side: {} for side in SIDES})
     _unknown: set[Side] = field(default_factory=set)
     _repeats: int = 0
@@ -68,41 +82,41 @@ class Spread:
             if found is None:
                 self._unknown.add(side)
                 continue
+            parts = self._parts["real" if self.same_videos else side]
             for unit, part in found.items():
-                self._parts[side][unit] = self._parts[side].get(unit, 0.0) + part
+                parts[unit] = parts.get(unit, 0.0) + part
 
     def contributions(self, side: Side) -> dict[int, float] | None:
-        """Index of a video (or number of a group of videos) -> what it adds to the score; None if that is not known."""
-        if side in self._unknown:
+        """Index of a video, or number of a group or batch -> what it adds to the score; None if that is not known."""
+        if side in self._unknown or len(self._parts[side]) < 2:
             return None
         return {unit: part / self._repeats for unit, part in self._parts[side].items()}
 
     def error(self, side: Side) -> float | None:
         """Standard error of the score from drawing the videos of a side, None where it is not known."""
         parts = self.contributions(side)
-        return None if parts is None else standard_error(np.array(list(parts.values())))
+        return None if parts is None else standard_error(list(parts.values()))
 
     def half_width(self) -> float | None:
         """Of the confidence interval at these numbers of videos; a side of unknown error adds nothing to it."""
-        errors = [error for side in SIDES if (error := self.error(side)) is not None]
+        errors = {side: error for side in SIDES if (error := self.error(side)) is not None}
         if not errors:
             return None
-        fewest = min(len(self._parts[side]) for side in SIDES if side not in self._unknown)
-        return quantile(fewest) * float(np.hypot.reduce(errors))
+        return quantile(min(len(self._parts[side]) for side in errors)) * float(np.hypot.reduce(list(errors.values())))
 
     def interval(self, value: float) -> tuple[float, float] | None:
         """The confidence interval of a value, at these numbers of videos."""
         half = self.half_width()
         if half is None:
             return None
-        low = value - half
-        return low if self.name in _BELOW_ZERO else max(0.0, low), value + half
+        least, most = _RANGES.get(self.name, (-np.inf, np.inf))
+        return float(max(min(least, value), value - half)), float(min(max(most, value), value + half))
 
 
-def standard_error(parts: Float64) -> float:
-    """Standard error of a sum of contributions [N], whose mean is 0 but for rounding."""
-    count = len(parts)
-    return float(np.sqrt(np.sum((parts - parts.mean()) ** 2) * count / (count - 1))) if count > 1 else 0.0
+def standard_error(parts: Sequence[float]) -> float:
+    """Standard error of a sum of contributions, two or more, whose mean is 0 but for rounding."""
+    values, count = np.array(parts), len(parts)
+    return float(np.sqrt(np.sum((values - values.mean()) ** 2) * count / (count - 1)))
 
 
 def quantile(videos: int, *, tail: float = (1 - CONFIDENCE) / 2) -> float:
@@ -122,6 +136,9 @@ def floor(name: str, sides: Sides, rule: MetricRule, *, seed: int) -> Estimate |
     if name not in _BIASED or count < max(_FEWEST, 4 * rule.batch) or real.features() is None:
         return None
     rng = np.random.default_rng([seed, 0, _SPLIT])
+    at_halves, here = 4 / count, 1 / count + 1 / _num_videos(sides["fake"])
+    if rule.aggregation == "all" and here > _FEW * at_halves:
+        return _direct_floor(name, real, rule, _num_videos(sides["fake"]), rng)
     halves: list[float] = []
     quarters: list[float] = []
     for _ in range(2 * _cuts(real)):
@@ -129,17 +146,31 @@ def floor(name: str, sides: Sides, rule: MetricRule, *, seed: int) -> Estimate |
         halves.append(metrics.compute(name, a, b, rule))
         a, b, c, d = _pieces(real, 4, rng)
         quarters += [metrics.compute(name, a, b, rule), metrics.compute(name, c, d, rule)]
-    at_halves, here = 4 / count, 1 / count + 1 / _num_videos(sides["fake"])
     mean, mean_of_quarters = float(np.mean(halves)), float(np.mean(quarters))
     value, scale = mean, 1.0
     if rule.aggregation == "all":  # else scores are of batches, whose size is the same everywhere
         sizes = [[at_halves, at_halves**2], [2 * at_halves, (2 * at_halves) ** 2]]
         linear, square = np.linalg.solve(sizes, [mean, mean_of_quarters])
         value, scale = float(linear * here + square * here**2), here / at_halves
-    off = np.array(
-        [h - mean for h in halves] + [(q - mean_of_quarters) / 2 for q in quarters]
-    )  # the spread goes with u
-    half = scale * quantile(len(off)) * float(np.sqrt(np.sum(off**2) / (len(off) - 2)))
+    # The spread of scores that chance alone makes is proportional to u, like their mean.
+    off = [h - mean for h in halves] + [(q - mean_of_quarters) / 2 for q in quarters]
+    return _floor_estimate(value, scale * float(np.sqrt(np.sum(np.square(off)) / (len(off) - 2))), len(off))
+
+
+def _direct_floor(name: str, real: FeatureStats, rule: MetricRule, fakes: int, rng: np.random.Generator) -> Estimate:
+    """The floor where fake videos are few: as many real ones, drawn at random, against the rest."""
+    owners = real.owners()
+    videos = np.unique(owners)
+    scores = []
+    for _ in range(_DIRECT):
+        drawn = np.isin(owners, rng.permutation(videos)[:fakes])
+        scores.append(metrics.compute(name, _part(real, ~drawn), _part(real, drawn), rule))
+    scale = (1 / len(videos) + 1 / fakes) / (1 / (len(videos) - fakes) + 1 / fakes)
+    return _floor_estimate(scale * float(np.mean(scores)), scale * float(np.std(scores, ddof=1)), _DIRECT)
+
+
+def _floor_estimate(value: float, spread: float, scores: int) -> Estimate:
+    half = quantile(scores) * spread
     return Estimate(max(0.0, value), (max(0.0, value - half), max(0.0, value + half)))
 
 
@@ -182,10 +213,9 @@ def _contributions(name: str, sides: Sides, rule: MetricRule) -> dict[Side, dict
 
 
 def _batch_contributions(name: str, sides: Sides, rule: MetricRule) -> dict[Side, dict[int, float] | None]:
-    """Number of a batch -> what it contributes. Both sides share its chance, so each gets 1/√2 of it."""
+    """Number of a batch -> what it contributes. The sides share its chance; all of it counts as the fake one's."""
     scores = np.array(metrics.batch_scores(name, sides["real"], sides["fake"], rule))
-    parts = (scores - scores.mean()) / len(scores) / np.sqrt(2)
-    return {side: dict(enumerate(parts.tolist())) for side in SIDES}
+    return {"real": None, "fake": dict(enumerate(((scores - scores.mean()) / len(scores)).tolist()))}
 
 
 def _by_video(side: FeatureStats, influences: Float64 | None) -> dict[int, float] | None:
@@ -198,8 +228,10 @@ def _by_video(side: FeatureStats, influences: Float64 | None) -> dict[int, float
 
 def _jackknife(name: str, sides: Sides, rule: MetricRule, side: Side) -> dict[int, float] | None:
     """Number of a group -> by how much leaving out its videos lowers the score, scaled to a contribution."""
-    groups = min(_GROUPS, _num_videos(sides[side]))
-    members = sides[side].owners() % groups
+    videos, places = np.unique(sides[side].owners(), return_inverse=True)
+    groups = min(_GROUPS, len(videos))
+    # At random, since a listing may have a period: prompts by seeds, for one.
+    members = (np.random.default_rng([0, 0, _SPLIT]).permutation(len(videos)) % groups)[places]
     scores = []
     for group in range(groups):
         kept = {**sides, side: _part(sides[side], members != group)}
@@ -208,7 +240,7 @@ def _jackknife(name: str, sides: Sides, rule: MetricRule, side: Side) -> dict[in
         except MetricError:  # what is left is too little for this metric
             return None
     drops = (np.mean(scores) - np.array(scores)) * (groups - 1) / groups
-    return dict(enumerate(drops.tolist()))
+    return dict(enumerate(drops.tolist())) if drops.any() else None  # at 0 or 1 it knows of no chance
 
 
 def _pieces(side: FeatureStats, parts: int, rng: np.random.Generator) -> list[FeatureStats]:

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fvd_bench.cli.options import chosen_settings, evaluation_options
-from fvd_bench.cli.streams import check_writable, console, print_result, progress, write
+from fvd_bench.cli.streams import check_outputs, console, print_result, progress, write
 
 if TYPE_CHECKING:
+    from fvd_bench.evaluation import Collection
     from fvd_bench.plan import Plan
+    from fvd_bench.result import Result
 
 
 @click.command()
@@ -38,12 +40,9 @@ def compute(
     from fvd_bench.evaluation import open_evaluation
 
     chosen = chosen_settings(**settings)
-    for file in (json_file, html_file):
-        check_writable(file)
+    check_outputs(json_file, html_file)
     if dry_run and (json_file or html_file):
         raise click.UsageError("--dry-run scores nothing, so there is no --json or --html of it")
-    if html_file == json_file == "-":
-        raise click.UsageError("--json - and --html - both want stdout for themselves")
     if keep_features and json_file in (None, "-"):
         raise click.UsageError("--keep-features puts the features beside the --json FILE, so it needs one")
     with (
@@ -57,10 +56,8 @@ def compute(
         else:
             collection = evaluation.collect(evaluation.read())
             result = evaluation.score(collection)
-            if keep_features and json_file:
-                from fvd_bench import kept
-
-                kept.save(kept.beside(Path(json_file)), collection, result)
+            if json_file and json_file != "-":
+                _keep(Path(json_file), collection, result, wanted=keep_features)
     if dry_run:
         _print_plan(planned)
         return
@@ -69,6 +66,17 @@ def compute(
         from fvd_bench.html_report import html_report
 
         write(html_report(result), html_file)
+
+
+def _keep(json_file: Path, collection: Collection, result: Result, *, wanted: bool) -> None:
+    """Put the features beside the JSON, or say that those of an older result lie there."""
+    from fvd_bench import kept
+
+    beside = kept.beside(json_file)
+    if wanted:
+        kept.save(beside, collection, result)
+    elif beside.exists():
+        click.echo(f"fvd-bench: warning: {beside} holds the features of an older result; delete it", err=True)
 
 
 def _print_plan(planned: Plan) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from fvd_bench.cli.options import chosen_settings, side_options
-from fvd_bench.cli.streams import check_writable, console, progress, warn, write
+from fvd_bench.cli.streams import append, check_outputs, console, progress, warn, write
 from fvd_bench.errors import FvdBenchError
 
 _FAILED = 1
@@ -51,10 +51,7 @@ def check(
     """Fail, with exit code 1, when new fake videos score worse than a baseline by more than chance and allowance."""
     from fvd_bench import gate, gate_tables
 
-    if json_file == junit == "-":
-        raise click.UsageError("--json - and --junit - both want stdout for themselves")
-    for file in (json_file, junit, markdown):
-        check_writable(file)
+    check_outputs(json_file, junit, markdown, str(baseline) if update else None)
     try:
         with progress() as show:
             compared = gate.check(
@@ -68,8 +65,12 @@ def check(
                 progress=show,
             )
     except FvdBenchError as error:
+        if json_file:
+            write(gate_tables.json_error(error), json_file)
         if junit:
             write(gate_tables.junit_error(error), junit)
+        if markdown:
+            append(gate_tables.markdown_error(error), markdown)
         raise
     warn(compared.now)
     if "-" not in (json_file, junit):
@@ -79,8 +80,7 @@ def check(
     if junit:
         write(gate_tables.junit(compared), junit)
     if markdown:
-        with Path(markdown).open("a", encoding="utf-8") as summary:
-            summary.write(gate_tables.markdown(compared))
+        append(gate_tables.markdown(compared), markdown)
     if update:
         click.echo(f"fvd-bench: {baseline} now holds the new result", err=True)
     elif compared.failed:
@@ -95,7 +95,7 @@ def compare(before: Path, now: Path, json_file: str | None) -> None:
     """Say whether two results can be told apart."""
     from fvd_bench import gate, gate_tables
 
-    check_writable(json_file)
+    check_outputs(json_file)
     compared = gate.compare(before, now)
     if json_file != "-":
         console().print(gate_tables.comparison_table(compared))

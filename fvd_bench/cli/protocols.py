@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from fvd_bench.cli.options import Commands, chosen_settings, evaluation_options
-from fvd_bench.cli.streams import check_writable, console, progress, warn, write
+from fvd_bench.cli.streams import check_outputs, console, progress, warn, write
 
 
 @click.group(cls=Commands)
@@ -93,7 +93,7 @@ def protocols_explain(
     from fvd_bench.audit_tables import waterfall_table
 
     chosen = chosen_settings(**settings)
-    check_writable(json_file)
+    check_outputs(json_file)
     with progress() as show:
         waterfall = audit.explain(a, b, real, fake, repeats=repeats, seed=seed, settings=chosen, progress=show)
     warn(waterfall.result)

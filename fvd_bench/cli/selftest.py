@@ -6,7 +6,7 @@ from typing import Literal
 
 import click
 
-from fvd_bench.cli.streams import check_writable, console, progress, write
+from fvd_bench.cli.streams import check_outputs, console, progress, write
 from fvd_bench.errors import SelftestError
 
 
@@ -20,7 +20,7 @@ def selftest(full: bool, device: Literal["auto", "cpu", "cuda"], json_file: str 
     from fvd_bench import selftest as published
     from fvd_bench.environment import resolve_device
 
-    check_writable(json_file)
+    check_outputs(json_file)
     with progress() as show:
         where = resolve_device(device)
         checks = published.run(full=full, device=where, progress=lambda done, total: show("frames", done, total))

@@ -93,6 +93,8 @@ def print_result(result: Result, json_file: str | None, *, alone: bool = False) 
 
 
 def write(text: str, file: str) -> None:
+    """Write a whole file or none; - is stdout."""
+    text = _printable(text)
     if file == "-":
         click.echo(text, nl=False)
         return
@@ -104,10 +106,28 @@ def write(text: str, file: str) -> None:
         raise FvdBenchError(f"{file} cannot be written: {error.strerror}") from error
 
 
-def check_writable(json_file: str | None) -> None:
-    """Long work must not be lost because its result cannot be written."""
-    if json_file in (None, "-"):
-        return
-    folder = Path(json_file).absolute().parent
-    if Path(json_file).is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
-        raise FvdBenchError(f"{json_file} cannot be written: expected a file in a folder that exists")
+def append(text: str, file: str) -> None:
+    """Add to the end of a file."""
+    try:
+        with Path(file).open("a", encoding="utf-8") as end:
+            end.write(_printable(text))
+    except OSError as error:
+        raise FvdBenchError(f"{file} cannot be written: {error.strerror}") from error
+
+
+def check_outputs(*files: str | None) -> None:
+    """Long work must not be lost because its results cannot be written, or overwrite each other."""
+    named = [file for file in files if file is not None]
+    for place, file in enumerate(named):
+        if file in named[:place]:
+            raise click.UsageError(f"{'stdout' if file == '-' else file} can take one kind of result, not two")
+        path = Path(file).absolute()
+        folder = path.parent
+        writable = os.access(path, os.W_OK) if path.exists() else os.access(folder, os.W_OK)
+        if file != "-" and (path.is_dir() or not folder.is_dir() or not writable):
+            raise FvdBenchError(f"{file} cannot be written: expected a file in a folder that exists")
+
+
+def _printable(text: str) -> str:
+    """Names of files may hold bytes that are no characters."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")

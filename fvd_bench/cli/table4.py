@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from fvd_bench.cli.options import chosen_settings, draw_options, side_options
-from fvd_bench.cli.streams import check_writable, console, progress, warn, write
+from fvd_bench.cli.streams import check_outputs, console, progress, warn, write
 
 
 @click.command()
@@ -27,7 +27,7 @@ def table4(
     from fvd_bench.audit_tables import table4_table
 
     chosen = chosen_settings(**settings)
-    check_writable(json_file)
+    check_outputs(json_file)
     with progress() as show:
         result = audit.table4(real, fake, repeats=repeats, seed=seed, settings=chosen, progress=show)
     warn(result)

@@ -131,10 +131,11 @@ def _scores(proper: tuple[float, ...], row: tuple[float, ...], like: Score) -> t
     ("proper", "row", "words"),
     [
         ((100.0,), (150.0,), "raises the score by 50.0 % in this one draw; --repeats 5 tells change from chance"),
-        ((99.0, 101.0), (148.0, 152.0), "raises the score by 50.0 %"),
+        ((99.0, 101.0), (149.0, 151.0), "raises the score by 50.0 %"),  # by 50 in each draw
         ((99.0, 101.0), (79.0, 81.0), "lowers the score by 20.0 %"),
-        ((97.0, 103.0), (104.0, 112.0), "cannot be told from chance"),  # 8 <= 10
-        ((97.0, 103.0), (107.0, 115.0), "raises the score by 11.0 %"),  # 11 > 2 · √(3² + 4²)
+        ((98.0, 100.0, 102.0), (102.0, 104.0, 106.0), "raises the score by 4.0 %"),  # 4 in each, whatever their spread
+        ((99.0, 100.0, 101.0), (103.0, 104.0, 108.0), "raises the score by 5.0 %"),  # 5 > 4.30 · √(3 / 3)
+        ((99.0, 100.0, 101.0), (100.0, 104.0, 108.0), "cannot be told from chance"),  # 4 <= 4.30 · 3 / √3
         ((0.0, 0.0), (1.0, 1.0), "raises the score from 0"),
     ],
 )
@@ -147,7 +148,7 @@ def test_a_verdict_weighs_the_change_against_the_draws(found: Result, proper, ro
 def test_the_table_stands_beside_the_papers(found: Result) -> None:
     text = _text(table4_table(found))
 
-    rows = {line.split("│")[1].strip(): line for line in text.splitlines() if line.count("│") == 9}
+    rows = {line.split("│")[1].strip(): line for line in text.splitlines() if line.count("│") == 10}
     rows.pop("", None)  # lines that go on with a verdict
     assert list(rows) == ROWS
     assert all(words in rows["proper"] for words in ("76.82 ± 1.57", "61.95 ± 0.92", f"{found.value:.3g}"))
@@ -275,7 +276,7 @@ def test_the_waterfall_in_words_and_as_json(two_sides, two_protocols) -> None:
     assert "random → first" in text
     longest = max(waterfall.steps, key=lambda step: abs(step.change))
     bars = {
-        line.split("│")[1].strip(): line.split("│")[5].strip()
+        line.split("│")[1].strip(): line.split("│")[6].strip()
         for line in text.splitlines()
         if "→" in line and "│" in line
     }

@@ -8,7 +8,9 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from PIL import Image
 
+import fvd_bench
 from fvd_bench import gate, gate_tables, kept, metrics
 from fvd_bench.errors import NotComparableError, ProtocolError, ResultError
 from fvd_bench.evaluation import Settings, open_evaluation, silent
@@ -145,7 +147,7 @@ def test_other_real_videos_are_not_comparable(check, baseline) -> None:
 
 
 def test_a_changed_protocol_is_not_comparable_and_its_field_is_named(check, baseline, pixels_protocol) -> None:
-    file = baseline()
+    file = baseline(features=False)
 
     with pytest.raises(NotComparableError, match=r"the protocol pixels: real\.stride is 1 and was 2") as refused:
         table = json.loads(file.read_text())
@@ -156,6 +158,66 @@ def test_a_changed_protocol_is_not_comparable_and_its_field_is_named(check, base
         check("good", file)
 
     assert refused.value.exit_code == 4
+
+
+def test_a_score_that_has_no_value_any_more_is_not_passed_over(
+    sets, baseline, pixels_protocol, tmp_path, settings
+) -> None:
+    """Or a gate would pass that looked at less than it was made for."""
+    long = pixels_protocol(name="long", frames=12)
+    old = fvd_bench.evaluate(sets / "real", sets / "good", [pixels_protocol(), long], settings=settings)
+    old.write(tmp_path / "two.json")
+    for video in range(24):
+        (tmp_path / "short" / f"{video:02d}").mkdir(parents=True)
+        for frame in range(10):
+            Image.new("RGB", (32, 32), (video, frame, 0)).save(tmp_path / "short" / f"{video:02d}" / f"{frame}.png")
+
+    with pytest.raises(NotComparableError, match=r"fvd of long has no value now: .*a clip needs 12 frames"):
+        gate.check(
+            sets / "real",
+            tmp_path / "short",
+            tmp_path / "two.json",
+            protocol=[pixels_protocol(), long],
+            settings=settings,
+        )
+
+
+def test_other_seeds_are_not_comparable(sets, protocol: str, settings: Settings, tmp_path: Path) -> None:
+    """They draw other clips of the real videos, whose chance is not in the error."""
+    for seed in (0, 3):
+        result = fvd_bench.evaluate(sets / "real", sets / "good", protocol, seed=seed, settings=settings)
+        result.write(tmp_path / f"{seed}.json")
+
+    with pytest.raises(NotComparableError, match="seed is 3 and was 0"):
+        gate.compare(tmp_path / "0.json", tmp_path / "3.json")
+
+
+def test_old_fake_videos_that_are_gone_are_done_without(check, baseline, tmp_path: Path) -> None:
+    file = baseline(features=False)
+    table = json.loads(file.read_text())
+    (tmp_path / "empty").mkdir()
+    table["fake"]["path"] = str(tmp_path / "empty")
+    file.write_text(json.dumps(table))
+
+    assert check("also_good", file).scores[0].verdict == "same"
+
+
+def test_rows_of_a_table_are_no_baseline(check, baseline) -> None:
+    file = baseline(features=False)
+    table = json.loads(file.read_text())
+    table["scores"][0]["row"] = "proper"
+    file.write_text(json.dumps(table))
+
+    with pytest.raises(ResultError, match="are rows of a table; make a baseline with"):
+        check("good", file)
+
+
+def test_an_accepted_regression_fails_no_report(check, baseline) -> None:
+    compared = check("bad", baseline(), update=True)
+
+    assert compared.scores[0].verdict == "regression" and not compared.failed
+    assert ElementTree.fromstring(gate_tables.junit(compared)).get("failures") == "0"
+    assert json.loads(gate_tables.comparisons_json(compared))["accepted"] is True
 
 
 def test_other_numbers_of_videos_are_not_comparable(
@@ -251,6 +313,14 @@ class TestKeptFeatures:
 
 
 class TestReports:
+    def test_an_error_is_in_every_report(self) -> None:
+        error = NotComparableError("frames\x1b differ")
+
+        (case,) = ElementTree.fromstring(gate_tables.junit_error(error)).iter("error")
+        assert case.get("message") == "frames\N{REPLACEMENT CHARACTER} differ"
+        assert "differ" in gate_tables.markdown_error(error)
+        assert json.loads(gate_tables.json_error(error))["type"] == "NotComparableError"
+
     def test_junit_has_a_case_per_score_and_fails_on_a_regression(self, check, baseline) -> None:
         file = baseline()
 

@@ -74,6 +74,16 @@ def test_names_cannot_break_out_of_the_page(result: Result) -> None:
     assert outline.text.count(evil) >= 4
 
 
+@pytest.mark.parametrize(("value", "interval"), [(0.01, (-0.02, 0.04)), (-0.01, (-0.03, -0.01)), (0.0, (0.0, 0.0))])
+def test_the_chart_holds_values_below_zero(result: Result, value: float, interval: tuple[float, float]) -> None:
+    score = replace(result.scores[0], value=value, values=(value,), interval=interval, floor=None, infinite=None)
+
+    page = html_report(replace(result, scores=(score,)))
+
+    places = [float(x) for x in re.findall(r'(?:x1|x2|cx)="([-\d.]+)"', page)]
+    assert places and all(120 <= x <= 680 for x in places)
+
+
 def test_motion_stands_beside_the_score(result: Result) -> None:
     scale = [replace(result.scores[0], row=f"scale-{n}", protocol=f"{result.scores[0].protocol}-scale-{n}", value=value)
              for n, value in (("shuffled", 11.25), ("reversed", 3.5))]  # fmt: skip

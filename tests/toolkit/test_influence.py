@@ -68,7 +68,7 @@ def test_it_predicts_how_a_metric_varies(name: str, fakes: int) -> None:
         spread = Spread(name, rule)
         spread.add({"real": real, "fake": fake})
         values.append(metrics.compute(name, real, fake, rule))
-        errors.append(np.hypot(spread.error("real"), spread.error("fake")))
+        errors.append(np.hypot(spread.error("real") or 0.0, spread.error("fake") or 0.0))
 
     assert np.sqrt(np.mean(np.square(errors))) == pytest.approx(np.std(values), rel=0.2)
 
@@ -84,7 +84,7 @@ def test_the_jackknife_stands_in_where_none_is_known(name: str) -> None:
         spread = Spread(name, rule)
         spread.add({"real": real, "fake": fake})
         values.append(metrics.compute(name, real, fake, rule))
-        errors.append(np.hypot(spread.error("real"), spread.error("fake")))
+        errors.append(np.hypot(spread.error("real") or 0.0, spread.error("fake") or 0.0))
 
     assert 0.8 * np.std(values) < np.sqrt(np.mean(np.square(errors))) < 3 * np.std(values)
 
@@ -97,6 +97,6 @@ def test_the_error_of_batch_means_is_that_of_their_batches() -> None:
         spread = Spread("fvd", rule)
         spread.add({"real": real, "fake": fake})
         values.append(metrics.compute("fvd", real, fake, rule))
-        errors.append(np.hypot(spread.error("real"), spread.error("fake")))
+        errors.append(np.hypot(spread.error("real") or 0.0, spread.error("fake") or 0.0))
 
     assert np.sqrt(np.mean(np.square(errors))) == pytest.approx(np.std(values), rel=0.25)

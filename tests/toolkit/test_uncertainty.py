@@ -151,3 +151,56 @@ def test_the_bootstrap_would_lie_above_the_score() -> None:
     ]
 
     assert np.mean(resampled) > measure([sides], FVD, seed=0)["fvd"].values[0] + 0.5 * np.std(resampled)
+
+
+def test_sides_of_the_same_videos_vary_together() -> None:
+    """Shuffled copies against their originals: what is between them is sure, and has no floor."""
+    rng = np.random.default_rng(0)
+    trials = []
+    for _ in range(100):
+        real = _real(rng, 60)
+        sides = _sides(real, real * 1.2 + 0.05 * _real(rng, 60))
+        trials.append(measure([sides], FVD, seed=0, same_videos=True)["fvd"])
+
+    spread = np.std([m.values[0] for m in trials])
+
+    assert np.mean([m.spread.error("real") for m in trials]) == pytest.approx(spread, rel=0.25)
+    assert {(m.floor, m.infinite, m.spread.error("fake")) for m in trials} == {(None, None, None)}
+    apart = _spread(sides)
+    assert np.hypot(apart.error("real"), apart.error("fake")) > 1.5 * spread
+
+
+@pytest.mark.parametrize("fakes", [6, 12])
+def test_the_floor_of_few_fake_videos_is_scored_directly(fakes: int) -> None:
+    rng = np.random.default_rng(5)
+    direct = [frechet_distance(_real(rng, 400), _real(rng, fakes), ddof=0) for _ in range(100)]
+
+    floors = [floor("fvd", sides, FVD, seed=0) for sides in _trials(400, fakes, 20)]
+
+    assert np.mean([f.value for f in floors]) == pytest.approx(np.mean(direct), rel=0.1)
+    assert max(f.value for f in floors) < 1.6 * np.mean(direct)
+
+
+def test_one_batch_or_one_video_is_unknown_and_not_sure() -> None:
+    (sides,) = _trials(9, 9, 1)
+    batch = Spread("fvd", MetricRule(names=("fvd",), aggregation="batch-mean", batch=8))
+    batch.add(sides)
+    one_video = _spread({**sides, "fake": FeatureStats.of(sides["fake"].features(), np.zeros(9, dtype=np.int64))})
+
+    assert batch.interval(5.0) is None
+    assert one_video.error("fake") is None
+
+
+@pytest.mark.parametrize(("name", "value"), [("precision", 0.99), ("coverage", 0.01)])
+def test_intervals_stay_where_a_metric_can_be(name: str, value: float) -> None:
+    spread = _spread(*_trials(40, 40, 1), name=name)
+
+    low, high = spread.interval(value)
+
+    assert 0 <= low <= value <= high <= 1
+
+
+def test_a_value_of_rounding_is_inside_its_interval() -> None:
+    low, high = _spread(*_trials(40, 40, 1)).interval(-0.001)
+
+    assert low <= -0.001 <= high
