@@ -98,7 +98,7 @@ def check(
     before = read_result(baseline)
     old = _kept(baseline, before)
     protocols = protocols_of(before, protocol)
-    first = next(score for score in before.scores if score.protocol == protocols[0].name)
+    first = next(s for s in before.scores if s.protocol == protocols[0].name and s.value is not None)
     with open_evaluation(
         real,
         fake,
