@@ -2,6 +2,7 @@
 
 import io
 import os
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -38,6 +39,22 @@ def checkpoint(sdist_bytes: bytes) -> bytes:
 @pytest.fixture(scope="session")
 def tensors(checkpoint: bytes) -> dict[str, np.ndarray]:
     return weight_files.read_checkpoint(checkpoint)
+
+
+@pytest.fixture(scope="session")
+def stored_entries() -> Callable[[Path], int]:
+    """How many entries the feature store in a folder has, while another process may be writing it."""
+
+    def count(folder: Path) -> int:
+        try:
+            connection = sqlite3.connect(f"file:{folder / 'features.sqlite'}?mode=ro", uri=True, timeout=5)
+            found: int = connection.execute("SELECT count(*) FROM features").fetchone()[0]
+            connection.close()
+        except sqlite3.OperationalError:
+            return 0
+        return found
+
+    return count
 
 
 @pytest.fixture

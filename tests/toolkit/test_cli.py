@@ -136,7 +136,7 @@ def test_one_protocol_of_two_may_fail(compute, pixels_protocol, tmp_path: Path, 
 
 
 def test_control_c_exits_130_and_keeps_what_is_done(
-    tmp_path: Path, two_sides, moving_frames, write_video, pixels_protocol
+    tmp_path: Path, two_sides, moving_frames, write_video, pixels_protocol, stored_entries
 ) -> None:
     real = tmp_path / "real"
     for seed in range(80):
@@ -144,8 +144,7 @@ def test_control_c_exits_130_and_keeps_what_is_done(
     command = [sys.executable, "-m", "fvd_bench", "compute", "--real", real, "--fake", two_sides[1], "--workers", "1"]
     command += ["--protocol", pixels_protocol(), "--cache", tmp_path / "s"]
     running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    store = tmp_path / "s" / "features.sqlite"
-    while running.poll() is None and not (store.exists() and store.stat().st_size > 30_000):
+    while running.poll() is None and stored_entries(tmp_path / "s") < 8:
         time.sleep(0.002)
     running.send_signal(signal.SIGINT)
     _, errors = running.communicate(timeout=60)

@@ -155,20 +155,30 @@ class TestStore:
         assert FeatureStore(tmp_path).damaged == 0
 
     def test_what_does_not_reach_the_features_does_not_compute_them_again(
-        self, tmp_path: Path, two_sides, pixels_protocol
+        self,
+        tmp_path: Path,
+        two_sides,
+        pixels_protocol,
+        stored_entries,
     ) -> None:
         settings = Settings(cache=tmp_path / "store")
         evaluate(*two_sides, pixels_protocol(name="a"), settings=settings)
-        entries = _entries(tmp_path)
+        entries = stored_entries(tmp_path / "store")
 
         evaluate(*two_sides, pixels_protocol(name="b", count="fake = 4"), settings=settings)
 
-        assert _entries(tmp_path) == entries
+        assert stored_entries(tmp_path / "store") == entries
         evaluate(*two_sides, pixels_protocol(name="c", frames=10), settings=settings)
-        assert _entries(tmp_path) > entries
+        assert stored_entries(tmp_path / "store") > entries
 
     def test_a_killed_run_resumes_to_the_same_digits(
-        self, tmp_path: Path, two_sides, moving_frames, write_video, pixels_protocol
+        self,
+        tmp_path: Path,
+        two_sides,
+        moving_frames,
+        write_video,
+        pixels_protocol,
+        stored_entries,
     ) -> None:
         """SIGKILL half way, by a process that is really killed; the second run computes only what is missing."""
         real = tmp_path / "real"
@@ -178,29 +188,15 @@ class TestStore:
         command = [sys.executable, "-m", "fvd_bench", "compute", "--real", real, "--fake", two_sides[1]]
         command += ["--protocol", protocol, "--cache", store, "--workers", "1", "--json", "-"]
         running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        while running.poll() is None and not (store.exists() and 8 <= _entries(tmp_path) < 50):
+        while running.poll() is None and stored_entries(store) < 8:
             time.sleep(0.002)
         running.send_signal(signal.SIGKILL)
 
         assert running.wait() == -signal.SIGKILL
-        kept = _entries(tmp_path)
-        assert 8 <= kept < 65
+        assert 8 <= stored_entries(store) < 2 * 65
         resumed = subprocess.run(command, capture_output=True, text=True, check=True)
         assert (
             json.loads(resumed.stdout)["scores"][0]["value"]
             == evaluate(real, two_sides[1], protocol, settings=NO_CACHE).value
         )
-        assert _entries(tmp_path) == 65
-
-
-def _entries(folder: Path) -> int:
-    import sqlite3
-
-    file = folder / "store" / "features.sqlite"
-    try:
-        connection = sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=5)
-        count: int = connection.execute("SELECT count(*) FROM features").fetchone()[0]
-        connection.close()
-    except sqlite3.OperationalError:
-        return 0
-    return count
+        assert stored_entries(store) == 2 * 65  # features and motion of each video
