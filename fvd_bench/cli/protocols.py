@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from fvd_bench.cli.options import Commands, chosen_settings, evaluation_options
-from fvd_bench.cli.streams import check_outputs, console, progress, warn, write
+from fvd_bench.cli.streams import check_outputs, console, print_scores, progress, warn
 
 
 @click.group(cls=Commands)
@@ -97,9 +97,4 @@ def protocols_explain(
     with progress() as show:
         waterfall = audit.explain(a, b, real, fake, repeats=repeats, seed=seed, settings=chosen, progress=show)
     warn(waterfall.result)
-    if json_file != "-":
-        console().print(waterfall_table(waterfall))
-        for score in (waterfall.start, waterfall.end):
-            click.echo(score.signature)
-    if json_file:
-        write(waterfall.to_json(), json_file)
+    print_scores(waterfall_table(waterfall), (waterfall.start, waterfall.end), waterfall.to_json(), json_file)

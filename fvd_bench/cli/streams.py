@@ -6,7 +6,7 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,9 +15,9 @@ import click
 from fvd_bench.errors import FvdBenchError
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, RenderableType
 
-    from fvd_bench.result import Result
+    from fvd_bench.result import Result, Score
 
 _QUIET_SECONDS = 20.0
 """Time between lines of progress where stderr is no terminal."""
@@ -84,12 +84,19 @@ def print_result(result: Result, json_file: str | None, *, alone: bool = False) 
     from fvd_bench.report import result_table
 
     warn(result)
+    print_scores(result_table(result), result.scores, result.to_json(), json_file, alone=alone)
+
+
+def print_scores(
+    table: RenderableType, scores: Sequence[Score], json_text: str, json_file: str | None, *, alone: bool = False
+) -> None:
+    """A table with the signatures of its scores, and JSON, as `print_result` does."""
     if json_file != "-" and not alone:
-        console().print(result_table(result))
-        for score in result.scores:
+        console().print(table)
+        for score in scores:
             click.echo(score.signature)  # not through the console: it is one line however wide that is
     if json_file:
-        write(result.to_json(), json_file)
+        write(json_text, json_file)
 
 
 def write(text: str, file: str) -> None:

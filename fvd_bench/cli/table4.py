@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from fvd_bench.cli.options import chosen_settings, draw_options, side_options
-from fvd_bench.cli.streams import check_outputs, console, progress, warn, write
+from fvd_bench.cli.streams import check_outputs, print_scores, progress, warn
 
 
 @click.command()
@@ -31,9 +31,4 @@ def table4(
     with progress() as show:
         result = audit.table4(real, fake, repeats=repeats, seed=seed, settings=chosen, progress=show)
     warn(result)
-    if json_file != "-":
-        console().print(table4_table(result))
-        for score in result.scores:
-            click.echo(score.signature)
-    if json_file:
-        write(result.to_json(), json_file)
+    print_scores(table4_table(result), result.scores, result.to_json(), json_file)
