@@ -65,26 +65,36 @@ def check(
                 progress=show,
             )
     except FvdBenchError as error:
-        if json_file:
-            write(gate_tables.json_error(error), json_file)
-        if junit:
-            write(gate_tables.junit_error(error), junit)
-        if markdown:
-            append(gate_tables.markdown_error(error), markdown)
+        failed = gate_tables.json_error(error), gate_tables.junit_error(error), gate_tables.markdown_error(error)
+        _write_reports(*failed, json_file=json_file, junit_file=junit, markdown_file=markdown)
         raise
     warn(compared.now)
     if "-" not in (json_file, junit):
         console().print(gate_tables.comparison_table(compared))
-    if json_file:
-        write(gate_tables.comparisons_json(compared), json_file)
-    if junit:
-        write(gate_tables.junit(compared), junit)
-    if markdown:
-        append(gate_tables.markdown(compared), markdown)
+    reports = gate_tables.comparisons_json(compared), gate_tables.junit(compared), gate_tables.markdown(compared)
+    _write_reports(*reports, json_file=json_file, junit_file=junit, markdown_file=markdown)
     if update:
         click.echo(f"fvd-bench: {baseline} now holds the new result", err=True)
     elif compared.failed:
         raise click.exceptions.Exit(_FAILED)
+
+
+def _write_reports(
+    json_text: str,
+    junit: str,
+    markdown: str,
+    *,
+    json_file: str | None,
+    junit_file: str | None,
+    markdown_file: str | None,
+) -> None:
+    """Write those reports that have a file."""
+    if json_file:
+        write(json_text, json_file)
+    if junit_file:
+        write(junit, junit_file)
+    if markdown_file:
+        append(markdown, markdown_file)
 
 
 @click.command()
