@@ -22,21 +22,26 @@ _CLOSED_PIPE = 141
 
 
 def main() -> None:
-    """Entry point: an error that the user can act on becomes one line on stderr and its exit code."""
+    """Entry point of fvd-bench."""
+    run(cli, "fvd-bench", interrupted="finished features are kept, the same command goes on from there")
+
+
+def run(group: click.Group, name: str, *, interrupted: str) -> None:
+    """Run a command line: an error that the user can act on becomes one line on stderr and its exit code."""
     try:
-        with cli.make_context("fvd-bench", sys.argv[1:]) as context:  # cli.main() would exit with 1 on closed pipes
-            cli.invoke(context)
+        with group.make_context(name, sys.argv[1:]) as context:  # group.main() would exit with 1 on closed pipes
+            group.invoke(context)
         sys.stdout.flush()
     except click.exceptions.Exit as done:
         sys.exit(done.exit_code)
     except FvdBenchError as error:
-        click.echo(f"fvd-bench: error: {error}", err=True)
+        click.echo(f"{name}: error: {error}", err=True)
         sys.exit(error.exit_code)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("fvd-bench: interrupted; finished features are kept, the same command goes on from there", err=True)
+        click.echo(f"{name}: interrupted; {interrupted}", err=True)
         sys.exit(_INTERRUPTED)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or closing stdout would fail again

@@ -1,0 +1,1 @@
+"""StyleGAN-V: a continuous video generator, its discriminator, training and sampling."""

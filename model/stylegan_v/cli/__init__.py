@@ -1,0 +1,19 @@
+"""The command line: parse, call one function, print. Heavy modules are imported by the commands that need them."""
+
+from __future__ import annotations
+
+import click
+
+from fvd_bench.cli import run
+from fvd_bench.cli.options import Commands
+
+
+def main() -> None:
+    """Entry point of stylegan-v."""
+    run(cli, "stylegan-v", interrupted="finished work is kept, the same command goes on from there")
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="fvd-bench")
+def cli() -> None:
+    """Train and sample StyleGAN-V, a continuous video generator."""

@@ -1,0 +1,142 @@
+"""What a model is: every size and choice that its parameters depend on, and the three presets.
+
+`release` is what the public code of the paper trains, and the default. `paper` is what the paper's text says where
+the two disagree. `small` is `release` with narrower layers. `PRESETS` is the one place that says how they differ.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from stylegan_v.errors import ConfigError
+
+FRAMES_PER_CLIP = (2, 3, 4, 8, 16)
+"""Frames that the discriminator can be asked to look at, beside a single image."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelConfig:
+    """Sizes and choices of a generator and its discriminator.
+
+    resolution: side of a frame in pixels, a power of two from 32 to 1024. frames: k, those that the discriminator
+    sees at a time. num_classes: length of the label vector, 0 for none.
+
+    z_dim, w_dim: of the content codes before and after their mapping. mapping_layers: of either mapping network.
+    noise_dim, u_dim, v_dim: of the motion noise, of the motion codes, and of their time embedding.
+    motion_kernel: taps of both motion convolutions. motion_distance: frames between motion codes.
+    encoding: of time, `release` or `paper` (see motion.py). min_period, max_period: of its waves, in frames.
+    max_frames: length of the longest video that is told apart in time.
+
+    channel_base, channel_max: a layer at resolution r has min(channel_base / r, channel_max) channels; a base of 0 is
+    16384 below 512² and 32768 from there on.
+    concat_resolution: where features of frames are concatenated. frame_divisor: how much narrower they are there.
+    hyper_modulation: whether time distances modulate the first convolution of each block of the discriminator.
+    time_dim: of the learned part of a time distance's embedding. std_group: videos per minibatch deviation.
+    spans: of training clips, `powers` of two or `uniform`, at most max_span frames.
+    """
+
+    preset: str = "release"
+    resolution: int = 256
+    frames: int = 3
+    num_classes: int = 0
+
+    z_dim: int = 512
+    w_dim: int = 512
+    mapping_layers: int = 2
+
+    noise_dim: int = 512
+    u_dim: int = 512
+    v_dim: int = 512
+    motion_kernel: int = 11
+    motion_distance: int = 16
+    encoding: Literal["release", "paper"] = "release"
+    min_period: int = 16
+    max_period: int = 1024
+    max_frames: int = 1024
+
+    channel_base: int = 0
+    channel_max: int = 512
+    concat_resolution: int = 16
+    frame_divisor: int = 2
+    hyper_modulation: bool = False
+    time_dim: int = 256
+    std_group: int = 4
+    spans: Literal["powers", "uniform"] = "powers"
+    max_span: int = 32
+
+    def __post_init__(self) -> None:
+        if self.resolution not in (32, 64, 128, 256, 512, 1024):
+            raise ConfigError(f"resolution = {self.resolution}: allowed are 32, 64, 128, 256, 512, 1024")
+        if self.frames != 1 and self.frames not in FRAMES_PER_CLIP:
+            raise ConfigError(f"frames = {self.frames}: allowed are 1, {', '.join(map(str, FRAMES_PER_CLIP))}")
+        for name, allowed in (("encoding", ("release", "paper")), ("spans", ("powers", "uniform"))):
+            if getattr(self, name) not in allowed:
+                raise ConfigError(f"{name} = {getattr(self, name)!r}: allowed are {', '.join(allowed)}")
+        if self.v_dim % 2 and self.encoding == "release":
+            raise ConfigError(f"v_dim = {self.v_dim}: sines and cosines are half of it each, so it must be even")
+        if not self.concat_resolution < self.resolution:
+            raise ConfigError(f"concat_resolution = {self.concat_resolution} is not below {self.resolution}")
+        if self.frames - 1 > self.max_span:
+            raise ConfigError(f"{self.frames} frames do not fit a span of {self.max_span}")
+
+    @property
+    def resolutions(self) -> tuple[int, ...]:
+        """4, 8, … up to the resolution of frames."""
+        return tuple(2**power for power in range(2, self.resolution.bit_length()))
+
+    @property
+    def num_ws(self) -> int:
+        """Layers of the synthesis network that take a style: 2 log2(resolution) - 2."""
+        return 2 * len(self.resolutions)
+
+    def channels(self, resolution: int) -> int:
+        """Channels of a layer at a resolution."""
+        base = self.channel_base or (16384 if self.resolution < 512 else 32768)
+        return min(base // resolution, self.channel_max)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, as stored in checkpoints."""
+        return dataclasses.asdict(self)
+
+
+_NARROW: dict[str, Any] = dict.fromkeys(("z_dim", "w_dim", "noise_dim", "u_dim", "v_dim", "channel_max"), 192)
+
+PRESETS: Mapping[str, Mapping[str, Any]] = {
+    # The released code: sines and cosines of 256 geometrically spaced periods, no amplitudes, clip spans that are
+    # powers of two, 256 features per frame, time only in the projection head of the discriminator.
+    "release": {},
+    # The paper's text: eq. 1 to 6 with amplitudes and 512 linearly spaced periods from 2^3 on, spans drawn from
+    # U[k - 1, 32], 512 features per frame, and hyper-modulation (section 3.2) besides the projection head. The
+    # encoding of time distances is that of the released code: the text does not say enough to build another.
+    "paper": {
+        "encoding": "paper",
+        "min_period": 8,
+        "spans": "uniform",
+        "frame_divisor": 1,
+        "hyper_modulation": True,
+    },
+    # The released code made narrower, until the generator has at most 4.5 M parameters.
+    "small": {**_NARROW, "channel_base": 4096, "time_dim": 64},
+}
+
+
+def model_config(preset: str = "release", **changes: Any) -> ModelConfig:
+    """A preset with some values changed. Raises ConfigError for names and values that do not exist."""
+    if preset not in PRESETS:
+        raise ConfigError(f"preset = {preset!r}: allowed are {', '.join(PRESETS)}")
+    return read_model_config({**PRESETS[preset], **changes, "preset": preset})
+
+
+def read_model_config(values: Mapping[str, Any]) -> ModelConfig:
+    """The config of plain values, as `as_dict` gives them. Raises ConfigError for unknown keys and wrong types."""
+    fields = {f.name: f for f in dataclasses.fields(ModelConfig)}
+    for name, value in values.items():
+        if name not in fields:
+            raise ConfigError(f"a model has no {name!r}; its values are {', '.join(fields)}")
+        expected = type(fields[name].default)
+        if type(value) is not expected:
+            raise ConfigError(f"{name} = {value!r}: expected a value of type {expected.__name__}")
+    return ModelConfig(**values)
