@@ -54,9 +54,9 @@ def uniform(seed: int, purpose: Purpose, samples: Tensor, tokens: Tensor | int, 
 
 def normal(seed: int, purpose: Purpose, samples: Tensor, tokens: Tensor | int, count: int) -> Tensor:
     """Standard normal numbers (Box and Muller 1958): float32 [..., count]. Arguments as of `uniform`."""
-    pairs = uniform(seed, purpose, samples, tokens, count + count % 2).unflatten(-1, (-1, 2))
-    radius = torch.sqrt(-2.0 * torch.log(pairs[..., 0]))
-    angle = 2.0 * math.pi * pairs[..., 1]
+    pairs = uniform(seed, purpose, samples, tokens, count + count % 2)
+    radius = torch.sqrt(-2.0 * torch.log(pairs[..., 0::2]))
+    angle = 2.0 * math.pi * pairs[..., 1::2]
     values = torch.stack([radius * torch.cos(angle), radius * torch.sin(angle)], dim=-1)
     return values.flatten(-2)[..., :count].to(torch.float32)
 

@@ -43,7 +43,8 @@ def real_times(rng: np.random.Generator, length: int, frames: int, *, max_span: 
 def fake_times(rng: np.random.Generator, length: int, frames: int, *, max_span: int, rule: Spans) -> Times:
     """Times of a generated clip: as of a real one, from an offset that is any real number: float64 [frames]."""
     inside, span = _clip(rng, length, frames, max_span=max_span, rule=rule)
-    return inside + rng.uniform(0, length - span - 1)
+    offset = np.float64(rng.uniform(0, length - span - 1))
+    return (inside + offset).astype(np.float64)
 
 
 def _clip(

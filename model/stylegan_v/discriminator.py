@@ -1,0 +1,170 @@
+"""The discriminator: k frames of a video and the times between them to one logit.
+
+Paper section 3.2: frames go through shared blocks one by one, their features are concatenated, and further blocks
+see the video. Time distances condition the projection head, and in the paper's text also modulate the first
+convolution of each block (hyper-modulation), which the released code does not have. Absolute time is never seen.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from stylegan_v.config import ModelConfig
+from stylegan_v.generator import HALF_BLOCKS
+from stylegan_v.layers import Conv2d, FullyConnected, MinibatchDeviation, StyledConv2d, normalise
+
+_SKIP_GAIN = math.sqrt(0.5)
+
+
+class TimeEncoding(nn.Module):
+    """Embeds the distances between neighbouring frames: a learned row for each distance, and ten waves."""
+
+    frequencies: Tensor
+
+    def __init__(self, max_frames: int, dim: int) -> None:
+        super().__init__()
+        octaves = math.ceil(math.log2(max_frames))
+        self.table = nn.Parameter(torch.randn(max_frames, dim))
+        frequencies = 2.0 ** torch.arange(octaves, dtype=torch.float64) * math.pi / 2**octaves
+        self.register_buffer("frequencies", frequencies.float(), persistent=False)
+        self.dim = dim + 2 * octaves
+
+    def forward(self, times: Tensor) -> Tensor:
+        """times: [B, k] in frames. Gives [B, (k - 1) · dim]."""
+        distances = times.diff(dim=1)
+        waves = distances.to(self.frequencies.dtype)[:, :, None] * self.frequencies
+        learned = self.table[distances.round().long()]
+        return torch.cat([learned, waves.sin(), waves.cos()], dim=2).flatten(1)
+
+
+class Conditioning(nn.Module):
+    """Embedded time distances and labels to the vector that conditions the discriminator."""
+
+    def __init__(self, in_dim: int, out_dim: int, num_layers: int) -> None:
+        super().__init__()
+        self.embed = FullyConnected(in_dim, out_dim)
+        self.layers = nn.ModuleList(
+            FullyConnected(out_dim, out_dim, lr_multiplier=0.01, activation="lrelu") for _ in range(num_layers)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, in_dim] -> [B, out_dim]."""
+        x = normalise(self.embed(x))
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+
+class DiscriminatorBlock(nn.Module):
+    """Two convolutions and a shortcut, to half the size. The first block of all takes colours.
+
+    style_dim: of the vector that modulates the first convolution, None for an ordinary one.
+    """
+
+    def __init__(
+        self, in_channels: int, middle_channels: int, out_channels: int, *, colours: bool, style_dim: int | None
+    ) -> None:
+        super().__init__()
+        self.from_rgb = Conv2d(3, in_channels, 1) if colours else None
+        self.conv0 = (
+            Conv2d(in_channels, middle_channels, 3)
+            if style_dim is None
+            else StyledConv2d(in_channels, middle_channels, style_dim)
+        )
+        self.conv1 = Conv2d(middle_channels, out_channels, 3, down=True)
+        self.skip = Conv2d(in_channels, out_channels, 1, bias=False, down=True, activation="linear")
+
+    def forward(self, x: Tensor, condition: Tensor | None) -> Tensor:
+        """[N, in (or 3), r, r] -> [N, out, r/2, r/2]. condition: [B, style_dim], used with hyper-modulation."""
+        if self.from_rgb is not None:
+            x = self.from_rgb(x)
+        y = self.conv0(x, condition) if isinstance(self.conv0, StyledConv2d) else self.conv0(x)
+        main: Tensor = self.conv1(y, gain=_SKIP_GAIN)
+        shortcut: Tensor = self.skip(x, gain=_SKIP_GAIN)
+        return main + shortcut
+
+
+class Head(nn.Module):
+    """4×4 features of videos to logits, by projection on the conditioning vector where there is one."""
+
+    def __init__(self, channels: int, *, std_group: int, condition_dim: int) -> None:
+        super().__init__()
+        self.deviation = MinibatchDeviation(std_group)
+        self.conv = Conv2d(channels + 1, channels, 3)
+        self.fc = FullyConnected(channels * 16, channels, activation="lrelu")
+        self.out = FullyConnected(channels, condition_dim or 1)
+
+    def forward(self, x: Tensor, condition: Tensor | None) -> Tensor:
+        """x: [B, C, 4, 4]; condition: [B, condition_dim]. Gives logits [B]."""
+        y: Tensor = self.out(self.fc(self.conv(self.deviation(x)).flatten(1)))
+        if condition is None:
+            return y[:, 0]
+        return (y * condition).sum(dim=1) / math.sqrt(condition.shape[1])
+
+
+class Discriminator(nn.Module):
+    """k frames of each video, and their times, to a logit per video."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.time = TimeEncoding(config.max_frames, config.time_dim) if config.frames > 1 else None
+        inputs = config.num_classes + (self.time.dim * (config.frames - 1) if self.time is not None else 0)
+        condition_dim = config.w_dim if inputs else 0
+        self.conditioning = Conditioning(inputs, condition_dim, config.mapping_layers) if inputs else None
+        blocks = {}
+        for r in reversed(config.resolutions[1:]):
+            in_channels, out_channels = config.channels(r), config.channels(r // 2)
+            if r == config.concat_resolution:
+                in_channels = in_channels // config.frame_divisor * config.frames
+            if r == 2 * config.concat_resolution:
+                out_channels //= config.frame_divisor
+            blocks[str(r)] = DiscriminatorBlock(
+                in_channels,
+                config.channels(r),
+                out_channels,
+                colours=r == config.resolution,
+                style_dim=condition_dim if config.hyper_modulation and condition_dim else None,
+            )
+        self.blocks = nn.ModuleDict(blocks)
+        self.head = Head(config.channels(4), std_group=config.std_group, condition_dim=condition_dim)
+        self.half_dtype: torch.dtype | None = None
+
+    def forward(self, frames: Tensor, times: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Logits [B] of videos. frames: [B, k, 3, R, R] in [-1, 1]; times: [B, k] in frames; labels: [B, classes]."""
+        videos = len(frames)
+        condition = self.condition(times, labels)
+        x = frames.flatten(0, 1)
+        full = self.head.fc.weight.dtype
+        for place, (resolution, block) in enumerate(self.blocks.items()):
+            if int(resolution) == self.config.concat_resolution:
+                x = x.reshape(videos, -1, *x.shape[2:])  # features of frame 0, then of frame 1, …
+            of_frames = int(resolution) > self.config.concat_resolution
+            half = self.half_dtype if of_frames and place < HALF_BLOCKS else None
+            x = block(x.to(half or full), condition)
+        logits: Tensor = self.head(x.to(full), condition)
+        return logits
+
+    def condition(self, times: Tensor, labels: Tensor | None = None) -> Tensor | None:
+        """The vector of time distances and labels, p_δ in the paper: [B, w_dim]. None for images without labels."""
+        if self.conditioning is None:
+            return None
+        parts = [] if labels is None else [labels]
+        if self.time is not None:
+            parts.append(self.time(times))
+        vector: Tensor = self.conditioning(torch.cat(parts, dim=1))
+        return vector
+
+    def use_half(self, dtype: torch.dtype | None) -> None:
+        """Run blocks in front of the concatenation in float16 or bfloat16, or with None in the parameters' type."""
+        self.half_dtype = dtype
+
+
+def build_discriminator(config: ModelConfig, *, seed: int = 0) -> Discriminator:
+    """A discriminator with initial parameters that depend on the seed alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return Discriminator(config)

@@ -1,0 +1,168 @@
+"""The generator: a content code, motion, and times to frames. Any frame can be had without the others.
+
+Paper section 3.1 and figure 2: StyleGAN2 without noise inputs, its constant input joined by the time embedding v(t).
+"""
+
+from __future__ import annotations
+
+import itertools
+
+import torch
+from torch import Tensor, nn
+
+from stylegan_v.config import ModelConfig
+from stylegan_v.layers import FullyConnected, StyledConv2d, ToRGB, double, normalise
+from stylegan_v.motion import MotionEncoder, Noise
+
+HALF_BLOCKS = 4
+"""Blocks of the highest resolutions run in half precision, where that is asked for."""
+
+_W_DECAY = 0.995
+_LABEL_SAMPLES = 1000
+
+
+class Mapping(nn.Module):
+    """z and a label to w, F_c in the paper: two layers with a hundredth of the learning rate."""
+
+    w_mean: Tensor
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        classes = config.num_classes
+        self.embed = FullyConnected(classes, config.w_dim) if classes else None
+        widths = [config.z_dim + (config.w_dim if classes else 0)] + [config.w_dim] * config.mapping_layers
+        self.layers = nn.ModuleList(
+            FullyConnected(a, b, lr_multiplier=0.01, activation="lrelu") for a, b in itertools.pairwise(widths)
+        )
+        self.register_buffer("w_mean", torch.zeros(config.w_dim))
+
+    def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        """z: [B, z_dim]; labels: [B, num_classes]. Gives w: [B, w_dim]."""
+        x = normalise(z)
+        if self.embed is not None:
+            assert labels is not None
+            x = torch.cat([x, normalise(self.embed(labels))], dim=1)
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+    @torch.no_grad()
+    def track(self, mean: Tensor) -> None:
+        """Move the running mean of w towards that of a batch, [w_dim]."""
+        self.w_mean.lerp_(mean.to(self.w_mean.dtype), 1.0 - _W_DECAY)
+
+
+class SynthesisBlock(nn.Module):
+    """Two convolutions, the first of which doubles the size, and the block's share of the colours."""
+
+    def __init__(self, in_channels: int, out_channels: int, w_dim: int) -> None:
+        super().__init__()
+        self.conv0 = StyledConv2d(in_channels, out_channels, w_dim, up=True)
+        self.conv1 = StyledConv2d(out_channels, out_channels, w_dim)
+        self.to_rgb = ToRGB(out_channels, w_dim)
+
+    def forward(self, x: Tensor, rgb: Tensor, ws: list[Tensor]) -> tuple[Tensor, Tensor]:
+        """Features [N, in, r/2, r/2] and colours [N, 3, r/2, r/2] to those of twice the size.
+
+        ws: three of [B, w_dim].
+        """
+        x = self.conv1(self.conv0(x, ws[0]), ws[1])
+        return x, double(rgb) + self.to_rgb(x, ws[2]).to(rgb.dtype)
+
+
+class FirstBlock(nn.Module):
+    """The learned constant beside v(t), one convolution, and the first colours: 4×4."""
+
+    def __init__(self, channels: int, v_dim: int, w_dim: int) -> None:
+        super().__init__()
+        self.const = nn.Parameter(torch.randn(1, channels, 4, 4))
+        self.conv1 = StyledConv2d(channels + v_dim, channels, w_dim)
+        self.to_rgb = ToRGB(channels, w_dim)
+
+    def forward(self, v: Tensor, ws: list[Tensor]) -> tuple[Tensor, Tensor]:
+        """v: [N, v_dim]; ws: two of [B, w_dim]. Gives features [N, C, 4, 4] and colours [N, 3, 4, 4]."""
+        x = torch.cat([self.const.expand(len(v), -1, -1, -1), v[:, :, None, None].expand(-1, -1, 4, 4)], dim=1)
+        x = self.conv1(x, ws[0])
+        return x, self.to_rgb(x, ws[1])
+
+
+class Synthesis(nn.Module):
+    """Styles and time embeddings to frames. Layer i takes style i; colours of a block and its successor share one."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.first = FirstBlock(config.channels(4), config.v_dim, config.w_dim)
+        self.blocks = nn.ModuleDict(
+            {
+                str(r): SynthesisBlock(config.channels(r // 2), config.channels(r), config.w_dim)
+                for r in config.resolutions[1:]
+            }
+        )
+        self.half_dtype: torch.dtype | None = None
+
+    def forward(self, ws: Tensor, v: Tensor) -> Tensor:
+        """ws: [B, num_ws, w_dim]; v: [B, T, v_dim]. Gives frames [B, T, 3, R, R], about -1 to 1, not clipped."""
+        styles = list(ws.unbind(1))
+        rgb: Tensor
+        x, rgb = self.first(v.flatten(0, 1), styles[:2])
+        for place, block in enumerate(self.blocks.values()):
+            if self.half_dtype is not None and place >= len(self.blocks) - HALF_BLOCKS:
+                x = x.to(self.half_dtype)
+            x, rgb = block(x, rgb, styles[2 * place + 1 : 2 * place + 4])
+        return rgb.reshape(*v.shape[:2], *rgb.shape[1:])
+
+
+class Generator(nn.Module):
+    """z, motion noise and times to frames.
+
+    Parameters are drawn from torch's global generator; `build_generator` keeps that out of sight.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.mapping = Mapping(config)
+        self.motion = MotionEncoder(config)
+        self.synthesis = Synthesis(config)
+
+    def forward(
+        self, z: Tensor, times: Tensor, noise: Noise, labels: Tensor | None = None, *, truncation: float = 1.0
+    ) -> Tensor:
+        """Frames [B, T, 3, R, R] of videos at times, about -1 to 1, not clipped.
+
+        z: [B, z_dim]; times: [B, T] in frames, any real numbers from 0 on; labels: [B, num_classes].
+        truncation: ψ, 1 for none and 0 for the mean w.
+        """
+        return self.render(self.styles(z, labels, truncation=truncation), times, noise, labels)
+
+    def styles(self, z: Tensor, labels: Tensor | None = None, *, truncation: float = 1.0) -> Tensor:
+        """w, towards its mean where truncated: [B, w_dim]."""
+        w: Tensor = self.mapping(z, labels)
+        if truncation == 1.0:
+            return w
+        mean = self.mapping.w_mean if labels is None else self._class_means(labels)
+        truncated: Tensor = mean + truncation * (w - mean)
+        return truncated
+
+    def render(self, w: Tensor, times: Tensor, noise: Noise, labels: Tensor | None = None) -> Tensor:
+        """Frames [B, T, 3, R, R] of styles, one per video [B, w_dim] or one per layer [B, num_ws, w_dim]."""
+        ws = w[:, None].expand(-1, self.config.num_ws, -1) if w.ndim == 2 else w
+        frames: Tensor = self.synthesis(ws, self.motion(times, noise, labels))
+        return frames
+
+    def use_half(self, dtype: torch.dtype | None) -> None:
+        """Run the blocks of the highest resolutions in float16 or bfloat16, or with None in the parameters' type."""
+        self.synthesis.half_dtype = dtype
+
+    def _class_means(self, labels: Tensor) -> Tensor:
+        """Mean w of each video's label over 1000 fixed z: one mean for all would pull classes together."""
+        z = torch.randn(_LABEL_SAMPLES, self.config.z_dim, generator=torch.Generator().manual_seed(0))
+        z = z.to(labels.device, self.mapping.w_mean.dtype)
+        return torch.stack([self.mapping(z, label.expand(len(z), -1)).mean(dim=0) for label in labels])
+
+
+def build_generator(config: ModelConfig, *, seed: int = 0) -> Generator:
+    """A generator with initial parameters that depend on the seed alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return Generator(config)

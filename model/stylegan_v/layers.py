@@ -1,0 +1,204 @@
+"""Layers of StyleGAN2 (Karras et al. 2020, "Analyzing and improving the image quality of StyleGAN") in plain PyTorch.
+
+Every operation here has a second derivative, as R1 needs. Parameters are stored with unit variance and scaled when
+they are used (equalised learning rates). Convolutions are correlations; images are [N, C, H, W].
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+CLAMP = 256.0
+"""Activations of half-precision blocks stay inside ± CLAMP times their gain."""
+
+_SLOPE = 0.2
+_TAPS = (1.0, 3.0, 3.0, 1.0)
+_HALF = (torch.float16, torch.bfloat16)
+
+
+class FullyConnected(nn.Module):
+    """Linear layer with an equalised learning rate: [..., in] -> [..., out].
+
+    lr_multiplier: parameters learn that much slower. activation: `lrelu` has a gain of √2.
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        *,
+        bias: float | None = 0.0,
+        lr_multiplier: float = 1.0,
+        activation: Literal["linear", "lrelu"] = "linear",
+    ) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(out_features, in_features) / lr_multiplier)
+        self.bias = None if bias is None else nn.Parameter(torch.full((out_features,), bias))
+        self.lr_multiplier = lr_multiplier
+        self.activation = activation
+
+    def forward(self, x: Tensor) -> Tensor:
+        weight = self.weight * (self.lr_multiplier / math.sqrt(self.weight.shape[1]))
+        bias = None if self.bias is None else self.bias * self.lr_multiplier
+        y = functional.linear(x, weight, bias)
+        return functional.leaky_relu(y, _SLOPE) * math.sqrt(2) if self.activation == "lrelu" else y
+
+
+class Conv2d(nn.Module):
+    """Convolution with an equalised learning rate: [N, in, H, W] -> [N, out, H, W], or half the size with `down`.
+
+    activation: `lrelu` has a gain of √2, on top of `gain`. With `down`, [1,3,3,1] filters before the stride.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel: int,
+        *,
+        bias: bool = True,
+        down: bool = False,
+        activation: Literal["linear", "lrelu"] = "lrelu",
+    ) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(out_channels, in_channels, kernel, kernel))
+        self.bias = nn.Parameter(torch.zeros(out_channels)) if bias else None
+        self.down = down
+        self.activation = activation
+
+    def forward(self, x: Tensor, *, gain: float = 1.0) -> Tensor:
+        kernel = self.weight.shape[2]
+        weight = self.weight * (1.0 / math.sqrt(self.weight[0].numel()))
+        if self.down:
+            x = filter_and_halve(x, weight.to(x.dtype))
+        else:
+            x = functional.conv2d(x, weight.to(x.dtype), padding=kernel // 2)
+        if self.activation == "lrelu":
+            return activate(x, self.bias, gain=gain)
+        return _clamp(x * gain, CLAMP * gain)
+
+
+class StyledConv2d(nn.Module):
+    """Convolution modulated by a style and demodulated: [N, in, H, W] -> [N, out, H, W], or twice the size with `up`.
+
+    The style scales the input and the demodulation the output, around one convolution for the whole batch. That
+    equals one convolution per sample with its own weight. Styles are given per video, images per frame.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, style_dim: int, *, up: bool = False) -> None:
+        super().__init__()
+        self.affine = FullyConnected(style_dim, in_channels, bias=1.0)
+        self.weight = nn.Parameter(torch.randn(out_channels, in_channels, 3, 3))
+        self.bias = nn.Parameter(torch.zeros(out_channels))
+        self.up = up
+
+    def forward(self, x: Tensor, w: Tensor) -> Tensor:
+        """x: [B·T, in, H, W]; w: [B, style_dim]."""
+        frames = len(x) // len(w)
+        style: Tensor = self.affine(w)  # [B, in]
+        weight: Tensor = self.weight  # [out, in, 3, 3]
+        if x.dtype in _HALF:  # both are normalised first, so that no product overflows
+            largest = weight.abs().amax(dim=(1, 2, 3), keepdim=True)
+            weight = weight * (1.0 / math.sqrt(weight[0].numel()) / largest)
+            style = style / style.abs().amax(dim=1, keepdim=True)
+        demodulation = (style.square() @ weight.square().sum(dim=(2, 3)).T + 1e-8).rsqrt()  # [B, out]
+        x = x * _per_frame(style, frames, x)
+        x = double_and_filter(x, weight.to(x.dtype)) if self.up else functional.conv2d(x, weight.to(x.dtype), padding=1)
+        return activate(x * _per_frame(demodulation, frames, x), self.bias)
+
+
+class ToRGB(nn.Module):
+    """1×1 convolution to colours, modulated and not demodulated: [B·T, in, H, W] -> [B·T, 3, H, W]."""
+
+    def __init__(self, in_channels: int, style_dim: int) -> None:
+        super().__init__()
+        self.affine = FullyConnected(style_dim, in_channels, bias=1.0)
+        self.weight = nn.Parameter(torch.randn(3, in_channels, 1, 1))
+        self.bias = nn.Parameter(torch.zeros(3))
+
+    def forward(self, x: Tensor, w: Tensor) -> Tensor:
+        """x: [B·T, in, H, W]; w: [B, style_dim]."""
+        style = self.affine(w) * (1.0 / math.sqrt(self.weight.shape[1]))
+        x = functional.conv2d(x * _per_frame(style, len(x) // len(w), x), self.weight.to(x.dtype))
+        x = x + self.bias.to(x.dtype)[:, None, None]
+        return _clamp(x, CLAMP)
+
+
+class MinibatchDeviation(nn.Module):
+    """Appends one channel: how much features differ between the videos of a group (Karras et al. 2018, section 3).
+
+    Groups take videos at equal distances, 0, B/G, 2B/G, …, so that taking every W-th video of a batch to each of W
+    processes keeps its groups together.
+    """
+
+    def __init__(self, group: int) -> None:
+        super().__init__()
+        self.group = group
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, C, H, W] -> [B, C + 1, H, W]; B is divisible by the group, or below it."""
+        group = min(self.group, len(x))
+        members = x.reshape(group, -1, *x.shape[1:])  # [G, B/G, C, H, W]
+        deviation = (members - members.mean(dim=0)).square().mean(dim=0).add(1e-8).sqrt().mean(dim=(1, 2, 3))
+        channel = deviation.repeat(group)[:, None, None, None].expand(-1, 1, *x.shape[2:])
+        return torch.cat([x, channel], dim=1)
+
+
+def activate(x: Tensor, bias: Tensor | None, *, gain: float = 1.0) -> Tensor:
+    """Bias, leaky ReLU of slope 0.2, gain of √2 · gain, and a clamp in half precision."""
+    gain = gain * math.sqrt(2)
+    if bias is not None:
+        x = x + bias.to(x.dtype)[:, None, None]
+    x = functional.leaky_relu(x, _SLOPE) * gain
+    return _clamp(x, CLAMP * gain)
+
+
+def double(x: Tensor) -> Tensor:
+    """Images of twice the size through the [1,3,3,1] filter: [N, C, H, W] -> [N, C, 2H, 2W]."""
+    channels = x.shape[1]
+    return functional.conv_transpose2d(x, _filter(x, 4.0), stride=2, padding=1, groups=channels)
+
+
+def halve(x: Tensor) -> Tensor:
+    """Images of half the size through the [1,3,3,1] filter: [N, C, H, W] -> [N, C, H/2, W/2]."""
+    return functional.conv2d(x, _filter(x, 1.0), stride=2, padding=1, groups=x.shape[1])
+
+
+def double_and_filter(x: Tensor, weight: Tensor) -> Tensor:
+    """Convolution with stride 1/2, then the filter. The stored 3×3 kernel is used as it is, that is, unflipped."""
+    x = functional.conv_transpose2d(x, weight.transpose(0, 1), stride=2)
+    return functional.conv2d(x, _filter(x, 4.0), padding=1, groups=x.shape[1])
+
+
+def filter_and_halve(x: Tensor, weight: Tensor) -> Tensor:
+    """The filter, then a convolution with stride 2; for 1×1 kernels only the places that are kept are filtered."""
+    if weight.shape[2] == 1:
+        return functional.conv2d(halve(x), weight)
+    x = functional.conv2d(x, _filter(x, 1.0), padding=2, groups=x.shape[1])
+    return functional.conv2d(x, weight, stride=2)
+
+
+def normalise(x: Tensor) -> Tensor:
+    """Vectors of unit second moment: [..., D] -> [..., D]."""
+    return x * (x.square().mean(dim=-1, keepdim=True) + 1e-8).rsqrt()
+
+
+def _filter(x: Tensor, gain: float) -> Tensor:
+    """The outer product of [1,3,3,1] with itself, of sum `gain`, once per channel of x: [C, 1, 4, 4]."""
+    taps = x.new_tensor(_TAPS)
+    kernel = taps[:, None] * taps * (gain / 64.0)
+    return kernel.expand(x.shape[1], 1, 4, 4)
+
+
+def _per_frame(scale: Tensor, frames: int, x: Tensor) -> Tensor:
+    """Scales of videos for their frames: [B, C] -> [B·T, C, 1, 1] of the type of x."""
+    return scale.to(x.dtype).repeat_interleave(frames, dim=0)[:, :, None, None]
+
+
+def _clamp(x: Tensor, limit: float) -> Tensor:
+    return x.clamp(-limit, limit) if x.dtype in _HALF else x

@@ -1,0 +1,156 @@
+"""Motion: noise at equal distances -> motion codes u -> an embedding v(t) of any real time that never repeats.
+
+Paper section 3.1: eq. 1 and 2 place motion codes in time, eq. 3 and 4 turn them into waves, eq. 5 stitches these
+at the codes, eq. 6 spaces their periods. v(t) is continuous, equals A_a u_i at the place of code i, and needs the
+two codes around t alone, which need 22 noise vectors. So a frame at t = 10⁵ costs what one at t = 0 costs.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from stylegan_v.config import ModelConfig
+from stylegan_v.layers import FullyConnected
+from stylegan_v.noise import Purpose, normal
+
+Noise = Callable[[Tensor], Tensor]
+"""Noise vectors of tokens: int64 [B, N] -> float [B, N, noise_dim], row b from the sequence of video b."""
+
+_LR_MULTIPLIER = 0.01
+
+
+def keyed_noise(seed: int, videos: Tensor, dim: int) -> Noise:
+    """Endless noise that depends on seed, video and token alone. videos: int64 [B]."""
+    return lambda tokens: normal(seed, Purpose.MOTION, videos[:, None], tokens, dim)
+
+
+def stored_noise(sequences: Tensor) -> Noise:
+    """Noise of stored sequences: float [B, L, noise_dim]; tokens from L on are an IndexError."""
+    rows = torch.arange(len(sequences), device=sequences.device)[:, None]
+    return lambda tokens: sequences[rows, tokens]
+
+
+class MotionMapping(nn.Module):
+    """F_m: two convolutions without padding, 11 taps each, from noise to motion codes (section 3.1).
+
+    A code depends on `reach` noise vectors, from its own place on. Leaky ReLU without gain follows both.
+    """
+
+    def __init__(self, noise_dim: int, u_dim: int, kernel: int) -> None:
+        super().__init__()
+        self.convs = nn.ModuleList([SlowConv1d(noise_dim, u_dim, kernel), SlowConv1d(u_dim, u_dim, kernel)])
+        self.reach = 2 * (kernel - 1) + 1
+
+    def forward(self, noise: Tensor) -> Tensor:
+        """[B, N, noise_dim] -> [B, N - reach + 1, u_dim]."""
+        x = noise.transpose(1, 2)
+        for conv in self.convs:
+            x = functional.leaky_relu(conv(x), 0.2)
+        return x.transpose(1, 2)
+
+
+class SlowConv1d(nn.Module):
+    """Convolution over time with an equalised learning rate that is a hundredth of the others'."""
+
+    def __init__(self, in_channels: int, out_channels: int, kernel: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(out_channels, in_channels, kernel) / _LR_MULTIPLIER)
+        self.bias = nn.Parameter(torch.zeros(out_channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        weight = self.weight * (_LR_MULTIPLIER / math.sqrt(self.weight[0].numel()))
+        return functional.conv1d(x, weight, self.bias * _LR_MULTIPLIER)
+
+
+class AcyclicEncoding(nn.Module):
+    """Acyclic positional encoding, eq. 3 to 6: waves whose parameters come from the motion code on the left.
+
+    `release`: sines and cosines of v_dim / 2 geometrically spaced periods. A code scales the frequencies by
+    m = 1 + tanh(A_ω u) and shifts the phases by A_ρ u · P_max / P. `paper`: sines of v_dim linearly spaced periods,
+    with amplitudes A_α u, frequencies A_ω u · 2π / P, and phases A_ρ u. All maps are without bias.
+    """
+
+    frequencies: Tensor
+    phase_scales: Tensor
+
+    def __init__(
+        self,
+        kind: Literal["release", "paper"],
+        *,
+        u_dim: int,
+        v_dim: int,
+        min_period: float,
+        max_period: float,
+    ) -> None:
+        super().__init__()
+        waves = v_dim // 2 if kind == "release" else v_dim
+        steps = torch.arange(waves, dtype=torch.float64).flip(0) / max(waves - 1, 1)  # from 1 to 0
+        if kind == "release":
+            periods = min_period * (max_period / min_period) ** steps
+            self.amplitudes = None
+        else:
+            periods = min_period + (max_period - min_period) * steps  # eq. 6
+            self.amplitudes = FullyConnected(u_dim, v_dim, bias=None)
+        self.periods = FullyConnected(u_dim, waves, bias=None)
+        self.phases = FullyConnected(u_dim, waves, bias=None)
+        self.aligners = FullyConnected(u_dim, v_dim, bias=None)
+        self.register_buffer("frequencies", (2.0 * math.pi / periods).float(), persistent=False)
+        self.register_buffer("phase_scales", (max_period / periods).float(), persistent=False)
+
+    def forward(self, times: Tensor, left: Tensor, right: Tensor, distance: int) -> Tensor:
+        """v: [N, v_dim] of times: [N], with the codes on their left and right: [N, u_dim], `distance` frames apart."""
+        times = times.to(left.dtype)[:, None]
+        since = times % distance
+        before, after, blend = times - since, times - since + distance, since / distance
+        wave = self.waves(left)
+        stitched = wave(times) - torch.lerp(wave(before), wave(after), blend)  # eq. 5: 0 at the codes
+        return stitched + torch.lerp(self.aligners(left), self.aligners(right), blend)
+
+    def waves(self, code: Tensor) -> Callable[[Tensor], Tensor]:
+        """The waves of a code, eq. 3: a function from times [N, 1] to [N, v_dim]."""
+        if self.amplitudes is None:
+            frequency = self.frequencies * (1.0 + torch.tanh(self.periods(code)))
+            phase = self.phases(code) * self.phase_scales
+            return lambda t: torch.cat([torch.sin(frequency * t + phase), torch.cos(frequency * t + phase)], dim=1)
+        amplitude, frequency, phase = self.amplitudes(code), self.frequencies * self.periods(code), self.phases(code)
+        return lambda t: amplitude * torch.sin(frequency * t + phase)
+
+
+class MotionEncoder(nn.Module):
+    """Times and noise to time embeddings v(t), each on its own."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.distance = config.motion_distance
+        self.mapping = MotionMapping(config.noise_dim + config.num_classes, config.u_dim, config.motion_kernel)
+        self.encoding = AcyclicEncoding(
+            config.encoding,
+            u_dim=config.u_dim,
+            v_dim=config.v_dim,
+            min_period=config.min_period,
+            max_period=config.max_period,
+        )
+
+    def forward(self, times: Tensor, noise: Noise, labels: Tensor | None = None) -> Tensor:
+        """times: [B, T], not negative; labels: [B, num_classes]. Gives v: [B, T, v_dim]."""
+        left, right = self.codes(times, noise, labels)
+        v: Tensor = self.encoding(times.flatten(), left.flatten(0, 1), right.flatten(0, 1), self.distance)
+        return v.reshape(*times.shape, -1)
+
+    def codes(self, times: Tensor, noise: Noise, labels: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Motion codes on the left and right of times (eq. 1 and 2): [B, T, u_dim] each."""
+        videos, frames = times.shape
+        first = torch.div(times, self.distance, rounding_mode="floor").long()
+        window = torch.arange(self.mapping.reach + 1, device=times.device)
+        tokens = (first[:, :, None] + window).flatten(1)  # [B, T·22]
+        vectors = noise(tokens).to(self.encoding.phases.weight.dtype)
+        if labels is not None:
+            vectors = torch.cat([vectors, labels[:, None].expand(-1, tokens.shape[1], -1)], dim=2)
+        codes = self.mapping(vectors.reshape(videos * frames, len(window), -1)).reshape(videos, frames, 2, -1)
+        return codes[:, :, 0], codes[:, :, 1]

@@ -1,0 +1,377 @@
+"""The `release` preset gives the official networks' numbers, in float32 and float64.
+
+goldens.json holds what the official networks gave for parameters filled by a rule and inputs drawn by another, and
+how closely an independent implementation can agree in float32.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from stylegan_v.config import model_config
+from stylegan_v.discriminator import Discriminator
+from stylegan_v.generator import Generator
+from stylegan_v.motion import stored_noise
+from stylegan_v.names import DISCRIMINATOR, GENERATOR, official_names
+
+GOLDENS: dict[str, Any] = json.loads((Path(__file__).parent / "goldens.json").read_text("utf-8"))
+OUTPUTS: dict[str, Any] = GOLDENS["outputs"]
+FLOAT64_ROUNDING = {"absolute": 1e-11, "relative": 1e-9}
+TIMES_G = [[0, 5, 20], [3.5, 7.25, 33]]
+TIMES_D = [[0, 5, 20], [3, 4, 35]]
+
+
+def draw(seed: int, *shape: int) -> Tensor:
+    return torch.tensor(np.random.RandomState(seed).randn(*shape).astype(np.float32))
+
+
+def draw_uniform(seed: int, *shape: int) -> Tensor:
+    return torch.tensor(np.random.RandomState(seed).uniform(-1, 1, shape).astype(np.float32))
+
+
+def fill(network: nn.Module, table: tuple[tuple[str, str], ...], recipe: list[Any]) -> None:
+    """Parameters by name: normal numbers seeded by the official name, scaled and shifted."""
+    ours = official_names(network, table)
+    parameters = dict(network.named_parameters())
+    assert {row[0] for row in recipe} == {name for name in ours if ours[name] in parameters}
+    for name, shape, scale, offset, first in recipe:
+        values = draw(zlib.crc32(name.encode()) & 0xFFFFFFFF, *shape).numpy() * np.float32(scale)
+        if offset:
+            values = values + np.float32(offset)
+        assert values.flat[0] == pytest.approx(first, rel=1e-6)
+        parameter = parameters[ours[name]]
+        assert tuple(parameter.shape) == tuple(shape), name
+        parameter.data = torch.tensor(values)
+
+
+@pytest.fixture(scope="module", params=[torch.float64, torch.float32], ids=["float64", "float32"])
+def dtype(request: pytest.FixtureRequest) -> torch.dtype:
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def generator(dtype: torch.dtype) -> Generator:
+    network = Generator(model_config("release", resolution=64))
+    fill(network, GENERATOR, GOLDENS["fill"]["G"])
+    network.to(dtype)
+    if dtype == torch.float64:
+        periods = 16 * 64 ** (torch.arange(255, -1, -1, dtype=dtype) / 255)
+        network.motion.encoding.frequencies, network.motion.encoding.phase_scales = 2 * np.pi / periods, 1024 / periods
+    return network
+
+
+@pytest.fixture(scope="module")
+def discriminator(dtype: torch.dtype) -> Discriminator:
+    network = Discriminator(model_config("release", resolution=64))
+    fill(network, DISCRIMINATOR, GOLDENS["fill"]["D"])
+    network.to(dtype)
+    if dtype == torch.float64:
+        network.time.frequencies = 2 ** torch.arange(10, dtype=dtype) * np.pi / 1024
+    return network
+
+
+class Checker:
+    """Compares tensors with recorded statistics, within the tolerance of a quantity."""
+
+    def __init__(self, dtype: torch.dtype) -> None:
+        self.dtype = dtype
+
+    def __call__(self, found: object, expected: object, quantity: str) -> None:
+        limits = GOLDENS["tolerances"][quantity]
+        mode, tolerance = limits["mode"], limits["float32"]
+        if self.dtype == torch.float64:
+            # `constants`: how far the official numbers moved when the frequencies were not rounded to float32, which
+            # is what they are compared with here.
+            tolerance = max(FLOAT64_ROUNDING[mode], 1.5 * limits["constants"])
+        values = found.detach().double().numpy() if isinstance(found, Tensor) else np.asarray(found, dtype=float)
+        if mode == "absolute":
+            np.testing.assert_allclose(values, expected, rtol=0, atol=tolerance, err_msg=quantity)
+        else:
+            np.testing.assert_allclose(values, expected, rtol=tolerance, atol=0, err_msg=quantity)
+
+    def statistics(self, tensor: Tensor, expected: dict[str, Any], quantity: str) -> None:
+        values = tensor.detach().double()
+        checks = {
+            "mean": values.mean(),
+            "std": values.std(correction=0),
+            "min": values.min(),
+            "max": values.max(),
+            "absmax": values.abs().max(),
+            "rms": values.square().mean().sqrt(),
+            "first4": values.flatten()[:4],
+            "last4": values.flatten()[-4:],
+            "shape": torch.tensor(values.shape),
+        }
+        assert {"mean", "std"} <= expected.keys()
+        for name, value in checks.items():
+            if name in expected:
+                self(value, expected[name], quantity)
+        for place in expected.get("at", []) if isinstance(expected.get("at"), list) else []:
+            self(values[tuple(place["pos"])], place["value"], quantity)
+
+
+@pytest.fixture(scope="module")
+def check(dtype: torch.dtype) -> Checker:
+    return Checker(dtype)
+
+
+@pytest.fixture(scope="module")
+def inputs(dtype: torch.dtype) -> dict[str, Tensor]:
+    return {
+        "z": draw(1, 2, 512).to(dtype),
+        "noise": draw(2, 2, 86, 512).to(dtype),
+        "times": torch.tensor(TIMES_G, dtype=dtype),
+        "x": draw_uniform(3, 6, 3, 64, 64).to(dtype).unflatten(0, (2, 3)),
+        "times_d": torch.tensor(TIMES_D, dtype=dtype),
+    }
+
+
+def outputs_of(network: nn.Module, *modules: str) -> tuple[dict[str, Tensor], Any]:
+    """A dictionary that is filled with the outputs of modules at the next call, and the hooks to remove."""
+    seen: dict[str, Tensor] = {}
+
+    def keep(name: str):
+        return lambda module, args, output: seen.__setitem__(name, output)
+
+    return seen, [network.get_submodule(name).register_forward_hook(keep(name)) for name in modules]
+
+
+def test_constants_are_the_official_ones(generator: Generator, discriminator: Discriminator) -> None:
+    buffers = OUTPUTS["buffers"]
+    encoding = generator.motion.encoding
+    for found, name in (
+        (encoding.frequencies, "synthesis.motion_encoder.time_encoder.freqs"),
+        (encoding.phase_scales, "synthesis.motion_encoder.time_encoder.phase_scales"),
+        (discriminator.time.frequencies, "time_encoder.time_encoder.fourier_coefs"),
+    ):
+        expected = buffers[name]
+        assert len(found) == expected["n"]
+        np.testing.assert_allclose(found.double()[:4], expected["first4"], rtol=3e-7)
+        np.testing.assert_allclose(found.double()[-4:], expected["last4"], rtol=3e-7)
+        assert found.double().sum().item() == pytest.approx(expected["sum"], rel=1e-7)
+
+
+def test_content_codes(generator: Generator, inputs: dict[str, Tensor], check: Checker) -> None:
+    w = generator.styles(inputs["z"])
+
+    assert generator.config.num_ws == OUTPUTS["w"]["num_ws"]
+    check.statistics(w, OUTPUTS["w"]["all"], "w")
+    for row, expected in zip(w, OUTPUTS["w"]["per_video"], strict=True):
+        check.statistics(row, expected, "w")
+
+
+def test_motion_codes(generator: Generator, inputs: dict[str, Tensor], check: Checker) -> None:
+    expected = OUTPUTS["motion"]
+    mapping, encoding = generator.motion.mapping, generator.motion.encoding
+    hidden = functional.leaky_relu(mapping.convs[0](inputs["noise"].transpose(1, 2)), 0.2).transpose(1, 2)
+    u = mapping(inputs["noise"])
+    left, right = generator.motion.codes(inputs["times"], stored_noise(inputs["noise"]))
+
+    check.statistics(hidden, expected["hidden_seq"], "motion/hidden_seq")
+    check.statistics(u, expected["u_seq"], "motion/u_seq")
+    for name, values in expected["u_seq"]["at"].items():
+        video, token = (int(part.strip("videotkn")) for part in name.split("_"))
+        check(u[video, token, :4], values, "motion/u_seq")
+    check.statistics(left, expected["u_left"], "motion/u_left")
+    check.statistics(right, expected["u_right"], "motion/u_right")
+    check.statistics(
+        1 + torch.tanh(encoding.periods(left)), expected["omega_factor_1_plus_tanh"], "motion/omega_factor_1_plus_tanh"
+    )
+    check.statistics(encoding.phases(left), expected["phase_before_scaling"], "motion/phase_before_scaling")
+    check.statistics(encoding.aligners(left), expected["aligner_left"], "motion/aligner_left")
+    check.statistics(encoding.aligners(right), expected["aligner_right"], "motion/aligner_right")
+
+
+def test_time_embeddings(generator: Generator, inputs: dict[str, Tensor], check: Checker) -> None:
+    v = generator.motion(inputs["times"], stored_noise(inputs["noise"])).flatten(0, 1)
+
+    check.statistics(v, OUTPUTS["motion"]["v"], "motion/v")
+    for row, expected in zip(v, OUTPUTS["motion"]["v"]["per_frame"], strict=True):
+        check.statistics(row, expected, "motion/v")
+        check(row[254:258], expected["at_254_to_257"], "motion/v")
+
+
+def test_time_embeddings_around_the_codes_and_far_away(
+    generator: Generator, inputs: dict[str, Tensor], dtype: torch.dtype, check: Checker
+) -> None:
+    anchors, far = OUTPUTS["extra"]["anchors"], OUTPUTS["extra"]["far_times"]
+    near = generator.motion(torch.tensor(anchors["times"], dtype=dtype), stored_noise(inputs["noise"]))
+    away = generator.motion(torch.tensor(far["times"], dtype=dtype), stored_noise(draw(8, 2, far["L"], 512).to(dtype)))
+
+    for row, expected in zip(near.flatten(0, 1), itertools.chain(*anchors["v"]), strict=True):
+        check.statistics(row, expected, "extra/anchors")
+    for row, expected in zip(away.flatten(0, 1), far["v"], strict=True):
+        check.statistics(row, expected, "extra/far_times")
+
+
+@pytest.mark.parametrize("case", ["G_psi1", "G_psi0.7_wavg0", "G_psi0.7_wavg_random"])
+def test_frames(generator: Generator, inputs: dict[str, Tensor], check: Checker, case: str) -> None:
+    mean = draw(4, 512) * 0.5 if case.endswith("random") else torch.zeros(512)
+    generator.mapping.w_mean = mean.to(inputs["z"].dtype)
+    with torch.no_grad():
+        frames = generator(
+            inputs["z"], inputs["times"], stored_noise(inputs["noise"]), truncation=1.0 if case == "G_psi1" else 0.7
+        ).flatten(0, 1)
+    generator.mapping.w_mean = torch.zeros_like(generator.mapping.w_mean)
+
+    check.statistics(frames, OUTPUTS[case], case)
+    for frame, expected in zip(frames, OUTPUTS[case]["per_frame"], strict=True):
+        check.statistics(frame, expected, case)
+
+
+def test_frames_of_styles_that_differ_by_layer(
+    generator: Generator, inputs: dict[str, Tensor], dtype: torch.dtype, check: Checker
+) -> None:
+    with torch.no_grad():
+        ws = draw(7, 2, 10, 512).to(dtype)
+        frames = generator.render(ws, inputs["times"], stored_noise(inputs["noise"]))
+
+    check.statistics(frames.flatten(0, 1), OUTPUTS["extra"]["wplus_distinct_ws"], "extra/wplus_distinct_ws")
+
+
+def test_blocks_and_layers_of_the_generator(generator: Generator, inputs: dict[str, Tensor], check: Checker) -> None:
+    blocks = ["synthesis.first", *(f"synthesis.blocks.{r}" for r in (8, 16, 32, 64))]
+    layers = {
+        row["layer"]: f"synthesis.{row['layer']}".replace(".b4.", ".first.").replace("torgb", "to_rgb")
+        for row in OUTPUTS["G_layers"]
+    }
+    for resolution in (8, 16, 32, 64):
+        layers = {name: ours.replace(f".b{resolution}.", f".blocks.{resolution}.") for name, ours in layers.items()}
+    seen, hooks = outputs_of(generator, *blocks, *layers.values())
+    with torch.no_grad():
+        generator(inputs["z"], inputs["times"], stored_noise(inputs["noise"]))
+    for hook in hooks:
+        hook.remove()
+
+    for name, expected in zip(blocks, OUTPUTS["G_blocks"], strict=True):
+        features, rgb = seen[name]
+        check.statistics(features, expected["x"], "G_blocks")
+        check.statistics(rgb, expected["running_rgb"], "G_blocks")
+    for expected in OUTPUTS["G_layers"]:
+        check.statistics(seen[layers[expected["layer"]]], expected, "G_layers")
+
+
+def test_blocks_of_the_discriminator(discriminator: Discriminator, inputs: dict[str, Tensor], check: Checker) -> None:
+    expected = OUTPUTS["D"]
+    blocks = [f"blocks.{r}" for r in (64, 32, 16, 8)]
+    seen, hooks = outputs_of(
+        discriminator,
+        "time",
+        "conditioning.embed",
+        "conditioning",
+        *blocks,
+        "head.deviation",
+        "head.conv",
+        "head.fc",
+        "head.out",
+    )
+    discriminator(inputs["x"], inputs["times_d"])
+    for hook in hooks:
+        hook.remove()
+
+    check.statistics(seen["time"], expected["time_embedding"], "D/time_embedding")
+    for row, video in zip(seen["time"], expected["time_embedding"]["per_video"], strict=True):
+        for part, difference in zip(row.chunk(2), video["diffs"], strict=True):
+            check(part[:4], difference["table_first4"], "D/time_embedding")
+            check(part[256:], difference["fourier20"], "D/time_embedding")
+    check.statistics(seen["conditioning.embed"], expected["embed_before_norm"], "D/embed_before_norm")
+    check.statistics(seen["conditioning"], expected["cmap"], "D/cmap")
+    for row, video in zip(seen["conditioning"], expected["cmap"]["per_video"], strict=True):
+        check.statistics(row, video, "D/cmap")
+    joined = seen["blocks.32"].reshape(2, 768, 16, 16)
+    check.statistics(joined, expected["after_concat"], "D/after_concat")
+    for chunk in expected["after_concat"]["per_video_per_frame_chunk"]:
+        channels = slice(chunk["channels"][0], chunk["channels"][1] + 1)
+        check.statistics(joined[chunk["video"], channels], chunk, "D/after_concat")
+    for name, block in zip(blocks, expected["blocks"], strict=True):
+        check.statistics(seen[name], block, "D/blocks")
+    check(seen["head.deviation"][:, -1, 0, 0], expected["mbstd_channel_values"], "D/mbstd_channel_values")
+    for name, ours in (("b4conv", "head.conv"), ("b4fc", "head.fc"), ("b4out", "head.out")):
+        check.statistics(seen[ours], expected[name], f"D/{name}")
+
+
+def test_logits(discriminator: Discriminator, inputs: dict[str, Tensor], check: Checker) -> None:
+    expected, x, times = OUTPUTS["D"], inputs["x"], inputs["times_d"]
+    permuted = x[:, expected["perm"]]
+
+    def logits(frames: Tensor, at: Tensor = times) -> Tensor:
+        with torch.no_grad():
+            return discriminator(frames, at)
+
+    check(logits(x), expected["logits"], "D/logits")
+    check(logits(permuted), expected["logits_all_videos_frames_permuted"], "D/logits_all_videos_frames_permuted")
+    first = torch.stack([permuted[0], x[1]])
+    check(logits(first), expected["logits_only_video0_permuted"], "D/logits_only_video0_permuted")
+    check(logits(x, times + 100), expected["logits_times_shifted_by_100"], "D/logits_times_shifted_by_100")
+    alone = torch.cat([logits(x[i : i + 1], times[i : i + 1]) for i in range(2)])
+    check(alone, expected["logits_each_video_alone"], "D/logits_each_video_alone")
+
+
+def test_logits_of_eight_videos(discriminator: Discriminator, dtype: torch.dtype, check: Checker) -> None:
+    expected = OUTPUTS["D"]["B8"]
+    seen, hooks = outputs_of(discriminator, "head.deviation")
+    with torch.no_grad():
+        frames = draw_uniform(6, 24, 3, 64, 64).to(dtype).unflatten(0, (8, 3))
+        logits = discriminator(frames, torch.tensor(expected["times"], dtype=dtype))
+    hooks[0].remove()
+
+    check(logits, expected["logits"], "D/B8")
+    check(seen["head.deviation"][:, -1, 0, 0], expected["mbstd_channel"], "D/mbstd_channel_values")
+
+
+def norms(loss: Tensor, network: nn.Module, table: tuple[tuple[str, str], ...], names: Iterator[str]) -> list[float]:
+    """L2 norms of gradients with respect to stored parameters, by official name."""
+    ours, parameters = official_names(network, table), dict(network.named_parameters())
+    wanted = [parameters[ours[name]] for name in names]
+    grads = torch.autograd.grad(loss, wanted, allow_unused=True, retain_graph=True)
+    return [0.0 if grad is None else grad.double().norm().item() for grad in grads]
+
+
+def test_r1_and_its_gradients(discriminator: Discriminator, inputs: dict[str, Tensor], check: Checker) -> None:
+    expected = OUTPUTS["D"]
+    x = inputs["x"].clone().requires_grad_()
+    logits = discriminator(x, inputs["times_d"])
+    (grad,) = torch.autograd.grad(logits.sum(), x, create_graph=True)
+    per_frame = grad.square().sum(dim=(2, 3, 4))
+
+    check(per_frame.flatten(), expected["r1"]["per_frame_sum_sq"], "D/r1")
+    check(per_frame.mean(dim=1), expected["r1"]["per_video_mean_over_frames"], "D/r1")
+    check(per_frame.mean(), expected["r1"]["mean_over_videos"], "D/r1")
+    for key in ("r1_param_grad_norms", "r1_param_grad_norm_tiny_only_through_minibatch_std"):
+        found = norms(per_frame.mean(), discriminator, DISCRIMINATOR, iter(expected[key]))
+        check(found, list(expected[key].values()), f"D/{key}")
+
+
+@pytest.mark.parametrize(("name", "sign"), [("loss_real_softplus_neg", -1), ("loss_fake_softplus_pos", 1)])
+def test_losses_of_the_discriminator(
+    discriminator: Discriminator, inputs: dict[str, Tensor], check: Checker, name: str, sign: int
+) -> None:
+    loss = functional.softplus(sign * discriminator(inputs["x"], inputs["times_d"])).mean()
+    expected = OUTPUTS["D"][f"{name}_param_grad_norms"]
+
+    check(loss, OUTPUTS["D"][name], f"D/{name}")
+    found = norms(loss, discriminator, DISCRIMINATOR, iter(expected))
+    check(found, list(expected.values()), f"D/{name}_param_grad_norms")
+
+
+def test_the_generator_learns_through_the_discriminator(
+    generator: Generator, discriminator: Discriminator, inputs: dict[str, Tensor], check: Checker
+) -> None:
+    expected = OUTPUTS["G_through_D"]
+    frames = generator(inputs["z"], inputs["times"], stored_noise(inputs["noise"]))
+    loss = functional.softplus(-discriminator(frames, inputs["times"]))
+
+    check(loss, expected["softplus_neg_per_video"], "G_through_D/softplus_neg_per_video")
+    found = norms(loss.mean(), generator, GENERATOR, iter(expected["G_param_grad_norms"]))
+    check(found, list(expected["G_param_grad_norms"].values()), "G_through_D/G_param_grad_norms")
