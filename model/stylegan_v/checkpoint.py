@@ -1,0 +1,141 @@
+"""Checkpoints: named tensors and a JSON header in one file that can hold no code.
+
+The file is torch's own format, with {"header": text, "tensors": {name: tensor}} in it, and is only ever read with
+`weights_only=True`. Tensors of part P are named P.name; the parts are `ema` (the generator that samples are made with),
+`generator`, `discriminator`, `generator_optimizer` and `discriminator_optimizer`. A file for sampling has `ema` alone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from fvd_bench.version import __version__
+from stylegan_v.config import ModelConfig, read_model_config
+from stylegan_v.errors import CheckpointError, ConfigError
+from stylegan_v.generator import Generator
+
+FORMAT = 1
+
+_ZIP = b"PK\x03\x04"
+_FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """What a file holds.
+
+    model: sizes and choices of the networks. fps: frames per second of the videos that they were trained on.
+    run: the settings of the training, plain values; empty where unknown. state: where training was, plain values.
+    """
+
+    model: ModelConfig
+    tensors: Mapping[str, Tensor]
+    fps: float = 25.0
+    run: Mapping[str, Any] | None = None
+    state: Mapping[str, Any] | None = None
+
+    def part(self, name: str) -> dict[str, Tensor]:
+        """The tensors of a part, without its name. Raises CheckpointError if there are none."""
+        found = {key.removeprefix(f"{name}."): t for key, t in self.tensors.items() if key.startswith(f"{name}.")}
+        if not found:
+            parts = sorted({key.partition(".")[0] for key in self.tensors})
+            raise CheckpointError(f"the checkpoint has no part {name!r}; it has {', '.join(parts) or 'none'}")
+        return found
+
+    def generator(self, device: str | torch.device = "cpu") -> Generator:
+        """The generator that samples are made with, in float32 and in evaluation mode. Raises CheckpointError."""
+        network = Generator(self.model)
+        load_part(network, self.part("ema"), "ema")
+        return network.to(device).eval().requires_grad_(False)
+
+    def for_sampling(self) -> Checkpoint:
+        """Only what sampling needs, in half precision: a quarter of the size or less."""
+        halves = {f"ema.{name}": t.half() if t.is_floating_point() else t for name, t in self.part("ema").items()}
+        return Checkpoint(self.model, halves, self.fps, self.run, self.state)
+
+
+def save(checkpoint: Checkpoint, file: Path) -> None:
+    """Write a checkpoint; an interrupted write leaves what was there before. Raises CheckpointError."""
+    header = {
+        "format": FORMAT,
+        "fvd_bench": __version__,
+        "model": checkpoint.model.as_dict(),
+        "fps": checkpoint.fps,
+        "run": checkpoint.run,
+        "state": checkpoint.state,
+    }
+    partial = file.with_name(f".{file.name}.part")
+    try:
+        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint.tensors.items()}
+        with partial.open("wb") as out:
+            torch.save({"header": json.dumps(header, allow_nan=False), "tensors": tensors}, out)
+            out.flush()
+            os.fsync(out.fileno())
+        partial.replace(file)
+    except OSError as error:
+        raise CheckpointError(f"{file} cannot be written: {error.strerror or error}") from error
+
+
+def load(file: Path) -> Checkpoint:
+    """Read a checkpoint, on the CPU. Raises CheckpointError, saying what is wrong with the file."""
+    try:
+        with file.open("rb") as start:
+            is_zip = start.read(len(_ZIP)) == _ZIP
+    except OSError as error:
+        raise CheckpointError(f"{file} cannot be read: {error.strerror or error}") from error
+    if not is_zip:
+        raise CheckpointError(
+            f"{file} is no checkpoint of stylegan-v. Checkpoints of the official code are pickles that run code: "
+            "export their tensors and use `stylegan-v import`"
+        )
+    try:
+        content = torch.load(file, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
+        raise CheckpointError(f"{file} is damaged, or no checkpoint of stylegan-v") from error
+    header, tensors = _parts(content, file)
+    if header.get("format") != FORMAT:
+        raise CheckpointError(f"{file} has format {header.get('format')!r}; this version reads {FORMAT}")
+    try:
+        return Checkpoint(
+            read_model_config(header["model"]), tensors, float(header["fps"]), header["run"], header["state"]
+        )
+    except (KeyError, TypeError, ValueError, ConfigError) as error:
+        raise CheckpointError(f"{file} has a header that does not describe a model: {error}") from error
+
+
+def load_part(network: torch.nn.Module, tensors: Mapping[str, Tensor], name: str) -> None:
+    """Copy tensors into a network of the same names and shapes. Raises CheckpointError naming the first difference."""
+    expected = network.state_dict()
+    missing, unknown = expected.keys() - tensors.keys(), tensors.keys() - expected.keys()
+    if missing or unknown:
+        what = f"has no {min(missing)}" if missing else f"has an unknown {min(unknown)}"
+        raise CheckpointError(f"part {name!r} {what}: it belongs to another model")
+    for key, tensor in tensors.items():
+        if tensor.shape != expected[key].shape or tensor.dtype not in _FLOATS:
+            found, wanted = list(tensor.shape), list(expected[key].shape)
+            raise CheckpointError(f"part {name!r}: {key} has shape {found} and type {tensor.dtype}, expected {wanted}")
+    network.load_state_dict({key: tensor.float() for key, tensor in tensors.items()})
+
+
+def _parts(content: object, file: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    if isinstance(content, dict) and isinstance(text := content.get("header"), str):
+        tensors = content.get("tensors")
+        try:
+            header = json.loads(text)
+        except ValueError:
+            header = None
+        named = isinstance(tensors, dict) and all(isinstance(t, Tensor) for t in tensors.values())
+        if isinstance(header, dict) and isinstance(tensors, dict) and named:
+            return header, tensors
+    raise CheckpointError(
+        f"{file} is a file of torch, but no checkpoint of stylegan-v: header and tensors are expected"
+    )

@@ -1,0 +1,136 @@
+"""Checkpoints: tensors and JSON, no code."""
+
+import io
+import pickle
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from stylegan_v.checkpoint import Checkpoint, load, save
+from stylegan_v.config import model_config
+from stylegan_v.errors import CheckpointError
+from stylegan_v.generator import build_generator
+
+TINY = dict.fromkeys(("z_dim", "w_dim", "noise_dim", "u_dim", "v_dim", "channel_max", "time_dim"), 8)
+
+
+@pytest.fixture
+def checkpoint() -> Checkpoint:
+    model = model_config("release", resolution=32, **TINY)
+    tensors = {f"ema.{name}": tensor for name, tensor in build_generator(model, seed=3).state_dict().items()}
+    return Checkpoint(model, tensors, fps=30.0, run={"train": {"batch": 4}}, state={"kimg": 1.5})
+
+
+def test_a_checkpoint_comes_back_as_it_was(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    save(checkpoint, tmp_path / "a.pt")
+
+    found = load(tmp_path / "a.pt")
+
+    assert (found.model, found.fps, found.run, found.state) == (
+        checkpoint.model,
+        30.0,
+        checkpoint.run,
+        checkpoint.state,
+    )
+    assert found.tensors.keys() == checkpoint.tensors.keys()
+    assert all(torch.equal(found.tensors[name], tensor) for name, tensor in checkpoint.tensors.items())
+    assert [file.name for file in tmp_path.iterdir()] == ["a.pt"]
+
+
+def test_the_file_needs_no_trust(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    save(checkpoint, tmp_path / "a.pt")
+
+    content = torch.load(tmp_path / "a.pt", weights_only=True)
+
+    assert isinstance(content["header"], str)
+
+
+def test_a_file_for_sampling_is_half_as_precise_and_gives_nearly_the_same_generator(
+    checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    whole = replace(checkpoint, tensors={**checkpoint.tensors, "discriminator.x": torch.zeros(9)})
+    save(whole.for_sampling(), tmp_path / "a.pt")
+
+    found = load(tmp_path / "a.pt")
+
+    assert all(name.startswith("ema.") and tensor.dtype == torch.float16 for name, tensor in found.tensors.items())
+    expected, parameters = checkpoint.part("ema"), dict(found.generator().named_parameters())
+    for name, parameter in parameters.items():
+        torch.testing.assert_close(parameter, expected[name], rtol=1e-3, atol=1e-4)
+
+
+class _Touch:
+    """Unpickling it would make a file."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    def __reduce__(self):
+        return Path.touch, (self.file,)
+
+
+def _bytes(content: object) -> bytes:
+    out = io.BytesIO()
+    torch.save(content, out)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"no checkpoint",
+        pickle.dumps({"G": 1}),
+        _bytes({"G": torch.zeros(3)}),
+        _bytes({"header": "{}", "tensors": {}}),
+        _bytes({"header": "[]", "tensors": {}}),
+        _bytes({"header": "{", "tensors": {"a": torch.zeros(1)}}),
+        _bytes({"header": "{}", "tensors": {"a": "text"}}),
+        _bytes({"header": '{"format": 1, "model": {"depth": 3}, "fps": 1, "run": null, "state": null}', "tensors": {}}),
+        _bytes([1, 2]),
+    ],
+)
+def test_other_files_are_refused(content: bytes, tmp_path: Path) -> None:
+    file = tmp_path / "a.pt"
+    file.write_bytes(content)
+
+    with pytest.raises(CheckpointError, match=r"a\.pt"):
+        load(file)
+
+
+def test_code_in_a_file_is_not_run(tmp_path: Path) -> None:
+    torch.save({"header": _Touch(tmp_path / "made"), "tensors": {}}, tmp_path / "a.pt")
+
+    with pytest.raises(CheckpointError, match="damaged"):
+        load(tmp_path / "a.pt")
+    assert not (tmp_path / "made").exists()
+
+
+@pytest.mark.parametrize("cut", [10, 500, -100])
+def test_a_truncated_file_is_refused(checkpoint: Checkpoint, tmp_path: Path, cut: int) -> None:
+    save(checkpoint, tmp_path / "a.pt")
+    (tmp_path / "a.pt").write_bytes((tmp_path / "a.pt").read_bytes()[:cut])
+
+    with pytest.raises(CheckpointError, match="damaged"):
+        load(tmp_path / "a.pt")
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"none\.pt cannot be read: No such file"):
+        load(tmp_path / "none.pt")
+
+
+def test_another_models_tensors_are_refused(checkpoint: Checkpoint) -> None:
+    name = "ema.mapping.layers.0.weight"
+    fewer = {k: t for k, t in checkpoint.tensors.items() if k != name}
+
+    with pytest.raises(CheckpointError, match="has no mapping"):
+        replace(checkpoint, tensors=fewer).generator()
+    with pytest.raises(CheckpointError, match="unknown extra"):
+        replace(checkpoint, tensors={**checkpoint.tensors, "ema.extra": torch.zeros(1)}).generator()
+    with pytest.raises(CheckpointError, match=r"shape \[8, 9\]"):
+        replace(checkpoint, tensors={**checkpoint.tensors, name: torch.zeros(8, 9)}).generator()
+    with pytest.raises(CheckpointError, match="no part 'ema'"):
+        replace(checkpoint, tensors={}).generator()
