@@ -1,0 +1,70 @@
+"""Several processes as one: started by torchrun, each with a share of every batch.
+
+A process takes every W-th sample of a batch, so that the groups of the minibatch deviation are those of the whole
+batch. Gradients and other means are averaged over processes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
+
+import torch
+from torch import Tensor
+from torch import distributed as dist
+
+
+@contextlib.contextmanager
+def process_group(device: str) -> Iterator[torch.device]:
+    """Join the group that torchrun describes, if it does, and give this process's device."""
+    if "WORLD_SIZE" not in os.environ:
+        yield torch.device(device)
+        return
+    local = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0"))) if device == "cuda" else torch.device(device)
+    if local.type == "cuda":
+        torch.cuda.set_device(local)
+    # Rank 0 scores checkpoints while the others wait, so the wait is long.
+    dist.init_process_group("nccl" if local.type == "cuda" else "gloo", timeout=timedelta(hours=4))
+    try:
+        yield local
+    finally:
+        dist.destroy_process_group()
+
+
+def rank() -> int:
+    """Number of this process, from 0."""
+    return dist.get_rank() if dist.is_initialized() else 0
+
+
+def world() -> int:
+    """Number of processes."""
+    return dist.get_world_size() if dist.is_initialized() else 1
+
+
+def average(tensors: Iterable[Tensor]) -> None:
+    """Replace tensors of one type by their means over processes, in one exchange."""
+    tensors = list(tensors)
+    if world() == 1 or not tensors:
+        return
+    flat = torch.cat([tensor.flatten() for tensor in tensors])
+    dist.all_reduce(flat)
+    flat /= world()
+    for tensor, part in zip(tensors, torch.split(flat, [tensor.numel() for tensor in tensors]), strict=True):
+        tensor.copy_(part.view_as(tensor))
+
+
+def agree(value: bool) -> bool:
+    """What rank 0 says."""
+    return bool(broadcast(float(value)))
+
+
+def broadcast(value: float) -> float:
+    """A number of rank 0's."""
+    if world() == 1:
+        return value
+    device = "cuda" if dist.get_backend() == "nccl" else "cpu"
+    number = torch.tensor([value], dtype=torch.float64, device=device)
+    dist.broadcast(number, 0)
+    return float(number.item())
