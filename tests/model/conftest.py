@@ -54,3 +54,12 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def toy_videos(tmp_path_factory: pytest.TempPathFactory, moving_frames, write_frames) -> Path:
+    """Six frame folders, 40 frames of 32×32 each."""
+    root = tmp_path_factory.mktemp("toy")
+    for seed in range(6):
+        write_frames(root / f"{seed}", moving_frames(40, height=32, width=32, seed=seed))
+    return root

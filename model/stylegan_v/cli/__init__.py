@@ -6,6 +6,11 @@ import click
 
 from fvd_bench.cli import run
 from fvd_bench.cli.options import Commands
+from stylegan_v.cli.data import data
+from stylegan_v.cli.generate import generate
+from stylegan_v.cli.importing import import_
+from stylegan_v.cli.info import info
+from stylegan_v.cli.train import train
 
 
 def main() -> None:
@@ -17,3 +22,7 @@ def main() -> None:
 @click.version_option(package_name="fvd-bench")
 def cli() -> None:
     """Train and sample StyleGAN-V, a continuous video generator."""
+
+
+for command in (data, train, generate, import_, info):
+    cli.add_command(command)

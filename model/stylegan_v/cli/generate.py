@@ -1,0 +1,103 @@
+"""generate: videos of a checkpoint."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import click
+
+from fvd_bench.cli.streams import progress
+
+
+class _Grid(click.ParamType[tuple[int, int]]):
+    """Rows and columns, such as 4x6."""
+
+    name = "ROWSxCOLUMNS"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+        numbers = str(value).lower().split("x")
+        if len(numbers) != 2 or not all(n.isdecimal() and int(n) > 0 for n in numbers):
+            self.fail(f"{value}: expected rows and columns, such as 4x6", param, ctx)
+        rows, columns = map(int, numbers)
+        return rows, columns
+
+
+@click.command()
+@click.argument("checkpoint", type=click.Path(path_type=Path))
+@click.option("--out", required=True, type=click.Path(path_type=Path),
+              help="Folder of the videos; with --decompose, a file that ends in .mp4 or .webp.")  # fmt: skip
+@click.option("--videos", default=16, show_default=True, type=click.IntRange(1), help="How many.")
+@click.option("--frames", default=16, show_default=True, type=click.IntRange(1), help="Of each video.")
+@click.option("--fps", type=float, help="Frames per second of motion; those of the training videos unless given.")
+@click.option("--start", default=0.0, show_default=True, type=float, help="Time of the first frame, in frames.")
+@click.option("--truncation", default=1.0, show_default=True, type=float, help="Below 1: less varied, more usual.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**32 - 1))
+@click.option("--first", default=0, show_default=True, type=click.IntRange(0), help="Number of the first video.")
+@click.option("--format", "form", default="jpg", show_default=True, type=click.Choice(["jpg", "png", "mp4"]),
+              help="Folders of frames, JPEG of quality 95 or PNG; or mp4 files, which are for people.")  # fmt: skip
+@click.option("--class", "label", type=click.IntRange(0), help="Class of all videos; drawn for each unless given.")
+@click.option("--batch-frames", default=16, show_default=True, type=click.IntRange(1), help="Rendered at a time.")
+@click.option("--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu", "cuda"]))
+@click.option("--precision", default="auto", show_default=True, type=click.Choice(["auto", "float32", "float16"]),
+              help="Of the blocks of high resolution; auto: float16 on CUDA.")  # fmt: skip
+@click.option("--decompose", type=_Grid(), help="One grid instead: rows share motion, columns share content.")
+def generate(
+    checkpoint: Path,
+    out: Path,
+    videos: int,
+    frames: int,
+    fps: float | None,
+    start: float,
+    truncation: float,
+    seed: int,
+    first: int,
+    form: Literal["mp4", "jpg", "png"],
+    label: int | None,
+    batch_frames: int,
+    device: Literal["auto", "cpu", "cuda"],
+    precision: Literal["auto", "float32", "float16"],
+    decompose: tuple[int, int] | None,
+) -> None:
+    """Generate videos of a CHECKPOINT.
+
+    Any video and any part of it can be had alone: --first and --start say where to begin. Videos that the folder
+    holds already are not made again, so an interrupted run goes on where it was, and --videos may grow. For
+    scores use jpg as the paper does, or png; the codec of mp4 loses more.
+    """
+    import torch
+
+    from fvd_bench.environment import resolve_device
+    from fvd_bench.extractors import float32_arithmetic
+    from stylegan_v import generation, sheets
+    from stylegan_v.checkpoint import load
+    from stylegan_v.sample import VideoSampler
+
+    loaded = load(checkpoint)
+    place = resolve_device(device)
+    generator = loaded.generator(place)
+    half = precision == "float16" or (precision == "auto" and place == "cuda")
+    generator.use_half(torch.float16 if half else None)
+    sampler = VideoSampler(
+        generator,
+        seed=seed,
+        start=start,
+        fps=fps,
+        train_fps=loaded.fps,
+        truncation=truncation,
+        batch_frames=batch_frames,
+    )
+    with progress() as show, float32_arithmetic("float32"):
+        if decompose:
+            rows, columns = decompose
+            grid = sheets.decomposition(sampler, rows=rows, columns=columns, frames=frames, first=first, label=label)
+            sheets.write_video(out, grid, sampler.rate)
+        else:
+            done = generation.generate(
+                out, sampler, videos=videos, frames=frames, form=form, first=first, label=label, progress=show
+            )
+    if decompose:
+        click.echo(f"{out}: {rows} × {columns} videos of {frames} frames; rows share motion, columns content")
+    else:
+        there = f", and {done.found} were there" if done.found else ""
+        click.echo(f"{out}: {done.made} videos of {frames} frames made{there}")

@@ -1,0 +1,44 @@
+"""import: a checkpoint of the official code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command("import")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="The checkpoint to write.")
+@click.option("--fps", default=25.0, show_default=True, type=float, help="Of the training videos.")
+@click.option("--frames", type=int, help="That D looks at; only needed without D in FILE.  [default: 3]")
+@click.option("--min-period", type=click.IntRange(1), metavar="FRAMES",
+              help="time_enc.min_period_len; only needed without freqs in FILE.  [default: 16]")  # fmt: skip
+def import_(file: Path, out: Path, fps: float, frames: int | None, min_period: int | None) -> None:
+    """Make a checkpoint of FILE, an export of official tensors.
+
+    FILE is .npz or .safetensors. Official checkpoints are pickles, which run code when they are read; export their
+    tensors where the official code runs:
+
+    \b
+      import pickle, numpy
+      with open("network-snapshot.pkl", "rb") as file:
+          networks = pickle.load(file)
+      states = {part: networks[part].state_dict() for part in ("G_ema", "G", "D")}
+      numpy.savez("export.npz", **{f"{p}.{n}": t.cpu().numpy()
+                                   for p, state in states.items() for n, t in state.items()})
+    """
+    from stylegan_v.checkpoint import save
+    from stylegan_v.errors import CheckpointError
+    from stylegan_v.official import import_official
+
+    if out.exists() and file.exists() and out.samefile(file):
+        raise CheckpointError(f"{out} is the export itself; name another file for the checkpoint")
+    checkpoint = import_official(file, fps=fps, frames=frames, min_period=min_period)
+    save(checkpoint, out)
+    model = checkpoint.model
+    parts = sorted({name.partition(".")[0] for name in checkpoint.tensors})
+    click.echo(
+        f"{out}: {model.resolution} × {model.resolution}, {model.frames} frames, {model.num_classes} classes, "
+        f"shortest period {model.min_period}; {', '.join(parts)}"
+    )

@@ -1,0 +1,82 @@
+"""info: what a model is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fvd_bench.cli.streams import console
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from stylegan_v.config import ModelConfig
+
+
+@click.command()
+@click.argument("checkpoint", required=False, type=click.Path(path_type=Path))
+@click.option("--preset", help="release, paper or small.  [default: release]")
+@click.option("--resolution", type=int, help="Side of a frame in pixels.  [default: 256]")
+@click.option("--frames", type=int, help="That the discriminator looks at.  [default: 3]")
+@click.option("--classes", type=click.IntRange(0), help="Length of labels, 0 for none.  [default: 0]")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def info(
+    checkpoint: Path | None,
+    preset: str | None,
+    resolution: int | None,
+    frames: int | None,
+    classes: int | None,
+    as_json: bool,
+) -> None:
+    """Count the parameters of a model: that of a CHECKPOINT, or one of the presets."""
+    from stylegan_v.config import model_config
+    from stylegan_v.info import describe
+
+    about: dict[str, Any] = {}  # plain values, see `Checkpoint`
+    given = {"resolution": resolution, "frames": frames, "num_classes": classes}
+    changes = {name: value for name, value in given.items() if value is not None}
+    if checkpoint is None:
+        config = model_config(preset or "release", **changes)
+    elif preset or changes:
+        raise click.UsageError("a checkpoint has its own preset, resolution, frames and classes: give none of them")
+    else:
+        config, about = _read(checkpoint)
+    described = {**describe(config), **about}
+    if as_json:
+        import json
+
+        click.echo(json.dumps(described, indent=2))
+    else:
+        console().print(_table(described))
+
+
+def _read(file: Path) -> tuple[ModelConfig, dict[str, Any]]:
+    """The model of a checkpoint, and what else it says."""
+    from stylegan_v.checkpoint import load
+
+    loaded = load(file)
+    parts = sorted({name.partition(".")[0] for name in loaded.tensors})
+    return loaded.model, {"fps": loaded.fps, "parts": parts, "run": loaded.run, "state": loaded.state}
+
+
+def _table(described: dict[str, Any]) -> Table:
+    from rich.table import Table
+
+    networks = ("generator", "discriminator")
+    size = described["resolution"]
+    title = f"{described['preset']}: {size} × {size}, {described['frames']} frames, {described['classes']} classes"
+    if "parts" in described:
+        title += f", {described['fps']:g} frames per second; holds {', '.join(described['parts'])}"
+    table = Table("parameters", title=title, title_justify="left")
+    for name in networks:
+        table.add_column(name, justify="right")
+    parts = dict.fromkeys(part for name in networks for part in described[name])
+    blocks = sorted((part for part in parts if part[1:].isdecimal()), key=lambda part: int(part[1:]))
+    others = [part for part in parts if part not in (*blocks, "total")]
+    for part in (*others, *blocks, "total"):
+        counts = [described[name].get(part) for name in networks]
+        cells = ["" if count is None else f"{count:,}" for count in counts]
+        table.add_row(part, *cells, style="bold" if part == "total" else None, end_section=part == blocks[-1])
+    return table

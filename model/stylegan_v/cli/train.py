@@ -1,0 +1,61 @@
+"""train: a generator from videos."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import click
+
+from fvd_bench.cli.streams import progress
+
+
+@click.command()
+@click.option("--config", metavar="NAME|FILE", help="A run to start from: a TOML file, or one that ships.")
+@click.option("--data", "path", metavar="PATH", help="Folder or archive of training videos.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the run.")
+@click.option("--preset", help="release, paper or small.")
+@click.option("--resolution", type=int, help="Side of a frame in pixels.")
+@click.option("--frames", type=int, help="Frames per clip that the discriminator sees.")
+@click.option("--kimg", type=float, help="Thousands of frames to train on.")
+@click.option("--batch", type=int, help="Videos per step, over all processes.")
+@click.option("--micro-batch", type=int, help="Videos at a time in one process.")
+@click.option("--seed", type=int, help="Of everything random.")
+@click.option("--precision", help="auto, float32, float16 or bfloat16.")
+@click.option("--tick-kimg", type=float, help="Thousands of frames between lines of the log.")
+@click.option("--snapshot-kimg", type=float, help="Thousands of frames between checkpoints.")
+@click.option("--fvd-kimg", type=float, help="Thousands of frames between scores; 0 for none.")
+@click.option("--fvd-videos", type=int, help="Generated videos per score.")
+@click.option("--minutes", type=float, help="Stop after these; the same command goes on.")
+@click.option("--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu", "cuda"]))
+@click.option("--workers", default=4, show_default=True, type=click.IntRange(1), help="Threads that read videos.")
+def train(
+    config: str | None,
+    path: str | None,
+    out: Path,
+    minutes: float | None,
+    device: Literal["auto", "cpu", "cuda"],
+    workers: int,
+    **changes: Any,  # the other options, by the names of the settings that they change
+) -> None:
+    """Train a generator. The same command again goes on where it was; torchrun starts it on several GPUs."""
+    from fvd_bench.environment import resolve_device
+    from stylegan_v.errors import ConfigError
+    from stylegan_v.run import load_run
+    from stylegan_v.train import train as run_training
+
+    sections = {
+        "model": ("preset", "resolution", "frames"),
+        "data": ("path",),
+        "train": ("kimg", "batch", "micro_batch", "seed", "precision"),
+        "report": ("tick_kimg", "snapshot_kimg", "fvd_kimg", "fvd_videos"),
+    }
+    changes["path"] = path
+    given = {s: {n: changes[n] for n in names if changes[n] is not None} for s, names in sections.items()}
+    source = config or (str(out / "run.toml") if (out / "run.toml").exists() else None)
+    run = load_run(source, given)
+    if not run.data.path:
+        raise ConfigError("no training videos are named: pass --data PATH, or data.path in the run's file")
+    with progress() as show:
+        done = run_training(run, out, device=resolve_device(device), workers=workers, minutes=minutes, progress=show)
+    click.echo(f"{out}: {done:.2f} of {run.train.kimg:g} kimg", err=True)

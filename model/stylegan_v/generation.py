@@ -1,0 +1,141 @@
+"""Generated videos on disk: one folder that many runs may fill, each video whole or not there.
+
+generated.json beside the videos says what their frames depend on. A run with the same settings goes on where another
+ended, or adds videos to it; a run with other settings is refused. Videos are written to hidden names first.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from PIL import Image
+
+from fvd_bench.video import Pixels
+from stylegan_v.errors import ModelError
+from stylegan_v.sample import VideoSampler, video_name
+from stylegan_v.sheets import check_writable, write_video
+
+SETTINGS_FILE = "generated.json"
+
+JPEG_QUALITY = 95
+"""As the paper says of its frames. Its code asks Pillow for `q=95`, which Pillow ignores, and so writes 75."""
+
+Form = Literal["mp4", "jpg", "png"]
+
+_FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """How many videos a run made, and how many it found."""
+
+    made: int
+    found: int
+
+
+def generate(
+    out: Path,
+    sampler: VideoSampler,
+    *,
+    videos: int,
+    frames: int,
+    form: Form,
+    first: int = 0,
+    label: int | None = None,
+    progress: Callable[[str, int, int], None] = lambda what, done, total: None,
+) -> Generated:
+    """Write videos `first` to `first + videos - 1` of a sampler to a folder, those that it does not hold yet.
+
+    form: files 000000.mp4, or folders 000000 of frames 000000.jpg of quality 95, or of PNG. label: the class of all
+    videos, drawn for each unless given. Memory does not grow with frames or videos.
+    Raises ConfigError, and ModelError when the folder holds videos of other settings, or cannot be written.
+    """
+    check_writable(f".{form}")
+    sampler.label(first, label)
+    settings = {**sampler.identity(), "frames": frames, "class": label, "format": form}
+    try:
+        _claim(out, settings)
+        made = 0
+        for done, number in enumerate(range(first, first + videos)):
+            progress("videos", done, videos)
+            name = video_name(number)
+            if (out / (f"{name}.mp4" if form == "mp4" else name)).exists():
+                continue
+            stream = sampler.frames(number, range(frames), label=label)
+            if form == "mp4":
+                write_video(out / f"{name}.mp4", stream, sampler.rate)
+            else:
+                write_frames(out / name, stream, f".{form}")
+            made += 1
+    except OSError as error:
+        raise ModelError(f"{error.filename or out} cannot be written: {error.strerror or error}") from error
+    progress("videos", videos, videos)
+    return Generated(made, videos - made)
+
+
+def write_frames(folder: Path, frames: Iterable[Pixels], suffix: str) -> None:
+    """Write frames as images 000000.jpg (of quality 95) or .png in a folder, which is whole or not there.
+
+    Raises OSError.
+    """
+    partial = folder.with_name(f".{folder.name}.part")
+    options = {"quality": JPEG_QUALITY} if suffix == ".jpg" else {}
+    _remove(partial)
+    partial.mkdir()
+    try:
+        for place, frame in enumerate(frames):
+            Image.fromarray(frame).save(partial / f"{place:06d}{suffix}", **options)  # type: ignore[arg-type]
+        partial.rename(folder)
+    finally:
+        _remove(partial)
+
+
+def _claim(out: Path, settings: dict[str, Any]) -> None:
+    """See to it that the folder is there, and holds these settings and no videos of others. Raises ModelError."""
+    file = out / SETTINGS_FILE
+    out.mkdir(parents=True, exist_ok=True)
+    others = sorted(entry.name for entry in out.iterdir() if not entry.name.startswith(".") and entry != file)
+    found = _read_settings(file) if file.exists() else {}
+    if found == settings:
+        return
+    if others and not found:
+        raise ModelError(
+            f"{out} holds {others[0]} and no {SETTINGS_FILE}: it is of another making; name another folder"
+        )
+    if others:
+        different = [key for key in {**settings, **found} if settings.get(key) != found.get(key)]
+        listed = ", ".join(f"{key} was {_said(found, key)} and is {_said(settings, key)}" for key in different)
+        raise ModelError(f"{out} holds videos of other settings: {listed}; name another folder, or the same settings")
+    partial = file.with_name(f".{file.name}.{os.getpid()}.part")  # several runs may begin at once
+    partial.write_text(json.dumps({"format": _FORMAT, "settings": settings}, indent=2) + "\n", "utf-8")
+    partial.replace(file)
+
+
+def _read_settings(file: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(file.read_text("utf-8"))
+    except ValueError:
+        found = None
+    if not isinstance(found, dict) or found.get("format") != _FORMAT or not isinstance(found.get("settings"), dict):
+        raise ModelError(f"{file} says nothing that this version reads of the videos beside it; name another folder")
+    settings: dict[str, Any] = found["settings"]
+    return settings
+
+
+def _said(settings: dict[str, Any], key: str) -> str:
+    value = settings.get(key)
+    if key == "generator" and isinstance(value, str):
+        value = value[:8]
+    return "not given" if value is None else str(value)
+
+
+def _remove(folder: Path) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        shutil.rmtree(folder)

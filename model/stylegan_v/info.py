@@ -1,0 +1,65 @@
+"""How many parameters the networks of a model have, in all and in each part; buffers are not counted."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import torch
+from torch import nn
+
+from stylegan_v.config import ModelConfig
+from stylegan_v.discriminator import Discriminator
+from stylegan_v.generator import Generator
+
+_PARTS = {
+    "mapping": "mapping",
+    "motion": "motion",
+    "synthesis.first": "b4",
+    "time": "time_table",
+    "conditioning": "mapping",
+    "head": "b4",
+}
+"""Modules of ours -> the names of the official networks; blocks are named b8, b16, … in both."""
+
+
+def generator_parameters(config: ModelConfig) -> dict[str, int]:
+    """`total`, and of `mapping`, `motion`, `b4`, `b8`, … up to the resolution."""
+    with torch.device("meta"):
+        return _count(Generator(config))
+
+
+def discriminator_parameters(config: ModelConfig) -> dict[str, int]:
+    """`total`, and of `time_table` and `mapping` where there are any, and of the blocks down to `b4`."""
+    with torch.device("meta"):
+        return _count(Discriminator(config))
+
+
+def describe(config: ModelConfig) -> dict[str, Any]:
+    """Plain values: the model's sizes, and the parameters of `generator` and `discriminator`."""
+    return {
+        "preset": config.preset,
+        "resolution": config.resolution,
+        "frames": config.frames,
+        "classes": config.num_classes,
+        "generator": generator_parameters(config),
+        "discriminator": discriminator_parameters(config),
+    }
+
+
+def _count(network: nn.Module) -> dict[str, int]:
+    """Networks on the meta device have shapes and no memory, so large ones are counted in a moment."""
+    counts: Counter[str] = Counter()
+    for name, parameter in network.named_parameters():
+        counts["total"] += parameter.numel()
+        counts[_part(name)] += parameter.numel()
+    return dict(counts)
+
+
+def _part(name: str) -> str:
+    for module, part in _PARTS.items():
+        if name.startswith(f"{module}."):
+            return part
+    resolution = name.removeprefix("synthesis.").removeprefix("blocks.").partition(".")[0]
+    assert resolution.isdecimal(), name
+    return f"b{resolution}"

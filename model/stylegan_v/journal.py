@@ -1,0 +1,64 @@
+"""The log of a run: a JSON object per line, curves for TensorBoard where it is installed, a line for people."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+_SHOWN = {
+    "loss/generator": "G {:.3f}",
+    "loss/discriminator": "D {:.3f}",
+    "loss/r1": "R1 {:.3g}",
+    "augment/probability": "augment {:.3f}",
+    "fvd": "FVD {:.2f}",
+    "seconds_per_kimg": "{:.2f} s/kimg",
+    "peak_memory_gib": "{:.2f} GiB",
+}
+
+
+class Journal:
+    """Appends to log.jsonl in a folder; lines from after the point where training goes on are dropped first."""
+
+    def __init__(self, folder: Path, *, kimg: float) -> None:
+        self.file = folder / "log.jsonl"
+        kept = [line for line in _lines(self.file) if json.loads(line)["kimg"] <= kimg]
+        partial = self.file.with_suffix(".part")
+        partial.write_text("".join(f"{line}\n" for line in kept), "utf-8")
+        partial.replace(self.file)
+        self._curves = _tensorboard(folder, kimg)
+
+    def write(self, kimg: float, values: Mapping[str, float]) -> None:
+        """Add a line. kimg: thousands of frames seen so far."""
+        line = {"kimg": round(kimg, 6), **{name: float(f"{value:.6g}") for name, value in values.items()}}
+        with self.file.open("a", encoding="utf-8") as out:
+            out.write(json.dumps(line) + "\n")
+        if self._curves is not None:
+            for name, value in values.items():
+                self._curves.add_scalar(name, value, global_step=round(kimg * 1000))
+            self._curves.flush()
+        shown = [form.format(values[name]) for name, form in _SHOWN.items() if name in values]
+        print(f"kimg {kimg:.2f}  {'  '.join(shown)}", file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        """Let go of TensorBoard's file."""
+        if self._curves is not None:
+            self._curves.close()
+
+
+def _lines(file: Path) -> list[str]:
+    """Whole lines of a log; the last one may have been cut off."""
+    if not file.exists():
+        return []
+    text = file.read_text("utf-8")
+    return text[: text.rfind("\n") + 1].splitlines()
+
+
+def _tensorboard(folder: Path, kimg: float) -> Any:  # its package has no types, and may be absent
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        return None
+    return SummaryWriter(str(folder / "tensorboard"), purge_step=round(kimg * 1000))

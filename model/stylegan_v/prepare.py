@@ -1,0 +1,215 @@
+"""Making a training set: square frames of one size, as JPEG files in a folder for each video or piece of one.
+
+Every video is read once, frame by frame, into a hidden folder; when it is whole its pieces get their names, and it is
+written down as finished. A run that was interrupted anywhere goes on from there, and leaves the same bytes as one
+that was not.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from fvd_bench.errors import ShortVideoError, VideoError
+from fvd_bench.sources import ClipSource, open_source
+from fvd_bench.video import Frame, Video
+from stylegan_v.ahead import Stop, run_ahead
+from stylegan_v.crops import BoxCrop, CentreCrop, Crop, cut, read_boxes
+from stylegan_v.errors import DataError
+from stylegan_v.labels import read_labels
+from stylegan_v.prepared import PreparedFolder, PrepareSettings, Record
+
+Progress = Callable[[str, int, int], None]
+
+_FIRST_READ = 1 << 14
+"""Frames that are asked for at first; of a longer video eight times as many, and so on, from its beginning again."""
+
+
+@dataclass(slots=True)
+class Preparation:
+    """What a run found and did.
+
+    records: of the videos of the set, in order; kept: how many of them an earlier run had finished; skipped: names of
+    videos that gave no frames, and why; notes: sentences about source and set.
+    """
+
+    records: list[Record] = field(default_factory=list)
+    kept: int = 0
+    skipped: list[tuple[str, str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def prepare(
+    path: Path,
+    out: Path,
+    settings: PrepareSettings,
+    *,
+    boxes: Path | None = None,
+    workers: int = 4,
+    progress: Progress = lambda what, done, total: None,
+) -> Preparation:
+    """Make a training set of the videos of a source, or go on making it.
+
+    boxes: file of the squares to cut out, see `crops`; None for the middle of each frame. Raises DataError,
+    SourceError.
+    """
+    source = open_source(path)
+    crops: Mapping[str, BoxCrop] | None = None if boxes is None else read_boxes(boxes, source.names)
+    labels = read_labels(path, source.names)
+    try:
+        folder = PreparedFolder.open(out, path, source.names, settings, boxes=boxes is not None)
+        done = _run(source, folder, crops, workers=workers, progress=progress)
+        folder.finish(done.records, labels)
+    except OSError as error:
+        raise DataError(
+            f"{error.filename or out} cannot be written: {error.strerror or error}; what is finished is kept, the same "
+            "command goes on from there"
+        ) from error
+    stale = folder.stale(done.records)
+    if stale:
+        done.notes.append(
+            f"{len(stale)} videos that an earlier run prepared are not among those that this one could use, "
+            f"{stale[0].video} for one; their frames are kept in {out}"
+        )
+    if not any(record.pieces for record in folder.records.values()):
+        named = "; ".join(f"{name}: {reason}" for name, reason in done.skipped[:3])
+        raise DataError(f"{source.name}: none of {len(done.skipped)} videos gave any frames ({named})")
+    return done
+
+
+def every_frame(video: Video, begin: int = 0) -> Iterator[Frame]:
+    """The frames of a video from a place on, in one pass, without knowing their number. Raises VideoError."""
+    end = begin + _FIRST_READ
+    while True:
+        try:
+            for frame in video.frames(np.arange(begin, end)):
+                yield frame
+                begin += 1
+            end *= 8
+        except ShortVideoError as short:  # a file has given all its frames by then, a folder none
+            if begin >= short.found:
+                return
+            end = short.found
+
+
+def _run(
+    source: ClipSource,
+    folder: PreparedFolder,
+    crops: Mapping[str, BoxCrop] | None,
+    *,
+    workers: int,
+    progress: Progress,
+) -> Preparation:
+    done = Preparation(notes=list(source.notes))
+    total = len(source.names)
+    writer = _Writer(source, folder, crops, progress)
+    with contextlib.closing(run_ahead(range(total), writer.work, workers=workers, ahead=4 * workers)) as results:
+        for name, result in zip(source.names, results, strict=True):
+            if isinstance(result, str):
+                done.skipped.append((name, result))
+            else:
+                done.records.append(result.record)
+                if result.partial is None:
+                    done.kept += result.record.pieces > 0
+                else:
+                    folder.take_in(result.record, result.partial)
+                if not result.record.pieces:
+                    done.skipped.append((name, _too_short(result.record, folder.settings)))
+            writer.tell_videos(total)
+    return done
+
+
+@dataclass(frozen=True, slots=True)
+class _Whole:
+    """A finished video. partial: hidden folder of its pieces 0, 1, …; None if they have their names already."""
+
+    record: Record
+    partial: Path | None
+
+
+class _Writer:
+    """Cuts videos into hidden folders, several at a time."""
+
+    def __init__(
+        self, source: ClipSource, folder: PreparedFolder, crops: Mapping[str, BoxCrop] | None, progress: Progress
+    ) -> None:
+        self._source = source
+        self._folder = folder
+        self._crops = crops
+        self._progress = progress
+        self._telling = threading.Lock()
+        self._num_videos = self._num_frames = 0
+
+    def work(self, place: int, stop: Stop) -> _Whole | str:
+        """Runs in a thread: a video that is written whole, now or before, or why there is none."""
+        stop.check()
+        name = self._source.names[place]
+        crop: Crop | None = CentreCrop() if self._crops is None else self._crops.get(name)
+        if crop is None:
+            return "has no box"
+        video = self._source.video(place)
+        try:
+            state = video.state()  # before it is read, so that a change in between is seen next time
+            record = self._folder.finished(name, state, crop.digest())
+            return _Whole(record, None) if record else self._write(name, video, state, crop, stop)
+        except VideoError as error:
+            return str(error)
+
+    def tell_videos(self, total: int) -> None:
+        """One more video is done, of so many."""
+        with self._telling:
+            self._num_videos += 1
+            self._progress("videos", self._num_videos, total)
+
+    def _tell_frames(self) -> None:
+        with self._telling:
+            self._num_frames += 1
+            self._progress("frames", self._num_frames, 0)
+
+    def _write(self, name: str, video: Video, state: str, crop: Crop, stop: Stop) -> _Whole:
+        settings = self._folder.settings
+        chunk = settings.chunk
+        partial = Path(tempfile.mkdtemp(prefix=self._folder.PARTIAL, dir=self._folder.path))
+        count = damaged = 0
+        enlarged = False
+        try:
+            for count, frame in enumerate(every_frame(video, settings.skip), start=1):
+                stop.check()
+                piece, place = divmod(count - 1, chunk) if chunk else (0, count - 1)
+                if place == 0:
+                    (partial / str(piece)).mkdir()
+                height, width, _ = frame.pixels.shape
+                box = crop.box(settings.skip + count - 1, width, height)
+                enlarged |= box.right - box.left < settings.resolution
+                damaged += frame.damaged
+                image = cut(frame.pixels, box, settings.resolution)
+                image.save(partial / str(piece) / f"{place:06d}.jpg", quality=settings.quality)
+                self._tell_frames()
+        except BaseException:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
+        pieces = count // chunk if chunk else min(count, 1)
+        written = pieces * chunk if chunk else count
+        record = Record(
+            video=name,
+            state=state,
+            crop=crop.digest(),
+            pieces=pieces,
+            frames=written,
+            left_over=count - written,
+            damaged=damaged,
+            enlarged=enlarged,
+        )
+        return _Whole(record, partial)
+
+
+def _too_short(record: Record, settings: PrepareSettings) -> str:
+    behind = f" behind the first {settings.skip}" if settings.skip else ""
+    return f"too short: {record.left_over} frames decode{behind}, {settings.chunk or 1} are needed"

@@ -1,0 +1,220 @@
+"""A prepared training set on disk: its folders of frames, and the files that say how they were made.
+
+dataset-settings.json holds the source and the settings, the same for all runs; prepare.jsonl a line for each video
+that is finished; dataset.json labels, where the source has some.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from fvd_bench.sources import bare_name
+from stylegan_v.errors import ConfigError, DataError
+from stylegan_v.labels import LABEL_FILE, Label
+
+_SETTINGS_FILE = "dataset-settings.json"
+_RECORD_FILE = "prepare.jsonl"
+_FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrepareSettings:
+    """What the frames of a prepared set depend on, besides the source and its boxes.
+
+    resolution: their side in pixels. skip: frames left out at the beginning of each video. chunk: frames in each piece
+    that a video is cut into, a remainder is left out; None to leave it whole. quality: of the JPEG files.
+    """
+
+    resolution: int
+    skip: int = 0
+    chunk: int | None = None
+    quality: int = 95
+
+    def __post_init__(self) -> None:
+        if self.resolution not in (32, 64, 128, 256, 512, 1024):
+            raise ConfigError(f"resolution = {self.resolution}: allowed are 32, 64, 128, 256, 512, 1024")
+        if self.skip < 0:
+            raise ConfigError(f"skip = {self.skip}: expected a number of frames from 0 on")
+        if self.chunk is not None and self.chunk < 1:
+            raise ConfigError(f"chunk = {self.chunk}: expected a number of frames from 1 on")
+        if not 1 <= self.quality <= 100:
+            raise ConfigError(f"quality = {self.quality}: expected 1 to 100")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """A finished video.
+
+    state, crop: what it was made from, its files and boxes. pieces, frames: what was written. left_over: frames behind
+    the last piece. damaged: frames with errors in the stream. enlarged: whether a square was smaller than the frames.
+    """
+
+    video: str
+    state: str
+    crop: str
+    pieces: int
+    frames: int
+    left_over: int
+    damaged: int
+    enlarged: bool
+
+
+class PreparedFolder:
+    """The folder of a prepared set. records: of its finished videos, by name."""
+
+    PARTIAL = ".partial-"
+
+    def __init__(self, path: Path, settings: PrepareSettings, records: dict[str, Record]) -> None:
+        self.path = path
+        self.settings = settings
+        self.records = records
+
+    @classmethod
+    def open(
+        cls, path: Path, source: Path, names: Sequence[str], settings: PrepareSettings, *, boxes: bool
+    ) -> PreparedFolder:
+        """Begin a set of the videos of a source, or go on with it. Raises DataError, OSError."""
+        _check_places(source, path)
+        _check_names(source, names, chunked=settings.chunk is not None)
+        _check_settings(path, {
+            "format": _FORMAT,
+            "source": str(source.resolve()),
+            "crop": "boxes" if boxes else "centre",
+            **dataclasses.asdict(settings),
+        })  # fmt: skip
+        for partial in path.glob(f"{cls.PARTIAL}*"):  # what an interrupted run left
+            shutil.rmtree(partial)
+        folder = cls(path, settings, _read_records(path / _RECORD_FILE))
+        folder._write_records(folder.records.values())  # without the line that was being written
+        return folder
+
+    def finished(self, video: str, state: str, crop: str) -> Record | None:
+        """The record of a video that was prepared as it is now."""
+        record = self.records.get(video)
+        if record is None or (record.state, record.crop) != (state, crop):
+            return None
+        return record if all(folder.is_dir() for folder in self._folders(record)) else None
+
+    def take_in(self, record: Record, partial: Path) -> None:
+        """Give the pieces of a whole video their names, and write it down as finished."""
+        before = self.records.get(record.video, record)
+        for folder in (*self._folders(before), *self._folders(record)):
+            if folder.exists():
+                shutil.rmtree(folder)
+        for piece, folder in enumerate(self._folders(record)):
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            (partial / str(piece)).rename(folder)
+        shutil.rmtree(partial)
+        self.records[record.video] = record
+        with (self.path / _RECORD_FILE).open("a", encoding="ascii") as file:
+            file.write(_line(record))
+
+    def finish(self, records: Sequence[Record], labels: Mapping[str, Label]) -> None:
+        """Write down all videos in order, and the labels of those that have one."""
+        self._write_records((*records, *self.stale(records)))
+        entries = [
+            [folder.relative_to(self.path).as_posix(), labels[record.video]]
+            for record in records
+            if record.video in labels
+            for folder in self._folders(record)
+        ]
+        if entries:
+            _write(self.path / LABEL_FILE, json.dumps({"labels": entries}, indent=0) + "\n")
+
+    def stale(self, records: Iterable[Record]) -> list[Record]:
+        """Records of earlier runs for videos that are not among these."""
+        current = {record.video for record in records}
+        return [self.records[name] for name in sorted(self.records) if name not in current]
+
+    def _folders(self, record: Record) -> list[Path]:
+        bare = bare_name(record.video)
+        if self.settings.chunk is None:
+            return [self.path / bare] * record.pieces
+        return [self.path / f"{bare}-{piece:04d}" for piece in range(record.pieces)]
+
+    def _write_records(self, records: Iterable[Record]) -> None:
+        _write(self.path / _RECORD_FILE, "".join(map(_line, records)))
+
+
+def _check_places(source: Path, out: Path) -> None:
+    inner, outer = out.resolve(), source.resolve()
+    if inner == outer or outer in inner.parents or inner in outer.parents:
+        raise DataError(f"{out} and {source} lie inside each other: expected a folder apart from the source")
+
+
+def _check_names(source: Path, names: Sequence[str], *, chunked: bool) -> None:
+    """Raises DataError when folders of two videos would be one, or one inside the other."""
+    taken: dict[str, str] = {}
+    for name in names:
+        other = taken.setdefault(bare_name(name), name)
+        if other != name:
+            raise DataError(f"{source}: {other} and {name} would be written to the same folder; rename one of them")
+    for name in names:
+        for parent in PurePosixPath(bare_name(name)).parents:
+            piece = re.fullmatch(r"(.+)-[0-9]{4,}", parent.as_posix())
+            above = (piece[1] if piece else None) if chunked else parent.as_posix()
+            if above in taken:
+                raise DataError(
+                    f"{source}: {name} would be written into the folder of the frames of {taken[above]}; rename one "
+                    "of them"
+                )
+
+
+def _check_settings(path: Path, settings: Mapping[str, Any]) -> None:
+    """Any: plain values, as JSON holds them. Raises DataError when the folder holds something else."""
+    file = path / _SETTINGS_FILE
+    if not file.exists():
+        if path.exists() and any(not entry.name.startswith(".") for entry in path.iterdir()):
+            raise DataError(
+                f"{path} is not empty, and has no {_SETTINGS_FILE} of an earlier run: expected a folder that is new or "
+                "empty"
+            )
+        path.mkdir(parents=True, exist_ok=True)
+        _write(file, json.dumps(settings, indent=1) + "\n")
+        return
+    try:
+        found = json.loads(file.read_bytes())
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise DataError(f"{file} is damaged: prepare into another folder")
+    for name in {**settings, **found}:
+        if found.get(name) != settings.get(name):
+            raise DataError(
+                f"{path} was prepared with {name} = {found.get(name)!r}, this run asks for {settings.get(name)!r}: "
+                "prepare into another folder, or go on with what was asked for first"
+            )
+
+
+def _read_records(file: Path) -> dict[str, Record]:
+    """Records of finished videos; lines that are none are left out, and their videos prepared again."""
+    types = {f.name: {"str": str, "int": int, "bool": bool}[str(f.type)] for f in dataclasses.fields(Record)}
+    records: dict[str, Record] = {}
+    if not file.exists():
+        return records
+    for line in file.read_bytes().splitlines():
+        try:
+            values = json.loads(line)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(values, dict) and {k: type(v) for k, v in values.items()} == types:
+            records[values["video"]] = Record(**values)
+    return records
+
+
+def _line(record: Record) -> str:
+    return json.dumps(dataclasses.asdict(record)) + "\n"
+
+
+def _write(file: Path, text: str) -> None:
+    """All of a file or nothing."""
+    partial = file.with_name(f".{file.name}.part")
+    partial.write_text(text, "ascii")
+    partial.replace(file)

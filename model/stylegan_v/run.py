@@ -1,0 +1,201 @@
+"""What a training run is: one TOML file of everything that its outcome depends on.
+
+A run starts from a file of its own or from one of those that ship (the paper's five datasets), and options of the
+command line change some of its values. The result is kept in the run's folder as run.toml.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from stylegan_v.config import ModelConfig, model_config
+from stylegan_v.errors import ConfigError
+
+Precision = Literal["auto", "float32", "float16", "bfloat16"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataRun:
+    """path: folder or archive of videos. fps: their rate, for what is generated. mirror: add all videos mirrored."""
+
+    path: str = ""
+    fps: float = 25.0
+    mirror: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainRun:
+    """How networks learn. Defaults are those of the released code.
+
+    kimg: thousands of frames to train on. batch: videos per step over all processes. micro_batch: videos at a time in
+    one process, 0 for all of its share. learning_rate: 0 for 0.0025, or 0.002 from 1024² on. r1_gamma: 0 for
+    0.0002 · resolution² / batch. r1_interval: steps between R1 penalties. lazy_interval: steps between those of the
+    generator's regulariser, of which only its factor on the learning rate is left. ema_kimg: videos, in thousands, in
+    which the average of the generator forgets half; ema_rampup: the most as a share of the frames seen, 0 for none.
+    ada: whether to augment; ada_kimg: videos, in thousands, in which its probability can move by 1.
+    precision: of the blocks of high resolution; auto is float16 on a GPU and float32 elsewhere.
+    compile: let torch compile what needs no second derivative.
+    """
+
+    kimg: float = 25000.0
+    batch: int = 64
+    micro_batch: int = 0
+    learning_rate: float = 0.0
+    r1_gamma: float = 0.0
+    r1_interval: int = 16
+    lazy_interval: int = 4
+    ema_kimg: float = 20.0
+    ema_rampup: float = 0.0
+    ada: bool = True
+    ada_target: float = 0.6
+    ada_kimg: float = 100.0
+    seed: int = 0
+    precision: Precision = "auto"
+    compile: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportRun:
+    """What is written on the way.
+
+    tick_kimg: frames, in thousands, between lines of the log. snapshot_kimg: between checkpoints, with samples.
+    fvd_kimg: between scores, 0 for none. fvd_videos: generated ones per score. protocol: of the scores.
+    """
+
+    tick_kimg: float = 5.0
+    snapshot_kimg: float = 200.0
+    fvd_kimg: float = 1000.0
+    fvd_videos: int = 2048
+    protocol: str = "stylegan-v-fvd16"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """A training run."""
+
+    model: ModelConfig
+    data: DataRun = field(default_factory=DataRun)
+    train: TrainRun = field(default_factory=TrainRun)
+    report: ReportRun = field(default_factory=ReportRun)
+
+    def __post_init__(self) -> None:
+        train, report = self.train, self.report
+        positive = {
+            "train.kimg": train.kimg, "train.batch": train.batch, "train.r1_interval": train.r1_interval,
+            "train.ema_kimg": train.ema_kimg, "train.ada_kimg": train.ada_kimg, "data.fps": self.data.fps,
+            "report.tick_kimg": report.tick_kimg, "report.snapshot_kimg": report.snapshot_kimg,
+            "report.fvd_videos": report.fvd_videos,
+        }  # fmt: skip
+        for name, value in positive.items():
+            if not value > 0:
+                raise ConfigError(f"{name} = {value}: expected more than 0")
+        for name, value in (("micro_batch", train.micro_batch), ("seed", train.seed), ("r1_gamma", train.r1_gamma)):
+            if value < 0:
+                raise ConfigError(f"train.{name} = {value}: expected 0 or more")
+        if train.precision not in ("auto", "float32", "float16", "bfloat16"):
+            raise ConfigError(f"train.precision = {train.precision!r}: allowed are auto, float32, float16, bfloat16")
+
+    @property
+    def kimg_per_step(self) -> float:
+        """Thousands of real frames in a step."""
+        return self.train.batch * self.model.frames / 1000
+
+    @property
+    def total_steps(self) -> int:
+        """Steps until the end."""
+        return max(1, round(self.train.kimg / self.kimg_per_step))
+
+    @property
+    def gamma(self) -> float:
+        """Weight of R1: 0.2048 for 64 videos of 256²."""
+        return self.train.r1_gamma or 0.0002 * self.model.resolution**2 / self.train.batch
+
+    @property
+    def learning_rate(self) -> float:
+        """Of both networks, before the factors of lazy regularisation."""
+        return self.train.learning_rate or (0.002 if self.model.resolution >= 1024 else 0.0025)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values: the sections of the file."""
+        sections = {name: dataclasses.asdict(getattr(self, name)) for name in ("data", "train", "report")}
+        return {"model": self.model.as_dict(), **sections}
+
+    def to_toml(self) -> str:
+        """The run as a file that gives it again."""
+        lines = []
+        for section, values in self.as_dict().items():
+            lines += [f"[{section}]", *(f"{name} = {_toml(value)}" for name, value in values.items()), ""]
+        return "\n".join(lines)
+
+
+def shipped_runs() -> list[str]:
+    """Names of the runs that ship with the package."""
+    folder = resources.files("stylegan_v") / "runs"
+    return sorted(file.name.removesuffix(".toml") for file in folder.iterdir() if file.name.endswith(".toml"))
+
+
+def load_run(name_or_path: str | None, changes: Mapping[str, Mapping[str, Any]]) -> Run:
+    """A run by name, by path, or with None the defaults; `changes` are values of its sections that replace others.
+
+    Raises ConfigError for files that cannot be read, and for keys and values that do not exist.
+    """
+    sections: dict[str, dict[str, Any]] = {}
+    if name_or_path is not None:
+        sections = _read(name_or_path)
+    for section, values in changes.items():
+        sections[section] = {**sections.get(section, {}), **values}
+    if unknown := sections.keys() - {"model", "data", "train", "report"}:
+        raise ConfigError(f"a run has no section {min(unknown)!r}; its sections are model, data, train, report")
+    model = sections.get("model", {})
+    return Run(
+        model=model_config(model.get("preset", "release"), **{k: v for k, v in model.items() if k != "preset"}),
+        data=_section(DataRun, "data", sections),
+        train=_section(TrainRun, "train", sections),
+        report=_section(ReportRun, "report", sections),
+    )
+
+
+def _read(name_or_path: str) -> dict[str, dict[str, Any]]:
+    try:
+        if name_or_path in shipped_runs():
+            text = (resources.files("stylegan_v") / "runs" / f"{name_or_path}.toml").read_text("utf-8")
+        else:
+            text = Path(name_or_path).read_text("utf-8")
+        content = tomllib.loads(text)
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"{name_or_path} is neither a file that can be read nor a run that ships: {', '.join(shipped_runs())}"
+        ) from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{name_or_path} is no TOML: {error}") from error
+    if loose := [name for name, value in content.items() if not isinstance(value, dict)]:
+        raise ConfigError(f"{name_or_path}: {loose[0]} stands outside of the sections model, data, train, report")
+    return content
+
+
+_Section = TypeVar("_Section", DataRun, TrainRun, ReportRun)
+
+
+def _section(kind: type[_Section], name: str, sections: Mapping[str, Mapping[str, Any]]) -> _Section:
+    fields = {f.name: f.type for f in dataclasses.fields(kind)}
+    values = {}
+    for key, value in sections.get(name, {}).items():
+        if key not in fields:
+            raise ConfigError(f"[{name}] has no {key!r}; its keys are {', '.join(fields)}")
+        expected = {"float": (int, float), "int": (int,), "bool": (bool,)}.get(str(fields[key]), (str,))
+        if not isinstance(value, expected) or (isinstance(value, bool) and bool not in expected):
+            raise ConfigError(f"{name}.{key} = {value!r}: expected a value of type {expected[-1].__name__}")
+        values[key] = float(value) if fields[key] == "float" else value
+    return kind(**values)  # type: ignore[arg-type]  # checked above, field by field
+
+
+def _toml(value: bool | int | float | str) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"' if isinstance(value, str) else repr(value)

@@ -1,0 +1,272 @@
+"""Sampling: any frame of any video that a generator can make, alone, and these videos as one side of an evaluation.
+
+Video i of a seed has a content code, motion noise and a label that depend on the seed and i alone. Frame j is looked at
+at time `start` + j · train_fps / fps, in frames of the training videos. Frames are rendered in chunks that begin at
+multiples of `batch_frames`, and always whole ones, since networks may round differently in batches of another size. So
+a frame has the same bytes whichever frames and videos are asked for, in any order; another `batch_frames` may move
+single values by 1.
+
+Scores: `fvd_bench.evaluate(real, GeneratedVideos(…), protocol="stylegan-v-fvd16")` passes the frames through JPEG of
+quality 95, as the paper does; "stylegan-v-fvd16-code-direct" scores them as they are, as its code does in training.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import math
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import KW_ONLY, dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from fvd_bench.errors import ShortVideoError
+from fvd_bench.sampling import Indices
+from fvd_bench.video import Frame, Pixels
+from fvd_bench.weight_files import tensor_digest
+from stylegan_v.errors import ConfigError, ModelError
+from stylegan_v.generator import Generator
+from stylegan_v.motion import keyed_noise
+from stylegan_v.noise import Purpose, normal, uniform
+from stylegan_v.pixels import to_uint8
+
+Label = int | Sequence[float] | NDArray[np.float32]
+"""A class, or a label vector of as many numbers as there are classes."""
+
+
+@dataclass(frozen=True, eq=False)
+class VideoSampler:
+    """A generator, and all that its frames depend on besides. The network must not change while it is sampled.
+
+    fps: of generated videos, that of the training videos unless given; more make motion smoother, not faster.
+    start: time of the first frame, in frames of the training videos. truncation: ψ, 1 for none.
+    batch_frames: rendered at a time; memory is bounded by them. weights_digest: what `generator_digest` gave.
+
+    Several threads may sample; one at a time uses the network. On CUDA, sample and evaluate within one
+    `fvd_bench.extractors.float32_arithmetic("float32")`: otherwise it depends on what other threads do at the time
+    whether products are rounded to TF32. Raises ConfigError.
+    """
+
+    generator: Generator
+    _: KW_ONLY
+    seed: int = 0
+    start: float = 0.0
+    fps: float | None = None
+    train_fps: float = 25.0
+    truncation: float = 1.0
+    batch_frames: int = 16
+    weights_digest: str | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        for name, value in (("fps", self.rate), ("train_fps", self.train_fps)):
+            if not (math.isfinite(value) and value > 0):
+                raise ConfigError(f"{name} = {value}: expected frames per second, more than 0")
+        if not (math.isfinite(self.start) and self.start >= 0):
+            raise ConfigError(f"start = {self.start}: expected a time in frames, from 0 on")
+        if not math.isfinite(self.truncation):
+            raise ConfigError(f"truncation = {self.truncation}: expected a number, 1 for none")
+        if self.batch_frames < 1:
+            raise ConfigError(f"batch_frames = {self.batch_frames}: expected at least 1")
+
+    @property
+    def rate(self) -> float:
+        """Frames per second of generated videos."""
+        return self.train_fps if self.fps is None else self.fps
+
+    @property
+    def device(self) -> torch.device:
+        """Where the generator is."""
+        return self.generator.mapping.w_mean.device
+
+    def times(self, places: Indices) -> NDArray[np.float64]:
+        """Times of frames, in frames of the training videos."""
+        # In this order: exact wherever the quotient is.
+        return self.start + places.astype(np.float64) * self.train_fps / self.rate
+
+    def label(self, video: int, given: Label | None = None) -> Tensor | None:
+        """The label of a video: [1, num_classes], of a class drawn uniformly unless given. None without classes."""
+        classes = self.generator.config.num_classes
+        if given is None:
+            given = int(uniform(self.seed, Purpose.LABEL, torch.tensor(video), 0, 1) * classes) if classes else []
+        if isinstance(given, int):
+            if not 0 <= given < classes:
+                known = f"classes 0 to {classes - 1}" if classes else "no classes"
+                raise ConfigError(f"class {given} is asked for; the model has {known}")
+            given = [float(place == given) for place in range(classes)]
+        if len(given) != classes:
+            raise ConfigError(f"a label of {len(given)} numbers is given; the model's have {classes}")
+        return torch.tensor([list(given)], dtype=torch.float32, device=self.device) if classes else None
+
+    def frames(
+        self, video: int, places: Iterable[int], *, label: Label | None = None, motion_of: int | None = None
+    ) -> Iterator[Pixels]:
+        """Frames of a video, one after the other: uint8 [R, R, 3] each.
+
+        places: their numbers. label: its class or label vector, drawn unless given. motion_of: number of the video
+        whose motion it takes, with the label of that one, its own unless given. Raises ConfigError, ModelError.
+        """
+        moving = video if motion_of is None else motion_of
+        noise = keyed_noise(self.seed, torch.tensor([moving], device=self.device), self.generator.config.noise_dim)
+        motion_label = self.label(moving, label)
+        with self._lock, torch.inference_mode():
+            z = normal(self.seed, Purpose.CONTENT, torch.tensor([video], device=self.device), 0, self._z_dim)
+            w = self.generator.styles(z, self.label(video, label), truncation=self.truncation)
+        for chunk, inside in itertools.groupby(places, lambda place: place // self.batch_frames):
+            begin = chunk * self.batch_frames
+            times = self.times(np.arange(begin, begin + self.batch_frames))
+            with self._lock, torch.inference_mode():
+                # Rounded as the network rounds, or a time just below a motion code is on both sides of it.
+                at = torch.tensor(times[None], dtype=torch.float32, device=self.device)
+                rendered = self.generator.render(w, at, noise, motion_label)[0]  # [T, 3, R, R]
+                if not torch.isfinite(rendered).all():
+                    raise ModelError(
+                        f"video {video}: the generator gives values that are not finite; its training has diverged, "
+                        "or float16 does not suffice: take an earlier checkpoint or float32"
+                    )
+                pixels = to_uint8(rendered).permute(0, 2, 3, 1).contiguous().cpu().numpy()
+            for place in inside:
+                yield pixels[place - begin]
+
+    @cached_property
+    def digest(self) -> str:
+        """Identity of the network."""
+        return self.weights_digest or generator_digest(self.generator)
+
+    def identity(self) -> dict[str, Any]:
+        """Plain values of all that reaches the frames of a video, besides its number and label."""
+        half = self.generator.synthesis.half_dtype
+        return {
+            "generator": self.digest,
+            "device": self.device.type,
+            "precision": "float32" if half is None else str(half).removeprefix("torch."),
+            "seed": self.seed,
+            "start": float(self.start),
+            "fps": float(self.rate),
+            "train_fps": float(self.train_fps),
+            "truncation": float(self.truncation),
+            "batch_frames": self.batch_frames,
+        }
+
+    @property
+    def _z_dim(self) -> int:
+        return self.generator.config.z_dim
+
+
+@dataclass(frozen=True, eq=False)
+class GeneratedVideos:
+    """Videos that are generated when they are read: one side for `fvd_bench.evaluate`, a `ClipSource` by its shape.
+
+    videos: how many, numbered from `first` on; frames: of each. labels: one per video, drawn unless given.
+    digest: of the network, see `generator_digest`; computed unless given. The rest as of `VideoSampler`.
+    """
+
+    generator: Generator
+    _: KW_ONLY
+    videos: int
+    frames: int
+    seed: int = 0
+    first: int = 0
+    start: float = 0.0
+    fps: float | None = None
+    train_fps: float = 25.0
+    truncation: float = 1.0
+    labels: Sequence[Label] | None = None
+    batch_frames: int = 16
+    digest: str | None = None
+    name: str = "generated videos"
+    kind: str = field(default="stylegan-v generator", init=False)
+
+    def __post_init__(self) -> None:
+        if self.videos < 1 or self.frames < 1 or self.first < 0:
+            raise ConfigError(
+                f"videos = {self.videos}, frames = {self.frames}, first = {self.first}: expected at least 1, 1 and 0"
+            )
+        if self.labels is not None and len(self.labels) != self.videos:
+            raise ConfigError(f"{len(self.labels)} labels are given for {self.videos} videos: expected one each")
+        sampler = self.sampler
+        for label in self.labels or ():
+            sampler.label(0, label)
+
+    @cached_property
+    def sampler(self) -> VideoSampler:
+        """What makes the frames."""
+        return VideoSampler(
+            self.generator,
+            seed=self.seed,
+            start=self.start,
+            fps=self.fps,
+            train_fps=self.train_fps,
+            truncation=self.truncation,
+            batch_frames=self.batch_frames,
+            weights_digest=self.digest,
+        )
+
+    @cached_property
+    def names(self) -> Sequence[str]:
+        return [video_name(self.first + index) for index in range(self.videos)]
+
+    @property
+    def notes(self) -> Sequence[str]:
+        notes = []
+        if self.truncation != 1.0:
+            notes.append(f"{self.name}: made with truncation {self.truncation:g}")
+        if (rate := self.sampler.rate) != self.train_fps:
+            notes.append(f"{self.name}: made with {rate:g} frames per second; training videos have {self.train_fps:g}")
+        return notes
+
+    def video(self, index: int) -> GeneratedVideo:
+        """The video at a place of the listing; nothing is generated yet."""
+        label = None if self.labels is None else self.labels[index]
+        return GeneratedVideo(self.sampler, self.first + index, self.frames, label)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GeneratedVideo:
+    """One video, generated as it is read: an `fvd_bench.video.Video` by its shape. number: of the sampler's videos."""
+
+    sampler: VideoSampler
+    number: int
+    num_frames: int
+    label: Label | None = None
+
+    def frames(self, indices: Indices) -> Iterator[Frame]:
+        """The frames of ascending, distinct indices. Raises ShortVideoError where there are fewer, ModelError."""
+        if int(indices[-1]) >= self.num_frames:
+            raise ShortVideoError(self.num_frames, int(indices[-1]) + 1)
+        for pixels in self.sampler.frames(self.number, indices.tolist(), label=self.label):
+            yield Frame(pixels)
+
+    def content(self) -> str:
+        """sha256 of everything that the frames are made from."""
+        label = self.sampler.label(self.number, self.label)
+        parts = {
+            **self.sampler.identity(),
+            "video": self.number,
+            "frames": self.num_frames,
+            "label": None if label is None else label[0].tolist(),
+        }
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+    def state(self) -> str:
+        """The same: nothing cheaper tells when a video changes."""
+        return self.content()
+
+
+def video_name(number: int) -> str:
+    """What video `number` is called in listings and on disk; names of six digits sort as their numbers do."""
+    return f"{number:06d}"
+
+
+def generator_digest(generator: Generator) -> str:
+    """sha256 of a generator's config and tensors, the same on every device."""
+    tensors = {name: tensor.float().cpu().numpy() for name, tensor in generator.state_dict().items()}
+    config = json.dumps(generator.config.as_dict(), sort_keys=True)
+    return hashlib.sha256(f"{config}\0{tensor_digest(tensors)}".encode()).hexdigest()

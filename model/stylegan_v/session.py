@@ -1,0 +1,173 @@
+"""A training run in its folder: what is written between steps, and how it goes on after an interruption.
+
+run.toml holds its settings, checkpoint.pt the last state, best.pt the generator of the best score, log.jsonl and
+tensorboard/ the curves, samples/ what it makes, and features/ what scores are computed from.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from stylegan_v import checkpoint as checkpoints
+from stylegan_v import distributed
+from stylegan_v.checkpoint import Checkpoint
+from stylegan_v.data import Batch
+from stylegan_v.errors import CheckpointError, ConfigError, TrainingError
+from stylegan_v.evaluate import evaluate
+from stylegan_v.journal import Journal
+from stylegan_v.run import Run, load_run
+from stylegan_v.snapshots import save_fakes, save_reals
+from stylegan_v.trainer import Trainer
+
+FREE_TO_CHANGE = {
+    "data": {"path"},
+    "train": {"kimg", "micro_batch", "compile"},
+    "report": {"tick_kimg", "snapshot_kimg", "fvd_kimg", "fvd_videos", "protocol"},
+}
+"""Settings in which a run may differ from how it began: they change no step, or only its rounding."""
+
+
+class Session:
+    """A trainer with the folder that its run lives in. best: the lowest score so far."""
+
+    def __init__(self, run: Run, out: Path, trainer: Trainer) -> None:
+        """Go on from the checkpoint in the folder, or begin. Raises CheckpointError."""
+        self.run = run
+        self.out = out
+        self.trainer = trainer
+        self.best: float | None = None
+        self._logs: dict[str, list[Tensor]] = {}
+        self._saved = -1
+        if self.checkpoint.exists():
+            self._load(checkpoints.load(self.checkpoint))
+        self._ticked, self._since = trainer.kimg, time.monotonic()
+        self._journal = Journal(out, kimg=trainer.kimg) if distributed.rank() == 0 else None
+        if self._journal is not None:
+            save_reals(out / "samples", trainer.dataset)
+        self.save()
+
+    @property
+    def checkpoint(self) -> Path:
+        """The file with the last state."""
+        return self.out / "checkpoint.pt"
+
+    def step(self, batch: Batch) -> None:
+        """Train on a batch, and write what is due. Raises TrainingError when a loss is no finite number."""
+        for name, value in self.trainer.step(batch).items():
+            self._logs.setdefault(name, []).append(value)
+        report = self.run.report
+        if self._due(report.tick_kimg):
+            self.tick()
+        if self._due(report.snapshot_kimg):
+            self.save()
+            if self._journal is not None:
+                save_fakes(self.out / "samples", self.trainer.ema, kimg=self.trainer.kimg, fps=self.run.data.fps)
+        if report.fvd_kimg and self._due(report.fvd_kimg):
+            self.score()
+
+    def tick(self) -> None:
+        """Write a line of the log."""
+        means = {name: torch.stack(values).float().mean() for name, values in self._logs.items()}
+        self._logs.clear()
+        distributed.average(means.values())
+        numbers = {name: float(value) for name, value in means.items()}
+        for name, value in numbers.items():
+            if not math.isfinite(value):
+                raise TrainingError(
+                    f"{name} is {value} at {self.trainer.kimg:.2f} kimg; {self.checkpoint} is from before that. A "
+                    "smaller learning_rate, a larger r1_gamma or precision = 'float32' may help, in a new run"
+                )
+        seconds, self._since = time.monotonic() - self._since, time.monotonic()
+        numbers["seconds_per_kimg"] = seconds / (self.trainer.kimg - self._ticked)
+        numbers["augment/probability"] = self.trainer.probability.p
+        if self.trainer.device.type == "cuda":
+            numbers["peak_memory_gib"] = torch.cuda.max_memory_allocated(self.trainer.device) / 2**30
+        self._ticked = self.trainer.kimg
+        if self._journal is not None:
+            self._journal.write(self.trainer.kimg, numbers)
+
+    def save(self) -> None:
+        """Write the checkpoint, unless it is of this step. Raises TrainingError rather than save broken networks."""
+        if self.trainer.steps == self._saved:
+            return
+        self._saved = self.trainer.steps
+        tensors = self.trainer.tensors()
+        broken = [name for name, tensor in tensors.items() if not torch.isfinite(tensor).all()]
+        if broken:
+            raise TrainingError(
+                f"{broken[0]} is not finite at {self.trainer.kimg:.2f} kimg; {self.checkpoint} is from before that"
+            )
+        if self._journal is not None:
+            checkpoints.save(self._describe(tensors), self.checkpoint)
+
+    def score(self) -> None:
+        """Score the average generator, and keep it if it is the best one."""
+        began = time.monotonic()
+        value: float | None = None
+        if self._journal is not None:
+            result = evaluate(
+                self.trainer.ema,
+                self.run.data.path,
+                videos=self.run.report.fvd_videos,
+                fps=self.run.data.fps,
+                protocol=self.run.report.protocol,
+                features=self.out / "features",
+            )
+            value = result.value
+            if value is not None:
+                self._journal.write(self.trainer.kimg, {"fvd": value, "fvd_seconds": time.monotonic() - began})
+        value = distributed.broadcast(math.nan if value is None else value)
+        if self.best is None or value < self.best:
+            self.best = None if math.isnan(value) else value
+            if self._journal is not None:
+                ema = {f"ema.{name}": tensor for name, tensor in self.trainer.ema.state_dict().items()}
+                checkpoints.save(self._describe(ema, fvd=value), self.out / "best.pt")
+        self._since += time.monotonic() - began  # scores do not count as training
+
+    def close(self) -> None:
+        """Let go of the log."""
+        if self._journal is not None:
+            self._journal.close()
+
+    def _due(self, kimg: float) -> bool:
+        """Whether the last step ends an interval of that many thousand frames, rounded to whole steps."""
+        return self.trainer.steps % max(1, round(kimg / self.run.kimg_per_step)) == 0
+
+    def _describe(self, tensors: dict[str, Tensor], **more: Any) -> Checkpoint:
+        state = {"trainer": self.trainer.state(), "kimg": self.trainer.kimg, "best": self.best, **more}
+        return Checkpoint(self.run.model, tensors, self.run.data.fps, self.run.as_dict(), state)
+
+    def _load(self, found: Checkpoint) -> None:
+        state = found.state or {}
+        if found.model != self.run.model or "trainer" not in state:
+            raise CheckpointError(f"{self.checkpoint} belongs to another run; name another --out")
+        parts = sorted({name.partition(".")[0] for name in found.tensors})
+        self.trainer.load({part: found.part(part) for part in parts}, state["trainer"])
+        self.best, self._saved = state.get("best"), self.trainer.steps
+
+
+def claim(out: Path, run: Run) -> None:
+    """Make the folder of a run, or see that it is of the same one. Raises ConfigError naming what differs."""
+    file = out / "run.toml"
+    if file.exists():
+        began, now = load_run(str(file), {}).as_dict(), run.as_dict()
+        for section, values in now.items():
+            for name, value in values.items():
+                if began[section][name] != value and name not in FREE_TO_CHANGE.get(section, ()):
+                    raise ConfigError(
+                        f"{out} holds a run with {section}.{name} = {began[section][name]!r}, now it is {value!r}; "
+                        "name another --out, or give the settings that the run began with"
+                    )
+    try:
+        (out / "samples").mkdir(parents=True, exist_ok=True)
+        partial = file.with_suffix(".part")
+        partial.write_text(run.to_toml(), "utf-8")
+        partial.replace(file)
+    except OSError as error:
+        raise ConfigError(f"{out} cannot be written: {error.strerror or error}") from error

@@ -1,0 +1,111 @@
+"""Grids of frames as images, and frames as a video file that people look at.
+
+Scores should not be taken of such video files, since their codec loses more than JPEG of quality 95 does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from fvd_bench.video import Pixels
+from stylegan_v.errors import ModelError
+from stylegan_v.sample import Label, VideoSampler
+
+VIDEO_FILE_SUFFIXES = (".mp4", ".webp")
+
+_LARGEST_RATE_DIVISOR = 1001
+
+
+def tile(frames: Pixels) -> Pixels:
+    """A grid of images as one image: uint8 [R, C, H, W, 3] -> [R·H, C·W, 3]."""
+    rows, columns, height, width, channels = frames.shape
+    return frames.transpose(0, 2, 1, 3, 4).reshape(rows * height, columns * width, channels)
+
+
+def frame_sheet(videos: Sequence[Pixels]) -> Pixels:
+    """Videos as rows of their frames: uint8 [T, H, W, 3] each -> [N·H, T·W, 3]."""
+    return tile(np.stack(videos))
+
+
+def decomposition(
+    sampler: VideoSampler, *, rows: int, columns: int, frames: int, first: int = 0, label: Label | None = None
+) -> Iterator[Pixels]:
+    """The frames of a grid whose rows share motion and whose columns share content: uint8 [rows·R, columns·R, 3] each.
+
+    Row r moves as video `first` + r, column c shows the content of video `first` + c.
+    """
+    places = range(frames)
+    cells = [
+        sampler.frames(first + column, places, label=label, motion_of=first + row)
+        for row in range(rows)
+        for column in range(columns)
+    ]
+    for images in zip(*cells, strict=True):
+        yield tile(np.stack(images).reshape(rows, columns, *images[0].shape))
+
+
+def check_writable(suffix: str) -> None:
+    """Raises ModelError when videos of this kind cannot be written here."""
+    if suffix == ".mp4":
+        try:
+            import av  # noqa: F401
+        except ImportError as error:
+            raise ModelError("mp4 files need PyAV, which is not installed: pip install av, or write jpg") from error
+
+
+def write_video(file: Path, frames: Iterable[Pixels], fps: float) -> None:
+    """Write frames, uint8 [H, W, 3] of even height and width, as an .mp4 or an animated .webp file.
+
+    mp4 is H.264 where FFmpeg has libx264, else MPEG-4 Part 2, written frame by frame; Pillow holds all frames of
+    a .webp in memory. The file gets its name when it is whole. Raises ModelError.
+    """
+    suffix = file.suffix.lower()
+    if suffix not in VIDEO_FILE_SUFFIXES:
+        raise ModelError(f"{file}: expected a file that ends in {' or '.join(VIDEO_FILE_SUFFIXES)}")
+    check_writable(suffix)
+    partial = file.with_name(f".{file.name}.part")
+    with _whole_or_nothing(partial, file):
+        (_write_mp4 if suffix == ".mp4" else _write_webp)(partial, frames, fps)
+
+
+@contextlib.contextmanager
+def _whole_or_nothing(partial: Path, file: Path) -> Iterator[None]:
+    try:
+        yield
+        partial.replace(file)
+    except OSError as error:
+        raise ModelError(f"{file} cannot be written: {error.strerror or error}") from error
+    finally:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+
+
+def _write_mp4(file: Path, frames: Iterable[Pixels], fps: float) -> None:
+    import av
+
+    fine = "libx264" in av.codecs_available
+    options = {"crf": "12"} if fine else {"qmin": "2", "qmax": "2"}
+    try:
+        with av.open(str(file.absolute()), "w", format="mp4", options={"movflags": "+faststart"}) as container:
+            rate = max(Fraction(fps).limit_denominator(_LARGEST_RATE_DIVISOR), Fraction(1, _LARGEST_RATE_DIVISOR))
+            stream = container.add_stream("libx264" if fine else "mpeg4", rate=rate, options=options)
+            stream.pix_fmt = "yuv420p"
+            for place, frame in enumerate(frames):
+                if place == 0:
+                    stream.height, stream.width = frame.shape[:2]
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+            container.mux(stream.encode())
+    except av.error.FFmpegError as error:
+        raise OSError(error.strerror or str(error)) from error
+
+
+def _write_webp(file: Path, frames: Iterable[Pixels], fps: float) -> None:
+    from PIL import Image
+
+    first, *rest = map(Image.fromarray, frames)
+    first.save(file, "WEBP", save_all=True, append_images=rest, duration=round(1000 / fps), loop=0, quality=90)

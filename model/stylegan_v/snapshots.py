@@ -1,0 +1,52 @@
+"""Sheets and videos of what a generator makes, for people who would rather look than read."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from fvd_bench.video import Pixels
+from stylegan_v.data import VideoDataset
+from stylegan_v.generator import Generator
+from stylegan_v.sample import GeneratedVideos
+from stylegan_v.sheets import tile, write_video
+
+_ROWS, _COLUMNS = 4, 8
+_STRIDE = 4
+_QUALITY = 95
+
+
+def save_reals(folder: Path, dataset: VideoDataset) -> None:
+    """A sheet of real videos: a video per row, every fourth frame."""
+    file = folder / "reals.jpg"
+    if not file.exists():
+        rows = []
+        for item in np.linspace(0, len(dataset.names) - 1, _ROWS).round().astype(int).tolist():
+            last = dataset.lengths[item] - 1
+            rows.append(dataset.frames(item, np.minimum(np.arange(_COLUMNS) * _STRIDE, last)))
+        _save_image(file, np.stack(rows))
+
+
+def save_fakes(folder: Path, generator: Generator, *, kimg: float, fps: float) -> None:
+    """A sheet of generated videos as of real ones, and a film of sixteen."""
+    videos = GeneratedVideos(
+        generator, videos=_ROWS * _ROWS, frames=_COLUMNS * _STRIDE, seed=0, train_fps=fps, name="samples"
+    )
+    films = np.stack([_frames(videos, index) for index in range(_ROWS * _ROWS)])  # [16, 32, H, W, 3]
+    name = f"fakes-{round(kimg * 1000):09d}"
+    _save_image(folder / f"{name}.jpg", films[:_ROWS, ::_STRIDE])
+    grid = films.reshape(_ROWS, _ROWS, *films.shape[1:])
+    suffix = ".mp4" if importlib.util.find_spec("av") else ".webp"
+    write_video(folder / f"{name}{suffix}", (tile(grid[:, :, t]) for t in range(films.shape[1])), fps=fps)
+
+
+def _frames(videos: GeneratedVideos, index: int) -> Pixels:
+    wanted = np.arange(_COLUMNS * _STRIDE)
+    return np.stack([frame.pixels for frame in videos.video(index).frames(wanted)])
+
+
+def _save_image(file: Path, frames: Pixels) -> None:
+    Image.fromarray(tile(frames)).save(file, quality=_QUALITY)

@@ -1,0 +1,117 @@
+"""The training loop: clips in, one step after another, until the end, the time limit, or an interruption."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+
+import torch
+
+from fvd_bench.evaluation import Progress
+from stylegan_v import distributed
+from stylegan_v.data import VideoDataset, batches
+from stylegan_v.errors import TrainingError
+from stylegan_v.run import Run
+from stylegan_v.session import Session, claim
+from stylegan_v.trainer import Trainer
+
+
+def train(run: Run, out: Path, *, device: str, workers: int, minutes: float | None, progress: Progress) -> float:
+    """Train until run.train.kimg, to the nearest step, or until `minutes` have passed. Gives kimg.
+
+    The same call goes on from there. device: `cpu` or `cuda`. workers: threads that read videos. Raises TrainingError
+    when numbers are not finite or memory is out, ConfigError when the folder holds another run, and KeyboardInterrupt
+    after an interruption, which ends the step that is under way. The checkpoint is usable in every case.
+    """
+    began = time.monotonic()
+    arithmetic = torch.backends.cudnn.flags(enabled=True, benchmark=True, deterministic=False, allow_tf32=False)
+    with distributed.process_group(device) as place, _stoppable() as stop, arithmetic:
+        if distributed.rank() == 0:
+            claim(out, run)
+        dataset = _open(run, workers, progress)
+        session = Session(run, out, Trainer(run, dataset, place))
+        clips = batches(dataset, session.trainer.samples(), seed=run.train.seed, workers=workers)
+        with contextlib.closing(session), contextlib.closing(clips):
+            for batch in clips:
+                progress("kimg", math.floor(session.trainer.kimg), math.ceil(run.train.kimg))
+                late = minutes is not None and time.monotonic() - began > 60 * minutes
+                if session.trainer.steps >= run.total_steps or distributed.agree(late or stop.is_set()):
+                    break
+                with _explained_memory(run, session):
+                    session.step(batch)
+            session.save()
+        if stop.is_set():
+            raise KeyboardInterrupt
+        return session.trainer.kimg
+
+
+def _open(run: Run, workers: int, progress: Progress) -> VideoDataset:
+    """The data of a run; what is wrong with it goes to stderr."""
+    model = run.model
+    dataset = VideoDataset.open(
+        run.data.path,
+        resolution=model.resolution,
+        frames=model.frames,
+        max_frames=model.max_frames,
+        max_span=model.max_span,
+        spans=model.spans,
+        mirror=run.data.mirror,
+        num_classes=model.num_classes,
+        progress=progress,
+    )
+    if distributed.rank() == 0:
+        reasons = [f"{name} is left out: {reason}" for name, reason in dataset.skipped]
+        for note in (*dataset.notes, *reasons):
+            print(f"stylegan-v: warning: {note}", file=sys.stderr)
+        videos, frames = len(dataset.names), sum(dataset.lengths)
+        print(f"stylegan-v: {videos} videos, {frames} frames, {len(dataset.skipped)} left out", file=sys.stderr)
+    return dataset
+
+
+@contextlib.contextmanager
+def _stoppable() -> Iterator[threading.Event]:
+    """Set the event at the first SIGINT or SIGTERM; a second SIGINT interrupts at once."""
+    stop = threading.Event()
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        if stop.is_set() and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        stop.set()
+
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def _explained_memory(run: Run, session: Session) -> Iterator[None]:
+    try:
+        yield
+    except (MemoryError, torch.OutOfMemoryError) as error:
+        raise TrainingError(_memory_advice(run, session)) from error
+    except RuntimeError as error:
+        if "can't allocate memory" not in str(error):  # what the CPU's allocator says
+            raise
+        raise TrainingError(_memory_advice(run, session)) from error
+
+
+def _memory_advice(run: Run, session: Session) -> str:
+    videos = run.train.micro_batch or session.trainer.share
+    fewer = max(videos // 2, run.model.std_group)
+    return (
+        f"out of memory with {videos} videos of {run.model.frames} frames at a time; training can go on from "
+        f"{session.checkpoint}. With --micro-batch {fewer} a step takes less memory and does the same"
+    )

@@ -1,0 +1,226 @@
+"""generate, import and info on the command line."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from PIL import Image
+
+from fvd_bench.sources import open_source
+from stylegan_v.checkpoint import load
+from stylegan_v.cli import cli
+from stylegan_v.errors import CheckpointError, ModelError
+from stylegan_v.names import GENERATOR, official_name
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(cli, [str(argument) for argument in arguments])
+
+
+def test_the_command_line_starts_without_heavy_modules() -> None:
+    heavy = ["torch", "av", "PIL", "numpy", "safetensors"]
+    program = f"import sys, stylegan_v.cli; print([m for m in {heavy} if m in sys.modules])"
+
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "[]"
+
+
+class TestGenerate:
+    def test_writes_frames_that_the_toolkit_reads_and_goes_on(self, tiny_checkpoint, tmp_path: Path) -> None:
+        common = ("generate", tiny_checkpoint(), "--out", tmp_path / "out", "--frames", 3, "--device", "cpu")
+
+        done, more = run(*common, "--videos", 2), run(*common, "--videos", 3)
+
+        assert (done.exit_code, more.exit_code) == (0, 0), (done.output, more.output)
+        assert done.stdout == f"{tmp_path / 'out'}: 2 videos of 3 frames made\n"
+        assert more.stdout == f"{tmp_path / 'out'}: 1 videos of 3 frames made, and 2 were there\n"
+        source = open_source(tmp_path / "out")
+        assert source.names == ("000000", "000001", "000002")
+        assert next(source.video(0).frames(np.array([2]))).jpeg_quality == 95
+
+    def test_options_reach_the_sampler(self, tiny_checkpoint, tmp_path: Path) -> None:
+        file = tiny_checkpoint(num_classes=3)
+        options = {
+            "seed": 5,
+            "start": 2.5,
+            "fps": 60,
+            "truncation": 0.5,
+            "batch-frames": 4,
+            "class": 1,
+            "precision": "float16",
+            "format": "png",
+            "first": 9,
+            "frames": 2,
+            "videos": 1,
+        }
+
+        done = run("generate", file, "--out", tmp_path / "out", *(f"--{k}={v}" for k, v in options.items()))
+
+        assert done.exit_code == 0, done.output
+        settings = json.loads((tmp_path / "out" / "generated.json").read_text())["settings"]
+        assert len(settings.pop("generator")) == 64
+        assert settings == {
+            "seed": 5,
+            "start": 2.5,
+            "fps": 60.0,
+            "train_fps": 30.0,
+            "truncation": 0.5,
+            "batch_frames": 4,
+            "class": 1,
+            "precision": "float16",
+            "device": settings["device"],
+            "format": "png",
+            "frames": 2,
+        }
+        assert (tmp_path / "out" / "000009" / "000001.png").exists()
+
+    def test_mp4_files_play_at_the_rate_of_the_training_videos(self, tiny_checkpoint, tmp_path: Path) -> None:
+        done = run("generate", tiny_checkpoint(), "--out", tmp_path / "out", "--videos", 1, "--format", "mp4")
+
+        assert done.exit_code == 0, done.output
+        with av.open(str(tmp_path / "out" / "000000.mp4")) as container:
+            assert (container.streams.video[0].average_rate, container.streams.video[0].frames) == (30, 16)
+
+    @pytest.mark.parametrize("name", ["grid.mp4", "grid.webp"])
+    def test_a_grid_takes_content_and_motion_apart(self, tiny_checkpoint, tmp_path: Path, name: str) -> None:
+        out = tmp_path / name
+        done = run("generate", tiny_checkpoint(), "--out", out, "--decompose", "2x3", "--frames", 4)
+
+        assert done.exit_code == 0, done.output
+        if name.endswith(".webp"):
+            with Image.open(out) as image:
+                assert (image.n_frames, image.size) == (4, (96, 64))
+        else:
+            with av.open(str(out)) as container:
+                frames = [frame.to_ndarray(format="rgb24").shape for frame in container.decode(video=0)]
+            assert frames == [(64, 96, 3)] * 4
+
+    @pytest.mark.parametrize("grid", ["2", "0x3", "2x", "axb", "2x3x4"])
+    def test_a_grid_that_is_none_is_a_usage_error(self, tiny_checkpoint, tmp_path: Path, grid: str) -> None:
+        done = run("generate", tiny_checkpoint(), "--out", tmp_path / "a.mp4", "--decompose", grid)
+
+        assert done.exit_code == 2
+        assert f"{grid}: expected rows and columns, such as 4x6" in done.stderr
+
+    def test_frames_need_no_pyav_and_mp4_says_that_it_does(self, tiny_checkpoint, tmp_path: Path) -> None:
+        file = tiny_checkpoint()
+        program = (
+            "import sys; sys.modules['av'] = None; from stylegan_v.cli import main; "
+            f"sys.argv[1:] = ['generate', {str(file)!r}, '--videos=1', '--frames=2', *sys.argv[1:]]; main()"
+        )
+
+        jpg, mp4 = (
+            subprocess.run(
+                [sys.executable, "-c", program, "--out", tmp_path / form, "--format", form],
+                capture_output=True, text=True, check=False,
+            )
+            for form in ("jpg", "mp4")
+        )  # fmt: skip
+
+        assert jpg.returncode == 0, jpg.stderr
+        assert len(list((tmp_path / "jpg" / "000000").iterdir())) == 2
+        assert mp4.returncode == 3
+        assert "stylegan-v: error: mp4 files need PyAV, which is not installed: pip install av" in mp4.stderr
+        assert not (tmp_path / "mp4").exists()
+
+    def test_a_file_that_is_no_checkpoint_is_named(self, tmp_path: Path) -> None:
+        done = run("generate", tmp_path / "none.pt", "--out", tmp_path / "out")
+
+        assert isinstance(done.exception, CheckpointError)
+        assert "none.pt" in str(done.exception)
+
+    def test_other_settings_are_refused(self, tiny_checkpoint, tmp_path: Path) -> None:
+        common = ("generate", tiny_checkpoint(), "--out", tmp_path / "out", "--frames", 1, "--videos", 1)
+        run(*common)
+
+        done = run(*common, "--seed", 1)
+
+        assert isinstance(done.exception, ModelError)
+        assert "seed was 0 and is 1" in str(done.exception)
+
+
+class TestImport:
+    @pytest.fixture
+    def export(self, tiny_generator, tmp_path: Path) -> Path:
+        state = tiny_generator(min_period=64, motion_distance=64).state_dict()
+        arrays = {f"G_ema.{official_name(name, GENERATOR)}": tensor.numpy() for name, tensor in state.items()}
+        np.savez(tmp_path / "export.npz", **arrays)
+        return tmp_path / "export.npz"
+
+    def test_a_checkpoint_that_generates(self, export: Path, tmp_path: Path) -> None:
+        out = tmp_path / "ours.pt"
+        done = run("import", export, "--out", out, "--fps", 24, "--frames", 2, "--min-period", 64)
+        made = run("generate", out, "--out", tmp_path / "videos", "--videos", 1, "--frames", 1)
+
+        assert (done.exit_code, made.exit_code) == (0, 0), (done.output, made.output)
+        assert done.stdout == f"{out}: 32 × 32, 2 frames, 0 classes, shortest period 64; ema\n"
+        assert (load(out).fps, load(out).model.frames, load(out).model.min_period) == (24, 2, 64)
+
+    def test_the_help_shows_how_to_export(self) -> None:
+        text = run("import", "--help").stdout
+
+        assert "networks = pickle.load(file)" in text and "numpy.savez" in text
+
+    def test_the_export_is_not_overwritten(self, export: Path) -> None:
+        before = export.read_bytes()
+
+        done = run("import", export, "--out", export)
+
+        assert isinstance(done.exception, CheckpointError) and "name another file" in str(done.exception)
+        assert export.read_bytes() == before
+
+
+class TestInfo:
+    def test_json_of_a_preset(self) -> None:
+        found = json.loads(run("info", "--preset", "release", "--resolution", 256, "--frames", 3, "--json").stdout)
+
+        assert found["generator"]["total"] == 32_105_941
+        assert found["discriminator"]["total"] == 25_333_568
+        assert list(found["discriminator"])[:3] == ["total", "time_table", "mapping"]
+        assert list(found) == ["preset", "resolution", "frames", "classes", "generator", "discriminator"]
+        assert json.loads(run("info", "--json").stdout) == found
+
+    def test_a_table_for_people(self) -> None:
+        rows = [
+            [cell.strip() for cell in line.replace("┃", "│").split("│")[1:-1]]
+            for line in run("info", "--preset", "paper").stdout.splitlines()
+            if "│" in line
+        ]
+
+        assert rows[0][0] == "mapping"
+        assert [row[0] for row in rows[-3:]] == ["b128", "b256", "total"]
+        assert rows[-1] == ["total", rows[-1][1], "32,119,808"]
+        assert ["time_table", "", "262,144"] in rows
+
+    def test_a_checkpoint_says_more(self, tiny_checkpoint) -> None:
+        file = tiny_checkpoint(num_classes=2)
+
+        found = json.loads(run("info", file, "--json").stdout)
+
+        assert (found["resolution"], found["classes"], found["fps"], found["parts"]) == (32, 2, 30.0, ["ema"])
+        assert "30 frames per second; holds ema" in " ".join(run("info", file).stdout.split())
+
+    @pytest.mark.parametrize(
+        ("options", "code"), [(["--preset", "none"], 1), (["--resolution", "100"], 1), (["--frames", "5"], 1)]
+    )
+    def test_values_that_do_not_exist(self, options: list[str], code: int) -> None:
+        done = run("info", *options)
+
+        assert done.exit_code == code and "allowed are" in str(done.exception)
+
+    @pytest.mark.parametrize("option", [("--preset", "paper"), ("--classes", 0), ("--frames", 3)])
+    def test_a_checkpoint_is_what_it_is(self, tiny_checkpoint, option: Any) -> None:
+        done = run("info", tiny_checkpoint(), *option)
+
+        assert done.exit_code == 2 and "give none of them" in done.stderr

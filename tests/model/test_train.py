@@ -1,0 +1,206 @@
+"""Runs in their folders: resumed, killed, interrupted, diverged, out of memory, and in two processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from fvd_bench.evaluation import silent
+from stylegan_v import checkpoint as checkpoints
+from stylegan_v.errors import ConfigError, TrainingError
+from stylegan_v.run import Run, load_run
+from stylegan_v.train import train
+
+STEP_KIMG = 4 * 3 / 1000
+
+
+@pytest.fixture
+def run_of(toy_videos: Path, tiny_config):
+    """A run of some steps of four clips."""
+
+    def make(steps: int, *, train: dict | None = None, report: dict | None = None) -> Run:
+        model = {k: v for k, v in tiny_config(std_group=2).as_dict().items() if k != "preset"}
+        sections = {
+            "model": model,
+            "data": {"path": str(toy_videos)},
+            "train": {"batch": 4, "kimg": steps * STEP_KIMG, "r1_interval": 2, **(train or {})},
+            "report": {"tick_kimg": STEP_KIMG, "snapshot_kimg": 2 * STEP_KIMG, "fvd_kimg": 0.0, **(report or {})},
+        }
+        return load_run(None, sections)
+
+    return make
+
+
+def go(run: Run, out: Path) -> None:
+    train(run, out, device="cpu", workers=1, minutes=None, progress=silent)
+
+
+def command(run: Run, out: Path, *options: str) -> list[str]:
+    file = out.with_suffix(".toml")
+    file.write_text(run.to_toml())
+    return [
+        sys.executable,
+        "-m",
+        "stylegan_v",
+        "train",
+        "--config",
+        str(file),
+        "--out",
+        str(out),
+        "--device",
+        "cpu",
+        *options,
+    ]
+
+
+def tensors(out: Path) -> dict[str, torch.Tensor]:
+    return dict(checkpoints.load(out / "checkpoint.pt").tensors)
+
+
+def assert_same(a: Path, b: Path, *, tolerance: float = 0.0) -> None:
+    """Equal within a tolerance, relative where values are large: those of slow layers are of the order of 100."""
+    mine, theirs = tensors(a), tensors(b)
+    assert mine.keys() == theirs.keys()
+    apart = {n: float((t.double() - theirs[n].double()).abs().max() / t.abs().max().clip(1)) for n, t in mine.items()}
+    assert max(apart.values()) <= tolerance, max(apart, key=apart.get)
+
+
+def lines(out: Path) -> list[dict[str, float]]:
+    return [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+
+
+def test_the_same_command_goes_on_and_changes_no_bit(run_of, tmp_path: Path) -> None:
+    go(run_of(5), tmp_path / "straight")
+    for steps in (2, 3, 5, 5):
+        go(run_of(steps), tmp_path / "steps")
+
+    assert_same(tmp_path / "straight", tmp_path / "steps")
+    both = [lines(tmp_path / name) for name in ("straight", "steps")]
+    assert [line["kimg"] for line in both[1]] == pytest.approx([STEP_KIMG * step for step in range(1, 6)])
+    for a, b in zip(*both, strict=True):
+        del a["seconds_per_kimg"], b["seconds_per_kimg"]
+        assert a == b
+
+
+def test_a_killed_run_goes_on_and_changes_no_bit(run_of, tmp_path: Path) -> None:
+    run, killed = run_of(7), tmp_path / "killed"
+    go(run, tmp_path / "straight")
+    process = subprocess.Popen(command(run, killed), stderr=subprocess.DEVNULL)
+    while process.poll() is None and len(lines(killed) if (killed / "log.jsonl").exists() else []) < 3:
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+
+    go(run, killed)
+
+    assert_same(tmp_path / "straight", killed)
+    assert [line["kimg"] for line in lines(killed)] == [line["kimg"] for line in lines(tmp_path / "straight")]
+
+
+def test_an_interrupted_run_ends_its_step_and_keeps_it(run_of, tmp_path: Path) -> None:
+    run, out = run_of(100000, report={"snapshot_kimg": 1000.0}), tmp_path / "run"
+    process = subprocess.Popen(command(run, out), stderr=subprocess.PIPE, text=True)
+    while process.poll() is None and len(lines(out) if (out / "log.jsonl").exists() else []) < 2:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=120)
+
+    assert process.returncode == 130, errors
+    assert "the same command goes on from there" in errors
+    assert checkpoints.load(out / "checkpoint.pt").state["trainer"]["steps"] >= 2
+
+
+def test_a_time_limit_ends_a_run_that_goes_on_later(run_of, tmp_path: Path) -> None:
+    train(run_of(10**6), tmp_path, device="cpu", workers=1, minutes=0.05, progress=silent)
+
+    steps = checkpoints.load(tmp_path / "checkpoint.pt").state["trainer"]["steps"]
+    assert 0 < steps < 1000
+
+
+def test_two_processes_do_what_one_does(run_of, tmp_path: Path) -> None:
+    run = run_of(3)
+    go(run, tmp_path / "one")
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    program = command(run, tmp_path / "two")[1:]
+    done = subprocess.run(
+        [*torchrun, *program], capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=False
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert_same(tmp_path / "one", tmp_path / "two", tolerance=1e-5)
+    assert len(lines(tmp_path / "two")) == 3
+
+
+def test_numbers_that_are_not_finite_end_the_run(run_of, tmp_path: Path) -> None:
+    run = run_of(50, train={"learning_rate": 1e30})
+
+    with pytest.raises(TrainingError, match=r"checkpoint\.pt is from before that"):
+        go(run, tmp_path)
+
+    assert all(torch.isfinite(tensor).all() for tensor in tensors(tmp_path).values())
+
+
+def test_too_little_memory_ends_the_run_with_advice(run_of, tmp_path: Path) -> None:
+    run = run_of(5, train={"batch": 4096})
+    limit = "import resource, sys, torch, stylegan_v.train; from stylegan_v.cli import main; " + (
+        "used = int(open('/proc/self/statm').read().split()[0]) * 4096; "
+        "resource.setrlimit(resource.RLIMIT_AS, (used + 2 * 2**30,) * 2); main()"
+    )
+    program = [sys.executable, "-c", limit, *command(run, tmp_path / "run", "--workers", "1")[3:]]
+
+    done = subprocess.run(program, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 3, done.stderr[-2000:]
+    assert "out of memory with 4096 videos" in done.stderr
+    assert "--micro-batch 2048" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert tensors(tmp_path / "run")
+
+
+def test_a_folder_belongs_to_its_run(run_of, tmp_path: Path) -> None:
+    go(run_of(1), tmp_path)
+
+    with pytest.raises(ConfigError, match=r"train\.seed = 0, now it is 9"):
+        go(run_of(1, train={"seed": 9}), tmp_path)
+
+
+def test_scores_are_logged_and_the_best_generator_is_kept(run_of, tmp_path: Path, pixels_protocol) -> None:
+    report = {"fvd_kimg": 2 * STEP_KIMG, "fvd_videos": 6, "protocol": pixels_protocol(frames=9)}
+
+    go(run_of(5, report=report), tmp_path / "run")
+
+    scores = {line["kimg"]: line["fvd"] for line in lines(tmp_path / "run") if "fvd" in line}
+    best = checkpoints.load(tmp_path / "run" / "best.pt")
+    assert sorted(scores) == pytest.approx([2 * STEP_KIMG, 4 * STEP_KIMG])
+    assert best.state["fvd"] == pytest.approx(min(scores.values()), rel=1e-5)
+    assert best.state["kimg"] == pytest.approx(min(scores, key=scores.get))
+    assert best.generator().config == run_of(5).model
+    assert checkpoints.load(tmp_path / "run" / "checkpoint.pt").state["best"] == best.state["fvd"]
+
+
+def test_samples_are_shown(run_of, tmp_path: Path) -> None:
+    go(run_of(2), tmp_path)
+
+    names = sorted(file.name for file in (tmp_path / "samples").iterdir())
+    assert names == ["fakes-000000024.jpg", "fakes-000000024.mp4", "reals.jpg"]
+    for name in ("reals.jpg", "fakes-000000024.jpg"):
+        with Image.open(tmp_path / "samples" / name) as sheet:
+            assert sheet.size == (8 * 32, 4 * 32)
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor")  # torch looks at it while it compiles
+def test_compiled_networks_train_alike(run_of, tmp_path: Path) -> None:
+    pytest.importorskip("torch._inductor")
+    go(run_of(2), tmp_path / "plain")
+    go(run_of(2, train={"compile": True}), tmp_path / "compiled")
+
+    assert_same(tmp_path / "plain", tmp_path / "compiled", tolerance=1e-3)

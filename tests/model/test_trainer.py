@@ -1,0 +1,175 @@
+"""Steps of training: their figures, and that state and sample numbers are all that they depend on."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from pathlib import Path
+
+import pytest
+import torch
+
+from stylegan_v.data import VideoDataset, batches
+from stylegan_v.errors import ConfigError
+from stylegan_v.run import DataRun, Run, TrainRun
+from stylegan_v.trainer import Trainer, half_precision
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def make_trainer(toy_videos: Path, tiny_config):
+    def make(*, num_classes: int = 0, preset: str = "release", frames: int = 3, **train) -> Trainer:
+        model = tiny_config(preset, num_classes=num_classes, frames=frames, std_group=2)
+        run = Run(
+            model=model, data=DataRun(path=str(toy_videos)), train=TrainRun(**{"batch": 4, "r1_interval": 2, **train})
+        )
+        return Trainer(run, VideoDataset.open(toy_videos, resolution=32, frames=frames), CPU)
+
+    return make
+
+
+def advance(trainer: Trainer, steps: int) -> list[dict[str, float]]:
+    clips = batches(trainer.dataset, trainer.samples(), seed=trainer.run.train.seed, workers=1)
+    logs = [trainer.step(batch) for batch in itertools.islice(clips, steps)]
+    clips.close()
+    return [{name: float(value) for name, value in log.items()} for log in logs]
+
+
+def differences(a: Trainer, b: Trainer) -> float:
+    mine, theirs = a.tensors(), b.tensors()
+    assert mine.keys() == theirs.keys()
+    return max(float((mine[name].double() - theirs[name].double()).abs().max()) for name in mine)
+
+
+def test_learning_rates_have_the_factors_of_lazy_regularisation(make_trainer) -> None:
+    trainer = make_trainer(batch=64, r1_interval=16)
+    generator, discriminator = trainer.generator_optimizer.defaults, trainer.discriminator_optimizer.defaults
+
+    assert generator["lr"] == pytest.approx(0.0020)
+    assert generator["betas"] == (0.0, pytest.approx(0.99199, abs=1e-5))
+    assert discriminator["lr"] == pytest.approx(0.00235294, abs=1e-8)
+    assert discriminator["betas"] == (0.0, pytest.approx(0.99058, abs=1e-5))
+
+
+def test_the_average_forgets_half_in_its_half_life(make_trainer) -> None:
+    """64 videos a step and 20 thousand videos: 0.99778, and a half after 312.5 steps."""
+    trainer = make_trainer(batch=64)
+    for average, parameter in zip(trainer.ema.parameters(), trainer.generator.parameters(), strict=True):
+        average.data.zero_()
+        parameter.data.fill_(1.0)
+    trainer.update_ema()
+    once = next(trainer.ema.parameters()).flatten()[0].item()
+    for _ in range(312):
+        trainer.update_ema()
+
+    assert 1 - once == pytest.approx(0.99778, abs=1e-5)
+    assert next(trainer.ema.parameters()).flatten()[0].item() == pytest.approx(0.5, abs=2e-3)
+
+
+def test_the_average_copies_buffers_and_ramps_up_where_asked(make_trainer) -> None:
+    trainer = make_trainer(ema_rampup=0.05)
+    trainer.generator.mapping.w_mean.fill_(7)
+    trainer.steps = 10  # 40 videos, 120 frames: a half-life of 6 videos
+    for average, parameter in zip(trainer.ema.parameters(), trainer.generator.parameters(), strict=True):
+        average.data.zero_()
+        parameter.data.fill_(1.0)
+
+    trainer.update_ema()
+
+    assert torch.equal(trainer.ema.mapping.w_mean, trainer.generator.mapping.w_mean)
+    assert next(trainer.ema.parameters()).flatten()[0].item() == pytest.approx(1 - 0.5 ** (4 / 6))
+
+
+def test_r1_weighs_what_the_released_run_gives_it(tiny_config) -> None:
+    run = Run(model=tiny_config(resolution=256))
+
+    assert run.gamma == pytest.approx(0.2048)
+    assert dataclasses.replace(run, train=TrainRun(r1_gamma=5.0)).gamma == 5.0
+
+
+def test_a_step_moves_both_networks_and_their_average(make_trainer) -> None:
+    trainer = make_trainer()
+    before = {name: tensor.clone() for name, tensor in trainer.tensors().items()}
+
+    (log,) = advance(trainer, 1)
+
+    after = trainer.tensors()
+    still = [name for name, tensor in before.items() if torch.equal(tensor, after[name])]
+    assert still == []
+    assert {"loss/generator", "loss/discriminator", "loss/r1", "logits/real_sign"} <= log.keys()
+    assert (trainer.videos, trainer.kimg) == (4, 0.012)
+
+
+@pytest.mark.parametrize("options", [{}, {"num_classes": 0, "preset": "paper"}, {"frames": 2, "ada": False}])
+def test_an_interruption_changes_no_bit(make_trainer, options) -> None:
+    straight, first, second = (make_trainer(**options) for _ in range(3))
+    for trainer in (straight, first):
+        trainer.probability.p = 0.4
+    advance(straight, 5)
+    advance(first, 3)  # in the middle of an interval of the augmentation, and of R1
+    tensors = {name: tensor.clone() for name, tensor in first.tensors().items()}
+    parts = {name.partition(".")[0] for name in tensors}
+    split = {
+        part: {n.removeprefix(f"{part}."): t for n, t in tensors.items() if n.startswith(f"{part}.")} for part in parts
+    }
+
+    second.load(split, first.state())
+    advance(second, 2)
+
+    assert differences(straight, second) == 0
+    assert straight.state() == second.state()
+    assert differences(straight, first) > 1e-4
+
+
+def test_micro_batches_do_what_the_batch_does(make_trainer) -> None:
+    whole, parts = make_trainer(), make_trainer(micro_batch=2)
+    for trainer in (whole, parts):
+        trainer.probability.p = 0.5
+        advance(trainer, 3)
+
+    assert parts.micro_batches == 2
+    assert differences(whole, parts) < 1e-5
+
+
+def test_gradients_that_are_not_finite_are_bounded(make_trainer) -> None:
+    trainer = make_trainer()
+    trainer.generator.synthesis.first.const.register_hook(lambda g: g * float("nan"))
+
+    advance(trainer, 2)
+
+    assert all(torch.isfinite(tensor).all() for tensor in trainer.tensors().values())
+
+
+def test_augmentation_follows_the_signs_of_real_logits(make_trainer) -> None:
+    trainer = make_trainer(batch=64)
+
+    for _ in range(8):
+        trainer.update_augment({"logits/real_sign": torch.tensor(1.0)})
+    up = trainer.probability.p
+    for _ in range(4):
+        trainer.update_augment({"logits/real_sign": torch.tensor(0.5)})
+
+    assert up == pytest.approx(2 * 0.00256)
+    assert trainer.probability.p == pytest.approx(0.00256)
+
+
+def test_batches_that_cannot_be_split_are_refused(make_trainer) -> None:
+    with pytest.raises(ConfigError, match="batch = 4 videos over 1 processes, 3 at a time"):
+        make_trainer(micro_batch=3)
+    with pytest.raises(ConfigError, match="minibatch deviation"):
+        make_trainer(batch=5)
+
+
+def test_half_precision_is_for_gpus_unless_asked_for() -> None:
+    assert half_precision("auto", CPU) is None
+    assert half_precision("auto", torch.device("cuda")) == torch.float16
+    assert half_precision("bfloat16", CPU) == torch.bfloat16
+
+
+def test_bfloat16_trains_on_a_cpu(make_trainer) -> None:
+    trainer = make_trainer(precision="bfloat16")
+
+    logs = advance(trainer, 2)
+
+    assert all(abs(value) < 100 for log in logs for value in log.values())
