@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 
 from fvd_bench.errors import MetricError, ProtocolError, VideoError
-from fvd_bench.evaluation import PathLike, Progress, ProtocolLike, Settings, evaluate, silent
+from fvd_bench.evaluation import Progress, ProtocolLike, Settings, evaluate, silent
 from fvd_bench.protocol import Protocol, check_possible, load
 from fvd_bench.result import Result, Score
 from fvd_bench.rules import SIDES, Resize, Side
-from fvd_bench.sources import open_source
+from fvd_bench.sources import SourceLike, open_source
 from fvd_bench.uncertainty import quantile
 from fvd_bench.video import Frame
 from fvd_bench.zoo import Difference, aligned, differences, with_choices
@@ -83,8 +83,8 @@ def rows(base: Protocol) -> dict[str, Protocol]:
 
 
 def table4(
-    real: PathLike,
-    fake: PathLike,
+    real: SourceLike,
+    fake: SourceLike,
     base: ProtocolLike = "stylegan-v-fvd16",
     *,
     repeats: int = 5,
@@ -109,7 +109,7 @@ def table4(
     )
     named = [dataclasses.replace(score, row=row) for row, score in zip(listed, result.scores, strict=True)]
     proper = _served(named[0])
-    sides: dict[Side, PathLike] = {"real": real, "fake": fake}
+    sides: dict[Side, SourceLike] = {"real": real, "fake": fake}
     scores = [_without_value(s, sides) if s is not proper and s.values == proper.values else s for s in named]
     return dataclasses.replace(result, scores=tuple(scores))
 
@@ -187,8 +187,8 @@ class Waterfall:
 def explain(
     a: ProtocolLike,
     b: ProtocolLike,
-    real: PathLike,
-    fake: PathLike,
+    real: SourceLike,
+    fake: SourceLike,
     *,
     repeats: int = 1,
     seed: int = 0,
@@ -272,7 +272,7 @@ def _served(score: Score) -> Score:
     return score
 
 
-def _without_value(score: Score, sides: Mapping[Side, PathLike]) -> Score:
+def _without_value(score: Score, sides: Mapping[Side, SourceLike]) -> Score:
     """The score of a row that changed nothing."""
     return dataclasses.replace(
         score,
@@ -288,7 +288,7 @@ def _without_value(score: Score, sides: Mapping[Side, PathLike]) -> Score:
     )
 
 
-def _why_unchanged(row: str | None, sides: Mapping[Side, PathLike]) -> str:
+def _why_unchanged(row: str | None, sides: Mapping[Side, SourceLike]) -> str:
     same = "the score is the same to the last digit"
     if row == "resize-128" and all(
         frame.pixels.shape[:2] == (_SMALL.size, _SMALL.size) for side in SIDES for frame in _first_frames(sides[side])
@@ -299,9 +299,9 @@ def _why_unchanged(row: str | None, sides: Mapping[Side, PathLike]) -> str:
     return f"{same}: nothing in this data is changed by it"
 
 
-def _first_frames(path: PathLike) -> Iterator[Frame]:
+def _first_frames(side: SourceLike) -> Iterator[Frame]:
     """The first frame of each video that has one."""
-    source = open_source(path)
+    source = open_source(side)
     for index in range(len(source.names)):
         try:
             yield next(iter(source.video(index).frames(np.zeros(1, dtype=np.int64))))

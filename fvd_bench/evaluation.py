@@ -15,14 +15,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-
 from fvd_bench import environment, metrics
 from fvd_bench import protocol as protocols
 from fvd_bench import weights as weight_store
 from fvd_bench.cache import FeatureStore
 from fvd_bench.clips import Draw
-from fvd_bench.errors import FvdBenchError, MetricError, ProtocolError, SourceError, VideoError, WeightsError
+from fvd_bench.errors import FvdBenchError, MetricError, ProtocolError, WeightsError
 from fvd_bench.extraction import Collected, Extraction, Job
 from fvd_bench.extractors import FeatureExtractor, create
 from fvd_bench.findings import find, refuse_skipped, shortages, skipped
@@ -32,7 +30,7 @@ from fvd_bench.protocol import Protocol, plain
 from fvd_bench.result import MotionPanel, Result, Score, SideCount, SourceInfo, Warned
 from fvd_bench.rules import SIDES, FeatureRule, Side
 from fvd_bench.scoring import Measured, measure
-from fvd_bench.sources import ClipSource, open_source
+from fvd_bench.sources import ClipSource, SourceLike, check_something_decodes, open_source
 from fvd_bench.stats import FeatureStats
 from fvd_bench.version import __version__
 
@@ -82,8 +80,8 @@ class Settings:
 
 
 def evaluate(
-    real: PathLike,
-    fake: PathLike,
+    real: SourceLike,
+    fake: SourceLike,
     protocol: ProtocolLike | Sequence[ProtocolLike] = "stylegan-v-fvd16",
     *,
     repeats: int = 1,
@@ -93,7 +91,8 @@ def evaluate(
 ) -> Result:
     """Score fake videos against real ones.
 
-    real, fake: folders of video files, or of folders that hold the images of one video each.
+    real, fake: folders of video files, or of folders that hold the images of one video each; zip archives of either;
+    or objects like `sources.ClipSource`, which may make their videos on demand.
     protocol: one or several, by name, by path of a TOML file, or loaded; several share the decoding.
     repeats: number of draws, made with the seeds seed, seed + 1, …; a score is the mean over them.
 
@@ -109,8 +108,8 @@ def evaluate(
 
 @contextlib.contextmanager
 def open_evaluation(
-    real: PathLike,
-    fake: PathLike,
+    real: SourceLike,
+    fake: SourceLike,
     protocol: ProtocolLike | Sequence[ProtocolLike],
     *,
     repeats: int,
@@ -125,9 +124,9 @@ def open_evaluation(
     loaded = _load(protocol)
     scales = {scale: f"scale-{name}" for p in loaded for name, scale in scale_protocols(p).items() if settings.motion}
     loaded += tuple(scales)
-    sources = {side: open_source(path) for side, path in zip(SIDES, (real, fake), strict=True)}
+    sources = {side: open_source(given) for side, given in zip(SIDES, (real, fake), strict=True)}
     for source in sources.values():
-        _check_something_decodes(source)
+        check_something_decodes(source)
     device = environment.resolve_device(settings.device)
     extractors: dict[FeatureRule, FeatureExtractor] = {}
     unserved: dict[Protocol, str] = {}
@@ -372,20 +371,6 @@ def _labelled(progress: Progress, what: str) -> Callable[[int, int], None]:
 
 def _fetching(progress: Progress) -> Callable[[int, int | None], None]:
     return lambda done, total: progress("fetching weights, MiB", done // 2**20, (total or 0) // 2**20)
-
-
-def _check_something_decodes(source: ClipSource) -> None:
-    """Raises SourceError when no video of the source has a first frame."""
-    first_reason: str | None = None
-    for index, name in enumerate(source.names):
-        try:
-            next(iter(source.video(index).frames(np.zeros(1, dtype=np.int64))))
-            return
-        except VideoError as error:
-            first_reason = first_reason or f"{name}: {error}"
-    raise SourceError(
-        f"{source.name}: none of its {len(source.names)} videos can be decoded; the first is {first_reason}"
-    )
 
 
 def _info(source: ClipSource, extraction: Extraction) -> SourceInfo:

@@ -18,11 +18,11 @@ import numpy as np
 from fvd_bench import kept
 from fvd_bench.comparability import notes, pairs, protocols_of, require_same_inputs
 from fvd_bench.errors import FvdBenchError, ResultError
-from fvd_bench.evaluation import Evaluation, PathLike, Progress, ProtocolLike, Settings, open_evaluation, silent
+from fvd_bench.evaluation import Evaluation, Progress, ProtocolLike, Settings, open_evaluation, silent
 from fvd_bench.kept import Features
 from fvd_bench.result import Result, Score
 from fvd_bench.rules import MetricRule
-from fvd_bench.sources import open_source
+from fvd_bench.sources import SourceLike, open_source
 from fvd_bench.uncertainty import CONFIDENCE, Spread, quantile, standard_error
 
 ALARM = 0.04
@@ -77,8 +77,8 @@ class Comparisons:
 
 
 def check(
-    real: PathLike,
-    fake: PathLike,
+    real: SourceLike,
+    fake: SourceLike,
     baseline: Path,
     *,
     max_increase: float = 0.05,
@@ -173,9 +173,9 @@ def _recomputed(before: Result, evaluation: Evaluation) -> Features | None:
 
     Where it has not, they are computed again only if the result does not know its own errors.
     """
-    if not Path(before.fake.path).is_dir():
-        return None
     try:
+        if not Path(before.fake.path).exists():
+            return None
         sources = {**evaluation.sources, "fake": open_source(before.fake.path)}
         again = dataclasses.replace(evaluation, sources=sources, strict=False)
         extractions = again.read()
@@ -185,7 +185,7 @@ def _recomputed(before: Result, evaluation: Evaluation) -> Features | None:
         if absent and all(score.error_fake is not None for score in before.scores if score.value is not None):
             return None
         return kept.features(again.collect(extractions))
-    except FvdBenchError:  # it is not the user's concern that these are gone
+    except (FvdBenchError, OSError):  # it is not the user's concern that these are gone, or never were files
         return None
 
 

@@ -1,7 +1,7 @@
 """One side of a comparison: a listing of videos in a fixed order.
 
-A folder is searched for video files and for folders of images, at any depth (class/video), hidden names left
-out. The order, and with it every draw, follows the bytes of each relative POSIX path without its suffix.
+A folder or zip archive is searched for video files and for folders of images, at any depth (class/video), hidden
+names left out. The order, and with it every draw, follows the bytes of each relative POSIX path without its suffix.
 """
 
 from __future__ import annotations
@@ -9,20 +9,28 @@ from __future__ import annotations
 import hashlib
 import itertools
 import os
+import zipfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 from typing import Protocol
 
-from fvd_bench.errors import SourceError
-from fvd_bench.video import IMAGE_SUFFIXES, VIDEO_SUFFIXES, FrameFolder, Video, VideoFile
+import numpy as np
+
+from fvd_bench.archives import Archive
+from fvd_bench.errors import SourceError, VideoError
+from fvd_bench.video import DISK, IMAGE_SUFFIXES, VIDEO_SUFFIXES, Files, FrameFolder, Video, VideoFile
 
 
 class ClipSource(Protocol):
-    """What the pipeline needs to know of a side.
+    """What the pipeline needs to know of a side: anything that is shaped like this can be one, a generator for one.
 
     name: how it is shown to people; kind: its form; names: of its videos, in the order of their indices;
     notes: findings of the listing, each a sentence.
+
+    Videos are read from several threads at once, and more than once each; a source that cannot do that, such as a
+    network that its videos share, has to lock. They are asked for frames behind their end too, and then raise
+    ShortVideoError.
     """
 
     @property
@@ -38,78 +46,154 @@ class ClipSource(Protocol):
         """The video at a place of the listing, unopened."""
 
 
+SourceLike = str | os.PathLike[str] | ClipSource
+"""A side, or the path of one."""
+
+
 @dataclass(frozen=True)
-class VideoFolder:
-    """A folder of video files, of frame folders, or of both."""
+class Listing:
+    """The videos among files. names: in order; images: file names by the names that are frame folders."""
+
+    names: tuple[str, ...]
+    images: dict[str, tuple[str, ...]]
+    notes: tuple[str, ...]
+
+    @classmethod
+    def of(cls, place: Path, files: Iterable[str]) -> Listing:
+        """Find the videos among the files in a folder or archive. Raises SourceError when there is none.
+
+        files: their relative POSIX paths, hidden ones left out.
+        """
+        folders: dict[str, list[str]] = {}
+        for file in files:
+            folder, _, name = file.rpartition("/")
+            folders.setdefault(folder, []).append(name)
+        videos: list[str] = []
+        images: dict[str, tuple[str, ...]] = {}
+        notes: list[str] = []
+        loose: list[str] = []
+        for folder, names in sorted(folders.items()):
+            beside = [n for n in names if _suffix(n) in VIDEO_SUFFIXES]
+            frames = sorted(n for n in names if _suffix(n) in IMAGE_SUFFIXES)
+            videos += [f"{folder}/{n}" if folder else n for n in beside]
+            if frames and beside:
+                notes.append(f"{place / folder}: {len(frames)} images beside {len(beside)} video files are left out")
+            elif not folder:
+                loose = frames
+            elif frames:
+                images[folder] = tuple(frames)
+        if loose and not videos and not images:
+            raise SourceError(_flat_folder(place, loose))
+        if loose:
+            notes.append(f"{place}: {len(loose)} images beside the videos' folders are left out")
+        if not videos and not images:
+            raise SourceError(
+                f"{place} holds no video: expected files ending in {' '.join(sorted(VIDEO_SUFFIXES))}, or one "
+                f"folder of images ({' '.join(sorted(IMAGE_SUFFIXES))}) per video"
+            )
+        listing = tuple(sorted([*videos, *images], key=_sort_key))
+        same = [a for a, b in itertools.pairwise(listing) if _sort_key(a)[0] == _sort_key(b)[0]]
+        if same:
+            notes.append(f"{place}: {len(same)} names differ in their suffix alone, {same[0]} for one; all are used")
+        return cls(listing, images, tuple(notes))
+
+    @property
+    def kind(self) -> str:
+        if not self.images:
+            return "video files"
+        return "frame folders" if len(self.images) == len(self.names) else "video files and frame folders"
+
+
+@dataclass(frozen=True)
+class FileSource:
+    """Video files, frame folders, or both: in a folder, or in an archive.
+
+    path: of the folder or archive. root: what the listed names are relative to, as a path in `files`.
+    """
 
     path: Path
-    names: tuple[str, ...]
-    notes: tuple[str, ...]
-    _images: dict[str, tuple[str, ...]]  # of the names that are frame folders
+    kind: str
+    listing: Listing
+    root: PurePath
+    files: Files
 
     @property
     def name(self) -> str:
         return str(self.path)
 
     @property
-    def kind(self) -> str:
-        if not self._images:
-            return "video files"
-        return "frame folders" if len(self._images) == len(self.names) else "video files and frame folders"
+    def names(self) -> tuple[str, ...]:
+        return self.listing.names
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return self.listing.notes
 
     def video(self, index: int) -> Video:
         name = self.names[index]
-        if name in self._images:
-            return FrameFolder(self.path / name, self._images[name])
-        return VideoFile(self.path / name)
-
-    @classmethod
-    def scan(cls, path: Path) -> VideoFolder:
-        """List a folder. Raises SourceError when it cannot be read or holds no video."""
-        files: list[str] = []
-        images: dict[str, tuple[str, ...]] = {}
-        notes: list[str] = []
-        loose: list[str] = []
-        for folder, names in _walk(path):
-            videos = [n for n in names if _suffix(n) in VIDEO_SUFFIXES]
-            frames = [n for n in names if _suffix(n) in IMAGE_SUFFIXES]
-            relative = folder.relative_to(path).as_posix()
-            files += [n if relative == "." else f"{relative}/{n}" for n in videos]
-            if frames and videos:
-                notes.append(f"{folder}: {len(frames)} images beside {len(videos)} video files are left out")
-            elif relative == ".":
-                loose = frames
-            elif frames:
-                images[relative] = tuple(frames)
-        if loose and not files and not images:
-            raise SourceError(_flat_folder(path, loose))
-        if loose:
-            notes.append(f"{path}: {len(loose)} images beside the videos' folders are left out")
-        if not files and not images:
-            raise SourceError(
-                f"{path} holds no video: expected files ending in {' '.join(sorted(VIDEO_SUFFIXES))}, or one "
-                f"folder of images ({' '.join(sorted(IMAGE_SUFFIXES))}) per video"
-            )
-        listing = tuple(sorted([*files, *images], key=_sort_key))
-        same = [a for a, b in itertools.pairwise(listing) if _sort_key(a)[0] == _sort_key(b)[0]]
-        if same:
-            notes.append(f"{path}: {len(same)} names differ in their suffix alone, {same[0]} for one; all are used")
-        return cls(path, listing, tuple(notes), images)
+        if name in self.listing.images:
+            return FrameFolder(self.root / name, self.listing.images[name], self.files)
+        return VideoFile(self.root / name, self.files)
 
 
-def open_source(path: str | os.PathLike[str]) -> VideoFolder:
-    """Open one side by its path. Raises SourceError, saying what was found and what is accepted."""
-    path = Path(path)
+def open_source(source: SourceLike) -> ClipSource:
+    """Open one side by its path; what is a side already is taken as it is.
+
+    Raises SourceError, saying what was found and what is accepted.
+    """
+    if not isinstance(source, str | os.PathLike):
+        return _checked(source)
+    path = Path(source)
     try:
+        if path.is_dir():
+            listing = Listing.of(path, _walk(path))
+            return FileSource(path, listing.kind, listing, path, DISK)
         if not path.exists():
             raise SourceError(f"{path} does not exist")
-        if not path.is_dir():
-            raise SourceError(
-                f"{path} is a file; a side is a folder of video files, or of folders that hold a video's frames"
-            )
-        return VideoFolder.scan(path)
+        if path.suffix.lower() == ".zip" or (path.is_file() and zipfile.is_zipfile(path)):
+            archive = Archive(path)
+            listing = Listing.of(path, archive.names)
+            return FileSource(path, f"{listing.kind} in a zip archive", listing, PurePosixPath(), archive)
+        raise SourceError(
+            f"{path} is a file; a side is a folder of video files, or of folders that hold a video's frames, or a "
+            ".zip archive of one"
+        )
     except OSError as error:
-        raise SourceError(f"{error.filename or path}: {error.strerror}") from error
+        raise SourceError(f"{error.filename or path}: {error.strerror or error}") from error
+
+
+def _checked(source: ClipSource) -> ClipSource:
+    """Raises SourceError when an object is not shaped like a side."""
+    lacking = [name for name in ("names", "video", "name", "kind", "notes") if not hasattr(source, name)]
+    if lacking:
+        raise SourceError(
+            f"an object of type {type(source).__name__} is no side, it has no {', no '.join(lacking)}: expected a "
+            "path, or an object like fvd_bench.sources.ClipSource"
+        )
+    if not source.names:
+        raise SourceError(f"{source.name} holds no video")
+    return source
+
+
+def check_something_decodes(source: ClipSource) -> None:
+    """Raises SourceError when no video of the source has a first frame, or the first is none that can be used."""
+    first_reason: str | None = None
+    for index, name in enumerate(source.names):
+        try:
+            frame = next(iter(source.video(index).frames(np.zeros(1, dtype=np.int64))))
+        except VideoError as error:
+            first_reason = first_reason or f"{name}: {error}"
+            continue
+        pixels = frame.pixels
+        if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
+            raise SourceError(
+                f"{source.name}: the frames of {name} are {pixels.dtype} {list(pixels.shape)}: expected uint8 [height, "
+                "width, 3], RGB"
+            )
+        return
+    raise SourceError(
+        f"{source.name}: none of its {len(source.names)} videos can be decoded; the first is {first_reason}"
+    )
 
 
 def fingerprint(names: Iterable[str], contents: Iterable[str]) -> str:
@@ -120,21 +204,19 @@ def fingerprint(names: Iterable[str], contents: Iterable[str]) -> str:
     return whole.hexdigest()
 
 
-def _walk(root: Path) -> Iterable[tuple[Path, list[str]]]:
-    """Folders below root with their visible file names; links are followed, but never in a circle."""
-    waiting = [(root, frozenset({root.resolve()}))]
+def _walk(root: Path) -> Iterable[str]:
+    """Relative POSIX paths of the visible files below root; links are followed, but never in a circle."""
+    waiting = [(root, "", frozenset({root.resolve()}))]
     while waiting:
-        folder, ancestors = waiting.pop()
-        names: list[str] = []
+        folder, above, ancestors = waiting.pop()
         for entry in os.scandir(folder):
             if entry.name.startswith("."):
                 continue
             if not entry.is_dir():
                 if entry.is_file() or entry.is_symlink():  # pipes and devices are no videos, dead links are bad ones
-                    names.append(entry.name)
+                    yield above + entry.name
             elif (child := Path(entry.path)).resolve() not in ancestors:
-                waiting.append((child, ancestors | {child.resolve()}))
-        yield folder, sorted(names)
+                waiting.append((child, f"{above}{entry.name}/", ancestors | {child.resolve()}))
 
 
 def _suffix(name: str) -> str:
@@ -151,10 +233,15 @@ def _sort_key(name: str) -> tuple[bytes, bytes]:
     return os.fsencode(bare_name(name)), os.fsencode(name)
 
 
-def _flat_folder(path: Path, frames: Sequence[str]) -> str:
+def _flat_folder(place: Path, frames: Sequence[str]) -> str:
+    if place.is_dir():
+        what, above = "a flat folder", "pass the folder above them"
+        if place.parent != place:
+            above += f" — or pass {place.parent}"
+    else:
+        what, above = "a flat archive", "archive these folders — or archive the folder above them"
     return (
-        f"{path} is a flat folder of {len(frames)} images ({frames[0]}, …): it is not said which frames belong "
-        "to which video. Put the frames of each video into a folder of its own, video_name/000000.jpg, and "
-        f"pass the folder above them{' — or pass ' + str(path.parent) if path.parent != path else ''}"
+        f"{place} is {what} of {len(frames)} images ({frames[0]}, …): it is not said which frames belong "
+        f"to which video. Put the frames of each video into a folder of its own, video_name/000000.jpg, and {above}"
         " if these are the frames of a single video"
     )

@@ -8,13 +8,14 @@ converted by FFmpeg's swscale as the stream's own tags say. Orientation in the E
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import re
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Protocol, cast
 
 import numpy as np
@@ -82,14 +83,39 @@ class Video(Protocol):
         """sha256 of everything that the frames are made from."""
 
     def state(self) -> str:
-        """Cheap text that changes when the files do: their places, sizes, and times of change."""
+        """Cheap text that changes when the content does; a store remembers for good which content had it.
+
+        Of files: their places, sizes, and times of change. Of what is made on demand: `content()` itself.
+        """
+
+
+class Files(Protocol):
+    """Where the files of videos are: on disk, or in an archive. Several threads ask at once."""
+
+    def source(self, path: PurePath) -> str | io.BytesIO:
+        """What FFmpeg and Pillow open: an absolute path, or the file in memory. Raises OSError."""
+
+    def state(self, path: PurePath) -> bytes:
+        """Cheap text that changes when the file does. Raises OSError."""
+
+
+class _Disk:
+    def source(self, path: PurePath) -> str:
+        return str(Path(path).absolute())  # FFmpeg takes what stands before a colon for the name of a transport
+
+    def state(self, path: PurePath) -> bytes:
+        return file_state(Path(path))
+
+
+DISK: Files = _Disk()
 
 
 class VideoFile:
-    """A video file, decoded by FFmpeg on one thread."""
+    """A video file, decoded by FFmpeg on one thread. path: in `files`."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: PurePath, files: Files = DISK) -> None:
         self.path = path
+        self._files = files
         self._held: list[tuple[av.VideoFrame, bool]] = []
 
     @cached_property
@@ -121,20 +147,25 @@ class VideoFile:
         raise ShortVideoError(found, last + 1)
 
     def content(self) -> str:
-        return _sha256(self.path)
+        return _sha256(self._files, self.path)
 
     def state(self) -> str:
-        return hashlib.sha256(_file_state(self.path)).hexdigest()
+        return _state(self._files, [self.path])
 
     def _decode(self) -> Iterator[tuple[av.VideoFrame, bool]]:
         """All frames that decode, in order of presentation, with whether data was lost in or right before them."""
-        import av  # here, so that folders of images need no FFmpeg
+        try:
+            import av  # here, so that folders of images need no FFmpeg
+        except ImportError as error:
+            raise VideoError("cannot be decoded: video files need PyAV, the package av") from error
 
         lost = False
         decoded = 0
         try:
-            # Absolute, since FFmpeg takes what stands before a colon for the name of a transport.
-            with av.open(str(self.path.absolute()), metadata_errors="ignore") as container:
+            source = self._files.source(self.path)
+            # A playlist in an archive must not lead FFmpeg to files beside the archive, or to the network.
+            options = {} if isinstance(source, str) else {"protocol_whitelist": "none"}
+            with av.open(source, "r", options=options, metadata_errors="ignore") as container:
                 stream = cast("av.VideoStream | None", container.streams.best("video"))
                 if stream is None:
                     raise VideoError("holds no video stream")
@@ -156,11 +187,12 @@ class VideoFile:
 
 
 class FrameFolder:
-    """A folder of images, one per frame, in natural numeric order of their names."""
+    """A folder of images, one per frame, in natural numeric order of their names. folder: in `files`."""
 
-    def __init__(self, folder: Path, names: Sequence[str]) -> None:
+    def __init__(self, folder: PurePath, names: Sequence[str], files: Files = DISK) -> None:
         self.folder = folder
         self.names = sorted(names, key=_natural)
+        self._files = files
 
     @cached_property
     def num_frames(self) -> int:
@@ -191,15 +223,16 @@ class FrameFolder:
     def content(self) -> str:
         whole = hashlib.sha256()
         for name in self.names:
-            whole.update(f"{name}\0{_sha256(self.folder / name)}\0".encode(errors="surrogateescape"))
+            digest = _sha256(self._files, self.folder / name)
+            whole.update(f"{name}\0{digest}\0".encode(errors="surrogateescape"))
         return whole.hexdigest()
 
     def state(self) -> str:
-        return hashlib.sha256(b"\0".join(_file_state(self.folder / name) for name in self.names)).hexdigest()
+        return _state(self._files, [self.folder / name for name in self.names])
 
     def _open(self, name: str) -> Image.Image:
         try:
-            return Image.open(self.folder / name)
+            return Image.open(self._files.source(self.folder / name))
         except UnidentifiedImageError as error:
             raise VideoError(f"frame {name} is not an image that can be read") from error
         except Image.DecompressionBombError as error:
@@ -286,19 +319,25 @@ def _natural(name: str) -> tuple[tuple[int, str], ...]:
     return (*((int(p), "") if p.isdecimal() else (-1, p) for p in parts if p), (-2, name))
 
 
-def _sha256(path: Path) -> str:
+def _sha256(files: Files, path: PurePath) -> str:
     try:
-        with path.open("rb") as file:
+        source = files.source(path)
+        with Path(source).open("rb") if isinstance(source, str) else source as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise VideoError(f"cannot be read: {error.strerror or error}") from error
 
 
-def _file_state(path: Path) -> bytes:
+def _state(files: Files, paths: Sequence[PurePath]) -> str:
     try:
-        stat = path.stat()
+        return hashlib.sha256(b"\0".join(map(files.state, paths))).hexdigest()
     except OSError as error:
         raise VideoError(f"cannot be read: {error.strerror or error}") from error
+
+
+def file_state(path: Path) -> bytes:
+    """The place of a file on disk and what changes when its bytes do. Raises OSError."""
+    stat = path.stat()
     # The time of change and the file's number tell apart what a copy with preserved times does not.
     numbers = (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_dev, stat.st_ino)
     return os.fsencode(path.absolute()) + repr(numbers).encode()

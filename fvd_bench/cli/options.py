@@ -41,8 +41,8 @@ def side_options(command: _Command) -> _Command:
     """Options of every command that scores two sides."""
     path = click.Path(path_type=Path)
     return _all(
-        click.option("--real", required=True, type=path, help="Folder of real videos, or of frame folders."),
-        click.option("--fake", required=True, type=path, help="Folder of generated videos, or of frame folders."),
+        click.option("--real", required=True, type=path, help="Videos or frame folders: a folder or zip archive."),
+        click.option("--fake", required=True, type=path, help="Generated ones, likewise."),
         click.option("--json", "json_file", metavar="FILE", help="Write the result as JSON; - for stdout alone."),
         click.option("--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu", "cuda"])),
         click.option("--workers", type=click.IntRange(1), help="Decoding threads; one per processor unless given."),

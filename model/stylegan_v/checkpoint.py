@@ -58,9 +58,10 @@ class Checkpoint:
         return network.to(device).eval().requires_grad_(False)
 
     def for_sampling(self) -> Checkpoint:
-        """Only what sampling needs, in half precision: a quarter of the size or less."""
-        halves = {f"ema.{name}": t.half() if t.is_floating_point() else t for name, t in self.part("ema").items()}
-        return Checkpoint(self.model, halves, self.fps, self.run, self.state)
+        """Only what sampling needs, in half precision, and no path of the machine that it was trained on."""
+        halves = {f"ema.{name}": tensor.half() for name, tensor in self.part("ema").items()}
+        run = self.run and {**self.run, "data": {**self.run.get("data", {}), "path": ""}}
+        return Checkpoint(self.model, halves, self.fps, run, self.state)
 
 
 def save(checkpoint: Checkpoint, file: Path) -> None:

@@ -13,8 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from stylegan_v.config import ModelConfig
-from stylegan_v.generator import HALF_BLOCKS
-from stylegan_v.layers import Conv2d, FullyConnected, MinibatchDeviation, StyledConv2d, normalise
+from stylegan_v.layers import HALF_BLOCKS, Conv2d, FullyConnected, MinibatchDeviation, StyledConv2d, normalise
 
 _SKIP_GAIN = math.sqrt(0.5)
 

@@ -1,10 +1,12 @@
-"""Scores of a generator in training, by the toolkit and its protocols, without a detour over the disk."""
+"""Scores of a generator by the toolkit and its protocols, without a detour over the disk."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import fvd_bench
+from fvd_bench.evaluation import Progress, silent
 from fvd_bench.extractors import float32_arithmetic
 from fvd_bench.protocol import load
 from fvd_bench.result import Result
@@ -18,18 +20,22 @@ def evaluate(
     *,
     videos: int,
     fps: float,
-    protocol: str,
+    protocol: str | Sequence[str],
     features: Path | None,
     seed: int = 0,
+    name: str = "generated videos",
+    progress: Progress = silent,
 ) -> Result:
-    """Score videos that a generator makes from t = 0 against real ones.
+    """Score videos that a generator makes from t = 0 on against real ones.
 
-    fps: of the videos that it was trained on. protocol: name or path; its JPEG rule decides whether frames go through a
-    codec. features: folder of the feature store, so that the real side is read once; None for no store.
+    videos: how many. fps: of the videos that it was trained on. protocol: one or several, by name or path; its JPEG
+    rule decides whether frames go through a codec. features: folder of the feature store, so that the real side is read
+    once; None for no store. Raises FvdBenchError as `fvd_bench.evaluate` does.
     """
-    rule = load(protocol).fake
+    protocols = [load(p) for p in ([protocol] if isinstance(protocol, str) else protocol)]
     device = next(generator.parameters()).device
-    fakes = GeneratedVideos(generator, videos=videos, frames=rule.frames_needed, seed=seed, train_fps=fps)
+    frames = max(p.fake.frames_needed for p in protocols)
+    fakes = GeneratedVideos(generator, videos=videos, frames=frames, seed=seed, train_fps=fps, name=name)
     settings = fvd_bench.Settings(device="cuda" if device.type == "cuda" else "cpu", cache=features)
     with float32_arithmetic("float32"):  # the generator's too, which runs beside the network that scores
-        return fvd_bench.evaluate(real, fakes, protocol=protocol, settings=settings)
+        return fvd_bench.evaluate(real, fakes, protocol=protocols, settings=settings, progress=progress)

@@ -11,11 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from stylegan_v.config import ModelConfig
-from stylegan_v.layers import FullyConnected, StyledConv2d, ToRGB, double, normalise
+from stylegan_v.layers import HALF_BLOCKS, FullyConnected, StyledConv2d, ToRGB, double, normalise
 from stylegan_v.motion import MotionEncoder, Noise
-
-HALF_BLOCKS = 4
-"""Blocks of the highest resolutions run in half precision, where that is asked for."""
 
 _W_DECAY = 0.995
 _LABEL_SAMPLES = 1000

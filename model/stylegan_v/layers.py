@@ -16,6 +16,9 @@ from torch.nn import functional
 CLAMP = 256.0
 """Activations of half-precision blocks stay inside ± CLAMP times their gain."""
 
+HALF_BLOCKS = 4
+"""Blocks of the highest resolutions that run in half precision, where that is asked for."""
+
 _SLOPE = 0.2
 _TAPS = (1.0, 3.0, 3.0, 1.0)
 _HALF = (torch.float16, torch.bfloat16)

@@ -147,7 +147,7 @@ class _Reader:
             "noise_dim": noise_and_label - classes,
             "motion_kernel": kernel,
             "v_dim": self._of(self.g, _MOTION + "time_encoder.aligners_predictor.weight", 2)[0],
-            **_channels(widths),
+            **channels(widths),
             **self._clip(widths, frames),
             **self._periods(frequencies, min_period),
         }
@@ -210,8 +210,8 @@ class _Reader:
         return shape
 
 
-def _channels(widths: Mapping[int, int]) -> dict[str, int]:
-    """The values of a ModelConfig that give these widths; their default where it does."""
+def channels(widths: Mapping[int, int]) -> dict[str, int]:
+    """The values of a ModelConfig that give these widths by resolution, its default where that does."""
     largest = max(widths.values())
     needed = max((r * width for r, width in widths.items() if width < largest), default=largest * max(widths))
     usual = 16384 if max(widths) < 512 else 32768

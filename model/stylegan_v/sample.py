@@ -37,7 +37,7 @@ from stylegan_v.motion import keyed_noise
 from stylegan_v.noise import Purpose, normal, uniform
 from stylegan_v.pixels import to_uint8
 
-Label = int | Sequence[float] | NDArray[np.float32]
+Label = int | np.integer[Any] | Sequence[float] | NDArray[np.float32]
 """A class, or a label vector of as many numbers as there are classes."""
 
 
@@ -96,7 +96,7 @@ class VideoSampler:
         classes = self.generator.config.num_classes
         if given is None:
             given = int(uniform(self.seed, Purpose.LABEL, torch.tensor(video), 0, 1) * classes) if classes else []
-        if isinstance(given, int):
+        if isinstance(given, int | np.integer):
             if not 0 <= given < classes:
                 known = f"classes 0 to {classes - 1}" if classes else "no classes"
                 raise ConfigError(f"class {given} is asked for; the model has {known}")
@@ -178,7 +178,7 @@ class GeneratedVideos:
     fps: float | None = None
     train_fps: float = 25.0
     truncation: float = 1.0
-    labels: Sequence[Label] | None = None
+    labels: Sequence[Label] | NDArray[np.float32] | None = None
     batch_frames: int = 16
     digest: str | None = None
     name: str = "generated videos"
@@ -192,7 +192,7 @@ class GeneratedVideos:
         if self.labels is not None and len(self.labels) != self.videos:
             raise ConfigError(f"{len(self.labels)} labels are given for {self.videos} videos: expected one each")
         sampler = self.sampler
-        for label in self.labels or ():
+        for label in () if self.labels is None else self.labels:
             sampler.label(0, label)
 
     @cached_property

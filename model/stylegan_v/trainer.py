@@ -38,7 +38,7 @@ _LARGEST_GRADIENT = 1e5
 
 @dataclass(frozen=True, slots=True)
 class Fakes:
-    """What a batch of videos is generated from. numbers: int64 [B], of the videos."""
+    """What a batch of videos is generated from. numbers: int64 [B], of the videos, on the CPU."""
 
     numbers: Tensor
     times: Tensor
@@ -99,7 +99,6 @@ class Trainer:
     def step(self, batch: Batch) -> dict[str, Tensor]:
         """Train on the real clips of the next samples. Gives what can be plotted, as tensors on the device."""
         numbers = torch.arange(distributed.rank(), self.run.train.batch, distributed.world()) + self.videos
-        numbers = numbers.to(self.device)
         frames = normalise(batch.frames.to(self.device))
         times = batch.times.to(self.device, torch.float32)
         labels = batch.labels.to(self.device) if self.run.model.num_classes else None
@@ -246,9 +245,10 @@ class Trainer:
     def _generate(self, fakes: Fakes) -> tuple[Tensor, Tensor]:
         """Frames of videos, and the mean of their w."""
         seed, model = self.run.train.seed, self.run.model
-        z = normal(seed, Purpose.CONTENT, fakes.numbers, 0, model.z_dim)
+        numbers = fakes.numbers.to(self.device)
+        z = normal(seed, Purpose.CONTENT, numbers, 0, model.z_dim)
         w = self.generator.mapping(z, fakes.labels)
-        noise = keyed_noise(seed, fakes.numbers, model.noise_dim)
+        noise = keyed_noise(seed, numbers, model.noise_dim)
         return self.generator.render(w, fakes.times, noise, fakes.labels), w.detach().mean(dim=0)
 
     def _augment(self, frames: Tensor, purpose: Purpose, samples: Tensor) -> Tensor:

@@ -50,11 +50,13 @@ def test_the_file_needs_no_trust(checkpoint: Checkpoint, tmp_path: Path) -> None
 def test_a_file_for_sampling_is_half_as_precise_and_gives_nearly_the_same_generator(
     checkpoint: Checkpoint, tmp_path: Path
 ) -> None:
-    whole = replace(checkpoint, tensors={**checkpoint.tensors, "discriminator.x": torch.zeros(9)})
+    tensors = {**checkpoint.tensors, "discriminator.x": torch.zeros(9)}
+    whole = replace(checkpoint, tensors=tensors, run={"data": {"path": "here", "fps": 30.0}})
     save(whole.for_sampling(), tmp_path / "a.pt")
 
     found = load(tmp_path / "a.pt")
 
+    assert found.run == {"data": {"path": "", "fps": 30.0}}
     assert all(name.startswith("ema.") and tensor.dtype == torch.float16 for name, tensor in found.tensors.items())
     expected, parameters = checkpoint.part("ema"), dict(found.generator().named_parameters())
     for name, parameter in parameters.items():

@@ -211,19 +211,19 @@ def test_work_in_vain_stops_half_way() -> None:
 
 
 def test_videos_that_cannot_be_used_are_named(tmp_path: Path, moving_frames, write_frames) -> None:
-    write_frames(tmp_path / "good", moving_frames(4, SIZE, SIZE))
+    write_frames(tmp_path / "usable", moving_frames(4, SIZE, SIZE))
     write_frames(tmp_path / "short", moving_frames(2, SIZE, SIZE))
     write_frames(tmp_path / "large", moving_frames(4, 48, 64))
     (tmp_path / "text.mkv").write_text("no video")
 
     dataset = _open(tmp_path)
 
-    assert dataset.names == ("good",)
+    assert dataset.names == ("usable",)
     reasons = dict(dataset.skipped)
     assert reasons["short"] == "too short: 2 frames, a clip needs 3"
     assert reasons["large"] == "frames are 64×48, the model's 32×32"
     assert "cannot be decoded" in reasons["text.mkv"]
-    assert {dataset.real_clip(sample, seed=0).name for sample in range(5)} == {"good"}
+    assert {dataset.real_clip(sample, seed=0).name for sample in range(5)} == {"usable"}
 
 
 def test_a_set_of_another_size_says_how_to_prepare_it(tmp_path: Path, moving_frames, write_frames) -> None:
@@ -249,6 +249,9 @@ def test_a_video_that_breaks_during_training_is_named(tmp_path: Path, moving_fra
     Image.new("RGB", (48, 48)).save(tmp_path / "video" / "1.png")
     with pytest.raises(DataError, match=r"video video .* frames differ in size"):
         next(batches(dataset, [[0]], seed=0, workers=2))
+    write_frames(tmp_path / "video", moving_frames(3, 48, 48))
+    with pytest.raises(DataError, match=r"video video .* frames are 48×48"):
+        dataset.real_clip(0, seed=0)
 
 
 def _label(root: Path, labels: object) -> Path:

@@ -16,13 +16,13 @@ import safetensors.torch
 import torch
 
 from stylegan_v.checkpoint import load, load_part, save
-from stylegan_v.config import ModelConfig
+from stylegan_v.config import ModelConfig, model_config
 from stylegan_v.discriminator import build_discriminator
 from stylegan_v.errors import CheckpointError, ConfigError
 from stylegan_v.generator import build_generator
 from stylegan_v.motion import keyed_noise
 from stylegan_v.names import DISCRIMINATOR, GENERATOR, official_name
-from stylegan_v.official import import_official
+from stylegan_v.official import channels, import_official
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -137,6 +137,28 @@ def test_an_export_comes_back_as_the_same_networks(
     torch.testing.assert_close(opponent(clip, at, labels), expected_logits, rtol=0, atol=0)
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"resolution": 1024},
+        {"channel_base": 4096, "channel_max": 192},
+        {"channel_base": 16384, "resolution": 512},
+        {"channel_base": 100_000, "channel_max": 300},  # above the usual base, so that all are equally wide
+        {"channel_base": 1000, "channel_max": 40},
+    ],
+    ids=str,
+)
+def test_widths_are_those_of_the_values_that_are_found_for_them(changes: dict[str, int]) -> None:
+    config = model_config("release", **changes)
+    widths = {r: config.channels(r) for r in config.resolutions}
+
+    found = model_config("release", resolution=config.resolution, **channels(widths))
+
+    assert {r: found.channels(r) for r in config.resolutions} == widths
+    assert (found.channel_base == 0) == (config.channel_base == 0)
+
+
 @pytest.mark.parametrize("prefix", ["", "G."])
 def test_a_generator_alone_becomes_the_average_one(tiny_config, tmp_path: Path, prefix: str) -> None:
     config = tiny_config(min_period=32, motion_distance=32)
@@ -234,6 +256,14 @@ def test_pickles_are_refused_unread(tmp_path: Path, name: str, container: str) -
     with pytest.raises(CheckpointError, match=r"is a pickle.*stylegan-v import --help"):
         import_official(tmp_path / name)
     assert not (tmp_path / "made").exists()
+
+
+@pytest.mark.parametrize("suffix", [".pkl", ".pt", ".pth", ".PT"])
+def test_what_is_named_like_a_pickle_is_refused_whatever_it_holds(tiny_config, tmp_path: Path, suffix: str) -> None:
+    npz(official(tiny_config(), "G_ema"), tmp_path / "a.npz").rename(tmp_path / f"a{suffix}")
+
+    with pytest.raises(CheckpointError, match="named like one"):
+        import_official(tmp_path / f"a{suffix}")
 
 
 def test_an_object_array_is_not_unpickled(export, tmp_path: Path) -> None:

@@ -139,9 +139,10 @@ def test_a_frame_without_a_box_is_named(source: Path, tmp_path: Path) -> None:
         prepare(source, tmp_path / "out", _settings(), boxes=_boxes(tmp_path, "file,0,0,0,40,40", columns=columns))
     with pytest.raises(DataError, match=r"has the columns video, x: expected video, left"):
         prepare(source, tmp_path / "out", _settings(), boxes=_boxes(tmp_path, columns="video,x"))
-    with pytest.raises(DataError, match="another box in row 2"):
-        both = _boxes(tmp_path, "file,0,0,0,40,40", "file,,0,0,40,40", columns=columns)
-        prepare(source, tmp_path / "out", _settings(), boxes=both)
+    for other in ("file,0,0,0,44,44", "file,,0,0,40,40"):
+        with pytest.raises(DataError, match="row 3: file has another box in row 2"):
+            both = _boxes(tmp_path, "file,0,0,0,40,40", other, columns=columns)
+            prepare(source, tmp_path / "out", _settings(), boxes=both)
 
 
 def test_a_corrected_box_prepares_its_video_again(source: Path, tmp_path: Path, moving_frames) -> None:
@@ -192,16 +193,22 @@ def test_a_failure_half_way_leaves_whole_videos_alone(source: Path, tmp_path: Pa
     prepare(source, tmp_path / "whole", _settings())
     folder_frames = FrameFolder.frames
 
-    def frames(folder: FrameFolder, indices: np.ndarray):
-        for count, frame in enumerate(folder_frames(folder, indices)):
-            if folder.folder.name == "short" and count == 3:
-                raise OSError(28, "No space left on device")
-            yield frame
+    def fail_in(name: str) -> None:
+        def frames(folder: FrameFolder, indices: np.ndarray):
+            for count, frame in enumerate(folder_frames(folder, indices)):
+                if folder.folder.name == name and count == 3:
+                    raise OSError(28, "No space left on device")
+                yield frame
 
-    with monkeypatch.context() as patch:
-        patch.setattr(FrameFolder, "frames", frames)
-        with pytest.raises(DataError, match="cannot be written: No space left on device; what is finished is kept"):
-            prepare(source, tmp_path / "out", _settings(), workers=1)
+        with monkeypatch.context() as patch:
+            patch.setattr(FrameFolder, "frames", frames)
+            with pytest.raises(DataError, match="cannot be written: No space left on device; what is finished is kept"):
+                prepare(source, tmp_path / "out", _settings(), workers=1)
+
+    fail_in("high")
+    with (tmp_path / "out" / "prepare.jsonl").open("a") as file:
+        file.write('{"video": "class/high", "sta')  # so a kill between two writes leaves it
+    fail_in("short")
 
     assert open_source(tmp_path / "out").names == ("class/high",)
     assert not list((tmp_path / "out").glob(".partial-*"))

@@ -25,6 +25,9 @@ from stylegan_v.sample import GeneratedVideos, VideoSampler, generator_digest
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
+JPEG = 'jpeg = { fake = "unless-jpeg" }\njpeg_quality = { fake = 95 }'
+
+
 def stack(sampler: VideoSampler, video: int, places: Any, **given: Any) -> Pixels:
     return np.stack(list(sampler.frames(video, places, **given)))
 
@@ -209,6 +212,21 @@ class TestGeneratedVideos:
         again = GeneratedVideos(tiny_generator(num_classes=2), **base).video(0)
         assert again.content() == contents[0] == again.state()
 
+    def test_labels_may_be_classes_lists_or_arrays(self, tiny_generator) -> None:
+        generator = tiny_generator(num_classes=3)
+        one_hot = np.array([[0, 1, 0], [0, 0, 1]], np.float32)
+        forms: list[Any] = [
+            [1, 2],
+            np.array([1, 2]),
+            one_hot,
+            one_hot.tolist(),
+            [np.int64(1), torch.tensor([0, 0, 1.0])],
+        ]
+
+        contents = {GeneratedVideos(generator, videos=2, frames=1, labels=form).video(1).content() for form in forms}
+
+        assert len(contents) == 1
+
     def test_the_digest_follows_every_tensor(self, tiny_generator) -> None:
         generator = tiny_generator()
         before = generator_digest(generator)
@@ -244,7 +262,7 @@ def real(tmp_path: Path, moving_frames, write_frames) -> Path:
 
 @pytest.mark.parametrize(
     ("form", "images"),
-    [("png", ""), ("png", 'jpeg = { fake = "unless-jpeg" }'), ("jpg", 'jpeg = { fake = "unless-jpeg" }')],
+    [("png", ""), ("png", JPEG), ("jpg", JPEG)],
     ids=["lossless", "lossless-then-jpeg", "jpeg"],
 )
 def test_scores_in_memory_and_on_disk_are_the_same(

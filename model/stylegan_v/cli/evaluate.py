@@ -1,0 +1,51 @@
+"""evaluate: the score of a checkpoint."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from fvd_bench.cli.streams import check_outputs, print_result, progress
+
+
+@click.command()
+@click.argument("checkpoint", type=click.Path(path_type=Path))
+@click.option("--real", required=True, type=click.Path(path_type=Path), help="Folder or archive of real videos.")
+@click.option("--videos", default=2048, show_default=True, type=click.IntRange(1), help="Generated for the score.")
+@click.option("--protocol", "protocols", multiple=True, default=["stylegan-v-fvd16"], show_default=True,
+              metavar="NAME|FILE", help="A protocol; may be given several times.")  # fmt: skip
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**32 - 1), help="Of the videos.")
+@click.option("--json", "json_file", metavar="FILE", help="Write the result as JSON; - for stdout alone.")
+@click.option("--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu", "cuda"]))
+def evaluate(
+    checkpoint: Path,
+    real: Path,
+    videos: int,
+    protocols: tuple[str, ...],
+    seed: int,
+    json_file: str | None,
+    device: Literal["auto", "cpu", "cuda"],
+) -> None:
+    """Score the generator of a CHECKPOINT against real videos; nothing is written to disk but features."""
+    from fvd_bench.environment import resolve_device
+    from fvd_bench.evaluation import default_cache
+    from stylegan_v import checkpoint as checkpoints
+    from stylegan_v.evaluate import evaluate as score
+
+    check_outputs(json_file)
+    found = checkpoints.load(checkpoint)
+    with progress() as show:
+        result = score(
+            found.generator(resolve_device(device)),
+            real,
+            videos=videos,
+            fps=found.fps,
+            protocol=protocols,
+            features=default_cache(),
+            seed=seed,
+            name=checkpoint.name,
+            progress=show,
+        )
+    print_result(result, json_file)

@@ -1,0 +1,44 @@
+"""The log of a run."""
+
+import json
+from pathlib import Path
+
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from stylegan_v.journal import Journal
+
+
+def write(folder: Path, *, begin: float, kimgs: list[float]) -> None:
+    journal = Journal(folder, kimg=begin)
+    for kimg in kimgs:
+        journal.write(kimg, {"loss/generator": kimg * 2})
+    journal.close()
+
+
+def test_what_was_logged_after_the_checkpoint_is_dropped(tmp_path: Path) -> None:
+    write(tmp_path, begin=0, kimgs=[1, 2, 3, 4])
+    write(tmp_path, begin=2, kimgs=[3, 5])
+
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+
+    assert [line["kimg"] for line in lines] == [1, 2, 3, 5]
+    assert lines[-1]["loss/generator"] == 10
+
+
+def test_a_line_that_was_cut_off_is_dropped(tmp_path: Path) -> None:
+    write(tmp_path, begin=0, kimgs=[1, 2])
+    with (tmp_path / "log.jsonl").open("a") as log:
+        log.write('{"kimg": 1.5, "loss/gen')
+
+    write(tmp_path, begin=2, kimgs=[3])
+
+    assert [json.loads(line)["kimg"] for line in (tmp_path / "log.jsonl").read_text().splitlines()] == [1, 2, 3]
+
+
+def test_curves_are_written_for_tensorboard(tmp_path: Path) -> None:
+    write(tmp_path, begin=0, kimgs=[1, 2])
+
+    events = EventAccumulator(str(tmp_path / "tensorboard"))
+    events.Reload()
+
+    assert [(event.step, event.value) for event in events.Scalars("loss/generator")] == [(1000, 2.0), (2000, 4.0)]

@@ -1,0 +1,81 @@
+"""Runs as TOML files."""
+
+from pathlib import Path
+
+import pytest
+
+from stylegan_v.config import PRESETS, model_config
+from stylegan_v.errors import ConfigError
+from stylegan_v.run import Run, load_run, shipped_runs
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_run_is_the_file_that_it_writes(preset: str, tmp_path: Path) -> None:
+    run = load_run(None, {"model": {"preset": preset}, "data": {"path": 'a "b" \\ c'}, "train": {"kimg": 3}})
+    (tmp_path / "run.toml").write_text(run.to_toml())
+
+    assert load_run(str(tmp_path / "run.toml"), {}) == run
+
+
+def test_the_papers_datasets_ship() -> None:
+    runs = {name: load_run(name, {}) for name in shipped_runs()}
+
+    assert sorted(runs) == ["ffs", "mead", "rainbow_jelly", "sky_timelapse", "ucf101"]
+    assert {run.model.preset for run in runs.values()} == {"release"}
+    assert {name: run.model.resolution for name, run in runs.items() if run.model.resolution != 256} == {"mead": 1024}
+    assert (runs["sky_timelapse"].model.motion_distance, runs["sky_timelapse"].model.min_period) == (256, 256)
+    assert (runs["mead"].model.frames, runs["mead"].train.batch, runs["mead"].learning_rate) == (2, 16, 0.002)
+    assert runs["ffs"].learning_rate == 0.0025
+
+
+def test_defaults_are_those_of_the_released_code() -> None:
+    run = Run(model=model_config())
+
+    assert (run.train.batch, run.train.kimg, run.train.ada_kimg, run.train.ada_target) == (64, 25000, 100, 0.6)
+    assert (run.train.r1_interval, run.train.lazy_interval, run.train.ema_kimg, run.train.ema_rampup) == (16, 4, 20, 0)
+    assert run.total_steps == 130208
+
+
+def test_changes_replace_what_the_file_says(tmp_path: Path) -> None:
+    run = load_run("mead", {"model": {"resolution": 64}, "train": {"batch": 8}})
+
+    assert (run.model.resolution, run.model.frames, run.train.batch) == (64, 2, 8)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[model]\ndepth = 3", "a model has no 'depth'"),
+        ('[model]\npreset = "big"', "preset = 'big': allowed are release, paper, small"),
+        ("[model]\nresolution = 100", "resolution = 100: allowed are 32, 64"),
+        ("[model]\nresolution = 64.0", "resolution = 64.0: expected a value of type int"),
+        ("[model]\nframes = 5", "frames = 5: allowed are 1, 2, 3, 4, 8, 16"),
+        ('[model]\nspans = "odd"', "spans = 'odd': allowed are powers, uniform"),
+        ("[optimizer]\nlr = 3", "no section 'optimizer'"),
+        ("[train]\nbatch = true", "train.batch = True: expected a value of type int"),
+        ("[train]\nbatch = 0", "train.batch = 0: expected more than 0"),
+        ('[train]\nprecision = "int8"', "allowed are auto, float32, float16, bfloat16"),
+        ("[train]\nr1_gamma = -1", "train.r1_gamma = -1.0: expected 0 or more"),
+        ("[report]\nlines = 3", r"\[report\] has no 'lines'"),
+        ("batch = 3", "stands outside of the sections"),
+        ("[train", "no TOML"),
+    ],
+)
+def test_mistakes_are_named(text: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "run.toml").write_text(text)
+
+    with pytest.raises(ConfigError, match=message):
+        load_run(str(tmp_path / "run.toml"), {})
+
+
+def test_a_missing_file_lists_the_runs_that_ship() -> None:
+    with pytest.raises(ConfigError, match="ffs, mead, rainbow_jelly, sky_timelapse, ucf101"):
+        load_run("celebs", {})
+
+
+def test_paper_and_small_say_what_they_change() -> None:
+    paper, small = model_config("paper"), model_config("small", resolution=64)
+
+    assert (paper.encoding, paper.spans, paper.frame_divisor, paper.hyper_modulation) == ("paper", "uniform", 1, True)
+    assert (small.encoding, small.spans, small.frame_divisor, small.hyper_modulation) == ("release", "powers", 2, False)
+    assert small.channels(4) == small.w_dim == small.u_dim == 192
