@@ -86,8 +86,9 @@ def save(checkpoint: Checkpoint, file: Path) -> None:
         raise CheckpointError(f"{file} cannot be written: {error.strerror or error}") from error
 
 
-def load(file: Path) -> Checkpoint:
+def load(file: str | Path) -> Checkpoint:
     """Read a checkpoint, on the CPU. Raises CheckpointError, saying what is wrong with the file."""
+    file = Path(file)
     try:
         with file.open("rb") as start:
             is_zip = start.read(len(_ZIP)) == _ZIP

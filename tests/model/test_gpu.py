@@ -1,0 +1,77 @@
+"""The model on a GPU: the same numbers as on a CPU, and steps in half precision."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import pytest
+import torch
+
+from fvd_bench.extractors import float32_arithmetic
+from stylegan_v.config import model_config
+from stylegan_v.data import VideoDataset, batches
+from stylegan_v.discriminator import build_discriminator
+from stylegan_v.generator import build_generator
+from stylegan_v.motion import keyed_noise
+from stylegan_v.noise import Purpose, normal
+from stylegan_v.run import DataRun, Run, TrainRun
+from stylegan_v.trainer import Trainer
+
+pytestmark = pytest.mark.gpu
+
+
+def test_random_numbers_are_those_of_the_cpu() -> None:
+    here, there = (
+        normal(3, Purpose.MOTION, torch.arange(40, device=device)[:, None], torch.arange(30, device=device), 65)
+        for device in ("cpu", "cuda")
+    )
+
+    torch.testing.assert_close(here, there.cpu(), rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("preset", ["release", "paper", "small"])
+def test_both_networks_give_the_numbers_of_the_cpu(preset: str) -> None:
+    model = model_config(preset, resolution=64)
+    frames, logits = [], []
+    for device in ("cpu", "cuda"):
+        generator = build_generator(model, seed=1).to(device).requires_grad_(False)
+        discriminator = build_discriminator(model, seed=2).to(device).requires_grad_(False)
+        videos = torch.arange(4, device=device)
+        z = normal(0, Purpose.CONTENT, videos, 0, model.z_dim)
+        times = torch.tensor([[0.0, 3.0, 8.0]], device=device).expand(4, -1)
+        with float32_arithmetic("float32"):
+            frames.append(generator(z, times, keyed_noise(0, videos, model.noise_dim)))
+            logits.append(discriminator(frames[0].to(device), times))
+
+    torch.testing.assert_close(frames[0], frames[1].cpu(), rtol=0, atol=1e-3)
+    torch.testing.assert_close(logits[0], logits[1].cpu(), rtol=0, atol=1e-3)
+
+
+@pytest.mark.parametrize("precision", ["float32", "float16", "bfloat16"])
+@pytest.mark.parametrize("preset", ["release", "paper"])
+def test_steps_are_finite(toy_videos: Path, preset: str, precision) -> None:
+    model = model_config(preset, resolution=64, channel_max=64)
+    dataset = VideoDataset.open(_doubled(toy_videos), resolution=64, frames=3)
+    run = Run(model=model, data=DataRun(path="toy"), train=TrainRun(batch=8, r1_interval=2, precision=precision))
+    trainer = Trainer(run, dataset, torch.device("cuda"))
+    trainer.probability.p = 0.5
+    clips = batches(dataset, trainer.samples(), seed=0, workers=2)
+    for batch in itertools.islice(clips, 6):
+        logs = trainer.step(batch)
+        assert all(torch.isfinite(value) for value in logs.values())
+    clips.close()
+
+    assert all(torch.isfinite(tensor).all() for tensor in trainer.tensors().values())
+
+
+def _doubled(folder: Path) -> Path:
+    """The toy videos at 64×64."""
+    from PIL import Image
+
+    out = folder.with_name(f"{folder.name}-64")
+    for file in sorted(folder.rglob("*.png")):
+        target = out / file.relative_to(folder)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        Image.open(file).resize((64, 64)).save(target)
+    return out
