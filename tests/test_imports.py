@@ -2,13 +2,18 @@ import importlib
 import pkgutil
 import subprocess
 import sys
+from types import ModuleType
+
+import pytest
 
 import fvd_bench
+import stylegan_v
 
 
-def test_the_command_line_starts_without_heavy_modules() -> None:
+@pytest.mark.parametrize("package", ["fvd_bench", "stylegan_v"])
+def test_the_command_line_starts_without_heavy_modules(package: str) -> None:
     heavy = ["torch", "scipy", "pandas", "av", "PIL", "numpy", "torchvision", "torch_fidelity", "safetensors"]
-    program = f"import sys, fvd_bench.cli; print([m for m in {heavy} if m in sys.modules])"
+    program = f"import sys, {package}.cli; print([m for m in {heavy} if m in sys.modules])"
 
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
 
@@ -28,7 +33,8 @@ def test_public_names_hide_no_module() -> None:
     assert not modules & set(fvd_bench.__all__)
 
 
-def test_every_module_imports_by_itself() -> None:
-    for module in pkgutil.walk_packages(fvd_bench.__path__, "fvd_bench."):
-        if module.name != "fvd_bench.__main__":
+@pytest.mark.parametrize("package", [fvd_bench, stylegan_v])
+def test_every_module_imports_by_itself(package: ModuleType) -> None:
+    for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+        if not module.name.endswith(".__main__"):
             importlib.import_module(module.name)

@@ -17,6 +17,9 @@ FRAMES_PER_CLIP = (2, 3, 4, 8, 16)
 """Frames that the discriminator can be asked to look at, beside a single image."""
 
 
+_MAY_BE_ZERO = ("num_classes", "channel_base", "hyper_modulation")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelConfig:
     """Sizes and choices of a generator and its discriminator.
@@ -72,6 +75,12 @@ class ModelConfig:
             raise ConfigError(f"resolution = {self.resolution}: allowed are 32, 64, 128, 256, 512, 1024")
         if self.frames != 1 and self.frames not in FRAMES_PER_CLIP:
             raise ConfigError(f"frames = {self.frames}: allowed are 1, {', '.join(map(str, FRAMES_PER_CLIP))}")
+        sizes = [f.name for f in dataclasses.fields(self) if isinstance(f.default, int) and f.name not in _MAY_BE_ZERO]
+        for name in (*sizes, *_MAY_BE_ZERO):
+            if getattr(self, name) < (name in sizes):
+                raise ConfigError(f"{name} = {getattr(self, name)}: expected {int(name in sizes)} or more")
+        if self.max_period <= self.min_period:
+            raise ConfigError(f"max_period = {self.max_period} is not above min_period = {self.min_period}")
         for name, allowed in (("encoding", ("release", "paper")), ("spans", ("powers", "uniform"))):
             if getattr(self, name) not in allowed:
                 raise ConfigError(f"{name} = {getattr(self, name)!r}: allowed are {', '.join(allowed)}")

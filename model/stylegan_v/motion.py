@@ -105,7 +105,7 @@ class AcyclicEncoding(nn.Module):
 
     def forward(self, times: Tensor, left: Tensor, right: Tensor, distance: int) -> Tensor:
         """v: [N, v_dim] of times: [N], with the codes on their left and right: [N, u_dim], `distance` frames apart."""
-        times = times.to(left.dtype)[:, None]
+        times = times[:, None]
         since = times % distance
         before, after, blend = times - since, times - since + distance, since / distance
         wave = self.waves(left)
@@ -139,6 +139,7 @@ class MotionEncoder(nn.Module):
 
     def forward(self, times: Tensor, noise: Noise, labels: Tensor | None = None) -> Tensor:
         """times: [B, T], not negative; labels: [B, num_classes]. Gives v: [B, T, v_dim]."""
+        times = times.to(self.encoding.phases.weight.dtype)  # first, or a time is rounded across a code later
         left, right = self.codes(times, noise, labels)
         v: Tensor = self.encoding(times.flatten(), left.flatten(0, 1), right.flatten(0, 1), self.distance)
         return v.reshape(*times.shape, -1)

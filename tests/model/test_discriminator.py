@@ -10,6 +10,8 @@ from stylegan_v.config import FRAMES_PER_CLIP
 from stylegan_v.discriminator import Discriminator, TimeEncoding, build_discriminator
 from stylegan_v.loss import r1_penalty
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 
 def draw(*shape: int, seed: int = 0) -> Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)

@@ -14,6 +14,8 @@ from stylegan_v.noise import Purpose, normal
 
 VIDEOS = torch.tensor([3, 11])
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 
 @pytest.fixture(params=["release", "paper"])
 def generator(request: pytest.FixtureRequest, tiny_config) -> Generator:

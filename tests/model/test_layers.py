@@ -12,6 +12,8 @@ from torch.nn import functional
 from stylegan_v import layers
 from stylegan_v.layers import CLAMP, Conv2d, FullyConnected, MinibatchDeviation, StyledConv2d, ToRGB
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 
 def draw(*shape: int, seed: int = 0) -> Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)

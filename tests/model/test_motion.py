@@ -102,6 +102,18 @@ def test_videos_and_seeds_move_differently(encoder: MotionEncoder) -> None:
     assert not torch.isclose(v, other).any()
 
 
+def test_a_time_just_below_a_code_is_on_one_side_of_it() -> None:
+    """float64 times that float32 rounds up to a code must not jump there."""
+    torch.manual_seed(0)
+    encoder = MotionEncoder(model_config("release", **dict.fromkeys(("noise_dim", "u_dim", "v_dim"), 32)))
+    times = torch.tensor([[79.99, 79.99999999999999, 80.0, 80.01]], dtype=torch.float64)
+
+    v = encoder(times, keyed_noise(3, torch.tensor([9]), 32))[0]
+
+    torch.testing.assert_close(v[1], v[2], rtol=0, atol=1e-5)
+    torch.testing.assert_close(v, v[2].expand(4, -1), rtol=0, atol=0.05)
+
+
 def test_labels_change_motion() -> None:
     torch.manual_seed(0)
     dims = dict.fromkeys(("noise_dim", "u_dim", "v_dim"), 32)

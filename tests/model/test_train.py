@@ -20,6 +20,10 @@ from stylegan_v.errors import ConfigError, TrainingError
 from stylegan_v.run import Run, load_run
 from stylegan_v.train import train
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
+
 STEP_KIMG = 4 * 3 / 1000
 
 
@@ -94,7 +98,7 @@ def test_the_same_command_goes_on_and_changes_no_bit(run_of, tmp_path: Path) -> 
 def test_a_killed_run_goes_on_and_changes_no_bit(run_of, tmp_path: Path) -> None:
     run, killed = run_of(7), tmp_path / "killed"
     go(run, tmp_path / "straight")
-    process = subprocess.Popen(command(run, killed), stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(command(run, killed), stderr=subprocess.DEVNULL, env=ENVIRONMENT)
     while process.poll() is None and len(lines(killed) if (killed / "log.jsonl").exists() else []) < 3:
         time.sleep(0.02)
     process.kill()
@@ -108,7 +112,7 @@ def test_a_killed_run_goes_on_and_changes_no_bit(run_of, tmp_path: Path) -> None
 
 def test_an_interrupted_run_ends_its_step_and_keeps_it(run_of, tmp_path: Path) -> None:
     run, out = run_of(100000, report={"snapshot_kimg": 1000.0}), tmp_path / "run"
-    process = subprocess.Popen(command(run, out), stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command(run, out), stderr=subprocess.PIPE, text=True, env=ENVIRONMENT)
     while process.poll() is None and len(lines(out) if (out / "log.jsonl").exists() else []) < 2:
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
@@ -131,9 +135,7 @@ def test_two_processes_do_what_one_does(run_of, tmp_path: Path) -> None:
     go(run, tmp_path / "one")
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     program = command(run, tmp_path / "two")[1:]
-    done = subprocess.run(
-        [*torchrun, *program], capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=False
-    )
+    done = subprocess.run([*torchrun, *program], capture_output=True, text=True, env=ENVIRONMENT, check=False)
 
     assert done.returncode == 0, done.stderr
     assert_same(tmp_path / "one", tmp_path / "two", tolerance=1e-5)
@@ -157,7 +159,7 @@ def test_too_little_memory_ends_the_run_with_advice(run_of, tmp_path: Path) -> N
     )
     program = [sys.executable, "-c", limit, *command(run, tmp_path / "run", "--workers", "1")[3:]]
 
-    done = subprocess.run(program, capture_output=True, text=True, check=False)
+    done = subprocess.run(program, capture_output=True, text=True, env=ENVIRONMENT, check=False)
 
     assert done.returncode == 3, done.stderr[-2000:]
     assert "out of memory with 4096 videos" in done.stderr
@@ -197,6 +199,7 @@ def test_samples_are_shown(run_of, tmp_path: Path) -> None:
             assert sheet.size == (8 * 32, 4 * 32)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor")  # torch looks at it while it compiles
 def test_compiled_networks_train_alike(run_of, tmp_path: Path) -> None:
     pytest.importorskip("torch._inductor")

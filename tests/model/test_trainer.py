@@ -14,6 +14,8 @@ from stylegan_v.errors import ConfigError
 from stylegan_v.run import DataRun, Run, TrainRun
 from stylegan_v.trainer import Trainer, half_precision
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 CPU = torch.device("cpu")
 
 
