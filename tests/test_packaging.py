@@ -1,5 +1,6 @@
 """The wheel, built and installed away from the checkout, works from any folder."""
 
+import json
 import os
 import subprocess
 import sys
@@ -18,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 def test_every_package_folder_is_listed() -> None:
     """An unlisted one would work in an editable install and be missing from the wheel."""
     setup = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
-    folders = {setup["package-dir"].get(p, p.replace(".", "/")) for p in setup["packages"]}
+    folders = {_folder(package, setup["package-dir"]) for package in setup["packages"]}
 
     found = {
         str(file.parent.relative_to(ROOT))
@@ -27,6 +28,14 @@ def test_every_package_folder_is_listed() -> None:
     }
 
     assert found == folders
+
+
+def _folder(package: str, folders: dict[str, str]) -> str:
+    """Where a package is, by its own entry or its parent's."""
+    if package in folders:
+        return folders[package]
+    parent, _, name = package.rpartition(".")
+    return f"{_folder(parent, folders)}/{name}"
 
 
 @pytest.fixture(scope="module")
@@ -64,8 +73,16 @@ def test_the_wheel_is_what_runs_and_finds_its_protocols(installed: Path, tmp_pat
     assert "stylegan-v-fvd16" in listed.stdout
 
 
+def test_the_wheel_has_the_model_and_its_runs(installed: Path, tmp_path: Path) -> None:
+    counted = _run([installed / "stylegan-v", "info", "--preset", "small", "--resolution", "64", "--json"], tmp_path)
+    runs = _run([installed / "python", "-c", "import stylegan_v.run as r; print(*r.shipped_runs())"], tmp_path)
+
+    assert json.loads(counted.stdout)["generator"]["total"] == 3905231
+    assert runs.stdout.split() == ["ffs", "mead", "rainbow_jelly", "sky_timelapse", "ucf101"], runs.stderr
+
+
 def test_nothing_but_its_packages_is_installed(installed: Path, tmp_path: Path) -> None:
-    for name in ("model", "protocols", "tests", "benchmarks"):
+    for name in ("model", "protocols", "tests", "benchmarks", "runs"):
         done = _run([installed / "python", "-c", f"import {name}; print({name}.__file__)"], tmp_path)
         assert str(installed.parent) not in done.stdout
         assert str(ROOT / name) not in done.stdout  # torch-fidelity installs a `tests` of its own elsewhere
