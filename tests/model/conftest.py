@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -58,8 +59,9 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def toy_videos(tmp_path_factory: pytest.TempPathFactory, moving_frames, write_frames) -> Path:
-    """Six frame folders, 40 frames of 32×32 each."""
+    """Six frame folders, 40 frames of 32×32 each, of two classes."""
     root = tmp_path_factory.mktemp("toy")
+    (root / "dataset.json").write_text(json.dumps({"labels": [[f"{seed}", seed % 2] for seed in range(6)]}))
     for seed in range(6):
         write_frames(root / f"{seed}", moving_frames(40, height=32, width=32, seed=seed))
     return root

@@ -189,6 +189,19 @@ def test_scores_are_logged_and_the_best_generator_is_kept(run_of, tmp_path: Path
     assert checkpoints.load(tmp_path / "run" / "checkpoint.pt").state["best"] == best.state["fvd"]
 
 
+def test_frame_folders_need_neither_a_decoder_nor_torch_fidelity(run_of, tmp_path: Path, pixels_protocol) -> None:
+    report = {"fvd_kimg": 2 * STEP_KIMG, "fvd_videos": 4, "protocol": pixels_protocol(frames=9)}
+    absent = ["av", "torch_fidelity", "torchvision", "pandas", "pypi_simple", "requests", "tensorboard"]
+    start = f"import sys; sys.modules.update(dict.fromkeys({absent})); from stylegan_v.cli import main; main()"
+    program = [sys.executable, "-c", start, *command(run_of(2, report=report), tmp_path / "run")[3:]]
+
+    done = subprocess.run(program, capture_output=True, text=True, env=ENVIRONMENT, check=False)
+
+    assert done.returncode == 0, done.stderr
+    assert lines(tmp_path / "run")[-1].keys() >= {"fvd"}
+    assert {"fakes-000000024.jpg", "fakes-000000024.webp"} <= {f.name for f in (tmp_path / "run" / "samples").iterdir()}
+
+
 def test_samples_are_shown(run_of, tmp_path: Path) -> None:
     go(run_of(2), tmp_path)
 
