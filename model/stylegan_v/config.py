@@ -111,7 +111,7 @@ class ModelConfig:
         return dataclasses.asdict(self)
 
 
-_NARROW: dict[str, Any] = dict.fromkeys(("z_dim", "w_dim", "noise_dim", "u_dim", "v_dim", "channel_max"), 192)
+_NARROW: dict[str, Any] = dict.fromkeys(("z_dim", "w_dim", "noise_dim", "u_dim", "v_dim", "channel_max"), 224)
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     # The released code: sines and cosines of 256 geometrically spaced periods, no amplitudes, clip spans that are
@@ -128,7 +128,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "hyper_modulation": True,
     },
     # The released code made narrower, until the generator has at most 4.5 M parameters.
-    "small": {**_NARROW, "channel_base": 4096, "time_dim": 64},
+    "small": {**_NARROW, "channel_base": 2048, "time_dim": 64},
 }
 
 

@@ -81,4 +81,4 @@ def test_paper_and_small_say_what_they_change() -> None:
 
     assert (paper.encoding, paper.spans, paper.frame_divisor, paper.hyper_modulation) == ("paper", "uniform", 1, True)
     assert (small.encoding, small.spans, small.frame_divisor, small.hyper_modulation) == ("release", "powers", 2, False)
-    assert small.channels(4) == small.w_dim == small.u_dim == 192
+    assert small.channels(4) == small.w_dim == small.u_dim == 224
