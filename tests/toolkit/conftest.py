@@ -48,7 +48,7 @@ def stored_entries() -> Callable[[Path], int]:
 
     def count(folder: Path) -> int:
         try:
-            connection = sqlite3.connect(f"file:{folder / 'features.sqlite'}?mode=ro", uri=True, timeout=5)
+            connection = sqlite3.connect(f"file:{folder / 'features.sqlite'}?mode=ro", uri=True, timeout=0.05)
             found: int = connection.execute("SELECT count(*) FROM features").fetchone()[0]
             connection.close()
         except sqlite3.OperationalError:
