@@ -15,6 +15,7 @@ $(VENV)/.installed: pyproject.toml
 
 demo: install
 	$(BIN)/fvd-bench demo
+	$(BIN)/stylegan-v evaluate benchmarks/checkpoints/small-shapes-64.pt --real fvd-bench-demo/real --videos 24
 
 test: install
 	$(BIN)/ruff check

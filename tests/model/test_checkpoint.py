@@ -5,6 +5,7 @@ import pickle
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -12,6 +13,8 @@ from stylegan_v.checkpoint import Checkpoint, load, save
 from stylegan_v.config import model_config
 from stylegan_v.errors import CheckpointError
 from stylegan_v.generator import build_generator
+from stylegan_v.run import load_run
+from stylegan_v.sample import VideoSampler
 
 TINY = dict.fromkeys(("z_dim", "w_dim", "noise_dim", "u_dim", "v_dim", "channel_max", "time_dim"), 8)
 
@@ -136,3 +139,16 @@ def test_another_models_tensors_are_refused(checkpoint: Checkpoint) -> None:
         replace(checkpoint, tensors={**checkpoint.tensors, name: torch.zeros(8, 9)}).generator()
     with pytest.raises(CheckpointError, match="no part 'ema'"):
         replace(checkpoint, tensors={}).generator()
+
+
+def test_the_committed_generator_is_that_of_its_settings_and_makes_videos() -> None:
+    file = Path(__file__).parents[2] / "benchmarks" / "checkpoints" / "small-shapes-64.pt"
+
+    found = load(file)
+
+    run = load_run(str(file.with_suffix(".toml")), {})
+    assert file.stat().st_size < 10 * 2**20
+    assert (found.model, found.run) == (run.model, run.as_dict())
+    frames = np.stack(list(VideoSampler(found.generator()).frames(0, range(16))))
+    assert frames.shape == (16, 64, 64, 3)
+    assert frames.std(axis=0).mean() > 1  # it moves
