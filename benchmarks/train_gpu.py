@@ -30,7 +30,7 @@ from stylegan_v.data import Batch, VideoDataset
 from stylegan_v.generator import build_generator
 from stylegan_v.motion import keyed_noise
 from stylegan_v.run import Run, TrainRun, load_run
-from stylegan_v.train import train
+from stylegan_v.train import train, training_arithmetic
 from stylegan_v.trainer import Trainer
 
 DEVICE = torch.device("cuda")
@@ -156,7 +156,8 @@ def main() -> None:
     began = time.monotonic()
     out.mkdir(parents=True, exist_ok=True)
     if not (out / "cost.json").exists():
-        costs = cost(data)
+        with training_arithmetic():
+            costs = cost(data)
         (out / "cost.json").write_text(json.dumps(costs))
     for preset in MINUTES:
         left = CALL_MINUTES - (time.monotonic() - began) / 60

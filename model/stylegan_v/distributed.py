@@ -19,7 +19,7 @@ from torch import distributed as dist
 @contextlib.contextmanager
 def process_group(device: str) -> Iterator[torch.device]:
     """Join the group that torchrun describes, if it does, and give this process's device."""
-    if "WORLD_SIZE" not in os.environ:
+    if not {"RANK", "WORLD_SIZE", "MASTER_ADDR"} <= os.environ.keys():
         yield torch.device(device)
         return
     local = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0"))) if device == "cuda" else torch.device(device)

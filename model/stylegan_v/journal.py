@@ -24,7 +24,7 @@ class Journal:
 
     def __init__(self, folder: Path, *, kimg: float) -> None:
         self.file = folder / "log.jsonl"
-        kept = [line for line in _lines(self.file) if json.loads(line)["kimg"] <= kimg]
+        kept = [line for line in _lines(self.file) if json.loads(line)["kimg"] <= round(kimg, 6)]
         partial = self.file.with_suffix(".part")
         partial.write_text("".join(f"{line}\n" for line in kept), "utf-8")
         partial.replace(self.file)
@@ -61,4 +61,4 @@ def _tensorboard(folder: Path, kimg: float) -> Any:  # its package has no types,
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
         return None
-    return SummaryWriter(str(folder / "tensorboard"), purge_step=round(kimg * 1000))
+    return SummaryWriter(str(folder / "tensorboard"), purge_step=round(kimg * 1000) + 1)

@@ -7,6 +7,7 @@ command line change some of its values. The result is kept in the run's folder a
 from __future__ import annotations
 
 import dataclasses
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,6 +17,9 @@ from typing import Any, Literal, TypeVar
 
 from stylegan_v.config import ModelConfig, model_config
 from stylegan_v.errors import ConfigError
+
+_LARGEST_SEED = 2**56
+"""Above the seeds that noise.py tells apart."""
 
 Precision = Literal["auto", "float32", "float16", "bfloat16"]
 
@@ -88,16 +92,19 @@ class Run:
         train, report = self.train, self.report
         positive = {
             "train.kimg": train.kimg, "train.batch": train.batch, "train.r1_interval": train.r1_interval,
+            "train.lazy_interval": train.lazy_interval,
             "train.ema_kimg": train.ema_kimg, "train.ada_kimg": train.ada_kimg, "data.fps": self.data.fps,
             "report.tick_kimg": report.tick_kimg, "report.snapshot_kimg": report.snapshot_kimg,
             "report.fvd_videos": report.fvd_videos,
         }  # fmt: skip
         for name, value in positive.items():
-            if not value > 0:
-                raise ConfigError(f"{name} = {value}: expected more than 0")
-        for name, value in (("micro_batch", train.micro_batch), ("seed", train.seed), ("r1_gamma", train.r1_gamma)):
-            if value < 0:
-                raise ConfigError(f"train.{name} = {value}: expected 0 or more")
+            if not 0 < value < math.inf:
+                raise ConfigError(f"{name} = {value}: expected a number above 0")
+        for name in ("micro_batch", "seed", "r1_gamma", "learning_rate", "ema_rampup"):
+            if not 0 <= getattr(train, name) < _LARGEST_SEED:
+                raise ConfigError(f"train.{name} = {getattr(train, name)}: expected 0 or more, below 2^56")
+        if not 0 <= report.fvd_kimg < math.inf:
+            raise ConfigError(f"report.fvd_kimg = {report.fvd_kimg}: expected 0 or more")
         if train.precision not in ("auto", "float32", "float16", "bfloat16"):
             raise ConfigError(f"train.precision = {train.precision!r}: allowed are auto, float32, float16, bfloat16")
 

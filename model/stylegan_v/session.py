@@ -64,12 +64,12 @@ class Session:
         report = self.run.report
         if self._due(report.tick_kimg):
             self.tick()
+        if report.fvd_kimg and self._due(report.fvd_kimg):
+            self.score()  # before the checkpoint, which keeps the best score
         if self._due(report.snapshot_kimg):
             self.save()
             if self._journal is not None:
                 save_fakes(self.out / "samples", self.trainer.ema, kimg=self.trainer.kimg, fps=self.run.data.fps)
-        if report.fvd_kimg and self._due(report.fvd_kimg):
-            self.score()
 
     def tick(self) -> None:
         """Write a line of the log."""
@@ -123,8 +123,8 @@ class Session:
             if value is not None:
                 self._journal.write(self.trainer.kimg, {"fvd": value, "fvd_seconds": time.monotonic() - began})
         value = distributed.broadcast(math.nan if value is None else value)
-        if self.best is None or value < self.best:
-            self.best = None if math.isnan(value) else value
+        if not math.isnan(value) and (self.best is None or value < self.best):
+            self.best = value
             if self._journal is not None:
                 ema = {f"ema.{name}": tensor for name, tensor in self.trainer.ema.state_dict().items()}
                 checkpoints.save(self._describe(ema, fvd=value), self.out / "best.pt")
@@ -150,12 +150,15 @@ class Session:
         parts = sorted({name.partition(".")[0] for name in found.tensors})
         self.trainer.load({part: found.part(part) for part in parts}, state["trainer"])
         self.best, self._saved = state.get("best"), self.trainer.steps
+        best = self.out / "best.pt"
+        if best.exists() and (score := (checkpoints.load(best).state or {}).get("fvd")) is not None:
+            self.best = score  # later than the checkpoint's, where a run was killed between the two
 
 
 def claim(out: Path, run: Run) -> None:
     """Make the folder of a run, or see that it is of the same one. Raises ConfigError naming what differs."""
     file = out / "run.toml"
-    if file.exists():
+    if file.exists() and (out / "checkpoint.pt").exists():  # without one nothing has been trained yet
         began, now = load_run(str(file), {}).as_dict(), run.as_dict()
         for section, values in now.items():
             for name, value in values.items():

@@ -31,8 +31,7 @@ def train(run: Run, out: Path, *, device: str, workers: int, minutes: float | No
     after an interruption, which ends the step that is under way. The checkpoint is usable in every case.
     """
     began = time.monotonic()
-    arithmetic = torch.backends.cudnn.flags(enabled=True, benchmark=True, deterministic=False, allow_tf32=False)
-    with distributed.process_group(device) as place, _stoppable() as stop, arithmetic:
+    with distributed.process_group(device) as place, _stoppable() as stop, training_arithmetic():
         if distributed.rank() == 0:
             claim(out, run)
         dataset = _open(run, workers, progress)
@@ -52,6 +51,11 @@ def train(run: Run, out: Path, *, device: str, workers: int, minutes: float | No
         return session.trainer.kimg
 
 
+def training_arithmetic() -> contextlib.AbstractContextManager[None]:
+    """Convolutions by the fastest algorithms on a GPU, without TF32."""
+    return torch.backends.cudnn.flags(enabled=True, benchmark=True, deterministic=False, allow_tf32=False)
+
+
 def _open(run: Run, workers: int, progress: Progress) -> VideoDataset:
     """The data of a run; what is wrong with it goes to stderr."""
     model = run.model
@@ -64,6 +68,7 @@ def _open(run: Run, workers: int, progress: Progress) -> VideoDataset:
         spans=model.spans,
         mirror=run.data.mirror,
         num_classes=model.num_classes,
+        workers=workers,
         progress=progress,
     )
     if distributed.rank() == 0:
@@ -109,9 +114,16 @@ def _explained_memory(run: Run, session: Session) -> Iterator[None]:
 
 
 def _memory_advice(run: Run, session: Session) -> str:
-    videos = run.train.micro_batch or session.trainer.share
-    fewer = max(videos // 2, run.model.std_group)
+    share = session.trainer.share
+    videos = run.train.micro_batch or share
+    group = min(run.model.std_group, run.train.batch)
+    fewer = [n for n in range(group, videos, group) if share % n == 0]
+    advice = (
+        f"With --micro-batch {fewer[-1]} a step takes less memory and does the same"
+        if fewer
+        else "Fewer do not make a group of the minibatch deviation: take a smaller model, or more processes"
+    )
     return (
         f"out of memory with {videos} videos of {run.model.frames} frames at a time; training can go on from "
-        f"{session.checkpoint}. With --micro-batch {fewer} a step takes less memory and does the same"
+        f"{session.checkpoint}. {advice}"
     )

@@ -51,7 +51,7 @@ class Trainer:
     def __init__(self, run: Run, dataset: VideoDataset, device: torch.device) -> None:
         share, rest = divmod(run.train.batch, distributed.world())
         micro = run.train.micro_batch or share
-        group = min(run.model.std_group, micro)
+        group = min(run.model.std_group, run.train.batch)
         if rest or share % micro or micro % group:
             raise ConfigError(
                 f"batch = {run.train.batch} videos over {distributed.world()} processes, {micro} at a time: the batch "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import signal
@@ -143,7 +144,7 @@ def test_two_processes_do_what_one_does(run_of, tmp_path: Path) -> None:
 
 
 def test_numbers_that_are_not_finite_end_the_run(run_of, tmp_path: Path) -> None:
-    run = run_of(50, train={"learning_rate": 1e30})
+    run = run_of(50, train={"learning_rate": 1e15})
 
     with pytest.raises(TrainingError, match=r"checkpoint\.pt is from before that"):
         go(run, tmp_path)
@@ -166,6 +167,24 @@ def test_too_little_memory_ends_the_run_with_advice(run_of, tmp_path: Path) -> N
     assert "--micro-batch 2048" in done.stderr
     assert "Traceback" not in done.stderr
     assert tensors(tmp_path / "run")
+
+
+def test_a_start_that_failed_leaves_the_folder_free(run_of, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="minibatch deviation"):
+        go(run_of(1, train={"batch": 5}), tmp_path)
+
+    go(run_of(1), tmp_path)
+
+
+def test_the_best_score_is_remembered_by_a_run_that_goes_on(run_of, tmp_path: Path, pixels_protocol) -> None:
+    report = {"fvd_kimg": 2 * STEP_KIMG, "fvd_videos": 4, "protocol": pixels_protocol(frames=9)}
+    go(run_of(2, report=report), tmp_path)
+    best = checkpoints.load(tmp_path / "best.pt")
+    checkpoints.save(dataclasses.replace(best, state={**best.state, "fvd": 1e-3}), tmp_path / "best.pt")
+
+    go(run_of(4, report=report), tmp_path)
+
+    assert checkpoints.load(tmp_path / "best.pt").state["fvd"] == 1e-3
 
 
 def test_a_folder_belongs_to_its_run(run_of, tmp_path: Path) -> None:

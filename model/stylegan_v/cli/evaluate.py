@@ -33,12 +33,15 @@ def evaluate(
     from fvd_bench.evaluation import default_cache
     from stylegan_v import checkpoint as checkpoints
     from stylegan_v.evaluate import evaluate as score
+    from stylegan_v.trainer import half_precision
 
     check_outputs(json_file)
     found = checkpoints.load(checkpoint)
+    generator = found.generator(resolve_device(device))
+    generator.use_half(half_precision("auto", next(generator.parameters()).device))  # as training scores it
     with progress() as show:
         result = score(
-            found.generator(resolve_device(device)),
+            generator,
             real,
             videos=videos,
             fps=found.fps,
