@@ -163,3 +163,10 @@ def build_generator(config: ModelConfig, *, seed: int = 0) -> Generator:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return Generator(config)
+
+
+def half_precision(precision: str, device: torch.device) -> torch.dtype | None:
+    """The type of blocks of high resolution: float16 on a GPU unless something else is asked for."""
+    if precision == "auto":
+        return torch.float16 if device.type == "cuda" else None
+    return {"float32": None, "float16": torch.float16, "bfloat16": torch.bfloat16}[precision]

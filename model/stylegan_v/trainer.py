@@ -23,7 +23,7 @@ from stylegan_v.checkpoint import load_part
 from stylegan_v.data import Batch, VideoDataset
 from stylegan_v.discriminator import build_discriminator
 from stylegan_v.errors import ConfigError
-from stylegan_v.generator import build_generator
+from stylegan_v.generator import build_generator, half_precision
 from stylegan_v.loss import discriminator_loss, generator_loss, r1_penalty
 from stylegan_v.motion import keyed_noise
 from stylegan_v.noise import Purpose, normal
@@ -258,13 +258,6 @@ class Trainer:
         mean = torch.stack(means).mean(dim=0)
         distributed.average([mean])
         self.generator.mapping.track(mean)
-
-
-def half_precision(precision: str, device: torch.device) -> torch.dtype | None:
-    """The type of blocks of high resolution: float16 on a GPU unless something else is asked for."""
-    if precision == "auto":
-        return torch.float16 if device.type == "cuda" else None
-    return {"float32": None, "float16": torch.float16, "bfloat16": torch.bfloat16}[precision]
 
 
 def _adam(network: nn.Module, learning_rate: float, *, interval: int) -> torch.optim.Adam:

@@ -11,8 +11,9 @@ import torch
 
 from stylegan_v.data import VideoDataset, batches
 from stylegan_v.errors import ConfigError
+from stylegan_v.generator import half_precision
 from stylegan_v.run import DataRun, Run, TrainRun
-from stylegan_v.trainer import Trainer, half_precision
+from stylegan_v.trainer import Trainer
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -33,7 +33,7 @@ def evaluate(
     from fvd_bench.evaluation import default_cache
     from stylegan_v import checkpoint as checkpoints
     from stylegan_v.evaluate import evaluate as score
-    from stylegan_v.trainer import half_precision
+    from stylegan_v.generator import half_precision
 
     check_outputs(json_file)
     found = checkpoints.load(checkpoint)

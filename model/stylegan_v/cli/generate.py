@@ -71,13 +71,13 @@ def generate(
     from fvd_bench.extractors import float32_arithmetic
     from stylegan_v import generation, sheets
     from stylegan_v.checkpoint import load
+    from stylegan_v.generator import half_precision
     from stylegan_v.sample import VideoSampler
 
     loaded = load(checkpoint)
     place = resolve_device(device)
     generator = loaded.generator(place)
-    half = precision == "float16" or (precision == "auto" and place == "cuda")
-    generator.use_half(torch.float16 if half else None)
+    generator.use_half(half_precision(precision, torch.device(place)))
     sampler = VideoSampler(
         generator,
         seed=seed,
