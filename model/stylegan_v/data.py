@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import functools
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fvd_bench.errors import VideoError
+from fvd_bench.evaluation import Progress, silent
 from fvd_bench.sampling import Indices
 from fvd_bench.sources import ClipSource, bare_name, open_source
 from fvd_bench.video import FrameFolder, Pixels, Video, read_clips
@@ -33,8 +34,6 @@ _ORDER, _REAL_TIMES, _FAKE = 101, 102, 103
 """What random numbers are drawn for: the second number of their key."""
 
 _NAMED = 3
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +115,7 @@ class VideoDataset:
         mirror: bool = False,
         num_classes: int = 0,
         workers: int = 4,
-        progress: Progress = lambda what, done, total: None,
+        progress: Progress = silent,
     ) -> VideoDataset:
         """List a set and look at the size and length of each video. Raises DataError, SourceError.
 

@@ -10,13 +10,14 @@ import contextlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from PIL import Image
 
+from fvd_bench.evaluation import Progress, silent
 from fvd_bench.video import Pixels
 from stylegan_v.errors import ModelError
 from stylegan_v.sample import VideoSampler, video_name
@@ -49,7 +50,7 @@ def generate(
     form: Form,
     first: int = 0,
     label: int | None = None,
-    progress: Callable[[str, int, int], None] = lambda what, done, total: None,
+    progress: Progress = silent,
 ) -> Generated:
     """Write videos `first` to `first + videos - 1` of a sampler to a folder, those that it does not hold yet.
 

@@ -11,13 +11,14 @@ import contextlib
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from fvd_bench.errors import ShortVideoError, VideoError
+from fvd_bench.evaluation import Progress, silent
 from fvd_bench.sources import ClipSource, open_source
 from fvd_bench.video import Frame, Video
 from stylegan_v.ahead import Stop, run_ahead
@@ -25,8 +26,6 @@ from stylegan_v.crops import BoxCrop, CentreCrop, Crop, cut, read_boxes
 from stylegan_v.errors import DataError
 from stylegan_v.labels import read_labels
 from stylegan_v.prepared import PreparedFolder, PrepareSettings, Record
-
-Progress = Callable[[str, int, int], None]
 
 _FIRST_READ = 1 << 14
 """Frames that are asked for at first; of a longer video eight times as many, and so on, from its beginning again."""
@@ -53,7 +52,7 @@ def prepare(
     *,
     boxes: Path | None = None,
     workers: int = 4,
-    progress: Progress = lambda what, done, total: None,
+    progress: Progress = silent,
 ) -> Preparation:
     """Make a training set of the videos of a source, or go on making it.
 
