@@ -1,0 +1,1 @@
+"""Tests; a package, so that one of its parts can be run as a program."""

@@ -1,0 +1,83 @@
+"""Frame folders with images that are damaged, absurd, or none."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import struct
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from tests.hostile.case import Case, Good, broken
+
+_FORMATS = ("png", "jpg", "webp", "bmp", "tif")
+
+
+def make(good: Good, folder: Path) -> Iterator[Case]:
+    picture = Image.open(good.frames / "a" / "0003.png")
+    for suffix in _FORMATS:
+        out = io.BytesIO()
+        picture.save(out, Image.registered_extensions()[f".{suffix}"])
+        for name, changed in broken(out.getvalue(), 2):
+            if "flipped" in name or "prepended" in name or "zeroed" in name:
+                continue  # what these do to images is no more than they do to videos
+            yield _beside(good, folder, f"{suffix}-{name}", {f"0003.{suffix}": changed})
+    yield _beside(good, folder, "png-of-65535-squared", {"0003.png": _png(65535, 65535)}, skipped=True)
+    yield _beside(good, folder, "png-of-two-billion", {"0003.png": _png(2**31 - 1, 1)}, skipped=True)
+    yield _beside(
+        good, folder, "png-packed-tightly", {"0003.png": _png(20000, 20000, bytes(20001 * 400))}, skipped=True
+    )
+    other = io.BytesIO()
+    picture.resize((16, 16)).save(other, "PNG")
+    yield _beside(good, folder, "other-size", {"0003.png": other.getvalue()}, skipped=True)
+    deep = io.BytesIO()
+    Image.fromarray(np.zeros((32, 32), dtype=np.uint16)).save(deep, "PNG")
+    yield _beside(good, folder, "sixteen-bit", {"0003.png": deep.getvalue()}, skipped=True)
+    script = f"%!PS\n(touch {good.sentinel}) (w) file\n".encode()
+    yield _beside(good, folder, "postscript", {"0003.png": script}, skipped=True)
+    for name, target in {"secret": "/etc/hostname", "nowhere": "nowhere.png", "device": "/dev/zero"}.items():
+        bad = _with_good(good, folder / f"link-to-{name}") / "bad"
+        (bad / "0003.png").unlink()
+        (bad / "0003.png").symlink_to(target)
+        yield Case(f"frames/link-to-{name}", str(bad.parent), "skipped")
+    pipe = _with_good(good, folder / "pipe") / "bad"
+    (pipe / "0003.png").unlink()
+    os.mkfifo(pipe / "0003.png")
+    yield Case("frames/pipe", str(pipe.parent), "used-or-skipped")
+    flat = folder / "flat"
+    shutil.copytree(good.frames / "a", flat)
+    yield Case("frames/flat", str(flat), "refused")
+    long = _with_good(good, folder / "long-digits") / "bad"
+    (long / f"{'9' * 200}.png").write_bytes((good.frames / "a" / "0003.png").read_bytes())
+    yield Case("frames/long-digits", str(long.parent), "used-or-skipped")
+
+
+def _png(width: int, height: int, pixels: bytes = b"") -> bytes:
+    """A PNG whose header says what it likes."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(pixels)) + chunk(b"IEND", b"")
+
+
+def _with_good(good: Good, folder: Path) -> Path:
+    for name in "abc":
+        shutil.copytree(good.frames / name, folder / name)
+    shutil.copytree(good.frames / "a", folder / "bad")
+    return folder
+
+
+def _beside(good: Good, folder: Path, name: str, files: dict[str, bytes], *, skipped: bool = False) -> Case:
+    """A folder with a bad image in place of its fourth, beside good folders."""
+    side = _with_good(good, folder / name)
+    (side / "bad" / "0003.png").unlink()
+    for file, data in files.items():
+        (side / "bad" / file).write_bytes(data)
+    return Case(f"frames/{name}", str(side), "skipped" if skipped else "used-or-skipped")
