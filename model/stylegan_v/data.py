@@ -156,24 +156,17 @@ class VideoDataset:
             frames = np.ascontiguousarray(frames[:, :, ::-1])
         return RealClip(frames, times, self.labels[item], self.names[item])
 
-    def fake_times(self, sample: int, *, seed: int, purpose: int) -> Times:
-        """Times for a generated clip, as in a training video drawn at random: float64 [T].
+    def fake(self, sample: int, *, seed: int, purpose: int) -> tuple[Times, Labels]:
+        """Times for a generated clip, as in a training video drawn at random, and the label of that: float64 [T],
+        float32 [num_classes].
 
         purpose: tells apart what clips are generated for, such as the steps of the two networks.
         """
-        item, rng = self._fake_item(sample, seed, purpose)
-        window = min(self.lengths[item], self.shape.max_frames)
-        return fake_times(rng, window, self.shape.frames, max_span=self.shape.max_span, rule=self.shape.spans)
-
-    def fake_label(self, sample: int, *, seed: int, purpose: int) -> Labels:
-        """The label of the training video that `fake_times` draws: float32 [num_classes]."""
-        item, _ = self._fake_item(sample, seed, purpose)
-        label: Labels = self.labels[item]
-        return label
-
-    def _fake_item(self, sample: int, seed: int, purpose: int) -> tuple[int, np.random.Generator]:
         rng = np.random.default_rng([seed, _FAKE, purpose, sample])
-        return int(rng.integers(len(self.names))), rng
+        item = int(rng.integers(len(self.names)))
+        window = min(self.lengths[item], self.shape.max_frames)
+        times = fake_times(rng, window, self.shape.frames, max_span=self.shape.max_span, rule=self.shape.spans)
+        return times, self.labels[item]
 
     def frames(self, item: int, places: Indices) -> Pixels:
         """Frames of the video at a place of `names`: uint8 [T, H, W, 3]. places: ascending. Raises DataError."""

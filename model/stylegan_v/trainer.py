@@ -235,11 +235,8 @@ class Trainer:
 
     def _fakes(self, numbers: Tensor, step: int) -> Fakes:
         seed, dataset, samples = self.run.train.seed, self.dataset, numbers.tolist()
-        times = np.stack([dataset.fake_times(s, seed=seed, purpose=step) for s in samples])
-        labels = None
-        if self.run.model.num_classes:
-            drawn = np.stack([dataset.fake_label(s, seed=seed, purpose=step) for s in samples])
-            labels = torch.from_numpy(drawn).to(self.device)
+        times, drawn = map(np.stack, zip(*(dataset.fake(s, seed=seed, purpose=step) for s in samples), strict=True))
+        labels = torch.from_numpy(drawn).to(self.device) if self.run.model.num_classes else None
         return Fakes(2 * numbers + step, torch.from_numpy(times).to(self.device, torch.float32), labels)
 
     def _generate(self, fakes: Fakes) -> tuple[Tensor, Tensor]:

@@ -131,12 +131,12 @@ def test_times_in_a_long_video_count_from_a_window(folder: Path, videos) -> None
 
 def test_generated_clips_have_times_of_a_video_drawn_at_random(folder: Path) -> None:
     dataset = _open(folder, max_frames=20)
-    drawn = [dataset.fake_times(sample, seed=0, purpose=1) for sample in range(1200)]
+    drawn = [dataset.fake(sample, seed=0, purpose=1)[0] for sample in range(1200)]
 
     assert all(len(times) == 3 and times.dtype == np.float64 for times in drawn)
     assert sum(times[-1] == 2 for times in drawn) / 1200 == pytest.approx(1 / 4, abs=0.05)  # the video of 3 frames
     assert 17 < max(times[-1] for times in drawn) < 19
-    other = [dataset.fake_times(sample, seed=0, purpose=2) for sample in range(1200)]
+    other = [dataset.fake(sample, seed=0, purpose=2)[0] for sample in range(1200)]
     assert not np.array_equal(drawn, other)
 
 
@@ -276,7 +276,7 @@ def test_classes_become_one_hot_vectors(labelled: Path) -> None:
     assert dataset.labels.dtype == np.float32
     clips = [dataset.real_clip(sample, seed=0) for sample in range(2)]
     assert {clip.name: clip.label.tolist() for clip in clips} == {"x/one": [0, 0, 1], "x/two": [1, 0, 0]}
-    assert {tuple(dataset.fake_label(s, seed=0, purpose=0)) for s in range(30)} == {(0, 0, 1), (1, 0, 0)}
+    assert {tuple(dataset.fake(s, seed=0, purpose=0)[1]) for s in range(30)} == {(0, 0, 1), (1, 0, 0)}
 
 
 def test_generated_clips_take_times_and_label_of_one_video(labelled: Path, moving_frames, write_frames) -> None:
@@ -284,8 +284,8 @@ def test_generated_clips_take_times_and_label_of_one_video(labelled: Path, movin
     dataset = _open(_label(labelled, [["x/one", 0], ["x/two", 1]]), num_classes=2)
 
     for sample in range(50):
-        if dataset.fake_times(sample, seed=0, purpose=4)[-1] > 3:
-            assert dataset.fake_label(sample, seed=0, purpose=4).tolist() == [0, 1]
+        if dataset.fake(sample, seed=0, purpose=4)[0][-1] > 3:
+            assert dataset.fake(sample, seed=0, purpose=4)[1].tolist() == [0, 1]
 
 
 def test_vectors_stay_as_they_are(labelled: Path) -> None:
