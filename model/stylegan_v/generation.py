@@ -20,13 +20,11 @@ from PIL import Image
 from fvd_bench.evaluation import Progress, silent
 from fvd_bench.video import Pixels
 from stylegan_v.errors import ModelError
+from stylegan_v.pixels import JPEG_QUALITY
 from stylegan_v.sample import VideoSampler, video_name
 from stylegan_v.sheets import check_writable, write_video
 
 SETTINGS_FILE = "generated.json"
-
-JPEG_QUALITY = 95
-"""As the paper says of its frames. Its code asks Pillow for `q=95`, which Pillow ignores, and so writes 75."""
 
 Form = Literal["mp4", "jpg", "png"]
 

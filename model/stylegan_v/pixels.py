@@ -5,6 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+JPEG_QUALITY = 95
+"""As the paper says of its frames. Its code asks Pillow for `q=95`, which Pillow ignores, and so writes 75."""
+
 
 def normalise(frames: Tensor) -> Tensor:
     """uint8 to float32 in [-1, 1], of any shape: x / 127.5 - 1."""

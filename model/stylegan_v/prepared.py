@@ -17,7 +17,9 @@ from typing import Any
 
 from fvd_bench.sources import bare_name
 from stylegan_v.errors import ConfigError, DataError
+from stylegan_v.files import write_text
 from stylegan_v.labels import LABEL_FILE, Label
+from stylegan_v.pixels import JPEG_QUALITY
 
 _SETTINGS_FILE = "dataset-settings.json"
 _RECORD_FILE = "prepare.jsonl"
@@ -35,7 +37,7 @@ class PrepareSettings:
     resolution: int
     skip: int = 0
     chunk: int | None = None
-    quality: int = 95
+    quality: int = JPEG_QUALITY
 
     def __post_init__(self) -> None:
         if self.resolution not in (32, 64, 128, 256, 512, 1024):
@@ -126,7 +128,7 @@ class PreparedFolder:
             for folder in self._folders(record)
         ]
         if entries:
-            _write(self.path / LABEL_FILE, json.dumps({"labels": entries}, indent=0) + "\n")
+            write_text(self.path / LABEL_FILE, json.dumps({"labels": entries}, indent=0) + "\n")
 
     def stale(self, records: Iterable[Record]) -> list[Record]:
         """Records of earlier runs for videos that are not among these."""
@@ -140,7 +142,7 @@ class PreparedFolder:
         return [self.path / f"{bare}-{piece:04d}" for piece in range(record.pieces)]
 
     def _write_records(self, records: Iterable[Record]) -> None:
-        _write(self.path / _RECORD_FILE, "".join(map(_line, records)))
+        write_text(self.path / _RECORD_FILE, "".join(map(_line, records)))
 
 
 def _check_places(source: Path, out: Path) -> None:
@@ -177,7 +179,7 @@ def _check_settings(path: Path, settings: Mapping[str, Any]) -> None:
                 "empty"
             )
         path.mkdir(parents=True, exist_ok=True)
-        _write(file, json.dumps(settings, indent=1) + "\n")
+        write_text(file, json.dumps(settings, indent=1) + "\n")
         return
     try:
         found = json.loads(file.read_bytes())
@@ -211,10 +213,3 @@ def _read_records(file: Path) -> dict[str, Record]:
 
 def _line(record: Record) -> str:
     return json.dumps(dataclasses.asdict(record)) + "\n"
-
-
-def _write(file: Path, text: str) -> None:
-    """All of a file or nothing."""
-    partial = file.with_name(f".{file.name}.part")
-    partial.write_text(text, "ascii")
-    partial.replace(file)

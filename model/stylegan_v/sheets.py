@@ -69,12 +69,13 @@ def write_video(file: Path, frames: Iterable[Pixels], fps: float) -> None:
         raise ModelError(f"{file}: expected a file that ends in {' or '.join(VIDEO_FILE_SUFFIXES)}")
     check_writable(suffix)
     partial = file.with_name(f".{file.name}.part")
-    with _whole_or_nothing(partial, file):
+    with whole_or_nothing(partial, file):
         (_write_mp4 if suffix == ".mp4" else _write_webp)(partial, frames, fps)
 
 
 @contextlib.contextmanager
-def _whole_or_nothing(partial: Path, file: Path) -> Iterator[None]:
+def whole_or_nothing(partial: Path, file: Path) -> Iterator[None]:
+    """Give what is written to `partial` its name, or leave nothing. Raises ModelError."""
     try:
         yield
         partial.replace(file)

@@ -11,16 +11,16 @@ from PIL import Image
 from fvd_bench.video import Pixels
 from stylegan_v.data import VideoDataset
 from stylegan_v.generator import Generator
+from stylegan_v.pixels import JPEG_QUALITY
 from stylegan_v.sample import GeneratedVideos
-from stylegan_v.sheets import tile, write_video
+from stylegan_v.sheets import tile, whole_or_nothing, write_video
 
 _ROWS, _COLUMNS = 4, 8
 _STRIDE = 4
-_QUALITY = 95
 
 
 def save_reals(folder: Path, dataset: VideoDataset) -> None:
-    """A sheet of real videos: a video per row, every fourth frame."""
+    """A sheet of real videos: a video per row, every fourth frame. Raises ModelError."""
     file = folder / "reals.jpg"
     if not file.exists():
         rows = []
@@ -31,7 +31,7 @@ def save_reals(folder: Path, dataset: VideoDataset) -> None:
 
 
 def save_fakes(folder: Path, generator: Generator, *, kimg: float, fps: float) -> None:
-    """A sheet of generated videos as of real ones, and a film of sixteen."""
+    """A sheet of generated videos as of real ones, and a film of sixteen. Raises ModelError."""
     videos = GeneratedVideos(
         generator, videos=_ROWS * _ROWS, frames=_COLUMNS * _STRIDE, seed=0, train_fps=fps, name="samples"
     )
@@ -49,4 +49,6 @@ def _frames(videos: GeneratedVideos, index: int) -> Pixels:
 
 
 def _save_image(file: Path, frames: Pixels) -> None:
-    Image.fromarray(tile(frames)).save(file, quality=_QUALITY)
+    partial = file.with_name(f".{file.name}.part")
+    with whole_or_nothing(partial, file):
+        Image.fromarray(tile(frames)).save(partial, "JPEG", quality=JPEG_QUALITY)
