@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from stylegan_v.files import write_text
+
 _SHOWN = {
     "loss/generator": "G {:.3f}",
     "loss/discriminator": "D {:.3f}",
@@ -24,10 +26,12 @@ class Journal:
 
     def __init__(self, folder: Path, *, kimg: float) -> None:
         self.file = folder / "log.jsonl"
-        kept = [line for line in _lines(self.file) if json.loads(line)["kimg"] <= round(kimg, 6)]
-        partial = self.file.with_suffix(".part")
-        partial.write_text("".join(f"{line}\n" for line in kept), "utf-8")
-        partial.replace(self.file)
+        lines = _lines(self.file)
+        places = [_kimg(line) for line in lines]
+        if broken := places.count(None):
+            print(f"stylegan-v: warning: {broken} damaged lines of {self.file} are dropped", file=sys.stderr)
+        kept = [line for line, at in zip(lines, places, strict=True) if at is not None and at <= round(kimg, 6)]
+        write_text(self.file, "".join(f"{line}\n" for line in kept))
         self._curves = _tensorboard(folder, kimg)
 
     def write(self, kimg: float, values: Mapping[str, float]) -> None:
@@ -52,8 +56,17 @@ def _lines(file: Path) -> list[str]:
     """Whole lines of a log; the last one may have been cut off."""
     if not file.exists():
         return []
-    text = file.read_text("utf-8")
+    text = file.read_text("utf-8", "replace")
     return text[: text.rfind("\n") + 1].splitlines()
+
+
+def _kimg(line: str) -> float | None:
+    """Where a line of a log stands, None if it is none."""
+    try:
+        at = json.loads(line)["kimg"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
+    return at if isinstance(at, float | int) else None
 
 
 def _tensorboard(folder: Path, kimg: float) -> Any:  # its package has no types, and may be absent

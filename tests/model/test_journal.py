@@ -35,6 +35,17 @@ def test_a_line_that_was_cut_off_is_dropped(tmp_path: Path) -> None:
     assert [json.loads(line)["kimg"] for line in (tmp_path / "log.jsonl").read_text().splitlines()] == [1, 2, 3]
 
 
+def test_damaged_lines_are_dropped_and_counted(tmp_path: Path, capsys) -> None:
+    write(tmp_path, begin=0, kimgs=[1, 2])
+    log = tmp_path / "log.jsonl"
+    log.write_bytes(b'{"kimg": "x"}\n[]\n\xff\n' + log.read_bytes())
+
+    write(tmp_path, begin=2, kimgs=[3])
+
+    assert [json.loads(line)["kimg"] for line in log.read_text().splitlines()] == [1, 2, 3]
+    assert f"warning: 3 damaged lines of {log} are dropped" in capsys.readouterr().err
+
+
 def test_curves_are_written_for_tensorboard(tmp_path: Path) -> None:
     write(tmp_path, begin=0, kimgs=[1, 2])
 
