@@ -86,8 +86,11 @@ class ModelConfig:
                 raise ConfigError(f"{name} = {getattr(self, name)!r}: allowed are {', '.join(allowed)}")
         if self.v_dim % 2 and self.encoding == "release":
             raise ConfigError(f"v_dim = {self.v_dim}: sines and cosines are half of it each, so it must be even")
-        if not self.concat_resolution < self.resolution:
-            raise ConfigError(f"concat_resolution = {self.concat_resolution} is not below {self.resolution}")
+        if self.concat_resolution not in self.resolutions[1:-1]:
+            between = ", ".join(map(str, self.resolutions[1:-1]))
+            raise ConfigError(f"concat_resolution = {self.concat_resolution}: allowed are {between}")
+        if self.channels(self.resolution) < self.frame_divisor:
+            raise ConfigError(f"channel_base = {self.channel_base}: no channel is left at {self.resolution}²")
         if self.frames - 1 > self.max_span:
             raise ConfigError(f"{self.frames} frames do not fit a span of {self.max_span}")
 
@@ -134,7 +137,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
 
 def model_config(preset: str = "release", **changes: Any) -> ModelConfig:
     """A preset with some values changed. Raises ConfigError for names and values that do not exist."""
-    if preset not in PRESETS:
+    if not isinstance(preset, str) or preset not in PRESETS:
         raise ConfigError(f"preset = {preset!r}: allowed are {', '.join(PRESETS)}")
     return read_model_config({**PRESETS[preset], **changes, "preset": preset})
 

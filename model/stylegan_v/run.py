@@ -21,6 +21,9 @@ from stylegan_v.errors import ConfigError
 _LARGEST_SEED = 2**56
 """Above the seeds that noise.py tells apart."""
 
+_OF_THE_DATA = ("resolution", "frames", "num_classes")
+"""What a model has of its videos, whatever its preset."""
+
 Precision = Literal["auto", "float32", "float16", "bfloat16"]
 
 
@@ -155,6 +158,10 @@ def load_run(name_or_path: str | None, changes: Mapping[str, Mapping[str, Any]])
     sections: dict[str, dict[str, Any]] = {}
     if name_or_path is not None:
         sections = _read(name_or_path)
+    model = sections.get("model", {})
+    if changes.get("model", {}).get("preset") not in (None, model.get("preset")):
+        # The other values of a whole file are those of the preset that is replaced.
+        sections["model"] = {name: value for name, value in model.items() if name in _OF_THE_DATA}
     for section, values in changes.items():
         sections[section] = {**sections.get(section, {}), **values}
     if unknown := sections.keys() - {"model", "data", "train", "report"}:

@@ -42,10 +42,22 @@ def test_changes_replace_what_the_file_says(tmp_path: Path) -> None:
     assert (run.model.resolution, run.model.frames, run.train.batch) == (64, 2, 8)
 
 
+def test_another_preset_replaces_the_sizes_of_a_whole_file(tmp_path: Path) -> None:
+    (tmp_path / "run.toml").write_text(load_run(None, {"model": {"resolution": 64, "frames": 2}}).to_toml())
+
+    run = load_run(str(tmp_path / "run.toml"), {"model": {"preset": "small"}})
+
+    assert run.model == model_config("small", resolution=64, frames=2)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("[model]\ndepth = 3", "a model has no 'depth'"),
+        ("[model]\npreset = 3", "preset = 3: allowed are release, paper, small"),
+        ("[model]\nresolution = 64\nconcat_resolution = 4", "concat_resolution = 4: allowed are 8, 16, 32"),
+        ("[model]\nresolution = 64\nconcat_resolution = 24", "concat_resolution = 24: allowed are 8, 16, 32"),
+        ("[model]\nchannel_base = 16", "channel_base = 16: no channel is left at 256²"),
         ('[model]\npreset = "big"', "preset = 'big': allowed are release, paper, small"),
         ("[model]\nresolution = 100", "resolution = 100: allowed are 32, 64"),
         ("[model]\nresolution = 64.0", "resolution = 64.0: expected a value of type int"),
