@@ -49,6 +49,18 @@ class TestGenerate:
         assert source.names == ("000000", "000001", "000002")
         assert next(source.video(0).frames(np.array([2]))).jpeg_quality == 95
 
+    @pytest.mark.parametrize(("option", "value"), [("--videos", 3), ("--format", "png")])
+    def test_a_grid_is_of_one_kind(self, option: str, value: object, tiny_checkpoint, tmp_path: Path) -> None:
+        done = run("generate", tiny_checkpoint(), "--out", tmp_path / "a.mp4", "--decompose", "2x2", option, value)
+
+        assert done.exit_code == 2
+        assert f"so {option} says nothing" in done.output
+
+    def test_numbers_of_videos_have_an_end(self, tiny_checkpoint, tmp_path: Path) -> None:
+        done = run("generate", tiny_checkpoint(), "--out", tmp_path / "out", "--first", 10**30)
+
+        assert done.exit_code == 2
+
     def test_options_reach_the_sampler(self, tiny_checkpoint, tmp_path: Path) -> None:
         file = tiny_checkpoint(num_classes=3)
         options = {

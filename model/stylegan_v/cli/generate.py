@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import click
+from click.core import ParameterSource
 
 from fvd_bench.cli.streams import progress
 
@@ -23,6 +24,11 @@ class _Grid(click.ParamType[tuple[int, int]]):
         return rows, columns
 
 
+def _given(name: str) -> bool:
+    source = click.get_current_context().get_parameter_source(name)
+    return source is ParameterSource.COMMANDLINE
+
+
 @click.command()
 @click.argument("checkpoint", type=click.Path(path_type=Path))
 @click.option("--out", required=True, type=click.Path(path_type=Path),
@@ -33,7 +39,8 @@ class _Grid(click.ParamType[tuple[int, int]]):
 @click.option("--start", default=0.0, show_default=True, type=float, help="Time of the first frame, in frames.")
 @click.option("--truncation", default=1.0, show_default=True, type=float, help="Below 1: less varied, more usual.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**32 - 1))
-@click.option("--first", default=0, show_default=True, type=click.IntRange(0), help="Number of the first video.")
+@click.option("--first", default=0, show_default=True, type=click.IntRange(0, 2**32 - 1),
+              help="Number of the first video.")  # fmt: skip
 @click.option("--format", "form", default="jpg", show_default=True, type=click.Choice(["jpg", "png", "mp4"]),
               help="Folders of frames, JPEG of quality 95 or PNG; or mp4 files, which are for people.")  # fmt: skip
 @click.option("--class", "label", type=click.IntRange(0), help="Class of all videos; drawn for each unless given.")
@@ -65,6 +72,9 @@ def generate(
     holds already are not made again, so an interrupted run goes on where it was, and --videos may grow. For
     scores use jpg as the paper does, or png; the codec of mp4 loses more.
     """
+    if decompose and (unused := [name for name in ("videos", "form") if _given(name)]):
+        option = {"videos": "--videos", "form": "--format"}[unused[0]]
+        raise click.UsageError(f"--decompose makes one grid, so {option} says nothing beside it")
     import torch
 
     from fvd_bench.environment import resolve_device
