@@ -34,8 +34,8 @@ FVD_BENCH = [
     {"__main__"},
 ]
 STYLEGAN_V = [
-    {"errors", "layers", "loss", "noise", "timing", "pixels", "names", "distributed", "journal", "ahead"},
-    {"config", "augment", "labels", "crops", "exports"},
+    {"errors", "layers", "loss", "noise", "timing", "pixels", "names", "files", "ahead"},
+    {"distributed", "journal", "config", "augment", "labels", "crops", "exports"},
     {"motion", "data", "prepared", "run"},
     {"generator", "discriminator", "prepare"},
     {"checkpoint", "sample", "info"},

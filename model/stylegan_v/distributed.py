@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 
 import torch
 from torch import Tensor
 from torch import distributed as dist
+
+from fvd_bench.errors import FvdBenchError
+from stylegan_v.errors import ModelError
 
 
 @contextlib.contextmanager
@@ -58,6 +61,21 @@ def average(tensors: Iterable[Tensor]) -> None:
 def agree(value: bool) -> bool:
     """What rank 0 says."""
     return bool(broadcast(float(value)))
+
+
+def on_first(action: Callable[[], None]) -> None:
+    """Do something in rank 0 while the others wait. What fails there fails everywhere.
+
+    Raises what the action raises, if that is an FvdBenchError, and ModelError in the other processes.
+    """
+    failure: FvdBenchError | None = None
+    if rank() == 0:
+        try:
+            action()
+        except FvdBenchError as error:
+            failure = error
+    if agree(failure is not None):
+        raise failure or ModelError(f"process {rank()} ends because process 0 failed, which says why")
 
 
 def broadcast(value: float) -> float:

@@ -6,12 +6,22 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import fvd_bench
-from fvd_bench.evaluation import Progress, silent
+from fvd_bench.evaluation import Progress, open_evaluation, silent
 from fvd_bench.extractors import float32_arithmetic
 from fvd_bench.protocol import load
 from fvd_bench.result import Result
 from stylegan_v.generator import Generator
 from stylegan_v.sample import GeneratedVideos
+
+
+def check_scoring(real: str | Path, *, protocol: str, device: str, features: Path | None, progress: Progress) -> None:
+    """See to it that videos can be scored against these real ones. Raises FvdBenchError as `evaluate` would.
+
+    Protocol, weights and the real side are looked at, so that hours of training do not end in a name that is wrong.
+    """
+    settings = _settings(device, features)
+    with open_evaluation(real, real, protocol, repeats=1, seed=0, settings=settings, progress=progress):
+        pass
 
 
 def evaluate(
@@ -33,9 +43,12 @@ def evaluate(
     once; None for no store. Raises FvdBenchError as `fvd_bench.evaluate` does.
     """
     protocols = [load(p) for p in ([protocol] if isinstance(protocol, str) else protocol)]
-    device = next(generator.parameters()).device
     frames = max(p.fake.frames_needed for p in protocols)
     fakes = GeneratedVideos(generator, videos=videos, frames=frames, seed=seed, train_fps=fps, name=name)
-    settings = fvd_bench.Settings(device="cuda" if device.type == "cuda" else "cpu", cache=features)
+    settings = _settings(next(generator.parameters()).device.type, features)
     with float32_arithmetic("float32"):  # the generator's too, which runs beside the network that scores
         return fvd_bench.evaluate(real, fakes, protocol=protocols, settings=settings, progress=progress)
+
+
+def _settings(device: str, features: Path | None) -> fvd_bench.Settings:
+    return fvd_bench.Settings(device="cuda" if device == "cuda" else "cpu", cache=features)

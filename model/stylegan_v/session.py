@@ -6,8 +6,10 @@ tensorboard/ the curves, samples/ what it makes, and features/ what scores are c
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from stylegan_v.checkpoint import Checkpoint
 from stylegan_v.data import Batch
 from stylegan_v.errors import CheckpointError, ConfigError, TrainingError
 from stylegan_v.evaluate import evaluate
+from stylegan_v.files import write_text
 from stylegan_v.journal import Journal
 from stylegan_v.run import Run, load_run
 from stylegan_v.snapshots import save_fakes, save_reals
@@ -34,7 +37,7 @@ FREE_TO_CHANGE = {
 
 
 class Session:
-    """A trainer with the folder that its run lives in. best: the lowest score so far."""
+    """A trainer with the folder that its run lives in. best: the best score so far."""
 
     def __init__(self, run: Run, out: Path, trainer: Trainer) -> None:
         """Go on from the checkpoint in the folder, or begin. Raises CheckpointError."""
@@ -48,8 +51,7 @@ class Session:
             self._load(checkpoints.load(self.checkpoint))
         self._ticked, self._since = trainer.kimg, time.monotonic()
         self._journal = Journal(out, kimg=trainer.kimg) if distributed.rank() == 0 else None
-        if self._journal is not None:
-            save_reals(out / "samples", trainer.dataset)
+        distributed.on_first(lambda: save_reals(out / "samples", trainer.dataset))
         self.save()
 
     @property
@@ -58,9 +60,12 @@ class Session:
         return self.out / "checkpoint.pt"
 
     def step(self, batch: Batch) -> None:
-        """Train on a batch, and write what is due. Raises TrainingError when a loss is no finite number."""
+        """Train on a batch."""
         for name, value in self.trainer.step(batch).items():
             self._logs.setdefault(name, []).append(value)
+
+    def report(self) -> None:
+        """Write what is due after a step. Raises TrainingError when no loss was finite."""
         report = self.run.report
         if self._due(report.tick_kimg):
             self.tick()
@@ -68,19 +73,26 @@ class Session:
             self.score()  # before the checkpoint, which keeps the best score
         if self._due(report.snapshot_kimg):
             self.save()
-            if self._journal is not None:
-                save_fakes(self.out / "samples", self.trainer.ema, kimg=self.trainer.kimg, fps=self.run.data.fps)
+            with self._not_training():
+                distributed.on_first(self._sample)
 
     def tick(self) -> None:
-        """Write a line of the log."""
-        means = {name: torch.stack(values).float().mean() for name, values in self._logs.items()}
+        """Write a line of the log: means over the steps since the last one, or since the run was taken up again.
+
+        Single losses that are not finite are left out: their gradients are mended, and the networks get over them.
+        """
+        sums: dict[str, Tensor] = {}
+        for name, values in self._logs.items():
+            every = torch.stack(values).double()
+            finite = torch.isfinite(every)
+            sums[name] = torch.stack([every.where(finite, 0).sum(), finite.double().sum()])
         self._logs.clear()
-        distributed.average(means.values())
-        numbers = {name: float(value) for name, value in means.items()}
+        distributed.average(sums.values())
+        numbers = {name: float(total / count) for name, (total, count) in sums.items()}
         for name, value in numbers.items():
             if not math.isfinite(value):
                 raise TrainingError(
-                    f"{name} is {value} at {self.trainer.kimg:.2f} kimg; {self.checkpoint} is from before that. A "
+                    f"{name} is not finite at {self.trainer.kimg:.2f} kimg; {self.checkpoint} is from before that. A "
                     "smaller learning_rate, a larger r1_gamma or precision = 'float32' may help, in a new run"
                 )
         seconds, self._since = time.monotonic() - self._since, time.monotonic()
@@ -103,37 +115,48 @@ class Session:
             raise TrainingError(
                 f"{broken[0]} is not finite at {self.trainer.kimg:.2f} kimg; {self.checkpoint} is from before that"
             )
-        if self._journal is not None:
-            checkpoints.save(self._describe(tensors), self.checkpoint)
+        with self._not_training():
+            distributed.on_first(lambda: checkpoints.save(self._describe(tensors), self.checkpoint))
 
     def score(self) -> None:
         """Score the average generator, and keep it if it is the best one."""
-        began = time.monotonic()
-        value: float | None = None
-        if self._journal is not None:
-            result = evaluate(
-                self.trainer.ema,
-                self.run.data.path,
-                videos=self.run.report.fvd_videos,
-                fps=self.run.data.fps,
-                protocol=self.run.report.protocol,
-                features=self.out / "features",
-            )
-            value = result.value
-            if value is not None:
-                self._journal.write(self.trainer.kimg, {"fvd": value, "fvd_seconds": time.monotonic() - began})
-        value = distributed.broadcast(math.nan if value is None else value)
-        if not math.isnan(value) and (self.best is None or value < self.best):
-            self.best = value
-            if self._journal is not None:
-                ema = {f"ema.{name}": tensor for name, tensor in self.trainer.ema.state_dict().items()}
-                checkpoints.save(self._describe(ema, fvd=value), self.out / "best.pt")
-        self._since += time.monotonic() - began  # scores do not count as training
+        with self._not_training():
+            distributed.on_first(self._score)
 
     def close(self) -> None:
         """Let go of the log."""
         if self._journal is not None:
             self._journal.close()
+
+    def _score(self) -> None:
+        began = time.monotonic()
+        score = evaluate(
+            self.trainer.ema,
+            self.run.data.path,
+            videos=self.run.report.fvd_videos,
+            fps=self.run.data.fps,
+            protocol=self.run.report.protocol,
+            features=self.out / "features",
+        ).scores[0]
+        if score.value is None:
+            return
+        assert self._journal is not None
+        self._journal.write(self.trainer.kimg, {score.metric: score.value, "score_seconds": time.monotonic() - began})
+        sign = 1 if score.lower_is_better else -1
+        if self.best is None or sign * score.value < sign * self.best:
+            self.best = score.value
+            ema = {f"ema.{name}": tensor for name, tensor in self.trainer.ema.state_dict().items()}
+            checkpoints.save(self._describe(ema, score=score.value), self.out / "best.pt")
+
+    def _sample(self) -> None:
+        save_fakes(self.out / "samples", self.trainer.ema, kimg=self.trainer.kimg, fps=self.run.data.fps)
+
+    @contextlib.contextmanager
+    def _not_training(self) -> Iterator[None]:
+        """Leave the time of a block out of the seconds per kimg."""
+        began = time.monotonic()
+        yield
+        self._since += time.monotonic() - began
 
     def _due(self, kimg: float) -> bool:
         """Whether the last step ends an interval of that many thousand frames, rounded to whole steps."""
@@ -148,10 +171,15 @@ class Session:
         if found.model != self.run.model or "trainer" not in state:
             raise CheckpointError(f"{self.checkpoint} belongs to another run; name another --out")
         parts = sorted({name.partition(".")[0] for name in found.tensors})
+        if "discriminator" not in parts:
+            raise CheckpointError(
+                f"{self.checkpoint} holds a generator to sample from, not the state of a training; name another --out, "
+                "or put the run's own checkpoint back"
+            )
         self.trainer.load({part: found.part(part) for part in parts}, state["trainer"])
         self.best, self._saved = state.get("best"), self.trainer.steps
         best = self.out / "best.pt"
-        if best.exists() and (score := (checkpoints.load(best).state or {}).get("fvd")) is not None:
+        if best.exists() and (score := (checkpoints.load(best).state or {}).get("score")) is not None:
             self.best = score  # later than the checkpoint's, where a run was killed between the two
 
 
@@ -169,8 +197,6 @@ def claim(out: Path, run: Run) -> None:
                     )
     try:
         (out / "samples").mkdir(parents=True, exist_ok=True)
-        partial = file.with_suffix(".part")
-        partial.write_text(run.to_toml(), "utf-8")
-        partial.replace(file)
+        write_text(file, run.to_toml())
     except OSError as error:
         raise ConfigError(f"{out} cannot be written: {error.strerror or error}") from error

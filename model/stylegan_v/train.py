@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import math
 import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 
@@ -18,7 +19,9 @@ from fvd_bench.evaluation import Progress
 from stylegan_v import distributed
 from stylegan_v.data import VideoDataset, batches
 from stylegan_v.errors import TrainingError
-from stylegan_v.run import Run
+from stylegan_v.evaluate import check_scoring
+from stylegan_v.generator import half_precision
+from stylegan_v.run import Precision, Run
 from stylegan_v.session import Session, claim
 from stylegan_v.trainer import Trainer
 
@@ -32,9 +35,9 @@ def train(run: Run, out: Path, *, device: str, workers: int, minutes: float | No
     """
     began = time.monotonic()
     with distributed.process_group(device) as place, _stoppable() as stop, training_arithmetic():
-        if distributed.rank() == 0:
-            claim(out, run)
-        dataset = _open(run, workers, progress)
+        run = dataclasses.replace(run, train=dataclasses.replace(run.train, precision=_precision(run, place)))
+        distributed.on_first(lambda: _begin(run, out, device, progress))
+        dataset = _open(run, workers, _until(stop, progress))
         session = Session(run, out, Trainer(run, dataset, place))
         clips = batches(dataset, session.trainer.samples(), seed=run.train.seed, workers=workers)
         with contextlib.closing(session), contextlib.closing(clips):
@@ -43,8 +46,10 @@ def train(run: Run, out: Path, *, device: str, workers: int, minutes: float | No
                 late = minutes is not None and time.monotonic() - began > 60 * minutes
                 if session.trainer.steps >= run.total_steps or distributed.agree(late or stop.is_set()):
                     break
-                with _explained_memory(run, session):
+                with _explained_memory(lambda: _memory_advice(run, session)):
                     session.step(batch)
+                with _explained_memory(lambda: _scoring_memory_advice(session)):
+                    session.report()
             session.save()
         if stop.is_set():
             raise KeyboardInterrupt
@@ -54,6 +59,26 @@ def train(run: Run, out: Path, *, device: str, workers: int, minutes: float | No
 def training_arithmetic() -> contextlib.AbstractContextManager[None]:
     """Convolutions by the fastest algorithms on a GPU, without TF32."""
     return torch.backends.cudnn.flags(enabled=True, benchmark=True, deterministic=False, allow_tf32=False)
+
+
+def _begin(run: Run, out: Path, device: str, progress: Progress) -> None:
+    """Runs in one process, before any long work."""
+    claim(out, run)
+    if run.report.fvd_kimg:
+        check_scoring(
+            run.data.path, protocol=run.report.protocol, device=device, features=out / "features", progress=progress
+        )
+
+
+def _until(stop: threading.Event, progress: Progress) -> Progress:
+    """A Progress that ends what it is told of when it should stop."""
+
+    def show(what: str, done: int, total: int) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        progress(what, done, total)
+
+    return show
 
 
 def _open(run: Run, workers: int, progress: Progress) -> VideoDataset:
@@ -102,15 +127,15 @@ def _stoppable() -> Iterator[threading.Event]:
 
 
 @contextlib.contextmanager
-def _explained_memory(run: Run, session: Session) -> Iterator[None]:
+def _explained_memory(advice: Callable[[], str]) -> Iterator[None]:
     try:
         yield
     except (MemoryError, torch.OutOfMemoryError) as error:
-        raise TrainingError(_memory_advice(run, session)) from error
+        raise TrainingError(advice()) from error
     except RuntimeError as error:
         if "can't allocate memory" not in str(error):  # what the CPU's allocator says
             raise
-        raise TrainingError(_memory_advice(run, session)) from error
+        raise TrainingError(advice()) from error
 
 
 def _memory_advice(run: Run, session: Session) -> str:
@@ -127,3 +152,16 @@ def _memory_advice(run: Run, session: Session) -> str:
         f"out of memory with {videos} videos of {run.model.frames} frames at a time; training can go on from "
         f"{session.checkpoint}. {advice}"
     )
+
+
+def _scoring_memory_advice(session: Session) -> str:
+    return (
+        "out of memory while samples or scores were made of what has been trained; training can go on from "
+        f"{session.checkpoint}, with --fvd-kimg 0 without scores"
+    )
+
+
+def _precision(run: Run, device: torch.device) -> Precision:
+    """What `auto` stands for on this device: the run's file says it, since its outcome depends on it."""
+    half = half_precision(run.train.precision, device)
+    return "float32" if half is None else "float16" if half is torch.float16 else "bfloat16"
