@@ -13,7 +13,15 @@ import torch
 from torch import Tensor, nn
 
 from stylegan_v.config import ModelConfig
-from stylegan_v.layers import HALF_BLOCKS, Conv2d, FullyConnected, MinibatchDeviation, StyledConv2d, normalise
+from stylegan_v.layers import (
+    HALF_BLOCKS,
+    Conv2d,
+    FullyConnected,
+    MinibatchDeviation,
+    StyledConv2d,
+    clamp_activations,
+    normalise,
+)
 
 _SKIP_GAIN = math.sqrt(0.5)
 
@@ -141,8 +149,7 @@ class Discriminator(nn.Module):
         for place, (resolution, block) in enumerate(self.blocks.items()):
             if int(resolution) == self.config.concat_resolution:
                 x = x.reshape(videos, -1, *x.shape[2:])  # features of frame 0, then of frame 1, …
-            of_frames = int(resolution) > self.config.concat_resolution
-            half = self.half_dtype if of_frames and place < HALF_BLOCKS else None
+            half = self.half_dtype if place < HALF_BLOCKS else None
             x = block(x.to(half or full), condition)
         logits: Tensor = self.head(x.to(full), condition)
         return logits
@@ -158,8 +165,9 @@ class Discriminator(nn.Module):
         return vector
 
     def use_half(self, dtype: torch.dtype | None) -> None:
-        """Run blocks in front of the concatenation in float16 or bfloat16, or with None in the parameters' type."""
+        """Run the blocks of the highest resolutions in float16 or bfloat16, or with None in the parameters' type."""
         self.half_dtype = dtype
+        clamp_activations(self, dtype is not None)
 
 
 def build_discriminator(config: ModelConfig, *, seed: int = 0) -> Discriminator:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from stylegan_v.config import ModelConfig
-from stylegan_v.layers import HALF_BLOCKS, FullyConnected, StyledConv2d, ToRGB, double, normalise
+from stylegan_v.layers import HALF_BLOCKS, FullyConnected, StyledConv2d, ToRGB, clamp_activations, double, normalise
 from stylegan_v.motion import MotionEncoder, Noise
 
 _W_DECAY = 0.995
@@ -150,6 +150,7 @@ class Generator(nn.Module):
     def use_half(self, dtype: torch.dtype | None) -> None:
         """Run the blocks of the highest resolutions in float16 or bfloat16, or with None in the parameters' type."""
         self.synthesis.half_dtype = dtype
+        clamp_activations(self.synthesis, dtype is not None)
 
     def _class_means(self, labels: Tensor) -> Tensor:
         """Mean w of each video's label over 1000 fixed z: one mean for all would pull classes together."""

@@ -7,21 +7,33 @@ they are used (equalised learning rates). Convolutions are correlations; images 
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 CLAMP = 256.0
-"""Activations of half-precision blocks stay inside ± CLAMP times their gain."""
+"""Where some blocks are of half precision, the activations of all stay inside ± CLAMP times their gain."""
 
 HALF_BLOCKS = 4
-"""Blocks of the highest resolutions that run in half precision, where that is asked for."""
+"""Blocks of the highest resolutions that run in half precision, where that is asked for, those of 4² never."""
 
 _SLOPE = 0.2
-_TAPS = (1.0, 3.0, 3.0, 1.0)
 _HALF = (torch.float16, torch.bfloat16)
+
+
+class Clamped(nn.Module):
+    """A layer whose activations are clamped where `clamped` is set."""
+
+    clamped = False
+
+
+def clamp_activations(network: nn.Module, clamped: bool) -> None:
+    """Clamp the activations of all layers of a network, or of none."""
+    for layer in network.modules():
+        if isinstance(layer, Clamped):
+            layer.clamped = clamped
 
 
 class FullyConnected(nn.Module):
@@ -52,7 +64,7 @@ class FullyConnected(nn.Module):
         return functional.leaky_relu(y, _SLOPE) * math.sqrt(2) if self.activation == "lrelu" else y
 
 
-class Conv2d(nn.Module):
+class Conv2d(Clamped):
     """Convolution with an equalised learning rate: [N, in, H, W] -> [N, out, H, W], or half the size with `down`.
 
     activation: `lrelu` has a gain of √2, on top of `gain`. With `down`, [1,3,3,1] filters before the stride.
@@ -82,11 +94,11 @@ class Conv2d(nn.Module):
         else:
             x = functional.conv2d(x, weight.to(x.dtype), padding=kernel // 2)
         if self.activation == "lrelu":
-            return activate(x, self.bias, gain=gain)
-        return _clamp(x * gain, CLAMP * gain)
+            return _activate(x, self.bias, gain=gain, clamped=self.clamped)
+        return _clamp(x * gain, CLAMP * gain) if self.clamped else x * gain
 
 
-class StyledConv2d(nn.Module):
+class StyledConv2d(Clamped):
     """Convolution modulated by a style and demodulated: [N, in, H, W] -> [N, out, H, W], or twice the size with `up`.
 
     The style scales the input and the demodulation the output, around one convolution for the whole batch. That
@@ -112,10 +124,10 @@ class StyledConv2d(nn.Module):
         demodulation = (style.square() @ weight.square().sum(dim=(2, 3)).T + 1e-8).rsqrt()  # [B, out]
         x = x * _per_frame(style, frames, x)
         x = double_and_filter(x, weight.to(x.dtype)) if self.up else functional.conv2d(x, weight.to(x.dtype), padding=1)
-        return activate(x * _per_frame(demodulation, frames, x), self.bias)
+        return _activate(x * _per_frame(demodulation, frames, x), self.bias, clamped=self.clamped)
 
 
-class ToRGB(nn.Module):
+class ToRGB(Clamped):
     """1×1 convolution to colours, modulated and not demodulated: [B·T, in, H, W] -> [B·T, 3, H, W]."""
 
     def __init__(self, in_channels: int, style_dim: int) -> None:
@@ -129,7 +141,7 @@ class ToRGB(nn.Module):
         style = self.affine(w) * (1.0 / math.sqrt(self.weight.shape[1]))
         x = functional.conv2d(x * _per_frame(style, len(x) // len(w), x), self.weight.to(x.dtype))
         x = x + self.bias.to(x.dtype)[:, None, None]
-        return _clamp(x, CLAMP)
+        return _clamp(x, CLAMP) if self.clamped else x
 
 
 class MinibatchDeviation(nn.Module):
@@ -152,37 +164,37 @@ class MinibatchDeviation(nn.Module):
         return torch.cat([x, channel], dim=1)
 
 
-def activate(x: Tensor, bias: Tensor | None, *, gain: float = 1.0) -> Tensor:
-    """Bias, leaky ReLU of slope 0.2, gain of √2 · gain, and a clamp in half precision."""
+def _activate(x: Tensor, bias: Tensor | None, *, gain: float = 1.0, clamped: bool) -> Tensor:
+    """Bias, leaky ReLU of slope 0.2, gain of √2 · gain, and a clamp."""
     gain = gain * math.sqrt(2)
     if bias is not None:
         x = x + bias.to(x.dtype)[:, None, None]
     x = functional.leaky_relu(x, _SLOPE) * gain
-    return _clamp(x, CLAMP * gain)
+    return _clamp(x, CLAMP * gain) if clamped else x
 
 
 def double(x: Tensor) -> Tensor:
     """Images of twice the size through the [1,3,3,1] filter: [N, C, H, W] -> [N, C, 2H, 2W]."""
-    channels = x.shape[1]
-    return functional.conv_transpose2d(x, _filter(x, 4.0), stride=2, padding=1, groups=channels)
+    height, width = x.shape[2:]
+    return _filtered(x, 4.0, stride=2, padding=1, size=(2 * height, 2 * width))
 
 
 def halve(x: Tensor) -> Tensor:
     """Images of half the size through the [1,3,3,1] filter: [N, C, H, W] -> [N, C, H/2, W/2]."""
-    return functional.conv2d(x, _filter(x, 1.0), stride=2, padding=1, groups=x.shape[1])
+    return _filtered(x, 1.0, stride=2, padding=1)
 
 
 def double_and_filter(x: Tensor, weight: Tensor) -> Tensor:
     """Convolution with stride 1/2, then the filter. The stored 3×3 kernel is used as it is, that is, unflipped."""
     x = functional.conv_transpose2d(x, weight.transpose(0, 1), stride=2)
-    return functional.conv2d(x, _filter(x, 4.0), padding=1, groups=x.shape[1])
+    return _filtered(x, 4.0, padding=1)
 
 
 def filter_and_halve(x: Tensor, weight: Tensor) -> Tensor:
     """The filter, then a convolution with stride 2; for 1×1 kernels only the places that are kept are filtered."""
     if weight.shape[2] == 1:
         return functional.conv2d(halve(x), weight)
-    x = functional.conv2d(x, _filter(x, 1.0), padding=2, groups=x.shape[1])
+    x = _filtered(x, 1.0, padding=2)
     return functional.conv2d(x, weight, stride=2)
 
 
@@ -191,11 +203,45 @@ def normalise(x: Tensor) -> Tensor:
     return x * (x.square().mean(dim=-1, keepdim=True) + 1e-8).rsqrt()
 
 
-def _filter(x: Tensor, gain: float) -> Tensor:
-    """The outer product of [1,3,3,1] with itself, of sum `gain`, once per channel of x: [C, 1, 4, 4]."""
-    taps = x.new_tensor(_TAPS)
-    kernel = taps[:, None] * taps * (gain / 64.0)
-    return kernel.expand(x.shape[1], 1, 4, 4)
+def _filtered(x: Tensor, gain: float, *, stride: int = 1, padding: int, size: tuple[int, int] | None = None) -> Tensor:
+    """Images through [1,3,3,1], or with a size, through the transpose of that, which gives images of this size."""
+    filtered: Tensor = _Filter.apply(x, gain, stride, padding, size)
+    return filtered
+
+
+class _Filter(torch.autograd.Function):
+    """The outer product of [1,3,3,1] with itself, of sum `gain`, over every channel; or the transpose of that.
+
+    Each is the other's derivative. PyTorch's own second derivative makes a convolution for every single channel.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,  # what autograd passes has no public type
+        x: Tensor,
+        gain: float,
+        stride: int,
+        padding: int,
+        size: tuple[int, int] | None,
+    ) -> Tensor:
+        ctx.gain, ctx.stride, ctx.padding = gain, stride, padding
+        ctx.size = None if size is not None else (x.shape[2], x.shape[3])
+        channels = x.shape[1]
+        taps = x.new_ones(4)
+        taps[1:3] = 3.0
+        kernel = (taps[:, None] * taps * (gain / 64.0)).expand(channels, 1, 4, 4)
+        if size is None:
+            return functional.conv2d(x, kernel, stride=stride, padding=padding, groups=channels)
+        missing = [
+            wanted - ((found - 1) * stride - 2 * padding + 4) for wanted, found in zip(size, x.shape[2:], strict=True)
+        ]
+        return functional.conv_transpose2d(
+            x, kernel, stride=stride, padding=padding, output_padding=missing, groups=channels
+        )
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None, None]:
+        return _Filter.apply(gradient, ctx.gain, ctx.stride, ctx.padding, ctx.size), None, None, None, None
 
 
 def _per_frame(scale: Tensor, frames: int, x: Tensor) -> Tensor:
@@ -204,4 +250,4 @@ def _per_frame(scale: Tensor, frames: int, x: Tensor) -> Tensor:
 
 
 def _clamp(x: Tensor, limit: float) -> Tensor:
-    return x.clamp(-limit, limit) if x.dtype in _HALF else x
+    return x.clamp(-limit, limit)

@@ -185,9 +185,9 @@ class Trainer:
     def update_augment(self, logs: Mapping[str, Tensor]) -> None:
         """Let the probability of augmentation follow the signs of the real logits."""
         if self.run.train.ada:
-            sign = logs["logits/real_sign"].clone()
+            sign = logs["logits/real_sign"].double()
             distributed.average([sign])
-            self.probability.update(float(sign) * self.run.train.batch, self.run.train.batch)
+            self.probability.update(sign * self.run.train.batch, self.run.train.batch)
 
     def tensors(self) -> dict[str, Tensor]:
         """The tensors of a checkpoint, those of the optimisers included."""

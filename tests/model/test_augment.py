@@ -15,7 +15,6 @@ from torch.nn import functional
 from stylegan_v import noise
 from stylegan_v.augment import (
     SYMLET6,
-    AdaptiveProbability,
     Draws,
     Op,
     augment,
@@ -361,52 +360,6 @@ def test_half_precision_is_computed_in_float32() -> None:
     assert torch.equal(result, augmented(frames.float(), 1.0).half())
 
 
-@pytest.mark.parametrize(("kimg", "step"), [(100.0, 0.00256), (500.0, 0.000512)])
-def test_probability_moves_by_one_step_per_interval(kimg: float, step: float) -> None:
-    adaptive = AdaptiveProbability(batch_videos=64, kimg=kimg)
-
-    history = []
-    for _ in range(8):
-        adaptive.update(52.0, 64)  # a mean of 0.8125
-        history.append(adaptive.p)
-
-    assert history == pytest.approx([0, 0, 0, step, step, step, step, 2 * step], abs=1e-15)
-
-
-def test_probability_has_a_floor_and_no_ceiling() -> None:
-    adaptive = AdaptiveProbability(batch_videos=64)
-    adaptive.load_state_dict({"p": 0.999, "sum_of_signs": 0.0, "count": 0, "iterations": 0})
-
-    adapt(adaptive, mean_sign=0.61)
-    assert adaptive.p == pytest.approx(1.00156)
-    adapt(adaptive, mean_sign=0.6)
-    assert adaptive.p == pytest.approx(1.00156)
-    adapt(adaptive, mean_sign=0.59)
-    assert adaptive.p == pytest.approx(0.999)
-    adaptive.load_state_dict({"p": 0.001, "sum_of_signs": 0.0, "count": 0, "iterations": 0})
-    adapt(adaptive, mean_sign=-1.0)
-    assert adaptive.p == 0.0
-
-
-def test_probability_resumes_inside_an_interval() -> None:
-    rng = np.random.default_rng(0)
-    sums = rng.integers(30, 50, 30).astype(float)
-    whole, first = AdaptiveProbability(batch_videos=64), AdaptiveProbability(batch_videos=64)
-    for value in sums:
-        whole.update(value, 64)
-
-    for value in sums[:14]:
-        first.update(value, 64)
-    resumed = AdaptiveProbability(batch_videos=64)
-    resumed.load_state_dict(first.state_dict())
-    for value in sums[14:]:
-        resumed.update(value, 64)
-
-    assert first.state_dict()["iterations"] == 2
-    assert resumed.state_dict() == whole.state_dict()
-    assert whole.p > 0
-
-
 def clips(number: int, *, length: int = 3, size: int = 16) -> Tensor:
     """Noise, in which every misplaced pixel shows."""
     generator = torch.Generator().manual_seed(0)
@@ -454,8 +407,3 @@ def hue_cosine(matrices: Tensor) -> Tensor:
     """√3 times the cosine of the angle; m[1, 0] - m[0, 1] is 2/√3 times its sine, so both get the factor 2/√3."""
     trace = matrices[:, 0, 0] + matrices[:, 1, 1] + matrices[:, 2, 2]
     return (trace - 1) / math.sqrt(3)
-
-
-def adapt(adaptive: AdaptiveProbability, *, mean_sign: float) -> None:
-    for _ in range(4):
-        adaptive.update(mean_sign * 100, 100)

@@ -110,6 +110,11 @@ def test_half_precision_is_close(tiny_config) -> None:
 
     half = network(frames, times)
 
+    types: dict[str, torch.dtype] = {}
+    for name, block in network.blocks.items():
+        block.register_forward_hook(lambda block, seen, out, name=name: types.update({name: out.dtype}))
+    network(frames, times)
+    assert types == dict.fromkeys(("32", "16", "8"), torch.bfloat16)  # the released code's rule: 4 blocks, not 4²
     assert half.dtype == torch.float32
     torch.testing.assert_close(half, full, rtol=0.1, atol=0.05)
     assert not torch.equal(half, full)

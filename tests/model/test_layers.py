@@ -10,7 +10,17 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from stylegan_v import layers
-from stylegan_v.layers import CLAMP, Conv2d, FullyConnected, MinibatchDeviation, StyledConv2d, ToRGB
+from stylegan_v.layers import (
+    CLAMP,
+    Conv2d,
+    FullyConnected,
+    MinibatchDeviation,
+    StyledConv2d,
+    ToRGB,
+    clamp_activations,
+    double,
+    halve,
+)
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -179,6 +189,32 @@ def test_half_precision_is_clamped_and_close(dtype: torch.dtype) -> None:
 
     torch.testing.assert_close(layer(x.to(dtype), w).float(), layer(x, w), rtol=0.05, atol=0.05)
     loud = Conv2d(16, 16, 3)
-    assert loud((x * 1e4).to(dtype)).abs().max() <= CLAMP * math.sqrt(2) * 1.01
     assert loud(x * 1e4).abs().max() > CLAMP * math.sqrt(2)
+    clamp_activations(loud, True)
+    assert loud((x * 1e4).to(dtype)).abs().max() <= CLAMP * math.sqrt(2) * 1.01
+    assert loud(x * 1e4).abs().max() <= CLAMP * math.sqrt(2) * 1.01
     assert torch.isfinite(layer((x * 1e3).to(dtype), w * 1e3)).all()
+
+
+def test_the_filters_second_derivative_is_a_few_convolutions() -> None:
+    """PyTorch's own makes one for every channel."""
+    layer, x = Conv2d(64, 64, 3, down=True), torch.randn(1, 64, 8, 8, requires_grad=True)
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profiled:
+        (gradient,) = torch.autograd.grad(layer(x).sum(), x, create_graph=True)
+        gradient.square().sum().backward()
+
+    assert 0 < sum(event.count for event in profiled.key_averages() if event.key == "aten::convolution") < 20
+
+
+@pytest.mark.parametrize("size", [(7, 10), (8, 5)])
+def test_the_filter_and_its_transpose_are_those_of_pytorch(size: tuple[int, int]) -> None:
+    x = torch.randn(2, 3, *size, dtype=torch.float64)
+    taps = torch.tensor([1.0, 3.0, 3.0, 1.0], dtype=torch.float64)
+    kernel = (taps[:, None] * taps / 64).expand(3, 1, 4, 4)
+
+    torch.testing.assert_close(halve(x), functional.conv2d(x, kernel, stride=2, padding=1, groups=3))
+    doubled = functional.conv_transpose2d(x, 4 * kernel, stride=2, padding=1, groups=3)
+    torch.testing.assert_close(double(x), doubled)
+    for filtered in (halve, double):
+        assert torch.autograd.gradcheck(filtered, x.clone().requires_grad_())
+        assert torch.autograd.gradgradcheck(filtered, x.clone().requires_grad_())
