@@ -23,6 +23,7 @@ from fvd_bench.messages import MessageError, read_message, write_message
 from fvd_bench.sampling import Indices
 from fvd_bench.video import Frame
 
+_STARTING_SECONDS = 60.0
 _DYING_SECONDS = 2.0
 _COMPLAINT_BYTES = 2**16
 _NO_PLACES: Indices = np.zeros(0, dtype=np.int64)
@@ -47,9 +48,6 @@ class Decoder:
     included. thread, idle_since: that used it last, and until when.
     """
 
-    TICKS = 60
-    """Of the watch, until a decoder that is waited for counts as hung. The machine's sleep has none."""
-
     def __init__(self, limits: Limits) -> None:
         self.video: int | None = None
         self.thread = 0
@@ -57,8 +55,9 @@ class Decoder:
         self.decoded = 0
         self._limits = limits
         self._holds = False
-        self._ticks: int | None = None  # None: nobody waits for it
+        self._silent_seconds: float | None = None  # None: nobody waits for it
         self._hung = False
+        self._killed = False
         self._ready = False
         self._whole = True
         self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 -- it is closed with the pipes
@@ -96,19 +95,19 @@ class Decoder:
                 pixels = np.frombuffer(part, dtype=np.uint8).reshape(height, width, 3)
                 yield Frame(pixels, damaged=head["damaged"] is True)
 
-    def tick(self) -> None:
-        """Runs in the thread that watches."""
-        if self._ticks is not None:
-            self._ticks += 1
-            if self._ticks > self.TICKS:
+    def tick(self, seconds: float) -> None:
+        """Runs in the thread that watches, after each of these times; a machine that sleeps has none."""
+        if self._silent_seconds is not None:
+            self._silent_seconds += seconds
+            if self._silent_seconds > (self._limits.silence_seconds if self._ready else _STARTING_SECONDS):
                 self._hung = True
-                self._process.kill()
+                self._kill()
 
     def runs(self) -> bool:
-        return self._process.poll() is None
+        return not self._killed and self._process.poll() is None
 
     def end(self) -> None:
-        self._process.kill()
+        self._kill()
         self._process.wait()
         self.let_go()
 
@@ -136,7 +135,7 @@ class Decoder:
             raise self._failure() from error
         finally:
             if not self._whole:
-                self._process.kill()
+                self._kill()
 
     def _answer(self) -> tuple[dict[str, Any], bytearray]:
         """The next head that is no mere sign of life, and the bytes behind it. Raises VideoError."""
@@ -154,11 +153,15 @@ class Decoder:
 
     @contextlib.contextmanager
     def _waited_for(self) -> Iterator[None]:
-        self._ticks = 0
+        self._silent_seconds = 0.0
         try:
             yield
         finally:
-            self._ticks = None
+            self._silent_seconds = None
+
+    def _kill(self) -> None:
+        self._killed = True  # it may take a moment
+        self._process.kill()
 
     def _failure(self) -> DecoderError:
         """What became of the process, seen from the video that it was at."""

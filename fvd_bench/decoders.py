@@ -19,6 +19,8 @@ from fvd_bench.decoder import Decoder
 from fvd_bench.errors import VideoError
 from fvd_bench.limits import Limits
 
+_TICKS_PER_SILENCE = 60
+
 _IDLE_SECONDS = 30.0
 """A process that nobody used for so long is ended; with it go the frames that it holds."""
 
@@ -104,12 +106,13 @@ class Decoders:
 
     def _watch(self) -> None:
         """Runs in a thread while there are processes: ends those that hang, and those that nobody uses."""
+        seconds = self.limits.silence_seconds / _TICKS_PER_SILENCE
         while True:
-            time.sleep(self.limits.silence_seconds / Decoder.TICKS)
+            time.sleep(seconds)
             with self._lock:
                 self._sort_out()
                 for decoder in self._all:
-                    decoder.tick()
+                    decoder.tick(seconds)
                 for decoder in self._idle:
                     if time.monotonic() - decoder.idle_since > _IDLE_SECONDS:
                         decoder.end()

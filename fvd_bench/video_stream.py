@@ -107,10 +107,8 @@ class VideoStream:
 @contextmanager
 def open_stream(source: str | io.BytesIO, limits: Limits, meter: Meter) -> Iterator[VideoStream]:
     """Open what FFmpeg takes for the best video stream. Raises VideoError, also for frames above the limit."""
-    options = {"max_pixels": str(limits.pixels)}  # of frames whose size changes in the middle, too
-    if not isinstance(source, str):
-        # A playlist in an archive must not lead FFmpeg to files beside the archive, or to the network.
-        options["protocol_whitelist"] = "none"
+    # A playlist in an archive must not lead FFmpeg to files beside the archive, or to the network.
+    options = {} if isinstance(source, str) else {"protocol_whitelist": "none"}
     try:
         container = av.open(source, "r", options=options, metadata_errors="ignore")
     except av.error.MemoryError:
@@ -128,7 +126,7 @@ def open_stream(source: str | io.BytesIO, limits: Limits, meter: Meter) -> Itera
                 "video really is that large, make a smaller copy"
             )
         context.thread_type = "NONE"
-        context.options = {**context.options, "max_pixels": str(limits.pixels)}
+        context.options = {"max_pixels": str(limits.pixels)}  # where the size changes in the middle, too
         yield VideoStream(container, stream, meter)
 
 
@@ -141,4 +139,7 @@ def rgb(frame: av.VideoFrame) -> NDArray[np.uint8]:
 
 
 def _undecodable(error: av.error.FFmpegError) -> VideoError:
-    return VideoError(f"cannot be decoded: {error.strerror or error}")
+    what = error.strerror or str(error)
+    if isinstance(error, av.error.ArgumentError):
+        what += ", which a header with an impossible frame size gives; make the file again, or leave it out"
+    return VideoError(f"cannot be decoded: {what}")
