@@ -18,15 +18,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-import numpy as np
-
 from fvd_bench.errors import ShortVideoError, VideoError
 from fvd_bench.frame_index import Entry, FrameIndex, entry
 from fvd_bench.limits import Limits
-from fvd_bench.messages import Bytes, MessageError, read_message, write_message
+from fvd_bench.messages import Bytes, MessageError, Part, read_message, write_message
 from fvd_bench.video_stream import Decoded, Meter, open_stream, rgb
 
-Request = tuple[dict[str, Any], list[bytearray]]
+Request = tuple[dict[str, Any], list[Part]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +33,7 @@ class _File:
 
     path: str | None
     name: str
-    data: bytearray
+    data: Part
 
     def source(self) -> str | io.BytesIO:
         return _Named(self.data, self.name) if self.path is None else self.path
@@ -44,8 +42,8 @@ class _File:
 class _Named(io.BytesIO):
     """FFmpeg looks at the ending of the name when it guesses a format."""
 
-    def __init__(self, data: bytearray, name: str) -> None:
-        super().__init__(data)
+    def __init__(self, data: Part, name: str) -> None:
+        super().__init__(data.data)
         self.name = name
 
 
@@ -70,8 +68,8 @@ class DecodingProcess:
             if head["do"] == "count":
                 self._count(file)
             else:
-                known = FrameIndex.from_bytes(index) if index else None
-                self._frames(file, np.frombuffer(places, dtype="<i8").tolist(), known, held=head["held"])
+                known = FrameIndex.from_bytes(index.data) if index.size else None
+                self._frames(file, places.view("<i8").tolist(), known, held=head["held"])
         except BrokenPipeError:
             raise
         except ShortVideoError as error:

@@ -43,7 +43,7 @@ class FrameIndex:
         return index if rising and len(known) == len(entries) else None
 
     @classmethod
-    def from_bytes(cls, data: bytes | bytearray) -> FrameIndex:
+    def from_bytes(cls, data: bytes | memoryview) -> FrameIndex:
         return cls(np.frombuffer(data, dtype=_ENTRY))
 
     def to_bytes(self) -> bytes:

@@ -6,7 +6,11 @@ import json
 from collections.abc import Mapping
 from typing import Any, BinaryIO
 
-Bytes = bytes | bytearray | memoryview
+import numpy as np
+from numpy.typing import NDArray
+
+Bytes = bytes | memoryview
+Part = NDArray[np.uint8]
 
 _LONGEST_LINE = 2**16
 
@@ -24,7 +28,7 @@ def write_message(file: BinaryIO, head: Mapping[str, Any], *parts: Bytes) -> Non
     file.flush()
 
 
-def read_message(file: BinaryIO, *, most_bytes: int | None = None) -> tuple[dict[str, Any], list[bytearray]]:
+def read_message(file: BinaryIO, *, most_bytes: int | None = None) -> tuple[dict[str, Any], list[Part]]:
     """The head of the next message and its parts.
 
     most_bytes: of all parts together. Raises EOFError at the end of the file, MessageError, OSError.
@@ -43,9 +47,9 @@ def read_message(file: BinaryIO, *, most_bytes: int | None = None) -> tuple[dict
     return head, [_read(file, size) for size in sizes]
 
 
-def _read(file: BinaryIO, size: int) -> bytearray:
-    part = bytearray(size)
-    view = memoryview(part)
+def _read(file: BinaryIO, size: int) -> Part:
+    part = np.empty(size, dtype=np.uint8)  # bytes of Python's own would be set to 0 first
+    view = part.data
     while view:
         count = file.readinto(view)  # type: ignore[attr-defined]
         if not count:
