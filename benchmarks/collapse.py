@@ -23,7 +23,8 @@ from machine import write
 from pairs import halves
 
 from fvd_bench.evaluation import Settings, evaluate
-from fvd_bench.video import Pixels, VideoFile
+from fvd_bench.video import Pixels
+from fvd_bench.video_file import VideoFile
 
 PROTOCOL = "stylegan-v-fvd16"
 VIDEOS = 60

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePath, PurePosixPath
 
 from fvd_bench.errors import SourceError
-from fvd_bench.video import VIDEO_SUFFIXES, file_state
+from fvd_bench.files import VIDEO_SUFFIXES, file_state
 
 _MOST_VIDEO_BYTES = 1 << 30  # of a member: it is held in memory while it is decoded
 _MOST_IMAGE_BYTES = 1 << 28
@@ -32,7 +32,7 @@ _READ_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, R
 
 
 class Archive:
-    """The visible files of a zip archive, as `video.Files`. names: their paths in it."""
+    """The visible files of a zip archive, as `files.Files`. names: their paths in it."""
 
     def __init__(self, path: Path) -> None:
         """Read the directory of an archive. Raises SourceError, OSError."""

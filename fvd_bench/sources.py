@@ -19,7 +19,10 @@ import numpy as np
 
 from fvd_bench.archives import Archive
 from fvd_bench.errors import SourceError, VideoError
-from fvd_bench.video import DISK, IMAGE_SUFFIXES, VIDEO_SUFFIXES, Files, FrameFolder, Video, VideoFile
+from fvd_bench.files import DISK, IMAGE_SUFFIXES, VIDEO_SUFFIXES, Files
+from fvd_bench.frame_folder import FrameFolder
+from fvd_bench.video import Video
+from fvd_bench.video_file import VideoFile
 
 
 class ClipSource(Protocol):

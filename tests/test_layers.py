@@ -6,11 +6,13 @@ from pathlib import Path
 import pytest
 
 FVD_BENCH = [
-    {"errors", "version", "resample"},
-    {"rules"},
-    {"protocol", "sampling", "weight_files"},
+    {"errors", "version", "resample", "limits", "messages", "frame_index"},
+    {"rules", "files", "video_stream"},
+    {"protocol", "sampling", "weight_files", "decoding"},
     {"video", "weight_index", "stats", "zoo"},
-    {"motion", "archives"},
+    {"motion", "archives", "frame_folder", "decoder"},
+    {"decoders"},
+    {"video_file"},
     {"weights", "preprocess", "sources", "result"},
     {"clips", "frechet", "frame_metrics", "kernel", "manifold", "prefetch"},
     {"metrics", "influence"},

@@ -14,7 +14,9 @@ import pytest
 from pypi_simple import PyPISimple
 
 from fvd_bench import weight_files, weight_index
+from fvd_bench.decoders import Decoders
 from fvd_bench.errors import WeightsError
+from fvd_bench.limits import Limits
 from fvd_bench.video import Pixels
 from fvd_bench.weight_files import I3D_SDIST
 
@@ -155,3 +157,17 @@ def wandering_frames() -> Callable[..., Pixels]:
         return np.repeat(np.clip(grey, 0, 255).round()[..., None], 3, axis=3).astype(np.uint8)
 
     return make
+
+
+@pytest.fixture
+def closing_decoders() -> Iterator[Callable[[Limits], Decoders]]:
+    """Make decoders with limits of their own; their processes end with the test."""
+    made: list[Decoders] = []
+
+    def make(limits: Limits) -> Decoders:
+        made.append(Decoders(limits))
+        return made[-1]
+
+    yield make
+    for decoders in made:
+        decoders.close()

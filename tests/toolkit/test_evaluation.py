@@ -15,7 +15,7 @@ from fvd_bench.extractors.pixels import PixelsExtractor
 from fvd_bench.frechet import frechet_distance
 from fvd_bench.preprocess import jpeg_round_trip
 from fvd_bench.protocol import load
-from fvd_bench.video import VideoFile
+from fvd_bench.video_file import VideoFile
 
 NO_CACHE = Settings(cache=None)
 

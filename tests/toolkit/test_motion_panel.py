@@ -17,7 +17,7 @@ from fvd_bench.motion_panel import evenly_spaced, findings, measure_side
 from fvd_bench.motion_scale import scale_protocols
 from fvd_bench.protocol import load
 from fvd_bench.sources import open_source
-from fvd_bench.video import VideoFile
+from fvd_bench.video_file import VideoFile
 
 VERSIONS = {"av": "1", "numpy": "1"}
 

@@ -1,0 +1,86 @@
+"""Question: what does decoding in a process of its own cost?
+
+Command:  python benchmarks/isolation.py DATA
+Time:     a minute on 2 cores that have other work as well.
+Expected: a fifth to two fifths more processor time, for sending the frames from one process to the other.
+
+Every frame of each video is made RGB. "here" decodes with PyAV in this process and thread: all frames, so that their
+number is known, then each is made RGB, which is what the other process does; "apart" is `VideoFile`. The best of four
+rounds in turn, so that other programs on the machine matter less; processor time is that of both processes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import av
+import numpy as np
+from machine import write
+
+from fvd_bench.decoders import DECODERS
+from fvd_bench.video import Pixels
+from fvd_bench.video_file import VideoFile
+
+ROUNDS = 4
+SETS = {"dev/faces_mp4_128": 60, "dev/asl_mkv": 8}
+"""Folders, and how many of their videos are read."""
+
+
+def here(file: Path) -> Iterator[Pixels]:
+    with av.open(str(file)) as container:
+        container.streams.video[0].codec_context.thread_type = "NONE"
+        for frame in list(container.decode(video=0)):
+            yield np.ascontiguousarray(frame.to_ndarray(format="rgb24", threads=1))
+
+
+def apart(file: Path) -> Iterator[Pixels]:
+    video = VideoFile(file)
+    for frame in video.frames(np.arange(video.num_frames)):
+        yield frame.pixels
+
+
+def cost(read: Callable[[Path], Iterator[Pixels]], files: list[Path]) -> tuple[int, float, float]:
+    """Frames, seconds, and processor seconds."""
+    began, processor, frames = time.perf_counter(), processor_seconds(), 0
+    for file in files:
+        frames += sum(1 for _ in read(file))
+    return frames, time.perf_counter() - began, processor_seconds() - processor
+
+
+def processor_seconds() -> float:
+    """Of this process and those that decode, which only Linux tells while they run."""
+    ticks = 0
+    for process in DECODERS.processes():
+        values = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+        ticks += int(values[11]) + int(values[12])  # user and system
+    return time.process_time() + ticks / os.sysconf("SC_CLK_TCK")
+
+
+def main(data: Path) -> None:
+    found: dict[str, dict[str, float]] = {}
+    for folder, count in SETS.items():
+        files = sorted((data / folder).iterdir())[:count]
+        list(apart(files[0]))  # the process is running
+        costs = [(cost(here, files), cost(apart, files)) for _ in range(ROUNDS)]
+        answer: dict[str, float] = {}
+        for place, name in enumerate(("here", "apart")):
+            frames = costs[0][place][0]
+            answer[f"frames_per_second_{name}"] = round(frames / min(c[place][1] for c in costs), 1)
+            answer[f"processor_ms_per_frame_{name}"] = round(1e3 * min(c[place][2] for c in costs) / frames, 3)
+        answer["speed_ratio"] = round(answer["frames_per_second_apart"] / answer["frames_per_second_here"], 3)
+        answer["processor_ratio"] = round(
+            answer["processor_ms_per_frame_apart"] / answer["processor_ms_per_frame_here"], 3
+        )
+        found[folder] = answer
+        print(folder, answer)
+    write("isolation", __doc__, {"decoding": found})
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("data", type=Path)
+    main(parser.parse_args().data)

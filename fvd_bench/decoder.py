@@ -1,0 +1,202 @@
+"""One decoding process and the questions it answers. See `decoding` for what runs in it."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+
+from fvd_bench.errors import ShortVideoError, VideoError
+from fvd_bench.limits import Limits
+from fvd_bench.messages import MessageError, Part, read_message, write_message
+from fvd_bench.sampling import Indices
+from fvd_bench.video import Frame
+
+_STARTING_SECONDS = 60.0
+_DYING_SECONDS = 2.0
+_COMPLAINT_BYTES = 2**16
+_NO_PLACES: Indices = np.zeros(0, dtype=np.int64)
+
+
+class DecoderError(VideoError):
+    """A video at which the decoder hung, died, or gave nonsense."""
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """frames: that decode. index: see `frame_index`, empty if there is none."""
+
+    frames: int
+    index: bytes
+
+
+class Decoder:
+    """A process; used by one thread at a time, and watched by another.
+
+    video: the number of the one it was asked about last. decoded: frames for the last question, those skipped
+    included. thread, idle_since: that used it last, and until when.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self.video: int | None = None
+        self.thread = 0
+        self.idle_since = 0.0
+        self.decoded = 0
+        self._limits = limits
+        self._holds = False
+        self._silent_seconds: float | None = None  # None: nobody waits for it
+        self._hung = False
+        self._killed = False
+        self._ready = False
+        self._whole = True
+        self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 -- it is closed with the pipes
+        self._process = subprocess.Popen(
+            # -P: a module beside the videos is not imported.
+            [sys.executable, "-P", "-m", "fvd_bench.decoding", json.dumps(asdict(limits))],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._complaints,
+            env=_environment(),
+        )
+        self.pid = self._process.pid
+        self._requests = cast("io.BufferedWriter", self._process.stdin)
+        self._answers = cast("io.BufferedReader", self._process.stdout)
+
+    def holds(self, video: int) -> bool:
+        """Whether it still has all frames of a video, so that it need not be given the file again."""
+        return self._holds and self.video == video
+
+    def count(self, video: int, source: str | io.BytesIO) -> Count:
+        """Count the frames of a video that decode. Raises VideoError."""
+        with self._asking(video, "count", source, _NO_PLACES, b""):
+            head, part = self._answer()
+            self._holds = head["held"] is True
+            return Count(_number(head["frames"]), part.tobytes())
+
+    def frames(self, video: int, source: str | io.BytesIO | None, places: Indices, index: bytes) -> Iterator[Frame]:
+        """The frames at ascending places; source: None if it holds them. Raises ShortVideoError, VideoError."""
+        with self._asking(video, "frames", source, places, index):
+            while not self._whole:
+                head, part = self._answer()
+                if head["kind"] == "short":
+                    raise ShortVideoError(_number(head["found"]), int(places[-1]) + 1)
+                height, width = map(_number, head["size"])
+                yield Frame(part.reshape(height, width, 3), damaged=head["damaged"] is True)
+
+    def tick(self, seconds: float) -> None:
+        """Runs in the thread that watches, after each of these times; a machine that sleeps has none."""
+        if self._silent_seconds is not None:
+            self._silent_seconds += seconds
+            if self._silent_seconds > (self._limits.silence_seconds if self._ready else _STARTING_SECONDS):
+                self._hung = True
+                self._kill()
+
+    def runs(self) -> bool:
+        return not self._killed and self._process.poll() is None
+
+    def end(self) -> None:
+        self._kill()
+        self._process.wait()
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Close our ends of the pipes, and send nothing more."""
+        self._requests.raw.close()
+        self._answers.raw.close()
+        self._complaints.close()
+
+    @contextlib.contextmanager
+    def _asking(
+        self, video: int, what: str, source: str | io.BytesIO | None, places: Indices, index: bytes
+    ) -> Iterator[None]:
+        """Send a question. A process whose answer is not read to its end is in the middle of work, so it is killed."""
+        data = source.getbuffer() if isinstance(source, io.BytesIO) else b""
+        path, name = (source, "") if isinstance(source, str) else (None, getattr(source, "name", ""))
+        head = {"do": what, "path": path, "name": name, "held": source is None}
+        self.video, self._holds, self._whole, self.decoded = video, source is None, False, 0
+        try:
+            with self._waited_for():
+                write_message(self._requests, head, data, places.astype("<i8").data, index)
+            yield
+        except (EOFError, MessageError, OSError, ValueError, TypeError, KeyError) as error:
+            raise self._failure() from error
+        finally:
+            if not self._whole:
+                self._kill()
+
+    def _answer(self) -> tuple[dict[str, Any], Part]:
+        """The next head that is no mere sign of life, and the bytes behind it. Raises VideoError."""
+        while True:
+            with self._waited_for():
+                head, (part,) = read_message(self._answers, most_bytes=3 * self._limits.pixels)
+            self._ready = True
+            if head["kind"] != "alive":
+                break
+        self.decoded = _number(head["decoded"])
+        self._whole = head["kind"] != "frame" or head["last"] is True
+        if head["kind"] == "error":
+            raise VideoError(str(head["message"]))
+        return head, part
+
+    @contextlib.contextmanager
+    def _waited_for(self) -> Iterator[None]:
+        self._silent_seconds = 0.0
+        try:
+            yield
+        finally:
+            self._silent_seconds = None
+
+    def _kill(self) -> None:
+        self._killed = True  # it may take a moment
+        self._process.kill()
+
+    def _failure(self) -> DecoderError:
+        """What became of the process, seen from the video that it was at."""
+        advice = "convert the video, for instance with ffmpeg, or leave it out"
+        if self._hung:
+            silence = f"{self._limits.silence_seconds:g} seconds"
+            return DecoderError(f"cannot be decoded: the decoder gave no sign of life for {silence}; {advice}")
+        try:
+            code = self._process.wait(_DYING_SECONDS)
+        except subprocess.TimeoutExpired:
+            return DecoderError(f"cannot be decoded: the decoder's answer makes no sense; {advice}")
+        how = f"signal {-code}, {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+        self._complaints.seek(0)
+        lines = self._complaints.read(_COMPLAINT_BYTES).decode(errors="replace").strip().splitlines()
+        complaint = f": {lines[-1]}" if lines else ""
+        if not self._ready:
+            return DecoderError(
+                f"cannot be decoded: the decoding process does not start ({how}){complaint}; see whether "
+                "python -m fvd_bench.decoding runs"
+            )
+        return DecoderError(f"cannot be decoded: the decoder died ({how}){complaint}; {advice}")
+
+
+def _number(value: object) -> int:
+    """A count from the other process. Raises ValueError."""
+    if type(value) is not int or value < 0:
+        raise ValueError(f"{value!r} is no count")
+    return value
+
+
+def _environment() -> dict[str, str]:
+    """The other process finds modules where this one does, and takes no more threads than it needs.
+
+    It keeps freed memory for the next frames (glibc alone knows these variables): getting the pages of each frame from
+    the system, and giving them back, takes half as long as decoding it.
+    """
+    folders = [str(Path(folder).absolute()) for folder in sys.path]
+    one = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    memory = {"MALLOC_MMAP_THRESHOLD_": str(2**25), "MALLOC_TRIM_THRESHOLD_": str(2**27)}
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(folders), **one, **memory}

@@ -1,0 +1,129 @@
+"""The processes that decode, as the one that asks sees them: started when needed, watched, and ended.
+
+See `decoding` for the other end. What comes from there was made by a decoder that reads anyone's files: it is checked,
+and never executed.
+"""
+
+from __future__ import annotations
+
+import atexit
+import collections
+import contextlib
+import importlib.util
+import os
+import threading
+import time
+from collections.abc import Iterator
+
+from fvd_bench.decoder import Decoder
+from fvd_bench.errors import VideoError
+from fvd_bench.limits import Limits
+
+_TICKS_PER_SILENCE = 60
+
+_IDLE_SECONDS = 30.0
+"""A process that nobody used for so long is ended; with it go the frames that it holds."""
+
+
+class Decoders:
+    """Hands out processes to threads; there are never more than are used at the same time, and a few idle ones."""
+
+    def __init__(self, limits: Limits | None = None) -> None:
+        self.limits = limits or Limits()
+        self._begin()
+
+    @contextlib.contextmanager
+    def lend(self, video: int) -> Iterator[Decoder]:
+        """A process for as long as it takes to answer one question about a video. Raises VideoError."""
+        decoder = self._take(video)
+        try:
+            yield decoder
+        finally:
+            self._returned.append(decoder)  # takes no lock: a generator may be closed by the garbage collector
+
+    def processes(self) -> list[int]:
+        """Process numbers of all decoders that run."""
+        with self._lock:
+            return [decoder.pid for decoder in self._all if decoder.runs()]
+
+    def close(self) -> None:
+        """End all processes."""
+        with self._lock:
+            for decoder in self._all:
+                decoder.end()
+            self._all.clear()
+            self._idle.clear()
+
+    def forget(self) -> None:
+        """After a fork: the processes belong to the parent, and must not wait for the child's end."""
+        for decoder in self._all:
+            decoder.let_go()
+        self._begin()
+
+    def _begin(self) -> None:
+        self._lock = threading.Lock()
+        self._all: list[Decoder] = []
+        self._idle: list[Decoder] = []
+        self._returned: collections.deque[Decoder] = collections.deque()
+        self._watched = False
+
+    def _take(self, video: int) -> Decoder:
+        thread = threading.get_ident()
+        running = {other.ident for other in threading.enumerate()}
+        with self._lock:
+            self._sort_out()
+            # One that holds another thread's video is left to that thread, which is about to ask for its frames.
+            chosen = next((d for d in self._idle if d.video == video), None)
+            chosen = chosen or next((d for d in self._idle if d.thread == thread or d.thread not in running), None)
+            if chosen is None:
+                chosen = self._start()
+            else:
+                self._idle.remove(chosen)
+        chosen.thread = thread
+        return chosen
+
+    def _start(self) -> Decoder:
+        if importlib.util.find_spec("av") is None:  # folders of images need no FFmpeg
+            raise VideoError("cannot be decoded: video files need PyAV, the package av")
+        decoder = Decoder(self.limits)
+        self._all.append(decoder)
+        if not self._watched:
+            self._watched = True
+            threading.Thread(target=self._watch, daemon=True, name="decoders").start()
+        return decoder
+
+    def _sort_out(self) -> None:
+        """Take in what was returned, and drop what has ended."""
+        while self._returned:
+            decoder = self._returned.popleft()
+            decoder.idle_since = time.monotonic()
+            self._idle.append(decoder)
+        ended = [decoder for decoder in self._idle if not decoder.runs()]
+        for decoder in ended:
+            decoder.end()
+        self._idle = [decoder for decoder in self._idle if decoder not in ended]
+        self._all = [decoder for decoder in self._all if decoder not in ended]
+
+    def _watch(self) -> None:
+        """Runs in a thread while there are processes: ends those that hang, and those that nobody uses."""
+        seconds = self.limits.silence_seconds / _TICKS_PER_SILENCE
+        while True:
+            time.sleep(seconds)
+            with self._lock:
+                self._sort_out()
+                for decoder in self._all:
+                    decoder.tick(seconds)
+                for decoder in self._idle:
+                    if time.monotonic() - decoder.idle_since > _IDLE_SECONDS:
+                        decoder.end()
+                if not self._all:
+                    self._watched = False
+                    return
+
+
+DECODERS = Decoders()
+"""Those of this process."""
+
+atexit.register(DECODERS.close)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=DECODERS.forget)

@@ -1,0 +1,183 @@
+"""The decoding process: `python -m fvd_bench.decoding` serves requests until its standard input is closed.
+
+FFmpeg reads files that come from anywhere. When it crashes, hangs or asks for too much memory, it does so here, and
+the process that asked goes on without this video. See `decoders` for the other end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import queue
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+from fvd_bench.errors import ShortVideoError, VideoError
+from fvd_bench.frame_index import Entry, FrameIndex, entry
+from fvd_bench.limits import Limits
+from fvd_bench.messages import Bytes, MessageError, Part, read_message, write_message
+from fvd_bench.video_stream import Decoded, Meter, open_stream, rgb
+
+Request = tuple[dict[str, Any], list[Part]]
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A place on disk, or the name and the bytes of a file in memory."""
+
+    path: str | None
+    name: str
+    data: Part
+
+    def source(self) -> str | io.BytesIO:
+        return _Named(self.data, self.name) if self.path is None else self.path
+
+
+class _Named(io.BytesIO):
+    """FFmpeg looks at the ending of the name when it guesses a format."""
+
+    def __init__(self, data: Part, name: str) -> None:
+        super().__init__(data.data)
+        self.name = name
+
+
+class DecodingProcess:
+    """Answers one request after the other.
+
+    Between requests it holds the frames of the video that was counted last, if they are few enough.
+    """
+
+    def __init__(self, answers: BinaryIO, limits: Limits) -> None:
+        self._answers = answers
+        self._limits = limits
+        self._meter = Meter(limits, self.tell_alive)
+        self._held: list[Decoded] = []
+
+    def serve(self, request: Request) -> None:
+        """Answer with any number of heads `alive` and `frame`, then one that ends the request. Raises OSError."""
+        head, (data, places, index) = request
+        self._meter = Meter(self._limits, self.tell_alive)
+        file = _File(head["path"], head["name"], data)
+        try:
+            if head["do"] == "count":
+                self._count(file)
+            else:
+                known = FrameIndex.from_bytes(index.data) if index.size else None
+                self._frames(file, places.view("<i8").tolist(), known, held=head["held"])
+        except BrokenPipeError:
+            raise
+        except ShortVideoError as error:
+            self._end({"kind": "short", "found": error.found})
+        except VideoError as error:
+            self._end({"kind": "error", "message": str(error)})
+        except MemoryError:
+            most = self._limits.memory_bytes / 2**30
+            message = f"takes more than {most:.3g} GiB of memory to decode: make a smaller copy of it"
+            self._end({"kind": "error", "message": message})
+        except Exception as error:  # whatever a damaged file makes PyAV raise, it is this video's fault alone
+            message = f"cannot be decoded: {type(error).__name__}: {error}"
+            self._end({"kind": "error", "message": message[:1000]})
+
+    def _count(self, file: _File) -> None:
+        """Answer with the number of frames, and an index of them where they are too many to be held."""
+        held: list[Decoded] = []
+        self._held = []
+        held_bytes = 0
+        entries: list[Entry | None] = []
+        with open_stream(file.source(), self._limits, self._meter) as stream:
+            for frame, damaged in stream.frames():
+                held.append((frame, damaged))
+                held_bytes += sum(plane.buffer_size for plane in frame.planes)
+                if held_bytes > self._limits.held_bytes:
+                    entries += [entry(frame, damaged=damaged) for frame, damaged in held]
+                    held.clear()
+        self._held = held
+        index = FrameIndex.of(entries) if entries else None
+        head = {"kind": "count", "frames": self._meter.decoded, "held": bool(held)}
+        self._end(head, index.to_bytes() if index else b"")
+
+    def _frames(self, file: _File, places: Sequence[int], index: FrameIndex | None, *, held: bool) -> None:
+        """Answer with the frames at ascending places. Raises ShortVideoError, VideoError."""
+        found = self._held_frames(places) if held else self._decoded_frames(file, places, index)
+        for number, (frame, damaged) in enumerate(found, 1):
+            pixels = rgb(frame)
+            head = {"kind": "frame", "size": pixels.shape[:2], "damaged": damaged, "last": number == len(places)}
+            self._end(head, pixels.data)
+
+    def _held_frames(self, places: Sequence[int]) -> Iterator[Decoded]:
+        for place in places:
+            if place >= len(self._held):
+                raise ShortVideoError(len(self._held), places[-1] + 1)
+            yield self._held[place]
+
+    def _decoded_frames(self, file: _File, places: Sequence[int], index: FrameIndex | None) -> Iterator[Decoded]:
+        self._held = []
+        done = 0
+        if index is not None:
+            with open_stream(file.source(), self._limits, self._meter) as stream:
+                for decoded in stream.sought(places, index):
+                    done += 1
+                    yield decoded
+        left = set(places[done:])
+        found = 0
+        if left:
+            with open_stream(file.source(), self._limits, self._meter) as stream:
+                for found, decoded in enumerate(stream.frames(), 1):
+                    if found - 1 in left:
+                        yield decoded
+                    if found > places[-1]:
+                        return
+            raise ShortVideoError(found, places[-1] + 1)
+
+    def tell_alive(self) -> None:
+        """Also said once the process is ready."""
+        write_message(self._answers, {"kind": "alive"}, b"")
+
+    def _end(self, head: dict[str, Any], part: Bytes = b"") -> None:
+        write_message(self._answers, {**head, "decoded": self._meter.decoded}, part)
+
+
+def _listen(requests: queue.SimpleQueue[Request]) -> None:
+    """Runs in a thread, so that the process ends with the one that asked, even in the middle of a video."""
+    try:
+        while True:
+            requests.put(read_message(sys.stdin.buffer))
+    except (EOFError, MessageError, OSError):
+        os._exit(0)
+
+
+def _limit_memory(most_bytes: int) -> None:
+    try:
+        import resource
+    except ImportError:  # Windows has no such limits
+        return
+    with contextlib.suppress(ValueError, OSError):  # macOS refuses the first
+        resource.setrlimit(resource.RLIMIT_AS, (most_bytes, resource.getrlimit(resource.RLIMIT_AS)[1]))
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+
+
+def main() -> None:
+    """Serve requests; the one argument is the limits as JSON."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the process that asked too, and closes the pipe
+    limits = Limits(**json.loads(sys.argv[1]))
+    _limit_memory(limits.memory_bytes)
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what a library prints is no answer
+    requests: queue.SimpleQueue[Request] = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(requests,), daemon=True).start()
+    process = DecodingProcess(answers, limits)
+    process.tell_alive()
+    while True:
+        process.serve(requests.get())
+
+
+if __name__ == "__main__":
+    with contextlib.suppress(BrokenPipeError):
+        main()

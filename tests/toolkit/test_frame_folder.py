@@ -1,0 +1,107 @@
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fvd_bench.errors import VideoError
+from fvd_bench.frame_folder import FrameFolder
+from fvd_bench.video import Video
+
+
+def _all(source: Video) -> np.ndarray:
+    return np.stack([f.pixels for f in source.frames(np.arange(source.num_frames))])
+
+
+def _folder(path: Path) -> FrameFolder:
+    return FrameFolder(path, [f.name for f in path.iterdir()])
+
+
+def test_grey_and_alpha_become_rgb(tmp_path: Path) -> None:
+    grey = np.arange(64, dtype=np.uint8).reshape(8, 8)
+    for name, image in {
+        "0": Image.fromarray(grey),
+        "1": Image.merge("LA", [Image.fromarray(grey), Image.fromarray(255 - grey)]),
+        "2": Image.merge("RGBA", [Image.fromarray(grey)] * 3 + [Image.fromarray(255 - grey)]),
+    }.items():
+        image.save(tmp_path / f"{name}.png")
+
+    np.testing.assert_array_equal(_all(_folder(tmp_path)), np.repeat(np.stack([grey] * 3, -1)[None], 3, axis=0))
+
+
+def test_frames_of_a_folder_are_in_natural_order(tmp_path: Path, moving_frames) -> None:
+    frames = moving_frames(12)
+    for t, frame in enumerate(frames):
+        Image.fromarray(frame).save(tmp_path / f"frame{t}.png")
+
+    assert _folder(tmp_path).names == [f"frame{t}.png" for t in range(12)]
+
+
+@pytest.mark.parametrize("quality", [1, 30, 50, 75, 86, 95, 100])
+def test_the_quality_of_jpeg_frames_is_read_from_their_tables(
+    tmp_path: Path, moving_frames, write_frames, quality
+) -> None:
+    folder = _folder(write_frames(tmp_path / "a", moving_frames(2), suffix=".jpg", quality=quality))
+
+    assert [f.jpeg_quality for f in folder.frames(np.arange(2))] == [quality, quality]
+
+
+def test_other_tables_and_other_formats_have_no_quality(tmp_path: Path, moving_frames, write_frames) -> None:
+    own = _folder(write_frames(tmp_path / "a", moving_frames(1), suffix=".jpg", qtables=[list(range(1, 65))]))
+    png = _folder(write_frames(tmp_path / "b", moving_frames(1)))
+
+    assert next(own.frames(np.arange(1))).jpeg_quality == 0
+    assert next(png.frames(np.arange(1))).jpeg_quality is None
+
+
+def test_a_corrupt_frame_is_named(tmp_path: Path, moving_frames, write_frames) -> None:
+    folder = write_frames(tmp_path / "a", moving_frames(12), suffix=".jpg")
+    data = (folder / "5.jpg").read_bytes()
+    (folder / "5.jpg").write_bytes(data[:-200])
+
+    assert len(list(_folder(folder).frames(np.arange(5)))) == 5
+    with pytest.raises(VideoError, match=r"frame 5\.jpg cannot be decoded"):
+        list(_folder(folder).frames(np.arange(12)))
+    (folder / "5.jpg").write_bytes(b"no image")
+    with pytest.raises(VideoError, match=r"frame 5\.jpg is not an image"):
+        _ = _folder(folder).num_frames
+
+
+def test_frames_of_unequal_size_are_named(tmp_path: Path, moving_frames, write_frames) -> None:
+    folder = write_frames(tmp_path / "a", moving_frames(12))
+    Image.fromarray(moving_frames(1, 48, 66)[0]).save(folder / "7.png")
+
+    with pytest.raises(VideoError, match=r"0\.png is 64×48, 7\.png is 66×48"):
+        _ = _folder(folder).num_frames
+
+
+def test_16_bit_frames_are_refused_not_clipped(tmp_path: Path) -> None:
+    Image.fromarray(np.full((8, 8), 40000, dtype=np.uint16)).save(tmp_path / "0.png")
+
+    with pytest.raises(VideoError, match="8 bits per channel"):
+        list(_folder(tmp_path).frames(np.arange(1)))
+
+
+def test_16_bit_colour_is_refused_too(tmp_path: Path) -> None:
+    """Pillow opens such a PNG in an 8-bit mode and drops the low bytes."""
+    rows = b"".join(b"\0" + bytes([0x12, 0xFF] * 3 * 4) for _ in range(4))
+    header = struct.pack(">IIBBBBB", 4, 4, 16, 2, 0, 0, 0)
+    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+    body = b"".join(struct.pack(">I", len(d)) + t + d + struct.pack(">I", zlib.crc32(t + d)) for t, d in chunks)
+    (tmp_path / "0.png").write_bytes(b"\x89PNG\r\n\x1a\n" + body)
+
+    with pytest.raises(VideoError, match="8 bits per channel"):
+        list(_folder(tmp_path).frames(np.arange(1)))
+
+
+def test_content_follows_bytes_and_state_follows_files(tmp_path: Path, moving_frames, write_frames) -> None:
+    a = _folder(write_frames(tmp_path / "a", moving_frames(3)))
+    b = _folder(write_frames(tmp_path / "b", moving_frames(3)))
+    content, state = a.content(), a.state()
+
+    assert b.content() == content
+    (tmp_path / "a" / "1.png").write_bytes((tmp_path / "a" / "2.png").read_bytes() + b" ")
+    assert a.content() != content
+    assert a.state() != state
