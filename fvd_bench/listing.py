@@ -1,4 +1,4 @@
-"""One side of a comparison: a listing of videos in a fixed order.
+"""What a side of a comparison is, and a listing of video files in a fixed order for one.
 
 A folder or zip archive is searched for video files and for folders of images, at any depth (class/video), hidden
 names left out. The order, and with it every draw, follows the bytes of each relative POSIX path without its suffix.
@@ -9,17 +9,13 @@ from __future__ import annotations
 import hashlib
 import itertools
 import os
-import zipfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath, PurePosixPath
 from typing import Protocol
 
-import numpy as np
-
-from fvd_bench.archives import Archive
-from fvd_bench.errors import SourceError, VideoError
-from fvd_bench.video import DISK, IMAGE_SUFFIXES, VIDEO_SUFFIXES, Files, FrameFolder, Video, VideoFile
+from fvd_bench.errors import SourceError
+from fvd_bench.video import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Files, FrameFolder, Video, VideoFile
 
 
 class ClipSource(Protocol):
@@ -46,10 +42,6 @@ class ClipSource(Protocol):
         """The video at a place of the listing, unopened."""
 
 
-SourceLike = str | os.PathLike[str] | ClipSource
-"""A side, or the path of one."""
-
-
 @dataclass(frozen=True)
 class Listing:
     """The videos among files. names: in order; images: file names by the names that are frame folders."""
@@ -73,8 +65,8 @@ class Listing:
         notes: list[str] = []
         loose: list[str] = []
         for folder, names in sorted(folders.items()):
-            beside = [n for n in names if _suffix(n) in VIDEO_SUFFIXES]
-            frames = sorted(n for n in names if _suffix(n) in IMAGE_SUFFIXES)
+            beside = [n for n in names if suffix(n) in VIDEO_SUFFIXES]
+            frames = sorted(n for n in names if suffix(n) in IMAGE_SUFFIXES)
             videos += [f"{folder}/{n}" if folder else n for n in beside]
             if frames and beside:
                 notes.append(f"{place / folder}: {len(frames)} images beside {len(beside)} video files are left out")
@@ -91,8 +83,8 @@ class Listing:
                 f"{place} holds no video: expected files ending in {' '.join(sorted(VIDEO_SUFFIXES))}, or one "
                 f"folder of images ({' '.join(sorted(IMAGE_SUFFIXES))}) per video"
             )
-        listing = tuple(sorted([*videos, *images], key=_sort_key))
-        same = [a for a, b in itertools.pairwise(listing) if _sort_key(a)[0] == _sort_key(b)[0]]
+        listing = tuple(sorted([*videos, *images], key=sort_key))
+        same = [a for a, b in itertools.pairwise(listing) if sort_key(a)[0] == sort_key(b)[0]]
         if same:
             notes.append(f"{place}: {len(same)} names differ in their suffix alone, {same[0]} for one; all are used")
         return cls(listing, images, tuple(notes))
@@ -108,7 +100,8 @@ class Listing:
 class FileSource:
     """Video files, frame folders, or both: in a folder, or in an archive.
 
-    path: of the folder or archive. root: what the listed names are relative to, as a path in `files`.
+    path: of the folder or archive. root: what the listed names are relative to, as a path in `files`. more_notes:
+    besides those of the listing.
     """
 
     path: Path
@@ -116,6 +109,7 @@ class FileSource:
     listing: Listing
     root: PurePath
     files: Files
+    more_notes: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -127,7 +121,7 @@ class FileSource:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        return self.listing.notes
+        return (*self.more_notes, *self.listing.notes)
 
     def video(self, index: int) -> Video:
         name = self.names[index]
@@ -136,75 +130,15 @@ class FileSource:
         return VideoFile(self.root / name, self.files)
 
 
-def open_source(source: SourceLike) -> ClipSource:
-    """Open one side by its path; what is a side already is taken as it is.
-
-    Raises SourceError, saying what was found and what is accepted.
-    """
-    if not isinstance(source, str | os.PathLike):
-        return _checked(source)
-    path = Path(source)
-    try:
-        if path.is_dir():
-            listing = Listing.of(path, _walk(path))
-            return FileSource(path, listing.kind, listing, path, DISK)
-        if not path.exists():
-            raise SourceError(f"{path} does not exist")
-        if path.suffix.lower() == ".zip" or (path.is_file() and zipfile.is_zipfile(path)):
-            archive = Archive(path)
-            listing = Listing.of(path, archive.names)
-            return FileSource(path, f"{listing.kind} in a zip archive", listing, PurePosixPath(), archive)
-        raise SourceError(
-            f"{path} is a file; a side is a folder of video files, or of folders that hold a video's frames, or a "
-            ".zip archive of one"
-        )
-    except OSError as error:
-        raise SourceError(f"{error.filename or path}: {error.strerror or error}") from error
-
-
-def _checked(source: ClipSource) -> ClipSource:
-    """Raises SourceError when an object is not shaped like a side."""
-    lacking = [name for name in ("names", "video", "name", "kind", "notes") if not hasattr(source, name)]
-    if lacking:
-        raise SourceError(
-            f"an object of type {type(source).__name__} is no side, it has no {', no '.join(lacking)}: expected a "
-            "path, or an object like fvd_bench.sources.ClipSource"
-        )
-    if not source.names:
-        raise SourceError(f"{source.name} holds no video")
-    return source
-
-
-def check_something_decodes(source: ClipSource) -> None:
-    """Raises SourceError when no video of the source has a first frame, or the first is none that can be used."""
-    first_reason: str | None = None
-    for index, name in enumerate(source.names):
-        try:
-            frame = next(iter(source.video(index).frames(np.zeros(1, dtype=np.int64))))
-        except VideoError as error:
-            first_reason = first_reason or f"{name}: {error}"
-            continue
-        pixels = frame.pixels
-        if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
-            raise SourceError(
-                f"{source.name}: the frames of {name} are {pixels.dtype} {list(pixels.shape)}: expected uint8 [height, "
-                "width, 3], RGB"
-            )
-        return
-    raise SourceError(
-        f"{source.name}: none of its {len(source.names)} videos can be decoded; the first is {first_reason}"
-    )
-
-
 def fingerprint(names: Iterable[str], contents: Iterable[str]) -> str:
     """sha256 over the names (without suffix) and contents of all videos of a side, in order."""
     whole = hashlib.sha256()
     for name, content in zip(names, contents, strict=True):
-        whole.update(_sort_key(name)[0] + b"\0" + content.encode() + b"\0")
+        whole.update(sort_key(name)[0] + b"\0" + content.encode() + b"\0")
     return whole.hexdigest()
 
 
-def _walk(root: Path) -> Iterable[str]:
+def walk(root: Path) -> Iterable[str]:
     """Relative POSIX paths of the visible files below root; links are followed, but never in a circle."""
     waiting = [(root, "", frozenset({root.resolve()}))]
     while waiting:
@@ -219,16 +153,17 @@ def _walk(root: Path) -> Iterable[str]:
                 waiting.append((child, f"{above}{entry.name}/", ancestors | {child.resolve()}))
 
 
-def _suffix(name: str) -> str:
+def suffix(name: str) -> str:
+    """The ending of a name, in small letters."""
     return PurePosixPath(name).suffix.lower()
 
 
 def bare_name(name: str) -> str:
     """A video's path in its source without a file's suffix: the same for a file and a folder of its frames."""
-    return name.removesuffix(PurePosixPath(name).suffix) if _suffix(name) in VIDEO_SUFFIXES else name
+    return name.removesuffix(PurePosixPath(name).suffix) if suffix(name) in VIDEO_SUFFIXES else name
 
 
-def _sort_key(name: str) -> tuple[bytes, bytes]:
+def sort_key(name: str) -> tuple[bytes, bytes]:
     """Bytes of the path without a video's suffix; files that differ in the suffix alone are told apart by it."""
     return os.fsencode(bare_name(name)), os.fsencode(name)
 

@@ -1,0 +1,213 @@
+"""Opening one side of a comparison: every form in which people have videos goes in here.
+
+A path is a folder of video files, of frame folders or of tar shards, a zip or tar archive, an array file, or
+module:function. Objects are arrays, tensors, lists and dicts of them, iterables, and whatever is shaped like a
+`ClipSource`.
+"""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from fvd_bench.archives import Archive
+from fvd_bench.array_files import ARRAY_SUFFIXES, open_array_file
+from fvd_bench.arrays import ArrayVideos, Block, Layout, ValueRange, numbered
+from fvd_bench.errors import SourceError, VideoError
+from fvd_bench.generators import GeneratorSource
+from fvd_bench.listing import ClipSource, FileSource, Listing, bare_name, fingerprint, walk
+from fvd_bench.shards import expand, open_shards
+from fvd_bench.spool import SpooledVideos
+from fvd_bench.tars import TarArchive, is_tar, is_tar_name
+from fvd_bench.tensors import as_block
+from fvd_bench.usercode import find_function, is_function_name, telling
+from fvd_bench.video import DISK, IMAGE_SUFFIXES, VIDEO_SUFFIXES
+
+__all__ = [
+    "Arrays",
+    "ClipSource",
+    "GeneratorSource",
+    "SourceLike",
+    "bare_name",
+    "check_something_decodes",
+    "fingerprint",
+    "open_source",
+    "takes_layout",
+]
+
+
+@dataclass(frozen=True, eq=False)
+class Arrays:
+    """Videos in arrays, with what has to be stated of them.
+
+    videos: path of an array file or module:function, an array or tensor, a list or dict of them, or an iterable.
+    axes: one letter each, NTHWC for many videos in one array, THWC for one, in any order; None to take the order that
+    alone fits. value_range: of floats, the values of black and white, such as (-1, 1).
+    """
+
+    videos: Any  # of the forms above, none of which has a type in common
+    _: KW_ONLY
+    axes: str | None = None
+    value_range: ValueRange | None = None
+
+    def __post_init__(self) -> None:
+        """Raises SourceError."""
+        Layout(self.axes, self.value_range)
+
+
+SourceLike = str | os.PathLike[str] | ClipSource | Arrays | Mapping[str, Any] | Iterable[Any]
+"""A side, the path of one, or videos in memory."""
+
+
+def open_source(source: SourceLike) -> ClipSource:
+    """Open one side; what is a side already is taken as it is.
+
+    Raises SourceError, saying what was found and what is accepted.
+    """
+    if not isinstance(source, Arrays):
+        return _open(source, Layout())
+    layout = Layout(source.axes, source.value_range)
+    if isinstance(source.videos, str | os.PathLike) and not takes_layout(source.videos):
+        raise SourceError(f"{source.videos}: axes and a value range are stated, but only of arrays: leave them out")
+    return _open(source.videos, layout)
+
+
+def takes_layout(path: str | os.PathLike[str]) -> bool:
+    """Whether axes and a value range can be stated of what is at a path: an array file, or module:function."""
+    return Path(path).suffix.lower() in ARRAY_SUFFIXES or is_function_name(os.fspath(path))
+
+
+def _open(source: SourceLike, layout: Layout, name: str | None = None) -> ClipSource:
+    """name: of what is in memory, where it has one."""
+    if isinstance(source, str | os.PathLike):
+        path = Path(source)
+        try:
+            return _open_path(path, layout)
+        except OSError as error:
+            raise SourceError(f"{error.filename or path}: {error.strerror or error}") from error
+    if hasattr(source, "names") and hasattr(source, "video"):
+        return _checked(source)
+    form = type(source).__name__
+    if (block := as_block(source)) is not None:
+        return ArrayVideos.of_one(name or "an array in memory", f"{form} in memory", block, layout, stamp=None)
+    if isinstance(source, list | tuple):
+        source = dict(zip(numbered(len(source)), source, strict=True))
+    if isinstance(source, Mapping):
+        blocks, kind = _blocks(source), f"{form} of arrays"
+        return ArrayVideos.of_many(name or f"{kind} in memory", kind, blocks, layout, path=None)
+    if isinstance(source, Iterable):
+        return SpooledVideos(name or f"an iterable of type {form}", source, layout)
+    return _checked(source)
+
+
+def _blocks(arrays: Mapping[Any, Any]) -> dict[str, Block]:
+    found: dict[str, Block] = {}
+    for key, array in arrays.items():
+        block = as_block(array)
+        if block is None:
+            raise SourceError(
+                f"video {key} in memory is of type {type(array).__name__}: expected an array or tensor of four axes, "
+                "uint8 [T, H, W, C] or in stated axes"
+            )
+        found[str(key)] = block
+    return found
+
+
+def _open_path(path: Path, layout: Layout) -> ClipSource:
+    if path.is_dir():
+        return _open_folder(path)
+    if not path.exists():
+        return _open_name(path, layout)
+    suffix = path.suffix.lower()
+    if suffix in ARRAY_SUFFIXES:
+        return open_array_file(path, layout)
+    if suffix == ".zip" or (path.is_file() and zipfile.is_zipfile(path)):
+        return _in_archive(Archive(path), "zip", notes=())
+    if path.is_file() and is_tar(path):
+        archive = TarArchive(path)
+        return _in_archive(archive, "tar", notes=archive.notes)
+    raise SourceError(
+        f"{path} is a file; a side is a folder of video files, or of folders that hold a video's frames, or a "
+        f".zip archive or .tar archive of one, or an array file ({' '.join(sorted(ARRAY_SUFFIXES))})"
+    )
+
+
+def _open_folder(path: Path) -> ClipSource:
+    files = list(walk(path))
+    shards = sorted(path / file for file in files if is_tar_name(file))
+    if not shards:
+        return _in_folder(path, files, ())
+    if not any(Path(file).suffix.lower() in VIDEO_SUFFIXES | IMAGE_SUFFIXES for file in files):
+        return open_shards(path, shards)
+    note = (
+        f"{path}: {len(shards)} tar archives beside the videos are left out; a folder of archives alone is a side too"
+    )
+    return _in_folder(path, files, (note,))
+
+
+def _in_folder(path: Path, files: Iterable[str], notes: tuple[str, ...]) -> FileSource:
+    listing = Listing.of(path, files)
+    return FileSource(path, listing.kind, listing, path, DISK, notes)
+
+
+def _in_archive(archive: Archive | TarArchive, form: str, *, notes: Sequence[str]) -> FileSource:
+    listing = Listing.of(archive.path, archive.names)
+    kind = f"{listing.kind} in a {form} archive"
+    return FileSource(archive.path, kind, listing, PurePosixPath(), archive, tuple(notes))
+
+
+def _open_name(path: Path, layout: Layout) -> ClipSource:
+    """What is no file: a pattern of shards, or a function."""
+    name = str(path)
+    if (shards := expand(name)) is not None:
+        return open_shards(path, shards)
+    if not is_function_name(name):
+        raise SourceError(f"{path} does not exist")
+    function = find_function(name)
+    videos: Any  # whatever it returns
+    with telling(f"{name}: calling it"):
+        videos = function()
+    if videos is None:
+        raise SourceError(f"{name} returned nothing: expected an iterable of videos, or another side")
+    return _open(videos, layout, name)
+
+
+def _checked(source: Any) -> ClipSource:
+    """Raises SourceError when an object is not shaped like a side."""
+    lacking = [name for name in ("names", "video", "name", "kind", "notes") if not hasattr(source, name)]
+    if lacking:
+        raise SourceError(
+            f"an object of type {type(source).__name__} is no side, it has no {', no '.join(lacking)}: expected a "
+            "path, arrays, an iterable of videos, or an object like fvd_bench.sources.ClipSource"
+        )
+    checked: ClipSource = source
+    if not isinstance(source, SpooledVideos) and not checked.names:
+        raise SourceError(f"{source.name} holds no video")
+    return checked
+
+
+def check_something_decodes(source: ClipSource) -> None:
+    """Raises SourceError when no video of the source has a first frame, or the first is none that can be used."""
+    first_reason: str | None = None
+    for index, name in enumerate(source.names):
+        try:
+            frame = next(iter(source.video(index).frames(np.zeros(1, dtype=np.int64))))
+        except VideoError as error:
+            first_reason = first_reason or f"{name}: {error}"
+            continue
+        pixels = frame.pixels
+        if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
+            raise SourceError(
+                f"{source.name}: the frames of {name} are {pixels.dtype} {list(pixels.shape)}: expected uint8 [height, "
+                "width, 3], RGB"
+            )
+        return
+    raise SourceError(
+        f"{source.name}: none of its {len(source.names)} videos can be decoded; the first is {first_reason}"
+    )
