@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pickle
 import tokenize
+import warnings
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
@@ -147,7 +148,9 @@ def _torch(path: Path) -> TensorBlock | dict[str, Block]:
 
     _check_torch_archive(path)
     try:
-        loaded: object = torch.load(path, weights_only=True, mmap=True, map_location="cpu")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # PyTorch's, of what it then refuses
+            loaded: object = torch.load(path, weights_only=True, mmap=True, map_location="cpu")
     except _TORCH_ERRORS as error:
         reason = str(error).partition("\n")[0]
         raise SourceError(
