@@ -92,6 +92,11 @@ class Extraction:
         self._unreadable: dict[int, str] = {}
         self._read_contents(progress)
 
+    @property
+    def contents(self) -> Mapping[int, str]:
+        """Index -> digest of the contents of each video that can be read."""
+        return self._contents
+
     def fingerprint(self) -> str:
         """sha256 over the names and contents of all videos of the source."""
         contents = (self._contents.get(i, "unreadable") for i in range(len(self._source.names)))

@@ -22,7 +22,7 @@ FVD_BENCH = [
     {"batches", "environment"},
     {"extraction"},
     {"motion_panel", "motion_scale", "uncertainty"},
-    {"findings"},
+    {"findings", "glance"},
     {"scoring"},
     {"evaluation"},
     {"audit", "plan", "selftest", "verification", "kept", "comparability"},
