@@ -129,7 +129,8 @@ class Batches:
             del self._open[key]
             end = video.end
             skipped = end.skipped or video.refused
-            facts = Facts(skipped, end.found, video.damaged, tuple(sorted(video.jpeg_qualities)), video.not_jpeg)
+            qualities = tuple(sorted(video.jpeg_qualities))
+            facts = Facts(skipped, end.found, video.damaged, qualities, video.not_jpeg, end.num_frames)
             self.facts[key] = facts
             if skipped is None:
                 entries.append((key, Entry(np.concatenate(features), facts)))

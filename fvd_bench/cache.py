@@ -42,7 +42,8 @@ class Facts:
 
     skipped: why it gave no features, None if it did; found: frames that decode, where these are too few;
     damaged: frames that were used though they decode with errors; jpeg_qualities: of the frames that were JPEG
-    files, 0 for tables of their own; not_jpeg: whether any was none.
+    files, 0 for tables of their own; not_jpeg: whether any was none; num_frames: the length that the clips were drawn
+    for, None where a store of an older version does not say.
     """
 
     skipped: str | None = None
@@ -50,6 +51,7 @@ class Facts:
     damaged: int = 0
     jpeg_qualities: tuple[int, ...] = ()
     not_jpeg: bool = False
+    num_frames: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fvd_bench.errors import ShortVideoError, VideoError
 from fvd_bench.preprocess import clip_images
@@ -45,11 +45,19 @@ class DrawEnd:
 
     skipped: why the video gives nothing, its clips so far included; None if all clips were read.
     found: frames that decode, where these are too few: then reading the same bytes again would end the same.
+    num_frames: the length that its clips were drawn for, see `drawn_length`; None where there are none.
     """
 
     draw: Draw
     skipped: str | None = None
     found: int | None = None
+    num_frames: int | None = None
+
+
+def drawn_length(video: Video, rule: ClipRule) -> int:
+    """The number of frames that a rule's clips are drawn for: those that decode, or where it takes the first ones only
+    and nothing depends on the length, as many as it needs. Raises VideoError."""
+    return rule.frames_needed if _is_prefix(rule) else video.num_frames
 
 
 def read_draws(video: Video, draws: Sequence[Draw], place: int) -> Iterator[DrawnClip | DrawEnd]:
@@ -59,15 +67,17 @@ def read_draws(video: Video, draws: Sequence[Draw], place: int) -> Iterator[Draw
     each draw by itself.
     """
     wanted: list[tuple[Draw, Indices]] = []
+    lengths: dict[Draw, int] = {}
     for draw in draws:
         try:
-            num_frames = draw.rule.frames_needed if _is_prefix(draw.rule) else video.num_frames
+            num_frames = lengths[draw] = drawn_length(video, draw.rule)
             clips = clip_indices(num_frames, draw.rule, side=draw.side, seed=draw.seed, place=place)
             wanted += [(draw, indices) for indices in clips]
         except VideoError as error:
             yield _skipped(draw, error)
     if wanted:
-        yield from _read_wanted(video, wanted)
+        for item in _read_wanted(video, wanted):
+            yield replace(item, num_frames=lengths[item.draw]) if isinstance(item, DrawEnd) else item
 
 
 def _read_wanted(video: Video, wanted: Sequence[tuple[Draw, Indices]]) -> Iterator[DrawnClip | DrawEnd]:

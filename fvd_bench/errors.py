@@ -10,6 +10,7 @@ FvdBenchError
 ├── MetricError           statistics that no metric can be computed from
 ├── ResultError           a file that is no result, or none that this version can read
 ├── NotComparableError    two results that were not made the same way (exit code 4)
+├── ManifestError         a file that is no manifest, or videos and frames that are not those of one
 ├── CacheError            the feature store cannot be written
 └── SelftestError         a published number was not reproduced
 
@@ -70,6 +71,10 @@ class NotComparableError(FvdBenchError):
     """Two scores differ in more than the fake videos: protocol, weights, numbers of videos or real videos."""
 
     exit_code = 4
+
+
+class ManifestError(FvdBenchError):
+    """A text is no manifest, or the videos or frames that it names cannot be had here."""
 
 
 class CacheError(FvdBenchError):

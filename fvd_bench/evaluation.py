@@ -23,6 +23,7 @@ from fvd_bench.errors import FvdBenchError, MetricError, ProtocolError, WeightsE
 from fvd_bench.extraction import Collected, Extraction, Job
 from fvd_bench.extractors import FeatureExtractor, create
 from fvd_bench.findings import find, refuse_skipped, shortages, skipped
+from fvd_bench.glance import glance
 from fvd_bench.motion_panel import measure_side
 from fvd_bench.motion_scale import scale_protocols
 from fvd_bench.protocol import Protocol, plain
@@ -228,6 +229,8 @@ class Evaluation:
         warnings += [
             Warned("not-comparable", f"{p.name}: {p.not_comparable}") for p in self.protocols if p.not_comparable
         ]
+        contents = {side: extraction.contents for side, extraction in extractions.items()}
+        warnings += glance(self.sources, contents, workers=self.workers)
         if real.fingerprint == fake.fingerprint:
             warnings.append(Warned("same-videos", "the real and the fake side hold the same videos"))
         return Result(

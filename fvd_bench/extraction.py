@@ -49,14 +49,17 @@ Outcome = tuple[str, Facts]
 class Collected:
     """What a job came to.
 
-    keys: of the used videos' entries, in listing order; videos: index of each in the listing; skipped: video ->
-    reason; refused: why the rule does not allow the skips, None if it does; longest_short: frames of the longest
-    video that was too short; damaged: video -> frames of it that decode with errors; jpeg_qualities, not_jpeg: as
-    in `Facts`, over all used videos.
+    keys: of the used videos' entries, in listing order; videos: index of each in the listing; places: of each, beyond
+    the listing where it is taken again; lengths: of each, see `Facts.num_frames`; skipped: video -> reason; refused:
+    why the rule does not allow the skips, None if it does; longest_short: frames of the longest video that was too
+    short; damaged: video -> frames of it that decode with errors; jpeg_qualities, not_jpeg: as in `Facts`, over all
+    used videos.
     """
 
     keys: list[str] = field(default_factory=list)
     videos: list[int] = field(default_factory=list)
+    places: list[int] = field(default_factory=list)
+    lengths: list[int | None] = field(default_factory=list)
     skipped: dict[str, str] = field(default_factory=dict)
     refused: str | None = None
     longest_short: int = 0
@@ -91,6 +94,11 @@ class Extraction:
         self._contents: dict[int, str] = {}
         self._unreadable: dict[int, str] = {}
         self._read_contents(progress)
+
+    @property
+    def contents(self) -> Mapping[int, str]:
+        """Index -> digest of the contents of each video that can be read."""
+        return self._contents
 
     def fingerprint(self) -> str:
         """sha256 over the names and contents of all videos of the source."""
@@ -241,6 +249,8 @@ class Extraction:
                 continue
             collected.keys.append(key)
             collected.videos.append(place % len(self._source.names))
+            collected.places.append(place)
+            collected.lengths.append(facts.num_frames)
             collected.jpeg_qualities.update(facts.jpeg_qualities)
             collected.not_jpeg |= facts.not_jpeg
             if facts.damaged:

@@ -36,7 +36,7 @@ class FrameFolder:
         """Number of images. Raises VideoError when one has no valid header or another size than the first."""
         first: tuple[int, int] | None = None
         for name in self.names:
-            with self._open(name) as image:
+            with self.open(name) as image:
                 first = first or image.size
                 if image.size != first:
                     raise VideoError(
@@ -51,7 +51,7 @@ class FrameFolder:
             raise ShortVideoError(self.num_frames, int(indices[-1]) + 1)
         for index in indices:
             name = self.names[index]
-            with self._open(name) as image:
+            with self.open(name) as image:
                 try:
                     yield Frame(_image_rgb(image, name), _jpeg_quality(image))
                 except _IMAGE_ERRORS as error:
@@ -67,7 +67,8 @@ class FrameFolder:
     def state(self) -> str:
         return state_of(self._files, [self.folder / name for name in self.names])
 
-    def _open(self, name: str) -> Image.Image:
+    def open(self, name: str) -> Image.Image:
+        """One of the images, its header read. Raises VideoError."""
         try:
             return Image.open(self._files.source(self.folder / name))
         except UnidentifiedImageError as error:

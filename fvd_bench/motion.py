@@ -115,16 +115,16 @@ def _grey_frames(video: Video) -> Grey:
     frames: list[Grey] = []
     try:
         for frame in video.frames(np.arange(MOST_FRAMES)):
-            frames.append(_grey(frame))
+            frames.append(small_grey(frame))
     except ShortVideoError as error:
         if error.found < 2:
             raise ShortVideoError(error.found, 2) from error
         if not frames:  # a folder knows its length before it reads a frame, a file when it has read them all
-            frames = [_grey(frame) for frame in video.frames(np.arange(error.found))]
+            frames = [small_grey(frame) for frame in video.frames(np.arange(error.found))]
     return np.stack(frames)
 
 
-def _grey(frame: Frame) -> Grey:
+def small_grey(frame: Frame) -> Grey:
     """ITU-R 601 luma, not rounded, averaged over areas."""
     luma = Image.fromarray(frame.pixels).convert("F")
     return np.asarray(luma.resize((_SIDE, _SIDE), Image.Resampling.BOX))

@@ -69,6 +69,34 @@ class Protocol:
         sides = {"real": self.real.effective(), "fake": self.fake.effective()}
         return {**sides, "features": self.features, "metric": self.metric}
 
+    def to_table(self) -> dict[str, Any]:
+        """Everything that there is in it, for JSON; `from_table` reads it back."""
+        prose = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in _RULES}
+        return prose | {name: _without_defaults(getattr(self, name)) for name in _RULES}
+
+    @classmethod
+    def from_table(cls, table: Mapping[str, Any], *, where: str) -> Protocol:
+        """A protocol from `to_table`. Raises ProtocolError for anything that is not a complete one."""
+        hints = {f.name: f.type for f in dataclasses.fields(cls)}
+        _refuse_unknown(table, tuple(hints), where)
+        for key in hints:
+            if not isinstance(table.get(key), dict if key in _RULES else object) or key not in table:
+                raise ProtocolError(f"{where}: the key {key!r} is missing, or is no table")
+        protocol = cls(
+            name=_name(table["name"], where),
+            version=_value(int, table["version"], {"least": 1}, f"{where}: version"),
+            summary=_value(str, table["summary"], {}, f"{where}: summary"),
+            source=_value(str, table["source"], {}, f"{where}: source"),
+            assumptions=_value(tuple[str, ...], list(table["assumptions"]), {}, f"{where}: assumptions"),
+            real=_section(ClipRule, table["real"], f"{where} (real side)"),
+            fake=_section(ClipRule, table["fake"], f"{where} (fake side)"),
+            features=_section(FeatureRule, table["features"], f"{where}: features"),
+            metric=_section(MetricRule, table["metric"], f"{where}: metric"),
+            not_comparable=_value(str, table["not_comparable"], {}, f"{where}: not_comparable"),
+        )
+        check_possible(protocol, where)
+        return protocol
+
     def digest(self) -> str:
         """sha256 of the canonical JSON: protocols of one digest compute the same."""
         text = json.dumps(self.canonical(), sort_keys=True, separators=(",", ":"))
@@ -81,6 +109,9 @@ class Protocol:
             f"|real:{self.real.signature()}|fake:{self.fake.signature()}"
             f"|{self.metric.signature()}|#{self.digest()[:12]}"
         )
+
+
+_RULES = ("real", "fake", "features", "metric")
 
 
 def names() -> list[str]:

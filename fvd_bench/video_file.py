@@ -62,6 +62,11 @@ class VideoFile:
     def state(self) -> str:
         return state_of(self._files, [self.path])
 
+    @property
+    def files(self) -> Files:
+        """Where its path leads."""
+        return self._files
+
     @contextmanager
     def _decoder(self) -> Iterator[Decoder]:
         if self._gone is not None:

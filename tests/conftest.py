@@ -87,11 +87,12 @@ def write_video() -> Callable[..., Path]:
         gop: int = 12,
         rotation: int = 0,
         qp: int | None = None,
+        rate: int = 25,
     ) -> Path:
         file.parent.mkdir(parents=True, exist_ok=True)
         options = {"movflags": "+faststart"} if file.suffix == ".mp4" else {}
         with av.open(str(file), "w", options=options) as container:
-            stream = container.add_stream(codec, rate=Fraction(25))
+            stream = container.add_stream(codec, rate=Fraction(rate))
             stream.height, stream.width = frames.shape[1:3]
             stream.pix_fmt = pix_fmt
             stream.codec_context.gop_size = gop

@@ -10,6 +10,7 @@ import click
 from fvd_bench.cli.compute import compute
 from fvd_bench.cli.demo import demo
 from fvd_bench.cli.gate import check, compare
+from fvd_bench.cli.inspect import inspect
 from fvd_bench.cli.options import Commands
 from fvd_bench.cli.protocols import protocols
 from fvd_bench.cli.selftest import selftest
@@ -54,5 +55,5 @@ def cli() -> None:
     """Score video generators: FVD and FID with the exact protocol in every number."""
 
 
-for command in (compute, table4, check, compare, protocols, weights, selftest, demo):
+for command in (compute, table4, check, compare, inspect, protocols, weights, selftest, demo):
     cli.add_command(command)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from fvd_bench.cli.options import chosen_settings, evaluation_options
 from fvd_bench.cli.streams import check_outputs, console, print_result, progress, write
 
 if TYPE_CHECKING:
-    from fvd_bench.evaluation import Collection
+    from fvd_bench.evaluation import Collection, Evaluation, Settings
+    from fvd_bench.manifest import Manifest
     from fvd_bench.plan import Plan
     from fvd_bench.result import Result
     from fvd_bench.sources import Arrays
@@ -24,6 +28,8 @@ if TYPE_CHECKING:
 @click.option("--html", "html_file", metavar="FILE", help="Write the result as a page with charts.")
 @click.option("--motion", is_flag=True, help="Also score the real videos shuffled, frozen and reversed, as a scale.")
 @click.option("--keep-features", is_flag=True, help="Keep the features beside the JSON, for check and compare.")
+@click.option("--manifest", "manifest_file", metavar="FILE", help="Write which frames of which videos were used.")
+@click.option("--replay", "replay_file", metavar="FILE", help="Use the frames that a manifest names.")
 @click.option("--dry-run", is_flag=True, help="Say what would be scored and skipped, and for how long; score nothing.")
 def compute(
     real: Path | Arrays,
@@ -34,21 +40,25 @@ def compute(
     json_file: str | None,
     html_file: str | None,
     keep_features: bool,
+    manifest_file: str | None,
+    replay_file: str | None,
     dry_run: bool,
     **settings: Any,  # click hands over the options of chosen_settings by name
 ) -> None:
     """Score the videos in one folder against those in another."""
-    from fvd_bench.evaluation import open_evaluation
-
     chosen = chosen_settings(**settings)
-    check_outputs(json_file, html_file)
-    if dry_run and (json_file or html_file):
-        raise click.UsageError("--dry-run scores nothing, so there is no --json or --html of it")
+    check_outputs(json_file, html_file, manifest_file)
+    if dry_run and (json_file or html_file or manifest_file or replay_file):
+        raise click.UsageError("--dry-run scores nothing, so there is no --json, --html, --manifest or --replay of it")
     if keep_features and json_file in (None, "-"):
         raise click.UsageError("--keep-features puts the features beside the --json FILE, so it needs one")
+    if manifest_file == "-":
+        raise click.UsageError("--manifest goes to a FILE, since stdout is for the result")
     with (
         progress() as show,
-        open_evaluation(real, fake, protocol, repeats=repeats, seed=seed, settings=chosen, progress=show) as evaluation,
+        _opened(
+            real, fake, protocol, repeats=repeats, seed=seed, replay_file=replay_file, settings=chosen, show=show
+        ) as (evaluation, replayed),
     ):
         if dry_run:
             from fvd_bench.plan import plan
@@ -56,7 +66,11 @@ def compute(
             planned = plan(evaluation)
         else:
             collection = evaluation.collect(evaluation.read())
-            result = evaluation.score(collection)
+            result = _score(collection, replayed)
+            if manifest_file:
+                from fvd_bench import manifest
+
+                manifest.record(collection, result).write(Path(manifest_file))
             if json_file and json_file != "-":
                 _keep(Path(json_file), collection, result, wanted=keep_features)
     if dry_run:
@@ -67,6 +81,54 @@ def compute(
         from fvd_bench.html_report import html_report
 
         write(html_report(result), html_file)
+
+
+_OF_THE_MANIFEST = ("protocol", "repeats", "seed")
+
+
+@contextlib.contextmanager
+def _opened(
+    real: Path | Arrays,
+    fake: Path | Arrays,
+    protocol: tuple[str, ...],
+    *,
+    repeats: int,
+    seed: int,
+    replay_file: str | None,
+    settings: Settings,
+    show: Callable[[str, int, int], None],
+) -> Iterator[tuple[Evaluation, Manifest | None]]:
+    """The evaluation that the options describe, or the manifest that is replayed."""
+    if replay_file is None:
+        from fvd_bench.evaluation import open_evaluation
+
+        with open_evaluation(
+            real, fake, protocol, repeats=repeats, seed=seed, settings=settings, progress=show
+        ) as evaluation:
+            yield evaluation, None
+        return
+    from fvd_bench.manifest import load
+    from fvd_bench.replay import open_replay
+
+    given = [f"--{name}" for name in _OF_THE_MANIFEST if _is_given(name)]
+    if given:
+        raise click.UsageError(f"--replay takes protocols and seeds from its manifest: leave out {', '.join(given)}")
+    replayed = load(Path(replay_file))
+    with open_replay(replayed, real, fake, settings=settings, progress=show) as evaluation:
+        yield evaluation, replayed
+
+
+def _is_given(option: str) -> bool:
+    return click.get_current_context().get_parameter_source(option) is not ParameterSource.DEFAULT
+
+
+def _score(collection: Collection, replayed: Manifest | None) -> Result:
+    if replayed is None:
+        return collection.evaluation.score(collection)
+    from fvd_bench.replay import check_frames, told_apart
+
+    check_frames(replayed, collection)
+    return told_apart(replayed, collection.evaluation.score(collection))
 
 
 def _keep(json_file: Path, collection: Collection, result: Result, *, wanted: bool) -> None:

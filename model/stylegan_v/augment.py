@@ -246,16 +246,11 @@ class AdaptiveProbability:
         self.target = target
         self.interval = interval
         self.step = batch_videos * interval / (kimg * 1000)
-        self._sum_of_signs: Tensor | float
-        self._count: int
-        self._iterations: int
-        self._restart()
+        self._sum_of_signs: Tensor | float = 0.0
+        self._count = self._iterations = 0
 
     def update(self, sum_of_signs: Tensor | float, count: int) -> None:
-        """Takes note of an iteration. sum_of_signs, count: of the logits of all its real videos, one each.
-
-        Of a sum on a GPU it is only waited for when p moves.
-        """
+        """Takes note of an iteration. sum_of_signs, count: of the logits of all its real videos, one each."""
         self._sum_of_signs = self._sum_of_signs + sum_of_signs
         self._count += int(count)
         self._iterations += 1
@@ -345,7 +340,7 @@ def _double(images: Tensor) -> Tensor:
     number, channels, height, width = images.shape
     taps = images.new_tensor([*SYMLET6, 0.0]) * math.sqrt(2)
     # An ordinary convolution per phase, even and odd samples, is fast on CUDA; a transposed one is not. Channels are
-    # images of their own, as the second derivative of a convolution per channel would be one for every single channel.
+    # images of their own: the second derivative of depthwise convolutions is one for every channel.
     # Sample 2i + r takes tap r + 5 - 2d from pixel i + d: from left to right the odd or the even taps, backwards.
     even, odd = taps[[11, 9, 7, 5, 3, 1, 12]], taps[[12, 10, 8, 6, 4, 2, 0]]
     phases = torch.stack([even, odd])[:, None, None]  # [2, 1, 1, 7]

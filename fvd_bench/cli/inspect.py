@@ -1,0 +1,31 @@
+"""inspect: what is in a set of videos."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from fvd_bench.cli.streams import check_outputs, console, progress, write
+
+
+@click.command()
+@click.argument("path", metavar="PATH", type=click.Path(path_type=Path))
+@click.option("--against", type=click.Path(path_type=Path), help="The other side: what differs, and what is in both.")
+@click.option("--protocol", multiple=True, metavar="NAME|FILE", help="Check lengths against it, besides the paper's.")
+@click.option("--json", "json_file", metavar="FILE", help="Write the findings as JSON; - for stdout alone.")
+@click.option("--workers", type=click.IntRange(1), help="Decoding threads; one per processor unless given.")
+def inspect(
+    path: Path, against: Path | None, protocol: tuple[str, ...], json_file: str | None, workers: int | None
+) -> None:
+    """Say what is in a folder or archive of videos, and every defect in it."""
+    from fvd_bench import doctor
+    from fvd_bench.doctor_tables import checkup_table
+
+    check_outputs(json_file)
+    with progress() as show:
+        checkup = doctor.inspect(path, against, protocol=protocol, workers=workers, progress=show)
+    if json_file != "-":
+        console().print(checkup_table(checkup))
+    if json_file:
+        write(checkup.to_json(), json_file)

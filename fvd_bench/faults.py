@@ -1,0 +1,171 @@
+"""What can be wrong with the videos of one side or of two: the codes, and the rules that compare videos."""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+FAULTS = {
+    "listing": "something beside the videos is left out, or names are alike",
+    "unreadable": "no frame decodes",
+    "truncated": "fewer frames decode than the container promises",
+    "damaged": "frames decode with errors, or data before them is lost, or reading breaks off",
+    "too-short": "fewer frames decode than a clip of a protocol needs",
+    "black": "all frames are black",
+    "frozen": "no frame differs from the first",
+    "missing-frames": "the numbers of a folder's images have gaps",
+    "size-changes": "the frames of one video differ in size",
+    "variable-rate": "the frames of a file do not follow each other at equal intervals",
+    "duplicate-files": "videos of one side have the same bytes",
+    "duplicate-frames": "files of one side differ and decode to the same frames",
+    "shared-files": "a video of one side has the bytes of one of the other",
+    "shared-frames": "a video of one side decodes to the frames of another file of the other side",
+    "mixed-sizes": "the videos of one side differ in size",
+    "mixed-rates": "the videos of one side differ in frame rate",
+    "mixed-codecs": "the videos of one side differ in codec",
+    "mixed-qualities": "the JPEG frames of one side differ in quality",
+    "size-mismatch": "more than half of one side have another size than more than half of the other",
+    "rate-mismatch": "the median frame rates of the sides differ",
+    "codec-mismatch": "more than half of one side have another codec than more than half of the other",
+    "jpeg-mismatch": "the JPEG frames of the sides differ in quality",
+}
+"""Code -> what it means. Codes are a contract."""
+
+SAME_RATE = 1.01
+"""Rates up to this ratio are one: 30000/1001 and 30 differ by 0.1 %, 24 and 25 by 4 %."""
+
+NAMED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A finding of one code. videos: name -> what is wrong with it, empty where it is about a side as a whole."""
+
+    code: str
+    message: str
+    videos: Mapping[str, str]
+
+    def __post_init__(self) -> None:
+        assert self.code in FAULTS
+
+    def sentence(self) -> str:
+        """The message, with the first videos named."""
+        return f"{self.message}: {some(self.videos)}" if self.videos else self.message
+
+
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """Of one video: its name, (width, height), rate in frames a second, and codec; None where not known."""
+
+    name: str
+    size: tuple[int, int] | None
+    rate: float | None
+    codec: str | None
+
+
+def some(videos: Mapping[str, str]) -> str:
+    """The first videos, each with what there is to say of it."""
+    named = [f"{name} ({why})" if why else name for name, why in list(videos.items())[:NAMED]]
+    more = len(videos) - len(named)
+    return ", ".join(named) + (f" and {more} more" if more else "")
+
+
+def size_text(size: tuple[int, int]) -> str:
+    return f"{size[0]}×{size[1]}"
+
+
+def rate_text(rate: float) -> str:
+    return f"{rate:.6g}"
+
+
+def mixed(who: str, looks: Sequence[Looks]) -> Iterator[Fault]:
+    """Where the videos of one side do not agree; those that are not as most are named. who: such as `real videos`."""
+    sizes = {v.name: size_text(v.size) for v in looks if v.size}
+    if odd := _odd(sizes):
+        yield Fault("mixed-sizes", f"{who} differ in size, most are {_most(sizes)}", odd)
+    rates = {v.name: v.rate for v in looks if v.rate}
+    if rates and max(rates.values()) > SAME_RATE * min(rates.values()):
+        usual = statistics.mode(rates.values())
+        odd = {n: rate_text(r) for n, r in rates.items() if not _is_same_rate(r, usual)}
+        yield Fault("mixed-rates", f"{who} differ in frame rate, most have {rate_text(usual)}", odd)
+    codecs = {v.name: v.codec for v in looks if v.codec}
+    if odd := _odd(codecs):
+        yield Fault("mixed-codecs", f"{who} differ in codec, most are {_most(codecs)}", odd)
+
+
+def mismatched(real: Sequence[Looks], fake: Sequence[Looks], *, who: tuple[str, str]) -> Iterator[Fault]:
+    """Where most videos of one side are not as most of the other. who: how to call them."""
+    sides = (real, fake)
+    sizes = [_usual([v.size for v in looks if v.size]) for looks in sides]
+    if sizes[0] and sizes[1] and sizes[0] != sizes[1]:
+        yield Fault("size-mismatch", _against("sizes", who, *(size_text(size) for size in sizes if size)), {})
+    rates = [statistics.median(found) for looks in sides if (found := [v.rate for v in looks if v.rate])]
+    if len(rates) == 2 and not _is_same_rate(*rates):
+        yield Fault("rate-mismatch", _against("frame rates", who, *map(rate_text, rates)), {})
+    codecs = [_usual([v.codec for v in looks if v.codec]) for looks in sides]
+    if codecs[0] and codecs[1] and codecs[0] != codecs[1]:
+        yield Fault("codec-mismatch", _against("codecs", who, codecs[0], codecs[1]), {})
+
+
+_Value = TypeVar("_Value")
+
+
+def _usual(values: Sequence[_Value]) -> _Value | None:
+    """What more than half of them are, None if nothing is."""
+    return next((value for value, count in Counter(values).items() if 2 * count > len(values)), None)
+
+
+def duplicates(who: str, digests: Mapping[str, str], *, of: str, but: Mapping[str, str] | None = None) -> list[Fault]:
+    """Videos of one side with the digest of an earlier one.
+
+    digests: video -> digest of its `files` or `frames`, which `of` says. but: other digests; videos that have these in
+    common as well are not told.
+    """
+    first: dict[str, str] = {}
+    found: dict[str, str] = {}
+    for name, digest in digests.items():
+        original = first.setdefault(digest, name)
+        if original != name and not (but and but.get(name) is not None and but.get(name) == but.get(original)):
+            found[name] = f"as {original}"
+    what = f"{len(found)} of {len(digests)} {who} have the {_same(of)} as another of them"
+    return [Fault(f"duplicate-{of}", what, found)] if found else []
+
+
+def shared(
+    one: Mapping[str, str],
+    other: Mapping[str, str],
+    *,
+    of: str,
+    who: tuple[str, str],
+    but: frozenset[str] = frozenset(),
+) -> list[Fault]:
+    """Videos of the second side with the digest of one of the first, as `duplicates`. but: videos that are not told."""
+    owners = {digest: name for name, digest in reversed(list(one.items()))}
+    found = {name: f"as {owners[d]}" for name, d in other.items() if d in owners and name not in but}
+    what = f"{len(found)} of {len(other)} {who[1]} have the {_same(of)} as one of the {who[0]}"
+    return [Fault(f"shared-{of}", what, found)] if found else []
+
+
+def _same(of: str) -> str:
+    return "same bytes" if of == "files" else "same frames, in another file,"
+
+
+def _against(what: str, who: tuple[str, str], one: str, other: str) -> str:
+    return f"the {what} differ between the sides: {one} for most {who[0]}, {other} for most {who[1]}"
+
+
+def _is_same_rate(one: float, other: float) -> bool:
+    return max(one, other) <= SAME_RATE * min(one, other)
+
+
+def _most(values: Mapping[str, str]) -> str:
+    return Counter(values.values()).most_common(1)[0][0]
+
+
+def _odd(values: Mapping[str, str]) -> dict[str, str]:
+    """Those that are not as most are."""
+    usual = _most(values) if values else ""
+    return {name: value for name, value in values.items() if value != usual}

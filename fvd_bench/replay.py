@@ -1,0 +1,210 @@
+"""A manifest replayed: the same frames of the same videos, wherever these lie and whatever they are called here."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from fvd_bench import manifest as manifests
+from fvd_bench.cache import FeatureStore
+from fvd_bench.errors import ManifestError, VideoError
+from fvd_bench.evaluation import Collection, Evaluation, Progress, Settings, open_evaluation, silent
+from fvd_bench.extraction import Extraction
+from fvd_bench.faults import some
+from fvd_bench.manifest import Drawn, Listed, Manifest, Used
+from fvd_bench.result import Result, Warned
+from fvd_bench.rules import SIDES, Side
+from fvd_bench.sampling import Indices
+from fvd_bench.sources import ClipSource, SourceLike, open_source
+from fvd_bench.video import Frame, Video
+
+
+class AbsentVideo:
+    """Stands for a video of the manifest's listing that was not used and is not here."""
+
+    def __init__(self, content: str | None) -> None:
+        self._content = content
+
+    @property
+    def num_frames(self) -> int:
+        raise VideoError("is not here")
+
+    def frames(self, indices: Indices) -> Iterator[Frame]:
+        raise VideoError("is not here")
+
+    def content(self) -> str:
+        if self._content is None:
+            raise VideoError("could not be read when the manifest was written")
+        return self._content
+
+    def state(self) -> str:
+        return hashlib.sha256(f"absent\0{self.content()}".encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class ReplayedSource:
+    """A side that presents exactly the listing of a manifest. here: content -> index in the source that is there."""
+
+    source: ClipSource
+    listing: Sequence[Listed]
+    here: Mapping[str, int]
+
+    @property
+    def name(self) -> str:
+        return self.source.name
+
+    @property
+    def kind(self) -> str:
+        return self.source.kind
+
+    @property
+    def names(self) -> Sequence[str]:
+        return [listed.name for listed in self.listing]
+
+    @property
+    def notes(self) -> Sequence[str]:
+        return ()
+
+    def video(self, index: int) -> Video:
+        content = self.listing[index].content
+        if content is None or content not in self.here:
+            return AbsentVideo(content)
+        return self.source.video(self.here[content])
+
+
+def replay(
+    manifest: Manifest,
+    real: SourceLike,
+    fake: SourceLike,
+    *,
+    settings: Settings | None = None,
+    progress: Progress = silent,
+) -> Result:
+    """Score the very frames that a manifest names.
+
+    real, fake: as `evaluate` takes them; other names, another order and more videos do not matter. Raises ManifestError
+    when a video that was used is missing, or would give other frames here, and what `evaluate` raises.
+    """
+    with open_replay(manifest, real, fake, settings=settings or Settings(), progress=progress) as evaluation:
+        collection = evaluation.collect(evaluation.read())
+        check_frames(manifest, collection)
+        return told_apart(manifest, evaluation.score(collection))
+
+
+@contextlib.contextmanager
+def open_replay(
+    manifest: Manifest, real: SourceLike, fake: SourceLike, *, settings: Settings, progress: Progress
+) -> Iterator[Evaluation]:
+    """The evaluation that a manifest describes, on videos found by their contents. Raises as `replay` does."""
+    with contextlib.ExitStack() as stack:
+        if settings.cache is None:  # contents are remembered, so that files are read once
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="fvd-bench-"))
+            settings = dataclasses.replace(settings, cache=folder)
+        real, fake = (
+            _find(manifest, side, open_source(given), settings=settings, progress=progress)
+            for side, given in zip(SIDES, (real, fake), strict=True)
+        )
+        yield stack.enter_context(
+            open_evaluation(
+                real,
+                fake,
+                manifest.protocols,
+                repeats=manifest.repeats,
+                seed=manifest.seed,
+                settings=settings,
+                progress=progress,
+            )
+        )
+
+
+def check_frames(manifest: Manifest, collection: Collection) -> None:
+    """Raises ManifestError where other frames would be used here than are recorded, naming video and frames."""
+    here = manifests.draws(collection)
+    if len(here) != len(manifest.draws):
+        raise ManifestError(f"the manifest holds {len(manifest.draws)} draws and {len(here)} are made here")
+    for recorded, found in zip(manifest.draws, here, strict=True):
+        if recorded != found:
+            raise ManifestError(_difference(manifest, recorded, found))
+
+
+def told_apart(manifest: Manifest, result: Result) -> Result:
+    """The result, with a warning where its scores are not to the last digit those that are recorded."""
+    found = {(score.digest, score.metric): score.values for score in result.scores if score.row is None}
+    warnings = [
+        Warned(
+            "replay-differs",
+            f"{metric.upper()} of protocol {digest[:12]}: {list(values)} is recorded, and the same frames give "
+            f"{list(found.get((digest, metric), ()))} here; {_cause(manifest, result)}",
+        )
+        for digest, metric, values in manifest.values
+        if found.get((digest, metric)) != values
+    ]
+    return dataclasses.replace(result, warnings=(*result.warnings, *warnings))
+
+
+def _find(
+    manifest: Manifest, side: Side, source: ClipSource, *, settings: Settings, progress: Progress
+) -> ReplayedSource:
+    """Find the videos of a listing by their contents. Raises ManifestError naming those that were used and are not."""
+    assert settings.cache is not None
+    store = FeatureStore(Path(settings.cache))
+    try:
+        contents = Extraction(
+            source,
+            store,
+            {},
+            versions={},
+            workers=settings.workers or os.cpu_count() or 1,
+            progress=lambda done, total: progress(f"looking for {side} videos", done, total),
+        ).contents
+    finally:
+        store.close()
+    here = {content: index for index, content in sorted(contents.items(), reverse=True)}
+    listing = manifest.listings[side]
+    if not listing:
+        raise ManifestError(f"the manifest lists no {side} video")
+    missing: dict[str, str] = {}
+    for drawn in manifest.draws:
+        for used in drawn.videos if drawn.reads == side else ():
+            listed = listing[used.place % len(listing)]
+            if listed.content not in here:
+                missing[listed.name] = f"sha256 {listed.content}"
+    if missing:
+        raise ManifestError(
+            f"{source.name}: {len(missing)} {side} videos that the score was made from are not there, by their "
+            f"contents: {some(missing)}; get the very files, their names do not matter"
+        )
+    return ReplayedSource(source, listing, here)
+
+
+def _difference(manifest: Manifest, recorded: Drawn, found: Drawn) -> str:
+    """The first video that two draws do not agree on."""
+    before, now = ({used.place: used for used in drawn.videos} for drawn in (recorded, found))
+    place = min(place for place in {*before, *now} if before.get(place) != now.get(place))
+    listing = manifest.listings[recorded.reads]
+    return (
+        f"{recorded.reads} video {listing[place % len(listing)].name}: {_frames(before.get(place))} of it were used, "
+        f"and here it would be {_frames(now.get(place))}: it decodes to another number of frames, as with another "
+        f"version of FFmpeg (recorded with {manifest.environment.get('av', 'an unknown one')})"
+    )
+
+
+def _frames(used: Used | None) -> str:
+    if used is None:
+        return "no frames"
+    texts = [f"{kind} {list(frames)}" for kind, frames in used.clips[:2]]
+    return "frames " + ", ".join(texts) + (f" and {len(used.clips) - 2} clips more" if len(used.clips) > 2 else "")
+
+
+def _cause(manifest: Manifest, result: Result) -> str:
+    """What is another here than where the manifest was written."""
+    before = {**manifest.weights, **manifest.environment}
+    now = {**result.weights, **result.environment}
+    others = [name for name in sorted({*before, *now}) if before.get(name) != now.get(name)]
+    return f"what differs: {', '.join(others)}" if others else "nothing that is recorded differs besides"

@@ -1,0 +1,230 @@
+"""Each defect in a folder that has it and in none that has not."""
+
+import json
+import re
+import shutil
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fvd_bench import doctor
+from fvd_bench.contents import histogram
+from fvd_bench.doctor import Checkup
+from fvd_bench.errors import SourceError
+from fvd_bench.faults import FAULTS
+
+DOC = Path(__file__).parents[2] / "docs" / "inspect.md"
+
+
+@pytest.fixture
+def healthy(tmp_path: Path, moving_frames, write_video) -> Path:
+    """Three videos that FVD16 can use, and FVD128 too."""
+    for seed in range(3):
+        write_video(tmp_path / "healthy" / f"{seed}.mp4", moving_frames(130 + seed, seed=seed))
+    return tmp_path / "healthy"
+
+
+def _found(checkup: Checkup) -> dict[str, list[str]]:
+    """Code -> videos that are named."""
+    return {finding.fault.code: list(finding.fault.videos) for finding in checkup.findings}
+
+
+def test_healthy_videos_have_no_defects(healthy: Path) -> None:
+    checkup = doctor.inspect(healthy)
+
+    assert checkup.findings == ()
+    (side,) = checkup.sides
+    assert (side.videos, side.decoded, side.timed) == (3, 3, 3)
+    assert side.mean_frames == 131
+    assert side.mean_seconds == pytest.approx(131 / 25)
+    assert side.hours == pytest.approx(3 * 131 / 25 / 3600)
+    assert (side.fps, side.sizes, side.codecs) == ({"25": 3}, {"64×48": 3}, {"h264": 3})
+    assert (side.pixel_formats, side.jpeg_qualities) == ({"yuv420p": 3}, {})
+    assert [(need.protocol, need.side, need.frames, need.videos) for need in side.needs] == [
+        ("stylegan-v-fvd16", "both", 16, 3),
+        ("stylegan-v-fvd128", "both", 128, 3),
+        ("stylegan-v-fid", "real", 1, 3),
+        ("stylegan-v-fid", "fake", 16, 3),
+    ]
+
+
+def _cut(file: Path, part: float) -> None:
+    data = file.read_bytes()
+    file.write_bytes(data[: int(len(data) * part)])
+
+
+def test_files_that_break_off_are_truncated(healthy: Path, moving_frames, write_video) -> None:
+    """An MP4 promises frames in its header, a Matroska file a length."""
+    _cut(write_video(healthy / "cut.mp4", moving_frames(130, seed=7)), 0.7)
+    _cut(write_video(healthy / "cut-too.mkv", moving_frames(130, seed=8)), 0.7)
+
+    found = _found(doctor.inspect(healthy))
+
+    assert found["truncated"] == ["cut.mp4", "cut-too.mkv"]
+
+
+def test_frames_with_errors_are_damaged(healthy: Path, moving_frames, write_video) -> None:
+    file = write_video(healthy / "broken.mp4", moving_frames(130, seed=7))
+    data = bytearray(file.read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + 40] = b"\xff" * 40
+    file.write_bytes(bytes(data))
+
+    assert _found(doctor.inspect(healthy))["damaged"] == ["broken.mp4"]
+
+
+def test_what_does_not_decode_is_unreadable(healthy: Path, write_frames, moving_frames) -> None:
+    (healthy / "garbage.mp4").write_bytes(b"no video" * 100)
+    write_frames(healthy / "sizes", moving_frames(2))
+    write_frames(healthy / "sizes2", moving_frames(2, height=20))
+    shutil.copy(healthy / "sizes2" / "1.png", healthy / "sizes" / "2.png")
+
+    checkup = doctor.inspect(healthy)
+
+    assert _found(checkup)["unreadable"] == ["garbage.mp4", "sizes"]
+    assert (checkup.sides[0].videos, checkup.sides[0].decoded) == (6, 4)
+
+
+def test_short_videos_are_told_for_each_protocol(healthy: Path, moving_frames, write_video, pixels_protocol) -> None:
+    write_video(healthy / "short.mp4", moving_frames(20, seed=9))
+
+    checkup = doctor.inspect(healthy, protocol=[pixels_protocol(frames=30)])
+
+    found = [finding.fault.message for finding in checkup.findings if finding.fault.code == "too-short"]
+    assert found == [
+        "1 video: too short for stylegan-v-fvd128, which needs 128 frames",
+        "1 video: too short for pixels, which needs 30 frames",
+    ]
+
+
+def test_black_and_frozen_videos_are_told_apart(healthy: Path, moving_frames, write_video) -> None:
+    still = np.repeat(moving_frames(1, seed=5), 130, axis=0)
+    write_video(healthy / "black.mp4", np.zeros_like(still))
+    write_video(healthy / "still.mp4", still)
+
+    found = _found(doctor.inspect(healthy))
+
+    assert (found["black"], found["frozen"]) == (["black.mp4"], ["still.mp4"])
+
+
+def test_copies_and_other_containers_of_one_video_are_duplicates(
+    tmp_path: Path, moving_frames, write_video, write_frames
+) -> None:
+    frames = moving_frames(20, seed=3)
+    file = write_video(tmp_path / "a" / "1.mkv", frames, codec="ffv1", pix_fmt="bgr0")
+    shutil.copy(file, tmp_path / "a" / "2.mkv")
+    write_frames(tmp_path / "a" / "3", frames)
+    write_video(tmp_path / "a" / "4.mkv", moving_frames(20, seed=4), codec="ffv1", pix_fmt="bgr0")
+
+    found = _found(doctor.inspect(tmp_path / "a"))
+
+    assert found["duplicate-files"] == ["2.mkv"]
+    assert found["duplicate-frames"] == ["3"]
+
+
+def test_videos_of_both_sides_are_told(tmp_path: Path, healthy: Path, moving_frames, write_video, write_frames) -> None:
+    frames = moving_frames(130, seed=3)
+    write_video(healthy / "lossless.mkv", frames, codec="ffv1", pix_fmt="bgr0")
+    shutil.copytree(healthy, tmp_path / "other")
+    for name in ("1.mp4", "2.mp4", "lossless.mkv"):
+        (tmp_path / "other" / name).unlink()
+    write_frames(tmp_path / "other" / "images", frames)
+    write_video(tmp_path / "other" / "new.mp4", moving_frames(130, seed=4))
+
+    checkup = doctor.inspect(healthy, tmp_path / "other")
+
+    between = {f.fault.code: list(f.fault.videos) for f in checkup.findings if f.side is None}
+    assert between["shared-files"] == ["0.mp4"]
+    assert between["shared-frames"] == ["images"]
+
+
+def test_sides_that_do_not_match_are_told(tmp_path: Path, healthy: Path, moving_frames, write_frames) -> None:
+    for seed in range(2):
+        write_frames(tmp_path / "b" / str(seed), moving_frames(130, seed=seed, height=20), suffix=".jpg", quality=95)
+        write_frames(tmp_path / "c" / str(seed), moving_frames(130, seed=seed), suffix=".jpg", quality=75)
+
+    codecs = doctor.inspect(healthy, tmp_path / "b")
+    qualities = doctor.inspect(tmp_path / "b", tmp_path / "c")
+
+    assert set(_found(codecs)) == {"size-mismatch", "codec-mismatch"}
+    assert set(_found(qualities)) == {"size-mismatch", "jpeg-mismatch"}
+    assert qualities.sides[0].jpeg_qualities == {"95": 2}
+
+
+def test_one_side_that_is_mixed_is_told(tmp_path: Path, healthy: Path, moving_frames, write_frames) -> None:
+    write_frames(healthy / "big", moving_frames(130, seed=8, height=64), suffix=".jpg", quality=95)
+    write_frames(healthy / "own", moving_frames(130, seed=9), suffix=".jpg", quality=75)
+
+    found = _found(doctor.inspect(healthy))
+
+    assert found["mixed-sizes"] == ["big"]
+    assert found["mixed-codecs"] == ["big", "own"]
+    assert found["mixed-qualities"] == ["own"]
+
+
+def test_rates_are_compared(tmp_path: Path, healthy: Path, moving_frames, write_video) -> None:
+    for seed in range(3):
+        write_video(tmp_path / "slow" / f"{seed}.mp4", moving_frames(130, seed=20 + seed), rate=10)
+    mismatched = doctor.inspect(healthy, tmp_path / "slow")
+    shutil.copy(tmp_path / "slow" / "0.mp4", healthy / "slow.mp4")
+
+    assert set(_found(mismatched)) == {"rate-mismatch"}
+    assert _found(doctor.inspect(healthy)) == {"mixed-rates": ["slow.mp4"]}
+
+
+def test_missing_images_and_changing_sizes_are_told(healthy: Path, moving_frames, write_frames) -> None:
+    folder = write_frames(healthy / "gap", moving_frames(131, seed=6))
+    (folder / "7.png").unlink()
+
+    checkup = doctor.inspect(healthy)
+
+    (fault,) = (f.fault for f in checkup.findings if f.fault.code == "missing-frames")
+    assert fault.videos == {"gap": "7.png"}
+
+
+def test_notes_of_the_listing_are_told(healthy: Path) -> None:
+    (healthy / "cover.png").write_bytes(b"")
+
+    assert list(_found(doctor.inspect(healthy))) == ["listing"]
+
+
+def test_archives_and_workers_change_nothing(tmp_path: Path, healthy: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for file in healthy.iterdir():
+            archive.write(file, file.name)
+
+    one, three, packed = (
+        json.loads(doctor.inspect(path, workers=workers).to_json())
+        for path, workers in ((healthy, 1), (healthy, 3), (tmp_path / "a.zip", 2))
+    )
+
+    assert one == three
+    assert packed["sides"][0]["lengths"] == one["sides"][0]["lengths"]
+
+
+def test_a_side_that_cannot_be_opened_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="does not exist"):
+        doctor.inspect(tmp_path / "nothing")
+
+
+@pytest.mark.parametrize(
+    ("lengths", "edges", "counts"),
+    [
+        ([75], (75, 76), (1,)),
+        ([74, 75, 75], (74, 75, 76), (1, 2)),
+        ([1, 13, 24, 25], (1, 4, 7, 10, 13, 16, 19, 22, 25, 28), (1, 0, 0, 0, 1, 0, 0, 1, 1)),
+        ([], (), ()),
+    ],
+)
+def test_lengths_fall_into_bins(lengths: list[int], edges: tuple[int, ...], counts: tuple[int, ...]) -> None:
+    found = histogram(lengths)
+
+    assert (found.edges, found.counts) == (edges, counts)
+
+
+def test_the_page_lists_the_codes() -> None:
+    codes = re.findall(r"^\| `([a-z-]+)` \|", DOC.read_text("utf-8"), re.MULTILINE)
+
+    assert codes == list(FAULTS)
