@@ -10,12 +10,25 @@ if TYPE_CHECKING:
     from fvd_bench.evaluation import Settings, evaluate
     from fvd_bench.protocol import Protocol
     from fvd_bench.result import Result, Score
+    from fvd_bench.sources import Arrays, GeneratorSource
     from fvd_bench.version import __version__
 
-__all__ = ["FvdBenchError", "Protocol", "Result", "Score", "Settings", "__version__", "evaluate"]
+__all__ = [
+    "Arrays",
+    "FvdBenchError",
+    "GeneratorSource",
+    "Protocol",
+    "Result",
+    "Score",
+    "Settings",
+    "__version__",
+    "evaluate",
+]
 
 _HOMES = {
+    "Arrays": "fvd_bench.sources",
     "FvdBenchError": "fvd_bench.errors",
+    "GeneratorSource": "fvd_bench.sources",
     "Protocol": "fvd_bench.protocol",
     "Result": "fvd_bench.result",
     "Score": "fvd_bench.result",

@@ -8,38 +8,45 @@ deflate, and members that are too large refuse what is made from them.
 from __future__ import annotations
 
 import io
-import re
 import stat
+import struct
 import threading
 import zipfile
 import zlib
-from collections import Counter
-from collections.abc import Iterable, Mapping
-from pathlib import Path, PurePath, PurePosixPath
+from collections.abc import Mapping
+from pathlib import Path, PurePath
+from typing import IO
 
 from fvd_bench.errors import SourceError
-from fvd_bench.video import VIDEO_SUFFIXES, file_state
-
-_MOST_VIDEO_BYTES = 1 << 30  # of a member: it is held in memory while it is decoded
-_MOST_IMAGE_BYTES = 1 << 28
-_MOST_RATIO = 200
-_RATIO_FROM_BYTES = 1 << 26  # below this a member of black pixels may be packed as tightly as it likes
+from fvd_bench.members import (
+    MOST_RATIO,
+    RATIO_FROM_BYTES,
+    MemberFile,
+    check_distinct,
+    check_plain,
+    is_hidden,
+    size_problem,
+)
+from fvd_bench.video import file_state
 
 _ENCRYPTED = 0x0001 | 0x0040 | 0x2000  # of the flags: encrypted, strongly encrypted, directory encrypted
 
-_READ_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, OverflowError)
+_LOCAL_HEADER = struct.Struct("<26sHH")
+"""Of a member: what its directory entry says too, and the lengths of its name and of an extra field."""
+
+READ_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, OverflowError)
 """What zipfile raises for archives that are damaged in one way or another, besides OSError."""
 
 
 class Archive:
-    """The visible files of a zip archive, as `video.Files`. names: their paths in it."""
+    """The visible files of a zip archive, as `video.Files`. names: their paths in it; num_bytes: unpacked."""
 
     def __init__(self, path: Path) -> None:
         """Read the directory of an archive. Raises SourceError, OSError."""
         self.path = path
         try:
             self._zip = zipfile.ZipFile(path)
-        except _READ_ERRORS as error:
+        except READ_ERRORS as error:
             raise SourceError(
                 f"{path} cannot be read as a zip archive ({error}): expected a whole .zip file, and its directory "
                 "stands at its end; get or make it again, or unpack it and pass the folder"
@@ -47,10 +54,11 @@ class Archive:
         self._opening = threading.Lock()
         self._members = _members(path, self._zip)
         self.names = tuple(self._members)
+        self.num_bytes = sum(info.file_size for info in self._zip.infolist())
 
     def source(self, path: PurePath) -> io.BytesIO:
         """The bytes of a member. Raises OSError when they cannot be had, or had better not be."""
-        info = self._members[path.as_posix()]
+        info = self.info(path)
         if problem := _problem(info):
             raise OSError(f"{info.filename} in the archive {problem}")
         try:
@@ -61,66 +69,56 @@ class Archive:
             finally:
                 with self._opening:
                     member.close()
-        except (OSError, *_READ_ERRORS) as error:
+        except (OSError, *READ_ERRORS) as error:
             raise OSError(f"{info.filename} in the archive: {str(error) or type(error).__name__}") from error
         if len(data) != info.file_size:
             raise OSError(f"{info.filename} in the archive breaks off: {len(data)} of {info.file_size} bytes are there")
-        return _Named(data, info.filename)
+        return MemberFile(data, info.filename)
 
     def state(self, path: PurePath) -> bytes:
         """Cheap text that changes when a member does. Raises OSError."""
-        info = self._members[path.as_posix()]
+        info = self.info(path)
         return file_state(self.path) + repr((info.filename, info.CRC, info.file_size)).encode()
 
+    def open(self, path: PurePath) -> IO[bytes]:
+        """A member, unpacked as it is read. Raises OSError and READ_ERRORS, reading it too."""
+        info = self.info(path)
+        if info.flag_bits & _ENCRYPTED:
+            raise OSError("it is encrypted")
+        with self._opening:
+            return self._zip.open(info)
 
-class _Named(io.BytesIO):
-    """FFmpeg looks at the ending of the name when it guesses a format."""
+    def info(self, path: PurePath) -> zipfile.ZipInfo:
+        """What the directory says of a member."""
+        return self._members[path.as_posix()]
 
-    def __init__(self, data: bytes, name: str) -> None:
-        super().__init__(data)
-        self.name = name
+    def offset(self, path: PurePath) -> int:
+        """Where the bytes of a member that is not compressed begin. Raises OSError."""
+        info = self.info(path)
+        with self.path.open("rb") as file:
+            file.seek(info.header_offset)
+            header = file.read(_LOCAL_HEADER.size)
+            if len(header) != _LOCAL_HEADER.size or not header.startswith(b"PK\3\4"):
+                raise OSError("its header is damaged")
+            _, name_bytes, extra_bytes = _LOCAL_HEADER.unpack(header)
+        begin: int = info.header_offset + _LOCAL_HEADER.size + name_bytes + extra_bytes
+        if begin + info.file_size > self.path.stat().st_size:
+            raise OSError("it breaks off")
+        return begin
 
 
 def _members(path: Path, archive: zipfile.ZipFile) -> Mapping[str, zipfile.ZipInfo]:
     """Visible files by name. Raises SourceError when names or places of members cannot be right."""
     infos = archive.infolist()
-    for info in infos:
-        if not _is_plain(info.orig_filename):
-            raise SourceError(
-                f"{path} has a member named {info.orig_filename!r}: expected relative paths with / between their "
-                "parts and no .. among them; unpack the archive if you trust it, and pass the folder"
-            )
+    check_plain(path, (info.orig_filename for info in infos))
     files = [info for info in infos if not info.is_dir()]
-    names = Counter(info.filename for info in files)
-    names.update(_folders(names))
-    twice = [name for name, times in names.items() if times > 1]
-    if twice:
-        raise SourceError(
-            f"{path} has {len(twice)} names that stand for two members, {twice[0]!r} for one: it is not said which "
-            "is meant; make the archive again"
-        )
+    check_distinct(path, [info.filename for info in files])
     if sum(info.compress_size for info in infos) > path.stat().st_size:
         raise SourceError(
             f"{path}: its members are larger together than the archive, so they overlap or their sizes are wrong; "
             "get or make it again"
         )
-    return {info.filename: info for info in files if not _is_hidden(info.filename)}
-
-
-def _folders(files: Iterable[str]) -> set[str]:
-    """All folders that files are in, at any depth."""
-    nearest = {file.rpartition("/")[0] for file in files} - {""}
-    return nearest.union(*(map(str, list(PurePosixPath(folder).parents)[:-1]) for folder in nearest))
-
-
-def _is_plain(name: str) -> bool:
-    if re.match(r"[A-Za-z]:", name) or "\\" in name or "\0" in name:
-        return False
-    return not {"", ".", ".."} & set(name.removesuffix("/").split("/"))
-
-
-def _is_hidden(name: str) -> bool:
-    return any(part.startswith(".") or part == "__MACOSX" for part in name.split("/"))
+    return {info.filename: info for info in files if not is_hidden(info.filename)}
 
 
 def _problem(info: zipfile.ZipInfo) -> str | None:
@@ -132,11 +130,9 @@ def _problem(info: zipfile.ZipInfo) -> str | None:
         return "is encrypted: unpack the archive and pass the folder"
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         return f"is compressed by method {info.compress_type}: expected deflate, or none"
-    is_video = PurePosixPath(info.filename).suffix.lower() in VIDEO_SUFFIXES
-    most = _MOST_VIDEO_BYTES if is_video else _MOST_IMAGE_BYTES
-    if info.file_size > most:
-        return f"has {info.file_size:,} bytes, at most {most:,} are read into memory: unpack it and pass the folder"
-    if info.file_size > max(_RATIO_FROM_BYTES, _MOST_RATIO * info.compress_size):
+    if problem := size_problem(info.filename, info.file_size):
+        return problem
+    if info.file_size > max(RATIO_FROM_BYTES, MOST_RATIO * info.compress_size):
         grows = f"would grow from {info.compress_size:,} to {info.file_size:,} bytes, as no video or image usually does"
         return f"{grows}: unpack the archive if you trust it, and pass the folder"
     return None

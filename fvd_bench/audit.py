@@ -21,7 +21,7 @@ from fvd_bench.evaluation import Progress, ProtocolLike, Settings, evaluate, sil
 from fvd_bench.protocol import Protocol, check_possible, load
 from fvd_bench.result import Result, Score
 from fvd_bench.rules import SIDES, Resize, Side
-from fvd_bench.sources import SourceLike, open_source
+from fvd_bench.sources import ClipSource, SourceLike, open_source
 from fvd_bench.uncertainty import quantile
 from fvd_bench.video import Frame
 from fvd_bench.zoo import Difference, aligned, differences, with_choices
@@ -98,9 +98,10 @@ def table4(
     `evaluate`; raises as it does, and MetricError when the proper score cannot be computed.
     """
     listed = rows(_loaded(base))
+    sides: dict[Side, ClipSource] = {"real": open_source(real), "fake": open_source(fake)}  # an iterable opens once
     result = evaluate(
-        real,
-        fake,
+        sides["real"],
+        sides["fake"],
         list(listed.values()),
         repeats=repeats,
         seed=seed,
@@ -109,7 +110,6 @@ def table4(
     )
     named = [dataclasses.replace(score, row=row) for row, score in zip(listed, result.scores, strict=True)]
     proper = _served(named[0])
-    sides: dict[Side, SourceLike] = {"real": real, "fake": fake}
     scores = [_without_value(s, sides) if s is not proper and s.values == proper.values else s for s in named]
     return dataclasses.replace(result, scores=tuple(scores))
 
@@ -272,7 +272,7 @@ def _served(score: Score) -> Score:
     return score
 
 
-def _without_value(score: Score, sides: Mapping[Side, SourceLike]) -> Score:
+def _without_value(score: Score, sides: Mapping[Side, ClipSource]) -> Score:
     """The score of a row that changed nothing."""
     return dataclasses.replace(
         score,
@@ -288,7 +288,7 @@ def _without_value(score: Score, sides: Mapping[Side, SourceLike]) -> Score:
     )
 
 
-def _why_unchanged(row: str | None, sides: Mapping[Side, SourceLike]) -> str:
+def _why_unchanged(row: str | None, sides: Mapping[Side, ClipSource]) -> str:
     same = "the score is the same to the last digit"
     if row == "resize-128" and all(
         frame.pixels.shape[:2] == (_SMALL.size, _SMALL.size) for side in SIDES for frame in _first_frames(sides[side])
@@ -299,9 +299,8 @@ def _why_unchanged(row: str | None, sides: Mapping[Side, SourceLike]) -> str:
     return f"{same}: nothing in this data is changed by it"
 
 
-def _first_frames(side: SourceLike) -> Iterator[Frame]:
+def _first_frames(source: ClipSource) -> Iterator[Frame]:
     """The first frame of each video that has one."""
-    source = open_source(side)
     for index in range(len(source.names)):
         try:
             yield next(iter(source.video(index).frames(np.zeros(1, dtype=np.int64))))

@@ -23,6 +23,9 @@ from fvd_bench.extractors import Features
 _T = TypeVar("_T")
 
 _BUSY_SECONDS = 120.0
+_MEMORY_KIB = 1 << 20
+"""Of the features of a run that has no store, before SQLite puts some into a temporary file: none, of any FVD."""
+
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 _SCHEMA = """
@@ -60,14 +63,15 @@ class Entry:
 class FeatureStore:
     """Entries by key, and a memory of files' contents by their state, see `video.Video`.
 
-    damaged: how many entries were found damaged and dropped.
+    folder: that it is in, None to keep entries in memory. damaged: how many entries were found damaged and dropped.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._file = folder / "features.sqlite"
+    def __init__(self, folder: Path | None) -> None:
+        self._file = None if folder is None else folder / "features.sqlite"
         self.damaged = 0
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            if folder is not None:
+                folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise CacheError(_advice(self._file, error.strerror or str(error))) from error
         self._connection = self._connect()
@@ -127,7 +131,10 @@ class FeatureStore:
             raise CacheError(_advice(self._file, str(error))) from error
 
     def _open(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self._file, timeout=_BUSY_SECONDS)
+        # A database without a name is in memory until that is more than the page cache may hold.
+        connection = sqlite3.connect(self._file or "", timeout=_BUSY_SECONDS)
+        if self._file is None:
+            connection.execute(f"PRAGMA cache_size = -{_MEMORY_KIB}")
         connection.executescript(_SCHEMA)
         connection.execute("PRAGMA synchronous = NORMAL")
         return connection
@@ -143,6 +150,7 @@ class FeatureStore:
             if not _is_damage(error):
                 raise
         self.damaged += 1
+        assert self._file is not None  # memory holds no damaged file
         for file in (self._file, self._file.with_name(f"{self._file.name}-journal")):
             if file.exists():
                 file.replace(file.with_name(f"{file.name}.damaged-{time.time_ns()}"))
@@ -168,7 +176,9 @@ def _checksum(key: str, facts: str, dim: int, data: bytes) -> bytes:
     return hashlib.sha256(f"{key}\0{facts}\0{dim}\0".encode() + data).digest()
 
 
-def _advice(file: Path, what: str) -> str:
+def _advice(file: Path | None, what: str) -> str:
+    if file is None:
+        return f"features cannot be kept in memory for the run: {what}; name a folder for them with --cache DIR"
     return (
         f"the feature store {file} cannot be used: {what}. Free some space or mend the permissions, name another "
         "folder with --cache DIR, or do without with --no-cache; what was stored before is kept"

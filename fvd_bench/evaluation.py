@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import os
 import statistics
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -91,8 +90,9 @@ def evaluate(
 ) -> Result:
     """Score fake videos against real ones.
 
-    real, fake: folders of video files, or of folders that hold the images of one video each; zip archives of either;
-    or objects like `sources.ClipSource`, which may make their videos on demand.
+    real, fake: paths, such as folders of video files or of frame folders, archives, and array files; arrays, tensors,
+    lists of them, and iterables of videos; `Arrays` where axes or a value range have to be stated; a `GeneratorSource`,
+    or another object like `sources.ClipSource`, which makes its videos on demand.
     protocol: one or several, by name, by path of a TOML file, or loaded; several share the decoding.
     repeats: number of draws, made with the seeds seed, seed + 1, …; a score is the mean over them.
 
@@ -125,8 +125,6 @@ def open_evaluation(
     scales = {scale: f"scale-{name}" for p in loaded for name, scale in scale_protocols(p).items() if settings.motion}
     loaded += tuple(scales)
     sources = {side: open_source(given) for side, given in zip(SIDES, (real, fake), strict=True)}
-    for source in sources.values():
-        check_something_decodes(source)
     device = environment.resolve_device(settings.device)
     extractors: dict[FeatureRule, FeatureExtractor] = {}
     unserved: dict[Protocol, str] = {}
@@ -139,10 +137,9 @@ def open_evaluation(
             unserved[p] = str(error)
             if len(unserved) == len(loaded):
                 raise
-    with contextlib.ExitStack() as stack:
-        folder = settings.cache or stack.enter_context(tempfile.TemporaryDirectory(prefix="fvd-bench-"))
-        store = FeatureStore(Path(folder))
-        stack.callback(store.close)
+    for source in sources.values():  # after all that can fail at once: an iterable is gone through here
+        check_something_decodes(source)
+    with contextlib.closing(FeatureStore(None if settings.cache is None else Path(settings.cache))) as store:
         yield Evaluation(
             protocols=loaded,
             rows=scales,

@@ -1,178 +1,195 @@
-"""One side of a comparison: a listing of videos in a fixed order.
+"""Opening one side of a comparison: every form in which people have videos goes in here.
 
-A folder or zip archive is searched for video files and for folders of images, at any depth (class/video), hidden
-names left out. The order, and with it every draw, follows the bytes of each relative POSIX path without its suffix.
+A path is a folder of video files, of frame folders or of tar shards, a zip or tar archive, an array file, or
+module:function. Objects are arrays, tensors, lists and dicts of them, iterables, and whatever is shaped like a
+`ClipSource`.
 """
 
 from __future__ import annotations
 
-import hashlib
-import itertools
 import os
 import zipfile
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from pathlib import Path, PurePath, PurePosixPath
-from typing import Protocol
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 
 from fvd_bench.archives import Archive
+from fvd_bench.array_files import ARRAY_SUFFIXES, open_array_file
+from fvd_bench.arrays import ArrayVideos, Block, Layout, ValueRange, numbered
 from fvd_bench.errors import SourceError, VideoError
-from fvd_bench.video import DISK, IMAGE_SUFFIXES, VIDEO_SUFFIXES, Files, FrameFolder, Video, VideoFile
+from fvd_bench.generators import GeneratorSource
+from fvd_bench.listing import ClipSource, FileSource, Listing, bare_name, fingerprint, walk
+from fvd_bench.shards import expand, open_shards
+from fvd_bench.spool import SpooledVideos
+from fvd_bench.tars import TarArchive, is_tar, is_tar_name
+from fvd_bench.tensors import as_block
+from fvd_bench.usercode import find_function, is_function_name, telling
+from fvd_bench.video import DISK, IMAGE_SUFFIXES, VIDEO_SUFFIXES
+
+__all__ = [
+    "Arrays",
+    "ClipSource",
+    "GeneratorSource",
+    "SourceLike",
+    "bare_name",
+    "check_something_decodes",
+    "fingerprint",
+    "open_source",
+    "takes_layout",
+]
 
 
-class ClipSource(Protocol):
-    """What the pipeline needs to know of a side: anything that is shaped like this can be one, a generator for one.
+@dataclass(frozen=True, eq=False)
+class Arrays:
+    """Videos in arrays, with what has to be stated of them.
 
-    name: how it is shown to people; kind: its form; names: of its videos, in the order of their indices;
-    notes: findings of the listing, each a sentence.
-
-    Videos are read from several threads at once, and more than once each; a source that cannot do that, such as a
-    network that its videos share, has to lock. They are asked for frames behind their end too, and then raise
-    ShortVideoError.
+    videos: path of an array file or module:function, an array or tensor, a list or dict of them, or an iterable.
+    axes: one letter each, NTHWC for many videos in one array, THWC for one, in any order; None to take the order that
+    alone fits. value_range: of floats, the values of black and white, such as (-1, 1).
     """
 
-    @property
-    def name(self) -> str: ...
-    @property
-    def kind(self) -> str: ...
-    @property
-    def names(self) -> Sequence[str]: ...
-    @property
-    def notes(self) -> Sequence[str]: ...
+    videos: Any  # of the forms above, none of which has a type in common
+    _: KW_ONLY
+    axes: str | None = None
+    value_range: ValueRange | None = None
 
-    def video(self, index: int) -> Video:
-        """The video at a place of the listing, unopened."""
+    def __post_init__(self) -> None:
+        """Raises SourceError."""
+        Layout(self.axes, self.value_range)
 
 
-SourceLike = str | os.PathLike[str] | ClipSource
-"""A side, or the path of one."""
-
-
-@dataclass(frozen=True)
-class Listing:
-    """The videos among files. names: in order; images: file names by the names that are frame folders."""
-
-    names: tuple[str, ...]
-    images: dict[str, tuple[str, ...]]
-    notes: tuple[str, ...]
-
-    @classmethod
-    def of(cls, place: Path, files: Iterable[str]) -> Listing:
-        """Find the videos among the files in a folder or archive. Raises SourceError when there is none.
-
-        files: their relative POSIX paths, hidden ones left out.
-        """
-        folders: dict[str, list[str]] = {}
-        for file in files:
-            folder, _, name = file.rpartition("/")
-            folders.setdefault(folder, []).append(name)
-        videos: list[str] = []
-        images: dict[str, tuple[str, ...]] = {}
-        notes: list[str] = []
-        loose: list[str] = []
-        for folder, names in sorted(folders.items()):
-            beside = [n for n in names if _suffix(n) in VIDEO_SUFFIXES]
-            frames = sorted(n for n in names if _suffix(n) in IMAGE_SUFFIXES)
-            videos += [f"{folder}/{n}" if folder else n for n in beside]
-            if frames and beside:
-                notes.append(f"{place / folder}: {len(frames)} images beside {len(beside)} video files are left out")
-            elif not folder:
-                loose = frames
-            elif frames:
-                images[folder] = tuple(frames)
-        if loose and not videos and not images:
-            raise SourceError(_flat_folder(place, loose))
-        if loose:
-            notes.append(f"{place}: {len(loose)} images beside the videos' folders are left out")
-        if not videos and not images:
-            raise SourceError(
-                f"{place} holds no video: expected files ending in {' '.join(sorted(VIDEO_SUFFIXES))}, or one "
-                f"folder of images ({' '.join(sorted(IMAGE_SUFFIXES))}) per video"
-            )
-        listing = tuple(sorted([*videos, *images], key=_sort_key))
-        same = [a for a, b in itertools.pairwise(listing) if _sort_key(a)[0] == _sort_key(b)[0]]
-        if same:
-            notes.append(f"{place}: {len(same)} names differ in their suffix alone, {same[0]} for one; all are used")
-        return cls(listing, images, tuple(notes))
-
-    @property
-    def kind(self) -> str:
-        if not self.images:
-            return "video files"
-        return "frame folders" if len(self.images) == len(self.names) else "video files and frame folders"
-
-
-@dataclass(frozen=True)
-class FileSource:
-    """Video files, frame folders, or both: in a folder, or in an archive.
-
-    path: of the folder or archive. root: what the listed names are relative to, as a path in `files`.
-    """
-
-    path: Path
-    kind: str
-    listing: Listing
-    root: PurePath
-    files: Files
-
-    @property
-    def name(self) -> str:
-        return str(self.path)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        return self.listing.names
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        return self.listing.notes
-
-    def video(self, index: int) -> Video:
-        name = self.names[index]
-        if name in self.listing.images:
-            return FrameFolder(self.root / name, self.listing.images[name], self.files)
-        return VideoFile(self.root / name, self.files)
+SourceLike = str | os.PathLike[str] | ClipSource | Arrays | Mapping[str, Any] | Iterable[Any]
+"""A side, the path of one, or videos in memory."""
 
 
 def open_source(source: SourceLike) -> ClipSource:
-    """Open one side by its path; what is a side already is taken as it is.
+    """Open one side; what is a side already is taken as it is.
 
     Raises SourceError, saying what was found and what is accepted.
     """
-    if not isinstance(source, str | os.PathLike):
+    if not isinstance(source, Arrays):
+        return _open(source, Layout())
+    layout = Layout(source.axes, source.value_range)
+    if isinstance(source.videos, str | os.PathLike) and not takes_layout(source.videos):
+        raise SourceError(f"{source.videos}: axes and a value range are stated, but only of arrays: leave them out")
+    return _open(source.videos, layout)
+
+
+def takes_layout(path: str | os.PathLike[str]) -> bool:
+    """Whether axes and a value range can be stated of what is at a path: an array file, or module:function."""
+    return Path(path).suffix.lower() in ARRAY_SUFFIXES or is_function_name(os.fspath(path))
+
+
+def _open(source: SourceLike, layout: Layout, name: str | None = None) -> ClipSource:
+    """name: of what is in memory, where it has one."""
+    if isinstance(source, str | os.PathLike):
+        path = Path(source)
+        try:
+            return _open_path(path, layout)
+        except OSError as error:
+            raise SourceError(f"{error.filename or path}: {error.strerror or error}") from error
+    if hasattr(source, "names") and hasattr(source, "video"):
         return _checked(source)
-    path = Path(source)
-    try:
-        if path.is_dir():
-            listing = Listing.of(path, _walk(path))
-            return FileSource(path, listing.kind, listing, path, DISK)
-        if not path.exists():
-            raise SourceError(f"{path} does not exist")
-        if path.suffix.lower() == ".zip" or (path.is_file() and zipfile.is_zipfile(path)):
-            archive = Archive(path)
-            listing = Listing.of(path, archive.names)
-            return FileSource(path, f"{listing.kind} in a zip archive", listing, PurePosixPath(), archive)
-        raise SourceError(
-            f"{path} is a file; a side is a folder of video files, or of folders that hold a video's frames, or a "
-            ".zip archive of one"
-        )
-    except OSError as error:
-        raise SourceError(f"{error.filename or path}: {error.strerror or error}") from error
+    form = type(source).__name__
+    if (block := as_block(source)) is not None:
+        return ArrayVideos.of_one(name or "an array in memory", f"{form} in memory", block, layout, stamp=None)
+    if isinstance(source, list | tuple):
+        source = dict(zip(numbered(len(source)), source, strict=True))
+    if isinstance(source, Mapping):
+        blocks, kind = _blocks(source), f"{form} of arrays"
+        return ArrayVideos.of_many(name or f"{kind} in memory", kind, blocks, layout, path=None)
+    if isinstance(source, Iterable):
+        return SpooledVideos(name or f"an iterable of type {form}", source, layout)
+    return _checked(source)
 
 
-def _checked(source: ClipSource) -> ClipSource:
+def _blocks(arrays: Mapping[Any, Any]) -> dict[str, Block]:
+    found: dict[str, Block] = {}
+    for key, array in arrays.items():
+        block = as_block(array)
+        if block is None:
+            raise SourceError(
+                f"video {key} in memory is of type {type(array).__name__}: expected an array or tensor of four axes, "
+                "uint8 [T, H, W, C] or in stated axes"
+            )
+        found[str(key)] = block
+    return found
+
+
+def _open_path(path: Path, layout: Layout) -> ClipSource:
+    if path.is_dir():
+        return _open_folder(path)
+    if not path.exists():
+        return _open_name(path, layout)
+    suffix = path.suffix.lower()
+    if suffix in ARRAY_SUFFIXES:
+        return open_array_file(path, layout)
+    if suffix == ".zip" or (path.is_file() and zipfile.is_zipfile(path)):
+        return _in_archive(Archive(path), "zip", notes=())
+    if path.is_file() and is_tar(path):
+        archive = TarArchive(path)
+        return _in_archive(archive, "tar", notes=archive.notes)
+    raise SourceError(
+        f"{path} is a file; a side is a folder of video files, or of folders that hold a video's frames, or a "
+        f".zip archive or .tar archive of one, or an array file ({' '.join(sorted(ARRAY_SUFFIXES))})"
+    )
+
+
+def _open_folder(path: Path) -> ClipSource:
+    files = list(walk(path))
+    shards = sorted(path / file for file in files if is_tar_name(file))
+    if not shards:
+        return _in_folder(path, files, ())
+    if not any(Path(file).suffix.lower() in VIDEO_SUFFIXES | IMAGE_SUFFIXES for file in files):
+        return open_shards(path, shards)
+    note = (
+        f"{path}: {len(shards)} tar archives beside the videos are left out; a folder of archives alone is a side too"
+    )
+    return _in_folder(path, files, (note,))
+
+
+def _in_folder(path: Path, files: Iterable[str], notes: tuple[str, ...]) -> FileSource:
+    listing = Listing.of(path, files)
+    return FileSource(path, listing.kind, listing, path, DISK, notes)
+
+
+def _in_archive(archive: Archive | TarArchive, form: str, *, notes: Sequence[str]) -> FileSource:
+    listing = Listing.of(archive.path, archive.names)
+    kind = f"{listing.kind} in a {form} archive"
+    return FileSource(archive.path, kind, listing, PurePosixPath(), archive, tuple(notes))
+
+
+def _open_name(path: Path, layout: Layout) -> ClipSource:
+    """What is no file: a pattern of shards, or a function."""
+    name = str(path)
+    if (shards := expand(name)) is not None:
+        return open_shards(path, shards)
+    if not is_function_name(name):
+        raise SourceError(f"{path} does not exist")
+    function = find_function(name)
+    videos: Any  # whatever it returns
+    with telling(f"{name}: calling it"):
+        videos = function()
+    if videos is None:
+        raise SourceError(f"{name} returned nothing: expected an iterable of videos, or another side")
+    return _open(videos, layout, name)
+
+
+def _checked(source: Any) -> ClipSource:
     """Raises SourceError when an object is not shaped like a side."""
     lacking = [name for name in ("names", "video", "name", "kind", "notes") if not hasattr(source, name)]
     if lacking:
         raise SourceError(
             f"an object of type {type(source).__name__} is no side, it has no {', no '.join(lacking)}: expected a "
-            "path, or an object like fvd_bench.sources.ClipSource"
+            "path, arrays, an iterable of videos, or an object like fvd_bench.sources.ClipSource"
         )
-    if not source.names:
+    checked: ClipSource = source
+    if not isinstance(source, SpooledVideos) and not checked.names:
         raise SourceError(f"{source.name} holds no video")
-    return source
+    return checked
 
 
 def check_something_decodes(source: ClipSource) -> None:
@@ -193,55 +210,4 @@ def check_something_decodes(source: ClipSource) -> None:
         return
     raise SourceError(
         f"{source.name}: none of its {len(source.names)} videos can be decoded; the first is {first_reason}"
-    )
-
-
-def fingerprint(names: Iterable[str], contents: Iterable[str]) -> str:
-    """sha256 over the names (without suffix) and contents of all videos of a side, in order."""
-    whole = hashlib.sha256()
-    for name, content in zip(names, contents, strict=True):
-        whole.update(_sort_key(name)[0] + b"\0" + content.encode() + b"\0")
-    return whole.hexdigest()
-
-
-def _walk(root: Path) -> Iterable[str]:
-    """Relative POSIX paths of the visible files below root; links are followed, but never in a circle."""
-    waiting = [(root, "", frozenset({root.resolve()}))]
-    while waiting:
-        folder, above, ancestors = waiting.pop()
-        for entry in os.scandir(folder):
-            if entry.name.startswith("."):
-                continue
-            if not entry.is_dir():
-                if entry.is_file() or entry.is_symlink():  # pipes and devices are no videos, dead links are bad ones
-                    yield above + entry.name
-            elif (child := Path(entry.path)).resolve() not in ancestors:
-                waiting.append((child, f"{above}{entry.name}/", ancestors | {child.resolve()}))
-
-
-def _suffix(name: str) -> str:
-    return PurePosixPath(name).suffix.lower()
-
-
-def bare_name(name: str) -> str:
-    """A video's path in its source without a file's suffix: the same for a file and a folder of its frames."""
-    return name.removesuffix(PurePosixPath(name).suffix) if _suffix(name) in VIDEO_SUFFIXES else name
-
-
-def _sort_key(name: str) -> tuple[bytes, bytes]:
-    """Bytes of the path without a video's suffix; files that differ in the suffix alone are told apart by it."""
-    return os.fsencode(bare_name(name)), os.fsencode(name)
-
-
-def _flat_folder(place: Path, frames: Sequence[str]) -> str:
-    if place.is_dir():
-        what, above = "a flat folder", "pass the folder above them"
-        if place.parent != place:
-            above += f" — or pass {place.parent}"
-    else:
-        what, above = "a flat archive", "archive these folders — or archive the folder above them"
-    return (
-        f"{place} is {what} of {len(frames)} images ({frames[0]}, …): it is not said which frames belong "
-        f"to which video. Put the frames of each video into a folder of its own, video_name/000000.jpg, and {above}"
-        " if these are the frames of a single video"
     )

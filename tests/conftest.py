@@ -86,6 +86,7 @@ def write_video() -> Callable[..., Path]:
         pix_fmt: str = "yuv420p",
         gop: int = 12,
         rotation: int = 0,
+        qp: int | None = None,
     ) -> Path:
         file.parent.mkdir(parents=True, exist_ok=True)
         options = {"movflags": "+faststart"} if file.suffix == ".mp4" else {}
@@ -94,6 +95,7 @@ def write_video() -> Callable[..., Path]:
             stream.height, stream.width = frames.shape[1:3]
             stream.pix_fmt = pix_fmt
             stream.codec_context.gop_size = gop
+            stream.options = {} if qp is None else {"qp": str(qp)}
             if rotation:
                 stream.set_display_rotation(rotation)
             for frame in frames:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from fvd_bench.evaluation import Collection
     from fvd_bench.plan import Plan
     from fvd_bench.result import Result
+    from fvd_bench.sources import Arrays
 
 
 @click.command()
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 @click.option("--keep-features", is_flag=True, help="Keep the features beside the JSON, for check and compare.")
 @click.option("--dry-run", is_flag=True, help="Say what would be scored and skipped, and for how long; score nothing.")
 def compute(
-    real: Path,
-    fake: Path,
+    real: Path | Arrays,
+    fake: Path | Arrays,
     protocol: tuple[str, ...],
     repeats: int,
     seed: int,

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from fvd_bench.cli.options import chosen_settings, side_options
 from fvd_bench.cli.streams import append, check_outputs, console, progress, warn, write
 from fvd_bench.errors import FvdBenchError
+
+if TYPE_CHECKING:
+    from fvd_bench.sources import Arrays
 
 _FAILED = 1
 
@@ -37,8 +40,8 @@ _result = click.Path(path_type=Path)
 @click.option("--junit", metavar="FILE", help="Write JUnit XML; - for stdout alone.")
 @click.option("--markdown", metavar="FILE", help="Append a summary in Markdown, as to $GITHUB_STEP_SUMMARY.")
 def check(
-    real: Path,
-    fake: Path,
+    real: Path | Arrays,
+    fake: Path | Arrays,
     baseline: Path,
     max_increase: float,
     protocol: tuple[str, ...],

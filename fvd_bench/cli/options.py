@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 if TYPE_CHECKING:
     from fvd_bench.evaluation import Settings
+    from fvd_bench.sources import Arrays
 
 
 class Commands(click.Group):
@@ -38,11 +40,25 @@ def draw_options(*, repeats: int) -> Callable[[_Command], _Command]:
 
 
 def side_options(command: _Command) -> _Command:
-    """Options of every command that scores two sides."""
+    """Options of every command that scores two sides; those that describe arrays become part of `real` and `fake`."""
     path = click.Path(path_type=Path)
+
+    @functools.wraps(command)
+    def with_sides(**given: Any) -> None:  # all that click hands over
+        for side in ("real", "fake"):
+            axes, value_range = given.pop(f"{side}_axes"), given.pop(f"{side}_range")
+            given[side] = _side(side, given[side], axes, value_range)
+        command(**given)
+
     return _all(
-        click.option("--real", required=True, type=path, help="Videos or frame folders: a folder or zip archive."),
+        click.option(
+            "--real", required=True, type=path, help="Videos: a folder, archive, array file, or module:function."
+        ),
         click.option("--fake", required=True, type=path, help="Generated ones, likewise."),
+        _axes("real"),
+        _axes("fake"),
+        _range("real"),
+        _range("fake"),
         click.option("--json", "json_file", metavar="FILE", help="Write the result as JSON; - for stdout alone."),
         click.option("--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu", "cuda"])),
         click.option("--workers", type=click.IntRange(1), help="Decoding threads; one per processor unless given."),
@@ -50,7 +66,46 @@ def side_options(command: _Command) -> _Command:
         click.option("--no-cache", is_flag=True, help="Keep no features after the run."),
         click.option("--weights", multiple=True, metavar="NAME=FILE", help="Read these weights from a file."),
         click.option("--strict", is_flag=True, help="A video that has to be skipped is an error."),
-    )(command)
+    )(with_sides)
+
+
+def _side(side: str, path: Path, axes: str | None, value_range: tuple[float, float] | None) -> Path | Arrays:
+    """A path, with what is stated of the arrays there. Raises UsageError when there are none."""
+    if axes is None and value_range is None:
+        return path
+    from fvd_bench.errors import SourceError
+    from fvd_bench.sources import Arrays, takes_layout
+
+    if not takes_layout(path):
+        raise click.UsageError(f"--{side}-axes and --{side}-range are for arrays, and {path} is no file of them")
+    try:
+        return Arrays(path, axes=axes, value_range=value_range)
+    except SourceError as error:
+        raise click.UsageError(f"--{side}-axes, --{side}-range: {error}") from error
+
+
+def _axes(side: str) -> Callable[[_Command], _Command]:
+    return click.option(
+        f"--{side}-axes",
+        metavar="AXES",
+        help=f"Order of the {side} arrays' axes, such as NTCHW.",
+    )
+
+
+def _range(side: str) -> Callable[[_Command], _Command]:
+    return click.option(
+        f"--{side}-range", metavar="LO,HI", callback=_numbers, help=f"Black and white in {side} arrays of floats: -1,1."
+    )
+
+
+def _numbers(context: click.Context, option: click.Parameter, text: str | None) -> tuple[float, float] | None:
+    if text is None:
+        return None
+    try:
+        low, high = map(float, text.split(","))
+    except ValueError as error:
+        raise click.BadParameter(f"{text!r}: expected the values of black and white, such as -1,1") from error
+    return low, high
 
 
 def _all(*options: Callable[[_Command], _Command]) -> Callable[[_Command], _Command]:

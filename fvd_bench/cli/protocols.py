@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from fvd_bench.cli.options import Commands, chosen_settings, evaluation_options
 from fvd_bench.cli.streams import check_outputs, console, print_scores, progress, warn
+
+if TYPE_CHECKING:
+    from fvd_bench.sources import Arrays
 
 
 @click.group(cls=Commands)
@@ -81,8 +84,8 @@ def protocols_diff(a: str, b: str) -> None:
 def protocols_explain(
     a: str,
     b: str,
-    real: Path,
-    fake: Path,
+    real: Path | Arrays,
+    fake: Path | Arrays,
     repeats: int,
     seed: int,
     json_file: str | None,

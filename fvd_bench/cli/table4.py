@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from fvd_bench.cli.options import chosen_settings, draw_options, side_options
 from fvd_bench.cli.streams import check_outputs, print_scores, progress, warn
 
+if TYPE_CHECKING:
+    from fvd_bench.sources import Arrays
+
 
 @click.command()
 @side_options
 @draw_options(repeats=5)  # one draw cannot tell a change from chance
 def table4(
-    real: Path,
-    fake: Path,
+    real: Path | Arrays,
+    fake: Path | Arrays,
     repeats: int,
     seed: int,
     json_file: str | None,

@@ -311,7 +311,7 @@ class TestMembers:
         file = _zip_folder(tmp_path / "side", tmp_path / "a.zip", compression=DEFLATED)
 
         assert _pixels(open_source(file).video(0)).max() == 0
-        monkeypatch.setattr(archives, "_RATIO_FROM_BYTES", 1)
+        monkeypatch.setattr(archives, "RATIO_FROM_BYTES", 1)
         with pytest.raises(VideoError, match="would grow"):
             _pixels(open_source(file).video(0))
 

@@ -1,0 +1,279 @@
+"""Arrays as videos: which axis is which, what range the values have, and frames cut out of them one at a time.
+
+Five axes are many videos, four are one; N counts videos, T frames, H and W are height and width, C is 3 for RGB or 1
+for grey. Values are uint8, or floats with a stated range, which round to the nearest grey level (half to even) and are
+clipped. The same frames have the same content in whatever array they come.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fvd_bench.errors import ShortVideoError, SourceError, VideoError
+from fvd_bench.listing import sort_key
+from fvd_bench.sampling import Indices
+from fvd_bench.video import Frame, Pixels, Video, file_state
+
+ValueRange = tuple[float, float]
+"""The values that black and white have, such as (-1, 1)."""
+
+_ORDERS = {5: ("NTHWC", "NCTHW", "NTCHW"), 4: ("THWC", "CTHW", "TCHW")}
+"""By number of axes: the orders that are in use."""
+
+_CHANNELS = (1, 3)
+
+
+class Block(Protocol):
+    """An array that is read in pieces: NumPy's, or one in a file, or on a GPU. Several threads read at once."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
+    def __getitem__(self, place: tuple[int | slice, ...], /) -> NDArray[Any]:
+        """A piece of it. Raises OSError where that cannot be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What has to be known of an array besides its values.
+
+    axes: one letter each, such as NTHWC; None to take the order that alone fits the shape. value_range: of floats;
+    uint8 needs none. Raises SourceError.
+    """
+
+    axes: str | None = None
+    value_range: ValueRange | None = None
+
+    def __post_init__(self) -> None:
+        if self.axes is not None and sorted(self.axes) not in (sorted("NTHWC"), sorted("THWC")):
+            raise SourceError(f"axes = {self.axes!r}: expected an order of the letters NTHWC, or of THWC for one video")
+        if self.value_range is not None:
+            low, high = self.value_range
+            if not (math.isfinite(low) and math.isfinite(high) and low < high):
+                raise SourceError(f"value_range = {self.value_range}: expected the values of black and white, (-1, 1)")
+
+    def of(self, name: str, blocks: Sequence[Block]) -> KnownLayout:
+        """The layout that arrays share, found out where it is not stated. Raises SourceError.
+
+        name: of what holds them.
+        """
+        assert blocks
+        first = blocks[0]
+        axes = self.axes or _inferred(name, blocks)
+        for block in blocks:
+            if len(block.shape) != len(axes):
+                raise SourceError(f"{name}: {_described(block)}: expected {len(axes)} axes, {axes}")
+            if block.dtype != first.dtype:
+                raise SourceError(f"{name}: some arrays are {first.dtype}, some {block.dtype}: expected one type")
+            channels = block.shape[axes.index("C")]
+            if channels not in _CHANNELS:
+                raise SourceError(
+                    f"{name}: {_described(block)}, as {axes} with {channels} channels: expected 3 (RGB) or 1 (grey); "
+                    "drop an alpha channel, or state other axes"
+                )
+            if 0 in (block.shape[axes.index("H")], block.shape[axes.index("W")]):
+                raise SourceError(f"{name}: {_described(block)}: expected frames of at least one pixel")
+        _check_values(name, first, self.value_range)
+        is_float = first.dtype.kind == "f"
+        return KnownLayout(axes, self.value_range if is_float else None, is_inferred=self.axes is None)
+
+
+@dataclass(frozen=True, slots=True)
+class KnownLayout:
+    """axes: one letter each. value_range: None for uint8. is_inferred: from the shape."""
+
+    axes: str
+    value_range: ValueRange | None
+    is_inferred: bool
+
+    def notes(self, name: str, shape: Sequence[int]) -> tuple[str, ...]:
+        """A sentence on what was inferred. shape: of an array that is in this layout."""
+        if not self.is_inferred:
+            return ()
+        return (f"{name}: its axes are taken for {self.axes}, the only order that fits the shape {list(shape)}",)
+
+    def rgb(self, frame: NDArray[Any], axes: str, where: str) -> Pixels:
+        """A frame as uint8 [H, W, 3]. axes: of it, an order of HWC. Raises SourceError when a value is not finite."""
+        values = frame.transpose([axes.index(axis) for axis in "HWC"])
+        if self.value_range is not None:
+            if not np.isfinite(values).all():
+                raise SourceError(
+                    f"{where} has values that are not finite (NaN or infinity): expected numbers; mend what made it, "
+                    "or leave the video out"
+                )
+            low, high = self.value_range
+            levels = (values.astype(np.float64) - low) * (255 / (high - low))
+            values = np.clip(np.rint(levels), 0, 255).astype(np.uint8)
+        if values.shape[2] == 1:
+            values = np.repeat(values, 3, axis=2)
+        return np.ascontiguousarray(values)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ArrayVideo:
+    """One video in an array. name: for messages; index: of the axis N, None where there is none.
+
+    stamp: cheap text that changes when the array does, None where only its values tell. known_content: where it was
+    computed before.
+    """
+
+    name: str
+    block: Block
+    layout: KnownLayout
+    index: int | None = None
+    stamp: Callable[[], bytes] | None = None
+    known_content: str | None = None
+
+    @property
+    def num_frames(self) -> int:
+        return self.block.shape[self.layout.axes.index("T")]
+
+    def frames(self, indices: Indices) -> Iterator[Frame]:
+        """The frames of ascending, distinct indices. Raises ShortVideoError when they run out, VideoError."""
+        if int(indices[-1]) >= self.num_frames:
+            raise ShortVideoError(self.num_frames, int(indices[-1]) + 1)
+        return (Frame(self.pixels(index)) for index in indices.tolist())
+
+    def content(self) -> str:
+        """sha256 of the frames."""
+        return self.known_content or frames_digest(self.num_frames, map(self.pixels, range(self.num_frames)))
+
+    def state(self) -> str:
+        """Of an array in a file: of the file, and how it is read."""
+        if self.stamp is None:
+            return self.content()
+        try:
+            stamp = self.stamp()
+        except OSError as error:
+            raise VideoError(f"cannot be read: {error.strerror or error}") from error
+        how = repr((self.block.shape, self.layout.axes, self.layout.value_range, self.index)).encode()
+        return hashlib.sha256(stamp + how).hexdigest()
+
+    def pixels(self, frame: int) -> Pixels:
+        """One frame, uint8 [H, W, 3]. Raises VideoError, and SourceError for values that are no colours."""
+        axes = self.layout.axes
+        fixed: dict[str, int] = {"T": frame} if self.index is None else {"T": frame, "N": self.index}
+        try:
+            values = self.block[tuple(fixed.get(axis, slice(None)) for axis in axes)]
+        except OSError as error:
+            raise VideoError(f"cannot be read: {error.strerror or error}") from error
+        return self.layout.rgb(values, "".join(a for a in axes if a in "HWC"), f"{self.name}, frame {frame}")
+
+
+@dataclass(frozen=True, eq=False)
+class ArrayVideos:
+    """A side of videos in arrays."""
+
+    name: str
+    kind: str
+    names: tuple[str, ...]
+    videos: tuple[ArrayVideo, ...]
+    notes: tuple[str, ...]
+
+    @classmethod
+    def of_one(
+        cls, name: str, kind: str, block: Block, layout: Layout, *, stamp: Callable[[], bytes] | None
+    ) -> ArrayVideos:
+        """The videos along the axis N of one array of five axes. Raises SourceError."""
+        known = layout.of(name, [block])
+        if "N" not in known.axes:
+            raise SourceError(
+                f"{name}: {_described(block)} is one video: expected many, an array of five axes such as NTHWC or "
+                "several arrays of four"
+            )
+        names = tuple(numbered(block.shape[known.axes.index("N")]))
+        if not names:
+            raise SourceError(f"{name} holds no video: {_described(block)}")
+        videos = tuple(ArrayVideo(f"{name}, video {n}", block, known, i, stamp) for i, n in enumerate(names))
+        return cls(name, kind, names, videos, known.notes(name, block.shape))
+
+    @classmethod
+    def of_many(
+        cls, name: str, kind: str, blocks: Mapping[str, Block], layout: Layout, *, path: Path | None
+    ) -> ArrayVideos:
+        """One video per array, in the order that files of these names would have. Raises SourceError.
+
+        path: of the file that they are in.
+        """
+        names = tuple(sorted(blocks, key=sort_key))
+        listed = [blocks[n] for n in names]
+        if not listed:
+            raise SourceError(f"{name} holds no video: expected arrays of four axes")
+        known = layout.of(name, listed)
+        if "N" in known.axes:
+            raise SourceError(f"{name}: {_described(listed[0])}: expected arrays of one video each, of four axes")
+        videos = tuple(
+            ArrayVideo(f"{name}, video {n}", block, known, stamp=file_stamp(path, n) if path else None)
+            for n, block in zip(names, listed, strict=True)
+        )
+        return cls(name, kind, names, videos, known.notes(name, listed[0].shape))
+
+    def video(self, index: int) -> Video:
+        return self.videos[index]
+
+
+def file_stamp(path: Path, key: str) -> Callable[[], bytes]:
+    """A stamp of an array in a file."""
+    return lambda: file_state(path) + b"\0" + key.encode(errors="surrogateescape")
+
+
+def frames_digest(num_frames: int, frames: Iterator[Pixels]) -> str:
+    """sha256 of the shape and the bytes of frames, uint8 [H, W, 3] each."""
+    whole = hashlib.sha256()
+    for number, frame in enumerate(frames):
+        if number == 0:
+            whole.update(repr((num_frames, *frame.shape)).encode())
+        whole.update(np.ascontiguousarray(frame).data)
+    return whole.hexdigest()
+
+
+def numbered(videos: int) -> list[str]:
+    """Names of videos that have none; those of six digits sort as their numbers do."""
+    return [f"{number:06d}" for number in range(videos)]
+
+
+def fitting_orders(shape: Sequence[int]) -> tuple[str, ...]:
+    """The orders of axes in use that a shape may have."""
+    return tuple(o for o in _ORDERS.get(len(shape), ()) if shape[o.index("C")] in _CHANNELS)
+
+
+def _inferred(name: str, blocks: Sequence[Block]) -> str:
+    for block in blocks:
+        if len(block.shape) not in _ORDERS:
+            raise SourceError(
+                f"{name}: {_described(block)}: expected five axes (many videos) or four (one video), such as NTHWC"
+            )
+    fitting = [o for o in fitting_orders(blocks[0].shape) if all(o in fitting_orders(b.shape) for b in blocks)]
+    if len(fitting) == 1:
+        return fitting[0]
+    orders = " or ".join(fitting) if fitting else "no order of axes in use, with 3 channels (RGB) or 1 (grey)"
+    raise SourceError(
+        f"{name}: {_described(blocks[0])} fits {orders}: state its axes, such as {_ORDERS[len(blocks[0].shape)][0]}, "
+        "with fvd_bench.Arrays(…, axes=…), --real-axes or --fake-axes"
+    )
+
+
+def _check_values(name: str, block: Block, value_range: ValueRange | None) -> None:
+    if block.dtype.kind == "f":
+        if value_range is None:
+            raise SourceError(
+                f"{name} has values of type {block.dtype}: state what black and white are, such as -1 and 1, with "
+                "fvd_bench.Arrays(…, value_range=(-1, 1)), --real-range or --fake-range"
+            )
+    elif block.dtype != np.uint8:
+        raise SourceError(f"{name} has values of type {block.dtype}: expected uint8, or floats with a stated range")
+    elif value_range not in (None, (0, 255)):
+        raise SourceError(f"{name} has values of type uint8, which go from 0 to 255: state no other range for them")
+
+
+def _described(block: Block) -> str:
+    return f"an array of shape {list(block.shape)}"

@@ -1,0 +1,137 @@
+"""Videos that a function makes when they are read, such as a network in Python: nothing is written to disk."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import KW_ONLY, dataclass, field
+from functools import cached_property
+
+from fvd_bench.arrays import ArrayVideo, Layout, ValueRange, numbered
+from fvd_bench.errors import SourceError
+from fvd_bench.sampling import Indices
+from fvd_bench.tensors import as_block
+from fvd_bench.usercode import telling
+from fvd_bench.video import Frame, Video
+
+
+@dataclass(frozen=True, eq=False)
+class GeneratorSource:
+    """A side of an evaluation that a function makes, video by video, whenever one is needed.
+
+    function: index -> the video of that index, an array or tensor: uint8 [T, H, W, C], or as `axes` and `value_range`
+    say. It must give the same video each time, so it has to seed its noise by the index. It is called by one thread at
+    a time, and without gradients. videos: how many, from index 0 on.
+
+    identity: names the generator and all of its settings, weights and seed included. With it a video's content is
+    known before it is made, and a store is believed that has its features; without it each video is made once more, for
+    a digest of its frames, and one that differs from the first time is an error.
+    """
+
+    function: Callable[[int], object]
+    _: KW_ONLY
+    videos: int = 2048
+    axes: str | None = None
+    value_range: ValueRange | None = None
+    identity: str | None = None
+    name: str = "generated videos"
+    kind: str = field(default="generator function", init=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
+    _digests: dict[int, str] = field(default_factory=dict, init=False, repr=False)
+    _notes: list[str] = field(default_factory=list, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Raises SourceError."""
+        if self.videos < 1:
+            raise SourceError(f"videos = {self.videos}: expected at least 1")
+        if "N" in (self.axes or ""):
+            raise SourceError(f"axes = {self.axes!r}: expected those of one video, such as TCHW")
+        self._layout  # noqa: B018 - so that a mistake in it is told at once
+
+    @property
+    def names(self) -> list[str]:
+        return numbered(self.videos)
+
+    @property
+    def notes(self) -> list[str]:
+        """What was inferred from the first video, once there is one."""
+        return self._notes[:1]
+
+    def video(self, index: int) -> Video:
+        """The video at a place of the listing; nothing is made yet."""
+        return _Made(self, index)
+
+    def make(self, index: int) -> ArrayVideo:
+        """Call the function. Raises SourceError when that fails, or gives something else than a video."""
+        name = f"{self.name}, video {index}"
+        with self._lock, _no_gradients(), telling(f"{self.name}: making video {index}"):
+            block = as_block(made := self.function(index))
+        if block is None:
+            raise SourceError(
+                f"{name} is of type {type(made).__name__}: expected an array or tensor, uint8 [T, H, W, C] or in "
+                "stated axes"
+            )
+        known = self._layout.of(name, [block])
+        if "N" in known.axes:
+            raise SourceError(f"{name} has the shape {list(block.shape)}: expected one video, [T, H, W, C]")
+        self._notes.extend(known.notes(name, block.shape))
+        return ArrayVideo(name, block, known)
+
+    def digest(self, index: int) -> str:
+        """What identifies a video: what it is made by, or its frames."""
+        if self.identity is not None:
+            return hashlib.sha256(f"{self.identity}\0{self.axes}\0{self.value_range}\0{index}".encode()).hexdigest()
+        if index not in self._digests:
+            self._digests[index] = self.make(index).content()
+        return self._digests[index]
+
+    def check_same(self, index: int, video: ArrayVideo) -> None:
+        """Raises SourceError when a video is not the one that its digest was computed of."""
+        if self.identity is None and self._digests.setdefault(index, digest := video.content()) != digest:
+            raise SourceError(
+                f"{self.name}: video {index} is another one each time that it is made: seed its noise by the index "
+                "(torch.Generator().manual_seed(index)); if it differs by rounding alone, name what makes it with "
+                "identity=…; or pass an iterable, which is gone through once"
+            )
+
+    @cached_property
+    def _layout(self) -> Layout:
+        return Layout(self.axes, self.value_range)
+
+
+class _Made:
+    """One video, made when its first frame is asked for, and let go with this object."""
+
+    def __init__(self, source: GeneratorSource, index: int) -> None:
+        self._source = source
+        self._index = index
+
+    @property
+    def num_frames(self) -> int:
+        return self._video.num_frames
+
+    def frames(self, indices: Indices) -> Iterator[Frame]:
+        return self._video.frames(indices)
+
+    def content(self) -> str:
+        return self._source.digest(self._index)
+
+    def state(self) -> str:
+        return self._source.digest(self._index)
+
+    @cached_property
+    def _video(self) -> ArrayVideo:
+        video = self._source.make(self._index)
+        self._source.check_same(self._index, video)
+        return video
+
+
+@contextlib.contextmanager
+def _no_gradients() -> Iterator[None]:
+    """Torch keeps this per thread, so that the caller's own setting is not known here."""
+    torch = sys.modules.get("torch")
+    with contextlib.nullcontext() if torch is None else torch.no_grad():
+        yield

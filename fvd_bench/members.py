@@ -1,0 +1,75 @@
+"""What every archive of videos has in common: names that are believed, sizes that are read, files in memory."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path, PurePosixPath
+
+from fvd_bench.errors import SourceError
+from fvd_bench.video import VIDEO_SUFFIXES
+
+_MOST_VIDEO_BYTES = 1 << 30  # of a member: it is held in memory while it is decoded
+_MOST_IMAGE_BYTES = 1 << 28
+
+MOST_RATIO = 200
+RATIO_FROM_BYTES = 1 << 26
+"""Below this a member of black pixels may be packed as tightly as it likes."""
+
+
+class MemberFile(io.BytesIO):
+    """A member in memory, with its name: FFmpeg looks at the ending of that when it guesses a format."""
+
+    def __init__(self, data: bytes, name: str) -> None:
+        super().__init__(data)
+        self.name = name
+
+
+def check_plain(path: Path, names: Iterable[str]) -> None:
+    """Raises SourceError when a member's name leads out of a folder, or is written in another way than is usual."""
+    for name in names:
+        if not _is_plain(name):
+            raise SourceError(
+                f"{path} has a member named {name!r}: expected relative paths with / between their "
+                "parts and no .. among them; unpack the archive if you trust it, and pass the folder"
+            )
+
+
+def check_distinct(path: Path, files: Sequence[str]) -> None:
+    """Raises SourceError when a name stands for two members, or for a file and a folder."""
+    names = Counter(files)
+    names.update(_folders(names))
+    twice = [name for name, times in names.items() if times > 1]
+    if twice:
+        raise SourceError(
+            f"{path} has {len(twice)} names that stand for two members, {twice[0]!r} for one: it is not said which "
+            "is meant; make the archive again"
+        )
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a member is none of the videos: hidden, or what macOS puts beside files."""
+    return any(part.startswith(".") or part == "__MACOSX" for part in name.split("/"))
+
+
+def size_problem(name: str, num_bytes: int) -> str | None:
+    """Why a member of this size is not read into memory, None if it is."""
+    is_video = PurePosixPath(name).suffix.lower() in VIDEO_SUFFIXES
+    most = _MOST_VIDEO_BYTES if is_video else _MOST_IMAGE_BYTES
+    if num_bytes <= most:
+        return None
+    return f"has {num_bytes:,} bytes, at most {most:,} are read into memory: unpack it and pass the folder"
+
+
+def _folders(files: Iterable[str]) -> set[str]:
+    """All folders that files are in, at any depth."""
+    nearest = {file.rpartition("/")[0] for file in files} - {""}
+    return nearest.union(*(map(str, list(PurePosixPath(folder).parents)[:-1]) for folder in nearest))
+
+
+def _is_plain(name: str) -> bool:
+    if re.match(r"[A-Za-z]:", name) or "\\" in name or "\0" in name:
+        return False
+    return not {"", ".", ".."} & set(name.removesuffix("/").split("/"))

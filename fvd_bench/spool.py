@@ -1,0 +1,113 @@
+"""Videos of an iterable: gone through once, kept in a temporary file without a name until the end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+
+from fvd_bench.arrays import ArrayVideo, Block, KnownLayout, Layout, frames_digest, numbered
+from fvd_bench.errors import SourceError
+from fvd_bench.scratch import Scratch
+from fvd_bench.tensors import as_block
+from fvd_bench.usercode import telling
+from fvd_bench.video import Pixels, Video
+
+_SPOOLED = KnownLayout("THWC", None, is_inferred=False)
+
+
+class SpooledVideos:
+    """A side of what an iterable yields: arrays or tensors of one video each, or batches of them.
+
+    The first is looked at now, the others when they are needed, after everything else was found to be in order.
+    Memory holds one at a time.
+    """
+
+    kind = "iterable"
+
+    def __init__(self, name: str, videos: Iterable[object], layout: Layout) -> None:
+        """Raises SourceError when there is no first video, or it is none that can be used."""
+        self.name = name
+        self._layout = layout
+        with telling(f"{name}: making its iterator"):
+            self._items = iter(videos)
+        first = self._next(0)
+        if first is None:
+            raise SourceError(f"{name} yields no video")
+        self._first = first
+        known = layout.of(f"{name}, video 0", [first])
+        self._layout = Layout(known.axes, layout.value_range)  # of all: later videos may fit others as well
+        self.notes = known.notes(f"{name}, video 0", first.shape)
+
+    @property
+    def names(self) -> list[str]:
+        return numbered(len(self._videos))
+
+    def video(self, index: int) -> Video:
+        return self._videos[index]
+
+    @cached_property
+    def _videos(self) -> list[ArrayVideo]:
+        """Go through the iterable. Raises SourceError, naming the video that cannot be had or used."""
+        scratch = Scratch(f"what {self.name} yields")
+        spooled: list[_Spooled] = []
+        block: Block | None = self._first
+        del self._first
+        while block is not None:
+            for video in self._split(block, len(spooled)):
+                offset = scratch.size
+                content = frames_digest(video.num_frames, _written(video, scratch))
+                spooled.append(_Spooled(offset, _shape(video), content))
+            block = self._next(len(spooled))
+        if not spooled:
+            raise SourceError(f"{self.name} yields no video")
+        return [place.video(f"{self.name}, video {n}", scratch) for n, place in enumerate(spooled)]
+
+    def _next(self, number: int) -> Block | None:
+        """What the iterable yields next, None at its end. number: of the first video in it."""
+        with telling(f"{self.name}: making video {number}"):
+            item = next(self._items, self)
+        if item is self:
+            return None
+        block = as_block(item)
+        if block is None:
+            raise SourceError(
+                f"{self.name}, video {number} is of type {type(item).__name__}: expected an array or tensor, uint8 "
+                "[T, H, W, C] or in stated axes"
+            )
+        return block
+
+    def _split(self, block: Block, number: int) -> Iterator[ArrayVideo]:
+        name = f"{self.name}, video {number}"
+        known = self._layout.of(name, [block])
+        if "N" not in known.axes:
+            yield ArrayVideo(name, block, known)
+            return
+        for index in range(block.shape[known.axes.index("N")]):
+            yield ArrayVideo(f"{self.name}, video {number + index}", block, known, index)
+
+
+class _Spooled(NamedTuple):
+    """Where a video is in the file. shape: [T, H, W, 3]."""
+
+    offset: int
+    shape: tuple[int, ...]
+    content: str
+
+    def video(self, name: str, scratch: Scratch) -> ArrayVideo:
+        block = scratch.array(self.offset, self.shape, np.dtype(np.uint8))
+        return ArrayVideo(name, block, _SPOOLED, known_content=self.content)
+
+
+def _written(video: ArrayVideo, scratch: Scratch) -> Iterator[Pixels]:
+    """Frames, each written before it is handed on."""
+    for frame in map(video.pixels, range(video.num_frames)):
+        scratch.append(frame.data)
+        yield frame
+
+
+def _shape(video: ArrayVideo) -> tuple[int, ...]:
+    sizes = dict(zip(video.layout.axes, video.block.shape, strict=True))
+    return sizes["T"], sizes["H"], sizes["W"], 3

@@ -1,0 +1,198 @@
+"""A tar archive of videos: its headers are read once, its members by their offsets, by several threads at once.
+
+A compressed one is unpacked once, into a temporary file without a name. As little is believed as of zip archives:
+names that could lead out of a folder or that stand for two files, sizes that cannot be, and damaged headers refuse
+the archive; links, devices and members that are too large refuse what is made from them.
+"""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import lzma
+import os
+import tarfile
+import weakref
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import IO
+
+from fvd_bench.errors import SourceError
+from fvd_bench.members import MemberFile, check_distinct, check_plain, is_hidden, size_problem
+from fvd_bench.scratch import Scratch
+from fvd_bench.video import file_state
+
+_READ_ERRORS = (tarfile.TarError, EOFError, ValueError, OverflowError)
+"""What tarfile raises for archives that are damaged in one way or another, besides OSError."""
+
+_UNPACK_ERRORS = (OSError, EOFError, zlib.error, lzma.LZMAError, ValueError)
+
+_UNPACKERS: Mapping[bytes, Callable[[IO[bytes]], gzip.GzipFile | bz2.BZ2File | lzma.LZMAFile]] = {
+    b"\x1f\x8b": lambda file: gzip.GzipFile(fileobj=file),
+    b"BZh": bz2.BZ2File,
+    b"\xfd7zXZ\0": lzma.LZMAFile,
+}
+"""By the first bytes of a file."""
+
+_SUFFIXES = tuple(".tar .tar.gz .tgz .tar.bz2 .tbz2 .tar.xz .txz .tar.zst".split())
+
+_ZSTANDARD = b"\x28\xb5\x2f\xfd"
+
+_MOST_HEADER_BYTES = 1 << 20
+"""Of the header of a member: its longest part is a path."""
+
+_RECORD_BYTES = 20 * tarfile.BLOCKSIZE
+"""An archive ends with zeros up to a multiple of this."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Member:
+    """Where the bytes of a file are. is_file: not a link, a device or a file with holes."""
+
+    offset: int
+    size: int
+    is_file: bool
+
+
+class TarArchive:
+    """The visible files of a tar archive, as `video.Files`. names: their paths in it; notes: findings, sentences."""
+
+    def __init__(self, path: Path) -> None:
+        """Read the headers of an archive. Raises SourceError, OSError."""
+        self.path = path
+        self.notes: list[str] = []
+        file, packed = _plain(path)
+        self._file = file
+        weakref.finalize(self, self._file.close)
+        try:
+            self._members = self._scan(packed=packed)
+        except (OSError, *_READ_ERRORS) as error:
+            raise SourceError(
+                f"{path} cannot be read as a tar archive ({error}): expected a whole .tar file, plain or packed by "
+                "gzip, bzip2 or xz; get or make it again, or unpack it and pass the folder"
+            ) from error
+        self.names = tuple(self._members)
+
+    def source(self, path: PurePath) -> io.BytesIO:
+        """The bytes of a member. Raises OSError when they cannot be had, or had better not be."""
+        name = path.as_posix()
+        member = self._members[name]
+        if not member.is_file:
+            raise OSError(f"{name} in the archive is a link, a device or sparse: expected the file itself")
+        if problem := size_problem(name, member.size):
+            raise OSError(f"{name} in the archive {problem}")
+        data = os.pread(self._file.fileno(), member.size, member.offset)
+        if len(data) != member.size:
+            raise OSError(f"{name} in the archive breaks off: {len(data)} of {member.size} bytes are there")
+        return MemberFile(data, name)
+
+    def state(self, path: PurePath) -> bytes:
+        """Cheap text that changes when a member does. Raises OSError."""
+        name = path.as_posix()
+        member = self._members[name]
+        return file_state(self.path) + repr((name, member.offset, member.size)).encode()
+
+    def _scan(self, *, packed: bool) -> dict[str, _Member]:
+        """Visible files by name. Raises SourceError, OSError, and what tarfile raises."""
+        end = os.fstat(self._file.fileno()).st_size
+        found: list[tuple[str, _Member]] = []
+        names: list[str] = []
+        with tarfile.open(fileobj=_Headers(self._file), mode="r:") as archive:  # type: ignore[call-overload]
+            for info in _infos(archive):
+                name = info.name.removeprefix("./")  # as `tar -cf x.tar .` writes them
+                if info.isdir():
+                    names += [] if name in ("", ".") else [name]
+                    continue
+                if info.size < 0 or (info.isreg() and info.offset_data + info.size > end):
+                    raise SourceError(
+                        f"{self.path}: its member {name!r} has {info.size:,} bytes, more than are left in the "
+                        f"{'unpacked ' if packed else ''}archive of {end:,}; it is cut off or damaged: get or make it "
+                        "again"
+                    )
+                names.append(name)
+                found.append((name, _Member(info.offset_data, info.size, info.isreg() and not info.issparse())))
+            self._check_end(archive.offset)
+        check_plain(self.path, names)
+        check_distinct(self.path, [name for name, _ in found])
+        return {name: member for name, member in found if not is_hidden(name)}
+
+    def _check_end(self, offset: int) -> None:
+        """tarfile stops without a word at a header that is damaged, and at the end of the first of joined archives."""
+        tail = os.pread(self._file.fileno(), 2 * _RECORD_BYTES, offset)
+        if not tail:
+            self.notes.append(f"{self.path}: no end is marked in this archive; if it was cut off, videos are missing")
+        elif tail.strip(b"\0"):
+            raise SourceError(
+                f"{self.path}: what stands at byte {offset:,} is neither a member nor the end: the archive is damaged, "
+                "or several were joined into one; make it again, or pass shards as a folder"
+            )
+
+
+def is_tar(path: Path) -> bool:
+    """Whether a file is called a tar archive, or is a plain one."""
+    if is_tar_name(path.name):
+        return True
+    with path.open("rb") as file:
+        return file.read(262)[257:] == b"ustar"
+
+
+def is_tar_name(name: str) -> bool:
+    """Whether a file is called a tar archive."""
+    return name.lower().endswith(_SUFFIXES)
+
+
+def without_suffix(name: str) -> str:
+    """A path without the ending of a tar archive."""
+    return next((name[: -len(suffix)] for suffix in _SUFFIXES if name.lower().endswith(suffix)), name)
+
+
+def _plain(path: Path) -> tuple[IO[bytes], bool]:
+    """An archive as a file of its own bytes, unpacked where that is needed, and whether it was."""
+    file = path.open("rb")
+    start = file.read(max(map(len, _UNPACKERS)))
+    unpacker = next((opener for magic, opener in _UNPACKERS.items() if start.startswith(magic)), None)
+    if unpacker is None:
+        if start.startswith(_ZSTANDARD):
+            file.close()
+            raise SourceError(
+                f"{path} is packed by Zstandard: unpack it with `zstd -d {path.name}`, or pack it by gzip"
+            )
+        return file, False
+    with file:
+        file.seek(0)
+        scratch = Scratch(str(path))
+        try:
+            with unpacker(file) as packed:
+                scratch.unpack(packed, os.fstat(file.fileno()).st_size)
+        except _UNPACK_ERRORS as error:
+            raise SourceError(f"{path} cannot be unpacked ({error}): get or make it again") from error
+        return os.fdopen(os.dup(scratch.file.fileno()), "rb"), True
+
+
+def _infos(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+    """The members, none of which is kept: an archive of frames has many."""
+    before = -1
+    while (info := archive.next()) is not None:
+        archive.members.clear()  # type: ignore[attr-defined]  # all that tarfile itself keeps
+        if info.offset <= before:
+            raise ValueError("members overlap")
+        before = info.offset
+        yield info
+
+
+class _Headers:
+    """What tarfile reads of an archive: nothing that is longer than a header, or that has a negative length."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.name = getattr(file, "name", "")
+        self._file = file
+        self.seek, self.tell = file.seek, file.tell
+        file.seek(0)
+
+    def read(self, size: int) -> bytes:
+        if not 0 <= size <= _MOST_HEADER_BYTES:
+            raise ValueError(f"a header says that it has {size} bytes")
+        return self._file.read(size)
