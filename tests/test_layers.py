@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 FVD_BENCH = [
-    {"errors", "version", "resample"},
+    {"errors", "version", "resample", "together"},
     {"rules"},
     {"protocol", "sampling", "weight_files"},
     {"video", "weight_index", "stats", "zoo"},
@@ -26,8 +26,8 @@ FVD_BENCH = [
     {"motion_panel", "motion_scale", "uncertainty"},
     {"findings"},
     {"scoring"},
-    {"evaluation"},
-    {"audit", "plan", "selftest", "verification", "kept", "comparability"},
+    {"evaluation", "gathered"},
+    {"training", "audit", "plan", "selftest", "verification", "kept", "comparability"},
     {"gate"},
     {"report"},
     {"audit_tables", "demo"},
