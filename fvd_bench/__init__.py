@@ -11,10 +11,12 @@ if TYPE_CHECKING:
     from fvd_bench.protocol import Protocol
     from fvd_bench.result import Result, Score
     from fvd_bench.sources import Arrays, GeneratorSource
+    from fvd_bench.training import FrechetVideoDistance
     from fvd_bench.version import __version__
 
 __all__ = [
     "Arrays",
+    "FrechetVideoDistance",
     "FvdBenchError",
     "GeneratorSource",
     "Protocol",
@@ -27,6 +29,7 @@ __all__ = [
 
 _HOMES = {
     "Arrays": "fvd_bench.sources",
+    "FrechetVideoDistance": "fvd_bench.training",
     "FvdBenchError": "fvd_bench.errors",
     "GeneratorSource": "fvd_bench.sources",
     "Protocol": "fvd_bench.protocol",

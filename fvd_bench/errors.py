@@ -43,16 +43,18 @@ class VideoError(FvdBenchError):
 class ShortVideoError(VideoError):
     """Fewer frames decode than the clip needs.
 
-    found: frames that decode; needed: frames that the protocol asks for.
+    found: frames that decode; needed: frames that the protocol asks for; video: which, where nobody else names it.
     """
 
-    def __init__(self, found: int, needed: int) -> None:
-        super().__init__(f"too short: {found} frames decode, the clip needs {needed}")
+    def __init__(self, found: int, needed: int, video: str = "") -> None:
+        what = f"too short: {found} frames decode, the clip needs {needed}"
+        super().__init__(f"{video} is {what}" if video else what)
         self.found = found
         self.needed = needed
+        self.video = video
 
-    def __reduce__(self) -> tuple[type["ShortVideoError"], tuple[int, int]]:
-        return type(self), (self.found, self.needed)
+    def __reduce__(self) -> tuple[type["ShortVideoError"], tuple[int, int, str]]:
+        return type(self), (self.found, self.needed, self.video)
 
 
 class FeatureError(FvdBenchError):

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from fvd_bench import environment, metrics
+from fvd_bench import environment
 from fvd_bench import protocol as protocols
 from fvd_bench import weights as weight_store
 from fvd_bench.cache import FeatureStore
@@ -29,7 +28,7 @@ from fvd_bench.motion_scale import scale_protocols
 from fvd_bench.protocol import Protocol, plain
 from fvd_bench.result import MotionPanel, Result, Score, SideCount, SourceInfo, Warned
 from fvd_bench.rules import SIDES, FeatureRule, Side
-from fvd_bench.scoring import Measured, measure
+from fvd_bench.scoring import Measured, as_score, measure
 from fvd_bench.sources import ClipSource, SourceLike, check_something_decodes, open_source
 from fvd_bench.stats import FeatureStats
 from fvd_bench.version import __version__
@@ -150,7 +149,7 @@ def open_evaluation(
             store=store,
             seeds=range(seed, seed + repeats),
             device=device,
-            workers=settings.workers or _processors(),
+            workers=settings.workers or processors(),
             strict=settings.strict,
             progress=progress,
             started=started,
@@ -302,29 +301,15 @@ class Evaluation:
         counts: Mapping[Side, SideCount],
     ) -> Score:
         extractor = self.extractors.get(protocol.features)
-        weights = ",".join(digest[:8] for digest in extractor.weights.values()) if extractor else "none"
-        effective = f"n:{counts['real'].clips}+{counts['fake'].clips}|seed:{self.seeds[0]}|repeats:{len(self.seeds)}"
-        values = measured.values if measured else ()
-        return Score(
-            metric=metric,
-            protocol=protocol.name,
-            protocol_version=protocol.version,
-            digest=protocol.digest(),
-            signature=f"{metric}|{protocol.signature()}|{effective}|weights:{weights}|fvd-bench:{__version__}",
-            row=self.rows.get(protocol),
-            value=statistics.fmean(values) if values else None,
+        return as_score(
+            measured,
+            metric,
+            protocol,
             reason=reason,
-            values=values,
-            std=statistics.pstdev(values) if len(values) > 1 else None,
-            interval=measured.interval if measured else None,
-            seed=self.seeds[0],
-            lower_is_better=metrics.METRICS[metric].lower_is_better,
-            real=counts["real"],
-            fake=counts["fake"],
-            error_real=measured.spread.error("real") if measured else None,
-            error_fake=measured.spread.error("fake") if measured else None,
-            floor=measured.floor if measured else None,
-            infinite=measured.infinite if measured else None,
+            counts=counts,
+            weights=extractor.weights if extractor else None,
+            seeds=self.seeds,
+            row=self.rows.get(protocol),
         )
 
 
@@ -357,10 +342,15 @@ def _load(protocol: ProtocolLike | Sequence[ProtocolLike]) -> tuple[Protocol, ..
     given = [protocol] if isinstance(protocol, Protocol | str | os.PathLike) else protocol
     if not given:
         raise ProtocolError("no protocol is given")
-    return tuple(p if isinstance(p, Protocol) else protocols.load(os.fspath(p)) for p in given)
+    return tuple(load_protocol(p) for p in given)
 
 
-def _processors() -> int:
+def load_protocol(protocol: ProtocolLike) -> Protocol:
+    """A protocol by name or path, or as it is. Raises ProtocolError."""
+    return protocol if isinstance(protocol, Protocol) else protocols.load(os.fspath(protocol))
+
+
+def processors() -> int:
     """Processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from fvd_bench import metrics, uncertainty
 from fvd_bench.errors import MetricError
-from fvd_bench.result import Estimate
-from fvd_bench.rules import MetricRule
+from fvd_bench.protocol import Protocol
+from fvd_bench.result import Estimate, Score, SideCount
+from fvd_bench.rules import MetricRule, Side
 from fvd_bench.uncertainty import Sides, Spread
+from fvd_bench.version import __version__
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,47 @@ def measure(
                 except MetricError as error:
                     failures[name] = error
     return {name: failures.get(name) or running[name].measured() for name in rule.names}
+
+
+def as_score(
+    measured: Measured | None,
+    metric: str,
+    protocol: Protocol,
+    *,
+    reason: str | None,
+    counts: Mapping[Side, SideCount],
+    weights: Mapping[str, str] | None,
+    seeds: range,
+    row: str | None,
+) -> Score:
+    """What was measured as people get it. measured: None where nothing could be, for the reason given.
+
+    weights: name -> tensor digest, None without the network; seeds: one per repeat; row: place in a table.
+    """
+    digests = "none" if weights is None else ",".join(digest[:8] for digest in weights.values())
+    effective = f"n:{counts['real'].clips}+{counts['fake'].clips}|seed:{seeds[0]}|repeats:{len(seeds)}"
+    values = measured.values if measured else ()
+    return Score(
+        metric=metric,
+        protocol=protocol.name,
+        protocol_version=protocol.version,
+        digest=protocol.digest(),
+        signature=f"{metric}|{protocol.signature()}|{effective}|weights:{digests}|fvd-bench:{__version__}",
+        row=row,
+        value=statistics.fmean(values) if values else None,
+        reason=reason,
+        values=values,
+        std=statistics.pstdev(values) if len(values) > 1 else None,
+        interval=measured.interval if measured else None,
+        seed=seeds[0],
+        lower_is_better=metrics.METRICS[metric].lower_is_better,
+        real=counts["real"],
+        fake=counts["fake"],
+        error_real=measured.spread.error("real") if measured else None,
+        error_fake=measured.spread.error("fake") if measured else None,
+        floor=measured.floor if measured else None,
+        infinite=measured.infinite if measured else None,
+    )
 
 
 @dataclass(slots=True)

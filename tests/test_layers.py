@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 FVD_BENCH = [
-    {"errors", "version", "resample", "limits", "faults", "messages", "frame_index"},
+    {"errors", "version", "resample", "together", "limits", "faults", "messages", "frame_index"},
     {"rules", "files", "video_stream"},
     {"protocol", "sampling", "weight_files", "decoding"},
     {"video", "weight_index", "stats", "zoo"},
@@ -31,8 +31,8 @@ FVD_BENCH = [
     {"motion_panel", "motion_scale", "uncertainty"},
     {"findings", "glance"},
     {"scoring"},
-    {"evaluation"},
-    {"audit", "plan", "selftest", "verification", "kept", "comparability", "manifest"},
+    {"evaluation", "gathered"},
+    {"training", "audit", "plan", "selftest", "verification", "kept", "comparability", "manifest"},
     {"gate", "replay"},
     {"report"},
     {"audit_tables", "demo"},

@@ -1,0 +1,306 @@
+"""The metric for training loops: the score of `evaluate`, in one process, and nothing else changed."""
+
+import contextlib
+import copy
+import io
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from fvd_bench import Arrays, FrechetVideoDistance, Settings, evaluate
+from fvd_bench.errors import (
+    FvdBenchError,
+    MetricError,
+    ProtocolError,
+    ShortVideoError,
+    SourceError,
+)
+from fvd_bench.extractors.pixels import PixelsExtractor
+
+NO_CACHE = Settings(cache=None, device="cpu")
+EXACT = 1e-9
+"""Relative: both ways add the same features in the same order."""
+
+
+@pytest.fixture(scope="module")
+def videos(moving_frames) -> tuple[np.ndarray, np.ndarray]:
+    """Nine real and seven fake videos, uint8 [N, 20, 48, 64, 3]."""
+    real = np.stack([moving_frames(20, seed=seed) for seed in range(9)])
+    return real, np.stack([moving_frames(20, seed=100 + seed) for seed in range(7)])
+
+
+@pytest.fixture
+def random_protocol(pixels_protocol) -> str:
+    """Random clips of nine frames on both sides; the fake ones pass through JPEG."""
+    return _starting("random", pixels_protocol(images='jpeg = { fake = "always" }\njpeg_quality = { fake = 95 }'))
+
+
+@pytest.fixture
+def metric(random_protocol) -> FrechetVideoDistance:
+    return FrechetVideoDistance(random_protocol, seed=3, settings=NO_CACHE)
+
+
+def _value(real: object, fake: object, protocol: str, seed: int = 3) -> float:
+    value = evaluate(real, fake, protocol, seed=seed, settings=NO_CACHE).scores[0].value
+    assert value is not None
+    return value
+
+
+def _starting(start: str, protocol: str) -> str:
+    """The same for both sides."""
+    file = Path(protocol)
+    file.write_text(file.read_text("utf-8").replace('{ real = "random", fake = "first" }', f'"{start}"'))
+    return protocol
+
+
+@pytest.mark.parametrize("batch", [1, 4, 9])
+def test_the_score_is_that_of_evaluate(metric, videos, random_protocol, batch: int) -> None:
+    real, fake = videos
+    for first in range(0, 9, batch):
+        metric.update(real=real[first : first + batch], fake=fake[first : first + batch] if first < 7 else None)
+
+    assert metric.compute() == pytest.approx(_value(real, fake, random_protocol), rel=EXACT)
+    assert metric.counts == {"real": 9, "fake": 7}
+
+
+@pytest.mark.parametrize("count", ["fake = 4", 'fake = 4\nselection = "first-sorted"', "real = 5\nfake = 6"])
+def test_a_protocol_with_a_count_selects_what_evaluate_selects(pixels_protocol, videos, count: str) -> None:
+    protocol = pixels_protocol(count=count)
+    metric = FrechetVideoDistance(protocol, seed=3, settings=NO_CACHE)
+
+    metric.update(real=videos[0], fake=videos[1])
+
+    assert metric.compute() == pytest.approx(_value(*videos, protocol), rel=EXACT)
+
+
+def test_videos_that_are_taken_again(pixels_protocol, videos) -> None:
+    """Fake clips start at the first frame, so that taking one again needs no new draw; random real ones do."""
+    both = pixels_protocol(name="both", count='real = 12\nfake = 12\nselection = "repeated"')
+    fake_only = pixels_protocol(name="fake-only", count='fake = 12\nselection = { fake = "repeated" }')
+    for protocol in (both, fake_only):
+        metric = FrechetVideoDistance(protocol, seed=3, settings=NO_CACHE)
+        metric.update(real=videos[0], fake=videos[1])
+        if protocol == both:
+            with pytest.raises(MetricError, match=r"takes real videos again.*until there are 12, and there are 9"):
+                metric.compute()
+        else:
+            assert metric.compute() == pytest.approx(_value(*videos, protocol), rel=EXACT)
+
+
+def test_scores_are_those_of_evaluate(metric, videos, random_protocol) -> None:
+    metric.update(real=videos[0], fake=videos[1])
+    (expected,) = evaluate(*videos, random_protocol, seed=3, settings=NO_CACHE).scores
+
+    (score,) = metric.scores()
+
+    assert score.floor is not None and score.interval is not None
+    for name in ("signature", "value", "floor", "interval", "error_fake", "real", "fake"):
+        assert getattr(score, name) == getattr(expected, name), name
+
+
+def test_other_axes_and_floats_are_what_is_stated(metric, videos, random_protocol) -> None:
+    fake = torch.from_numpy(videos[1]).permute(0, 4, 1, 2, 3).double().mul(2 / 255).sub(1).requires_grad_()
+    metric.update(real=torch.from_numpy(videos[0]))
+
+    metric.update(fake=fake, axes="NCTHW", value_range=(-1, 1))
+
+    assert metric.compute() == pytest.approx(_value(*videos, random_protocol), rel=EXACT)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda v: v.astype(np.float32), "float32: state what black and white are"),
+        (lambda v: v.astype(np.int64), "int64: expected uint8"),
+        (lambda v: v[0], r"shape \[20, 48, 64, 3\]: expected 5 axes, NTHWC"),
+        (lambda v: v.transpose(0, 4, 1, 2, 3), "64 channels"),
+        (lambda v: v[:0], "holds no video"),
+        (lambda v: "folder", "is of type str: expected a NumPy array or a tensor"),
+    ],
+)
+def test_what_is_no_array_of_videos_is_refused(metric, videos, change, message: str) -> None:
+    with pytest.raises(SourceError, match=message):
+        metric.update(real=videos[0], fake=change(videos[1]))
+
+    assert metric.counts == {"real": 0, "fake": 0}
+
+
+def test_values_that_are_no_numbers_leave_nothing_behind(metric, videos) -> None:
+    fake = videos[1].astype(np.float32)
+    fake[5, :, 0, 0, 0] = np.nan
+
+    with pytest.raises(SourceError, match="not finite"):
+        metric.update(fake=fake, value_range=(0, 255))
+
+    assert metric.counts["fake"] == 0
+
+
+def test_a_short_video_is_named_with_its_index(metric, videos) -> None:
+    metric.update(fake=videos[1])
+
+    with pytest.raises(ShortVideoError, match="fake video 7 is too short: 8 frames decode, the clip needs 9") as caught:
+        metric.update(real=videos[0], fake=videos[1][:, :8])
+
+    assert metric.counts == {"real": 0, "fake": 7}
+    assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
+
+
+def test_nothing_to_update_and_nothing_to_compute(metric, videos) -> None:
+    with pytest.raises(SourceError, match="no videos"):
+        metric.update()
+    metric.update(real=videos[0])
+    with pytest.raises(MetricError, match="no fake videos yet"):
+        metric.compute()
+
+
+def test_reset_keeps_the_real_side_unless_told(metric, videos, random_protocol) -> None:
+    metric.update(real=videos[0], fake=videos[1][::-1].copy())
+
+    metric.reset()
+    metric.update(fake=videos[1])
+
+    assert metric.compute() == pytest.approx(_value(*videos, random_protocol), rel=EXACT)
+    metric.reset(real=True)
+    assert metric.counts == {"real": 0, "fake": 0}
+
+
+def test_a_real_side_can_be_a_path_that_is_read_once(two_sides, videos, random_protocol, tmp_path) -> None:
+    settings = Settings(cache=tmp_path / "cache", device="cpu")
+    metric = FrechetVideoDistance(random_protocol, real=two_sides[0], seed=3, settings=settings)
+    metric.update(fake=videos[1])
+    expected = _value(two_sides[0], videos[1], random_protocol)
+
+    assert metric.compute() == pytest.approx(expected, rel=EXACT)
+    assert metric.scores()[0].real.clips == 6
+    with pytest.raises(SourceError, match="given as real"):
+        metric.update(real=videos[0])
+    again = pickle.loads(pickle.dumps(FrechetVideoDistance(random_protocol, real=two_sides[0], seed=3)))
+    again.update(fake=videos[1])
+    assert again.compute() == pytest.approx(expected, rel=EXACT)
+
+
+def test_a_real_side_can_be_an_iterable(videos, random_protocol) -> None:
+    metric = FrechetVideoDistance(random_protocol, real=iter(videos[0]), seed=3, settings=NO_CACHE)
+    metric.update(fake=videos[1])
+
+    assert metric.compute() == pytest.approx(_value(*videos, random_protocol), rel=EXACT)
+
+
+def test_a_real_side_that_is_missing_is_told_at_once(random_protocol) -> None:
+    with pytest.raises(SourceError, match="does not exist"):
+        FrechetVideoDistance(random_protocol, real="nowhere", settings=NO_CACHE)
+
+
+@pytest.mark.parametrize("name", ["stylegan-v-fvd16-still", "stylegan-v-is"])
+def test_protocols_without_a_distance_between_given_videos_are_refused(name: str) -> None:
+    with pytest.raises(ProtocolError, match=r"use fvd_bench\.evaluate"):
+        FrechetVideoDistance(name, settings=NO_CACHE)
+
+
+def test_copies_and_checkpoints_go_on_where_they_were(metric, videos, random_protocol) -> None:
+    metric.update(real=videos[0], fake=videos[1][:3])
+    file = io.BytesIO()
+    torch.save(metric.state_dict(), file)
+    loaded = FrechetVideoDistance(random_protocol, seed=3, settings=NO_CACHE)
+    loaded.load_state_dict(torch.load(io.BytesIO(file.getvalue()), weights_only=True))
+
+    for other in (copy.deepcopy(metric), pickle.loads(pickle.dumps(metric)), loaded):
+        other.update(fake=videos[1][3:])
+        assert other.compute() == pytest.approx(_value(*videos, random_protocol), rel=EXACT)
+    assert metric.counts["fake"] == 3
+
+
+def test_a_state_of_other_draws_is_refused(metric, random_protocol) -> None:
+    other = FrechetVideoDistance(random_protocol, seed=4, settings=NO_CACHE)
+
+    with pytest.raises(FvdBenchError, match=r"seed 4.*seed 3"):
+        metric.load_state_dict(other.state_dict())
+    with pytest.raises(FvdBenchError, match=r"seed 4.*seed 3"):
+        metric.merge(other)
+
+
+def test_merging_adds_the_videos(pixels_protocol, videos) -> None:
+    protocol = _starting("first", pixels_protocol())
+    left, right = (FrechetVideoDistance(protocol, settings=NO_CACHE) for _ in range(2))
+    left.update(real=videos[0][:4], fake=videos[1])
+    right.update(real=videos[0][4:])
+
+    left.merge(right)
+
+    # Features come in another order, so that sums round differently.
+    assert left.compute() == pytest.approx(_value(*videos, protocol), rel=1e-9)
+    assert left.counts == {"real": 9, "fake": 7}
+
+
+def test_the_device_can_be_chosen(metric) -> None:
+    assert metric.to("cpu") is metric
+    with pytest.raises(FvdBenchError, match="allowed are cpu, cuda"):
+        metric.to("meta")
+
+
+def test_a_training_loop_neither_moves_the_score_nor_notices(
+    metric, videos, random_protocol, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Autocast, reduced precision and grad mode stay what they are and stay out of the features."""
+    seen = []
+    original = PixelsExtractor._features
+
+    def spy(self, clip):
+        seen.append((torch.is_autocast_enabled("cpu"), torch.get_float32_matmul_precision(), torch.is_grad_enabled()))
+        return original(self, clip)
+
+    monkeypatch.setattr(PixelsExtractor, "_features", spy)
+    with contextlib.ExitStack() as stack:
+        stack.callback(torch.set_float32_matmul_precision, torch.get_float32_matmul_precision())
+        torch.set_float32_matmul_precision("medium")
+        stack.enter_context(torch.autocast("cpu", dtype=torch.bfloat16))
+        stack.enter_context(torch.enable_grad())
+        random_state, numpy_state = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
+        before = _torch_flags()
+        module = torch.nn.Linear(2, 2).train()
+        torch.set_rng_state(random_state)
+        metric.update(real=videos[0], fake=videos[1])
+        value = metric.compute()
+        assert _torch_flags() == before and module.training
+        assert torch.equal(torch.get_rng_state(), random_state)
+        assert (np.random.get_state()[1] == numpy_state).all()  # noqa: NPY002
+
+    assert value == pytest.approx(_value(*videos, random_protocol), rel=EXACT)
+    assert set(seen[:16]) == {(False, "highest", False)}
+
+
+def _torch_flags() -> tuple[object, ...]:
+    cudnn = torch.backends.cudnn
+    return (
+        torch.is_grad_enabled(),
+        torch.is_inference_mode_enabled(),
+        torch.is_autocast_enabled("cpu"),
+        torch.get_float32_matmul_precision(),
+        torch.are_deterministic_algorithms_enabled(),
+        (cudnn.enabled, cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32),
+        torch.get_default_dtype(),
+    )
+
+
+def test_a_network_is_built_without_the_global_generator(moving_frames, i3d_tensors) -> None:
+    state = torch.get_rng_state()
+
+    metric = FrechetVideoDistance(settings=NO_CACHE)
+    metric.update(fake=moving_frames(16)[None])
+
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_arrays_state_the_same_for_both_ways(metric, videos, random_protocol) -> None:
+    """The rounding of floats is that of `fvd_bench.Arrays`."""
+    rng = np.random.default_rng(5)
+    fake = rng.uniform(-1.1, 1.1, (7, 3, 12, 24, 24)).astype(np.float32)
+    metric.update(real=videos[0])
+    metric.update(fake=fake, axes="NCTHW", value_range=(-1, 1))
+
+    expected = _value(videos[0], Arrays(fake, axes="NCTHW", value_range=(-1, 1)), random_protocol)
+
+    assert metric.compute() == pytest.approx(expected, rel=EXACT)
