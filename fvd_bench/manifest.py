@@ -80,7 +80,7 @@ class Manifest:
     environment: Mapping[str, str]
 
     def to_json(self) -> str:
-        """JSON text of schema 1, one video a line."""
+        """JSON text of schema 1."""
         head = {
             "schema": SCHEMA,
             "fvd_bench": self.fvd_bench,

@@ -6,6 +6,7 @@ import shutil
 import zipfile
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
@@ -174,7 +175,33 @@ def test_rates_are_compared(tmp_path: Path, healthy: Path, moving_frames, write_
     assert _found(doctor.inspect(healthy)) == {"mixed-rates": ["slow.mp4"]}
 
 
-def test_missing_images_and_changing_sizes_are_told(healthy: Path, moving_frames, write_frames) -> None:
+def test_sizes_that_change_within_a_file_are_told(tmp_path: Path, moving_frames, write_video) -> None:
+    """Transport streams may be joined end to end."""
+    parts = [write_video(tmp_path / f"{h}.ts", moving_frames(20, height=h), codec="mpeg2video") for h in (48, 64)]
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "joined.ts").write_bytes(b"".join(part.read_bytes() for part in parts))
+
+    checkup = doctor.inspect(tmp_path / "a")
+
+    (fault,) = (f.fault for f in checkup.findings if f.fault.code == "size-changes")
+    assert fault.videos == {"joined.ts": "64×48, 64×64"}
+
+
+def test_a_file_with_a_dropped_frame_is_of_variable_rate(healthy: Path, moving_frames) -> None:
+    with av.open(str(healthy / "dropped.mkv"), "w") as container:
+        stream = container.add_stream("ffv1", rate=25)
+        stream.height, stream.width, stream.pix_fmt = 48, 64, "bgr0"
+        for t, pixels in enumerate(moving_frames(130, seed=40)):
+            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+            frame.pts = t if t < 60 else t + 1
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+
+    (fault,) = (f.fault for f in doctor.inspect(healthy).findings if f.fault.code == "variable-rate")
+    assert fault.videos == {"dropped.mkv": "40 to 80 ms between frames"}
+
+
+def test_missing_images_are_told(healthy: Path, moving_frames, write_frames) -> None:
     folder = write_frames(healthy / "gap", moving_frames(131, seed=6))
     (folder / "7.png").unlink()
 
