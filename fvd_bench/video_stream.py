@@ -89,15 +89,17 @@ class VideoStream:
             for place in places:
                 if place >= len(index):
                     return
-                keyframe = index.keyframe(place)
-                if keyframe - position >= _SEEK_FROM:
-                    self._container.seek(index[keyframe].time, stream=self._stream)
-                    frames = self.frames()
                 wanted = index[place]
-                found = next((f for f, _ in frames if f.pts is not None and f.pts >= wanted.time), None)
-                if found is None or found.pts != wanted.time or checksum(found) != wanted.checksum:
+                for keyframe in _ways(index, place, position):
+                    if keyframe is not None:
+                        self._container.seek(index[keyframe].time, stream=self._stream)
+                        frames = self.frames()
+                    found = next((f for f, _ in frames if f.pts is not None and f.pts >= wanted.time), None)
+                    if found is not None and found.pts == wanted.time and checksum(found) == wanted.checksum:
+                        yield found, wanted.damaged
+                        break
+                else:
                     return
-                yield found, wanted.damaged
                 position = place + 1
         except (VideoError, av.error.FFmpegError) as error:
             if isinstance(error, MemoryError):
@@ -128,6 +130,15 @@ def open_stream(source: str | io.BytesIO, limits: Limits, meter: Meter) -> Itera
         context.thread_type = "NONE"
         context.options = {"max_pixels": str(limits.pixels)}  # where the size changes in the middle, too
         yield VideoStream(container, stream, meter)
+
+
+def _ways(index: FrameIndex, place: int, position: int) -> tuple[int | None, ...]:
+    """Keyframes to try in turn for a frame when the next one that decodes is at a position; None: go on decoding."""
+    keyframe = index.keyframe(place)
+    if keyframe - position < _SEEK_FROM:
+        return (None,)
+    # Seeking in MPEG streams may end behind the time that is sought, so an earlier one is worth a try.
+    return keyframe, index.keyframe(keyframe - 1)
 
 
 def rgb(frame: av.VideoFrame) -> NDArray[np.uint8]:
