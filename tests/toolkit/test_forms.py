@@ -251,17 +251,10 @@ def test_one_score_for_all_arrays_in_memory(videos, library, order, score, expec
     assert score(given, pixels_protocol(frames=16)) == pytest.approx(expected, rel=0, abs=1e-9)
 
 
-def test_one_score_on_the_real_network(files: Files, videos: Pixels, folder: Path, tmp_path: Path) -> None:
-    """Of one form for each way in. The protocol compresses the frames of each alike."""
+def test_one_score_on_the_real_network(files: Files, videos: Pixels) -> None:
+    """Of files, decoded videos and arrays. The protocol compresses the frames of each alike."""
     real, few = list(videos[2:4]), videos[:2]
-    sides = [
-        few,
-        iter(few),
-        GeneratorSource(lambda index: few[index], videos=2),
-        _write_array(tmp_path / "a.h5", few),
-        _first_two(files.tar_gz()),
-        _first_two(files.lossless_videos()),
-    ]
+    sides = [_first_two(files.tar_gz()), _first_two(files.lossless_videos()), iter(few)]
 
     values = [evaluate(real, side, "stylegan-v-fvd16", settings=NO_CACHE).value for side in sides]
 
@@ -298,14 +291,14 @@ def _jpeg_frames(files: Files, write_frames: Callable[..., Path]) -> Path:
 class TestLossy:
     """What a codec loses moves a score, here by less than the distance of the videos themselves by far.
 
-    The tolerances are about three times what was found: JPEG of quality 95 moves this score by 0.2 %, MPEG-4 at its
-    default rate by 4 %; a form that is read wrongly (channels swapped, frames shifted) moves it by more than half.
+    The tolerances are three times what was found: JPEG of quality 95 moves this score by 0.15 %, H.264 at its default
+    rate by 0.06 %, MPEG-4 by 1.5 %. Swapped channels move it by far more, which the last test shows.
     """
 
     def test_jpeg_frames_score_nearly_the_same(self, files, write_frames, score, expected, pixels_protocol) -> None:
         found = score(_jpeg_frames(files, write_frames), pixels_protocol(frames=16))
 
-        assert found == pytest.approx(expected, rel=0.006)
+        assert found == pytest.approx(expected, rel=0.005)
         assert found != expected
 
     @pytest.mark.parametrize(("codec", "suffix"), [("libx264", ".mp4"), ("mpeg4", ".avi")])
@@ -313,7 +306,10 @@ class TestLossy:
         for n, video in enumerate(files.videos):
             files.write_video(files.root / "lossy" / f"{n:06d}{suffix}", video, codec=codec)
 
-        assert score(files.root / "lossy", pixels_protocol(frames=16)) == pytest.approx(expected, rel=0.12)
+        assert score(files.root / "lossy", pixels_protocol(frames=16)) == pytest.approx(expected, rel=0.05)
+
+    def test_swapped_channels_are_no_loss_of_a_codec(self, videos, score, expected, pixels_protocol) -> None:
+        assert abs(score(videos[..., ::-1], pixels_protocol(frames=16)) / expected - 1) > 0.5
 
     def test_jpeg_frames_are_left_alone_where_the_protocol_says_so(
         self, files, write_frames, score, pixels_protocol
