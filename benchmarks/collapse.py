@@ -22,7 +22,8 @@ import numpy as np
 from machine import write
 from pairs import halves
 
-from fvd_bench.evaluation import Settings, evaluate
+from fvd_bench.evaluation import evaluate
+from fvd_bench.settings import Settings
 from fvd_bench.video import Pixels
 from fvd_bench.video_file import VideoFile
 

@@ -22,9 +22,10 @@ from machine import write
 from PIL import Image
 
 from fvd_bench import demo, fingerprint, goldens, selftest, weights
-from fvd_bench.evaluation import Settings, evaluate
+from fvd_bench.evaluation import evaluate
 from fvd_bench.extractors import float32_arithmetic
 from fvd_bench.extractors.i3d_network import I3D
+from fvd_bench.settings import Settings
 
 LENGTHS = tuple(row.frames for row in goldens.CONSTANT_VIDEOS)
 VIDEOS = 16

@@ -24,7 +24,8 @@ import torch
 from machine import write
 
 from fvd_bench import extractors, protocol
-from fvd_bench.evaluation import Settings, evaluate
+from fvd_bench.evaluation import evaluate
+from fvd_bench.settings import Settings
 
 VIDEOS = 32
 FRAMES = 300

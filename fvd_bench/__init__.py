@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from fvd_bench.errors import FvdBenchError
-    from fvd_bench.evaluation import Settings, evaluate
+    from fvd_bench.evaluation import evaluate
     from fvd_bench.protocol import Protocol
     from fvd_bench.result import Result, Score
+    from fvd_bench.settings import Settings
     from fvd_bench.sources import Arrays, GeneratorSource
     from fvd_bench.training import FrechetVideoDistance
     from fvd_bench.version import __version__

@@ -17,10 +17,11 @@ from typing import Any
 import numpy as np
 
 from fvd_bench.errors import MetricError, ProtocolError, VideoError
-from fvd_bench.evaluation import Progress, ProtocolLike, Settings, evaluate, silent
+from fvd_bench.evaluation import Progress, ProtocolLike, evaluate, silent
 from fvd_bench.protocol import Protocol, check_possible, load
 from fvd_bench.result import Result, Score
 from fvd_bench.rules import SIDES, Resize, Side
+from fvd_bench.settings import Settings
 from fvd_bench.sources import ClipSource, SourceLike, open_source
 from fvd_bench.uncertainty import quantile
 from fvd_bench.video import Frame

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import platform
 import sqlite3
 import time
 from collections.abc import Callable, Iterable
@@ -77,6 +78,14 @@ class FeatureStore:
         except OSError as error:
             raise CacheError(_advice(self._file, error.strerror or str(error))) from error
         self._connection = self._connect()
+
+    @property
+    def place(self) -> str | None:
+        """Tells stores of one machine apart, None for one in memory, which is like no other."""
+        if self._file is None:
+            return None
+        stat = self._file.stat()
+        return f"{platform.node()} {stat.st_dev} {stat.st_ino}"
 
     def get(self, key: str) -> Entry | None:
         """The entry of a key, None if there is none or it is damaged. Raises CacheError."""

@@ -15,9 +15,10 @@ from rich.table import Table
 from rich.text import Text
 
 from fvd_bench.errors import SourceError
-from fvd_bench.evaluation import Progress, Settings, evaluate
+from fvd_bench.evaluation import Progress, evaluate
 from fvd_bench.report import number, span
 from fvd_bench.result import Result
+from fvd_bench.settings import Settings
 from fvd_bench.video import Pixels
 
 _VIDEOS = 24

@@ -12,6 +12,7 @@ FvdBenchError
 ├── NotComparableError    two results that were not made the same way (exit code 4)
 ├── ManifestError         a file that is no manifest, or videos and frames that are not those of one
 ├── CacheError            the feature store cannot be written
+├── EndedElsewhereError   another process of the same run has failed
 └── SelftestError         a published number was not reproduced
 
 Mistakes of our own are assertions. The command line catches FvdBenchError once and exits with `exit_code`.
@@ -81,6 +82,17 @@ class ManifestError(FvdBenchError):
 
 class CacheError(FvdBenchError):
     """The feature store cannot be opened or written."""
+
+
+class EndedElsewhereError(FvdBenchError):
+    """Another process of the same run has failed, with that exit code; it says why itself."""
+
+    def __init__(self, rank: int, exit_code: int) -> None:
+        super().__init__(
+            f"a process of this run has failed or ended (seen with number {rank}); what is finished is kept, the same "
+            "command goes on from there"
+        )
+        self.exit_code = exit_code
 
 
 class SelftestError(FvdBenchError):

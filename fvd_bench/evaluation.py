@@ -9,16 +9,14 @@ import contextlib
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from fvd_bench import environment
 from fvd_bench import protocol as protocols
-from fvd_bench import weights as weight_store
 from fvd_bench.cache import FeatureStore
 from fvd_bench.clips import Draw
-from fvd_bench.errors import FvdBenchError, MetricError, ProtocolError, WeightsError
+from fvd_bench.errors import FvdBenchError, MetricError, ProtocolError
 from fvd_bench.extraction import Collected, Extraction, Job
 from fvd_bench.extractors import FeatureExtractor, create
 from fvd_bench.findings import find, refuse_skipped, shortages, skipped
@@ -29,11 +27,13 @@ from fvd_bench.protocol import Protocol, plain
 from fvd_bench.result import MotionPanel, Result, Score, SideCount, SourceInfo, Warned
 from fvd_bench.rules import SIDES, FeatureRule, Side
 from fvd_bench.scoring import Measured, as_score, measure
-from fvd_bench.sources import ClipSource, SourceLike, check_something_decodes, open_source
+from fvd_bench.settings import PathLike, Settings
+from fvd_bench.sources import ClipSource, SourceLike, check_something_decodes
 from fvd_bench.stats import FeatureStats
+from fvd_bench.stats_source import StatsSource, open_side
+from fvd_bench.together import WHOLE, Share, share
 from fvd_bench.version import __version__
 
-PathLike = str | os.PathLike[str]
 ProtocolLike = Protocol | str | os.PathLike[str]
 
 Progress = Callable[[str, int, int], None]
@@ -42,40 +42,6 @@ Progress = Callable[[str, int, int], None]
 
 def silent(what: str, done: int, total: int) -> None:
     """A Progress that shows nothing."""
-
-
-def default_cache() -> Path:
-    """The folder of the feature store, unless another is named."""
-    return weight_store.store_folder() / "features"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """What may differ between runs without changing what is measured.
-
-    device: `auto` takes CUDA where there is some. workers: decoding threads, None for one per processor.
-    cache: folder of the feature store, None to keep features for the run only.
-    weights: name of a set of weights -> file to read it from, in place of the store.
-    strict: a video that has to be skipped is an error. motion: also score the real videos against themselves with
-    their frames shuffled, frozen and reversed, as a scale for what a score says about motion.
-    """
-
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    workers: int | None = None
-    cache: PathLike | None = field(default_factory=default_cache)
-    weights: Mapping[str, PathLike] = field(default_factory=dict)
-    strict: bool = False
-    motion: bool = False
-
-    def __post_init__(self) -> None:
-        if self.device not in ("auto", "cpu", "cuda"):
-            raise FvdBenchError(f"device = {self.device!r}: allowed are auto, cpu, cuda")
-        if self.workers is not None and self.workers < 1:
-            raise FvdBenchError(f"workers = {self.workers}: expected at least 1")
-        for name in self.weights:
-            if name not in weight_store.WEIGHTS:
-                known = ", ".join(weight_store.WEIGHTS)
-                raise WeightsError(f"there are no weights named {name!r}; the names are {known}")
 
 
 def evaluate(
@@ -124,7 +90,10 @@ def open_evaluation(
     loaded = _load(protocol)
     scales = {scale: f"scale-{name}" for p in loaded for name, scale in scale_protocols(p).items() if settings.motion}
     loaded += tuple(scales)
-    sources = {side: open_source(given) for side, given in zip(SIDES, (real, fake), strict=True)}
+    sources = {side: open_side(given) for side, given in zip(SIDES, (real, fake), strict=True)}
+    for side, source in sources.items():
+        if isinstance(source, StatsSource):
+            source.check_side(side)
     device = environment.resolve_device(settings.device)
     extractors: dict[FeatureRule, FeatureExtractor] = {}
     unserved: dict[Protocol, str] = {}
@@ -138,15 +107,23 @@ def open_evaluation(
             if len(unserved) == len(loaded):
                 raise
     for source in sources.values():  # after all that can fail at once: an iterable is gone through here
-        check_something_decodes(source)
-    with contextlib.closing(FeatureStore(None if settings.cache is None else Path(settings.cache))) as store:
-        yield Evaluation(
+        if not isinstance(source, StatsSource):
+            check_something_decodes(source)
+    with contextlib.ExitStack() as stack:
+        store = stack.enter_context(contextlib.closing(_store(settings.cache)))
+        stores = {
+            side: stack.enter_context(contextlib.closing(source.store())) if isinstance(source, StatsSource) else store
+            for side, source in sources.items()
+        }
+        evaluation = Evaluation(
             protocols=loaded,
             rows=scales,
             unserved=unserved,
             sources=sources,
             extractors=extractors,
             store=store,
+            stores=stores,
+            share=share() if settings.distributed else WHOLE,
             seeds=range(seed, seed + repeats),
             device=device,
             workers=settings.workers or processors(),
@@ -154,6 +131,10 @@ def open_evaluation(
             progress=progress,
             started=started,
         )
+        for side, source in sources.items():
+            if isinstance(source, StatsSource):
+                source.check_holds(evaluation.jobs_reading(side), evaluation.extraction(side))
+        yield evaluation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,6 +142,7 @@ class Evaluation:
     """An evaluation with its sources, networks and store open.
 
     rows: protocol -> row of its scores, where they have one. unserved: protocol -> why its network cannot be had.
+    stores: by side, `store` but for statistics files, which bring one. share: of the videos, that this process reads.
     seeds: one per repeat. started: on time's monotonic clock.
     """
 
@@ -170,6 +152,8 @@ class Evaluation:
     sources: Mapping[Side, ClipSource]
     extractors: Mapping[FeatureRule, FeatureExtractor]
     store: FeatureStore
+    stores: Mapping[Side, FeatureStore]
+    share: Share
     seeds: range
     device: str
     workers: int
@@ -177,15 +161,20 @@ class Evaluation:
     progress: Progress
     started: float
 
-    def extraction(self, side: Side) -> Extraction:
-        """Reads the files of a side, for a digest of their contents."""
+    def extraction(self, side: Side, share: Share | None = None) -> Extraction:
+        """Reads the files of a side, for a digest of their contents. share: another than this process's."""
+        source = self.sources[side]
+        versions, share = environment.feature_versions(self.device), share or self.share
+        if isinstance(source, StatsSource):
+            versions, share = dict(source.file.versions), WHOLE
         return Extraction(
-            self.sources[side],
-            self.store,
+            source,
+            self.stores[side],
             self.extractors,
-            versions=environment.feature_versions(self.device),
+            versions=versions,
             workers=self.workers,
             progress=_labelled(self.progress, f"reading {side} files"),
+            share=share,
         )
 
     def jobs(self, protocol: Protocol, side: Side) -> list[Job]:
@@ -230,6 +219,7 @@ class Evaluation:
         ]
         contents = {side: extraction.contents for side, extraction in extractions.items()}
         warnings += glance(self.sources, contents, workers=self.workers)
+        warnings += self._made_elsewhere()
         if real.fingerprint == fake.fingerprint:
             warnings.append(Warned("same-videos", "the real and the fake side hold the same videos"))
         return Result(
@@ -245,17 +235,33 @@ class Evaluation:
             motion=motion,
         )
 
+    def _made_elsewhere(self) -> list[Warned]:
+        """Where a statistics file was made with other software, or on another device."""
+        here, found = environment.feature_versions(self.device), []
+        for side, source in self.sources.items():
+            if isinstance(source, StatsSource):
+                made = source.file.versions
+                other = [
+                    f"{name} {made.get(name)} (here {here[name]})" for name in here if made.get(name) != here[name]
+                ]
+                if other:
+                    made_with = f"the {side} features were made with {', '.join(other)}"
+                    why = "that may move the score in its last digits, or with other decoders by more"
+                    found.append(Warned("made-elsewhere", f"{made_with}: {why}"))
+        return found
+
     def _motion(self) -> MotionPanel | None:
         """How both sides move, None where a side has no videos of two frames."""
+        here = environment.feature_versions("cpu")
         real, fake = (
             measure_side(
-                self.sources[side],
-                self.store,
-                versions=environment.feature_versions("cpu"),
+                source,
+                self.stores[side],
+                versions=source.file.motion_versions if isinstance(source, StatsSource) else here,
                 workers=self.workers,
                 progress=_labelled(self.progress, f"motion of {side} videos"),
             )
-            for side in SIDES
+            for side, source in self.sources.items()
         )
         return MotionPanel(real, fake) if real and fake else None
 
@@ -348,6 +354,10 @@ def _load(protocol: ProtocolLike | Sequence[ProtocolLike]) -> tuple[Protocol, ..
 def load_protocol(protocol: ProtocolLike) -> Protocol:
     """A protocol by name or path, or as it is. Raises ProtocolError."""
     return protocol if isinstance(protocol, Protocol) else protocols.load(os.fspath(protocol))
+
+
+def _store(folder: PathLike | None) -> FeatureStore:
+    return FeatureStore(None if folder is None else Path(folder))
 
 
 def processors() -> int:

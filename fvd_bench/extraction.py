@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 
 from fvd_bench.batches import Batches
-from fvd_bench.cache import Facts, FeatureStore
+from fvd_bench.cache import Entry, Facts, FeatureStore
 from fvd_bench.clips import Draw, DrawEnd, DrawnClip, read_draws
 from fvd_bench.errors import CacheError, VideoError
 from fvd_bench.extractors import FeatureExtractor, Features
@@ -22,6 +22,7 @@ from fvd_bench.prefetch import in_order
 from fvd_bench.rules import ClipRule, FeatureRule, Side
 from fvd_bench.sampling import video_order
 from fvd_bench.sources import ClipSource, fingerprint
+from fvd_bench.together import WHOLE, Share
 
 ENGINE = 1
 """Raised whenever our own arithmetic moves a feature: features of older engines are then not used."""
@@ -71,7 +72,8 @@ class Collected:
 class Extraction:
     """The features of one source.
 
-    extractors: by the rule that they follow; versions: of all software that reaches the features.
+    extractors: by the rule that they follow; versions: of all software that reaches the features. share: of the
+    videos, that this process reads; where others read the rest of them, what they find is exchanged.
     Reads the contents of all videos when it is made; those of unchanged files are remembered by the store.
     """
 
@@ -84,7 +86,9 @@ class Extraction:
         versions: Mapping[str, str],
         workers: int,
         progress: VideosDone,
+        share: Share = WHOLE,
     ) -> None:
+        self._share = share
         self._source = source
         self._store = store
         self._extractors = extractors
@@ -100,6 +104,11 @@ class Extraction:
         """Index -> digest of the contents of each video that can be read."""
         return self._contents
 
+    @property
+    def unreadable(self) -> Mapping[int, str]:
+        """Index -> why a video cannot be read."""
+        return self._unreadable
+
     def fingerprint(self) -> str:
         """sha256 over the names and contents of all videos of the source."""
         contents = (self._contents.get(i, "unreadable") for i in range(len(self._source.names)))
@@ -111,11 +120,33 @@ class Extraction:
         Where a rule wants fewer videos than there are, one that has to be skipped is replaced by the next in
         the draw's order. Raises FeatureError and CacheError.
         """
+        collected, _ = self.outcomes(jobs, progress)
+        return collected
+
+    def outcomes(self, jobs: Sequence[Job], progress: VideosDone) -> tuple[dict[Job, Collected], list[Outcome]]:
+        """As `collect`, with the key and the facts of each video that was tried.
+
+        A share that is not exchanged makes one pass, as it cannot know which videos of others have to be replaced.
+        """
         outcomes: dict[Job, dict[int, Outcome]] = {job: {} for job in jobs}
         while wanted := self._wanted(outcomes):
-            for (index, job), outcome in self._pass(wanted, progress).items():
+            for (index, job), outcome in self._passed(wanted, progress).items():
                 outcomes[job][index] = outcome
-        return {job: self._collected(job, outcomes[job]) for job in jobs}
+            if self._share.parts > 1 and not self._share.exchanged:
+                break
+        every = [outcome for tried in outcomes.values() for outcome in tried.values()]
+        return {job: self._collected(job, outcomes[job]) for job in jobs}, every
+
+    def missing(self, jobs: Sequence[Job]) -> list[Target]:
+        """What `collect` would have to compute before it knew what else it needs; nothing is computed."""
+        outcomes: dict[Job, dict[int, Outcome]] = {job: {} for job in jobs}
+        while wanted := self._wanted(outcomes):
+            known, absent = self._look_up(wanted)
+            if absent:
+                return list(absent)
+            for (index, job), outcome in known.items():
+                outcomes[job][index] = outcome
+        return []
 
     def outlook(self, jobs: Sequence[Job]) -> tuple[dict[Target, Outcome], dict[Target, str]]:
         """What the first pass of `collect` would find in the store, and the keys that it would have to compute."""
@@ -139,14 +170,28 @@ class Extraction:
                 self._states[i] = state
                 if (digest := self._store.content(state)) is not None:
                     self._contents[i] = digest
-            new = [i for i in self._states if i not in self._contents]
+            new = [i for i in self._states if i not in self._contents and self._share.has(i)]
             for done, (i, content) in enumerate(zip(new, pool.map(self._content, new), strict=True)):
                 if isinstance(content, VideoError):
                     self._unreadable[i] = str(content)
                 else:
                     self._contents[i] = content
                 progress(total - len(new) + done + 1, total)
+        own = self._own_contents()
+        for contents, unreadable in self._share.everyone(lambda: own):
+            self._contents.update(contents)
+            self._unreadable.update(unreadable)
         self._store.remember_contents((self._states[i], self._contents[i]) for i in new if i in self._contents)
+        if self._share.exchanged:
+            self._store.remember_contents(
+                (self._states[i], digest) for i, digest in self._contents.items() if i in self._states
+            )
+
+    def _own_contents(self) -> tuple[dict[int, str], dict[int, str]]:
+        """What this process knows of its share: contents, and why there are none. Drops what it knows of others'."""
+        self._contents = {i: digest for i, digest in self._contents.items() if self._share.has(i)}
+        self._unreadable = {i: reason for i, reason in self._unreadable.items() if self._share.has(i)}
+        return dict(self._contents), dict(self._unreadable)
 
     def _state(self, index: int) -> str | VideoError:
         try:
@@ -191,6 +236,25 @@ class Extraction:
             else:
                 known[place, job] = key, entry.facts
         return known, absent
+
+    def _passed(self, wanted: Sequence[Target], progress: VideosDone) -> dict[Target, Outcome]:
+        """A pass over this process's share, and what the others found in theirs."""
+        mine = [target for target in wanted if self._share.has(target[0] % len(self._source.names))]
+
+        def work() -> tuple[dict[Target, Outcome], str | None, list[tuple[str, Entry]]]:
+            found = self._pass(mine, progress)
+            if not self._share.exchanged:
+                return found, None, []
+            keys = dict.fromkeys(key for key, _ in found.values())
+            entries = [(key, entry) for key in keys if (entry := self._store.get(key)) is not None]
+            return found, self._store.place, entries
+
+        outcomes: dict[Target, Outcome] = {}
+        for found, place, entries in self._share.everyone(work):
+            outcomes |= found
+            if self._share.exchanged and (place is None or place != self._store.place):
+                self._store.put(entries)
+        return outcomes
 
     def _pass(self, wanted: Sequence[Target], progress: VideosDone) -> dict[Target, Outcome]:
         """One pass over videos, computing what the store does not hold, and nothing twice."""

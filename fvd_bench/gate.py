@@ -18,10 +18,11 @@ import numpy as np
 from fvd_bench import kept
 from fvd_bench.comparability import notes, pairs, protocols_of, require_same_inputs
 from fvd_bench.errors import FvdBenchError, ResultError
-from fvd_bench.evaluation import Evaluation, Progress, ProtocolLike, Settings, open_evaluation, silent
+from fvd_bench.evaluation import Evaluation, Progress, ProtocolLike, open_evaluation, silent
 from fvd_bench.kept import Features
 from fvd_bench.result import Result, Score
 from fvd_bench.rules import MetricRule
+from fvd_bench.settings import Settings
 from fvd_bench.sources import SourceLike, open_source
 from fvd_bench.uncertainty import CONFIDENCE, Spread, quantile, standard_error
 

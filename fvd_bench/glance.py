@@ -13,6 +13,7 @@ from fvd_bench.probe import probe
 from fvd_bench.result import Warned
 from fvd_bench.rules import SIDES, Side
 from fvd_bench.sources import ClipSource
+from fvd_bench.stats_source import StatsSource
 
 MOST_VIDEOS = 64
 """Headers that are read of each side: 2 to 10 ms each, whatever the number of videos."""
@@ -45,7 +46,9 @@ def _sample(who: str, looked: int, total: int) -> str:
 
 
 def _looks(source: ClipSource, *, workers: int) -> Sequence[Looks]:
-    """Of at most 64 videos, evenly spaced over the listing."""
+    """Of at most 64 videos, evenly spaced over the listing; of none of a statistics file."""
+    if isinstance(source, StatsSource):
+        return []
 
     def work(index: int) -> Iterator[Looks]:
         try:

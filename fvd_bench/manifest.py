@@ -15,12 +15,13 @@ import numpy as np
 
 from fvd_bench.clips import Draw, drawn_length
 from fvd_bench.errors import ManifestError, ProtocolError, VideoError
-from fvd_bench.evaluation import Collection, Progress, ProtocolLike, Settings, open_evaluation, silent
+from fvd_bench.evaluation import Collection, Progress, ProtocolLike, open_evaluation, silent
 from fvd_bench.prefetch import in_order
 from fvd_bench.protocol import Protocol
 from fvd_bench.result import Result
 from fvd_bench.rules import SIDES, Side
 from fvd_bench.sampling import Indices, clip_indices
+from fvd_bench.settings import Settings
 from fvd_bench.sources import SourceLike
 from fvd_bench.version import __version__
 

@@ -14,13 +14,14 @@ from pathlib import Path
 from fvd_bench import manifest as manifests
 from fvd_bench.cache import FeatureStore
 from fvd_bench.errors import ManifestError, VideoError
-from fvd_bench.evaluation import Collection, Evaluation, Progress, Settings, open_evaluation, silent
+from fvd_bench.evaluation import Collection, Evaluation, Progress, open_evaluation, silent
 from fvd_bench.extraction import Extraction
 from fvd_bench.faults import some
 from fvd_bench.manifest import Drawn, Listed, Manifest, Used
 from fvd_bench.result import Result, Warned
 from fvd_bench.rules import SIDES, Side
 from fvd_bench.sampling import Indices
+from fvd_bench.settings import Settings
 from fvd_bench.sources import ClipSource, SourceLike, open_source
 from fvd_bench.video import Frame, Video
 

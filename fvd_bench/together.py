@@ -2,11 +2,83 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, TypeVar
 
+import torch
 import torch.distributed as dist
 
+from fvd_bench.errors import EndedElsewhereError, FvdBenchError
+
 _T = TypeVar("_T")
+
+_PATIENCE = timedelta(hours=12)
+"""That processes wait for each other: their shares of the videos may take long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Every `parts`-th of a list, from `part` on. exchanged: whether the others of this run do the rest."""
+
+    part: int = 0
+    parts: int = 1
+    exchanged: bool = False
+
+    def has(self, place: int) -> bool:
+        return place % self.parts == self.part
+
+    def everyone(self, action: Callable[[], _T]) -> list[_T]:
+        """What this and all other processes of the run got from an action, in the order of ranks.
+
+        An error of one ends all: raises it, or EndedElsewhereError in the others.
+        """
+        if not self.exchanged:
+            return [action()]
+        mine: _T | None = None
+        error: FvdBenchError | None = None
+        try:
+            mine = action()
+        except FvdBenchError as failure:
+            error = failure
+        code = None if error is None else error.exit_code
+        found: list[Any] = [None] * self.parts  # torch fills it in
+        try:
+            dist.all_gather_object(found, (code, mine))
+        except RuntimeError as failure:
+            raise EndedElsewhereError(self.part, 3) from failure
+        if error is not None:
+            raise error
+        failed = [(place, code) for place, (code, _) in enumerate(found) if code is not None]
+        if failed:
+            raise EndedElsewhereError(*failed[0])
+        return [theirs for _, theirs in found]
+
+
+WHOLE = Share()
+
+
+@contextlib.contextmanager
+def processes() -> Iterator[bool]:
+    """Join the run that torchrun describes, if it does. Gives whether this process speaks for all of its run."""
+    if not {"RANK", "WORLD_SIZE", "MASTER_ADDR"} <= os.environ.keys() or _is_running():
+        yield rank() == 0
+        return
+    if torch.cuda.is_available():
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+    dist.init_process_group("gloo", timeout=_PATIENCE)
+    try:
+        yield rank() == 0
+    finally:
+        dist.destroy_process_group()
+
+
+def share() -> Share:
+    """This process's of the work of all."""
+    return Share(rank(), world(), exchanged=world() > 1)
 
 
 def rank() -> int:

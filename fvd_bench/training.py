@@ -17,7 +17,7 @@ from fvd_bench.batches import Batches
 from fvd_bench.cache import FeatureStore
 from fvd_bench.clips import Draw, read_draws
 from fvd_bench.errors import FvdBenchError, MetricError, ProtocolError, ShortVideoError, SourceError, VideoError
-from fvd_bench.evaluation import ProtocolLike, Settings, load_protocol, processors
+from fvd_bench.evaluation import ProtocolLike, load_protocol, processors
 from fvd_bench.extraction import Extraction, Job
 from fvd_bench.extractors import FeatureExtractor, create, float32_arithmetic
 from fvd_bench.findings import refuse_skipped, skipped
@@ -25,6 +25,7 @@ from fvd_bench.gathered import Gathered, Share
 from fvd_bench.result import Score, SideCount
 from fvd_bench.rules import SIDES, Side
 from fvd_bench.scoring import as_score, measure
+from fvd_bench.settings import Settings
 from fvd_bench.sources import SourceLike, check_something_decodes, open_source
 from fvd_bench.stats import FeatureStats
 from fvd_bench.tensors import as_block

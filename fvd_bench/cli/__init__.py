@@ -14,6 +14,7 @@ from fvd_bench.cli.inspect import inspect
 from fvd_bench.cli.options import Commands
 from fvd_bench.cli.protocols import protocols
 from fvd_bench.cli.selftest import selftest
+from fvd_bench.cli.stats import merge, stats
 from fvd_bench.cli.table4 import table4
 from fvd_bench.cli.weights import weights
 from fvd_bench.errors import FvdBenchError
@@ -55,5 +56,5 @@ def cli() -> None:
     """Score video generators: FVD and FID with the exact protocol in every number."""
 
 
-for command in (compute, table4, check, compare, inspect, protocols, weights, selftest, demo):
+for command in (compute, table4, check, compare, stats, merge, inspect, protocols, weights, selftest, demo):
     cli.add_command(command)

@@ -14,10 +14,11 @@ from fvd_bench.cli.options import chosen_settings, evaluation_options
 from fvd_bench.cli.streams import check_outputs, console, print_result, progress, write
 
 if TYPE_CHECKING:
-    from fvd_bench.evaluation import Collection, Evaluation, Settings
+    from fvd_bench.evaluation import Collection, Evaluation
     from fvd_bench.manifest import Manifest
     from fvd_bench.plan import Plan
     from fvd_bench.result import Result
+    from fvd_bench.settings import Settings
     from fvd_bench.sources import Arrays
 
 
@@ -46,6 +47,8 @@ def compute(
     **settings: Any,  # click hands over the options of chosen_settings by name
 ) -> None:
     """Score the videos in one folder against those in another."""
+    from fvd_bench.together import processes
+
     chosen = chosen_settings(**settings)
     check_outputs(json_file, html_file, manifest_file)
     if dry_run and (json_file or html_file or manifest_file or replay_file):
@@ -55,7 +58,8 @@ def compute(
     if manifest_file == "-":
         raise click.UsageError("--manifest goes to a FILE, since stdout is for the result")
     with (
-        progress() as show,
+        processes() as first,
+        progress(shown=first) as show,
         _opened(
             real, fake, protocol, repeats=repeats, seed=seed, replay_file=replay_file, settings=chosen, show=show
         ) as (evaluation, replayed),
@@ -67,12 +71,14 @@ def compute(
         else:
             collection = evaluation.collect(evaluation.read())
             result = _score(collection, replayed)
-            if manifest_file:
+            if manifest_file and first:
                 from fvd_bench import manifest
 
                 manifest.record(collection, result).write(Path(manifest_file))
-            if json_file and json_file != "-":
+            if json_file and json_file != "-" and first:
                 _keep(Path(json_file), collection, result, wanted=keep_features)
+    if not first:
+        return
     if dry_run:
         _print_plan(planned)
         return

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 if TYPE_CHECKING:
-    from fvd_bench.evaluation import Settings
+    from fvd_bench.settings import Settings
     from fvd_bench.sources import Arrays
 
 
@@ -60,13 +60,20 @@ def side_options(command: _Command) -> _Command:
         _range("real"),
         _range("fake"),
         click.option("--json", "json_file", metavar="FILE", help="Write the result as JSON; - for stdout alone."),
+    )(run_options(with_sides))
+
+
+def run_options(command: _Command) -> _Command:
+    """Options that say how features are computed, which changes none of them."""
+    path = click.Path(path_type=Path)
+    return _all(
         click.option("--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu", "cuda"])),
         click.option("--workers", type=click.IntRange(1), help="Decoding threads; one per processor unless given."),
         click.option("--cache", type=path, help="Folder of the feature store, in place of the usual one."),
         click.option("--no-cache", is_flag=True, help="Keep no features after the run."),
         click.option("--weights", multiple=True, metavar="NAME=FILE", help="Read these weights from a file."),
         click.option("--strict", is_flag=True, help="A video that has to be skipped is an error."),
-    )(with_sides)
+    )(command)
 
 
 def _side(side: str, path: Path, axes: str | None, value_range: tuple[float, float] | None) -> Path | Arrays:
@@ -127,7 +134,7 @@ def chosen_settings(
     strict: bool = False,
     motion: bool = False,
 ) -> Settings:
-    from fvd_bench.evaluation import Settings, default_cache
+    from fvd_bench.settings import Settings, default_cache
 
     if cache and no_cache:
         raise click.UsageError("--cache and --no-cache exclude each other")
@@ -138,4 +145,12 @@ def chosen_settings(
             raise click.UsageError(f"--weights {pair}: expected NAME=FILE, such as i3d-kinetics-400={pair}")
         files[name] = Path(file)
     folder = None if no_cache else cache or default_cache()
-    return Settings(device=device, workers=workers, cache=folder, weights=files, strict=strict, motion=motion)
+    return Settings(
+        device=device,
+        workers=workers,
+        cache=folder,
+        weights=files,
+        strict=strict,
+        motion=motion,
+        distributed=True,  # where torchrun started the command
+    )

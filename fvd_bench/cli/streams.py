@@ -35,8 +35,11 @@ def console() -> Console:
 
 
 @contextlib.contextmanager
-def progress() -> Iterator[Callable[[str, int, int], None]]:
+def progress(*, shown: bool = True) -> Iterator[Callable[[str, int, int], None]]:
     """Progress on stderr: a bar for each thing that is being done, or a line now and then in a log."""
+    if not shown:
+        yield lambda what, done, total: None
+        return
     if not sys.stderr.isatty():
         yield _progress_lines()
         return

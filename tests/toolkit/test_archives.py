@@ -19,8 +19,9 @@ import pytest
 from fvd_bench import archives
 from fvd_bench.archives import Archive
 from fvd_bench.errors import SourceError, VideoError
-from fvd_bench.evaluation import Settings, evaluate
+from fvd_bench.evaluation import evaluate
 from fvd_bench.gate import check
+from fvd_bench.settings import Settings
 from fvd_bench.sources import open_source
 from fvd_bench.video import Video
 

@@ -11,7 +11,8 @@ import torch
 from fvd_bench import Arrays
 from fvd_bench.arrays import fitting_orders
 from fvd_bench.errors import SourceError
-from fvd_bench.evaluation import Settings, evaluate
+from fvd_bench.evaluation import evaluate
+from fvd_bench.settings import Settings
 from fvd_bench.sources import open_source
 from fvd_bench.video import Pixels
 

@@ -11,8 +11,9 @@ from rich.console import Console
 from fvd_bench import audit, protocol
 from fvd_bench.audit_tables import table4_table, waterfall_table
 from fvd_bench.errors import MetricError, ProtocolError
-from fvd_bench.evaluation import Settings, evaluate
+from fvd_bench.evaluation import evaluate
 from fvd_bench.result import Result, Score
+from fvd_bench.settings import Settings
 
 NO_CACHE = Settings(cache=None)
 ROWS = ["proper", "resize-128", "jpeg-75", "all-clips", "first-frames", "stride-8", "still-images"]

@@ -192,7 +192,19 @@ def test_commands_are_listed_in_the_order_of_the_work() -> None:
 
     names = [line.split()[0] for line in lines if line.strip()]
 
-    assert names == ["compute", "table4", "check", "compare", "inspect", "protocols", "weights", "selftest", "demo"]
+    assert names == [
+        "compute",
+        "table4",
+        "check",
+        "compare",
+        "stats",
+        "merge",
+        "inspect",
+        "protocols",
+        "weights",
+        "selftest",
+        "demo",
+    ]
 
 
 def test_protocols_are_listed_and_shown() -> None:

@@ -9,12 +9,13 @@ import pytest
 
 import fvd_bench
 from fvd_bench.errors import FvdBenchError, MetricError, ProtocolError, SourceError, WeightsError
-from fvd_bench.evaluation import Settings, evaluate
+from fvd_bench.evaluation import evaluate
 from fvd_bench.extractors import create
 from fvd_bench.extractors.pixels import PixelsExtractor
 from fvd_bench.frechet import frechet_distance
 from fvd_bench.preprocess import jpeg_round_trip
 from fvd_bench.protocol import load
+from fvd_bench.settings import Settings
 from fvd_bench.video_file import VideoFile
 
 NO_CACHE = Settings(cache=None)

@@ -17,10 +17,11 @@ import pytest
 from fvd_bench import gate, weights
 from fvd_bench.audit import table4
 from fvd_bench.errors import ShortVideoError, SourceError, VideoError
-from fvd_bench.evaluation import Settings, evaluate, open_evaluation, silent
+from fvd_bench.evaluation import evaluate, open_evaluation, silent
 from fvd_bench.html_report import html_report
 from fvd_bench.plan import plan
 from fvd_bench.result import Result
+from fvd_bench.settings import Settings
 from fvd_bench.sources import ClipSource, SourceLike, open_source
 from fvd_bench.video import Frame, Pixels, Video
 

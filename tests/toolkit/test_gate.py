@@ -13,9 +13,10 @@ from PIL import Image
 import fvd_bench
 from fvd_bench import gate, gate_tables, kept, metrics
 from fvd_bench.errors import NotComparableError, ProtocolError, ResultError
-from fvd_bench.evaluation import Settings, open_evaluation, silent
+from fvd_bench.evaluation import open_evaluation, silent
 from fvd_bench.result import Result
 from fvd_bench.rules import MetricRule
+from fvd_bench.settings import Settings
 
 RULE = MetricRule(names=("fvd",))
 

@@ -18,7 +18,8 @@ import torch
 from fvd_bench import Arrays, GeneratorSource, scratch
 from fvd_bench.audit import table4
 from fvd_bench.errors import SourceError, WeightsError
-from fvd_bench.evaluation import Settings, evaluate
+from fvd_bench.evaluation import evaluate
+from fvd_bench.settings import Settings
 from fvd_bench.sources import open_source
 from fvd_bench.video import Pixels
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from fvd_bench import glance
-from fvd_bench.evaluation import Settings, evaluate
+from fvd_bench.evaluation import evaluate
+from fvd_bench.settings import Settings
 
 
 def _warned(real: Path, fake: Path, protocol: str, tmp_path: Path) -> dict[str, str]:

@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fvd_bench.evaluation import Settings, evaluate
+from fvd_bench.evaluation import evaluate
 from fvd_bench.html_report import html_report
 from fvd_bench.result import Result, Warned
+from fvd_bench.settings import Settings
 
 
 @pytest.fixture(scope="module")

@@ -12,10 +12,11 @@ import pytest
 import torch
 
 from fvd_bench.errors import ProtocolError, WeightsError
-from fvd_bench.evaluation import Settings, evaluate
+from fvd_bench.evaluation import evaluate
 from fvd_bench.extractors import FeatureExtractor, create
 from fvd_bench.extractors.i3d_network import I3D
 from fvd_bench.protocol import load, parse, text
+from fvd_bench.settings import Settings
 
 
 @pytest.fixture(scope="module")

@@ -11,9 +11,9 @@ import pytest
 
 from fvd_bench import manifest, protocol
 from fvd_bench.errors import ManifestError
-from fvd_bench.evaluation import Settings
 from fvd_bench.manifest import Manifest, evaluate_and_record
 from fvd_bench.protocol import Protocol
+from fvd_bench.settings import Settings
 
 
 def recorded(real: Path, fake: Path, protocols: list[str], *, cache: Path, repeats: int = 1, seed: int = 0) -> Manifest:

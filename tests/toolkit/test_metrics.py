@@ -5,9 +5,10 @@ import pytest
 
 from fvd_bench import frame_metrics, kernel, manifold, metrics, protocol, stats
 from fvd_bench.errors import MetricError
-from fvd_bench.evaluation import Settings, evaluate
+from fvd_bench.evaluation import evaluate
 from fvd_bench.frechet import frechet_distance
 from fvd_bench.rules import METRIC_EXTRACTORS, MetricRule
+from fvd_bench.settings import Settings
 from fvd_bench.stats import FeatureStats
 
 NEED_BOTH = ("kvd", "kvd-biased", "precision", "recall", "density", "coverage", "kid")

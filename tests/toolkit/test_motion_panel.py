@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from fvd_bench.cache import FeatureStore
-from fvd_bench.evaluation import Settings, evaluate
+from fvd_bench.evaluation import evaluate
 from fvd_bench.extraction import Extraction
 from fvd_bench.extractors import create
 from fvd_bench.frechet import frechet_distance
@@ -16,6 +16,7 @@ from fvd_bench.motion import Motion, SideMotion, measure, summary
 from fvd_bench.motion_panel import evenly_spaced, findings, measure_side
 from fvd_bench.motion_scale import scale_protocols
 from fvd_bench.protocol import load
+from fvd_bench.settings import Settings
 from fvd_bench.sources import open_source
 from fvd_bench.video_file import VideoFile
 

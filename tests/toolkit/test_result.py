@@ -5,9 +5,10 @@ import jsonschema
 import pytest
 
 from fvd_bench.errors import ResultError
-from fvd_bench.evaluation import Settings, evaluate
+from fvd_bench.evaluation import evaluate
 from fvd_bench.report import score_frame
 from fvd_bench.result import Result
+from fvd_bench.settings import Settings
 
 _SIDE = {
     "type": "object",

@@ -1,0 +1,89 @@
+"""stats and merge: features once, scores later."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import click
+
+from fvd_bench.cli.options import chosen_settings, draw_options, run_options
+from fvd_bench.cli.streams import check_outputs, progress
+from fvd_bench.errors import FvdBenchError
+
+
+class _Shard(click.ParamType[tuple[int, int]]):
+    """A shard and how many there are, such as 2/8."""
+
+    name = "I/N"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+        numbers = str(value).split("/")
+        if len(numbers) != 2 or not all(n.isdecimal() for n in numbers) or not 1 <= int(numbers[0]) <= int(numbers[1]):
+            self.fail(f"{value}: expected the number of a shard and how many there are, such as 2/8", param, ctx)
+        return int(numbers[0]), int(numbers[1])
+
+
+@click.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--side", required=True, type=click.Choice(["real", "fake"]), help="That the videos will stand on.")
+@click.option("--protocol", multiple=True, default=["stylegan-v-fvd16"], show_default=True, metavar="NAME|FILE",
+              help="How they will be scored; may be given several times.")  # fmt: skip
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="The .npz file to write.")
+@draw_options(repeats=1)
+@click.option("--shard", default="1/1", type=_Shard(), help="Take every N-th video, from the I-th on; see merge.")
+@run_options
+def stats(
+    path: Path,
+    side: Literal["real", "fake"],
+    protocol: tuple[str, ...],
+    out: Path,
+    repeats: int,
+    seed: int,
+    shard: tuple[int, int],
+    **settings: Any,  # click hands over the options of chosen_settings by name
+) -> None:
+    """Compute the features of the videos at PATH once, to be scored later: `compute --real FILE`."""
+    from fvd_bench.precomputed import make
+    from fvd_bench.together import processes
+
+    chosen = chosen_settings(**settings)
+    _check_out(out)
+    with processes() as first, progress(shown=first) as show:
+        file = make(path, side, protocol, repeats=repeats, seed=seed, shard=shard, settings=chosen, progress=show)
+        if first:
+            file.write(out)
+            skipped = sum(entry.facts.skipped is not None for entry in file.entries.values()) + len(file.unreadable)
+            names = ", ".join(p.name for p in file.protocols)
+            of = "" if shard == (1, 1) else f" (shard {shard[0]}/{shard[1]})"
+            click.echo(f"{out}: {len(file.contents)} {side} videos{of} for {names}, {skipped} skipped")
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="The .npz file to write.")
+@click.option("--source", type=click.Path(path_type=Path), help="The videos: computes what no shard holds.")
+@run_options
+def merge(
+    files: tuple[Path, ...],
+    out: Path,
+    source: Path | None,
+    **settings: Any,  # click hands over the options of chosen_settings by name
+) -> None:
+    """Join the FILES that `stats --shard` wrote."""
+    from fvd_bench.precomputed import merge as join
+    from fvd_bench.stats_file import StatsFile
+
+    chosen = chosen_settings(**settings)
+    _check_out(out)
+    with progress() as show:
+        read = {str(file): StatsFile.read(file) for file in dict.fromkeys(files)}
+        whole = join(read, source=source, settings=chosen, progress=show)
+    whole.write(out)
+    click.echo(f"{out}: {len(whole.contents)} {whole.side} videos of {len(read)} files")
+
+
+def _check_out(out: Path) -> None:
+    if out.suffix != ".npz":
+        raise FvdBenchError(f"{out}: expected a file that ends in .npz, as a side of that form is known by")
+    check_outputs(str(out))

@@ -1,0 +1,50 @@
+"""What may differ between runs without changing what is measured."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from fvd_bench import weights as weight_store
+from fvd_bench.errors import FvdBenchError, WeightsError
+
+PathLike = str | os.PathLike[str]
+
+
+def default_cache() -> Path:
+    """The folder of the feature store, unless another is named."""
+    return weight_store.store_folder() / "features"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What may differ between runs without changing what is measured.
+
+    device: `auto` takes CUDA where there is some. workers: decoding threads, None for one per processor.
+    cache: folder of the feature store, None to keep features for the run only.
+    weights: name of a set of weights -> file to read it from, in place of the store.
+    strict: a video that has to be skipped is an error. motion: also score the real videos against themselves with
+    their frames shuffled, frozen and reversed, as a scale for what a score says about motion. distributed: split the
+    videos over the processes of the torch.distributed run; all of them have to make the same call.
+    """
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    workers: int | None = None
+    cache: PathLike | None = field(default_factory=default_cache)
+    weights: Mapping[str, PathLike] = field(default_factory=dict)
+    strict: bool = False
+    motion: bool = False
+    distributed: bool = False
+
+    def __post_init__(self) -> None:
+        if self.device not in ("auto", "cpu", "cuda"):
+            raise FvdBenchError(f"device = {self.device!r}: allowed are auto, cpu, cuda")
+        if self.workers is not None and self.workers < 1:
+            raise FvdBenchError(f"workers = {self.workers}: expected at least 1")
+        for name in self.weights:
+            if name not in weight_store.WEIGHTS:
+                known = ", ".join(weight_store.WEIGHTS)
+                raise WeightsError(f"there are no weights named {name!r}; the names are {known}")

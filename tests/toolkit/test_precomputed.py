@@ -1,0 +1,202 @@
+"""Statistics files: the digits of the videos that they were made of, whole or in shards."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fvd_bench import environment
+from fvd_bench.errors import NotComparableError, SourceError
+from fvd_bench.evaluation import evaluate
+from fvd_bench.precomputed import make, merge
+from fvd_bench.settings import Settings
+from fvd_bench.stats_file import StatsFile
+
+NO_CACHE = Settings(cache=None)
+RANDOM_SUBSET = "real = 4\nfake = 3"
+
+
+@pytest.fixture
+def sides(two_sides, tmp_path: Path) -> tuple[Path, Path]:
+    """With a damaged video among the real ones."""
+    real = tmp_path / "real"
+    shutil.copytree(two_sides[0], real)
+    (real / "1a.mkv").write_bytes(b"no video")
+    return real, two_sides[1]
+
+
+def written(file: StatsFile, path: Path) -> str:
+    file.write(path)
+    return str(path)
+
+
+@pytest.mark.parametrize("count", ["", RANDOM_SUBSET])
+def test_a_file_scores_as_its_videos(sides, pixels_protocol, tmp_path: Path, count: str) -> None:
+    protocol = pixels_protocol(count=count, images='jpeg = { fake = "unless-jpeg" }')
+    videos = evaluate(*sides, protocol, repeats=3, settings=NO_CACHE)
+    files = [
+        written(make(path, side, protocol, repeats=3, settings=NO_CACHE), tmp_path / f"{side}.npz")
+        for path, side in zip(sides, ("real", "fake"), strict=True)
+    ]
+
+    for real, fake in ((files[0], sides[1]), (sides[0], files[1]), files):
+        found = evaluate(real, fake, protocol, repeats=3, settings=NO_CACHE)
+        assert found.scores == videos.scores
+        assert found.motion == videos.motion
+        assert (found.real.fingerprint, found.fake.fingerprint) == (videos.real.fingerprint, videos.fake.fingerprint)
+    assert [skipped.video for skipped in videos.scores[0].real.skipped][:1] in ([], ["1a.mkv"])
+
+
+def test_fewer_seeds_and_the_first_of_several_protocols_are_served(sides, pixels_protocol) -> None:
+    protocols = [pixels_protocol(), pixels_protocol(name="longer", frames=11)]
+    file = make(sides[0], "real", protocols, repeats=3, settings=NO_CACHE)
+
+    assert {p.name for p in file.protocols} == {"pixels", "longer"}
+
+
+@pytest.mark.parametrize("shards", [1, 2, 3])
+@pytest.mark.parametrize("count", ["", RANDOM_SUBSET])
+def test_shards_give_the_digits_of_the_whole(sides, pixels_protocol, tmp_path: Path, shards: int, count: str) -> None:
+    """Seven videos do not divide by two or three, and one of them has to be replaced."""
+    protocol = pixels_protocol(count=count)
+    whole = evaluate(*sides, protocol, repeats=2, settings=NO_CACHE)
+    parts = {
+        f"{i}.npz": make(sides[0], "real", protocol, repeats=2, shard=(i, shards), settings=NO_CACHE)
+        for i in range(shards, 0, -1)
+    }
+
+    real = written(merge(parts, source=sides[0] if count else None), tmp_path / "real.npz")
+
+    assert evaluate(real, sides[1], protocol, repeats=2, settings=NO_CACHE).scores == whole.scores
+
+
+def test_a_video_that_no_shard_has_is_asked_for(sides, pixels_protocol) -> None:
+    """Videos 0, 1 and 1a are tried first, 1a cannot be used, and its stand-in is nobody's."""
+    protocol = pixels_protocol(count='real = 3\nselection = "first-sorted"')
+    parts = {str(i): make(sides[0], "real", protocol, shard=(i, 2), settings=NO_CACHE) for i in (1, 2)}
+
+    with pytest.raises(SourceError, match=r"replaced by 2\.mkv, of which no shard has features: pass --source"):
+        merge(parts)
+    assert merge(parts, source=sides[0], settings=NO_CACHE).entries.keys() == (
+        make(sides[0], "real", protocol, settings=NO_CACHE).entries.keys()
+    )
+
+
+class TestWhatDoesNotFit:
+    def test_a_shard_is_missing(self, sides, pixels_protocol) -> None:
+        parts = {str(i): make(sides[0], "real", pixels_protocol(), shard=(i, 3), settings=NO_CACHE) for i in (1, 3)}
+
+        with pytest.raises(SourceError, match=r"2 of 7 videos are in none of the 2 files, 1\.mkv, 3\.mkv"):
+            merge(parts)
+
+    def test_shards_of_other_protocols(self, sides, pixels_protocol) -> None:
+        one = make(sides[0], "real", pixels_protocol(), shard=(1, 2), settings=NO_CACHE)
+        two = make(sides[0], "real", pixels_protocol(name="other", frames=10), shard=(2, 2), settings=NO_CACHE)
+
+        with pytest.raises(SourceError, match="their protocols differ"):
+            merge({"one": one, "two": two})
+
+    def test_contents_that_contradict_each_other(self, sides, pixels_protocol) -> None:
+        one = make(sides[0], "real", pixels_protocol(), settings=NO_CACHE)
+        two = dataclasses.replace(one, contents={**one.contents, 0: "changed"})
+
+        with pytest.raises(SourceError, match=r"one: 0\.mkv has other contents than in another file"):
+            merge({"one": one, "two": two})
+
+    def test_the_other_side(self, sides, pixels_protocol, tmp_path: Path) -> None:
+        real = written(make(sides[0], "real", pixels_protocol(), settings=NO_CACHE), tmp_path / "real.npz")
+
+        with pytest.raises(NotComparableError, match="holds features for the real side, and is given as the fake one"):
+            evaluate(sides[0], real, pixels_protocol(), settings=NO_CACHE)
+
+    @pytest.mark.parametrize("change", [{"seed": 5}, {"repeats": 3}, {"frames": 10}])
+    def test_what_the_file_was_not_made_for(self, sides, pixels_protocol, tmp_path: Path, change) -> None:
+        real = written(make(sides[0], "real", pixels_protocol(), settings=NO_CACHE), tmp_path / "real.npz")
+        protocol = pixels_protocol(name="asked", frames=change.pop("frames", 9))
+
+        with pytest.raises(SourceError, match="it was made for pixels, with the seeds 0 to 0, and the weights none"):
+            evaluate(real, sides[1], protocol, settings=NO_CACHE, **change)
+
+    def test_a_statistics_file_as_the_source_of_another(self, sides, pixels_protocol, tmp_path: Path) -> None:
+        real = written(make(sides[0], "real", pixels_protocol(), settings=NO_CACHE), tmp_path / "real.npz")
+
+        with pytest.raises(SourceError, match="is a statistics file already"):
+            make(real, "real", pixels_protocol(), settings=NO_CACHE)
+
+
+def test_features_made_elsewhere_are_used_and_named(sides, pixels_protocol, tmp_path: Path, monkeypatch) -> None:
+    here = environment.feature_versions
+    monkeypatch.setattr(environment, "feature_versions", lambda device: {**here(device), "torch": "1.0"})
+    real = written(make(sides[0], "real", pixels_protocol(), settings=NO_CACHE), tmp_path / "real.npz")
+    monkeypatch.undo()
+
+    found = evaluate(real, sides[1], pixels_protocol(), settings=NO_CACHE)
+
+    assert found.value == evaluate(*sides, pixels_protocol(), settings=NO_CACHE).value
+    (message,) = [warned.message for warned in found.warnings if warned.code == "made-elsewhere"]
+    assert message.startswith("the real features were made with torch 1.0 (here ")
+
+
+def test_what_a_file_claims_reaches_no_other_run(sides, pixels_protocol, tmp_path: Path) -> None:
+    file = make(sides[0], "real", pixels_protocol(), settings=NO_CACHE)
+    forged = {k: dataclasses.replace(e, features=e.features + np.float32(1)) for k, e in file.entries.items()}
+    settings = Settings(cache=tmp_path / "store")
+    dataclasses.replace(file, entries=forged).write(tmp_path / "real.npz")
+
+    changed = evaluate(tmp_path / "real.npz", sides[1], pixels_protocol(), settings=settings)
+
+    true = evaluate(*sides, pixels_protocol(), settings=settings)
+    assert true.value == evaluate(*sides, pixels_protocol(), settings=NO_CACHE).value != changed.value
+
+
+def test_damaged_files_are_refused(sides, pixels_protocol, tmp_path: Path) -> None:
+    file = tmp_path / "real.npz"
+    make(sides[0], "real", pixels_protocol(), settings=NO_CACHE).write(file)
+    with np.load(file) as members:
+        arrays = dict(members)
+    name = next(name for name in arrays if name != "fvd_bench_stats")
+    np.savez(file, **{**arrays, name: arrays[name] * 2})
+
+    with pytest.raises(SourceError, match="cannot be read as a statistics file: its checksum does not fit"):
+        evaluate(file, sides[1], pixels_protocol(), settings=NO_CACHE)
+
+
+class TestCommands:
+    def test_shards_are_merged_and_scored(self, sides, pixels_protocol, tmp_path: Path) -> None:
+        protocol = ("--protocol", pixels_protocol())
+        for i in (1, 2):
+            shard = ("--shard", f"{i}/2", "--out", str(tmp_path / f"{i}.npz"), "--no-cache")
+            done = _run("stats", str(sides[0]), "--side", "real", *protocol, *shard)
+            assert done.returncode == 0, done.stderr
+        assert done.stdout.startswith(f"{tmp_path / '2.npz'}: 3 real videos (shard 2/2) for pixels")
+        merged = _run("merge", str(tmp_path / "1.npz"), str(tmp_path / "2.npz"), "--out", str(tmp_path / "real.npz"))
+        assert merged.stdout == f"{tmp_path / 'real.npz'}: 7 real videos of 2 files\n", merged.stderr
+
+        fake = ("--fake", str(sides[1]), *protocol, "--no-cache", "--json", "-")
+        scored = [_run("compute", "--real", str(real), *fake) for real in (tmp_path / "real.npz", sides[0])]
+
+        values = [next(line for line in done.stdout.splitlines() if '"value"' in line) for done in scored]
+        assert values[0] == values[1]
+
+    @pytest.mark.parametrize("shard", ["0/2", "3/2", "2", "a/b"])
+    def test_shards_are_numbered_from_one(self, shard: str, tmp_path: Path) -> None:
+        done = _run("stats", ".", "--side", "real", "--shard", shard, "--out", str(tmp_path / "a.npz"))
+
+        assert done.returncode == 2
+        assert "expected the number of a shard" in done.stderr
+
+    def test_the_file_has_the_ending_of_its_form(self, tmp_path: Path) -> None:
+        done = _run("stats", ".", "--side", "real", "--out", str(tmp_path / "a.stats"))
+
+        assert (done.returncode, "expected a file that ends in .npz" in done.stderr) == (3, True)
+
+
+def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    program = [sys.executable, "-m", "fvd_bench", *arguments]
+    return subprocess.run(program, capture_output=True, text=True, check=False)
