@@ -148,8 +148,11 @@ def _listen(requests: queue.SimpleQueue[Request]) -> None:
     try:
         while True:
             requests.put(read_message(sys.stdin.buffer))
-    except (EOFError, MessageError, OSError):
+    except EOFError:
         os._exit(0)
+    except (MessageError, OSError, MemoryError) as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
+        os._exit(1)
 
 
 def _limit_memory(most_bytes: int) -> None:
