@@ -17,7 +17,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from fvd_bench.errors import ShortVideoError, VideoError
+from fvd_bench.errors import DecoderError, ShortVideoError, VideoError
 from fvd_bench.limits import Limits
 from fvd_bench.messages import MessageError, Part, read_message, write_message
 from fvd_bench.sampling import Indices
@@ -29,7 +29,7 @@ _COMPLAINT_BYTES = 2**16
 _NO_PLACES: Indices = np.zeros(0, dtype=np.int64)
 
 
-class DecoderError(VideoError):
+class LostDecoderError(VideoError):
     """A video at which the decoder hung, died, or gave nonsense."""
 
 
@@ -49,6 +49,7 @@ class Decoder:
     """
 
     def __init__(self, limits: Limits) -> None:
+        """Raises DecoderError."""
         self.video: int | None = None
         self.thread = 0
         self.idle_since = 0.0
@@ -61,14 +62,18 @@ class Decoder:
         self._ready = False
         self._whole = True
         self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 -- it is closed with the pipes
-        self._process = subprocess.Popen(
-            # -P: a module beside the videos is not imported.
-            [sys.executable, "-P", "-m", "fvd_bench.decoding", json.dumps(asdict(limits))],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._complaints,
-            env=_environment(),
-        )
+        try:
+            self._process = subprocess.Popen(
+                # -P: a module beside the videos is not imported.
+                [sys.executable, "-P", "-m", "fvd_bench.decoding", json.dumps(asdict(limits))],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._complaints,
+                env=_environment(),
+            )
+        except OSError as error:
+            self._complaints.close()
+            raise _no_start(str(error)) from error
         self.pid = self._process.pid
         self._requests = cast("io.BufferedWriter", self._process.stdin)
         self._answers = cast("io.BufferedReader", self._process.stdout)
@@ -161,26 +166,32 @@ class Decoder:
         self._killed = True  # it may take a moment
         self._process.kill()
 
-    def _failure(self) -> DecoderError:
-        """What became of the process, seen from the video that it was at."""
+    def _failure(self) -> DecoderError | LostDecoderError:
+        """What became of the process."""
         advice = "convert the video, for instance with ffmpeg, or leave it out"
         if self._hung:
             silence = f"{self._limits.silence_seconds:g} seconds"
-            return DecoderError(f"cannot be decoded: the decoder gave no sign of life for {silence}; {advice}")
+            return LostDecoderError(f"cannot be decoded: the decoder gave no sign of life for {silence}; {advice}")
         try:
             code = self._process.wait(_DYING_SECONDS)
         except subprocess.TimeoutExpired:
-            return DecoderError(f"cannot be decoded: the decoder's answer makes no sense; {advice}")
+            return LostDecoderError(f"cannot be decoded: the decoder's answer makes no sense; {advice}")
         how = f"signal {-code}, {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
         self._complaints.seek(0)
         lines = self._complaints.read(_COMPLAINT_BYTES).decode(errors="replace").strip().splitlines()
         complaint = f": {lines[-1]}" if lines else ""
         if not self._ready:
-            return DecoderError(
-                f"cannot be decoded: the decoding process does not start ({how}){complaint}; see whether "
-                "python -m fvd_bench.decoding runs"
-            )
-        return DecoderError(f"cannot be decoded: the decoder died ({how}){complaint}; {advice}")
+            return _no_start(f"{how}{complaint}")
+        if how.endswith("SIGKILL"):
+            advice = "a system that runs out of memory does so: use fewer workers, or leave the video out"
+        return LostDecoderError(f"cannot be decoded: the decoder died ({how}){complaint}; {advice}")
+
+
+def _no_start(why: str) -> DecoderError:
+    return DecoderError(
+        f"the process that decodes video files does not start ({why}); expected {sys.executable} -m fvd_bench.decoding "
+        "to run: see whether PyAV and NumPy can be imported there, and whether memory and processes are left"
+    )
 
 
 def _number(value: object) -> int:

@@ -34,7 +34,7 @@ class Decoders:
 
     @contextlib.contextmanager
     def lend(self, video: int) -> Iterator[Decoder]:
-        """A process for as long as it takes to answer one question about a video. Raises VideoError."""
+        """A process for as long as it takes to answer one question about a video. Raises VideoError, DecoderError."""
         decoder = self._take(video)
         try:
             yield decoder

@@ -24,6 +24,8 @@ from fvd_bench.limits import Limits
 from fvd_bench.messages import Bytes, MessageError, Part, read_message, write_message
 from fvd_bench.video_stream import Decoded, Meter, open_stream, rgb
 
+_PIPE_BYTES = 2**20
+
 Request = tuple[dict[str, Any], list[Part]]
 
 
@@ -148,8 +150,11 @@ def _listen(requests: queue.SimpleQueue[Request]) -> None:
     try:
         while True:
             requests.put(read_message(sys.stdin.buffer))
-    except (EOFError, MessageError, OSError):
+    except EOFError:
         os._exit(0)
+    except (MessageError, OSError, MemoryError) as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
+        os._exit(1)
 
 
 def _limit_memory(most_bytes: int) -> None:
@@ -163,12 +168,21 @@ def _limit_memory(most_bytes: int) -> None:
         resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
 
 
+def _widen(pipe: BinaryIO) -> None:
+    """Let whole frames into a pipe where the system can, so that the processes need not take turns in each."""
+    with contextlib.suppress(ImportError, AttributeError, OSError):
+        import fcntl
+
+        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+
+
 def main() -> None:
     """Serve requests; the one argument is the limits as JSON."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the process that asked too, and closes the pipe
     limits = Limits(**json.loads(sys.argv[1]))
     _limit_memory(limits.memory_bytes)
     answers = os.fdopen(os.dup(1), "wb")
+    _widen(answers)
     os.dup2(2, 1)  # what a library prints is no answer
     requests: queue.SimpleQueue[Request] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(requests,), daemon=True).start()

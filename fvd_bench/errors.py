@@ -6,6 +6,7 @@ FvdBenchError
 ├── SourceError           a whole side that cannot be used: missing, empty, not permitted, too few clips
 ├── VideoError            one video that cannot be used; the pipeline skips and names it
 │   └── ShortVideoError   fewer frames decode than a clip needs
+├── DecoderError          the process that decodes video files does not start
 ├── FeatureError          a network gave NaN or infinite features
 ├── MetricError           statistics that no metric can be computed from
 ├── ResultError           a file that is no result, or none that this version can read
@@ -56,6 +57,10 @@ class ShortVideoError(VideoError):
 
     def __reduce__(self) -> tuple[type["ShortVideoError"], tuple[int, int, str]]:
         return type(self), (self.found, self.needed, self.video)
+
+
+class DecoderError(FvdBenchError):
+    """The process that decodes video files does not start, whatever the video."""
 
 
 class FeatureError(FvdBenchError):

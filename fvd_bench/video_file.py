@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from pathlib import PurePath
 
-from fvd_bench.decoder import Decoder, DecoderError
+from fvd_bench.decoder import Decoder, LostDecoderError
 from fvd_bench.decoders import DECODERS, Decoders
 from fvd_bench.errors import VideoError
 from fvd_bench.files import DISK, Files, sha256_of, state_of
@@ -37,7 +37,7 @@ class VideoFile:
         self._decoders = decoders
         self._number = next(_NUMBERS)
         self._index = b""
-        self._gone: DecoderError | None = None
+        self._gone: LostDecoderError | None = None
 
     @cached_property
     def num_frames(self) -> int:
@@ -74,7 +74,7 @@ class VideoFile:
         with self._decoders.lend(self._number) as decoder:
             try:
                 yield decoder
-            except DecoderError as error:
+            except LostDecoderError as error:
                 self._gone = error
                 raise
             finally:

@@ -17,7 +17,7 @@ import pytest
 from fvd_bench import decoders as decoders_module
 from fvd_bench import video_stream
 from fvd_bench.decoders import DECODERS, Decoders
-from fvd_bench.errors import VideoError
+from fvd_bench.errors import DecoderError, VideoError
 from fvd_bench.limits import Limits
 from fvd_bench.video_file import VideoFile
 from fvd_bench.video_stream import Meter
@@ -183,7 +183,14 @@ def test_a_decoder_that_cannot_start_says_why(
     (tmp_path / "numpy.py").write_text("raise ImportError('numpy is broken here')")
     monkeypatch.syspath_prepend(str(tmp_path))
 
-    with pytest.raises(VideoError, match=r"does not start \(exit code 1\): ImportError: numpy is broken here; see"):
+    with pytest.raises(DecoderError, match=r"does not start \(exit code 1: ImportError: numpy is broken here\); exp"):
+        _ = VideoFile(file, decoders=closing_decoders(Limits())).num_frames
+
+
+def test_no_process_is_no_fault_of_the_video(closing_decoders, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/no/such/python")
+
+    with pytest.raises(DecoderError, match=r"does not start \(.*No such file or directory: '/no/such/python'\)"):
         _ = VideoFile(file, decoders=closing_decoders(Limits())).num_frames
 
 
@@ -319,6 +326,7 @@ def test_ctrl_c_is_the_business_of_the_program(long_file: Path) -> None:
     _wait_until(lambda: not _runs(decoder))
 
 
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # newer Pythons warn of threads
 def test_a_forked_program_has_decoders_of_its_own(file: Path) -> None:
     expected = VideoFile(file).num_frames
     ours = DECODERS.processes()
