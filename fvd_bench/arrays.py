@@ -31,6 +31,8 @@ _ORDERS = {5: ("NTHWC", "NCTHW", "NTCHW"), 4: ("THWC", "CTHW", "TCHW")}
 
 _CHANNELS = (1, 3)
 
+_MUCH_CLIPPED = 0.05
+
 
 class Block(Protocol):
     """An array that is read in pieces: NumPy's, or one in a file, or on a GPU. Several threads read at once."""
@@ -96,11 +98,23 @@ class KnownLayout:
     value_range: ValueRange | None
     is_inferred: bool
 
-    def notes(self, name: str, shape: Sequence[int]) -> tuple[str, ...]:
-        """A sentence on what was inferred. shape: of an array that is in this layout."""
-        if not self.is_inferred:
-            return ()
-        return (f"{name}: its axes are taken for {self.axes}, the only order that fits the shape {list(shape)}",)
+    def notes(self, name: str, block: Block) -> tuple[str, ...]:
+        """Sentences on what was inferred, and on a range that can hardly be meant. block: in this layout."""
+        notes: list[str] = []
+        if self.is_inferred:
+            fits = f"the only order that fits the shape {list(block.shape)}"
+            notes.append(f"{name}: its axes are taken for {self.axes}, {fits}")
+        if self.value_range is not None and 0 not in block.shape:
+            low, high = self.value_range
+            values = block[tuple(0 if axis in "NT" else slice(None) for axis in self.axes)]
+            slack = (high - low) / 255  # networks overshoot a little
+            outside = float(np.mean((values < low - slack) | (values > high + slack)))
+            if outside > _MUCH_CLIPPED:
+                notes.append(
+                    f"{name}: {outside:.0%} of the values of its first frame, which go from {values.min():.4g} to "
+                    f"{values.max():.4g}, lie outside of the stated range, {low:g} to {high:g}, and are clipped"
+                )
+        return tuple(notes)
 
     def rgb(self, frame: NDArray[Any], axes: str, where: str) -> Pixels:
         """A frame as uint8 [H, W, 3]. axes: of it, an order of HWC. Raises SourceError when a value is not finite."""
@@ -117,6 +131,10 @@ class KnownLayout:
         if values.shape[2] == 1:
             values = np.repeat(values, 3, axis=2)
         return np.ascontiguousarray(values)
+
+
+PLAIN = KnownLayout("THWC", None, is_inferred=False)
+"""Of frames that are uint8 RGB already."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -159,6 +177,14 @@ class ArrayVideo:
         how = repr((self.block.shape, self.layout.axes, self.layout.value_range, self.index)).encode()
         return hashlib.sha256(stamp + how).hexdigest()
 
+    def copied(self) -> ArrayVideo:
+        """The same video as uint8 [T, H, W, 3] in memory of its own. Raises as `pixels` does."""
+        sizes = dict(zip(self.layout.axes, self.block.shape, strict=True))
+        frames = np.empty((sizes["T"], sizes["H"], sizes["W"], 3), np.uint8)
+        for place in range(len(frames)):
+            frames[place] = self.pixels(place)
+        return ArrayVideo(self.name, frames, PLAIN)
+
     def pixels(self, frame: int) -> Pixels:
         """One frame, uint8 [H, W, 3]. Raises VideoError, and SourceError for values that are no colours."""
         axes = self.layout.axes
@@ -195,7 +221,7 @@ class ArrayVideos:
         if not names:
             raise SourceError(f"{name} holds no video: {_described(block)}")
         videos = tuple(ArrayVideo(f"{name}, video {n}", block, known, i, stamp) for i, n in enumerate(names))
-        return cls(name, kind, names, videos, known.notes(name, block.shape))
+        return cls(name, kind, names, videos, known.notes(name, block))
 
     @classmethod
     def of_many(
@@ -216,7 +242,7 @@ class ArrayVideos:
             ArrayVideo(f"{name}, video {n}", block, known, stamp=file_stamp(path, n) if path else None)
             for n, block in zip(names, listed, strict=True)
         )
-        return cls(name, kind, names, videos, known.notes(name, listed[0].shape))
+        return cls(name, kind, names, videos, known.notes(name, listed[0]))
 
     def video(self, index: int) -> Video:
         return self.videos[index]

@@ -41,6 +41,7 @@ class GeneratorSource:
     kind: str = field(default="generator function", init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
     _digests: dict[int, str] = field(default_factory=dict, init=False, repr=False)
+    _known: list[Layout] = field(default_factory=list, init=False, repr=False)
     _notes: list[str] = field(default_factory=list, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -49,7 +50,7 @@ class GeneratorSource:
             raise SourceError(f"videos = {self.videos}: expected at least 1")
         if "N" in (self.axes or ""):
             raise SourceError(f"axes = {self.axes!r}: expected those of one video, such as TCHW")
-        self._layout  # noqa: B018 - so that a mistake in it is told at once
+        Layout(self.axes, self.value_range)
 
     @property
     def names(self) -> list[str]:
@@ -57,8 +58,8 @@ class GeneratorSource:
 
     @property
     def notes(self) -> list[str]:
-        """What was inferred from the first video, once there is one."""
-        return self._notes[:1]
+        """What was found out from the first video that was made, once there is one."""
+        return self._notes
 
     def video(self, index: int) -> Video:
         """The video at a place of the listing; nothing is made yet."""
@@ -67,18 +68,21 @@ class GeneratorSource:
     def make(self, index: int) -> ArrayVideo:
         """Call the function. Raises SourceError when that fails, or gives something else than a video."""
         name = f"{self.name}, video {index}"
-        with self._lock, _no_gradients(), telling(f"{self.name}: making video {index}"):
-            block = as_block(made := self.function(index))
-        if block is None:
-            raise SourceError(
-                f"{name} is of type {type(made).__name__}: expected an array or tensor, uint8 [T, H, W, C] or in "
-                "stated axes"
-            )
-        known = self._layout.of(name, [block])
-        if "N" in known.axes:
-            raise SourceError(f"{name} has the shape {list(block.shape)}: expected one video, [T, H, W, C]")
-        self._notes.extend(known.notes(name, block.shape))
-        return ArrayVideo(name, block, known)
+        with self._lock:  # held until the frames are copied: the function may use one buffer for all videos
+            with _no_gradients(), telling(f"{self.name}: making video {index}"):
+                block = as_block(made := self.function(index))
+            if block is None:
+                raise SourceError(
+                    f"{name} is of type {type(made).__name__}: expected an array or tensor, uint8 [T, H, W, C] or in "
+                    "stated axes"
+                )
+            known = (self._known or [Layout(self.axes, self.value_range)])[0].of(name, [block])
+            if "N" in known.axes:
+                raise SourceError(f"{name} has the shape {list(block.shape)}: expected one video, [T, H, W, C]")
+            if not self._known:
+                self._known.append(Layout(known.axes, self.value_range))
+                self._notes.extend(known.notes(name, block))
+            return ArrayVideo(name, block, known).copied()
 
     def digest(self, index: int) -> str:
         """What identifies a video: what it is made by, or its frames."""
@@ -96,10 +100,6 @@ class GeneratorSource:
                 "(torch.Generator().manual_seed(index)); if it differs by rounding alone, name what makes it with "
                 "identity=…; or pass an iterable, which is gone through once"
             )
-
-    @cached_property
-    def _layout(self) -> Layout:
-        return Layout(self.axes, self.value_range)
 
 
 class _Made:

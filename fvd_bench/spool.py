@@ -8,14 +8,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fvd_bench.arrays import ArrayVideo, Block, KnownLayout, Layout, frames_digest, numbered
+from fvd_bench.arrays import PLAIN, ArrayVideo, Block, Layout, frames_digest, numbered
 from fvd_bench.errors import SourceError
 from fvd_bench.scratch import Scratch
 from fvd_bench.tensors import as_block
 from fvd_bench.usercode import telling
 from fvd_bench.video import Pixels, Video
-
-_SPOOLED = KnownLayout("THWC", None, is_inferred=False)
 
 
 class SpooledVideos:
@@ -39,7 +37,7 @@ class SpooledVideos:
         self._first = first
         known = layout.of(f"{name}, video 0", [first])
         self._layout = Layout(known.axes, layout.value_range)  # of all: later videos may fit others as well
-        self.notes = known.notes(f"{name}, video 0", first.shape)
+        self.notes = known.notes(f"{name}, video 0", first)
 
     @property
     def names(self) -> list[str]:
@@ -98,7 +96,7 @@ class _Spooled(NamedTuple):
 
     def video(self, name: str, scratch: Scratch) -> ArrayVideo:
         block = scratch.array(self.offset, self.shape, np.dtype(np.uint8))
-        return ArrayVideo(name, block, _SPOOLED, known_content=self.content)
+        return ArrayVideo(name, block, PLAIN, known_content=self.content)
 
 
 def _written(video: ArrayVideo, scratch: Scratch) -> Iterator[Pixels]:

@@ -1,5 +1,6 @@
 """Arrays as sides, of five axes or four: what is stated, what is inferred, and what is refused."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -134,6 +135,19 @@ class TestValues:
     def test_ranges_that_are_none_are_refused(self, value_range: Any) -> None:
         with pytest.raises(SourceError, match="expected the values of black and white"):
             Arrays(VIDEOS, value_range=value_range)
+
+    @pytest.mark.parametrize(
+        ("make", "axes"), [(np.asarray, "NTHWC"), (list, "THWC"), (iter, "THWC")], ids=["array", "list", "iterable"]
+    )
+    def test_a_range_that_can_hardly_be_meant_is_noted(self, make: Callable[[Any], Any], axes: str) -> None:
+        floats = VIDEOS / 127.5 - 1
+
+        (note,) = open_source(Arrays(make(floats), axes=axes, value_range=(0, 1))).notes
+
+        assert re.search(
+            r"[45]\d% of the values of its first frame, which go from -\d.* the stated range, 0 to 1", note
+        )
+        assert not open_source(Arrays(floats * 1.001, axes="NTHWC", value_range=(-1, 1))).notes
 
     def test_bytes_have_a_range_of_their_own(self) -> None:
         np.testing.assert_array_equal(_frames(Arrays(VIDEOS, value_range=(0, 255))), VIDEOS[0])

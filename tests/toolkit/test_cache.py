@@ -30,6 +30,21 @@ def test_what_is_put_is_got_back_bit_for_bit_also_later(tmp_path: Path) -> None:
     assert later.get("c") is None
 
 
+def test_without_a_folder_entries_last_as_long_as_the_store() -> None:
+    store = FeatureStore(None)
+    store.check_writable()
+    store.put([("a", _entry())])
+    store.remember_contents([("state", "digest")])
+
+    found = store.get("a")
+
+    assert found is not None
+    np.testing.assert_array_equal(found.features, _entry().features)
+    assert store.content("state") == "digest"
+    store.close()
+    assert FeatureStore(None).get("a") is None
+
+
 @pytest.mark.parametrize("change", ["data = zeroblob(60)", "facts = '{}'", "dim = 3", "checksum = zeroblob(32)"])
 def test_a_damaged_entry_is_dropped_not_used(tmp_path: Path, change: str) -> None:
     FeatureStore(tmp_path).put([("a", _entry()), ("b", _entry())])

@@ -140,6 +140,18 @@ class TestGeneratorFunction:
         with pytest.raises(SourceError, match="is another one each time that it is made: seed its noise by the index"):
             evaluate(two_sides[0], side, pixels_protocol(), settings=NO_CACHE)
 
+    def test_a_buffer_may_be_used_again(self, two_sides, pixels_protocol, make) -> None:
+        buffer = np.empty_like(make(0))
+
+        def filled(index: int) -> Pixels:
+            buffer[:] = make(index)
+            return buffer
+
+        sides = [GeneratorSource(function, videos=9, identity="x") for function in (make, filled)]
+        values = [evaluate(two_sides[0], side, pixels_protocol(), settings=NO_CACHE).value for side in sides]
+
+        assert values[0] == values[1]
+
     def test_inferred_axes_are_noted_once(self, two_sides, pixels_protocol, make) -> None:
         side = GeneratorSource(lambda index: make(index).transpose(0, 3, 1, 2), videos=3)
 

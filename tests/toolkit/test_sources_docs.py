@@ -1,0 +1,122 @@
+"""Every example of docs/sources.md runs as it is written, and scores the same."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import tarfile
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+from safetensors.torch import save_file
+
+import fvd_bench
+from fvd_bench import weights
+from fvd_bench.cli import cli
+from fvd_bench.video import Pixels
+
+PAGE = (Path(__file__).parents[2] / "docs" / "sources.md").read_text("utf-8")
+ROWS = re.findall(r"^\| (?P<form>[^|]+) \| (?:`(?P<command>[^|]+)`)? ?\| `(?P<python>[^|]+)` \|$", PAGE, re.MULTILINE)[
+    1:
+]
+BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+VIDEOS = 4
+
+
+@pytest.fixture(scope="module")
+def array(moving_frames) -> Pixels:
+    return np.stack([moving_frames(16, 32, 32, seed=10 + n) for n in range(VIDEOS)])
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, array: Pixels, moving_frames, write_frames, write_video) -> Path:
+    """All files that the page names, and the features of what was scored."""
+    root: Path = tmp_path_factory.mktemp("page")
+    for n, video in enumerate(array):
+        write_frames(root / "real" / f"{n}", moving_frames(16, 32, 32, seed=n))
+        write_frames(root / "frames" / f"{n:06d}", video)
+        write_video(root / "fake" / f"{n:06d}.mkv", video, codec="ffv1", pix_fmt="bgr0")
+    with zipfile.ZipFile(root / "fake.zip", "w") as zipped, tarfile.open(root / "fake.tar.gz", "w:gz") as packed:
+        for file in (root / "fake").iterdir():
+            zipped.write(file, file.name)
+            packed.add(file, file.name)
+    (root / "shards").mkdir()
+    for shard in range(2):
+        with tarfile.open(root / "shards" / f"fake-{shard:03d}.tar", "w") as archive:
+            for n in (2 * shard, 2 * shard + 1):
+                archive.add(root / "fake" / f"{n:06d}.mkv", f"{n:06d}.mkv")
+    tensor = torch.from_numpy(array)
+    np.save(root / "fake.npy", array)
+    np.savez(root / "fake.npz", **{f"{n:06d}": video for n, video in enumerate(array)})
+    torch.save(tensor, root / "fake.pt")
+    torch.save(tensor.permute(0, 1, 4, 2, 3) / 127.5 - 1, root / "floats.pt")
+    save_file({"videos": tensor}, root / "fake.safetensors")
+    with h5py.File(root / "fake.h5", "w") as file:
+        file["videos"] = array
+    (root / "mycode.py").write_text("import numpy as np\ndef videos():\n    yield from np.load('fake.npy')\n")
+    return root
+
+
+@pytest.fixture
+def namespace(folder: Path, array: Pixels, monkeypatch) -> dict[str, Any]:
+    """What the examples use without saying where it comes from."""
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("FVD_BENCH_I3D", str(weights.load("i3d-kinetics-400").path))
+    monkeypatch.setenv("FVD_BENCH_HOME", str(folder / "home"))
+    floats = torch.from_numpy(array).permute(0, 4, 1, 2, 3) / 127.5 - 1
+    return {
+        "Arrays": fvd_bench.Arrays,
+        "GeneratorSource": fvd_bench.GeneratorSource,
+        "array": array,
+        "make_video": lambda index: array[index],
+        "loader": floats.split(3),
+        "network": lambda noise: torch.tanh(noise[:, :1].reshape(1, 1, 1, 1, 1).expand(1, 3, 16, 8, 8)),
+    }
+
+
+@pytest.fixture
+def expected(namespace) -> float:
+    value: float = fvd_bench.evaluate("real/", "frames/").value
+    return value
+
+
+def test_the_page_has_all_forms() -> None:
+    assert len(ROWS) == 17
+    assert sum(bool(command) for _, command, _ in ROWS) == 13
+    assert len(BLOCKS) == 2
+
+
+@pytest.mark.parametrize("command", [command for _, command, _ in ROWS if command])
+def test_every_command_gives_the_score(command: str, expected: float) -> None:
+    arguments = ["compute", "--real", "real/", "--fake", *shlex.split(command), "--json", "-"]
+
+    done = CliRunner().invoke(cli, arguments, catch_exceptions=False)
+
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["scores"][0]["value"] == pytest.approx(expected, rel=0, abs=1e-9)
+
+
+@pytest.mark.parametrize("code", [code for _, _, code in ROWS])
+def test_every_expression_gives_the_score(code: str, namespace: dict[str, Any], expected: float) -> None:
+    side = eval(code, namespace)
+
+    assert fvd_bench.evaluate("real/", side).value == pytest.approx(expected, rel=0, abs=1e-9)
+
+
+def test_iterables_are_scored_as_the_page_says(namespace: dict[str, Any], expected: float) -> None:
+    exec(BLOCKS[0], namespace)
+
+    assert namespace["result"].value == pytest.approx(expected, rel=0, abs=1e-9)
+
+
+def test_a_generator_is_scored_as_the_page_says(namespace: dict[str, Any]) -> None:
+    exec(BLOCKS[1], namespace)
+
+    assert namespace["result"].scores[0].fake.clips == VIDEOS
