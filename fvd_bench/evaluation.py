@@ -22,13 +22,14 @@ from fvd_bench.errors import FvdBenchError, MetricError, ProtocolError, WeightsE
 from fvd_bench.extraction import Collected, Extraction, Job
 from fvd_bench.extractors import FeatureExtractor, create
 from fvd_bench.findings import find, refuse_skipped, shortages, skipped
+from fvd_bench.foreign_stats import ForeignStats, open_fake, open_real
 from fvd_bench.motion_panel import measure_side
 from fvd_bench.motion_scale import scale_protocols
 from fvd_bench.protocol import Protocol, plain
 from fvd_bench.result import MotionPanel, Result, Score, SideCount, SourceInfo, Warned
 from fvd_bench.rules import SIDES, FeatureRule, Side
 from fvd_bench.scoring import Measured, as_score, measure
-from fvd_bench.sources import ClipSource, SourceLike, check_something_decodes, open_source
+from fvd_bench.sources import ClipSource, SourceLike, check_something_decodes
 from fvd_bench.stats import FeatureStats
 from fvd_bench.version import __version__
 
@@ -123,7 +124,7 @@ def open_evaluation(
     loaded = _load(protocol)
     scales = {scale: f"scale-{name}" for p in loaded for name, scale in scale_protocols(p).items() if settings.motion}
     loaded += tuple(scales)
-    sources = {side: open_source(given) for side, given in zip(SIDES, (real, fake), strict=True)}
+    sources: dict[Side, ClipSource] = {"real": open_real(real), "fake": open_fake(fake)}
     device = environment.resolve_device(settings.device)
     extractors: dict[FeatureRule, FeatureExtractor] = {}
     unserved: dict[Protocol, str] = {}
@@ -132,12 +133,15 @@ def open_evaluation(
         try:
             if p.features not in extractors:
                 extractors[p.features] = create(p.features, device=device, weights=files, progress=_fetching(progress))
+            if isinstance(given := sources["real"], ForeignStats):
+                given.check(extractors[p.features].dim, takes_real=p.fake.takes_real)
         except FvdBenchError as error:
             unserved[p] = str(error)
             if len(unserved) == len(loaded):
                 raise
     for source in sources.values():  # after all that can fail at once: an iterable is gone through here
-        check_something_decodes(source)
+        if not isinstance(source, ForeignStats):
+            check_something_decodes(source)
     with contextlib.closing(FeatureStore(None if settings.cache is None else Path(settings.cache))) as store:
         yield Evaluation(
             protocols=loaded,
@@ -223,7 +227,12 @@ class Evaluation:
             raise MetricError("; ".join(dict.fromkeys(f"{score.protocol}: {score.reason}" for score in scores)))
         real, fake = (_info(self.sources[side], extractions[side]) for side in SIDES)
         motion = self._motion()
+        given = self.sources["real"]
+        if isinstance(given, ForeignStats):  # there are no real videos to find anything in
+            collected = {job: found for job, found in collected.items() if job.draw.reads == "fake"}
         warnings = find(self.sources, collected, scores, self.extractors, motion, self.store.damaged)
+        if isinstance(given, ForeignStats):
+            warnings.append(Warned("unknown-protocol", given.warning))
         warnings += [
             Warned("not-comparable", f"{p.name}: {p.not_comparable}") for p in self.protocols if p.not_comparable
         ]
@@ -323,6 +332,10 @@ class Collection:
         for repeat in range(len(self.evaluation.seeds)):
             stats: dict[Side, FeatureStats] = {}
             for side in SIDES:
+                source = self.evaluation.sources[side]
+                if isinstance(source, ForeignStats):
+                    stats[side] = source.stats
+                    continue
                 job = self.evaluation.jobs(protocol, side)[repeat]
                 stats[side] = FeatureStats(self.evaluation.extractors[protocol.features].dim)
                 for video, features in self.extractions[job.draw.reads].features(self.collected[job]):
@@ -330,7 +343,10 @@ class Collection:
             yield stats
 
     def clips(self, protocol: Protocol, side: Side) -> int:
-        """Clips (for FID: frames) in the first repeat."""
+        """Clips (for FID: frames) in the first repeat; of statistics 0 where that is not known."""
+        source = self.evaluation.sources[side]
+        if isinstance(source, ForeignStats):
+            return source.stats.count
         job = self.evaluation.jobs(protocol, side)[0]
         return sum(len(features) for _, features in self.extractions[job.draw.reads].features(self.collected[job]))
 

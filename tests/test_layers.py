@@ -6,16 +6,17 @@ from pathlib import Path
 import pytest
 
 FVD_BENCH = [
-    {"errors", "version", "resample", "together"},
+    {"errors", "version", "resample", "together", "unpickling"},
     {"rules"},
     {"protocol", "sampling", "weight_files"},
     {"video", "weight_index", "stats", "zoo"},
-    {"motion", "members", "usercode"},
+    {"moments", "motion", "members", "usercode"},
     {"weights", "preprocess", "result", "archives", "scratch", "listing"},
     {"arrays", "tars"},
     {"tensors", "hdf5", "shards"},
     {"array_files", "generators", "spool"},
     {"sources"},
+    {"foreign_stats"},
     {"clips", "frechet", "frame_metrics", "kernel", "manifold", "prefetch"},
     {"metrics", "influence"},
     {"extractors.i3d_network"},
