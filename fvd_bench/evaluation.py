@@ -92,7 +92,8 @@ def evaluate(
 
     real, fake: paths, such as folders of video files or of frame folders, archives, and array files; arrays, tensors,
     lists of them, and iterables of videos; `Arrays` where axes or a value range have to be stated; a `GeneratorSource`,
-    or another object like `sources.ClipSource`, which makes its videos on demand.
+    or another object like `sources.ClipSource`, which makes its videos on demand. real may be statistics of other
+    programs too, see foreign_stats.py.
     protocol: one or several, by name, by path of a TOML file, or loaded; several share the decoding.
     repeats: number of draws, made with the seeds seed, seed + 1, …; a score is the mean over them.
 
