@@ -20,6 +20,7 @@ from fvd_bench.errors import FvdBenchError, MetricError, ProtocolError
 from fvd_bench.extraction import Collected, Extraction, Job
 from fvd_bench.extractors import FeatureExtractor, create
 from fvd_bench.findings import find, refuse_skipped, shortages, skipped
+from fvd_bench.foreign_stats import ForeignStats
 from fvd_bench.glance import glance
 from fvd_bench.motion_panel import measure_side
 from fvd_bench.motion_scale import scale_protocols
@@ -58,7 +59,8 @@ def evaluate(
 
     real, fake: paths, such as folders of video files or of frame folders, archives, and array files; arrays, tensors,
     lists of them, and iterables of videos; `Arrays` where axes or a value range have to be stated; a `GeneratorSource`,
-    or another object like `sources.ClipSource`, which makes its videos on demand.
+    or another object like `sources.ClipSource`, which makes its videos on demand. real may be statistics of other
+    programs too, see foreign_stats.py.
     protocol: one or several, by name, by path of a TOML file, or loaded; several share the decoding.
     repeats: number of draws, made with the seeds seed, seed + 1, …; a score is the mean over them.
 
@@ -90,10 +92,7 @@ def open_evaluation(
     loaded = _load(protocol)
     scales = {scale: f"scale-{name}" for p in loaded for name, scale in scale_protocols(p).items() if settings.motion}
     loaded += tuple(scales)
-    sources = {side: open_side(given) for side, given in zip(SIDES, (real, fake), strict=True)}
-    for side, source in sources.items():
-        if isinstance(source, StatsSource):
-            source.check_side(side)
+    sources = {side: open_side(given, side) for side, given in zip(SIDES, (real, fake), strict=True)}
     device = environment.resolve_device(settings.device)
     extractors: dict[FeatureRule, FeatureExtractor] = {}
     unserved: dict[Protocol, str] = {}
@@ -102,12 +101,14 @@ def open_evaluation(
         try:
             if p.features not in extractors:
                 extractors[p.features] = create(p.features, device=device, weights=files, progress=_fetching(progress))
+            if isinstance(given := sources["real"], ForeignStats):
+                given.check(extractors[p.features].dim, takes_real=p.fake.takes_real)
         except FvdBenchError as error:
             unserved[p] = str(error)
             if len(unserved) == len(loaded):
                 raise
     for source in sources.values():  # after all that can fail at once: an iterable is gone through here
-        if not isinstance(source, StatsSource):
+        if not isinstance(source, StatsSource | ForeignStats):
             check_something_decodes(source)
     with contextlib.ExitStack() as stack:
         store = stack.enter_context(contextlib.closing(_store(settings.cache)))
@@ -213,7 +214,12 @@ class Evaluation:
             raise MetricError("; ".join(dict.fromkeys(f"{score.protocol}: {score.reason}" for score in scores)))
         real, fake = (_info(self.sources[side], extractions[side]) for side in SIDES)
         motion = self._motion()
+        given = self.sources["real"]
+        if isinstance(given, ForeignStats):  # there are no real videos to find anything in
+            collected = {job: found for job, found in collected.items() if job.draw.reads == "fake"}
         warnings = find(self.sources, collected, scores, self.extractors, motion, self.store.damaged)
+        if isinstance(given, ForeignStats):
+            warnings.append(Warned("unknown-protocol", given.warning))
         warnings += [
             Warned("not-comparable", f"{p.name}: {p.not_comparable}") for p in self.protocols if p.not_comparable
         ]
@@ -332,6 +338,10 @@ class Collection:
         for repeat in range(len(self.evaluation.seeds)):
             stats: dict[Side, FeatureStats] = {}
             for side in SIDES:
+                source = self.evaluation.sources[side]
+                if isinstance(source, ForeignStats):
+                    stats[side] = source.stats
+                    continue
                 job = self.evaluation.jobs(protocol, side)[repeat]
                 stats[side] = FeatureStats(self.evaluation.extractors[protocol.features].dim)
                 for video, features in self.extractions[job.draw.reads].features(self.collected[job]):
@@ -339,7 +349,10 @@ class Collection:
             yield stats
 
     def clips(self, protocol: Protocol, side: Side) -> int:
-        """Clips (for FID: frames) in the first repeat."""
+        """Clips (for FID: frames) in the first repeat; of statistics 0 where that is not known."""
+        source = self.evaluation.sources[side]
+        if isinstance(source, ForeignStats):
+            return source.stats.count
         job = self.evaluation.jobs(protocol, side)[0]
         return sum(len(features) for _, features in self.extractions[job.draw.reads].features(self.collected[job]))
 

@@ -18,6 +18,7 @@ from fvd_bench.cache import Entry, Facts, FeatureStore
 from fvd_bench.clips import Draw, DrawEnd, DrawnClip, read_draws
 from fvd_bench.errors import CacheError, VideoError
 from fvd_bench.extractors import FeatureExtractor, Features
+from fvd_bench.foreign_stats import ForeignStats
 from fvd_bench.prefetch import in_order
 from fvd_bench.rules import ClipRule, FeatureRule, Side
 from fvd_bench.sampling import video_order
@@ -110,7 +111,9 @@ class Extraction:
         return self._unreadable
 
     def fingerprint(self) -> str:
-        """sha256 over the names and contents of all videos of the source."""
+        """sha256 over the names and contents of all videos of the source; of statistics, over their file."""
+        if isinstance(self._source, ForeignStats):
+            return self._source.fingerprint
         contents = (self._contents.get(i, "unreadable") for i in range(len(self._source.names)))
         return fingerprint(self._source.names, contents)
 

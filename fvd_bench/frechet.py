@@ -38,7 +38,7 @@ def frechet_distance(real: NDArray[np.floating], fake: NDArray[np.floating], *, 
 
 def frechet_distance_of_stats(real: FeatureStats, fake: FeatureStats, rule: MetricRule) -> float:
     """`frechet_distance` of two sides as a rule wants it, from features where both were kept, else from moments."""
-    check_counts(real.count, fake.count)
+    _check_sides(real, fake)
     if rule.root == "float32-svd":
         return _distance_in_float32(real, fake, rule)
     if rule.epsilon:
@@ -70,7 +70,7 @@ def frechet_influence(real: NDArray[np.floating], fake: NDArray[np.floating]) ->
 
 def frechet_influence_of_stats(real: FeatureStats, fake: FeatureStats) -> tuple[Float64 | None, Float64 | None]:
     """`frechet_influence` of two sides; None for a side of which only the moments were kept."""
-    check_counts(real.count, fake.count)
+    _check_sides(real, fake)
     sides = []
     for side in (real, fake):
         features = side.features()
@@ -113,6 +113,11 @@ def _side_influence(side: _Side, transported_base: Float64, gap: Float64) -> Flo
     influence: Float64 = 2 * np.sqrt(n) * data @ gap + n * np.sum(data**2 - data * transported, axis=1)
     influence -= influence.mean()
     return influence
+
+
+def _check_sides(real: FeatureStats, fake: FeatureStats) -> None:
+    if not (real.has_covariance and fake.has_covariance):
+        check_counts(real.count, fake.count)
 
 
 def check_counts(real: int, fake: int) -> None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from fvd_bench import frame_metrics, kernel, manifold
 from fvd_bench.errors import MetricError
 from fvd_bench.frechet import frechet_distance_of_stats
+from fvd_bench.moments import Moments
 from fvd_bench.rules import MetricRule, Side
 from fvd_bench.stats import FeatureStats
 
@@ -85,6 +86,8 @@ def batch_scores(name: str, real: FeatureStats, fake: FeatureStats, rule: Metric
 def _features(name: str, side: Side, stats: FeatureStats) -> NDArray[np.float32]:
     """All features of a side. Raises MetricError when they were not kept, or are not finite."""
     features = stats.features()
+    if isinstance(stats, Moments):
+        raise MetricError(f"{name} needs every feature, and of the {side} side only mean and covariance are given")
     if features is None and stats.count:
         raise MetricError(
             f"{name} needs every feature, and of the {stats.count} {side} ones only mean and covariance were kept, "

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from fvd_bench import metrics, uncertainty
 from fvd_bench.errors import MetricError
+from fvd_bench.moments import Moments
 from fvd_bench.protocol import Protocol
 from fvd_bench.result import Estimate, Score, SideCount
 from fvd_bench.rules import MetricRule, Side
@@ -97,11 +98,13 @@ class _Running:
     values: list[float] = field(default_factory=list)
     floor: Estimate | None = None
     infinite: Estimate | None = None
+    is_partial: bool = False
 
     def add(self, sides: Sides, *, seed: int) -> None:
         name, rule = self.spread.name, self.spread.rule
         self.values.append(metrics.compute(name, sides["real"], sides["fake"], rule))
         self.spread.add(sides)
+        self.is_partial |= isinstance(sides["real"], Moments)  # how much the real videos matter is not known then
         if len(self.values) == 1 and not self.spread.same_videos:
             self.floor = uncertainty.floor(name, sides, rule, seed=seed)
             self.infinite = uncertainty.infinite(self.spread, sides, seed=seed)
@@ -109,7 +112,8 @@ class _Running:
     def measured(self) -> Measured:
         mean = statistics.fmean(self.values)
         infinite = _shifted(self.infinite, mean - self.values[0])
-        return Measured(tuple(self.values), self.spread, self.spread.interval(mean), self.floor, infinite)
+        interval = None if self.is_partial else self.spread.interval(mean)
+        return Measured(tuple(self.values), self.spread, interval, self.floor, infinite)
 
 
 def _shifted(estimate: Estimate | None, by: float) -> Estimate | None:

@@ -58,6 +58,11 @@ class FeatureStats:
         if self._kept_rows > most_rows:
             self._fold()
 
+    @property
+    def has_covariance(self) -> bool:
+        """Whether there are enough features for a covariance."""
+        return self.count >= 2
+
     def features(self) -> NDArray[np.float32] | None:
         """All features [N, dim] in the order of adding, None when only their moments were kept."""
         return np.concatenate(self._kept) if self._scatter is None and self._kept else None

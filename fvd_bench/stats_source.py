@@ -11,9 +11,10 @@ from pathlib import Path
 from fvd_bench.cache import FeatureStore
 from fvd_bench.errors import NotComparableError, SourceError, VideoError
 from fvd_bench.extraction import Extraction, Job
+from fvd_bench.foreign_stats import open_fake, open_real
 from fvd_bench.rules import Side
 from fvd_bench.sampling import Indices
-from fvd_bench.sources import ClipSource, SourceLike, open_source
+from fvd_bench.sources import ClipSource, SourceLike
 from fvd_bench.stats_file import StatsFile, is_stats_file
 from fvd_bench.video import Frame, Video
 
@@ -96,13 +97,18 @@ class StatsSource:
         )
 
 
-def open_side(source: SourceLike) -> ClipSource:
-    """Open one side as `open_source` does, or a statistics file. Raises SourceError."""
+def open_side(source: SourceLike, side: Side) -> ClipSource:
+    """Open a side: videos, a statistics file, or on the real side the statistics of other programs.
+
+    Raises SourceError, and NotComparableError for a statistics file of the other side.
+    """
     if isinstance(source, str | os.PathLike):
         path = Path(source)
         if path.suffix.lower() == ".npz" and path.is_file() and is_stats_file(path):
-            return StatsSource(path, StatsFile.read(path))
-    return open_source(source)
+            found = StatsSource(path, StatsFile.read(path))
+            found.check_side(side)
+            return found
+    return open_real(source) if side == "real" else open_fake(source)
 
 
 def _weights(file: StatsFile) -> str:

@@ -21,13 +21,15 @@ from fvd_bench.evaluation import ProtocolLike, load_protocol, processors
 from fvd_bench.extraction import Extraction, Job
 from fvd_bench.extractors import FeatureExtractor, create, float32_arithmetic
 from fvd_bench.findings import refuse_skipped, skipped
+from fvd_bench.foreign_stats import ForeignStats
 from fvd_bench.gathered import Gathered, Share
 from fvd_bench.result import Score, SideCount
 from fvd_bench.rules import SIDES, Side
 from fvd_bench.scoring import as_score, measure
 from fvd_bench.settings import Settings
-from fvd_bench.sources import SourceLike, check_something_decodes, open_source
+from fvd_bench.sources import ClipSource, SourceLike, check_something_decodes
 from fvd_bench.stats import FeatureStats
+from fvd_bench.stats_source import open_side
 from fvd_bench.tensors import as_block
 
 if TYPE_CHECKING:
@@ -74,13 +76,15 @@ class FrechetVideoDistance:
             )
         if self._settings.motion:
             raise FvdBenchError("motion = True is a table of fvd_bench.evaluate; a single score has no place for it")
+        self._extractor: FeatureExtractor | None = None
         self._real = real
-        self._source = None if real is None else open_source(real)
+        self._source = None if real is None else open_side(real, "real")
         self._read: tuple[Gathered, SideCount] | None = None
-        if self._source is not None:
+        if isinstance(self._source, ForeignStats):
+            self._source.check(self._network().dim, takes_real=False)
+        elif self._source is not None and not isinstance(self._source, StatsSource):
             check_something_decodes(self._source)
         self._kept: dict[Side, Gathered] = {side: Gathered() for side in SIDES}
-        self._extractor: FeatureExtractor | None = None
         self._network()
 
     @property
@@ -237,8 +241,12 @@ class FrechetVideoDistance:
         sides: dict[Side, FeatureStats] = {}
         counts: dict[Side, SideCount] = {}
         for side in SIDES:
-            if side == "real" and self._real is not None:
-                self._read = self._read or self._read_real(self._real)
+            given = self._given() if side == "real" else None
+            if isinstance(given, ForeignStats):
+                sides[side], counts[side] = given.stats, SideCount(given.stats.count, ())
+                continue
+            if given is not None:
+                self._read = self._read or self._read_real(given)
                 used, counts[side] = self._read
             else:
                 used = kept[side].selected(self.protocol.clip_rule(side), side, seed=self.seed)
@@ -248,20 +256,31 @@ class FrechetVideoDistance:
                 raise MetricError(f"there are no {side} videos yet: hand some to update({side}=…)")
         return sides, counts
 
-    def _read_real(self, real: SourceLike) -> tuple[Gathered, SideCount]:
+    def _given(self) -> ClipSource | None:
+        """The real side, where it was given whole."""
+        if self._source is None and self._real is not None:
+            self._source = open_side(self._real, "real")
+        return self._source
+
+    def _read_real(self, source: ClipSource) -> tuple[Gathered, SideCount]:
         """The features of a real side that was given whole, which the store may hold already."""
-        self._source = self._source or open_source(real)
         cache, rule = self._settings.cache, self.protocol.features
         job = Job(Draw(self.protocol.real, "real", self.seed), rule)
-        with contextlib.closing(FeatureStore(None if cache is None else Path(cache))) as store, _undisturbed():
+        store = FeatureStore(None if cache is None else Path(cache))
+        versions = environment.feature_versions(environment.resolve_device(self._settings.device))
+        if isinstance(source, StatsSource):
+            store, versions = source.store(), dict(source.file.versions)
+        with contextlib.closing(store), _undisturbed():
             extraction = Extraction(
-                self._source,
+                source,
                 store,
                 {rule: self._network()},
-                versions=environment.feature_versions(environment.resolve_device(self._settings.device)),
+                versions=versions,
                 workers=self._settings.workers or processors(),
                 progress=lambda done, total: None,
             )
+            if isinstance(source, StatsSource):
+                source.check_holds([job], extraction)
             collected = extraction.collect([job], lambda done, total: None)
             if self._settings.strict:
                 refuse_skipped(collected)

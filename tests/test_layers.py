@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 FVD_BENCH = [
-    {"errors", "version", "resample", "limits", "faults", "messages", "frame_index"},
+    {"errors", "version", "resample", "unpickling", "limits", "faults", "messages", "frame_index"},
     {"rules", "together", "files", "video_stream"},
     {"protocol", "sampling", "weight_files", "decoding"},
     {"video", "weight_index", "stats", "zoo"},
-    {"motion", "members", "usercode", "frame_folder", "decoder"},
+    {"moments", "motion", "members", "usercode", "frame_folder", "decoder"},
     {"decoders"},
     {"video_file"},
     {"weights", "preprocess", "result", "archives", "scratch", "listing", "probe"},
@@ -19,6 +19,7 @@ FVD_BENCH = [
     {"tensors", "hdf5", "shards"},
     {"array_files", "generators", "spool"},
     {"sources"},
+    {"foreign_stats"},
     {"clips", "frechet", "frame_metrics", "kernel", "manifold", "prefetch"},
     {"metrics", "influence", "contents"},
     {"doctor"},

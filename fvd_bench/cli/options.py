@@ -52,7 +52,10 @@ def side_options(command: _Command) -> _Command:
 
     return _all(
         click.option(
-            "--real", required=True, type=path, help="Videos: a folder, archive, array file, or module:function."
+            "--real",
+            required=True,
+            type=path,
+            help="Videos: a folder, archive, array file, or module:function; or statistics (.npz, .pkl).",
         ),
         click.option("--fake", required=True, type=path, help="Generated ones, likewise."),
         _axes("real"),

@@ -17,6 +17,7 @@ from fvd_bench.evaluation import evaluate
 from fvd_bench.precomputed import make, merge
 from fvd_bench.settings import Settings
 from fvd_bench.stats_file import StatsFile
+from fvd_bench.training import FrechetVideoDistance
 
 NO_CACHE = Settings(cache=None)
 RANDOM_SUBSET = "real = 4\nfake = 3"
@@ -128,6 +129,17 @@ class TestWhatDoesNotFit:
 
         with pytest.raises(SourceError, match="is a statistics file already"):
             make(real, "real", pixels_protocol(), settings=NO_CACHE)
+
+
+def test_a_training_loop_scores_against_a_file(sides, pixels_protocol, tmp_path: Path, moving_frames) -> None:
+    protocol = pixels_protocol()
+    real = written(make(sides[0], "real", protocol, settings=NO_CACHE), tmp_path / "real.npz")
+    fakes = np.stack([moving_frames(12, seed=seed) for seed in range(4)])
+    metrics = [FrechetVideoDistance(protocol, real=side, settings=NO_CACHE) for side in (real, sides[0])]
+    for metric in metrics:
+        metric.update(fake=fakes)
+
+    assert metrics[0].compute() == metrics[1].compute() == evaluate(real, fakes, protocol, settings=NO_CACHE).value
 
 
 def test_features_made_elsewhere_are_used_and_named(sides, pixels_protocol, tmp_path: Path, monkeypatch) -> None:

@@ -285,11 +285,14 @@ def _torch_flags() -> tuple[object, ...]:
     )
 
 
-def test_a_network_is_built_without_the_global_generator(moving_frames, i3d_tensors) -> None:
+def test_networks_leave_the_global_generator_alone(moving_frames, i3d_tensors, seeded_inception) -> None:
+    """Inception is born with random weights before it gets its own."""
     state = torch.get_rng_state()
 
-    metric = FrechetVideoDistance(settings=NO_CACHE)
-    metric.update(fake=moving_frames(16)[None])
+    for protocol, weights in (("stylegan-v-fvd16", {}), ("stylegan-v-fid", {"inception-2015-12-05": seeded_inception})):
+        metric = FrechetVideoDistance(protocol, settings=Settings(cache=None, device="cpu", weights=weights))
+        metric.update(fake=moving_frames(16, seed=4)[None])
+        assert metric.counts["fake"] == 1
 
     assert torch.equal(torch.get_rng_state(), state)
 
