@@ -29,7 +29,7 @@ from fvd_bench.scoring import as_score, measure
 from fvd_bench.settings import Settings
 from fvd_bench.sources import ClipSource, SourceLike, check_something_decodes
 from fvd_bench.stats import FeatureStats
-from fvd_bench.stats_source import open_side
+from fvd_bench.stats_source import StatsSource, open_side
 from fvd_bench.tensors import as_block
 
 if TYPE_CHECKING:
