@@ -123,7 +123,7 @@ class Manifest:
                 weights=dict(table["weights"]),
                 environment=dict(table["environment"]),
             )
-        except (ValueError, KeyError, TypeError, IndexError, AttributeError, ProtocolError) as error:
+        except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError, ProtocolError) as error:
             raise ManifestError(f"not a manifest of schema {SCHEMA}: {error!r}") from error
 
     def write(self, file: Path) -> None:

@@ -155,7 +155,7 @@ class Result:
             scores = tuple(_score(score) for score in table["scores"])
             found = {**sides, "warnings": warnings, "scores": scores, "motion": _motion(table.get("motion"))}
             return _known(cls, {**table, **found})
-        except (json.JSONDecodeError, KeyError, TypeError, IndexError) as error:
+        except (json.JSONDecodeError, KeyError, TypeError, IndexError, RecursionError) as error:
             raise ResultError(f"not a result of schema {SCHEMA}: {error!r}") from error
 
 

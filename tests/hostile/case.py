@@ -13,7 +13,7 @@ Expected = Literal["refused", "skipped", "used-or-skipped", "used-or-refused"]
 every video is accounted for; for damage that may leave all frames readable. used-or-refused: the same of a whole
 side in one file."""
 
-SIDE, REAL, PROTOCOL, RESULT, WEIGHTS = "--fake", "--real", "--protocol", "compare", "--weights"
+SIDE, REAL, PROTOCOL, WEIGHTS, REPLAY, RESULT = "--fake", "--real", "--protocol", "--weights", "--replay", "compare"
 
 
 @dataclass(frozen=True)

@@ -74,6 +74,7 @@ def _good(root: Path) -> Good:
     np.save(root / "videos.npy", np.stack(list(frames.values())))
     (root / "pixels.toml").write_text(PROTOCOL)
     compute = ["compute", "--real", "real", "--fake", "images", "--json", "result.json"]
+    compute += ["--manifest", "manifest.json"]
     stats = ["stats", "real", "--side", "real", "--out", "real.npz"]
     for command in (compute, stats):
         options = ["--protocol", "./pixels.toml", "--no-cache"]

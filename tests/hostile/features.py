@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from tests.hostile.arrays import Payload
-from tests.hostile.case import PROTOCOL, REAL, RESULT, WEIGHTS, Case, Good, broken
+from tests.hostile.case import PROTOCOL, REAL, REPLAY, RESULT, WEIGHTS, Case, Good, broken
 
 
 def make(good: Good, folder: Path) -> Iterator[Case]:
@@ -83,6 +83,11 @@ def _texts(good: Good, folder: Path) -> Iterator[Case]:
     deep = folder / "deep.json"
     deep.write_text("[" * 100000)
     yield Case("text/result-deep", str(deep), "refused", RESULT, (str(good.root / "result.json"),))
+    manifest = (good.root / "manifest.json").read_bytes()
+    for name, data in [*broken(manifest, 11), ("deep", b"[" * 100000)]:
+        file = folder / f"manifest-{name}.json"
+        file.write_bytes(data)
+        yield Case(f"text/manifest-{name}", str(file), "used-or-refused", REPLAY)
     kept = folder / "kept.json"
     shutil.copy(good.root / "result.json", kept)
     kept.with_suffix(".npz").write_bytes(_npz({"of": np.array([Payload(good.sentinel)], dtype=object)}))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.hostile.case import PROTOCOL, REAL, RESULT, SIDE, Case, Good
+from tests.hostile.case import PROTOCOL, REAL, REPLAY, RESULT, SIDE, Case, Good
 
 MOST_SECONDS = 60.0
 MOST_MIB = 600.0
@@ -101,7 +101,7 @@ def arguments(good: Good, case: Case) -> list[str]:
     sides = {REAL: str(good.root / "real"), SIDE: str(good.frames)}
     sides |= {case.option: case.path}
     protocol = [] if "--protocol" in case.more else [PROTOCOL, str(good.root / "pixels.toml")]
-    if case.option == PROTOCOL:
+    if case.option in (PROTOCOL, REPLAY):
         protocol = []
     options = [text for pair in sides.items() for text in pair]
     return ["compute", *options, *protocol, *case.more, "--no-cache", "--workers", "2", "--json", "-"]
