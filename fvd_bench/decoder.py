@@ -18,6 +18,7 @@ from typing import Any, cast
 import numpy as np
 
 from fvd_bench.errors import DecoderError, ShortVideoError, VideoError
+from fvd_bench.headers import Header, Track
 from fvd_bench.limits import Limits
 from fvd_bench.messages import MessageError, Part, read_message, write_message
 from fvd_bench.sampling import Indices
@@ -88,6 +89,16 @@ class Decoder:
             head, part = self._answer()
             self._holds = head["held"] is True
             return Count(_number(head["frames"]), part.tobytes())
+
+    def header(self, video: int, source: str | io.BytesIO) -> Header:
+        """What a file says of itself. Raises VideoError."""
+        with self._asking(video, "header", source, _NO_PLACES, b""):
+            return Header.checked(self._answer()[0])
+
+    def track(self, video: int, source: str | io.BytesIO) -> Track:
+        """What a file's container promises. Raises VideoError."""
+        with self._asking(video, "track", source, _NO_PLACES, b""):
+            return Track.checked(self._answer()[0])
 
     def frames(self, video: int, source: str | io.BytesIO | None, places: Indices, index: bytes) -> Iterator[Frame]:
         """The frames at ascending places; source: None if it holds them. Raises ShortVideoError, VideoError."""

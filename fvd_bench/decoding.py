@@ -15,7 +15,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, BinaryIO
 
 from fvd_bench.errors import ShortVideoError, VideoError
@@ -69,6 +69,10 @@ class DecodingProcess:
         try:
             if head["do"] == "count":
                 self._count(file)
+            elif head["do"] in ("header", "track"):
+                with open_stream(file.source(), self._limits, self._meter) as stream:
+                    told = stream.header() if head["do"] == "header" else stream.track()
+                self._end({"kind": head["do"], **asdict(told)})
             else:
                 known = FrameIndex.from_bytes(index.data) if index.size else None
                 self._frames(file, places.view("<i8").tolist(), known, held=head["held"])

@@ -13,8 +13,9 @@ from PIL import Image
 
 from fvd_bench.errors import ShortVideoError, VideoError
 from fvd_bench.frame_folder import FrameFolder
+from fvd_bench.headers import Track
 from fvd_bench.motion import Grey, small_grey
-from fvd_bench.probe import Probe, Track, probe, read_track
+from fvd_bench.probe import Probe, probe
 from fvd_bench.video import Frame, Pixels, Video
 from fvd_bench.video_file import VideoFile
 
@@ -71,7 +72,7 @@ def examine(name: str, video: Video) -> Examined:
         if isinstance(video, FrameFolder):
             found.missing = missing_numbers(video.names)
         if isinstance(video, VideoFile):
-            found.track = read_track(video)
+            found.track = video.track()
         for frame in _all_frames(video, found.track):
             look.take(frame.pixels)
             _note(found, frame)

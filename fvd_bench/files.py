@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import stat
 from collections.abc import Sequence
 from pathlib import Path, PurePath
 from typing import Protocol
@@ -29,7 +30,10 @@ class Files(Protocol):
 
 class _Disk:
     def source(self, path: PurePath) -> str:
-        return str(Path(path).absolute())  # FFmpeg takes what stands before a colon for the name of a transport
+        path = Path(path).absolute()  # FFmpeg takes what stands before a colon for the name of a transport
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise OSError(f"{path.name} is a pipe, a device or a folder: expected a file")
+        return str(path)
 
     def state(self, path: PurePath) -> bytes:
         return file_state(Path(path))
@@ -58,7 +62,7 @@ def state_of(files: Files, paths: Sequence[PurePath]) -> str:
 
 def file_state(path: Path) -> bytes:
     """The place of a file on disk and what changes when its bytes do. Raises OSError."""
-    stat = path.stat()
+    found = path.stat()
     # The time of change and the file's number tell apart what a copy with preserved times does not.
-    numbers = (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_dev, stat.st_ino)
+    numbers = (found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_dev, found.st_ino)
     return os.fsencode(path.absolute()) + repr(numbers).encode()

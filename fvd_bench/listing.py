@@ -149,9 +149,12 @@ def walk(root: Path) -> Iterable[str]:
         for entry in os.scandir(folder):
             if entry.name.startswith("."):
                 continue
-            if not entry.is_dir():
-                if entry.is_file() or entry.is_symlink():  # pipes and devices are no videos, dead links are bad ones
-                    yield above + entry.name
+            try:
+                is_folder = entry.is_dir()
+            except OSError:  # a link that leads to itself
+                is_folder = False
+            if not is_folder:
+                yield above + entry.name  # pipes, devices and dead links too: they are named where they are skipped
             elif (child := Path(entry.path)).resolve() not in ancestors:
                 waiting.append((child, f"{above}{entry.name}/", ancestors | {child.resolve()}))
 

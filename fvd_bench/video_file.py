@@ -18,6 +18,7 @@ from fvd_bench.decoder import Decoder, LostDecoderError
 from fvd_bench.decoders import DECODERS, Decoders
 from fvd_bench.errors import VideoError
 from fvd_bench.files import DISK, Files, sha256_of, state_of
+from fvd_bench.headers import Header, Track
 from fvd_bench.sampling import Indices
 from fvd_bench.video import Frame
 
@@ -56,16 +57,21 @@ class VideoFile:
             source = None if decoder.holds(self._number) else self._source()
             yield from decoder.frames(self._number, source, indices, self._index)
 
+    def header(self) -> Header:
+        """What the file says of itself, some milliseconds' work. Raises VideoError."""
+        with self._decoder() as decoder:
+            return decoder.header(self._number, self._source())
+
+    def track(self) -> Track:
+        """What its container promises; all packets are read, none is decoded. Raises VideoError."""
+        with self._decoder() as decoder:
+            return decoder.track(self._number, self._source())
+
     def content(self) -> str:
         return sha256_of(self._files, self.path)
 
     def state(self) -> str:
         return state_of(self._files, [self.path])
-
-    @property
-    def files(self) -> Files:
-        """Where its path leads."""
-        return self._files
 
     @contextmanager
     def _decoder(self) -> Iterator[Decoder]:

@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 
 from fvd_bench.errors import VideoError
 from fvd_bench.frame_index import FrameIndex, checksum
+from fvd_bench.headers import Header, Track
 from fvd_bench.limits import Limits
+from fvd_bench.video_header import header_of, track_of
 
 _SEEK_FROM = 8
 """Frames that seeking must spare: it costs about as much as decoding a few."""
@@ -54,6 +56,19 @@ class VideoStream:
         self._container = container
         self._stream = stream
         self._meter = meter
+
+    def header(self) -> Header:
+        """What it says of itself."""
+        return header_of(self._stream)
+
+    def track(self) -> Track:
+        """What the container promises. Raises VideoError."""
+        try:
+            return track_of(self._container, self._stream, self._meter.packet_done)
+        except av.error.MemoryError:
+            raise
+        except av.error.FFmpegError as error:
+            raise _undecodable(error) from error
 
     def frames(self) -> Iterator[Decoded]:
         """All frames that decode from where the stream stands, in order of presentation. Raises VideoError."""
@@ -121,7 +136,9 @@ def open_stream(source: str | io.BytesIO, limits: Limits, meter: Meter) -> Itera
         stream = cast("av.VideoStream | None", container.streams.best("video"))
         if stream is None:
             raise VideoError("holds no video stream")
-        context = stream.codec_context
+        context = cast("av.VideoCodecContext | None", stream.codec_context)
+        if context is None:
+            raise VideoError("holds no video stream that can be decoded: its codec is unknown")
         if context.width * context.height > limits.pixels:
             raise VideoError(
                 f"frames are {context.width}×{context.height}: at most {limits.pixels:,} pixels are decoded; if the "

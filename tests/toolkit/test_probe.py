@@ -8,7 +8,7 @@ import pytest
 
 from fvd_bench.errors import VideoError
 from fvd_bench.frame_folder import FrameFolder
-from fvd_bench.probe import probe, read_track
+from fvd_bench.probe import probe
 from fvd_bench.video_file import VideoFile
 
 
@@ -50,7 +50,7 @@ def test_garbage_is_a_bad_video(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("suffix", ["mp4", "mkv"])
 def test_a_whole_file_keeps_what_it_promises(tmp_path: Path, moving_frames, write_video, suffix: str) -> None:
-    track = read_track(VideoFile(write_video(tmp_path / f"a.{suffix}", moving_frames(40))))
+    track = VideoFile(write_video(tmp_path / f"a.{suffix}", moving_frames(40))).track()
 
     assert (track.packets, track.frames, track.intervals) == (40, 40, None)
     assert track.missing_seconds < 0.05
@@ -62,13 +62,13 @@ def test_times_rounded_to_milliseconds_are_of_a_constant_rate(
 ) -> None:
     times = [round(t * milliseconds) for t in range(40)]
 
-    assert read_track(VideoFile(_write_at(tmp_path / "a.mkv", moving_frames(40), times))).intervals is None
+    assert VideoFile(_write_at(tmp_path / "a.mkv", moving_frames(40), times)).track().intervals is None
 
 
 @pytest.mark.parametrize("ticks", [1000, 25])
 def test_a_dropped_frame_is_a_variable_rate(tmp_path: Path, moving_frames, ticks: int) -> None:
     times = [t * ticks // 25 for t in range(41) if t != 20]
 
-    found = read_track(VideoFile(_write_at(tmp_path / "a.mp4", moving_frames(40), times, ticks=ticks))).intervals
+    found = VideoFile(_write_at(tmp_path / "a.mp4", moving_frames(40), times, ticks=ticks)).track().intervals
 
     assert found == (40.0, 80.0)

@@ -1,0 +1,77 @@
+"""Headers and packets of an open video file, not decoded; used in the decoding process only."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+
+import av
+import numpy as np
+from av.container import InputContainer
+from numpy.typing import NDArray
+
+from fvd_bench.headers import Header, Track
+
+_JITTER = 0.10
+"""Part of an interval by which others may differ at a constant rate: cameras jitter by less, a frame that was dropped
+doubles an interval, and 24 frames a second told as 30 change it by a quarter."""
+
+_FRAMES_OF_PACKETS = frozenset("h264 hevc av1 vp9 mjpeg ffv1 mpeg1video mpeg2video gif rawvideo png".split())
+"""Codecs of which each packet gives a frame: VP8 and MPEG-4 have packets that show none."""
+
+_GUESSED = ("mpegts", "mpeg", "gif")
+"""Formats of which FFmpeg finds the length from the packets that there are."""
+
+
+def header_of(stream: av.VideoStream) -> Header:
+    """What the header says."""
+    context = stream.codec_context
+    rate = stream.average_rate or stream.guessed_rate
+    return Header(
+        context.codec.canonical_name,
+        context.pix_fmt or "unknown",
+        context.width,
+        context.height,
+        float(rate) if rate else None,
+    )
+
+
+def track_of(container: InputContainer, stream: av.VideoStream, packet_done: Callable[[], None]) -> Track:
+    """Read all packets. packet_done: called after each."""
+    packets = hidden = 0
+    times: list[int | None] = []
+    end = 0.0
+    with contextlib.suppress(av.error.InvalidDataError):  # a container that breaks off: it ends there
+        for packet in container.demux(stream):
+            packet_done()
+            if not packet.size:
+                continue
+            hidden += packet.is_discard
+            packets += not packet.is_discard
+            times.append(packet.pts)
+            if packet.pts is not None and stream.time_base:
+                end = max(end, float((packet.pts + (packet.duration or 0)) * stream.time_base))
+    counts = stream.codec_context.codec.canonical_name in _FRAMES_OF_PACKETS and container.format.name != "mpegts"
+    promised = max(stream.frames - hidden, packets if counts else 0, 0)
+    return Track(packets, promised, _missing_seconds(container, stream, end), _intervals(times, stream))
+
+
+def _missing_seconds(container: InputContainer, stream: av.VideoStream, end: float) -> float:
+    """Only containers that hold nothing but the video and tell their length in a header promise one for it."""
+    if container.duration is None or not end or len(container.streams) > 1 or container.format.name in _GUESSED:
+        return 0.0
+    start = float(stream.start_time * stream.time_base) if stream.start_time and stream.time_base else 0.0
+    return max(0.0, container.duration / 1e6 - (end - start))
+
+
+def _intervals(times: list[int | None], stream: av.VideoStream) -> tuple[float, float] | None:
+    if None in times or len(times) < 3 or not stream.time_base:
+        return None
+    ordered: NDArray[np.int64] = np.sort(np.array(times, dtype=np.int64))
+    steps = np.diff(ordered)
+    usual = float(np.median(steps))
+    rounding = 1 if usual > 2 else 0  # of times to ticks of the container, such as milliseconds
+    if np.abs(steps - usual).max() <= _JITTER * usual + rounding:
+        return None
+    milliseconds = 1000 * float(stream.time_base)
+    return round(int(steps.min()) * milliseconds, 3), round(int(steps.max()) * milliseconds, 3)
