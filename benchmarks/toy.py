@@ -11,25 +11,16 @@ settings of its run.
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import sys
 import time
 from pathlib import Path
 
 import numpy as np
-from machine import write
+from learning import learn
 from PIL import Image
 
 from fvd_bench import demo
-from fvd_bench.evaluation import silent
-from stylegan_v import checkpoint
-from stylegan_v.evaluate import evaluate
-from stylegan_v.generator import build_generator
-from stylegan_v.run import Run, load_run
-from stylegan_v.train import train
-
-CHECKPOINT = Path(__file__).parent / "checkpoints" / "small-shapes-64.pt"
+from stylegan_v.run import load_run
 
 SIDE = 64
 REAL_VIDEOS, FAKE_VIDEOS = 256, 128
@@ -58,49 +49,14 @@ def write_videos(folder: Path) -> Path:
     return folder
 
 
-def untrained(run: Run, features: Path) -> float | None:
-    """FVD of the generator that training begins with."""
-    generator = build_generator(run.model, seed=run.train.seed).eval().requires_grad_(False)
-    result = evaluate(
-        generator,
-        run.data.path,
-        videos=FAKE_VIDEOS,
-        fps=run.data.fps,
-        protocol=run.report.protocol,
-        features=features,
-    )
-    return result.value
-
-
 def main() -> None:
     out, minutes = Path(sys.argv[1]), float(sys.argv[2]) if len(sys.argv) > 2 else 20.0
     began = time.monotonic()
     data = write_videos(out / "videos")
     run = load_run(None, {**SETTINGS, "data": {"path": str(data)}})
-    first = untrained(run, out / "run" / "features")
-    assert first is not None
     left = minutes - (time.monotonic() - began) / 60
-    kimg = train(run, out / "run", device="cpu", workers=1, minutes=left, progress=silent)
-    lines = [json.loads(line) for line in (out / "run" / "log.jsonl").read_text("utf-8").splitlines()]
-    curve = [[0.0, first]] + [[line["kimg"], line["fvd"]] for line in lines if "fvd" in line]
-    best = min(fvd for _, fvd in curve)
-    found = checkpoint.load(out / "run" / "best.pt").for_sampling()
-    checkpoint.save(found, CHECKPOINT)
-    settings = dataclasses.replace(run, data=dataclasses.replace(run.data, path=""))
-    CHECKPOINT.with_suffix(".toml").write_text(settings.to_toml(), "utf-8")
-    seconds = float(np.median([line["seconds_per_kimg"] for line in lines if "seconds_per_kimg" in line]))
-    print(f"FVD {first:.1f} untrained, {best:.1f} at best, after {kimg:.1f} kimg")
-    write(
-        "toy",
-        __doc__,
-        {
-            "run": {**run.as_dict(), "data": {"videos": REAL_VIDEOS}},
-            "kimg": kimg,
-            "seconds_per_kimg": seconds,
-            "untrained": first,
-            "best": best,
-            "curve": curve,
-        },
+    first, best = learn(
+        "toy", __doc__, run, out, minutes=left, videos=REAL_VIDEOS, checkpoint_name=f"small-shapes-{SIDE}"
     )
     assert best < 0.6 * first, "it did not learn"
 

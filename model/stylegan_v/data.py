@@ -80,11 +80,12 @@ class VideoDataset:
         lengths: dict[int, int],
         skipped: Sequence[tuple[str, str]],
         labels: Labels,
+        videos: dict[int, Video],
         *,
         shape: ClipShape,
         mirror: bool,
     ) -> None:
-        """lengths: of the videos that can be used, by place in the source; labels: theirs, in the same order."""
+        """lengths, videos: those that can be used, by place in the source; labels: theirs, in the same order."""
         self.shape = shape
         self.names = tuple(source.names[place] for place in lengths)
         self.lengths = tuple(lengths.values())
@@ -95,13 +96,13 @@ class VideoDataset:
         self.notes = tuple(source.notes)
         if any(_is_file(name) for name in self.names):
             self.notes += (
-                f"{source.name} holds video files, and of these every clip is decoded from the beginning: "
+                f"{source.name} holds video files, and of these every clip is decoded anew: "
                 f"training is faster on folders of frames (stylegan-v data {source.name} OUT "
                 f"--resolution {shape.resolution})",
             )
         self._source = source
         self._places = tuple(lengths)
-        self._folders: dict[int, Video] = {}
+        self._videos = videos
 
     @classmethod
     def open(
@@ -126,22 +127,23 @@ class VideoDataset:
         source = open_source(path)
         shape = ClipShape(resolution=resolution, frames=frames, max_frames=max_frames, max_span=max_span, spans=spans)
         lengths: dict[int, int] = {}
+        videos: dict[int, Video] = {}
         skipped: list[tuple[str, str]] = []
         wrong_size = False
         total = len(source.names)
         with closing(run_ahead(range(total), partial(_look, source, shape), workers=workers, ahead=256)) as looks:
             for place, look in enumerate(looks):
                 progress("videos looked at", place + 1, total)
-                if isinstance(look, int):
-                    lengths[place] = look
-                else:
+                if isinstance(look, VideoError):
                     skipped.append((source.names[place], str(look)))
                     wrong_size |= isinstance(look, _WrongSizeError)
+                else:
+                    lengths[place], videos[place] = look
         if not lengths:
             raise DataError(_none_left(source, shape, skipped, prepare=wrong_size))
         found = read_labels(Path(path), source.names) if num_classes else {}
         labels = label_vectors(found, [source.names[place] for place in lengths], num_classes)
-        return cls(source, lengths, skipped, labels, shape=shape, mirror=mirror)
+        return cls(source, lengths, skipped, labels, videos, shape=shape, mirror=mirror)
 
     def real_clip(self, sample: int, *, seed: int) -> RealClip:
         """The real clip of a training sample. Raises DataError when its video can no longer be read."""
@@ -173,7 +175,7 @@ class VideoDataset:
         """Frames of the video at a place of `names`: uint8 [T, H, W, 3]. places: ascending. Raises DataError."""
         name = self.names[item]
         try:
-            frames = _frames(self._video(item), places)
+            frames = _frames(self._videos[self._places[item]], places)
             _check_size(frames, self.shape.resolution)
         except VideoError as error:
             raise DataError(
@@ -181,13 +183,6 @@ class VideoDataset:
                 "restore it, or remove it and start again from the last checkpoint"
             ) from error
         return frames
-
-    def _video(self, item: int) -> Video:
-        if _is_file(self.names[item]):
-            return self._source.video(self._places[item])  # afresh: it may hold on to frames that it decoded
-        if item not in self._folders:
-            self._folders[item] = self._source.video(self._places[item])
-        return self._folders[item]
 
 
 def batches(
@@ -224,8 +219,11 @@ class _WrongSizeError(VideoError):
     """Frames of another size than the model's."""
 
 
-def _look(source: ClipSource, shape: ClipShape, place: int, stop: Stop) -> int | VideoError:
-    """Runs in a thread: the length of a video, or why it cannot be used."""
+def _look(source: ClipSource, shape: ClipShape, place: int, stop: Stop) -> tuple[int, Video] | VideoError:
+    """Runs in a thread: the length of a video, or why it cannot be used.
+
+    The video goes with it, since a long one that was counted can be sought in.
+    """
     stop.check()
     video = source.video(place)
     try:
@@ -235,7 +233,7 @@ def _look(source: ClipSource, shape: ClipShape, place: int, stop: Stop) -> int |
         _check_size(_frames(video, np.array([0])), shape.resolution)
         if length < shape.frames:
             raise VideoError(f"too short: {length} frames, a clip needs {shape.frames}")
-        return length
+        return length, video
     except VideoError as error:
         return error
 

@@ -20,6 +20,7 @@ from safetensors.torch import save_file
 import fvd_bench
 from fvd_bench import weights
 from fvd_bench.cli import cli
+from fvd_bench.precomputed import make
 from fvd_bench.video import Pixels
 
 PAGE = (Path(__file__).parents[2] / "docs" / "sources.md").read_text("utf-8")
@@ -60,6 +61,7 @@ def folder(tmp_path_factory, array: Pixels, moving_frames, write_frames, write_v
     save_file({"videos": tensor}, root / "fake.safetensors")
     with h5py.File(root / "fake.h5", "w") as file:
         file["videos"] = array
+    make(root / "fake", "fake", settings=fvd_bench.Settings(cache=None)).write(root / "kept.npz")
     (root / "mycode.py").write_text("import numpy as np\ndef videos():\n    yield from np.load('fake.npy')\n")
     return root
 
@@ -88,9 +90,16 @@ def expected(namespace) -> float:
 
 
 def test_the_page_has_all_forms() -> None:
-    assert len(ROWS) == 17
-    assert sum(bool(command) for _, command, _ in ROWS) == 13
+    assert len(ROWS) == 18
+    assert sum(bool(command) for _, command, _ in ROWS) == 14
     assert len(BLOCKS) == 2
+
+
+def test_the_readme_has_the_same_table() -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+    rows = [line for line in PAGE.splitlines() if line.startswith("| ")]
+
+    assert [line for line in rows if line.replace("(statistics.md)", "(docs/statistics.md)") not in readme] == []
 
 
 @pytest.mark.parametrize("command", [command for _, command, _ in ROWS if command])
