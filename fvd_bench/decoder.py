@@ -18,7 +18,7 @@ from typing import Any, cast
 import numpy as np
 
 from fvd_bench.errors import DecoderError, ShortVideoError, VideoError
-from fvd_bench.headers import Header, Track
+from fvd_bench.header import Probe, Track
 from fvd_bench.limits import Limits
 from fvd_bench.messages import MessageError, Part, read_message, write_message
 from fvd_bench.sampling import Indices
@@ -90,16 +90,6 @@ class Decoder:
             self._holds = head["held"] is True
             return Count(_number(head["frames"]), part.tobytes())
 
-    def header(self, video: int, source: str | io.BytesIO) -> Header:
-        """What a file says of itself. Raises VideoError."""
-        with self._asking(video, "header", source, _NO_PLACES, b""):
-            return Header.checked(self._answer()[0])
-
-    def track(self, video: int, source: str | io.BytesIO) -> Track:
-        """What a file's container promises. Raises VideoError."""
-        with self._asking(video, "track", source, _NO_PLACES, b""):
-            return Track.checked(self._answer()[0])
-
     def frames(self, video: int, source: str | io.BytesIO | None, places: Indices, index: bytes) -> Iterator[Frame]:
         """The frames at ascending places; source: None if it holds them. Raises ShortVideoError, VideoError."""
         with self._asking(video, "frames", source, places, index):
@@ -109,6 +99,16 @@ class Decoder:
                     raise ShortVideoError(_number(head["found"]), int(places[-1]) + 1)
                 height, width = map(_number, head["size"])
                 yield Frame(part.reshape(height, width, 3), damaged=head["damaged"] is True)
+
+    def probe(self, video: int, source: str | io.BytesIO) -> Probe:
+        """What the header of a video says. Raises VideoError."""
+        with self._asking(video, "probe", source, _NO_PLACES, b""):
+            return Probe.from_head(self._answer()[0])
+
+    def track(self, video: int, source: str | io.BytesIO) -> Track:
+        """What the packets of a video promise. Raises VideoError."""
+        with self._asking(video, "track", source, _NO_PLACES, b""):
+            return Track.from_head(self._answer()[0])
 
     def tick(self, seconds: float) -> None:
         """Runs in the thread that watches, after each of these times; a machine that sleeps has none."""

@@ -14,15 +14,17 @@ import queue
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, BinaryIO
 
 from fvd_bench.errors import ShortVideoError, VideoError
 from fvd_bench.frame_index import Entry, FrameIndex, entry
+from fvd_bench.header import Probe, Track
+from fvd_bench.header_reader import read_probe, read_track
 from fvd_bench.limits import Limits
 from fvd_bench.messages import Bytes, MessageError, Part, read_message, write_message
-from fvd_bench.video_stream import Decoded, Meter, open_stream, rgb
+from fvd_bench.video_stream import Decoded, Meter, VideoStream, open_stream, rgb
 
 _PIPE_BYTES = 2**20
 
@@ -69,10 +71,10 @@ class DecodingProcess:
         try:
             if head["do"] == "count":
                 self._count(file)
-            elif head["do"] in ("header", "track"):
-                with open_stream(file.source(), self._limits, self._meter) as stream:
-                    told = stream.header() if head["do"] == "header" else stream.track()
-                self._end({"kind": head["do"], **asdict(told)})
+            elif head["do"] == "probe":
+                self._header(file, read_probe)
+            elif head["do"] == "track":
+                self._header(file, read_track)
             else:
                 known = FrameIndex.from_bytes(index.data) if index.size else None
                 self._frames(file, places.view("<i8").tolist(), known, held=head["held"])
@@ -89,6 +91,13 @@ class DecodingProcess:
         except Exception as error:  # whatever a damaged file makes PyAV raise, it is this video's fault alone
             message = f"cannot be decoded: {type(error).__name__}: {error}"
             self._end({"kind": "error", "message": message[:1000]})
+
+    def _header(self, file: _File, read: Callable[[VideoStream], Probe | Track]) -> None:
+        """Answer with what is known before a frame is decoded."""
+        self._held = []
+        with open_stream(file.source(), self._limits, self._meter) as stream:
+            found = read(stream)
+        self._end({"kind": "header", **asdict(found)})
 
     def _count(self, file: _File) -> None:
         """Answer with the number of frames, and an index of them where they are too many to be held."""

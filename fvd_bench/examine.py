@@ -13,9 +13,9 @@ from PIL import Image
 
 from fvd_bench.errors import ShortVideoError, VideoError
 from fvd_bench.frame_folder import FrameFolder
-from fvd_bench.headers import Track
+from fvd_bench.header import Probe, Track
 from fvd_bench.motion import Grey, small_grey
-from fvd_bench.probe import Probe, probe
+from fvd_bench.probe import probe
 from fvd_bench.video import Frame, Pixels, Video
 from fvd_bench.video_file import VideoFile
 

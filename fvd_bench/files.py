@@ -22,7 +22,7 @@ class Files(Protocol):
     """Where the files of videos are: on disk, or in an archive. Several threads ask at once."""
 
     def source(self, path: PurePath) -> str | io.BytesIO:
-        """What FFmpeg and Pillow open: an absolute path, or the file in memory. Raises OSError."""
+        """What FFmpeg and Pillow open: an absolute path of a regular file, or the file in memory. Raises OSError."""
 
     def state(self, path: PurePath) -> bytes:
         """Cheap text that changes when the file does. Raises OSError."""
@@ -30,10 +30,8 @@ class Files(Protocol):
 
 class _Disk:
     def source(self, path: PurePath) -> str:
-        path = Path(path).absolute()  # FFmpeg takes what stands before a colon for the name of a transport
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise OSError(f"{path.name} is a pipe, a device or a folder: expected a file")
-        return str(path)
+        _regular(Path(path))
+        return str(Path(path).absolute())  # FFmpeg takes what stands before a colon for the name of a transport
 
     def state(self, path: PurePath) -> bytes:
         return file_state(Path(path))
@@ -61,8 +59,26 @@ def state_of(files: Files, paths: Sequence[PurePath]) -> str:
 
 
 def file_state(path: Path) -> bytes:
-    """The place of a file on disk and what changes when its bytes do. Raises OSError."""
-    found = path.stat()
+    """The place of a regular file on disk and what changes when its bytes do. Raises OSError."""
+    found = _regular(path)
     # The time of change and the file's number tell apart what a copy with preserved times does not.
     numbers = (found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_dev, found.st_ino)
     return os.fsencode(path.absolute()) + repr(numbers).encode()
+
+
+_KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+
+
+def _regular(path: Path) -> os.stat_result:
+    """Raises OSError for what is no regular file. Nothing is opened: a pipe makes wait, and a device never ends."""
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode):
+        kind = _KINDS.get(stat.S_IFMT(found.st_mode), "something else")
+        raise OSError(f"{path.name} is {kind}: expected a regular file, or a link to one")
+    return found

@@ -6,6 +6,7 @@ names left out. The order, and with it every draw, follows the bytes of each rel
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import itertools
 import os
@@ -142,21 +143,37 @@ def fingerprint(names: Iterable[str], contents: Iterable[str]) -> str:
 
 
 def walk(root: Path) -> Iterable[str]:
-    """Relative POSIX paths of the visible files below root; links are followed, but never in a circle."""
+    """Relative POSIX paths of the visible files below root; links are followed, but never in a circle.
+
+    Dead links are among them, and pipes and devices that are named like a video or image: bad videos, to be skipped
+    by name. Raises OSError.
+    """
     waiting = [(root, "", frozenset({root.resolve()}))]
     while waiting:
         folder, above, ancestors = waiting.pop()
         for entry in os.scandir(folder):
             if entry.name.startswith("."):
                 continue
-            try:
-                is_folder = entry.is_dir()
-            except OSError:  # a link that leads to itself
-                is_folder = False
-            if not is_folder:
-                yield above + entry.name  # pipes, devices and dead links too: they are named where they are skipped
+            if not _is_folder(entry):
+                if suffix(entry.name) in VIDEO_SUFFIXES | IMAGE_SUFFIXES or _is_file_or_dead(Path(entry.path)):
+                    yield above + entry.name
             elif (child := Path(entry.path)).resolve() not in ancestors:
                 waiting.append((child, f"{above}{entry.name}/", ancestors | {child.resolve()}))
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether it is a folder, or a link to one. Raises OSError when that cannot be told."""
+    try:
+        return entry.is_dir()
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENOTDIR, errno.ENAMETOOLONG):  # a link that leads nowhere
+            return False
+        raise
+
+
+def _is_file_or_dead(path: Path) -> bool:
+    """Whether it is a file, or a link that leads nowhere, and no pipe or device, which would be waited for."""
+    return path.is_file() or (path.is_symlink() and not path.exists())
 
 
 def suffix(name: str) -> str:

@@ -18,7 +18,7 @@ from fvd_bench.decoder import Decoder, LostDecoderError
 from fvd_bench.decoders import DECODERS, Decoders
 from fvd_bench.errors import VideoError
 from fvd_bench.files import DISK, Files, sha256_of, state_of
-from fvd_bench.headers import Header, Track
+from fvd_bench.header import Probe, Track
 from fvd_bench.sampling import Indices
 from fvd_bench.video import Frame
 
@@ -57,13 +57,13 @@ class VideoFile:
             source = None if decoder.holds(self._number) else self._source()
             yield from decoder.frames(self._number, source, indices, self._index)
 
-    def header(self) -> Header:
-        """What the file says of itself, some milliseconds' work. Raises VideoError."""
+    def probe(self) -> Probe:
+        """What its header says, some milliseconds' work. Raises VideoError."""
         with self._decoder() as decoder:
-            return decoder.header(self._number, self._source())
+            return decoder.probe(self._number, self._source())
 
     def track(self) -> Track:
-        """What its container promises; all packets are read, none is decoded. Raises VideoError."""
+        """What its packets promise; all are read, none is decoded. Raises VideoError."""
         with self._decoder() as decoder:
             return decoder.track(self._number, self._source())
 

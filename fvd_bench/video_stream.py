@@ -14,9 +14,7 @@ from numpy.typing import NDArray
 
 from fvd_bench.errors import VideoError
 from fvd_bench.frame_index import FrameIndex, checksum
-from fvd_bench.headers import Header, Track
 from fvd_bench.limits import Limits
-from fvd_bench.video_header import header_of, track_of
 
 _SEEK_FROM = 8
 """Frames that seeking must spare: it costs about as much as decoding a few."""
@@ -50,21 +48,21 @@ class Meter:
 
 
 class VideoStream:
-    """A stream that is open for decoding."""
+    """A stream that is open for decoding, and the container that it is in."""
 
     def __init__(self, container: av.container.InputContainer, stream: av.VideoStream, meter: Meter) -> None:
-        self._container = container
-        self._stream = stream
+        self.container = container
+        self.stream = stream
         self._meter = meter
 
-    def header(self) -> Header:
-        """What it says of itself."""
-        return header_of(self._stream)
-
-    def track(self) -> Track:
-        """What the container promises. Raises VideoError."""
+    def packets(self) -> Iterator[av.Packet[av.VideoStream]]:
+        """All packets up to where the container ends or breaks off, none of them decoded. Raises VideoError."""
         try:
-            return track_of(self._container, self._stream, self._meter.packet_done)
+            for packet in self.container.demux(self.stream):
+                self._meter.packet_done()
+                yield packet
+        except av.error.InvalidDataError:
+            return
         except av.error.MemoryError:
             raise
         except av.error.FFmpegError as error:
@@ -75,7 +73,7 @@ class VideoStream:
         lost = False
         any_decoded = False
         try:
-            for packet in self._container.demux(self._stream):
+            for packet in self.container.demux(self.stream):
                 self._meter.packet_done()
                 try:
                     for frame in packet.decode():
@@ -107,7 +105,7 @@ class VideoStream:
                 wanted = index[place]
                 for keyframe in _ways(index, place, position):
                     if keyframe is not None:
-                        self._container.seek(index[keyframe].time, stream=self._stream)
+                        self.container.seek(index[keyframe].time, stream=self.stream)
                         frames = self.frames()
                     found = next((f for f, _ in frames if f.pts is not None and f.pts >= wanted.time), None)
                     if found is not None and found.pts == wanted.time and checksum(found) == wanted.checksum:
@@ -137,8 +135,8 @@ def open_stream(source: str | io.BytesIO, limits: Limits, meter: Meter) -> Itera
         if stream is None:
             raise VideoError("holds no video stream")
         context = cast("av.VideoCodecContext | None", stream.codec_context)
-        if context is None:
-            raise VideoError("holds no video stream that can be decoded: its codec is unknown")
+        if context is None:  # FFmpeg knows no decoder for it
+            raise VideoError("holds no video stream that can be decoded")
         if context.width * context.height > limits.pixels:
             raise VideoError(
                 f"frames are {context.width}×{context.height}: at most {limits.pixels:,} pixels are decoded; if the "

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 FVD_BENCH = [
-    {"errors", "version", "resample", "headers", "unpickling", "limits", "faults", "messages", "frame_index"},
-    {"rules", "together", "files", "video_header"},
-    {"protocol", "sampling", "weight_files", "video_stream"},
-    {"decoding", "video", "weight_index", "stats", "zoo"},
+    {"errors", "version", "resample", "unpickling", "limits", "faults", "messages", "frame_index", "header"},
+    {"rules", "together", "files", "video_stream"},
+    {"protocol", "sampling", "weight_files", "header_reader"},
+    {"video", "weight_index", "stats", "zoo", "decoding"},
     {"moments", "motion", "members", "usercode", "frame_folder", "decoder"},
     {"decoders"},
     {"video_file"},

@@ -46,6 +46,9 @@ def _odd_files(good: Good, folder: Path) -> Iterator[Case]:
     pipe = _with_good(good, folder / "pipe")
     os.mkfifo(pipe / "bad.mp4")
     yield Case("video/pipe-beside", str(pipe), "skipped")  # it is not waited for
+    archive = _with_good(good, folder / "pipe-archive")
+    os.mkfifo(archive / "bad.tar")
+    yield Case("video/pipe-named-like-an-archive", str(archive), "used-or-skipped")
     link = _with_good(good, folder / "dead-link")
     (link / "bad.mp4").symlink_to(folder / "nowhere.mp4")
     yield Case("video/dead-link", str(link), "skipped")

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import numpy as np
 import pytest
@@ -104,11 +104,23 @@ def test_a_decoder_that_stands_still_is_ended(closing_decoders, file: Path, long
     assert VideoFile(file, decoders=decoders).num_frames == 30
 
 
-def test_a_file_that_never_gives_a_byte_is_given_up(closing_decoders, tmp_path: Path) -> None:
+class _AnyFiles:
+    """Files on disk that are given to FFmpeg whatever they are."""
+
+    def source(self, path: PurePath) -> str:
+        return str(path)
+
+    def state(self, path: PurePath) -> bytes:
+        return b""
+
+
+@pytest.mark.parametrize("ask", [lambda v: v.num_frames, lambda v: v.probe(), lambda v: v.track()])
+def test_a_file_that_never_gives_a_byte_is_given_up(closing_decoders, tmp_path: Path, ask) -> None:
     os.mkfifo(tmp_path / "a.mp4")
+    video = VideoFile(tmp_path / "a.mp4", _AnyFiles(), decoders=closing_decoders(Limits(silence_seconds=1)))
 
     with pytest.raises(VideoError, match=r"no sign of life for 1 seconds"):
-        _ = VideoFile(tmp_path / "a.mp4", decoders=closing_decoders(Limits(silence_seconds=1))).num_frames
+        ask(video)
 
 
 def test_a_slow_consumer_is_no_slow_decoder(closing_decoders, long_file: Path) -> None:

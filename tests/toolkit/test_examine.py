@@ -28,8 +28,7 @@ def test_equal_frames_in_other_containers_are_known(tmp_path: Path, moving_frame
 def test_a_file_is_decoded_once(tmp_path: Path, moving_frames, write_video) -> None:
     video = VideoFile(write_video(tmp_path / "a.mp4", moving_frames(40)))
 
-    assert examine("a", video).frames == 40
-    assert video.decoded == 40
+    assert examine("a", video).frames == video.decoded == 40
 
 
 @pytest.mark.parametrize("gop", [1, 12])

@@ -4,10 +4,13 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import numpy as np
 import pytest
 
+from fvd_bench import decoder
 from fvd_bench.errors import VideoError
 from fvd_bench.frame_folder import FrameFolder
+from fvd_bench.limits import Limits
 from fvd_bench.probe import probe
 from fvd_bench.video_file import VideoFile
 
@@ -72,3 +75,64 @@ def test_a_dropped_frame_is_a_variable_rate(tmp_path: Path, moving_frames, ticks
     found = VideoFile(_write_at(tmp_path / "a.mp4", moving_frames(40), times, ticks=ticks)).track().intervals
 
     assert found == (40.0, 80.0)
+
+
+def test_headers_are_read_in_the_decoding_process(
+    closing_decoders, tmp_path: Path, moving_frames, write_video, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = write_video(tmp_path / "a.mp4", moving_frames(5))
+    decoders = closing_decoders(Limits())
+    video = VideoFile(file, decoders=decoders)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("opened in the process that asks")
+
+    monkeypatch.setattr(av, "open", refuse)
+
+    assert probe(video).size == (64, 48)
+    assert video.track().packets == 5
+    assert len(decoders.processes()) == 1
+    assert video.decoded == 0
+
+
+def test_frames_that_were_held_are_right_after_a_look_at_the_header(tmp_path: Path, moving_frames, write_video) -> None:
+    video = VideoFile(write_video(tmp_path / "a.mp4", moving_frames(5)))
+    every = np.arange(video.num_frames)
+    before = np.stack([frame.pixels for frame in video.frames(every)])
+
+    video.probe()
+
+    np.testing.assert_array_equal(np.stack([frame.pixels for frame in video.frames(every)]), before)
+
+
+@pytest.mark.parametrize("ask", [probe, VideoFile.track])
+def test_frames_above_the_limit_are_a_bad_video(closing_decoders, tmp_path: Path, moving_frames, write_video, ask
+        ) -> None:  # fmt: skip
+    file = write_video(tmp_path / "a.mp4", moving_frames(5))
+
+    with pytest.raises(VideoError, match="frames are 64×48: at most 1,000 pixels are decoded"):
+        ask(VideoFile(file, decoders=closing_decoders(Limits(pixels=1000))))
+
+
+@pytest.mark.parametrize("ask", [probe, VideoFile.track, lambda video: video.num_frames])
+def test_a_codec_that_nobody_knows_is_told_in_a_sentence(tmp_path: Path, moving_frames, write_video, ask) -> None:
+    file = write_video(tmp_path / "a.mkv", moving_frames(5), codec="ffv1", pix_fmt="bgr0")
+    data = file.read_bytes()
+    assert data.count(b"V_FFV1") == 1
+    file.write_bytes(data.replace(b"V_FFV1", b"V_NONE"))
+
+    with pytest.raises(VideoError, match=r"^holds no video stream that can be decoded$"):
+        ask(VideoFile(file))
+
+
+@pytest.mark.parametrize("answer", [{"kind": "header"}, {"kind": "header", "packets": 10**18}])
+@pytest.mark.parametrize("ask", [probe, VideoFile.track])
+def test_an_answer_that_makes_no_sense_is_a_bad_video(
+    closing_decoders, tmp_path: Path, moving_frames, write_video, monkeypatch: pytest.MonkeyPatch, answer, ask
+) -> None:
+    monkeypatch.setattr(decoder, "_DYING_SECONDS", 0.1)
+    monkeypatch.setattr(decoder.Decoder, "_answer", lambda self: (answer, None))
+    file = write_video(tmp_path / "a.mp4", moving_frames(5))
+
+    with pytest.raises(VideoError, match="makes no sense"):
+        ask(VideoFile(file, decoders=closing_decoders(Limits())))

@@ -1,16 +1,14 @@
-"""Headers and packets of an open video file, not decoded; used in the decoding process only."""
+"""The header of a video file and what its packets promise, read by FFmpeg; used in the decoding process only."""
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable
-
 import av
 import numpy as np
-from av.container import InputContainer
 from numpy.typing import NDArray
 
-from fvd_bench.headers import Header, Track
+from fvd_bench.errors import VideoError
+from fvd_bench.header import MOST_PACKETS, Probe, Track
+from fvd_bench.video_stream import VideoStream
 
 _JITTER = 0.10
 """Part of an interval by which others may differ at a constant rate: cameras jitter by less, a frame that was dropped
@@ -23,41 +21,40 @@ _GUESSED = ("mpegts", "mpeg", "gif")
 """Formats of which FFmpeg finds the length from the packets that there are."""
 
 
-def header_of(stream: av.VideoStream) -> Header:
-    """What the header says."""
+def read_probe(video: VideoStream) -> Probe:
+    """What the header says, some milliseconds' work."""
+    stream = video.stream
     context = stream.codec_context
     rate = stream.average_rate or stream.guessed_rate
-    return Header(
-        context.codec.canonical_name,
-        context.pix_fmt or "unknown",
-        context.width,
-        context.height,
-        float(rate) if rate else None,
-    )
+    size = (context.width, context.height) if context.width and context.height else None
+    name = context.codec.canonical_name
+    return Probe(name, context.pix_fmt or "unknown", size, float(rate) if rate else None)
 
 
-def track_of(container: InputContainer, stream: av.VideoStream, packet_done: Callable[[], None]) -> Track:
-    """Read all packets. packet_done: called after each."""
+def read_track(video: VideoStream) -> Track:
+    """Read all packets without decoding them. Raises VideoError."""
+    stream, container = video.stream, video.container
     packets = hidden = 0
     times: list[int | None] = []
     end = 0.0
-    with contextlib.suppress(av.error.InvalidDataError):  # a container that breaks off: it ends there
-        for packet in container.demux(stream):
-            packet_done()
-            if not packet.size:
-                continue
-            hidden += packet.is_discard
-            packets += not packet.is_discard
-            times.append(packet.pts)
-            if packet.pts is not None and stream.time_base:
-                end = max(end, float((packet.pts + (packet.duration or 0)) * stream.time_base))
+    for packet in video.packets():
+        if not packet.size:
+            continue
+        hidden += packet.is_discard
+        packets += not packet.is_discard
+        times.append(packet.pts)
+        if len(times) > MOST_PACKETS:
+            raise VideoError(f"holds more than {MOST_PACKETS:,} packets: cut it into shorter videos")
+        if packet.pts is not None and stream.time_base:
+            end = max(end, float((packet.pts + (packet.duration or 0)) * stream.time_base))
     counts = stream.codec_context.codec.canonical_name in _FRAMES_OF_PACKETS and container.format.name != "mpegts"
     promised = max(stream.frames - hidden, packets if counts else 0, 0)
-    return Track(packets, promised, _missing_seconds(container, stream, end), _intervals(times, stream))
+    return Track(packets, promised, _missing_seconds(video, end), _intervals(times, stream))
 
 
-def _missing_seconds(container: InputContainer, stream: av.VideoStream, end: float) -> float:
+def _missing_seconds(video: VideoStream, end: float) -> float:
     """Only containers that hold nothing but the video and tell their length in a header promise one for it."""
+    container, stream = video.container, video.stream
     if container.duration is None or not end or len(container.streams) > 1 or container.format.name in _GUESSED:
         return 0.0
     start = float(stream.start_time * stream.time_base) if stream.start_time and stream.time_base else 0.0

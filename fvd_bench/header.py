@@ -1,0 +1,87 @@
+"""What a video says of itself before a frame is decoded, and how that is sent between processes.
+
+See `header_reader` for how it is had from a video file. What comes from there is checked: it was made by a decoder that
+reads anyone's files.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+MOST_PACKETS = 2**26
+"""Of one file: 6 days at 120 frames a second."""
+
+_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """Of one video.
+
+    codec: `h264`, `jpeg`, `png`, …, and `raw` for arrays and what is made on demand. size: (width, height) in pixels,
+    of a video file before its rotation tag is applied; None where it is not known. rate: frames a second, None for
+    images and arrays, which have none.
+    """
+
+    codec: str
+    pixel_format: str
+    size: tuple[int, int] | None
+    rate: float | None
+
+    @classmethod
+    def from_head(cls, head: Mapping[str, Any]) -> Probe:
+        """Of JSON values under the names of the fields. Raises KeyError, TypeError, ValueError."""
+        size, rate = head["size"], head["rate"]
+        if size is not None:
+            width, height = map(_count, size)
+            size = width, height
+        return cls(_name(head["codec"]), _name(head["pixel_format"]), size, None if rate is None else _length(rate))
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """What the container of a video file promises.
+
+    packets: in the file, those left out that are not to be shown. frames: the most that header or packets promise,
+    0 where they promise none. missing_seconds: by which the packets end before the length that the header promises,
+    0 where it promises none. intervals: shortest and longest time between frames in milliseconds where they are not
+    those of a constant rate, else None.
+    """
+
+    packets: int
+    frames: int
+    missing_seconds: float
+    intervals: tuple[float, float] | None
+
+    @classmethod
+    def from_head(cls, head: Mapping[str, Any]) -> Track:
+        """Of JSON values under the names of the fields. Raises KeyError, TypeError, ValueError."""
+        packets, intervals = _count(head["packets"]), head["intervals"]
+        if packets > MOST_PACKETS:  # there is a place in memory for each frame that is asked for
+            raise ValueError(f"{packets} packets are too many")
+        if intervals is not None:
+            shortest, longest = map(_length, intervals)
+            intervals = shortest, longest
+        return cls(packets, _count(head["frames"]), _length(head["missing_seconds"]), intervals)
+
+
+def _name(value: object) -> str:
+    if not isinstance(value, str) or not _NAME.fullmatch(value):
+        raise ValueError(f"{value!r:.80} is no name of a codec or pixel format")
+    return value
+
+
+def _count(value: object) -> int:
+    if type(value) is not int or not 0 <= value < 2**63:
+        raise ValueError(f"{value!r:.80} is no count")
+    return value
+
+
+def _length(value: object) -> float:
+    if not isinstance(value, float) or not math.isfinite(value) or value < 0:
+        raise ValueError(f"{value!r:.80} is no length or rate")
+    return value

@@ -1,0 +1,77 @@
+"""What the decoding process says of headers is checked on arrival."""
+
+import json
+import math
+from dataclasses import asdict
+from typing import Any
+
+import pytest
+
+from fvd_bench.header import MOST_PACKETS, Probe, Track
+
+PROBE = Probe("h264", "yuv420p", (64, 48), 30000 / 1001)
+TRACK = Track(40, 41, 0.1, (33.3, 66.7))
+
+
+@pytest.mark.parametrize("found", [PROBE, Probe("gif", "unknown", None, None)])
+def test_probes_arrive_as_they_were_sent(found: Probe) -> None:
+    assert Probe.from_head(json.loads(json.dumps(asdict(found)))) == found
+
+
+@pytest.mark.parametrize("found", [TRACK, Track(MOST_PACKETS, 0, 0.0, None)])
+def test_tracks_arrive_as_they_were_sent(found: Track) -> None:
+    assert Track.from_head(json.loads(json.dumps(asdict(found)))) == found
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"codec": "\x1b[31mh264"},
+        {"codec": "h" * 65},
+        {"codec": ""},
+        {"codec": 264},
+        {"pixel_format": None},
+        {"size": [64]},
+        {"size": [64, 48, 3]},
+        {"size": [64, -48]},
+        {"size": [64.0, 48.0]},
+        {"size": [True, True]},
+        {"size": 64},
+        {"rate": math.nan},
+        {"rate": math.inf},
+        {"rate": -25.0},
+        {"rate": 10**400},
+        {"rate": "25"},
+    ],
+)
+def test_a_probe_that_cannot_be_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises((TypeError, ValueError)):
+        Probe.from_head({**asdict(PROBE), **wrong})
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"packets": MOST_PACKETS + 1},
+        {"packets": -1},
+        {"packets": 1.0},
+        {"frames": 2**63},
+        {"missing_seconds": None},
+        {"missing_seconds": math.nan},
+        {"intervals": [1.0]},
+        {"intervals": [1.0, math.inf]},
+        {"intervals": 1.0},
+    ],
+)
+def test_a_track_that_cannot_be_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises((TypeError, ValueError)):
+        Track.from_head({**asdict(TRACK), **wrong})
+
+
+@pytest.mark.parametrize(("kind", "whole"), [(Probe, PROBE), (Track, TRACK)])
+def test_what_lacks_a_field_is_refused(kind, whole) -> None:
+    for name in asdict(whole):
+        head = asdict(whole)
+        del head[name]
+        with pytest.raises(KeyError):
+            kind.from_head(head)
