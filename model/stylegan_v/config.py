@@ -91,6 +91,8 @@ class ModelConfig:
             raise ConfigError(f"concat_resolution = {self.concat_resolution}: allowed are {between}")
         if self.channels(self.resolution) < self.frame_divisor:
             raise ConfigError(f"channel_base = {self.channel_base}: no channel is left at {self.resolution}²")
+        if self.max_frames < self.frames:
+            raise ConfigError(f"max_frames = {self.max_frames}: expected {self.frames} or more, the frames of a clip")
         if self.frames - 1 > self.max_span:
             raise ConfigError(f"{self.frames} frames do not fit a span of {self.max_span}")
 

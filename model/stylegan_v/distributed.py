@@ -15,7 +15,6 @@ import torch
 from torch import Tensor
 from torch import distributed as dist
 
-from fvd_bench.errors import FvdBenchError
 from stylegan_v.errors import ModelError
 
 
@@ -66,13 +65,13 @@ def agree(value: bool) -> bool:
 def on_first(action: Callable[[], None]) -> None:
     """Do something in rank 0 while the others wait. What fails there fails everywhere.
 
-    Raises what the action raises, if that is an FvdBenchError, and ModelError in the other processes.
+    Raises what the action raises, and ModelError in the other processes.
     """
-    failure: FvdBenchError | None = None
+    failure: Exception | None = None
     if rank() == 0:
         try:
             action()
-        except FvdBenchError as error:
+        except Exception as error:  # whatever it is, the others must not wait for ever
             failure = error
     if agree(failure is not None):
         raise failure or ModelError(f"process {rank()} ends because process 0 failed, which says why")

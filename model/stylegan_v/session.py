@@ -190,7 +190,10 @@ def claim(out: Path, run: Run) -> None:
         began, now = load_run(str(file), {}).as_dict(), run.as_dict()
         for section, values in now.items():
             for name, value in values.items():
-                if began[section][name] != value and name not in FREE_TO_CHANGE.get(section, ()):
+                free = name in FREE_TO_CHANGE.get(section, ()) or (
+                    name == "precision" and began[section][name] == "auto"
+                )
+                if began[section][name] != value and not free:
                     raise ConfigError(
                         f"{out} holds a run with {section}.{name} = {began[section][name]!r}, now it is {value!r}; "
                         "name another --out, or give the settings that the run began with"

@@ -58,6 +58,7 @@ def test_another_preset_replaces_the_sizes_of_a_whole_file(tmp_path: Path) -> No
         ("[model]\nresolution = 64\nconcat_resolution = 4", "concat_resolution = 4: allowed are 8, 16, 32"),
         ("[model]\nresolution = 64\nconcat_resolution = 24", "concat_resolution = 24: allowed are 8, 16, 32"),
         ("[model]\nchannel_base = 16", "channel_base = 16: no channel is left at 256²"),
+        ("[model]\nmax_frames = 2", "max_frames = 2: expected 3 or more"),
         ('[model]\npreset = "big"', "preset = 'big': allowed are release, paper, small"),
         ("[model]\nresolution = 100", "resolution = 100: allowed are 32, 64"),
         ("[model]\nresolution = 64.0", "resolution = 64.0: expected a value of type int"),
