@@ -146,6 +146,8 @@ class FeatureStore:
         connection = sqlite3.connect(self._file or "", timeout=_BUSY_SECONDS)
         if self._file is None:
             connection.execute(f"PRAGMA cache_size = -{_MEMORY_KIB}")
+            connection.execute("PRAGMA journal_mode = MEMORY")
+            connection.execute("PRAGMA temp_store = MEMORY")
         connection.executescript(_SCHEMA)
         connection.execute("PRAGMA synchronous = NORMAL")
         return connection
