@@ -36,7 +36,7 @@ _HOMES = {
     "Protocol": "fvd_bench.protocol",
     "Result": "fvd_bench.result",
     "Score": "fvd_bench.result",
-    "Settings": "fvd_bench.evaluation",
+    "Settings": "fvd_bench.settings",
     "__version__": "fvd_bench.version",
     "evaluate": "fvd_bench.evaluation",
 }
