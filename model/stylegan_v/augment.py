@@ -339,24 +339,23 @@ def _double(images: Tensor) -> Tensor:
     """Images of twice the size: [N, C, H, W] -> [N, C, 2H, 2W]; beyond the edges there is 0."""
     number, channels, height, width = images.shape
     taps = images.new_tensor([*SYMLET6, 0.0]) * math.sqrt(2)
-    # An ordinary convolution per phase, even and odd samples, is fast on CUDA; a transposed one is not. Channels are
-    # images of their own: the second derivative of depthwise convolutions is one for every channel.
+    # An ordinary convolution per phase, even and odd samples, is fast on CUDA; a transposed one per channel is not.
     # Sample 2i + r takes tap r + 5 - 2d from pixel i + d: from left to right the odd or the even taps, backwards.
     even, odd = taps[[11, 9, 7, 5, 3, 1, 12]], taps[[12, 10, 8, 6, 4, 2, 0]]
-    phases = torch.stack([even, odd])[:, None, None]  # [2, 1, 1, 7]
-    x = functional.conv2d(images.reshape(-1, 1, height, width), phases, padding=(0, 3))  # [N·C, 2, H, W]
-    x = x.movedim(1, 3).flatten(2)[:, None]  # [N·C, 1, H, 2W]
-    x = functional.conv2d(x, phases.mT, padding=(3, 0))  # [N·C, 2, H, 2W]
-    return x.movedim(1, 2).reshape(number, channels, 2 * height, 2 * width)
+    phases = torch.stack([even, odd]).repeat(channels, 1)[:, None, None]  # [2C, 1, 1, 7]
+    x = functional.conv2d(images, phases, padding=(0, 3), groups=channels)
+    x = x.reshape(number, channels, 2, height, width).movedim(2, 4).flatten(3)  # [N, C, H, 2W]
+    x = functional.conv2d(x, phases.mT, padding=(3, 0), groups=channels)
+    x = x.reshape(number, channels, 2, height, 2 * width).movedim(2, 3)  # [N, C, H, 2, 2W]
+    return x.flatten(2, 3)  # [N, C, 2H, 2W]
 
 
 def _halve(images: Tensor) -> Tensor:
     """The transpose of `_double`, up to its gain of 4: [N, C, 2(H + 5), 2(W + 5)] -> [N, C, H, W]."""
-    number, channels, height, width = images.shape
-    taps = (images.new_tensor(SYMLET6) / math.sqrt(2))[None, None, None]
-    x = functional.conv2d(images.reshape(-1, 1, height, width), taps, stride=(1, 2))
-    x = functional.conv2d(x, taps.mT, stride=(2, 1))
-    return x.reshape(number, channels, *x.shape[2:])
+    channels = images.shape[1]
+    taps = (images.new_tensor(SYMLET6) / math.sqrt(2)).expand(channels, 1, 1, -1)
+    x = functional.conv2d(images, taps, stride=(1, 2), groups=channels)
+    return functional.conv2d(x, taps.mT, stride=(2, 1), groups=channels)
 
 
 def _sample(images: Tensor, grid: Tensor) -> Tensor:
