@@ -16,6 +16,7 @@ import numpy as np
 from fvd_bench.clips import Draw, drawn_length
 from fvd_bench.errors import ManifestError, ProtocolError, VideoError
 from fvd_bench.evaluation import Collection, Progress, ProtocolLike, open_evaluation, silent
+from fvd_bench.files import write_text
 from fvd_bench.prefetch import in_order
 from fvd_bench.protocol import Protocol
 from fvd_bench.result import Result
@@ -128,10 +129,8 @@ class Manifest:
 
     def write(self, file: Path) -> None:
         """Write `to_json` to a file, whole or not at all. Raises ManifestError."""
-        partial = file.with_name(f"{file.name}.part")
         try:
-            partial.write_text(self.to_json(), "utf-8")
-            partial.replace(file)
+            write_text(file, self.to_json())
         except OSError as error:
             raise ManifestError(f"{file} cannot be written: {error.strerror}") from error
 

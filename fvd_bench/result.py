@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from fvd_bench.errors import ResultError
+from fvd_bench.files import write_text
 from fvd_bench.motion import SideMotion
 
 SCHEMA = 1
@@ -133,10 +134,8 @@ class Result:
 
     def write(self, file: Path) -> None:
         """Write `to_json` to a file, whole or not at all. Raises ResultError."""
-        partial = file.with_name(f"{file.name}.part")
         try:
-            partial.write_text(self.to_json(), "utf-8")
-            partial.replace(file)
+            write_text(file, self.to_json())
         except OSError as error:
             raise ResultError(f"{file} cannot be written: {error.strerror}") from error
 
