@@ -7,12 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from fvd_bench.errors import SourceError
 from fvd_bench.extraction import Collected, Job
 from fvd_bench.extractors import FeatureExtractor
+from fvd_bench.faults import some
 from fvd_bench.motion_panel import findings as motion_findings
 from fvd_bench.result import MotionPanel, Score, Skipped, Warned
 from fvd_bench.rules import ClipRule, FeatureRule, Side
 from fvd_bench.sources import ClipSource
-
-_NAMED_VIDEOS = 3
 
 _MOSTLY = 0.5
 """Part of a score, due to chance, from which it is worth a warning."""
@@ -59,7 +58,7 @@ def shortages(jobs: Mapping[Side, Sequence[Job]], collected: Mapping[Job, Collec
             )
         others = {name: reason for name, reason in found.skipped.items() if not reason.startswith("too short")}
         if len(found.keys) < 2 and others:
-            sentences.append(f"{len(others)} {draw.reads} videos cannot be used: {_some(others)}")
+            sentences.append(f"{len(others)} {draw.reads} videos cannot be used: {some(others)}")
     return sentences
 
 
@@ -79,11 +78,11 @@ def _video_findings(collected: Mapping[Job, Collected]) -> Iterator[Warned]:
         damaged.setdefault(group, {}).update({name: f"{n} frames" for name, n in side.damaged.items()})
     for (side_name, _), videos in skipped.items():
         if videos:
-            yield Warned("videos-skipped", f"{len(videos)} {side_name} videos are skipped: {_some(videos)}")
+            yield Warned("videos-skipped", f"{len(videos)} {side_name} videos are skipped: {some(videos)}")
     for (side_name, _), videos in damaged.items():
         if videos:
             what = f"{len(videos)} {side_name} videos are used although frames of theirs decode with errors"
-            yield Warned("videos-damaged", f"{what}: {_some(videos)}")
+            yield Warned("videos-damaged", f"{what}: {some(videos)}")
 
 
 def _jpeg_findings(collected: Mapping[Job, Collected]) -> Iterator[Warned]:
@@ -165,12 +164,6 @@ def _floor_findings(score: Score) -> Iterator[Warned]:
             f"{name}: the interval from {score.interval[0]:.4g} to {score.interval[1]:.4g} is wider than the score "
             "itself: at these numbers of videos it says nothing",
         )
-
-
-def _some(videos: Mapping[str, str]) -> str:
-    named = [f"{name} ({reason})" for name, reason in list(videos.items())[:_NAMED_VIDEOS]]
-    more = len(videos) - len(named)
-    return ", ".join(named) + (f" and {more} more" if more else "")
 
 
 def _qualities(qualities: set[int]) -> str:

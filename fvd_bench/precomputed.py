@@ -17,6 +17,7 @@ from fvd_bench.errors import SourceError
 from fvd_bench.evaluation import Evaluation, Progress, ProtocolLike, open_evaluation, silent
 from fvd_bench.extraction import Extraction, Job, Target
 from fvd_bench.extractors import FeatureExtractor, Features
+from fvd_bench.faults import some
 from fvd_bench.findings import refuse_skipped
 from fvd_bench.motion_panel import MOST_VIDEOS, evenly_spaced, measure_side, motion_key
 from fvd_bench.rules import SIDES, FeatureRule, Side
@@ -27,7 +28,6 @@ from fvd_bench.stats_source import StatsSource
 from fvd_bench.together import WHOLE, Share
 from fvd_bench.video import Pixels
 
-_NAMED = 3
 _NO_FEATURES: Features = np.zeros((0, 1), dtype=np.float32)
 
 
@@ -91,15 +91,15 @@ def merge(
     without = [name for i, name in enumerate(joined.names) if i not in joined.contents and i not in joined.unreadable]
     if without:
         raise SourceError(
-            f"{len(without)} of {len(joined.names)} videos are in none of the {len(files)} files, {_some(without)}: "
-            "give the files of all shards"
+            f"{len(without)} of {len(joined.names)} videos are in none of the {len(files)} files, "
+            f"{some(dict.fromkeys(without, ''))}: give the files of all shards"
         )
     missing = _missing(joined)
     if not missing:
         return joined
     if source is None:
         raise SourceError(
-            f"videos that could not be used are to be replaced by {_some([joined.names[p] for p in missing])}, of "
+            f"videos that could not be used are to be replaced by {some({joined.names[p]: '' for p in missing})}, of "
             "which no shard has features: pass --source PATH, the folder or archive of the videos"
         )
     return _completed(joined, source, settings or Settings(), progress)
@@ -223,8 +223,3 @@ def _identity(file: StatsFile) -> dict[str, object]:
         "weights": {rule: dict(digests) for rule, digests in file.weights.items()},
         "versions of software or device": dict(file.versions),
     }
-
-
-def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more
