@@ -184,11 +184,8 @@ class Extraction:
         for contents, unreadable in self._share.everyone(lambda: own):
             self._contents.update(contents)
             self._unreadable.update(unreadable)
-        self._store.remember_contents((self._states[i], self._contents[i]) for i in new if i in self._contents)
-        if self._share.exchanged:
-            self._store.remember_contents(
-                (self._states[i], digest) for i, digest in self._contents.items() if i in self._states
-            )
+        learnt = self._states if self._share.exchanged else new
+        self._store.remember_contents((self._states[i], self._contents[i]) for i in learnt if i in self._contents)
 
     def _own_contents(self) -> tuple[dict[int, str], dict[int, str]]:
         """What this process knows of its share: contents, and why there are none. Drops what it knows of others'."""
