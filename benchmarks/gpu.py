@@ -23,7 +23,7 @@ from PIL import Image
 
 from fvd_bench import demo, fingerprint, goldens, selftest, weights
 from fvd_bench.evaluation import evaluate
-from fvd_bench.extractors import float32_arithmetic
+from fvd_bench.extractors.arithmetic import float32_arithmetic
 from fvd_bench.extractors.i3d_network import I3D
 from fvd_bench.settings import Settings
 

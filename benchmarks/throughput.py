@@ -27,7 +27,7 @@ from machine import write
 from torch import Tensor, nn
 
 from fvd_bench import weights
-from fvd_bench.extractors import float32_arithmetic
+from fvd_bench.extractors.arithmetic import float32_arithmetic
 from fvd_bench.extractors.i3d_network import I3D, kernel_shapes
 
 NETWORK_FILE = Path("cdfvd", "third_party", "i3d", "pytorch_i3d.py")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -19,7 +19,7 @@ from fvd_bench.clips import Draw, read_draws
 from fvd_bench.errors import FvdBenchError, MetricError, ProtocolError, ShortVideoError, SourceError, VideoError
 from fvd_bench.evaluation import ProtocolLike, load_protocol, processors
 from fvd_bench.extraction import Extraction, Job
-from fvd_bench.extractors import FeatureExtractor, create, float32_arithmetic
+from fvd_bench.extractors import FeatureExtractor, create
 from fvd_bench.findings import refuse_skipped, skipped
 from fvd_bench.foreign_stats import ForeignStats
 from fvd_bench.gathered import Gathered, Share
@@ -204,7 +204,7 @@ class FrechetVideoDistance:
         draw = Draw(self.protocol.clip_rule(side), side, self.seed)
         places = itertools.count(self._kept[side].next_turn * together.world() + together.rank(), together.world())
         named = {place: f"{side} video {place}" for place in itertools.islice(places, len(source.names))}
-        with contextlib.closing(FeatureStore(None)) as store, _undisturbed():
+        with contextlib.closing(FeatureStore(None)) as store:
             batches = Batches(store, {self.protocol.features: self._network()})
             for video, (place, name) in zip(source.videos, named.items(), strict=True):
                 if video.num_frames < draw.rule.frames_needed:
@@ -270,7 +270,7 @@ class FrechetVideoDistance:
         versions = environment.feature_versions(environment.resolve_device(self._settings.device))
         if isinstance(source, StatsSource):
             store, versions = source.store(), dict(source.file.versions)
-        with contextlib.closing(store), _undisturbed():
+        with contextlib.closing(store):
             extraction = Extraction(
                 source,
                 store,
@@ -308,18 +308,6 @@ class FrechetVideoDistance:
                 )
             )
         return tuple(scores)
-
-
-@contextlib.contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Arithmetic as outside a training loop, whose autocast and TF32 would move features."""
-    with (
-        torch.inference_mode(),
-        torch.autocast("cpu", enabled=False),
-        torch.autocast("cuda", enabled=False),
-        float32_arithmetic("float32"),
-    ):
-        yield
 
 
 def _frechet(names: tuple[str, ...], protocol: str) -> str:

@@ -10,7 +10,7 @@ import torch
 from fvd_bench import fingerprint, weights
 from fvd_bench.environment import device_name, resolve_device
 from fvd_bench.errors import WeightsError
-from fvd_bench.extractors import float32_arithmetic
+from fvd_bench.extractors.arithmetic import float32_arithmetic
 from fvd_bench.extractors.i3d import WEIGHTS
 from fvd_bench.extractors.i3d_network import I3D
 

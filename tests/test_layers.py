@@ -24,6 +24,7 @@ FVD_BENCH = [
     {"metrics", "influence", "contents"},
     {"doctor"},
     {"doctor_tables"},
+    {"extractors.arithmetic"},
     {"extractors.i3d_network"},
     {"extractors"},
     {"extractors.i3d", "extractors.inception", "extractors.pixels", "cache", "fingerprint", "goldens"},

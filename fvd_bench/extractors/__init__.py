@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from fvd_bench.errors import ProtocolError
@@ -65,17 +63,3 @@ def create(rule: FeatureRule, *, device: str, weights: Mapping[str, Path], progr
     module = importlib.import_module(_MODULES[rule.extractor])
     extractor: FeatureExtractor = module.create(rule, device=device, weights=weights, progress=progress)
     return extractor
-
-
-@contextlib.contextmanager
-def float32_arithmetic(precision: str) -> Iterator[None]:
-    """Products in true float32 unless `precision` is `tf32`, by algorithms that give the same each time."""
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
-    try:
-        with torch.backends.cudnn.flags(
-            enabled=True, benchmark=False, deterministic=True, allow_tf32=precision == "tf32"
-        ):
-            yield
-    finally:
-        torch.set_float32_matmul_precision(before)

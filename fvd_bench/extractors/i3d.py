@@ -9,7 +9,8 @@ import torch
 
 from fvd_bench import weights as weight_store
 from fvd_bench.errors import ProtocolError
-from fvd_bench.extractors import Features, Progress, float32_arithmetic
+from fvd_bench.extractors import Features, Progress
+from fvd_bench.extractors.arithmetic import float32_arithmetic
 from fvd_bench.extractors.i3d_network import I3D
 from fvd_bench.preprocess import network_input
 from fvd_bench.rules import FeatureRule
@@ -40,13 +41,13 @@ class I3DExtractor:
         frames = len(clips[0])
         size = self.batch_clips(frames)
         features: list[Features] = []
-        for first in range(0, len(clips), size):
-            part = clips[first : first + size]
-            inputs = [network_input(torch.from_numpy(c).to(self._device), self._rule) for c in part]
-            inputs += [inputs[0]] * (size - len(part))  # always one size: arithmetic may depend on it
-            with torch.inference_mode(), float32_arithmetic(self._rule.precision):
+        with torch.inference_mode(), float32_arithmetic(self._rule.precision):
+            for first in range(0, len(clips), size):
+                part = clips[first : first + size]
+                inputs = [network_input(torch.from_numpy(c).to(self._device), self._rule) for c in part]
+                inputs += [inputs[0]] * (size - len(part))  # always one size: arithmetic may depend on it
                 logits = self._network(torch.stack(inputs)).cpu().numpy()  # [size, 400]
-            features += [logits[i : i + 1] for i in range(len(part))]
+                features += [logits[i : i + 1] for i in range(len(part))]
         return features
 
 

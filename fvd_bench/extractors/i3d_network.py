@@ -1,8 +1,8 @@
 """The I3D network of Carreira and Zisserman 2017 (arXiv:1705.07750) as FVD uses it: frozen, videos to logits.
 
 Made for the tensors of the tf.hub module deepmind/i3d-kinetics-400/1. Activations stay in channels-last
-order, where convolutions and pools are vectorised on a CPU. There a clip's logits are the same bits on one
-thread and on two, in any batch; the three places that take care of it say so.
+order, where convolutions and pools are vectorised on a CPU. There a clip's logits are the same bits on any number
+of threads, in any batch; the places that take care of it say so.
 """
 
 import math
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from fvd_bench.errors import FeatureError, WeightsError
+from fvd_bench.extractors.arithmetic import linear
 from fvd_bench.rules import FEWEST_FRAMES
 
 Padding = Literal["same", "symmetric"]
@@ -200,7 +201,9 @@ class Pointwise(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[B,Cin,T,H,W] -> [B,Cout,T,H,W]."""
-        return F.linear(x.movedim(1, -1), self.weight, self.bias).movedim(-1, 1)
+        places = x.movedim(1, -1)
+        products = linear(places.flatten(1, 3), self.weight, self.bias)
+        return products.view(*places.shape[:-1], -1).movedim(-1, 1)
 
 
 _BRANCHES = (

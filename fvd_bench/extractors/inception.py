@@ -6,6 +6,7 @@ import itertools
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -13,9 +14,13 @@ from numpy.typing import NDArray
 
 from fvd_bench import weights as weight_store
 from fvd_bench.errors import ProtocolError
-from fvd_bench.extractors import Features, Progress, float32_arithmetic
+from fvd_bench.extractors import Features, Progress
+from fvd_bench.extractors.arithmetic import float32_arithmetic, linear
 from fvd_bench.rules import IS_LAYER, FeatureRule, Resize
 from fvd_bench.video import Pixels
+
+if TYPE_CHECKING:
+    from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
 WEIGHTS = "inception-2015-12-05"
 LAYERS = {"2048": 2048, IS_LAYER: 1008}
@@ -36,7 +41,8 @@ class InceptionExtractor:
         self, tensors: Mapping[str, NDArray[np.float32]], digest: str, *, layer: str, device: str, precision: str
     ) -> None:
         self.dim = LAYERS[layer]
-        self._network = _network(tensors, layer).to(device).eval()
+        self._network = _network(tensors).to(device).eval()
+        self._gives_logits = layer == IS_LAYER
         self._device = device
         self._precision = precision
         self.weights = {WEIGHTS: digest}
@@ -66,7 +72,9 @@ class InceptionExtractor:
             padding = np.repeat(part[:1], _BATCH_FRAMES - len(part), axis=0)
             images = torch.from_numpy(np.concatenate([part, padding])).to(self._device).permute(0, 3, 1, 2)
             with torch.inference_mode(), float32_arithmetic(self._precision):
-                (features,) = self._network(images.contiguous())  # [32, dim]
+                (features,) = self._network(images.contiguous())  # [32, 2048]
+                if self._gives_logits:
+                    features = linear(features[None], self._network.fc.weight)[0]  # [32, 1008]
             batches.append(features[: len(part)].cpu().numpy())
         return np.concatenate(batches)
 
@@ -83,14 +91,14 @@ def create(rule: FeatureRule, *, device: str, weights: Mapping[str, Path], progr
     return InceptionExtractor(loaded.tensors, loaded.digest, layer=rule.layer, device=device, precision=rule.precision)
 
 
-def _network(tensors: Mapping[str, NDArray[np.float32]], layer: str) -> torch.nn.Module:
-    """torch-fidelity's module. It takes a file, and unpickles anything in it: so the file is one of our own."""
+def _network(tensors: Mapping[str, NDArray[np.float32]]) -> FeatureExtractorInceptionV3:
+    """torch-fidelity's module. It takes a file, and unpickles anything in it: so the file is one of our own.
+
+    It gives the pooled features; its logits are a product of these whose last bits depend on the number of threads.
+    """
     from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
     with tempfile.TemporaryDirectory(prefix="fvd-bench-") as folder:
         file = Path(folder) / "inception.pth"
         torch.save({name: torch.from_numpy(array) for name, array in tensors.items()}, file)
-        network: torch.nn.Module = FeatureExtractorInceptionV3(
-            "inception", [layer], feature_extractor_weights_path=str(file)
-        )
-    return network
+        return FeatureExtractorInceptionV3("inception", ["2048"], feature_extractor_weights_path=str(file))

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from fvd_bench.extractors import Features, Progress
+from fvd_bench.extractors.arithmetic import float32_arithmetic
 from fvd_bench.preprocess import network_input
 from fvd_bench.rules import FeatureRule
 from fvd_bench.video import Pixels
@@ -30,7 +31,8 @@ class PixelsExtractor:
         return 4
 
     def __call__(self, clips: Sequence[Pixels]) -> list[Features]:
-        return [self._features(clip) for clip in clips]
+        with torch.inference_mode(), float32_arithmetic(self._rule.precision):
+            return [self._features(clip) for clip in clips]
 
     def _features(self, clip: Pixels) -> Features:
         values = network_input(torch.from_numpy(clip), self._rule)  # [3, T, S, S]

@@ -50,8 +50,8 @@ class VideoSampler:
     batch_frames: rendered at a time; memory is bounded by them. weights_digest: what `generator_digest` gave.
 
     Several threads may sample; one at a time uses the network. On CUDA, sample and evaluate within one
-    `fvd_bench.extractors.float32_arithmetic("float32")`: otherwise it depends on what other threads do at the time
-    whether products are rounded to TF32. Raises ConfigError.
+    `fvd_bench.extractors.arithmetic.float32_arithmetic("float32")`: otherwise it depends on what other threads do at
+    the time whether products are rounded to TF32. Raises ConfigError.
     """
 
     generator: Generator

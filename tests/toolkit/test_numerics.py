@@ -12,7 +12,7 @@ import scipy.linalg
 import torch
 
 from fvd_bench import goldens, metrics
-from fvd_bench.extractors import float32_arithmetic
+from fvd_bench.extractors.arithmetic import float32_arithmetic
 from fvd_bench.extractors.i3d_network import I3D
 from fvd_bench.rules import MetricRule
 from fvd_bench.stats import FeatureStats

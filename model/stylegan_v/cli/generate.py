@@ -78,7 +78,7 @@ def generate(
     import torch
 
     from fvd_bench.environment import resolve_device
-    from fvd_bench.extractors import float32_arithmetic
+    from fvd_bench.extractors.arithmetic import float32_arithmetic
     from stylegan_v import generation, sheets
     from stylegan_v.checkpoint import load
     from stylegan_v.generator import half_precision

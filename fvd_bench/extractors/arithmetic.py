@@ -1,0 +1,113 @@
+"""The arithmetic of networks: true float32, and sums whose order nothing outside a network decides."""
+
+from __future__ import annotations
+
+import contextlib
+import operator
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+_BLOCK_ROWS = 196
+"""Most rows of a product that are one thread's. A whole number of such blocks are the places of I3D's larger layers."""
+
+_FEWEST_BLOCKS = 2
+"""A product of a single block would be cut up by the processor's library after all."""
+
+
+def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """x @ weight.T + bias, with the same bits for every number of threads.
+
+    x: float32 [B, N, K]. weight: [M, K]. bias: [M]. Returns [B, N, M]; what is in a batch beside an item, and how many
+    items there are, does not change it.
+
+    Processors' libraries cut the inner dimension of a product into a part for each thread where that is faster, and
+    the sum then depends on their number. Here an item's rows are cut into blocks of a size that depends on N alone,
+    and each block is multiplied by one thread: torch's own convolution over unfolded images runs the samples of a
+    batch in parallel and the product of each on one thread, so the blocks are given to it as the samples of a batch.
+    """
+    if not x.is_cpu:
+        return torch.nn.functional.linear(x, weight, bias)
+    items, rows, channels = x.shape
+    blocks = max(_FEWEST_BLOCKS, -(-rows // _BLOCK_ROWS))
+    block_rows = -(-rows // blocks)
+    padded = torch.nn.functional.pad(x, (0, 0, 0, blocks * block_rows - rows))
+    images = padded.reshape(items * blocks, block_rows, 1, channels).permute(0, 3, 1, 2)
+    products: Tensor = torch.ops.aten.thnn_conv2d(images, weight[:, :, None, None], [1, 1], bias, [1, 1], [0, 0])
+    return products.permute(0, 2, 3, 1).reshape(items, blocks * block_rows, -1)[:, :rows]
+
+
+@contextlib.contextmanager
+def float32_arithmetic(precision: str) -> Iterator[None]:
+    """Products in true float32 unless `precision` is `tf32`, by algorithms that give the same each time.
+
+    Whatever the surrounding program has set, autocast for one, is left out while this lasts and is back afterwards.
+    """
+    cudnn = torch.backends.cudnn
+    before = cudnn.enabled, cudnn.benchmark, cudnn.deterministic
+    cudnn.enabled, cudnn.benchmark, cudnn.deterministic = True, False, True
+    products = _products if hasattr(torch.backends, "fp32_precision") else _products_before_torch_2_9
+    try:
+        with (
+            torch.autocast("cpu", enabled=False),
+            torch.autocast("cuda", enabled=False),
+            products(tf32=precision == "tf32"),
+        ):
+            yield
+    finally:
+        cudnn.enabled, cudnn.benchmark, cudnn.deterministic = before
+
+
+_OF_ALL = ("fp32_precision", "cudnn.fp32_precision")
+"""Settings of torch.backends that hold for those below wherever these say "none"."""
+
+_OF_PROCESSORS = ("mkldnn.matmul.fp32_precision", "mkldnn.conv.fp32_precision", "mkldnn.rnn.fp32_precision")
+_OF_GPUS = ("cuda.matmul.fp32_precision", "cudnn.conv.fp32_precision", "cudnn.rnn.fp32_precision")
+
+
+@contextlib.contextmanager
+def _products(*, tf32: bool) -> Iterator[None]:
+    """Set each kind of product by itself.
+
+    `set_float32_matmul_precision` is of an older kind and sets two of them at once; reading it raises RuntimeError in
+    a program that has set these by themselves, unless they say "none" at that time.
+    """
+    before: dict[str, str] = {}
+    for name in (*_OF_ALL, *_OF_PROCESSORS, *_OF_GPUS):
+        before[name] = _setting(name)
+        _set(name, "none")
+    matmul_before = torch.get_float32_matmul_precision()
+    try:
+        torch.set_float32_matmul_precision("high" if tf32 else "highest")
+        for name in _OF_PROCESSORS:
+            _set(name, "ieee")
+        for name in _OF_GPUS:
+            _set(name, "tf32" if tf32 else "ieee")
+        yield
+    finally:
+        torch.set_float32_matmul_precision(matmul_before)
+        for name, value in before.items():
+            _set(name, value)
+
+
+@contextlib.contextmanager
+def _products_before_torch_2_9(*, tf32: bool) -> Iterator[None]:
+    before = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
+    try:
+        torch.set_float32_matmul_precision("high" if tf32 else "highest")
+        torch.backends.cudnn.allow_tf32 = tf32
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before[0])
+        torch.backends.cudnn.allow_tf32 = before[1]
+
+
+def _setting(name: str) -> str:
+    value: str = operator.attrgetter(name)(torch.backends)
+    return value
+
+
+def _set(name: str, value: str) -> None:
+    owner, _, attribute = name.rpartition(".")
+    setattr(operator.attrgetter(owner)(torch.backends) if owner else torch.backends, attribute, value)

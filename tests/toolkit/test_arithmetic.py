@@ -1,0 +1,175 @@
+"""Digits of networks that neither threads nor the surrounding program move."""
+
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from operator import attrgetter
+
+import numpy as np
+import pytest
+import torch
+
+from fvd_bench.extractors import create
+from fvd_bench.extractors.arithmetic import float32_arithmetic, linear
+from fvd_bench.extractors.i3d_network import I3D
+from fvd_bench.protocol import load
+
+THREADS = (1, 2, 4, 8)
+
+# The products of I3D's last blocks, of Inception's logits, of a long clip, and of a clip of odd size.
+SHAPES = [(2, 98, 832, 448), (2, 98, 832, 128), (1, 32, 2048, 1008), (1, 784, 512, 288), (3, 197, 64, 64)]
+
+
+@pytest.fixture
+def threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+@contextlib.contextmanager
+def setting(name: str, value: str) -> Iterator[None]:
+    """One of torch's settings of products, for a while."""
+    owner, _, attribute = name.rpartition(".")
+    target = attrgetter(owner)(torch.backends) if owner else torch.backends
+    before = getattr(target, attribute)
+    setattr(target, attribute, value)
+    try:
+        yield
+    finally:
+        setattr(target, attribute, before)
+
+
+def random(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_linear_is_the_product_of_each_item_on_any_number_of_threads(shape, threads) -> None:
+    items, rows, channels, outputs = shape
+    x, weight, bias = random(items, rows, channels), random(outputs, channels, seed=1), random(outputs, seed=2)
+    exact = x.double() @ weight.double().T + bias.double()
+
+    found = []
+    for count in THREADS:
+        torch.set_num_threads(count)
+        found.append(linear(x, weight, bias))
+
+    # The classic bound on the rounding of a sum of `channels` products, with a quarter of its size to spare.
+    bound = channels * 2**-24 * (x.double().abs() @ weight.double().abs().T + bias.abs()) * 1.25
+    assert ((found[0] - exact).abs() <= bound).all()
+    assert all(torch.equal(other, found[0]) for other in found)
+    assert torch.equal(linear(x[:1], weight, bias), found[0][:1])
+    assert torch.equal(linear(x, weight), linear(x, weight, torch.zeros(outputs)))
+
+
+def test_no_number_of_threads_moves_logits_where_the_library_cuts_sums_up() -> None:
+    """Intel's library does on its maker's processors; told to be compatible, it does on every one that it runs on."""
+    program = (
+        "import torch\n"
+        "from fvd_bench import weights\n"
+        "from fvd_bench.extractors.i3d_network import I3D\n"
+        "network = I3D.from_tensors(weights.load('i3d-kinetics-400').tensors)\n"
+        "clips = torch.rand(2, 3, 9, 224, 224, generator=torch.Generator().manual_seed(0)) * 2 - 1\n"
+        f"for count in {THREADS}:\n"
+        "    torch.set_num_threads(count)\n"
+        "    print(network(clips).numpy().tobytes().hex())\n"
+    )
+    environment = {**os.environ, "MKL_CBWR": "COMPATIBLE"}
+
+    done = subprocess.run([sys.executable, "-c", program], env=environment, check=True, capture_output=True, text=True)
+
+    logits = done.stdout.split()
+    assert len(logits) == len(THREADS) and len(set(logits)) == 1
+
+
+NEW = hasattr(torch.backends, "fp32_precision")
+SURROUNDINGS = {
+    "autocast": lambda: torch.autocast("cpu", dtype=torch.bfloat16),
+    **(
+        {
+            name: lambda name=name: setting(name, "tf32")
+            for name in ("fp32_precision", "cuda.matmul.fp32_precision", "cudnn.conv.fp32_precision")
+        }
+        | {"bfloat16": lambda: setting("mkldnn.conv.fp32_precision", "bf16")}
+        if NEW
+        else {}
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    "protocol, surroundings",
+    [("stylegan-v-fvd16", SURROUNDINGS), ("stylegan-v-is", ["autocast"])],
+)
+def test_the_surrounding_program_neither_moves_features_nor_is_moved(
+    protocol, surroundings, seeded_inception, moving_frames
+) -> None:
+    rule = load(protocol).features
+    weights = {} if rule.extractor == "i3d" else {"inception-2015-12-05": seeded_inception}
+    extractor = create(rule, device="cpu", weights=weights, progress=lambda done, total: None)
+    clip = moving_frames(9, seed=0)
+    (alone,) = extractor([clip])
+
+    for name in surroundings:
+        with SURROUNDINGS[name]():
+            before = settings_of_torch()
+            (within,) = extractor([clip])
+            assert settings_of_torch() == before, name
+        assert alone.dtype == within.dtype == np.float32
+        assert np.array_equal(within, alone), name
+
+
+def settings_of_torch() -> dict[str, object]:
+    """All that the guard touches, as far as torch lets itself be asked."""
+    names = ["cudnn.enabled", "cudnn.benchmark", "cudnn.deterministic"]
+    if NEW:
+        names += ["fp32_precision", "cudnn.fp32_precision"]
+        names += [f"cudnn.{kind}.fp32_precision" for kind in ("conv", "rnn")]
+        names += [f"mkldnn.{kind}.fp32_precision" for kind in ("conv", "matmul", "rnn")]
+        names += ["cuda.matmul.fp32_precision"]
+    found: dict[str, object] = {name: attrgetter(name)(torch.backends) for name in names}
+    found["autocast"] = torch.is_autocast_enabled("cpu")
+    with contextlib.suppress(RuntimeError):  # said of a mix of old and new settings
+        found["matmul"] = torch.get_float32_matmul_precision()
+    with contextlib.suppress(RuntimeError):
+        found["cudnn"] = torch.backends.cudnn.allow_tf32
+    return found
+
+
+@pytest.mark.parametrize("precision, products", [("float32", "ieee"), ("tf32", "tf32")])
+def test_the_guard_sets_every_kind_of_product(precision: str, products: str) -> None:
+    if not NEW:
+        with float32_arithmetic(precision):
+            assert torch.backends.cudnn.allow_tf32 is (precision == "tf32")
+        return
+    with setting("fp32_precision", "tf32"), float32_arithmetic(precision):
+        for kind in ("cuda.matmul", "cudnn.conv", "cudnn.rnn"):
+            assert attrgetter(kind)(torch.backends).fp32_precision == products
+        for kind in ("mkldnn.matmul", "mkldnn.conv", "mkldnn.rnn"):
+            assert attrgetter(kind)(torch.backends).fp32_precision == "ieee"
+        assert torch.get_float32_matmul_precision() == ("high" if precision == "tf32" else "highest")
+
+
+def test_what_follows_a_general_setting_still_does_after_the_guard() -> None:
+    """A setting that is inherited is not written down as one of its own."""
+    if not NEW:  # every setting is one of its own
+        return
+    with setting("fp32_precision", "tf32"):
+        with float32_arithmetic("float32"):
+            pass
+        assert torch.backends.mkldnn.conv.fp32_precision == "tf32"
+        with setting("fp32_precision", "ieee"):
+            assert torch.backends.mkldnn.conv.fp32_precision == "ieee"
+
+
+def test_the_guard_mends_itself_after_an_error(i3d_tensors) -> None:
+    before = settings_of_torch()
+
+    with pytest.raises(ValueError, match="from within"), float32_arithmetic("float32"):
+        raise ValueError("from within")
+
+    assert settings_of_torch() == before
+    assert I3D.from_tensors(i3d_tensors)(random(1, 3, 9, 224, 224).clamp(-1, 1)).dtype == torch.float32
