@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fvd_bench import protocol as protocols
+from fvd_bench.environment import NEUTRAL
 from fvd_bench.errors import NotComparableError, ProtocolError, ResultError
 from fvd_bench.evaluation import ProtocolLike
 from fvd_bench.protocol import Protocol
@@ -84,7 +85,7 @@ def notes(before: Result, now: Result) -> tuple[str, ...]:
     found = [
         f"made with other software: {key} is {versions[1][key]} and was {value}"
         for key, value in versions[0].items()
-        if key in versions[1] and versions[1][key] != value
+        if key in versions[1] and versions[1][key] != value and key not in NEUTRAL
     ]
     keys = [{_key(score) for score in result.scores} for result in (before, now)]
     for which, alone in (("before", keys[0] - keys[1]), ("now", keys[1] - keys[0])):

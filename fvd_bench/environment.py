@@ -12,6 +12,9 @@ from PIL import features as pillow_features
 
 from fvd_bench.errors import FvdBenchError
 
+NEUTRAL = frozenset({"threads"})
+"""Keys of `describe` whose values move no digit of a score. They are recorded so that this can be checked."""
+
 
 def resolve_device(name: Literal["auto", "cpu", "cuda"]) -> str:
     """`cpu` or `cuda`. Raises FvdBenchError when CUDA is asked for and there is none."""
@@ -50,6 +53,8 @@ def describe(device: str, precisions: Iterable[str]) -> dict[str, str]:
         "python": platform.python_version(),
         "scipy": _version("scipy"),
         **feature_versions(device),
+        "instructions": torch.backends.cpu.get_cpu_capability(),
+        "threads": str(torch.get_num_threads()),
         "precision": ", ".join(sorted(set(precisions))),
         "system": f"{platform.system()} {platform.machine()}",
     }

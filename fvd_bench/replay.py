@@ -13,6 +13,7 @@ from pathlib import Path
 
 from fvd_bench import manifest as manifests
 from fvd_bench.cache import FeatureStore
+from fvd_bench.environment import NEUTRAL
 from fvd_bench.errors import ManifestError, VideoError
 from fvd_bench.evaluation import Collection, Evaluation, Progress, open_evaluation, silent
 from fvd_bench.extraction import Extraction
@@ -207,5 +208,5 @@ def _cause(manifest: Manifest, result: Result) -> str:
     """What is another here than where the manifest was written."""
     before = {**manifest.weights, **manifest.environment}
     now = {**result.weights, **result.environment}
-    others = [name for name in sorted({*before, *now}) if before.get(name) != now.get(name)]
+    others = [name for name in sorted({*before, *now} - NEUTRAL) if before.get(name) != now.get(name)]
     return f"what differs: {', '.join(others)}" if others else "nothing that is recorded differs besides"
