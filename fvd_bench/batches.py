@@ -15,6 +15,9 @@ from fvd_bench.extractors import FeatureExtractor, Features
 from fvd_bench.rules import FeatureRule
 from fvd_bench.video import Pixels
 
+_MOST_WAITING_BYTES = 2**28
+"""Of clips that wait for others: where these are large, the network runs on a batch that is filled up."""
+
 
 @dataclass(slots=True)
 class _Open:
@@ -80,7 +83,8 @@ class Batches:
             alike = item.images.shape[:1] if rule.resize else item.images.shape[:3]
             waiting = self._waiting.setdefault((rule, alike), [])
             waiting.append(clip)
-            if len(waiting) >= self._extractors[rule].batch_clips(len(item.images)):
+            is_full = len(waiting) >= self._extractors[rule].batch_clips(len(item.images))
+            if is_full or sum(clip.images.nbytes for clip in waiting) >= _MOST_WAITING_BYTES:
                 self._run(rule, alike)
 
     def flush(self) -> None:

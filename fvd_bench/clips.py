@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from fvd_bench.errors import ShortVideoError, VideoError
@@ -60,11 +60,13 @@ def drawn_length(video: Video, rule: ClipRule) -> int:
     return rule.frames_needed if _is_prefix(rule) else video.num_frames
 
 
-def read_draws(video: Video, draws: Sequence[Draw], place: int) -> Iterator[DrawnClip | DrawEnd]:
+def read_draws(
+    video: Video, draws: Sequence[Draw], place: int, *, reserve: Callable[[int], None] = lambda size: None
+) -> Iterator[DrawnClip | DrawEnd]:
     """Read what draws want of the video at a place, in one pass where possible.
 
     A draw ends as it would have ended without the others: what cannot be read in one pass is tried again for
-    each draw by itself.
+    each draw by itself. reserve: see `video.read_clips`.
     """
     wanted: list[tuple[Draw, Indices]] = []
     lengths: dict[Draw, int] = {}
@@ -76,15 +78,17 @@ def read_draws(video: Video, draws: Sequence[Draw], place: int) -> Iterator[Draw
         except VideoError as error:
             yield _skipped(draw, error)
     if wanted:
-        for item in _read_wanted(video, wanted):
+        for item in _read_wanted(video, wanted, reserve):
             yield replace(item, num_frames=lengths[item.draw]) if isinstance(item, DrawEnd) else item
 
 
-def _read_wanted(video: Video, wanted: Sequence[tuple[Draw, Indices]]) -> Iterator[DrawnClip | DrawEnd]:
+def _read_wanted(
+    video: Video, wanted: Sequence[tuple[Draw, Indices]], reserve: Callable[[int], None]
+) -> Iterator[DrawnClip | DrawEnd]:
     unread = dict(enumerate(wanted))
     failure: VideoError | None = None
     try:
-        for place, clip in read_clips(video, [indices for _, indices in wanted]):
+        for place, clip in read_clips(video, [indices for _, indices in wanted], reserve=reserve):
             draw, _ = unread.pop(place)
             yield DrawnClip(draw, clip_images(clip, draw.rule), clip.jpeg_qualities, clip.damaged)
     except VideoError as error:
@@ -95,7 +99,7 @@ def _read_wanted(video: Video, wanted: Sequence[tuple[Draw, Indices]]) -> Iterat
         if not rest:
             yield DrawEnd(draw)
         elif len(draws) > 1:
-            yield from _read_wanted(video, rest)
+            yield from _read_wanted(video, rest, reserve)
         else:
             assert failure is not None
             yield _skipped(draw, failure)

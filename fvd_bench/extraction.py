@@ -12,6 +12,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
+from functools import partial
 
 from fvd_bench.batches import Batches
 from fvd_bench.cache import Entry, Facts, FeatureStore
@@ -19,7 +20,7 @@ from fvd_bench.clips import Draw, DrawEnd, DrawnClip, read_draws
 from fvd_bench.errors import CacheError, VideoError
 from fvd_bench.extractors import FeatureExtractor, Features
 from fvd_bench.foreign_stats import ForeignStats
-from fvd_bench.prefetch import in_order
+from fvd_bench.prefetch import Budget, in_order
 from fvd_bench.rules import ClipRule, FeatureRule, Side
 from fvd_bench.sampling import video_order
 from fvd_bench.sources import ClipSource, fingerprint
@@ -266,7 +267,9 @@ class Extraction:
             self._store.check_writable()
         batches = Batches(self._store, self._extractors)
         done = {place: number for number, place in enumerate(tasks)}
-        for (place, jobs), item in in_order(list(tasks.items()), self._read, workers=self._workers):
+        budget = Budget(_BYTES_PER_WORKER * self._workers)
+        read = partial(self._read, budget)
+        for (place, jobs), item in in_order(list(tasks.items()), read, workers=self._workers, budget=budget):
             progress(done[place], len(tasks))
             for key, job in jobs.items():
                 if job.draw == item.draw:
@@ -275,12 +278,13 @@ class Extraction:
         progress(len(tasks), len(tasks))
         return known | {target: (key, batches.facts[key]) for target, key in absent.items()}
 
-    def _read(self, task: tuple[int, Mapping[str, Job]]) -> Iterator[DrawnClip | DrawEnd]:
+    def _read(self, budget: Budget, task: tuple[int, Mapping[str, Job]]) -> Iterator[DrawnClip | DrawEnd]:
         """Runs in a thread: what the jobs want of a video. Files that change while they are read are skipped."""
         place, jobs = task
         index = place % len(self._source.names)
         video = self._source.video(index)
-        for item in read_draws(video, list(dict.fromkeys(job.draw for job in jobs.values())), place):
+        draws = list(dict.fromkeys(job.draw for job in jobs.values()))
+        for item in read_draws(video, draws, place, reserve=budget.take):
             if isinstance(item, DrawEnd) and self._state(index) != self._states[index]:
                 yield DrawEnd(item.draw, skipped="changed while it was being read")
             else:
@@ -356,6 +360,9 @@ def first_of_each(absent: Mapping[Target, str]) -> dict[str, Target]:
         first.setdefault(key, target)
     return first
 
+
+_BYTES_PER_WORKER = 2**28
+"""Of clips that are read ahead of the networks."""
 
 _RULES_FOR_LISTINGS = ("count", "selection", "short_videos")
 """Parts of a ClipRule that say which videos are used, not what is taken from one."""

@@ -31,40 +31,107 @@ class _Closed(Exception):
     """The consumer has left."""
 
 
+class Budget:
+    """Bytes that all tasks of one `in_order` may use together.
+
+    The task that the consumer waits for may always go on, so what is in use can exceed the budget by what one task
+    takes at a time.
+    """
+
+    def __init__(self, most_bytes: int) -> None:
+        self._most_bytes = most_bytes
+        self._used_bytes = 0
+        self._turn = 0
+        self._is_closed = False
+        self._changed = threading.Condition()
+        self._thread = threading.local()
+
+    def take(self, size: int) -> None:
+        """Wait until the task of this thread may use `size` bytes more.
+
+        They count as used until the consumer is done with the next item that the task yields.
+        """
+        with self._changed:
+            while self._used_bytes + size > self._most_bytes and self._thread.number != self._turn:
+                if self._is_closed:
+                    raise _Closed
+                self._changed.wait()
+            self._used_bytes += size
+        self._thread.taken += size
+
+    def begin(self, number: int) -> None:
+        """This thread works on the task of this number from now on."""
+        self._thread.number, self._thread.taken = number, 0
+
+    def taken(self) -> int:
+        """What this thread's task took since it was asked last."""
+        taken: int = self._thread.taken
+        self._thread.taken = 0
+        return taken
+
+    def give_back(self, size: int, *, ends_turn: bool) -> None:
+        """The consumer is done with an item, or with the last one of its task."""
+        with self._changed:
+            self._used_bytes -= size
+            self._turn += ends_turn
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        """Let nobody wait any longer."""
+        with self._changed:
+            self._is_closed = True
+            self._changed.notify_all()
+
+
 def in_order(
-    tasks: Sequence[Task], work: Callable[[Task], Iterator[Item]], *, workers: int
+    tasks: Sequence[Task], work: Callable[[Task], Iterator[Item]], *, workers: int, budget: Budget | None = None
 ) -> Iterator[tuple[Task, Item]]:
     """Run `work` on each task in `workers` threads and yield (task, item) in the order of tasks and items.
 
-    Hardly more tasks than workers are under way or waiting for the consumer. An exception in `work` is raised here,
-    at the place of its task. When the consumer stops early the threads end by themselves.
+    Hardly more tasks than workers are under way or waiting for the consumer. budget: of which `work` takes for large
+    items, new for this call. An exception in `work` is raised here, at the place of its task. When the consumer stops
+    early the threads end by themselves.
     """
-    line: _Line[Task, Item] = _Line(tasks, work, places=workers + 2)
+    budget = budget or Budget(0)
+    line: _Line[Task, Item] = _Line(tasks, work, budget, places=workers + 2)
     threads = [threading.Thread(target=line.run, daemon=True) for _ in range(min(workers, len(tasks)))]
     for thread in threads:
         thread.start()
     try:
         for _ in tasks:
             task, out = line.begun.get()
-            while not isinstance(item := out.get(), _End):
+            while True:
+                item, taken = out.get()
+                if isinstance(item, _End):
+                    break
                 if isinstance(item, _Failure):
                     raise item.error
                 yield task, item
+                budget.give_back(taken, ends_turn=False)
+            budget.give_back(taken, ends_turn=True)
             line.places.release()
     finally:
         line.closed.set()
+        budget.close()
         for thread in threads:
             thread.join(_FAREWELL_SECONDS)
+
+
+_Out = queue.Queue[tuple[Item | _Failure | _End, int]]
+"""What one task has made, each item with the bytes that were taken for it."""
 
 
 class _Line(Generic[Task, Item]):
     """The tasks, the queues of the items of those begun, and what the threads share."""
 
-    def __init__(self, tasks: Sequence[Task], work: Callable[[Task], Iterator[Item]], *, places: int) -> None:
-        self.begun: queue.Queue[tuple[Task, queue.Queue[Item | _Failure | _End]]] = queue.Queue()
+    def __init__(
+        self, tasks: Sequence[Task], work: Callable[[Task], Iterator[Item]], budget: Budget, *, places: int
+    ) -> None:
+        self.begun: queue.Queue[tuple[Task, _Out[Item]]] = queue.Queue()
         self.places = threading.Semaphore(places)
         self.closed = threading.Event()
-        self._tasks = iter(tasks)
+        self._tasks = enumerate(tasks)
+        self._budget = budget
         self._work = work
         self._taking = threading.Lock()
 
@@ -82,11 +149,12 @@ class _Line(Generic[Task, Item]):
                 if self.closed.is_set():
                     raise _Closed
             try:
-                task = next(self._tasks)
+                number, task = next(self._tasks)
             except StopIteration:
                 return False
-            out: queue.Queue[Item | _Failure | _End] = queue.Queue(_ITEMS_PER_TASK)
+            out: _Out[Item] = queue.Queue(_ITEMS_PER_TASK)
             self.begun.put((task, out))
+        self._budget.begin(number)
         try:
             for item in self._work(task):
                 self._put(out, item)
@@ -97,10 +165,11 @@ class _Line(Generic[Task, Item]):
         self._put(out, _End())
         return True
 
-    def _put(self, out: queue.Queue[Item | _Failure | _End], item: Item | _Failure | _End) -> None:
+    def _put(self, out: _Out[Item], item: Item | _Failure | _End) -> None:
+        taken = self._budget.taken()
         while not self.closed.is_set():
             try:
-                out.put(item, timeout=_POLL_SECONDS)
+                out.put((item, taken), timeout=_POLL_SECONDS)
                 return
             except queue.Full:
                 continue

@@ -25,20 +25,17 @@ _PIECE_VALUES = 2**24
 def clip_images(clip: Clip, rule: ClipRule) -> Pixels:
     """Apply a rule's resize and JPEG round trip, in its order.
 
-    Returns uint8 [T, H, W, 3]. Frames that were read from JPEG files skip the round trip if the rule says so.
+    Returns uint8 [T, H, W, 3]. Frames that were read from JPEG files skip the round trip if the rule says so. The
+    round trip changes the clip's own frames, of which a copy could be too large.
     """
     frames = clip.frames
     for step in rule.order.split("-then-"):
         if step == "resize" and rule.resize is not None:
             frames = resize_uint8(frames, rule.resize, rule.rounding)
         elif step == "jpeg" and rule.jpeg != "never":
-            kept = [rule.jpeg == "unless-jpeg" and quality is not None for quality in clip.jpeg_qualities]
-            frames = np.stack(
-                [
-                    frame if keep else jpeg_round_trip(frame, rule.jpeg_quality, rule.jpeg_subsampling)
-                    for frame, keep in zip(frames, kept, strict=True)
-                ]
-            )
+            for frame, quality in zip(frames, clip.jpeg_qualities, strict=True):
+                if rule.jpeg == "always" or quality is None:
+                    frame[:] = jpeg_round_trip(frame, rule.jpeg_quality, rule.jpeg_subsampling)
     return frames
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,6 +13,9 @@ from fvd_bench.errors import VideoError
 from fvd_bench.sampling import Indices
 
 Pixels = NDArray[np.uint8]
+
+MOST_CLIP_BYTES = 2**32
+"""Of one clip: 128 frames of 3840×2160 take three quarters of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,30 +68,54 @@ class Video(Protocol):
         """
 
 
-def read_clips(video: Video, wanted: Sequence[Indices]) -> Iterator[tuple[int, Clip]]:
+def read_clips(
+    video: Video, wanted: Sequence[Indices], *, reserve: Callable[[int], None] = lambda size: None
+) -> Iterator[tuple[int, Clip]]:
     """Read several clips of a video in one pass over its frames.
 
-    wanted: the frame indices of each clip, in any order.
+    wanted: the frame indices of each clip, in any order. reserve: called with the bytes of each clip before more than
+    its first frame is read.
     Yields (place in `wanted`, clip) as soon as each clip is complete; frames are let go when no clip needs
-    them any more. Raises VideoError.
+    them any more. Raises VideoError, also for a clip of more than `MOST_CLIP_BYTES`.
     """
     waiting = sorted(range(len(wanted)), key=lambda k: (wanted[k].max(), k))
+    unbegun = sorted(wanted, key=np.min, reverse=True)
     held: dict[int, Frame] = {}
     union = np.unique(np.concatenate(list(wanted)))
     for index, frame in zip(union.tolist(), video.frames(union), strict=True):
         held[index] = frame
+        while unbegun and unbegun[-1].min() <= index:
+            reserve(_clip_bytes(len(unbegun.pop()), frame))
         while waiting and wanted[waiting[0]].max() <= index:
             k = waiting.pop(0)
-            yield k, _clip([held[i] for i in wanted[k].tolist()])
             oldest = min((wanted[k].min() for k in waiting), default=index + 1)
-            held = {i: f for i, f in held.items() if i >= oldest}
+            yield k, _clip(held, wanted[k], oldest)
 
 
-def _clip(frames: Sequence[Frame]) -> Clip:
-    height, width, _ = frames[0].pixels.shape
-    for frame in frames:
-        if frame.pixels.shape != frames[0].pixels.shape:
-            other_height, other_width, _ = frame.pixels.shape
+def _clip_bytes(frames: int, frame: Frame) -> int:
+    """What a clip of frames like this one takes. Raises VideoError when that is too much."""
+    size = frames * frame.pixels.nbytes
+    if size > MOST_CLIP_BYTES:
+        height, width, _ = frame.pixels.shape
+        raise VideoError(
+            f"a clip of {frames} frames of {width}×{height} takes {size / 2**30:.3g} GiB: at most "
+            f"{MOST_CLIP_BYTES / 2**30:.3g} GiB are held for one; make a smaller copy of the video"
+        )
+    return size
+
+
+def _clip(held: dict[int, Frame], indices: Indices, oldest: int) -> Clip:
+    """Frames before `oldest` leave `held` one by one, so that a large clip is hardly ever in memory twice."""
+    first = held[int(indices[0])]
+    frames = [held[i] for i in indices.tolist()]
+    qualities, damaged = tuple(f.jpeg_quality for f in frames), sum(f.damaged for f in frames)
+    del frames
+    pixels = np.empty((len(indices), *first.pixels.shape), dtype=np.uint8)
+    for index in sorted(held):
+        frame = held[index] if index >= oldest else held.pop(index)
+        places = np.flatnonzero(indices == index)
+        if len(places) and frame.pixels.shape != first.pixels.shape:
+            (height, width, _), (other_height, other_width, _) = first.pixels.shape, frame.pixels.shape
             raise VideoError(f"frames differ in size: {width}×{height} and {other_width}×{other_height}")
-    pixels = np.stack([f.pixels for f in frames])
-    return Clip(pixels, tuple(f.jpeg_quality for f in frames), sum(f.damaged for f in frames))
+        pixels[places] = frame.pixels
+    return Clip(pixels, qualities, damaged)

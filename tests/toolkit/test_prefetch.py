@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from fvd_bench.prefetch import in_order
+from fvd_bench.prefetch import Budget, in_order
 
 
 @pytest.mark.parametrize("workers", [1, 3])
@@ -69,4 +69,45 @@ def test_threads_end_when_the_consumer_leaves() -> None:
         break
 
     time.sleep(0.5)
+    assert threading.active_count() == before
+
+
+def test_large_items_wait_for_room_and_never_for_each_other() -> None:
+    """Sizes are taken before an item is made; what waits in front of the consumer's task could not be given back."""
+    budget = Budget(100)
+    in_use = most_in_use = 0
+    lock = threading.Lock()
+
+    def work(task: int) -> Iterator[int]:
+        nonlocal in_use, most_in_use
+        time.sleep(0.01 if task % 4 == 0 else 0)  # those behind get their room first
+        for size in (60, 30):
+            budget.take(size)
+            with lock:
+                in_use += size
+                most_in_use = max(most_in_use, in_use)
+            yield size
+
+    found = []
+    for task, size in in_order(range(30), work, workers=4, budget=budget):
+        found.append((task, size))
+        with lock:
+            in_use -= size
+
+    assert found == [(task, size) for task in range(30) for size in (60, 30)]
+    assert most_in_use <= 100 + 60 + 60  # the consumer's task may exceed it, and an item is used until the next
+
+
+def test_who_waits_for_room_ends_with_the_consumer() -> None:
+    budget = Budget(10)
+
+    def work(task: int) -> Iterator[int]:
+        budget.take(10)
+        yield task
+
+    before = threading.active_count()
+    stream = in_order(range(9), work, workers=3, budget=budget)
+    next(stream)
+    stream.close()  # type: ignore[attr-defined]
+
     assert threading.active_count() == before

@@ -1,3 +1,4 @@
+import dataclasses
 import io
 
 import numpy as np
@@ -137,8 +138,8 @@ def test_frames_that_already_are_jpeg_are_left_alone_unless_the_rule_says_always
     frames = moving_frames(2)
     clip = Clip(frames, (75, None))
 
-    kept = clip_images(clip, ClipRule(frames=2, jpeg="unless-jpeg"))
-    always = clip_images(clip, ClipRule(frames=2, jpeg="always"))
+    kept = clip_images(dataclasses.replace(clip, frames=frames.copy()), ClipRule(frames=2, jpeg="unless-jpeg"))
+    always = clip_images(dataclasses.replace(clip, frames=frames.copy()), ClipRule(frames=2, jpeg="always"))
 
     coded = np.stack([jpeg_round_trip(f, 95, "4:2:0") for f in frames])
     np.testing.assert_array_equal(kept, [frames[0], coded[1]])
@@ -151,7 +152,10 @@ def test_the_order_of_resize_and_jpeg_is_kept(moving_frames) -> None:
     small = Resize(size=16)
 
     first, second = (
-        clip_images(clip, ClipRule(frames=1, jpeg="always", jpeg_quality=50, resize=small, order=order))
+        clip_images(
+            dataclasses.replace(clip, frames=clip.frames.copy()),
+            ClipRule(frames=1, jpeg="always", jpeg_quality=50, resize=small, order=order),
+        )
         for order in ("resize-then-jpeg", "jpeg-then-resize")
     )
 

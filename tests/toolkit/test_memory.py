@@ -1,0 +1,89 @@
+"""How much memory a run takes: bounded by a budget and the size of one clip, not by what strangers' files hold."""
+
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fvd_bench import extraction, video
+from fvd_bench.errors import MetricError
+from fvd_bench.evaluation import evaluate
+from fvd_bench.settings import Settings
+
+FRAMES, SIDE = 9, 512
+CLIP_BYTES = FRAMES * SIDE * SIDE * 3
+
+
+@pytest.fixture
+def large_sides(tmp_path: Path, moving_frames, write_video) -> tuple[Path, Path]:
+    """Two real and eight fake videos whose clips are larger than the budget of two workers below."""
+    for side, videos in (("real", 2), ("fake", 8)):
+        for number in range(videos):
+            frames = moving_frames(FRAMES, SIDE, SIDE, seed=number)
+            write_video(tmp_path / side / f"{number}.mp4", frames, codec="mpeg4", pix_fmt="yuv420p")
+    return tmp_path / "real", tmp_path / "fake"
+
+
+def test_clips_in_flight_are_bounded_by_their_bytes(large_sides, pixels_protocol, monkeypatch) -> None:
+    protocol = pixels_protocol(frames=FRAMES, images='jpeg = { fake = "always" }')
+    settings = Settings(cache=None, workers=8)
+    expected = evaluate(*large_sides, protocol, settings=settings)
+    monkeypatch.setattr(extraction, "_BYTES_PER_WORKER", CLIP_BYTES // 8)
+
+    tracemalloc.start()
+    found = evaluate(*large_sides, protocol, settings=settings)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert found.value == pytest.approx(expected.value, rel=1e-9)
+    assert [score.fake.clips for score in found.scores] == [8]
+    # One within the budget, the one whose turn it is, four that wait for a full batch, and a few frames on their way.
+    assert peak < 8 * CLIP_BYTES
+
+
+def test_large_clips_do_not_wait_for_a_full_batch(large_sides, pixels_protocol, monkeypatch) -> None:
+    from fvd_bench import batches
+
+    sizes: list[int] = []
+    original = batches.Batches._run
+
+    def run(self: batches.Batches, rule, alike) -> None:
+        sizes.append(len(self._waiting[rule, alike]))
+        original(self, rule, alike)
+
+    monkeypatch.setattr(batches.Batches, "_run", run)
+    expected = evaluate(*large_sides, pixels_protocol(), settings=Settings(cache=None))
+    assert max(sizes) == 4
+    sizes.clear()
+    monkeypatch.setattr(batches, "_MOST_WAITING_BYTES", CLIP_BYTES)
+
+    assert evaluate(*large_sides, pixels_protocol(), settings=Settings(cache=None)).value == pytest.approx(
+        expected.value, rel=1e-9
+    )
+    assert set(sizes) == {1}
+
+
+def test_a_clip_that_is_too_large_is_refused_before_it_is_read(large_sides, pixels_protocol, monkeypatch) -> None:
+    monkeypatch.setattr(video, "MOST_CLIP_BYTES", CLIP_BYTES - 1)
+
+    with pytest.raises(
+        MetricError, match=r"a clip of 9 frames of 512×512 takes .* GiB: at most .* make a smaller copy"
+    ):
+        evaluate(*large_sides, pixels_protocol(), settings=Settings(cache=None))
+
+
+def test_copying_a_clip_lets_go_of_its_frames(moving_frames) -> None:
+    class Frames:
+        num_frames = FRAMES
+
+        def frames(self, indices):
+            return (video.Frame(np.full((SIDE, SIDE, 3), i, dtype=np.uint8)) for i in indices.tolist())
+
+    tracemalloc.start()
+    ((_, clip),) = video.read_clips(Frames(), [np.arange(FRAMES)])  # type: ignore[arg-type]
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert clip.frames[:, 0, 0, 0].tolist() == list(range(FRAMES))
+    assert peak < 2.3 * CLIP_BYTES  # the array is reckoned whole, its pages are taken one by one
