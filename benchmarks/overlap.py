@@ -56,7 +56,7 @@ def main(device: str) -> None:
         torch.set_num_threads(max(1, (os.cpu_count() or 2) // 2))
     fvd16 = protocol.load("stylegan-v-fvd16")
     table = protocol.tomllib.loads(protocol.text("stylegan-v-fvd16"))
-    table["features"] = {"extractor": "pixels"}  # no network: what is left is decoding
+    table |= {"name": "decoding", "features": {"extractor": "pixels"}}  # no network: what is left is decoding
     decoding = protocol.parse(table, where="overlap")
     settings = Settings(device=device, cache=None)
     extractor = extractors.create(fvd16.features, device=device, weights={}, progress=lambda done, total: None)

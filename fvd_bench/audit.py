@@ -8,7 +8,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import os
 import statistics
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -17,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from fvd_bench.errors import MetricError, ProtocolError, VideoError
-from fvd_bench.evaluation import Progress, ProtocolLike, evaluate, silent
-from fvd_bench.protocol import Protocol, check_possible, load
+from fvd_bench.evaluation import Progress, evaluate, silent
+from fvd_bench.protocol import Protocol, ProtocolLike, check_possible, load
 from fvd_bench.result import Result, Score
 from fvd_bench.rules import SIDES, Resize, Side
 from fvd_bench.settings import Settings
@@ -98,7 +97,7 @@ def table4(
     A row that the data cannot serve, or that changes nothing in it, has the value None and a reason. Arguments as in
     `evaluate`; raises as it does, and MetricError when the proper score cannot be computed.
     """
-    listed = rows(_loaded(base))
+    listed = rows(load(base))
     sides: dict[Side, ClipSource] = {"real": open_source(real), "fake": open_source(fake)}  # an iterable opens once
     result = evaluate(
         sides["real"],
@@ -204,7 +203,7 @@ def explain(
     Raises ProtocolError when metric or extractor differ, or nothing does; MetricError when a or b has no score here;
     else as `evaluate` does.
     """
-    first, last = _loaded(a), _loaded(b)
+    first, last = load(a), load(b)
     if (_only_metric(first), first.features.extractor) != (_only_metric(last), last.features.extractor):
         raise ProtocolError(
             f"{first.name} computes {first.metric.names[0]} on {first.features.extractor}, {last.name} "
@@ -251,10 +250,6 @@ def _is_possible(protocol: Protocol) -> bool:
 def _without_scale(settings: Settings | None) -> Settings:
     """Tables of protocols have no rows for what broken motion would score."""
     return dataclasses.replace(settings or Settings(), motion=False)
-
-
-def _loaded(protocol: ProtocolLike) -> Protocol:
-    return protocol if isinstance(protocol, Protocol) else load(os.fspath(protocol))
 
 
 def _only_metric(protocol: Protocol) -> str:

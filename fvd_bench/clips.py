@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from fvd_bench.errors import ShortVideoError, VideoError
+from fvd_bench.frame_folder import FrameFolder
 from fvd_bench.preprocess import clip_images
 from fvd_bench.rules import ClipRule, Side
 from fvd_bench.sampling import Indices, clip_indices
@@ -74,6 +75,8 @@ def read_draws(
         try:
             num_frames = lengths[draw] = drawn_length(video, draw.rule)
             clips = clip_indices(num_frames, draw.rule, side=draw.side, seed=draw.seed, place=place)
+            if draw.rule.frame_order == "text" and isinstance(video, FrameFolder):
+                clips = [video.by_text(indices) for indices in clips]
             wanted += [(draw, indices) for indices in clips]
         except VideoError as error:
             yield _skipped(draw, error)

@@ -9,12 +9,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from fvd_bench import faults
-from fvd_bench import protocol as protocols
 from fvd_bench.contents import Contents, contents_of, frames_needed, quality_text
 from fvd_bench.examine import Examined, examine
 from fvd_bench.faults import Fault, Looks, size_text
 from fvd_bench.prefetch import in_order
-from fvd_bench.protocol import Protocol
+from fvd_bench.protocol import Protocol, ProtocolLike, load
 from fvd_bench.sources import ClipSource, SourceLike, open_source
 from fvd_bench.version import __version__
 
@@ -60,7 +59,7 @@ def inspect(
     path: SourceLike,
     against: SourceLike | None = None,
     *,
-    protocol: Sequence[Protocol | str] = (),
+    protocol: Sequence[ProtocolLike] = (),
     workers: int | None = None,
     progress: Callable[[str, int, int], None] = lambda what, done, total: None,
 ) -> Checkup:
@@ -70,7 +69,7 @@ def inspect(
     given. What is found does not depend on them. Raises SourceError when a side cannot be opened,
     ProtocolError.
     """
-    loaded = [p if isinstance(p, Protocol) else protocols.load(p) for p in (*PAPER_PROTOCOLS, *protocol)]
+    loaded = [load(p) for p in (*PAPER_PROTOCOLS, *protocol)]
     rules = list({p.digest(): p for p in loaded}.values())
     sources = [open_source(side) for side in (path, against) if side is not None]
     workers = workers or os.cpu_count() or 1

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fvd_bench import environment
-from fvd_bench import protocol as protocols
 from fvd_bench.cache import FeatureStore
 from fvd_bench.clips import Draw
 from fvd_bench.errors import FvdBenchError, MetricError, ProtocolError
@@ -24,7 +23,7 @@ from fvd_bench.foreign_stats import ForeignStats
 from fvd_bench.glance import glance
 from fvd_bench.motion_panel import measure_side
 from fvd_bench.motion_scale import scale_protocols
-from fvd_bench.protocol import Protocol, plain
+from fvd_bench.protocol import Protocol, ProtocolLike, load, plain
 from fvd_bench.result import MotionPanel, Result, Score, SideCount, SourceInfo, Warned
 from fvd_bench.rules import SIDES, FeatureRule, Side
 from fvd_bench.scoring import Measured, as_score, measure
@@ -34,8 +33,6 @@ from fvd_bench.stats import FeatureStats
 from fvd_bench.stats_source import StatsSource, open_side
 from fvd_bench.together import WHOLE, Share, share
 from fvd_bench.version import __version__
-
-ProtocolLike = Protocol | str | os.PathLike[str]
 
 Progress = Callable[[str, int, int], None]
 """Called with (what is being done, how much of it is done, how much there is)."""
@@ -237,7 +234,9 @@ class Evaluation:
             weights={name: digest for e in self.extractors.values() for name, digest in e.weights.items()},
             environment=environment.describe(self.device, [rule.precision for rule in self.extractors]),
             seconds=round(time.monotonic() - self.started, 3),
-            protocols={p.digest(): plain(p.choices()) for p in self.protocols},
+            protocols={
+                alone.digest(): plain(alone.choices()) for p in self.protocols for alone in map(p.alone, p.metric.names)
+            },
             motion=motion,
         )
 
@@ -361,12 +360,7 @@ def _load(protocol: ProtocolLike | Sequence[ProtocolLike]) -> tuple[Protocol, ..
     given = [protocol] if isinstance(protocol, Protocol | str | os.PathLike) else protocol
     if not given:
         raise ProtocolError("no protocol is given")
-    return tuple(load_protocol(p) for p in given)
-
-
-def load_protocol(protocol: ProtocolLike) -> Protocol:
-    """A protocol by name or path, or as it is. Raises ProtocolError."""
-    return protocol if isinstance(protocol, Protocol) else protocols.load(os.fspath(protocol))
+    return tuple(load(p) for p in given)
 
 
 def _store(folder: PathLike | None) -> FeatureStore:

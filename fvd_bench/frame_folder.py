@@ -57,6 +57,12 @@ class FrameFolder:
                 except _IMAGE_ERRORS as error:
                     raise VideoError(f"frame {name} cannot be decoded: {error}") from error
 
+    def by_text(self, indices: Indices) -> Indices:
+        """Where frames stand that are counted in the order of their names as text. Raises ShortVideoError."""
+        if int(indices.max()) >= len(self.names):
+            raise ShortVideoError(len(self.names), int(indices.max()) + 1)
+        return np.array(sorted(range(len(self.names)), key=self.names.__getitem__), dtype=np.int64)[indices]
+
     def content(self) -> str:
         whole = hashlib.sha256()
         for name in self.names:

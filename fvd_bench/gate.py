@@ -18,8 +18,9 @@ import numpy as np
 from fvd_bench import kept
 from fvd_bench.comparability import notes, pairs, protocols_of, require_same_inputs
 from fvd_bench.errors import FvdBenchError, ResultError
-from fvd_bench.evaluation import Evaluation, Progress, ProtocolLike, open_evaluation, silent
+from fvd_bench.evaluation import Evaluation, Progress, open_evaluation, silent
 from fvd_bench.kept import Features
+from fvd_bench.protocol import Protocol, ProtocolLike
 from fvd_bench.result import Result, Score
 from fvd_bench.rules import MetricRule
 from fvd_bench.settings import Settings
@@ -115,7 +116,7 @@ def check(
         collection = evaluation.collect(extractions)
         now = evaluation.score(collection)
         features = old or _recomputed(before, evaluation), kept.features(collection)
-        compared = comparisons(before, now, features, allowed=max_increase)
+        compared = comparisons(before, now, features, allowed=max_increase, known=protocols)
         if update:
             kept.save(kept.beside(baseline), collection, now)
             now.write(baseline)
@@ -133,14 +134,19 @@ def compare(before_file: Path, now_file: Path) -> Comparisons:
 
 
 def comparisons(
-    before: Result, now: Result, features: tuple[Features | None, Features | None], *, allowed: float
+    before: Result,
+    now: Result,
+    features: tuple[Features | None, Features | None],
+    *,
+    allowed: float,
+    known: Sequence[Protocol] = (),
 ) -> Comparisons:
     """Compare two results. features: behind them, where they are known.
 
-    allowed: worsening that is no regression, as a fraction; infinity where there is no gate. Raises
-    NotComparableError.
+    allowed: worsening that is no regression, as a fraction; infinity where there is no gate. known: protocols of the
+    results that do not ship. Raises NotComparableError.
     """
-    found = pairs(before, now)
+    found = pairs(before, now, known)
     names = [f.fake_names if f else None for f in features]
     together = names[0] is not None and names[0] == names[1]
     scores = []
@@ -149,7 +155,7 @@ def comparisons(
         error, units, paired = _error((old, new), spreads, together=together)
         noise = 0.0 if error is None else quantile(units, tail=ALARM / len(found)) * error
         scores.append(_comparison(old, new, error, noise, units=units, paired=paired, allowed=allowed))
-    return Comparisons(tuple(scores), allowed, now, notes(before, now))
+    return Comparisons(tuple(scores), allowed, now, notes(before, now, found))
 
 
 def read_result(file: Path) -> Result:

@@ -182,11 +182,13 @@ def _skipped(scores: Sequence[Score]) -> Iterable[str]:
 
 
 def _protocols(result: Result) -> Iterable[str]:
-    names = {score.digest: score.protocol for score in result.scores}
+    made: dict[str, dict[str, None]] = {}
+    for score in result.scores:
+        made.setdefault(score.digest, {})[f"{score.metric.upper()} {score.protocol}"] = None
     for digest, choices in result.protocols.items():
         rows = [(key, str(value)) for key, value in choices.items()]
         yield (
-            f"<details><summary>{_e(names.get(digest, ''))} <code>{digest[:12]}</code></summary>"
+            f"<details><summary>{_e(', '.join(made.get(digest, {})))} <code>{digest[:12]}</code></summary>"
             f"{_table(('choice', 'value'), rows)}</details>"
         )
 

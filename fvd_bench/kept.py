@@ -23,7 +23,7 @@ from fvd_bench.uncertainty import Sides
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """repeats: digest of a protocol -> the features of both sides in each repeat.
+    """repeats: digest of a score -> the features of both sides in each repeat.
 
     fake_names: of the fake videos without a file's suffix, in listing order.
     """
@@ -32,7 +32,7 @@ class Features:
     fake_names: list[str]
 
 
-_OF, _NAMES, _OWNERS = "of", "fake_names", "/owners"
+_OF, _NAMES, _OWNERS, _LIKE = "of", "fake_names", "/owners", "/like"
 
 
 def beside(result_file: Path) -> Path:
@@ -45,18 +45,25 @@ def features(collection: Collection) -> Features:
     """All features of an evaluation."""
     evaluation = collection.evaluation
     served = [protocol for protocol in evaluation.protocols if protocol not in evaluation.unserved]
-    repeats = {protocol.digest(): list(collection.repeats(protocol)) for protocol in served}
+    repeats: dict[str, Sequence[Sides]] = {}
+    for protocol in served:
+        of_protocol = list(collection.repeats(protocol))
+        repeats |= {protocol.alone(metric).digest(): of_protocol for metric in protocol.metric.names}
     return Features(repeats, [bare_name(name) for name in evaluation.sources["fake"].names])
 
 
 def save(file: Path, collection: Collection, result: Result) -> None:
-    """Write the features of an evaluation, those of equal repeats once. Raises ResultError.
+    """Write the features of an evaluation, those of equal repeats and of several metrics once. Raises ResultError.
 
     Sides of which only the moments were kept are left out.
     """
     found = features(collection)
     arrays: dict[str, NDArray[np.generic]] = {_OF: np.array(_identity(result)), _NAMES: np.array(found.fake_names)}
+    first: dict[int, str] = {}
     for digest, repeats in found.repeats.items():
+        if (like := first.setdefault(id(repeats), digest)) != digest:
+            arrays[f"{digest}{_LIKE}"] = np.array(like)
+            continue
         for side in SIDES:
             for number, values in enumerate(sides[side].features() for sides in repeats):
                 name = f"{digest}/{side}"
@@ -82,11 +89,12 @@ def load(file: Path, result: Result) -> Features:
         with file.open("rb") as opened, np.load(opened, allow_pickle=False) as arrays:
             if str(arrays[_OF]) != _identity(result):
                 raise ResultError(f"{file} holds features of another result; delete it, or put the right one there")
-            repeats = {
-                score.digest: [_repeat(arrays, score.digest, number) for number in range(len(score.values))]
-                for score in result.scores
-                if all(f"{score.digest}/{side}/0" in arrays for side in SIDES)
-            }
+            repeats: dict[str, Sequence[Sides]] = {}
+            for score in result.scores:
+                like = f"{score.digest}{_LIKE}"
+                digest = str(arrays[like]) if like in arrays else score.digest
+                if all(f"{digest}/{side}/0" in arrays for side in SIDES):
+                    repeats[score.digest] = [_repeat(arrays, digest, number) for number in range(len(score.values))]
             return Features(repeats, [str(name) for name in arrays[_NAMES]])
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise ResultError(f"{file} cannot be read as kept features: {error}; delete it to do without") from error

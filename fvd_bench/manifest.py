@@ -15,10 +15,10 @@ import numpy as np
 
 from fvd_bench.clips import Draw, drawn_length
 from fvd_bench.errors import ManifestError, ProtocolError, VideoError
-from fvd_bench.evaluation import Collection, Progress, ProtocolLike, open_evaluation, silent
+from fvd_bench.evaluation import Collection, Progress, open_evaluation, silent
 from fvd_bench.files import write_text
 from fvd_bench.prefetch import in_order
-from fvd_bench.protocol import Protocol
+from fvd_bench.protocol import Protocol, ProtocolLike
 from fvd_bench.result import Result
 from fvd_bench.rules import SIDES, Side
 from fvd_bench.sampling import Indices, clip_indices
@@ -170,7 +170,7 @@ def record(collection: Collection, result: Result) -> Manifest:
     """The manifest of an evaluation that is open, and of its result. Raises VideoError, ManifestError."""
     evaluation = collection.evaluation
     protocols = recorded_protocols(collection)
-    digests = {p.digest() for p in protocols}
+    values = {score.digest: score.values for score in result.scores}
     return Manifest(
         fvd_bench=__version__,
         seed=evaluation.seeds[0],
@@ -184,7 +184,7 @@ def record(collection: Collection, result: Result) -> Manifest:
             for side in SIDES
         },
         draws=draws(collection),
-        values=tuple((s.digest, s.metric, s.values) for s in result.scores if s.digest in digests and s.row is None),
+        values=tuple((p.digest(), m, values[p.alone(m).digest()]) for p in protocols for m in p.metric.names),
         weights=result.weights,
         environment=result.environment,
     )

@@ -14,13 +14,14 @@ from fvd_bench import environment
 from fvd_bench.cache import Entry
 from fvd_bench.clips import Draw
 from fvd_bench.errors import SourceError
-from fvd_bench.evaluation import Evaluation, Progress, ProtocolLike, open_evaluation, silent
+from fvd_bench.evaluation import Evaluation, Progress, open_evaluation, silent
 from fvd_bench.extraction import Extraction, Job, Target
 from fvd_bench.extractors import FeatureExtractor, Features
 from fvd_bench.faults import some
 from fvd_bench.findings import refuse_skipped
 from fvd_bench.motion_panel import MOST_VIDEOS, evenly_spaced, measure_side, motion_key
-from fvd_bench.rules import SIDES, FeatureRule, Side
+from fvd_bench.protocol import Protocol, ProtocolLike
+from fvd_bench.rules import SIDES, ClipRule, FeatureRule, Side
 from fvd_bench.settings import Settings
 from fvd_bench.sources import SourceLike, open_source
 from fvd_bench.stats_file import StatsFile, is_stats_file
@@ -190,6 +191,11 @@ def _place(target: Target, file: StatsFile) -> int:
     return target[0] % len(file.names)
 
 
+def _features_of(protocol: Protocol) -> tuple[ClipRule, ClipRule, FeatureRule]:
+    """What the features of a protocol are made by; its metrics, which are computed later, leave them alone."""
+    return protocol.real.effective(), protocol.fake.effective(), protocol.features
+
+
 class _Recorded:
     """Stands for a network that has run elsewhere."""
 
@@ -218,8 +224,8 @@ def _identity(file: StatsFile) -> dict[str, object]:
     return {
         "sides": file.side,
         "listings": file.names,
-        "protocols": [p.digest() for p in file.protocols],
         "seeds": (file.seed, file.repeats),
+        "protocols": [_features_of(p) for p in file.protocols],
         "weights": {rule: dict(digests) for rule, digests in file.weights.items()},
         "versions of software or device": dict(file.versions),
     }

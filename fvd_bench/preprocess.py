@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import io
 import math
+from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
+from torch.nn import functional
 
 from fvd_bench.resample import resample
 from fvd_bench.rules import ClipRule, FeatureRule, Resize
@@ -46,9 +48,12 @@ def jpeg_round_trip(frame: Pixels, quality: int, subsampling: str) -> Pixels:
     return np.array(Image.open(file))
 
 
-def resize_uint8(frames: Pixels, rule: Resize, rounding: Literal["nearest", "truncate"]) -> Pixels:
+def resize_uint8(frames: Pixels, rule: Resize, rounding: Literal["nearest", "truncate", "truncate-unit"]) -> Pixels:
     """Resize uint8 [T, H, W, 3] frames and quantise the result to uint8 again."""
-    resized = _round(_resize(torch.from_numpy(frames), rule), rounding)
+    if rounding == "truncate-unit":
+        resized = _round(_resize(torch.from_numpy(frames), rule, _interpolate_unit), "truncate")
+    else:
+        resized = _round(_resize(torch.from_numpy(frames), rule), rounding)
     return resized.to(torch.uint8).permute(0, 2, 3, 1).contiguous().numpy()
 
 
@@ -65,22 +70,40 @@ def network_input(frames: Tensor, rule: FeatureRule) -> Tensor:
     return values.mul_((high - low) / 255).add_(low).transpose(0, 1)  # [3, T, S, S]
 
 
-def _resize(frames: Tensor, rule: Resize) -> Tensor:
+_Interpolation = Callable[[Tensor, tuple[int, int], Resize], Tensor]
+"""From float32 images [T, 3, H, W] in 0 to 255 to a height and width."""
+
+
+def _resample(images: Tensor, size: tuple[int, int], rule: Resize) -> Tensor:
+    return resample(images, size, kernel=rule.kernel, antialias=rule.antialias)
+
+
+def _interpolate_unit(images: Tensor, size: tuple[int, int], rule: Resize) -> Tensor:
+    """By torch itself and on values of 0 to 1, for originals that truncate the result: there the last bit of a float
+    decides over a grey level. With antialiasing torch gives the same bits for any number of threads."""
+    resized = functional.interpolate(images / 255, size, mode=rule.kernel, antialias=rule.antialias)
+    return resized * 255
+
+
+def _resize(frames: Tensor, rule: Resize, interpolation: _Interpolation = _resample) -> Tensor:
     """uint8 [T, H, W, 3] -> float32 [T, 3, S, S], in 0 to 255, not rounded."""
     _, height, width, _ = frames.shape
     per_piece = max(1, _PIECE_VALUES // (height * width * 3))
-    pieces = [_resize_piece(piece.permute(0, 3, 1, 2).float(), rule) for piece in torch.split(frames, per_piece)]
+    pieces = [
+        _resize_piece(piece.permute(0, 3, 1, 2).float(), rule, interpolation)
+        for piece in torch.split(frames, per_piece)
+    ]
     return pieces[0] if len(pieces) == 1 else torch.cat(pieces)
 
 
-def _resize_piece(images: Tensor, rule: Resize) -> Tensor:
+def _resize_piece(images: Tensor, rule: Resize, interpolation: _Interpolation) -> Tensor:
     """float32 [T, 3, H, W] -> float32 [T, 3, S, S]"""
     height, width = images.shape[2:]
     target = (rule.size, rule.size)
     if rule.geometry == "short-side-crop":
         target = _short_side_to(rule.size, height, width)
     if (height, width) != target:
-        images = resample(images, target, kernel=rule.kernel, antialias=rule.antialias)
+        images = interpolation(images, target, rule)
     top, left = (target[0] - rule.size) // 2, (target[1] - rule.size) // 2
     return images[:, :, top : top + rule.size, left : left + rule.size]
 

@@ -13,6 +13,7 @@ import hashlib
 import importlib.resources
 import json
 import math
+import os
 import re
 import tomllib
 from collections.abc import Mapping
@@ -97,6 +98,13 @@ class Protocol:
         check_possible(protocol, where)
         return protocol
 
+    def alone(self, metric: str) -> Protocol:
+        """The same with one of its metrics, and with what does not reach that one at its default.
+
+        Its digest is that of the metric's score, whatever other metrics stand beside it.
+        """
+        return dataclasses.replace(self, metric=self.metric.alone(metric))
+
     def digest(self) -> str:
         """sha256 of the canonical JSON: protocols of one digest compute the same."""
         text = json.dumps(self.canonical(), sort_keys=True, separators=(",", ":"))
@@ -114,40 +122,85 @@ class Protocol:
 _RULES = ("real", "fake", "features", "metric")
 
 
+ProtocolLike = Protocol | str | os.PathLike[str]
+
+_SHIPPED = importlib.resources.files("fvd_bench.protocols")
+
+
 def names() -> list[str]:
     """Names of the protocols that ship with the package."""
-    folder = importlib.resources.files("fvd_bench.protocols")
-    return sorted(f.name.removesuffix(".toml") for f in folder.iterdir() if f.name.endswith(".toml"))
+    return sorted(stem for stem in _stems() if "@" not in stem)
+
+
+def versions(name: str) -> list[int]:
+    """Versions of a protocol that ship with the package, the newest first; none where there is none of that name."""
+    if name not in names():
+        return []
+    older = [int(version) for stem, _, version in (s.partition("@") for s in _stems()) if stem == name and version]
+    return [read(name).version, *sorted(older, reverse=True)]
 
 
 def text(name_or_path: str) -> str:
-    """The TOML text of a protocol. Raises ProtocolError when there is none of that name or path."""
-    if "/" in name_or_path or "\\" in name_or_path or name_or_path.endswith(".toml"):
+    """The TOML text of a protocol. Raises ProtocolError when there is none of that name, version or path."""
+    if _is_path(name_or_path):
         try:
             return Path(name_or_path).read_text("utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise ProtocolError(f"protocol file {name_or_path}: {error}") from error
-    if name_or_path not in names():
-        close = difflib.get_close_matches(name_or_path, names(), n=1)
+    name, at, version = name_or_path.partition("@")
+    if name not in names():
+        close = difflib.get_close_matches(name, names(), n=1)
         hint = f"did you mean {close[0]}? " if close else ""
         raise ProtocolError(
-            f"no protocol is named {name_or_path!r}; {hint}the names are {', '.join(names())}; "
+            f"no protocol is named {name!r}; {hint}the names are {', '.join(names())}; "
             "to use a file of your own pass its path, ending in .toml"
         )
-    file = importlib.resources.files("fvd_bench.protocols").joinpath(f"{name_or_path}.toml")
-    return file.read_text("utf-8")
+    if name_or_path in _stems():
+        return _SHIPPED.joinpath(f"{name_or_path}.toml").read_text("utf-8")
+    newest, *older = versions(name)
+    if at and version != str(newest):
+        there = ", ".join(f"{name}@{v}" for v in (newest, *older))
+        raise ProtocolError(f"there is no version {version!r} of {name}; there is {there}")
+    return text(name)
 
 
-def load(name_or_path: str) -> Protocol:
-    """Load a protocol by name or path.
+def load(protocol: ProtocolLike) -> Protocol:
+    """A protocol by name, by NAME@VERSION, or by path; one that is a Protocol already is given back.
 
-    Raises ProtocolError, naming file, key and allowed values, for anything that is not a complete protocol.
+    Raises ProtocolError, naming file, key and allowed values, for anything that is not a complete protocol, and for one
+    that has a name that ships and is none of the versions that ship under it: what it scores would be taken for theirs.
     """
+    loaded = protocol if isinstance(protocol, Protocol) else read(os.fspath(protocol))
+    known = versions(loaded.name)
+    full_name = f"{loaded.name}@{loaded.version}"
+    if not known or (loaded.version in known and read(full_name).digest() == loaded.digest()):
+        return loaded
+    ships = full_name if loaded.version in known else loaded.name
+    where = f"the protocol {full_name}" if isinstance(protocol, Protocol) else os.fspath(protocol)
+    shown = "mine.toml" if isinstance(protocol, Protocol) else where
+    raise ProtocolError(
+        f"{where}: it is named {full_name} and is not what ships with fvd-bench under this name: its digest is "
+        f"{loaded.digest()[:12]}, that of {ships} is {read(ships).digest()[:12]}. Give it another name; "
+        f"`fvd-bench protocols diff {ships} {shown}` shows the difference"
+    )
+
+
+def read(name_or_path: str) -> Protocol:
+    """As `load`, whatever the name of a file: for looking at it, not for scoring by it."""
     try:
         table = tomllib.loads(text(name_or_path))
     except tomllib.TOMLDecodeError as error:
         raise ProtocolError(f"{name_or_path}: not valid TOML: {error}") from error
     return parse(table, where=name_or_path)
+
+
+def _stems() -> list[str]:
+    """Names of the files that ship, NAME for the newest version and NAME@VERSION for older ones."""
+    return [f.name.removesuffix(".toml") for f in _SHIPPED.iterdir() if f.name.endswith(".toml")]
+
+
+def _is_path(name_or_path: str) -> bool:
+    return "/" in name_or_path or "\\" in name_or_path or name_or_path.endswith(".toml")
 
 
 def parse(table: Mapping[str, Any], *, where: str) -> Protocol:
@@ -178,7 +231,7 @@ def parse(table: Mapping[str, Any], *, where: str) -> Protocol:
     return protocol
 
 
-_CLIP_KEYS = ("frames", "stride", "start", "length_rule", "min_frames", "short_videos", "content")
+_CLIP_KEYS = ("frames", "stride", "start", "length_rule", "min_frames", "short_videos", "content", "frame_order")
 _COUNT_KEYS = ("real", "fake", "selection")
 _FRAMES_KEYS = ("resize", "rounding", "order", "jpeg", "jpeg_quality", "jpeg_subsampling")
 
@@ -228,6 +281,9 @@ def check_possible(protocol: Protocol, where: str) -> None:
     for resize in (protocol.real.resize, protocol.fake.resize, protocol.features.resize):
         if resize is not None and resize.antialias and resize.kernel == "bilinear-tf1":
             raise ProtocolError(f"{where}: the kernel bilinear-tf1 has no antialiasing")
+    for rule in (protocol.real, protocol.fake):
+        if rule.rounding == "truncate-unit" and rule.resize is not None and not rule.resize.antialias:
+            raise ProtocolError(f'{where}: rounding = "truncate-unit" goes with a resize of antialias = true only')
     metric = protocol.metric
     if not metric.names or len(set(metric.names)) < len(metric.names):
         raise ProtocolError(f"{where}: metric names = {list(metric.names)}: expected at least one, each once")

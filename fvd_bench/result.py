@@ -48,6 +48,7 @@ class Score:
 
     value: mean of `values`, one per repeat; None with a `reason` where it could not be computed.
     std: population standard deviation over repeats, None for one. row: place in a table such as the audit's.
+    digest: of the protocol with this metric alone; results of older versions have that of all its metrics.
     signature: one line that names each choice that moves the value.
 
     interval: 95 % confidence interval of the value at this number of videos, were these drawn anew.
@@ -108,8 +109,8 @@ class Result:
     """Everything an evaluation found.
 
     weights: name -> tensor digest; environment: versions and device.
-    protocols: digest -> every choice of that protocol, by dotted names such as `real.start`. motion: None where it
-    could not be measured.
+    protocols: digest of a score -> every choice that it was made by, by dotted names such as `real.start`. motion: None
+    where it could not be measured.
     """
 
     fvd_bench: str

@@ -27,6 +27,12 @@ METRIC_EXTRACTORS = {
 }
 """Metrics that a protocol may name, with the extractors whose features go by that name."""
 
+FRECHET = ("fvd", "fid")
+"""Metrics that are a Fréchet distance."""
+
+OF_FRECHET = ("ddof", "root", "epsilon")
+"""Fields of a `MetricRule` that reach these metrics alone."""
+
 IS_LAYER = "logits_unbiased"
 """The layer that the inception score is computed on; FID and KID are computed on "2048"."""
 
@@ -64,10 +70,13 @@ class ClipRule:
     content: `video`; `still` repeats one random frame of the video; `still-real`, `shuffled-real` and
         `reversed-real` put the *real* videos in the place of the fake ones, stilled, with the frames of each clip
         in random order, or backwards.
+    frame_order: of the images in a folder: `natural`, where runs of digits are numbers, or by their names as `text`,
+        where 10.png comes before 9.png.
     count: number of videos used, None for all; selection: which, when there are more: a `seeded` subset or
         the `first-sorted`; `repeated` is seeded, and when there are fewer takes videos again, each time with a new
         draw, until there are `count`.
-    resize: resize of the frames as uint8 images before the network's own, rounded by `rounding`.
+    resize: resize of the frames as uint8 images before the network's own, rounded by `rounding`; `truncate-unit` is
+        made by torch's own interpolation of values of 0 to 1, which are then multiplied by 255 and truncated.
     jpeg: round trip through Pillow's JPEG: `never`, `always`, or `unless-jpeg` (frames that already are JPEG
         files stay as they are), at `jpeg_quality` and `jpeg_subsampling`; `order` says which comes first.
     """
@@ -79,10 +88,11 @@ class ClipRule:
     min_frames: int = field(default=0, metadata={"least": 0})
     short_videos: Literal["skip", "error"] = "skip"
     content: Literal["video", "still", "still-real", "shuffled-real", "reversed-real"] = "video"
+    frame_order: Literal["natural", "text"] = "natural"
     count: int | None = field(default=None, metadata={"least": 2})
     selection: Literal["seeded", "first-sorted", "repeated"] = "seeded"
     resize: Resize | None = None
-    rounding: Literal["nearest", "truncate"] = "nearest"
+    rounding: Literal["nearest", "truncate", "truncate-unit"] = "nearest"
     order: Literal["resize-then-jpeg", "jpeg-then-resize"] = "resize-then-jpeg"
     jpeg: Literal["never", "unless-jpeg", "always"] = "never"
     jpeg_quality: int = field(default=95, metadata={"least": 1, "most": 100})
@@ -132,6 +142,8 @@ class ClipRule:
             parts.append("short-is-error")
         if self.content != "video":
             parts.append(self.content)
+        if self.frame_order != "natural":
+            parts.append(f"{self.frame_order}-order")
         images = [f"{self.resize}-{self.rounding}"] if self.resize else []
         if self.jpeg != "never":
             images.append(f"jpeg{self.jpeg_quality}-{self.jpeg_subsampling}-{self.jpeg}")
@@ -180,6 +192,12 @@ class MetricRule:
     epsilon: float = field(default=0.0, metadata={"least": 0.0, "most": 1.0})
     aggregation: Literal["all", "batch-mean"] = "all"
     batch: int = field(default=0, metadata={"least": 0})
+
+    def alone(self, name: str) -> MetricRule:
+        """The rule for one of the metrics, with the values that do not reach it at their defaults."""
+        idle = () if name in FRECHET else OF_FRECHET
+        defaults: dict[str, Any] = {f.name: f.default for f in dataclasses.fields(self) if f.name in idle}
+        return dataclasses.replace(self, **(defaults | {"names": (name,)}))
 
     def signature(self) -> str:
         """Short text that names every choice of this rule, but for the names."""

@@ -62,8 +62,10 @@ def as_score(
 ) -> Score:
     """What was measured as people get it. measured: None where nothing could be, for the reason given.
 
+    Digest and signature are those of the protocol with this metric alone.
     weights: name -> tensor digest, None without the network; seeds: one per repeat; row: place in a table.
     """
+    alone = protocol.alone(metric)
     digests = "none" if weights is None else ",".join(digest[:8] for digest in weights.values())
     effective = f"n:{counts['real'].clips}+{counts['fake'].clips}|seed:{seeds[0]}|repeats:{len(seeds)}"
     values = measured.values if measured else ()
@@ -71,8 +73,8 @@ def as_score(
         metric=metric,
         protocol=protocol.name,
         protocol_version=protocol.version,
-        digest=protocol.digest(),
-        signature=f"{metric}|{protocol.signature()}|{effective}|weights:{digests}|fvd-bench:{__version__}",
+        digest=alone.digest(),
+        signature=f"{metric}|{alone.signature()}|{effective}|weights:{digests}|fvd-bench:{__version__}",
         row=row,
         value=statistics.fmean(values) if values else None,
         reason=reason,

@@ -17,14 +17,15 @@ from fvd_bench.batches import Batches
 from fvd_bench.cache import FeatureStore
 from fvd_bench.clips import Draw, read_draws
 from fvd_bench.errors import FvdBenchError, MetricError, ProtocolError, ShortVideoError, SourceError, VideoError
-from fvd_bench.evaluation import ProtocolLike, load_protocol, processors
+from fvd_bench.evaluation import processors
 from fvd_bench.extraction import Extraction, Job
 from fvd_bench.extractors import FeatureExtractor, create
 from fvd_bench.findings import refuse_skipped, skipped
 from fvd_bench.foreign_stats import ForeignStats
 from fvd_bench.gathered import Gathered, Share
+from fvd_bench.protocol import ProtocolLike, load
 from fvd_bench.result import Score, SideCount
-from fvd_bench.rules import SIDES, Side
+from fvd_bench.rules import FRECHET, SIDES, Side
 from fvd_bench.scoring import as_score, measure
 from fvd_bench.settings import Settings
 from fvd_bench.sources import ClipSource, SourceLike, check_something_decodes
@@ -63,7 +64,7 @@ class FrechetVideoDistance:
         seed: int = 0,
         settings: Settings | None = None,
     ) -> None:
-        self.protocol = load_protocol(protocol)
+        self.protocol = load(protocol)
         self.seed = seed
         self._settings = settings or Settings()
         self._metric = _frechet(self.protocol.metric.names, self.protocol.name)
@@ -139,7 +140,7 @@ class FrechetVideoDistance:
 
         Raises FvdBenchError where the two draw or compute otherwise.
         """
-        if self._identity() != other._identity():
+        if not self._goes_with(other._identity()):
             raise FvdBenchError(
                 f"{_named(other._identity())} cannot be merged into {_named(self._identity())}: expected the same "
                 "protocol, seed and weights"
@@ -167,8 +168,9 @@ class FrechetVideoDistance:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from a `state_dict`. Raises FvdBenchError where that was made under other conditions."""
         here = dict(self._identity(), rank=together.rank(), world=together.world())
-        if state["made by"] != here:
-            raise FvdBenchError(f"the state is that of {_named(state['made by'])}, this is {_named(here)}")
+        made_by: Mapping[str, Any] = state["made by"]
+        if not self._goes_with(made_by) or any(made_by.get(key) != here[key] for key in ("rank", "world")):
+            raise FvdBenchError(f"the state is that of {_named(made_by)}, this is {_named(here)}")
         self._kept = {side: Gathered.of(state[side]) for side in SIDES}
 
     def __getstate__(self) -> dict[str, Any]:
@@ -186,13 +188,22 @@ class FrechetVideoDistance:
         return self._extractor
 
     def _identity(self) -> dict[str, str | int]:
-        """What has to agree for features to belong together."""
+        """What has to agree for features to belong together, and the name of the protocol for people."""
         return {
             "protocol": self.protocol.name,
-            "digest": self.protocol.digest(),
+            "digest": self.protocol.alone(self._metric).digest(),
             "seed": self.seed,
             "weights": ",".join(self._network().weights.values()),
         }
+
+    def _goes_with(self, other: Mapping[str, Any]) -> bool:
+        """Whether features of another identity are made as these: other metrics may stand beside the distance.
+
+        States of older versions have the digest of the whole protocol.
+        """
+        mine = self._identity()
+        digests = (mine["digest"], self.protocol.digest())
+        return other.get("digest") in digests and all(other.get(key) == mine[key] for key in ("seed", "weights"))
 
     def _features(self, side: Side, videos: object, layout: Layout) -> Gathered:
         """The features of videos that come next on a side."""
@@ -313,7 +324,7 @@ class FrechetVideoDistance:
 def _frechet(names: tuple[str, ...], protocol: str) -> str:
     """Raises ProtocolError where no metric is a Fréchet distance."""
     for name in names:
-        if name in ("fvd", "fid"):
+        if name in FRECHET:
             return name
     raise ProtocolError(f"{protocol} has no Fréchet distance, only {', '.join(names)}: use fvd_bench.evaluate")
 

@@ -30,3 +30,27 @@ def test_a_draw_ends_as_it_would_alone(tmp_path: Path, moving_frames, write_fram
     assert ends[draws[2]].skipped == "too short: 40 frames decode, the clip needs 50"
     assert ends[draws[2]].found == 40
     assert len(items) == 4
+
+
+def test_frames_are_counted_by_their_names_as_text_where_a_rule_says_so(
+    tmp_path: Path, moving_frames, write_frames
+) -> None:
+    """Both orders of one folder in one pass: 0, 1, 10, 11, 2, … and 0, 1, 2, …"""
+    frames = moving_frames(12)
+    folder = FrameFolder(write_frames(tmp_path / "a", frames), [f"{t}.png" for t in range(12)])
+    as_text, natural = (ClipRule(frames=9, frame_order=order) for order in ("text", "natural"))  # type: ignore[arg-type]
+
+    items = list(read_draws(folder, [Draw(as_text, "fake", 0), Draw(natural, "fake", 0)], 0))
+
+    clips = {item.draw.rule: item.images for item in items if isinstance(item, DrawnClip)}
+    np.testing.assert_array_equal(clips[as_text], frames[[0, 1, 10, 11, 2, 3, 4, 5, 6]])
+    np.testing.assert_array_equal(clips[natural], frames[:9])
+
+
+def test_a_folder_is_too_short_in_either_order(tmp_path: Path, moving_frames, write_frames) -> None:
+    folder = FrameFolder(write_frames(tmp_path / "a", moving_frames(7)), [f"{t}.png" for t in range(7)])
+    rules = [ClipRule(frames=9, frame_order=order) for order in ("text", "natural")]  # type: ignore[arg-type]
+
+    ends = list(read_draws(folder, [Draw(rule, "fake", 0) for rule in rules], 0))
+
+    assert [(end.skipped, end.found) for end in ends] == [("too short: 7 frames decode, the clip needs 9", 7)] * 2

@@ -59,3 +59,24 @@ def test_a_metric_that_cannot_be_computed_leaves_the_others_alone(two_sides, pix
 
     assert density.value is None and "at least 6 real ones are needed" in density.reason
     assert fvd.value is not None and fvd.reason is None
+
+
+def test_frames_sorted_as_text_are_those_of_a_folder_that_is_named_so(
+    tmp_path: Path, moving_frames, write_frames, pixels_protocol
+) -> None:
+    """As where the original sorts the names of frames that are not padded with zeros."""
+    for seed in range(6):
+        side = "real" if seed < 3 else "fake"
+        folder = write_frames(tmp_path / side / f"{seed}", moving_frames(24, seed=seed))
+        renamed = tmp_path / "renamed" / side / f"{seed}"
+        renamed.mkdir(parents=True)
+        for place, name in enumerate(sorted(file.name for file in folder.iterdir())):
+            (renamed / f"{place:06d}.png").write_bytes((folder / name).read_bytes())
+    as_text = pixels_protocol(name="text", clip='frame_order = "text"')
+
+    result = evaluate(tmp_path / "real", tmp_path / "fake", [as_text, pixels_protocol()], settings=NO_CACHE)
+
+    expected = evaluate(*(tmp_path / "renamed" / s for s in ("real", "fake")), pixels_protocol(), settings=NO_CACHE)
+    assert result.scores[0].value == expected.value
+    assert result.scores[1].value != expected.value
+    assert "|real:all,random,9x1,text-order|" in result.scores[0].signature

@@ -12,8 +12,10 @@ from PIL import Image
 
 import fvd_bench
 from fvd_bench import gate, gate_tables, kept, metrics
+from fvd_bench.comparability import protocols_of
 from fvd_bench.errors import NotComparableError, ProtocolError, ResultError
 from fvd_bench.evaluation import open_evaluation, silent
+from fvd_bench.protocol import load, plain
 from fvd_bench.result import Result
 from fvd_bench.rules import MetricRule
 from fvd_bench.settings import Settings
@@ -159,6 +161,100 @@ def test_a_changed_protocol_is_not_comparable_and_its_field_is_named(check, base
         check("good", file)
 
     assert refused.value.exit_code == 4
+
+
+@pytest.fixture
+def panel(pixels_protocol) -> str:
+    """The protocol of the other tests, with a metric beside its own, and under another name."""
+    file = Path(pixels_protocol(name="panel"))
+    file.write_text(file.read_text().replace('["fvd"]', '["kvd", "fvd"]'))
+    return str(file)
+
+
+@pytest.fixture
+def panel_result(baseline, panel: str, sets: Path, settings: Settings, tmp_path: Path) -> Path:
+    """As `baseline` writes it."""
+    target = tmp_path / "panel.json"
+    with open_evaluation(
+        sets / "real", sets / "also_good", panel, repeats=1, seed=0, settings=settings, progress=silent
+    ) as evaluation:
+        collection = evaluation.collect(evaluation.read())
+        result = evaluation.score(collection)
+        result.write(target)
+        kept.save(kept.beside(target), collection, result)
+    return target
+
+
+class TestOtherMetricsBesideIt:
+    def test_one_metric_of_two_lists_is_compared(self, baseline, panel_result: Path) -> None:
+        compared = gate.compare(baseline(), panel_result)
+
+        assert [(score.metric, score.protocol, score.paired) for score in compared.scores] == [("fvd", "panel", True)]
+        assert compared.notes == (
+            "fvd of panel is compared with that of pixels, which is made alike",
+            "not compared, since only the result now has it: kvd of panel",
+        )
+        assert gate.compare(panel_result, baseline()).scores[0].change == -compared.scores[0].change
+
+    @pytest.mark.parametrize("choices", [True, False], ids=["with choices", "without"])
+    def test_results_of_older_versions_are(self, baseline, panel, panel_result: Path, check, choices: bool) -> None:
+        """They have the digest of the whole protocol, which the panel's scores share."""
+        old = panel_result.with_name("old.json")
+        table = json.loads(panel_result.read_text())
+        whole = load(panel)
+        for score in table["scores"]:
+            score["digest"] = whole.digest()
+        table["protocols"] = {whole.digest(): plain(whole.choices())} if choices else {}
+        for section in ("real", "fake"):
+            table["protocols"].get(whole.digest(), {}).pop(f"{section}.frame_order", None)
+        old.write_text(json.dumps(table))
+
+        again = check("also_good", old, protocol=[panel])
+
+        assert [(score.metric, score.change) for score in again.scores] == [("kvd", 0), ("fvd", 0)]
+        if choices:
+            assert len(gate.compare(old, panel_result).scores) == 2
+            assert len(gate.compare(baseline(), old).scores) == 1
+
+    def test_results_without_choices_are_known_by_what_ships(self, panel_result: Path) -> None:
+        table = json.loads(panel_result.read_text())
+        shipped = load("stylegan-v-fvd16-panel")
+        table["protocols"], files = {}, []
+        for digests in (
+            {name: shipped.digest() for name in ("kvd", "fvd")},
+            {n: shipped.alone(n).digest() for n in ("kvd", "fvd")},
+        ):
+            for score in table["scores"]:
+                score |= {"protocol": shipped.name, "digest": digests[score["metric"]]}
+            files.append(panel_result.with_name(f"{len(files)}.json"))
+            files[-1].write_text(json.dumps(table))
+
+        assert [score.change for score in gate.compare(*files).scores] == [0, 0]
+
+    def test_a_metric_that_its_protocol_has_no_more_is_not_passed_over(self, panel, panel_result: Path, check) -> None:
+        file = Path(panel)
+        file.write_text(file.read_text().replace('["kvd", "fvd"]', '["fvd"]'))
+
+        with pytest.raises(NotComparableError, match="the protocol panel has no metric kvd now"):
+            check("good", panel_result, protocol=[panel])
+
+    def test_features_are_kept_once(self, panel_result: Path) -> None:
+        result = gate.read_result(panel_result)
+
+        found = kept.load(kept.beside(panel_result), result).repeats
+
+        assert set(found) == {score.digest for score in result.scores} and len(found) == 2
+        with np.load(kept.beside(panel_result)) as arrays:
+            assert len([name for name in arrays.files if name.endswith("/real/0")]) == 1
+
+
+def test_a_baseline_is_scored_by_the_version_that_made_it(check, baseline) -> None:
+    table = json.loads(baseline().read_text())
+    old = load("latte@1")
+    table["scores"][0] |= {"protocol": old.name, "protocol_version": 1, "digest": old.digest()}
+    table["protocols"] = {old.digest(): plain(old.choices())}
+
+    assert protocols_of(Result.from_json(json.dumps(table)), []) == [old]
 
 
 def test_a_score_that_has_no_value_any_more_is_not_passed_over(

@@ -59,7 +59,7 @@ def test_the_score_has_the_same_digits_for_any_workers_threads_and_order(tmp_pat
         "print(repr(evaluate(sys.argv[3], sys.argv[4], sys.argv[5], settings=settings).value))\n"
     )
     protocol = tmp_path / "short.toml"
-    protocol.write_text(text("stylegan-v-fvd16").replace("frames = 16", "frames = 9"))
+    protocol.write_text(text("stylegan-v-fvd16").replace("frames = 16", "frames = 9").replace("-fvd16", "-fvd9"))
 
     def run(threads: int, workers: int) -> float:
         command = [sys.executable, "-c", program, str(threads), str(workers), *map(str, two_sides), str(protocol)]
@@ -73,7 +73,12 @@ def test_the_score_has_the_same_digits_for_any_workers_threads_and_order(tmp_pat
 def test_a_set_against_itself_scores_next_to_nothing(two_sides, tmp_path: Path) -> None:
     """With the same frames on both sides: first clips, and no JPEG."""
     protocol = tmp_path / "same.toml"
-    toml = text("stylegan-v-fvd16").replace("frames = 16", "frames = 9").replace('"random"', '"first"')
+    toml = (
+        text("stylegan-v-fvd16")
+        .replace("frames = 16", "frames = 9")
+        .replace("-fvd16", "-fvd9")
+        .replace('"random"', '"first"')
+    )
     protocol.write_text(toml.replace('jpeg = { fake = "unless-jpeg" }', ""))
 
     assert evaluate(two_sides[0], two_sides[0], str(protocol), settings=Settings(cache=None)).value < 1e-6
@@ -96,7 +101,7 @@ def test_frames_of_mixed_sizes_that_go_in_as_they_are_are_batched_apart(
 ) -> None:
     for seed in range(4):
         write_frames(tmp_path / "side" / str(seed), moving_frames(9, 200 + 8 * (seed % 2), 200, seed=seed))
-    toml = text("stylegan-v-fvd16").replace("frames = 16", "frames = 9")
+    toml = text("stylegan-v-fvd16").replace("frames = 16", "frames = 9").replace("-fvd16", "-fvd9")
     lines = [line for line in toml.splitlines() if not line.startswith("resize")]
     (tmp_path / "as-is.toml").write_text("\n".join(lines))
 

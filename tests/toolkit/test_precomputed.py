@@ -103,6 +103,18 @@ class TestWhatDoesNotFit:
         with pytest.raises(SourceError, match="their protocols differ"):
             merge({"one": one, "two": two})
 
+    def test_but_not_those_of_other_metrics(self, sides, pixels_protocol, tmp_path: Path) -> None:
+        """Features are the same whatever is computed of them, so that a file serves what it was not made for."""
+        fvd, panel = pixels_protocol(), pixels_protocol(name="panel")
+        Path(panel).write_text(Path(panel).read_text().replace('["fvd"]', '["kvd", "fvd"]'))
+        one = make(sides[0], "real", fvd, shard=(1, 2), settings=NO_CACHE)
+        two = make(sides[0], "real", panel, shard=(2, 2), settings=NO_CACHE)
+
+        file = written(merge({"one": one, "two": two}), tmp_path / "real.npz")
+
+        scores = evaluate(file, sides[1], [fvd, panel], settings=NO_CACHE).scores
+        assert scores[0].values == scores[2].values == evaluate(*sides, fvd, settings=NO_CACHE).scores[0].values
+
     def test_contents_that_contradict_each_other(self, sides, pixels_protocol) -> None:
         one = make(sides[0], "real", pixels_protocol(), settings=NO_CACHE)
         two = dataclasses.replace(one, contents={**one.contents, 0: "changed"})

@@ -163,3 +163,47 @@ def test_the_order_of_resize_and_jpeg_is_kept(moving_frames) -> None:
     coded = jpeg_round_trip(clip.frames[0], 50, "4:2:0")[None]
     np.testing.assert_array_equal(first[0], jpeg_round_trip(resized[0], 50, "4:2:0"))
     np.testing.assert_array_equal(second, resize_uint8(coded, small, "nearest"))
+
+
+@pytest.mark.parametrize(("height", "width"), [(48, 64), (70, 40), (32, 32)])
+def test_truncation_of_values_of_0_to_1_is_the_originals(moving_frames, height: int, width: int) -> None:
+    """What cd-fvd does, written down once more; a whole grey level hangs on the last bit of the floats."""
+    frames = moving_frames(3, height, width)
+    wanted = Resize(size=32, geometry="short-side-crop", antialias=True)
+
+    found = resize_uint8(frames, wanted, "truncate-unit")
+
+    unit = torch.from_numpy(frames).permute(0, 3, 1, 2).float() / 255.0
+    longer = int(np.ceil(max(height, width) * (32 / min(height, width))))
+    size = (32, longer) if height < width else (longer, 32)
+    resized = torch.nn.functional.interpolate(unit, size=size, mode="bilinear", align_corners=False, antialias=True)
+    top, left = ((length - 32) // 2 for length in size)
+    cropped = (resized * 255).byte()[:, :, top : top + 32, left : left + 32]
+    np.testing.assert_array_equal(found, cropped.permute(0, 2, 3, 1).numpy())
+
+
+def test_truncation_of_values_of_0_to_255_is_another(moving_frames) -> None:
+    frames, wanted = moving_frames(3, 48, 64), Resize(size=80, geometry="short-side-crop", antialias=True)
+
+    gaps = resize_uint8(frames, wanted, "truncate-unit").astype(int) - resize_uint8(frames, wanted, "truncate")
+
+    assert np.abs(gaps).max() == 1
+
+
+def test_truncation_does_not_depend_on_threads(moving_frames) -> None:
+    frames, wanted = moving_frames(4, 90, 160), Resize(size=64, antialias=True)
+    threads, found = torch.get_num_threads(), []
+    for number in (1, 2, 4, 8):
+        torch.set_num_threads(number)
+        found.append(resize_uint8(frames, wanted, "truncate-unit"))
+    torch.set_num_threads(threads)
+
+    assert all(np.array_equal(frames, found[0]) for frames in found)
+
+
+def test_values_of_0_to_1_give_back_every_grey_level() -> None:
+    """What common_metrics_on_video_quality truncates are the 256 values of uint8 frames, and none is lowered."""
+    levels = np.arange(256, dtype=np.uint8)
+
+    assert np.array_equal((torch.from_numpy(levels).float() / 255 * 255).byte().numpy(), levels)
+    assert np.array_equal(((levels.astype(np.float32) / 255) * 255).astype(np.uint8), levels)

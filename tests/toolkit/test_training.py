@@ -4,6 +4,7 @@ import contextlib
 import copy
 import io
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -220,6 +221,22 @@ def test_a_state_of_other_draws_is_refused(metric, random_protocol) -> None:
         metric.load_state_dict(other.state_dict())
     with pytest.raises(FvdBenchError, match=r"seed 4.*seed 3"):
         metric.merge(other)
+
+
+def test_a_state_goes_with_other_metrics_beside_the_distance(metric, videos, random_protocol) -> None:
+    """Old states too, which have the digest of all metrics of a protocol."""
+    rule = metric.protocol.metric
+    panel = replace(metric.protocol, name="panel", metric=replace(rule, names=("kvd", *rule.names)))
+    metric.update(real=videos[0], fake=videos[1])
+    state = metric.state_dict()
+    other = FrechetVideoDistance(panel, seed=3, settings=NO_CACHE)
+
+    other.load_state_dict(state)
+    assert other.compute() == metric.compute()
+    other.load_state_dict({**state, "made by": {**state["made by"], "digest": panel.digest()}})
+    other.merge(metric)
+    with pytest.raises(FvdBenchError, match="digest"):
+        other.load_state_dict({**state, "made by": {**state["made by"], "digest": "0" * 64}})
 
 
 def test_merging_adds_the_videos(pixels_protocol, videos) -> None:
