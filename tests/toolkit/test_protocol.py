@@ -9,88 +9,112 @@ from fvd_bench import protocol
 from fvd_bench.errors import ProtocolError
 from fvd_bench.rules import Resize
 
+EVERY = [f"{name}@{version}" for name in protocol.names() for version in protocol.versions(name)]
+
 PINNED = {
-    "cd-fvd-on-tfhub-weights": (1, "e1c9c9c972c1"),
-    "common-metrics-stylegan-v": (1, "5d8c90633cb3"),
-    "common-metrics-videogpt-on-tfhub-weights": (1, "9f74f6af12eb"),
-    "digan-on-tfhub-weights": (1, "2d245c408d3c"),
-    "fastvideo": (1, "65e5446cc302"),
-    "fvd-comparison": (1, "a6fd7b7be406"),
-    "google-2018": (1, "0e959be27a83"),
-    "latte": (1, "c42326e19ee0"),
-    "long-video-gan": (1, "329278d51ec5"),
-    "mocogan-hd": (1, "7340fd68c330"),
-    "open-sora": (1, "01bb45575575"),
-    "pvdm-on-tfhub-weights": (1, "db6c97f3912e"),
-    "stylegan-v-fid": (1, "488828327ad6"),
-    "stylegan-v-fid-code": (1, "9f5a5f1917fc"),
-    "stylegan-v-fid-panel": (1, "02134166fadd"),
-    "stylegan-v-fvd128": (1, "83ac356481f9"),
-    "stylegan-v-fvd128-code": (1, "178acb734194"),
-    "stylegan-v-fvd16": (1, "2ede59eac204"),
-    "stylegan-v-fvd16-all-clips": (1, "cb466b49ed38"),
-    "stylegan-v-fvd16-code": (1, "734f0d8e655d"),
-    "stylegan-v-fvd16-code-direct": (1, "4d6e8eea1ece"),
-    "stylegan-v-fvd16-first-frames": (1, "f53fbfae93ed"),
-    "stylegan-v-fvd16-jpeg75": (1, "e75d351811d6"),
-    "stylegan-v-fvd16-panel": (1, "6d076d3ece4f"),
-    "stylegan-v-fvd16-resize128": (1, "10f0ac784f27"),
-    "stylegan-v-fvd16-still": (1, "0799357e21e3"),
-    "stylegan-v-fvd16-stride8": (1, "b18d385ae9c7"),
-    "stylegan-v-is": (1, "fd7b669b9bf7"),
-    "tats-on-tfhub-weights": (1, "bd8072efe4c6"),
-    "videogpt-on-tfhub-weights": (1, "75e9ca10ccf3"),
-    "videvalkit": (1, "63a6f6fd04c1"),
+    "cd-fvd-on-tfhub-weights@2": "1625be68ee90",
+    "cd-fvd-on-tfhub-weights@1": "e1c9c9c972c1",
+    "common-metrics-stylegan-v@1": "5d8c90633cb3",
+    "common-metrics-videogpt-on-tfhub-weights@1": "9f74f6af12eb",
+    "digan-on-tfhub-weights@2": "3f7653a83fa9",
+    "digan-on-tfhub-weights@1": "2d245c408d3c",
+    "fastvideo@2": "faf26db4b817",
+    "fastvideo@1": "65e5446cc302",
+    "fvd-comparison@1": "a6fd7b7be406",
+    "google-2018@1": "0e959be27a83",
+    "latte@2": "58af3bba154d",
+    "latte@1": "c42326e19ee0",
+    "long-video-gan@1": "329278d51ec5",
+    "mocogan-hd@1": "7340fd68c330",
+    "open-sora@1": "01bb45575575",
+    "pvdm-on-tfhub-weights@1": "db6c97f3912e",
+    "stylegan-v-fid@1": "488828327ad6",
+    "stylegan-v-fid-code@1": "9f5a5f1917fc",
+    "stylegan-v-fid-panel@1": "02134166fadd",
+    "stylegan-v-fvd128@1": "83ac356481f9",
+    "stylegan-v-fvd128-code@2": "08d796b32a22",
+    "stylegan-v-fvd128-code@1": "178acb734194",
+    "stylegan-v-fvd128-subsample8-code@1": "b8121683d7b6",
+    "stylegan-v-fvd16@1": "2ede59eac204",
+    "stylegan-v-fvd16-all-clips@1": "cb466b49ed38",
+    "stylegan-v-fvd16-code@2": "85929d097f86",
+    "stylegan-v-fvd16-code@1": "734f0d8e655d",
+    "stylegan-v-fvd16-code-as-stored@1": "0462fc480332",
+    "stylegan-v-fvd16-code-direct@2": "7ed42d213acf",
+    "stylegan-v-fvd16-code-direct@1": "4d6e8eea1ece",
+    "stylegan-v-fvd16-first-frames@1": "f53fbfae93ed",
+    "stylegan-v-fvd16-jpeg75@1": "e75d351811d6",
+    "stylegan-v-fvd16-panel@1": "6d076d3ece4f",
+    "stylegan-v-fvd16-resize128@1": "10f0ac784f27",
+    "stylegan-v-fvd16-still@1": "0799357e21e3",
+    "stylegan-v-fvd16-stride8@1": "b18d385ae9c7",
+    "stylegan-v-is@1": "fd7b669b9bf7",
+    "tats-on-tfhub-weights@1": "bd8072efe4c6",
+    "videogpt-on-tfhub-weights@1": "75e9ca10ccf3",
+    "videvalkit@1": "63a6f6fd04c1",
 }
 
 
 def test_shipped_protocols_keep_their_digests() -> None:
     """Caches and baselines depend on them: a changed default must not go unnoticed."""
-    found = {n: (protocol.load(n).version, protocol.load(n).digest()[:12]) for n in protocol.names()}
+    found = {n: protocol.load(n).digest()[:12] for n in EVERY}
 
     assert found == PINNED
+    assert all(f"{protocol.load(n).name}@{protocol.load(n).version}" == n for n in EVERY)
 
 
 PINNED_WHOLE = {
-    "cd-fvd-on-tfhub-weights": "ce5f10d2ccc2",
-    "common-metrics-stylegan-v": "6b9b5be014d6",
-    "common-metrics-videogpt-on-tfhub-weights": "38631420a761",
-    "digan-on-tfhub-weights": "fdcb0bf6b132",
-    "fastvideo": "eefe5a1d3695",
-    "fvd-comparison": "bc94e2ba914f",
-    "google-2018": "ddccf94f201f",
-    "latte": "e75a4d42e611",
-    "long-video-gan": "f71e31486319",
-    "mocogan-hd": "3e7ea525e7a6",
-    "open-sora": "75d27298791a",
-    "pvdm-on-tfhub-weights": "87ce96ffc9b3",
-    "stylegan-v-fid": "cc058917bbe9",
-    "stylegan-v-fid-code": "7d6e09b28cae",
-    "stylegan-v-fid-panel": "ad4d11a77da8",
-    "stylegan-v-fvd128": "28baa8727247",
-    "stylegan-v-fvd128-code": "60e3639911d1",
-    "stylegan-v-fvd16": "dcf113bf62aa",
-    "stylegan-v-fvd16-all-clips": "56d2ef6677fa",
-    "stylegan-v-fvd16-code": "f74fda2bdb64",
-    "stylegan-v-fvd16-code-direct": "2069aabdb0c6",
-    "stylegan-v-fvd16-first-frames": "d1f940736397",
-    "stylegan-v-fvd16-jpeg75": "05d9088ddd36",
-    "stylegan-v-fvd16-panel": "703c5473aaa6",
-    "stylegan-v-fvd16-resize128": "9c49dc6b56a4",
-    "stylegan-v-fvd16-still": "26c4728ed2f5",
-    "stylegan-v-fvd16-stride8": "63c5a874f001",
-    "stylegan-v-is": "776881d03d58",
-    "tats-on-tfhub-weights": "f17df3adc819",
-    "videogpt-on-tfhub-weights": "c2ffff2601b1",
-    "videvalkit": "c06ef95d115e",
+    "cd-fvd-on-tfhub-weights@2": "ec8e1cd143b9",
+    "cd-fvd-on-tfhub-weights@1": "ce5f10d2ccc2",
+    "common-metrics-stylegan-v@1": "6b9b5be014d6",
+    "common-metrics-videogpt-on-tfhub-weights@1": "38631420a761",
+    "digan-on-tfhub-weights@2": "71030d97d934",
+    "digan-on-tfhub-weights@1": "fdcb0bf6b132",
+    "fastvideo@2": "0f458c2f41c5",
+    "fastvideo@1": "eefe5a1d3695",
+    "fvd-comparison@1": "bc94e2ba914f",
+    "google-2018@1": "ddccf94f201f",
+    "latte@2": "5123389e1bbf",
+    "latte@1": "e75a4d42e611",
+    "long-video-gan@1": "f71e31486319",
+    "mocogan-hd@1": "3e7ea525e7a6",
+    "open-sora@1": "75d27298791a",
+    "pvdm-on-tfhub-weights@1": "87ce96ffc9b3",
+    "stylegan-v-fid@1": "cc058917bbe9",
+    "stylegan-v-fid-code@1": "7d6e09b28cae",
+    "stylegan-v-fid-panel@1": "ad4d11a77da8",
+    "stylegan-v-fvd128@1": "28baa8727247",
+    "stylegan-v-fvd128-code@2": "e6ae36c6442b",
+    "stylegan-v-fvd128-code@1": "60e3639911d1",
+    "stylegan-v-fvd128-subsample8-code@1": "729d83f30443",
+    "stylegan-v-fvd16@1": "dcf113bf62aa",
+    "stylegan-v-fvd16-all-clips@1": "56d2ef6677fa",
+    "stylegan-v-fvd16-code@2": "1f74ad565f1b",
+    "stylegan-v-fvd16-code@1": "f74fda2bdb64",
+    "stylegan-v-fvd16-code-as-stored@1": "a1e79659addc",
+    "stylegan-v-fvd16-code-direct@2": "dfbc0447f6fa",
+    "stylegan-v-fvd16-code-direct@1": "2069aabdb0c6",
+    "stylegan-v-fvd16-first-frames@1": "d1f940736397",
+    "stylegan-v-fvd16-jpeg75@1": "05d9088ddd36",
+    "stylegan-v-fvd16-panel@1": "703c5473aaa6",
+    "stylegan-v-fvd16-resize128@1": "9c49dc6b56a4",
+    "stylegan-v-fvd16-still@1": "26c4728ed2f5",
+    "stylegan-v-fvd16-stride8@1": "63c5a874f001",
+    "stylegan-v-is@1": "776881d03d58",
+    "tats-on-tfhub-weights@1": "f17df3adc819",
+    "videogpt-on-tfhub-weights@1": "c2ffff2601b1",
+    "videvalkit@1": "c06ef95d115e",
 }
 
 
 def test_no_default_has_changed() -> None:
     """Digests leave defaults out: one that changed would move numbers under the same digest."""
     found = {}
-    for name in protocol.names():
+    for name in EVERY:
         loaded = dataclasses.asdict(protocol.load(name))
+        for side in ("real", "fake"):  # a key that is younger than these pins
+            if loaded[side]["frame_order"] == "natural":
+                del loaded[side]["frame_order"]
         everything = {key: loaded[key] for key in ("real", "fake", "features", "metric")}
         found[name] = hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()[:12]
 
@@ -116,7 +140,7 @@ def toml() -> str:
 def _load(tmp_path: Path, text: str) -> protocol.Protocol:
     file = tmp_path / "mine.toml"
     file.write_text(text)
-    return protocol.load(str(file))
+    return protocol.read(str(file))
 
 
 def test_prose_name_and_spelled_out_defaults_do_not_change_the_digest(tmp_path: Path, toml: str) -> None:
@@ -203,3 +227,80 @@ def test_a_value_may_be_given_for_one_side(tmp_path: Path, toml: str) -> None:
 
     assert (mine.real.frames, mine.real.stride, mine.fake.frames, mine.fake.stride) == (16, 3, 12, 1)
     assert mine.real.frames_needed == 46
+
+
+class TestNamesThatShip:
+    """A result that calls itself by one of our names must be made by what ships under it."""
+
+    def test_an_unedited_copy_is_what_it_says(self, tmp_path: Path, toml: str) -> None:
+        (tmp_path / "mine.toml").write_text(toml + "\n# digest: as `protocols show` prints it\n")
+
+        assert protocol.load(str(tmp_path / "mine.toml")) == protocol.load("stylegan-v-fvd16")
+
+    @pytest.mark.parametrize("edit", [("= 95", "= 75"), ("version = 1", "version = 2")], ids=["choice", "version"])
+    def test_an_edited_copy_needs_another_name(self, tmp_path: Path, toml: str, edit: tuple[str, str]) -> None:
+        file = tmp_path / "mine.toml"
+        file.write_text(toml.replace(*edit))
+
+        with pytest.raises(
+            ProtocolError, match=r"mine\.toml: it is named stylegan-v-fvd16@.*another name.*protocols diff"
+        ):
+            protocol.load(str(file))
+
+        file.write_text(file.read_text().replace('"stylegan-v-fvd16"', '"mine"'))
+        assert protocol.load(str(file)).name == "mine"
+
+    def test_one_that_is_built_in_python_too(self) -> None:
+        shipped = protocol.load("stylegan-v-fvd16")
+        edited = dataclasses.replace(shipped, metric=dataclasses.replace(shipped.metric, ddof=1))
+
+        with pytest.raises(ProtocolError, match=r"the protocol stylegan-v-fvd16@1: .*digest is [0-9a-f]{12}, that of"):
+            protocol.load(edited)
+
+        assert protocol.load(shipped) is shipped
+        assert protocol.load(dataclasses.replace(edited, name="mine")).metric.ddof == 1
+
+
+class TestVersions:
+    def test_the_plain_name_is_the_newest(self) -> None:
+        assert protocol.versions("latte") == [2, 1]
+        assert protocol.load("latte") == protocol.load("latte@2")
+        assert protocol.load("latte@1").real.frame_order == "natural"
+        assert protocol.versions("no-such") == []
+
+    def test_no_two_compute_the_same(self) -> None:
+        assert len({protocol.load(name).digest() for name in EVERY}) == len(EVERY)
+
+    def test_older_ones_say_why(self) -> None:
+        older = [n for n in EVERY if int(n.rpartition("@")[2]) < protocol.load(n.partition("@")[0]).version]
+
+        assert len(older) == 7
+        assert all(protocol.load(n).assumptions[0].startswith("Superseded by version 2: ") for n in older)
+
+    def test_one_that_is_not_there_is_named(self) -> None:
+        with pytest.raises(ProtocolError, match=r"no version '3' of latte; there is latte@2, latte@1"):
+            protocol.load("latte@3")
+
+
+class TestDigestOfAScore:
+    """Of its own metric alone, and of what reaches that."""
+
+    def test_it_is_the_same_beside_other_metrics(self) -> None:
+        fvd16, panel = protocol.load("stylegan-v-fvd16"), protocol.load("stylegan-v-fvd16-panel")
+
+        assert panel.alone("fvd").digest() == fvd16.digest() == fvd16.alone("fvd").digest()
+        assert panel.alone("kvd").digest() not in (panel.digest(), fvd16.digest())
+        assert len({panel.alone(name).digest() for name in panel.metric.names}) == 7
+
+    @pytest.mark.parametrize("name", [n for n in EVERY if len(protocol.load(n).metric.names) == 1])
+    def test_of_a_single_metric_it_is_the_protocols(self, name: str) -> None:
+        loaded = protocol.load(name)
+
+        assert loaded.alone(loaded.metric.names[0]).digest() == loaded.digest()
+
+    def test_what_does_not_reach_a_metric_is_not_in_it(self) -> None:
+        panel = protocol.load("stylegan-v-fvd16-panel")
+        unbiased = dataclasses.replace(panel, metric=dataclasses.replace(panel.metric, ddof=1, epsilon=1e-6))
+
+        assert unbiased.alone("kvd").digest() == panel.alone("kvd").digest()
+        assert unbiased.alone("fvd").digest() != panel.alone("fvd").digest()

@@ -21,6 +21,7 @@ BUGS = {
     "pvdm-on-tfhub-weights": "single precision",
     "stylegan-v-fid-code": "JPEG quality 75",
     "stylegan-v-fvd128-code": "JPEG quality 75",
+    "stylegan-v-fvd128-subsample8-code": "JPEG quality 75",
     "stylegan-v-fvd16-code": "JPEG quality 75",
     "stylegan-v-fvd16-code-direct": "not JPEG at all",
     "tats-on-tfhub-weights": "single precision",
@@ -80,6 +81,25 @@ def test_the_choices_that_the_zoo_is_known_for() -> None:
         "frames-times-stride",
     )
     assert (code.fake.short_videos, code.real.short_videos, code.fake.jpeg_quality) == ("error", "skip", 75)
+    subsampled = zoo["stylegan-v-fvd128-subsample8-code"]
+    assert (subsampled.real.frames_needed, subsampled.real.stride, subsampled.fake.frames) == (128, 8, 16)
+    assert (zoo["stylegan-v-fvd16-code-as-stored"].real.jpeg, zoo["stylegan-v-fvd16-code-as-stored"].fake.jpeg) == (
+        "never",
+        "never",
+    )
+    as_text = {name: (p.real.frame_order, p.fake.frame_order) for name, p in zoo.items()}
+    codes = ("fvd16-code", "fvd128-code", "fvd128-subsample8-code", "fvd16-code-as-stored")
+    both = {"latte", "fastvideo", *(f"stylegan-v-{code}" for code in codes)}
+    assert {name for name, orders in as_text.items() if orders == ("text", "text")} == both
+    assert {name for name, orders in as_text.items() if orders == ("text", "natural")} == {
+        "stylegan-v-fvd16-code-direct",
+        "digan-on-tfhub-weights",
+    }
+    cdfvd = zoo["cd-fvd-on-tfhub-weights"].real
+    assert (cdfvd.resize, cdfvd.rounding) == (
+        Resize(size=256, geometry="short-side-crop", antialias=True),
+        "truncate-unit",
+    )
     assert (zoo["stylegan-v-fid-code"].fake.count, zoo["stylegan-v-fid-code"].real.count) == (3125, None)
     svd = {name for name, p in zoo.items() if p.metric.root == "float32-svd"}
     assert svd == {f"{n}-on-tfhub-weights" for n in ("videogpt", "pvdm", "tats", "common-metrics-videogpt")}
