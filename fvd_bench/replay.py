@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from fvd_bench import environment
 from fvd_bench import manifest as manifests
 from fvd_bench.cache import FeatureStore
 from fvd_bench.environment import NEUTRAL
@@ -24,6 +25,7 @@ from fvd_bench.rules import SIDES, Side
 from fvd_bench.sampling import Indices
 from fvd_bench.settings import Settings
 from fvd_bench.sources import ClipSource, SourceLike, open_source
+from fvd_bench.version import __version__
 from fvd_bench.video import Frame, Video
 
 
@@ -132,20 +134,25 @@ def check_frames(manifest: Manifest, collection: Collection) -> None:
         raise ManifestError(f"the manifest holds {len(manifest.draws)} draws and {len(here)} are made here")
     for recorded, found in zip(manifest.draws, here, strict=True):
         if recorded != found:
-            raise ManifestError(_difference(manifest, recorded, found))
+            raise ManifestError(f"{_difference(manifest, recorded, found)}; {_why_other_frames(manifest, collection)}")
 
 
 def told_apart(manifest: Manifest, result: Result) -> Result:
     """The result, with a warning where its scores are not to the last digit those that are recorded."""
-    found = {(score.digest, score.metric): score.values for score in result.scores if score.row is None}
+    scores = {score.digest: score.values for score in result.scores}
+    protocols = {protocol.digest(): protocol for protocol in manifest.protocols}
+    found = {
+        (digest, metric): scores.get(protocols[digest].alone(metric).digest(), ()) if digest in protocols else ()
+        for digest, metric, _ in manifest.values
+    }
     warnings = [
         Warned(
             "replay-differs",
-            f"{metric.upper()} of protocol {digest[:12]}: {list(values)} is recorded, and the same frames give "
-            f"{list(found.get((digest, metric), ()))} here; {_cause(manifest, result)}",
+            f"{metric.upper()} of protocol {digest[:12]}: {list(values)} is recorded, and the same frames "
+            f"of the same contents give {list(found[digest, metric])} here; {_cause(manifest, result)}",
         )
         for digest, metric, values in manifest.values
-        if found.get((digest, metric)) != values
+        if found[digest, metric] != values
     ]
     return dataclasses.replace(result, warnings=(*result.warnings, *warnings))
 
@@ -171,12 +178,14 @@ def _find(
     listing = manifest.listings[side]
     if not listing:
         raise ManifestError(f"the manifest lists no {side} video")
+    named = {source.names[index]: content for index, content in contents.items()}
     missing: dict[str, str] = {}
     for drawn in manifest.draws:
         for used in drawn.videos if drawn.reads == side else ():
             listed = listing[used.place % len(listing)]
             if listed.content not in here:
-                missing[listed.name] = f"sha256 {listed.content}"
+                other = f"; the video of this name here has {named[listed.name]}" if listed.name in named else ""
+                missing[listed.name] = f"sha256 {listed.content}{other}"
     if missing:
         raise ManifestError(
             f"{source.name}: {len(missing)} {side} videos that the score was made from are not there, by their "
@@ -187,14 +196,36 @@ def _find(
 
 def _difference(manifest: Manifest, recorded: Drawn, found: Drawn) -> str:
     """The first video that two draws do not agree on."""
+    what = [(drawn.protocol[:12], drawn.side, drawn.reads, drawn.seed) for drawn in (recorded, found)]
     before, now = ({used.place: used for used in drawn.videos} for drawn in (recorded, found))
-    place = min(place for place in {*before, *now} if before.get(place) != now.get(place))
+    others = [place for place in {*before, *now} if before.get(place) != now.get(place)]
+    if what[0] != what[1] or not others:
+        return f"a draw of {what[0]} is recorded where one of {what[1]} is made here"
+    place = min(others)
     listing = manifest.listings[recorded.reads]
     return (
         f"{recorded.reads} video {listing[place % len(listing)].name}: {_frames(before.get(place))} of it were used, "
-        f"and here it would be {_frames(now.get(place))}: it decodes to another number of frames, as with another "
-        f"version of FFmpeg (recorded with {manifest.environment.get('av', 'an unknown one')})"
+        f"and here it would be {_frames(now.get(place))}, although its contents are those that are recorded"
     )
+
+
+def _why_other_frames(manifest: Manifest, collection: Collection) -> str:
+    """What is known of the cause: which frames are drawn follows from protocol, seed and the number of frames."""
+    here = environment.feature_versions(collection.evaluation.device)
+    before = {"fvd-bench": manifest.fvd_bench, **manifest.environment}
+    now = {"fvd-bench": __version__, **here}
+    others = [
+        f"{name} is {now[name]} and was {before.get(name, 'not recorded')}"
+        for name in _OF_DRAWS
+        if now[name] != before.get(name)
+    ]
+    if not others:
+        return "the software that reads and draws frames is the recorded one too: then the manifest was changed later"
+    return f"with other software a video may decode to another number of frames, and {', '.join(others)}"
+
+
+_OF_DRAWS = ("fvd-bench", "av", "pillow", "numpy")
+"""What may change the number of frames that are found in a video, or the draws."""
 
 
 def _frames(used: Used | None) -> str:

@@ -102,7 +102,9 @@ def test_a_missing_video_is_named(two_sides, pixels_protocol, tmp_path: Path) ->
     shutil.copytree(two_sides[1], tmp_path / "fake")
     (tmp_path / "fake" / "2.mkv").write_bytes((two_sides[1] / "3.mkv").read_bytes())
 
-    with pytest.raises(ManifestError, match=r"1 fake videos .* are not there.*: 2\.mkv \(sha256 [0-9a-f]{64}\)"):
+    with pytest.raises(
+        ManifestError, match=r"1 fake videos .* are not there.*: 2\.mkv \(sha256 [0-9a-f]{64}; the video"
+    ):
         replay(made, two_sides[0], tmp_path / "fake", settings=NO_CACHE)
 
 
@@ -121,6 +123,28 @@ def test_other_frames_are_an_error(two_sides, pixels_protocol) -> None:
         replay(_changed(made, move), *two_sides, settings=NO_CACHE)
     with pytest.raises(ManifestError, match=r"real video 4\.mkv: no frames of it were used"):
         replay(_changed(made, drop), *two_sides, settings=NO_CACHE)
+
+
+def test_an_edited_clip_is_not_put_down_to_the_decoder(two_sides, pixels_protocol) -> None:
+    """Contents and software are the recorded ones: what else can differ is the manifest."""
+    _, made = evaluate_and_record(*two_sides, pixels_protocol(), settings=NO_CACHE)
+
+    def edit(table: dict[str, Any]) -> None:
+        table["draws"][0]["videos"][4][1][0]["range"] = [0, 18, 2]
+
+    def edit_the_seed(table: dict[str, Any]) -> None:
+        table["draws"][0]["seed"] = 7
+
+    def edit_with_another_decoder(table: dict[str, Any]) -> None:
+        edit(table)
+        table["environment"]["av"] = "3.1"
+
+    with pytest.raises(ManifestError, match=r"range \[0, 18, 2\] .* although its contents are .* manifest was changed"):
+        replay(_changed(made, edit), *two_sides, settings=NO_CACHE)
+    with pytest.raises(ManifestError, match=r"a draw of .*'real', 7\) is recorded where .*'real', 0\) is made here"):
+        replay(_changed(made, edit_the_seed), *two_sides, settings=NO_CACHE)
+    with pytest.raises(ManifestError, match=r"may decode to another number of frames, and av is .* and was 3\.1$"):
+        replay(_changed(made, edit_with_another_decoder), *two_sides, settings=NO_CACHE)
 
 
 def test_other_digits_are_warned_of(two_sides, pixels_protocol) -> None:
