@@ -21,7 +21,10 @@ def protocols() -> None:
 
 @protocols.command("list")
 def protocols_list() -> None:
-    """Name, version and summary of each protocol that ships with the package, and which could not be shipped."""
+    """Name, version and summary of each protocol that ships with the package, and which could not be shipped.
+
+    Of several versions the newest comes first and has the plain name; older ones are named NAME@VERSION.
+    """
     from rich.table import Table
     from rich.text import Text
 
@@ -30,25 +33,31 @@ def protocols_list() -> None:
 
     table = Table("protocol", "version", "summary", "digest", "")
     for name in protocol.names():
-        loaded = protocol.load(name)
-        mark = "not comparable" if loaded.not_comparable else ""
-        table.add_row(*map(Text, [name, str(loaded.version), loaded.summary, loaded.digest()[:12], mark]))
+        newest, *older = protocol.versions(name)
+        for version, shown in ((newest, name), *((v, f"{name}@{v}") for v in older)):
+            loaded = protocol.load(shown)
+            marks = ["superseded"] * (version != newest) + ["not comparable"] * bool(loaded.not_comparable)
+            table.add_row(*map(Text, [shown, str(version), loaded.summary, loaded.digest()[:12], ", ".join(marks)]))
     absent = Table("not shipped", "why")
     for name, reason in ABSENT.items():
         absent.add_row(*map(Text, [name, reason]))
     console().print(table, absent)
     click.echo("not comparable: its scores are not those of the codebase that it is named after; `show` says why")
+    click.echo("superseded: an older version, kept so that its scores can be made again; `show` says what was wrong")
 
 
 @protocols.command("show")
-@click.argument("name", metavar="NAME|FILE")
+@click.argument("name", metavar="NAME|NAME@VERSION|FILE")
 def protocols_show(name: str) -> None:
-    """The file of a protocol, its digest and its signature."""
+    """The file of a protocol, its digest and its signature, and the digest of each score where it has several."""
     from fvd_bench import protocol
 
     loaded = protocol.load(name)
     click.echo(protocol.text(name))
     click.echo(f"# digest: {loaded.digest()}\n# signature: {loaded.signature()}")
+    if len(loaded.metric.names) > 1:
+        for metric in loaded.metric.names:
+            click.echo(f"# digest of its {metric}: {loaded.alone(metric).digest()}")
 
 
 @protocols.command("diff")
@@ -62,7 +71,7 @@ def protocols_diff(a: str, b: str) -> None:
     from fvd_bench import protocol
     from fvd_bench.zoo import differences
 
-    first, second = protocol.load(a), protocol.load(b)
+    first, second = protocol.read(a), protocol.read(b)  # also a file that is still named as the one it was copied from
     if first.digest() == second.digest():
         click.echo(f"{a} and {b} compute the same: both have the digest {first.digest()[:12]}")
         return

@@ -207,7 +207,21 @@ def test_commands_are_listed_in_the_order_of_the_work() -> None:
     ]
 
 
+def test_a_copied_protocol_has_to_be_renamed(two_sides, tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text(_run("protocols", "show", "stylegan-v-fvd16").stdout.replace("fake = 95", "fake = 90"))
+
+    done = _run("compute", "--real", two_sides[0], "--fake", two_sides[1], "--protocol", file)
+    shown = _run("protocols", "diff", "stylegan-v-fvd16", file)
+
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "give it another name" in done.stderr.replace("\n", " ").lower()
+    assert shown.returncode == 0 and "jpeg_quality" in shown.stdout
+
+
 def test_protocols_are_listed_and_shown() -> None:
+    panel = _run("protocols", "show", "stylegan-v-fvd16-panel").stdout
+    assert "# digest: 6d076d3ece4f" in panel and "# digest of its fvd: 2ede59eac204" in panel
     shown = _run("protocols", "show", "stylegan-v-fvd16").stdout
 
     assert "stylegan-v-fvd128" in _run("protocols", "list").stdout
