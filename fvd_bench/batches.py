@@ -12,6 +12,7 @@ from fvd_bench.cache import Entry, Facts, FeatureStore
 from fvd_bench.clips import DrawEnd, DrawnClip
 from fvd_bench.errors import FeatureError
 from fvd_bench.extractors import FeatureExtractor, Features
+from fvd_bench.intervals import Intervals, widest
 from fvd_bench.rules import FeatureRule
 from fvd_bench.video import Pixels
 
@@ -28,6 +29,7 @@ class _Open:
     damaged: int = 0
     jpeg_qualities: set[int] = field(default_factory=set)
     not_jpeg: bool = False
+    intervals: Intervals | None = None
     refused: str | None = None
     end: DrawEnd | None = None
 
@@ -71,6 +73,7 @@ class Batches:
         video.damaged += item.damaged
         video.jpeg_qualities.update(q for q in item.jpeg_qualities if q is not None)
         video.not_jpeg |= None in item.jpeg_qualities
+        video.intervals = widest(video.intervals, item.intervals)
         taker = (key, len(video.features))
         video.features.append(None)
         clip, is_new = self._input(name, rule, item.images)
@@ -134,7 +137,7 @@ class Batches:
             end = video.end
             skipped = end.skipped or video.refused
             qualities = tuple(sorted(video.jpeg_qualities))
-            facts = Facts(skipped, end.found, video.damaged, qualities, video.not_jpeg, end.num_frames)
+            facts = Facts(skipped, end.found, video.damaged, qualities, video.not_jpeg, end.num_frames, video.intervals)
             self.facts[key] = facts
             if skipped is None:
                 entries.append((key, Entry(np.concatenate(features), facts)))

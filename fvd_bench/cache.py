@@ -11,15 +11,16 @@ import json
 import platform
 import sqlite3
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
 from fvd_bench.errors import CacheError
 from fvd_bench.extractors import Features
+from fvd_bench.intervals import Intervals
 
 _T = TypeVar("_T")
 
@@ -44,7 +45,8 @@ class Facts:
     skipped: why it gave no features, None if it did; found: frames that decode, where these are too few;
     damaged: frames that were used though they decode with errors; jpeg_qualities: of the frames that were JPEG
     files, 0 for tables of their own; not_jpeg: whether any was none; num_frames: the length that the clips were drawn
-    for, None where a store of an older version does not say.
+    for, None where a store of an older version does not say; intervals: between the frames that were used, in
+    milliseconds, None where these are equal or are not known.
     """
 
     skipped: str | None = None
@@ -53,6 +55,16 @@ class Facts:
     jpeg_qualities: tuple[int, ...] = ()
     not_jpeg: bool = False
     num_frames: int | None = None
+    intervals: Intervals | None = None
+
+    @classmethod
+    def from_values(cls, values: Mapping[str, Any]) -> Facts:
+        """Facts as JSON holds them. Raises KeyError, TypeError, ValueError."""
+        intervals = values.get("intervals")
+        if intervals is not None:
+            shortest, longest = map(float, intervals)
+            intervals = shortest, longest
+        return cls(**{**values, "jpeg_qualities": tuple(values["jpeg_qualities"]), "intervals": intervals})
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +110,8 @@ class FeatureStore:
             self.damaged += 1
             self._do(lambda c: c.execute("DELETE FROM features WHERE key = ?", (key,)))
             return None
-        values = json.loads(facts)
-        values["jpeg_qualities"] = tuple(values["jpeg_qualities"])
         features = np.frombuffer(data, dtype="<f4").reshape(-1, dim).astype(np.float32)
-        return Entry(features, Facts(**values))
+        return Entry(features, Facts.from_values(json.loads(facts)))
 
     def put(self, entries: Iterable[tuple[str, Entry]]) -> None:
         """Write entries in one transaction. Raises CacheError, on a full disk for one."""

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from fvd_bench.errors import ShortVideoError, VideoError
 from fvd_bench.frame_folder import FrameFolder
+from fvd_bench.header import MERGES_FRAMES
+from fvd_bench.intervals import Intervals
 from fvd_bench.preprocess import clip_images
 from fvd_bench.rules import ClipRule, Side
 from fvd_bench.sampling import Indices, clip_indices
 from fvd_bench.video import Pixels, Video, read_clips
+from fvd_bench.video_file import VideoFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +35,14 @@ class Draw:
 class DrawnClip:
     """One clip of a draw, resized and JPEG-coded as its rule says.
 
-    images: uint8 [T, H, W, 3]; jpeg_qualities, damaged: of its frames before that, see `video.Clip`.
+    images: uint8 [T, H, W, 3]; jpeg_qualities, damaged, intervals: of its frames before that, see `video.Clip`.
     """
 
     draw: Draw
     images: Pixels
     jpeg_qualities: tuple[int | None, ...]
     damaged: int
+    intervals: Intervals | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +84,7 @@ def read_draws(
                 clips = [video.by_text(indices) for indices in clips]
             wanted += [(draw, indices) for indices in clips]
         except VideoError as error:
-            yield _skipped(draw, error)
+            yield _skipped(draw, video, error)
     if wanted:
         for item in _read_wanted(video, wanted, reserve):
             yield replace(item, num_frames=lengths[item.draw]) if isinstance(item, DrawEnd) else item
@@ -93,7 +98,7 @@ def _read_wanted(
     try:
         for place, clip in read_clips(video, [indices for _, indices in wanted], reserve=reserve):
             draw, _ = unread.pop(place)
-            yield DrawnClip(draw, clip_images(clip, draw.rule), clip.jpeg_qualities, clip.damaged)
+            yield DrawnClip(draw, clip_images(clip, draw.rule), clip.jpeg_qualities, clip.damaged, clip.intervals)
     except VideoError as error:
         failure = error
     draws = dict.fromkeys(draw for draw, _ in wanted)
@@ -105,7 +110,7 @@ def _read_wanted(
             yield from _read_wanted(video, rest, reserve)
         else:
             assert failure is not None
-            yield _skipped(draw, failure)
+            yield _skipped(draw, video, failure)
 
 
 def _is_prefix(rule: ClipRule) -> bool:
@@ -115,5 +120,15 @@ def _is_prefix(rule: ClipRule) -> bool:
     return rule.frames_needed == (rule.frames - 1) * rule.stride + 1
 
 
-def _skipped(draw: Draw, error: VideoError) -> DrawEnd:
-    return DrawEnd(draw, skipped=str(error), found=error.found if isinstance(error, ShortVideoError) else None)
+def reason(video: Video, error: VideoError) -> str:
+    """Why a video cannot be used, and for a GIF that is too short where its frames may have gone."""
+    if isinstance(error, ShortVideoError) and isinstance(video, VideoFile):
+        with contextlib.suppress(VideoError):
+            if video.probe().codec in MERGES_FRAMES:
+                return f"{error}; it is a GIF, and the programs that write these merge frames that are equal"
+    return str(error)
+
+
+def _skipped(draw: Draw, video: Video, error: VideoError) -> DrawEnd:
+    found = error.found if isinstance(error, ShortVideoError) else None
+    return DrawEnd(draw, skipped=reason(video, error), found=found)

@@ -19,6 +19,7 @@ import numpy as np
 
 from fvd_bench.errors import DecoderError, ShortVideoError, VideoError
 from fvd_bench.header import Probe, Track
+from fvd_bench.intervals import Time
 from fvd_bench.limits import Limits
 from fvd_bench.messages import MessageError, Part, read_message, write_message
 from fvd_bench.sampling import Indices
@@ -98,7 +99,8 @@ class Decoder:
                 if head["kind"] == "short":
                     raise ShortVideoError(_number(head["found"]), int(places[-1]) + 1)
                 height, width = map(_number, head["size"])
-                yield Frame(part.reshape(height, width, 3), damaged=head["damaged"] is True)
+                pixels, time = part.reshape(height, width, 3), Time.from_head(head["time"])
+                yield Frame(pixels, damaged=head["damaged"] is True, time=time)
 
     def probe(self, video: int, source: str | io.BytesIO) -> Probe:
         """What the header of a video says. Raises VideoError."""

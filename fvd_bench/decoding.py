@@ -123,7 +123,8 @@ class DecodingProcess:
         for number, (frame, damaged) in enumerate(found, 1):
             pixels = rgb(frame)
             head = {"kind": "frame", "size": pixels.shape[:2], "damaged": damaged, "last": number == len(places)}
-            self._end(head, pixels.data)
+            time = [frame.pts, float(frame.time_base)] if frame.pts is not None and frame.time_base else None
+            self._end({**head, "time": time}, pixels.data)
 
     def _held_frames(self, places: Sequence[int]) -> Iterator[Decoded]:
         for place in places:

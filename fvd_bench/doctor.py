@@ -11,7 +11,8 @@ from dataclasses import asdict, dataclass
 from fvd_bench import faults
 from fvd_bench.contents import Contents, contents_of, frames_needed, quality_text
 from fvd_bench.examine import Examined, examine
-from fvd_bench.faults import Fault, Looks, size_text
+from fvd_bench.faults import Fault, Looks, intervals_text, size_text
+from fvd_bench.header import MERGES_FRAMES
 from fvd_bench.prefetch import in_order
 from fvd_bench.protocol import Protocol, ProtocolLike, load
 from fvd_bench.sources import ClipSource, SourceLike, open_source
@@ -110,7 +111,7 @@ def _side_faults(source: ClipSource, videos: Sequence[Examined], rules: Sequence
     for protocol in rules:
         for side, needed in frames_needed(protocol):
             of = protocol.name if side == "both" else f"the {side} side of {protocol.name}"
-            short = {v.name: f"{v.frames} frames" for v in decoded if v.frames < needed}
+            short = {v.name: _length(v) for v in decoded if v.frames < needed}
             yield from _fault("too-short", f"too short for {of}, which needs {needed} frames", short)
     yield from _fault("black", "black from the first to the last frame", {v.name: "" for v in decoded if v.black})
     yield from _fault(
@@ -160,6 +161,11 @@ def _looks(video: Examined) -> Looks:
     return Looks(video.name, video.sizes[0], probe.rate if probe else None, probe.codec if probe else None)
 
 
+def _length(video: Examined) -> str:
+    merged = video.probe is not None and video.probe.codec in MERGES_FRAMES
+    return f"{video.frames} frames" + (" of a GIF, whose writer may have merged equal ones" if merged else "")
+
+
 def _shortfall(video: Examined) -> str | None:
     track = video.track
     if track is None:
@@ -194,7 +200,4 @@ def _sizes(video: Examined) -> str | None:
 
 
 def _times(video: Examined) -> str | None:
-    if video.track is None or video.track.intervals is None:
-        return None
-    shortest, longest = video.track.intervals
-    return f"{shortest:g} to {longest:g} ms between frames"
+    return intervals_text(video.track.intervals) if video.track and video.track.intervals else None

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from fvd_bench.intervals import Intervals
+
 FAULTS = {
     "listing": "something beside the videos is left out, or names are alike",
     "unreadable": "no frame decodes",
@@ -79,6 +81,11 @@ def size_text(size: tuple[int, int]) -> str:
 
 def rate_text(rate: float) -> str:
     return f"{rate:.6g}"
+
+
+def intervals_text(intervals: Intervals) -> str:
+    shortest, longest = intervals
+    return f"{shortest:g} to {longest:g} ms between frames"
 
 
 def mixed(who: str, looks: Sequence[Looks]) -> Iterator[Fault]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from fvd_bench.errors import SourceError
 from fvd_bench.extraction import Collected, Job
 from fvd_bench.extractors import FeatureExtractor
-from fvd_bench.faults import some
+from fvd_bench.faults import intervals_text, some
 from fvd_bench.motion_panel import findings as motion_findings
 from fvd_bench.result import MotionPanel, Score, Skipped, Warned
 from fvd_bench.rules import ClipRule, FeatureRule, Side
@@ -72,10 +72,12 @@ def refuse_skipped(collected: Mapping[Job, Collected]) -> None:
 def _video_findings(collected: Mapping[Job, Collected]) -> Iterator[Warned]:
     skipped: dict[tuple[Side, ClipRule], dict[str, str]] = {}
     damaged: dict[tuple[Side, ClipRule], dict[str, str]] = {}
+    uneven: dict[Side, dict[str, str]] = {}
     for job, side in collected.items():
         group = (job.draw.reads, job.draw.rule)
         skipped.setdefault(group, {}).update(side.skipped)
         damaged.setdefault(group, {}).update({name: f"{n} frames" for name, n in side.damaged.items()})
+        uneven.setdefault(job.draw.reads, {}).update({n: intervals_text(i) for n, i in side.intervals.items()})
     for (side_name, _), videos in skipped.items():
         if videos:
             yield Warned("videos-skipped", f"{len(videos)} {side_name} videos are skipped: {some(videos)}")
@@ -83,6 +85,14 @@ def _video_findings(collected: Mapping[Job, Collected]) -> Iterator[Warned]:
         if videos:
             what = f"{len(videos)} {side_name} videos are used although frames of theirs decode with errors"
             yield Warned("videos-damaged", f"{what}: {some(videos)}")
+    for name, videos in uneven.items():
+        if videos:
+            yield Warned(
+                "variable-rate",
+                f"{len(videos)} {name} videos have frames in the clips that do not follow each other at equal "
+                f"intervals, and motion is measured as if they did: {some(videos)}. Writers of GIF merge equal frames, "
+                "and screen recorders and phones leave some out: write the frames at a constant rate",
+            )
 
 
 def _jpeg_findings(collected: Mapping[Job, Collected]) -> Iterator[Warned]:

@@ -12,6 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+MERGES_FRAMES = frozenset({"gif"})
+"""Codecs whose writers merge frames that are equal into one that is shown for longer."""
+
 MOST_PACKETS = 2**26
 """Of one file: 6 days at 120 frames a second."""
 

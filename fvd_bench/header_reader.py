@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import av
-import numpy as np
-from numpy.typing import NDArray
 
 from fvd_bench.errors import VideoError
 from fvd_bench.header import MOST_PACKETS, Probe, Track
+from fvd_bench.intervals import Intervals, uneven
 from fvd_bench.video_stream import VideoStream
-
-_JITTER = 0.10
-"""Part of an interval by which others may differ at a constant rate: cameras jitter by less, a frame that was dropped
-doubles an interval, and 24 frames a second told as 30 change it by a quarter."""
 
 _FRAMES_OF_PACKETS = frozenset("h264 hevc av1 vp9 mjpeg ffv1 mpeg1video mpeg2video gif rawvideo png".split())
 """Codecs of which each packet gives a frame: VP8 and MPEG-4 have packets that show none."""
@@ -61,14 +56,6 @@ def _missing_seconds(video: VideoStream, end: float) -> float:
     return max(0.0, container.duration / 1e6 - (end - start))
 
 
-def _intervals(times: list[int | None], stream: av.VideoStream) -> tuple[float, float] | None:
-    if None in times or len(times) < 3 or not stream.time_base:
-        return None
-    ordered: NDArray[np.int64] = np.sort(np.array(times, dtype=np.int64))
-    steps = np.diff(ordered)
-    usual = float(np.median(steps))
-    rounding = 1 if usual > 2 else 0  # of times to ticks of the container, such as milliseconds
-    if np.abs(steps - usual).max() <= _JITTER * usual + rounding:
-        return None
-    milliseconds = 1000 * float(stream.time_base)
-    return round(int(steps.min()) * milliseconds, 3), round(int(steps.max()) * milliseconds, 3)
+def _intervals(times: list[int | None], stream: av.VideoStream) -> Intervals | None:
+    known = [time for time in times if time is not None]
+    return uneven(known, float(stream.time_base)) if stream.time_base and len(known) == len(times) else None

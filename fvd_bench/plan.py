@@ -10,6 +10,7 @@ from functools import partial
 
 import numpy as np
 
+from fvd_bench.clips import reason
 from fvd_bench.errors import VideoError
 from fvd_bench.evaluation import Evaluation
 from fvd_bench.extraction import Job, first_of_each
@@ -107,7 +108,7 @@ def _count(evaluation: Evaluation, source: Side, task: tuple[int, list[Job]]) ->
             taken = clip_indices(video.num_frames, draw.rule, side=draw.side, seed=draw.seed, place=place)
             yield job, [len(indices) for indices in taken]
         except VideoError as error:
-            yield job, str(error)
+            yield job, reason(video, error)
 
 
 def _seconds_per_clip(evaluation: Evaluation, rule: FeatureRule, frames: int) -> float:

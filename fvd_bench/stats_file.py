@@ -182,7 +182,7 @@ def _unpacked(rows: list[Any], form: str, arrays: Mapping[str, NDArray[Any]], *,
         if finite and not np.isfinite(features).all():
             raise ValueError(f"features of {key[:12]} are not finite")
         used[name] = first + count
-        entries[key] = Entry(features, Facts(**{**facts, "jpeg_qualities": tuple(facts["jpeg_qualities"])}))
+        entries[key] = Entry(features, Facts.from_values(facts))
     return entries
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fvd_bench.errors import VideoError
+from fvd_bench.intervals import Intervals, Time, uneven
 from fvd_bench.sampling import Indices
 
 Pixels = NDArray[np.uint8]
@@ -25,11 +26,13 @@ class Frame:
     pixels: uint8 [H, W, 3].
     jpeg_quality: None unless it was read from a JPEG file; then its quality, or 0 for tables of its own.
     damaged: whether the decoder reported errors in it or lost data right before it.
+    time: when it is shown, None where nothing says so, as of images.
     """
 
     pixels: Pixels
     jpeg_quality: int | None = None
     damaged: bool = False
+    time: Time | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +40,13 @@ class Clip:
     """Frames of one video, of one size.
 
     frames: uint8 [T, H, W, 3] RGB. jpeg_qualities: one per frame, see `Frame`; damaged: number of such frames.
+    intervals: between the frames where these are not equal, None where they are or are not known.
     """
 
     frames: Pixels
     jpeg_qualities: tuple[int | None, ...]
     damaged: int = 0
+    intervals: Intervals | None = None
 
     def __post_init__(self) -> None:
         assert self.frames.ndim == 4 and self.frames.shape[3] == 3 and self.frames.dtype == np.uint8
@@ -109,6 +114,9 @@ def _clip(held: dict[int, Frame], indices: Indices, oldest: int) -> Clip:
     first = held[int(indices[0])]
     frames = [held[i] for i in indices.tolist()]
     qualities, damaged = tuple(f.jpeg_quality for f in frames), sum(f.damaged for f in frames)
+    times = [f.time for f in frames if f.time is not None]
+    is_timed = len(times) == len(frames)
+    intervals = uneven([time.ticks for time in times], times[0].tick, indices.tolist()) if is_timed else None
     del frames
     pixels = np.empty((len(indices), *first.pixels.shape), dtype=np.uint8)
     for index in sorted(held):
@@ -118,4 +126,4 @@ def _clip(held: dict[int, Frame], indices: Indices, oldest: int) -> Clip:
             (height, width, _), (other_height, other_width, _) = first.pixels.shape, frame.pixels.shape
             raise VideoError(f"frames differ in size: {width}×{height} and {other_width}×{other_height}")
         pixels[places] = frame.pixels
-    return Clip(pixels, qualities, damaged)
+    return Clip(pixels, qualities, damaged, intervals)

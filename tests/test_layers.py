@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 FVD_BENCH = [
-    {"errors", "version", "resample", "unpickling", "limits", "faults", "messages", "frame_index", "header"},
+    {"errors", "version", "resample", "unpickling", "limits", "messages", "frame_index", "intervals"},
+    {"header", "faults"},
     {"rules", "together", "files", "video_stream"},
     {"protocol", "sampling", "weight_files", "header_reader"},
     {"video", "weight_index", "stats", "zoo", "decoding"},

@@ -1,0 +1,62 @@
+"""Whether frames follow each other at equal intervals, told from their times."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Intervals = tuple[float, float]
+"""Shortest and longest time from one frame to the next, in milliseconds."""
+
+_JITTER = 0.10
+"""Part of an interval by which others may differ at a constant rate: cameras jitter by less, a frame that was dropped
+doubles an interval, and 24 frames a second told as 30 change it by a quarter."""
+
+
+class Time(NamedTuple):
+    """When a frame is shown. ticks: of the container's clock; tick: seconds that one lasts."""
+
+    ticks: int
+    tick: float
+
+    @classmethod
+    def from_head(cls, head: Any) -> Time | None:
+        """The time that two JSON values tell, None for none. Raises TypeError, ValueError."""
+        if head is None:
+            return None
+        ticks, tick = head
+        if type(ticks) is not int or not -(2**63) <= ticks < 2**63:
+            raise ValueError(f"{ticks!r:.80} is no number of ticks")
+        if type(tick) is not float or not math.isfinite(tick) or tick <= 0:
+            raise ValueError(f"{tick!r:.80} is no length of a tick")
+        return cls(ticks, tick)
+
+
+def uneven(times: Sequence[int], tick: float, places: Sequence[int] | None = None) -> Intervals | None:
+    """The shortest and the longest interval between frames, None where they are those of a constant rate.
+
+    times: of the frames in ticks; tick: seconds that one lasts; places: of the frames in their video, where some
+    between them are left out. Fewer than three frames cannot tell.
+    """
+    order = np.argsort(times if places is None else places, kind="stable")
+    ticks: NDArray[np.int64] = np.array(times, dtype=np.int64)[order]
+    gaps = np.ones(max(len(ticks) - 1, 0)) if places is None else np.diff(np.array(places, dtype=np.int64)[order])
+    steps = np.diff(ticks)[gaps > 0] / gaps[gaps > 0]
+    if len(steps) < 2:
+        return None
+    usual = float(np.median(steps))
+    rounding = 1 / gaps[gaps > 0] if usual > 2 else 0.0  # of times to ticks, such as milliseconds
+    if (np.abs(steps - usual) <= _JITTER * usual + rounding).all():
+        return None
+    return round(1000 * tick * float(steps.min()), 3), round(1000 * tick * float(steps.max()), 3)
+
+
+def widest(one: Intervals | None, other: Intervals | None) -> Intervals | None:
+    """The shortest and the longest of both."""
+    if one is None or other is None:
+        return one or other
+    return min(one[0], other[0]), max(one[1], other[1])

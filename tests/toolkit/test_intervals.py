@@ -1,0 +1,125 @@
+"""Frames at equal intervals and at others: times alone, real files, and what compute says of them."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+
+from fvd_bench.doctor import inspect
+from fvd_bench.evaluation import evaluate
+from fvd_bench.intervals import Time, uneven, widest
+from fvd_bench.settings import Settings
+from fvd_bench.video import Pixels, read_clips
+from fvd_bench.video_file import VideoFile
+
+
+def _write_at(file: Path, frames: Pixels, times: list[int]) -> Path:
+    """A lossless file whose frames are shown at these milliseconds."""
+    file.parent.mkdir(exist_ok=True)
+    with av.open(str(file), "w") as container:
+        stream = container.add_stream("ffv1", rate=25)
+        stream.height, stream.width = frames.shape[1:3]
+        stream.pix_fmt = "bgr0"
+        stream.codec_context.time_base = stream.time_base = Fraction(1, 1000)
+        for pixels, time in zip(frames, times, strict=True):
+            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+            frame.pts, frame.time_base = time, Fraction(1, 1000)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return file
+
+
+def _write_gif(file: Path, frames: Pixels) -> Path:
+    """Pillow merges a frame with the one before it that is equal."""
+    file.parent.mkdir(exist_ok=True)
+    first, *others = map(Image.fromarray, frames)
+    first.save(file, save_all=True, append_images=others, duration=40)
+    return file
+
+
+@pytest.mark.parametrize(
+    ("times", "places", "intervals"),
+    [
+        ([0, 40, 80, 120], None, None),
+        ([80, 0, 40], None, None),
+        ([0, 33, 67, 100], None, None),
+        ([0, 4, 8, 13, 17], None, None),
+        ([0, 40, 120, 160], None, (40.0, 80.0)),
+        ([0, 320, 640, 960], [0, 8, 16, 24], None),
+        ([0, 80, 200, 240], [0, 2, 5, 6], None),
+        ([0, 320, 680, 1000], [0, 8, 16, 24], (40.0, 45.0)),
+        ([120, 40, 0], [3, 1, 0], None),
+        ([40, 40, 40], [1, 1, 1], None),
+        ([0, 500], None, None),
+        ([], None, None),
+    ],
+)
+def test_equal_intervals_are_told_from_others(times, places, intervals) -> None:
+    assert uneven(times, 0.001, places) == intervals
+
+
+def test_the_widest_of_two() -> None:
+    assert widest(None, None) is None
+    assert widest((20.0, 40.0), None) == widest(None, (20.0, 40.0)) == (20.0, 40.0)
+    assert widest((20.0, 40.0), (10.0, 30.0)) == (10.0, 40.0)
+
+
+@pytest.mark.parametrize("head", [[1.0, 0.1], [1, 0], [1, 0.0], [1, float("nan")], [2**63, 0.1], [1], 1, "ab"])
+def test_times_that_cannot_be_are_refused(head: object) -> None:
+    with pytest.raises((TypeError, ValueError)):
+        Time.from_head(head)
+
+
+@pytest.mark.parametrize("held", [True, False])
+def test_a_clip_knows_the_intervals_between_its_own_frames(tmp_path: Path, moving_frames, held: bool) -> None:
+    times = [40 * t for t in range(20)] + [760 + 90 * t for t in range(1, 6)]
+    video = VideoFile(_write_at(tmp_path / "a.mkv", moving_frames(25), times))
+    if held:
+        assert video.num_frames == 25
+
+    clips = dict(read_clips(video, [np.arange(16), np.arange(9, 25), np.arange(0, 20, 4), np.full(3, 7)]))
+
+    assert [clips[n].intervals for n in range(4)] == [None, (40.0, 90.0), None, None]
+
+
+def test_compute_warns_of_the_frames_that_it_used_and_again_from_the_store(
+    two_sides, pixels_protocol, tmp_path: Path, moving_frames
+) -> None:
+    for n in range(4):
+        late = [40 * t for t in range(16)] + [700 + 40 * t for t in range(4)]
+        _write_at(tmp_path / "fake" / f"{n}.mkv", moving_frames(20, seed=n), late)
+    _write_at(tmp_path / "fake" / "4.mkv", moving_frames(20), [40 * t + 60 * (t > 3) for t in range(20)])
+    settings = Settings(cache=tmp_path / "store")
+
+    found = [evaluate(two_sides[0], tmp_path / "fake", pixels_protocol(), settings=settings) for _ in range(2)]
+
+    assert found[0].warnings == found[1].warnings
+    (message,) = [w.message for w in found[0].warnings if w.code == "variable-rate"]
+    assert message.startswith("1 fake videos have frames in the clips that do not follow each other at equal intervals")
+    assert "4.mkv (40 to 100 ms between frames). Writers of GIF merge equal frames" in message
+
+
+def test_a_gif_of_merged_frames_is_told_and_one_that_is_too_short_says_why(
+    two_sides, pixels_protocol, tmp_path: Path, moving_frames
+) -> None:
+    frames = moving_frames(16)
+    frames[4:7] = frames[4]
+    _write_gif(tmp_path / "fake" / "0.gif", frames)
+    _write_gif(tmp_path / "fake" / "1.gif", frames[:10])
+    _write_gif(tmp_path / "fake" / "2.gif", moving_frames(16, seed=1))
+
+    result = evaluate(two_sides[0], tmp_path / "fake", pixels_protocol(), settings=Settings(cache=None))
+    messages = {w.code: w.message for w in result.warnings}
+
+    assert (
+        "0.gif (40 to 120 ms between frames)" in messages["variable-rate"] and "2.gif" not in messages["variable-rate"]
+    )
+    assert messages["videos-skipped"] == (
+        "1 fake videos are skipped: 1.gif (too short: 8 frames decode, the clip needs 9; it is a GIF, and the programs "
+        "that write these merge frames that are equal)"
+    )
+    short = [f.fault.sentence() for f in inspect(tmp_path / "fake").findings if f.fault.code == "too-short"]
+    assert "1.gif (8 frames of a GIF, whose writer may have merged equal ones)" in short[0]
