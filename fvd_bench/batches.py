@@ -12,6 +12,7 @@ from fvd_bench.cache import Entry, Facts, FeatureStore
 from fvd_bench.clips import DrawEnd, DrawnClip
 from fvd_bench.errors import FeatureError
 from fvd_bench.extractors import FeatureExtractor, Features
+from fvd_bench.faults import intervals_text
 from fvd_bench.intervals import Intervals, widest
 from fvd_bench.rules import FeatureRule
 from fvd_bench.video import Pixels
@@ -137,7 +138,9 @@ class Batches:
             end = video.end
             skipped = end.skipped or video.refused
             qualities = tuple(sorted(video.jpeg_qualities))
-            facts = Facts(skipped, end.found, video.damaged, qualities, video.not_jpeg, end.num_frames, video.intervals)
+            uneven = [("variable-rate", intervals_text(video.intervals))] if video.intervals else []
+            notes = (*end.notes, *uneven)
+            facts = Facts(skipped, end.found, video.damaged, qualities, video.not_jpeg, end.num_frames, notes)
             self.facts[key] = facts
             if skipped is None:
                 entries.append((key, Entry(np.concatenate(features), facts)))

@@ -20,7 +20,6 @@ import numpy as np
 
 from fvd_bench.errors import CacheError
 from fvd_bench.extractors import Features
-from fvd_bench.intervals import Intervals
 
 _T = TypeVar("_T")
 
@@ -45,8 +44,8 @@ class Facts:
     skipped: why it gave no features, None if it did; found: frames that decode, where these are too few;
     damaged: frames that were used though they decode with errors; jpeg_qualities: of the frames that were JPEG
     files, 0 for tables of their own; not_jpeg: whether any was none; num_frames: the length that the clips were drawn
-    for, None where a store of an older version does not say; intervals: between the frames that were used, in
-    milliseconds, None where these are equal or are not known.
+    for, None where a store of an older version does not say; notes: codes of `faults.FAULTS` that the video deserves,
+    each with what there is to say.
     """
 
     skipped: str | None = None
@@ -55,16 +54,13 @@ class Facts:
     jpeg_qualities: tuple[int, ...] = ()
     not_jpeg: bool = False
     num_frames: int | None = None
-    intervals: Intervals | None = None
+    notes: tuple[tuple[str, str], ...] = ()
 
     @classmethod
     def from_values(cls, values: Mapping[str, Any]) -> Facts:
         """Facts as JSON holds them. Raises KeyError, TypeError, ValueError."""
-        intervals = values.get("intervals")
-        if intervals is not None:
-            shortest, longest = map(float, intervals)
-            intervals = shortest, longest
-        return cls(**{**values, "jpeg_qualities": tuple(values["jpeg_qualities"]), "intervals": intervals})
+        notes = tuple((str(code), str(detail)) for code, detail in values.get("notes", ()))
+        return cls(**{**values, "jpeg_qualities": tuple(values["jpeg_qualities"]), "notes": notes})
 
 
 @dataclass(frozen=True, slots=True)

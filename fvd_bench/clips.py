@@ -52,12 +52,14 @@ class DrawEnd:
     skipped: why the video gives nothing, its clips so far included; None if all clips were read.
     found: frames that decode, where these are too few: then reading the same bytes again would end the same.
     num_frames: the length that its clips were drawn for, see `drawn_length`; None where there are none.
+    notes: findings of the video by their codes, see `cache.Facts`.
     """
 
     draw: Draw
     skipped: str | None = None
     found: int | None = None
     num_frames: int | None = None
+    notes: tuple[tuple[str, str], ...] = ()
 
 
 def drawn_length(video: Video, rule: ClipRule) -> int:
@@ -87,7 +89,9 @@ def read_draws(
             yield _skipped(draw, video, error)
     if wanted:
         for item in _read_wanted(video, wanted, reserve):
-            yield replace(item, num_frames=lengths[item.draw]) if isinstance(item, DrawEnd) else item
+            if isinstance(item, DrawEnd):
+                item = replace(item, num_frames=lengths[item.draw], notes=_notes(video))
+            yield item
 
 
 def _read_wanted(
@@ -118,6 +122,10 @@ def _is_prefix(rule: ClipRule) -> bool:
     if rule.frames == "all" or rule.start != "first" or rule.content != "video":
         return False
     return rule.frames_needed == (rule.frames - 1) * rule.stride + 1
+
+
+def _notes(video: Video) -> tuple[tuple[str, str], ...]:
+    return tuple((doubt.code, doubt.detail) for doubt in video.doubts) if isinstance(video, FrameFolder) else ()
 
 
 def reason(video: Video, error: VideoError) -> str:

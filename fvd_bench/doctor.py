@@ -105,7 +105,10 @@ def _side_faults(source: ClipSource, videos: Sequence[Examined], rules: Sequence
     """What is wrong within one side."""
     yield from (Fault("listing", note, {}) for note in source.notes)
     decoded = [video for video in videos if video.frames]
-    yield from _fault("unreadable", "no frame decodes", {v.name: v.unreadable for v in videos})
+    yield from _fault("unreadable", "no frame decodes", {v.name: v.unreadable for v in videos if not v.mixture})
+    yield from _fault("two-sequences", "two images have the same place", {v.name: v.mixture for v in videos})
+    for code, message in _DOUBTS.items():
+        yield from _fault(code, message, {v.name: d.detail for v in videos for d in v.doubts if d.code == code})
     yield from _fault("truncated", "fewer frames decode than is promised", {v.name: _shortfall(v) for v in decoded})
     yield from _fault("damaged", "frames are damaged", {v.name: _damage(v) for v in decoded})
     for protocol in rules:
@@ -130,6 +133,12 @@ def _side_faults(source: ClipSource, videos: Sequence[Examined], rules: Sequence
         usual = statistics.mode(qualities.values())
         odd = {name: quality for name, quality in qualities.items() if quality != usual}
         yield Fault("mixed-qualities", f"JPEG qualities differ, most are {usual}", odd)
+
+
+_DOUBTS = {
+    "odd-images": "some images are not named as the others in their folder",
+    "frame-order": "the names of the images leave their order in doubt",
+}
 
 
 def _faults_between(one: Sequence[Examined], other: Sequence[Examined], *, who: tuple[str, str]) -> Iterator[Fault]:

@@ -13,6 +13,7 @@ from PIL import Image
 
 from fvd_bench.errors import ShortVideoError, VideoError
 from fvd_bench.frame_folder import FrameFolder
+from fvd_bench.frame_names import Doubt
 from fvd_bench.header import Probe, Track
 from fvd_bench.motion import Grey, small_grey
 from fvd_bench.probe import probe
@@ -38,7 +39,8 @@ class Examined:
     sizes: (width, height) of its frames, each once. damaged: frames with errors, or with data lost right before them.
     jpeg_qualities: of the frames that are JPEG files, 0 for tables of their own. content: sha256 of the files;
     pictures: sha256 of the decoded frames, both None where they cannot be had. missing: names of images that ought to
-    lie between others. probe, track: None where there is nothing to probe.
+    lie between others. mixture, doubts: what the names of images say, see `frame_names`. probe, track: None where there
+    is nothing to probe.
     """
 
     name: str
@@ -53,6 +55,8 @@ class Examined:
     black: bool = False
     frozen: bool = False
     missing: tuple[str, ...] = ()
+    mixture: str | None = None
+    doubts: tuple[Doubt, ...] = ()
     probe: Probe | None = None
     track: Track | None = None
 
@@ -67,10 +71,11 @@ def examine(name: str, video: Video) -> Examined:
     found = Examined(name)
     look = _Look()
     try:
+        if isinstance(video, FrameFolder):
+            found.mixture, found.doubts = video.mixture, video.doubts
+            found.missing = missing_numbers(video.names)
         found.content = video.content()
         found.probe = probe(video)
-        if isinstance(video, FrameFolder):
-            found.missing = missing_numbers(video.names)
         if isinstance(video, VideoFile):
             found.track = video.track()
         for frame in _all_frames(video, found.track):

@@ -20,7 +20,6 @@ from fvd_bench.clips import Draw, DrawEnd, DrawnClip, read_draws
 from fvd_bench.errors import CacheError, VideoError
 from fvd_bench.extractors import FeatureExtractor, Features
 from fvd_bench.foreign_stats import ForeignStats
-from fvd_bench.intervals import Intervals
 from fvd_bench.prefetch import Budget, in_order
 from fvd_bench.rules import ClipRule, FeatureRule, Side
 from fvd_bench.sampling import video_order
@@ -56,8 +55,8 @@ class Collected:
     keys: of the used videos' entries, in listing order; videos: index of each in the listing; places: of each, beyond
     the listing where it is taken again; lengths: of each, see `Facts.num_frames`; skipped: video -> reason; refused:
     why the rule does not allow the skips, None if it does; longest_short: frames of the longest video that was too
-    short; damaged: video -> frames of it that decode with errors; intervals: video -> those between the frames that
-    were used, where they are not equal; jpeg_qualities, not_jpeg: as in `Facts`, over all used videos.
+    short; damaged: video -> frames of it that decode with errors; notes: code -> video -> what there is to say, of
+    those in `Facts`; jpeg_qualities, not_jpeg: as there, over all used videos.
     """
 
     keys: list[str] = field(default_factory=list)
@@ -68,7 +67,7 @@ class Collected:
     refused: str | None = None
     longest_short: int = 0
     damaged: dict[str, int] = field(default_factory=dict)
-    intervals: dict[str, Intervals] = field(default_factory=dict)
+    notes: dict[str, dict[str, str]] = field(default_factory=dict)
     jpeg_qualities: set[int] = field(default_factory=set)
     not_jpeg: bool = False
 
@@ -325,8 +324,8 @@ class Extraction:
             collected.not_jpeg |= facts.not_jpeg
             if facts.damaged:
                 collected.damaged[name] = facts.damaged
-            if facts.intervals:
-                collected.intervals[name] = facts.intervals
+            for code, detail in facts.notes:
+                collected.notes.setdefault(code, {})[name] = detail
         return collected
 
 

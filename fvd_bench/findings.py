@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from fvd_bench.errors import SourceError
 from fvd_bench.extraction import Collected, Job
 from fvd_bench.extractors import FeatureExtractor
-from fvd_bench.faults import intervals_text, some
+from fvd_bench.faults import some
 from fvd_bench.motion_panel import findings as motion_findings
 from fvd_bench.result import MotionPanel, Score, Skipped, Warned
 from fvd_bench.rules import ClipRule, FeatureRule, Side
@@ -15,6 +15,17 @@ from fvd_bench.sources import ClipSource
 
 _MOSTLY = 0.5
 """Part of a score, due to chance, from which it is worth a warning."""
+
+
+_NOTES = {
+    "variable-rate": "have frames in the clips that do not follow each other at equal intervals, which the networks "
+    "take for equal ones; write the frames at a constant rate (writers of GIF merge equal frames, phones and screen "
+    "recorders leave some out)",
+    "odd-images": "hold images that are not named as the others in their folder and are used as frames; put masks, "
+    "thumbnails and the like into folders of their own",
+    "frame-order": "have images whose names leave their order in doubt; name them 000000.png, 000001.png, …",
+}
+"""Code of a note on videos -> what a warning says of them."""
 
 
 def find(
@@ -72,12 +83,13 @@ def refuse_skipped(collected: Mapping[Job, Collected]) -> None:
 def _video_findings(collected: Mapping[Job, Collected]) -> Iterator[Warned]:
     skipped: dict[tuple[Side, ClipRule], dict[str, str]] = {}
     damaged: dict[tuple[Side, ClipRule], dict[str, str]] = {}
-    uneven: dict[Side, dict[str, str]] = {}
+    noted: dict[tuple[Side, str], dict[str, str]] = {}
     for job, side in collected.items():
         group = (job.draw.reads, job.draw.rule)
         skipped.setdefault(group, {}).update(side.skipped)
         damaged.setdefault(group, {}).update({name: f"{n} frames" for name, n in side.damaged.items()})
-        uneven.setdefault(job.draw.reads, {}).update({n: intervals_text(i) for n, i in side.intervals.items()})
+        for code, videos in side.notes.items():
+            noted.setdefault((job.draw.reads, code), {}).update(videos)
     for (side_name, _), videos in skipped.items():
         if videos:
             yield Warned("videos-skipped", f"{len(videos)} {side_name} videos are skipped: {some(videos)}")
@@ -85,14 +97,9 @@ def _video_findings(collected: Mapping[Job, Collected]) -> Iterator[Warned]:
         if videos:
             what = f"{len(videos)} {side_name} videos are used although frames of theirs decode with errors"
             yield Warned("videos-damaged", f"{what}: {some(videos)}")
-    for name, videos in uneven.items():
-        if videos:
-            yield Warned(
-                "variable-rate",
-                f"{len(videos)} {name} videos have frames in the clips that do not follow each other at equal "
-                f"intervals, and motion is measured as if they did: {some(videos)}. Writers of GIF merge equal frames, "
-                "and screen recorders and phones leave some out: write the frames at a constant rate",
-            )
+    for (side_name, code), videos in noted.items():
+        if code in _NOTES:  # a statistics file may hold any
+            yield Warned(code, f"{len(videos)} {side_name} videos {_NOTES[code]}: {some(videos)}")
 
 
 def _jpeg_findings(collected: Mapping[Job, Collected]) -> Iterator[Warned]:

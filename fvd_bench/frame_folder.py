@@ -1,4 +1,4 @@
-"""A folder of images as a video: one per frame, in natural numeric order of their names.
+"""A folder of images as a video: one per frame, in the order that `frame_names` tells.
 
 Alpha is dropped, grey becomes RGB. Orientation in the EXIF data of images is ignored. Images are decoded here and not
 in the processes of `decoders`: Pillow refuses decompression bombs and bounds its decoders, and sending small images
@@ -8,7 +8,6 @@ between processes would cost more than decoding them.
 from __future__ import annotations
 
 import hashlib
-import re
 import struct
 from collections.abc import Iterator, Sequence
 from functools import cached_property
@@ -19,21 +18,35 @@ from PIL import Image, UnidentifiedImageError
 
 from fvd_bench.errors import ShortVideoError, VideoError
 from fvd_bench.files import DISK, Files, sha256_of, state_of
+from fvd_bench.frame_names import Doubt, FrameNames
 from fvd_bench.sampling import Indices
 from fvd_bench.video import Frame, Pixels
 
 
 class FrameFolder:
-    """A folder of images, one per frame, in natural numeric order of their names. folder: in `files`."""
+    """A folder of images, one per frame. folder: in `files`; names: in the order in which they are shown."""
 
     def __init__(self, folder: PurePath, names: Sequence[str], files: Files = DISK) -> None:
         self.folder = folder
-        self.names = sorted(names, key=_natural)
         self._files = files
+        self._frame_names = FrameNames(names)
+        self.names = self._frame_names.ordered
+
+    @property
+    def mixture(self) -> str | None:
+        """Why the images are not the frames of one video, None if they can be."""
+        return self._frame_names.mixture
+
+    @property
+    def doubts(self) -> tuple[Doubt, ...]:
+        """What the names of the images leave open."""
+        return self._frame_names.doubts
 
     @cached_property
     def num_frames(self) -> int:
-        """Number of images. Raises VideoError when one has no valid header or another size than the first."""
+        """Number of images. Raises VideoError when these are not the frames of one video, or one has no valid header or
+        another size than the first."""
+        self._check_mixture()
         first: tuple[int, int] | None = None
         for name in self.names:
             with self.open(name) as image:
@@ -64,6 +77,7 @@ class FrameFolder:
         return np.array(sorted(range(len(self.names)), key=self.names.__getitem__), dtype=np.int64)[indices]
 
     def content(self) -> str:
+        self._check_mixture()
         whole = hashlib.sha256()
         for name in self.names:
             digest = sha256_of(self._files, self.folder / name)
@@ -71,7 +85,13 @@ class FrameFolder:
         return whole.hexdigest()
 
     def state(self) -> str:
+        self._check_mixture()
         return state_of(self._files, [self.folder / name for name in self.names])
+
+    def _check_mixture(self) -> None:
+        """Raises VideoError. Whoever asks what the folder holds is told, so that no stored features of it are used."""
+        if self.mixture is not None:
+            raise VideoError(self.mixture)
 
     def open(self, name: str) -> Image.Image:
         """One of the images, its header read. Raises VideoError."""
@@ -119,9 +139,3 @@ _LUMINANCE_QUALITIES = {_scaled_luminance(quality): quality for quality in range
 
 _IMAGE_ERRORS = (OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, EOFError, struct.error)
 """What Pillow raises for files that are damaged in one way or another."""
-
-
-def _natural(name: str) -> tuple[tuple[int, str], ...]:
-    """Sort key: runs of digits count as numbers, ties are broken by the name itself."""
-    parts = re.split(r"(\d+)", name)
-    return (*((int(p), "") if p.isdecimal() else (-1, p) for p in parts if p), (-2, name))

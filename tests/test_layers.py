@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 FVD_BENCH = [
-    {"errors", "version", "resample", "unpickling", "limits", "messages", "frame_index", "intervals"},
+    {"errors", "version", "resample", "unpickling", "limits", "messages", "frame_index", "intervals", "frame_names"},
     {"header", "faults"},
     {"rules", "together", "files", "video_stream"},
     {"protocol", "sampling", "weight_files", "header_reader"},
