@@ -10,20 +10,23 @@ import pickle
 import tokenize
 import warnings
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, NamedTuple
 
 import numpy as np
 
 from fvd_bench.archives import READ_ERRORS, Archive
-from fvd_bench.arrays import ArrayVideos, Block, Layout, file_stamp
+from fvd_bench.arrays import HOW_TO_STATE, ArrayVideos, Block, Layout, file_stamp
 from fvd_bench.errors import SourceError
 from fvd_bench.hdf5 import datasets
+from fvd_bench.index_sets import index_sets
 from fvd_bench.scratch import Scratch
 from fvd_bench.tensors import TensorBlock
 
 ARRAY_SUFFIXES = frozenset(".npy .npz .pt .pth .safetensors .h5 .hdf5".split())
+
+_HDF5 = (".h5", ".hdf5")
 
 _HEADER_ERRORS = (ValueError, EOFError, SyntaxError, TypeError, RecursionError, MemoryError, tokenize.TokenError)
 """What NumPy raises for headers that are none."""
@@ -45,36 +48,76 @@ _TORCH_ERRORS = (
 
 
 def open_array_file(path: Path, layout: Layout) -> ArrayVideos:
-    """The videos in a file of arrays: one array of five axes, or one of four per video. Raises SourceError, OSError."""
+    """The videos in a file of arrays: one array of five axes, or one of four per video. Raises SourceError, OSError.
+
+    path: of the file, or of one of the arrays in it, as if the file were a folder.
+    """
+    file, key = inside(path) or (path, None)
+    kind, found = read_arrays(file, layout)
+    if not isinstance(found, Mapping):
+        if key is not None:
+            raise SourceError(f"{file} holds one array without a name: pass {file}")
+        return ArrayVideos.of_one(str(path), kind, found, layout, stamp=file_stamp(file, ""))
+    sets = index_sets(file, found) if file.suffix.lower() in _HDF5 else {}
+    if key in sets or (key is None and len(sets) == 1):
+        return sets[key or next(iter(sets))].open(str(path), layout, others=sets)
+    if key is not None and key not in found:
+        names = ", ".join([*sets, *found][:8])
+        raise SourceError(f"{file} holds no array {key!r} that can be videos: expected one of {names or 'none'}")
+    if key is None and sets:
+        parts = " and ".join(f"{name!r} of {len(part)} videos" for name, part in sets.items())
+        raise SourceError(
+            f"{file} holds {len(sets)} sets, {parts}: say which is meant, as if the file were a folder: {file}/"
+            f"{next(iter(sets))}"
+        )
+    return _chosen(path, file, kind, found if key is None else {key: found[key]}, layout)
+
+
+def inside(path: Path) -> tuple[Path, str] | None:
+    """The array file that a path leads into as if it were a folder, and what of it; None where it does not."""
+    for file in path.parents:
+        if file.suffix.lower() in ARRAY_SUFFIXES and file.is_file():
+            return file, path.relative_to(file).as_posix()
+    return None
+
+
+def read_arrays(path: Path, layout: Layout) -> tuple[str, Block | Mapping[str, Block]]:
+    """The form of a file, and the array in it or, by name, those that may be videos. Raises SourceError, OSError."""
     suffix = path.suffix.lower()
+    axes = {layout.many, layout.single}
     if suffix == ".npy":
-        return ArrayVideos.of_one(str(path), "NumPy array", _npy(path), layout, stamp=file_stamp(path, ""))
+        return "NumPy array", _npy(path)
     if suffix == ".npz":
-        return _chosen(path, "NumPy archive", _npz(path), layout)
+        return "NumPy archive", _npz(path, axes)
     if suffix == ".safetensors":
-        return _chosen(path, "safetensors file", _safetensors(path), layout)
-    if suffix in (".h5", ".hdf5"):
-        return _chosen(path, "HDF5 file", datasets(path), layout)
+        return "safetensors file", _safetensors(path)
+    if suffix in _HDF5:
+        return "HDF5 file", datasets(path, {*axes, 1})
     tensors = _torch(path)
-    if isinstance(tensors, TensorBlock):
-        return ArrayVideos.of_one(str(path), "PyTorch tensor", tensors, layout, stamp=file_stamp(path, ""))
-    return _chosen(path, "PyTorch tensors", tensors, layout)
+    return "PyTorch tensor" if isinstance(tensors, TensorBlock) else "PyTorch tensors", tensors
 
 
-def _chosen(path: Path, kind: str, blocks: Mapping[str, Block], layout: Layout) -> ArrayVideos:
-    """The arrays in a file that are videos; labels and the like stand beside them."""
-    many = {key: block for key, block in blocks.items() if len(block.shape) == 5}
-    single = {key: block for key, block in blocks.items() if len(block.shape) == 4}
+def _chosen(path: Path, file: Path, kind: str, blocks: Mapping[str, Block], layout: Layout) -> ArrayVideos:
+    """The arrays in a file that are videos; labels and the like stand beside them. path: what the side is called."""
+    many = {key: block for key, block in blocks.items() if len(block.shape) == layout.many}
+    single = {key: block for key, block in blocks.items() if len(block.shape) == layout.single}
     if len(many) + bool(single) != 1:
         found = ", ".join(f"{key!r} {list(block.shape)}" for key, block in list(blocks.items())[:5])
-        raise SourceError(
-            f"{path} holds {len(many)} arrays of five axes and {len(single)} of four ({found or 'no array'}): expected "
-            "one array of five axes, [N, T, H, W, C] for instance, or one of four for each video"
-        )
+        if layout.axes is None:
+            counts = f"{len(many)} arrays of five axes and {len(single)} of four"
+            expected = (
+                "one array of five axes, [N, T, H, W, C] for instance, or one of four for each video (of grey videos "
+                f"without an axis of channels state the axes, NTHW or THW, {HOW_TO_STATE})"
+            )
+        else:
+            counts = f"{len(many)} arrays of as many axes as {layout.axes}"
+            expected = "one"
+        several = f"; of several, name one as if the file were a folder: {file}/{next(iter(many))}" if many else ""
+        raise SourceError(f"{path} holds {counts} ({found or 'no array'}): expected {expected}{several}")
     if single:
-        return ArrayVideos.of_many(str(path), kind, single, layout, path=path)
+        return ArrayVideos.of_many(str(path), kind, single, layout, stamp=lambda key: file_stamp(file, key))
     ((key, block),) = many.items()
-    return ArrayVideos.of_one(str(path), kind, block, layout, stamp=file_stamp(path, key))
+    return ArrayVideos.of_one(str(path), kind, block, layout, stamp=file_stamp(file, key))
 
 
 def _npy(path: Path) -> Block:
@@ -90,7 +133,7 @@ def _npy(path: Path) -> Block:
     return _mapped(path, shape, order, dtype, offset)
 
 
-def _npz(path: Path) -> dict[str, Block]:
+def _npz(path: Path, axes: Collection[int | None]) -> dict[str, Block]:
     archive = Archive(path)
     scratch = Scratch(f"a compressed array in {path}")
     found: dict[str, Block] = {}
@@ -104,7 +147,7 @@ def _npz(path: Path) -> dict[str, Block]:
             with archive.open(member) as opened:
                 shape, order, dtype = _header(opened, where)
                 header_bytes = opened.tell()
-                if len(shape) not in (4, 5):
+                if len(shape) not in axes:
                     continue
                 needed = _check_bytes(where, shape, dtype.itemsize, info.file_size - header_bytes)
                 if info.compress_type == zipfile.ZIP_STORED:

@@ -1,8 +1,9 @@
 """Arrays as videos: which axis is which, what range the values have, and frames cut out of them one at a time.
 
 Five axes are many videos, four are one; N counts videos, T frames, H and W are height and width, C is 3 for RGB or 1
-for grey. Values are uint8, or floats with a stated range, which round to the nearest grey level (half to even) and are
-clipped. The same frames have the same content in whatever array they come.
+for grey, and grey videos may have no axis C where that is stated. Values are uint8, or floats with a stated range,
+which round to the nearest grey level (half to even) and are clipped. The same frames have the same content in whatever
+array they come.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ ValueRange = tuple[float, float]
 
 _ORDERS = {5: ("NTHWC", "NCTHW", "NTCHW"), 4: ("THWC", "CTHW", "TCHW")}
 """By number of axes: the orders that are in use."""
+
+_LETTERS = [sorted(axes) for axes in ("NTHWC", "THWC", "NTHW", "THW")]
 
 _CHANNELS = (1, 3)
 
@@ -57,12 +60,25 @@ class Layout:
     value_range: ValueRange | None = None
 
     def __post_init__(self) -> None:
-        if self.axes is not None and sorted(self.axes) not in (sorted("NTHWC"), sorted("THWC")):
-            raise SourceError(f"axes = {self.axes!r}: expected an order of the letters NTHWC, or of THWC for one video")
+        if self.axes is not None and sorted(self.axes) not in _LETTERS:
+            raise SourceError(
+                f"axes = {self.axes!r}: expected an order of the letters NTHWC, without N for one video, without C for "
+                "grey videos that have no axis of channels"
+            )
         if self.value_range is not None:
             low, high = self.value_range
             if not (math.isfinite(low) and math.isfinite(high) and low < high):
                 raise SourceError(f"value_range = {self.value_range}: expected the values of black and white, (-1, 1)")
+
+    @property
+    def many(self) -> int | None:
+        """Number of axes of an array of many videos, None where there is to be none."""
+        return 5 if self.axes is None else len(self.axes) if "N" in self.axes else None
+
+    @property
+    def single(self) -> int | None:
+        """Number of axes of an array of one video, None where there is to be none."""
+        return 4 if self.axes is None else len(self.axes) if "N" not in self.axes else None
 
     def of(self, name: str, blocks: Sequence[Block]) -> KnownLayout:
         """The layout that arrays share, found out where it is not stated. Raises SourceError.
@@ -77,7 +93,7 @@ class Layout:
                 raise SourceError(f"{name}: {_described(block)}: expected {len(axes)} axes, {axes}")
             if block.dtype != first.dtype:
                 raise SourceError(f"{name}: some arrays are {first.dtype}, some {block.dtype}: expected one type")
-            channels = block.shape[axes.index("C")]
+            channels = block.shape[axes.index("C")] if "C" in axes else 1
             if channels not in _CHANNELS:
                 raise SourceError(
                     f"{name}: {_described(block)}, as {axes} with {channels} channels: expected 3 (RGB) or 1 (grey); "
@@ -117,8 +133,9 @@ class KnownLayout:
         return tuple(notes)
 
     def rgb(self, frame: NDArray[Any], axes: str, where: str) -> Pixels:
-        """A frame as uint8 [H, W, 3]. axes: of it, an order of HWC. Raises SourceError when a value is not finite."""
-        values = frame.transpose([axes.index(axis) for axis in "HWC"])
+        """A frame as uint8 [H, W, 3]. axes: of it, an order of HWC or HW. Raises SourceError for values not finite."""
+        values = frame.transpose([axes.index(axis) for axis in "HWC" if axis in axes])
+        values = values if "C" in axes else values[..., np.newaxis]
         if self.value_range is not None:
             if not np.isfinite(values).all():
                 raise SourceError(
@@ -160,7 +177,7 @@ class ArrayVideo:
         """The frames of ascending, distinct indices. Raises ShortVideoError when they run out, VideoError."""
         if int(indices[-1]) >= self.num_frames:
             raise ShortVideoError(self.num_frames, int(indices[-1]) + 1)
-        return (Frame(self.pixels(index)) for index in indices.tolist())
+        return map(_frame, map(self.pixels, indices.tolist()))
 
     def content(self) -> str:
         """sha256 of the frames."""
@@ -196,15 +213,20 @@ class ArrayVideo:
         return self.layout.rgb(values, "".join(a for a in axes if a in "HWC"), f"{self.name}, frame {frame}")
 
 
+def _frame(pixels: Pixels) -> Frame:
+    return Frame(pixels, levels=(int(pixels.min()), int(pixels.max())))
+
+
 @dataclass(frozen=True, eq=False)
 class ArrayVideos:
-    """A side of videos in arrays."""
+    """A side of videos in arrays. value_range: that is stated of floats, None for uint8."""
 
     name: str
     kind: str
     names: tuple[str, ...]
     videos: tuple[ArrayVideo, ...]
     notes: tuple[str, ...]
+    value_range: ValueRange | None
 
     @classmethod
     def of_one(
@@ -221,15 +243,21 @@ class ArrayVideos:
         if not names:
             raise SourceError(f"{name} holds no video: {_described(block)}")
         videos = tuple(ArrayVideo(f"{name}, video {n}", block, known, i, stamp) for i, n in enumerate(names))
-        return cls(name, kind, names, videos, known.notes(name, block))
+        return cls(name, kind, names, videos, known.notes(name, block), known.value_range)
 
     @classmethod
     def of_many(
-        cls, name: str, kind: str, blocks: Mapping[str, Block], layout: Layout, *, path: Path | None
+        cls,
+        name: str,
+        kind: str,
+        blocks: Mapping[str, Block],
+        layout: Layout,
+        *,
+        stamp: Callable[[str], Callable[[], bytes]] | None,
     ) -> ArrayVideos:
         """One video per array, in the order that files of these names would have. Raises SourceError.
 
-        path: of the file that they are in.
+        stamp: gives that of the array of a name, see `ArrayVideo`; None for arrays in memory.
         """
         names = tuple(sorted(blocks, key=sort_key))
         listed = [blocks[n] for n in names]
@@ -239,10 +267,10 @@ class ArrayVideos:
         if "N" in known.axes:
             raise SourceError(f"{name}: {_described(listed[0])}: expected arrays of one video each, of four axes")
         videos = tuple(
-            ArrayVideo(f"{name}, video {n}", block, known, stamp=file_stamp(path, n) if path else None)
+            ArrayVideo(f"{name}, video {n}", block, known, stamp=stamp(n) if stamp else None)
             for n, block in zip(names, listed, strict=True)
         )
-        return cls(name, kind, names, videos, known.notes(name, listed[0]))
+        return cls(name, kind, names, videos, known.notes(name, listed[0]), known.value_range)
 
     def video(self, index: int) -> Video:
         return self.videos[index]
@@ -277,16 +305,21 @@ def _inferred(name: str, blocks: Sequence[Block]) -> str:
     for block in blocks:
         if len(block.shape) not in _ORDERS:
             raise SourceError(
-                f"{name}: {_described(block)}: expected five axes (many videos) or four (one video), such as NTHWC"
+                f"{name}: {_described(block)}: expected five axes (many videos) or four (one video), such as NTHWC; of "
+                f"grey videos without an axis of channels state NTHW or THW, {HOW_TO_STATE}"
             )
     fitting = [o for o in fitting_orders(blocks[0].shape) if all(o in fitting_orders(b.shape) for b in blocks)]
     if len(fitting) == 1:
         return fitting[0]
     orders = " or ".join(fitting) if fitting else "no order of axes in use, with 3 channels (RGB) or 1 (grey)"
+    usual = _ORDERS[len(blocks[0].shape)][0]
     raise SourceError(
-        f"{name}: {_described(blocks[0])} fits {orders}: state its axes, such as {_ORDERS[len(blocks[0].shape)][0]}, "
-        "with fvd_bench.Arrays(…, axes=…), --real-axes or --fake-axes"
+        f"{name}: {_described(blocks[0])} fits {orders}: state its axes, such as {usual}, or NTHW for grey videos "
+        f"without an axis of channels, {HOW_TO_STATE}"
     )
+
+
+HOW_TO_STATE = "with fvd_bench.Arrays(…, axes=…), --real-axes or --fake-axes"
 
 
 def _check_values(name: str, block: Block, value_range: ValueRange | None) -> None:

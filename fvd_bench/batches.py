@@ -31,6 +31,7 @@ class _Open:
     jpeg_qualities: set[int] = field(default_factory=set)
     not_jpeg: bool = False
     intervals: Intervals | None = None
+    levels: tuple[int, int] | None = None
     refused: str | None = None
     end: DrawEnd | None = None
 
@@ -75,6 +76,7 @@ class Batches:
         video.jpeg_qualities.update(q for q in item.jpeg_qualities if q is not None)
         video.not_jpeg |= None in item.jpeg_qualities
         video.intervals = widest(video.intervals, item.intervals)
+        video.levels = widest(video.levels, item.levels)
         taker = (key, len(video.features))
         video.features.append(None)
         clip, is_new = self._input(name, rule, item.images)
@@ -137,10 +139,17 @@ class Batches:
             del self._open[key]
             end = video.end
             skipped = end.skipped or video.refused
-            qualities = tuple(sorted(video.jpeg_qualities))
             uneven = [("variable-rate", intervals_text(video.intervals))] if video.intervals else []
-            notes = (*end.notes, *uneven)
-            facts = Facts(skipped, end.found, video.damaged, qualities, video.not_jpeg, end.num_frames, notes)
+            facts = Facts(
+                skipped=skipped,
+                found=end.found,
+                damaged=video.damaged,
+                jpeg_qualities=tuple(sorted(video.jpeg_qualities)),
+                not_jpeg=video.not_jpeg,
+                num_frames=end.num_frames,
+                notes=(*end.notes, *uneven),
+                levels=video.levels,
+            )
             self.facts[key] = facts
             if skipped is None:
                 entries.append((key, Entry(np.concatenate(features), facts)))

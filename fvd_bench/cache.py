@@ -45,7 +45,8 @@ class Facts:
     damaged: frames that were used though they decode with errors; jpeg_qualities: of the frames that were JPEG
     files, 0 for tables of their own; not_jpeg: whether any was none; num_frames: the length that the clips were drawn
     for, None where a store of an older version does not say; notes: codes of `faults.FAULTS` that the video deserves,
-    each with what there is to say.
+    each with what there is to say; levels: lowest and highest value of the frames that were used, where these come
+    from an array.
     """
 
     skipped: str | None = None
@@ -55,12 +56,17 @@ class Facts:
     not_jpeg: bool = False
     num_frames: int | None = None
     notes: tuple[tuple[str, str], ...] = ()
+    levels: tuple[int, int] | None = None
 
     @classmethod
     def from_values(cls, values: Mapping[str, Any]) -> Facts:
         """Facts as JSON holds them. Raises KeyError, TypeError, ValueError."""
         notes = tuple((str(code), str(detail)) for code, detail in values.get("notes", ()))
-        return cls(**{**values, "jpeg_qualities": tuple(values["jpeg_qualities"]), "notes": notes})
+        qualities, levels = tuple(values["jpeg_qualities"]), values.get("levels")
+        if levels is not None:
+            lowest, highest = map(int, levels)
+            levels = lowest, highest
+        return cls(**{**values, "jpeg_qualities": qualities, "notes": notes, "levels": levels})
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,8 @@ class Draw:
 class DrawnClip:
     """One clip of a draw, resized and JPEG-coded as its rule says.
 
-    images: uint8 [T, H, W, 3]; jpeg_qualities, damaged, intervals: of its frames before that, see `video.Clip`.
+    images: uint8 [T, H, W, 3]; jpeg_qualities, damaged, intervals, levels: of its frames before that, see
+    `video.Clip`.
     """
 
     draw: Draw
@@ -43,6 +44,7 @@ class DrawnClip:
     jpeg_qualities: tuple[int | None, ...]
     damaged: int
     intervals: Intervals | None
+    levels: tuple[int, int] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,8 @@ def _read_wanted(
     try:
         for place, clip in read_clips(video, [indices for _, indices in wanted], reserve=reserve):
             draw, _ = unread.pop(place)
-            yield DrawnClip(draw, clip_images(clip, draw.rule), clip.jpeg_qualities, clip.damaged, clip.intervals)
+            images = clip_images(clip, draw.rule)
+            yield DrawnClip(draw, images, clip.jpeg_qualities, clip.damaged, clip.intervals, clip.levels)
     except VideoError as error:
         failure = error
     draws = dict.fromkeys(draw for draw, _ in wanted)

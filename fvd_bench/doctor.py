@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import statistics
@@ -13,6 +14,7 @@ from fvd_bench.contents import Contents, contents_of, frames_needed, quality_tex
 from fvd_bench.examine import Examined, examine
 from fvd_bench.faults import Fault, Looks, intervals_text, size_text
 from fvd_bench.header import MERGES_FRAMES
+from fvd_bench.intervals import widest
 from fvd_bench.prefetch import in_order
 from fvd_bench.protocol import Protocol, ProtocolLike, load
 from fvd_bench.sources import ClipSource, SourceLike, open_source
@@ -123,6 +125,8 @@ def _side_faults(source: ClipSource, videos: Sequence[Examined], rules: Sequence
     yield from _fault("missing-frames", "images are missing", {v.name: _gap(v) for v in videos})
     yield from _fault("size-changes", "the frames differ in size", {v.name: _sizes(v) for v in decoded})
     yield from _fault("variable-rate", "the time between frames varies", {v.name: _times(v) for v in decoded})
+    levels = functools.reduce(widest, (v.levels for v in decoded), None)
+    yield from faults.little_used("videos", levels, stated=getattr(source, "value_range", None))
     files = {v.name: v.content for v in videos if v.content}
     frames = {v.name: v.pictures for v in decoded if v.pictures}
     yield from faults.duplicates("videos", files, of="files")

@@ -15,6 +15,7 @@ from fvd_bench.errors import ShortVideoError, VideoError
 from fvd_bench.frame_folder import FrameFolder
 from fvd_bench.frame_names import Doubt
 from fvd_bench.header import Probe, Track
+from fvd_bench.intervals import widest
 from fvd_bench.motion import Grey, small_grey
 from fvd_bench.probe import probe
 from fvd_bench.video import Frame, Pixels, Video
@@ -37,10 +38,10 @@ class Examined:
 
     frames: that decode. unreadable: why none does; broken_off: why reading ended before the end; each None otherwise.
     sizes: (width, height) of its frames, each once. damaged: frames with errors, or with data lost right before them.
-    jpeg_qualities: of the frames that are JPEG files, 0 for tables of their own. content: sha256 of the files;
-    pictures: sha256 of the decoded frames, both None where they cannot be had. missing: names of images that ought to
-    lie between others. mixture, doubts: what the names of images say, see `frame_names`. probe, track: None where there
-    is nothing to probe.
+    jpeg_qualities: of the frames that are JPEG files, 0 for tables of their own. levels: lowest and highest value, of
+    arrays. content: sha256 of the files; pictures: sha256 of the decoded frames, both None where they cannot be had.
+    missing: names of images that ought to lie between others. mixture, doubts: what the names of images say, see
+    `frame_names`. probe, track: None where there is nothing to probe.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Examined:
     sizes: list[tuple[int, int]] = field(default_factory=list)
     damaged: int = 0
     jpeg_qualities: set[int] = field(default_factory=set)
+    levels: tuple[int, int] | None = None
     content: str | None = None
     pictures: str | None = None
     black: bool = False
@@ -140,6 +142,7 @@ def _note(found: Examined, frame: Frame) -> None:
     height, width, _ = frame.pixels.shape
     found.frames += 1
     found.damaged += frame.damaged
+    found.levels = widest(found.levels, frame.levels)
     if (width, height) not in found.sizes:
         found.sizes.append((width, height))
     if frame.jpeg_quality is not None:

@@ -20,6 +20,7 @@ from fvd_bench.clips import Draw, DrawEnd, DrawnClip, read_draws
 from fvd_bench.errors import CacheError, VideoError
 from fvd_bench.extractors import FeatureExtractor, Features
 from fvd_bench.foreign_stats import ForeignStats
+from fvd_bench.intervals import widest
 from fvd_bench.prefetch import Budget, in_order
 from fvd_bench.rules import ClipRule, FeatureRule, Side
 from fvd_bench.sampling import video_order
@@ -56,7 +57,7 @@ class Collected:
     the listing where it is taken again; lengths: of each, see `Facts.num_frames`; skipped: video -> reason; refused:
     why the rule does not allow the skips, None if it does; longest_short: frames of the longest video that was too
     short; damaged: video -> frames of it that decode with errors; notes: code -> video -> what there is to say, of
-    those in `Facts`; jpeg_qualities, not_jpeg: as there, over all used videos.
+    those in `Facts`; levels, jpeg_qualities, not_jpeg: as there, over all used videos.
     """
 
     keys: list[str] = field(default_factory=list)
@@ -68,6 +69,7 @@ class Collected:
     longest_short: int = 0
     damaged: dict[str, int] = field(default_factory=dict)
     notes: dict[str, dict[str, str]] = field(default_factory=dict)
+    levels: tuple[int, int] | None = None
     jpeg_qualities: set[int] = field(default_factory=set)
     not_jpeg: bool = False
 
@@ -326,6 +328,7 @@ class Extraction:
                 collected.damaged[name] = facts.damaged
             for code, detail in facts.notes:
                 collected.notes.setdefault(code, {})[name] = detail
+            collected.levels = widest(collected.levels, facts.levels)
         return collected
 
 

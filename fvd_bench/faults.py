@@ -24,6 +24,7 @@ FAULTS = {
     "frame-order": "the names of a folder's images leave their order in doubt",
     "size-changes": "the frames of one video differ in size",
     "variable-rate": "the frames of a file do not follow each other at equal intervals",
+    "value-range": "the values of arrays use little of the range that is stated of them",
     "duplicate-files": "videos of one side have the same bytes",
     "duplicate-frames": "files of one side differ and decode to the same frames",
     "shared-files": "a video of one side has the bytes of one of the other",
@@ -84,6 +85,36 @@ def size_text(size: tuple[int, int]) -> str:
 
 def rate_text(rate: float) -> str:
     return f"{rate:.6g}"
+
+
+def little_used(who: str, levels: tuple[int, int] | None, *, stated: tuple[float, float] | None) -> Iterator[Fault]:
+    """Where arrays use less than half of their range, or hardly any of its lower half.
+
+    levels: lowest and highest of uint8 frames, None where these come from no array. stated: the values of black and
+    white of the floats that they were made of; of uint8, which needs no statement, only 0 and 1 alone are told.
+    """
+    if levels is None:
+        return
+    lowest, highest = levels
+    if stated is None:
+        if highest <= 1:
+            values = "are 0 and 1 alone, which is black" if highest else "are 0 alone, which is black"
+            yield Fault("value-range", f"the values of the {who} {values}: expected uint8 from 0 to 255", {})
+        return
+    black, white = stated
+    low, high = (black + (white - black) * level / 255 for level in levels)
+    uses = f"the values of the {who} lie between {low:.3g} and {high:.3g}, of the stated range {black:g} to {white:g}"
+    if highest - lowest < 128:
+        less = "less than half of it"
+    elif lowest >= 128 - _OVERSHOOT:
+        less = "hardly any of its lower half"
+    else:
+        return
+    yield Fault("value-range", f"{uses}: {less} is used; state the values of black and white, 0 and 1 for instance", {})
+
+
+_OVERSHOOT = 16
+"""Levels by which networks leave the range that they were made for."""
 
 
 def intervals_text(intervals: Intervals) -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from fvd_bench import faults
 from fvd_bench.errors import SourceError
 from fvd_bench.extraction import Collected, Job
 from fvd_bench.extractors import FeatureExtractor
 from fvd_bench.faults import some
+from fvd_bench.intervals import widest
 from fvd_bench.motion_panel import findings as motion_findings
 from fvd_bench.result import MotionPanel, Score, Skipped, Warned
 from fvd_bench.rules import ClipRule, FeatureRule, Side
@@ -41,6 +43,7 @@ def find(
         *(Warned("listing", note) for source in sources.values() for note in source.notes),
         *_video_findings(collected),
         *_jpeg_findings(collected),
+        *_range_findings(sources, collected),
         *_count_findings(collected, extractors),
         *_score_findings(scores),
         *(motion_findings(motion.real, motion.fake) if motion else ()),
@@ -100,6 +103,16 @@ def _video_findings(collected: Mapping[Job, Collected]) -> Iterator[Warned]:
     for (side_name, code), videos in noted.items():
         if code in _NOTES:  # a statistics file may hold any
             yield Warned(code, f"{len(videos)} {side_name} videos {_NOTES[code]}: {some(videos)}")
+
+
+def _range_findings(sources: Mapping[Side, ClipSource], collected: Mapping[Job, Collected]) -> Iterator[Warned]:
+    """Values of arrays that use little of the range that is stated of them."""
+    levels: dict[Side, tuple[int, int] | None] = {}
+    for job, side in collected.items():
+        levels[job.draw.reads] = widest(levels.get(job.draw.reads), side.levels)
+    for name, found in levels.items():
+        for fault in faults.little_used(f"{name} videos", found, stated=getattr(sources[name], "value_range", None)):
+            yield Warned(fault.code, fault.sentence())
 
 
 def _jpeg_findings(collected: Mapping[Job, Collected]) -> Iterator[Warned]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,21 +36,21 @@ class _Dataset:
         return piece
 
 
-def datasets(path: Path) -> dict[str, Block]:
-    """The datasets of a file by their paths, those of fewer than four axes left out. Raises SourceError."""
+def datasets(path: Path, axes: Collection[int | None]) -> dict[str, Block]:
+    """The datasets of a file by their paths, those of other numbers of axes left out. Raises SourceError."""
     try:
         import h5py
     except ImportError as error:
         raise SourceError(f"{path}: HDF5 files need h5py: pip install 'fvd-bench[h5]'") from error
     try:
         file = h5py.File(path, "r", rdcc_nbytes=_CHUNK_CACHE_BYTES, locking=False)
-        return {name: _Dataset(dataset) for name, dataset in _walk(path, file)}
+        return {name: _Dataset(dataset) for name, dataset in _walk(path, file, axes)}
     except _READ_ERRORS as error:
         raise SourceError(f"{path} cannot be read as an HDF5 file: {error}; get or make it again") from error
 
 
-def _walk(path: Path, file: Any) -> Iterator[tuple[str, Any]]:
-    """All datasets that can be videos. Raises SourceError when one stands elsewhere."""
+def _walk(path: Path, file: Any, axes: Collection[int | None]) -> Iterator[tuple[str, Any]]:
+    """All datasets of these numbers of axes. Raises SourceError when one stands elsewhere."""
     import h5py
 
     waiting, seen = [("", file)], set()
@@ -69,7 +69,7 @@ def _walk(path: Path, file: Any) -> Iterator[tuple[str, Any]]:
             found = group[key]
             if isinstance(found, h5py.Group):
                 waiting.append((f"{name}/", found))
-            elif isinstance(found, h5py.Dataset) and found.shape is not None and len(found.shape) in (4, 5):
+            elif isinstance(found, h5py.Dataset) and found.shape is not None and len(found.shape) in axes:
                 _check(path, name, found)
                 yield name, found
 

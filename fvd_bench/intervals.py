@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 Intervals = tuple[float, float]
 """Shortest and longest time from one frame to the next, in milliseconds."""
+
+_Number = TypeVar("_Number", int, float)
 
 _JITTER = 0.10
 """Part of an interval by which others may differ at a constant rate: cameras jitter by less, a frame that was dropped
@@ -55,8 +57,10 @@ def uneven(times: Sequence[int], tick: float, places: Sequence[int] | None = Non
     return round(1000 * tick * float(steps.min()), 3), round(1000 * tick * float(steps.max()), 3)
 
 
-def widest(one: Intervals | None, other: Intervals | None) -> Intervals | None:
-    """The shortest and the longest of both."""
+def widest(
+    one: tuple[_Number, _Number] | None, other: tuple[_Number, _Number] | None
+) -> tuple[_Number, _Number] | None:
+    """The least and the greatest of two pairs of these, where there are any."""
     if one is None or other is None:
         return one or other
     return min(one[0], other[0]), max(one[1], other[1])

@@ -85,7 +85,7 @@ class Listing:
         if not videos and not images:
             raise SourceError(
                 f"{place} holds no video: expected files ending in {' '.join(sorted(VIDEO_SUFFIXES))}, or one "
-                f"folder of images ({' '.join(sorted(IMAGE_SUFFIXES))}) per video"
+                f"folder of images ({' '.join(sorted(IMAGE_SUFFIXES))}) per video, or one array file per video"
             )
         listing = tuple(sorted([*videos, *images], key=sort_key))
         same = [a for a, b in itertools.pairwise(listing) if sort_key(a)[0] == sort_key(b)[0]]

@@ -1,8 +1,8 @@
 """Opening one side of a comparison: every form in which people have videos goes in here.
 
-A path is a folder of video files, of frame folders or of tar shards, a zip or tar archive, an array file, or
-module:function. Objects are arrays, tensors, lists and dicts of them, iterables, and whatever is shaped like a
-`ClipSource`.
+A path is a folder of video files, of frame folders, of tar shards or of array files, a zip or tar archive, an array
+file or an array in one, or module:function. Objects are arrays, tensors, lists and dicts of them, iterables, and
+whatever is shaped like a `ClipSource`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 
 from fvd_bench.archives import Archive
-from fvd_bench.array_files import ARRAY_SUFFIXES, open_array_file
+from fvd_bench.array_files import ARRAY_SUFFIXES, inside, open_array_file
+from fvd_bench.array_folder import ArrayFolder, holds_arrays
 from fvd_bench.arrays import ArrayVideos, Block, Layout, ValueRange, numbered
 from fvd_bench.errors import SourceError, VideoError
 from fvd_bench.files import DISK, IMAGE_SUFFIXES, VIDEO_SUFFIXES
@@ -46,9 +47,10 @@ __all__ = [
 class Arrays:
     """Videos in arrays, with what has to be stated of them.
 
-    videos: path of an array file or module:function, an array or tensor, a list or dict of them, or an iterable.
-    axes: one letter each, NTHWC for many videos in one array, THWC for one, in any order; None to take the order that
-    alone fits. value_range: of floats, the values of black and white, such as (-1, 1).
+    videos: path of an array file, of a folder of these, or module:function, an array or tensor, a list or dict of them,
+    or an iterable. axes: one letter each, NTHWC for many videos in one array, THWC for one, without C where grey ones
+    have no axis of channels, in any order; None to take the order that alone fits. value_range: of floats, the values
+    of black and white, such as (-1, 1).
     """
 
     videos: Any  # of the forms above, none of which has a type in common
@@ -79,8 +81,12 @@ def open_source(source: SourceLike) -> ClipSource:
 
 
 def takes_layout(path: str | os.PathLike[str]) -> bool:
-    """Whether axes and a value range can be stated of what is at a path: an array file, or module:function."""
-    return Path(path).suffix.lower() in ARRAY_SUFFIXES or is_function_name(os.fspath(path))
+    """Whether axes and a value range can be stated of what is at a path: array files, or module:function."""
+    place = Path(path)
+    if place.is_dir():
+        return holds_arrays(walk(place))
+    is_array_file = place.suffix.lower() in ARRAY_SUFFIXES or inside(place) is not None
+    return is_array_file or is_function_name(os.fspath(path))
 
 
 def _open(source: SourceLike, layout: Layout, name: str | None = None) -> ClipSource:
@@ -100,7 +106,7 @@ def _open(source: SourceLike, layout: Layout, name: str | None = None) -> ClipSo
         source = dict(zip(numbered(len(source)), source, strict=True))
     if isinstance(source, Mapping):
         blocks, kind = _blocks(source), f"{form} of arrays"
-        return ArrayVideos.of_many(name or f"{kind} in memory", kind, blocks, layout, path=None)
+        return ArrayVideos.of_many(name or f"{kind} in memory", kind, blocks, layout, stamp=None)
     if isinstance(source, Iterable):
         return SpooledVideos(name or f"an iterable of type {form}", source, layout)
     return _checked(source)
@@ -121,7 +127,9 @@ def _blocks(arrays: Mapping[Any, Any]) -> dict[str, Block]:
 
 def _open_path(path: Path, layout: Layout) -> ClipSource:
     if path.is_dir():
-        return _open_folder(path)
+        return _open_folder(path, layout)
+    if inside(path) is not None:
+        return open_array_file(path, layout)
     if not path.exists():
         return _open_name(path, layout)
     suffix = path.suffix.lower()
@@ -134,13 +142,15 @@ def _open_path(path: Path, layout: Layout) -> ClipSource:
         return _in_archive(archive, "tar", notes=archive.notes)
     raise SourceError(
         f"{path} is a file; a side is a folder of video files, or of folders that hold a video's frames, or a "
-        f".zip archive or .tar archive of one, or an array file ({' '.join(sorted(ARRAY_SUFFIXES))})"
+        f".zip archive or .tar archive of one, or an array file or folder of these ({' '.join(sorted(ARRAY_SUFFIXES))})"
     )
 
 
-def _open_folder(path: Path) -> ClipSource:
+def _open_folder(path: Path, layout: Layout) -> ClipSource:
     files = list(walk(path))
     shards = sorted(path / file for file in files if is_tar_name(file))
+    if holds_arrays(files):
+        return ArrayFolder(path, files, layout)
     if not shards:
         return _in_folder(path, files, ())
     if not any(Path(file).suffix.lower() in VIDEO_SUFFIXES | IMAGE_SUFFIXES for file in files):

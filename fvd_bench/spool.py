@@ -37,6 +37,7 @@ class SpooledVideos:
         self._first = first
         known = layout.of(f"{name}, video 0", [first])
         self._layout = Layout(known.axes, layout.value_range)  # of all: later videos may fit others as well
+        self.value_range = known.value_range
         self.notes = known.notes(f"{name}, video 0", first)
 
     @property

@@ -37,11 +37,11 @@ class TensorBlock:
         # NumPy has no bfloat16; float32 holds it exactly.
         self._as_is = tensor.dtype in (torch.uint8, torch.float16, torch.float32, torch.float64)
         self._tensor = tensor.detach()
-        is_float = tensor.dtype.is_floating_point
-        if self._as_is:
-            self.dtype = np.dtype(str(tensor.dtype).removeprefix("torch."))
-        else:
-            self.dtype = np.dtype("float32") if is_float else np.dtype("object")  # int16 and others are refused
+        name = "float32" if tensor.dtype.is_floating_point and not self._as_is else str(tensor.dtype)
+        try:
+            self.dtype = np.dtype(name.removeprefix("torch."))
+        except TypeError:  # quantised ones, which are refused
+            self.dtype = np.dtype("object")
 
     def __getitem__(self, place: tuple[int | slice, ...], /) -> NDArray[Any]:
         piece = self._tensor[place].cpu()

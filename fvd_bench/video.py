@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fvd_bench.errors import VideoError
-from fvd_bench.intervals import Intervals, Time, uneven
+from fvd_bench.intervals import Intervals, Time, uneven, widest
 from fvd_bench.sampling import Indices
 
 Pixels = NDArray[np.uint8]
@@ -27,12 +28,14 @@ class Frame:
     jpeg_quality: None unless it was read from a JPEG file; then its quality, or 0 for tables of its own.
     damaged: whether the decoder reported errors in it or lost data right before it.
     time: when it is shown, None where nothing says so, as of images.
+    levels: its lowest and highest value where it comes from an array, whose range may have been stated wrongly.
     """
 
     pixels: Pixels
     jpeg_quality: int | None = None
     damaged: bool = False
     time: Time | None = None
+    levels: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +43,15 @@ class Clip:
     """Frames of one video, of one size.
 
     frames: uint8 [T, H, W, 3] RGB. jpeg_qualities: one per frame, see `Frame`; damaged: number of such frames.
-    intervals: between the frames where these are not equal, None where they are or are not known.
+    intervals: between the frames where these are not equal, None where they are or are not known. levels: of all
+    frames, see there.
     """
 
     frames: Pixels
     jpeg_qualities: tuple[int | None, ...]
     damaged: int = 0
     intervals: Intervals | None = None
+    levels: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         assert self.frames.ndim == 4 and self.frames.shape[3] == 3 and self.frames.dtype == np.uint8
@@ -117,6 +122,7 @@ def _clip(held: dict[int, Frame], indices: Indices, oldest: int) -> Clip:
     times = [f.time for f in frames if f.time is not None]
     is_timed = len(times) == len(frames)
     intervals = uneven([time.ticks for time in times], times[0].tick, indices.tolist()) if is_timed else None
+    levels = functools.reduce(widest, (f.levels for f in frames))
     del frames
     pixels = np.empty((len(indices), *first.pixels.shape), dtype=np.uint8)
     for index in sorted(held):
@@ -126,4 +132,4 @@ def _clip(held: dict[int, Frame], indices: Indices, oldest: int) -> Clip:
             (height, width, _), (other_height, other_width, _) = first.pixels.shape, frame.pixels.shape
             raise VideoError(f"frames differ in size: {width}×{height} and {other_width}×{other_height}")
         pixels[places] = frame.pixels
-    return Clip(pixels, qualities, damaged, intervals)
+    return Clip(pixels, qualities, damaged, intervals, levels)

@@ -127,6 +127,45 @@ class TestFiles:
         assert int(done.stdout) < 20e6 + 16 * 256 * 256 * 3, done.stderr
 
 
+class TestOneOfSeveral:
+    @pytest.mark.parametrize("suffix", ["npz", "h5", "pt"])
+    def test_an_array_is_named_as_if_the_file_were_a_folder(self, tmp_path: Path, suffix: str) -> None:
+        file, arrays = tmp_path / f"a.{suffix}", {"real": VIDEOS, "fake": VIDEOS[::-1].copy()}
+        match suffix:
+            case "npz":
+                np.savez(file, **arrays)
+            case "pt":
+                torch.save({key: torch.from_numpy(array) for key, array in arrays.items()}, file)
+            case "h5":
+                with h5py.File(file, "w") as opened:
+                    for key, array in arrays.items():
+                        opened[key] = array
+
+        np.testing.assert_array_equal(_frames(open_source(file / "fake"), 0), VIDEOS[2])
+        np.testing.assert_array_equal(_frames(open_source(Arrays(file / "real", axes="NTHWC")), 0), VIDEOS[0])
+        with pytest.raises(
+            SourceError, match=rf"holds 2 arrays of five axes .* as if the file were a folder: .*\.{suffix}/"
+        ):
+            open_source(file)
+        with pytest.raises(SourceError, match=r"holds no array 'other' .* expected one of (real, fake|fake, real)"):
+            open_source(file / "other")
+
+    def test_an_array_alone_has_no_name(self, tmp_path: Path) -> None:
+        np.save(tmp_path / "a.npy", VIDEOS)
+
+        with pytest.raises(SourceError, match=r"holds one array without a name: pass .*a\.npy"):
+            open_source(tmp_path / "a.npy" / "videos")
+
+    @pytest.mark.parametrize("form", ["a.npy", "a.npz", "packed.npz", "a.pt", "a.safetensors", "a.h5"])
+    def test_grey_without_an_axis_of_channels_is_stated(self, tmp_path: Path, form: str) -> None:
+        file = _write(tmp_path / form, np.repeat(VIDEOS[..., 0], 2, axis=0))
+
+        with pytest.raises(SourceError, match="NTHW"):
+            open_source(file)
+        expected = np.repeat(VIDEOS[1, ..., :1], 3, axis=3)
+        np.testing.assert_array_equal(_frames(open_source(Arrays(file, axes="NTHW")), 2), expected)
+
+
 class Evil:
     """A pickle that makes a file when it is loaded."""
 

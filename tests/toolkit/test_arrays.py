@@ -64,7 +64,7 @@ class TestAxes:
 
         assert source.video(0).num_frames == 3
 
-    @pytest.mark.parametrize("axes", ["NTHW", "NTHWX", "nthwc", "", "NNTHWC"])
+    @pytest.mark.parametrize("axes", ["NTHWX", "nthwc", "", "NNTHWC", "NHW", "HWC"])
     def test_other_letters_are_refused(self, axes: str) -> None:
         with pytest.raises(SourceError, match="expected an order of the letters NTHWC"):
             Arrays(VIDEOS, axes=axes)
@@ -84,6 +84,20 @@ class TestAxes:
         grey = VIDEOS[..., :1]
 
         np.testing.assert_array_equal(_frames(grey, 1), np.repeat(grey[1], 3, axis=3))
+
+    @pytest.mark.parametrize("axes", ["NTHW", "TNHW", "WHTN"])
+    def test_grey_without_an_axis_of_channels_is_stated(self, axes: str) -> None:
+        array = VIDEOS[..., 0].transpose(["NTHW".index(axis) for axis in axes])
+
+        np.testing.assert_array_equal(_frames(Arrays(array, axes=axes), 1), np.repeat(VIDEOS[1, ..., :1], 3, axis=3))
+
+    @pytest.mark.parametrize(("make", "axes"), [(np.asarray, "NTHW"), (list, "THW"), (iter, "THW")])
+    def test_the_advice_for_grey_without_an_axis_of_channels_works(self, make: Callable[[Any], Any], axes: str) -> None:
+        grey = np.repeat(VIDEOS, 2, axis=0)[..., 0]
+
+        with pytest.raises(SourceError, match=r"state.* NTHW .*, with fvd_bench.Arrays\(…, axes=…\)"):
+            open_source(make(grey))
+        assert list(open_source(Arrays(make(grey), axes=axes)).notes) == []
 
     def test_one_video_alone_says_what_to_do(self) -> None:
         with pytest.raises(SourceError, match=r"\[5, 8, 6, 3\] is one video: expected many"):
@@ -155,7 +169,9 @@ class TestValues:
             open_source(Arrays(VIDEOS, value_range=(0, 1)))
 
     @pytest.mark.parametrize("make", [lambda v: v.astype(np.int64), lambda v: v > 9, lambda v: v.astype(object),
-                                      lambda v: torch.from_numpy(v).int(), lambda v: v * 1j])  # fmt: skip
+                                      lambda v: torch.from_numpy(v).int(), lambda v: v * 1j,
+                                      lambda v: torch.from_numpy(v).long(),
+                                      lambda v: torch.from_numpy(v) > 9])  # fmt: skip
     def test_other_types_are_refused(self, make: Callable[[Pixels], Any]) -> None:
         with pytest.raises(
             SourceError, match=r"of type (int64|bool|object|int32|complex128): expected uint8, or floats"

@@ -1,0 +1,119 @@
+"""A folder of array files as a side: one video in each file, opened when it is read."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+
+from fvd_bench.array_files import ARRAY_SUFFIXES, read_arrays
+from fvd_bench.arrays import ArrayVideo, Block, KnownLayout, Layout
+from fvd_bench.errors import SourceError, VideoError
+from fvd_bench.files import IMAGE_SUFFIXES, VIDEO_SUFFIXES, file_state
+from fvd_bench.listing import sort_key, suffix
+from fvd_bench.sampling import Indices
+from fvd_bench.video import Frame, Video
+
+
+class ArrayFolder:
+    """A side of array files. names: their paths below the folder without suffix, as files of videos are ordered.
+
+    Axes, where they are not stated, and the type of values are those of the first file that can be read. Others that
+    differ from it, or that cannot be read, are bad videos. value_range: that is stated of floats, None for uint8.
+    """
+
+    kind = "array files"
+
+    def __init__(self, folder: Path, files: Iterable[str], layout: Layout) -> None:
+        """files: relative POSIX paths, of which those of arrays are taken. Raises SourceError when none can be used."""
+        self.name = str(folder)
+        self._files: dict[str, Path] = {}
+        for file in sorted(files):
+            if suffix(file) in ARRAY_SUFFIXES:
+                name = file.removesuffix(PurePosixPath(file).suffix)
+                other = self._files.setdefault(name, folder / file)
+                if other != folder / file:
+                    raise SourceError(
+                        f"{folder / file} and {other.name} have one name: expected one file for each video"
+                    )
+        self.names = sorted(self._files, key=sort_key)
+        known, block = self._first(layout)
+        self._layout = Layout(known.axes, layout.value_range)
+        self.value_range = known.value_range
+        self.notes = known.notes(self.name, block)
+
+    def video(self, index: int) -> Video:
+        """The video at a place of the listing, unopened."""
+        name = self.names[index]
+        return _ArrayFile(f"{self.name}, video {name}", self._files[name], self._layout)
+
+    def _first(self, layout: Layout) -> tuple[KnownLayout, Block]:
+        """The layout of the first file that can be read, and its array."""
+        failure: SourceError | OSError | None = None
+        for name in self.names:
+            try:
+                block = _only_array(self._files[name], layout)
+            except (SourceError, OSError) as error:
+                failure = failure or error
+                continue
+            return layout.of(str(self._files[name]), [block]), block
+        assert failure is not None
+        raise SourceError(f"{self.name}: none of its {len(self.names)} array files can be used: {failure}") from failure
+
+
+class _ArrayFile:
+    """One video in a file of its own."""
+
+    def __init__(self, name: str, file: Path, layout: Layout) -> None:
+        self._name, self._file, self._layout = name, file, layout
+
+    @property
+    def num_frames(self) -> int:
+        return self._video.num_frames
+
+    def frames(self, indices: Indices) -> Iterator[Frame]:
+        return self._video.frames(indices)
+
+    def content(self) -> str:
+        return self._video.content()
+
+    def state(self) -> str:
+        try:
+            return hashlib.sha256(file_state(self._file) + repr(self._layout).encode()).hexdigest()
+        except OSError as error:
+            raise VideoError(f"cannot be read: {error.strerror or error}") from error
+
+    @cached_property
+    def _video(self) -> ArrayVideo:
+        """Opens the file. Raises VideoError."""
+        try:
+            block = _only_array(self._file, self._layout)
+            known = self._layout.of(str(self._file), [block])
+        except SourceError as error:
+            raise VideoError(str(error)) from error
+        except OSError as error:
+            raise VideoError(f"cannot be read: {error.strerror or error}") from error
+        return ArrayVideo(self._name, block, known, 0 if "N" in known.axes else None)
+
+
+def holds_arrays(files: Iterable[str]) -> bool:
+    """Whether a folder of these files is one of arrays: some are, and none is a video or image."""
+    suffixes = set(map(suffix, files))
+    return bool(suffixes & ARRAY_SUFFIXES) and not suffixes & (VIDEO_SUFFIXES | IMAGE_SUFFIXES)
+
+
+def _only_array(file: Path, layout: Layout) -> Block:
+    """The array of the one video in a file, its axis N, if there is one, of length 1. Raises SourceError, OSError."""
+    file_state(file)  # refuses pipes and devices, which would be waited for
+    _, found = read_arrays(file, layout)
+    blocks = list(found.values()) if isinstance(found, Mapping) else [found]
+    arrays = [block for block in blocks if len(block.shape) in (layout.many, layout.single)]
+    many = len(arrays) == 1 and len(arrays[0].shape) == layout.many
+    if len(arrays) != 1 or (many and arrays[0].shape[(layout.axes or "N").index("N")] != 1):
+        shapes = ", ".join(str(list(block.shape)) for block in blocks[:5])
+        raise SourceError(
+            f"{file} holds {shapes or 'no array'}: expected one array of one video, [T, H, W, C] or in stated axes; a "
+            "file of many videos is a side of its own, so pass its path"
+        )
+    return arrays[0]
