@@ -112,8 +112,9 @@ def _only_array(file: Path, layout: Layout) -> Block:
     many = len(arrays) == 1 and len(arrays[0].shape) == layout.many
     if len(arrays) != 1 or (many and arrays[0].shape[(layout.axes or "N").index("N")] != 1):
         shapes = ", ".join(str(list(block.shape)) for block in blocks[:5])
+        axes = layout.axes or "THWC or others that are stated"
         raise SourceError(
-            f"{file} holds {shapes or 'no array'}: expected one array of one video, [T, H, W, C] or in stated axes; a "
-            "file of many videos is a side of its own, so pass its path"
+            f"{file} holds {shapes or 'no array'}: expected one array of one video, of the axes {axes}; a file of many "
+            "videos is a side of its own, so pass its path"
         )
     return arrays[0]

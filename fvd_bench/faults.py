@@ -104,10 +104,10 @@ def little_used(who: str, levels: tuple[int, int] | None, *, stated: tuple[float
     black, white = stated
     low, high = (black + (white - black) * level / 255 for level in levels)
     uses = f"the values of the {who} lie between {low:.3g} and {high:.3g}, of the stated range {black:g} to {white:g}"
-    if highest - lowest < 128:
-        less = "less than half of it"
-    elif lowest >= 128 - _OVERSHOOT:
+    if lowest >= 128 - _OVERSHOOT:
         less = "hardly any of its lower half"
+    elif highest - lowest < 128:
+        less = "less than half of it"
     else:
         return
     yield Fault("value-range", f"{uses}: {less} is used; state the values of black and white, 0 and 1 for instance", {})

@@ -87,7 +87,7 @@ def _side(side: str, path: Path, axes: str | None, value_range: tuple[float, flo
     from fvd_bench.sources import Arrays, takes_layout
 
     if not takes_layout(path):
-        raise click.UsageError(f"--{side}-axes and --{side}-range are for arrays, and {path} is no file of them")
+        raise click.UsageError(f"--{side}-axes and --{side}-range are for arrays, and {path} holds none")
     try:
         return Arrays(path, axes=axes, value_range=value_range)
     except SourceError as error:

@@ -117,8 +117,13 @@ def test_what_is_no_such_folder_is_refused(tmp_path: Path) -> None:
 
 def test_the_command_line_takes_axes_of_a_folder(tmp_path: Path) -> None:
     _write(tmp_path / "a" / "0.npy", VIDEOS[0])
-    options = ["compute", "--real", str(tmp_path / "a"), "--real-axes", "THW", "--fake", str(tmp_path / "a")]
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "0.mp4").write_bytes(b"no array")
 
-    done = CliRunner().invoke(cli, options)
+    of_arrays, of_videos = (
+        CliRunner().invoke(cli, ["compute", "--real", str(tmp_path / name), "--real-axes", "THW", "--fake", "a"])
+        for name in "ab"
+    )
 
-    assert (done.exit_code, "expected one array of one video" in done.stderr) == (3, True), done.output
+    assert "expected one array of one video, of the axes THW" in str(of_arrays.exception)
+    assert (of_videos.exit_code, "are for arrays" in of_videos.stderr) == (2, True)

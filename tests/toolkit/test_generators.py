@@ -358,8 +358,8 @@ class TestCommandLine:
     @pytest.mark.parametrize(
         ("options", "message"),
         [
-            (["--real-axes", "NTHWC"], "are for arrays, and . is no file of them"),
-            (["--real-range", "0,1"], "are for arrays, and . is no file of them"),
+            (["--real-axes", "NTHWC"], "are for arrays, and . holds none"),
+            (["--real-range", "0,1"], "are for arrays, and . holds none"),
             (["--fake-axes", "NTHW"], "expected an order of the letters NTHWC"),
             (["--fake-range", "1"], "expected the values of black and white"),
             (["--fake-range", "1,0"], "expected the values of black and white"),
