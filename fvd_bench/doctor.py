@@ -123,6 +123,7 @@ def _side_faults(source: ClipSource, videos: Sequence[Examined], rules: Sequence
         "frozen", "all frames are as the first", {v.name: "" for v in decoded if v.frozen and not v.black}
     )
     yield from _fault("missing-frames", "images are missing", {v.name: _gap(v) for v in videos})
+    yield from faults.uncommon("videos", [_looks(video) for video in decoded])
     yield from _fault("size-changes", "the frames differ in size", {v.name: _sizes(v) for v in decoded})
     yield from _fault("variable-rate", "the time between frames varies", {v.name: _times(v) for v in decoded})
     levels = functools.reduce(widest, (v.levels for v in decoded), None)
@@ -170,8 +171,7 @@ def _fault(code: str, message: str, videos: Mapping[str, str | None]) -> list[Fa
 
 
 def _looks(video: Examined) -> Looks:
-    probe = video.probe
-    return Looks(video.name, video.sizes[0], probe.rate if probe else None, probe.codec if probe else None)
+    return Looks(video.name, video.sizes[0], video.probe)
 
 
 def _length(video: Examined) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from fvd_bench.header import SDR, Probe
 from fvd_bench.intervals import Intervals
 
 FAULTS = {
@@ -22,6 +23,10 @@ FAULTS = {
     "two-sequences": "the images of a folder are not the frames of one video: two have the same name or number",
     "odd-images": "a folder holds images that are not named as the others",
     "frame-order": "the names of a folder's images leave their order in doubt",
+    "interlaced": "each frame of a file is made of two fields, which are of two moments",
+    "pixel-aspect": "the pixels of a file are not square, and are used as if they were",
+    "hdr": "a file has the transfer of high dynamic range, PQ or HLG, and no tone mapping is done",
+    "several-streams": "a file holds more than one video stream, of which one is used",
     "size-changes": "the frames of one video differ in size",
     "variable-rate": "the frames of a file do not follow each other at equal intervals",
     "value-range": "the values of arrays use little of the range that is stated of them",
@@ -36,6 +41,7 @@ FAULTS = {
     "size-mismatch": "more than half of one side have another size than more than half of the other",
     "rate-mismatch": "the median frame rates of the sides differ",
     "codec-mismatch": "more than half of one side have another codec than more than half of the other",
+    "transfer-mismatch": "more than half of one side are of high dynamic range, and not more than half of the other",
     "jpeg-mismatch": "the JPEG frames of the sides differ in quality",
 }
 """Code -> what it means. Codes are a contract."""
@@ -64,12 +70,19 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Looks:
-    """Of one video: its name, (width, height), rate in frames a second, and codec; None where not known."""
+    """Of one video: its name, (width, height), and what its header says; None where not known."""
 
     name: str
     size: tuple[int, int] | None
-    rate: float | None
-    codec: str | None
+    header: Probe | None
+
+    @property
+    def rate(self) -> float | None:
+        return self.header.rate if self.header else None
+
+    @property
+    def codec(self) -> str | None:
+        return self.header.codec if self.header else None
 
 
 def some(videos: Mapping[str, str]) -> str:
@@ -137,6 +150,30 @@ def mixed(who: str, looks: Sequence[Looks]) -> Iterator[Fault]:
         yield Fault("mixed-codecs", f"{who} differ in codec, most are {_most(codecs)}", odd)
 
 
+def uncommon(who: str, looks: Sequence[Looks]) -> Iterator[Fault]:
+    """Videos whose frames are not what they seem, as their headers say. who: such as `real videos`."""
+    headers = {v.name: v.header for v in looks if v.header}
+    found = {
+        "interlaced": {name: "" for name, h in headers.items() if h.is_interlaced},
+        "pixel-aspect": {n: "{}:{}".format(*h.pixel_aspect) for n, h in headers.items() if h.pixel_aspect},
+        "hdr": {name: h.transfer for name, h in headers.items() if h.transfer != SDR},
+        "several-streams": {n: "number {} of {}".format(*h.stream) for n, h in headers.items() if h.stream[1] > 1},
+    }
+    for code, videos in found.items():
+        if videos:
+            yield Fault(code, f"of the {who} {len(videos)} {_UNCOMMON[code]}", videos)
+
+
+_UNCOMMON = {
+    "interlaced": "are interlaced, so that each frame mixes two moments; deinterlace them",
+    "pixel-aspect": "have pixels that are not square and are used as they are stored, which stretches what they show; "
+    "resize them to square pixels",
+    "hdr": "are of high dynamic range and are used without tone mapping, which makes them flat and grey; tone-map them",
+    "several-streams": "hold more than one video stream, of which FFmpeg's choice is used; programs on PyAV usually "
+    "take the first",
+}
+
+
 def mismatched(real: Sequence[Looks], fake: Sequence[Looks], *, who: tuple[str, str]) -> Iterator[Fault]:
     """Where most videos of one side are not as most of the other. who: how to call them."""
     sides = (real, fake)
@@ -149,6 +186,9 @@ def mismatched(real: Sequence[Looks], fake: Sequence[Looks], *, who: tuple[str, 
     codecs = [_usual([v.codec for v in looks if v.codec]) for looks in sides]
     if codecs[0] and codecs[1] and codecs[0] != codecs[1]:
         yield Fault("codec-mismatch", _against("codecs", who, codecs[0], codecs[1]), {})
+    transfers = [_usual([v.header.transfer for v in looks if v.header]) for looks in sides]
+    if transfers[0] and transfers[1] and transfers[0] != transfers[1]:
+        yield Fault("transfer-mismatch", _against("transfers", who, transfers[0], transfers[1]), {})
 
 
 _Value = TypeVar("_Value")

@@ -36,7 +36,8 @@ def glance(
     if set(files[0].values()) != set(files[1].values()):  # or they are the same side, which is told elsewhere
         found += faults.shared(*files, of="files", who=_WHO)
     for side, who, some in zip(SIDES, _WHO, looks, strict=True):
-        found += faults.mixed(_sample(who, len(some), len(sources[side].names)), some)
+        sample = _sample(who, len(some), len(sources[side].names))
+        found += [*faults.uncommon(sample, some), *faults.mixed(sample, some)]
     found += faults.mismatched(*looks, who=_WHO)
     return [Warned(fault.code, fault.sentence()) for fault in found]
 
@@ -53,8 +54,8 @@ def _looks(source: ClipSource, *, workers: int) -> Sequence[Looks]:
     def work(index: int) -> Iterator[Looks]:
         try:
             found = probe(source.video(index))
-            yield Looks(source.names[index], found.size, found.rate, found.codec)
+            yield Looks(source.names[index], found.size, found)
         except VideoError:  # which is told when the video is used
-            yield Looks(source.names[index], None, None, None)
+            yield Looks(source.names[index], None, None)
 
     return [looks for _, looks in in_order(evenly_spaced(len(source.names), MOST_VIDEOS), work, workers=workers)]

@@ -15,6 +15,9 @@ from typing import Any
 MERGES_FRAMES = frozenset({"gif"})
 """Codecs whose writers merge frames that are equal into one that is shown for longer."""
 
+SDR, PQ, HLG = TRANSFERS = ("SDR", "PQ", "HLG")
+"""How values stand for light: as in usual videos, or in one of the two ways of high dynamic range (ITU-R BT.2100)."""
+
 MOST_PACKETS = 2**26
 """Of one file: 6 days at 120 frames a second."""
 
@@ -27,22 +30,36 @@ class Probe:
 
     codec: `h264`, `jpeg`, `png`, …, and `raw` for arrays and what is made on demand. size: (width, height) in pixels,
     of a video file before its rotation tag is applied; None where it is not known. rate: frames a second, None for
-    images and arrays, which have none.
+    images and arrays, which have none. is_interlaced: whether each frame is made of two fields, of two moments.
+    pixel_aspect: width to height of a pixel where it is not square. transfer: `SDR`, `PQ` or `HLG`. stream: the number
+    of the video stream that is read, from 1, and how many there are, covers left out.
     """
 
     codec: str
     pixel_format: str
     size: tuple[int, int] | None
     rate: float | None
+    is_interlaced: bool = False
+    pixel_aspect: tuple[int, int] | None = None
+    transfer: str = SDR
+    stream: tuple[int, int] = (1, 1)
 
     @classmethod
     def from_head(cls, head: Mapping[str, Any]) -> Probe:
         """Of JSON values under the names of the fields. Raises KeyError, TypeError, ValueError."""
-        size, rate = head["size"], head["rate"]
-        if size is not None:
-            width, height = map(_count, size)
-            size = width, height
-        return cls(_name(head["codec"]), _name(head["pixel_format"]), size, None if rate is None else _length(rate))
+        size, rate, aspect = head["size"], head["rate"], head["pixel_aspect"]
+        if head["transfer"] not in TRANSFERS:
+            raise ValueError(f"{head['transfer']!r:.80} is no transfer")
+        return cls(
+            codec=_name(head["codec"]),
+            pixel_format=_name(head["pixel_format"]),
+            size=None if size is None else _pair(size),
+            rate=None if rate is None else _length(rate),
+            is_interlaced=head["is_interlaced"] is True,
+            pixel_aspect=None if aspect is None else _pair(aspect),
+            transfer=head["transfer"],
+            stream=_pair(head["stream"]),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +99,11 @@ def _count(value: object) -> int:
     if type(value) is not int or not 0 <= value < 2**63:
         raise ValueError(f"{value!r:.80} is no count")
     return value
+
+
+def _pair(values: Any) -> tuple[int, int]:
+    one, other = map(_count, values)
+    return one, other
 
 
 def _length(value: object) -> float:

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
+
 import av
+from av.stream import Disposition
 
 from fvd_bench.errors import VideoError
-from fvd_bench.header import MOST_PACKETS, Probe, Track
+from fvd_bench.header import HLG, MOST_PACKETS, PQ, SDR, Probe, Track
 from fvd_bench.intervals import Intervals, uneven
 from fvd_bench.video_stream import VideoStream
+
+_INTERLACED = (2, 3, 4, 5)
+"""FFmpeg's AVFieldOrder, in which 0 is unknown and 1 progressive."""
+
+_PACKETS_TO_A_FRAME = 64
+
+_HDR = {16: PQ, 18: HLG}
+"""FFmpeg's AVColorTransferCharacteristic: SMPTE ST 2084 and ARIB STD-B67."""
 
 _FRAMES_OF_PACKETS = frozenset("h264 hevc av1 vp9 mjpeg ffv1 mpeg1video mpeg2video gif rawvideo png".split())
 """Codecs of which each packet gives a frame: VP8 and MPEG-4 have packets that show none."""
@@ -22,8 +34,39 @@ def read_probe(video: VideoStream) -> Probe:
     context = stream.codec_context
     rate = stream.average_rate or stream.guessed_rate
     size = (context.width, context.height) if context.width and context.height else None
-    name = context.codec.canonical_name
-    return Probe(name, context.pix_fmt or "unknown", size, float(rate) if rate else None)
+    aspect = stream.sample_aspect_ratio or context.sample_aspect_ratio
+    return Probe(
+        codec=context.codec.canonical_name,
+        pixel_format=context.pix_fmt or "unknown",
+        size=size,
+        rate=float(rate) if rate else None,
+        pixel_aspect=(aspect.numerator, aspect.denominator) if aspect and aspect != 1 else None,
+        is_interlaced=_is_interlaced(video),
+        transfer=_HDR.get(int(context.color_trc), SDR),
+        stream=_place(video),
+    )
+
+
+def _is_interlaced(video: VideoStream) -> bool:
+    """As the header says, or the first frame where PyAV does not tell what the header says: before version 18."""
+    order = getattr(video.stream.codec_context, "field_order", None)
+    if order is not None:
+        return order in _INTERLACED
+    for packet in itertools.islice(video.packets(), _PACKETS_TO_A_FRAME):
+        with contextlib.suppress(av.error.InvalidDataError):
+            for frame in packet.decode():
+                return bool(frame.interlaced_frame)
+    return False
+
+
+def _place(video: VideoStream) -> tuple[int, int]:
+    """The number of the stream that is read among those of videos, from 1, and how many there are."""
+    others = [
+        stream.index
+        for stream in video.container.streams.video
+        if stream.index != video.stream.index and not stream.disposition & Disposition.attached_pic
+    ]
+    return 1 + sum(index < video.stream.index for index in others), 1 + len(others)
 
 
 def read_track(video: VideoStream) -> Track:

@@ -121,7 +121,8 @@ class VideoStream:
 
 @contextmanager
 def open_stream(source: str | io.BytesIO, limits: Limits, meter: Meter) -> Iterator[VideoStream]:
-    """Open what FFmpeg takes for the best video stream. Raises VideoError, also for frames above the limit."""
+    """Open what FFmpeg takes for the best video stream, see docs/decoding.md. Raises VideoError, also for frames above
+    the limit."""
     # A playlist in an archive must not lead FFmpeg to files beside the archive, or to the network.
     options = {} if isinstance(source, str) else {"protocol_whitelist": "none"}
     try:

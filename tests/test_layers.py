@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 FVD_BENCH = [
-    {"errors", "version", "resample", "unpickling", "limits", "messages", "frame_index", "intervals", "frame_names"},
-    {"header", "faults"},
-    {"rules", "together", "files", "video_stream"},
+    {"errors", "version", "resample", "unpickling", "limits", "messages", "frame_index", "header"},
+    {"frame_names", "intervals"},
+    {"faults", "rules", "together", "files", "video_stream"},
     {"protocol", "sampling", "weight_files", "header_reader"},
     {"video", "weight_index", "stats", "zoo", "decoding"},
     {"moments", "motion", "members", "usercode", "frame_folder", "decoder"},

@@ -358,9 +358,9 @@ class TestCommandLine:
     @pytest.mark.parametrize(
         ("options", "message"),
         [
-            (["--real-axes", "NTHWC"], "are for arrays, and . holds none"),
-            (["--real-range", "0,1"], "are for arrays, and . holds none"),
-            (["--fake-axes", "NTHW"], "expected an order of the letters NTHWC"),
+            (["--real-axes", "NTHWC"], "are for arrays, and real holds none"),
+            (["--real-range", "0,1"], "are for arrays, and real holds none"),
+            (["--fake-axes", "NTHX"], "expected an order of the letters NTHWC"),
             (["--fake-range", "1"], "expected the values of black and white"),
             (["--fake-range", "1,0"], "expected the values of black and white"),
         ],
@@ -368,8 +368,9 @@ class TestCommandLine:
     @pytest.mark.parametrize("command", ["compute", "table4"])
     def test_mistakes_are_those_of_usage(self, tmp_path: Path, command: str, options: list[str], message: str) -> None:
         np.save(tmp_path / "a.npy", np.zeros((2, 9, 8, 8, 3)))
+        (tmp_path / "real").mkdir()
 
-        done = _cli(command, "--real", ".", "--fake", "a.npy", *options, folder=tmp_path)
+        done = _cli(command, "--real", "real", "--fake", "a.npy", *options, folder=tmp_path)
 
         assert done.returncode == 2
         assert message in done.stderr

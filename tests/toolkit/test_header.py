@@ -10,10 +10,11 @@ import pytest
 from fvd_bench.header import MOST_PACKETS, Probe, Track
 
 PROBE = Probe("h264", "yuv420p", (64, 48), 30000 / 1001)
+UNCOMMON = Probe("prores", "yuv422p10le", (720, 576), 25.0, True, (16, 11), "PQ", (2, 2))
 TRACK = Track(40, 41, 0.1, (33.3, 66.7))
 
 
-@pytest.mark.parametrize("found", [PROBE, Probe("gif", "unknown", None, None)])
+@pytest.mark.parametrize("found", [PROBE, UNCOMMON, Probe("gif", "unknown", None, None)])
 def test_probes_arrive_as_they_were_sent(found: Probe) -> None:
     assert Probe.from_head(json.loads(json.dumps(asdict(found)))) == found
 
@@ -42,6 +43,13 @@ def test_tracks_arrive_as_they_were_sent(found: Track) -> None:
         {"rate": -25.0},
         {"rate": 10**400},
         {"rate": "25"},
+        {"pixel_aspect": [16]},
+        {"pixel_aspect": [16, 1.5]},
+        {"pixel_aspect": 1},
+        {"transfer": "\x1b[31m"},
+        {"transfer": 16},
+        {"stream": None},
+        {"stream": [1, -1]},
     ],
 )
 def test_a_probe_that_cannot_be_is_refused(wrong: dict[str, Any]) -> None:

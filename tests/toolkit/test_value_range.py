@@ -67,7 +67,10 @@ def test_data_from_0_to_1_declared_as_from_minus_1_is_told(
     right = _warnings(two_sides[0], side(videos / 127.5 - 1), pixels_protocol())
 
     assert message.startswith("the values of the fake videos lie between 0.")
-    assert "of the stated range -1 to 1: hardly any of its lower half is used; state the values of black and white" in message
+    assert (
+        "of the stated range -1 to 1: hardly any of its lower half is used; state the values of black and white"
+        in message
+    )
     assert right == []
 
 
