@@ -41,6 +41,7 @@ def make(good: Good, folder: Path) -> Iterator[Case]:
             yield _write(folder, f"{suffix}-{name}.{suffix}", changed, "used-or-refused")
     payload = Payload(good.sentinel)
     yield from _npys(folder, videos, payload)
+    yield from _folders(folder, videos, payload)
     yield from _torches(folder, videos, payload)
     yield from _safetensors(folder)
     yield from _h5s(good, folder, videos)
@@ -81,6 +82,20 @@ def _npys(folder: Path, videos: Pixels, payload: Payload) -> Iterator[Case]:
     bomb = io.BytesIO()
     np.savez_compressed(bomb, videos=np.zeros((400, 100, 128, 128, 3), dtype=np.uint8))
     yield _write(folder, "bomb.npz", bomb.getvalue(), "used-or-refused")
+
+
+def _folders(folder: Path, videos: Pixels, payload: Payload) -> Iterator[Case]:
+    """Folders of an array for each video, of which one is bad."""
+    code = io.BytesIO()
+    torch.save([payload], code)
+    bad = {"objects.npy": _npy(np.array([payload, None], dtype=object)), "payload.pt": code.getvalue()}
+    for name, data in {**bad, "cut-off.npy": _npy(videos[0])[:-1], "text.h5": b"no file\n" * 50}.items():
+        side = folder / f"folder-{name}"
+        side.mkdir()
+        for good, video in zip("abc", videos, strict=False):
+            np.save(side / f"{good}.npy", video)
+        (side / f"bad{Path(name).suffix}").write_bytes(data)
+        yield Case(f"array/folder-{name}", str(side), "skipped")
 
 
 def _torches(folder: Path, videos: Pixels, payload: Payload) -> Iterator[Case]:
@@ -143,6 +158,10 @@ def _h5s(good: Good, folder: Path, videos: Pixels) -> Iterator[Case]:
     with h5py.File(folder / "never-written.h5", "w") as file:
         file.create_dataset("videos", (10**6, 10**4, 1024, 1024, 3), "u1", chunks=(1, 1, 64, 64, 3))
     yield Case("array/never-written.h5", str(folder / "never-written.h5"), "refused")
+    for name, starts in {"backwards": [0, 20, 10], "behind-the-end": [0, 2**62], "not-whole": [0.5, 1.5]}.items():
+        with h5py.File(folder / f"index-{name}.h5", "w") as file:
+            file["train_data"], file["train_idx"] = videos.reshape(-1, *videos.shape[2:]), starts
+        yield Case(f"array/index-{name}.h5", str(folder / f"index-{name}.h5"), "refused")
     with h5py.File(folder / "texts.h5", "w") as file:
         file["videos"] = ["a", "b"]
     yield Case("array/texts.h5", str(folder / "texts.h5"), "refused")

@@ -40,6 +40,9 @@ def make(good: Good, folder: Path) -> Iterator[Case]:
     yield _beside(good, folder, "sixteen-bit", {"0003.png": deep.getvalue()}, skipped=True)
     script = f"%!PS\n(touch {good.sentinel}) (w) file\n".encode()
     yield _beside(good, folder, "postscript", {"0003.png": script}, skipped=True)
+    out = io.BytesIO()
+    picture.save(out, "PNG")
+    yield _beside(good, folder, "same-number", {"3.png": out.getvalue(), "0003.png": out.getvalue()}, skipped=True)
     for name, target in {"secret": "/etc/hostname", "nowhere": "nowhere.png", "device": "/dev/zero"}.items():
         bad = _with_good(good, folder / f"link-to-{name}") / "bad"
         (bad / "0003.png").unlink()

@@ -123,6 +123,18 @@ class Files:
             self.write_video(self.root / "rgb" / f"{n:06d}.mkv", video, codec="libx264rgb", pix_fmt="rgb24", qp=0)
         return self.root / "rgb"
 
+    def array_folder(self) -> Path:
+        (self.root / "arrays").mkdir()
+        for n, video in enumerate(self.videos):
+            np.save(self.root / "arrays" / f"{n:06d}.npy", video)
+        return self.root / "arrays"
+
+    def index_set(self) -> Path:
+        with h5py.File(self.root / "set.h5", "w") as file:
+            file["train_data"] = self.videos.reshape(-1, SIZE, SIZE, 3)
+            file["train_idx"] = np.arange(0, VIDEOS * FRAMES, FRAMES)
+        return self.root / "set.h5"
+
     def list_of_arrays(self) -> list[Pixels]:
         return list(self.videos)
 

@@ -43,6 +43,8 @@ def folder(tmp_path_factory, array: Pixels, moving_frames, write_frames, write_v
     for n, video in enumerate(array):
         write_frames(root / "real" / f"{n}", moving_frames(16, 32, 32, seed=n))
         write_frames(root / "frames" / f"{n:06d}", video)
+        (root / "arrays").mkdir(exist_ok=True)
+        np.save(root / "arrays" / f"{n:06d}.npy", video)
         write_video(root / "fake" / f"{n:06d}.mkv", video, codec="ffv1", pix_fmt="bgr0")
     with zipfile.ZipFile(root / "fake.zip", "w") as zipped, tarfile.open(root / "fake.tar.gz", "w:gz") as packed:
         for file in (root / "fake").iterdir():
@@ -61,6 +63,11 @@ def folder(tmp_path_factory, array: Pixels, moving_frames, write_frames, write_v
     save_file({"videos": tensor}, root / "fake.safetensors")
     with h5py.File(root / "fake.h5", "w") as file:
         file["videos"] = array
+    np.savez(root / "both.npz", real=array[::-1], fake=array)
+    with h5py.File(root / "videogpt.h5", "w") as file:
+        for name, videos in {"train": array[::-1], "test": array}.items():
+            file[f"{name}_data"] = videos.reshape(-1, *videos.shape[2:])
+            file[f"{name}_idx"] = np.arange(0, VIDEOS * 16, 16)
     make(root / "fake", "fake", settings=fvd_bench.Settings(cache=None)).write(root / "kept.npz")
     (root / "mycode.py").write_text("import numpy as np\ndef videos():\n    yield from np.load('fake.npy')\n")
     return root
@@ -90,8 +97,8 @@ def expected(namespace) -> float:
 
 
 def test_the_page_has_all_forms() -> None:
-    assert len(ROWS) == 18
-    assert sum(bool(command) for _, command, _ in ROWS) == 14
+    assert len(ROWS) == 21
+    assert sum(bool(command) for _, command, _ in ROWS) == 17
     assert len(BLOCKS) == 2
 
 
