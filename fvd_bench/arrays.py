@@ -122,13 +122,20 @@ class KnownLayout:
             notes.append(f"{name}: its axes are taken for {self.axes}, {fits}")
         if self.value_range is not None and 0 not in block.shape:
             low, high = self.value_range
-            values = block[tuple(0 if axis in "NT" else slice(None) for axis in self.axes)]
+            frames = block.shape[self.axes.index("T")]
+            values = np.concatenate(
+                [
+                    np.ravel(block[tuple({"N": 0, "T": frame}.get(axis, slice(None)) for axis in self.axes)])
+                    for frame in sorted({0, frames // 2, frames - 1})  # the first alone may be black
+                ]
+            )
             slack = (high - low) / 255  # networks overshoot a little
             outside = float(np.mean((values < low - slack) | (values > high + slack)))
             if outside > _MUCH_CLIPPED:
                 notes.append(
-                    f"{name}: {outside:.0%} of the values of its first frame, which go from {values.min():.4g} to "
-                    f"{values.max():.4g}, lie outside of the stated range, {low:g} to {high:g}, and are clipped"
+                    f"{name}: {outside:.0%} of the values in frames of its first video, which go from "
+                    f"{values.min():.4g} to {values.max():.4g}, lie outside of the stated range, {low:g} to {high:g}, "
+                    "and are clipped"
                 )
         return tuple(notes)
 

@@ -143,6 +143,7 @@ def _make(evaluation: Evaluation, side: Side, share: Share) -> StatsFile:
         motion_versions=motion_versions,
         entries=entries,
         motion=motion,
+        value_range=getattr(source, "value_range", None),
     )
 
 

@@ -63,6 +63,7 @@ class StatsFile:
     motion_versions: Mapping[str, str]
     entries: Mapping[str, Entry]
     motion: Mapping[str, Entry]
+    value_range: tuple[float, float] | None = None
 
     def write(self, file: Path) -> None:
         """Write a file, whole or not at all. Raises SourceError."""
@@ -86,6 +87,7 @@ class StatsFile:
             "weights": {rule: dict(digests) for rule, digests in self.weights.items()},
             "versions": dict(self.versions),
             "motion_versions": dict(self.motion_versions),
+            "value_range": self.value_range,
             **rows,
         }
         text = json.dumps({**head, "checksum": _checksum(head, arrays)}, allow_nan=False)
@@ -127,6 +129,7 @@ class StatsFile:
                 motion_versions=dict(head["motion_versions"]),
                 entries=_unpacked(head["entries"], _FEATURES, arrays, finite=True),
                 motion=_unpacked(head["motion"], _MOTION, arrays, finite=False),  # what cannot be asked is not a number
+                value_range=_range(head.get("value_range")),
             )
         except _DAMAGED as error:
             raise SourceError(
@@ -184,6 +187,14 @@ def _unpacked(rows: list[Any], form: str, arrays: Mapping[str, NDArray[Any]], *,
         used[name] = first + count
         entries[key] = Entry(features, Facts.from_values(facts))
     return entries
+
+
+def _range(values: Any) -> tuple[float, float] | None:
+    """Raises TypeError, ValueError."""
+    if values is None:
+        return None
+    low, high = map(float, values)
+    return low, high
 
 
 def _checksum(head: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> str:

@@ -62,6 +62,10 @@ class StatsSource:
         return self.file.names
 
     @property
+    def value_range(self) -> tuple[float, float] | None:
+        return self.file.value_range
+
+    @property
     def notes(self) -> Sequence[str]:
         return ()
 

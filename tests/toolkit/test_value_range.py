@@ -96,8 +96,9 @@ def test_inspect_looks_at_all_frames(videos: Pixels) -> None:
 
 def test_features_of_a_file_bring_their_levels(videos: Pixels, two_sides, pixels_protocol, tmp_path: Path) -> None:
     protocol = pixels_protocol()
-    make(videos // 255, "fake", protocol, settings=Settings(cache=None)).write(tmp_path / "fake.npz")
+    for n, side in enumerate((videos // 255, Arrays(videos / 255, value_range=(-1, 1)))):
+        make(side, "fake", protocol, settings=Settings(cache=None)).write(tmp_path / f"{n}.npz")
 
-    (message,) = _warnings(two_sides[0], tmp_path / "fake.npz", protocol)
+    found = [_warnings(two_sides[0], tmp_path / f"{n}.npz", protocol) for n in range(2)]
 
-    assert "are 0 and 1 alone" in message
+    assert ["are 0 and 1 alone" in found[0][0], "of the stated range -1 to 1: hardly" in found[1][0]] == [True, True]
