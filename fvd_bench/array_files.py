@@ -20,7 +20,7 @@ from fvd_bench.archives import READ_ERRORS, Archive
 from fvd_bench.arrays import HOW_TO_STATE, ArrayVideos, Block, Layout, file_stamp
 from fvd_bench.errors import SourceError
 from fvd_bench.hdf5 import datasets
-from fvd_bench.index_sets import index_sets
+from fvd_bench.index_sets import index_sets, is_index
 from fvd_bench.scratch import Scratch
 from fvd_bench.tensors import TensorBlock
 
@@ -92,7 +92,7 @@ def read_arrays(path: Path, layout: Layout) -> tuple[str, Block | Mapping[str, B
     if suffix == ".safetensors":
         return "safetensors file", _safetensors(path)
     if suffix in _HDF5:
-        return "HDF5 file", datasets(path, {*axes, 1})
+        return "HDF5 file", datasets(path, lambda name, count: count in axes or is_index(name, count))
     tensors = _torch(path)
     return "PyTorch tensor" if isinstance(tensors, TensorBlock) else "PyTorch tensors", tensors
 

@@ -51,8 +51,9 @@ class FrameNames:
             if found := _mixed_if_equal(places):
                 return found
         longest = max(self._patterns.values(), key=len, default={})
+        numbers = set(longest.values())
         for places in self._patterns.values():
-            shared = set(longest.values()) & set(places.values())
+            shared = numbers & set(places.values())
             if places is not longest and len(places) > 1 and 2 * len(shared) >= len(places):
                 firsts = [next(iter(longest)), next(iter(places))]
                 return _mixed(f"two sequences with {len(shared)} numbers in common", firsts)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,21 +36,21 @@ class _Dataset:
         return piece
 
 
-def datasets(path: Path, axes: Collection[int | None]) -> dict[str, Block]:
-    """The datasets of a file by their paths, those of other numbers of axes left out. Raises SourceError."""
+def datasets(path: Path, wanted: Callable[[str, int], bool]) -> dict[str, Block]:
+    """The datasets of a file by path. wanted: whether one of a name and number of axes is. Raises SourceError."""
     try:
         import h5py
     except ImportError as error:
         raise SourceError(f"{path}: HDF5 files need h5py: pip install 'fvd-bench[h5]'") from error
     try:
         file = h5py.File(path, "r", rdcc_nbytes=_CHUNK_CACHE_BYTES, locking=False)
-        return {name: _Dataset(dataset) for name, dataset in _walk(path, file, axes)}
+        return {name: _Dataset(dataset) for name, dataset in _walk(path, file, wanted)}
     except _READ_ERRORS as error:
         raise SourceError(f"{path} cannot be read as an HDF5 file: {error}; get or make it again") from error
 
 
-def _walk(path: Path, file: Any, axes: Collection[int | None]) -> Iterator[tuple[str, Any]]:
-    """All datasets of these numbers of axes. Raises SourceError when one stands elsewhere."""
+def _walk(path: Path, file: Any, wanted: Callable[[str, int], bool]) -> Iterator[tuple[str, Any]]:
+    """The datasets that are wanted. Raises SourceError when one stands elsewhere."""
     import h5py
 
     waiting, seen = [("", file)], set()
@@ -69,7 +69,7 @@ def _walk(path: Path, file: Any, axes: Collection[int | None]) -> Iterator[tuple
             found = group[key]
             if isinstance(found, h5py.Group):
                 waiting.append((f"{name}/", found))
-            elif isinstance(found, h5py.Dataset) and found.shape is not None and len(found.shape) in axes:
+            elif isinstance(found, h5py.Dataset) and found.shape is not None and wanted(name, len(found.shape)):
                 _check(path, name, found)
                 yield name, found
 

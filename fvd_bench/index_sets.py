@@ -80,6 +80,11 @@ class _Span:
         return self._frames[(self._start + frame, *within)]
 
 
+def is_index(name: str, axes: int) -> bool:
+    """Whether an array of a name and number of axes may hold the first frames of a set."""
+    return axes == 1 and name.endswith(_STARTS)
+
+
 def index_sets(file: Path, blocks: Mapping[str, Block]) -> dict[str, IndexSet]:
     """The sets among the arrays in a file, by name. Raises SourceError."""
     found: dict[str, IndexSet] = {}

@@ -46,7 +46,8 @@ class StatsFile:
     names it. names: of its whole listing. contents: index -> digest of a video's contents; unreadable: index -> why it
     has none; those that are in neither were another shard's. weights: signature of a feature rule -> digests of its
     weights. versions: of all software that reached the features; motion_versions: that reached the motion.
-    entries, motion: features and motion, entries of the feature store by key.
+    entries, motion: features and motion, entries of the feature store by key. value_range: that was stated of arrays of
+    floats, None where none was.
     """
 
     side: Side

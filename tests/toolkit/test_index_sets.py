@@ -91,6 +91,14 @@ def test_an_index_that_cannot_be_is_refused(tmp_path: Path, starts: Any) -> None
         open_source(_write(tmp_path / "a.h5", train_idx=np.asarray(starts)) / "train")
 
 
+def test_other_arrays_of_one_axis_are_left_alone(tmp_path: Path) -> None:
+    file = _write(tmp_path / "a.h5", test_data=None, test_idx=None)
+    with h5py.File(file, "a") as opened:
+        opened.create_dataset("labels", (10**9,), "u1")  # never written
+
+    assert len(open_source(file).names) == 4
+
+
 def test_axes_that_do_not_begin_with_frames_are_refused(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="state axes that begin with T"):
         open_source(Arrays(_write(tmp_path / "a.h5") / "train", axes="HTWC"))
