@@ -49,6 +49,9 @@ FAULTS = {
 SAME_RATE = 1.01
 """Rates up to this ratio are one: 30000/1001 and 30 differ by 0.1 %, 24 and 25 by 4 %."""
 
+SAME_ASPECT = 1.01
+"""Pixels up to this ratio are square: programs that resize round it to keep the aspect of the whole frame."""
+
 NAMED = 3
 
 
@@ -155,7 +158,11 @@ def uncommon(who: str, looks: Sequence[Looks]) -> Iterator[Fault]:
     headers = {v.name: v.header for v in looks if v.header}
     found = {
         "interlaced": {name: "" for name, h in headers.items() if h.is_interlaced},
-        "pixel-aspect": {n: "{}:{}".format(*h.pixel_aspect) for n, h in headers.items() if h.pixel_aspect},
+        "pixel-aspect": {
+            name: "{}:{}".format(*aspect)
+            for name, h in headers.items()
+            if (aspect := h.pixel_aspect) and max(aspect) > SAME_ASPECT * min(aspect)
+        },
         "hdr": {name: h.transfer for name, h in headers.items() if h.transfer != SDR},
         "several-streams": {n: "number {} of {}".format(*h.stream) for n, h in headers.items() if h.stream[1] > 1},
     }

@@ -12,6 +12,7 @@ from av.stream import Disposition
 
 from fvd_bench.doctor import inspect
 from fvd_bench.evaluation import evaluate
+from fvd_bench.faults import Looks, uncommon
 from fvd_bench.header import Probe
 from fvd_bench.probe import probe
 from fvd_bench.settings import Settings
@@ -130,6 +131,12 @@ def test_compute_and_inspect_name_them(strange: Path, two_sides, pixels_protocol
     count = 2 if code == "hdr" else 1
     assert warned.startswith(f"of the fake videos {count} ") and warned.endswith(SENTENCES[code])
     assert inspected.startswith(f"of the videos {count} ") and inspected.endswith(SENTENCES[code])
+
+
+def test_pixels_that_are_nearly_square_are_square() -> None:
+    looks = [Looks("a", (64, 48), Probe("h264", "yuv420p", (64, 48), 25.0, pixel_aspect=(255, 256)))]
+
+    assert list(uncommon("videos", looks)) == []
 
 
 def test_sides_of_other_transfers_are_told(
