@@ -14,9 +14,6 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
-_NUMBER = re.compile(r"(.*?)(-?)([0-9]+(?:\.[0-9]+)?)([^0-9]*)", re.DOTALL)
-"""A stem: the text before its last number, a hyphen, the number, perhaps with a point in it, and the text behind it."""
-
 _EVEN = 0.10
 """Part of the largest step by which others may differ where numbers are times."""
 
@@ -143,9 +140,8 @@ def _stem(name: str) -> str:
 
 def _common_numbers(names: Sequence[str]) -> dict[str, str] | None:
     """The number of each name where all else is the same in all of them, with its sign if it has one, else None."""
-    found = [_NUMBER.fullmatch(_stem(name)) for name in names]
-    parts = [match.groups() for match in found if match]
-    if len(parts) < len(names) or len({(before, after) for before, _, _, after in parts}) != 1:
+    parts = [_around_last_number(_stem(name)) for name in names]
+    if len({(before, after) for before, _, _, after in parts}) != 1 or not parts[0][2]:
         return None
     before, hyphens = parts[0][0], {hyphen for _, hyphen, _, _ in parts}
     numbers = {name: number for name, (_, _, number, _) in zip(names, parts, strict=True)}
@@ -156,6 +152,16 @@ def _common_numbers(names: Sequence[str]) -> dict[str, str] | None:
     if hyphens == {"-"} and (before or 0 in values):  # a separator: behind a text, or before a zero
         return numbers
     return signed if not before or _are_even(values) else None
+
+
+def _around_last_number(stem: str) -> tuple[str, str, str, str]:
+    """The text before the last number, a hyphen, that number, perhaps with a point in it, and the text behind it."""
+    *before, number, after = ["", *re.split(r"([0-9]+)", stem)]
+    if len(before) > 3 and before[-1] == ".":
+        number = f"{before[-2]}.{number}"
+        del before[-2:]
+    text = "".join(before)
+    return text.removesuffix("-"), "-" if text.endswith("-") else "", number, after
 
 
 def _values(numbers: Mapping[str, str] | None) -> dict[str, float] | None:

@@ -115,6 +115,12 @@ def test_other_names_leave_nothing_open(names: list[str]) -> None:
     assert (found.mixture, found.doubts) == (None, ())
 
 
+def test_names_without_end_take_no_time() -> None:
+    names = [f"{'1' * 200_000}.{'9' * 200_000}a{number}.png" for number in range(3)]
+
+    assert FrameNames(names[::-1]).ordered == names
+
+
 @pytest.fixture
 def score(tmp_path: Path, moving_frames, write_frames, pixels_protocol) -> Callable[..., Result]:
     """Score four videos, whose frames are written under given names beside other images, against four real ones."""
