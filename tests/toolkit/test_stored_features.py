@@ -28,10 +28,10 @@ def test_a_video_that_changes_while_it_is_read_is_skipped_and_not_stored(
     settings = Settings(cache=tmp_path / "store", workers=1)
     original = extraction.read_draws
 
-    def disturbed(video: VideoFile, *arguments: object):
+    def disturbed(video: VideoFile, *arguments: object, **options: object):
         if video.path == fake / "1.mkv":
             write_video(video.path, moving_frames(30, seed=777), codec="ffv1", pix_fmt="bgr0")
-        yield from original(video, *arguments)
+        yield from original(video, *arguments, **options)
 
     monkeypatch.setattr(extraction, "read_draws", disturbed)
     first = evaluate(two_sides[0], fake, pixels_protocol(), settings=settings)
@@ -70,7 +70,7 @@ class TestStore:
         settings = Settings(cache=tmp_path / "store")
         first = evaluate(*two_sides, pixels_protocol(), repeats=2, settings=settings)
 
-        def read(video: VideoFile, *_: object) -> None:
+        def read(video: VideoFile, *_: object, **__: object) -> None:
             raise AssertionError(f"{video.path} is read")
 
         monkeypatch.setattr(VideoFile, "content", read)
