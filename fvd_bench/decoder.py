@@ -165,6 +165,12 @@ class Decoder:
         self._whole = head["kind"] != "frame" or head["last"] is True
         if head["kind"] == "error":
             raise VideoError(str(head["message"]))
+        if head["kind"] == "fault":
+            raise DecoderError(
+                f"video files cannot be decoded here, and none of them is at fault ({head['message']}): expected a "
+                f"version of PyAV that this package asks for; `{sys.executable} -m pip check` says whether it is one, "
+                "and if so, please report this"
+            )
         return head, part
 
     @contextlib.contextmanager

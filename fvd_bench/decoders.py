@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterator
 
 from fvd_bench.decoder import Decoder
-from fvd_bench.errors import VideoError
+from fvd_bench.errors import DecoderError
 from fvd_bench.limits import Limits
 
 _TICKS_PER_SILENCE = 60
@@ -34,7 +34,7 @@ class Decoders:
 
     @contextlib.contextmanager
     def lend(self, video: int) -> Iterator[Decoder]:
-        """A process for as long as it takes to answer one question about a video. Raises VideoError, DecoderError."""
+        """A process for as long as it takes to answer one question about a video. Raises DecoderError."""
         decoder = self._take(video)
         try:
             yield decoder
@@ -84,7 +84,7 @@ class Decoders:
 
     def _start(self) -> Decoder:
         if importlib.util.find_spec("av") is None:  # folders of images need no FFmpeg
-            raise VideoError("cannot be decoded: video files need PyAV, the package av")
+            raise DecoderError("video files need PyAV, which is not installed: pip install av")
         decoder = Decoder(self.limits)
         self._all.append(decoder)
         if not self._watched:

@@ -14,9 +14,13 @@ import queue
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, BinaryIO
+
+import av
 
 from fvd_bench.errors import ShortVideoError, VideoError
 from fvd_bench.frame_index import Entry, FrameIndex, entry
@@ -27,6 +31,10 @@ from fvd_bench.messages import Bytes, MessageError, Part, read_message, write_me
 from fvd_bench.video_stream import Decoded, Meter, VideoStream, open_stream, rgb
 
 _PIPE_BYTES = 2**20
+
+_OWN_FAULTS = (TypeError, AttributeError, NameError, ImportError, AssertionError)
+"""What a call raises that the installed PyAV does not know, or a mistake of this package. What damaged files make PyAV
+raise is none of these: errors of FFmpeg, ValueError, OverflowError, RuntimeError and the like."""
 
 Request = tuple[dict[str, Any], list[Part]]
 
@@ -88,6 +96,8 @@ class DecodingProcess:
             most = self._limits.memory_bytes / 2**30
             message = f"takes more than {most:.3g} GiB of memory to decode: make a smaller copy of it"
             self._end({"kind": "error", "message": message})
+        except _OWN_FAULTS as error:
+            self._end({"kind": "fault", "message": _told_as_ours(error, file)[:1000]})
         except Exception as error:  # whatever a damaged file makes PyAV raise, it is this video's fault alone
             message = f"cannot be decoded: {type(error).__name__}: {error}"
             self._end({"kind": "error", "message": message[:1000]})
@@ -157,6 +167,13 @@ class DecodingProcess:
 
     def _end(self, head: dict[str, Any], part: Bytes = b"") -> None:
         write_message(self._answers, {**head, "decoded": self._meter.decoded}, part)
+
+
+def _told_as_ours(error: Exception, file: _File) -> str:
+    """What went wrong, where in this package, and at which video, for somebody who has to mend it."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{Path(place.filename).name}, line {place.lineno}"
+    return f"{type(error).__name__}: {error}; in {where}, with PyAV {av.__version__}, at {file.path or file.name}"
 
 
 def _listen(requests: queue.SimpleQueue[Request]) -> None:

@@ -6,7 +6,7 @@ import io
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import cast
+from typing import Any, cast
 
 import av
 import numpy as np
@@ -20,6 +20,9 @@ _SEEK_FROM = 8
 """Frames that seeking must spare: it costs about as much as decoding a few."""
 
 _ALIVE_SECONDS = 0.2
+
+_ANY_TAGS: dict[str, Any] = {"metadata_errors": "ignore"} if int(av.__version__.partition(".")[0]) < 19 else {}
+"""Tags of a file need not be UTF-8: PyAV 17 and 18 refuse such files unless they are told not to, 19 never does."""
 
 Decoded = tuple[av.VideoFrame, bool]
 """A frame, and whether data was lost in or right before it."""
@@ -126,7 +129,7 @@ def open_stream(source: str | io.BytesIO, limits: Limits, meter: Meter) -> Itera
     # A playlist in an archive must not lead FFmpeg to files beside the archive, or to the network.
     options = {} if isinstance(source, str) else {"protocol_whitelist": "none"}
     try:
-        container = av.open(source, "r", options=options, metadata_errors="ignore")
+        container = av.open(source, "r", options=options, **_ANY_TAGS)
     except av.error.MemoryError:
         raise
     except av.error.FFmpegError as error:

@@ -115,6 +115,17 @@ def test_what_is_no_video_is_a_video_error(tmp_path: Path, name: str, content: b
         _ = VideoFile(file).num_frames
 
 
+def test_tags_need_not_be_utf8(tmp_path: Path, moving_frames, write_video) -> None:
+    """PyAV decodes them when it opens a file."""
+    file = write_video(tmp_path / "a.mkv", moving_frames(10))
+    data = file.read_bytes()
+    assert b"Lavf" in data
+
+    file.write_bytes(data.replace(b"Lavf", b"L\xe9v\xff"))
+
+    assert VideoFile(file).num_frames == 10
+
+
 def test_sound_alone_is_no_video(tmp_path: Path) -> None:
     file = tmp_path / "a.mkv"
     with av.open(str(file), "w") as container:
