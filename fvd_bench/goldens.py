@@ -10,6 +10,8 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from fvd_bench.random_stream import RandomStream
+
 Videos = NDArray[np.float32]
 
 SIZE = 224
@@ -17,9 +19,8 @@ SIZE = 224
 
 
 def uniform_videos(seed: int, clips: int, frames: int) -> Videos:
-    """Independent pixels from `default_rng(seed)`, uniform in [-1,1)."""
-    shape = (clips, frames, SIZE, SIZE, 3)
-    return np.random.default_rng(seed).uniform(-1, 1, shape).astype(np.float32)
+    """Independent pixels from NumPy's `default_rng(seed)`, uniform in [-1,1)."""
+    return RandomStream(seed).uniform((clips, frames, SIZE, SIZE, 3)).astype(np.float32)
 
 
 def smooth_videos(clips: int, frames: int) -> Videos:

@@ -1,8 +1,8 @@
 """Which videos and which frames are used: pure integer functions of explicit seeds.
 
-Every draw comes from a generator of its own, `default_rng([seed, place, purpose])`, where place is the video's
-index in the full sorted listing. So a clip depends neither on workers, batches and file order, nor on whether a
-neighbour was skipped. Where videos are taken again, the place of a video in round r is index + r · videos.
+Every draw comes from a stream of its own, `RandomStream(seed, place, purpose)`, where place is the video's index in
+the full sorted listing. So a clip depends neither on workers, batches and file order, nor on whether a neighbour was
+skipped. Where videos are taken again, the place of a video in round r is index + r · videos.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fvd_bench.errors import ShortVideoError
+from fvd_bench.random_stream import RandomStream
 from fvd_bench.rules import ClipRule, Side
 
 Indices = NDArray[np.int64]
@@ -36,8 +37,8 @@ def video_order(num_videos: int, rule: ClipRule, *, seed: int) -> Iterator[int]:
         return
     rounds = 0
     while num_videos:
-        rng = np.random.default_rng([seed, rounds, _SELECTION])
-        yield from (rng.permutation(num_videos) + rounds * num_videos).tolist()
+        first = rounds * num_videos
+        yield from RandomStream(seed, rounds, _SELECTION).permutation(np.arange(first, first + num_videos)).tolist()
         if rule.selection != "repeated":
             return
         rounds += 1
@@ -58,7 +59,7 @@ def clip_indices(num_frames: int, rule: ClipRule, *, side: Side, seed: int, plac
         raise ShortVideoError(num_frames, rule.frames_needed)
     if rule.content in ("still", "still-real"):
         assert rule.frames != "all"
-        frame = np.random.default_rng([seed, place, _STILL_FRAME]).integers(0, num_frames)
+        frame = RandomStream(seed, place, _STILL_FRAME).below(num_frames)
         return [np.full(rule.frames, frame, dtype=np.int64)]
     if rule.frames == "all":
         every = np.arange(0, num_frames, rule.stride, dtype=np.int64)
@@ -70,7 +71,7 @@ def clip_indices(num_frames: int, rule: ClipRule, *, side: Side, seed: int, plac
         starts = _starts(num_frames, span, rule, side=side, seed=seed, place=place)
         clips = [np.arange(start, start + span, rule.stride, dtype=np.int64) for start in starts]
     if rule.content == "shuffled-real":
-        shuffle = np.random.default_rng([seed, place, _SHUFFLE])
+        shuffle = RandomStream(seed, place, _SHUFFLE)
         clips = [shuffle.permutation(clip) for clip in clips]
     elif rule.content == "reversed-real":
         clips = [clip[::-1].copy() for clip in clips]
@@ -80,5 +81,5 @@ def clip_indices(num_frames: int, rule: ClipRule, *, side: Side, seed: int, plac
 def _starts(num_frames: int, span: int, rule: ClipRule, *, side: Side, seed: int, place: int) -> list[int]:
     if rule.start == "random":
         purpose = _REAL_START if side == "real" or rule.takes_real else _FAKE_START
-        return [int(np.random.default_rng([seed, place, purpose]).integers(0, num_frames - span + 1))]
+        return [RandomStream(seed, place, purpose).below(num_frames - span + 1)]
     return [0] if rule.start == "first" else list(range(0, num_frames - span + 1, span))

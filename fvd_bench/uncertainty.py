@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from fvd_bench import metrics
 from fvd_bench.errors import MetricError
 from fvd_bench.influence import influence
+from fvd_bench.random_stream import RandomStream
 from fvd_bench.result import Estimate
 from fvd_bench.rules import SIDES, MetricRule, Side
 from fvd_bench.stats import FeatureStats, Float64
@@ -135,16 +136,16 @@ def floor(name: str, sides: Sides, rule: MetricRule, *, seed: int) -> Estimate |
     real, count = sides["real"], _num_videos(sides["real"])
     if name not in _BIASED or count < max(_FEWEST, 4 * rule.batch) or real.features() is None:
         return None
-    rng = np.random.default_rng([seed, 0, _SPLIT])
+    stream = RandomStream(seed, 0, _SPLIT)
     at_halves, here = 4 / count, 1 / count + 1 / _num_videos(sides["fake"])
     if rule.aggregation == "all" and here > _FEW * at_halves:
-        return _direct_floor(name, real, rule, _num_videos(sides["fake"]), rng)
+        return _direct_floor(name, real, rule, _num_videos(sides["fake"]), stream)
     halves: list[float] = []
     quarters: list[float] = []
     for _ in range(2 * _cuts(real)):
-        a, b = _pieces(real, 2, rng)
+        a, b = _pieces(real, 2, stream)
         halves.append(metrics.compute(name, a, b, rule))
-        a, b, c, d = _pieces(real, 4, rng)
+        a, b, c, d = _pieces(real, 4, stream)
         quarters += [metrics.compute(name, a, b, rule), metrics.compute(name, c, d, rule)]
     mean, mean_of_quarters = float(np.mean(halves)), float(np.mean(quarters))
     value, scale = mean, 1.0
@@ -157,13 +158,13 @@ def floor(name: str, sides: Sides, rule: MetricRule, *, seed: int) -> Estimate |
     return _floor_estimate(value, scale * float(np.sqrt(np.sum(np.square(off)) / (len(off) - 2))), len(off))
 
 
-def _direct_floor(name: str, real: FeatureStats, rule: MetricRule, fakes: int, rng: np.random.Generator) -> Estimate:
+def _direct_floor(name: str, real: FeatureStats, rule: MetricRule, fakes: int, stream: RandomStream) -> Estimate:
     """The floor where fake videos are few: as many real ones, drawn at random, against the rest."""
     owners = real.owners()
     videos = np.unique(owners)
     scores = []
     for _ in range(_DIRECT):
-        drawn = np.isin(owners, rng.permutation(videos)[:fakes])
+        drawn = np.isin(owners, stream.permutation(videos)[:fakes])
         scores.append(metrics.compute(name, _part(real, ~drawn), _part(real, drawn), rule))
     scale = (1 / len(videos) + 1 / fakes) / (1 / (len(videos) - fakes) + 1 / fakes)
     return _floor_estimate(scale * float(np.mean(scores)), scale * float(np.std(scores, ddof=1)), _DIRECT)
@@ -187,12 +188,12 @@ def infinite(spread: Spread, sides: Sides, *, seed: int) -> Estimate | None:
         return None
     if any(side.features() is None for side in sides.values()):
         return None
-    rng = np.random.default_rng([seed, 0, _SPLIT])
+    stream = RandomStream(seed, 0, _SPLIT)
     means: list[float] = []
     for parts, cuts in ((1, 1), (2, _cuts(sides["real"])), (4, _cuts(sides["real"]))):
         scores: list[float] = []
         for _ in range(cuts):
-            pieces = [_pieces(sides[side], parts, rng) for side in SIDES]
+            pieces = [_pieces(sides[side], parts, stream) for side in SIDES]
             scores += [metrics.compute(name, real, fake, rule) for real, fake in zip(*pieces, strict=True)]
         means.append(float(np.mean(scores)))
     straight = 2 * means[0] - means[1]
@@ -231,7 +232,7 @@ def _jackknife(name: str, sides: Sides, rule: MetricRule, side: Side) -> dict[in
     videos, places = np.unique(sides[side].owners(), return_inverse=True)
     groups = min(_GROUPS, len(videos))
     # At random, since a listing may have a period: prompts by seeds, for one.
-    members = (np.random.default_rng([0, 0, _SPLIT]).permutation(len(videos)) % groups)[places]
+    members = (RandomStream(0, 0, _SPLIT).permutation(np.arange(len(videos))) % groups)[places]
     scores = []
     for group in range(groups):
         kept = {**sides, side: _part(sides[side], members != group)}
@@ -243,11 +244,11 @@ def _jackknife(name: str, sides: Sides, rule: MetricRule, side: Side) -> dict[in
     return dict(enumerate(drops.tolist())) if drops.any() else None  # at 0 or 1 it knows of no chance
 
 
-def _pieces(side: FeatureStats, parts: int, rng: np.random.Generator) -> list[FeatureStats]:
+def _pieces(side: FeatureStats, parts: int, stream: RandomStream) -> list[FeatureStats]:
     """All videos of a side, in as many random parts of equal size."""
     owners = side.owners()
     videos = np.unique(owners)
-    return [_part(side, np.isin(owners, piece)) for piece in np.array_split(rng.permutation(videos), parts)]
+    return [_part(side, np.isin(owners, piece)) for piece in np.array_split(stream.permutation(videos), parts)]
 
 
 def _part(side: FeatureStats, kept: NDArray[np.bool_]) -> FeatureStats:

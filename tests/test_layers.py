@@ -7,6 +7,7 @@ import pytest
 
 FVD_BENCH = [
     {"errors", "version", "resample", "unpickling", "limits", "messages", "frame_index", "header"},
+    {"random_stream", "processors"},
     {"frame_names", "intervals"},
     {"faults", "rules", "together", "files", "video_stream"},
     {"protocol", "sampling", "weight_files", "header_reader"},
