@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import json
-import os
 import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -16,6 +15,7 @@ from fvd_bench.faults import Fault, Looks, intervals_text, size_text
 from fvd_bench.header import MERGES_FRAMES
 from fvd_bench.intervals import widest
 from fvd_bench.prefetch import in_order
+from fvd_bench.processors import processors
 from fvd_bench.protocol import Protocol, ProtocolLike, load
 from fvd_bench.sources import ClipSource, SourceLike, open_source
 from fvd_bench.version import __version__
@@ -75,7 +75,7 @@ def inspect(
     loaded = [load(p) for p in (*PAPER_PROTOCOLS, *protocol)]
     rules = list({p.digest(): p for p in loaded}.values())
     sources = [open_source(side) for side in (path, against) if side is not None]
-    workers = workers or os.cpu_count() or 1
+    workers = workers or processors()
     examined = [_examine_all(source, workers=workers, progress=progress) for source in sources]
     sides = tuple(contents_of(*side, rules) for side in zip(sources, examined, strict=True))
     findings = [

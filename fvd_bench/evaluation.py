@@ -23,6 +23,7 @@ from fvd_bench.foreign_stats import ForeignStats
 from fvd_bench.glance import glance
 from fvd_bench.motion_panel import measure_side
 from fvd_bench.motion_scale import scale_protocols
+from fvd_bench.processors import processors
 from fvd_bench.protocol import Protocol, ProtocolLike, load, plain
 from fvd_bench.result import MotionPanel, Result, Score, SideCount, SourceInfo, Warned
 from fvd_bench.rules import SIDES, FeatureRule, Side
@@ -365,11 +366,6 @@ def _load(protocol: ProtocolLike | Sequence[ProtocolLike]) -> tuple[Protocol, ..
 
 def _store(folder: PathLike | None) -> FeatureStore:
     return FeatureStore(None if folder is None else Path(folder))
-
-
-def processors() -> int:
-    """Processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _labelled(progress: Progress, what: str) -> Callable[[int, int], None]:

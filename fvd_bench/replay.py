@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import hashlib
-import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from fvd_bench.evaluation import Collection, Evaluation, Progress, open_evaluati
 from fvd_bench.extraction import Extraction
 from fvd_bench.faults import some
 from fvd_bench.manifest import Drawn, Listed, Manifest, Used
+from fvd_bench.processors import processors
 from fvd_bench.result import Result, Warned
 from fvd_bench.rules import SIDES, Side
 from fvd_bench.sampling import Indices
@@ -169,7 +169,7 @@ def _find(
             store,
             {},
             versions={},
-            workers=settings.workers or os.cpu_count() or 1,
+            workers=settings.workers or processors(),
             progress=lambda done, total: progress(f"looking for {side} videos", done, total),
         ).contents
     finally:

@@ -17,12 +17,12 @@ from fvd_bench.batches import Batches
 from fvd_bench.cache import FeatureStore
 from fvd_bench.clips import Draw, read_draws
 from fvd_bench.errors import FvdBenchError, MetricError, ProtocolError, ShortVideoError, SourceError, VideoError
-from fvd_bench.evaluation import processors
 from fvd_bench.extraction import Extraction, Job
 from fvd_bench.extractors import FeatureExtractor, create
 from fvd_bench.findings import refuse_skipped, skipped
 from fvd_bench.foreign_stats import ForeignStats
 from fvd_bench.gathered import Gathered, Share
+from fvd_bench.processors import processors
 from fvd_bench.protocol import ProtocolLike, load
 from fvd_bench.result import Score, SideCount
 from fvd_bench.rules import FRECHET, SIDES, Side

@@ -1,0 +1,58 @@
+"""How many processors there are for this process."""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+
+
+def processors(root: Path = Path("/")) -> int:
+    """Processors that this process may use, at least 1: those that it is bound to, and no more than its quota of time.
+
+    A container that is given two of 64 processors usually sees all 64; its quota of the processors' time says two.
+    root: of the file system that Linux tells of control groups in. A quota of 1.5 processors counts as 2.
+    """
+    if hasattr(os, "process_cpu_count"):  # from Python 3.13; it knows PYTHON_CPU_COUNT too
+        usable = os.process_cpu_count() or 1
+    elif hasattr(os, "sched_getaffinity"):
+        usable = len(os.sched_getaffinity(0))
+    else:
+        usable = os.cpu_count() or 1
+    return max(1, min([usable, *map(math.ceil, _quotas(root))]))
+
+
+def _quotas(root: Path) -> list[float]:
+    """Of its control group and of those around it, in processors; the least of them holds."""
+    found: list[float] = []
+    for line in _read(root / "proc/self/cgroup").splitlines():
+        _, _, text = line.partition(":")
+        controllers, _, place = text.partition(":")
+        if controllers and "cpu" not in controllers.split(","):
+            continue
+        mount = root / "sys/fs/cgroup" / controllers  # version 2 has one tree, and names no controller
+        # Where a container does not see the groups around it, the place does not exist, and the mount is its own group.
+        group = mount / place.lstrip("/")
+        for folder in (group, *group.parents):
+            if folder.is_relative_to(mount):
+                found += _quota(folder)
+    return found
+
+
+def _quota(group: Path) -> list[float]:
+    """The quota of one group, where it has one."""
+    texts = _read(group / "cpu.max").split() or [
+        *_read(group / "cpu.cfs_quota_us").split(),  # version 1
+        *_read(group / "cpu.cfs_period_us").split(),
+    ]
+    if len(texts) != 2 or not all(text.isdecimal() for text in texts) or "0" in texts:  # "max", or -1, is none
+        return []
+    quota, period = map(int, texts)
+    return [quota / period]
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text()
+    except (OSError, UnicodeDecodeError):
+        return ""
