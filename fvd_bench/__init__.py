@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
+from fvd_bench.system import check_system
+
 if TYPE_CHECKING:
     from fvd_bench.errors import FvdBenchError
     from fvd_bench.evaluation import evaluate
@@ -44,6 +46,7 @@ _HOMES = {
 
 def __getattr__(name: str) -> object:
     """Public names load with their module when they are first used, so that the command line starts at once."""
+    check_system()
     if name not in _HOMES:
         raise AttributeError(f"module 'fvd_bench' has no attribute {name!r}")
     return getattr(importlib.import_module(_HOMES[name]), name)

@@ -125,5 +125,4 @@ DECODERS = Decoders()
 """Those of this process."""
 
 atexit.register(DECODERS.close)
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=DECODERS.forget)
+os.register_at_fork(after_in_child=DECODERS.forget)

@@ -7,10 +7,12 @@ the process that asked goes on without this video. See `decoders` for the other 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import io
 import json
 import os
 import queue
+import resource
 import signal
 import sys
 import threading
@@ -189,10 +191,6 @@ def _listen(requests: queue.SimpleQueue[Request]) -> None:
 
 
 def _limit_memory(most_bytes: int) -> None:
-    try:
-        import resource
-    except ImportError:  # Windows has no such limits
-        return
     with contextlib.suppress(ValueError, OSError):  # macOS refuses the first
         resource.setrlimit(resource.RLIMIT_AS, (most_bytes, resource.getrlimit(resource.RLIMIT_AS)[1]))
     with contextlib.suppress(ValueError, OSError):
@@ -201,9 +199,7 @@ def _limit_memory(most_bytes: int) -> None:
 
 def _widen(pipe: BinaryIO) -> None:
     """Let whole frames into a pipe where the system can, so that the processes need not take turns in each."""
-    with contextlib.suppress(ImportError, AttributeError, OSError):
-        import fcntl
-
+    with contextlib.suppress(AttributeError, OSError):  # Linux can
         fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
 
 

@@ -118,9 +118,7 @@ def store_folder() -> Path:
     """FVD_BENCH_HOME, else `fvd-bench` in the platform's cache folder. Weights are in `weights/` below it."""
     if home := os.environ.get("FVD_BENCH_HOME"):
         return Path(home).expanduser()
-    if sys.platform == "win32":
-        cache, default = os.environ.get("LOCALAPPDATA"), Path.home() / "AppData" / "Local"
-    elif sys.platform == "darwin":
+    if sys.platform == "darwin":
         cache, default = None, Path.home() / "Library" / "Caches"
     else:
         cache, default = os.environ.get("XDG_CACHE_HOME"), Path.home() / ".cache"

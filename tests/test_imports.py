@@ -33,6 +33,26 @@ def test_public_names_hide_no_module() -> None:
     assert not modules & set(fvd_bench.__all__)
 
 
+@pytest.mark.parametrize("package", ["fvd_bench", "stylegan_v"])
+def test_a_system_that_is_not_posix_is_refused_in_a_sentence(package: str) -> None:
+    program = f"import {package}.cli, os; os.name = 'nt'; {package}.cli.main()"
+
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 3
+    assert "error: this is a system of the kind 'nt': fvd-bench needs a POSIX system" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("use", ["fvd_bench.evaluate", "from fvd_bench import Settings, doctor"])
+def test_a_system_that_is_not_posix_is_refused_at_the_first_use(use: str) -> None:
+    program = f"import fvd_bench, os; os.name = 'nt'; {use}"
+
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+
+    assert "FvdBenchError: this is a system of the kind 'nt': fvd-bench needs a POSIX system" in done.stderr
+
+
 @pytest.mark.parametrize("package", [fvd_bench, stylegan_v])
 def test_every_module_imports_by_itself(package: ModuleType) -> None:
     for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):

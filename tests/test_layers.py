@@ -7,7 +7,7 @@ import pytest
 
 FVD_BENCH = [
     {"errors", "version", "resample", "unpickling", "limits", "messages", "frame_index", "header"},
-    {"random_stream", "processors"},
+    {"random_stream", "processors", "system"},
     {"frame_names", "intervals"},
     {"faults", "rules", "together", "files", "video_stream"},
     {"protocol", "sampling", "weight_files", "header_reader"},

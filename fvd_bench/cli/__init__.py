@@ -18,6 +18,7 @@ from fvd_bench.cli.stats import merge, stats
 from fvd_bench.cli.table4 import table4
 from fvd_bench.cli.weights import weights
 from fvd_bench.errors import FvdBenchError
+from fvd_bench.system import check_system
 
 _INTERRUPTED = 130
 _CLOSED_PIPE = 141
@@ -31,6 +32,7 @@ def main() -> None:
 def run(group: click.Group, name: str, *, interrupted: str) -> None:
     """Run a command line: an error that the user can act on becomes one line on stderr and its exit code."""
     try:
+        check_system()
         with group.make_context(name, sys.argv[1:]) as context:  # group.main() would exit with 1 on closed pipes
             group.invoke(context)
         sys.stdout.flush()
