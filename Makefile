@@ -3,14 +3,15 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 # Two processes of one thread each: most tests wait for a program to start.
+LOWEST := $(shell sed -n 's/^requires-python = ">=3\.\([0-9]*\)"$$/\1/p' pyproject.toml)
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
-.PHONY: install demo test test-all clean
+.PHONY: install demo test test-versions test-all clean
 
 install: $(VENV)/.installed
 
 $(VENV)/.installed: pyproject.toml
-	$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit(f"Python 3.11 or newer is needed, this is {v[0]}.{v[1]}: make PYTHON=python3.11")'
+	$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, $(LOWEST)) or sys.exit(f"Python 3.$(LOWEST) or newer is needed, this is {v[0]}.{v[1]}: make PYTHON=python3.$(LOWEST)")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --editable ".[dev]"
 	touch $@
@@ -25,8 +26,13 @@ test: install
 	$(BIN)/mypy
 	$(PYTEST) -m "not slow and not gpu"
 
+# In two more environments, of the lowest and of the highest versions that pyproject.toml allows.
+test-versions: install
+	$(BIN)/python -m tests.versions
+
 test-all: install
 	$(PYTEST) -m "not gpu"
+	$(BIN)/python -m tests.versions
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info

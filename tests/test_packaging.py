@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -12,8 +14,36 @@ from pathlib import Path
 import pytest
 
 from fvd_bench import weights
+from tests import versions
 
 ROOT = Path(__file__).parents[1]
+PROJECT = versions.PROJECT
+
+
+def test_requirements_have_a_lower_bound_and_no_other() -> None:
+    """An upper one would keep people from versions that work; the lower ones are tried by `make test-versions`."""
+    bounds = versions.lowest_packages()
+
+    assert all(re.fullmatch(r"[a-z0-9-]+==[0-9.]+", bound) for bound in bounds), bounds
+    assert len({bound.partition("==")[0] for bound in bounds}) == len(bounds)  # one bound each, in all of the lists
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
+def test_the_commands_of_the_readme_need_the_python_that_the_package_needs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert set(re.findall(r"Python (3\.\d+) or newer", (ROOT / "README.md").read_text())) == {versions.lowest_python()}
+    assert versions.pythons()[0] == versions.lowest_python()
+    lowest = tuple(map(int, versions.lowest_python().split(".")))
+    made = ["make", "--dry-run", "demo", f"VENV={tmp_path}", "PYTHON=python3"]
+    commands = subprocess.run(made, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    (check,) = re.findall(r"^python3 -c '(.*)'$", commands, re.MULTILINE)
+
+    monkeypatch.setattr(sys, "version_info", (*lowest, 0))
+    exec(check)
+    monkeypatch.setattr(sys, "version_info", (lowest[0], lowest[1] - 1, 9))
+    with pytest.raises(SystemExit, match=f"^Python {versions.lowest_python()} or newer is needed, this is 3\\.10"):
+        exec(check)
 
 
 def test_every_package_folder_is_listed() -> None:
