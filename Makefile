@@ -2,8 +2,9 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-# Two processes of one thread each: most tests wait for a program to start.
+# The Python 3 that pyproject.toml asks for; an older Python could not read that file itself.
 LOWEST := $(shell sed -n 's/^requires-python = ">=3\.\([0-9]*\)"$$/\1/p' pyproject.toml)
+# Two processes of one thread each: most tests wait for a program to start.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 .PHONY: install demo test test-versions test-all clean

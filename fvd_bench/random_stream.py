@@ -1,8 +1,8 @@
 """Random integers and orders that are the same under every version of NumPy.
 
-NumPy promises that the words of PCG64 and their seeding by SeedSequence never change, and promises no such thing of
-what its Generator makes of the words. So that is done here: by the rules that Generator.integers, permutation and
-uniform follow from NumPy 1.17 to 2.5, at which every draw stays as it has always been.
+NumPy's manual guarantees that a seed always gives the same words of PCG64, and lets releases change what Generator
+makes of the words, and which words default_rng takes ("Compatibility policy"). So that is done here, by the rules that
+Generator.integers, permutation and uniform follow in NumPy 1.26 to 2.5.
 """
 
 from __future__ import annotations

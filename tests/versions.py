@@ -97,7 +97,8 @@ def main() -> None:
     lowest = environment(folder / "lowest", there[lowest_python()], "--constraint", str(bounds))
     highest = environment(folder / "highest", there[newest], "--upgrade", "--upgrade-strategy", "eager")
     tests = ("pytest", "-n", "2", "--dist", "loadfile", "-m", "not slow and not gpu", *TESTS)
-    done = [passes(python, "fvd_bench", "demo", "--folder", str(folder / "demo")) for python in (lowest, highest)]
+    demo = ("fvd_bench", "demo", "--folder")
+    done = [passes(python, *demo, str(python.parents[1] / "demo")) for python in (lowest, highest)]
     done += [passes(highest, "mypy"), passes(lowest, *tests), passes(highest, *tests)]
     sys.exit(0 if all(done) else 1)
 
