@@ -14,6 +14,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from fvd_bench.atomic import partial_file
 from fvd_bench.errors import SourceError
 from fvd_bench.evaluation import Progress, evaluate
 from fvd_bench.report import number, span
@@ -99,18 +100,18 @@ def table(rows: Sequence[Row]) -> RenderableType:
 def _write_set(folder: Path, change: Callable[[Pixels, np.random.Generator], Pixels], *, first_seed: int) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        others = [f.name for f in folder.iterdir() if not (f.stem.isdigit() and f.suffix in (".mp4", ".part"))]
-    except OSError as error:
-        raise SourceError(f"the demo cannot write its videos to {folder}: {error.strerror}") from error
-    if others:
-        raise SourceError(f"{folder} holds {others[0]}, which is not the demo's; name another --folder")
-    for seed in range(first_seed, first_seed + _VIDEOS):
-        file = folder / f"{seed:03d}.mp4"
-        if not file.exists():
-            rng = np.random.default_rng(seed)
-            partial = file.with_suffix(".part")
-            write_mp4(partial, change(moving_shapes(rng), rng))
-            partial.replace(file)
+        visible = [f for f in folder.iterdir() if not f.name.startswith(".")]
+        others = [f.name for f in visible if not (f.stem.isdigit() and f.suffix == ".mp4")]
+        if others:
+            raise SourceError(f"{folder} holds {others[0]}, which is not the demo's; name another --folder")
+        for seed in range(first_seed, first_seed + _VIDEOS):
+            file = folder / f"{seed:03d}.mp4"
+            if not file.exists():
+                rng = np.random.default_rng(seed)
+                with partial_file(file) as partial:
+                    write_mp4(partial, change(moving_shapes(rng), rng))
+    except (OSError, av.error.FFmpegError) as error:
+        raise SourceError(f"the demo cannot write its videos to {folder}: {error.strerror or error}") from error
 
 
 def moving_shapes(rng: np.random.Generator) -> Pixels:

@@ -66,13 +66,6 @@ def file_state(path: Path) -> bytes:
     return os.fsencode(path.absolute()) + repr(numbers).encode()
 
 
-def write_text(file: Path, text: str) -> None:
-    """Write a file, whole or not at all, whenever a process ends. Raises OSError."""
-    partial = file.with_name(f"{file.name}.part")
-    partial.write_text(text, "utf-8")
-    partial.replace(file)
-
-
 _KINDS = {
     stat.S_IFDIR: "a folder",
     stat.S_IFIFO: "a pipe",

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from fvd_bench.atomic import partial_file
 from fvd_bench.errors import ResultError
 from fvd_bench.evaluation import Collection
 from fvd_bench.result import Result
@@ -71,11 +72,9 @@ def save(file: Path, collection: Collection, result: Result) -> None:
                     continue
                 arrays[f"{name}/{number}"] = values
                 arrays[f"{name}/{number}{_OWNERS}"] = repeats[number][side].owners()
-    partial = file.with_name(f"{file.name}.part")
     try:
-        with partial.open("wb") as out:
+        with partial_file(file) as partial, partial.open("wb") as out:
             np.savez(out, allow_pickle=False, **arrays)
-        partial.replace(file)
     except OSError as error:
         raise ResultError(f"{file} cannot be written: {error.strerror}") from error
 

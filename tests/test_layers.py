@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 FVD_BENCH = [
-    {"errors", "version", "resample", "unpickling", "limits", "messages", "frame_index", "header"},
+    {"errors", "version", "resample", "unpickling", "limits", "messages", "frame_index", "header", "atomic"},
     {"random_stream", "processors", "system"},
     {"frame_names", "intervals"},
     {"faults", "rules", "together", "files", "video_stream"},
@@ -59,7 +59,7 @@ FVD_BENCH = [
     {"__main__"},
 ]
 STYLEGAN_V = [
-    {"errors", "layers", "loss", "noise", "timing", "pixels", "names", "files", "ahead"},
+    {"errors", "layers", "loss", "noise", "timing", "pixels", "names", "ahead"},
     {"distributed", "journal", "config", "augment", "labels", "crops", "exports"},
     {"motion", "data", "prepared", "run"},
     {"generator", "discriminator", "prepare"},

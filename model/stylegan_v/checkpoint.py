@@ -18,6 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from fvd_bench.atomic import partial_file
 from fvd_bench.version import __version__
 from stylegan_v.config import ModelConfig, read_model_config
 from stylegan_v.errors import CheckpointError, ConfigError
@@ -74,14 +75,12 @@ def save(checkpoint: Checkpoint, file: Path) -> None:
         "run": checkpoint.run,
         "state": checkpoint.state,
     }
-    partial = file.with_name(f".{file.name}.part")
     try:
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint.tensors.items()}
-        with partial.open("wb") as out:
+        with partial_file(file) as partial, partial.open("wb") as out:
             torch.save({"header": json.dumps(header, allow_nan=False), "tensors": tensors}, out)
             out.flush()
             os.fsync(out.fileno())
-        partial.replace(file)
     except OSError as error:
         raise CheckpointError(f"{file} cannot be written: {error.strerror or error}") from error
 

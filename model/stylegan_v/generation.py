@@ -6,9 +6,9 @@ ended, or adds videos to it; a run with other settings is refused. Videos are wr
 
 from __future__ import annotations
 
-import contextlib
+import glob
 import json
-import os
+import secrets
 import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 from PIL import Image
 
+from fvd_bench.atomic import write_text
 from fvd_bench.evaluation import Progress, silent
 from fvd_bench.video import Pixels
 from stylegan_v.errors import ModelError
@@ -84,16 +85,20 @@ def write_frames(folder: Path, frames: Iterable[Pixels], suffix: str) -> None:
 
     Raises OSError.
     """
-    partial = folder.with_name(f".{folder.name}.part")
+    partial = folder.with_name(f".{folder.name}.{secrets.token_hex(8)}.part")
     options = {"quality": JPEG_QUALITY} if suffix == ".jpg" else {}
-    _remove(partial)
     partial.mkdir()
     try:
         for place, frame in enumerate(frames):
             Image.fromarray(frame).save(partial / f"{place:06d}{suffix}", **options)  # type: ignore[arg-type]
         partial.rename(folder)
+    except OSError:
+        if not folder.exists():  # else another run made the same video meanwhile
+            raise
     finally:
         _remove(partial)
+    for left in folder.parent.glob(f".{glob.escape(folder.name)}.*part"):  # by runs that were killed
+        _remove(left)
 
 
 def _claim(out: Path, settings: dict[str, Any]) -> None:
@@ -112,9 +117,7 @@ def _claim(out: Path, settings: dict[str, Any]) -> None:
         different = [key for key in {**settings, **found} if settings.get(key) != found.get(key)]
         listed = ", ".join(f"{key} was {_said(found, key)} and is {_said(settings, key)}" for key in different)
         raise ModelError(f"{out} holds videos of other settings: {listed}; name another folder, or the same settings")
-    partial = file.with_name(f".{file.name}.{os.getpid()}.part")  # several runs may begin at once
-    partial.write_text(json.dumps({"format": _FORMAT, "settings": settings}, indent=2) + "\n", "utf-8")
-    partial.replace(file)
+    write_text(file, json.dumps({"format": _FORMAT, "settings": settings}, indent=2) + "\n")
 
 
 def _read_settings(file: Path) -> dict[str, Any]:
@@ -136,5 +139,4 @@ def _said(settings: dict[str, Any], key: str) -> str:
 
 
 def _remove(folder: Path) -> None:
-    with contextlib.suppress(FileNotFoundError):
-        shutil.rmtree(folder)
+    shutil.rmtree(folder, ignore_errors=True)

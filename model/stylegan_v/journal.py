@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from stylegan_v.files import write_text
+from fvd_bench.atomic import write_text
 
 _SHOWN = {
     "loss/generator": "G {:.3f}",

@@ -16,13 +16,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from fvd_bench.atomic import write_text
 from stylegan_v import checkpoint as checkpoints
 from stylegan_v import distributed
 from stylegan_v.checkpoint import Checkpoint
 from stylegan_v.data import Batch
 from stylegan_v.errors import CheckpointError, ConfigError, TrainingError
 from stylegan_v.evaluate import evaluate
-from stylegan_v.files import write_text
 from stylegan_v.journal import Journal
 from stylegan_v.run import Run, load_run
 from stylegan_v.snapshots import save_fakes, save_reals

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from fvd_bench.atomic import partial_file
 from fvd_bench.video import Pixels
 from stylegan_v.errors import ModelError
 from stylegan_v.sample import Label, VideoSampler
@@ -68,22 +69,18 @@ def write_video(file: Path, frames: Iterable[Pixels], fps: float) -> None:
     if suffix not in VIDEO_FILE_SUFFIXES:
         raise ModelError(f"{file}: expected a file that ends in {' or '.join(VIDEO_FILE_SUFFIXES)}")
     check_writable(suffix)
-    partial = file.with_name(f".{file.name}.part")
-    with whole_or_nothing(partial, file):
+    with whole_or_nothing(file) as partial:
         (_write_mp4 if suffix == ".mp4" else _write_webp)(partial, frames, fps)
 
 
 @contextlib.contextmanager
-def whole_or_nothing(partial: Path, file: Path) -> Iterator[None]:
-    """Give what is written to `partial` its name, or leave nothing. Raises ModelError."""
+def whole_or_nothing(file: Path) -> Iterator[Path]:
+    """A path to write a file to, as `atomic.partial_file`. Raises ModelError."""
     try:
-        yield
-        partial.replace(file)
+        with partial_file(file) as partial:
+            yield partial
     except OSError as error:
         raise ModelError(f"{file} cannot be written: {error.strerror or error}") from error
-    finally:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
 
 
 def _write_mp4(file: Path, frames: Iterable[Pixels], fps: float) -> None:

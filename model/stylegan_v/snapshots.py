@@ -49,6 +49,5 @@ def _frames(videos: GeneratedVideos, index: int) -> Pixels:
 
 
 def _save_image(file: Path, frames: Pixels) -> None:
-    partial = file.with_name(f".{file.name}.part")
-    with whole_or_nothing(partial, file):
+    with whole_or_nothing(file) as partial:
         Image.fromarray(tile(frames)).save(partial, "JPEG", quality=JPEG_QUALITY)

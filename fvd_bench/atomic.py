@@ -1,0 +1,116 @@
+"""Writing the files that were asked for: each is whole or as it was before, whenever a process ends.
+
+A symbolic link stays, and the file that it leads to is written. What is no regular file, such as a device, a pipe or an
+open descriptor like /dev/stdout, is written into and never replaced. Several processes may write one file at once: the
+last one to finish wins. A file that exists keeps its permissions; a new one has those of the umask.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+import shutil
+import stat
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Literal
+
+_MOST_LINKS = 40
+"""As many as Linux follows."""
+
+_STANDARD = {"/dev/stdin": 0, "/dev/stdout": 1, "/dev/stderr": 2}
+
+_NAME_LENGTH = 40
+"""Characters of its file's name that a partial file bears, so that its own name does not become too long."""
+
+Destination = Path | int
+"""A path that is no symbolic link, or the number of an open descriptor."""
+
+
+def destination(file: Path) -> Destination:
+    """Where writing a file leads. Raises OSError where its links lead in a circle."""
+    place = file.absolute()
+    for _ in range(_MOST_LINKS):
+        if str(place) in _STANDARD:
+            return _STANDARD[str(place)]
+        if str(place.parent) in ("/dev/fd", "/proc/self/fd", f"/proc/{os.getpid()}/fd") and place.name.isdecimal():
+            return int(place.name)
+        if not place.is_symlink():
+            return place
+        place = place.parent / place.readlink()
+    raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(file))
+
+
+def check_writable(file: Path) -> None:
+    """Raises OSError where a file cannot be written, as far as that can be told without writing it."""
+    place = destination(file)
+    if isinstance(place, int):
+        os.fstat(place)
+        return
+    if place.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(file))
+    if not place.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(place.parent))
+    needed = [place] if place.exists() else []
+    if _is_replaced(place):
+        needed.append(place.parent)
+    if not all(os.access(path, os.W_OK) for path in needed):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(file))
+
+
+@contextlib.contextmanager
+def partial_file(file: Path) -> Iterator[Path]:
+    """A path to write a file to; what is there at the end becomes the file. Nothing is left there after a failure.
+
+    Raises OSError.
+    """
+    place = destination(file)
+    if isinstance(place, Path) and _is_replaced(place):
+        partial = place.with_name(f".{place.name[:_NAME_LENGTH]}.{secrets.token_hex(8)}.part")
+        try:
+            yield partial
+            with contextlib.suppress(FileNotFoundError):
+                shutil.copymode(place, partial)
+            partial.replace(place)
+        finally:
+            with contextlib.suppress(OSError):
+                partial.unlink(missing_ok=True)
+        return
+    with tempfile.TemporaryDirectory(prefix="fvd-bench-") as folder:
+        partial = Path(folder) / "partial"
+        yield partial
+        with partial.open("rb") as whole, _opened(place) as out:
+            shutil.copyfileobj(whole, out)
+
+
+def write_bytes(file: Path, data: bytes) -> None:
+    """Write a file. Raises OSError."""
+    with partial_file(file) as partial:
+        partial.write_bytes(data)
+
+
+def write_text(file: Path, text: str) -> None:
+    """Write a file in UTF-8. Raises OSError."""
+    write_bytes(file, text.encode("utf-8"))
+
+
+def append_text(file: Path, text: str) -> None:
+    """Add to the end of a file in UTF-8. Raises OSError."""
+    with _opened(destination(file), mode="ab") as out:
+        out.write(text.encode("utf-8"))
+
+
+def _is_replaced(place: Path) -> bool:
+    """Whether another file may take the place of what is there, if anything is."""
+    try:
+        return stat.S_ISREG(place.stat().st_mode)
+    except FileNotFoundError:
+        return True
+
+
+def _opened(place: Destination, mode: Literal["wb", "ab"] = "wb") -> IO[bytes]:
+    """What is no regular file, or is added to. Of a descriptor it is a copy, so that both share one position."""
+    return os.fdopen(os.dup(place), mode) if isinstance(place, int) else place.open(mode)
