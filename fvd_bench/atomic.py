@@ -32,7 +32,7 @@ Destination = Path | int
 
 def destination(file: Path) -> Destination:
     """Where writing a file leads. Raises OSError where its links lead in a circle."""
-    place = file.absolute()
+    place = Path(os.path.expanduser(file)).absolute()  # noqa: PTH111 - where there is no such user, it is a name
     for _ in range(_MOST_LINKS):
         if str(place) in _STANDARD:
             return _STANDARD[str(place)]

@@ -7,6 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from fvd_bench.audit import PITFALLS, Step, Waterfall, change_percent, verdict
+from fvd_bench.escapes import cell
 from fvd_bench.report import number, span
 from fvd_bench.result import Result
 
@@ -35,7 +36,7 @@ def table4_table(result: Result) -> RenderableType:
             line.append("what the others are compared with")
         else:
             line.append("no score, see below" if score.value is None else verdict(score, proper))
-        table.add_row(*map(Text, line))
+        table.add_row(*map(cell, line))
     reasons = [f"{score.row}: {score.reason}" for score in result.scores if score.value is None]
     notes = [
         "Each row differs from the first in one field of its protocol. Face Forensics and Sky Timelapse: the paper's "
@@ -43,7 +44,7 @@ def table4_table(result: Result) -> RenderableType:
         "differences cannot be told from chance.",
         *reasons,
     ]
-    return Group(table, *map(Text, notes))
+    return Group(table, *map(cell, notes))
 
 
 def waterfall_table(waterfall: Waterfall) -> RenderableType:
@@ -55,15 +56,13 @@ def waterfall_table(waterfall: Waterfall) -> RenderableType:
     table.add_column("change", justify="right")
     table.add_column("")
     first = [waterfall.start.protocol, "", number(waterfall.start.value), span(waterfall.start.interval), "", ""]
-    table.add_row(*map(Text, first), end_section=True)
+    table.add_row(*map(cell, first), end_section=True)
     for step in waterfall.steps:
-        names, values = _changes(step)
-        row = [names, values, number(step.score.value), span(step.score.interval), _signed(step.change)]
-        row.append(_bar(step.change, longest))
-        table.add_row(*map(Text, row), end_section=step is waterfall.steps[-1])
+        row = [number(step.score.value), span(step.score.interval), _signed(step.change), _bar(step.change, longest)]
+        table.add_row(*_changes(step), *map(cell, row), end_section=step is waterfall.steps[-1])
     assert waterfall.start.value is not None and waterfall.end.value is not None
     whole = waterfall.end.value - waterfall.start.value
-    table.add_row(Text(waterfall.end.protocol), "", number(waterfall.end.value), "", _signed(whole), "")
+    table.add_row(cell(waterfall.end.protocol), "", number(waterfall.end.value), "", _signed(whole), "")
     return Group(
         table,
         Text(
@@ -73,10 +72,11 @@ def waterfall_table(waterfall: Waterfall) -> RenderableType:
     )
 
 
-def _changes(step: Step) -> tuple[str, str]:
+def _changes(step: Step) -> tuple[Text, Text]:
+    """The names of what is changed, and from what to what, a line each."""
     names = [change.name for change in step.changes]
     values = ["{} → {}".format(*change.texts) for change in step.changes]
-    return "\n".join(names), "\n".join(values)
+    return Text("\n").join(map(cell, names)), Text("\n").join(map(cell, values))
 
 
 def _signed(change: float) -> str:

@@ -17,6 +17,7 @@ from rich.text import Text
 from fvd_bench.atomic import partial_file
 from fvd_bench.errors import SourceError
 from fvd_bench.evaluation import Progress, evaluate
+from fvd_bench.files import user_path
 from fvd_bench.report import number, span
 from fvd_bench.result import Result
 from fvd_bench.settings import Settings
@@ -67,6 +68,7 @@ def run(folder: Path, *, settings: Settings, progress: Progress) -> list[Row]:
 
     Raises FvdBenchError as `evaluate` does.
     """
+    folder = user_path(folder)
     real = folder / "real"
     _write_set(real, _same, first_seed=0)
     rows: list[Row] = []

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from fvd_bench.contents import Contents
 from fvd_bench.doctor import Checkup
+from fvd_bench.escapes import cell
 
 _MOST_VALUES = 3
 _BAR_WIDTH = 40
@@ -35,13 +36,13 @@ def _contents_table(checkup: Checkup) -> Table:
     for side in checkup.sides:
         numbers = [_decimal(side.hours, 2), _decimal(side.mean_frames, 1), _decimal(side.mean_seconds, 1)]
         kinds = (side.fps, side.sizes, side.codecs, side.pixel_formats, side.jpeg_qualities)
-        table.add_row(*map(Text, [side.path, side.kind, str(side.videos), *numbers, *map(_values, kinds)]))
+        table.add_row(*map(cell, [side.path, side.kind, str(side.videos), *numbers, *map(_values, kinds)]))
     return table
 
 
 def _lengths_table(side: Contents) -> Table:
     """The histogram of lengths."""
-    table = Table("frames", title=f"lengths of {side.path}", title_justify="left")
+    table = Table("frames", title=cell(f"lengths of {side.path}"), title_justify="left")
     table.add_column("videos", justify="right")
     table.add_column("")
     most = max(side.lengths.counts, default=0)
@@ -57,14 +58,14 @@ def _needs_table(side: Contents) -> Table:
     table.add_column("long enough", justify="right")
     for need in side.needs:
         as_side = "real or fake" if need.side == "both" else need.side
-        table.add_row(*map(Text, [need.protocol, as_side, str(need.frames), f"{need.videos} of {side.videos}"]))
+        table.add_row(*map(cell, [need.protocol, as_side, str(need.frames), f"{need.videos} of {side.videos}"]))
     return table
 
 
 def _findings_table(checkup: Checkup) -> Table:
     table = Table("found", "side", "what", show_lines=True)
     for finding in checkup.findings:
-        table.add_row(*map(Text, [finding.fault.code, finding.side or "both", finding.fault.sentence()]))
+        table.add_row(*map(cell, [finding.fault.code, finding.side or "both", finding.fault.sentence()]))
     return table
 
 

@@ -13,17 +13,23 @@ FvdBenchError
 ├── NotComparableError    two results that were not made the same way (exit code 4)
 ├── ManifestError         a file that is no manifest, or videos and frames that are not those of one
 ├── CacheError            the feature store cannot be written
+├── OutputError           stdout, or a file that was asked for, cannot be written
 ├── EndedElsewhereError   another process of the same run has failed
 └── SelftestError         a published number was not reproduced
 
-Mistakes of our own are assertions. The command line catches FvdBenchError once and exits with `exit_code`.
+Mistakes of our own are assertions. The command line catches FvdBenchError once and exits with `exit_code`; any other
+exception is a fault of ours, and exits with 70.
 """
 
 
 class FvdBenchError(Exception):
-    """Base of all errors that a user can act on; the message says what was found and what to do."""
+    """Base of all errors that a user can act on; the message says what was found and what to do.
+
+    has_lines: whether the message may be of several lines; in others, line breaks are those of somebody's file names.
+    """
 
     exit_code = 3
+    has_lines = False
 
 
 class ProtocolError(FvdBenchError):
@@ -31,7 +37,9 @@ class ProtocolError(FvdBenchError):
 
 
 class WeightsError(FvdBenchError):
-    """Network weights are missing, damaged or not the expected ones."""
+    """Network weights are missing, damaged or not the expected ones; the message may list the places looked at."""
+
+    has_lines = True
 
 
 class SourceError(FvdBenchError):
@@ -87,6 +95,10 @@ class ManifestError(FvdBenchError):
 
 class CacheError(FvdBenchError):
     """The feature store cannot be opened or written."""
+
+
+class OutputError(FvdBenchError):
+    """Stdout, or a file that was asked for, cannot be written."""
 
 
 class EndedElsewhereError(FvdBenchError):

@@ -18,6 +18,11 @@ VIDEO_SUFFIXES = frozenset(
 IMAGE_SUFFIXES = frozenset(".jpg .jpeg .png .webp .bmp .tif .tiff".split())
 
 
+def user_path(path: str | os.PathLike[str]) -> Path:
+    """A path as people write it, in which ~ is a home folder, as shells have it."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111 - Path.expanduser raises where there is no such user
+
+
 class Files(Protocol):
     """Where the files of videos are: on disk, or in an archive. Several threads ask at once."""
 
@@ -30,7 +35,7 @@ class Files(Protocol):
 
 class _Disk:
     def source(self, path: PurePath) -> str:
-        _regular(Path(path))
+        regular_file(Path(path))
         return str(Path(path).absolute())  # FFmpeg takes what stands before a colon for the name of a transport
 
     def state(self, path: PurePath) -> bytes:
@@ -60,7 +65,7 @@ def state_of(files: Files, paths: Sequence[PurePath]) -> str:
 
 def file_state(path: Path) -> bytes:
     """The place of a regular file on disk and what changes when its bytes do. Raises OSError."""
-    found = _regular(path)
+    found = regular_file(path)
     # The time of change and the file's number tell apart what a copy with preserved times does not.
     numbers = (found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_dev, found.st_ino)
     return os.fsencode(path.absolute()) + repr(numbers).encode()
@@ -75,8 +80,11 @@ _KINDS = {
 }
 
 
-def _regular(path: Path) -> os.stat_result:
-    """Raises OSError for what is no regular file. Nothing is opened: a pipe makes wait, and a device never ends."""
+def regular_file(path: Path) -> os.stat_result:
+    """What is known of a file that can be read again and again, links followed; nothing is opened.
+
+    Raises OSError for what is no regular file: a pipe makes wait, and a device never ends.
+    """
     found = path.stat()
     if not stat.S_ISREG(found.st_mode):
         kind = _KINDS.get(stat.S_IFMT(found.st_mode), "something else")

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from fvd_bench import unpickling
 from fvd_bench.archives import READ_ERRORS, Archive
 from fvd_bench.errors import SourceError
+from fvd_bench.files import regular_file
 from fvd_bench.listing import ClipSource
 from fvd_bench.moments import Moments
 from fvd_bench.sources import SourceLike, open_source
@@ -101,7 +102,7 @@ def is_foreign_stats(source: object) -> bool:
 
 def _read(path: Path) -> ForeignStats:
     try:
-        size = path.stat().st_size
+        size = regular_file(path).st_size
         if size > _MOST_BYTES:
             raise SourceError(f"{path} is of {size:,} bytes: expected statistics, of at most {_MOST_BYTES:,}")
         is_npz = path.suffix.lower() == ".npz"

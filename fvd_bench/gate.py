@@ -19,8 +19,11 @@ from fvd_bench import kept
 from fvd_bench.comparability import notes, pairs, protocols_of, require_same_inputs
 from fvd_bench.errors import FvdBenchError, ResultError
 from fvd_bench.evaluation import Evaluation, Progress, open_evaluation, silent
+from fvd_bench.files import user_path
 from fvd_bench.kept import Features
+from fvd_bench.metrics import METRICS
 from fvd_bench.protocol import Protocol, ProtocolLike
+from fvd_bench.records import record
 from fvd_bench.result import Result, Score
 from fvd_bench.rules import MetricRule
 from fvd_bench.settings import Settings
@@ -97,6 +100,7 @@ def check(
 
     Raises NotComparableError, naming what differs, and FvdBenchError as `evaluate` does.
     """
+    baseline = user_path(baseline)
     before = read_result(baseline)
     old = _kept(baseline, before)
     protocols = protocols_of(before, protocol)
@@ -128,6 +132,7 @@ def compare(before_file: Path, now_file: Path) -> Comparisons:
 
     Raises NotComparableError, naming what differs, and ResultError.
     """
+    before_file, now_file = user_path(before_file), user_path(now_file)
     before, now = read_result(before_file), read_result(now_file)
     require_same_inputs(before, weights=now.weights, real_fingerprint=now.real.fingerprint)
     return comparisons(before, now, (_kept(before_file, before), _kept(now_file, now)), allowed=math.inf)
@@ -200,10 +205,13 @@ def _spread(score: Score, features: Features | None, result: Result) -> Spread |
     """What each fake video contributes to a score, None where its features are not at hand."""
     repeats = features.repeats.get(score.digest) if features else None
     choices = result.protocols.get(score.digest)
-    if not repeats or not choices:
+    if not repeats or not choices or score.metric not in METRICS:
         return None
     known = {f"metric.{f.name}": f.name for f in dataclasses.fields(MetricRule)}  # a later version may have more
-    rule = MetricRule(**{known[key]: value for key, value in choices.items() if key in known})
+    try:
+        rule: MetricRule = record(MetricRule, {known[key]: value for key, value in choices.items() if key in known}, "")
+    except ValueError as error:
+        raise ResultError(f"the choices of {score.protocol} are none of a protocol: {error}") from error
     spread = Spread(score.metric, rule)
     for sides in repeats:
         spread.add(sides)

@@ -10,9 +10,9 @@ from xml.etree import ElementTree
 
 from rich.console import Group, RenderableType
 from rich.table import Table
-from rich.text import Text
 
 from fvd_bench.errors import FvdBenchError
+from fvd_bench.escapes import cell, escaped
 from fvd_bench.gate import Comparison, Comparisons
 from fvd_bench.report import number
 
@@ -21,6 +21,8 @@ _ROUNDING = 1e-9
 
 _NOT_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """Characters that XML 1.0 has not; names of files may have them."""
+
+_MARKDOWN = re.compile(r"([\\`*_\[\]<>|~&])")
 
 _WORDS = {
     "better": "better",
@@ -36,8 +38,8 @@ def comparison_table(compared: Comparisons) -> RenderableType:
     for heading in ("before", "now", "change", "chance explains", "would be found"):
         table.add_column(heading, justify="right")
     for score in compared.scores:
-        table.add_row(*map(Text, [_name(score), _WORDS[score.verdict], *_numbers(score)]))
-    return Group(table, *map(Text, _sentences(compared)))
+        table.add_row(*map(cell, [_name(score), _WORDS[score.verdict], *_numbers(score)]))
+    return Group(table, *map(cell, _sentences(compared)))
 
 
 def markdown(compared: Comparisons) -> str:
@@ -47,9 +49,9 @@ def markdown(compared: Comparisons) -> str:
     lines += ["| score | verdict | before | now | change | chance explains | would be found |"]
     lines += ["|---|---|---:|---:|---:|---:|---:|"]
     for score in compared.scores:
-        lines.append("| " + " | ".join([_name(score), _WORDS[score.verdict], *_numbers(score)]) + " |")
-    lines += ["", *(f"- {sentence}" for sentence in _sentences(compared))]
-    lines += ["", *(f"`{score.signature}`" for score in compared.now.scores)]
+        lines.append("| " + " | ".join(map(_plain, [_name(score), _WORDS[score.verdict], *_numbers(score)])) + " |")
+    lines += ["", *(f"- {_plain(sentence)}" for sentence in _sentences(compared))]
+    lines += ["", *(_code(score.signature) for score in compared.now.scores)]
     return "\n".join(lines) + "\n"
 
 
@@ -64,18 +66,20 @@ def junit(compared: Comparisons) -> str:
         time=str(compared.now.seconds),
     )
     for score in compared.scores:
-        case = ElementTree.SubElement(suite, "testcase", classname=f"fvd-bench.{score.protocol}", name=_name(score))
+        place = {"classname": escaped(f"fvd-bench.{score.protocol}"), "name": escaped(_name(score))}
+        case = ElementTree.SubElement(suite, "testcase", place)
         before, now, change, noise, _ = _numbers(score)
         said = f"{before} before, {now} now, a change of {change}; chance explains {noise}"
         if _is_failure(score, compared):
-            ElementTree.SubElement(case, "failure", message=said).text = "\n".join(_sentences(compared))
+            ElementTree.SubElement(case, "failure", message=said).text = "\n".join(map(escaped, _sentences(compared)))
         ElementTree.SubElement(case, "system-out").text = f"{_WORDS[score.verdict]}: {said}"
     return _xml(suite)
 
 
 def markdown_error(error: FvdBenchError) -> str:
     """A summary of a check that could not compare anything."""
-    return f"### fvd-bench: no comparison\n\n{error}\n"
+    lines = str(error).split("\n") if error.has_lines else [str(error)]
+    return "### fvd-bench: no comparison\n\n" + "\n".join(map(_plain, lines)) + "\n"
 
 
 def json_error(error: FvdBenchError) -> str:
@@ -87,7 +91,7 @@ def junit_error(error: FvdBenchError) -> str:
     """JUnit XML of a check that could not compare anything."""
     suite = ElementTree.Element("testsuite", name="fvd-bench check", tests="1", failures="0", errors="1")
     case = ElementTree.SubElement(suite, "testcase", classname="fvd-bench", name="check")
-    ElementTree.SubElement(case, "error", message=str(error), type=type(error).__name__)
+    ElementTree.SubElement(case, "error", message=escaped(str(error)), type=type(error).__name__)
     return _xml(suite)
 
 
@@ -103,6 +107,18 @@ def comparisons_json(compared: Comparisons) -> str:
         "now": json.loads(compared.now.to_json()),
     }
     return json.dumps(table, indent=2, allow_nan=False) + "\n"
+
+
+def _plain(text: str) -> str:
+    """Text in Markdown that means nothing but itself."""
+    return _MARKDOWN.sub(r"\\\1", escaped(text))
+
+
+def _code(text: str) -> str:
+    """A line of code in Markdown."""
+    longest = max(map(len, re.findall("`+", text)), default=0)
+    space = " " if longest else ""
+    return f"{'`' * (longest + 1)}{space}{escaped(text)}{space}{'`' * (longest + 1)}"
 
 
 def _name(score: Comparison) -> str:
@@ -141,5 +157,5 @@ def _is_failure(score: Comparison, compared: Comparisons) -> bool:
 
 def _xml(suite: ElementTree.Element) -> str:
     ElementTree.indent(suite)
-    text = ElementTree.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
+    text = ElementTree.tostring(suite, encoding="utf-8", xml_declaration=True).decode("utf-8") + "\n"
     return _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", text)

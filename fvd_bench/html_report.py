@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from html import escape
 
+from fvd_bench.escapes import escaped
 from fvd_bench.report import is_scale, number, span
 from fvd_bench.result import Estimate, Result, Score
 
@@ -13,6 +14,9 @@ _WIDTH, _LEFT, _RIGHT = 720, 120, 40
 """Pixels of a chart: its width, and what is left of its labels and right of its scale."""
 
 _ROW = 28
+
+_LEAST_SPAN = 1e-12
+"""Below it a scale would show rounding alone."""
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1c2733; --soft: #66768a; --line: #d5dce4; --page: #fff; --score: #1558b0;
@@ -97,7 +101,7 @@ def _chart(rows: Sequence[tuple[str, str, float, tuple[float, float] | None]]) -
     """Points with whiskers on one scale from 0. rows: label, colour, value, interval."""
     points: list[float] = [point for _, _, value, interval in rows for point in (value, *(interval or ()))]
     bottom, top = min(0.0, *points), max(0.0, *points)
-    top = top if top > bottom else 1.0
+    top = top if top - bottom > _LEAST_SPAN else bottom + 1.0
     scale = (_WIDTH - _LEFT - _RIGHT) / (top - bottom)
 
     def x(value: float) -> float:
@@ -123,8 +127,9 @@ def _chart(rows: Sequence[tuple[str, str, float, tuple[float, float] | None]]) -
 
 def _ticks(bottom: float, top: float) -> Iterable[float]:
     """Round numbers, about five of them."""
-    step = 10 ** math.floor(math.log10((top - bottom) / 4))
-    step *= max(factor for factor in (1, 2, 5) if factor * step <= (top - bottom) / 4)
+    quarter = (top - bottom) / 4
+    step = 10.0 ** math.floor(math.log10(quarter))
+    step *= max((factor for factor in (2, 5) if factor * step <= quarter), default=1)
     return [round(place * step, 12) for place in range(math.ceil(bottom / step), math.floor(top / step) + 1)]
 
 
@@ -206,4 +211,4 @@ def _table(
 
 
 def _e(text: str) -> str:
-    return escape(text, quote=True)
+    return escape(escaped(text), quote=True)

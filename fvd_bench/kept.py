@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from fvd_bench.atomic import partial_file
 from fvd_bench.errors import ResultError
 from fvd_bench.evaluation import Collection
+from fvd_bench.files import regular_file
 from fvd_bench.result import Result
 from fvd_bench.rules import SIDES
 from fvd_bench.sources import bare_name
@@ -85,6 +86,7 @@ def load(file: Path, result: Result) -> Features:
     Raises ResultError when the file is damaged, or belongs to another result.
     """
     try:
+        regular_file(file)
         with file.open("rb") as opened, np.load(opened, allow_pickle=False) as arrays:
             if str(arrays[_OF]) != _identity(result):
                 raise ResultError(f"{file} holds features of another result; delete it, or put the right one there")

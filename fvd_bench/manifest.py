@@ -17,8 +17,10 @@ from fvd_bench.atomic import write_text
 from fvd_bench.clips import Draw, drawn_length
 from fvd_bench.errors import ManifestError, ProtocolError, VideoError
 from fvd_bench.evaluation import Collection, Progress, open_evaluation, silent
+from fvd_bench.files import user_path
 from fvd_bench.prefetch import in_order
 from fvd_bench.protocol import Protocol, ProtocolLike
+from fvd_bench.records import record as typed
 from fvd_bench.result import Result
 from fvd_bench.rules import SIDES, Side
 from fvd_bench.sampling import Indices, clip_indices
@@ -115,14 +117,14 @@ class Manifest:
                 raise ManifestError(f"not a manifest of schema {SCHEMA}, but of {table['schema']!r}")
             return cls(
                 fvd_bench=str(table["fvd_bench"]),
-                seed=int(table["seed"]),
-                repeats=int(table["repeats"]),
+                seed=typed(int, table["seed"], "seed"),
+                repeats=typed(int, table["repeats"], "repeats"),
                 protocols=tuple(_protocol(digest, table["protocols"][digest]) for digest in table["protocols"]),
                 listings={side: tuple(_listed(*video) for video in table["listings"][side]) for side in SIDES},
                 draws=tuple(_drawn(drawn) for drawn in table["draws"]),
-                values=tuple((s["protocol"], s["metric"], tuple(s["values"])) for s in table["scores"]),
-                weights=dict(table["weights"]),
-                environment=dict(table["environment"]),
+                values=tuple(map(_values, table["scores"])),
+                weights=typed(Mapping[str, str], table["weights"], "weights"),
+                environment=typed(Mapping[str, str], table["environment"], "environment"),
             )
         except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError, ProtocolError) as error:
             raise ManifestError(f"not a manifest of schema {SCHEMA}: {error!r}") from error
@@ -138,7 +140,7 @@ class Manifest:
 def load(file: Path) -> Manifest:
     """Read the manifest in a file. Raises ManifestError."""
     try:
-        return Manifest.from_json(file.read_text("utf-8"))
+        return Manifest.from_json(user_path(file).read_text("utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise ManifestError(
             f"{file} cannot be read: {error}; expected a file that `compute --manifest` wrote"
@@ -246,6 +248,11 @@ def _protocol(digest: str, table: Mapping[str, Any]) -> Protocol:
     if protocol.digest() != digest:
         raise ManifestError(f"the choices of {protocol.name} are not those of its digest {digest[:12]}: it was changed")
     return protocol
+
+
+def _values(score: Mapping[str, Any]) -> tuple[str, str, tuple[float, ...]]:
+    protocol, metric = (typed(str, score[key], key) for key in ("protocol", "metric"))
+    return protocol, metric, typed(tuple[float, ...], score["values"], "values")
 
 
 def _listed(name: Any, content: Any) -> Listed:

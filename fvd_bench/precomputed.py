@@ -18,6 +18,7 @@ from fvd_bench.evaluation import Evaluation, Progress, open_evaluation, silent
 from fvd_bench.extraction import Extraction, Job, Target
 from fvd_bench.extractors import FeatureExtractor, Features
 from fvd_bench.faults import some
+from fvd_bench.files import user_path
 from fvd_bench.findings import refuse_skipped
 from fvd_bench.motion_panel import MOST_VIDEOS, evenly_spaced, measure_side, motion_key
 from fvd_bench.protocol import Protocol, ProtocolLike
@@ -51,7 +52,7 @@ def make(
     part, parts = shard
     if not 1 <= part <= parts:
         raise SourceError(f"shard {part}/{parts}: expected the number of a shard, from 1 on, and how many there are")
-    if isinstance(source, str | os.PathLike) and is_stats_file(Path(source)):
+    if isinstance(source, str | os.PathLike) and is_stats_file(user_path(source)):
         raise SourceError(f"{source} is a statistics file already")
     opened = open_source(source)
     settings = settings or Settings()

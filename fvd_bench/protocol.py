@@ -18,11 +18,11 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass
-from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from fvd_bench.errors import ProtocolError
+from fvd_bench.files import user_path
 from fvd_bench.rules import (
     FEWEST_FRAMES,
     IS_LAYER,
@@ -144,7 +144,7 @@ def text(name_or_path: str) -> str:
     """The TOML text of a protocol. Raises ProtocolError when there is none of that name, version or path."""
     if _is_path(name_or_path):
         try:
-            return Path(name_or_path).read_text("utf-8")
+            return user_path(name_or_path).read_text("utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise ProtocolError(f"protocol file {name_or_path}: {error}") from error
     name, at, version = name_or_path.partition("@")
@@ -189,7 +189,7 @@ def read(name_or_path: str) -> Protocol:
     """As `load`, whatever the name of a file: for looking at it, not for scoring by it."""
     try:
         table = tomllib.loads(text(name_or_path))
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # of tomllib's own, and of Python's numbers of too many digits
         raise ProtocolError(f"{name_or_path}: not valid TOML: {error}") from error
     return parse(table, where=name_or_path)
 

@@ -14,6 +14,7 @@ from rich.text import Text
 if TYPE_CHECKING:
     import pandas
 
+from fvd_bench.escapes import cell
 from fvd_bench.plan import Plan
 from fvd_bench.result import MotionPanel, Result, Score
 from fvd_bench.selftest import Check
@@ -28,7 +29,7 @@ def result_table(result: Result) -> RenderableType:
     scales = [score for score in result.scores if is_scale(score)]
     if scales:
         tables.append(scale_table(scales))
-    return Group(*tables, *map(Text, reasons))
+    return Group(*tables, *map(cell, reasons))
 
 
 def is_scale(score: Score) -> bool:
@@ -44,7 +45,7 @@ def motion_table(motion: MotionPanel) -> Table:
     for name, side in (("real", motion.real), ("fake", motion.fake)):
         loops = "–" if side.looping is None else f"{side.looping:.0%}"
         row = [name, number(side.mean), number(side.median), number(side.spread), f"{side.still:.0%}", loops]
-        table.add_row(*map(Text, [*row, str(side.videos)]))
+        table.add_row(*map(cell, [*row, str(side.videos)]))
     return table
 
 
@@ -57,7 +58,7 @@ def scale_table(scores: Sequence[Score]) -> Table:
         assert score.row is not None
         what = score.row.removeprefix("scale-")
         row = [f"{score.protocol.removesuffix(score.row).rstrip('-')}, {what}", score.metric.upper()]
-        table.add_row(*map(Text, [*row, number(score.value), span(score.interval)]))
+        table.add_row(*map(cell, [*row, number(score.value), span(score.interval)]))
     return table
 
 
@@ -100,7 +101,7 @@ def score_table(scores: Sequence[Score]) -> Table:
             row.append(f"{number(score.infinite.value)} ({span(score.infinite.interval)})" if score.infinite else "–")
         row += [str(score.real.clips), str(score.fake.clips)]
         row.append(str(len(score.real.skipped) + len(score.fake.skipped)))
-        table.add_row(*map(Text, row))
+        table.add_row(*map(cell, row))
     return table
 
 
@@ -127,9 +128,9 @@ def plan_table(plan: Plan) -> RenderableType:
     notes: list[RenderableType] = []
     for side in plan.sides:
         row = [side.protocol, side.side, str(side.used), str(side.stored), str(len(side.skipped))]
-        table.add_row(*map(Text, row))
-        notes += [Text(f"{side.protocol}: {side.side} {name}: {why}") for name, why in side.skipped.items()]
-    notes += [Text(f"{name}: cannot be served: {reason}") for name, reason in plan.unserved.items()]
+        table.add_row(*map(cell, row))
+        notes += [cell(f"{side.protocol}: {side.side} {name}: {why}") for name, why in side.skipped.items()]
+    notes += [cell(f"{name}: cannot be served: {reason}") for name, reason in plan.unserved.items()]
     return Group(table, *notes, Text(f"the networks need about {_duration(plan.seconds)} on this device"))
 
 
@@ -142,7 +143,7 @@ def checks_table(checks: Sequence[Check]) -> RenderableType:
         gap = off if isinstance(off, str) else f"{abs(off):.1e}"
         verdict = "ok" if check.ok else "FAILED"
         row = [check.name, *numbers, gap, f"{check.tolerance:.1e}", verdict, check.origin]
-        table.add_row(*map(Text, row))
+        table.add_row(*map(cell, row))
     passed = sum(check.ok for check in checks)
     return Group(table, Text(f"{passed} of {len(checks)} published numbers are reproduced"))
 

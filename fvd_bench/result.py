@@ -6,14 +6,15 @@ The JSON is a contract, schema 1. Keys may be added to it; none changes its mean
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, Field, asdict, dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from fvd_bench.atomic import write_text
 from fvd_bench.errors import ResultError
 from fvd_bench.motion import SideMotion
+from fvd_bench.records import record
 
 SCHEMA = 1
 
@@ -149,51 +150,10 @@ class Result:
         try:
             table = json.loads(text)
             if table["schema"] != SCHEMA:
-                raise ResultError(f"not a result of schema {SCHEMA}, but of {table['schema']!r}")
-            sides = {side: _known(SourceInfo, table[side]) for side in ("real", "fake")}
-            warnings = tuple(_known(Warned, warned) for warned in table["warnings"])
-            scores = tuple(_score(score) for score in table["scores"])
-            found = {**sides, "warnings": warnings, "scores": scores, "motion": _motion(table.get("motion"))}
-            return _known(cls, {**table, **found})
-        except (json.JSONDecodeError, KeyError, TypeError, IndexError, RecursionError) as error:
+                raise ResultError(f"not a result of schema {SCHEMA}, but of {table['schema']!r:.60}")
+            result: Result = record(cls, table, "the result")
+        except (ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
             raise ResultError(f"not a result of schema {SCHEMA}: {error!r}") from error
-
-
-def _score(table: Mapping[str, Any]) -> Score:
-    values = {
-        "values": tuple(table["values"]),
-        "interval": _interval(table["interval"]),
-        "real": _side_count(table["real"]),
-        "fake": _side_count(table["fake"]),
-        "floor": _estimate(table.get("floor")),
-        "infinite": _estimate(table.get("infinite")),
-    }
-    return _known(Score, {**table, **values})
-
-
-def _interval(numbers: Sequence[float] | None) -> tuple[float, float] | None:
-    return None if numbers is None else (numbers[0], numbers[1])
-
-
-def _estimate(table: Mapping[str, Any] | None) -> Estimate | None:
-    return None if table is None else Estimate(table["value"], (table["interval"][0], table["interval"][1]))
-
-
-def _motion(table: Mapping[str, Any] | None) -> MotionPanel | None:
-    return None if table is None else MotionPanel(*(_known(SideMotion, table[side]) for side in ("real", "fake")))
-
-
-def _side_count(table: Mapping[str, Any]) -> SideCount:
-    return SideCount(table["clips"], tuple(_known(Skipped, skipped) for skipped in table["skipped"]))
-
-
-_Record = TypeVar("_Record", Result, Score, SideMotion, SourceInfo, Warned, Skipped)
-
-
-def _known(cls: type[_Record], table: Mapping[str, Any]) -> _Record:
-    """A record from those keys of a table that it has. Keys with a default may be missing: older versions had none."""
-    return cls(**{f.name: table[f.name] for f in fields(cls) if f.name in table or not _has_default(f)})
-
-
-def _has_default(f: Field[Any]) -> bool:
-    return f.default is not MISSING or f.default_factory is not MISSING
+        if not result.scores:
+            raise ResultError(f"not a result of schema {SCHEMA}: it has no scores")
+        return result

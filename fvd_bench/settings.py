@@ -10,6 +10,7 @@ from typing import Literal
 
 from fvd_bench import weights as weight_store
 from fvd_bench.errors import FvdBenchError, WeightsError
+from fvd_bench.files import user_path
 
 PathLike = str | os.PathLike[str]
 
@@ -44,6 +45,9 @@ class Settings:
             raise FvdBenchError(f"device = {self.device!r}: allowed are auto, cpu, cuda")
         if self.workers is not None and self.workers < 1:
             raise FvdBenchError(f"workers = {self.workers}: expected at least 1")
+        if self.cache is not None:
+            object.__setattr__(self, "cache", user_path(self.cache))
+        object.__setattr__(self, "weights", {name: user_path(file) for name, file in self.weights.items()})
         for name in self.weights:
             if name not in weight_store.WEIGHTS:
                 known = ", ".join(weight_store.WEIGHTS)

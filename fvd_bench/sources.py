@@ -21,7 +21,7 @@ from fvd_bench.array_files import ARRAY_SUFFIXES, inside, open_array_file
 from fvd_bench.array_folder import ArrayFolder, holds_arrays
 from fvd_bench.arrays import ArrayVideos, Block, Layout, ValueRange, numbered
 from fvd_bench.errors import SourceError, VideoError
-from fvd_bench.files import DISK, IMAGE_SUFFIXES, VIDEO_SUFFIXES
+from fvd_bench.files import DISK, IMAGE_SUFFIXES, VIDEO_SUFFIXES, regular_file, user_path
 from fvd_bench.generators import GeneratorSource
 from fvd_bench.listing import ClipSource, FileSource, Listing, bare_name, fingerprint, walk
 from fvd_bench.shards import expand, open_shards
@@ -92,7 +92,7 @@ def takes_layout(path: str | os.PathLike[str]) -> bool:
 def _open(source: SourceLike, layout: Layout, name: str | None = None) -> ClipSource:
     """name: of what is in memory, where it has one."""
     if isinstance(source, str | os.PathLike):
-        path = Path(source)
+        path = user_path(source)
         try:
             return _open_path(path, layout)
         except OSError as error:
@@ -132,12 +132,13 @@ def _open_path(path: Path, layout: Layout) -> ClipSource:
         return open_array_file(path, layout)
     if not path.exists():
         return _open_name(path, layout)
+    regular_file(path)
     suffix = path.suffix.lower()
     if suffix in ARRAY_SUFFIXES:
         return open_array_file(path, layout)
-    if suffix == ".zip" or (path.is_file() and zipfile.is_zipfile(path)):
+    if suffix == ".zip" or zipfile.is_zipfile(path):
         return _in_archive(Archive(path), "zip", notes=())
-    if path.is_file() and is_tar(path):
+    if is_tar(path):
         archive = TarArchive(path)
         return _in_archive(archive, "tar", notes=archive.notes)
     raise SourceError(

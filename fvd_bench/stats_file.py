@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from fvd_bench.atomic import partial_file
 from fvd_bench.cache import Entry, Facts
 from fvd_bench.errors import ProtocolError, SourceError
+from fvd_bench.files import regular_file, user_path
 from fvd_bench.protocol import Protocol
 from fvd_bench.rules import SIDES, Side
 from fvd_bench.version import __version__
@@ -102,6 +103,7 @@ class StatsFile:
     @classmethod
     def read(cls, path: Path) -> StatsFile:
         """Raises SourceError when the file is damaged or no statistics file of this version."""
+        path = user_path(path)
         try:
             arrays = _read_arrays(path)
             head = json.loads(arrays.pop(_HEAD).tobytes())
@@ -140,6 +142,7 @@ class StatsFile:
 def is_stats_file(path: Path) -> bool:
     """Whether a file says of itself that it is one."""
     try:
+        regular_file(path)
         with zipfile.ZipFile(path) as archive:
             return f"{_HEAD}.npy" in archive.namelist()
     except _DAMAGED:
@@ -148,6 +151,7 @@ def is_stats_file(path: Path) -> bool:
 
 def _read_arrays(path: Path) -> dict[str, NDArray[Any]]:
     """The members of a file, none of which may claim more than is there."""
+    regular_file(path)
     with zipfile.ZipFile(path) as archive:
         infos = archive.infolist()
         if any(info.compress_type != zipfile.ZIP_STORED for info in infos):

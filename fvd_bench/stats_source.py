@@ -11,6 +11,7 @@ from pathlib import Path
 from fvd_bench.cache import FeatureStore
 from fvd_bench.errors import NotComparableError, SourceError, VideoError
 from fvd_bench.extraction import Extraction, Job
+from fvd_bench.files import user_path
 from fvd_bench.foreign_stats import open_fake, open_real
 from fvd_bench.rules import Side
 from fvd_bench.sampling import Indices
@@ -107,7 +108,7 @@ def open_side(source: SourceLike, side: Side) -> ClipSource:
     Raises SourceError, and NotComparableError for a statistics file of the other side.
     """
     if isinstance(source, str | os.PathLike):
-        path = Path(source)
+        source = path = user_path(source)
         if path.suffix.lower() == ".npz" and path.is_file() and is_stats_file(path):
             found = StatsSource(path, StatsFile.read(path))
             found.check_side(side)

@@ -21,7 +21,7 @@ from pathlib import Path, PurePath
 from typing import IO
 
 from fvd_bench.errors import SourceError
-from fvd_bench.files import file_state
+from fvd_bench.files import file_state, regular_file
 from fvd_bench.members import MemberFile, check_distinct, check_plain, is_hidden, size_problem
 from fvd_bench.scratch import Scratch
 
@@ -151,6 +151,7 @@ def without_suffix(name: str) -> str:
 
 def _plain(path: Path) -> tuple[IO[bytes], bool]:
     """An archive as a file of its own bytes, unpacked where that is needed, and whether it was."""
+    regular_file(path)
     file = path.open("rb")
     start = file.read(max(map(len, _UNPACKERS)))
     unpacker = next((opener for magic, opener in _UNPACKERS.items() if start.startswith(magic)), None)

@@ -21,6 +21,7 @@ from safetensors import SafetensorError
 
 from fvd_bench import unpickling
 from fvd_bench.errors import WeightsError
+from fvd_bench.files import regular_file
 
 if TYPE_CHECKING:
     from _typeshed import SupportsRead
@@ -94,6 +95,7 @@ def read_tensors(file: Path, *, name: str, accepted: str, sdist: Sdist | None) -
     Raises WeightsError: not readable, not a known container, or one that holds code.
     """
     try:
+        regular_file(file)
         with file.open("rb") as stream:
             head = stream.read(9)
             stream.seek(0)

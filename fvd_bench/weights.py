@@ -21,6 +21,7 @@ import safetensors.numpy
 from fvd_bench import weight_files, weight_index
 from fvd_bench.atomic import partial_file
 from fvd_bench.errors import WeightsError
+from fvd_bench.files import regular_file, user_path
 from fvd_bench.weight_files import I3D_SDIST, Progress, Sdist
 
 
@@ -116,7 +117,7 @@ WEIGHTS: dict[str, WeightSpec] = {
 def store_folder() -> Path:
     """FVD_BENCH_HOME, else `fvd-bench` in the platform's cache folder. Weights are in `weights/` below it."""
     if home := os.environ.get("FVD_BENCH_HOME"):
-        return Path(home).expanduser()
+        return user_path(home)
     if sys.platform == "darwin":
         cache, default = None, Path.home() / "Library" / "Caches"
     else:
@@ -134,7 +135,7 @@ def load(name: str, *, path: Path | None = None, progress: Progress | None = Non
     spec = _spec(name)
     given = path or _environment_path(spec)
     if given is not None:
-        return _checked(spec, given)
+        return _checked(spec, user_path(given))
     tried = [f"{spec.environment}: not set"]
     try:
         return verify(name)
@@ -176,7 +177,7 @@ def import_file(name: str, file: Path) -> Path:
     """
     spec = _spec(name)
     try:
-        return _adopt(spec, file)
+        return _adopt(spec, user_path(file))
     except OSError as error:
         raise WeightsError(f"cannot import {file}: {error}; FVD_BENCH_HOME moves the store") from error
 
@@ -231,7 +232,7 @@ def _stored(spec: WeightSpec) -> Path:
 
 def _environment_path(spec: WeightSpec) -> Path | None:
     value = os.environ.get(spec.environment)
-    return Path(value).expanduser() if value else None
+    return user_path(value) if value else None
 
 
 def _checked(spec: WeightSpec, file: Path) -> LoadedWeights:
@@ -253,6 +254,7 @@ def _check_file_hash(spec: WeightSpec, file: Path) -> None:
     prefix = spec.file_sha256_prefix
     if prefix is None:
         return
+    regular_file(file)
     with file.open("rb") as stream:
         found = hashlib.file_digest(stream, "sha256").hexdigest()
     if not found.startswith(prefix):

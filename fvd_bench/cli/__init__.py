@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import sys
+import traceback
 
 import click
 
@@ -11,15 +11,18 @@ from fvd_bench.cli.compute import compute
 from fvd_bench.cli.demo import demo
 from fvd_bench.cli.gate import check, compare
 from fvd_bench.cli.inspect import inspect
-from fvd_bench.cli.options import Commands
+from fvd_bench.cli.options import DEBUG, Commands
 from fvd_bench.cli.protocols import protocols
 from fvd_bench.cli.selftest import selftest
 from fvd_bench.cli.stats import merge, stats
+from fvd_bench.cli.streams import say
 from fvd_bench.cli.table4 import table4
+from fvd_bench.cli.terminal import ClosedPipeError, standard_streams
 from fvd_bench.cli.weights import weights
 from fvd_bench.errors import FvdBenchError
 from fvd_bench.system import check_system
 
+_FAULT = 70
 _INTERRUPTED = 130
 _CLOSED_PIPE = 141
 
@@ -30,26 +33,49 @@ def main() -> None:
 
 
 def run(group: click.Group, name: str, *, interrupted: str) -> None:
-    """Run a command line: an error that the user can act on becomes one line on stderr and its exit code."""
+    """Run a command line: an error becomes one line on stderr and its exit code. interrupted: what to say then."""
+    with standard_streams():
+        code = _run(group, name, interrupted)
+    if code:
+        sys.exit(code)
+
+
+def _run(group: click.Group, name: str, interrupted: str) -> int:
     try:
         check_system()
-        with group.make_context(name, sys.argv[1:]) as context:  # group.main() would exit with 1 on closed pipes
-            group.invoke(context)
+        try:
+            with group.make_context(name, sys.argv[1:]) as context:  # group.main() would exit with 1 on closed pipes
+                group.invoke(context)
+            code = 0
+        except click.exceptions.Exit as done:
+            code = done.exit_code
         sys.stdout.flush()
-    except click.exceptions.Exit as done:
-        sys.exit(done.exit_code)
+        return code
     except FvdBenchError as error:
-        click.echo(f"{name}: error: {error}", err=True)
-        sys.exit(error.exit_code)
+        _show_traceback()
+        say(f"{name}: error: {error}", err=True, lines=error.has_lines)
+        return error.exit_code
     except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
+        error.show(sys.stderr)
+        return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        click.echo(f"{name}: interrupted; {interrupted}", err=True)
-        sys.exit(_INTERRUPTED)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or closing stdout would fail again
-        sys.exit(_CLOSED_PIPE)
+        say(f"{name}: interrupted; {interrupted}", err=True)
+        return _INTERRUPTED
+    except ClosedPipeError:
+        return _CLOSED_PIPE
+    except Exception as fault:
+        _show_traceback()
+        say(
+            f"{name}: error: a fault of {name} itself, {type(fault).__name__}: {fault}; the same command with {DEBUG} "
+            "says where, for a report of it",
+            err=True,
+        )
+        return _FAULT
+
+
+def _show_traceback() -> None:
+    if DEBUG in sys.argv[1:]:
+        traceback.print_exc(file=sys.stderr)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from fvd_bench.cli.options import chosen_settings, evaluation_options
-from fvd_bench.cli.streams import check_outputs, console, print_result, progress, write
+from fvd_bench.cli.options import Command, chosen_settings, evaluation_options
+from fvd_bench.cli.streams import STDOUT, check_outputs, console, delivery, print_result, progress, say
 
 if TYPE_CHECKING:
     from fvd_bench.evaluation import Collection, Evaluation
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from fvd_bench.sources import Arrays
 
 
-@click.command()
+@click.command(cls=Command)
 @evaluation_options
 @click.option("--protocol", multiple=True, default=["stylegan-v-fvd16"], show_default=True, metavar="NAME|FILE",
               help="How to score; may be given several times. See `fvd-bench protocols list`.")  # fmt: skip
@@ -50,43 +50,37 @@ def compute(
     from fvd_bench.together import processes
 
     chosen = chosen_settings(**settings)
-    check_outputs(json_file, html_file, manifest_file)
+    beside = _beside(json_file, wanted=keep_features)
+    check_outputs(json_file, html_file, manifest_file, str(beside) if keep_features else None)
     if dry_run and (json_file or html_file or manifest_file or replay_file):
         raise click.UsageError("--dry-run scores nothing, so there is no --json, --html, --manifest or --replay of it")
-    if keep_features and json_file in (None, "-"):
-        raise click.UsageError("--keep-features puts the features beside the --json FILE, so it needs one")
     if manifest_file == "-":
         raise click.UsageError("--manifest goes to a FILE, since stdout is for the result")
-    with (
-        processes() as first,
-        progress(shown=first) as show,
-        _opened(
-            real, fake, protocol, repeats=repeats, seed=seed, replay_file=replay_file, settings=chosen, show=show
-        ) as (evaluation, replayed),
-    ):
+    with delivery() as attempt:
+        with (
+            processes() as first,
+            progress(shown=first) as show,
+            _opened(
+                real, fake, protocol, repeats=repeats, seed=seed, replay_file=replay_file, settings=chosen, show=show
+            ) as (evaluation, replayed),
+        ):
+            if dry_run:
+                from fvd_bench.plan import plan
+
+                planned = plan(evaluation)
+            else:
+                collection = evaluation.collect(evaluation.read())
+                result = _score(collection, replayed)
+                if manifest_file and first:
+                    attempt(lambda: _record(Path(manifest_file), collection, result))
+                if beside and first:
+                    attempt(lambda: _keep(beside, collection, result, wanted=keep_features))
+        if not first:
+            return
         if dry_run:
-            from fvd_bench.plan import plan
-
-            planned = plan(evaluation)
+            _print_plan(planned)
         else:
-            collection = evaluation.collect(evaluation.read())
-            result = _score(collection, replayed)
-            if manifest_file and first:
-                from fvd_bench import manifest
-
-                manifest.record(collection, result).write(Path(manifest_file))
-            if json_file and json_file != "-" and first:
-                _keep(Path(json_file), collection, result, wanted=keep_features)
-    if not first:
-        return
-    if dry_run:
-        _print_plan(planned)
-        return
-    print_result(result, json_file, alone=html_file == "-")
-    if html_file:
-        from fvd_bench.html_report import html_report
-
-        write(html_report(result), html_file)
+            attempt(lambda: print_result(result, json_file, html_file))
 
 
 _OF_THE_MANIFEST = ("protocol", "repeats", "seed")
@@ -137,15 +131,31 @@ def _score(collection: Collection, replayed: Manifest | None) -> Result:
     return told_apart(replayed, collection.evaluation.score(collection))
 
 
-def _keep(json_file: Path, collection: Collection, result: Result, *, wanted: bool) -> None:
+def _beside(json_file: str | None, *, wanted: bool) -> Path | None:
+    """Where the features of a result go that is written to a file, None where it is not."""
+    if json_file and json_file != STDOUT and (not Path(json_file).exists() or Path(json_file).is_file()):
+        from fvd_bench.kept import beside
+
+        return beside(Path(json_file))
+    if wanted:
+        raise click.UsageError("--keep-features puts the features beside the --json FILE, so it needs one")
+    return None
+
+
+def _keep(beside: Path, collection: Collection, result: Result, *, wanted: bool) -> None:
     """Put the features beside the JSON, or say that those of an older result lie there."""
     from fvd_bench import kept
 
-    beside = kept.beside(json_file)
     if wanted:
         kept.save(beside, collection, result)
     elif beside.exists():
-        click.echo(f"fvd-bench: warning: {beside} holds the features of an older result; delete it", err=True)
+        say(f"fvd-bench: warning: {beside} holds the features of an older result; delete it", err=True)
+
+
+def _record(file: Path, collection: Collection, result: Result) -> None:
+    from fvd_bench import manifest
+
+    manifest.record(collection, result).write(file)
 
 
 def _print_plan(planned: Plan) -> None:

@@ -7,11 +7,11 @@ from typing import Literal
 
 import click
 
-from fvd_bench.cli.options import chosen_settings
-from fvd_bench.cli.streams import console, progress
+from fvd_bench.cli.options import Command, chosen_settings
+from fvd_bench.cli.streams import console, progress, say
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option("--folder", type=click.Path(path_type=Path), default="fvd-bench-demo", show_default=True,
               help="Where to write the videos.")  # fmt: skip
 @click.option("--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu", "cuda"]))
@@ -22,4 +22,4 @@ def demo(folder: Path, device: Literal["auto", "cpu", "cuda"]) -> None:
     with progress() as show:
         rows = demonstration.run(folder, settings=chosen_settings(device=device), progress=show)
     console().print(demonstration.table(rows))
-    click.echo(rows[0].result.scores[0].signature)
+    say(rows[0].result.scores[0].signature)

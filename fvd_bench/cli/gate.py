@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from fvd_bench.cli.options import chosen_settings, side_options
-from fvd_bench.cli.streams import append, check_outputs, console, progress, warn, write
+from fvd_bench.cli.options import Command, chosen_settings, side_options
+from fvd_bench.cli.streams import append, check_outputs, console, deliver, delivery, progress, say, warn
 from fvd_bench.errors import FvdBenchError
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ _FAILED = 1
 
 def percent(text: str) -> float:
     """A share such as 5%."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)%", text)
+    found = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)%", text)
     if not found:
         raise click.BadParameter(f"{text!r}: expected a share such as 5%")
     return float(found[1]) / 100
@@ -29,7 +30,7 @@ def percent(text: str) -> float:
 _result = click.Path(path_type=Path)
 
 
-@click.command()
+@click.command(cls=Command)
 @side_options
 @click.option("--baseline", required=True, type=_result, help="Result to compare with, as compute --json wrote it.")
 @click.option(
@@ -68,39 +69,33 @@ def check(
                 progress=show,
             )
     except FvdBenchError as error:
-        failed = gate_tables.json_error(error), gate_tables.junit_error(error), gate_tables.markdown_error(error)
-        _write_reports(*failed, json_file=json_file, junit_file=junit, markdown_file=markdown)
-        raise
-    warn(compared.now)
-    if "-" not in (json_file, junit):
-        console().print(gate_tables.comparison_table(compared))
-    reports = gate_tables.comparisons_json(compared), gate_tables.junit(compared), gate_tables.markdown(compared)
-    _write_reports(*reports, json_file=json_file, junit_file=junit, markdown_file=markdown)
-    if update:
-        click.echo(f"fvd-bench: {baseline} now holds the new result", err=True)
-    elif compared.failed:
+        texts = gate_tables.json_error(error), gate_tables.junit_error(error), gate_tables.markdown_error(error)
+        with delivery() as attempt:
+            attempt(lambda: _report(*texts, files=(json_file, junit, markdown), show=lambda: None))
+            raise
+    texts = gate_tables.comparisons_json(compared), gate_tables.junit(compared), gate_tables.markdown(compared)
+    with delivery() as attempt:
+        table = gate_tables.comparison_table(compared)
+        attempt(lambda: _report(*texts, files=(json_file, junit, markdown), show=lambda: console().print(table)))
+        warn(compared.now.warnings)
+        if update:
+            say(f"fvd-bench: {baseline} now holds the new result", err=True)
+    if compared.failed:
         raise click.exceptions.Exit(_FAILED)
 
 
-def _write_reports(
-    json_text: str,
-    junit: str,
-    markdown: str,
-    *,
-    json_file: str | None,
-    junit_file: str | None,
-    markdown_file: str | None,
+def _report(
+    json_text: str, junit: str, markdown: str, *, files: tuple[str | None, ...], show: Callable[[], None]
 ) -> None:
-    """Write those reports that have a file."""
-    if json_file:
-        write(json_text, json_file)
-    if junit_file:
-        write(junit, junit_file)
-    if markdown_file:
-        append(markdown, markdown_file)
+    """Write those reports that have a file: of JSON, of JUnit and of Markdown."""
+    json_file, junit_file, markdown_file = files
+    with delivery() as attempt:
+        if markdown_file:
+            attempt(lambda: append(markdown, markdown_file))
+        attempt(lambda: deliver((json_file, lambda: json_text), (junit_file, lambda: junit), show=show))
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("before", metavar="A.json", type=_result)
 @click.argument("now", metavar="B.json", type=_result)
 @click.option("--json", "json_file", metavar="FILE", help="Write the comparison as JSON; - for stdout alone.")
@@ -110,7 +105,7 @@ def compare(before: Path, now: Path, json_file: str | None) -> None:
 
     check_outputs(json_file)
     compared = gate.compare(before, now)
-    if json_file != "-":
-        console().print(gate_tables.comparison_table(compared))
-    if json_file:
-        write(gate_tables.comparisons_json(compared), json_file)
+    deliver(
+        (json_file, lambda: gate_tables.comparisons_json(compared)),
+        show=lambda: console().print(gate_tables.comparison_table(compared)),
+    )

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import click
 
-from fvd_bench.cli.streams import check_outputs, console, progress, write
+from fvd_bench.cli.options import Command
+from fvd_bench.cli.streams import check_outputs, console, deliver, progress
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("path", metavar="PATH", type=click.Path(path_type=Path))
 @click.option("--against", type=click.Path(path_type=Path), help="The other side: what differs, and what is in both.")
 @click.option("--protocol", multiple=True, metavar="NAME|FILE", help="Check lengths against it, besides the paper's.")
@@ -25,7 +26,4 @@ def inspect(
     check_outputs(json_file)
     with progress() as show:
         checkup = doctor.inspect(path, against, protocol=protocol, workers=workers, progress=show)
-    if json_file != "-":
-        console().print(checkup_table(checkup))
-    if json_file:
-        write(checkup.to_json(), json_file)
+    deliver((json_file, checkup.to_json), show=lambda: console().print(checkup_table(checkup)))

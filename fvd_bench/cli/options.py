@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,11 +15,44 @@ if TYPE_CHECKING:
     from fvd_bench.sources import Arrays
 
 
+DEBUG = "--debug"
+"""Whoever runs the command line looks for it among all arguments: it has to work where parsing these fails, too."""
+
+
+class Command(click.Command):
+    """Takes `--debug`, and no option twice that has one value: it would not be said which is meant."""
+
+    def __init__(self, *given: Any, **more: Any) -> None:  # all that click hands over
+        super().__init__(*given, **more)
+        self.params.append(_debug())
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        _, _, order = self.make_parser(ctx).parse_args(list(args))
+        for param, times in Counter(order).items():
+            if isinstance(param, click.Option) and times > 1 and not (param.multiple or param.is_flag):
+                raise click.UsageError(f"{param.opts[0]} is given {times} times and takes one value: give it once", ctx)
+        return super().parse_args(ctx, args)
+
+
 class Commands(click.Group):
     """Lists the commands in the order in which they are written here."""
 
+    command_class = Command
+
+    def __init__(self, *given: Any, **more: Any) -> None:  # all that click hands over
+        super().__init__(*given, **more)
+        self.params.append(_debug())
+
     def list_commands(self, context: click.Context) -> list[str]:
         return list(self.commands)
+
+    def add_command(self, cmd: click.Command, name: str | None = None) -> None:
+        assert isinstance(cmd, Command | Commands), "else it has no --debug"
+        super().add_command(cmd, name)
+
+
+def _debug() -> click.Option:
+    return click.Option([DEBUG], is_flag=True, expose_value=False, help="Show where an error comes from.")
 
 
 _Command = Callable[..., None]

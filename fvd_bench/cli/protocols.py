@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fvd_bench.cli.options import Commands, chosen_settings, evaluation_options
-from fvd_bench.cli.streams import check_outputs, console, print_scores, progress, warn
+from fvd_bench.cli.streams import check_outputs, console, print_scores, progress, say
 
 if TYPE_CHECKING:
     from fvd_bench.sources import Arrays
@@ -26,9 +26,9 @@ def protocols_list() -> None:
     Of several versions the newest comes first and has the plain name; older ones are named NAME@VERSION.
     """
     from rich.table import Table
-    from rich.text import Text
 
     from fvd_bench import protocol
+    from fvd_bench.escapes import cell
     from fvd_bench.zoo import ABSENT
 
     table = Table("protocol", "version", "summary", "digest", "")
@@ -37,13 +37,13 @@ def protocols_list() -> None:
         for version, shown in ((newest, name), *((v, f"{name}@{v}") for v in older)):
             loaded = protocol.load(shown)
             marks = ["superseded"] * (version != newest) + ["not comparable"] * bool(loaded.not_comparable)
-            table.add_row(*map(Text, [shown, str(version), loaded.summary, loaded.digest()[:12], ", ".join(marks)]))
+            table.add_row(*map(cell, [shown, str(version), loaded.summary, loaded.digest()[:12], ", ".join(marks)]))
     absent = Table("not shipped", "why")
     for name, reason in ABSENT.items():
-        absent.add_row(*map(Text, [name, reason]))
+        absent.add_row(*map(cell, [name, reason]))
     console().print(table, absent)
-    click.echo("not comparable: its scores are not those of the codebase that it is named after; `show` says why")
-    click.echo("superseded: an older version, kept so that its scores can be made again; `show` says what was wrong")
+    say("not comparable: its scores are not those of the codebase that it is named after; `show` says why")
+    say("superseded: an older version, kept so that its scores can be made again; `show` says what was wrong")
 
 
 @protocols.command("show")
@@ -53,11 +53,12 @@ def protocols_show(name: str) -> None:
     from fvd_bench import protocol
 
     loaded = protocol.load(name)
-    click.echo(protocol.text(name))
-    click.echo(f"# digest: {loaded.digest()}\n# signature: {loaded.signature()}")
+    say(protocol.text(name), lines=True)
+    say(f"# digest: {loaded.digest()}")
+    say(f"# signature: {loaded.signature()}")
     if len(loaded.metric.names) > 1:
         for metric in loaded.metric.names:
-            click.echo(f"# digest of its {metric}: {loaded.alone(metric).digest()}")
+            say(f"# digest of its {metric}: {loaded.alone(metric).digest()}")
 
 
 @protocols.command("diff")
@@ -66,24 +67,24 @@ def protocols_show(name: str) -> None:
 def protocols_diff(a: str, b: str) -> None:
     """The choices in which two protocols differ; A and B are names or files."""
     from rich.table import Table
-    from rich.text import Text
 
     from fvd_bench import protocol
+    from fvd_bench.escapes import cell
     from fvd_bench.zoo import differences
 
     first, second = protocol.read(a), protocol.read(b)  # also a file that is still named as the one it was copied from
     if first.digest() == second.digest():
-        click.echo(f"{a} and {b} compute the same: both have the digest {first.digest()[:12]}")
+        say(f"{a} and {b} compute the same: both have the digest {first.digest()[:12]}")
         return
     found = differences(first, second)
     table = Table("field")
     for name in (a, b):
-        table.add_column(Text(name))
+        table.add_column(cell(name))
     for difference in found:
-        table.add_row(*map(Text, [difference.name, *difference.texts]))
+        table.add_row(*map(cell, [difference.name, *difference.texts]))
     console().print(table)
     if any(difference.idle_in for difference in found):
-        click.echo("–: does not matter there")
+        say("–: does not matter there")
 
 
 @protocols.command("explain")
@@ -108,5 +109,6 @@ def protocols_explain(
     check_outputs(json_file)
     with progress() as show:
         waterfall = audit.explain(a, b, real, fake, repeats=repeats, seed=seed, settings=chosen, progress=show)
-    warn(waterfall.result)
-    print_scores(waterfall_table(waterfall), (waterfall.start, waterfall.end), waterfall.to_json(), json_file)
+    ends = waterfall.start, waterfall.end
+    warnings = waterfall.result.warnings
+    print_scores(lambda: waterfall_table(waterfall), ends, warnings, (json_file, waterfall.to_json))

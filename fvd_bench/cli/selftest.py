@@ -6,11 +6,12 @@ from typing import Literal
 
 import click
 
-from fvd_bench.cli.streams import check_outputs, console, progress, write
+from fvd_bench.cli.options import Command
+from fvd_bench.cli.streams import check_outputs, console, deliver, progress
 from fvd_bench.errors import SelftestError
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option("--full", is_flag=True, help="Also fvd-comparison's 256 clips: some minutes on a CPU.")
 @click.option("--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu", "cuda"]))
 @click.option("--json", "json_file", metavar="FILE", help="Write the checks as JSON; - for stdout alone.")
@@ -24,10 +25,7 @@ def selftest(full: bool, device: Literal["auto", "cpu", "cuda"], json_file: str 
     with progress() as show:
         where = resolve_device(device)
         checks = published.run(full=full, device=where, progress=lambda done, total: show("frames", done, total))
-    if json_file != "-":
-        console().print(report.checks_table(checks))
-    if json_file:
-        write(report.checks_json(checks), json_file)
+    deliver((json_file, lambda: report.checks_json(checks)), show=lambda: console().print(report.checks_table(checks)))
     failed = [check for check in checks if not check.ok]
     if failed:
         raise SelftestError(

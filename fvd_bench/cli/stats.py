@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, Literal
 
 import click
 
-from fvd_bench.cli.options import chosen_settings, draw_options, run_options
-from fvd_bench.cli.streams import check_outputs, progress
+from fvd_bench.cli.options import Command, chosen_settings, draw_options, run_options
+from fvd_bench.cli.streams import check_outputs, progress, say
 from fvd_bench.errors import FvdBenchError
 
 
@@ -18,13 +19,13 @@ class _Shard(click.ParamType[tuple[int, int]]):
     name = "I/N"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
-        numbers = str(value).split("/")
-        if len(numbers) != 2 or not all(n.isdecimal() for n in numbers) or not 1 <= int(numbers[0]) <= int(numbers[1]):
+        found = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", str(value))
+        if not found or not 1 <= int(found[1]) <= int(found[2]):
             self.fail(f"{value}: expected the number of a shard and how many there are, such as 2/8", param, ctx)
-        return int(numbers[0]), int(numbers[1])
+        return int(found[1]), int(found[2])
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--side", required=True, type=click.Choice(["real", "fake"]), help="That the videos will stand on.")
 @click.option("--protocol", multiple=True, default=["stylegan-v-fvd16"], show_default=True, metavar="NAME|FILE",
@@ -56,10 +57,10 @@ def stats(
             skipped = sum(entry.facts.skipped is not None for entry in file.entries.values()) + len(file.unreadable)
             names = ", ".join(p.name for p in file.protocols)
             of = "" if shard == (1, 1) else f" (shard {shard[0]}/{shard[1]})"
-            click.echo(f"{out}: {len(file.contents)} {side} videos{of} for {names}, {skipped} skipped")
+            say(f"{out}: {len(file.contents)} {side} videos{of} for {names}, {skipped} skipped")
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The .npz file to write.")
 @click.option("--source", type=click.Path(path_type=Path), help="The videos: computes what no shard holds.")
@@ -80,7 +81,7 @@ def merge(
         read = {str(file): StatsFile.read(file) for file in dict.fromkeys(files)}
         whole = join(read, source=source, settings=chosen, progress=show)
     whole.write(out)
-    click.echo(f"{out}: {len(whole.contents)} {whole.side} videos of {len(read)} files")
+    say(f"{out}: {len(whole.contents)} {whole.side} videos of {len(read)} files")
 
 
 def _check_out(out: Path) -> None:

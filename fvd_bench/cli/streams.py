@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -12,15 +11,28 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fvd_bench.errors import FvdBenchError
+from fvd_bench import atomic
+from fvd_bench.cli.terminal import plain
+from fvd_bench.errors import OutputError
+from fvd_bench.escapes import escaped
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-    from fvd_bench.result import Result, Score
+    from fvd_bench.result import Result, Score, Warned
+
+STDOUT = "-"
+
+Text = tuple[str | None, Callable[[], str]]
+"""A file that was asked for, `-` for stdout, None for none; and what makes the text for it."""
 
 _QUIET_SECONDS = 20.0
 """Time between lines of progress where stderr is no terminal."""
+
+
+def say(text: str, *, err: bool = False, lines: bool = False) -> None:
+    """A line on stdout, or on stderr. lines: whether the text may have several, which names of files must not make."""
+    print(text if lines else escaped(text), file=sys.stderr if err else sys.stdout, flush=True)
 
 
 def console() -> Console:
@@ -29,9 +41,9 @@ def console() -> Console:
 
     class PipeConsole(Console):
         def on_broken_pipe(self) -> None:
-            raise BrokenPipeError
+            raise  # the error that is being handled
 
-    return PipeConsole(width=None if sys.stdout.isatty() else 200)
+    return PipeConsole(file=plain(sys.stdout), width=None if sys.stdout.isatty() else 200)
 
 
 @contextlib.contextmanager
@@ -46,13 +58,14 @@ def progress(*, shown: bool = True) -> Iterator[Callable[[str, int, int], None]]
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+    description = TextColumn("{task.description}", markup=False)
+    columns = (description, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(file=plain(sys.stderr)), transient=True) as bars:
         tasks: dict[str, TaskID] = {}
 
         def show(what: str, done: int, total: int) -> None:
             if what not in tasks:
-                tasks[what] = bars.add_task(what)
+                tasks[what] = bars.add_task(escaped(what))
             bars.update(tasks[what], completed=done, total=total or None)
 
         yield show
@@ -71,71 +84,112 @@ def _progress_lines() -> Callable[[str, int, int], None]:
         elif done > before and now - told > _QUIET_SECONDS:
             told = now
             left = (now - since) / (done - before) * (total - done)
-            click.echo(f"{what}: {done} of {total}, about {left:.0f} seconds left", err=True)
+            say(f"{what}: {done} of {total}, about {left:.0f} seconds left", err=True)
 
     return show
 
 
-def warn(result: Result) -> None:
-    """A result's warnings, on stderr."""
-    for warned in result.warnings:
-        click.echo(f"fvd-bench: warning: {warned.message}", err=True)
+def warn(warnings: Sequence[Warned]) -> None:
+    """What was found, on stderr."""
+    for warned in warnings:
+        say(f"fvd-bench: warning: {warned.message}", err=True)
 
 
-def print_result(result: Result, json_file: str | None, *, alone: bool = False) -> None:
-    """The scores for people, and the result for machines where that is asked for. alone: stdout is for others."""
+@contextlib.contextmanager
+def delivery() -> Iterator[Callable[[Callable[[], None]], None]]:
+    """Hand out what was found in several ways, so that one that fails loses none of the others.
+
+    Gives what tries a way. Raises the first failure at the end.
+    """
+    failures: list[Exception] = []
+
+    def attempt(way: Callable[[], None]) -> None:
+        try:
+            way()
+        except Exception as error:
+            failures.append(error)
+
+    yield attempt
+    if failures:
+        raise failures[0]
+
+
+def deliver(*texts: Text, show: Callable[[], None]) -> None:
+    """Write texts to their files, then `show` what was found to people, unless stdout is for a text.
+
+    Raises what `delivery` does.
+    """
+    asked = [(file, text) for file, text in texts if file]
+    with delivery() as attempt:
+        for file, text in sorted(asked, key=lambda pair: pair[0] == STDOUT):
+            attempt(lambda file=file, text=text: _write(text(), file))  # type: ignore[misc]
+        if not any(file == STDOUT for file, _ in asked):
+            attempt(show)
+
+
+def print_result(result: Result, json_file: str | None, html_file: str | None = None) -> None:
+    """The scores for people, and the result for machines where that is asked for."""
+    from fvd_bench.html_report import html_report
     from fvd_bench.report import result_table
 
-    warn(result)
-    print_scores(result_table(result), result.scores, result.to_json(), json_file, alone=alone)
+    html = (html_file, lambda: html_report(result))
+    print_scores(lambda: result_table(result), result.scores, result.warnings, (json_file, result.to_json), html)
 
 
 def print_scores(
-    table: RenderableType, scores: Sequence[Score], json_text: str, json_file: str | None, *, alone: bool = False
+    table: Callable[[], RenderableType], scores: Sequence[Score], warnings: Sequence[Warned], *texts: Text
 ) -> None:
-    """A table with the signatures of its scores, and JSON, as `print_result` does."""
-    if json_file != "-" and not alone:
-        console().print(table)
+    """A table with the signatures of its scores, warnings, and texts, as `deliver` does."""
+
+    def show() -> None:
+        console().print(table())
         for score in scores:
-            click.echo(score.signature)  # not through the console: it is one line however wide that is
-    if json_file:
-        write(json_text, json_file)
+            say(score.signature)  # not through the console: it is one line however wide that is
 
-
-def write(text: str, file: str) -> None:
-    """Write a whole file or none; - is stdout."""
-    text = _printable(text)
-    if file == "-":
-        click.echo(text, nl=False)
-        return
-    partial = Path(f"{file}.part")
-    try:
-        partial.write_text(text, "utf-8")
-        partial.replace(file)
-    except OSError as error:
-        raise FvdBenchError(f"{file} cannot be written: {error.strerror}") from error
+    with delivery() as attempt:
+        attempt(lambda: deliver(*texts, show=show))
+        warn(warnings)
 
 
 def append(text: str, file: str) -> None:
-    """Add to the end of a file."""
+    """Add to the end of a file. Raises OutputError."""
     try:
-        with Path(file).open("a", encoding="utf-8") as end:
-            end.write(_printable(text))
+        atomic.append_text(Path(file), _printable(text))
     except OSError as error:
-        raise FvdBenchError(f"{file} cannot be written: {error.strerror}") from error
+        raise OutputError(f"{file} cannot be written: {error.strerror}") from error
 
 
 def check_outputs(*files: str | None) -> None:
     """Long work must not be lost because its results cannot be written, or overwrite each other."""
-    named = [file for file in files if file is not None]
-    for place, file in enumerate(named):
-        if file in named[:place]:
-            raise click.UsageError(f"{'stdout' if file == '-' else file} can take one kind of result, not two")
-        path = Path(file).absolute()
-        folder = path.parent
-        writable = os.access(path, os.W_OK) if path.exists() else os.access(folder, os.W_OK)
-        if file != "-" and (path.is_dir() or not folder.is_dir() or not writable):
-            raise FvdBenchError(f"{file} cannot be written: expected a file in a folder that exists")
+    places: list[atomic.Destination] = []
+    for file in files:
+        if file is None:
+            continue
+        try:
+            place = 1 if file == STDOUT else atomic.destination(Path(file))
+            if file != STDOUT:
+                atomic.check_writable(Path(file))
+        except OSError as error:
+            raise OutputError(
+                f"{file} cannot be written: expected a file in a folder that exists ({error.strerror})"
+            ) from error
+        if place in places:
+            raise click.UsageError(f"{'stdout' if place == 1 else file} can take one kind of result, not two")
+        places.append(place)
+
+
+def _write(text: str, file: str) -> None:
+    """Write a whole file or none; - is stdout. What machines read is in UTF-8 wherever it goes. Raises OutputError."""
+    data = _printable(text).encode("utf-8")
+    if file == STDOUT:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(data)
+        sys.stdout.flush()
+        return
+    try:
+        atomic.write_bytes(Path(file), data)
+    except OSError as error:
+        raise OutputError(f"{file} cannot be written: {error.strerror}") from error
 
 
 def _printable(text: str) -> str:

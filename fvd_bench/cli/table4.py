@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fvd_bench.cli.options import chosen_settings, draw_options, side_options
-from fvd_bench.cli.streams import check_outputs, print_scores, progress, warn
+from fvd_bench.cli.options import Command, chosen_settings, draw_options, side_options
+from fvd_bench.cli.streams import check_outputs, print_scores, progress
 
 if TYPE_CHECKING:
     from fvd_bench.sources import Arrays
 
 
-@click.command()
+@click.command(cls=Command)
 @side_options
 @draw_options(repeats=5)  # one draw cannot tell a change from chance
 def table4(
@@ -33,5 +33,4 @@ def table4(
     check_outputs(json_file)
     with progress() as show:
         result = audit.table4(real, fake, repeats=repeats, seed=seed, settings=chosen, progress=show)
-    warn(result)
-    print_scores(table4_table(result), result.scores, result.to_json(), json_file)
+    print_scores(lambda: table4_table(result), result.scores, result.warnings, (json_file, result.to_json))

@@ -8,7 +8,7 @@ from typing import Literal
 import click
 
 from fvd_bench.cli.options import Commands
-from fvd_bench.cli.streams import console, progress
+from fvd_bench.cli.streams import console, progress, say
 
 
 @click.group(cls=Commands)
@@ -20,15 +20,15 @@ def weights() -> None:
 def weights_list() -> None:
     """Which weights there are, which are here, and where the others come from."""
     from rich.table import Table
-    from rich.text import Text
 
     from fvd_bench import weights as store
+    from fvd_bench.escapes import cell
 
     table = Table("weights", "here", "digest", "licence", "source", "file")
     for row in store.installed():
         digest = row.digest[:12] if row.digest else "none published"
         here = "yes" if row.present else "no"
-        table.add_row(*map(Text, [row.name, here, digest, row.licence, row.source, str(row.path)]))
+        table.add_row(*map(cell, [row.name, here, digest, row.licence, row.source, str(row.path)]))
     console().print(table)
 
 
@@ -42,7 +42,7 @@ def weights_pull(name: str) -> None:
         file = store.pull(
             name, progress=lambda done, total: show(f"fetching {name}, MiB", done // 2**20, (total or 0) // 2**20)
         )
-    click.echo(file)
+    say(str(file))
 
 
 @weights.command("import")
@@ -52,7 +52,7 @@ def weights_import(name: str, file: Path) -> None:
     """Put weights from a file into the store, verified."""
     from fvd_bench import weights as store
 
-    click.echo(store.import_file(name, file))
+    say(str(store.import_file(name, file)))
 
 
 @weights.command("verify")
@@ -64,4 +64,4 @@ def weights_verify(name: str, file: Path | None, device: Literal["auto", "cpu", 
     from fvd_bench.verification import verify
 
     for line in verify(name, file=file, device=device):
-        click.echo(line)
+        say(line)

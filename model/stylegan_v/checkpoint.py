@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from fvd_bench.atomic import partial_file
+from fvd_bench.files import regular_file, user_path
 from fvd_bench.version import __version__
 from stylegan_v.config import ModelConfig, read_model_config
 from stylegan_v.errors import CheckpointError, ConfigError
@@ -87,8 +88,9 @@ def save(checkpoint: Checkpoint, file: Path) -> None:
 
 def load(file: str | Path) -> Checkpoint:
     """Read a checkpoint, on the CPU. Raises CheckpointError, saying what is wrong with the file."""
-    file = Path(file)
+    file = user_path(file)
     try:
+        regular_file(file)
         with file.open("rb") as start:
             is_zip = start.read(len(_ZIP)) == _ZIP
     except OSError as error:

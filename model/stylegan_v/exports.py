@@ -21,6 +21,7 @@ import torch
 from numpy.lib import format as npy
 from torch import Tensor
 
+from fvd_bench.files import regular_file
 from stylegan_v.errors import CheckpointError
 
 LARGEST_BYTES = 8 * 2**30
@@ -47,6 +48,7 @@ class Export(Protocol):
 def open_export(file: Path) -> Export:
     """Read the names and shapes of a file. Raises CheckpointError."""
     try:
+        regular_file(file)
         with file.open("rb") as stream:
             head = stream.read(9)
     except OSError as error:

@@ -186,7 +186,7 @@ def _read(name_or_path: str) -> dict[str, dict[str, Any]]:
         raise ConfigError(
             f"{name_or_path} is neither a file that can be read nor a run that ships: {', '.join(shipped_runs())}"
         ) from error
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"{name_or_path} is no TOML: {error}") from error
     if loose := [name for name, value in content.items() if not isinstance(value, dict)]:
         raise ConfigError(f"{name_or_path}: {loose[0]} stands outside of the sections model, data, train, report")

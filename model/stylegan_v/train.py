@@ -15,6 +15,7 @@ from types import FrameType
 
 import torch
 
+from fvd_bench.escapes import escaped
 from fvd_bench.evaluation import Progress
 from stylegan_v import distributed
 from stylegan_v.data import VideoDataset, batches
@@ -99,7 +100,7 @@ def _open(run: Run, workers: int, progress: Progress) -> VideoDataset:
     if distributed.rank() == 0:
         reasons = [f"{name} is left out: {reason}" for name, reason in dataset.skipped]
         for note in (*dataset.notes, *reasons):
-            print(f"stylegan-v: warning: {note}", file=sys.stderr)
+            print(f"stylegan-v: warning: {escaped(note)}", file=sys.stderr)
         videos, frames = len(dataset.names), sum(dataset.lengths)
         print(f"stylegan-v: {videos} videos, {frames} frames, {len(dataset.skipped)} left out", file=sys.stderr)
     return dataset

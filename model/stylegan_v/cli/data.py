@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fvd_bench.cli.streams import console, progress
+from fvd_bench.cli.options import Command
+from fvd_bench.cli.streams import console, progress, say
 
 if TYPE_CHECKING:
     from stylegan_v.prepare import Preparation
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 _RESOLUTIONS = ("32", "64", "128", "256", "512", "1024")
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("source", type=click.Path(path_type=Path))
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option("--resolution", required=True, type=click.Choice(_RESOLUTIONS), help="Side of the frames, in pixels.")
@@ -56,9 +57,9 @@ def data(
     with progress() as show:
         done = prepare(source, out, settings, boxes=boxes, workers=workers, progress=show)
     for note in done.notes:
-        click.echo(f"stylegan-v: note: {note}", err=True)
+        say(f"stylegan-v: note: {note}", err=True)
     for name, reason in done.skipped:
-        click.echo(f"stylegan-v: skipped {name}: {reason}", err=True)
+        say(f"stylegan-v: skipped {name}: {reason}", err=True)
     _print(done, settings)
     if strict and done.skipped:
         raise DataError(f"{len(done.skipped)} videos of {source} had to be skipped, and --strict was asked for")

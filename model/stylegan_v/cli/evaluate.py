@@ -7,10 +7,11 @@ from typing import Literal
 
 import click
 
+from fvd_bench.cli.options import Command
 from fvd_bench.cli.streams import check_outputs, print_result, progress
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("checkpoint", type=click.Path(path_type=Path))
 @click.option("--real", required=True, type=click.Path(path_type=Path), help="Folder or archive of real videos.")
 @click.option("--videos", default=2048, show_default=True, type=click.IntRange(1), help="Generated for the score.")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, Literal
 
 import click
 from click.core import ParameterSource
 
-from fvd_bench.cli.streams import progress
+from fvd_bench.cli.options import Command
+from fvd_bench.cli.streams import progress, say
 
 
 class _Grid(click.ParamType[tuple[int, int]]):
@@ -17,11 +19,10 @@ class _Grid(click.ParamType[tuple[int, int]]):
     name = "ROWSxCOLUMNS"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
-        numbers = str(value).lower().split("x")
-        if len(numbers) != 2 or not all(n.isdecimal() and int(n) > 0 for n in numbers):
+        found = re.fullmatch(r"([0-9]{1,4})x([0-9]{1,4})", str(value), re.IGNORECASE)
+        if not found or not (int(found[1]) and int(found[2])):
             self.fail(f"{value}: expected rows and columns, such as 4x6", param, ctx)
-        rows, columns = map(int, numbers)
-        return rows, columns
+        return int(found[1]), int(found[2])
 
 
 def _given(name: str) -> bool:
@@ -29,7 +30,7 @@ def _given(name: str) -> bool:
     return source is ParameterSource.COMMANDLINE
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("checkpoint", type=click.Path(path_type=Path))
 @click.option("--out", required=True, type=click.Path(path_type=Path),
               help="Folder of the videos; with --decompose, a file that ends in .mp4 or .webp.")  # fmt: skip
@@ -107,7 +108,7 @@ def generate(
                 out, sampler, videos=videos, frames=frames, form=form, first=first, label=label, progress=show
             )
     if decompose:
-        click.echo(f"{out}: {rows} × {columns} videos of {frames} frames; rows share motion, columns content")
+        say(f"{out}: {rows} × {columns} videos of {frames} frames; rows share motion, columns content")
     else:
         there = f", and {done.found} were there" if done.found else ""
-        click.echo(f"{out}: {done.made} videos of {frames} frames made{there}")
+        say(f"{out}: {done.made} videos of {frames} frames made{there}")

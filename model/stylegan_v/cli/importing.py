@@ -6,8 +6,11 @@ from pathlib import Path
 
 import click
 
+from fvd_bench.cli.options import Command
+from fvd_bench.cli.streams import say
 
-@click.command("import")
+
+@click.command("import", cls=Command)
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The checkpoint to write.")
 @click.option("--fps", default=25.0, show_default=True, type=float, help="Of the training videos.")
@@ -38,7 +41,7 @@ def import_(file: Path, out: Path, fps: float, frames: int | None, min_period: i
     save(checkpoint, out)
     model = checkpoint.model
     parts = sorted({name.partition(".")[0] for name in checkpoint.tensors})
-    click.echo(
+    say(
         f"{out}: {model.resolution} × {model.resolution}, {model.frames} frames, {model.num_classes} classes, "
         f"shortest period {model.min_period}; {', '.join(parts)}"
     )

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fvd_bench.cli.streams import console
+from fvd_bench.cli.options import Command
+from fvd_bench.cli.streams import console, say
+from fvd_bench.escapes import cell
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
     from stylegan_v.config import ModelConfig
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("checkpoint", required=False, type=click.Path(path_type=Path))
 @click.option("--preset", help="release, paper or small.  [default: release]")
 @click.option("--resolution", type=int, help="Side of a frame in pixels.  [default: 256]")
@@ -47,7 +49,7 @@ def info(
     if as_json:
         import json
 
-        click.echo(json.dumps(described, indent=2))
+        say(json.dumps(described, indent=2), lines=True)
     else:
         console().print(_table(described))
 
@@ -69,7 +71,7 @@ def _table(described: dict[str, Any]) -> Table:
     title = f"{described['preset']}: {size} × {size}, {described['frames']} frames, {described['classes']} classes"
     if "parts" in described:
         title += f", {described['fps']:g} frames per second; holds {', '.join(described['parts'])}"
-    table = Table("parameters", title=title, title_justify="left")
+    table = Table("parameters", title=cell(title), title_justify="left")
     for name in networks:
         table.add_column(name, justify="right")
     parts = dict.fromkeys(part for name in networks for part in described[name])
@@ -78,5 +80,5 @@ def _table(described: dict[str, Any]) -> Table:
     for part in (*others, *blocks, "total"):
         counts = [described[name].get(part) for name in networks]
         cells = ["" if count is None else f"{count:,}" for count in counts]
-        table.add_row(part, *cells, style="bold" if part == "total" else None, end_section=part == blocks[-1])
+        table.add_row(cell(part), *cells, style="bold" if part == "total" else None, end_section=part == blocks[-1])
     return table

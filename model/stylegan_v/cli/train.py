@@ -7,10 +7,11 @@ from typing import Any, Literal
 
 import click
 
-from fvd_bench.cli.streams import progress
+from fvd_bench.cli.options import Command
+from fvd_bench.cli.streams import progress, say
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option("--config", metavar="NAME|FILE", help="A run to start from: a TOML file, or one that ships.")
 @click.option("--data", "path", metavar="PATH", help="Folder or archive of training videos.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the run.")
@@ -58,4 +59,4 @@ def train(
         raise ConfigError("no training videos are named: pass --data PATH, or data.path in the run's file")
     with progress() as show:
         done = run_training(run, out, device=resolve_device(device), workers=workers, minutes=minutes, progress=show)
-    click.echo(f"{out}: {done:.2f} of {run.train.kimg:g} kimg", err=True)
+    say(f"{out}: {done:.2f} of {run.train.kimg:g} kimg", err=True)
