@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from fvd_bench.system import check_system
 
 if TYPE_CHECKING:
+    from fvd_bench import errors, fingerprint, gate, manifest, precomputed, replay, report, sources, weights  # noqa: F401
     from fvd_bench.errors import FvdBenchError
     from fvd_bench.evaluation import evaluate
     from fvd_bench.protocol import Protocol
@@ -43,10 +44,15 @@ _HOMES = {
     "evaluate": "fvd_bench.evaluation",
 }
 
+_MODULES = ("errors", "fingerprint", "gate", "manifest", "precomputed", "replay", "report", "sources", "weights")
+"""Those that the documentation speaks of: `import fvd_bench` is enough for them."""
+
 
 def __getattr__(name: str) -> object:
-    """Public names load with their module when they are first used, so that the command line starts at once."""
+    """Public names and modules load when they are first used, so that the command line starts at once."""
     check_system()
+    if name in _MODULES:
+        return importlib.import_module(f"fvd_bench.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'fvd_bench' has no attribute {name!r}")
     return getattr(importlib.import_module(_HOMES[name]), name)

@@ -18,8 +18,11 @@ FvdBenchError
 └── SelftestError         a published number was not reproduced
 
 Mistakes of our own are assertions. The command line catches FvdBenchError once and exits with `exit_code`; any other
-exception is a fault of ours, and exits with 70.
+exception is a fault of ours, and exits with EXIT_OF_FAULTS.
 """
+
+EXIT_OF_FAULTS = 70
+"""Exit code after an exception that is a fault of our own: EX_SOFTWARE of sysexits.h."""
 
 
 class FvdBenchError(Exception):
@@ -109,7 +112,11 @@ class EndedElsewhereError(FvdBenchError):
             f"a process of this run has failed or ended (seen with number {rank}); what is finished is kept, the same "
             "command goes on from there"
         )
+        self.rank = rank
         self.exit_code = exit_code
+
+    def __reduce__(self) -> tuple[type["EndedElsewhereError"], tuple[int, int]]:
+        return type(self), (self.rank, self.exit_code)
 
 
 class SelftestError(FvdBenchError):

@@ -205,13 +205,20 @@ class Evaluation:
         return Collection(self, extractions, collected)
 
     def score(self, collection: Collection) -> Result:
-        """Compute all scores. Raises MetricError when there are none."""
-        collected, extractions = collection.collected, collection.extractions
+        """Compute all scores, in one of the processes for all. Raises MetricError when there are none."""
+        scores = self.share.once(lambda: self._all_scores(collection))
+        motion = self._motion()
+        return self.share.once(lambda: self._result(collection, scores, motion))
+
+    def _all_scores(self, collection: Collection) -> list[Score]:
         scores = [score for p in self.protocols for score in self._scores(p, collection)]
         if all(score.value is None for score in scores):
             raise MetricError("; ".join(dict.fromkeys(f"{score.protocol}: {score.reason}" for score in scores)))
+        return scores
+
+    def _result(self, collection: Collection, scores: Sequence[Score], motion: MotionPanel | None) -> Result:
+        collected, extractions = collection.collected, collection.extractions
         real, fake = (_info(self.sources[side], extractions[side]) for side in SIDES)
-        motion = self._motion()
         given = self.sources["real"]
         if isinstance(given, ForeignStats):  # there are no real videos to find anything in
             collected = {job: found for job, found in collected.items() if job.draw.reads == "fake"}
@@ -266,6 +273,7 @@ class Evaluation:
                 versions=source.file.motion_versions if isinstance(source, StatsSource) else here,
                 workers=self.workers,
                 progress=_labelled(self.progress, f"motion of {side} videos"),
+                share=WHOLE if isinstance(source, StatsSource) else self.share,
             )
             for side, source in self.sources.items()
         )

@@ -16,6 +16,7 @@ from fvd_bench.motion import Motion, SideMotion, measure, summary
 from fvd_bench.prefetch import in_order
 from fvd_bench.result import Warned
 from fvd_bench.sources import ClipSource
+from fvd_bench.together import WHOLE, Share
 
 MOST_VIDEOS = 256
 
@@ -34,17 +35,47 @@ _ERRORS = 2.0
 
 
 def measure_side(
-    source: ClipSource, store: FeatureStore, *, versions: Mapping[str, str], workers: int, progress: VideosDone
+    source: ClipSource,
+    store: FeatureStore,
+    *,
+    versions: Mapping[str, str],
+    workers: int,
+    progress: VideosDone,
+    share: Share = WHOLE,
 ) -> SideMotion | None:
     """Measure the motion of at most 256 videos, evenly spaced over the listing; None where none can be read.
 
-    versions: of all software that reaches the numbers, as for features. Videos that cannot be read, and those of
-    one frame, are left out. What the store holds is not measured again, and what is measured is put there if the
+    versions: of all software that reaches the numbers, as for features. share: of these videos, that this process
+    measures; where others measure the rest of them, what they find is exchanged. Videos that cannot be read, and those
+    of one frame, are left out. What the store holds is not measured again, and what is measured is put there if the
     store knows the file's contents, which making an `Extraction` of the source sees to. Raises CacheError.
     """
     chosen = evenly_spaced(len(source.names), MOST_VIDEOS)
+    mine = [index for place, index in enumerate(chosen) if share.has(place)]
+
+    def measured() -> tuple[dict[int, Motion], list[tuple[str, Entry]], str | None]:
+        return *_measured(source, store, mine, versions, workers, progress), store.place
+
+    found: dict[int, Motion] = {}
+    for motions, entries, place in share.everyone(measured):
+        found |= motions
+        if share.exchanged and (place is None or place != store.place):
+            store.put(entries)
+    return summary([found[index] for index in sorted(found)])
+
+
+def _measured(
+    source: ClipSource,
+    store: FeatureStore,
+    chosen: Sequence[int],
+    versions: Mapping[str, str],
+    workers: int,
+    progress: VideosDone,
+) -> tuple[dict[int, Motion], list[tuple[str, Entry]]]:
+    """The motion of those of these videos that can be read, and what the store holds of it since."""
     found: dict[int, Motion] = {}
     keys: dict[int, tuple[str, str]] = {}
+    entries: list[tuple[str, Entry]] = []
     for index in chosen:
         state = _state(source, index)
         content = None if state is None else store.content(state)
@@ -54,8 +85,9 @@ def measure_side(
         entry = store.get(keys[index][1])
         if entry is not None:
             found[index] = _motion(entry)
+            entries.append((keys[index][1], entry))
     absent = [index for index in chosen if index not in found]
-    entries: list[tuple[str, Entry]] = []
+    known = len(entries)
 
     def work(index: int) -> Iterator[Motion | None]:
         try:
@@ -70,9 +102,9 @@ def measure_side(
             if state is not None and _state(source, index) == state:  # not of a file that changed meanwhile
                 entries.append((key, _entry(motion)))
         progress(done + 1, len(absent))
-    if entries:
-        store.put(entries)
-    return summary(list(found.values()))
+    if new := entries[known:]:
+        store.put(new)
+    return found, entries
 
 
 def findings(real: SideMotion, fake: SideMotion) -> list[Warned]:

@@ -117,7 +117,7 @@ def _make(evaluation: Evaluation, side: Side, share: Share) -> StatsFile:
     if share.parts == 1 or share.exchanged:  # else it would be measured on videos of other shards
         measure_side(
             evaluation.sources[side], evaluation.store, versions=motion_versions, workers=evaluation.workers,
-            progress=lambda done, total: evaluation.progress("motion of videos", done, total),
+            progress=lambda done, total: evaluation.progress("motion of videos", done, total), share=share,
         )  # fmt: skip
     entries: dict[str, Entry] = {}
     for key, facts in outcomes:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import torch
 import torch.distributed as dist
 
-from fvd_bench.errors import EndedElsewhereError, FvdBenchError
+from fvd_bench.errors import EXIT_OF_FAULTS, EndedElsewhereError, FvdBenchError
 
 _T = TypeVar("_T")
 
@@ -34,28 +34,33 @@ class Share:
     def everyone(self, action: Callable[[], _T]) -> list[_T]:
         """What this and all other processes of the run got from an action, in the order of ranks.
 
-        An error of one ends all: raises it, or EndedElsewhereError in the others.
+        An error of one, whatever it is, ends all: raises it, or EndedElsewhereError in the others.
         """
         if not self.exchanged:
             return [action()]
         mine: _T | None = None
-        error: FvdBenchError | None = None
+        error: Exception | None = None
         try:
             mine = action()
-        except FvdBenchError as failure:
+        except Exception as failure:
             error = failure
-        code = None if error is None else error.exit_code
+        code = None if error is None else _exit_code(error)
         found: list[Any] = [None] * self.parts  # torch fills it in
-        try:
-            dist.all_gather_object(found, (code, mine))
-        except RuntimeError as failure:
-            raise EndedElsewhereError(self.part, 3) from failure
+        _exchange(lambda: dist.all_gather_object(found, (code, mine)))
         if error is not None:
             raise error
         failed = [(place, code) for place, (code, _) in enumerate(found) if code is not None]
         if failed:
             raise EndedElsewhereError(*failed[0])
         return [theirs for _, theirs in found]
+
+    def once(self, action: Callable[[], _T]) -> _T:
+        """What rank 0 gets from an action, for all processes of the run. The others wait for it.
+
+        Raises what the action raises: a FvdBenchError in all processes, another error in rank 0 and EndedElsewhereError
+        in the others.
+        """
+        return once(action) if self.exchanged else action()
 
 
 WHOLE = Share()
@@ -91,21 +96,48 @@ def world() -> int:
 
 
 def gather(mine: _T) -> list[_T] | None:
-    """What all processes hand in, in the order of ranks, for rank 0; None for the others. Waits for all of them."""
+    """What all processes hand in, in the order of ranks, for rank 0; None for the others. Waits for all of them.
+
+    Raises EndedElsewhereError.
+    """
     if world() == 1:
         return [mine]
     everything: list[Any] | None = [None] * world() if rank() == 0 else None  # torch fills it in
-    dist.gather_object(mine, everything, dst=0)
+    _exchange(lambda: dist.gather_object(mine, everything, dst=0))
     return everything
 
 
-def broadcast(mine: _T) -> _T:
-    """What rank 0 hands in, for all. Waits for all of them."""
-    if world() > 1:
-        box = [mine]
-        dist.broadcast_object_list(box, src=0)
-        (mine,) = box
-    return mine
+def once(action: Callable[[], _T]) -> _T:
+    """`Share.once` of all processes there are."""
+    if world() == 1:
+        return action()
+    box: list[Any] = [None]  # torch fills it in
+    error: Exception | None = None
+    if rank() == 0:
+        try:
+            box = [(action(), None)]
+        except Exception as failure:
+            error = failure
+            told = error if isinstance(error, FvdBenchError) else EndedElsewhereError(0, _exit_code(error))
+            box = [(None, told)]
+    _exchange(lambda: dist.broadcast_object_list(box, src=0))
+    found, told = box[0]
+    if error is not None or told is not None:
+        raise error or told
+    answer: _T = found
+    return answer
+
+
+def _exit_code(error: Exception) -> int:
+    return error.exit_code if isinstance(error, FvdBenchError) else EXIT_OF_FAULTS
+
+
+def _exchange(action: Callable[[], object]) -> None:
+    """Raises EndedElsewhereError where another process is gone."""
+    try:
+        action()
+    except RuntimeError as error:
+        raise EndedElsewhereError(rank(), 3) from error
 
 
 def _is_running() -> bool:

@@ -235,17 +235,7 @@ class FrechetVideoDistance:
     def _answer(self, question: Callable[[Sides, Mapping[Side, SideCount]], _T]) -> _T:
         """What rank 0 computes from the features of all processes, for all of them; errors of it too."""
         shares = together.gather(Share(self._identity(), self._kept))
-        outcome: tuple[_T] | FvdBenchError | None = None
-        if shares is not None:
-            try:
-                outcome = (question(*self._sides(Share.joined(shares))),)
-            except FvdBenchError as error:
-                outcome = error
-        outcome = together.broadcast(outcome)
-        assert outcome is not None, "rank 0 has an answer"
-        if isinstance(outcome, FvdBenchError):
-            raise outcome
-        return outcome[0]
+        return together.once(lambda: question(*self._sides(Share.joined(shares or ()))))
 
     def _sides(self, kept: Mapping[Side, Gathered]) -> tuple[Sides, Mapping[Side, SideCount]]:
         """The features of both sides, as the protocol selects them."""

@@ -19,10 +19,9 @@ from fvd_bench.cli.streams import say
 from fvd_bench.cli.table4 import table4
 from fvd_bench.cli.terminal import ClosedPipeError, standard_streams
 from fvd_bench.cli.weights import weights
-from fvd_bench.errors import FvdBenchError
+from fvd_bench.errors import EXIT_OF_FAULTS, FvdBenchError
 from fvd_bench.system import check_system
 
-_FAULT = 70
 _INTERRUPTED = 130
 _CLOSED_PIPE = 141
 
@@ -70,7 +69,7 @@ def _run(group: click.Group, name: str, interrupted: str) -> int:
             "says where, for a report of it",
             err=True,
         )
-        return _FAULT
+        return EXIT_OF_FAULTS
 
 
 def _show_traceback() -> None:

@@ -1,0 +1,62 @@
+"""The Python of the README and of docs/ runs as it stands, after the imports that stand there."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import fvd_bench
+from fvd_bench import weights
+from fvd_bench.extractors.i3d import I3D
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCKS = re.findall(r"^```python\n(.*?)^```$", PAGES[0].read_text("utf-8"), re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, moving_frames, write_video) -> Path:
+    root: Path = tmp_path_factory.mktemp("readme")
+    for first, side in enumerate(("real", "fake", "set")):
+        for seed in range(4):
+            frames = moving_frames(16, 32, 32, seed=10 * first + seed)
+            write_video(root / f"{side}/{seed}.mkv", frames, codec="ffv1", pix_fmt="bgr0")
+    (root / "run").mkdir()
+    shutil.copy(ROOT / "benchmarks/checkpoints/small-shapes-64.pt", root / "run/checkpoint.pt")
+    return root
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=range(len(BLOCKS)))
+def test_the_examples_run(folder: Path, block: str, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("FVD_BENCH_I3D", str(weights.load("i3d-kinetics-400").path))
+    monkeypatch.setenv("FVD_BENCH_HOME", str(folder / "home"))
+    videos = torch.rand(4, 16, 3, 32, 32) * 2 - 1
+    names: dict[str, Any] = {"make_video": lambda index: videos[index].permute(1, 0, 2, 3), "videos": videos}
+    if "network" in block:
+        names["network"] = I3D.from_tensors(weights.load("i3d-kinetics-400").tensors)
+    if "import fvd_bench" not in block:
+        names["fvd_bench"] = fvd_bench
+
+    exec(compile(block.replace("2048", "4"), "README.md", "exec"), names)
+
+    if "result" in names:
+        assert np.isfinite(names["result"].value)
+    else:
+        assert capsys.readouterr().out
+
+
+def test_one_import_is_enough_for_every_name_in_the_documentation() -> None:
+    names = {name for page in PAGES for name in re.findall(r"\bfvd_bench(?:\.[A-Za-z_]\w*)+", page.read_text("utf-8"))}
+    code = {name for name in names if not re.search(r"\.(py|toml|sampling|npz)$", name)}
+    program = "import fvd_bench, sys\nfor name in sys.argv[1:]: eval(name)"
+
+    subprocess.run([sys.executable, "-c", program, *sorted(code)], check=True)
+
+    assert "fvd_bench.report.score_frame" in code
