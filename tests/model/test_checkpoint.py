@@ -1,6 +1,7 @@
 """Checkpoints: tensors and JSON, no code."""
 
 import io
+import os
 import pickle
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ import torch
 from stylegan_v.checkpoint import Checkpoint, load, save
 from stylegan_v.config import model_config
 from stylegan_v.errors import CheckpointError
+from stylegan_v.exports import open_export
 from stylegan_v.generator import build_generator
 from stylegan_v.run import load_run
 from stylegan_v.sample import VideoSampler
@@ -152,3 +154,11 @@ def test_the_committed_generator_is_that_of_its_settings_and_makes_videos() -> N
     frames = np.stack(list(VideoSampler(found.generator()).frames(0, range(16))))
     assert frames.shape == (16, 64, 64, 3)
     assert frames.std(axis=0).mean() > 1  # it moves
+
+
+@pytest.mark.parametrize("read", [load, open_export])
+def test_a_pipe_is_not_waited_for(read, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+
+    with pytest.raises(CheckpointError, match="is a pipe: expected a regular file"):
+        read(tmp_path / "pipe")

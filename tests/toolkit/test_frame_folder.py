@@ -105,3 +105,10 @@ def test_content_follows_bytes_and_state_follows_files(tmp_path: Path, moving_fr
     (tmp_path / "a" / "1.png").write_bytes((tmp_path / "a" / "2.png").read_bytes() + b" ")
     assert a.content() != content
     assert a.state() != state
+
+
+def test_names_of_any_number_of_digits_are_in_order(tmp_path: Path) -> None:
+    """Python refuses to read numbers of more than 4300 digits; files in archives may have such names."""
+    names = ["9" * 5000 + ".png", "1" + "0" * 5000 + ".png", "7.png", "٣.png", "07.png", "a7.png"]
+
+    assert FrameFolder(tmp_path, names).names == ["a7.png", "٣.png", "07.png", "7.png", names[0], names[1]]

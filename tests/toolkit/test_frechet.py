@@ -5,7 +5,9 @@ import scipy.linalg
 from fvd_bench import stats
 from fvd_bench.errors import MetricError
 from fvd_bench.frechet import frechet_distance, frechet_distance_of_stats, frechet_influence
+from fvd_bench.moments import Moments
 from fvd_bench.rules import MetricRule
+from fvd_bench.scoring import measure
 from fvd_bench.stats import FeatureStats
 
 FVD = MetricRule(names=("fvd",))
@@ -198,3 +200,18 @@ def test_single_precision_is_near_and_does_not_cancel(rng: np.random.Generator) 
         frechet_distance_of_stats(side, other, MetricRule(names=("fvd",), ddof=1)), rel=1e-3
     )
     assert 0 < abs(frechet_distance_of_stats(side, side, rule)) < 1e-3 * np.trace(side.cov(1))
+
+
+def test_a_covariance_of_zero_is_one_too(rng: np.random.Generator) -> None:
+    """As of statistics of one picture that was repeated: a distance, and what each fake feature moves it by."""
+    still = Moments.checked(np.zeros(6), np.zeros((6, 6)), count=5, ddof=1)
+    features = rng.normal(size=(20, 6)).astype(np.float32)
+    fake = FeatureStats.of(features)
+
+    measured = measure([{"real": still, "fake": fake}], MetricRule(names=("fvd",)), seed=0)["fvd"]
+
+    assert not isinstance(measured, MetricError)
+    assert measured.values[0] == pytest.approx(np.square(features).sum(axis=1, dtype=np.float64).mean(), rel=1e-9)
+    assert measured.spread.error("fake") == pytest.approx(
+        np.square(features.astype(np.float64)).sum(axis=1).std() / np.sqrt(20), rel=0.2
+    )

@@ -411,12 +411,19 @@ class TestKeptFeatures:
 
 class TestReports:
     def test_an_error_is_in_every_report(self) -> None:
-        error = NotComparableError("frames\x1b differ")
+        error = NotComparableError("frames\x1b of a\n# <b>|`[x](y) differ\ufffe")
 
         (case,) = ElementTree.fromstring(gate_tables.junit_error(error)).iter("error")
-        assert case.get("message") == "frames\N{REPLACEMENT CHARACTER} differ"
-        assert "differ" in gate_tables.markdown_error(error)
+        assert case.get("message") == r"frames\x1b of a\n# <b>|`[x](y) differ" + "\N{REPLACEMENT CHARACTER}"
+        *_, line = gate_tables.markdown_error(error).rstrip("\n").split("\n")
+        assert line == r"frames\\x1b of a\\n# \<b\>\|\`\[x\](y) differ" + "\ufffe"
         assert json.loads(gate_tables.json_error(error))["type"] == "NotComparableError"
+
+    def test_the_declared_encoding_is_the_one_that_is_written(self, monkeypatch) -> None:
+        monkeypatch.setattr("locale.getpreferredencoding", lambda *_: "cp1252")
+        monkeypatch.setattr("locale.getencoding", lambda: "cp1252")
+
+        assert "encoding='utf-8'" in gate_tables.junit_error(NotComparableError("é"))
 
     def test_junit_has_a_case_per_score_and_fails_on_a_regression(self, check, baseline) -> None:
         file = baseline()

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from fvd_bench.evaluation import evaluate
-from fvd_bench.html_report import html_report
+from fvd_bench.html_report import _ticks, html_report
 from fvd_bench.result import Result, Warned
 from fvd_bench.settings import Settings
 
@@ -128,3 +128,25 @@ def test_a_browser_shows_the_chart(result: Result, browser: str, tmp_path: Path)
     pixels = np.asarray(Image.open(tmp_path / "r.png").convert("RGB")).astype(int)
     for colour in ((0x15, 0x58, 0xB0), (0x9A, 0xA7, 0xB5), (0x0F, 0x8A, 0x5F)):  # score, floor, at infinity
         assert (np.abs(pixels - colour).max(axis=-1) < 12).sum() > 30
+
+
+@pytest.mark.parametrize(
+    "values",
+    [(0.0, 0.0), (5e-324, 5e-324), (1e-17, 2e-17), (7.0, 7.0 + 1e-15), (0.004, 0.004), (1e-4, 8e-4), (3e5, 4e5)],
+)
+def test_nearly_equal_values_have_a_chart(result: Result, values: tuple[float, float]) -> None:
+    (score,) = result.scores
+    score = replace(score, value=values[0], values=values, interval=None, floor=None, infinite=None)
+
+    page = html_report(replace(result, scores=(score,)))
+
+    assert page.count("<circle") == 3
+    assert "nan" not in page.partition("<svg")[2].partition("</svg>")[0]
+
+
+def test_round_numbers_are_on_the_scale() -> None:
+    """Of spans whose quarter is a power of ten but for rounding, too."""
+    for power in range(-9, 9):
+        for top in (1, 1.2, 3.9, 4, 4.0000000001, 8, 9.99):
+            ticks = list(_ticks(0.0, top * 10.0**power))
+            assert 4 <= len(ticks) <= 11, (top, power, ticks)

@@ -150,10 +150,33 @@ def test_json_is_read_back_exactly(result: Result) -> None:
     assert Result.from_json(result.to_json()) == result
 
 
-@pytest.mark.parametrize("text", ["[]", '{"schema": 2}', '{"schema": 1}', "{", "null"])
+@pytest.mark.parametrize(
+    "text", ["[]", '{"schema": 2}', '{"schema": 1}', "{", "null", '{"schema": ' + "9" * 5000 + "}", "[" * 100_000]
+)
 def test_other_json_is_refused(text: str) -> None:
     with pytest.raises(ResultError):
         Result.from_json(text)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("value", "1"), ("value", [1]), ("values", "12"), ("values", ["1"]), ("interval", [1]), ("interval", [1, "2"]),
+        ("std", {}), ("seed", 1.5), ("lower_is_better", 1), ("protocol", None), ("real", []), ("floor", {"value": 1}),
+        ("infinite", 3), ("error_fake", "x"), ("value", float("inf")), ("metric", 1), ("row", 0),
+    ],
+)  # fmt: skip
+def test_values_of_other_types_are_refused_by_name(result: Result, key: str, value: object) -> None:
+    table = json.loads(result.to_json())
+    table["scores"][0][key] = value
+
+    with pytest.raises(ResultError, match=rf"not a result of schema 1: .*the result\.scores\[0\]\.{key}"):
+        Result.from_json(json.dumps(table))
+
+
+def test_a_result_without_scores_is_none(result: Result) -> None:
+    with pytest.raises(ResultError, match="it has no scores"):
+        Result.from_json(json.dumps(json.loads(result.to_json()) | {"scores": []}))
 
 
 def test_keys_that_a_later_version_adds_are_passed_over(result: Result) -> None:

@@ -1,0 +1,63 @@
+"""Paths of every call: pipes are not waited for, and ~ is a home folder."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from fvd_bench import Settings, evaluate, gate, weights
+from fvd_bench.errors import FvdBenchError, SourceError
+from fvd_bench.manifest import evaluate_and_record
+from fvd_bench.manifest import load as load_manifest
+from fvd_bench.precomputed import make
+from fvd_bench.replay import replay
+from fvd_bench.stats_file import StatsFile
+from fvd_bench.stats_source import open_side
+
+
+@pytest.mark.parametrize(
+    "name", ["plain", *(f"a{s}" for s in (".npy .npz .pt .safetensors .h5 .pkl .zip .tar".split()))]
+)
+@pytest.mark.parametrize("opened", [lambda p: open_side(p, "real"), lambda p: make(p, "real")])
+def test_a_pipe_is_no_side_and_is_not_waited_for(tmp_path: Path, name: str, opened) -> None:
+    os.mkfifo(tmp_path / name)
+
+    with pytest.raises(SourceError, match="is a pipe: expected a regular file"):
+        opened(tmp_path / name)
+
+
+def test_other_files_that_are_read_twice_are_no_pipes(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for opened in (StatsFile.read, lambda p: weights.load("i3d-kinetics-400", path=p)):
+        with pytest.raises(FvdBenchError, match="is a pipe: expected a regular file"):
+            opened(tmp_path / "pipe")
+
+
+def test_a_home_folder_is_meant_by_its_sign(tmp_path: Path, monkeypatch, two_sides, pixels_protocol) -> None:
+    """In every path that the Python API takes; nothing named ~ appears."""
+    home, here = tmp_path / "home", tmp_path / "here"
+    for folder in (home, here):
+        folder.mkdir()
+    (home / "real").symlink_to(two_sides[0])
+    (home / "fake").symlink_to(two_sides[1])
+    (home / "p.toml").write_text(Path(pixels_protocol()).read_text())
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.chdir(here)
+
+    settings = Settings(cache="~/store", weights={"i3d-kinetics-400": "~/weights"})
+    result, used = evaluate_and_record("~/real", "~/fake", "~/p.toml", settings=settings)
+    result.write(Path("~/result.json"))
+    used.write(Path("~/used.json"))
+    make("~/real", "real", "~/p.toml", settings=settings).write(Path("~/real.npz"))
+
+    assert settings.weights == {"i3d-kinetics-400": home / "weights"}
+    assert replay(load_manifest(Path("~/used.json")), "~/real", "~/fake", settings=settings).value == result.value
+    again = evaluate(Path("~/real.npz"), "~/fake", "~/p.toml", settings=settings)
+    assert again.value == result.value
+    assert gate.compare(Path("~/result.json"), Path("~/result.json")).scores[0].verdict == "same"
+    assert (
+        gate.check("~/real", "~/fake", Path("~/result.json"), protocol=["~/p.toml"], settings=settings).failed is False
+    )
+    assert {file.name for file in home.iterdir()} >= {"store", "result.json", "used.json", "real.npz"}
+    assert list(here.iterdir()) == []
+    assert Settings(cache="~nobody-of-this-name/x").cache == Path("~nobody-of-this-name/x")
