@@ -211,7 +211,7 @@ def test_a_covariance_of_zero_is_one_too(rng: np.random.Generator) -> None:
     measured = measure([{"real": still, "fake": fake}], MetricRule(names=("fvd",)), seed=0)["fvd"]
 
     assert not isinstance(measured, MetricError)
-    assert measured.values[0] == pytest.approx(np.square(features).sum(axis=1, dtype=np.float64).mean(), rel=1e-9)
+    assert measured.values[0] == pytest.approx(np.square(features.astype(np.float64)).sum(axis=1).mean(), rel=1e-9)
     assert measured.spread.error("fake") == pytest.approx(
         np.square(features.astype(np.float64)).sum(axis=1).std() / np.sqrt(20), rel=0.2
     )

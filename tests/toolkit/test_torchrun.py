@@ -96,3 +96,67 @@ def test_a_killed_process_ends_all_and_the_same_command_goes_on(
     again = run(2, *command)
 
     assert scores(again) == scores(run(0, *compute(sides, protocol, "--no-cache", "--json", "-")))
+
+
+DRIVER = """
+import json, sys
+from pathlib import Path
+
+from fvd_bench import Settings, evaluate, evaluation, motion_panel, together
+from fvd_bench.errors import MetricError
+
+real, fake, protocol, out = sys.argv[1:]
+counts = {"measured": 0, "scored": 0}
+originals = motion_panel.measure, evaluation.measure
+
+def counted(name, original, *given, **more):
+    counts[name] += 1
+    return original(*given, **more)
+
+def run():
+    settings = Settings(cache=None, device="cpu", distributed=True)
+    return evaluate(real, fake, protocol, repeats=2, settings=settings)
+
+def failing(rank, module, error=ZeroDivisionError):
+    def fail(*given, **more):
+        raise error("on purpose")
+    motion_panel.measure, evaluation.measure = originals
+    if together.rank() == rank:
+        module.measure = fail
+    try:
+        run()
+    except Exception as found:
+        code = getattr(found, "exit_code", None)
+        return type(found).__name__ + (f" {code}" if code else "")
+
+with together.processes():
+    motion_panel.measure = lambda *given, **more: counted("measured", originals[0], *given, **more)
+    evaluation.measure = lambda *given, **more: counted("scored", originals[1], *given, **more)
+    found = {"result": json.loads(run().to_json()), **counts}
+    found["errors"] = [
+        failing(0, evaluation), failing(1, motion_panel), failing(0, evaluation, MetricError), failing(0, motion_panel),
+    ]
+    Path(out, f"{together.rank()}.json").write_text(json.dumps(found))
+"""
+
+
+def test_work_is_shared_or_done_once_and_an_error_of_one_ends_all(sides, pixels_protocol, tmp_path: Path) -> None:
+    """The driver evaluates, and again with faults of its own in one of the processes."""
+    (tmp_path / "driver.py").write_text(DRIVER)
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    given = [*map(str, sides), pixels_protocol(), str(tmp_path)]
+
+    done = subprocess.run(
+        [*torchrun, str(tmp_path / "driver.py"), *given], capture_output=True, text=True, env=ENVIRONMENT, timeout=240
+    )
+
+    assert done.returncode == 0, done.stderr
+    first, second = (json.loads((tmp_path / f"{rank}.json").read_text()) for rank in range(2))
+    alone = json.loads(run(0, *compute(sides, given[2], "--no-cache", "--device", "cpu", "--json", "-")).stdout)
+    assert first["result"] == second["result"]
+    assert {**first["result"], "seconds": 0} == {**alone, "seconds": 0}
+    assert [first["measured"], second["measured"]] == [7, 5]  # every second one of seven real and of five fake videos
+    assert [first["scored"], second["scored"]] == [1, 0]
+    fault, elsewhere = "ZeroDivisionError", "EndedElsewhereError 70"
+    assert first["errors"] == [fault, elsewhere, "MetricError 3", fault]
+    assert second["errors"] == [elsewhere, fault, "MetricError 3", elsewhere]
