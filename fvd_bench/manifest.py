@@ -115,7 +115,7 @@ class Manifest:
             table = json.loads(text)
             if table["schema"] != SCHEMA:
                 raise ManifestError(f"not a manifest of schema {SCHEMA}, but of {table['schema']!r}")
-            return cls(
+            found = cls(
                 fvd_bench=str(table["fvd_bench"]),
                 seed=typed(int, table["seed"], "seed"),
                 repeats=typed(int, table["repeats"], "repeats"),
@@ -126,6 +126,12 @@ class Manifest:
                 weights=typed(Mapping[str, str], table["weights"], "weights"),
                 environment=typed(Mapping[str, str], table["environment"], "environment"),
             )
+            if len(found.draws) != len(found.protocols) * len(SIDES) * found.repeats:
+                raise ManifestError(
+                    f"not a manifest of schema {SCHEMA}: it holds {len(found.draws)} draws, for {found.repeats} "
+                    f"repeats of {len(found.protocols)} protocols"
+                )
+            return found
         except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError, ProtocolError) as error:
             raise ManifestError(f"not a manifest of schema {SCHEMA}: {error!r}") from error
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
 import pickle
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +20,9 @@ def make(good: Good, folder: Path) -> Iterator[Case]:
     yield from _statistics(good, folder)
     yield from _of_others(good, folder)
     yield from _texts(good, folder)
+    for name in ("pipe.npy", "pipe.npz", "pipe.pkl"):
+        os.mkfifo(folder / name)
+        yield Case(f"features/{name}", str(folder / name), "refused", REAL)
     weights = folder / "weights.pt"
     weights.write_bytes(pickle.dumps(Payload(good.sentinel)))
     i3d = ("--protocol", "stylegan-v-fvd16")
@@ -68,6 +73,7 @@ def _of_others(good: Good, folder: Path) -> Iterator[Case]:
         "no-sigma": {"mu": mu},
     }.items():
         yield _write(folder, f"moments-{name}.npz", _npz(moments), "refused")
+    yield _write(folder, "moments-of-one-picture.npz", _npz({"mu": mu, "sigma": 0 * sigma}), "used-or-refused")
 
 
 def _texts(good: Good, folder: Path) -> Iterator[Case]:
@@ -75,16 +81,33 @@ def _texts(good: Good, folder: Path) -> Iterator[Case]:
         file = folder / f"protocol-{name}.toml"
         file.write_bytes(data)
         yield Case(f"text/protocol-{name}", str(file), "used-or-refused", PROTOCOL)
+    digits = folder / "protocol-of-5000-digits.toml"
+    digits.write_text(f"version = {'9' * 5000}\n")
+    yield Case("text/protocol-of-5000-digits", str(digits), "refused", PROTOCOL)
     result = (good.root / "result.json").read_bytes()
     for name, data in broken(result, 10):
         file = folder / f"result-{name}.json"
         file.write_bytes(data)
         yield Case(f"text/result-{name}", str(file), "used-or-refused", RESULT, (str(good.root / "result.json"),))
-    deep = folder / "deep.json"
-    deep.write_text("[" * 100000)
-    yield Case("text/result-deep", str(deep), "refused", RESULT, (str(good.root / "result.json"),))
+    value = re.search(rb'"value": ([0-9.]+)', result)
+    assert value
+    for name, data in {
+        "deep": b"[" * 100000,
+        "value-is-text": result.replace(value[0], b'"value": "' + value[1] + b'"', 1),
+        "value-is-nan": result.replace(value[0], b'"value": NaN', 1),
+        "value-of-5000-digits": result.replace(value[0], b'"value": ' + b"9" * 5000, 1),
+        "no-scores": re.sub(rb'"scores": \[.*?\n  \]', b'"scores": []', result, flags=re.DOTALL),
+    }.items():
+        file = folder / f"forged-{name}.json"
+        file.write_bytes(data)
+        yield Case(f"text/result-{name}", str(file), "refused", RESULT, (str(good.root / "result.json"),))
     manifest = (good.root / "manifest.json").read_bytes()
-    for name, data in [*broken(manifest, 11), ("deep", b"[" * 100000)]:
+    forged = {
+        "deep": b"[" * 100000,
+        "of-4000000000-repeats": re.sub(rb'"repeats": \d+', b'"repeats": 4000000000', manifest),
+        "of-5000-digits": re.sub(rb'"seed": \d+', b'"seed": ' + b"9" * 5000, manifest),
+    }
+    for name, data in [*broken(manifest, 11), *forged.items()]:
         file = folder / f"manifest-{name}.json"
         file.write_bytes(data)
         yield Case(f"text/manifest-{name}", str(file), "used-or-refused", REPLAY)

@@ -44,6 +44,11 @@ def make(good: Good, folder: Path) -> Iterator[Case]:
     yield _write(folder, "no-member", _zip({}), "refused")
     yield _write(folder, "text-alone", _zip({"readme.txt": b"nothing here"}), "refused")
     yield _write(folder, "file-and-folder-of-a-name", _zip({**members, "a.mkv/b.mkv": b""}), "refused")
+    pictures = {f"{name}/{file.name}": file.read_bytes() for name in "abc" for file in (good.frames / name).iterdir()}
+    pictures |= {f"bad/{file.name}": file.read_bytes() for file in (good.frames / "a").iterdir()}
+    for name, odd in {"of-5000-digits": "9" * 5000, "of-control-characters": "\x1b[2J\n::error::"}.items():
+        odder = _zip({**pictures, f"bad/{odd}.png": pictures["a/0003.png"]})
+        yield _write(folder, f"name-{name}", odder, "used-or-skipped")
     for name, offset, value in (
         ("claimed-size-huge", 24, struct.pack("<I", 0xFFFFFFF0)),
         ("claimed-size-small", 24, struct.pack("<I", 10)),
