@@ -26,7 +26,7 @@ class Settings:
 
     device: `auto` takes CUDA where there is some. workers: decoding threads, None for one per processor.
     cache: folder of the feature store, None to keep features for the run only.
-    weights: name of a set of weights -> file to read it from, in place of the store.
+    weights: name of a set of weights -> file to read it from, in place of the store. Paths may begin with ~.
     strict: a video that has to be skipped is an error. motion: also score the real videos against themselves with
     their frames shuffled, frozen and reversed, as a scale for what a score says about motion. distributed: split the
     videos over the processes of the torch.distributed run; all of them have to make the same call.

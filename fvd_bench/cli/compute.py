@@ -12,6 +12,7 @@ from click.core import ParameterSource
 
 from fvd_bench.cli.options import Command, chosen_settings, evaluation_options
 from fvd_bench.cli.streams import STDOUT, check_outputs, console, delivery, print_result, progress, say
+from fvd_bench.files import user_path
 
 if TYPE_CHECKING:
     from fvd_bench.evaluation import Collection, Evaluation
@@ -133,10 +134,11 @@ def _score(collection: Collection, replayed: Manifest | None) -> Result:
 
 def _beside(json_file: str | None, *, wanted: bool) -> Path | None:
     """Where the features of a result go that is written to a file, None where it is not."""
-    if json_file and json_file != STDOUT and (not Path(json_file).exists() or Path(json_file).is_file()):
+    file = user_path(json_file) if json_file and json_file != STDOUT else None
+    if file is not None and (file.is_file() or not file.exists()):
         from fvd_bench.kept import beside
 
-        return beside(Path(json_file))
+        return beside(file)
     if wanted:
         raise click.UsageError("--keep-features puts the features beside the --json FILE, so it needs one")
     return None
