@@ -35,9 +35,9 @@ def sides(two_sides, pixels_protocol) -> str:
     return f"--real {two_sides[0]} --fake {two_sides[1]} --protocol {pixels_protocol()} --no-cache --device cpu"
 
 
-@pytest.mark.parametrize("unbuffered", ["", "1"])
 @pytest.mark.parametrize(
-    ("redirection", "code"), [(">/dev/full", 3), (">&-", 0), ("2>&-", 0), (">&- 2>&-", 0), (">/dev/full 2>&-", 3)]
+    ("redirection", "code", "unbuffered"),
+    [(">/dev/full", 3, ""), (">/dev/full", 3, "1"), (">&-", 0, ""), (">&- 2>&-", 0, "1"), (">/dev/full 2>&-", 3, "")],
 )
 def test_streams_that_take_nothing_end_in_no_traceback(redirection: str, code: int, unbuffered: str) -> None:
     done = _bash(f"protocols diff stylegan-v-fvd16 latte {redirection}", PYTHONUNBUFFERED=unbuffered)
