@@ -2,17 +2,21 @@
 
 Command:  python benchmarks/isolation.py DATA
 Time:     a minute on 2 cores that have other work as well.
-Expected: a fifth to two fifths more processor time, for sending the frames from one process to the other.
+Expected: a fifth to two fifths more processor time, for sending the frames from one process to the other; a seventh of
+          JPEG frames.
 
 Every frame of each video is made RGB. "here" decodes with PyAV in this process and thread: all frames, so that their
-number is known, then each is made RGB, which is what the other process does; "apart" is `VideoFile`. The best of four
-rounds in turn, so that other programs on the machine matter less; processor time is that of both processes.
+number is known, then each is made RGB, which is what the other process does; "apart" is `VideoFile`. Then the same of
+the first set's frames as JPEG files of quality 95: "here" is Pillow, once for the header of each and once for its
+pixels, "apart" is `FrameFolder`. The best of four rounds in turn, so that other programs on the machine matter less;
+processor time is that of both processes.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,8 +24,10 @@ from pathlib import Path
 import av
 import numpy as np
 from machine import write
+from PIL import Image
 
 from fvd_bench.decoders import DECODERS
+from fvd_bench.frame_folder import FrameFolder
 from fvd_bench.video import Pixels
 from fvd_bench.video_file import VideoFile
 
@@ -43,6 +49,30 @@ def apart(file: Path) -> Iterator[Pixels]:
         yield frame.pixels
 
 
+def images_here(folder: Path) -> Iterator[Pixels]:
+    for file in sorted(folder.iterdir()):
+        with Image.open(file):
+            pass
+    for file in sorted(folder.iterdir()):
+        with Image.open(file) as image:
+            yield np.asarray(image.convert("RGB"))
+
+
+def images_apart(folder: Path) -> Iterator[Pixels]:
+    video = FrameFolder(folder, [file.name for file in folder.iterdir()])
+    for frame in video.frames(np.arange(video.num_frames)):
+        yield frame.pixels
+
+
+def as_images(files: list[Path], root: Path) -> list[Path]:
+    """Folders of the videos' frames."""
+    for file in files:
+        (root / file.stem).mkdir()
+        for t, pixels in enumerate(here(file)):
+            Image.fromarray(pixels).save(root / file.stem / f"{t:06d}.jpg", quality=95)
+    return sorted(root.iterdir())
+
+
 def cost(read: Callable[[Path], Iterator[Pixels]], files: list[Path]) -> tuple[int, float, float]:
     """Frames, seconds, and processor seconds."""
     began, processor, frames = time.perf_counter(), processor_seconds(), 0
@@ -60,23 +90,32 @@ def processor_seconds() -> float:
     return time.process_time() + ticks / os.sysconf("SC_CLK_TCK")
 
 
+def compare(
+    here: Callable[[Path], Iterator[Pixels]], apart: Callable[[Path], Iterator[Pixels]], files: list[Path]
+) -> dict[str, float]:
+    list(apart(files[0]))  # the process is running
+    costs = [(cost(here, files), cost(apart, files)) for _ in range(ROUNDS)]
+    answer: dict[str, float] = {}
+    for place, name in enumerate(("here", "apart")):
+        frames = costs[0][place][0]
+        answer[f"frames_per_second_{name}"] = round(frames / min(c[place][1] for c in costs), 1)
+        answer[f"processor_ms_per_frame_{name}"] = round(1e3 * min(c[place][2] for c in costs) / frames, 3)
+    answer["speed_ratio"] = round(answer["frames_per_second_apart"] / answer["frames_per_second_here"], 3)
+    answer["processor_ratio"] = round(answer["processor_ms_per_frame_apart"] / answer["processor_ms_per_frame_here"], 3)
+    return answer
+
+
 def main(data: Path) -> None:
     found: dict[str, dict[str, float]] = {}
     for folder, count in SETS.items():
         files = sorted((data / folder).iterdir())[:count]
-        list(apart(files[0]))  # the process is running
-        costs = [(cost(here, files), cost(apart, files)) for _ in range(ROUNDS)]
-        answer: dict[str, float] = {}
-        for place, name in enumerate(("here", "apart")):
-            frames = costs[0][place][0]
-            answer[f"frames_per_second_{name}"] = round(frames / min(c[place][1] for c in costs), 1)
-            answer[f"processor_ms_per_frame_{name}"] = round(1e3 * min(c[place][2] for c in costs) / frames, 3)
-        answer["speed_ratio"] = round(answer["frames_per_second_apart"] / answer["frames_per_second_here"], 3)
-        answer["processor_ratio"] = round(
-            answer["processor_ms_per_frame_apart"] / answer["processor_ms_per_frame_here"], 3
-        )
-        found[folder] = answer
-        print(folder, answer)
+        found[folder] = compare(here, apart, files)
+        print(folder, found[folder])
+    with tempfile.TemporaryDirectory() as root:
+        folder, count = next(iter(SETS.items()))
+        images = as_images(sorted((data / folder).iterdir())[:count], Path(root))
+        found[f"{folder} as JPEG"] = compare(images_here, images_apart, images)
+        print(f"{folder} as JPEG", found[f"{folder} as JPEG"])
     write("isolation", __doc__, {"decoding": found})
 
 

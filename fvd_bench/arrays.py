@@ -1,9 +1,9 @@
 """Arrays as videos: which axis is which, what range the values have, and frames cut out of them one at a time.
 
-Five axes are many videos, four are one; N counts videos, T frames, H and W are height and width, C is 3 for RGB or 1
-for grey, and grey videos may have no axis C where that is stated. Values are uint8, or floats with a stated range,
-which round to the nearest grey level (half to even) and are clipped. The same frames have the same content in whatever
-array they come.
+Five axes are many videos, four are one; N counts videos, T frames, H and W are height and width, C is 3 for RGB, 1 for
+grey, or 4 for RGB and alpha, and grey videos may have no axis C where that is stated. Values are uint8, or floats with
+a stated range, which round to the nearest grey level (half to even) and are clipped. The same frames have the same
+content in whatever array they come.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from fvd_bench.alpha import over_black
 from fvd_bench.errors import ShortVideoError, SourceError, VideoError
 from fvd_bench.files import file_state
 from fvd_bench.listing import sort_key
@@ -33,6 +34,8 @@ _ORDERS = {5: ("NTHWC", "NCTHW", "NTCHW"), 4: ("THWC", "CTHW", "TCHW")}
 _LETTERS = [sorted(axes) for axes in ("NTHWC", "THWC", "NTHW", "THW")]
 
 _CHANNELS = (1, 3)
+_WITH_ALPHA = 4
+"""Of uint8 alone: a range of floats says what black and white are, and nothing of alpha."""
 
 _MUCH_CLIPPED = 0.05
 
@@ -94,10 +97,15 @@ class Layout:
             if block.dtype != first.dtype:
                 raise SourceError(f"{name}: some arrays are {first.dtype}, some {block.dtype}: expected one type")
             channels = block.shape[axes.index("C")] if "C" in axes else 1
-            if channels not in _CHANNELS:
+            if channels == _WITH_ALPHA and block.dtype != np.uint8:
                 raise SourceError(
-                    f"{name}: {_described(block)}, as {axes} with {channels} channels: expected 3 (RGB) or 1 (grey); "
-                    "drop an alpha channel, or state other axes"
+                    f"{name}: {_described(block)}, as {axes} with 4 channels of {block.dtype}: expected uint8 for RGB "
+                    "and alpha, or 3 channels, laid over black"
+                )
+            if channels not in (*_CHANNELS, _WITH_ALPHA):
+                raise SourceError(
+                    f"{name}: {_described(block)}, as {axes} with {channels} channels: expected 3 (RGB), 1 (grey), or "
+                    "4 (RGB and alpha); state other axes if these are not channels"
                 )
             if 0 in (block.shape[axes.index("H")], block.shape[axes.index("W")]):
                 raise SourceError(f"{name}: {_described(block)}: expected frames of at least one pixel")
@@ -139,8 +147,8 @@ class KnownLayout:
                 )
         return tuple(notes)
 
-    def rgb(self, frame: NDArray[Any], axes: str, where: str) -> Pixels:
-        """A frame as uint8 [H, W, 3]. axes: of it, an order of HWC or HW. Raises SourceError for values not finite."""
+    def levels(self, frame: NDArray[Any], axes: str, where: str) -> Pixels:
+        """A frame as uint8 [H, W, C]. axes: of it, an order of HWC or HW. Raises SourceError for values not finite."""
         values = frame.transpose([axes.index(axis) for axis in "HWC" if axis in axes])
         values = values if "C" in axes else values[..., np.newaxis]
         if self.value_range is not None:
@@ -152,13 +160,11 @@ class KnownLayout:
             low, high = self.value_range
             levels = (values.astype(np.float64) - low) * (255 / (high - low))
             values = np.clip(np.rint(levels), 0, 255).astype(np.uint8)
-        if values.shape[2] == 1:
-            values = np.repeat(values, 3, axis=2)
         return np.ascontiguousarray(values)
 
 
 PLAIN = KnownLayout("THWC", None, is_inferred=False)
-"""Of frames that are uint8 RGB already."""
+"""Of frames that are uint8 already."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -184,11 +190,11 @@ class ArrayVideo:
         """The frames of ascending, distinct indices. Raises ShortVideoError when they run out, VideoError."""
         if int(indices[-1]) >= self.num_frames:
             raise ShortVideoError(self.num_frames, int(indices[-1]) + 1)
-        return map(_frame, map(self.pixels, indices.tolist()))
+        return (rgb(self.levels(index)) for index in indices.tolist())
 
     def content(self) -> str:
         """sha256 of the frames."""
-        return self.known_content or frames_digest(self.num_frames, map(self.pixels, range(self.num_frames)))
+        return self.known_content or frames_digest(self.num_frames, map(self.levels, range(self.num_frames)))
 
     def state(self) -> str:
         """Of an array in a file: of the file, and how it is read."""
@@ -202,26 +208,27 @@ class ArrayVideo:
         return hashlib.sha256(stamp + how).hexdigest()
 
     def copied(self) -> ArrayVideo:
-        """The same video as uint8 [T, H, W, 3] in memory of its own. Raises as `pixels` does."""
-        sizes = dict(zip(self.layout.axes, self.block.shape, strict=True))
-        frames = np.empty((sizes["T"], sizes["H"], sizes["W"], 3), np.uint8)
+        """The same video as uint8 [T, H, W, C] in memory of its own. Raises as `levels` does."""
+        frames = np.empty(self.shape, np.uint8)
         for place in range(len(frames)):
-            frames[place] = self.pixels(place)
+            frames[place] = self.levels(place)
         return ArrayVideo(self.name, frames, PLAIN)
 
-    def pixels(self, frame: int) -> Pixels:
-        """One frame, uint8 [H, W, 3]. Raises VideoError, and SourceError for values that are no colours."""
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of its frames, [T, H, W, C]."""
+        sizes = {"C": 1, **dict(zip(self.layout.axes, self.block.shape, strict=True))}
+        return tuple(sizes[axis] for axis in "THWC")
+
+    def levels(self, frame: int) -> Pixels:
+        """One frame, uint8 [H, W, C]. Raises VideoError, and SourceError for values that are no colours."""
         axes = self.layout.axes
         fixed: dict[str, int] = {"T": frame} if self.index is None else {"T": frame, "N": self.index}
         try:
             values = self.block[tuple(fixed.get(axis, slice(None)) for axis in axes)]
         except OSError as error:
             raise VideoError(f"cannot be read: {error.strerror or error}") from error
-        return self.layout.rgb(values, "".join(a for a in axes if a in "HWC"), f"{self.name}, frame {frame}")
-
-
-def _frame(pixels: Pixels) -> Frame:
-    return Frame(pixels, levels=(int(pixels.min()), int(pixels.max())))
+        return self.layout.levels(values, "".join(a for a in axes if a in "HWC"), f"{self.name}, frame {frame}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -288,13 +295,29 @@ def file_stamp(path: Path, key: str) -> Callable[[], bytes]:
     return lambda: file_state(path) + b"\0" + key.encode(errors="surrogateescape")
 
 
+def rgb(levels: Pixels) -> Frame:
+    """A frame of uint8 [H, W, C]: grey becomes RGB, and what is not opaque is laid over black."""
+    colours = levels[..., :3]
+    used = int(colours.min()), int(colours.max())
+    if levels.shape[2] == 1:
+        return Frame(np.repeat(levels, 3, axis=2), levels=used)
+    transparent = False
+    if levels.shape[2] == _WITH_ALPHA:
+        colours, transparent = over_black(colours, levels[..., 3])
+    return Frame(np.ascontiguousarray(colours), levels=used, transparent=transparent)
+
+
 def frames_digest(num_frames: int, frames: Iterator[Pixels]) -> str:
-    """sha256 of the shape and the bytes of frames, uint8 [H, W, 3] each."""
+    """sha256 of the shape and the bytes of frames in RGB, and whether any was not opaque. frames: uint8 [H, W, C]."""
     whole = hashlib.sha256()
-    for number, frame in enumerate(frames):
+    transparent = False
+    for number, frame in enumerate(map(rgb, frames)):
         if number == 0:
-            whole.update(repr((num_frames, *frame.shape)).encode())
-        whole.update(np.ascontiguousarray(frame).data)
+            whole.update(repr((num_frames, *frame.pixels.shape)).encode())
+        whole.update(frame.pixels.data)
+        transparent |= frame.transparent
+    if transparent:  # what is remembered of such a video says so
+        whole.update(b"transparent")
     return whole.hexdigest()
 
 
@@ -303,9 +326,9 @@ def numbered(videos: int) -> list[str]:
     return [f"{number:06d}" for number in range(videos)]
 
 
-def fitting_orders(shape: Sequence[int]) -> tuple[str, ...]:
+def fitting_orders(shape: Sequence[int], channels: tuple[int, ...] = _CHANNELS) -> tuple[str, ...]:
     """The orders of axes in use that a shape may have."""
-    return tuple(o for o in _ORDERS.get(len(shape), ()) if shape[o.index("C")] in _CHANNELS)
+    return tuple(o for o in _ORDERS.get(len(shape), ()) if shape[o.index("C")] in channels)
 
 
 def _inferred(name: str, blocks: Sequence[Block]) -> str:
@@ -315,10 +338,13 @@ def _inferred(name: str, blocks: Sequence[Block]) -> str:
                 f"{name}: {_described(block)}: expected five axes (many videos) or four (one video), such as NTHWC; of "
                 f"grey videos without an axis of channels state NTHW or THW, {HOW_TO_STATE}"
             )
-    fitting = [o for o in fitting_orders(blocks[0].shape) if all(o in fitting_orders(b.shape) for b in blocks)]
+    fitting: list[str] = []
+    for channels in (_CHANNELS, (_WITH_ALPHA,)):  # 4 of anything are channels where nothing else can be
+        some = fitting_orders(blocks[0].shape, channels)
+        fitting = fitting or [o for o in some if all(o in fitting_orders(b.shape, channels) for b in blocks)]
     if len(fitting) == 1:
         return fitting[0]
-    orders = " or ".join(fitting) if fitting else "no order of axes in use, with 3 channels (RGB) or 1 (grey)"
+    orders = " or ".join(fitting) if fitting else "no order of axes in use, with 3 channels (RGB), 1 (grey) or 4"
     usual = _ORDERS[len(blocks[0].shape)][0]
     raise SourceError(
         f"{name}: {_described(blocks[0])} fits {orders}: state its axes, such as {usual}, or NTHW for grey videos "

@@ -28,6 +28,7 @@ class _Open:
     name: str
     features: list[Features | None] = field(default_factory=list)
     damaged: int = 0
+    transparent: int = 0
     jpeg_qualities: set[int] = field(default_factory=set)
     not_jpeg: bool = False
     intervals: Intervals | None = None
@@ -73,6 +74,7 @@ class Batches:
             self._finish([key])
             return
         video.damaged += item.damaged
+        video.transparent += item.transparent
         video.jpeg_qualities.update(q for q in item.jpeg_qualities if q is not None)
         video.not_jpeg |= None in item.jpeg_qualities
         video.intervals = widest(video.intervals, item.intervals)
@@ -140,6 +142,7 @@ class Batches:
             end = video.end
             skipped = end.skipped or video.refused
             uneven = [("variable-rate", intervals_text(video.intervals))] if video.intervals else []
+            hidden = [("transparent", f"{video.transparent} frames")] if video.transparent else []
             facts = Facts(
                 skipped=skipped,
                 found=end.found,
@@ -147,7 +150,7 @@ class Batches:
                 jpeg_qualities=tuple(sorted(video.jpeg_qualities)),
                 not_jpeg=video.not_jpeg,
                 num_frames=end.num_frames,
-                notes=(*end.notes, *uneven),
+                notes=(*end.notes, *uneven, *hidden),
                 levels=video.levels,
             )
             self.facts[key] = facts

@@ -35,7 +35,7 @@ class Draw:
 class DrawnClip:
     """One clip of a draw, resized and JPEG-coded as its rule says.
 
-    images: uint8 [T, H, W, 3]; jpeg_qualities, damaged, intervals, levels: of its frames before that, see
+    images: uint8 [T, H, W, 3]; jpeg_qualities, damaged, transparent, intervals, levels: of its frames before that, see
     `video.Clip`.
     """
 
@@ -43,6 +43,7 @@ class DrawnClip:
     images: Pixels
     jpeg_qualities: tuple[int | None, ...]
     damaged: int
+    transparent: int
     intervals: Intervals | None
     levels: tuple[int, int] | None
 
@@ -105,7 +106,8 @@ def _read_wanted(
         for place, clip in read_clips(video, [indices for _, indices in wanted], reserve=reserve):
             draw, _ = unread.pop(place)
             images = clip_images(clip, draw.rule)
-            yield DrawnClip(draw, images, clip.jpeg_qualities, clip.damaged, clip.intervals, clip.levels)
+            facts = (clip.jpeg_qualities, clip.damaged, clip.transparent, clip.intervals, clip.levels)
+            yield DrawnClip(draw, images, *facts)
     except VideoError as error:
         failure = error
     draws = dict.fromkeys(draw for draw, _ in wanted)

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -18,7 +18,7 @@ from typing import Any, cast
 import numpy as np
 
 from fvd_bench.errors import DecoderError, ShortVideoError, VideoError
-from fvd_bench.header import Probe, Track
+from fvd_bench.header import ImageHeader, Probe, Track
 from fvd_bench.intervals import Time
 from fvd_bench.limits import Limits
 from fvd_bench.messages import MessageError, Part, read_message, write_message
@@ -29,6 +29,9 @@ _STARTING_SECONDS = 60.0
 _DYING_SECONDS = 2.0
 _COMPLAINT_BYTES = 2**16
 _NO_PLACES: Indices = np.zeros(0, dtype=np.int64)
+
+Source = tuple[str, str | io.BytesIO]
+"""The name of a file, and its path or its bytes."""
 
 
 class LostDecoderError(VideoError):
@@ -84,32 +87,36 @@ class Decoder:
         """Whether it still has all frames of a video, so that it need not be given the file again."""
         return self._holds and self.video == video
 
-    def count(self, video: int, source: str | io.BytesIO) -> Count:
+    def count(self, video: int, source: Source) -> Count:
         """Count the frames of a video that decode. Raises VideoError."""
-        with self._asking(video, "count", source, _NO_PLACES, b""):
+        with self._asking(video, "count", [source]):
             head, part = self._answer()
             self._holds = head["held"] is True
             return Count(_number(head["frames"]), part.tobytes())
 
-    def frames(self, video: int, source: str | io.BytesIO | None, places: Indices, index: bytes) -> Iterator[Frame]:
+    def frames(self, video: int, source: Source | None, places: Indices, index: bytes) -> Iterator[Frame]:
         """The frames at ascending places; source: None if it holds them. Raises ShortVideoError, VideoError."""
-        with self._asking(video, "frames", source, places, index):
-            while not self._whole:
-                head, part = self._answer()
-                if head["kind"] == "short":
-                    raise ShortVideoError(_number(head["found"]), int(places[-1]) + 1)
-                height, width = map(_number, head["size"])
-                pixels, time = part.reshape(height, width, 3), Time.from_head(head["time"])
-                yield Frame(pixels, damaged=head["damaged"] is True, time=time)
+        with self._asking(video, "frames", [source] if source else [], places, index):
+            yield from self._frames(int(places[-1]) + 1)
 
-    def probe(self, video: int, source: str | io.BytesIO) -> Probe:
+    def images(self, video: int, sources: Sequence[Source]) -> Iterator[Frame]:
+        """The frames that image files are, one each. Raises VideoError."""
+        with self._asking(video, "images", sources):
+            yield from self._frames(len(sources))
+
+    def image_headers(self, video: int, sources: Sequence[Source]) -> list[ImageHeader]:
+        """What each of some image files says of itself. Raises VideoError."""
+        with self._asking(video, "image-headers", sources):
+            return list(map(ImageHeader.from_head, self._answer()[0]["headers"]))
+
+    def probe(self, video: int, source: Source) -> Probe:
         """What the header of a video says. Raises VideoError."""
-        with self._asking(video, "probe", source, _NO_PLACES, b""):
+        with self._asking(video, "probe", [source]):
             return Probe.from_head(self._answer()[0])
 
-    def track(self, video: int, source: str | io.BytesIO) -> Track:
+    def track(self, video: int, source: Source) -> Track:
         """What the packets of a video promise. Raises VideoError."""
-        with self._asking(video, "track", source, _NO_PLACES, b""):
+        with self._asking(video, "track", [source]):
             return Track.from_head(self._answer()[0])
 
     def tick(self, seconds: float) -> None:
@@ -136,22 +143,38 @@ class Decoder:
 
     @contextlib.contextmanager
     def _asking(
-        self, video: int, what: str, source: str | io.BytesIO | None, places: Indices, index: bytes
+        self, video: int, what: str, sources: Sequence[Source], places: Indices = _NO_PLACES, index: bytes = b""
     ) -> Iterator[None]:
         """Send a question. A process whose answer is not read to its end is in the middle of work, so it is killed."""
-        data = source.getbuffer() if isinstance(source, io.BytesIO) else b""
-        path, name = (source, "") if isinstance(source, str) else (None, getattr(source, "name", ""))
-        head = {"do": what, "path": path, "name": name, "held": source is None}
-        self.video, self._holds, self._whole, self.decoded = video, source is None, False, 0
+        listed = [(source if isinstance(source, str) else None, name) for name, source in sources]
+        data = [b"" if isinstance(source, str) else source.getbuffer() for _, source in sources]
+        parts = (json.dumps(listed).encode("ascii"), places.astype("<i8").data, index, *data)
+        self.video, self._holds, self._whole, self.decoded = video, not sources, False, 0
         try:
             with self._waited_for():
-                write_message(self._requests, head, data, places.astype("<i8").data, index)
+                write_message(self._requests, {"do": what}, *parts)
             yield
         except (EOFError, MessageError, OSError, ValueError, TypeError, KeyError) as error:
             raise self._failure() from error
         finally:
             if not self._whole:
                 self._kill()
+
+    def _frames(self, needed: int) -> Iterator[Frame]:
+        """The frames of the answer. Raises ShortVideoError, VideoError."""
+        while not self._whole:
+            head, part = self._answer()
+            if head["kind"] == "short":
+                raise ShortVideoError(_number(head["found"]), needed)
+            height, width = map(_number, head["size"])
+            quality = head["jpeg_quality"]
+            yield Frame(
+                part.reshape(height, width, 3),
+                None if quality is None else _number(quality),
+                damaged=head["damaged"] is True,
+                transparent=head["transparent"] is True,
+                time=Time.from_head(head["time"]),
+            )
 
     def _answer(self) -> tuple[dict[str, Any], Part]:
         """The next head that is no mere sign of life, and the bytes behind it. Raises VideoError."""
@@ -208,8 +231,8 @@ class Decoder:
 
 def _no_start(why: str) -> DecoderError:
     return DecoderError(
-        f"the process that decodes video files does not start ({why}); expected {sys.executable} -m fvd_bench.decoding "
-        "to run: see whether PyAV and NumPy can be imported there, and whether memory and processes are left"
+        f"the process that decodes videos does not start ({why}); expected {sys.executable} -m fvd_bench.decoding "
+        "to run: see whether NumPy can be imported there, and whether memory and processes are left"
     )
 
 

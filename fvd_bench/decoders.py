@@ -9,14 +9,14 @@ from __future__ import annotations
 import atexit
 import collections
 import contextlib
-import importlib.util
+import itertools
 import os
 import threading
 import time
 from collections.abc import Iterator
 
-from fvd_bench.decoder import Decoder
-from fvd_bench.errors import DecoderError
+from fvd_bench.decoder import Decoder, LostDecoderError
+from fvd_bench.errors import VideoError
 from fvd_bench.limits import Limits
 
 _TICKS_PER_SILENCE = 60
@@ -83,8 +83,6 @@ class Decoders:
         return chosen
 
     def _start(self) -> Decoder:
-        if importlib.util.find_spec("av") is None:  # folders of images need no FFmpeg
-            raise DecoderError("video files need PyAV, which is not installed: pip install av")
         decoder = Decoder(self.limits)
         self._all.append(decoder)
         if not self._watched:
@@ -120,6 +118,33 @@ class Decoders:
                     self._watched = False
                     return
 
+
+class Reading:
+    """What one video asks of decoding processes. number: that they know it by. decoded: frames so far, those skipped
+    included."""
+
+    def __init__(self, decoders: Decoders) -> None:
+        self.number = next(_NUMBERS)
+        self.decoded = 0
+        self._decoders = decoders
+        self._gone: LostDecoderError | None = None
+
+    @contextlib.contextmanager
+    def decoder(self) -> Iterator[Decoder]:
+        """A process for one question; none any more after one was lost. Raises VideoError, DecoderError."""
+        if self._gone is not None:
+            raise VideoError(str(self._gone))  # it would hang or crash the next one as well
+        with self._decoders.lend(self.number) as decoder:
+            try:
+                yield decoder
+            except LostDecoderError as error:
+                self._gone = error
+                raise
+            finally:
+                self.decoded += decoder.decoded
+
+
+_NUMBERS = itertools.count()
 
 DECODERS = Decoders()
 """Those of this process."""

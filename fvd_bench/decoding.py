@@ -1,7 +1,8 @@
 """The decoding process: `python -m fvd_bench.decoding` serves requests until its standard input is closed.
 
-FFmpeg reads files that come from anywhere. When it crashes, hangs or asks for too much memory, it does so here, and
-the process that asked goes on without this video. See `decoders` for the other end.
+FFmpeg and Pillow read files that come from anywhere. When they crash, hang or ask for too much memory, they do so here,
+and the process that asked goes on without this video. See `decoders` for the other end. Either is imported when it is
+needed: folders of images need no FFmpeg.
 """
 
 from __future__ import annotations
@@ -17,20 +18,20 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, BinaryIO
-
-import av
+from typing import Any, BinaryIO, Protocol
 
 from fvd_bench.errors import ShortVideoError, VideoError
-from fvd_bench.frame_index import Entry, FrameIndex, entry
+from fvd_bench.files import is_image
+from fvd_bench.frame_index import Entry, FrameIndex
 from fvd_bench.header import Probe, Track
-from fvd_bench.header_reader import read_probe, read_track
 from fvd_bench.limits import Limits
 from fvd_bench.messages import Bytes, MessageError, Part, read_message, write_message
-from fvd_bench.video_stream import Decoded, Meter, VideoStream, open_stream, rgb
+from fvd_bench.meter import Meter
+from fvd_bench.video import Frame
 
 _PIPE_BYTES = 2**20
 
@@ -53,6 +54,24 @@ class _File:
         return _Named(self.data, self.name) if self.path is None else self.path
 
 
+class _Decoded(Protocol):
+    """A frame in whatever form the library has it. num_bytes: that it takes."""
+
+    @property
+    def num_bytes(self) -> int: ...
+    def entry(self) -> Entry | None: ...
+    def frame(self) -> Frame: ...
+
+
+class _Opened(Protocol):
+    """A file that is open for decoding: `VideoStream` or `Animation`."""
+
+    def probe(self) -> Probe: ...
+    def track(self) -> Track: ...
+    def frames(self) -> Iterator[_Decoded]: ...
+    def sought(self, places: Sequence[int], index: FrameIndex) -> Iterator[_Decoded]: ...
+
+
 class _Named(io.BytesIO):
     """FFmpeg looks at the ending of the name when it guesses a format."""
 
@@ -71,23 +90,27 @@ class DecodingProcess:
         self._answers = answers
         self._limits = limits
         self._meter = Meter(limits, self.tell_alive)
-        self._held: list[Decoded] = []
+        self._held: list[_Decoded] = []
 
     def serve(self, request: Request) -> None:
         """Answer with any number of heads `alive` and `frame`, then one that ends the request. Raises OSError."""
-        head, (data, places, index) = request
+        head, (listed, places, index, *data) = request
         self._meter = Meter(self._limits, self.tell_alive)
-        file = _File(head["path"], head["name"], data)
+        listing = json.loads(listed.tobytes())
+        files = [_File(path, name, part) for (path, name), part in zip(listing, data, strict=True)]
         try:
-            if head["do"] == "count":
-                self._count(file)
-            elif head["do"] == "probe":
-                self._header(file, read_probe)
-            elif head["do"] == "track":
-                self._header(file, read_track)
-            else:
-                known = FrameIndex.from_bytes(index.data) if index.size else None
-                self._frames(file, places.view("<i8").tolist(), known, held=head["held"])
+            match head["do"]:
+                case "count":
+                    self._count(files[0])
+                case "probe" | "track":
+                    self._header(files[0], head["do"])
+                case "frames":
+                    known = FrameIndex.from_bytes(index.data) if index.size else None
+                    self._frames(files[0] if files else None, places.view("<i8").tolist(), known)
+                case "image-headers":
+                    self._image_headers(files)
+                case "images":
+                    self._images(files)
         except BrokenPipeError:
             raise
         except ShortVideoError as error:
@@ -99,69 +122,110 @@ class DecodingProcess:
             message = f"takes more than {most:.3g} GiB of memory to decode: make a smaller copy of it"
             self._end({"kind": "error", "message": message})
         except _OWN_FAULTS as error:
-            self._end({"kind": "fault", "message": _told_as_ours(error, file)[:1000]})
+            self._end({"kind": "fault", "message": _told_as_ours(error, files)[:1000]})
         except Exception as error:  # whatever a damaged file makes PyAV raise, it is this video's fault alone
             message = f"cannot be decoded: {type(error).__name__}: {error}"
             self._end({"kind": "error", "message": message[:1000]})
 
-    def _header(self, file: _File, read: Callable[[VideoStream], Probe | Track]) -> None:
-        """Answer with what is known before a frame is decoded."""
+    @contextlib.contextmanager
+    def _open(self, file: _File) -> Iterator[_Opened]:
+        """Raises VideoError."""
+        if is_image(file.name):
+            from fvd_bench.animation import open_animation
+
+            with open_animation(file.source(), file.name, self._limits, self._meter) as images:
+                yield images
+        else:
+            from fvd_bench.video_stream import open_stream
+
+            with open_stream(file.source(), self._limits, self._meter) as stream:
+                yield stream
+
+    def _header(self, file: _File, what: str) -> None:
+        """Answer with what is known before all frames are decoded."""
         self._held = []
-        with open_stream(file.source(), self._limits, self._meter) as stream:
-            found = read(stream)
+        with self._open(file) as opened:
+            found = opened.probe() if what == "probe" else opened.track()
+        self._meter.decoded = 0  # what had to be decoded to learn this is no use to anyone
         self._end({"kind": "header", **asdict(found)})
 
     def _count(self, file: _File) -> None:
         """Answer with the number of frames, and an index of them where they are too many to be held."""
-        held: list[Decoded] = []
+        held: list[_Decoded] = []
         self._held = []
         held_bytes = 0
         entries: list[Entry | None] = []
-        with open_stream(file.source(), self._limits, self._meter) as stream:
-            for frame, damaged in stream.frames():
-                held.append((frame, damaged))
-                held_bytes += sum(plane.buffer_size for plane in frame.planes)
+        with self._open(file) as opened:
+            for decoded in opened.frames():
+                held.append(decoded)
+                held_bytes += decoded.num_bytes
                 if held_bytes > self._limits.held_bytes:
-                    entries += [entry(frame, damaged=damaged) for frame, damaged in held]
+                    entries += [each.entry() for each in held]
                     held.clear()
         self._held = held
         index = FrameIndex.of(entries) if entries else None
         head = {"kind": "count", "frames": self._meter.decoded, "held": bool(held)}
         self._end(head, index.to_bytes() if index else b"")
 
-    def _frames(self, file: _File, places: Sequence[int], index: FrameIndex | None, *, held: bool) -> None:
-        """Answer with the frames at ascending places. Raises ShortVideoError, VideoError."""
-        found = self._held_frames(places) if held else self._decoded_frames(file, places, index)
-        for number, (frame, damaged) in enumerate(found, 1):
-            pixels = rgb(frame)
-            head = {"kind": "frame", "size": pixels.shape[:2], "damaged": damaged, "last": number == len(places)}
-            time = [frame.pts, float(frame.time_base)] if frame.pts is not None and frame.time_base else None
-            self._end({**head, "time": time}, pixels.data)
+    def _frames(self, file: _File | None, places: Sequence[int], index: FrameIndex | None) -> None:
+        """Answer with the frames at ascending places; file: None for the one that is held. Raises VideoError."""
+        found = self._decoded_frames(file, places, index) if file else self._held_frames(places)
+        for number, decoded in enumerate(found, 1):
+            self._give(decoded.frame(), last=number == len(places))
 
-    def _held_frames(self, places: Sequence[int]) -> Iterator[Decoded]:
+    def _give(self, frame: Frame, *, last: bool) -> None:
+        head = {"size": frame.pixels.shape[:2], "damaged": frame.damaged, "transparent": frame.transparent}
+        head |= {"kind": "frame", "jpeg_quality": frame.jpeg_quality, "time": frame.time, "last": last}
+        self._end(head, frame.pixels.data)
+
+    def _held_frames(self, places: Sequence[int]) -> Iterator[_Decoded]:
         for place in places:
             if place >= len(self._held):
                 raise ShortVideoError(len(self._held), places[-1] + 1)
             yield self._held[place]
 
-    def _decoded_frames(self, file: _File, places: Sequence[int], index: FrameIndex | None) -> Iterator[Decoded]:
+    def _decoded_frames(self, file: _File, places: Sequence[int], index: FrameIndex | None) -> Iterator[_Decoded]:
         self._held = []
         done = 0
         if index is not None:
-            with open_stream(file.source(), self._limits, self._meter) as stream:
-                for decoded in stream.sought(places, index):
+            with self._open(file) as opened:
+                for decoded in opened.sought(places, index):
                     done += 1
                     yield decoded
         left = set(places[done:])
         found = 0
         if left:
-            with open_stream(file.source(), self._limits, self._meter) as stream:
-                for found, decoded in enumerate(stream.frames(), 1):
+            with self._open(file) as opened:
+                for found, decoded in enumerate(opened.frames(), 1):
                     if found - 1 in left:
                         yield decoded
                     if found > places[-1]:
                         return
             raise ShortVideoError(found, places[-1] + 1)
+
+    def _image_headers(self, files: Sequence[_File]) -> None:
+        """Answer with what each of some image files says of itself. Raises VideoError."""
+        from fvd_bench.image_file import open_image, read_header
+
+        self._held = []
+        headers: list[dict[str, Any]] = []
+        for file in files:
+            self._meter.packet_done()
+            with open_image(file.source(), file.name, self._limits) as image:
+                headers.append(asdict(read_header(image, file.name)))
+        self._end({"kind": "image-headers", "headers": headers})
+
+    def _images(self, files: Sequence[_File]) -> None:
+        """Answer with the frames that image files of one image each are. Raises VideoError."""
+        from fvd_bench.image_file import open_image, read_still
+
+        self._held = []
+        for number, file in enumerate(files, 1):
+            self._meter.packet_done()
+            with open_image(file.source(), file.name, self._limits) as image:
+                frame = read_still(image, file.name)
+            self._meter.decoded += 1
+            self._give(frame, last=number == len(files))
 
     def tell_alive(self) -> None:
         """Also said once the process is ready."""
@@ -171,11 +235,19 @@ class DecodingProcess:
         write_message(self._answers, {**head, "decoded": self._meter.decoded}, part)
 
 
-def _told_as_ours(error: Exception, file: _File) -> str:
+def _told_as_ours(error: Exception, files: Sequence[_File]) -> str:
     """What went wrong, where in this package, and at which video, for somebody who has to mend it."""
     place = traceback.extract_tb(error.__traceback__)[-1]
     where = f"{Path(place.filename).name}, line {place.lineno}"
-    return f"{type(error).__name__}: {error}; in {where}, with PyAV {av.__version__}, at {file.path or file.name}"
+    first = next((file.path or file.name for file in files), "a video that is held")
+    return f"{type(error).__name__}: {error}; in {where}, with PyAV {_version('av')}, at {first}"
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "absent"
 
 
 def _listen(requests: queue.SimpleQueue[Request]) -> None:

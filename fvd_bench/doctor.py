@@ -122,6 +122,7 @@ def _side_faults(source: ClipSource, videos: Sequence[Examined], rules: Sequence
     yield from _fault(
         "frozen", "all frames are as the first", {v.name: "" for v in decoded if v.frozen and not v.black}
     )
+    yield from _fault("transparent", faults.TRANSPARENT, {v.name: _alpha(v) for v in decoded})
     yield from _fault("missing-frames", "images are missing", {v.name: _gap(v) for v in videos})
     yield from faults.uncommon("videos", [_looks(video) for video in decoded])
     yield from _fault("size-changes", "the frames differ in size", {v.name: _sizes(v) for v in decoded})
@@ -199,6 +200,10 @@ def _damage(video: Examined) -> str | None:
     if video.broken_off:
         return f"after {video.frames} frames: {video.broken_off}"
     return f"{video.damaged} of {video.frames} frames" if video.damaged else None
+
+
+def _alpha(video: Examined) -> str | None:
+    return f"{video.transparent} of {video.frames} frames" if video.transparent else None
 
 
 def _gap(video: Examined) -> str | None:

@@ -38,6 +38,7 @@ class Examined:
 
     frames: that decode. unreadable: why none does; broken_off: why reading ended before the end; each None otherwise.
     sizes: (width, height) of its frames, each once. damaged: frames with errors, or with data lost right before them.
+    transparent: frames that are not opaque.
     jpeg_qualities: of the frames that are JPEG files, 0 for tables of their own. levels: lowest and highest value, of
     arrays. content: sha256 of the files; pictures: sha256 of the decoded frames, both None where they cannot be had.
     missing: names of images that ought to lie between others. mixture, doubts: what the names of images say, see
@@ -50,6 +51,7 @@ class Examined:
     broken_off: str | None = None
     sizes: list[tuple[int, int]] = field(default_factory=list)
     damaged: int = 0
+    transparent: int = 0
     jpeg_qualities: set[int] = field(default_factory=set)
     levels: tuple[int, int] | None = None
     content: str | None = None
@@ -143,6 +145,7 @@ def _note(found: Examined, frame: Frame) -> None:
     found.frames += 1
     found.damaged += frame.damaged
     found.levels = widest(found.levels, frame.levels)
+    found.transparent += frame.transparent
     if (width, height) not in found.sizes:
         found.sizes.append((width, height))
     if frame.jpeg_quality is not None:

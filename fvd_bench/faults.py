@@ -27,7 +27,9 @@ FAULTS = {
     "pixel-aspect": "the pixels of a file are not square, and are used as if they were",
     "hdr": "a file has the transfer of high dynamic range, PQ or HLG, and no tone mapping is done",
     "several-streams": "a file holds more than one video stream, of which one is used",
+    "mirrored": "frames are mirrored for display, by a display matrix or EXIF",
     "size-changes": "the frames of one video differ in size",
+    "transparent": "pixels are not opaque, and are laid over black",
     "variable-rate": "the frames of a file do not follow each other at equal intervals",
     "value-range": "the values of arrays use little of the range that is stated of them",
     "duplicate-files": "videos of one side have the same bytes",
@@ -45,6 +47,8 @@ FAULTS = {
     "jpeg-mismatch": "the JPEG frames of the sides differ in quality",
 }
 """Code -> what it means. Codes are a contract."""
+
+TRANSPARENT = "have pixels that are not opaque and are laid over black; programs that drop alpha see others"
 
 SAME_RATE = 1.01
 """Rates up to this ratio are one: 30000/1001 and 30 differ by 0.1 %, 24 and 25 by 4 %."""
@@ -164,6 +168,7 @@ def uncommon(who: str, looks: Sequence[Looks]) -> Iterator[Fault]:
             if (aspect := h.pixel_aspect) and max(aspect) > SAME_ASPECT * min(aspect)
         },
         "hdr": {name: h.transfer for name, h in headers.items() if h.transfer != SDR},
+        "mirrored": {name: "" for name, h in headers.items() if h.is_mirrored},
         "several-streams": {n: "number {} of {}".format(*h.stream) for n, h in headers.items() if h.stream[1] > 1},
     }
     for code, videos in found.items():
@@ -176,6 +181,8 @@ _UNCOMMON = {
     "pixel-aspect": "have pixels that are not square and are used as they are stored, which stretches what they show; "
     "resize them to square pixels",
     "hdr": "are of high dynamic range and are used without tone mapping, which makes them flat and grey; tone-map them",
+    "mirrored": "are mirrored for display, by a display matrix or EXIF, and are used as they are to be seen; programs "
+    "that read angles alone, or nothing, see others",
     "several-streams": "hold more than one video stream, of which FFmpeg's choice is used; programs on PyAV usually "
     "take the first",
 }

@@ -7,7 +7,7 @@ import io
 import os
 import stat
 from collections.abc import Sequence
-from pathlib import Path, PurePath
+from pathlib import Path, PurePath, PurePosixPath
 from typing import Protocol
 
 from fvd_bench.errors import VideoError
@@ -15,7 +15,18 @@ from fvd_bench.errors import VideoError
 VIDEO_SUFFIXES = frozenset(
     ".mp4 .m4v .avi .webm .mov .mkv .gif .mpg .mpeg .ts .wmv .flv .ogv".split(),
 )
-IMAGE_SUFFIXES = frozenset(".jpg .jpeg .png .webp .bmp .tif .tiff".split())
+IMAGE_SUFFIXES = frozenset(".jpg .jpeg .png .apng .webp .bmp .tif .tiff".split())
+ANIMATION_SUFFIXES = frozenset(".png .apng .webp .tif .tiff".split())
+"""Of images that may be videos of their own."""
+
+
+def suffix(name: str) -> str:
+    """The ending of a name, in small letters."""
+    return PurePosixPath(name).suffix.lower()
+
+
+def is_image(name: str) -> bool:
+    return suffix(name) in IMAGE_SUFFIXES
 
 
 def user_path(path: str | os.PathLike[str]) -> Path:

@@ -23,6 +23,7 @@ _NOTES = {
     "variable-rate": "have frames in the clips that do not follow each other at equal intervals, which the networks "
     "take for equal ones; write the frames at a constant rate (writers of GIF merge equal frames, phones and screen "
     "recorders leave some out)",
+    "transparent": faults.TRANSPARENT,
     "odd-images": "hold images that are not named as the others in their folder and are used as frames; put masks, "
     "thumbnails and the like into folders of their own",
     "frame-order": "have images whose names leave their order in doubt; name them 000000.png, 000001.png, …",

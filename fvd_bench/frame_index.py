@@ -6,14 +6,10 @@ the frames that decoding from the start gives, or is given up.
 
 from __future__ import annotations
 
-import zlib
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-
-if TYPE_CHECKING:
-    import av
 
 _ENTRY = np.dtype([("time", "<i8"), ("checksum", "<u4"), ("key", "?"), ("damaged", "?")])
 
@@ -59,31 +55,3 @@ class FrameIndex:
         """Place of the last keyframe at or before a frame; 0 if there is none."""
         before = int(np.searchsorted(self._keys, place, side="right"))
         return int(self._keys[before - 1]) if before else 0
-
-
-def entry(frame: av.VideoFrame, *, damaged: bool) -> Entry | None:
-    """The entry of a decoded frame, None for one without a time."""
-    return None if frame.pts is None else Entry(frame.pts, checksum(frame), bool(frame.key_frame), damaged)
-
-
-def checksum(frame: av.VideoFrame) -> int:
-    """CRC-32 of everything that a frame's RGB pixels are made from."""
-    form = frame.format
-    made_as = (form.name, frame.width, frame.height, frame.color_range, frame.colorspace, frame.rotation)
-    found = zlib.crc32(repr(made_as).encode())
-    for number, plane in enumerate(frame.planes):
-        lines = np.frombuffer(memoryview(plane), dtype=np.uint8)
-        width = _line_bytes(form, number, plane.width)
-        if 0 < width <= plane.line_size and plane.height * plane.line_size <= lines.size:
-            # What lies behind a line's end is left over from other frames.
-            lines = lines[: plane.height * plane.line_size].reshape(plane.height, plane.line_size)[:, :width]
-        found = zlib.crc32(np.ascontiguousarray(lines).data, found)
-    return found
-
-
-def _line_bytes(form: av.VideoFormat, number: int, width: int) -> int:
-    """Bytes of a line of a plane that hold pixels; 0 where that is not known."""
-    planes = {component.plane for component in form.components}
-    if planes == {0}:
-        return -(-form.padded_bits_per_pixel * width // 8) if number == 0 else 0
-    return sum(-(-component.bits // 8) for component in form.components if component.plane == number) * width

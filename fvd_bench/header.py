@@ -21,7 +21,7 @@ SDR, PQ, HLG = TRANSFERS = ("SDR", "PQ", "HLG")
 MOST_PACKETS = 2**26
 """Of one file: 6 days at 120 frames a second."""
 
-_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_NAME = re.compile(r"[A-Za-z0-9_.;-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +29,11 @@ class Probe:
     """Of one video.
 
     codec: `h264`, `jpeg`, `png`, …, and `raw` for arrays and what is made on demand. size: (width, height) in pixels,
-    of a video file before its rotation tag is applied; None where it is not known. rate: frames a second, None for
-    images and arrays, which have none. is_interlaced: whether each frame is made of two fields, of two moments.
-    pixel_aspect: width to height of a pixel where it is not square. transfer: `SDR`, `PQ` or `HLG`. stream: the number
-    of the video stream that is read, from 1, and how many there are, covers left out.
+    of frames as they are to be seen; None where it is not known. rate: frames a second, None for images and arrays,
+    which have none. is_interlaced: whether each frame is made of two fields, of two moments. pixel_aspect: width to
+    height of a pixel where it is not square. transfer: `SDR`, `PQ` or `HLG`. stream: the number of the video stream
+    that is read, from 1, and how many there are, covers left out. is_mirrored: whether frames are mirrored for display,
+    by a display matrix or EXIF.
     """
 
     codec: str
@@ -43,6 +44,7 @@ class Probe:
     pixel_aspect: tuple[int, int] | None = None
     transfer: str = SDR
     stream: tuple[int, int] = (1, 1)
+    is_mirrored: bool = False
 
     @classmethod
     def from_head(cls, head: Mapping[str, Any]) -> Probe:
@@ -59,7 +61,21 @@ class Probe:
             pixel_aspect=None if aspect is None else _pair(aspect),
             transfer=head["transfer"],
             stream=_pair(head["stream"]),
+            is_mirrored=head["is_mirrored"] is True,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class ImageHeader:
+    """Of one image file. images: that it holds, more than one in a TIFF of several pages or an animation."""
+
+    probe: Probe
+    images: int
+
+    @classmethod
+    def from_head(cls, head: Mapping[str, Any]) -> ImageHeader:
+        """Of JSON values under the names of the fields. Raises KeyError, TypeError, ValueError."""
+        return cls(Probe.from_head(head["probe"]), _count(head["images"]))
 
 
 @dataclass(frozen=True, slots=True)

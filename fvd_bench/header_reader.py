@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import itertools
+from typing import TYPE_CHECKING
 
 import av
 from av.stream import Disposition
@@ -11,12 +10,14 @@ from av.stream import Disposition
 from fvd_bench.errors import VideoError
 from fvd_bench.header import HLG, MOST_PACKETS, PQ, SDR, Probe, Track
 from fvd_bench.intervals import Intervals, uneven
-from fvd_bench.video_stream import VideoStream
+from fvd_bench.orientation import UPRIGHT
+from fvd_bench.video_frame import Decoded, orientation
+
+if TYPE_CHECKING:
+    from fvd_bench.video_stream import VideoStream
 
 _INTERLACED = (2, 3, 4, 5)
 """FFmpeg's AVFieldOrder, in which 0 is unknown and 1 progressive."""
-
-_PACKETS_TO_A_FRAME = 64
 
 _HDR = {16: PQ, 18: HLG}
 """FFmpeg's AVColorTransferCharacteristic: SMPTE ST 2084 and ARIB STD-B67."""
@@ -29,11 +30,13 @@ _GUESSED = ("mpegts", "mpeg", "gif")
 
 
 def read_probe(video: VideoStream) -> Probe:
-    """What the header says, some milliseconds' work."""
+    """What the header says, and how the first frame is to be turned. Raises VideoError."""
     stream = video.stream
     context = stream.codec_context
     rate = stream.average_rate or stream.guessed_rate
-    size = (context.width, context.height) if context.width and context.height else None
+    first = _first_frame(video)
+    turned = orientation(first.image) if first else UPRIGHT
+    size = turned.size(context.width, context.height) if context.width and context.height else None
     aspect = stream.sample_aspect_ratio or context.sample_aspect_ratio
     return Probe(
         codec=context.codec.canonical_name,
@@ -41,22 +44,27 @@ def read_probe(video: VideoStream) -> Probe:
         size=size,
         rate=float(rate) if rate else None,
         pixel_aspect=(aspect.numerator, aspect.denominator) if aspect and aspect != 1 else None,
-        is_interlaced=_is_interlaced(video),
+        is_interlaced=_is_interlaced(video, first),
         transfer=_HDR.get(int(context.color_trc), SDR),
         stream=_place(video),
+        is_mirrored=turned.is_mirrored,
     )
 
 
-def _is_interlaced(video: VideoStream) -> bool:
+def _first_frame(video: VideoStream) -> Decoded | None:
+    """None where none decodes, which is told when the video is used."""
+    try:
+        return next(video.frames(), None)
+    except VideoError:
+        return None
+
+
+def _is_interlaced(video: VideoStream, first: Decoded | None) -> bool:
     """As the header says, or the first frame where PyAV does not tell what the header says: before version 18."""
     order = getattr(video.stream.codec_context, "field_order", None)
     if order is not None:
         return order in _INTERLACED
-    for packet in itertools.islice(video.packets(), _PACKETS_TO_A_FRAME):
-        with contextlib.suppress(av.error.InvalidDataError):
-            for frame in packet.decode():
-                return bool(frame.interlaced_frame)
-    return False
+    return first is not None and bool(first.image.interlaced_frame)
 
 
 def _place(video: VideoStream) -> tuple[int, int]:

@@ -10,14 +10,15 @@ import errno
 import hashlib
 import itertools
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath, PurePosixPath
 from typing import Protocol
 
 from fvd_bench.errors import SourceError
-from fvd_bench.files import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Files
-from fvd_bench.frame_folder import FrameFolder
+from fvd_bench.files import ANIMATION_SUFFIXES, IMAGE_SUFFIXES, VIDEO_SUFFIXES, Files, suffix
+from fvd_bench.frame_folder import FrameFolder, hold_several
+from fvd_bench.frame_names import FrameNames
 from fvd_bench.video import Video
 from fvd_bench.video_file import VideoFile
 
@@ -55,22 +56,26 @@ class Listing:
     notes: tuple[str, ...]
 
     @classmethod
-    def of(cls, place: Path, files: Iterable[str]) -> Listing:
+    def of(cls, place: Path, names: Iterable[str], root: PurePath, files: Files) -> Listing:
         """Find the videos among the files in a folder or archive. Raises SourceError when there is none.
 
-        files: their relative POSIX paths, hidden ones left out.
+        names: their relative POSIX paths, hidden ones left out; root: what these are relative to, in `files`. Where the
+        first image of a folder holds several, each image in it is a video of its own.
         """
         folders: dict[str, list[str]] = {}
-        for file in files:
-            folder, _, name = file.rpartition("/")
+        for path in names:
+            folder, _, name = path.rpartition("/")
             folders.setdefault(folder, []).append(name)
+        animated = _folders_of_animations(folders, root, files)
         videos: list[str] = []
         images: dict[str, tuple[str, ...]] = {}
         notes: list[str] = []
         loose: list[str] = []
-        for folder, names in sorted(folders.items()):
-            beside = [n for n in names if suffix(n) in VIDEO_SUFFIXES]
-            frames = sorted(n for n in names if suffix(n) in IMAGE_SUFFIXES)
+        for folder, inside in sorted(folders.items()):
+            frames = sorted(n for n in inside if suffix(n) in IMAGE_SUFFIXES)
+            beside = [n for n in inside if suffix(n) in VIDEO_SUFFIXES]
+            if folder in animated:
+                beside, frames = beside + frames, []
             videos += [f"{folder}/{n}" if folder else n for n in beside]
             if frames and beside:
                 notes.append(f"{place / folder}: {len(frames)} images beside {len(beside)} video files are left out")
@@ -176,19 +181,25 @@ def _is_file_or_dead(path: Path) -> bool:
     return path.is_file() or (path.is_symlink() and not path.exists())
 
 
-def suffix(name: str) -> str:
-    """The ending of a name, in small letters."""
-    return PurePosixPath(name).suffix.lower()
-
-
 def bare_name(name: str) -> str:
     """A video's path in its source without a file's suffix: the same for a file and a folder of its frames."""
-    return name.removesuffix(PurePosixPath(name).suffix) if suffix(name) in VIDEO_SUFFIXES else name
+    return name.removesuffix(PurePosixPath(name).suffix) if suffix(name) in VIDEO_SUFFIXES | IMAGE_SUFFIXES else name
 
 
 def sort_key(name: str) -> tuple[bytes, bytes]:
     """Bytes of the path without a video's suffix; files that differ in the suffix alone are told apart by it."""
     return os.fsencode(bare_name(name)), os.fsencode(name)
+
+
+def _folders_of_animations(folders: Mapping[str, Sequence[str]], root: PurePath, files: Files) -> set[str]:
+    """Those whose first image holds several. folders: the names of the files in each."""
+    first: dict[str, str] = {}
+    for folder, names in folders.items():
+        frames = [name for name in names if suffix(name) in IMAGE_SUFFIXES]
+        if frames and suffix(name := FrameNames(frames).ordered[0]) in ANIMATION_SUFFIXES:
+            first[folder] = name
+    several = hold_several([root / folder / name for folder, name in first.items()], files)
+    return {folder for folder, is_animation in zip(first, several, strict=True) if is_animation}
 
 
 def _flat_folder(place: Path, frames: Sequence[str]) -> str:

@@ -45,7 +45,7 @@ def jpeg_round_trip(frame: Pixels, quality: int, subsampling: str) -> Pixels:
     """Encode one uint8 [H, W, 3] frame as JPEG with Pillow, quality 1 to 100, and decode it again."""
     file = io.BytesIO()
     Image.fromarray(frame).save(file, "JPEG", quality=quality, subsampling=subsampling)
-    return np.array(Image.open(file))
+    return np.array(Image.open(file, formats=("JPEG",)))
 
 
 def resize_uint8(frames: Pixels, rule: Resize, rounding: Literal["nearest", "truncate", "truncate-unit"]) -> Pixels:

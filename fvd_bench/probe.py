@@ -10,9 +10,6 @@ from fvd_bench.video_file import VideoFile
 
 def probe(video: Video) -> Probe:
     """Read a video's header: that of its container, or of its first image. Raises VideoError, DecoderError."""
-    if isinstance(video, VideoFile):
+    if isinstance(video, VideoFile | FrameFolder):
         return video.probe()
-    if isinstance(video, FrameFolder):
-        with video.open(video.names[0]) as image:
-            return Probe((image.format or "unknown").lower(), image.mode, image.size, None)
     return Probe("raw", "rgb24", None, None)

@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from pathlib import Path, PurePath, PurePosixPath
 
 from fvd_bench.errors import SourceError
-from fvd_bench.files import IMAGE_SUFFIXES, VIDEO_SUFFIXES
-from fvd_bench.listing import FileSource, Listing, suffix
+from fvd_bench.files import IMAGE_SUFFIXES, VIDEO_SUFFIXES, suffix
+from fvd_bench.listing import FileSource, Listing
 from fvd_bench.members import check_distinct
 from fvd_bench.tars import TarArchive, without_suffix
 
@@ -44,9 +44,10 @@ def open_shards(place: Path, shards: Sequence[Path]) -> FileSource:
         )
     files = {f"{stem}/{name}" if twice else name: (archive, name) for stem, archive, name in members}
     check_distinct(place, list(files))
-    listing = Listing.of(place, files)
+    root, members_of = PurePosixPath(), _Shards(files)
+    listing = Listing.of(place, files, root, members_of)
     kind = f"{listing.kind} in {len(shards)} tar shards"
-    return FileSource(place, kind, listing, PurePosixPath(), _Shards(files), tuple(notes))
+    return FileSource(place, kind, listing, root, members_of, tuple(notes))
 
 
 def expand(pattern: str) -> list[Path] | None:

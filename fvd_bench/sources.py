@@ -163,14 +163,15 @@ def _open_folder(path: Path, layout: Layout) -> ClipSource:
 
 
 def _in_folder(path: Path, files: Iterable[str], notes: tuple[str, ...]) -> FileSource:
-    listing = Listing.of(path, files)
+    listing = Listing.of(path, files, path, DISK)
     return FileSource(path, listing.kind, listing, path, DISK, notes)
 
 
 def _in_archive(archive: Archive | TarArchive, form: str, *, notes: Sequence[str]) -> FileSource:
-    listing = Listing.of(archive.path, archive.names)
+    root = PurePosixPath()
+    listing = Listing.of(archive.path, archive.names, root, archive)
     kind = f"{listing.kind} in a {form} archive"
-    return FileSource(archive.path, kind, listing, PurePosixPath(), archive, tuple(notes))
+    return FileSource(archive.path, kind, listing, root, archive, tuple(notes))
 
 
 def _open_name(path: Path, layout: Layout) -> ClipSource:

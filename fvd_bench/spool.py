@@ -58,7 +58,7 @@ class SpooledVideos:
             for video in self._split(block, len(spooled)):
                 offset = scratch.size
                 content = frames_digest(video.num_frames, _written(video, scratch))
-                spooled.append(_Spooled(offset, _shape(video), content))
+                spooled.append(_Spooled(offset, video.shape, content))
             block = self._next(len(spooled))
         if not spooled:
             raise SourceError(f"{self.name} yields no video")
@@ -89,7 +89,7 @@ class SpooledVideos:
 
 
 class _Spooled(NamedTuple):
-    """Where a video is in the file. shape: [T, H, W, 3]."""
+    """Where a video is in the file. shape: [T, H, W, C]."""
 
     offset: int
     shape: tuple[int, ...]
@@ -102,11 +102,6 @@ class _Spooled(NamedTuple):
 
 def _written(video: ArrayVideo, scratch: Scratch) -> Iterator[Pixels]:
     """Frames, each written before it is handed on."""
-    for frame in map(video.pixels, range(video.num_frames)):
+    for frame in map(video.levels, range(video.num_frames)):
         scratch.append(frame.data)
         yield frame
-
-
-def _shape(video: ArrayVideo) -> tuple[int, ...]:
-    sizes = dict(zip(video.layout.axes, video.block.shape, strict=True))
-    return sizes["T"], sizes["H"], sizes["W"], 3

@@ -29,6 +29,7 @@ class Frame:
     damaged: whether the decoder reported errors in it or lost data right before it.
     time: when it is shown, None where nothing says so, as of images.
     levels: its lowest and highest value where it comes from an array, whose range may have been stated wrongly.
+    transparent: whether a pixel of it was not opaque, and was laid over black.
     """
 
     pixels: Pixels
@@ -36,15 +37,16 @@ class Frame:
     damaged: bool = False
     time: Time | None = None
     levels: tuple[int, int] | None = None
+    transparent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Clip:
     """Frames of one video, of one size.
 
-    frames: uint8 [T, H, W, 3] RGB. jpeg_qualities: one per frame, see `Frame`; damaged: number of such frames.
-    intervals: between the frames where these are not equal, None where they are or are not known. levels: of all
-    frames, see there.
+    frames: uint8 [T, H, W, 3] RGB. jpeg_qualities: one per frame, see `Frame`; damaged, transparent: number of such
+    frames. intervals: between the frames where these are not equal, None where they are or are not known. levels: of
+    all frames, see there.
     """
 
     frames: Pixels
@@ -52,6 +54,7 @@ class Clip:
     damaged: int = 0
     intervals: Intervals | None = None
     levels: tuple[int, int] | None = None
+    transparent: int = 0
 
     def __post_init__(self) -> None:
         assert self.frames.ndim == 4 and self.frames.shape[3] == 3 and self.frames.dtype == np.uint8
@@ -118,7 +121,8 @@ def _clip(held: dict[int, Frame], indices: Indices, oldest: int) -> Clip:
     """Frames before `oldest` leave `held` one by one, so that a large clip is hardly ever in memory twice."""
     first = held[int(indices[0])]
     frames = [held[i] for i in indices.tolist()]
-    qualities, damaged = tuple(f.jpeg_quality for f in frames), sum(f.damaged for f in frames)
+    qualities = tuple(f.jpeg_quality for f in frames)
+    damaged, transparent = sum(f.damaged for f in frames), sum(f.transparent for f in frames)
     times = [f.time for f in frames if f.time is not None]
     is_timed = len(times) == len(frames)
     intervals = uneven([time.ticks for time in times], times[0].tick, indices.tolist()) if is_timed else None
@@ -132,4 +136,4 @@ def _clip(held: dict[int, Frame], indices: Indices, oldest: int) -> Clip:
             (height, width, _), (other_height, other_width, _) = first.pixels.shape, frame.pixels.shape
             raise VideoError(f"frames differ in size: {width}×{height} and {other_width}×{other_height}")
         pixels[places] = frame.pixels
-    return Clip(pixels, qualities, damaged, intervals, levels)
+    return Clip(pixels, qualities, damaged, intervals, levels, transparent)

@@ -3,60 +3,77 @@
 from __future__ import annotations
 
 import io
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, cast
 
 import av
-import numpy as np
-from numpy.typing import NDArray
 
 from fvd_bench.errors import VideoError
-from fvd_bench.frame_index import FrameIndex, checksum
+from fvd_bench.frame_index import FrameIndex
+from fvd_bench.header import Probe, Track
+from fvd_bench.header_reader import read_probe, read_track
 from fvd_bench.limits import Limits
+from fvd_bench.meter import Meter
+from fvd_bench.video_frame import Decoded, checksum
+
+_CONTAINERS = {
+    "avi": "AVI",
+    "asf": "WMV",
+    "flv": "FLV",
+    "gif": "GIF",
+    "matroska": "Matroska and WebM",
+    "mov": "MP4 and MOV",
+    "mpeg": "MPEG",
+    "mpegts": "MPEG-TS",
+    "ogg": "Ogg",
+    "mpegvideo": "bare MPEG video",
+    "m4v": "bare MPEG-4",
+    "h264": "bare H.264",
+    "hevc": "bare H.265",
+}
+"""FFmpeg's names of what is read, and people's. It knows some three hundred more, among them playlists and lists of
+other files, sequences of images, and devices."""
+
+_ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
+"""FFmpeg's own decoders of these drop the alpha plane, which WebM holds beside the frames."""
+
+_TEXT_BYTES = 256
+_PRINTABLE = frozenset(b"\t\n\r") | frozenset(range(0x20, 0x7F))
 
 _SEEK_FROM = 8
 """Frames that seeking must spare: it costs about as much as decoding a few."""
 
-_ALIVE_SECONDS = 0.2
-
 _ANY_TAGS: dict[str, Any] = {"metadata_errors": "ignore"} if int(av.__version__.partition(".")[0]) < 19 else {}
 """Tags of a file need not be UTF-8: PyAV 17 and 18 refuse such files unless they are told not to, 19 never does."""
 
-Decoded = tuple[av.VideoFrame, bool]
-"""A frame, and whether data was lost in or right before it."""
-
-
-class Meter:
-    """What one request has cost. alive: called now and then. decoded: frames, those skipped included."""
-
-    def __init__(self, limits: Limits, alive: Callable[[], None]) -> None:
-        self._limits = limits
-        self._alive = alive
-        self._began = time.process_time()
-        self._told = time.monotonic()
-        self.decoded = 0
-
-    def packet_done(self) -> None:
-        """Raises VideoError when a video takes too long."""
-        if time.process_time() - self._began > self._limits.decode_seconds:
-            raise VideoError(
-                f"is not decoded after {self._limits.decode_seconds:g} seconds of processor time and {self.decoded:,} "
-                "frames: cut it into shorter videos"
-            )
-        if time.monotonic() - self._told > _ALIVE_SECONDS:
-            self._told = time.monotonic()
-            self._alive()
-
 
 class VideoStream:
-    """A stream that is open for decoding, and the container that it is in."""
+    """A stream that is open for decoding, and the container that it is in.
 
-    def __init__(self, container: av.container.InputContainer, stream: av.VideoStream, meter: Meter) -> None:
+    decoder: of its packets, where FFmpeg's first choice is not the right one.
+    """
+
+    def __init__(
+        self,
+        container: av.container.InputContainer,
+        stream: av.VideoStream,
+        meter: Meter,
+        decoder: av.VideoCodecContext | None,
+    ) -> None:
         self.container = container
         self.stream = stream
         self._meter = meter
+        self._decoder = decoder
+
+    def probe(self) -> Probe:
+        """What the header says, and the first frame of its display: some milliseconds' work. Raises VideoError."""
+        return read_probe(self)
+
+    def track(self) -> Track:
+        """What the packets promise; all are read, none is decoded. Raises VideoError."""
+        return read_track(self)
 
     def packets(self) -> Iterator[av.Packet[av.VideoStream]]:
         """All packets up to where the container ends or breaks off, none of them decoded. Raises VideoError."""
@@ -79,10 +96,10 @@ class VideoStream:
             for packet in self.container.demux(self.stream):
                 self._meter.packet_done()
                 try:
-                    for frame in packet.decode():
+                    for frame in self._decoder.decode(packet) if self._decoder else packet.decode():
                         any_decoded = True
                         self._meter.decoded += 1
-                        yield frame, lost or frame.is_corrupt
+                        yield Decoded(frame, lost or frame.is_corrupt)
                         lost = False
                 except av.error.InvalidDataError:
                     lost = True
@@ -109,10 +126,13 @@ class VideoStream:
                 for keyframe in _ways(index, place, position):
                     if keyframe is not None:
                         self.container.seek(index[keyframe].time, stream=self.stream)
+                        if self._decoder:
+                            self._decoder.flush_buffers()
                         frames = self.frames()
-                    found = next((f for f, _ in frames if f.pts is not None and f.pts >= wanted.time), None)
+                    later = (f.image for f in frames if f.image.pts is not None and f.image.pts >= wanted.time)
+                    found = next(later, None)
                     if found is not None and found.pts == wanted.time and checksum(found) == wanted.checksum:
-                        yield found, wanted.damaged
+                        yield Decoded(found, wanted.damaged)
                         break
                 else:
                     return
@@ -126,13 +146,19 @@ class VideoStream:
 def open_stream(source: str | io.BytesIO, limits: Limits, meter: Meter) -> Iterator[VideoStream]:
     """Open what FFmpeg takes for the best video stream, see docs/decoding.md. Raises VideoError, also for frames above
     the limit."""
-    # A playlist in an archive must not lead FFmpeg to files beside the archive, or to the network.
-    options = {} if isinstance(source, str) else {"protocol_whitelist": "none"}
+    # Nothing in a file may lead FFmpeg to other files, or to the network.
+    protocols = "file" if isinstance(source, str) else "none"
+    options = {"format_whitelist": ",".join(_CONTAINERS), "protocol_whitelist": protocols}
     try:
         container = av.open(source, "r", options=options, **_ANY_TAGS)
     except av.error.MemoryError:
         raise
     except av.error.FFmpegError as error:
+        if _is_text(source):
+            raise VideoError(
+                "cannot be decoded: it is a text; lists and playlists of other files are not followed, so put the "
+                "videos themselves in its place"
+            ) from error
         raise _undecodable(error) from error
     with container:
         stream = cast("av.VideoStream | None", container.streams.best("video"))
@@ -146,9 +172,35 @@ def open_stream(source: str | io.BytesIO, limits: Limits, meter: Meter) -> Itera
                 f"frames are {context.width}×{context.height}: at most {limits.pixels:,} pixels are decoded; if the "
                 "video really is that large, make a smaller copy"
             )
-        context.thread_type = "NONE"
-        context.options = {"max_pixels": str(limits.pixels)}  # where the size changes in the middle, too
-        yield VideoStream(container, stream, meter)
+        decoder = _alpha_decoder(stream, context)
+        for each in (context, decoder) if decoder else (context,):
+            each.thread_type = "NONE"
+            each.options = {"max_pixels": str(limits.pixels)}  # where the size changes in the middle, too
+        yield VideoStream(container, stream, meter, decoder)
+
+
+def _alpha_decoder(stream: av.VideoStream, context: av.VideoCodecContext) -> av.VideoCodecContext | None:
+    """A decoder that reads the alpha plane which a stream says to have, where its own does not. Raises VideoError."""
+    name = _ALPHA_DECODERS.get(context.codec.canonical_name)
+    if name is None or stream.metadata.get("alpha_mode") != "1":
+        return None
+    try:
+        decoder = cast("av.VideoCodecContext", av.CodecContext.create(name, "r"))
+    except av.error.FFmpegError as error:
+        raise VideoError(f"has an alpha plane, and this FFmpeg has no {name} to decode it: leave alpha out") from error
+    for tag in ("color_range", "colorspace", "color_primaries", "color_trc"):
+        setattr(decoder, tag, getattr(context, tag))
+    return decoder
+
+
+def _is_text(source: str | io.BytesIO) -> bool:
+    """Whether a file begins with nothing but text."""
+    if isinstance(source, str):
+        with Path(source).open("rb") as file:
+            start = file.read(_TEXT_BYTES)
+    else:
+        start = source.getvalue()[:_TEXT_BYTES]
+    return bool(start) and all(byte in _PRINTABLE for byte in start)
 
 
 def _ways(index: FrameIndex, place: int, position: int) -> tuple[int | None, ...]:
@@ -160,16 +212,12 @@ def _ways(index: FrameIndex, place: int, position: int) -> tuple[int | None, ...
     return keyframe, index.keyframe(keyframe - 1)
 
 
-def rgb(frame: av.VideoFrame) -> NDArray[np.uint8]:
-    """uint8 [H, W, 3], turned as the video's rotation tag says."""
-    pixels = frame.to_ndarray(format="rgb24", threads=1)
-    if frame.rotation:
-        pixels = np.rot90(pixels, frame.rotation // 90)
-    return np.ascontiguousarray(pixels)
-
-
 def _undecodable(error: av.error.FFmpegError) -> VideoError:
     what = error.strerror or str(error)
     if isinstance(error, av.error.ArgumentError):
-        what += ", which a header with an impossible frame size gives; make the file again, or leave it out"
+        known = ", ".join(_CONTAINERS.values())
+        what += (
+            ", which a header with an impossible frame size gives, and what is none of the formats that are read "
+            f"({known}); make the file again, or leave it out"
+        )
     return VideoError(f"cannot be decoded: {what}")

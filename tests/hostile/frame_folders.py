@@ -43,6 +43,11 @@ def make(good: Good, folder: Path) -> Iterator[Case]:
     out = io.BytesIO()
     picture.save(out, "PNG")
     yield _beside(good, folder, "same-number", {"3.png": out.getvalue(), "0003.png": out.getvalue()}, skipped=True)
+    for name, data in _other_formats(good):
+        yield _beside(good, folder, name, {"0003.png": data}, skipped=True)
+    several = io.BytesIO()
+    picture.save(several, "PNG", save_all=True, append_images=[picture.rotate(90), picture.rotate(180)])
+    yield _beside(good, folder, "animation-among-frames", {"0003.png": several.getvalue()}, skipped=True)
     for name, target in {"secret": "/etc/hostname", "nowhere": "nowhere.png", "device": "/dev/zero"}.items():
         bad = _with_good(good, folder / f"link-to-{name}") / "bad"
         (bad / "0003.png").unlink()
@@ -58,6 +63,22 @@ def make(good: Good, folder: Path) -> Iterator[Case]:
     long = _with_good(good, folder / "long-digits") / "bad"
     (long / f"{'9' * 200}.png").write_bytes((good.frames / "a" / "0003.png").read_bytes())
     yield Case("frames/long-digits", str(long.parent), "used-or-skipped")
+
+
+def _other_formats(good: Good) -> Iterator[tuple[str, bytes]]:
+    """Images that Pillow knows and nobody takes for frames; for the first it starts Ghostscript."""
+    picture = Image.open(good.frames / "a" / "0003.png")
+    for name, form in {"eps": "EPS", "gif": "GIF", "ico": "ICO", "ppm": "PPM", "tga": "TGA", "pdf": "PDF"}.items():
+        out = io.BytesIO()
+        picture.save(out, form)
+        yield name, out.getvalue()
+    script = f"({good.sentinel}) (w) file closefile\n".encode()
+    yield "eps-with-code", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 32 32\n%%EndComments\n" + script + b"%%EOF\n"
+    yield "psd", b"8BPS\0\1" + bytes(6) + struct.pack(">HIIHH", 3, 32, 32, 8, 3) + bytes(14 + 3 * 32 * 32)
+    cards = {"SIMPLE": "T", "BITPIX": "8", "NAXIS": "2", "NAXIS1": "32", "NAXIS2": "32"}
+    header = "".join(f"{key:8}= {value:>20}".ljust(80) for key, value in cards.items()) + "END"
+    yield "fits", header.ljust(2880).encode() + bytes(2880)
+    yield "svg", b'<svg xmlns="http://www.w3.org/2000/svg"><image href="file:///etc/passwd"/></svg>'
 
 
 def _png(width: int, height: int, pixels: bytes = b"") -> bytes:

@@ -33,10 +33,25 @@ def _impostors(good: Good) -> Iterator[tuple[str, str, bytes]]:
     yield "playlist-to-a-file", "mp4", f"#EXTM3U\n#EXTINF:1,\nfile://{secret}\n#EXT-X-ENDLIST\n".encode()
     yield "playlist-to-the-network", "ts", b"#EXTM3U\n#EXTINF:1,\nhttp://127.0.0.1:1/a.ts\n#EXT-X-ENDLIST\n"
     yield "concat-script", "mkv", f"ffconcat version 1.0\nfile '{secret}'\n".encode()
+    # The names are of good files beside it, which FFmpeg thinks safe.
+    yield "list-of-neighbours", "mp4", b"ffconcat version 1.0\nfile a.mkv\nfile b.mkv\n"
+    yield "playlist-of-neighbours", "mp4", b"#EXTM3U\n#EXTINF:1,\na.mkv\n#EXTINF:1,\nb.mkv\n#EXT-X-ENDLIST\n"
+    yield (
+        "manifest-of-neighbours",
+        "webm",
+        b'<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static">'
+        b'<Period><AdaptationSet mimeType="video/webm"><Representation id="1" bandwidth="1"><BaseURL>a.mkv</BaseURL>'
+        b"</Representation></AdaptationSet></Period></MPD>",
+    )
+    yield "session-description", "mkv", b"v=0\nc=IN IP4 127.0.0.1\nm=video 1 RTP/AVP 96\na=rtpmap:96 H264/90000\n"
+    yield "image", "mp4", (good.frames / "a" / "0003.png").read_bytes()
     yield "manifest-with-entity", "mov", b'<!DOCTYPE x [<!ENTITY e SYSTEM "file:///etc/passwd">]><MPD>&e;</MPD>'
     yield "shell-script", "mp4", f"#!/bin/sh\ntouch {good.sentinel}\n".encode()
     yield "gif-of-65535-squared", "gif", b"GIF89a" + struct.pack("<HH", 65535, 65535) + b"\0\0\0;"
     mp4 = bytearray((good.videos / "a.mp4").read_bytes())
+    place = mp4.index(b"tkhd") + 44
+    sheared = struct.pack(">9i", 1 << 16, 9999, 0, 9999, 1 << 16, 0, 0, 0, 1 << 30)
+    yield "sheared-display", "mp4", bytes(mp4[:place] + sheared + mp4[place + 36 :])
     place = mp4.index(b"stsz")
     mp4[place + 8 : place + 16] = struct.pack(">II", 0xFFFFFFF0, 0xFFFFFFF0)
     yield "mp4-of-huge-samples", "mp4", bytes(mp4)

@@ -49,7 +49,7 @@ class TestAxes:
             ((9, 16, 1, 8, 8), ["NTCHW"]),
             ((9, 3, 8, 8, 3), ["NTHWC", "NCTHW"]),
             ((9, 1, 3, 8, 8), ["NCTHW", "NTCHW"]),
-            ((9, 16, 8, 8, 4), []),
+            ((9, 16, 8, 8, 5), []),
         ],
     )
     def test_only_what_is_unambiguous_is_inferred(self, shape: tuple[int, ...], orders: list[str]) -> None:
@@ -69,10 +69,15 @@ class TestAxes:
         with pytest.raises(SourceError, match="expected an order of the letters NTHWC"):
             Arrays(VIDEOS, axes=axes)
 
+    def test_four_channels_are_inferred_where_nothing_else_fits(self) -> None:
+        (note,) = open_source(np.zeros((9, 16, 8, 8, 4), np.uint8)).notes
+        assert "taken for NTHWC, the only order that fits" in note
+        assert "taken for NCTHW" in open_source(np.zeros((9, 3, 8, 8, 4), np.uint8)).notes[0]
+
     def test_those_of_another_number_or_of_other_channels_are_refused(self) -> None:
         with pytest.raises(SourceError, match=r"shape \[3, 5, 8, 6, 3\]: expected 4 axes, THWC"):
             open_source(Arrays(VIDEOS, axes="THWC"))
-        with pytest.raises(SourceError, match=r"as NCTHW with 5 channels: expected 3 \(RGB\) or 1 \(grey\)"):
+        with pytest.raises(SourceError, match=r"as NCTHW with 5 channels: expected 3 \(RGB\), 1 \(grey\), or 4"):
             open_source(Arrays(VIDEOS, axes="NCTHW"))
 
     @pytest.mark.parametrize("shape", [(0, 5, 8, 6, 3), (3, 5, 0, 6, 3)])

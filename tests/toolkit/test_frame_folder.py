@@ -19,12 +19,13 @@ def _folder(path: Path) -> FrameFolder:
     return FrameFolder(path, [f.name for f in path.iterdir()])
 
 
-def test_grey_and_alpha_become_rgb(tmp_path: Path) -> None:
+def test_grey_and_opaque_alpha_become_rgb(tmp_path: Path) -> None:
     grey = np.arange(64, dtype=np.uint8).reshape(8, 8)
+    opaque = np.full_like(grey, 255)
     for name, image in {
         "0": Image.fromarray(grey),
-        "1": Image.merge("LA", [Image.fromarray(grey), Image.fromarray(255 - grey)]),
-        "2": Image.merge("RGBA", [Image.fromarray(grey)] * 3 + [Image.fromarray(255 - grey)]),
+        "1": Image.merge("LA", [Image.fromarray(grey), Image.fromarray(opaque)]),
+        "2": Image.merge("RGBA", [Image.fromarray(grey)] * 3 + [Image.fromarray(opaque)]),
     }.items():
         image.save(tmp_path / f"{name}.png")
 

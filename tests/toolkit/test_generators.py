@@ -168,7 +168,7 @@ class TestGeneratorFunction:
                 r"making video 0 failed: ZeroDivisionError: division by zero \(.*test_gen.*, line \d+",
             ),
             (lambda index: [1, 2], "video 0 is of type list: expected an array or tensor"),
-            (lambda index: np.zeros((9, 8, 8, 4), np.uint8), r"shape \[9, 8, 8, 4\] fits no order"),
+            (lambda index: np.zeros((9, 8, 8, 5), np.uint8), r"shape \[9, 8, 8, 5\] fits no order"),
             (lambda index: np.zeros((1, 9, 8, 8, 3), np.uint8), "expected one video"),
             (lambda index: np.zeros((9, 8, 8, 3)), "float64: state what black and white are"),
         ],

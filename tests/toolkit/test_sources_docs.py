@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
+from PIL import Image
 from safetensors.torch import save_file
 
 import fvd_bench
@@ -46,6 +47,9 @@ def folder(tmp_path_factory, array: Pixels, moving_frames, write_frames, write_v
         (root / "arrays").mkdir(exist_ok=True)
         np.save(root / "arrays" / f"{n:06d}.npy", video)
         write_video(root / "fake" / f"{n:06d}.mkv", video, codec="ffv1", pix_fmt="bgr0")
+        first, *others = map(Image.fromarray, video)
+        (root / "animated").mkdir(exist_ok=True)
+        first.save(root / "animated" / f"{n:06d}.webp", save_all=True, append_images=others, lossless=True)
     with zipfile.ZipFile(root / "fake.zip", "w") as zipped, tarfile.open(root / "fake.tar.gz", "w:gz") as packed:
         for file in (root / "fake").iterdir():
             zipped.write(file, file.name)
@@ -97,8 +101,8 @@ def expected(namespace) -> float:
 
 
 def test_the_page_has_all_forms() -> None:
-    assert len(ROWS) == 21
-    assert sum(bool(command) for _, command, _ in ROWS) == 17
+    assert len(ROWS) == 22
+    assert sum(bool(command) for _, command, _ in ROWS) == 18
     assert len(BLOCKS) == 2
 
 

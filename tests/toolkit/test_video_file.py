@@ -1,12 +1,15 @@
+import shutil
 import warnings
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
+from PIL import Image
 
 from fvd_bench.errors import ShortVideoError, VideoError
 from fvd_bench.limits import Limits
+from fvd_bench.sources import open_source
 from fvd_bench.video import Video, read_clips
 from fvd_bench.video_file import VideoFile
 
@@ -170,3 +173,35 @@ def test_reading_warns_of_nothing(tmp_path: Path, moving_frames, write_video) ->
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         _all(VideoFile(file))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ffconcat version 1.0\nfile good.mkv\n",
+        "#EXTM3U\n#EXTINF:1,\ngood.mkv\n#EXT-X-ENDLIST\n",
+        "v=0\nc=IN IP4 127.0.0.1\nm=video 1 RTP/AVP 96\n",
+    ],
+)
+@pytest.mark.parametrize("where", ["folder", "archive"])
+def test_lists_of_other_files_are_not_followed(
+    tmp_path: Path, moving_frames, write_video, text: str, where: str
+) -> None:
+    """FFmpeg by itself takes the first for the video that stands beside it."""
+    write_video(tmp_path / "a" / "good.mkv", moving_frames(5))
+    (tmp_path / "a" / "list.mp4").write_text(text)
+    if where == "archive":
+        shutil.make_archive(str(tmp_path / "a"), "zip", tmp_path / "a")
+    side = open_source(tmp_path / ("a" if where == "folder" else "a.zip"))
+
+    with pytest.raises(VideoError, match="it is a text; lists and playlists of other files are not followed"):
+        _ = side.video(1).num_frames
+    assert side.video(0).num_frames == 5
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a%02d.mp4"])
+def test_an_image_under_the_name_of_a_video_is_refused(tmp_path: Path, moving_frames, name: str) -> None:
+    Image.fromarray(moving_frames(1)[0]).save(tmp_path / name, "PNG")
+
+    with pytest.raises(VideoError, match=r"none of the formats that are read \(AVI, WMV, .*bare H\.265\)"):
+        _ = VideoFile(tmp_path / name).num_frames
