@@ -350,9 +350,7 @@ def feature_key(
     """
     everything = {
         "content": content,
-        "rule": {
-            k: v for k, v in asdict(rule.effective()).items() if k not in _RULES_FOR_LISTINGS and (k, v) not in _NEW
-        },
+        "rule": {k: v for k, v in asdict(rule.effective()).items() if k not in _RULES_FOR_LISTINGS},
         "draw": [side, seed, place] if rule.is_random else None,
         "features": asdict(features),
         "weights": dict(weights),
@@ -375,6 +373,3 @@ _BYTES_PER_WORKER = 2**28
 
 _RULES_FOR_LISTINGS = ("count", "selection", "short_videos")
 """Parts of a ClipRule that say which videos are used, not what is taken from one."""
-
-_NEW = (("frame_order", "natural"),)
-"""Defaults of parts that older stores do not know: left out, so that these keep their features."""

@@ -82,7 +82,7 @@ def open_source(source: SourceLike) -> ClipSource:
 
 def takes_layout(path: str | os.PathLike[str]) -> bool:
     """Whether axes and a value range can be stated of what is at a path: array files, or module:function."""
-    place = Path(path)
+    place = user_path(path)
     if place.is_dir():
         return holds_arrays(walk(place))
     is_array_file = place.suffix.lower() in ARRAY_SUFFIXES or inside(place) is not None
