@@ -156,7 +156,12 @@ def test_transparent_gif_is_as_png(tmp_path: Path, write_frames) -> None:
     colours[:, 3] = 255
     colours[0, 3] = 0
     images = [Image.fromarray(colours[place]) for place in places]
-    images[0].save(tmp_path / "a.gif", save_all=True, append_images=images[1:], disposal=2, duration=40)
+    indexed = [Image.fromarray(place.astype(np.uint8)) for place in places]
+    for image in indexed:
+        image.putpalette(colours[:, :3].tobytes())
+    indexed[0].save(
+        tmp_path / "a.gif", save_all=True, append_images=indexed[1:], disposal=2, duration=40, transparency=0
+    )
     (tmp_path / "b").mkdir()
     for t, image in enumerate(images):
         image.save(tmp_path / "b" / f"{t}.png")
