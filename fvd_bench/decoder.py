@@ -190,9 +190,9 @@ class Decoder:
             raise VideoError(str(head["message"]))
         if head["kind"] == "fault":
             raise DecoderError(
-                f"video files cannot be decoded here, and none of them is at fault ({head['message']}): expected a "
-                f"version of PyAV that this package asks for; `{sys.executable} -m pip check` says whether it is one, "
-                "and if so, please report this"
+                f"videos cannot be decoded here, and none of them is at fault ({head['message']}): expected versions of "
+                f"PyAV and Pillow that this package asks for; `{sys.executable} -m pip check` says whether they are "
+                "such, and if so, please report this"
             )
         return head, part
 

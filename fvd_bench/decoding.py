@@ -36,8 +36,9 @@ from fvd_bench.video import Frame
 _PIPE_BYTES = 2**20
 
 _OWN_FAULTS = (TypeError, AttributeError, NameError, ImportError, AssertionError)
-"""What a call raises that the installed PyAV does not know, or a mistake of this package. What damaged files make PyAV
-raise is none of these: errors of FFmpeg, ValueError, OverflowError, RuntimeError and the like."""
+"""What a call raises that the installed library does not know, or a mistake of this package. What damaged files make
+PyAV raise is none of these: errors of FFmpeg, ValueError, OverflowError, RuntimeError and the like. What they make Pillow
+raise may be one of them, and `image_file` catches it."""
 
 Request = tuple[dict[str, Any], list[Part]]
 
@@ -123,7 +124,7 @@ class DecodingProcess:
             self._end({"kind": "error", "message": message})
         except _OWN_FAULTS as error:
             self._end({"kind": "fault", "message": _told_as_ours(error, files)[:1000]})
-        except Exception as error:  # whatever a damaged file makes PyAV raise, it is this video's fault alone
+        except Exception as error:  # whatever else a damaged file makes PyAV raise, it is this video's fault alone
             message = f"cannot be decoded: {type(error).__name__}: {error}"
             self._end({"kind": "error", "message": message[:1000]})
 
@@ -240,7 +241,8 @@ def _told_as_ours(error: Exception, files: Sequence[_File]) -> str:
     place = traceback.extract_tb(error.__traceback__)[-1]
     where = f"{Path(place.filename).name}, line {place.lineno}"
     first = next((file.path or file.name for file in files), "a video that is held")
-    return f"{type(error).__name__}: {error}; in {where}, with PyAV {_version('av')}, at {first}"
+    library = f"Pillow {_version('pillow')}" if is_image(first) else f"PyAV {_version('av')}"
+    return f"{type(error).__name__}: {error}; in {where}, with {library}, at {first}"
 
 
 def _version(package: str) -> str:

@@ -6,7 +6,7 @@ FvdBenchError
 ├── SourceError           a whole side that cannot be used: missing, empty, not permitted, too few clips
 ├── VideoError            one video that cannot be used; the pipeline skips and names it
 │   └── ShortVideoError   fewer frames decode than a clip needs
-├── DecoderError          the process that decodes video files does not start, or no video can be decoded by it
+├── DecoderError          the process that decodes videos does not start, or no video can be decoded by it
 ├── FeatureError          a network gave NaN or infinite features
 ├── MetricError           statistics that no metric can be computed from
 ├── ResultError           a file that is no result, or none that this version can read
@@ -71,7 +71,7 @@ class ShortVideoError(VideoError):
 
 
 class DecoderError(FvdBenchError):
-    """The process that decodes video files does not start, or fails by a fault of its own, whatever the video."""
+    """The process that decodes videos and images does not start, or fails by a fault of its own, whatever the video."""
 
 
 class FeatureError(FvdBenchError):
