@@ -24,6 +24,9 @@ from fvd_bench.video import Frame
 _TICK = 0.001
 """Seconds: durations are told in milliseconds."""
 
+_CODECS = {"png": "apng"}
+"""As FFmpeg names them: those of animations that differ from those of images."""
+
 
 @dataclass(frozen=True, slots=True)
 class DecodedImage:
@@ -69,6 +72,7 @@ class Animation:
     def probe(self) -> Probe:
         """What the header and the first frame say. Raises VideoError."""
         found = read_header(self._image, self._name).probe
+        found = replace(found, codec=_CODECS.get(found.codec, found.codec))
         if next(self._timed_frames(), None) is None or not (milliseconds := self._milliseconds()):
             return found
         return replace(found, rate=1000 / milliseconds)

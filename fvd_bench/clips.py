@@ -134,11 +134,11 @@ def _notes(video: Video) -> tuple[tuple[str, str], ...]:
 
 
 def reason(video: Video, error: VideoError) -> str:
-    """Why a video cannot be used, and for a GIF that is too short where its frames may have gone."""
+    """Why a video cannot be used, and for a GIF or the like that is too short where its frames may have gone."""
     if isinstance(error, ShortVideoError) and isinstance(video, VideoFile):
         with contextlib.suppress(VideoError):
-            if video.probe().codec in MERGES_FRAMES:
-                return f"{error}; it is a GIF, and the programs that write these merge frames that are equal"
+            if form := MERGES_FRAMES.get(video.probe().codec):
+                return f"{error}; it is {form}, and the programs that write it merge frames that are equal"
     return str(error)
 
 

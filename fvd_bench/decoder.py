@@ -190,8 +190,8 @@ class Decoder:
             raise VideoError(str(head["message"]))
         if head["kind"] == "fault":
             raise DecoderError(
-                f"videos cannot be decoded here, and none of them is at fault ({head['message']}): expected versions of "
-                f"PyAV and Pillow that this package asks for; `{sys.executable} -m pip check` says whether they are "
+                f"videos cannot be decoded here, and none of them is at fault ({head['message']}): expected versions "
+                f"of PyAV and Pillow that this package asks for; `{sys.executable} -m pip check` says whether they are "
                 "such, and if so, please report this"
             )
         return head, part

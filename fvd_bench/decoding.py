@@ -37,8 +37,8 @@ _PIPE_BYTES = 2**20
 
 _OWN_FAULTS = (TypeError, AttributeError, NameError, ImportError, AssertionError)
 """What a call raises that the installed library does not know, or a mistake of this package. What damaged files make
-PyAV raise is none of these: errors of FFmpeg, ValueError, OverflowError, RuntimeError and the like. What they make Pillow
-raise may be one of them, and `image_file` catches it."""
+PyAV raise is none of these: errors of FFmpeg, ValueError, OverflowError, RuntimeError and the like. What they make
+Pillow raise may be one of them, and `image_file` catches it."""
 
 Request = tuple[dict[str, Any], list[Part]]
 

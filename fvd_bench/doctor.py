@@ -176,8 +176,8 @@ def _looks(video: Examined) -> Looks:
 
 
 def _length(video: Examined) -> str:
-    merged = video.probe is not None and video.probe.codec in MERGES_FRAMES
-    return f"{video.frames} frames" + (" of a GIF, whose writer may have merged equal ones" if merged else "")
+    form = MERGES_FRAMES.get(video.probe.codec) if video.probe and video.track else None  # folders have no track
+    return f"{video.frames} frames" + (f" of {form}, whose writer may have merged equal ones" if form else "")
 
 
 def _shortfall(video: Examined) -> str | None:

@@ -21,8 +21,8 @@ _MOSTLY = 0.5
 
 _NOTES = {
     "variable-rate": "have frames in the clips that do not follow each other at equal intervals, which the networks "
-    "take for equal ones; write the frames at a constant rate (writers of GIF merge equal frames, phones and screen "
-    "recorders leave some out)",
+    "take for equal ones; write the frames at a constant rate (writers of GIF, animated WebP and animated PNG merge "
+    "equal frames, phones and screen recorders leave some out)",
     "transparent": faults.TRANSPARENT,
     "odd-images": "hold images that are not named as the others in their folder and are used as frames; put masks, "
     "thumbnails and the like into folders of their own",

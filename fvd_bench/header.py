@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-MERGES_FRAMES = frozenset({"gif"})
-"""Codecs whose writers merge frames that are equal into one that is shown for longer."""
+MERGES_FRAMES = {"gif": "GIF", "webp": "animated WebP", "apng": "animated PNG"}
+"""Codecs of videos whose writers merge frames that are equal into one that is shown for longer, and what they are."""
 
 SDR, PQ, HLG = TRANSFERS = ("SDR", "PQ", "HLG")
 """How values stand for light: as in usual videos, or in one of the two ways of high dynamic range (ITU-R BT.2100)."""

@@ -147,7 +147,7 @@ def test_header_rate_and_times(tmp_path: Path, moving_frames) -> None:
     probes = [video.probe() for video in (even, uneven, pages)]
 
     assert [(p.codec, p.size, p.rate) for p in probes] == [
-        ("webp", (64, 48), 25.0), ("png", (64, 48), 25.0), ("tiff", (64, 48), None)
+        ("webp", (64, 48), 25.0), ("apng", (64, 48), 25.0), ("tiff", (64, 48), None)
     ]  # fmt: skip
     assert [video.track().intervals for video in (even, uneven, pages)] == [None, (40.0, 80.0), None]
     assert even.decoded == 0

@@ -118,8 +118,28 @@ def test_a_gif_of_merged_frames_is_told_and_one_that_is_too_short_says_why(
         "0.gif (40 to 120 ms between frames)" in messages["variable-rate"] and "2.gif" not in messages["variable-rate"]
     )
     assert messages["videos-skipped"] == (
-        "1 fake videos are skipped: 1.gif (too short: 8 frames decode, the clip needs 9; it is a GIF, and the programs "
-        "that write these merge frames that are equal)"
+        "1 fake videos are skipped: 1.gif (too short: 8 frames decode, the clip needs 9; it is GIF, and the programs "
+        "that write it merge frames that are equal)"
     )
     short = [f.fault.sentence() for f in inspect(tmp_path / "fake").findings if f.fault.code == "too-short"]
-    assert "1.gif (8 frames of a GIF, whose writer may have merged equal ones)" in short[0]
+    assert "1.gif (8 frames of GIF, whose writer may have merged equal ones)" in short[0]
+
+
+@pytest.mark.parametrize("suffix, form", [(".webp", "animated WebP"), (".png", "animated PNG")])
+def test_other_animations_are_merged_and_told_too(
+    two_sides, pixels_protocol, tmp_path: Path, moving_frames, suffix: str, form: str
+) -> None:
+    frames = moving_frames(16)
+    frames[4:7] = frames[4]
+    (tmp_path / "fake").mkdir()
+    for number, (length, video) in enumerate([(16, frames), (10, frames), (16, moving_frames(16, seed=1))]):
+        first, *others = map(Image.fromarray, video[:length])
+        first.save(tmp_path / f"fake/{number}{suffix}", save_all=True, append_images=others, duration=40, lossless=True)
+
+    result = evaluate(two_sides[0], tmp_path / "fake", pixels_protocol(), settings=Settings(cache=None))
+    messages = {w.code: w.message for w in result.warnings}
+
+    assert f"0{suffix} (40 to 120 ms between frames)" in messages["variable-rate"]
+    assert f"8 frames decode, the clip needs 9; it is {form}, and the programs that" in messages["videos-skipped"]
+    short = [f.fault.sentence() for f in inspect(tmp_path / "fake").findings if f.fault.code == "too-short"]
+    assert f"1{suffix} (8 frames of {form}, whose writer may have merged equal ones)" in short[0]
