@@ -13,6 +13,7 @@ from fvd_bench.errors import SourceError, VideoError
 from fvd_bench.files import IMAGE_SUFFIXES, VIDEO_SUFFIXES, file_state, suffix
 from fvd_bench.listing import sort_key
 from fvd_bench.sampling import Indices
+from fvd_bench.tars import is_tar_name
 from fvd_bench.video import Frame, Video
 
 
@@ -98,9 +99,11 @@ class _ArrayFile:
 
 
 def holds_arrays(files: Iterable[str]) -> bool:
-    """Whether a folder of these files is one of arrays: some are, and none is a video or image."""
-    suffixes = set(map(suffix, files))
-    return bool(suffixes & ARRAY_SUFFIXES) and not suffixes & (VIDEO_SUFFIXES | IMAGE_SUFFIXES)
+    """Whether a folder of these files is one of arrays: some are, and none is a video, an image or a tar archive."""
+    names = list(files)
+    suffixes = set(map(suffix, names))
+    others = suffixes & (VIDEO_SUFFIXES | IMAGE_SUFFIXES) or any(map(is_tar_name, names))
+    return bool(suffixes & ARRAY_SUFFIXES) and not others
 
 
 def _only_array(file: Path, layout: Layout) -> Block:

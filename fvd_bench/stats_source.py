@@ -98,8 +98,8 @@ class StatsSource:
         raise SourceError(
             f"{self.path} does not hold all features that are asked for: it was made for {held}, with the seeds "
             f"{self.file.seed} to {last}, and the weights {_weights(self.file)}; ask for these, or make another with "
-            "`fvd-bench stats`; if these are asked for, an older version of fvd-bench made the file, from other frames or "
-            "by other arithmetic, and it has to be made again"
+            "`fvd-bench stats`; if these are asked for, an older version of fvd-bench made the file, from other frames "
+            "or by other arithmetic, and it has to be made again"
         )
 
 

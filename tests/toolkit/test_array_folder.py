@@ -1,6 +1,7 @@
 """A folder of array files: one video in each."""
 
 import os
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +114,17 @@ def test_what_is_no_such_folder_is_refused(tmp_path: Path) -> None:
     _write(tmp_path / "b" / "0.pt", VIDEOS[0])
     with pytest.raises(SourceError, match="have one name: expected one file for each video"):
         open_source(tmp_path / "b")
+
+
+def test_arrays_beside_tar_shards_leave_these_alone(tmp_path: Path, moving_frames, write_video) -> None:
+    """Whoever keeps features or an index beside shards has no folder of arrays."""
+    video = write_video(tmp_path / "a.mkv", moving_frames(9), codec="ffv1", pix_fmt="bgr0")
+    (tmp_path / "shards").mkdir()
+    with tarfile.open(tmp_path / "shards" / "0.tar", "w") as tar:
+        tar.add(video, "a.mkv")
+    _write(tmp_path / "shards" / "index.npy", np.arange(3))
+
+    assert open_source(tmp_path / "shards").names == ("a.mkv",)
 
 
 def test_the_command_line_takes_axes_of_a_folder(tmp_path: Path) -> None:
