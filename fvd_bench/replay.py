@@ -12,6 +12,7 @@ from pathlib import Path
 
 from fvd_bench import environment
 from fvd_bench import manifest as manifests
+from fvd_bench.arrays import ValueRange
 from fvd_bench.cache import FeatureStore
 from fvd_bench.environment import NEUTRAL
 from fvd_bench.errors import ManifestError, VideoError
@@ -74,6 +75,11 @@ class ReplayedSource:
     @property
     def notes(self) -> Sequence[str]:
         return ()
+
+    @property
+    def value_range(self) -> ValueRange | None:
+        """That is stated of arrays of floats."""
+        return getattr(self.source, "value_range", None)
 
     def video(self, index: int) -> Video:
         content = self.listing[index].content

@@ -11,7 +11,9 @@ from fvd_bench import Arrays, GeneratorSource
 from fvd_bench.doctor import inspect
 from fvd_bench.evaluation import evaluate
 from fvd_bench.faults import little_used
+from fvd_bench.manifest import evaluate_and_record
 from fvd_bench.precomputed import make
+from fvd_bench.replay import replay
 from fvd_bench.settings import Settings
 from fvd_bench.video import Pixels
 
@@ -86,6 +88,17 @@ def test_the_frames_that_were_used_count_and_the_store_remembers_them(
 
     assert len(first) == 1 and first == again
     assert not [f for f in inspect(side).findings if f.fault.code == "value-range"]
+
+
+def test_a_replay_tells_what_was_told(videos: Pixels, two_sides, pixels_protocol) -> None:
+    settings = Settings(cache=None)
+    side = Arrays(videos / 255, value_range=(-1, 1))
+
+    result, used = evaluate_and_record(two_sides[0], side, pixels_protocol(), settings=settings)
+    again = replay(used, two_sides[0], side, settings=settings)
+
+    told = [[w.message for w in r.warnings if w.code == "value-range"] for r in (result, again)]
+    assert len(told[0]) == 1 and told[0] == told[1]
 
 
 def test_inspect_looks_at_all_frames(videos: Pixels) -> None:
