@@ -26,7 +26,7 @@ from fvd_bench.tensors import TensorBlock
 
 ARRAY_SUFFIXES = frozenset(".npy .npz .pt .pth .safetensors .h5 .hdf5".split())
 
-_HDF5 = (".h5", ".hdf5")
+HDF5_SUFFIXES = (".h5", ".hdf5")
 
 _HEADER_ERRORS = (ValueError, EOFError, SyntaxError, TypeError, RecursionError, MemoryError, tokenize.TokenError)
 """What NumPy raises for headers that are none."""
@@ -58,7 +58,7 @@ def open_array_file(path: Path, layout: Layout) -> ArrayVideos:
         if key is not None:
             raise SourceError(f"{file} holds one array without a name: pass {file}")
         return ArrayVideos.of_one(str(path), kind, found, layout, stamp=file_stamp(file, ""))
-    sets = index_sets(file, found) if file.suffix.lower() in _HDF5 else {}
+    sets = index_sets(file, found) if file.suffix.lower() in HDF5_SUFFIXES else {}
     if key in sets or (key is None and len(sets) == 1):
         return sets[key or next(iter(sets))].open(str(path), layout, others=sets)
     if key is not None and key not in found:
@@ -91,7 +91,7 @@ def read_arrays(path: Path, layout: Layout) -> tuple[str, Block | Mapping[str, B
         return "NumPy archive", _npz(path, axes)
     if suffix == ".safetensors":
         return "safetensors file", _safetensors(path)
-    if suffix in _HDF5:
+    if suffix in HDF5_SUFFIXES:
         return "HDF5 file", datasets(path, lambda name, count: count in axes or is_index(name, count))
     tensors = _torch(path)
     return "PyTorch tensor" if isinstance(tensors, TensorBlock) else "PyTorch tensors", tensors

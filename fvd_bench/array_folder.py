@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
-from fvd_bench.array_files import ARRAY_SUFFIXES, read_arrays
+from fvd_bench.array_files import ARRAY_SUFFIXES, HDF5_SUFFIXES, read_arrays
 from fvd_bench.arrays import ArrayVideo, Block, KnownLayout, Layout
 from fvd_bench.errors import SourceError, VideoError
 from fvd_bench.files import IMAGE_SUFFIXES, VIDEO_SUFFIXES, file_state, suffix
+from fvd_bench.index_sets import index_sets
 from fvd_bench.listing import sort_key
 from fvd_bench.sampling import Indices
 from fvd_bench.tars import is_tar_name
@@ -110,6 +111,11 @@ def _only_array(file: Path, layout: Layout) -> Block:
     """The array of the one video in a file, its axis N, if there is one, of length 1. Raises SourceError, OSError."""
     file_state(file)  # refuses pipes and devices, which would be waited for
     _, found = read_arrays(file, layout)
+    if isinstance(found, Mapping) and file.suffix.lower() in HDF5_SUFFIXES and (sets := index_sets(file, found)):
+        raise SourceError(
+            f"{file} holds many videos, in the sets {', '.join(sets)}: expected one array of one video; pass {file}, "
+            "which is a side of its own"
+        )
     blocks = list(found.values()) if isinstance(found, Mapping) else [found]
     arrays = [block for block in blocks if len(block.shape) in (layout.many, layout.single)]
     many = len(arrays) == 1 and len(arrays[0].shape) == layout.many

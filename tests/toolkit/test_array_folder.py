@@ -116,6 +116,14 @@ def test_what_is_no_such_folder_is_refused(tmp_path: Path) -> None:
         open_source(tmp_path / "b")
 
 
+def test_sets_of_many_videos_are_not_taken_for_one(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "videogpt.h5", "w") as file:
+        file["train_data"], file["train_idx"] = VIDEOS.reshape(-1, *VIDEOS.shape[2:]), [0, 12, 24]
+
+    with pytest.raises(SourceError, match=r"holds many videos, in the sets train: expected one array of one video"):
+        open_source(tmp_path)
+
+
 def test_arrays_beside_tar_shards_leave_these_alone(tmp_path: Path, moving_frames, write_video) -> None:
     """Whoever keeps features or an index beside shards has no folder of arrays."""
     video = write_video(tmp_path / "a.mkv", moving_frames(9), codec="ffv1", pix_fmt="bgr0")
