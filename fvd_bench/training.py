@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 
-from fvd_bench import environment, metrics, together
+from fvd_bench import environment, faults, metrics, together
 from fvd_bench.arrays import ArrayVideos, Layout, ValueRange
 from fvd_bench.batches import Batches
 from fvd_bench.cache import FeatureStore
@@ -22,6 +23,7 @@ from fvd_bench.extractors import FeatureExtractor, create
 from fvd_bench.findings import refuse_skipped, skipped
 from fvd_bench.foreign_stats import ForeignStats
 from fvd_bench.gathered import Gathered, Share
+from fvd_bench.intervals import widest
 from fvd_bench.processors import processors
 from fvd_bench.protocol import ProtocolLike, load
 from fvd_bench.result import Score, SideCount
@@ -86,6 +88,7 @@ class FrechetVideoDistance:
         elif self._source is not None and not isinstance(self._source, StatsSource):
             check_something_decodes(self._source)
         self._kept: dict[Side, Gathered] = {side: Gathered() for side in SIDES}
+        self._looks: dict[Side, _Looks] = {side: _Looks() for side in SIDES}
         self._network()
 
     @property
@@ -117,11 +120,15 @@ class FrechetVideoDistance:
             raise SourceError("the real side was given as real=… already: leave out one of the two")
         layout = Layout(axes, value_range)
         taken = {side: self._features(side, videos, layout) for side, videos in given.items() if videos is not None}
-        for side, gathered in taken.items():
+        for side, (gathered, looks) in taken.items():
             self._kept[side] = self._kept[side].joined(gathered)
+            self._looks[side] = self._looks[side].joined(looks)
 
     def compute(self) -> float:
-        """The score of all videos so far, of those of all processes: each has to call this. Raises MetricError."""
+        """The score of all videos so far, of those of all processes: each has to call this. Raises MetricError.
+
+        Warns where the arrays that this process was handed use little of their stated range, or are not opaque.
+        """
         rule = self.protocol.metric
         return self._answer(lambda sides, _: metrics.compute(self._metric, sides["real"], sides["fake"], rule))
 
@@ -131,9 +138,9 @@ class FrechetVideoDistance:
 
     def reset(self, *, real: bool = False) -> None:
         """Forget the fake videos, and the real ones if `real`; a real side given as a path is then read again."""
-        self._kept["fake"] = Gathered()
+        self._kept["fake"], self._looks["fake"] = Gathered(), _Looks()
         if real:
-            self._kept["real"], self._read = Gathered(), None
+            self._kept["real"], self._looks["real"], self._read = Gathered(), _Looks(), None
 
     def merge(self, other: FrechetVideoDistance) -> None:
         """Add what another metric took in, in the order of indices; of two videos of one index the own comes first.
@@ -147,6 +154,7 @@ class FrechetVideoDistance:
             )
         for side in SIDES:
             self._kept[side] = self._kept[side].joined(other._kept[side])
+            self._looks[side] = self._looks[side].joined(other._looks[side])
 
     def to(self, device: str | torch.device) -> FrechetVideoDistance:
         """Move the network to `cpu` or `cuda`, the current CUDA device; features stay where they are, in memory."""
@@ -205,8 +213,8 @@ class FrechetVideoDistance:
         digests = (mine["digest"], self.protocol.digest())
         return other.get("digest") in digests and all(other.get(key) == mine[key] for key in ("seed", "weights"))
 
-    def _features(self, side: Side, videos: object, layout: Layout) -> Gathered:
-        """The features of videos that come next on a side."""
+    def _features(self, side: Side, videos: object, layout: Layout) -> tuple[Gathered, _Looks]:
+        """The features of videos that come next on a side, and what their frames are like."""
         name = f"the {side} array"
         block = as_block(videos)
         if block is None:
@@ -223,17 +231,23 @@ class FrechetVideoDistance:
                 for item in read_draws(video, [draw], place):
                     batches.add(name, name, self.protocol.features, item)
             batches.flush()
+            looks = _Looks(stated=source.value_range)
             gathered = Gathered()
             for place, name in named.items():
                 entry = store.get(name)
-                reason = batches.facts[name].skipped
-                if entry is None or reason is not None:
-                    raise VideoError(f"{name}: {reason}")
+                facts = batches.facts[name]
+                if entry is None or facts.skipped is not None:
+                    raise VideoError(f"{name}: {facts.skipped}")
                 gathered.add(place, entry.features, turn=place // together.world())
-        return gathered
+                is_transparent = any(code == "transparent" for code, _ in facts.notes)
+                looks = looks.joined(_Looks(facts.levels, looks.stated, int(is_transparent)))
+        return gathered, looks
 
     def _answer(self, question: Callable[[Sides, Mapping[Side, SideCount]], _T]) -> _T:
         """What rank 0 computes from the features of all processes, for all of them; errors of it too."""
+        for side, looks in self._looks.items():
+            for sentence in looks.doubts(f"{side} videos"):
+                warnings.warn(sentence, stacklevel=3)  # at the line that asks for a score
         shares = together.gather(Share(self._identity(), self._kept))
         return together.once(lambda: question(*self._sides(Share.joined(shares or ()))))
 
@@ -309,6 +323,26 @@ class FrechetVideoDistance:
                 )
             )
         return tuple(scores)
+
+
+@dataclass(frozen=True, slots=True)
+class _Looks:
+    """Of arrays: the lowest and highest level of their frames, the range that is stated, videos that are not opaque."""
+
+    levels: tuple[int, int] | None = None
+    stated: ValueRange | None = None
+    transparent: int = 0
+
+    def joined(self, later: _Looks) -> _Looks:
+        stated = self.stated if later.levels is None else later.stated
+        return _Looks(widest(self.levels, later.levels), stated, self.transparent + later.transparent)
+
+    def doubts(self, who: str) -> Iterator[str]:
+        """What `evaluate` would warn of. who: such as `fake videos`."""
+        for fault in faults.little_used(who, self.levels, stated=self.stated):
+            yield fault.sentence()
+        if self.transparent:
+            yield f"{self.transparent} {who} {faults.TRANSPARENT}"
 
 
 def _frechet(names: tuple[str, ...], protocol: str) -> str:

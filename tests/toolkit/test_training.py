@@ -324,3 +324,24 @@ def test_arrays_state_the_same_for_both_ways(metric, videos, random_protocol) ->
     expected = _value(videos[0], Arrays(fake, axes="NCTHW", value_range=(-1, 1)), random_protocol)
 
     assert metric.compute() == pytest.approx(expected, rel=EXACT)
+
+
+def test_compute_warns_of_arrays_that_are_not_what_is_stated(metric, videos) -> None:
+    real, fake = videos
+    alpha = np.full((*real.shape[:4], 1), 255, np.uint8)
+    alpha[0, :, 0] = 9
+    metric.update(real=np.concatenate([real, alpha], axis=-1))
+    for video in fake:
+        metric.update(fake=video[None] / 255, value_range=(-1, 1))
+
+    with pytest.warns(UserWarning) as told:
+        metric.compute()
+
+    sentences = [str(warning.message) for warning in told]
+    assert len(sentences) == 2
+    assert sentences[0].startswith("1 real videos have pixels that are not opaque and are laid over black")
+    assert "of the stated range -1 to 1: hardly any of its lower half is used" in sentences[1]
+    assert {warning.filename for warning in told} == {__file__}
+    metric.reset(real=True)
+    metric.update(real=real, fake=fake)
+    assert metric.compute() > 0
