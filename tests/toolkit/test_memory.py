@@ -1,5 +1,8 @@
 """How much memory a run takes: bounded by a budget and the size of one clip, not by what strangers' files hold."""
 
+import subprocess
+import sys
+import time
 import tracemalloc
 from pathlib import Path
 
@@ -87,3 +90,40 @@ def test_copying_a_clip_lets_go_of_its_frames(moving_frames) -> None:
 
     assert clip.frames[:, 0, 0, 0].tolist() == list(range(FRAMES))
     assert peak < 2.3 * CLIP_BYTES  # the array is reckoned whole, its pages are taken one by one
+
+
+@pytest.mark.slow
+def test_a_whole_run_over_huge_frames_stays_within_its_limit(tmp_path: Path, pixels_protocol, write_video) -> None:
+    """Small files of 9 frames of 4096 × 4096, which took 5.1 GiB in the program's own process alone."""
+    for side in ("real", "fake"):
+        for number in range(2):
+            frames = np.full((FRAMES, 4096, 4096, 3), 40 * number + 20, dtype=np.uint8)
+            frames += np.arange(FRAMES, dtype=np.uint8)[:, None, None, None]
+            write_video(tmp_path / side / f"{number}.mp4", frames, codec="mpeg4", pix_fmt="yuv420p")
+    protocol = pixels_protocol(images="resize = { size = 64 }")
+    options = ["--real", tmp_path / "real", "--fake", tmp_path / "fake", "--protocol", protocol, "--no-cache"]
+
+    most: dict[int, int] = {}
+    with subprocess.Popen([sys.executable, "-m", "fvd_bench", "compute", *options, "--workers", "4"]) as run:
+        while run.poll() is None:
+            most |= {pid: max(most.get(pid, 0), peak) for pid, peak in _peaks(run.pid).items()}
+            time.sleep(0.02)
+
+    assert run.returncode == 0
+    assert len(most) > 1  # decoding processes count as well
+    assert most[run.pid] < 3 * 2**30
+    assert sum(most.values()) < 6 * 2**30
+
+
+def _peaks(parent: int) -> dict[int, int]:
+    """The most bytes that a process and its children have had in memory so far, by their numbers."""
+    found: dict[int, int] = {}
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            lines = (line.split(":", 1) for line in (process / "status").read_text().splitlines())
+            status = {key: value.split() for key, value in lines}
+        except OSError:  # it has just ended
+            continue
+        if parent in (int(process.name), int(status["PPid"][0])) and "VmHWM" in status:
+            found[int(process.name)] = int(status["VmHWM"][0]) * 1024
+    return found
