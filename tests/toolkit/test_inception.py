@@ -66,7 +66,8 @@ def scored(frame_sides: tuple[Path, Path], lively_inception: Path, tmp_path: Pat
     """Scores under a shipped protocol with torch-fidelity's divisor, no JPEG, and clips as long as the videos."""
 
     def score(name: str) -> Result:
-        toml = text(name).replace("ddof = 0", "ddof = 1").replace('jpeg = { fake = "unless-jpeg" }', "")
+        toml = text(name).replace(f'name = "{name}"', 'name = "theirs"').replace("ddof = 0", "ddof = 1")
+        toml = toml.replace('jpeg = { fake = "unless-jpeg" }', "")
         (tmp_path / "protocol.toml").write_text(re.sub(r"(frames|fake) = 16\b", r"\1 = 8", toml))
         settings = Settings(cache=None, weights={WEIGHTS: lively_inception})
         return evaluate(*frame_sides, str(tmp_path / "protocol.toml"), settings=settings)
