@@ -32,8 +32,9 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     items, rows, channels = x.shape
     blocks = max(_FEWEST_BLOCKS, -(-rows // _BLOCK_ROWS))
     block_rows = -(-rows // blocks)
-    padded = torch.nn.functional.pad(x, (0, 0, 0, blocks * block_rows - rows))
-    images = padded.reshape(items * blocks, block_rows, 1, channels).permute(0, 3, 1, 2)
+    if missing := blocks * block_rows - rows:  # padding by nothing would copy
+        x = torch.nn.functional.pad(x, (0, 0, 0, missing))
+    images = x.reshape(items * blocks, block_rows, 1, channels).permute(0, 3, 1, 2)
     products: Tensor = torch.ops.aten.thnn_conv2d(images, weight[:, :, None, None], [1, 1], bias, [1, 1], [0, 0])
     return products.permute(0, 2, 3, 1).reshape(items, blocks * block_rows, -1)[:, :rows]
 
