@@ -18,6 +18,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Literal
 
+from fvd_bench.files import user_path
+
 _MOST_LINKS = 40
 """As many as Linux follows."""
 
@@ -32,7 +34,7 @@ Destination = Path | int
 
 def destination(file: Path) -> Destination:
     """Where writing a file leads. Raises OSError where its links lead in a circle."""
-    place = Path(os.path.expanduser(file)).absolute()  # noqa: PTH111 - where there is no such user, it is a name
+    place = user_path(file).absolute()
     for _ in range(_MOST_LINKS):
         if str(place) in _STANDARD:
             return _STANDARD[str(place)]

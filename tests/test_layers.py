@@ -7,10 +7,10 @@ import pytest
 
 FVD_BENCH = [
     {"errors", "version", "resample", "unpickling", "limits", "messages", "frame_index", "header", "alpha"},
-    {"random_stream", "processors", "system", "atomic", "escapes", "records"},
+    {"random_stream", "processors", "system", "escapes", "records"},
     {"frame_names", "intervals", "orientation", "meter"},
     {"faults", "rules", "together", "files"},
-    {"protocol", "sampling", "weight_files"},
+    {"protocol", "sampling", "weight_files", "atomic"},
     {"video", "weight_index", "stats", "zoo"},
     {"moments", "motion", "members", "usercode", "decoder", "image_file", "video_frame"},
     {"decoders", "animation", "header_reader"},
