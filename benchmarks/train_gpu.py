@@ -40,14 +40,11 @@ MINUTES = {"small": 6.0, "release": 7.5}
 AUGMENTED = 0.1
 """Probability of augmentation while steps are timed, so that its cost is counted."""
 
-IMAGE = {"frames": 1, "noise_dim": 2, "u_dim": 2, "v_dim": 2}
-"""An image StyleGAN2 of the same build: single frames, and next to nothing of the motion."""
-
 
 def models() -> dict[str, tuple[ModelConfig, int]]:
     """What is timed: model and batch, each of 192 frames a step."""
     clips = {name: (model_config(name, resolution=SIDE), BATCH) for name in ("release", "paper", "small")}
-    return {"image StyleGAN2": (model_config("release", resolution=SIDE, **IMAGE), 3 * BATCH), **clips}
+    return {"image StyleGAN2": (model_config("image", resolution=SIDE), 3 * BATCH), **clips}
 
 
 def cost(data: Path) -> dict[str, dict[str, float]]:

@@ -1,7 +1,8 @@
-"""What a model is: every size and choice that its parameters depend on, and the three presets.
+"""What a model is: every size and choice that its parameters depend on, and the presets.
 
 `release` is what the public code of the paper trains, and the default. `paper` is what the paper's text says where
-the two disagree. `small` is `release` with narrower layers. `PRESETS` is the one place that says how they differ.
+the two disagree. `middle` and `small` are `release` with narrower layers. `image` is StyleGAN2, for single frames.
+`PRESETS` is the one place that says how they differ.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ FRAMES_PER_CLIP = (2, 3, 4, 8, 16)
 """Frames that the discriminator can be asked to look at, beside a single image."""
 
 
-_MAY_BE_ZERO = ("num_classes", "channel_base", "hyper_modulation")
+_MAY_BE_ZERO = ("num_classes", "v_dim", "channel_base", "hyper_modulation")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +29,8 @@ class ModelConfig:
     sees at a time. num_classes: length of the label vector, 0 for none.
 
     z_dim, w_dim: of the content codes before and after their mapping. mapping_layers: of either mapping network.
-    noise_dim, u_dim, v_dim: of the motion noise, of the motion codes, and of their time embedding.
+    noise_dim, u_dim, v_dim: of the motion noise, of the motion codes, and of their time embedding. A v_dim of 0 is no
+    motion at all: the generator has no part for it, and every frame of a video is the same image.
     motion_kernel: taps of both motion convolutions. motion_distance: frames between motion codes.
     encoding: of time, `release` or `paper` (see motion.py). min_period, max_period: of its waves, in frames.
     max_frames: length of the longest video that is told apart in time.
@@ -84,6 +86,8 @@ class ModelConfig:
         for name, allowed in (("encoding", ("release", "paper")), ("spans", ("powers", "uniform"))):
             if getattr(self, name) not in allowed:
                 raise ConfigError(f"{name} = {getattr(self, name)!r}: allowed are {', '.join(allowed)}")
+        if self.v_dim == 0 and self.frames > 1:
+            raise ConfigError(f"v_dim = 0 is a model without motion, which learns from frames = 1, not {self.frames}")
         if self.v_dim % 2 and self.encoding == "release":
             raise ConfigError(f"v_dim = {self.v_dim}: sines and cosines are half of it each, so it must be even")
         if self.concat_resolution not in self.resolutions[1:-1]:
@@ -116,7 +120,10 @@ class ModelConfig:
         return dataclasses.asdict(self)
 
 
-_NARROW: dict[str, Any] = dict.fromkeys(("z_dim", "w_dim", "noise_dim", "u_dim", "v_dim", "channel_max"), 224)
+def _narrow(width: int) -> dict[str, Any]:
+    """Codes of so many numbers, and as many channels at most."""
+    return dict.fromkeys(("z_dim", "w_dim", "noise_dim", "u_dim", "v_dim", "channel_max"), width)
+
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     # The released code: sines and cosines of 256 geometrically spaced periods, no amplitudes, clip spans that are
@@ -132,8 +139,13 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "frame_divisor": 1,
         "hyper_modulation": True,
     },
+    # The released code at half its widths: at 64², a quarter of the parameters, 7.8 M and 6.5 M.
+    "middle": {**_narrow(256), "channel_base": 8192},
     # The released code made narrower, until the generator has at most 4.5 M parameters.
-    "small": {**_NARROW, "channel_base": 2048, "time_dim": 64},
+    "small": {**_narrow(224), "channel_base": 2048, "time_dim": 64},
+    # StyleGAN2 as the released code builds on it, without noise inputs: no motion, and a discriminator of single
+    # frames, all of whose layers have their full width. What a video model costs is measured against it.
+    "image": {"frames": 1, "v_dim": 0, "frame_divisor": 1},
 }
 
 

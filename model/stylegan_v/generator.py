@@ -119,7 +119,7 @@ class Generator(nn.Module):
         super().__init__()
         self.config = config
         self.mapping = Mapping(config)
-        self.motion = MotionEncoder(config)
+        self.motion = MotionEncoder(config) if config.v_dim else None
         self.synthesis = Synthesis(config)
 
     def forward(
@@ -144,7 +144,8 @@ class Generator(nn.Module):
     def render(self, w: Tensor, times: Tensor, noise: Noise, labels: Tensor | None = None) -> Tensor:
         """Frames [B, T, 3, R, R] of styles, one per video [B, w_dim] or one per layer [B, num_ws, w_dim]."""
         ws = w[:, None].expand(-1, self.config.num_ws, -1) if w.ndim == 2 else w
-        frames: Tensor = self.synthesis(ws, self.motion(times, noise, labels))
+        v = w.new_zeros(*times.shape, 0) if self.motion is None else self.motion(times, noise, labels)
+        frames: Tensor = self.synthesis(ws, v)
         return frames
 
     def use_half(self, dtype: torch.dtype | None) -> None:

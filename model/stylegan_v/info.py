@@ -24,7 +24,7 @@ _PARTS = {
 
 
 def generator_parameters(config: ModelConfig) -> dict[str, int]:
-    """`total`, and of `mapping`, `motion`, `b4`, `b8`, … up to the resolution."""
+    """`total`, and of `mapping`, `motion` where there is any, `b4`, `b8`, … up to the resolution."""
     with torch.device("meta"):
         return _count(Generator(config))
 

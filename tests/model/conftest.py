@@ -20,7 +20,12 @@ TINY: dict[str, Any] = dict.fromkeys(("z_dim", "w_dim", "noise_dim", "u_dim", "v
 @pytest.fixture(scope="session")
 def tiny_config() -> Callable[..., ModelConfig]:
     """A preset, 32×32 and 8 channels wide unless changed."""
-    return lambda preset="release", **changes: model_config(preset, **{"resolution": 32, **TINY, **changes})
+
+    def make(preset: str = "release", **changes: Any) -> ModelConfig:
+        motionless = {"v_dim": 0} if preset == "image" else {}
+        return model_config(preset, **{"resolution": 32, **TINY, **motionless, **changes})
+
+    return make
 
 
 @pytest.fixture(scope="session")

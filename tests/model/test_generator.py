@@ -48,6 +48,17 @@ def test_frames_of_a_video_share_their_content_and_differ_in_motion(generator: G
     assert (one[0] - one[1]).abs().amax(dim=(1, 2, 3)).min() > 1e-3
 
 
+def test_a_model_of_images_gives_the_same_image_at_all_times(tiny_config) -> None:
+    generator = build_generator(tiny_config("image"), seed=1).double().requires_grad_(False)
+
+    one = frames(generator, [[0, 8.5], [3, 1e5]])
+
+    assert one.shape == (2, 2, 3, 32, 32)
+    torch.testing.assert_close(one[:, 0], one[:, 1], rtol=0, atol=1e-12)
+    assert (one[0, 0] - one[1, 0]).abs().max() > 1e-3
+    assert not any(name.startswith("motion") for name in generator.state_dict())
+
+
 def test_parameters_depend_on_the_seed_alone(tiny_config) -> None:
     torch.manual_seed(77)
     first, again, other = (build_generator(tiny_config(), seed=seed).state_dict() for seed in (1, 1, 2))

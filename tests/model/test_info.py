@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from stylegan_v.config import model_config
+from stylegan_v.config import PRESETS, model_config
 from stylegan_v.info import describe, discriminator_parameters, generator_parameters
 
 RELEASE_GENERATOR = {
@@ -100,7 +100,33 @@ def test_the_small_preset_is_small(resolution: int) -> None:
     assert 3_000_000 < generator_parameters(model_config("small", resolution=resolution))["total"] <= 4_500_000
 
 
-@pytest.mark.parametrize("preset", ["release", "paper", "small"])
+@pytest.mark.parametrize(
+    ("resolution", "generator", "discriminator"),
+    [(64, 7_796_623, 6_455_296), (128, 7_973_330, 6_574_016), (256, 8_034_037, 6_603_680)],
+)
+def test_the_middle_preset_is_between_small_and_release(resolution: int, generator: int, discriminator: int) -> None:
+    config = model_config("middle", resolution=resolution)
+
+    assert generator_parameters(config)["total"] == generator
+    assert discriminator_parameters(config)["total"] == discriminator
+    assert config.channels(4) == config.z_dim == config.w_dim == config.noise_dim == config.u_dim == config.v_dim == 256
+
+
+@pytest.mark.parametrize(("resolution", "discriminator"), [(128, 23_882_369), (256, 24_001_089)])
+def test_the_image_preset_is_stylegan2(resolution: int, discriminator: int) -> None:
+    """The official StyleGAN2-ADA code counts 24,767,458 and 24,001,089 at 256² with half of the channels."""
+    config = model_config("image", resolution=resolution)
+    generator = generator_parameters(config)
+
+    assert discriminator_parameters(config)["total"] == discriminator
+    assert "motion" not in generator and generator["b4"] == 8_192 + 2_359_808 + 262_656 + 264_195
+    if resolution == 256:
+        strengths = 13  # of its noise inputs, one a layer, which are not built here
+        deep = generator_parameters(model_config("image", mapping_layers=8))  # as many layers as its mapping has
+        assert deep["total"] == 24_767_458 - strengths
+
+
+@pytest.mark.parametrize("preset", PRESETS)
 def test_parts_add_up(preset: str) -> None:
     for counts in (
         generator_parameters(config := model_config(preset, num_classes=5)),

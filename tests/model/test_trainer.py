@@ -104,7 +104,15 @@ def test_a_step_moves_both_networks_and_their_average(make_trainer) -> None:
     assert (trainer.videos, trainer.kimg) == (4, 0.012)
 
 
-@pytest.mark.parametrize("options", [{}, {"num_classes": 2, "preset": "paper"}, {"frames": 2, "ada": False}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"num_classes": 2, "preset": "paper"},
+        {"frames": 2, "ada": False},
+        {"frames": 1, "preset": "image"},
+    ],
+)
 def test_an_interruption_changes_no_bit(make_trainer, options) -> None:
     straight, first, second = (make_trainer(**options) for _ in range(3))
     for trainer in (straight, first):

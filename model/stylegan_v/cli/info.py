@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @click.command(cls=Command)
 @click.argument("checkpoint", required=False, type=click.Path(path_type=Path))
-@click.option("--preset", help="release, paper or small.  [default: release]")
+@click.option("--preset", help="release, paper, middle, small or image.  [default: release]")
 @click.option("--resolution", type=int, help="Side of a frame in pixels.  [default: 256]")
 @click.option("--frames", type=int, help="That the discriminator looks at.  [default: 3]")
 @click.option("--classes", type=click.IntRange(0), help="Length of labels, 0 for none.  [default: 0]")

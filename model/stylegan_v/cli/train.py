@@ -15,7 +15,7 @@ from fvd_bench.cli.streams import progress, say
 @click.option("--config", metavar="NAME|FILE", help="A run to start from: a TOML file, or one that ships.")
 @click.option("--data", "path", metavar="PATH", help="Folder or archive of training videos.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the run.")
-@click.option("--preset", help="release, paper or small.")
+@click.option("--preset", help="release, paper, middle, small or image.")
 @click.option("--resolution", type=int, help="Side of a frame in pixels.")
 @click.option("--frames", type=int, help="Frames per clip that the discriminator sees.")
 @click.option("--kimg", type=float, help="Thousands of frames to train on.")
