@@ -1,8 +1,13 @@
 """Motion: noise at equal distances -> motion codes u -> an embedding v(t) of any real time that never repeats.
 
-Paper section 3.1: eq. 1 and 2 place motion codes in time, eq. 3 and 4 turn them into waves, eq. 5 stitches these
-at the codes, eq. 6 spaces their periods. v(t) is continuous, equals A_a u_i at the place of code i, and needs the
-two codes around t alone, which need 22 noise vectors. So a frame at t = 10⁵ costs what one at t = 0 costs.
+Paper section 3.1 and appendix B.3: eq. 1 and 2 are waves whose parameters eq. 3 and 5 take from a motion code, eq. 4
+stitches them at the codes, eq. 6 spaces their periods. v(t) is continuous, equals W_a u_i at the place of code i, and
+needs the two codes around t alone, which need 22 noise vectors. So a frame at t = 10⁵ costs what one at t = 0 costs.
+
+The angle of a wave is its frequency times t, however late t is: what rounding does to a frequency grows with t. At
+25 frames a second, float32 moves v(t) by 1.5 % of its size after an hour and by 14 % after eleven. So everything from
+noise to waves is computed in the type of the times: float64 for sampling, float32 for the clips of training, of which
+none is late.
 """
 
 from __future__ import annotations
@@ -16,7 +21,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from stylegan_v.config import ModelConfig
-from stylegan_v.layers import FullyConnected
 from stylegan_v.noise import Purpose, normal
 
 Noise = Callable[[Tensor], Tensor]
@@ -39,7 +43,8 @@ def stored_noise(sequences: Tensor) -> Noise:
 class MotionMapping(nn.Module):
     """F_m: two convolutions without padding, 11 taps each, from noise to motion codes (section 3.1).
 
-    A code depends on `reach` noise vectors, from its own place on. Leaky ReLU without gain follows both.
+    A code depends on `reach` noise vectors, from its own place on. Leaky ReLU without gain follows both. Computed in
+    the type of the noise.
     """
 
     def __init__(self, noise_dim: int, u_dim: int, kernel: int) -> None:
@@ -64,16 +69,27 @@ class SlowConv1d(nn.Module):
         self.bias = nn.Parameter(torch.zeros(out_channels))
 
     def forward(self, x: Tensor) -> Tensor:
-        weight = self.weight * (_LR_MULTIPLIER / math.sqrt(self.weight[0].numel()))
-        return functional.conv1d(x, weight, self.bias * _LR_MULTIPLIER)
+        weight = self.weight.to(x.dtype) * (_LR_MULTIPLIER / math.sqrt(self.weight[0].numel()))
+        return functional.conv1d(x, weight, self.bias.to(x.dtype) * _LR_MULTIPLIER)
+
+
+class LinearMap(nn.Module):
+    """W u, with an equalised learning rate and without bias: [..., in] -> [..., out], in the type of u."""
+
+    def __init__(self, in_dim: int, out_dim: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(out_dim, in_dim))
+
+    def forward(self, code: Tensor) -> Tensor:
+        return functional.linear(code, self.weight.to(code.dtype) * (1.0 / math.sqrt(self.weight.shape[1])))
 
 
 class AcyclicEncoding(nn.Module):
-    """Acyclic positional encoding, eq. 3 to 6: waves whose parameters come from the motion code on the left.
+    """Acyclic positional encoding, eq. 1 to 6: waves whose parameters come from the motion code on the left.
 
-    `release`: sines and cosines of v_dim / 2 geometrically spaced periods. A code scales the frequencies by
-    m = 1 + tanh(A_ω u) and shifts the phases by A_ρ u · P_max / P. `paper`: sines of v_dim linearly spaced periods,
-    with amplitudes A_α u, frequencies A_ω u · 2π / P, and phases A_ρ u. All maps are without bias.
+    Of either kind, a code scales the frequencies σ by 1 + tanh(W_ω u). `release`: sines and cosines of v_dim / 2
+    geometrically spaced periods, without amplitudes, and phases of W_ρ u · P_max / P. `paper`: sines of v_dim linearly
+    spaced periods, with amplitudes W_α u, and phases of W_ρ u.
     """
 
     frequencies: Tensor
@@ -90,36 +106,43 @@ class AcyclicEncoding(nn.Module):
     ) -> None:
         super().__init__()
         waves = v_dim // 2 if kind == "release" else v_dim
-        steps = torch.arange(waves, dtype=torch.float64).flip(0) / max(waves - 1, 1)  # from 1 to 0
+        steps = torch.arange(waves, dtype=torch.float64) / max(waves - 1, 1)  # i / N, from 0 to 1
         if kind == "release":
-            periods = min_period * (max_period / min_period) ** steps
+            periods = min_period * (max_period / min_period) ** steps.flip(0)
             self.amplitudes = None
         else:
-            periods = min_period + (max_period - min_period) * steps  # eq. 6
-            self.amplitudes = FullyConnected(u_dim, v_dim, bias=None)
-        self.periods = FullyConnected(u_dim, waves, bias=None)
-        self.phases = FullyConnected(u_dim, waves, bias=None)
-        self.aligners = FullyConnected(u_dim, v_dim, bias=None)
+            periods = min_period + steps * (max_period - min_period)  # eq. 6
+            self.amplitudes = LinearMap(u_dim, waves)
+        self.periods = LinearMap(u_dim, waves)
+        self.phases = LinearMap(u_dim, waves)
+        self.aligners = LinearMap(u_dim, v_dim)
         self.register_buffer("frequencies", (2.0 * math.pi / periods).float(), persistent=False)
         self.register_buffer("phase_scales", (max_period / periods).float(), persistent=False)
 
     def forward(self, times: Tensor, left: Tensor, right: Tensor, distance: int) -> Tensor:
-        """v: [N, v_dim] of times: [N], with the codes on their left and right: [N, u_dim], `distance` frames apart."""
+        """v: [N, v_dim] of times: [N], with the codes on their left and right: [N, u_dim], `distance` frames apart.
+
+        All of one type, in which v is computed.
+        """
         times = times[:, None]
         since = times % distance
         before, after, blend = times - since, times - since + distance, since / distance
         wave = self.waves(left)
-        stitched = wave(times) - torch.lerp(wave(before), wave(after), blend)  # eq. 5: 0 at the codes
+        stitched = wave(times) - torch.lerp(wave(before), wave(after), blend)  # eq. 4: 0 at the codes
         return stitched + torch.lerp(self.aligners(left), self.aligners(right), blend)
 
     def waves(self, code: Tensor) -> Callable[[Tensor], Tensor]:
-        """The waves of a code, eq. 3: a function from times [N, 1] to [N, v_dim]."""
+        """The waves of a code, eq. 2: a function from times [N, 1] to [N, v_dim]."""
+        frequency = self.wave_frequencies(code)
         if self.amplitudes is None:
-            frequency = self.frequencies * (1.0 + torch.tanh(self.periods(code)))
             phase = self.phases(code) * self.phase_scales
             return lambda t: torch.cat([torch.sin(frequency * t + phase), torch.cos(frequency * t + phase)], dim=1)
-        amplitude, frequency, phase = self.amplitudes(code), self.frequencies * self.periods(code), self.phases(code)
+        amplitude, phase = self.amplitudes(code), self.phases(code)  # eq. 3
         return lambda t: amplitude * torch.sin(frequency * t + phase)
+
+    def wave_frequencies(self, code: Tensor) -> Tensor:
+        """ω, eq. 5: [N, waves] in radians a frame, each between 0 and 2 σ and σ in the mean."""
+        return self.frequencies * (1.0 + torch.tanh(self.periods(code)))
 
 
 class MotionEncoder(nn.Module):
@@ -138,19 +161,23 @@ class MotionEncoder(nn.Module):
         )
 
     def forward(self, times: Tensor, noise: Noise, labels: Tensor | None = None) -> Tensor:
-        """times: [B, T], not negative; labels: [B, num_classes]. Gives v: [B, T, v_dim]."""
-        times = times.to(self.encoding.phases.weight.dtype)  # first, or a time is rounded across a code later
+        """times: [B, T], not negative; labels: [B, num_classes]. Gives v: [B, T, v_dim], in the type of the parameters.
+
+        Times of float32 are computed with in float32, and may be some thousands; those of any other type in float64.
+        """
+        full = self.encoding.phases.weight.dtype
+        times = times.to(full if times.dtype == torch.float32 else torch.float64)
         left, right = self.codes(times, noise, labels)
         v: Tensor = self.encoding(times.flatten(), left.flatten(0, 1), right.flatten(0, 1), self.distance)
-        return v.reshape(*times.shape, -1)
+        return v.reshape(*times.shape, -1).to(full)
 
     def codes(self, times: Tensor, noise: Noise, labels: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Motion codes on the left and right of times (eq. 1 and 2): [B, T, u_dim] each."""
+        """Motion codes on the left and right of times (ℓ and r): [B, T, u_dim] each, in the type of times."""
         videos, frames = times.shape
         first = torch.div(times, self.distance, rounding_mode="floor").long()
         window = torch.arange(self.mapping.reach + 1, device=times.device)
         tokens = (first[:, :, None] + window).flatten(1)  # [B, T·22]
-        vectors = noise(tokens).to(self.encoding.phases.weight.dtype)
+        vectors = noise(tokens).to(times.dtype)
         if labels is not None:
             vectors = torch.cat([vectors, labels[:, None].expand(-1, tokens.shape[1], -1)], dim=2)
         codes = self.mapping(vectors.reshape(videos * frames, len(window), -1)).reshape(videos, frames, 2, -1)

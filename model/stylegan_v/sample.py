@@ -37,6 +37,9 @@ from stylegan_v.motion import keyed_noise
 from stylegan_v.noise import Purpose, normal, uniform
 from stylegan_v.pixels import to_uint8
 
+_EDITION = 2
+"""Counted up when frames of the same settings become others: 2 computes motion in float64."""
+
 Label = int | np.integer[Any] | Sequence[float] | NDArray[np.float32]
 """A class, or a label vector of as many numbers as there are classes."""
 
@@ -123,8 +126,7 @@ class VideoSampler:
             begin = chunk * self.batch_frames
             times = self.times(np.arange(begin, begin + self.batch_frames))
             with self._lock, torch.inference_mode():
-                # Rounded as the network rounds, or a time just below a motion code is on both sides of it.
-                at = torch.tensor(times[None], dtype=torch.float32, device=self.device)
+                at = torch.tensor(times[None], device=self.device)  # float64, in which late motion is exact
                 rendered = self.generator.render(w, at, noise, motion_label)[0]  # [T, 3, R, R]
                 if not torch.isfinite(rendered).all():
                     raise ModelError(
@@ -153,6 +155,7 @@ class VideoSampler:
             "train_fps": float(self.train_fps),
             "truncation": float(self.truncation),
             "batch_frames": self.batch_frames,
+            "edition": _EDITION,
         }
 
     @property

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import math
+
 import pytest
 import torch
 from torch import Tensor
@@ -114,6 +117,25 @@ def test_a_time_just_below_a_code_is_on_one_side_of_it() -> None:
     torch.testing.assert_close(v, v[2].expand(4, -1), rtol=0, atol=0.05)
 
 
+@pytest.mark.parametrize("preset", ["release", "paper"])
+@pytest.mark.parametrize("hours", [1, 11])
+def test_late_motion_does_not_drift(preset: str, hours: int) -> None:
+    """A network of float32 against the same one in float64, at times that float32 rounds."""
+    torch.manual_seed(0)
+    encoder = MotionEncoder(model_config(preset)).requires_grad_(False)
+    exact = copy.deepcopy(encoder).double()
+    times = hours * 3600 * 25 + torch.tensor([[0.3, 7.9, 15.99, 100.0]], dtype=torch.float64)
+    noise = keyed_noise(3, torch.tensor([9]), 512)
+
+    v = encoder(times, noise)
+
+    assert v.dtype == torch.float32
+    torch.testing.assert_close(v.double(), exact(times, noise), rtol=0, atol=3e-7)
+    assert (encoder(times.float(), noise) - v).abs().max() > 0.01  # what it was, and why training clips are early
+    whole = times.round().long()
+    torch.testing.assert_close(encoder(whole, noise).double(), exact(whole.double(), noise), rtol=0, atol=3e-7)
+
+
 def test_labels_change_motion() -> None:
     torch.manual_seed(0)
     dims = dict.fromkeys(("noise_dim", "u_dim", "v_dim"), 32)
@@ -153,8 +175,22 @@ def test_periods_are_spaced_as_the_code_or_the_paper_says() -> None:
     assert (len(release.phase_scales), release.phase_scales[-1].item()) == (256, pytest.approx(64))
     assert far.frequencies[-1].item() == pytest.approx(0.02454369, rel=1e-6)
     assert far.phase_scales[-1].item() == pytest.approx(4)
-    periods = 2 * torch.pi / paper.frequencies.double()
-    torch.testing.assert_close(periods, torch.linspace(1024, 8, 512, dtype=torch.float64), rtol=1e-5, atol=0)
+    sigma = [2 * torch.pi / (8 + i / 511 * (1024 - 8)) for i in range(512)]  # eq. 6, i from 0 to N = 511
+    assert paper.frequencies.tolist() == pytest.approx(sigma, rel=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["release", "paper"])
+def test_frequencies_start_around_their_spacing_and_keep_their_sign(kind) -> None:
+    """Eq. 5: (tanh(W u) + 1) σ is between 0 and 2 σ, and σ in the mean while W is what it was drawn as."""
+    torch.manual_seed(0)
+    encoder = MotionEncoder(model_config(kind)).requires_grad_(False)
+    codes = encoder.mapping(torch.randn(8, 84, 512)).flatten(0, 1)
+
+    scales = encoder.encoding.wave_frequencies(codes) / encoder.encoding.frequencies
+
+    assert 0 < scales.min() < 0.2
+    assert 1.8 < scales.max() < 2
+    assert scales.mean().item() == pytest.approx(1, abs=0.02)
 
 
 def test_the_papers_waves_are_amplitude_times_sine() -> None:
@@ -165,13 +201,13 @@ def test_the_papers_waves_are_amplitude_times_sine() -> None:
         name: (getattr(encoding, name).weight / 6**0.5 @ code[0]).tolist()
         for name in ("amplitudes", "periods", "phases")
     }
-    periods = [1024 + (8 - 1024) * j / 9 for j in range(10)]
+    sigma = [2 * math.pi / (8 + j / 9 * (1024 - 8)) for j in range(10)]
 
     wave = encoding.waves(code)(torch.tensor([[time]], dtype=torch.float64))[0]
 
     expected = [
-        a * torch.sin(torch.tensor(w * 2 * torch.pi / period * time + p)).item()
-        for a, w, p, period in zip(rows["amplitudes"], rows["periods"], rows["phases"], periods, strict=True)
+        a * math.sin((math.tanh(w) + 1) * s * time + p)
+        for a, w, p, s in zip(rows["amplitudes"], rows["periods"], rows["phases"], sigma, strict=True)
     ]
     assert wave.tolist() == pytest.approx(expected, abs=1e-4)  # frequencies are stored in float32
 

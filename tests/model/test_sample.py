@@ -82,6 +82,17 @@ def test_motion_is_continuous_at_times_that_float32_cannot_tell_from_a_code(tiny
     np.testing.assert_array_equal(near, at)
 
 
+def test_late_times_reach_the_motion_as_they_are(tiny_generator) -> None:
+    generator, seen = tiny_generator(), []
+    hook = generator.motion.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+    sampler = VideoSampler(generator, start=1e6, fps=30, batch_frames=4)
+
+    stack(sampler, 0, range(8))
+
+    hook.remove()
+    assert torch.cat(seen, dim=1)[0].tolist() == [1e6 + place * 25 / 30 for place in range(8)]
+
+
 def test_more_frames_per_second_show_times_in_between(tiny_generator) -> None:
     generator = tiny_generator()
     smooth = stack(VideoSampler(generator, fps=50, batch_frames=8), 0, range(8))
