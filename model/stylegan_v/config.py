@@ -32,14 +32,15 @@ class ModelConfig:
     noise_dim, u_dim, v_dim: of the motion noise, of the motion codes, and of their time embedding. A v_dim of 0 is no
     motion at all: the generator has no part for it, and every frame of a video is the same image.
     motion_kernel: taps of both motion convolutions. motion_distance: frames between motion codes.
-    encoding: of time, `release` or `paper` (see motion.py). min_period, max_period: of its waves, in frames.
+    encoding: of time in both networks, `release` or `paper` (see motion.py and discriminator.py).
+    min_period, max_period: of the motion's waves, in frames.
     max_frames: length of the longest video that is told apart in time.
 
     channel_base, channel_max: a layer at resolution r has min(channel_base / r, channel_max) channels; a base of 0 is
     16384 below 512² and 32768 from there on.
     concat_resolution: where features of frames are concatenated. frame_divisor: how much narrower they are there.
     hyper_modulation: whether time distances modulate the first convolution of each block of the discriminator.
-    time_dim: of the learned part of a time distance's embedding. std_group: videos per minibatch deviation.
+    time_dim: of the learned numbers that a time distance is embedded in. std_group: videos per minibatch deviation.
     spans: of training clips, `powers` of two or `uniform`, at most max_span frames.
     """
 
@@ -130,14 +131,15 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     # powers of two, 256 features per frame, time only in the projection head of the discriminator.
     "release": {},
     # The paper's text: eq. 1 to 6 with amplitudes and 512 linearly spaced periods from 2^3 on, spans drawn from
-    # U[k - 1, 32], 512 features per frame, and hyper-modulation (section 3.2) besides the projection head. The
-    # encoding of time distances is that of the released code: the text does not say enough to build another.
+    # U[k - 1, 32] (section 3.3), 512 features per frame, time distances through two layers each, and hyper-modulation
+    # besides the projection head (section 3.2).
     "paper": {
         "encoding": "paper",
         "min_period": 8,
         "spans": "uniform",
         "frame_divisor": 1,
         "hyper_modulation": True,
+        "time_dim": 512,
     },
     # The released code at half its widths: at 64², a quarter of the parameters, 7.8 M and 6.5 M.
     "middle": {**_narrow(256), "channel_base": 8192},

@@ -1,13 +1,14 @@
 """The discriminator: k frames of a video and the times between them to one logit.
 
-Paper section 3.2: frames go through shared blocks one by one, their features are concatenated, and further blocks
-see the video. Time distances condition the projection head, and in the paper's text also modulate the first
-convolution of each block (hyper-modulation), which the released code does not have. Absolute time is never seen.
+Paper section 3.2 and figure 6: frames go through shared blocks one by one, their features are concatenated, and
+further blocks see the video. Time distances condition the projection head, and in the paper's text also modulate the
+first convolution of each block (hyper-modulation), which the released code does not have. Absolute time is never seen.
 """
 
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -27,28 +28,42 @@ _SKIP_GAIN = math.sqrt(0.5)
 
 
 class TimeEncoding(nn.Module):
-    """Embeds the distances between neighbouring frames: a learned row for each distance, and ten waves."""
+    """Embeds the distances between neighbouring frames, each on its own, with sines and cosines of ten octaves.
+
+    `release`: these beside a learned row for each distance, of `dim` numbers. `paper`: these through two layers, shared
+    by all distances, to p(δ) of `dim` numbers. The paper does not say which waves it takes: they are the released
+    code's.
+    """
 
     frequencies: Tensor
 
-    def __init__(self, max_frames: int, dim: int) -> None:
+    def __init__(self, kind: Literal["release", "paper"], max_frames: int, dim: int) -> None:
         super().__init__()
         octaves = math.ceil(math.log2(max_frames))
-        self.table = nn.Parameter(torch.randn(max_frames, dim))
         frequencies = 2.0 ** torch.arange(octaves, dtype=torch.float64) * math.pi / 2**octaves
         self.register_buffer("frequencies", frequencies.float(), persistent=False)
-        self.dim = dim + 2 * octaves
+        if kind == "release":
+            self.table = nn.Parameter(torch.randn(max_frames, dim))
+            self.mlp = nn.Sequential()
+        else:
+            self.table = None
+            layers = (FullyConnected(width, dim, activation="lrelu") for width in (2 * octaves, dim))
+            self.mlp = nn.Sequential(*layers)
+        self.dim = dim + 2 * octaves if kind == "release" else dim
 
     def forward(self, times: Tensor) -> Tensor:
-        """times: [B, k] in frames. Gives [B, (k - 1) · dim]."""
+        """times: [B, k] in frames. Gives p_δ: [B, (k - 1) · dim]."""
         distances = times.diff(dim=1)
         waves = distances.to(self.frequencies.dtype)[:, :, None] * self.frequencies
-        learned = self.table[distances.round().long()]
-        return torch.cat([learned, waves.sin(), waves.cos()], dim=2).flatten(1)
+        positions = torch.cat([waves.sin(), waves.cos()], dim=2)  # [B, k - 1, 20]
+        embedded: Tensor = self.mlp(positions)
+        if self.table is not None:
+            embedded = torch.cat([self.table[distances.round().long()], embedded], dim=2)
+        return embedded.flatten(1)
 
 
 class Conditioning(nn.Module):
-    """Embedded time distances and labels to the vector that conditions the discriminator."""
+    """Mapping network: embedded time distances and labels to the vector that conditions the discriminator."""
 
     def __init__(self, in_dim: int, out_dim: int, num_layers: int) -> None:
         super().__init__()
@@ -118,7 +133,9 @@ class Discriminator(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
-        self.time = TimeEncoding(config.max_frames, config.time_dim) if config.frames > 1 else None
+        self.time = None
+        if config.frames > 1:
+            self.time = TimeEncoding(config.encoding, config.max_frames, config.time_dim)
         inputs = config.num_classes + (self.time.dim * (config.frames - 1) if self.time is not None else 0)
         condition_dim = config.w_dim if inputs else 0
         self.conditioning = Conditioning(inputs, condition_dim, config.mapping_layers) if inputs else None
@@ -155,7 +172,10 @@ class Discriminator(nn.Module):
         return logits
 
     def condition(self, times: Tensor, labels: Tensor | None = None) -> Tensor | None:
-        """The vector of time distances and labels, p_δ in the paper: [B, w_dim]. None for images without labels."""
+        """The vector of time distances and labels: [B, w_dim], p_δ after its mapping network in the paper.
+
+        None for images without labels.
+        """
         if self.conditioning is None:
             return None
         parts = [] if labels is None else [labels]

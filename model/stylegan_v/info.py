@@ -16,11 +16,12 @@ _PARTS = {
     "mapping": "mapping",
     "motion": "motion",
     "synthesis.first": "b4",
-    "time": "time_table",
+    "time.table": "time_table",
+    "time.mlp": "time_mlp",
     "conditioning": "mapping",
     "head": "b4",
 }
-"""Modules of ours -> the names of the official networks; blocks are named b8, b16, … in both."""
+"""Modules of ours -> the names of the official networks, which have no time_mlp; blocks are b8, b16, … in both."""
 
 
 def generator_parameters(config: ModelConfig) -> dict[str, int]:
@@ -30,7 +31,7 @@ def generator_parameters(config: ModelConfig) -> dict[str, int]:
 
 
 def discriminator_parameters(config: ModelConfig) -> dict[str, int]:
-    """`total`, and of `time_table` and `mapping` where there are any, and of the blocks down to `b4`."""
+    """`total`, and of `time_table` or `time_mlp` and `mapping` where there are any, and of the blocks down to `b4`."""
     with torch.device("meta"):
         return _count(Discriminator(config))
 
@@ -58,7 +59,7 @@ def _count(network: nn.Module) -> dict[str, int]:
 
 def _part(name: str) -> str:
     for module, part in _PARTS.items():
-        if name.startswith(f"{module}."):
+        if name == module or name.startswith(f"{module}."):
             return part
     resolution = name.removeprefix("synthesis.").removeprefix("blocks.").partition(".")[0]
     assert resolution.isdecimal(), name

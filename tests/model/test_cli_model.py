@@ -212,8 +212,8 @@ class TestInfo:
 
         assert rows[0][0] == "mapping"
         assert [row[0] for row in rows[-3:]] == ["b128", "b256", "total"]
-        assert rows[-1] == ["total", rows[-1][1], "32,119,808"]
-        assert ["time_table", "", "262,144"] in rows
+        assert rows[-1] == ["total", rows[-1][1], "32,372,736"]
+        assert ["time_mlp", "", "273,408"] in rows
 
     def test_a_checkpoint_says_more(self, tiny_checkpoint) -> None:
         file = tiny_checkpoint(num_classes=2)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from torch import Tensor
@@ -70,8 +72,45 @@ def test_hyper_modulation_brings_time_to_every_block(tiny_config) -> None:
     assert moved == {"release": [False] * 3, "paper": [True] * 3}
 
 
-def test_distances_are_embedded_by_a_row_of_a_table_and_by_waves() -> None:
-    encoding = TimeEncoding(1024, 6)
+def test_the_paper_embeds_each_distance_by_waves_and_two_layers() -> None:
+    """Section 3.2, by hand: positional encoding, a two-layer MLP that all distances share, concatenation."""
+    torch.manual_seed(0)
+    encoding = TimeEncoding("paper", 1024, 6).double()
+    with torch.no_grad():
+        for layer in encoding.mlp:
+            layer.bias.copy_(torch.randn(6))
+    first, second = encoding.mlp
+
+    found = encoding(torch.tensor([[0.5, 5.5, 37.25]], dtype=torch.float64))
+
+    expected = []
+    for distance in (5, 31.75):
+        angles = [2.0**q * math.pi * distance / 1024 for q in range(10)]
+        x = torch.tensor([*map(math.sin, angles), *map(math.cos, angles)], dtype=torch.float64)
+        for layer in (first, second):
+            x = layer.weight / math.sqrt(len(x)) @ x + layer.bias
+            x = math.sqrt(2) * torch.where(x > 0, x, 0.2 * x)
+        expected.append(x)
+    torch.testing.assert_close(found, torch.cat(expected)[None], rtol=0, atol=1e-5)  # frequencies are of float32
+
+
+def test_the_papers_condition_is_mapped_once_for_blocks_and_head(tiny_config) -> None:
+    network = build_discriminator(tiny_config("paper"), seed=2).double()
+    seen = []
+    for module in (network.head, *network.blocks.values()):
+        module.register_forward_hook(lambda module, inputs, output: seen.append(inputs[1]))
+
+    network(draw(4, 3, 3, 32, 32), times_of(4, 3))
+
+    p = network.time(times_of(4, 3))
+    assert p.shape == (4, 2 * 8)
+    assert len(seen) == 4
+    for condition in seen:
+        torch.testing.assert_close(condition, network.conditioning(p))
+
+
+def test_the_release_embeds_distances_by_a_row_of_a_table_and_by_waves() -> None:
+    encoding = TimeEncoding("release", 1024, 6)
     times = torch.tensor([[0.5, 5.5, 37.5]])
 
     rows = encoding(times)[0].reshape(2, 26)
@@ -120,12 +159,12 @@ def test_half_precision_is_close(tiny_config) -> None:
     assert not torch.equal(half, full)
 
 
-@pytest.mark.parametrize(
-    "name", ["time.table", "conditioning.layers.1.weight", "blocks.32.conv0.weight", "head.conv.weight"]
-)
+@pytest.mark.parametrize("name", ["time", "conditioning.layers.1.weight", "blocks.32.conv0.weight", "head.conv.weight"])
 def test_gradients_of_r1_are_those_of_finite_differences(discriminator: Discriminator, name: str) -> None:
     """The second derivative that training uses: of the penalty, by parameters."""
     frames, times = draw(2, 3, 3, 32, 32), times_of(2, 3)
+    if name == "time":
+        name = "time.table" if discriminator.time.table is not None else "time.mlp.0.weight"
 
     def penalty(parameter: Tensor) -> Tensor:
         x = frames.clone().requires_grad_()

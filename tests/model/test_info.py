@@ -88,11 +88,40 @@ def test_other_numbers_of_frames(frames: int, divisor: int, total: int) -> None:
 
 def test_hyper_modulation_costs_what_its_style_layers_hold() -> None:
     plain, modulated = (
-        discriminator_parameters(model_config("paper", hyper_modulation=on))["total"] for on in (False, True)
+        discriminator_parameters(model_config("release", frame_divisor=1, hyper_modulation=on))["total"]
+        for on in (False, True)
     )
     released = discriminator_parameters(model_config("release", hyper_modulation=True))["total"]
 
     assert (plain, modulated, released) == (30_576_704, 32_119_808, 26_482_688)
+
+
+@pytest.mark.parametrize("frames", [2, 3, 8])
+def test_each_part_of_the_paper_preset_has_the_size_of_its_layers(frames: int) -> None:
+    config = model_config("paper", frames=frames)
+    generator, discriminator = generator_parameters(config), discriminator_parameters(config)
+    blocks = {}
+    widths = {256: 64, 128: 128, 64: 256, 32: 512, 16: 512, 8: 512, 4: 512}
+    for resolution in list(widths)[:-1]:
+        into, middle, out = widths[resolution], widths[resolution], widths[resolution // 2]
+        into *= frames if resolution == 16 else 1  # 512 features of each frame
+        convolutions = 9 * into * middle + middle + 9 * middle * out + out + into * out
+        style = into * (512 + 1)  # of the first convolution
+        blocks[f"b{resolution}"] = convolutions + style
+    blocks["b256"] += 64 * (3 + 1)  # colours
+
+    assert generator == {
+        **RELEASE_GENERATOR,
+        "motion": 2 * (512 * 512 * 11 + 512) + 4 * 512 * 512,
+        "total": RELEASE_GENERATOR["total"] + (4 - 2) * 512 * 512,
+    }
+    parts = {
+        "time_mlp": 512 * (20 + 1) + 512 * (512 + 1),
+        "mapping": 512 * ((frames - 1) * 512 + 1) + 2 * 512 * (512 + 1),
+        **blocks,
+        "b4": RELEASE_DISCRIMINATOR["b4"],
+    }
+    assert discriminator == {**parts, "total": sum(parts.values())}
 
 
 @pytest.mark.parametrize("resolution", [64, 128])
