@@ -25,7 +25,9 @@ from stylegan_v.config import ModelConfig, read_model_config
 from stylegan_v.errors import CheckpointError, ConfigError
 from stylegan_v.generator import Generator
 
-FORMAT = 1
+FORMAT = 2
+"""Of the files that are written; those of format 1 are read as well. They also held Adam's first moments, which nothing
+depends on, and their `paper` models were others."""
 
 _ZIP = b"PK\x03\x04"
 _FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
@@ -105,14 +107,19 @@ def load(file: str | Path) -> Checkpoint:
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
         raise CheckpointError(f"{file} is damaged, or no checkpoint of stylegan-v") from error
     header, tensors = _parts(content, file)
-    if header.get("format") != FORMAT:
-        raise CheckpointError(f"{file} has format {header.get('format')!r}; this version reads {FORMAT}")
+    if header.get("format") not in (1, FORMAT):
+        raise CheckpointError(f"{file} has format {header.get('format')!r}; this version reads 1 and {FORMAT}")
     try:
-        return Checkpoint(
-            read_model_config(header["model"]), tensors, float(header["fps"]), header["run"], header["state"]
-        )
+        model = read_model_config(header["model"])
+        checkpoint = Checkpoint(model, tensors, float(header["fps"]), header["run"], header["state"])
     except (KeyError, TypeError, ValueError, ConfigError) as error:
         raise CheckpointError(f"{file} has a header that does not describe a model: {error}") from error
+    if header["format"] == 1 and model.encoding == "paper":
+        raise CheckpointError(
+            f"{file} holds a model of the `paper` preset as it was, with frequencies other than those of the paper's "
+            "Eq. 5, which this version cannot compute: train it again, or use the version that made it"
+        )
+    return checkpoint
 
 
 def load_part(network: torch.nn.Module, tensors: Mapping[str, Tensor], name: str) -> None:

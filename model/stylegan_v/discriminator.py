@@ -42,13 +42,9 @@ class TimeEncoding(nn.Module):
         octaves = math.ceil(math.log2(max_frames))
         frequencies = 2.0 ** torch.arange(octaves, dtype=torch.float64) * math.pi / 2**octaves
         self.register_buffer("frequencies", frequencies.float(), persistent=False)
-        if kind == "release":
-            self.table = nn.Parameter(torch.randn(max_frames, dim))
-            self.mlp = nn.Sequential()
-        else:
-            self.table = None
-            layers = (FullyConnected(width, dim, activation="lrelu") for width in (2 * octaves, dim))
-            self.mlp = nn.Sequential(*layers)
+        self.table = nn.Parameter(torch.randn(max_frames, dim)) if kind == "release" else None
+        widths = (2 * octaves, dim) if kind == "paper" else ()
+        self.mlp = nn.Sequential(*(FullyConnected(width, dim, activation="lrelu") for width in widths))
         self.dim = dim + 2 * octaves if kind == "release" else dim
 
     def forward(self, times: Tensor) -> Tensor:

@@ -172,7 +172,7 @@ class MotionEncoder(nn.Module):
         return v.reshape(*times.shape, -1).to(full)
 
     def codes(self, times: Tensor, noise: Noise, labels: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Motion codes on the left and right of times (ℓ and r): [B, T, u_dim] each, in the type of times."""
+        """Motion codes on the left and right of times: [B, T, u_dim] each, in the type of times."""
         videos, frames = times.shape
         first = torch.div(times, self.distance, rounding_mode="floor").long()
         window = torch.arange(self.mapping.reach + 1, device=times.device)

@@ -196,6 +196,8 @@ class Trainer:
         for part, optimizer, network in self._optimizers():
             for name, parameter in network.named_parameters():
                 for key, value in optimizer.state[parameter].items():
+                    if key == "exp_avg":  # with β₁ = 0 every step overwrites it with the gradient
+                        continue
                     found[f"{part}.{key}.{name}"] = torch.as_tensor(value)
         return found
 
@@ -215,6 +217,7 @@ class Trainer:
                 kind, _, name = key.partition(".")
                 parameter = network.get_parameter(name)
                 optimizer.state[parameter][kind] = value.clone() if kind == "step" else value.to(self.device)
+                optimizer.state[parameter].setdefault("exp_avg", torch.zeros_like(parameter))
 
     def _optimizers(self) -> tuple[tuple[str, torch.optim.Adam, nn.Module], ...]:
         return (

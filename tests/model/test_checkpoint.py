@@ -1,6 +1,8 @@
 """Checkpoints: tensors and JSON, no code."""
 
 import io
+import itertools
+import json
 import os
 import pickle
 from dataclasses import replace
@@ -154,6 +156,24 @@ def test_the_committed_generator_is_that_of_its_settings_and_makes_videos() -> N
     frames = np.stack(list(VideoSampler(found.generator()).frames(0, range(16))))
     assert frames.shape == (16, 64, 64, 3)
     assert frames.std(axis=0).mean() > 1  # it moves
+
+
+def test_older_files_are_read_unless_they_hold_the_paper_preset_as_it_was(tmp_path: Path) -> None:
+    for preset, format_ in itertools.product(("release", "small", "paper"), (1, 2, 3)):
+        model = model_config(preset, resolution=32, **TINY)
+        save(Checkpoint(model, {}), tmp_path / "a.pt")
+        content = torch.load(tmp_path / "a.pt", weights_only=True)
+        header = {**json.loads(content["header"]), "format": format_}
+        torch.save({**content, "header": json.dumps(header)}, tmp_path / "a.pt")
+
+        if format_ == 3:
+            with pytest.raises(CheckpointError, match="has format 3; this version reads 1 and 2"):
+                load(tmp_path / "a.pt")
+        elif (preset, format_) == ("paper", 1):
+            with pytest.raises(CheckpointError, match=r"other than those of the paper's Eq\. 5.*: train it again"):
+                load(tmp_path / "a.pt")
+        else:
+            assert load(tmp_path / "a.pt").model == model
 
 
 @pytest.mark.parametrize("read", [load, open_export])

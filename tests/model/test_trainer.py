@@ -133,6 +133,43 @@ def test_an_interruption_changes_no_bit(make_trainer, options) -> None:
     assert differences(straight, first) > 1e-4
 
 
+@pytest.mark.parametrize("kind", [{"foreach": False}, {"foreach": True}, {"fused": True}])
+def test_a_step_of_adam_without_momentum_does_not_depend_on_the_first_moment(kind: dict[str, bool]) -> None:
+    """It is left out of checkpoints, and zeros stand in for it."""
+    draws = torch.Generator().manual_seed(0)
+    kept, zeroed = (torch.nn.Parameter(torch.linspace(-1, 1, 999)) for _ in range(2))
+    first, second = (torch.optim.Adam([p], lr=0.01, betas=(0.0, 0.99), eps=1e-8, **kind) for p in (kept, zeroed))
+    for _ in range(4):
+        kept.grad = torch.randn(999, generator=draws)
+        zeroed.grad = kept.grad.clone()
+        first.step()
+        second.step()
+        assert torch.equal(first.state[kept]["exp_avg"], kept.grad)
+        second.state[zeroed]["exp_avg"].zero_()
+
+    assert torch.equal(kept, zeroed)
+
+
+def test_a_state_holds_no_first_moments_and_goes_on_from_an_older_one_that_does(make_trainer) -> None:
+    straight, first, second = (make_trainer() for _ in range(3))
+    advance(straight, 3)
+    advance(first, 2)
+    kinds = {name.split(".")[1] for name in first.tensors() if "_optimizer." in name}
+    tensors: dict[str, dict[str, torch.Tensor]] = {}
+    for name, tensor in first.tensors().items():
+        part, _, rest = name.partition(".")
+        tensors.setdefault(part, {})[rest] = tensor.clone()
+    for part, optimizer, network in first._optimizers():
+        older = {f"exp_avg.{name}": optimizer.state[p]["exp_avg"] for name, p in network.named_parameters()}
+        tensors[part] = {**older, **tensors[part]}
+
+    second.load(tensors, first.state())
+    advance(second, 1)
+
+    assert kinds == {"step", "exp_avg_sq"}
+    assert differences(straight, second) == 0
+
+
 def test_micro_batches_do_what_the_batch_does(make_trainer) -> None:
     whole, parts = make_trainer(), make_trainer(micro_batch=2)
     for trainer in (whole, parts):
