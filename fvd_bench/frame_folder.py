@@ -5,6 +5,7 @@ Images are decoded by Pillow in the processes of `decoders`, as video files are 
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import io
 from collections.abc import Iterable, Iterator, Sequence
@@ -73,6 +74,16 @@ class FrameFolder:
         for sources in _sources([self.folder / self.names[index] for index in indices], self._files):
             with self._reading.decoder() as decoder:
                 yield from decoder.images(self._reading.number, sources)
+
+    def subset(self, indices: Indices) -> FrameFolder:
+        """The video of some of these frames, in ascending order: nothing is asked of the other images, not even whether
+        they are of the same size. Raises ShortVideoError."""
+        if int(indices[-1]) >= len(self.names):
+            raise ShortVideoError(len(self.names), int(indices[-1]) + 1)
+        part = copy.copy(self)
+        part.names = [self.names[index] for index in indices]
+        part.__dict__.pop("num_frames", None)  # of all these frames, where it was asked for
+        return part
 
     def probe(self) -> Probe:
         """What the first image says. Raises VideoError."""

@@ -7,7 +7,6 @@ that is shuffled anew in each; a long video is as likely as a short one.
 
 from __future__ import annotations
 
-import copy
 import functools
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import closing
@@ -242,9 +241,7 @@ def _frames(video: Video, places: Indices) -> Pixels:
     """Frames of ascending places: uint8 [T, H, W, 3]. Raises VideoError."""
     if isinstance(video, FrameFolder):
         # A folder checks the headers of all its images before it gives one; in a large set that takes minutes.
-        folder = copy.copy(video)
-        folder.names = [video.names[place] for place in places]
-        video, places = folder, np.arange(len(places))
+        video, places = video.subset(places), np.arange(len(places))
     ((_, clip),) = read_clips(video, [places])
     return clip.frames
 

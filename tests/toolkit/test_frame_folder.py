@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fvd_bench.errors import VideoError
+from fvd_bench.errors import ShortVideoError, VideoError
 from fvd_bench.frame_folder import FrameFolder
 from fvd_bench.video import Video
 
@@ -76,6 +76,26 @@ def test_frames_of_unequal_size_are_named(tmp_path: Path, moving_frames, write_f
 
     with pytest.raises(VideoError, match=r"0\.png is 64×48, 7\.png is 66×48"):
         _ = _folder(folder).num_frames
+
+
+def test_a_subset_looks_at_its_own_images_alone(tmp_path: Path, moving_frames, write_frames) -> None:
+    frames = moving_frames(6)
+    folder = _folder(write_frames(tmp_path / "a", frames))
+    Image.fromarray(frames[3, :4]).save(tmp_path / "a" / folder.names[3])
+    (tmp_path / "a" / folder.names[4]).write_bytes(b"no image")
+
+    part = folder.subset(np.array([0, 2, 5]))
+
+    np.testing.assert_array_equal(_all(part), frames[[0, 2, 5]])
+    np.testing.assert_array_equal(_all(part.subset(np.array([1]))), frames[[2]])
+    assert part.names == [folder.names[index] for index in (0, 2, 5)]
+    assert part.content() != part.subset(np.array([1])).content()
+    with pytest.raises(VideoError, match="differ in size"):
+        _ = folder.subset(np.array([2, 3])).num_frames
+    with pytest.raises(VideoError, match=folder.names[4]):
+        _ = folder.num_frames
+    with pytest.raises(ShortVideoError):
+        folder.subset(np.array([2, 6]))
 
 
 def test_16_bit_frames_are_refused_not_clipped(tmp_path: Path) -> None:
