@@ -28,7 +28,6 @@ class Purpose(enum.IntEnum):
     LABEL = 2
     AUGMENT_REAL = 3
     AUGMENT_FAKE = 4
-    W_AVERAGE = 5
 
 
 def philox(counter: tuple[Tensor, Tensor, Tensor, Tensor], key: tuple[int, int]) -> tuple[Tensor, ...]:

@@ -6,7 +6,7 @@ Scores should not be taken of such video files, since their codec loses more tha
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -26,11 +26,6 @@ def tile(frames: Pixels) -> Pixels:
     """A grid of images as one image: uint8 [R, C, H, W, 3] -> [R·H, C·W, 3]."""
     rows, columns, height, width, channels = frames.shape
     return frames.transpose(0, 2, 1, 3, 4).reshape(rows * height, columns * width, channels)
-
-
-def frame_sheet(videos: Sequence[Pixels]) -> Pixels:
-    """Videos as rows of their frames: uint8 [T, H, W, 3] each -> [N·H, T·W, 3]."""
-    return tile(np.stack(videos))
 
 
 def decomposition(

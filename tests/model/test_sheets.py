@@ -12,7 +12,7 @@ from PIL import Image
 
 from stylegan_v.errors import ModelError
 from stylegan_v.sample import VideoSampler
-from stylegan_v.sheets import decomposition, frame_sheet, tile, write_video
+from stylegan_v.sheets import decomposition, tile, write_video
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -26,15 +26,6 @@ def test_tiles_stand_where_their_indices_say() -> None:
     for row in range(2):
         for column in range(3):
             np.testing.assert_array_equal(grid[4 * row : 4 * row + 4, 5 * column : 5 * column + 5], frames[row, column])
-
-
-def test_a_sheet_has_a_row_per_video() -> None:
-    videos = [np.full((3, 4, 4, 3), value, np.uint8) for value in (10, 20)]
-
-    sheet = frame_sheet(videos)
-
-    assert sheet.shape == (8, 12, 3)
-    assert (sheet[:4] == 10).all() and (sheet[4:] == 20).all()
 
 
 def test_rows_share_motion_and_columns_share_content(tiny_generator) -> None:
