@@ -1,8 +1,8 @@
 """How a video moves: what a Fréchet distance on short clips does not show.
 
-A video that repeats itself after the 16 frames that FVD16 looks at scores as well as one that goes on (Skorokhodov et
-al. 2022, StyleGAN-V, Appendix C: a collapsed LSTM scores 197.0, others 165.8 to 196.1), and FVD weighs the look of
-single frames more than their motion (Ge et al. 2024, On the Content Bias in Fréchet Video Distance). So these numbers
+A video that repeats itself scores as well as one that goes on (Skorokhodov et al. 2022, StyleGAN-V, Appendix C: with
+LSTM codes, whose motion collapses, FVD128 is 165.8 or 196.1, with its own 197.0), and FVD weighs the look of single
+frames more than their motion (Ge et al. 2024, On the Content Bias in Fréchet Video Distance). So these numbers
 stand beside it. They are made from small grey frames and need no network.
 """
 

@@ -154,7 +154,7 @@ def geometry_matrix(draws: Draws, probability: float, *, height: int, width: int
     """Where each place of an image goes to: [N, 3, 3], in pixels from the centre, x to the right and y down.
 
     The two rotations have gates of probability 1 - √(1 - p) each, so that p is that of any rotation.
-    Source: appendix B of the paper.
+    Source: Karras et al. 2020, appendix B.
     """
     p, size = probability, torch.tensor([width, height], dtype=torch.float64)
     p_rotation = 1 - math.sqrt(max(1 - p, 0))

@@ -1,6 +1,6 @@
 """The generator: a content code, motion, and times to frames. Any frame can be had without the others.
 
-Paper section 3.1 and figure 2: StyleGAN2 without noise inputs, its constant input joined by the time embedding v(t).
+Paper section 3.1 and figure 5: StyleGAN2 without noise inputs, its constant input joined by the time embedding v(t).
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
 Times are frames of the video, or of the window of at most `max_frames` that was chosen in it. A clip has k times: its
 first and last are `span` frames apart, the others lie between them, without repetition.
 
-Source: paper section 3.3 (k frames at random) and appendix A; the released code for what it does not say:
-spans are powers of two, and times of generated clips have a fractional offset.
+Source: paper section 3.3 (k frames at random, at most 32 apart); the released code for what it does not say: spans are
+powers of two, and times of generated clips have a fractional offset.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ Everything random is addressed by the number of a training sample (noise.py), so
 networks and that number alone: training goes on after an interruption as if there had been none, and several
 processes do what one process with their joined batch does.
 
-Source: paper section 3.3 and appendix A; Karras et al. 2020 for what the paper leaves to StyleGAN2-ADA.
+Source: paper appendix B.1 (loss and optimiser); Karras et al. 2020 for what the paper leaves to StyleGAN2-ADA.
 """
 
 from __future__ import annotations

@@ -175,7 +175,7 @@ def test_periods_are_spaced_as_the_code_or_the_paper_says() -> None:
     assert (len(release.phase_scales), release.phase_scales[-1].item()) == (256, pytest.approx(64))
     assert far.frequencies[-1].item() == pytest.approx(0.02454369, rel=1e-6)
     assert far.phase_scales[-1].item() == pytest.approx(4)
-    sigma = [2 * torch.pi / (8 + i / 511 * (1024 - 8)) for i in range(512)]  # eq. 6, i from 0 to N = 511
+    sigma = [2 * torch.pi / (8 + i / 511 * (1024 - 8)) for i in range(512)]  # eq. 6: periods for i from 0 to N
     assert paper.frequencies.tolist() == pytest.approx(sigma, rel=1e-6)
 
 
