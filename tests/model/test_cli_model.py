@@ -89,6 +89,7 @@ class TestGenerate:
             "train_fps": 30.0,
             "truncation": 0.5,
             "batch_frames": 4,
+            "edition": 2,
             "class": 1,
             "precision": "float16",
             "device": settings["device"],
