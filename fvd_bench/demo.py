@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-import av
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 from rich.console import Group, RenderableType
@@ -18,6 +17,7 @@ from fvd_bench.atomic import partial_file
 from fvd_bench.errors import SourceError
 from fvd_bench.evaluation import Progress, evaluate
 from fvd_bench.files import user_path
+from fvd_bench.packages import needed_for
 from fvd_bench.report import number, span
 from fvd_bench.result import Result
 from fvd_bench.settings import Settings
@@ -112,7 +112,7 @@ def _write_set(folder: Path, change: Callable[[Pixels, np.random.Generator], Pix
                 rng = np.random.default_rng(seed)
                 with partial_file(file) as partial:
                     write_mp4(partial, change(moving_shapes(rng), rng))
-    except (OSError, av.error.FFmpegError) as error:
+    except OSError as error:
         raise SourceError(f"the demo cannot write its videos to {folder}: {error.strerror or error}") from error
 
 
@@ -143,11 +143,18 @@ def write_mp4(file: Path, frames: Pixels) -> None:
     """Write uint8 [T, H, W, 3] frames of even height and width as MPEG-4 Part 2 in an mp4 container.
 
     Not as H.264: libx264 does not give the same bytes each time, and the demo's numbers should be the same.
+    Raises OSError, and FvdBenchError without PyAV.
     """
-    with av.open(str(file), "w", format="mp4") as container:
-        stream = container.add_stream("mpeg4", rate=Fraction(_FPS), options={"qmin": "2", "qmax": "2"})
-        stream.height, stream.width = frames.shape[1:3]
-        stream.pix_fmt = "yuv420p"
-        for frame in frames:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
-        container.mux(stream.encode())
+    with needed_for("mp4 files", "av"):
+        import av
+
+    try:
+        with av.open(str(file), "w", format="mp4") as container:
+            stream = container.add_stream("mpeg4", rate=Fraction(_FPS), options={"qmin": "2", "qmax": "2"})
+            stream.height, stream.width = frames.shape[1:3]
+            stream.pix_fmt = "yuv420p"
+            for frame in frames:
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+            container.mux(stream.encode())
+    except av.error.FFmpegError as error:
+        raise OSError(error.strerror or str(error)) from error

