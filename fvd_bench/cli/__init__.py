@@ -64,12 +64,21 @@ def _run(group: click.Group, name: str, interrupted: str) -> int:
         return _CLOSED_PIPE
     except Exception as fault:
         _show_traceback()
+        if _is_out_of_memory(fault):
+            say(f"{name}: error: out of memory on the device: end what else uses it, or take --device cpu", err=True)
+            return FvdBenchError.exit_code
         say(
             f"{name}: error: a fault of {name} itself, {type(fault).__name__}: {fault}; the same command with {DEBUG} "
             "says where, for a report of it",
             err=True,
         )
         return EXIT_OF_FAULTS
+
+
+def _is_out_of_memory(fault: Exception) -> bool:
+    """Whether a GPU has no memory left; torch is not imported to find out."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(fault, torch.OutOfMemoryError)
 
 
 def _show_traceback() -> None:

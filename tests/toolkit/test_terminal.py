@@ -261,6 +261,20 @@ def test_a_fault_of_ours_is_one_sentence_and_no_regression(package: str, command
     assert "Traceback" in again.stderr and "in fault" in again.stderr
 
 
+def test_a_gpu_without_memory_is_one_sentence() -> None:
+    """Raised as torch raises it, since there may be no GPU here."""
+    fault = "import torch\ndef fault(*given, **more): raise torch.OutOfMemoryError('CUDA out of memory.')"
+    faulty = FAULTY.replace('def fault(*given, **more): raise ZeroDivisionError("a\\x1b\\nb")', fault)
+    program = [sys.executable, "-c", faulty.format(package="stylegan_v", command="info"), "info"]
+
+    done = subprocess.run(program, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 3
+    assert done.stderr == (
+        "stylegan-v: error: out of memory on the device: end what else uses it, or take --device cpu\n"
+    )
+
+
 def test_what_stdout_could_not_take_is_an_output_error() -> None:
     with open("/dev/full", "wb", buffering=0) as full, terminal._Out(full.fileno(), "wb", closefd=False) as out:  # noqa: PTH123
         with pytest.raises(OutputError, match="No space left"):
