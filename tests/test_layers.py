@@ -65,11 +65,11 @@ STYLEGAN_V = [
     {"motion", "data", "prepared", "run"},
     {"generator", "discriminator", "prepare"},
     {"checkpoint", "sample", "info"},
-    {"trainer", "sheets", "evaluate", "official"},
+    {"trainer", "sheets", "evaluate", "official", "pieces"},
     {"generation", "snapshots"},
     {"session"},
     {"train"},
-    {"cli.data", "cli.evaluate", "cli.generate", "cli.importing", "cli.info", "cli.train"},
+    {"cli.data", "cli.evaluate", "cli.generate", "cli.importing", "cli.info", "cli.state", "cli.train"},
     {"cli"},
     {"__main__"},
 ]

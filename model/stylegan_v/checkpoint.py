@@ -13,7 +13,7 @@ import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
 from torch import Tensor
@@ -28,6 +28,9 @@ from stylegan_v.generator import Generator
 FORMAT = 2
 """Of the files that are written; those of format 1 are read as well. They also held Adam's first moments, which nothing
 depends on, and their `paper` models were others."""
+
+LAST = "checkpoint.pt"
+"""In the folder of a run, the file with its last state."""
 
 _ZIP = b"PK\x03\x04"
 _FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
@@ -63,13 +66,36 @@ class Checkpoint:
 
     def for_sampling(self) -> Checkpoint:
         """Only what sampling needs, in half precision, and no path of the machine that it was trained on."""
-        halves = {f"ema.{name}": tensor.half() for name, tensor in self.part("ema").items()}
+        return self._halved("ema")
+
+    def abridged(self) -> Checkpoint:
+        """What training needs to go on about as well, a third of the bytes: the networks in half precision.
+
+        Left out is the state of the optimisers, and the path of the videos. Training that goes on from this is not what
+        it would have been. Raises CheckpointError for a file for sampling.
+        """
+        self.part("discriminator")
+        return self._halved("ema", "generator", "discriminator")
+
+    def _halved(self, *parts: str) -> Checkpoint:
+        halves = {f"{part}.{name}": _half(tensor) for part in parts for name, tensor in self.part(part).items()}
         run = self.run and {**self.run, "data": {**self.run.get("data", {}), "path": ""}}
         return Checkpoint(self.model, halves, self.fps, run, self.state)
 
 
 def save(checkpoint: Checkpoint, file: Path) -> None:
     """Write a checkpoint; an interrupted write leaves what was there before. Raises CheckpointError."""
+    try:
+        with partial_file(file) as partial, partial.open("wb") as out:
+            dump(checkpoint, out)
+            out.flush()
+            os.fsync(out.fileno())
+    except OSError as error:
+        raise CheckpointError(f"{file} cannot be written: {error.strerror or error}") from error
+
+
+def dump(checkpoint: Checkpoint, out: IO[bytes]) -> None:
+    """Write the bytes of a checkpoint. Raises OSError."""
     header = {
         "format": FORMAT,
         "fvd_bench": __version__,
@@ -78,14 +104,8 @@ def save(checkpoint: Checkpoint, file: Path) -> None:
         "run": checkpoint.run,
         "state": checkpoint.state,
     }
-    try:
-        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint.tensors.items()}
-        with partial_file(file) as partial, partial.open("wb") as out:
-            torch.save({"header": json.dumps(header, allow_nan=False), "tensors": tensors}, out)
-            out.flush()
-            os.fsync(out.fileno())
-    except OSError as error:
-        raise CheckpointError(f"{file} cannot be written: {error.strerror or error}") from error
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint.tensors.items()}
+    torch.save({"header": json.dumps(header, allow_nan=False), "tensors": tensors}, out)
 
 
 def load(file: str | Path) -> Checkpoint:
@@ -93,30 +113,36 @@ def load(file: str | Path) -> Checkpoint:
     file = user_path(file)
     try:
         regular_file(file)
-        with file.open("rb") as start:
-            is_zip = start.read(len(_ZIP)) == _ZIP
+        with file.open("rb") as stream:
+            return read(stream, str(file))
     except OSError as error:
         raise CheckpointError(f"{file} cannot be read: {error.strerror or error}") from error
+
+
+def read(stream: IO[bytes], name: str) -> Checkpoint:
+    """Read the bytes of a checkpoint, as `load`. name: what they are called in errors."""
+    is_zip = stream.read(len(_ZIP)) == _ZIP
+    stream.seek(0)
     if not is_zip:
         raise CheckpointError(
-            f"{file} is no checkpoint of stylegan-v. Checkpoints of the official code are pickles that run code: "
+            f"{name} is no checkpoint of stylegan-v. Checkpoints of the official code are pickles that run code: "
             "export their tensors and use `stylegan-v import`"
         )
     try:
-        content = torch.load(file, map_location="cpu", weights_only=True)
+        content = torch.load(stream, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
-        raise CheckpointError(f"{file} is damaged, or no checkpoint of stylegan-v") from error
-    header, tensors = _parts(content, file)
+        raise CheckpointError(f"{name} is damaged, or no checkpoint of stylegan-v") from error
+    header, tensors = _parts(content, name)
     if header.get("format") not in (1, FORMAT):
-        raise CheckpointError(f"{file} has format {header.get('format')!r}; this version reads 1 and {FORMAT}")
+        raise CheckpointError(f"{name} has format {header.get('format')!r}; this version reads 1 and {FORMAT}")
     try:
         model = read_model_config(header["model"])
         checkpoint = Checkpoint(model, tensors, float(header["fps"]), header["run"], header["state"])
     except (KeyError, TypeError, ValueError, ConfigError) as error:
-        raise CheckpointError(f"{file} has a header that does not describe a model: {error}") from error
+        raise CheckpointError(f"{name} has a header that does not describe a model: {error}") from error
     if header["format"] == 1 and model.encoding == "paper":
         raise CheckpointError(
-            f"{file} holds a model of the `paper` preset as it was, with frequencies other than those of the paper's "
+            f"{name} holds a model of the `paper` preset as it was, with frequencies other than those of the paper's "
             "Eq. 5, which this version cannot compute: train it again, or use the version that made it"
         )
     return checkpoint
@@ -136,7 +162,13 @@ def load_part(network: torch.nn.Module, tensors: Mapping[str, Tensor], name: str
     network.load_state_dict({key: tensor.float() for key, tensor in tensors.items()})
 
 
-def _parts(content: object, file: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+def _half(tensor: Tensor) -> Tensor:
+    """In half precision, as it is where that does not reach."""
+    half = tensor.half()
+    return half if torch.isfinite(half).all() else tensor
+
+
+def _parts(content: object, name: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
     if isinstance(content, dict) and isinstance(text := content.get("header"), str):
         tensors = content.get("tensors")
         try:
@@ -147,5 +179,5 @@ def _parts(content: object, file: Path) -> tuple[dict[str, Any], dict[str, Tenso
         if isinstance(header, dict) and isinstance(tensors, dict) and named:
             return header, tensors
     raise CheckpointError(
-        f"{file} is a file of torch, but no checkpoint of stylegan-v: header and tensors are expected"
+        f"{name} is a file of torch, but no checkpoint of stylegan-v: header and tensors are expected"
     )

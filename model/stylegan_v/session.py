@@ -57,7 +57,7 @@ class Session:
     @property
     def checkpoint(self) -> Path:
         """The file with the last state."""
-        return self.out / "checkpoint.pt"
+        return self.out / checkpoints.LAST
 
     def step(self, batch: Batch) -> None:
         """Train on a batch."""
@@ -186,7 +186,7 @@ class Session:
 def claim(out: Path, run: Run) -> None:
     """Make the folder of a run, or see that it is of the same one. Raises ConfigError naming what differs."""
     file = out / "run.toml"
-    if file.exists() and (out / "checkpoint.pt").exists():  # without one nothing has been trained yet
+    if file.exists() and (out / checkpoints.LAST).exists():  # without one nothing has been trained yet
         began, now = load_run(str(file), {}).as_dict(), run.as_dict()
         for section, values in now.items():
             for name, value in values.items():

@@ -1,0 +1,128 @@
+"""The state of a training in pieces: files that are small enough to be sent, and from which training goes on elsewhere.
+
+A folder holds the pieces 1-of-3.piece, 2-of-3.piece and 3-of-3.piece, say, and state.json, which has the size and the
+sha256 of each. One after the other they are a checkpoint (see `Checkpoint.abridged`), which is read with
+`weights_only=True` like any other and can hold no code.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+from fvd_bench.atomic import write_bytes, write_text
+from fvd_bench.files import regular_file, user_path
+from fvd_bench.version import __version__
+from stylegan_v import checkpoint as checkpoints
+from stylegan_v.checkpoint import Checkpoint
+from stylegan_v.errors import CheckpointError, ConfigError
+from stylegan_v.run import load_run
+
+FORMAT = 1
+MANIFEST = "state.json"
+LARGEST_BYTES = 15 * 2**20
+
+
+def split(run: Path, folder: Path, *, largest_bytes: int = LARGEST_BYTES) -> int:
+    """Write an abridged copy of a run's last state to a new or empty folder, and give the number of its pieces.
+
+    run: the folder of the run. largest_bytes: of a piece. Raises CheckpointError.
+    """
+    folder = user_path(folder)
+    out = io.BytesIO()
+    checkpoints.dump(checkpoints.load(run / checkpoints.LAST).abridged(), out)
+    whole = out.getbuffer()
+    pieces = [whole[begin : begin + largest_bytes] for begin in range(0, len(whole), largest_bytes)]
+    sums = [{"bytes": len(piece), "sha256": hashlib.sha256(piece).hexdigest()} for piece in pieces]
+    manifest = {"format": FORMAT, "fvd_bench": __version__, "pieces": sums}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if any(folder.iterdir()):
+            raise CheckpointError(f"{folder} is not empty; name a new folder for the pieces")
+        for name, piece in zip(_names(len(pieces)), pieces, strict=True):
+            write_bytes(folder / name, bytes(piece))
+        write_text(folder / MANIFEST, json.dumps(manifest, indent=1) + "\n")
+    except OSError as error:
+        raise CheckpointError(f"{error.filename or folder} cannot be written: {error.strerror or error}") from error
+    return len(pieces)
+
+
+def join(folder: Path, run: Path) -> Checkpoint:
+    """Make the folder of a run of its state in pieces, so that `train` goes on from there.
+
+    Raises CheckpointError where pieces are missing or damaged, are of another version, or the run has a state already.
+    """
+    folder, run = user_path(folder), user_path(run)
+    target = run / checkpoints.LAST
+    if target.exists():
+        raise CheckpointError(f"{run} holds a state already, from which training goes on; name another folder")
+    found = checkpoints.read(io.BytesIO(_whole(folder)), str(folder))
+    try:
+        settings = load_run(None, found.run or {})
+    except ConfigError as error:
+        raise CheckpointError(f"{folder} has settings that this version does not know: {error}") from error
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+        write_text(run / "run.toml", settings.to_toml())
+    except OSError as error:
+        raise CheckpointError(f"{run} cannot be written: {error.strerror or error}") from error
+    checkpoints.save(found, target)
+    return found
+
+
+def _names(count: int) -> list[str]:
+    return [f"{number}-of-{count}.piece" for number in range(1, count + 1)]
+
+
+def _whole(folder: Path) -> bytes:
+    """What the pieces are together. Raises CheckpointError."""
+    sums = _manifest(folder)
+    whole = bytearray()
+    for name, expected in zip(_names(len(sums)), sums, strict=True):
+        file = folder / name
+        try:
+            piece = file.read_bytes() if regular_file(file).st_size == expected["bytes"] else b""
+        except FileNotFoundError as error:
+            raise CheckpointError(f"{folder} lacks {name}: copy it from where the state was split") from error
+        except OSError as error:
+            raise CheckpointError(f"{file} cannot be read: {error.strerror or error}") from error
+        if hashlib.sha256(piece).hexdigest() != expected["sha256"]:
+            raise CheckpointError(
+                f"{file} is damaged, or of another state: it is not what {MANIFEST} says of it. Copy all files again "
+                "from where the state was split"
+            )
+        whole += piece
+    return bytes(whole)
+
+
+def _manifest(folder: Path) -> list[dict[str, Any]]:
+    """Size and sha256 of each piece. Raises CheckpointError."""
+    file = folder / MANIFEST
+    try:
+        regular_file(file)
+        content = json.loads(file.read_bytes())
+    except FileNotFoundError as error:
+        raise CheckpointError(
+            f"{folder} has no {MANIFEST}: expected a folder that `stylegan-v state split` wrote"
+        ) from error
+    except OSError as error:
+        raise CheckpointError(f"{file} cannot be read: {error.strerror or error}") from error
+    except (ValueError, RecursionError):
+        content = None
+    found = content if isinstance(content, dict) else {}
+    written, sums = found.get("format"), found.get("pieces")
+    if isinstance(written, int) and written != FORMAT:
+        raise CheckpointError(
+            f"{folder} was written in format {written} by fvd-bench {found.get('fvd_bench')}; this version, "
+            f"{__version__}, reads {FORMAT}: join it with the version that wrote it"
+        )
+    if written != FORMAT or not isinstance(sums, list) or not all(map(_is_sum, sums)):
+        raise CheckpointError(f"{file} is damaged: copy it again from where the state was split")
+    return sums
+
+
+def _is_sum(value: object) -> bool:
+    return isinstance(value, dict) and {k: type(v) for k, v in value.items()} == {"bytes": int, "sha256": str}
