@@ -11,8 +11,10 @@ from typing import Any
 import torch
 
 from fvd_bench import environment
+from fvd_bench.atomic import write_text
 
-RESULTS = Path(__file__).parent / "results"
+RESULTS = Path(os.environ.get("RESULTS") or Path(__file__).parent / "results")
+"""The variable RESULTS names another folder."""
 
 
 def machine(device: str = "cpu") -> dict[str, str]:
@@ -30,10 +32,10 @@ def device_name(device: str) -> str:
 
 
 def write(name: str, doc: str | None, table: dict[str, Any], *, device: str = "cpu") -> None:
-    """Write results/NAME-DEVICE.json: the question (first line of the script's doc), the machine, and the answer."""
+    """Write NAME-DEVICE.json: the question (first line of the script's doc), the machine, and the answer."""
     slug = re.sub(r"[^a-z0-9]+", "-", device_name(device).lower()).strip("-")
     question = (doc or "").splitlines()[0].removeprefix("Question: ")
-    RESULTS.mkdir(exist_ok=True)
+    RESULTS.mkdir(parents=True, exist_ok=True)
     file = RESULTS / f"{name}-{slug}.json"
-    file.write_text(json.dumps({"question": question, "machine": machine(device), **table}, indent=1) + "\n", "utf-8")
-    print(f"wrote benchmarks/results/{file.name}")
+    write_text(file, json.dumps({"question": question, "machine": machine(device), **table}, indent=1) + "\n")
+    print(f"wrote {file}", flush=True)

@@ -10,7 +10,8 @@ compared. Each network gets the batch size that suits it best. cd-fvd's module i
 since the package imports decoders that the network does not need; it is filled with our tensors and timed with the
 epsilon that it ships, 1e-5. For the comparison of features it gets the right one, 1e-3.
 
-`--device cuda` measures there, in full float32; without `--peer` it measures ours only.
+`--device cuda` measures there, in full float32, and ours in TF32 besides; without `--peer` it measures ours only.
+`--tiny` is for rehearsals: one clip of 9 frames, whose numbers mean nothing.
 """
 
 import argparse
@@ -45,27 +46,33 @@ PEER_BRANCHES = {
 
 def main() -> None:
     arguments = parse()
-    device, frames, rounds = arguments.device, arguments.frames, arguments.rounds
+    device, frames, rounds, batches = arguments.device, arguments.frames, arguments.rounds, OUR_BATCHES
+    if arguments.tiny:
+        frames, rounds, batches = 9, 1, OUR_BATCHES[:1]
     tensors = weights.load("i3d-kinetics-400").tensors
     ours = I3D.from_tensors(tensors).to(device)
     peer = None if arguments.peer is None else load_peer(arguments.peer, tensors).to(device)
-    videos = torch.rand(max(OUR_BATCHES), 3, frames, 224, 224, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    videos = torch.rand(max(batches), 3, frames, 224, 224, generator=torch.Generator().manual_seed(0)) * 2 - 1
     videos = videos.to(device)
 
+    runs = {f"fvd-bench, batch {batch}": partial(ours, videos[:batch]) for batch in batches}
+    with torch.inference_mode(), float32_arithmetic("tf32"):
+        reduced = interleave(runs, rounds=rounds, device=device) if device == "cuda" else {}
     with torch.inference_mode(), float32_arithmetic("float32"):
         difference = None if peer is None else largest_difference(ours, peer, videos[:2])
-        runs = {f"fvd-bench, batch {batch}": partial(ours, videos[:batch]) for batch in OUR_BATCHES}
         if peer is not None:
             set_epsilon(peer, SHIPPED_EPSILON)
             runs |= {f"cd-fvd, batch {batch}": partial(peer, videos[:batch]) for batch in PEER_BATCHES}
         seconds = interleave(runs, rounds=rounds, device=device)
 
-    speeds = {name: round(batch_of(name) / statistics.median(times), 3) for name, times in seconds.items()}
+    speeds = clips_per_second(seconds)
     result = {
+        **({"tiny": True} if arguments.tiny else {}),
         "threads": torch.get_num_threads(),
         "frames": frames,
         "seconds": seconds,
         "clips_per_second": speeds,
+        "clips_per_second_tf32": clips_per_second(reduced),
         "ratio": ratio(speeds),
         "max_feature_difference": difference,
     }
@@ -81,8 +88,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--frames", type=int, default=16, help="frames of a clip (default: 16)")
     parser.add_argument("--rounds", type=int, default=7, help="rounds that are measured (default: 7)")
     parser.add_argument("--peer", type=Path, help="folder into which cd-fvd was installed; needed on the CPU")
+    parser.add_argument("--tiny", action="store_true")
     arguments = parser.parse_args()
-    if arguments.peer is None and arguments.device == "cpu":
+    if arguments.peer is None and arguments.device == "cpu" and not arguments.tiny:
         parser.error("--peer is missing: `pip install --no-deps --target cd-fvd cd-fvd`, then `--peer cd-fvd`")
     if arguments.peer is not None and not (arguments.peer / NETWORK_FILE).is_file():
         parser.error(f"--peer: no {NETWORK_FILE} in it: `pip install --no-deps --target {arguments.peer} cd-fvd`")
@@ -139,6 +147,10 @@ def interleave(runs: Mapping[str, Callable[[], object]], *, rounds: int, device:
             if counted:
                 seconds[name].append(round(time.perf_counter() - start, 5))
     return seconds
+
+
+def clips_per_second(seconds: Mapping[str, list[float]]) -> dict[str, float]:
+    return {name: round(batch_of(name) / statistics.median(times), 3) for name, times in seconds.items()}
 
 
 def batch_of(run: str) -> int:

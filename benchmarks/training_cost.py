@@ -1,0 +1,136 @@
+"""Question: what does a step of training cost, by preset, and against an image StyleGAN2?
+
+Command:  python benchmarks/training_cost.py [--device cpu] [--tiny]
+Time:     two minutes on an H100, we think.
+Expected: a step of `release` costs little more than one of an image StyleGAN2 on as many images (the paper says 1.05
+          times), one of `paper` more, one of `middle` a third.
+
+192 frames a step at 128², half precision as in training on a GPU, augmentation at work, R1 in every sixteenth step. The
+result is written again after each model. `--tiny` is for rehearsals: as little as there is, whose numbers mean nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from machine import write
+from PIL import Image
+
+from stylegan_v.config import ModelConfig, model_config
+from stylegan_v.data import Batch, VideoDataset
+from stylegan_v.generator import build_generator, half_precision
+from stylegan_v.motion import keyed_noise
+from stylegan_v.run import Run, TrainRun
+from stylegan_v.train import training_arithmetic
+from stylegan_v.trainer import Trainer
+
+PRESETS = ("image", "release", "middle", "paper")
+BASELINE = "image"
+SIDE = 128
+FRAMES_PER_STEP = 192
+AUGMENTED = 0.1
+"""Probability of augmentation while steps are timed, so that its cost is counted."""
+
+SECONDS = 12.0
+"""For the timed steps of a model, after those that warm it up; a round of them is finished at least."""
+
+MOST_ROUNDS = 5
+RENDERED = 64
+"""Frames of the videos that are generated, at a time."""
+
+TINY: dict[str, Any] = {
+    "resolution": 32, **dict.fromkeys(("z_dim", "w_dim", "noise_dim", "u_dim", "channel_max", "time_dim"), 8)
+}  # fmt: skip
+
+
+def cost(model: ModelConfig, videos: Path, device: torch.device, *, tiny: bool) -> dict[str, float]:
+    """Seconds per frame of training, peak memory, and frames per second of generation."""
+    batch = (12 if tiny else FRAMES_PER_STEP) // model.frames
+    dataset = VideoDataset.open(videos, resolution=model.resolution, frames=model.frames)
+    train = TrainRun(batch=batch, r1_interval=1 if tiny else 16)
+    trainer = Trainer(Run(model=model, train=train), dataset, device)
+    trainer.probability.p = AUGMENTED
+    clips = torch.randint(0, 256, (batch, model.frames, 3, model.resolution, model.resolution), dtype=torch.uint8)
+    fixed = Batch(clips, torch.arange(model.frames).repeat(batch, 1).double(), torch.zeros(batch, 0))
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+
+    def work() -> None:
+        """Steps of which one has R1."""
+        for _ in range(train.r1_interval):
+            trainer.step(fixed)
+
+    timed(work, device)
+    rounds = [timed(work, device)]
+    while sum(rounds) < SECONDS and len(rounds) < (1 if tiny else MOST_ROUNDS):
+        rounds.append(timed(work, device))
+    seconds = statistics.median(rounds) / (train.r1_interval * batch * model.frames)
+    found = {"batch": batch, "rounds": len(rounds), "seconds_per_frame": seconds, "frames_per_second": 1 / seconds}
+    if device.type == "cuda":
+        found["peak_memory_gib"] = torch.cuda.max_memory_allocated() / 2**30
+    return {**found, "generated_frames_per_second": generation(model, device, frames=4 if tiny else RENDERED)}
+
+
+def generation(model: ModelConfig, device: torch.device, *, frames: int) -> float:
+    """Frames of a video per second, so many at a time, in half precision on a GPU."""
+    generator = build_generator(model).to(device).eval().requires_grad_(False)
+    generator.use_half(half_precision("auto", device))
+    w = generator.styles(torch.randn(1, model.z_dim, device=device))
+    noise = keyed_noise(0, torch.tensor([0], device=device), model.noise_dim)
+    times = torch.arange(float(frames), device=device)[None]
+    timed(lambda: generator.render(w, times, noise), device)
+    return 10 * frames / timed(lambda: [generator.render(w, times, noise) for _ in range(10)], device)
+
+
+def timed(work: Callable[[], object], device: torch.device) -> float:
+    """Seconds until the device has done it."""
+    began = time.monotonic()
+    work()
+    if device.type == "cuda":
+        torch.cuda.synchronize()  # as at the end of what was timed before
+    return time.monotonic() - began
+
+
+def one_video(folder: Path, side: int) -> Path:
+    """A training set, of which steps take nothing but its length."""
+    (folder / "video").mkdir()
+    for t in range(64):
+        Image.fromarray(np.zeros((side, side, 3), dtype=np.uint8)).save(folder / "video" / f"{t:02d}.jpg")
+    return folder
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--device", default="cuda", choices=["cpu", "cuda"])
+    parser.add_argument("--tiny", action="store_true")
+    arguments = parser.parse_args()
+    device = torch.device(arguments.device)
+    table: dict[str, Any] = {"tiny": True} if arguments.tiny else {}
+    models: dict[str, dict[str, Any]] = {}
+    with tempfile.TemporaryDirectory() as folder, training_arithmetic():
+        videos = one_video(Path(folder), TINY["resolution"] if arguments.tiny else SIDE)
+        for preset in PRESETS:
+            model = model_config(preset, **(TINY if arguments.tiny else {"resolution": SIDE}))
+            try:
+                models[preset] = cost(model, videos, device, tiny=arguments.tiny)
+            except torch.OutOfMemoryError:
+                models[preset] = {"failed": f"out of memory with {FRAMES_PER_STEP} frames a step"}
+            if "seconds_per_frame" in models[preset] and "seconds_per_frame" in models[BASELINE]:
+                ratio = models[preset]["seconds_per_frame"] / models[BASELINE]["seconds_per_frame"]
+                models[preset][f"against_{BASELINE}"] = ratio
+            print(preset, models[preset])
+            write("training-cost", __doc__, {**table, "models": models}, device=arguments.device)
+            if device.type == "cuda":
+                torch.cuda.empty_cache()
+
+
+if __name__ == "__main__":
+    main()

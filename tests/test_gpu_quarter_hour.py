@@ -1,0 +1,215 @@
+"""The script for a quarter of an hour on a GPU, rehearsed on a CPU, without the packages that a bare machine lacks."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).parents[1]
+SCRIPT = ROOT / "benchmarks" / "gpu_quarter_hour.sh"
+
+ABSENT = ["av", "torch_fidelity", "pypi_simple"]
+
+MOST_FILES, MOST_BYTES = 8, 16 * 2**20
+"""What a call brings back."""
+
+Call = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def call(tmp_path: Path) -> Call:
+    """Call the script as on a bare machine; more: variables."""
+    site = tmp_path / "site"
+    site.mkdir()
+    (site / "sitecustomize.py").write_text(f"import sys\nsys.modules.update(dict.fromkeys({ABSENT}))\n")
+    variables = {
+        "PYTHON": sys.executable,
+        "PYTHONPATH": site,
+        "WORK": tmp_path / "work",
+        "PACK": tmp_path / "pack",
+        "OUT": tmp_path / "out",
+        "DEVICE": "cpu",
+        "TINY": "1",
+        "OMP_NUM_THREADS": "1",
+    }
+
+    def make(*arguments: object, **more: object) -> subprocess.CompletedProcess[str]:
+        environment = {**os.environ, **{name: str(value) for name, value in {**variables, **more}.items()}}
+        command = ["bash", SCRIPT, *map(str, arguments)]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=1200)
+
+    return make
+
+
+@pytest.fixture
+def staged(tmp_path: Path) -> Path:
+    """What is there once all parts are staged, empty."""
+    for name in ("data", "weights"):
+        (tmp_path / "work" / name).mkdir(parents=True)
+    return tmp_path / "work"
+
+
+@pytest.fixture
+def pretender(tmp_path: Path) -> Path:
+    """An interpreter that writes down what it should run, and hangs where `published numbers` should be found."""
+    file = tmp_path / "python"
+    file.write_text(
+        "#!/bin/bash\n"
+        f'echo "$*" >> {tmp_path}/calls\n'
+        'case "$*" in\n'
+        '  *gpu.py*) echo "{}" > "$RESULTS/gpu.json"; echo so far; sleep 600 ;;\n'
+        "  *throughput.py*) echo no such thing; exit 9 ;;\n"
+        "esac\n"
+    )
+    file.chmod(0o755)
+    return file
+
+
+def files(folder: Path) -> set[str]:
+    """What a call would bring back, by names without those of devices; all of it has to be within the limits."""
+    found = [file for file in folder.rglob("*") if file.is_file()]
+    assert len(found) <= MOST_FILES
+    assert all(file.stat().st_size <= MOST_BYTES for file in found)
+    assert all(re.fullmatch(r"[\w.-]+", part) for file in found for part in file.relative_to(folder).parts)
+    return {re.sub(r"-amd.*|-intel.*|-cpu.*", "", str(file.relative_to(folder))) for file in found}
+
+
+def result(folder: Path, name: str) -> dict:
+    (file,) = folder.glob(f"{name}-*.json")
+    found: dict = json.loads(file.read_text("utf-8"))
+    assert found["tiny"] and found["machine"]["av"] == "absent"
+    return found
+
+
+def test_the_whole_of_it_in_small(call: Call, tmp_path: Path, moving_frames, write_frames) -> None:
+    for seed in range(3):
+        write_frames(tmp_path / "data" / f"{seed}", moving_frames(20, height=32, width=32, seed=seed), suffix=".jpg")
+
+    packed = call("pack", tmp_path / "data")
+    assert packed.returncode == 0, packed.stderr
+    calls = re.findall(r'run\(command="(.+)"(?:, carry=\["(.+)"\])?, timeout_s=\d+\)', packed.stdout)
+    parts = [carried for _, carried in calls if carried]
+    assert len(parts) >= 2
+    assert [command for command, _ in calls if " run " in command] == [
+        f"bash benchmarks/gpu_quarter_hour.sh stage {parts[-1]} && "
+        "MINUTES=5 bash benchmarks/gpu_quarter_hour.sh run toolkit cost",
+        "MINUTES=6 bash benchmarks/gpu_quarter_hour.sh run train",
+    ]
+    for part in parts:
+        staged = call("stage", part)
+        assert staged.returncode == 0, staged.stderr
+    assert f"all of {len(parts)} parts are here" in staged.stdout
+
+    patience = {"MINUTES": 20, "STEP_SECONDS": 300}  # other tests may run beside it
+    out = tmp_path / "first"
+    done = call("run", "toolkit", "cost", OUT=out, **patience)
+    assert done.returncode == 0, done.stdout
+    assert files(out) == {"log.txt", "gpu", "throughput", "overlap", "training-cost"}
+    assert result(out, "gpu")["selftest"] == {"passed": 3, "checks": 3}
+    assert result(out, "gpu")["diagnosis"]["float32"] == "right"
+    assert result(out, "gpu")["scores"]["cpu, 1 workers"] > 0
+    assert result(out, "training-cost")["models"].keys() == {"image", "release", "middle", "paper"}
+    assert re.search(r"\d+ skipped", (out / "log.txt").read_text())
+
+    out = tmp_path / "second"
+    done = call("run", "train", OUT=out, **patience)
+    assert done.returncode == 0, done.stdout
+    assert files(out) == {
+        "log.txt", "training", "sheet.jpg", "film.webp", "state/state.json", "state/1-of-1.piece"
+    }  # fmt: skip
+    training = result(out, "training")
+    assert training["kimg"] == pytest.approx(0.048)
+    assert training["scores"][0]["fvd"] > 0
+    with Image.open(out / "sheet.jpg") as sheet:
+        assert np.asarray(sheet).std() > 0
+
+
+class TestSteps:
+    def test_one_that_hangs_is_ended_and_one_that_fails_is_passed(
+        self, call: Call, staged: Path, pretender: Path, tmp_path: Path
+    ) -> None:
+        done = call("run", "toolkit", PYTHON=pretender, MINUTES=1, STEP_SECONDS=2)
+
+        assert done.returncode == 1
+        said = [line.removeprefix("== ") for line in done.stdout.splitlines() if line.startswith("== ")]
+        assert said[:2] == ["published numbers: 2 seconds at most", "published numbers: ended at its limit"]
+        assert said[4:6] == ["throughput: 2 seconds at most", "throughput: failed with exit code 9"]
+        assert re.fullmatch(r"overlap: done, [01] seconds", said[7])
+        assert (tmp_path / "out" / "gpu.json").read_text() == "{}\n"
+        assert "so far\n" in (tmp_path / "out" / "log.txt").read_text()
+
+    def test_the_whole_time_is_a_limit_of_each(self, call: Call, staged: Path, pretender: Path) -> None:
+        done = call("run", "toolkit", "cost", PYTHON=pretender, MINUTES=0.05)
+
+        assert done.returncode == 1
+        assert "== published numbers: 3 seconds at most" in done.stdout
+        assert "== cost of training: left out, no time is left" in done.stdout
+
+    def test_a_training_ends_before_the_end_and_goes_on_from_a_state(
+        self, call: Call, staged: Path, pretender: Path, tmp_path: Path
+    ) -> None:
+        (staged / "state").mkdir()
+        call("run", "train", PYTHON=pretender, MINUTES=9, TINY="", TRAIN="--batch 16")
+
+        calls = (tmp_path / "calls").read_text().splitlines()[1:]
+        run, out = staged / "run", tmp_path / "out"
+        assert calls[0] == f"-m stylegan_v state join {staged}/state {run}"
+        found = re.fullmatch(
+            rf"-m stylegan_v train --out {run} --config benchmarks/faces_128\.toml --data {staged}/data "
+            rf"--device cpu --workers \d+ --minutes ([\d.]+) --batch 16",
+            calls[1],
+        )
+        assert found and 6.9 < float(found[1]) <= 7
+        assert calls[2:] == [
+            f"-m stylegan_v state split {run} {out}/state",
+            f"benchmarks/gpu_training.py {run} {staged}/data --device cpu",
+        ]
+
+    def test_a_training_that_has_begun_keeps_its_settings(self, call: Call, staged: Path, pretender: Path) -> None:
+        (staged / "run").mkdir()
+        (staged / "run" / "run.toml").touch()
+        call("run", "train", PYTHON=pretender, MINUTES=9)
+
+        calls = (pretender.parent / "calls").read_text()
+        assert "state join" not in calls and "--config" not in calls
+
+
+class TestMistakes:
+    def test_a_step_that_does_not_exist(self, call: Call, staged: Path) -> None:
+        done = call("run", "toolkit", "trian", MINUTES=1)
+
+        assert done.returncode == 3
+        assert "error: there is no step trian: expected toolkit, cost or train" in done.stderr
+
+    def test_nothing_was_staged(self, call: Call, tmp_path: Path) -> None:
+        done = call("run", "train", MINUTES=1)
+
+        assert done.returncode == 3
+        assert f"there is no {tmp_path}/work/data: stage all parts of a pack" in done.stderr
+
+    def test_parts_that_are_missing_or_damaged(self, call: Call, tmp_path: Path) -> None:
+        for number in (1, 2):
+            (tmp_path / f"{number}").mkdir()
+            (tmp_path / f"{number}" / f"{number}-of-2.part").write_bytes(b"no archive")
+
+        first, second, empty = (call("stage", tmp_path / name) for name in ("2", "1", "3"))
+
+        assert first.returncode == 0 and "part 1 of 2 is still to come" in first.stdout
+        assert second.returncode == 3 and "the parts are damaged, or of different packs" in second.stderr
+        assert empty.returncode == 3 and "holds no part: pack, and name it in carry" in empty.stderr
+
+    def test_a_bad_state_is_known_before_it_travels(self, call: Call, tmp_path: Path) -> None:
+        (tmp_path / "data").mkdir()
+        done = call("pack", tmp_path / "data", tmp_path)
+
+        assert done.returncode == 3
+        assert "has no state.json: expected a folder that `stylegan-v state split` wrote" in done.stderr
