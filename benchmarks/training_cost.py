@@ -1,4 +1,4 @@
-"""Question: what does a step of training cost, by preset, and against an image StyleGAN2?
+"""Question: what does a step of training cost, by preset and option, and against an image StyleGAN2?
 
 Command:  python benchmarks/training_cost.py [--device cpu] [--tiny]
 Time:     two minutes on an H100, we think.
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -34,12 +35,16 @@ from stylegan_v.trainer import Trainer
 
 PRESETS = ("image", "release", "middle", "paper")
 BASELINE = "image"
+OPTIONS = ({"compile": True},)
+"""Of a training on a GPU, tried on this preset, the ones that may take long to begin with last."""
+
+OPTIONS_OF = "middle"
 SIDE = 128
 FRAMES_PER_STEP = 192
 AUGMENTED = 0.1
 """Probability of augmentation while steps are timed, so that its cost is counted."""
 
-SECONDS = 12.0
+SECONDS = 8.0
 """For the timed steps of a model, after those that warm it up; a round of them is finished at least."""
 
 MOST_ROUNDS = 5
@@ -51,11 +56,13 @@ TINY: dict[str, Any] = {
 }  # fmt: skip
 
 
-def cost(model: ModelConfig, videos: Path, device: torch.device, *, tiny: bool) -> dict[str, float]:
-    """Seconds per frame of training, peak memory, and frames per second of generation."""
+def cost(
+    model: ModelConfig, options: dict[str, Any], videos: Path, device: torch.device, *, tiny: bool
+) -> dict[str, float]:
+    """Seconds per frame of training, peak memory, and frames per second of generation. options: of TrainRun."""
     batch = (12 if tiny else FRAMES_PER_STEP) // model.frames
     dataset = VideoDataset.open(videos, resolution=model.resolution, frames=model.frames)
-    train = TrainRun(batch=batch, r1_interval=1 if tiny else 16)
+    train = TrainRun(batch=batch, r1_interval=1 if tiny else 16, **options)
     trainer = Trainer(Run(model=model, train=train), dataset, device)
     trainer.probability.p = AUGMENTED
     clips = torch.randint(0, 256, (batch, model.frames, 3, model.resolution, model.resolution), dtype=torch.uint8)
@@ -115,21 +122,26 @@ def main() -> None:
     device = torch.device(arguments.device)
     table: dict[str, Any] = {"tiny": True} if arguments.tiny else {}
     models: dict[str, dict[str, Any]] = {}
+    runs: list[tuple[str, dict[str, Any]]] = [(preset, {}) for preset in PRESETS]
+    if device.type == "cuda":
+        runs += [(OPTIONS_OF, options) for options in OPTIONS]
     with tempfile.TemporaryDirectory() as folder, training_arithmetic():
         videos = one_video(Path(folder), TINY["resolution"] if arguments.tiny else SIDE)
-        for preset in PRESETS:
+        for preset, options in runs:
             model = model_config(preset, **(TINY if arguments.tiny else {"resolution": SIDE}))
+            name = ", ".join([preset, *options])
             try:
-                models[preset] = cost(model, videos, device, tiny=arguments.tiny)
-            except torch.OutOfMemoryError:
-                models[preset] = {"failed": f"out of memory with {FRAMES_PER_STEP} frames a step"}
-            if "seconds_per_frame" in models[preset] and "seconds_per_frame" in models[BASELINE]:
-                ratio = models[preset]["seconds_per_frame"] / models[BASELINE]["seconds_per_frame"]
-                models[preset][f"against_{BASELINE}"] = ratio
-            print(preset, models[preset])
+                models[name] = cost(model, options, videos, device, tiny=arguments.tiny)
+                if baseline := models[BASELINE].get("frames_per_second"):
+                    models[name][f"against_{BASELINE}"] = baseline / models[name]["frames_per_second"]
+            except RuntimeError as error:  # out of memory for one: the others are measured all the same
+                models[name] = {"failed": f"{type(error).__name__}: {error}"}
+            print(name, models[name])
             write("training-cost", __doc__, {**table, "models": models}, device=arguments.device)
             if device.type == "cuda":
                 torch.cuda.empty_cache()
+    if any("failed" in row for row in models.values()):
+        sys.exit(1)
 
 
 if __name__ == "__main__":
