@@ -6,7 +6,7 @@
 #   gpu_quarter_hour.sh stage FOLDER        there: take one of these in
 #   gpu_quarter_hour.sh run STEP...         there: toolkit, cost and train, in the order of their worth
 #
-# A run needs OUT, a folder for its results, and MINUTES, its time. Each of its steps has a limit of its own, and what was
+# A run needs OUT, a folder for its results, and LIMIT, its seconds. Each of its steps has a limit of its own, and what was
 # found until then is in OUT. These may be set besides: PYTHON, the interpreter; WORK, a folder that stays between calls;
 # TRAIN, more options of `stylegan-v train`; PACK and CALL_MIB, where packs go and what one call carries. With DEVICE=cpu
 # TINY=1 a run is a rehearsal, and STEP_SECONDS the limit of each of its steps.
@@ -62,10 +62,10 @@ pack() {
     done
     last="bash $me stage $PACK/$count &&"
     if [ -n "$state" ]; then
-        call "$last MINUTES=9 bash $me run train" "$PACK/$count" 600
+        call "$last LIMIT=540 bash $me run train" "$PACK/$count" 600
     else
-        call "$last MINUTES=5 bash $me run toolkit cost" "$PACK/$count" 400
-        call "MINUTES=6 bash $me run train" "" 420
+        call "$last LIMIT=300 bash $me run toolkit cost" "$PACK/$count" 400
+        call "LIMIT=360 bash $me run train" "" 400
     fi
 }
 
@@ -100,14 +100,14 @@ install() {
 
 run() {
     local name
-    : "${OUT:?a folder for the results}" "${MINUTES:?the time of the run}"
+    : "${OUT:?a folder for the results}" "${LIMIT:?the seconds of the run}"
     (($#)) || fail "no step is named: expected toolkit, cost or train"
     for name in "$@"; do
         case $name in toolkit | cost | train) ;; *) fail "there is no step $name: expected toolkit, cost or train" ;; esac
     done
     [ -d "$WORK/data" ] || fail "there is no $WORK/data: stage all parts of a pack"
+    [[ $LIMIT =~ ^[0-9]+$ ]] || fail "LIMIT=$LIMIT: expected whole seconds"
     SECONDS=0 # bash counts on from here
-    deadline=$(awk "BEGIN { print int(60 * $MINUTES) }")
     mkdir -p "$OUT"
     install
     export RESULTS=$OUT FVD_BENCH_HOME=$WORK/home FVD_BENCH_OFFLINE=1 PYTHONUNBUFFERED=1 PYTEST_DISABLE_PLUGIN_AUTOLOAD=1
@@ -132,22 +132,23 @@ cost() {
 }
 
 train() {
-    local run=$WORK/run seconds begin=""
+    local run=$WORK/run seconds minutes begin=""
     if [ -e "$WORK/state" ] && [ ! -e "$run" ]; then
         step "join the state" 30 "$PYTHON" -m stylegan_v state join "$WORK/state" "$run" || return
     fi
     [ -e "$run/run.toml" ] || begin="--config $settings"
-    seconds=$((deadline - SECONDS - last_seconds))
-    # At its limit it ends the step that is under way, and keeps its state.
-    step "training" $((seconds + 10)) "$PYTHON" -m stylegan_v train --out "$run" $begin --data "$WORK/data" \
-        --device "$DEVICE" --workers "$(nproc)" --minutes "$(awk "BEGIN { print $seconds / 60 }")" ${TRAIN:-}
+    seconds=$((LIMIT - SECONDS > last_seconds ? LIMIT - SECONDS - last_seconds : 0))
+    minutes=$(printf "%d.%02d" $((seconds / 60)) $((seconds % 60 * 100 / 60)))
+    # It ends by itself, after the step or the score that is under way.
+    step "training" $((seconds + last_seconds / 3)) "$PYTHON" -m stylegan_v train --out "$run" $begin --data "$WORK/data" \
+        --device "$DEVICE" --workers "$(nproc)" --minutes "$minutes" ${TRAIN:-}
     step "state" 40 "$PYTHON" -m stylegan_v state split "$run" "$OUT/state"
     step "sheet and score" 120 "$PYTHON" benchmarks/gpu_training.py "$run" "$WORK/data" --device "$DEVICE" $tiny
 }
 
 # step NAME SECONDS COMMAND...: run it within its limit and what is left of the whole, and say how it ended.
 step() {
-    local name=$1 limit=${STEP_SECONDS:-$2} left=$((deadline - SECONDS)) began=$SECONDS code=0 lines
+    local name=$1 limit=${STEP_SECONDS:-$2} left=$((LIMIT - SECONDS)) began=$SECONDS code=0 lines
     shift 2
     ((limit < left)) || limit=$left
     if ((limit < 1)); then
