@@ -12,14 +12,13 @@ parts. `--tiny` is for rehearsals: as little as there is, whose numbers mean not
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from machine import write
+from machine import parser, write
 from PIL import Image
 
 from fvd_bench import demo, fingerprint, goldens, selftest, weights
@@ -89,10 +88,7 @@ def write_frames(folder: Path, seeds: range) -> Path:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--device", default="cuda", choices=["cpu", "cuda"])
-    parser.add_argument("--tiny", action="store_true")
-    arguments = parser.parse_args()
+    arguments = parser().parse_args()
     table: dict[str, Any] = {"tiny": True} if arguments.tiny else {}
     for part in (published, fingerprints, scores):
         found = part(arguments.device, arguments.tiny)

@@ -10,14 +10,13 @@ of as many as the paper takes. The result is written again after each part. `--t
 
 from __future__ import annotations
 
-import argparse
 import json
 import statistics
 from pathlib import Path
 from typing import Any
 
 import torch
-from machine import RESULTS, write
+from machine import RESULTS, parser, write
 
 from stylegan_v import checkpoint
 from stylegan_v.evaluate import evaluate
@@ -53,12 +52,10 @@ def show(generator: Generator, *, kimg: float, fps: float) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("run", type=Path)
-    parser.add_argument("data", type=Path)
-    parser.add_argument("--device", default="cuda", choices=["cpu", "cuda"])
-    parser.add_argument("--tiny", action="store_true")
-    arguments = parser.parse_args()
+    options = parser()
+    options.add_argument("run", type=Path)
+    options.add_argument("data", type=Path)
+    arguments = options.parse_args()
     found = checkpoint.load(arguments.run / checkpoint.LAST)
     generator = found.generator(arguments.device)
     generator.use_half(half_precision("auto", torch.device(arguments.device)))  # as training scores it

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import re
@@ -15,6 +16,14 @@ from fvd_bench.atomic import write_text
 
 RESULTS = Path(os.environ.get("RESULTS") or Path(__file__).parent / "results")
 """The variable RESULTS names another folder."""
+
+
+def parser(device: str = "cuda") -> argparse.ArgumentParser:
+    """Of a script that a GPU can run, and a CPU rehearse. device: where, unless it is said."""
+    options = argparse.ArgumentParser()
+    options.add_argument("--device", default=device, choices=["cpu", "cuda"])
+    options.add_argument("--tiny", action="store_true", help="a rehearsal, whose numbers mean nothing")
+    return options
 
 
 def machine(device: str = "cpu") -> dict[str, str]:

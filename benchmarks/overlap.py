@@ -12,7 +12,6 @@ numbers mean nothing.
 
 from __future__ import annotations
 
-import argparse
 import os
 import tempfile
 import time
@@ -22,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from machine import write
+from machine import parser, write
 from PIL import Image
 
 from fvd_bench import extractors, protocol
@@ -104,8 +103,6 @@ def main(device: str, form: str, tiny: bool) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
-    parser.add_argument("--form", default="mp4", choices=list(FRAMES))
-    parser.add_argument("--tiny", action="store_true")
-    main(**vars(parser.parse_args()))
+    options = parser("cpu")
+    options.add_argument("--form", default="mp4", choices=list(FRAMES))
+    main(**vars(options.parse_args()))

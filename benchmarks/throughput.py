@@ -24,7 +24,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from machine import write
+from machine import parser, write
 from torch import Tensor, nn
 
 from fvd_bench import weights
@@ -83,17 +83,15 @@ def main() -> None:
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
-    parser.add_argument("--frames", type=int, default=16, help="frames of a clip (default: 16)")
-    parser.add_argument("--rounds", type=int, default=7, help="rounds that are measured (default: 7)")
-    parser.add_argument("--peer", type=Path, help="folder into which cd-fvd was installed; needed on the CPU")
-    parser.add_argument("--tiny", action="store_true")
-    arguments = parser.parse_args()
+    options = parser("cpu")
+    options.add_argument("--frames", type=int, default=16, help="frames of a clip (default: 16)")
+    options.add_argument("--rounds", type=int, default=7, help="rounds that are measured (default: 7)")
+    options.add_argument("--peer", type=Path, help="folder into which cd-fvd was installed; needed on the CPU")
+    arguments = options.parse_args()
     if arguments.peer is None and arguments.device == "cpu" and not arguments.tiny:
-        parser.error("--peer is missing: `pip install --no-deps --target cd-fvd cd-fvd`, then `--peer cd-fvd`")
+        options.error("--peer is missing: `pip install --no-deps --target cd-fvd cd-fvd`, then `--peer cd-fvd`")
     if arguments.peer is not None and not (arguments.peer / NETWORK_FILE).is_file():
-        parser.error(f"--peer: no {NETWORK_FILE} in it: `pip install --no-deps --target {arguments.peer} cd-fvd`")
+        options.error(f"--peer: no {NETWORK_FILE} in it: `pip install --no-deps --target {arguments.peer} cd-fvd`")
     return arguments
 
 

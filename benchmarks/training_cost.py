@@ -11,7 +11,6 @@ result is written again after each model. `--tiny` is for rehearsals: as little 
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import sys
 import tempfile
@@ -22,7 +21,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from machine import write
+from machine import parser, write
 from PIL import Image
 
 from stylegan_v.config import ModelConfig, model_config
@@ -115,10 +114,7 @@ def one_video(folder: Path, side: int) -> Path:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--device", default="cuda", choices=["cpu", "cuda"])
-    parser.add_argument("--tiny", action="store_true")
-    arguments = parser.parse_args()
+    arguments = parser().parse_args()
     device = torch.device(arguments.device)
     table: dict[str, Any] = {"tiny": True} if arguments.tiny else {}
     models: dict[str, dict[str, Any]] = {}
