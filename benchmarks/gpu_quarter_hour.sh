@@ -32,7 +32,9 @@ fail() {
 }
 
 pack() {
-    local data=${1:?the folder of training videos} state=${2:-} weights tree bytes room count i last
+    local data=${1:?the folder of training videos} state=${2:-} weights tree bytes room count i last before parts
+    before=("$PACK"/*) parts=("$PACK"/*/*.part)
+    ((${#before[@]} == ${#parts[@]})) || fail "$PACK holds something else than a pack: remove it, and pack again"
     rm -rf "$PACK"
     mkdir -p "$PACK/all/weights"
     if [ -n "$state" ]; then

@@ -213,6 +213,16 @@ class TestMistakes:
         assert second.returncode == 3 and "the parts are damaged, or of different packs" in second.stderr
         assert empty.returncode == 3 and "holds no part: pack, and name it in carry" in empty.stderr
 
+    def test_a_folder_of_something_else_is_left_alone(self, call: Call, tmp_path: Path) -> None:
+        (tmp_path / "pack").mkdir()
+        (tmp_path / "pack" / "thesis.tex").touch()
+
+        done = call("pack", tmp_path)
+
+        assert done.returncode == 3
+        assert "holds something else than a pack: remove it" in done.stderr
+        assert (tmp_path / "pack" / "thesis.tex").exists()
+
     def test_a_bad_state_is_known_before_it_travels(self, call: Call, tmp_path: Path) -> None:
         (tmp_path / "data").mkdir()
         done = call("pack", tmp_path / "data", tmp_path)
