@@ -121,13 +121,14 @@ def main() -> None:
     runs: list[tuple[str, dict[str, Any]]] = [(preset, {}) for preset in PRESETS]
     if device.type == "cuda":
         runs += [(OPTIONS_OF, options) for options in OPTIONS]
-    with tempfile.TemporaryDirectory() as folder, training_arithmetic():
+    with tempfile.TemporaryDirectory() as folder:
         videos = one_video(Path(folder), TINY["resolution"] if arguments.tiny else SIDE)
         for preset, options in runs:
             model = model_config(preset, **(TINY if arguments.tiny else {"resolution": SIDE}))
             name = ", ".join([preset, *options])
             try:
-                models[name] = cost(model, options, videos, device, tiny=arguments.tiny)
+                with training_arithmetic():
+                    models[name] = cost(model, options, videos, device, tiny=arguments.tiny)
                 if baseline := models[BASELINE].get("frames_per_second"):
                     models[name][f"against_{BASELINE}"] = baseline / models[name]["frames_per_second"]
             except RuntimeError as error:  # out of memory for one: the others are measured all the same
