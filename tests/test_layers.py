@@ -61,9 +61,9 @@ FVD_BENCH = [
 ]
 STYLEGAN_V = [
     {"errors", "layers", "loss", "noise", "timing", "pixels", "names", "ahead"},
-    {"distributed", "journal", "config", "augment", "labels", "crops", "exports"},
-    {"motion", "data", "prepared", "run"},
-    {"generator", "discriminator", "prepare"},
+    {"distributed", "journal", "config", "draws", "adaptive", "labels", "crops", "exports"},
+    {"warp", "motion", "data", "prepared", "run"},
+    {"generator", "discriminator", "prepare", "augment"},
     {"checkpoint", "sample", "info"},
     {"trainer", "sheets", "evaluate", "official", "pieces"},
     {"generation", "snapshots"},

@@ -30,7 +30,7 @@ class Purpose(enum.IntEnum):
     AUGMENT_FAKE = 4
 
 
-def philox(counter: tuple[Tensor, Tensor, Tensor, Tensor], key: tuple[int, int]) -> tuple[Tensor, ...]:
+def philox(counter: tuple[Tensor, Tensor, Tensor, Tensor], key: tuple[int, int | Tensor]) -> tuple[Tensor, ...]:
     """Four blocks of 32 random bits, in int64 tensors, for counters and keys of 32-bit words."""
     c0, c1, c2, c3 = counter
     k0, k1 = key
@@ -42,32 +42,38 @@ def philox(counter: tuple[Tensor, Tensor, Tensor, Tensor], key: tuple[int, int])
     return c0, c1, c2, c3
 
 
-def uniform(seed: int, purpose: Purpose, samples: Tensor, tokens: Tensor | int, count: int) -> Tensor:
-    """Uniform numbers inside (0, 1): float64 [..., count].
+def uniform(seed: int, purpose: Purpose | Tensor, samples: Tensor, tokens: Tensor | int, count: int) -> Tensor:
+    """Uniform numbers inside (0, 1): float64 [..., count], on the device of the samples.
 
-    samples: int64, not negative; tokens: int64 of a shape that broadcasts with it, 0 to 2^32 - 1.
+    samples: int64, not negative; tokens: int64 of a shape that broadcasts with it, 0 to 2^32 - 1. purpose: one for all,
+    or int64 of such a shape.
     """
     bits = _bits(seed, purpose, samples, tokens, count)
     return (bits.to(torch.float64) + 0.5) * 2.0**-32
 
 
-def normal(seed: int, purpose: Purpose, samples: Tensor, tokens: Tensor | int, count: int) -> Tensor:
-    """Standard normal numbers (Box and Muller 1958): float32 [..., count]. Arguments as of `uniform`."""
-    pairs = uniform(seed, purpose, samples, tokens, count + count % 2)
+def normal(seed: int, purpose: Purpose | Tensor, samples: Tensor, tokens: Tensor | int, count: int) -> Tensor:
+    """Standard normal numbers: float32 [..., count]. Arguments as of `uniform`."""
+    return box_muller(uniform(seed, purpose, samples, tokens, count + count % 2))[..., :count]
+
+
+def box_muller(pairs: Tensor) -> Tensor:
+    """As many standard normal numbers from uniform ones (Box and Muller 1958): float32 [..., an even number]."""
     radius = torch.sqrt(-2.0 * torch.log(pairs[..., 0::2]))
     angle = 2.0 * math.pi * pairs[..., 1::2]
     values = torch.stack([radius * torch.cos(angle), radius * torch.sin(angle)], dim=-1)
-    return values.flatten(-2)[..., :count].to(torch.float32)
+    return values.flatten(-2).to(torch.float32)
 
 
-def _bits(seed: int, purpose: Purpose, samples: Tensor, tokens: Tensor | int, count: int) -> Tensor:
+def _bits(seed: int, purpose: Purpose | Tensor, samples: Tensor, tokens: Tensor | int, count: int) -> Tensor:
     """32 random bits per element: int64 [..., count]."""
-    places = torch.as_tensor(tokens, device=samples.device)[..., None]
+    places = tokens[..., None] if isinstance(tokens, Tensor) else tokens
+    purposes = purpose[..., None] if isinstance(purpose, Tensor) else int(purpose)
     blocks = torch.arange(-(-count // 4), device=samples.device)
     samples = samples[..., None]
     zero = torch.zeros_like(samples + places + blocks)
     counter = (zero + blocks, zero + (places & _MASK), zero + (samples & _MASK), zero + (samples >> 32))
-    key = (seed & _MASK, ((seed >> 32) & 0xFFFFFF) << 8 | int(purpose))
+    key = (seed & _MASK, (((seed >> 32) & 0xFFFFFF) << 8) + purposes)
     return torch.stack(philox(counter, key), dim=-1).flatten(-2)[..., :count]
 
 

@@ -9,16 +9,19 @@ Source: paper appendix B.1 (loss and optimiser); Karras et al. 2020 for what the
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from stylegan_v import distributed
-from stylegan_v.augment import AdaptiveProbability, augment
+from stylegan_v.adaptive import AdaptiveProbability
+from stylegan_v.augment import Augmentations, augment, plan
 from stylegan_v.checkpoint import load_part
 from stylegan_v.data import Batch, VideoDataset
 from stylegan_v.discriminator import build_discriminator
@@ -36,13 +39,28 @@ _GENERATOR, _DISCRIMINATOR = 0, 1
 _LARGEST_GRADIENT = 1e5
 
 
+Videos = TypeVar("Videos", "Reals", "Fakes")
+
+
+@dataclass(frozen=True, slots=True)
+class Reals:
+    """Real clips of a step: frames in [-1, 1], times, labels, and how they are seen, also while R1 is computed."""
+
+    frames: Tensor
+    times: Tensor
+    labels: Tensor | None
+    augmentations: Augmentations | None
+    r1_augmentations: Augmentations | None
+
+
 @dataclass(frozen=True, slots=True)
 class Fakes:
-    """What a batch of videos is generated from. numbers: int64 [B], of the videos, on the CPU."""
+    """What a batch of videos is generated from, and how they are seen. numbers: int64 [B], of the videos."""
 
     numbers: Tensor
     times: Tensor
     labels: Tensor | None
+    augmentations: Augmentations | None
 
 
 class Trainer:
@@ -68,7 +86,7 @@ class Trainer:
         self.generator_optimizer = _adam(self.generator, run.learning_rate, interval=run.train.lazy_interval)
         self.discriminator_optimizer = _adam(self.discriminator, run.learning_rate, interval=run.train.r1_interval)
         self.probability = AdaptiveProbability(
-            batch_videos=run.train.batch, target=run.train.ada_target, kimg=run.train.ada_kimg
+            batch_videos=run.train.batch, target=run.train.ada_target, kimg=run.train.ada_kimg, device=device
         )
         self.steps = 0
         half = half_precision(run.train.precision, device)
@@ -98,27 +116,23 @@ class Trainer:
 
     def step(self, batch: Batch) -> dict[str, Tensor]:
         """Train on the real clips of the next samples. Gives what can be plotted, as tensors on the device."""
-        numbers = torch.arange(distributed.rank(), self.run.train.batch, distributed.world()) + self.videos
-        frames = normalise(batch.frames.to(self.device))
-        times = batch.times.to(self.device, torch.float32)
-        labels = batch.labels.to(self.device) if self.run.model.num_classes else None
-        logs = self.update_generator(numbers)
-        logs |= self.update_discriminator(numbers, frames, times, labels)
+        generator_fakes, discriminator_fakes, reals = self._draw(batch)
+        logs = self.update_generator(generator_fakes)
+        logs |= self.update_discriminator(discriminator_fakes, reals)
         if self.steps % self.run.train.r1_interval == 0:
-            logs |= self.update_r1(numbers, frames, times, labels)
+            logs |= self.update_r1(reals)
         self.update_ema()
         self.update_augment(logs)
         self.steps += 1
         return logs
 
-    def update_generator(self, numbers: Tensor) -> dict[str, Tensor]:
+    def update_generator(self, fakes: Fakes) -> dict[str, Tensor]:
         """One step of the generator against the discriminator as it is."""
         self.discriminator.requires_grad_(False)
         losses, means = [], []
-        for part in self._parts(numbers):
-            fakes = self._fakes(part, _GENERATOR)
-            frames, mean = self._generate(fakes)
-            logits = self._judge(self._augment(frames, Purpose.AUGMENT_FAKE, fakes.numbers), fakes.times, fakes.labels)
+        for part in self._parts(fakes):
+            frames, mean = self._generate(part)
+            logits = self._judge(_seen(frames, part.augmentations), part.times, part.labels)
             loss = generator_loss(logits)
             self._add_gradients(loss)
             losses.append(loss.detach())
@@ -128,19 +142,15 @@ class Trainer:
         _apply(self.generator, self.generator_optimizer)
         return {"loss/generator": torch.stack(losses).mean()}
 
-    def update_discriminator(
-        self, numbers: Tensor, frames: Tensor, times: Tensor, labels: Tensor | None
-    ) -> dict[str, Tensor]:
+    def update_discriminator(self, fakes: Fakes, reals: Reals) -> dict[str, Tensor]:
         """One step of the discriminator on real and generated videos."""
         losses, means, real_logits, fake_logits = [], [], [], []
-        for m, part in enumerate(self._parts(numbers)):
-            fakes = self._fakes(part, _DISCRIMINATOR)
+        for made, given in zip(self._parts(fakes), self._parts(reals), strict=True):
             with torch.no_grad():
-                generated, mean = self._generate(fakes)
-            generated = self._augment(generated, Purpose.AUGMENT_FAKE, fakes.numbers)
-            fake = self._judge(generated, fakes.times, fakes.labels)
-            videos = self._augment(self._part(frames, m), Purpose.AUGMENT_REAL, 2 * part)
-            real = self._judge(videos, self._part(times, m), self._part(labels, m))
+                frames, mean = self._generate(made)
+                frames = _seen(frames, made.augmentations)
+            fake = self._judge(frames, made.times, made.labels)
+            real = self._judge(_seen(given.frames, given.augmentations), given.times, given.labels)
             loss = discriminator_loss(real, fake)
             self._add_gradients(loss)
             losses.append(loss.detach())
@@ -157,14 +167,14 @@ class Trainer:
             "logits/real_sign": signs.mean(),
         }
 
-    def update_r1(self, numbers: Tensor, frames: Tensor, times: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
+    def update_r1(self, reals: Reals) -> dict[str, Tensor]:
         """One step of the discriminator on R1 alone, with the weight of all the steps between two of them."""
         weight = self.run.gamma / 2 * self.run.train.r1_interval
         penalties = []
-        for m, part in enumerate(self._parts(numbers)):
-            videos = self._part(frames, m).detach().requires_grad_()
-            seen = self._augment(videos, Purpose.AUGMENT_REAL, 2 * part + 1)
-            penalty = r1_penalty(self.discriminator(seen, self._part(times, m), self._part(labels, m)), videos)
+        for part in self._parts(reals):
+            videos = part.frames.detach().requires_grad_()
+            logits = self.discriminator(_seen(videos, part.r1_augmentations), part.times, part.labels)
+            penalty = r1_penalty(logits, videos)
             self._add_gradients(penalty * weight)
             penalties.append(penalty.detach())
         _apply(self.discriminator, self.discriminator_optimizer)
@@ -177,8 +187,8 @@ class Trainer:
         if self.run.train.ema_rampup:
             half_life = min(half_life, max(self.kimg * 1000 * self.run.train.ema_rampup, 1e-8))
         beta = 0.5 ** (self.run.train.batch / half_life)
-        for average, parameter in zip(self.ema.parameters(), self.generator.parameters(), strict=True):
-            average.lerp_(parameter, 1 - beta)
+        follow = get_ema_multi_avg_fn(beta)  # type: ignore[no-untyped-call]
+        follow(list(self.ema.parameters()), list(self.generator.parameters()), self.steps)
         for copied, buffer in zip(self.ema.buffers(), self.generator.buffers(), strict=True):
             copied.copy_(buffer)
 
@@ -229,30 +239,57 @@ class Trainer:
         """Of the mean over micro-batches."""
         torch.autograd.backward(loss / self.micro_batches)
 
-    def _parts(self, numbers: Tensor) -> list[Tensor]:
-        return [self._part(numbers, m) for m in range(self.micro_batches)]
+    def _parts(self, videos: Videos) -> Iterator[Videos]:
+        """Micro-batches: every M-th video each, see `MinibatchDeviation`."""
+        values = {field.name: getattr(videos, field.name) for field in dataclasses.fields(videos)}
+        for m in range(self.micro_batches):
+            part: dict[str, Any] = {k: v if v is None else v[m :: self.micro_batches] for k, v in values.items()}
+            yield dataclasses.replace(videos, **part)
 
-    def _part(self, values: Any, m: int) -> Any:
-        """Micro-batch m of a tensor, or None of None: every M-th sample, see `MinibatchDeviation`."""
-        return None if values is None else values[m :: self.micro_batches]
+    def _draw(self, batch: Batch) -> tuple[Fakes, Fakes, Reals]:
+        """All that a step is made of: fake videos for the steps of both networks, and real ones."""
+        numbers = self.videos + torch.arange(
+            distributed.rank(), self.run.train.batch, distributed.world(), device=self.device
+        )
+        seen = self._plan(numbers)
+        reals = Reals(
+            normalise(batch.frames.to(self.device)),
+            batch.times.to(self.device, torch.float32),
+            batch.labels.to(self.device) if self.run.model.num_classes else None,
+            *seen[2:],
+        )
+        return self._fakes(numbers, _GENERATOR, seen[0]), self._fakes(numbers, _DISCRIMINATOR, seen[1]), reals
 
-    def _fakes(self, numbers: Tensor, step: int) -> Fakes:
+    def _plan(self, numbers: Tensor) -> list[Augmentations | None]:
+        """How videos are seen: fake ones in the steps of both networks, and real ones, without and with R1.
+
+        On a CPU, where p can be looked at without waiting, nothing is done while it is 0.
+        """
+        if not self.run.train.ada or (self.device.type == "cpu" and self.probability.p == 0):
+            return [None] * 4
+        fakes, reals = (torch.full_like(numbers, purpose) for purpose in (Purpose.AUGMENT_FAKE, Purpose.AUGMENT_REAL))
+        whole = plan(
+            self.probability.value,
+            seed=self.run.train.seed,
+            purpose=torch.cat([fakes, fakes, reals, reals]),
+            samples=torch.cat([2 * numbers + _GENERATOR, 2 * numbers + _DISCRIMINATOR, 2 * numbers, 2 * numbers + 1]),
+            size=(self.run.model.resolution,) * 2,
+        )
+        return [whole[place : place + self.share] for place in range(0, 4 * self.share, self.share)]
+
+    def _fakes(self, numbers: Tensor, step: int, augmentations: Augmentations | None) -> Fakes:
         seed, dataset, samples = self.run.train.seed, self.dataset, numbers.tolist()
         times, drawn = map(np.stack, zip(*(dataset.fake(s, seed=seed, purpose=step) for s in samples), strict=True))
         labels = torch.from_numpy(drawn).to(self.device) if self.run.model.num_classes else None
-        return Fakes(2 * numbers + step, torch.from_numpy(times).to(self.device, torch.float32), labels)
+        return Fakes(2 * numbers + step, torch.from_numpy(times).to(self.device, torch.float32), labels, augmentations)
 
     def _generate(self, fakes: Fakes) -> tuple[Tensor, Tensor]:
         """Frames of videos, and the mean of their w."""
         seed, model = self.run.train.seed, self.run.model
-        numbers = fakes.numbers.to(self.device)
-        z = normal(seed, Purpose.CONTENT, numbers, 0, model.z_dim)
+        z = normal(seed, Purpose.CONTENT, fakes.numbers, 0, model.z_dim)
         w = self.generator.mapping(z, fakes.labels)
-        noise = keyed_noise(seed, numbers, model.noise_dim)
+        noise = keyed_noise(seed, fakes.numbers, model.noise_dim)
         return self.generator.render(w, fakes.times, noise, fakes.labels), w.detach().mean(dim=0)
-
-    def _augment(self, frames: Tensor, purpose: Purpose, samples: Tensor) -> Tensor:
-        return augment(frames, self.probability.p, seed=self.run.train.seed, purpose=purpose, samples=samples)
 
     def _track(self, means: list[Tensor]) -> None:
         mean = torch.stack(means).mean(dim=0)
@@ -260,18 +297,26 @@ class Trainer:
         self.generator.mapping.track(mean)
 
 
+def _seen(frames: Tensor, augmentations: Augmentations | None) -> Tensor:
+    return frames if augmentations is None else augment(frames, augmentations)
+
+
 def _adam(network: nn.Module, learning_rate: float, *, interval: int) -> torch.optim.Adam:
     """Adam with the factor n / (n + 1) of a regulariser that runs every n steps (Karras et al. 2020, appendix B)."""
     factor = interval / (interval + 1)
-    return torch.optim.Adam(network.parameters(), lr=learning_rate * factor, betas=(0.0, 0.99**factor), eps=1e-8)
+    return torch.optim.Adam(
+        network.parameters(), lr=learning_rate * factor, betas=(0.0, 0.99**factor), eps=1e-8, fused=True
+    )
 
 
 def _apply(network: nn.Module, optimizer: torch.optim.Adam) -> None:
     """Average gradients over processes, take the step, and forget them. What is not finite becomes 0, or 1e5."""
     parameters = [parameter for parameter in network.parameters() if parameter.grad is not None]
-    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-    distributed.average(gradients)
-    for gradient in gradients:
-        torch.nan_to_num(gradient, nan=0.0, posinf=_LARGEST_GRADIENT, neginf=-_LARGEST_GRADIENT, out=gradient)
+    gradients = torch.cat([parameter.grad.flatten() for parameter in parameters if parameter.grad is not None])
+    distributed.average([gradients])
+    torch.nan_to_num(gradients, nan=0.0, posinf=_LARGEST_GRADIENT, neginf=-_LARGEST_GRADIENT, out=gradients)
+    parts = torch.split(gradients, [parameter.numel() for parameter in parameters])
+    for parameter, gradient in zip(parameters, parts, strict=True):
+        parameter.grad = gradient.view_as(parameter)
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
