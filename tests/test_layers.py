@@ -60,10 +60,10 @@ FVD_BENCH = [
     {"__main__"},
 ]
 STYLEGAN_V = [
-    {"errors", "layers", "loss", "noise", "timing", "pixels", "names", "ahead"},
-    {"distributed", "journal", "config", "draws", "adaptive", "labels", "crops", "exports"},
+    {"errors", "layers", "loss", "noise", "pixels", "names", "ahead"},
+    {"distributed", "journal", "config", "timing", "draws", "adaptive", "labels", "crops", "exports"},
     {"warp", "motion", "data", "prepared", "run"},
-    {"generator", "discriminator", "prepare", "augment"},
+    {"generator", "discriminator", "prepare", "augment", "preloaded", "recorded"},
     {"checkpoint", "sample", "info"},
     {"trainer", "sheets", "evaluate", "official", "pieces"},
     {"generation", "snapshots"},

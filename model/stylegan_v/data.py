@@ -1,4 +1,4 @@
-"""Training clips: k frames of a real video with their times, and the times of clips that the generator is asked for.
+"""Training clips: k frames of a real video with their times.
 
 Every draw is addressed by the number of a training sample: what is drawn depends on the seed and that number, not on
 threads, processes, batches, or what was drawn before. Real samples go through the videos in epochs, in an order
@@ -8,7 +8,7 @@ that is shuffled anew in each; a long video is as likely as a short one.
 from __future__ import annotations
 
 import functools
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -28,10 +28,10 @@ from fvd_bench.video import Pixels, Video, read_clips
 from stylegan_v.ahead import Stop, run_ahead
 from stylegan_v.errors import DataError
 from stylegan_v.labels import Labels, label_vectors, read_labels
-from stylegan_v.timing import Spans, Times, fake_times, real_times
+from stylegan_v.timing import ClipRule, ClipTimes, Spans
 
-_ORDER, _REAL_TIMES, _FAKE = 101, 102, 103
-"""What random numbers are drawn for: the second number of their key."""
+_ORDER = 101
+"""What the order of videos is drawn for: the second number of its key."""
 
 _NAMED = 3
 
@@ -54,16 +54,16 @@ class Batch:
     times: Tensor
     labels: Tensor
 
+    def to(self, device: torch.device) -> Batch:
+        """The same on another device, which is not waited for."""
+        return Batch(sent(self.frames, device), sent(self.times, device), sent(self.labels, device))
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClipShape:
-    """What the model asks of a clip; see `ModelConfig`."""
 
-    resolution: int
-    frames: int
-    max_frames: int = 1024
-    max_span: int = 32
-    spans: Spans = "powers"
+def sent(tensor: Tensor, device: torch.device) -> Tensor:
+    """A tensor on a device. A GPU copies pages that cannot move, while the CPU goes on."""
+    if device.type == "cuda" and tensor.device.type == "cpu":
+        tensor = tensor.pin_memory()
+    return tensor.to(device, non_blocking=True)
 
 
 class VideoDataset:
@@ -71,6 +71,7 @@ class VideoDataset:
 
     names, lengths: of these videos; skipped: names of the others, and why; notes: sentences about the set.
     num_videos: what real clips are drawn from, twice as many with `mirror`: each video and its mirror image.
+    times: draws which frames make a clip.
     """
 
     def __init__(
@@ -81,14 +82,16 @@ class VideoDataset:
         labels: Labels,
         videos: dict[int, Video],
         *,
-        shape: ClipShape,
+        resolution: int,
+        rule: ClipRule,
         mirror: bool,
     ) -> None:
         """lengths, videos: those that can be used, by place in the source; labels: theirs, in the same order."""
-        self.shape = shape
+        self.resolution = resolution
         self.names = tuple(source.names[place] for place in lengths)
         self.lengths = tuple(lengths.values())
         self.skipped = tuple(skipped)
+        self.times = ClipTimes(self.lengths, rule)
         self.labels = labels
         self.mirror = mirror
         self.num_videos = len(self.names) * (2 if mirror else 1)
@@ -97,7 +100,7 @@ class VideoDataset:
             self.notes += (
                 f"{source.name} holds video files, and of these every clip is decoded anew: "
                 f"training is faster on folders of frames (stylegan-v data {source.name} OUT "
-                f"--resolution {shape.resolution})",
+                f"--resolution {resolution})",
             )
         self._source = source
         self._places = tuple(lengths)
@@ -124,13 +127,14 @@ class VideoDataset:
         frame folders the first image is looked at, the others when they are drawn.
         """
         source = open_source(path)
-        shape = ClipShape(resolution=resolution, frames=frames, max_frames=max_frames, max_span=max_span, spans=spans)
+        rule = ClipRule(frames=frames, max_frames=max_frames, max_span=max_span, spans=spans)
         lengths: dict[int, int] = {}
         videos: dict[int, Video] = {}
         skipped: list[tuple[str, str]] = []
         wrong_size = False
         total = len(source.names)
-        with closing(run_ahead(range(total), partial(_look, source, shape), workers=workers, ahead=256)) as looks:
+        look_at = partial(_look, source, resolution, frames)
+        with closing(run_ahead(range(total), look_at, workers=workers, ahead=256)) as looks:
             for place, look in enumerate(looks):
                 progress("videos looked at", place + 1, total)
                 if isinstance(look, VideoError):
@@ -139,43 +143,39 @@ class VideoDataset:
                 else:
                     lengths[place], videos[place] = look
         if not lengths:
-            raise DataError(_none_left(source, shape, skipped, prepare=wrong_size))
+            raise DataError(_none_left(source, resolution, skipped, prepare=wrong_size))
         found = read_labels(Path(path), source.names) if num_classes else {}
         labels = label_vectors(found, [source.names[place] for place in lengths], num_classes)
-        return cls(source, lengths, skipped, labels, videos, shape=shape, mirror=mirror)
+        return cls(source, lengths, skipped, labels, videos, resolution=resolution, rule=rule, mirror=mirror)
 
     def real_clip(self, sample: int, *, seed: int) -> RealClip:
         """The real clip of a training sample. Raises DataError when its video can no longer be read."""
-        epoch, turn = divmod(sample, self.num_videos)
-        flip, item = divmod(int(_order(seed, epoch, self.num_videos)[turn]), len(self.names))
-        rng = np.random.default_rng([seed, _REAL_TIMES, sample])
-        length = self.lengths[item]
-        window = min(length, self.shape.max_frames)
-        start = int(rng.integers(0, length - window + 1))
-        times = real_times(rng, window, self.shape.frames, max_span=self.shape.max_span, rule=self.shape.spans)
-        frames = self.frames(item, start + times)
-        if flip:
-            frames = np.ascontiguousarray(frames[:, :, ::-1])
-        return RealClip(frames, times, self.labels[item], self.names[item])
+        (clip,) = self.real_clips([sample], seed=seed)
+        return clip
 
-    def fake(self, sample: int, *, seed: int, purpose: int) -> tuple[Times, Labels]:
-        """Times for a generated clip, as in a training video drawn at random, and the label of that: float64 [T],
-        float32 [num_classes].
+    def real_clips(self, samples: Sequence[int], *, seed: int) -> Iterator[RealClip]:
+        """The real clips of training samples, one after another. Raises DataError as `real_clip`."""
+        items, flips = self.turns(samples, seed=seed)
+        frames, times = self.times.real(seed, torch.tensor(samples), torch.from_numpy(items))
+        for item, flip, places, clip_times in zip(items.tolist(), flips, frames.numpy(), times.numpy(), strict=True):
+            pixels = self.frames(item, places)
+            if flip:
+                pixels = np.ascontiguousarray(pixels[:, :, ::-1])
+            yield RealClip(pixels, clip_times, self.labels[item], self.names[item])
 
-        purpose: tells apart what clips are generated for, such as the steps of the two networks.
-        """
-        rng = np.random.default_rng([seed, _FAKE, purpose, sample])
-        item = int(rng.integers(len(self.names)))
-        window = min(self.lengths[item], self.shape.max_frames)
-        times = fake_times(rng, window, self.shape.frames, max_span=self.shape.max_span, rule=self.shape.spans)
-        return times, self.labels[item]
+    def turns(self, samples: Sequence[int], *, seed: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """Whose turn it is: places of videos in `names`, and whether they are mirrored, [B] each."""
+        turns = (divmod(sample, self.num_videos) for sample in samples)
+        drawn = np.array([_order(seed, epoch, self.num_videos)[turn] for epoch, turn in turns], np.int64)
+        flips, items = np.divmod(drawn, len(self.names))
+        return items, flips.astype(np.bool_)
 
     def frames(self, item: int, places: Indices) -> Pixels:
         """Frames of the video at a place of `names`: uint8 [T, H, W, 3]. places: ascending. Raises DataError."""
         name = self.names[item]
         try:
             frames = _frames(self._videos[self._places[item]], places)
-            _check_size(frames, self.shape.resolution)
+            _check_size(frames, self.resolution)
         except VideoError as error:
             raise DataError(
                 f"{self._source.name}: video {name} could be used when it was listed, but not any more: {error}; "
@@ -197,9 +197,9 @@ def batches(
 def _batch(dataset: VideoDataset, seed: int, samples: Sequence[int], stop: Stop) -> Batch:
     """Runs in a thread."""
     clips: list[RealClip] = []
-    for sample in samples:
+    for clip in dataset.real_clips(samples, seed=seed):
         stop.check()
-        clips.append(dataset.real_clip(sample, seed=seed))
+        clips.append(clip)
     frames = np.stack([clip.frames for clip in clips])  # [B, T, H, W, 3]
     return Batch(
         torch.from_numpy(np.ascontiguousarray(frames.transpose(0, 1, 4, 2, 3))),
@@ -218,7 +218,7 @@ class _WrongSizeError(VideoError):
     """Frames of another size than the model's."""
 
 
-def _look(source: ClipSource, shape: ClipShape, place: int, stop: Stop) -> tuple[int, Video] | VideoError:
+def _look(source: ClipSource, resolution: int, frames: int, place: int, stop: Stop) -> tuple[int, Video] | VideoError:
     """Runs in a thread: the length of a video, or why it cannot be used.
 
     The video goes with it, since a long one that was counted can be sought in.
@@ -229,9 +229,9 @@ def _look(source: ClipSource, shape: ClipShape, place: int, stop: Stop) -> tuple
         length = len(video.names) if isinstance(video, FrameFolder) else video.num_frames
         if length == 0:
             raise VideoError("no frame decodes")
-        _check_size(_frames(video, np.array([0])), shape.resolution)
-        if length < shape.frames:
-            raise VideoError(f"too short: {length} frames, a clip needs {shape.frames}")
+        _check_size(_frames(video, np.array([0])), resolution)
+        if length < frames:
+            raise VideoError(f"too short: {length} frames, a clip needs {frames}")
         return length, video
     except VideoError as error:
         return error
@@ -256,10 +256,10 @@ def _is_file(name: str) -> bool:
     return bare_name(name) != name
 
 
-def _none_left(source: ClipSource, shape: ClipShape, skipped: Sequence[tuple[str, str]], *, prepare: bool) -> str:
+def _none_left(source: ClipSource, resolution: int, skipped: Sequence[tuple[str, str]], *, prepare: bool) -> str:
     named = "; ".join(f"{name}: {reason}" for name, reason in skipped[:_NAMED])
     more = f"; and {len(skipped) - _NAMED} more" if len(skipped) > _NAMED else ""
     message = f"{source.name}: none of {len(skipped)} videos can be used for training ({named}{more})"
     if prepare:
-        message += f"; crop and resize them: stylegan-v data {source.name} OUT --resolution {shape.resolution}"
+        message += f"; crop and resize them: stylegan-v data {source.name} OUT --resolution {resolution}"
     return message

@@ -28,7 +28,8 @@ def process_group(device: str) -> Iterator[torch.device]:
     if local.type == "cuda":
         torch.cuda.set_device(local)
     # Rank 0 scores checkpoints while the others wait, so the wait is long.
-    dist.init_process_group("nccl" if local.type == "cuda" else "gloo", timeout=timedelta(hours=4))
+    backend = "cpu:gloo,cuda:nccl" if local.type == "cuda" else "gloo"
+    dist.init_process_group(backend, timeout=timedelta(hours=4))
     try:
         yield local
     finally:
@@ -78,10 +79,9 @@ def on_first(action: Callable[[], None]) -> None:
 
 
 def broadcast(value: float) -> float:
-    """A number of rank 0's."""
+    """A number of rank 0's. On the CPU, so that no GPU is waited for."""
     if world() == 1:
         return value
-    device = "cuda" if dist.get_backend() == "nccl" else "cpu"
-    number = torch.tensor([value], dtype=torch.float64, device=device)
+    number = torch.tensor([value], dtype=torch.float64)
     dist.broadcast(number, 0)
     return float(number.item())

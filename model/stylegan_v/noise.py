@@ -28,6 +28,8 @@ class Purpose(enum.IntEnum):
     LABEL = 2
     AUGMENT_REAL = 3
     AUGMENT_FAKE = 4
+    REAL_TIMES = 5
+    FAKE_TIMES = 6
 
 
 def philox(counter: tuple[Tensor, Tensor, Tensor, Tensor], key: tuple[int, int | Tensor]) -> tuple[Tensor, ...]:

@@ -25,15 +25,20 @@ _OF_THE_DATA = ("resolution", "frames", "num_classes")
 """What a model has of its videos, whatever its preset."""
 
 Precision = Literal["auto", "float32", "float16", "bfloat16"]
+Preload = Literal["auto", "always", "never"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataRun:
-    """path: folder or archive of videos. fps: their rate, for what is generated. mirror: add all videos mirrored."""
+    """path: folder or archive of videos. fps: their rate, for what is generated. mirror: add all videos mirrored.
+    preload: whether all frames are read once and kept, as bytes, on the device that trains: `always`, `never`, or
+    `auto`, where they take at most a quarter of a GPU's memory, or 1 GiB of a CPU's.
+    """
 
     path: str = ""
     fps: float = 25.0
     mirror: bool = False
+    preload: Preload = "auto"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +52,8 @@ class TrainRun:
     which the average of the generator forgets half; ema_rampup: the most as a share of the frames seen, 0 for none.
     ada: whether to augment; ada_kimg: videos, in thousands, in which its probability can move by 1.
     precision: of the blocks of high resolution; auto is float16 on a GPU and float32 elsewhere.
-    compile: let torch compile what needs no second derivative.
+    tf32: let a GPU round the factors of products in float32 to 10 bits, as StyleGAN2-ADA can and by default does not.
+    compile: let torch compile what needs no second derivative. cuda_graphs: record a step on a GPU, and replay it.
     """
 
     kimg: float = 25000.0
@@ -64,7 +70,9 @@ class TrainRun:
     ada_kimg: float = 100.0
     seed: int = 0
     precision: Precision = "auto"
+    tf32: bool = False
     compile: bool = False
+    cuda_graphs: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +118,8 @@ class Run:
             raise ConfigError(f"report.fvd_kimg = {report.fvd_kimg}: expected 0 or more")
         if train.precision not in ("auto", "float32", "float16", "bfloat16"):
             raise ConfigError(f"train.precision = {train.precision!r}: allowed are auto, float32, float16, bfloat16")
+        if self.data.preload not in ("auto", "always", "never"):
+            raise ConfigError(f"data.preload = {self.data.preload!r}: allowed are auto, always, never")
 
     @property
     def kimg_per_step(self) -> float:

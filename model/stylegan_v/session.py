@@ -29,8 +29,8 @@ from stylegan_v.snapshots import save_fakes, save_reals
 from stylegan_v.trainer import Trainer
 
 FREE_TO_CHANGE = {
-    "data": {"path"},
-    "train": {"kimg", "micro_batch", "compile"},
+    "data": {"path", "preload"},
+    "train": {"kimg", "micro_batch", "tf32", "compile", "cuda_graphs"},
     "report": {"tick_kimg", "snapshot_kimg", "fvd_kimg", "fvd_videos", "protocol"},
 }
 """Settings in which a run may differ from how it began: they change no step, or only its rounding."""

@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from types import FrameType
 
@@ -18,10 +18,11 @@ import torch
 from fvd_bench.escapes import escaped
 from fvd_bench.evaluation import Progress
 from stylegan_v import distributed
-from stylegan_v.data import VideoDataset, batches
+from stylegan_v.data import Batch, VideoDataset, batches
 from stylegan_v.errors import TrainingError
 from stylegan_v.evaluate import check_scoring
 from stylegan_v.generator import half_precision
+from stylegan_v.preloaded import PreloadedVideos, fits, size
 from stylegan_v.run import Precision, Run
 from stylegan_v.session import Session, claim
 from stylegan_v.trainer import Trainer
@@ -35,12 +36,13 @@ def train(run: Run, out: Path, *, device: str, workers: int, minutes: float | No
     after an interruption, which ends the step that is under way. The checkpoint is usable in every case.
     """
     began = time.monotonic()
-    with distributed.process_group(device) as place, _stoppable() as stop, training_arithmetic():
+    with distributed.process_group(device) as place, _stoppable() as stop, training_arithmetic(tf32=run.train.tf32):
         run = dataclasses.replace(run, train=dataclasses.replace(run.train, precision=_precision(run, place)))
         distributed.on_first(lambda: _begin(run, out, device, progress))
         dataset = _open(run, workers, _until(stop, progress))
-        session = Session(run, out, Trainer(run, dataset, place))
-        clips = batches(dataset, session.trainer.samples(), seed=run.train.seed, workers=workers)
+        with _explained_memory(lambda: "out of memory before the first step: take a smaller model"):
+            session = Session(run, out, Trainer(run, dataset, place))
+        clips = _batches(run, dataset, session.trainer, workers, _until(stop, progress))
         with contextlib.closing(session), contextlib.closing(clips):
             for batch in clips:
                 progress("kimg", math.floor(session.trainer.kimg), math.ceil(run.train.kimg))
@@ -57,9 +59,31 @@ def train(run: Run, out: Path, *, device: str, workers: int, minutes: float | No
         return session.trainer.kimg
 
 
-def training_arithmetic() -> contextlib.AbstractContextManager[None]:
-    """Convolutions by the fastest algorithms on a GPU, without TF32."""
-    return torch.backends.cudnn.flags(enabled=True, benchmark=True, deterministic=False, allow_tf32=False)
+@contextlib.contextmanager
+def training_arithmetic(*, tf32: bool = False) -> Iterator[None]:
+    """Convolutions by the fastest algorithms on a GPU; products of float32 in TF32 only if asked for."""
+    before, torch.backends.cuda.matmul.allow_tf32 = torch.backends.cuda.matmul.allow_tf32, tf32
+    try:
+        with torch.backends.cudnn.flags(enabled=True, benchmark=True, deterministic=False, allow_tf32=tf32):
+            yield
+    finally:
+        torch.backends.cuda.matmul.allow_tf32 = before
+
+
+def _batches(
+    run: Run, dataset: VideoDataset, trainer: Trainer, workers: int, progress: Progress
+) -> Generator[Batch, None, None]:
+    """Real clips from memory where all frames are kept there, or from files. Raises DataError and TrainingError."""
+    seed, samples = run.train.seed, trainer.samples()
+    if run.data.preload == "never" or (run.data.preload == "auto" and not fits(dataset, trainer.device)):
+        return batches(dataset, samples, seed=seed, workers=workers)
+    advice = (
+        f"out of memory while all frames of the set, {size(dataset) / 2**30:.1f} GiB, were put on {trainer.device}; "
+        'with preload = "never" in [data] clips are read from files'
+    )
+    with _explained_memory(lambda: advice):
+        videos = PreloadedVideos(dataset, trainer.device, workers=workers, progress=progress)
+    return videos.batches(samples, seed=seed)
 
 
 def _begin(run: Run, out: Path, device: str, progress: Progress) -> None:

@@ -10,11 +10,11 @@ Source: paper appendix B.1 (loss and optimiser); Karras et al. 2020 for what the
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
@@ -31,6 +31,7 @@ from stylegan_v.loss import discriminator_loss, generator_loss, r1_penalty
 from stylegan_v.motion import keyed_noise
 from stylegan_v.noise import Purpose, normal
 from stylegan_v.pixels import normalise
+from stylegan_v.recorded import Recorded
 from stylegan_v.run import Run
 
 _GENERATOR, _DISCRIMINATOR = 0, 1
@@ -78,13 +79,15 @@ class Trainer:
         self.run = run
         self.dataset = dataset
         self.device = device
+        self._times = dataset.times.to(device)
+        self._labels = torch.from_numpy(dataset.labels).to(device)
         self.share = share
         self.micro_batches = share // micro
         self.generator = build_generator(run.model, seed=run.train.seed).to(device)
         self.ema = build_generator(run.model, seed=run.train.seed).to(device).requires_grad_(False)
         self.discriminator = build_discriminator(run.model, seed=run.train.seed + 1).to(device)
-        self.generator_optimizer = _adam(self.generator, run.learning_rate, interval=run.train.lazy_interval)
-        self.discriminator_optimizer = _adam(self.discriminator, run.learning_rate, interval=run.train.r1_interval)
+        self.generator_optimizer = _adam(self.generator, run, interval=run.train.lazy_interval)
+        self.discriminator_optimizer = _adam(self.discriminator, run, interval=run.train.r1_interval)
         self.probability = AdaptiveProbability(
             batch_videos=run.train.batch, target=run.train.ada_target, kimg=run.train.ada_kimg, device=device
         )
@@ -96,6 +99,11 @@ class Trainer:
         if run.train.compile:
             self.generator.synthesis.compile()
             self._judge = torch.compile(self.discriminator)  # R1 differentiates twice: it keeps to the other
+        self._recorded: list[Recorded] = []  # a step without R1, and one with it
+        if run.train.cuda_graphs:
+            if device.type != "cuda" or distributed.world() > 1:
+                raise ConfigError("cuda_graphs = true needs a GPU, and one process: set it to false in [train]")
+            self._recorded = [Recorded(functools.partial(self._update, r1=r1)) for r1 in (False, True)]
 
     @property
     def videos(self) -> int:
@@ -116,15 +124,21 @@ class Trainer:
 
     def step(self, batch: Batch) -> dict[str, Tensor]:
         """Train on the real clips of the next samples. Gives what can be plotted, as tensors on the device."""
-        generator_fakes, discriminator_fakes, reals = self._draw(batch)
-        logs = self.update_generator(generator_fakes)
-        logs |= self.update_discriminator(discriminator_fakes, reals)
-        if self.steps % self.run.train.r1_interval == 0:
-            logs |= self.update_r1(reals)
+        numbers = torch.arange(distributed.rank(), self.run.train.batch, distributed.world(), device=self.device)
+        r1 = self.steps % self.run.train.r1_interval == 0
+        work = self._recorded[r1] if self._recorded else functools.partial(self._update, r1=r1)
+        logs = work(self.videos + numbers, batch.to(self.device))
         self.update_ema()
         self.update_augment(logs)
         self.steps += 1
         return logs
+
+    def _update(self, numbers: Tensor, batch: Batch, *, r1: bool) -> dict[str, Tensor]:
+        """A step of each network. numbers: int64 [B], of the training samples."""
+        generator_fakes, discriminator_fakes, reals = self._draw(numbers, batch)
+        logs = self.update_generator(generator_fakes)
+        logs |= self.update_discriminator(discriminator_fakes, reals)
+        return logs | self.update_r1(reals) if r1 else logs
 
     def update_generator(self, fakes: Fakes) -> dict[str, Tensor]:
         """One step of the generator against the discriminator as it is."""
@@ -226,7 +240,7 @@ class Trainer:
             for key, value in tensors.get(part, {}).items():  # none before the first step
                 kind, _, name = key.partition(".")
                 parameter = network.get_parameter(name)
-                optimizer.state[parameter][kind] = value.clone() if kind == "step" else value.to(self.device)
+                optimizer.state[parameter][kind] = value.to(self.device, copy=True)
                 optimizer.state[parameter].setdefault("exp_avg", torch.zeros_like(parameter))
 
     def _optimizers(self) -> tuple[tuple[str, torch.optim.Adam, nn.Module], ...]:
@@ -239,49 +253,43 @@ class Trainer:
         """Of the mean over micro-batches."""
         torch.autograd.backward(loss / self.micro_batches)
 
-    def _parts(self, videos: Videos) -> Iterator[Videos]:
+    def _parts(self, videos: Videos) -> list[Videos]:
         """Micro-batches: every M-th video each, see `MinibatchDeviation`."""
-        values = {field.name: getattr(videos, field.name) for field in dataclasses.fields(videos)}
-        for m in range(self.micro_batches):
-            part: dict[str, Any] = {k: v if v is None else v[m :: self.micro_batches] for k, v in values.items()}
-            yield dataclasses.replace(videos, **part)
+        return [_some(videos, slice(m, None, self.micro_batches)) for m in range(self.micro_batches)]
 
-    def _draw(self, batch: Batch) -> tuple[Fakes, Fakes, Reals]:
+    def _draw(self, numbers: Tensor, batch: Batch) -> tuple[Fakes, Fakes, Reals]:
         """All that a step is made of: fake videos for the steps of both networks, and real ones."""
-        numbers = self.videos + torch.arange(
-            distributed.rank(), self.run.train.batch, distributed.world(), device=self.device
+        made = torch.cat([2 * numbers + _GENERATOR, 2 * numbers + _DISCRIMINATOR])
+        seen = self._plan(made, torch.cat([2 * numbers, 2 * numbers + 1]))
+        labelled = self.run.model.num_classes > 0
+        times, videos = self._times.fake(self.run.train.seed, made)
+        fakes = Fakes(
+            made, times.to(torch.float32), self._labels[videos] if labelled else None, seen and seen[: len(made)]
         )
-        seen = self._plan(numbers)
         reals = Reals(
-            normalise(batch.frames.to(self.device)),
-            batch.times.to(self.device, torch.float32),
-            batch.labels.to(self.device) if self.run.model.num_classes else None,
-            *seen[2:],
+            normalise(batch.frames),
+            batch.times.to(torch.float32),
+            batch.labels if labelled else None,
+            seen and seen[len(made) : len(made) + self.share],
+            seen and seen[len(made) + self.share :],
         )
-        return self._fakes(numbers, _GENERATOR, seen[0]), self._fakes(numbers, _DISCRIMINATOR, seen[1]), reals
+        return _some(fakes, slice(0, self.share)), _some(fakes, slice(self.share, None)), reals
 
-    def _plan(self, numbers: Tensor) -> list[Augmentations | None]:
-        """How videos are seen: fake ones in the steps of both networks, and real ones, without and with R1.
+    def _plan(self, fakes: Tensor, reals: Tensor) -> Augmentations | None:
+        """How videos of these numbers are seen, in one draw.
 
         On a CPU, where p can be looked at without waiting, nothing is done while it is 0.
         """
         if not self.run.train.ada or (self.device.type == "cpu" and self.probability.p == 0):
-            return [None] * 4
-        fakes, reals = (torch.full_like(numbers, purpose) for purpose in (Purpose.AUGMENT_FAKE, Purpose.AUGMENT_REAL))
-        whole = plan(
+            return None
+        purposes = [torch.full_like(fakes, Purpose.AUGMENT_FAKE), torch.full_like(reals, Purpose.AUGMENT_REAL)]
+        return plan(
             self.probability.value,
             seed=self.run.train.seed,
-            purpose=torch.cat([fakes, fakes, reals, reals]),
-            samples=torch.cat([2 * numbers + _GENERATOR, 2 * numbers + _DISCRIMINATOR, 2 * numbers, 2 * numbers + 1]),
-            size=(self.run.model.resolution,) * 2,
+            purpose=torch.cat(purposes),
+            samples=torch.cat([fakes, reals]),
+            size=(self.run.model.resolution, self.run.model.resolution),
         )
-        return [whole[place : place + self.share] for place in range(0, 4 * self.share, self.share)]
-
-    def _fakes(self, numbers: Tensor, step: int, augmentations: Augmentations | None) -> Fakes:
-        seed, dataset, samples = self.run.train.seed, self.dataset, numbers.tolist()
-        times, drawn = map(np.stack, zip(*(dataset.fake(s, seed=seed, purpose=step) for s in samples), strict=True))
-        labels = torch.from_numpy(drawn).to(self.device) if self.run.model.num_classes else None
-        return Fakes(2 * numbers + step, torch.from_numpy(times).to(self.device, torch.float32), labels, augmentations)
 
     def _generate(self, fakes: Fakes) -> tuple[Tensor, Tensor]:
         """Frames of videos, and the mean of their w."""
@@ -297,15 +305,27 @@ class Trainer:
         self.generator.mapping.track(mean)
 
 
+def _some(videos: Videos, some: slice) -> Videos:
+    """Those videos of all."""
+    values = {field.name: getattr(videos, field.name) for field in dataclasses.fields(videos)}
+    chosen: dict[str, Any] = {name: value if value is None else value[some] for name, value in values.items()}
+    return dataclasses.replace(videos, **chosen)
+
+
 def _seen(frames: Tensor, augmentations: Augmentations | None) -> Tensor:
     return frames if augmentations is None else augment(frames, augmentations)
 
 
-def _adam(network: nn.Module, learning_rate: float, *, interval: int) -> torch.optim.Adam:
+def _adam(network: nn.Module, run: Run, *, interval: int) -> torch.optim.Adam:
     """Adam with the factor n / (n + 1) of a regulariser that runs every n steps (Karras et al. 2020, appendix B)."""
     factor = interval / (interval + 1)
     return torch.optim.Adam(
-        network.parameters(), lr=learning_rate * factor, betas=(0.0, 0.99**factor), eps=1e-8, fused=True
+        network.parameters(),
+        lr=run.learning_rate * factor,
+        betas=(0.0, 0.99**factor),
+        eps=1e-8,
+        fused=True,
+        capturable=run.train.cuda_graphs,
     )
 
 

@@ -19,6 +19,7 @@ from stylegan_v.ahead import Stop, StoppedError, run_ahead
 from stylegan_v.data import VideoDataset, batches
 from stylegan_v.errors import DataError
 from stylegan_v.pixels import normalise, to_uint8
+from stylegan_v.preloaded import PreloadedVideos, fits, size
 
 SIZE = 32
 LENGTHS = {"a/short": 3, "a/long": 40, "b/middle": 12, "c": 20}
@@ -130,14 +131,14 @@ def test_times_in_a_long_video_count_from_a_window(folder: Path, videos) -> None
 
 
 def test_generated_clips_have_times_of_a_video_drawn_at_random(folder: Path) -> None:
-    dataset = _open(folder, max_frames=20)
-    drawn = [dataset.fake(sample, seed=0, purpose=1)[0] for sample in range(1200)]
+    times, videos = _open(folder, max_frames=20).times.fake(0, torch.arange(1200))
 
-    assert all(len(times) == 3 and times.dtype == np.float64 for times in drawn)
-    assert sum(times[-1] == 2 for times in drawn) / 1200 == pytest.approx(1 / 4, abs=0.05)  # the video of 3 frames
-    assert 17 < max(times[-1] for times in drawn) < 19
-    other = [dataset.fake(sample, seed=0, purpose=2)[0] for sample in range(1200)]
-    assert not np.array_equal(drawn, other)
+    assert times.shape == (1200, 3)
+    assert times.dtype == torch.float64
+    shortest = sorted(LENGTHS).index("a/short")
+    assert torch.equal(times[:, -1] == 2, videos == shortest)  # the video of 3 frames
+    assert (videos == shortest).double().mean() == pytest.approx(1 / 4, abs=0.05)
+    assert 17 < times[:, -1].max() < 19
 
 
 @pytest.mark.parametrize("workers", [1, 3])
@@ -157,6 +158,28 @@ def test_batches_are_those_clips_for_any_number_of_threads(folder: Path, workers
         np.testing.assert_array_equal(batch.frames.numpy(), frames)
         np.testing.assert_array_equal(batch.times.numpy(), np.stack([clip.times for clip in clips]))
         assert batch.frames.is_contiguous()
+
+
+@pytest.mark.parametrize("mirror", [False, True])
+def test_batches_from_memory_are_those_from_files(folder: Path, mirror: bool) -> None:
+    dataset, numbers = _open(folder, mirror=mirror, max_frames=30), [[0, 1, 5], [9, 4, 2], [100, 17, 2**40]]
+
+    memory = PreloadedVideos(dataset, torch.device("cpu")).batches(numbers, seed=3)
+
+    for kept, read in zip(memory, batches(dataset, numbers, seed=3, workers=1), strict=True):
+        for name in ("frames", "times", "labels"):
+            ours, theirs = getattr(kept, name), getattr(read, name)
+            assert torch.equal(ours, theirs), name
+            assert ours.dtype == theirs.dtype, name
+
+
+def test_small_sets_are_kept_unasked(folder: Path) -> None:
+    dataset = _open(folder)
+
+    assert size(dataset) == sum(LENGTHS.values()) * SIZE * SIZE * 3
+    assert fits(dataset, torch.device("cpu"))
+    dataset.lengths = (2**30 // (SIZE * SIZE * 3) + 1,)
+    assert not fits(dataset, torch.device("cpu"))
 
 
 def test_reading_ahead_ends_when_the_trainer_leaves(folder: Path) -> None:
@@ -276,16 +299,6 @@ def test_classes_become_one_hot_vectors(labelled: Path) -> None:
     assert dataset.labels.dtype == np.float32
     clips = [dataset.real_clip(sample, seed=0) for sample in range(2)]
     assert {clip.name: clip.label.tolist() for clip in clips} == {"x/one": [0, 0, 1], "x/two": [1, 0, 0]}
-    assert {tuple(dataset.fake(s, seed=0, purpose=0)[1]) for s in range(30)} == {(0, 0, 1), (1, 0, 0)}
-
-
-def test_generated_clips_take_times_and_label_of_one_video(labelled: Path, moving_frames, write_frames) -> None:
-    write_frames(labelled / "x" / "two", moving_frames(30, SIZE, SIZE))
-    dataset = _open(_label(labelled, [["x/one", 0], ["x/two", 1]]), num_classes=2)
-
-    for sample in range(50):
-        if dataset.fake(sample, seed=0, purpose=4)[0][-1] > 3:
-            assert dataset.fake(sample, seed=0, purpose=4)[1].tolist() == [0, 1]
 
 
 def test_vectors_stay_as_they_are(labelled: Path) -> None:

@@ -15,7 +15,9 @@ from stylegan_v.discriminator import build_discriminator
 from stylegan_v.generator import build_generator
 from stylegan_v.motion import MotionEncoder, keyed_noise
 from stylegan_v.noise import Purpose, normal
+from stylegan_v.preloaded import PreloadedVideos
 from stylegan_v.run import DataRun, Run, TrainRun
+from stylegan_v.train import training_arithmetic
 from stylegan_v.trainer import Trainer
 
 pytestmark = pytest.mark.gpu
@@ -78,6 +80,53 @@ def test_steps_are_finite(toy_videos: Path, preset: str, precision) -> None:
     clips.close()
 
     assert all(torch.isfinite(tensor).all() for tensor in trainer.tensors().values())
+
+
+@pytest.mark.parametrize("option", ["cuda_graphs", "compile"])
+def test_faster_steps_do_what_plain_steps_do(toy_videos: Path, option: str) -> None:
+    dataset = VideoDataset.open(toy_videos, resolution=32, frames=3)
+    model = model_config("release", resolution=32, channel_max=64)
+    trainers = []
+    for options in ({}, {option: True}):
+        run = Run(model=model, train=TrainRun(batch=8, r1_interval=2, precision="float32", **options))
+        trainer = Trainer(run, dataset, torch.device("cuda"))
+        trainer.probability.p = 0.5
+        clips = PreloadedVideos(dataset, trainer.device).batches(trainer.samples(), seed=0)
+        with training_arithmetic():
+            for batch in itertools.islice(clips, 12):
+                logs = trainer.step(batch)
+                assert all(torch.isfinite(value) for value in logs.values())
+        trainers.append(trainer)
+
+    plain, faster = (trainer.tensors() for trainer in trainers)
+    for name, tensor in plain.items():
+        difference = (tensor.double() - faster[name].double()).abs().max() / tensor.double().abs().max().clip(1)
+        assert difference < 1e-2, name  # sums in any order, multiplied by Adam over twelve steps
+
+
+def test_clips_from_the_memory_of_a_gpu_are_those_from_files(toy_videos: Path) -> None:
+    dataset = VideoDataset.open(toy_videos, resolution=32, frames=3, mirror=True)
+    samples = [range(start, start + 8) for start in range(0, 64, 8)]
+    videos = PreloadedVideos(dataset, torch.device("cuda"))
+
+    for kept, read in zip(videos.batches(samples, seed=1), batches(dataset, samples, seed=1, workers=1), strict=True):
+        assert torch.equal(kept.frames.cpu(), read.frames)
+        assert torch.equal(kept.times.cpu(), read.times)
+
+
+def test_a_step_never_waits(toy_videos: Path) -> None:
+    dataset = VideoDataset.open(toy_videos, resolution=32, frames=3)
+    run = Run(model=model_config("release", resolution=32, channel_max=64), train=TrainRun(batch=8, r1_interval=2))
+    trainer = Trainer(run, dataset, torch.device("cuda"))
+    clips = PreloadedVideos(dataset, trainer.device).batches(trainer.samples(), seed=0)
+    for batch in itertools.islice(clips, 4):  # constants are copied, and algorithms chosen
+        trainer.step(batch)
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        for batch in itertools.islice(clips, 4):
+            trainer.step(batch)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
 
 
 def _doubled(folder: Path) -> Path:

@@ -72,6 +72,7 @@ def test_another_preset_replaces_the_sizes_of_a_whole_file(tmp_path: Path) -> No
         ("[train]\nbatch = true", "train.batch = True: expected a value of type int"),
         ("[train]\nbatch = 0", "train.batch = 0: expected a number above 0"),
         ('[train]\nprecision = "int8"', "allowed are auto, float32, float16, bfloat16"),
+        ('[data]\npreload = "maybe"', "allowed are auto, always, never"),
         ("[train]\nkimg = inf", "train.kimg = inf: expected a number above 0"),
         ("[train]\nlearning_rate = -1", "train.learning_rate = -1.0: expected 0 or more"),
         ("[train]\nr1_gamma = -1", "train.r1_gamma = -1.0: expected 0 or more"),

@@ -4,20 +4,29 @@ from collections import Counter
 
 import numpy as np
 import pytest
+import torch
 from scipy import stats
 
-from stylegan_v.timing import fake_times, possible_spans, real_times
+from stylegan_v.timing import ClipRule, ClipTimes
 
 POWERS = {2: [1, 2, 4, 8, 16, 32], 3: [2, 4, 8, 16, 32], 4: [4, 8, 16, 32], 8: [8, 16, 32], 16: [16, 32]}
 """Spans that the released code was seen to draw."""
 
 
+def real(length: int, frames: int, *, clips: int = 4000, seed: int = 0, **rule) -> np.ndarray:
+    """Frames of many clips of one video."""
+    times = ClipTimes([length], ClipRule(frames=frames, **rule))
+    return times.real(seed, torch.arange(clips), torch.zeros(clips, dtype=torch.int64))[0].numpy()
+
+
+def fake(length: int, frames: int, *, clips: int = 4000, seed: int = 0) -> np.ndarray:
+    return ClipTimes([length], ClipRule(frames=frames)).fake(seed, torch.arange(clips))[0].numpy()
+
+
 @pytest.mark.parametrize("frames", POWERS)
 @pytest.mark.parametrize("rule", ["powers", "uniform"])
 def test_spans_are_drawn_alike(frames: int, rule) -> None:
-    rng = np.random.default_rng(frames)
-
-    drawn = Counter(int(np.ptp(real_times(rng, 75, frames, max_span=32, rule=rule))) for _ in range(4000))
+    drawn = Counter(np.ptp(real(75, frames, spans=rule), axis=1).tolist())
 
     assert sorted(drawn) == (POWERS[frames] if rule == "powers" else list(range(frames - 1, 33)))
     assert stats.chisquare(list(drawn.values())).pvalue > 1e-3
@@ -25,8 +34,7 @@ def test_spans_are_drawn_alike(frames: int, rule) -> None:
 
 @pytest.mark.parametrize("length", [3, 4, 7, 40])
 def test_a_clip_lies_inside_its_video_and_repeats_no_frame(length: int) -> None:
-    rng = np.random.default_rng(0)
-    clips = np.stack([real_times(rng, length, 3, max_span=32, rule="powers") for _ in range(2000)])
+    clips = real(length, 3)
 
     assert (np.diff(clips) >= 1).all()
     assert clips.min() == 0
@@ -34,18 +42,31 @@ def test_a_clip_lies_inside_its_video_and_repeats_no_frame(length: int) -> None:
 
 
 def test_frames_between_the_ends_are_drawn_alike() -> None:
-    rng = np.random.default_rng(2)
-    clips = [real_times(rng, 100, 3, max_span=32, rule="powers") for _ in range(6000)]
-
-    inner = Counter(int(clip[1] - clip[0]) for clip in clips if np.ptp(clip) == 8)
+    clips = real(100, 3, clips=6000)
+    inner = Counter((clips[:, 1] - clips[:, 0])[np.ptp(clips, axis=1) == 8].tolist())
 
     assert sorted(inner) == list(range(1, 8))
     assert stats.chisquare(list(inner.values())).pvalue > 1e-3
 
 
+def test_pairs_of_frames_between_the_ends_are_drawn_alike() -> None:
+    clips = real(100, 4, clips=8000)
+    pairs = Counter(map(tuple, (clips[:, 1:3] - clips[:, :1])[np.ptp(clips, axis=1) == 8].tolist()))
+
+    assert sorted(pairs) == [(a, b) for a in range(1, 8) for b in range(a + 1, 8)]
+    assert stats.chisquare(list(pairs.values())).pvalue > 1e-3
+
+
+def test_real_clips_start_at_any_frame_alike() -> None:
+    clips = real(12, 3, clips=6000)
+    starts = Counter(clips[np.ptp(clips, axis=1) == 4, 0].tolist())
+
+    assert sorted(starts) == list(range(8))
+    assert stats.chisquare(list(starts.values())).pvalue > 1e-3
+
+
 def test_fake_clips_start_anywhere_and_keep_whole_distances() -> None:
-    rng = np.random.default_rng(3)
-    clips = np.stack([fake_times(rng, 75, 3, max_span=32, rule="powers") for _ in range(3000)])
+    clips = fake(75, 3, seed=3)
 
     np.testing.assert_allclose(np.diff(clips), np.round(np.diff(clips)), atol=1e-9)
     assert clips.min() >= 0
@@ -55,13 +76,28 @@ def test_fake_clips_start_anywhere_and_keep_whole_distances() -> None:
 
 
 def test_a_video_as_long_as_the_clip_has_one_clip() -> None:
-    rng = np.random.default_rng(4)
-
-    assert real_times(rng, 8, 8, max_span=32, rule="powers").tolist() == list(range(8))
-    assert fake_times(rng, 8, 8, max_span=32, rule="powers").tolist() == list(range(8))
-    assert real_times(rng, 1, 1, max_span=32, rule="powers").tolist() == [0]
+    assert real(8, 8, clips=1).tolist() == [list(range(8))]
+    assert fake(8, 8, clips=1).tolist() == [list(range(8))]
+    assert real(1, 1, clips=1).tolist() == [[0]]
 
 
 def test_a_span_is_found_where_no_power_of_two_fits() -> None:
-    assert possible_spans(6, 6, max_span=32, rule="powers") == [5]
-    assert possible_spans(75, 17, max_span=32, rule="powers") == [16, 32]
+    assert ClipRule(frames=6).possible_spans(6) == [5]
+    assert ClipRule(frames=17).possible_spans(75) == [16, 32]
+
+
+def test_times_depend_on_seed_and_sample_alone() -> None:
+    times, samples = ClipTimes([9, 40, 3, 75], ClipRule(frames=3)), torch.tensor([5, 2**33, 0])
+    videos, reals = times.fake(1, samples)[1], times.real(1, samples, torch.tensor([1, 3, 0]))
+
+    for place in range(3):
+        alone = times.real(1, samples[place : place + 1], torch.tensor([1, 3, 0])[place : place + 1])
+        assert all(torch.equal(one[0], many[place]) for one, many in zip(alone, reals, strict=True))
+        assert torch.equal(times.fake(1, samples[place : place + 1])[1][0], videos[place])
+    assert not torch.equal(times.fake(2, samples)[0], times.fake(1, samples)[0])
+
+
+def test_generated_clips_take_every_video_alike() -> None:
+    videos = ClipTimes([9, 40, 3, 75], ClipRule(frames=3)).fake(1, torch.arange(4000))[1]
+
+    assert stats.chisquare(torch.bincount(videos, minlength=4).numpy()).pvalue > 1e-3

@@ -35,11 +35,11 @@ STEP_KIMG = 4 * 3 / 1000
 def run_of(toy_videos: Path, tiny_config):
     """A run of some steps of four clips."""
 
-    def make(steps: int, *, train: dict | None = None, report: dict | None = None) -> Run:
+    def make(steps: int, *, data: dict | None = None, train: dict | None = None, report: dict | None = None) -> Run:
         model = {k: v for k, v in tiny_config(std_group=2).as_dict().items() if k != "preset"}
         sections = {
             "model": model,
-            "data": {"path": str(toy_videos)},
+            "data": {"path": str(toy_videos), **(data or {})},
             "train": {"batch": 4, "kimg": steps * STEP_KIMG, "r1_interval": 2, **(train or {})},
             "report": {"tick_kimg": STEP_KIMG, "snapshot_kimg": 2 * STEP_KIMG, "fvd_kimg": 0.0, **(report or {})},
         }
@@ -170,6 +170,23 @@ def test_too_little_memory_ends_the_run_with_advice(run_of, tmp_path: Path) -> N
     assert "--micro-batch 2048" in done.stderr
     assert "Traceback" not in done.stderr
     assert tensors(tmp_path / "run")
+
+
+def test_clips_from_files_train_as_clips_from_memory_do(run_of, tmp_path: Path) -> None:
+    go(run_of(2, data={"preload": "never"}), tmp_path / "files")
+    go(run_of(2, data={"preload": "always"}), tmp_path / "memory")
+
+    assert_same(tmp_path / "files", tmp_path / "memory")
+
+
+def test_a_set_that_does_not_fit_says_what_to_do(run_of, tmp_path: Path, monkeypatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr("stylegan_v.train.PreloadedVideos", full)
+
+    with pytest.raises(TrainingError, match='with preload = "never"'):
+        go(run_of(1), tmp_path)
 
 
 def test_a_start_that_failed_leaves_the_folder_free(run_of, tmp_path: Path) -> None:

@@ -210,6 +210,11 @@ def test_batches_that_cannot_be_split_are_refused(make_trainer) -> None:
         make_trainer(batch=5)
 
 
+def test_recorded_steps_need_a_gpu(make_trainer) -> None:
+    with pytest.raises(ConfigError, match="cuda_graphs = true needs a GPU"):
+        make_trainer(cuda_graphs=True)
+
+
 def test_half_precision_is_for_gpus_unless_asked_for() -> None:
     assert half_precision("auto", CPU) is None
     assert half_precision("auto", torch.device("cuda")) == torch.float16
