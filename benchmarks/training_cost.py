@@ -34,7 +34,7 @@ from stylegan_v.trainer import Trainer
 
 PRESETS = ("image", "release", "middle", "paper")
 BASELINE = "image"
-OPTIONS = ({"compile": True},)
+OPTIONS: tuple[dict[str, Any], ...] = ({"tf32": True}, {"cuda_graphs": True}, {"compile": True})
 """Of a training on a GPU, tried on this preset, the ones that may take long to begin with last."""
 
 OPTIONS_OF = "middle"
@@ -127,7 +127,7 @@ def main() -> None:
             model = model_config(preset, **(TINY if arguments.tiny else {"resolution": SIDE}))
             name = ", ".join([preset, *options])
             try:
-                with training_arithmetic():
+                with training_arithmetic(tf32=options.get("tf32", False)):
                     models[name] = cost(model, options, videos, device, tiny=arguments.tiny)
                 if baseline := models[BASELINE].get("frames_per_second"):
                     models[name][f"against_{BASELINE}"] = baseline / models[name]["frames_per_second"]
