@@ -14,7 +14,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 CLAMP = 256.0
-"""Where some blocks are of half precision, the activations of all stay inside ± CLAMP times their gain."""
+"""Where some blocks are of half precision, activations stay inside ± CLAMP, those with a `gain` inside CLAMP times it.
+
+The gain of √2 that follows a leaky ReLU does not count.
+"""
 
 HALF_BLOCKS = 4
 """Blocks of the highest resolutions that run in half precision, where that is asked for, those of 4² never."""
@@ -166,10 +169,9 @@ class MinibatchDeviation(nn.Module):
 
 def _activate(x: Tensor, bias: Tensor | None, *, gain: float = 1.0, clamped: bool) -> Tensor:
     """Bias, leaky ReLU of slope 0.2, gain of √2 · gain, and a clamp."""
-    gain = gain * math.sqrt(2)
     if bias is not None:
         x = x + bias.to(x.dtype)[:, None, None]
-    x = functional.leaky_relu(x, _SLOPE) * gain
+    x = functional.leaky_relu(x, _SLOPE) * (gain * math.sqrt(2))
     return _clamp(x, CLAMP * gain) if clamped else x
 
 
