@@ -60,7 +60,9 @@ FVD_BENCH = [
     {"__main__"},
 ]
 STYLEGAN_V = [
-    {"errors", "layers", "loss", "noise", "pixels", "names", "ahead"},
+    {"errors", "convolution", "loss", "noise", "pixels", "names", "ahead"},
+    {"fir"},
+    {"layers"},
     {"distributed", "journal", "config", "timing", "draws", "adaptive", "labels", "crops", "exports"},
     {"warp", "motion", "data", "prepared", "run"},
     {"generator", "discriminator", "prepare", "augment", "preloaded", "recorded"},

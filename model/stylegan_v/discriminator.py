@@ -157,11 +157,12 @@ class Discriminator(nn.Module):
         """Logits [B] of videos. frames: [B, k, 3, R, R] in [-1, 1]; times: [B, k] in frames; labels: [B, classes]."""
         videos = len(frames)
         condition = self.condition(times, labels)
-        x = frames.flatten(0, 1)
+        x = frames.flatten(0, 1).contiguous(memory_format=torch.channels_last)
         full = self.head.fc.weight.dtype
         for place, (resolution, block) in enumerate(self.blocks.items()):
             if int(resolution) == self.config.concat_resolution:
                 x = x.reshape(videos, -1, *x.shape[2:])  # features of frame 0, then of frame 1, …
+                x = x.contiguous(memory_format=torch.channels_last)
             half = self.half_dtype if place < HALF_BLOCKS else None
             x = block(x.to(half or full), condition)
         logits: Tensor = self.head(x.to(full), condition)

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from stylegan_v.config import ModelConfig
-from stylegan_v.layers import HALF_BLOCKS, FullyConnected, StyledConv2d, ToRGB, clamp_activations, double, normalise
+from stylegan_v.fir import Fir
+from stylegan_v.layers import HALF_BLOCKS, FullyConnected, StyledConv2d, ToRGB, clamp_activations, normalise
 from stylegan_v.motion import MotionEncoder, Noise
 
 _W_DECAY = 0.995
@@ -57,6 +58,7 @@ class SynthesisBlock(nn.Module):
         self.conv0 = StyledConv2d(in_channels, out_channels, w_dim, up=True)
         self.conv1 = StyledConv2d(out_channels, out_channels, w_dim)
         self.to_rgb = ToRGB(out_channels, w_dim)
+        self.fir = Fir(4.0)
 
     def forward(self, x: Tensor, rgb: Tensor, ws: list[Tensor]) -> tuple[Tensor, Tensor]:
         """Features [N, in, r/2, r/2] and colours [N, 3, r/2, r/2] to those of twice the size.
@@ -64,7 +66,7 @@ class SynthesisBlock(nn.Module):
         ws: three of [B, w_dim].
         """
         x = self.conv1(self.conv0(x, ws[0]), ws[1])
-        return x, double(rgb) + self.to_rgb(x, ws[2]).to(rgb.dtype)
+        return x, self.fir.upsample(rgb) + self.to_rgb(x, ws[2]).to(rgb.dtype)
 
 
 class FirstBlock(nn.Module):
@@ -79,7 +81,7 @@ class FirstBlock(nn.Module):
     def forward(self, v: Tensor, ws: list[Tensor]) -> tuple[Tensor, Tensor]:
         """v: [N, v_dim]; ws: two of [B, w_dim]. Gives features [N, C, 4, 4] and colours [N, 3, 4, 4]."""
         x = torch.cat([self.const.expand(len(v), -1, -1, -1), v[:, :, None, None].expand(-1, -1, 4, 4)], dim=1)
-        x = self.conv1(x, ws[0])
+        x = self.conv1(x.contiguous(memory_format=torch.channels_last), ws[0])
         return x, self.to_rgb(x, ws[1])
 
 

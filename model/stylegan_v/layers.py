@@ -7,11 +7,14 @@ they are used (equalised learning rates). Convolutions are correlations; images 
 from __future__ import annotations
 
 import math
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from stylegan_v.convolution import convolve, convolve_transposed
+from stylegan_v.fir import Fir
 
 CLAMP = 256.0
 """Where some blocks are of half precision, activations stay inside ± CLAMP, those with a `gain` inside CLAMP times it.
@@ -30,6 +33,10 @@ class Clamped(nn.Module):
     """A layer whose activations are clamped where `clamped` is set."""
 
     clamped = False
+
+    def clamp(self, x: Tensor, gain: float = 1.0) -> Tensor:
+        """Activations inside ± CLAMP · gain, where that is set."""
+        return x.clamp(-CLAMP * gain, CLAMP * gain) if self.clamped else x
 
 
 def clamp_activations(network: nn.Module, clamped: bool) -> None:
@@ -86,19 +93,23 @@ class Conv2d(Clamped):
         super().__init__()
         self.weight = nn.Parameter(torch.randn(out_channels, in_channels, kernel, kernel))
         self.bias = nn.Parameter(torch.zeros(out_channels)) if bias else None
-        self.down = down
+        self.fir = Fir(1.0) if down else None
         self.activation = activation
 
     def forward(self, x: Tensor, *, gain: float = 1.0) -> Tensor:
         kernel = self.weight.shape[2]
-        weight = self.weight * (1.0 / math.sqrt(self.weight[0].numel()))
-        if self.down:
-            x = filter_and_halve(x, weight.to(x.dtype))
+        total = gain * math.sqrt(2) if self.activation == "lrelu" else gain  # before a leaky ReLU does what after does
+        weight = (self.weight * (total / math.sqrt(self.weight[0].numel()))).to(x.dtype)
+        bias = None if self.bias is None else (self.bias * total).to(x.dtype)
+        if self.fir is None:
+            y = convolve(x, weight, bias, padding=kernel // 2)
+        elif kernel == 1:  # only the places that are kept are filtered
+            y = convolve(self.fir.downsample(x), weight, bias)
         else:
-            x = functional.conv2d(x, weight.to(x.dtype), padding=kernel // 2)
+            y = convolve(self.fir.smooth(x, padding=kernel // 2 + 1), weight, bias, stride=2)
         if self.activation == "lrelu":
-            return _activate(x, self.bias, gain=gain, clamped=self.clamped)
-        return _clamp(x * gain, CLAMP * gain) if self.clamped else x * gain
+            y = functional.leaky_relu_(y, _SLOPE)
+        return self.clamp(y, gain)
 
 
 class StyledConv2d(Clamped):
@@ -106,6 +117,7 @@ class StyledConv2d(Clamped):
 
     The style scales the input and the demodulation the output, around one convolution for the whole batch. That
     equals one convolution per sample with its own weight. Styles are given per video, images per frame.
+    With `up`, [1,3,3,1] filters what a convolution of stride 1/2 gives. Its kernel is used as it is stored, unflipped.
     """
 
     def __init__(self, in_channels: int, out_channels: int, style_dim: int, *, up: bool = False) -> None:
@@ -113,7 +125,7 @@ class StyledConv2d(Clamped):
         self.affine = FullyConnected(style_dim, in_channels, bias=1.0)
         self.weight = nn.Parameter(torch.randn(out_channels, in_channels, 3, 3))
         self.bias = nn.Parameter(torch.zeros(out_channels))
-        self.up = up
+        self.fir = Fir(4.0) if up else None
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         """x: [B·T, in, H, W]; w: [B, style_dim]."""
@@ -125,9 +137,15 @@ class StyledConv2d(Clamped):
             weight = weight * (1.0 / math.sqrt(weight[0].numel()) / largest)
             style = style / style.abs().amax(dim=1, keepdim=True)
         demodulation = (style.square() @ weight.square().sum(dim=(2, 3)).T + 1e-8).rsqrt()  # [B, out]
+        weight = weight.to(x.dtype)
         x = x * _per_frame(style, frames, x)
-        x = double_and_filter(x, weight.to(x.dtype)) if self.up else functional.conv2d(x, weight.to(x.dtype), padding=1)
-        return _activate(x * _per_frame(demodulation, frames, x), self.bias, clamped=self.clamped)
+        if self.fir is None:
+            y = convolve(x, weight, padding=1)
+        else:
+            y = self.fir.smooth(convolve_transposed(x, weight.transpose(0, 1), stride=2), padding=1)
+        scale = _per_frame(demodulation * math.sqrt(2), frames, y)  # with the gain of the leaky ReLU
+        y = torch.addcmul((self.bias * math.sqrt(2)).to(y.dtype)[:, None, None], y, scale)
+        return self.clamp(functional.leaky_relu_(y, _SLOPE))
 
 
 class ToRGB(Clamped):
@@ -142,9 +160,8 @@ class ToRGB(Clamped):
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         """x: [B·T, in, H, W]; w: [B, style_dim]."""
         style = self.affine(w) * (1.0 / math.sqrt(self.weight.shape[1]))
-        x = functional.conv2d(x * _per_frame(style, len(x) // len(w), x), self.weight.to(x.dtype))
-        x = x + self.bias.to(x.dtype)[:, None, None]
-        return _clamp(x, CLAMP) if self.clamped else x
+        x = x * _per_frame(style, len(x) // len(w), x)
+        return self.clamp(convolve(x, self.weight.to(x.dtype), self.bias.to(x.dtype)))
 
 
 class MinibatchDeviation(nn.Module):
@@ -167,89 +184,11 @@ class MinibatchDeviation(nn.Module):
         return torch.cat([x, channel], dim=1)
 
 
-def _activate(x: Tensor, bias: Tensor | None, *, gain: float = 1.0, clamped: bool) -> Tensor:
-    """Bias, leaky ReLU of slope 0.2, gain of √2 · gain, and a clamp."""
-    if bias is not None:
-        x = x + bias.to(x.dtype)[:, None, None]
-    x = functional.leaky_relu(x, _SLOPE) * (gain * math.sqrt(2))
-    return _clamp(x, CLAMP * gain) if clamped else x
-
-
-def double(x: Tensor) -> Tensor:
-    """Images of twice the size through the [1,3,3,1] filter: [N, C, H, W] -> [N, C, 2H, 2W]."""
-    height, width = x.shape[2:]
-    return _filtered(x, 4.0, stride=2, padding=1, size=(2 * height, 2 * width))
-
-
-def halve(x: Tensor) -> Tensor:
-    """Images of half the size through the [1,3,3,1] filter: [N, C, H, W] -> [N, C, H/2, W/2]."""
-    return _filtered(x, 1.0, stride=2, padding=1)
-
-
-def double_and_filter(x: Tensor, weight: Tensor) -> Tensor:
-    """Convolution with stride 1/2, then the filter. The stored 3×3 kernel is used as it is, that is, unflipped."""
-    x = functional.conv_transpose2d(x, weight.transpose(0, 1), stride=2)
-    return _filtered(x, 4.0, padding=1)
-
-
-def filter_and_halve(x: Tensor, weight: Tensor) -> Tensor:
-    """The filter, then a convolution with stride 2; for 1×1 kernels only the places that are kept are filtered."""
-    if weight.shape[2] == 1:
-        return functional.conv2d(halve(x), weight)
-    x = _filtered(x, 1.0, padding=2)
-    return functional.conv2d(x, weight, stride=2)
-
-
 def normalise(x: Tensor) -> Tensor:
     """Vectors of unit second moment: [..., D] -> [..., D]."""
     return x * (x.square().mean(dim=-1, keepdim=True) + 1e-8).rsqrt()
 
 
-def _filtered(x: Tensor, gain: float, *, stride: int = 1, padding: int, size: tuple[int, int] | None = None) -> Tensor:
-    """Images through [1,3,3,1], or with a size, through the transpose of that, which gives images of this size."""
-    filtered: Tensor = _Filter.apply(x, gain, stride, padding, size)
-    return filtered
-
-
-class _Filter(torch.autograd.Function):
-    """The outer product of [1,3,3,1] with itself, of sum `gain`, over every channel; or the transpose of that.
-
-    Each is the other's derivative. PyTorch's own second derivative makes a convolution for every single channel.
-    """
-
-    @staticmethod
-    def forward(
-        ctx: Any,  # what autograd passes has no public type
-        x: Tensor,
-        gain: float,
-        stride: int,
-        padding: int,
-        size: tuple[int, int] | None,
-    ) -> Tensor:
-        ctx.gain, ctx.stride, ctx.padding = gain, stride, padding
-        ctx.size = None if size is not None else (x.shape[2], x.shape[3])
-        channels = x.shape[1]
-        taps = x.new_ones(4)
-        taps[1:3] = 3.0
-        kernel = (taps[:, None] * taps * (gain / 64.0)).expand(channels, 1, 4, 4)
-        if size is None:
-            return functional.conv2d(x, kernel, stride=stride, padding=padding, groups=channels)
-        missing = [
-            wanted - ((found - 1) * stride - 2 * padding + 4) for wanted, found in zip(size, x.shape[2:], strict=True)
-        ]
-        return functional.conv_transpose2d(
-            x, kernel, stride=stride, padding=padding, output_padding=missing, groups=channels
-        )
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None, None]:
-        return _Filter.apply(gradient, ctx.gain, ctx.stride, ctx.padding, ctx.size), None, None, None, None
-
-
 def _per_frame(scale: Tensor, frames: int, x: Tensor) -> Tensor:
     """Scales of videos for their frames: [B, C] -> [B·T, C, 1, 1] of the type of x."""
     return scale.to(x.dtype).repeat_interleave(frames, dim=0)[:, :, None, None]
-
-
-def _clamp(x: Tensor, limit: float) -> Tensor:
-    return x.clamp(-limit, limit)

@@ -9,17 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from stylegan_v import layers
-from stylegan_v.layers import (
-    Conv2d,
-    FullyConnected,
-    MinibatchDeviation,
-    StyledConv2d,
-    ToRGB,
-    clamp_activations,
-    double,
-    halve,
-)
+from stylegan_v.layers import Conv2d, FullyConnected, MinibatchDeviation, StyledConv2d, ToRGB, clamp_activations
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -28,48 +18,46 @@ def draw(*shape: int, seed: int = 0) -> Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
-def stuff(x: Tensor) -> Tensor:
+def stuffed(x: Tensor) -> Tensor:
     """Zeros between pixels, and after the last one."""
     out = x.new_zeros(*x.shape[:2], 2 * x.shape[2], 2 * x.shape[3])
     out[:, :, ::2, ::2] = x
     return out
 
 
-def smooth(x: Tensor, pad: tuple[int, int, int, int], gain: float) -> Tensor:
-    """[1,3,3,1] by [1,3,3,1] over 64, one channel at a time."""
+def smoothed(x: Tensor, padding: tuple[int, int, int, int]) -> Tensor:
+    """[1,3,3,1] by [1,3,3,1] over 64."""
     taps = torch.tensor([1.0, 3.0, 3.0, 1.0], dtype=x.dtype)
-    kernel = (taps[:, None] * taps / 64 * gain)[None, None]
-    padded = functional.pad(x, pad)
-    return torch.cat([functional.conv2d(padded[:, c : c + 1], kernel) for c in range(x.shape[1])], dim=1)
+    kernel = (taps[:, None] * taps / 64).expand(x.shape[1], 1, 4, 4)
+    return functional.conv2d(functional.pad(x, padding), kernel, groups=x.shape[1])
 
 
-def test_doubling_is_stuffing_with_zeros_and_smoothing() -> None:
-    x = draw(2, 3, 5, 5)
-
-    torch.testing.assert_close(layers.double(x), smooth(stuff(x), (2, 1, 2, 1), 4.0))
-    assert layers.double(torch.ones(1, 1, 8, 8))[0, 0, 3:-3, 3:-3].eq(1).all()
+def activated(x: Tensor, bias: Tensor) -> Tensor:
+    return functional.leaky_relu(x + bias[:, None, None], 0.2) * math.sqrt(2)
 
 
-def test_halving_is_smoothing_and_taking_every_other_place() -> None:
-    x = draw(2, 3, 6, 6)
+@pytest.mark.parametrize("gain", [1.0, 0.5])
+@pytest.mark.parametrize("down", [False, True])
+def test_a_convolution_is_filtered_first_where_it_halves(down: bool, gain: float) -> None:
+    layer = Conv2d(3, 5, 3, down=down).double()
+    nn.init.normal_(layer.bias)
+    x, weight = draw(2, 3, 6, 6), layer.weight / math.sqrt(27)
 
-    torch.testing.assert_close(layers.halve(x), smooth(x, (1, 1, 1, 1), 1.0)[:, :, ::2, ::2])
+    out = (
+        functional.conv2d(smoothed(x, (2, 2, 2, 2)), weight, stride=2)
+        if down
+        else functional.conv2d(x, weight, padding=1)
+    )
+
+    torch.testing.assert_close(layer(x, gain=gain), activated(out, layer.bias) * gain)
 
 
-def test_convolution_with_doubling_convolves_the_stuffed_image_with_the_flipped_kernel() -> None:
-    x, weight = draw(2, 3, 5, 5), draw(4, 3, 3, 3, seed=1)
+def test_a_shortcut_is_filtered_first_and_linear() -> None:
+    layer, x = Conv2d(3, 5, 1, bias=False, down=True, activation="linear").double(), draw(2, 3, 6, 6)
 
-    expected = functional.conv2d(smooth(stuff(x), (3, 2, 3, 2), 4.0), weight.flip(2, 3))
+    expected = functional.conv2d(smoothed(x, (1, 1, 1, 1)), layer.weight / math.sqrt(3))[:, :, ::2, ::2]
 
-    torch.testing.assert_close(layers.double_and_filter(x, weight), expected)
-
-
-def test_convolution_with_halving_smooths_first() -> None:
-    x, weight = draw(2, 3, 6, 6), draw(4, 3, 3, 3, seed=1)
-
-    expected = functional.conv2d(smooth(x, (2, 2, 2, 2), 1.0), weight, stride=2)
-
-    torch.testing.assert_close(layers.filter_and_halve(x, weight), expected)
+    torch.testing.assert_close(layer(x, gain=0.5), expected * 0.5)
 
 
 @pytest.mark.parametrize("up", [False, True])
@@ -82,8 +70,11 @@ def test_a_styled_convolution_is_one_with_a_weight_per_video(up: bool) -> None:
         weight = layer.weight * layer.affine(w)[video][None, :, None, None]
         weight = weight / (weight.square().sum(dim=(1, 2, 3), keepdim=True) + 1e-8).sqrt()
         frames = x[3 * video : 3 * video + 3]
-        out = layers.double_and_filter(frames, weight) if up else functional.conv2d(frames, weight, padding=1)
-        outs.append(functional.leaky_relu(out + layer.bias[:, None, None], 0.2) * math.sqrt(2))
+        if up:
+            out = functional.conv2d(smoothed(stuffed(frames), (3, 2, 3, 2)) * 4, weight.flip(2, 3))
+        else:
+            out = functional.conv2d(frames, weight, padding=1)
+        outs.append(activated(out, layer.bias))
 
     torch.testing.assert_close(layer(x, w), torch.cat(outs))
 
@@ -225,17 +216,3 @@ def test_the_filters_second_derivative_is_a_few_convolutions() -> None:
         gradient.square().sum().backward()
 
     assert 0 < sum(event.count for event in profiled.key_averages() if event.key == "aten::convolution") < 20
-
-
-@pytest.mark.parametrize("size", [(7, 10), (8, 5)])
-def test_the_filter_and_its_transpose_are_those_of_pytorch(size: tuple[int, int]) -> None:
-    x = torch.randn(2, 3, *size, dtype=torch.float64)
-    taps = torch.tensor([1.0, 3.0, 3.0, 1.0], dtype=torch.float64)
-    kernel = (taps[:, None] * taps / 64).expand(3, 1, 4, 4)
-
-    torch.testing.assert_close(halve(x), functional.conv2d(x, kernel, stride=2, padding=1, groups=3))
-    doubled = functional.conv_transpose2d(x, 4 * kernel, stride=2, padding=1, groups=3)
-    torch.testing.assert_close(double(x), doubled)
-    for filtered in (halve, double):
-        assert torch.autograd.gradcheck(filtered, x.clone().requires_grad_())
-        assert torch.autograd.gradgradcheck(filtered, x.clone().requires_grad_())
