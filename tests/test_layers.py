@@ -60,7 +60,7 @@ FVD_BENCH = [
     {"__main__"},
 ]
 STYLEGAN_V = [
-    {"errors", "convolution", "loss", "noise", "pixels", "names", "ahead"},
+    {"errors", "activation", "convolution", "loss", "noise", "pixels", "names", "ahead"},
     {"fir"},
     {"layers"},
     {"distributed", "journal", "config", "timing", "draws", "adaptive", "labels", "crops", "exports"},

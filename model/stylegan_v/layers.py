@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from stylegan_v.activation import activate
 from stylegan_v.convolution import convolve, convolve_transposed
 from stylegan_v.fir import Fir
 
@@ -25,7 +26,6 @@ The gain of √2 that follows a leaky ReLU does not count.
 HALF_BLOCKS = 4
 """Blocks of the highest resolutions that run in half precision, where that is asked for, those of 4² never."""
 
-_SLOPE = 0.2
 _HALF = (torch.float16, torch.bfloat16)
 
 
@@ -33,6 +33,10 @@ class Clamped(nn.Module):
     """A layer whose activations are clamped where `clamped` is set."""
 
     clamped = False
+
+    def limit(self, gain: float = 1.0) -> float | None:
+        """What activations are clamped to, None where they are not."""
+        return CLAMP * gain if self.clamped else None
 
     def clamp(self, x: Tensor, gain: float = 1.0) -> Tensor:
         """Activations inside ± CLAMP · gain, where that is set."""
@@ -71,7 +75,7 @@ class FullyConnected(nn.Module):
         weight = self.weight * (self.lr_multiplier / math.sqrt(self.weight.shape[1]))
         bias = None if self.bias is None else self.bias * self.lr_multiplier
         y = functional.linear(x, weight, bias)
-        return functional.leaky_relu(y, _SLOPE) * math.sqrt(2) if self.activation == "lrelu" else y
+        return activate(y, gain=math.sqrt(2)) if self.activation == "lrelu" else y
 
 
 class Conv2d(Clamped):
@@ -98,9 +102,8 @@ class Conv2d(Clamped):
 
     def forward(self, x: Tensor, *, gain: float = 1.0) -> Tensor:
         kernel = self.weight.shape[2]
-        total = gain * math.sqrt(2) if self.activation == "lrelu" else gain  # before a leaky ReLU does what after does
-        weight = (self.weight * (total / math.sqrt(self.weight[0].numel()))).to(x.dtype)
-        bias = None if self.bias is None else (self.bias * total).to(x.dtype)
+        weight = (self.weight * (1.0 / math.sqrt(self.weight[0].numel()))).to(x.dtype)
+        bias = None if self.bias is None else self.bias.to(x.dtype)
         if self.fir is None:
             y = convolve(x, weight, bias, padding=kernel // 2)
         elif kernel == 1:  # only the places that are kept are filtered
@@ -108,8 +111,8 @@ class Conv2d(Clamped):
         else:
             y = convolve(self.fir.smooth(x, padding=kernel // 2 + 1), weight, bias, stride=2)
         if self.activation == "lrelu":
-            y = functional.leaky_relu_(y, _SLOPE)
-        return self.clamp(y, gain)
+            return activate(y, gain=gain * math.sqrt(2), limit=self.limit(gain))
+        return self.clamp(y * gain, gain)
 
 
 class StyledConv2d(Clamped):
@@ -143,9 +146,8 @@ class StyledConv2d(Clamped):
             y = convolve(x, weight, padding=1)
         else:
             y = self.fir.smooth(convolve_transposed(x, weight.transpose(0, 1), stride=2), padding=1)
-        scale = _per_frame(demodulation * math.sqrt(2), frames, y)  # with the gain of the leaky ReLU
-        y = torch.addcmul((self.bias * math.sqrt(2)).to(y.dtype)[:, None, None], y, scale)
-        return self.clamp(functional.leaky_relu_(y, _SLOPE))
+        y = torch.addcmul(self.bias.to(y.dtype)[:, None, None], y, _per_frame(demodulation, frames, y))
+        return activate(y, gain=math.sqrt(2), limit=self.limit())
 
 
 class ToRGB(Clamped):
