@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from machine import write
@@ -15,44 +17,79 @@ from stylegan_v import checkpoint
 from stylegan_v.evaluate import evaluate
 from stylegan_v.generator import build_generator
 from stylegan_v.run import Run
+from stylegan_v.session import claim
 from stylegan_v.train import train
 
 CHECKPOINTS = Path(__file__).parent / "checkpoints"
 
 
-def learn(name: str, question: str | None, run: Run, out: Path, *, minutes: float, videos: int, checkpoint_name: str
-          ) -> tuple[float, float]:  # fmt: skip
-    """Go on with a run in out/run for some minutes. Gives FVD untrained and at best.
+def learn(name: str, question: str | None, stages: Sequence[Run], out: Path, *, minutes: float, videos: int,
+          checkpoint_name: str) -> tuple[float, float]:  # fmt: skip
+    """Go on with the runs in out/stage-1, out/stage-2, … for some minutes. Gives FVD untrained and at best.
 
-    name: of the result. videos: real ones, for the result. checkpoint_name: of the files that are kept in checkpoints/.
+    stages: runs of one model; each begins with the networks, averages of gradients included, that the one before it
+    ended with. name: of the result. videos: real ones, for the result. checkpoint_name: of the files in checkpoints/.
     """
     began = time.monotonic()
-    first = _untrained(run, out / "run" / "features")
+    first = _untrained(stages[0], out / "stage-1" / "features")
     assert first is not None
-    left = minutes - (time.monotonic() - began) / 60
-    kimg = train(run, out / "run", device="cpu", workers=1, minutes=left, progress=silent)
-    lines = [json.loads(line) for line in (out / "run" / "log.jsonl").read_text("utf-8").splitlines()]
-    curve = [[0.0, first]] + [[line["kimg"], line["fvd"]] for line in lines if "fvd" in line]
+    curve, best_file, seconds = [[0.0, first]], None, []
+    kimg = 0.0
+    for number, run in enumerate(stages, 1):
+        left = minutes - (time.monotonic() - began) / 60
+        folder = out / f"stage-{number}"
+        if left <= 0:
+            break
+        if number > 1 and not (folder / "checkpoint.pt").exists():
+            _begin_with(out / f"stage-{number - 1}" / "checkpoint.pt", run, folder)
+        done = train(run, folder, device="cpu", workers=1, minutes=left, progress=silent)
+        lines = [json.loads(line) for line in (folder / "log.jsonl").read_text("utf-8").splitlines()]
+        for line in lines:
+            if "fvd" in line:
+                if line["fvd"] < min(fvd for _, fvd in curve):
+                    best_file = folder / "best.pt"
+                curve.append([kimg + line["kimg"], line["fvd"]])
+        seconds += [line["seconds_per_kimg"] for line in lines if "seconds_per_kimg" in line]
+        kimg += done
     best = min(fvd for _, fvd in curve)
-    kept = CHECKPOINTS / f"{checkpoint_name}.pt"
-    checkpoint.save(checkpoint.load(out / "run" / "best.pt").for_sampling(), kept)
+    if best_file is not None:
+        keep(best_file, stages[-1], checkpoint_name)
+    print(f"FVD {first:.1f} untrained, {best:.1f} at best, after {kimg:.1f} kimg")
+    table = {
+        "stages": [described(run, videos) for run in stages],
+        "kimg": kimg,
+        "seconds_per_kimg": float(np.median(seconds)),
+        "untrained": first,
+        "best": best,
+        "curve": curve,
+    }
+    write(name, question, table)
+    return first, best
+
+
+def described(run: Run, videos: int) -> dict[str, Any]:
+    """A run without the path of its videos, for results."""
+    return {**run.as_dict(), "data": {"videos": videos}}
+
+
+def keep(file: Path, run: Run, name: str) -> None:
+    """Write the average generator of a checkpoint and the settings of its run to checkpoints/."""
+    kept = CHECKPOINTS / f"{name}.pt"
+    checkpoint.save(checkpoint.load(file).for_sampling(), kept)
     settings = dataclasses.replace(run, data=dataclasses.replace(run.data, path=""))
     kept.with_suffix(".toml").write_text(settings.to_toml(), "utf-8")
-    seconds = float(np.median([line["seconds_per_kimg"] for line in lines if "seconds_per_kimg" in line]))
-    print(f"FVD {first:.1f} untrained, {best:.1f} at best, after {kimg:.1f} kimg")
-    write(
-        name,
-        question,
-        {
-            "run": {**run.as_dict(), "data": {"videos": videos}},
-            "kimg": kimg,
-            "seconds_per_kimg": seconds,
-            "untrained": first,
-            "best": best,
-            "curve": curve,
-        },
-    )
-    return first, best
+
+
+def _begin_with(file: Path, run: Run, folder: Path) -> None:
+    """Make the networks of a checkpoint the first state of a run, whose average begins with them as they are."""
+    before = checkpoint.load(file)
+    assert before.state is not None
+    trainer = {**before.state["trainer"], "steps": 0}
+    claim(folder, run)
+    tensors = {**before.tensors, **{f"ema.{key}": tensor for key, tensor in before.part("generator").items()}}
+    state = {**before.state, "trainer": trainer, "kimg": 0.0, "best": None}
+    started = checkpoint.Checkpoint(run.model, tensors, before.fps, run.as_dict(), state)
+    checkpoint.save(started, folder / "checkpoint.pt")
 
 
 def _untrained(run: Run, features: Path) -> float | None:

@@ -56,7 +56,7 @@ def main() -> None:
     run = load_run(None, {**SETTINGS, "data": {"path": str(data)}})
     left = minutes - (time.monotonic() - began) / 60
     first, best = learn(
-        "toy", __doc__, run, out, minutes=left, videos=REAL_VIDEOS, checkpoint_name=f"small-shapes-{SIDE}"
+        "toy", __doc__, [run], out, minutes=left, videos=REAL_VIDEOS, checkpoint_name=f"small-shapes-{SIDE}"
     )
     assert best < 0.6 * first, "it did not learn"
 
