@@ -31,9 +31,10 @@ from stylegan_v.trainer import Trainer
 def train(run: Run, out: Path, *, device: str, workers: int, minutes: float | None, progress: Progress) -> float:
     """Train until run.train.kimg, to the nearest step, or until `minutes` have passed. Gives kimg.
 
-    The same call goes on from there. device: `cpu` or `cuda`. workers: threads that read videos. Raises TrainingError
-    when numbers are not finite or memory is out, ConfigError when the folder holds another run, and KeyboardInterrupt
-    after an interruption, which ends the step that is under way. The checkpoint is usable in every case.
+    The same call goes on from there, by a step at least, however little time it is given. device: `cpu` or `cuda`.
+    workers: threads that read videos. Raises TrainingError when numbers are not finite or memory is out, ConfigError
+    when the folder holds another run, and KeyboardInterrupt after an interruption, which ends the step that is under
+    way. The checkpoint is usable in every case.
     """
     began = time.monotonic()
     with distributed.process_group(device) as place, _stoppable() as stop, training_arithmetic(tf32=run.train.tf32):
@@ -44,9 +45,9 @@ def train(run: Run, out: Path, *, device: str, workers: int, minutes: float | No
             session = Session(run, out, Trainer(run, dataset, place))
         clips = _batches(run, dataset, session.trainer, workers, _until(stop, progress))
         with contextlib.closing(session), contextlib.closing(clips):
-            for batch in clips:
+            for taken, batch in enumerate(clips):
                 progress("kimg", math.floor(session.trainer.kimg), math.ceil(run.train.kimg))
-                late = minutes is not None and time.monotonic() - began > 60 * minutes
+                late = taken > 0 and minutes is not None and time.monotonic() - began > 60 * minutes
                 if session.trainer.steps >= run.total_steps or distributed.agree(late or stop.is_set()):
                     break
                 with _explained_memory(lambda: _memory_advice(run, session)):

@@ -134,6 +134,13 @@ def test_a_time_limit_ends_a_run_that_goes_on_later(run_of, tmp_path: Path) -> N
     assert 0 < steps < 1000
 
 
+def test_a_call_that_has_no_time_takes_a_step_so_that_many_get_on(run_of, tmp_path: Path) -> None:
+    for _ in range(2):
+        train(run_of(10**6), tmp_path, device="cpu", workers=1, minutes=0.0, progress=silent)
+
+    assert checkpoints.load(tmp_path / "checkpoint.pt").state["trainer"]["steps"] == 2
+
+
 def test_two_processes_do_what_one_does(run_of, tmp_path: Path) -> None:
     run = run_of(3)
     go(run, tmp_path / "one")
