@@ -60,6 +60,15 @@ def dtype(request: pytest.FixtureRequest) -> torch.dtype:
     return request.param
 
 
+double_is_slow = pytest.mark.parametrize(
+    "dtype",
+    [pytest.param(torch.float64, id="float64", marks=pytest.mark.slow), pytest.param(torch.float32, id="float32")],
+    indirect=True,
+    scope="module",
+)
+"""For tests whose like in float64 runs in others: PyTorch's convolutions of that type take minutes."""
+
+
 @pytest.fixture(scope="module")
 def generator(dtype: torch.dtype) -> Generator:
     network = Generator(model_config("release", resolution=64))
@@ -230,6 +239,7 @@ def test_frames(generator: Generator, inputs: dict[str, Tensor], check: Checker,
         check.statistics(frame, expected, case)
 
 
+@double_is_slow
 def test_frames_of_styles_that_differ_by_layer(
     generator: Generator, inputs: dict[str, Tensor], dtype: torch.dtype, check: Checker
 ) -> None:
@@ -318,6 +328,7 @@ def test_logits(discriminator: Discriminator, inputs: dict[str, Tensor], check: 
     check(alone, expected["logits_each_video_alone"], "D/logits_each_video_alone")
 
 
+@double_is_slow
 def test_logits_of_eight_videos(discriminator: Discriminator, dtype: torch.dtype, check: Checker) -> None:
     expected = OUTPUTS["D"]["B8"]
     seen, hooks = outputs_of(discriminator, "head.deviation")
@@ -353,6 +364,7 @@ def test_r1_and_its_gradients(discriminator: Discriminator, inputs: dict[str, Te
         check(found, list(expected[key].values()), f"D/{key}")
 
 
+@double_is_slow
 @pytest.mark.parametrize(("name", "sign"), [("loss_real_softplus_neg", -1), ("loss_fake_softplus_pos", 1)])
 def test_losses_of_the_discriminator(
     discriminator: Discriminator, inputs: dict[str, Tensor], check: Checker, name: str, sign: int
