@@ -15,7 +15,7 @@ from machine import write
 from fvd_bench.evaluation import silent
 from stylegan_v import checkpoint
 from stylegan_v.evaluate import evaluate
-from stylegan_v.generator import build_generator
+from stylegan_v.generator import Generator, build_generator
 from stylegan_v.run import Run
 from stylegan_v.session import claim
 from stylegan_v.train import train
@@ -31,9 +31,8 @@ def learn(name: str, question: str | None, stages: Sequence[Run], out: Path, *, 
     ended with. name: of the result. videos: real ones, for the result. checkpoint_name: of the files in checkpoints/.
     """
     began = time.monotonic()
-    first = _untrained(stages[0], out / "stage-1" / "features")
-    assert first is not None
-    curve, best_file, seconds = [[0.0, first]], None, []
+    first = score(build_generator(stages[0].model, seed=stages[0].train.seed), stages[0], out / "stage-1" / "features")
+    curve, best_file, seconds = [[0.0, *first]], None, []
     kimg = 0.0
     for number, run in enumerate(stages, 1):
         left = minutes - (time.monotonic() - began) / 60
@@ -46,25 +45,25 @@ def learn(name: str, question: str | None, stages: Sequence[Run], out: Path, *, 
         lines = [json.loads(line) for line in (folder / "log.jsonl").read_text("utf-8").splitlines()]
         for line in lines:
             if "fvd" in line:
-                if line["fvd"] < min(fvd for _, fvd in curve):
+                if line["fvd"] < min(point[1] for point in curve):
                     best_file = folder / "best.pt"
-                curve.append([kimg + line["kimg"], line["fvd"]])
+                curve.append([kimg + line["kimg"], line["fvd"], line["fvd_low"], line["fvd_high"]])
         seconds += [line["seconds_per_kimg"] for line in lines if "seconds_per_kimg" in line]
         kimg += done
-    best = min(fvd for _, fvd in curve)
+    best = min(point[1] for point in curve)
     if best_file is not None:
         keep(best_file, stages[-1], checkpoint_name)
-    print(f"FVD {first:.1f} untrained, {best:.1f} at best, after {kimg:.1f} kimg")
+    print(f"FVD {first[0]:.1f} untrained, {best:.1f} at best, after {kimg:.1f} kimg")
     table = {
         "stages": [described(run, videos) for run in stages],
         "kimg": kimg,
         "seconds_per_kimg": float(np.median(seconds)),
-        "untrained": first,
+        "untrained": first[0],
         "best": best,
-        "curve": curve,
+        "curve [kimg, fvd, low, high]": curve,
     }
     write(name, question, table)
-    return first, best
+    return first[0], best
 
 
 def described(run: Run, videos: int) -> dict[str, Any]:
@@ -92,15 +91,15 @@ def _begin_with(file: Path, run: Run, folder: Path) -> None:
     checkpoint.save(started, folder / "checkpoint.pt")
 
 
-def _untrained(run: Run, features: Path) -> float | None:
-    """FVD of the generator that training begins with."""
-    generator = build_generator(run.model, seed=run.train.seed).eval().requires_grad_(False)
-    result = evaluate(
-        generator,
+def score(generator: Generator, run: Run, features: Path) -> tuple[float, float, float]:
+    """FVD of a generator as the run scores its own, and its interval."""
+    found = evaluate(
+        generator.eval().requires_grad_(False),
         run.data.path,
         videos=run.report.fvd_videos,
         fps=run.data.fps,
         protocol=run.report.protocol,
         features=features,
-    )
-    return result.value
+    ).scores[0]
+    assert found.value is not None and found.interval is not None
+    return found.value, *found.interval

@@ -141,7 +141,10 @@ class Session:
         if score.value is None:
             return
         assert self._journal is not None
-        self._journal.write(self.trainer.kimg, {score.metric: score.value, "score_seconds": time.monotonic() - began})
+        numbers = {score.metric: score.value, "score_seconds": time.monotonic() - began}
+        if score.interval is not None:
+            numbers |= dict(zip((f"{score.metric}_low", f"{score.metric}_high"), score.interval, strict=True))
+        self._journal.write(self.trainer.kimg, numbers)
         sign = 1 if score.lower_is_better else -1
         if self.best is None or sign * score.value < sign * self.best:
             self.best = score.value
