@@ -33,8 +33,8 @@ SETTINGS = {
 }
 
 STAGES = (
-    {"kimg": 20.16, "batch": 4, "learning_rate": 0.005, "r1_gamma": 1.0, "ema_kimg": 0.5, "ada": False},
-    {"kimg": 19.2, "batch": 8, "learning_rate": 0.0025, "r1_gamma": 1.0, "ema_kimg": 2.0, "ada": False},
+    {"kimg": 20.2, "batch": 4, "learning_rate": 0.005, "r1_gamma": 1.0, "ema_kimg": 0.5, "ada": False},
+    {"kimg": 20.4, "batch": 8, "learning_rate": 0.0025, "r1_gamma": 1.0, "ema_kimg": 2.0, "ada": False},
     {"kimg": 10000.0, "batch": 8, "learning_rate": 0.0025, "r1_gamma": 1.0, "ema_kimg": 2.0, "ada_kimg": 20.0},
 )
 
