@@ -100,6 +100,8 @@ def check(
 
     Raises NotComparableError, naming what differs, and FvdBenchError as `evaluate` does.
     """
+    if not max_increase >= 0:
+        raise FvdBenchError(f"max_increase is {max_increase}: expected a fraction, such as 0.05, of at least 0")
     baseline = user_path(baseline)
     before = read_result(baseline)
     old = _kept(baseline, before)
@@ -159,6 +161,8 @@ def comparisons(
         spreads = [_spread(score, f, r) for score, f, r in zip((old, new), features, (before, now), strict=True)]
         error, units, paired = _error((old, new), spreads, together=together)
         noise = 0.0 if error is None else quantile(units, tail=ALARM / len(found)) * error
+        if not math.isfinite(noise):  # any change would be within it
+            raise ResultError(f"{new.metric} of {new.protocol}: the error of its change is {error}: expected a number")
         scores.append(_comparison(old, new, error, noise, units=units, paired=paired, allowed=allowed))
     return Comparisons(tuple(scores), allowed, now, notes(before, now, found))
 

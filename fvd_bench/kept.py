@@ -109,6 +109,10 @@ def _repeat(arrays: Mapping[str, NDArray[np.generic]], digest: str, repeat: int)
         values, owners = arrays[name], arrays[f"{name}{_OWNERS}"]
         if values.ndim != 2 or owners.shape != values.shape[:1]:
             raise ValueError(f"{name} is of shape {values.shape}, its owners of {owners.shape}")
+        if not values.size or values.dtype.kind != "f" or owners.dtype.kind not in "iu":
+            raise ValueError(f"{name} holds {values.size} values of type {values.dtype}, its owners {owners.dtype}")
+        if not np.isfinite(values).all():
+            raise ValueError(f"{name} holds values that are not finite")
         sides[side] = FeatureStats.of(values.astype(np.float32), owners.astype(np.int64))
     return sides
 

@@ -6,6 +6,8 @@ The JSON is a contract, schema 1. Keys may be added to it; none changes its mean
 from __future__ import annotations
 
 import json
+import math
+import statistics
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -152,8 +154,28 @@ class Result:
             if table["schema"] != SCHEMA:
                 raise ResultError(f"not a result of schema {SCHEMA}, but of {table['schema']!r:.60}")
             result: Result = record(cls, table, "the result")
+            for place, score in enumerate(result.scores):
+                _check(score, f"the result.scores[{place}]")
         except (ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
             raise ResultError(f"not a result of schema {SCHEMA}: {error!r}") from error
         if not result.scores:
             raise ResultError(f"not a result of schema {SCHEMA}: it has no scores")
         return result
+
+
+def _check(score: Score, where: str) -> None:
+    """Raises ValueError, naming the place, where the numbers of a score cannot belong together."""
+    if (score.value is None) == bool(score.values):
+        raise ValueError(f"{where}.value is {score.value} and its values are {list(score.values)!r:.60}: expected both")
+    if score.value is not None and not math.isclose(
+        score.value, statistics.fmean(score.values), rel_tol=1e-9, abs_tol=1e-12
+    ):
+        raise ValueError(f"{where}.value is {score.value}: expected the mean of its values, {list(score.values)!r:.60}")
+    for name in ("std", "error_real", "error_fake"):
+        if (number := getattr(score, name)) is not None and number < 0:
+            raise ValueError(f"{where}.{name} is {number}: expected none below 0")
+    intervals = {"interval": score.interval}
+    intervals |= {f"{name}.interval": e.interval for name in ("floor", "infinite") if (e := getattr(score, name))}
+    for name, interval in intervals.items():
+        if interval is not None and interval[0] > interval[1]:
+            raise ValueError(f"{where}.{name} is {list(interval)}: expected the lower end first")

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import shutil
 from pathlib import Path
 from xml.etree import ElementTree
@@ -13,7 +14,7 @@ from PIL import Image
 import fvd_bench
 from fvd_bench import gate, gate_tables, kept, metrics
 from fvd_bench.comparability import protocols_of
-from fvd_bench.errors import NotComparableError, ProtocolError, ResultError
+from fvd_bench.errors import FvdBenchError, NotComparableError, ProtocolError, ResultError
 from fvd_bench.evaluation import open_evaluation, silent
 from fvd_bench.protocol import load, plain
 from fvd_bench.result import Result
@@ -88,6 +89,24 @@ def test_chance_does_not_fail_a_build_and_a_regression_does(check, baseline) -> 
     assert check("bad", file).failed
     assert check("bad", file).scores[0].verdict == "regression"
     assert check("good", baseline("bad")).scores[0].verdict == "better"
+
+
+@pytest.mark.parametrize("key", ["value", "values", "error_fake", "interval"])
+def test_a_baseline_of_no_numbers_passes_nothing(check, baseline, key: str) -> None:
+    file = baseline(features=False)
+    table = json.loads(file.read_text())
+    held = table["scores"][0][key]
+    table["scores"][0][key] = [math.nan] * len(held) if isinstance(held, list) else math.nan
+    file.write_text(json.dumps(table))
+
+    with pytest.raises(ResultError, match=rf"the result\.scores\[0\]\.{key}.* is nan: expected a number"):
+        check("bad", file)
+
+
+@pytest.mark.parametrize("allowed", [math.nan, -0.1])
+def test_an_allowance_that_is_none_is_refused(check, baseline, allowed: float) -> None:
+    with pytest.raises(FvdBenchError, match="expected a fraction"):
+        check("bad", baseline(), max_increase=allowed)
 
 
 def test_what_is_worse_within_the_allowance_passes(check, baseline) -> None:
@@ -399,6 +418,19 @@ class TestKeptFeatures:
 
         with pytest.raises(ResultError, match="cannot be read as kept features"):
             gate.compare(file, file)
+
+    @pytest.mark.parametrize("value", [np.nan, np.inf])
+    def test_values_that_are_not_finite_are_refused(self, baseline, check, value: float) -> None:
+        """Chance would explain any change."""
+        file = baseline()
+        with np.load(kept.beside(file)) as arrays:
+            changed = dict(arrays)
+        name = next(name for name in changed if name.endswith("/fake/0"))
+        changed[name][3, 5] = value
+        np.savez(kept.beside(file), **changed)
+
+        with pytest.raises(ResultError, match="holds values that are not finite"):
+            check("bad", file)
 
     def test_pickles_are_refused(self, baseline) -> None:
         file = baseline()

@@ -174,6 +174,24 @@ def test_values_of_other_types_are_refused_by_name(result: Result, key: str, val
         Result.from_json(json.dumps(table))
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("value", float("nan")), ("values", [1.0, float("nan")]), ("error_fake", float("nan")),
+        ("interval", [float("nan"), 2.0]), ("interval", [2.0, 1.0]), ("floor", {"value": 1.0, "interval": [2.0, 1.0]}),
+        ("infinite", {"value": float("-inf"), "interval": [0.0, 1.0]}), ("error_fake", -1.0), ("std", -0.1),
+        ("value", 1e6), ("value", None), ("values", []),
+    ],
+)  # fmt: skip
+def test_numbers_that_cannot_be_are_refused_by_name(result: Result, key: str, value: object) -> None:
+    """Whatever compares against them would pass."""
+    table = json.loads(result.to_json())
+    table["scores"][0][key] = value
+
+    with pytest.raises(ResultError, match=rf"not a result of schema 1: .*the result\.scores\[0\]\.{key.rstrip('s')}"):
+        Result.from_json(json.dumps(table))
+
+
 def test_a_result_without_scores_is_none(result: Result) -> None:
     with pytest.raises(ResultError, match="it has no scores"):
         Result.from_json(json.dumps(json.loads(result.to_json()) | {"scores": []}))
