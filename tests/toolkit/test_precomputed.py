@@ -54,6 +54,18 @@ def test_a_file_scores_as_its_videos(sides, pixels_protocol, tmp_path: Path, cou
     assert [skipped.video for skipped in videos.scores[0].real.skipped][:1] in ([], ["1a.mkv"])
 
 
+def test_more_than_ten_videos_are_read_back(sides, pixels_protocol, tmp_path: Path) -> None:
+    """Numbers as keys sort otherwise than the texts that JSON makes of them."""
+    file = make(sides[1], "fake", pixels_protocol(), repeats=1, settings=NO_CACHE)
+    names, contents = tuple(f"{i:02d}.mkv" for i in range(12)), {i: f"{i:064x}" for i in range(12)}
+
+    found = StatsFile.read(
+        Path(written(dataclasses.replace(file, names=names, contents=contents), tmp_path / "12.npz"))
+    )
+
+    assert (found.names, dict(found.contents)) == (names, contents)
+
+
 def test_fewer_seeds_and_the_first_of_several_protocols_are_served(sides, pixels_protocol) -> None:
     protocols = [pixels_protocol(), pixels_protocol(name="longer", frames=11)]
     file = make(sides[0], "real", protocols, repeats=3, settings=NO_CACHE)
