@@ -281,6 +281,7 @@ def _without_value(score: Score, sides: Mapping[Side, ClipSource]) -> Score:
         error_fake=None,
         floor=None,
         infinite=None,
+        unknown={},
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,7 +34,22 @@ def frechet_distance(real: NDArray[np.floating], fake: NDArray[np.floating], *, 
     _check(real, fake)
     real_mean, real_data = _centred(real, ddof)
     fake_mean, fake_data = _centred(fake, ddof)
-    return _distance(real_mean - fake_mean, _compact(real_data), _compact(fake_data))
+    return _distance(real_mean - fake_mean, _compact(real_data), _compact(fake_data))[0]
+
+
+def distance_and_overlap(real: FeatureStats, fake: FeatureStats, rule: MetricRule) -> tuple[float, Float64]:
+    """The distance of two sides as a rule wants it, and the singular values of A Bᵀ for covariances divided by N.
+
+    Raises MetricError as `frechet_distance` does.
+    """
+    if rule.root == "float32-svd" or rule.epsilon:
+        return frechet_distance_of_stats(real, fake, rule), _overlap(*(_data_root(side) for side in (real, fake)))
+    _check_sides(real, fake)
+    roots, scales = [_data_root(side) for side in (real, fake)], [1.0, 1.0]
+    if rule.ddof:
+        scales = [float(np.sqrt(side.count / (side.count - rule.ddof))) for side in (real, fake)]
+    value, overlap = _distance(real.mean() - fake.mean(), roots[0] * scales[0], roots[1] * scales[1])
+    return value, overlap / (scales[0] * scales[1])
 
 
 def frechet_distance_of_stats(real: FeatureStats, fake: FeatureStats, rule: MetricRule) -> float:
@@ -44,11 +60,11 @@ def frechet_distance_of_stats(real: FeatureStats, fake: FeatureStats, rule: Metr
     if rule.epsilon:
         ridge = rule.epsilon * np.eye(real.dim)
         roots = [_root(side.cov(rule.ddof) + ridge) for side in (real, fake)]
-        return _distance(real.mean() - fake.mean(), *roots)
+        return _distance(real.mean() - fake.mean(), *roots)[0]
     real_features, fake_features = real.features(), fake.features()
     if real_features is not None and fake_features is not None:
         return frechet_distance(real_features, fake_features, ddof=rule.ddof)
-    return _distance(real.mean() - fake.mean(), _root(real.cov(rule.ddof)), _root(fake.cov(rule.ddof)))
+    return _distance(real.mean() - fake.mean(), _root(real.cov(rule.ddof)), _root(fake.cov(rule.ddof)))[0]
 
 
 def frechet_influence(real: NDArray[np.floating], fake: NDArray[np.floating]) -> tuple[Float64, Float64]:
@@ -69,22 +85,29 @@ def frechet_influence(real: NDArray[np.floating], fake: NDArray[np.floating]) ->
 
 
 def frechet_influence_of_stats(real: FeatureStats, fake: FeatureStats) -> tuple[Float64 | None, Float64 | None]:
-    """`frechet_influence` of two sides; None for a side of which only the moments were kept."""
+    """`frechet_influence` of two sides; None for a side of which there are only moments."""
     _check_sides(real, fake)
     sides = []
     for side in (real, fake):
         features = side.features()
-        sides.append(_Side(side.mean(), None, _root(side.cov(0))) if features is None else _Side.of(features))
+        if features is None:
+            sides.append(_Side(side.mean(), None, _root(side.cov(0)), side.blocks()))
+        else:
+            sides.append(_Side.of(features))
     return _influence(*sides)
 
 
 @dataclass(frozen=True, slots=True)
 class _Side:
-    """mean [D]; data [N, D]: centred, over √N, None where it was not kept; base [r, D] with Σ = baseᵀ base."""
+    """mean [D]; data [N, D]: centred, over √N, None where it was not kept; base [r, D] with Σ = baseᵀ base.
+
+    blocks: the features, a few at a time, where they were not kept but can be had; rows of base are orthogonal then.
+    """
 
     mean: Float64
     data: Float64 | None
     base: Float64
+    blocks: Iterator[Float64] | None = None
 
     @classmethod
     def of(cls, features: NDArray[np.floating]) -> _Side:
@@ -107,10 +130,22 @@ def _side_influence(side: _Side, transported_base: Float64, gap: Float64) -> Flo
     """transported_base [r, D]: where optimal transport takes the rows of the base."""
     data = side.data
     if data is None:
-        return None
+        return None if side.blocks is None else _influence_of_blocks(side, side.blocks, transported_base, gap)
     n = len(data)
     transported = transported_base if side.base is data else _coordinates(data) @ transported_base
     influence: Float64 = 2 * np.sqrt(n) * data @ gap + n * np.sum(data**2 - data * transported, axis=1)
+    influence -= influence.mean()
+    return influence
+
+
+def _influence_of_blocks(side: _Side, blocks: Iterator[Float64], transported_base: Float64, gap: Float64) -> Float64:
+    """As `_side_influence`, by the map of transport itself [D, D]."""
+    transport = (side.base / np.sum(side.base**2, axis=1, keepdims=True)).T @ transported_base
+    found = []
+    for block in blocks:
+        centred = block - side.mean
+        found.append(2 * centred @ gap + np.sum(centred * (centred - centred @ transport), axis=1))
+    influence: Float64 = np.concatenate(found)
     influence -= influence.mean()
     return influence
 
@@ -154,6 +189,16 @@ def _coordinates(data: Float64) -> Float64:
     return np.asarray(np.linalg.qr(data, mode="reduced")[0])
 
 
+def _data_root(side: FeatureStats) -> Float64:
+    """A root of the covariance divided by N. Raises MetricError when features are not finite."""
+    features = side.features()
+    if features is None:
+        return _root(side.cov(0))
+    if not np.isfinite(features).all():
+        raise MetricError("some features are not finite")
+    return _compact(_centred(features, 0)[1])
+
+
 def _root(covariance: Float64) -> Float64:
     """A root A [D, D] of a covariance, Σ = AᵀA; directions of rounding size are dropped."""
     values, vectors = scipy.linalg.eigh(covariance)
@@ -163,13 +208,21 @@ def _root(covariance: Float64) -> Float64:
     return root
 
 
-def _distance(mean_gap: Float64, real_root: Float64, fake_root: Float64) -> float:
+def _overlap(real_root: Float64, fake_root: Float64) -> Float64:
+    """Singular values of A Bᵀ, whose sum is the trace of √(Σr Σf)."""
+    if not (len(real_root) and len(fake_root)):
+        return np.zeros(0)
+    return np.asarray(scipy.linalg.svdvals(real_root @ fake_root.T))
+
+
+def _distance(mean_gap: Float64, real_root: Float64, fake_root: Float64) -> tuple[float, Float64]:
+    """The distance, and the singular values in it."""
     traces = float(np.sum(real_root**2) + np.sum(fake_root**2))
-    shared = float(scipy.linalg.svdvals(real_root @ fake_root.T).sum()) if len(real_root) and len(fake_root) else 0.0
-    value = float(mean_gap @ mean_gap) + traces - 2 * shared
+    overlap = _overlap(real_root, fake_root)
+    value = float(mean_gap @ mean_gap) + traces - 2 * float(overlap.sum())
     if not value >= -_ROUNDING * max(traces, 1e-300):
         raise MetricError(f"the distance came out as {value}: the features are far out of range")
-    return max(value, 0.0)
+    return max(value, 0.0), overlap
 
 
 _UNROOTED = 1e-10

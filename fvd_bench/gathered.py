@@ -61,7 +61,7 @@ class Gathered:
 
     def stats(self, dim: int) -> FeatureStats:
         """Statistics of all features in order."""
-        stats = FeatureStats(dim)
+        stats = FeatureStats(dim, again=lambda: zip(self.places, self.features, strict=True))
         for place, features in zip(self.places, self.features, strict=True):
             stats.add(features, video=place)
         return stats

@@ -63,6 +63,9 @@ class Moments(FeatureStats):
     def features(self) -> None:
         return None
 
+    def blocks(self) -> None:
+        return None
+
     def mean(self) -> Float64:
         return self._given_mean
 

@@ -19,10 +19,17 @@ from fvd_bench.plan import Plan
 from fvd_bench.result import MotionPanel, Result, Score
 from fvd_bench.selftest import Check
 
+_UNKNOWN = {"infinite": "value at infinity"}
+
 
 def result_table(result: Result) -> RenderableType:
     """The scores, and why some could not be computed."""
     reasons = [f"{score.protocol}: no {score.metric}: {score.reason}" for score in result.scores if score.value is None]
+    reasons += [
+        f"{score.protocol}: no {_UNKNOWN.get(what, what)} of {score.metric}: {reason}"
+        for score in result.scores
+        for what, reason in score.unknown.items()
+    ]
     tables: list[RenderableType] = [score_table([score for score in result.scores if not is_scale(score)])]
     if result.motion:
         tables.append(motion_table(result.motion))

@@ -58,6 +58,7 @@ class Score:
     error_real, error_fake: the parts of its standard error that come from drawing the real and the fake videos.
     floor: what the real videos score against others of their kind at these numbers of videos, for distances.
     infinite: the value extrapolated to infinitely many videos. Each is None where it is not known.
+    unknown: `interval`, `floor` or `infinite` -> why it is not known, where it could have been.
     """
 
     metric: str
@@ -79,6 +80,7 @@ class Score:
     error_fake: float | None = None
     floor: Estimate | None = None
     infinite: Estimate | None = None
+    unknown: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,15 +5,17 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 
-from fvd_bench import metrics, uncertainty
+from fvd_bench import extrapolation, metrics
 from fvd_bench.errors import MetricError
-from fvd_bench.moments import Moments
 from fvd_bench.protocol import Protocol
 from fvd_bench.result import Estimate, Score, SideCount
 from fvd_bench.rules import MetricRule, Side
 from fvd_bench.uncertainty import Sides, Spread
 from fvd_bench.version import __version__
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,7 @@ class Measured:
     interval: tuple[float, float] | None
     floor: Estimate | None
     infinite: Estimate | None
+    unknown: Mapping[str, str]
 
 
 def measure(
@@ -89,6 +92,7 @@ def as_score(
         error_fake=measured.spread.error("fake") if measured else None,
         floor=measured.floor if measured else None,
         infinite=measured.infinite if measured else None,
+        unknown=measured.unknown if measured else {},
     )
 
 
@@ -100,22 +104,28 @@ class _Running:
     values: list[float] = field(default_factory=list)
     floor: Estimate | None = None
     infinite: Estimate | None = None
-    is_partial: bool = False
+    unknown: dict[str, str] = field(default_factory=dict)
 
     def add(self, sides: Sides, *, seed: int) -> None:
         name, rule = self.spread.name, self.spread.rule
         self.values.append(metrics.compute(name, sides["real"], sides["fake"], rule))
         self.spread.add(sides)
-        self.is_partial |= isinstance(sides["real"], Moments)  # how much the real videos matter is not known then
         if len(self.values) == 1 and not self.spread.same_videos:
-            self.floor = uncertainty.floor(name, sides, rule, seed=seed)
-            self.infinite = uncertainty.infinite(self.spread, sides, seed=seed)
+            self.floor = self._known("floor", extrapolation.floor(name, sides, rule, seed=seed))
+            self.infinite = self._known("infinite", extrapolation.infinite(self.spread, sides, seed=seed))
 
     def measured(self) -> Measured:
         mean = statistics.fmean(self.values)
         infinite = _shifted(self.infinite, mean - self.values[0])
-        interval = None if self.is_partial else self.spread.interval(mean)
-        return Measured(tuple(self.values), self.spread, interval, self.floor, infinite)
+        interval = self._known("interval", self.spread.unknown() or self.spread.interval(mean))
+        return Measured(tuple(self.values), self.spread, interval, self.floor, infinite, self.unknown)
+
+    def _known(self, what: str, found: _T | str | None) -> _T | None:
+        """What was found; a text is the reason why nothing was."""
+        if isinstance(found, str):
+            self.unknown[what] = found
+            return None
+        return found
 
 
 def _shifted(estimate: Estimate | None, by: float) -> Estimate | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,17 +14,21 @@ _KEPT_VALUES = 2**26
 
 _FOLD_ROWS = 4096
 
+Parts = Iterator[tuple[int, NDArray[np.float32]]]
+"""Videos and their features [rows, dim], in the order of adding."""
+
 
 class FeatureStats:
     """Features of one side, added in a fixed order.
 
     All are kept while they fit in 256 MiB, else folded into a mean and a centred scatter matrix in float64, so
     that memory stays the same however many there are. count: features added; dim: their length; videos: which video
-    each addition came from.
+    each addition came from. again: gives everything that is added once more, for what needs each feature beyond that.
     """
 
-    def __init__(self, dim: int) -> None:
+    def __init__(self, dim: int, *, again: Callable[[], Parts] | None = None) -> None:
         self.dim = dim
+        self._again = again
         self.count = 0
         self.videos: list[int] = []
         self._kept: list[NDArray[np.float32]] = []
@@ -66,6 +70,12 @@ class FeatureStats:
     def features(self) -> NDArray[np.float32] | None:
         """All features [N, dim] in the order of adding, None when only their moments were kept."""
         return np.concatenate(self._kept) if self._scatter is None and self._kept else None
+
+    def blocks(self) -> Iterator[Float64] | None:
+        """All features in float64 blocks [rows, dim], in the order of adding; None where they cannot be had again."""
+        if self._scatter is None:
+            return iter(_blocks(self._kept, _FOLD_ROWS))
+        return None if self._again is None else iter(_blocks((part for _, part in self._again()), _FOLD_ROWS))
 
     def owners(self) -> NDArray[np.int64]:
         """The video that each feature came from, [count]."""

@@ -67,7 +67,7 @@ _SCORE = {
     "additionalProperties": False,
     "required": (
         "metric protocol protocol_version digest signature row value reason values std interval seed "
-        "lower_is_better real fake error_real error_fake floor infinite"
+        "lower_is_better real fake error_real error_fake floor infinite unknown"
     ).split(),
     "properties": {
         "metric": {"type": "string"},
@@ -85,6 +85,7 @@ _SCORE = {
         "error_fake": _NUMBER_OR_NULL,
         "floor": _ESTIMATE,
         "infinite": _ESTIMATE,
+        "unknown": {"type": "object", "additionalProperties": {"type": "string"}},
         "seed": {"type": "integer"},
         "lower_is_better": {"type": "boolean"},
         "real": _COUNT,

@@ -1,0 +1,96 @@
+"""Floors and scores at infinity with fewer videos than dimensions, where no simple law of their number holds."""
+
+import numpy as np
+import pytest
+
+from fvd_bench.extrapolation import TOO_FEW, floor
+from fvd_bench.frechet import frechet_distance
+from fvd_bench.rules import MetricRule
+from fvd_bench.scoring import measure
+from fvd_bench.stats import FeatureStats
+from fvd_bench.uncertainty import standard_error
+
+FVD = MetricRule(names=("fvd",))
+DIM = 60
+
+
+def _features(rng: np.random.Generator, count: int, slope: float = 1.0) -> np.ndarray:
+    return (rng.standard_normal((count, DIM)) * np.arange(1, DIM + 1) ** (-slope / 2)).astype(np.float32)
+
+
+def _clips(rng: np.random.Generator, videos: int) -> np.ndarray:
+    """Four clips of each video, which are much alike."""
+    own, shared = _features(rng, 4 * videos), np.repeat(_features(rng, videos), 4, axis=0)
+    return np.sqrt(0.9, dtype=np.float32) * shared + np.sqrt(0.1, dtype=np.float32) * own
+
+
+def _sides(real: np.ndarray, fake: np.ndarray, owners: np.ndarray | None = None) -> dict[str, FeatureStats]:
+    return {"real": FeatureStats.of(real, owners), "fake": FeatureStats.of(fake, owners)}
+
+
+@pytest.mark.parametrize(("n", "m", "slope"), [(24, 24, 1.0), (24, 24, 1.7), (16, 120, 1.3), (120, 16, 1.3)])
+def test_the_floor_holds_below_rank(n: int, m: int, slope: float) -> None:
+    rng = np.random.default_rng([n, m])
+    scores = [frechet_distance(_features(rng, n, slope), _features(rng, m, slope), ddof=0) for _ in range(100)]
+
+    floors = [floor("fvd", _sides(_features(rng, n, slope), np.zeros((m, DIM))), FVD, seed=t) for t in range(20)]
+
+    assert np.mean([f.value for f in floors]) == pytest.approx(np.mean(scores), rel=0.1)
+    assert np.mean([[score <= f.interval[1] for score in scores] for f in floors]) >= 0.95
+    assert np.mean([f.interval[1] for f in floors]) < 2.6 * np.mean(scores)
+
+
+def test_the_floor_counts_by_video_and_not_by_clip() -> None:
+    """The law of chance would count 96 clips; scores of quarters show that there are fewer."""
+    rng, owners = np.random.default_rng(0), np.repeat(np.arange(24), 4)
+    scores = [frechet_distance(_clips(rng, 24), _clips(rng, 24), ddof=0) for _ in range(60)]
+
+    floors = [floor("fvd", _sides(_clips(rng, 24), _clips(rng, 24), owners), FVD, seed=t) for t in range(20)]
+
+    assert np.mean([f.value for f in floors]) == pytest.approx(np.mean(scores), rel=0.12)
+    assert np.mean([[score <= f.interval[1] for score in scores] for f in floors]) >= 0.95
+
+
+@pytest.mark.parametrize(("n", "m"), [(24, 24), (24, 200), (200, 24)])
+def test_there_is_no_infinity_below_rank(n: int, m: int) -> None:
+    rng = np.random.default_rng(0)
+
+    found = measure([_sides(_features(rng, n), _features(rng, m))], FVD, seed=0)["fvd"]
+
+    assert found.infinite is None and found.unknown == {"infinite": TOO_FEW}
+    assert found.floor is not None and found.interval is not None
+
+
+def test_clips_of_few_videos_have_no_infinity() -> None:
+    rng, owners = np.random.default_rng(0), np.repeat(np.arange(24), 4)
+
+    found = measure([_sides(_clips(rng, 24), _clips(rng, 24), owners)], FVD, seed=0)["fvd"]
+
+    assert found.unknown == {"infinite": TOO_FEW}
+
+
+@pytest.mark.parametrize("count", [90, 150])
+def test_the_infinity_of_equal_populations_is_0(count: int) -> None:
+    found = []
+    for trial in range(30):
+        rng = np.random.default_rng([trial, count])
+        found.append(measure([_sides(_features(rng, count), _features(rng, count))], FVD, seed=0)["fvd"])
+
+    assert np.mean([m.infinite.value for m in found]) < 0.05 * np.mean([m.values[0] for m in found])
+    assert np.mean([m.infinite.interval[0] == 0 for m in found]) >= 0.9
+
+
+def test_a_floor_of_second_moments_falls_with_the_number_of_videos() -> None:
+    rng, rule = np.random.default_rng(0), MetricRule(names=("kvd-biased",))
+    real = _features(rng, 80)
+
+    few, many = (floor("kvd-biased", _sides(real, np.zeros((m, DIM))), rule, seed=0) for m in (40, 400))
+
+    assert many.value == pytest.approx(few.value * (1 / 80 + 1 / 400) / (1 / 80 + 1 / 40), rel=0.35)
+
+
+def test_the_standard_error_is_that_of_a_mean() -> None:
+    """With N/(N - 1), which few videos feel."""
+    values = np.random.default_rng(0).standard_normal(5)
+
+    assert standard_error(list(values / 5)) == pytest.approx(np.std(values, ddof=1) / np.sqrt(5), rel=1e-12)
