@@ -10,9 +10,10 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from fvd_bench import environment
+from fvd_bench import dependence, environment
 from fvd_bench.cache import FeatureStore
 from fvd_bench.clips import Draw
 from fvd_bench.errors import FvdBenchError, MetricError, ProtocolError
@@ -106,6 +107,7 @@ def open_evaluation(
             if len(unserved) == len(loaded):
                 raise
     for source in sources.values():  # after all that can fail at once: an iterable is gone through here
+        dependence.groups(source.names, settings.group_by)
         if not isinstance(source, StatsSource | ForeignStats):
             check_something_decodes(source)
     with contextlib.ExitStack() as stack:
@@ -127,6 +129,7 @@ def open_evaluation(
             device=device,
             workers=settings.workers or processors(),
             strict=settings.strict,
+            group_by=settings.group_by,
             progress=progress,
             started=started,
         )
@@ -142,7 +145,8 @@ class Evaluation:
 
     rows: protocol -> row of its scores, where they have one. unserved: protocol -> why its network cannot be had.
     stores: by side, `store` but for statistics files, which bring one. share: of the videos, that this process reads.
-    seeds: one per repeat. started: on time's monotonic clock.
+    seeds: one per repeat. group_by: which videos belong together, see `dependence.groups`. started: on time's monotonic
+    clock.
     """
 
     protocols: Sequence[Protocol]
@@ -157,6 +161,7 @@ class Evaluation:
     device: str
     workers: int
     strict: bool
+    group_by: str | None
     progress: Progress
     started: float
 
@@ -228,6 +233,8 @@ class Evaluation:
         warnings += [
             Warned("not-comparable", f"{p.name}: {p.not_comparable}") for p in self.protocols if p.not_comparable
         ]
+        if self.group_by is None:
+            warnings += self._not_independent(collection)
         contents = {side: extraction.contents for side, extraction in extractions.items()}
         warnings += glance(self.sources, contents, workers=self.workers)
         warnings += self._made_elsewhere()
@@ -247,6 +254,18 @@ class Evaluation:
             },
             motion=motion,
         )
+
+    def _not_independent(self, collection: Collection) -> list[Warned]:
+        """Of the first protocol that could be scored: what looks like windows of one video."""
+        protocol = next(p for p in self.protocols if p not in self.unserved)
+        stats = next(collection.repeats(protocol))
+        sides = [side for side in SIDES if not (side == "fake" and protocol.fake.takes_real)]
+        return [
+            warned
+            for side in sides
+            if not isinstance(self.sources[side], ForeignStats)
+            for warned in dependence.findings(side, self.sources[side].names, stats[side])
+        ]
 
     def _made_elsewhere(self) -> list[Warned]:
         """Where a statistics file was made with other software, or on another device."""
@@ -342,7 +361,7 @@ class Collection:
     collected: Mapping[Job, Collected]
 
     def repeats(self, protocol: Protocol) -> Iterator[dict[Side, FeatureStats]]:
-        """The features of both sides in each repeat. Raises CacheError."""
+        """The features of both sides in each repeat, those of a group as of one video. Raises CacheError."""
         for repeat in range(len(self.evaluation.seeds)):
             stats: dict[Side, FeatureStats] = {}
             for side in SIDES:
@@ -351,9 +370,11 @@ class Collection:
                     stats[side] = source.stats
                     continue
                 job = self.evaluation.jobs(protocol, side)[repeat]
-                stats[side] = FeatureStats(self.evaluation.extractors[protocol.features].dim)
-                for video, features in self.extractions[job.draw.reads].features(self.collected[job]):
-                    stats[side].add(features, video=video)
+                again = partial(self.extractions[job.draw.reads].features, self.collected[job])
+                stats[side] = FeatureStats(self.evaluation.extractors[protocol.features].dim, again=again)
+                groups = dependence.groups(self.evaluation.sources[job.draw.reads].names, self.evaluation.group_by)
+                for video, features in again():
+                    stats[side].add(features, video=groups[video])
             yield stats
 
     def clips(self, protocol: Protocol, side: Side) -> int:

@@ -357,6 +357,8 @@ def feature_key(
         "versions": dict(versions),
         "engine": ENGINE,
     }
+    if rule.content in ("still", "still-real") and rule.start == "all":
+        everything["stills"] = "one for each clip"
     return hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()
 
 

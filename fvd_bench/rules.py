@@ -67,9 +67,9 @@ class ClipRule:
     length_rule: a video must hold the clip's `span`, (frames - 1) · stride + 1, or `frames-times-stride`.
     min_frames: videos with fewer frames than this are left out as well.
     short_videos: `skip` names and counts a video that is too short, `error` ends the run.
-    content: `video`; `still` repeats one random frame of the video; `still-real`, `shuffled-real` and
-        `reversed-real` put the *real* videos in the place of the fake ones, stilled, with the frames of each clip
-        in random order, or backwards.
+    content: `video`; `still` repeats one random frame of the video, or of each clip where all are taken; `still-real`,
+        `shuffled-real` and `reversed-real` put the *real* videos in the place of the fake ones, stilled, with the
+        frames of each clip in random order, or backwards.
     frame_order: of the images in a folder: `natural`, where runs of digits are numbers, or by their names as `text`,
         where 10.png comes before 9.png.
     count: number of videos used, None for all; selection: which, when there are more: a `seeded` subset or

@@ -51,7 +51,8 @@ def clip_indices(num_frames: int, rule: ClipRule, *, side: Side, seed: int, plac
     A clip of n frames with stride s spans (n - 1) · s + 1 frames, and each start inside the video is equally
     likely. Non-overlapping clips follow each other without a gap; an incomplete last one is dropped. Frames that are
     spread lie at NumPy's linspace(0, num_frames - 1, n), rounded down. Clips of real videos that stand in for fake
-    ones start where the real side's would.
+    ones start where the real side's would. Still clips repeat one frame of the video, or of each clip where all are
+    taken.
 
     Raises ShortVideoError when the video has fewer than `rule.frames_needed` frames.
     """
@@ -59,8 +60,12 @@ def clip_indices(num_frames: int, rule: ClipRule, *, side: Side, seed: int, plac
         raise ShortVideoError(num_frames, rule.frames_needed)
     if rule.content in ("still", "still-real"):
         assert rule.frames != "all"
-        frame = RandomStream(seed, place, _STILL_FRAME).below(num_frames)
-        return [np.full(rule.frames, frame, dtype=np.int64)]
+        stream = RandomStream(seed, place, _STILL_FRAME)
+        if rule.start != "all":
+            return [np.full(rule.frames, stream.below(num_frames), dtype=np.int64)]
+        span = (rule.frames - 1) * rule.stride + 1
+        starts = range(0, num_frames - span + 1, span)
+        return [np.full(rule.frames, start + stream.below(span), dtype=np.int64) for start in starts]
     if rule.frames == "all":
         every = np.arange(0, num_frames, rule.stride, dtype=np.int64)
         return [every[i : i + _CHUNK_FRAMES] for i in range(0, len(every), _CHUNK_FRAMES)]

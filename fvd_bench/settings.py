@@ -29,7 +29,9 @@ class Settings:
     weights: name of a set of weights -> file to read it from, in place of the store. Paths may begin with ~.
     strict: a video that has to be skipped is an error. motion: also score the real videos against themselves with
     their frames shuffled, frozen and reversed, as a scale for what a score says about motion. distributed: split the
-    videos over the processes of the torch.distributed run; all of them have to make the same call.
+    videos over the processes of the torch.distributed run; all of them have to make the same call. group_by: which
+    videos were not drawn by themselves, such as windows of one video, see `dependence.groups`: these count as one in
+    interval, floor, value at infinity and gate. No score depends on it.
     """
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -39,6 +41,7 @@ class Settings:
     strict: bool = False
     motion: bool = False
     distributed: bool = False
+    group_by: str | None = None
 
     def __post_init__(self) -> None:
         if self.device not in ("auto", "cpu", "cuda"):

@@ -110,6 +110,11 @@ def run_options(command: _Command) -> _Command:
         click.option("--no-cache", is_flag=True, help="Keep no features after the run."),
         click.option("--weights", multiple=True, metavar="NAME=FILE", help="Read these weights from a file."),
         click.option("--strict", is_flag=True, help="A video that has to be skipped is an error."),
+        click.option(
+            "--group-by",
+            metavar="PATTERN",
+            help="What belongs together, such as windows of one video: folder, or a regular expression for names.",
+        ),
     )(command)
 
 
@@ -170,6 +175,7 @@ def chosen_settings(
     weights: tuple[str, ...] = (),
     strict: bool = False,
     motion: bool = False,
+    group_by: str | None = None,
 ) -> Settings:
     from fvd_bench.settings import Settings, default_cache
 
@@ -189,5 +195,6 @@ def chosen_settings(
         weights=files,
         strict=strict,
         motion=motion,
+        group_by=group_by,
         distributed=True,  # where torchrun started the command
     )
