@@ -2,7 +2,7 @@
 
 Command:  python benchmarks/pairs.py DATA            (DATA: a folder with dev/ and train/, see benchmarks/README.md)
 Time:     about 18 minutes on 2 cores; seconds when the features are stored already.
-Expected: the floor (two halves of one speaker's videos) far below the mixture (other speakers, other codec), which
+Expected: the alike pair (two halves of one speaker's videos) far below the mixture (other speakers, other codec), which
           is far below the far pair (sign language against faces).
 """
 
@@ -40,7 +40,7 @@ def pairs(data: Path, folder: Path) -> dict[str, tuple[Path, Path, str]]:
     first, second = halves(faces, folder)
     mixture, far = data / "train" / "grid_faces_128", data / "dev" / "asl_mkv"
     return {
-        "floor": (first, second, "100 talking faces against 100 others of the same speaker"),
+        "alike": (first, second, "100 talking faces against 100 others of the same speaker"),
         "mixture": (faces, mixture, "204 faces of two speakers against 112, shares differ"),
         "far": (faces, far, "204 talking faces against 13 sign-language clips"),
     }

@@ -92,9 +92,9 @@ def table(rows: Sequence[Row]) -> RenderableType:
         scores,
         Text(
             "FVD is the distance of the fake videos from the real ones: lower is better. "
-            f"The first line is the floor: two sets of {first.real.clips} videos of one kind do not score 0, because "
-            "so few videos say little about their kind. A generator is as good as it comes close to that floor, at "
-            "the same number of videos. Everything that could move these numbers stands in their signature:"
+            f"The first line is of videos of one kind: two sets of {first.real.clips} do not score 0, because so few "
+            "videos say little about their kind. A generator is as good as it comes close to that, at the same number "
+            "of videos. Everything that could move these numbers stands in their signature:"
         ),
     )
 

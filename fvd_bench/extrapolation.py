@@ -30,10 +30,9 @@ _BIASED = ("fvd", "fid", "kvd-biased")
 _FEWEST = 8
 """Videos of a side below which it cannot be cut into quarters."""
 
-_CUTS = 8
-_LARGE_CUTS = 2
-_LARGE = 2**21
-"""Sides of more values than this (5,242 clips of I3D, 1,024 frames of Inception) are cut `_LARGE_CUTS` times."""
+_CUTS = ((2**19, 8), (2**21, 4))
+_FEWEST_CUTS = 2
+"""How often a side of at most so many values is cut (1,310 and 5,242 clips of I3D): more vary less, and take long."""
 
 _GUESSED = 0.15
 """Part of what chance adds, beyond what the data show, from which on there is no score at infinity."""
@@ -64,7 +63,8 @@ def floor(name: str, sides: Sides, rule: MetricRule, *, seed: int) -> Estimate |
     few, half = min(fakes, count // 2), count // 2
     fewer = max(2, few * half // count)
     scores, below, overlaps = [], [], []
-    for _ in range(_cuts(real)):
+    cuts = _cuts(real)
+    for _ in range(cuts):
         order = stream.permutation(videos)
         pieces = _part(real, order[few:]), _part(real, order[:few])
         value, overlap = _scored(name, *pieces, rule)
@@ -83,7 +83,7 @@ def floor(name: str, sides: Sides, rule: MetricRule, *, seed: int) -> Estimate |
         off = math.log(law.added(*smaller) / there * float(np.mean(scores) / np.mean(below)))
         amiss = off * min(max(doublings, 0.0), _DOUBLINGS)
     gaps = np.diff(np.log(below).reshape(-1, 2), axis=1)
-    width = quantile(min(_CUTS, max(5, count // 5)) + 1) * math.hypot(math.sqrt(float(np.mean(gaps**2)) / 2), amiss)
+    width = quantile(min(cuts, max(5, count // 5)) + 1) * math.hypot(math.sqrt(float(np.mean(gaps**2)) / 2), amiss)
     value *= math.exp(amiss)
     return Estimate(value, (value * math.exp(-width), value * math.exp(width)))
 
@@ -110,7 +110,7 @@ def infinite(spread: Spread, sides: Sides, *, seed: int) -> Estimate | str | Non
             return TOO_FEW
     law = _Law.of(rule, [overlap], real, fake)
     stream, halves = RandomStream(seed, 0, SPLIT), []
-    for _ in range(_cuts(real)):
+    for _ in range(_cuts(real) // 2):
         cut = [_halves(side, stream) for side in (real, fake)]
         halves += [(metrics.compute(name, a, b, rule), (a, b)) for a, b in zip(*cut, strict=True)]
     rise, expected = float(np.mean([value for value, _ in halves])) - score, law.added(real, fake)
@@ -168,4 +168,4 @@ def _num_videos(side: FeatureStats) -> int:
 
 
 def _cuts(side: FeatureStats) -> int:
-    return _CUTS if side.count * side.dim <= _LARGE else _LARGE_CUTS
+    return next((cuts for values, cuts in _CUTS if side.count * side.dim <= values), _FEWEST_CUTS)

@@ -64,8 +64,10 @@ def clip_indices(num_frames: int, rule: ClipRule, *, side: Side, seed: int, plac
         if rule.start != "all":
             return [np.full(rule.frames, stream.below(num_frames), dtype=np.int64)]
         span = (rule.frames - 1) * rule.stride + 1
-        starts = range(0, num_frames - span + 1, span)
-        return [np.full(rule.frames, start + stream.below(span), dtype=np.int64) for start in starts]
+        return [
+            np.full(rule.frames, start + stream.below(span), dtype=np.int64)
+            for start in range(0, num_frames - span + 1, span)
+        ]
     if rule.frames == "all":
         every = np.arange(0, num_frames, rule.stride, dtype=np.int64)
         return [every[i : i + _CHUNK_FRAMES] for i in range(0, len(every), _CHUNK_FRAMES)]

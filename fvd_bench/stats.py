@@ -68,8 +68,12 @@ class FeatureStats:
         return self.count >= 2
 
     def features(self) -> NDArray[np.float32] | None:
-        """All features [N, dim] in the order of adding, None when only their moments were kept."""
-        return np.concatenate(self._kept) if self._scatter is None and self._kept else None
+        """All features [N, dim] in the order of adding, None when only their moments were kept. Not to be changed."""
+        if self._scatter is not None or not self._kept:
+            return None
+        if len(self._kept) > 1:
+            self._kept = [np.concatenate(self._kept)]  # once: many ask for them
+        return self._kept[0]
 
     def blocks(self) -> Iterator[Float64] | None:
         """All features in float64 blocks [rows, dim], in the order of adding; None where they cannot be had again."""
