@@ -16,6 +16,9 @@ from fvd_bench.stats import FeatureStats, Float64
 _ROUNDING = 1e-9
 """Largest negative distance, relative to the sum of the traces, that is taken for rounding."""
 
+_MANY = 4
+"""Features over dimensions from which on errors and floors go by covariances instead of data matrices."""
+
 _NULL = 1e-10
 """Singular values below this part of the largest belong to directions that only one side has."""
 
@@ -90,8 +93,8 @@ def frechet_influence_of_stats(real: FeatureStats, fake: FeatureStats) -> tuple[
     sides = []
     for side in (real, fake):
         features = side.features()
-        if features is None:
-            sides.append(_Side(side.mean(), None, _root(side.cov(0)), side.blocks()))
+        if features is None or len(features) > _MANY * side.dim:
+            sides.append(_Side(side.mean(), None, _covariance_root(side), side.blocks()))
         else:
             sides.append(_Side.of(features))
     return _influence(*sides)
@@ -192,11 +195,22 @@ def _coordinates(data: Float64) -> Float64:
 def _data_root(side: FeatureStats) -> Float64:
     """A root of the covariance divided by N. Raises MetricError when features are not finite."""
     features = side.features()
-    if features is None:
-        return _root(side.cov(0))
-    if not np.isfinite(features).all():
+    if features is not None and not np.isfinite(features).all():
         raise MetricError("some features are not finite")
+    if features is None or len(features) > _MANY * side.dim:
+        return _covariance_root(side)
     return _compact(_centred(features, 0)[1])
+
+
+def _covariance_root(side: FeatureStats) -> Float64:
+    """The same by way of the covariance, for many features: several times faster, and exact enough for errors."""
+    if side.features() is None:
+        return _root(side.cov(0))
+    mean, scatter = side.mean(), np.zeros((side.dim, side.dim))
+    for block in side.blocks() or ():
+        centred = block - mean
+        scatter += centred.T @ centred
+    return _root(scatter / side.count)
 
 
 def _root(covariance: Float64) -> Float64:

@@ -78,7 +78,10 @@ class FeatureStats:
     def blocks(self) -> Iterator[Float64] | None:
         """All features in float64 blocks [rows, dim], in the order of adding; None where they cannot be had again."""
         if self._scatter is None:
-            return iter(_blocks(self._kept, _FOLD_ROWS))
+            rows = (
+                part[first : first + _FOLD_ROWS] for part in self._kept for first in range(0, len(part), _FOLD_ROWS)
+            )
+            return iter(_blocks(rows, _FOLD_ROWS))
         return None if self._again is None else iter(_blocks((part for _, part in self._again()), _FOLD_ROWS))
 
     def owners(self) -> NDArray[np.int64]:
