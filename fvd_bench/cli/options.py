@@ -96,6 +96,11 @@ def side_options(command: _Command) -> _Command:
         _axes("fake"),
         _range("real"),
         _range("fake"),
+        click.option(
+            "--group-by",
+            metavar="PATTERN",
+            help="What belongs together, such as windows of one video: folder, or a regular expression for names.",
+        ),
         click.option("--json", "json_file", metavar="FILE", help="Write the result as JSON; - for stdout alone."),
     )(run_options(with_sides))
 
@@ -110,11 +115,6 @@ def run_options(command: _Command) -> _Command:
         click.option("--no-cache", is_flag=True, help="Keep no features after the run."),
         click.option("--weights", multiple=True, metavar="NAME=FILE", help="Read these weights from a file."),
         click.option("--strict", is_flag=True, help="A video that has to be skipped is an error."),
-        click.option(
-            "--group-by",
-            metavar="PATTERN",
-            help="What belongs together, such as windows of one video: folder, or a regular expression for names.",
-        ),
     )(command)
 
 
