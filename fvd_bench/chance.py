@@ -51,7 +51,7 @@ class Overlap:
 
     @classmethod
     def of(cls, values: Float64, n: int, m: int, dim: int) -> Overlap:
-        """From the singular values of A Bᵀ (`frechet.overlap`) of n and m features, 3 or more each, of length dim."""
+        """From the singular values of A Bᵀ of n and m features, 2 or more each, of length dim."""
         squares = np.sort(values[values > values.max(initial=0.0) * 1e-8] ** 2) / ((1 - 1 / n) * (1 - 1 / m))
         if not len(squares):
             return cls(np.zeros(2), np.zeros(2), float("inf"))
@@ -60,7 +60,7 @@ class Overlap:
         least = min(n, m) - 1
         free = np.maximum((1 - dims / (n - 1)) * (1 - dims / (m - 1)), 0.0)
         known = _READ * least
-        if dim <= known:
+        if min(dim, len(squares)) <= known:  # fewer directions than features could show
             return cls(dims, 1 / np.sqrt(scales * free), float("inf"))
         read = dims < 0.95 * least
         dims, density = dims[read], 1 / np.sqrt(scales[read] * free[read])

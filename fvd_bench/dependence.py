@@ -56,7 +56,7 @@ def groups(names: Sequence[str], by: str | None) -> list[int]:
 def findings(side: Side, names: Sequence[str], stats: FeatureStats) -> Iterator[Warned]:
     """A warning where videos of a side look like windows of fewer videos. names: of all videos, by index."""
     features = stats.features()
-    if features is None or len(set(stats.videos)) < _FEWEST:
+    if features is None or len(set(stats.videos)) < _FEWEST or len(names) <= max(stats.videos):
         return
     videos, places = np.unique(stats.owners(), return_inverse=True)
     sums = np.zeros((len(videos), stats.dim))
@@ -71,7 +71,7 @@ def findings(side: Side, names: Sequence[str], stats: FeatureStats) -> Iterator[
         "windows of one video count as many here and are one, so that interval, floor and gate are too sure: score "
         "whole videos with all their clips, or say with --group-by what belongs together"
     )
-    if 1 < len(found) <= len(videos) / _WINDOWS and np.median(near[same]) < _NEAR_OF_A_STEM * apart:
+    if same.any() and 1 < len(found) <= len(videos) / _WINDOWS and np.median(near[same]) < _NEAR_OF_A_STEM * apart:
         what = f"the names of {len(videos)} {side} videos have {len(found)} stems, {some(dict.fromkeys(found, ''))}"
         yield Warned("not-independent", f"{what}, and videos of one stem are much alike: {advice}")
     elif float(np.median(near)) < _NEAR * apart:

@@ -145,8 +145,7 @@ class Evaluation:
 
     rows: protocol -> row of its scores, where they have one. unserved: protocol -> why its network cannot be had.
     stores: by side, `store` but for statistics files, which bring one. share: of the videos, that this process reads.
-    seeds: one per repeat. group_by: which videos belong together, see `dependence.groups`. started: on time's monotonic
-    clock.
+    seeds: one per repeat. group_by: see `dependence.groups`. started: on time's monotonic clock.
     """
 
     protocols: Sequence[Protocol]
@@ -234,7 +233,10 @@ class Evaluation:
             Warned("not-comparable", f"{p.name}: {p.not_comparable}") for p in self.protocols if p.not_comparable
         ]
         if self.group_by is None:
-            warnings += self._not_independent(collection)
+            first = next(p for p in self.protocols if p not in self.unserved)
+            for side, stats in next(collection.repeats(first)).items():
+                if not first.clip_rule(side).takes_real:
+                    warnings += dependence.findings(side, self.sources[side].names, stats)
         contents = {side: extraction.contents for side, extraction in extractions.items()}
         warnings += glance(self.sources, contents, workers=self.workers)
         warnings += self._made_elsewhere()
@@ -254,18 +256,6 @@ class Evaluation:
             },
             motion=motion,
         )
-
-    def _not_independent(self, collection: Collection) -> list[Warned]:
-        """Of the first protocol that could be scored: what looks like windows of one video."""
-        protocol = next(p for p in self.protocols if p not in self.unserved)
-        stats = next(collection.repeats(protocol))
-        sides = [side for side in SIDES if not (side == "fake" and protocol.fake.takes_real)]
-        return [
-            warned
-            for side in sides
-            if not isinstance(self.sources[side], ForeignStats)
-            for warned in dependence.findings(side, self.sources[side].names, stats[side])
-        ]
 
     def _made_elsewhere(self) -> list[Warned]:
         """Where a statistics file was made with other software, or on another device."""

@@ -63,7 +63,7 @@ def floor(name: str, sides: Sides, rule: MetricRule, *, seed: int) -> Estimate |
     if count < max(_FEWEST, 4 * rule.batch):
         return f"{count} real videos are too few to be cut into quarters"
     stream, videos = RandomStream(seed, 0, SPLIT), np.unique(real.owners())
-    few, half = min(fakes, count // 2), count // 2
+    few, half = min(max(fakes, 2), count // 2), count // 2
     fewer = max(2, few * half // count)
     scores, below, overlaps = [], [], []
     cuts = _cuts(real)
@@ -76,10 +76,10 @@ def floor(name: str, sides: Sides, rule: MetricRule, *, seed: int) -> Estimate |
         for part in (order[:half], order[half : 2 * half]):
             smaller = _part(real, part[fewer:]), _part(real, part[:fewer])
             below.append(metrics.compute(name, *smaller, rule))
-    if min(*scores, *below) <= 0:
-        return "some of the real videos are equal"
     law = _Law.of(rule, overlaps, *pieces)
     there = law.added(*pieces)
+    if min(*scores, *below, there) <= 0:
+        return "parts of the real videos do not differ"
     value, amiss = float(np.mean(scores)) * law.added(real, sides["fake"]) / there, 0.0
     if rule.aggregation == "all":
         doublings = math.log2((1 / (count - few) + 1 / few) / (1 / count + 1 / fakes))
@@ -117,6 +117,8 @@ def infinite(spread: Spread, sides: Sides, *, seed: int) -> Estimate | str | Non
         cut = [_halves(side, stream) for side in (real, fake)]
         halves += [(metrics.compute(name, a, b, rule), (a, b)) for a, b in zip(*cut, strict=True)]
     rise, expected = float(np.mean([value for value, _ in halves])) - score, law.added(real, fake)
+    if expected <= 0:
+        return "both sides vary in no direction together"
     value = score - rise * expected / (law.added(*halves[0][1]) - expected)
     half = math.hypot(width, value - (score - rise))
     return Estimate(max(0.0, value), (max(0.0, value - half), max(0.0, value + half)))

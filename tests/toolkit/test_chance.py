@@ -57,6 +57,17 @@ def test_a_few_features_show_the_law_for_other_numbers(n: int, m: int) -> None:
     assert np.mean(ratios) == pytest.approx(expected, rel=0.03)
 
 
+def test_features_of_few_directions_hide_none() -> None:
+    rng, directions = np.random.default_rng(0), np.random.default_rng(1).standard_normal((2, DIM))
+    sides = [FeatureStats.of((rng.standard_normal((30, 2)) @ directions).astype(np.float32)) for _ in range(2)]
+    _, values = distance_and_overlap(*sides, MetricRule(names=("fvd",)))
+
+    seen = Overlap.of(values, 30, 30, DIM)
+
+    assert seen.guessed(30, 30) == 0
+    assert seen.added(60, 60, 0) == pytest.approx(seen.added(30, 30, 0) / 2, rel=0.05)
+
+
 def test_it_says_how_much_it_guesses() -> None:
     rng = np.random.default_rng(0)
     guessed = {}
