@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 
 from fvd_bench.escapes import escaped
-from fvd_bench.report import is_scale, number, span
+from fvd_bench.report import UNKNOWN, is_scale, number, span
 from fvd_bench.result import Estimate, Result, Score
 
 _WIDTH, _LEFT, _RIGHT = 720, 120, 40
@@ -88,6 +88,8 @@ def _score_section(score: Score) -> Iterable[str]:
                 "a generator inside it cannot be told from them. At infinity: the score without the part that is due "
                 "to the number of videos.</p>"
             )
+        for what, reason in score.unknown.items():
+            yield f"<p class=soft>No {_e(UNKNOWN.get(what, what))}: {_e(reason)}.</p>"
 
 
 def _estimate_row(

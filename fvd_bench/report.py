@@ -19,14 +19,15 @@ from fvd_bench.plan import Plan
 from fvd_bench.result import MotionPanel, Result, Score
 from fvd_bench.selftest import Check
 
-_UNKNOWN = {"infinite": "value at infinity"}
+UNKNOWN = {"interval": "interval", "floor": "floor", "infinite": "value at infinity"}
+"""What a score may not know, in words."""
 
 
 def result_table(result: Result) -> RenderableType:
     """The scores, and why some could not be computed."""
     reasons = [f"{score.protocol}: no {score.metric}: {score.reason}" for score in result.scores if score.value is None]
     reasons += [
-        f"{score.protocol}: no {_UNKNOWN.get(what, what)} of {score.metric}: {reason}"
+        f"{score.protocol}: no {UNKNOWN.get(what, what)} of {score.metric}: {reason}"
         for score in result.scores
         for what, reason in score.unknown.items()
     ]
