@@ -70,7 +70,7 @@ def test_the_floor_is_what_two_real_sets_score() -> None:
     assert np.mean([f.value for f in floors]) == pytest.approx(np.mean(direct), rel=0.08)
     below = np.mean([[score <= f.interval[1] for score in direct] for f in floors])
     assert 0.9 <= below <= 1.0
-    assert np.mean([f.interval[1] for f in floors]) < 2.6 * np.mean(direct)  # single scores vary by 38 %
+    assert np.median([f.interval[1] for f in floors]) < 2.8 * np.mean(direct)  # single scores vary by 38 %
 
 
 def test_clips_of_one_video_count_as_one() -> None:
