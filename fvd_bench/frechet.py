@@ -119,7 +119,7 @@ class _Side:
 
 
 def _influence(real: _Side, fake: _Side) -> tuple[Float64 | None, Float64 | None]:
-    left, values, right = scipy.linalg.svd(real.base @ fake.base.T, full_matrices=False)
+    left, values, right = np.linalg.svd(real.base @ fake.base.T, full_matrices=False)  # of nothing too, unlike SciPy
     kept = values > _NULL * values.max(initial=0.0)
     left, right = left[:, kept], right[kept].T
     gap = real.mean - fake.mean

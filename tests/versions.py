@@ -36,6 +36,7 @@ TESTS = (
     "tests/toolkit/test_cli_inspect.py",  # click, rich
     "tests/toolkit/test_result.py",  # pandas, jsonschema
     "tests/model/test_journal.py",  # tensorboard
+    "tests/model/test_trainer.py",  # torch's optimisers and derivatives
 )
 """Each dependency is used by one of them as the package uses it; the demo joins them all."""
 
