@@ -159,6 +159,7 @@ def test_the_table_stands_beside_the_papers(found: Result) -> None:
     assert "stride-8: 0 real and 0 fake features" in text
 
 
+@pytest.mark.slow  # the rows are tested above, the network in many places
 def test_the_command_makes_the_table_with_the_network(two_sides, tmp_path: Path, i3d_tensors) -> None:
     command = [sys.executable, "-m", "fvd_bench", "table4", "--real", two_sides[0], "--fake", two_sides[1]]
     command += ["--cache", tmp_path / "s", "--repeats", "1"]
