@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from fvd_bench.faults import some
 from fvd_bench.result import Warned
 from fvd_bench.rules import Side
 from fvd_bench.stats import FeatureStats
+from fvd_bench.uncertainty import Sides
 
 _FOLDER = re.compile(r"folder(?::([1-9][0-9]?))?")
 
@@ -76,6 +77,18 @@ def findings(side: Side, names: Sequence[str], stats: FeatureStats) -> Iterator[
         yield Warned("not-independent", f"{what}, and videos of one stem are much alike: {advice}")
     elif float(np.median(near)) < _NEAR * apart:
         yield Warned("not-independent", f"neighbouring {side} videos are much more alike than others: {advice}")
+
+
+def watch(repeats: Iterable[Sides], names: Mapping[Side, Sequence[str]], found: list[Warned]) -> Iterator[Sides]:
+    """The same repeats; what `findings` has on the first one is added to `found` as it passes.
+
+    So features, which can be gigabytes, are not read for this alone. names: of the sides that are looked at.
+    """
+    for number, sides in enumerate(repeats):
+        if number == 0:
+            for side, of_side in names.items():
+                found += findings(side, of_side, sides[side])
+        yield sides
 
 
 def _key(name: str, by: str) -> tuple[str, ...] | None:

@@ -9,7 +9,7 @@ import contextlib
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -29,11 +29,12 @@ from fvd_bench.protocol import Protocol, ProtocolLike, load, plain
 from fvd_bench.result import MotionPanel, Result, Score, SideCount, SourceInfo, Warned
 from fvd_bench.rules import SIDES, FeatureRule, Side
 from fvd_bench.scoring import Measured, as_score, measure
-from fvd_bench.settings import PathLike, Settings
+from fvd_bench.settings import Settings
 from fvd_bench.sources import ClipSource, SourceLike, check_something_decodes
 from fvd_bench.stats import FeatureStats
 from fvd_bench.stats_source import StatsSource, open_side
 from fvd_bench.together import WHOLE, Share, share
+from fvd_bench.uncertainty import Sides
 from fvd_bench.version import __version__
 
 Progress = Callable[[str, int, int], None]
@@ -106,12 +107,14 @@ def open_evaluation(
             unserved[p] = str(error)
             if len(unserved) == len(loaded):
                 raise
-    for source in sources.values():  # after all that can fail at once: an iterable is gone through here
-        dependence.groups(source.names, settings.group_by)
+    groups: dict[Side, Sequence[int]] = {}
+    for side, source in sources.items():  # after all that can fail at once: an iterable is gone through here
+        groups[side] = dependence.groups(source.names, settings.group_by)
         if not isinstance(source, StatsSource | ForeignStats):
             check_something_decodes(source)
     with contextlib.ExitStack() as stack:
-        store = stack.enter_context(contextlib.closing(_store(settings.cache)))
+        cache = None if settings.cache is None else Path(settings.cache)
+        store = stack.enter_context(contextlib.closing(FeatureStore(cache)))
         stores = {
             side: stack.enter_context(contextlib.closing(source.store())) if isinstance(source, StatsSource) else store
             for side, source in sources.items()
@@ -129,7 +132,8 @@ def open_evaluation(
             device=device,
             workers=settings.workers or processors(),
             strict=settings.strict,
-            group_by=settings.group_by,
+            groups=groups,
+            is_grouped=settings.group_by is not None,
             progress=progress,
             started=started,
         )
@@ -145,7 +149,7 @@ class Evaluation:
 
     rows: protocol -> row of its scores, where they have one. unserved: protocol -> why its network cannot be had.
     stores: by side, `store` but for statistics files, which bring one. share: of the videos, that this process reads.
-    seeds: one per repeat. group_by: see `dependence.groups`. started: on time's monotonic clock.
+    seeds: one per repeat. groups: see `dependence.groups`, own ones unless is_grouped. started: by a monotonic clock.
     """
 
     protocols: Sequence[Protocol]
@@ -160,7 +164,8 @@ class Evaluation:
     device: str
     workers: int
     strict: bool
-    group_by: str | None
+    groups: Mapping[Side, Sequence[int]]
+    is_grouped: bool
     progress: Progress
     started: float
 
@@ -215,7 +220,14 @@ class Evaluation:
         return self.share.once(lambda: self._result(collection, scores, motion))
 
     def _all_scores(self, collection: Collection) -> list[Score]:
-        scores = [score for p in self.protocols for score in self._scores(p, collection)]
+        scores: list[Score] = []
+        first = next(p for p in self.protocols if p not in self.unserved)
+        for protocol in self.protocols:
+            repeats = collection.repeats(protocol)
+            if protocol is first and not self.is_grouped:
+                names = {side: self.sources[side].names for side in SIDES if not first.clip_rule(side).takes_real}
+                repeats = dependence.watch(repeats, names, collection.noticed)
+            scores += self._scores(protocol, collection, repeats)
         if all(score.value is None for score in scores):
             raise MetricError("; ".join(dict.fromkeys(f"{score.protocol}: {score.reason}" for score in scores)))
         return scores
@@ -232,11 +244,7 @@ class Evaluation:
         warnings += [
             Warned("not-comparable", f"{p.name}: {p.not_comparable}") for p in self.protocols if p.not_comparable
         ]
-        if self.group_by is None:
-            first = next(p for p in self.protocols if p not in self.unserved)
-            for side, stats in next(collection.repeats(first)).items():
-                if not first.clip_rule(side).takes_real:
-                    warnings += dependence.findings(side, self.sources[side].names, stats)
+        warnings += collection.noticed
         contents = {side: extraction.contents for side, extraction in extractions.items()}
         warnings += glance(self.sources, contents, workers=self.workers)
         warnings += self._made_elsewhere()
@@ -288,8 +296,8 @@ class Evaluation:
         )
         return MotionPanel(real, fake) if real and fake else None
 
-    def _scores(self, protocol: Protocol, collection: Collection) -> list[Score]:
-        """One score per metric of the protocol."""
+    def _scores(self, protocol: Protocol, collection: Collection, repeats: Iterator[Sides]) -> list[Score]:
+        """One score per metric of the protocol. repeats: of the collection."""
         if protocol in self.unserved:
             nothing = {side: SideCount(0, ()) for side in SIDES}
             reason = self.unserved[protocol]
@@ -300,12 +308,8 @@ class Evaluation:
         measured: Mapping[str, Measured | MetricError] = {}
         if failure is None:
             self.progress(f"scores of {protocol.name}", 0, 1)
-            measured = measure(
-                collection.repeats(protocol),
-                protocol.metric,
-                seed=self.seeds[0],
-                same_videos=protocol.fake.takes_real,
-            )
+            takes_real = protocol.fake.takes_real
+            measured = measure(repeats, protocol.metric, seed=self.seeds[0], same_videos=takes_real)
             self.progress(f"scores of {protocol.name}", 1, 1)
         counts = {
             side: SideCount(collection.clips(protocol, side), skipped(jobs[side], collection.collected))
@@ -344,13 +348,14 @@ class Evaluation:
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """Where the features of an evaluation are: valid while that is open."""
+    """Where the features of an evaluation are: valid while that is open. noticed: of them, while they were scored."""
 
     evaluation: Evaluation
     extractions: Mapping[Side, Extraction]
     collected: Mapping[Job, Collected]
+    noticed: list[Warned] = field(default_factory=list)
 
-    def repeats(self, protocol: Protocol) -> Iterator[dict[Side, FeatureStats]]:
+    def repeats(self, protocol: Protocol) -> Iterator[Sides]:
         """The features of both sides in each repeat, those of a group as of one video. Raises CacheError."""
         for repeat in range(len(self.evaluation.seeds)):
             stats: dict[Side, FeatureStats] = {}
@@ -362,7 +367,7 @@ class Collection:
                 job = self.evaluation.jobs(protocol, side)[repeat]
                 again = partial(self.extractions[job.draw.reads].features, self.collected[job])
                 stats[side] = FeatureStats(self.evaluation.extractors[protocol.features].dim, again=again)
-                groups = dependence.groups(self.evaluation.sources[job.draw.reads].names, self.evaluation.group_by)
+                groups = self.evaluation.groups[job.draw.reads]
                 for video, features in again():
                     stats[side].add(features, video=groups[video])
             yield stats
@@ -381,10 +386,6 @@ def _load(protocol: ProtocolLike | Sequence[ProtocolLike]) -> tuple[Protocol, ..
     if not given:
         raise ProtocolError("no protocol is given")
     return tuple(load(p) for p in given)
-
-
-def _store(folder: PathLike | None) -> FeatureStore:
-    return FeatureStore(None if folder is None else Path(folder))
 
 
 def _labelled(progress: Progress, what: str) -> Callable[[int, int], None]:
