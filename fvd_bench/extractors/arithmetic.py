@@ -40,14 +40,15 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
 
 @contextlib.contextmanager
-def float32_arithmetic(precision: str) -> Iterator[None]:
+def float32_arithmetic(precision: str, *, repeatable: bool = True) -> Iterator[None]:
     """Products in true float32 unless `precision` is `tf32`, by algorithms that give the same each time.
 
+    repeatable: False takes the fastest algorithms of a GPU instead, whose last bits may vary.
     Whatever the surrounding program has set, autocast for one, is left out while this lasts and is back afterwards.
     """
     cudnn = torch.backends.cudnn
     before = cudnn.enabled, cudnn.benchmark, cudnn.deterministic
-    cudnn.enabled, cudnn.benchmark, cudnn.deterministic = True, False, True
+    cudnn.enabled, cudnn.benchmark, cudnn.deterministic = True, not repeatable, repeatable
     products = _products if hasattr(torch.backends, "fp32_precision") else _products_before_torch_2_9
     try:
         with (

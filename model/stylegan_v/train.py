@@ -17,6 +17,7 @@ import torch
 
 from fvd_bench.escapes import escaped
 from fvd_bench.evaluation import Progress
+from fvd_bench.extractors.arithmetic import float32_arithmetic
 from stylegan_v import distributed
 from stylegan_v.data import Batch, VideoDataset, batches
 from stylegan_v.errors import TrainingError
@@ -60,15 +61,9 @@ def train(run: Run, out: Path, *, device: str, workers: int, minutes: float | No
         return session.trainer.kimg
 
 
-@contextlib.contextmanager
-def training_arithmetic(*, tf32: bool = False) -> Iterator[None]:
+def training_arithmetic(*, tf32: bool = False) -> contextlib.AbstractContextManager[None]:
     """Convolutions by the fastest algorithms on a GPU; products of float32 in TF32 only if asked for."""
-    before, torch.backends.cuda.matmul.allow_tf32 = torch.backends.cuda.matmul.allow_tf32, tf32
-    try:
-        with torch.backends.cudnn.flags(enabled=True, benchmark=True, deterministic=False, allow_tf32=tf32):
-            yield
-    finally:
-        torch.backends.cuda.matmul.allow_tf32 = before
+    return float32_arithmetic("tf32" if tf32 else "float32", repeatable=False)
 
 
 def _batches(

@@ -146,6 +146,17 @@ def test_the_guard_sets_every_kind_of_product(precision: str, products: str) -> 
         assert torch.get_float32_matmul_precision() == ("high" if precision == "tf32" else "highest")
 
 
+@pytest.mark.parametrize("repeatable", [True, False])
+@pytest.mark.parametrize("surroundings", SURROUNDINGS)
+def test_the_guard_takes_repeatable_or_the_fastest_algorithms_of_a_gpu(surroundings: str, repeatable: bool) -> None:
+    cudnn = torch.backends.cudnn
+    with SURROUNDINGS[surroundings]():
+        before = settings_of_torch()
+        with float32_arithmetic("float32", repeatable=repeatable):
+            assert (cudnn.enabled, cudnn.benchmark, cudnn.deterministic) == (True, not repeatable, repeatable)
+        assert settings_of_torch() == before
+
+
 def test_what_follows_a_general_setting_still_does_after_the_guard() -> None:
     """A setting that is inherited is not written down as one of its own."""
     if not NEW:  # every setting is one of its own
