@@ -40,7 +40,8 @@ class Clamped(nn.Module):
 
     def clamp(self, x: Tensor, gain: float = 1.0) -> Tensor:
         """Activations inside ± CLAMP · gain, where that is set."""
-        return x.clamp(-CLAMP * gain, CLAMP * gain) if self.clamped else x
+        limit = self.limit(gain)
+        return x if limit is None else x.clamp(-limit, limit)
 
 
 def clamp_activations(network: nn.Module, clamped: bool) -> None:
