@@ -159,6 +159,15 @@ def test_other_json_is_refused(text: str) -> None:
         Result.from_json(text)
 
 
+def assert_refused(result: Result, key: str, value: object, *, named: str) -> None:
+    """That a result whose first score has this value instead is none, for a reason that names it."""
+    table = json.loads(result.to_json())
+    table["scores"][0][key] = value
+
+    with pytest.raises(ResultError, match=rf"not a result of schema 1: .*the result\.scores\[0\]\.{named}"):
+        Result.from_json(json.dumps(table))
+
+
 @pytest.mark.parametrize(
     ("key", "value"),
     [
@@ -168,11 +177,7 @@ def test_other_json_is_refused(text: str) -> None:
     ],
 )  # fmt: skip
 def test_values_of_other_types_are_refused_by_name(result: Result, key: str, value: object) -> None:
-    table = json.loads(result.to_json())
-    table["scores"][0][key] = value
-
-    with pytest.raises(ResultError, match=rf"not a result of schema 1: .*the result\.scores\[0\]\.{key}"):
-        Result.from_json(json.dumps(table))
+    assert_refused(result, key, value, named=key)
 
 
 @pytest.mark.parametrize(
@@ -186,11 +191,7 @@ def test_values_of_other_types_are_refused_by_name(result: Result, key: str, val
 )  # fmt: skip
 def test_numbers_that_cannot_be_are_refused_by_name(result: Result, key: str, value: object) -> None:
     """Whatever compares against them would pass."""
-    table = json.loads(result.to_json())
-    table["scores"][0][key] = value
-
-    with pytest.raises(ResultError, match=rf"not a result of schema 1: .*the result\.scores\[0\]\.{key.rstrip('s')}"):
-        Result.from_json(json.dumps(table))
+    assert_refused(result, key, value, named=key.rstrip("s"))
 
 
 def test_a_result_without_scores_is_none(result: Result) -> None:
