@@ -14,6 +14,7 @@ from fvd_bench.errors import MetricError, ProtocolError
 from fvd_bench.evaluation import evaluate
 from fvd_bench.result import Result, Score
 from fvd_bench.settings import Settings
+from tests.program import fvd_bench
 
 NO_CACHE = Settings(cache=None)
 ROWS = ["proper", "resize-128", "jpeg-75", "all-clips", "first-frames", "stride-8", "still-images"]
@@ -308,17 +309,12 @@ def test_an_end_without_a_score_cannot_be_explained(two_sides, pixels_protocol) 
         audit.explain(bad, good, *two_sides, settings=NO_CACHE)
 
 
-def _run(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "fvd_bench", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
-
-
 def test_explain_on_the_command_line(two_sides, two_protocols) -> None:
     sides = ["--real", two_sides[0], "--fake", two_sides[1], "--no-cache"]
 
-    shown = _run("protocols", "explain", *two_protocols, *sides)
-    told = _run("protocols", "explain", *two_protocols, *sides, "--json", "-")
-    refused = _run("protocols", "explain", two_protocols[0], two_protocols[0], *sides)
+    shown = fvd_bench("protocols", "explain", *two_protocols, *sides)
+    told = fvd_bench("protocols", "explain", *two_protocols, *sides, "--json", "-")
+    refused = fvd_bench("protocols", "explain", two_protocols[0], two_protocols[0], *sides)
 
     assert "depends on the order" in shown.stdout
     assert "fvd|b@1|features:pixels" in shown.stdout
@@ -327,9 +323,9 @@ def test_explain_on_the_command_line(two_sides, two_protocols) -> None:
 
 
 def test_diff_and_list_on_the_command_line() -> None:
-    shown = _run("protocols", "diff", "stylegan-v-fvd16", "stylegan-v-fvd16-code").stdout
-    same = _run("protocols", "diff", "stylegan-v-fvd16", "stylegan-v-fvd16").stdout
-    listed = _run("protocols", "list").stdout
+    shown = fvd_bench("protocols", "diff", "stylegan-v-fvd16", "stylegan-v-fvd16-code").stdout
+    same = fvd_bench("protocols", "diff", "stylegan-v-fvd16", "stylegan-v-fvd16").stdout
+    listed = fvd_bench("protocols", "list").stdout
 
     assert "frames-times-stride" in shown
     assert "does not matter there" in shown

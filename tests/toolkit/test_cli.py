@@ -1,7 +1,6 @@
-"""The command line in processes of its own: streams, exit codes, messages."""
+"""The command line: streams, exit codes, messages."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -12,18 +11,14 @@ import pytest
 import torch
 
 from fvd_bench.cache import FeatureStore
-
-
-def _run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "fvd_bench", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, env={**os.environ, **environment}, check=False)
+from tests.program import fvd_bench
 
 
 @pytest.fixture
 def compute(two_sides, pixels_protocol, tmp_path: Path):
     def run(*arguments: object, real: object = None, fake: object = None, protocol: str | None = None):
         sides = ["--real", real or two_sides[0], "--fake", fake or two_sides[1]]
-        return _run(
+        return fvd_bench(
             "compute", *sides, "--protocol", protocol or pixels_protocol(), "--cache", tmp_path / "s", *arguments
         )
 
@@ -98,7 +93,7 @@ def test_a_dry_run_tells_and_does_nothing(compute, two_sides, tmp_path: Path, pi
     ],
 )
 def test_mistakes_have_their_exit_code_and_one_clear_line(arguments: list[str], code: int, message: str) -> None:
-    done = _run(*arguments)
+    done = fvd_bench(*arguments)
 
     assert done.returncode == code
     assert message in done.stderr
@@ -107,7 +102,7 @@ def test_mistakes_have_their_exit_code_and_one_clear_line(arguments: list[str], 
 
 
 def test_the_protocol_is_checked_before_the_sides(tmp_path: Path, two_sides) -> None:
-    done = _run("compute", "--real", two_sides[0], "--fake", tmp_path / "none", "--protocol", tmp_path / "no.toml")
+    done = fvd_bench("compute", "--real", two_sides[0], "--fake", tmp_path / "none", "--protocol", tmp_path / "no.toml")
 
     assert done.returncode == 3
     assert "no.toml" in done.stderr
@@ -160,7 +155,7 @@ def test_features_that_are_not_finite_stop_the_run(tmp_path: Path, two_sides, se
     state["Conv2d_1a_3x3.conv.weight"][0, 0, 0, 0] = float("nan")
     torch.save(state, tmp_path / "nan.pth")
 
-    done = _run(
+    done = fvd_bench(
         "compute", "--real", two_sides[0], "--fake", two_sides[1], "--protocol", "stylegan-v-fid", "--no-cache",
         "--weights", f"inception-2015-12-05={tmp_path / 'nan.pth'}",
     )  # fmt: skip
@@ -188,7 +183,7 @@ def test_the_disk_being_full_stops_the_run_with_advice(two_sides, pixels_protoco
 
 
 def test_commands_are_listed_in_the_order_of_the_work() -> None:
-    lines = _run("--help").stdout.split("Commands:")[1].split("\n")
+    lines = fvd_bench("--help").stdout.split("Commands:")[1].split("\n")
 
     names = [line.split()[0] for line in lines if line.strip()]
 
@@ -209,10 +204,10 @@ def test_commands_are_listed_in_the_order_of_the_work() -> None:
 
 def test_a_copied_protocol_has_to_be_renamed(two_sides, tmp_path: Path) -> None:
     file = tmp_path / "mine.toml"
-    file.write_text(_run("protocols", "show", "stylegan-v-fvd16").stdout.replace("fake = 95", "fake = 90"))
+    file.write_text(fvd_bench("protocols", "show", "stylegan-v-fvd16").stdout.replace("fake = 95", "fake = 90"))
 
-    done = _run("compute", "--real", two_sides[0], "--fake", two_sides[1], "--protocol", file)
-    shown = _run("protocols", "diff", "stylegan-v-fvd16", file)
+    done = fvd_bench("compute", "--real", two_sides[0], "--fake", two_sides[1], "--protocol", file)
+    shown = fvd_bench("protocols", "diff", "stylegan-v-fvd16", file)
 
     assert (done.returncode, done.stdout) == (3, "")
     assert "give it another name" in done.stderr.replace("\n", " ").lower()
@@ -220,17 +215,17 @@ def test_a_copied_protocol_has_to_be_renamed(two_sides, tmp_path: Path) -> None:
 
 
 def test_protocols_are_listed_and_shown() -> None:
-    panel = _run("protocols", "show", "stylegan-v-fvd16-panel").stdout
+    panel = fvd_bench("protocols", "show", "stylegan-v-fvd16-panel").stdout
     assert "# digest: 6d076d3ece4f" in panel and "# digest of its fvd: 2ede59eac204" in panel
-    shown = _run("protocols", "show", "stylegan-v-fvd16").stdout
+    shown = fvd_bench("protocols", "show", "stylegan-v-fvd16").stdout
 
-    assert "stylegan-v-fvd128" in _run("protocols", "list").stdout
+    assert "stylegan-v-fvd128" in fvd_bench("protocols", "list").stdout
     assert "Appendix C" in shown
     assert "# digest: 2ede59eac204" in shown
 
 
 def test_weights_are_listed_without_fetching_any(tmp_path: Path) -> None:
-    done = _run("weights", "list", FVD_BENCH_HOME=str(tmp_path), FVD_BENCH_OFFLINE="1")
+    done = fvd_bench("weights", "list", FVD_BENCH_HOME=str(tmp_path), FVD_BENCH_OFFLINE="1")
 
     assert done.returncode == 0
     assert "i3d-kinetics-400" in done.stdout
@@ -270,7 +265,7 @@ def test_the_demo_touches_no_folder_of_others(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "real" / "holiday.mp4").write_bytes(b"x")
 
-    done = _run("demo", "--folder", tmp_path)
+    done = fvd_bench("demo", "--folder", tmp_path)
 
     assert done.returncode == 3
     assert "holiday.mp4" in done.stderr

@@ -1,17 +1,13 @@
-"""check and compare in processes of their own: exit codes, streams, files."""
+"""check and compare on the command line: exit codes, streams, files."""
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
-
-def _run(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "fvd_bench", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+from tests.program import fvd_bench
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +24,7 @@ def sets(tmp_path_factory, moving_frames, write_video) -> Path:
 def run(sets: Path, pixels_protocol, tmp_path: Path):
     def run(command: str, fake: str, *arguments: object, real: str = "real") -> subprocess.CompletedProcess[str]:
         sides = ["--real", sets / real, "--fake", sets / fake, "--protocol", pixels_protocol()]
-        return _run(command, *sides, "--cache", tmp_path / "store", *arguments)
+        return fvd_bench(command, *sides, "--cache", tmp_path / "store", *arguments)
 
     return run
 
@@ -67,7 +63,7 @@ def test_what_cannot_be_compared_exits_with_4_and_is_in_the_report(run, base: Pa
 
 def test_json_on_stdout_is_alone_there(run, base: Path) -> None:
     checked = run("check", "good", "--baseline", base, "--json", "-")
-    compared = _run("compare", base, base, "--json", "-")
+    compared = fvd_bench("compare", base, base, "--json", "-")
 
     assert json.loads(checked.stdout)["scores"][0]["verdict"] == "same"
     assert json.loads(compared.stdout)["scores"][0]["change"] == 0
@@ -76,12 +72,12 @@ def test_json_on_stdout_is_alone_there(run, base: Path) -> None:
 def test_compare_says_whether_two_results_can_be_told_apart(run, base: Path, tmp_path: Path) -> None:
     run("compute", "bad", "--json", tmp_path / "bad.json")
 
-    done = _run("compare", base, tmp_path / "bad.json")
+    done = fvd_bench("compare", base, tmp_path / "bad.json")
 
     assert done.returncode == 0
     assert "worse" in done.stdout
     assert "REGRESSION" not in done.stdout  # that is a matter of what is allowed
-    assert "better" in _run("compare", tmp_path / "bad.json", base).stdout
+    assert "better" in fvd_bench("compare", tmp_path / "bad.json", base).stdout
 
 
 @pytest.mark.parametrize("share", ["5", "0.05", "-5%", "five%"])

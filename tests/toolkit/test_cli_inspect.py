@@ -1,16 +1,16 @@
-"""inspect in a process of its own: streams and exit codes."""
+"""inspect on the command line: streams and exit codes."""
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.program import fvd_bench
+
 
 def _inspect(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "fvd_bench", "inspect", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    return fvd_bench("inspect", *arguments)
 
 
 def test_tables_are_for_people_and_json_for_machines(two_sides, tmp_path: Path) -> None:

@@ -1,17 +1,17 @@
-"""compute --manifest and --replay in processes of their own."""
+"""compute --manifest and --replay on the command line."""
 
 import json
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.program import fvd_bench
+
 
 def _compute(real: Path, fake: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "fvd_bench", "compute", "--real", real, "--fake", fake, "--no-cache", *arguments]
-    return subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
+    return fvd_bench("compute", "--real", real, "--fake", fake, "--no-cache", *arguments)
 
 
 def test_a_manifest_replays_to_the_last_digit(two_sides, pixels_protocol, tmp_path: Path) -> None:

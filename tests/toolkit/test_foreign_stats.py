@@ -4,7 +4,6 @@ import io
 import os
 import pickle
 import subprocess
-import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +16,7 @@ from fvd_bench.errors import SourceError
 from fvd_bench.moments import Moments
 from fvd_bench.result import Result, Score
 from fvd_bench.stats import FeatureStats
+from tests.program import fvd_bench
 
 NO_CACHE = Settings(cache=None, device="cpu")
 ROUNDED = 1e-6
@@ -155,8 +155,7 @@ def test_the_command_line_takes_them_as_the_real_side_only(tmp_path, two_sides, 
 
 
 def _compute(*options: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "fvd_bench", "compute", *options, "--no-cache"]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    return fvd_bench("compute", *options, "--no-cache")
 
 
 def test_protocols_that_cannot_use_them_say_why(tmp_path, two_sides, protocol, pixels_protocol, features) -> None:

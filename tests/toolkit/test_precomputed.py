@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +16,7 @@ from fvd_bench.precomputed import make, merge
 from fvd_bench.settings import Settings
 from fvd_bench.stats_file import StatsFile
 from fvd_bench.training import FrechetVideoDistance
+from tests.program import fvd_bench
 
 NO_CACHE = Settings(cache=None)
 RANDOM_SUBSET = "real = 4\nfake = 3"
@@ -208,31 +207,28 @@ class TestCommands:
         protocol = ("--protocol", pixels_protocol())
         for i in (1, 2):
             shard = ("--shard", f"{i}/2", "--out", str(tmp_path / f"{i}.npz"), "--no-cache")
-            done = _run("stats", str(sides[0]), "--side", "real", *protocol, *shard)
+            done = fvd_bench("stats", str(sides[0]), "--side", "real", *protocol, *shard)
             assert done.returncode == 0, done.stderr
         assert done.stdout.startswith(f"{tmp_path / '2.npz'}: 3 real videos (shard 2/2) for pixels")
-        merged = _run("merge", str(tmp_path / "1.npz"), str(tmp_path / "2.npz"), "--out", str(tmp_path / "real.npz"))
+        merged = fvd_bench(
+            "merge", str(tmp_path / "1.npz"), str(tmp_path / "2.npz"), "--out", str(tmp_path / "real.npz")
+        )
         assert merged.stdout == f"{tmp_path / 'real.npz'}: 7 real videos of 2 files\n", merged.stderr
 
         fake = ("--fake", str(sides[1]), *protocol, "--no-cache", "--json", "-")
-        scored = [_run("compute", "--real", str(real), *fake) for real in (tmp_path / "real.npz", sides[0])]
+        scored = [fvd_bench("compute", "--real", str(real), *fake) for real in (tmp_path / "real.npz", sides[0])]
 
         values = [next(line for line in done.stdout.splitlines() if '"value"' in line) for done in scored]
         assert values[0] == values[1]
 
     @pytest.mark.parametrize("shard", ["0/2", "3/2", "2", "a/b"])
     def test_shards_are_numbered_from_one(self, shard: str, tmp_path: Path) -> None:
-        done = _run("stats", ".", "--side", "real", "--shard", shard, "--out", str(tmp_path / "a.npz"))
+        done = fvd_bench("stats", ".", "--side", "real", "--shard", shard, "--out", str(tmp_path / "a.npz"))
 
         assert done.returncode == 2
         assert "expected the number of a shard" in done.stderr
 
     def test_the_file_has_the_ending_of_its_form(self, tmp_path: Path) -> None:
-        done = _run("stats", ".", "--side", "real", "--out", str(tmp_path / "a.stats"))
+        done = fvd_bench("stats", ".", "--side", "real", "--out", str(tmp_path / "a.stats"))
 
         assert (done.returncode, "expected a file that ends in .npz" in done.stderr) == (3, True)
-
-
-def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    program = [sys.executable, "-m", "fvd_bench", *arguments]
-    return subprocess.run(program, capture_output=True, text=True, check=False)
