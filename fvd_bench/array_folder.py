@@ -10,9 +10,8 @@ from pathlib import Path, PurePosixPath
 from fvd_bench.array_files import ARRAY_SUFFIXES, HDF5_SUFFIXES, read_arrays
 from fvd_bench.arrays import ArrayVideo, Block, KnownLayout, Layout
 from fvd_bench.errors import SourceError, VideoError
-from fvd_bench.files import IMAGE_SUFFIXES, VIDEO_SUFFIXES, file_state, suffix
+from fvd_bench.files import IMAGE_SUFFIXES, VIDEO_SUFFIXES, file_state, sort_key, suffix
 from fvd_bench.index_sets import index_sets
-from fvd_bench.listing import sort_key
 from fvd_bench.sampling import Indices
 from fvd_bench.tars import is_tar_name
 from fvd_bench.video import Frame, Video

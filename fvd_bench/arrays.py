@@ -20,8 +20,7 @@ from numpy.typing import NDArray
 
 from fvd_bench.alpha import over_black
 from fvd_bench.errors import ShortVideoError, SourceError, VideoError
-from fvd_bench.files import file_state
-from fvd_bench.listing import sort_key
+from fvd_bench.files import file_state, sort_key
 from fvd_bench.sampling import Indices
 from fvd_bench.video import Frame, Pixels, Video
 

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Literal
 
-from fvd_bench.files import user_path
+from fvd_bench.paths import user_path
 
 _MOST_LINKS = 40
 """As many as Linux follows."""

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
-from rich.console import Group, RenderableType
-from rich.table import Table
-from rich.text import Text
 
 from fvd_bench.atomic import partial_file
 from fvd_bench.errors import SourceError
 from fvd_bench.evaluation import Progress, evaluate
-from fvd_bench.files import user_path
 from fvd_bench.packages import needed_for
-from fvd_bench.report import number, span
+from fvd_bench.paths import user_path
 from fvd_bench.result import Result
 from fvd_bench.settings import Settings
 from fvd_bench.video import Pixels
@@ -77,26 +73,6 @@ def run(folder: Path, *, settings: Settings, progress: Progress) -> list[Row]:
         _write_set(folder / name, change, first_seed=_VIDEOS)
         rows.append(Row(what, evaluate(real, folder / name, settings=settings, progress=progress)))
     return rows
-
-
-def table(rows: Sequence[Row]) -> RenderableType:
-    """The scores, and how to read them."""
-    scores = Table("fake videos")
-    scores.add_column("FVD ↓", justify="right", style="bold")
-    scores.add_column("95 % interval", justify="right")
-    for row in rows:
-        score = row.result.scores[0]
-        scores.add_row(row.what, number(score.value), span(score.interval))
-    first = rows[0].result.scores[0]
-    return Group(
-        scores,
-        Text(
-            "FVD is the distance of the fake videos from the real ones: lower is better. "
-            f"The first line is of videos of one kind: two sets of {first.real.clips} do not score 0, because so few "
-            "videos say little about their kind. A generator is as good as it comes close to that, at the same number "
-            "of videos. Everything that could move these numbers stands in their signature:"
-        ),
-    )
 
 
 def _write_set(folder: Path, change: Callable[[Pixels, np.random.Generator], Pixels], *, first_seed: int) -> None:

@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fvd_bench.errors import FvdBenchError
-from fvd_bench.faults import some
-from fvd_bench.result import Warned
+from fvd_bench.finding import Warned, some
 from fvd_bench.rules import Side
 from fvd_bench.stats import FeatureStats
 from fvd_bench.uncertainty import Sides

@@ -12,6 +12,7 @@ from fvd_bench import faults
 from fvd_bench.contents import Contents, contents_of, frames_needed, quality_text
 from fvd_bench.examine import Examined, examine
 from fvd_bench.faults import Fault, Looks, intervals_text, size_text
+from fvd_bench.finding import NAMED
 from fvd_bench.header import MERGES_FRAMES
 from fvd_bench.intervals import widest
 from fvd_bench.prefetch import in_order
@@ -209,8 +210,8 @@ def _alpha(video: Examined) -> str | None:
 def _gap(video: Examined) -> str | None:
     if not video.missing:
         return None
-    more = len(video.missing) - faults.NAMED
-    return ", ".join(video.missing[: faults.NAMED]) + (f" and {more} more" if more > 0 else "")
+    more = len(video.missing) - NAMED
+    return ", ".join(video.missing[:NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _sizes(video: Examined) -> str | None:

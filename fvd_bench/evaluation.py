@@ -19,16 +19,18 @@ from fvd_bench.clips import Draw
 from fvd_bench.errors import FvdBenchError, MetricError, ProtocolError
 from fvd_bench.extraction import Collected, Extraction, Job
 from fvd_bench.extractors import FeatureExtractor, create
+from fvd_bench.finding import Warned
 from fvd_bench.findings import find, refuse_skipped, shortages, skipped
 from fvd_bench.foreign_stats import ForeignStats
 from fvd_bench.glance import glance
+from fvd_bench.measuring import Measured, measure
 from fvd_bench.motion_panel import measure_side
 from fvd_bench.motion_scale import scale_protocols
 from fvd_bench.processors import processors
 from fvd_bench.protocol import Protocol, ProtocolLike, load, plain
-from fvd_bench.result import MotionPanel, Result, Score, SideCount, SourceInfo, Warned
+from fvd_bench.result import MotionPanel, Result, Score, SideCount, SourceInfo
 from fvd_bench.rules import SIDES, FeatureRule, Side
-from fvd_bench.scoring import Measured, as_score, measure
+from fvd_bench.scoring import as_score
 from fvd_bench.settings import Settings
 from fvd_bench.sources import ClipSource, SourceLike, check_something_decodes
 from fvd_bench.stats import FeatureStats
@@ -96,11 +98,11 @@ def open_evaluation(
     device = environment.resolve_device(settings.device)
     extractors: dict[FeatureRule, FeatureExtractor] = {}
     unserved: dict[Protocol, str] = {}
-    files = {name: Path(file) for name, file in settings.weights.items()}
+    fetching = _fetching(progress)
     for p in loaded:
         try:
             if p.features not in extractors:
-                extractors[p.features] = create(p.features, device=device, weights=files, progress=_fetching(progress))
+                extractors[p.features] = create(p.features, device=device, weights=settings.weights, progress=fetching)
             if isinstance(given := sources["real"], ForeignStats):
                 given.check(extractors[p.features].dim, takes_real=p.fake.takes_real)
         except FvdBenchError as error:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from fvd_bench.finding import some
 from fvd_bench.header import SDR, Probe
 from fvd_bench.intervals import Intervals
 
@@ -56,8 +57,6 @@ SAME_RATE = 1.01
 SAME_ASPECT = 1.01
 """Pixels up to this ratio are square: programs that resize round it to keep the aspect of the whole frame."""
 
-NAMED = 3
-
 
 @dataclass(frozen=True, slots=True)
 class Fault:
@@ -90,13 +89,6 @@ class Looks:
     @property
     def codec(self) -> str | None:
         return self.header.codec if self.header else None
-
-
-def some(videos: Mapping[str, str]) -> str:
-    """The first videos, each with what there is to say of it."""
-    named = [f"{name} ({why})" if why else name for name, why in list(videos.items())[:NAMED]]
-    more = len(videos) - len(named)
-    return ", ".join(named) + (f" and {more} more" if more else "")
 
 
 def size_text(size: tuple[int, int]) -> str:

@@ -29,9 +29,14 @@ def is_image(name: str) -> bool:
     return suffix(name) in IMAGE_SUFFIXES
 
 
-def user_path(path: str | os.PathLike[str]) -> Path:
-    """A path as people write it, in which ~ is a home folder, as shells have it."""
-    return Path(os.path.expanduser(path))  # noqa: PTH111 - Path.expanduser raises where there is no such user
+def bare_name(name: str) -> str:
+    """A video's path in its source without a file's suffix: the same for a file and a folder of its frames."""
+    return name.removesuffix(PurePosixPath(name).suffix) if suffix(name) in VIDEO_SUFFIXES | IMAGE_SUFFIXES else name
+
+
+def sort_key(name: str) -> tuple[bytes, bytes]:
+    """Bytes of the path without a video's suffix; files that differ in the suffix alone are told apart by it."""
+    return os.fsencode(bare_name(name)), os.fsencode(name)
 
 
 class Files(Protocol):

@@ -19,9 +19,9 @@ from fvd_bench import kept
 from fvd_bench.comparability import notes, pairs, protocols_of, require_same_inputs
 from fvd_bench.errors import FvdBenchError, ResultError
 from fvd_bench.evaluation import Evaluation, Progress, open_evaluation, silent
-from fvd_bench.files import user_path
 from fvd_bench.kept import Features
 from fvd_bench.metrics import METRICS
+from fvd_bench.paths import user_path
 from fvd_bench.protocol import Protocol, ProtocolLike
 from fvd_bench.records import record
 from fvd_bench.result import Result, Score

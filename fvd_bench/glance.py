@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from fvd_bench import faults
 from fvd_bench.errors import VideoError
 from fvd_bench.faults import Fault, Looks
+from fvd_bench.finding import Warned
 from fvd_bench.motion_panel import evenly_spaced
 from fvd_bench.prefetch import in_order
 from fvd_bench.probe import probe
-from fvd_bench.result import Warned
 from fvd_bench.rules import SIDES, Side
 from fvd_bench.sources import ClipSource
 from fvd_bench.stats_source import StatsSource

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Sequence
 from html import escape
 
 from fvd_bench.escapes import escaped
+from fvd_bench.estimate import Estimate
 from fvd_bench.report import UNKNOWN, is_scale, number, span
-from fvd_bench.result import Estimate, Result, Score
+from fvd_bench.result import Result, Score
 
 _WIDTH, _LEFT, _RIGHT = 720, 120, 40
 """Pixels of a chart: its width, and what is left of its labels and right of its scale."""

@@ -12,11 +12,11 @@ import itertools
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePath, PurePosixPath
+from pathlib import Path, PurePath
 from typing import Protocol
 
 from fvd_bench.errors import SourceError
-from fvd_bench.files import ANIMATION_SUFFIXES, IMAGE_SUFFIXES, VIDEO_SUFFIXES, Files, suffix
+from fvd_bench.files import ANIMATION_SUFFIXES, IMAGE_SUFFIXES, VIDEO_SUFFIXES, Files, sort_key, suffix
 from fvd_bench.frame_folder import FrameFolder, hold_several
 from fvd_bench.frame_names import FrameNames
 from fvd_bench.video import Video
@@ -179,16 +179,6 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 def _is_file_or_dead(path: Path) -> bool:
     """Whether it is a file, or a link that leads nowhere, and no pipe or device, which would be waited for."""
     return path.is_file() or (path.is_symlink() and not path.exists())
-
-
-def bare_name(name: str) -> str:
-    """A video's path in its source without a file's suffix: the same for a file and a folder of its frames."""
-    return name.removesuffix(PurePosixPath(name).suffix) if suffix(name) in VIDEO_SUFFIXES | IMAGE_SUFFIXES else name
-
-
-def sort_key(name: str) -> tuple[bytes, bytes]:
-    """Bytes of the path without a video's suffix; files that differ in the suffix alone are told apart by it."""
-    return os.fsencode(bare_name(name)), os.fsencode(name)
 
 
 def _folders_of_animations(folders: Mapping[str, Sequence[str]], root: PurePath, files: Files) -> set[str]:

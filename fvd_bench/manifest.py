@@ -17,7 +17,7 @@ from fvd_bench.atomic import write_text
 from fvd_bench.clips import Draw, drawn_length
 from fvd_bench.errors import ManifestError, ProtocolError, VideoError
 from fvd_bench.evaluation import Collection, Progress, open_evaluation, silent
-from fvd_bench.files import user_path
+from fvd_bench.paths import user_path
 from fvd_bench.prefetch import in_order
 from fvd_bench.protocol import Protocol, ProtocolLike
 from fvd_bench.records import record as typed

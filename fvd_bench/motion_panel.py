@@ -12,9 +12,9 @@ import numpy as np
 from fvd_bench.cache import Entry, Facts, FeatureStore
 from fvd_bench.errors import VideoError
 from fvd_bench.extraction import VideosDone
+from fvd_bench.finding import Warned
 from fvd_bench.motion import Motion, SideMotion, measure, summary
 from fvd_bench.prefetch import in_order
-from fvd_bench.result import Warned
 from fvd_bench.sources import ClipSource
 from fvd_bench.together import WHOLE, Share
 

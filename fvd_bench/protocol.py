@@ -22,7 +22,7 @@ from types import UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from fvd_bench.errors import ProtocolError
-from fvd_bench.files import user_path
+from fvd_bench.paths import user_path
 from fvd_bench.rules import (
     FEWEST_FRAMES,
     IS_LAYER,

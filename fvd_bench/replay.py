@@ -18,10 +18,10 @@ from fvd_bench.environment import NEUTRAL
 from fvd_bench.errors import ManifestError, VideoError
 from fvd_bench.evaluation import Collection, Evaluation, Progress, open_evaluation, silent
 from fvd_bench.extraction import Extraction
-from fvd_bench.faults import some
+from fvd_bench.finding import Warned, some
 from fvd_bench.manifest import Drawn, Listed, Manifest, Used
 from fvd_bench.processors import processors
-from fvd_bench.result import Result, Warned
+from fvd_bench.result import Result
 from fvd_bench.rules import SIDES, Side
 from fvd_bench.sampling import Indices
 from fvd_bench.settings import Settings

@@ -15,6 +15,8 @@ from typing import Any
 
 from fvd_bench.atomic import write_text
 from fvd_bench.errors import ResultError
+from fvd_bench.estimate import Estimate
+from fvd_bench.finding import Warned
 from fvd_bench.motion import SideMotion
 from fvd_bench.records import record
 
@@ -35,14 +37,6 @@ class SideCount:
 
     clips: int
     skipped: tuple[Skipped, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """A number and the interval that holds it with a confidence of 95 %."""
-
-    value: float
-    interval: tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,14 +93,6 @@ class MotionPanel:
 
     real: SideMotion
     fake: SideMotion
-
-
-@dataclass(frozen=True, slots=True)
-class Warned:
-    """A finding that did not stop the run. code: a short fixed word for machines."""
-
-    code: str
-    message: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from fvd_bench import weights as weight_store
-from fvd_bench.errors import FvdBenchError, WeightsError
-from fvd_bench.files import user_path
-
-PathLike = str | os.PathLike[str]
+from fvd_bench.errors import FvdBenchError
+from fvd_bench.paths import PathLike, home, user_path
 
 
 def default_cache() -> Path:
     """The folder of the feature store, unless another is named."""
-    return weight_store.store_folder() / "features"
+    return home() / "features"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,8 +46,3 @@ class Settings:
             raise FvdBenchError(f"workers = {self.workers}: expected at least 1")
         if self.cache is not None:
             object.__setattr__(self, "cache", user_path(self.cache))
-        object.__setattr__(self, "weights", {name: user_path(file) for name, file in self.weights.items()})
-        for name in self.weights:
-            if name not in weight_store.WEIGHTS:
-                known = ", ".join(weight_store.WEIGHTS)
-                raise WeightsError(f"there are no weights named {name!r}; the names are {known}")

@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 from fvd_bench.atomic import partial_file
 from fvd_bench.cache import Entry, Facts
 from fvd_bench.errors import ProtocolError, SourceError
-from fvd_bench.files import regular_file, user_path
+from fvd_bench.files import regular_file
+from fvd_bench.paths import user_path
 from fvd_bench.protocol import Protocol
 from fvd_bench.rules import SIDES, Side
 from fvd_bench.version import __version__

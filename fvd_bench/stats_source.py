@@ -11,8 +11,8 @@ from pathlib import Path
 from fvd_bench.cache import FeatureStore
 from fvd_bench.errors import NotComparableError, SourceError, VideoError
 from fvd_bench.extraction import Extraction, Job
-from fvd_bench.files import user_path
 from fvd_bench.foreign_stats import open_fake, open_real
+from fvd_bench.paths import user_path
 from fvd_bench.rules import Side
 from fvd_bench.sampling import Indices
 from fvd_bench.sources import ClipSource, SourceLike

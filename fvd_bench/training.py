@@ -24,11 +24,12 @@ from fvd_bench.findings import refuse_skipped, skipped
 from fvd_bench.foreign_stats import ForeignStats
 from fvd_bench.gathered import Gathered, Share
 from fvd_bench.intervals import widest
+from fvd_bench.measuring import measure
 from fvd_bench.processors import processors
 from fvd_bench.protocol import ProtocolLike, load
 from fvd_bench.result import Score, SideCount
 from fvd_bench.rules import FRECHET, SIDES, Side
-from fvd_bench.scoring import as_score, measure
+from fvd_bench.scoring import as_score
 from fvd_bench.settings import Settings
 from fvd_bench.sources import ClipSource, SourceLike, check_something_decodes
 from fvd_bench.stats import FeatureStats
@@ -188,10 +189,12 @@ class FrechetVideoDistance:
     def _network(self) -> FeatureExtractor:
         if self._extractor is None:
             device = environment.resolve_device(self._settings.device)
-            weights = {name: Path(file) for name, file in self._settings.weights.items()}
             with torch.random.fork_rng(devices=[]):  # networks are born with random weights
                 self._extractor = create(
-                    self.protocol.features, device=device, weights=weights, progress=lambda done, total: None
+                    self.protocol.features,
+                    device=device,
+                    weights=self._settings.weights,
+                    progress=lambda done, total: None,
                 )
         return self._extractor
 

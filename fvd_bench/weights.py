@@ -9,7 +9,6 @@ weight_files).
 
 import hashlib
 import os
-import sys
 import tempfile
 import warnings
 from dataclasses import dataclass
@@ -21,7 +20,8 @@ import safetensors.numpy
 from fvd_bench import weight_files, weight_index
 from fvd_bench.atomic import partial_file
 from fvd_bench.errors import WeightsError
-from fvd_bench.files import regular_file, user_path
+from fvd_bench.files import regular_file
+from fvd_bench.paths import home, user_path
 from fvd_bench.weight_files import I3D_SDIST, Progress, Sdist
 
 
@@ -114,15 +114,11 @@ WEIGHTS: dict[str, WeightSpec] = {
 }
 
 
-def store_folder() -> Path:
-    """FVD_BENCH_HOME, else `fvd-bench` in the platform's cache folder. Weights are in `weights/` below it."""
-    if home := os.environ.get("FVD_BENCH_HOME"):
-        return user_path(home)
-    if sys.platform == "darwin":
-        cache, default = None, Path.home() / "Library" / "Caches"
-    else:
-        cache, default = os.environ.get("XDG_CACHE_HOME"), Path.home() / ".cache"
-    return (Path(cache) if cache else default) / "fvd-bench"
+def spec_of(name: str) -> WeightSpec:
+    """The set of weights of this name. Raises WeightsError where there is none."""
+    if name not in WEIGHTS:
+        raise WeightsError(f"no weights are called {name!r}; known are {', '.join(WEIGHTS)}")
+    return WEIGHTS[name]
 
 
 def load(name: str, *, path: Path | None = None, progress: Progress | None = None) -> LoadedWeights:
@@ -132,7 +128,7 @@ def load(name: str, *, path: Path | None = None, progress: Progress | None = Non
     A damaged file in the store is replaced, with a warning.
     Raises WeightsError: no such weights, not reachable, or not the expected tensors.
     """
-    spec = _spec(name)
+    spec = spec_of(name)
     given = path or _environment_path(spec)
     if given is not None:
         return _checked(spec, user_path(given))
@@ -150,7 +146,7 @@ def load(name: str, *, path: Path | None = None, progress: Progress | None = Non
 
 def verify(name: str) -> LoadedWeights:
     """The weights in the store, checked. Raises WeightsError where they are absent or damaged."""
-    spec = _spec(name)
+    spec = spec_of(name)
     file = _stored(spec)
     if not file.exists():
         raise WeightsError(f"the store has no {file}")
@@ -167,7 +163,7 @@ def pull(name: str, *, progress: Progress | None = None) -> Path:
     FVD_BENCH_OFFLINE=1 forbids the network; a file: mirror is still read.
     Raises WeightsError: no source can be reached, or what it sends is not the expected file.
     """
-    return _pull(_spec(name), [], progress)
+    return _pull(spec_of(name), [], progress)
 
 
 def import_file(name: str, file: Path) -> Path:
@@ -175,7 +171,7 @@ def import_file(name: str, file: Path) -> Path:
 
     Raises WeightsError: the file cannot be read, or does not hold these weights.
     """
-    spec = _spec(name)
+    spec = spec_of(name)
     try:
         return _adopt(spec, user_path(file))
     except OSError as error:
@@ -220,14 +216,8 @@ def _pull(spec: WeightSpec, tried: list[str], progress: Progress | None) -> Path
     )
 
 
-def _spec(name: str) -> WeightSpec:
-    if name not in WEIGHTS:
-        raise WeightsError(f"no weights are called {name!r}; known are {', '.join(WEIGHTS)}")
-    return WEIGHTS[name]
-
-
 def _stored(spec: WeightSpec) -> Path:
-    return store_folder() / "weights" / spec.file
+    return home() / "weights" / spec.file
 
 
 def _environment_path(spec: WeightSpec) -> Path | None:

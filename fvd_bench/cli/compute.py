@@ -12,7 +12,7 @@ from click.core import ParameterSource
 
 from fvd_bench.cli.options import Command, chosen_settings, evaluation_options
 from fvd_bench.cli.streams import STDOUT, check_outputs, console, delivery, print_result, progress, say
-from fvd_bench.files import user_path
+from fvd_bench.paths import user_path
 
 if TYPE_CHECKING:
     from fvd_bench.evaluation import Collection, Evaluation

@@ -18,8 +18,9 @@ from fvd_bench.cli.streams import console, progress, say
 def demo(folder: Path, device: Literal["auto", "cpu", "cuda"]) -> None:
     """Make videos of moving shapes, and score worse and worse copies of them."""
     from fvd_bench import demo as demonstration
+    from fvd_bench import demo_tables
 
     with progress() as show:
         rows = demonstration.run(folder, settings=chosen_settings(device=device), progress=show)
-    console().print(demonstration.table(rows))
+    console().print(demo_tables.demo_table(rows))
     say(rows[0].result.scores[0].signature)

@@ -19,7 +19,8 @@ from fvd_bench.escapes import escaped
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-    from fvd_bench.result import Result, Score, Warned
+    from fvd_bench.finding import Warned
+    from fvd_bench.result import Result, Score
 
 STDOUT = "-"
 

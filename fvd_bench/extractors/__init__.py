@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fvd_bench import weights as weight_store
 from fvd_bench.errors import ProtocolError
+from fvd_bench.paths import PathLike, user_path
 from fvd_bench.rules import FeatureRule
 from fvd_bench.video import Pixels
 
@@ -52,14 +53,18 @@ _MODULES = {
 }
 
 
-def create(rule: FeatureRule, *, device: str, weights: Mapping[str, Path], progress: Progress) -> FeatureExtractor:
+def create(rule: FeatureRule, *, device: str, weights: Mapping[str, PathLike], progress: Progress) -> FeatureExtractor:
     """Build the extractor that a protocol names, fetching its weights if they are not there yet.
 
     device: `cpu` or `cuda`; weights: name of a set of weights -> file to read it from; progress: of fetching.
-    Raises ProtocolError when the extractor cannot do what the rule asks for, WeightsError without weights.
+    Raises ProtocolError when the extractor cannot do what the rule asks for, WeightsError without weights, or for
+    files of weights that there are not.
     """
+    for name in weights:
+        weight_store.spec_of(name)
     if rule.precision == "tf32" and device != "cuda":
         raise ProtocolError('precision = "tf32" exists on CUDA devices only')
     module = importlib.import_module(_MODULES[rule.extractor])
-    extractor: FeatureExtractor = module.create(rule, device=device, weights=weights, progress=progress)
+    files = {name: user_path(file) for name, file in weights.items()}
+    extractor: FeatureExtractor = module.create(rule, device=device, weights=files, progress=progress)
     return extractor

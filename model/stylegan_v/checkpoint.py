@@ -19,7 +19,8 @@ import torch
 from torch import Tensor
 
 from fvd_bench.atomic import partial_file
-from fvd_bench.files import regular_file, user_path
+from fvd_bench.files import regular_file
+from fvd_bench.paths import user_path
 from fvd_bench.version import __version__
 from stylegan_v.config import ModelConfig, read_model_config
 from stylegan_v.errors import CheckpointError, ConfigError

@@ -17,7 +17,7 @@ from typing import NamedTuple, Protocol
 
 from PIL import Image
 
-from fvd_bench.sources import bare_name
+from fvd_bench.files import bare_name
 from fvd_bench.video import Pixels
 from stylegan_v.errors import DataError
 

@@ -21,9 +21,10 @@ from torch import Tensor
 
 from fvd_bench.errors import VideoError
 from fvd_bench.evaluation import Progress, silent
+from fvd_bench.files import bare_name
 from fvd_bench.frame_folder import FrameFolder
 from fvd_bench.sampling import Indices
-from fvd_bench.sources import ClipSource, bare_name, open_source
+from fvd_bench.sources import ClipSource, open_source
 from fvd_bench.video import Pixels, Video, read_clips
 from stylegan_v.ahead import Stop, run_ahead
 from stylegan_v.errors import DataError

@@ -12,9 +12,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fvd_bench.estimate import Estimate
 from fvd_bench.evaluation import evaluate
+from fvd_bench.finding import Warned
 from fvd_bench.html_report import _ticks, html_report
-from fvd_bench.result import Estimate, Result, Warned
+from fvd_bench.result import Result
 from fvd_bench.settings import Settings
 
 

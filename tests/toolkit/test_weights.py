@@ -13,6 +13,7 @@ from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
 from fvd_bench import weight_files, weights
+from fvd_bench.paths import home
 from fvd_bench.weight_files import I3D_SDIST
 
 pytestmark = pytest.mark.usefixtures("store")
@@ -70,10 +71,10 @@ def test_the_store_stands_in_the_cache_folder(monkeypatch: pytest.MonkeyPatch, t
     monkeypatch.delenv("FVD_BENCH_HOME")
     monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert weights.store_folder() == tmp_path / "fvd-bench"
+    assert home() == tmp_path / "fvd-bench"
 
     monkeypatch.delenv("XDG_CACHE_HOME")
-    assert weights.store_folder() == Path.home() / ".cache" / "fvd-bench"
+    assert home() == Path.home() / ".cache" / "fvd-bench"
 
 
 def test_one_flipped_bit_is_refused(weights_error, tensors: dict[str, np.ndarray], tmp_path: Path, store: Path) -> None:
