@@ -12,8 +12,7 @@ from fvd_bench.cache import Entry, Facts, FeatureStore
 from fvd_bench.clips import DrawEnd, DrawnClip
 from fvd_bench.errors import FeatureError
 from fvd_bench.extractors import FeatureExtractor, Features
-from fvd_bench.faults import intervals_text
-from fvd_bench.intervals import Intervals, widest
+from fvd_bench.intervals import Intervals, intervals_text, widest
 from fvd_bench.rules import FeatureRule
 from fvd_bench.video import Pixels
 

@@ -11,10 +11,10 @@ from dataclasses import asdict, dataclass
 from fvd_bench import faults
 from fvd_bench.contents import Contents, contents_of, frames_needed, quality_text
 from fvd_bench.examine import Examined, examine
-from fvd_bench.faults import Fault, Looks, intervals_text, size_text
+from fvd_bench.faults import Fault, Looks, size_text
 from fvd_bench.finding import NAMED
 from fvd_bench.header import MERGES_FRAMES
-from fvd_bench.intervals import widest
+from fvd_bench.intervals import intervals_text, widest
 from fvd_bench.prefetch import in_order
 from fvd_bench.processors import processors
 from fvd_bench.protocol import Protocol, ProtocolLike, load

@@ -10,7 +10,6 @@ from typing import TypeVar
 
 from fvd_bench.finding import some
 from fvd_bench.header import SDR, Probe
-from fvd_bench.intervals import Intervals
 
 FAULTS = {
     "listing": "something beside the videos is left out, or names are alike",
@@ -127,11 +126,6 @@ def little_used(who: str, levels: tuple[int, int] | None, *, stated: tuple[float
 
 _OVERSHOOT = 16
 """Levels by which networks leave the range that they were made for."""
-
-
-def intervals_text(intervals: Intervals) -> str:
-    shortest, longest = intervals
-    return f"{shortest:g} to {longest:g} ms between frames"
 
 
 def mixed(who: str, looks: Sequence[Looks]) -> Iterator[Fault]:

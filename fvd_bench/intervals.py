@@ -64,3 +64,9 @@ def widest(
     if one is None or other is None:
         return one or other
     return min(one[0], other[0]), max(one[1], other[1])
+
+
+def intervals_text(intervals: Intervals) -> str:
+    """The shortest and the longest interval in words."""
+    shortest, longest = intervals
+    return f"{shortest:g} to {longest:g} ms between frames"
