@@ -27,7 +27,7 @@ from populations import Population
 
 from fvd_bench.frechet import frechet_distance
 from fvd_bench.measuring import Measured, measure
-from fvd_bench.rules import MetricRule
+from fvd_bench.protocols.rules import MetricRule
 from fvd_bench.stats import FeatureStats
 from fvd_bench.stats_file import StatsFile
 

@@ -17,7 +17,7 @@ from populations import Population, of_distance
 
 from fvd_bench import gate, metrics
 from fvd_bench.kept import Features
-from fvd_bench.protocol import load, plain
+from fvd_bench.protocols.protocol import load, plain
 from fvd_bench.result import Result, Score, SideCount, SourceInfo
 from fvd_bench.stats import FeatureStats
 

@@ -24,8 +24,9 @@ import torch
 from machine import parser, write
 from PIL import Image
 
-from fvd_bench import extractors, protocol
+from fvd_bench import extractors
 from fvd_bench.evaluation import evaluate
+from fvd_bench.protocols import protocol
 from fvd_bench.settings import Settings
 from fvd_bench.video import Pixels
 

@@ -18,10 +18,10 @@ from pathlib import Path
 from machine import write
 from rich.console import Console
 
-from fvd_bench import protocol
 from fvd_bench.audit import explain
 from fvd_bench.audit_tables import waterfall_table
 from fvd_bench.evaluation import evaluate
+from fvd_bench.protocols import protocol
 from fvd_bench.report import score_table
 
 VIDEOS = 16

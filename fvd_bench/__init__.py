@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from fvd_bench import errors, fingerprint, gate, manifest, precomputed, replay, report, sources, weights  # noqa: F401
     from fvd_bench.errors import FvdBenchError
     from fvd_bench.evaluation import evaluate
-    from fvd_bench.protocol import Protocol
+    from fvd_bench.protocols.protocol import Protocol
     from fvd_bench.result import Result, Score
     from fvd_bench.settings import Settings
     from fvd_bench.sources import Arrays, GeneratorSource
@@ -36,7 +36,7 @@ _HOMES = {
     "FrechetVideoDistance": "fvd_bench.training",
     "FvdBenchError": "fvd_bench.errors",
     "GeneratorSource": "fvd_bench.sources",
-    "Protocol": "fvd_bench.protocol",
+    "Protocol": "fvd_bench.protocols.protocol",
     "Result": "fvd_bench.result",
     "Score": "fvd_bench.result",
     "Settings": "fvd_bench.settings",

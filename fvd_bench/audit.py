@@ -17,14 +17,14 @@ import numpy as np
 
 from fvd_bench.errors import MetricError, ProtocolError, VideoError
 from fvd_bench.evaluation import Progress, evaluate, silent
-from fvd_bench.protocol import Protocol, ProtocolLike, check_possible, load
+from fvd_bench.protocols.differences import Difference, aligned, differences, with_choices
+from fvd_bench.protocols.protocol import Protocol, ProtocolLike, check_possible, load
+from fvd_bench.protocols.rules import SIDES, Resize, Side
 from fvd_bench.result import Result, Score
-from fvd_bench.rules import SIDES, Resize, Side
 from fvd_bench.settings import Settings
 from fvd_bench.sources import ClipSource, SourceLike, open_source
 from fvd_bench.uncertainty import quantile
 from fvd_bench.video import Frame
-from fvd_bench.zoo import Difference, aligned, differences, with_choices
 
 PROPER = "proper"
 """The row that the others are compared with."""

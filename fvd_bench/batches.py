@@ -13,7 +13,7 @@ from fvd_bench.clips import DrawEnd, DrawnClip
 from fvd_bench.errors import FeatureError
 from fvd_bench.extractors import FeatureExtractor, Features
 from fvd_bench.intervals import Intervals, intervals_text, widest
-from fvd_bench.rules import FeatureRule
+from fvd_bench.protocols.rules import FeatureRule
 from fvd_bench.video import Pixels
 
 _MOST_WAITING_BYTES = 2**28

@@ -11,7 +11,7 @@ from fvd_bench.frame_folder import FrameFolder
 from fvd_bench.header import MERGES_FRAMES
 from fvd_bench.intervals import Intervals
 from fvd_bench.preprocess import clip_images
-from fvd_bench.rules import ClipRule, Side
+from fvd_bench.protocols.rules import ClipRule, Side
 from fvd_bench.sampling import Indices, clip_indices
 from fvd_bench.video import Pixels, Video, read_clips
 from fvd_bench.video_file import VideoFile

@@ -6,12 +6,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields
 from typing import Any
 
-from fvd_bench import protocol as protocols
 from fvd_bench.environment import NEUTRAL
 from fvd_bench.errors import NotComparableError, ProtocolError, ResultError
-from fvd_bench.protocol import Protocol, ProtocolLike, load, plain
+from fvd_bench.protocols import protocol as protocols
+from fvd_bench.protocols.protocol import Protocol, ProtocolLike, load, plain
+from fvd_bench.protocols.rules import (
+    FRECHET,
+    OF_FRECHET,
+    SIDES,
+    ClipRule,
+    FeatureRule,
+    MetricRule,
+)
 from fvd_bench.result import Result, Score
-from fvd_bench.rules import FRECHET, OF_FRECHET, SIDES, ClipRule, FeatureRule, MetricRule
 
 
 def require_same(what: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:

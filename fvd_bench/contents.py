@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from fvd_bench.examine import Examined
 from fvd_bench.faults import rate_text, size_text
-from fvd_bench.protocol import Protocol
-from fvd_bench.rules import SIDES
+from fvd_bench.protocols.protocol import Protocol
+from fvd_bench.protocols.rules import SIDES
 from fvd_bench.sources import ClipSource
 
 _BINS = 12

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from fvd_bench.errors import FvdBenchError
 from fvd_bench.finding import Warned, some
-from fvd_bench.rules import Side
+from fvd_bench.protocols.rules import Side
 from fvd_bench.stats import FeatureStats
 from fvd_bench.uncertainty import Sides
 

@@ -17,7 +17,7 @@ from fvd_bench.header import MERGES_FRAMES
 from fvd_bench.intervals import intervals_text, widest
 from fvd_bench.prefetch import in_order
 from fvd_bench.processors import processors
-from fvd_bench.protocol import Protocol, ProtocolLike, load
+from fvd_bench.protocols.protocol import Protocol, ProtocolLike, load
 from fvd_bench.sources import ClipSource, SourceLike, open_source
 from fvd_bench.version import __version__
 

@@ -25,11 +25,11 @@ from fvd_bench.foreign_stats import ForeignStats
 from fvd_bench.glance import glance
 from fvd_bench.measuring import Measured, measure
 from fvd_bench.motion_panel import measure_side
-from fvd_bench.motion_scale import scale_protocols
 from fvd_bench.processors import processors
-from fvd_bench.protocol import Protocol, ProtocolLike, load, plain
+from fvd_bench.protocols.protocol import Protocol, ProtocolLike, load, plain
+from fvd_bench.protocols.rules import SIDES, FeatureRule, Side
+from fvd_bench.protocols.variants import scale_protocols
 from fvd_bench.result import MotionPanel, Result, Score, SideCount, SourceInfo
-from fvd_bench.rules import SIDES, FeatureRule, Side
 from fvd_bench.scoring import as_score
 from fvd_bench.settings import Settings
 from fvd_bench.sources import ClipSource, SourceLike, check_something_decodes

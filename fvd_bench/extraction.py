@@ -22,7 +22,7 @@ from fvd_bench.extractors import FeatureExtractor, Features
 from fvd_bench.foreign_stats import ForeignStats
 from fvd_bench.intervals import widest
 from fvd_bench.prefetch import Budget, in_order
-from fvd_bench.rules import ClipRule, FeatureRule, Side
+from fvd_bench.protocols.rules import ClipRule, FeatureRule, Side
 from fvd_bench.sampling import video_order
 from fvd_bench.sources import ClipSource, fingerprint
 from fvd_bench.together import WHOLE, Share

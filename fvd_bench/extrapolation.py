@@ -17,8 +17,8 @@ from fvd_bench import metrics
 from fvd_bench.chance import Overlap
 from fvd_bench.estimate import Estimate
 from fvd_bench.frechet import distance_and_overlap
+from fvd_bench.protocols.rules import MetricRule
 from fvd_bench.random_stream import RandomStream
-from fvd_bench.rules import MetricRule
 from fvd_bench.stats import FeatureStats, Float64
 from fvd_bench.uncertainty import SPLIT, Sides, Spread, quantile
 

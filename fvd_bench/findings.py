@@ -11,8 +11,8 @@ from fvd_bench.extractors import FeatureExtractor
 from fvd_bench.finding import Warned, some
 from fvd_bench.intervals import widest
 from fvd_bench.motion_panel import findings as motion_findings
+from fvd_bench.protocols.rules import ClipRule, FeatureRule, Side
 from fvd_bench.result import MotionPanel, Score, Skipped
-from fvd_bench.rules import ClipRule, FeatureRule, Side
 from fvd_bench.sources import ClipSource
 
 _MOSTLY = 0.5

@@ -10,7 +10,7 @@ import scipy.linalg
 from numpy.typing import NDArray
 
 from fvd_bench.errors import MetricError
-from fvd_bench.rules import MetricRule
+from fvd_bench.protocols.rules import MetricRule
 from fvd_bench.stats import FeatureStats, Float64
 
 _ROUNDING = 1e-9

@@ -22,10 +22,10 @@ from fvd_bench.evaluation import Evaluation, Progress, open_evaluation, silent
 from fvd_bench.kept import Features
 from fvd_bench.metrics import METRICS
 from fvd_bench.paths import user_path
-from fvd_bench.protocol import Protocol, ProtocolLike
+from fvd_bench.protocols.protocol import Protocol, ProtocolLike
+from fvd_bench.protocols.rules import MetricRule
 from fvd_bench.records import record
 from fvd_bench.result import Result, Score
-from fvd_bench.rules import MetricRule
 from fvd_bench.settings import Settings
 from fvd_bench.sources import SourceLike, open_source
 from fvd_bench.uncertainty import CONFIDENCE, Spread, quantile, standard_error

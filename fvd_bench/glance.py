@@ -11,7 +11,7 @@ from fvd_bench.finding import Warned
 from fvd_bench.motion_panel import evenly_spaced
 from fvd_bench.prefetch import in_order
 from fvd_bench.probe import probe
-from fvd_bench.rules import SIDES, Side
+from fvd_bench.protocols.rules import SIDES, Side
 from fvd_bench.sources import ClipSource
 from fvd_bench.stats_source import StatsSource
 

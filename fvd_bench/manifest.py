@@ -19,10 +19,10 @@ from fvd_bench.errors import ManifestError, ProtocolError, VideoError
 from fvd_bench.evaluation import Collection, Progress, open_evaluation, silent
 from fvd_bench.paths import user_path
 from fvd_bench.prefetch import in_order
-from fvd_bench.protocol import Protocol, ProtocolLike
+from fvd_bench.protocols.protocol import Protocol, ProtocolLike
+from fvd_bench.protocols.rules import SIDES, Side
 from fvd_bench.records import record as typed
 from fvd_bench.result import Result
-from fvd_bench.rules import SIDES, Side
 from fvd_bench.sampling import Indices, clip_indices
 from fvd_bench.settings import Settings
 from fvd_bench.sources import SourceLike

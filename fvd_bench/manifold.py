@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fvd_bench.errors import MetricError
-from fvd_bench.rules import Side
+from fvd_bench.protocols.rules import Side
 
 Float64 = NDArray[np.float64]
 

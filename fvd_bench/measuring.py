@@ -10,7 +10,7 @@ from typing import TypeVar
 from fvd_bench import extrapolation, metrics
 from fvd_bench.errors import MetricError
 from fvd_bench.estimate import Estimate
-from fvd_bench.rules import MetricRule
+from fvd_bench.protocols.rules import MetricRule
 from fvd_bench.uncertainty import Sides, Spread
 
 _T = TypeVar("_T")

@@ -12,7 +12,7 @@ from fvd_bench import frame_metrics, kernel, manifold
 from fvd_bench.errors import MetricError
 from fvd_bench.frechet import frechet_distance_of_stats
 from fvd_bench.moments import Moments
-from fvd_bench.rules import MetricRule, Side
+from fvd_bench.protocols.rules import MetricRule, Side
 from fvd_bench.stats import FeatureStats
 
 

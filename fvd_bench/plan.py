@@ -15,7 +15,7 @@ from fvd_bench.errors import VideoError
 from fvd_bench.evaluation import Evaluation
 from fvd_bench.extraction import Job, first_of_each
 from fvd_bench.prefetch import in_order
-from fvd_bench.rules import SIDES, FeatureRule, Side
+from fvd_bench.protocols.rules import SIDES, FeatureRule, Side
 from fvd_bench.sampling import clip_indices
 
 _TRIAL_SIDE = 128

@@ -21,8 +21,8 @@ from fvd_bench.finding import some
 from fvd_bench.findings import refuse_skipped
 from fvd_bench.motion_panel import MOST_VIDEOS, evenly_spaced, measure_side, motion_key
 from fvd_bench.paths import user_path
-from fvd_bench.protocol import Protocol, ProtocolLike
-from fvd_bench.rules import SIDES, ClipRule, FeatureRule, Side
+from fvd_bench.protocols.protocol import Protocol, ProtocolLike
+from fvd_bench.protocols.rules import SIDES, ClipRule, FeatureRule, Side
 from fvd_bench.settings import Settings
 from fvd_bench.sources import SourceLike, open_source
 from fvd_bench.stats_file import StatsFile, is_stats_file

@@ -16,8 +16,8 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
+from fvd_bench.protocols.rules import ClipRule, FeatureRule, Resize
 from fvd_bench.resample import resample
-from fvd_bench.rules import ClipRule, FeatureRule, Resize
 from fvd_bench.video import Clip, Pixels
 
 _PIECE_VALUES = 2**24

@@ -21,8 +21,8 @@ from fvd_bench.extraction import Extraction
 from fvd_bench.finding import Warned, some
 from fvd_bench.manifest import Drawn, Listed, Manifest, Used
 from fvd_bench.processors import processors
+from fvd_bench.protocols.rules import SIDES, Side
 from fvd_bench.result import Result
-from fvd_bench.rules import SIDES, Side
 from fvd_bench.sampling import Indices
 from fvd_bench.settings import Settings
 from fvd_bench.sources import ClipSource, SourceLike, open_source

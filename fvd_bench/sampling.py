@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fvd_bench.errors import ShortVideoError
+from fvd_bench.protocols.rules import ClipRule, Side
 from fvd_bench.random_stream import RandomStream
-from fvd_bench.rules import ClipRule, Side
 
 Indices = NDArray[np.int64]
 

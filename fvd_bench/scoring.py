@@ -7,9 +7,9 @@ from collections.abc import Mapping
 
 from fvd_bench import metrics
 from fvd_bench.measuring import Measured
-from fvd_bench.protocol import Protocol
+from fvd_bench.protocols.protocol import Protocol
+from fvd_bench.protocols.rules import Side
 from fvd_bench.result import Score, SideCount
-from fvd_bench.rules import Side
 from fvd_bench.version import __version__
 
 

@@ -25,8 +25,8 @@ from fvd_bench.cache import Entry, Facts
 from fvd_bench.errors import ProtocolError, SourceError
 from fvd_bench.files import regular_file
 from fvd_bench.paths import user_path
-from fvd_bench.protocol import Protocol
-from fvd_bench.rules import SIDES, Side
+from fvd_bench.protocols.protocol import Protocol
+from fvd_bench.protocols.rules import SIDES, Side
 from fvd_bench.version import __version__
 
 SCHEMA = 1

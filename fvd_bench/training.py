@@ -26,9 +26,9 @@ from fvd_bench.gathered import Gathered, Share
 from fvd_bench.intervals import widest
 from fvd_bench.measuring import measure
 from fvd_bench.processors import processors
-from fvd_bench.protocol import ProtocolLike, load
+from fvd_bench.protocols.protocol import ProtocolLike, load
+from fvd_bench.protocols.rules import FRECHET, SIDES, Side
 from fvd_bench.result import Score, SideCount
-from fvd_bench.rules import FRECHET, SIDES, Side
 from fvd_bench.scoring import as_score
 from fvd_bench.settings import Settings
 from fvd_bench.sources import ClipSource, SourceLike, check_something_decodes

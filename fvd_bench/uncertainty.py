@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from fvd_bench import metrics
 from fvd_bench.errors import MetricError
 from fvd_bench.influence import influence
+from fvd_bench.protocols.rules import SIDES, MetricRule, Side
 from fvd_bench.random_stream import RandomStream
-from fvd_bench.rules import SIDES, MetricRule, Side
 from fvd_bench.stats import FeatureStats, Float64
 
 CONFIDENCE = 0.95

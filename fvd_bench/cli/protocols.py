@@ -27,9 +27,9 @@ def protocols_list() -> None:
     """
     from rich.table import Table
 
-    from fvd_bench import protocol
     from fvd_bench.escapes import cell
-    from fvd_bench.zoo import ABSENT
+    from fvd_bench.protocols import protocol
+    from fvd_bench.protocols.differences import ABSENT
 
     table = Table("protocol", "version", "summary", "digest", "")
     for name in protocol.names():
@@ -50,7 +50,7 @@ def protocols_list() -> None:
 @click.argument("name", metavar="NAME|NAME@VERSION|FILE")
 def protocols_show(name: str) -> None:
     """The file of a protocol, its digest and its signature, and the digest of each score where it has several."""
-    from fvd_bench import protocol
+    from fvd_bench.protocols import protocol
 
     loaded = protocol.load(name)
     say(protocol.text(name), lines=True)
@@ -68,9 +68,9 @@ def protocols_diff(a: str, b: str) -> None:
     """The choices in which two protocols differ; A and B are names or files."""
     from rich.table import Table
 
-    from fvd_bench import protocol
     from fvd_bench.escapes import cell
-    from fvd_bench.zoo import differences
+    from fvd_bench.protocols import protocol
+    from fvd_bench.protocols.differences import differences
 
     first, second = protocol.read(a), protocol.read(b)  # also a file that is still named as the one it was copied from
     if first.digest() == second.digest():

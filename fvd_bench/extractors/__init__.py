@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from fvd_bench import weights as weight_store
 from fvd_bench.errors import ProtocolError
 from fvd_bench.paths import PathLike, user_path
-from fvd_bench.rules import FeatureRule
+from fvd_bench.protocols.rules import FeatureRule
 from fvd_bench.video import Pixels
 
 Features = NDArray[np.float32]

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from fvd_bench.errors import FeatureError, WeightsError
 from fvd_bench.extractors.arithmetic import linear
-from fvd_bench.rules import FEWEST_FRAMES
+from fvd_bench.protocols.rules import FEWEST_FRAMES
 
 Padding = Literal["same", "symmetric"]
 Triple = tuple[int, int, int]

@@ -17,7 +17,7 @@ from fvd_bench.errors import ProtocolError
 from fvd_bench.extractors import Features, Progress
 from fvd_bench.extractors.arithmetic import float32_arithmetic, linear
 from fvd_bench.packages import needed_for
-from fvd_bench.rules import IS_LAYER, FeatureRule, Resize
+from fvd_bench.protocols.rules import IS_LAYER, FeatureRule, Resize
 from fvd_bench.video import Pixels
 
 if TYPE_CHECKING:

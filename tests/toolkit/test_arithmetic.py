@@ -14,7 +14,7 @@ import torch
 from fvd_bench.extractors import create
 from fvd_bench.extractors.arithmetic import float32_arithmetic, linear
 from fvd_bench.extractors.i3d_network import I3D
-from fvd_bench.protocol import load
+from fvd_bench.protocols.protocol import load
 
 THREADS = (1, 2, 4, 8)
 

@@ -5,7 +5,7 @@ import pytest
 
 from fvd_bench.chance import Overlap
 from fvd_bench.frechet import distance_and_overlap, frechet_distance
-from fvd_bench.rules import MetricRule
+from fvd_bench.protocols.rules import MetricRule
 from fvd_bench.stats import FeatureStats
 
 DIM = 60

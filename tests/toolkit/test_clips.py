@@ -4,7 +4,7 @@ import numpy as np
 
 from fvd_bench.clips import Draw, DrawEnd, DrawnClip, read_draws
 from fvd_bench.frame_folder import FrameFolder
-from fvd_bench.rules import ClipRule
+from fvd_bench.protocols.rules import ClipRule
 
 
 def test_a_draw_ends_as_it_would_alone(tmp_path: Path, moving_frames, write_frames) -> None:

@@ -8,8 +8,8 @@ import pytest
 import fvd_bench
 from fvd_bench.dependence import findings, groups
 from fvd_bench.errors import FvdBenchError
-from fvd_bench.motion_scale import scale_protocols
-from fvd_bench.protocol import load
+from fvd_bench.protocols.protocol import load
+from fvd_bench.protocols.variants import scale_protocols
 from fvd_bench.sampling import clip_indices
 from fvd_bench.settings import Settings
 from fvd_bench.stats import FeatureStats

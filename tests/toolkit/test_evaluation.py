@@ -14,7 +14,7 @@ from fvd_bench.extractors import create
 from fvd_bench.extractors.pixels import PixelsExtractor
 from fvd_bench.frechet import frechet_distance
 from fvd_bench.preprocess import jpeg_round_trip
-from fvd_bench.protocol import load
+from fvd_bench.protocols.protocol import load
 from fvd_bench.settings import Settings
 from fvd_bench.video_file import VideoFile
 

@@ -310,7 +310,7 @@ class TestAbsentPackages:
             "import numpy as np\n"
             "from fvd_bench.extractors import create\n"
             "import fvd_bench.extractors.i3d\n"
-            "from fvd_bench.protocol import load\n"
+            "from fvd_bench.protocols.protocol import load\n"
             "rule = load('stylegan-v-fvd16').features\n"
             "i3d = create(rule, device='cpu', weights={}, progress=lambda done, total: None)\n"
             "print(i3d([np.zeros((16, 8, 8, 3), dtype=np.uint8)])[0].shape)\n"

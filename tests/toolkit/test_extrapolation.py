@@ -6,7 +6,7 @@ import pytest
 from fvd_bench.extrapolation import TOO_FEW, floor
 from fvd_bench.frechet import frechet_distance
 from fvd_bench.measuring import measure
-from fvd_bench.rules import MetricRule
+from fvd_bench.protocols.rules import MetricRule
 from fvd_bench.stats import FeatureStats
 from fvd_bench.uncertainty import standard_error
 

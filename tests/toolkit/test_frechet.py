@@ -7,7 +7,7 @@ from fvd_bench.errors import MetricError
 from fvd_bench.frechet import frechet_distance, frechet_distance_of_stats, frechet_influence
 from fvd_bench.measuring import measure
 from fvd_bench.moments import Moments
-from fvd_bench.rules import MetricRule
+from fvd_bench.protocols.rules import MetricRule
 from fvd_bench.stats import FeatureStats
 
 FVD = MetricRule(names=("fvd",))

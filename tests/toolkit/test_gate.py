@@ -16,9 +16,9 @@ from fvd_bench import gate, gate_tables, kept, metrics
 from fvd_bench.comparability import protocols_of
 from fvd_bench.errors import FvdBenchError, NotComparableError, ProtocolError, ResultError
 from fvd_bench.evaluation import open_evaluation, silent
-from fvd_bench.protocol import load, plain
+from fvd_bench.protocols.protocol import load, plain
+from fvd_bench.protocols.rules import MetricRule
 from fvd_bench.result import Result
-from fvd_bench.rules import MetricRule
 from fvd_bench.settings import Settings
 
 RULE = MetricRule(names=("fvd",))

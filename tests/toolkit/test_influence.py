@@ -5,7 +5,7 @@ import pytest
 
 from fvd_bench import metrics
 from fvd_bench.influence import influence
-from fvd_bench.rules import MetricRule
+from fvd_bench.protocols.rules import MetricRule
 from fvd_bench.stats import FeatureStats
 from fvd_bench.uncertainty import Spread
 

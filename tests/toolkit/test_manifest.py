@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fvd_bench import manifest, protocol
+from fvd_bench import manifest
 from fvd_bench.errors import ManifestError
 from fvd_bench.manifest import Manifest, evaluate_and_record
-from fvd_bench.protocol import Protocol
+from fvd_bench.protocols import protocol
+from fvd_bench.protocols.protocol import Protocol
 from fvd_bench.settings import Settings
 
 

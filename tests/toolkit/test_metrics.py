@@ -3,11 +3,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fvd_bench import frame_metrics, kernel, manifold, metrics, protocol, stats
+from fvd_bench import frame_metrics, kernel, manifold, metrics, stats
 from fvd_bench.errors import MetricError
 from fvd_bench.evaluation import evaluate
 from fvd_bench.frechet import frechet_distance
-from fvd_bench.rules import METRIC_EXTRACTORS, MetricRule
+from fvd_bench.protocols import protocol
+from fvd_bench.protocols.rules import METRIC_EXTRACTORS, MetricRule
 from fvd_bench.settings import Settings
 from fvd_bench.stats import FeatureStats
 

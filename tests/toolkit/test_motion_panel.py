@@ -14,8 +14,8 @@ from fvd_bench.extractors import create
 from fvd_bench.frechet import frechet_distance
 from fvd_bench.motion import Motion, SideMotion, measure, summary
 from fvd_bench.motion_panel import evenly_spaced, findings, measure_side
-from fvd_bench.motion_scale import scale_protocols
-from fvd_bench.protocol import load
+from fvd_bench.protocols.protocol import load
+from fvd_bench.protocols.variants import scale_protocols
 from fvd_bench.settings import Settings
 from fvd_bench.sources import open_source
 from fvd_bench.video_file import VideoFile

@@ -14,7 +14,7 @@ import torch
 from fvd_bench import goldens, metrics
 from fvd_bench.extractors.arithmetic import float32_arithmetic
 from fvd_bench.extractors.i3d_network import I3D
-from fvd_bench.rules import MetricRule
+from fvd_bench.protocols.rules import MetricRule
 from fvd_bench.stats import FeatureStats
 
 NETWORK = 5e-6

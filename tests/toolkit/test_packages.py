@@ -13,7 +13,7 @@ from fvd_bench import demo, weight_index, weights
 from fvd_bench.errors import FvdBenchError, WeightsError
 from fvd_bench.extractors import create
 from fvd_bench.frame_metrics import inception_score, kernel_inception_distance
-from fvd_bench.protocol import load
+from fvd_bench.protocols.protocol import load
 from fvd_bench.settings import Settings
 
 

@@ -8,7 +8,7 @@ from PIL import Image
 
 from fvd_bench import preprocess
 from fvd_bench.preprocess import clip_images, jpeg_round_trip, network_input, resize_uint8
-from fvd_bench.rules import ClipRule, FeatureRule, Resize
+from fvd_bench.protocols.rules import ClipRule, FeatureRule, Resize
 from fvd_bench.video import Clip
 
 

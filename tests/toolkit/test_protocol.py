@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from fvd_bench import protocol
 from fvd_bench.errors import ProtocolError
-from fvd_bench.rules import Resize
+from fvd_bench.protocols import protocol
+from fvd_bench.protocols.rules import Resize
 
 EVERY = [f"{name}@{version}" for name in protocol.names() for version in protocol.versions(name)]
 

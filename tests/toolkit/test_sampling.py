@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from fvd_bench.errors import ShortVideoError
-from fvd_bench.rules import ClipRule
+from fvd_bench.protocols.rules import ClipRule
 from fvd_bench.sampling import clip_indices, video_order
 
 

@@ -14,7 +14,7 @@ import pytest
 from fvd_bench import extraction
 from fvd_bench.cache import FeatureStore
 from fvd_bench.evaluation import evaluate
-from fvd_bench.rules import ClipRule, FeatureRule
+from fvd_bench.protocols.rules import ClipRule, FeatureRule
 from fvd_bench.settings import Settings
 from fvd_bench.video_file import VideoFile
 

@@ -7,7 +7,7 @@ from fvd_bench import stats
 from fvd_bench.extrapolation import floor, infinite
 from fvd_bench.frechet import frechet_distance
 from fvd_bench.measuring import measure
-from fvd_bench.rules import MetricRule
+from fvd_bench.protocols.rules import MetricRule
 from fvd_bench.stats import FeatureStats
 from fvd_bench.uncertainty import Spread
 

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from fvd_bench import protocol
-from fvd_bench.rules import Resize
-from fvd_bench.zoo import ABSENT, aligned, differences, with_choices
+from fvd_bench.protocols import protocol
+from fvd_bench.protocols.differences import ABSENT, aligned, differences, with_choices
+from fvd_bench.protocols.rules import Resize
 
 SHIPPED = [protocol.load(name) for name in protocol.names()]
 TABLE4 = ("resize128", "jpeg75", "all-clips", "first-frames", "stride8", "still")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Literal
 
-from fvd_bench.protocol import Protocol
+from fvd_bench.protocols.protocol import Protocol
 
 _Content = Literal["shuffled-real", "still-real", "reversed-real"]
 

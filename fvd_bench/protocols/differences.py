@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from fvd_bench.protocol import Protocol
-from fvd_bench.rules import SIDES, ClipRule
+from fvd_bench.protocols.protocol import Protocol
+from fvd_bench.protocols.rules import SIDES, ClipRule
 
 ABSENT: Mapping[str, str] = {
     "cd-fvd-videomae": "needs VideoMAE-v2 ViT-g fine-tuned on SSv2, whose published link is dead",

@@ -18,12 +18,14 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass
+from importlib.resources.abc import Traversable
+from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from fvd_bench.errors import ProtocolError
 from fvd_bench.paths import user_path
-from fvd_bench.rules import (
+from fvd_bench.protocols.rules import (
     FEWEST_FRAMES,
     IS_LAYER,
     METRIC_EXTRACTORS,
@@ -124,7 +126,16 @@ _RULES = ("real", "fake", "features", "metric")
 
 ProtocolLike = Protocol | str | os.PathLike[str]
 
-_SHIPPED = importlib.resources.files("fvd_bench.protocols")
+
+def _shipped() -> Traversable:
+    """The folder of the protocols that ship: inside the package, or beside it in a checkout that is not installed."""
+    try:
+        return importlib.resources.files("fvd_bench.protocols.shipped")
+    except ModuleNotFoundError:
+        return Path(__file__).parents[2] / "protocols"
+
+
+_SHIPPED = _shipped()
 
 
 def names() -> list[str]:

@@ -1,0 +1,1 @@
+"""What is measured: a protocol holds every choice that makes a score, with a version and a digest."""
