@@ -24,8 +24,8 @@ from pairs import halves
 
 from fvd_bench.evaluation import evaluate
 from fvd_bench.settings import Settings
-from fvd_bench.video import Pixels
-from fvd_bench.video_file import VideoFile
+from fvd_bench.videos.file import VideoFile
+from fvd_bench.videos.video import Pixels
 
 PROTOCOL = "stylegan-v-fvd16"
 VIDEOS = 60

@@ -26,10 +26,10 @@ import numpy as np
 from machine import write
 from PIL import Image
 
-from fvd_bench.decoders import DECODERS
-from fvd_bench.frame_folder import FrameFolder
-from fvd_bench.video import Pixels
-from fvd_bench.video_file import VideoFile
+from fvd_bench.videos.decoding.pool import DECODERS
+from fvd_bench.videos.file import VideoFile
+from fvd_bench.videos.images import FrameFolder
+from fvd_bench.videos.video import Pixels
 
 ROUNDS = 4
 SETS = {"dev/faces_mp4_128": 60, "dev/asl_mkv": 8}

@@ -28,7 +28,7 @@ from fvd_bench import extractors
 from fvd_bench.evaluation import evaluate
 from fvd_bench.protocols import protocol
 from fvd_bench.settings import Settings
-from fvd_bench.video import Pixels
+from fvd_bench.videos.video import Pixels
 
 VIDEOS = 32
 FRAMES = {"mp4": 300, "jpg": 32}

@@ -17,11 +17,11 @@ from pathlib import Path
 import numpy as np
 from machine import write
 
-from fvd_bench.decoders import Decoders
-from fvd_bench.limits import Limits
-from fvd_bench.sampling import Indices
-from fvd_bench.video import Pixels
-from fvd_bench.video_file import VideoFile
+from fvd_bench.videos.decoding.limits import Limits
+from fvd_bench.videos.decoding.pool import Decoders
+from fvd_bench.videos.file import VideoFile
+from fvd_bench.videos.sampling import Indices
+from fvd_bench.videos.video import Pixels
 
 FOLDERS = ("dev/long_mp4", "dev/odd")
 CLIPS = 8

@@ -23,7 +23,7 @@ from rich.console import Console
 
 from fvd_bench.audit import table4
 from fvd_bench.audit_tables import table4_table
-from fvd_bench.video_file import VideoFile
+from fvd_bench.videos.file import VideoFile
 
 PIECE_FRAMES = 130
 MOST_PIXELS = 640 * 480

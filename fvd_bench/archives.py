@@ -18,7 +18,6 @@ from pathlib import Path, PurePath
 from typing import IO
 
 from fvd_bench.errors import SourceError
-from fvd_bench.files import file_state
 from fvd_bench.members import (
     MOST_RATIO,
     RATIO_FROM_BYTES,
@@ -28,6 +27,7 @@ from fvd_bench.members import (
     is_hidden,
     size_problem,
 )
+from fvd_bench.videos.files import file_state
 
 _ENCRYPTED = 0x0001 | 0x0040 | 0x2000  # of the flags: encrypted, strongly encrypted, directory encrypted
 

@@ -8,13 +8,19 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from fvd_bench.array_files import ARRAY_SUFFIXES, HDF5_SUFFIXES, read_arrays
-from fvd_bench.arrays import ArrayVideo, Block, KnownLayout, Layout
 from fvd_bench.errors import SourceError, VideoError
-from fvd_bench.files import IMAGE_SUFFIXES, VIDEO_SUFFIXES, file_state, sort_key, suffix
 from fvd_bench.index_sets import index_sets
-from fvd_bench.sampling import Indices
 from fvd_bench.tars import is_tar_name
-from fvd_bench.video import Frame, Video
+from fvd_bench.videos.arrays import ArrayVideo, Block, KnownLayout, Layout
+from fvd_bench.videos.files import (
+    IMAGE_SUFFIXES,
+    VIDEO_SUFFIXES,
+    file_state,
+    sort_key,
+    suffix,
+)
+from fvd_bench.videos.sampling import Indices
+from fvd_bench.videos.video import Frame, Video
 
 
 class ArrayFolder:

@@ -24,7 +24,7 @@ from fvd_bench.result import Result, Score
 from fvd_bench.settings import Settings
 from fvd_bench.sources import ClipSource, SourceLike, open_source
 from fvd_bench.uncertainty import quantile
-from fvd_bench.video import Frame
+from fvd_bench.videos.video import Frame
 
 PROPER = "proper"
 """The row that the others are compared with."""

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from fvd_bench.cache import Entry, Facts, FeatureStore
-from fvd_bench.clips import DrawEnd, DrawnClip
 from fvd_bench.errors import FeatureError
 from fvd_bench.extractors import FeatureExtractor, Features
-from fvd_bench.intervals import Intervals, intervals_text, widest
 from fvd_bench.protocols.rules import FeatureRule
-from fvd_bench.video import Pixels
+from fvd_bench.videos.clips import DrawEnd, DrawnClip
+from fvd_bench.videos.intervals import Intervals, intervals_text, widest
+from fvd_bench.videos.video import Pixels
 
 _MOST_WAITING_BYTES = 2**28
 """Of clips that wait for others: where these are large, the network runs on a batch that is filled up."""

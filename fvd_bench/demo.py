@@ -17,7 +17,7 @@ from fvd_bench.packages import needed_for
 from fvd_bench.paths import user_path
 from fvd_bench.result import Result
 from fvd_bench.settings import Settings
-from fvd_bench.video import Pixels
+from fvd_bench.videos.video import Pixels
 
 _VIDEOS = 24
 _FRAMES = 32

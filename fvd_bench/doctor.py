@@ -13,13 +13,13 @@ from fvd_bench.contents import Contents, contents_of, frames_needed, quality_tex
 from fvd_bench.examine import Examined, examine
 from fvd_bench.faults import Fault, Looks, size_text
 from fvd_bench.finding import NAMED
-from fvd_bench.header import MERGES_FRAMES
-from fvd_bench.intervals import intervals_text, widest
-from fvd_bench.prefetch import in_order
 from fvd_bench.processors import processors
 from fvd_bench.protocols.protocol import Protocol, ProtocolLike, load
 from fvd_bench.sources import ClipSource, SourceLike, open_source
 from fvd_bench.version import __version__
+from fvd_bench.videos.header import MERGES_FRAMES
+from fvd_bench.videos.intervals import intervals_text, widest
+from fvd_bench.videos.prefetch import in_order
 
 SCHEMA = 1
 

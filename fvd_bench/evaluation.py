@@ -15,7 +15,6 @@ from pathlib import Path
 
 from fvd_bench import dependence, environment
 from fvd_bench.cache import FeatureStore
-from fvd_bench.clips import Draw
 from fvd_bench.errors import FvdBenchError, MetricError, ProtocolError
 from fvd_bench.extraction import Collected, Extraction, Job
 from fvd_bench.extractors import FeatureExtractor, create
@@ -38,6 +37,7 @@ from fvd_bench.stats_source import StatsSource, open_side
 from fvd_bench.together import WHOLE, Share, share
 from fvd_bench.uncertainty import Sides
 from fvd_bench.version import __version__
+from fvd_bench.videos.clips import Draw
 
 Progress = Callable[[str, int, int], None]
 """Called with (what is being done, how much of it is done, how much there is)."""

@@ -12,14 +12,14 @@ import numpy as np
 from PIL import Image
 
 from fvd_bench.errors import ShortVideoError, VideoError
-from fvd_bench.frame_folder import FrameFolder
-from fvd_bench.frame_names import Doubt
-from fvd_bench.header import Probe, Track
-from fvd_bench.intervals import widest
 from fvd_bench.motion import Grey, small_grey
-from fvd_bench.probe import probe
-from fvd_bench.video import Frame, Pixels, Video
-from fvd_bench.video_file import VideoFile
+from fvd_bench.videos.file import VideoFile
+from fvd_bench.videos.frame_names import Doubt
+from fvd_bench.videos.header import Probe, Track
+from fvd_bench.videos.images import FrameFolder
+from fvd_bench.videos.intervals import widest
+from fvd_bench.videos.probe import probe
+from fvd_bench.videos.video import Frame, Pixels, Video
 
 DARK = 0.10
 DARK_PART = 0.98

@@ -16,16 +16,16 @@ from functools import partial
 
 from fvd_bench.batches import Batches
 from fvd_bench.cache import Entry, Facts, FeatureStore
-from fvd_bench.clips import Draw, DrawEnd, DrawnClip, read_draws
 from fvd_bench.errors import CacheError, VideoError
 from fvd_bench.extractors import FeatureExtractor, Features
 from fvd_bench.foreign_stats import ForeignStats
-from fvd_bench.intervals import widest
-from fvd_bench.prefetch import Budget, in_order
 from fvd_bench.protocols.rules import ClipRule, FeatureRule, Side
-from fvd_bench.sampling import video_order
 from fvd_bench.sources import ClipSource, fingerprint
 from fvd_bench.together import WHOLE, Share
+from fvd_bench.videos.clips import Draw, DrawEnd, DrawnClip, read_draws
+from fvd_bench.videos.intervals import widest
+from fvd_bench.videos.prefetch import Budget, in_order
+from fvd_bench.videos.sampling import video_order
 
 ENGINE = 2
 """Raised whenever our own arithmetic moves a feature, or a frame: features of older engines are then not used. 2: alpha

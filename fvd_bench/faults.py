@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from fvd_bench.finding import some
-from fvd_bench.header import SDR, Probe
+from fvd_bench.videos.header import SDR, Probe
 
 FAULTS = {
     "listing": "something beside the videos is left out, or names are alike",

@@ -9,11 +9,11 @@ from fvd_bench.errors import SourceError
 from fvd_bench.extraction import Collected, Job
 from fvd_bench.extractors import FeatureExtractor
 from fvd_bench.finding import Warned, some
-from fvd_bench.intervals import widest
 from fvd_bench.motion_panel import findings as motion_findings
 from fvd_bench.protocols.rules import ClipRule, FeatureRule, Side
 from fvd_bench.result import MotionPanel, Score, Skipped
 from fvd_bench.sources import ClipSource
+from fvd_bench.videos.intervals import widest
 
 _MOSTLY = 0.5
 """Part of a score, due to chance, from which it is worth a warning."""

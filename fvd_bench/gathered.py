@@ -12,8 +12,8 @@ import torch
 from fvd_bench.errors import FvdBenchError, MetricError
 from fvd_bench.extractors import Features
 from fvd_bench.protocols.rules import SIDES, ClipRule, Side
-from fvd_bench.sampling import video_order
 from fvd_bench.stats import FeatureStats
+from fvd_bench.videos.sampling import video_order
 
 
 @dataclass(slots=True)

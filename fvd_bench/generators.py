@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import KW_ONLY, dataclass, field
 from functools import cached_property
 
-from fvd_bench.arrays import ArrayVideo, Layout, ValueRange, numbered
 from fvd_bench.errors import SourceError
-from fvd_bench.sampling import Indices
-from fvd_bench.tensors import as_block
 from fvd_bench.usercode import telling
-from fvd_bench.video import Frame, Video
+from fvd_bench.videos.arrays import ArrayVideo, Layout, ValueRange, numbered
+from fvd_bench.videos.sampling import Indices
+from fvd_bench.videos.tensors import as_block
+from fvd_bench.videos.video import Frame, Video
 
 
 @dataclass(frozen=True, eq=False)

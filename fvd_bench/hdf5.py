@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fvd_bench.arrays import Block
 from fvd_bench.errors import SourceError
 from fvd_bench.members import MOST_RATIO, RATIO_FROM_BYTES
+from fvd_bench.videos.arrays import Block
 
 _CHUNK_CACHE_BYTES = 1 << 26
 """So that a chunk of many frames is unpacked once, not once per frame."""

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fvd_bench.arrays import ArrayVideos, Block, Layout, file_stamp, numbered
 from fvd_bench.errors import SourceError
+from fvd_bench.videos.arrays import ArrayVideos, Block, Layout, file_stamp, numbered
 
 _FRAMES, _STARTS = "_data", "_idx"
 

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from fvd_bench.atomic import partial_file
 from fvd_bench.errors import ResultError
 from fvd_bench.evaluation import Collection
-from fvd_bench.files import bare_name, regular_file
 from fvd_bench.protocols.rules import SIDES
 from fvd_bench.result import Result
 from fvd_bench.stats import FeatureStats
 from fvd_bench.uncertainty import Sides
+from fvd_bench.videos.files import bare_name, regular_file
 
 
 @dataclass(frozen=True, slots=True)

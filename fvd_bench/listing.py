@@ -16,11 +16,18 @@ from pathlib import Path, PurePath
 from typing import Protocol
 
 from fvd_bench.errors import SourceError
-from fvd_bench.files import ANIMATION_SUFFIXES, IMAGE_SUFFIXES, VIDEO_SUFFIXES, Files, sort_key, suffix
-from fvd_bench.frame_folder import FrameFolder, hold_several
-from fvd_bench.frame_names import FrameNames
-from fvd_bench.video import Video
-from fvd_bench.video_file import VideoFile
+from fvd_bench.videos.file import VideoFile
+from fvd_bench.videos.files import (
+    ANIMATION_SUFFIXES,
+    IMAGE_SUFFIXES,
+    VIDEO_SUFFIXES,
+    Files,
+    sort_key,
+    suffix,
+)
+from fvd_bench.videos.frame_names import FrameNames
+from fvd_bench.videos.images import FrameFolder, hold_several
+from fvd_bench.videos.video import Video
 
 
 class ClipSource(Protocol):

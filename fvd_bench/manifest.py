@@ -14,19 +14,19 @@ from typing import Any
 import numpy as np
 
 from fvd_bench.atomic import write_text
-from fvd_bench.clips import Draw, drawn_length
 from fvd_bench.errors import ManifestError, ProtocolError, VideoError
 from fvd_bench.evaluation import Collection, Progress, open_evaluation, silent
 from fvd_bench.paths import user_path
-from fvd_bench.prefetch import in_order
 from fvd_bench.protocols.protocol import Protocol, ProtocolLike
 from fvd_bench.protocols.rules import SIDES, Side
 from fvd_bench.records import record as typed
 from fvd_bench.result import Result
-from fvd_bench.sampling import Indices, clip_indices
 from fvd_bench.settings import Settings
 from fvd_bench.sources import SourceLike
 from fvd_bench.version import __version__
+from fvd_bench.videos.clips import Draw, drawn_length
+from fvd_bench.videos.prefetch import in_order
+from fvd_bench.videos.sampling import Indices, clip_indices
 
 SCHEMA = 1
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 from fvd_bench.errors import SourceError
-from fvd_bench.files import VIDEO_SUFFIXES
+from fvd_bench.videos.files import VIDEO_SUFFIXES
 
 _MOST_VIDEO_BYTES = 1 << 30  # of a member: it is held in memory while it is decoded
 _MOST_IMAGE_BYTES = 1 << 28

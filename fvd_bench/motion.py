@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from fvd_bench.errors import ShortVideoError
-from fvd_bench.video import Frame, Video
+from fvd_bench.videos.video import Frame, Video
 
 MOST_FRAMES = 256
 """Frames of a video that are looked at: its first ones, so that neither time nor memory grow with its length."""

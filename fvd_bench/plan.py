@@ -10,13 +10,13 @@ from functools import partial
 
 import numpy as np
 
-from fvd_bench.clips import reason
 from fvd_bench.errors import VideoError
 from fvd_bench.evaluation import Evaluation
 from fvd_bench.extraction import Job, first_of_each
-from fvd_bench.prefetch import in_order
 from fvd_bench.protocols.rules import SIDES, FeatureRule, Side
-from fvd_bench.sampling import clip_indices
+from fvd_bench.videos.clips import reason
+from fvd_bench.videos.prefetch import in_order
+from fvd_bench.videos.sampling import clip_indices
 
 _TRIAL_SIDE = 128
 """Height and width in pixels of the frames on which the networks are timed."""

@@ -12,7 +12,6 @@ import numpy as np
 
 from fvd_bench import environment
 from fvd_bench.cache import Entry
-from fvd_bench.clips import Draw
 from fvd_bench.errors import SourceError
 from fvd_bench.evaluation import Evaluation, Progress, open_evaluation, silent
 from fvd_bench.extraction import Extraction, Job, Target
@@ -28,7 +27,8 @@ from fvd_bench.sources import SourceLike, open_source
 from fvd_bench.stats_file import StatsFile, is_stats_file
 from fvd_bench.stats_source import StatsSource
 from fvd_bench.together import WHOLE, Share
-from fvd_bench.video import Pixels
+from fvd_bench.videos.clips import Draw
+from fvd_bench.videos.video import Pixels
 
 _NO_FEATURES: Features = np.zeros((0, 1), dtype=np.float32)
 

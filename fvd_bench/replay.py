@@ -12,7 +12,6 @@ from pathlib import Path
 
 from fvd_bench import environment
 from fvd_bench import manifest as manifests
-from fvd_bench.arrays import ValueRange
 from fvd_bench.cache import FeatureStore
 from fvd_bench.environment import NEUTRAL
 from fvd_bench.errors import ManifestError, VideoError
@@ -23,11 +22,12 @@ from fvd_bench.manifest import Drawn, Listed, Manifest, Used
 from fvd_bench.processors import processors
 from fvd_bench.protocols.rules import SIDES, Side
 from fvd_bench.result import Result
-from fvd_bench.sampling import Indices
 from fvd_bench.settings import Settings
 from fvd_bench.sources import ClipSource, SourceLike, open_source
 from fvd_bench.version import __version__
-from fvd_bench.video import Frame, Video
+from fvd_bench.videos.arrays import ValueRange
+from fvd_bench.videos.sampling import Indices
+from fvd_bench.videos.video import Frame, Video
 
 
 class AbsentVideo:

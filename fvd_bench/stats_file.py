@@ -23,11 +23,11 @@ from numpy.typing import NDArray
 from fvd_bench.atomic import partial_file
 from fvd_bench.cache import Entry, Facts
 from fvd_bench.errors import ProtocolError, SourceError
-from fvd_bench.files import regular_file
 from fvd_bench.paths import user_path
 from fvd_bench.protocols.protocol import Protocol
 from fvd_bench.protocols.rules import SIDES, Side
 from fvd_bench.version import __version__
+from fvd_bench.videos.files import regular_file
 
 SCHEMA = 1
 

@@ -21,9 +21,9 @@ from pathlib import Path, PurePath
 from typing import IO
 
 from fvd_bench.errors import SourceError
-from fvd_bench.files import file_state, regular_file
 from fvd_bench.members import MemberFile, check_distinct, check_plain, is_hidden, size_problem
 from fvd_bench.scratch import Scratch
+from fvd_bench.videos.files import file_state, regular_file
 
 _READ_ERRORS = (tarfile.TarError, EOFError, ValueError, OverflowError)
 """What tarfile raises for archives that are damaged in one way or another, besides OSError."""

@@ -13,17 +13,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import torch
 
 from fvd_bench import environment, faults, metrics, together
-from fvd_bench.arrays import ArrayVideos, Layout, ValueRange
 from fvd_bench.batches import Batches
 from fvd_bench.cache import FeatureStore
-from fvd_bench.clips import Draw, read_draws
 from fvd_bench.errors import FvdBenchError, MetricError, ProtocolError, ShortVideoError, SourceError, VideoError
 from fvd_bench.extraction import Extraction, Job
 from fvd_bench.extractors import FeatureExtractor, create
 from fvd_bench.findings import refuse_skipped, skipped
 from fvd_bench.foreign_stats import ForeignStats
 from fvd_bench.gathered import Gathered, Share
-from fvd_bench.intervals import widest
 from fvd_bench.measuring import measure
 from fvd_bench.processors import processors
 from fvd_bench.protocols.protocol import ProtocolLike, load
@@ -34,7 +31,10 @@ from fvd_bench.settings import Settings
 from fvd_bench.sources import ClipSource, SourceLike, check_something_decodes
 from fvd_bench.stats import FeatureStats
 from fvd_bench.stats_source import StatsSource, open_side
-from fvd_bench.tensors import as_block
+from fvd_bench.videos.arrays import ArrayVideos, Layout, ValueRange
+from fvd_bench.videos.clips import Draw, read_draws
+from fvd_bench.videos.intervals import widest
+from fvd_bench.videos.tensors import as_block
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike

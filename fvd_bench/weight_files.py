@@ -21,7 +21,7 @@ from safetensors import SafetensorError
 
 from fvd_bench import unpickling
 from fvd_bench.errors import WeightsError
-from fvd_bench.files import regular_file
+from fvd_bench.videos.files import regular_file
 
 if TYPE_CHECKING:
     from _typeshed import SupportsRead

@@ -20,8 +20,8 @@ import safetensors.numpy
 from fvd_bench import weight_files, weight_index
 from fvd_bench.atomic import partial_file
 from fvd_bench.errors import WeightsError
-from fvd_bench.files import regular_file
 from fvd_bench.paths import home, user_path
+from fvd_bench.videos.files import regular_file
 from fvd_bench.weight_files import I3D_SDIST, Progress, Sdist
 
 

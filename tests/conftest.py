@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 
 from fvd_bench import weights
-from fvd_bench.video import Pixels
+from fvd_bench.videos.video import Pixels
 
 PIXELS_PROTOCOL = """
 name = "{name}"

@@ -13,7 +13,7 @@ from fvd_bench import weights as weight_store
 from fvd_bench.errors import ProtocolError
 from fvd_bench.paths import PathLike, user_path
 from fvd_bench.protocols.rules import FeatureRule
-from fvd_bench.video import Pixels
+from fvd_bench.videos.video import Pixels
 
 Features = NDArray[np.float32]
 

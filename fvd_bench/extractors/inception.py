@@ -18,7 +18,7 @@ from fvd_bench.extractors import Features, Progress
 from fvd_bench.extractors.arithmetic import float32_arithmetic, linear
 from fvd_bench.packages import needed_for
 from fvd_bench.protocols.rules import IS_LAYER, FeatureRule, Resize
-from fvd_bench.video import Pixels
+from fvd_bench.videos.video import Pixels
 
 if TYPE_CHECKING:
     from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3

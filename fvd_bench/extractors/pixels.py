@@ -10,9 +10,9 @@ import torch
 
 from fvd_bench.extractors import Features, Progress
 from fvd_bench.extractors.arithmetic import float32_arithmetic
-from fvd_bench.preprocess import network_input
 from fvd_bench.protocols.rules import FeatureRule
-from fvd_bench.video import Pixels
+from fvd_bench.videos.preprocess import network_input
+from fvd_bench.videos.video import Pixels
 
 _GRID = 3
 

@@ -19,9 +19,9 @@ import torch
 from torch import Tensor
 
 from fvd_bench.atomic import partial_file
-from fvd_bench.files import regular_file
 from fvd_bench.paths import user_path
 from fvd_bench.version import __version__
+from fvd_bench.videos.files import regular_file
 from stylegan_v.config import ModelConfig, read_model_config
 from stylegan_v.errors import CheckpointError, ConfigError
 from stylegan_v.generator import Generator

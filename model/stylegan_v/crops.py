@@ -17,8 +17,8 @@ from typing import NamedTuple, Protocol
 
 from PIL import Image
 
-from fvd_bench.files import bare_name
-from fvd_bench.video import Pixels
+from fvd_bench.videos.files import bare_name
+from fvd_bench.videos.video import Pixels
 from stylegan_v.errors import DataError
 
 _NUMBERS = ("left", "top", "right", "bottom")

@@ -21,11 +21,11 @@ from torch import Tensor
 
 from fvd_bench.errors import VideoError
 from fvd_bench.evaluation import Progress, silent
-from fvd_bench.files import bare_name
-from fvd_bench.frame_folder import FrameFolder
-from fvd_bench.sampling import Indices
 from fvd_bench.sources import ClipSource, open_source
-from fvd_bench.video import Pixels, Video, read_clips
+from fvd_bench.videos.files import bare_name
+from fvd_bench.videos.images import FrameFolder
+from fvd_bench.videos.sampling import Indices
+from fvd_bench.videos.video import Pixels, Video, read_clips
 from stylegan_v.ahead import Stop, run_ahead
 from stylegan_v.errors import DataError
 from stylegan_v.labels import Labels, label_vectors, read_labels

@@ -21,7 +21,7 @@ import torch
 from numpy.lib import format as npy
 from torch import Tensor
 
-from fvd_bench.files import regular_file
+from fvd_bench.videos.files import regular_file
 from stylegan_v.errors import CheckpointError
 
 LARGEST_BYTES = 8 * 2**30

@@ -19,7 +19,7 @@ from PIL import Image
 
 from fvd_bench.atomic import write_text
 from fvd_bench.evaluation import Progress, silent
-from fvd_bench.video import Pixels
+from fvd_bench.videos.video import Pixels
 from stylegan_v.errors import ModelError
 from stylegan_v.pixels import JPEG_QUALITY
 from stylegan_v.sample import VideoSampler, video_name

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fvd_bench.files import bare_name
+from fvd_bench.videos.files import bare_name
 from stylegan_v.errors import DataError
 
 LABEL_FILE = "dataset.json"

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from fvd_bench.atomic import write_bytes, write_text
-from fvd_bench.files import regular_file
 from fvd_bench.paths import user_path
 from fvd_bench.version import __version__
+from fvd_bench.videos.files import regular_file
 from stylegan_v import checkpoint as checkpoints
 from stylegan_v.checkpoint import Checkpoint
 from stylegan_v.errors import CheckpointError, ConfigError

@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from fvd_bench.atomic import write_text
-from fvd_bench.files import bare_name
+from fvd_bench.videos.files import bare_name
 from stylegan_v.errors import ConfigError, DataError
 from stylegan_v.labels import LABEL_FILE, Label
 from stylegan_v.pixels import JPEG_QUALITY

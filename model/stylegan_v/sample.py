@@ -28,8 +28,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fvd_bench.errors import ShortVideoError
-from fvd_bench.sampling import Indices
-from fvd_bench.video import Frame, Pixels
+from fvd_bench.videos.sampling import Indices
+from fvd_bench.videos.video import Frame, Pixels
 from fvd_bench.weight_files import tensor_digest
 from stylegan_v.errors import ConfigError, ModelError
 from stylegan_v.generator import Generator
@@ -233,7 +233,7 @@ class GeneratedVideos:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GeneratedVideo:
-    """One video, generated as it is read: an `fvd_bench.video.Video` by its shape. number: of the sampler's videos."""
+    """One video, generated as it is read: a `Video` of `fvd_bench.videos` by its shape. number: of the sampler's."""
 
     sampler: VideoSampler
     number: int

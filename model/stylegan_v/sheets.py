@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from fvd_bench.atomic import partial_file
-from fvd_bench.video import Pixels
+from fvd_bench.videos.video import Pixels
 from stylegan_v.errors import ModelError
 from stylegan_v.sample import Label, VideoSampler
 

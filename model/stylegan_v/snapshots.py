@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from fvd_bench.video import Pixels
+from fvd_bench.videos.video import Pixels
 from stylegan_v.data import VideoDataset
 from stylegan_v.generator import Generator
 from stylegan_v.pixels import JPEG_QUALITY

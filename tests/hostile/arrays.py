@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from safetensors.numpy import save
 
-from fvd_bench.video import Pixels
+from fvd_bench.videos.video import Pixels
 from tests.hostile.case import Case, Good, broken
 
 

@@ -12,7 +12,7 @@ import av
 import numpy as np
 from PIL import Image
 
-from fvd_bench.video import Pixels
+from fvd_bench.videos.video import Pixels
 from tests.hostile import arrays, features, frame_folders, tars, video_files, zips
 from tests.hostile.case import Case, Good, Maker
 

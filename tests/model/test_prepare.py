@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fvd_bench.frame_folder import FrameFolder
 from fvd_bench.sources import open_source
-from fvd_bench.video_file import VideoFile
+from fvd_bench.videos.file import VideoFile
+from fvd_bench.videos.images import FrameFolder
 from stylegan_v.data import VideoDataset
 from stylegan_v.errors import ConfigError, DataError
 from stylegan_v.prepare import every_frame, prepare

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from fvd_bench import weight_files, weight_index
-from fvd_bench.decoders import Decoders
 from fvd_bench.errors import WeightsError
-from fvd_bench.limits import Limits
-from fvd_bench.video import Pixels
+from fvd_bench.videos.decoding.limits import Limits
+from fvd_bench.videos.decoding.pool import Decoders
+from fvd_bench.videos.video import Pixels
 from fvd_bench.weight_files import I3D_SDIST
 
 

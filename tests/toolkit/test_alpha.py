@@ -15,12 +15,12 @@ import torch
 from PIL import Image
 
 from fvd_bench import Arrays, GeneratorSource, Settings, evaluate
-from fvd_bench.alpha import over_black
 from fvd_bench.doctor import inspect
 from fvd_bench.errors import SourceError
 from fvd_bench.sources import SourceLike, open_source
-from fvd_bench.video import Frame, Pixels, Video
-from fvd_bench.video_file import VideoFile
+from fvd_bench.videos.alpha import over_black
+from fvd_bench.videos.file import VideoFile
+from fvd_bench.videos.video import Frame, Pixels, Video
 
 VIDEOS, FRAMES, SIZE = 2, 9, 16
 

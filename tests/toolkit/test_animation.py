@@ -10,11 +10,11 @@ import pytest
 from PIL import Image
 
 from fvd_bench.errors import SourceError, VideoError
-from fvd_bench.frame_folder import FrameFolder
-from fvd_bench.limits import Limits
 from fvd_bench.sources import open_source
-from fvd_bench.video import Pixels, Video
-from fvd_bench.video_file import VideoFile
+from fvd_bench.videos.decoding.limits import Limits
+from fvd_bench.videos.file import VideoFile
+from fvd_bench.videos.images import FrameFolder
+from fvd_bench.videos.video import Pixels, Video
 
 FORMS = {
     ".webp": {"lossless": True, "duration": 40},

@@ -23,7 +23,7 @@ from fvd_bench.evaluation import evaluate
 from fvd_bench.gate import check
 from fvd_bench.settings import Settings
 from fvd_bench.sources import open_source
-from fvd_bench.video import Video
+from fvd_bench.videos.video import Video
 
 NO_CACHE = Settings(cache=None)
 DEFLATED = zipfile.ZIP_DEFLATED

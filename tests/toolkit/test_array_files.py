@@ -23,7 +23,7 @@ from safetensors.torch import save_file
 from fvd_bench import Arrays, scratch
 from fvd_bench.errors import SourceError, VideoError
 from fvd_bench.sources import ClipSource, open_source
-from fvd_bench.video import Pixels
+from fvd_bench.videos.video import Pixels
 
 VIDEOS = np.random.default_rng(1).integers(0, 256, (3, 5, 8, 6, 3), dtype=np.uint8)
 

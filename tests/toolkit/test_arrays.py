@@ -10,12 +10,12 @@ import pytest
 import torch
 
 from fvd_bench import Arrays
-from fvd_bench.arrays import fitting_orders
 from fvd_bench.errors import SourceError
 from fvd_bench.evaluation import evaluate
 from fvd_bench.settings import Settings
 from fvd_bench.sources import open_source
-from fvd_bench.video import Pixels
+from fvd_bench.videos.arrays import fitting_orders
+from fvd_bench.videos.video import Pixels
 
 VIDEOS = np.random.default_rng(1).integers(0, 256, (3, 5, 8, 6, 3), dtype=np.uint8)
 

@@ -2,9 +2,9 @@ from pathlib import Path
 
 import numpy as np
 
-from fvd_bench.clips import Draw, DrawEnd, DrawnClip, read_draws
-from fvd_bench.frame_folder import FrameFolder
 from fvd_bench.protocols.rules import ClipRule
+from fvd_bench.videos.clips import Draw, DrawEnd, DrawnClip, read_draws
+from fvd_bench.videos.images import FrameFolder
 
 
 def test_a_draw_ends_as_it_would_alone(tmp_path: Path, moving_frames, write_frames) -> None:

@@ -15,13 +15,14 @@ from pathlib import Path, PurePath
 import numpy as np
 import pytest
 
-from fvd_bench import decoders as decoders_module
-from fvd_bench import meter, video_stream
-from fvd_bench.decoders import DECODERS, Decoders
 from fvd_bench.errors import DecoderError, VideoError
-from fvd_bench.limits import Limits
-from fvd_bench.meter import Meter
-from fvd_bench.video_file import VideoFile
+from fvd_bench.videos.decoding import meter
+from fvd_bench.videos.decoding import pool as decoders_module
+from fvd_bench.videos.decoding import stream as video_stream
+from fvd_bench.videos.decoding.limits import Limits
+from fvd_bench.videos.decoding.meter import Meter
+from fvd_bench.videos.decoding.pool import DECODERS, Decoders
+from fvd_bench.videos.file import VideoFile
 
 MORE_FRAMES = 4000
 """Of 64 × 48 pixels, 9 kB each: far more than fits into a pipe, so the decoder is in the middle of its work."""
@@ -347,8 +348,8 @@ from pathlib import Path
 import numpy as np
 from fvd_bench import decoders as decoders_module
 from fvd_bench import video_stream
-from fvd_bench.decoders import DECODERS
-from fvd_bench.video_file import VideoFile
+from fvd_bench.videos.decoding.pool import DECODERS
+from fvd_bench.videos.file import VideoFile
 frames = VideoFile(Path(sys.argv[1])).frames(np.arange(4000))
 next(frames)
 try:

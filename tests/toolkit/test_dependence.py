@@ -10,9 +10,9 @@ from fvd_bench.dependence import findings, groups
 from fvd_bench.errors import FvdBenchError
 from fvd_bench.protocols.protocol import load
 from fvd_bench.protocols.variants import scale_protocols
-from fvd_bench.sampling import clip_indices
 from fvd_bench.settings import Settings
 from fvd_bench.stats import FeatureStats
+from fvd_bench.videos.sampling import clip_indices
 
 
 def _windows(rng: np.random.Generator, videos: int, each: int, alike: float = 0.9) -> np.ndarray:

@@ -13,10 +13,10 @@ from fvd_bench.evaluation import evaluate
 from fvd_bench.extractors import create
 from fvd_bench.extractors.pixels import PixelsExtractor
 from fvd_bench.frechet import frechet_distance
-from fvd_bench.preprocess import jpeg_round_trip
 from fvd_bench.protocols.protocol import load
 from fvd_bench.settings import Settings
-from fvd_bench.video_file import VideoFile
+from fvd_bench.videos.file import VideoFile
+from fvd_bench.videos.preprocess import jpeg_round_trip
 
 NO_CACHE = Settings(cache=None)
 

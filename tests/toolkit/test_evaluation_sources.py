@@ -23,7 +23,7 @@ from fvd_bench.plan import plan
 from fvd_bench.result import Result
 from fvd_bench.settings import Settings
 from fvd_bench.sources import ClipSource, SourceLike, open_source
-from fvd_bench.video import Frame, Pixels, Video
+from fvd_bench.videos.video import Frame, Pixels, Video
 
 NO_CACHE = Settings(cache=None)
 
@@ -290,7 +290,7 @@ class TestAbsentPackages:
             "from types import SimpleNamespace as Like\n"
             "from fvd_bench import evaluate, Settings\n"
             "from fvd_bench.errors import ShortVideoError\n"
-            "from fvd_bench.video import Frame\n"
+            "from fvd_bench.videos.video import Frame\n"
             "def side(seed):\n"
             "    pixels = np.random.default_rng(seed).integers(0, 256, (4, 9, 8, 8, 3), dtype=np.uint8)\n"
             "    def video(i):\n"

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from fvd_bench.examine import examine, is_black, missing_numbers
-from fvd_bench.frame_folder import FrameFolder
-from fvd_bench.video_file import VideoFile
+from fvd_bench.videos.file import VideoFile
+from fvd_bench.videos.images import FrameFolder
 
 
 def test_equal_frames_in_other_containers_are_known(tmp_path: Path, moving_frames, write_video, write_frames) -> None:

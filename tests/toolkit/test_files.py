@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from fvd_bench.errors import VideoError
-from fvd_bench.files import DISK, file_state, sha256_of, state_of
+from fvd_bench.videos.files import DISK, file_state, sha256_of, state_of
 
 
 def _socket(path: Path) -> None:

@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 
 from fvd_bench import Arrays, GeneratorSource, Settings, evaluate
 from fvd_bench.sources import ClipSource, open_source
-from fvd_bench.video import Pixels, Video
+from fvd_bench.videos.video import Pixels, Video
 
 NO_CACHE = Settings(cache=None)
 VIDEOS, FRAMES, SIZE = 16, 20, 32

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from fvd_bench.errors import ShortVideoError, VideoError
-from fvd_bench.frame_folder import FrameFolder
-from fvd_bench.video import Video
+from fvd_bench.videos.images import FrameFolder
+from fvd_bench.videos.video import Video
 
 
 def _all(source: Video) -> np.ndarray:

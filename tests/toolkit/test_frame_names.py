@@ -11,10 +11,10 @@ from PIL import Image
 from fvd_bench.doctor import inspect
 from fvd_bench.errors import SourceError
 from fvd_bench.evaluation import evaluate
-from fvd_bench.frame_names import FrameNames
 from fvd_bench.result import Result
 from fvd_bench.settings import Settings
-from fvd_bench.video import Pixels
+from fvd_bench.videos.frame_names import FrameNames
+from fvd_bench.videos.video import Pixels
 
 
 def _names(text: str) -> list[str]:

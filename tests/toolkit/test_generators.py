@@ -21,7 +21,7 @@ from fvd_bench.errors import SourceError, WeightsError
 from fvd_bench.evaluation import evaluate
 from fvd_bench.settings import Settings
 from fvd_bench.sources import open_source
-from fvd_bench.video import Pixels
+from fvd_bench.videos.video import Pixels
 
 NO_CACHE = Settings(cache=None, workers=3)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from fvd_bench.header import MOST_PACKETS, Probe, Track
+from fvd_bench.videos.header import MOST_PACKETS, Probe, Track
 
 PROBE = Probe("h264", "yuv420p", (64, 48), 30000 / 1001)
 UNCOMMON = Probe("prores", "yuv422p10le", (720, 576), 25.0, True, (16, 11), "PQ", (2, 2))

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fvd_bench.decoders import Decoders
 from fvd_bench.errors import VideoError
-from fvd_bench.frame_folder import FrameFolder
-from fvd_bench.limits import Limits
+from fvd_bench.videos.decoding.limits import Limits
+from fvd_bench.videos.decoding.pool import Decoders
+from fvd_bench.videos.images import FrameFolder
 
 FOREIGN = {
     "eps": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 32 32\n%%EndComments\nshowpage\n%%EOF\n",

@@ -10,10 +10,10 @@ from PIL import Image
 
 from fvd_bench.doctor import inspect
 from fvd_bench.evaluation import evaluate
-from fvd_bench.intervals import Time, uneven, widest
 from fvd_bench.settings import Settings
-from fvd_bench.video import Pixels, read_clips
-from fvd_bench.video_file import VideoFile
+from fvd_bench.videos.file import VideoFile
+from fvd_bench.videos.intervals import Time, uneven, widest
+from fvd_bench.videos.video import Pixels, read_clips
 
 
 def _write_at(file: Path, frames: Pixels, times: list[int]) -> Path:

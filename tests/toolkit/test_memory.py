@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fvd_bench import extraction, video
+from fvd_bench import extraction
 from fvd_bench.errors import MetricError
 from fvd_bench.evaluation import evaluate
 from fvd_bench.settings import Settings
+from fvd_bench.videos import video
 
 FRAMES, SIDE = 9, 512
 CLIP_BYTES = FRAMES * SIDE * SIDE * 3

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from fvd_bench.errors import ShortVideoError
-from fvd_bench.frame_folder import FrameFolder
 from fvd_bench.motion import LOOPS, MOST_FRAMES, STILL, Motion, measure
-from fvd_bench.video import Pixels, Video
-from fvd_bench.video_file import VideoFile
+from fvd_bench.videos.file import VideoFile
+from fvd_bench.videos.images import FrameFolder
+from fvd_bench.videos.video import Pixels, Video
 
 VERSIONS = {"av": "1", "numpy": "1"}
 

@@ -12,11 +12,11 @@ from PIL import Image, ImageOps
 from fvd_bench import Settings, evaluate
 from fvd_bench.doctor import inspect
 from fvd_bench.errors import VideoError
-from fvd_bench.frame_folder import FrameFolder
-from fvd_bench.orientation import UPRIGHT, Orientation
-from fvd_bench.probe import probe
-from fvd_bench.video import Pixels
-from fvd_bench.video_file import VideoFile
+from fvd_bench.videos.file import VideoFile
+from fvd_bench.videos.images import FrameFolder
+from fvd_bench.videos.orientation import UPRIGHT, Orientation
+from fvd_bench.videos.probe import probe
+from fvd_bench.videos.video import Pixels
 
 ONE = 1 << 16
 MATRICES = {

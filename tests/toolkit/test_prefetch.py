@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from fvd_bench.prefetch import Budget, in_order
+from fvd_bench.videos.prefetch import Budget, in_order
 
 
 @pytest.mark.parametrize("workers", [1, 3])

@@ -6,10 +6,10 @@ import pytest
 import torch
 from PIL import Image
 
-from fvd_bench import preprocess
-from fvd_bench.preprocess import clip_images, jpeg_round_trip, network_input, resize_uint8
 from fvd_bench.protocols.rules import ClipRule, FeatureRule, Resize
-from fvd_bench.video import Clip
+from fvd_bench.videos import preprocess
+from fvd_bench.videos.preprocess import clip_images, jpeg_round_trip, network_input, resize_uint8
+from fvd_bench.videos.video import Clip
 
 
 def _features(**values: object) -> FeatureRule:

@@ -7,12 +7,12 @@ import av
 import numpy as np
 import pytest
 
-from fvd_bench import decoder
 from fvd_bench.errors import VideoError
-from fvd_bench.frame_folder import FrameFolder
-from fvd_bench.limits import Limits
-from fvd_bench.probe import probe
-from fvd_bench.video_file import VideoFile
+from fvd_bench.videos.decoding import process
+from fvd_bench.videos.decoding.limits import Limits
+from fvd_bench.videos.file import VideoFile
+from fvd_bench.videos.images import FrameFolder
+from fvd_bench.videos.probe import probe
 
 
 def _write_at(file: Path, frames, times: list[int], *, rate: int = 25, ticks: int = 1000) -> Path:
@@ -130,8 +130,8 @@ def test_a_codec_that_nobody_knows_is_told_in_a_sentence(tmp_path: Path, moving_
 def test_an_answer_that_makes_no_sense_is_a_bad_video(
     closing_decoders, tmp_path: Path, moving_frames, write_video, monkeypatch: pytest.MonkeyPatch, answer, ask
 ) -> None:
-    monkeypatch.setattr(decoder, "_DYING_SECONDS", 0.1)
-    monkeypatch.setattr(decoder.Decoder, "_answer", lambda self: (answer, None))
+    monkeypatch.setattr(process, "_DYING_SECONDS", 0.1)
+    monkeypatch.setattr(process.Decoder, "_answer", lambda self: (answer, None))
     file = write_video(tmp_path / "a.mp4", moving_frames(5))
 
     with pytest.raises(VideoError, match="makes no sense"):

@@ -6,7 +6,7 @@ import pytest
 
 from fvd_bench.errors import ShortVideoError
 from fvd_bench.protocols.rules import ClipRule
-from fvd_bench.sampling import clip_indices, video_order
+from fvd_bench.videos.sampling import clip_indices, video_order
 
 
 def _starts(rule: ClipRule, num_frames: int, *, side: str = "real", seeds: int = 1, indices: int = 1) -> list[int]:

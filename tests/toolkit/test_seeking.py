@@ -9,14 +9,14 @@ import av
 import numpy as np
 import pytest
 
-from fvd_bench import frame_index
 from fvd_bench.archives import Archive
-from fvd_bench.decoders import Decoders
 from fvd_bench.errors import ShortVideoError
-from fvd_bench.frame_index import Entry, FrameIndex
-from fvd_bench.limits import Limits
-from fvd_bench.video import Pixels
-from fvd_bench.video_file import VideoFile
+from fvd_bench.videos.decoding import index as frame_index
+from fvd_bench.videos.decoding.index import Entry, FrameIndex
+from fvd_bench.videos.decoding.limits import Limits
+from fvd_bench.videos.decoding.pool import Decoders
+from fvd_bench.videos.file import VideoFile
+from fvd_bench.videos.video import Pixels
 
 FRAMES = 150
 

@@ -22,7 +22,7 @@ import fvd_bench
 from fvd_bench import weights
 from fvd_bench.cli import cli
 from fvd_bench.precomputed import make
-from fvd_bench.video import Pixels
+from fvd_bench.videos.video import Pixels
 
 PAGE = (Path(__file__).parents[2] / "docs" / "sources.md").read_text("utf-8")
 ROWS = re.findall(r"^\| (?P<form>[^|]+) \| (?:`(?P<command>[^|]+)`)? ?\| `(?P<python>[^|]+)` \|$", PAGE, re.MULTILINE)[

@@ -16,7 +16,7 @@ from fvd_bench.cache import FeatureStore
 from fvd_bench.evaluation import evaluate
 from fvd_bench.protocols.rules import ClipRule, FeatureRule
 from fvd_bench.settings import Settings
-from fvd_bench.video_file import VideoFile
+from fvd_bench.videos.file import VideoFile
 
 NO_CACHE = Settings(cache=None)
 

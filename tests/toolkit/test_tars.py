@@ -20,7 +20,7 @@ from fvd_bench.errors import SourceError, VideoError
 from fvd_bench.evaluation import evaluate
 from fvd_bench.settings import Settings
 from fvd_bench.sources import open_source
-from fvd_bench.video import Video
+from fvd_bench.videos.video import Video
 
 NO_CACHE = Settings(cache=None)
 

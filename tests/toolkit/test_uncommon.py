@@ -13,11 +13,11 @@ from av.stream import Disposition
 from fvd_bench.doctor import inspect
 from fvd_bench.evaluation import evaluate
 from fvd_bench.faults import Looks, uncommon
-from fvd_bench.header import Probe
-from fvd_bench.probe import probe
 from fvd_bench.settings import Settings
-from fvd_bench.video import Pixels
-from fvd_bench.video_file import VideoFile
+from fvd_bench.videos.file import VideoFile
+from fvd_bench.videos.header import Probe
+from fvd_bench.videos.probe import probe
+from fvd_bench.videos.video import Pixels
 
 PQ, HLG = 16, 18
 

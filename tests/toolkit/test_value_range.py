@@ -15,7 +15,7 @@ from fvd_bench.manifest import evaluate_and_record
 from fvd_bench.precomputed import make
 from fvd_bench.replay import replay
 from fvd_bench.settings import Settings
-from fvd_bench.video import Pixels
+from fvd_bench.videos.video import Pixels
 
 
 @pytest.fixture

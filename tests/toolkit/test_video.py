@@ -3,9 +3,9 @@ from pathlib import Path
 
 import numpy as np
 
-from fvd_bench.frame_folder import FrameFolder
-from fvd_bench.video import Frame, Video, read_clips
-from fvd_bench.video_file import VideoFile
+from fvd_bench.videos.file import VideoFile
+from fvd_bench.videos.images import FrameFolder
+from fvd_bench.videos.video import Frame, Video, read_clips
 
 
 def _all(source: Video) -> np.ndarray:

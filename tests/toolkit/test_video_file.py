@@ -8,10 +8,10 @@ import pytest
 from PIL import Image
 
 from fvd_bench.errors import ShortVideoError, VideoError
-from fvd_bench.limits import Limits
 from fvd_bench.sources import open_source
-from fvd_bench.video import Video, read_clips
-from fvd_bench.video_file import VideoFile
+from fvd_bench.videos.decoding.limits import Limits
+from fvd_bench.videos.file import VideoFile
+from fvd_bench.videos.video import Video, read_clips
 
 
 def _all(source: Video) -> np.ndarray:

@@ -17,8 +17,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from fvd_bench.protocols.rules import ClipRule, FeatureRule, Resize
-from fvd_bench.resample import resample
-from fvd_bench.video import Clip, Pixels
+from fvd_bench.videos.resample import resample
+from fvd_bench.videos.video import Clip, Pixels
 
 _PIECE_VALUES = 2**24
 """Float values held at a time while resizing, so that large frames need no more memory than small ones."""

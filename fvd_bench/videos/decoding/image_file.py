@@ -13,12 +13,12 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from fvd_bench.alpha import over_black
 from fvd_bench.errors import VideoError
-from fvd_bench.header import ImageHeader, Probe
-from fvd_bench.limits import Limits
-from fvd_bench.orientation import UPRIGHT, Orientation
-from fvd_bench.video import Frame, Pixels
+from fvd_bench.videos.alpha import over_black
+from fvd_bench.videos.decoding.limits import Limits
+from fvd_bench.videos.header import ImageHeader, Probe
+from fvd_bench.videos.orientation import UPRIGHT, Orientation
+from fvd_bench.videos.video import Frame, Pixels
 
 FORMATS = ("BMP", "JPEG", "PNG", "TIFF", "WEBP")
 

@@ -11,12 +11,12 @@ from typing import Any, cast
 import av
 
 from fvd_bench.errors import VideoError
-from fvd_bench.frame_index import FrameIndex
-from fvd_bench.header import Probe, Track
-from fvd_bench.header_reader import read_probe, read_track
-from fvd_bench.limits import Limits
-from fvd_bench.meter import Meter
-from fvd_bench.video_frame import Decoded, checksum
+from fvd_bench.videos.decoding.header_reader import read_probe, read_track
+from fvd_bench.videos.decoding.index import FrameIndex
+from fvd_bench.videos.decoding.limits import Limits
+from fvd_bench.videos.decoding.meter import Meter
+from fvd_bench.videos.decoding.video_frame import Decoded, checksum
+from fvd_bench.videos.header import Probe, Track
 
 _CONTAINERS = {
     "avi": "AVI",

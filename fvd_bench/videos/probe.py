@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from fvd_bench.frame_folder import FrameFolder
-from fvd_bench.header import Probe
-from fvd_bench.video import Video
-from fvd_bench.video_file import VideoFile
+from fvd_bench.videos.file import VideoFile
+from fvd_bench.videos.header import Probe
+from fvd_bench.videos.images import FrameFolder
+from fvd_bench.videos.video import Video
 
 
 def probe(video: Video) -> Probe:

@@ -1,4 +1,4 @@
-"""One decoding process and the questions it answers. See `decoding` for what runs in it."""
+"""One decoding process and the questions it answers. See `decoding.__main__` for what runs in it."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from typing import Any, cast
 import numpy as np
 
 from fvd_bench.errors import DecoderError, ShortVideoError, VideoError
-from fvd_bench.header import ImageHeader, Probe, Track
-from fvd_bench.intervals import Time
-from fvd_bench.limits import Limits
-from fvd_bench.messages import MessageError, Part, read_message, write_message
-from fvd_bench.sampling import Indices
-from fvd_bench.video import Frame
+from fvd_bench.videos.decoding.limits import Limits
+from fvd_bench.videos.decoding.messages import MessageError, Part, read_message, write_message
+from fvd_bench.videos.header import ImageHeader, Probe, Track
+from fvd_bench.videos.intervals import Time
+from fvd_bench.videos.sampling import Indices
+from fvd_bench.videos.video import Frame
 
 _STARTING_SECONDS = 60.0
 _DYING_SECONDS = 2.0
@@ -70,7 +70,7 @@ class Decoder:
         try:
             self._process = subprocess.Popen(
                 # -P: a module beside the videos is not imported.
-                [sys.executable, "-P", "-m", "fvd_bench.decoding", json.dumps(asdict(limits))],
+                [sys.executable, "-P", "-m", "fvd_bench.videos.decoding", json.dumps(asdict(limits))],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._complaints,
@@ -231,8 +231,8 @@ class Decoder:
 
 def _no_start(why: str) -> DecoderError:
     return DecoderError(
-        f"the process that decodes videos does not start ({why}); expected {sys.executable} -m fvd_bench.decoding "
-        "to run: see whether NumPy can be imported there, and whether memory and processes are left"
+        f"the process that decodes videos does not start ({why}); expected {sys.executable} -m "
+        "fvd_bench.videos.decoding to run: see whether NumPy can be imported there, and whether memory and processes are left"
     )
 
 

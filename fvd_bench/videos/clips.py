@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from fvd_bench.errors import ShortVideoError, VideoError
-from fvd_bench.frame_folder import FrameFolder
-from fvd_bench.header import MERGES_FRAMES
-from fvd_bench.intervals import Intervals
-from fvd_bench.preprocess import clip_images
 from fvd_bench.protocols.rules import ClipRule, Side
-from fvd_bench.sampling import Indices, clip_indices
-from fvd_bench.video import Pixels, Video, read_clips
-from fvd_bench.video_file import VideoFile
+from fvd_bench.videos.file import VideoFile
+from fvd_bench.videos.header import MERGES_FRAMES
+from fvd_bench.videos.images import FrameFolder
+from fvd_bench.videos.intervals import Intervals
+from fvd_bench.videos.preprocess import clip_images
+from fvd_bench.videos.sampling import Indices, clip_indices
+from fvd_bench.videos.video import Pixels, Video, read_clips
 
 
 @dataclass(frozen=True, slots=True)

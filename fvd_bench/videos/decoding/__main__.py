@@ -1,4 +1,4 @@
-"""The decoding process: `python -m fvd_bench.decoding` serves requests until its standard input is closed.
+"""The decoding process: `python -m fvd_bench.videos.decoding` serves requests until its standard input is closed.
 
 FFmpeg and Pillow read files that come from anywhere. When they crash, hang or ask for too much memory, they do so here,
 and the process that asked goes on without this video. See `decoders` for the other end. Either is imported when it is
@@ -25,13 +25,13 @@ from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
 from fvd_bench.errors import ShortVideoError, VideoError
-from fvd_bench.files import is_image
-from fvd_bench.frame_index import Entry, FrameIndex
-from fvd_bench.header import Probe, Track
-from fvd_bench.limits import Limits
-from fvd_bench.messages import Bytes, MessageError, Part, read_message, write_message
-from fvd_bench.meter import Meter
-from fvd_bench.video import Frame
+from fvd_bench.videos.decoding.index import Entry, FrameIndex
+from fvd_bench.videos.decoding.limits import Limits
+from fvd_bench.videos.decoding.messages import Bytes, MessageError, Part, read_message, write_message
+from fvd_bench.videos.decoding.meter import Meter
+from fvd_bench.videos.files import is_image
+from fvd_bench.videos.header import Probe, Track
+from fvd_bench.videos.video import Frame
 
 _PIPE_BYTES = 2**20
 
@@ -132,12 +132,12 @@ class DecodingProcess:
     def _open(self, file: _File) -> Iterator[_Opened]:
         """Raises VideoError."""
         if is_image(file.name):
-            from fvd_bench.animation import open_animation
+            from fvd_bench.videos.animation import open_animation
 
             with open_animation(file.source(), file.name, self._limits, self._meter) as images:
                 yield images
         else:
-            from fvd_bench.video_stream import open_stream
+            from fvd_bench.videos.decoding.stream import open_stream
 
             with open_stream(file.source(), self._limits, self._meter) as stream:
                 yield stream
@@ -206,7 +206,7 @@ class DecodingProcess:
 
     def _image_headers(self, files: Sequence[_File]) -> None:
         """Answer with what each of some image files says of itself. Raises VideoError."""
-        from fvd_bench.image_file import open_image, read_header
+        from fvd_bench.videos.decoding.image_file import open_image, read_header
 
         self._held = []
         headers: list[dict[str, Any]] = []
@@ -218,7 +218,7 @@ class DecodingProcess:
 
     def _images(self, files: Sequence[_File]) -> None:
         """Answer with the frames that image files of one image each are. Raises VideoError."""
-        from fvd_bench.image_file import open_image, read_still
+        from fvd_bench.videos.decoding.image_file import open_image, read_still
 
         self._held = []
         for number, file in enumerate(files, 1):

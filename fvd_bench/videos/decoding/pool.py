@@ -15,9 +15,9 @@ import threading
 import time
 from collections.abc import Iterator
 
-from fvd_bench.decoder import Decoder, LostDecoderError
 from fvd_bench.errors import VideoError
-from fvd_bench.limits import Limits
+from fvd_bench.videos.decoding.limits import Limits
+from fvd_bench.videos.decoding.process import Decoder, LostDecoderError
 
 _TICKS_PER_SILENCE = 60
 

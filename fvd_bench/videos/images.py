@@ -14,14 +14,14 @@ from pathlib import PurePath
 
 import numpy as np
 
-from fvd_bench.decoder import Source
-from fvd_bench.decoders import DECODERS, Decoders, Reading
 from fvd_bench.errors import ShortVideoError, VideoError
-from fvd_bench.files import DISK, Files, sha256_of, state_of
-from fvd_bench.frame_names import Doubt, FrameNames
-from fvd_bench.header import ImageHeader, Probe
-from fvd_bench.sampling import Indices
-from fvd_bench.video import Frame
+from fvd_bench.videos.decoding.pool import DECODERS, Decoders, Reading
+from fvd_bench.videos.decoding.process import Source
+from fvd_bench.videos.files import DISK, Files, sha256_of, state_of
+from fvd_bench.videos.frame_names import Doubt, FrameNames
+from fvd_bench.videos.header import ImageHeader, Probe
+from fvd_bench.videos.sampling import Indices
+from fvd_bench.videos.video import Frame
 
 _MOST_IMAGES = 64
 _MOST_BYTES = 2**25

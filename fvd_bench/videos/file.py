@@ -13,13 +13,13 @@ from contextlib import contextmanager
 from functools import cached_property
 from pathlib import PurePath
 
-from fvd_bench.decoder import Decoder, Source
-from fvd_bench.decoders import DECODERS, Decoders, Reading
 from fvd_bench.errors import DecoderError, VideoError
-from fvd_bench.files import DISK, Files, is_image, sha256_of, state_of
-from fvd_bench.header import Probe, Track
-from fvd_bench.sampling import Indices
-from fvd_bench.video import Frame
+from fvd_bench.videos.decoding.pool import DECODERS, Decoders, Reading
+from fvd_bench.videos.decoding.process import Decoder, Source
+from fvd_bench.videos.files import DISK, Files, is_image, sha256_of, state_of
+from fvd_bench.videos.header import Probe, Track
+from fvd_bench.videos.sampling import Indices
+from fvd_bench.videos.video import Frame
 
 
 class VideoFile:

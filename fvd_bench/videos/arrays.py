@@ -18,11 +18,11 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from fvd_bench.alpha import over_black
 from fvd_bench.errors import ShortVideoError, SourceError, VideoError
-from fvd_bench.files import file_state, sort_key
-from fvd_bench.sampling import Indices
-from fvd_bench.video import Frame, Pixels, Video
+from fvd_bench.videos.alpha import over_black
+from fvd_bench.videos.files import file_state, sort_key
+from fvd_bench.videos.sampling import Indices
+from fvd_bench.videos.video import Frame, Pixels, Video
 
 ValueRange = tuple[float, float]
 """The values that black and white have, such as (-1, 1)."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fvd_bench.arrays import Block
+from fvd_bench.videos.arrays import Block
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -8,13 +8,13 @@ import av
 from av.stream import Disposition
 
 from fvd_bench.errors import VideoError
-from fvd_bench.header import HLG, MOST_PACKETS, PQ, SDR, Probe, Track
-from fvd_bench.intervals import Intervals, uneven
-from fvd_bench.orientation import UPRIGHT
-from fvd_bench.video_frame import Decoded, orientation
+from fvd_bench.videos.decoding.video_frame import Decoded, orientation
+from fvd_bench.videos.header import HLG, MOST_PACKETS, PQ, SDR, Probe, Track
+from fvd_bench.videos.intervals import Intervals, uneven
+from fvd_bench.videos.orientation import UPRIGHT
 
 if TYPE_CHECKING:
-    from fvd_bench.video_stream import VideoStream
+    from fvd_bench.videos.decoding.stream import VideoStream
 
 _INTERLACED = (2, 3, 4, 5)
 """FFmpeg's AVFieldOrder, in which 0 is unknown and 1 progressive."""

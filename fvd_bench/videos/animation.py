@@ -13,13 +13,20 @@ from dataclasses import dataclass, replace
 from PIL import Image
 
 from fvd_bench.errors import VideoError
-from fvd_bench.frame_index import Entry, FrameIndex
-from fvd_bench.header import Probe, Track
-from fvd_bench.image_file import IMAGE_ERRORS, check_size, num_images, open_image, read_frame, read_header
-from fvd_bench.intervals import Time, uneven
-from fvd_bench.limits import Limits
-from fvd_bench.meter import Meter
-from fvd_bench.video import Frame
+from fvd_bench.videos.decoding.image_file import (
+    IMAGE_ERRORS,
+    check_size,
+    num_images,
+    open_image,
+    read_frame,
+    read_header,
+)
+from fvd_bench.videos.decoding.index import Entry, FrameIndex
+from fvd_bench.videos.decoding.limits import Limits
+from fvd_bench.videos.decoding.meter import Meter
+from fvd_bench.videos.header import Probe, Track
+from fvd_bench.videos.intervals import Time, uneven
+from fvd_bench.videos.video import Frame
 
 _TICK = 0.001
 """Seconds: durations are told in milliseconds."""

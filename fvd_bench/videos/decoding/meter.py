@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from fvd_bench.errors import VideoError
-from fvd_bench.limits import Limits
+from fvd_bench.videos.decoding.limits import Limits
 
 _ALIVE_SECONDS = 0.2
 

@@ -11,11 +11,11 @@ import numpy as np
 from av.sidedata.sidedata import SideData
 from numpy.typing import NDArray
 
-from fvd_bench.alpha import OPAQUE, over_black
-from fvd_bench.frame_index import Entry
-from fvd_bench.intervals import Time
-from fvd_bench.orientation import UPRIGHT, Orientation
-from fvd_bench.video import Frame, Pixels
+from fvd_bench.videos.alpha import OPAQUE, over_black
+from fvd_bench.videos.decoding.index import Entry
+from fvd_bench.videos.intervals import Time
+from fvd_bench.videos.orientation import UPRIGHT, Orientation
+from fvd_bench.videos.video import Frame, Pixels
 
 _MOST_BITS = 16
 """Of a channel in whole numbers; FFmpeg's formats of 32 bits are floats."""

@@ -1,0 +1,1 @@
+"""The frames of one video, and the clips that are drawn from it."""
