@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 from fvd_bench.system import check_system
 
 if TYPE_CHECKING:
-    from fvd_bench import errors, fingerprint, gate, manifest, precomputed, replay, report, sources, weights  # noqa: F401
     from fvd_bench.errors import FvdBenchError
     from fvd_bench.evaluation import evaluate
     from fvd_bench.protocols.protocol import Protocol
     from fvd_bench.result import Result, Score
     from fvd_bench.settings import Settings
-    from fvd_bench.sources import Arrays, GeneratorSource
+    from fvd_bench.sources.opening import Arrays, GeneratorSource
     from fvd_bench.training import FrechetVideoDistance
     from fvd_bench.version import __version__
 
@@ -32,10 +31,10 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Arrays": "fvd_bench.sources",
+    "Arrays": "fvd_bench.sources.opening",
     "FrechetVideoDistance": "fvd_bench.training",
     "FvdBenchError": "fvd_bench.errors",
-    "GeneratorSource": "fvd_bench.sources",
+    "GeneratorSource": "fvd_bench.sources.opening",
     "Protocol": "fvd_bench.protocols.protocol",
     "Result": "fvd_bench.result",
     "Score": "fvd_bench.result",

@@ -22,7 +22,7 @@ from fvd_bench.protocols.protocol import Protocol, ProtocolLike, check_possible,
 from fvd_bench.protocols.rules import SIDES, Resize, Side
 from fvd_bench.result import Result, Score
 from fvd_bench.settings import Settings
-from fvd_bench.sources import ClipSource, SourceLike, open_source
+from fvd_bench.sources.opening import ClipSource, SourceLike, open_source
 from fvd_bench.uncertainty import quantile
 from fvd_bench.videos.video import Frame
 

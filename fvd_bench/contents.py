@@ -11,7 +11,7 @@ from fvd_bench.examine import Examined
 from fvd_bench.faults import rate_text, size_text
 from fvd_bench.protocols.protocol import Protocol
 from fvd_bench.protocols.rules import SIDES
-from fvd_bench.sources import ClipSource
+from fvd_bench.sources.opening import ClipSource
 
 _BINS = 12
 

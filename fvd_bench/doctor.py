@@ -15,7 +15,7 @@ from fvd_bench.faults import Fault, Looks, size_text
 from fvd_bench.finding import NAMED
 from fvd_bench.processors import processors
 from fvd_bench.protocols.protocol import Protocol, ProtocolLike, load
-from fvd_bench.sources import ClipSource, SourceLike, open_source
+from fvd_bench.sources.opening import ClipSource, SourceLike, open_source
 from fvd_bench.version import __version__
 from fvd_bench.videos.header import MERGES_FRAMES
 from fvd_bench.videos.intervals import intervals_text, widest

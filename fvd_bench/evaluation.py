@@ -31,7 +31,7 @@ from fvd_bench.protocols.variants import scale_protocols
 from fvd_bench.result import MotionPanel, Result, Score, SideCount, SourceInfo
 from fvd_bench.scoring import as_score
 from fvd_bench.settings import Settings
-from fvd_bench.sources import ClipSource, SourceLike, check_something_decodes
+from fvd_bench.sources.opening import ClipSource, SourceLike, check_something_decodes
 from fvd_bench.stats import FeatureStats
 from fvd_bench.stats_source import StatsSource, open_side
 from fvd_bench.together import WHOLE, Share, share

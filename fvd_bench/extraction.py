@@ -20,7 +20,7 @@ from fvd_bench.errors import CacheError, VideoError
 from fvd_bench.extractors import FeatureExtractor, Features
 from fvd_bench.foreign_stats import ForeignStats
 from fvd_bench.protocols.rules import ClipRule, FeatureRule, Side
-from fvd_bench.sources import ClipSource, fingerprint
+from fvd_bench.sources.opening import ClipSource, fingerprint
 from fvd_bench.together import WHOLE, Share
 from fvd_bench.videos.clips import Draw, DrawEnd, DrawnClip, read_draws
 from fvd_bench.videos.intervals import widest

@@ -12,7 +12,7 @@ from fvd_bench.finding import Warned, some
 from fvd_bench.motion_panel import findings as motion_findings
 from fvd_bench.protocols.rules import ClipRule, FeatureRule, Side
 from fvd_bench.result import MotionPanel, Score, Skipped
-from fvd_bench.sources import ClipSource
+from fvd_bench.sources.opening import ClipSource
 from fvd_bench.videos.intervals import widest
 
 _MOSTLY = 0.5

@@ -19,11 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fvd_bench import unpickling
-from fvd_bench.archives import READ_ERRORS, Archive
 from fvd_bench.errors import SourceError
-from fvd_bench.listing import ClipSource
 from fvd_bench.moments import Moments
-from fvd_bench.sources import SourceLike, open_source
+from fvd_bench.sources.listing import ClipSource
+from fvd_bench.sources.opening import SourceLike, open_source
+from fvd_bench.sources.zips import READ_ERRORS, Archive
 from fvd_bench.stats import FeatureStats
 from fvd_bench.videos.files import regular_file
 from fvd_bench.videos.video import Video

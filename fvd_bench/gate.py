@@ -27,7 +27,7 @@ from fvd_bench.protocols.rules import MetricRule
 from fvd_bench.records import record
 from fvd_bench.result import Result, Score
 from fvd_bench.settings import Settings
-from fvd_bench.sources import SourceLike, open_source
+from fvd_bench.sources.opening import SourceLike, open_source
 from fvd_bench.uncertainty import CONFIDENCE, Spread, quantile, standard_error
 
 ALARM = 0.04

@@ -10,7 +10,7 @@ from fvd_bench.faults import Fault, Looks
 from fvd_bench.finding import Warned
 from fvd_bench.motion_panel import evenly_spaced
 from fvd_bench.protocols.rules import SIDES, Side
-from fvd_bench.sources import ClipSource
+from fvd_bench.sources.opening import ClipSource
 from fvd_bench.stats_source import StatsSource
 from fvd_bench.videos.prefetch import in_order
 from fvd_bench.videos.probe import probe

@@ -22,7 +22,7 @@ from fvd_bench.protocols.rules import SIDES, Side
 from fvd_bench.records import record as typed
 from fvd_bench.result import Result
 from fvd_bench.settings import Settings
-from fvd_bench.sources import SourceLike
+from fvd_bench.sources.opening import SourceLike
 from fvd_bench.version import __version__
 from fvd_bench.videos.clips import Draw, drawn_length
 from fvd_bench.videos.prefetch import in_order

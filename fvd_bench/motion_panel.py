@@ -14,7 +14,7 @@ from fvd_bench.errors import VideoError
 from fvd_bench.extraction import VideosDone
 from fvd_bench.finding import Warned
 from fvd_bench.motion import Motion, SideMotion, measure, summary
-from fvd_bench.sources import ClipSource
+from fvd_bench.sources.opening import ClipSource
 from fvd_bench.together import WHOLE, Share
 from fvd_bench.videos.prefetch import in_order
 

@@ -23,7 +23,7 @@ from fvd_bench.paths import user_path
 from fvd_bench.protocols.protocol import Protocol, ProtocolLike
 from fvd_bench.protocols.rules import SIDES, ClipRule, FeatureRule, Side
 from fvd_bench.settings import Settings
-from fvd_bench.sources import SourceLike, open_source
+from fvd_bench.sources.opening import SourceLike, open_source
 from fvd_bench.stats_file import StatsFile, is_stats_file
 from fvd_bench.stats_source import StatsSource
 from fvd_bench.together import WHOLE, Share

@@ -14,7 +14,7 @@ from fvd_bench.extraction import Extraction, Job
 from fvd_bench.foreign_stats import open_fake, open_real
 from fvd_bench.paths import user_path
 from fvd_bench.protocols.rules import Side
-from fvd_bench.sources import ClipSource, SourceLike
+from fvd_bench.sources.opening import ClipSource, SourceLike
 from fvd_bench.stats_file import StatsFile, is_stats_file
 from fvd_bench.videos.sampling import Indices
 from fvd_bench.videos.video import Frame, Video

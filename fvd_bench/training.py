@@ -28,7 +28,7 @@ from fvd_bench.protocols.rules import FRECHET, SIDES, Side
 from fvd_bench.result import Score, SideCount
 from fvd_bench.scoring import as_score
 from fvd_bench.settings import Settings
-from fvd_bench.sources import ClipSource, SourceLike, check_something_decodes
+from fvd_bench.sources.opening import ClipSource, SourceLike, check_something_decodes
 from fvd_bench.stats import FeatureStats
 from fvd_bench.stats_source import StatsSource, open_side
 from fvd_bench.videos.arrays import ArrayVideos, Layout, ValueRange

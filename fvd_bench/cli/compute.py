@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from fvd_bench.plan import Plan
     from fvd_bench.result import Result
     from fvd_bench.settings import Settings
-    from fvd_bench.sources import Arrays
+    from fvd_bench.sources.opening import Arrays
 
 
 @click.command(cls=Command)

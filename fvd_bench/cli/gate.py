@@ -14,7 +14,7 @@ from fvd_bench.cli.streams import append, check_outputs, console, deliver, deliv
 from fvd_bench.errors import FvdBenchError
 
 if TYPE_CHECKING:
-    from fvd_bench.sources import Arrays
+    from fvd_bench.sources.opening import Arrays
 
 _FAILED = 1
 

@@ -12,7 +12,7 @@ import click
 
 if TYPE_CHECKING:
     from fvd_bench.settings import Settings
-    from fvd_bench.sources import Arrays
+    from fvd_bench.sources.opening import Arrays
 
 
 DEBUG = "--debug"
@@ -123,7 +123,7 @@ def _side(side: str, path: Path, axes: str | None, value_range: tuple[float, flo
     if axes is None and value_range is None:
         return path
     from fvd_bench.errors import SourceError
-    from fvd_bench.sources import Arrays, takes_layout
+    from fvd_bench.sources.opening import Arrays, takes_layout
 
     if not takes_layout(path):
         raise click.UsageError(f"--{side}-axes and --{side}-range are for arrays, and {path} holds none")

@@ -11,7 +11,7 @@ from fvd_bench.cli.options import Commands, chosen_settings, evaluation_options
 from fvd_bench.cli.streams import check_outputs, console, print_scores, progress, say
 
 if TYPE_CHECKING:
-    from fvd_bench.sources import Arrays
+    from fvd_bench.sources.opening import Arrays
 
 
 @click.group(cls=Commands)

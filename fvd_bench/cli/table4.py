@@ -11,7 +11,7 @@ from fvd_bench.cli.options import Command, chosen_settings, draw_options, side_o
 from fvd_bench.cli.streams import check_outputs, print_scores, progress
 
 if TYPE_CHECKING:
-    from fvd_bench.sources import Arrays
+    from fvd_bench.sources.opening import Arrays
 
 
 @click.command(cls=Command)

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from fvd_bench.errors import VideoError
 from fvd_bench.evaluation import Progress, silent
-from fvd_bench.sources import ClipSource, open_source
+from fvd_bench.sources.opening import ClipSource, open_source
 from fvd_bench.videos.files import bare_name
 from fvd_bench.videos.images import FrameFolder
 from fvd_bench.videos.sampling import Indices

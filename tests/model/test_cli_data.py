@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from click.testing import CliRunner
 
-from fvd_bench.sources import open_source
+from fvd_bench.sources.opening import open_source
 from stylegan_v.cli import cli
 
 

@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from fvd_bench.sources import open_source
+from fvd_bench.sources.opening import open_source
 from stylegan_v.checkpoint import load
 from stylegan_v.cli import cli
 from stylegan_v.errors import CheckpointError, ModelError

@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
-from fvd_bench.sources import open_source
+from fvd_bench.sources.opening import open_source
 from stylegan_v.errors import ConfigError, ModelError
 from stylegan_v.generation import Generated, generate
 from stylegan_v.generator import Generator

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fvd_bench.sources import open_source
+from fvd_bench.sources.opening import open_source
 from fvd_bench.videos.file import VideoFile
 from fvd_bench.videos.images import FrameFolder
 from stylegan_v.data import VideoDataset

@@ -15,7 +15,7 @@ import torch
 
 import fvd_bench
 from fvd_bench.errors import ShortVideoError
-from fvd_bench.sources import fingerprint, open_source
+from fvd_bench.sources.opening import fingerprint, open_source
 from fvd_bench.videos.video import Pixels, read_clips
 from stylegan_v import generation
 from stylegan_v.errors import ConfigError, ModelError

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from fvd_bench.errors import SourceError, VideoError
-from fvd_bench.sources import open_source
+from fvd_bench.sources.opening import open_source
 from fvd_bench.videos.decoding.limits import Limits
 from fvd_bench.videos.file import VideoFile
 from fvd_bench.videos.images import FrameFolder

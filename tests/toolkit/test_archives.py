@@ -16,13 +16,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fvd_bench import archives
-from fvd_bench.archives import Archive
 from fvd_bench.errors import SourceError, VideoError
 from fvd_bench.evaluation import evaluate
 from fvd_bench.gate import check
 from fvd_bench.settings import Settings
-from fvd_bench.sources import open_source
+from fvd_bench.sources import zips as archives
+from fvd_bench.sources.opening import open_source
+from fvd_bench.sources.zips import Archive
 from fvd_bench.videos.video import Video
 
 NO_CACHE = Settings(cache=None)

@@ -20,9 +20,10 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from fvd_bench import Arrays, scratch
+from fvd_bench import Arrays
 from fvd_bench.errors import SourceError, VideoError
-from fvd_bench.sources import ClipSource, open_source
+from fvd_bench.sources import scratch
+from fvd_bench.sources.opening import ClipSource, open_source
 from fvd_bench.videos.video import Pixels
 
 VIDEOS = np.random.default_rng(1).integers(0, 256, (3, 5, 8, 6, 3), dtype=np.uint8)
@@ -113,7 +114,7 @@ class TestFiles:
         file = _write(tmp_path / form, np.zeros((64, 16, 256, 256, 3), np.uint8))  # 201 MB
         program = (
             "import sys, resource, torch, h5py, safetensors\n"
-            "from fvd_bench.sources import open_source\n"
+            "from fvd_bench.sources.opening import open_source\n"
             "def used(): return int(open('/proc/self/statm').read().split()[1]) * resource.getpagesize()\n"
             "before = used()\n"
             "source = open_source(sys.argv[1])\n"
@@ -302,7 +303,7 @@ def test_hdf5_says_what_it_needs(tmp_path: Path) -> None:
     program = (
         "import sys; sys.modules['h5py'] = None\n"
         "from fvd_bench import FvdBenchError\n"
-        "from fvd_bench.sources import open_source\n"
+        "from fvd_bench.sources.opening import open_source\n"
         "try: open_source(sys.argv[1])\n"
         "except FvdBenchError as error: print(error)\n"
     )

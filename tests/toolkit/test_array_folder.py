@@ -17,7 +17,7 @@ from fvd_bench.cli import cli
 from fvd_bench.errors import SourceError, VideoError
 from fvd_bench.evaluation import evaluate
 from fvd_bench.settings import Settings
-from fvd_bench.sources import ClipSource, open_source
+from fvd_bench.sources.opening import ClipSource, open_source
 from fvd_bench.videos.video import Pixels
 
 VIDEOS = np.random.default_rng(1).integers(0, 256, (3, 12, 8, 6, 3), dtype=np.uint8)

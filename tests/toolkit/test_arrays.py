@@ -13,7 +13,7 @@ from fvd_bench import Arrays
 from fvd_bench.errors import SourceError
 from fvd_bench.evaluation import evaluate
 from fvd_bench.settings import Settings
-from fvd_bench.sources import open_source
+from fvd_bench.sources.opening import open_source
 from fvd_bench.videos.arrays import fitting_orders
 from fvd_bench.videos.video import Pixels
 

@@ -22,7 +22,7 @@ from fvd_bench.html_report import html_report
 from fvd_bench.plan import plan
 from fvd_bench.result import Result
 from fvd_bench.settings import Settings
-from fvd_bench.sources import ClipSource, SourceLike, open_source
+from fvd_bench.sources.opening import ClipSource, SourceLike, open_source
 from fvd_bench.videos.video import Frame, Pixels, Video
 
 NO_CACHE = Settings(cache=None)

@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import save_file
 
 from fvd_bench import Arrays, GeneratorSource, Settings, evaluate
-from fvd_bench.sources import ClipSource, open_source
+from fvd_bench.sources.opening import ClipSource, open_source
 from fvd_bench.videos.video import Pixels, Video
 
 NO_CACHE = Settings(cache=None)

@@ -15,12 +15,13 @@ import numpy as np
 import pytest
 import torch
 
-from fvd_bench import Arrays, GeneratorSource, scratch
+from fvd_bench import Arrays, GeneratorSource
 from fvd_bench.audit import table4
 from fvd_bench.errors import SourceError, WeightsError
 from fvd_bench.evaluation import evaluate
 from fvd_bench.settings import Settings
-from fvd_bench.sources import open_source
+from fvd_bench.sources import scratch
+from fvd_bench.sources.opening import open_source
 from fvd_bench.videos.video import Pixels
 
 NO_CACHE = Settings(cache=None, workers=3)

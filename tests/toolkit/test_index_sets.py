@@ -9,7 +9,7 @@ import pytest
 
 from fvd_bench import Arrays
 from fvd_bench.errors import SourceError
-from fvd_bench.sources import ClipSource, open_source
+from fvd_bench.sources.opening import ClipSource, open_source
 from fvd_bench.videos.video import Pixels
 
 LENGTHS = {"train": [5, 3, 7, 4], "test": [4, 6]}

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from fvd_bench.errors import VideoError
-from fvd_bench.listing import walk
-from fvd_bench.sources import open_source
+from fvd_bench.sources.listing import walk
+from fvd_bench.sources.opening import open_source
 
 
 def test_links_that_lead_nowhere_are_listed(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from fvd_bench.motion_panel import evenly_spaced, findings, measure_side
 from fvd_bench.protocols.protocol import load
 from fvd_bench.protocols.variants import scale_protocols
 from fvd_bench.settings import Settings
-from fvd_bench.sources import open_source
+from fvd_bench.sources.opening import open_source
 from fvd_bench.videos.file import VideoFile
 
 VERSIONS = {"av": "1", "numpy": "1"}

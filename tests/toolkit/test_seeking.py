@@ -9,8 +9,8 @@ import av
 import numpy as np
 import pytest
 
-from fvd_bench.archives import Archive
 from fvd_bench.errors import ShortVideoError
+from fvd_bench.sources.zips import Archive
 from fvd_bench.videos.decoding import index as frame_index
 from fvd_bench.videos.decoding.index import Entry, FrameIndex
 from fvd_bench.videos.decoding.limits import Limits

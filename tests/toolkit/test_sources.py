@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from fvd_bench.errors import SourceError
-from fvd_bench.sources import fingerprint, open_source
+from fvd_bench.sources.opening import fingerprint, open_source
 
 
 def _touch(root: Path, *names: str) -> Path:
@@ -82,7 +82,7 @@ def test_a_folder_without_permission_is_named(tmp_path: Path) -> None:
     (root / "closed").chmod(0)
     program = (
         "import os, sys\n"
-        "from fvd_bench.sources import open_source\n"
+        "from fvd_bench.sources.opening import open_source\n"
         "from fvd_bench.errors import SourceError\n"
         "if os.geteuid() == 0: os.seteuid(65534)\n"
         "try: open_source(sys.argv[1])\n"

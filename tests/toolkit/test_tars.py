@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fvd_bench import members, scratch
 from fvd_bench.errors import SourceError, VideoError
 from fvd_bench.evaluation import evaluate
 from fvd_bench.settings import Settings
-from fvd_bench.sources import open_source
+from fvd_bench.sources import archives, scratch
+from fvd_bench.sources.opening import open_source
 from fvd_bench.videos.video import Video
 
 NO_CACHE = Settings(cache=None)
@@ -134,7 +134,7 @@ class TestMembers:
 
     def test_one_that_is_too_large_for_memory_is_refused(self, tmp_path: Path, monkeypatch) -> None:
         file = _tar(tmp_path / "a.tar", ("v.mkv", b"x" * 101))
-        monkeypatch.setattr(members, "_MOST_VIDEO_BYTES", 100)
+        monkeypatch.setattr(archives, "_MOST_VIDEO_BYTES", 100)
 
         with pytest.raises(VideoError, match="has 101 bytes, at most 100 are read"):
             open_source(file).video(0).content()
@@ -331,7 +331,7 @@ def test_memory_stays_flat_over_many_members(tmp_path: Path) -> None:
             archive.addfile(_info(f"v{number // 100:03d}/{number % 100}.png"))
     program = (
         "import sys, tracemalloc\n"
-        "from fvd_bench.sources import open_source\n"
+        "from fvd_bench.sources.opening import open_source\n"
         "tracemalloc.start()\n"
         "source = open_source(sys.argv[1])\n"
         "print(len(source.names), tracemalloc.get_traced_memory()[1])\n"

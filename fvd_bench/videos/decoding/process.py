@@ -232,7 +232,8 @@ class Decoder:
 def _no_start(why: str) -> DecoderError:
     return DecoderError(
         f"the process that decodes videos does not start ({why}); expected {sys.executable} -m "
-        "fvd_bench.videos.decoding to run: see whether NumPy can be imported there, and whether memory and processes are left"
+        "fvd_bench.videos.decoding to run: see whether NumPy can be imported there, and whether memory and processes "
+        "are left"
     )
 
 

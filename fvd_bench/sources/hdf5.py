@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fvd_bench.errors import SourceError
-from fvd_bench.members import MOST_RATIO, RATIO_FROM_BYTES
+from fvd_bench.sources.archives import MOST_RATIO, RATIO_FROM_BYTES
 from fvd_bench.videos.arrays import Block
 
 _CHUNK_CACHE_BYTES = 1 << 26

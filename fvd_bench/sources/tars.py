@@ -21,8 +21,14 @@ from pathlib import Path, PurePath
 from typing import IO
 
 from fvd_bench.errors import SourceError
-from fvd_bench.members import MemberFile, check_distinct, check_plain, is_hidden, size_problem
-from fvd_bench.scratch import Scratch
+from fvd_bench.sources.archives import (
+    MemberFile,
+    check_distinct,
+    check_plain,
+    is_hidden,
+    size_problem,
+)
+from fvd_bench.sources.scratch import Scratch
 from fvd_bench.videos.files import file_state, regular_file
 
 _READ_ERRORS = (tarfile.TarError, EOFError, ValueError, OverflowError)

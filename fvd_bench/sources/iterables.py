@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from fvd_bench.errors import SourceError
-from fvd_bench.scratch import Scratch
-from fvd_bench.usercode import telling
+from fvd_bench.sources.scratch import Scratch
+from fvd_bench.sources.usercode import telling
 from fvd_bench.videos.arrays import PLAIN, ArrayVideo, Block, Layout, frames_digest, numbered
 from fvd_bench.videos.tensors import as_block
 from fvd_bench.videos.video import Pixels, Video

@@ -18,7 +18,7 @@ from pathlib import Path, PurePath
 from typing import IO
 
 from fvd_bench.errors import SourceError
-from fvd_bench.members import (
+from fvd_bench.sources.archives import (
     MOST_RATIO,
     RATIO_FROM_BYTES,
     MemberFile,

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
-from fvd_bench.array_files import ARRAY_SUFFIXES, HDF5_SUFFIXES, read_arrays
 from fvd_bench.errors import SourceError, VideoError
-from fvd_bench.index_sets import index_sets
-from fvd_bench.tars import is_tar_name
+from fvd_bench.sources.array_files import ARRAY_SUFFIXES, HDF5_SUFFIXES, read_arrays
+from fvd_bench.sources.index_sets import index_sets
+from fvd_bench.sources.tars import is_tar_name
 from fvd_bench.videos.arrays import ArrayVideo, Block, KnownLayout, Layout
 from fvd_bench.videos.files import (
     IMAGE_SUFFIXES,

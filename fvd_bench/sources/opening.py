@@ -16,17 +16,17 @@ from typing import Any
 
 import numpy as np
 
-from fvd_bench.archives import Archive
-from fvd_bench.array_files import ARRAY_SUFFIXES, inside, open_array_file
-from fvd_bench.array_folder import ArrayFolder, holds_arrays
 from fvd_bench.errors import SourceError, VideoError
-from fvd_bench.generators import GeneratorSource
-from fvd_bench.listing import ClipSource, FileSource, Listing, fingerprint, walk
 from fvd_bench.paths import user_path
-from fvd_bench.shards import expand, open_shards
-from fvd_bench.spool import SpooledVideos
-from fvd_bench.tars import TarArchive, is_tar, is_tar_name
-from fvd_bench.usercode import find_function, is_function_name, telling
+from fvd_bench.sources.array_files import ARRAY_SUFFIXES, inside, open_array_file
+from fvd_bench.sources.array_folder import ArrayFolder, holds_arrays
+from fvd_bench.sources.functions import GeneratorSource
+from fvd_bench.sources.iterables import SpooledVideos
+from fvd_bench.sources.listing import ClipSource, FileSource, Listing, fingerprint, walk
+from fvd_bench.sources.shards import expand, open_shards
+from fvd_bench.sources.tars import TarArchive, is_tar, is_tar_name
+from fvd_bench.sources.usercode import find_function, is_function_name, telling
+from fvd_bench.sources.zips import Archive
 from fvd_bench.videos.arrays import ArrayVideos, Block, Layout, ValueRange, numbered
 from fvd_bench.videos.files import DISK, IMAGE_SUFFIXES, VIDEO_SUFFIXES, regular_file
 from fvd_bench.videos.tensors import as_block
@@ -196,7 +196,7 @@ def _checked(source: Any) -> ClipSource:
     if lacking:
         raise SourceError(
             f"an object of type {type(source).__name__} is no side, it has no {', no '.join(lacking)}: expected a "
-            "path, arrays, an iterable of videos, or an object like fvd_bench.sources.ClipSource"
+            "path, arrays, an iterable of videos, or an object like fvd_bench.sources.opening.ClipSource"
         )
     checked: ClipSource = source
     if not isinstance(source, SpooledVideos) and not checked.names:

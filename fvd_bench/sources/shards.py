@@ -15,9 +15,9 @@ from collections.abc import Sequence
 from pathlib import Path, PurePath, PurePosixPath
 
 from fvd_bench.errors import SourceError
-from fvd_bench.listing import FileSource, Listing
-from fvd_bench.members import check_distinct
-from fvd_bench.tars import TarArchive, without_suffix
+from fvd_bench.sources.archives import check_distinct
+from fvd_bench.sources.listing import FileSource, Listing
+from fvd_bench.sources.tars import TarArchive, without_suffix
 from fvd_bench.videos.files import IMAGE_SUFFIXES, VIDEO_SUFFIXES, suffix
 
 _MOST_SHARDS = 100_000

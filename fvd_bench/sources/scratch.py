@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fvd_bench.errors import SourceError
-from fvd_bench.members import MOST_RATIO, RATIO_FROM_BYTES
+from fvd_bench.sources.archives import MOST_RATIO, RATIO_FROM_BYTES
 
 _CHUNK_BYTES = 1 << 24
 _LEFT_FREE_BYTES = 1 << 29

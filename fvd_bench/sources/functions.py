@@ -11,7 +11,7 @@ from dataclasses import KW_ONLY, dataclass, field
 from functools import cached_property
 
 from fvd_bench.errors import SourceError
-from fvd_bench.usercode import telling
+from fvd_bench.sources.usercode import telling
 from fvd_bench.videos.arrays import ArrayVideo, Layout, ValueRange, numbered
 from fvd_bench.videos.sampling import Indices
 from fvd_bench.videos.tensors import as_block
