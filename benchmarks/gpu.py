@@ -21,10 +21,11 @@ import torch
 from machine import parser, write
 from PIL import Image
 
-from fvd_bench import demo, fingerprint, goldens, selftest, weights
+from fvd_bench import demo, selftest
 from fvd_bench.evaluation import evaluate
-from fvd_bench.extractors.arithmetic import float32_arithmetic
-from fvd_bench.extractors.i3d_network import I3D
+from fvd_bench.networks import fingerprint, goldens, weights
+from fvd_bench.networks.arithmetic import float32_arithmetic
+from fvd_bench.networks.i3d_network import I3D
 from fvd_bench.settings import Settings
 
 LENGTHS = tuple(row.frames for row in goldens.CONSTANT_VIDEOS)

@@ -25,8 +25,7 @@ from pathlib import Path
 import torch
 from machine import write
 
-from fvd_bench import weights
-from fvd_bench.extractors import arithmetic, i3d_network
+from fvd_bench.networks import arithmetic, i3d_network, weights
 
 ROUNDS = 15
 

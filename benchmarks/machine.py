@@ -11,8 +11,8 @@ from typing import Any
 
 import torch
 
-from fvd_bench import environment
 from fvd_bench.atomic import write_text
+from fvd_bench.networks import environment
 
 RESULTS = Path(os.environ.get("RESULTS") or Path(__file__).parent / "results")
 """The variable RESULTS names another folder."""

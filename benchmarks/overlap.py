@@ -24,7 +24,7 @@ import torch
 from machine import parser, write
 from PIL import Image
 
-from fvd_bench import extractors
+from fvd_bench import networks
 from fvd_bench.evaluation import evaluate
 from fvd_bench.protocols import protocol
 from fvd_bench.settings import Settings
@@ -85,7 +85,7 @@ def main(device: str, form: str, tiny: bool) -> None:
     decoding = protocol.parse(table, where="overlap")
     scoring = decoding if tiny else fvd16
     settings = Settings(device=device, cache=None)
-    extractor = extractors.create(scoring.features, device=device, weights={}, progress=lambda done, total: None)
+    extractor = networks.create(scoring.features, device=device, weights={}, progress=lambda done, total: None)
     clips = [np.zeros((16, SIDE, SIDE, 3), dtype=np.uint8)] * (2 * videos)
     extractor(clips[:4])
     with tempfile.TemporaryDirectory() as folder:

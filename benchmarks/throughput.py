@@ -27,9 +27,9 @@ import torch
 from machine import parser, write
 from torch import Tensor, nn
 
-from fvd_bench import weights
-from fvd_bench.extractors.arithmetic import float32_arithmetic
-from fvd_bench.extractors.i3d_network import I3D, kernel_shapes
+from fvd_bench.networks import weights
+from fvd_bench.networks.arithmetic import float32_arithmetic
+from fvd_bench.networks.i3d_network import I3D, kernel_shapes
 
 NETWORK_FILE = Path("cdfvd", "third_party", "i3d", "pytorch_i3d.py")
 SHIPPED_EPSILON, RIGHT_EPSILON = 1e-5, 1e-3

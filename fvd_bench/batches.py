@@ -10,7 +10,7 @@ import numpy as np
 
 from fvd_bench.cache import Entry, Facts, FeatureStore
 from fvd_bench.errors import FeatureError
-from fvd_bench.extractors import FeatureExtractor, Features
+from fvd_bench.networks import FeatureExtractor, Features
 from fvd_bench.protocols.rules import FeatureRule
 from fvd_bench.videos.clips import DrawEnd, DrawnClip
 from fvd_bench.videos.intervals import Intervals, intervals_text, widest

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from fvd_bench.errors import CacheError
-from fvd_bench.extractors import Features
+from fvd_bench.networks import Features
 
 _T = TypeVar("_T")
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields
 from typing import Any
 
-from fvd_bench.environment import NEUTRAL
 from fvd_bench.errors import NotComparableError, ProtocolError, ResultError
+from fvd_bench.networks.environment import NEUTRAL
 from fvd_bench.protocols import protocol as protocols
 from fvd_bench.protocols.protocol import Protocol, ProtocolLike, load, plain
 from fvd_bench.protocols.rules import (

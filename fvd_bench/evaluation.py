@@ -13,17 +13,17 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from fvd_bench import dependence, environment
+from fvd_bench import dependence
 from fvd_bench.cache import FeatureStore
 from fvd_bench.errors import FvdBenchError, MetricError, ProtocolError
 from fvd_bench.extraction import Collected, Extraction, Job
-from fvd_bench.extractors import FeatureExtractor, create
 from fvd_bench.finding import Warned
 from fvd_bench.findings import find, refuse_skipped, shortages, skipped
 from fvd_bench.foreign_stats import ForeignStats
 from fvd_bench.glance import glance
 from fvd_bench.measuring import Measured, measure
 from fvd_bench.motion_panel import measure_side
+from fvd_bench.networks import FeatureExtractor, create, environment
 from fvd_bench.processors import processors
 from fvd_bench.protocols.protocol import Protocol, ProtocolLike, load, plain
 from fvd_bench.protocols.rules import SIDES, FeatureRule, Side

@@ -17,8 +17,8 @@ from functools import partial
 from fvd_bench.batches import Batches
 from fvd_bench.cache import Entry, Facts, FeatureStore
 from fvd_bench.errors import CacheError, VideoError
-from fvd_bench.extractors import FeatureExtractor, Features
 from fvd_bench.foreign_stats import ForeignStats
+from fvd_bench.networks import FeatureExtractor, Features
 from fvd_bench.protocols.rules import ClipRule, FeatureRule, Side
 from fvd_bench.sources.opening import ClipSource, fingerprint
 from fvd_bench.together import WHOLE, Share

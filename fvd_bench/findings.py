@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from fvd_bench import faults
 from fvd_bench.errors import SourceError
 from fvd_bench.extraction import Collected, Job
-from fvd_bench.extractors import FeatureExtractor
 from fvd_bench.finding import Warned, some
 from fvd_bench.motion_panel import findings as motion_findings
+from fvd_bench.networks import FeatureExtractor
 from fvd_bench.protocols.rules import ClipRule, FeatureRule, Side
 from fvd_bench.result import MotionPanel, Score, Skipped
 from fvd_bench.sources.opening import ClipSource

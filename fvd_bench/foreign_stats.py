@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fvd_bench import unpickling
 from fvd_bench.errors import SourceError
 from fvd_bench.moments import Moments
+from fvd_bench.networks.weights import unpickling
 from fvd_bench.sources.listing import ClipSource
 from fvd_bench.sources.opening import SourceLike, open_source
 from fvd_bench.sources.zips import READ_ERRORS, Archive

@@ -10,15 +10,14 @@ from pathlib import Path
 
 import numpy as np
 
-from fvd_bench import environment
 from fvd_bench.cache import Entry
 from fvd_bench.errors import SourceError
 from fvd_bench.evaluation import Evaluation, Progress, open_evaluation, silent
 from fvd_bench.extraction import Extraction, Job, Target
-from fvd_bench.extractors import FeatureExtractor, Features
 from fvd_bench.finding import some
 from fvd_bench.findings import refuse_skipped
 from fvd_bench.motion_panel import MOST_VIDEOS, evenly_spaced, measure_side, motion_key
+from fvd_bench.networks import FeatureExtractor, Features, environment
 from fvd_bench.paths import user_path
 from fvd_bench.protocols.protocol import Protocol, ProtocolLike
 from fvd_bench.protocols.rules import SIDES, ClipRule, FeatureRule, Side

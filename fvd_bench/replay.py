@@ -10,15 +10,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fvd_bench import environment
 from fvd_bench import manifest as manifests
 from fvd_bench.cache import FeatureStore
-from fvd_bench.environment import NEUTRAL
 from fvd_bench.errors import ManifestError, VideoError
 from fvd_bench.evaluation import Collection, Evaluation, Progress, open_evaluation, silent
 from fvd_bench.extraction import Extraction
 from fvd_bench.finding import Warned, some
 from fvd_bench.manifest import Drawn, Listed, Manifest, Used
+from fvd_bench.networks import environment
+from fvd_bench.networks.environment import NEUTRAL
 from fvd_bench.processors import processors
 from fvd_bench.protocols.rules import SIDES, Side
 from fvd_bench.result import Result

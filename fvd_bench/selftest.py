@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from fvd_bench import fingerprint, goldens, weights
-from fvd_bench.extractors.arithmetic import float32_arithmetic
-from fvd_bench.extractors.i3d_network import I3D, NUM_CLASSES
 from fvd_bench.frechet import frechet_distance
-from fvd_bench.goldens import GoldenLogits, Videos
+from fvd_bench.networks import fingerprint, goldens, weights
+from fvd_bench.networks.arithmetic import float32_arithmetic
+from fvd_bench.networks.goldens import GoldenLogits, Videos
+from fvd_bench.networks.i3d_network import I3D, NUM_CLASSES
 
 Progress = Callable[[int, int], None]
 

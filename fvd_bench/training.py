@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 
-from fvd_bench import environment, faults, metrics, together
+from fvd_bench import faults, metrics, together
 from fvd_bench.batches import Batches
 from fvd_bench.cache import FeatureStore
 from fvd_bench.errors import FvdBenchError, MetricError, ProtocolError, ShortVideoError, SourceError, VideoError
 from fvd_bench.extraction import Extraction, Job
-from fvd_bench.extractors import FeatureExtractor, create
 from fvd_bench.findings import refuse_skipped, skipped
 from fvd_bench.foreign_stats import ForeignStats
 from fvd_bench.gathered import Gathered, Share
 from fvd_bench.measuring import measure
+from fvd_bench.networks import FeatureExtractor, create, environment
 from fvd_bench.processors import processors
 from fvd_bench.protocols.protocol import ProtocolLike, load
 from fvd_bench.protocols.rules import FRECHET, SIDES, Side

@@ -13,7 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
-from fvd_bench import weights
+from fvd_bench.networks import weights
 from fvd_bench.videos.video import Pixels
 
 PIXELS_PROTOCOL = """

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from fvd_bench import weights
+from fvd_bench.networks import weights
 from tests import versions
 
 ROOT = Path(__file__).parents[1]

@@ -19,7 +19,7 @@ def selftest(full: bool, device: Literal["auto", "cpu", "cuda"], json_file: str 
     """Recompute published numbers with this installation."""
     from fvd_bench import report
     from fvd_bench import selftest as published
-    from fvd_bench.environment import resolve_device
+    from fvd_bench.networks.environment import resolve_device
 
     check_outputs(json_file)
     with progress() as show:

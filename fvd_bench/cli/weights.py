@@ -21,8 +21,8 @@ def weights_list() -> None:
     """Which weights there are, which are here, and where the others come from."""
     from rich.table import Table
 
-    from fvd_bench import weights as store
     from fvd_bench.escapes import cell
+    from fvd_bench.networks import weights as store
 
     table = Table("weights", "here", "digest", "licence", "source", "file")
     for row in store.installed():
@@ -36,7 +36,7 @@ def weights_list() -> None:
 @click.argument("name")
 def weights_pull(name: str) -> None:
     """Fetch weights into the store, verified."""
-    from fvd_bench import weights as store
+    from fvd_bench.networks import weights as store
 
     with progress() as show:
         file = store.pull(
@@ -50,7 +50,7 @@ def weights_pull(name: str) -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 def weights_import(name: str, file: Path) -> None:
     """Put weights from a file into the store, verified."""
-    from fvd_bench import weights as store
+    from fvd_bench.networks import weights as store
 
     say(str(store.import_file(name, file)))
 
@@ -61,7 +61,7 @@ def weights_import(name: str, file: Path) -> None:
 @click.option("--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu", "cuda"]))
 def weights_verify(name: str, file: Path | None, device: Literal["auto", "cpu", "cuda"]) -> None:
     """Check weights in the store or in a file, and recognise the classic mistakes by how the network behaves."""
-    from fvd_bench.verification import verify
+    from fvd_bench.networks.verification import verify
 
     for line in verify(name, file=file, device=device):
         say(line)

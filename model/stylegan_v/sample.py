@@ -28,9 +28,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fvd_bench.errors import ShortVideoError
+from fvd_bench.networks.weights.files import tensor_digest
 from fvd_bench.videos.sampling import Indices
 from fvd_bench.videos.video import Frame, Pixels
-from fvd_bench.weight_files import tensor_digest
 from stylegan_v.errors import ConfigError, ModelError
 from stylegan_v.generator import Generator
 from stylegan_v.motion import keyed_noise
@@ -53,7 +53,7 @@ class VideoSampler:
     batch_frames: rendered at a time; memory is bounded by them. weights_digest: what `generator_digest` gave.
 
     Several threads may sample; one at a time uses the network. On CUDA, sample and evaluate within one
-    `fvd_bench.extractors.arithmetic.float32_arithmetic("float32")`: otherwise it depends on what other threads do at
+    `fvd_bench.networks.arithmetic.float32_arithmetic("float32")`: otherwise it depends on what other threads do at
     the time whether products are rounded to TF32. Raises ConfigError.
     """
 

@@ -17,7 +17,7 @@ import torch
 
 from fvd_bench.escapes import escaped
 from fvd_bench.evaluation import Progress
-from fvd_bench.extractors.arithmetic import float32_arithmetic
+from fvd_bench.networks.arithmetic import float32_arithmetic
 from stylegan_v import distributed
 from stylegan_v.data import Batch, VideoDataset, batches
 from stylegan_v.errors import TrainingError

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from fvd_bench.extractors.arithmetic import float32_arithmetic
+from fvd_bench.networks.arithmetic import float32_arithmetic
 from stylegan_v.config import model_config
 from stylegan_v.data import VideoDataset, batches
 from stylegan_v.discriminator import build_discriminator

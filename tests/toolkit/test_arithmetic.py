@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import torch
 
-from fvd_bench.extractors import create
-from fvd_bench.extractors.arithmetic import float32_arithmetic, linear
-from fvd_bench.extractors.i3d_network import I3D
+from fvd_bench.networks import create
+from fvd_bench.networks.arithmetic import float32_arithmetic, linear
+from fvd_bench.networks.i3d_network import I3D
 from fvd_bench.protocols.protocol import load
 
 THREADS = (1, 2, 4, 8)
@@ -70,7 +70,7 @@ def test_no_number_of_threads_moves_logits_where_the_library_cuts_sums_up() -> N
     program = (
         "import torch\n"
         "from fvd_bench import weights\n"
-        "from fvd_bench.extractors.i3d_network import I3D\n"
+        "from fvd_bench.networks.i3d_network import I3D\n"
         "network = I3D.from_tensors(weights.load('i3d-kinetics-400').tensors)\n"
         "clips = torch.rand(2, 3, 9, 224, 224, generator=torch.Generator().manual_seed(0)) * 2 - 1\n"
         f"for count in {THREADS}:\n"

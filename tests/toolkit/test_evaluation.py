@@ -10,9 +10,9 @@ import pytest
 import fvd_bench
 from fvd_bench.errors import FvdBenchError, MetricError, ProtocolError, SourceError, WeightsError
 from fvd_bench.evaluation import evaluate
-from fvd_bench.extractors import create
-from fvd_bench.extractors.pixels import PixelsExtractor
 from fvd_bench.frechet import frechet_distance
+from fvd_bench.networks import create
+from fvd_bench.networks.pixels import PixelsExtractor
 from fvd_bench.protocols.protocol import load
 from fvd_bench.settings import Settings
 from fvd_bench.videos.file import VideoFile

@@ -14,11 +14,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from fvd_bench import gate, weights
+from fvd_bench import gate
 from fvd_bench.audit import table4
 from fvd_bench.errors import ShortVideoError, SourceError, VideoError
 from fvd_bench.evaluation import evaluate, open_evaluation, silent
 from fvd_bench.html_report import html_report
+from fvd_bench.networks import weights
 from fvd_bench.plan import plan
 from fvd_bench.result import Result
 from fvd_bench.settings import Settings
@@ -308,8 +309,8 @@ class TestAbsentPackages:
     def test_i3d_on_a_file_needs_no_network_and_no_fid(self) -> None:
         program = (
             "import numpy as np\n"
-            "from fvd_bench.extractors import create\n"
-            "import fvd_bench.extractors.i3d\n"
+            "from fvd_bench.networks import create\n"
+            "import fvd_bench.networks.i3d\n"
             "from fvd_bench.protocols.protocol import load\n"
             "rule = load('stylegan-v-fvd16').features\n"
             "i3d = create(rule, device='cpu', weights={}, progress=lambda done, total: None)\n"

@@ -1,9 +1,9 @@
 import pytest
 import torch
 
-from fvd_bench import fingerprint, goldens
-from fvd_bench.extractors.i3d_network import I3D
-from fvd_bench.fingerprint import diagnose, measure
+from fvd_bench.networks import fingerprint, goldens
+from fvd_bench.networks.fingerprint import diagnose, measure
+from fvd_bench.networks.i3d_network import I3D
 
 
 @pytest.fixture(scope="module")

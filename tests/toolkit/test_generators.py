@@ -54,7 +54,7 @@ import resource, sys, tempfile
 import numpy as np, torch
 import fvd_bench
 from fvd_bench import GeneratorSource, Settings, evaluate, report, extractors
-from fvd_bench.extractors import pixels
+from fvd_bench.networks import pixels
 from fvd_bench.protocols.protocol import load
 protocol = load(sys.argv[1])
 

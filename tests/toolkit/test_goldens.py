@@ -4,8 +4,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from fvd_bench import goldens, selftest
-from fvd_bench.extractors.i3d_network import I3D
+from fvd_bench import selftest
+from fvd_bench.networks import goldens
+from fvd_bench.networks.i3d_network import I3D
 from fvd_bench.selftest import Check, constant_checks, logits_checks
 
 SHORT_ROWS = [row for row in goldens.LOGITS if row.clips * row.frames <= 11]

@@ -13,8 +13,8 @@ import torch
 
 from fvd_bench.errors import ProtocolError, WeightsError
 from fvd_bench.evaluation import evaluate
-from fvd_bench.extractors import FeatureExtractor, create
-from fvd_bench.extractors.i3d_network import I3D
+from fvd_bench.networks import FeatureExtractor, create
+from fvd_bench.networks.i3d_network import I3D
 from fvd_bench.protocols.protocol import load, parse, text
 from fvd_bench.settings import Settings
 

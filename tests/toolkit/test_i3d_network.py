@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from fvd_bench.errors import FeatureError, WeightsError
-from fvd_bench.extractors.arithmetic import float32_arithmetic
-from fvd_bench.extractors.i3d_network import I3D, same_padding, tensor_shapes
+from fvd_bench.networks.arithmetic import float32_arithmetic
+from fvd_bench.networks.i3d_network import I3D, same_padding, tensor_shapes
 
 
 @pytest.fixture(scope="module")

@@ -11,9 +11,10 @@ import pytest
 import scipy.linalg
 import torch
 
-from fvd_bench import goldens, metrics
-from fvd_bench.extractors.arithmetic import float32_arithmetic
-from fvd_bench.extractors.i3d_network import I3D
+from fvd_bench import metrics
+from fvd_bench.networks import goldens
+from fvd_bench.networks.arithmetic import float32_arithmetic
+from fvd_bench.networks.i3d_network import I3D
 from fvd_bench.protocols.rules import MetricRule
 from fvd_bench.stats import FeatureStats
 

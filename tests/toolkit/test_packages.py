@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fvd_bench import demo, weight_index, weights
+from fvd_bench import demo
 from fvd_bench.errors import FvdBenchError, WeightsError
-from fvd_bench.extractors import create
 from fvd_bench.frame_metrics import inception_score, kernel_inception_distance
+from fvd_bench.networks import create, weights
+from fvd_bench.networks.weights import download
 from fvd_bench.protocols.protocol import load
 from fvd_bench.settings import Settings
 
@@ -76,7 +77,7 @@ def test_metrics_of_frames_need_torch_fidelity(absent, seeded_inception: Path, t
         lambda: create(load("stylegan-v-fid").features, **network, progress=lambda done, total: None),
         lambda: kernel_inception_distance(features, features),
         lambda: inception_score(features),
-        weight_index.inception_url,
+        download.inception_url,
     ]
 
     for use in uses:

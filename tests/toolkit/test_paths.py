@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from fvd_bench import Settings, evaluate, gate, weights
+from fvd_bench import Settings, evaluate, gate
 from fvd_bench.errors import FvdBenchError, SourceError
 from fvd_bench.manifest import evaluate_and_record
 from fvd_bench.manifest import load as load_manifest
+from fvd_bench.networks import weights
 from fvd_bench.precomputed import make
 from fvd_bench.replay import replay
 from fvd_bench.stats_file import StatsFile

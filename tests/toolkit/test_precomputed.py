@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fvd_bench import environment
 from fvd_bench.errors import NotComparableError, SourceError
 from fvd_bench.evaluation import evaluate
+from fvd_bench.networks import environment
 from fvd_bench.precomputed import make, merge
 from fvd_bench.settings import Settings
 from fvd_bench.stats_file import StatsFile

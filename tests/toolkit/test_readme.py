@@ -12,8 +12,8 @@ import pytest
 import torch
 
 import fvd_bench
-from fvd_bench import weights
-from fvd_bench.extractors.i3d import I3D
+from fvd_bench.networks import weights
+from fvd_bench.networks.i3d import I3D
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

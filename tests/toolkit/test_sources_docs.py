@@ -19,8 +19,8 @@ from PIL import Image
 from safetensors.torch import save_file
 
 import fvd_bench
-from fvd_bench import weights
 from fvd_bench.cli import cli
+from fvd_bench.networks import weights
 from fvd_bench.precomputed import make
 from fvd_bench.videos.video import Pixels
 

@@ -19,7 +19,7 @@ from fvd_bench.errors import (
     ShortVideoError,
     SourceError,
 )
-from fvd_bench.extractors.pixels import PixelsExtractor
+from fvd_bench.networks.pixels import PixelsExtractor
 
 NO_CACHE = Settings(cache=None, device="cpu")
 EXACT = 1e-9

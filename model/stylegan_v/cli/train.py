@@ -40,7 +40,7 @@ def train(
     **changes: Any,  # the other options, by the names of the settings that they change
 ) -> None:
     """Train a generator. The same command again goes on where it was; torchrun starts it on several GPUs."""
-    from fvd_bench.environment import resolve_device
+    from fvd_bench.networks.environment import resolve_device
     from stylegan_v.errors import ConfigError
     from stylegan_v.run import load_run
     from stylegan_v.train import train as run_training

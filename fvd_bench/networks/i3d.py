@@ -7,11 +7,11 @@ from pathlib import Path
 
 import torch
 
-from fvd_bench import weights as weight_store
 from fvd_bench.errors import ProtocolError
-from fvd_bench.extractors import Features, Progress
-from fvd_bench.extractors.arithmetic import float32_arithmetic
-from fvd_bench.extractors.i3d_network import I3D
+from fvd_bench.networks import Features, Progress
+from fvd_bench.networks import weights as weight_store
+from fvd_bench.networks.arithmetic import float32_arithmetic
+from fvd_bench.networks.i3d_network import I3D
 from fvd_bench.protocols.rules import FeatureRule
 from fvd_bench.videos.preprocess import network_input
 from fvd_bench.videos.video import Pixels

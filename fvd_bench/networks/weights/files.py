@@ -19,8 +19,8 @@ import numpy as np
 import safetensors.numpy
 from safetensors import SafetensorError
 
-from fvd_bench import unpickling
 from fvd_bench.errors import WeightsError
+from fvd_bench.networks.weights import unpickling
 from fvd_bench.videos.files import regular_file
 
 if TYPE_CHECKING:

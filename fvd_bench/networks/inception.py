@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from fvd_bench import weights as weight_store
 from fvd_bench.errors import ProtocolError
-from fvd_bench.extractors import Features, Progress
-from fvd_bench.extractors.arithmetic import float32_arithmetic, linear
+from fvd_bench.networks import Features, Progress
+from fvd_bench.networks import weights as weight_store
+from fvd_bench.networks.arithmetic import float32_arithmetic, linear
 from fvd_bench.packages import needed_for
 from fvd_bench.protocols.rules import IS_LAYER, FeatureRule, Resize
 from fvd_bench.videos.video import Pixels
