@@ -22,7 +22,7 @@ import numpy as np
 from machine import write
 from pairs import halves
 
-from fvd_bench.evaluation import evaluate
+from fvd_bench.evaluation.evaluate import evaluate
 from fvd_bench.settings import Settings
 from fvd_bench.videos.file import VideoFile
 from fvd_bench.videos.video import Pixels

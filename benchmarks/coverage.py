@@ -25,11 +25,11 @@ from machine import write
 from numpy.typing import NDArray
 from populations import Population
 
-from fvd_bench.frechet import frechet_distance
-from fvd_bench.measuring import Measured, measure
+from fvd_bench.features.stats import FeatureStats
+from fvd_bench.features.stats_file import StatsFile
+from fvd_bench.metrics.frechet import frechet_distance
+from fvd_bench.metrics.measuring import Measured, measure
 from fvd_bench.protocols.rules import MetricRule
-from fvd_bench.stats import FeatureStats
-from fvd_bench.stats_file import StatsFile
 
 RULE = MetricRule(names=("fvd",))
 SIZES = ((0.1, 0.1), (0.25, 0.25), (0.5, 0.5), (1, 1), (2, 2), (5, 5), (0.25, 2), (2, 0.25))

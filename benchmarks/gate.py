@@ -15,11 +15,12 @@ import numpy as np
 from machine import write
 from populations import Population, of_distance
 
-from fvd_bench import gate, metrics
-from fvd_bench.kept import Features
+from fvd_bench import metrics
+from fvd_bench.evaluation import comparison
+from fvd_bench.evaluation.kept import Features
+from fvd_bench.evaluation.result import Result, Score, SideCount, SourceInfo
+from fvd_bench.features.stats import FeatureStats
 from fvd_bench.protocols.protocol import load, plain
-from fvd_bench.result import Result, Score, SideCount, SourceInfo
-from fvd_bench.stats import FeatureStats
 
 PROTOCOL = load("stylegan-v-fvd16")
 TAILS = 8
@@ -59,7 +60,7 @@ def rates(real: FeatureStats, count: int) -> list[dict[str, float]]:
         for trial in range(TRIALS):
             rng = np.random.default_rng([2, trial, count, int(increase * 100)])
             before, now = checkpoint(real, old, count, rng), checkpoint(real, new, count, rng)
-            (compared,) = gate.comparisons(before[0], now[0], (before[1], now[1]), allowed=0.05).scores
+            (compared,) = comparison.comparisons(before[0], now[0], (before[1], now[1]), allowed=0.05).scores
             found.append(compared)
         rows.append({
             "videos": count,

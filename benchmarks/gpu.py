@@ -21,8 +21,8 @@ import torch
 from machine import parser, write
 from PIL import Image
 
-from fvd_bench import demo, selftest
-from fvd_bench.evaluation import evaluate
+from fvd_bench.evaluation import demo, selftest
+from fvd_bench.evaluation.evaluate import evaluate
 from fvd_bench.networks import fingerprint, goldens, weights
 from fvd_bench.networks.arithmetic import float32_arithmetic
 from fvd_bench.networks.i3d_network import I3D

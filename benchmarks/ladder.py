@@ -20,7 +20,7 @@ from typing import Any
 from faces import SETTINGS, SIDE
 from machine import write
 
-from fvd_bench.evaluation import silent
+from fvd_bench.evaluation.evaluate import silent
 from stylegan_v.prepare import prepare
 from stylegan_v.prepared import PrepareSettings
 from stylegan_v.run import load_run

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from machine import write
 
-from fvd_bench.evaluation import silent
+from fvd_bench.evaluation.evaluate import silent
 from stylegan_v import checkpoint
 from stylegan_v.evaluate import evaluate
 from stylegan_v.generator import Generator, build_generator

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from machine import write
 
-from fvd_bench import demo
+from fvd_bench.evaluation import demo
 
 COUNTS = (64, 1024)
 FAKES = 16

@@ -25,7 +25,7 @@ from machine import parser, write
 from PIL import Image
 
 from fvd_bench import networks
-from fvd_bench.evaluation import evaluate
+from fvd_bench.evaluation.evaluate import evaluate
 from fvd_bench.protocols import protocol
 from fvd_bench.settings import Settings
 from fvd_bench.videos.video import Pixels

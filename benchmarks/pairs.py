@@ -17,8 +17,8 @@ from pathlib import Path
 
 from machine import write
 
-from fvd_bench.evaluation import evaluate
-from fvd_bench.report import span
+from fvd_bench.evaluation.evaluate import evaluate
+from fvd_bench.reports.tables import span
 from fvd_bench.settings import Settings
 
 REPEATS = 5

@@ -11,7 +11,7 @@ from dataclasses import asdict
 
 from machine import write
 
-from fvd_bench import selftest
+from fvd_bench.evaluation import selftest
 
 
 def main() -> None:

@@ -19,7 +19,7 @@ import numpy as np
 from learning import learn
 from PIL import Image
 
-from fvd_bench import demo
+from fvd_bench.evaluation import demo
 from stylegan_v.run import load_run
 
 SIDE = 64

@@ -9,12 +9,12 @@ from fvd_bench.system import check_system
 
 if TYPE_CHECKING:
     from fvd_bench.errors import FvdBenchError
-    from fvd_bench.evaluation import evaluate
+    from fvd_bench.evaluation.evaluate import evaluate
+    from fvd_bench.evaluation.online import FrechetVideoDistance
+    from fvd_bench.evaluation.result import Result, Score
     from fvd_bench.protocols.protocol import Protocol
-    from fvd_bench.result import Result, Score
     from fvd_bench.settings import Settings
     from fvd_bench.sources.opening import Arrays, GeneratorSource
-    from fvd_bench.training import FrechetVideoDistance
     from fvd_bench.version import __version__
 
 __all__ = [
@@ -32,15 +32,15 @@ __all__ = [
 
 _HOMES = {
     "Arrays": "fvd_bench.sources.opening",
-    "FrechetVideoDistance": "fvd_bench.training",
+    "FrechetVideoDistance": "fvd_bench.evaluation.online",
     "FvdBenchError": "fvd_bench.errors",
     "GeneratorSource": "fvd_bench.sources.opening",
     "Protocol": "fvd_bench.protocols.protocol",
-    "Result": "fvd_bench.result",
-    "Score": "fvd_bench.result",
+    "Result": "fvd_bench.evaluation.result",
+    "Score": "fvd_bench.evaluation.result",
     "Settings": "fvd_bench.settings",
     "__version__": "fvd_bench.version",
-    "evaluate": "fvd_bench.evaluation",
+    "evaluate": "fvd_bench.evaluation.evaluate",
 }
 
 _MODULES = ("errors", "fingerprint", "gate", "manifest", "precomputed", "replay", "report", "sources", "weights")

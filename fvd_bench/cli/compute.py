@@ -15,10 +15,10 @@ from fvd_bench.cli.streams import STDOUT, check_outputs, console, delivery, prin
 from fvd_bench.paths import user_path
 
 if TYPE_CHECKING:
-    from fvd_bench.evaluation import Collection, Evaluation
-    from fvd_bench.manifest import Manifest
-    from fvd_bench.plan import Plan
-    from fvd_bench.result import Result
+    from fvd_bench.evaluation.evaluate import Collection, Evaluation
+    from fvd_bench.evaluation.manifest import Manifest
+    from fvd_bench.evaluation.plan import Plan
+    from fvd_bench.evaluation.result import Result
     from fvd_bench.settings import Settings
     from fvd_bench.sources.opening import Arrays
 
@@ -48,7 +48,7 @@ def compute(
     **settings: Any,  # click hands over the options of chosen_settings by name
 ) -> None:
     """Score the videos in one folder against those in another."""
-    from fvd_bench.together import processes
+    from fvd_bench.features.processes import processes
 
     chosen = chosen_settings(**settings)
     beside = _beside(json_file, wanted=keep_features)
@@ -66,7 +66,7 @@ def compute(
             ) as (evaluation, replayed),
         ):
             if dry_run:
-                from fvd_bench.plan import plan
+                from fvd_bench.evaluation.plan import plan
 
                 planned = plan(evaluation)
             else:
@@ -101,15 +101,15 @@ def _opened(
 ) -> Iterator[tuple[Evaluation, Manifest | None]]:
     """The evaluation that the options describe, or the manifest that is replayed."""
     if replay_file is None:
-        from fvd_bench.evaluation import open_evaluation
+        from fvd_bench.evaluation.evaluate import open_evaluation
 
         with open_evaluation(
             real, fake, protocol, repeats=repeats, seed=seed, settings=settings, progress=show
         ) as evaluation:
             yield evaluation, None
         return
-    from fvd_bench.manifest import load
-    from fvd_bench.replay import open_replay
+    from fvd_bench.evaluation.manifest import load
+    from fvd_bench.evaluation.replay import open_replay
 
     given = [f"--{name}" for name in _OF_THE_MANIFEST if _is_given(name)]
     if given:
@@ -126,7 +126,7 @@ def _is_given(option: str) -> bool:
 def _score(collection: Collection, replayed: Manifest | None) -> Result:
     if replayed is None:
         return collection.evaluation.score(collection)
-    from fvd_bench.replay import check_frames, told_apart
+    from fvd_bench.evaluation.replay import check_frames, told_apart
 
     check_frames(replayed, collection)
     return told_apart(replayed, collection.evaluation.score(collection))
@@ -136,7 +136,7 @@ def _beside(json_file: str | None, *, wanted: bool) -> Path | None:
     """Where the features of a result go that is written to a file, None where it is not."""
     file = user_path(json_file) if json_file and json_file != STDOUT else None
     if file is not None and (file.is_file() or not file.exists()):
-        from fvd_bench.kept import beside
+        from fvd_bench.evaluation.kept import beside
 
         return beside(file)
     if wanted:
@@ -146,7 +146,7 @@ def _beside(json_file: str | None, *, wanted: bool) -> Path | None:
 
 def _keep(beside: Path, collection: Collection, result: Result, *, wanted: bool) -> None:
     """Put the features beside the JSON, or say that those of an older result lie there."""
-    from fvd_bench import kept
+    from fvd_bench.evaluation import kept
 
     if wanted:
         kept.save(beside, collection, result)
@@ -155,12 +155,12 @@ def _keep(beside: Path, collection: Collection, result: Result, *, wanted: bool)
 
 
 def _record(file: Path, collection: Collection, result: Result) -> None:
-    from fvd_bench import manifest
+    from fvd_bench.evaluation import manifest
 
     manifest.record(collection, result).write(file)
 
 
 def _print_plan(planned: Plan) -> None:
-    from fvd_bench.report import plan_table
+    from fvd_bench.reports.tables import plan_table
 
     console().print(plan_table(planned))

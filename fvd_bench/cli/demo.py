@@ -17,8 +17,8 @@ from fvd_bench.cli.streams import console, progress, say
 @click.option("--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu", "cuda"]))
 def demo(folder: Path, device: Literal["auto", "cpu", "cuda"]) -> None:
     """Make videos of moving shapes, and score worse and worse copies of them."""
-    from fvd_bench import demo as demonstration
-    from fvd_bench import demo_tables
+    from fvd_bench.evaluation import demo as demonstration
+    from fvd_bench.reports import demo as demo_tables
 
     with progress() as show:
         rows = demonstration.run(folder, settings=chosen_settings(device=device), progress=show)

@@ -53,12 +53,13 @@ def check(
     **settings: Any,  # click hands over the options of chosen_settings by name
 ) -> None:
     """Fail, with exit code 1, when new fake videos score worse than a baseline by more than chance and allowance."""
-    from fvd_bench import gate, gate_tables
+    from fvd_bench.evaluation import comparison
+    from fvd_bench.reports import comparison as gate_tables
 
     check_outputs(json_file, junit, markdown, str(baseline) if update else None)
     try:
         with progress() as show:
-            compared = gate.check(
+            compared = comparison.check(
                 real,
                 fake,
                 baseline,
@@ -101,10 +102,11 @@ def _report(
 @click.option("--json", "json_file", metavar="FILE", help="Write the comparison as JSON; - for stdout alone.")
 def compare(before: Path, now: Path, json_file: str | None) -> None:
     """Say whether two results can be told apart."""
-    from fvd_bench import gate, gate_tables
+    from fvd_bench.evaluation import comparison
+    from fvd_bench.reports import comparison as gate_tables
 
     check_outputs(json_file)
-    compared = gate.compare(before, now)
+    compared = comparison.compare(before, now)
     deliver(
         (json_file, lambda: gate_tables.comparisons_json(compared)),
         show=lambda: console().print(gate_tables.comparison_table(compared)),

@@ -102,8 +102,8 @@ def protocols_explain(
     **settings: Any,  # click hands over the options of chosen_settings by name
 ) -> None:
     """Why A and B score the same videos differently: from A to B, changing one choice at a time."""
-    from fvd_bench import audit
-    from fvd_bench.audit_tables import waterfall_table
+    from fvd_bench.evaluation import audit
+    from fvd_bench.reports.audit import waterfall_table
 
     chosen = chosen_settings(**settings)
     check_outputs(json_file)

@@ -17,15 +17,15 @@ from fvd_bench.errors import SelftestError
 @click.option("--json", "json_file", metavar="FILE", help="Write the checks as JSON; - for stdout alone.")
 def selftest(full: bool, device: Literal["auto", "cpu", "cuda"], json_file: str | None) -> None:
     """Recompute published numbers with this installation."""
-    from fvd_bench import report
-    from fvd_bench import selftest as published
+    from fvd_bench.evaluation import selftest as published
     from fvd_bench.networks.environment import resolve_device
+    from fvd_bench.reports import tables
 
     check_outputs(json_file)
     with progress() as show:
         where = resolve_device(device)
         checks = published.run(full=full, device=where, progress=lambda done, total: show("frames", done, total))
-    deliver((json_file, lambda: report.checks_json(checks)), show=lambda: console().print(report.checks_table(checks)))
+    deliver((json_file, lambda: tables.checks_json(checks)), show=lambda: console().print(tables.checks_table(checks)))
     failed = [check for check in checks if not check.ok]
     if failed:
         raise SelftestError(

@@ -45,8 +45,8 @@ def stats(
     **settings: Any,  # click hands over the options of chosen_settings by name
 ) -> None:
     """Compute the features of the videos at PATH once, to be scored later: `compute --real FILE`."""
-    from fvd_bench.precomputed import make
-    from fvd_bench.together import processes
+    from fvd_bench.evaluation.statistics import make
+    from fvd_bench.features.processes import processes
 
     chosen = chosen_settings(**settings)
     _check_out(out)
@@ -72,8 +72,8 @@ def merge(
     **settings: Any,  # click hands over the options of chosen_settings by name
 ) -> None:
     """Join the FILES that `stats --shard` wrote."""
-    from fvd_bench.precomputed import merge as join
-    from fvd_bench.stats_file import StatsFile
+    from fvd_bench.evaluation.statistics import merge as join
+    from fvd_bench.features.stats_file import StatsFile
 
     chosen = chosen_settings(**settings)
     _check_out(out)

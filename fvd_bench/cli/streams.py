@@ -19,8 +19,8 @@ from fvd_bench.escapes import escaped
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
+    from fvd_bench.evaluation.result import Result, Score
     from fvd_bench.finding import Warned
-    from fvd_bench.result import Result, Score
 
 STDOUT = "-"
 
@@ -130,8 +130,8 @@ def deliver(*texts: Text, show: Callable[[], None]) -> None:
 
 def print_result(result: Result, json_file: str | None, html_file: str | None = None) -> None:
     """The scores for people, and the result for machines where that is asked for."""
-    from fvd_bench.html_report import html_report
-    from fvd_bench.report import result_table
+    from fvd_bench.reports.html import html_report
+    from fvd_bench.reports.tables import result_table
 
     html = (html_file, lambda: html_report(result))
     print_scores(lambda: result_table(result), result.scores, result.warnings, (json_file, result.to_json), html)

@@ -26,8 +26,8 @@ def table4(
     **settings: Any,  # click hands over the options of chosen_settings by name
 ) -> None:
     """Make each mistake of the StyleGAN-V paper's Table 4 on these videos, and see what it does to FVD."""
-    from fvd_bench import audit
-    from fvd_bench.audit_tables import table4_table
+    from fvd_bench.evaluation import audit
+    from fvd_bench.reports.audit import table4_table
 
     chosen = chosen_settings(**settings)
     check_outputs(json_file)

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import fvd_bench
-from fvd_bench.evaluation import Progress, open_evaluation, silent
+from fvd_bench.evaluation.evaluate import Progress, open_evaluation, silent
+from fvd_bench.evaluation.result import Result
 from fvd_bench.networks.arithmetic import float32_arithmetic
 from fvd_bench.protocols.protocol import load
-from fvd_bench.result import Result
 from stylegan_v.generator import Generator
 from stylegan_v.sample import GeneratedVideos
 

@@ -8,7 +8,7 @@ from contextlib import closing
 import numpy as np
 import torch
 
-from fvd_bench.evaluation import Progress, silent
+from fvd_bench.evaluation.evaluate import Progress, silent
 from stylegan_v.ahead import Stop, run_ahead
 from stylegan_v.data import Batch, VideoDataset, sent
 

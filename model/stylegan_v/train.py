@@ -16,7 +16,7 @@ from types import FrameType
 import torch
 
 from fvd_bench.escapes import escaped
-from fvd_bench.evaluation import Progress
+from fvd_bench.evaluation.evaluate import Progress
 from fvd_bench.networks.arithmetic import float32_arithmetic
 from stylegan_v import distributed
 from stylegan_v.data import Batch, VideoDataset, batches

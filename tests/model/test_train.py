@@ -17,7 +17,7 @@ import torch
 from PIL import Image
 
 from fvd_bench.errors import ProtocolError
-from fvd_bench.evaluation import silent
+from fvd_bench.evaluation.evaluate import silent
 from stylegan_v import checkpoint as checkpoints
 from stylegan_v import trainer
 from stylegan_v.errors import CheckpointError, ConfigError, TrainingError

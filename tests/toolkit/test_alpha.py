@@ -15,8 +15,8 @@ import torch
 from PIL import Image
 
 from fvd_bench import Arrays, GeneratorSource, Settings, evaluate
-from fvd_bench.doctor import inspect
 from fvd_bench.errors import SourceError
+from fvd_bench.inspection.sides import inspect
 from fvd_bench.sources.opening import SourceLike, open_source
 from fvd_bench.videos.alpha import over_black
 from fvd_bench.videos.file import VideoFile

@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 
 from fvd_bench.errors import SourceError, VideoError
-from fvd_bench.evaluation import evaluate
-from fvd_bench.gate import check
+from fvd_bench.evaluation.comparison import check
+from fvd_bench.evaluation.evaluate import evaluate
 from fvd_bench.settings import Settings
 from fvd_bench.sources import zips as archives
 from fvd_bench.sources.opening import open_source

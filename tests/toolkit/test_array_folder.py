@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from fvd_bench import Arrays
 from fvd_bench.cli import cli
 from fvd_bench.errors import SourceError, VideoError
-from fvd_bench.evaluation import evaluate
+from fvd_bench.evaluation.evaluate import evaluate
 from fvd_bench.settings import Settings
 from fvd_bench.sources.opening import ClipSource, open_source
 from fvd_bench.videos.video import Pixels

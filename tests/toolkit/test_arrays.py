@@ -11,7 +11,7 @@ import torch
 
 from fvd_bench import Arrays
 from fvd_bench.errors import SourceError
-from fvd_bench.evaluation import evaluate
+from fvd_bench.evaluation.evaluate import evaluate
 from fvd_bench.settings import Settings
 from fvd_bench.sources.opening import open_source
 from fvd_bench.videos.arrays import fitting_orders

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from fvd_bench import audit
-from fvd_bench.audit_tables import table4_table, waterfall_table
 from fvd_bench.errors import MetricError, ProtocolError
-from fvd_bench.evaluation import evaluate
+from fvd_bench.evaluation import audit
+from fvd_bench.evaluation.evaluate import evaluate
+from fvd_bench.evaluation.result import Result, Score
 from fvd_bench.protocols import protocol
-from fvd_bench.result import Result, Score
+from fvd_bench.reports.audit import table4_table, waterfall_table
 from fvd_bench.settings import Settings
 from tests.program import fvd_bench
 

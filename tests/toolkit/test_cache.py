@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fvd_bench.cache import Entry, Facts, FeatureStore
 from fvd_bench.errors import CacheError
+from fvd_bench.features.store import Entry, Facts, FeatureStore
 
 
 def _entry(seed: int = 0) -> Entry:
@@ -127,7 +127,7 @@ def test_a_store_that_cannot_be_written_says_so_when_asked(tmp_path: Path) -> No
 def test_two_processes_share_a_store(tmp_path: Path) -> None:
     program = (
         "import sys, numpy as np; from pathlib import Path\n"
-        "from fvd_bench.cache import Entry, Facts, FeatureStore\n"
+        "from fvd_bench.features.store import Entry, Facts, FeatureStore\n"
         "store = FeatureStore(Path(sys.argv[1])); who = sys.argv[2]\n"
         "for i in range(60):\n"
         "    store.put([(f'{who}{i}', Entry(np.full((2, 4), i, np.float32), Facts()))])\n"
@@ -144,7 +144,7 @@ def test_a_full_disk_is_an_error_that_says_what_to_do(tmp_path: Path) -> None:
     """A limit on file sizes stands for the disk; what was stored before it was reached stays."""
     program = (
         "import resource, signal, sys, numpy as np; from pathlib import Path\n"
-        "from fvd_bench.cache import Entry, Facts, FeatureStore\n"
+        "from fvd_bench.features.store import Entry, Facts, FeatureStore\n"
         "from fvd_bench.errors import CacheError\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "store = FeatureStore(Path(sys.argv[1]))\n"

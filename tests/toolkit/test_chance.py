@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from fvd_bench.chance import Overlap
-from fvd_bench.frechet import distance_and_overlap, frechet_distance
+from fvd_bench.features.stats import FeatureStats
+from fvd_bench.metrics.chance import Overlap
+from fvd_bench.metrics.frechet import distance_and_overlap, frechet_distance
 from fvd_bench.protocols.rules import MetricRule
-from fvd_bench.stats import FeatureStats
 
 DIM = 60
 

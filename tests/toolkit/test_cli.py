@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from fvd_bench.cache import FeatureStore
+from fvd_bench.features.store import FeatureStore
 from tests.program import fvd_bench
 
 

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 import fvd_bench
-from fvd_bench.dependence import findings, groups
 from fvd_bench.errors import FvdBenchError
+from fvd_bench.features.stats import FeatureStats
+from fvd_bench.metrics.dependence import findings, groups
 from fvd_bench.protocols.protocol import load
 from fvd_bench.protocols.variants import scale_protocols
 from fvd_bench.settings import Settings
-from fvd_bench.stats import FeatureStats
 from fvd_bench.videos.sampling import clip_indices
 
 

@@ -9,8 +9,8 @@ import pytest
 
 import fvd_bench
 from fvd_bench.errors import FvdBenchError, MetricError, ProtocolError, SourceError, WeightsError
-from fvd_bench.evaluation import evaluate
-from fvd_bench.frechet import frechet_distance
+from fvd_bench.evaluation.evaluate import evaluate
+from fvd_bench.metrics.frechet import frechet_distance
 from fvd_bench.networks import create
 from fvd_bench.networks.pixels import PixelsExtractor
 from fvd_bench.protocols.protocol import load

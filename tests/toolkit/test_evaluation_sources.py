@@ -14,14 +14,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from fvd_bench import gate
-from fvd_bench.audit import table4
 from fvd_bench.errors import ShortVideoError, SourceError, VideoError
-from fvd_bench.evaluation import evaluate, open_evaluation, silent
-from fvd_bench.html_report import html_report
+from fvd_bench.evaluation import comparison
+from fvd_bench.evaluation.audit import table4
+from fvd_bench.evaluation.evaluate import evaluate, open_evaluation, silent
+from fvd_bench.evaluation.plan import plan
+from fvd_bench.evaluation.result import Result
 from fvd_bench.networks import weights
-from fvd_bench.plan import plan
-from fvd_bench.result import Result
+from fvd_bench.reports.html import html_report
 from fvd_bench.settings import Settings
 from fvd_bench.sources.opening import ClipSource, SourceLike, open_source
 from fvd_bench.videos.video import Frame, Pixels, Video
@@ -192,7 +192,7 @@ def test_a_gate_takes_sides_that_are_nowhere_on_disk(tmp_path: Path, sides, pixe
     fake = dataclasses.replace(sides[1], name=name)
     evaluate(sides[0], fake, pixels_protocol(), settings=settings).write(tmp_path / "base.json")
 
-    found = gate.check(*sides, tmp_path / "base.json", protocol=[pixels_protocol()], settings=settings)
+    found = comparison.check(*sides, tmp_path / "base.json", protocol=[pixels_protocol()], settings=settings)
 
     assert [score.verdict for score in found.scores] == ["same"]
 
@@ -272,8 +272,8 @@ class TestAbsentPackages:
     def test_frames_are_scored_without_video_decoders_and_fid(self, sides, folders, pixels_protocol) -> None:
         program = (
             "from fvd_bench import evaluate, Settings\n"
-            "from fvd_bench.html_report import html_report\n"
-            "from fvd_bench.report import result_table\n"
+            "from fvd_bench.reports.html import html_report\n"
+            "from fvd_bench.reports.tables import result_table\n"
             "result = evaluate(*sys.argv[1:], settings=Settings(cache=None))\n"
             "html_report(result), result_table(result)\n"
             "print(result.value, result.environment['av'])\n"

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from fvd_bench.evaluation import evaluate
+from fvd_bench.evaluation.evaluate import evaluate
 from fvd_bench.settings import Settings
 
 NO_CACHE = Settings(cache=None)

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fvd_bench.examine import examine, is_black, missing_numbers
+from fvd_bench.inspection.video import examine, is_black, missing_numbers
 from fvd_bench.videos.file import VideoFile
 from fvd_bench.videos.images import FrameFolder
 

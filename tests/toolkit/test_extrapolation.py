@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from fvd_bench.extrapolation import TOO_FEW, floor
-from fvd_bench.frechet import frechet_distance
-from fvd_bench.measuring import measure
+from fvd_bench.features.stats import FeatureStats
+from fvd_bench.metrics.extrapolation import TOO_FEW, floor
+from fvd_bench.metrics.frechet import frechet_distance
+from fvd_bench.metrics.measuring import measure
+from fvd_bench.metrics.uncertainty import standard_error
 from fvd_bench.protocols.rules import MetricRule
-from fvd_bench.stats import FeatureStats
-from fvd_bench.uncertainty import standard_error
 
 FVD = MetricRule(names=("fvd",))
 DIM = 60

@@ -11,11 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fvd_bench import FrechetVideoDistance, Settings, evaluate, gate
+from fvd_bench import FrechetVideoDistance, Settings, evaluate
 from fvd_bench.errors import SourceError
-from fvd_bench.moments import Moments
-from fvd_bench.result import Result, Score
-from fvd_bench.stats import FeatureStats
+from fvd_bench.evaluation import comparison
+from fvd_bench.evaluation.result import Result, Score
+from fvd_bench.features.moments import Moments
+from fvd_bench.features.stats import FeatureStats
 from tests.program import fvd_bench
 
 NO_CACHE = Settings(cache=None, device="cpu")
@@ -147,7 +148,7 @@ def test_the_command_line_takes_them_as_the_real_side_only(tmp_path, two_sides, 
     assert '"unknown-protocol"' in Path(kept).read_text("utf-8")
     assert "under an unknown protocol" in " ".join((shown.stdout + shown.stderr).split())
     assert bad.returncode == 3 and "can be the real side only" in bad.stderr
-    again = gate.check(Path(file), fake, Path(kept), protocol=[protocol], settings=NO_CACHE)
+    again = comparison.check(Path(file), fake, Path(kept), protocol=[protocol], settings=NO_CACHE)
     assert (
         not again.failed
         and again.now.scores[0].value == Result.from_json(Path(kept).read_text("utf-8")).scores[0].value

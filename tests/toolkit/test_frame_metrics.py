@@ -7,10 +7,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from fvd_bench import frame_metrics
 from fvd_bench.errors import MetricError
-from fvd_bench.frame_metrics import inception_score, kernel_inception_distance
-from fvd_bench.kernel import kernel_distance
+from fvd_bench.metrics import frame_metrics
+from fvd_bench.metrics.frame_metrics import inception_score, kernel_inception_distance
+from fvd_bench.metrics.kernel import kernel_distance
 
 
 @pytest.fixture

@@ -2,13 +2,17 @@ import numpy as np
 import pytest
 import scipy.linalg
 
-from fvd_bench import stats
 from fvd_bench.errors import MetricError
-from fvd_bench.frechet import frechet_distance, frechet_distance_of_stats, frechet_influence
-from fvd_bench.measuring import measure
-from fvd_bench.moments import Moments
+from fvd_bench.features import stats
+from fvd_bench.features.moments import Moments
+from fvd_bench.features.stats import FeatureStats
+from fvd_bench.metrics.frechet import (
+    frechet_distance,
+    frechet_distance_of_stats,
+    frechet_influence,
+)
+from fvd_bench.metrics.measuring import measure
 from fvd_bench.protocols.rules import MetricRule
-from fvd_bench.stats import FeatureStats
 
 FVD = MetricRule(names=("fvd",))
 

@@ -12,13 +12,15 @@ import pytest
 from PIL import Image
 
 import fvd_bench
-from fvd_bench import gate, gate_tables, kept, metrics
-from fvd_bench.comparability import protocols_of
+from fvd_bench import metrics
 from fvd_bench.errors import FvdBenchError, NotComparableError, ProtocolError, ResultError
-from fvd_bench.evaluation import open_evaluation, silent
+from fvd_bench.evaluation import comparison, kept
+from fvd_bench.evaluation.comparability import protocols_of
+from fvd_bench.evaluation.evaluate import open_evaluation, silent
+from fvd_bench.evaluation.result import Result
 from fvd_bench.protocols.protocol import load, plain
 from fvd_bench.protocols.rules import MetricRule
-from fvd_bench.result import Result
+from fvd_bench.reports import comparison as gate_tables
 from fvd_bench.settings import Settings
 
 RULE = MetricRule(names=("fvd",))
@@ -68,9 +70,9 @@ def baseline(tmp_path: Path, sets: Path, protocol: str, settings: Settings):
 
 @pytest.fixture
 def check(sets: Path, protocol: str, settings: Settings):
-    def run(fake: str, file: Path, *, real: str = "real", **options: object) -> gate.Comparisons:
+    def run(fake: str, file: Path, *, real: str = "real", **options: object) -> comparison.Comparisons:
         options.setdefault("protocol", [protocol])
-        return gate.check(sets / real, sets / fake, file, settings=settings, **options)
+        return comparison.check(sets / real, sets / fake, file, settings=settings, **options)
 
     return run
 
@@ -122,11 +124,13 @@ def test_the_error_is_that_of_both_checkpoints(check, baseline, sets: Path, tmp_
         file.rename(file.with_name(f"other-{file.name}"))
     file = baseline()
 
-    (score,) = gate.comparisons(
-        *(gate.read_result(f) for f in (file, baseline("also_good", file="other.json"))), (None, None), allowed=0.05
+    (score,) = comparison.comparisons(
+        *(comparison.read_result(f) for f in (file, baseline("also_good", file="other.json"))),
+        (None, None),
+        allowed=0.05,
     ).scores
 
-    errors = [gate.read_result(f).scores[0].error_fake for f in (file, file.with_name("other.json"))]
+    errors = [comparison.read_result(f).scores[0].error_fake for f in (file, file.with_name("other.json"))]
     assert score.error == pytest.approx(np.hypot(*errors), rel=1e-12)
     assert not score.paired
 
@@ -158,9 +162,9 @@ def test_an_update_takes_the_baselines_place(check, baseline) -> None:
 
     compared = check("bad", file, update=True)
 
-    assert gate.read_result(file) == compared.now
+    assert comparison.read_result(file) == compared.now
     assert check("bad", file).scores[0].change == 0
-    kept.load(kept.beside(file), gate.read_result(file))
+    kept.load(kept.beside(file), comparison.read_result(file))
 
 
 def test_other_real_videos_are_not_comparable(check, baseline) -> None:
@@ -206,14 +210,14 @@ def panel_result(baseline, panel: str, sets: Path, settings: Settings, tmp_path:
 
 class TestOtherMetricsBesideIt:
     def test_one_metric_of_two_lists_is_compared(self, baseline, panel_result: Path) -> None:
-        compared = gate.compare(baseline(), panel_result)
+        compared = comparison.compare(baseline(), panel_result)
 
         assert [(score.metric, score.protocol, score.paired) for score in compared.scores] == [("fvd", "panel", True)]
         assert compared.notes == (
             "fvd of panel is compared with that of pixels, which is made alike",
             "not compared, since only the result now has it: kvd of panel",
         )
-        assert gate.compare(panel_result, baseline()).scores[0].change == -compared.scores[0].change
+        assert comparison.compare(panel_result, baseline()).scores[0].change == -compared.scores[0].change
 
     @pytest.mark.parametrize("choices", [True, False], ids=["with choices", "without"])
     def test_results_of_older_versions_are(self, baseline, panel, panel_result: Path, check, choices: bool) -> None:
@@ -232,8 +236,8 @@ class TestOtherMetricsBesideIt:
 
         assert [(score.metric, score.change) for score in again.scores] == [("kvd", 0), ("fvd", 0)]
         if choices:
-            assert len(gate.compare(old, panel_result).scores) == 2
-            assert len(gate.compare(baseline(), old).scores) == 1
+            assert len(comparison.compare(old, panel_result).scores) == 2
+            assert len(comparison.compare(baseline(), old).scores) == 1
 
     def test_results_without_choices_are_known_by_what_ships(self, panel_result: Path) -> None:
         table = json.loads(panel_result.read_text())
@@ -248,7 +252,7 @@ class TestOtherMetricsBesideIt:
             files.append(panel_result.with_name(f"{len(files)}.json"))
             files[-1].write_text(json.dumps(table))
 
-        assert [score.change for score in gate.compare(*files).scores] == [0, 0]
+        assert [score.change for score in comparison.compare(*files).scores] == [0, 0]
 
     def test_a_metric_that_its_protocol_has_no_more_is_not_passed_over(self, panel, panel_result: Path, check) -> None:
         file = Path(panel)
@@ -258,7 +262,7 @@ class TestOtherMetricsBesideIt:
             check("good", panel_result, protocol=[panel])
 
     def test_features_are_kept_once(self, panel_result: Path) -> None:
-        result = gate.read_result(panel_result)
+        result = comparison.read_result(panel_result)
 
         found = kept.load(kept.beside(panel_result), result).repeats
 
@@ -289,7 +293,7 @@ def test_a_score_that_has_no_value_any_more_is_not_passed_over(
             Image.new("RGB", (32, 32), (video, frame, 0)).save(tmp_path / "short" / f"{video:02d}" / f"{frame}.png")
 
     with pytest.raises(NotComparableError, match=r"fvd of long has no value now: .*a clip needs 12 frames"):
-        gate.check(
+        comparison.check(
             sets / "real",
             tmp_path / "short",
             tmp_path / "two.json",
@@ -305,7 +309,7 @@ def test_other_seeds_are_not_comparable(sets, protocol: str, settings: Settings,
         result.write(tmp_path / f"{seed}.json")
 
     with pytest.raises(NotComparableError, match="seed is 3 and was 0"):
-        gate.compare(tmp_path / "0.json", tmp_path / "3.json")
+        comparison.compare(tmp_path / "0.json", tmp_path / "3.json")
 
 
 def test_old_fake_videos_that_are_gone_are_done_without(check, baseline, tmp_path: Path) -> None:
@@ -343,7 +347,7 @@ def test_other_numbers_of_videos_are_not_comparable(
     (tmp_path / "fewer" / "00.mkv").unlink()
 
     with pytest.raises(NotComparableError, match="fake clips is 23 and was 24"):
-        gate.check(sets / "real", tmp_path / "fewer", baseline(), protocol=[protocol], settings=settings)
+        comparison.check(sets / "real", tmp_path / "fewer", baseline(), protocol=[protocol], settings=settings)
 
 
 def test_other_weights_are_not_comparable(check, baseline) -> None:
@@ -354,7 +358,7 @@ def test_other_weights_are_not_comparable(check, baseline) -> None:
         result.write(file.with_name(name))
 
     with pytest.raises(NotComparableError, match=r"weights: i3d is bbb"):
-        gate.compare(file.with_name("a.json"), file.with_name("b.json"))
+        comparison.compare(file.with_name("a.json"), file.with_name("b.json"))
 
 
 def test_an_unknown_protocol_has_to_be_passed(check, baseline) -> None:
@@ -373,26 +377,26 @@ def test_a_missing_or_foreign_baseline_says_how_to_make_one(check, tmp_path: Pat
 def test_two_results_are_told_apart_or_not(baseline) -> None:
     files = [baseline(name, file=f"{name}.json") for name in ("good", "also_good", "bad")]
 
-    assert gate.compare(files[0], files[1]).scores[0].verdict == "same"
-    assert gate.compare(files[0], files[2]).scores[0].verdict == "worse"
-    assert gate.compare(files[2], files[0]).scores[0].verdict == "better"
+    assert comparison.compare(files[0], files[1]).scores[0].verdict == "same"
+    assert comparison.compare(files[0], files[2]).scores[0].verdict == "worse"
+    assert comparison.compare(files[2], files[0]).scores[0].verdict == "better"
 
 
 def test_where_higher_is_better_a_drop_is_the_regression(baseline) -> None:
     files = [baseline(name, file=f"{name}.json") for name in ("good", "bad")]
     results = [
         dataclasses.replace(result, scores=(dataclasses.replace(result.scores[0], lower_is_better=False),))
-        for result in map(gate.read_result, files)
+        for result in map(comparison.read_result, files)
     ]
 
-    assert gate.comparisons(*results, (None, None), allowed=0.05).scores[0].verdict == "better"
-    assert gate.comparisons(*results[::-1], (None, None), allowed=0.05).scores[0].verdict == "regression"
+    assert comparison.comparisons(*results, (None, None), allowed=0.05).scores[0].verdict == "better"
+    assert comparison.comparisons(*results[::-1], (None, None), allowed=0.05).scores[0].verdict == "regression"
 
 
 class TestKeptFeatures:
     def test_they_come_back_as_they_were(self, baseline) -> None:
         file = baseline(repeats=3)
-        result = gate.read_result(file)
+        result = comparison.read_result(file)
 
         features = kept.load(kept.beside(file), result)
 
@@ -408,7 +412,7 @@ class TestKeptFeatures:
         shutil.copy(kept.beside(other), kept.beside(file))
 
         with pytest.raises(ResultError, match="holds features of another result"):
-            gate.compare(file, other)
+            comparison.compare(file, other)
 
     @pytest.mark.parametrize("damage", [b"", b"PK\x03\x04 not a zip", None])
     def test_damaged_files_are_refused(self, baseline, damage: bytes | None) -> None:
@@ -417,7 +421,7 @@ class TestKeptFeatures:
         kept.beside(file).write_bytes(whole[: len(whole) // 2] if damage is None else damage)
 
         with pytest.raises(ResultError, match="cannot be read as kept features"):
-            gate.compare(file, file)
+            comparison.compare(file, file)
 
     @pytest.mark.parametrize("value", [np.nan, np.inf])
     def test_values_that_are_not_finite_are_refused(self, baseline, check, value: float) -> None:
@@ -438,7 +442,7 @@ class TestKeptFeatures:
             np.savez(out, of=np.array([object()], dtype=object))
 
         with pytest.raises(ResultError, match="cannot be read as kept features"):
-            gate.compare(file, file)
+            comparison.compare(file, file)
 
 
 class TestReports:

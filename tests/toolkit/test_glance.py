@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from fvd_bench import glance
-from fvd_bench.evaluation import evaluate
+from fvd_bench.evaluation.evaluate import evaluate
+from fvd_bench.inspection import headers
 from fvd_bench.settings import Settings
 
 
@@ -66,7 +66,7 @@ def test_sides_that_do_not_match_are_told(
 def test_a_sample_says_that_it_is_one(
     two_sides, pixels_protocol, tmp_path: Path, moving_frames, write_video, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(glance, "MOST_VIDEOS", 4)
+    monkeypatch.setattr(headers, "MOST_VIDEOS", 4)
     shutil.copytree(two_sides[0], tmp_path / "real")
     write_video(tmp_path / "real" / "1.mkv", moving_frames(20, height=32), codec="ffv1", pix_fmt="bgr0")
 

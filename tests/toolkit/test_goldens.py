@@ -4,10 +4,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from fvd_bench import selftest
+from fvd_bench.evaluation import selftest
+from fvd_bench.evaluation.selftest import Check, constant_checks, logits_checks
 from fvd_bench.networks import goldens
 from fvd_bench.networks.i3d_network import I3D
-from fvd_bench.selftest import Check, constant_checks, logits_checks
 
 SHORT_ROWS = [row for row in goldens.LOGITS if row.clips * row.frames <= 11]
 CONSTANTS = {row.frames: row for row in goldens.CONSTANT_VIDEOS}

@@ -13,10 +13,10 @@ import pytest
 from PIL import Image
 
 from fvd_bench.estimate import Estimate
-from fvd_bench.evaluation import evaluate
+from fvd_bench.evaluation.evaluate import evaluate
+from fvd_bench.evaluation.result import Result
 from fvd_bench.finding import Warned
-from fvd_bench.html_report import _ticks, html_report
-from fvd_bench.result import Result
+from fvd_bench.reports.html import _ticks, html_report
 from fvd_bench.settings import Settings
 
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from fvd_bench.errors import ProtocolError, WeightsError
-from fvd_bench.evaluation import evaluate
+from fvd_bench.evaluation.evaluate import evaluate
 from fvd_bench.networks import FeatureExtractor, create
 from fvd_bench.networks.i3d_network import I3D
 from fvd_bench.protocols.protocol import load, parse, text
@@ -54,7 +54,7 @@ def test_the_score_has_the_same_digits_for_any_workers_threads_and_order(tmp_pat
     """In processes of their own, since torch sets its threads once."""
     program = (
         "import sys, torch; torch.set_num_threads(int(sys.argv[1]))\n"
-        "from fvd_bench.evaluation import Settings, evaluate\n"
+        "from fvd_bench.evaluation.evaluate import Settings, evaluate\n"
         "settings = Settings(device='cpu', cache=None, workers=int(sys.argv[2]))\n"
         "print(repr(evaluate(sys.argv[3], sys.argv[4], sys.argv[5], settings=settings).value))\n"
     )

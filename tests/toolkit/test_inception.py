@@ -12,10 +12,10 @@ import torch_fidelity
 from PIL import Image
 
 from fvd_bench.errors import ProtocolError
-from fvd_bench.evaluation import evaluate
+from fvd_bench.evaluation.evaluate import evaluate
+from fvd_bench.evaluation.result import Result
 from fvd_bench.networks import create
 from fvd_bench.protocols.protocol import load, parse, text
-from fvd_bench.result import Result
 from fvd_bench.settings import Settings
 
 WEIGHTS = "inception-2015-12-05"

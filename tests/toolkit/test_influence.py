@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from fvd_bench import metrics
-from fvd_bench.influence import influence
+from fvd_bench.features.stats import FeatureStats
+from fvd_bench.metrics.influence import influence
+from fvd_bench.metrics.uncertainty import Spread
 from fvd_bench.protocols.rules import MetricRule
-from fvd_bench.stats import FeatureStats
-from fvd_bench.uncertainty import Spread
 
 
 def _sides(seed: int, n: int = 60, m: int = 50, dim: int = 12) -> tuple[np.ndarray, np.ndarray]:

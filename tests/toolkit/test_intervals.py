@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fvd_bench.doctor import inspect
-from fvd_bench.evaluation import evaluate
+from fvd_bench.evaluation.evaluate import evaluate
+from fvd_bench.inspection.sides import inspect
 from fvd_bench.settings import Settings
 from fvd_bench.videos.file import VideoFile
 from fvd_bench.videos.intervals import Time, uneven, widest

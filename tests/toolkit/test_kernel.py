@@ -4,9 +4,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from fvd_bench import kernel
 from fvd_bench.errors import MetricError
-from fvd_bench.kernel import biased_kernel_distance, kernel_distance
+from fvd_bench.metrics import kernel
+from fvd_bench.metrics.kernel import biased_kernel_distance, kernel_distance
 
 BY_HAND_REAL = np.arange(1, 10).reshape(3, 3)
 BY_HAND_FAKE = np.array([[7, 6, 5], [4, 3, 2], [1, 1, 8], [0, 2, 5]])

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fvd_bench import manifest
 from fvd_bench.errors import ManifestError
-from fvd_bench.manifest import Manifest, evaluate_and_record
+from fvd_bench.evaluation import manifest
+from fvd_bench.evaluation.manifest import Manifest, evaluate_and_record
 from fvd_bench.protocols import protocol
 from fvd_bench.protocols.protocol import Protocol
 from fvd_bench.settings import Settings

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import torch
 
-from fvd_bench import manifold
 from fvd_bench.errors import MetricError
-from fvd_bench.manifold import coverage, density, precision, recall
+from fvd_bench.metrics import neighbours
+from fvd_bench.metrics.neighbours import coverage, density, precision, recall
 
 METRICS = (precision, recall, density, coverage)
 
@@ -147,7 +147,7 @@ def test_a_shift_of_both_sides_changes_nothing(sides) -> None:
 def test_blocks_do_not_move_the_values(sides, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = all_four(*sides)
 
-    monkeypatch.setattr(manifold, "_BLOCK", 700)
+    monkeypatch.setattr(neighbours, "_BLOCK", 700)
 
     assert all_four(*sides) == whole
 

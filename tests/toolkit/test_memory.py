@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fvd_bench import extraction
 from fvd_bench.errors import MetricError
-from fvd_bench.evaluation import evaluate
+from fvd_bench.evaluation.evaluate import evaluate
+from fvd_bench.features import extraction
 from fvd_bench.settings import Settings
 from fvd_bench.videos import video
 
@@ -47,7 +47,7 @@ def test_clips_in_flight_are_bounded_by_their_bytes(large_sides, pixels_protocol
 
 
 def test_large_clips_do_not_wait_for_a_full_batch(large_sides, pixels_protocol, monkeypatch) -> None:
-    from fvd_bench import batches
+    from fvd_bench.features import batches
 
     sizes: list[int] = []
     original = batches.Batches._run

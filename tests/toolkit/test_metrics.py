@@ -3,14 +3,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fvd_bench import frame_metrics, kernel, manifold, metrics, stats
+from fvd_bench import metrics
 from fvd_bench.errors import MetricError
-from fvd_bench.evaluation import evaluate
-from fvd_bench.frechet import frechet_distance
+from fvd_bench.evaluation.evaluate import evaluate
+from fvd_bench.features import stats
+from fvd_bench.features.stats import FeatureStats
+from fvd_bench.metrics import frame_metrics, kernel, neighbours
+from fvd_bench.metrics.frechet import frechet_distance
 from fvd_bench.protocols import protocol
 from fvd_bench.protocols.rules import METRIC_EXTRACTORS, MetricRule
 from fvd_bench.settings import Settings
-from fvd_bench.stats import FeatureStats
 
 NEED_BOTH = ("kvd", "kvd-biased", "precision", "recall", "density", "coverage", "kid")
 RULE = MetricRule(names=("fvd",))
@@ -36,10 +38,10 @@ def test_each_name_computes_its_metric_with_real_and_fake_in_their_places(sides)
         "fvd": frechet_distance(real, fake, ddof=0),
         "kvd": kernel.kernel_distance(real, fake),
         "kvd-biased": kernel.biased_kernel_distance(real, fake),
-        "precision": manifold.precision(real, fake),
-        "recall": manifold.recall(real, fake),
-        "density": manifold.density(real, fake),
-        "coverage": manifold.coverage(real, fake),
+        "precision": neighbours.precision(real, fake),
+        "recall": neighbours.recall(real, fake),
+        "density": neighbours.density(real, fake),
+        "coverage": neighbours.coverage(real, fake),
         "fid": frechet_distance(real, fake, ddof=0),
         "kid": frame_metrics.kernel_inception_distance(real, fake),
         "is": frame_metrics.inception_score(fake),

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from fvd_bench.errors import ShortVideoError
-from fvd_bench.motion import LOOPS, MOST_FRAMES, STILL, Motion, measure
+from fvd_bench.inspection.motion import LOOPS, MOST_FRAMES, STILL, Motion, measure
 from fvd_bench.videos.file import VideoFile
 from fvd_bench.videos.images import FrameFolder
 from fvd_bench.videos.video import Pixels, Video

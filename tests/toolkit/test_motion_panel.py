@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fvd_bench.cache import FeatureStore
-from fvd_bench.evaluation import evaluate
-from fvd_bench.extraction import Extraction
-from fvd_bench.frechet import frechet_distance
-from fvd_bench.motion import Motion, SideMotion, measure, summary
-from fvd_bench.motion_panel import evenly_spaced, findings, measure_side
+from fvd_bench.evaluation.evaluate import evaluate
+from fvd_bench.features.extraction import Extraction
+from fvd_bench.features.store import FeatureStore
+from fvd_bench.inspection.motion import Motion, SideMotion, measure, summary
+from fvd_bench.inspection.motion_panel import evenly_spaced, findings, measure_side
+from fvd_bench.metrics.frechet import frechet_distance
 from fvd_bench.networks import create
 from fvd_bench.protocols.protocol import load
 from fvd_bench.protocols.variants import scale_protocols

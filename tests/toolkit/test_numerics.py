@@ -12,11 +12,11 @@ import scipy.linalg
 import torch
 
 from fvd_bench import metrics
+from fvd_bench.features.stats import FeatureStats
 from fvd_bench.networks import goldens
 from fvd_bench.networks.arithmetic import float32_arithmetic
 from fvd_bench.networks.i3d_network import I3D
 from fvd_bench.protocols.rules import MetricRule
-from fvd_bench.stats import FeatureStats
 
 NETWORK = 5e-6
 """Relative. Another build of torch moves logits by some 1e-5; noise of that size moved these scores by up to 2e-6."""

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fvd_bench import demo
 from fvd_bench.errors import FvdBenchError, WeightsError
-from fvd_bench.frame_metrics import inception_score, kernel_inception_distance
+from fvd_bench.evaluation import demo
+from fvd_bench.metrics.frame_metrics import inception_score, kernel_inception_distance
 from fvd_bench.networks import create, weights
 from fvd_bench.networks.weights import download
 from fvd_bench.protocols.protocol import load

@@ -5,15 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from fvd_bench import Settings, evaluate, gate
+from fvd_bench import Settings, evaluate
 from fvd_bench.errors import FvdBenchError, SourceError
-from fvd_bench.manifest import evaluate_and_record
-from fvd_bench.manifest import load as load_manifest
+from fvd_bench.evaluation import comparison
+from fvd_bench.evaluation.manifest import evaluate_and_record
+from fvd_bench.evaluation.manifest import load as load_manifest
+from fvd_bench.evaluation.replay import replay
+from fvd_bench.evaluation.statistics import make
+from fvd_bench.features.stats_file import StatsFile
+from fvd_bench.features.stats_source import open_side
 from fvd_bench.networks import weights
-from fvd_bench.precomputed import make
-from fvd_bench.replay import replay
-from fvd_bench.stats_file import StatsFile
-from fvd_bench.stats_source import open_side
 
 
 @pytest.mark.parametrize("name", "plain a.npy a.npz a.pt a.safetensors a.h5 a.pkl a.zip a.tar".split())
@@ -53,9 +54,10 @@ def test_a_home_folder_is_meant_by_its_sign(tmp_path: Path, monkeypatch, two_sid
     assert replay(load_manifest(Path("~/used.json")), "~/real", "~/fake", settings=settings).value == result.value
     again = evaluate(Path("~/real.npz"), "~/fake", "~/p.toml", settings=settings)
     assert again.value == result.value
-    assert gate.compare(Path("~/result.json"), Path("~/result.json")).scores[0].verdict == "same"
+    assert comparison.compare(Path("~/result.json"), Path("~/result.json")).scores[0].verdict == "same"
     assert (
-        gate.check("~/real", "~/fake", Path("~/result.json"), protocol=["~/p.toml"], settings=settings).failed is False
+        comparison.check("~/real", "~/fake", Path("~/result.json"), protocol=["~/p.toml"], settings=settings).failed
+        is False
     )
     assert {file.name for file in home.iterdir()} >= {"store", "result.json", "used.json", "real.npz"}
     assert list(here.iterdir()) == []

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from fvd_bench.errors import NotComparableError, SourceError
-from fvd_bench.evaluation import evaluate
+from fvd_bench.evaluation.evaluate import evaluate
+from fvd_bench.evaluation.online import FrechetVideoDistance
+from fvd_bench.evaluation.statistics import make, merge
+from fvd_bench.features.stats_file import StatsFile
 from fvd_bench.networks import environment
-from fvd_bench.precomputed import make, merge
 from fvd_bench.settings import Settings
-from fvd_bench.stats_file import StatsFile
-from fvd_bench.training import FrechetVideoDistance
 from tests.program import fvd_bench
 
 NO_CACHE = Settings(cache=None)

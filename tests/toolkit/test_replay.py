@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from fvd_bench.errors import ManifestError
-from fvd_bench.manifest import Manifest, evaluate_and_record
-from fvd_bench.replay import replay
+from fvd_bench.evaluation.manifest import Manifest, evaluate_and_record
+from fvd_bench.evaluation.replay import replay
 from fvd_bench.settings import Settings
 
 NO_CACHE = Settings(cache=None)

@@ -5,9 +5,9 @@ import jsonschema
 import pytest
 
 from fvd_bench.errors import ResultError
-from fvd_bench.evaluation import evaluate
-from fvd_bench.report import score_frame
-from fvd_bench.result import Result
+from fvd_bench.evaluation.evaluate import evaluate
+from fvd_bench.evaluation.result import Result
+from fvd_bench.reports.tables import score_frame
 from fvd_bench.settings import Settings
 
 _SIDE = {

@@ -1,6 +1,6 @@
 import pytest
 
-from fvd_bench import selftest
+from fvd_bench.evaluation import selftest
 
 
 @pytest.mark.slow

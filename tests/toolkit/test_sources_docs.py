@@ -20,8 +20,8 @@ from safetensors.torch import save_file
 
 import fvd_bench
 from fvd_bench.cli import cli
+from fvd_bench.evaluation.statistics import make
 from fvd_bench.networks import weights
-from fvd_bench.precomputed import make
 from fvd_bench.videos.video import Pixels
 
 PAGE = (Path(__file__).parents[2] / "docs" / "sources.md").read_text("utf-8")

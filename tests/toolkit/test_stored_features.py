@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from fvd_bench import extraction
-from fvd_bench.cache import FeatureStore
-from fvd_bench.evaluation import evaluate
+from fvd_bench.evaluation.evaluate import evaluate
+from fvd_bench.features import extraction
+from fvd_bench.features.store import FeatureStore
 from fvd_bench.protocols.rules import ClipRule, FeatureRule
 from fvd_bench.settings import Settings
 from fvd_bench.videos.file import VideoFile

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from fvd_bench import stats
-from fvd_bench.extrapolation import floor, infinite
-from fvd_bench.frechet import frechet_distance
-from fvd_bench.measuring import measure
+from fvd_bench.features import stats
+from fvd_bench.features.stats import FeatureStats
+from fvd_bench.metrics.extrapolation import floor, infinite
+from fvd_bench.metrics.frechet import frechet_distance
+from fvd_bench.metrics.measuring import measure
+from fvd_bench.metrics.uncertainty import Spread
 from fvd_bench.protocols.rules import MetricRule
-from fvd_bench.stats import FeatureStats
-from fvd_bench.uncertainty import Spread
 
 FVD = MetricRule(names=("fvd",))
 SPREAD = 1 / np.arange(1, 25)

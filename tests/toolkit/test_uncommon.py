@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from av.stream import Disposition
 
-from fvd_bench.doctor import inspect
-from fvd_bench.evaluation import evaluate
-from fvd_bench.faults import Looks, uncommon
+from fvd_bench.evaluation.evaluate import evaluate
+from fvd_bench.inspection.faults import Looks, uncommon
+from fvd_bench.inspection.sides import inspect
 from fvd_bench.settings import Settings
 from fvd_bench.videos.file import VideoFile
 from fvd_bench.videos.header import Probe

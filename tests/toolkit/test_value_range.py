@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from fvd_bench import Arrays, GeneratorSource
-from fvd_bench.doctor import inspect
-from fvd_bench.evaluation import evaluate
-from fvd_bench.faults import little_used
-from fvd_bench.manifest import evaluate_and_record
-from fvd_bench.precomputed import make
-from fvd_bench.replay import replay
+from fvd_bench.evaluation.evaluate import evaluate
+from fvd_bench.evaluation.manifest import evaluate_and_record
+from fvd_bench.evaluation.replay import replay
+from fvd_bench.evaluation.statistics import make
+from fvd_bench.inspection.faults import little_used
+from fvd_bench.inspection.sides import inspect
 from fvd_bench.settings import Settings
 from fvd_bench.videos.video import Pixels
 

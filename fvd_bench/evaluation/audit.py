@@ -1,0 +1,305 @@
+"""What choices of a protocol are worth: the same evaluation under a list of changed protocols.
+
+`table4` makes the mistakes of Table 4 of the StyleGAN-V paper one by one, `explain` walks from one protocol to another.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import statistics
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fvd_bench.errors import MetricError, ProtocolError, VideoError
+from fvd_bench.evaluation.evaluate import Progress, evaluate, silent
+from fvd_bench.evaluation.result import Result, Score
+from fvd_bench.metrics.uncertainty import quantile
+from fvd_bench.protocols.differences import Difference, aligned, differences, with_choices
+from fvd_bench.protocols.protocol import Protocol, ProtocolLike, check_possible, load
+from fvd_bench.protocols.rules import SIDES, Resize, Side
+from fvd_bench.settings import Settings
+from fvd_bench.sources.opening import ClipSource, SourceLike, open_source
+from fvd_bench.videos.video import Frame
+
+PROPER = "proper"
+"""The row that the others are compared with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pitfall:
+    """A row of Table 4.
+
+    what: it does; choices: the one field that it changes; suffix: of its protocol's name.
+    face_forensics, sky_timelapse: the paper's FVD16 at 256 x 256.
+    """
+
+    what: str
+    choices: Mapping[str, Any]
+    suffix: str
+    face_forensics: str
+    sky_timelapse: str
+
+
+_SMALL = Resize(size=128)
+
+PITFALLS: Mapping[str, Pitfall] = {
+    PROPER: Pitfall("as the protocol says", {}, "", "76.82 ± 1.57", "61.95 ± 0.92"),
+    "resize-128": Pitfall(
+        "all videos are made smaller first",
+        {"real.resize": _SMALL, "fake.resize": _SMALL},
+        "resize128",
+        "38.92",
+        "59.86",
+    ),
+    "jpeg-75": Pitfall("fake frames are JPEG of 75, not 95", {"fake.jpeg_quality": 75}, "jpeg75", "80.17", "71.40"),
+    "all-clips": Pitfall("all clips of a real video, not one", {"real.start": "all"}, "all-clips", "84.59", "72.03"),
+    "first-frames": Pitfall(
+        "the first clip of a real video, not a random one", {"real.start": "first"}, "first-frames", "91.64", "59.74"
+    ),
+    "stride-8": Pitfall(
+        "every 8th frame on both sides", {"real.stride": 8, "fake.stride": 8}, "stride8", "82.88", "90.21"
+    ),
+    "still-images": Pitfall(
+        "still images of the real videos as fake ones", {"fake.content": "still-real"}, "still", "342.5", "166.8"
+    ),
+}
+"""Row -> what it is, in the order of the paper. Source: StyleGAN-V, CVPR 2022, Table 4."""
+
+
+def rows(base: Protocol) -> dict[str, Protocol]:
+    """Row -> protocol, the proper one first. Raises ProtocolError when the base allows a row not at all."""
+    _only_metric(base)
+    listed: dict[str, Protocol] = {}
+    for row, pitfall in PITFALLS.items():
+        changed = with_choices(base, pitfall.choices)
+        listed[row] = dataclasses.replace(changed, name="-".join(filter(None, (base.name, pitfall.suffix))))
+        check_possible(listed[row], f"{base.name}, row {row}")
+    return listed
+
+
+def table4(
+    real: SourceLike,
+    fake: SourceLike,
+    base: ProtocolLike = "stylegan-v-fvd16",
+    *,
+    repeats: int = 5,
+    seed: int = 0,
+    settings: Settings | None = None,
+    progress: Progress = silent,
+) -> Result:
+    """The rows of Table 4 on other data: scores with their `row` set, the proper one first.
+
+    A row that the data cannot serve, or that changes nothing in it, has the value None and a reason. Arguments as in
+    `evaluate`; raises as it does, and MetricError when the proper score cannot be computed.
+    """
+    listed = rows(load(base))
+    sides: dict[Side, ClipSource] = {"real": open_source(real), "fake": open_source(fake)}  # an iterable opens once
+    result = evaluate(
+        sides["real"],
+        sides["fake"],
+        list(listed.values()),
+        repeats=repeats,
+        seed=seed,
+        settings=_without_scale(settings),
+        progress=progress,
+    )
+    named = [dataclasses.replace(score, row=row) for row, score in zip(listed, result.scores, strict=True)]
+    proper = _served(named[0])
+    scores = [_without_value(s, sides) if s is not proper and s.values == proper.values else s for s in named]
+    return dataclasses.replace(result, scores=tuple(scores))
+
+
+def change_percent(score: Score, proper: Score) -> float | None:
+    """By how much of the proper score a row's lies above it; None where that is not known."""
+    if score.value is None or not proper.value:
+        return None
+    return 100 * (score.value - proper.value) / proper.value
+
+
+def verdict(score: Score, proper: Score) -> str:
+    """A sentence on what a row that has a value does to the score."""
+    assert score.value is not None and proper.value is not None
+    percent = change_percent(score, proper)
+    size = f"by {abs(percent):.1f} %" if percent is not None else "from 0"
+    moves = f"{'raises' if score.value > proper.value else 'lowers'} the score {size}"
+    gaps = [after - before for after, before in zip(score.values, proper.values, strict=True)]
+    if len(gaps) < 2:
+        return f"{moves} in this one draw; --repeats 5 tells change from chance"
+    error = statistics.stdev(gaps) / math.sqrt(len(gaps))  # each draw has its seed in both rows
+    if abs(statistics.fmean(gaps)) <= quantile(len(gaps)) * error:
+        return "cannot be told from chance"
+    return moves
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Fields that are changed at once. score: after that; change: by how much it is above the score before."""
+
+    changes: tuple[Difference, ...]
+    score: Score
+    change: float
+
+
+@dataclass(frozen=True, slots=True)
+class Waterfall:
+    """The way from the score of protocol a to that of protocol b, one field after the other.
+
+    start: score of a. result: of the evaluation that all scores come from, those of steps that had to be joined with
+    the next one too.
+    """
+
+    start: Score
+    steps: tuple[Step, ...]
+    result: Result
+
+    @property
+    def end(self) -> Score:
+        """Score of b."""
+        return self.steps[-1].score
+
+    def to_json(self) -> str:
+        """JSON text: schema 1, from, to, the steps, and the result as in `Result.to_json`."""
+        steps = [
+            {
+                "fields": [{"field": c.name, "from": c.texts[0], "to": c.texts[1]} for c in step.changes],
+                "digest": step.score.digest,
+                "value": step.score.value,
+                "change": step.change,
+            }
+            for step in self.steps
+        ]
+        table = {
+            "schema": 1,
+            "metric": self.start.metric,
+            "from": {"protocol": self.start.protocol, "digest": self.start.digest, "value": self.start.value},
+            "to": {"protocol": self.end.protocol, "digest": self.end.digest, "value": self.end.value},
+            "steps": steps,
+            "result": json.loads(self.result.to_json()),
+        }
+        return json.dumps(table, indent=2, allow_nan=False) + "\n"
+
+
+def explain(
+    a: ProtocolLike,
+    b: ProtocolLike,
+    real: SourceLike,
+    fake: SourceLike,
+    *,
+    repeats: int = 1,
+    seed: int = 0,
+    settings: Settings | None = None,
+    progress: Progress = silent,
+) -> Waterfall:
+    """Why two protocols score the same videos differently: from a to b, changing one field at a time.
+
+    Fields change in the order of `Protocol.choices`, and what each contributes depends on that order. A step to a
+    protocol that is impossible, or that the data cannot serve, is joined with the next. Arguments as in `evaluate`.
+
+    Raises ProtocolError when metric or extractor differ, or nothing does; MetricError when a or b has no score here;
+    else as `evaluate` does.
+    """
+    first, last = load(a), load(b)
+    if (_only_metric(first), first.features.extractor) != (_only_metric(last), last.features.extractor):
+        raise ProtocolError(
+            f"{first.name} computes {first.metric.names[0]} on {first.features.extractor}, {last.name} "
+            f"{last.metric.names[0]} on {last.features.extractor}: scores of different things have no difference"
+        )
+    if first.digest() == last.digest():
+        raise ProtocolError(f"{first.name} and {last.name} compute the same, their digest is one: nothing to explain")
+    path = [*_between(first, last), last]
+    result = evaluate(
+        real, fake, [first, *path], repeats=repeats, seed=seed, settings=_without_scale(settings), progress=progress
+    )
+    start, *after = result.scores
+    _served(after[-1])
+    steps: list[Step] = []
+    before, value = first, _served(start).value
+    for protocol, score in zip(path, after, strict=True):
+        if score.value is not None:
+            assert value is not None
+            steps.append(Step(tuple(differences(before, protocol)), score, score.value - value))
+            before, value = protocol, score.value
+    return Waterfall(start, tuple(steps), result)
+
+
+def _between(a: Protocol, b: Protocol) -> list[Protocol]:
+    """The possible protocols on the way from a to b, both left out."""
+    current, goal = aligned(a, b)
+    changes = [change for change in differences(current, goal) if change.idle_in is None]
+    path: list[Protocol] = []
+    for number, change in enumerate(changes[:-1], start=1):
+        current = with_choices(current, dict.fromkeys(change.fields, change.b))
+        if _is_possible(current):
+            path.append(dataclasses.replace(current, name=f"{a.name}-to-{b.name}-{number}"))
+    return path
+
+
+def _is_possible(protocol: Protocol) -> bool:
+    try:
+        check_possible(protocol, protocol.name)
+    except ProtocolError:
+        return False
+    return True
+
+
+def _without_scale(settings: Settings | None) -> Settings:
+    """Tables of protocols have no rows for what broken motion would score."""
+    return dataclasses.replace(settings or Settings(), motion=False)
+
+
+def _only_metric(protocol: Protocol) -> str:
+    names = protocol.metric.names
+    if len(names) > 1:
+        raise ProtocolError(
+            f"{protocol.name} has the metrics {', '.join(names)}: expected one; copy its file, keep one of them, and "
+            "pass the path of the copy"
+        )
+    return names[0]
+
+
+def _served(score: Score) -> Score:
+    if score.value is None:
+        raise MetricError(f"{score.protocol}: {score.reason}")
+    return score
+
+
+def _without_value(score: Score, sides: Mapping[Side, ClipSource]) -> Score:
+    """The score of a row that changed nothing."""
+    return dataclasses.replace(
+        score,
+        value=None,
+        reason=_why_unchanged(score.row, sides),
+        values=(),
+        std=None,
+        interval=None,
+        error_real=None,
+        error_fake=None,
+        floor=None,
+        infinite=None,
+        unknown={},
+    )
+
+
+def _why_unchanged(row: str | None, sides: Mapping[Side, ClipSource]) -> str:
+    same = "the score is the same to the last digit"
+    if row == "resize-128" and all(
+        frame.pixels.shape[:2] == (_SMALL.size, _SMALL.size) for side in SIDES for frame in _first_frames(sides[side])
+    ):
+        return f"{same}: all frames are {_SMALL.size} x {_SMALL.size} already"
+    if row == "jpeg-75" and all(frame.jpeg_quality is not None for frame in _first_frames(sides["fake"])):
+        return f"{same}: all fake frames are JPEG files already, which the protocol leaves as they are"
+    return f"{same}: nothing in this data is changed by it"
+
+
+def _first_frames(source: ClipSource) -> Iterator[Frame]:
+    """The first frame of each video that has one."""
+    for index in range(len(source.names)):
+        try:
+            yield next(iter(source.video(index).frames(np.zeros(1, dtype=np.int64))))
+        except VideoError:
+            continue  # left out of the evaluation as well, which named it

@@ -1,0 +1,279 @@
+"""A result against another: better, worse, or not to be told apart; and the regression gate for CI.
+
+Both results score fake videos against the same real ones, so only the drawing of the fake videos is chance. A score
+that is worse counts as a regression if it is worse by more than is allowed and by more than chance explains.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from fvd_bench.errors import FvdBenchError, ResultError
+from fvd_bench.evaluation import kept
+from fvd_bench.evaluation.comparability import notes, pairs, protocols_of, require_same_inputs
+from fvd_bench.evaluation.evaluate import Evaluation, Progress, open_evaluation, silent
+from fvd_bench.evaluation.kept import Features
+from fvd_bench.evaluation.result import Result, Score
+from fvd_bench.metrics import METRICS
+from fvd_bench.metrics.uncertainty import CONFIDENCE, Spread, quantile, standard_error
+from fvd_bench.paths import user_path
+from fvd_bench.protocols.protocol import Protocol, ProtocolLike
+from fvd_bench.protocols.rules import MetricRule
+from fvd_bench.records import record
+from fvd_bench.settings import Settings
+from fvd_bench.sources.opening import SourceLike, open_source
+
+ALARM = 0.04
+"""Probability that a gate with nothing to find fails, shared evenly by the scores that it looks at: so that it stays
+below one build in twenty, although errors are estimated."""
+
+Verdict = Literal["better", "same", "worse", "regression"]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One metric under one protocol, before and now.
+
+    change: now - before. error: standard error of the change from drawing the fake videos, None if unknown; paired:
+    whether it is that of videos of one name against each other. noise: the largest change that chance explains.
+    detectable: smallest true worsening, as a fraction of the score before, that is found with a probability of 95 %.
+    lower_is_better: of the metric, so that worse is up or down.
+    verdict: `regression` is worse by more than allowed and by more than noise, `worse` by more than noise alone.
+    """
+
+    metric: str
+    protocol: str
+    row: str | None
+    before: float
+    now: float
+    change: float
+    error: float | None
+    paired: bool
+    noise: float
+    detectable: float | None
+    lower_is_better: bool
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Comparisons:
+    """Two results compared. allowed: worsening that is no regression, as a fraction; now: the later result.
+
+    accepted: whether the later result was made the baseline; notes: differences that do not forbid comparing.
+    """
+
+    scores: tuple[Comparison, ...]
+    allowed: float
+    now: Result
+    notes: tuple[str, ...]
+    accepted: bool = False
+
+    @property
+    def failed(self) -> bool:
+        """Whether there is a regression that was not accepted."""
+        return not self.accepted and any(score.verdict == "regression" for score in self.scores)
+
+
+def check(
+    real: SourceLike,
+    fake: SourceLike,
+    baseline: Path,
+    *,
+    max_increase: float = 0.05,
+    protocol: Sequence[ProtocolLike] = (),
+    update: bool = False,
+    settings: Settings | None = None,
+    progress: Progress = silent,
+) -> Comparisons:
+    """Score new fake videos as a baseline was scored, and compare.
+
+    baseline: file of any result; features kept beside it are used. max_increase: allowed worsening as a fraction.
+    protocol: those of the baseline that do not ship with the package. update: the new result takes the baseline's
+    place, and its features that of the baseline's features.
+
+    Raises NotComparableError, naming what differs, and FvdBenchError as `evaluate` does.
+    """
+    if not max_increase >= 0:
+        raise FvdBenchError(f"max_increase is {max_increase}: expected a fraction, such as 0.05, of at least 0")
+    baseline = user_path(baseline)
+    before = read_result(baseline)
+    old = _kept(baseline, before)
+    protocols = protocols_of(before, protocol)
+    first = next(s for s in before.scores if s.protocol == protocols[0].name and s.value is not None)
+    with open_evaluation(
+        real,
+        fake,
+        protocols,
+        repeats=len(first.values),
+        seed=first.seed,
+        settings=settings or Settings(),
+        progress=progress,
+    ) as evaluation:
+        extractions = evaluation.read()
+        weights = {name: digest for e in evaluation.extractors.values() for name, digest in e.weights.items()}
+        require_same_inputs(before, weights=weights, real_fingerprint=extractions["real"].fingerprint())
+        collection = evaluation.collect(extractions)
+        now = evaluation.score(collection)
+        features = old or _recomputed(before, evaluation), kept.features(collection)
+        compared = comparisons(before, now, features, allowed=max_increase, known=protocols)
+        if update:
+            kept.save(kept.beside(baseline), collection, now)
+            now.write(baseline)
+    return dataclasses.replace(compared, accepted=update)
+
+
+def compare(before_file: Path, now_file: Path) -> Comparisons:
+    """Compare two results, with the features kept beside them where there are any.
+
+    Raises NotComparableError, naming what differs, and ResultError.
+    """
+    before_file, now_file = user_path(before_file), user_path(now_file)
+    before, now = read_result(before_file), read_result(now_file)
+    require_same_inputs(before, weights=now.weights, real_fingerprint=now.real.fingerprint)
+    return comparisons(before, now, (_kept(before_file, before), _kept(now_file, now)), allowed=math.inf)
+
+
+def comparisons(
+    before: Result,
+    now: Result,
+    features: tuple[Features | None, Features | None],
+    *,
+    allowed: float,
+    known: Sequence[Protocol] = (),
+) -> Comparisons:
+    """Compare two results. features: behind them, where they are known.
+
+    allowed: worsening that is no regression, as a fraction; infinity where there is no gate. known: protocols of the
+    results that do not ship. Raises NotComparableError.
+    """
+    found = pairs(before, now, known)
+    names = [f.fake_names if f else None for f in features]
+    together = names[0] is not None and names[0] == names[1]
+    scores = []
+    for old, new in found:
+        spreads = [_spread(score, f, r) for score, f, r in zip((old, new), features, (before, now), strict=True)]
+        error, units, paired = _error((old, new), spreads, together=together)
+        noise = 0.0 if error is None else quantile(units, tail=ALARM / len(found)) * error
+        if not math.isfinite(noise):  # any change would be within it
+            raise ResultError(f"{new.metric} of {new.protocol}: the error of its change is {error}: expected a number")
+        scores.append(_comparison(old, new, error, noise, units=units, paired=paired, allowed=allowed))
+    return Comparisons(tuple(scores), allowed, now, notes(before, now, found))
+
+
+def read_result(file: Path) -> Result:
+    """Read a result. Raises ResultError that names the file."""
+    try:
+        return Result.from_json(file.read_text("utf-8"))
+    except OSError as error:
+        raise ResultError(
+            f"{file} cannot be read: {error.strerror}; a result is written by `fvd-bench compute … --json {file.name}`"
+        ) from error
+    except (UnicodeDecodeError, ResultError) as error:
+        raise ResultError(f"{file}: {error}") from error
+
+
+def _kept(file: Path, result: Result) -> Features | None:
+    beside = kept.beside(file)
+    return kept.load(beside, result) if beside.exists() else None
+
+
+def _recomputed(before: Result, evaluation: Evaluation) -> Features | None:
+    """The features of a result whose fake videos are still where they were, where the store has them.
+
+    Where it has not, they are computed again only if the result does not know its own errors.
+    """
+    try:
+        if not Path(before.fake.path).exists():
+            return None
+        sources = {**evaluation.sources, "fake": open_source(before.fake.path)}
+        again = dataclasses.replace(evaluation, sources=sources, strict=False)
+        extractions = again.read()
+        if extractions["fake"].fingerprint() != before.fake.fingerprint:
+            return None
+        _, absent = extractions["fake"].outlook(again.jobs_reading("fake"))
+        if absent and all(score.error_fake is not None for score in before.scores if score.value is not None):
+            return None
+        return kept.features(again.collect(extractions))
+    except (FvdBenchError, OSError):  # it is not the user's concern that these are gone, or never were files
+        return None
+
+
+def _spread(score: Score, features: Features | None, result: Result) -> Spread | None:
+    """What each fake video contributes to a score, None where its features are not at hand."""
+    repeats = features.repeats.get(score.digest) if features else None
+    choices = result.protocols.get(score.digest)
+    if not repeats or not choices or score.metric not in METRICS:
+        return None
+    known = {f"metric.{f.name}": f.name for f in dataclasses.fields(MetricRule)}  # a later version may have more
+    try:
+        rule: MetricRule = record(MetricRule, {known[key]: value for key, value in choices.items() if key in known}, "")
+    except ValueError as error:
+        raise ResultError(f"the choices of {score.protocol} are none of a protocol: {error}") from error
+    spread = Spread(score.metric, rule)
+    for sides in repeats:
+        spread.add(sides)
+    return spread
+
+
+def _error(
+    scores: tuple[Score, Score], spreads: Sequence[Spread | None], *, together: bool
+) -> tuple[float | None, int, bool]:
+    """Standard error of the change, how many videos or groups it comes from, and whether it is that of pairs.
+
+    together: both listings name the same videos.
+    """
+    parts = [spread.contributions("fake") if spread else None for spread in spreads]
+    if parts[0] is not None and parts[1] is not None:
+        by_video = all(spread is not None and spread.rule.aggregation == "all" for spread in spreads)
+        if together and by_video and set(parts[0]) == set(parts[1]):
+            gaps = [parts[1][video] - part for video, part in parts[0].items()]
+            return standard_error(gaps), len(gaps), True
+    errors = [
+        spread.error("fake") if spread else score.error_fake for score, spread in zip(scores, spreads, strict=True)
+    ]
+    known = [error for error in errors if error is not None]
+    units = min([len(part) for part in parts if part is not None] or [scores[1].fake.clips])
+    if not known:
+        return None, units, False
+    return float(np.hypot(known[0], known[-1])), units, False  # a result without errors is as sure as the other
+
+
+def _comparison(
+    before: Score, now: Score, error: float | None, noise: float, *, units: int, paired: bool, allowed: float
+) -> Comparison:
+    assert before.value is not None and now.value is not None
+    change = now.value - before.value
+    worse = change if now.lower_is_better else -change
+    limit = allowed * abs(before.value) if math.isfinite(allowed) else allowed
+    verdict: Verdict = "same"
+    if worse > max(noise, limit):
+        verdict = "regression"
+    elif worse > noise:
+        verdict = "worse"
+    elif -worse > noise:
+        verdict = "better"
+    found = None
+    if error is not None and before.value:
+        needed = max(noise, limit) if math.isfinite(limit) else noise
+        found = (needed + quantile(units, tail=1 - CONFIDENCE) * error) / abs(before.value)
+    return Comparison(
+        metric=now.metric,
+        protocol=now.protocol,
+        row=now.row,
+        before=before.value,
+        now=now.value,
+        change=change,
+        error=error,
+        paired=paired,
+        noise=noise,
+        detectable=found,
+        lower_is_better=now.lower_is_better,
+        verdict=verdict,
+    )

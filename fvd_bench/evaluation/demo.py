@@ -1,0 +1,136 @@
+"""The main job on data that it makes itself: moving shapes, and worse and worse copies of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFilter
+
+from fvd_bench.atomic import partial_file
+from fvd_bench.errors import SourceError
+from fvd_bench.evaluation.evaluate import Progress, evaluate
+from fvd_bench.evaluation.result import Result
+from fvd_bench.packages import needed_for
+from fvd_bench.paths import user_path
+from fvd_bench.settings import Settings
+from fvd_bench.videos.video import Pixels
+
+_VIDEOS = 24
+_FRAMES = 32
+_SIDE = 96
+_FPS = 25
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One set of fake videos: what was done to it, and its score against the real ones."""
+
+    what: str
+    result: Result
+
+
+def _same(frames: Pixels, rng: np.random.Generator) -> Pixels:
+    return frames
+
+
+def _blurred(frames: Pixels, rng: np.random.Generator) -> Pixels:
+    soft = ImageFilter.GaussianBlur(2.5)
+    return np.stack([np.asarray(Image.fromarray(frame).filter(soft)) for frame in frames])
+
+
+def _noisy(frames: Pixels, rng: np.random.Generator) -> Pixels:
+    noise = rng.normal(0, 24, frames.shape)
+    return np.clip(frames + noise, 0, 255).astype(np.uint8)
+
+
+def _shuffled(frames: Pixels, rng: np.random.Generator) -> Pixels:
+    return frames[rng.permutation(len(frames))]
+
+
+_COPIES: dict[str, tuple[str, Callable[[Pixels, np.random.Generator], Pixels]]] = {
+    "same": ("other videos of the same shapes", _same),
+    "blurred": ("the same, every frame blurred", _blurred),
+    "noisy": ("the same, every frame noisy", _noisy),
+    "shuffled": ("the same, frames in random order", _shuffled),
+}
+
+
+def run(folder: Path, *, settings: Settings, progress: Progress) -> list[Row]:
+    """Write the videos below `folder` unless they are there, and score each set of fake ones.
+
+    Raises FvdBenchError as `evaluate` does.
+    """
+    folder = user_path(folder)
+    real = folder / "real"
+    _write_set(real, _same, first_seed=0)
+    rows: list[Row] = []
+    for done, (name, (what, change)) in enumerate(_COPIES.items()):
+        progress("sets of fake videos", done, len(_COPIES))
+        _write_set(folder / name, change, first_seed=_VIDEOS)
+        rows.append(Row(what, evaluate(real, folder / name, settings=settings, progress=progress)))
+    return rows
+
+
+def _write_set(folder: Path, change: Callable[[Pixels, np.random.Generator], Pixels], *, first_seed: int) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        visible = [f for f in folder.iterdir() if not f.name.startswith(".")]
+        others = [f.name for f in visible if not (f.stem.isdigit() and f.suffix == ".mp4")]
+        if others:
+            raise SourceError(f"{folder} holds {others[0]}, which is not the demo's; name another --folder")
+        for seed in range(first_seed, first_seed + _VIDEOS):
+            file = folder / f"{seed:03d}.mp4"
+            if not file.exists():
+                rng = np.random.default_rng(seed)
+                with partial_file(file) as partial:
+                    write_mp4(partial, change(moving_shapes(rng), rng))
+    except OSError as error:
+        raise SourceError(f"the demo cannot write its videos to {folder}: {error.strerror or error}") from error
+
+
+def moving_shapes(rng: np.random.Generator) -> Pixels:
+    """Discs and boxes that drift over a plain ground and bounce off its edges: uint8 [T, S, S, 3]."""
+    ground = tuple(rng.integers(0, 80, 3).tolist())
+    colours = [tuple(c) for c in rng.integers(100, 256, (3, 3)).tolist()]
+    sizes = rng.uniform(8, 20, 3)
+    places = rng.uniform(20, _SIDE - 20, (3, 2))
+    speeds = rng.uniform(-3, 3, (3, 2))
+    frames: list[Pixels] = []
+    for _ in range(_FRAMES):
+        image = Image.new("RGB", (_SIDE, _SIDE), ground)
+        draw = ImageDraw.Draw(image)
+        for shape, (colour, size, (x, y)) in enumerate(zip(colours, sizes, places, strict=True)):
+            outline = (x - size, y - size, x + size, y + size)
+            if shape % 2:
+                draw.rectangle(outline, fill=colour)
+            else:
+                draw.ellipse(outline, fill=colour)
+        frames.append(np.asarray(image))
+        places = places + speeds
+        speeds = np.where((places < 0) | (places > _SIDE), -speeds, speeds)
+    return np.stack(frames)
+
+
+def write_mp4(file: Path, frames: Pixels) -> None:
+    """Write uint8 [T, H, W, 3] frames of even height and width as MPEG-4 Part 2 in an mp4 container.
+
+    Not as H.264: libx264 does not give the same bytes each time, and the demo's numbers should be the same.
+    Raises OSError, and FvdBenchError without PyAV.
+    """
+    with needed_for("mp4 files", "av"):
+        import av
+
+    try:
+        with av.open(str(file), "w", format="mp4") as container:
+            stream = container.add_stream("mpeg4", rate=Fraction(_FPS), options={"qmin": "2", "qmax": "2"})
+            stream.height, stream.width = frames.shape[1:3]
+            stream.pix_fmt = "yuv420p"
+            for frame in frames:
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+            container.mux(stream.encode())
+    except av.error.FFmpegError as error:
+        raise OSError(error.strerror or str(error)) from error

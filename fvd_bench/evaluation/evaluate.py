@@ -1,0 +1,402 @@
+"""evaluate(real, fake, protocol) -> Result: the pipeline and nothing else.
+
+protocol -> sources -> store -> frames -> images -> features -> statistics -> metric -> Result
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from fvd_bench.errors import FvdBenchError, MetricError, ProtocolError
+from fvd_bench.evaluation.findings import find, refuse_skipped, shortages, skipped
+from fvd_bench.evaluation.result import MotionPanel, Result, Score, SideCount, SourceInfo
+from fvd_bench.evaluation.scoring import as_score
+from fvd_bench.features.extraction import Collected, Extraction, Job
+from fvd_bench.features.foreign import ForeignStats
+from fvd_bench.features.processes import WHOLE, Share, share
+from fvd_bench.features.stats import FeatureStats
+from fvd_bench.features.stats_source import StatsSource, open_side
+from fvd_bench.features.store import FeatureStore
+from fvd_bench.finding import Warned
+from fvd_bench.inspection.headers import glance
+from fvd_bench.inspection.motion_panel import measure_side
+from fvd_bench.metrics import dependence
+from fvd_bench.metrics.measuring import Measured, measure
+from fvd_bench.metrics.uncertainty import Sides
+from fvd_bench.networks import FeatureExtractor, create, environment
+from fvd_bench.processors import processors
+from fvd_bench.protocols.protocol import Protocol, ProtocolLike, load, plain
+from fvd_bench.protocols.rules import SIDES, FeatureRule, Side
+from fvd_bench.protocols.variants import scale_protocols
+from fvd_bench.settings import Settings
+from fvd_bench.sources.opening import ClipSource, SourceLike, check_something_decodes
+from fvd_bench.version import __version__
+from fvd_bench.videos.clips import Draw
+
+Progress = Callable[[str, int, int], None]
+"""Called with (what is being done, how much of it is done, how much there is)."""
+
+
+def silent(what: str, done: int, total: int) -> None:
+    """A Progress that shows nothing."""
+
+
+def evaluate(
+    real: SourceLike,
+    fake: SourceLike,
+    protocol: ProtocolLike | Sequence[ProtocolLike] = "stylegan-v-fvd16",
+    *,
+    repeats: int = 1,
+    seed: int = 0,
+    settings: Settings | None = None,
+    progress: Progress = silent,
+) -> Result:
+    """Score fake videos against real ones.
+
+    real, fake: paths, such as folders of video files or of frame folders, archives, and array files; arrays, tensors,
+    lists of them, and iterables of videos; `Arrays` where axes or a value range have to be stated; a `GeneratorSource`,
+    or another object like `sources.ClipSource`, which makes its videos on demand. real may be statistics of other
+    programs too, see foreign_stats.py.
+    protocol: one or several, by name, by path of a TOML file, or loaded; several share the decoding.
+    repeats: number of draws, made with the seeds seed, seed + 1, …; a score is the mean over them.
+
+    A protocol that cannot be served gives a score of None with its reason. Raises FvdBenchError when none can
+    be served, or when a side, the weights or a protocol are unusable.
+    """
+    settings = settings or Settings()
+    with open_evaluation(
+        real, fake, protocol, repeats=repeats, seed=seed, settings=settings, progress=progress
+    ) as evaluation:
+        return evaluation.run()
+
+
+@contextlib.contextmanager
+def open_evaluation(
+    real: SourceLike,
+    fake: SourceLike,
+    protocol: ProtocolLike | Sequence[ProtocolLike],
+    *,
+    repeats: int,
+    seed: int,
+    settings: Settings,
+    progress: Progress,
+) -> Iterator[Evaluation]:
+    """Check all that can be checked before any long work, with the arguments of `evaluate`."""
+    started = time.monotonic()
+    if repeats < 1 or not 0 <= seed <= 2**32 - repeats:
+        raise FvdBenchError(f"repeats = {repeats}, seed = {seed}: expected at least 1, and 0 to 2^32 - repeats")
+    loaded = _load(protocol)
+    scales = {scale: f"scale-{name}" for p in loaded for name, scale in scale_protocols(p).items() if settings.motion}
+    loaded += tuple(scales)
+    sources = {side: open_side(given, side) for side, given in zip(SIDES, (real, fake), strict=True)}
+    device = environment.resolve_device(settings.device)
+    extractors: dict[FeatureRule, FeatureExtractor] = {}
+    unserved: dict[Protocol, str] = {}
+    fetching = _fetching(progress)
+    for p in loaded:
+        try:
+            if p.features not in extractors:
+                extractors[p.features] = create(p.features, device=device, weights=settings.weights, progress=fetching)
+            if isinstance(given := sources["real"], ForeignStats):
+                given.check(extractors[p.features].dim, takes_real=p.fake.takes_real)
+        except FvdBenchError as error:
+            unserved[p] = str(error)
+            if len(unserved) == len(loaded):
+                raise
+    groups: dict[Side, Sequence[int]] = {}
+    for side, source in sources.items():  # after all that can fail at once: an iterable is gone through here
+        groups[side] = dependence.groups(source.names, settings.group_by)
+        if not isinstance(source, StatsSource | ForeignStats):
+            check_something_decodes(source)
+    with contextlib.ExitStack() as stack:
+        cache = None if settings.cache is None else Path(settings.cache)
+        store = stack.enter_context(contextlib.closing(FeatureStore(cache)))
+        stores = {
+            side: stack.enter_context(contextlib.closing(source.store())) if isinstance(source, StatsSource) else store
+            for side, source in sources.items()
+        }
+        evaluation = Evaluation(
+            protocols=loaded,
+            rows=scales,
+            unserved=unserved,
+            sources=sources,
+            extractors=extractors,
+            store=store,
+            stores=stores,
+            share=share() if settings.distributed else WHOLE,
+            seeds=range(seed, seed + repeats),
+            device=device,
+            workers=settings.workers or processors(),
+            strict=settings.strict,
+            groups=groups,
+            is_grouped=settings.group_by is not None,
+            progress=progress,
+            started=started,
+        )
+        for side, source in sources.items():
+            if isinstance(source, StatsSource):
+                source.check_holds(evaluation.jobs_reading(side), evaluation.extraction(side))
+        yield evaluation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """An evaluation with its sources, networks and store open.
+
+    rows: protocol -> row of its scores, where they have one. unserved: protocol -> why its network cannot be had.
+    stores: by side, `store` but for statistics files, which bring one. share: of the videos, that this process reads.
+    seeds: one per repeat. groups: see `dependence.groups`, own ones unless is_grouped. started: by a monotonic clock.
+    """
+
+    protocols: Sequence[Protocol]
+    rows: Mapping[Protocol, str]
+    unserved: Mapping[Protocol, str]
+    sources: Mapping[Side, ClipSource]
+    extractors: Mapping[FeatureRule, FeatureExtractor]
+    store: FeatureStore
+    stores: Mapping[Side, FeatureStore]
+    share: Share
+    seeds: range
+    device: str
+    workers: int
+    strict: bool
+    groups: Mapping[Side, Sequence[int]]
+    is_grouped: bool
+    progress: Progress
+    started: float
+
+    def extraction(self, side: Side, share: Share | None = None) -> Extraction:
+        """Reads the files of a side, for a digest of their contents. share: another than this process's."""
+        source = self.sources[side]
+        versions, share = environment.feature_versions(self.device), share or self.share
+        if isinstance(source, StatsSource):
+            versions, share = dict(source.file.versions), WHOLE
+        return Extraction(
+            source,
+            self.stores[side],
+            self.extractors,
+            versions=versions,
+            workers=self.workers,
+            progress=_labelled(self.progress, f"reading {side} files"),
+            share=share,
+        )
+
+    def jobs(self, protocol: Protocol, side: Side) -> list[Job]:
+        """One job per repeat."""
+        return [Job(Draw(protocol.clip_rule(side), side, seed), protocol.features) for seed in self.seeds]
+
+    def jobs_reading(self, source: Side) -> list[Job]:
+        """All jobs that read the videos of this side."""
+        served = [p for p in self.protocols if p not in self.unserved]
+        jobs = [job for p in served for side in SIDES for job in self.jobs(p, side) if job.draw.reads == source]
+        return list(dict.fromkeys(jobs))
+
+    def run(self) -> Result:
+        """Collect all features, compute all scores. Raises as `evaluate` does."""
+        return self.score(self.collect(self.read()))
+
+    def read(self) -> dict[Side, Extraction]:
+        """Read the files of both sides."""
+        return {side: self.extraction(side) for side in SIDES}
+
+    def collect(self, extractions: Mapping[Side, Extraction]) -> Collection:
+        """See to it that the store holds all features. Raises as `evaluate` does."""
+        collected: dict[Job, Collected] = {}
+        for side, extraction in extractions.items():
+            show = _labelled(self.progress, f"{side} videos")
+            collected |= extraction.collect(self.jobs_reading(side), show)
+        if self.strict:
+            refuse_skipped(collected)
+        return Collection(self, extractions, collected)
+
+    def score(self, collection: Collection) -> Result:
+        """Compute all scores, in one of the processes for all. Raises MetricError when there are none."""
+        scores = self.share.once(lambda: self._all_scores(collection))
+        motion = self._motion()
+        return self.share.once(lambda: self._result(collection, scores, motion))
+
+    def _all_scores(self, collection: Collection) -> list[Score]:
+        scores: list[Score] = []
+        first = next(p for p in self.protocols if p not in self.unserved)
+        for protocol in self.protocols:
+            repeats = collection.repeats(protocol)
+            if protocol is first and not self.is_grouped:
+                names = {side: self.sources[side].names for side in SIDES if not first.clip_rule(side).takes_real}
+                repeats = dependence.watch(repeats, names, collection.noticed)
+            scores += self._scores(protocol, collection, repeats)
+        if all(score.value is None for score in scores):
+            raise MetricError("; ".join(dict.fromkeys(f"{score.protocol}: {score.reason}" for score in scores)))
+        return scores
+
+    def _result(self, collection: Collection, scores: Sequence[Score], motion: MotionPanel | None) -> Result:
+        collected, extractions = collection.collected, collection.extractions
+        real, fake = (_info(self.sources[side], extractions[side]) for side in SIDES)
+        given = self.sources["real"]
+        if isinstance(given, ForeignStats):  # there are no real videos to find anything in
+            collected = {job: found for job, found in collected.items() if job.draw.reads == "fake"}
+        warnings = find(self.sources, collected, scores, self.extractors, motion, self.store.damaged)
+        if isinstance(given, ForeignStats):
+            warnings.append(Warned("unknown-protocol", given.warning))
+        warnings += [
+            Warned("not-comparable", f"{p.name}: {p.not_comparable}") for p in self.protocols if p.not_comparable
+        ]
+        warnings += collection.noticed
+        contents = {side: extraction.contents for side, extraction in extractions.items()}
+        warnings += glance(self.sources, contents, workers=self.workers)
+        warnings += self._made_elsewhere()
+        if real.fingerprint == fake.fingerprint:
+            warnings.append(Warned("same-videos", "the real and the fake side hold the same videos"))
+        return Result(
+            fvd_bench=__version__,
+            scores=tuple(scores),
+            real=real,
+            fake=fake,
+            warnings=tuple(warnings),
+            weights={name: digest for e in self.extractors.values() for name, digest in e.weights.items()},
+            environment=environment.describe(self.device, [rule.precision for rule in self.extractors]),
+            seconds=round(time.monotonic() - self.started, 3),
+            protocols={
+                alone.digest(): plain(alone.choices()) for p in self.protocols for alone in map(p.alone, p.metric.names)
+            },
+            motion=motion,
+        )
+
+    def _made_elsewhere(self) -> list[Warned]:
+        """Where a statistics file was made with other software, or on another device."""
+        here, found = environment.feature_versions(self.device), []
+        for side, source in self.sources.items():
+            if isinstance(source, StatsSource):
+                made = source.file.versions
+                other = [
+                    f"{name} {made.get(name)} (here {here[name]})" for name in here if made.get(name) != here[name]
+                ]
+                if other:
+                    made_with = f"the {side} features were made with {', '.join(other)}"
+                    why = "that may move the score in its last digits, or with other decoders by more"
+                    found.append(Warned("made-elsewhere", f"{made_with}: {why}"))
+        return found
+
+    def _motion(self) -> MotionPanel | None:
+        """How both sides move, None where a side has no videos of two frames."""
+        here = environment.feature_versions("cpu")
+        real, fake = (
+            measure_side(
+                source,
+                self.stores[side],
+                versions=source.file.motion_versions if isinstance(source, StatsSource) else here,
+                workers=self.workers,
+                progress=_labelled(self.progress, f"motion of {side} videos"),
+                share=WHOLE if isinstance(source, StatsSource) else self.share,
+            )
+            for side, source in self.sources.items()
+        )
+        return MotionPanel(real, fake) if real and fake else None
+
+    def _scores(self, protocol: Protocol, collection: Collection, repeats: Iterator[Sides]) -> list[Score]:
+        """One score per metric of the protocol. repeats: of the collection."""
+        if protocol in self.unserved:
+            nothing = {side: SideCount(0, ()) for side in SIDES}
+            reason = self.unserved[protocol]
+            return [self._score(protocol, name, None, reason, nothing) for name in protocol.metric.names]
+        jobs = {side: self.jobs(protocol, side) for side in SIDES}
+        refusals = [collection.collected[job].refused for side in SIDES for job in jobs[side]]
+        failure = next((refusal for refusal in refusals if refusal), None)
+        measured: Mapping[str, Measured | MetricError] = {}
+        if failure is None:
+            self.progress(f"scores of {protocol.name}", 0, 1)
+            takes_real = protocol.fake.takes_real
+            measured = measure(repeats, protocol.metric, seed=self.seeds[0], same_videos=takes_real)
+            self.progress(f"scores of {protocol.name}", 1, 1)
+        counts = {
+            side: SideCount(collection.clips(protocol, side), skipped(jobs[side], collection.collected))
+            for side in SIDES
+        }
+        scores = []
+        for name in protocol.metric.names:
+            found = measured.get(name)
+            if isinstance(found, MetricError):
+                why = "; ".join([str(found), *shortages(jobs, collection.collected)])
+                scores.append(self._score(protocol, name, None, why, counts))
+            else:
+                scores.append(self._score(protocol, name, found, failure, counts))
+        return scores
+
+    def _score(
+        self,
+        protocol: Protocol,
+        metric: str,
+        measured: Measured | None,
+        reason: str | None,
+        counts: Mapping[Side, SideCount],
+    ) -> Score:
+        extractor = self.extractors.get(protocol.features)
+        return as_score(
+            measured,
+            metric,
+            protocol,
+            reason=reason,
+            counts=counts,
+            weights=extractor.weights if extractor else None,
+            seeds=self.seeds,
+            row=self.rows.get(protocol),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """Where the features of an evaluation are: valid while that is open. noticed: of them, while they were scored."""
+
+    evaluation: Evaluation
+    extractions: Mapping[Side, Extraction]
+    collected: Mapping[Job, Collected]
+    noticed: list[Warned] = field(default_factory=list)
+
+    def repeats(self, protocol: Protocol) -> Iterator[Sides]:
+        """The features of both sides in each repeat, those of a group as of one video. Raises CacheError."""
+        for repeat in range(len(self.evaluation.seeds)):
+            stats: dict[Side, FeatureStats] = {}
+            for side in SIDES:
+                source = self.evaluation.sources[side]
+                if isinstance(source, ForeignStats):
+                    stats[side] = source.stats
+                    continue
+                job = self.evaluation.jobs(protocol, side)[repeat]
+                again = partial(self.extractions[job.draw.reads].features, self.collected[job])
+                stats[side] = FeatureStats(self.evaluation.extractors[protocol.features].dim, again=again)
+                groups = self.evaluation.groups[job.draw.reads]
+                for video, features in again():
+                    stats[side].add(features, video=groups[video])
+            yield stats
+
+    def clips(self, protocol: Protocol, side: Side) -> int:
+        """Clips (for FID: frames) in the first repeat; of statistics 0 where that is not known."""
+        source = self.evaluation.sources[side]
+        if isinstance(source, ForeignStats):
+            return source.stats.count
+        job = self.evaluation.jobs(protocol, side)[0]
+        return sum(len(features) for _, features in self.extractions[job.draw.reads].features(self.collected[job]))
+
+
+def _load(protocol: ProtocolLike | Sequence[ProtocolLike]) -> tuple[Protocol, ...]:
+    given = [protocol] if isinstance(protocol, Protocol | str | os.PathLike) else protocol
+    if not given:
+        raise ProtocolError("no protocol is given")
+    return tuple(load(p) for p in given)
+
+
+def _labelled(progress: Progress, what: str) -> Callable[[int, int], None]:
+    return lambda done, total: progress(what, done, total)
+
+
+def _fetching(progress: Progress) -> Callable[[int, int | None], None]:
+    return lambda done, total: progress("fetching weights, MiB", done // 2**20, (total or 0) // 2**20)
+
+
+def _info(source: ClipSource, extraction: Extraction) -> SourceInfo:
+    return SourceInfo(source.name, source.kind, len(source.names), extraction.fingerprint())

@@ -1,0 +1,201 @@
+"""What a run noticed and people should know before they believe its scores."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from fvd_bench.errors import SourceError
+from fvd_bench.evaluation.result import MotionPanel, Score, Skipped
+from fvd_bench.features.extraction import Collected, Job
+from fvd_bench.finding import Warned, some
+from fvd_bench.inspection import faults
+from fvd_bench.inspection.motion_panel import findings as motion_findings
+from fvd_bench.networks import FeatureExtractor
+from fvd_bench.protocols.rules import ClipRule, FeatureRule, Side
+from fvd_bench.sources.opening import ClipSource
+from fvd_bench.videos.intervals import widest
+
+_MOSTLY = 0.5
+"""Part of a score, due to chance, from which it is worth a warning."""
+
+
+_NOTES = {
+    "variable-rate": "have frames in the clips that do not follow each other at equal intervals, which the networks "
+    "take for equal ones; write the frames at a constant rate (writers of GIF, animated WebP and animated PNG merge "
+    "equal frames, phones and screen recorders leave some out)",
+    "transparent": faults.TRANSPARENT,
+    "odd-images": "hold images that are not named as the others in their folder and are used as frames; put masks, "
+    "thumbnails and the like into folders of their own",
+    "frame-order": "have images whose names leave their order in doubt; name them 000000.png, 000001.png, …",
+}
+"""Code of a note on videos -> what a warning says of them."""
+
+
+def find(
+    sources: Mapping[Side, ClipSource],
+    collected: Mapping[Job, Collected],
+    scores: Sequence[Score],
+    extractors: Mapping[FeatureRule, FeatureExtractor],
+    motion: MotionPanel | None,
+    damaged_entries: int,
+) -> list[Warned]:
+    """All findings of a run, each once."""
+    found = [
+        *(Warned("listing", note) for source in sources.values() for note in source.notes),
+        *_video_findings(collected),
+        *_jpeg_findings(collected),
+        *_range_findings(sources, collected),
+        *_count_findings(collected, extractors),
+        *_score_findings(scores),
+        *(motion_findings(motion.real, motion.fake) if motion else ()),
+        *(Warned("weights-unverified", note) for e in extractors.values() for note in e.unverified),
+    ]
+    if damaged_entries:
+        found.append(Warned("store-damaged", f"{damaged_entries} damaged parts of the feature store were dropped"))
+    return list(dict.fromkeys(found))
+
+
+def skipped(jobs: Sequence[Job], collected: Mapping[Job, Collected]) -> tuple[Skipped, ...]:
+    """The videos that were skipped in any repeat."""
+    reasons = {name: reason for job in jobs for name, reason in collected[job].skipped.items()}
+    return tuple(Skipped(name, reason) for name, reason in sorted(reasons.items()))
+
+
+def shortages(jobs: Mapping[Side, Sequence[Job]], collected: Mapping[Job, Collected]) -> list[str]:
+    """Sentences on sides of which hardly a video can be used."""
+    sentences: list[str] = []
+    for job, *_ in jobs.values():
+        found, draw = collected[job], job.draw
+        if len(found.keys) < 2 and found.longest_short:
+            sentences.append(
+                f"{len(found.skipped)} {draw.reads} videos are skipped; a clip needs {draw.rule.frames_needed} frames "
+                f"and the longest of the short videos has {found.longest_short}"
+            )
+        others = {name: reason for name, reason in found.skipped.items() if not reason.startswith("too short")}
+        if len(found.keys) < 2 and others:
+            sentences.append(f"{len(others)} {draw.reads} videos cannot be used: {some(others)}")
+    return sentences
+
+
+def refuse_skipped(collected: Mapping[Job, Collected]) -> None:
+    """Raises SourceError when any video was skipped."""
+    for job, found in collected.items():
+        for name, reason in found.skipped.items():
+            raise SourceError(f"{job.draw.reads} video {name}: {reason}; --strict allows no video to be left out")
+
+
+def _video_findings(collected: Mapping[Job, Collected]) -> Iterator[Warned]:
+    skipped: dict[tuple[Side, ClipRule], dict[str, str]] = {}
+    damaged: dict[tuple[Side, ClipRule], dict[str, str]] = {}
+    noted: dict[tuple[Side, str], dict[str, str]] = {}
+    for job, side in collected.items():
+        group = (job.draw.reads, job.draw.rule)
+        skipped.setdefault(group, {}).update(side.skipped)
+        damaged.setdefault(group, {}).update({name: f"{n} frames" for name, n in side.damaged.items()})
+        for code, videos in side.notes.items():
+            noted.setdefault((job.draw.reads, code), {}).update(videos)
+    for (side_name, _), videos in skipped.items():
+        if videos:
+            yield Warned("videos-skipped", f"{len(videos)} {side_name} videos are skipped: {some(videos)}")
+    for (side_name, _), videos in damaged.items():
+        if videos:
+            what = f"{len(videos)} {side_name} videos are used although frames of theirs decode with errors"
+            yield Warned("videos-damaged", f"{what}: {some(videos)}")
+    for (side_name, code), videos in noted.items():
+        if code in _NOTES:  # a statistics file may hold any
+            yield Warned(code, f"{len(videos)} {side_name} videos {_NOTES[code]}: {some(videos)}")
+
+
+def _range_findings(sources: Mapping[Side, ClipSource], collected: Mapping[Job, Collected]) -> Iterator[Warned]:
+    """Values of arrays that use little of the range that is stated of them."""
+    levels: dict[Side, tuple[int, int] | None] = {}
+    for job, side in collected.items():
+        levels[job.draw.reads] = widest(levels.get(job.draw.reads), side.levels)
+    for name, found in levels.items():
+        for fault in faults.little_used(f"{name} videos", found, stated=getattr(sources[name], "value_range", None)):
+            yield Warned(fault.code, fault.sentence())
+
+
+def _jpeg_findings(collected: Mapping[Job, Collected]) -> Iterator[Warned]:
+    """JPEG frames of other qualities than the protocol's, or than the other side's, move scores by percents."""
+    read: dict[Side, set[int]] = {"real": set(), "fake": set()}
+    coded: dict[Side, set[int]] = {"real": set(), "fake": set()}
+    for job, side in collected.items():
+        rule = job.draw.rule
+        read[job.draw.side] |= side.jpeg_qualities
+        if side.not_jpeg and rule.jpeg != "never":
+            coded[job.draw.side].add(rule.jpeg_quality)
+        if rule.jpeg == "unless-jpeg" and side.jpeg_qualities - {rule.jpeg_quality}:
+            yield Warned(
+                "jpeg-quality",
+                f"the {job.draw.side} frames are JPEG files of quality {_qualities(side.jpeg_qualities)}, kept as they "
+                f"are; the protocol says {rule.jpeg_quality}",
+            )
+        if side.jpeg_qualities and side.not_jpeg:
+            yield Warned("mixed-codecs", f"some of the {job.draw.side} frames are JPEG files and some are not")
+    fake = read["fake"] | coded["fake"]
+    if read["real"] and fake and read["real"] != fake:
+        yield Warned(
+            "jpeg-mismatch",
+            f"the real frames are JPEG files of quality {_qualities(read['real'])}, the fake frames are JPEG of "
+            f"{_qualities(fake)}",
+        )
+
+
+def _count_findings(
+    collected: Mapping[Job, Collected], extractors: Mapping[FeatureRule, FeatureExtractor]
+) -> Iterator[Warned]:
+    for job, side in collected.items():
+        rule, used = job.draw.rule, len(set(side.videos))
+        if rule.count is not None and used < rule.count:
+            yield Warned(
+                "few-videos",
+                f"{rule.count} {job.draw.side} videos are asked for and {used} are used: compare the score only with "
+                "others at the same number",
+            )
+        elif rule.start != "all" and rule.frames != "all" and 0 < used < extractors[job.features].dim:
+            yield Warned(
+                "few-videos",
+                f"{used} {job.draw.side} videos for {extractors[job.features].dim} features: the score is biased "
+                "upwards, more so the fewer there are; compare it only with others at the same number",
+            )
+
+
+def _score_findings(scores: Sequence[Score]) -> Iterator[Warned]:
+    for score in scores:
+        yield from _floor_findings(score)
+        if len(score.values) > 1 and len(set(score.values)) == 1:
+            yield Warned(
+                "repeats-equal",
+                f"{score.protocol}: all repeats are equal, since nothing in it is drawn at random here; their standard "
+                "deviation of 0 says nothing",
+            )
+
+
+def _floor_findings(score: Score) -> Iterator[Warned]:
+    """What the real videos score against their own kind says how much of a score is chance."""
+    if score.value is None or score.floor is None:
+        return
+    name, floor = f"{score.metric.upper()} of {score.protocol}", score.floor
+    if score.value <= floor.interval[1]:
+        yield Warned(
+            "at-the-floor",
+            f"{name}: {score.value:.4g} cannot be told from the {floor.value:.4g} (up to {floor.interval[1]:.4g}) that "
+            "real videos score against their own kind at these numbers: more videos are needed to see a difference",
+        )
+    elif floor.value > _MOSTLY * score.value:
+        yield Warned(
+            "mostly-chance",
+            f"{name}: {floor.value / score.value:.0%} of the score is what real videos score against their own kind "
+            "at these numbers of videos: compare it only with scores at the same numbers, or see `infinite`",
+        )
+    if score.interval is not None and score.interval[1] - score.interval[0] > score.value:
+        yield Warned(
+            "too-few-to-say",
+            f"{name}: the interval from {score.interval[0]:.4g} to {score.interval[1]:.4g} is wider than the score "
+            "itself: at these numbers of videos it says nothing",
+        )
+
+
+def _qualities(qualities: set[int]) -> str:
+    return ", ".join("unknown" if q == 0 else str(q) for q in sorted(qualities))

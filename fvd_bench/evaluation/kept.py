@@ -1,0 +1,123 @@
+"""Features kept beside a result, as FILE.npz beside FILE.json: later comparisons then see each video."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fvd_bench.atomic import partial_file
+from fvd_bench.errors import ResultError
+from fvd_bench.evaluation.evaluate import Collection
+from fvd_bench.evaluation.result import Result
+from fvd_bench.features.stats import FeatureStats
+from fvd_bench.metrics.uncertainty import Sides
+from fvd_bench.protocols.rules import SIDES
+from fvd_bench.videos.files import bare_name, regular_file
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """repeats: digest of a score -> the features of both sides in each repeat.
+
+    fake_names: of the fake videos without a file's suffix, in listing order.
+    """
+
+    repeats: Mapping[str, Sequence[Sides]]
+    fake_names: list[str]
+
+
+_OF, _NAMES, _OWNERS, _LIKE = "of", "fake_names", "/owners", "/like"
+
+
+def beside(result_file: Path) -> Path:
+    """Where the features of a result in this file are kept."""
+    name = result_file.name.removesuffix(".json")
+    return result_file.with_name(f"{name}.npz")
+
+
+def features(collection: Collection) -> Features:
+    """All features of an evaluation."""
+    evaluation = collection.evaluation
+    served = [protocol for protocol in evaluation.protocols if protocol not in evaluation.unserved]
+    repeats: dict[str, Sequence[Sides]] = {}
+    for protocol in served:
+        of_protocol = list(collection.repeats(protocol))
+        repeats |= {protocol.alone(metric).digest(): of_protocol for metric in protocol.metric.names}
+    return Features(repeats, [bare_name(name) for name in evaluation.sources["fake"].names])
+
+
+def save(file: Path, collection: Collection, result: Result) -> None:
+    """Write the features of an evaluation, those of equal repeats and of several metrics once. Raises ResultError.
+
+    Sides of which only the moments were kept are left out.
+    """
+    found = features(collection)
+    arrays: dict[str, NDArray[np.generic]] = {_OF: np.array(_identity(result)), _NAMES: np.array(found.fake_names)}
+    first: dict[int, str] = {}
+    for digest, repeats in found.repeats.items():
+        if (like := first.setdefault(id(repeats), digest)) != digest:
+            arrays[f"{digest}{_LIKE}"] = np.array(like)
+            continue
+        for side in SIDES:
+            for number, values in enumerate(sides[side].features() for sides in repeats):
+                name = f"{digest}/{side}"
+                if values is None or (number and np.array_equal(arrays[f"{name}/0"], values)):
+                    continue
+                arrays[f"{name}/{number}"] = values
+                arrays[f"{name}/{number}{_OWNERS}"] = repeats[number][side].owners()
+    try:
+        with partial_file(file) as partial, partial.open("wb") as out:
+            np.savez(out, allow_pickle=False, **arrays)
+    except OSError as error:
+        raise ResultError(f"{file} cannot be written: {error.strerror}") from error
+
+
+def load(file: Path, result: Result) -> Features:
+    """Read the features that `save` wrote for a result.
+
+    Raises ResultError when the file is damaged, or belongs to another result.
+    """
+    try:
+        regular_file(file)
+        with file.open("rb") as opened, np.load(opened, allow_pickle=False) as arrays:
+            if str(arrays[_OF]) != _identity(result):
+                raise ResultError(f"{file} holds features of another result; delete it, or put the right one there")
+            repeats: dict[str, Sequence[Sides]] = {}
+            for score in result.scores:
+                like = f"{score.digest}{_LIKE}"
+                digest = str(arrays[like]) if like in arrays else score.digest
+                if all(f"{digest}/{side}/0" in arrays for side in SIDES):
+                    repeats[score.digest] = [_repeat(arrays, digest, number) for number in range(len(score.values))]
+            return Features(repeats, [str(name) for name in arrays[_NAMES]])
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise ResultError(f"{file} cannot be read as kept features: {error}; delete it to do without") from error
+
+
+def _repeat(arrays: Mapping[str, NDArray[np.generic]], digest: str, repeat: int) -> Sides:
+    sides = {}
+    for side in SIDES:
+        name = f"{digest}/{side}/{repeat}"
+        name = name if name in arrays else f"{digest}/{side}/0"
+        values, owners = arrays[name], arrays[f"{name}{_OWNERS}"]
+        if values.ndim != 2 or owners.shape != values.shape[:1]:
+            raise ValueError(f"{name} is of shape {values.shape}, its owners of {owners.shape}")
+        if not values.size or values.dtype.kind != "f" or owners.dtype.kind not in "iu":
+            raise ValueError(f"{name} holds {values.size} values of type {values.dtype}, its owners {owners.dtype}")
+        if not np.isfinite(values).all():
+            raise ValueError(f"{name} holds values that are not finite")
+        sides[side] = FeatureStats.of(values.astype(np.float32), owners.astype(np.int64))
+    return sides
+
+
+def _identity(result: Result) -> str:
+    """sha256 of what made the scores, and of the scores."""
+    scores = [(score.metric, score.digest, score.seed, score.values) for score in result.scores]
+    text = json.dumps([result.real.fingerprint, result.fake.fingerprint, dict(result.weights), scores], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()

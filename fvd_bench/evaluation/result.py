@@ -1,0 +1,169 @@
+"""Score and Result: what an evaluation found, and how; JSON in and out.
+
+The JSON is a contract, schema 1. Keys may be added to it; none changes its meaning without a new number.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import statistics
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from fvd_bench.atomic import write_text
+from fvd_bench.errors import ResultError
+from fvd_bench.estimate import Estimate
+from fvd_bench.finding import Warned
+from fvd_bench.inspection.motion import SideMotion
+from fvd_bench.records import record
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A video that was not used, and why."""
+
+    video: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SideCount:
+    """clips: clips (for FID: frames) in the first repeat; skipped: videos that were left out in any repeat."""
+
+    clips: int
+    skipped: tuple[Skipped, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """One metric under one protocol.
+
+    value: mean of `values`, one per repeat; None with a `reason` where it could not be computed.
+    std: population standard deviation over repeats, None for one. row: place in a table such as the audit's.
+    digest: of the protocol with this metric alone; results of older versions have that of all its metrics.
+    signature: one line that names each choice that moves the value.
+
+    interval: 95 % confidence interval of the value at this number of videos, were these drawn anew.
+    error_real, error_fake: the parts of its standard error that come from drawing the real and the fake videos.
+    floor: what the real videos score against others of their kind at these numbers of videos, for distances.
+    infinite: the value extrapolated to infinitely many videos. Each is None where it is not known.
+    unknown: `interval`, `floor` or `infinite` -> why it is not known, where it could have been.
+    """
+
+    metric: str
+    protocol: str
+    protocol_version: int
+    digest: str
+    signature: str
+    row: str | None
+    value: float | None
+    reason: str | None
+    values: tuple[float, ...]
+    std: float | None
+    interval: tuple[float, float] | None
+    seed: int
+    lower_is_better: bool
+    real: SideCount
+    fake: SideCount
+    error_real: float | None = None
+    error_fake: float | None = None
+    floor: Estimate | None = None
+    infinite: Estimate | None = None
+    unknown: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceInfo:
+    """One side: where, in what form, how many videos, and a hash of all their names and contents."""
+
+    path: str
+    kind: str
+    videos: int
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class MotionPanel:
+    """How the videos of both sides move: what a Fréchet distance hardly sees."""
+
+    real: SideMotion
+    fake: SideMotion
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """Everything an evaluation found.
+
+    weights: name -> tensor digest; environment: versions and device.
+    protocols: digest of a score -> every choice that it was made by, by dotted names such as `real.start`. motion: None
+    where it could not be measured.
+    """
+
+    fvd_bench: str
+    scores: tuple[Score, ...]
+    real: SourceInfo
+    fake: SourceInfo
+    warnings: tuple[Warned, ...]
+    weights: Mapping[str, str]
+    environment: Mapping[str, str]
+    seconds: float
+    protocols: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    motion: MotionPanel | None = None
+
+    @property
+    def value(self) -> float | None:
+        """The value of the first score, for the common case of one protocol."""
+        return self.scores[0].value
+
+    def to_json(self) -> str:
+        """JSON text of schema 1. Numbers round-trip exactly; there is no NaN in it."""
+        return json.dumps({"schema": SCHEMA, **asdict(self)}, indent=2, allow_nan=False) + "\n"
+
+    def write(self, file: Path) -> None:
+        """Write `to_json` to a file, whole or not at all. Raises ResultError."""
+        try:
+            write_text(file, self.to_json())
+        except OSError as error:
+            raise ResultError(f"{file} cannot be written: {error.strerror}") from error
+
+    @classmethod
+    def from_json(cls, text: str) -> Result:
+        """Read `to_json` back; keys that a later version added are passed over.
+
+        Raises ResultError when the text is no result of this schema.
+        """
+        try:
+            table = json.loads(text)
+            if table["schema"] != SCHEMA:
+                raise ResultError(f"not a result of schema {SCHEMA}, but of {table['schema']!r:.60}")
+            result: Result = record(cls, table, "the result")
+            for place, score in enumerate(result.scores):
+                _check(score, f"the result.scores[{place}]")
+        except (ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
+            raise ResultError(f"not a result of schema {SCHEMA}: {error!r}") from error
+        if not result.scores:
+            raise ResultError(f"not a result of schema {SCHEMA}: it has no scores")
+        return result
+
+
+def _check(score: Score, where: str) -> None:
+    """Raises ValueError, naming the place, where the numbers of a score cannot belong together."""
+    if (score.value is None) == bool(score.values):
+        raise ValueError(f"{where}.value is {score.value} and its values are {list(score.values)!r:.60}: expected both")
+    if score.value is not None and not math.isclose(
+        score.value, statistics.fmean(score.values), rel_tol=1e-9, abs_tol=1e-12
+    ):
+        raise ValueError(f"{where}.value is {score.value}: expected the mean of its values, {list(score.values)!r:.60}")
+    for name in ("std", "error_real", "error_fake"):
+        if (number := getattr(score, name)) is not None and number < 0:
+            raise ValueError(f"{where}.{name} is {number}: expected none below 0")
+    intervals = {"interval": score.interval}
+    intervals |= {f"{name}.interval": e.interval for name in ("floor", "infinite") if (e := getattr(score, name))}
+    for name, interval in intervals.items():
+        if interval is not None and interval[0] > interval[1]:
+            raise ValueError(f"{where}.{name} is {list(interval)}: expected the lower end first")

@@ -1,0 +1,57 @@
+"""A score out of what was measured: the numbers, and the signature of everything that made them."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping
+
+from fvd_bench import metrics
+from fvd_bench.evaluation.result import Score, SideCount
+from fvd_bench.metrics.measuring import Measured
+from fvd_bench.protocols.protocol import Protocol
+from fvd_bench.protocols.rules import Side
+from fvd_bench.version import __version__
+
+
+def as_score(
+    measured: Measured | None,
+    metric: str,
+    protocol: Protocol,
+    *,
+    reason: str | None,
+    counts: Mapping[Side, SideCount],
+    weights: Mapping[str, str] | None,
+    seeds: range,
+    row: str | None,
+) -> Score:
+    """What was measured as people get it. measured: None where nothing could be, for the reason given.
+
+    Digest and signature are those of the protocol with this metric alone.
+    weights: name -> tensor digest, None without the network; seeds: one per repeat; row: place in a table.
+    """
+    alone = protocol.alone(metric)
+    digests = "none" if weights is None else ",".join(digest[:8] for digest in weights.values())
+    effective = f"n:{counts['real'].clips}+{counts['fake'].clips}|seed:{seeds[0]}|repeats:{len(seeds)}"
+    values = measured.values if measured else ()
+    return Score(
+        metric=metric,
+        protocol=protocol.name,
+        protocol_version=protocol.version,
+        digest=alone.digest(),
+        signature=f"{metric}|{alone.signature()}|{effective}|weights:{digests}|fvd-bench:{__version__}",
+        row=row,
+        value=statistics.fmean(values) if values else None,
+        reason=reason,
+        values=values,
+        std=statistics.pstdev(values) if len(values) > 1 else None,
+        interval=measured.interval if measured else None,
+        seed=seeds[0],
+        lower_is_better=metrics.METRICS[metric].lower_is_better,
+        real=counts["real"],
+        fake=counts["fake"],
+        error_real=measured.spread.error("real") if measured else None,
+        error_fake=measured.spread.error("fake") if measured else None,
+        floor=measured.floor if measured else None,
+        infinite=measured.infinite if measured else None,
+        unknown=measured.unknown if measured else {},
+    )

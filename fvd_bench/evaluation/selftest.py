@@ -1,0 +1,134 @@
+"""Recompute published numbers on this machine: the inputs, the I3D logits, and the FVDs of known videos."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from fvd_bench.metrics.frechet import frechet_distance
+from fvd_bench.networks import fingerprint, goldens, weights
+from fvd_bench.networks.arithmetic import float32_arithmetic
+from fvd_bench.networks.goldens import GoldenLogits, Videos
+from fvd_bench.networks.i3d_network import I3D, NUM_CLASSES
+
+Progress = Callable[[int, int], None]
+
+_MICRO_BATCH = 2
+
+
+@dataclass(frozen=True)
+class Check:
+    """One number, found here and expected there; tolerance: largest absolute difference, 0 for texts."""
+
+    name: str
+    expected: float | str
+    found: float | str
+    tolerance: float
+    origin: str
+
+    @property
+    def ok(self) -> bool:
+        """Whether the found number is the expected one; NaN never is."""
+        if isinstance(self.expected, str) or isinstance(self.found, str):
+            return self.expected == self.found
+        return abs(self.found - self.expected) <= self.tolerance
+
+
+def run(*, full: bool, device: str = "cpu", progress: Progress | None = None) -> tuple[Check, ...]:
+    """Compute every check; the caller looks at `ok`. About half a minute on two cores, with `full` two.
+
+    full: also the 256 random clips of fvd-comparison. device: `cpu` or `cuda`.
+    progress: called with the video frames that went through the network, and their total.
+
+    Raises WeightsError when the network's weights cannot be had.
+    """
+    network = I3D.from_tensors(weights.load("i3d-kinetics-400").tensors).to(device)
+    checks: list[Check] = []
+    total = _total_frames(full)
+    done = 0
+    with float32_arithmetic("float32"):
+        for frames, found in _steps(network, full=full, device=device):
+            checks += found
+            done += frames
+            if progress is not None:
+                progress(done, total)
+    return tuple(checks)
+
+
+def logits_checks(network: I3D, golden: GoldenLogits, *, device: str = "cpu") -> list[Check]:
+    """Make one row's videos and compare what the network says with what was published.
+
+    An error of at most e in each of n logits moves their L2 norm by at most e √n; it moves the sum by about as
+    much unless the errors are correlated, which rounding errors are not. So both have that tolerance.
+    """
+    videos = golden.videos()
+    logits = _logits(network, videos, device).astype(np.float64)
+    listed = np.append(logits[0, :4], logits[0, NUM_CLASSES - 1]) - (*golden.first, golden.last)
+    spread = goldens.LOGITS_TOLERANCE * logits.size**0.5
+    origin = goldens.LOGITS_ORIGIN
+    name = golden.name
+    checks = [
+        Check(f"{name}: error of 5 logits", 0.0, float(abs(listed).max()), goldens.LOGITS_TOLERANCE, origin),
+        Check(f"{name}: sum", golden.total, float(logits.sum()), spread, origin),
+        Check(f"{name}: L2 norm", golden.norm, float(np.linalg.norm(logits)), spread, origin),
+    ]
+    if golden.digest is not None:
+        digest = sha256(videos.tobytes()).hexdigest()[: len(golden.digest)]
+        checks.insert(0, Check(f"{name}: videos' sha256", golden.digest, digest, 0.0, origin))
+    return checks
+
+
+def constant_checks(network: I3D, golden: goldens.ConstantVideos, *, device: str = "cpu") -> list[Check]:
+    """FVD of the all -1 against the all +1 video, against every number published for it."""
+    found = fingerprint.measure(network, lengths=(golden.frames,), device=device)[golden.frames]
+    name = f"FVD of constant videos, {golden.frames} frames"
+    references = [
+        (name, golden.float32, goldens.CONSTANT_TOLERANCE, goldens.CONSTANT_ORIGIN),
+        (f"{name}, GPU list", golden.gpu, goldens.GPU_TOLERANCE, goldens.GPU_ORIGIN),
+    ]
+    if golden.frames == goldens.TENSORFLOW_FRAMES:
+        tensorflow = goldens.TENSORFLOW_CONSTANT
+        references.append((f"{name}, TensorFlow", tensorflow, goldens.CONSTANT_TOLERANCE, goldens.TENSORFLOW_ORIGIN))
+    return [
+        Check(name, expected, found, relative * expected, origin) for name, expected, relative, origin in references
+    ]
+
+
+def _steps(network: I3D, *, full: bool, device: str) -> Iterator[tuple[int, list[Check]]]:
+    """Yield (frames that went through the network, checks that this completed)."""
+    for row in goldens.LOGITS:
+        yield row.clips * row.frames, logits_checks(network, row, device=device)
+    for constant in goldens.CONSTANT_VIDEOS:
+        yield 2 * constant.frames, constant_checks(network, constant, device=device)
+    if full:
+        yield from _random_steps(network, device=device)
+
+
+def _random_steps(network: I3D, *, device: str) -> Iterator[tuple[int, list[Check]]]:
+    sides = []
+    for seed in (goldens.RANDOM_REAL_SEED, goldens.RANDOM_FAKE_SEED):
+        features = []
+        for clip in goldens.random_clips(seed):
+            features.append(_logits(network, clip, device))
+            yield clip.shape[1], []
+        sides.append(np.concatenate(features))
+    found = frechet_distance(*sides, ddof=1)
+    expected = goldens.RANDOM_FVD
+    tolerance = goldens.RANDOM_TOLERANCE * expected
+    yield 0, [Check("FVD of 128 + 128 random clips", expected, found, tolerance, goldens.RANDOM_ORIGIN)]
+
+
+def _total_frames(full: bool) -> int:
+    rows = sum(row.clips * row.frames for row in goldens.LOGITS)
+    constants = sum(2 * constant.frames for constant in goldens.CONSTANT_VIDEOS)
+    return rows + constants + (2 * goldens.RANDOM_CLIPS * goldens.RANDOM_FRAMES if full else 0)
+
+
+def _logits(network: I3D, videos: Videos, device: str) -> NDArray[np.float32]:
+    """[B,T,H,W,3] -> [B,400]."""
+    with torch.inference_mode():
+        inputs = torch.split(torch.from_numpy(videos).permute(0, 4, 1, 2, 3), _MICRO_BATCH)
+        return torch.cat([network(part.to(device)).cpu() for part in inputs]).numpy()

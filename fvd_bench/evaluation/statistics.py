@@ -1,0 +1,232 @@
+"""Features once, scores later: make a statistics file of a side, in shards on many machines, and merge these."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+
+from fvd_bench.errors import SourceError
+from fvd_bench.evaluation.evaluate import Evaluation, Progress, open_evaluation, silent
+from fvd_bench.evaluation.findings import refuse_skipped
+from fvd_bench.features.extraction import Extraction, Job, Target
+from fvd_bench.features.processes import WHOLE, Share
+from fvd_bench.features.stats_file import StatsFile, is_stats_file
+from fvd_bench.features.stats_source import StatsSource
+from fvd_bench.features.store import Entry
+from fvd_bench.finding import some
+from fvd_bench.inspection.motion_panel import MOST_VIDEOS, evenly_spaced, measure_side, motion_key
+from fvd_bench.networks import FeatureExtractor, Features, environment
+from fvd_bench.paths import user_path
+from fvd_bench.protocols.protocol import Protocol, ProtocolLike
+from fvd_bench.protocols.rules import SIDES, ClipRule, FeatureRule, Side
+from fvd_bench.settings import Settings
+from fvd_bench.sources.opening import SourceLike, open_source
+from fvd_bench.videos.clips import Draw
+from fvd_bench.videos.video import Pixels
+
+_NO_FEATURES: Features = np.zeros((0, 1), dtype=np.float32)
+
+
+def make(
+    source: SourceLike,
+    side: Side,
+    protocol: ProtocolLike | Sequence[ProtocolLike] = "stylegan-v-fvd16",
+    *,
+    repeats: int = 1,
+    seed: int = 0,
+    shard: tuple[int, int] = (1, 1),
+    settings: Settings | None = None,
+    progress: Progress = silent,
+) -> StatsFile:
+    """Everything that scoring a side needs of its videos.
+
+    source, protocol, repeats, seed: as `evaluate` takes them. shard: (i, n), the i-th of n machines that each take
+    every n-th video of the listing, counted from 1. Raises FvdBenchError as `evaluate` does.
+    """
+    part, parts = shard
+    if not 1 <= part <= parts:
+        raise SourceError(f"shard {part}/{parts}: expected the number of a shard, from 1 on, and how many there are")
+    if isinstance(source, str | os.PathLike) and is_stats_file(user_path(source)):
+        raise SourceError(f"{source} is a statistics file already")
+    opened = open_source(source)
+    settings = settings or Settings()
+    with open_evaluation(
+        opened, opened, protocol, repeats=repeats, seed=seed, settings=settings, progress=progress
+    ) as evaluation:
+        share = evaluation.share if parts == 1 else Share(part - 1, parts)
+        return _make(evaluation, side, share)
+
+
+def merge(
+    files: Mapping[str, StatsFile],
+    *,
+    source: SourceLike | None = None,
+    settings: Settings | None = None,
+    progress: Progress = silent,
+) -> StatsFile:
+    """Join the shards of one side; the order of files does not matter.
+
+    files: by what messages call them. source: the videos, of which features are computed that no file holds: where a
+    protocol wants some of many videos, one that cannot be used is replaced by another, which may be no shard's.
+    Raises SourceError naming what does not fit or is missing, and with a source what `make` raises.
+    """
+    (first_name, first), *others = files.items()
+    for name, file in others:
+        _check_alike(first_name, first, name, file)
+    joined = dataclasses.replace(
+        first,
+        contents={i: digest for file in files.values() for i, digest in file.contents.items()},
+        unreadable={i: reason for file in files.values() for i, reason in file.unreadable.items()},
+        entries={key: entry for file in files.values() for key, entry in file.entries.items()},
+        motion={key: entry for file in files.values() for key, entry in file.motion.items()},
+    )
+    for name, file in files.items():
+        for i, digest in file.contents.items():
+            if joined.contents[i] != digest:
+                raise SourceError(f"{name}: {file.names[i]} has other contents than in another file")
+    without = [name for i, name in enumerate(joined.names) if i not in joined.contents and i not in joined.unreadable]
+    if without:
+        raise SourceError(
+            f"{len(without)} of {len(joined.names)} videos are in none of the {len(files)} files, "
+            f"{some(dict.fromkeys(without, ''))}: give the files of all shards"
+        )
+    missing = _missing(joined)
+    if not missing:
+        return joined
+    if source is None:
+        raise SourceError(
+            f"videos that could not be used are to be replaced by {some({joined.names[p]: '' for p in missing})}, of "
+            "which no shard has features: pass --source PATH, the folder or archive of the videos"
+        )
+    return _completed(joined, source, settings or Settings(), progress)
+
+
+def _make(evaluation: Evaluation, side: Side, share: Share) -> StatsFile:
+    extraction = evaluation.extraction(side, share)
+    jobs = evaluation.jobs_reading(side)
+    collected, outcomes = extraction.outcomes(jobs, lambda done, total: evaluation.progress("videos", done, total))
+    if evaluation.strict:
+        refuse_skipped(collected)
+    motion_versions = environment.feature_versions("cpu")
+    if share.parts == 1 or share.exchanged:  # else it would be measured on videos of other shards
+        measure_side(
+            evaluation.sources[side], evaluation.store, versions=motion_versions, workers=evaluation.workers,
+            progress=lambda done, total: evaluation.progress("motion of videos", done, total), share=share,
+        )  # fmt: skip
+    entries: dict[str, Entry] = {}
+    for key, facts in outcomes:
+        if key:
+            entries[key] = evaluation.store.get(key) or Entry(_NO_FEATURES, facts)
+    source = evaluation.sources[side]
+    motion: dict[str, Entry] = {}
+    for index in evenly_spaced(len(source.names), MOST_VIDEOS):
+        key = motion_key(extraction.contents[index], motion_versions) if index in extraction.contents else ""
+        if key and (entry := evaluation.store.get(key)) is not None:
+            motion[key] = entry
+    return StatsFile(
+        side=side,
+        protocols=tuple(p for p in evaluation.protocols if p not in evaluation.unserved),
+        seed=evaluation.seeds[0],
+        repeats=len(evaluation.seeds),
+        path=source.name,
+        kind=source.kind,
+        names=tuple(source.names),
+        contents=dict(extraction.contents),
+        unreadable=dict(extraction.unreadable),
+        weights={rule.signature(): e.weights for rule, e in evaluation.extractors.items()},
+        versions=environment.feature_versions(evaluation.device),
+        motion_versions=motion_versions,
+        entries=entries,
+        motion=motion,
+        value_range=getattr(source, "value_range", None),
+    )
+
+
+def _completed(joined: StatsFile, source: SourceLike, settings: Settings, progress: Progress) -> StatsFile:
+    """With the features that are missing, computed of the videos."""
+    opened = open_source(source)
+    settings = dataclasses.replace(settings, cache=None)
+    with open_evaluation(
+        opened, opened, joined.protocols, repeats=joined.repeats, seed=joined.seed, settings=settings, progress=progress
+    ) as evaluation:
+        here = environment.feature_versions(evaluation.device)
+        if different := [name for name in here if here[name] != joined.versions.get(name)]:
+            name = different[0]
+            raise SourceError(
+                f"the shards were made with {name} {joined.versions.get(name)}, here it is {here[name]}: complete them "
+                "on a machine like those that made them"
+            )
+        evaluation.store.put([*joined.entries.items(), *joined.motion.items()])
+        whole = _make(evaluation, joined.side, WHOLE)
+        if (whole.names, whole.contents) != (joined.names, joined.contents):
+            raise SourceError(f"{opened.name} does not hold the videos of the shards: other names or contents")
+        return dataclasses.replace(whole, path=joined.path, kind=joined.kind)
+
+
+def _missing(joined: StatsFile) -> list[int]:
+    """Places of the listing that features are wanted of and missing."""
+    extractors: dict[FeatureRule, FeatureExtractor] = {
+        p.features: _Recorded(joined.weights[p.features.signature()]) for p in joined.protocols
+    }
+    stats = StatsSource(Path(joined.path), joined)
+    with closing(stats.store()) as store:
+        extraction = Extraction(
+            stats, store, extractors, versions=joined.versions, workers=1, progress=lambda done, total: None
+        )
+        return sorted({_place(target, joined) for target in extraction.missing(jobs_of(joined))})
+
+
+def jobs_of(file: StatsFile) -> list[Job]:
+    """All jobs that a file has features for."""
+    seeds = range(file.seed, file.seed + file.repeats)
+    draws = [(p, Draw(p.clip_rule(side), side, seed)) for p in file.protocols for side in SIDES for seed in seeds]
+    return list(dict.fromkeys(Job(draw, p.features) for p, draw in draws if draw.reads == file.side))
+
+
+def _place(target: Target, file: StatsFile) -> int:
+    return target[0] % len(file.names)
+
+
+def _features_of(protocol: Protocol) -> tuple[ClipRule, ClipRule, FeatureRule]:
+    """What the features of a protocol are made by; its metrics, which are computed later, leave them alone."""
+    return protocol.real.effective(), protocol.fake.effective(), protocol.features
+
+
+class _Recorded:
+    """Stands for a network that has run elsewhere."""
+
+    dim = 0
+    unverified: Sequence[str] = ()
+
+    def __init__(self, weights: Mapping[str, str]) -> None:
+        self.weights = weights
+
+    def batch_clips(self, frames: int) -> int:
+        raise AssertionError("it is not here")
+
+    def __call__(self, clips: Sequence[Pixels]) -> list[Features]:
+        raise AssertionError("it is not here")
+
+
+def _check_alike(first_name: str, first: StatsFile, name: str, file: StatsFile) -> None:
+    """Raises SourceError when two files cannot be shards of one side."""
+    mine, theirs = _identity(first), _identity(file)
+    for what, value in mine.items():
+        if theirs[what] != value:
+            raise SourceError(f"{name} and {first_name} are not of one kind: their {what} differ")
+
+
+def _identity(file: StatsFile) -> dict[str, object]:
+    return {
+        "sides": file.side,
+        "listings": file.names,
+        "seeds": (file.seed, file.repeats),
+        "protocols": [_features_of(p) for p in file.protocols],
+        "weights": {rule: dict(digests) for rule, digests in file.weights.items()},
+        "versions of software or device": dict(file.versions),
+    }

@@ -1,0 +1,165 @@
+"""Clips on their way through the networks, in batches, and features on their way into the store."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from fvd_bench.errors import FeatureError
+from fvd_bench.features.store import Entry, Facts, FeatureStore
+from fvd_bench.networks import FeatureExtractor, Features
+from fvd_bench.protocols.rules import FeatureRule
+from fvd_bench.videos.clips import DrawEnd, DrawnClip
+from fvd_bench.videos.intervals import Intervals, intervals_text, widest
+from fvd_bench.videos.video import Pixels
+
+_MOST_WAITING_BYTES = 2**28
+"""Of clips that wait for others: where these are large, the network runs on a batch that is filled up."""
+
+
+@dataclass(slots=True)
+class _Open:
+    """A video of which features are still being computed. refused: why the network does not take its frames."""
+
+    name: str
+    features: list[Features | None] = field(default_factory=list)
+    damaged: int = 0
+    transparent: int = 0
+    jpeg_qualities: set[int] = field(default_factory=set)
+    not_jpeg: bool = False
+    intervals: Intervals | None = None
+    levels: tuple[int, int] | None = None
+    refused: str | None = None
+    end: DrawEnd | None = None
+
+
+@dataclass(slots=True, eq=False)
+class _Input:
+    """A clip for a network.
+
+    takers: key and place there of each entry that wants its features; refused: why the network does not take it.
+    """
+
+    images: Pixels
+    takers: list[tuple[str, int]]
+    features: Features | None = None
+    refused: str | None = None
+
+
+class Batches:
+    """Clips waiting until a network's batch is full, and videos waiting for their last features.
+
+    Clips of one video that came out alike, under several rules or seeds, go through a network once.
+    facts: of the videos that are finished, by key.
+    """
+
+    def __init__(self, store: FeatureStore, extractors: Mapping[FeatureRule, FeatureExtractor]) -> None:
+        self.facts: dict[str, Facts] = {}
+        self._store = store
+        self._extractors = extractors
+        self._open: dict[str, _Open] = {}
+        self._waiting: dict[tuple[FeatureRule, tuple[int, ...]], list[_Input]] = {}
+        self._name = ""
+        self._seen: dict[tuple[FeatureRule, tuple[int, ...], bytes], _Input] = {}  # of the video of that name
+
+    def add(self, key: str, name: str, rule: FeatureRule, item: DrawnClip | DrawEnd) -> None:
+        """Take in what was read of a video for its entry of this key; run the network if that fills a batch."""
+        video = self._open.setdefault(key, _Open(name))
+        if isinstance(item, DrawEnd):
+            video.end = item
+            self._finish([key])
+            return
+        video.damaged += item.damaged
+        video.transparent += item.transparent
+        video.jpeg_qualities.update(q for q in item.jpeg_qualities if q is not None)
+        video.not_jpeg |= None in item.jpeg_qualities
+        video.intervals = widest(video.intervals, item.intervals)
+        video.levels = widest(video.levels, item.levels)
+        taker = (key, len(video.features))
+        video.features.append(None)
+        clip, is_new = self._input(name, rule, item.images)
+        clip.takers.append(taker)
+        if clip.features is not None:
+            video.features[-1] = clip.features
+            video.refused = video.refused or clip.refused
+        elif is_new:
+            # A batch is of one length, and of one size where the network sees frames as they are.
+            alike = item.images.shape[:1] if rule.resize else item.images.shape[:3]
+            waiting = self._waiting.setdefault((rule, alike), [])
+            waiting.append(clip)
+            is_full = len(waiting) >= self._extractors[rule].batch_clips(len(item.images))
+            if is_full or sum(clip.images.nbytes for clip in waiting) >= _MOST_WAITING_BYTES:
+                self._run(rule, alike)
+
+    def flush(self) -> None:
+        """Run the networks on what is left."""
+        for rule, alike in list(self._waiting):
+            self._run(rule, alike)
+        assert not self._open, "a video was read without an end"
+
+    def _input(self, name: str, rule: FeatureRule, images: Pixels) -> tuple[_Input, bool]:
+        """The input of these images, and whether it is new: videos come one after another."""
+        if name != self._name:
+            self._name, self._seen = name, {}
+        same = (rule, images.shape, hashlib.sha256(images.data).digest())
+        is_new = same not in self._seen
+        if is_new:
+            self._seen[same] = _Input(images, [])
+        return self._seen[same], is_new
+
+    def _run(self, rule: FeatureRule, alike: tuple[int, ...]) -> None:
+        waiting = self._waiting.pop((rule, alike))
+        refused: str | None = None
+        try:
+            results = self._extractors[rule]([clip.images for clip in waiting])
+        except FeatureError as error:  # a batch is of one shape, so it is refused as a whole
+            refused, results = str(error), [_NO_FEATURES] * len(waiting)
+        for clip, features in zip(waiting, results, strict=True):
+            if not np.isfinite(features).all():
+                raise FeatureError(
+                    f"{self._open[clip.takers[0][0]].name}: {rule.extractor} gave features that are not finite; the "
+                    "weights or the arithmetic of this device are broken: `fvd-bench selftest` tells more"
+                )
+            clip.features, clip.refused, clip.images = features, refused, _NO_IMAGES
+            for key, place in clip.takers:
+                self._open[key].features[place] = features
+                self._open[key].refused = self._open[key].refused or refused
+        self._finish(list(dict.fromkeys(key for clip in waiting for key, _ in clip.takers)))
+
+    def _finish(self, keys: Sequence[str]) -> None:
+        """Store those of the videos of which nothing is missing any more."""
+        entries: list[tuple[str, Entry]] = []
+        for key in keys:
+            video = self._open[key]
+            features = [part for part in video.features if part is not None]
+            if video.end is None or len(features) < len(video.features):
+                continue
+            del self._open[key]
+            end = video.end
+            skipped = end.skipped or video.refused
+            uneven = [("variable-rate", intervals_text(video.intervals))] if video.intervals else []
+            hidden = [("transparent", f"{video.transparent} frames")] if video.transparent else []
+            facts = Facts(
+                skipped=skipped,
+                found=end.found,
+                damaged=video.damaged,
+                jpeg_qualities=tuple(sorted(video.jpeg_qualities)),
+                not_jpeg=video.not_jpeg,
+                num_frames=end.num_frames,
+                notes=(*end.notes, *uneven, *hidden),
+                levels=video.levels,
+            )
+            self.facts[key] = facts
+            if skipped is None:
+                entries.append((key, Entry(np.concatenate(features), facts)))
+            elif end.found is not None:  # other reasons, such as a disk that does not answer, may pass
+                entries.append((key, Entry(_NO_FEATURES, facts)))
+        if entries:
+            self._store.put(entries)
+
+
+_NO_IMAGES: Pixels = np.zeros((0, 1, 1, 3), dtype=np.uint8)
+_NO_FEATURES: Features = np.zeros((0, 1), dtype=np.float32)

@@ -1,0 +1,377 @@
+"""From the videos of one source to features in the store: decode ahead, batch, run the networks, write.
+
+Every protocol and repeat that wants something of a video takes part in the same pass over its frames. What
+the store holds already is not computed again, so a killed run goes on where it was.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from functools import partial
+
+from fvd_bench.errors import CacheError, VideoError
+from fvd_bench.features.batches import Batches
+from fvd_bench.features.foreign import ForeignStats
+from fvd_bench.features.processes import WHOLE, Share
+from fvd_bench.features.store import Entry, Facts, FeatureStore
+from fvd_bench.networks import FeatureExtractor, Features
+from fvd_bench.protocols.rules import ClipRule, FeatureRule, Side
+from fvd_bench.sources.opening import ClipSource, fingerprint
+from fvd_bench.videos.clips import Draw, DrawEnd, DrawnClip, read_draws
+from fvd_bench.videos.intervals import widest
+from fvd_bench.videos.prefetch import Budget, in_order
+from fvd_bench.videos.sampling import video_order
+
+ENGINE = 2
+"""Raised whenever our own arithmetic moves a feature, or a frame: features of older engines are then not used. 2: alpha
+is laid over black, and display matrices and EXIF are applied wholly."""
+
+VideosDone = Callable[[int, int], None]
+"""Called with (videos done, videos in all)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Features of one draw."""
+
+    draw: Draw
+    features: FeatureRule
+
+
+Target = tuple[int, Job]
+"""A job of the video at this place: its index in the listing, plus the length of that for each time it came before."""
+
+Outcome = tuple[str, Facts]
+"""Key of a video's entry in the store, and the facts in it."""
+
+
+@dataclass(slots=True)
+class Collected:
+    """What a job came to.
+
+    keys: of the used videos' entries, in listing order; videos: index of each in the listing; places: of each, beyond
+    the listing where it is taken again; lengths: of each, see `Facts.num_frames`; skipped: video -> reason; refused:
+    why the rule does not allow the skips, None if it does; longest_short: frames of the longest video that was too
+    short; damaged: video -> frames of it that decode with errors; notes: code -> video -> what there is to say, of
+    those in `Facts`; levels, jpeg_qualities, not_jpeg: as there, over all used videos.
+    """
+
+    keys: list[str] = field(default_factory=list)
+    videos: list[int] = field(default_factory=list)
+    places: list[int] = field(default_factory=list)
+    lengths: list[int | None] = field(default_factory=list)
+    skipped: dict[str, str] = field(default_factory=dict)
+    refused: str | None = None
+    longest_short: int = 0
+    damaged: dict[str, int] = field(default_factory=dict)
+    notes: dict[str, dict[str, str]] = field(default_factory=dict)
+    levels: tuple[int, int] | None = None
+    jpeg_qualities: set[int] = field(default_factory=set)
+    not_jpeg: bool = False
+
+
+class Extraction:
+    """The features of one source.
+
+    extractors: by the rule that they follow; versions: of all software that reaches the features. share: of the
+    videos, that this process reads; where others read the rest of them, what they find is exchanged.
+    Reads the contents of all videos when it is made; those of unchanged files are remembered by the store.
+    """
+
+    def __init__(
+        self,
+        source: ClipSource,
+        store: FeatureStore,
+        extractors: Mapping[FeatureRule, FeatureExtractor],
+        *,
+        versions: Mapping[str, str],
+        workers: int,
+        progress: VideosDone,
+        share: Share = WHOLE,
+    ) -> None:
+        self._share = share
+        self._source = source
+        self._store = store
+        self._extractors = extractors
+        self._versions = versions
+        self._workers = workers
+        self._states: dict[int, str] = {}
+        self._contents: dict[int, str] = {}
+        self._unreadable: dict[int, str] = {}
+        self._read_contents(progress)
+
+    @property
+    def contents(self) -> Mapping[int, str]:
+        """Index -> digest of the contents of each video that can be read."""
+        return self._contents
+
+    @property
+    def unreadable(self) -> Mapping[int, str]:
+        """Index -> why a video cannot be read."""
+        return self._unreadable
+
+    def fingerprint(self) -> str:
+        """sha256 over the names and contents of all videos of the source; of statistics, over their file."""
+        if isinstance(self._source, ForeignStats):
+            return self._source.fingerprint
+        contents = (self._contents.get(i, "unreadable") for i in range(len(self._source.names)))
+        return fingerprint(self._source.names, contents)
+
+    def collect(self, jobs: Sequence[Job], progress: VideosDone) -> dict[Job, Collected]:
+        """See to it that the store holds the features of all jobs, and say where.
+
+        Where a rule wants fewer videos than there are, one that has to be skipped is replaced by the next in
+        the draw's order. Raises FeatureError and CacheError.
+        """
+        collected, _ = self.outcomes(jobs, progress)
+        return collected
+
+    def outcomes(self, jobs: Sequence[Job], progress: VideosDone) -> tuple[dict[Job, Collected], list[Outcome]]:
+        """As `collect`, with the key and the facts of each video that was tried.
+
+        A share that is not exchanged makes one pass, as it cannot know which videos of others have to be replaced.
+        """
+        outcomes: dict[Job, dict[int, Outcome]] = {job: {} for job in jobs}
+        while wanted := self._wanted(outcomes):
+            for (index, job), outcome in self._passed(wanted, progress).items():
+                outcomes[job][index] = outcome
+            if self._share.parts > 1 and not self._share.exchanged:
+                break
+        every = [outcome for tried in outcomes.values() for outcome in tried.values()]
+        return {job: self._collected(job, outcomes[job]) for job in jobs}, every
+
+    def missing(self, jobs: Sequence[Job]) -> list[Target]:
+        """What `collect` would have to compute before it knew what else it needs; nothing is computed."""
+        outcomes: dict[Job, dict[int, Outcome]] = {job: {} for job in jobs}
+        while wanted := self._wanted(outcomes):
+            known, absent = self._look_up(wanted)
+            if absent:
+                return list(absent)
+            for (index, job), outcome in known.items():
+                outcomes[job][index] = outcome
+        return []
+
+    def outlook(self, jobs: Sequence[Job]) -> tuple[dict[Target, Outcome], dict[Target, str]]:
+        """What the first pass of `collect` would find in the store, and the keys that it would have to compute."""
+        return self._look_up(self._wanted({job: {} for job in jobs}))
+
+    def features(self, collected: Collected) -> Iterator[tuple[int, Features]]:
+        """The index and the features [N, dim] of each used video, in listing order. Raises CacheError."""
+        for video, key in zip(collected.videos, collected.keys, strict=True):
+            entry = self._store.get(key)
+            if entry is None:
+                raise CacheError("a stored feature was lost while in use; the same command run again repairs that")
+            yield video, entry.features
+
+    def _read_contents(self, progress: VideosDone) -> None:
+        total = len(self._source.names)
+        with ThreadPoolExecutor(self._workers) as pool:
+            for i, state in enumerate(pool.map(self._state, range(total))):
+                if isinstance(state, VideoError):
+                    self._unreadable[i] = str(state)
+                    continue
+                self._states[i] = state
+                if (digest := self._store.content(state)) is not None:
+                    self._contents[i] = digest
+            new = [i for i in self._states if i not in self._contents and self._share.has(i)]
+            for done, (i, content) in enumerate(zip(new, pool.map(self._content, new), strict=True)):
+                if isinstance(content, VideoError):
+                    self._unreadable[i] = str(content)
+                else:
+                    self._contents[i] = content
+                progress(total - len(new) + done + 1, total)
+        own = self._own_contents()
+        for contents, unreadable in self._share.everyone(lambda: own):
+            self._contents.update(contents)
+            self._unreadable.update(unreadable)
+        learnt = self._states if self._share.exchanged else new
+        self._store.remember_contents((self._states[i], self._contents[i]) for i in learnt if i in self._contents)
+
+    def _own_contents(self) -> tuple[dict[int, str], dict[int, str]]:
+        """What this process knows of its share: contents, and why there are none. Drops what it knows of others'."""
+        self._contents = {i: digest for i, digest in self._contents.items() if self._share.has(i)}
+        self._unreadable = {i: reason for i, reason in self._unreadable.items() if self._share.has(i)}
+        return dict(self._contents), dict(self._unreadable)
+
+    def _state(self, index: int) -> str | VideoError:
+        try:
+            return self._source.video(index).state()
+        except VideoError as error:
+            return error
+
+    def _content(self, index: int) -> str | VideoError:
+        try:
+            return self._source.video(index).content()
+        except VideoError as error:
+            return error
+
+    def _wanted(self, outcomes: Mapping[Job, Mapping[int, Outcome]]) -> list[Target]:
+        """What still has to be tried, in listing order."""
+        wanted: list[Target] = []
+        videos = len(self._source.names)
+        for job, tried in outcomes.items():
+            rule = job.draw.rule
+            skipped = {place % videos for place, (_, facts) in tried.items() if facts.skipped is not None}
+            if len(skipped) == videos:
+                continue
+            used = sum(facts.skipped is None for _, facts in tried.values())
+            order = video_order(videos, rule, seed=job.draw.seed)
+            untried = (place for place in order if place not in tried and place % videos not in skipped)
+            wanted += [(p, job) for p in itertools.islice(untried, None if rule.count is None else rule.count - used)]
+        return sorted(wanted, key=lambda target: target[0])
+
+    def _look_up(self, wanted: Sequence[Target]) -> tuple[dict[Target, Outcome], dict[Target, str]]:
+        """What is known already, and the keys of what has to be computed."""
+        known: dict[Target, Outcome] = {}
+        absent: dict[Target, str] = {}
+        for place, job in wanted:
+            index = place % len(self._source.names)
+            if index in self._unreadable:
+                known[place, job] = "", Facts(skipped=self._unreadable[index])
+                continue
+            key = self._key(job, place)
+            entry = self._store.get(key)
+            if entry is None:
+                absent[place, job] = key
+            else:
+                known[place, job] = key, entry.facts
+        return known, absent
+
+    def _passed(self, wanted: Sequence[Target], progress: VideosDone) -> dict[Target, Outcome]:
+        """A pass over this process's share, and what the others found in theirs."""
+        mine = [target for target in wanted if self._share.has(target[0] % len(self._source.names))]
+
+        def work() -> tuple[dict[Target, Outcome], str | None, list[tuple[str, Entry]]]:
+            found = self._pass(mine, progress)
+            if not self._share.exchanged:
+                return found, None, []
+            keys = dict.fromkeys(key for key, _ in found.values())
+            entries = [(key, entry) for key in keys if (entry := self._store.get(key)) is not None]
+            return found, self._store.place, entries
+
+        outcomes: dict[Target, Outcome] = {}
+        for found, place, entries in self._share.everyone(work):
+            outcomes |= found
+            if self._share.exchanged and (place is None or place != self._store.place):
+                self._store.put(entries)
+        return outcomes
+
+    def _pass(self, wanted: Sequence[Target], progress: VideosDone) -> dict[Target, Outcome]:
+        """One pass over videos, computing what the store does not hold, and nothing twice."""
+        known, absent = self._look_up(wanted)
+        tasks: dict[int, dict[str, Job]] = {}
+        for key, (place, job) in first_of_each(absent).items():
+            tasks.setdefault(place, {})[key] = job
+        if tasks:
+            self._store.check_writable()
+        batches = Batches(self._store, self._extractors)
+        done = {place: number for number, place in enumerate(tasks)}
+        budget = Budget(_BYTES_PER_WORKER * self._workers)
+        read = partial(self._read, budget)
+        for (place, jobs), item in in_order(list(tasks.items()), read, workers=self._workers, budget=budget):
+            progress(done[place], len(tasks))
+            for key, job in jobs.items():
+                if job.draw == item.draw:
+                    batches.add(key, self._name(place), job.features, item)
+        batches.flush()
+        progress(len(tasks), len(tasks))
+        return known | {target: (key, batches.facts[key]) for target, key in absent.items()}
+
+    def _read(self, budget: Budget, task: tuple[int, Mapping[str, Job]]) -> Iterator[DrawnClip | DrawEnd]:
+        """Runs in a thread: what the jobs want of a video. Files that change while they are read are skipped."""
+        place, jobs = task
+        index = place % len(self._source.names)
+        video = self._source.video(index)
+        draws = list(dict.fromkeys(job.draw for job in jobs.values()))
+        for item in read_draws(video, draws, place, reserve=budget.take):
+            if isinstance(item, DrawEnd) and self._state(index) != self._states[index]:
+                yield DrawEnd(item.draw, skipped="changed while it was being read")
+            else:
+                yield item
+
+    def _name(self, place: int) -> str:
+        return self._source.names[place % len(self._source.names)]
+
+    def _key(self, job: Job, place: int) -> str:
+        return feature_key(
+            content=self._contents[place % len(self._source.names)],
+            rule=job.draw.rule,
+            side=job.draw.side,
+            seed=job.draw.seed,
+            place=place,
+            features=job.features,
+            weights=self._extractors[job.features].weights,
+            versions=self._versions,
+        )
+
+    def _collected(self, job: Job, outcomes: Mapping[int, Outcome]) -> Collected:
+        collected = Collected()
+        for place in sorted(outcomes):
+            name, (key, facts) = self._name(place), outcomes[place]
+            if facts.skipped is not None:
+                collected.skipped[name] = facts.skipped
+                collected.longest_short = max(collected.longest_short, facts.found or 0)
+                if facts.found is not None and job.draw.rule.short_videos == "error":
+                    collected.refused = f"{name}: {facts.skipped}; the protocol allows no video to be too short"
+                continue
+            collected.keys.append(key)
+            collected.videos.append(place % len(self._source.names))
+            collected.places.append(place)
+            collected.lengths.append(facts.num_frames)
+            collected.jpeg_qualities.update(facts.jpeg_qualities)
+            collected.not_jpeg |= facts.not_jpeg
+            if facts.damaged:
+                collected.damaged[name] = facts.damaged
+            for code, detail in facts.notes:
+                collected.notes.setdefault(code, {})[name] = detail
+            collected.levels = widest(collected.levels, facts.levels)
+        return collected
+
+
+def feature_key(
+    *,
+    content: str,
+    rule: ClipRule,
+    side: Side,
+    seed: int,
+    place: int,
+    features: FeatureRule,
+    weights: Mapping[str, str],
+    versions: Mapping[str, str],
+) -> str:
+    """sha256 of everything that the features of a video depend on.
+
+    content: digest of the video; weights: their tensor digests; side, seed and place matter only for random draws.
+    """
+    everything = {
+        "content": content,
+        "rule": {k: v for k, v in asdict(rule.effective()).items() if k not in _RULES_FOR_LISTINGS},
+        "draw": [side, seed, place] if rule.is_random else None,
+        "features": asdict(features),
+        "weights": dict(weights),
+        "versions": dict(versions),
+        "engine": ENGINE,
+    }
+    if rule.content in ("still", "still-real") and rule.start == "all":
+        everything["stills"] = "one for each clip"
+    return hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()
+
+
+def first_of_each(absent: Mapping[Target, str]) -> dict[str, Target]:
+    """Key -> the first target that has it: repeats and protocols often want the same of a video."""
+    first: dict[str, Target] = {}
+    for target, key in absent.items():
+        first.setdefault(key, target)
+    return first
+
+
+_BYTES_PER_WORKER = 2**28
+"""Of clips that are read ahead of the networks."""
+
+_RULES_FOR_LISTINGS = ("count", "selection", "short_videos")
+"""Parts of a ClipRule that say which videos are used, not what is taken from one."""

@@ -1,0 +1,210 @@
+"""A statistics file: the features of one side of an evaluation, to be scored later and elsewhere.
+
+It is an uncompressed .npz archive. The member `fvd_bench_stats` holds a JSON text: what the features were made of and
+how, and which rows of the members `features_DIM`, float32 [N, DIM], belong to which video. So it is an excerpt of the
+feature store, and gives the very digits that the videos would.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import struct
+import zipfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fvd_bench.atomic import partial_file
+from fvd_bench.errors import ProtocolError, SourceError
+from fvd_bench.features.store import Entry, Facts
+from fvd_bench.paths import user_path
+from fvd_bench.protocols.protocol import Protocol
+from fvd_bench.protocols.rules import SIDES, Side
+from fvd_bench.version import __version__
+from fvd_bench.videos.files import regular_file
+
+SCHEMA = 1
+
+_HEAD = "fvd_bench_stats"
+_FEATURES, _MOTION = "features_{}", "motion_{}"
+
+_DAMAGED = (
+    OSError, EOFError, ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError, MemoryError,
+    NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error, struct.error, SyntaxError, ProtocolError,
+)  # fmt: skip
+"""What reading a file that is none of ours may raise."""
+
+
+@dataclass(frozen=True, slots=True)
+class StatsFile:
+    """What a file holds.
+
+    side: that the features are for. protocols, seed, repeats: that they serve. path, kind: of the source, as a result
+    names it. names: of its whole listing. contents: index -> digest of a video's contents; unreadable: index -> why it
+    has none; those that are in neither were another shard's. weights: signature of a feature rule -> digests of its
+    weights. versions: of all software that reached the features; motion_versions: that reached the motion.
+    entries, motion: features and motion, entries of the feature store by key. value_range: that was stated of arrays of
+    floats, None where none was.
+    """
+
+    side: Side
+    protocols: tuple[Protocol, ...]
+    seed: int
+    repeats: int
+    path: str
+    kind: str
+    names: tuple[str, ...]
+    contents: Mapping[int, str]
+    unreadable: Mapping[int, str]
+    weights: Mapping[str, Mapping[str, str]]
+    versions: Mapping[str, str]
+    motion_versions: Mapping[str, str]
+    entries: Mapping[str, Entry]
+    motion: Mapping[str, Entry]
+    value_range: tuple[float, float] | None = None
+
+    def write(self, file: Path) -> None:
+        """Write a file, whole or not at all. Raises SourceError."""
+        arrays: dict[str, NDArray[Any]] = {}
+        rows = {
+            "entries": _packed(self.entries, _FEATURES, arrays),
+            "motion": _packed(self.motion, _MOTION, arrays),
+        }
+        head = {
+            "schema": SCHEMA,
+            "fvd_bench": __version__,
+            "side": self.side,
+            "protocols": {p.digest(): p.to_table() for p in self.protocols},
+            "seed": self.seed,
+            "repeats": self.repeats,
+            "path": self.path,
+            "kind": self.kind,
+            "names": self.names,
+            "contents": {str(index): digest for index, digest in sorted(self.contents.items())},
+            "unreadable": {str(index): reason for index, reason in sorted(self.unreadable.items())},
+            "weights": {rule: dict(digests) for rule, digests in self.weights.items()},
+            "versions": dict(self.versions),
+            "motion_versions": dict(self.motion_versions),
+            "value_range": self.value_range,
+            **rows,
+        }
+        text = json.dumps({**head, "checksum": _checksum(head, arrays)}, allow_nan=False)
+        try:
+            with partial_file(file) as partial, partial.open("wb") as out:
+                np.savez(out, allow_pickle=False, **{_HEAD: np.frombuffer(text.encode("ascii"), np.uint8)}, **arrays)
+        except OSError as error:
+            raise SourceError(f"{file} cannot be written: {error.strerror or error}") from error
+
+    @classmethod
+    def read(cls, path: Path) -> StatsFile:
+        """Raises SourceError when the file is damaged or no statistics file of this version."""
+        path = user_path(path)
+        try:
+            arrays = _read_arrays(path)
+            head = json.loads(arrays.pop(_HEAD).tobytes())
+            if head["schema"] != SCHEMA:
+                raise SourceError(
+                    f"{path} is a statistics file of schema {head['schema']!r}; this version reads {SCHEMA}"
+                )
+            checksum = head.pop("checksum")
+            if checksum != _checksum(head, arrays):
+                raise ValueError("its checksum does not fit")
+            if head["side"] not in SIDES:
+                raise ValueError(f"its side is {head['side']!r}")
+            return cls(
+                side=head["side"],
+                protocols=tuple(Protocol.from_table(table, where=str(path)) for table in head["protocols"].values()),
+                seed=int(head["seed"]),
+                repeats=int(head["repeats"]),
+                path=str(head["path"]),
+                kind=str(head["kind"]),
+                names=tuple(map(str, head["names"])),
+                contents={int(index): str(digest) for index, digest in head["contents"].items()},
+                unreadable={int(index): str(reason) for index, reason in head["unreadable"].items()},
+                weights={str(rule): dict(digests) for rule, digests in head["weights"].items()},
+                versions=dict(head["versions"]),
+                motion_versions=dict(head["motion_versions"]),
+                entries=_unpacked(head["entries"], _FEATURES, arrays, finite=True),
+                motion=_unpacked(head["motion"], _MOTION, arrays, finite=False),  # what cannot be asked is not a number
+                value_range=_range(head.get("value_range")),
+            )
+        except _DAMAGED as error:
+            raise SourceError(
+                f"{path} cannot be read as a statistics file: {error}; make it again with `fvd-bench stats`"
+            ) from error
+
+
+def is_stats_file(path: Path) -> bool:
+    """Whether a file says of itself that it is one."""
+    try:
+        regular_file(path)
+        with zipfile.ZipFile(path) as archive:
+            return f"{_HEAD}.npy" in archive.namelist()
+    except _DAMAGED:
+        return False
+
+
+def _read_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """The members of a file, none of which may claim more than is there."""
+    regular_file(path)
+    with zipfile.ZipFile(path) as archive:
+        infos = archive.infolist()
+        if any(info.compress_type != zipfile.ZIP_STORED for info in infos):
+            raise ValueError("its members are compressed, and those of a statistics file are not")
+        if sum(info.file_size for info in infos) > path.stat().st_size:
+            raise ValueError("its members are larger together than the file")
+        if len({info.filename for info in infos}) < len(infos):
+            raise ValueError("two of its members have one name")
+    with np.load(path, allow_pickle=False) as members:
+        return {name: members[name] for name in members.files}
+
+
+def _packed(entries: Mapping[str, Entry], form: str, arrays: dict[str, NDArray[Any]]) -> list[list[Any]]:
+    """Put the features of entries into arrays by their length. Gives key, facts, length and rows of each, for JSON."""
+    rows: list[list[Any]] = []
+    parts: dict[int, list[NDArray[np.float32]]] = {}
+    for key, entry in sorted(entries.items()):
+        count, dim = entry.features.shape
+        rows.append([key, asdict(entry.facts), dim, count])
+        parts.setdefault(dim, []).append(entry.features)
+    arrays |= {form.format(dim): np.concatenate(found) for dim, found in parts.items()}
+    return rows
+
+
+def _unpacked(rows: list[Any], form: str, arrays: Mapping[str, NDArray[Any]], *, finite: bool) -> dict[str, Entry]:
+    """What `_packed` put there. Raises ValueError, and what values of wrong types raise."""
+    entries: dict[str, Entry] = {}
+    used: dict[str, int] = {}
+    for key, facts, dim, count in rows:
+        name = form.format(dim)
+        first = used.get(name, 0)
+        features = arrays[name][first : first + count]
+        if features.shape != (count, dim) or features.dtype != np.float32:
+            raise ValueError(f"features of {key[:12]} are {features.dtype} {list(features.shape)}")
+        if finite and not np.isfinite(features).all():
+            raise ValueError(f"features of {key[:12]} are not finite")
+        used[name] = first + count
+        entries[key] = Entry(features, Facts.from_values(facts))
+    return entries
+
+
+def _range(values: Any) -> tuple[float, float] | None:
+    """Raises TypeError, ValueError."""
+    if values is None:
+        return None
+    low, high = map(float, values)
+    return low, high
+
+
+def _checksum(head: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> str:
+    whole = hashlib.sha256(json.dumps(head, sort_keys=True).encode())
+    for name, array in sorted(arrays.items()):
+        whole.update(f"\0{name}\0{array.dtype.str}\0{array.shape}\0".encode())
+        whole.update(np.ascontiguousarray(array).data)
+    return whole.hexdigest()

@@ -1,0 +1,114 @@
+"""What is in a set of videos, as numbers: how many, how long, at which rate, of which size and codec."""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from fvd_bench.inspection.faults import rate_text, size_text
+from fvd_bench.inspection.video import Examined
+from fvd_bench.protocols.protocol import Protocol
+from fvd_bench.protocols.rules import SIDES
+from fvd_bench.sources.opening import ClipSource
+
+_BINS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """Lengths in frames. counts[i]: videos of edges[i] frames or more and fewer than edges[i + 1]."""
+
+    edges: tuple[int, ...]
+    counts: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """How many videos are long enough for one side of a protocol; side: `real`, `fake`, or `both` where they agree."""
+
+    protocol: str
+    side: str
+    frames: int
+    videos: int
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What is in one side.
+
+    videos: listed; decoded: of which a frame decodes, and these make up the rest. timed: of these that have a frame
+    rate; hours and mean_seconds are of these, None where there are none. fps, sizes, codecs, pixel_formats: value ->
+    videos, most frequent first; jpeg_qualities: of videos with such frames, `own` for tables of no quality.
+    """
+
+    path: str
+    kind: str
+    videos: int
+    decoded: int
+    timed: int
+    hours: float | None
+    mean_frames: float | None
+    mean_seconds: float | None
+    fps: Mapping[str, int]
+    sizes: Mapping[str, int]
+    codecs: Mapping[str, int]
+    pixel_formats: Mapping[str, int]
+    jpeg_qualities: Mapping[str, int]
+    lengths: Histogram
+    needs: tuple[Need, ...]
+
+
+def contents_of(source: ClipSource, videos: Sequence[Examined], rules: Sequence[Protocol]) -> Contents:
+    """Sum up a side; rules: protocols to check lengths against."""
+    decoded = [video for video in videos if video.frames]
+    probes = [video.probe for video in decoded if video.probe]
+    seconds = [video.seconds for video in decoded if video.seconds is not None]
+    lengths = [video.frames for video in decoded]
+    return Contents(
+        path=source.name,
+        kind=source.kind,
+        videos=len(videos),
+        decoded=len(decoded),
+        timed=len(seconds),
+        hours=sum(seconds) / 3600 if seconds else None,
+        mean_frames=statistics.fmean(lengths) if lengths else None,
+        mean_seconds=statistics.fmean(seconds) if seconds else None,
+        fps=_count(rate_text(probe.rate) for probe in probes if probe.rate),
+        sizes=_count(size_text(video.sizes[0]) for video in decoded),
+        codecs=_count(probe.codec for probe in probes),
+        pixel_formats=_count(probe.pixel_format for probe in probes),
+        jpeg_qualities=_count(quality_text(q) for video in decoded for q in sorted(video.jpeg_qualities)),
+        lengths=histogram(lengths),
+        needs=tuple(
+            Need(p.name, side, frames, sum(n >= frames for n in lengths))
+            for p in rules
+            for side, frames in frames_needed(p)
+        ),
+    )
+
+
+def histogram(lengths: Sequence[int]) -> Histogram:
+    """Lengths in at most 12 bins of equal width, which hold whole numbers."""
+    if not lengths:
+        return Histogram((), ())
+    low, high = min(lengths), max(lengths)
+    width = -(-(high - low + 1) // _BINS)
+    bins = (high - low) // width + 1
+    counts = Counter((length - low) // width for length in lengths)
+    return Histogram(tuple(low + width * i for i in range(bins + 1)), tuple(counts[i] for i in range(bins)))
+
+
+def _count(values: Iterable[str]) -> dict[str, int]:
+    return dict(sorted(Counter(values).items(), key=lambda pair: (-pair[1], pair[0])))
+
+
+def quality_text(quality: int) -> str:
+    return str(quality) if quality else "own"
+
+
+def frames_needed(protocol: Protocol) -> list[tuple[str, int]]:
+    """Frames that a video must have on each side of a protocol."""
+    real, fake = (protocol.clip_rule(side).frames_needed for side in SIDES)
+    return [("both", real)] if real == fake else [("real", real), ("fake", fake)]

@@ -1,0 +1,222 @@
+"""inspect(folder): what is in a set of videos, and every defect found in it. All frames are decoded."""
+
+from __future__ import annotations
+
+import functools
+import json
+import statistics
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+from fvd_bench.finding import NAMED
+from fvd_bench.inspection import faults
+from fvd_bench.inspection.contents import Contents, contents_of, frames_needed, quality_text
+from fvd_bench.inspection.faults import Fault, Looks, size_text
+from fvd_bench.inspection.video import Examined, examine
+from fvd_bench.processors import processors
+from fvd_bench.protocols.protocol import Protocol, ProtocolLike, load
+from fvd_bench.sources.opening import ClipSource, SourceLike, open_source
+from fvd_bench.version import __version__
+from fvd_bench.videos.header import MERGES_FRAMES
+from fvd_bench.videos.intervals import intervals_text, widest
+from fvd_bench.videos.prefetch import in_order
+
+SCHEMA = 1
+
+PAPER_PROTOCOLS = ("stylegan-v-fvd16", "stylegan-v-fvd128", "stylegan-v-fid")
+"""Protocols that lengths are always checked against."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """side: path of the side that it is about, None where it is about both."""
+
+    side: str | None
+    fault: Fault
+
+
+@dataclass(frozen=True, slots=True)
+class Checkup:
+    """What was found in one side, or in two."""
+
+    sides: tuple[Contents, ...]
+    findings: tuple[Finding, ...]
+
+    def to_json(self) -> str:
+        """JSON text of schema 1; every video of every finding is named in it."""
+        found = [
+            {
+                "code": finding.fault.code,
+                "side": finding.side,
+                "message": finding.fault.message,
+                "videos": [{"video": name, "detail": why} for name, why in finding.fault.videos.items()],
+            }
+            for finding in self.findings
+        ]
+        sides = [asdict(side) for side in self.sides]
+        return (
+            json.dumps({"schema": SCHEMA, "fvd_bench": __version__, "sides": sides, "findings": found}, indent=2) + "\n"
+        )
+
+
+def inspect(
+    path: SourceLike,
+    against: SourceLike | None = None,
+    *,
+    protocol: Sequence[ProtocolLike] = (),
+    workers: int | None = None,
+    progress: Callable[[str, int, int], None] = lambda what, done, total: None,
+) -> Checkup:
+    """Look at all videos of a side, and of another to compare it with.
+
+    protocol: to check lengths against, besides those of the paper; workers: decoding threads, one per processor unless
+    given. What is found does not depend on them. Raises SourceError when a side cannot be opened,
+    ProtocolError.
+    """
+    loaded = [load(p) for p in (*PAPER_PROTOCOLS, *protocol)]
+    rules = list({p.digest(): p for p in loaded}.values())
+    sources = [open_source(side) for side in (path, against) if side is not None]
+    workers = workers or processors()
+    examined = [_examine_all(source, workers=workers, progress=progress) for source in sources]
+    sides = tuple(contents_of(*side, rules) for side in zip(sources, examined, strict=True))
+    findings = [
+        Finding(source.name, fault)
+        for source, side in zip(sources, examined, strict=True)
+        for fault in _side_faults(source, side, rules)
+    ]
+    if len(sources) == 2:
+        who = (f"videos of {sources[0].name}", f"videos of {sources[1].name}")
+        findings += [Finding(None, fault) for fault in _faults_between(*examined, who=who)]
+    return Checkup(sides, tuple(findings))
+
+
+def _examine_all(source: ClipSource, *, workers: int, progress: Callable[[str, int, int], None]) -> list[Examined]:
+    """Every video, in the order of the listing."""
+
+    def work(index: int) -> Iterator[Examined]:
+        yield examine(source.names[index], source.video(index))
+
+    found: list[Examined] = []
+    total = len(source.names)
+    for _, video in in_order(range(total), work, workers=workers):
+        found.append(video)
+        progress(f"videos of {source.name}", len(found), total)
+    return found
+
+
+def _side_faults(source: ClipSource, videos: Sequence[Examined], rules: Sequence[Protocol]) -> Iterator[Fault]:
+    """What is wrong within one side."""
+    yield from (Fault("listing", note, {}) for note in source.notes)
+    decoded = [video for video in videos if video.frames]
+    yield from _fault("unreadable", "no frame decodes", {v.name: v.unreadable for v in videos if not v.mixture})
+    yield from _fault("two-sequences", "two images have the same place", {v.name: v.mixture for v in videos})
+    for code, message in _DOUBTS.items():
+        yield from _fault(code, message, {v.name: d.detail for v in videos for d in v.doubts if d.code == code})
+    yield from _fault("truncated", "fewer frames decode than is promised", {v.name: _shortfall(v) for v in decoded})
+    yield from _fault("damaged", "frames are damaged", {v.name: _damage(v) for v in decoded})
+    for protocol in rules:
+        for side, needed in frames_needed(protocol):
+            of = protocol.name if side == "both" else f"the {side} side of {protocol.name}"
+            short = {v.name: _length(v) for v in decoded if v.frames < needed}
+            yield from _fault("too-short", f"too short for {of}, which needs {needed} frames", short)
+    yield from _fault("black", "black from the first to the last frame", {v.name: "" for v in decoded if v.black})
+    yield from _fault(
+        "frozen", "all frames are as the first", {v.name: "" for v in decoded if v.frozen and not v.black}
+    )
+    yield from _fault("transparent", faults.TRANSPARENT, {v.name: _alpha(v) for v in decoded})
+    yield from _fault("missing-frames", "images are missing", {v.name: _gap(v) for v in videos})
+    yield from faults.uncommon("videos", [_looks(video) for video in decoded])
+    yield from _fault("size-changes", "the frames differ in size", {v.name: _sizes(v) for v in decoded})
+    yield from _fault("variable-rate", "the time between frames varies", {v.name: _times(v) for v in decoded})
+    levels = functools.reduce(widest, (v.levels for v in decoded), None)
+    yield from faults.little_used("videos", levels, stated=getattr(source, "value_range", None))
+    files = {v.name: v.content for v in videos if v.content}
+    frames = {v.name: v.pictures for v in decoded if v.pictures}
+    yield from faults.duplicates("videos", files, of="files")
+    yield from faults.duplicates("videos", frames, of="frames", but=files)
+    yield from faults.mixed("videos", [_looks(video) for video in decoded])
+    qualities = {v.name: ", ".join(map(quality_text, sorted(v.jpeg_qualities))) for v in decoded if v.jpeg_qualities}
+    if len(set(qualities.values())) > 1:
+        usual = statistics.mode(qualities.values())
+        odd = {name: quality for name, quality in qualities.items() if quality != usual}
+        yield Fault("mixed-qualities", f"JPEG qualities differ, most are {usual}", odd)
+
+
+_DOUBTS = {
+    "odd-images": "some images are not named as the others in their folder",
+    "frame-order": "the names of the images leave their order in doubt",
+}
+
+
+def _faults_between(one: Sequence[Examined], other: Sequence[Examined], *, who: tuple[str, str]) -> Iterator[Fault]:
+    """What is wrong between two sides."""
+    files, pictures = (
+        [{v.name: digest for v in side if (digest := getattr(v, of))} for side in (one, other)]
+        for of in ("content", "pictures")
+    )
+    same = faults.shared(*files, of="files", who=who)
+    yield from same
+    told = frozenset(name for fault in same for name in fault.videos)
+    yield from faults.shared(*pictures, of="frames", who=who, but=told)
+    decoded = [[v for v in side if v.frames] for side in (one, other)]
+    yield from faults.mismatched(*([_looks(video) for video in side] for side in decoded), who=who)
+    qualities = [sorted({q for video in side for q in video.jpeg_qualities}) for side in decoded]
+    if all(qualities) and qualities[0] != qualities[1]:
+        here, there = (", ".join(map(quality_text, found)) for found in qualities)
+        yield Fault("jpeg-mismatch", f"JPEG qualities differ: {here} for {who[0]}, {there} for {who[1]}", {})
+
+
+def _fault(code: str, message: str, videos: Mapping[str, str | None]) -> list[Fault]:
+    """A finding of those videos of which there is something to say."""
+    found = {name: why for name, why in videos.items() if why is not None}
+    return [Fault(code, f"{len(found)} {'video' if len(found) == 1 else 'videos'}: {message}", found)] if found else []
+
+
+def _looks(video: Examined) -> Looks:
+    return Looks(video.name, video.sizes[0], video.probe)
+
+
+def _length(video: Examined) -> str:
+    form = MERGES_FRAMES.get(video.probe.codec) if video.probe and video.track else None  # folders have no track
+    return f"{video.frames} frames" + (f" of {form}, whose writer may have merged equal ones" if form else "")
+
+
+def _shortfall(video: Examined) -> str | None:
+    track = video.track
+    if track is None:
+        return None
+    if video.frames < track.frames:
+        return f"{video.frames} of {track.frames} frames"
+    if track.missing_seconds > max(_LEAST_MISSING_SECONDS, _LEAST_MISSING_PART * (video.seconds or 0.0)):
+        return f"ends {track.missing_seconds:.2g} seconds before its length in the header"
+    return None
+
+
+_LEAST_MISSING_SECONDS, _LEAST_MISSING_PART = 0.5, 0.05
+"""Lengths in headers are rounded, and end with the last frame's end or its beginning: half a second or a twentieth
+of the video is more than that."""
+
+
+def _damage(video: Examined) -> str | None:
+    if video.broken_off:
+        return f"after {video.frames} frames: {video.broken_off}"
+    return f"{video.damaged} of {video.frames} frames" if video.damaged else None
+
+
+def _alpha(video: Examined) -> str | None:
+    return f"{video.transparent} of {video.frames} frames" if video.transparent else None
+
+
+def _gap(video: Examined) -> str | None:
+    if not video.missing:
+        return None
+    more = len(video.missing) - NAMED
+    return ", ".join(video.missing[:NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+def _sizes(video: Examined) -> str | None:
+    return ", ".join(map(size_text, video.sizes)) if len(video.sizes) > 1 else None
+
+
+def _times(video: Examined) -> str | None:
+    return intervals_text(video.track.intervals) if video.track and video.track.intervals else None

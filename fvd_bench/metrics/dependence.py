@@ -1,0 +1,107 @@
+"""Videos that are not independent: windows of one video count as one in every number beside a score.
+
+All errors assume that each video, or each group that is named, was drawn by itself. Windows that were cut from the same
+few videos were not: their features are near each other, and so they look like many videos and are few.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fvd_bench.errors import FvdBenchError
+from fvd_bench.features.stats import FeatureStats
+from fvd_bench.finding import Warned, some
+from fvd_bench.metrics.uncertainty import Sides
+from fvd_bench.protocols.rules import Side
+
+_FOLDER = re.compile(r"folder(?::([1-9][0-9]?))?")
+
+_FEWEST = 8
+_NEAR = 0.25
+_NEAR_OF_A_STEM = 0.5
+"""Median squared distance of neighbours in the listing over that of videos half a listing apart, from which down they
+are taken for windows of one video: of any names, and of names with one stem."""
+
+_WINDOWS = 2.0
+"""Videos to a stem, on average, from which on stems may be those of videos that were cut."""
+
+_NUMBER = re.compile(r"[-_. ]*[A-Za-z]{0,8}[-_. ]*[0-9]+$")
+
+
+def groups(names: Sequence[str], by: str | None) -> list[int]:
+    """For each name the index of the first one of its group; its own where nothing is grouped.
+
+    by: `folder`, the folder that a video lies in; `folder:2`, that and one more level from the top; else a regular
+    expression, found anywhere in the name, whose groups (or without any, whose whole match) name the group.
+    Raises FvdBenchError where it is no expression, or where a name has no group.
+    """
+    if by is None:
+        return list(range(len(names)))
+    first: dict[tuple[str, ...], int] = {}
+    keys = [_key(name, by) for name in names]
+    without = {name: "" for name, key in zip(names, keys, strict=True) if key is None}
+    if without:
+        raise FvdBenchError(
+            f"group_by {by!r}: {len(without)} of {len(names)} names have no group, such as {next(iter(without))!r}; "
+            "write an expression that is found in every name, or folder for the folder that a video lies in"
+        )
+    return [first.setdefault(key, index) for index, key in enumerate(keys) if key is not None]
+
+
+def findings(side: Side, names: Sequence[str], stats: FeatureStats) -> Iterator[Warned]:
+    """A warning where videos of a side look like windows of fewer videos. names: of all videos, by index."""
+    features = stats.features()
+    if features is None or len(set(stats.videos)) < _FEWEST or len(names) <= max(stats.videos):
+        return
+    videos, places = np.unique(stats.owners(), return_inverse=True)
+    sums = np.zeros((len(videos), stats.dim))
+    np.add.at(sums, places, features)
+    means = sums / np.bincount(places)[:, None]
+    apart = float(np.median(_squares(means - np.roll(means, len(means) // 2, axis=0))))
+    near = _squares(np.diff(means, axis=0))
+    stems = [_NUMBER.sub("", names[video]) for video in videos]
+    same = np.array([one == other for one, other in itertools.pairwise(stems)])
+    found = sorted(set(stems))
+    advice = (
+        "windows of one video count as many here and are one, so that interval, floor and gate are too sure: score "
+        "whole videos with all their clips, or say with --group-by what belongs together"
+    )
+    if same.any() and 1 < len(found) <= len(videos) / _WINDOWS and np.median(near[same]) < _NEAR_OF_A_STEM * apart:
+        what = f"the names of {len(videos)} {side} videos have {len(found)} stems, {some(dict.fromkeys(found, ''))}"
+        yield Warned("not-independent", f"{what}, and videos of one stem are much alike: {advice}")
+    elif float(np.median(near)) < _NEAR * apart:
+        yield Warned("not-independent", f"neighbouring {side} videos are much more alike than others: {advice}")
+
+
+def watch(repeats: Iterable[Sides], names: Mapping[Side, Sequence[str]], found: list[Warned]) -> Iterator[Sides]:
+    """The same repeats; what `findings` has on the first one is added to `found` as it passes.
+
+    So features, which can be gigabytes, are not read for this alone. names: of the sides that are looked at.
+    """
+    for number, sides in enumerate(repeats):
+        if number == 0:
+            for side, of_side in names.items():
+                found += findings(side, of_side, sides[side])
+        yield sides
+
+
+def _key(name: str, by: str) -> tuple[str, ...] | None:
+    if folder := _FOLDER.fullmatch(by):
+        folders = tuple(name.split("/")[:-1])
+        return (folders[: int(folder[1])] if folder[1] else folders) or None
+    try:
+        match = re.search(by, name)
+    except re.error as error:
+        raise FvdBenchError(f"group_by {by!r} is no regular expression: {error}") from error
+    if match is None:
+        return None
+    return tuple(group or "" for group in match.groups()) or (match[0],)
+
+
+def _squares(gaps: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(np.sum(gaps**2, axis=1))

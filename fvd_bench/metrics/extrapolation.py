@@ -1,0 +1,176 @@
+"""The floor that real videos reach, and the score at infinitely many videos.
+
+Both come from scores of random pieces of the sets at hand, carried to other numbers of videos. Where videos do not
+outnumber dimensions a Fréchet distance follows no simple law of their number; `chance.py` has the law that it does
+follow, and knows how much of it the data do not show.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fvd_bench import metrics
+from fvd_bench.estimate import Estimate
+from fvd_bench.features.stats import FeatureStats, Float64
+from fvd_bench.metrics.chance import Overlap
+from fvd_bench.metrics.frechet import distance_and_overlap
+from fvd_bench.metrics.uncertainty import SPLIT, Sides, Spread, quantile
+from fvd_bench.protocols.rules import MetricRule
+from fvd_bench.random_stream import RandomStream
+
+TOO_FEW = "too few videos for this many dimensions"
+
+_BIASED = ("fvd", "fid", "kvd-biased")
+"""Metrics that chance raises on average, the more so the fewer videos there are."""
+
+_FEWEST = 8
+"""Videos of a side below which it cannot be cut into quarters."""
+
+_CUTS = ((2**19, 8), (2**21, 4))
+_FEWEST_CUTS = 2
+"""How often a side of at most so many values is cut (1,310 and 5,242 clips of I3D): more vary less, and take long."""
+
+_KNOWN_BY = 5
+"""Degrees of freedom of the spread of single scores at most: more cuts are of the same videos."""
+
+_GUESSED = 0.15
+"""Part of what chance adds, beyond what the data show, from which on there is no score at infinity."""
+
+_DOUBLINGS = 2.0
+"""Doublings of the videos over which what the law is off at quarters is carried on, at most."""
+
+
+def floor(name: str, sides: Sides, rule: MetricRule, *, seed: int) -> Estimate | str | None:
+    """What the real videos would score against others of their kind, at the numbers of real and fake videos.
+
+    The real videos are cut at random in two: as many as there are fake videos and the rest, or halves. The mean score
+    of such pieces is carried to the numbers at hand by what chance adds at either. Pieces of half of the videos show
+    how far that law is off, by which the floor is corrected.
+
+    The interval is that of single scores: a generator inside it cannot be told from the real videos. Its width comes
+    from how far scores of pieces without a common video are apart, and from the correction. A text says why there is
+    no floor; None where chance adds nothing on average.
+    """
+    real, count, fakes = sides["real"], _num_videos(sides["real"]), _num_videos(sides["fake"])
+    if name not in _BIASED:
+        return None
+    if real.features() is None:
+        return "of the real side only mean and covariance were kept"
+    if count < max(_FEWEST, 4 * rule.batch):
+        return f"{count} real videos are too few to be cut into quarters"
+    stream, videos = RandomStream(seed, 0, SPLIT), np.unique(real.owners())
+    few, half = min(max(fakes, 2), count // 2), count // 2
+    fewer = max(2, few * half // count)
+    scores, below, overlaps = [], [], []
+    cuts = _cuts(real)
+    for _ in range(cuts):
+        order = stream.permutation(videos)
+        pieces = _part(real, order[few:]), _part(real, order[:few])
+        value, overlap = _scored(name, *pieces, rule)
+        scores.append(value)
+        overlaps.append(overlap)
+        for part in (order[:half], order[half : 2 * half]):
+            smaller = _part(real, part[fewer:]), _part(real, part[:fewer])
+            below.append(metrics.compute(name, *smaller, rule))
+    law = _Law.of(rule, overlaps, *pieces)
+    there = law.added(*pieces)
+    if min(*scores, *below, there) <= 0:
+        return "parts of the real videos do not differ"
+    value, amiss = float(np.mean(scores)) * law.added(real, sides["fake"]) / there, 0.0
+    if rule.aggregation == "all":
+        doublings = math.log2((1 / (count - few) + 1 / few) / (1 / count + 1 / fakes))
+        off = math.log(law.added(*smaller) / there * float(np.mean(scores) / np.mean(below)))
+        amiss = off * min(max(doublings, 0.0), _DOUBLINGS)
+    gaps = np.diff(np.log(below).reshape(-1, 2), axis=1)
+    width = quantile(min(cuts, _KNOWN_BY) + 1) * math.hypot(math.sqrt(float(np.mean(gaps**2)) / 2), amiss)
+    value *= math.exp(amiss)
+    return Estimate(value, (value * math.exp(-width), value * math.exp(width)))
+
+
+def infinite(spread: Spread, sides: Sides, *, seed: int) -> Estimate | str | None:
+    """The score at infinitely many videos, from the features of the one repeat that `spread` has seen.
+
+    That is the score less what chance adds to it: by how much more halves of both sides score, times the ratio of what
+    is expected at either number. Where videos outnumber dimensions it is 1, and this is a straight line in 1/N (FID∞
+    of Chong and Forsyth 2020). The interval joins that of the score with how far a straight line is off. A text says
+    why there is none; None for means over batches too, which do not change with the number of videos.
+    """
+    name, rule, real, fake = spread.name, spread.rule, sides["real"], sides["fake"]
+    if name not in _BIASED or rule.aggregation != "all":
+        return None
+    if min(map(_num_videos, sides.values())) < _FEWEST:
+        return f"fewer than {_FEWEST} videos"
+    if real.features() is None or fake.features() is None or (width := spread.half_width()) is None:
+        return "how much the videos of both sides matter is not known"
+    score, overlap = _scored(name, real, fake, rule)
+    if overlap is not None:  # of one clip a video, since those of one video show no more dimensions than it has
+        counts = _num_videos(real), _num_videos(fake)
+        if Overlap.of(overlap, *counts, real.dim).guessed(*counts) > _GUESSED:
+            return TOO_FEW
+    law = _Law.of(rule, [overlap], real, fake)
+    stream, halves = RandomStream(seed, 0, SPLIT), []
+    for _ in range(_cuts(real) // 2):
+        cut = [_halves(side, stream) for side in (real, fake)]
+        halves += [(metrics.compute(name, a, b, rule), (a, b)) for a, b in zip(*cut, strict=True)]
+    rise, expected = float(np.mean([value for value, _ in halves])) - score, law.added(real, fake)
+    if expected <= 0:
+        return "both sides vary in no direction together"
+    value = score - rise * expected / (law.added(*halves[0][1]) - expected)
+    half = math.hypot(width, value - (score - rise))
+    return Estimate(max(0.0, value), (max(0.0, value - half), max(0.0, value + half)))
+
+
+class _Law:
+    """What chance adds to a score at some numbers of features, up to a factor."""
+
+    def __init__(self, rule: MetricRule, overlap: Overlap | None) -> None:
+        self._rule, self._overlap = rule, overlap
+
+    @classmethod
+    def of(cls, rule: MetricRule, overlaps: Sequence[Float64 | None], real: FeatureStats, fake: FeatureStats) -> _Law:
+        """overlaps: singular values behind Fréchet distances at the numbers of these sides; None for others."""
+        values = np.zeros(real.dim)
+        for overlap in overlaps:
+            if overlap is None:
+                return cls(rule, None)
+            values[: len(overlap)] += overlap / len(overlaps)
+        return cls(rule, Overlap.of(values, real.count, fake.count, real.dim))
+
+    def added(self, real: FeatureStats, fake: FeatureStats) -> float:
+        """At the numbers of these sides."""
+        if self._rule.aggregation != "all":  # batches have one size everywhere
+            return 1.0
+        if self._overlap is None:  # an average of squares of means
+            return 1 / real.count + 1 / fake.count
+        return self._overlap.added(real.count, fake.count, self._rule.ddof)
+
+
+def _scored(name: str, real: FeatureStats, fake: FeatureStats, rule: MetricRule) -> tuple[float, Float64 | None]:
+    """A score, and for Fréchet distances of all features the singular values behind it."""
+    if name == "kvd-biased" or rule.aggregation != "all":
+        return metrics.compute(name, real, fake, rule), None
+    return distance_and_overlap(real, fake, rule)
+
+
+def _halves(side: FeatureStats, stream: RandomStream) -> list[FeatureStats]:
+    return [_part(side, piece) for piece in np.array_split(stream.permutation(np.unique(side.owners())), 2)]
+
+
+def _part(side: FeatureStats, videos: NDArray[np.int64]) -> FeatureStats:
+    """Of some videos alone, as features of one: nothing asks whose they are."""
+    features = side.features()
+    assert features is not None
+    kept = features[np.isin(side.owners(), videos)]
+    return FeatureStats.of(kept, np.zeros(len(kept), dtype=np.int64))
+
+
+def _num_videos(side: FeatureStats) -> int:
+    return len(set(side.videos))
+
+
+def _cuts(side: FeatureStats) -> int:
+    return next((cuts for values, cuts in _CUTS if side.count * side.dim <= values), _FEWEST_CUTS)

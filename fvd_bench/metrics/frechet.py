@@ -1,0 +1,262 @@
+"""The Fréchet distance, exact for singular covariances, and how much each feature moves it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.linalg
+from numpy.typing import NDArray
+
+from fvd_bench.errors import MetricError
+from fvd_bench.features.stats import FeatureStats, Float64
+from fvd_bench.protocols.rules import MetricRule
+
+_ROUNDING = 1e-9
+"""Largest negative distance, relative to the sum of the traces, that is taken for rounding."""
+
+_MANY = 4
+"""Features over dimensions from which on errors and floors go by covariances instead of data matrices."""
+
+_NULL = 1e-10
+"""Singular values below this part of the largest belong to directions that only one side has."""
+
+
+def frechet_distance(real: NDArray[np.floating], fake: NDArray[np.floating], *, ddof: int) -> float:
+    """Squared Fréchet distance between Gaussian fits of two feature sets.
+
+    real [N, D], fake [M, D], with N, M of at least 2; ddof: 0 divides covariances by N, 1 by N - 1.
+
+    |μr - μf|² + tr Σr + tr Σf - 2 tr √(Σr Σf), where the last trace is the nuclear norm of A Bᵀ for centred
+    and scaled data matrices with Σr = AᵀA, Σf = BᵀB. Unlike a matrix square root this is exact for singular
+    covariances: it needs no epsilon and is never complex. Source: Heusel et al. 2017, eq. 6.
+
+    Raises MetricError when a side has fewer than 2 features, or features that are not finite.
+    """
+    _check(real, fake)
+    real_mean, real_data = _centred(real, ddof)
+    fake_mean, fake_data = _centred(fake, ddof)
+    return _distance(real_mean - fake_mean, _compact(real_data), _compact(fake_data))[0]
+
+
+def distance_and_overlap(real: FeatureStats, fake: FeatureStats, rule: MetricRule) -> tuple[float, Float64]:
+    """The distance of two sides as a rule wants it, and the singular values of A Bᵀ for covariances divided by N.
+
+    Raises MetricError as `frechet_distance` does.
+    """
+    if rule.root == "float32-svd" or rule.epsilon:
+        return frechet_distance_of_stats(real, fake, rule), _overlap(*(_data_root(side) for side in (real, fake)))
+    _check_sides(real, fake)
+    roots, scales = [_data_root(side) for side in (real, fake)], [1.0, 1.0]
+    if rule.ddof:
+        scales = [float(np.sqrt(side.count / (side.count - rule.ddof))) for side in (real, fake)]
+    value, overlap = _distance(real.mean() - fake.mean(), roots[0] * scales[0], roots[1] * scales[1])
+    return value, overlap / (scales[0] * scales[1])
+
+
+def frechet_distance_of_stats(real: FeatureStats, fake: FeatureStats, rule: MetricRule) -> float:
+    """`frechet_distance` of two sides as a rule wants it, from features where both were kept, else from moments."""
+    _check_sides(real, fake)
+    if rule.root == "float32-svd":
+        return _distance_in_float32(real, fake, rule)
+    if rule.epsilon:
+        ridge = rule.epsilon * np.eye(real.dim)
+        roots = [_root(side.cov(rule.ddof) + ridge) for side in (real, fake)]
+        return _distance(real.mean() - fake.mean(), *roots)[0]
+    real_features, fake_features = real.features(), fake.features()
+    if real_features is not None and fake_features is not None:
+        return frechet_distance(real_features, fake_features, ddof=rule.ddof)
+    return _distance(real.mean() - fake.mean(), _root(real.cov(rule.ddof)), _root(fake.cov(rule.ddof)))[0]
+
+
+def frechet_influence(real: NDArray[np.floating], fake: NDArray[np.floating]) -> tuple[Float64, Float64]:
+    """Influence function of the squared Fréchet distance at each feature, [N] and [M], each with a mean of 0.
+
+    First order: giving real feature i the weight 1/N + ε at the expense of the others changes the distance by ε
+    times its value, so that the distance varies by std / √N when the real features are drawn anew. With T the
+    linear map of optimal transport from the centred real features to the fake ones and x centred, it is
+    2 (μr - μf)·x + |x|² - xᵀTx less its mean. T is never formed: Tx comes from the singular vectors of A Bᵀ.
+    Source: the derivative of the Bures distance, Rippl, Munk and Sturm 2016, theorem 2.1.
+
+    Raises MetricError as `frechet_distance` does.
+    """
+    _check(real, fake)
+    influences = _influence(_Side.of(real), _Side.of(fake))
+    assert influences[0] is not None and influences[1] is not None
+    return influences[0], influences[1]
+
+
+def frechet_influence_of_stats(real: FeatureStats, fake: FeatureStats) -> tuple[Float64 | None, Float64 | None]:
+    """`frechet_influence` of two sides; None for a side of which there are only moments."""
+    _check_sides(real, fake)
+    sides = []
+    for side in (real, fake):
+        features = side.features()
+        if features is None or len(features) > _MANY * side.dim:
+            sides.append(_Side(side.mean(), None, _covariance_root(side), side.blocks()))
+        else:
+            sides.append(_Side.of(features))
+    return _influence(*sides)
+
+
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """mean [D]; data [N, D]: centred, over √N, None where it was not kept; base [r, D] with Σ = baseᵀ base.
+
+    blocks: the features, a few at a time, where they were not kept but can be had; rows of base are orthogonal then.
+    """
+
+    mean: Float64
+    data: Float64 | None
+    base: Float64
+    blocks: Iterator[Float64] | None = None
+
+    @classmethod
+    def of(cls, features: NDArray[np.floating]) -> _Side:
+        mean, data = _centred(features, 0)
+        return cls(mean, data, _compact(data))
+
+
+def _influence(real: _Side, fake: _Side) -> tuple[Float64 | None, Float64 | None]:
+    left, values, right = np.linalg.svd(real.base @ fake.base.T, full_matrices=False)  # of nothing too, unlike SciPy
+    kept = values > _NULL * values.max(initial=0.0)
+    left, right = left[:, kept], right[kept].T
+    gap = real.mean - fake.mean
+    return (
+        _side_influence(real, left @ (right.T @ fake.base), gap),
+        _side_influence(fake, right @ (left.T @ real.base), -gap),
+    )
+
+
+def _side_influence(side: _Side, transported_base: Float64, gap: Float64) -> Float64 | None:
+    """transported_base [r, D]: where optimal transport takes the rows of the base."""
+    data = side.data
+    if data is None:
+        return None if side.blocks is None else _influence_of_blocks(side, side.blocks, transported_base, gap)
+    n = len(data)
+    transported = transported_base if side.base is data else _coordinates(data) @ transported_base
+    influence: Float64 = 2 * np.sqrt(n) * data @ gap + n * np.sum(data**2 - data * transported, axis=1)
+    influence -= influence.mean()
+    return influence
+
+
+def _influence_of_blocks(side: _Side, blocks: Iterator[Float64], transported_base: Float64, gap: Float64) -> Float64:
+    """As `_side_influence`, by the map of transport itself [D, D]."""
+    transport = (side.base / np.sum(side.base**2, axis=1, keepdims=True)).T @ transported_base
+    found = []
+    for block in blocks:
+        centred = block - side.mean
+        found.append(2 * centred @ gap + np.sum(centred * (centred - centred @ transport), axis=1))
+    influence: Float64 = np.concatenate(found)
+    influence -= influence.mean()
+    return influence
+
+
+def _check_sides(real: FeatureStats, fake: FeatureStats) -> None:
+    if not (real.has_covariance and fake.has_covariance):
+        check_counts(real.count, fake.count)
+
+
+def check_counts(real: int, fake: int) -> None:
+    """Raises MetricError when there are too few features for a covariance."""
+    if min(real, fake) < 2:
+        raise MetricError(
+            f"{real} real and {fake} fake features: at least 2 of each are needed for a covariance, "
+            "and hundreds for a score that means something"
+        )
+
+
+def _check(real: NDArray[np.floating], fake: NDArray[np.floating]) -> None:
+    check_counts(len(real), len(fake))
+    if not (np.isfinite(real).all() and np.isfinite(fake).all()):
+        raise MetricError("some features are not finite")
+
+
+def _centred(features: NDArray[np.floating], ddof: int) -> tuple[Float64, Float64]:
+    """Mean [D] and data matrix A [N, D], Σ = AᵀA."""
+    values = features.astype(np.float64)
+    mean = values.mean(axis=0)
+    return mean, (values - mean) / np.sqrt(len(values) - ddof)
+
+
+def _compact(data: Float64) -> Float64:
+    """A matrix of at most D rows with the same AᵀA."""
+    if len(data) <= data.shape[1]:
+        return data
+    return np.asarray(np.linalg.qr(data, mode="r"))
+
+
+def _coordinates(data: Float64) -> Float64:
+    """Q [N, D] with data = Q @ _compact(data)."""
+    return np.asarray(np.linalg.qr(data, mode="reduced")[0])
+
+
+def _data_root(side: FeatureStats) -> Float64:
+    """A root of the covariance divided by N. Raises MetricError when features are not finite."""
+    features = side.features()
+    if features is not None and not np.isfinite(features).all():
+        raise MetricError("some features are not finite")
+    if features is None or len(features) > _MANY * side.dim:
+        return _covariance_root(side)
+    return _compact(_centred(features, 0)[1])
+
+
+def _covariance_root(side: FeatureStats) -> Float64:
+    """The same by way of the covariance, for many features: several times faster, and exact enough for errors."""
+    if side.features() is None:
+        return _root(side.cov(0))
+    mean, scatter = side.mean(), np.zeros((side.dim, side.dim))
+    for block in side.blocks() or ():
+        centred = block - mean
+        scatter += centred.T @ centred
+    return _root(scatter / side.count)
+
+
+def _root(covariance: Float64) -> Float64:
+    """A root A [D, D] of a covariance, Σ = AᵀA; directions of rounding size are dropped."""
+    values, vectors = scipy.linalg.eigh(covariance)
+    noise = len(values) * np.finfo(np.float64).eps * values[-1]
+    kept = values > noise
+    root: Float64 = np.sqrt(values[kept])[:, None] * vectors[:, kept].T
+    return root
+
+
+def _overlap(real_root: Float64, fake_root: Float64) -> Float64:
+    """Singular values of A Bᵀ, whose sum is the trace of √(Σr Σf)."""
+    if not (len(real_root) and len(fake_root)):
+        return np.zeros(0)
+    return np.asarray(scipy.linalg.svdvals(real_root @ fake_root.T))
+
+
+def _distance(mean_gap: Float64, real_root: Float64, fake_root: Float64) -> tuple[float, Float64]:
+    """The distance, and the singular values in it."""
+    traces = float(np.sum(real_root**2) + np.sum(fake_root**2))
+    overlap = _overlap(real_root, fake_root)
+    value = float(mean_gap @ mean_gap) + traces - 2 * float(overlap.sum())
+    if not value >= -_ROUNDING * max(traces, 1e-300):
+        raise MetricError(f"the distance came out as {value}: the features are far out of range")
+    return max(value, 0.0), overlap
+
+
+_UNROOTED = 1e-10
+"""Singular values below it stay as they are: the epsilon of tfgan's symmetric_matrix_square_root."""
+
+
+def _distance_in_float32(real: FeatureStats, fake: FeatureStats, rule: MetricRule) -> float:
+    """The distance with every matrix in single precision, as VideoGPT's fvd.py computes it.
+
+    Its rounding errors do not cancel: a set against itself comes out at some thousandths, of either sign.
+    """
+    covariances = [side.cov(rule.ddof).astype(np.float32) for side in (real, fake)]
+    root = _float32_root(covariances[0])
+    shared = np.trace(_float32_root((root @ covariances[1] @ root).astype(np.float32)))
+    gap = (real.mean() - fake.mean()).astype(np.float32)
+    return float(gap @ gap + np.trace(covariances[0] + covariances[1]) - 2 * shared)
+
+
+def _float32_root(matrix: NDArray[np.float32]) -> NDArray[np.float32]:
+    left, values, right = np.linalg.svd(matrix)
+    rooted = np.where(values < _UNROOTED, values, np.sqrt(values))
+    root: NDArray[np.float32] = (left * rooted) @ right
+    return root

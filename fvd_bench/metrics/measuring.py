@@ -1,0 +1,90 @@
+"""Metrics of two sides over all repeats, with all that is known about their uncertainty."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from fvd_bench import metrics
+from fvd_bench.errors import MetricError
+from fvd_bench.estimate import Estimate
+from fvd_bench.metrics import extrapolation
+from fvd_bench.metrics.uncertainty import Sides, Spread
+from fvd_bench.protocols.rules import MetricRule
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One metric over all repeats: values, one per repeat; the rest as in `result.Score`, and `spread` behind it."""
+
+    values: tuple[float, ...]
+    spread: Spread
+    interval: tuple[float, float] | None
+    floor: Estimate | None
+    infinite: Estimate | None
+    unknown: Mapping[str, str]
+
+
+def measure(
+    repeats: Iterable[Sides], rule: MetricRule, *, seed: int, same_videos: bool = False
+) -> dict[str, Measured | MetricError]:
+    """Compute the metrics of a rule by name, holding the features of one repeat at a time.
+
+    repeats: the features of both sides in each repeat; seed: of the first. Floor and extrapolation are those of the
+    first repeat, the latter shifted to the mean of all. same_videos: both sides are made of the same videos; they have
+    neither then, since nothing is between them but what was done to the videos. A metric that cannot be computed is
+    the error that says why.
+    """
+    running = {name: _Running(Spread(name, rule, same_videos)) for name in rule.names}
+    failures: dict[str, Measured | MetricError] = {}
+    for sides in repeats:
+        for name in rule.names:
+            if name not in failures:
+                try:
+                    running[name].add(sides, seed=seed)
+                except MetricError as error:
+                    failures[name] = error
+    return {name: failures.get(name) or running[name].measured() for name in rule.names}
+
+
+@dataclass(slots=True)
+class _Running:
+    """One metric while its repeats come in."""
+
+    spread: Spread
+    values: list[float] = field(default_factory=list)
+    floor: Estimate | None = None
+    infinite: Estimate | None = None
+    unknown: dict[str, str] = field(default_factory=dict)
+
+    def add(self, sides: Sides, *, seed: int) -> None:
+        name, rule = self.spread.name, self.spread.rule
+        self.values.append(metrics.compute(name, sides["real"], sides["fake"], rule))
+        self.spread.add(sides)
+        if len(self.values) == 1 and not self.spread.same_videos:
+            self.floor = self._known("floor", extrapolation.floor(name, sides, rule, seed=seed))
+            self.infinite = self._known("infinite", extrapolation.infinite(self.spread, sides, seed=seed))
+
+    def measured(self) -> Measured:
+        mean = statistics.fmean(self.values)
+        infinite = _shifted(self.infinite, mean - self.values[0])
+        interval = self._known("interval", self.spread.unknown() or self.spread.interval(mean))
+        return Measured(tuple(self.values), self.spread, interval, self.floor, infinite, self.unknown)
+
+    def _known(self, what: str, found: _T | str | None) -> _T | None:
+        """What was found; a text is the reason why nothing was."""
+        if isinstance(found, str):
+            self.unknown[what] = found
+            return None
+        return found
+
+
+def _shifted(estimate: Estimate | None, by: float) -> Estimate | None:
+    if estimate is None:
+        return None
+    low, high = (max(0.0, end + by) for end in estimate.interval)
+    return Estimate(max(0.0, estimate.value + by), (low, high))

@@ -1,0 +1,172 @@
+"""How sure a score is: its standard error and confidence interval.
+
+Both come from the features that made the score. Nothing is drawn with repetition: a bootstrap sees the same video
+several times, which a covariance takes for less variety, so that bootstrapped Fréchet distances lie above the
+distance that they should surround (benchmarks/coverage.py shows by how much).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import scipy.stats
+from numpy.typing import NDArray
+
+from fvd_bench import metrics
+from fvd_bench.errors import MetricError
+from fvd_bench.features.stats import FeatureStats, Float64
+from fvd_bench.metrics.influence import influence
+from fvd_bench.protocols.rules import SIDES, MetricRule, Side
+from fvd_bench.random_stream import RandomStream
+
+CONFIDENCE = 0.95
+
+Sides = Mapping[Side, FeatureStats]
+
+_GROUPS = 20
+"""Groups of videos that are left out in turn for metrics without a known influence function."""
+
+SPLIT = 5
+"""Purpose of a random generator, see sampling.py."""
+
+_RANGES = {
+    **dict.fromkeys(("fvd", "fid", "kvd-biased", "density"), (0.0, np.inf)),
+    **dict.fromkeys(("precision", "recall", "coverage"), (0.0, 1.0)),
+    "is": (1.0, np.inf),
+}
+"""What a metric can be; chance may take the unbiased kernel distances below 0."""
+
+_SKEWED = ("kvd", "kid")
+"""Metrics whose standard error grows with their value: a few extreme videos make both. Sets without these score less
+and seem surer than they are, so the upper end is that of an interval of the logarithm, to second order."""
+
+
+@dataclass(slots=True)
+class Spread:
+    """What each video contributes to a score, averaged over repeats.
+
+    A score varies, when its videos are drawn anew, as the sum of their contributions does. These are values of the
+    influence function over the number of features where that function is known, else differences made by leaving
+    out groups of videos (delete-group jackknife), or the scores of batches where these are averaged. Features of one
+    video vary together, so they count as one.
+
+    same_videos: the fake side is made of the real side's videos, so that both vary together; all counts as `real`.
+    """
+
+    name: str
+    rule: MetricRule
+    same_videos: bool = False
+    _parts: dict[Side, dict[int, float]] = field(default_factory=lambda: {side: {} for side in SIDES})
+    _unknown: set[Side] = field(default_factory=set)
+    _repeats: int = 0
+
+    def add(self, sides: Sides) -> None:
+        """Take in one repeat."""
+        self._repeats += 1
+        for side, found in _contributions(self.name, sides, self.rule).items():
+            if found is None:
+                self._unknown.add(side)
+                continue
+            parts = self._parts["real" if self.same_videos else side]
+            for unit, part in found.items():
+                parts[unit] = parts.get(unit, 0.0) + part
+
+    def contributions(self, side: Side) -> dict[int, float] | None:
+        """Index of a video, or number of a group or batch -> what it adds to the score; None if that is not known."""
+        if side in self._unknown or len(self._parts[side]) < 2:
+            return None
+        return {unit: part / self._repeats for unit, part in self._parts[side].items()}
+
+    def error(self, side: Side) -> float | None:
+        """Standard error of the score from drawing the videos of a side, None where it is not known."""
+        parts = self.contributions(side)
+        return None if parts is None else standard_error(list(parts.values()))
+
+    def half_width(self) -> float | None:
+        """Of the confidence interval at these numbers of videos; None where what any side adds to it is not known."""
+        if self.unknown():
+            return None
+        errors = {side: error for side in SIDES if (error := self.error(side)) is not None}
+        return quantile(min(len(self._parts[side]) for side in errors)) * float(np.hypot.reduce(list(errors.values())))
+
+    def unknown(self) -> str | None:
+        """Why there is no confidence interval, None where there is one."""
+        needed: Sequence[Side] = SIDES
+        if self.same_videos:
+            needed = ("real",)
+        elif self.rule.aggregation != "all":  # the sides share the chance of batches
+            needed = ("fake",)
+        missing = [side for side in SIDES if side in self._unknown or (side in needed and self.error(side) is None)]
+        if not missing:
+            return None
+        return f"how much the {' and the '.join(missing)} videos matter to it is not known"
+
+    def interval(self, value: float) -> tuple[float, float] | None:
+        """The confidence interval of a value, at these numbers of videos."""
+        half = self.half_width()
+        if half is None:
+            return None
+        least, most = _RANGES.get(self.name, (-np.inf, np.inf))
+        above = half * (1 + half / max(value, half)) if self.name in _SKEWED and half else half
+        return float(max(min(least, value), value - half)), float(min(max(most, value), value + above))
+
+
+def standard_error(parts: Sequence[float]) -> float:
+    """Standard error of a sum of contributions, two or more, whose mean is 0 but for rounding."""
+    values, count = np.array(parts), len(parts)
+    return float(np.sqrt(np.sum((values - values.mean()) ** 2) * count / (count - 1)))
+
+
+def quantile(videos: int, *, tail: float = (1 - CONFIDENCE) / 2) -> float:
+    """Standard errors that a score of this many videos exceeds with a probability of `tail` (Student's t)."""
+    return float(scipy.stats.t.ppf(1 - tail, max(1, videos - 1)))
+
+
+def _contributions(name: str, sides: Sides, rule: MetricRule) -> dict[Side, dict[int, float] | None]:
+    if rule.aggregation != "all":
+        return _batch_contributions(name, sides, rule)
+    influences = influence(name, sides["real"], sides["fake"])
+    if influences is not None:
+        return {side: _by_video(sides[side], i) for side, i in zip(SIDES, influences, strict=True)}
+    if any(side.features() is None for side in sides.values()):
+        return dict.fromkeys(SIDES)
+    return {side: _jackknife(name, sides, rule, side) for side in SIDES}
+
+
+def _batch_contributions(name: str, sides: Sides, rule: MetricRule) -> dict[Side, dict[int, float] | None]:
+    """Number of a batch -> what it contributes. The sides share its chance; all of it counts as the fake one's."""
+    scores = np.array(metrics.batch_scores(name, sides["real"], sides["fake"], rule))
+    return {"fake": dict(enumerate(((scores - scores.mean()) / len(scores)).tolist()))}
+
+
+def _by_video(side: FeatureStats, influences: Float64 | None) -> dict[int, float] | None:
+    if influences is None:
+        return None
+    videos, places = np.unique(side.owners(), return_inverse=True)
+    sums = np.bincount(places, weights=influences) / side.count
+    return dict(zip(videos.tolist(), sums.tolist(), strict=True))
+
+
+def _jackknife(name: str, sides: Sides, rule: MetricRule, side: Side) -> dict[int, float] | None:
+    """Number of a group -> by how much leaving out its videos lowers the score, scaled to a contribution."""
+    videos, places = np.unique(sides[side].owners(), return_inverse=True)
+    groups = min(_GROUPS, len(videos))
+    # At random, since a listing may have a period: prompts by seeds, for one.
+    members = (RandomStream(0, 0, SPLIT).permutation(np.arange(len(videos))) % groups)[places]
+    scores = []
+    for group in range(groups):
+        kept = {**sides, side: _part(sides[side], members != group)}
+        try:
+            scores.append(metrics.compute(name, kept["real"], kept["fake"], rule))
+        except MetricError:  # what is left is too little for this metric
+            return None
+    drops = (np.mean(scores) - np.array(scores)) * (groups - 1) / groups
+    return dict(enumerate(drops.tolist())) if drops.any() else None  # at 0 or 1 it knows of no chance
+
+
+def _part(side: FeatureStats, kept: NDArray[np.bool_]) -> FeatureStats:
+    features = side.features()
+    assert features is not None
+    return FeatureStats.of(features[kept])

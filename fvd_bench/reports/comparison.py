@@ -1,0 +1,161 @@
+"""Comparisons of results for people, for CI summaries (Markdown) and for CI servers (JUnit XML, JSON)."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from dataclasses import asdict
+from xml.etree import ElementTree
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+
+from fvd_bench.errors import FvdBenchError
+from fvd_bench.escapes import cell, escaped
+from fvd_bench.evaluation.comparison import Comparison, Comparisons
+from fvd_bench.reports.tables import number
+
+_ROUNDING = 1e-9
+"""Scores below it are 0 but for rounding, and have no percentages."""
+
+_NOT_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""Characters that XML 1.0 has not; names of files may have them."""
+
+_MARKDOWN = re.compile(r"([\\`*_\[\]<>|~&])")
+
+_WORDS = {
+    "better": "better",
+    "same": "cannot be told apart",
+    "worse": "worse",
+    "regression": "REGRESSION",
+}
+
+
+def comparison_table(compared: Comparisons) -> RenderableType:
+    """One line per score, and notes below."""
+    table = Table("score", "verdict")
+    for heading in ("before", "now", "change", "chance explains", "would be found"):
+        table.add_column(heading, justify="right")
+    for score in compared.scores:
+        table.add_row(*map(cell, [_name(score), _WORDS[score.verdict], *_numbers(score)]))
+    return Group(table, *map(cell, _sentences(compared)))
+
+
+def markdown(compared: Comparisons) -> str:
+    """A summary for a pull request or a job's page."""
+    outcome = "accepted" if compared.accepted else "regression" if compared.failed else "no regression"
+    lines = [f"### fvd-bench: {outcome}", ""]
+    lines += ["| score | verdict | before | now | change | chance explains | would be found |"]
+    lines += ["|---|---|---:|---:|---:|---:|---:|"]
+    for score in compared.scores:
+        lines.append("| " + " | ".join(map(_plain, [_name(score), _WORDS[score.verdict], *_numbers(score)])) + " |")
+    lines += ["", *(f"- {_plain(sentence)}" for sentence in _sentences(compared))]
+    lines += ["", *(_code(score.signature) for score in compared.now.scores)]
+    return "\n".join(lines) + "\n"
+
+
+def junit(compared: Comparisons) -> str:
+    """JUnit XML: one test case per score, which fails on a regression."""
+    suite = ElementTree.Element(
+        "testsuite",
+        name="fvd-bench check",
+        tests=str(len(compared.scores)),
+        failures=str(sum(_is_failure(score, compared) for score in compared.scores)),
+        errors="0",
+        time=str(compared.now.seconds),
+    )
+    for score in compared.scores:
+        place = {"classname": escaped(f"fvd-bench.{score.protocol}"), "name": escaped(_name(score))}
+        case = ElementTree.SubElement(suite, "testcase", place)
+        before, now, change, noise, _ = _numbers(score)
+        said = f"{before} before, {now} now, a change of {change}; chance explains {noise}"
+        if _is_failure(score, compared):
+            ElementTree.SubElement(case, "failure", message=said).text = "\n".join(map(escaped, _sentences(compared)))
+        ElementTree.SubElement(case, "system-out").text = f"{_WORDS[score.verdict]}: {said}"
+    return _xml(suite)
+
+
+def markdown_error(error: FvdBenchError) -> str:
+    """A summary of a check that could not compare anything."""
+    lines = str(error).split("\n") if error.has_lines else [str(error)]
+    return "### fvd-bench: no comparison\n\n" + "\n".join(map(_plain, lines)) + "\n"
+
+
+def json_error(error: FvdBenchError) -> str:
+    """JSON of schema 1 of a check that could not compare anything."""
+    return json.dumps({"schema": 1, "failed": True, "error": str(error), "type": type(error).__name__}, indent=2) + "\n"
+
+
+def junit_error(error: FvdBenchError) -> str:
+    """JUnit XML of a check that could not compare anything."""
+    suite = ElementTree.Element("testsuite", name="fvd-bench check", tests="1", failures="0", errors="1")
+    case = ElementTree.SubElement(suite, "testcase", classname="fvd-bench", name="check")
+    ElementTree.SubElement(case, "error", message=escaped(str(error)), type=type(error).__name__)
+    return _xml(suite)
+
+
+def comparisons_json(compared: Comparisons) -> str:
+    """JSON of schema 1: the comparisons, and the later result whole."""
+    table = {
+        "schema": 1,
+        "failed": compared.failed,
+        "accepted": compared.accepted,
+        "allowed": compared.allowed if math.isfinite(compared.allowed) else None,
+        "scores": [asdict(score) for score in compared.scores],
+        "notes": list(compared.notes),
+        "now": json.loads(compared.now.to_json()),
+    }
+    return json.dumps(table, indent=2, allow_nan=False) + "\n"
+
+
+def _plain(text: str) -> str:
+    """Text in Markdown that means nothing but itself."""
+    return _MARKDOWN.sub(r"\\\1", escaped(text))
+
+
+def _code(text: str) -> str:
+    """A line of code in Markdown."""
+    longest = max(map(len, re.findall("`+", text)), default=0)
+    space = " " if longest else ""
+    return f"{'`' * (longest + 1)}{space}{escaped(text)}{space}{'`' * (longest + 1)}"
+
+
+def _name(score: Comparison) -> str:
+    return f"{score.metric.upper()} {score.protocol}" + (f" {score.row}" if score.row else "")
+
+
+def _numbers(score: Comparison) -> list[str]:
+    percent = f" ({score.change / abs(score.before):+.1%})" if abs(score.before) > _ROUNDING else ""
+    found = "–"
+    if score.detectable is not None and abs(score.before) > _ROUNDING:
+        found = f"{'+' if score.lower_is_better else '-'}{score.detectable:.1%}"
+    sign = "+" if score.change > 0 else ""
+    noise = "unknown" if score.error is None else f"± {number(score.noise)}"
+    return [number(score.before), number(score.now), f"{sign}{number(score.change)}{percent}", noise, found]
+
+
+def _sentences(compared: Comparisons) -> list[str]:
+    sentences = []
+    if math.isfinite(compared.allowed):
+        sentences.append(
+            f"A regression is worse by more than the allowed {compared.allowed:.1%} and by more than chance explains "
+            "(less than one run in twenty with nothing to find goes beyond that)."
+        )
+    if any(score.paired for score in compared.scores):
+        sentences.append("Fake videos of one name were compared with each other.")
+    if any(score.error is None for score in compared.scores):
+        sentences.append("Where chance is unknown, any change counts.")
+    if compared.accepted:
+        sentences.append("The new result was accepted as the baseline.")
+    return sentences + [f"{note[0].upper()}{note[1:]}." for note in compared.notes]
+
+
+def _is_failure(score: Comparison, compared: Comparisons) -> bool:
+    return score.verdict == "regression" and not compared.accepted
+
+
+def _xml(suite: ElementTree.Element) -> str:
+    ElementTree.indent(suite)
+    text = ElementTree.tostring(suite, encoding="utf-8", xml_declaration=True).decode("utf-8") + "\n"
+    return _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", text)
