@@ -5,14 +5,21 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
+from fvd_bench.former import FORMER, keep_former_names
 from fvd_bench.system import check_system
 
 if TYPE_CHECKING:
+    from fvd_bench import errors, sources  # noqa: F401
     from fvd_bench.errors import FvdBenchError
+    from fvd_bench.evaluation import comparison as gate  # noqa: F401
+    from fvd_bench.evaluation import manifest, replay  # noqa: F401
+    from fvd_bench.evaluation import statistics as precomputed  # noqa: F401
     from fvd_bench.evaluation.evaluate import evaluate
     from fvd_bench.evaluation.online import FrechetVideoDistance
     from fvd_bench.evaluation.result import Result, Score
+    from fvd_bench.networks import fingerprint, weights  # noqa: F401
     from fvd_bench.protocols.protocol import Protocol
+    from fvd_bench.reports import tables as report  # noqa: F401
     from fvd_bench.settings import Settings
     from fvd_bench.sources.opening import Arrays, GeneratorSource
     from fvd_bench.version import __version__
@@ -43,8 +50,10 @@ _HOMES = {
     "evaluate": "fvd_bench.evaluation.evaluate",
 }
 
-_MODULES = ("errors", "fingerprint", "gate", "manifest", "precomputed", "replay", "report", "sources", "weights")
+_MODULES = ("errors", "sources", *(name.removeprefix("fvd_bench.") for name in FORMER))
 """Those that the documentation speaks of: `import fvd_bench` is enough for them."""
+
+keep_former_names()
 
 
 def __getattr__(name: str) -> object:

@@ -1,1 +1,5 @@
 """What a side of a comparison is, in every form in which people have videos."""
+
+from fvd_bench.sources.opening import Arrays, ClipSource, GeneratorSource, open_source
+
+__all__ = ["Arrays", "ClipSource", "GeneratorSource", "listing", "open_source", "opening", "zips"]
