@@ -21,9 +21,9 @@ from pathlib import Path
 
 from learning import learn
 
-from stylegan_v.prepare import prepare
-from stylegan_v.prepared import PrepareSettings
-from stylegan_v.run import load_run
+from stylegan_v.data.prepared import PrepareSettings
+from stylegan_v.data.preparing import prepare
+from stylegan_v.training.run import load_run
 
 SIDE = 64
 

@@ -18,11 +18,11 @@ from typing import Any
 import torch
 from machine import RESULTS, parser, write
 
-from stylegan_v import checkpoint
-from stylegan_v.evaluate import evaluate
-from stylegan_v.generator import Generator, half_precision
-from stylegan_v.run import load_run
-from stylegan_v.snapshots import save_fakes
+from stylegan_v.checkpoints import checkpoint
+from stylegan_v.networks.generator import Generator, half_precision
+from stylegan_v.sampling.scoring import evaluate
+from stylegan_v.training.run import load_run
+from stylegan_v.training.snapshots import save_fakes
 
 VIDEOS = (256, 2048)
 

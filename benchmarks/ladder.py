@@ -21,10 +21,10 @@ from faces import SETTINGS, SIDE
 from machine import write
 
 from fvd_bench.evaluation.evaluate import silent
-from stylegan_v.prepare import prepare
-from stylegan_v.prepared import PrepareSettings
-from stylegan_v.run import load_run
-from stylegan_v.train import train
+from stylegan_v.data.prepared import PrepareSettings
+from stylegan_v.data.preparing import prepare
+from stylegan_v.training.loop import train
+from stylegan_v.training.run import load_run
 
 VARIANTS: dict[str, tuple[float, int, dict[str, Any]]] = {
     "images, gamma 0.1": (2.88, 1, {"batch": 8, "r1_gamma": 0.1, "ema_kimg": 0.5}),

@@ -13,12 +13,12 @@ import numpy as np
 from machine import write
 
 from fvd_bench.evaluation.evaluate import silent
-from stylegan_v import checkpoint
-from stylegan_v.evaluate import evaluate
-from stylegan_v.generator import Generator, build_generator
-from stylegan_v.run import Run
-from stylegan_v.session import claim
-from stylegan_v.train import train
+from stylegan_v.checkpoints import checkpoint
+from stylegan_v.networks.generator import Generator, build_generator
+from stylegan_v.sampling.scoring import evaluate
+from stylegan_v.training.loop import train
+from stylegan_v.training.run import Run
+from stylegan_v.training.session import claim
 
 CHECKPOINTS = Path(__file__).parent / "checkpoints"
 

@@ -20,7 +20,7 @@ from learning import learn
 from PIL import Image
 
 from fvd_bench.evaluation import demo
-from stylegan_v.run import load_run
+from stylegan_v.training.run import load_run
 
 SIDE = 64
 REAL_VIDEOS, FAKE_VIDEOS = 256, 128

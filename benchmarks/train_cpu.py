@@ -40,10 +40,10 @@ PROBABILITIES = {"plain": 0.0, "augmented": 0.3}
 
 def work(data: str) -> None:
     """The process of one state of the code: a step and a line of JSON for every line with a name that comes in."""
-    from stylegan_v.config import model_config
-    from stylegan_v.data import VideoDataset, batches
-    from stylegan_v.run import DataRun, Run, TrainRun
-    from stylegan_v.trainer import Trainer
+    from stylegan_v.data.clips import VideoDataset, batches
+    from stylegan_v.networks.config import model_config
+    from stylegan_v.training.run import DataRun, Run, TrainRun
+    from stylegan_v.training.trainer import Trainer
 
     torch.set_num_threads(1)
     dataset = VideoDataset.open(data, resolution=SIDE, frames=FRAMES)

@@ -24,13 +24,13 @@ import torch
 from machine import parser, write
 from PIL import Image
 
-from stylegan_v.config import ModelConfig, model_config
-from stylegan_v.data import Batch, VideoDataset
-from stylegan_v.generator import build_generator, half_precision
-from stylegan_v.motion import keyed_noise
-from stylegan_v.run import Run, TrainRun
-from stylegan_v.train import training_arithmetic
-from stylegan_v.trainer import Trainer
+from stylegan_v.data.clips import Batch, VideoDataset
+from stylegan_v.networks.config import ModelConfig, model_config
+from stylegan_v.networks.generator import build_generator, half_precision
+from stylegan_v.networks.motion import keyed_noise
+from stylegan_v.training.loop import training_arithmetic
+from stylegan_v.training.run import Run, TrainRun
+from stylegan_v.training.trainer import Trainer
 
 PRESETS = ("image", "release", "middle", "paper")
 BASELINE = "image"

@@ -105,7 +105,7 @@ def test_the_wheel_is_what_runs_and_finds_its_protocols(installed: Path, tmp_pat
 
 def test_the_wheel_has_the_model_and_its_runs(installed: Path, tmp_path: Path) -> None:
     counted = _run([installed / "stylegan-v", "info", "--preset", "small", "--resolution", "64", "--json"], tmp_path)
-    runs = _run([installed / "python", "-c", "import stylegan_v.run as r; print(*r.shipped_runs())"], tmp_path)
+    runs = _run([installed / "python", "-c", "import stylegan_v.training.run as r; print(*r.shipped_runs())"], tmp_path)
 
     assert json.loads(counted.stdout)["generator"]["total"] == 4159087
     assert runs.stdout.split() == ["ffs", "mead", "rainbow_jelly", "sky_timelapse", "ucf101"], runs.stderr

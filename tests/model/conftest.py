@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import torch
 
-from stylegan_v.checkpoint import Checkpoint, save
-from stylegan_v.config import ModelConfig, model_config
-from stylegan_v.generator import Generator, build_generator
+from stylegan_v.checkpoints.checkpoint import Checkpoint, save
+from stylegan_v.networks.config import ModelConfig, model_config
+from stylegan_v.networks.generator import Generator, build_generator
 
 TINY: dict[str, Any] = dict.fromkeys(("z_dim", "w_dim", "noise_dim", "u_dim", "v_dim", "channel_max", "time_dim"), 8)
 

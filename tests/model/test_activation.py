@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from stylegan_v.activation import activate
+from stylegan_v.networks.activation import activate
 
 
 @pytest.mark.parametrize("limit", [None, 1.0])

@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from stylegan_v.augment import augment, plan, recolour
-from stylegan_v.draws import colours, draw
-from stylegan_v.noise import Purpose
+from stylegan_v.networks.augment import augment, plan, recolour
+from stylegan_v.networks.augment_draws import colours, draw
+from stylegan_v.networks.noise import Purpose
 
 SAMPLES = torch.tensor([3, 0, 2**33, 12])
 ALWAYS = torch.tensor(1.0, dtype=torch.float64)

@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 import torch
 
-from stylegan_v.checkpoint import Checkpoint, load, save
-from stylegan_v.config import model_config
+from stylegan_v.checkpoints.checkpoint import Checkpoint, load, save
+from stylegan_v.checkpoints.exports import open_export
 from stylegan_v.errors import CheckpointError
-from stylegan_v.exports import open_export
-from stylegan_v.generator import build_generator
-from stylegan_v.run import load_run
-from stylegan_v.sample import VideoSampler
+from stylegan_v.networks.config import model_config
+from stylegan_v.networks.generator import build_generator
+from stylegan_v.sampling.videos import VideoSampler
+from stylegan_v.training.run import load_run
 
 TINY = dict.fromkeys(("z_dim", "w_dim", "noise_dim", "u_dim", "v_dim", "channel_max", "time_dim"), 8)
 

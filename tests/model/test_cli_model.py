@@ -15,10 +15,10 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from fvd_bench.sources.opening import open_source
-from stylegan_v.checkpoint import load
+from stylegan_v.checkpoints.checkpoint import load
+from stylegan_v.checkpoints.official_names import GENERATOR, official_name
 from stylegan_v.cli import cli
 from stylegan_v.errors import CheckpointError, ModelError
-from stylegan_v.names import GENERATOR, official_name
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from stylegan_v.convolution import convolve, convolve_transposed
+from stylegan_v.networks.convolution import convolve, convolve_transposed
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -15,11 +15,11 @@ import pytest
 import torch
 from PIL import Image
 
-from stylegan_v.ahead import Stop, StoppedError, run_ahead
-from stylegan_v.data import VideoDataset, batches
+from stylegan_v.data.ahead import Stop, StoppedError, run_ahead
+from stylegan_v.data.clips import VideoDataset, batches
+from stylegan_v.data.preloaded import PreloadedVideos, fits, size
 from stylegan_v.errors import DataError
-from stylegan_v.pixels import normalise, to_uint8
-from stylegan_v.preloaded import PreloadedVideos, fits, size
+from stylegan_v.networks.pixels import normalise, to_uint8
 
 SIZE = 32
 LENGTHS = {"a/short": 3, "a/long": 40, "b/middle": 12, "c": 20}

@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from stylegan_v.config import FRAMES_PER_CLIP
-from stylegan_v.discriminator import Discriminator, TimeEncoding, build_discriminator
-from stylegan_v.loss import r1_penalty
+from stylegan_v.networks.config import FRAMES_PER_CLIP
+from stylegan_v.networks.discriminator import Discriminator, TimeEncoding, build_discriminator
+from stylegan_v.networks.loss import r1_penalty
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -11,9 +11,9 @@ import torch
 from scipy import stats
 from torch import Tensor
 
-from stylegan_v import noise
-from stylegan_v.draws import Draws, Op, colours, draw, geometry
-from stylegan_v.noise import Purpose
+from stylegan_v.networks import noise
+from stylegan_v.networks.augment_draws import Draws, Op, colours, draw, geometry
+from stylegan_v.networks.noise import Purpose
 
 MANY = torch.arange(4000)
 SAMPLES = torch.tensor([3, 0, 2**33, 12])

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from stylegan_v.fir import Fir
+from stylegan_v.networks.fir import Fir
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

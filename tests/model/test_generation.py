@@ -14,9 +14,9 @@ from PIL import Image
 
 from fvd_bench.sources.opening import open_source
 from stylegan_v.errors import ConfigError, ModelError
-from stylegan_v.generation import Generated, generate
-from stylegan_v.generator import Generator
-from stylegan_v.sample import VideoSampler
+from stylegan_v.networks.generator import Generator
+from stylegan_v.sampling.folders import Generated, generate
+from stylegan_v.sampling.videos import VideoSampler
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

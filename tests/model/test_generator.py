@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from stylegan_v.config import ModelConfig
-from stylegan_v.generator import Generator, build_generator
-from stylegan_v.motion import keyed_noise
-from stylegan_v.noise import Purpose, normal
+from stylegan_v.networks.config import ModelConfig
+from stylegan_v.networks.generator import Generator, build_generator
+from stylegan_v.networks.motion import keyed_noise
+from stylegan_v.networks.noise import Purpose, normal
 
 VIDEOS = torch.tensor([3, 11])
 

@@ -19,11 +19,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from stylegan_v.config import model_config
-from stylegan_v.discriminator import Discriminator
-from stylegan_v.generator import Generator
-from stylegan_v.motion import stored_noise
-from stylegan_v.names import DISCRIMINATOR, GENERATOR, official_names
+from stylegan_v.checkpoints.official_names import DISCRIMINATOR, GENERATOR, official_names
+from stylegan_v.networks.config import model_config
+from stylegan_v.networks.discriminator import Discriminator
+from stylegan_v.networks.generator import Generator
+from stylegan_v.networks.motion import stored_noise
 
 GOLDENS: dict[str, Any] = json.loads((Path(__file__).parent / "goldens.json").read_text("utf-8"))
 OUTPUTS: dict[str, Any] = GOLDENS["outputs"]

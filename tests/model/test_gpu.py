@@ -9,16 +9,16 @@ import pytest
 import torch
 
 from fvd_bench.networks.arithmetic import float32_arithmetic
-from stylegan_v.config import model_config
-from stylegan_v.data import VideoDataset, batches
-from stylegan_v.discriminator import build_discriminator
-from stylegan_v.generator import build_generator
-from stylegan_v.motion import MotionEncoder, keyed_noise
-from stylegan_v.noise import Purpose, normal
-from stylegan_v.preloaded import PreloadedVideos
-from stylegan_v.run import DataRun, Run, TrainRun
-from stylegan_v.train import training_arithmetic
-from stylegan_v.trainer import Trainer
+from stylegan_v.data.clips import VideoDataset, batches
+from stylegan_v.data.preloaded import PreloadedVideos
+from stylegan_v.networks.config import model_config
+from stylegan_v.networks.discriminator import build_discriminator
+from stylegan_v.networks.generator import build_generator
+from stylegan_v.networks.motion import MotionEncoder, keyed_noise
+from stylegan_v.networks.noise import Purpose, normal
+from stylegan_v.training.loop import training_arithmetic
+from stylegan_v.training.run import DataRun, Run, TrainRun
+from stylegan_v.training.trainer import Trainer
 
 pytestmark = pytest.mark.gpu
 

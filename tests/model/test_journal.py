@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from stylegan_v.journal import Journal
+from stylegan_v.training.log import Journal
 
 
 def write(folder: Path, *, begin: float, kimgs: list[float]) -> None:

@@ -9,7 +9,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from stylegan_v.layers import Conv2d, FullyConnected, MinibatchDeviation, StyledConv2d, ToRGB, clamp_activations
+from stylegan_v.networks.layers import (
+    Conv2d,
+    FullyConnected,
+    MinibatchDeviation,
+    StyledConv2d,
+    ToRGB,
+    clamp_activations,
+)
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

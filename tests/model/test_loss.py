@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from stylegan_v.loss import discriminator_loss, generator_loss, r1_penalty
+from stylegan_v.networks.loss import discriminator_loss, generator_loss, r1_penalty
 
 
 def test_losses_are_those_of_the_paper() -> None:

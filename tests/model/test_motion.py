@@ -9,8 +9,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from stylegan_v.config import model_config
-from stylegan_v.motion import AcyclicEncoding, MotionEncoder, MotionMapping, keyed_noise, stored_noise
+from stylegan_v.networks.config import model_config
+from stylegan_v.networks.motion import (
+    AcyclicEncoding,
+    MotionEncoder,
+    MotionMapping,
+    keyed_noise,
+    stored_noise,
+)
 
 DISTANCE = 16
 

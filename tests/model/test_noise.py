@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy import stats
 
-from stylegan_v.noise import Purpose, normal, philox, uniform
+from stylegan_v.networks.noise import Purpose, normal, philox, uniform
 
 SAMPLES = torch.arange(5)
 

@@ -15,14 +15,14 @@ import pytest
 import safetensors.torch
 import torch
 
-from stylegan_v.checkpoint import load, load_part, save
-from stylegan_v.config import ModelConfig, model_config
-from stylegan_v.discriminator import build_discriminator
+from stylegan_v.checkpoints.checkpoint import load, load_part, save
+from stylegan_v.checkpoints.official import channels, import_official
+from stylegan_v.checkpoints.official_names import DISCRIMINATOR, GENERATOR, official_name
 from stylegan_v.errors import CheckpointError, ConfigError
-from stylegan_v.generator import build_generator
-from stylegan_v.motion import keyed_noise
-from stylegan_v.names import DISCRIMINATOR, GENERATOR, official_name
-from stylegan_v.official import channels, import_official
+from stylegan_v.networks.config import ModelConfig, model_config
+from stylegan_v.networks.discriminator import build_discriminator
+from stylegan_v.networks.generator import build_generator
+from stylegan_v.networks.motion import keyed_noise
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -328,7 +328,7 @@ def test_a_header_that_lies_costs_nothing(tmp_path: Path, member: bytes, message
 
 def test_a_bomb_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """9 MiB of zeros in 9 kB stand for more than the limit, which is lowered to a mebibyte."""
-    monkeypatch.setattr("stylegan_v.exports.LARGEST_BYTES", 2**20)
+    monkeypatch.setattr("stylegan_v.checkpoints.exports.LARGEST_BYTES", 2**20)
     size = 9 * 2**20
     with zipfile.ZipFile(tmp_path / "a.npz", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("G_ema.mapping.w_avg.npy", _member((size // 4,), bytes(size)))

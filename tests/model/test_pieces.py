@@ -13,12 +13,12 @@ import torch
 from click.testing import CliRunner, Result
 
 from fvd_bench.evaluation.evaluate import silent
-from stylegan_v import checkpoint as checkpoints
+from stylegan_v.checkpoints import checkpoint as checkpoints
 from stylegan_v.cli import cli
 from stylegan_v.errors import CheckpointError, ConfigError
-from stylegan_v.pieces import join, split
-from stylegan_v.run import Run, load_run
-from stylegan_v.train import train
+from stylegan_v.training.loop import train
+from stylegan_v.training.pieces import join, split
+from stylegan_v.training.run import Run, load_run
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -15,10 +15,10 @@ from PIL import Image
 from fvd_bench.sources.opening import open_source
 from fvd_bench.videos.file import VideoFile
 from fvd_bench.videos.images import FrameFolder
-from stylegan_v.data import VideoDataset
+from stylegan_v.data.clips import VideoDataset
+from stylegan_v.data.prepared import PrepareSettings
+from stylegan_v.data.preparing import every_frame, prepare
 from stylegan_v.errors import ConfigError, DataError
-from stylegan_v.prepare import every_frame, prepare
-from stylegan_v.prepared import PrepareSettings
 
 
 def _settings(**changes) -> PrepareSettings:
@@ -222,7 +222,8 @@ def test_a_killed_run_goes_on_to_the_same_bytes(tmp_path: Path, moving_frames, w
         write_frames(tmp_path / "in" / name, moving_frames(25, 64, 64, seed=ord(name)))
     settings = _settings(resolution=512, chunk=10)
     program = (
-        "import sys; from pathlib import Path; from stylegan_v.prepare import *; from stylegan_v.prepared import *;"
+        "import sys; from pathlib import Path; "
+        "from stylegan_v.data.preparing import *; from stylegan_v.data.prepared import *;"
         "prepare(Path(sys.argv[1]), Path(sys.argv[2]), PrepareSettings(resolution=512, chunk=10), workers=1)"
     )
     out = tmp_path / "out"
@@ -330,7 +331,7 @@ def test_labels_go_with_the_pieces(source: Path, tmp_path: Path) -> None:
 def test_every_frame_is_read_in_steps_of_any_size(
     source: Path, monkeypatch: pytest.MonkeyPatch, first: int, begin: int, moving_frames
 ) -> None:
-    monkeypatch.setattr("stylegan_v.prepare._FIRST_READ", first)
+    monkeypatch.setattr("stylegan_v.data.preparing._FIRST_READ", first)
     listing = open_source(source)
     for place, whole in ((2, moving_frames(14, 48, 64, seed=1)), (0, moving_frames(9, 71, 52, seed=2))):
         found = [frame.pixels for frame in every_frame(listing.video(place), begin)]

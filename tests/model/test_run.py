@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from stylegan_v.config import PRESETS, model_config
 from stylegan_v.errors import ConfigError
-from stylegan_v.run import Run, load_run, shipped_runs
+from stylegan_v.networks.config import PRESETS, model_config
+from stylegan_v.training.run import Run, load_run, shipped_runs
 
 
 @pytest.mark.parametrize("preset", PRESETS)

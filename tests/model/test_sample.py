@@ -17,10 +17,10 @@ import fvd_bench
 from fvd_bench.errors import ShortVideoError
 from fvd_bench.sources.opening import fingerprint, open_source
 from fvd_bench.videos.video import Pixels, read_clips
-from stylegan_v import generation
 from stylegan_v.errors import ConfigError, ModelError
-from stylegan_v.generator import Generator
-from stylegan_v.sample import GeneratedVideos, VideoSampler, generator_digest
+from stylegan_v.networks.generator import Generator
+from stylegan_v.sampling import folders
+from stylegan_v.sampling.videos import GeneratedVideos, VideoSampler, generator_digest
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -52,8 +52,8 @@ def test_another_batch_size_moves_a_value_by_one_at_most(tiny_generator) -> None
 
 def test_frames_are_those_of_the_generator(tiny_generator) -> None:
     """Against a direct call: content, noise and label by their addresses, times in frames of the training videos."""
-    from stylegan_v.motion import keyed_noise
-    from stylegan_v.noise import Purpose, normal
+    from stylegan_v.networks.motion import keyed_noise
+    from stylegan_v.networks.noise import Purpose, normal
 
     generator = tiny_generator(num_classes=3)
     z = normal(11, Purpose.CONTENT, torch.tensor([4]), 0, 8)
@@ -282,7 +282,7 @@ def test_scores_in_memory_and_on_disk_are_the_same(
     source = GeneratedVideos(tiny_generator(), videos=5, frames=9, seed=1, batch_frames=4)
     protocol = pixels_protocol(images=images)
     settings = fvd_bench.Settings(device="cpu", workers=2, cache=None)
-    generation.generate(tmp_path / "fake", source.sampler, videos=5, frames=9, form=form)
+    folders.generate(tmp_path / "fake", source.sampler, videos=5, frames=9, form=form)
 
     memory, disk = (
         fvd_bench.evaluate(real, fake, protocol, settings=settings).scores[0] for fake in (source, tmp_path / "fake")

@@ -18,11 +18,11 @@ from PIL import Image
 
 from fvd_bench.errors import ProtocolError
 from fvd_bench.evaluation.evaluate import silent
-from stylegan_v import checkpoint as checkpoints
-from stylegan_v import trainer
+from stylegan_v.checkpoints import checkpoint as checkpoints
 from stylegan_v.errors import CheckpointError, ConfigError, TrainingError
-from stylegan_v.run import Run, load_run
-from stylegan_v.train import train
+from stylegan_v.training import trainer
+from stylegan_v.training.loop import train
+from stylegan_v.training.run import Run, load_run
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -164,7 +164,7 @@ def test_numbers_that_are_not_finite_end_the_run(run_of, tmp_path: Path) -> None
 
 def test_too_little_memory_ends_the_run_with_advice(run_of, tmp_path: Path) -> None:
     run = run_of(5, train={"batch": 4096})
-    limit = "import resource, sys, torch, stylegan_v.train; from stylegan_v.cli import main; " + (
+    limit = "import resource, sys, torch, stylegan_v.training.loop; from stylegan_v.cli import main; " + (
         "used = int(open('/proc/self/statm').read().split()[0]) * 4096; "
         "resource.setrlimit(resource.RLIMIT_AS, (used + 2 * 2**30,) * 2); main()"
     )
@@ -190,7 +190,7 @@ def test_a_set_that_does_not_fit_says_what_to_do(run_of, tmp_path: Path, monkeyp
     def full(*_: object, **__: object) -> None:
         raise torch.OutOfMemoryError
 
-    monkeypatch.setattr("stylegan_v.train.PreloadedVideos", full)
+    monkeypatch.setattr("stylegan_v.training.loop.PreloadedVideos", full)
 
     with pytest.raises(TrainingError, match='with preload = "never"'):
         go(run_of(1), tmp_path)

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from stylegan_v.data import VideoDataset, batches
+from stylegan_v.data.clips import VideoDataset, batches
 from stylegan_v.errors import ConfigError
-from stylegan_v.generator import half_precision
-from stylegan_v.run import DataRun, Run, TrainRun
-from stylegan_v.trainer import Trainer
+from stylegan_v.networks.generator import half_precision
+from stylegan_v.training.run import DataRun, Run, TrainRun
+from stylegan_v.training.trainer import Trainer
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

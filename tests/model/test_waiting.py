@@ -14,11 +14,11 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from stylegan_v.data import Batch, VideoDataset
-from stylegan_v.draws import constant
-from stylegan_v.preloaded import PreloadedVideos
-from stylegan_v.run import Run, TrainRun
-from stylegan_v.trainer import Trainer
+from stylegan_v.data.clips import Batch, VideoDataset
+from stylegan_v.data.preloaded import PreloadedVideos
+from stylegan_v.networks.augment_draws import constant
+from stylegan_v.training.run import Run, TrainRun
+from stylegan_v.training.trainer import Trainer
 
 META = torch.device("meta")
 READING = {"_local_scalar_dense", "equal", "is_nonzero", "masked_select", "nonzero", "unique2", "_unique2"}

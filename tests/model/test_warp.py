@@ -10,9 +10,9 @@ from scipy import ndimage, signal
 from torch import Tensor
 from torch.nn import functional
 
-from stylegan_v.draws import draw, geometry
-from stylegan_v.noise import Purpose
-from stylegan_v.warp import SYMLET6, warp
+from stylegan_v.networks.augment_draws import draw, geometry
+from stylegan_v.networks.augment_warp import SYMLET6, warp
+from stylegan_v.networks.noise import Purpose
 
 FLIP = [[-1, 0, 0], [0, 1, 0]]
 QUARTER_TURN = [[0, 1, 0], [-1, 0, 0]]

@@ -32,9 +32,9 @@ def evaluate(
     """Score the generator of a CHECKPOINT against real videos; nothing is written to disk but features."""
     from fvd_bench.networks.environment import resolve_device
     from fvd_bench.settings import default_cache
-    from stylegan_v import checkpoint as checkpoints
-    from stylegan_v.evaluate import evaluate as score
-    from stylegan_v.generator import half_precision
+    from stylegan_v.checkpoints import checkpoint as checkpoints
+    from stylegan_v.networks.generator import half_precision
+    from stylegan_v.sampling.scoring import evaluate as score
 
     check_outputs(json_file)
     found = checkpoints.load(checkpoint)

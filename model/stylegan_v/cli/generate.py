@@ -80,10 +80,10 @@ def generate(
 
     from fvd_bench.networks.arithmetic import float32_arithmetic
     from fvd_bench.networks.environment import resolve_device
-    from stylegan_v import generation, sheets
-    from stylegan_v.checkpoint import load
-    from stylegan_v.generator import half_precision
-    from stylegan_v.sample import VideoSampler
+    from stylegan_v.checkpoints.checkpoint import load
+    from stylegan_v.networks.generator import half_precision
+    from stylegan_v.sampling import folders, sheets
+    from stylegan_v.sampling.videos import VideoSampler
 
     loaded = load(checkpoint)
     place = resolve_device(device)
@@ -104,7 +104,7 @@ def generate(
             grid = sheets.decomposition(sampler, rows=rows, columns=columns, frames=frames, first=first, label=label)
             sheets.write_video(out, grid, sampler.rate)
         else:
-            done = generation.generate(
+            done = folders.generate(
                 out, sampler, videos=videos, frames=frames, form=form, first=first, label=label, progress=show
             )
     if decompose:

@@ -31,9 +31,9 @@ def import_(file: Path, out: Path, fps: float, frames: int | None, min_period: i
       numpy.savez("export.npz", **{f"{p}.{n}": t.cpu().numpy()
                                    for p, state in states.items() for n, t in state.items()})
     """
-    from stylegan_v.checkpoint import save
+    from stylegan_v.checkpoints.checkpoint import save
+    from stylegan_v.checkpoints.official import import_official
     from stylegan_v.errors import CheckpointError
-    from stylegan_v.official import import_official
 
     if out.exists() and file.exists() and out.samefile(file):
         raise CheckpointError(f"{out} is the export itself; name another file for the checkpoint")

@@ -14,7 +14,7 @@ from fvd_bench.escapes import cell
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from stylegan_v.config import ModelConfig
+    from stylegan_v.networks.config import ModelConfig
 
 
 @click.command(cls=Command)
@@ -33,8 +33,8 @@ def info(
     as_json: bool,
 ) -> None:
     """Count the parameters of a model: that of a CHECKPOINT, or one of the presets."""
-    from stylegan_v.config import model_config
-    from stylegan_v.info import describe
+    from stylegan_v.networks.config import model_config
+    from stylegan_v.networks.parameters import describe
 
     about: dict[str, Any] = {}  # plain values, see `Checkpoint`
     given = {"resolution": resolution, "frames": frames, "num_classes": classes}
@@ -56,7 +56,7 @@ def info(
 
 def _read(file: Path) -> tuple[ModelConfig, dict[str, Any]]:
     """The model of a checkpoint, and what else it says."""
-    from stylegan_v.checkpoint import load
+    from stylegan_v.checkpoints.checkpoint import load
 
     loaded = load(file)
     parts = sorted({name.partition(".")[0] for name in loaded.tensors})

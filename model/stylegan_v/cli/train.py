@@ -42,8 +42,8 @@ def train(
     """Train a generator. The same command again goes on where it was; torchrun starts it on several GPUs."""
     from fvd_bench.networks.environment import resolve_device
     from stylegan_v.errors import ConfigError
-    from stylegan_v.run import load_run
-    from stylegan_v.train import train as run_training
+    from stylegan_v.training.loop import train as run_training
+    from stylegan_v.training.run import load_run
 
     sections = {
         "model": ("preset", "resolution", "frames"),

@@ -21,11 +21,11 @@ from fvd_bench.errors import ShortVideoError, VideoError
 from fvd_bench.evaluation.evaluate import Progress, silent
 from fvd_bench.sources.opening import ClipSource, open_source
 from fvd_bench.videos.video import Frame, Video
-from stylegan_v.ahead import Stop, run_ahead
-from stylegan_v.crops import BoxCrop, CentreCrop, Crop, cut, read_boxes
+from stylegan_v.data.ahead import Stop, run_ahead
+from stylegan_v.data.crops import BoxCrop, CentreCrop, Crop, cut, read_boxes
+from stylegan_v.data.labels import read_labels
+from stylegan_v.data.prepared import PreparedFolder, PrepareSettings, Record
 from stylegan_v.errors import DataError
-from stylegan_v.labels import read_labels
-from stylegan_v.prepared import PreparedFolder, PrepareSettings, Record
 
 _FIRST_READ = 1 << 14
 """Frames that are asked for at first; of a longer video eight times as many, and so on, from its beginning again."""

@@ -17,10 +17,10 @@ from fvd_bench.atomic import write_bytes, write_text
 from fvd_bench.paths import user_path
 from fvd_bench.version import __version__
 from fvd_bench.videos.files import regular_file
-from stylegan_v import checkpoint as checkpoints
-from stylegan_v.checkpoint import Checkpoint
+from stylegan_v.checkpoints import checkpoint as checkpoints
+from stylegan_v.checkpoints.checkpoint import Checkpoint
 from stylegan_v.errors import CheckpointError, ConfigError
-from stylegan_v.run import load_run
+from stylegan_v.training.run import load_run
 
 FORMAT = 1
 MANIFEST = "state.json"

@@ -15,8 +15,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from stylegan_v.config import ModelConfig, model_config
 from stylegan_v.errors import ConfigError
+from stylegan_v.networks.config import ModelConfig, model_config
 
 _LARGEST_SEED = 2**56
 """Above the seeds that noise.py tells apart."""

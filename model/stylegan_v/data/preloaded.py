@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from fvd_bench.evaluation.evaluate import Progress, silent
-from stylegan_v.ahead import Stop, run_ahead
-from stylegan_v.data import Batch, VideoDataset, sent
+from stylegan_v.data.ahead import Stop, run_ahead
+from stylegan_v.data.clips import Batch, VideoDataset, sent
 
 LARGEST_SHARE = 1 / 4
 """Of the memory of a GPU that a set may take unasked."""

@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from stylegan_v.config import ModelConfig
-from stylegan_v.discriminator import Discriminator
-from stylegan_v.generator import Generator
+from stylegan_v.networks.config import ModelConfig
+from stylegan_v.networks.discriminator import Discriminator
+from stylegan_v.networks.generator import Generator
 
 _PARTS = {
     "mapping": "mapping",

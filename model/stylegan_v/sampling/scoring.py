@@ -10,8 +10,8 @@ from fvd_bench.evaluation.evaluate import Progress, open_evaluation, silent
 from fvd_bench.evaluation.result import Result
 from fvd_bench.networks.arithmetic import float32_arithmetic
 from fvd_bench.protocols.protocol import load
-from stylegan_v.generator import Generator
-from stylegan_v.sample import GeneratedVideos
+from stylegan_v.networks.generator import Generator
+from stylegan_v.sampling.videos import GeneratedVideos
 
 
 def check_scoring(real: str | Path, *, protocol: str, device: str, features: Path | None, progress: Progress) -> None:

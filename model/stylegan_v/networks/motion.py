@@ -20,8 +20,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from stylegan_v.config import ModelConfig
-from stylegan_v.noise import Purpose, normal
+from stylegan_v.networks.config import ModelConfig
+from stylegan_v.networks.noise import Purpose, normal
 
 Noise = Callable[[Tensor], Tensor]
 """Noise vectors of tokens: int64 [B, N] -> float [B, N, noise_dim], row b from the sequence of video b."""

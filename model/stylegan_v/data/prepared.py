@@ -17,9 +17,9 @@ from typing import Any
 
 from fvd_bench.atomic import write_text
 from fvd_bench.videos.files import bare_name
+from stylegan_v.data.labels import LABEL_FILE, Label
 from stylegan_v.errors import ConfigError, DataError
-from stylegan_v.labels import LABEL_FILE, Label
-from stylegan_v.pixels import JPEG_QUALITY
+from stylegan_v.networks.pixels import JPEG_QUALITY
 
 _SETTINGS_FILE = "dataset-settings.json"
 _RECORD_FILE = "prepare.jsonl"

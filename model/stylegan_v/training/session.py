@@ -17,16 +17,16 @@ import torch
 from torch import Tensor
 
 from fvd_bench.atomic import write_text
-from stylegan_v import checkpoint as checkpoints
-from stylegan_v import distributed
-from stylegan_v.checkpoint import Checkpoint
-from stylegan_v.data import Batch
+from stylegan_v.checkpoints import checkpoint as checkpoints
+from stylegan_v.checkpoints.checkpoint import Checkpoint
+from stylegan_v.data.clips import Batch
 from stylegan_v.errors import CheckpointError, ConfigError, TrainingError
-from stylegan_v.evaluate import evaluate
-from stylegan_v.journal import Journal
-from stylegan_v.run import Run, load_run
-from stylegan_v.snapshots import save_fakes, save_reals
-from stylegan_v.trainer import Trainer
+from stylegan_v.sampling.scoring import evaluate
+from stylegan_v.training import distributed
+from stylegan_v.training.log import Journal
+from stylegan_v.training.run import Run, load_run
+from stylegan_v.training.snapshots import save_fakes, save_reals
+from stylegan_v.training.trainer import Trainer
 
 FREE_TO_CHANGE = {
     "data": {"path", "preload"},

@@ -19,20 +19,20 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from stylegan_v import distributed
-from stylegan_v.adaptive import AdaptiveProbability
-from stylegan_v.augment import Augmentations, augment, plan
-from stylegan_v.checkpoint import load_part
-from stylegan_v.data import Batch, VideoDataset
-from stylegan_v.discriminator import build_discriminator
+from stylegan_v.checkpoints.checkpoint import load_part
+from stylegan_v.data.clips import Batch, VideoDataset
 from stylegan_v.errors import ConfigError
-from stylegan_v.generator import build_generator, half_precision
-from stylegan_v.loss import discriminator_loss, generator_loss, r1_penalty
-from stylegan_v.motion import keyed_noise
-from stylegan_v.noise import Purpose, normal
-from stylegan_v.pixels import normalise
-from stylegan_v.recorded import Recorded
-from stylegan_v.run import Run
+from stylegan_v.networks.adaptive import AdaptiveProbability
+from stylegan_v.networks.augment import Augmentations, augment, plan
+from stylegan_v.networks.discriminator import build_discriminator
+from stylegan_v.networks.generator import build_generator, half_precision
+from stylegan_v.networks.loss import discriminator_loss, generator_loss, r1_penalty
+from stylegan_v.networks.motion import keyed_noise
+from stylegan_v.networks.noise import Purpose, normal
+from stylegan_v.networks.pixels import normalise
+from stylegan_v.training import distributed
+from stylegan_v.training.cuda_graph import Recorded
+from stylegan_v.training.run import Run
 
 _GENERATOR, _DISCRIMINATOR = 0, 1
 """The two steps that videos are generated for: video 2 s + step of training sample s."""

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from stylegan_v.draws import constant
+from stylegan_v.networks.augment_draws import constant
 
 SYMLET6 = (
     0.015404109327027373,

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from stylegan_v.draws import colours, draw, geometry
-from stylegan_v.noise import Purpose
-from stylegan_v.warp import warp
+from stylegan_v.networks.augment_draws import colours, draw, geometry
+from stylegan_v.networks.augment_warp import warp
+from stylegan_v.networks.noise import Purpose
 
 
 @dataclass(frozen=True, slots=True)

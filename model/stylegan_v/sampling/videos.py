@@ -32,10 +32,10 @@ from fvd_bench.networks.weights.files import tensor_digest
 from fvd_bench.videos.sampling import Indices
 from fvd_bench.videos.video import Frame, Pixels
 from stylegan_v.errors import ConfigError, ModelError
-from stylegan_v.generator import Generator
-from stylegan_v.motion import keyed_noise
-from stylegan_v.noise import Purpose, normal, uniform
-from stylegan_v.pixels import to_uint8
+from stylegan_v.networks.generator import Generator
+from stylegan_v.networks.motion import keyed_noise
+from stylegan_v.networks.noise import Purpose, normal, uniform
+from stylegan_v.networks.pixels import to_uint8
 
 _EDITION = 2
 """Counted up when frames of the same settings become others: 2 computes motion in float64."""

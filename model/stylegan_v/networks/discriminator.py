@@ -13,8 +13,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from stylegan_v.config import ModelConfig
-from stylegan_v.layers import (
+from stylegan_v.networks.config import ModelConfig
+from stylegan_v.networks.layers import (
     HALF_BLOCKS,
     Conv2d,
     FullyConnected,

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from stylegan_v.noise import Purpose, box_muller, uniform
+from stylegan_v.networks.noise import Purpose, box_muller, uniform
 
 _SHIFT = 0.125
 """Of the size of an image: the farthest integer shift, and the standard deviation of a fractional one."""

@@ -21,9 +21,9 @@ from fvd_bench.atomic import write_text
 from fvd_bench.evaluation.evaluate import Progress, silent
 from fvd_bench.videos.video import Pixels
 from stylegan_v.errors import ModelError
-from stylegan_v.pixels import JPEG_QUALITY
-from stylegan_v.sample import VideoSampler, video_name
-from stylegan_v.sheets import check_writable, write_video
+from stylegan_v.networks.pixels import JPEG_QUALITY
+from stylegan_v.sampling.sheets import check_writable, write_video
+from stylegan_v.sampling.videos import VideoSampler, video_name
 
 SETTINGS_FILE = "generated.json"
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from stylegan_v.data import Batch
+from stylegan_v.data.clips import Batch
 
 _WARM_UP = 2
 """Calls before the one that is recorded: algorithms are chosen in them, and constants are copied to the GPU."""

@@ -18,15 +18,15 @@ import torch
 from fvd_bench.escapes import escaped
 from fvd_bench.evaluation.evaluate import Progress
 from fvd_bench.networks.arithmetic import float32_arithmetic
-from stylegan_v import distributed
-from stylegan_v.data import Batch, VideoDataset, batches
+from stylegan_v.data.clips import Batch, VideoDataset, batches
+from stylegan_v.data.preloaded import PreloadedVideos, fits, size
 from stylegan_v.errors import TrainingError
-from stylegan_v.evaluate import check_scoring
-from stylegan_v.generator import half_precision
-from stylegan_v.preloaded import PreloadedVideos, fits, size
-from stylegan_v.run import Precision, Run
-from stylegan_v.session import Session, claim
-from stylegan_v.trainer import Trainer
+from stylegan_v.networks.generator import half_precision
+from stylegan_v.sampling.scoring import check_scoring
+from stylegan_v.training import distributed
+from stylegan_v.training.run import Precision, Run
+from stylegan_v.training.session import Session, claim
+from stylegan_v.training.trainer import Trainer
 
 
 def train(run: Run, out: Path, *, device: str, workers: int, minutes: float | None, progress: Progress) -> float:

@@ -9,11 +9,11 @@ import numpy as np
 from PIL import Image
 
 from fvd_bench.videos.video import Pixels
-from stylegan_v.data import VideoDataset
-from stylegan_v.generator import Generator
-from stylegan_v.pixels import JPEG_QUALITY
-from stylegan_v.sample import GeneratedVideos
-from stylegan_v.sheets import tile, whole_or_nothing, write_video
+from stylegan_v.data.clips import VideoDataset
+from stylegan_v.networks.generator import Generator
+from stylegan_v.networks.pixels import JPEG_QUALITY
+from stylegan_v.sampling.sheets import tile, whole_or_nothing, write_video
+from stylegan_v.sampling.videos import GeneratedVideos
 
 _ROWS, _COLUMNS = 4, 8
 _STRIDE = 4

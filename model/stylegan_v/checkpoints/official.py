@@ -24,13 +24,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from stylegan_v.checkpoint import Checkpoint
-from stylegan_v.config import ModelConfig, read_model_config
-from stylegan_v.discriminator import Discriminator
+from stylegan_v.checkpoints.checkpoint import Checkpoint
+from stylegan_v.checkpoints.exports import open_export
+from stylegan_v.checkpoints.official_names import DISCRIMINATOR, GENERATOR, IGNORED, official_names
 from stylegan_v.errors import CheckpointError, ConfigError
-from stylegan_v.exports import open_export
-from stylegan_v.generator import Generator
-from stylegan_v.names import DISCRIMINATOR, GENERATOR, IGNORED, official_names
+from stylegan_v.networks.config import ModelConfig, read_model_config
+from stylegan_v.networks.discriminator import Discriminator
+from stylegan_v.networks.generator import Generator
 
 _PREFIXES = ("G_ema", "G", "D")
 _MOTION = "synthesis.motion_encoder."

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from stylegan_v.convolution import missing_places
+from stylegan_v.networks.convolution import missing_places
 
 
 class Fir(nn.Module):

@@ -22,9 +22,9 @@ from fvd_bench.atomic import partial_file
 from fvd_bench.paths import user_path
 from fvd_bench.version import __version__
 from fvd_bench.videos.files import regular_file
-from stylegan_v.config import ModelConfig, read_model_config
 from stylegan_v.errors import CheckpointError, ConfigError
-from stylegan_v.generator import Generator
+from stylegan_v.networks.config import ModelConfig, read_model_config
+from stylegan_v.networks.generator import Generator
 
 FORMAT = 2
 """Of the files that are written; those of format 1 are read as well. They also held Adam's first moments, which nothing

@@ -10,10 +10,17 @@ import itertools
 import torch
 from torch import Tensor, nn
 
-from stylegan_v.config import ModelConfig
-from stylegan_v.fir import Fir
-from stylegan_v.layers import HALF_BLOCKS, FullyConnected, StyledConv2d, ToRGB, clamp_activations, normalise
-from stylegan_v.motion import MotionEncoder, Noise
+from stylegan_v.networks.config import ModelConfig
+from stylegan_v.networks.fir import Fir
+from stylegan_v.networks.layers import (
+    HALF_BLOCKS,
+    FullyConnected,
+    StyledConv2d,
+    ToRGB,
+    clamp_activations,
+    normalise,
+)
+from stylegan_v.networks.motion import MotionEncoder, Noise
 
 _W_DECAY = 0.995
 _LABEL_SAMPLES = 1000

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from stylegan_v.activation import activate
-from stylegan_v.convolution import convolve, convolve_transposed
-from stylegan_v.fir import Fir
+from stylegan_v.networks.activation import activate
+from stylegan_v.networks.convolution import convolve, convolve_transposed
+from stylegan_v.networks.fir import Fir
 
 CLAMP = 256.0
 """Where some blocks are of half precision, activations stay inside ± CLAMP, those with a `gain` inside CLAMP times it.

@@ -16,7 +16,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from stylegan_v.noise import Purpose, uniform
+from stylegan_v.networks.noise import Purpose, uniform
 
 Spans = Literal["powers", "uniform"]
 
