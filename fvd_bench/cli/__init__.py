@@ -22,6 +22,8 @@ from fvd_bench.cli.weights import weights
 from fvd_bench.errors import EXIT_OF_FAULTS, FvdBenchError
 from fvd_bench.system import check_system
 
+__all__ = ["cli", "main", "options", "run", "streams", "terminal"]
+
 _INTERRUPTED = 130
 _CLOSED_PIPE = 141
 

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from fvd_bench.errors import FvdBenchError, MetricError, ProtocolError
-from fvd_bench.evaluation.findings import find, refuse_skipped, shortages, skipped
+from fvd_bench.evaluation.findings import find, made_elsewhere, refuse_skipped, shortages, skipped
 from fvd_bench.evaluation.result import MotionPanel, Result, Score, SideCount, SourceInfo
 from fvd_bench.evaluation.scoring import as_score
 from fvd_bench.features.extraction import Collected, Extraction, Job
@@ -62,7 +62,7 @@ def evaluate(
     real, fake: paths, such as folders of video files or of frame folders, archives, and array files; arrays, tensors,
     lists of them, and iterables of videos; `Arrays` where axes or a value range have to be stated; a `GeneratorSource`,
     or another object like `sources.ClipSource`, which makes its videos on demand. real may be statistics of other
-    programs too, see foreign_stats.py.
+    programs too, see `features.foreign`.
     protocol: one or several, by name, by path of a TOML file, or loaded; several share the decoding.
     repeats: number of draws, made with the seeds seed, seed + 1, …; a score is the mean over them.
 
@@ -249,7 +249,7 @@ class Evaluation:
         warnings += collection.noticed
         contents = {side: extraction.contents for side, extraction in extractions.items()}
         warnings += glance(self.sources, contents, workers=self.workers)
-        warnings += self._made_elsewhere()
+        warnings += made_elsewhere(self.sources, environment.feature_versions(self.device))
         if real.fingerprint == fake.fingerprint:
             warnings.append(Warned("same-videos", "the real and the fake side hold the same videos"))
         return Result(
@@ -266,21 +266,6 @@ class Evaluation:
             },
             motion=motion,
         )
-
-    def _made_elsewhere(self) -> list[Warned]:
-        """Where a statistics file was made with other software, or on another device."""
-        here, found = environment.feature_versions(self.device), []
-        for side, source in self.sources.items():
-            if isinstance(source, StatsSource):
-                made = source.file.versions
-                other = [
-                    f"{name} {made.get(name)} (here {here[name]})" for name in here if made.get(name) != here[name]
-                ]
-                if other:
-                    made_with = f"the {side} features were made with {', '.join(other)}"
-                    why = "that may move the score in its last digits, or with other decoders by more"
-                    found.append(Warned("made-elsewhere", f"{made_with}: {why}"))
-        return found
 
     def _motion(self) -> MotionPanel | None:
         """How both sides move, None where a side has no videos of two frames."""

@@ -15,6 +15,8 @@ from fvd_bench.metrics import frame_metrics, kernel, neighbours
 from fvd_bench.metrics.frechet import frechet_distance_of_stats
 from fvd_bench.protocols.rules import MetricRule, Side
 
+__all__ = ["METRICS", "Metric", "compute", "dependence", "frechet", "measuring", "uncertainty"]
+
 
 @dataclass(frozen=True, slots=True)
 class Metric:

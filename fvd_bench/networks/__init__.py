@@ -15,6 +15,20 @@ from fvd_bench.paths import PathLike, user_path
 from fvd_bench.protocols.rules import FeatureRule
 from fvd_bench.videos.video import Pixels
 
+__all__ = [
+    "FeatureExtractor",
+    "Features",
+    "Progress",
+    "arithmetic",
+    "create",
+    "environment",
+    "fingerprint",
+    "goldens",
+    "i3d_network",
+    "verification",
+    "weights",
+]
+
 Features = NDArray[np.float32]
 
 Progress = Callable[[int, int | None], None]

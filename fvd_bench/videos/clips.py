@@ -55,7 +55,7 @@ class DrawEnd:
     skipped: why the video gives nothing, its clips so far included; None if all clips were read.
     found: frames that decode, where these are too few: then reading the same bytes again would end the same.
     num_frames: the length that its clips were drawn for, see `drawn_length`; None where there are none.
-    notes: findings of the video by their codes, see `cache.Facts`.
+    notes: findings of the video by their codes, see `features.store.Facts`.
     """
 
     draw: Draw

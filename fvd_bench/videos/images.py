@@ -1,6 +1,6 @@
 """A folder of images as a video: one per frame, in the order that `frame_names` tells.
 
-Images are decoded by Pillow in the processes of `decoders`, as video files are by FFmpeg.
+Images are decoded by Pillow in the processes of `decoding`, as video files are by FFmpeg.
 """
 
 from __future__ import annotations

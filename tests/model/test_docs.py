@@ -101,7 +101,7 @@ def test_citations_elsewhere_agree_with_the_papers_numbers() -> None:
         "motion.py",
         "discriminator.py",
         "generator.py",
-        "timing.py",
+        "times.py",
         "trainer.py",
     }
 

@@ -391,7 +391,7 @@ class TestStore:
 
         assert second.scores == first.scores
         first_video = {name for name in read if name.startswith("a/")}  # to see that something decodes
-        assert {Path(name).stem for name in {*read} - first_video} == {"0"}  # headers, see `glance`
+        assert {Path(name).stem for name in {*read} - first_video} == {"0"}  # headers, see `inspection.headers`
 
 
 def test_a_gate_finds_the_archive_of_its_baseline_again(

@@ -1,7 +1,7 @@
 """The decoding process: `python -m fvd_bench.videos.decoding` serves requests until its standard input is closed.
 
 FFmpeg and Pillow read files that come from anywhere. When they crash, hang or ask for too much memory, they do so here,
-and the process that asked goes on without this video. See `decoders` for the other end. Either is imported when it is
+and the process that asked goes on without this video. See `pool` for the other end. Either is imported when it is
 needed: folders of images need no FFmpeg.
 """
 

@@ -1,6 +1,6 @@
 """The processes that decode, as the one that asks sees them: started when needed, watched, and ended.
 
-See `decoding` for the other end. What comes from there was made by a decoder that reads anyone's files: it is checked,
+See `__main__` for the other end. What comes from there was made by a decoder that reads anyone's files: it is checked,
 and never executed.
 """
 

@@ -1,4 +1,4 @@
-"""One decoding process and the questions it answers. See `decoding.__main__` for what runs in it."""
+"""One decoding process and the questions it answers. See `__main__` for what runs in it."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class LostDecoderError(VideoError):
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """frames: that decode. index: see `frame_index`, empty if there is none."""
+    """frames: that decode. index: see `index`, empty if there is none."""
 
     frames: int
     index: bytes

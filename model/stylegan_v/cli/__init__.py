@@ -14,6 +14,8 @@ from stylegan_v.cli.info import info
 from stylegan_v.cli.state import state
 from stylegan_v.cli.train import train
 
+__all__ = ["cli", "main"]
+
 
 def main() -> None:
     """Entry point of stylegan-v."""

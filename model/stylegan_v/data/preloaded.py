@@ -60,7 +60,7 @@ class PreloadedVideos:
                 progress("videos read", item + 1, len(videos))
 
     def batches(self, samples: Iterable[Sequence[int]], *, seed: int) -> Generator[Batch, None, None]:
-        """The batches of `data.batches`, bit for bit, made on the device."""
+        """The batches of `clips.batches`, bit for bit, made on the device."""
         for numbers in samples:
             items, flips = self._dataset.turns(numbers, seed=seed)
             videos = sent(torch.from_numpy(items), self._device)

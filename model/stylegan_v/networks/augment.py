@@ -19,7 +19,7 @@ from stylegan_v.networks.noise import Purpose
 
 @dataclass(frozen=True, slots=True)
 class Augmentations:
-    """What is done to N images. sources: as of `draws.geometry`; colours: as of `draws.colours`; both float64."""
+    """What is done to N images. both float64. sources, colours: as `augment_draws.geometry` and `colours` make them."""
 
     sources: Tensor
     colours: Tensor
@@ -64,7 +64,7 @@ def augment(frames: Tensor, augmentations: Augmentations) -> Tensor:
 
 
 def recolour(images: Tensor, matrix: Tensor) -> Tensor:
-    """Images under `draws.colours`, for every three channels: [N, 3T, H, W] -> [N, 3T, H, W]."""
+    """Images under `augment_draws.colours`, for every three channels: [N, 3T, H, W] -> [N, 3T, H, W]."""
     pixels = images.reshape(len(images), -1, 3, *images.shape[2:])  # [N, T, 3, H, W]
     columns = matrix[:, None, :, :, None, None].to(images)  # [N, 1, 3, 4, 1, 1]
     # Products and sums of whole tensors, as a matrix product may round equal frames differently.

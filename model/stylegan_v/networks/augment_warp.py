@@ -45,7 +45,7 @@ _BORDER = 5
 
 
 def warp(images: Tensor, sources: Tensor) -> Tensor:
-    """Images whose places come from `sources`, as of `draws.geometry`: [N, C, H, W] -> [N, C, H, W].
+    """Images whose places come from `sources`, as of `augment_draws.geometry`: [N, C, H, W] -> [N, C, H, W].
 
     images: float32 or float64. sources: float64 [N, 2, 3] on the same device. Equal channels stay equal bit for bit.
     """
