@@ -19,24 +19,24 @@ EXTRAS = "h5,train,dev"
 
 TESTS = (
     "tests/test_imports.py",  # every module
-    "tests/toolkit/test_video_file.py",  # av
-    "tests/toolkit/test_decoders.py",  # av, and processes
-    "tests/toolkit/test_uncommon.py",  # av
-    "tests/toolkit/test_alpha.py",  # av, pillow
-    "tests/toolkit/test_orientation.py",  # av, pillow
-    "tests/toolkit/test_animation.py",  # pillow
-    "tests/toolkit/test_frame_folder.py",  # pillow
+    "tests/toolkit/videos/test_file.py",  # av
+    "tests/toolkit/videos/test_decoding.py",  # av, and processes
+    "tests/toolkit/videos/test_uncommon.py",  # av
+    "tests/toolkit/videos/test_alpha.py",  # av, pillow
+    "tests/toolkit/videos/test_orientation.py",  # av, pillow
+    "tests/toolkit/videos/test_animation.py",  # pillow
+    "tests/toolkit/videos/test_images.py",  # pillow
     "tests/toolkit/test_random_stream.py",  # numpy
-    "tests/toolkit/test_frechet.py",  # scipy
-    "tests/toolkit/test_array_files.py",  # torch, safetensors, h5py
-    "tests/toolkit/test_arithmetic.py",  # torch, whose settings changed in 2.9
-    "tests/toolkit/test_weight_index.py",  # pypi-simple, requests
-    "tests/toolkit/test_i3d.py",  # torch, on the real weights
-    "tests/toolkit/test_inception.py",  # torch-fidelity
-    "tests/toolkit/test_cli_inspect.py",  # click, rich
-    "tests/toolkit/test_result.py",  # pandas, jsonschema
-    "tests/model/test_journal.py",  # tensorboard
-    "tests/model/test_trainer.py",  # torch's optimisers and derivatives
+    "tests/toolkit/metrics/test_frechet.py",  # scipy
+    "tests/toolkit/sources/test_array_files.py",  # torch, safetensors, h5py
+    "tests/toolkit/networks/test_arithmetic.py",  # torch, whose settings changed in 2.9
+    "tests/toolkit/networks/test_weight_download.py",  # pypi-simple, requests
+    "tests/toolkit/networks/test_i3d.py",  # torch, on the real weights
+    "tests/toolkit/networks/test_inception.py",  # torch-fidelity
+    "tests/toolkit/cli/test_inspect.py",  # click, rich
+    "tests/toolkit/evaluation/test_result.py",  # pandas, jsonschema
+    "tests/model/training/test_log.py",  # tensorboard
+    "tests/model/training/test_trainer.py",  # torch's optimisers and derivatives
 )
 """Each dependency is used by one of them as the package uses it; the demo joins them all."""
 

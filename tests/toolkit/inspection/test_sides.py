@@ -16,7 +16,7 @@ from fvd_bench.inspection.contents import histogram
 from fvd_bench.inspection.faults import FAULTS
 from fvd_bench.inspection.sides import Checkup
 
-DOC = Path(__file__).parents[2] / "docs" / "inspect.md"
+DOC = Path(__file__).parents[3] / "docs" / "inspect.md"
 
 
 @pytest.fixture

@@ -147,7 +147,7 @@ def test_another_models_tensors_are_refused(checkpoint: Checkpoint) -> None:
 
 @pytest.mark.parametrize("name", ["small-shapes-64", "small-faces-64"])
 def test_a_committed_generator_is_that_of_its_settings_and_makes_videos(name: str) -> None:
-    file = Path(__file__).parents[2] / "benchmarks" / "checkpoints" / f"{name}.pt"
+    file = Path(__file__).parents[3] / "benchmarks" / "checkpoints" / f"{name}.pt"
 
     found = load(file)
 

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import pytest
 import yaml
 
-WORKFLOW = Path(__file__).parents[2] / "docs" / "fvd-gate.yml"
+WORKFLOW = Path(__file__).parents[3] / "docs" / "fvd-gate.yml"
 
 GENERATE = """
 import argparse, shutil

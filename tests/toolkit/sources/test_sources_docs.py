@@ -24,7 +24,7 @@ from fvd_bench.evaluation.statistics import make
 from fvd_bench.networks import weights
 from fvd_bench.videos.video import Pixels
 
-PAGE = (Path(__file__).parents[2] / "docs" / "sources.md").read_text("utf-8")
+PAGE = (Path(__file__).parents[3] / "docs" / "sources.md").read_text("utf-8")
 ROWS = re.findall(r"^\| (?P<form>[^|]+) \| (?:`(?P<command>[^|]+)`)? ?\| `(?P<python>[^|]+)` \|$", PAGE, re.MULTILINE)[
     1:
 ]
@@ -107,7 +107,7 @@ def test_the_page_has_all_forms() -> None:
 
 
 def test_the_readme_has_the_same_table() -> None:
-    readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+    readme = (Path(__file__).parents[3] / "README.md").read_text("utf-8")
     rows = [line for line in PAGE.splitlines() if line.startswith("| ")]
 
     assert [line for line in rows if line.replace("(statistics.md)", "(docs/statistics.md)") not in readme] == []

@@ -1,4 +1,4 @@
-"""KID and IS of features; tests/toolkit/test_inception.py has them of frames."""
+"""KID and IS of features; tests/toolkit/networks/test_inception.py has them of frames."""
 
 import itertools
 import sys
