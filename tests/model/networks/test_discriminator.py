@@ -73,7 +73,7 @@ def test_hyper_modulation_brings_time_to_every_block(tiny_config) -> None:
 
 
 def test_the_paper_embeds_each_distance_by_waves_and_two_layers() -> None:
-    """Section 3.2, by hand: positional encoding, a two-layer MLP that all distances share, concatenation."""
+    """Section 3.2, by hand: positional encoding, a two-layer MLP that all time distances share, concatenation."""
     torch.manual_seed(0)
     encoding = TimeEncoding("paper", 1024, 6).double()
     with torch.no_grad():
