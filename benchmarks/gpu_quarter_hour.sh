@@ -43,7 +43,7 @@ pack() {
         ln -s "$(realpath "$state")" "$PACK/all/state"
     fi
     ln -s "$(realpath "$data")" "$PACK/all/data"
-    weights=$("$PYTHON" -c 'from fvd_bench import weights; print(weights.load("i3d-kinetics-400").path)') || exit 3
+    weights=$("$PYTHON" -c 'from fvd_bench.networks import weights; print(weights.load("i3d-kinetics-400").path)') || exit 3
     ln -s "$weights" "$PACK/all/weights/"
     tar -C "$PACK/all" -chzf "$PACK/all.tar.gz" . || exit 3
     rm -r "$PACK/all"

@@ -42,13 +42,14 @@ SETTINGS: dict[str, dict[str, str]] = {
 
 PROGRAM = """
 import hashlib, json, sys
-from fvd_bench import Settings, cache, evaluate
-digest, put = hashlib.sha256(), cache.FeatureStore.put
+from fvd_bench import Settings, evaluate
+from fvd_bench.features import store
+digest, put = hashlib.sha256(), store.FeatureStore.put
 def noted(store, entries):
     for key, entry in entries:
         digest.update(entry.features.tobytes())
     put(store, entries)
-cache.FeatureStore.put = noted
+store.FeatureStore.put = noted
 result = evaluate(sys.argv[1], sys.argv[2], settings=Settings(cache=None, device="cpu"))
 print(json.dumps({"score": result.value, "features": digest.hexdigest()[:12]}))
 """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
-from fvd_bench.former import FORMER, keep_former_names
+from fvd_bench.former import keep_former_names
 from fvd_bench.system import check_system
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from fvd_bench.evaluation.evaluate import evaluate
     from fvd_bench.evaluation.online import FrechetVideoDistance
     from fvd_bench.evaluation.result import Result, Score
+    from fvd_bench.inspection import sides as doctor  # noqa: F401
     from fvd_bench.networks import fingerprint, weights  # noqa: F401
     from fvd_bench.protocols.protocol import Protocol
     from fvd_bench.reports import tables as report  # noqa: F401
@@ -50,10 +51,21 @@ _HOMES = {
     "evaluate": "fvd_bench.evaluation.evaluate",
 }
 
-_MODULES = ("errors", "sources", *(name.removeprefix("fvd_bench.") for name in FORMER))
+_FORMER = {
+    "doctor": "inspection.sides",
+    "fingerprint": "networks.fingerprint",
+    "gate": "evaluation.comparison",
+    "manifest": "evaluation.manifest",
+    "precomputed": "evaluation.statistics",
+    "replay": "evaluation.replay",
+    "report": "reports.tables",
+    "weights": "networks.weights",
+}
+
+_MODULES = ("errors", "sources", *_FORMER)
 """Those that the documentation speaks of: `import fvd_bench` is enough for them."""
 
-keep_former_names()
+keep_former_names({f"fvd_bench.{name}": f"fvd_bench.{module}" for name, module in _FORMER.items()})
 
 
 def __getattr__(name: str) -> object:

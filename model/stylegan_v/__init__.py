@@ -1,1 +1,7 @@
 """StyleGAN-V: a continuous video generator, its discriminator, training and sampling."""
+
+from fvd_bench.former import keep_former_names
+
+keep_former_names(
+    {"stylegan_v.checkpoint": "stylegan_v.checkpoints.checkpoint", "stylegan_v.sample": "stylegan_v.sampling.videos"}
+)

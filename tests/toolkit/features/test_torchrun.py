@@ -102,7 +102,10 @@ DRIVER = """
 import json, sys
 from pathlib import Path
 
-from fvd_bench import Settings, evaluate, evaluation, motion_panel, together
+from fvd_bench import Settings, evaluate
+from fvd_bench.evaluation import evaluate as evaluation
+from fvd_bench.features import processes as together
+from fvd_bench.inspection import motion_panel
 from fvd_bench.errors import MetricError
 
 real, fake, protocol, out = sys.argv[1:]

@@ -69,7 +69,7 @@ def test_no_number_of_threads_moves_logits_where_the_library_cuts_sums_up() -> N
     """Intel's library does on its maker's processors; told to be compatible, it does on every one that it runs on."""
     program = (
         "import torch\n"
-        "from fvd_bench import weights\n"
+        "from fvd_bench.networks import weights\n"
         "from fvd_bench.networks.i3d_network import I3D\n"
         "network = I3D.from_tensors(weights.load('i3d-kinetics-400').tensors)\n"
         "clips = torch.rand(2, 3, 9, 224, 224, generator=torch.Generator().manual_seed(0)) * 2 - 1\n"

@@ -53,7 +53,7 @@ NOTHING_WRITTEN = """
 import resource, sys, tempfile
 import numpy as np, torch
 import fvd_bench
-from fvd_bench import GeneratorSource, Settings, evaluate, report, extractors
+from fvd_bench import GeneratorSource, Settings, evaluate, networks, report
 from fvd_bench.networks import pixels
 from fvd_bench.protocols.protocol import load
 protocol = load(sys.argv[1])

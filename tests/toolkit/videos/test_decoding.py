@@ -346,8 +346,6 @@ PROGRAM = """
 import os, sys, time
 from pathlib import Path
 import numpy as np
-from fvd_bench import decoders as decoders_module
-from fvd_bench import video_stream
 from fvd_bench.videos.decoding.pool import DECODERS
 from fvd_bench.videos.file import VideoFile
 frames = VideoFile(Path(sys.argv[1])).frames(np.arange(4000))
