@@ -32,11 +32,11 @@ from fvd_bench.processors import processors
 from fvd_bench.protocols.protocol import ProtocolLike, load
 from fvd_bench.protocols.rules import FRECHET, SIDES, Side
 from fvd_bench.settings import Settings
+from fvd_bench.sources.arrays import ArrayVideos
 from fvd_bench.sources.opening import ClipSource, SourceLike, check_something_decodes
-from fvd_bench.videos.arrays import ArrayVideos, Layout, ValueRange
+from fvd_bench.videos.arrays import Layout, ValueRange, as_block
 from fvd_bench.videos.clips import Draw, read_draws
 from fvd_bench.videos.intervals import widest
-from fvd_bench.videos.tensors import as_block
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fvd_bench.errors import SourceError
-from fvd_bench.videos.arrays import ArrayVideos, Block, Layout, file_stamp, numbered
+from fvd_bench.sources.arrays import ArrayVideos, numbered
+from fvd_bench.videos.arrays import Block, Layout, file_stamp
 
 _FRAMES, _STARTS = "_data", "_idx"
 

@@ -9,10 +9,10 @@ from typing import NamedTuple
 import numpy as np
 
 from fvd_bench.errors import SourceError
+from fvd_bench.sources.arrays import numbered
+from fvd_bench.sources.functions import telling
 from fvd_bench.sources.scratch import Scratch
-from fvd_bench.sources.usercode import telling
-from fvd_bench.videos.arrays import PLAIN, ArrayVideo, Block, Layout, frames_digest, numbered
-from fvd_bench.videos.tensors import as_block
+from fvd_bench.videos.arrays import PLAIN, ArrayVideo, Block, Layout, as_block, frames_digest
 from fvd_bench.videos.video import Pixels, Video
 
 

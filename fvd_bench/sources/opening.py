@@ -20,16 +20,15 @@ from fvd_bench.errors import SourceError, VideoError
 from fvd_bench.paths import user_path
 from fvd_bench.sources.array_files import ARRAY_SUFFIXES, inside, open_array_file
 from fvd_bench.sources.array_folder import ArrayFolder, holds_arrays
-from fvd_bench.sources.functions import GeneratorSource
+from fvd_bench.sources.arrays import ArrayVideos, numbered
+from fvd_bench.sources.functions import GeneratorSource, find_function, is_function_name, telling
 from fvd_bench.sources.iterables import SpooledVideos
 from fvd_bench.sources.listing import ClipSource, FileSource, Listing, fingerprint, walk
 from fvd_bench.sources.shards import expand, open_shards
 from fvd_bench.sources.tars import TarArchive, is_tar, is_tar_name
-from fvd_bench.sources.usercode import find_function, is_function_name, telling
 from fvd_bench.sources.zips import Archive
-from fvd_bench.videos.arrays import ArrayVideos, Block, Layout, ValueRange, numbered
+from fvd_bench.videos.arrays import Block, Layout, ValueRange, as_block
 from fvd_bench.videos.files import DISK, IMAGE_SUFFIXES, VIDEO_SUFFIXES, regular_file
-from fvd_bench.videos.tensors import as_block
 
 __all__ = [
     "Arrays",

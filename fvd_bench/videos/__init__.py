@@ -13,6 +13,5 @@ __all__ = [
     "preprocess",
     "probe",
     "sampling",
-    "tensors",
     "video",
 ]

@@ -10,19 +10,23 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fvd_bench.errors import ShortVideoError, SourceError, VideoError
 from fvd_bench.videos.alpha import over_black
-from fvd_bench.videos.files import file_state, sort_key
+from fvd_bench.videos.files import file_state
 from fvd_bench.videos.sampling import Indices
-from fvd_bench.videos.video import Frame, Pixels, Video
+from fvd_bench.videos.video import Frame, Pixels
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 ValueRange = tuple[float, float]
 """The values that black and white have, such as (-1, 1)."""
@@ -92,22 +96,22 @@ class Layout:
         axes = self.axes or _inferred(name, blocks)
         for block in blocks:
             if len(block.shape) != len(axes):
-                raise SourceError(f"{name}: {_described(block)}: expected {len(axes)} axes, {axes}")
+                raise SourceError(f"{name}: {described(block)}: expected {len(axes)} axes, {axes}")
             if block.dtype != first.dtype:
                 raise SourceError(f"{name}: some arrays are {first.dtype}, some {block.dtype}: expected one type")
             channels = block.shape[axes.index("C")] if "C" in axes else 1
             if channels == _WITH_ALPHA and block.dtype != np.uint8:
                 raise SourceError(
-                    f"{name}: {_described(block)}, as {axes} with 4 channels of {block.dtype}: expected uint8 for RGB "
+                    f"{name}: {described(block)}, as {axes} with 4 channels of {block.dtype}: expected uint8 for RGB "
                     "and alpha, or 3 channels, laid over black"
                 )
             if channels not in (*_CHANNELS, _WITH_ALPHA):
                 raise SourceError(
-                    f"{name}: {_described(block)}, as {axes} with {channels} channels: expected 3 (RGB), 1 (grey), or "
+                    f"{name}: {described(block)}, as {axes} with {channels} channels: expected 3 (RGB), 1 (grey), or "
                     "4 (RGB and alpha); state other axes if these are not channels"
                 )
             if 0 in (block.shape[axes.index("H")], block.shape[axes.index("W")]):
-                raise SourceError(f"{name}: {_described(block)}: expected frames of at least one pixel")
+                raise SourceError(f"{name}: {described(block)}: expected frames of at least one pixel")
         _check_values(name, first, self.value_range)
         is_float = first.dtype.kind == "f"
         return KnownLayout(axes, self.value_range if is_float else None, is_inferred=self.axes is None)
@@ -230,63 +234,38 @@ class ArrayVideo:
         return self.layout.levels(values, "".join(a for a in axes if a in "HWC"), f"{self.name}, frame {frame}")
 
 
-@dataclass(frozen=True, eq=False)
-class ArrayVideos:
-    """A side of videos in arrays. value_range: that is stated of floats, None for uint8."""
+def as_block(given: object) -> Block | None:
+    """An array or tensor to be read in pieces, None if it is neither."""
+    torch = sys.modules.get("torch")  # without it nothing is a tensor
+    if torch is not None and isinstance(given, torch.Tensor):
+        return TensorBlock(given)
+    if isinstance(given, np.ndarray):
+        return given
+    if hasattr(given, "__array__") and hasattr(given, "shape"):
+        array: NDArray[Any] = np.asarray(given)
+        return array
+    return None
 
-    name: str
-    kind: str
-    names: tuple[str, ...]
-    videos: tuple[ArrayVideo, ...]
-    notes: tuple[str, ...]
-    value_range: ValueRange | None
 
-    @classmethod
-    def of_one(
-        cls, name: str, kind: str, block: Block, layout: Layout, *, stamp: Callable[[], bytes] | None
-    ) -> ArrayVideos:
-        """The videos along the axis N of one array of five axes. Raises SourceError."""
-        known = layout.of(name, [block])
-        if "N" not in known.axes:
-            raise SourceError(
-                f"{name}: {_described(block)} is one video: expected many, an array of five axes such as NTHWC or "
-                "several arrays of four"
-            )
-        names = tuple(numbered(block.shape[known.axes.index("N")]))
-        if not names:
-            raise SourceError(f"{name} holds no video: {_described(block)}")
-        videos = tuple(ArrayVideo(f"{name}, video {n}", block, known, i, stamp) for i, n in enumerate(names))
-        return cls(name, kind, names, videos, known.notes(name, block), known.value_range)
+class TensorBlock:
+    """A tensor, moved to the CPU piece by piece."""
 
-    @classmethod
-    def of_many(
-        cls,
-        name: str,
-        kind: str,
-        blocks: Mapping[str, Block],
-        layout: Layout,
-        *,
-        stamp: Callable[[str], Callable[[], bytes]] | None,
-    ) -> ArrayVideos:
-        """One video per array, in the order that files of these names would have. Raises SourceError.
+    def __init__(self, tensor: Tensor) -> None:
+        import torch
 
-        stamp: gives that of the array of a name, see `ArrayVideo`; None for arrays in memory.
-        """
-        names = tuple(sorted(blocks, key=sort_key))
-        listed = [blocks[n] for n in names]
-        if not listed:
-            raise SourceError(f"{name} holds no video: expected arrays of four axes")
-        known = layout.of(name, listed)
-        if "N" in known.axes:
-            raise SourceError(f"{name}: {_described(listed[0])}: expected arrays of one video each, of four axes")
-        videos = tuple(
-            ArrayVideo(f"{name}, video {n}", block, known, stamp=stamp(n) if stamp else None)
-            for n, block in zip(names, listed, strict=True)
-        )
-        return cls(name, kind, names, videos, known.notes(name, listed[0]), known.value_range)
+        self.shape = tuple(tensor.shape)
+        # NumPy has no bfloat16; float32 holds it exactly.
+        self._as_is = tensor.dtype in (torch.uint8, torch.float16, torch.float32, torch.float64)
+        self._tensor = tensor.detach()
+        name = "float32" if tensor.dtype.is_floating_point and not self._as_is else str(tensor.dtype)
+        try:
+            self.dtype = np.dtype(name.removeprefix("torch."))
+        except TypeError:  # quantised ones, which are refused
+            self.dtype = np.dtype("object")
 
-    def video(self, index: int) -> Video:
-        return self.videos[index]
+    def __getitem__(self, place: tuple[int | slice, ...], /) -> NDArray[Any]:
+        piece = self._tensor[place].cpu()
+        return (piece if self._as_is else piece.float()).numpy()
 
 
 def file_stamp(path: Path, key: str) -> Callable[[], bytes]:
@@ -320,11 +299,6 @@ def frames_digest(num_frames: int, frames: Iterator[Pixels]) -> str:
     return whole.hexdigest()
 
 
-def numbered(videos: int) -> list[str]:
-    """Names of videos that have none; those of six digits sort as their numbers do."""
-    return [f"{number:06d}" for number in range(videos)]
-
-
 def fitting_orders(shape: Sequence[int], channels: tuple[int, ...] = _CHANNELS) -> tuple[str, ...]:
     """The orders of axes in use that a shape may have."""
     return tuple(o for o in _ORDERS.get(len(shape), ()) if shape[o.index("C")] in channels)
@@ -334,7 +308,7 @@ def _inferred(name: str, blocks: Sequence[Block]) -> str:
     for block in blocks:
         if len(block.shape) not in _ORDERS:
             raise SourceError(
-                f"{name}: {_described(block)}: expected five axes (many videos) or four (one video), such as NTHWC; of "
+                f"{name}: {described(block)}: expected five axes (many videos) or four (one video), such as NTHWC; of "
                 f"grey videos without an axis of channels state NTHW or THW, {HOW_TO_STATE}"
             )
     fitting: list[str] = []
@@ -346,7 +320,7 @@ def _inferred(name: str, blocks: Sequence[Block]) -> str:
     orders = " or ".join(fitting) if fitting else "no order of axes in use, with 3 channels (RGB), 1 (grey) or 4"
     usual = _ORDERS[len(blocks[0].shape)][0]
     raise SourceError(
-        f"{name}: {_described(blocks[0])} fits {orders}: state its axes, such as {usual}, or NTHW for grey videos "
+        f"{name}: {described(blocks[0])} fits {orders}: state its axes, such as {usual}, or NTHW for grey videos "
         f"without an axis of channels, {HOW_TO_STATE}"
     )
 
@@ -367,5 +341,6 @@ def _check_values(name: str, block: Block, value_range: ValueRange | None) -> No
         raise SourceError(f"{name} has values of type uint8, which go from 0 to 255: state no other range for them")
 
 
-def _described(block: Block) -> str:
+def described(block: Block) -> str:
+    """An array in words, by its shape."""
     return f"an array of shape {list(block.shape)}"

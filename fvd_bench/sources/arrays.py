@@ -1,0 +1,75 @@
+"""Arrays as a side: many videos along an axis of one array, or one video in each of many."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from fvd_bench.errors import SourceError
+from fvd_bench.videos.arrays import ArrayVideo, Block, Layout, ValueRange, described
+from fvd_bench.videos.files import sort_key
+from fvd_bench.videos.video import Video
+
+
+@dataclass(frozen=True, eq=False)
+class ArrayVideos:
+    """A side of videos in arrays. value_range: that is stated of floats, None for uint8."""
+
+    name: str
+    kind: str
+    names: tuple[str, ...]
+    videos: tuple[ArrayVideo, ...]
+    notes: tuple[str, ...]
+    value_range: ValueRange | None
+
+    @classmethod
+    def of_one(
+        cls, name: str, kind: str, block: Block, layout: Layout, *, stamp: Callable[[], bytes] | None
+    ) -> ArrayVideos:
+        """The videos along the axis N of one array of five axes. Raises SourceError."""
+        known = layout.of(name, [block])
+        if "N" not in known.axes:
+            raise SourceError(
+                f"{name}: {described(block)} is one video: expected many, an array of five axes such as NTHWC or "
+                "several arrays of four"
+            )
+        names = tuple(numbered(block.shape[known.axes.index("N")]))
+        if not names:
+            raise SourceError(f"{name} holds no video: {described(block)}")
+        videos = tuple(ArrayVideo(f"{name}, video {n}", block, known, i, stamp) for i, n in enumerate(names))
+        return cls(name, kind, names, videos, known.notes(name, block), known.value_range)
+
+    @classmethod
+    def of_many(
+        cls,
+        name: str,
+        kind: str,
+        blocks: Mapping[str, Block],
+        layout: Layout,
+        *,
+        stamp: Callable[[str], Callable[[], bytes]] | None,
+    ) -> ArrayVideos:
+        """One video per array, in the order that files of these names would have. Raises SourceError.
+
+        stamp: gives that of the array of a name, see `ArrayVideo`; None for arrays in memory.
+        """
+        names = tuple(sorted(blocks, key=sort_key))
+        listed = [blocks[n] for n in names]
+        if not listed:
+            raise SourceError(f"{name} holds no video: expected arrays of four axes")
+        known = layout.of(name, listed)
+        if "N" in known.axes:
+            raise SourceError(f"{name}: {described(listed[0])}: expected arrays of one video each, of four axes")
+        videos = tuple(
+            ArrayVideo(f"{name}, video {n}", block, known, stamp=stamp(n) if stamp else None)
+            for n, block in zip(names, listed, strict=True)
+        )
+        return cls(name, kind, names, videos, known.notes(name, listed[0]), known.value_range)
+
+    def video(self, index: int) -> Video:
+        return self.videos[index]
+
+
+def numbered(videos: int) -> list[str]:
+    """Names of videos that have none; those of six digits sort as their numbers do."""
+    return [f"{number:06d}" for number in range(videos)]
