@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 
+from fvd_bench import extrapolation
 from fvd_bench.extrapolation import TOO_FEW, floor
 from fvd_bench.frechet import frechet_distance
 from fvd_bench.rules import MetricRule
 from fvd_bench.scoring import measure
 from fvd_bench.stats import FeatureStats
-from fvd_bench.uncertainty import standard_error
+from fvd_bench.uncertainty import quantile, standard_error
 
 FVD = MetricRule(names=("fvd",))
 DIM = 60
@@ -49,6 +50,21 @@ def test_the_floor_counts_by_video_and_not_by_clip() -> None:
 
     assert np.mean([f.value for f in floors]) == pytest.approx(np.mean(scores), rel=0.12)
     assert np.mean([[score <= f.interval[1] for score in scores] for f in floors]) >= 0.95
+
+
+def test_the_floor_is_as_unsure_as_its_correction_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By Student's t of the few cuts that it comes from."""
+    rng, owners = np.random.default_rng(0), np.repeat(np.arange(24), 4)
+    sides = _sides(_clips(rng, 24), _clips(rng, 24), owners)
+    corrected = floor("fvd", sides, FVD, seed=0)
+    monkeypatch.setattr(extrapolation, "_DOUBLINGS", 0.0)
+    plain = floor("fvd", sides, FVD, seed=0)
+
+    widths = [[np.log(f.interval[1] / f.value), np.log(f.value / f.interval[0])] for f in (corrected, plain)]
+    correction = np.log(corrected.value / plain.value)
+    assert correction > 0.1
+    assert widths[0] == pytest.approx(2 * [np.hypot(widths[1][0], quantile(6) * correction)], rel=1e-9)
+    assert widths[1][0] > quantile(6) * 0.02
 
 
 @pytest.mark.parametrize(("n", "m"), [(24, 24), (24, 200), (200, 24)])
