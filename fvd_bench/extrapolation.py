@@ -75,7 +75,7 @@ def floor(name: str, sides: Sides, rule: MetricRule, *, seed: int) -> Estimate |
         overlaps.append(overlap)
         for part in (order[:half], order[half : 2 * half]):
             smaller = _part(real, part[fewer:]), _part(real, part[:fewer])
-            below.append(metrics.compute(name, *smaller, rule))
+            below.append(_scored(name, *smaller, rule)[0])
     law = _Law.of(rule, overlaps, *pieces)
     there = law.added(*pieces)
     if min(*scores, *below, there) <= 0:
@@ -115,7 +115,7 @@ def infinite(spread: Spread, sides: Sides, *, seed: int) -> Estimate | str | Non
     stream, halves = RandomStream(seed, 0, SPLIT), []
     for _ in range(_cuts(real) // 2):
         cut = [_halves(side, stream) for side in (real, fake)]
-        halves += [(metrics.compute(name, a, b, rule), (a, b)) for a, b in zip(*cut, strict=True)]
+        halves += [(_scored(name, a, b, rule)[0], (a, b)) for a, b in zip(*cut, strict=True)]
     rise, expected = float(np.mean([value for value, _ in halves])) - score, law.added(real, fake)
     if expected <= 0:
         return "both sides vary in no direction together"

@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 
 from fvd_bench import extrapolation
-from fvd_bench.extrapolation import TOO_FEW, floor
+from fvd_bench.chance import Overlap
+from fvd_bench.extrapolation import TOO_FEW, floor, infinite
 from fvd_bench.frechet import frechet_distance
 from fvd_bench.rules import MetricRule
 from fvd_bench.scoring import measure
 from fvd_bench.stats import FeatureStats
-from fvd_bench.uncertainty import quantile, standard_error
+from fvd_bench.uncertainty import Spread, quantile, standard_error
 
 FVD = MetricRule(names=("fvd",))
 DIM = 60
@@ -83,6 +84,21 @@ def test_clips_of_few_videos_have_no_infinity() -> None:
     found = measure([_sides(_clips(rng, 24), _clips(rng, 24), owners)], FVD, seed=0)["fvd"]
 
     assert found.unknown == {"infinite": TOO_FEW}
+
+
+def test_the_value_at_infinity_is_as_unsure_as_a_straight_line_is_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    sides = _sides(_features(rng, 80), 1.5 * _features(rng, 80))
+    spread = Spread("fvd", FVD)
+    spread.add(sides)
+    by_law = infinite(spread, sides, seed=0)
+    monkeypatch.setattr(Overlap, "added", lambda self, n, m, ddof: 1 / n + 1 / m)
+    straight = infinite(spread, sides, seed=0)
+
+    off = abs(by_law.value - straight.value)
+    assert off > 0.05 * straight.value
+    assert straight.interval[1] - straight.value == pytest.approx(spread.half_width(), rel=1e-9)
+    assert by_law.interval[1] - by_law.value == pytest.approx(np.hypot(spread.half_width(), off), rel=1e-9)
 
 
 @pytest.mark.parametrize("count", [90, 150])
