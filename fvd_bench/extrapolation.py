@@ -34,8 +34,11 @@ _CUTS = ((2**19, 8), (2**21, 4))
 _FEWEST_CUTS = 2
 """How often a side of at most so many values is cut (1,310 and 5,242 clips of I3D): more vary less, and take long."""
 
-_KNOWN_BY = 5
+_KNOWN_BY = 4
 """Degrees of freedom of the spread of single scores at most: more cuts are of the same videos."""
+
+_UNSURE = 2.0
+"""Standard errors to an end of an interval, of what is known as a correction is: give or take as much again."""
 
 _GUESSED = 0.15
 """Part of what chance adds, beyond what the data show, from which on there is no score at infinity."""
@@ -86,7 +89,8 @@ def floor(name: str, sides: Sides, rule: MetricRule, *, seed: int) -> Estimate |
         off = math.log(law.added(*smaller) / there * float(np.mean(scores) / np.mean(below)))
         amiss = off * min(max(doublings, 0.0), _DOUBLINGS)
     gaps = np.diff(np.log(below).reshape(-1, 2), axis=1)
-    width = quantile(min(cuts, _KNOWN_BY) + 1) * math.hypot(math.sqrt(float(np.mean(gaps**2)) / 2), amiss)
+    spread = math.sqrt(float(np.mean(gaps**2)) / 2)
+    width = math.hypot(quantile(min(cuts, _KNOWN_BY) + 1) * spread, _UNSURE * amiss)
     value *= math.exp(amiss)
     return Estimate(value, (value * math.exp(-width), value * math.exp(width)))
 

@@ -54,18 +54,21 @@ def test_the_floor_counts_by_video_and_not_by_clip() -> None:
 
 
 def test_the_floor_is_as_unsure_as_its_correction_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
-    """By Student's t of the few cuts that it comes from."""
+    """And by Student's t as the spread of few pieces is."""
     rng, owners = np.random.default_rng(0), np.repeat(np.arange(24), 4)
     sides = _sides(_clips(rng, 24), _clips(rng, 24), owners)
     corrected = floor("fvd", sides, FVD, seed=0)
     monkeypatch.setattr(extrapolation, "_DOUBLINGS", 0.0)
     plain = floor("fvd", sides, FVD, seed=0)
+    monkeypatch.setattr(extrapolation, "_KNOWN_BY", 1)
+    of_two = floor("fvd", sides, FVD, seed=0)
 
-    widths = [[np.log(f.interval[1] / f.value), np.log(f.value / f.interval[0])] for f in (corrected, plain)]
+    widths = [np.log(f.interval[1] / f.value) for f in (corrected, plain, of_two)]
     correction = np.log(corrected.value / plain.value)
     assert correction > 0.1
-    assert widths[0] == pytest.approx(2 * [np.hypot(widths[1][0], quantile(6) * correction)], rel=1e-9)
-    assert widths[1][0] > quantile(6) * 0.02
+    assert widths[0] == pytest.approx(np.hypot(widths[1], 2 * correction), rel=1e-9)
+    assert widths[1:] == pytest.approx([quantile(5) * 0.126, quantile(2) * 0.126], rel=0.01)
+    assert corrected.interval[0] == pytest.approx(corrected.value**2 / corrected.interval[1], rel=1e-9)
 
 
 @pytest.mark.parametrize(("n", "m"), [(24, 24), (24, 200), (200, 24)])
