@@ -2,7 +2,7 @@
 
 Command:  python benchmarks/coverage.py [--dim D] [--trials T] [--features FILE]
 Time:     about 15 minutes of one core for 100 dimensions and 40 trials, the defaults; 60 times that for 400, of which
-          four rows are always among them.
+          four rows are always among them. Other metrics than FVD take 2 of these minutes.
           --features adds rows for real features: FILE is what `fvd-bench stats` wrote of 200 videos or more.
 Expected: the upper end of a floor lies above what real sets score in 95 to 99 of 100; intervals of a score, and of its
           value at infinity where there is one, hold the true ones about as often; the bootstrap's do not, since
@@ -25,10 +25,12 @@ from machine import write
 from numpy.typing import NDArray
 from populations import Population
 
+from fvd_bench import metrics
 from fvd_bench.features.stats import FeatureStats
 from fvd_bench.features.stats_file import StatsFile
 from fvd_bench.metrics.frechet import frechet_distance
 from fvd_bench.metrics.measuring import Measured, measure
+from fvd_bench.metrics.uncertainty import CONFIDENCE, Spread, quantile
 from fvd_bench.protocols.rules import MetricRule
 
 RULE = MetricRule(names=("fvd",))
@@ -53,6 +55,10 @@ RESAMPLES = 60
 FAR = 0.25
 """Distance of the fake population of the other rows, over the trace of the real covariance."""
 
+OTHERS = ("kvd", "precision", "recall", "density", "coverage")
+OTHERS_SIZES = ((0.6, 0.6), (2, 0.6))
+"""Metrics of which only the interval is looked at, real and fake videos over dimensions."""
+
 Draw = Callable[[np.random.Generator], Sequence[NDArray[np.float32]]]
 """Real and fake features, and real and "fake" ones of the real population that no floor was estimated from."""
 
@@ -65,6 +71,12 @@ def bootstrap(real: NDArray[np.float32], fake: NDArray[np.float32], rng: np.rand
         scores.append(frechet_distance(*drawn, ddof=0))
     low, high = np.percentile(scores, [2.5, 97.5])
     return float(low), float(high)
+
+
+def width(intervals: Sequence[tuple[float, float]], scores: Sequence[float]) -> float:
+    """Of intervals, on average, over that of the one which the spread of the scores calls for."""
+    needed = 2 * quantile(10**9, tail=(1 - CONFIDENCE) / 2) * float(np.std(scores))
+    return float(np.mean([high - low for low, high in intervals])) / needed
 
 
 def row(draw: Draw, trials: int, *, distance: float, bootstrapped: bool) -> dict[str, float | None]:
@@ -93,6 +105,7 @@ def row(draw: Draw, trials: int, *, distance: float, bootstrapped: bool) -> dict
         "real sets under its upper end": float(np.mean([[o <= f.interval[1] for o in others] for f in floors])),
         "score": score,
         "interval holds the score": share([m.interval for m in found if m.interval], score),
+        "its width": width([m.interval for m in found if m.interval], [m.values[0] for m in found]),
         "at infinity, given": len(infinite) / trials,
         "at infinity": float(np.mean([i.value for i in infinite])) if infinite else None,
         "at infinity holds the distance": share([i.interval for i in infinite], distance),
@@ -112,6 +125,32 @@ def simulated(dim: int, trials: int) -> list[dict[str, object]]:
         facts = row(_drawing(origin, fakes, n, m), count, distance=fakes.distance, bootstrapped=share > 0)
         rows.append({"population": name, "dim": dim, "real": n, "fake": m, "trials": count, **facts})
         _show(rows[-1])
+    return rows
+
+
+def others(dim: int, trials: int) -> list[dict[str, object]]:
+    """Intervals of other metrics than FVD."""
+    rows: list[dict[str, object]] = []
+    for (name, shape), sizes, share in itertools.product(POPULATIONS.items(), OTHERS_SIZES, (0.0, FAR)):
+        origin = replace(shape, dim=dim)
+        n, m = (round(size * dim) for size in sizes)
+        fakes = origin.at(share * origin.trace)
+        for metric in OTHERS:
+            scores, intervals = [], []
+            for trial in range(trials):
+                rng = np.random.default_rng([trial, trials])
+                sides = {"real": FeatureStats.of(origin.draw(n, rng)), "fake": FeatureStats.of(fakes.draw(m, rng))}
+                spread = Spread(metric, MetricRule(names=(metric,)))
+                spread.add(sides)
+                scores.append(metrics.compute(metric, *sides.values(), spread.rule))
+                if (interval := spread.interval(scores[-1])) is not None:
+                    intervals.append(interval)
+            mean = float(np.mean(scores))
+            held = float(np.mean([low <= mean <= high for low, high in intervals]))
+            facts = {"metric": metric, "distance": fakes.distance, "score": mean}
+            facts |= {"interval holds the score": held, "its width": width(intervals, scores)}
+            rows.append({"population": name, "dim": dim, "real": n, "fake": m, "trials": trials, **facts})
+            _show(rows[-1])
     return rows
 
 
@@ -156,9 +195,9 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=40)
     parser.add_argument("--features", type=Path)
     options = parser.parse_args()
-    rows = of_real(options.features, options.trials) if options.features else []
+    rows = of_real(options.features, 3 * options.trials) if options.features else []
     rows += simulated(options.dim, options.trials) + at_400(options.trials * 3 // 10)
-    write("coverage", __doc__, {"rows": rows})
+    write("coverage", __doc__, {"rows": rows, "others": others(options.dim, options.trials)})
 
 
 if __name__ == "__main__":

@@ -99,7 +99,8 @@ def side_options(command: _Command) -> _Command:
         click.option(
             "--group-by",
             metavar="PATTERN",
-            help="What belongs together, such as windows of one video: folder, or a regular expression for names.",
+            help="What belongs together, such as windows of one video: folder, a regular expression for names, or a "
+            "column of a table, FILE.csv:COLUMN.",
         ),
         click.option("--json", "json_file", metavar="FILE", help="Write the result as JSON; - for stdout alone."),
     )(run_options(with_sides))

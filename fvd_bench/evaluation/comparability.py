@@ -123,6 +123,9 @@ def notes(before: Result, now: Result, compared: Sequence[tuple[Score, Score]]) 
         for a, b in compared
         if a.protocol != b.protocol
     ]
+    if before.group_by != now.group_by:
+        by = [f"by {group_by}" if group_by else "not at all" for group_by in (now.group_by, before.group_by)]
+        found.append(f"videos are grouped {by[0]} and were {by[1]}: errors of the two count different things")
     keys = [{_key(score) for score in result.scores} for result in (before, now)]
     common = [{_key(pair[which]) for pair in compared} for which in (0, 1)]
     alone = keys[0] - keys[1] - common[0], keys[1] - keys[0] - common[1]

@@ -135,7 +135,7 @@ def open_evaluation(
             workers=settings.workers or processors(),
             strict=settings.strict,
             groups=groups,
-            is_grouped=settings.group_by is not None,
+            group_by=settings.group_by,
             progress=progress,
             started=started,
         )
@@ -151,7 +151,7 @@ class Evaluation:
 
     rows: protocol -> row of its scores, where they have one. unserved: protocol -> why its network cannot be had.
     stores: by side, `store` but for statistics files, which bring one. share: of the videos, that this process reads.
-    seeds: one per repeat. groups: see `dependence.groups`, own ones unless is_grouped. started: by a monotonic clock.
+    seeds: one per repeat. groups: see `dependence.groups`, own ones without group_by. started: by a monotonic clock.
     """
 
     protocols: Sequence[Protocol]
@@ -167,7 +167,7 @@ class Evaluation:
     workers: int
     strict: bool
     groups: Mapping[Side, Sequence[int]]
-    is_grouped: bool
+    group_by: str | None
     progress: Progress
     started: float
 
@@ -226,7 +226,7 @@ class Evaluation:
         first = next(p for p in self.protocols if p not in self.unserved)
         for protocol in self.protocols:
             repeats = collection.repeats(protocol)
-            if protocol is first and not self.is_grouped:
+            if protocol is first and self.group_by is None:
                 names = {side: self.sources[side].names for side in SIDES if not first.clip_rule(side).takes_real}
                 repeats = dependence.watch(repeats, names, collection.noticed)
             scores += self._scores(protocol, collection, repeats)
@@ -247,8 +247,7 @@ class Evaluation:
             Warned("not-comparable", f"{p.name}: {p.not_comparable}") for p in self.protocols if p.not_comparable
         ]
         warnings += collection.noticed
-        contents = {side: extraction.contents for side, extraction in extractions.items()}
-        warnings += glance(self.sources, contents, workers=self.workers)
+        warnings += glance(self.sources, {side: e.contents for side, e in extractions.items()}, workers=self.workers)
         warnings += made_elsewhere(self.sources, environment.feature_versions(self.device))
         if real.fingerprint == fake.fingerprint:
             warnings.append(Warned("same-videos", "the real and the fake side hold the same videos"))
@@ -265,6 +264,7 @@ class Evaluation:
                 alone.digest(): plain(alone.choices()) for p in self.protocols for alone in map(p.alone, p.metric.names)
             },
             motion=motion,
+            group_by=self.group_by,
         )
 
     def _motion(self) -> MotionPanel | None:

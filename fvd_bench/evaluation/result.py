@@ -101,7 +101,7 @@ class Result:
 
     weights: name -> tensor digest; environment: versions and device.
     protocols: digest of a score -> every choice that it was made by, by dotted names such as `real.start`. motion: None
-    where it could not be measured.
+    where it could not be measured. group_by: what was said to belong together, see `Settings`; no score depends on it.
     """
 
     fvd_bench: str
@@ -114,6 +114,7 @@ class Result:
     seconds: float
     protocols: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     motion: MotionPanel | None = None
+    group_by: str | None = None
 
     @property
     def value(self) -> float | None:

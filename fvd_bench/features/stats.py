@@ -37,6 +37,7 @@ class FeatureStats:
         self._folded = 0
         self._mean: Float64 = np.zeros(dim)
         self._scatter: Float64 | None = None
+        self._scatter_of_kept: Float64 | None = None
 
     @classmethod
     def of(cls, features: NDArray[np.float32], owners: NDArray[np.int64] | None = None) -> FeatureStats:
@@ -58,6 +59,7 @@ class FeatureStats:
         self._kept.append(features)
         self._kept_rows += len(features)
         self.count += len(features)
+        self._scatter_of_kept = None
         most_rows = _KEPT_VALUES // self.dim if self._scatter is None else _FOLD_ROWS
         if self._kept_rows > most_rows:
             self._fold()
@@ -99,13 +101,17 @@ class FeatureStats:
 
     def scatter(self) -> Float64:
         """Sum of outer products of the centred features, [dim, dim] in float64."""
-        features = self.features()
-        if features is not None:
-            centred = features.astype(np.float64) - self.mean()
-            return centred.T @ centred
-        self._fold()
-        assert self._scatter is not None
-        return self._scatter
+        if self.features() is None:
+            self._fold()
+            assert self._scatter is not None
+            return self._scatter
+        if self._scatter_of_kept is None:  # once: many ask for it
+            mean, scatter = self.mean(), np.zeros((self.dim, self.dim))
+            for block in self.blocks() or ():
+                centred = block - mean
+                scatter += centred.T @ centred
+            self._scatter_of_kept = scatter
+        return self._scatter_of_kept
 
     def cov(self, ddof: int) -> Float64:
         """Covariance [dim, dim]; ddof 0 divides by N, 1 by N - 1."""

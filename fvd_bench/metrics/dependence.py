@@ -6,6 +6,7 @@ few videos were not: their features are near each other, and so they look like m
 
 from __future__ import annotations
 
+import csv
 import itertools
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,9 +18,14 @@ from fvd_bench.errors import FvdBenchError
 from fvd_bench.features.stats import FeatureStats
 from fvd_bench.finding import Warned, some
 from fvd_bench.metrics.uncertainty import Sides
+from fvd_bench.paths import user_path
 from fvd_bench.protocols.rules import Side
+from fvd_bench.videos.files import bare_name
 
 _FOLDER = re.compile(r"folder(?::([1-9][0-9]?))?")
+_TABLE = re.compile(r"(.+\.csv):(.+)", re.IGNORECASE)
+_VIDEO = "video"
+"""The column of a table of groups that holds the names of videos."""
 
 _FEWEST = 8
 _NEAR = 0.25
@@ -36,19 +42,26 @@ _NUMBER = re.compile(r"[-_. ]*[A-Za-z]{0,8}[-_. ]*[0-9]+$")
 def groups(names: Sequence[str], by: str | None) -> list[int]:
     """For each name the index of the first one of its group; its own where nothing is grouped.
 
-    by: `folder`, the folder that a video lies in; `folder:2`, that and one more level from the top; else a regular
+    by: `folder`, the folder that a video lies in; `folder:2`, that and one more level from the top; `FILE.csv:COLUMN`,
+    that column of a table whose column `video` has the names, with or without the suffix of a file; else a regular
     expression, found anywhere in the name, whose groups (or without any, whose whole match) name the group.
-    Raises FvdBenchError where it is no expression, or where a name has no group.
+    Raises FvdBenchError where it is no expression or no such table, or where a name has no group.
     """
     if by is None:
         return list(range(len(names)))
     first: dict[tuple[str, ...], int] = {}
-    keys = [_key(name, by) for name in names]
+    advice = "write an expression that is found in every name, or folder for the folder that a video lies in"
+    if table := _TABLE.fullmatch(by):
+        advice = "write a row for every video of both sides"
+        column = _column(table[1], table[2])
+        keys = [column.get(name) or column.get(bare_name(name)) for name in names]
+    else:
+        keys = [_key(name, by) for name in names]
     without = {name: "" for name, key in zip(names, keys, strict=True) if key is None}
     if without:
         raise FvdBenchError(
             f"group_by {by!r}: {len(without)} of {len(names)} names have no group, such as {next(iter(without))!r}; "
-            "write an expression that is found in every name, or folder for the folder that a video lies in"
+            f"{advice}"
         )
     return [first.setdefault(key, index) for index, key in enumerate(keys) if key is not None]
 
@@ -88,6 +101,26 @@ def watch(repeats: Iterable[Sides], names: Mapping[Side, Sequence[str]], found: 
             for side, of_side in names.items():
                 found += findings(side, of_side, sides[side])
         yield sides
+
+
+def _column(file: str, column: str) -> dict[str, tuple[str, ...]]:
+    """Name of a video -> what stands in that column of a table, where something does. Raises FvdBenchError."""
+    try:
+        with user_path(file).open(encoding="utf-8-sig", newline="") as text:
+            reader = csv.DictReader(text, strict=True)
+            if lacking := [name for name in (_VIDEO, column) if name not in (reader.fieldnames or ())]:
+                raise FvdBenchError(
+                    f"{file} has no column {lacking[0]}: its first line is {','.join(reader.fieldnames or ())!r:.80}; "
+                    f"expected the names of columns, {_VIDEO} and {column} among them"
+                )
+            found: dict[str, tuple[str, ...]] = {}
+            for row in reader:
+                name, group = row[_VIDEO], row[column]
+                if name and group and found.setdefault(name, (group,)) != (group,):
+                    raise FvdBenchError(f"{file} puts {name!r} into two groups, {found[name][0]!r} and {group!r}")
+            return found
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise FvdBenchError(f"{file} cannot be read as a table of groups: {error}; expected CSV") from error
 
 
 def _key(name: str, by: str) -> tuple[str, ...] | None:

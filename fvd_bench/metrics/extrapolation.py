@@ -34,8 +34,11 @@ _CUTS = ((2**19, 8), (2**21, 4))
 _FEWEST_CUTS = 2
 """How often a side of at most so many values is cut (1,310 and 5,242 clips of I3D): more vary less, and take long."""
 
-_KNOWN_BY = 5
+_KNOWN_BY = 4
 """Degrees of freedom of the spread of single scores at most: more cuts are of the same videos."""
+
+_UNSURE = 2.0
+"""Standard errors to an end of an interval, of what is known as a correction is: give or take as much again."""
 
 _GUESSED = 0.15
 """Part of what chance adds, beyond what the data show, from which on there is no score at infinity."""
@@ -75,7 +78,7 @@ def floor(name: str, sides: Sides, rule: MetricRule, *, seed: int) -> Estimate |
         overlaps.append(overlap)
         for part in (order[:half], order[half : 2 * half]):
             smaller = _part(real, part[fewer:]), _part(real, part[:fewer])
-            below.append(metrics.compute(name, *smaller, rule))
+            below.append(_scored(name, *smaller, rule)[0])
     law = _Law.of(rule, overlaps, *pieces)
     there = law.added(*pieces)
     if min(*scores, *below, there) <= 0:
@@ -86,7 +89,8 @@ def floor(name: str, sides: Sides, rule: MetricRule, *, seed: int) -> Estimate |
         off = math.log(law.added(*smaller) / there * float(np.mean(scores) / np.mean(below)))
         amiss = off * min(max(doublings, 0.0), _DOUBLINGS)
     gaps = np.diff(np.log(below).reshape(-1, 2), axis=1)
-    width = quantile(min(cuts, _KNOWN_BY) + 1) * math.hypot(math.sqrt(float(np.mean(gaps**2)) / 2), amiss)
+    spread = math.sqrt(float(np.mean(gaps**2)) / 2)
+    width = math.hypot(quantile(min(cuts, _KNOWN_BY) + 1) * spread, _UNSURE * amiss)
     value *= math.exp(amiss)
     return Estimate(value, (value * math.exp(-width), value * math.exp(width)))
 
@@ -115,7 +119,7 @@ def infinite(spread: Spread, sides: Sides, *, seed: int) -> Estimate | str | Non
     stream, halves = RandomStream(seed, 0, SPLIT), []
     for _ in range(_cuts(real) // 2):
         cut = [_halves(side, stream) for side in (real, fake)]
-        halves += [(metrics.compute(name, a, b, rule), (a, b)) for a, b in zip(*cut, strict=True)]
+        halves += [(_scored(name, a, b, rule)[0], (a, b)) for a, b in zip(*cut, strict=True)]
     rise, expected = float(np.mean([value for value, _ in halves])) - score, law.added(real, fake)
     if expected <= 0:
         return "both sides vary in no direction together"

@@ -93,8 +93,8 @@ def frechet_influence_of_stats(real: FeatureStats, fake: FeatureStats) -> tuple[
     sides = []
     for side in (real, fake):
         features = side.features()
-        if features is None or len(features) > _MANY * side.dim:
-            sides.append(_Side(side.mean(), None, _covariance_root(side), side.blocks()))
+        if features is None or len(features) >= _MANY * side.dim:
+            sides.append(_Side(side.mean(), None, _root(side.cov(0)), side.blocks()))
         else:
             sides.append(_Side.of(features))
     return _influence(*sides)
@@ -197,20 +197,17 @@ def _data_root(side: FeatureStats) -> Float64:
     features = side.features()
     if features is not None and not np.isfinite(features).all():
         raise MetricError("some features are not finite")
-    if features is None or len(features) > _MANY * side.dim:
-        return _covariance_root(side)
+    if features is None or len(features) >= _MANY * side.dim:
+        return _triangular_root(side.cov(0))
     return _compact(_centred(features, 0)[1])
 
 
-def _covariance_root(side: FeatureStats) -> Float64:
-    """The same by way of the covariance, for many features: several times faster, and exact enough for errors."""
-    if side.features() is None:
-        return _root(side.cov(0))
-    mean, scatter = side.mean(), np.zeros((side.dim, side.dim))
-    for block in side.blocks() or ():
-        centred = block - mean
-        scatter += centred.T @ centred
-    return _root(scatter / side.count)
+def _triangular_root(covariance: Float64) -> Float64:
+    """`_root` by Cholesky's decomposition, many times faster, where there is one."""
+    try:
+        return np.asarray(scipy.linalg.cholesky(covariance))
+    except scipy.linalg.LinAlgError:
+        return _root(covariance)
 
 
 def _root(covariance: Float64) -> Float64:

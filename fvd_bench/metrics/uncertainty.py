@@ -40,7 +40,7 @@ _RANGES = {
 
 _SKEWED = ("kvd", "kid")
 """Metrics whose standard error grows with their value: a few extreme videos make both. Sets without these score less
-and seem surer than they are, so the upper end is that of an interval of the logarithm, to second order."""
+and seem surer than they are, so the upper end is that of errors in proportion to the value, to second order."""
 
 
 @dataclass(slots=True)

@@ -95,7 +95,9 @@ _SCORE = {
 SCHEMA = {
     "type": "object",
     "additionalProperties": False,
-    "required": "schema fvd_bench scores real fake warnings weights environment seconds protocols motion".split(),
+    "required": (
+        "schema fvd_bench scores real fake warnings weights environment seconds protocols motion group_by"
+    ).split(),
     "properties": {
         "schema": {"const": 1},
         "fvd_bench": {"type": "string"},
@@ -129,6 +131,7 @@ SCHEMA = {
             "propertyNames": {"pattern": "^[0-9a-f]{64}$"},
             "additionalProperties": {"type": "object"},
         },
+        "group_by": {"type": ["string", "null"]},
     },
 }
 

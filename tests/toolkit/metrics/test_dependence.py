@@ -1,12 +1,14 @@
 """Windows of one video: found, and counted as one where people say so."""
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import fvd_bench
 from fvd_bench.errors import FvdBenchError
+from fvd_bench.evaluation.comparability import notes
 from fvd_bench.features.stats import FeatureStats
 from fvd_bench.metrics.dependence import findings, groups
 from fvd_bench.protocols.protocol import load
@@ -33,6 +35,38 @@ def test_names_are_grouped(by: str | None, expected: list[int]) -> None:
 def test_what_groups_nothing_is_refused(by: str, message: str) -> None:
     with pytest.raises(FvdBenchError, match=message):
         groups(["a/1", "a/2", "3"], by)
+
+
+class TestTable:
+    names = ("a/1.mp4", "a/2.mp4", "b/1.mp4")
+
+    def write(self, folder: Path, text: str) -> str:
+        (folder / "groups.csv").write_text(text, "utf-8")
+        return f"{folder / 'groups.csv'}:scene"
+
+    def test_a_column_groups_videos_of_any_order_with_or_without_suffix(self, tmp_path: Path) -> None:
+        by = self.write(tmp_path, 'scene,video,fps\n"a, b",b/1.mp4,25\nc,a/2,25\n"a, b",a/1,30\nd,other,1\n')
+
+        assert groups(self.names, by) == [0, 1, 0]
+
+    @pytest.mark.parametrize(
+        ("text", "message"),
+        [
+            ("name,scene\na/1,x\n", "has no column video: its first line is 'name,scene'"),
+            ("video,place\na/1,x\n", "has no column scene: its first line is 'video,place'"),
+            ("", "has no column video"),
+            ("video,scene\na/1,x\na/2,\n", "2 of 3 names have no group, such as 'a/2.mp4'; write a row for every"),
+            ("video,scene\na/1,x\na/1,y\n", "puts 'a/1' into two groups, 'x' and 'y'"),
+            ('video,scene\na/1,"x\n', "cannot be read as a table of groups"),
+        ],
+    )
+    def test_a_table_that_does_not_serve_is_refused(self, tmp_path: Path, text: str, message: str) -> None:
+        with pytest.raises(FvdBenchError, match=message):
+            groups(self.names, self.write(tmp_path, text))
+
+    def test_a_table_that_is_not_there_is_named(self) -> None:
+        with pytest.raises(FvdBenchError, match=r"nowhere\.csv cannot be read as a table of groups"):
+            groups(self.names, "nowhere.csv:scene")
 
 
 class TestFindings:
@@ -72,14 +106,19 @@ def test_groups_count_as_one_and_move_no_score(tmp_path, moving_frames, pixels_p
             frames = moving_frames(9, seed=int(rng.integers(1000)))
             for window in range(4):
                 np.save(folder / f"{window}.npy", np.roll(frames, window, axis=1))
-    apart, together, by_name = (
+    rows = [f"video{video}/{window},{video}" for video in range(10) for window in range(4)]
+    (tmp_path / "groups.csv").write_text("\n".join(["video,of", *rows]), "utf-8")
+    apart, together, by_name, by_table = (
         fvd_bench.evaluate(
             sides["real"], sides["fake"], pixels_protocol(), settings=Settings(cache=None, group_by=group_by)
         )
-        for group_by in (None, "folder", r"(video\d+)/")
+        for group_by in (None, "folder", r"(video\d+)/", f"{tmp_path / 'groups.csv'}:of")
     )
 
-    assert together.value == apart.value and together.scores == by_name.scores
+    assert together.value == apart.value and together.scores == by_name.scores == by_table.scores
+    assert (apart.group_by, together.group_by) == (None, "folder")
+    assert notes(apart, together, [])[0].startswith("videos are grouped by folder and were not at all")
+    assert not any("grouped" in note for note in notes(together, together, []))
     assert together.scores[0].error_fake > 1.5 * apart.scores[0].error_fake
     assert "not-independent" in {warned.code for warned in apart.warnings}
     assert "not-independent" not in {warned.code for warned in together.warnings}

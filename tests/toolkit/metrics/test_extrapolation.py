@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 
 from fvd_bench.features.stats import FeatureStats
-from fvd_bench.metrics.extrapolation import TOO_FEW, floor
+from fvd_bench.metrics import extrapolation
+from fvd_bench.metrics.chance import Overlap
+from fvd_bench.metrics.extrapolation import TOO_FEW, floor, infinite
 from fvd_bench.metrics.frechet import frechet_distance
 from fvd_bench.metrics.measuring import measure
-from fvd_bench.metrics.uncertainty import standard_error
+from fvd_bench.metrics.uncertainty import Spread, quantile, standard_error
 from fvd_bench.protocols.rules import MetricRule
 
 FVD = MetricRule(names=("fvd",))
@@ -51,6 +53,24 @@ def test_the_floor_counts_by_video_and_not_by_clip() -> None:
     assert np.mean([[score <= f.interval[1] for score in scores] for f in floors]) >= 0.95
 
 
+def test_the_floor_is_as_unsure_as_its_correction_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And by Student's t as the spread of few pieces is."""
+    rng, owners = np.random.default_rng(0), np.repeat(np.arange(24), 4)
+    sides = _sides(_clips(rng, 24), _clips(rng, 24), owners)
+    corrected = floor("fvd", sides, FVD, seed=0)
+    monkeypatch.setattr(extrapolation, "_DOUBLINGS", 0.0)
+    plain = floor("fvd", sides, FVD, seed=0)
+    monkeypatch.setattr(extrapolation, "_KNOWN_BY", 1)
+    of_two = floor("fvd", sides, FVD, seed=0)
+
+    widths = [np.log(f.interval[1] / f.value) for f in (corrected, plain, of_two)]
+    correction = np.log(corrected.value / plain.value)
+    assert correction > 0.1
+    assert widths[0] == pytest.approx(np.hypot(widths[1], 2 * correction), rel=1e-9)
+    assert widths[1:] == pytest.approx([quantile(5) * 0.126, quantile(2) * 0.126], rel=0.01)
+    assert corrected.interval[0] == pytest.approx(corrected.value**2 / corrected.interval[1], rel=1e-9)
+
+
 @pytest.mark.parametrize(("n", "m"), [(24, 24), (24, 200), (200, 24)])
 def test_there_is_no_infinity_below_rank(n: int, m: int) -> None:
     rng = np.random.default_rng(0)
@@ -67,6 +87,21 @@ def test_clips_of_few_videos_have_no_infinity() -> None:
     found = measure([_sides(_clips(rng, 24), _clips(rng, 24), owners)], FVD, seed=0)["fvd"]
 
     assert found.unknown == {"infinite": TOO_FEW}
+
+
+def test_the_value_at_infinity_is_as_unsure_as_a_straight_line_is_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    sides = _sides(_features(rng, 80), 1.5 * _features(rng, 80))
+    spread = Spread("fvd", FVD)
+    spread.add(sides)
+    by_law = infinite(spread, sides, seed=0)
+    monkeypatch.setattr(Overlap, "added", lambda self, n, m, ddof: 1 / n + 1 / m)
+    straight = infinite(spread, sides, seed=0)
+
+    off = abs(by_law.value - straight.value)
+    assert off > 0.05 * straight.value
+    assert straight.interval[1] - straight.value == pytest.approx(spread.half_width(), rel=1e-9)
+    assert by_law.interval[1] - by_law.value == pytest.approx(np.hypot(spread.half_width(), off), rel=1e-9)
 
 
 @pytest.mark.parametrize("count", [90, 150])

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from fvd_bench import metrics
 from fvd_bench.features import stats
 from fvd_bench.features.stats import FeatureStats
 from fvd_bench.metrics.extrapolation import floor, infinite
@@ -156,7 +157,11 @@ def test_the_floor_of_batch_means_is_that_of_batches() -> None:
 
     small, large = (floor("fvd", sides, rule, seed=0) for sides in (_trials(64, 64, 1) + _trials(256, 256, 1)))
 
+    rng = np.random.default_rng(0)
+    direct = [metrics.compute("fvd", *map(FeatureStats.of, (_real(rng, 64), _real(rng, 64))), rule) for _ in range(10)]
+
     assert large.value == pytest.approx(small.value, rel=0.25)
+    assert large.value == pytest.approx(np.mean(direct), rel=0.15)
     assert floor("fvd", *_trials(64, 64, 1), FVD, seed=0).value < small.value / 2
 
 
