@@ -24,9 +24,6 @@ from fvd_bench.random_stream import RandomStream
 
 TOO_FEW = "too few videos for this many dimensions"
 
-_BIASED = ("fvd", "fid", "kvd-biased")
-"""Metrics that chance raises on average, the more so the fewer videos there are."""
-
 _FEWEST = 8
 """Videos of a side below which it cannot be cut into quarters."""
 
@@ -59,7 +56,7 @@ def floor(name: str, sides: Sides, rule: MetricRule, *, seed: int) -> Estimate |
     no floor; None where chance adds nothing on average.
     """
     real, count, fakes = sides["real"], _num_videos(sides["real"]), _num_videos(sides["fake"])
-    if name not in _BIASED:
+    if not metrics.METRICS[name].rises_by_chance:
         return None
     if real.features() is None:
         return "of the real side only mean and covariance were kept"
@@ -104,7 +101,7 @@ def infinite(spread: Spread, sides: Sides, *, seed: int) -> Estimate | str | Non
     why there is none; None for means over batches too, which do not change with the number of videos.
     """
     name, rule, real, fake = spread.name, spread.rule, sides["real"], sides["fake"]
-    if name not in _BIASED or rule.aggregation != "all":
+    if not metrics.METRICS[name].rises_by_chance or rule.aggregation != "all":
         return None
     if min(map(_num_videos, sides.values())) < _FEWEST:
         return f"fewer than {_FEWEST} videos"

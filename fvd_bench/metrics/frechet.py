@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from fvd_bench.errors import MetricError
 from fvd_bench.features.stats import FeatureStats, Float64
+from fvd_bench.metrics.metric import Metric
 from fvd_bench.protocols.rules import MetricRule
 
 _ROUNDING = 1e-9
@@ -257,3 +258,16 @@ def _float32_root(matrix: NDArray[np.float32]) -> NDArray[np.float32]:
     rooted = np.where(values < _UNROOTED, values, np.sqrt(values))
     root: NDArray[np.float32] = (left * rooted) @ right
     return root
+
+
+FVD, FID = (
+    Metric(
+        name=name,
+        compute=frechet_distance_of_stats,
+        lower_is_better=True,
+        range=(0.0, np.inf),
+        influence=frechet_influence_of_stats,
+        rises_by_chance=True,
+    )
+    for name in ("fvd", "fid")
+)

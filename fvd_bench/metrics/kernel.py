@@ -1,4 +1,7 @@
-"""Kernel distances: squared maximum mean discrepancy (MMD) between two feature sets under polynomial kernels."""
+"""Kernel distances: squared maximum mean discrepancy (MMD) between two feature sets under polynomial kernels.
+
+KVD and its biased form are of video features, KID of frames, as torch-fidelity computes it.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +9,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fvd_bench.errors import MetricError
-
-Float64 = NDArray[np.float64]
+from fvd_bench.features.stats import Float64
+from fvd_bench.metrics.metric import Influences, centred, of_features
+from fvd_bench.packages import needed_for
 
 _ROWS = 1024
 """Rows and columns of a block of kernel values, so that memory does not grow with the number of features."""
 
 _PERCENT = 100.0
 """JEDi multiplies its distance by 100."""
+
+_SEED = 2020
+_SUBSETS = 100
+_SUBSET_SIZE = 1000
+"""torch-fidelity's defaults (`rng_seed`, `kid_subsets`, `kid_subset_size`), written out so that they do not change with
+its version."""
 
 
 def kernel_distance(real: NDArray[np.floating], fake: NDArray[np.floating]) -> float:
@@ -49,6 +59,42 @@ def biased_kernel_distance(real: NDArray[np.floating], fake: NDArray[np.floating
     return _PERCENT * float(np.sum(difference**2))
 
 
+def kernel_inception_distance(real: NDArray[np.floating], fake: NDArray[np.floating]) -> float:
+    """Mean of the unbiased squared MMD over 100 random subsets of each side; may be a little below 0.
+
+    real [N, 2048], fake [M, 2048]. Subsets hold min(1000, N, M) features, drawn without repetition by a generator of
+    fixed seed, from the fake side first. Kernel (x·y / D + 1)³. In float64: torch-fidelity's own float32 is off by
+    some 1e-7, a thousandth of the distance of sets that are alike.
+    Source: Bińkowski et al. 2018, section 4; torch_fidelity/metric_kid.py.
+
+    Raises MetricError when a side has fewer than 2 features.
+    """
+    import torch
+
+    with needed_for("kernel inception distances", "torch-fidelity"):
+        from torch_fidelity.metric_kid import KEY_METRIC_KID_MEAN, kid_features_to_metric
+
+    size = min(_SUBSET_SIZE, len(real), len(fake))
+    if size < 2:
+        raise MetricError(
+            f"{len(real)} real and {len(fake)} fake features: at least 2 of each are needed for KID, "
+            "and 1000 for its usual subsets"
+        )
+    found = kid_features_to_metric(
+        torch.from_numpy(fake.astype(np.float64)),
+        torch.from_numpy(real.astype(np.float64)),
+        kid_subsets=_SUBSETS,
+        kid_subset_size=size,
+        kid_kernel="poly",
+        kid_kernel_poly_degree=3,
+        kid_kernel_poly_gamma=None,  # 1 / D
+        kid_kernel_poly_coef0=1,
+        rng_seed=_SEED,
+        verbose=False,
+    )
+    return float(found[KEY_METRIC_KID_MEAN])
+
+
 def _mean_of_others(features: Float64) -> float:
     """Mean kernel value of all pairs of different features."""
     count, dim = features.shape
@@ -71,3 +117,46 @@ def _second_moment(features: NDArray[np.floating]) -> Float64:
     values = features.astype(np.float64)
     moment: Float64 = values.T @ values / len(values)
     return moment
+
+
+def _influence_under_cubic_kernel(real: Float64, fake: Float64) -> Influences:
+    """Of the squared MMD under (x·y / D + 1)³, be it of all features or a mean over subsets of them."""
+    return (
+        centred(2 * (_mean_kernel(real, real, others=True) - _mean_kernel(real, fake))),
+        centred(2 * (_mean_kernel(fake, fake, others=True) - _mean_kernel(fake, real))),
+    )
+
+
+def _influence_under_biased_kernel(real: Float64, fake: Float64) -> Influences:
+    """Of 100 |Mr - Mf|² / D² for second moments M: 200 x'(Mr - Mf)x / D² for a real feature x."""
+    dim = real.shape[1]
+    gap = (real.T @ real / len(real) - fake.T @ fake / len(fake)) * 200 / dim**2
+    return centred(np.sum(real @ gap * real, axis=1)), centred(-np.sum(fake @ gap * fake, axis=1))
+
+
+def _mean_kernel(features: Float64, against: Float64, *, others: bool = False) -> Float64:
+    """Mean kernel value of each feature with all of `against`; others: with all but itself, which is among them."""
+    dim = features.shape[1]
+    blocks = [
+        np.sum((features[first : first + _ROWS] @ against.T / dim + 1) ** 3, axis=1)
+        for first in range(0, len(features), _ROWS)
+    ]
+    sums: Float64 = np.concatenate(blocks)
+    if others:
+        sums = sums - (np.sum(features**2, axis=1) / dim + 1) ** 3
+    return sums / (len(against) - others)
+
+
+KVD = of_features("kvd", kernel_distance, lower_is_better=True, influence=_influence_under_cubic_kernel, is_skewed=True)
+KVD_BIASED = of_features(
+    "kvd-biased",
+    biased_kernel_distance,
+    lower_is_better=True,
+    range=(0.0, np.inf),
+    influence=_influence_under_biased_kernel,
+    rises_by_chance=True,
+)
+KID = of_features(
+    "kid", kernel_inception_distance, lower_is_better=True, influence=_influence_under_cubic_kernel, is_skewed=True
+)
+"""Chance may take the unbiased distances below 0."""

@@ -1,4 +1,4 @@
-"""How much each feature moves a metric: influence functions, the first-order effect of a feature's weight.
+"""What a metric is: a number of two sides, how much each feature moves it, and what chance does to it.
 
 The influence of a feature is the derivative of the metric by ε when the feature gets the weight 1/N + ε at the expense
 of all of its side. Their mean is 0, and a metric varies, when the features of a side are drawn anew, by their
@@ -8,74 +8,94 @@ standard deviation over √N. Source: Hampel 1974; for U-statistics it is twice 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
-import scipy.special
 from numpy.typing import NDArray
 
+from fvd_bench.errors import MetricError
+from fvd_bench.features.moments import Moments
 from fvd_bench.features.stats import FeatureStats, Float64
-from fvd_bench.metrics.frechet import frechet_influence_of_stats
+from fvd_bench.protocols.rules import MetricRule, Side
 
 Influences = tuple[Float64 | None, Float64 | None]
 """Of the real features [N] and of the fake ones [M]; None for a side whose features were not kept."""
 
-_ROWS = 1024
+
+def _unknown(real: FeatureStats, fake: FeatureStats) -> Influences | None:
+    """The influences of a metric of which they are not known."""
+    return None
 
 
-def influence(name: str, real: FeatureStats, fake: FeatureStats) -> Influences | None:
-    """Influences of a metric by name; None where none is known, or where it needs features that were not kept."""
-    if name in ("fvd", "fid"):
-        return frechet_influence_of_stats(real, fake)
-    real_features, fake_features = real.features(), fake.features()
-    if name not in _OF_FEATURES or real_features is None or fake_features is None:
-        return None
-    return _OF_FEATURES[name](real_features.astype(np.float64), fake_features.astype(np.float64))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """A metric, with all that is known of it.
+
+    compute: (real, fake, rule) -> value, not aggregated yet; raises MetricError. lower_is_better: whether it is a
+    distance. range: the least and the most that it can be. influence: (real, fake) -> influences; None where none is
+    known, or where it needs features that were not kept. rises_by_chance: whether few features raise it, so that the
+    real distribution itself has a floor above 0. is_skewed: whether its standard error grows with its value, since a
+    few extreme videos make both.
+    """
+
+    name: str
+    compute: Callable[[FeatureStats, FeatureStats, MetricRule], float]
+    lower_is_better: bool
+    range: tuple[float, float] = (-np.inf, np.inf)
+    influence: Callable[[FeatureStats, FeatureStats], Influences | None] = _unknown
+    rises_by_chance: bool = False
+    is_skewed: bool = False
 
 
-def _of_cubic_kernel(real: Float64, fake: Float64) -> Influences:
-    """Of the squared MMD under (x·y / D + 1)³, be it of all features or a mean over subsets of them."""
-    return (
-        _centred(2 * (_mean_kernel(real, real, others=True) - _mean_kernel(real, fake))),
-        _centred(2 * (_mean_kernel(fake, fake, others=True) - _mean_kernel(fake, real))),
+def of_features(
+    name: str,
+    function: Callable[[NDArray[np.float32], NDArray[np.float32]], float],
+    *,
+    lower_is_better: bool,
+    range: tuple[float, float] = (-np.inf, np.inf),
+    influence: Callable[[Float64, Float64], Influences] | None = None,
+    rises_by_chance: bool = False,
+    is_skewed: bool = False,
+) -> Metric:
+    """A metric that needs all features of both sides, and nothing of the rule. function, influence: of these."""
+
+    def compute(real: FeatureStats, fake: FeatureStats, rule: MetricRule) -> float:
+        return function(all_features(name, "real", real), all_features(name, "fake", fake))
+
+    def influences(real: FeatureStats, fake: FeatureStats) -> Influences | None:
+        features = real.features(), fake.features()
+        if influence is None or features[0] is None or features[1] is None:
+            return None
+        return influence(features[0].astype(np.float64), features[1].astype(np.float64))
+
+    return Metric(
+        name=name,
+        compute=compute,
+        lower_is_better=lower_is_better,
+        range=range,
+        influence=influences,
+        rises_by_chance=rises_by_chance,
+        is_skewed=is_skewed,
     )
 
 
-def _of_biased_kernel(real: Float64, fake: Float64) -> Influences:
-    """Of 100 |Mr - Mf|² / D² for second moments M: 200 x'(Mr - Mf)x / D² for a real feature x."""
-    dim = real.shape[1]
-    gap = (real.T @ real / len(real) - fake.T @ fake / len(fake)) * 200 / dim**2
-    return _centred(np.sum(real @ gap * real, axis=1)), _centred(-np.sum(fake @ gap * fake, axis=1))
+def all_features(name: str, side: Side, stats: FeatureStats) -> NDArray[np.float32]:
+    """All features of a side. Raises MetricError when they were not kept, or are not finite."""
+    features = stats.features()
+    if isinstance(stats, Moments):
+        raise MetricError(f"{name} needs every feature, and of the {side} side only mean and covariance are given")
+    if features is None and stats.count:
+        raise MetricError(
+            f"{name} needs every feature, and of the {stats.count} {side} ones only mean and covariance were kept, "
+            "because they do not fit in memory; use fewer videos or frames"
+        )
+    if features is None:
+        raise MetricError(f"{name}: there are no {side} features")
+    if not np.isfinite(features).all():
+        raise MetricError(f"{name}: some {side} features are not finite")
+    return features
 
 
-def _of_inception_score(real: Float64, fake: Float64) -> Influences:
-    """Of exp of the mean divergence: that times each frame's own divergence. To first order the mean of the
-    probabilities, which each frame moves as well, adds nothing."""
-    logs = scipy.special.log_softmax(fake, axis=1)
-    shares = np.exp(logs)
-    divergence = np.sum(shares * (logs - np.log(shares.mean(axis=0))), axis=1)
-    return np.zeros(len(real)), _centred(np.exp(divergence.mean()) * divergence)
-
-
-_OF_FEATURES: dict[str, Callable[[Float64, Float64], Influences]] = {
-    "kvd": _of_cubic_kernel,
-    "kid": _of_cubic_kernel,
-    "kvd-biased": _of_biased_kernel,
-    "is": _of_inception_score,
-}
-
-
-def _mean_kernel(features: Float64, against: Float64, *, others: bool = False) -> Float64:
-    """Mean kernel value of each feature with all of `against`; others: with all but itself, which is among them."""
-    dim = features.shape[1]
-    blocks = [
-        np.sum((features[first : first + _ROWS] @ against.T / dim + 1) ** 3, axis=1)
-        for first in range(0, len(features), _ROWS)
-    ]
-    sums: Float64 = np.concatenate(blocks)
-    if others:
-        sums = sums - (np.sum(features**2, axis=1) / dim + 1) ** 3
-    return sums / (len(against) - others)
-
-
-def _centred(values: NDArray[np.float64]) -> Float64:
+def centred(values: NDArray[np.float64]) -> Float64:
+    """Influences less their mean, which is 0 but for rounding and for what an influence leaves out."""
     return np.asarray(values - values.mean())

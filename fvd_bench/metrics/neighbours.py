@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fvd_bench.errors import MetricError
+from fvd_bench.metrics.metric import of_features
 from fvd_bench.protocols.rules import Side
 
 Float64 = NDArray[np.float64]
@@ -116,3 +117,9 @@ def _squared_distances(points: Float64, others: Float64) -> Iterator[tuple[int, 
     for first in range(0, len(points), rows):
         part = points[first : first + rows]
         yield first, np.sum(part**2, axis=1)[:, None] + lengths - 2 * part @ others.T
+
+
+PRECISION = of_features("precision", precision, lower_is_better=False, range=(0.0, 1.0))
+RECALL = of_features("recall", recall, lower_is_better=False, range=(0.0, 1.0))
+DENSITY = of_features("density", density, lower_is_better=False, range=(0.0, np.inf))
+COVERAGE = of_features("coverage", coverage, lower_is_better=False, range=(0.0, 1.0))

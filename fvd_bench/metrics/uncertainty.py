@@ -11,13 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import scipy.stats
+import scipy.special
 from numpy.typing import NDArray
 
 from fvd_bench import metrics
 from fvd_bench.errors import MetricError
 from fvd_bench.features.stats import FeatureStats, Float64
-from fvd_bench.metrics.influence import influence
 from fvd_bench.protocols.rules import SIDES, MetricRule, Side
 from fvd_bench.random_stream import RandomStream
 
@@ -30,17 +29,6 @@ _GROUPS = 20
 
 SPLIT = 5
 """Purpose of a random generator, see sampling.py."""
-
-_RANGES = {
-    **dict.fromkeys(("fvd", "fid", "kvd-biased", "density"), (0.0, np.inf)),
-    **dict.fromkeys(("precision", "recall", "coverage"), (0.0, 1.0)),
-    "is": (1.0, np.inf),
-}
-"""What a metric can be; chance may take the unbiased kernel distances below 0."""
-
-_SKEWED = ("kvd", "kid")
-"""Metrics whose standard error grows with their value: a few extreme videos make both. Sets without these score less
-and seem surer than they are, so the upper end is that of errors in proportion to the value, to second order."""
 
 
 @dataclass(slots=True)
@@ -108,8 +96,10 @@ class Spread:
         half = self.half_width()
         if half is None:
             return None
-        least, most = _RANGES.get(self.name, (-np.inf, np.inf))
-        above = half * (1 + half / max(value, half)) if self.name in _SKEWED and half else half
+        metric = metrics.METRICS[self.name]
+        least, most = metric.range
+        # Sets without extreme videos score less and seem surer than they are: errors in proportion, to second order.
+        above = half * (1 + half / max(value, half)) if metric.is_skewed and half else half
         return float(max(min(least, value), value - half)), float(min(max(most, value), value + above))
 
 
@@ -121,13 +111,13 @@ def standard_error(parts: Sequence[float]) -> float:
 
 def quantile(videos: int, *, tail: float = (1 - CONFIDENCE) / 2) -> float:
     """Standard errors that a score of this many videos exceeds with a probability of `tail` (Student's t)."""
-    return float(scipy.stats.t.ppf(1 - tail, max(1, videos - 1)))
+    return float(scipy.special.stdtrit(max(1, videos - 1), 1 - tail))
 
 
 def _contributions(name: str, sides: Sides, rule: MetricRule) -> dict[Side, dict[int, float] | None]:
     if rule.aggregation != "all":
         return _batch_contributions(name, sides, rule)
-    influences = influence(name, sides["real"], sides["fake"])
+    influences = metrics.METRICS[name].influence(sides["real"], sides["fake"])
     if influences is not None:
         return {side: _by_video(sides[side], i) for side, i in zip(SIDES, influences, strict=True)}
     if any(side.features() is None for side in sides.values()):

@@ -11,7 +11,8 @@ import pytest
 
 from fvd_bench.errors import FvdBenchError, WeightsError
 from fvd_bench.evaluation import demo
-from fvd_bench.metrics.frame_metrics import inception_score, kernel_inception_distance
+from fvd_bench.metrics.inception_score import inception_score
+from fvd_bench.metrics.kernel import kernel_inception_distance
 from fvd_bench.networks import create, weights
 from fvd_bench.networks.weights import download
 from fvd_bench.protocols.protocol import load

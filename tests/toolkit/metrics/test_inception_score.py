@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from fvd_bench.errors import MetricError
-from fvd_bench.metrics import frame_metrics
-from fvd_bench.metrics.frame_metrics import inception_score, kernel_inception_distance
-from fvd_bench.metrics.kernel import kernel_distance
+from fvd_bench.metrics import kernel
+from fvd_bench.metrics.inception_score import inception_score
+from fvd_bench.metrics.kernel import kernel_distance, kernel_inception_distance
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def test_kid_is_the_mean_kernel_distance_of_random_subsets(
     rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of 1000 and in torch-fidelity's draw: RandomState(2020), the fake side first. Five of them, to save time."""
-    monkeypatch.setattr(frame_metrics, "_SUBSETS", 5)
+    monkeypatch.setattr(kernel, "_SUBSETS", 5)
     real, fake = rng.normal(size=(1100, 8)).astype(np.float32), rng.normal(size=(1040, 8)).astype(np.float32)
     state = np.random.RandomState(2020)
     subsets = []

@@ -5,7 +5,6 @@ import pytest
 
 from fvd_bench import metrics
 from fvd_bench.features.stats import FeatureStats
-from fvd_bench.metrics.influence import influence
 from fvd_bench.metrics.uncertainty import Spread
 from fvd_bench.protocols.rules import MetricRule
 
@@ -43,7 +42,7 @@ def _weighted_is(real: np.ndarray, weights: np.ndarray, fake: np.ndarray, fake_w
 )
 def test_it_is_the_derivative_by_a_features_weight(name: str, weighted, tolerance: float) -> None:
     real, fake = _sides(0, 400, 300) if name == "kvd" else _sides(0)
-    found = influence(name, FeatureStats.of(real), FeatureStats.of(fake))
+    found = metrics.METRICS[name].influence(FeatureStats.of(real), FeatureStats.of(fake))
     even = [np.full(len(side), 1 / len(side)) for side in (real, fake)]
     epsilon = 1e-6
 
@@ -80,7 +79,7 @@ def test_the_jackknife_stands_in_where_none_is_known(name: str) -> None:
     values, errors = [], []
     for seed in range(30):
         real, fake = map(FeatureStats.of, _sides(seed, 120, 100))
-        assert influence(name, real, fake) is None
+        assert metrics.METRICS[name].influence(real, fake) is None
         spread = Spread(name, rule)
         spread.add({"real": real, "fake": fake})
         values.append(metrics.compute(name, real, fake, rule))

@@ -8,7 +8,7 @@ from fvd_bench.errors import MetricError
 from fvd_bench.evaluation.evaluate import evaluate
 from fvd_bench.features import stats
 from fvd_bench.features.stats import FeatureStats
-from fvd_bench.metrics import frame_metrics, kernel, neighbours
+from fvd_bench.metrics import inception_score, kernel, neighbours
 from fvd_bench.metrics.frechet import frechet_distance
 from fvd_bench.protocols import protocol
 from fvd_bench.protocols.rules import METRIC_EXTRACTORS, MetricRule
@@ -43,8 +43,8 @@ def test_each_name_computes_its_metric_with_real_and_fake_in_their_places(sides)
         "density": neighbours.density(real, fake),
         "coverage": neighbours.coverage(real, fake),
         "fid": frechet_distance(real, fake, ddof=0),
-        "kid": frame_metrics.kernel_inception_distance(real, fake),
-        "is": frame_metrics.inception_score(fake),
+        "kid": kernel.kernel_inception_distance(real, fake),
+        "is": inception_score.inception_score(fake),
     }
 
     found = {name: _compute(name, real, fake) for name in metrics.METRICS}
@@ -73,7 +73,7 @@ def test_the_inception_score_needs_the_fake_features_only(sides, monkeypatch: py
     monkeypatch.setattr(stats, "_KEPT_VALUES", 260)  # keeps the 50 fake ones and not the 60 real ones
     streamed_real, kept_fake = FeatureStats.of(real), FeatureStats.of(fake)
 
-    assert metrics.compute("is", streamed_real, kept_fake, RULE) == frame_metrics.inception_score(fake)
+    assert metrics.compute("is", streamed_real, kept_fake, RULE) == inception_score.inception_score(fake)
     with pytest.raises(MetricError, match="is needs every feature, and of the 60 fake ones"):
         metrics.compute("is", kept_fake, streamed_real, RULE)
 
