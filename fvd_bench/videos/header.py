@@ -1,7 +1,7 @@
 """What a video says of itself before a frame is decoded, and how that is sent between processes.
 
-See `decoding.stream` for how it is had from a video file. What comes from there is checked: it was made by a decoder that
-reads anyone's files.
+See `decoding.stream` for how it is had from a video file. What comes from there is checked: it was made by a decoder
+that reads anyone's files.
 """
 
 from __future__ import annotations
