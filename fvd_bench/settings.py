@@ -46,3 +46,4 @@ class Settings:
             raise FvdBenchError(f"workers = {self.workers}: expected at least 1")
         if self.cache is not None:
             object.__setattr__(self, "cache", user_path(self.cache))
+        object.__setattr__(self, "weights", {name: user_path(file) for name, file in self.weights.items()})

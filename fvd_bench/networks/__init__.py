@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from fvd_bench.errors import ProtocolError
 from fvd_bench.networks import weights as weight_store
-from fvd_bench.paths import PathLike, user_path
+from fvd_bench.paths import PathLike
 from fvd_bench.protocols.rules import FeatureRule
 from fvd_bench.videos.video import Pixels
 
@@ -79,6 +80,6 @@ def create(rule: FeatureRule, *, device: str, weights: Mapping[str, PathLike], p
     if rule.precision == "tf32" and device != "cuda":
         raise ProtocolError('precision = "tf32" exists on CUDA devices only')
     module = importlib.import_module(_MODULES[rule.extractor])
-    files = {name: user_path(file) for name, file in weights.items()}
+    files = {name: Path(file) for name, file in weights.items()}
     extractor: FeatureExtractor = module.create(rule, device=device, weights=files, progress=progress)
     return extractor

@@ -250,6 +250,7 @@ def test_frames_of_styles_that_differ_by_layer(
     check.statistics(frames.flatten(0, 1), OUTPUTS["extra"]["wplus_distinct_ws"], "extra/wplus_distinct_ws")
 
 
+@double_is_slow
 def test_blocks_and_layers_of_the_generator(generator: Generator, inputs: dict[str, Tensor], check: Checker) -> None:
     blocks = ["synthesis.first", *(f"synthesis.blocks.{r}" for r in (8, 16, 32, 64))]
     layers = {
@@ -272,6 +273,7 @@ def test_blocks_and_layers_of_the_generator(generator: Generator, inputs: dict[s
         check.statistics(seen[layers[expected["layer"]]], expected, "G_layers")
 
 
+@double_is_slow
 def test_blocks_of_the_discriminator(discriminator: Discriminator, inputs: dict[str, Tensor], check: Checker) -> None:
     expected = OUTPUTS["D"]
     blocks = [f"blocks.{r}" for r in (64, 32, 16, 8)]
@@ -349,6 +351,7 @@ def norms(loss: Tensor, network: nn.Module, table: tuple[tuple[str, str], ...], 
     return [0.0 if grad is None else grad.double().norm().item() for grad in grads]
 
 
+@double_is_slow
 def test_r1_and_its_gradients(discriminator: Discriminator, inputs: dict[str, Tensor], check: Checker) -> None:
     expected = OUTPUTS["D"]
     x = inputs["x"].clone().requires_grad_()
@@ -377,6 +380,7 @@ def test_losses_of_the_discriminator(
     check(found, list(expected.values()), f"D/{name}_param_grad_norms")
 
 
+@double_is_slow
 def test_the_generator_learns_through_the_discriminator(
     generator: Generator, discriminator: Discriminator, inputs: dict[str, Tensor], check: Checker
 ) -> None:

@@ -149,14 +149,17 @@ def test_control_c_exits_130_and_keeps_what_is_done(
     assert "Traceback" not in errors
 
 
-def test_features_that_are_not_finite_stop_the_run(tmp_path: Path, two_sides, seeded_inception: Path) -> None:
+def test_features_that_are_not_finite_stop_the_run(
+    tmp_path: Path, moving_frames, write_frames, seeded_inception: Path
+) -> None:
     """A real Inception whose weights hold a NaN: accepted by path, found out by its features."""
+    side = write_frames(tmp_path / "side" / "0", moving_frames(2)).parent
     state = torch.load(seeded_inception, weights_only=True)
     state["Conv2d_1a_3x3.conv.weight"][0, 0, 0, 0] = float("nan")
     torch.save(state, tmp_path / "nan.pth")
 
     done = fvd_bench(
-        "compute", "--real", two_sides[0], "--fake", two_sides[1], "--protocol", "stylegan-v-fid", "--no-cache",
+        "compute", "--real", side, "--fake", side, "--protocol", "stylegan-v-fid", "--no-cache",
         "--weights", f"inception-2015-12-05={tmp_path / 'nan.pth'}",
     )  # fmt: skip
 

@@ -305,9 +305,11 @@ def test_repeats_that_cannot_differ_are_said_to(two_sides, pixels_protocol) -> N
     ("settings", "error"),
     [({"weights": {"i3d": "x"}}, WeightsError), ({"workers": 0}, FvdBenchError), ({"device": "gpu"}, FvdBenchError)],
 )
-def test_settings_that_make_no_sense_are_refused(settings: dict[str, object], error: type[Exception]) -> None:
+def test_settings_that_make_no_sense_are_refused(
+    two_sides, pixels_protocol, settings: dict[str, object], error: type[Exception]
+) -> None:
     with pytest.raises(error):
-        Settings(**settings)  # type: ignore[arg-type]
+        evaluate(*two_sides, pixels_protocol(), settings=Settings(**settings, cache=None))  # type: ignore[arg-type]
 
 
 def test_no_protocol_at_all_is_refused(two_sides) -> None:

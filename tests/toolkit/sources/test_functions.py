@@ -166,7 +166,7 @@ class TestGeneratorFunction:
         [
             (
                 lambda index: 1 / 0,
-                r"making video 0 failed: ZeroDivisionError: division by zero \(.*test_gen.*, line \d+",
+                r"making video 0 failed: ZeroDivisionError: division by zero \(.*test_functions.*, line \d+",
             ),
             (lambda index: [1, 2], "video 0 is of type list: expected an array or tensor"),
             (lambda index: np.zeros((9, 8, 8, 5), np.uint8), r"shape \[9, 8, 8, 5\] fits no order"),
