@@ -24,7 +24,7 @@ from fvd_bench.features.stats import FeatureStats
 from fvd_bench.features.stats_source import StatsSource, open_side
 from fvd_bench.features.store import FeatureStore
 from fvd_bench.finding import Warned
-from fvd_bench.inspection.headers import glance
+from fvd_bench.inspection.headers import header_findings
 from fvd_bench.inspection.motion_panel import measure_side
 from fvd_bench.metrics import dependence
 from fvd_bench.metrics.measuring import Measured, measure
@@ -247,7 +247,9 @@ class Evaluation:
             Warned("not-comparable", f"{p.name}: {p.not_comparable}") for p in self.protocols if p.not_comparable
         ]
         warnings += collection.noticed
-        warnings += glance(self.sources, {side: e.contents for side, e in extractions.items()}, workers=self.workers)
+        warnings += header_findings(
+            self.sources, {side: e.contents for side, e in extractions.items()}, workers=self.workers
+        )
         warnings += made_elsewhere(self.sources, environment.feature_versions(self.device))
         if real.fingerprint == fake.fingerprint:
             warnings.append(Warned("same-videos", "the real and the fake side hold the same videos"))

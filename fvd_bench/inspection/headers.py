@@ -21,7 +21,7 @@ MOST_VIDEOS = 64
 _WHO = ("real videos", "fake videos")
 
 
-def glance(
+def header_findings(
     sources: Mapping[Side, ClipSource], contents: Mapping[Side, Mapping[int, str]], *, workers: int
 ) -> list[Warned]:
     """Duplicates within and between the sides, and where sizes, rates and codecs do not agree.

@@ -16,7 +16,7 @@ from fvd_bench.videos.arrays import PLAIN, ArrayVideo, Block, Layout, as_block, 
 from fvd_bench.videos.video import Pixels, Video
 
 
-class SpooledVideos:
+class IterableVideos:
     """A side of what an iterable yields: arrays or tensors of one video each, or batches of them.
 
     The first is looked at now, the others when they are needed, after everything else was found to be in order.
@@ -51,18 +51,18 @@ class SpooledVideos:
     def _videos(self) -> list[ArrayVideo]:
         """Go through the iterable. Raises SourceError, naming the video that cannot be had or used."""
         scratch = Scratch(f"what {self.name} yields")
-        spooled: list[_Spooled] = []
+        kept: list[_Kept] = []
         block: Block | None = self._first
         del self._first
         while block is not None:
-            for video in self._split(block, len(spooled)):
+            for video in self._split(block, len(kept)):
                 offset = scratch.size
                 content = frames_digest(video.num_frames, _written(video, scratch))
-                spooled.append(_Spooled(offset, video.shape, content))
-            block = self._next(len(spooled))
-        if not spooled:
+                kept.append(_Kept(offset, video.shape, content))
+            block = self._next(len(kept))
+        if not kept:
             raise SourceError(f"{self.name} yields no video")
-        return [place.video(f"{self.name}, video {n}", scratch) for n, place in enumerate(spooled)]
+        return [place.video(f"{self.name}, video {n}", scratch) for n, place in enumerate(kept)]
 
     def _next(self, number: int) -> Block | None:
         """What the iterable yields next, None at its end. number: of the first video in it."""
@@ -88,7 +88,7 @@ class SpooledVideos:
             yield ArrayVideo(f"{self.name}, video {number + index}", block, known, index)
 
 
-class _Spooled(NamedTuple):
+class _Kept(NamedTuple):
     """Where a video is in the file. shape: [T, H, W, C]."""
 
     offset: int

@@ -22,7 +22,7 @@ from fvd_bench.sources.array_files import ARRAY_SUFFIXES, inside, open_array_fil
 from fvd_bench.sources.array_folder import ArrayFolder, holds_arrays
 from fvd_bench.sources.arrays import ArrayVideos, numbered
 from fvd_bench.sources.functions import GeneratorSource, find_function, is_function_name, telling
-from fvd_bench.sources.iterables import SpooledVideos
+from fvd_bench.sources.iterables import IterableVideos
 from fvd_bench.sources.listing import ClipSource, FileSource, Listing, fingerprint, walk
 from fvd_bench.sources.shards import expand, open_shards
 from fvd_bench.sources.tars import TarArchive, is_tar, is_tar_name
@@ -107,7 +107,7 @@ def _open(source: SourceLike, layout: Layout, name: str | None = None) -> ClipSo
         blocks, kind = _blocks(source), f"{form} of arrays"
         return ArrayVideos.of_many(name or f"{kind} in memory", kind, blocks, layout, stamp=None)
     if isinstance(source, Iterable):
-        return SpooledVideos(name or f"an iterable of type {form}", source, layout)
+        return IterableVideos(name or f"an iterable of type {form}", source, layout)
     return _checked(source)
 
 
@@ -198,7 +198,7 @@ def _checked(source: Any) -> ClipSource:
             "path, arrays, an iterable of videos, or an object like fvd_bench.sources.opening.ClipSource"
         )
     checked: ClipSource = source
-    if not isinstance(source, SpooledVideos) and not checked.names:
+    if not isinstance(source, IterableVideos) and not checked.names:
         raise SourceError(f"{source.name} holds no video")
     return checked
 
