@@ -24,6 +24,7 @@ from stylegan_v.errors import TrainingError
 from stylegan_v.networks.generator import half_precision
 from stylegan_v.sampling.scoring import check_scoring
 from stylegan_v.training import distributed
+from stylegan_v.training.heap import kept_memory
 from stylegan_v.training.run import Precision, Run
 from stylegan_v.training.session import Session, claim
 from stylegan_v.training.trainer import Trainer
@@ -38,7 +39,8 @@ def train(run: Run, out: Path, *, device: str, workers: int, minutes: float | No
     way. The checkpoint is usable in every case.
     """
     began = time.monotonic()
-    with distributed.process_group(device) as place, _stoppable() as stop, training_arithmetic(tf32=run.train.tf32):
+    arithmetic = training_arithmetic(tf32=run.train.tf32)
+    with distributed.process_group(device) as place, _stoppable() as stop, arithmetic, kept_memory():
         run = dataclasses.replace(run, train=dataclasses.replace(run.train, precision=_precision(run, place)))
         distributed.on_first(lambda: _begin(run, out, device, progress))
         dataset = _open(run, workers, _until(stop, progress))
