@@ -14,7 +14,7 @@ and the centre of augmentation are drawn otherwise since, numbers are those of b
 from __future__ import annotations
 
 import contextlib
-import importlib.util
+import importlib
 import io
 import json
 import os
@@ -29,7 +29,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from machine import write
 from PIL import Image
 
 ROOT = Path(__file__).parents[1]
@@ -42,7 +41,9 @@ PROBABILITIES = {"plain": 0.0, "augmented": 0.3}
 
 def before() -> bool:
     """Whether this process has the code as it was, all of whose modules stood beside each other."""
-    return importlib.util.find_spec("stylegan_v.training") is None
+    import stylegan_v
+
+    return not (Path(stylegan_v.__path__[0]) / "training").exists()
 
 
 def module(name: str) -> Any:
@@ -167,6 +168,8 @@ def largest_difference(a: dict[str, float], b: dict[str, float]) -> float:
 
 
 def main() -> None:
+    from machine import write  # in no worker, as what it imports was not there before
+
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
     with tempfile.TemporaryDirectory() as folder:
         data, before = Path(folder) / "videos", Path(folder) / "before"
