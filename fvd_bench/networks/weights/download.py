@@ -239,7 +239,9 @@ def _session(url: str, settings: NetworkSettings) -> "Iterator[requests.Session]
             raise WeightsError(redact(f"{type(error).__name__}: {error}")) from error
 
 
-def _get(session: "requests.Session", url: str, timeout_seconds: float) -> "requests.Response":
-    response = session.get(url, stream=True, timeout=timeout_seconds)
-    response.raise_for_status()
-    return response
+@contextmanager
+def _get(session: "requests.Session", url: str, timeout_seconds: float) -> "Iterator[requests.Response]":
+    """A response whose connection is given back in any case, also where it is a refusal."""
+    with session.get(url, stream=True, timeout=timeout_seconds) as response:
+        response.raise_for_status()
+        yield response
