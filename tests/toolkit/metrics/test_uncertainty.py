@@ -223,6 +223,22 @@ def test_one_batch_or_one_video_is_unknown_and_not_sure() -> None:
     assert one_video.interval(5.0) is None
 
 
+def test_a_jackknife_of_too_few_videos_knows_no_error() -> None:
+    """Of four real ones three are left, whose balls reach to no third neighbour."""
+    spread = _spread(*_trials(4, 40, 1), name="precision")
+
+    assert spread.error("real") is None and spread.interval(0.5) is None
+    assert spread.unknown() == "how much the real videos matter to it is not known"
+
+
+def test_a_precision_of_exactly_1_is_not_sure() -> None:
+    real = _real(np.random.default_rng(0), 40)
+    spread = _spread(_sides(real, real), name="precision")
+
+    assert spread.error("fake") is None and spread.interval(1.0) is None
+    assert spread.unknown() == "how much the fake videos matter to it is not known"
+
+
 @pytest.mark.parametrize(("name", "value"), [("precision", 0.99), ("coverage", 0.01)])
 def test_intervals_stay_where_a_metric_can_be(name: str, value: float) -> None:
     spread = _spread(*_trials(40, 40, 1), name=name)
