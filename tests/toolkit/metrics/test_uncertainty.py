@@ -9,7 +9,7 @@ from fvd_bench.features.stats import FeatureStats
 from fvd_bench.metrics.extrapolation import floor, infinite
 from fvd_bench.metrics.frechet import frechet_distance
 from fvd_bench.metrics.measuring import measure
-from fvd_bench.metrics.uncertainty import Spread
+from fvd_bench.metrics.uncertainty import Spread, quantile
 from fvd_bench.protocols.rules import MetricRule
 
 FVD = MetricRule(names=("fvd",))
@@ -85,6 +85,8 @@ def test_clips_of_one_video_count_as_one() -> None:
 
     assert as_clips == pytest.approx(once, rel=1e-6)
     assert as_videos == pytest.approx(once / 2, rel=0.05)
+    densities = [_spread(sides, name="density").contributions("fake") for sides in (_sides(real, fake), clips)]
+    assert densities[1] == pytest.approx(densities[0], rel=1e-6)
 
 
 def _spread(*repeats: dict[str, FeatureStats], name: str = "fvd") -> Spread:
@@ -246,6 +248,32 @@ def test_intervals_stay_where_a_metric_can_be(name: str, value: float) -> None:
     low, high = spread.interval(value)
 
     assert 0 <= low <= value <= high <= 1
+
+
+def test_few_videos_have_the_quantile_of_students_t() -> None:
+    """From a table of the distribution."""
+    assert quantile(5) == pytest.approx(2.7764, abs=1e-4)
+    assert quantile(11, tail=0.05) == pytest.approx(1.8125, abs=1e-4)
+
+
+def test_kernel_distances_reach_further_up_than_down() -> None:
+    """By the half width over the value, where the value is more than that."""
+    spread = _spread(*_trials(60, 40, 1), name="kvd")
+    half = spread.half_width()
+
+    for value, above in ((4 * half, 1.25 * half), (0.5 * half, 2 * half)):
+        assert spread.interval(value) == pytest.approx((value - half, value + above), rel=1e-9)
+
+
+def test_repeats_move_the_value_at_infinity_as_they_move_the_score() -> None:
+    rng = np.random.default_rng(0)
+    one, other = (_sides(_real(rng, 80), _fake(rng, 80)) for _ in range(2))
+    first, both = (measure(repeats, FVD, seed=0)["fvd"] for repeats in ([one], [one, other]))
+
+    moved = np.mean(both.values) - first.values[0]
+    assert abs(moved) > 1e-3
+    assert both.infinite.value - first.infinite.value == pytest.approx(moved, rel=1e-9)
+    assert both.floor == first.floor
 
 
 def test_a_value_of_rounding_is_inside_its_interval() -> None:
