@@ -261,6 +261,7 @@ def test_kernel_distances_reach_further_up_than_down() -> None:
     spread = _spread(*_trials(60, 40, 1), name="kvd")
     half = spread.half_width()
 
+    assert half == pytest.approx(quantile(40) * np.hypot(spread.error("real"), spread.error("fake")), rel=1e-9)
     for value, above in ((4 * half, 1.25 * half), (0.5 * half, 2 * half)):
         assert spread.interval(value) == pytest.approx((value - half, value + above), rel=1e-9)
 
