@@ -69,7 +69,9 @@ def test_that_of_an_unbiased_kernel_distance_leaves_out_each_feature_itself() ->
         [mean(x, [y for j, y in enumerate(real) if j != i]) - mean(x, list(fake)) for i, x in enumerate(real)]
     )
 
-    found = influence("kvd", FeatureStats.of(real.astype(np.float32)), FeatureStats.of(fake.astype(np.float32)))
+    found = metrics.METRICS["kvd"].influence(
+        FeatureStats.of(real.astype(np.float32)), FeatureStats.of(fake.astype(np.float32))
+    )
     np.testing.assert_allclose(found[0], 2 * (expected - expected.mean()), rtol=1e-9)
 
 
