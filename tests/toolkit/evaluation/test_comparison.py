@@ -18,6 +18,7 @@ from fvd_bench.evaluation import comparison, kept
 from fvd_bench.evaluation.comparability import protocols_of
 from fvd_bench.evaluation.evaluate import open_evaluation, silent
 from fvd_bench.evaluation.result import Result
+from fvd_bench.metrics.uncertainty import quantile
 from fvd_bench.protocols.protocol import load, plain
 from fvd_bench.protocols.rules import MetricRule
 from fvd_bench.reports import comparison as gate_tables
@@ -218,6 +219,13 @@ class TestOtherMetricsBesideIt:
             "not compared, since only the result now has it: kvd of panel",
         )
         assert comparison.compare(panel_result, baseline()).scores[0].change == -compared.scores[0].change
+
+    def test_false_alarms_are_shared_by_the_scores(self, panel, panel_result: Path, check) -> None:
+        two = check("good", panel_result, protocol=[panel]).scores
+
+        assert len(two) == 2
+        for score in two:
+            assert score.noise == pytest.approx(quantile(24, tail=comparison.ALARM / 2) * score.error, rel=1e-9)
 
     @pytest.mark.parametrize("choices", [True, False], ids=["with choices", "without"])
     def test_results_of_older_versions_are(self, baseline, panel, panel_result: Path, check, choices: bool) -> None:

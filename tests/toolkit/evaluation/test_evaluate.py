@@ -188,6 +188,16 @@ def test_first_sorted_takes_the_first_that_can_be_used(
     assert found == evaluate(two_sides[0], first, pixels_protocol(name="all"), settings=NO_CACHE).value
 
 
+@pytest.mark.parametrize(("rule", "used"), [("span", 4), ("frames-times-stride", 3)])
+def test_the_length_rule_decides_in_a_run(two_sides, pixels_protocol, rule: str, used: int) -> None:
+    """Of videos of 18 frames, where clips span 17 and take 20."""
+    protocol = pixels_protocol(frames=5, clip=f'stride = 4\nlength_rule = "{rule}"')
+
+    score = evaluate(*two_sides, protocol, settings=NO_CACHE).scores[0]
+
+    assert (score.real.clips, score.fake.clips) == (used, used)
+
+
 def test_short_videos_are_skipped_named_and_counted(
     tmp_path: Path, two_sides, moving_frames, write_video, pixels_protocol
 ) -> None:

@@ -7,6 +7,7 @@ from fvd_bench.features import stats
 from fvd_bench.features.moments import Moments
 from fvd_bench.features.stats import FeatureStats
 from fvd_bench.metrics.frechet import (
+    distance_and_overlap,
     frechet_distance,
     frechet_distance_of_stats,
     frechet_influence,
@@ -106,6 +107,18 @@ def test_singular_gaussians_of_the_published_scipy_probe_are_exact() -> None:
     )  # fmt: skip
 
     assert frechet_distance(*basis, ddof=1) == pytest.approx(expected, rel=1e-7)
+
+
+@pytest.mark.parametrize("n", [30, 200])
+def test_what_floors_go_by_is_the_distance_with_its_divisor(rng: np.random.Generator, n: int) -> None:
+    """By data matrices, and by covariances of many features; also where a direction is 0."""
+    sides = [FeatureStats.of((rng.normal(size=(n, 20)) * np.arange(20)).astype(np.float32)) for _ in range(2)]
+    of_n = distance_and_overlap(*sides, FVD)[1]
+
+    value, overlap = distance_and_overlap(*sides, MetricRule(names=("fvd",), ddof=1))
+
+    assert value == pytest.approx(frechet_distance(sides[0].features(), sides[1].features(), ddof=1), rel=1e-9)
+    np.testing.assert_allclose(overlap[:19], of_n[:19], rtol=1e-9)
 
 
 @pytest.mark.parametrize(("n", "m", "dim"), [(64, 64, 400), (500, 700, 40), (30, 600, 100)])

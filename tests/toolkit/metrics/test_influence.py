@@ -58,6 +58,23 @@ def test_it_is_the_derivative_by_a_features_weight(name: str, weighted, toleranc
         np.testing.assert_allclose(gains, found[side][:10], atol=tolerance * max(scale, 1e-9))
 
 
+def test_that_of_an_unbiased_kernel_distance_leaves_out_each_feature_itself() -> None:
+    """Twice the centred projection, pair by pair."""
+    real, fake = (side.astype(float) for side in _sides(0, 12, 9))
+
+    def mean(x: np.ndarray, others: list[np.ndarray]) -> float:
+        return float(np.mean([(x @ y / len(x) + 1) ** 3 for y in others]))
+
+    expected = np.array(
+        [mean(x, [y for j, y in enumerate(real) if j != i]) - mean(x, list(fake)) for i, x in enumerate(real)]
+    )
+
+    found = metrics.METRICS["kvd"].influence(
+        FeatureStats.of(real.astype(np.float32)), FeatureStats.of(fake.astype(np.float32))
+    )
+    np.testing.assert_allclose(found[0], 2 * (expected - expected.mean()), rtol=1e-9)
+
+
 @pytest.mark.parametrize(("name", "fakes"), [("fvd", 100), ("kvd", 100), ("kvd-biased", 100), ("is", 2000)])
 def test_it_predicts_how_a_metric_varies(name: str, fakes: int) -> None:
     rule = MetricRule(names=(name,))

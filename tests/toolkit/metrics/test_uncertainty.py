@@ -9,7 +9,7 @@ from fvd_bench.features.stats import FeatureStats
 from fvd_bench.metrics.extrapolation import floor, infinite
 from fvd_bench.metrics.frechet import frechet_distance
 from fvd_bench.metrics.measuring import measure
-from fvd_bench.metrics.uncertainty import Spread
+from fvd_bench.metrics.uncertainty import Spread, quantile
 from fvd_bench.protocols.rules import MetricRule
 
 FVD = MetricRule(names=("fvd",))
@@ -85,6 +85,8 @@ def test_clips_of_one_video_count_as_one() -> None:
 
     assert as_clips == pytest.approx(once, rel=1e-6)
     assert as_videos == pytest.approx(once / 2, rel=0.05)
+    densities = [_spread(sides, name="density").contributions("fake") for sides in (_sides(real, fake), clips)]
+    assert densities[1] == pytest.approx(densities[0], rel=1e-6)
 
 
 def _spread(*repeats: dict[str, FeatureStats], name: str = "fvd") -> Spread:
@@ -123,9 +125,9 @@ def test_a_side_of_moments_alone_has_no_error_of_its_own(monkeypatch) -> None:
 
 @pytest.mark.parametrize("folded", [("real",), ("fake",), ("real", "fake")])
 def test_sides_too_large_to_be_kept_have_the_interval_of_kept_ones(monkeypatch, folded: tuple[str, ...]) -> None:
-    """Their features are gone through once more."""
-    rng, owners = np.random.default_rng(0), np.repeat(np.arange(40), 3)
-    features = {"real": _real(rng, 120), "fake": _fake(rng, 120)}
+    """Their features are gone through once more, and not by covariances as those of large sides that are kept."""
+    rng, owners = np.random.default_rng(0), np.repeat(np.arange(40), 2)
+    features = {"real": _real(rng, 80), "fake": _fake(rng, 80)}
     kept = {side: FeatureStats.of(values, owners) for side, values in features.items()}
     sides = dict(kept)
     monkeypatch.setattr(stats, "_FOLD_ROWS", 16)
@@ -223,6 +225,22 @@ def test_one_batch_or_one_video_is_unknown_and_not_sure() -> None:
     assert one_video.interval(5.0) is None
 
 
+def test_a_jackknife_of_too_few_videos_knows_no_error() -> None:
+    """Of four real ones three are left, whose balls reach to no third neighbour."""
+    spread = _spread(*_trials(4, 40, 1), name="precision")
+
+    assert spread.error("real") is None and spread.interval(0.5) is None
+    assert spread.unknown() == "how much the real videos matter to it is not known"
+
+
+def test_a_precision_of_exactly_1_is_not_sure() -> None:
+    real = _real(np.random.default_rng(0), 40)
+    spread = _spread(_sides(real, real), name="precision")
+
+    assert spread.error("fake") is None and spread.interval(1.0) is None
+    assert spread.unknown() == "how much the fake videos matter to it is not known"
+
+
 @pytest.mark.parametrize(("name", "value"), [("precision", 0.99), ("coverage", 0.01)])
 def test_intervals_stay_where_a_metric_can_be(name: str, value: float) -> None:
     spread = _spread(*_trials(40, 40, 1), name=name)
@@ -230,6 +248,33 @@ def test_intervals_stay_where_a_metric_can_be(name: str, value: float) -> None:
     low, high = spread.interval(value)
 
     assert 0 <= low <= value <= high <= 1
+
+
+def test_few_videos_have_the_quantile_of_students_t() -> None:
+    """From a table of the distribution."""
+    assert quantile(5) == pytest.approx(2.7764, abs=1e-4)
+    assert quantile(11, tail=0.05) == pytest.approx(1.8125, abs=1e-4)
+
+
+def test_kernel_distances_reach_further_up_than_down() -> None:
+    """By the half width over the value, where the value is more than that."""
+    spread = _spread(*_trials(60, 40, 1), name="kvd")
+    half = spread.half_width()
+
+    assert half == pytest.approx(quantile(40) * np.hypot(spread.error("real"), spread.error("fake")), rel=1e-9)
+    for value, above in ((4 * half, 1.25 * half), (0.5 * half, 2 * half)):
+        assert spread.interval(value) == pytest.approx((value - half, value + above), rel=1e-9)
+
+
+def test_repeats_move_the_value_at_infinity_as_they_move_the_score() -> None:
+    rng = np.random.default_rng(0)
+    one, other = (_sides(_real(rng, 80), _fake(rng, 80)) for _ in range(2))
+    first, both = (measure(repeats, FVD, seed=0)["fvd"] for repeats in ([one], [one, other]))
+
+    moved = np.mean(both.values) - first.values[0]
+    assert abs(moved) > 1e-3
+    assert both.infinite.value - first.infinite.value == pytest.approx(moved, rel=1e-9)
+    assert both.floor == first.floor
 
 
 def test_a_value_of_rounding_is_inside_its_interval() -> None:

@@ -1,5 +1,6 @@
 """A decoder that crashes, hangs or takes too much costs one video, and none outlives its run."""
 
+import dataclasses
 import os
 import shutil
 import signal
@@ -16,7 +17,7 @@ import numpy as np
 import pytest
 
 from fvd_bench.errors import DecoderError, VideoError
-from fvd_bench.videos.decoding import meter
+from fvd_bench.videos.decoding import meter, process
 from fvd_bench.videos.decoding import pool as decoders_module
 from fvd_bench.videos.decoding import stream as video_stream
 from fvd_bench.videos.decoding.limits import Limits
@@ -172,6 +173,17 @@ def test_an_absurd_header_is_refused(closing_decoders, tmp_path: Path, moving_fr
 
         with pytest.raises(VideoError, match=message):
             _ = VideoFile(tmp_path / "b.gif", decoders=decoders).num_frames
+
+
+def test_an_answer_larger_than_any_frame_is_not_read(
+    closing_decoders, monkeypatch: pytest.MonkeyPatch, file: Path
+) -> None:
+    """As of a decoder that a video has made its own: here one that was told of other limits."""
+    monkeypatch.setattr(process, "asdict", lambda limits: {**dataclasses.asdict(limits), "pixels": 2**27})
+    video = VideoFile(file, decoders=closing_decoders(Limits(pixels=64 * 48 - 1)))
+
+    with pytest.raises(VideoError, match="the decoder's answer makes no sense"):
+        _all(video)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems do not limit address space")
