@@ -21,7 +21,7 @@ from pathlib import Path
 
 from learning import learn
 
-from stylegan_v.data.prepared import PrepareSettings
+from stylegan_v.data.folder import PrepareSettings
 from stylegan_v.data.preparing import prepare
 from stylegan_v.training.run import load_run
 

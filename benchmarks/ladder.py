@@ -28,7 +28,7 @@ from machine import write
 from fvd_bench.evaluation.evaluate import silent
 from stylegan_v.checkpoints import checkpoint
 from stylegan_v.data.clips import VideoDataset
-from stylegan_v.data.prepared import PrepareSettings
+from stylegan_v.data.folder import PrepareSettings
 from stylegan_v.data.preparing import prepare
 from stylegan_v.networks.motion import keyed_noise
 from stylegan_v.networks.noise import Purpose, normal

@@ -11,7 +11,7 @@ from fvd_bench.cli.options import Command
 from fvd_bench.cli.streams import console, progress, say
 
 if TYPE_CHECKING:
-    from stylegan_v.data.prepared import PrepareSettings
+    from stylegan_v.data.folder import PrepareSettings
     from stylegan_v.data.preparing import Preparation
 
 _RESOLUTIONS = ("32", "64", "128", "256", "512", "1024")
@@ -49,7 +49,7 @@ def data(
     SOURCE is a folder of videos, of folders of frames, or a zip archive of either. Frames are cropped to squares,
     resized and written as JPEG files, in a folder for each video. An interrupted run goes on where it was.
     """
-    from stylegan_v.data.prepared import PrepareSettings
+    from stylegan_v.data.folder import PrepareSettings
     from stylegan_v.data.preparing import prepare
     from stylegan_v.errors import DataError
 

@@ -23,8 +23,8 @@ from fvd_bench.sources.opening import ClipSource, open_source
 from fvd_bench.videos.video import Frame, Video
 from stylegan_v.data.ahead import Stop, run_ahead
 from stylegan_v.data.crops import BoxCrop, CentreCrop, Crop, cut, read_boxes
+from stylegan_v.data.folder import PreparedFolder, PrepareSettings, Record
 from stylegan_v.data.labels import read_labels
-from stylegan_v.data.prepared import PreparedFolder, PrepareSettings, Record
 from stylegan_v.errors import DataError
 
 _FIRST_READ = 1 << 14

@@ -95,10 +95,10 @@ class Trainer:
         half = half_precision(run.train.precision, device)
         for network in (self.generator, self.ema, self.discriminator):
             network.use_half(half)
-        self._judge: Callable[..., Tensor] = self.discriminator
+        self._discriminate: Callable[..., Tensor] = self.discriminator
         if run.train.compile:
             self.generator.synthesis.compile()
-            self._judge = torch.compile(self.discriminator)  # R1 differentiates twice: it keeps to the other
+            self._discriminate = torch.compile(self.discriminator)  # R1 differentiates twice: it keeps to the other
         self._recorded: list[Recorded] = []  # a step without R1, and one with it
         if run.train.cuda_graphs:
             if device.type != "cuda" or distributed.world() > 1:
@@ -144,9 +144,9 @@ class Trainer:
         """One step of the generator against the discriminator as it is."""
         self.discriminator.requires_grad_(False)
         losses, means = [], []
-        for part in self._parts(fakes):
-            frames, mean = self._generate(part)
-            logits = self._judge(_seen(frames, part.augmentations), part.times, part.labels)
+        for batch in self._micro_batches(fakes):
+            frames, mean = self._generate(batch)
+            logits = self._discriminate(_seen(frames, batch.augmentations), batch.times, batch.labels)
             loss = generator_loss(logits)
             self._add_gradients(loss)
             losses.append(loss.detach())
@@ -159,12 +159,12 @@ class Trainer:
     def update_discriminator(self, fakes: Fakes, reals: Reals) -> dict[str, Tensor]:
         """One step of the discriminator on real and generated videos."""
         losses, means, real_logits, fake_logits = [], [], [], []
-        for made, given in zip(self._parts(fakes), self._parts(reals), strict=True):
+        for made, given in zip(self._micro_batches(fakes), self._micro_batches(reals), strict=True):
             with torch.no_grad():
                 frames, mean = self._generate(made)
                 frames = _seen(frames, made.augmentations)
-            fake = self._judge(frames, made.times, made.labels)
-            real = self._judge(_seen(given.frames, given.augmentations), given.times, given.labels)
+            fake = self._discriminate(frames, made.times, made.labels)
+            real = self._discriminate(_seen(given.frames, given.augmentations), given.times, given.labels)
             loss = discriminator_loss(real, fake)
             self._add_gradients(loss)
             losses.append(loss.detach())
@@ -185,9 +185,9 @@ class Trainer:
         """One step of the discriminator on R1 alone, with the weight of all the steps between two of them."""
         weight = self.run.gamma / 2 * self.run.train.r1_interval
         penalties = []
-        for part in self._parts(reals):
-            videos = part.frames.detach().requires_grad_()
-            logits = self.discriminator(_seen(videos, part.r1_augmentations), part.times, part.labels)
+        for batch in self._micro_batches(reals):
+            videos = batch.frames.detach().requires_grad_()
+            logits = self.discriminator(_seen(videos, batch.r1_augmentations), batch.times, batch.labels)
             penalty = r1_penalty(logits, videos)
             self._add_gradients(penalty * weight)
             penalties.append(penalty.detach())
@@ -253,7 +253,7 @@ class Trainer:
         """Of the mean over micro-batches."""
         torch.autograd.backward(loss / self.micro_batches)
 
-    def _parts(self, videos: Videos) -> list[Videos]:
+    def _micro_batches(self, videos: Videos) -> list[Videos]:
         """Micro-batches: every M-th video each, see `MinibatchDeviation`."""
         return [_some(videos, slice(m, None, self.micro_batches)) for m in range(self.micro_batches)]
 

@@ -16,7 +16,7 @@ from fvd_bench.sources.opening import open_source
 from fvd_bench.videos.file import VideoFile
 from fvd_bench.videos.images import FrameFolder
 from stylegan_v.data.clips import VideoDataset
-from stylegan_v.data.prepared import PrepareSettings
+from stylegan_v.data.folder import PrepareSettings
 from stylegan_v.data.preparing import every_frame, prepare
 from stylegan_v.errors import ConfigError, DataError
 
@@ -223,7 +223,7 @@ def test_a_killed_run_goes_on_to_the_same_bytes(tmp_path: Path, moving_frames, w
     settings = _settings(resolution=512, chunk=10)
     program = (
         "import sys; from pathlib import Path; "
-        "from stylegan_v.data.preparing import *; from stylegan_v.data.prepared import *;"
+        "from stylegan_v.data.preparing import *; from stylegan_v.data.folder import *;"
         "prepare(Path(sys.argv[1]), Path(sys.argv[2]), PrepareSettings(resolution=512, chunk=10), workers=1)"
     )
     out = tmp_path / "out"
