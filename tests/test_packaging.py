@@ -118,6 +118,7 @@ def test_nothing_but_its_packages_is_installed(installed: Path, tmp_path: Path) 
         assert str(ROOT / name) not in done.stdout  # torch-fidelity installs a `tests` of its own elsewhere
 
 
+@pytest.mark.slow
 def test_the_selftest_passes_from_the_wheel(installed: Path, tmp_path: Path) -> None:
     weights.load("i3d-kinetics-400")
 

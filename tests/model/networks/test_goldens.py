@@ -313,6 +313,7 @@ def test_blocks_of_the_discriminator(discriminator: Discriminator, inputs: dict[
         check.statistics(seen[ours], expected[name], f"D/{name}")
 
 
+@double_is_slow
 def test_logits(discriminator: Discriminator, inputs: dict[str, Tensor], check: Checker) -> None:
     expected, x, times = OUTPUTS["D"], inputs["x"], inputs["times_d"]
     permuted = x[:, expected["perm"]]
