@@ -101,7 +101,7 @@ def read_clips(
             reserve(_clip_bytes(len(unbegun.pop()), frame))
         while waiting and wanted[waiting[0]].max() <= index:
             k = waiting.pop(0)
-            oldest = min((wanted[k].min() for k in waiting), default=index + 1)
+            oldest = min((int(wanted[k].min()) for k in waiting), default=index + 1)
             yield k, _clip(held, wanted[k], oldest)
 
 
