@@ -6,6 +6,7 @@ damaged entry is computed again instead of used, and several processes may share
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import platform
@@ -142,6 +143,12 @@ class FeatureStore:
     def close(self) -> None:
         self._connection.close()
 
+    def __del__(self) -> None:
+        """A store that was dropped is closed too: from Python 3.13 on, connections that are not are warned of."""
+        if hasattr(self, "_connection"):
+            with contextlib.suppress(sqlite3.ProgrammingError):  # when another thread collects it
+                self.close()
+
     def _connect(self) -> sqlite3.Connection:
         try:
             try:
@@ -156,21 +163,25 @@ class FeatureStore:
     def _open(self) -> sqlite3.Connection:
         # A database without a name is in memory until that is more than the page cache may hold.
         connection = sqlite3.connect(self._file or "", timeout=_BUSY_SECONDS)
-        if self._file is None:
-            connection.execute(f"PRAGMA cache_size = -{_MEMORY_KIB}")
-            connection.execute("PRAGMA journal_mode = MEMORY")
-            connection.execute("PRAGMA temp_store = MEMORY")
-        connection.executescript(_SCHEMA)
-        connection.execute("PRAGMA synchronous = NORMAL")
+        try:
+            if self._file is None:
+                connection.execute(f"PRAGMA cache_size = -{_MEMORY_KIB}")
+                connection.execute("PRAGMA journal_mode = MEMORY")
+                connection.execute("PRAGMA temp_store = MEMORY")
+            connection.executescript(_SCHEMA)
+            connection.execute("PRAGMA synchronous = NORMAL")
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
     def _replace(self) -> sqlite3.Connection:
         """Put a file that is no longer a database aside and begin a new one, unless another process just did."""
         try:
-            connection = self._open()
-            if connection.execute("PRAGMA quick_check").fetchone() == ("ok",):
-                return connection
-            connection.close()
+            with contextlib.closing(self._open()) as connection:
+                is_sound = connection.execute("PRAGMA quick_check").fetchone() == ("ok",)
+            if is_sound:
+                return self._open()
         except sqlite3.DatabaseError as error:
             if not _is_damage(error):
                 raise
