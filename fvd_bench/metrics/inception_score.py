@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from fvd_bench.errors import MetricError
 from fvd_bench.features.stats import FeatureStats, Float64
-from fvd_bench.metrics.metric import Influences, Metric, all_features, centred
+from fvd_bench.metrics.metric import Influences, Metric, all_features, centred, influence_on_features
 from fvd_bench.packages import needed_for
 from fvd_bench.protocols.rules import MetricRule
 
@@ -44,16 +44,19 @@ def _of_fake(real: FeatureStats, fake: FeatureStats, rule: MetricRule) -> float:
     return inception_score(all_features("is", "fake", fake))
 
 
-def _influence(real: FeatureStats, fake: FeatureStats) -> Influences | None:
+def _influence(real: Float64, fake: Float64) -> Influences:
     """Of exp of the mean divergence: that times each frame's own divergence. To first order the mean of the
     probabilities, which each frame moves as well, adds nothing."""
-    features = fake.features()
-    if features is None or real.features() is None:
-        return None
-    logs: Float64 = scipy.special.log_softmax(features.astype(np.float64), axis=1)
+    logs: Float64 = scipy.special.log_softmax(fake, axis=1)
     shares = np.exp(logs)
     divergence = np.sum(shares * (logs - np.log(shares.mean(axis=0))), axis=1)
-    return np.zeros(real.count), centred(np.exp(divergence.mean()) * divergence)
+    return np.zeros(len(real)), centred(np.exp(divergence.mean()) * divergence)
 
 
-IS = Metric(name="is", compute=_of_fake, lower_is_better=False, range=(1.0, np.inf), influence=_influence)
+IS = Metric(
+    name="is",
+    compute=_of_fake,
+    lower_is_better=False,
+    range=(1.0, np.inf),
+    influence=influence_on_features(_influence),
+)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from fvd_bench.errors import MetricError
 from fvd_bench.features.stats import Float64
-from fvd_bench.metrics.metric import Influences, centred, of_features
+from fvd_bench.metrics.metric import Influences, Metric, centred, influence_on_features, on_features
 from fvd_bench.packages import needed_for
 
 _ROWS = 1024
@@ -130,7 +130,7 @@ def _influence_under_cubic_kernel(real: Float64, fake: Float64) -> Influences:
 def _influence_under_biased_kernel(real: Float64, fake: Float64) -> Influences:
     """Of 100 |Mr - Mf|² / D² for second moments M: 200 x'(Mr - Mf)x / D² for a real feature x."""
     dim = real.shape[1]
-    gap = (real.T @ real / len(real) - fake.T @ fake / len(fake)) * 200 / dim**2
+    gap = (_second_moment(real) - _second_moment(fake)) * (2 * _PERCENT) / dim**2
     return centred(np.sum(real @ gap * real, axis=1)), centred(-np.sum(fake @ gap * fake, axis=1))
 
 
@@ -147,16 +147,26 @@ def _mean_kernel(features: Float64, against: Float64, *, others: bool = False) -
     return sums / (len(against) - others)
 
 
-KVD = of_features("kvd", kernel_distance, lower_is_better=True, influence=_influence_under_cubic_kernel, is_skewed=True)
-KVD_BIASED = of_features(
-    "kvd-biased",
-    biased_kernel_distance,
+KVD = Metric(
+    name="kvd",
+    compute=on_features("kvd", kernel_distance),
+    lower_is_better=True,
+    influence=influence_on_features(_influence_under_cubic_kernel),
+    is_skewed=True,
+)
+KVD_BIASED = Metric(
+    name="kvd-biased",
+    compute=on_features("kvd-biased", biased_kernel_distance),
     lower_is_better=True,
     range=(0.0, np.inf),
-    influence=_influence_under_biased_kernel,
+    influence=influence_on_features(_influence_under_biased_kernel),
     rises_by_chance=True,
 )
-KID = of_features(
-    "kid", kernel_inception_distance, lower_is_better=True, influence=_influence_under_cubic_kernel, is_skewed=True
+KID = Metric(
+    name="kid",
+    compute=on_features("kid", kernel_inception_distance),
+    lower_is_better=True,
+    influence=influence_on_features(_influence_under_cubic_kernel),
+    is_skewed=True,
 )
 """Chance may take the unbiased distances below 0."""

@@ -47,36 +47,29 @@ class Metric:
     is_skewed: bool = False
 
 
-def of_features(
-    name: str,
-    function: Callable[[NDArray[np.float32], NDArray[np.float32]], float],
-    *,
-    lower_is_better: bool,
-    range: tuple[float, float] = (-np.inf, np.inf),
-    influence: Callable[[Float64, Float64], Influences] | None = None,
-    rises_by_chance: bool = False,
-    is_skewed: bool = False,
-) -> Metric:
-    """A metric that needs all features of both sides, and nothing of the rule. function, influence: of these."""
+def on_features(
+    name: str, function: Callable[[NDArray[np.float32], NDArray[np.float32]], float]
+) -> Callable[[FeatureStats, FeatureStats, MetricRule], float]:
+    """What a metric of this name computes by a function of all features of both sides, and of nothing in the rule."""
 
     def compute(real: FeatureStats, fake: FeatureStats, rule: MetricRule) -> float:
         return function(all_features(name, "real", real), all_features(name, "fake", fake))
 
-    def influences(real: FeatureStats, fake: FeatureStats) -> Influences | None:
-        features = real.features(), fake.features()
-        if influence is None or features[0] is None or features[1] is None:
-            return None
-        return influence(features[0].astype(np.float64), features[1].astype(np.float64))
+    return compute
 
-    return Metric(
-        name=name,
-        compute=compute,
-        lower_is_better=lower_is_better,
-        range=range,
-        influence=influences,
-        rises_by_chance=rises_by_chance,
-        is_skewed=is_skewed,
-    )
+
+def influence_on_features(
+    function: Callable[[Float64, Float64], Influences],
+) -> Callable[[FeatureStats, FeatureStats], Influences | None]:
+    """Influences by a function of all features of both sides; None where these were not kept."""
+
+    def influence(real: FeatureStats, fake: FeatureStats) -> Influences | None:
+        real_features, fake_features = real.features(), fake.features()
+        if real_features is None or fake_features is None:
+            return None
+        return function(real_features.astype(np.float64), fake_features.astype(np.float64))
+
+    return influence
 
 
 def all_features(name: str, side: Side, stats: FeatureStats) -> NDArray[np.float32]:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fvd_bench.errors import MetricError
-from fvd_bench.metrics.metric import of_features
+from fvd_bench.metrics.metric import Metric, on_features
 from fvd_bench.protocols.rules import Side
 
 Float64 = NDArray[np.float64]
@@ -119,7 +119,12 @@ def _squared_distances(points: Float64, others: Float64) -> Iterator[tuple[int, 
         yield first, np.sum(part**2, axis=1)[:, None] + lengths - 2 * part @ others.T
 
 
-PRECISION = of_features("precision", precision, lower_is_better=False, range=(0.0, 1.0))
-RECALL = of_features("recall", recall, lower_is_better=False, range=(0.0, 1.0))
-DENSITY = of_features("density", density, lower_is_better=False, range=(0.0, np.inf))
-COVERAGE = of_features("coverage", coverage, lower_is_better=False, range=(0.0, 1.0))
+PRECISION, RECALL, DENSITY, COVERAGE = (
+    Metric(name=name, compute=on_features(name, function), lower_is_better=False, range=(0.0, most))
+    for name, function, most in (
+        ("precision", precision, 1.0),
+        ("recall", recall, 1.0),
+        ("density", density, np.inf),
+        ("coverage", coverage, 1.0),
+    )
+)
