@@ -8,7 +8,7 @@ import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
-from fvd_bench.finding import NAMED
+from fvd_bench.finding import some
 from fvd_bench.inspection import faults
 from fvd_bench.inspection.contents import Contents, contents_of, frames_needed, quality_text
 from fvd_bench.inspection.faults import Fault, Looks, size_text
@@ -208,10 +208,7 @@ def _alpha(video: Examined) -> str | None:
 
 
 def _gap(video: Examined) -> str | None:
-    if not video.missing:
-        return None
-    more = len(video.missing) - NAMED
-    return ", ".join(video.missing[:NAMED]) + (f" and {more} more" if more > 0 else "")
+    return some(dict.fromkeys(video.missing, "")) if video.missing else None
 
 
 def _sizes(video: Examined) -> str | None:
