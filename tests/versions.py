@@ -21,6 +21,7 @@ TESTS = (
     "tests/test_imports.py",  # every module
     "tests/toolkit/videos/test_file.py",  # av
     "tests/toolkit/videos/test_decoding.py",  # av, and processes
+    "tests/toolkit/videos/test_decoder_start.py",  # av
     "tests/toolkit/videos/test_uncommon.py",  # av
     "tests/toolkit/videos/test_alpha.py",  # av, pillow
     "tests/toolkit/videos/test_orientation.py",  # av, pillow

@@ -12,7 +12,6 @@ import pytest
 from PIL import Image
 
 import fvd_bench
-from fvd_bench import metrics
 from fvd_bench.errors import FvdBenchError, NotComparableError, ProtocolError, ResultError
 from fvd_bench.evaluation import comparison, kept
 from fvd_bench.evaluation.comparability import protocols_of
@@ -25,57 +24,6 @@ from fvd_bench.reports import comparison as gate_tables
 from fvd_bench.settings import Settings
 
 RULE = MetricRule(names=("fvd",))
-
-
-@pytest.fixture(scope="module")
-def sets(tmp_path_factory, moving_frames, write_video) -> Path:
-    """Folders of 24 lossless videos: real, good and also_good are of one kind, bad is far off."""
-    root = tmp_path_factory.mktemp("gate")
-    for number, name in enumerate(["real", "good", "also_good", "bad"]):
-        for video in range(24):
-            frames = moving_frames(12, 32, 32, seed=1000 * number + video)
-            if name == "bad":
-                frames = frames // 3
-            write_video(root / name / f"{video:02d}.mkv", frames, codec="ffv1", pix_fmt="bgr0")
-    return root
-
-
-@pytest.fixture
-def protocol(pixels_protocol) -> str:
-    return pixels_protocol()
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return Settings(cache=tmp_path / "store")
-
-
-@pytest.fixture
-def baseline(tmp_path: Path, sets: Path, protocol: str, settings: Settings):
-    """Write the result of a set, with its features unless told otherwise."""
-
-    def write(name: str = "good", *, repeats: int = 1, features: bool = True, file: str = "base.json") -> Path:
-        target = tmp_path / file
-        with open_evaluation(
-            sets / "real", sets / name, protocol, repeats=repeats, seed=0, settings=settings, progress=silent
-        ) as evaluation:
-            collection = evaluation.collect(evaluation.read())
-            result = evaluation.score(collection)
-            result.write(target)
-            if features:
-                kept.save(kept.beside(target), collection, result)
-        return target
-
-    return write
-
-
-@pytest.fixture
-def check(sets: Path, protocol: str, settings: Settings):
-    def run(fake: str, file: Path, *, real: str = "real", **options: object) -> comparison.Comparisons:
-        options.setdefault("protocol", [protocol])
-        return comparison.check(sets / real, sets / fake, file, settings=settings, **options)
-
-    return run
 
 
 def test_the_same_videos_do_not_change_at_all(check, baseline) -> None:
@@ -399,58 +347,6 @@ def test_where_higher_is_better_a_drop_is_the_regression(baseline) -> None:
 
     assert comparison.comparisons(*results, (None, None), allowed=0.05).scores[0].verdict == "better"
     assert comparison.comparisons(*results[::-1], (None, None), allowed=0.05).scores[0].verdict == "regression"
-
-
-class TestKeptFeatures:
-    def test_they_come_back_as_they_were(self, baseline) -> None:
-        file = baseline(repeats=3)
-        result = comparison.read_result(file)
-
-        features = kept.load(kept.beside(file), result)
-
-        (repeats,) = features.repeats.values()
-        assert (len(repeats), len(features.fake_names)) == (3, 24)
-        values = [metrics.compute("fvd", sides["real"], sides["fake"], RULE) for sides in repeats]
-        assert values == list(result.scores[0].values)
-        np.testing.assert_array_equal(repeats[0]["fake"].features(), repeats[2]["fake"].features())
-        assert not np.array_equal(repeats[0]["real"].features(), repeats[1]["real"].features())
-
-    def test_those_of_another_result_are_refused(self, baseline) -> None:
-        file, other = baseline(), baseline("bad", file="other.json")
-        shutil.copy(kept.beside(other), kept.beside(file))
-
-        with pytest.raises(ResultError, match="holds features of another result"):
-            comparison.compare(file, other)
-
-    @pytest.mark.parametrize("damage", [b"", b"PK\x03\x04 not a zip", None])
-    def test_damaged_files_are_refused(self, baseline, damage: bytes | None) -> None:
-        file = baseline()
-        whole = kept.beside(file).read_bytes()
-        kept.beside(file).write_bytes(whole[: len(whole) // 2] if damage is None else damage)
-
-        with pytest.raises(ResultError, match="cannot be read as kept features"):
-            comparison.compare(file, file)
-
-    @pytest.mark.parametrize("value", [np.nan, np.inf])
-    def test_values_that_are_not_finite_are_refused(self, baseline, check, value: float) -> None:
-        """Chance would explain any change."""
-        file = baseline()
-        with np.load(kept.beside(file)) as arrays:
-            changed = dict(arrays)
-        name = next(name for name in changed if name.endswith("/fake/0"))
-        changed[name][3, 5] = value
-        np.savez(kept.beside(file), **changed)
-
-        with pytest.raises(ResultError, match="holds values that are not finite"):
-            check("bad", file)
-
-    def test_pickles_are_refused(self, baseline) -> None:
-        file = baseline()
-        with kept.beside(file).open("wb") as out:
-            np.savez(out, of=np.array([object()], dtype=object))
-
-        with pytest.raises(ResultError, match="cannot be read as kept features"):
-            comparison.compare(file, file)
 
 
 class TestReports:

@@ -2,7 +2,6 @@
 
 import dataclasses
 import os
-import shutil
 import signal
 import struct
 import subprocess
@@ -16,7 +15,7 @@ from pathlib import Path, PurePath
 import numpy as np
 import pytest
 
-from fvd_bench.errors import DecoderError, VideoError
+from fvd_bench.errors import VideoError
 from fvd_bench.videos.decoding import meter, process
 from fvd_bench.videos.decoding import pool as decoders_module
 from fvd_bench.videos.decoding import stream as video_stream
@@ -27,11 +26,6 @@ from fvd_bench.videos.file import VideoFile
 
 MORE_FRAMES = 4000
 """Of 64 × 48 pixels, 9 kB each: far more than fits into a pipe, so the decoder is in the middle of its work."""
-
-
-@pytest.fixture(scope="module")
-def file(tmp_path_factory: pytest.TempPathFactory, moving_frames, write_video) -> Path:
-    return write_video(tmp_path_factory.mktemp("videos") / "a.mp4", moving_frames(30))
 
 
 @pytest.fixture(scope="module")
@@ -201,94 +195,6 @@ def test_memory_is_limited(closing_decoders, tmp_path: Path, file: Path, write_v
 
     assert VideoFile(file, decoders=limited).num_frames == 30
     assert VideoFile(large, decoders=decoders).num_frames == 1
-
-
-def test_a_decoder_that_cannot_start_says_why(
-    closing_decoders, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "numpy.py").write_text("raise ImportError('numpy is broken here')")
-    monkeypatch.syspath_prepend(str(tmp_path))
-
-    with pytest.raises(DecoderError, match=r"does not start \(exit code 1: ImportError: numpy is broken here\); exp"):
-        _ = VideoFile(file, decoders=closing_decoders(Limits())).num_frames
-
-
-OTHER_PYAV = """
-import importlib, sys
-sys.path.remove({folder!r})
-del sys.modules["av"]
-av = importlib.import_module("av")
-{change}
-"""
-
-
-@pytest.fixture
-def other_pyav(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Put a PyAV that was changed by some lines before the installed one, for decoding processes that start now."""
-
-    def put(change: str) -> None:
-        folder = tmp_path / "other"
-        folder.mkdir()
-        (folder / "av.py").write_text(OTHER_PYAV.format(folder=str(folder), change=change))
-        monkeypatch.syspath_prepend(str(folder))
-
-    return put
-
-
-@pytest.mark.parametrize(
-    ("change", "fault"),
-    [
-        ("av.open = lambda file: None", r"TypeError: .*unexpected keyword argument 'options'.* in \w+\.py, line "),
-        ("del av.open", "AttributeError: module 'av' has no attribute 'open'"),
-    ],
-)
-@pytest.mark.parametrize("ask", [lambda v: v.num_frames, lambda v: v.probe(), lambda v: v.track()])
-def test_a_call_that_pyav_does_not_know_is_no_fault_of_the_video(
-    closing_decoders, file: Path, other_pyav, change: str, fault: str, ask
-) -> None:
-    other_pyav(change)
-
-    with pytest.raises(DecoderError, match=rf"none of them is at fault \({fault}.* with PyAV [\d.]+, at .*a\.mp4\)"):
-        ask(VideoFile(file, decoders=closing_decoders(Limits())))
-
-
-def test_what_a_damaged_file_makes_pyav_raise_is_its_own_fault(closing_decoders, file: Path, other_pyav) -> None:
-    other_pyav("def refuse(*args, **keywords): raise ValueError('impossible')\nav.open = refuse")
-
-    with pytest.raises(VideoError, match="cannot be decoded: ValueError: impossible"):
-        _ = VideoFile(file, decoders=closing_decoders(Limits())).num_frames
-
-
-def test_inspect_does_not_call_good_files_bad(file: Path, tmp_path: Path, other_pyav) -> None:
-    """It ends with exit code 3 and the reason, where it used to find that no frame decodes, with exit code 0."""
-    for name in "abc":
-        shutil.copy(file, tmp_path / f"{name}.mp4")
-    other_pyav("av.open = lambda file: None")
-    command = [sys.executable, "-m", "fvd_bench", "inspect", str(tmp_path)]
-    paths = os.pathsep.join(sys.path)
-
-    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": paths}, check=False)
-
-    assert done.returncode == 3
-    assert "none of them is at fault (TypeError" in done.stderr
-    assert done.stdout == ""
-
-
-def test_no_process_is_no_fault_of_the_video(closing_decoders, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "executable", "/no/such/python")
-
-    with pytest.raises(DecoderError, match=r"does not start \(.*No such file or directory: '/no/such/python'\)"):
-        _ = VideoFile(file, decoders=closing_decoders(Limits())).num_frames
-
-
-def test_modules_beside_the_videos_are_not_imported(
-    closing_decoders, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "av.py").write_text("raise SystemExit('code of strangers')")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", [folder for folder in sys.path if folder])
-
-    assert VideoFile(file, decoders=closing_decoders(Limits())).num_frames == 30
 
 
 def test_many_threads_read_what_one_reads(closing_decoders, tmp_path: Path, moving_frames, write_video) -> None:

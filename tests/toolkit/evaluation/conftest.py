@@ -1,0 +1,60 @@
+"""Results to be compared with others, of features that need no network."""
+
+from pathlib import Path
+
+import pytest
+
+from fvd_bench.evaluation import comparison, kept
+from fvd_bench.evaluation.evaluate import open_evaluation, silent
+from fvd_bench.settings import Settings
+
+
+@pytest.fixture(scope="module")
+def sets(tmp_path_factory, moving_frames, write_video) -> Path:
+    """Folders of 24 lossless videos: real, good and also_good are of one kind, bad is far off."""
+    root = tmp_path_factory.mktemp("gate")
+    for number, name in enumerate(["real", "good", "also_good", "bad"]):
+        for video in range(24):
+            frames = moving_frames(12, 32, 32, seed=1000 * number + video)
+            if name == "bad":
+                frames = frames // 3
+            write_video(root / name / f"{video:02d}.mkv", frames, codec="ffv1", pix_fmt="bgr0")
+    return root
+
+
+@pytest.fixture
+def protocol(pixels_protocol) -> str:
+    return pixels_protocol()
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(cache=tmp_path / "store")
+
+
+@pytest.fixture
+def baseline(tmp_path: Path, sets: Path, protocol: str, settings: Settings):
+    """Write the result of a set, with its features unless told otherwise."""
+
+    def write(name: str = "good", *, repeats: int = 1, features: bool = True, file: str = "base.json") -> Path:
+        target = tmp_path / file
+        with open_evaluation(
+            sets / "real", sets / name, protocol, repeats=repeats, seed=0, settings=settings, progress=silent
+        ) as evaluation:
+            collection = evaluation.collect(evaluation.read())
+            result = evaluation.score(collection)
+            result.write(target)
+            if features:
+                kept.save(kept.beside(target), collection, result)
+        return target
+
+    return write
+
+
+@pytest.fixture
+def check(sets: Path, protocol: str, settings: Settings):
+    def run(fake: str, file: Path, *, real: str = "real", **options: object) -> comparison.Comparisons:
+        options.setdefault("protocol", [protocol])
+        return comparison.check(sets / real, sets / fake, file, settings=settings, **options)
+
+    return run

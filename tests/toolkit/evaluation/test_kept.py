@@ -1,0 +1,68 @@
+"""Features kept beside a result: they come back as they were, or are refused."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+from fvd_bench import metrics
+from fvd_bench.errors import ResultError
+from fvd_bench.evaluation import comparison, kept
+from fvd_bench.protocols.rules import MetricRule
+
+RULE = MetricRule(names=("fvd",))
+
+
+def test_they_come_back_as_they_were(baseline) -> None:
+    file = baseline(repeats=3)
+    result = comparison.read_result(file)
+
+    features = kept.load(kept.beside(file), result)
+
+    (repeats,) = features.repeats.values()
+    assert (len(repeats), len(features.fake_names)) == (3, 24)
+    values = [metrics.compute("fvd", sides["real"], sides["fake"], RULE) for sides in repeats]
+    assert values == list(result.scores[0].values)
+    np.testing.assert_array_equal(repeats[0]["fake"].features(), repeats[2]["fake"].features())
+    assert not np.array_equal(repeats[0]["real"].features(), repeats[1]["real"].features())
+
+
+def test_those_of_another_result_are_refused(baseline) -> None:
+    file, other = baseline(), baseline("bad", file="other.json")
+    shutil.copy(kept.beside(other), kept.beside(file))
+
+    with pytest.raises(ResultError, match="holds features of another result"):
+        comparison.compare(file, other)
+
+
+@pytest.mark.parametrize("damage", [b"", b"PK\x03\x04 not a zip", None])
+def test_damaged_files_are_refused(baseline, damage: bytes | None) -> None:
+    file = baseline()
+    whole = kept.beside(file).read_bytes()
+    kept.beside(file).write_bytes(whole[: len(whole) // 2] if damage is None else damage)
+
+    with pytest.raises(ResultError, match="cannot be read as kept features"):
+        comparison.compare(file, file)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_values_that_are_not_finite_are_refused(baseline, check, value: float) -> None:
+    """Chance would explain any change."""
+    file = baseline()
+    with np.load(kept.beside(file)) as arrays:
+        changed = dict(arrays)
+    name = next(name for name in changed if name.endswith("/fake/0"))
+    changed[name][3, 5] = value
+    np.savez(kept.beside(file), **changed)
+
+    with pytest.raises(ResultError, match="holds values that are not finite"):
+        check("bad", file)
+
+
+def test_pickles_are_refused(baseline) -> None:
+    file = baseline()
+    with kept.beside(file).open("wb") as out:
+        np.savez(out, of=np.array([object()], dtype=object))
+
+    with pytest.raises(ResultError, match="cannot be read as kept features"):
+        comparison.compare(file, file)
