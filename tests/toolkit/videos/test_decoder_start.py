@@ -1,4 +1,4 @@
-"""What a decoding process starts with: a Python, modules and a PyAV that may be broken, which is no fault of a video."""
+"""What a decoding process starts with: a Python, modules and a PyAV that may be broken; no video is to blame."""
 
 import os
 import shutil
