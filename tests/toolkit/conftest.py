@@ -5,7 +5,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -51,9 +51,10 @@ def stored_entries() -> Callable[[Path], int]:
 
     def count(folder: Path) -> int:
         try:
-            connection = sqlite3.connect(f"file:{folder / 'features.sqlite'}?mode=ro", uri=True, timeout=0.05)
-            found: int = connection.execute("SELECT count(*) FROM features").fetchone()[0]
-            connection.close()
+            with closing(
+                sqlite3.connect(f"file:{folder / 'features.sqlite'}?mode=ro", uri=True, timeout=0.05)
+            ) as connection:
+                found: int = connection.execute("SELECT count(*) FROM features").fetchone()[0]
         except sqlite3.OperationalError:
             return 0
         return found

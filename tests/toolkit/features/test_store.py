@@ -117,6 +117,7 @@ def test_a_new_file_that_another_process_began_is_not_put_aside(tmp_path: Path) 
 def test_a_store_that_cannot_be_written_says_so_when_asked(tmp_path: Path) -> None:
     FeatureStore(tmp_path).put([("a", _entry())])
     store = FeatureStore(tmp_path)
+    store._connection.close()
     store._connection = sqlite3.connect(f"file:{tmp_path / 'features.sqlite'}?mode=ro", uri=True)
 
     assert store.get("a") is not None
