@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
     from fvd_bench.evaluation.result import Result, Score
-    from fvd_bench.finding import Warned
+    from fvd_bench.finding import Finding
 
 STDOUT = "-"
 
@@ -90,7 +90,7 @@ def _progress_lines() -> Callable[[str, int, int], None]:
     return show
 
 
-def warn(warnings: Sequence[Warned]) -> None:
+def warn(warnings: Sequence[Finding]) -> None:
     """What was found, on stderr."""
     for warned in warnings:
         say(f"fvd-bench: warning: {warned.message}", err=True)
@@ -138,7 +138,7 @@ def print_result(result: Result, json_file: str | None, html_file: str | None = 
 
 
 def print_scores(
-    table: Callable[[], RenderableType], scores: Sequence[Score], warnings: Sequence[Warned], *texts: Text
+    table: Callable[[], RenderableType], scores: Sequence[Score], warnings: Sequence[Finding], *texts: Text
 ) -> None:
     """A table with the signatures of its scores, warnings, and texts, as `deliver` does."""
 

@@ -23,7 +23,7 @@ from fvd_bench.features.processes import WHOLE, Share, share
 from fvd_bench.features.stats import FeatureStats
 from fvd_bench.features.stats_source import StatsSource, open_side
 from fvd_bench.features.store import FeatureStore
-from fvd_bench.finding import Warned
+from fvd_bench.finding import Finding
 from fvd_bench.inspection.headers import header_findings
 from fvd_bench.inspection.motion_panel import measure_side
 from fvd_bench.metrics import dependence
@@ -242,9 +242,9 @@ class Evaluation:
             collected = {job: found for job, found in collected.items() if job.draw.reads == "fake"}
         warnings = find(self.sources, collected, scores, self.extractors, motion, self.store.damaged)
         if isinstance(given, ForeignStats):
-            warnings.append(Warned("unknown-protocol", given.warning))
+            warnings.append(Finding("unknown-protocol", given.warning))
         warnings += [
-            Warned("not-comparable", f"{p.name}: {p.not_comparable}") for p in self.protocols if p.not_comparable
+            Finding("not-comparable", f"{p.name}: {p.not_comparable}") for p in self.protocols if p.not_comparable
         ]
         warnings += collection.noticed
         warnings += header_findings(
@@ -252,7 +252,7 @@ class Evaluation:
         )
         warnings += made_elsewhere(self.sources, environment.feature_versions(self.device))
         if real.fingerprint == fake.fingerprint:
-            warnings.append(Warned("same-videos", "the real and the fake side hold the same videos"))
+            warnings.append(Finding("same-videos", "the real and the fake side hold the same videos"))
         return Result(
             fvd_bench=__version__,
             scores=tuple(scores),
@@ -342,7 +342,7 @@ class Collection:
     evaluation: Evaluation
     extractions: Mapping[Side, Extraction]
     collected: Mapping[Job, Collected]
-    noticed: list[Warned] = field(default_factory=list)
+    noticed: list[Finding] = field(default_factory=list)
 
     def repeats(self, protocol: Protocol) -> Iterator[Sides]:
         """The features of both sides in each repeat, those of a group as of one video. Raises CacheError."""

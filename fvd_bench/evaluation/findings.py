@@ -8,7 +8,7 @@ from fvd_bench.errors import SourceError
 from fvd_bench.evaluation.result import MotionPanel, Score, Skipped
 from fvd_bench.features.extraction import Collected, Job
 from fvd_bench.features.stats_source import StatsSource
-from fvd_bench.finding import Warned, some
+from fvd_bench.finding import Finding, of_side, some
 from fvd_bench.inspection import faults
 from fvd_bench.inspection.motion_panel import findings as motion_findings
 from fvd_bench.networks import FeatureExtractor
@@ -39,21 +39,21 @@ def find(
     extractors: Mapping[FeatureRule, FeatureExtractor],
     motion: MotionPanel | None,
     damaged_entries: int,
-) -> list[Warned]:
+) -> list[Finding]:
     """All findings of a run, each once."""
     found = [
-        *(Warned("listing", note) for source in sources.values() for note in source.notes),
+        *(Finding("listing", note, side=side) for side, source in sources.items() for note in source.notes),
         *_video_findings(collected),
         *_jpeg_findings(collected),
         *_range_findings(sources, collected),
         *_count_findings(collected, extractors),
         *_score_findings(scores),
         *(motion_findings(motion.real, motion.fake) if motion else ()),
-        *(Warned("weights-unverified", note) for e in extractors.values() for note in e.unverified),
+        *(Finding("weights-unverified", note) for e in extractors.values() for note in e.unverified),
     ]
     if damaged_entries:
-        found.append(Warned("store-damaged", f"{damaged_entries} damaged parts of the feature store were dropped"))
-    return list(dict.fromkeys(found))
+        found.append(Finding("store-damaged", f"{damaged_entries} damaged parts of the feature store were dropped"))
+    return list({(finding.code, finding.message): finding for finding in found}.values())
 
 
 def skipped(jobs: Sequence[Job], collected: Mapping[Job, Collected]) -> tuple[Skipped, ...]:
@@ -85,7 +85,7 @@ def refuse_skipped(collected: Mapping[Job, Collected]) -> None:
             raise SourceError(f"{job.draw.reads} video {name}: {reason}; --strict allows no video to be left out")
 
 
-def made_elsewhere(sources: Mapping[Side, ClipSource], here: Mapping[str, str]) -> Iterator[Warned]:
+def made_elsewhere(sources: Mapping[Side, ClipSource], here: Mapping[str, str]) -> Iterator[Finding]:
     """Where a statistics file was made with other software, or on another device. here: as of `feature_versions`."""
     for side, source in sources.items():
         if isinstance(source, StatsSource):
@@ -94,42 +94,42 @@ def made_elsewhere(sources: Mapping[Side, ClipSource], here: Mapping[str, str]) 
             if other:
                 made_with = f"the {side} features were made with {', '.join(other)}"
                 why = "that may move the score in its last digits, or with other decoders by more"
-                yield Warned("made-elsewhere", f"{made_with}: {why}")
+                yield Finding("made-elsewhere", f"{made_with}: {why}", side=side)
 
 
-def _video_findings(collected: Mapping[Job, Collected]) -> Iterator[Warned]:
+def _video_findings(collected: Mapping[Job, Collected]) -> Iterator[Finding]:
     skipped: dict[tuple[Side, ClipRule], dict[str, str]] = {}
     damaged: dict[tuple[Side, ClipRule], dict[str, str]] = {}
     noted: dict[tuple[Side, str], dict[str, str]] = {}
-    for job, side in collected.items():
+    for job, found in collected.items():
         group = (job.draw.reads, job.draw.rule)
-        skipped.setdefault(group, {}).update(side.skipped)
-        damaged.setdefault(group, {}).update({name: f"{n} frames" for name, n in side.damaged.items()})
-        for code, videos in side.notes.items():
+        skipped.setdefault(group, {}).update(found.skipped)
+        damaged.setdefault(group, {}).update({name: f"{n} frames" for name, n in found.damaged.items()})
+        for code, videos in found.notes.items():
             noted.setdefault((job.draw.reads, code), {}).update(videos)
-    for (side_name, _), videos in skipped.items():
+    for (side, _), videos in skipped.items():
         if videos:
-            yield Warned("videos-skipped", f"{len(videos)} {side_name} videos are skipped: {some(videos)}")
-    for (side_name, _), videos in damaged.items():
+            yield Finding.of("videos-skipped", f"{len(videos)} {side} videos are skipped", videos, side=side)
+    for (side, _), videos in damaged.items():
         if videos:
-            what = f"{len(videos)} {side_name} videos are used although frames of theirs decode with errors"
-            yield Warned("videos-damaged", f"{what}: {some(videos)}")
-    for (side_name, code), videos in noted.items():
+            what = f"{len(videos)} {side} videos are used although frames of theirs decode with errors"
+            yield Finding.of("videos-damaged", what, videos, side=side)
+    for (side, code), videos in noted.items():
         if code in _NOTES:  # a statistics file may hold any
-            yield Warned(code, f"{len(videos)} {side_name} videos {_NOTES[code]}: {some(videos)}")
+            yield Finding.of(code, f"{len(videos)} {side} videos {_NOTES[code]}", videos, side=side)
 
 
-def _range_findings(sources: Mapping[Side, ClipSource], collected: Mapping[Job, Collected]) -> Iterator[Warned]:
+def _range_findings(sources: Mapping[Side, ClipSource], collected: Mapping[Job, Collected]) -> Iterator[Finding]:
     """Values of arrays that use little of the range that is stated of them."""
     levels: dict[Side, tuple[int, int] | None] = {}
     for job, side in collected.items():
         levels[job.draw.reads] = widest(levels.get(job.draw.reads), side.levels)
     for name, found in levels.items():
-        for fault in faults.little_used(f"{name} videos", found, stated=getattr(sources[name], "value_range", None)):
-            yield Warned(fault.code, fault.sentence())
+        stated = getattr(sources[name], "value_range", None)
+        yield from of_side(name, faults.little_used(f"{name} videos", found, stated=stated))
 
 
-def _jpeg_findings(collected: Mapping[Job, Collected]) -> Iterator[Warned]:
+def _jpeg_findings(collected: Mapping[Job, Collected]) -> Iterator[Finding]:
     """JPEG frames of other qualities than the protocol's, or than the other side's, move scores by percents."""
     read: dict[Side, set[int]] = {"real": set(), "fake": set()}
     coded: dict[Side, set[int]] = {"real": set(), "fake": set()}
@@ -139,16 +139,21 @@ def _jpeg_findings(collected: Mapping[Job, Collected]) -> Iterator[Warned]:
         if side.not_jpeg and rule.jpeg != "never":
             coded[job.draw.side].add(rule.jpeg_quality)
         if rule.jpeg == "unless-jpeg" and side.jpeg_qualities - {rule.jpeg_quality}:
-            yield Warned(
+            yield Finding(
                 "jpeg-quality",
                 f"the {job.draw.side} frames are JPEG files of quality {_qualities(side.jpeg_qualities)}, kept as they "
                 f"are; the protocol says {rule.jpeg_quality}",
+                side=job.draw.side,
             )
         if side.jpeg_qualities and side.not_jpeg:
-            yield Warned("mixed-codecs", f"some of the {job.draw.side} frames are JPEG files and some are not")
+            yield Finding(
+                "mixed-codecs",
+                f"some of the {job.draw.side} frames are JPEG files and some are not",
+                side=job.draw.side,
+            )
     fake = read["fake"] | coded["fake"]
     if read["real"] and fake and read["real"] != fake:
-        yield Warned(
+        yield Finding(
             "jpeg-mismatch",
             f"the real frames are JPEG files of quality {_qualities(read['real'])}, the fake frames are JPEG of "
             f"{_qualities(fake)}",
@@ -157,53 +162,55 @@ def _jpeg_findings(collected: Mapping[Job, Collected]) -> Iterator[Warned]:
 
 def _count_findings(
     collected: Mapping[Job, Collected], extractors: Mapping[FeatureRule, FeatureExtractor]
-) -> Iterator[Warned]:
+) -> Iterator[Finding]:
     for job, side in collected.items():
         rule, used = job.draw.rule, len(set(side.videos))
         if rule.count is not None and used < rule.count:
-            yield Warned(
+            yield Finding(
                 "few-videos",
                 f"{rule.count} {job.draw.side} videos are asked for and {used} are used: compare the score only with "
                 "others at the same number",
+                side=job.draw.side,
             )
         elif rule.start != "all" and rule.frames != "all" and 0 < used < extractors[job.features].dim:
-            yield Warned(
+            yield Finding(
                 "few-videos",
                 f"{used} {job.draw.side} videos for {extractors[job.features].dim} features: the score is biased "
                 "upwards, more so the fewer there are; compare it only with others at the same number",
+                side=job.draw.side,
             )
 
 
-def _score_findings(scores: Sequence[Score]) -> Iterator[Warned]:
+def _score_findings(scores: Sequence[Score]) -> Iterator[Finding]:
     for score in scores:
         yield from _floor_findings(score)
         if len(score.values) > 1 and len(set(score.values)) == 1:
-            yield Warned(
+            yield Finding(
                 "repeats-equal",
                 f"{score.protocol}: all repeats are equal, since nothing in it is drawn at random here; their standard "
                 "deviation of 0 says nothing",
             )
 
 
-def _floor_findings(score: Score) -> Iterator[Warned]:
+def _floor_findings(score: Score) -> Iterator[Finding]:
     """What the real videos score against their own kind says how much of a score is chance."""
     if score.value is None or score.floor is None:
         return
     name, floor = f"{score.metric.upper()} of {score.protocol}", score.floor
     if score.value <= floor.interval[1]:
-        yield Warned(
+        yield Finding(
             "at-the-floor",
             f"{name}: {score.value:.4g} cannot be told from the {floor.value:.4g} (up to {floor.interval[1]:.4g}) that "
             "real videos score against their own kind at these numbers: more videos are needed to see a difference",
         )
     elif floor.value > _MOSTLY * score.value:
-        yield Warned(
+        yield Finding(
             "mostly-chance",
             f"{name}: {floor.value / score.value:.0%} of the score is what real videos score against their own kind "
             "at these numbers of videos: compare it only with scores at the same numbers, or see `infinite`",
         )
     if score.interval is not None and score.interval[1] - score.interval[0] > score.value:
-        yield Warned(
+        yield Finding(
             "too-few-to-say",
             f"{name}: the interval from {score.interval[0]:.4g} to {score.interval[1]:.4g} is wider than the score "
             "itself: at these numbers of videos it says nothing",

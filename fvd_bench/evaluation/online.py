@@ -91,7 +91,7 @@ class FrechetVideoDistance:
         elif self._source is not None and not isinstance(self._source, StatsSource):
             check_something_decodes(self._source)
         self._kept: dict[Side, Gathered] = {side: Gathered() for side in SIDES}
-        self._looks: dict[Side, _Looks] = {side: _Looks() for side in SIDES}
+        self._noticed: dict[Side, _Noticed] = {side: _Noticed() for side in SIDES}
         self._network()
 
     @property
@@ -123,9 +123,9 @@ class FrechetVideoDistance:
             raise SourceError("the real side was given as real=… already: leave out one of the two")
         layout = Layout(axes, value_range)
         taken = {side: self._features(side, videos, layout) for side, videos in given.items() if videos is not None}
-        for side, (gathered, looks) in taken.items():
+        for side, (gathered, noticed) in taken.items():
             self._kept[side] = self._kept[side].joined(gathered)
-            self._looks[side] = self._looks[side].joined(looks)
+            self._noticed[side] = self._noticed[side].joined(noticed)
 
     def compute(self) -> float:
         """The score of all videos so far, of those of all processes: each has to call this. Raises MetricError.
@@ -141,9 +141,9 @@ class FrechetVideoDistance:
 
     def reset(self, *, real: bool = False) -> None:
         """Forget the fake videos, and the real ones if `real`; a real side given as a path is then read again."""
-        self._kept["fake"], self._looks["fake"] = Gathered(), _Looks()
+        self._kept["fake"], self._noticed["fake"] = Gathered(), _Noticed()
         if real:
-            self._kept["real"], self._looks["real"], self._read = Gathered(), _Looks(), None
+            self._kept["real"], self._noticed["real"], self._read = Gathered(), _Noticed(), None
 
     def merge(self, other: FrechetVideoDistance) -> None:
         """Add what another metric took in, in the order of indices; of two videos of one index the own comes first.
@@ -157,7 +157,7 @@ class FrechetVideoDistance:
             )
         for side in SIDES:
             self._kept[side] = self._kept[side].joined(other._kept[side])
-            self._looks[side] = self._looks[side].joined(other._looks[side])
+            self._noticed[side] = self._noticed[side].joined(other._noticed[side])
 
     def to(self, device: str | torch.device) -> FrechetVideoDistance:
         """Move the network to `cpu` or `cuda`, the current CUDA device; features stay where they are, in memory."""
@@ -218,7 +218,7 @@ class FrechetVideoDistance:
         digests = (mine["digest"], self.protocol.digest())
         return other.get("digest") in digests and all(other.get(key) == mine[key] for key in ("seed", "weights"))
 
-    def _features(self, side: Side, videos: object, layout: Layout) -> tuple[Gathered, _Looks]:
+    def _features(self, side: Side, videos: object, layout: Layout) -> tuple[Gathered, _Noticed]:
         """The features of videos that come next on a side, and what their frames are like."""
         name = f"the {side} array"
         block = as_block(videos)
@@ -236,7 +236,7 @@ class FrechetVideoDistance:
                 for item in read_draws(video, [draw], place):
                     batches.add(name, name, self.protocol.features, item)
             batches.flush()
-            looks = _Looks(stated=source.value_range)
+            noticed = _Noticed(stated=source.value_range)
             gathered = Gathered()
             for place, name in named.items():
                 entry = store.get(name)
@@ -245,13 +245,13 @@ class FrechetVideoDistance:
                     raise VideoError(f"{name}: {facts.skipped}")
                 gathered.add(place, entry.features, turn=place // processes.world())
                 is_transparent = any(code == "transparent" for code, _ in facts.notes)
-                looks = looks.joined(_Looks(facts.levels, looks.stated, int(is_transparent)))
-        return gathered, looks
+                noticed = noticed.joined(_Noticed(facts.levels, noticed.stated, int(is_transparent)))
+        return gathered, noticed
 
     def _answer(self, question: Callable[[Sides, Mapping[Side, SideCount]], _T]) -> _T:
         """What rank 0 computes from the features of all processes, for all of them; errors of it too."""
-        for side, looks in self._looks.items():
-            for sentence in looks.doubts(f"{side} videos"):
+        for side, noticed in self._noticed.items():
+            for sentence in noticed.doubts(f"{side} videos"):
                 warnings.warn(sentence, stacklevel=3)  # at the line that asks for a score
         shares = processes.gather(Share(self._identity(), self._kept))
         return processes.once(lambda: question(*self._sides(Share.joined(shares or ()))))
@@ -331,21 +331,21 @@ class FrechetVideoDistance:
 
 
 @dataclass(frozen=True, slots=True)
-class _Looks:
+class _Noticed:
     """Of arrays: the lowest and highest level of their frames, the range that is stated, videos that are not opaque."""
 
     levels: tuple[int, int] | None = None
     stated: ValueRange | None = None
     transparent: int = 0
 
-    def joined(self, later: _Looks) -> _Looks:
+    def joined(self, later: _Noticed) -> _Noticed:
         stated = self.stated if later.levels is None else later.stated
-        return _Looks(widest(self.levels, later.levels), stated, self.transparent + later.transparent)
+        return _Noticed(widest(self.levels, later.levels), stated, self.transparent + later.transparent)
 
     def doubts(self, who: str) -> Iterator[str]:
         """What `evaluate` would warn of. who: such as `fake videos`."""
-        for fault in faults.little_used(who, self.levels, stated=self.stated):
-            yield fault.sentence()
+        for finding in faults.little_used(who, self.levels, stated=self.stated):
+            yield finding.message
         if self.transparent:
             yield f"{self.transparent} {who} {faults.TRANSPARENT}"
 

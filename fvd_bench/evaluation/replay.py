@@ -17,7 +17,7 @@ from fvd_bench.evaluation.manifest import Drawn, Listed, Manifest, Used
 from fvd_bench.evaluation.result import Result
 from fvd_bench.features.extraction import Extraction
 from fvd_bench.features.store import FeatureStore
-from fvd_bench.finding import Warned, some
+from fvd_bench.finding import Finding, some
 from fvd_bench.networks import environment
 from fvd_bench.networks.environment import NEUTRAL
 from fvd_bench.processors import processors
@@ -152,7 +152,7 @@ def told_apart(manifest: Manifest, result: Result) -> Result:
         for digest, metric, _ in manifest.values
     }
     warnings = [
-        Warned(
+        Finding(
             "replay-differs",
             f"{metric.upper()} of protocol {digest[:12]}: {list(values)} is recorded, and the same frames "
             f"of the same contents give {list(found[digest, metric])} here; {_cause(manifest, result)}",

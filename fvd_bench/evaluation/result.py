@@ -16,7 +16,7 @@ from typing import Any
 from fvd_bench.atomic import write_text
 from fvd_bench.errors import ResultError
 from fvd_bench.estimate import Estimate
-from fvd_bench.finding import Warned
+from fvd_bench.finding import Finding
 from fvd_bench.inspection.motion import SideMotion
 from fvd_bench.records import record
 
@@ -108,7 +108,7 @@ class Result:
     scores: tuple[Score, ...]
     real: SourceInfo
     fake: SourceInfo
-    warnings: tuple[Warned, ...]
+    warnings: tuple[Finding, ...]
     weights: Mapping[str, str]
     environment: Mapping[str, str]
     seconds: float

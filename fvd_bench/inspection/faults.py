@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from fvd_bench.finding import some
+from fvd_bench.finding import Finding
 from fvd_bench.videos.header import SDR, Probe
 
 FAULTS = {
@@ -58,23 +58,7 @@ SAME_ASPECT = 1.01
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
-    """A finding of one code. videos: name -> what is wrong with it, empty where it is about a side as a whole."""
-
-    code: str
-    message: str
-    videos: Mapping[str, str]
-
-    def __post_init__(self) -> None:
-        assert self.code in FAULTS
-
-    def sentence(self) -> str:
-        """The message, with the first videos named."""
-        return f"{self.message}: {some(self.videos)}" if self.videos else self.message
-
-
-@dataclass(frozen=True, slots=True)
-class Looks:
+class Appearance:
     """Of one video: its name, (width, height), and what its header says; None where not known."""
 
     name: str
@@ -98,7 +82,7 @@ def rate_text(rate: float) -> str:
     return f"{rate:.6g}"
 
 
-def little_used(who: str, levels: tuple[int, int] | None, *, stated: tuple[float, float] | None) -> Iterator[Fault]:
+def little_used(who: str, levels: tuple[int, int] | None, *, stated: tuple[float, float] | None) -> Iterator[Finding]:
     """Where arrays use less than half of their range, or hardly any of its lower half.
 
     levels: lowest and highest of uint8 frames, None where these come from no array. stated: the values of black and
@@ -110,7 +94,7 @@ def little_used(who: str, levels: tuple[int, int] | None, *, stated: tuple[float
     if stated is None:
         if highest <= 1:
             values = "are 0 and 1 alone, which is black" if highest else "are 0 alone, which is black"
-            yield Fault("value-range", f"the values of the {who} {values}: expected uint8 from 0 to 255", {})
+            yield Finding("value-range", f"the values of the {who} {values}: expected uint8 from 0 to 255")
         return
     black, white = stated
     low, high = (black + (white - black) * level / 255 for level in levels)
@@ -121,31 +105,31 @@ def little_used(who: str, levels: tuple[int, int] | None, *, stated: tuple[float
         less = "less than half of it"
     else:
         return
-    yield Fault("value-range", f"{uses}: {less} is used; state the values of black and white, 0 and 1 for instance", {})
+    yield Finding("value-range", f"{uses}: {less} is used; state the values of black and white, 0 and 1 for instance")
 
 
 _OVERSHOOT = 16
 """Levels by which networks leave the range that they were made for."""
 
 
-def mixed(who: str, looks: Sequence[Looks]) -> Iterator[Fault]:
+def mixed(who: str, seen: Sequence[Appearance]) -> Iterator[Finding]:
     """Where the videos of one side do not agree; those that are not as most are named. who: such as `real videos`."""
-    sizes = {v.name: size_text(v.size) for v in looks if v.size}
+    sizes = {v.name: size_text(v.size) for v in seen if v.size}
     if odd := _odd(sizes):
-        yield Fault("mixed-sizes", f"{who} differ in size, most are {_most(sizes)}", odd)
-    rates = {v.name: v.rate for v in looks if v.rate}
+        yield Finding.of("mixed-sizes", f"{who} differ in size, most are {_most(sizes)}", odd)
+    rates = {v.name: v.rate for v in seen if v.rate}
     if rates and max(rates.values()) > SAME_RATE * min(rates.values()):
         usual = statistics.mode(rates.values())
         odd = {n: rate_text(r) for n, r in rates.items() if not _is_same_rate(r, usual)}
-        yield Fault("mixed-rates", f"{who} differ in frame rate, most have {rate_text(usual)}", odd)
-    codecs = {v.name: v.codec for v in looks if v.codec}
+        yield Finding.of("mixed-rates", f"{who} differ in frame rate, most have {rate_text(usual)}", odd)
+    codecs = {v.name: v.codec for v in seen if v.codec}
     if odd := _odd(codecs):
-        yield Fault("mixed-codecs", f"{who} differ in codec, most are {_most(codecs)}", odd)
+        yield Finding.of("mixed-codecs", f"{who} differ in codec, most are {_most(codecs)}", odd)
 
 
-def uncommon(who: str, looks: Sequence[Looks]) -> Iterator[Fault]:
+def uncommon(who: str, seen: Sequence[Appearance]) -> Iterator[Finding]:
     """Videos whose frames are not what they seem, as their headers say. who: such as `real videos`."""
-    headers = {v.name: v.header for v in looks if v.header}
+    headers = {v.name: v.header for v in seen if v.header}
     found = {
         "interlaced": {name: "" for name, h in headers.items() if h.is_interlaced},
         "pixel-aspect": {
@@ -159,7 +143,7 @@ def uncommon(who: str, looks: Sequence[Looks]) -> Iterator[Fault]:
     }
     for code, videos in found.items():
         if videos:
-            yield Fault(code, f"of the {who} {len(videos)} {_UNCOMMON[code]}", videos)
+            yield Finding.of(code, f"of the {who} {len(videos)} {_UNCOMMON[code]}", videos)
 
 
 _UNCOMMON = {
@@ -174,21 +158,21 @@ _UNCOMMON = {
 }
 
 
-def mismatched(real: Sequence[Looks], fake: Sequence[Looks], *, who: tuple[str, str]) -> Iterator[Fault]:
+def mismatched(real: Sequence[Appearance], fake: Sequence[Appearance], *, who: tuple[str, str]) -> Iterator[Finding]:
     """Where most videos of one side are not as most of the other. who: how to call them."""
     sides = (real, fake)
-    sizes = [_usual([v.size for v in looks if v.size]) for looks in sides]
+    sizes = [_usual([v.size for v in seen if v.size]) for seen in sides]
     if sizes[0] and sizes[1] and sizes[0] != sizes[1]:
-        yield Fault("size-mismatch", _against("sizes", who, *(size_text(size) for size in sizes if size)), {})
-    rates = [statistics.median(found) for looks in sides if (found := [v.rate for v in looks if v.rate])]
+        yield Finding("size-mismatch", _against("sizes", who, *(size_text(size) for size in sizes if size)))
+    rates = [statistics.median(found) for seen in sides if (found := [v.rate for v in seen if v.rate])]
     if len(rates) == 2 and not _is_same_rate(*rates):
-        yield Fault("rate-mismatch", _against("frame rates", who, *map(rate_text, rates)), {})
-    codecs = [_usual([v.codec for v in looks if v.codec]) for looks in sides]
+        yield Finding("rate-mismatch", _against("frame rates", who, *map(rate_text, rates)))
+    codecs = [_usual([v.codec for v in seen if v.codec]) for seen in sides]
     if codecs[0] and codecs[1] and codecs[0] != codecs[1]:
-        yield Fault("codec-mismatch", _against("codecs", who, codecs[0], codecs[1]), {})
-    transfers = [_usual([v.header.transfer for v in looks if v.header]) for looks in sides]
+        yield Finding("codec-mismatch", _against("codecs", who, codecs[0], codecs[1]))
+    transfers = [_usual([v.header.transfer for v in seen if v.header]) for seen in sides]
     if transfers[0] and transfers[1] and transfers[0] != transfers[1]:
-        yield Fault("transfer-mismatch", _against("transfers", who, transfers[0], transfers[1]), {})
+        yield Finding("transfer-mismatch", _against("transfers", who, transfers[0], transfers[1]))
 
 
 _Value = TypeVar("_Value")
@@ -199,7 +183,7 @@ def _usual(values: Sequence[_Value]) -> _Value | None:
     return next((value for value, count in Counter(values).items() if 2 * count > len(values)), None)
 
 
-def duplicates(who: str, digests: Mapping[str, str], *, of: str, but: Mapping[str, str] | None = None) -> list[Fault]:
+def duplicates(who: str, digests: Mapping[str, str], *, of: str, but: Mapping[str, str] | None = None) -> list[Finding]:
     """Videos of one side with the digest of an earlier one.
 
     digests: video -> digest of its `files` or `frames`, which `of` says. but: other digests; videos that have these in
@@ -212,7 +196,7 @@ def duplicates(who: str, digests: Mapping[str, str], *, of: str, but: Mapping[st
         if original != name and not (but and but.get(name) is not None and but.get(name) == but.get(original)):
             found[name] = f"as {original}"
     what = f"{len(found)} of {len(digests)} {who} have the {_same(of)} as another of them"
-    return [Fault(f"duplicate-{of}", what, found)] if found else []
+    return [Finding.of(f"duplicate-{of}", what, found)] if found else []
 
 
 def shared(
@@ -222,12 +206,12 @@ def shared(
     of: str,
     who: tuple[str, str],
     but: frozenset[str] = frozenset(),
-) -> list[Fault]:
+) -> list[Finding]:
     """Videos of the second side with the digest of one of the first, as `duplicates`. but: videos that are not told."""
     owners = {digest: name for name, digest in reversed(list(one.items()))}
     found = {name: f"as {owners[d]}" for name, d in other.items() if d in owners and name not in but}
     what = f"{len(found)} of {len(other)} {who[1]} have the {_same(of)} as one of the {who[0]}"
-    return [Fault(f"shared-{of}", what, found)] if found else []
+    return [Finding.of(f"shared-{of}", what, found)] if found else []
 
 
 def _same(of: str) -> str:

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from fvd_bench.errors import VideoError
 from fvd_bench.features.stats_source import StatsSource
-from fvd_bench.finding import Warned
+from fvd_bench.finding import Finding, of_side
 from fvd_bench.inspection import faults
-from fvd_bench.inspection.faults import Fault, Looks
+from fvd_bench.inspection.faults import Appearance
 from fvd_bench.inspection.motion_panel import evenly_spaced
 from fvd_bench.protocols.rules import SIDES, Side
 from fvd_bench.sources.opening import ClipSource
@@ -23,39 +23,39 @@ _WHO = ("real videos", "fake videos")
 
 def header_findings(
     sources: Mapping[Side, ClipSource], contents: Mapping[Side, Mapping[int, str]], *, workers: int
-) -> list[Warned]:
+) -> list[Finding]:
     """Duplicates within and between the sides, and where sizes, rates and codecs do not agree.
 
     contents: index -> digest of a video's contents, of those that could be read.
     """
     files = [{sources[side].names[i]: digest for i, digest in sorted(contents[side].items())} for side in SIDES]
-    looks = [_looks(sources[side], workers=workers) for side in SIDES]
-    found: list[Fault] = []
-    for who, digests in zip(_WHO, files, strict=True):
-        found += faults.duplicates(who, digests, of="files")
+    seen = [_seen(sources[side], workers=workers) for side in SIDES]
+    found: list[Finding] = []
+    for side, who, digests in zip(SIDES, _WHO, files, strict=True):
+        found += of_side(side, faults.duplicates(who, digests, of="files"))
     if set(files[0].values()) != set(files[1].values()):  # or they are the same side, which is told elsewhere
         found += faults.shared(*files, of="files", who=_WHO)
-    for side, who, some in zip(SIDES, _WHO, looks, strict=True):
+    for side, who, some in zip(SIDES, _WHO, seen, strict=True):
         sample = _sample(who, len(some), len(sources[side].names))
-        found += [*faults.uncommon(sample, some), *faults.mixed(sample, some)]
-    found += faults.mismatched(*looks, who=_WHO)
-    return [Warned(fault.code, fault.sentence()) for fault in found]
+        found += of_side(side, [*faults.uncommon(sample, some), *faults.mixed(sample, some)])
+    found += faults.mismatched(*seen, who=_WHO)
+    return found
 
 
 def _sample(who: str, looked: int, total: int) -> str:
     return who if looked == total else f"{who}, of which {looked} of {total} were looked at,"
 
 
-def _looks(source: ClipSource, *, workers: int) -> Sequence[Looks]:
+def _seen(source: ClipSource, *, workers: int) -> Sequence[Appearance]:
     """Of at most 64 videos, evenly spaced over the listing; of none of a statistics file."""
     if isinstance(source, StatsSource):
         return []
 
-    def work(index: int) -> Iterator[Looks]:
+    def work(index: int) -> Iterator[Appearance]:
         try:
             found = probe(source.video(index))
-            yield Looks(source.names[index], found.size, found)
+            yield Appearance(source.names[index], found.size, found)
         except VideoError:  # which is told when the video is used
-            yield Looks(source.names[index], None, None)
+            yield Appearance(source.names[index], None, None)
 
-    return [looks for _, looks in in_order(evenly_spaced(len(source.names), MOST_VIDEOS), work, workers=workers)]
+    return [seen for _, seen in in_order(evenly_spaced(len(source.names), MOST_VIDEOS), work, workers=workers)]

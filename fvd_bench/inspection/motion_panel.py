@@ -13,7 +13,7 @@ from fvd_bench.errors import VideoError
 from fvd_bench.features.extraction import VideosDone
 from fvd_bench.features.processes import WHOLE, Share
 from fvd_bench.features.store import Entry, Facts, FeatureStore
-from fvd_bench.finding import Warned
+from fvd_bench.finding import Finding
 from fvd_bench.inspection.motion import Motion, SideMotion, measure, summary
 from fvd_bench.sources.opening import ClipSource
 from fvd_bench.videos.prefetch import in_order
@@ -107,12 +107,12 @@ def _measured(
     return found, entries
 
 
-def findings(real: SideMotion, fake: SideMotion) -> list[Warned]:
+def findings(real: SideMotion, fake: SideMotion) -> list[Finding]:
     """What is wrong with the motion of the fake videos, compared with that of the real ones."""
-    found: list[Warned] = []
+    found: list[Finding] = []
     if _stand_still(real, fake):
         found.append(
-            Warned(
+            Finding(
                 "fake-still",
                 f"the fake videos hardly move: from frame to frame they change by {fake.median:.3g} grey levels (the "
                 f"median of {fake.videos} videos), the real ones by {real.median:.3g}; {fake.still:.0%} of them stand "
@@ -122,7 +122,7 @@ def findings(real: SideMotion, fake: SideMotion) -> list[Warned]:
         )
     if _exceeds(fake.looping, fake.asked, real.looping, real.asked):
         found.append(
-            Warned(
+            Finding(
                 "fake-loops",
                 f"{fake.looping:.0%} of the fake videos repeat themselves ({fake.asked} could be asked), against "
                 f"{real.looping or 0:.0%} of the real ones ({real.asked}). FVD cannot see that where its clips are "
@@ -131,7 +131,7 @@ def findings(real: SideMotion, fake: SideMotion) -> list[Warned]:
         )
     if not found and _move_alike(real, fake):
         found.append(
-            Warned(
+            Finding(
                 "fake-alike",
                 f"the fake videos all move by the same amount: the spread of their motion is "
                 f"{fake.spread / fake.mean:.0%} of its mean, that of the real ones {real.spread / real.mean:.0%}. FVD "

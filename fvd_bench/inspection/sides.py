@@ -8,10 +8,10 @@ import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
-from fvd_bench.finding import some
+from fvd_bench.finding import Finding, of_side, some
 from fvd_bench.inspection import faults
 from fvd_bench.inspection.contents import Contents, contents_of, frames_needed, quality_text
-from fvd_bench.inspection.faults import Fault, Looks, size_text
+from fvd_bench.inspection.faults import FAULTS, Appearance, size_text
 from fvd_bench.inspection.video import Examined, examine
 from fvd_bench.processors import processors
 from fvd_bench.protocols.protocol import Protocol, ProtocolLike, load
@@ -28,28 +28,23 @@ PAPER_PROTOCOLS = ("stylegan-v-fvd16", "stylegan-v-fvd128", "stylegan-v-fid")
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """side: path of the side that it is about, None where it is about both."""
-
-    side: str | None
-    fault: Fault
-
-
-@dataclass(frozen=True, slots=True)
 class Checkup:
-    """What was found in one side, or in two."""
+    """What was found in one side, or in two. The side of a finding is the path of it; codes are those of `FAULTS`."""
 
     sides: tuple[Contents, ...]
     findings: tuple[Finding, ...]
+
+    def __post_init__(self) -> None:
+        assert {finding.code for finding in self.findings} <= FAULTS.keys()
 
     def to_json(self) -> str:
         """JSON text of schema 1; every video of every finding is named in it."""
         found = [
             {
-                "code": finding.fault.code,
+                "code": finding.code,
                 "side": finding.side,
-                "message": finding.fault.message,
-                "videos": [{"video": name, "detail": why} for name, why in finding.fault.videos.items()],
+                "message": finding.message,
+                "videos": [{"video": name, "detail": why} for name, why in finding.videos.items()],
             }
             for finding in self.findings
         ]
@@ -80,13 +75,13 @@ def inspect(
     examined = [_examine_all(source, workers=workers, progress=progress) for source in sources]
     sides = tuple(contents_of(*side, rules) for side in zip(sources, examined, strict=True))
     findings = [
-        Finding(source.name, fault)
+        finding
         for source, side in zip(sources, examined, strict=True)
-        for fault in _side_faults(source, side, rules)
+        for finding in of_side(source.name, _within(source, side, rules))
     ]
     if len(sources) == 2:
         who = (f"videos of {sources[0].name}", f"videos of {sources[1].name}")
-        findings += [Finding(None, fault) for fault in _faults_between(*examined, who=who)]
+        findings += _between(*examined, who=who)
     return Checkup(sides, tuple(findings))
 
 
@@ -104,42 +99,42 @@ def _examine_all(source: ClipSource, *, workers: int, progress: Callable[[str, i
     return found
 
 
-def _side_faults(source: ClipSource, videos: Sequence[Examined], rules: Sequence[Protocol]) -> Iterator[Fault]:
+def _within(source: ClipSource, videos: Sequence[Examined], rules: Sequence[Protocol]) -> Iterator[Finding]:
     """What is wrong within one side."""
-    yield from (Fault("listing", note, {}) for note in source.notes)
+    yield from (Finding("listing", note) for note in source.notes)
     decoded = [video for video in videos if video.frames]
-    yield from _fault("unreadable", "no frame decodes", {v.name: v.unreadable for v in videos if not v.mixture})
-    yield from _fault("two-sequences", "two images have the same place", {v.name: v.mixture for v in videos})
+    yield from _shared_by("unreadable", "no frame decodes", {v.name: v.unreadable for v in videos if not v.mixture})
+    yield from _shared_by("two-sequences", "two images have the same place", {v.name: v.mixture for v in videos})
     for code, message in _DOUBTS.items():
-        yield from _fault(code, message, {v.name: d.detail for v in videos for d in v.doubts if d.code == code})
-    yield from _fault("truncated", "fewer frames decode than is promised", {v.name: _shortfall(v) for v in decoded})
-    yield from _fault("damaged", "frames are damaged", {v.name: _damage(v) for v in decoded})
+        yield from _shared_by(code, message, {v.name: d.detail for v in videos for d in v.doubts if d.code == code})
+    yield from _shared_by("truncated", "fewer frames decode than is promised", {v.name: _shortfall(v) for v in decoded})
+    yield from _shared_by("damaged", "frames are damaged", {v.name: _damage(v) for v in decoded})
     for protocol in rules:
         for side, needed in frames_needed(protocol):
             of = protocol.name if side == "both" else f"the {side} side of {protocol.name}"
             short = {v.name: _length(v) for v in decoded if v.frames < needed}
-            yield from _fault("too-short", f"too short for {of}, which needs {needed} frames", short)
-    yield from _fault("black", "black from the first to the last frame", {v.name: "" for v in decoded if v.black})
-    yield from _fault(
+            yield from _shared_by("too-short", f"too short for {of}, which needs {needed} frames", short)
+    yield from _shared_by("black", "black from the first to the last frame", {v.name: "" for v in decoded if v.black})
+    yield from _shared_by(
         "frozen", "all frames are as the first", {v.name: "" for v in decoded if v.frozen and not v.black}
     )
-    yield from _fault("transparent", faults.TRANSPARENT, {v.name: _alpha(v) for v in decoded})
-    yield from _fault("missing-frames", "images are missing", {v.name: _gap(v) for v in videos})
-    yield from faults.uncommon("videos", [_looks(video) for video in decoded])
-    yield from _fault("size-changes", "the frames differ in size", {v.name: _sizes(v) for v in decoded})
-    yield from _fault("variable-rate", "the time between frames varies", {v.name: _times(v) for v in decoded})
+    yield from _shared_by("transparent", faults.TRANSPARENT, {v.name: _alpha(v) for v in decoded})
+    yield from _shared_by("missing-frames", "images are missing", {v.name: _gap(v) for v in videos})
+    yield from faults.uncommon("videos", [_appearance(video) for video in decoded])
+    yield from _shared_by("size-changes", "the frames differ in size", {v.name: _sizes(v) for v in decoded})
+    yield from _shared_by("variable-rate", "the time between frames varies", {v.name: _times(v) for v in decoded})
     levels = functools.reduce(widest, (v.levels for v in decoded), None)
     yield from faults.little_used("videos", levels, stated=getattr(source, "value_range", None))
     files = {v.name: v.content for v in videos if v.content}
     frames = {v.name: v.pictures for v in decoded if v.pictures}
     yield from faults.duplicates("videos", files, of="files")
     yield from faults.duplicates("videos", frames, of="frames", but=files)
-    yield from faults.mixed("videos", [_looks(video) for video in decoded])
+    yield from faults.mixed("videos", [_appearance(video) for video in decoded])
     qualities = {v.name: ", ".join(map(quality_text, sorted(v.jpeg_qualities))) for v in decoded if v.jpeg_qualities}
     if len(set(qualities.values())) > 1:
         usual = statistics.mode(qualities.values())
         odd = {name: quality for name, quality in qualities.items() if quality != usual}
-        yield Fault("mixed-qualities", f"JPEG qualities differ, most are {usual}", odd)
+        yield Finding.of("mixed-qualities", f"JPEG qualities differ, most are {usual}", odd)
 
 
 _DOUBTS = {
@@ -148,7 +143,7 @@ _DOUBTS = {
 }
 
 
-def _faults_between(one: Sequence[Examined], other: Sequence[Examined], *, who: tuple[str, str]) -> Iterator[Fault]:
+def _between(one: Sequence[Examined], other: Sequence[Examined], *, who: tuple[str, str]) -> Iterator[Finding]:
     """What is wrong between two sides."""
     files, pictures = (
         [{v.name: digest for v in side if (digest := getattr(v, of))} for side in (one, other)]
@@ -156,24 +151,25 @@ def _faults_between(one: Sequence[Examined], other: Sequence[Examined], *, who: 
     )
     same = faults.shared(*files, of="files", who=who)
     yield from same
-    told = frozenset(name for fault in same for name in fault.videos)
+    told = frozenset(name for finding in same for name in finding.videos)
     yield from faults.shared(*pictures, of="frames", who=who, but=told)
     decoded = [[v for v in side if v.frames] for side in (one, other)]
-    yield from faults.mismatched(*([_looks(video) for video in side] for side in decoded), who=who)
+    yield from faults.mismatched(*([_appearance(video) for video in side] for side in decoded), who=who)
     qualities = [sorted({q for video in side for q in video.jpeg_qualities}) for side in decoded]
     if all(qualities) and qualities[0] != qualities[1]:
         here, there = (", ".join(map(quality_text, found)) for found in qualities)
-        yield Fault("jpeg-mismatch", f"JPEG qualities differ: {here} for {who[0]}, {there} for {who[1]}", {})
+        yield Finding("jpeg-mismatch", f"JPEG qualities differ: {here} for {who[0]}, {there} for {who[1]}")
 
 
-def _fault(code: str, message: str, videos: Mapping[str, str | None]) -> list[Fault]:
+def _shared_by(code: str, message: str, videos: Mapping[str, str | None]) -> list[Finding]:
     """A finding of those videos of which there is something to say."""
     found = {name: why for name, why in videos.items() if why is not None}
-    return [Fault(code, f"{len(found)} {'video' if len(found) == 1 else 'videos'}: {message}", found)] if found else []
+    what = f"{len(found)} {'video' if len(found) == 1 else 'videos'}: {message}"
+    return [Finding.of(code, what, found)] if found else []
 
 
-def _looks(video: Examined) -> Looks:
-    return Looks(video.name, video.sizes[0], video.probe)
+def _appearance(video: Examined) -> Appearance:
+    return Appearance(video.name, video.sizes[0], video.probe)
 
 
 def _length(video: Examined) -> str:

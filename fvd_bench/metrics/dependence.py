@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from fvd_bench.errors import FvdBenchError
 from fvd_bench.features.stats import FeatureStats
-from fvd_bench.finding import Warned, some
+from fvd_bench.finding import Finding, some
 from fvd_bench.metrics.uncertainty import Sides
 from fvd_bench.paths import user_path
 from fvd_bench.protocols.rules import Side
@@ -66,7 +66,7 @@ def groups(names: Sequence[str], by: str | None) -> list[int]:
     return [first.setdefault(key, index) for index, key in enumerate(keys) if key is not None]
 
 
-def findings(side: Side, names: Sequence[str], stats: FeatureStats) -> Iterator[Warned]:
+def findings(side: Side, names: Sequence[str], stats: FeatureStats) -> Iterator[Finding]:
     """A warning where videos of a side look like windows of fewer videos. names: of all videos, by index."""
     features = stats.features()
     if features is None or len(set(stats.videos)) < _FEWEST or len(names) <= max(stats.videos):
@@ -86,12 +86,14 @@ def findings(side: Side, names: Sequence[str], stats: FeatureStats) -> Iterator[
     )
     if same.any() and 1 < len(found) <= len(videos) / _WINDOWS and np.median(near[same]) < _NEAR_OF_A_STEM * apart:
         what = f"the names of {len(videos)} {side} videos have {len(found)} stems, {some(dict.fromkeys(found, ''))}"
-        yield Warned("not-independent", f"{what}, and videos of one stem are much alike: {advice}")
+        yield Finding("not-independent", f"{what}, and videos of one stem are much alike: {advice}", side=side)
     elif float(np.median(near)) < _NEAR * apart:
-        yield Warned("not-independent", f"neighbouring {side} videos are much more alike than others: {advice}")
+        yield Finding(
+            "not-independent", f"neighbouring {side} videos are much more alike than others: {advice}", side=side
+        )
 
 
-def watch(repeats: Iterable[Sides], names: Mapping[Side, Sequence[str]], found: list[Warned]) -> Iterator[Sides]:
+def watch(repeats: Iterable[Sides], names: Mapping[Side, Sequence[str]], found: list[Finding]) -> Iterator[Sides]:
     """The same repeats; what `findings` has on the first one is added to `found` as it passes.
 
     So features, which can be gigabytes, are not read for this alone. names: of the sides that are looked at.

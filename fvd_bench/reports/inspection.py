@@ -65,7 +65,7 @@ def _needs_table(side: Contents) -> Table:
 def _findings_table(checkup: Checkup) -> Table:
     table = Table("found", "side", "what", show_lines=True)
     for finding in checkup.findings:
-        table.add_row(*map(cell, [finding.fault.code, finding.side or "both", finding.fault.sentence()]))
+        table.add_row(*map(cell, [finding.code, finding.side or "both", finding.message]))
     return table
 
 

@@ -212,7 +212,9 @@ def test_short_videos_are_skipped_named_and_counted(
     skipped = {s.video: s.reason for s in result.scores[0].fake.skipped}
     assert set(skipped) == {"short.mkv", "text.mp4", "empty.mp4"}
     assert skipped["short.mkv"] == "too short: 8 frames decode, the clip needs 9"
-    assert any(w.code == "videos-skipped" and "3 fake videos" in w.message for w in result.warnings)
+    (warned,) = (w for w in result.warnings if w.code == "videos-skipped")
+    assert warned.message.startswith("3 fake videos are skipped: ")
+    assert (warned.videos, warned.side) == (skipped, "fake")
     assert result.value == evaluate(*two_sides, pixels_protocol(), settings=NO_CACHE).value
     with pytest.raises(SourceError, match=r"--strict"):
         evaluate(two_sides[0], fake, pixels_protocol(), settings=Settings(cache=None, strict=True))

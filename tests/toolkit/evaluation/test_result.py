@@ -109,8 +109,13 @@ SCHEMA = {
             "items": {
                 "type": "object",
                 "additionalProperties": False,
-                "required": ["code", "message"],
-                "properties": {"code": {"type": "string"}, "message": {"type": "string"}},
+                "required": ["code", "message", "videos", "side"],
+                "properties": {
+                    "code": {"type": "string"},
+                    "message": {"type": "string"},
+                    "videos": {"type": "object", "additionalProperties": {"type": "string"}},
+                    "side": {"enum": ["real", "fake", None]},
+                },
             },
         },
         "weights": {"type": "object", "additionalProperties": {"type": "string"}},

@@ -29,7 +29,7 @@ def healthy(tmp_path: Path, moving_frames, write_video) -> Path:
 
 def _found(checkup: Checkup) -> dict[str, list[str]]:
     """Code -> videos that are named."""
-    return {finding.fault.code: list(finding.fault.videos) for finding in checkup.findings}
+    return {finding.code: list(finding.videos) for finding in checkup.findings}
 
 
 def test_healthy_videos_have_no_defects(healthy: Path) -> None:
@@ -93,10 +93,10 @@ def test_short_videos_are_told_for_each_protocol(healthy: Path, moving_frames, w
 
     checkup = sides.inspect(healthy, protocol=[pixels_protocol(frames=30)])
 
-    found = [finding.fault.message for finding in checkup.findings if finding.fault.code == "too-short"]
+    found = [finding.message for finding in checkup.findings if finding.code == "too-short"]
     assert found == [
-        "1 video: too short for stylegan-v-fvd128, which needs 128 frames",
-        "1 video: too short for pixels, which needs 30 frames",
+        "1 video: too short for stylegan-v-fvd128, which needs 128 frames: short.mp4 (20 frames)",
+        "1 video: too short for pixels, which needs 30 frames: short.mp4 (20 frames)",
     ]
 
 
@@ -136,7 +136,7 @@ def test_videos_of_both_sides_are_told(tmp_path: Path, healthy: Path, moving_fra
 
     checkup = sides.inspect(healthy, tmp_path / "other")
 
-    between = {f.fault.code: list(f.fault.videos) for f in checkup.findings if f.side is None}
+    between = {f.code: list(f.videos) for f in checkup.findings if f.side is None}
     assert between["shared-files"] == ["0.mp4"]
     assert between["shared-frames"] == ["images"]
 
@@ -183,7 +183,7 @@ def test_sizes_that_change_within_a_file_are_told(tmp_path: Path, moving_frames,
 
     checkup = sides.inspect(tmp_path / "a")
 
-    (fault,) = (f.fault for f in checkup.findings if f.fault.code == "size-changes")
+    (fault,) = (f for f in checkup.findings if f.code == "size-changes")
     assert fault.videos == {"joined.ts": "64×48, 64×64"}
 
 
@@ -197,7 +197,7 @@ def test_a_file_with_a_dropped_frame_is_of_variable_rate(healthy: Path, moving_f
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
 
-    (fault,) = (f.fault for f in sides.inspect(healthy).findings if f.fault.code == "variable-rate")
+    (fault,) = (f for f in sides.inspect(healthy).findings if f.code == "variable-rate")
     assert fault.videos == {"dropped.mkv": "40 to 80 ms between frames"}
 
 
@@ -207,7 +207,7 @@ def test_missing_images_are_told(healthy: Path, moving_frames, write_frames) -> 
 
     checkup = sides.inspect(healthy)
 
-    (fault,) = (f.fault for f in checkup.findings if f.fault.code == "missing-frames")
+    (fault,) = (f for f in checkup.findings if f.code == "missing-frames")
     assert fault.videos == {"gap": "7.png"}
 
 

@@ -15,7 +15,7 @@ from PIL import Image
 from fvd_bench.estimate import Estimate
 from fvd_bench.evaluation.evaluate import evaluate
 from fvd_bench.evaluation.result import Result
-from fvd_bench.finding import Warned
+from fvd_bench.finding import Finding
 from fvd_bench.reports.html import _ticks, html_report
 from fvd_bench.settings import Settings
 
@@ -68,7 +68,7 @@ def test_the_page_loads_nothing_and_runs_nothing(result: Result) -> None:
 def test_names_cannot_break_out_of_the_page(result: Result) -> None:
     evil = '"><script>document.title = "broken"</script>'
     nasty = replace(
-        result, fake=replace(result.fake, path=evil), warnings=(Warned("x", evil),), environment={evil: evil}
+        result, fake=replace(result.fake, path=evil), warnings=(Finding("x", evil),), environment={evil: evil}
     )
 
     outline = _Outline(html_report(nasty))

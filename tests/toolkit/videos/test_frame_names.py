@@ -168,7 +168,7 @@ def test_a_thumbnail_and_doubtful_names_are_warned_of_again_and_again(score, tmp
     assert message.startswith("4 fake videos hold images that are not named as the others in their folder and are used")
     assert "0 (thumbnail.png beside 16 images like 000000.png), 1 (" in message
     assert again.warnings == odd.warnings
-    (finding,) = [f.fault for f in inspect(tmp_path / "fake").findings if f.fault.code == "odd-images"]
+    (finding,) = [f for f in inspect(tmp_path / "fake").findings if f.code == "odd-images"]
     assert len(finding.videos) == 4
 
 
@@ -181,6 +181,6 @@ def test_two_sequences_are_refused_and_features_of_them_are_not_believed(score, 
 
     with pytest.raises(SourceError, match=r"none of its 4 videos .* images are not the frames of one video: the same"):
         evaluate(tmp_path / "real", tmp_path / "fake", str(tmp_path / "pixels.toml"), settings=settings)
-    (finding,) = [f.fault for f in inspect(tmp_path / "fake").findings if f.fault.code == "two-sequences"]
+    (finding,) = [f for f in inspect(tmp_path / "fake").findings if f.code == "two-sequences"]
     assert "the same name with two suffixes" in finding.videos["0"]
     assert "two sequences with 16 numbers in common, mask_000000.png and 000000.png" in finding.videos["1"]

@@ -121,7 +121,7 @@ def test_a_gif_of_merged_frames_is_told_and_one_that_is_too_short_says_why(
         "1 fake videos are skipped: 1.gif (too short: 8 frames decode, the clip needs 9; it is GIF, and the programs "
         "that write it merge frames that are equal)"
     )
-    short = [f.fault.sentence() for f in inspect(tmp_path / "fake").findings if f.fault.code == "too-short"]
+    short = [f.message for f in inspect(tmp_path / "fake").findings if f.code == "too-short"]
     assert "1.gif (8 frames of GIF, whose writer may have merged equal ones)" in short[0]
 
 
@@ -141,5 +141,5 @@ def test_other_animations_are_merged_and_told_too(
 
     assert f"0{suffix} (40 to 120 ms between frames)" in messages["variable-rate"]
     assert f"8 frames decode, the clip needs 9; it is {form}, and the programs that" in messages["videos-skipped"]
-    short = [f.fault.sentence() for f in inspect(tmp_path / "fake").findings if f.fault.code == "too-short"]
+    short = [f.message for f in inspect(tmp_path / "fake").findings if f.code == "too-short"]
     assert f"1{suffix} (8 frames of {form}, whose writer may have merged equal ones)" in short[0]

@@ -160,5 +160,5 @@ def test_mirrored_videos_score_as_they_are_seen_and_are_named(
         "of the fake videos 2 are mirrored for display, by a display matrix or EXIF, and are used"
     )
     assert "mirrored" not in {w.code for w in seen.warnings}
-    (fault,) = (f.fault for f in inspect(tmp_path / "fake").findings if f.fault.code == "mirrored")
+    (fault,) = (f for f in inspect(tmp_path / "fake").findings if f.code == "mirrored")
     assert list(fault.videos) == ["0.mov", "1.mov"]

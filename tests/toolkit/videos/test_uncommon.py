@@ -11,7 +11,7 @@ import pytest
 from av.stream import Disposition
 
 from fvd_bench.evaluation.evaluate import evaluate
-from fvd_bench.inspection.faults import Looks, uncommon
+from fvd_bench.inspection.faults import Appearance, uncommon
 from fvd_bench.inspection.sides import inspect
 from fvd_bench.settings import Settings
 from fvd_bench.videos.file import VideoFile
@@ -126,7 +126,7 @@ SENTENCES = {
 def test_compute_and_inspect_name_them(strange: Path, two_sides, pixels_protocol, code: str) -> None:
     result = evaluate(two_sides[0], strange, pixels_protocol(), settings=Settings(cache=None))
     (warned,) = [w.message for w in result.warnings if w.code == code]
-    (inspected,) = [f.fault.sentence() for f in inspect(strange).findings if f.fault.code == code]
+    (inspected,) = [f.message for f in inspect(strange).findings if f.code == code]
 
     count = 2 if code == "hdr" else 1
     assert warned.startswith(f"of the fake videos {count} ") and warned.endswith(SENTENCES[code])
@@ -134,7 +134,7 @@ def test_compute_and_inspect_name_them(strange: Path, two_sides, pixels_protocol
 
 
 def test_pixels_that_are_nearly_square_are_square() -> None:
-    looks = [Looks("a", (64, 48), Probe("h264", "yuv420p", (64, 48), 25.0, pixel_aspect=(255, 256)))]
+    looks = [Appearance("a", (64, 48), Probe("h264", "yuv420p", (64, 48), 25.0, pixel_aspect=(255, 256)))]
 
     assert list(uncommon("videos", looks)) == []
 
@@ -152,4 +152,4 @@ def test_sides_of_other_transfers_are_told(
     (message,) = [w.message for w in result.warnings if w.code == "transfer-mismatch"]
     assert message == "the transfers differ between the sides: PQ for most real videos, SDR for most fake videos"
     assert "transfer-mismatch" not in {w.code for w in same.warnings}
-    assert "transfer-mismatch" in {f.fault.code for f in inspect(tmp_path / "pq", two_sides[0]).findings}
+    assert "transfer-mismatch" in {f.code for f in inspect(tmp_path / "pq", two_sides[0]).findings}
