@@ -94,7 +94,7 @@ def test_the_whole_of_it_in_small(call: Call, tmp_path: Path, moving_frames, wri
     for seed in range(3):
         write_frames(tmp_path / "data" / f"{seed}", moving_frames(20, height=32, width=32, seed=seed), suffix=".jpg")
 
-    packed = call("pack", tmp_path / "data")
+    packed = call("pack", tmp_path / "data", PYTHONPATH="")  # is done here, where packages are, and fetches weights
     assert packed.returncode == 0, packed.stderr
     calls = re.findall(r'run\(command="(.+)"(?:, carry=\["(.+)"\])?, timeout_s=\d+\)', packed.stdout)
     parts = [carried for _, carried in calls if carried]
