@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from populations import Population
 
 from fvd_bench import metrics
-from fvd_bench.features.stats import FeatureStats
+from fvd_bench.features.feature_set import FeatureStats
 from fvd_bench.features.stats_file import StatsFile
 from fvd_bench.metrics.frechet import frechet_distance
 from fvd_bench.metrics.measuring import Measured, measure

@@ -17,9 +17,9 @@ from populations import Population, of_distance
 
 from fvd_bench import metrics
 from fvd_bench.evaluation import comparison
-from fvd_bench.evaluation.kept import Features
 from fvd_bench.evaluation.result import Result, Score, SideCount, SourceInfo
-from fvd_bench.features.stats import FeatureStats
+from fvd_bench.evaluation.result_features import Features
+from fvd_bench.features.feature_set import FeatureStats
 from fvd_bench.protocols.protocol import load, plain
 
 PROTOCOL = load("stylegan-v-fvd16")

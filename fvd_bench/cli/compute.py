@@ -136,7 +136,7 @@ def _beside(json_file: str | None, *, wanted: bool) -> Path | None:
     """Where the features of a result go that is written to a file, None where it is not."""
     file = user_path(json_file) if json_file and json_file != STDOUT else None
     if file is not None and (file.is_file() or not file.exists()):
-        from fvd_bench.evaluation.kept import beside
+        from fvd_bench.evaluation.result_features import beside
 
         return beside(file)
     if wanted:
@@ -146,10 +146,10 @@ def _beside(json_file: str | None, *, wanted: bool) -> Path | None:
 
 def _keep(beside: Path, collection: Collection, result: Result, *, wanted: bool) -> None:
     """Put the features beside the JSON, or say that those of an older result lie there."""
-    from fvd_bench.evaluation import kept
+    from fvd_bench.evaluation import result_features
 
     if wanted:
-        kept.save(beside, collection, result)
+        result_features.save(beside, collection, result)
     elif beside.exists():
         say(f"fvd-bench: warning: {beside} holds the features of an older result; delete it", err=True)
 

@@ -5,12 +5,12 @@ __all__ = [
     "comparison",
     "demo",
     "evaluate",
-    "kept",
     "manifest",
     "online",
     "plan",
     "replay",
     "result",
+    "result_features",
     "selftest",
     "statistics",
 ]

@@ -16,11 +16,11 @@ from typing import Literal
 import numpy as np
 
 from fvd_bench.errors import FvdBenchError, ResultError
-from fvd_bench.evaluation import kept
+from fvd_bench.evaluation import result_features
 from fvd_bench.evaluation.comparability import notes, pairs, protocols_of, require_same_inputs
 from fvd_bench.evaluation.evaluate import Evaluation, Progress, open_evaluation, silent
-from fvd_bench.evaluation.kept import Features
 from fvd_bench.evaluation.result import Result, Score
+from fvd_bench.evaluation.result_features import Features
 from fvd_bench.metrics import METRICS
 from fvd_bench.metrics.uncertainty import CONFIDENCE, Spread, quantile, standard_error
 from fvd_bench.paths import user_path
@@ -121,10 +121,10 @@ def check(
         require_same_inputs(before, weights=weights, real_fingerprint=extractions["real"].fingerprint())
         collection = evaluation.collect(extractions)
         now = evaluation.score(collection)
-        features = old or _recomputed(before, evaluation), kept.features(collection)
+        features = old or _recomputed(before, evaluation), result_features.features(collection)
         compared = comparisons(before, now, features, allowed=max_increase, known=protocols)
         if update:
-            kept.save(kept.beside(baseline), collection, now)
+            result_features.save(result_features.beside(baseline), collection, now)
             now.write(baseline)
     return dataclasses.replace(compared, accepted=update)
 
@@ -180,8 +180,8 @@ def read_result(file: Path) -> Result:
 
 
 def _kept(file: Path, result: Result) -> Features | None:
-    beside = kept.beside(file)
-    return kept.load(beside, result) if beside.exists() else None
+    beside = result_features.beside(file)
+    return result_features.load(beside, result) if beside.exists() else None
 
 
 def _recomputed(before: Result, evaluation: Evaluation) -> Features | None:
@@ -200,7 +200,7 @@ def _recomputed(before: Result, evaluation: Evaluation) -> Features | None:
         _, absent = extractions["fake"].outlook(again.jobs_reading("fake"))
         if absent and all(score.error_fake is not None for score in before.scores if score.value is not None):
             return None
-        return kept.features(again.collect(extractions))
+        return result_features.features(again.collect(extractions))
     except (FvdBenchError, OSError):  # it is not the user's concern that these are gone, or never were files
         return None
 

@@ -18,10 +18,10 @@ from fvd_bench.evaluation.findings import find, made_elsewhere, refuse_skipped, 
 from fvd_bench.evaluation.result import MotionPanel, Result, Score, SideCount, SourceInfo
 from fvd_bench.evaluation.scoring import as_score
 from fvd_bench.features.extraction import Collected, Extraction, Job
+from fvd_bench.features.feature_set import FeatureStats
 from fvd_bench.features.foreign import ForeignStats
+from fvd_bench.features.given import StatsSource, open_side
 from fvd_bench.features.processes import WHOLE, Share, share
-from fvd_bench.features.stats import FeatureStats
-from fvd_bench.features.stats_source import StatsSource, open_side
 from fvd_bench.features.store import FeatureStore
 from fvd_bench.finding import Finding
 from fvd_bench.inspection.headers import header_findings

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from fvd_bench.errors import SourceError
 from fvd_bench.evaluation.result import MotionPanel, Score, Skipped
 from fvd_bench.features.extraction import Collected, Job
-from fvd_bench.features.stats_source import StatsSource
+from fvd_bench.features.given import StatsSource
 from fvd_bench.finding import Finding, of_side, some
 from fvd_bench.inspection import faults
 from fvd_bench.inspection.motion_panel import findings as motion_findings

@@ -20,11 +20,11 @@ from fvd_bench.evaluation.scoring import as_score
 from fvd_bench.features import processes
 from fvd_bench.features.batches import Batches
 from fvd_bench.features.extraction import Extraction, Job
+from fvd_bench.features.feature_set import FeatureStats
 from fvd_bench.features.foreign import ForeignStats
-from fvd_bench.features.gathered import Gathered, Share
-from fvd_bench.features.stats import FeatureStats
-from fvd_bench.features.stats_source import StatsSource, open_side
+from fvd_bench.features.given import StatsSource, open_side
 from fvd_bench.features.store import FeatureStore
+from fvd_bench.features.video_features import Gathered, Share
 from fvd_bench.inspection import faults
 from fvd_bench.metrics.measuring import measure
 from fvd_bench.networks import FeatureExtractor, create, environment

@@ -14,9 +14,9 @@ from fvd_bench.errors import SourceError
 from fvd_bench.evaluation.evaluate import Evaluation, Progress, open_evaluation, silent
 from fvd_bench.evaluation.findings import refuse_skipped
 from fvd_bench.features.extraction import Extraction, Job, Target
+from fvd_bench.features.given import StatsSource
 from fvd_bench.features.processes import WHOLE, Share
 from fvd_bench.features.stats_file import StatsFile, is_stats_file
-from fvd_bench.features.stats_source import StatsSource
 from fvd_bench.features.store import Entry
 from fvd_bench.finding import some
 from fvd_bench.inspection.motion_panel import MOST_VIDEOS, evenly_spaced, measure_side, motion_key

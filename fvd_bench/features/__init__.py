@@ -3,12 +3,12 @@
 __all__ = [
     "batches",
     "extraction",
+    "feature_set",
     "foreign",
-    "gathered",
+    "given",
     "moments",
     "processes",
-    "stats",
     "stats_file",
-    "stats_source",
     "store",
+    "video_features",
 ]

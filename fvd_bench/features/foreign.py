@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fvd_bench.errors import SourceError
+from fvd_bench.features.feature_set import FeatureStats
 from fvd_bench.features.moments import Moments
-from fvd_bench.features.stats import FeatureStats
 from fvd_bench.networks.weights import unpickling
 from fvd_bench.sources.listing import ClipSource
 from fvd_bench.sources.opening import SourceLike, open_source

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fvd_bench.errors import SourceError
-from fvd_bench.features.stats import FeatureStats, Float64
+from fvd_bench.features.feature_set import FeatureStats, Float64
 
 _MOST_DIM = 4096
 """Of no known network; the check of a covariance takes long beyond it."""

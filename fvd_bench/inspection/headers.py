@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from fvd_bench.errors import VideoError
-from fvd_bench.features.stats_source import StatsSource
+from fvd_bench.features.given import StatsSource
 from fvd_bench.finding import Finding, of_side
 from fvd_bench.inspection import faults
 from fvd_bench.inspection.faults import Appearance

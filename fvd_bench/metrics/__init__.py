@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fvd_bench.errors import MetricError
-from fvd_bench.features.stats import FeatureStats
+from fvd_bench.features.feature_set import FeatureStats
 from fvd_bench.metrics.frechet import FID, FVD
 from fvd_bench.metrics.inception_score import IS
 from fvd_bench.metrics.kernel import KID, KVD, KVD_BIASED

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fvd_bench.errors import FvdBenchError
-from fvd_bench.features.stats import FeatureStats
+from fvd_bench.features.feature_set import FeatureStats
 from fvd_bench.finding import Finding, some
 from fvd_bench.metrics.uncertainty import Sides
 from fvd_bench.paths import user_path

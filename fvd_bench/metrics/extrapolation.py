@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from fvd_bench import metrics
 from fvd_bench.estimate import Estimate
-from fvd_bench.features.stats import FeatureStats, Float64
+from fvd_bench.features.feature_set import FeatureStats, Float64
 from fvd_bench.metrics.chance import Overlap
 from fvd_bench.metrics.frechet import distance_and_overlap
 from fvd_bench.metrics.uncertainty import SPLIT, Sides, Spread, quantile

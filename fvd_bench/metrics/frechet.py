@@ -10,7 +10,7 @@ import scipy.linalg
 from numpy.typing import NDArray
 
 from fvd_bench.errors import MetricError
-from fvd_bench.features.stats import FeatureStats, Float64
+from fvd_bench.features.feature_set import FeatureStats, Float64
 from fvd_bench.metrics.metric import Metric
 from fvd_bench.protocols.rules import MetricRule
 

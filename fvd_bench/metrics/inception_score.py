@@ -7,7 +7,7 @@ import scipy.special
 from numpy.typing import NDArray
 
 from fvd_bench.errors import MetricError
-from fvd_bench.features.stats import FeatureStats, Float64
+from fvd_bench.features.feature_set import FeatureStats, Float64
 from fvd_bench.metrics.metric import Influences, Metric, all_features, centred, influence_on_features
 from fvd_bench.packages import needed_for
 from fvd_bench.protocols.rules import MetricRule

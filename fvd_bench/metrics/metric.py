@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fvd_bench.errors import MetricError
+from fvd_bench.features.feature_set import FeatureStats, Float64
 from fvd_bench.features.moments import Moments
-from fvd_bench.features.stats import FeatureStats, Float64
 from fvd_bench.protocols.rules import MetricRule, Side
 
 Influences = tuple[Float64 | None, Float64 | None]

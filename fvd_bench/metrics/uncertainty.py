@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from fvd_bench import metrics
 from fvd_bench.errors import MetricError
-from fvd_bench.features.stats import FeatureStats, Float64
+from fvd_bench.features.feature_set import FeatureStats, Float64
 from fvd_bench.protocols.rules import SIDES, MetricRule, Side
 from fvd_bench.random_stream import RandomStream
 

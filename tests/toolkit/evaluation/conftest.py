@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from fvd_bench.evaluation import comparison, kept
+from fvd_bench.evaluation import comparison, result_features
 from fvd_bench.evaluation.evaluate import open_evaluation, silent
 from fvd_bench.settings import Settings
 
@@ -45,7 +45,7 @@ def baseline(tmp_path: Path, sets: Path, protocol: str, settings: Settings):
             result = evaluation.score(collection)
             result.write(target)
             if features:
-                kept.save(kept.beside(target), collection, result)
+                result_features.save(result_features.beside(target), collection, result)
         return target
 
     return write

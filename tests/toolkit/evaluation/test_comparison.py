@@ -13,7 +13,7 @@ from PIL import Image
 
 import fvd_bench
 from fvd_bench.errors import FvdBenchError, NotComparableError, ProtocolError, ResultError
-from fvd_bench.evaluation import comparison, kept
+from fvd_bench.evaluation import comparison, result_features
 from fvd_bench.evaluation.comparability import protocols_of
 from fvd_bench.evaluation.evaluate import open_evaluation, silent
 from fvd_bench.evaluation.result import Result
@@ -113,7 +113,7 @@ def test_an_update_takes_the_baselines_place(check, baseline) -> None:
 
     assert comparison.read_result(file) == compared.now
     assert check("bad", file).scores[0].change == 0
-    kept.load(kept.beside(file), comparison.read_result(file))
+    result_features.load(result_features.beside(file), comparison.read_result(file))
 
 
 def test_other_real_videos_are_not_comparable(check, baseline) -> None:
@@ -153,7 +153,7 @@ def panel_result(baseline, panel: str, sets: Path, settings: Settings, tmp_path:
         collection = evaluation.collect(evaluation.read())
         result = evaluation.score(collection)
         result.write(target)
-        kept.save(kept.beside(target), collection, result)
+        result_features.save(result_features.beside(target), collection, result)
     return target
 
 
@@ -220,10 +220,10 @@ class TestOtherMetricsBesideIt:
     def test_features_are_kept_once(self, panel_result: Path) -> None:
         result = comparison.read_result(panel_result)
 
-        found = kept.load(kept.beside(panel_result), result).repeats
+        found = result_features.load(result_features.beside(panel_result), result).repeats
 
         assert set(found) == {score.digest for score in result.scores} and len(found) == 2
-        with np.load(kept.beside(panel_result)) as arrays:
+        with np.load(result_features.beside(panel_result)) as arrays:
             assert len([name for name in arrays.files if name.endswith("/real/0")]) == 1
 
 

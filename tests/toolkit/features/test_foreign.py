@@ -15,8 +15,8 @@ from fvd_bench import FrechetVideoDistance, Settings, evaluate
 from fvd_bench.errors import SourceError
 from fvd_bench.evaluation import comparison
 from fvd_bench.evaluation.result import Result, Score
+from fvd_bench.features.feature_set import FeatureStats
 from fvd_bench.features.moments import Moments
-from fvd_bench.features.stats import FeatureStats
 from tests.program import fvd_bench
 
 NO_CACHE = Settings(cache=None, device="cpu")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fvd_bench.features.stats import FeatureStats
+from fvd_bench.features.feature_set import FeatureStats
 from fvd_bench.metrics.chance import Overlap
 from fvd_bench.metrics.frechet import distance_and_overlap, frechet_distance
 from fvd_bench.protocols.rules import MetricRule

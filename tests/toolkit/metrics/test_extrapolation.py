@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fvd_bench.features.stats import FeatureStats
+from fvd_bench.features.feature_set import FeatureStats
 from fvd_bench.metrics import extrapolation
 from fvd_bench.metrics.chance import Overlap
 from fvd_bench.metrics.extrapolation import TOO_FEW, floor, infinite

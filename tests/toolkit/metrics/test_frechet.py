@@ -3,9 +3,9 @@ import pytest
 import scipy.linalg
 
 from fvd_bench.errors import MetricError
-from fvd_bench.features import stats
+from fvd_bench.features import feature_set
+from fvd_bench.features.feature_set import FeatureStats
 from fvd_bench.features.moments import Moments
-from fvd_bench.features.stats import FeatureStats
 from fvd_bench.metrics.frechet import (
     distance_and_overlap,
     frechet_distance,
@@ -126,7 +126,7 @@ def test_moments_alone_give_the_same(rng: np.random.Generator, monkeypatch, n: i
     real = rng.normal(size=(n, dim)).astype(np.float32)
     fake = (rng.normal(size=(m, dim)) * 1.3 + 0.1).astype(np.float32)
     expected = frechet_distance(real, fake, ddof=0)
-    monkeypatch.setattr(stats, "_KEPT_VALUES", 0)
+    monkeypatch.setattr(feature_set, "_KEPT_VALUES", 0)
     folded = [FeatureStats(dim), FeatureStats(dim)]
     for side, features in zip(folded, (real, fake), strict=True):
         for video, part in enumerate(np.array_split(features, 7)):

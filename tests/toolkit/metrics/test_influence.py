@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fvd_bench import metrics
-from fvd_bench.features.stats import FeatureStats
+from fvd_bench.features.feature_set import FeatureStats
 from fvd_bench.metrics.uncertainty import Spread
 from fvd_bench.protocols.rules import MetricRule
 

@@ -6,8 +6,8 @@ import pytest
 from fvd_bench import metrics
 from fvd_bench.errors import MetricError
 from fvd_bench.evaluation.evaluate import evaluate
-from fvd_bench.features import stats
-from fvd_bench.features.stats import FeatureStats
+from fvd_bench.features import feature_set
+from fvd_bench.features.feature_set import FeatureStats
 from fvd_bench.metrics import inception_score, kernel, neighbours
 from fvd_bench.metrics.frechet import frechet_distance
 from fvd_bench.protocols import protocol
@@ -56,7 +56,7 @@ def test_each_name_computes_its_metric_with_real_and_fake_in_their_places(sides)
 
 def test_features_that_were_not_kept_are_refused_with_a_reason(sides, monkeypatch: pytest.MonkeyPatch) -> None:
     real, fake = (FeatureStats.of(side) for side in sides)
-    monkeypatch.setattr(stats, "_KEPT_VALUES", 100)
+    monkeypatch.setattr(feature_set, "_KEPT_VALUES", 100)
     streamed_real, streamed_fake = (FeatureStats.of(side) for side in sides)
 
     for name in NEED_BOTH:
@@ -70,7 +70,7 @@ def test_features_that_were_not_kept_are_refused_with_a_reason(sides, monkeypatc
 
 def test_the_inception_score_needs_the_fake_features_only(sides, monkeypatch: pytest.MonkeyPatch) -> None:
     real, fake = sides
-    monkeypatch.setattr(stats, "_KEPT_VALUES", 260)  # keeps the 50 fake ones and not the 60 real ones
+    monkeypatch.setattr(feature_set, "_KEPT_VALUES", 260)  # keeps the 50 fake ones and not the 60 real ones
     streamed_real, kept_fake = FeatureStats.of(real), FeatureStats.of(fake)
 
     assert metrics.compute("is", streamed_real, kept_fake, RULE) == inception_score.inception_score(fake)

@@ -16,7 +16,7 @@ import torch
 from safetensors.numpy import load_file
 
 from fvd_bench import metrics
-from fvd_bench.features.stats import FeatureStats
+from fvd_bench.features.feature_set import FeatureStats
 from fvd_bench.networks import goldens
 from fvd_bench.networks.arithmetic import float32_arithmetic
 from fvd_bench.networks.i3d_network import I3D

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from fvd_bench import metrics
-from fvd_bench.features import stats
-from fvd_bench.features.stats import FeatureStats
+from fvd_bench.features import feature_set
+from fvd_bench.features.feature_set import FeatureStats
 from fvd_bench.metrics.extrapolation import floor, infinite
 from fvd_bench.metrics.frechet import frechet_distance
 from fvd_bench.metrics.measuring import measure
@@ -110,7 +110,7 @@ def test_repeats_lessen_the_chance_of_the_draws_and_no_other() -> None:
 def test_a_side_of_moments_alone_has_no_error_of_its_own(monkeypatch) -> None:
     (sides,) = _trials(60, 40, 1)
     whole = _spread(sides)
-    monkeypatch.setattr(stats, "_KEPT_VALUES", 0)
+    monkeypatch.setattr(feature_set, "_KEPT_VALUES", 0)
     folded = {"real": FeatureStats.of(sides["real"].features()), "fake": sides["fake"]}
 
     spread = _spread(folded)
@@ -130,10 +130,10 @@ def test_sides_too_large_to_be_kept_have_the_interval_of_kept_ones(monkeypatch, 
     features = {"real": _real(rng, 80), "fake": _fake(rng, 80)}
     kept = {side: FeatureStats.of(values, owners) for side, values in features.items()}
     sides = dict(kept)
-    monkeypatch.setattr(stats, "_FOLD_ROWS", 16)
+    monkeypatch.setattr(feature_set, "_FOLD_ROWS", 16)
     for side in folded:
         parts = list(enumerate(np.split(features[side], 40)))
-        monkeypatch.setattr(stats, "_KEPT_VALUES", 0)
+        monkeypatch.setattr(feature_set, "_KEPT_VALUES", 0)
         sides[side] = FeatureStats(24, again=lambda parts=parts: iter(parts))
         for video, part in parts:
             sides[side].add(part, video=video)

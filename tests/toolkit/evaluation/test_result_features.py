@@ -7,7 +7,7 @@ import pytest
 
 from fvd_bench import metrics
 from fvd_bench.errors import ResultError
-from fvd_bench.evaluation import comparison, kept
+from fvd_bench.evaluation import comparison, result_features
 from fvd_bench.protocols.rules import MetricRule
 
 RULE = MetricRule(names=("fvd",))
@@ -17,7 +17,7 @@ def test_they_come_back_as_they_were(baseline) -> None:
     file = baseline(repeats=3)
     result = comparison.read_result(file)
 
-    features = kept.load(kept.beside(file), result)
+    features = result_features.load(result_features.beside(file), result)
 
     (repeats,) = features.repeats.values()
     assert (len(repeats), len(features.fake_names)) == (3, 24)
@@ -29,7 +29,7 @@ def test_they_come_back_as_they_were(baseline) -> None:
 
 def test_those_of_another_result_are_refused(baseline) -> None:
     file, other = baseline(), baseline("bad", file="other.json")
-    shutil.copy(kept.beside(other), kept.beside(file))
+    shutil.copy(result_features.beside(other), result_features.beside(file))
 
     with pytest.raises(ResultError, match="holds features of another result"):
         comparison.compare(file, other)
@@ -38,8 +38,8 @@ def test_those_of_another_result_are_refused(baseline) -> None:
 @pytest.mark.parametrize("damage", [b"", b"PK\x03\x04 not a zip", None])
 def test_damaged_files_are_refused(baseline, damage: bytes | None) -> None:
     file = baseline()
-    whole = kept.beside(file).read_bytes()
-    kept.beside(file).write_bytes(whole[: len(whole) // 2] if damage is None else damage)
+    whole = result_features.beside(file).read_bytes()
+    result_features.beside(file).write_bytes(whole[: len(whole) // 2] if damage is None else damage)
 
     with pytest.raises(ResultError, match="cannot be read as kept features"):
         comparison.compare(file, file)
@@ -49,11 +49,11 @@ def test_damaged_files_are_refused(baseline, damage: bytes | None) -> None:
 def test_values_that_are_not_finite_are_refused(baseline, check, value: float) -> None:
     """Chance would explain any change."""
     file = baseline()
-    with np.load(kept.beside(file)) as arrays:
+    with np.load(result_features.beside(file)) as arrays:
         changed = dict(arrays)
     name = next(name for name in changed if name.endswith("/fake/0"))
     changed[name][3, 5] = value
-    np.savez(kept.beside(file), **changed)
+    np.savez(result_features.beside(file), **changed)
 
     with pytest.raises(ResultError, match="holds values that are not finite"):
         check("bad", file)
@@ -61,7 +61,7 @@ def test_values_that_are_not_finite_are_refused(baseline, check, value: float) -
 
 def test_pickles_are_refused(baseline) -> None:
     file = baseline()
-    with kept.beside(file).open("wb") as out:
+    with result_features.beside(file).open("wb") as out:
         np.savez(out, of=np.array([object()], dtype=object))
 
     with pytest.raises(ResultError, match="cannot be read as kept features"):

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from fvd_bench.errors import FvdBenchError, MetricError
-from fvd_bench.features.stats import FeatureStats
+from fvd_bench.features.feature_set import FeatureStats
 from fvd_bench.networks import Features
 from fvd_bench.protocols.rules import SIDES, ClipRule, Side
 from fvd_bench.videos.sampling import video_order

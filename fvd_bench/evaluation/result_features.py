@@ -16,7 +16,7 @@ from fvd_bench.atomic import partial_file
 from fvd_bench.errors import ResultError
 from fvd_bench.evaluation.evaluate import Collection
 from fvd_bench.evaluation.result import Result
-from fvd_bench.features.stats import FeatureStats
+from fvd_bench.features.feature_set import FeatureStats
 from fvd_bench.metrics.uncertainty import Sides
 from fvd_bench.protocols.rules import SIDES
 from fvd_bench.videos.files import bare_name, regular_file
