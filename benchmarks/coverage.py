@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from populations import Population
 
 from fvd_bench import metrics
-from fvd_bench.features.feature_set import FeatureStats
+from fvd_bench.features.feature_set import FeatureSet
 from fvd_bench.features.stats_file import StatsFile
 from fvd_bench.metrics.frechet import frechet_distance
 from fvd_bench.metrics.measuring import Measured, measure
@@ -86,7 +86,7 @@ def row(draw: Draw, trials: int, *, distance: float, bootstrapped: bool) -> dict
     for trial in range(trials):
         rng = np.random.default_rng([trial, trials])
         real, fake, *other = draw(rng)
-        measured = measure([{"real": FeatureStats.of(real), "fake": FeatureStats.of(fake)}], RULE, seed=trial)["fvd"]
+        measured = measure([{"real": FeatureSet.of(real), "fake": FeatureSet.of(fake)}], RULE, seed=trial)["fvd"]
         assert isinstance(measured, Measured)
         found.append(measured)
         others.append(frechet_distance(*other, ddof=0))
@@ -139,7 +139,7 @@ def others(dim: int, trials: int) -> list[dict[str, object]]:
             scores, intervals = [], []
             for trial in range(trials):
                 rng = np.random.default_rng([trial, trials])
-                sides = {"real": FeatureStats.of(origin.draw(n, rng)), "fake": FeatureStats.of(fakes.draw(m, rng))}
+                sides = {"real": FeatureSet.of(origin.draw(n, rng)), "fake": FeatureSet.of(fakes.draw(m, rng))}
                 spread = Spread(metric, MetricRule(names=(metric,)))
                 spread.add(sides)
                 scores.append(metrics.compute(metric, *sides.values(), spread.rule))

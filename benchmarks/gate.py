@@ -18,8 +18,8 @@ from populations import Population, of_distance
 from fvd_bench import metrics
 from fvd_bench.evaluation import comparison
 from fvd_bench.evaluation.result import Result, Score, SideCount, SourceInfo
-from fvd_bench.evaluation.result_features import Features
-from fvd_bench.features.feature_set import FeatureStats
+from fvd_bench.evaluation.result_features import ResultFeatures
+from fvd_bench.features.feature_set import FeatureSet
 from fvd_bench.protocols.protocol import load, plain
 
 PROTOCOL = load("stylegan-v-fvd16")
@@ -33,10 +33,10 @@ TRIALS = 200
 
 
 def checkpoint(
-    real: FeatureStats, population: Population, count: int, rng: np.random.Generator
-) -> tuple[Result, Features]:
+    real: FeatureSet, population: Population, count: int, rng: np.random.Generator
+) -> tuple[Result, ResultFeatures]:
     """The result of a simulated checkpoint, with its features."""
-    fake = FeatureStats.of(population.draw(count, rng))
+    fake = FeatureSet.of(population.draw(count, rng))
     value = metrics.compute("fvd", real, fake, PROTOCOL.metric)
     score = Score(
         metric="fvd", protocol=PROTOCOL.name, protocol_version=PROTOCOL.version, digest=PROTOCOL.digest(),
@@ -46,10 +46,10 @@ def checkpoint(
     side = SourceInfo("simulated", "features", count, "0" * 64)
     result = Result("0", (score,), side, side, (), {}, {}, 0.0, {PROTOCOL.digest(): plain(PROTOCOL.choices())})
     name = f"{rng.integers(2**62)}"  # no two checkpoints share their seeds, so none are paired
-    return result, Features({PROTOCOL.digest(): [{"real": real, "fake": fake}]}, [name])
+    return result, ResultFeatures({PROTOCOL.digest(): [{"real": real, "fake": fake}]}, [name])
 
 
-def rates(real: FeatureStats, count: int) -> list[dict[str, float]]:
+def rates(real: FeatureSet, count: int) -> list[dict[str, float]]:
     """For each increase, how often the gate fails."""
     old = of_distance(DISTANCE, TAILS)
     expected = np.mean([checkpoint(real, old, count, np.random.default_rng([1, t]))[0].value for t in range(40)])
@@ -75,7 +75,7 @@ def rates(real: FeatureStats, count: int) -> list[dict[str, float]]:
 
 
 def main() -> None:
-    real = FeatureStats.of(Population(0.0, TAILS).draw(REAL_VIDEOS, np.random.default_rng(0)))
+    real = FeatureSet.of(Population(0.0, TAILS).draw(REAL_VIDEOS, np.random.default_rng(0)))
     write("gate", __doc__, {"allowed": 0.05, "trials": TRIALS, "rows": [row for n in COUNTS for row in rates(real, n)]})
 
 

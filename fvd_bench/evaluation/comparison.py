@@ -18,10 +18,11 @@ import numpy as np
 from fvd_bench.errors import FvdBenchError, ResultError
 from fvd_bench.evaluation import result_features
 from fvd_bench.evaluation.comparability import notes, pairs, protocols_of, require_same_inputs
-from fvd_bench.evaluation.evaluate import Evaluation, Progress, open_evaluation, silent
+from fvd_bench.evaluation.evaluate import Evaluation, OpenSide, Progress, open_evaluation, silent
 from fvd_bench.evaluation.result import Result, Score
-from fvd_bench.evaluation.result_features import Features
-from fvd_bench.metrics import METRICS
+from fvd_bench.evaluation.result_features import ResultFeatures
+from fvd_bench.features.given import Given
+from fvd_bench.metrics import METRICS, dependence
 from fvd_bench.metrics.uncertainty import CONFIDENCE, Spread, quantile, standard_error
 from fvd_bench.paths import user_path
 from fvd_bench.protocols.protocol import Protocol, ProtocolLike
@@ -117,8 +118,9 @@ def check(
         progress=progress,
     ) as evaluation:
         extractions = evaluation.read()
+        real = evaluation.sides["real"].given.fingerprint(extractions["real"].contents)
         weights = {name: digest for e in evaluation.extractors.values() for name, digest in e.weights.items()}
-        require_same_inputs(before, weights=weights, real_fingerprint=extractions["real"].fingerprint())
+        require_same_inputs(before, weights=weights, real_fingerprint=real)
         collection = evaluation.collect(extractions)
         now = evaluation.score(collection)
         features = old or _recomputed(before, evaluation), result_features.features(collection)
@@ -143,7 +145,7 @@ def compare(before_file: Path, now_file: Path) -> Comparisons:
 def comparisons(
     before: Result,
     now: Result,
-    features: tuple[Features | None, Features | None],
+    features: tuple[ResultFeatures | None, ResultFeatures | None],
     *,
     allowed: float,
     known: Sequence[Protocol] = (),
@@ -179,12 +181,12 @@ def read_result(file: Path) -> Result:
         raise ResultError(f"{file}: {error}") from error
 
 
-def _kept(file: Path, result: Result) -> Features | None:
+def _kept(file: Path, result: Result) -> ResultFeatures | None:
     beside = result_features.beside(file)
     return result_features.load(beside, result) if beside.exists() else None
 
 
-def _recomputed(before: Result, evaluation: Evaluation) -> Features | None:
+def _recomputed(before: Result, evaluation: Evaluation) -> ResultFeatures | None:
     """The features of a result whose fake videos are still where they were, where the store has them.
 
     Where it has not, they are computed again only if the result does not know its own errors.
@@ -192,10 +194,11 @@ def _recomputed(before: Result, evaluation: Evaluation) -> Features | None:
     try:
         if not Path(before.fake.path).exists():
             return None
-        sources = {**evaluation.sources, "fake": open_source(before.fake.path)}
-        again = dataclasses.replace(evaluation, sources=sources, strict=False)
+        given = Given(open_source(before.fake.path))
+        fake = OpenSide(given, evaluation.store, dependence.groups(given.source.names, evaluation.group_by))
+        again = dataclasses.replace(evaluation, sides={**evaluation.sides, "fake": fake}, strict=False)
         extractions = again.read()
-        if extractions["fake"].fingerprint() != before.fake.fingerprint:
+        if given.fingerprint(extractions["fake"].contents) != before.fake.fingerprint:
             return None
         _, absent = extractions["fake"].outlook(again.jobs_reading("fake"))
         if absent and all(score.error_fake is not None for score in before.scores if score.value is not None):
@@ -205,7 +208,7 @@ def _recomputed(before: Result, evaluation: Evaluation) -> Features | None:
         return None
 
 
-def _spread(score: Score, features: Features | None, result: Result) -> Spread | None:
+def _spread(score: Score, features: ResultFeatures | None, result: Result) -> Spread | None:
     """What each fake video contributes to a score, None where its features are not at hand."""
     repeats = features.repeats.get(score.digest) if features else None
     choices = result.protocols.get(score.digest)

@@ -14,13 +14,12 @@ from functools import partial
 from pathlib import Path
 
 from fvd_bench.errors import FvdBenchError, MetricError, ProtocolError
-from fvd_bench.evaluation.findings import find, made_elsewhere, refuse_skipped, shortages, skipped
+from fvd_bench.evaluation.findings import find, refuse_skipped, shortages, skipped
 from fvd_bench.evaluation.result import MotionPanel, Result, Score, SideCount, SourceInfo
 from fvd_bench.evaluation.scoring import as_score
-from fvd_bench.features.extraction import Collected, Extraction, Job
-from fvd_bench.features.feature_set import FeatureStats
-from fvd_bench.features.foreign import ForeignStats
-from fvd_bench.features.given import StatsSource, open_side
+from fvd_bench.features.extraction import Collected, Extraction, Job, Target
+from fvd_bench.features.feature_set import FeatureSet
+from fvd_bench.features.given import Given, open_side
 from fvd_bench.features.processes import WHOLE, Share, share
 from fvd_bench.features.store import FeatureStore
 from fvd_bench.finding import Finding
@@ -35,7 +34,7 @@ from fvd_bench.protocols.protocol import Protocol, ProtocolLike, load, plain
 from fvd_bench.protocols.rules import SIDES, FeatureRule, Side
 from fvd_bench.protocols.variants import scale_protocols
 from fvd_bench.settings import Settings
-from fvd_bench.sources.opening import ClipSource, SourceLike, check_something_decodes
+from fvd_bench.sources.opening import ClipSource, SourceLike
 from fvd_bench.version import __version__
 from fvd_bench.videos.clips import Draw
 
@@ -94,7 +93,7 @@ def open_evaluation(
     loaded = _load(protocol)
     scales = {scale: f"scale-{name}" for p in loaded for name, scale in scale_protocols(p).items() if settings.motion}
     loaded += tuple(scales)
-    sources = {side: open_side(given, side) for side, given in zip(SIDES, (real, fake), strict=True)}
+    sides = {side: open_side(source, side) for side, source in zip(SIDES, (real, fake), strict=True)}
     device = environment.resolve_device(settings.device)
     extractors: dict[FeatureRule, FeatureExtractor] = {}
     unserved: dict[Protocol, str] = {}
@@ -103,46 +102,49 @@ def open_evaluation(
         try:
             if p.features not in extractors:
                 extractors[p.features] = create(p.features, device=device, weights=settings.weights, progress=fetching)
-            if isinstance(given := sources["real"], ForeignStats):
-                given.check(extractors[p.features].dim, takes_real=p.fake.takes_real)
+            sides["real"].check_serves(p.fake, dim=extractors[p.features].dim)
         except FvdBenchError as error:
             unserved[p] = str(error)
             if len(unserved) == len(loaded):
                 raise
-    groups: dict[Side, Sequence[int]] = {}
-    for side, source in sources.items():  # after all that can fail at once: an iterable is gone through here
-        groups[side] = dependence.groups(source.names, settings.group_by)
-        if not isinstance(source, StatsSource | ForeignStats):
-            check_something_decodes(source)
+    groups = {}
+    for side, given in sides.items():  # after all that can fail at once: an iterable is gone through here
+        groups[side] = dependence.groups(given.source.names, settings.group_by)
+        given.check_readable()
     with contextlib.ExitStack() as stack:
         cache = None if settings.cache is None else Path(settings.cache)
         store = stack.enter_context(contextlib.closing(FeatureStore(cache)))
-        stores = {
-            side: stack.enter_context(contextlib.closing(source.store())) if isinstance(source, StatsSource) else store
-            for side, source in sources.items()
-        }
         evaluation = Evaluation(
             protocols=loaded,
             rows=scales,
             unserved=unserved,
-            sources=sources,
+            sides={
+                side: OpenSide(given, stack.enter_context(given.store(store)), groups[side])
+                for side, given in sides.items()
+            },
             extractors=extractors,
             store=store,
-            stores=stores,
             share=share() if settings.distributed else WHOLE,
             seeds=range(seed, seed + repeats),
             device=device,
             workers=settings.workers or processors(),
             strict=settings.strict,
-            groups=groups,
             group_by=settings.group_by,
             progress=progress,
             started=started,
         )
-        for side, source in sources.items():
-            if isinstance(source, StatsSource):
-                source.check_holds(evaluation.jobs_reading(side), evaluation.extraction(side))
+        for side, given in sides.items():
+            given.check_holds(partial(evaluation.missing, side))
         yield evaluation
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSide:
+    """A side of an evaluation. store: that its features are in. groups: see `dependence.groups`."""
+
+    given: Given
+    store: FeatureStore
+    groups: Sequence[int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,42 +152,46 @@ class Evaluation:
     """An evaluation with its sources, networks and store open.
 
     rows: protocol -> row of its scores, where they have one. unserved: protocol -> why its network cannot be had.
-    stores: by side, `store` but for statistics files, which bring one. share: of the videos, that this process reads.
-    seeds: one per repeat. groups: see `dependence.groups`, own ones without group_by. started: by a monotonic clock.
+    store: of sides whose features are made here. share: of the videos, that this process reads. seeds: one per repeat.
+    started: by a monotonic clock.
     """
 
     protocols: Sequence[Protocol]
     rows: Mapping[Protocol, str]
     unserved: Mapping[Protocol, str]
-    sources: Mapping[Side, ClipSource]
+    sides: Mapping[Side, OpenSide]
     extractors: Mapping[FeatureRule, FeatureExtractor]
     store: FeatureStore
-    stores: Mapping[Side, FeatureStore]
     share: Share
     seeds: range
     device: str
     workers: int
     strict: bool
-    groups: Mapping[Side, Sequence[int]]
     group_by: str | None
     progress: Progress
     started: float
 
+    @property
+    def sources(self) -> dict[Side, ClipSource]:
+        """The names and videos of both sides."""
+        return {name: side.given.source for name, side in self.sides.items()}
+
     def extraction(self, side: Side, share: Share | None = None) -> Extraction:
         """Reads the files of a side, for a digest of their contents. share: another than this process's."""
-        source = self.sources[side]
-        versions, share = environment.feature_versions(self.device), share or self.share
-        if isinstance(source, StatsSource):
-            versions, share = dict(source.file.versions), WHOLE
+        given = self.sides[side].given
         return Extraction(
-            source,
-            self.stores[side],
+            given.source,
+            self.sides[side].store,
             self.extractors,
-            versions=versions,
+            versions=given.versions(environment.feature_versions(self.device)),
             workers=self.workers,
             progress=_labelled(self.progress, f"reading {side} files"),
-            share=share,
+            share=given.share(share or self.share),
         )
+
+    def missing(self, side: Side) -> list[Target]:
+        """What the store lacks of a side before any network runs, see `Extraction.missing`."""
+        return self.extraction(side).missing(self.jobs_reading(side))
 
     def jobs(self, protocol: Protocol, side: Side) -> list[Job]:
         """One job per repeat."""
@@ -236,21 +242,19 @@ class Evaluation:
 
     def _result(self, collection: Collection, scores: Sequence[Score], motion: MotionPanel | None) -> Result:
         collected, extractions = collection.collected, collection.extractions
-        real, fake = (_info(self.sources[side], extractions[side]) for side in SIDES)
-        given = self.sources["real"]
-        if isinstance(given, ForeignStats):  # there are no real videos to find anything in
-            collected = {job: found for job, found in collected.items() if job.draw.reads == "fake"}
+        real, fake = (_info(self.sides[side].given, extractions[side]) for side in SIDES)
+        # Of statistics there are no videos to find anything in.
+        collected = {job: found for job, found in collected.items() if self.sides[job.draw.reads].given.known is None}
         warnings = find(self.sources, collected, scores, self.extractors, motion, self.store.damaged)
-        if isinstance(given, ForeignStats):
-            warnings.append(Finding("unknown-protocol", given.warning))
         warnings += [
             Finding("not-comparable", f"{p.name}: {p.not_comparable}") for p in self.protocols if p.not_comparable
         ]
         warnings += collection.noticed
-        warnings += header_findings(
-            self.sources, {side: e.contents for side, e in extractions.items()}, workers=self.workers
-        )
-        warnings += made_elsewhere(self.sources, environment.feature_versions(self.device))
+        givens = {name: side.given for name, side in self.sides.items()}
+        contents = {side: extraction.contents for side, extraction in extractions.items()}
+        warnings += header_findings(givens, contents, workers=self.workers)
+        here = environment.feature_versions(self.device)
+        warnings += [finding for side, given in givens.items() for finding in given.findings(side, here)]
         if real.fingerprint == fake.fingerprint:
             warnings.append(Finding("same-videos", "the real and the fake side hold the same videos"))
         return Result(
@@ -274,14 +278,14 @@ class Evaluation:
         here = environment.feature_versions("cpu")
         real, fake = (
             measure_side(
-                source,
-                self.stores[side],
-                versions=source.file.motion_versions if isinstance(source, StatsSource) else here,
+                side.given.source,
+                side.store,
+                versions=side.given.motion_versions(here),
                 workers=self.workers,
-                progress=_labelled(self.progress, f"motion of {side} videos"),
-                share=WHOLE if isinstance(source, StatsSource) else self.share,
+                progress=_labelled(self.progress, f"motion of {name} videos"),
+                share=side.given.share(self.share),
             )
-            for side, source in self.sources.items()
+            for name, side in self.sides.items()
         )
         return MotionPanel(real, fake) if real and fake else None
 
@@ -347,25 +351,25 @@ class Collection:
     def repeats(self, protocol: Protocol) -> Iterator[Sides]:
         """The features of both sides in each repeat, those of a group as of one video. Raises CacheError."""
         for repeat in range(len(self.evaluation.seeds)):
-            stats: dict[Side, FeatureStats] = {}
+            sets: dict[Side, FeatureSet] = {}
             for side in SIDES:
-                source = self.evaluation.sources[side]
-                if isinstance(source, ForeignStats):
-                    stats[side] = source.stats
+                known = self.evaluation.sides[side].given.known
+                if known is not None:
+                    sets[side] = known
                     continue
                 job = self.evaluation.jobs(protocol, side)[repeat]
                 again = partial(self.extractions[job.draw.reads].features, self.collected[job])
-                stats[side] = FeatureStats(self.evaluation.extractors[protocol.features].dim, again=again)
-                groups = self.evaluation.groups[job.draw.reads]
+                sets[side] = FeatureSet(self.evaluation.extractors[protocol.features].dim, again=again)
+                groups = self.evaluation.sides[job.draw.reads].groups
                 for video, features in again():
-                    stats[side].add(features, video=groups[video])
-            yield stats
+                    sets[side].add(features, video=groups[video])
+            yield sets
 
     def clips(self, protocol: Protocol, side: Side) -> int:
         """Clips (for FID: frames) in the first repeat; of statistics 0 where that is not known."""
-        source = self.evaluation.sources[side]
-        if isinstance(source, ForeignStats):
-            return source.stats.count
+        known = self.evaluation.sides[side].given.known
+        if known is not None:
+            return known.count
         job = self.evaluation.jobs(protocol, side)[0]
         return sum(len(features) for _, features in self.extractions[job.draw.reads].features(self.collected[job]))
 
@@ -385,5 +389,6 @@ def _fetching(progress: Progress) -> Callable[[int, int | None], None]:
     return lambda done, total: progress("fetching weights, MiB", done // 2**20, (total or 0) // 2**20)
 
 
-def _info(source: ClipSource, extraction: Extraction) -> SourceInfo:
-    return SourceInfo(source.name, source.kind, len(source.names), extraction.fingerprint())
+def _info(given: Given, extraction: Extraction) -> SourceInfo:
+    source = given.source
+    return SourceInfo(source.name, source.kind, len(source.names), given.fingerprint(extraction.contents))

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from fvd_bench.errors import SourceError
 from fvd_bench.evaluation.result import MotionPanel, Score, Skipped
 from fvd_bench.features.extraction import Collected, Job
-from fvd_bench.features.given import StatsSource
 from fvd_bench.finding import Finding, of_side, some
 from fvd_bench.inspection import faults
 from fvd_bench.inspection.motion_panel import findings as motion_findings
@@ -83,18 +82,6 @@ def refuse_skipped(collected: Mapping[Job, Collected]) -> None:
     for job, found in collected.items():
         for name, reason in found.skipped.items():
             raise SourceError(f"{job.draw.reads} video {name}: {reason}; --strict allows no video to be left out")
-
-
-def made_elsewhere(sources: Mapping[Side, ClipSource], here: Mapping[str, str]) -> Iterator[Finding]:
-    """Where a statistics file was made with other software, or on another device. here: as of `feature_versions`."""
-    for side, source in sources.items():
-        if isinstance(source, StatsSource):
-            made = source.file.versions
-            other = [f"{name} {made.get(name)} (here {here[name]})" for name in here if made.get(name) != here[name]]
-            if other:
-                made_with = f"the {side} features were made with {', '.join(other)}"
-                why = "that may move the score in its last digits, or with other decoders by more"
-                yield Finding("made-elsewhere", f"{made_with}: {why}", side=side)
 
 
 def _video_findings(collected: Mapping[Job, Collected]) -> Iterator[Finding]:

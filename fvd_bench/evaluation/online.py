@@ -20,11 +20,10 @@ from fvd_bench.evaluation.scoring import as_score
 from fvd_bench.features import processes
 from fvd_bench.features.batches import Batches
 from fvd_bench.features.extraction import Extraction, Job
-from fvd_bench.features.feature_set import FeatureStats
-from fvd_bench.features.foreign import ForeignStats
-from fvd_bench.features.given import StatsSource, open_side
+from fvd_bench.features.feature_set import FeatureSet
+from fvd_bench.features.given import Given, open_side
 from fvd_bench.features.store import FeatureStore
-from fvd_bench.features.video_features import Gathered, Share
+from fvd_bench.features.video_features import Contribution, VideoFeatures
 from fvd_bench.inspection import faults
 from fvd_bench.metrics.measuring import measure
 from fvd_bench.networks import FeatureExtractor, create, environment
@@ -33,7 +32,7 @@ from fvd_bench.protocols.protocol import ProtocolLike, load
 from fvd_bench.protocols.rules import FRECHET, SIDES, Side
 from fvd_bench.settings import Settings
 from fvd_bench.sources.arrays import ArrayVideos
-from fvd_bench.sources.opening import ClipSource, SourceLike, check_something_decodes
+from fvd_bench.sources.opening import SourceLike
 from fvd_bench.videos.arrays import Layout, ValueRange, as_block
 from fvd_bench.videos.clips import Draw, read_draws
 from fvd_bench.videos.intervals import widest
@@ -43,7 +42,7 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
-Sides = Mapping[Side, FeatureStats]
+Sides = Mapping[Side, FeatureSet]
 
 
 class FrechetVideoDistance:
@@ -84,13 +83,12 @@ class FrechetVideoDistance:
             raise FvdBenchError("motion = True is a table of fvd_bench.evaluate; a single score has no place for it")
         self._extractor: FeatureExtractor | None = None
         self._real = real
-        self._source = None if real is None else open_side(real, "real")
-        self._read: tuple[Gathered, SideCount] | None = None
-        if isinstance(self._source, ForeignStats):
-            self._source.check(self._network().dim, takes_real=False)
-        elif self._source is not None and not isinstance(self._source, StatsSource):
-            check_something_decodes(self._source)
-        self._kept: dict[Side, Gathered] = {side: Gathered() for side in SIDES}
+        self._given = None if real is None else open_side(real, "real")
+        self._read: tuple[VideoFeatures, SideCount] | None = None
+        if self._given is not None:
+            self._given.check_serves(self.protocol.fake, dim=self._network().dim)
+            self._given.check_readable()
+        self._kept: dict[Side, VideoFeatures] = {side: VideoFeatures() for side in SIDES}
         self._noticed: dict[Side, _Noticed] = {side: _Noticed() for side in SIDES}
         self._network()
 
@@ -141,9 +139,9 @@ class FrechetVideoDistance:
 
     def reset(self, *, real: bool = False) -> None:
         """Forget the fake videos, and the real ones if `real`; a real side given as a path is then read again."""
-        self._kept["fake"], self._noticed["fake"] = Gathered(), _Noticed()
+        self._kept["fake"], self._noticed["fake"] = VideoFeatures(), _Noticed()
         if real:
-            self._kept["real"], self._noticed["real"], self._read = Gathered(), _Noticed(), None
+            self._kept["real"], self._noticed["real"], self._read = VideoFeatures(), _Noticed(), None
 
     def merge(self, other: FrechetVideoDistance) -> None:
         """Add what another metric took in, in the order of indices; of two videos of one index the own comes first.
@@ -182,11 +180,11 @@ class FrechetVideoDistance:
         made_by: Mapping[str, Any] = state["made by"]
         if not self._goes_with(made_by) or any(made_by.get(key) != here[key] for key in ("rank", "world")):
             raise FvdBenchError(f"the state is that of {_named(made_by)}, this is {_named(here)}")
-        self._kept = {side: Gathered.of(state[side]) for side in SIDES}
+        self._kept = {side: VideoFeatures.of(state[side]) for side in SIDES}
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the network and open files, which are loaded and opened again where they are needed."""
-        return {**self.__dict__, "_extractor": None, "_source": None}
+        return {**self.__dict__, "_extractor": None, "_given": None}
 
     def _network(self) -> FeatureExtractor:
         if self._extractor is None:
@@ -218,7 +216,7 @@ class FrechetVideoDistance:
         digests = (mine["digest"], self.protocol.digest())
         return other.get("digest") in digests and all(other.get(key) == mine[key] for key in ("seed", "weights"))
 
-    def _features(self, side: Side, videos: object, layout: Layout) -> tuple[Gathered, _Noticed]:
+    def _features(self, side: Side, videos: object, layout: Layout) -> tuple[VideoFeatures, _Noticed]:
         """The features of videos that come next on a side, and what their frames are like."""
         name = f"the {side} array"
         block = as_block(videos)
@@ -237,7 +235,7 @@ class FrechetVideoDistance:
                     batches.add(name, name, self.protocol.features, item)
             batches.flush()
             noticed = _Noticed(stated=source.value_range)
-            gathered = Gathered()
+            gathered = VideoFeatures()
             for place, name in named.items():
                 entry = store.get(name)
                 facts = batches.facts[name]
@@ -253,17 +251,17 @@ class FrechetVideoDistance:
         for side, noticed in self._noticed.items():
             for sentence in noticed.doubts(f"{side} videos"):
                 warnings.warn(sentence, stacklevel=3)  # at the line that asks for a score
-        shares = processes.gather(Share(self._identity(), self._kept))
-        return processes.once(lambda: question(*self._sides(Share.joined(shares or ()))))
+        shares = processes.gather(Contribution(self._identity(), self._kept))
+        return processes.once(lambda: question(*self._sides(Contribution.joined(shares or ()))))
 
-    def _sides(self, kept: Mapping[Side, Gathered]) -> tuple[Sides, Mapping[Side, SideCount]]:
+    def _sides(self, kept: Mapping[Side, VideoFeatures]) -> tuple[Sides, Mapping[Side, SideCount]]:
         """The features of both sides, as the protocol selects them."""
-        sides: dict[Side, FeatureStats] = {}
+        sides: dict[Side, FeatureSet] = {}
         counts: dict[Side, SideCount] = {}
         for side in SIDES:
-            given = self._given() if side == "real" else None
-            if isinstance(given, ForeignStats):
-                sides[side], counts[side] = given.stats, SideCount(given.stats.count, ())
+            given = self._real_side() if side == "real" else None
+            if given is not None and given.known is not None:
+                sides[side], counts[side] = given.known, SideCount(given.known.count, ())
                 continue
             if given is not None:
                 self._read = self._read or self._read_real(given)
@@ -271,42 +269,41 @@ class FrechetVideoDistance:
             else:
                 used = kept[side].selected(self.protocol.clip_rule(side), side, seed=self.seed)
                 counts[side] = SideCount(used.rows, ())
-            sides[side] = used.stats(self._network().dim)
+            sides[side] = used.as_set(self._network().dim)
             if sides[side].count == 0:
                 raise MetricError(f"there are no {side} videos yet: hand some to update({side}=…)")
         return sides, counts
 
-    def _given(self) -> ClipSource | None:
+    def _real_side(self) -> Given | None:
         """The real side, where it was given whole."""
-        if self._source is None and self._real is not None:
-            self._source = open_side(self._real, "real")
-        return self._source
+        if self._given is None and self._real is not None:
+            self._given = open_side(self._real, "real")
+        return self._given
 
-    def _read_real(self, source: ClipSource) -> tuple[Gathered, SideCount]:
+    def _read_real(self, given: Given) -> tuple[VideoFeatures, SideCount]:
         """The features of a real side that was given whole, which the store may hold already."""
         cache, rule = self._settings.cache, self.protocol.features
         job = Job(Draw(self.protocol.real, "real", self.seed), rule)
-        store = FeatureStore(None if cache is None else Path(cache))
-        versions = environment.feature_versions(environment.resolve_device(self._settings.device))
-        if isinstance(source, StatsSource):
-            store, versions = source.store(), dict(source.file.versions)
-        with contextlib.closing(store):
+        here = environment.feature_versions(environment.resolve_device(self._settings.device))
+        with (
+            contextlib.closing(FeatureStore(None if cache is None else Path(cache))) as own,
+            given.store(own) as store,
+        ):
             extraction = Extraction(
-                source,
+                given.source,
                 store,
                 {rule: self._network()},
-                versions=versions,
+                versions=given.versions(here),
                 workers=self._settings.workers or processors(),
                 progress=lambda done, total: None,
             )
-            if isinstance(source, StatsSource):
-                source.check_holds([job], extraction)
+            given.check_holds(lambda: extraction.missing([job]))
             collected = extraction.collect([job], lambda done, total: None)
             if self._settings.strict:
                 refuse_skipped(collected)
             if (refused := collected[job].refused) is not None:
                 raise MetricError(refused)
-            gathered = Gathered()
+            gathered = VideoFeatures()
             for turn, (video, features) in enumerate(extraction.features(collected[job])):
                 gathered.add(video, features, turn=turn)
         return gathered, SideCount(gathered.rows, skipped([job], collected))

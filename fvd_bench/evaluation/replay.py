@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import hashlib
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fvd_bench.errors import ManifestError, VideoError
+from fvd_bench.errors import ManifestError
 from fvd_bench.evaluation import manifest as manifests
 from fvd_bench.evaluation.evaluate import Collection, Evaluation, Progress, open_evaluation, silent
 from fvd_bench.evaluation.manifest import Drawn, Listed, Manifest, Used
@@ -25,31 +24,9 @@ from fvd_bench.protocols.rules import SIDES, Side
 from fvd_bench.settings import Settings
 from fvd_bench.sources.opening import ClipSource, SourceLike, open_source
 from fvd_bench.version import __version__
+from fvd_bench.videos.absent import AbsentVideo
 from fvd_bench.videos.arrays import ValueRange
-from fvd_bench.videos.sampling import Indices
-from fvd_bench.videos.video import Frame, Video
-
-
-class AbsentVideo:
-    """Stands for a video of the manifest's listing that was not used and is not here."""
-
-    def __init__(self, content: str | None) -> None:
-        self._content = content
-
-    @property
-    def num_frames(self) -> int:
-        raise VideoError("is not here")
-
-    def frames(self, indices: Indices) -> Iterator[Frame]:
-        raise VideoError("is not here")
-
-    def content(self) -> str:
-        if self._content is None:
-            raise VideoError("could not be read when the manifest was written")
-        return self._content
-
-    def state(self) -> str:
-        return hashlib.sha256(f"absent\0{self.content()}".encode()).hexdigest()
+from fvd_bench.videos.video import Video
 
 
 @dataclass(frozen=True)
@@ -84,7 +61,7 @@ class ReplayedSource:
     def video(self, index: int) -> Video:
         content = self.listing[index].content
         if content is None or content not in self.here:
-            return AbsentVideo(content)
+            return AbsentVideo(content, "could not be read when the manifest was written", "is not here")
         return self.source.video(self.here[content])
 
 

@@ -16,14 +16,14 @@ from fvd_bench.atomic import partial_file
 from fvd_bench.errors import ResultError
 from fvd_bench.evaluation.evaluate import Collection
 from fvd_bench.evaluation.result import Result
-from fvd_bench.features.feature_set import FeatureStats
+from fvd_bench.features.feature_set import FeatureSet
 from fvd_bench.metrics.uncertainty import Sides
 from fvd_bench.protocols.rules import SIDES
 from fvd_bench.videos.files import bare_name, regular_file
 
 
 @dataclass(frozen=True, slots=True)
-class Features:
+class ResultFeatures:
     """repeats: digest of a score -> the features of both sides in each repeat.
 
     fake_names: of the fake videos without a file's suffix, in listing order.
@@ -42,7 +42,7 @@ def beside(result_file: Path) -> Path:
     return result_file.with_name(f"{name}.npz")
 
 
-def features(collection: Collection) -> Features:
+def features(collection: Collection) -> ResultFeatures:
     """All features of an evaluation."""
     evaluation = collection.evaluation
     served = [protocol for protocol in evaluation.protocols if protocol not in evaluation.unserved]
@@ -50,7 +50,7 @@ def features(collection: Collection) -> Features:
     for protocol in served:
         of_protocol = list(collection.repeats(protocol))
         repeats |= {protocol.alone(metric).digest(): of_protocol for metric in protocol.metric.names}
-    return Features(repeats, [bare_name(name) for name in evaluation.sources["fake"].names])
+    return ResultFeatures(repeats, [bare_name(name) for name in evaluation.sources["fake"].names])
 
 
 def save(file: Path, collection: Collection, result: Result) -> None:
@@ -79,7 +79,7 @@ def save(file: Path, collection: Collection, result: Result) -> None:
         raise ResultError(f"{file} cannot be written: {error.strerror}") from error
 
 
-def load(file: Path, result: Result) -> Features:
+def load(file: Path, result: Result) -> ResultFeatures:
     """Read the features that `save` wrote for a result.
 
     Raises ResultError when the file is damaged, or belongs to another result.
@@ -95,7 +95,7 @@ def load(file: Path, result: Result) -> Features:
                 digest = str(arrays[like]) if like in arrays else score.digest
                 if all(f"{digest}/{side}/0" in arrays for side in SIDES):
                     repeats[score.digest] = [_repeat(arrays, digest, number) for number in range(len(score.values))]
-            return Features(repeats, [str(name) for name in arrays[_NAMES]])
+            return ResultFeatures(repeats, [str(name) for name in arrays[_NAMES]])
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise ResultError(f"{file} cannot be read as kept features: {error}; delete it to do without") from error
 
@@ -112,7 +112,7 @@ def _repeat(arrays: Mapping[str, NDArray[np.generic]], digest: str, repeat: int)
             raise ValueError(f"{name} holds {values.size} values of type {values.dtype}, its owners {owners.dtype}")
         if not np.isfinite(values).all():
             raise ValueError(f"{name} holds values that are not finite")
-        sides[side] = FeatureStats.of(values.astype(np.float32), owners.astype(np.int64))
+        sides[side] = FeatureSet.of(values.astype(np.float32), owners.astype(np.int64))
     return sides
 
 

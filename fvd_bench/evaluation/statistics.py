@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Mapping, Sequence
-from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,7 @@ from fvd_bench.errors import SourceError
 from fvd_bench.evaluation.evaluate import Evaluation, Progress, open_evaluation, silent
 from fvd_bench.evaluation.findings import refuse_skipped
 from fvd_bench.features.extraction import Extraction, Job, Target
-from fvd_bench.features.given import StatsSource
+from fvd_bench.features.given import GivenFile
 from fvd_bench.features.processes import WHOLE, Share
 from fvd_bench.features.stats_file import StatsFile, is_stats_file
 from fvd_bench.features.store import Entry
@@ -173,10 +172,10 @@ def _missing(joined: StatsFile) -> list[int]:
     extractors: dict[FeatureRule, FeatureExtractor] = {
         p.features: _Recorded(joined.weights[p.features.signature()]) for p in joined.protocols
     }
-    stats = StatsSource(Path(joined.path), joined)
-    with closing(stats.store()) as store:
+    given = GivenFile(Path(joined.path), joined)
+    with given.held() as store:
         extraction = Extraction(
-            stats, store, extractors, versions=joined.versions, workers=1, progress=lambda done, total: None
+            given.source, store, extractors, versions=joined.versions, workers=1, progress=lambda done, total: None
         )
         return sorted({_place(target, joined) for target in extraction.missing(jobs_of(joined))})
 

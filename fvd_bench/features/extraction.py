@@ -16,12 +16,11 @@ from functools import partial
 
 from fvd_bench.errors import CacheError, VideoError
 from fvd_bench.features.batches import Batches
-from fvd_bench.features.foreign import ForeignStats
 from fvd_bench.features.processes import WHOLE, Share
 from fvd_bench.features.store import Entry, Facts, FeatureStore
 from fvd_bench.networks import FeatureExtractor, Features
 from fvd_bench.protocols.rules import ClipRule, FeatureRule, Side
-from fvd_bench.sources.opening import ClipSource, fingerprint
+from fvd_bench.sources.opening import ClipSource
 from fvd_bench.videos.clips import Draw, DrawEnd, DrawnClip, read_draws
 from fvd_bench.videos.intervals import widest
 from fvd_bench.videos.prefetch import Budget, in_order
@@ -114,13 +113,6 @@ class Extraction:
     def unreadable(self) -> Mapping[int, str]:
         """Index -> why a video cannot be read."""
         return self._unreadable
-
-    def fingerprint(self) -> str:
-        """sha256 over the names and contents of all videos of the source; of statistics, over their file."""
-        if isinstance(self._source, ForeignStats):
-            return self._source.fingerprint
-        contents = (self._contents.get(i, "unreadable") for i in range(len(self._source.names)))
-        return fingerprint(self._source.names, contents)
 
     def collect(self, jobs: Sequence[Job], progress: VideosDone) -> dict[Job, Collected]:
         """See to it that the store holds the features of all jobs, and say where.

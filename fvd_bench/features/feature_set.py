@@ -1,4 +1,4 @@
-"""FeatureStats: what a metric needs to know of one side's features."""
+"""FeatureSet: the features of one side, as metrics see them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-Float64 = NDArray[np.float64]
+from fvd_bench.features.moments import Float64, Moments
 
 _KEPT_VALUES = 2**26
 """Features are kept as float32 up to this many values (256 MiB); beyond it only their moments are."""
@@ -18,18 +18,20 @@ Parts = Iterator[tuple[int, NDArray[np.float32]]]
 """Videos and their features [rows, dim], in the order of adding."""
 
 
-class FeatureStats:
-    """Features of one side, added in a fixed order.
+class FeatureSet:
+    """The features of one side, added in a fixed order, or only the moments of some.
 
     All are kept while they fit in 256 MiB, else folded into a mean and a centred scatter matrix in float64, so
     that memory stays the same however many there are. count: features added; dim: their length; videos: which video
     each addition came from. again: gives everything that is added once more, for what needs each feature beyond that.
+    given: moments that somebody else computed; they are all that is known then, and count is 0 where it is not known.
     """
 
-    def __init__(self, dim: int, *, again: Callable[[], Parts] | None = None) -> None:
+    def __init__(self, dim: int, *, again: Callable[[], Parts] | None = None, given: Moments | None = None) -> None:
         self.dim = dim
         self._again = again
-        self.count = 0
+        self._given = given
+        self.count = 0 if given is None else given.count or 0
         self.videos: list[int] = []
         self._kept: list[NDArray[np.float32]] = []
         self._rows: list[int] = []
@@ -40,20 +42,36 @@ class FeatureStats:
         self._scatter_of_kept: Float64 | None = None
 
     @classmethod
-    def of(cls, features: NDArray[np.float32], owners: NDArray[np.int64] | None = None) -> FeatureStats:
-        """Statistics of one array [N, dim]. owners [N]: the video of each feature, one each unless given."""
-        stats = cls(features.shape[1])
+    def of(cls, features: NDArray[np.float32], owners: NDArray[np.int64] | None = None) -> FeatureSet:
+        """The set of one array [N, dim]. owners [N]: the video of each feature, one each unless given."""
+        found = cls(features.shape[1])
         if owners is None:
             owners = np.arange(len(features))
         ends = np.flatnonzero(np.diff(owners)) + 1
         for video, part in zip(np.split(owners, ends), np.split(features, ends), strict=True):
             if len(part):
-                stats.add(part, video=int(video[0]))
-        return stats
+                found.add(part, video=int(video[0]))
+        return found
+
+    @classmethod
+    def of_moments(
+        cls, mean: NDArray[np.generic], cov: NDArray[np.generic], *, count: int | None, ddof: int
+    ) -> FeatureSet:
+        """The set of which moments that somebody else computed are all that is known, see `Moments`.
+
+        Raises SourceError when they cannot be those of any features.
+        """
+        given = Moments.checked(mean, cov, count=count, ddof=ddof)
+        return cls(len(given.mean), given=given)
+
+    @property
+    def is_given(self) -> bool:
+        """Whether only moments that somebody else computed are known."""
+        return self._given is not None
 
     def add(self, features: NDArray[np.float32], *, video: int) -> None:
         """Add features [N, dim] of a video behind those already there."""
-        assert features.ndim == 2 and features.shape[1] == self.dim
+        assert features.ndim == 2 and features.shape[1] == self.dim and self._given is None
         self.videos.append(video)
         self._rows.append(len(features))
         self._kept.append(features)
@@ -67,10 +85,10 @@ class FeatureStats:
     @property
     def has_covariance(self) -> bool:
         """Whether there are enough features for a covariance."""
-        return self.count >= 2
+        return self.count >= 2 or self._given is not None
 
     def features(self) -> NDArray[np.float32] | None:
-        """All features [N, dim] in the order of adding, None when only their moments were kept. Not to be changed."""
+        """All features [N, dim] in the order of adding, None when only their moments are known. Not to be changed."""
         if self._scatter is not None or not self._kept:
             return None
         if len(self._kept) > 1:
@@ -79,6 +97,8 @@ class FeatureStats:
 
     def blocks(self) -> Iterator[Float64] | None:
         """All features in float64 blocks [rows, dim], in the order of adding; None where they cannot be had again."""
+        if self._given is not None:
+            return None
         if self._scatter is None:
             rows = (
                 part[first : first + _FOLD_ROWS] for part in self._kept for first in range(0, len(part), _FOLD_ROWS)
@@ -90,8 +110,17 @@ class FeatureStats:
         """The video that each feature came from, [count]."""
         return np.repeat(np.array(self.videos, dtype=np.int64), self._rows)
 
+    def selected(self, kept: NDArray[np.bool_], *, as_one: bool = False) -> FeatureSet:
+        """The set of some of the features, which must all be there. kept [count]; as_one: as those of one video."""
+        features = self.features()
+        assert features is not None
+        found = features[kept]
+        return FeatureSet.of(found, np.zeros(len(found), dtype=np.int64) if as_one else self.owners()[kept])
+
     def mean(self) -> Float64:
         """Mean [dim] in float64."""
+        if self._given is not None:
+            return self._given.mean
         features = self.features()
         if features is not None:
             mean: Float64 = features.mean(axis=0, dtype=np.float64)
@@ -99,7 +128,13 @@ class FeatureStats:
         self._fold()
         return self._mean
 
-    def scatter(self) -> Float64:
+    def cov(self, ddof: int) -> Float64:
+        """Covariance [dim, dim]; ddof 0 divides by N, 1 by N - 1. As it was given where N is not known."""
+        if self._given is not None:
+            return self._given.cov_by(ddof)
+        return self._centred_scatter() / (self.count - ddof)
+
+    def _centred_scatter(self) -> Float64:
         """Sum of outer products of the centred features, [dim, dim] in float64."""
         if self.features() is None:
             self._fold()
@@ -112,10 +147,6 @@ class FeatureStats:
                 scatter += centred.T @ centred
             self._scatter_of_kept = scatter
         return self._scatter_of_kept
-
-    def cov(self, ddof: int) -> Float64:
-        """Covariance [dim, dim]; ddof 0 divides by N, 1 by N - 1."""
-        return self.scatter() / (self.count - ddof)
 
     def _fold(self) -> None:
         """Merge the kept features into the moments (Chan, Golub, LeVeque 1983, eq. 2.1)."""

@@ -7,7 +7,6 @@ references. They say nothing of the protocol that they were made under, so every
 from __future__ import annotations
 
 import hashlib
-import os
 import tokenize
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -19,11 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fvd_bench.errors import SourceError
-from fvd_bench.features.feature_set import FeatureStats
-from fvd_bench.features.moments import Moments
+from fvd_bench.features.feature_set import FeatureSet
 from fvd_bench.networks.weights import unpickling
-from fvd_bench.sources.listing import ClipSource
-from fvd_bench.sources.opening import SourceLike, open_source
 from fvd_bench.sources.zips import READ_ERRORS, Archive
 from fvd_bench.videos.files import regular_file
 from fvd_bench.videos.video import Video
@@ -40,23 +36,40 @@ _EXPECTED = (
 
 @dataclass(frozen=True, eq=False)
 class ForeignStats:
-    """A real side without videos. stats: what is known of its features; fingerprint: sha256 of the file."""
+    """A real side without videos. features: what is known of them; digest: sha256 of the file."""
 
     name: str
     kind: str
-    stats: FeatureStats
-    fingerprint: str
+    features: FeatureSet
+    digest: str
     names: Sequence[str] = ()
     notes: Sequence[str] = ()
 
     @property
     def warning(self) -> str:
-        count = f"{self.stats.count} features" if self.stats.count else "an unknown number of features"
+        count = f"{self.features.count} features" if self.features.count else "an unknown number of features"
         return (
             f"the real side is {self.name}, {self.kind} of {count}, made under an unknown protocol: which clips, what "
             "resize and what network made them is not in the file. Compare the score only with others against the "
             "same file"
         )
+
+    @classmethod
+    def read(cls, path: Path) -> ForeignStats:
+        """Read a file of statistics. Raises SourceError."""
+        try:
+            size = regular_file(path).st_size
+            if size > _MOST_BYTES:
+                raise SourceError(f"{path} is of {size:,} bytes: expected statistics, of at most {_MOST_BYTES:,}")
+            is_npz = path.suffix.lower() == ".npz"
+            features = _of_npz(path) if is_npz else _of_pickle(path.read_bytes())
+            with path.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+        except SourceError as error:
+            raise SourceError(f"{path} cannot be the real side: {error}") from error
+        except OSError as error:
+            raise SourceError(f"{path}: {error.strerror or error}") from error
+        return cls(str(path), f"statistics ({'.npz' if is_npz else 'pickle'})", features, digest)
 
     def video(self, index: int) -> Video:
         raise IndexError("statistics hold no videos")
@@ -65,30 +78,15 @@ class ForeignStats:
         """Raises SourceError where a protocol cannot use them. dim: of its features; takes_real: see `ClipRule`."""
         if takes_real:
             raise SourceError(f"{self.name} holds statistics, and the fake clips are made of real videos: pass these")
-        if dim != self.stats.dim:
+        if dim != self.features.dim:
             raise SourceError(
-                f"{self.name} holds statistics of {self.stats.dim} features, the protocol's network has {dim}: pass "
+                f"{self.name} holds statistics of {self.features.dim} features, the protocol's network has {dim}: pass "
                 "the videos, or statistics that this network made"
             )
 
 
-def open_real(source: SourceLike) -> ClipSource:
-    """Open the real side: videos, or the statistics of some. Raises SourceError."""
-    return _read(Path(source)) if is_foreign_stats(source) else open_source(source)  # type: ignore[arg-type]
-
-
-def open_fake(source: SourceLike) -> ClipSource:
-    """Open the fake side. Raises SourceError, for statistics too."""
-    if is_foreign_stats(source):
-        raise SourceError(f"{source} holds statistics, which can be the real side only: pass the fake videos")
-    return open_source(source)
-
-
-def is_foreign_stats(source: object) -> bool:
-    """Whether this is the path of a file of statistics: a pickle, or an .npz of `mu` and `sigma`."""
-    if not isinstance(source, str | os.PathLike):
-        return False
-    path = Path(source)
+def is_foreign_stats(path: Path) -> bool:
+    """Whether this is a file of statistics: a pickle, or an .npz of `mu` and `sigma`."""
     if path.suffix.lower() in _SUFFIXES:
         return True
     if path.suffix.lower() != ".npz" or not path.is_file():
@@ -100,26 +98,10 @@ def is_foreign_stats(source: object) -> bool:
         return False  # whoever opens it as an archive of arrays says what is wrong
 
 
-def _read(path: Path) -> ForeignStats:
-    try:
-        size = regular_file(path).st_size
-        if size > _MOST_BYTES:
-            raise SourceError(f"{path} is of {size:,} bytes: expected statistics, of at most {_MOST_BYTES:,}")
-        is_npz = path.suffix.lower() == ".npz"
-        stats = _of_npz(path) if is_npz else _of_pickle(path.read_bytes())
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-    except SourceError as error:
-        raise SourceError(f"{path} cannot be the real side: {error}") from error
-    except OSError as error:
-        raise SourceError(f"{path}: {error.strerror or error}") from error
-    return ForeignStats(str(path), f"statistics ({'.npz' if is_npz else 'pickle'})", stats, digest)
-
-
-def _of_npz(path: Path) -> Moments:
+def _of_npz(path: Path) -> FeatureSet:
     archive = Archive(path)
     mean, cov = _member(archive, "mu.npy"), _member(archive, "sigma.npy")
-    return Moments.checked(mean, cov, count=None, ddof=1)  # np.cov, by pytorch-fid
+    return FeatureSet.of_moments(mean, cov, count=None, ddof=1)  # np.cov, by pytorch-fid
 
 
 def _member(archive: Archive, name: str) -> NDArray[np.generic]:
@@ -144,7 +126,7 @@ def _member(archive: Archive, name: str) -> NDArray[np.generic]:
     return np.frombuffer(data, dtype=dtype).reshape(shape, order="F" if is_fortran else "C")
 
 
-def _of_pickle(data: bytes) -> FeatureStats:
+def _of_pickle(data: bytes) -> FeatureSet:
     try:
         tree = unpickling.load(data, what="statistics")
         if not isinstance(tree, dict):
@@ -156,7 +138,7 @@ def _of_pickle(data: bytes) -> FeatureStats:
         raise SourceError(f"it is damaged, or no pickle of plain statistics: {reason}") from error
 
 
-def _of_dict(tree: Mapping[Any, object], *, size: int) -> FeatureStats:
+def _of_dict(tree: Mapping[Any, object], *, size: int) -> FeatureSet:
     """size: bytes of the file, which arrays named again and again must not exceed."""
     if isinstance(parts := tree.get("all_features"), list) and parts:
         arrays = [_array(part, "all_features", 2) for part in parts]
@@ -165,9 +147,10 @@ def _of_dict(tree: Mapping[Any, object], *, size: int) -> FeatureStats:
         features = np.concatenate(arrays).astype(np.float32)
         if len(features) < 2 or not features.shape[1] or not np.isfinite(features).all():
             raise SourceError(f"its all_features are {list(features.shape)}, or not finite: expected [N, D], N from 2")
-        return FeatureStats.of(features)
+        return FeatureSet.of(features)
     if "mu" in tree and "sigma" in tree:
-        return Moments.checked(_array(tree["mu"], "mu", 1), _array(tree["sigma"], "sigma", 2), count=None, ddof=1)
+        mean, cov = _array(tree["mu"], "mu", 1), _array(tree["sigma"], "sigma", 2)
+        return FeatureSet.of_moments(mean, cov, count=None, ddof=1)
     if not {"raw_mean", "raw_cov", "num_items"} <= tree.keys() or tree["raw_mean"] is None or tree["raw_cov"] is None:
         found = ", ".join(str(key)[:20] for key in list(tree)[:10]) or "nothing"
         raise SourceError(f"it holds {found}: {_EXPECTED}")
@@ -180,7 +163,7 @@ def _of_dict(tree: Mapping[Any, object], *, size: int) -> FeatureStats:
     second = outer.astype(np.float64) / count
     if second.shape != (len(mean), len(mean)):
         raise SourceError(f"its raw_mean is of {len(mean)} numbers and its raw_cov of {list(second.shape)}")
-    return Moments.checked(mean, second - np.outer(mean, mean), count=count, ddof=0)
+    return FeatureSet.of_moments(mean, second - np.outer(mean, mean), count=count, ddof=0)
 
 
 def _array(value: object, name: str, axes: int) -> NDArray[np.generic]:

@@ -1,12 +1,15 @@
-"""A side of which mean and covariance are all that is known."""
+"""Mean and covariance of features, which somebody else computed."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fvd_bench.errors import SourceError
-from fvd_bench.features.feature_set import FeatureStats, Float64
+
+Float64 = NDArray[np.float64]
 
 _MOST_DIM = 4096
 """Of no known network; the check of a covariance takes long beyond it."""
@@ -16,22 +19,21 @@ _POSITIVE = 1e-5
 """Of the largest entry and of the largest eigenvalue: rounding of statistics that were computed in single precision."""
 
 
-class Moments(FeatureStats):
+@dataclass(frozen=True, slots=True, eq=False)
+class Moments:
     """mean [D]; cov [D, D], symmetric; both float64.
 
     count: features behind them, None where that is not known. ddof: 0 where cov was divided by count, 1 by count - 1.
     """
 
-    def __init__(self, mean: Float64, cov: Float64, *, count: int | None, ddof: int) -> None:
-        super().__init__(len(mean))
-        self.count = count or 0
-        self._given_mean = mean
-        self._given_cov = cov
-        self._ddof = ddof
+    mean: Float64
+    cov: Float64
+    count: int | None
+    ddof: int
 
     @classmethod
     def checked(cls, mean: NDArray[np.generic], cov: NDArray[np.generic], *, count: int | None, ddof: int) -> Moments:
-        """Moments that somebody else computed. Raises SourceError when they cannot be those of any features."""
+        """Moments out of a file. Raises SourceError when they cannot be those of any features."""
         if mean.ndim != 1 or not len(mean) or cov.shape != (len(mean), len(mean)):
             raise SourceError(
                 f"its mean is of shape {list(mean.shape)}, its covariance of {list(cov.shape)}: expected [D] and [D, D]"
@@ -54,27 +56,11 @@ class Moments(FeatureStats):
             raise SourceError(
                 f"its covariance has eigenvalues down to {values[0]:.3g} beside {values[-1]:.3g}: expected none below 0"
             )
-        return cls(centre, spread, count=count, ddof=ddof)
+        return cls(centre, spread, count, ddof)
 
-    @property
-    def has_covariance(self) -> bool:
-        return True
-
-    def features(self) -> None:
-        return None
-
-    def blocks(self) -> None:
-        return None
-
-    def mean(self) -> Float64:
-        return self._given_mean
-
-    def cov(self, ddof: int) -> Float64:
-        """Covariance; as it was given where the number of features is not known."""
-        if not self.count or ddof == self._ddof:
-            return self._given_cov
-        cov: Float64 = self._given_cov * ((self.count - self._ddof) / (self.count - ddof))
+    def cov_by(self, ddof: int) -> Float64:
+        """The covariance divided by count - ddof; as it was given where the number of features is not known."""
+        if self.count is None or ddof == self.ddof:
+            return self.cov
+        cov: Float64 = self.cov * ((self.count - self.ddof) / (self.count - ddof))
         return cov
-
-    def scatter(self) -> Float64:
-        raise NotImplementedError("a scatter matrix needs the number of features")

@@ -10,14 +10,14 @@ import numpy as np
 import torch
 
 from fvd_bench.errors import FvdBenchError, MetricError
-from fvd_bench.features.feature_set import FeatureStats
+from fvd_bench.features.feature_set import FeatureSet
 from fvd_bench.networks import Features
 from fvd_bench.protocols.rules import SIDES, ClipRule, Side
 from fvd_bench.videos.sampling import video_order
 
 
 @dataclass(slots=True)
-class Gathered:
+class VideoFeatures:
     """places: index of each video, ascending; features: [N, dim] of each; next_turn: of the process that adds."""
 
     places: list[int] = field(default_factory=list)
@@ -38,14 +38,14 @@ class Gathered:
         self.features.append(features)
         self.next_turn = turn + 1
 
-    def joined(self, other: Gathered) -> Gathered:
+    def joined(self, other: VideoFeatures) -> VideoFeatures:
         """Both in order of places; of two at one place the own comes first."""
         places, features = self.places + other.places, self.features + other.features
         order = sorted(range(len(places)), key=places.__getitem__)
         turn = max(self.next_turn, other.next_turn)
-        return Gathered([places[i] for i in order], [features[i] for i in order], turn)
+        return VideoFeatures([places[i] for i in order], [features[i] for i in order], turn)
 
-    def selected(self, rule: ClipRule, side: Side, *, seed: int) -> Gathered:
+    def selected(self, rule: ClipRule, side: Side, *, seed: int) -> VideoFeatures:
         """The videos that a rule uses, numbered anew. Raises MetricError where it takes videos again, drawn anew."""
         videos = len(self.places)
         order = list(itertools.islice(video_order(videos, rule, seed=seed), rule.count))
@@ -54,17 +54,17 @@ class Gathered:
                 f"the protocol takes {side} videos again, each time with a new draw, until there are {rule.count}, and "
                 f"there are {videos}: hand over {rule.count}, or use fvd_bench.evaluate"
             )
-        chosen = Gathered()
+        chosen = VideoFeatures()
         for turn, place in enumerate(sorted(order)):
             chosen.add(place % videos, self.features[place % videos], turn=turn)
         return chosen
 
-    def stats(self, dim: int) -> FeatureStats:
-        """Statistics of all features in order."""
-        stats = FeatureStats(dim, again=lambda: zip(self.places, self.features, strict=True))
+    def as_set(self, dim: int) -> FeatureSet:
+        """All features in order."""
+        found = FeatureSet(dim, again=lambda: zip(self.places, self.features, strict=True))
         for place, features in zip(self.places, self.features, strict=True):
-            stats.add(features, video=place)
-        return stats
+            found.add(features, video=place)
+        return found
 
     def tensors(self) -> dict[str, torch.Tensor]:
         """Everything in it, for a checkpoint."""
@@ -77,7 +77,7 @@ class Gathered:
         }
 
     @classmethod
-    def of(cls, tensors: Mapping[str, torch.Tensor]) -> Gathered:
+    def of(cls, tensors: Mapping[str, torch.Tensor]) -> VideoFeatures:
         """What `tensors` gave."""
         values = tensors["features"].cpu().numpy().copy()
         ends = np.cumsum(tensors["rows"].cpu().numpy())[:-1]
@@ -86,16 +86,16 @@ class Gathered:
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
-    """What one process has. identity: what has to agree between processes."""
+class Contribution:
+    """What one process has to give to a score. identity: what has to agree between processes."""
 
     identity: Mapping[str, str | int]
-    kept: Mapping[Side, Gathered]
+    kept: Mapping[Side, VideoFeatures]
 
     @staticmethod
-    def joined(shares: Sequence[Share]) -> dict[Side, Gathered]:
+    def joined(shares: Sequence[Contribution]) -> dict[Side, VideoFeatures]:
         """Of all processes. Raises FvdBenchError when these do not compute the same."""
-        whole: dict[Side, Gathered] = {side: Gathered() for side in SIDES}
+        whole: dict[Side, VideoFeatures] = {side: VideoFeatures() for side in SIDES}
         for rank, share in enumerate(shares):
             if share.identity != shares[0].identity:
                 raise FvdBenchError(

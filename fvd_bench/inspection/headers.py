@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from fvd_bench.errors import VideoError
-from fvd_bench.features.given import StatsSource
+from fvd_bench.features.given import Given
 from fvd_bench.finding import Finding, of_side
 from fvd_bench.inspection import faults
 from fvd_bench.inspection.faults import Appearance
 from fvd_bench.inspection.motion_panel import evenly_spaced
 from fvd_bench.protocols.rules import SIDES, Side
-from fvd_bench.sources.opening import ClipSource
 from fvd_bench.videos.prefetch import in_order
 from fvd_bench.videos.probe import probe
 
@@ -22,21 +21,21 @@ _WHO = ("real videos", "fake videos")
 
 
 def header_findings(
-    sources: Mapping[Side, ClipSource], contents: Mapping[Side, Mapping[int, str]], *, workers: int
+    sides: Mapping[Side, Given], contents: Mapping[Side, Mapping[int, str]], *, workers: int
 ) -> list[Finding]:
     """Duplicates within and between the sides, and where sizes, rates and codecs do not agree.
 
     contents: index -> digest of a video's contents, of those that could be read.
     """
-    files = [{sources[side].names[i]: digest for i, digest in sorted(contents[side].items())} for side in SIDES]
-    seen = [_seen(sources[side], workers=workers) for side in SIDES]
+    files = [{sides[side].source.names[i]: digest for i, digest in sorted(contents[side].items())} for side in SIDES]
+    seen = [_seen(sides[side], workers=workers) for side in SIDES]
     found: list[Finding] = []
     for side, who, digests in zip(SIDES, _WHO, files, strict=True):
         found += of_side(side, faults.duplicates(who, digests, of="files"))
     if set(files[0].values()) != set(files[1].values()):  # or they are the same side, which is told elsewhere
         found += faults.shared(*files, of="files", who=_WHO)
     for side, who, some in zip(SIDES, _WHO, seen, strict=True):
-        sample = _sample(who, len(some), len(sources[side].names))
+        sample = _sample(who, len(some), len(sides[side].source.names))
         found += of_side(side, [*faults.uncommon(sample, some), *faults.mixed(sample, some)])
     found += faults.mismatched(*seen, who=_WHO)
     return found
@@ -46,10 +45,11 @@ def _sample(who: str, looked: int, total: int) -> str:
     return who if looked == total else f"{who}, of which {looked} of {total} were looked at,"
 
 
-def _seen(source: ClipSource, *, workers: int) -> Sequence[Appearance]:
-    """Of at most 64 videos, evenly spaced over the listing; of none of a statistics file."""
-    if isinstance(source, StatsSource):
+def _seen(given: Given, *, workers: int) -> Sequence[Appearance]:
+    """Of at most 64 videos, evenly spaced over the listing; of none without frames."""
+    if not given.has_frames:
         return []
+    source = given.source
 
     def work(index: int) -> Iterator[Appearance]:
         try:

@@ -22,7 +22,7 @@ from functools import lru_cache
 import numpy as np
 import scipy.integrate
 
-from fvd_bench.features.feature_set import Float64
+from fvd_bench.features.moments import Float64
 
 _POINTS = 1500
 _RANGE = 1e4

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fvd_bench.errors import FvdBenchError
-from fvd_bench.features.feature_set import FeatureStats
+from fvd_bench.features.feature_set import FeatureSet
 from fvd_bench.finding import Finding, some
 from fvd_bench.metrics.uncertainty import Sides
 from fvd_bench.paths import user_path
@@ -66,7 +66,7 @@ def groups(names: Sequence[str], by: str | None) -> list[int]:
     return [first.setdefault(key, index) for index, key in enumerate(keys) if key is not None]
 
 
-def findings(side: Side, names: Sequence[str], stats: FeatureStats) -> Iterator[Finding]:
+def findings(side: Side, names: Sequence[str], stats: FeatureSet) -> Iterator[Finding]:
     """A warning where videos of a side look like windows of fewer videos. names: of all videos, by index."""
     features = stats.features()
     if features is None or len(set(stats.videos)) < _FEWEST or len(names) <= max(stats.videos):

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from fvd_bench import metrics
 from fvd_bench.estimate import Estimate
-from fvd_bench.features.feature_set import FeatureStats, Float64
+from fvd_bench.features.feature_set import FeatureSet
+from fvd_bench.features.moments import Float64
 from fvd_bench.metrics.chance import Overlap
 from fvd_bench.metrics.frechet import distance_and_overlap
 from fvd_bench.metrics.uncertainty import SPLIT, Sides, Spread, quantile
@@ -132,7 +133,7 @@ class _Law:
         self._rule, self._overlap = rule, overlap
 
     @classmethod
-    def of(cls, rule: MetricRule, overlaps: Sequence[Float64 | None], real: FeatureStats, fake: FeatureStats) -> _Law:
+    def of(cls, rule: MetricRule, overlaps: Sequence[Float64 | None], real: FeatureSet, fake: FeatureSet) -> _Law:
         """overlaps: singular values behind Fréchet distances at the numbers of these sides; None for others."""
         values = np.zeros(real.dim)
         for overlap in overlaps:
@@ -141,7 +142,7 @@ class _Law:
             values[: len(overlap)] += overlap / len(overlaps)
         return cls(rule, Overlap.of(values, real.count, fake.count, real.dim))
 
-    def added(self, real: FeatureStats, fake: FeatureStats) -> float:
+    def added(self, real: FeatureSet, fake: FeatureSet) -> float:
         """At the numbers of these sides."""
         if self._rule.aggregation != "all":  # batches have one size everywhere
             return 1.0
@@ -150,28 +151,25 @@ class _Law:
         return self._overlap.added(real.count, fake.count, self._rule.ddof)
 
 
-def _scored(name: str, real: FeatureStats, fake: FeatureStats, rule: MetricRule) -> tuple[float, Float64 | None]:
+def _scored(name: str, real: FeatureSet, fake: FeatureSet, rule: MetricRule) -> tuple[float, Float64 | None]:
     """A score, and for Fréchet distances of all features the singular values behind it."""
     if name == "kvd-biased" or rule.aggregation != "all":
         return metrics.compute(name, real, fake, rule), None
     return distance_and_overlap(real, fake, rule)
 
 
-def _halves(side: FeatureStats, stream: RandomStream) -> list[FeatureStats]:
+def _halves(side: FeatureSet, stream: RandomStream) -> list[FeatureSet]:
     return [_part(side, piece) for piece in np.array_split(stream.permutation(np.unique(side.owners())), 2)]
 
 
-def _part(side: FeatureStats, videos: NDArray[np.int64]) -> FeatureStats:
+def _part(side: FeatureSet, videos: NDArray[np.int64]) -> FeatureSet:
     """Of some videos alone, as features of one: nothing asks whose they are."""
-    features = side.features()
-    assert features is not None
-    kept = features[np.isin(side.owners(), videos)]
-    return FeatureStats.of(kept, np.zeros(len(kept), dtype=np.int64))
+    return side.selected(np.isin(side.owners(), videos), as_one=True)
 
 
-def _num_videos(side: FeatureStats) -> int:
+def _num_videos(side: FeatureSet) -> int:
     return len(set(side.videos))
 
 
-def _cuts(side: FeatureStats) -> int:
+def _cuts(side: FeatureSet) -> int:
     return next((cuts for values, cuts in _CUTS if side.count * side.dim <= values), _FEWEST_CUTS)

@@ -10,7 +10,8 @@ import scipy.linalg
 from numpy.typing import NDArray
 
 from fvd_bench.errors import MetricError
-from fvd_bench.features.feature_set import FeatureStats, Float64
+from fvd_bench.features.feature_set import FeatureSet
+from fvd_bench.features.moments import Float64
 from fvd_bench.metrics.metric import Metric
 from fvd_bench.protocols.rules import MetricRule
 
@@ -41,7 +42,7 @@ def frechet_distance(real: NDArray[np.floating], fake: NDArray[np.floating], *, 
     return _distance(real_mean - fake_mean, _compact(real_data), _compact(fake_data))[0]
 
 
-def distance_and_overlap(real: FeatureStats, fake: FeatureStats, rule: MetricRule) -> tuple[float, Float64]:
+def distance_and_overlap(real: FeatureSet, fake: FeatureSet, rule: MetricRule) -> tuple[float, Float64]:
     """The distance of two sides as a rule wants it, and the singular values of A Bᵀ for covariances divided by N.
 
     Raises MetricError as `frechet_distance` does.
@@ -56,7 +57,7 @@ def distance_and_overlap(real: FeatureStats, fake: FeatureStats, rule: MetricRul
     return value, overlap / (scales[0] * scales[1])
 
 
-def frechet_distance_of_stats(real: FeatureStats, fake: FeatureStats, rule: MetricRule) -> float:
+def frechet_distance_of_stats(real: FeatureSet, fake: FeatureSet, rule: MetricRule) -> float:
     """`frechet_distance` of two sides as a rule wants it, from features where both were kept, else from moments."""
     _check_sides(real, fake)
     if rule.root == "float32-svd":
@@ -88,7 +89,7 @@ def frechet_influence(real: NDArray[np.floating], fake: NDArray[np.floating]) ->
     return influences[0], influences[1]
 
 
-def frechet_influence_of_stats(real: FeatureStats, fake: FeatureStats) -> tuple[Float64 | None, Float64 | None]:
+def frechet_influence_of_stats(real: FeatureSet, fake: FeatureSet) -> tuple[Float64 | None, Float64 | None]:
     """`frechet_influence` of two sides; None for a side of which there are only moments."""
     _check_sides(real, fake)
     sides = []
@@ -154,7 +155,7 @@ def _influence_of_blocks(side: _Side, blocks: Iterator[Float64], transported_bas
     return influence
 
 
-def _check_sides(real: FeatureStats, fake: FeatureStats) -> None:
+def _check_sides(real: FeatureSet, fake: FeatureSet) -> None:
     if not (real.has_covariance and fake.has_covariance):
         check_counts(real.count, fake.count)
 
@@ -193,7 +194,7 @@ def _coordinates(data: Float64) -> Float64:
     return np.asarray(np.linalg.qr(data, mode="reduced")[0])
 
 
-def _data_root(side: FeatureStats) -> Float64:
+def _data_root(side: FeatureSet) -> Float64:
     """A root of the covariance divided by N. Raises MetricError when features are not finite."""
     features = side.features()
     if features is not None and not np.isfinite(features).all():
@@ -241,7 +242,7 @@ _UNROOTED = 1e-10
 """Singular values below it stay as they are: the epsilon of tfgan's symmetric_matrix_square_root."""
 
 
-def _distance_in_float32(real: FeatureStats, fake: FeatureStats, rule: MetricRule) -> float:
+def _distance_in_float32(real: FeatureSet, fake: FeatureSet, rule: MetricRule) -> float:
     """The distance with every matrix in single precision, as VideoGPT's fvd.py computes it.
 
     Its rounding errors do not cancel: a set against itself comes out at some thousandths, of either sign.

@@ -7,7 +7,8 @@ import scipy.special
 from numpy.typing import NDArray
 
 from fvd_bench.errors import MetricError
-from fvd_bench.features.feature_set import FeatureStats, Float64
+from fvd_bench.features.feature_set import FeatureSet
+from fvd_bench.features.moments import Float64
 from fvd_bench.metrics.metric import Influences, Metric, all_features, centred, influence_on_features
 from fvd_bench.packages import needed_for
 from fvd_bench.protocols.rules import MetricRule
@@ -40,7 +41,7 @@ def inception_score(fake: NDArray[np.floating]) -> float:
     return float(found[KEY_METRIC_ISC_MEAN])
 
 
-def _of_fake(real: FeatureStats, fake: FeatureStats, rule: MetricRule) -> float:
+def _of_fake(real: FeatureSet, fake: FeatureSet, rule: MetricRule) -> float:
     return inception_score(all_features("is", "fake", fake))
 
 

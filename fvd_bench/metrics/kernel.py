@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fvd_bench.errors import MetricError
-from fvd_bench.features.feature_set import Float64
+from fvd_bench.features.moments import Float64
 from fvd_bench.metrics.metric import Influences, Metric, centred, influence_on_features, on_features
 from fvd_bench.packages import needed_for
 

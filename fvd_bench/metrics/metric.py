@@ -14,15 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fvd_bench.errors import MetricError
-from fvd_bench.features.feature_set import FeatureStats, Float64
-from fvd_bench.features.moments import Moments
+from fvd_bench.features.feature_set import FeatureSet
+from fvd_bench.features.moments import Float64
 from fvd_bench.protocols.rules import MetricRule, Side
 
 Influences = tuple[Float64 | None, Float64 | None]
 """Of the real features [N] and of the fake ones [M]; None for a side whose features were not kept."""
 
 
-def _unknown(real: FeatureStats, fake: FeatureStats) -> Influences | None:
+def _unknown(real: FeatureSet, fake: FeatureSet) -> Influences | None:
     """The influences of a metric of which they are not known."""
     return None
 
@@ -39,20 +39,20 @@ class Metric:
     """
 
     name: str
-    compute: Callable[[FeatureStats, FeatureStats, MetricRule], float]
+    compute: Callable[[FeatureSet, FeatureSet, MetricRule], float]
     lower_is_better: bool
     range: tuple[float, float] = (-np.inf, np.inf)
-    influence: Callable[[FeatureStats, FeatureStats], Influences | None] = _unknown
+    influence: Callable[[FeatureSet, FeatureSet], Influences | None] = _unknown
     rises_by_chance: bool = False
     is_skewed: bool = False
 
 
 def on_features(
     name: str, function: Callable[[NDArray[np.float32], NDArray[np.float32]], float]
-) -> Callable[[FeatureStats, FeatureStats, MetricRule], float]:
+) -> Callable[[FeatureSet, FeatureSet, MetricRule], float]:
     """What a metric of this name computes by a function of all features of both sides, and of nothing in the rule."""
 
-    def compute(real: FeatureStats, fake: FeatureStats, rule: MetricRule) -> float:
+    def compute(real: FeatureSet, fake: FeatureSet, rule: MetricRule) -> float:
         return function(all_features(name, "real", real), all_features(name, "fake", fake))
 
     return compute
@@ -60,10 +60,10 @@ def on_features(
 
 def influence_on_features(
     function: Callable[[Float64, Float64], Influences],
-) -> Callable[[FeatureStats, FeatureStats], Influences | None]:
+) -> Callable[[FeatureSet, FeatureSet], Influences | None]:
     """Influences by a function of all features of both sides; None where these were not kept."""
 
-    def influence(real: FeatureStats, fake: FeatureStats) -> Influences | None:
+    def influence(real: FeatureSet, fake: FeatureSet) -> Influences | None:
         real_features, fake_features = real.features(), fake.features()
         if real_features is None or fake_features is None:
             return None
@@ -72,10 +72,10 @@ def influence_on_features(
     return influence
 
 
-def all_features(name: str, side: Side, stats: FeatureStats) -> NDArray[np.float32]:
+def all_features(name: str, side: Side, stats: FeatureSet) -> NDArray[np.float32]:
     """All features of a side. Raises MetricError when they were not kept, or are not finite."""
     features = stats.features()
-    if isinstance(stats, Moments):
+    if stats.is_given:
         raise MetricError(f"{name} needs every feature, and of the {side} side only mean and covariance are given")
     if features is None and stats.count:
         raise MetricError(

@@ -12,17 +12,17 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import scipy.special
-from numpy.typing import NDArray
 
 from fvd_bench import metrics
 from fvd_bench.errors import MetricError
-from fvd_bench.features.feature_set import FeatureStats, Float64
+from fvd_bench.features.feature_set import FeatureSet
+from fvd_bench.features.moments import Float64
 from fvd_bench.protocols.rules import SIDES, MetricRule, Side
 from fvd_bench.random_stream import RandomStream
 
 CONFIDENCE = 0.95
 
-Sides = Mapping[Side, FeatureStats]
+Sides = Mapping[Side, FeatureSet]
 
 _GROUPS = 20
 """Groups of videos that are left out in turn for metrics without a known influence function."""
@@ -131,7 +131,7 @@ def _batch_contributions(name: str, sides: Sides, rule: MetricRule) -> dict[Side
     return {"fake": dict(enumerate(((scores - scores.mean()) / len(scores)).tolist()))}
 
 
-def _by_video(side: FeatureStats, influences: Float64 | None) -> dict[int, float] | None:
+def _by_video(side: FeatureSet, influences: Float64 | None) -> dict[int, float] | None:
     if influences is None:
         return None
     videos, places = np.unique(side.owners(), return_inverse=True)
@@ -147,16 +147,10 @@ def _jackknife(name: str, sides: Sides, rule: MetricRule, side: Side) -> dict[in
     members = (RandomStream(0, 0, SPLIT).permutation(np.arange(len(videos))) % groups)[places]
     scores = []
     for group in range(groups):
-        kept = {**sides, side: _part(sides[side], members != group)}
+        kept = {**sides, side: sides[side].selected(members != group)}
         try:
             scores.append(metrics.compute(name, kept["real"], kept["fake"], rule))
         except MetricError:  # what is left is too little for this metric
             return None
     drops = (np.mean(scores) - np.array(scores)) * (groups - 1) / groups
     return dict(enumerate(drops.tolist())) if drops.any() else None  # at 0 or 1 it knows of no chance
-
-
-def _part(side: FeatureStats, kept: NDArray[np.bool_]) -> FeatureStats:
-    features = side.features()
-    assert features is not None
-    return FeatureStats.of(features[kept])

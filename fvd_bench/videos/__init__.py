@@ -1,6 +1,7 @@
 """The frames of one video, and the clips that are drawn from it."""
 
 __all__ = [
+    "absent",
     "arrays",
     "clips",
     "file",

@@ -296,6 +296,20 @@ def test_an_accepted_regression_fails_no_report(check, baseline) -> None:
     assert json.loads(gate_tables.comparisons_json(compared))["accepted"] is True
 
 
+def test_an_old_side_of_more_videos_is_read_again_by_its_own_listing(
+    sets: Path, tmp_path: Path, settings: Settings, pixels_protocol
+) -> None:
+    protocol, file = pixels_protocol(count="fake = 20"), tmp_path / "base.json"
+    fvd_bench.evaluate(sets / "real", sets / "good", protocol, settings=settings).write(file)
+    shutil.copytree(sets / "also_good", tmp_path / "fewer")
+    for name in ("20.mkv", "21.mkv", "22.mkv", "23.mkv"):
+        (tmp_path / "fewer" / name).unlink()
+
+    (score,) = comparison.check(sets / "real", tmp_path / "fewer", file, protocol=[protocol], settings=settings).scores
+
+    assert score.verdict == "same"
+
+
 def test_other_numbers_of_videos_are_not_comparable(
     check, baseline, sets: Path, tmp_path: Path, settings, protocol
 ) -> None:

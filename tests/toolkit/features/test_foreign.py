@@ -15,8 +15,7 @@ from fvd_bench import FrechetVideoDistance, Settings, evaluate
 from fvd_bench.errors import SourceError
 from fvd_bench.evaluation import comparison
 from fvd_bench.evaluation.result import Result, Score
-from fvd_bench.features.feature_set import FeatureStats
-from fvd_bench.features.moments import Moments
+from fvd_bench.features.feature_set import FeatureSet
 from tests.program import fvd_bench
 
 NO_CACHE = Settings(cache=None, device="cpu")
@@ -51,7 +50,7 @@ def features(videos, protocol) -> np.ndarray:
 
 
 def stylegan(features: np.ndarray, **changed: object) -> dict[str, object]:
-    """FeatureStats.__dict__ of StyleGAN2-ADA, metrics/metric_utils.py, as `save` pickles it."""
+    """FeatureSet.__dict__ of StyleGAN2-ADA, metrics/metric_utils.py, as `save` pickles it."""
     wide = features.astype(np.float64)
     state = {
         "capture_all": False,
@@ -116,10 +115,10 @@ def test_features_score_as_the_videos_behind_them_in_every_metric(tmp_path, vide
 
 def test_the_divisor_is_that_of_the_protocol_where_the_number_is_known(features) -> None:
     cov = np.cov(features.astype(np.float64), rowvar=False, ddof=0)
-    known = Moments.checked(features.mean(axis=0), cov, count=60, ddof=0)
-    unknown = Moments.checked(features.mean(axis=0), cov, count=None, ddof=0)
+    known = FeatureSet.of_moments(features.mean(axis=0), cov, count=60, ddof=0)
+    unknown = FeatureSet.of_moments(features.mean(axis=0), cov, count=None, ddof=0)
 
-    np.testing.assert_allclose(known.cov(1), FeatureStats.of(features).cov(1), rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(known.cov(1), FeatureSet.of(features).cov(1), rtol=1e-9, atol=1e-12)
     np.testing.assert_array_equal(unknown.cov(1), unknown.cov(0))
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fvd_bench.features.feature_set import FeatureStats
+from fvd_bench.features.feature_set import FeatureSet
 from fvd_bench.metrics.chance import Overlap
 from fvd_bench.metrics.frechet import distance_and_overlap, frechet_distance
 from fvd_bench.protocols.rules import MetricRule
@@ -48,7 +48,7 @@ def test_a_few_features_show_the_law_for_other_numbers(n: int, m: int) -> None:
     rng, known = np.random.default_rng(0), Overlap.of(np.arange(1, DIM + 1) ** -1.3, 10**9, 10**9, DIM)
     ratios = []
     for _ in range(20):
-        sides = [FeatureStats.of(_features(rng, count, 1.3)) for count in (n, m)]
+        sides = [FeatureSet.of(_features(rng, count, 1.3)) for count in (n, m)]
         _, values = distance_and_overlap(*sides, MetricRule(names=("fvd",)))
         seen = Overlap.of(values, n, m, DIM)
         ratios.append(seen.added(2 * n, 2 * m, 0) / seen.added(n, m, 0))
@@ -59,7 +59,7 @@ def test_a_few_features_show_the_law_for_other_numbers(n: int, m: int) -> None:
 
 def test_features_of_few_directions_hide_none() -> None:
     rng, directions = np.random.default_rng(0), np.random.default_rng(1).standard_normal((2, DIM))
-    sides = [FeatureStats.of((rng.standard_normal((30, 2)) @ directions).astype(np.float32)) for _ in range(2)]
+    sides = [FeatureSet.of((rng.standard_normal((30, 2)) @ directions).astype(np.float32)) for _ in range(2)]
     _, values = distance_and_overlap(*sides, MetricRule(names=("fvd",)))
 
     seen = Overlap.of(values, 30, 30, DIM)
@@ -73,7 +73,7 @@ def test_the_scale_is_that_of_the_distance() -> None:
     rng, found = np.random.default_rng(0), []
     shape = np.where(np.arange(DIM) < 12, 1.0, 0.0).astype(np.float32)
     for _ in range(40):
-        sides = [FeatureStats.of(rng.standard_normal((20, DIM)).astype(np.float32) * shape) for _ in range(2)]
+        sides = [FeatureSet.of(rng.standard_normal((20, DIM)).astype(np.float32) * shape) for _ in range(2)]
         value, values = distance_and_overlap(*sides, MetricRule(names=("fvd",)))
         found.append((Overlap.of(values, 20, 20, DIM).added(20, 20, 0), value))
 
@@ -85,7 +85,7 @@ def test_it_says_how_much_it_guesses() -> None:
     rng = np.random.default_rng(0)
     guessed = {}
     for count in (20, 60, 200):
-        sides = [FeatureStats.of(_features(rng, count, 1.3)) for _ in range(2)]
+        sides = [FeatureSet.of(_features(rng, count, 1.3)) for _ in range(2)]
         _, values = distance_and_overlap(*sides, MetricRule(names=("fvd",)))
         guessed[count] = Overlap.of(values, count, count, DIM).guessed(count, count)
 

@@ -9,7 +9,7 @@ import pytest
 import fvd_bench
 from fvd_bench.errors import FvdBenchError
 from fvd_bench.evaluation.comparability import notes
-from fvd_bench.features.feature_set import FeatureStats
+from fvd_bench.features.feature_set import FeatureSet
 from fvd_bench.metrics.dependence import findings, groups
 from fvd_bench.protocols.protocol import load
 from fvd_bench.protocols.variants import scale_protocols
@@ -73,7 +73,7 @@ class TestFindings:
     names = tuple(f"video{v}_window{w}" for v in range(8) for w in range(6))
 
     def test_windows_of_one_video_are_found_by_names_and_features(self) -> None:
-        stats = FeatureStats.of(_windows(np.random.default_rng(0), 8, 6, alike=0.7))
+        stats = FeatureSet.of(_windows(np.random.default_rng(0), 8, 6, alike=0.7))
 
         (warned,) = findings("real", self.names, stats)
 
@@ -85,14 +85,14 @@ class TestFindings:
         names = [f"{i:04d}" for i in range(48)]
 
         near, far = (
-            list(findings("fake", names, FeatureStats.of(_windows(np.random.default_rng(0), 8, 6, alike=alike))))
+            list(findings("fake", names, FeatureSet.of(_windows(np.random.default_rng(0), 8, 6, alike=alike))))
             for alike in (0.9, 0.5)
         )
 
         assert near[0].message.startswith("neighbouring fake videos are much more alike than others") and far == []
 
     def test_names_alone_say_nothing(self) -> None:
-        assert not list(findings("real", self.names, FeatureStats.of(_windows(np.random.default_rng(0), 48, 1))))
+        assert not list(findings("real", self.names, FeatureSet.of(_windows(np.random.default_rng(0), 48, 1))))
 
 
 def test_groups_count_as_one_and_move_no_score(tmp_path, moving_frames, pixels_protocol) -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fvd_bench.features.feature_set import FeatureStats
+from fvd_bench.features.feature_set import FeatureSet
 from fvd_bench.metrics import extrapolation
 from fvd_bench.metrics.chance import Overlap
 from fvd_bench.metrics.extrapolation import TOO_FEW, floor, infinite
@@ -26,8 +26,8 @@ def _clips(rng: np.random.Generator, videos: int) -> np.ndarray:
     return np.sqrt(0.9, dtype=np.float32) * shared + np.sqrt(0.1, dtype=np.float32) * own
 
 
-def _sides(real: np.ndarray, fake: np.ndarray, owners: np.ndarray | None = None) -> dict[str, FeatureStats]:
-    return {"real": FeatureStats.of(real, owners), "fake": FeatureStats.of(fake, owners)}
+def _sides(real: np.ndarray, fake: np.ndarray, owners: np.ndarray | None = None) -> dict[str, FeatureSet]:
+    return {"real": FeatureSet.of(real, owners), "fake": FeatureSet.of(fake, owners)}
 
 
 @pytest.mark.parametrize(("n", "m", "slope"), [(24, 24, 1.0), (24, 24, 1.7), (16, 120, 1.3), (120, 16, 1.3)])

@@ -4,8 +4,7 @@ import scipy.linalg
 
 from fvd_bench.errors import MetricError
 from fvd_bench.features import feature_set
-from fvd_bench.features.feature_set import FeatureStats
-from fvd_bench.features.moments import Moments
+from fvd_bench.features.feature_set import FeatureSet
 from fvd_bench.metrics.frechet import (
     distance_and_overlap,
     frechet_distance,
@@ -112,7 +111,7 @@ def test_singular_gaussians_of_the_published_scipy_probe_are_exact() -> None:
 @pytest.mark.parametrize("n", [30, 200])
 def test_what_floors_go_by_is_the_distance_with_its_divisor(rng: np.random.Generator, n: int) -> None:
     """By data matrices, and by covariances of many features; also where a direction is 0."""
-    sides = [FeatureStats.of((rng.normal(size=(n, 20)) * np.arange(20)).astype(np.float32)) for _ in range(2)]
+    sides = [FeatureSet.of((rng.normal(size=(n, 20)) * np.arange(20)).astype(np.float32)) for _ in range(2)]
     of_n = distance_and_overlap(*sides, FVD)[1]
 
     value, overlap = distance_and_overlap(*sides, MetricRule(names=("fvd",), ddof=1))
@@ -127,7 +126,7 @@ def test_moments_alone_give_the_same(rng: np.random.Generator, monkeypatch, n: i
     fake = (rng.normal(size=(m, dim)) * 1.3 + 0.1).astype(np.float32)
     expected = frechet_distance(real, fake, ddof=0)
     monkeypatch.setattr(feature_set, "_KEPT_VALUES", 0)
-    folded = [FeatureStats(dim), FeatureStats(dim)]
+    folded = [FeatureSet(dim), FeatureSet(dim)]
     for side, features in zip(folded, (real, fake), strict=True):
         for video, part in enumerate(np.array_split(features, 7)):
             side.add(part, video=video)
@@ -198,7 +197,7 @@ def test_influence_predicts_how_the_distance_varies(rng: np.random.Generator) ->
 def test_epsilon_is_added_to_both_diagonals(rng: np.random.Generator) -> None:
     """Against commuting covariances, where the root is known."""
     a, b, epsilon = rng.uniform(0.1, 3, 12), rng.uniform(0.1, 3, 12), 0.01
-    sides = [FeatureStats(12), FeatureStats(12)]
+    sides = [FeatureSet(12), FeatureSet(12)]
     for side, root in zip(sides, (a, b), strict=True):
         side.add(_with_moments(rng, 100, np.zeros(12), np.diag(root)), video=0)
 
@@ -209,8 +208,8 @@ def test_epsilon_is_added_to_both_diagonals(rng: np.random.Generator) -> None:
 
 
 def test_single_precision_is_near_and_does_not_cancel(rng: np.random.Generator) -> None:
-    side = FeatureStats.of((rng.normal(size=(64, 400)) * 5).astype(np.float32))
-    other = FeatureStats.of((rng.normal(size=(64, 400)) * 5).astype(np.float32))
+    side = FeatureSet.of((rng.normal(size=(64, 400)) * 5).astype(np.float32))
+    other = FeatureSet.of((rng.normal(size=(64, 400)) * 5).astype(np.float32))
     rule = MetricRule(names=("fvd",), ddof=1, root="float32-svd")
 
     assert frechet_distance_of_stats(side, other, rule) == pytest.approx(
@@ -221,9 +220,9 @@ def test_single_precision_is_near_and_does_not_cancel(rng: np.random.Generator) 
 
 def test_a_covariance_of_zero_is_one_too(rng: np.random.Generator) -> None:
     """As of statistics of one picture that was repeated: a distance, and what each fake feature moves it by."""
-    still = Moments.checked(np.zeros(6), np.zeros((6, 6)), count=5, ddof=1)
+    still = FeatureSet.of_moments(np.zeros(6), np.zeros((6, 6)), count=5, ddof=1)
     features = rng.normal(size=(20, 6)).astype(np.float32)
-    fake = FeatureStats.of(features)
+    fake = FeatureSet.of(features)
 
     measured = measure([{"real": still, "fake": fake}], MetricRule(names=("fvd",)), seed=0)["fvd"]
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fvd_bench import metrics
-from fvd_bench.features.feature_set import FeatureStats
+from fvd_bench.features.feature_set import FeatureSet
 from fvd_bench.metrics.uncertainty import Spread
 from fvd_bench.protocols.rules import MetricRule
 
@@ -42,7 +42,7 @@ def _weighted_is(real: np.ndarray, weights: np.ndarray, fake: np.ndarray, fake_w
 )
 def test_it_is_the_derivative_by_a_features_weight(name: str, weighted, tolerance: float) -> None:
     real, fake = _sides(0, 400, 300) if name == "kvd" else _sides(0)
-    found = metrics.METRICS[name].influence(FeatureStats.of(real), FeatureStats.of(fake))
+    found = metrics.METRICS[name].influence(FeatureSet.of(real), FeatureSet.of(fake))
     even = [np.full(len(side), 1 / len(side)) for side in (real, fake)]
     epsilon = 1e-6
 
@@ -70,7 +70,7 @@ def test_that_of_an_unbiased_kernel_distance_leaves_out_each_feature_itself() ->
     )
 
     found = metrics.METRICS["kvd"].influence(
-        FeatureStats.of(real.astype(np.float32)), FeatureStats.of(fake.astype(np.float32))
+        FeatureSet.of(real.astype(np.float32)), FeatureSet.of(fake.astype(np.float32))
     )
     np.testing.assert_allclose(found[0], 2 * (expected - expected.mean()), rtol=1e-9)
 
@@ -80,7 +80,7 @@ def test_it_predicts_how_a_metric_varies(name: str, fakes: int) -> None:
     rule = MetricRule(names=(name,))
     values, errors = [], []
     for seed in range(150):
-        real, fake = map(FeatureStats.of, _sides(seed, 120, fakes))
+        real, fake = map(FeatureSet.of, _sides(seed, 120, fakes))
         spread = Spread(name, rule)
         spread.add({"real": real, "fake": fake})
         values.append(metrics.compute(name, real, fake, rule))
@@ -95,7 +95,7 @@ def test_the_jackknife_stands_in_where_none_is_known(name: str) -> None:
     rule = MetricRule(names=(name,))
     values, errors = [], []
     for seed in range(30):
-        real, fake = map(FeatureStats.of, _sides(seed, 120, 100))
+        real, fake = map(FeatureSet.of, _sides(seed, 120, 100))
         assert metrics.METRICS[name].influence(real, fake) is None
         spread = Spread(name, rule)
         spread.add({"real": real, "fake": fake})
@@ -109,7 +109,7 @@ def test_the_error_of_batch_means_is_that_of_their_batches() -> None:
     rule = MetricRule(names=("fvd",), aggregation="batch-mean", batch=5)
     values, errors = [], []
     for seed in range(80):
-        real, fake = map(FeatureStats.of, _sides(seed, 100, 100))
+        real, fake = map(FeatureSet.of, _sides(seed, 100, 100))
         spread = Spread("fvd", rule)
         spread.add({"real": real, "fake": fake})
         values.append(metrics.compute("fvd", real, fake, rule))

@@ -7,7 +7,7 @@ from fvd_bench import metrics
 from fvd_bench.errors import MetricError
 from fvd_bench.evaluation.evaluate import evaluate
 from fvd_bench.features import feature_set
-from fvd_bench.features.feature_set import FeatureStats
+from fvd_bench.features.feature_set import FeatureSet
 from fvd_bench.metrics import inception_score, kernel, neighbours
 from fvd_bench.metrics.frechet import frechet_distance
 from fvd_bench.protocols import protocol
@@ -55,9 +55,9 @@ def test_each_name_computes_its_metric_with_real_and_fake_in_their_places(sides)
 
 
 def test_features_that_were_not_kept_are_refused_with_a_reason(sides, monkeypatch: pytest.MonkeyPatch) -> None:
-    real, fake = (FeatureStats.of(side) for side in sides)
+    real, fake = (FeatureSet.of(side) for side in sides)
     monkeypatch.setattr(feature_set, "_KEPT_VALUES", 100)
-    streamed_real, streamed_fake = (FeatureStats.of(side) for side in sides)
+    streamed_real, streamed_fake = (FeatureSet.of(side) for side in sides)
 
     for name in NEED_BOTH:
         with pytest.raises(MetricError, match=f"{name} needs every feature, and of the 60 real ones only mean and cov"):
@@ -71,7 +71,7 @@ def test_features_that_were_not_kept_are_refused_with_a_reason(sides, monkeypatc
 def test_the_inception_score_needs_the_fake_features_only(sides, monkeypatch: pytest.MonkeyPatch) -> None:
     real, fake = sides
     monkeypatch.setattr(feature_set, "_KEPT_VALUES", 260)  # keeps the 50 fake ones and not the 60 real ones
-    streamed_real, kept_fake = FeatureStats.of(real), FeatureStats.of(fake)
+    streamed_real, kept_fake = FeatureSet.of(real), FeatureSet.of(fake)
 
     assert metrics.compute("is", streamed_real, kept_fake, RULE) == inception_score.inception_score(fake)
     with pytest.raises(MetricError, match="is needs every feature, and of the 60 fake ones"):
@@ -87,7 +87,7 @@ def test_features_that_cannot_be_scored_are_refused(name: str, sides) -> None:
     with pytest.raises(MetricError, match="some fake features are not finite"):
         _compute(name, real, spoilt)
     with pytest.raises(MetricError, match="there are no fake features"):
-        metrics.compute(name, FeatureStats.of(real), FeatureStats(5), RULE)
+        metrics.compute(name, FeatureSet.of(real), FeatureSet(5), RULE)
 
 
 def test_batch_means_are_means_over_pairs_of_batches(sides) -> None:
@@ -96,7 +96,7 @@ def test_batch_means_are_means_over_pairs_of_batches(sides) -> None:
 
     expected = np.mean([frechet_distance(real[s], fake[s], ddof=1) for s in (slice(0, 3), slice(3, 6))])
 
-    assert metrics.compute("fvd", FeatureStats.of(real), FeatureStats.of(fake), rule) == pytest.approx(expected)
+    assert metrics.compute("fvd", FeatureSet.of(real), FeatureSet.of(fake), rule) == pytest.approx(expected)
 
 
 def test_the_shipped_panel_scores_small_sides(pixels_protocol, two_sides) -> None:
@@ -116,4 +116,4 @@ def test_the_shipped_panel_scores_small_sides(pixels_protocol, two_sides) -> Non
 
 
 def _compute(name: str, real: np.ndarray, fake: np.ndarray) -> float:
-    return metrics.compute(name, FeatureStats.of(real), FeatureStats.of(fake), RULE)
+    return metrics.compute(name, FeatureSet.of(real), FeatureSet.of(fake), RULE)

@@ -16,7 +16,7 @@ import torch
 from safetensors.numpy import load_file
 
 from fvd_bench import metrics
-from fvd_bench.features.feature_set import FeatureStats
+from fvd_bench.features.feature_set import FeatureSet
 from fvd_bench.networks import goldens
 from fvd_bench.networks.arithmetic import float32_arithmetic
 from fvd_bench.networks.i3d_network import I3D
@@ -74,7 +74,7 @@ def fake(features) -> np.ndarray:
 
 def fvd(real: np.ndarray, fake: np.ndarray, **rule: object) -> float:
     settings = MetricRule(**{"names": ("fvd",), "ddof": 1, **rule})
-    return metrics.compute("fvd", FeatureStats.of(real), FeatureStats.of(fake), settings)
+    return metrics.compute("fvd", FeatureSet.of(real), FeatureSet.of(fake), settings)
 
 
 def by_sqrtm(real: np.ndarray, fake: np.ndarray, epsilon: float = 0.0) -> float:
@@ -181,7 +181,7 @@ def test_the_other_metrics_are_torch_fidelitys(real, fake) -> None:
 
     def value(name: str) -> float:
         rule = MetricRule(names=(name,))
-        return metrics.compute(name, FeatureStats.of(real), FeatureStats.of(fake), rule)
+        return metrics.compute(name, FeatureSet.of(real), FeatureSet.of(fake), rule)
 
     assert value("kvd") == pytest.approx(kernel_mmd(*sides), rel=1e-9)
     assert value("precision") == pytest.approx(theirs["precision"], abs=1e-6)

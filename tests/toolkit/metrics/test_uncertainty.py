@@ -5,7 +5,7 @@ import pytest
 
 from fvd_bench import metrics
 from fvd_bench.features import feature_set
-from fvd_bench.features.feature_set import FeatureStats
+from fvd_bench.features.feature_set import FeatureSet
 from fvd_bench.metrics.extrapolation import floor, infinite
 from fvd_bench.metrics.frechet import frechet_distance
 from fvd_bench.metrics.measuring import measure
@@ -28,11 +28,11 @@ def _fake(rng: np.random.Generator, n: int) -> np.ndarray:
 DISTANCE = 24 * 0.2**2 + 0.5**2 * np.sum(SPREAD**2)
 
 
-def _sides(real: np.ndarray, fake: np.ndarray) -> dict[str, FeatureStats]:
-    return {"real": FeatureStats.of(real), "fake": FeatureStats.of(fake)}
+def _sides(real: np.ndarray, fake: np.ndarray) -> dict[str, FeatureSet]:
+    return {"real": FeatureSet.of(real), "fake": FeatureSet.of(fake)}
 
 
-def _trials(n: int, m: int, trials: int) -> list[dict[str, FeatureStats]]:
+def _trials(n: int, m: int, trials: int) -> list[dict[str, FeatureSet]]:
     rngs = [np.random.default_rng([n, m, trial]) for trial in range(trials)]
     return [_sides(_real(rng, n), _fake(rng, m)) for rng in rngs]
 
@@ -78,8 +78,8 @@ def test_clips_of_one_video_count_as_one() -> None:
     rng = np.random.default_rng(0)
     real, fake = _real(rng, 50), _fake(rng, 50)
     four_times, owners = np.repeat(fake, 4, axis=0), np.repeat(np.arange(50), 4)
-    clips = {"real": FeatureStats.of(real), "fake": FeatureStats.of(four_times, owners)}
-    videos = {"real": FeatureStats.of(real), "fake": FeatureStats.of(four_times)}
+    clips = {"real": FeatureSet.of(real), "fake": FeatureSet.of(four_times, owners)}
+    videos = {"real": FeatureSet.of(real), "fake": FeatureSet.of(four_times)}
 
     once, as_clips, as_videos = (_spread(sides).error("fake") for sides in (_sides(real, fake), clips, videos))
 
@@ -89,7 +89,7 @@ def test_clips_of_one_video_count_as_one() -> None:
     assert densities[1] == pytest.approx(densities[0], rel=1e-6)
 
 
-def _spread(*repeats: dict[str, FeatureStats], name: str = "fvd") -> Spread:
+def _spread(*repeats: dict[str, FeatureSet], name: str = "fvd") -> Spread:
     spread = Spread(name, MetricRule(names=(name,)))
     for sides in repeats:
         spread.add(sides)
@@ -111,7 +111,7 @@ def test_a_side_of_moments_alone_has_no_error_of_its_own(monkeypatch) -> None:
     (sides,) = _trials(60, 40, 1)
     whole = _spread(sides)
     monkeypatch.setattr(feature_set, "_KEPT_VALUES", 0)
-    folded = {"real": FeatureStats.of(sides["real"].features()), "fake": sides["fake"]}
+    folded = {"real": FeatureSet.of(sides["real"].features()), "fake": sides["fake"]}
 
     spread = _spread(folded)
 
@@ -128,13 +128,13 @@ def test_sides_too_large_to_be_kept_have_the_interval_of_kept_ones(monkeypatch, 
     """Their features are gone through once more, and not by covariances as those of large sides that are kept."""
     rng, owners = np.random.default_rng(0), np.repeat(np.arange(40), 2)
     features = {"real": _real(rng, 80), "fake": _fake(rng, 80)}
-    kept = {side: FeatureStats.of(values, owners) for side, values in features.items()}
+    kept = {side: FeatureSet.of(values, owners) for side, values in features.items()}
     sides = dict(kept)
     monkeypatch.setattr(feature_set, "_FOLD_ROWS", 16)
     for side in folded:
         parts = list(enumerate(np.split(features[side], 40)))
         monkeypatch.setattr(feature_set, "_KEPT_VALUES", 0)
-        sides[side] = FeatureStats(24, again=lambda parts=parts: iter(parts))
+        sides[side] = FeatureSet(24, again=lambda parts=parts: iter(parts))
         for video, part in parts:
             sides[side].add(part, video=video)
         assert sides[side].features() is None
@@ -160,7 +160,7 @@ def test_the_floor_of_batch_means_is_that_of_batches() -> None:
     small, large = (floor("fvd", sides, rule, seed=0) for sides in (_trials(64, 64, 1) + _trials(256, 256, 1)))
 
     rng = np.random.default_rng(0)
-    direct = [metrics.compute("fvd", *map(FeatureStats.of, (_real(rng, 64), _real(rng, 64))), rule) for _ in range(10)]
+    direct = [metrics.compute("fvd", *map(FeatureSet.of, (_real(rng, 64), _real(rng, 64))), rule) for _ in range(10)]
 
     assert large.value == pytest.approx(small.value, rel=0.25)
     assert large.value == pytest.approx(np.mean(direct), rel=0.15)
@@ -218,7 +218,7 @@ def test_one_batch_or_one_video_is_unknown_and_not_sure() -> None:
     (sides,) = _trials(9, 9, 1)
     batch = Spread("fvd", MetricRule(names=("fvd",), aggregation="batch-mean", batch=8))
     batch.add(sides)
-    one_video = _spread({**sides, "fake": FeatureStats.of(sides["fake"].features(), np.zeros(9, dtype=np.int64))})
+    one_video = _spread({**sides, "fake": FeatureSet.of(sides["fake"].features(), np.zeros(9, dtype=np.int64))})
 
     assert batch.interval(5.0) is None
     assert one_video.error("fake") is None and one_video.error("real") is not None

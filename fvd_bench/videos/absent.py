@@ -1,0 +1,38 @@
+"""A video that is known and is not here."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from fvd_bench.errors import VideoError
+from fvd_bench.videos.sampling import Indices
+from fvd_bench.videos.video import Frame
+
+
+@dataclass(frozen=True, slots=True)
+class AbsentVideo:
+    """Stands for a video of which the contents may be known, and nothing else is.
+
+    digest: of its contents, None where they are not known; unread: why they are not. away: what to say of its frames.
+    """
+
+    digest: str | None
+    unread: str
+    away: str
+
+    @property
+    def num_frames(self) -> int:
+        raise VideoError(self.away)
+
+    def frames(self, indices: Indices) -> Iterator[Frame]:
+        raise VideoError(self.away)
+
+    def content(self) -> str:
+        if self.digest is None:
+            raise VideoError(self.unread)
+        return self.digest
+
+    def state(self) -> str:
+        return hashlib.sha256(f"absent\0{self.content()}".encode()).hexdigest()
