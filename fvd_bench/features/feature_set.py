@@ -61,8 +61,12 @@ class FeatureSet:
 
         Raises SourceError when they cannot be those of any features.
         """
-        given = Moments.checked(mean, cov, count=count, ddof=ddof)
-        return cls(len(given.mean), given=given)
+        return cls.of_known(Moments.checked(mean, cov, count=count, ddof=ddof))
+
+    @classmethod
+    def of_known(cls, moments: Moments) -> FeatureSet:
+        """The set of which these moments are all that is known."""
+        return cls(len(moments.mean), given=moments)
 
     @property
     def is_given(self) -> bool:
@@ -127,6 +131,10 @@ class FeatureSet:
             return mean
         self._fold()
         return self._mean
+
+    def moments(self) -> Moments:
+        """Mean and covariance of the features."""
+        return self._given or Moments(self.mean(), self.cov(0), self.count, 0)
 
     def cov(self, ddof: int) -> Float64:
         """Covariance [dim, dim]; ddof 0 divides by N, 1 by N - 1. As it was given where N is not known."""

@@ -64,3 +64,12 @@ class Moments:
             return self.cov
         cov: Float64 = self.cov * ((self.count - self.ddof) / (self.count - ddof))
         return cov
+
+    def joined(self, other: Moments) -> Moments:
+        """Those of both, whose counts are known (Chan, Golub, LeVeque 1983, eq. 2.1)."""
+        assert self.count is not None and other.count is not None
+        count = self.count + other.count
+        shift = other.mean - self.mean
+        scatter = self.cov * (self.count - self.ddof) + other.cov * (other.count - other.ddof)
+        scatter += np.outer(shift, shift) * (self.count * other.count / count)
+        return Moments(self.mean + shift * (other.count / count), scatter / count, count, 0)

@@ -11,7 +11,6 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fvd_bench import metrics
 from fvd_bench.estimate import Estimate
@@ -19,6 +18,7 @@ from fvd_bench.features.feature_set import FeatureSet
 from fvd_bench.features.moments import Float64
 from fvd_bench.metrics.chance import Overlap
 from fvd_bench.metrics.frechet import distance_and_overlap
+from fvd_bench.metrics.pieces import Pieces
 from fvd_bench.metrics.uncertainty import SPLIT, Sides, Spread, quantile
 from fvd_bench.protocols.rules import MetricRule
 from fvd_bench.random_stream import RandomStream
@@ -69,13 +69,14 @@ def floor(name: str, sides: Sides, rule: MetricRule, *, seed: int) -> Estimate |
     scores, below, overlaps = [], [], []
     cuts = _cuts(real)
     for _ in range(cuts):
-        order = stream.permutation(videos)
-        pieces = _part(real, order[few:]), _part(real, order[:few])
+        ends = fewer, few, half, half + fewer, 2 * half
+        parts = Pieces(real, stream.permutation(videos), ends, of_moments=_is_of_moments(name, rule))
+        pieces = parts.piece(few, count), parts.piece(0, few)
         value, overlap = _scored(name, *pieces, rule)
         scores.append(value)
         overlaps.append(overlap)
-        for part in (order[:half], order[half : 2 * half]):
-            smaller = _part(real, part[fewer:]), _part(real, part[:fewer])
+        for start in (0, half):
+            smaller = parts.piece(start + fewer, start + half), parts.piece(start, start + fewer)
             below.append(_scored(name, *smaller, rule)[0])
     law = _Law.of(rule, overlaps, *pieces)
     there = law.added(*pieces)
@@ -116,7 +117,7 @@ def infinite(spread: Spread, sides: Sides, *, seed: int) -> Estimate | str | Non
     law = _Law.of(rule, [overlap], real, fake)
     stream, halves = RandomStream(seed, 0, SPLIT), []
     for _ in range(_cuts(real) // 2):
-        cut = [_halves(side, stream) for side in (real, fake)]
+        cut = [_halves(side, stream, of_moments=_is_of_moments(name, rule)) for side in (real, fake)]
         halves += [(_scored(name, a, b, rule)[0], (a, b)) for a, b in zip(*cut, strict=True)]
     rise, expected = float(np.mean([value for value, _ in halves])) - score, law.added(real, fake)
     if expected <= 0:
@@ -153,18 +154,20 @@ class _Law:
 
 def _scored(name: str, real: FeatureSet, fake: FeatureSet, rule: MetricRule) -> tuple[float, Float64 | None]:
     """A score, and for Fréchet distances of all features the singular values behind it."""
-    if name == "kvd-biased" or rule.aggregation != "all":
-        return metrics.compute(name, real, fake, rule), None
-    return distance_and_overlap(real, fake, rule)
+    if _is_of_moments(name, rule):
+        return distance_and_overlap(real, fake, rule)
+    return metrics.compute(name, real, fake, rule), None
 
 
-def _halves(side: FeatureSet, stream: RandomStream) -> list[FeatureSet]:
-    return [_part(side, piece) for piece in np.array_split(stream.permutation(np.unique(side.owners())), 2)]
+def _is_of_moments(name: str, rule: MetricRule) -> bool:
+    return metrics.METRICS[name].of_moments and rule.aggregation == "all"
 
 
-def _part(side: FeatureSet, videos: NDArray[np.int64]) -> FeatureSet:
-    """Of some videos alone, as features of one: nothing asks whose they are."""
-    return side.selected(np.isin(side.owners(), videos), as_one=True)
+def _halves(side: FeatureSet, stream: RandomStream, *, of_moments: bool) -> list[FeatureSet]:
+    order = stream.permutation(np.unique(side.owners()))
+    half = -(-len(order) // 2)
+    parts = Pieces(side, order, (half,), of_moments=of_moments)
+    return [parts.piece(0, half), parts.piece(half, len(order))]
 
 
 def _num_videos(side: FeatureSet) -> int:

@@ -6,20 +6,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.linalg
 from numpy.typing import NDArray
 
 from fvd_bench.errors import MetricError
 from fvd_bench.features.feature_set import FeatureSet
 from fvd_bench.features.moments import Float64
 from fvd_bench.metrics.metric import Metric
+from fvd_bench.metrics.roots import MANY, centred, compact, covariance_root, eigen_root, inverse, overlap, root
 from fvd_bench.protocols.rules import MetricRule
 
 _ROUNDING = 1e-9
 """Largest negative distance, relative to the sum of the traces, that is taken for rounding."""
-
-_MANY = 4
-"""Features over dimensions from which on errors and floors go by covariances instead of data matrices."""
 
 _NULL = 1e-10
 """Singular values below this part of the largest belong to directions that only one side has."""
@@ -37,39 +34,39 @@ def frechet_distance(real: NDArray[np.floating], fake: NDArray[np.floating], *, 
     Raises MetricError when a side has fewer than 2 features, or features that are not finite.
     """
     _check(real, fake)
-    real_mean, real_data = _centred(real, ddof)
-    fake_mean, fake_data = _centred(fake, ddof)
-    return _distance(real_mean - fake_mean, _compact(real_data), _compact(fake_data))[0]
+    real_mean, real_data = centred(real, ddof)
+    fake_mean, fake_data = centred(fake, ddof)
+    return _distance(real_mean - fake_mean, compact(real_data), compact(fake_data))[0]
 
 
 def distance_and_overlap(real: FeatureSet, fake: FeatureSet, rule: MetricRule) -> tuple[float, Float64]:
     """The distance of two sides as a rule wants it, and the singular values of A Bᵀ for covariances divided by N.
 
+    By covariances where there are many features: what comes of it is an estimate with an interval.
     Raises MetricError as `frechet_distance` does.
     """
-    if rule.root == "float32-svd" or rule.epsilon:
-        return frechet_distance_of_stats(real, fake, rule), _overlap(*(_data_root(side) for side in (real, fake)))
     _check_sides(real, fake)
-    roots, scales = [_data_root(side) for side in (real, fake)], [1.0, 1.0]
+    roots, scales = [root(side, 0, quick=True) for side in (real, fake)], [1.0, 1.0]
+    is_quick = all(side.count >= MANY * side.dim for side in (real, fake))
+    if rule.root == "float32-svd" or rule.epsilon:
+        return frechet_distance_of_stats(real, fake, rule), overlap(*roots, quick=is_quick)
     if rule.ddof:
         scales = [float(np.sqrt(side.count / (side.count - rule.ddof))) for side in (real, fake)]
-    value, overlap = _distance(real.mean() - fake.mean(), roots[0] * scales[0], roots[1] * scales[1])
-    return value, overlap / (scales[0] * scales[1])
+    scaled = roots[0] * scales[0], roots[1] * scales[1]
+    value, found = _distance(real.mean() - fake.mean(), *scaled, quick=is_quick)
+    return value, found / (scales[0] * scales[1])
 
 
 def frechet_distance_of_stats(real: FeatureSet, fake: FeatureSet, rule: MetricRule) -> float:
-    """`frechet_distance` of two sides as a rule wants it, from features where both were kept, else from moments."""
+    """`frechet_distance` of two sides as a rule wants it, of large sides from their covariances."""
     _check_sides(real, fake)
     if rule.root == "float32-svd":
         return _distance_in_float32(real, fake, rule)
     if rule.epsilon:
         ridge = rule.epsilon * np.eye(real.dim)
-        roots = [_root(side.cov(rule.ddof) + ridge) for side in (real, fake)]
+        roots = [eigen_root(side.cov(rule.ddof) + ridge) for side in (real, fake)]
         return _distance(real.mean() - fake.mean(), *roots)[0]
-    real_features, fake_features = real.features(), fake.features()
-    if real_features is not None and fake_features is not None:
-        return frechet_distance(real_features, fake_features, ddof=rule.ddof)
-    return _distance(real.mean() - fake.mean(), _root(real.cov(rule.ddof)), _root(fake.cov(rule.ddof)))[0]
+    return _distance(real.mean() - fake.mean(), root(real, rule.ddof), root(fake, rule.ddof))[0]
 
 
 def frechet_influence(real: NDArray[np.floating], fake: NDArray[np.floating]) -> tuple[Float64, Float64]:
@@ -95,8 +92,8 @@ def frechet_influence_of_stats(real: FeatureSet, fake: FeatureSet) -> tuple[Floa
     sides = []
     for side in (real, fake):
         features = side.features()
-        if features is None or len(features) >= _MANY * side.dim:
-            sides.append(_Side(side.mean(), None, _root(side.cov(0)), side.blocks()))
+        if features is None or len(features) >= MANY * side.dim:
+            sides.append(_Side(side.mean(), None, covariance_root(side.cov(0)), side.blocks()))
         else:
             sides.append(_Side.of(features))
     return _influence(*sides)
@@ -106,7 +103,7 @@ def frechet_influence_of_stats(real: FeatureSet, fake: FeatureSet) -> tuple[Floa
 class _Side:
     """mean [D]; data [N, D]: centred, over √N, None where it was not kept; base [r, D] with Σ = baseᵀ base.
 
-    blocks: the features, a few at a time, where they were not kept but can be had; rows of base are orthogonal then.
+    blocks: the features, a few at a time, where they are not kept whole but can be had; base is of the covariance then.
     """
 
     mean: Float64
@@ -116,8 +113,8 @@ class _Side:
 
     @classmethod
     def of(cls, features: NDArray[np.floating]) -> _Side:
-        mean, data = _centred(features, 0)
-        return cls(mean, data, _compact(data))
+        mean, data = centred(features, 0)
+        return cls(mean, data, compact(data))
 
 
 def _influence(real: _Side, fake: _Side) -> tuple[Float64 | None, Float64 | None]:
@@ -145,7 +142,7 @@ def _side_influence(side: _Side, transported_base: Float64, gap: Float64) -> Flo
 
 def _influence_of_blocks(side: _Side, blocks: Iterator[Float64], transported_base: Float64, gap: Float64) -> Float64:
     """As `_side_influence`, by the map of transport itself [D, D]."""
-    transport = (side.base / np.sum(side.base**2, axis=1, keepdims=True)).T @ transported_base
+    transport = inverse(side.base) @ transported_base
     found = []
     for block in blocks:
         centred = block - side.mean
@@ -175,67 +172,21 @@ def _check(real: NDArray[np.floating], fake: NDArray[np.floating]) -> None:
         raise MetricError("some features are not finite")
 
 
-def _centred(features: NDArray[np.floating], ddof: int) -> tuple[Float64, Float64]:
-    """Mean [D] and data matrix A [N, D], Σ = AᵀA."""
-    values = features.astype(np.float64)
-    mean = values.mean(axis=0)
-    return mean, (values - mean) / np.sqrt(len(values) - ddof)
-
-
-def _compact(data: Float64) -> Float64:
-    """A matrix of at most D rows with the same AᵀA."""
-    if len(data) <= data.shape[1]:
-        return data
-    return np.asarray(np.linalg.qr(data, mode="r"))
-
-
 def _coordinates(data: Float64) -> Float64:
     """Q [N, D] with data = Q @ _compact(data)."""
     return np.asarray(np.linalg.qr(data, mode="reduced")[0])
 
 
-def _data_root(side: FeatureSet) -> Float64:
-    """A root of the covariance divided by N. Raises MetricError when features are not finite."""
-    features = side.features()
-    if features is not None and not np.isfinite(features).all():
-        raise MetricError("some features are not finite")
-    if features is None or len(features) >= _MANY * side.dim:
-        return _triangular_root(side.cov(0))
-    return _compact(_centred(features, 0)[1])
-
-
-def _triangular_root(covariance: Float64) -> Float64:
-    """`_root` by Cholesky's decomposition, many times faster, where there is one."""
-    try:
-        return np.asarray(scipy.linalg.cholesky(covariance))
-    except scipy.linalg.LinAlgError:
-        return _root(covariance)
-
-
-def _root(covariance: Float64) -> Float64:
-    """A root A [D, D] of a covariance, Σ = AᵀA; directions of rounding size are dropped."""
-    values, vectors = scipy.linalg.eigh(covariance)
-    noise = len(values) * np.finfo(np.float64).eps * values[-1]
-    kept = values > noise
-    root: Float64 = np.sqrt(values[kept])[:, None] * vectors[:, kept].T
-    return root
-
-
-def _overlap(real_root: Float64, fake_root: Float64) -> Float64:
-    """Singular values of A Bᵀ, whose sum is the trace of √(Σr Σf)."""
-    if not (len(real_root) and len(fake_root)):
-        return np.zeros(0)
-    return np.asarray(scipy.linalg.svdvals(real_root @ fake_root.T))
-
-
-def _distance(mean_gap: Float64, real_root: Float64, fake_root: Float64) -> tuple[float, Float64]:
-    """The distance, and the singular values in it."""
+def _distance(
+    mean_gap: Float64, real_root: Float64, fake_root: Float64, *, quick: bool = False
+) -> tuple[float, Float64]:
+    """The distance, and the singular values in it; quick: as of `overlap`."""
     traces = float(np.sum(real_root**2) + np.sum(fake_root**2))
-    overlap = _overlap(real_root, fake_root)
-    value = float(mean_gap @ mean_gap) + traces - 2 * float(overlap.sum())
+    shared = overlap(real_root, fake_root, quick=quick)
+    value = float(mean_gap @ mean_gap) + traces - 2 * float(shared.sum())
     if not value >= -_ROUNDING * max(traces, 1e-300):
         raise MetricError(f"the distance came out as {value}: the features are far out of range")
-    return max(value, 0.0), overlap
+    return max(value, 0.0), shared
 
 
 _UNROOTED = 1e-10
@@ -248,8 +199,8 @@ def _distance_in_float32(real: FeatureSet, fake: FeatureSet, rule: MetricRule) -
     Its rounding errors do not cancel: a set against itself comes out at some thousandths, of either sign.
     """
     covariances = [side.cov(rule.ddof).astype(np.float32) for side in (real, fake)]
-    root = _float32_root(covariances[0])
-    shared = np.trace(_float32_root((root @ covariances[1] @ root).astype(np.float32)))
+    half = _float32_root(covariances[0])
+    shared = np.trace(_float32_root((half @ covariances[1] @ half).astype(np.float32)))
     gap = (real.mean() - fake.mean()).astype(np.float32)
     return float(gap @ gap + np.trace(covariances[0] + covariances[1]) - 2 * shared)
 
@@ -268,6 +219,7 @@ FVD, FID = (
         lower_is_better=True,
         range=(0.0, np.inf),
         influence=frechet_influence_of_stats,
+        of_moments=True,
         rises_by_chance=True,
     )
     for name in ("fvd", "fid")

@@ -33,7 +33,8 @@ class Metric:
 
     compute: (real, fake, rule) -> value, not aggregated yet; raises MetricError. lower_is_better: whether it is a
     distance. range: the least and the most that it can be. influence: (real, fake) -> influences; None where none is
-    known, or where it needs features that were not kept. rises_by_chance: whether few features raise it, so that the
+    known, or where it needs features that were not kept. of_moments: whether mean and covariance of both sides are all
+    that it takes. rises_by_chance: whether few features raise it, so that the
     real distribution itself has a floor above 0. is_skewed: whether its standard error grows with its value, since a
     few extreme videos make both.
     """
@@ -43,6 +44,7 @@ class Metric:
     lower_is_better: bool
     range: tuple[float, float] = (-np.inf, np.inf)
     influence: Callable[[FeatureSet, FeatureSet], Influences | None] = _unknown
+    of_moments: bool = False
     rises_by_chance: bool = False
     is_skewed: bool = False
 

@@ -1,0 +1,52 @@
+"""Random pieces of a side, for what a score would be at other numbers of videos."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fvd_bench.features.feature_set import FeatureSet
+from fvd_bench.features.moments import Moments
+from fvd_bench.metrics.roots import MANY
+
+
+class Pieces:
+    """A side whose videos are in some order, of which each piece takes a range.
+
+    Where moments are all that is wanted, pieces of many features are held as these. They are added up of the parts
+    between the places where any piece begins or ends, so that each feature is looked at once however many pieces it is
+    in.
+    """
+
+    def __init__(
+        self, side: FeatureSet, order: NDArray[np.int64], ends: Iterable[int], *, of_moments: bool = True
+    ) -> None:
+        """order: videos; ends: every place where a piece may begin or end; of_moments: whether these are all that is
+        wanted. The features must all be there."""
+        self._side = side
+        self._of_moments = of_moments
+        self._owners = side.owners()
+        self._order = order
+        self._ends = sorted({0, len(order), *ends})
+        self._parts: dict[int, Moments] = {}
+
+    def piece(self, first: int, last: int) -> FeatureSet:
+        """The videos from one place up to another, as features of one: nothing asks whose they are."""
+        kept = np.isin(self._owners, self._order[first:last])
+        if not self._of_moments or kept.sum() < MANY * self._side.dim:
+            return self._side.selected(kept, as_one=True)
+        inside = [start for start in self._ends if first <= start < last]
+        whole = self._part(inside[0])
+        for start in inside[1:]:
+            whole = whole.joined(self._part(start))
+        return FeatureSet.of_known(whole)
+
+    def _part(self, start: int) -> Moments:
+        """The moments of what lies between an end and the next."""
+        if start not in self._parts:
+            videos = self._order[start : dict(itertools.pairwise(self._ends))[start]]
+            self._parts[start] = self._side.selected(np.isin(self._owners, videos), as_one=True).moments()
+        return self._parts[start]
