@@ -34,6 +34,7 @@ FAULTS = {
     "value-range": "the values of arrays use little of the range that is stated of them",
     "duplicate-files": "videos of one side have the same bytes",
     "duplicate-frames": "files of one side differ and decode to the same frames",
+    "duplicate-starts": "videos of one side begin with the same frame, which is not black, and are not the same",
     "shared-files": "a video of one side has the bytes of one of the other",
     "shared-frames": "a video of one side decodes to the frames of another file of the other side",
     "mixed-sizes": "the videos of one side differ in size",
@@ -186,7 +187,7 @@ def _usual(values: Sequence[_Value]) -> _Value | None:
 def duplicates(who: str, digests: Mapping[str, str], *, of: str, but: Mapping[str, str] | None = None) -> list[Finding]:
     """Videos of one side with the digest of an earlier one.
 
-    digests: video -> digest of its `files` or `frames`, which `of` says. but: other digests; videos that have these in
+    digests: video -> digest of its `files`, `frames` or `starts`, which `of` says. but: other digests; videos that have these in
     common as well are not told.
     """
     first: dict[str, str] = {}
@@ -215,7 +216,7 @@ def shared(
 
 
 def _same(of: str) -> str:
-    return "same bytes" if of == "files" else "same frames, in another file,"
+    return {"files": "same bytes", "frames": "same frames, in another file,", "starts": "same first frame"}[of]
 
 
 def _against(what: str, who: tuple[str, str], one: str, other: str) -> str:

@@ -129,6 +129,8 @@ def _within(source: ClipSource, videos: Sequence[Examined], rules: Sequence[Prot
     frames = {v.name: v.pictures for v in decoded if v.pictures}
     yield from faults.duplicates("videos", files, of="files")
     yield from faults.duplicates("videos", frames, of="frames", but=files)
+    starts = {v.name: v.start for v in decoded if v.start}
+    yield from faults.duplicates("videos", starts, of="starts", but=frames)
     yield from faults.mixed("videos", [_appearance(video) for video in decoded])
     qualities = {v.name: ", ".join(map(quality_text, sorted(v.jpeg_qualities))) for v in decoded if v.jpeg_qualities}
     if len(set(qualities.values())) > 1:

@@ -40,7 +40,8 @@ class Examined:
     sizes: (width, height) of its frames, each once. damaged: frames with errors, or with data lost right before them.
     transparent: frames that are not opaque.
     jpeg_qualities: of the frames that are JPEG files, 0 for tables of their own. levels: lowest and highest value, of
-    arrays. content: sha256 of the files; pictures: sha256 of the decoded frames, both None where they cannot be had.
+    arrays. content: sha256 of the files; pictures: sha256 of the decoded frames, both None where they cannot be had;
+    start: sha256 of the first frame, None where that is black.
     missing: names of images that ought to lie between others. mixture, doubts: what the names of images say, see
     `frame_names`. probe, track: None where there is nothing to probe.
     """
@@ -56,6 +57,7 @@ class Examined:
     levels: tuple[int, int] | None = None
     content: str | None = None
     pictures: str | None = None
+    start: str | None = None
     black: bool = False
     frozen: bool = False
     missing: tuple[str, ...] = ()
@@ -92,7 +94,7 @@ def examine(name: str, video: Video) -> Examined:
             found.unreadable = str(error)
     if found.frames:
         found.black, found.frozen = look.black, look.frozen and found.frames > 1
-        found.pictures = look.pictures()
+        found.pictures, found.start = look.pictures(), look.start
     elif not found.unreadable:
         found.unreadable = "no frame of it decodes"
     return found
@@ -157,6 +159,7 @@ class _Look:
 
     def __init__(self) -> None:
         self.black = self.frozen = True
+        self.start: str | None = None
         self._first: Grey | None = None
         self._hash = hashlib.sha256()
 
@@ -164,6 +167,8 @@ class _Look:
         self._hash.update(repr(pixels.shape).encode() + np.ascontiguousarray(pixels).tobytes())
         if self.black:
             self.black = is_black(pixels)
+        if self._first is None and not self.black:
+            self.start = self.pictures()
         if self.frozen:
             grey = small_grey(Frame(pixels))
             self._first = grey if self._first is None else self._first

@@ -125,6 +125,18 @@ def test_copies_and_other_containers_of_one_video_are_duplicates(
     assert found["duplicate-frames"] == ["3"]
 
 
+def test_continuations_of_one_image_are_told_and_fades_from_black_are_not(
+    tmp_path: Path, moving_frames, write_video
+) -> None:
+    first = moving_frames(1, seed=9)
+    for number in range(4):
+        start = first if number < 2 else np.zeros_like(first)
+        frames = np.concatenate([start, moving_frames(19, seed=number)])
+        write_video(tmp_path / "a" / f"{number}.mkv", frames, codec="ffv1", pix_fmt="bgr0")
+
+    assert _found(sides.inspect(tmp_path / "a"))["duplicate-starts"] == ["1.mkv"]
+
+
 def test_videos_of_both_sides_are_told(tmp_path: Path, healthy: Path, moving_frames, write_video, write_frames) -> None:
     frames = moving_frames(130, seed=3)
     write_video(healthy / "lossless.mkv", frames, codec="ffv1", pix_fmt="bgr0")
