@@ -187,8 +187,8 @@ def _usual(values: Sequence[_Value]) -> _Value | None:
 def duplicates(who: str, digests: Mapping[str, str], *, of: str, but: Mapping[str, str] | None = None) -> list[Finding]:
     """Videos of one side with the digest of an earlier one.
 
-    digests: video -> digest of its `files`, `frames` or `starts`, which `of` says. but: other digests; videos that have these in
-    common as well are not told.
+    digests: video -> digest of its `files`, `frames` or `starts`, which `of` says. but: other digests; videos that have
+    these in common as well are not told.
     """
     first: dict[str, str] = {}
     found: dict[str, str] = {}
