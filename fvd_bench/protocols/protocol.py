@@ -20,11 +20,11 @@ from collections.abc import Mapping
 from dataclasses import MISSING, dataclass
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from types import UnionType
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any
 
 from fvd_bench.errors import ProtocolError
 from fvd_bench.paths import user_path
+from fvd_bench.protocols.parsing import refuse_unknown, rule_of, value_of
 from fvd_bench.protocols.rules import (
     FEWEST_FRAMES,
     IS_LAYER,
@@ -81,21 +81,21 @@ class Protocol:
     def from_table(cls, table: Mapping[str, Any], *, where: str) -> Protocol:
         """A protocol from `to_table`. Raises ProtocolError for anything that is not a complete one."""
         hints = {f.name: f.type for f in dataclasses.fields(cls)}
-        _refuse_unknown(table, tuple(hints), where)
+        refuse_unknown(table, tuple(hints), where)
         for key in hints:
             if not isinstance(table.get(key), dict if key in _RULES else object) or key not in table:
                 raise ProtocolError(f"{where}: the key {key!r} is missing, or is no table")
         protocol = cls(
             name=_name(table["name"], where),
-            version=_value(int, table["version"], {"least": 1}, f"{where}: version"),
-            summary=_value(str, table["summary"], {}, f"{where}: summary"),
-            source=_value(str, table["source"], {}, f"{where}: source"),
-            assumptions=_value(tuple[str, ...], list(table["assumptions"]), {}, f"{where}: assumptions"),
-            real=_section(ClipRule, table["real"], f"{where} (real side)"),
-            fake=_section(ClipRule, table["fake"], f"{where} (fake side)"),
-            features=_section(FeatureRule, table["features"], f"{where}: features"),
-            metric=_section(MetricRule, table["metric"], f"{where}: metric"),
-            not_comparable=_value(str, table["not_comparable"], {}, f"{where}: not_comparable"),
+            version=value_of(int, table["version"], {"least": 1}, f"{where}: version"),
+            summary=value_of(str, table["summary"], {}, f"{where}: summary"),
+            source=value_of(str, table["source"], {}, f"{where}: source"),
+            assumptions=value_of(tuple[str, ...], list(table["assumptions"]), {}, f"{where}: assumptions"),
+            real=rule_of(ClipRule, table["real"], f"{where} (real side)"),
+            fake=rule_of(ClipRule, table["fake"], f"{where} (fake side)"),
+            features=rule_of(FeatureRule, table["features"], f"{where}: features"),
+            metric=rule_of(MetricRule, table["metric"], f"{where}: metric"),
+            not_comparable=value_of(str, table["not_comparable"], {}, f"{where}: not_comparable"),
         )
         check_possible(protocol, where)
         return protocol
@@ -218,7 +218,7 @@ def parse(table: Mapping[str, Any], *, where: str) -> Protocol:
     """Build a protocol from a parsed TOML table; `where` names it in errors."""
     sections = ("clip", "count", "frames", "features", "metric")
     prose = ("name", "version", "summary", "source", "assumptions", "not_comparable")
-    _refuse_unknown(table, (*prose, *sections), where)
+    refuse_unknown(table, (*prose, *sections), where)
     for key in ("name", "version", "summary", "source", "clip", "features", "metric"):
         if key not in table:
             raise ProtocolError(f"{where}: the key {key!r} is missing")
@@ -228,15 +228,15 @@ def parse(table: Mapping[str, Any], *, where: str) -> Protocol:
     sides = _side_tables(table, where)
     protocol = Protocol(
         name=_name(table["name"], where),
-        version=_value(int, table["version"], {"least": 1}, f"{where}: version"),
-        summary=_value(str, table["summary"], {}, f"{where}: summary"),
-        source=_value(str, table["source"], {}, f"{where}: source"),
-        assumptions=_value(tuple[str, ...], table.get("assumptions", []), {}, f"{where}: assumptions"),
-        real=_section(ClipRule, sides["real"], f"{where} (real side)"),
-        fake=_section(ClipRule, sides["fake"], f"{where} (fake side)"),
-        features=_section(FeatureRule, table["features"], f"{where}: [features]"),
-        metric=_section(MetricRule, table["metric"], f"{where}: [metric]"),
-        not_comparable=_value(str, table.get("not_comparable", ""), {}, f"{where}: not_comparable"),
+        version=value_of(int, table["version"], {"least": 1}, f"{where}: version"),
+        summary=value_of(str, table["summary"], {}, f"{where}: summary"),
+        source=value_of(str, table["source"], {}, f"{where}: source"),
+        assumptions=value_of(tuple[str, ...], table.get("assumptions", []), {}, f"{where}: assumptions"),
+        real=rule_of(ClipRule, sides["real"], f"{where} (real side)"),
+        fake=rule_of(ClipRule, sides["fake"], f"{where} (fake side)"),
+        features=rule_of(FeatureRule, table["features"], f"{where}: [features]"),
+        metric=rule_of(MetricRule, table["metric"], f"{where}: [metric]"),
+        not_comparable=value_of(str, table.get("not_comparable", ""), {}, f"{where}: not_comparable"),
     )
     check_possible(protocol, where)
     return protocol
@@ -252,7 +252,7 @@ def _side_tables(table: Mapping[str, Any], where: str) -> dict[Side, dict[str, A
     sides: dict[Side, dict[str, Any]] = {"real": {}, "fake": {}}
     for section, allowed in (("clip", _CLIP_KEYS), ("count", _COUNT_KEYS), ("frames", _FRAMES_KEYS)):
         values = dict(table.get(section, {}))
-        _refuse_unknown(values, allowed, f"{where}: [{section}]")
+        refuse_unknown(values, allowed, f"{where}: [{section}]")
         if section == "count":
             per_side = {side: values.pop(side) for side in SIDES if side in values}
             for side, count in per_side.items():
@@ -318,68 +318,10 @@ def plain(choices: Mapping[str, Any]) -> dict[str, Any]:
 
 def _name(value: Any, where: str) -> str:
     """A name stands in signatures and tables, so it is plain."""
-    name: str = _value(str, value, {}, f"{where}: name")
+    name: str = value_of(str, value, {}, f"{where}: name")
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
         raise ProtocolError(f"{where}: name = {name!r}: expected letters, digits, '.', '_' and '-'")
     return name
-
-
-_Section = TypeVar("_Section", Resize, ClipRule, FeatureRule, MetricRule)
-
-
-def _section(cls: type[_Section], table: Mapping[str, Any], where: str) -> _Section:
-    hints = get_type_hints(cls)
-    fields = {f.name: f for f in dataclasses.fields(cls)}
-    _refuse_unknown(table, tuple(fields), where)
-    missing = [f.name for f in fields.values() if f.default is MISSING and f.name not in table]
-    if missing:
-        raise ProtocolError(f"{where}: the key {missing[0]!r} is missing")
-    values = {k: _value(hints[k], v, fields[k].metadata, f"{where}: {k}") for k, v in table.items()}
-    return cls(**values)
-
-
-def _value(hint: Any, value: Any, limits: Mapping[str, Any], where: str) -> Any:  # Any: typing's own objects
-    """Check a TOML value against a type hint and the field's limits, and return it."""
-    if get_origin(hint) in (Union, UnionType):
-        options = get_args(hint)
-        if value is None and type(None) in options:
-            return None
-        literal = next((o for o in options if get_origin(o) is Literal), None)
-        if literal is not None and value in get_args(literal):
-            return value
-        hint = next(o for o in options if o is not type(None) and get_origin(o) is not Literal)
-    if get_origin(hint) is Literal:
-        return _one_of(value, get_args(hint), where)
-    if hint is Resize:
-        if not isinstance(value, dict):
-            raise ProtocolError(f"{where} = {value!r}: expected a table such as {{ size = 224 }}")
-        return _section(Resize, value, where)
-    if get_origin(hint) is tuple:
-        item = get_args(hint)[0]
-        if not isinstance(value, list) or (get_args(hint)[-1] is not Ellipsis and len(value) != 2):
-            raise ProtocolError(f"{where} = {value!r}: expected a list{'' if item is str else ' of two numbers'}")
-        return tuple(_value(item, v, limits, where) for v in value)
-    if hint is float and type(value) is int:
-        value = float(value)
-    if type(value) is not hint:
-        raise ProtocolError(f"{where} = {value!r}: expected {hint.__name__}, found {type(value).__name__}")
-    if value < limits.get("least", value) or value > limits.get("most", value):
-        raise ProtocolError(f"{where} = {value}: expected {limits['least']} to {limits.get('most', 'any')}")
-    return _one_of(value, limits["allowed"], where) if "allowed" in limits else value
-
-
-def _one_of(value: Any, allowed: tuple[Any, ...], where: str) -> Any:
-    if value not in allowed:
-        raise ProtocolError(f"{where} = {value!r}: allowed are {', '.join(repr(a) for a in allowed)}")
-    return value
-
-
-def _refuse_unknown(table: Mapping[str, Any], allowed: tuple[str, ...], where: str) -> None:
-    for key in table:
-        if key not in allowed:
-            close = difflib.get_close_matches(key, allowed, n=1)
-            hint = f"did you mean {close[0]!r}? " if close else ""
-            raise ProtocolError(f"{where}: unknown key {key!r}; {hint}allowed are {', '.join(allowed)}")
 
 
 def _without_defaults(section: Any) -> dict[str, Any]:  # Any: one of the frozen dataclasses above

@@ -1,0 +1,76 @@
+"""From values as TOML and JSON have them to the rules of a protocol: each is of its type and among those allowed."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Mapping
+from dataclasses import MISSING
+from types import UnionType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from fvd_bench.errors import ProtocolError
+from fvd_bench.protocols.rules import ClipRule, FeatureRule, MetricRule, Resize
+
+_Section = TypeVar("_Section", Resize, ClipRule, FeatureRule, MetricRule)
+
+
+def rule_of(cls: type[_Section], table: Mapping[str, Any], where: str) -> _Section:
+    """A rule out of a table of its fields. Raises ProtocolError, naming `where`, the key and what is expected."""
+    hints = get_type_hints(cls)
+    fields = {f.name: f for f in dataclasses.fields(cls)}
+    refuse_unknown(table, tuple(fields), where)
+    missing = [f.name for f in fields.values() if f.default is MISSING and f.name not in table]
+    if missing:
+        raise ProtocolError(f"{where}: the key {missing[0]!r} is missing")
+    values = {k: value_of(hints[k], v, fields[k].metadata, f"{where}: {k}") for k, v in table.items()}
+    return cls(**values)
+
+
+def value_of(hint: Any, value: Any, limits: Mapping[str, Any], where: str) -> Any:  # Any: typing's own objects
+    """A value of a type, as it is declared, and within the limits of its field's metadata: `least`, `most`, `allowed`.
+
+    Lists become tuples, whole numbers floats where these are declared, and tables a `Resize`.
+    Raises ProtocolError, naming `where`, what was found and what is expected.
+    """
+    if get_origin(hint) in (Union, UnionType):
+        options = get_args(hint)
+        if value is None and type(None) in options:
+            return None
+        literal = next((o for o in options if get_origin(o) is Literal), None)
+        if literal is not None and value in get_args(literal):
+            return value
+        hint = next(o for o in options if o is not type(None) and get_origin(o) is not Literal)
+    if get_origin(hint) is Literal:
+        return _one_of(value, get_args(hint), where)
+    if hint is Resize:
+        if not isinstance(value, dict):
+            raise ProtocolError(f"{where} = {value!r}: expected a table such as {{ size = 224 }}")
+        return rule_of(Resize, value, where)
+    if get_origin(hint) is tuple:
+        item = get_args(hint)[0]
+        if not isinstance(value, list) or (get_args(hint)[-1] is not Ellipsis and len(value) != 2):
+            raise ProtocolError(f"{where} = {value!r}: expected a list{'' if item is str else ' of two numbers'}")
+        return tuple(value_of(item, v, limits, where) for v in value)
+    if hint is float and type(value) is int:
+        value = float(value)
+    if type(value) is not hint:
+        raise ProtocolError(f"{where} = {value!r}: expected {hint.__name__}, found {type(value).__name__}")
+    if value < limits.get("least", value) or value > limits.get("most", value):
+        raise ProtocolError(f"{where} = {value}: expected {limits['least']} to {limits.get('most', 'any')}")
+    return _one_of(value, limits["allowed"], where) if "allowed" in limits else value
+
+
+def _one_of(value: Any, allowed: tuple[Any, ...], where: str) -> Any:
+    if value not in allowed:
+        raise ProtocolError(f"{where} = {value!r}: allowed are {', '.join(repr(a) for a in allowed)}")
+    return value
+
+
+def refuse_unknown(table: Mapping[str, Any], allowed: tuple[str, ...], where: str) -> None:
+    """Raises ProtocolError for a key that is not allowed, with the one that it may be meant for."""
+    for key in table:
+        if key not in allowed:
+            close = difflib.get_close_matches(key, allowed, n=1)
+            hint = f"did you mean {close[0]!r}? " if close else ""
+            raise ProtocolError(f"{where}: unknown key {key!r}; {hint}allowed are {', '.join(allowed)}")
