@@ -21,7 +21,7 @@ from machine import write
 
 from fvd_bench import metrics
 from fvd_bench.features.feature_set import FeatureSet
-from fvd_bench.metrics.measuring import measure
+from fvd_bench.metrics.measurement import measure
 from fvd_bench.protocols.rules import MetricRule
 
 SIZES = (("fvd", 2048, 400, 1.7), ("fvd", 2048, 400, 1.0), ("fid", 32768, 2048, 1.2))

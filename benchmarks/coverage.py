@@ -29,7 +29,7 @@ from fvd_bench import metrics
 from fvd_bench.features.feature_set import FeatureSet
 from fvd_bench.features.stats_file import StatsFile
 from fvd_bench.metrics.frechet import frechet_distance
-from fvd_bench.metrics.measuring import Measured, measure
+from fvd_bench.metrics.measurement import Measured, measure
 from fvd_bench.metrics.uncertainty import CONFIDENCE, Spread, quantile
 from fvd_bench.protocols.rules import MetricRule
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
-from fvd_bench.former import keep_former_names
+from fvd_bench.former_names import keep_former_names
 from fvd_bench.system import check_system
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from fvd_bench.evaluation.evaluate import evaluate
     from fvd_bench.evaluation.online import FrechetVideoDistance
     from fvd_bench.evaluation.result import Result, Score
-    from fvd_bench.inspection import sides as doctor  # noqa: F401
+    from fvd_bench.inspection import checkup as doctor  # noqa: F401
     from fvd_bench.networks import fingerprint, weights  # noqa: F401
     from fvd_bench.protocols.protocol import Protocol
     from fvd_bench.reports import tables as report  # noqa: F401
@@ -52,7 +52,7 @@ _HOMES = {
 }
 
 _FORMER = {
-    "doctor": "inspection.sides",
+    "doctor": "inspection.checkup",
     "fingerprint": "networks.fingerprint",
     "gate": "evaluation.comparison",
     "manifest": "evaluation.manifest",

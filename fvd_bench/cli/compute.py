@@ -48,7 +48,7 @@ def compute(
     **settings: Any,  # click hands over the options of chosen_settings by name
 ) -> None:
     """Score the videos in one folder against those in another."""
-    from fvd_bench.features.processes import processes
+    from fvd_bench.features.distributed import processes
 
     chosen = chosen_settings(**settings)
     beside = _beside(json_file, wanted=keep_features)

@@ -20,10 +20,10 @@ def inspect(
     path: Path, against: Path | None, protocol: tuple[str, ...], json_file: str | None, workers: int | None
 ) -> None:
     """Say what is in a folder or archive of videos, and every defect in it."""
-    from fvd_bench.inspection import sides
+    from fvd_bench.inspection.checkup import inspect as look
     from fvd_bench.reports.inspection import checkup_table
 
     check_outputs(json_file)
     with progress() as show:
-        checkup = sides.inspect(path, against, protocol=protocol, workers=workers, progress=show)
+        checkup = look(path, against, protocol=protocol, workers=workers, progress=show)
     deliver((json_file, checkup.to_json), show=lambda: console().print(checkup_table(checkup)))

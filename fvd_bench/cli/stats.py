@@ -46,7 +46,7 @@ def stats(
 ) -> None:
     """Compute the features of the videos at PATH once, to be scored later: `compute --real FILE`."""
     from fvd_bench.evaluation.statistics import make
-    from fvd_bench.features.processes import processes
+    from fvd_bench.features.distributed import processes
 
     chosen = chosen_settings(**settings)
     _check_out(out)

@@ -17,16 +17,16 @@ from fvd_bench.errors import FvdBenchError, MetricError, ProtocolError
 from fvd_bench.evaluation.findings import find, refuse_skipped, shortages, skipped
 from fvd_bench.evaluation.result import MotionPanel, Result, Score, SideCount, SourceInfo
 from fvd_bench.evaluation.scoring import as_score
+from fvd_bench.features.distributed import WHOLE, Share, share
 from fvd_bench.features.extraction import Collected, Extraction, Job, Target
 from fvd_bench.features.feature_set import FeatureSet
 from fvd_bench.features.given import Given, open_side
-from fvd_bench.features.processes import WHOLE, Share, share
 from fvd_bench.features.store import FeatureStore
 from fvd_bench.finding import Finding
 from fvd_bench.inspection.headers import header_findings
-from fvd_bench.inspection.motion_panel import measure_side
+from fvd_bench.inspection.motion_of_sides import measure_side
 from fvd_bench.metrics import dependence
-from fvd_bench.metrics.measuring import Measured, measure
+from fvd_bench.metrics.measurement import Measured, measure
 from fvd_bench.metrics.uncertainty import Sides
 from fvd_bench.networks import FeatureExtractor, create, environment
 from fvd_bench.processors import processors

@@ -9,11 +9,11 @@ from fvd_bench.evaluation.result import MotionPanel, Score, Skipped
 from fvd_bench.features.extraction import Collected, Job
 from fvd_bench.finding import Finding, of_side, some
 from fvd_bench.inspection import faults
-from fvd_bench.inspection.motion_panel import findings as motion_findings
+from fvd_bench.inspection.motion_of_sides import findings as motion_findings
 from fvd_bench.networks import FeatureExtractor
 from fvd_bench.protocols.rules import ClipRule, FeatureRule, Side
 from fvd_bench.sources.opening import ClipSource
-from fvd_bench.videos.intervals import widest
+from fvd_bench.videos.frame_times import widest
 
 _MOSTLY = 0.5
 """Part of a score, due to chance, from which it is worth a warning."""

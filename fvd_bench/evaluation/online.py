@@ -17,15 +17,15 @@ from fvd_bench.errors import FvdBenchError, MetricError, ProtocolError, ShortVid
 from fvd_bench.evaluation.findings import refuse_skipped, skipped
 from fvd_bench.evaluation.result import Score, SideCount
 from fvd_bench.evaluation.scoring import as_score
-from fvd_bench.features import processes
+from fvd_bench.features import distributed
 from fvd_bench.features.batches import Batches
 from fvd_bench.features.extraction import Extraction, Job
 from fvd_bench.features.feature_set import FeatureSet
 from fvd_bench.features.given import Given, open_side
+from fvd_bench.features.online_features import Contribution, VideoFeatures
 from fvd_bench.features.store import FeatureStore
-from fvd_bench.features.video_features import Contribution, VideoFeatures
 from fvd_bench.inspection import faults
-from fvd_bench.metrics.measuring import measure
+from fvd_bench.metrics.measurement import measure
 from fvd_bench.networks import FeatureExtractor, create, environment
 from fvd_bench.processors import processors
 from fvd_bench.protocols.protocol import ProtocolLike, load
@@ -35,7 +35,7 @@ from fvd_bench.sources.arrays import ArrayVideos
 from fvd_bench.sources.opening import SourceLike
 from fvd_bench.videos.arrays import Layout, ValueRange, as_block
 from fvd_bench.videos.clips import Draw, read_draws
-from fvd_bench.videos.intervals import widest
+from fvd_bench.videos.frame_times import widest
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -171,12 +171,12 @@ class FrechetVideoDistance:
 
     def state_dict(self) -> dict[str, Any]:
         """The features of this process as tensors, for a checkpoint; each process needs its own."""
-        state: dict[str, Any] = {"made by": dict(self._identity(), rank=processes.rank(), world=processes.world())}
+        state: dict[str, Any] = {"made by": dict(self._identity(), rank=distributed.rank(), world=distributed.world())}
         return state | {side: kept.tensors() for side, kept in self._kept.items()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from a `state_dict`. Raises FvdBenchError where that was made under other conditions."""
-        here = dict(self._identity(), rank=processes.rank(), world=processes.world())
+        here = dict(self._identity(), rank=distributed.rank(), world=distributed.world())
         made_by: Mapping[str, Any] = state["made by"]
         if not self._goes_with(made_by) or any(made_by.get(key) != here[key] for key in ("rank", "world")):
             raise FvdBenchError(f"the state is that of {_named(made_by)}, this is {_named(here)}")
@@ -224,7 +224,9 @@ class FrechetVideoDistance:
             raise SourceError(f"{name} is of type {type(videos).__name__}: expected a NumPy array or a tensor")
         source = ArrayVideos.of_one(name, "array", block, layout, stamp=None)
         draw = Draw(self.protocol.clip_rule(side), side, self.seed)
-        places = itertools.count(self._kept[side].next_turn * processes.world() + processes.rank(), processes.world())
+        places = itertools.count(
+            self._kept[side].next_turn * distributed.world() + distributed.rank(), distributed.world()
+        )
         named = {place: f"{side} video {place}" for place in itertools.islice(places, len(source.names))}
         with contextlib.closing(FeatureStore(None)) as store:
             batches = Batches(store, {self.protocol.features: self._network()})
@@ -241,7 +243,7 @@ class FrechetVideoDistance:
                 facts = batches.facts[name]
                 if entry is None or facts.skipped is not None:
                     raise VideoError(f"{name}: {facts.skipped}")
-                gathered.add(place, entry.features, turn=place // processes.world())
+                gathered.add(place, entry.features, turn=place // distributed.world())
                 is_transparent = any(code == "transparent" for code, _ in facts.notes)
                 noticed = noticed.joined(_Noticed(facts.levels, noticed.stated, int(is_transparent)))
         return gathered, noticed
@@ -251,8 +253,8 @@ class FrechetVideoDistance:
         for side, noticed in self._noticed.items():
             for sentence in noticed.doubts(f"{side} videos"):
                 warnings.warn(sentence, stacklevel=3)  # at the line that asks for a score
-        shares = processes.gather(Contribution(self._identity(), self._kept))
-        return processes.once(lambda: question(*self._sides(Contribution.joined(shares or ()))))
+        shares = distributed.gather(Contribution(self._identity(), self._kept))
+        return distributed.once(lambda: question(*self._sides(Contribution.joined(shares or ()))))
 
     def _sides(self, kept: Mapping[Side, VideoFeatures]) -> tuple[Sides, Mapping[Side, SideCount]]:
         """The features of both sides, as the protocol selects them."""

@@ -24,7 +24,7 @@ from fvd_bench.protocols.rules import SIDES, Side
 from fvd_bench.settings import Settings
 from fvd_bench.sources.opening import ClipSource, SourceLike, open_source
 from fvd_bench.version import __version__
-from fvd_bench.videos.absent import AbsentVideo
+from fvd_bench.videos.absent_video import AbsentVideo
 from fvd_bench.videos.arrays import ValueRange
 from fvd_bench.videos.video import Video
 

@@ -12,13 +12,13 @@ import numpy as np
 from fvd_bench.errors import SourceError
 from fvd_bench.evaluation.evaluate import Evaluation, Progress, open_evaluation, silent
 from fvd_bench.evaluation.findings import refuse_skipped
+from fvd_bench.features.distributed import WHOLE, Share
 from fvd_bench.features.extraction import Extraction, Job, Target
 from fvd_bench.features.given import GivenFile
-from fvd_bench.features.processes import WHOLE, Share
 from fvd_bench.features.stats_file import StatsFile, is_stats_file
 from fvd_bench.features.store import Entry
 from fvd_bench.finding import some
-from fvd_bench.inspection.motion_panel import MOST_VIDEOS, evenly_spaced, measure_side, motion_key
+from fvd_bench.inspection.motion_of_sides import MOST_VIDEOS, evenly_spaced, measure_side, motion_key
 from fvd_bench.networks import FeatureExtractor, Features, environment
 from fvd_bench.paths import user_path
 from fvd_bench.protocols.protocol import Protocol, ProtocolLike

@@ -2,13 +2,13 @@
 
 __all__ = [
     "batches",
+    "distributed",
     "extraction",
     "feature_set",
     "foreign",
     "given",
     "moments",
-    "processes",
+    "online_features",
     "stats_file",
     "store",
-    "video_features",
 ]

@@ -13,7 +13,7 @@ from fvd_bench.features.store import Entry, Facts, FeatureStore
 from fvd_bench.networks import FeatureExtractor, Features
 from fvd_bench.protocols.rules import FeatureRule
 from fvd_bench.videos.clips import DrawEnd, DrawnClip
-from fvd_bench.videos.intervals import Intervals, intervals_text, widest
+from fvd_bench.videos.frame_times import Intervals, intervals_text, widest
 from fvd_bench.videos.video import Pixels
 
 _MOST_WAITING_BYTES = 2**28

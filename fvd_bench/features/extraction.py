@@ -16,13 +16,13 @@ from functools import partial
 
 from fvd_bench.errors import CacheError, VideoError
 from fvd_bench.features.batches import Batches
-from fvd_bench.features.processes import WHOLE, Share
+from fvd_bench.features.distributed import WHOLE, Share
 from fvd_bench.features.store import Entry, Facts, FeatureStore
 from fvd_bench.networks import FeatureExtractor, Features
 from fvd_bench.protocols.rules import ClipRule, FeatureRule, Side
 from fvd_bench.sources.opening import ClipSource
 from fvd_bench.videos.clips import Draw, DrawEnd, DrawnClip, read_draws
-from fvd_bench.videos.intervals import widest
+from fvd_bench.videos.frame_times import widest
 from fvd_bench.videos.prefetch import Budget, in_order
 from fvd_bench.videos.sampling import video_order
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fvd_bench.errors import NotComparableError, SourceError
+from fvd_bench.features.distributed import WHOLE, Share
 from fvd_bench.features.extraction import Target
 from fvd_bench.features.feature_set import FeatureSet
 from fvd_bench.features.foreign import ForeignStats, is_foreign_stats
-from fvd_bench.features.processes import WHOLE, Share
 from fvd_bench.features.stats_file import StatsFile, is_stats_file
 from fvd_bench.features.store import FeatureStore
 from fvd_bench.finding import Finding
@@ -21,7 +21,7 @@ from fvd_bench.paths import user_path
 from fvd_bench.protocols.rules import ClipRule, Side
 from fvd_bench.sources.listing import fingerprint
 from fvd_bench.sources.opening import ClipSource, SourceLike, check_something_decodes, open_source
-from fvd_bench.videos.absent import AbsentVideo
+from fvd_bench.videos.absent_video import AbsentVideo
 
 
 class Given:

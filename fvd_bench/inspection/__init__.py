@@ -1,3 +1,3 @@
 """What is wrong with videos, and how they move."""
 
-__all__ = ["contents", "faults", "headers", "motion", "motion_panel", "sides"]
+__all__ = ["checkup", "faults", "headers", "motion", "motion_of_sides", "summary"]

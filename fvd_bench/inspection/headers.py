@@ -9,7 +9,7 @@ from fvd_bench.features.given import Given
 from fvd_bench.finding import Finding, of_side
 from fvd_bench.inspection import faults
 from fvd_bench.inspection.faults import Appearance
-from fvd_bench.inspection.motion_panel import evenly_spaced
+from fvd_bench.inspection.motion_of_sides import evenly_spaced
 from fvd_bench.protocols.rules import SIDES, Side
 from fvd_bench.videos.prefetch import in_order
 from fvd_bench.videos.probe import probe

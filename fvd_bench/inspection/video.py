@@ -15,9 +15,9 @@ from fvd_bench.errors import ShortVideoError, VideoError
 from fvd_bench.inspection.motion import Grey, small_grey
 from fvd_bench.videos.file import VideoFile
 from fvd_bench.videos.frame_names import Doubt
+from fvd_bench.videos.frame_times import widest
 from fvd_bench.videos.header import Probe, Track
 from fvd_bench.videos.images import FrameFolder
-from fvd_bench.videos.intervals import widest
 from fvd_bench.videos.probe import probe
 from fvd_bench.videos.video import Frame, Pixels, Video
 

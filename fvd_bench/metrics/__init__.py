@@ -13,7 +13,7 @@ from fvd_bench.metrics.metric import Metric, all_features
 from fvd_bench.metrics.neighbours import COVERAGE, DENSITY, PRECISION, RECALL
 from fvd_bench.protocols.rules import MetricRule
 
-__all__ = ["METRICS", "Metric", "compute", "dependence", "frechet", "measuring", "uncertainty"]
+__all__ = ["METRICS", "Metric", "compute", "dependence", "estimate", "frechet", "measurement", "uncertainty"]
 
 METRICS = {metric.name: metric for metric in (FVD, KVD, KVD_BIASED, PRECISION, RECALL, DENSITY, COVERAGE, FID, KID, IS)}
 """Name, as protocols have it, -> metric. A new metric is a file that makes a Metric, and its place here."""

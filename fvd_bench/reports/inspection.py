@@ -10,8 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from fvd_bench.escapes import cell
-from fvd_bench.inspection.contents import Contents
-from fvd_bench.inspection.sides import Checkup
+from fvd_bench.inspection.checkup import Checkup
+from fvd_bench.inspection.summary import Contents
 
 _MOST_VALUES = 3
 _BAR_WIDTH = 40

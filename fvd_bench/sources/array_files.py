@@ -19,7 +19,7 @@ import numpy as np
 from fvd_bench.errors import SourceError
 from fvd_bench.sources.arrays import ArrayVideos
 from fvd_bench.sources.hdf5 import datasets
-from fvd_bench.sources.index_sets import index_sets, is_index
+from fvd_bench.sources.hdf5_sets import index_sets, is_index
 from fvd_bench.sources.scratch import Scratch
 from fvd_bench.sources.zips import READ_ERRORS, Archive
 from fvd_bench.videos.arrays import HOW_TO_STATE, Block, Layout, TensorBlock, file_stamp

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from fvd_bench.errors import SourceError, VideoError
 from fvd_bench.sources.array_files import ARRAY_SUFFIXES, HDF5_SUFFIXES, read_arrays
-from fvd_bench.sources.index_sets import index_sets
+from fvd_bench.sources.hdf5_sets import index_sets
 from fvd_bench.sources.tars import is_tar_name
 from fvd_bench.videos.arrays import ArrayVideo, Block, KnownLayout, Layout
 from fvd_bench.videos.files import (

@@ -1,15 +1,15 @@
 """The frames of one video, and the clips that are drawn from it."""
 
 __all__ = [
-    "absent",
+    "absent_video",
     "arrays",
     "clips",
     "file",
     "files",
     "frame_names",
+    "frame_times",
     "header",
     "images",
-    "intervals",
     "prefetch",
     "preprocess",
     "probe",

@@ -24,8 +24,8 @@ from fvd_bench.videos.decoding.image_file import (
 from fvd_bench.videos.decoding.index import Entry, FrameIndex
 from fvd_bench.videos.decoding.limits import Limits
 from fvd_bench.videos.decoding.meter import Meter
+from fvd_bench.videos.frame_times import Time, uneven
 from fvd_bench.videos.header import Probe, Track
-from fvd_bench.videos.intervals import Time, uneven
 from fvd_bench.videos.video import Frame
 
 _TICK = 0.001

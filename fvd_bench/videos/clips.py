@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from fvd_bench.errors import ShortVideoError, VideoError
 from fvd_bench.protocols.rules import ClipRule, Side
 from fvd_bench.videos.file import VideoFile
+from fvd_bench.videos.frame_times import Intervals
 from fvd_bench.videos.header import MERGES_FRAMES
 from fvd_bench.videos.images import FrameFolder
-from fvd_bench.videos.intervals import Intervals
 from fvd_bench.videos.preprocess import clip_images
 from fvd_bench.videos.sampling import Indices, clip_indices
 from fvd_bench.videos.video import Pixels, Video, read_clips

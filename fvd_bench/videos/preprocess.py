@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from fvd_bench.protocols.rules import ClipRule, FeatureRule, Resize
-from fvd_bench.videos.resample import resample
+from fvd_bench.videos.resize import resample
 from fvd_bench.videos.video import Clip, Pixels
 
 _PIECE_VALUES = 2**24

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fvd_bench.errors import VideoError
-from fvd_bench.videos.intervals import Intervals, Time, uneven, widest
+from fvd_bench.videos.frame_times import Intervals, Time, uneven, widest
 from fvd_bench.videos.sampling import Indices
 
 Pixels = NDArray[np.uint8]

@@ -20,8 +20,8 @@ import numpy as np
 from fvd_bench.errors import DecoderError, ShortVideoError, VideoError
 from fvd_bench.videos.decoding.limits import Limits
 from fvd_bench.videos.decoding.messages import MessageError, Part, read_message, write_message
+from fvd_bench.videos.frame_times import Time
 from fvd_bench.videos.header import ImageHeader, Probe, Track
-from fvd_bench.videos.intervals import Time
 from fvd_bench.videos.sampling import Indices
 from fvd_bench.videos.video import Frame
 

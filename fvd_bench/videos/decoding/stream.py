@@ -19,8 +19,8 @@ from fvd_bench.videos.decoding.index import FrameIndex
 from fvd_bench.videos.decoding.limits import Limits
 from fvd_bench.videos.decoding.meter import Meter
 from fvd_bench.videos.decoding.video_frame import Decoded, checksum, orientation
+from fvd_bench.videos.frame_times import Intervals, uneven
 from fvd_bench.videos.header import HLG, MOST_PACKETS, PQ, SDR, Probe, Track
-from fvd_bench.videos.intervals import Intervals, uneven
 from fvd_bench.videos.orientation import UPRIGHT
 
 _CONTAINERS = {

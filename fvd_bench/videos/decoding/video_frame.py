@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from fvd_bench.videos.alpha import OPAQUE, over_black
 from fvd_bench.videos.decoding.index import Entry
-from fvd_bench.videos.intervals import Time
+from fvd_bench.videos.frame_times import Time
 from fvd_bench.videos.orientation import UPRIGHT, Orientation
 from fvd_bench.videos.video import Frame, Pixels
 

@@ -34,7 +34,7 @@ def info(
 ) -> None:
     """Count the parameters of a model: that of a CHECKPOINT, or one of the presets."""
     from stylegan_v.networks.config import model_config
-    from stylegan_v.networks.parameters import describe
+    from stylegan_v.networks.parameter_counts import describe
 
     about: dict[str, Any] = {}  # plain values, see `Checkpoint`
     given = {"resolution": resolution, "frames": frames, "num_classes": classes}

@@ -24,7 +24,7 @@ def split(run: Path, pieces: Path) -> None:
     The copy is abridged: networks in half precision, and nothing of the optimisers, which find their state again
     within some hundred steps. So training that goes on from it does as well, but not the same.
     """
-    from stylegan_v.training.pieces import split as write
+    from stylegan_v.training.state_pieces import split as write
 
     count = write(run, pieces)
     say(f"{pieces}: {count} {'piece' if count == 1 else 'pieces'} and state.json")
@@ -35,7 +35,7 @@ def split(run: Path, pieces: Path) -> None:
 @click.argument("run", type=click.Path(path_type=Path))
 def join(pieces: Path, run: Path) -> None:
     """Make the folder of a RUN of its state in PIECES; `train --out RUN --data PATH` goes on from there."""
-    from stylegan_v.training.pieces import join as read
+    from stylegan_v.training.state_pieces import join as read
 
     found = read(pieces, run)
     say(f"{run}: {(found.state or {}).get('kimg', 0):.2f} kimg")

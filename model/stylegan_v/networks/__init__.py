@@ -1,7 +1,7 @@
 """The networks of StyleGAN-V, their losses, and the augmentation that training puts before the discriminator."""
 
 __all__ = [
-    "adaptive",
+    "adaptive_augment",
     "augment",
     "config",
     "discriminator",
@@ -9,6 +9,6 @@ __all__ = [
     "loss",
     "motion",
     "noise",
-    "parameters",
+    "parameter_counts",
     "pixels",
 ]

@@ -24,7 +24,7 @@ from stylegan_v.errors import TrainingError
 from stylegan_v.networks.generator import half_precision
 from stylegan_v.sampling.scoring import check_scoring
 from stylegan_v.training import distributed
-from stylegan_v.training.heap import kept_memory
+from stylegan_v.training.allocator import kept_memory
 from stylegan_v.training.run import Precision, Run
 from stylegan_v.training.session import Session, claim
 from stylegan_v.training.trainer import Trainer

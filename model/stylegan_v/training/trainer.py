@@ -22,7 +22,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 from stylegan_v.checkpoints.checkpoint import load_part
 from stylegan_v.data.clips import Batch, VideoDataset
 from stylegan_v.errors import ConfigError
-from stylegan_v.networks.adaptive import AdaptiveProbability
+from stylegan_v.networks.adaptive_augment import AdaptiveProbability
 from stylegan_v.networks.augment import Augmentations, augment, plan
 from stylegan_v.networks.discriminator import build_discriminator
 from stylegan_v.networks.generator import build_generator, half_precision

@@ -104,13 +104,13 @@ from pathlib import Path
 
 from fvd_bench import Settings, evaluate
 from fvd_bench.evaluation import evaluate as evaluation
-from fvd_bench.features import processes as together
-from fvd_bench.inspection import motion_panel
+from fvd_bench.features import distributed as together
+from fvd_bench.inspection import motion_of_sides
 from fvd_bench.errors import MetricError
 
 real, fake, protocol, out = sys.argv[1:]
 counts = {"measured": 0, "scored": 0}
-originals = motion_panel.measure, evaluation.measure
+originals = motion_of_sides.measure, evaluation.measure
 
 def counted(name, original, *given, **more):
     counts[name] += 1
@@ -123,7 +123,7 @@ def run():
 def failing(rank, module, error=ZeroDivisionError):
     def fail(*given, **more):
         raise error("on purpose")
-    motion_panel.measure, evaluation.measure = originals
+    motion_of_sides.measure, evaluation.measure = originals
     if together.rank() == rank:
         module.measure = fail
     try:
@@ -133,7 +133,7 @@ def failing(rank, module, error=ZeroDivisionError):
         return type(found).__name__ + (f" {code}" if code else "")
 
 with together.processes():
-    motion_panel.measure = lambda *given, **more: counted("measured", originals[0], *given, **more)
+    motion_of_sides.measure = lambda *given, **more: counted("measured", originals[0], *given, **more)
     evaluation.measure = lambda *given, **more: counted("scored", originals[1], *given, **more)
     found = {"result": json.loads(run().to_json()), **counts}
     found["errors"] = [

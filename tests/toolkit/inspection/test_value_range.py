@@ -12,8 +12,8 @@ from fvd_bench.evaluation.evaluate import evaluate
 from fvd_bench.evaluation.manifest import evaluate_and_record
 from fvd_bench.evaluation.replay import replay
 from fvd_bench.evaluation.statistics import make
+from fvd_bench.inspection.checkup import inspect
 from fvd_bench.inspection.faults import little_used
-from fvd_bench.inspection.sides import inspect
 from fvd_bench.settings import Settings
 from fvd_bench.videos.video import Pixels
 

@@ -8,7 +8,7 @@ from fvd_bench.metrics import extrapolation
 from fvd_bench.metrics.chance import Overlap
 from fvd_bench.metrics.extrapolation import TOO_FEW, floor, infinite
 from fvd_bench.metrics.frechet import frechet_distance
-from fvd_bench.metrics.measuring import measure
+from fvd_bench.metrics.measurement import measure
 from fvd_bench.metrics.uncertainty import Spread, quantile, standard_error
 from fvd_bench.protocols.rules import MetricRule
 

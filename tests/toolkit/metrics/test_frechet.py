@@ -11,7 +11,7 @@ from fvd_bench.metrics.frechet import (
     frechet_distance_of_stats,
     frechet_influence,
 )
-from fvd_bench.metrics.measuring import measure
+from fvd_bench.metrics.measurement import measure
 from fvd_bench.protocols.rules import MetricRule
 
 FVD = MetricRule(names=("fvd",))

@@ -8,7 +8,7 @@ from fvd_bench.features import feature_set
 from fvd_bench.features.feature_set import FeatureSet
 from fvd_bench.metrics.extrapolation import floor, infinite
 from fvd_bench.metrics.frechet import frechet_distance
-from fvd_bench.metrics.measuring import measure
+from fvd_bench.metrics.measurement import measure
 from fvd_bench.metrics.uncertainty import Spread, quantile
 from fvd_bench.protocols.rules import MetricRule
 

@@ -16,7 +16,7 @@ from PIL import Image
 
 from fvd_bench import Arrays, GeneratorSource, Settings, evaluate
 from fvd_bench.errors import SourceError
-from fvd_bench.inspection.sides import inspect
+from fvd_bench.inspection.checkup import inspect
 from fvd_bench.sources.opening import SourceLike, open_source
 from fvd_bench.videos.alpha import over_black
 from fvd_bench.videos.file import VideoFile

@@ -11,7 +11,7 @@ from PIL import Image
 from fvd_bench.errors import SourceError
 from fvd_bench.evaluation.evaluate import evaluate
 from fvd_bench.evaluation.result import Result
-from fvd_bench.inspection.sides import inspect
+from fvd_bench.inspection.checkup import inspect
 from fvd_bench.settings import Settings
 from fvd_bench.videos.frame_names import FrameNames
 from fvd_bench.videos.video import Pixels

@@ -11,7 +11,7 @@ from PIL import Image, ImageOps
 
 from fvd_bench import Settings, evaluate
 from fvd_bench.errors import VideoError
-from fvd_bench.inspection.sides import inspect
+from fvd_bench.inspection.checkup import inspect
 from fvd_bench.videos.file import VideoFile
 from fvd_bench.videos.images import FrameFolder
 from fvd_bench.videos.orientation import UPRIGHT, Orientation

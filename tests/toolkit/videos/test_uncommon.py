@@ -11,8 +11,8 @@ import pytest
 from av.stream import Disposition
 
 from fvd_bench.evaluation.evaluate import evaluate
+from fvd_bench.inspection.checkup import inspect
 from fvd_bench.inspection.faults import Appearance, uncommon
-from fvd_bench.inspection.sides import inspect
 from fvd_bench.settings import Settings
 from fvd_bench.videos.file import VideoFile
 from fvd_bench.videos.header import Probe

@@ -6,7 +6,7 @@ import torch
 from torch.nn import functional
 from torch_fidelity.interpolate_compat_tensorflow import interpolate_bilinear_2d_like_tensorflow1x
 
-from fvd_bench.videos.resample import resample
+from fvd_bench.videos.resize import resample
 
 SIZES = [((48, 64), (224, 224)), ((300, 400), (224, 224)), ((128, 128), (224, 224)), ((37, 501), (64, 20))]
 
@@ -41,7 +41,7 @@ def test_the_tf1_kernel_is_torch_fidelitys(images, source, target) -> None:
 def test_one_and_two_threads_give_the_same_bits() -> None:
     program = (
         "import hashlib, sys, torch; torch.set_num_threads(int(sys.argv[1]))\n"
-        "from fvd_bench.videos.resample import resample\n"
+        "from fvd_bench.videos.resize import resample\n"
         "images = torch.rand(9, 3, 48, 64, generator=torch.Generator().manual_seed(0)) * 255\n"
         "for kernel in ('bilinear', 'bilinear-tf1', 'bicubic'):\n"
         "    out = resample(images, (224, 224), kernel=kernel, antialias=False)\n"

@@ -17,8 +17,8 @@ from stylegan_v.checkpoints import checkpoint as checkpoints
 from stylegan_v.cli import cli
 from stylegan_v.errors import CheckpointError, ConfigError
 from stylegan_v.training.loop import train
-from stylegan_v.training.pieces import join, split
 from stylegan_v.training.run import Run, load_run
+from stylegan_v.training.state_pieces import join, split
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

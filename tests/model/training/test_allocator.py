@@ -8,11 +8,11 @@ import sys
 
 import pytest
 
-from stylegan_v.training.heap import kept_memory
+from stylegan_v.training.allocator import kept_memory
 
 PROGRAM = """
 import resource, torch
-from stylegan_v.training.heap import kept_memory
+from stylegan_v.training.allocator import kept_memory
 
 def step():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt

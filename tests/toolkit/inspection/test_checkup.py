@@ -11,10 +11,9 @@ import numpy as np
 import pytest
 
 from fvd_bench.errors import SourceError
-from fvd_bench.inspection import sides
-from fvd_bench.inspection.contents import histogram
+from fvd_bench.inspection.checkup import Checkup, inspect
 from fvd_bench.inspection.faults import FAULTS
-from fvd_bench.inspection.sides import Checkup
+from fvd_bench.inspection.summary import histogram
 
 DOC = Path(__file__).parents[3] / "docs" / "inspect.md"
 
@@ -33,7 +32,7 @@ def _found(checkup: Checkup) -> dict[str, list[str]]:
 
 
 def test_healthy_videos_have_no_defects(healthy: Path) -> None:
-    checkup = sides.inspect(healthy)
+    checkup = inspect(healthy)
 
     assert checkup.findings == ()
     (side,) = checkup.sides
@@ -61,7 +60,7 @@ def test_files_that_break_off_are_truncated(healthy: Path, moving_frames, write_
     _cut(write_video(healthy / "cut.mp4", moving_frames(130, seed=7)), 0.7)
     _cut(write_video(healthy / "cut-too.mkv", moving_frames(130, seed=8)), 0.7)
 
-    found = _found(sides.inspect(healthy))
+    found = _found(inspect(healthy))
 
     assert found["truncated"] == ["cut.mp4", "cut-too.mkv"]
 
@@ -73,7 +72,7 @@ def test_frames_with_errors_are_damaged(healthy: Path, moving_frames, write_vide
     data[middle : middle + 40] = b"\xff" * 40
     file.write_bytes(bytes(data))
 
-    assert _found(sides.inspect(healthy))["damaged"] == ["broken.mp4"]
+    assert _found(inspect(healthy))["damaged"] == ["broken.mp4"]
 
 
 def test_what_does_not_decode_is_unreadable(healthy: Path, write_frames, moving_frames) -> None:
@@ -82,7 +81,7 @@ def test_what_does_not_decode_is_unreadable(healthy: Path, write_frames, moving_
     write_frames(healthy / "sizes2", moving_frames(2, height=20))
     shutil.copy(healthy / "sizes2" / "1.png", healthy / "sizes" / "2.png")
 
-    checkup = sides.inspect(healthy)
+    checkup = inspect(healthy)
 
     assert _found(checkup)["unreadable"] == ["garbage.mp4", "sizes"]
     assert (checkup.sides[0].videos, checkup.sides[0].decoded) == (6, 4)
@@ -91,7 +90,7 @@ def test_what_does_not_decode_is_unreadable(healthy: Path, write_frames, moving_
 def test_short_videos_are_told_for_each_protocol(healthy: Path, moving_frames, write_video, pixels_protocol) -> None:
     write_video(healthy / "short.mp4", moving_frames(20, seed=9))
 
-    checkup = sides.inspect(healthy, protocol=[pixels_protocol(frames=30)])
+    checkup = inspect(healthy, protocol=[pixels_protocol(frames=30)])
 
     found = [finding.message for finding in checkup.findings if finding.code == "too-short"]
     assert found == [
@@ -105,7 +104,7 @@ def test_black_and_frozen_videos_are_told_apart(healthy: Path, moving_frames, wr
     write_video(healthy / "black.mp4", np.zeros_like(still))
     write_video(healthy / "still.mp4", still)
 
-    found = _found(sides.inspect(healthy))
+    found = _found(inspect(healthy))
 
     assert (found["black"], found["frozen"]) == (["black.mp4"], ["still.mp4"])
 
@@ -119,7 +118,7 @@ def test_copies_and_other_containers_of_one_video_are_duplicates(
     write_frames(tmp_path / "a" / "3", frames)
     write_video(tmp_path / "a" / "4.mkv", moving_frames(20, seed=4), codec="ffv1", pix_fmt="bgr0")
 
-    found = _found(sides.inspect(tmp_path / "a"))
+    found = _found(inspect(tmp_path / "a"))
 
     assert found["duplicate-files"] == ["2.mkv"]
     assert found["duplicate-frames"] == ["3"]
@@ -134,7 +133,7 @@ def test_continuations_of_one_image_are_told_and_fades_from_black_are_not(
         frames = np.concatenate([start, moving_frames(19, seed=number)])
         write_video(tmp_path / "a" / f"{number}.mkv", frames, codec="ffv1", pix_fmt="bgr0")
 
-    assert _found(sides.inspect(tmp_path / "a"))["duplicate-starts"] == ["1.mkv"]
+    assert _found(inspect(tmp_path / "a"))["duplicate-starts"] == ["1.mkv"]
 
 
 def test_videos_of_both_sides_are_told(tmp_path: Path, healthy: Path, moving_frames, write_video, write_frames) -> None:
@@ -146,7 +145,7 @@ def test_videos_of_both_sides_are_told(tmp_path: Path, healthy: Path, moving_fra
     write_frames(tmp_path / "other" / "images", frames)
     write_video(tmp_path / "other" / "new.mp4", moving_frames(130, seed=4))
 
-    checkup = sides.inspect(healthy, tmp_path / "other")
+    checkup = inspect(healthy, tmp_path / "other")
 
     between = {f.code: list(f.videos) for f in checkup.findings if f.side is None}
     assert between["shared-files"] == ["0.mp4"]
@@ -158,8 +157,8 @@ def test_sides_that_do_not_match_are_told(tmp_path: Path, healthy: Path, moving_
         write_frames(tmp_path / "b" / str(seed), moving_frames(130, seed=seed, height=20), suffix=".jpg", quality=95)
         write_frames(tmp_path / "c" / str(seed), moving_frames(130, seed=seed), suffix=".jpg", quality=75)
 
-    codecs = sides.inspect(healthy, tmp_path / "b")
-    qualities = sides.inspect(tmp_path / "b", tmp_path / "c")
+    codecs = inspect(healthy, tmp_path / "b")
+    qualities = inspect(tmp_path / "b", tmp_path / "c")
 
     assert set(_found(codecs)) == {"size-mismatch", "codec-mismatch"}
     assert set(_found(qualities)) == {"size-mismatch", "jpeg-mismatch"}
@@ -170,7 +169,7 @@ def test_one_side_that_is_mixed_is_told(tmp_path: Path, healthy: Path, moving_fr
     write_frames(healthy / "big", moving_frames(130, seed=8, height=64), suffix=".jpg", quality=95)
     write_frames(healthy / "own", moving_frames(130, seed=9), suffix=".jpg", quality=75)
 
-    found = _found(sides.inspect(healthy))
+    found = _found(inspect(healthy))
 
     assert found["mixed-sizes"] == ["big"]
     assert found["mixed-codecs"] == ["big", "own"]
@@ -180,11 +179,11 @@ def test_one_side_that_is_mixed_is_told(tmp_path: Path, healthy: Path, moving_fr
 def test_rates_are_compared(tmp_path: Path, healthy: Path, moving_frames, write_video) -> None:
     for seed in range(3):
         write_video(tmp_path / "slow" / f"{seed}.mp4", moving_frames(130, seed=20 + seed), rate=10)
-    mismatched = sides.inspect(healthy, tmp_path / "slow")
+    mismatched = inspect(healthy, tmp_path / "slow")
     shutil.copy(tmp_path / "slow" / "0.mp4", healthy / "slow.mp4")
 
     assert set(_found(mismatched)) == {"rate-mismatch"}
-    assert _found(sides.inspect(healthy)) == {"mixed-rates": ["slow.mp4"]}
+    assert _found(inspect(healthy)) == {"mixed-rates": ["slow.mp4"]}
 
 
 def test_sizes_that_change_within_a_file_are_told(tmp_path: Path, moving_frames, write_video) -> None:
@@ -193,7 +192,7 @@ def test_sizes_that_change_within_a_file_are_told(tmp_path: Path, moving_frames,
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "joined.ts").write_bytes(b"".join(part.read_bytes() for part in parts))
 
-    checkup = sides.inspect(tmp_path / "a")
+    checkup = inspect(tmp_path / "a")
 
     (fault,) = (f for f in checkup.findings if f.code == "size-changes")
     assert fault.videos == {"joined.ts": "64×48, 64×64"}
@@ -209,7 +208,7 @@ def test_a_file_with_a_dropped_frame_is_of_variable_rate(healthy: Path, moving_f
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
 
-    (fault,) = (f for f in sides.inspect(healthy).findings if f.code == "variable-rate")
+    (fault,) = (f for f in inspect(healthy).findings if f.code == "variable-rate")
     assert fault.videos == {"dropped.mkv": "40 to 80 ms between frames"}
 
 
@@ -217,7 +216,7 @@ def test_missing_images_are_told(healthy: Path, moving_frames, write_frames) -> 
     folder = write_frames(healthy / "gap", moving_frames(131, seed=6))
     (folder / "7.png").unlink()
 
-    checkup = sides.inspect(healthy)
+    checkup = inspect(healthy)
 
     (fault,) = (f for f in checkup.findings if f.code == "missing-frames")
     assert fault.videos == {"gap": "7.png"}
@@ -226,7 +225,7 @@ def test_missing_images_are_told(healthy: Path, moving_frames, write_frames) -> 
 def test_notes_of_the_listing_are_told(healthy: Path) -> None:
     (healthy / "cover.png").write_bytes(b"")
 
-    assert list(_found(sides.inspect(healthy))) == ["listing"]
+    assert list(_found(inspect(healthy))) == ["listing"]
 
 
 def test_archives_and_workers_change_nothing(tmp_path: Path, healthy: Path) -> None:
@@ -235,7 +234,7 @@ def test_archives_and_workers_change_nothing(tmp_path: Path, healthy: Path) -> N
             archive.write(file, file.name)
 
     one, three, packed = (
-        json.loads(sides.inspect(path, workers=workers).to_json())
+        json.loads(inspect(path, workers=workers).to_json())
         for path, workers in ((healthy, 1), (healthy, 3), (tmp_path / "a.zip", 2))
     )
 
@@ -245,7 +244,7 @@ def test_archives_and_workers_change_nothing(tmp_path: Path, healthy: Path) -> N
 
 def test_a_side_that_cannot_be_opened_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="does not exist"):
-        sides.inspect(tmp_path / "nothing")
+        inspect(tmp_path / "nothing")
 
 
 @pytest.mark.parametrize(

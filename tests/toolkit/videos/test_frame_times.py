@@ -9,10 +9,10 @@ import pytest
 from PIL import Image
 
 from fvd_bench.evaluation.evaluate import evaluate
-from fvd_bench.inspection.sides import inspect
+from fvd_bench.inspection.checkup import inspect
 from fvd_bench.settings import Settings
 from fvd_bench.videos.file import VideoFile
-from fvd_bench.videos.intervals import Time, uneven, widest
+from fvd_bench.videos.frame_times import Time, uneven, widest
 from fvd_bench.videos.video import Pixels, read_clips
 
 

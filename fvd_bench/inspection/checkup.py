@@ -10,15 +10,15 @@ from dataclasses import asdict, dataclass
 
 from fvd_bench.finding import Finding, of_side, some
 from fvd_bench.inspection import faults
-from fvd_bench.inspection.contents import Contents, contents_of, frames_needed, quality_text
 from fvd_bench.inspection.faults import FAULTS, Appearance, size_text
+from fvd_bench.inspection.summary import Contents, contents_of, frames_needed, quality_text
 from fvd_bench.inspection.video import Examined, examine
 from fvd_bench.processors import processors
 from fvd_bench.protocols.protocol import Protocol, ProtocolLike, load
 from fvd_bench.sources.opening import ClipSource, SourceLike, open_source
 from fvd_bench.version import __version__
+from fvd_bench.videos.frame_times import intervals_text, widest
 from fvd_bench.videos.header import MERGES_FRAMES
-from fvd_bench.videos.intervals import intervals_text, widest
 from fvd_bench.videos.prefetch import in_order
 
 SCHEMA = 1

@@ -11,7 +11,7 @@ from fvd_bench.evaluation.evaluate import evaluate
 from fvd_bench.features.extraction import Extraction
 from fvd_bench.features.store import FeatureStore
 from fvd_bench.inspection.motion import Motion, SideMotion, measure, summary
-from fvd_bench.inspection.motion_panel import evenly_spaced, findings, measure_side
+from fvd_bench.inspection.motion_of_sides import evenly_spaced, findings, measure_side
 from fvd_bench.metrics.frechet import frechet_distance
 from fvd_bench.networks import create
 from fvd_bench.protocols.protocol import load

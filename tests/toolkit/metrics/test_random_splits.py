@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from fvd_bench.features.feature_set import FeatureSet
-from fvd_bench.metrics import pieces
+from fvd_bench.metrics import random_splits
 from fvd_bench.metrics.extrapolation import floor
-from fvd_bench.metrics.measuring import measure
-from fvd_bench.metrics.pieces import Pieces
+from fvd_bench.metrics.measurement import measure
+from fvd_bench.metrics.random_splits import Pieces
 from fvd_bench.protocols.rules import MetricRule
 
 
@@ -47,7 +47,7 @@ def test_floor_and_infinity_are_the_same_by_moments(
     rule = MetricRule(names=("fvd",))
     by_moments = measure([sides], rule, seed=0)["fvd"]
 
-    monkeypatch.setattr(pieces, "MANY", 1000)
+    monkeypatch.setattr(random_splits, "MANY", 1000)
     by_features = measure([sides], rule, seed=0)["fvd"]
 
     for name in ("floor", "infinite"):

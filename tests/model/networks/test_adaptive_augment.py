@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from stylegan_v.networks.adaptive import AdaptiveProbability
+from stylegan_v.networks.adaptive_augment import AdaptiveProbability
 
 
 @pytest.mark.parametrize(("kimg", "step"), [(100.0, 0.00256), (500.0, 0.000512)])
