@@ -22,7 +22,7 @@ from fvd_bench.features.batches import Batches
 from fvd_bench.features.extraction import Extraction, Job
 from fvd_bench.features.feature_set import FeatureSet
 from fvd_bench.features.given import Given, open_side
-from fvd_bench.features.online_features import Contribution, VideoFeatures
+from fvd_bench.features.online_features import Contribution, OnlineFeatures
 from fvd_bench.features.store import FeatureStore
 from fvd_bench.inspection import faults
 from fvd_bench.metrics.measurement import measure
@@ -84,11 +84,11 @@ class FrechetVideoDistance:
         self._extractor: FeatureExtractor | None = None
         self._real = real
         self._given = None if real is None else open_side(real, "real")
-        self._read: tuple[VideoFeatures, SideCount] | None = None
+        self._read: tuple[OnlineFeatures, SideCount] | None = None
         if self._given is not None:
             self._given.check_serves(self.protocol.fake, dim=self._network().dim)
             self._given.check_readable()
-        self._kept: dict[Side, VideoFeatures] = {side: VideoFeatures() for side in SIDES}
+        self._kept: dict[Side, OnlineFeatures] = {side: OnlineFeatures() for side in SIDES}
         self._noticed: dict[Side, _Noticed] = {side: _Noticed() for side in SIDES}
         self._network()
 
@@ -139,9 +139,9 @@ class FrechetVideoDistance:
 
     def reset(self, *, real: bool = False) -> None:
         """Forget the fake videos, and the real ones if `real`; a real side given as a path is then read again."""
-        self._kept["fake"], self._noticed["fake"] = VideoFeatures(), _Noticed()
+        self._kept["fake"], self._noticed["fake"] = OnlineFeatures(), _Noticed()
         if real:
-            self._kept["real"], self._noticed["real"], self._read = VideoFeatures(), _Noticed(), None
+            self._kept["real"], self._noticed["real"], self._read = OnlineFeatures(), _Noticed(), None
 
     def merge(self, other: FrechetVideoDistance) -> None:
         """Add what another metric took in, in the order of indices; of two videos of one index the own comes first.
@@ -180,7 +180,7 @@ class FrechetVideoDistance:
         made_by: Mapping[str, Any] = state["made by"]
         if not self._goes_with(made_by) or any(made_by.get(key) != here[key] for key in ("rank", "world")):
             raise FvdBenchError(f"the state is that of {_named(made_by)}, this is {_named(here)}")
-        self._kept = {side: VideoFeatures.of(state[side]) for side in SIDES}
+        self._kept = {side: OnlineFeatures.of(state[side]) for side in SIDES}
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the network and open files, which are loaded and opened again where they are needed."""
@@ -216,7 +216,7 @@ class FrechetVideoDistance:
         digests = (mine["digest"], self.protocol.digest())
         return other.get("digest") in digests and all(other.get(key) == mine[key] for key in ("seed", "weights"))
 
-    def _features(self, side: Side, videos: object, layout: Layout) -> tuple[VideoFeatures, _Noticed]:
+    def _features(self, side: Side, videos: object, layout: Layout) -> tuple[OnlineFeatures, _Noticed]:
         """The features of videos that come next on a side, and what their frames are like."""
         name = f"the {side} array"
         block = as_block(videos)
@@ -237,7 +237,7 @@ class FrechetVideoDistance:
                     batches.add(name, name, self.protocol.features, item)
             batches.flush()
             noticed = _Noticed(stated=source.value_range)
-            gathered = VideoFeatures()
+            gathered = OnlineFeatures()
             for place, name in named.items():
                 entry = store.get(name)
                 facts = batches.facts[name]
@@ -256,7 +256,7 @@ class FrechetVideoDistance:
         shares = distributed.gather(Contribution(self._identity(), self._kept))
         return distributed.once(lambda: question(*self._sides(Contribution.joined(shares or ()))))
 
-    def _sides(self, kept: Mapping[Side, VideoFeatures]) -> tuple[Sides, Mapping[Side, SideCount]]:
+    def _sides(self, kept: Mapping[Side, OnlineFeatures]) -> tuple[Sides, Mapping[Side, SideCount]]:
         """The features of both sides, as the protocol selects them."""
         sides: dict[Side, FeatureSet] = {}
         counts: dict[Side, SideCount] = {}
@@ -282,7 +282,7 @@ class FrechetVideoDistance:
             self._given = open_side(self._real, "real")
         return self._given
 
-    def _read_real(self, given: Given) -> tuple[VideoFeatures, SideCount]:
+    def _read_real(self, given: Given) -> tuple[OnlineFeatures, SideCount]:
         """The features of a real side that was given whole, which the store may hold already."""
         cache, rule = self._settings.cache, self.protocol.features
         job = Job(Draw(self.protocol.real, "real", self.seed), rule)
@@ -305,7 +305,7 @@ class FrechetVideoDistance:
                 refuse_skipped(collected)
             if (refused := collected[job].refused) is not None:
                 raise MetricError(refused)
-            gathered = VideoFeatures()
+            gathered = OnlineFeatures()
             for turn, (video, features) in enumerate(extraction.features(collected[job])):
                 gathered.add(video, features, turn=turn)
         return gathered, SideCount(gathered.rows, skipped([job], collected))

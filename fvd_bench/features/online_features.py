@@ -17,7 +17,7 @@ from fvd_bench.videos.sampling import video_order
 
 
 @dataclass(slots=True)
-class VideoFeatures:
+class OnlineFeatures:
     """places: index of each video, ascending; features: [N, dim] of each; next_turn: of the process that adds."""
 
     places: list[int] = field(default_factory=list)
@@ -38,14 +38,14 @@ class VideoFeatures:
         self.features.append(features)
         self.next_turn = turn + 1
 
-    def joined(self, other: VideoFeatures) -> VideoFeatures:
+    def joined(self, other: OnlineFeatures) -> OnlineFeatures:
         """Both in order of places; of two at one place the own comes first."""
         places, features = self.places + other.places, self.features + other.features
         order = sorted(range(len(places)), key=places.__getitem__)
         turn = max(self.next_turn, other.next_turn)
-        return VideoFeatures([places[i] for i in order], [features[i] for i in order], turn)
+        return OnlineFeatures([places[i] for i in order], [features[i] for i in order], turn)
 
-    def selected(self, rule: ClipRule, side: Side, *, seed: int) -> VideoFeatures:
+    def selected(self, rule: ClipRule, side: Side, *, seed: int) -> OnlineFeatures:
         """The videos that a rule uses, numbered anew. Raises MetricError where it takes videos again, drawn anew."""
         videos = len(self.places)
         order = list(itertools.islice(video_order(videos, rule, seed=seed), rule.count))
@@ -54,7 +54,7 @@ class VideoFeatures:
                 f"the protocol takes {side} videos again, each time with a new draw, until there are {rule.count}, and "
                 f"there are {videos}: hand over {rule.count}, or use fvd_bench.evaluate"
             )
-        chosen = VideoFeatures()
+        chosen = OnlineFeatures()
         for turn, place in enumerate(sorted(order)):
             chosen.add(place % videos, self.features[place % videos], turn=turn)
         return chosen
@@ -77,7 +77,7 @@ class VideoFeatures:
         }
 
     @classmethod
-    def of(cls, tensors: Mapping[str, torch.Tensor]) -> VideoFeatures:
+    def of(cls, tensors: Mapping[str, torch.Tensor]) -> OnlineFeatures:
         """What `tensors` gave."""
         values = tensors["features"].cpu().numpy().copy()
         ends = np.cumsum(tensors["rows"].cpu().numpy())[:-1]
@@ -90,12 +90,12 @@ class Contribution:
     """What one process has to give to a score. identity: what has to agree between processes."""
 
     identity: Mapping[str, str | int]
-    kept: Mapping[Side, VideoFeatures]
+    kept: Mapping[Side, OnlineFeatures]
 
     @staticmethod
-    def joined(shares: Sequence[Contribution]) -> dict[Side, VideoFeatures]:
+    def joined(shares: Sequence[Contribution]) -> dict[Side, OnlineFeatures]:
         """Of all processes. Raises FvdBenchError when these do not compute the same."""
-        whole: dict[Side, VideoFeatures] = {side: VideoFeatures() for side in SIDES}
+        whole: dict[Side, OnlineFeatures] = {side: OnlineFeatures() for side in SIDES}
         for rank, share in enumerate(shares):
             if share.identity != shares[0].identity:
                 raise FvdBenchError(

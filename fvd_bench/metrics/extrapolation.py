@@ -18,7 +18,7 @@ from fvd_bench.features.moments import Float64
 from fvd_bench.metrics.chance import Overlap
 from fvd_bench.metrics.estimate import Estimate
 from fvd_bench.metrics.frechet import distance_and_overlap
-from fvd_bench.metrics.random_splits import Pieces
+from fvd_bench.metrics.random_splits import RandomSplit
 from fvd_bench.metrics.uncertainty import SPLIT, Sides, Spread, quantile
 from fvd_bench.protocols.rules import MetricRule
 from fvd_bench.random_stream import RandomStream
@@ -70,13 +70,13 @@ def floor(name: str, sides: Sides, rule: MetricRule, *, seed: int) -> Estimate |
     cuts = _cuts(real)
     for _ in range(cuts):
         ends = fewer, few, half, half + fewer, 2 * half
-        parts = Pieces(real, stream.permutation(videos), ends, of_moments=_is_of_moments(name, rule))
-        pieces = parts.piece(few, count), parts.piece(0, few)
+        split = RandomSplit(real, stream.permutation(videos), ends, of_moments=_is_of_moments(name, rule))
+        pieces = split.piece(few, count), split.piece(0, few)
         value, overlap = _scored(name, *pieces, rule)
         scores.append(value)
         overlaps.append(overlap)
         for start in (0, half):
-            smaller = parts.piece(start + fewer, start + half), parts.piece(start, start + fewer)
+            smaller = split.piece(start + fewer, start + half), split.piece(start, start + fewer)
             below.append(_scored(name, *smaller, rule)[0])
     law = _Law.of(rule, overlaps, *pieces)
     there = law.added(*pieces)
@@ -166,8 +166,8 @@ def _is_of_moments(name: str, rule: MetricRule) -> bool:
 def _halves(side: FeatureSet, stream: RandomStream, *, of_moments: bool) -> list[FeatureSet]:
     order = stream.permutation(np.unique(side.owners()))
     half = -(-len(order) // 2)
-    parts = Pieces(side, order, (half,), of_moments=of_moments)
-    return [parts.piece(0, half), parts.piece(half, len(order))]
+    split = RandomSplit(side, order, (half,), of_moments=of_moments)
+    return [split.piece(0, half), split.piece(half, len(order))]
 
 
 def _num_videos(side: FeatureSet) -> int:

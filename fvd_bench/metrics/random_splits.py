@@ -13,7 +13,7 @@ from fvd_bench.features.moments import Moments
 from fvd_bench.metrics.roots import MANY
 
 
-class Pieces:
+class RandomSplit:
     """A side whose videos are in some order, of which each piece takes a range.
 
     Where moments are all that is wanted, pieces of many features are held as these. They are added up of the parts
