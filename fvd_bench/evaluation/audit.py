@@ -17,10 +17,11 @@ import numpy as np
 
 from fvd_bench.errors import MetricError, ProtocolError, VideoError
 from fvd_bench.evaluation.evaluate import Progress, evaluate, silent
+from fvd_bench.evaluation.loading import check, load
 from fvd_bench.evaluation.result import Result, Score
 from fvd_bench.metrics.uncertainty import quantile
 from fvd_bench.protocols.differences import Difference, aligned, differences, with_choices
-from fvd_bench.protocols.protocol import Protocol, ProtocolLike, check_possible, load
+from fvd_bench.protocols.protocol import Protocol, ProtocolLike
 from fvd_bench.protocols.rules import SIDES, Resize, Side
 from fvd_bench.settings import Settings
 from fvd_bench.sources.opening import ClipSource, SourceLike, open_source
@@ -78,7 +79,7 @@ def rows(base: Protocol) -> dict[str, Protocol]:
     for row, pitfall in PITFALLS.items():
         changed = with_choices(base, pitfall.choices)
         listed[row] = dataclasses.replace(changed, name="-".join(filter(None, (base.name, pitfall.suffix))))
-        check_possible(listed[row], f"{base.name}, row {row}")
+        check(listed[row], f"{base.name}, row {row}")
     return listed
 
 
@@ -241,7 +242,7 @@ def _between(a: Protocol, b: Protocol) -> list[Protocol]:
 
 def _is_possible(protocol: Protocol) -> bool:
     try:
-        check_possible(protocol, protocol.name)
+        check(protocol, protocol.name)
     except ProtocolError:
         return False
     return True

@@ -6,15 +6,15 @@ protocol -> sources -> store -> frames -> images -> features -> statistics -> me
 from __future__ import annotations
 
 import contextlib
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from fvd_bench.errors import FvdBenchError, MetricError, ProtocolError
+from fvd_bench.errors import FvdBenchError, MetricError
 from fvd_bench.evaluation.findings import find, refuse_skipped, shortages, skipped
+from fvd_bench.evaluation.loading import load_all
 from fvd_bench.evaluation.result import MotionPanel, Result, Score, SideCount, SourceInfo
 from fvd_bench.evaluation.scoring import as_score
 from fvd_bench.features.distributed import WHOLE, Share, share
@@ -30,7 +30,7 @@ from fvd_bench.metrics.measurement import Measured, measure
 from fvd_bench.metrics.uncertainty import Sides
 from fvd_bench.networks import FeatureExtractor, create, environment
 from fvd_bench.processors import processors
-from fvd_bench.protocols.protocol import Protocol, ProtocolLike, load, plain
+from fvd_bench.protocols.protocol import Protocol, ProtocolLike, plain
 from fvd_bench.protocols.rules import SIDES, FeatureRule, Side
 from fvd_bench.protocols.variants import scale_protocols
 from fvd_bench.settings import Settings
@@ -90,7 +90,7 @@ def open_evaluation(
     started = time.monotonic()
     if repeats < 1 or not 0 <= seed <= 2**32 - repeats:
         raise FvdBenchError(f"repeats = {repeats}, seed = {seed}: expected at least 1, and 0 to 2^32 - repeats")
-    loaded = _load(protocol)
+    loaded = load_all(protocol)
     scales = {scale: f"scale-{name}" for p in loaded for name, scale in scale_protocols(p).items() if settings.motion}
     loaded += tuple(scales)
     sides = {side: open_side(source, side) for side, source in zip(SIDES, (real, fake), strict=True)}
@@ -372,13 +372,6 @@ class Collection:
             return known.count
         job = self.evaluation.jobs(protocol, side)[0]
         return sum(len(features) for _, features in self.extractions[job.draw.reads].features(self.collected[job]))
-
-
-def _load(protocol: ProtocolLike | Sequence[ProtocolLike]) -> tuple[Protocol, ...]:
-    given = [protocol] if isinstance(protocol, Protocol | str | os.PathLike) else protocol
-    if not given:
-        raise ProtocolError("no protocol is given")
-    return tuple(load(p) for p in given)
 
 
 def _labelled(progress: Progress, what: str) -> Callable[[int, int], None]:

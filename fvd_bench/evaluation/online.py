@@ -15,6 +15,7 @@ import torch
 from fvd_bench import metrics
 from fvd_bench.errors import FvdBenchError, MetricError, ProtocolError, ShortVideoError, SourceError, VideoError
 from fvd_bench.evaluation.findings import refuse_skipped, skipped
+from fvd_bench.evaluation.loading import load
 from fvd_bench.evaluation.result import Score, SideCount
 from fvd_bench.evaluation.scoring import as_score
 from fvd_bench.features import distributed
@@ -28,7 +29,7 @@ from fvd_bench.inspection import faults
 from fvd_bench.metrics.measurement import measure
 from fvd_bench.networks import FeatureExtractor, create, environment
 from fvd_bench.processors import processors
-from fvd_bench.protocols.protocol import ProtocolLike, load
+from fvd_bench.protocols.protocol import ProtocolLike
 from fvd_bench.protocols.rules import FRECHET, SIDES, Side
 from fvd_bench.settings import Settings
 from fvd_bench.sources.arrays import ArrayVideos

@@ -4,19 +4,35 @@ from __future__ import annotations
 
 import numpy as np
 
-from fvd_bench.errors import MetricError
+from fvd_bench.errors import MetricError, ProtocolError
 from fvd_bench.features.feature_set import FeatureSet
 from fvd_bench.metrics.frechet import FID, FVD
 from fvd_bench.metrics.inception_score import IS
 from fvd_bench.metrics.kernel import KID, KVD, KVD_BIASED
 from fvd_bench.metrics.metric import Metric, all_features
 from fvd_bench.metrics.neighbours import COVERAGE, DENSITY, PRECISION, RECALL
+from fvd_bench.networks import NETWORKS
+from fvd_bench.protocols.protocol import Protocol
 from fvd_bench.protocols.rules import MetricRule
 
-__all__ = ["METRICS", "Metric", "compute", "dependence", "estimate", "frechet", "measurement", "uncertainty"]
+__all__ = ["METRICS", "Metric", "check", "compute", "dependence", "estimate", "frechet", "measurement", "uncertainty"]
 
 METRICS = {metric.name: metric for metric in (FVD, KVD, KVD_BIASED, PRECISION, RECALL, DENSITY, COVERAGE, FID, KID, IS)}
 """Name, as protocols have it, -> metric. A new metric is a file that makes a Metric, and its place here."""
+
+
+def check(protocol: Protocol, where: str) -> None:
+    """Raises ProtocolError, naming `where`, when there is no such metric, or none on the network's features."""
+    features = protocol.features
+    for name in protocol.metric.names:
+        if name not in METRICS:
+            raise ProtocolError(f"{where}: names = {name!r}: allowed are {', '.join(map(repr, METRICS))}")
+        metric = METRICS[name]
+        if NETWORKS[features.extractor].sees != metric.of:
+            allowed = " or ".join(network.name for network in NETWORKS.values() if network.sees == metric.of)
+            raise ProtocolError(f"{where}: {name} is computed on features of {allowed}, not of {features.extractor}")
+        if metric.layer not in (None, features.layer):
+            raise ProtocolError(f"{where}: {name} is computed on the layer {metric.layer!r}, not on {features.layer!r}")
 
 
 def compute(name: str, real: FeatureSet, fake: FeatureSet, rule: MetricRule) -> float:

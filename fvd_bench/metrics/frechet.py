@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -212,9 +213,15 @@ def _float32_root(matrix: NDArray[np.float32]) -> NDArray[np.float32]:
     return root
 
 
+_FRECHET: tuple[tuple[str, Literal["clips", "frames"], str | None], ...] = (
+    ("fvd", "clips", None),
+    ("fid", "frames", "2048"),
+)
 FVD, FID = (
     Metric(
         name=name,
+        of=of,
+        layer=layer,
         compute=frechet_distance_of_stats,
         lower_is_better=True,
         range=(0.0, np.inf),
@@ -222,5 +229,5 @@ FVD, FID = (
         of_moments=True,
         rises_by_chance=True,
     )
-    for name in ("fvd", "fid")
+    for name, of, layer in _FRECHET
 )

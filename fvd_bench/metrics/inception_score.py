@@ -56,6 +56,8 @@ def _influence(real: Float64, fake: Float64) -> Influences:
 
 IS = Metric(
     name="is",
+    of="frames",
+    layer="logits_unbiased",
     compute=_of_fake,
     lower_is_better=False,
     range=(1.0, np.inf),

@@ -164,6 +164,8 @@ KVD_BIASED = Metric(
 )
 KID = Metric(
     name="kid",
+    of="frames",
+    layer="2048",
     compute=on_features("kid", kernel_inception_distance),
     lower_is_better=True,
     influence=influence_on_features(_influence_under_cubic_kernel),

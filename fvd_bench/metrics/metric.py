@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,15 +32,17 @@ def _unknown(real: FeatureSet, fake: FeatureSet) -> Influences | None:
 class Metric:
     """A metric, with all that is known of it.
 
-    compute: (real, fake, rule) -> value, not aggregated yet; raises MetricError. lower_is_better: whether it is a
+    of: what the network sees whose features it is computed on, see `networks.Network`. layer: of that network, None for
+    any. compute: (real, fake, rule) -> value, not aggregated yet; raises MetricError. lower_is_better: whether it is a
     distance. range: the least and the most that it can be. influence: (real, fake) -> influences; None where none is
     known, or where it needs features that were not kept. of_moments: whether mean and covariance of both sides are all
-    that it takes. rises_by_chance: whether few features raise it, so that the
-    real distribution itself has a floor above 0. is_skewed: whether its standard error grows with its value, since a
-    few extreme videos make both.
+    that it takes. rises_by_chance: whether few features raise it, so that the real distribution itself has a floor
+    above 0. is_skewed: whether its standard error grows with its value, since a few extreme videos make both.
     """
 
     name: str
+    of: Literal["clips", "frames"] = "clips"
+    layer: str | None = None
     compute: Callable[[FeatureSet, FeatureSet, MetricRule], float]
     lower_is_better: bool
     range: tuple[float, float] = (-np.inf, np.inf)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,14 +14,18 @@ from numpy.typing import NDArray
 from fvd_bench.errors import ProtocolError
 from fvd_bench.networks import weights as weight_store
 from fvd_bench.paths import PathLike
-from fvd_bench.protocols.rules import FeatureRule
+from fvd_bench.protocols import protocol as protocols
+from fvd_bench.protocols.rules import SIDES, FeatureRule
 from fvd_bench.videos.video import Pixels
 
 __all__ = [
+    "NETWORKS",
     "FeatureExtractor",
     "Features",
+    "Network",
     "Progress",
     "arithmetic",
+    "check",
     "create",
     "environment",
     "fingerprint",
@@ -61,11 +66,47 @@ class FeatureExtractor(Protocol):
         """
 
 
-_MODULES = {
-    "i3d": "fvd_bench.networks.i3d",
-    "inception": "fvd_bench.networks.inception",
-    "pixels": "fvd_bench.networks.pixels",
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A network that protocols may name.
+
+    module: whose `create` makes its extractor; it is imported when the network has to run. fewest_frames: of the
+    shortest clip that it can see. sees: whether a feature is of a whole clip or of a single frame.
+    """
+
+    name: str
+    module: str
+    fewest_frames: int
+    sees: Literal["clips", "frames"]
+
+
+NETWORKS = {
+    network.name: network
+    for network in (
+        Network("i3d", "fvd_bench.networks.i3d", fewest_frames=9, sees="clips"),
+        Network("inception", "fvd_bench.networks.inception", fewest_frames=1, sees="frames"),
+        Network("pixels", "fvd_bench.networks.pixels", fewest_frames=1, sees="clips"),
+    )
 }
+"""Name, as protocols have it, -> network. A new network is a module, and its place here."""
+
+
+def check(protocol: protocols.Protocol, where: str) -> None:
+    """Raises ProtocolError, naming `where`, when a protocol's network does not exist or cannot see its clips."""
+    name = protocol.features.extractor
+    if name not in NETWORKS:
+        raise ProtocolError(f"{where}: extractor = {name!r}: allowed are {', '.join(map(repr, NETWORKS))}")
+    fewest = NETWORKS[name].fewest_frames
+    for side in SIDES:
+        frames = protocol.clip_rule(side).frames
+        if frames == "all":
+            if fewest > 1:
+                raise ProtocolError(f"{where}: {name} needs clips of a fixed length; {side} frames is 'all'")
+        elif frames < fewest:
+            raise ProtocolError(
+                f"{where}: {side} frames = {frames}, but {name} needs at least {fewest} frames a clip "
+                "(below that its last pooling window is empty and the original network gives NaN)"
+            )
 
 
 def create(rule: FeatureRule, *, device: str, weights: Mapping[str, PathLike], progress: Progress) -> FeatureExtractor:
@@ -79,7 +120,7 @@ def create(rule: FeatureRule, *, device: str, weights: Mapping[str, PathLike], p
         weight_store.spec_of(name)
     if rule.precision == "tf32" and device != "cuda":
         raise ProtocolError('precision = "tf32" exists on CUDA devices only')
-    module = importlib.import_module(_MODULES[rule.extractor])
+    module = importlib.import_module(NETWORKS[rule.extractor].module)
     files = {name: Path(file) for name, file in weights.items()}
     extractor: FeatureExtractor = module.create(rule, device=device, weights=files, progress=progress)
     return extractor

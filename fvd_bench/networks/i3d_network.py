@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from fvd_bench.errors import FeatureError, WeightsError
+from fvd_bench.networks import NETWORKS
 from fvd_bench.networks.arithmetic import linear
-from fvd_bench.protocols.rules import FEWEST_FRAMES
 
 Padding = Literal["same", "symmetric"]
 Triple = tuple[int, int, int]
@@ -25,7 +25,7 @@ Folded = tuple[Tensor, Tensor]
 """Kernel (Cout, Cin, kT, kH, kW) and bias (Cout,) of one convolution, batch norm included."""
 
 NUM_CLASSES = 400
-MIN_FRAMES = FEWEST_FRAMES["i3d"]
+MIN_FRAMES = NETWORKS["i3d"].fewest_frames
 """Shortest clip: it leaves the two time steps that the last pool averages."""
 
 _FRAME_SIZES = range(193, 225)  # heights and widths that leave the 7x7 places that the last pool averages

@@ -17,14 +17,15 @@ from fvd_bench.networks import Features, Progress
 from fvd_bench.networks import weights as weight_store
 from fvd_bench.networks.arithmetic import float32_arithmetic, linear
 from fvd_bench.packages import needed_for
-from fvd_bench.protocols.rules import IS_LAYER, FeatureRule, Resize
+from fvd_bench.protocols.rules import FeatureRule, Resize
 from fvd_bench.videos.video import Pixels
 
 if TYPE_CHECKING:
     from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
 WEIGHTS = "inception-2015-12-05"
-LAYERS = {"2048": 2048, IS_LAYER: 1008}
+_LOGITS = "logits_unbiased"
+LAYERS = {"2048": 2048, _LOGITS: 1008}
 """Outputs of the network and their lengths: pooled features for FID and KID, logits for the inception score."""
 
 RESIZE = Resize(size=299, kernel="bilinear-tf1")
@@ -43,7 +44,7 @@ class InceptionExtractor:
     ) -> None:
         self.dim = LAYERS[layer]
         self._network = _network(tensors).to(device).eval()
-        self._gives_logits = layer == IS_LAYER
+        self._gives_logits = layer == _LOGITS
         self._device = device
         self._precision = precision
         self.weights = {WEIGHTS: digest}

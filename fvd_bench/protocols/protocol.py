@@ -26,9 +26,6 @@ from fvd_bench.errors import ProtocolError
 from fvd_bench.paths import user_path
 from fvd_bench.protocols.parsing import refuse_unknown, rule_of, value_of
 from fvd_bench.protocols.rules import (
-    FEWEST_FRAMES,
-    IS_LAYER,
-    METRIC_EXTRACTORS,
     SIDES,
     ClipRule,
     FeatureRule,
@@ -268,20 +265,14 @@ def _side_tables(table: Mapping[str, Any], where: str) -> dict[Side, dict[str, A
 
 
 def check_possible(protocol: Protocol, where: str) -> None:
-    """Raises ProtocolError, naming `where`, when parts of a protocol exclude each other."""
-    extractor, fewest = protocol.features.extractor, FEWEST_FRAMES[protocol.features.extractor]
+    """Raises ProtocolError, naming `where`, when parts of a protocol exclude each other.
+
+    What its network and its metrics allow is known to these, see `networks.check` and `metrics.check`.
+    """
     for side in SIDES:
         rule = protocol.clip_rule(side)
-        if rule.frames == "all":
-            if fewest > 1:
-                raise ProtocolError(f"{where}: {extractor} needs clips of a fixed length; {side} frames is 'all'")
-            if rule.start != "first" or rule.content != "video":
-                raise ProtocolError(f'{where}: {side} frames = "all" takes the whole video: start must be "first"')
-        elif rule.frames < fewest:
-            raise ProtocolError(
-                f"{where}: {side} frames = {rule.frames}, but {extractor} needs at least {fewest} frames a clip "
-                "(below that its last pooling window is empty and the original network gives NaN)"
-            )
+        if rule.frames == "all" and (rule.start != "first" or rule.content != "video"):
+            raise ProtocolError(f'{where}: {side} frames = "all" takes the whole video: start must be "first"')
         if rule.selection == "repeated" and rule.count is None:
             raise ProtocolError(f'{where}: selection = "repeated" needs a number of {side} videos, not "all"')
     if protocol.real.takes_real:
@@ -298,12 +289,6 @@ def check_possible(protocol: Protocol, where: str) -> None:
     metric = protocol.metric
     if not metric.names or len(set(metric.names)) < len(metric.names):
         raise ProtocolError(f"{where}: metric names = {list(metric.names)}: expected at least one, each once")
-    for name in metric.names:
-        if extractor not in METRIC_EXTRACTORS[name]:
-            allowed = " or ".join(METRIC_EXTRACTORS[name])
-            raise ProtocolError(f"{where}: {name} is computed on features of {allowed}, not of {extractor}")
-        if extractor == "inception" and (protocol.features.layer == IS_LAYER) != (name == "is"):
-            raise ProtocolError(f'{where}: the layer of "is" is {IS_LAYER!r}, and of the others "2048"')
     if metric.epsilon and metric.root != "exact":
         raise ProtocolError(f'{where}: epsilon = {metric.epsilon:g} goes with root = "exact" only')
     if (metric.aggregation == "batch-mean") != (metric.batch >= 2):

@@ -9,32 +9,11 @@ from typing import Any, Literal
 Side = Literal["real", "fake"]
 SIDES: tuple[Side, Side] = ("real", "fake")
 
-FEWEST_FRAMES = {"i3d": 9, "inception": 1, "pixels": 1}
-"""Extractors that a protocol may name, with the shortest clip that each can see."""
-
-_VIDEO = ("i3d", "pixels")
-METRIC_EXTRACTORS = {
-    "fvd": _VIDEO,
-    "kvd": _VIDEO,
-    "kvd-biased": _VIDEO,
-    "precision": _VIDEO,
-    "recall": _VIDEO,
-    "density": _VIDEO,
-    "coverage": _VIDEO,
-    "fid": ("inception",),
-    "kid": ("inception",),
-    "is": ("inception",),
-}
-"""Metrics that a protocol may name, with the extractors whose features go by that name."""
-
 FRECHET = ("fvd", "fid")
 """Metrics that are a Fréchet distance."""
 
 OF_FRECHET = ("ddof", "root", "epsilon")
 """Fields of a `MetricRule` that reach these metrics alone."""
-
-IS_LAYER = "logits_unbiased"
-"""The layer that the inception score is computed on; FID and KID are computed on "2048"."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,13 +133,13 @@ class ClipRule:
 class FeatureRule:
     """How uint8 clips become features.
 
-    extractor, layer: the network and which of its outputs.
+    extractor, layer: the network, one of `networks.NETWORKS`, and which of its outputs.
     resize: to the network's input size, None feeds the frames as they are; rounding: of the resized values.
     range: what 0 and 255 become.
     precision: arithmetic of the network; `tf32` exists on CUDA devices only.
     """
 
-    extractor: str = field(metadata={"allowed": tuple(FEWEST_FRAMES)})
+    extractor: str
     layer: str = "logits"
     resize: Resize | None = None
     rounding: Literal["none", "nearest", "truncate"] = "none"
@@ -179,14 +158,14 @@ class FeatureRule:
 class MetricRule:
     """How features become scores.
 
-    names: the metrics. ddof: 0 divides covariances by N, 1 by N - 1.
+    names: of the metrics, as in `metrics.METRICS`. ddof: 0 divides covariances by N, 1 by N - 1.
     root: the trace of √(Σr Σf) is `exact`, or found by singular values in single precision (`float32-svd`), with
         errors that do not cancel: kept for protocols that did so. epsilon: added to the diagonals of both
         covariances.
     aggregation: one score of `all` features, or the mean over consecutive batches of `batch` (`batch-mean`).
     """
 
-    names: tuple[str, ...] = field(metadata={"allowed": tuple(METRIC_EXTRACTORS)})
+    names: tuple[str, ...]
     ddof: int = field(default=0, metadata={"least": 0, "most": 1})
     root: Literal["exact", "float32-svd"] = "exact"
     epsilon: float = field(default=0.0, metadata={"least": 0.0, "most": 1.0})

@@ -1,0 +1,33 @@
+"""Protocols that can be scored by: loaded, and allowed by their networks and metrics."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from fvd_bench import metrics, networks
+from fvd_bench.errors import ProtocolError
+from fvd_bench.protocols import protocol as protocols
+from fvd_bench.protocols.protocol import Protocol, ProtocolLike
+
+
+def load(protocol: ProtocolLike) -> Protocol:
+    """A protocol by name, path, or as it is. Raises ProtocolError as `protocols.load` and `check` do."""
+    loaded = protocols.load(protocol)
+    check(loaded, loaded.name if isinstance(protocol, Protocol) else os.fspath(protocol))
+    return loaded
+
+
+def load_all(protocol: ProtocolLike | Sequence[ProtocolLike]) -> tuple[Protocol, ...]:
+    """One protocol or several, each as `load` does. Raises ProtocolError, when there is none too."""
+    given = [protocol] if isinstance(protocol, Protocol | str | os.PathLike) else protocol
+    if not given:
+        raise ProtocolError("no protocol is given")
+    return tuple(load(p) for p in given)
+
+
+def check(protocol: Protocol, where: str) -> None:
+    """Raises ProtocolError, naming `where`, when a protocol is none that can be scored by, whatever the videos."""
+    protocols.check_possible(protocol, where)
+    networks.check(protocol, where)
+    metrics.check(protocol, where)
