@@ -1,4 +1,4 @@
-"""Scores: of two sides, inside a training loop, against another score, under other protocols."""
+"""Scores of two sides: at once, inside a training loop, against an earlier score, and under other protocols."""
 
 __all__ = [
     "audit",

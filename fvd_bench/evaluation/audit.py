@@ -1,6 +1,6 @@
-"""What choices of a protocol are worth: the same evaluation under a list of changed protocols.
+"""What the choices of a protocol are worth: the same evaluation under a list of changed protocols.
 
-`table4` makes the mistakes of Table 4 of the StyleGAN-V paper one by one, `explain` walks from one protocol to another.
+`table4` makes the mistakes of Table 4 of the StyleGAN-V paper one by one. `explain` walks from one protocol to another.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from fvd_bench.sources.opening import ClipSource, SourceLike, open_source
 from fvd_bench.videos.video import Frame
 
 PROPER = "proper"
-"""The row that the others are compared with."""
+"""The row that the other rows are compared with."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pitfall:
     """A row of Table 4.
 
-    what: it does; choices: the one field that it changes; suffix: of its protocol's name.
+    what: what the row does. choices: the choices that it changes. suffix: the end of its protocol's name.
     face_forensics, sky_timelapse: the paper's FVD16 at 256 x 256.
     """
 
@@ -69,11 +69,11 @@ PITFALLS: Mapping[str, Pitfall] = {
         "still images of the real videos as fake ones", {"fake.content": "still-real"}, "still", "342.5", "166.8"
     ),
 }
-"""Row -> what it is, in the order of the paper. Source: StyleGAN-V, CVPR 2022, Table 4."""
+"""Row -> its pitfall, in the order of the paper. Source: StyleGAN-V, CVPR 2022, Table 4."""
 
 
 def rows(base: Protocol) -> dict[str, Protocol]:
-    """Row -> protocol, the proper one first. Raises ProtocolError when the base allows a row not at all."""
+    """Return row -> protocol, the proper one first. Raises ProtocolError when the base makes a row impossible."""
     _only_metric(base)
     listed: dict[str, Protocol] = {}
     for row, pitfall in PITFALLS.items():
@@ -93,10 +93,11 @@ def table4(
     settings: Settings | None = None,
     progress: Progress = silent,
 ) -> Result:
-    """The rows of Table 4 on other data: scores with their `row` set, the proper one first.
+    """Compute the rows of Table 4 on other data: scores with their `row` set, the proper one first.
 
-    A row that the data cannot serve, or that changes nothing in it, has the value None and a reason. Arguments as in
-    `evaluate`; raises as it does, and MetricError when the proper score cannot be computed.
+    A row that the data cannot serve, or that changes nothing in the data, has the value None and a reason. The
+    arguments are those of `evaluate`. Raises as `evaluate` does, and MetricError when the proper score cannot be
+    computed.
     """
     listed = rows(load(base))
     sides: dict[Side, ClipSource] = {"real": open_source(real), "fake": open_source(fake)}  # an iterable opens once
@@ -116,14 +117,14 @@ def table4(
 
 
 def change_percent(score: Score, proper: Score) -> float | None:
-    """By how much of the proper score a row's lies above it; None where that is not known."""
+    """Return how far a row's score lies above the proper one, in percent of that; None where that is not known."""
     if score.value is None or not proper.value:
         return None
     return 100 * (score.value - proper.value) / proper.value
 
 
 def verdict(score: Score, proper: Score) -> str:
-    """A sentence on what a row that has a value does to the score."""
+    """Write a sentence on what a row that has a value does to the score."""
     assert score.value is not None and proper.value is not None
     percent = change_percent(score, proper)
     size = f"by {abs(percent):.1f} %" if percent is not None else "from 0"
@@ -131,7 +132,7 @@ def verdict(score: Score, proper: Score) -> str:
     gaps = [after - before for after, before in zip(score.values, proper.values, strict=True)]
     if len(gaps) < 2:
         return f"{moves} in this one draw; --repeats 5 tells change from chance"
-    error = statistics.stdev(gaps) / math.sqrt(len(gaps))  # each draw has its seed in both rows
+    error = statistics.stdev(gaps) / math.sqrt(len(gaps))  # paired, since each draw has the same seed in both rows
     if abs(statistics.fmean(gaps)) <= quantile(len(gaps)) * error:
         return "cannot be told from chance"
     return moves
@@ -139,7 +140,10 @@ def verdict(score: Score, proper: Score) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Fields that are changed at once. score: after that; change: by how much it is above the score before."""
+    """Fields that are changed at once.
+
+    score: the score after the change. change: by how much it lies above the score before.
+    """
 
     changes: tuple[Difference, ...]
     score: Score
@@ -150,8 +154,9 @@ class Step:
 class Waterfall:
     """The way from the score of protocol a to that of protocol b, one field after the other.
 
-    start: score of a. result: of the evaluation that all scores come from, those of steps that had to be joined with
-    the next one too.
+    start: the score of a.
+    result: the evaluation that all scores come from. It also has the scores of steps that had to be joined with the
+    next.
     """
 
     start: Score
@@ -160,11 +165,11 @@ class Waterfall:
 
     @property
     def end(self) -> Score:
-        """Score of b."""
+        """The score of b."""
         return self.steps[-1].score
 
     def to_json(self) -> str:
-        """JSON text: schema 1, from, to, the steps, and the result as in `Result.to_json`."""
+        """Return JSON text of schema 1: from, to, the steps, and the result as in `Result.to_json`."""
         steps = [
             {
                 "fields": [{"field": c.name, "from": c.texts[0], "to": c.texts[1]} for c in step.changes],
@@ -196,13 +201,14 @@ def explain(
     settings: Settings | None = None,
     progress: Progress = silent,
 ) -> Waterfall:
-    """Why two protocols score the same videos differently: from a to b, changing one field at a time.
+    """Show why two protocols score the same videos differently: go from a to b, changing one field at a time.
 
     Fields change in the order of `Protocol.choices`, and what each contributes depends on that order. A step to a
-    protocol that is impossible, or that the data cannot serve, is joined with the next. Arguments as in `evaluate`.
+    protocol that is impossible, or that the data cannot serve, is joined with the next one. The arguments are those of
+    `evaluate`.
 
-    Raises ProtocolError when metric or extractor differ, or nothing does; MetricError when a or b has no score here;
-    else as `evaluate` does.
+    Raises ProtocolError when the metrics or the extractors differ, or when nothing differs; MetricError when a or b has
+    no score here; else as `evaluate` does.
     """
     first, last = load(a), load(b)
     if (_only_metric(first), first.features.extractor) != (_only_metric(last), last.features.extractor):
@@ -229,7 +235,7 @@ def explain(
 
 
 def _between(a: Protocol, b: Protocol) -> list[Protocol]:
-    """The possible protocols on the way from a to b, both left out."""
+    """List the possible protocols on the way from a to b, without these two."""
     current, goal = aligned(a, b)
     changes = [change for change in differences(current, goal) if change.idle_in is None]
     path: list[Protocol] = []
@@ -249,7 +255,7 @@ def _is_possible(protocol: Protocol) -> bool:
 
 
 def _without_scale(settings: Settings | None) -> Settings:
-    """Tables of protocols have no rows for what broken motion would score."""
+    """Turn off `motion`: tables of protocols have no rows for what broken motion would score."""
     return dataclasses.replace(settings or Settings(), motion=False)
 
 
@@ -270,7 +276,7 @@ def _served(score: Score) -> Score:
 
 
 def _without_value(score: Score, sides: Mapping[Side, ClipSource]) -> Score:
-    """The score of a row that changed nothing."""
+    """Return the score of a row that changed nothing."""
     return dataclasses.replace(
         score,
         value=None,
@@ -298,9 +304,9 @@ def _why_unchanged(row: str | None, sides: Mapping[Side, ClipSource]) -> str:
 
 
 def _first_frames(source: ClipSource) -> Iterator[Frame]:
-    """The first frame of each video that has one."""
+    """Yield the first frame of each video that has one."""
     for index in range(len(source.names)):
         try:
             yield next(iter(source.video(index).frames(np.zeros(1, dtype=np.int64))))
         except VideoError:
-            continue  # left out of the evaluation as well, which named it
+            continue  # the evaluation left it out as well, and named it

@@ -1,4 +1,4 @@
-"""Whether two results may be compared: everything but the fake videos has to be the same."""
+"""Whether two results may be compared: everything except the fake videos has to be the same."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from fvd_bench.protocols.rules import (
 
 
 def require_same(what: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    """Raises NotComparableError with the entries of both that differ."""
+    """Raise NotComparableError, naming the entries, when an entry of both differs."""
     differ = [key for key in before if key in now and before[key] != now[key]]
     if differ:
         fields = ", ".join(f"{key} is {_short(now[key])} and was {_short(before[key])}" for key in differ)
@@ -30,17 +30,18 @@ def require_same(what: str, before: Mapping[str, Any], now: Mapping[str, Any]) -
 
 
 def require_same_inputs(before: Result, *, weights: Mapping[str, str], real_fingerprint: str) -> None:
-    """Raises NotComparableError when weights or real videos are not those of a result."""
+    """Raise NotComparableError when the weights or the real videos are not those of a result."""
     require_same("weights", before.weights, weights)
     require_same("the real videos", {"fingerprint": before.real.fingerprint}, {"fingerprint": real_fingerprint})
 
 
 def pairs(before: Result, now: Result, known: Sequence[Protocol] = ()) -> list[tuple[Score, Score]]:
-    """The scores that were made alike: one metric, one row, and all else that reaches the metric.
+    """Pair the scores that were made alike: same metric, same row, and same in all else that reaches the metric.
 
-    The names of their protocols may differ, and the metrics beside them; each score is in one pair at most. known:
-    protocols of these scores, besides those that ship. Raises NotComparableError when there are none, when a protocol
-    has changed under its name, and when a score has no value now.
+    The protocols of a pair may have different names and different other metrics. Each score is in at most one pair.
+    known: protocols of these scores besides those that ship.
+    Raises NotComparableError when there is no pair, when a protocol has changed under its name, and when a score has no
+    value now.
     """
     old, free = [score for score in before.scores if score.value is not None], list(now.scores)
     found: dict[int, Score] = {}
@@ -75,10 +76,10 @@ def pairs(before: Result, now: Result, known: Sequence[Protocol] = ()) -> list[t
 
 
 def protocols_of(before: Result, given: Sequence[ProtocolLike]) -> list[Protocol]:
-    """The protocols of a result's scores. given: those that do not ship with the package.
+    """Return the protocols of a result's scores. given: those that do not ship with the package.
 
-    Rows of tables, such as the audit's, are passed over: `notes` names them. Raises NotComparableError when a protocol
-    has changed since, ProtocolError when one is missing, ResultError when no score is left.
+    Rows of tables, such as the audit's, are passed over; `notes` names them. Raises NotComparableError when a protocol
+    has changed since, ProtocolError when one is missing, and ResultError when no score is left.
     """
     scores = [score for score in before.scores if score.value is not None and score.row is None]
     if not scores:
@@ -108,7 +109,7 @@ def protocols_of(before: Result, given: Sequence[ProtocolLike]) -> list[Protocol
 
 
 def notes(before: Result, now: Result, compared: Sequence[tuple[Score, Score]]) -> tuple[str, ...]:
-    """Differences that do not forbid comparing: other software, other names, scores that are in one result alone.
+    """List differences that do not forbid comparing: other software, names or groups, and scores of one result alone.
 
     compared: the `pairs` of the results.
     """
@@ -141,10 +142,10 @@ def _key(score: Score) -> tuple[str, int, str, str | None]:
 
 
 def _made_alike(a: Score, b: Score, before: Result, now: Result, known: Sequence[Protocol]) -> bool:
-    """Whether all that reaches the metric is the same.
+    """Return whether all that reaches the metric is the same.
 
-    Older results have the digest of all metrics of a protocol. They are known by the choices that stand in them, and
-    those that have none by the protocol that their name stands for.
+    Older results have the digest of all metrics of a protocol. They are known by the choices that stand in them; those
+    without choices are known by the protocol that their name stands for.
     """
     if a.digest == b.digest:
         return True
@@ -162,9 +163,9 @@ def _choices(a: Score, b: Score, before: Result, now: Result) -> tuple[Mapping[s
 
 
 def _complete(choices: Mapping[str, Any] | None, metric: str) -> Mapping[str, Any]:
-    """The choices of a result that reach a metric, empty where there are none.
+    """Return the choices of a result that reach a metric, empty where the result has none.
 
-    Those that its version did not know yet are at their defaults: there was no other way then.
+    Choices that the result's version did not know yet get their defaults, since there was no other way then.
     """
     if choices is None:
         return {}

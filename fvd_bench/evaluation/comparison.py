@@ -1,7 +1,7 @@
-"""A result against another: better, worse, or not to be told apart; and the regression gate for CI.
+"""One result against another: better, worse, or not to be told apart; and the regression gate for CI.
 
-Both results score fake videos against the same real ones, so only the drawing of the fake videos is chance. A score
-that is worse counts as a regression if it is worse by more than is allowed and by more than chance explains.
+Both results score fake videos against the same real ones, so chance comes only from the drawing of the fake videos. A
+worse score counts as a regression if it is worse by more than is allowed and by more than chance explains.
 """
 
 from __future__ import annotations
@@ -32,8 +32,10 @@ from fvd_bench.settings import Settings
 from fvd_bench.sources.opening import SourceLike, open_source
 
 ALARM = 0.04
-"""Probability that a gate with nothing to find fails, shared evenly by the scores that it looks at: so that it stays
-below one build in twenty, although errors are estimated."""
+"""Probability that a gate fails although nothing is worse, shared evenly by the scores that the gate looks at.
+
+At 4 % it stays below one build in twenty, although errors are estimated.
+"""
 
 Verdict = Literal["better", "same", "worse", "regression"]
 
@@ -42,10 +44,12 @@ Verdict = Literal["better", "same", "worse", "regression"]
 class Comparison:
     """One metric under one protocol, before and now.
 
-    change: now - before. error: standard error of the change from drawing the fake videos, None if unknown; paired:
-    whether it is that of videos of one name against each other. noise: the largest change that chance explains.
-    detectable: smallest true worsening, as a fraction of the score before, that is found with a probability of 95 %.
-    lower_is_better: of the metric, so that worse is up or down.
+    change: now - before.
+    error: standard error of the change from drawing the fake videos, None if unknown.
+    paired: whether that error compares videos of the same name with each other.
+    noise: the largest change that chance explains.
+    detectable: the smallest true worsening that is found with a probability of 95 %, as a fraction of the score before.
+    lower_is_better: of the metric; it says whether worse is up or down.
     verdict: `regression` is worse by more than allowed and by more than noise, `worse` by more than noise alone.
     """
 
@@ -65,9 +69,10 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Comparisons:
-    """Two results compared. allowed: worsening that is no regression, as a fraction; now: the later result.
+    """Two results compared.
 
-    accepted: whether the later result was made the baseline; notes: differences that do not forbid comparing.
+    allowed: the worsening, as a fraction, that is no regression. now: the later result.
+    notes: differences that do not forbid comparing. accepted: whether the later result was made the baseline.
     """
 
     scores: tuple[Comparison, ...]
@@ -93,11 +98,12 @@ def check(
     settings: Settings | None = None,
     progress: Progress = silent,
 ) -> Comparisons:
-    """Score new fake videos as a baseline was scored, and compare.
+    """Score new fake videos in the way a baseline was scored, and compare.
 
-    baseline: file of any result; features kept beside it are used. max_increase: allowed worsening as a fraction.
-    protocol: those of the baseline that do not ship with the package. update: the new result takes the baseline's
-    place, and its features that of the baseline's features.
+    baseline: file of any result; features kept beside it are used.
+    max_increase: allowed worsening as a fraction.
+    protocol: those protocols of the baseline that do not ship with the package.
+    update: whether the new result replaces the baseline, and its features replace the baseline's features.
 
     Raises NotComparableError, naming what differs, and FvdBenchError as `evaluate` does.
     """
@@ -132,7 +138,7 @@ def check(
 
 
 def compare(before_file: Path, now_file: Path) -> Comparisons:
-    """Compare two results, with the features kept beside them where there are any.
+    """Compare two results. Features kept beside them are used.
 
     Raises NotComparableError, naming what differs, and ResultError.
     """
@@ -150,10 +156,12 @@ def comparisons(
     allowed: float,
     known: Sequence[Protocol] = (),
 ) -> Comparisons:
-    """Compare two results. features: behind them, where they are known.
+    """Compare two results.
 
-    allowed: worsening that is no regression, as a fraction; infinity where there is no gate. known: protocols of the
-    results that do not ship. Raises NotComparableError.
+    features: the features behind each result, None where they are not known.
+    allowed: the worsening, as a fraction, that is no regression; infinity where there is no gate.
+    known: protocols of the results that do not ship.
+    Raises NotComparableError, and ResultError where the error of a change is not a finite number.
     """
     found = pairs(before, now, known)
     names = [f.fake_names if f else None for f in features]
@@ -163,14 +171,14 @@ def comparisons(
         spreads = [_spread(score, f, r) for score, f, r in zip((old, new), features, (before, now), strict=True)]
         error, units, paired = _error((old, new), spreads, together=together)
         noise = 0.0 if error is None else quantile(units, tail=ALARM / len(found)) * error
-        if not math.isfinite(noise):  # any change would be within it
+        if not math.isfinite(noise):  # every change would lie within it
             raise ResultError(f"{new.metric} of {new.protocol}: the error of its change is {error}: expected a number")
         scores.append(_comparison(old, new, error, noise, units=units, paired=paired, allowed=allowed))
     return Comparisons(tuple(scores), allowed, now, notes(before, now, found))
 
 
 def read_result(file: Path) -> Result:
-    """Read a result. Raises ResultError that names the file."""
+    """Read a result. Raises ResultError, which names the file."""
     try:
         return Result.from_json(file.read_text("utf-8"))
     except OSError as error:
@@ -187,9 +195,10 @@ def _kept(file: Path, result: Result) -> ResultFeatures | None:
 
 
 def _recomputed(before: Result, evaluation: Evaluation) -> ResultFeatures | None:
-    """The features of a result whose fake videos are still where they were, where the store has them.
+    """Return the features of a result from the store, if its fake videos are still where they were.
 
-    Where it has not, they are computed again only if the result does not know its own errors.
+    Features that the store lacks are computed again only if the result does not know its own errors. None where the
+    features cannot be had.
     """
     try:
         if not Path(before.fake.path).exists():
@@ -204,12 +213,12 @@ def _recomputed(before: Result, evaluation: Evaluation) -> ResultFeatures | None
         if absent and all(score.error_fake is not None for score in before.scores if score.value is not None):
             return None
         return result_features.features(again.collect(extractions))
-    except (FvdBenchError, OSError):  # it is not the user's concern that these are gone, or never were files
+    except (FvdBenchError, OSError):  # the user need not know that these are gone, or never were files
         return None
 
 
 def _spread(score: Score, features: ResultFeatures | None, result: Result) -> Spread | None:
-    """What each fake video contributes to a score, None where its features are not at hand."""
+    """Return what each fake video contributes to a score, None where its features are not at hand."""
     repeats = features.repeats.get(score.digest) if features else None
     choices = result.protocols.get(score.digest)
     if not repeats or not choices or score.metric not in METRICS:
@@ -228,9 +237,9 @@ def _spread(score: Score, features: ResultFeatures | None, result: Result) -> Sp
 def _error(
     scores: tuple[Score, Score], spreads: Sequence[Spread | None], *, together: bool
 ) -> tuple[float | None, int, bool]:
-    """Standard error of the change, how many videos or groups it comes from, and whether it is that of pairs.
+    """Return the standard error of the change, how many videos or groups it comes from, and whether these are paired.
 
-    together: both listings name the same videos.
+    together: whether both listings name the same videos.
     """
     parts = [spread.contributions("fake") if spread else None for spread in spreads]
     if parts[0] is not None and parts[1] is not None:

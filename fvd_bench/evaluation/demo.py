@@ -1,4 +1,4 @@
-"""The main job on data that it makes itself: moving shapes, and worse and worse copies of them."""
+"""The main job on data that the demo makes itself: moving shapes, and worse and worse copies of them."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ _COPIES: dict[str, tuple[str, Callable[[Pixels, np.random.Generator], Pixels]]] 
 
 
 def run(folder: Path, *, settings: Settings, progress: Progress) -> list[Row]:
-    """Write the videos below `folder` unless they are there, and score each set of fake ones.
+    """Write the videos into `folder` unless they are there, and score each set of fake ones.
 
     Raises FvdBenchError as `evaluate` does.
     """
@@ -93,7 +93,7 @@ def _write_set(folder: Path, change: Callable[[Pixels, np.random.Generator], Pix
 
 
 def moving_shapes(rng: np.random.Generator) -> Pixels:
-    """Discs and boxes that drift over a plain ground and bounce off its edges: uint8 [T, S, S, 3]."""
+    """Draw discs and boxes that drift over a plain ground and bounce off its edges: uint8 [T, S, S, 3]."""
     ground = tuple(rng.integers(0, 80, 3).tolist())
     colours = [tuple(c) for c in rng.integers(100, 256, (3, 3)).tolist()]
     sizes = rng.uniform(8, 20, 3)
@@ -118,7 +118,7 @@ def moving_shapes(rng: np.random.Generator) -> Pixels:
 def write_mp4(file: Path, frames: Pixels) -> None:
     """Write uint8 [T, H, W, 3] frames of even height and width as MPEG-4 Part 2 in an mp4 container.
 
-    Not as H.264: libx264 does not give the same bytes each time, and the demo's numbers should be the same.
+    The codec is not H.264: libx264 does not give the same bytes each time, and the demo's numbers should be the same.
     Raises OSError, and FvdBenchError without PyAV.
     """
     with needed_for("mp4 files", "av"):

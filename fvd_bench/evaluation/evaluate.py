@@ -39,7 +39,7 @@ from fvd_bench.version import __version__
 from fvd_bench.videos.clips import Draw
 
 Progress = Callable[[str, int, int], None]
-"""Called with (what is being done, how much of it is done, how much there is)."""
+"""A function that shows progress: it is called with what is being done, how much is done, and how much there is."""
 
 
 def silent(what: str, done: int, total: int) -> None:
@@ -58,15 +58,15 @@ def evaluate(
 ) -> Result:
     """Score fake videos against real ones.
 
-    real, fake: paths, such as folders of video files or of frame folders, archives, and array files; arrays, tensors,
-    lists of them, and iterables of videos; `Arrays` where axes or a value range have to be stated; a `GeneratorSource`,
-    or another object like `sources.ClipSource`, which makes its videos on demand. real may be statistics of other
-    programs too, see `features.foreign`.
-    protocol: one or several, by name, by path of a TOML file, or loaded; several share the decoding.
-    repeats: number of draws, made with the seeds seed, seed + 1, …; a score is the mean over them.
+    real, fake: the two sides. Each is a path (a folder of video files or of frame folders, an archive, an array file);
+    an array, a tensor, a list of them, or an iterable of videos; `Arrays` where axes or a value range have to be
+    stated; or a `GeneratorSource` or another object like `sources.ClipSource`, which makes its videos on demand. The
+    real side may also be statistics that another program made, see `features.foreign`.
+    protocol: one or several, each by name, by path of a TOML file, or loaded. Several share the decoding.
+    repeats: number of draws. They have the seeds seed, seed + 1, …, and a score is the mean over them.
 
-    A protocol that cannot be served gives a score of None with its reason. Raises FvdBenchError when none can
-    be served, or when a side, the weights or a protocol are unusable.
+    A protocol that cannot be served gives a score with the value None and a reason. Raises FvdBenchError when no
+    protocol can be served, or when a side, the weights or a protocol are unusable.
     """
     settings = settings or Settings()
     with open_evaluation(
@@ -86,7 +86,7 @@ def open_evaluation(
     settings: Settings,
     progress: Progress,
 ) -> Iterator[Evaluation]:
-    """Check all that can be checked before any long work, with the arguments of `evaluate`."""
+    """Open all that `evaluate` needs, with its arguments, and check all that can be checked before any long work."""
     started = time.monotonic()
     if repeats < 1 or not 0 <= seed <= 2**32 - repeats:
         raise FvdBenchError(f"repeats = {repeats}, seed = {seed}: expected at least 1, and 0 to 2^32 - repeats")
@@ -108,7 +108,7 @@ def open_evaluation(
             if len(unserved) == len(loaded):
                 raise
     groups = {}
-    for side, given in sides.items():  # after all that can fail at once: an iterable is gone through here
+    for side, given in sides.items():  # only after all quick checks, since this goes through an iterable
         groups[side] = dependence.groups(given.source.names, settings.group_by)
         given.check_readable()
     with contextlib.ExitStack() as stack:
@@ -140,7 +140,7 @@ def open_evaluation(
 
 @dataclass(frozen=True, slots=True)
 class OpenSide:
-    """A side of an evaluation. store: that its features are in. groups: see `dependence.groups`."""
+    """A side, the store that its features are in, and the group of each video (see `dependence.groups`)."""
 
     given: Given
     store: FeatureStore
@@ -151,9 +151,10 @@ class OpenSide:
 class Evaluation:
     """An evaluation with its sources, networks and store open.
 
-    rows: protocol -> row of its scores, where they have one. unserved: protocol -> why its network cannot be had.
-    store: of sides whose features are made here. share: of the videos, that this process reads. seeds: one per repeat.
-    started: by a monotonic clock.
+    rows: protocol -> the row that its scores have in a table, for protocols that have one.
+    unserved: protocol -> why it cannot be served, such as a network that cannot be had.
+    store: the store for sides whose features are made here. share: the part of the videos that this process reads.
+    seeds: one per repeat. started: when the evaluation began, by a monotonic clock.
     """
 
     protocols: Sequence[Protocol]
@@ -173,11 +174,11 @@ class Evaluation:
 
     @property
     def sources(self) -> dict[Side, ClipSource]:
-        """The names and videos of both sides."""
+        """The source of each side: its names and videos."""
         return {name: side.given.source for name, side in self.sides.items()}
 
     def extraction(self, side: Side, share: Share | None = None) -> Extraction:
-        """Reads the files of a side, for a digest of their contents. share: another than this process's."""
+        """Read the files of a side to digest their contents. share: the part to read, None for this process's own."""
         given = self.sides[side].given
         return Extraction(
             given.source,
@@ -190,21 +191,21 @@ class Evaluation:
         )
 
     def missing(self, side: Side) -> list[Target]:
-        """What the store lacks of a side before any network runs, see `Extraction.missing`."""
+        """List what the store lacks of a side before any network runs, see `Extraction.missing`."""
         return self.extraction(side).missing(self.jobs_reading(side))
 
     def jobs(self, protocol: Protocol, side: Side) -> list[Job]:
-        """One job per repeat."""
+        """List the jobs of a protocol on a side, one per repeat."""
         return [Job(Draw(protocol.clip_rule(side), side, seed), protocol.features) for seed in self.seeds]
 
     def jobs_reading(self, source: Side) -> list[Job]:
-        """All jobs that read the videos of this side."""
+        """List all jobs that read the videos of a side."""
         served = [p for p in self.protocols if p not in self.unserved]
         jobs = [job for p in served for side in SIDES for job in self.jobs(p, side) if job.draw.reads == source]
         return list(dict.fromkeys(jobs))
 
     def run(self) -> Result:
-        """Collect all features, compute all scores. Raises as `evaluate` does."""
+        """Collect all features and compute all scores. Raises as `evaluate` does."""
         return self.score(self.collect(self.read()))
 
     def read(self) -> dict[Side, Extraction]:
@@ -212,7 +213,7 @@ class Evaluation:
         return {side: self.extraction(side) for side in SIDES}
 
     def collect(self, extractions: Mapping[Side, Extraction]) -> Collection:
-        """See to it that the store holds all features. Raises as `evaluate` does."""
+        """Make sure that the store holds all features. Raises as `evaluate` does."""
         collected: dict[Job, Collected] = {}
         for side, extraction in extractions.items():
             show = _labelled(self.progress, f"{side} videos")
@@ -222,7 +223,7 @@ class Evaluation:
         return Collection(self, extractions, collected)
 
     def score(self, collection: Collection) -> Result:
-        """Compute all scores, in one of the processes for all. Raises MetricError when there are none."""
+        """Compute all scores, in one of the processes on behalf of all. Raises MetricError when there are none."""
         scores = self.share.once(lambda: self._all_scores(collection))
         motion = self._motion()
         return self.share.once(lambda: self._result(collection, scores, motion))
@@ -243,7 +244,7 @@ class Evaluation:
     def _result(self, collection: Collection, scores: Sequence[Score], motion: MotionPanel | None) -> Result:
         collected, extractions = collection.collected, collection.extractions
         real, fake = (_info(self.sides[side].given, extractions[side]) for side in SIDES)
-        # Of statistics there are no videos to find anything in.
+        # Statistics have no videos in which anything could be found.
         collected = {job: found for job, found in collected.items() if self.sides[job.draw.reads].given.known is None}
         warnings = find(self.sources, collected, scores, self.extractors, motion, self.store.damaged)
         warnings += [
@@ -274,7 +275,7 @@ class Evaluation:
         )
 
     def _motion(self) -> MotionPanel | None:
-        """How both sides move, None where a side has no videos of two frames."""
+        """Measure how both sides move, None where a side has no videos of two frames."""
         here = environment.feature_versions("cpu")
         real, fake = (
             measure_side(
@@ -290,7 +291,7 @@ class Evaluation:
         return MotionPanel(real, fake) if real and fake else None
 
     def _scores(self, protocol: Protocol, collection: Collection, repeats: Iterator[Sides]) -> list[Score]:
-        """One score per metric of the protocol. repeats: of the collection."""
+        """Compute one score per metric of the protocol. repeats: the features of both sides, from the collection."""
         if protocol in self.unserved:
             nothing = {side: SideCount(0, ()) for side in SIDES}
             reason = self.unserved[protocol]
@@ -341,7 +342,7 @@ class Evaluation:
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """Where the features of an evaluation are: valid while that is open. noticed: of them, while they were scored."""
+    """The features of an evaluation, valid while that is open. noticed: findings made while they were scored."""
 
     evaluation: Evaluation
     extractions: Mapping[Side, Extraction]
@@ -349,7 +350,7 @@ class Collection:
     noticed: list[Finding] = field(default_factory=list)
 
     def repeats(self, protocol: Protocol) -> Iterator[Sides]:
-        """The features of both sides in each repeat, those of a group as of one video. Raises CacheError."""
+        """Yield the features of both sides for each repeat. The videos of a group count as one. Raises CacheError."""
         for repeat in range(len(self.evaluation.seeds)):
             sets: dict[Side, FeatureSet] = {}
             for side in SIDES:
@@ -366,7 +367,7 @@ class Collection:
             yield sets
 
     def clips(self, protocol: Protocol, side: Side) -> int:
-        """Clips (for FID: frames) in the first repeat; of statistics 0 where that is not known."""
+        """Count the clips (for FID: the frames) of the first repeat; 0 for statistics that do not tell."""
         known = self.evaluation.sides[side].given.known
         if known is not None:
             return known.count

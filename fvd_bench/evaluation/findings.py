@@ -1,4 +1,4 @@
-"""What a run noticed and people should know before they believe its scores."""
+"""What a run noticed, and what people should know before they believe its scores."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from fvd_bench.sources.opening import ClipSource
 from fvd_bench.videos.frame_times import widest
 
 _MOSTLY = 0.5
-"""Part of a score, due to chance, from which it is worth a warning."""
+"""A warning is given where chance makes up more than this part of a score."""
 
 
 _NOTES = {
@@ -28,7 +28,7 @@ _NOTES = {
     "thumbnails and the like into folders of their own",
     "frame-order": "have images whose names leave their order in doubt; name them 000000.png, 000001.png, …",
 }
-"""Code of a note on videos -> what a warning says of them."""
+"""Code of a note on videos -> what a warning says about them."""
 
 
 def find(
@@ -39,7 +39,7 @@ def find(
     motion: MotionPanel | None,
     damaged_entries: int,
 ) -> list[Finding]:
-    """All findings of a run, each once."""
+    """List all findings of a run, each once."""
     found = [
         *(Finding("listing", note, side=side) for side, source in sources.items() for note in source.notes),
         *_video_findings(collected),
@@ -56,13 +56,13 @@ def find(
 
 
 def skipped(jobs: Sequence[Job], collected: Mapping[Job, Collected]) -> tuple[Skipped, ...]:
-    """The videos that were skipped in any repeat."""
+    """List the videos that were skipped in any repeat."""
     reasons = {name: reason for job in jobs for name, reason in collected[job].skipped.items()}
     return tuple(Skipped(name, reason) for name, reason in sorted(reasons.items()))
 
 
 def shortages(jobs: Mapping[Side, Sequence[Job]], collected: Mapping[Job, Collected]) -> list[str]:
-    """Sentences on sides of which hardly a video can be used."""
+    """Write sentences about sides that have hardly a usable video."""
     sentences: list[str] = []
     for job, *_ in jobs.values():
         found, draw = collected[job], job.draw
@@ -78,7 +78,7 @@ def shortages(jobs: Mapping[Side, Sequence[Job]], collected: Mapping[Job, Collec
 
 
 def refuse_skipped(collected: Mapping[Job, Collected]) -> None:
-    """Raises SourceError when any video was skipped."""
+    """Raise SourceError when any video was skipped."""
     for job, found in collected.items():
         for name, reason in found.skipped.items():
             raise SourceError(f"{job.draw.reads} video {name}: {reason}; --strict allows no video to be left out")
@@ -102,12 +102,12 @@ def _video_findings(collected: Mapping[Job, Collected]) -> Iterator[Finding]:
             what = f"{len(videos)} {side} videos are used although frames of theirs decode with errors"
             yield Finding.of("videos-damaged", what, videos, side=side)
     for (side, code), videos in noted.items():
-        if code in _NOTES:  # a statistics file may hold any
+        if code in _NOTES:  # a statistics file may hold any code
             yield Finding.of(code, f"{len(videos)} {side} videos {_NOTES[code]}", videos, side=side)
 
 
 def _range_findings(sources: Mapping[Side, ClipSource], collected: Mapping[Job, Collected]) -> Iterator[Finding]:
-    """Values of arrays that use little of the range that is stated of them."""
+    """Warn of arrays whose values use little of their stated range."""
     levels: dict[Side, tuple[int, int] | None] = {}
     for job, side in collected.items():
         levels[job.draw.reads] = widest(levels.get(job.draw.reads), side.levels)
@@ -117,7 +117,7 @@ def _range_findings(sources: Mapping[Side, ClipSource], collected: Mapping[Job, 
 
 
 def _jpeg_findings(collected: Mapping[Job, Collected]) -> Iterator[Finding]:
-    """JPEG frames of other qualities than the protocol's, or than the other side's, move scores by percents."""
+    """Warn of JPEG frames whose quality is not the protocol's or the other side's: that moves scores by percents."""
     read: dict[Side, set[int]] = {"real": set(), "fake": set()}
     coded: dict[Side, set[int]] = {"real": set(), "fake": set()}
     for job, side in collected.items():
@@ -180,7 +180,7 @@ def _score_findings(scores: Sequence[Score]) -> Iterator[Finding]:
 
 
 def _floor_findings(score: Score) -> Iterator[Finding]:
-    """What the real videos score against their own kind says how much of a score is chance."""
+    """Warn where chance explains much of a score, judging by what the real videos score against their own kind."""
     if score.value is None or score.floor is None:
         return
     name, floor = f"{score.metric.upper()} of {score.protocol}", score.floor

@@ -1,6 +1,6 @@
 """A manifest: exactly which frames of which videos a score was made from, as data that can be replayed elsewhere.
 
-The JSON is described in docs/manifest.md. Videos are known by the sha256 of their contents, names are for people.
+docs/manifest.md describes the JSON. Videos are known by the sha256 of their contents; their names are for people.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from fvd_bench.videos.sampling import Indices, clip_indices
 SCHEMA = 1
 
 Frames = tuple[int, ...]
-"""Frame indices: the three numbers of a Python range (start, stop, step), or where they are in none a list of them."""
+"""Frame indices: the three numbers (start, stop, step) of a Python range, or a list of indices that form no range."""
 
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A video of a side's full listing. content: sha256, None where it could not be read."""
+    """A video of a side's full listing. content: sha256 of its contents, None where it could not be read."""
 
     name: str
     content: str | None
@@ -46,8 +46,9 @@ class Listed:
 class Used:
     """The frames that were taken of one video.
 
-    place: in the listing of the side that is read, plus the length of that for each time it was taken before.
-    clips: of each clip its frames, as `range` or `list` and the numbers of that.
+    place: its index in the listing of the side that is read, plus the listing's length for each time it was taken
+    before.
+    clips: for each clip `range` or `list`, and the numbers that describe its frames in that form.
     """
 
     place: int
@@ -69,8 +70,9 @@ class Drawn:
 class Manifest:
     """All that a replay needs besides the videos.
 
-    listings: by side, in order. protocols: those that could be served. seed, repeats: as `evaluate` takes them.
-    values: (digest of a protocol, metric, value of each repeat). weights, environment: as in a `Result`.
+    listings: the videos of each side, in order. protocols: those that could be served.
+    seed, repeats: as in `evaluate`. values: (digest of a protocol, metric, value of each repeat).
+    weights, environment: as in a `Result`.
     """
 
     fvd_bench: str
@@ -84,7 +86,7 @@ class Manifest:
     environment: Mapping[str, str]
 
     def to_json(self) -> str:
-        """JSON text of schema 1."""
+        """Return JSON text of schema 1."""
         head = {
             "schema": SCHEMA,
             "fvd_bench": self.fvd_bench,
@@ -110,7 +112,7 @@ class Manifest:
 
     @classmethod
     def from_json(cls, text: str) -> Manifest:
-        """Read `to_json` back. Raises ManifestError when the text is no manifest of this schema."""
+        """Read what `to_json` wrote. Raises ManifestError when the text is no manifest of this schema."""
         try:
             table = json.loads(text)
             if table["schema"] != SCHEMA:
@@ -165,7 +167,7 @@ def evaluate_and_record(
     settings: Settings | None = None,
     progress: Progress = silent,
 ) -> tuple[Result, Manifest]:
-    """`evaluate`, and the manifest of what it used."""
+    """Do as `evaluate` does, and also return the manifest of what it used."""
     with open_evaluation(
         real, fake, protocol, repeats=repeats, seed=seed, settings=settings or Settings(), progress=progress
     ) as evaluation:
@@ -175,7 +177,7 @@ def evaluate_and_record(
 
 
 def record(collection: Collection, result: Result) -> Manifest:
-    """The manifest of an evaluation that is open, and of its result. Raises VideoError, ManifestError."""
+    """Make the manifest of an open evaluation and its result. Raises VideoError and ManifestError."""
     evaluation = collection.evaluation
     protocols = recorded_protocols(collection)
     values = {score.digest: score.values for score in result.scores}
@@ -199,13 +201,13 @@ def record(collection: Collection, result: Result) -> Manifest:
 
 
 def recorded_protocols(collection: Collection) -> tuple[Protocol, ...]:
-    """Those that were asked for and could be served; the scale of motion takes the frames of these."""
+    """Return the protocols that were asked for and could be served. The scale of motion takes the frames of these."""
     evaluation = collection.evaluation
     return tuple(p for p in evaluation.protocols if p not in evaluation.unserved and p not in evaluation.rows)
 
 
 def draws(collection: Collection) -> tuple[Drawn, ...]:
-    """The frames that every protocol took, from what is known of the videos' lengths."""
+    """List the frames that every protocol took, from what is known of the videos' lengths."""
     found: list[Drawn] = []
     for protocol in recorded_protocols(collection):
         for side in SIDES:
@@ -225,7 +227,7 @@ def _indices(draw: Draw, place: int, num_frames: int) -> list[Indices]:
 
 
 def _lengths(collection: Collection, draw: Draw, places: Sequence[int], known: Sequence[int | None]) -> list[int]:
-    """The lengths that clips were drawn for; those that an old store does not tell are counted."""
+    """Return the lengths that clips were drawn for. Frames are counted where an old store does not tell the length."""
     source = collection.evaluation.sources[draw.reads]
     found = {place: length for place, length in zip(places, known, strict=True) if length is not None}
 
@@ -241,7 +243,7 @@ def _lengths(collection: Collection, draw: Draw, places: Sequence[int], known: S
 
 
 def _compact(indices: Indices) -> tuple[str, Frames]:
-    """Frame indices as a range where they are one."""
+    """Write frame indices as a range if they form one, else as a list."""
     first, last = int(indices[0]), int(indices[-1])
     step = int(indices[1]) - first if len(indices) > 1 else 1
     if step and np.array_equal(indices, first + step * np.arange(len(indices))):

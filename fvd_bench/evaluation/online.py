@@ -1,4 +1,4 @@
-"""FrechetVideoDistance: a score that is fed inside a training loop, equal to `evaluate` on the same videos."""
+"""FrechetVideoDistance: a score that is fed inside a training loop, and equals `evaluate` on the same videos."""
 
 from __future__ import annotations
 
@@ -49,13 +49,14 @@ Sides = Mapping[Side, FeatureSet]
 class FrechetVideoDistance:
     """The Fréchet distance of a protocol, FVD or FID, from videos that come a few at a time.
 
-    real: a side as `evaluate` takes it, read once, when the first score is asked for; without one the real videos
-    come through `update` too. seed: of all draws. settings: as for `evaluate`.
+    real: a side as `evaluate` takes it, read once, when the first score is asked for. Without it the real videos come
+    through `update` too.
+    seed: of all draws. settings: as for `evaluate`.
 
-    The index of a video is the number of those that came before it on its side; with several processes in a
-    torch.distributed run, processes take turns: the k-th video of a process has the index k · processes + rank. The
-    clips of a video follow from its index and the seed, so that the score is that of `evaluate` on the same videos in
-    the order of their indices. Kept are features alone. No global state changes: neither of torch, nor of any module.
+    The index of a video is the number of videos that came before it on its side. In a torch.distributed run of several
+    processes, the processes take turns: the k-th video of a process has the index k · processes + rank. The index and
+    the seed decide which clips are taken of a video, so the score is that of `evaluate` on the same videos in the order
+    of their indices. Only features are kept. No global state changes, neither of torch nor of any module.
 
     Raises ProtocolError for a protocol without a Fréchet distance, or one that makes its fake clips of real videos;
     else as `evaluate` does.
@@ -95,7 +96,7 @@ class FrechetVideoDistance:
 
     @property
     def counts(self) -> dict[Side, int]:
-        """Videos that were handed to this process."""
+        """The number of videos that each side of this process was given."""
         return {side: len(kept) for side, kept in self._kept.items()}
 
     def update(
@@ -108,14 +109,15 @@ class FrechetVideoDistance:
     ) -> None:
         """Take in videos: arrays or tensors, uint8 [N, T, H, W, 3] in RGB unless stated otherwise.
 
-        axes: the letters NTHWC in the order of the array's axes. value_range: of floats, the values of black and white,
-        such as (-1, 1); values are clipped to it and rounded to the nearest grey level.
+        axes: the letters NTHWC in the order of the array's axes.
+        value_range: for floats, the values of black and white, such as (-1, 1). Values are clipped to it and rounded to
+        the nearest grey level.
 
-        Whole batches of the network are the fastest: each call ends with one that may be partly empty.
-        Nothing is taken in when it raises: SourceError for arrays that are no videos, ShortVideoError for videos of
-        too few frames, which `evaluate` would skip, VideoError, FeatureError.
+        Whole batches of the network are the fastest, since the last batch of each call may be partly empty.
+        When a call raises, it takes in nothing. It raises SourceError for arrays that are no videos, ShortVideoError
+        for videos of too few frames (which `evaluate` would skip), VideoError, and FeatureError.
         """
-        given: dict[Side, Any] = {"real": real, "fake": fake}  # Any: whatever was handed over is looked at below
+        given: dict[Side, Any] = {"real": real, "fake": fake}  # Any: the types are checked below
         if all(videos is None for videos in given.values()):
             raise SourceError("update got no videos: expected real=videos, fake=videos, or both")
         if real is not None and self._real is not None:
@@ -127,27 +129,27 @@ class FrechetVideoDistance:
             self._noticed[side] = self._noticed[side].joined(noticed)
 
     def compute(self) -> float:
-        """The score of all videos so far, of those of all processes: each has to call this. Raises MetricError.
+        """Return the score of all videos so far, over all processes. Each process has to call it. Raises MetricError.
 
-        Warns where the arrays that this process was handed use little of their stated range, or are not opaque.
+        Warns where the arrays that this process was given use little of their stated range, or are not opaque.
         """
         rule = self.protocol.metric
         return self._answer(lambda sides, _: metrics.compute(self._metric, sides["real"], sides["fake"], rule))
 
     def scores(self) -> tuple[Score, ...]:
-        """All metrics of the protocol, with interval, floor and extrapolation; takes longer than `compute`."""
+        """Return all metrics of the protocol, with interval, floor and extrapolation. Slower than `compute`."""
         return self._answer(self._scores)
 
     def reset(self, *, real: bool = False) -> None:
-        """Forget the fake videos, and the real ones if `real`; a real side given as a path is then read again."""
+        """Forget the fake videos, and with `real` the real ones too; a real side given as a path is then read again."""
         self._kept["fake"], self._noticed["fake"] = OnlineFeatures(), _Noticed()
         if real:
             self._kept["real"], self._noticed["real"], self._read = OnlineFeatures(), _Noticed(), None
 
     def merge(self, other: FrechetVideoDistance) -> None:
-        """Add what another metric took in, in the order of indices; of two videos of one index the own comes first.
+        """Add the videos of another metric, in the order of indices. Of two videos with one index, our own comes first.
 
-        Raises FvdBenchError where the two draw or compute otherwise.
+        Raises FvdBenchError where the two metrics draw or compute in different ways.
         """
         if not self._goes_with(other._identity()):
             raise FvdBenchError(
@@ -159,7 +161,7 @@ class FrechetVideoDistance:
             self._noticed[side] = self._noticed[side].joined(other._noticed[side])
 
     def to(self, device: str | torch.device) -> FrechetVideoDistance:
-        """Move the network to `cpu` or `cuda`, the current CUDA device; features stay where they are, in memory."""
+        """Move the network to `cpu` or `cuda` (the current CUDA device). Features stay where they are, in memory."""
         wanted = torch.device(device) if device != "auto" else torch.device(environment.resolve_device("auto"))
         if wanted.type == "cuda" and wanted.index not in (None, _current_cuda()):
             raise FvdBenchError(f"device {wanted} is not the current one: call torch.cuda.set_device({wanted.index})")
@@ -171,12 +173,12 @@ class FrechetVideoDistance:
         return self
 
     def state_dict(self) -> dict[str, Any]:
-        """The features of this process as tensors, for a checkpoint; each process needs its own."""
+        """Return the features of this process as tensors, for a checkpoint. Each process needs a state of its own."""
         state: dict[str, Any] = {"made by": dict(self._identity(), rank=distributed.rank(), world=distributed.world())}
         return state | {side: kept.tensors() for side, kept in self._kept.items()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from a `state_dict`. Raises FvdBenchError where that was made under other conditions."""
+        """Go on from a `state_dict`. Raises FvdBenchError where it was made under other conditions."""
         here = dict(self._identity(), rank=distributed.rank(), world=distributed.world())
         made_by: Mapping[str, Any] = state["made by"]
         if not self._goes_with(made_by) or any(made_by.get(key) != here[key] for key in ("rank", "world")):
@@ -184,13 +186,13 @@ class FrechetVideoDistance:
         self._kept = {side: OnlineFeatures.of(state[side]) for side in SIDES}
 
     def __getstate__(self) -> dict[str, Any]:
-        """Without the network and open files, which are loaded and opened again where they are needed."""
+        """Leave out the network and open files, which are loaded and opened again where they are needed."""
         return {**self.__dict__, "_extractor": None, "_given": None}
 
     def _network(self) -> FeatureExtractor:
         if self._extractor is None:
             device = environment.resolve_device(self._settings.device)
-            with torch.random.fork_rng(devices=[]):  # networks are born with random weights
+            with torch.random.fork_rng(devices=[]):  # making a network draws random weights
                 self._extractor = create(
                     self.protocol.features,
                     device=device,
@@ -209,7 +211,7 @@ class FrechetVideoDistance:
         }
 
     def _goes_with(self, other: Mapping[str, Any]) -> bool:
-        """Whether features of another identity are made as these: other metrics may stand beside the distance.
+        """Return whether features of another identity are made like these; metrics beside the distance may differ.
 
         States of older versions have the digest of the whole protocol.
         """
@@ -218,7 +220,7 @@ class FrechetVideoDistance:
         return other.get("digest") in digests and all(other.get(key) == mine[key] for key in ("seed", "weights"))
 
     def _features(self, side: Side, videos: object, layout: Layout) -> tuple[OnlineFeatures, _Noticed]:
-        """The features of videos that come next on a side, and what their frames are like."""
+        """Compute the features of the next videos of a side, and note what their frames are like."""
         name = f"the {side} array"
         block = as_block(videos)
         if block is None:
@@ -250,15 +252,15 @@ class FrechetVideoDistance:
         return gathered, noticed
 
     def _answer(self, question: Callable[[Sides, Mapping[Side, SideCount]], _T]) -> _T:
-        """What rank 0 computes from the features of all processes, for all of them; errors of it too."""
+        """Let rank 0 answer from the features of all processes, and give its answer, or its error, to all of them."""
         for side, noticed in self._noticed.items():
             for sentence in noticed.doubts(f"{side} videos"):
-                warnings.warn(sentence, stacklevel=3)  # at the line that asks for a score
+                warnings.warn(sentence, stacklevel=3)  # the warning points at the line that asks for a score
         shares = distributed.gather(Contribution(self._identity(), self._kept))
         return distributed.once(lambda: question(*self._sides(Contribution.joined(shares or ()))))
 
     def _sides(self, kept: Mapping[Side, OnlineFeatures]) -> tuple[Sides, Mapping[Side, SideCount]]:
-        """The features of both sides, as the protocol selects them."""
+        """Return the features of both sides, as the protocol selects them."""
         sides: dict[Side, FeatureSet] = {}
         counts: dict[Side, SideCount] = {}
         for side in SIDES:
@@ -278,13 +280,13 @@ class FrechetVideoDistance:
         return sides, counts
 
     def _real_side(self) -> Given | None:
-        """The real side, where it was given whole."""
+        """Return the real side if it was given whole, else None."""
         if self._given is None and self._real is not None:
             self._given = open_side(self._real, "real")
         return self._given
 
     def _read_real(self, given: Given) -> tuple[OnlineFeatures, SideCount]:
-        """The features of a real side that was given whole, which the store may hold already."""
+        """Return the features of a real side that was given whole. The store may hold them already."""
         cache, rule = self._settings.cache, self.protocol.features
         job = Job(Draw(self.protocol.real, "real", self.seed), rule)
         here = environment.feature_versions(environment.resolve_device(self._settings.device))
@@ -332,7 +334,10 @@ class FrechetVideoDistance:
 
 @dataclass(frozen=True, slots=True)
 class _Noticed:
-    """Of arrays: the lowest and highest level of their frames, the range that is stated, videos that are not opaque."""
+    """What was noticed about arrays.
+
+    levels: lowest and highest level of their frames. stated: the range that was stated. transparent: videos not opaque.
+    """
 
     levels: tuple[int, int] | None = None
     stated: ValueRange | None = None
@@ -343,7 +348,7 @@ class _Noticed:
         return _Noticed(widest(self.levels, later.levels), stated, self.transparent + later.transparent)
 
     def doubts(self, who: str) -> Iterator[str]:
-        """What `evaluate` would warn of. who: such as `fake videos`."""
+        """Yield what `evaluate` would warn of. who: how to call the videos, such as `fake videos`."""
         for finding in faults.little_used(who, self.levels, stated=self.stated):
             yield finding.message
         if self.transparent:
@@ -351,7 +356,7 @@ class _Noticed:
 
 
 def _frechet(names: tuple[str, ...], protocol: str) -> str:
-    """Raises ProtocolError where no metric is a Fréchet distance."""
+    """Return the first Fréchet distance among the metrics. Raises ProtocolError where there is none."""
     for name in names:
         if name in FRECHET:
             return name

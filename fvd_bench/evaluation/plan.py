@@ -1,4 +1,4 @@
-"""What an evaluation would do, and for how long, without doing it."""
+"""What an evaluation would do and how long it would take, found out without doing it."""
 
 from __future__ import annotations
 
@@ -19,14 +19,15 @@ from fvd_bench.videos.prefetch import in_order
 from fvd_bench.videos.sampling import clip_indices
 
 _TRIAL_SIDE = 128
-"""Height and width in pixels of the frames on which the networks are timed."""
+"""Height and width, in pixels, of the frames that the networks are timed on."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedSide:
-    """What one protocol would do with one side, in its first repeat.
+    """What one protocol would do with one side in its first repeat.
 
-    used: videos that are long enough; stored: how many of these the store has features of; skipped: video -> reason.
+    used: number of videos that are long enough. stored: how many of these have their features in the store.
+    skipped: video -> reason.
     """
 
     protocol: str
@@ -38,7 +39,11 @@ class PlannedSide:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """unserved: protocol -> why its network cannot be had. seconds: estimate of the networks' time here."""
+    """What an evaluation would do.
+
+    sides: one entry per protocol and side. unserved: protocol -> why it cannot be served.
+    seconds: estimate of the time that the networks take on this machine.
+    """
 
     sides: tuple[PlannedSide, ...]
     unserved: Mapping[str, str]
@@ -72,7 +77,7 @@ def plan(evaluation: Evaluation) -> Plan:
 def _look(
     evaluation: Evaluation, source: Side, outlooks: dict[Job, _Outlook], clips: Counter[tuple[FeatureRule, int]]
 ) -> None:
-    """Fill in what jobs that read this source would find and compute."""
+    """Fill in `outlooks` and `clips`: what the jobs that read this source would find in the store and would compute."""
     names = evaluation.sources[source].names
     jobs = evaluation.jobs_reading(source)
     outlooks |= {job: _Outlook() for job in jobs}
@@ -98,7 +103,10 @@ def _look(
 
 
 def _count(evaluation: Evaluation, source: Side, task: tuple[int, list[Job]]) -> Iterator[tuple[Job, list[int] | str]]:
-    """Runs in a thread: the lengths of the clips that each job would take of a video, or why there are none."""
+    """Yield each job with the lengths of the clips that it would take of a video, or with why there are none.
+
+    It runs in a thread.
+    """
     place, jobs = task
     videos = evaluation.sources[source]
     video = videos.video(place % len(videos.names))

@@ -1,4 +1,4 @@
-"""A manifest replayed: the same frames of the same videos, wherever these lie and whatever they are called here."""
+"""Replay a manifest: score the same frames of the same videos, wherever they lie and whatever they are called here."""
 
 from __future__ import annotations
 
@@ -31,7 +31,10 @@ from fvd_bench.videos.video import Video
 
 @dataclass(frozen=True)
 class ReplayedSource:
-    """A side that presents exactly the listing of a manifest. here: content -> index in the source that is there."""
+    """A side that presents exactly the listing of a manifest.
+
+    here: content of a video -> its index in the source that is at hand.
+    """
 
     source: ClipSource
     listing: Sequence[Listed]
@@ -55,7 +58,7 @@ class ReplayedSource:
 
     @property
     def value_range(self) -> ValueRange | None:
-        """That is stated of arrays of floats."""
+        """The range that is stated for arrays of floats, None where none is."""
         return getattr(self.source, "value_range", None)
 
     def video(self, index: int) -> Video:
@@ -75,8 +78,8 @@ def replay(
 ) -> Result:
     """Score the very frames that a manifest names.
 
-    real, fake: as `evaluate` takes them; other names, another order and more videos do not matter. Raises ManifestError
-    when a video that was used is missing, or would give other frames here, and what `evaluate` raises.
+    real, fake: as in `evaluate`; other names, another order and additional videos do not matter. Raises ManifestError
+    when a video that was used is missing or would give other frames here, and what `evaluate` raises.
     """
     with open_replay(manifest, real, fake, settings=settings or Settings(), progress=progress) as evaluation:
         collection = evaluation.collect(evaluation.read())
@@ -88,9 +91,9 @@ def replay(
 def open_replay(
     manifest: Manifest, real: SourceLike, fake: SourceLike, *, settings: Settings, progress: Progress
 ) -> Iterator[Evaluation]:
-    """The evaluation that a manifest describes, on videos found by their contents. Raises as `replay` does."""
+    """Open the evaluation that a manifest describes, on videos found by their contents. Raises as `replay` does."""
     with contextlib.ExitStack() as stack:
-        if settings.cache is None:  # contents are remembered, so that files are read once
+        if settings.cache is None:  # a cache remembers contents, so that files are read once
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="fvd-bench-"))
             settings = dataclasses.replace(settings, cache=folder)
         real, fake = (
@@ -111,7 +114,7 @@ def open_replay(
 
 
 def check_frames(manifest: Manifest, collection: Collection) -> None:
-    """Raises ManifestError where other frames would be used here than are recorded, naming video and frames."""
+    """Raise ManifestError, naming video and frames, where other frames would be used here than are recorded."""
     here = manifests.draws(collection)
     if len(here) != len(manifest.draws):
         raise ManifestError(f"the manifest holds {len(manifest.draws)} draws and {len(here)} are made here")
@@ -121,7 +124,7 @@ def check_frames(manifest: Manifest, collection: Collection) -> None:
 
 
 def told_apart(manifest: Manifest, result: Result) -> Result:
-    """The result, with a warning where its scores are not to the last digit those that are recorded."""
+    """Return the result, with a warning where its scores are not to the last digit the recorded ones."""
     scores = {score.digest: score.values for score in result.scores}
     protocols = {protocol.digest(): protocol for protocol in manifest.protocols}
     found = {
@@ -143,7 +146,7 @@ def told_apart(manifest: Manifest, result: Result) -> Result:
 def _find(
     manifest: Manifest, side: Side, source: ClipSource, *, settings: Settings, progress: Progress
 ) -> ReplayedSource:
-    """Find the videos of a listing by their contents. Raises ManifestError naming those that were used and are not."""
+    """Find the videos of a listing by their contents. Raises ManifestError that names used videos that are missing."""
     assert settings.cache is not None
     store = FeatureStore(Path(settings.cache))
     try:
@@ -178,7 +181,7 @@ def _find(
 
 
 def _difference(manifest: Manifest, recorded: Drawn, found: Drawn) -> str:
-    """The first video that two draws do not agree on."""
+    """Describe the first video that two draws do not agree on."""
     what = [(drawn.protocol[:12], drawn.side, drawn.reads, drawn.seed) for drawn in (recorded, found)]
     before, now = ({used.place: used for used in drawn.videos} for drawn in (recorded, found))
     others = [place for place in {*before, *now} if before.get(place) != now.get(place)]
@@ -193,7 +196,7 @@ def _difference(manifest: Manifest, recorded: Drawn, found: Drawn) -> str:
 
 
 def _why_other_frames(manifest: Manifest, collection: Collection) -> str:
-    """What is known of the cause: which frames are drawn follows from protocol, seed and the number of frames."""
+    """Say what is known of the cause. Which frames are drawn follows from protocol, seed and the number of frames."""
     here = environment.feature_versions(collection.evaluation.device)
     before = {"fvd-bench": manifest.fvd_bench, **manifest.environment}
     now = {"fvd-bench": __version__, **here}
@@ -208,7 +211,7 @@ def _why_other_frames(manifest: Manifest, collection: Collection) -> str:
 
 
 _OF_DRAWS = ("fvd-bench", "av", "pillow", "numpy")
-"""What may change the number of frames that are found in a video, or the draws."""
+"""The software that may change the draws, or the number of frames that are found in a video."""
 
 
 def _frames(used: Used | None) -> str:
@@ -219,7 +222,7 @@ def _frames(used: Used | None) -> str:
 
 
 def _cause(manifest: Manifest, result: Result) -> str:
-    """What is another here than where the manifest was written."""
+    """Say what differs between this machine and the one where the manifest was written."""
     before = {**manifest.weights, **manifest.environment}
     now = {**result.weights, **result.environment}
     others = [name for name in sorted({*before, *now} - NEUTRAL) if before.get(name) != now.get(name)]

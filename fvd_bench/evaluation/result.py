@@ -1,6 +1,6 @@
-"""Score and Result: what an evaluation found, and how; JSON in and out.
+"""Score and Result: what an evaluation found and how, read from JSON and written as JSON.
 
-The JSON is a contract, schema 1. Keys may be added to it; none changes its meaning without a new number.
+The JSON is a contract, schema 1. Keys may be added to it; no key changes its meaning without a new schema number.
 """
 
 from __future__ import annotations
@@ -33,7 +33,10 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class SideCount:
-    """clips: clips (for FID: frames) in the first repeat; skipped: videos that were left out in any repeat."""
+    """How much of a side was used.
+
+    clips: number of clips (for FID: of frames) in the first repeat. skipped: videos that were left out in any repeat.
+    """
 
     clips: int
     skipped: tuple[Skipped, ...]
@@ -43,16 +46,18 @@ class SideCount:
 class Score:
     """One metric under one protocol.
 
-    value: mean of `values`, one per repeat; None with a `reason` where it could not be computed.
-    std: population standard deviation over repeats, None for one. row: place in a table such as the audit's.
-    digest: of the protocol with this metric alone; results of older versions have that of all its metrics.
-    signature: one line that names each choice that moves the value.
+    value: mean of `values`, which has one number per repeat; None, with a `reason`, where it could not be computed.
+    std: population standard deviation over the repeats, None for one repeat.
+    row: the score's row in a table such as the audit's, None outside of tables.
+    digest: that of the protocol with this metric alone. Results of older versions have the digest with all its metrics.
+    signature: one line that names every choice that moves the value.
+    seed: that of the first repeat.
 
-    interval: 95 % confidence interval of the value at this number of videos, were these drawn anew.
-    error_real, error_fake: the parts of its standard error that come from drawing the real and the fake videos.
-    floor: what the real videos score against others of their kind at these numbers of videos, for distances.
-    infinite: the value extrapolated to infinitely many videos. Each is None where it is not known.
-    unknown: `interval`, `floor` or `infinite` -> why it is not known, where it could have been.
+    interval: the 95 % confidence interval of the value at this number of videos, if they were drawn anew.
+    error_real, error_fake: the parts of the standard error that come from drawing the real and the fake videos.
+    floor: what the real videos score against others of their kind at these numbers of videos; only for distances.
+    infinite: the value extrapolated to infinitely many videos. Each of these five is None where it is not known.
+    unknown: `interval`, `floor` or `infinite` -> why it is not known although it could have been.
     """
 
     metric: str
@@ -79,7 +84,7 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class SourceInfo:
-    """One side: where, in what form, how many videos, and a hash of all their names and contents."""
+    """One side: where it lies, its form, its number of videos, and a hash of all their names and contents."""
 
     path: str
     kind: str
@@ -97,11 +102,12 @@ class MotionPanel:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """Everything an evaluation found.
+    """Everything that an evaluation found.
 
-    weights: name -> tensor digest; environment: versions and device.
-    protocols: digest of a score -> every choice that it was made by, by dotted names such as `real.start`. motion: None
-    where it could not be measured. group_by: what was said to belong together, see `Settings`; no score depends on it.
+    weights: name -> digest of the tensors. environment: versions of software, and the device.
+    protocols: digest of a score -> every choice that made it, by dotted names such as `real.start`.
+    motion: how both sides move, None where it could not be measured.
+    group_by: which videos were said to belong together, see `Settings`. No score depends on it.
     """
 
     fvd_bench: str
@@ -122,7 +128,7 @@ class Result:
         return self.scores[0].value
 
     def to_json(self) -> str:
-        """JSON text of schema 1. Numbers round-trip exactly; there is no NaN in it."""
+        """Return JSON text of schema 1. Numbers survive the round trip exactly, and NaN never occurs."""
         return json.dumps({"schema": SCHEMA, **asdict(self)}, indent=2, allow_nan=False) + "\n"
 
     def write(self, file: Path) -> None:
@@ -134,7 +140,7 @@ class Result:
 
     @classmethod
     def from_json(cls, text: str) -> Result:
-        """Read `to_json` back; keys that a later version added are passed over.
+        """Read what `to_json` wrote. Keys that a later version added are ignored.
 
         Raises ResultError when the text is no result of this schema.
         """
@@ -153,7 +159,7 @@ class Result:
 
 
 def _check(score: Score, where: str) -> None:
-    """Raises ValueError, naming the place, where the numbers of a score cannot belong together."""
+    """Raise ValueError, naming the place, where the numbers of a score contradict each other."""
     if (score.value is None) == bool(score.values):
         raise ValueError(f"{where}.value is {score.value} and its values are {list(score.values)!r:.60}: expected both")
     if score.value is not None and not math.isclose(

@@ -1,4 +1,4 @@
-"""Features kept beside a result, as FILE.npz beside FILE.json: later comparisons then see each video."""
+"""Features kept beside a result, as FILE.npz beside FILE.json, so that later comparisons see each video."""
 
 from __future__ import annotations
 
@@ -24,9 +24,10 @@ from fvd_bench.videos.files import bare_name, regular_file
 
 @dataclass(frozen=True, slots=True)
 class ResultFeatures:
-    """repeats: digest of a score -> the features of both sides in each repeat.
+    """The features behind a result.
 
-    fake_names: of the fake videos without a file's suffix, in listing order.
+    repeats: digest of a score -> the features of both sides in each repeat.
+    fake_names: names of the fake videos without a file's suffix, in listing order.
     """
 
     repeats: Mapping[str, Sequence[Sides]]
@@ -37,13 +38,13 @@ _OF, _NAMES, _OWNERS, _LIKE = "of", "fake_names", "/owners", "/like"
 
 
 def beside(result_file: Path) -> Path:
-    """Where the features of a result in this file are kept."""
+    """Return where the features of the result in this file are kept."""
     name = result_file.name.removesuffix(".json")
     return result_file.with_name(f"{name}.npz")
 
 
 def features(collection: Collection) -> ResultFeatures:
-    """All features of an evaluation."""
+    """Return all features of an evaluation."""
     evaluation = collection.evaluation
     served = [protocol for protocol in evaluation.protocols if protocol not in evaluation.unserved]
     repeats: dict[str, Sequence[Sides]] = {}
@@ -54,9 +55,9 @@ def features(collection: Collection) -> ResultFeatures:
 
 
 def save(file: Path, collection: Collection, result: Result) -> None:
-    """Write the features of an evaluation, those of equal repeats and of several metrics once. Raises ResultError.
+    """Write the features of an evaluation. Equal repeats, and the same features for several metrics, are written once.
 
-    Sides of which only the moments were kept are left out.
+    Sides of which only the moments were kept are left out. Raises ResultError.
     """
     found = features(collection)
     arrays: dict[str, NDArray[np.generic]] = {_OF: np.array(_identity(result)), _NAMES: np.array(found.fake_names)}
@@ -117,7 +118,7 @@ def _repeat(arrays: Mapping[str, NDArray[np.generic]], digest: str, repeat: int)
 
 
 def _identity(result: Result) -> str:
-    """sha256 of what made the scores, and of the scores."""
+    """Return the sha256 of what made the scores, and of the scores."""
     scores = [(score.metric, score.digest, score.seed, score.values) for score in result.scores]
     text = json.dumps([result.real.fingerprint, result.fake.fingerprint, dict(result.weights), scores], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""A score out of what was measured: the numbers, and the signature of everything that made them."""
+"""A score made from measurements: the numbers, and the signature of everything that made them."""
 
 from __future__ import annotations
 
@@ -24,10 +24,11 @@ def as_score(
     seeds: range,
     row: str | None,
 ) -> Score:
-    """What was measured as people get it. measured: None where nothing could be, for the reason given.
+    """Put what was measured into the form in which people get it.
 
+    measured: None where nothing could be measured, for the given reason. weights: name -> digest of the tensors, None
+    without the network. seeds: one per repeat. row: the score's row in a table, or None.
     Digest and signature are those of the protocol with this metric alone.
-    weights: name -> tensor digest, None without the network; seeds: one per repeat; row: place in a table.
     """
     alone = protocol.alone(metric)
     digests = "none" if weights is None else ",".join(digest[:8] for digest in weights.values())

@@ -21,7 +21,10 @@ _MICRO_BATCH = 2
 
 @dataclass(frozen=True)
 class Check:
-    """One number, found here and expected there; tolerance: largest absolute difference, 0 for texts."""
+    """One number that was found here, and the published one.
+
+    tolerance: the largest absolute difference that passes, 0 for texts. origin: where the number was published.
+    """
 
     name: str
     expected: float | str
@@ -31,17 +34,19 @@ class Check:
 
     @property
     def ok(self) -> bool:
-        """Whether the found number is the expected one; NaN never is."""
+        """Whether the found number is the expected one. NaN never is."""
         if isinstance(self.expected, str) or isinstance(self.found, str):
             return self.expected == self.found
         return abs(self.found - self.expected) <= self.tolerance
 
 
 def run(*, full: bool, device: str = "cpu", progress: Progress | None = None) -> tuple[Check, ...]:
-    """Compute every check; the caller looks at `ok`. About half a minute on two cores, with `full` two.
+    """Compute every check; the caller looks at `ok`.
 
-    full: also the 256 random clips of fvd-comparison. device: `cpu` or `cuda`.
-    progress: called with the video frames that went through the network, and their total.
+    It takes about half a minute on two cores, with `full` two minutes.
+
+    full: whether to include the 256 random clips of fvd-comparison. device: `cpu` or `cuda`.
+    progress: called with the number of video frames that went through the network, and their total.
 
     Raises WeightsError when the network's weights cannot be had.
     """
@@ -59,10 +64,10 @@ def run(*, full: bool, device: str = "cpu", progress: Progress | None = None) ->
 
 
 def logits_checks(network: I3D, golden: GoldenLogits, *, device: str = "cpu") -> list[Check]:
-    """Make one row's videos and compare what the network says with what was published.
+    """Make one row's videos, and compare the network's logits with the published ones.
 
-    An error of at most e in each of n logits moves their L2 norm by at most e √n; it moves the sum by about as
-    much unless the errors are correlated, which rounding errors are not. So both have that tolerance.
+    An error of at most e in each of n logits moves their L2 norm by at most e √n. It moves the sum by about as much
+    unless the errors are correlated, which rounding errors are not. So both have that tolerance.
     """
     videos = golden.videos()
     logits = _logits(network, videos, device).astype(np.float64)
@@ -82,7 +87,7 @@ def logits_checks(network: I3D, golden: GoldenLogits, *, device: str = "cpu") ->
 
 
 def constant_checks(network: I3D, golden: goldens.ConstantVideos, *, device: str = "cpu") -> list[Check]:
-    """FVD of the all -1 against the all +1 video, against every number published for it."""
+    """Compare the FVD of the all -1 against the all +1 video with every number published for it."""
     found = fingerprint.measure(network, lengths=(golden.frames,), device=device)[golden.frames]
     name = f"FVD of constant videos, {golden.frames} frames"
     references = [
@@ -98,7 +103,7 @@ def constant_checks(network: I3D, golden: goldens.ConstantVideos, *, device: str
 
 
 def _steps(network: I3D, *, full: bool, device: str) -> Iterator[tuple[int, list[Check]]]:
-    """Yield (frames that went through the network, checks that this completed)."""
+    """Yield (number of frames that went through the network, checks that were completed by that)."""
     for row in goldens.LOGITS:
         yield row.clips * row.frames, logits_checks(network, row, device=device)
     for constant in goldens.CONSTANT_VIDEOS:
@@ -128,7 +133,7 @@ def _total_frames(full: bool) -> int:
 
 
 def _logits(network: I3D, videos: Videos, device: str) -> NDArray[np.float32]:
-    """[B,T,H,W,3] -> [B,400]."""
+    """Return the logits of [B, T, H, W, 3] videos as [B, 400]."""
     with torch.inference_mode():
         inputs = torch.split(torch.from_numpy(videos).permute(0, 4, 1, 2, 3), _MICRO_BATCH)
         return torch.cat([network(part.to(device)).cpu() for part in inputs]).numpy()

@@ -1,4 +1,4 @@
-"""Features once, scores later: make a statistics file of a side, in shards on many machines, and merge these."""
+"""Features once, scores later: make a statistics file of a side, in shards on many machines, and merge the shards."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ def make(
     settings: Settings | None = None,
     progress: Progress = silent,
 ) -> StatsFile:
-    """Everything that scoring a side needs of its videos.
+    """Compute everything about the videos of a side that scoring needs.
 
-    source, protocol, repeats, seed: as `evaluate` takes them. shard: (i, n), the i-th of n machines that each take
-    every n-th video of the listing, counted from 1. Raises FvdBenchError as `evaluate` does.
+    source, protocol, repeats, seed: as in `evaluate`. shard: (i, n) for the i-th of n machines, counted from 1; each
+    machine takes every n-th video of the listing. Raises FvdBenchError as `evaluate` does.
     """
     part, parts = shard
     if not 1 <= part <= parts:
@@ -68,11 +68,11 @@ def merge(
     settings: Settings | None = None,
     progress: Progress = silent,
 ) -> StatsFile:
-    """Join the shards of one side; the order of files does not matter.
+    """Join the shards of one side. The order of the files does not matter.
 
-    files: by what messages call them. source: the videos, of which features are computed that no file holds: where a
-    protocol wants some of many videos, one that cannot be used is replaced by another, which may be no shard's.
-    Raises SourceError naming what does not fit or is missing, and with a source what `make` raises.
+    files: each file by the name that messages call it. source: the videos, to compute features that no file holds. A
+    protocol that wants some of many videos replaces an unusable one by another, which no shard may have taken.
+    Raises SourceError that names what does not fit or is missing; with a source also what `make` raises.
     """
     (first_name, first), *others = files.items()
     for name, file in others:
@@ -112,7 +112,7 @@ def _make(evaluation: Evaluation, side: Side, share: Share) -> StatsFile:
     if evaluation.strict:
         refuse_skipped(collected)
     motion_versions = environment.feature_versions("cpu")
-    if share.parts == 1 or share.exchanged:  # else it would be measured on videos of other shards
+    if share.parts == 1 or share.exchanged:  # else videos of other shards would be measured
         measure_side(
             evaluation.sources[side], evaluation.store, versions=motion_versions, workers=evaluation.workers,
             progress=lambda done, total: evaluation.progress("motion of videos", done, total), share=share,
@@ -147,7 +147,7 @@ def _make(evaluation: Evaluation, side: Side, share: Share) -> StatsFile:
 
 
 def _completed(joined: StatsFile, source: SourceLike, settings: Settings, progress: Progress) -> StatsFile:
-    """With the features that are missing, computed of the videos."""
+    """Return the file with its missing features, computed from the videos."""
     opened = open_source(source)
     settings = dataclasses.replace(settings, cache=None)
     with open_evaluation(
@@ -168,7 +168,7 @@ def _completed(joined: StatsFile, source: SourceLike, settings: Settings, progre
 
 
 def _missing(joined: StatsFile) -> list[int]:
-    """Places of the listing that features are wanted of and missing."""
+    """List the places in the listing whose features are wanted and missing."""
     extractors: dict[FeatureRule, FeatureExtractor] = {
         p.features: _Recorded(joined.weights[p.features.signature()]) for p in joined.protocols
     }
@@ -181,7 +181,7 @@ def _missing(joined: StatsFile) -> list[int]:
 
 
 def jobs_of(file: StatsFile) -> list[Job]:
-    """All jobs that a file has features for."""
+    """List all jobs that a file has features for."""
     seeds = range(file.seed, file.seed + file.repeats)
     draws = [(p, Draw(p.clip_rule(side), side, seed)) for p in file.protocols for side in SIDES for seed in seeds]
     return list(dict.fromkeys(Job(draw, p.features) for p, draw in draws if draw.reads == file.side))
@@ -192,12 +192,12 @@ def _place(target: Target, file: StatsFile) -> int:
 
 
 def _features_of(protocol: Protocol) -> tuple[ClipRule, ClipRule, FeatureRule]:
-    """What the features of a protocol are made by; its metrics, which are computed later, leave them alone."""
+    """The choices of a protocol that features depend on. Its metrics, which are computed later, are not among them."""
     return protocol.real.effective(), protocol.fake.effective(), protocol.features
 
 
 class _Recorded:
-    """Stands for a network that has run elsewhere."""
+    """A stand-in for a network that ran elsewhere."""
 
     dim = 0
     unverified: Sequence[str] = ()
@@ -213,7 +213,7 @@ class _Recorded:
 
 
 def _check_alike(first_name: str, first: StatsFile, name: str, file: StatsFile) -> None:
-    """Raises SourceError when two files cannot be shards of one side."""
+    """Raise SourceError when two files cannot be shards of one side."""
     mine, theirs = _identity(first), _identity(file)
     for what, value in mine.items():
         if theirs[what] != value:
