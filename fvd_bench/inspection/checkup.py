@@ -29,7 +29,7 @@ PAPER_PROTOCOLS = ("stylegan-v-fvd16", "stylegan-v-fvd128", "stylegan-v-fid")
 
 @dataclass(frozen=True, slots=True)
 class Checkup:
-    """What was found in one side, or in two. The side of a finding is the path of it; codes are those of `FAULTS`."""
+    """What was found in one side or two. The side of a finding is that side's path; its code is one of `FAULTS`."""
 
     sides: tuple[Contents, ...]
     findings: tuple[Finding, ...]
@@ -38,7 +38,7 @@ class Checkup:
         assert {finding.code for finding in self.findings} <= FAULTS.keys()
 
     def to_json(self) -> str:
-        """JSON text of schema 1; every video of every finding is named in it."""
+        """Return JSON text of schema 1. It names every video of every finding."""
         found = [
             {
                 "code": finding.code,
@@ -62,11 +62,11 @@ def inspect(
     workers: int | None = None,
     progress: Callable[[str, int, int], None] = lambda what, done, total: None,
 ) -> Checkup:
-    """Look at all videos of a side, and of another to compare it with.
+    """Look at all videos of a side, and of another side to compare it with.
 
-    protocol: to check lengths against, besides those of the paper; workers: decoding threads, one per processor unless
-    given. What is found does not depend on them. Raises SourceError when a side cannot be opened,
-    ProtocolError.
+    protocol: protocols to check lengths against, besides those of the paper.
+    workers: number of decoding threads, None for one per processor. The findings do not depend on it.
+    Raises SourceError when a side cannot be opened, and ProtocolError.
     """
     loaded = [load(p) for p in (*PAPER_PROTOCOLS, *protocol)]
     rules = list({p.digest(): p for p in loaded}.values())
@@ -86,7 +86,7 @@ def inspect(
 
 
 def _examine_all(source: ClipSource, *, workers: int, progress: Callable[[str, int, int], None]) -> list[Examined]:
-    """Every video, in the order of the listing."""
+    """Examine every video, in the order of the listing."""
 
     def work(index: int) -> Iterator[Examined]:
         yield examine(source.names[index], source.video(index))
@@ -100,7 +100,7 @@ def _examine_all(source: ClipSource, *, workers: int, progress: Callable[[str, i
 
 
 def _within(source: ClipSource, videos: Sequence[Examined], rules: Sequence[Protocol]) -> Iterator[Finding]:
-    """What is wrong within one side."""
+    """Yield what is wrong within one side."""
     yield from (Finding("listing", note) for note in source.notes)
     decoded = [video for video in videos if video.frames]
     yield from _shared_by("unreadable", "no frame decodes", {v.name: v.unreadable for v in videos if not v.mixture})
@@ -146,7 +146,7 @@ _DOUBTS = {
 
 
 def _between(one: Sequence[Examined], other: Sequence[Examined], *, who: tuple[str, str]) -> Iterator[Finding]:
-    """What is wrong between two sides."""
+    """Yield what is wrong between two sides."""
     files, pictures = (
         [{v.name: digest for v in side if (digest := getattr(v, of))} for side in (one, other)]
         for of in ("content", "pictures")
@@ -164,7 +164,7 @@ def _between(one: Sequence[Examined], other: Sequence[Examined], *, who: tuple[s
 
 
 def _shared_by(code: str, message: str, videos: Mapping[str, str | None]) -> list[Finding]:
-    """A finding of those videos of which there is something to say."""
+    """Make a finding of the videos that have something to report. videos: name -> what that is, None for nothing."""
     found = {name: why for name, why in videos.items() if why is not None}
     what = f"{len(found)} {'video' if len(found) == 1 else 'videos'}: {message}"
     return [Finding.of(code, what, found)] if found else []
@@ -175,7 +175,7 @@ def _appearance(video: Examined) -> Appearance:
 
 
 def _length(video: Examined) -> str:
-    form = MERGES_FRAMES.get(video.probe.codec) if video.probe and video.track else None  # folders have no track
+    form = MERGES_FRAMES.get(video.probe.codec) if video.probe and video.track else None  # a folder has no track
     return f"{video.frames} frames" + (f" of {form}, whose writer may have merged equal ones" if form else "")
 
 
@@ -191,8 +191,8 @@ def _shortfall(video: Examined) -> str | None:
 
 
 _LEAST_MISSING_SECONDS, _LEAST_MISSING_PART = 0.5, 0.05
-"""Lengths in headers are rounded, and end with the last frame's end or its beginning: half a second or a twentieth
-of the video is more than that."""
+"""A video counts as truncated when it misses more of the length in its header than both half a second and a twentieth
+of the video. Less may come from rounding, and from lengths that end with the last frame's beginning."""
 
 
 def _damage(video: Examined) -> str | None:

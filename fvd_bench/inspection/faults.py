@@ -47,20 +47,21 @@ FAULTS = {
     "transfer-mismatch": "more than half of one side are of high dynamic range, and not more than half of the other",
     "jpeg-mismatch": "the JPEG frames of the sides differ in quality",
 }
-"""Code -> what it means. Codes are a contract."""
+"""Code -> what it means. The codes are a contract."""
 
 TRANSPARENT = "have pixels that are not opaque and are laid over black; programs that drop alpha see others"
 
 SAME_RATE = 1.01
-"""Rates up to this ratio are one: 30000/1001 and 30 differ by 0.1 %, 24 and 25 by 4 %."""
+"""Rates with a ratio up to this count as the same: 30000/1001 and 30 differ by 0.1 %, 24 and 25 by 4 %."""
 
 SAME_ASPECT = 1.01
-"""Pixels up to this ratio are square: programs that resize round it to keep the aspect of the whole frame."""
+"""Pixels with an aspect ratio up to this count as square: programs that resize round the ratio to keep the aspect of
+the whole frame."""
 
 
 @dataclass(frozen=True, slots=True)
 class Appearance:
-    """Of one video: its name, (width, height), and what its header says; None where not known."""
+    """How one video looks from outside: its name, its (width, height), and its header; None where not known."""
 
     name: str
     size: tuple[int, int] | None
@@ -84,10 +85,11 @@ def rate_text(rate: float) -> str:
 
 
 def little_used(who: str, levels: tuple[int, int] | None, *, stated: tuple[float, float] | None) -> Iterator[Finding]:
-    """Where arrays use less than half of their range, or hardly any of its lower half.
+    """Yield findings on arrays that use less than half of their range, or hardly any of its lower half.
 
-    levels: lowest and highest of uint8 frames, None where these come from no array. stated: the values of black and
-    white of the floats that they were made of; of uint8, which needs no statement, only 0 and 1 alone are told.
+    levels: lowest and highest level of the uint8 frames, None where these come from no array.
+    stated: the values of black and white of the floats that the frames were made of. None for uint8, which needs no
+    statement; then only values of 0 and 1 alone are reported.
     """
     if levels is None:
         return
@@ -110,11 +112,11 @@ def little_used(who: str, levels: tuple[int, int] | None, *, stated: tuple[float
 
 
 _OVERSHOOT = 16
-"""Levels by which networks leave the range that they were made for."""
+"""The number of levels by which networks leave the range that they were made for."""
 
 
 def mixed(who: str, seen: Sequence[Appearance]) -> Iterator[Finding]:
-    """Where the videos of one side do not agree; those that are not as most are named. who: such as `real videos`."""
+    """Yield findings where the videos of one side differ, naming those unlike most. who: such as `real videos`."""
     sizes = {v.name: size_text(v.size) for v in seen if v.size}
     if odd := _odd(sizes):
         yield Finding.of("mixed-sizes", f"{who} differ in size, most are {_most(sizes)}", odd)
@@ -129,7 +131,7 @@ def mixed(who: str, seen: Sequence[Appearance]) -> Iterator[Finding]:
 
 
 def uncommon(who: str, seen: Sequence[Appearance]) -> Iterator[Finding]:
-    """Videos whose frames are not what they seem, as their headers say. who: such as `real videos`."""
+    """Yield findings on videos whose headers say that frames are not what they seem. who: such as `real videos`."""
     headers = {v.name: v.header for v in seen if v.header}
     found = {
         "interlaced": {name: "" for name, h in headers.items() if h.is_interlaced},
@@ -160,7 +162,7 @@ _UNCOMMON = {
 
 
 def mismatched(real: Sequence[Appearance], fake: Sequence[Appearance], *, who: tuple[str, str]) -> Iterator[Finding]:
-    """Where most videos of one side are not as most of the other. who: how to call them."""
+    """Yield findings where most videos of one side are unlike most of the other. who: what to call each side's."""
     sides = (real, fake)
     sizes = [_usual([v.size for v in seen if v.size]) for seen in sides]
     if sizes[0] and sizes[1] and sizes[0] != sizes[1]:
@@ -180,15 +182,15 @@ _Value = TypeVar("_Value")
 
 
 def _usual(values: Sequence[_Value]) -> _Value | None:
-    """What more than half of them are, None if nothing is."""
+    """Return the value that more than half of them have, None if there is none."""
     return next((value for value, count in Counter(values).items() if 2 * count > len(values)), None)
 
 
 def duplicates(who: str, digests: Mapping[str, str], *, of: str, but: Mapping[str, str] | None = None) -> list[Finding]:
-    """Videos of one side with the digest of an earlier one.
+    """List videos of one side that have the digest of an earlier one.
 
-    digests: video -> digest of its `files`, `frames` or `starts`, which `of` says. but: other digests; videos that have
-    these in common as well are not told.
+    of: what the digests are of, `files`, `frames` or `starts`. digests: video -> digest.
+    but: other digests. Videos that have these in common as well are not reported.
     """
     first: dict[str, str] = {}
     found: dict[str, str] = {}
@@ -208,7 +210,10 @@ def shared(
     who: tuple[str, str],
     but: frozenset[str] = frozenset(),
 ) -> list[Finding]:
-    """Videos of the second side with the digest of one of the first, as `duplicates`. but: videos that are not told."""
+    """List videos of the second side that have the digest of one of the first. but: videos that are not reported.
+
+    The other arguments are those of `duplicates`.
+    """
     owners = {digest: name for name, digest in reversed(list(one.items()))}
     found = {name: f"as {owners[d]}" for name, d in other.items() if d in owners and name not in but}
     what = f"{len(found)} of {len(other)} {who[1]} have the {_same(of)} as one of the {who[0]}"
@@ -232,6 +237,6 @@ def _most(values: Mapping[str, str]) -> str:
 
 
 def _odd(values: Mapping[str, str]) -> dict[str, str]:
-    """Those that are not as most are."""
+    """Return those whose value is not the most common one."""
     usual = _most(values) if values else ""
     return {name: value for name, value in values.items() if value != usual}

@@ -15,7 +15,7 @@ from fvd_bench.videos.prefetch import in_order
 from fvd_bench.videos.probe import probe
 
 MOST_VIDEOS = 64
-"""Headers that are read of each side: 2 to 10 ms each, whatever the number of videos."""
+"""The most headers that are read per side, whatever the number of videos. Each takes 2 to 10 ms."""
 
 _WHO = ("real videos", "fake videos")
 
@@ -23,16 +23,16 @@ _WHO = ("real videos", "fake videos")
 def header_findings(
     sides: Mapping[Side, Given], contents: Mapping[Side, Mapping[int, str]], *, workers: int
 ) -> list[Finding]:
-    """Duplicates within and between the sides, and where sizes, rates and codecs do not agree.
+    """Find duplicates within and between the sides, and sizes, rates and codecs that do not agree.
 
-    contents: index -> digest of a video's contents, of those that could be read.
+    contents: index -> digest of a video's contents, for videos that could be read.
     """
     files = [{sides[side].source.names[i]: digest for i, digest in sorted(contents[side].items())} for side in SIDES]
     seen = [_seen(sides[side], workers=workers) for side in SIDES]
     found: list[Finding] = []
     for side, who, digests in zip(SIDES, _WHO, files, strict=True):
         found += of_side(side, faults.duplicates(who, digests, of="files"))
-    if set(files[0].values()) != set(files[1].values()):  # or they are the same side, which is told elsewhere
+    if set(files[0].values()) != set(files[1].values()):  # else the sides are the same, which is reported elsewhere
         found += faults.shared(*files, of="files", who=_WHO)
     for side, who, some in zip(SIDES, _WHO, seen, strict=True):
         sample = _sample(who, len(some), len(sides[side].source.names))
@@ -46,7 +46,7 @@ def _sample(who: str, looked: int, total: int) -> str:
 
 
 def _seen(given: Given, *, workers: int) -> Sequence[Appearance]:
-    """Of at most 64 videos, evenly spaced over the listing; of none without frames."""
+    """Look at at most 64 headers, evenly spaced over the listing; at none where the side has no frames."""
     if not given.has_frames:
         return []
     source = given.source
@@ -55,7 +55,7 @@ def _seen(given: Given, *, workers: int) -> Sequence[Appearance]:
         try:
             found = probe(source.video(index))
             yield Appearance(source.names[index], found.size, found)
-        except VideoError:  # which is told when the video is used
+        except VideoError:  # this is reported when the video is used
             yield Appearance(source.names[index], None, None)
 
     return [seen for _, seen in in_order(evenly_spaced(len(source.names), MOST_VIDEOS), work, workers=workers)]

@@ -2,8 +2,8 @@
 
 A video that repeats itself scores as well as one that goes on (Skorokhodov et al. 2022, StyleGAN-V, Appendix C: with
 LSTM codes, whose motion collapses, FVD128 is 165.8 or 196.1, with its own 197.0), and FVD weighs the look of single
-frames more than their motion (Ge et al. 2024, On the Content Bias in Fréchet Video Distance). So these numbers
-stand beside it. They are made from small grey frames and need no network.
+frames more than their motion (Ge et al. 2024, On the Content Bias in Fréchet Video Distance). So these numbers stand
+beside FVD. They are made from small grey frames and need no network.
 """
 
 from __future__ import annotations
@@ -20,21 +20,27 @@ from fvd_bench.errors import ShortVideoError
 from fvd_bench.videos.video import Frame, Video
 
 MOST_FRAMES = 256
-"""Frames of a video that are looked at: its first ones, so that neither time nor memory grow with its length."""
+"""Only this many frames of a video are looked at, its first ones, so that time and memory do not grow with its
+length."""
 
 _SIDE = 32
-"""Width and height of the grey frames, in pixels: areas are averaged, and with them most of the coding noise."""
+"""Width and height of the grey frames, in pixels. Areas are averaged, which removes most of the coding noise."""
 
 _FEWEST_FRAMES = 24
 _LEAST_LAG = 8
-"""Repetition is asked for from this many frames on, at this distance or more: below it any motion is near itself."""
+"""Repetition is measured on videos of at least `_FEWEST_FRAMES` frames, and between frames that are at least
+`_LEAST_LAG` apart: at smaller distances any motion is near itself."""
 
 STILL = 0.07
-"""Grey levels; a video whose calmest two thirds have less stands still. Of 375 real videos all have 0.14 or more, and
-all but one 0.25; a still image coded as H.264 has at most 0.002 at quality factors up to 35, and 0.03 at 45."""
+"""A video stands still if its calmest two thirds have less energy than this, in grey levels.
+
+Of 375 real videos all have 0.14 or more, and all but one 0.25. A still image coded as H.264 has at most 0.002 at
+quality factors up to 35, and 0.03 at 45.
+"""
 
 LOOPS = 0.75
-"""A video whose repetition is larger loops. The same real videos have 0.50 or less; loops cut from them have 1."""
+"""A video loops if its repetition is larger than this. The same real videos have 0.50 or less; loops cut from them have
+1."""
 
 Grey = NDArray[np.float32]
 
@@ -43,10 +49,11 @@ Grey = NDArray[np.float32]
 class Motion:
     """How the first frames of one video move.
 
-    frames: looked at, 2 to 256. energy: mean absolute difference of neighbouring frames, in grey levels of 0 to 255.
-    calm: the same over those two thirds in a row where it is least, so that a video that freezes is found.
-    repetition: how nearly the video comes back to where it was once it has left: 1 as near as the next frame, 0 no
-    nearer than to any other. None for fewer than 24 frames, and for a video that stands still.
+    frames: number of frames that were looked at, 2 to 256.
+    energy: mean absolute difference of neighbouring frames, in grey levels of 0 to 255.
+    calm: the same over the two thirds in a row where it is least, so that a video that freezes is found.
+    repetition: how near the video comes back to where it was, once it has left. 1 is as near as the next frame, 0 no
+    nearer than any other. None for fewer than 24 frames, and for a video that stands still.
     """
 
     frames: int
@@ -67,9 +74,11 @@ class Motion:
 class SideMotion:
     """How the videos of one side move.
 
-    videos: measured. mean, median, spread: of their energies, in grey levels; spread is the population standard
-    deviation. still: share of the videos that stand still, for two thirds of their length or longer. asked:
-    videos that move and are long enough for repetition; looping: share of these that repeat themselves, None of none.
+    videos: number of measured videos.
+    mean, median, spread: of their energies, in grey levels; spread is the population standard deviation.
+    still: share of the videos that stand still for two thirds of their length or longer.
+    asked: number of videos that move and are long enough for repetition.
+    looping: share of these that repeat themselves, None where there are none.
     """
 
     videos: int
@@ -84,7 +93,7 @@ class SideMotion:
 def measure(video: Video) -> Motion:
     """Measure a video in one pass over its first 256 frames.
 
-    Raises VideoError; ShortVideoError where fewer than 2 frames decode.
+    Raises VideoError, and ShortVideoError where fewer than 2 frames decode.
     """
     grey = _grey_frames(video)
     steps = _distances(grey, 1)
@@ -94,7 +103,7 @@ def measure(video: Video) -> Motion:
 
 
 def summary(motions: Sequence[Motion]) -> SideMotion | None:
-    """What the videos of a side have in common, None where there are none."""
+    """Sum up the motions of a side's videos, None where there are none."""
     if not motions:
         return None
     energies = [motion.energy for motion in motions]
@@ -111,7 +120,7 @@ def summary(motions: Sequence[Motion]) -> SideMotion | None:
 
 
 def _grey_frames(video: Video) -> Grey:
-    """The first frames, small and grey: [T, 32, 32]."""
+    """Return the first frames, small and grey: [T, 32, 32]."""
     frames: list[Grey] = []
     try:
         for frame in video.frames(np.arange(MOST_FRAMES)):
@@ -119,44 +128,44 @@ def _grey_frames(video: Video) -> Grey:
     except ShortVideoError as error:
         if error.found < 2:
             raise ShortVideoError(error.found, 2) from error
-        if not frames:  # a folder knows its length before it reads a frame, a file when it has read them all
+        if not frames:  # a folder knows its length before it reads a frame, a file only after the last one
             frames = [small_grey(frame) for frame in video.frames(np.arange(error.found))]
     return np.stack(frames)
 
 
 def small_grey(frame: Frame) -> Grey:
-    """ITU-R 601 luma, not rounded, averaged over areas."""
+    """Return ITU-R 601 luma, not rounded, averaged over areas."""
     luma = Image.fromarray(frame.pixels).convert("F")
     return np.asarray(luma.resize((_SIDE, _SIDE), Image.Resampling.BOX))
 
 
 def _distances(grey: Grey, lag: int) -> NDArray[np.float64]:
-    """Mean absolute difference of all pairs of frames that are `lag` apart."""
+    """Return the mean absolute difference of each pair of frames that are `lag` apart."""
     return np.asarray(np.abs(grey[lag:] - grey[:-lag]).mean(axis=(1, 2), dtype=np.float64))
 
 
 def _least_mean(values: NDArray[np.float64], width: int) -> float:
-    """The least mean of `width` values in a row."""
+    """Return the least mean of `width` values in a row."""
     sums = np.cumsum(np.concatenate([[0.0], values]))
     return max(0.0, float((sums[width:] - sums[:-width]).min() / width))
 
 
 def _repetition(grey: Grey) -> float:
-    """See `Motion.repetition`.
+    """Compute `Motion.repetition`.
 
-    With d(lag) the mean distance of frames that far apart, for lags up to two thirds of the frames, so that a loop is
-    found when one and a half of its periods are seen. `far` is what d exceeds at a quarter of the lags: a video
-    has left its start where d reaches that, and a drift reaches it late and never comes back.
+    d(lag) is the mean distance of frames that far apart. Lags go up to two thirds of the frames, so that a loop is
+    found when one and a half of its periods are seen. d exceeds `far` at a quarter of the lags. A video has left its
+    start where d reaches `far`; a drift reaches it late and never comes back.
     """
     d = np.array([_distances(grey, lag).mean() for lag in range(1, 2 * len(grey) // 3 + 1)])
     far = np.quantile(d[_LEAST_LAG - 1 :], 0.75)
     back = d[max(int(np.argmax(d >= far)), _LEAST_LAG - 1) :].min()
     # Grain that is new in each frame keeps a loop as far from itself as the next frame is. Where even the next frame
-    # is far away that says nothing, and a loop has to come back entirely.
+    # is far away, its distance says nothing, and a loop has to come back entirely.
     near = d[0] if 1.5 * d[0] <= far else 0.0
     return float(np.clip(1 - (back - near) / (far - near), 0, 1))
 
 
 def _stored(value: float) -> float:
-    """As the store keeps it, so that a number is the same whether it was measured or looked up."""
+    """Round a number as the store does, so that it is the same whether it was measured or looked up."""
     return float(np.float32(value))

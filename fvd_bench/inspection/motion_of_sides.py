@@ -1,4 +1,4 @@
-"""How the videos of two sides move, and what is wrong with it: the numbers that stand beside FVD."""
+"""How the videos of two sides move, and what is wrong with that: the numbers that stand beside FVD."""
 
 from __future__ import annotations
 
@@ -21,17 +21,18 @@ from fvd_bench.videos.prefetch import in_order
 MOST_VIDEOS = 256
 
 MEASURE = 2
-"""Raised whenever our own arithmetic moves a number: what older ones stored is then not used."""
+"""Version of our own arithmetic, raised whenever that moves a number. What older versions stored is then not used."""
 
 _SLOWER = 1 / 3
 _MORE = 0.20
 _ALIKE = 1 / 4
 _FEWEST_FOR_SPREAD = 16
-"""Limits of the findings. Halves of real sets of ten videos or more came no nearer to them than a median energy of 0.36
-times the other half's, and with 16 videos a half or more no nearer than 0.87, and 0.58 times the other's spread."""
+"""The four limits of the findings. Real sets of ten videos or more were halved: no half had a median energy below 0.36
+times the other half's. With 16 videos or more in a half, that factor was at least 0.87, and a half's spread at least
+0.58 times the other's."""
 
 _ERRORS = 2.0
-"""Standard errors by which a difference has to exceed chance besides, since a few videos may differ by much."""
+"""A difference must also exceed this many standard errors, since a few videos may differ by much."""
 
 
 def measure_side(
@@ -45,10 +46,13 @@ def measure_side(
 ) -> SideMotion | None:
     """Measure the motion of at most 256 videos, evenly spaced over the listing; None where none can be read.
 
-    versions: of all software that reaches the numbers, as for features. share: of these videos, that this process
-    measures; where others measure the rest of them, what they find is exchanged. Videos that cannot be read, and those
-    of one frame, are left out. What the store holds is not measured again, and what is measured is put there if the
-    store knows the file's contents, which making an `Extraction` of the source sees to. Raises CacheError.
+    versions: of all software that reaches the numbers, as for features.
+    share: the part of these videos that this process measures. Where other processes measure the rest, the processes
+    exchange what they find.
+
+    Videos that cannot be read, and those of one frame, are left out. What the store holds is not measured again. What
+    is measured is put into the store if that knows the file's contents, which is so once an `Extraction` of the source
+    was made. Raises CacheError.
     """
     chosen = evenly_spaced(len(source.names), MOST_VIDEOS)
     mine = [index for place, index in enumerate(chosen) if share.has(place)]
@@ -72,7 +76,7 @@ def _measured(
     workers: int,
     progress: VideosDone,
 ) -> tuple[dict[int, Motion], list[tuple[str, Entry]]]:
-    """The motion of those of these videos that can be read, and what the store holds of it since."""
+    """Return the motion of the chosen videos that can be read, and the entries that the store now has of it."""
     found: dict[int, Motion] = {}
     keys: dict[int, tuple[str, str]] = {}
     entries: list[tuple[str, Entry]] = []
@@ -99,7 +103,7 @@ def _measured(
         if motion is not None:
             found[index] = motion
             state, key = keys.get(index, (None, ""))
-            if state is not None and _state(source, index) == state:  # not of a file that changed meanwhile
+            if state is not None and _state(source, index) == state:  # leaves out a file that changed meanwhile
                 entries.append((key, _entry(motion)))
         progress(done + 1, len(absent))
     if new := entries[known:]:
@@ -108,7 +112,7 @@ def _measured(
 
 
 def findings(real: SideMotion, fake: SideMotion) -> list[Finding]:
-    """What is wrong with the motion of the fake videos, compared with that of the real ones."""
+    """List what is wrong with the motion of the fake videos, compared with that of the real ones."""
     found: list[Finding] = []
     if _stand_still(real, fake):
         found.append(
@@ -142,12 +146,12 @@ def findings(real: SideMotion, fake: SideMotion) -> list[Finding]:
 
 
 def evenly_spaced(total: int, most: int) -> Sequence[int]:
-    """At most `most` of the indices below `total`: the same ones whatever the seed, so that they are measured once."""
+    """Return at most `most` of the indices below `total`. They do not depend on the seed, so they are measured once."""
     return range(total) if total <= most else [index * total // most for index in range(most)]
 
 
 def motion_key(content: str, versions: Mapping[str, str]) -> str:
-    """sha256 of everything that the motion of a video depends on; content: the digest of the video."""
+    """Return the sha256 of everything that the motion of a video depends on. content: the digest of the video."""
     everything = {"motion": MEASURE, "content": content, "versions": dict(versions)}
     return hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()
 
@@ -160,7 +164,7 @@ def _stand_still(real: SideMotion, fake: SideMotion) -> bool:
 
 
 def _exceeds(fake: float | None, fakes: int, real: float | None, reals: int) -> bool:
-    """Whether a share of the fake videos is larger than that of the real ones, beyond chance; without any it is 0."""
+    """Return whether a share of fake videos exceeds that of real ones beyond chance. A real None counts as 0."""
     if fake is None:
         return False
     real = real or 0.0

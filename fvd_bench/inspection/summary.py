@@ -1,4 +1,4 @@
-"""What is in a set of videos, as numbers: how many, how long, at which rate, of which size and codec."""
+"""What is in a set of videos, as numbers: how many videos, how long, at which rate, of which size and codec."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ _BINS = 12
 
 @dataclass(frozen=True, slots=True)
 class Histogram:
-    """Lengths in frames. counts[i]: videos of edges[i] frames or more and fewer than edges[i + 1]."""
+    """Lengths of videos, in frames.
+
+    counts[i]: number of videos with at least edges[i] and fewer than edges[i + 1] frames.
+    """
 
     edges: tuple[int, ...]
     counts: tuple[int, ...]
@@ -26,7 +29,10 @@ class Histogram:
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """How many videos are long enough for one side of a protocol; side: `real`, `fake`, or `both` where they agree."""
+    """How many videos are long enough for one side of a protocol.
+
+    side: `real`, `fake`, or `both` where the two need the same. frames: the number that a video needs.
+    """
 
     protocol: str
     side: str
@@ -38,9 +44,12 @@ class Need:
 class Contents:
     """What is in one side.
 
-    videos: listed; decoded: of which a frame decodes, and these make up the rest. timed: of these that have a frame
-    rate; hours and mean_seconds are of these, None where there are none. fps, sizes, codecs, pixel_formats: value ->
-    videos, most frequent first; jpeg_qualities: of videos with such frames, `own` for tables of no quality.
+    videos: number of listed videos. decoded: how many have a frame that decodes; the other fields are about these
+    alone.
+    timed: how many of these have a frame rate.
+    hours, mean_seconds: total and mean length of the timed ones, None where there are none.
+    fps, sizes, codecs, pixel_formats: value -> number of videos, most frequent first.
+    jpeg_qualities: the same for videos with JPEG frames; `own` stands for quantisation tables of no standard quality.
     """
 
     path: str
@@ -61,7 +70,7 @@ class Contents:
 
 
 def contents_of(source: ClipSource, videos: Sequence[Examined], rules: Sequence[Protocol]) -> Contents:
-    """Sum up a side; rules: protocols to check lengths against."""
+    """Sum up a side. rules: protocols to check lengths against."""
     decoded = [video for video in videos if video.frames]
     probes = [video.probe for video in decoded if video.probe]
     seconds = [video.seconds for video in decoded if video.seconds is not None]
@@ -90,7 +99,7 @@ def contents_of(source: ClipSource, videos: Sequence[Examined], rules: Sequence[
 
 
 def histogram(lengths: Sequence[int]) -> Histogram:
-    """Lengths in at most 12 bins of equal width, which hold whole numbers."""
+    """Count lengths in at most 12 bins of equal width. The edges are whole numbers."""
     if not lengths:
         return Histogram((), ())
     low, high = min(lengths), max(lengths)
@@ -109,6 +118,6 @@ def quality_text(quality: int) -> str:
 
 
 def frames_needed(protocol: Protocol) -> list[tuple[str, int]]:
-    """Frames that a video must have on each side of a protocol."""
+    """Return how many frames a video must have on each side of a protocol, as (side, frames)."""
     real, fake = (protocol.clip_rule(side).frames_needed for side in SIDES)
     return [("both", real)] if real == fake else [("real", real), ("fake", fake)]

@@ -23,27 +23,33 @@ from fvd_bench.videos.video import Frame, Pixels, Video
 
 DARK = 0.10
 DARK_PART = 0.98
-"""A frame is black when this part of its pixels have less than this part of full luma: the defaults of FFmpeg's
-blackdetect. A video is when all of its frames are."""
+"""A frame is black when at least `DARK_PART` of its pixels have less than `DARK` of full luma. Both are the defaults of
+FFmpeg's blackdetect. A video is black when all of its frames are."""
 
 FROZEN = 1.0
-"""Grey levels; a video is frozen when no frame is further than this from the first, as a mean over 32 × 32 areas.
-A still image coded as H.264 comes to 0.50 at quality factors up to 45 and 0.91 at 51, one of 64 × 48 pixels to 0.78; 63
-real videos of 3 to 200 frames that are not black come to 2.0 or more."""
+"""A video is frozen when no frame is further than this from the first: grey levels, as a mean over 32 × 32 areas.
+
+A still image coded as H.264 comes to 0.50 at quality factors up to 45 and 0.91 at 51, one of 64 × 48 pixels to 0.78. 63
+real videos of 3 to 200 frames that are not black come to 2.0 or more.
+"""
 
 
 @dataclass(slots=True)
 class Examined:
     """What was found in one video.
 
-    frames: that decode. unreadable: why none does; broken_off: why reading ended before the end; each None otherwise.
-    sizes: (width, height) of its frames, each once. damaged: frames with errors, or with data lost right before them.
-    transparent: frames that are not opaque.
-    jpeg_qualities: of the frames that are JPEG files, 0 for tables of their own. levels: lowest and highest value, of
-    arrays. content: sha256 of the files; pictures: sha256 of the decoded frames, both None where they cannot be had;
+    frames: number of frames that decode. unreadable: why no frame decodes, None if one does.
+    broken_off: why reading ended before the end of the video, None if it did not.
+    sizes: (width, height) of its frames, each once.
+    damaged: number of frames that decode with errors, or with data lost right before them.
+    transparent: number of frames that are not opaque.
+    jpeg_qualities: qualities of the frames that are JPEG files; 0 stands for quantisation tables of their own.
+    levels: lowest and highest value, for arrays only.
+    content: sha256 of the files. pictures: sha256 of the decoded frames. Both are None where they cannot be had.
     start: sha256 of the first frame, None where that is black.
-    missing: names of images that ought to lie between others. mixture, doubts: what the names of images say, see
-    `frame_names`. probe, track: None where there is nothing to probe.
+    missing: names of images that ought to lie between others.
+    mixture, doubts: what the names of images say, see `frame_names`.
+    probe, track: what header and container say, None where there is nothing to probe.
     """
 
     name: str
@@ -68,12 +74,12 @@ class Examined:
 
     @property
     def seconds(self) -> float | None:
-        """Its length, None where it has no rate."""
+        """The length of the video, None where it has no rate."""
         return self.frames / self.probe.rate if self.probe and self.probe.rate and self.frames else None
 
 
 def examine(name: str, video: Video) -> Examined:
-    """Decode a video once, one frame at a time in memory, and say what it is."""
+    """Decode a video once, with one frame at a time in memory, and say what it is."""
     found = Examined(name)
     look = _Look()
     try:
@@ -101,10 +107,10 @@ def examine(name: str, video: Video) -> Examined:
 
 
 def missing_numbers(names: Sequence[str]) -> tuple[str, ...]:
-    """Names that images ought to have that lie between those of a folder.
+    """List the names of images that ought to lie between those of a folder.
 
-    names: in natural order. They are asked where the names differ in one number only, and those numbers go up by the
-    same step but for some gaps; the step is their smallest.
+    names: the names in the folder, in natural order. There are missing ones only where the names differ in one number,
+    and those numbers go up by the same step but for some gaps; the step is their smallest difference.
     """
     parts = [re.fullmatch(r"(.*?)(\d{1,18})(\D*)", name, re.DOTALL) for name in names]
     if len(names) < 3 or not all(parts):
@@ -121,11 +127,11 @@ def missing_numbers(names: Sequence[str]) -> tuple[str, ...]:
 
 
 _MOST_MISSING = 1000
-"""Missing images that are named; a gap may be as wide as its numbers say."""
+"""The most missing images that are named, since a gap may be as wide as its numbers say."""
 
 
 def _all_frames(video: Video, track: Track | None) -> Iterator[Frame]:
-    """All frames in one pass where the container tells about how many there are. Raises VideoError."""
+    """Yield all frames, in one pass where the container tells about how many there are. Raises VideoError."""
     asked = track.packets + 1 if track and track.packets else video.num_frames  # one more than there should be
     if not asked:
         return
@@ -135,10 +141,10 @@ def _all_frames(video: Video, track: Track | None) -> Iterator[Frame]:
             given += 1
             yield frame
     except ShortVideoError as error:
-        if not given and error.found:  # it knew its length before it read a frame
+        if not given and error.found:  # the video knew its length before it read a frame
             yield from video.frames(np.arange(error.found))
         return
-    if given < video.num_frames:  # more frames than packets
+    if given < video.num_frames:  # there are more frames than packets
         yield from video.frames(np.arange(given, video.num_frames))
 
 
@@ -155,7 +161,7 @@ def _note(found: Examined, frame: Frame) -> None:
 
 
 class _Look:
-    """Sees frame after frame, and remembers whether they are black, frozen, and which they were."""
+    """Sees frame after frame, and remembers whether all are black, whether all are frozen, and which they were."""
 
     def __init__(self) -> None:
         self.black = self.frozen = True
@@ -179,7 +185,7 @@ class _Look:
 
 
 def is_black(pixels: Pixels) -> bool:
-    """Whether a frame is black. pixels: uint8 [H, W, 3]."""
+    """Return whether a frame is black. pixels: uint8 [H, W, 3]."""
     counts = Image.fromarray(pixels).convert("L").histogram()
     dark = sum(counts[: int(DARK * 255) + 1])
     return dark >= DARK_PART * sum(counts)
