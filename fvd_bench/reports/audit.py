@@ -12,11 +12,11 @@ from fvd_bench.evaluation.result import Result
 from fvd_bench.reports.tables import number, span
 
 _BAR = 16
-"""Characters of the longest bar."""
+"""Number of characters of the longest bar."""
 
 
 def table4_table(result: Result) -> RenderableType:
-    """The rows of `audit.table4` beside the paper's, with what each does to the score."""
+    """Show the rows of `audit.table4` beside the paper's, with what each does to the score."""
     proper = result.scores[0]
     table = Table()
     table.add_column("row", no_wrap=True)
@@ -48,7 +48,7 @@ def table4_table(result: Result) -> RenderableType:
 
 
 def waterfall_table(waterfall: Waterfall) -> RenderableType:
-    """The steps from one protocol to the other, and how much each moves the score."""
+    """Show the steps from one protocol to the other, and how much each moves the score."""
     longest = max((abs(step.change) for step in waterfall.steps), default=0.0)
     table = Table("field", "from → to")
     table.add_column(waterfall.start.metric.upper(), justify="right", style="bold")
@@ -73,7 +73,7 @@ def waterfall_table(waterfall: Waterfall) -> RenderableType:
 
 
 def _changes(step: Step) -> tuple[Text, Text]:
-    """The names of what is changed, and from what to what, a line each."""
+    """Return the names of what is changed, and from what to what, one line each."""
     names = [change.name for change in step.changes]
     values = ["{} → {}".format(*change.texts) for change in step.changes]
     return Text("\n").join(map(cell, names)), Text("\n").join(map(cell, values))

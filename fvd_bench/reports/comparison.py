@@ -17,10 +17,10 @@ from fvd_bench.evaluation.comparison import Comparison, Comparisons
 from fvd_bench.reports.tables import number
 
 _ROUNDING = 1e-9
-"""Scores below it are 0 but for rounding, and have no percentages."""
+"""Scores below this are 0 but for rounding, and get no percentages."""
 
 _NOT_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""Characters that XML 1.0 has not; names of files may have them."""
+"""Characters that XML 1.0 does not have. Names of files may have them."""
 
 _MARKDOWN = re.compile(r"([\\`*_\[\]<>|~&])")
 
@@ -33,7 +33,7 @@ _WORDS = {
 
 
 def comparison_table(compared: Comparisons) -> RenderableType:
-    """One line per score, and notes below."""
+    """Show one line per score, and notes below."""
     table = Table("score", "verdict")
     for heading in ("before", "now", "change", "chance explains", "would be found"):
         table.add_column(heading, justify="right")
@@ -43,7 +43,7 @@ def comparison_table(compared: Comparisons) -> RenderableType:
 
 
 def markdown(compared: Comparisons) -> str:
-    """A summary for a pull request or a job's page."""
+    """Write a summary for a pull request or a job's page."""
     outcome = "accepted" if compared.accepted else "regression" if compared.failed else "no regression"
     lines = [f"### fvd-bench: {outcome}", ""]
     lines += ["| score | verdict | before | now | change | chance explains | would be found |"]
@@ -56,7 +56,7 @@ def markdown(compared: Comparisons) -> str:
 
 
 def junit(compared: Comparisons) -> str:
-    """JUnit XML: one test case per score, which fails on a regression."""
+    """Write JUnit XML: one test case per score, which fails on a regression."""
     suite = ElementTree.Element(
         "testsuite",
         name="fvd-bench check",
@@ -77,18 +77,18 @@ def junit(compared: Comparisons) -> str:
 
 
 def markdown_error(error: FvdBenchError) -> str:
-    """A summary of a check that could not compare anything."""
+    """Write a summary of a check that could not compare anything."""
     lines = str(error).split("\n") if error.has_lines else [str(error)]
     return "### fvd-bench: no comparison\n\n" + "\n".join(map(_plain, lines)) + "\n"
 
 
 def json_error(error: FvdBenchError) -> str:
-    """JSON of schema 1 of a check that could not compare anything."""
+    """Write JSON of schema 1 about a check that could not compare anything."""
     return json.dumps({"schema": 1, "failed": True, "error": str(error), "type": type(error).__name__}, indent=2) + "\n"
 
 
 def junit_error(error: FvdBenchError) -> str:
-    """JUnit XML of a check that could not compare anything."""
+    """Write JUnit XML about a check that could not compare anything."""
     suite = ElementTree.Element("testsuite", name="fvd-bench check", tests="1", failures="0", errors="1")
     case = ElementTree.SubElement(suite, "testcase", classname="fvd-bench", name="check")
     ElementTree.SubElement(case, "error", message=escaped(str(error)), type=type(error).__name__)
@@ -96,7 +96,7 @@ def junit_error(error: FvdBenchError) -> str:
 
 
 def comparisons_json(compared: Comparisons) -> str:
-    """JSON of schema 1: the comparisons, and the later result whole."""
+    """Write JSON of schema 1: the comparisons, and the whole later result."""
     table = {
         "schema": 1,
         "failed": compared.failed,
@@ -110,12 +110,12 @@ def comparisons_json(compared: Comparisons) -> str:
 
 
 def _plain(text: str) -> str:
-    """Text in Markdown that means nothing but itself."""
+    """Escape text so that in Markdown it means nothing but itself."""
     return _MARKDOWN.sub(r"\\\1", escaped(text))
 
 
 def _code(text: str) -> str:
-    """A line of code in Markdown."""
+    """Make text a line of code in Markdown."""
     longest = max(map(len, re.findall("`+", text)), default=0)
     space = " " if longest else ""
     return f"{'`' * (longest + 1)}{space}{escaped(text)}{space}{'`' * (longest + 1)}"

@@ -13,7 +13,7 @@ from fvd_bench.reports.tables import number, span
 
 
 def demo_table(rows: Sequence[Row]) -> RenderableType:
-    """The scores, and how to read them."""
+    """Show the scores, and how to read them."""
     scores = Table("fake videos")
     scores.add_column("FVD ↓", justify="right", style="bold")
     scores.add_column("95 % interval", justify="right")

@@ -18,7 +18,7 @@ _BAR_WIDTH = 40
 
 
 def checkup_table(checkup: Checkup) -> RenderableType:
-    """What is in the sides, how long the videos are, and what was found."""
+    """Show what is in the sides, how long the videos are, and what was found."""
     parts: list[RenderableType] = [_contents_table(checkup)]
     for side in checkup.sides:
         parts += [_lengths_table(side), _needs_table(side)]
@@ -27,7 +27,7 @@ def checkup_table(checkup: Checkup) -> RenderableType:
 
 
 def _contents_table(checkup: Checkup) -> Table:
-    """The columns of the paper's table of datasets, and what else a score depends on."""
+    """Show the columns of the paper's table of datasets, and what else a score depends on."""
     table = Table("side", "form")
     for heading in ("videos", "hours", "mean frames", "mean seconds", "fps"):
         table.add_column(heading, justify="right")
@@ -41,7 +41,7 @@ def _contents_table(checkup: Checkup) -> Table:
 
 
 def _lengths_table(side: Contents) -> Table:
-    """The histogram of lengths."""
+    """Show the histogram of lengths."""
     table = Table("frames", title=cell(f"lengths of {side.path}"), title_justify="left")
     table.add_column("videos", justify="right")
     table.add_column("")
@@ -74,7 +74,7 @@ def _decimal(value: float | None, digits: int) -> str:
 
 
 def _values(counts: Mapping[str, int]) -> str:
-    """The most frequent values, and how many videos have each where there are several."""
+    """Return the most frequent values. Where there are several, each comes with its number of videos."""
     if len(counts) <= 1:
         return next(iter(counts), "–")
     named = [f"{value} ({count})" for value, count in list(counts.items())[:_MOST_VALUES]]

@@ -20,11 +20,11 @@ from fvd_bench.evaluation.result import MotionPanel, Result, Score
 from fvd_bench.evaluation.selftest import Check
 
 UNKNOWN = {"interval": "interval", "floor": "floor", "infinite": "value at infinity"}
-"""What a score may not know, in words."""
+"""What may be unknown about a score, in words."""
 
 
 def result_table(result: Result) -> RenderableType:
-    """The scores, and why some could not be computed."""
+    """Show the scores, and why some could not be computed."""
     reasons = [f"{score.protocol}: no {score.metric}: {score.reason}" for score in result.scores if score.value is None]
     reasons += [
         f"{score.protocol}: no {UNKNOWN.get(what, what)} of {score.metric}: {reason}"
@@ -41,12 +41,12 @@ def result_table(result: Result) -> RenderableType:
 
 
 def is_scale(score: Score) -> bool:
-    """Whether a score is one of the real videos against themselves with broken motion."""
+    """Return whether a score compares the real videos with themselves after their motion was broken."""
     return score.row is not None and score.row.startswith("scale-")
 
 
 def motion_table(motion: MotionPanel) -> Table:
-    """How both sides move."""
+    """Show how both sides move."""
     table = Table("motion")
     for heading in ("energy", "median", "spread", "still", "loops", "videos"):
         table.add_column(heading, justify="right")
@@ -58,7 +58,7 @@ def motion_table(motion: MotionPanel) -> Table:
 
 
 def scale_table(scores: Sequence[Score]) -> Table:
-    """What broken motion is worth: the real videos against themselves."""
+    """Show what broken motion is worth: the real videos against themselves."""
     table = Table("real videos against themselves", "metric")
     table.add_column("score", justify="right", style="bold")
     table.add_column("95 % interval", justify="right")
@@ -71,7 +71,7 @@ def scale_table(scores: Sequence[Score]) -> Table:
 
 
 def score_frame(result: Result) -> pandas.DataFrame:
-    """One row per score, with what is known about its uncertainty and how it was made."""
+    """Return one row per score, with what is known about its uncertainty and how it was made."""
     import pandas
 
     columns = (
@@ -87,7 +87,7 @@ def score_frame(result: Result) -> pandas.DataFrame:
 
 
 def score_table(scores: Sequence[Score]) -> Table:
-    """One line per score."""
+    """Show one line per score."""
     repeated = any(score.std is not None for score in scores)
     floored = any(score.floor is not None for score in scores)
     table = Table("protocol", "metric")
@@ -114,7 +114,7 @@ def score_table(scores: Sequence[Score]) -> Table:
 
 
 def number(value: float | None) -> str:
-    """A score for people: two decimals, more where it is small, a dash where there is none."""
+    """Write a score for people: two decimals, more where it is small, a dash where there is none."""
     if value is None:
         return "–"
     return f"{value:.2f}" if abs(value) >= 1 or value == 0 else f"{value:.3g}"
@@ -129,7 +129,7 @@ def _arrow(score: Score) -> str:
 
 
 def plan_table(plan: Plan) -> RenderableType:
-    """What a run would use and skip, and how long it would take."""
+    """Show what a run would use and skip, and how long it would take."""
     table = Table("protocol", "side", title="dry run: nothing was scored")
     for column in ("used", "of these stored", "skipped"):
         table.add_column(column, justify="right")
@@ -143,7 +143,7 @@ def plan_table(plan: Plan) -> RenderableType:
 
 
 def checks_table(checks: Sequence[Check]) -> RenderableType:
-    """Each published number, what was found, and where it was published."""
+    """Show each published number, what was found, and where it was published."""
     table = Table("check", "published", "found", "off by", "allowed", "", "origin")
     for check in checks:
         off = "" if isinstance(check.found, str) or isinstance(check.expected, str) else check.found - check.expected
@@ -157,7 +157,7 @@ def checks_table(checks: Sequence[Check]) -> RenderableType:
 
 
 def checks_json(checks: Sequence[Check]) -> str:
-    """The checks as a JSON list."""
+    """Write the checks as a JSON list."""
     return json.dumps([{**asdict(check), "ok": check.ok} for check in checks], indent=2) + "\n"
 
 
