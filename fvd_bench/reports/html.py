@@ -12,12 +12,12 @@ from fvd_bench.metrics.estimate import Estimate
 from fvd_bench.reports.tables import UNKNOWN, is_scale, number, span
 
 _WIDTH, _LEFT, _RIGHT = 720, 120, 40
-"""Pixels of a chart: its width, and what is left of its labels and right of its scale."""
+"""Sizes in a chart, in pixels: its width, the space for labels on the left, and the space right of its scale."""
 
 _ROW = 28
 
 _LEAST_SPAN = 1e-12
-"""Below it a scale would show rounding alone."""
+"""A scale that spans no more than this would show nothing but rounding."""
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1c2733; --soft: #66768a; --line: #d5dce4; --page: #fff; --score: #1558b0;
@@ -36,7 +36,7 @@ svg .soft { fill: var(--soft) } .warn { color: var(--warn) } .soft { color: var(
 
 
 def html_report(result: Result) -> str:
-    """The page of a result: scores with intervals, floors and values at infinity, warnings, and how it was made."""
+    """Make the page of a result: scores, intervals, floors, values at infinity, warnings, and how it was all made."""
     parts = [
         f"<h1>{_e(result.fake.path)} <span class=soft>against</span> {_e(result.real.path)}</h1>",
         *_headline(result.scores),
@@ -101,7 +101,7 @@ def _estimate_row(
 
 
 def _chart(rows: Sequence[tuple[str, str, float, tuple[float, float] | None]]) -> str:
-    """Points with whiskers on one scale from 0. rows: label, colour, value, interval."""
+    """Draw points with whiskers on one scale that holds 0. rows: label, colour, value, interval."""
     points: list[float] = [point for _, _, value, interval in rows for point in (value, *(interval or ()))]
     bottom, top = min(0.0, *points), max(0.0, *points)
     top = top if top - bottom > _LEAST_SPAN else bottom + 1.0
@@ -129,7 +129,7 @@ def _chart(rows: Sequence[tuple[str, str, float, tuple[float, float] | None]]) -
 
 
 def _ticks(bottom: float, top: float) -> Iterable[float]:
-    """Round numbers, about five of them."""
+    """Return about five round numbers."""
     quarter = (top - bottom) / 4
     step = 10.0 ** math.floor(math.log10(quarter))
     step *= max((factor for factor in (2, 5) if factor * step <= quarter), default=1)
