@@ -34,7 +34,10 @@ def main() -> None:
 
 
 def run(group: click.Group, name: str, *, interrupted: str) -> None:
-    """Run a command line: an error becomes one line on stderr and its exit code. interrupted: what to say then."""
+    """Run a command line. An error becomes one line on stderr and an exit code.
+
+    interrupted: what to say after an interruption.
+    """
     with standard_streams():
         code = _run(group, name, interrupted)
     if code:
@@ -45,7 +48,7 @@ def _run(group: click.Group, name: str, interrupted: str) -> int:
     try:
         check_system()
         try:
-            with group.make_context(name, sys.argv[1:]) as context:  # group.main() would exit with 1 on closed pipes
+            with group.make_context(name, sys.argv[1:]) as context:  # group.main() would exit with 1 on a closed pipe
                 group.invoke(context)
             code = 0
         except click.exceptions.Exit as done:

@@ -99,7 +99,7 @@ def _opened(
     settings: Settings,
     show: Callable[[str, int, int], None],
 ) -> Iterator[tuple[Evaluation, Manifest | None]]:
-    """The evaluation that the options describe, or the manifest that is replayed."""
+    """Open the evaluation that the options describe, with the manifest that it replays or None."""
     if replay_file is None:
         from fvd_bench.evaluation.evaluate import open_evaluation
 
@@ -133,7 +133,7 @@ def _score(collection: Collection, replayed: Manifest | None) -> Result:
 
 
 def _beside(json_file: str | None, *, wanted: bool) -> Path | None:
-    """Where the features of a result go that is written to a file, None where it is not."""
+    """Return where the features of a result go if it is written to a file, else None."""
     file = user_path(json_file) if json_file and json_file != STDOUT else None
     if file is not None and (file.is_file() or not file.exists()):
         from fvd_bench.evaluation.result_features import beside
@@ -145,7 +145,7 @@ def _beside(json_file: str | None, *, wanted: bool) -> Path | None:
 
 
 def _keep(beside: Path, collection: Collection, result: Result, *, wanted: bool) -> None:
-    """Put the features beside the JSON, or say that those of an older result lie there."""
+    """Put the features beside the JSON, or warn that those of an older result lie there."""
     from fvd_bench.evaluation import result_features
 
     if wanted:

@@ -20,7 +20,7 @@ _FAILED = 1
 
 
 def percent(text: str) -> float:
-    """A share such as 5%."""
+    """Read a share such as 5%."""
     found = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)%", text)
     if not found:
         raise click.BadParameter(f"{text!r}: expected a share such as 5%")
@@ -88,7 +88,7 @@ def check(
 def _report(
     json_text: str, junit: str, markdown: str, *, files: tuple[str | None, ...], show: Callable[[], None]
 ) -> None:
-    """Write those reports that have a file: of JSON, of JUnit and of Markdown."""
+    """Write the reports that have a file, of JSON, of JUnit and of Markdown."""
     json_file, junit_file, markdown_file = files
     with delivery() as attempt:
         if markdown_file:

@@ -72,7 +72,7 @@ def protocols_diff(a: str, b: str) -> None:
     from fvd_bench.protocols import protocol
     from fvd_bench.protocols.differences import differences
 
-    first, second = protocol.read(a), protocol.read(b)  # also a file that is still named as the one it was copied from
+    first, second = protocol.read(a), protocol.read(b)  # unlike load, takes a copy that still has its old name
     if first.digest() == second.digest():
         say(f"{a} and {b} compute the same: both have the digest {first.digest()[:12]}")
         return

@@ -14,7 +14,7 @@ from fvd_bench.errors import FvdBenchError
 
 
 class _Shard(click.ParamType[tuple[int, int]]):
-    """A shard and how many there are, such as 2/8."""
+    """The number of a shard and how many there are, such as 2/8."""
 
     name = "I/N"
 

@@ -25,31 +25,31 @@ if TYPE_CHECKING:
 STDOUT = "-"
 
 Text = tuple[str | None, Callable[[], str]]
-"""A file that was asked for, `-` for stdout, None for none; and what makes the text for it."""
+"""A file that was asked for (`-` for stdout, None for none), and a function that makes the text for it."""
 
 _QUIET_SECONDS = 20.0
-"""Time between lines of progress where stderr is no terminal."""
+"""Seconds between lines of progress where stderr is no terminal."""
 
 
 def say(text: str, *, err: bool = False, lines: bool = False) -> None:
-    """A line on stdout, or on stderr. lines: whether the text may have several, which names of files must not make."""
+    """Print a line on stdout or stderr. lines: whether the text may have several, which no name of a file may make."""
     print(text if lines else escaped(text), file=sys.stderr if err else sys.stdout, flush=True)
 
 
 def console() -> Console:
-    """Stdout. Piped into a file it is wide enough for any table."""
+    """Return a console on stdout. Where stdout is no terminal, it is wide enough for any table."""
     from rich.console import Console
 
     class PipeConsole(Console):
         def on_broken_pipe(self) -> None:
-            raise  # the error that is being handled
+            raise  # raises the error that is being handled
 
     return PipeConsole(file=plain(sys.stdout), width=None if sys.stdout.isatty() else 200)
 
 
 @contextlib.contextmanager
 def progress(*, shown: bool = True) -> Iterator[Callable[[str, int, int], None]]:
-    """Progress on stderr: a bar for each thing that is being done, or a line now and then in a log."""
+    """Show progress on stderr: a bar for each thing that is being done, or in a log a line now and then."""
     if not shown:
         yield lambda what, done, total: None
         return
@@ -73,7 +73,7 @@ def progress(*, shown: bool = True) -> Iterator[Callable[[str, int, int], None]]
 
 
 def _progress_lines() -> Callable[[str, int, int], None]:
-    begun: dict[str, tuple[float, int]] = {}  # when, and how much had been done then
+    begun: dict[str, tuple[float, int]] = {}  # what -> when it began, and how much was done
     told = time.monotonic()
 
     def show(what: str, done: int, total: int) -> None:
@@ -91,16 +91,16 @@ def _progress_lines() -> Callable[[str, int, int], None]:
 
 
 def warn(warnings: Sequence[Finding]) -> None:
-    """What was found, on stderr."""
+    """Print findings on stderr."""
     for warned in warnings:
         say(f"fvd-bench: warning: {warned.message}", err=True)
 
 
 @contextlib.contextmanager
 def delivery() -> Iterator[Callable[[Callable[[], None]], None]]:
-    """Hand out what was found in several ways, so that one that fails loses none of the others.
+    """Hand out what was found in several ways. If one way fails, the others are still tried.
 
-    Gives what tries a way. Raises the first failure at the end.
+    Yields a function that tries a way. Raises the first failure at the end.
     """
     failures: list[Exception] = []
 
@@ -116,7 +116,7 @@ def delivery() -> Iterator[Callable[[Callable[[], None]], None]]:
 
 
 def deliver(*texts: Text, show: Callable[[], None]) -> None:
-    """Write texts to their files, then `show` what was found to people, unless stdout is for a text.
+    """Write texts to their files, then `show` people what was found, unless stdout is for a text.
 
     Raises what `delivery` does.
     """
@@ -129,7 +129,7 @@ def deliver(*texts: Text, show: Callable[[], None]) -> None:
 
 
 def print_result(result: Result, json_file: str | None, html_file: str | None = None) -> None:
-    """The scores for people, and the result for machines where that is asked for."""
+    """Print the scores for people, and write the result for machines where that is asked for."""
     from fvd_bench.reports.html import html_report
     from fvd_bench.reports.tables import result_table
 
@@ -140,12 +140,12 @@ def print_result(result: Result, json_file: str | None, html_file: str | None = 
 def print_scores(
     table: Callable[[], RenderableType], scores: Sequence[Score], warnings: Sequence[Finding], *texts: Text
 ) -> None:
-    """A table with the signatures of its scores, warnings, and texts, as `deliver` does."""
+    """Show a table with the signatures of its scores, write texts as `deliver` does, and print warnings."""
 
     def show() -> None:
         console().print(table())
         for score in scores:
-            say(score.signature)  # not through the console: it is one line however wide that is
+            say(score.signature)  # not through the console, which would break the line
 
     with delivery() as attempt:
         attempt(lambda: deliver(*texts, show=show))
@@ -153,7 +153,7 @@ def print_scores(
 
 
 def append(text: str, file: str) -> None:
-    """Add to the end of a file. Raises OutputError."""
+    """Append text to a file. Raises OutputError."""
     try:
         atomic.append_text(Path(file), _printable(text))
     except OSError as error:
@@ -161,7 +161,10 @@ def append(text: str, file: str) -> None:
 
 
 def check_outputs(*files: str | None) -> None:
-    """Long work must not be lost because its results cannot be written, or overwrite each other."""
+    """Make sure that results can be written and do not overwrite each other, so that no long work is lost.
+
+    Raises OutputError and UsageError.
+    """
     places: list[atomic.Destination] = []
     for file in files:
         if file is None:
@@ -180,7 +183,7 @@ def check_outputs(*files: str | None) -> None:
 
 
 def _write(text: str, file: str) -> None:
-    """Write a whole file or none; - is stdout. What machines read is in UTF-8 wherever it goes. Raises OutputError."""
+    """Write a whole file or none; - is stdout. Machines read it, so it is UTF-8 everywhere. Raises OutputError."""
     data = _printable(text).encode("utf-8")
     if file == STDOUT:
         sys.stdout.flush()
@@ -194,5 +197,5 @@ def _write(text: str, file: str) -> None:
 
 
 def _printable(text: str) -> str:
-    """Names of files may hold bytes that are no characters."""
+    """Escape what UTF-8 cannot encode, since names of files may hold bytes that are no characters."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -1,8 +1,8 @@
-"""Stdout and stderr as every command has them: they may be closed, full, or of few characters.
+"""Stdout and stderr as every command has them. They may be closed or full, or their encoding may have few characters.
 
-A failure of stdout ends the command with a message, once what else was asked for has been written; one of stderr ends
-nothing, since there is nowhere to tell it. Characters that a stream's encoding has not are spelled in those it has,
-and control characters are shown rather than obeyed.
+A failure of stdout ends the command with a message, once everything else that was asked for has been written. A failure
+of stderr ends nothing, since there is nowhere to report it. Characters that the encoding of a stream lacks are spelled
+in those that it has. Control characters are shown rather than obeyed.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ if TYPE_CHECKING:
 _SPELLED = {
     "↓": "v", "↑": "^", "→": "->", "–": "-", "—": "-", "…": "...", "×": "x", "±": "+-", "·": "-", "√": "sqrt",
 }  # fmt: skip
-"""In ASCII, those that our own texts have; others are escaped."""
+"""How to write the special characters of our own texts in ASCII. Other characters are escaped."""
 
 _FALLBACK = "fvd-bench-spelled"
 
 
 class ClosedPipeError(BrokenPipeError):
-    """Whoever read stdout has stopped, as `head` does."""
+    """The reader of stdout has stopped, as `head` does."""
 
 
 @contextlib.contextmanager
 def standard_streams() -> Iterator[None]:
-    """Make sys.stdout and sys.stderr what the head of this file says."""
+    """Give sys.stdout and sys.stderr the behaviour that the head of this file describes."""
     _open_closed_ones()
     before = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = _wrapped(sys.stdout, _Out), _wrapped(sys.stderr, _Err)
@@ -47,12 +47,12 @@ def standard_streams() -> Iterator[None]:
 
 
 def plain(stream: TextIO) -> TextIO:
-    """The same stream for one who writes control characters on purpose, and escapes those of others."""
+    """Return the same stream for callers that write control characters on purpose and escape those of others."""
     return stream.plain if isinstance(stream, _Escaping) else stream
 
 
 class _Out(io.FileIO):
-    """A file whose first failure is told, and that takes anything afterwards."""
+    """A file that raises its first failure, and accepts and drops everything after it."""
 
     has_failed = False
 
@@ -60,7 +60,7 @@ class _Out(io.FileIO):
         if not self.has_failed:
             try:
                 while (written := super().write(data)) is None:
-                    select.select([], [self], [])  # it does not block, so this waits
+                    select.select([], [self], [])  # waits, since the file is non-blocking
                 return written
             except OSError as error:
                 self.has_failed = True
@@ -79,7 +79,7 @@ class _Err(_Out):
 
 
 class _Escaping(io.TextIOWrapper):
-    """plain: another text stream to the same place."""
+    """A text stream that escapes control characters. plain: another stream to the same place, which does not."""
 
     plain: TextIO
 
@@ -89,9 +89,9 @@ class _Escaping(io.TextIOWrapper):
 
 
 def _wrapped(stream: TextIO, kind: type[_Out]) -> TextIO:
-    """The stream over a file of a kind, where it is a file; those that tests and other programs put there are kept."""
+    """Put the stream over a file of the given kind if it is a file. Streams of tests and other programs are kept."""
     buffer = getattr(stream, "buffer", None)
-    raw = getattr(buffer, "raw", buffer)  # Python has no buffer between where PYTHONUNBUFFERED is set
+    raw = getattr(buffer, "raw", buffer)  # with PYTHONUNBUFFERED, Python puts no buffer between
     if not isinstance(stream, io.TextIOWrapper) or type(raw) is not io.FileIO:
         return stream
     stream.flush()
@@ -103,12 +103,12 @@ def _wrapped(stream: TextIO, kind: type[_Out]) -> TextIO:
 
 
 def _open_closed_ones() -> None:
-    """A file that is opened later must not be taken for a stream that was closed before the start."""
+    """Open streams that were closed before the start, so that no file opened later is taken for one of them."""
     for number in range(3):
         try:
             os.fstat(number)
         except OSError:
-            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # the lowest number that is free, so this one
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # takes the lowest free number, so this one
     if sys.stdout is None:
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
     if sys.stderr is None:
