@@ -16,11 +16,14 @@ if TYPE_CHECKING:
 
 
 DEBUG = "--debug"
-"""Whoever runs the command line looks for it among all arguments: it has to work where parsing these fails, too."""
+"""An option that is looked for among all arguments, since it has to work also where parsing them fails."""
 
 
 class Command(click.Command):
-    """Takes `--debug`, and no option twice that has one value: it would not be said which is meant."""
+    """A command with `--debug`.
+
+    It refuses an option of one value that is given twice, since it is unclear which value is meant.
+    """
 
     def __init__(self, *given: Any, **more: Any) -> None:  # all that click hands over
         super().__init__(*given, **more)
@@ -35,7 +38,7 @@ class Command(click.Command):
 
 
 class Commands(click.Group):
-    """Lists the commands in the order in which they are written here."""
+    """A group that lists its commands in the order in which they are written here."""
 
     command_class = Command
 
@@ -59,12 +62,12 @@ _Command = Callable[..., None]
 
 
 def evaluation_options(command: _Command) -> _Command:
-    """Options of every command that scores two sides by a draw of its own."""
+    """Add the options of every command that scores two sides by a draw of its own."""
     return side_options(draw_options(repeats=1)(command))
 
 
 def draw_options(*, repeats: int) -> Callable[[_Command], _Command]:
-    """Options that say which draws are made. repeats: how many, unless given."""
+    """Add options that say which draws are made. repeats: the default number of draws."""
     return _all(
         click.option(
             "--repeats", default=repeats, show_default=True, type=click.IntRange(1), help="Draws to average over."
@@ -74,7 +77,7 @@ def draw_options(*, repeats: int) -> Callable[[_Command], _Command]:
 
 
 def side_options(command: _Command) -> _Command:
-    """Options of every command that scores two sides; those that describe arrays become part of `real` and `fake`."""
+    """Add the options of commands that score two sides. Those that describe arrays become part of `real` and `fake`."""
     path = click.Path(path_type=Path)
 
     @functools.wraps(command)
@@ -107,7 +110,7 @@ def side_options(command: _Command) -> _Command:
 
 
 def run_options(command: _Command) -> _Command:
-    """Options that say how features are computed, which changes none of them."""
+    """Add options that say how features are computed. They change no feature."""
     path = click.Path(path_type=Path)
     return _all(
         click.option("--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu", "cuda"])),
@@ -120,7 +123,7 @@ def run_options(command: _Command) -> _Command:
 
 
 def _side(side: str, path: Path, axes: str | None, value_range: tuple[float, float] | None) -> Path | Arrays:
-    """A path, with what is stated of the arrays there. Raises UsageError when there are none."""
+    """Return a path, with what is stated about the arrays there. Raises UsageError when there are no arrays."""
     if axes is None and value_range is None:
         return path
     from fvd_bench.errors import SourceError
@@ -197,5 +200,5 @@ def chosen_settings(
         strict=strict,
         motion=motion,
         group_by=group_by,
-        distributed=True,  # where torchrun started the command
+        distributed=True,  # takes effect where torchrun started the command
     )
