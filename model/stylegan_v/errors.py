@@ -1,4 +1,4 @@
-"""Every error that stylegan_v raises for a mistake of its input or its surroundings, all of them FvdBenchErrors.
+"""Every error that stylegan_v raises for a mistake in its input or its surroundings. All of them are FvdBenchErrors.
 
 ModelError
 ├── ConfigError       a preset, run file or option that does not exist or cannot be served
@@ -27,4 +27,4 @@ class CheckpointError(ModelError):
 
 
 class TrainingError(ModelError):
-    """Training cannot go on; the last checkpoint is usable."""
+    """Training cannot go on. The last checkpoint is usable."""

@@ -1,4 +1,4 @@
-"""Leaky ReLU of slope 0.2, its gain, and a clamp, as one operation of which nothing but the result is kept."""
+"""Leaky ReLU of slope 0.2, its gain, and a clamp, as one operation that keeps nothing but its result."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SLOPE = 0.2
 
 
 def activate(x: Tensor, *, gain: float, limit: float | None = None) -> Tensor:
-    """Leaky ReLU times a positive gain, inside ± limit where there is one. Any shape, and of the layout of x."""
+    """Return leaky ReLU times a positive gain, within ± limit if there is one. x: of any shape; its layout is kept."""
     activated: Tensor = _Activation.apply(x, gain, limit)
     return activated
 
@@ -34,7 +34,7 @@ class _Activation(torch.autograd.Function):
 
 
 class _ActivationGradient(torch.autograd.Function):
-    """A gradient by y times the slope at y: linear in the gradient, and constant in y almost everywhere."""
+    """A gradient by y times the slope at y. It is linear in the gradient, and constant in y almost everywhere."""
 
     @staticmethod
     def forward(ctx: Any, gradient: Tensor, y: Tensor, gain: float, limit: float | None) -> Tensor:
@@ -42,7 +42,7 @@ class _ActivationGradient(torch.autograd.Function):
         ctx.gain, ctx.limit = gain, limit
         scaled: Tensor = torch.ops.aten.leaky_relu_backward(gradient, y, SLOPE, True).mul_(gain)
         if limit is not None:
-            scaled.masked_fill_(y.abs() == y.new_full((), limit), 0.0)  # a limit of the type of y, as it was rounded
+            scaled.masked_fill_(y.abs() == y.new_full((), limit), 0.0)  # in y's type, to which the clamp rounded it
         return scaled
 
     @staticmethod

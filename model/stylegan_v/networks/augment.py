@@ -1,8 +1,9 @@
 """Adaptive augmentation of what the discriminator sees (Karras et al. 2020, "Training GANs with limited data").
 
-The pipeline `bgc`: pixel blitting, general geometry and colour. A clip is augmented as one image of 3T channels: one
-draw for all of its frames, so that augmentation adds no motion. Everything is linear in the pixels for given draws, and
-every step has derivatives of any order, as R1 needs: it takes gradients with respect to frames before augmentation.
+The pipeline is `bgc`: pixel blitting, general geometry and colour. A clip is augmented as one image of 3T channels,
+with one draw for all of its frames, so that augmentation adds no motion. For given draws everything is linear in the
+pixels. Every step has derivatives of any order, as R1 needs: it takes gradients with respect to frames before
+augmentation.
 """
 
 from __future__ import annotations
@@ -19,7 +20,10 @@ from stylegan_v.networks.noise import Purpose
 
 @dataclass(frozen=True, slots=True)
 class Augmentations:
-    """What is done to N images. both float64. sources, colours: as `augment_draws.geometry` and `colours` make them."""
+    """What is done to N images. Both tensors are float64.
+
+    sources: as `augment_draws.geometry` makes them. colours: as `augment_draws.colours` makes them.
+    """
 
     sources: Tensor
     colours: Tensor
@@ -39,9 +43,10 @@ def plan(
 ) -> Augmentations:
     """Draw augmentations of N = B · length images of a size (height, width), on the device of the samples.
 
-    probability: p, one for all, float64 there. samples: int64 [B], the global numbers of the training samples. They,
-    the seed and the purpose (one, or int64 [B]) alone decide what is drawn, whatever else is in the batch. length: of
-    clips that have a draw per frame.
+    probability: p, one for all images, float64 on that device.
+    samples: int64 [B], the global numbers of the training samples. They, the seed and the purpose (one, or int64 [B])
+    alone decide what is drawn, whatever else is in the batch.
+    length: frames of a clip, where each frame has a draw of its own; 1 for one draw per clip.
     """
     draws = draw(seed, purpose, samples, length=length)
     height, width = size
@@ -49,13 +54,13 @@ def plan(
 
 
 def augment(frames: Tensor, augmentations: Augmentations) -> Tensor:
-    """Augmented clips: [B, T, 3, H, W] of the shape and type of `frames`.
+    """Augment clips: [B, T, 3, H, W] of the shape and type of `frames`.
 
     frames: [B, T, 3, H, W] in [-1, 1]; results may leave that range. Types below float32 are computed in float32.
     augmentations: one per clip, so that equal frames stay equal bit for bit, or one per frame. Clips that they leave
     alone are resampled too, which changes them by rounding only (1e-4 at 256²).
 
-    On CUDA the gradient of the sampling adds up in any order, so that its last bits vary.
+    On CUDA the gradient of the sampling is summed in no fixed order, so its last bits vary.
     """
     images = frames.reshape(len(augmentations.sources), -1, *frames.shape[3:])  # [B, 3T, H, W] or [B·T, 3, H, W]
     images = images.to(torch.promote_types(frames.dtype, torch.float32))
@@ -64,10 +69,10 @@ def augment(frames: Tensor, augmentations: Augmentations) -> Tensor:
 
 
 def recolour(images: Tensor, matrix: Tensor) -> Tensor:
-    """Images under `augment_draws.colours`, for every three channels: [N, 3T, H, W] -> [N, 3T, H, W]."""
+    """Apply `augment_draws.colours` to every three channels of images: [N, 3T, H, W] -> [N, 3T, H, W]."""
     pixels = images.reshape(len(images), -1, 3, *images.shape[2:])  # [N, T, 3, H, W]
     columns = matrix[:, None, :, :, None, None].to(images)  # [N, 1, 3, 4, 1, 1]
-    # Products and sums of whole tensors, as a matrix product may round equal frames differently.
+    # These are products and sums of whole tensors, since a matrix product may round equal frames differently.
     mixed = columns[:, :, :, 3]
     for channel in range(3):
         mixed = torch.addcmul(mixed, columns[:, :, :, channel], pixels[:, :, channel : channel + 1])

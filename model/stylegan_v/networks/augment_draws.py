@@ -1,7 +1,7 @@
-"""What is drawn for augmentation, and the maps of geometry and colour that it makes (Karras et al. 2020, appendix B).
+"""What is drawn for augmentation, and the maps of geometry and colour that result (Karras et al. 2020, appendix B).
 
-Every operation has its own gate, open with probability p. As many numbers are drawn whatever p is: a higher p opens
-more gates, and changes nothing about the operations that were drawn already.
+Every operation has its own gate, which is open with probability p. The same number of random numbers is drawn whatever
+p is. So a higher p opens more gates, and changes nothing about the operations whose gates were open already.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from torch import Tensor
 from stylegan_v.networks.noise import Purpose, box_muller, uniform
 
 _SHIFT = 0.125
-"""Of the size of an image: the farthest integer shift, and the standard deviation of a fractional one."""
+"""As a fraction of the size of an image: the largest integer shift, and the standard deviation of a fractional one."""
 
 
 class Op(enum.IntEnum):
-    """The operations in their order, which is also that of their gates."""
+    """The operations in their order. Their gates have the same order."""
 
     X_FLIP = 0
     QUARTER_TURNS = 1
@@ -42,9 +42,11 @@ class Op(enum.IntEnum):
 class Draws:
     """All random numbers of N augmentations, float64.
 
-    gates: [N, 13], in (0, 1). uniforms: [N, 8], in (0, 1): of the flip, the quarter turns, the integer shift in x and
-    in y, the rotations before and after, the flip of the luma, the hue. normals: [N, 7], standard normal: of the
-    scale, the stretch, the fractional shift in x and in y, brightness, contrast, saturation.
+    gates: [N, 13], in (0, 1).
+    uniforms: [N, 8], in (0, 1), for the flip, the quarter turns, the integer shift in x and in y, the rotations before
+    and after, the flip of the luma, and the hue.
+    normals: [N, 7], standard normal, for the scale, the stretch, the fractional shift in x and in y, brightness,
+    contrast, and saturation.
     """
 
     gates: Tensor
@@ -63,11 +65,11 @@ _NORMAL_OPS = (
 
 
 def draw(seed: int, purpose: Purpose | Tensor, samples: Tensor, *, length: int) -> Draws:
-    """Draws for the first frames of B samples: N = B · length, frames of a sample adjacent. On the samples' device.
+    """Draw for the first `length` frames of B samples, on their device: N = B · length, frames of a sample adjacent.
 
     purpose: one for all samples, or int64 [B].
     """
-    # Uniform and normal numbers of one address are made of the same bits, so each kind has tokens of its own.
+    # Uniform and normal numbers at one address are made from the same bits, so each kind has tokens of its own.
     tokens = torch.arange(2 * length, device=samples.device)
     purposes = purpose[:, None] if isinstance(purpose, Tensor) else purpose
     numbers = uniform(seed, purposes, samples[:, None], tokens, 21).reshape(-1, 2, 21)
@@ -76,10 +78,11 @@ def draw(seed: int, purpose: Purpose | Tensor, samples: Tensor, *, length: int) 
 
 
 def geometry(draws: Draws, probability: Tensor, *, height: int, width: int) -> Tensor:
-    """Where each place of an augmented image comes from: [N, 2, 3], in pixels from the centre, x to the right, y down.
+    """Map each place of an augmented image to its source: [N, 2, 3], in pixels from the centre, x to the right, y down.
 
-    In the order of `Op` an image is flipped, turned, shifted and so on; this is the inverse of that, in closed form.
-    The two rotations have gates of probability 1 - √(1 - p) each, so that p is that of any rotation.
+    An image is flipped, turned, shifted and so on in the order of `Op`; the result is the inverse of that, in closed
+    form. The gates of the two rotations have probability 1 - √(1 - p) each, so that p is the probability of any
+    rotation.
     """
     x, y = _SHIFT * width, _SHIFT * height
     uniforms = draws.uniforms[:, :6] * constant((2, 4, 2 * x, 2 * y, 2 * math.pi, 2 * math.pi), draws.uniforms.device)
@@ -101,10 +104,10 @@ def geometry(draws: Draws, probability: Tensor, *, height: int, width: int) -> T
 
 
 def colours(draws: Draws, probability: Tensor) -> Tensor:
-    """What becomes of colours (r, g, b, 1): [N, 3, 4].
+    """Map colours (r, g, b, 1) to augmented ones: [N, 3, 4].
 
-    Brightness, contrast, a flip of the luma, a turn of the hue and saturation, in this order. All but brightness scale
-    the part of a colour along (1, 1, 1) and that across it, and turn the latter; so they commute.
+    The order is brightness, contrast, a flip of the luma, a turn of the hue, and saturation. All but brightness scale
+    the part of a colour along (1, 1, 1) and the part across it, and turn the latter; so they commute.
     """
     uniforms = draws.uniforms[:, 6:] * constant((2, 2 * math.pi), draws.uniforms.device)
     uniforms = uniforms + constant((0, -math.pi), uniforms.device)
@@ -124,11 +127,11 @@ def colours(draws: Draws, probability: Tensor) -> Tensor:
 _LUMA = (1 / 3,) * 9
 _CHROMA = tuple(float(place % 4 == 0) - 1 / 3 for place in range(9))
 _QUARTER_TURN = tuple(sign / math.sqrt(3) for sign in (0, -1, 1, 1, 0, -1, -1, 1, 0))
-"""3×3 matrices: onto (1, 1, 1), across it, and across it turned by 90°."""
+"""Three 3×3 matrices: the projection onto (1, 1, 1), that across it, and that across it turned by 90°."""
 
 
 def _open(draws: Draws, ops: tuple[Op, ...], probability: Tensor) -> Tensor:
-    """Which gates are open: [N, len(ops)]. A closed one makes its value 0, which leaves images alone."""
+    """Return which gates are open: [N, len(ops)]. A closed gate makes its value 0, which leaves images alone."""
     rotations = constant(tuple(op in (Op.ROTATION_BEFORE, Op.ROTATION_AFTER) for op in ops), probability.device)
     thresholds = torch.where(rotations > 0, 1 - (1 - probability).clamp(min=0).sqrt(), probability)
     return draws.gates[:, constant(ops, probability.device).long()] < thresholds
@@ -136,5 +139,5 @@ def _open(draws: Draws, ops: tuple[Op, ...], probability: Tensor) -> Tensor:
 
 @functools.cache
 def constant(values: tuple[float, ...], device: torch.device) -> Tensor:
-    """Numbers on a device, float64, copied there once, since a copy from the CPU makes a GPU wait."""
+    """Return numbers on a device, float64. They are copied there once, since a copy from the CPU makes a GPU wait."""
     return torch.tensor(values, dtype=torch.float64, device=device)

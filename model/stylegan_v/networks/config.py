@@ -1,6 +1,6 @@
 """What a model is: every size and choice that its parameters depend on, and the presets.
 
-`release` is what the public code of the paper trains, and the default. `paper` is what the paper's text says where
+`release` is what the public code of the paper trains; it is the default. `paper` is what the paper's text says where
 the two disagree. `middle` and `small` are `release` with narrower layers. `image` is StyleGAN2, for single frames.
 `PRESETS` is the one place that says how they differ.
 """
@@ -15,7 +15,7 @@ from typing import Any, Literal
 from stylegan_v.errors import ConfigError
 
 FRAMES_PER_CLIP = (2, 3, 4, 8, 16)
-"""Frames that the discriminator can be asked to look at, beside a single image."""
+"""Numbers of frames that the discriminator can look at, besides a single image."""
 
 
 _MAY_BE_ZERO = ("num_classes", "v_dim", "channel_base", "hyper_modulation")
@@ -25,23 +25,26 @@ _MAY_BE_ZERO = ("num_classes", "v_dim", "channel_base", "hyper_modulation")
 class ModelConfig:
     """Sizes and choices of a generator and its discriminator.
 
-    resolution: side of a frame in pixels, a power of two from 32 to 1024. frames: k, those that the discriminator
-    sees at a time. num_classes: length of the label vector, 0 for none.
+    resolution: side of a frame in pixels, a power of two from 32 to 1024.
+    frames: k, the number of frames that the discriminator sees at a time.
+    num_classes: length of the label vector, 0 for none.
 
-    z_dim, w_dim: of the content codes before and after their mapping. mapping_layers: of either mapping network.
-    noise_dim, u_dim, v_dim: of the motion noise, of the motion codes, and of their time embedding. A v_dim of 0 is no
-    motion at all: the generator has no part for it, and every frame of a video is the same image.
+    z_dim, w_dim: size of the content codes before and after their mapping.
+    mapping_layers: number of layers of either mapping network.
+    noise_dim, u_dim, v_dim: size of the motion noise, of the motion codes, and of their time embedding. A v_dim of 0 is
+    no motion at all: the generator has no part for it, and every frame of a video is the same image.
     motion_kernel: taps of both motion convolutions. motion_distance: frames between motion codes.
-    encoding: of time in both networks, `release` or `paper` (see motion.py and discriminator.py).
-    min_period, max_period: of the motion's waves, in frames.
-    max_frames: length of the longest video that is told apart in time.
+    encoding: how both networks encode time, `release` or `paper` (see motion.py and discriminator.py).
+    min_period, max_period: shortest and longest period of the motion's waves before a code scales it, in frames.
+    max_frames: time distances below this many frames are told apart; clips of a longer video come from such a window.
 
-    channel_base, channel_max: a layer at resolution r has min(channel_base / r, channel_max) channels; a base of 0 is
-    16384 below 512² and 32768 from there on.
-    concat_resolution: where features of frames are concatenated. frame_divisor: how much narrower they are there.
+    channel_base, channel_max: a layer at resolution r has min(channel_base / r, channel_max) channels. A base of 0
+    stands for 16384 below 512² and for 32768 from there on.
+    concat_resolution: resolution at which features of frames are concatenated.
+    frame_divisor: by which factor the features of a frame are narrower there.
     hyper_modulation: whether time distances modulate the first convolution of each block of the discriminator.
-    time_dim: of the learned numbers that a time distance is embedded in. std_group: videos per minibatch deviation.
-    spans: of training clips, `powers` of two or `uniform`, at most max_span frames.
+    time_dim: number of learned values that embed a time distance. std_group: videos per minibatch deviation.
+    spans: how spans of training clips are drawn, `powers` of two or `uniform`. max_span: the longest span, in frames.
     """
 
     preset: str = "release"
@@ -103,26 +106,26 @@ class ModelConfig:
 
     @property
     def resolutions(self) -> tuple[int, ...]:
-        """4, 8, … up to the resolution of frames."""
+        """The resolutions 4, 8, … up to that of frames."""
         return tuple(2**power for power in range(2, self.resolution.bit_length()))
 
     @property
     def num_ws(self) -> int:
-        """Layers of the synthesis network that take a style: 2 log2(resolution) - 2."""
+        """The number of layers of the synthesis network that take a style: 2 log2(resolution) - 2."""
         return 2 * len(self.resolutions)
 
     def channels(self, resolution: int) -> int:
-        """Channels of a layer at a resolution."""
+        """Return the number of channels of a layer at a resolution."""
         base = self.channel_base or (16384 if self.resolution < 512 else 32768)
         return min(base // resolution, self.channel_max)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, as stored in checkpoints."""
+        """Return plain values, as checkpoints store them."""
         return dataclasses.asdict(self)
 
 
 def _narrow(width: int) -> dict[str, Any]:
-    """Codes of so many numbers, and as many channels at most."""
+    """Return settings with codes of this width and at most as many channels."""
     return dict.fromkeys(("z_dim", "w_dim", "noise_dim", "u_dim", "v_dim", "channel_max"), width)
 
 
@@ -145,21 +148,21 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     "middle": {**_narrow(256), "channel_base": 8192},
     # The released code made narrower, until the generator has at most 4.5 M parameters.
     "small": {**_narrow(224), "channel_base": 2048, "time_dim": 64},
-    # StyleGAN2 as the released code builds on it, without noise inputs: no motion, and a discriminator of single
+    # StyleGAN2 as the released code builds on it, without noise inputs: no motion, and a discriminator for single
     # frames, all of whose layers have their full width. What a video model costs is measured against it.
     "image": {"frames": 1, "v_dim": 0, "frame_divisor": 1},
 }
 
 
 def model_config(preset: str = "release", **changes: Any) -> ModelConfig:
-    """A preset with some values changed. Raises ConfigError for names and values that do not exist."""
+    """Return a preset with some values changed. Raises ConfigError for names and values that do not exist."""
     if not isinstance(preset, str) or preset not in PRESETS:
         raise ConfigError(f"preset = {preset!r}: allowed are {', '.join(PRESETS)}")
     return read_model_config({**PRESETS[preset], **changes, "preset": preset})
 
 
 def read_model_config(values: Mapping[str, Any]) -> ModelConfig:
-    """The config of plain values, as `as_dict` gives them. Raises ConfigError for unknown keys and wrong types."""
+    """Return the config for plain values as of `as_dict`. Raises ConfigError for unknown keys and wrong types."""
     fields = {f.name: f for f in dataclasses.fields(ModelConfig)}
     for name, value in values.items():
         if name not in fields:

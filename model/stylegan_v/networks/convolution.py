@@ -1,9 +1,9 @@
 """Convolutions whose derivatives of any order are convolutions of the same cost.
 
-Where PyTorch differentiates a gradient again, as R1 does, it takes the gradient of the weights for a convolution of
-images with kernels as large as these. In the memory layout `channels_last`, which is the fastest one for everything
-else, that takes many times as long as what is used here: the way of first derivatives (Karras et al. 2020, "Training
-GANs with limited data", do the same on GPUs).
+When PyTorch differentiates a gradient again, as R1 does, it treats the gradient of the weights as a convolution whose
+kernels are as large as the images. In the memory layout `channels_last`, which is the fastest one for everything else,
+that takes many times as long as the way used here, that of first derivatives (Karras et al. 2020, "Training GANs with
+limited data", do the same on GPUs).
 """
 
 from __future__ import annotations
@@ -17,34 +17,34 @@ from torch.nn.grad import conv2d_weight
 
 
 def convolve(x: Tensor, weight: Tensor, bias: Tensor | None = None, *, stride: int = 1, padding: int = 0) -> Tensor:
-    """Correlation of images with kernels: [N, in, H, W], [out, in, k, k], [out] -> [N, out, H', W']."""
+    """Correlate images with kernels: [N, in, H, W], [out, in, k, k], [out] -> [N, out, H', W']."""
     convolved: Tensor = _Convolution.apply(x, weight, bias, stride, padding, None)
     return convolved
 
 
 def convolve_transposed(x: Tensor, weight: Tensor, *, stride: int) -> Tensor:
-    """The transpose of `convolve` by the images: [N, in, H, W], [in, out, k, k] -> [N, out, stride (H - 1) + k, …]."""
+    """Transpose `convolve` in the images: [N, in, H, W], [in, out, k, k] -> [N, out, stride (H - 1) + k, …]."""
     height, width = (stride * (side - 1) + weight.shape[2] for side in x.shape[2:])
     convolved: Tensor = _Convolution.apply(x, weight, None, stride, 0, (height, width))
     return convolved
 
 
 def missing_places(size: tuple[int, int], x: Tensor, *, kernel: int, stride: int, padding: int) -> list[int]:
-    """What a transposed convolution of x has to append in order to give images of a size, its `output_padding`."""
+    """Return the `output_padding` with which a transposed convolution of x gives images of a size."""
     return [
         wanted - ((found - 1) * stride - 2 * padding + kernel) for wanted, found in zip(size, x.shape[2:], strict=True)
     ]
 
 
 class _Convolution(torch.autograd.Function):
-    """A convolution, or with the size of the images that it gives, its transpose by the images.
+    """A convolution; or its transpose in the images, where the size of the resulting images is given.
 
-    Each is the other's derivative by its images.
+    Each is the derivative of the other by its images.
     """
 
     @staticmethod
     def forward(
-        ctx: Any,  # what autograd passes has no public type
+        ctx: Any,  # Any: autograd's context has no public type
         x: Tensor,
         weight: Tensor,
         bias: Tensor | None,

@@ -1,8 +1,8 @@
-"""The discriminator: k frames of a video and the times between them to one logit.
+"""The discriminator: from k frames of a video and the times between them to one logit.
 
-Paper section 3.2 and figure 6: frames go through shared blocks one by one, their features are concatenated, and
-further blocks see the video. Time distances condition the projection head, and in the paper's text also modulate the
-first convolution of each block (hyper-modulation), which the released code does not have. Absolute time is never seen.
+Paper section 3.2 and figure 6: frames go through shared blocks one by one, their features are concatenated, and further
+blocks see the video. Time distances condition the projection head. In the paper's text they also modulate the first
+convolution of each block (hyper-modulation), which the released code does not have. Absolute time is never seen.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ _SKIP_GAIN = math.sqrt(0.5)
 class TimeEncoding(nn.Module):
     """Embeds the distances between neighbouring frames, each on its own, with sines and cosines of ten octaves.
 
-    `release`: these beside a learned row for each distance, of `dim` numbers. `paper`: these through two layers, shared
-    by all distances, to p(δ) of `dim` numbers. The paper does not say which waves it takes: they are the released
-    code's.
+    `release`: these waves beside a learned row of `dim` numbers for each distance. `paper`: these waves through two
+    layers, shared by all distances, to p(δ) of `dim` numbers. The paper does not say which waves it takes; these are
+    the released code's. There are ten octaves for max_frames = 1024.
     """
 
     frequencies: Tensor
@@ -48,7 +48,7 @@ class TimeEncoding(nn.Module):
         self.dim = dim + 2 * octaves if kind == "release" else dim
 
     def forward(self, times: Tensor) -> Tensor:
-        """times: [B, k] in frames. Gives p_δ: [B, (k - 1) · dim]."""
+        """Embed times [B, k], in frames, to p_δ: [B, (k - 1) · dim]."""
         distances = times.diff(dim=1)
         waves = distances.to(self.frequencies.dtype)[:, :, None] * self.frequencies
         positions = torch.cat([waves.sin(), waves.cos()], dim=2)  # [B, k - 1, 20]
@@ -59,7 +59,7 @@ class TimeEncoding(nn.Module):
 
 
 class Conditioning(nn.Module):
-    """Mapping network: embedded time distances and labels to the vector that conditions the discriminator."""
+    """The mapping network from embedded time distances and labels to the vector that conditions the discriminator."""
 
     def __init__(self, in_dim: int, out_dim: int, num_layers: int) -> None:
         super().__init__()
@@ -77,9 +77,9 @@ class Conditioning(nn.Module):
 
 
 class DiscriminatorBlock(nn.Module):
-    """Two convolutions and a shortcut, to half the size. The first block of all takes colours.
+    """Two convolutions and a shortcut, which halve the size. The first of all blocks takes colours.
 
-    style_dim: of the vector that modulates the first convolution, None for an ordinary one.
+    style_dim: size of the vector that modulates the first convolution, None for an ordinary one.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class DiscriminatorBlock(nn.Module):
         self.skip = Conv2d(in_channels, out_channels, 1, bias=False, down=True, activation="linear")
 
     def forward(self, x: Tensor, condition: Tensor | None) -> Tensor:
-        """[N, in (or 3), r, r] -> [N, out, r/2, r/2]. condition: [B, style_dim], used with hyper-modulation."""
+        """Map [N, in (or 3), r, r] to [N, out, r/2, r/2]. condition: [B, style_dim], used with hyper-modulation."""
         if self.from_rgb is not None:
             x = self.from_rgb(x)
         y = self.conv0(x, condition) if isinstance(self.conv0, StyledConv2d) else self.conv0(x)
@@ -106,7 +106,7 @@ class DiscriminatorBlock(nn.Module):
 
 
 class Head(nn.Module):
-    """4×4 features of videos to logits, by projection on the conditioning vector where there is one."""
+    """From 4×4 features of videos to logits, by projection on the conditioning vector where there is one."""
 
     def __init__(self, channels: int, *, std_group: int, condition_dim: int) -> None:
         super().__init__()
@@ -116,7 +116,7 @@ class Head(nn.Module):
         self.out = FullyConnected(channels, condition_dim or 1)
 
     def forward(self, x: Tensor, condition: Tensor | None) -> Tensor:
-        """x: [B, C, 4, 4]; condition: [B, condition_dim]. Gives logits [B]."""
+        """Return logits [B]. x: [B, C, 4, 4]; condition: [B, condition_dim]."""
         y: Tensor = self.out(self.fc(self.conv(self.deviation(x)).flatten(1)))
         if condition is None:
             return y[:, 0]
@@ -124,7 +124,7 @@ class Head(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """k frames of each video, and their times, to a logit per video."""
+    """From k frames of each video, and their times, to one logit per video."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -154,7 +154,7 @@ class Discriminator(nn.Module):
         self.half_dtype: torch.dtype | None = None
 
     def forward(self, frames: Tensor, times: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Logits [B] of videos. frames: [B, k, 3, R, R] in [-1, 1]; times: [B, k] in frames; labels: [B, classes]."""
+        """Return logits [B]. frames: [B, k, 3, R, R] in [-1, 1]; times: [B, k] in frames; labels: [B, num_classes]."""
         videos = len(frames)
         condition = self.condition(times, labels)
         x = frames.flatten(0, 1).contiguous(memory_format=torch.channels_last)
@@ -169,7 +169,7 @@ class Discriminator(nn.Module):
         return logits
 
     def condition(self, times: Tensor, labels: Tensor | None = None) -> Tensor | None:
-        """The vector of time distances and labels: [B, w_dim], p_δ after its mapping network in the paper.
+        """Return the vector of time distances and labels: [B, w_dim], p_δ after its mapping network in the paper.
 
         None for images without labels.
         """
@@ -188,7 +188,7 @@ class Discriminator(nn.Module):
 
 
 def build_discriminator(config: ModelConfig, *, seed: int = 0) -> Discriminator:
-    """A discriminator with initial parameters that depend on the seed alone."""
+    """Make a discriminator whose initial parameters depend on the seed alone."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return Discriminator(config)

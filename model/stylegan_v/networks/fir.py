@@ -12,7 +12,7 @@ from stylegan_v.networks.convolution import missing_places
 
 
 class Fir(nn.Module):
-    """The outer product of [1,3,3,1] with itself, of sum `gain`. Its taps are made once, and not saved."""
+    """The outer product of [1,3,3,1] with itself, scaled to the sum `gain`. Its taps are made once, and not saved."""
 
     taps: Tensor
 
@@ -22,15 +22,15 @@ class Fir(nn.Module):
         self.register_buffer("taps", (taps[:, None] * taps * (gain / 64.0))[None, None], persistent=False)
 
     def smooth(self, x: Tensor, *, padding: int) -> Tensor:
-        """Images between `padding` zeros on all sides: [N, C, H, W] -> [N, C, H + 2 padding - 3, …]."""
+        """Filter images with `padding` zeros on all sides: [N, C, H, W] -> [N, C, H + 2 padding - 3, …]."""
         return self._filtered(x, 1, padding)
 
     def downsample(self, x: Tensor) -> Tensor:
-        """Images of half the size: [N, C, H, W] -> [N, C, H/2, W/2]."""
+        """Halve the size of images: [N, C, H, W] -> [N, C, H/2, W/2]."""
         return self._filtered(x, 2, 1)
 
     def upsample(self, x: Tensor) -> Tensor:
-        """Images of twice the size, as bright as before for a gain of 4: [N, C, H, W] -> [N, C, 2H, 2W]."""
+        """Double the size of images: [N, C, H, W] -> [N, C, 2H, 2W]. A gain of 4 keeps them as bright as before."""
         return self._filtered(x, 2, 1, (2 * x.shape[2], 2 * x.shape[3]))
 
     def _filtered(self, x: Tensor, stride: int, padding: int, size: tuple[int, int] | None = None) -> Tensor:
@@ -39,14 +39,14 @@ class Fir(nn.Module):
 
 
 class _Filter(torch.autograd.Function):
-    """Every channel through the taps, or with the size of what it gives, the transpose of that.
+    """Filters every channel; or, where the size of the result is given, applies the transpose of that.
 
-    Each is the other's derivative. PyTorch's own second derivative makes a convolution for every single channel.
+    Each is the derivative of the other. PyTorch's own second derivative makes a convolution for every single channel.
     """
 
     @staticmethod
     def forward(
-        ctx: Any,  # what autograd passes has no public type
+        ctx: Any,  # Any: autograd's context has no public type
         x: Tensor,
         taps: Tensor,
         stride: int,
@@ -67,6 +67,6 @@ class _Filter(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         (taps,) = ctx.saved_tensors
-        if ctx.stride == 1:  # the taps are symmetric: the transpose is a convolution, which is faster as such
+        if ctx.stride == 1:  # the taps are symmetric, so the transpose is a convolution, which runs faster as one
             return _Filter.apply(gradient, taps, 1, len(taps[0, 0]) - 1 - ctx.padding, None), None, None, None, None
         return _Filter.apply(gradient, taps, ctx.stride, ctx.padding, ctx.size), None, None, None, None

@@ -1,6 +1,7 @@
-"""The generator: a content code, motion, and times to frames. Any frame can be had without the others.
+"""The generator: from a content code, motion, and times to frames. Any frame can be had without the others.
 
-Paper section 3.1 and figure 5: StyleGAN2 without noise inputs, its constant input joined by the time embedding v(t).
+Paper section 3.1 and figure 5: StyleGAN2 without noise inputs, whose constant input is joined by the time embedding
+v(t).
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ _LABEL_SAMPLES = 1000
 
 
 class Mapping(nn.Module):
-    """z and a label to w, F_c in the paper: two layers with a hundredth of the learning rate."""
+    """From z and a label to w, F_c in the paper: two layers (by default) with a hundredth of the learning rate."""
 
     w_mean: Tensor
 
@@ -42,7 +43,7 @@ class Mapping(nn.Module):
         self.register_buffer("w_mean", torch.zeros(config.w_dim))
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
-        """z: [B, z_dim]; labels: [B, num_classes]. Gives w: [B, w_dim]."""
+        """Return w: [B, w_dim]. z: [B, z_dim]; labels: [B, num_classes]."""
         x = normalise(z)
         if self.embed is not None:
             assert labels is not None
@@ -53,7 +54,7 @@ class Mapping(nn.Module):
 
     @torch.no_grad()
     def track(self, mean: Tensor) -> None:
-        """Move the running mean of w towards that of a batch, [w_dim]."""
+        """Move the running mean of w towards the mean of a batch, [w_dim]."""
         self.w_mean.lerp_(mean.to(self.w_mean.dtype), 1.0 - _W_DECAY)
 
 
@@ -68,16 +69,16 @@ class SynthesisBlock(nn.Module):
         self.fir = Fir(4.0)
 
     def forward(self, x: Tensor, rgb: Tensor, ws: list[Tensor]) -> tuple[Tensor, Tensor]:
-        """Features [N, in, r/2, r/2] and colours [N, 3, r/2, r/2] to those of twice the size.
+        """Map features [N, in, r/2, r/2] and colours [N, 3, r/2, r/2] to those of twice the size.
 
-        ws: three of [B, w_dim].
+        ws: three styles of [B, w_dim].
         """
         x = self.conv1(self.conv0(x, ws[0]), ws[1])
         return x, self.fir.upsample(rgb) + self.to_rgb(x, ws[2]).to(rgb.dtype)
 
 
 class FirstBlock(nn.Module):
-    """The learned constant beside v(t), one convolution, and the first colours: 4×4."""
+    """The learned constant beside v(t), one convolution, and the first colours, all at 4×4."""
 
     def __init__(self, channels: int, v_dim: int, w_dim: int) -> None:
         super().__init__()
@@ -86,14 +87,17 @@ class FirstBlock(nn.Module):
         self.to_rgb = ToRGB(channels, w_dim)
 
     def forward(self, v: Tensor, ws: list[Tensor]) -> tuple[Tensor, Tensor]:
-        """v: [N, v_dim]; ws: two of [B, w_dim]. Gives features [N, C, 4, 4] and colours [N, 3, 4, 4]."""
+        """Return features [N, C, 4, 4] and colours [N, 3, 4, 4]. v: [N, v_dim]; ws: two styles of [B, w_dim]."""
         x = torch.cat([self.const.expand(len(v), -1, -1, -1), v[:, :, None, None].expand(-1, -1, 4, 4)], dim=1)
         x = self.conv1(x.contiguous(memory_format=torch.channels_last), ws[0])
         return x, self.to_rgb(x, ws[1])
 
 
 class Synthesis(nn.Module):
-    """Styles and time embeddings to frames. Layer i takes style i; colours of a block and its successor share one."""
+    """From styles and time embeddings to frames.
+
+    Layer i takes style i. The colours of a block share a style with the first convolution of the next block.
+    """
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -107,7 +111,7 @@ class Synthesis(nn.Module):
         self.half_dtype: torch.dtype | None = None
 
     def forward(self, ws: Tensor, v: Tensor) -> Tensor:
-        """ws: [B, num_ws, w_dim]; v: [B, T, v_dim]. Gives frames [B, T, 3, R, R], about -1 to 1, not clipped."""
+        """Return frames [B, T, 3, R, R], about -1 to 1, not clipped. ws: [B, num_ws, w_dim]; v: [B, T, v_dim]."""
         styles = list(ws.unbind(1))
         rgb: Tensor
         x, rgb = self.first(v.flatten(0, 1), styles[:2])
@@ -119,9 +123,9 @@ class Synthesis(nn.Module):
 
 
 class Generator(nn.Module):
-    """z, motion noise and times to frames.
+    """From z, motion noise and times to frames.
 
-    Parameters are drawn from torch's global generator; `build_generator` keeps that out of sight.
+    Parameters are drawn from torch's global generator. `build_generator` hides that from its caller.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -134,7 +138,7 @@ class Generator(nn.Module):
     def forward(
         self, z: Tensor, times: Tensor, noise: Noise, labels: Tensor | None = None, *, truncation: float = 1.0
     ) -> Tensor:
-        """Frames [B, T, 3, R, R] of videos at times, about -1 to 1, not clipped.
+        """Return frames [B, T, 3, R, R] of videos at times, about -1 to 1, not clipped.
 
         z: [B, z_dim]; times: [B, T] in frames, any real numbers from 0 on; labels: [B, num_classes].
         truncation: ψ, 1 for none and 0 for the mean w.
@@ -142,7 +146,7 @@ class Generator(nn.Module):
         return self.render(self.styles(z, labels, truncation=truncation), times, noise, labels)
 
     def styles(self, z: Tensor, labels: Tensor | None = None, *, truncation: float = 1.0) -> Tensor:
-        """w, towards its mean where truncated: [B, w_dim]."""
+        """Return w, moved towards its mean where truncated: [B, w_dim]."""
         w: Tensor = self.mapping(z, labels)
         if truncation == 1.0:
             return w
@@ -151,7 +155,7 @@ class Generator(nn.Module):
         return truncated
 
     def render(self, w: Tensor, times: Tensor, noise: Noise, labels: Tensor | None = None) -> Tensor:
-        """Frames [B, T, 3, R, R] of styles, one per video [B, w_dim] or one per layer [B, num_ws, w_dim]."""
+        """Return frames [B, T, 3, R, R]. w: one style per video [B, w_dim] or one per layer [B, num_ws, w_dim]."""
         ws = w[:, None].expand(-1, self.config.num_ws, -1) if w.ndim == 2 else w
         v = w.new_zeros(*times.shape, 0) if self.motion is None else self.motion(times, noise, labels)
         frames: Tensor = self.synthesis(ws, v)
@@ -163,21 +167,21 @@ class Generator(nn.Module):
         clamp_activations(self.synthesis, dtype is not None)
 
     def _class_means(self, labels: Tensor) -> Tensor:
-        """Mean w of each video's label over 1000 fixed z: one mean for all would pull classes together."""
+        """Return the mean w of each video's label over 1000 fixed z. One mean for all would pull classes together."""
         z = torch.randn(_LABEL_SAMPLES, self.config.z_dim, generator=torch.Generator().manual_seed(0))
         z = z.to(labels.device, self.mapping.w_mean.dtype)
         return torch.stack([self.mapping(z, label.expand(len(z), -1)).mean(dim=0) for label in labels])
 
 
 def build_generator(config: ModelConfig, *, seed: int = 0) -> Generator:
-    """A generator with initial parameters that depend on the seed alone."""
+    """Make a generator whose initial parameters depend on the seed alone."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return Generator(config)
 
 
 def half_precision(precision: str, device: torch.device) -> torch.dtype | None:
-    """The type of blocks of high resolution: float16 on a GPU unless something else is asked for."""
+    """Return the type of blocks of high resolution, None for the parameters' type. `auto` is float16 on a GPU."""
     if precision == "auto":
         return torch.float16 if device.type == "cuda" else None
     return {"float32": None, "float16": torch.float16, "bfloat16": torch.bfloat16}[precision]

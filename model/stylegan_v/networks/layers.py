@@ -1,7 +1,7 @@
 """Layers of StyleGAN2 (Karras et al. 2020, "Analyzing and improving the image quality of StyleGAN") in plain PyTorch.
 
-Every operation here has a second derivative, as R1 needs. Parameters are stored with unit variance and scaled when
-they are used (equalised learning rates). Convolutions are correlations; images are [N, C, H, W].
+Every operation here has a second derivative, as R1 needs. Parameters are stored with unit variance and scaled when they
+are used (equalised learning rates). Convolutions are correlations; images are [N, C, H, W].
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from stylegan_v.networks.convolution import convolve, convolve_transposed
 from stylegan_v.networks.fir import Fir
 
 CLAMP = 256.0
-"""Where some blocks are of half precision, activations stay inside ± CLAMP, those with a `gain` inside CLAMP times it.
+"""Networks with blocks of half precision clamp activations to ± CLAMP, and those with a `gain` to CLAMP times it.
 
 The gain of √2 that follows a leaky ReLU does not count.
 """
 
 HALF_BLOCKS = 4
-"""Blocks of the highest resolutions that run in half precision, where that is asked for, those of 4² never."""
+"""So many blocks of the highest resolutions run in half precision, where that is asked for; never the one of 4²."""
 
 _HALF = (torch.float16, torch.bfloat16)
 
@@ -35,11 +35,11 @@ class Clamped(nn.Module):
     clamped = False
 
     def limit(self, gain: float = 1.0) -> float | None:
-        """What activations are clamped to, None where they are not."""
+        """Return the limit that activations are clamped to, None where they are not."""
         return CLAMP * gain if self.clamped else None
 
     def clamp(self, x: Tensor, gain: float = 1.0) -> Tensor:
-        """Activations inside ± CLAMP · gain, where that is set."""
+        """Clamp activations to ± CLAMP · gain, where `clamped` is set."""
         limit = self.limit(gain)
         return x if limit is None else x.clamp(-limit, limit)
 
@@ -52,9 +52,9 @@ def clamp_activations(network: nn.Module, clamped: bool) -> None:
 
 
 class FullyConnected(nn.Module):
-    """Linear layer with an equalised learning rate: [..., in] -> [..., out].
+    """A linear layer with an equalised learning rate: [..., in] -> [..., out].
 
-    lr_multiplier: parameters learn that much slower. activation: `lrelu` has a gain of √2.
+    lr_multiplier: factor on the learning rate of its parameters. activation: `lrelu` has a gain of √2.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class FullyConnected(nn.Module):
 
 
 class Conv2d(Clamped):
-    """Convolution with an equalised learning rate: [N, in, H, W] -> [N, out, H, W], or half the size with `down`.
+    """A convolution with an equalised learning rate: [N, in, H, W] -> [N, out, H, W], or half the size with `down`.
 
     activation: `lrelu` has a gain of √2, on top of `gain`. With `down`, [1,3,3,1] filters before the stride.
     """
@@ -107,7 +107,7 @@ class Conv2d(Clamped):
         bias = None if self.bias is None else self.bias.to(x.dtype)
         if self.fir is None:
             y = convolve(x, weight, bias, padding=kernel // 2)
-        elif kernel == 1:  # only the places that are kept are filtered
+        elif kernel == 1:  # filters only the places that are kept
             y = convolve(self.fir.downsample(x), weight, bias)
         else:
             y = convolve(self.fir.smooth(x, padding=kernel // 2 + 1), weight, bias, stride=2)
@@ -117,11 +117,12 @@ class Conv2d(Clamped):
 
 
 class StyledConv2d(Clamped):
-    """Convolution modulated by a style and demodulated: [N, in, H, W] -> [N, out, H, W], or twice the size with `up`.
+    """A convolution modulated by a style and demodulated: [N, in, H, W] -> [N, out, H, W], or twice the size with `up`.
 
-    The style scales the input and the demodulation the output, around one convolution for the whole batch. That
-    equals one convolution per sample with its own weight. Styles are given per video, images per frame.
-    With `up`, [1,3,3,1] filters what a convolution of stride 1/2 gives. Its kernel is used as it is stored, unflipped.
+    One convolution runs for the whole batch: the style scales its input, and the demodulation scales its output. That
+    equals one convolution per sample with a weight of its own. Styles are given per video, images per frame.
+    With `up`, [1,3,3,1] filters the result of a convolution of stride 1/2, whose kernel is used as it is stored,
+    unflipped.
     """
 
     def __init__(self, in_channels: int, out_channels: int, style_dim: int, *, up: bool = False) -> None:
@@ -132,11 +133,11 @@ class StyledConv2d(Clamped):
         self.fir = Fir(4.0) if up else None
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
-        """x: [B·T, in, H, W]; w: [B, style_dim]."""
+        """Convolve x: [B·T, in, H, W] with styles from w: [B, style_dim]."""
         frames = len(x) // len(w)
         style: Tensor = self.affine(w)  # [B, in]
         weight: Tensor = self.weight  # [out, in, 3, 3]
-        if x.dtype in _HALF:  # both are normalised first, so that no product overflows
+        if x.dtype in _HALF:  # normalises both first, so that no product overflows
             largest = weight.abs().amax(dim=(1, 2, 3), keepdim=True)
             weight = weight * (1.0 / math.sqrt(weight[0].numel()) / largest)
             style = style / style.abs().amax(dim=1, keepdim=True)
@@ -152,7 +153,7 @@ class StyledConv2d(Clamped):
 
 
 class ToRGB(Clamped):
-    """1×1 convolution to colours, modulated and not demodulated: [B·T, in, H, W] -> [B·T, 3, H, W]."""
+    """A 1×1 convolution to colours, modulated and not demodulated: [B·T, in, H, W] -> [B·T, 3, H, W]."""
 
     def __init__(self, in_channels: int, style_dim: int) -> None:
         super().__init__()
@@ -161,17 +162,17 @@ class ToRGB(Clamped):
         self.bias = nn.Parameter(torch.zeros(3))
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
-        """x: [B·T, in, H, W]; w: [B, style_dim]."""
+        """Convolve x: [B·T, in, H, W] with styles from w: [B, style_dim]."""
         style = self.affine(w) * (1.0 / math.sqrt(self.weight.shape[1]))
         x = x * _per_frame(style, len(x) // len(w), x)
         return self.clamp(convolve(x, self.weight.to(x.dtype), self.bias.to(x.dtype)))
 
 
 class MinibatchDeviation(nn.Module):
-    """Appends one channel: how much features differ between the videos of a group (Karras et al. 2018, section 3).
+    """Appends one channel: how much the features of a group's videos differ (Karras et al. 2018, section 3).
 
-    Groups take videos at equal distances, 0, B/G, 2B/G, …, so that taking every W-th video of a batch to each of W
-    processes keeps its groups together.
+    A group takes videos at equal distances: 0, B/G, 2B/G, …. So groups stay together where each of W processes takes
+    every W-th video of a batch.
     """
 
     def __init__(self, group: int) -> None:
@@ -179,7 +180,7 @@ class MinibatchDeviation(nn.Module):
         self.group = group
 
     def forward(self, x: Tensor) -> Tensor:
-        """[B, C, H, W] -> [B, C + 1, H, W]; B is divisible by the group, or below it."""
+        """Map [B, C, H, W] to [B, C + 1, H, W]. B is divisible by the group's size, or smaller than it."""
         group = min(self.group, len(x))
         members = x.reshape(group, -1, *x.shape[1:])  # [G, B/G, C, H, W]
         deviation = (members - members.mean(dim=0)).square().mean(dim=0).add(1e-8).sqrt().mean(dim=(1, 2, 3))
@@ -188,10 +189,10 @@ class MinibatchDeviation(nn.Module):
 
 
 def normalise(x: Tensor) -> Tensor:
-    """Vectors of unit second moment: [..., D] -> [..., D]."""
+    """Scale vectors to unit second moment: [..., D] -> [..., D]."""
     return x * (x.square().mean(dim=-1, keepdim=True) + 1e-8).rsqrt()
 
 
 def _per_frame(scale: Tensor, frames: int, x: Tensor) -> Tensor:
-    """Scales of videos for their frames: [B, C] -> [B·T, C, 1, 1] of the type of x."""
+    """Repeat the scales of videos for their frames: [B, C] -> [B·T, C, 1, 1], in the type of x."""
     return scale.to(x.dtype).repeat_interleave(frames, dim=0)[:, :, None, None]

@@ -1,6 +1,6 @@
-"""The losses: non-saturating, and R1. Logits are one per video.
+"""The losses: the non-saturating one, and R1. Logits are one per video.
 
-Source: Goodfellow et al. 2014 (non-saturating loss), Mescheder et al. 2018 (R1); the average of R1 over the frames of
+Sources: Goodfellow et al. 2014 (non-saturating loss), Mescheder et al. 2018 (R1). The average of R1 over the frames of
 a clip is the released code's.
 """
 
@@ -12,19 +12,20 @@ from torch.nn import functional
 
 
 def generator_loss(fake: Tensor) -> Tensor:
-    """Mean of softplus(-D(fake)) over logits [B]."""
+    """Return the mean of softplus(-D(fake)) over logits [B]."""
     return functional.softplus(-fake).mean()
 
 
 def discriminator_loss(real: Tensor, fake: Tensor) -> Tensor:
-    """Mean of softplus(-D(real)) plus mean of softplus(D(fake)) over logits [B]."""
+    """Return the mean of softplus(-D(real)) plus the mean of softplus(D(fake)), over logits [B]."""
     return functional.softplus(-real).mean() + functional.softplus(fake).mean()
 
 
 def r1_penalty(logits: Tensor, frames: Tensor) -> Tensor:
-    """Squared gradient of logits [B] by frames [B, T, C, H, W]: summed over a frame, averaged over frames and videos.
+    """Return the squared gradient of logits [B] by frames [B, T, C, H, W], averaged over frames and videos.
 
-    It can be differentiated again. The loss is γ / 2 times it. Summed over whole clips it would be T times as large.
+    It is summed over the values of a frame; summed over whole clips it would be T times as large. It can be
+    differentiated again. The loss is γ / 2 times it.
     """
     (gradient,) = torch.autograd.grad(logits.sum(), frames, create_graph=True)
     return gradient.square().sum(dim=(2, 3, 4)).mean()

@@ -1,10 +1,11 @@
 """Motion: noise at equal distances -> motion codes u -> an embedding v(t) of any real time that never repeats.
 
-Paper section 3.1 and appendix B.3: eq. 1 and 2 are waves whose parameters eq. 3 and 5 take from a motion code, eq. 4
-stitches them at the codes, eq. 6 spaces their periods. v(t) is continuous, equals W_a u_i at the place of code i, and
-needs the two codes around t alone, which need 22 noise vectors. So a frame at t = 10⁵ costs what one at t = 0 costs.
+Paper section 3.1 and appendix B.3: eq. 1 and 2 are waves, whose parameters eq. 3 and 5 take from a motion code. Eq. 4
+stitches the waves at the codes, eq. 6 spaces their periods. v(t) is continuous, and equals W_a u_i at the place of code
+i. It needs only the two codes around t, which need 22 noise vectors. So a frame at t = 10⁵ costs what one at t = 0
+costs.
 
-The angle of a wave is its frequency times t, however late t is: what rounding does to a frequency grows with t. At
+The angle of a wave is its frequency times t, however late t is, so the effect of rounding a frequency grows with t. At
 25 frames a second, float32 moves v(t) by 1.5 % of its size after an hour and by 14 % after eleven. So everything from
 noise to waves is computed in the type of the times: float64 for sampling, float32 for the clips of training, of which
 none is late.
@@ -24,27 +25,27 @@ from stylegan_v.networks.config import ModelConfig
 from stylegan_v.networks.noise import Purpose, normal
 
 Noise = Callable[[Tensor], Tensor]
-"""Noise vectors of tokens: int64 [B, N] -> float [B, N, noise_dim], row b from the sequence of video b."""
+"""A function from tokens to noise vectors: int64 [B, N] -> float [B, N, noise_dim]. Row b belongs to video b."""
 
 _LR_MULTIPLIER = 0.01
 
 
 def keyed_noise(seed: int, videos: Tensor, dim: int) -> Noise:
-    """Endless noise that depends on seed, video and token alone. videos: int64 [B]."""
+    """Return endless noise that depends on seed, video and token alone. videos: int64 [B]."""
     return lambda tokens: normal(seed, Purpose.MOTION, videos[:, None], tokens, dim)
 
 
 def stored_noise(sequences: Tensor) -> Noise:
-    """Noise of stored sequences: float [B, L, noise_dim]; tokens from L on are an IndexError."""
+    """Return noise of stored sequences: float [B, L, noise_dim]. Tokens from L on raise IndexError."""
     rows = torch.arange(len(sequences), device=sequences.device)[:, None]
     return lambda tokens: sequences[rows, tokens]
 
 
 class MotionMapping(nn.Module):
-    """F_m: two convolutions without padding, 11 taps each, from noise to motion codes (section 3.1).
+    """F_m: two convolutions without padding, 11 taps each (by default), from noise to motion codes (section 3.1).
 
-    A code depends on `reach` noise vectors, from its own place on. Leaky ReLU without gain follows both. Computed in
-    the type of the noise.
+    A code depends on `reach` noise vectors, the first of which is at its own place. A leaky ReLU without gain follows
+    each convolution. Everything is computed in the type of the noise.
     """
 
     def __init__(self, noise_dim: int, u_dim: int, kernel: int) -> None:
@@ -53,7 +54,7 @@ class MotionMapping(nn.Module):
         self.reach = 2 * (kernel - 1) + 1
 
     def forward(self, noise: Tensor) -> Tensor:
-        """[B, N, noise_dim] -> [B, N - reach + 1, u_dim]."""
+        """Map [B, N, noise_dim] to [B, N - reach + 1, u_dim]."""
         x = noise.transpose(1, 2)
         for conv in self.convs:
             x = functional.leaky_relu(conv(x), 0.2)
@@ -61,7 +62,7 @@ class MotionMapping(nn.Module):
 
 
 class SlowConv1d(nn.Module):
-    """Convolution over time with an equalised learning rate that is a hundredth of the others'."""
+    """A convolution over time with an equalised learning rate, a hundredth of the others'."""
 
     def __init__(self, in_channels: int, out_channels: int, kernel: int) -> None:
         super().__init__()
@@ -87,9 +88,9 @@ class LinearMap(nn.Module):
 class AcyclicEncoding(nn.Module):
     """Acyclic positional encoding, eq. 1 to 6: waves whose parameters come from the motion code on the left.
 
-    Of either kind, a code scales the frequencies σ by 1 + tanh(W_ω u). `release`: sines and cosines of v_dim / 2
-    geometrically spaced periods, without amplitudes, and phases of W_ρ u · P_max / P. `paper`: sines of v_dim linearly
-    spaced periods, with amplitudes W_α u, and phases of W_ρ u.
+    In both kinds, a code scales the frequencies σ by 1 + tanh(W_ω u). `release` has sines and cosines of v_dim / 2
+    geometrically spaced periods, without amplitudes, and phases of W_ρ u · P_max / P. `paper` has sines of v_dim
+    linearly spaced periods, with amplitudes W_α u, and phases of W_ρ u.
     """
 
     frequencies: Tensor
@@ -120,9 +121,9 @@ class AcyclicEncoding(nn.Module):
         self.register_buffer("phase_scales", (max_period / periods).float(), persistent=False)
 
     def forward(self, times: Tensor, left: Tensor, right: Tensor, distance: int) -> Tensor:
-        """v: [N, v_dim] of times: [N], with the codes on their left and right: [N, u_dim], `distance` frames apart.
+        """Return v: [N, v_dim], in the type of the arguments, which all have the same.
 
-        All of one type, in which v is computed.
+        times: [N]. left, right: the codes on their left and right, [N, u_dim], which are `distance` frames apart.
         """
         times = times[:, None]
         since = times % distance
@@ -132,7 +133,7 @@ class AcyclicEncoding(nn.Module):
         return stitched + torch.lerp(self.aligners(left), self.aligners(right), blend)
 
     def waves(self, code: Tensor) -> Callable[[Tensor], Tensor]:
-        """The waves of a code, eq. 2: a function from times [N, 1] to [N, v_dim]."""
+        """Return the waves of a code, eq. 2: a function from times [N, 1] to [N, v_dim]."""
         frequency = self.wave_frequencies(code)
         if self.amplitudes is None:
             phase = self.phases(code) * self.phase_scales
@@ -141,12 +142,12 @@ class AcyclicEncoding(nn.Module):
         return lambda t: amplitude * torch.sin(frequency * t + phase)
 
     def wave_frequencies(self, code: Tensor) -> Tensor:
-        """ω, eq. 5: [N, waves] in radians a frame, each between 0 and 2 σ and σ in the mean."""
+        """Return ω, eq. 5: [N, waves] in radians per frame, each between 0 and 2 σ, and σ in the mean."""
         return self.frequencies * (1.0 + torch.tanh(self.periods(code)))
 
 
 class MotionEncoder(nn.Module):
-    """Times and noise to time embeddings v(t), each on its own."""
+    """From times and noise to time embeddings v(t), each on its own."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -161,9 +162,11 @@ class MotionEncoder(nn.Module):
         )
 
     def forward(self, times: Tensor, noise: Noise, labels: Tensor | None = None) -> Tensor:
-        """times: [B, T], not negative; labels: [B, num_classes]. Gives v: [B, T, v_dim], in the type of the parameters.
+        """Return v: [B, T, v_dim], in the type of the parameters.
 
-        Times of float32 are computed with in float32, and may be some thousands; those of any other type in float64.
+        times: [B, T], not negative. labels: [B, num_classes].
+        Times of float32 are computed with in float32, and may be some thousands. Times of any other type are computed
+        with in float64.
         """
         full = self.encoding.phases.weight.dtype
         times = times.to(full if times.dtype == torch.float32 else torch.float64)
@@ -172,7 +175,7 @@ class MotionEncoder(nn.Module):
         return v.reshape(*times.shape, -1).to(full)
 
     def codes(self, times: Tensor, noise: Noise, labels: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Motion codes on the left and right of times: [B, T, u_dim] each, in the type of times."""
+        """Return the motion codes on the left and right of times: [B, T, u_dim] each, in the type of times."""
         videos, frames = times.shape
         first = torch.div(times, self.distance, rounding_mode="floor").long()
         window = torch.arange(self.mapping.reach + 1, device=times.device)

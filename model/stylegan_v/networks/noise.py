@@ -1,9 +1,9 @@
 """Random numbers by address: what is drawn depends on its key and place alone, not on what was drawn before.
 
-Philox 4x32-10, a counter-based generator (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"),
-in integer tensor operations, so that every device gives the same bits. A draw is addressed by seed, purpose, sample
-(a video, or the number of a training sample), token (a place in that sample's sequence) and element. The 100,000th
-token of a video costs what the first one costs, and a batch can be split over processes in any way.
+The generator is Philox 4x32-10, which is counter-based (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2,
+3"), in integer tensor operations, so that every device gives the same bits. A draw is addressed by seed, purpose,
+sample (a video, or the number of a training sample), token (a place in that sample's sequence) and element. The
+100,000th token of a video costs what the first one costs, and a batch can be split over processes in any way.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _ROUNDS = 10
 
 
 class Purpose(enum.IntEnum):
-    """What random numbers are drawn for; numbers of different purposes are independent."""
+    """What random numbers are drawn for. Numbers of different purposes are independent."""
 
     CONTENT = 0
     MOTION = 1
@@ -33,7 +33,7 @@ class Purpose(enum.IntEnum):
 
 
 def philox(counter: tuple[Tensor, Tensor, Tensor, Tensor], key: tuple[int, int | Tensor]) -> tuple[Tensor, ...]:
-    """Four blocks of 32 random bits, in int64 tensors, for counters and keys of 32-bit words."""
+    """Return four tensors of 32 random bits per element, int64, for counters and keys of 32-bit words."""
     c0, c1, c2, c3 = counter
     k0, k1 = key
     for _ in range(_ROUNDS):
@@ -45,22 +45,22 @@ def philox(counter: tuple[Tensor, Tensor, Tensor, Tensor], key: tuple[int, int |
 
 
 def uniform(seed: int, purpose: Purpose | Tensor, samples: Tensor, tokens: Tensor | int, count: int) -> Tensor:
-    """Uniform numbers inside (0, 1): float64 [..., count], on the device of the samples.
+    """Draw uniform numbers inside (0, 1): float64 [..., count], on the device of the samples.
 
-    samples: int64, not negative; tokens: int64 of a shape that broadcasts with it, 0 to 2^32 - 1. purpose: one for all,
-    or int64 of such a shape.
+    samples: int64, not negative. tokens: 0 to 2^32 - 1, one or int64 of a shape that broadcasts with the samples.
+    purpose: one for all, or int64 of such a shape.
     """
     bits = _bits(seed, purpose, samples, tokens, count)
     return (bits.to(torch.float64) + 0.5) * 2.0**-32
 
 
 def normal(seed: int, purpose: Purpose | Tensor, samples: Tensor, tokens: Tensor | int, count: int) -> Tensor:
-    """Standard normal numbers: float32 [..., count]. Arguments as of `uniform`."""
+    """Draw standard normal numbers: float32 [..., count]. The arguments are those of `uniform`."""
     return box_muller(uniform(seed, purpose, samples, tokens, count + count % 2))[..., :count]
 
 
 def box_muller(pairs: Tensor) -> Tensor:
-    """As many standard normal numbers from uniform ones (Box and Muller 1958): float32 [..., an even number]."""
+    """Turn uniform numbers into as many standard normal ones (Box and Muller 1958): float32 [..., an even number]."""
     radius = torch.sqrt(-2.0 * torch.log(pairs[..., 0::2]))
     angle = 2.0 * math.pi * pairs[..., 1::2]
     values = torch.stack([radius * torch.cos(angle), radius * torch.sin(angle)], dim=-1)
@@ -68,7 +68,7 @@ def box_muller(pairs: Tensor) -> Tensor:
 
 
 def _bits(seed: int, purpose: Purpose | Tensor, samples: Tensor, tokens: Tensor | int, count: int) -> Tensor:
-    """32 random bits per element: int64 [..., count]."""
+    """Draw 32 random bits per element: int64 [..., count]."""
     places = tokens[..., None] if isinstance(tokens, Tensor) else tokens
     purposes = purpose[..., None] if isinstance(purpose, Tensor) else int(purpose)
     blocks = torch.arange(-(-count // 4), device=samples.device)
@@ -80,6 +80,6 @@ def _bits(seed: int, purpose: Purpose | Tensor, samples: Tensor, tokens: Tensor 
 
 
 def _multiply(factor: int, value: Tensor) -> tuple[Tensor, Tensor]:
-    """High and low 32 bits of a product of 32-bit words; int64 wraps around, its bits are right all the same."""
+    """Return the high and the low 32 bits of a product of 32-bit words. int64 wraps around, but its bits are right."""
     product = value * factor
     return (product >> 32) & _MASK, product & _MASK

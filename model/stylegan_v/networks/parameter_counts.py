@@ -1,4 +1,4 @@
-"""How many parameters the networks of a model have, in all and in each part; buffers are not counted."""
+"""How many parameters the networks of a model have, in all and in each part. Buffers are not counted."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ _PARTS = {
     "conditioning": "mapping",
     "head": "b4",
 }
-"""Modules of ours -> the names of the official networks, which have no time_mlp; blocks are b8, b16, … in both."""
+"""Our modules -> the names of the official networks, which have no time_mlp. Blocks are b8, b16, … in both."""
 
 
 def generator_parameters(config: ModelConfig) -> dict[str, int]:
-    """`total`, and of `mapping`, `motion` where there is any, `b4`, `b8`, … up to the resolution."""
+    """Count `total`, and the parts `mapping`, `motion` where there is any, and `b4`, `b8`, … up to the resolution."""
     with torch.device("meta"):
         return _count(Generator(config))
 
 
 def discriminator_parameters(config: ModelConfig) -> dict[str, int]:
-    """`total`, and of `time_table` or `time_mlp` and `mapping` where there are any, and of the blocks down to `b4`."""
+    """Count `total`, `time_table` or `time_mlp` and `mapping` where there are any, and the blocks down to `b4`."""
     with torch.device("meta"):
         return _count(Discriminator(config))
 
 
 def describe(config: ModelConfig) -> dict[str, Any]:
-    """Plain values: the model's sizes, and the parameters of `generator` and `discriminator`."""
+    """Return plain values: the model's sizes, and the parameters of `generator` and `discriminator`."""
     return {
         "preset": config.preset,
         "resolution": config.resolution,
@@ -49,7 +49,7 @@ def describe(config: ModelConfig) -> dict[str, Any]:
 
 
 def _count(network: nn.Module) -> dict[str, int]:
-    """Networks on the meta device have shapes and no memory, so large ones are counted in a moment."""
+    """Count parameters. Networks on the meta device have shapes but no memory, so counting large ones is quick."""
     counts: Counter[str] = Counter()
     for name, parameter in network.named_parameters():
         counts["total"] += parameter.numel()
