@@ -21,8 +21,8 @@ from machine import write
 from pairs import pairs
 from rich.console import Console
 
-from fvd_bench.evaluation.audit import table4
-from fvd_bench.reports.audit import table4_table
+from fvd_bench.evaluation.table4 import table4
+from fvd_bench.reports.table4 import table4_table
 from fvd_bench.videos.file import VideoFile
 
 PIECE_FRAMES = 130

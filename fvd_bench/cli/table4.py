@@ -26,11 +26,11 @@ def table4(
     **settings: Any,  # click hands over the options of chosen_settings by name
 ) -> None:
     """Make each mistake of the StyleGAN-V paper's Table 4 on these videos, and see what it does to FVD."""
-    from fvd_bench.evaluation import audit
-    from fvd_bench.reports.audit import table4_table
+    from fvd_bench.evaluation import table4
+    from fvd_bench.reports.table4 import table4_table
 
     chosen = chosen_settings(**settings)
     check_outputs(json_file)
     with progress() as show:
-        result = audit.table4(real, fake, repeats=repeats, seed=seed, settings=chosen, progress=show)
+        result = table4.table4(real, fake, repeats=repeats, seed=seed, settings=chosen, progress=show)
     print_scores(lambda: table4_table(result), result.scores, result.warnings, (json_file, result.to_json))

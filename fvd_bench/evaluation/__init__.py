@@ -1,7 +1,6 @@
 """Scores of two sides: at once, inside a training loop, against an earlier score, and under other protocols."""
 
 __all__ = [
-    "audit",
     "comparison",
     "demo",
     "evaluate",
@@ -13,4 +12,5 @@ __all__ = [
     "result_features",
     "selftest",
     "statistics",
+    "table4",
 ]

@@ -16,10 +16,10 @@ import pytest
 
 from fvd_bench.errors import ShortVideoError, SourceError, VideoError
 from fvd_bench.evaluation import comparison
-from fvd_bench.evaluation.audit import table4
 from fvd_bench.evaluation.evaluate import evaluate, open_evaluation, silent
 from fvd_bench.evaluation.plan import plan
 from fvd_bench.evaluation.result import Result
+from fvd_bench.evaluation.table4 import table4
 from fvd_bench.networks import weights
 from fvd_bench.reports.html import html_report
 from fvd_bench.settings import Settings

@@ -7,8 +7,8 @@ from rich.table import Table
 from rich.text import Text
 
 from fvd_bench.escapes import cell
-from fvd_bench.evaluation.audit import PITFALLS, Step, Waterfall, change_percent, verdict
 from fvd_bench.evaluation.result import Result
+from fvd_bench.evaluation.table4 import PITFALLS, Step, Waterfall, change_percent, verdict
 from fvd_bench.reports.tables import number, span
 
 _BAR = 16
@@ -16,7 +16,7 @@ _BAR = 16
 
 
 def table4_table(result: Result) -> RenderableType:
-    """Show the rows of `audit.table4` beside the paper's, with what each does to the score."""
+    """Show the rows of `table4.table4` beside the paper's, with what each does to the score."""
     proper = result.scores[0]
     table = Table()
     table.add_column("row", no_wrap=True)

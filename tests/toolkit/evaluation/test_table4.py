@@ -9,11 +9,11 @@ import pytest
 from rich.console import Console
 
 from fvd_bench.errors import MetricError, ProtocolError
-from fvd_bench.evaluation import audit
+from fvd_bench.evaluation import table4
 from fvd_bench.evaluation.evaluate import evaluate
 from fvd_bench.evaluation.result import Result, Score
 from fvd_bench.protocols import protocol
-from fvd_bench.reports.audit import table4_table, waterfall_table
+from fvd_bench.reports.table4 import table4_table, waterfall_table
 from fvd_bench.settings import Settings
 from tests.program import fvd_bench
 
@@ -37,7 +37,7 @@ def base(pixels_protocol) -> str:
 def test_the_rows_of_the_shipped_base_are_the_shipped_files() -> None:
     shipped = ["", "-resize128", "-jpeg75", "-all-clips", "-first-frames", "-stride8", "-still"]
 
-    derived = audit.rows(protocol.load("stylegan-v-fvd16"))
+    derived = table4.rows(protocol.load("stylegan-v-fvd16"))
 
     assert list(derived) == ROWS
     for suffix, row in zip(shipped, derived.values(), strict=True):
@@ -47,11 +47,11 @@ def test_the_rows_of_the_shipped_base_are_the_shipped_files() -> None:
 
 @pytest.fixture
 def found(two_sides, base: str) -> Result:
-    return audit.table4(*two_sides, base, repeats=3, seed=2, settings=NO_CACHE)
+    return table4.table4(*two_sides, base, repeats=3, seed=2, settings=NO_CACHE)
 
 
 def test_each_row_gives_the_digits_of_its_protocol_alone(found: Result, two_sides, base: str) -> None:
-    derived = audit.rows(protocol.load(base))
+    derived = table4.rows(protocol.load(base))
 
     assert [score.row for score in found.scores] == ROWS
     for score in found.scores:
@@ -75,7 +75,7 @@ def test_jpeg_fakes_and_small_frames_have_no_such_row(tmp_path: Path, moving_fra
         write_frames(tmp_path / "real" / str(seed), moving_frames(12, 128, 128, seed=seed))
         write_frames(tmp_path / "fake" / str(seed), moving_frames(12, 128, 128, seed=9 + seed), suffix=".jpg")
 
-    scores = {s.row: s for s in audit.table4(tmp_path / "real", tmp_path / "fake", base, settings=NO_CACHE).scores}
+    scores = {s.row: s for s in table4.table4(tmp_path / "real", tmp_path / "fake", base, settings=NO_CACHE).scores}
 
     assert "all frames are 128 x 128 already" in str(scores["resize-128"].reason)
     assert "all fake frames are JPEG files already" in str(scores["jpeg-75"].reason)
@@ -91,7 +91,7 @@ def test_a_clip_that_fills_the_video_leaves_no_choice(
     for seed in range(4):
         write_video(tmp_path / f"{seed}.mkv", moving_frames(9, seed=seed), codec="ffv1", pix_fmt="bgr0")
 
-    scores = {s.row: s for s in audit.table4(tmp_path, two_sides[1], base, settings=NO_CACHE).scores}
+    scores = {s.row: s for s in table4.table4(tmp_path, two_sides[1], base, settings=NO_CACHE).scores}
 
     for row in ("all-clips", "first-frames"):
         assert scores[row].value is None
@@ -105,7 +105,7 @@ def test_without_the_proper_score_there_is_no_table(two_sides, pixels_protocol) 
     file.write_text(file.read_text().replace("frames = 9", "frames = { real = 9, fake = 28 }\nlength_rule = 'span'"))
 
     with pytest.raises(MetricError, match=r"^long: 6 real and 1 fake features"):
-        audit.table4(*two_sides, str(file), settings=NO_CACHE)
+        table4.table4(*two_sides, str(file), settings=NO_CACHE)
 
 
 def test_a_base_of_two_metrics_is_refused(two_sides, base: str) -> None:
@@ -113,7 +113,7 @@ def test_a_base_of_two_metrics_is_refused(two_sides, base: str) -> None:
     two = dataclasses.replace(loaded, metric=dataclasses.replace(loaded.metric, names=("fvd", "kvd")))
 
     with pytest.raises(ProtocolError, match="fvd, kvd: expected one"):
-        audit.rows(two)
+        table4.rows(two)
 
 
 def _scores(proper: tuple[float, ...], row: tuple[float, ...], like: Score) -> tuple[Score, Score]:
@@ -145,7 +145,7 @@ def _scores(proper: tuple[float, ...], row: tuple[float, ...], like: Score) -> t
 def test_a_verdict_weighs_the_change_against_the_draws(found: Result, proper, row, words: str) -> None:
     before, after = _scores(proper, row, found.scores[0])
 
-    assert audit.verdict(after, before) == words
+    assert table4.verdict(after, before) == words
 
 
 def test_the_table_stands_beside_the_papers(found: Result) -> None:
@@ -206,7 +206,7 @@ def two_protocols(pixels_protocol) -> tuple[str, str]:
 
 
 def test_the_steps_add_up_to_the_whole_difference(two_sides, two_protocols) -> None:
-    waterfall = audit.explain(*two_protocols, *two_sides, repeats=2, settings=NO_CACHE)
+    waterfall = table4.explain(*two_protocols, *two_sides, repeats=2, settings=NO_CACHE)
 
     before, after = (evaluate(*two_sides, p, repeats=2, settings=NO_CACHE).value for p in two_protocols)
     assert (waterfall.start.value, waterfall.end.value) == (before, after)
@@ -219,7 +219,7 @@ def test_the_steps_add_up_to_the_whole_difference(two_sides, two_protocols) -> N
 
 
 def test_each_step_is_the_score_of_its_own_protocol(two_sides, two_protocols) -> None:
-    first, second = audit.explain(*two_protocols, *two_sides, settings=NO_CACHE).steps[:2]
+    first, second = table4.explain(*two_protocols, *two_sides, settings=NO_CACHE).steps[:2]
     loaded = protocol.load(two_protocols[0])
     longer = dataclasses.replace(
         loaded, real=dataclasses.replace(loaded.real, frames=10), fake=dataclasses.replace(loaded.fake, frames=10)
@@ -236,8 +236,8 @@ def test_what_the_other_protocol_never_uses_is_no_step(two_sides, pixels_protoco
     plain = pixels_protocol(name="plain")
     coded = pixels_protocol(name="coded", images='jpeg = { fake = "always" }\njpeg_quality = 30')
 
-    (step,) = audit.explain(plain, coded, *two_sides, settings=NO_CACHE).steps
-    (back,) = audit.explain(coded, plain, *two_sides, settings=NO_CACHE).steps
+    (step,) = table4.explain(plain, coded, *two_sides, settings=NO_CACHE).steps
+    (back,) = table4.explain(coded, plain, *two_sides, settings=NO_CACHE).steps
 
     assert [(c.name, *c.texts) for c in step.changes] == [
         ("fake.jpeg", "never", "always"),
@@ -254,7 +254,7 @@ def test_an_impossible_step_is_joined_with_the_next(two_sides, pixels_protocol) 
         whole.read_text().replace("frames = 9", 'frames = { real = "all", fake = 9 }').replace('"random"', '"first"')
     )
 
-    steps = audit.explain(clips, whole, *two_sides, settings=NO_CACHE).steps
+    steps = table4.explain(clips, whole, *two_sides, settings=NO_CACHE).steps
 
     assert [[c.name for c in step.changes] for step in steps] == [["real.frames", "real.start"]]
 
@@ -263,7 +263,7 @@ def test_a_step_that_the_data_cannot_serve_is_joined_with_the_next(two_sides, pi
     """14 frames at stride 2 span 27: a single video a side is that long."""
     a, b = pixels_protocol(name="a", clip="stride = 2"), pixels_protocol(name="b", frames=14)
 
-    waterfall = audit.explain(a, b, *two_sides, settings=NO_CACHE)
+    waterfall = table4.explain(a, b, *two_sides, settings=NO_CACHE)
 
     (step,) = waterfall.steps
     assert [c.name for c in step.changes] == ["frames", "stride"]
@@ -272,7 +272,7 @@ def test_a_step_that_the_data_cannot_serve_is_joined_with_the_next(two_sides, pi
 
 
 def test_the_waterfall_in_words_and_as_json(two_sides, two_protocols) -> None:
-    waterfall = audit.explain(*two_protocols, *two_sides, settings=NO_CACHE)
+    waterfall = table4.explain(*two_protocols, *two_sides, settings=NO_CACHE)
 
     text, table = _text(waterfall_table(waterfall)), json.loads(waterfall.to_json())
 
@@ -294,20 +294,20 @@ def test_things_that_have_no_common_scale_are_not_explained(two_sides, pixels_pr
     pixels = pixels_protocol()
 
     with pytest.raises(ProtocolError, match=r"pixels computes fvd on pixels, stylegan-v-fvd16 fvd on i3d"):
-        audit.explain(pixels, "stylegan-v-fvd16", *two_sides, settings=NO_CACHE)
+        table4.explain(pixels, "stylegan-v-fvd16", *two_sides, settings=NO_CACHE)
     with pytest.raises(ProtocolError, match="fvd on i3d, stylegan-v-fid fid on inception"):
-        audit.explain("stylegan-v-fvd16", "stylegan-v-fid", *two_sides, settings=NO_CACHE)
+        table4.explain("stylegan-v-fvd16", "stylegan-v-fid", *two_sides, settings=NO_CACHE)
     with pytest.raises(ProtocolError, match="nothing to explain"):
-        audit.explain(pixels, pixels, *two_sides, settings=NO_CACHE)
+        table4.explain(pixels, pixels, *two_sides, settings=NO_CACHE)
 
 
 def test_an_end_without_a_score_cannot_be_explained(two_sides, pixels_protocol) -> None:
     good, bad = pixels_protocol(name="good"), pixels_protocol(name="bad", frames=40, clip="min_frames = 1")
 
     with pytest.raises(MetricError, match=r"^bad: "):
-        audit.explain(good, bad, *two_sides, settings=NO_CACHE)
+        table4.explain(good, bad, *two_sides, settings=NO_CACHE)
     with pytest.raises(MetricError, match=r"^bad: "):
-        audit.explain(bad, good, *two_sides, settings=NO_CACHE)
+        table4.explain(bad, good, *two_sides, settings=NO_CACHE)
 
 
 def test_explain_on_the_command_line(two_sides, two_protocols) -> None:
