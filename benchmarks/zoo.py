@@ -19,9 +19,9 @@ from machine import write
 from rich.console import Console
 
 from fvd_bench.evaluation.evaluate import evaluate
-from fvd_bench.evaluation.table4 import explain
+from fvd_bench.evaluation.explain import explain
 from fvd_bench.protocols import protocol
-from fvd_bench.reports.table4 import waterfall_table
+from fvd_bench.reports.explain import waterfall_table
 from fvd_bench.reports.tables import score_table
 
 VIDEOS = 16

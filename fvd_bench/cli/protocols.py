@@ -102,13 +102,13 @@ def protocols_explain(
     **settings: Any,  # click hands over the options of chosen_settings by name
 ) -> None:
     """Why A and B score the same videos differently: from A to B, changing one choice at a time."""
-    from fvd_bench.evaluation import table4
-    from fvd_bench.reports.table4 import waterfall_table
+    from fvd_bench.evaluation.explain import explain
+    from fvd_bench.reports.explain import waterfall_table
 
     chosen = chosen_settings(**settings)
     check_outputs(json_file)
     with progress() as show:
-        waterfall = table4.explain(a, b, real, fake, repeats=repeats, seed=seed, settings=chosen, progress=show)
+        waterfall = explain(a, b, real, fake, repeats=repeats, seed=seed, settings=chosen, progress=show)
     ends = waterfall.start, waterfall.end
     warnings = waterfall.result.warnings
     print_scores(lambda: waterfall_table(waterfall), ends, warnings, (json_file, waterfall.to_json))

@@ -78,7 +78,7 @@ def pairs(before: Result, now: Result, known: Sequence[Protocol] = ()) -> list[t
 def protocols_of(before: Result, given: Sequence[ProtocolLike]) -> list[Protocol]:
     """Return the protocols of a result's scores. given: those that do not ship with the package.
 
-    Rows of tables, such as the audit's, are passed over; `notes` names them. Raises NotComparableError when a protocol
+    Rows of tables, such as Table 4, are passed over; `notes` names them. Raises NotComparableError when a protocol
     has changed since, ProtocolError when one is missing, and ResultError when no score is left.
     """
     scores = [score for score in before.scores if score.value is not None and score.row is None]

@@ -31,3 +31,14 @@ def check(protocol: Protocol, where: str) -> None:
     protocols.check_possible(protocol, where)
     networks.check(protocol, where)
     metrics.check(protocol, where)
+
+
+def only_metric(protocol: Protocol) -> str:
+    """Return the name of a protocol's metric. Raises ProtocolError when it has several."""
+    names = protocol.metric.names
+    if len(names) > 1:
+        raise ProtocolError(
+            f"{protocol.name} has the metrics {', '.join(names)}: expected one; copy its file, keep one of them, and "
+            "pass the path of the copy"
+        )
+    return names[0]

@@ -48,7 +48,7 @@ class Score:
 
     value: mean of `values`, which has one number per repeat; None, with a `reason`, where it could not be computed.
     std: population standard deviation over the repeats, None for one repeat.
-    row: the score's row in a table such as the audit's, None outside of tables.
+    row: the score's row in a table such as Table 4, None outside of tables.
     digest: that of the protocol with this metric alone. Results of older versions have the digest with all its metrics.
     signature: one line that names every choice that moves the value.
     seed: that of the first repeat.

@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Mapping
 
 from fvd_bench import metrics
+from fvd_bench.errors import MetricError
 from fvd_bench.evaluation.result import Score, SideCount
 from fvd_bench.metrics.measurement import Measured
 from fvd_bench.protocols.protocol import Protocol
@@ -56,3 +57,10 @@ def as_score(
         infinite=measured.infinite if measured else None,
         unknown=measured.unknown if measured else {},
     )
+
+
+def served(score: Score) -> Score:
+    """Return the score. Raises MetricError, with its reason, when it has no value."""
+    if score.value is None:
+        raise MetricError(f"{score.protocol}: {score.reason}")
+    return score
