@@ -15,7 +15,7 @@ from fvd_bench.cli.streams import STDOUT, check_outputs, console, delivery, prin
 from fvd_bench.paths import user_path
 
 if TYPE_CHECKING:
-    from fvd_bench.evaluation.evaluate import Collection, Evaluation
+    from fvd_bench.evaluation.evaluation import Collection, Evaluation
     from fvd_bench.evaluation.manifest import Manifest
     from fvd_bench.evaluation.plan import Plan
     from fvd_bench.evaluation.result import Result

@@ -4,6 +4,7 @@ __all__ = [
     "comparison",
     "demo",
     "evaluate",
+    "evaluation",
     "explain",
     "manifest",
     "online",

@@ -18,7 +18,8 @@ import numpy as np
 from fvd_bench.errors import FvdBenchError, ResultError
 from fvd_bench.evaluation import result_features
 from fvd_bench.evaluation.comparability import notes, pairs, protocols_of, require_same_inputs
-from fvd_bench.evaluation.evaluate import Evaluation, OpenSide, Progress, open_evaluation, silent
+from fvd_bench.evaluation.evaluate import open_evaluation
+from fvd_bench.evaluation.evaluation import Evaluation, OpenSide, Progress, silent
 from fvd_bench.evaluation.result import Result, Score
 from fvd_bench.evaluation.result_features import ResultFeatures
 from fvd_bench.features.given import Given

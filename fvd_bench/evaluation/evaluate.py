@@ -7,43 +7,25 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from fvd_bench.errors import FvdBenchError, MetricError
-from fvd_bench.evaluation.findings import find, refuse_skipped, shortages, skipped
+from fvd_bench.errors import FvdBenchError
+from fvd_bench.evaluation.evaluation import Evaluation, OpenSide, Progress, silent
 from fvd_bench.evaluation.loading import load_all
-from fvd_bench.evaluation.result import MotionPanel, Result, Score, SideCount, SourceInfo
-from fvd_bench.evaluation.scoring import as_score
-from fvd_bench.features.distributed import WHOLE, Share, share
-from fvd_bench.features.extraction import Collected, Extraction, Job, Target
-from fvd_bench.features.feature_set import FeatureSet
-from fvd_bench.features.given import Given, open_side
+from fvd_bench.evaluation.result import Result
+from fvd_bench.features.distributed import WHOLE, share
+from fvd_bench.features.given import open_side
 from fvd_bench.features.store import FeatureStore
-from fvd_bench.finding import Finding
-from fvd_bench.inspection.headers import header_findings
-from fvd_bench.inspection.motion_of_sides import measure_side
 from fvd_bench.metrics import dependence
-from fvd_bench.metrics.measurement import Measured, measure
-from fvd_bench.metrics.uncertainty import Sides
 from fvd_bench.networks import FeatureExtractor, create, environment
 from fvd_bench.processors import processors
-from fvd_bench.protocols.protocol import Protocol, ProtocolLike, plain
-from fvd_bench.protocols.rules import SIDES, FeatureRule, Side
+from fvd_bench.protocols.protocol import Protocol, ProtocolLike
+from fvd_bench.protocols.rules import SIDES, FeatureRule
 from fvd_bench.protocols.variants import scale_protocols
 from fvd_bench.settings import Settings
-from fvd_bench.sources.opening import ClipSource, SourceLike
-from fvd_bench.version import __version__
-from fvd_bench.videos.clips import Draw
-
-Progress = Callable[[str, int, int], None]
-"""A function that shows progress: it is called with what is being done, how much is done, and how much there is."""
-
-
-def silent(what: str, done: int, total: int) -> None:
-    """A Progress that shows nothing."""
+from fvd_bench.sources.opening import SourceLike
 
 
 def evaluate(
@@ -138,251 +120,5 @@ def open_evaluation(
         yield evaluation
 
 
-@dataclass(frozen=True, slots=True)
-class OpenSide:
-    """A side, the store that its features are in, and the group of each video (see `dependence.groups`)."""
-
-    given: Given
-    store: FeatureStore
-    groups: Sequence[int]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Evaluation:
-    """An evaluation with its sources, networks and store open.
-
-    rows: protocol -> the row that its scores have in a table, for protocols that have one.
-    unserved: protocol -> why it cannot be served, such as a network that cannot be had.
-    store: the store for sides whose features are made here. share: the part of the videos that this process reads.
-    seeds: one per repeat. started: when the evaluation began, by a monotonic clock.
-    """
-
-    protocols: Sequence[Protocol]
-    rows: Mapping[Protocol, str]
-    unserved: Mapping[Protocol, str]
-    sides: Mapping[Side, OpenSide]
-    extractors: Mapping[FeatureRule, FeatureExtractor]
-    store: FeatureStore
-    share: Share
-    seeds: range
-    device: str
-    workers: int
-    strict: bool
-    group_by: str | None
-    progress: Progress
-    started: float
-
-    @property
-    def sources(self) -> dict[Side, ClipSource]:
-        """The source of each side: its names and videos."""
-        return {name: side.given.source for name, side in self.sides.items()}
-
-    def extraction(self, side: Side, share: Share | None = None) -> Extraction:
-        """Read the files of a side to digest their contents. share: the part to read, None for this process's own."""
-        given = self.sides[side].given
-        return Extraction(
-            given.source,
-            self.sides[side].store,
-            self.extractors,
-            versions=given.versions(environment.feature_versions(self.device)),
-            workers=self.workers,
-            progress=_labelled(self.progress, f"reading {side} files"),
-            share=given.share(share or self.share),
-        )
-
-    def missing(self, side: Side) -> list[Target]:
-        """List what the store lacks of a side before any network runs, see `Extraction.missing`."""
-        return self.extraction(side).missing(self.jobs_reading(side))
-
-    def jobs(self, protocol: Protocol, side: Side) -> list[Job]:
-        """List the jobs of a protocol on a side, one per repeat."""
-        return [Job(Draw(protocol.clip_rule(side), side, seed), protocol.features) for seed in self.seeds]
-
-    def jobs_reading(self, source: Side) -> list[Job]:
-        """List all jobs that read the videos of a side."""
-        served = [p for p in self.protocols if p not in self.unserved]
-        jobs = [job for p in served for side in SIDES for job in self.jobs(p, side) if job.draw.reads == source]
-        return list(dict.fromkeys(jobs))
-
-    def run(self) -> Result:
-        """Collect all features and compute all scores. Raises as `evaluate` does."""
-        return self.score(self.collect(self.read()))
-
-    def read(self) -> dict[Side, Extraction]:
-        """Read the files of both sides."""
-        return {side: self.extraction(side) for side in SIDES}
-
-    def collect(self, extractions: Mapping[Side, Extraction]) -> Collection:
-        """Make sure that the store holds all features. Raises as `evaluate` does."""
-        collected: dict[Job, Collected] = {}
-        for side, extraction in extractions.items():
-            show = _labelled(self.progress, f"{side} videos")
-            collected |= extraction.collect(self.jobs_reading(side), show)
-        if self.strict:
-            refuse_skipped(collected)
-        return Collection(self, extractions, collected)
-
-    def score(self, collection: Collection) -> Result:
-        """Compute all scores, in one of the processes on behalf of all. Raises MetricError when there are none."""
-        scores = self.share.once(lambda: self._all_scores(collection))
-        motion = self._motion()
-        return self.share.once(lambda: self._result(collection, scores, motion))
-
-    def _all_scores(self, collection: Collection) -> list[Score]:
-        scores: list[Score] = []
-        first = next(p for p in self.protocols if p not in self.unserved)
-        for protocol in self.protocols:
-            repeats = collection.repeats(protocol)
-            if protocol is first and self.group_by is None:
-                names = {side: self.sources[side].names for side in SIDES if not first.clip_rule(side).takes_real}
-                repeats = dependence.watch(repeats, names, collection.noticed)
-            scores += self._scores(protocol, collection, repeats)
-        if all(score.value is None for score in scores):
-            raise MetricError("; ".join(dict.fromkeys(f"{score.protocol}: {score.reason}" for score in scores)))
-        return scores
-
-    def _result(self, collection: Collection, scores: Sequence[Score], motion: MotionPanel | None) -> Result:
-        collected, extractions = collection.collected, collection.extractions
-        real, fake = (_info(self.sides[side].given, extractions[side]) for side in SIDES)
-        # Statistics have no videos in which anything could be found.
-        collected = {job: found for job, found in collected.items() if self.sides[job.draw.reads].given.known is None}
-        warnings = find(self.sources, collected, scores, self.extractors, motion, self.store.damaged)
-        warnings += [
-            Finding("not-comparable", f"{p.name}: {p.not_comparable}") for p in self.protocols if p.not_comparable
-        ]
-        warnings += collection.noticed
-        givens = {name: side.given for name, side in self.sides.items()}
-        contents = {side: extraction.contents for side, extraction in extractions.items()}
-        warnings += header_findings(givens, contents, workers=self.workers)
-        here = environment.feature_versions(self.device)
-        warnings += [finding for side, given in givens.items() for finding in given.findings(side, here)]
-        if real.fingerprint == fake.fingerprint:
-            warnings.append(Finding("same-videos", "the real and the fake side hold the same videos"))
-        return Result(
-            fvd_bench=__version__,
-            scores=tuple(scores),
-            real=real,
-            fake=fake,
-            warnings=tuple(warnings),
-            weights={name: digest for e in self.extractors.values() for name, digest in e.weights.items()},
-            environment=environment.describe(self.device, [rule.precision for rule in self.extractors]),
-            seconds=round(time.monotonic() - self.started, 3),
-            protocols={
-                alone.digest(): plain(alone.choices()) for p in self.protocols for alone in map(p.alone, p.metric.names)
-            },
-            motion=motion,
-            group_by=self.group_by,
-        )
-
-    def _motion(self) -> MotionPanel | None:
-        """Measure how both sides move, None where a side has no videos of two frames."""
-        here = environment.feature_versions("cpu")
-        real, fake = (
-            measure_side(
-                side.given.source,
-                side.store,
-                versions=side.given.motion_versions(here),
-                workers=self.workers,
-                progress=_labelled(self.progress, f"motion of {name} videos"),
-                share=side.given.share(self.share),
-            )
-            for name, side in self.sides.items()
-        )
-        return MotionPanel(real, fake) if real and fake else None
-
-    def _scores(self, protocol: Protocol, collection: Collection, repeats: Iterator[Sides]) -> list[Score]:
-        """Compute one score per metric of the protocol. repeats: the features of both sides, from the collection."""
-        if protocol in self.unserved:
-            nothing = {side: SideCount(0, ()) for side in SIDES}
-            reason = self.unserved[protocol]
-            return [self._score(protocol, name, None, reason, nothing) for name in protocol.metric.names]
-        jobs = {side: self.jobs(protocol, side) for side in SIDES}
-        refusals = [collection.collected[job].refused for side in SIDES for job in jobs[side]]
-        failure = next((refusal for refusal in refusals if refusal), None)
-        measured: Mapping[str, Measured | MetricError] = {}
-        if failure is None:
-            self.progress(f"scores of {protocol.name}", 0, 1)
-            takes_real = protocol.fake.takes_real
-            measured = measure(repeats, protocol.metric, seed=self.seeds[0], same_videos=takes_real)
-            self.progress(f"scores of {protocol.name}", 1, 1)
-        counts = {
-            side: SideCount(collection.clips(protocol, side), skipped(jobs[side], collection.collected))
-            for side in SIDES
-        }
-        scores = []
-        for name in protocol.metric.names:
-            found = measured.get(name)
-            if isinstance(found, MetricError):
-                why = "; ".join([str(found), *shortages(jobs, collection.collected)])
-                scores.append(self._score(protocol, name, None, why, counts))
-            else:
-                scores.append(self._score(protocol, name, found, failure, counts))
-        return scores
-
-    def _score(
-        self,
-        protocol: Protocol,
-        metric: str,
-        measured: Measured | None,
-        reason: str | None,
-        counts: Mapping[Side, SideCount],
-    ) -> Score:
-        extractor = self.extractors.get(protocol.features)
-        return as_score(
-            measured,
-            metric,
-            protocol,
-            reason=reason,
-            counts=counts,
-            weights=extractor.weights if extractor else None,
-            seeds=self.seeds,
-            row=self.rows.get(protocol),
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Collection:
-    """The features of an evaluation, valid while that is open. noticed: findings made while they were scored."""
-
-    evaluation: Evaluation
-    extractions: Mapping[Side, Extraction]
-    collected: Mapping[Job, Collected]
-    noticed: list[Finding] = field(default_factory=list)
-
-    def repeats(self, protocol: Protocol) -> Iterator[Sides]:
-        """Yield the features of both sides for each repeat. The videos of a group count as one. Raises CacheError."""
-        for repeat in range(len(self.evaluation.seeds)):
-            sets: dict[Side, FeatureSet] = {}
-            for side in SIDES:
-                known = self.evaluation.sides[side].given.known
-                if known is not None:
-                    sets[side] = known
-                    continue
-                job = self.evaluation.jobs(protocol, side)[repeat]
-                again = partial(self.extractions[job.draw.reads].features, self.collected[job])
-                sets[side] = FeatureSet(self.evaluation.extractors[protocol.features].dim, again=again)
-                groups = self.evaluation.sides[job.draw.reads].groups
-                for video, features in again():
-                    sets[side].add(features, video=groups[video])
-            yield sets
-
-    def clips(self, protocol: Protocol, side: Side) -> int:
-        """Count the clips (for FID: the frames) of the first repeat; 0 for statistics that do not tell."""
-        known = self.evaluation.sides[side].given.known
-        if known is not None:
-            return known.count
-        job = self.evaluation.jobs(protocol, side)[0]
-        return sum(len(features) for _, features in self.extractions[job.draw.reads].features(self.collected[job]))
-
-
-def _labelled(progress: Progress, what: str) -> Callable[[int, int], None]:
-    return lambda done, total: progress(what, done, total)
-
-
 def _fetching(progress: Progress) -> Callable[[int, int | None], None]:
     return lambda done, total: progress("fetching weights, MiB", done // 2**20, (total or 0) // 2**20)
-
-
-def _info(given: Given, extraction: Extraction) -> SourceInfo:
-    source = given.source
-    return SourceInfo(source.name, source.kind, len(source.names), given.fingerprint(extraction.contents))

@@ -11,7 +11,7 @@ from functools import partial
 import numpy as np
 
 from fvd_bench.errors import VideoError
-from fvd_bench.evaluation.evaluate import Evaluation
+from fvd_bench.evaluation.evaluation import Evaluation
 from fvd_bench.features.extraction import Job, first_of_each
 from fvd_bench.protocols.rules import SIDES, FeatureRule, Side
 from fvd_bench.videos.clips import reason

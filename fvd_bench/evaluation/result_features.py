@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from fvd_bench.atomic import partial_file
 from fvd_bench.errors import ResultError
-from fvd_bench.evaluation.evaluate import Collection
+from fvd_bench.evaluation.evaluation import Collection
 from fvd_bench.evaluation.result import Result
 from fvd_bench.features.feature_set import FeatureSet
 from fvd_bench.metrics.uncertainty import Sides

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from fvd_bench.errors import SourceError
-from fvd_bench.evaluation.evaluate import Evaluation, Progress, open_evaluation, silent
+from fvd_bench.evaluation.evaluate import open_evaluation
+from fvd_bench.evaluation.evaluation import Evaluation, Progress, silent
 from fvd_bench.evaluation.findings import refuse_skipped
 from fvd_bench.features.distributed import WHOLE, Share
 from fvd_bench.features.extraction import Extraction, Job, Target

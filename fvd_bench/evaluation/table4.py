@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from fvd_bench.errors import VideoError
-from fvd_bench.evaluation.evaluate import Progress, evaluate, silent
+from fvd_bench.evaluation.evaluate import evaluate
+from fvd_bench.evaluation.evaluation import Progress, silent
 from fvd_bench.evaluation.loading import check, load, only_metric
 from fvd_bench.evaluation.result import Result, Score
 from fvd_bench.evaluation.scoring import served

@@ -18,7 +18,7 @@ from typing import Any, Literal
 from PIL import Image
 
 from fvd_bench.atomic import write_text
-from fvd_bench.evaluation.evaluate import Progress, silent
+from fvd_bench.evaluation.evaluation import Progress, silent
 from fvd_bench.videos.video import Pixels
 from stylegan_v.errors import ModelError
 from stylegan_v.networks.pixels import JPEG_QUALITY

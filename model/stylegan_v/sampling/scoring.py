@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import fvd_bench
-from fvd_bench.evaluation.evaluate import Progress, open_evaluation, silent
+from fvd_bench.evaluation.evaluate import open_evaluation
+from fvd_bench.evaluation.evaluation import Progress, silent
 from fvd_bench.evaluation.result import Result
 from fvd_bench.networks.arithmetic import float32_arithmetic
 from fvd_bench.protocols.protocol import load

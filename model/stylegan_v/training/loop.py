@@ -16,7 +16,7 @@ from types import FrameType
 import torch
 
 from fvd_bench.escapes import escaped
-from fvd_bench.evaluation.evaluate import Progress
+from fvd_bench.evaluation.evaluation import Progress
 from fvd_bench.networks.arithmetic import float32_arithmetic
 from stylegan_v.data.clips import Batch, VideoDataset, batches
 from stylegan_v.data.preloaded import PreloadedVideos, fits, size

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from fvd_bench.evaluation import comparison, result_features
-from fvd_bench.evaluation.evaluate import open_evaluation, silent
+from fvd_bench.evaluation.evaluate import open_evaluation
+from fvd_bench.evaluation.evaluation import silent
 from fvd_bench.settings import Settings
 
 

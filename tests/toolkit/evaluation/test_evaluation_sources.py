@@ -16,7 +16,8 @@ import pytest
 
 from fvd_bench.errors import ShortVideoError, SourceError, VideoError
 from fvd_bench.evaluation import comparison
-from fvd_bench.evaluation.evaluate import evaluate, open_evaluation, silent
+from fvd_bench.evaluation.evaluate import evaluate, open_evaluation
+from fvd_bench.evaluation.evaluation import silent
 from fvd_bench.evaluation.plan import plan
 from fvd_bench.evaluation.result import Result
 from fvd_bench.evaluation.table4 import table4

@@ -1,14 +1,17 @@
 """Features kept beside a result: they come back as they were, or are refused."""
 
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import fvd_bench
 from fvd_bench import metrics
 from fvd_bench.errors import ResultError
 from fvd_bench.evaluation import comparison, result_features
 from fvd_bench.protocols.rules import MetricRule
+from fvd_bench.settings import Settings
 
 RULE = MetricRule(names=("fvd",))
 
@@ -66,3 +69,17 @@ def test_pickles_are_refused(baseline) -> None:
 
     with pytest.raises(ResultError, match="cannot be read as kept features"):
         comparison.compare(file, file)
+
+
+def test_an_old_side_of_more_videos_is_read_again_by_its_own_listing(
+    sets: Path, tmp_path: Path, settings: Settings, pixels_protocol
+) -> None:
+    protocol, file = pixels_protocol(count="fake = 20"), tmp_path / "base.json"
+    fvd_bench.evaluate(sets / "real", sets / "good", protocol, settings=settings).write(file)
+    shutil.copytree(sets / "also_good", tmp_path / "fewer")
+    for name in ("20.mkv", "21.mkv", "22.mkv", "23.mkv"):
+        (tmp_path / "fewer" / name).unlink()
+
+    (score,) = comparison.check(sets / "real", tmp_path / "fewer", file, protocol=[protocol], settings=settings).scores
+
+    assert score.verdict == "same"
