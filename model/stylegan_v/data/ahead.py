@@ -1,4 +1,4 @@
-"""Work that threads do ahead of its consumer, on tasks that may have no end, handed over in their order."""
+"""Work that threads do ahead of its consumer, on tasks that may have no end. Results are handed over in their order."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class StoppedError(Exception):
 
 
 class Stop:
-    """Tells work when it is in vain."""
+    """Tells work that nobody waits for its result any more."""
 
     def __init__(self) -> None:
         self._event = threading.Event()
@@ -26,7 +26,7 @@ class Stop:
         self._event.set()
 
     def check(self) -> None:
-        """Raises StoppedError once the consumer has left; long work calls it now and then."""
+        """Raise StoppedError once the consumer has left. Long work calls this now and then."""
         if self._event.is_set():
             raise StoppedError
 
@@ -34,10 +34,10 @@ class Stop:
 def run_ahead(
     tasks: Iterable[Task], work: Callable[[Task, Stop], Result], *, workers: int, ahead: int
 ) -> Generator[Result, None, None]:
-    """The results of `work` on each task, in order, at most `ahead` of them begun before they are asked for.
+    """Yield the result of `work` on each task, in order. At most `ahead` tasks are begun before they are asked for.
 
-    An exception in `work` is raised here, at the place of its task. When the generator is closed, or interrupted,
-    work that has not begun is dropped, and what has begun is waited for until it next checks its `Stop`.
+    An exception in `work` is raised here, at the place of its task. When the generator is closed or interrupted, work
+    that has not begun is dropped. Work that has begun is waited for until it next checks its `Stop`.
     """
     stop = Stop()
     pool = ThreadPoolExecutor(workers)

@@ -1,8 +1,8 @@
 """Training clips: k frames of a real video with their times.
 
 Every draw is addressed by the number of a training sample: what is drawn depends on the seed and that number, not on
-threads, processes, batches, or what was drawn before. Real samples go through the videos in epochs, in an order
-that is shuffled anew in each; a long video is as likely as a short one.
+threads, processes, batches, or what was drawn before. Real samples go through the videos in epochs, in an order that is
+shuffled anew in each epoch. A long video is as likely as a short one.
 """
 
 from __future__ import annotations
@@ -32,14 +32,17 @@ from stylegan_v.data.times import ClipRule, ClipTimes, Spans
 from stylegan_v.errors import DataError
 
 _ORDER = 101
-"""What the order of videos is drawn for: the second number of its key."""
+"""The second number of the key with which the order of videos is drawn."""
 
 _NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
 class RealClip:
-    """Frames of a real video. frames: uint8 [T, H, W, 3]; times: int64 [T]; label: float32 [num_classes]."""
+    """Frames of a real video.
+
+    frames: uint8 [T, H, W, 3]. times: int64 [T]. label: float32 [num_classes]. name: that of the video.
+    """
 
     frames: Pixels
     times: NDArray[np.int64]
@@ -49,19 +52,19 @@ class RealClip:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Real clips. frames: uint8 [B, T, 3, H, W]; times: float64 [B, T]; labels: float32 [B, num_classes]."""
+    """A batch of real clips. frames: uint8 [B, T, 3, H, W]; times: float64 [B, T]; labels: float32 [B, num_classes]."""
 
     frames: Tensor
     times: Tensor
     labels: Tensor
 
     def to(self, device: torch.device) -> Batch:
-        """The same on another device, which is not waited for."""
+        """Return the same batch on another device, without waiting for that device."""
         return Batch(sent(self.frames, device), sent(self.times, device), sent(self.labels, device))
 
 
 def sent(tensor: Tensor, device: torch.device) -> Tensor:
-    """A tensor on a device. A GPU copies pages that cannot move, while the CPU goes on."""
+    """Send a tensor to a device. A GPU copies from pinned memory while the CPU goes on."""
     if device.type == "cuda" and tensor.device.type == "cpu":
         tensor = tensor.pin_memory()
     return tensor.to(device, non_blocking=True)
@@ -70,8 +73,8 @@ def sent(tensor: Tensor, device: torch.device) -> Tensor:
 class VideoDataset:
     """The videos of a set that training can use, and the clips that are drawn from them.
 
-    names, lengths: of these videos; skipped: names of the others, and why; notes: sentences about the set.
-    num_videos: what real clips are drawn from, twice as many with `mirror`: each video and its mirror image.
+    names, lengths: of these videos. skipped: (name, reason) of each of the others. notes: sentences about the set.
+    num_videos: how many videos clips are drawn from; with `mirror` twice as many, each video and its mirror image.
     times: draws which frames make a clip.
     """
 
@@ -87,7 +90,7 @@ class VideoDataset:
         rule: ClipRule,
         mirror: bool,
     ) -> None:
-        """lengths, videos: those that can be used, by place in the source; labels: theirs, in the same order."""
+        """lengths, videos: place in the source -> of videos that can be used. labels: theirs, in the same order."""
         self.resolution = resolution
         self.names = tuple(source.names[place] for place in lengths)
         self.lengths = tuple(lengths.values())
@@ -122,10 +125,11 @@ class VideoDataset:
         workers: int = 4,
         progress: Progress = silent,
     ) -> VideoDataset:
-        """List a set and look at the size and length of each video. Raises DataError, SourceError.
+        """List a set, and look at the size and length of each video. Raises DataError, SourceError.
 
-        frames: k, per clip; the rest as in `ModelConfig`. Lengths of video files are counted by decoding them; of
-        frame folders the first image is looked at, the others when they are drawn.
+        frames: k, the number of frames in a clip. The other arguments are as in `ModelConfig`. The length of a video
+        file is counted by decoding it. Of a frame folder the first image is looked at, the others only when they are
+        drawn.
         """
         source = open_source(path)
         rule = ClipRule(frames=frames, max_frames=max_frames, max_span=max_span, spans=spans)
@@ -150,12 +154,12 @@ class VideoDataset:
         return cls(source, lengths, skipped, labels, videos, resolution=resolution, rule=rule, mirror=mirror)
 
     def real_clip(self, sample: int, *, seed: int) -> RealClip:
-        """The real clip of a training sample. Raises DataError when its video can no longer be read."""
+        """Return the real clip of a training sample. Raises DataError when its video can no longer be read."""
         (clip,) = self.real_clips([sample], seed=seed)
         return clip
 
     def real_clips(self, samples: Sequence[int], *, seed: int) -> Iterator[RealClip]:
-        """The real clips of training samples, one after another. Raises DataError as `real_clip`."""
+        """Yield the real clips of training samples, one after another. Raises DataError as `real_clip` does."""
         items, flips = self.turns(samples, seed=seed)
         frames, times = self.times.real(seed, torch.tensor(samples), torch.from_numpy(items))
         for item, flip, places, clip_times in zip(items.tolist(), flips, frames.numpy(), times.numpy(), strict=True):
@@ -165,14 +169,14 @@ class VideoDataset:
             yield RealClip(pixels, clip_times, self.labels[item], self.names[item])
 
     def turns(self, samples: Sequence[int], *, seed: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        """Whose turn it is: places of videos in `names`, and whether they are mirrored, [B] each."""
+        """Return whose turn it is: places of videos in `names`, and whether these are mirrored, [B] each."""
         turns = (divmod(sample, self.num_videos) for sample in samples)
         drawn = np.array([_order(seed, epoch, self.num_videos)[turn] for epoch, turn in turns], np.int64)
         flips, items = np.divmod(drawn, len(self.names))
         return items, flips.astype(np.bool_)
 
     def frames(self, item: int, places: Indices) -> Pixels:
-        """Frames of the video at a place of `names`: uint8 [T, H, W, 3]. places: ascending. Raises DataError."""
+        """Return frames of the video at a place of `names`: uint8 [T, H, W, 3]. places: ascending. Raises DataError."""
         name = self.names[item]
         try:
             frames = _frames(self._videos[self._places[item]], places)
@@ -188,7 +192,7 @@ class VideoDataset:
 def batches(
     dataset: VideoDataset, samples: Iterable[Sequence[int]], *, seed: int, workers: int
 ) -> Generator[Batch, None, None]:
-    """The batches of real clips of these samples, in order, `workers` of them read ahead in threads.
+    """Yield the batches of real clips for these samples, in order. Threads read `workers` batches ahead.
 
     samples: the numbers in each batch, without end if need be. Raises DataError at the place of the clip.
     """
@@ -196,7 +200,7 @@ def batches(
 
 
 def _batch(dataset: VideoDataset, seed: int, samples: Sequence[int], stop: Stop) -> Batch:
-    """Runs in a thread."""
+    """Read a batch. It runs in a thread."""
     clips: list[RealClip] = []
     for clip in dataset.real_clips(samples, seed=seed):
         stop.check()
@@ -209,20 +213,20 @@ def _batch(dataset: VideoDataset, seed: int, samples: Sequence[int], stop: Stop)
     )
 
 
-@functools.lru_cache(maxsize=4)  # threads may still be in the epoch before
+@functools.lru_cache(maxsize=4)  # more than one, since threads may still be in the epoch before
 def _order(seed: int, epoch: int, count: int) -> NDArray[np.int64]:
-    """The order of the videos in an epoch."""
+    """Return the order of the videos in an epoch."""
     return np.random.default_rng([seed, _ORDER, epoch]).permutation(count)
 
 
 class _WrongSizeError(VideoError):
-    """Frames of another size than the model's."""
+    """The frames have another size than the model's."""
 
 
 def _look(source: ClipSource, resolution: int, frames: int, place: int, stop: Stop) -> tuple[int, Video] | VideoError:
-    """Runs in a thread: the length of a video, or why it cannot be used.
+    """Return the length of a video, or why it cannot be used. It runs in a thread.
 
-    The video goes with it, since a long one that was counted can be sought in.
+    The video is returned with its length, since a long one that was counted can be sought in.
     """
     stop.check()
     video = source.video(place)
@@ -239,9 +243,9 @@ def _look(source: ClipSource, resolution: int, frames: int, place: int, stop: St
 
 
 def _frames(video: Video, places: Indices) -> Pixels:
-    """Frames of ascending places: uint8 [T, H, W, 3]. Raises VideoError."""
+    """Return frames at ascending places: uint8 [T, H, W, 3]. Raises VideoError."""
     if isinstance(video, FrameFolder):
-        # A folder checks the headers of all its images before it gives one; in a large set that takes minutes.
+        # A folder checks the headers of all its images before it gives one, which takes minutes in a large set.
         video, places = video.subset(places), np.arange(len(places))
     ((_, clip),) = read_clips(video, [places])
     return clip.frames

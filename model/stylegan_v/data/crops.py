@@ -1,8 +1,8 @@
 """Which square of a picture becomes a training frame: the one in its middle, or one that a table of boxes gives.
 
 The table is a CSV file with the columns video, left, top, right, bottom, and optionally frame. Numbers are whole
-pixels; right and bottom are the first column and row outside. Frames are counted from 0, from the beginning of the
-video. A video has one box for all its frames, or one for each that is used.
+pixels; right and bottom are the first column and row outside the box. Frames are counted from 0, from the beginning of
+the video. A video has one box for all its frames, or one for each frame that is used.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _COLUMNS = ("video", *_NUMBERS)
 
 
 class Box(NamedTuple):
-    """A part of a picture, in pixels; right and bottom lie outside."""
+    """A part of a picture, in pixels. The column `right` and the row `bottom` lie outside."""
 
     left: int
     top: int
@@ -38,14 +38,14 @@ class Crop(Protocol):
     """Says which square of each frame of a video is used."""
 
     def box(self, frame: int, width: int, height: int) -> Box:
-        """Of a frame of this size. Raises DataError."""
+        """Return the box in a frame of this size. Raises DataError."""
 
     def digest(self) -> str:
-        """Text that changes when the boxes do."""
+        """Return text that changes when the boxes do."""
 
 
 class CentreCrop:
-    """The largest square in the middle; where it cannot be, half a pixel to the left or top of it."""
+    """The largest square in the middle. Where it cannot lie there, it lies half a pixel to the left or the top."""
 
     def box(self, frame: int, width: int, height: int) -> Box:
         side = min(width, height)
@@ -58,7 +58,10 @@ class CentreCrop:
 
 @dataclass(frozen=True, slots=True)
 class BoxCrop:
-    """Boxes of one video from the rows of a file. rows: by frame, the box and its row; None is every frame."""
+    """The boxes of one video, from the rows of a file.
+
+    rows: frame -> its box and the number of its row in the file. The frame None stands for every frame.
+    """
 
     file: Path
     video: str
@@ -85,7 +88,7 @@ class BoxCrop:
 
 
 def read_boxes(file: Path, names: Sequence[str]) -> dict[str, BoxCrop]:
-    """Boxes of videos from a CSV file, by the names of the videos, which it may give without suffix.
+    """Read the boxes of videos from a CSV file. It may give the names of the videos without suffix.
 
     Raises DataError, naming the row, for a box that cannot be meant.
     """
@@ -101,7 +104,7 @@ def read_boxes(file: Path, names: Sequence[str]) -> dict[str, BoxCrop]:
 
 
 def cut(pixels: Pixels, box: Box, resolution: int) -> Image.Image:
-    """A square of a picture at another size: Lanczos, with antialiasing, from the pixels inside the box alone."""
+    """Cut a square out of a picture and resize it: Lanczos, with antialiasing, from the pixels inside the box alone."""
     square = Image.fromarray(pixels[box.top : box.bottom, box.left : box.right])
     return square.resize((resolution, resolution), Image.Resampling.LANCZOS)
 

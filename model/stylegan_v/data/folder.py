@@ -1,7 +1,7 @@
 """A prepared training set on disk: its folders of frames, and the files that say how they were made.
 
-dataset-settings.json holds the source and the settings, the same for all runs; prepare.jsonl a line for each video
-that is finished; dataset.json labels, where the source has some.
+dataset-settings.json holds the source and the settings, which are the same for all runs. prepare.jsonl has a line for
+each video that is finished. dataset.json holds labels, where the source has some.
 """
 
 from __future__ import annotations
@@ -30,8 +30,9 @@ _FORMAT = 1
 class PrepareSettings:
     """What the frames of a prepared set depend on, besides the source and its boxes.
 
-    resolution: their side in pixels. skip: frames left out at the beginning of each video. chunk: frames in each piece
-    that a video is cut into, a remainder is left out; None to leave it whole. quality: of the JPEG files.
+    resolution: side of the frames in pixels. skip: number of frames left out at the beginning of each video.
+    chunk: number of frames in each piece that a video is cut into, None to leave it whole. A remainder is left out.
+    quality: that of the JPEG files.
     """
 
     resolution: int
@@ -54,8 +55,9 @@ class PrepareSettings:
 class Record:
     """A finished video.
 
-    state, crop: what it was made from, its files and boxes. pieces, frames: what was written. left_over: frames behind
-    the last piece. damaged: frames with errors in the stream. enlarged: whether a square was smaller than the frames.
+    state, crop: the state of its files and the digest of its boxes when it was made.
+    pieces, frames: number of written pieces and frames. left_over: number of frames behind the last piece.
+    damaged: number of frames with errors in the stream. enlarged: whether a square was smaller than the frames.
     """
 
     video: str
@@ -69,7 +71,7 @@ class Record:
 
 
 class PreparedFolder:
-    """The folder of a prepared set. records: of its finished videos, by name."""
+    """The folder of a prepared set. records: name of a finished video -> its record."""
 
     PARTIAL = ".partial-"
 
@@ -91,21 +93,21 @@ class PreparedFolder:
             "crop": "boxes" if boxes else "centre",
             **dataclasses.asdict(settings),
         })  # fmt: skip
-        for partial in path.glob(f"{cls.PARTIAL}*"):  # what an interrupted run left
+        for partial in path.glob(f"{cls.PARTIAL}*"):  # an interrupted run left it
             shutil.rmtree(partial)
         folder = cls(path, settings, _read_records(path / _RECORD_FILE))
-        folder._write_records(folder.records.values())  # without the line that was being written
+        folder._write_records(folder.records.values())  # drops a line that was being written
         return folder
 
     def finished(self, video: str, state: str, crop: str) -> Record | None:
-        """The record of a video that was prepared as it is now."""
+        """Return the record of a video that was prepared from its present state, None if there is none."""
         record = self.records.get(video)
         if record is None or (record.state, record.crop) != (state, crop):
             return None
         return record if all(folder.is_dir() for folder in self._folders(record)) else None
 
     def take_in(self, record: Record, partial: Path) -> None:
-        """Give the pieces of a whole video their names, and write it down as finished."""
+        """Give the pieces of a finished video their names, and record that it is finished."""
         before = self.records.get(record.video, record)
         for folder in (*self._folders(before), *self._folders(record)):
             if folder.exists():
@@ -119,7 +121,7 @@ class PreparedFolder:
             file.write(_line(record))
 
     def finish(self, records: Sequence[Record], labels: Mapping[str, Label]) -> None:
-        """Write down all videos in order, and the labels of those that have one."""
+        """Write the records of all videos in order, and the labels of those that have one."""
         self._write_records((*records, *self.stale(records)))
         entries = [
             [folder.relative_to(self.path).as_posix(), labels[record.video]]
@@ -131,7 +133,7 @@ class PreparedFolder:
             write_text(self.path / LABEL_FILE, json.dumps({"labels": entries}, indent=0) + "\n")
 
     def stale(self, records: Iterable[Record]) -> list[Record]:
-        """Records of earlier runs for videos that are not among these."""
+        """Return records of earlier runs for videos that are not among these."""
         current = {record.video for record in records}
         return [self.records[name] for name in sorted(self.records) if name not in current]
 
@@ -152,7 +154,7 @@ def _check_places(source: Path, out: Path) -> None:
 
 
 def _check_names(source: Path, names: Sequence[str], *, chunked: bool) -> None:
-    """Raises DataError when folders of two videos would be one, or one inside the other."""
+    """Raise DataError when two videos would share a folder, or one's folder would lie inside the other's."""
     taken: dict[str, str] = {}
     for name in names:
         other = taken.setdefault(bare_name(name), name)
@@ -170,7 +172,7 @@ def _check_names(source: Path, names: Sequence[str], *, chunked: bool) -> None:
 
 
 def _check_settings(path: Path, settings: Mapping[str, Any]) -> None:
-    """Any: plain values, as JSON holds them. Raises DataError when the folder holds something else."""
+    """Raise DataError when the folder holds something else. Any: plain values, as JSON holds them."""
     file = path / _SETTINGS_FILE
     if not file.exists():
         if path.exists() and any(not entry.name.startswith(".") for entry in path.iterdir()):
@@ -196,7 +198,7 @@ def _check_settings(path: Path, settings: Mapping[str, Any]) -> None:
 
 
 def _read_records(file: Path) -> dict[str, Record]:
-    """Records of finished videos; lines that are none are left out, and their videos prepared again."""
+    """Read the records of finished videos. Lines that are none are left out, and their videos are prepared again."""
     types = {f.name: {"str": str, "int": int, "bool": bool}[str(f.type)] for f in dataclasses.fields(Record)}
     records: dict[str, Record] = {}
     if not file.exists():

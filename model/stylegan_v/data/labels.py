@@ -1,8 +1,8 @@
 """Labels of videos: a file `dataset.json` at the top of a set, inside its folder or archive.
 
-{"labels": [["class/video/000000.jpg", 3], ["class/other", [0.5, 0.5]], …]}: an entry is for a frame or for a whole
-video, and all entries for one video must agree. A whole number is a class; a list of numbers is a label vector as it
-is.
+{"labels": [["class/video/000000.jpg", 3], ["class/other", [0.5, 0.5]], …]}: each entry is for a frame or for a whole
+video, and all entries for one video must agree. A whole number is a class. A list of numbers is used as the label
+vector.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from stylegan_v.errors import DataError
 LABEL_FILE = "dataset.json"
 
 _MOST_BYTES = 1 << 28
-_MOST = 1e30  # of a number in a label vector, so that neither NaN nor infinity is one
+_MOST = 1e30  # limit of numbers in a label vector, which also excludes NaN and infinity
 
 Label = int | list[float]
 Labels = NDArray[np.float32]
 
 
 def read_labels(path: Path, names: Sequence[str]) -> dict[str, Label]:
-    """Labels of the videos that have one, by name; none where the set holds no file of labels.
+    """Read the labels of the videos that have one, by name. There are none where the set holds no file of labels.
 
-    path: of the set, a folder or a zip archive; names: of its videos. Raises DataError.
+    path: that of the set, a folder or a zip archive. names: those of its videos. Raises DataError.
     """
     text, top = _text(path)
     if text is None:
@@ -44,7 +44,7 @@ def read_labels(path: Path, names: Sequence[str]) -> dict[str, Label]:
         raise DataError(f"{where} is not valid JSON ({error})") from error
     entries = table.get("labels") if isinstance(table, dict) else None
     if entries is None:
-        entries = []  # what tools of this family write for sets without labels
+        entries = []  # tools of this family write this for sets without labels
     if not isinstance(entries, list):
         raise DataError(f"{where}: expected labels to be a list of [path, label]")
     by_key: dict[str, str] = {}
@@ -64,7 +64,7 @@ def read_labels(path: Path, names: Sequence[str]) -> dict[str, Label]:
 
 
 def label_vectors(labels: Mapping[str, Label], names: Sequence[str], num_classes: int) -> Labels:
-    """Label vectors of videos: float32 [len(names), num_classes], one-hot for classes. Raises DataError."""
+    """Return the label vectors of videos: float32 [len(names), num_classes], one-hot for classes. Raises DataError."""
     vectors = np.zeros((len(names), num_classes), dtype=np.float32)
     if num_classes == 0:
         return vectors
@@ -90,7 +90,7 @@ def label_vectors(labels: Mapping[str, Label], names: Sequence[str], num_classes
 
 
 def _text(path: Path) -> tuple[bytes | None, str]:
-    """The file of labels, and the folder in the archive that it is in, if any."""
+    """Return the file of labels, and the folder in the archive that it is in, if any."""
     try:
         if path.is_dir():
             file = path / LABEL_FILE
@@ -99,7 +99,7 @@ def _text(path: Path) -> tuple[bytes | None, str]:
             with file.open("rb") as data:
                 return _limited(data.read(_MOST_BYTES + 1), path), ""
         with zipfile.ZipFile(path) as archive:
-            # An archive of a folder has all names in that folder.
+            # In the archive of a folder, all names begin with that folder.
             tops = {name.partition("/")[0] for name in archive.namelist()}
             members = [LABEL_FILE, *(f"{top}/{LABEL_FILE}" for top in tops if len(tops) == 1)]
             for member in members:
@@ -118,7 +118,7 @@ def _limited(data: bytes, path: Path) -> bytes:
 
 
 def _entry(entry: Any, where: str) -> tuple[str, Label]:
-    """Any: what JSON holds until it has been checked."""
+    """Read an entry of the file. Any: what JSON holds until it has been checked."""
     if isinstance(entry, list) and len(entry) == 2 and isinstance(entry[0], str):
         key, label = entry
         if type(label) is int and label >= 0:
@@ -129,7 +129,7 @@ def _entry(entry: Any, where: str) -> tuple[str, Label]:
 
 
 def _video(key: str, by_key: Mapping[str, str]) -> str | None:
-    """The video that a key stands for: its name with or without suffix, or the path of one of its frames."""
+    """Return the video that a key stands for: its name with or without suffix, or the path of one of its frames."""
     path = PurePosixPath(key)
     for candidate in (path.as_posix(), bare_name(path.as_posix()), path.parent.as_posix()):
         if candidate in by_key:

@@ -1,4 +1,4 @@
-"""All frames of a set in memory, as bytes, on the device that trains: clips take neither files nor copies to a GPU."""
+"""All frames of a set in memory, as bytes, on the device that trains. Clips need neither files nor copies to a GPU."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from stylegan_v.data.ahead import Stop, run_ahead
 from stylegan_v.data.clips import Batch, VideoDataset, sent
 
 LARGEST_SHARE = 1 / 4
-"""Of the memory of a GPU that a set may take unasked."""
+"""Share of a GPU's memory that a set may take without being asked for."""
 
 LARGEST_ON_CPU = 2**30
-"""Bytes that a set may take unasked where training is on the CPU."""
+"""Bytes that a set may take without being asked for, where training is on the CPU."""
 
 
 def size(dataset: VideoDataset) -> int:
-    """Bytes that all frames of a set take."""
+    """Return how many bytes all frames of a set take."""
     return sum(dataset.lengths) * 3 * dataset.resolution**2
 
 
 def fits(dataset: VideoDataset, device: torch.device) -> bool:
-    """Whether a set is small enough to be kept on a device unasked."""
+    """Return whether a set is small enough to be kept on a device without being asked for."""
     if device.type != "cuda":
         return size(dataset) <= LARGEST_ON_CPU
     return size(dataset) <= LARGEST_SHARE * torch.cuda.get_device_properties(device).total_memory
@@ -37,7 +37,7 @@ class PreloadedVideos:
     def __init__(
         self, dataset: VideoDataset, device: torch.device, *, workers: int = 1, progress: Progress = silent
     ) -> None:
-        """workers: threads that decode. Raises DataError, and torch.OutOfMemoryError where they do not fit."""
+        """workers: threads that decode. Raises DataError, and torch.OutOfMemoryError where the frames do not fit."""
         self._dataset = dataset
         self._device = device
         self._times = dataset.times.to(device)
@@ -60,7 +60,7 @@ class PreloadedVideos:
                 progress("videos read", item + 1, len(videos))
 
     def batches(self, samples: Iterable[Sequence[int]], *, seed: int) -> Generator[Batch, None, None]:
-        """The batches of `clips.batches`, bit for bit, made on the device."""
+        """Yield the batches of `clips.batches`, bit for bit, made on the device."""
         for numbers in samples:
             items, flips = self._dataset.turns(numbers, seed=seed)
             videos = sent(torch.from_numpy(items), self._device)

@@ -1,8 +1,8 @@
 """Making a training set: square frames of one size, as JPEG files in a folder for each video or piece of one.
 
-Every video is read once, frame by frame, into a hidden folder; when it is whole its pieces get their names, and it is
-written down as finished. A run that was interrupted anywhere goes on from there, and leaves the same bytes as one
-that was not.
+Every video is read once, frame by frame, into a hidden folder. When it is whole, its pieces get their names, and it is
+recorded as finished. A run that was interrupted anywhere goes on from there, and leaves the same bytes as a run that
+was not.
 """
 
 from __future__ import annotations
@@ -28,15 +28,16 @@ from stylegan_v.data.labels import read_labels
 from stylegan_v.errors import DataError
 
 _FIRST_READ = 1 << 14
-"""Frames that are asked for at first; of a longer video eight times as many, and so on, from its beginning again."""
+"""Number of frames that are asked for at first. Of a longer video, eight times as many are asked for next, and so on,
+from its beginning again."""
 
 
 @dataclass(slots=True)
 class Preparation:
     """What a run found and did.
 
-    records: of the videos of the set, in order; kept: how many of them an earlier run had finished; skipped: names of
-    videos that gave no frames, and why; notes: sentences about source and set.
+    records: those of the videos of the set, in order. kept: how many of them an earlier run had finished.
+    skipped: (name, reason) of each video that gave no frames. notes: sentences about source and set.
     """
 
     records: list[Record] = field(default_factory=list)
@@ -54,10 +55,9 @@ def prepare(
     workers: int = 4,
     progress: Progress = silent,
 ) -> Preparation:
-    """Make a training set of the videos of a source, or go on making it.
+    """Make a training set of the videos of a source, or go on making it. Raises DataError, SourceError.
 
-    boxes: file of the squares to cut out, see `crops`; None for the middle of each frame. Raises DataError,
-    SourceError.
+    boxes: file of the squares to cut out, see `crops`; None for the middle of each frame.
     """
     source = open_source(path)
     crops: Mapping[str, BoxCrop] | None = None if boxes is None else read_boxes(boxes, source.names)
@@ -84,7 +84,7 @@ def prepare(
 
 
 def every_frame(video: Video, begin: int = 0) -> Iterator[Frame]:
-    """The frames of a video from a place on, in one pass, without knowing their number. Raises VideoError."""
+    """Yield the frames of a video from a place on, in one pass, without knowing their number. Raises VideoError."""
     end = begin + _FIRST_READ
     while True:
         try:
@@ -92,7 +92,7 @@ def every_frame(video: Video, begin: int = 0) -> Iterator[Frame]:
                 yield frame
                 begin += 1
             end *= 8
-        except ShortVideoError as short:  # a file has given all its frames by then, a folder none
+        except ShortVideoError as short:  # by then a file has given all its frames, a folder none
             if begin >= short.found:
                 return
             end = short.found
@@ -127,7 +127,7 @@ def _run(
 
 @dataclass(frozen=True, slots=True)
 class _Whole:
-    """A finished video. partial: hidden folder of its pieces 0, 1, …; None if they have their names already."""
+    """A finished video. partial: the hidden folder of its pieces 0, 1, …; None if they have their names already."""
 
     record: Record
     partial: Path | None
@@ -147,7 +147,7 @@ class _Writer:
         self._num_videos = self._num_frames = 0
 
     def work(self, place: int, stop: Stop) -> _Whole | str:
-        """Runs in a thread: a video that is written whole, now or before, or why there is none."""
+        """Return a video that is written whole, now or before, or why there is none. It runs in a thread."""
         stop.check()
         name = self._source.names[place]
         crop: Crop | None = CentreCrop() if self._crops is None else self._crops.get(name)
@@ -155,14 +155,14 @@ class _Writer:
             return "has no box"
         video = self._source.video(place)
         try:
-            state = video.state()  # before it is read, so that a change in between is seen next time
+            state = video.state()  # taken before reading, so that a change in between is seen next time
             record = self._folder.finished(name, state, crop.digest())
             return _Whole(record, None) if record else self._write(name, video, state, crop, stop)
         except VideoError as error:
             return str(error)
 
     def tell_videos(self, total: int) -> None:
-        """One more video is done, of so many."""
+        """Report that one more video is done. total: number of all videos."""
         with self._telling:
             self._num_videos += 1
             self._progress("videos", self._num_videos, total)
