@@ -1,7 +1,7 @@
 """Checkpoints: named tensors and a JSON header in one file that can hold no code.
 
 The file is torch's own format, with {"header": text, "tensors": {name: tensor}} in it, and is only ever read with
-`weights_only=True`. Tensors of part P are named P.name; the parts are `ema` (the generator that samples are made with),
+`weights_only=True`. Tensors of part P are named P.name. The parts are `ema` (the generator that samples are made with),
 `generator`, `discriminator`, `generator_optimizer` and `discriminator_optimizer`. A file for sampling has `ema` alone.
 """
 
@@ -27,11 +27,11 @@ from stylegan_v.networks.config import ModelConfig, read_model_config
 from stylegan_v.networks.generator import Generator
 
 FORMAT = 2
-"""Of the files that are written; those of format 1 are read as well. They also held Adam's first moments, which nothing
-depends on, and their `paper` models were others."""
+"""The format of the files that are written. Files of format 1 are read as well. They also held Adam's first moments,
+which nothing depends on, and their `paper` models were others."""
 
 LAST = "checkpoint.pt"
-"""In the folder of a run, the file with its last state."""
+"""In the folder of a run, the name of the file with its last state."""
 
 _ZIP = b"PK\x03\x04"
 _FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
@@ -42,7 +42,8 @@ class Checkpoint:
     """What a file holds.
 
     model: sizes and choices of the networks. fps: frames per second of the videos that they were trained on.
-    run: the settings of the training, plain values; empty where unknown. state: where training was, plain values.
+    run: the settings of the training, plain values; None where unknown.
+    state: where training was, plain values; None where there was none.
     """
 
     model: ModelConfig
@@ -52,7 +53,7 @@ class Checkpoint:
     state: Mapping[str, Any] | None = None
 
     def part(self, name: str) -> dict[str, Tensor]:
-        """The tensors of a part, without its name. Raises CheckpointError if there are none."""
+        """Return the tensors of a part, by names without that of the part. Raises CheckpointError if there are none."""
         found = {key.removeprefix(f"{name}."): t for key, t in self.tensors.items() if key.startswith(f"{name}.")}
         if not found:
             parts = sorted({key.partition(".")[0] for key in self.tensors})
@@ -60,19 +61,19 @@ class Checkpoint:
         return found
 
     def generator(self, device: str | torch.device = "cpu") -> Generator:
-        """The generator that samples are made with, in float32 and in evaluation mode. Raises CheckpointError."""
+        """Return the generator that makes samples, in float32 and in evaluation mode. Raises CheckpointError."""
         network = Generator(self.model)
         load_part(network, self.part("ema"), "ema")
         return network.to(device).eval().requires_grad_(False)
 
     def for_sampling(self) -> Checkpoint:
-        """Only what sampling needs, in half precision, and no path of the machine that it was trained on."""
+        """Return only what sampling needs, in half precision, without a path of the machine that it was trained on."""
         return self._halved("ema")
 
     def abridged(self) -> Checkpoint:
-        """What training needs to go on about as well, a third of the bytes: the networks in half precision.
+        """Return what training needs to go on about as well, in a third of the bytes: the networks in half precision.
 
-        Left out is the state of the optimisers, and the path of the videos. Training that goes on from this is not what
+        The state of the optimisers and the path of the videos are left out. Training that goes on from this is not what
         it would have been. Raises CheckpointError for a file for sampling.
         """
         self.part("discriminator")
@@ -85,7 +86,7 @@ class Checkpoint:
 
 
 def save(checkpoint: Checkpoint, file: Path) -> None:
-    """Write a checkpoint; an interrupted write leaves what was there before. Raises CheckpointError."""
+    """Write a checkpoint. An interrupted write leaves what was there before. Raises CheckpointError."""
     try:
         with partial_file(file) as partial, partial.open("wb") as out:
             dump(checkpoint, out)
@@ -110,7 +111,7 @@ def dump(checkpoint: Checkpoint, out: IO[bytes]) -> None:
 
 
 def load(file: str | Path) -> Checkpoint:
-    """Read a checkpoint, on the CPU. Raises CheckpointError, saying what is wrong with the file."""
+    """Read a checkpoint, on the CPU. Raises CheckpointError, which says what is wrong with the file."""
     file = user_path(file)
     try:
         regular_file(file)
@@ -121,7 +122,7 @@ def load(file: str | Path) -> Checkpoint:
 
 
 def read(stream: IO[bytes], name: str) -> Checkpoint:
-    """Read the bytes of a checkpoint, as `load`. name: what they are called in errors."""
+    """Read the bytes of a checkpoint, as `load` does. name: what to call them in errors."""
     is_zip = stream.read(len(_ZIP)) == _ZIP
     stream.seek(0)
     if not is_zip:
@@ -150,7 +151,7 @@ def read(stream: IO[bytes], name: str) -> Checkpoint:
 
 
 def load_part(network: torch.nn.Module, tensors: Mapping[str, Tensor], name: str) -> None:
-    """Copy tensors into a network of the same names and shapes. Raises CheckpointError naming the first difference."""
+    """Copy tensors into a network of the same names and shapes. Raises CheckpointError, naming the first difference."""
     expected = network.state_dict()
     missing, unknown = expected.keys() - tensors.keys(), tensors.keys() - expected.keys()
     if missing or unknown:
@@ -164,7 +165,7 @@ def load_part(network: torch.nn.Module, tensors: Mapping[str, Tensor], name: str
 
 
 def _half(tensor: Tensor) -> Tensor:
-    """In half precision, as it is where that does not reach."""
+    """Return a tensor in half precision, or as it is where its values do not fit into that."""
     half = tensor.half()
     return half if torch.isfinite(half).all() else tensor
 

@@ -1,7 +1,7 @@
-"""Plain tensor exports, .npz and .safetensors: names and shapes first, values one tensor at a time.
+"""Plain tensor exports, .npz and .safetensors: names and shapes are read first, values one tensor at a time.
 
-Nothing here runs what a file holds. Of an .npz, headers are read before any memory is taken for arrays, and must
-agree with the sizes of its members; members are never unpacked to disk, so their names do no harm.
+Nothing here runs what a file holds. The headers of an .npz are read before any memory is taken for arrays, and must
+agree with the sizes of its members. Members are never unpacked to disk, so their names do no harm.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from fvd_bench.videos.files import regular_file
 from stylegan_v.errors import CheckpointError
 
 LARGEST_BYTES = 8 * 2**30
-"""Of all tensors of a file together: an .npz that claims more is not read."""
+"""The most bytes of all tensors of a file together. An .npz that claims more is not read."""
 
 HOW_TO_EXPORT = "export its tensors with the lines that `stylegan-v import --help` shows"
 
@@ -36,13 +36,13 @@ _ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, ValueEr
 
 
 class Export(Protocol):
-    """A file of named tensors. shapes: of all of them."""
+    """A file of named tensors. shapes: name -> shape, for all of them."""
 
     @property
     def shapes(self) -> Mapping[str, tuple[int, ...]]: ...
 
     def read(self, name: str) -> Tensor:
-        """A tensor, in float32. Raises CheckpointError when it is damaged, or holds no floating point numbers."""
+        """Read a tensor, in float32. Raises CheckpointError when it is damaged or holds no floating point numbers."""
 
 
 def open_export(file: Path) -> Export:
@@ -69,7 +69,7 @@ class _Array:
     member: zipfile.ZipInfo
     offset: int
     shape: tuple[int, ...]
-    dtype: np.dtype[Any]  # of any kind: it is what the file says
+    dtype: np.dtype[Any]  # Any: the file says which
     fortran: bool
 
 
@@ -88,7 +88,7 @@ class _Npz:
             with zipfile.ZipFile(self._file) as archive, archive.open(array.member) as stream:
                 stream.read(array.offset)
                 data = stream.read(num_bytes)
-                if len(data) != num_bytes or stream.read(1):  # the end is read too: there the checksum is compared
+                if len(data) != num_bytes or stream.read(1):  # reads the end too, where the checksum is compared
                     raise EOFError(f"it has {len(data)} bytes, expected {num_bytes}")
         except OSError as error:
             raise CheckpointError(f"{self._file} cannot be read: {error.strerror or error}") from error
@@ -126,7 +126,7 @@ def _open_npz(file: Path) -> Export:
 
 
 def _header(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> _Array:
-    """Raises ValueError when it is no header, or does not agree with the size of the member."""
+    """Read a header. Raises ValueError when it is none, or does not agree with the size of the member."""
     with archive.open(member) as stream:
         start = io.BytesIO(stream.read(_LARGEST_HEADER))
     version = npy.read_magic(start)
@@ -134,7 +134,7 @@ def _header(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> _Array:
         raise ValueError(f"{_shown(member.filename)} is of version {version}, expected 1.0 or 2.0")
     read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
     shape, fortran, dtype = read(start)
-    if dtype.hasobject:  # its bytes are a pickle of any length
+    if dtype.hasobject:  # its bytes are a pickle, whose length is unknown
         return _Array(member, start.tell(), (), dtype, fortran)
     if any(length < 0 for length in shape):
         raise ValueError(f"{_shown(member.filename)} has shape {shape}")
@@ -179,5 +179,5 @@ def _pickle(file: Path) -> CheckpointError:
 
 
 def _shown(name: str) -> str:
-    """A name that a stranger chose, for a message."""
+    """Make a name that a stranger chose fit for a message."""
     return repr(name[:80])

@@ -1,6 +1,6 @@
 """Checkpoints of the official StyleGAN-V code, from plain exports of their tensors.
 
-The official files are pickles, that is, programs; their tensors are exported where that code runs, once:
+The official files are pickles, that is, programs. Their tensors are exported once, where that code runs:
 
     import pickle, numpy
     with open("network-snapshot.pkl", "rb") as file:
@@ -8,8 +8,8 @@ The official files are pickles, that is, programs; their tensors are exported wh
     states = {part: networks[part].state_dict() for part in ("G_ema", "G", "D")}
     numpy.savez("export.npz", **{f"{p}.{n}": t.cpu().numpy() for p, state in states.items() for n, t in state.items()})
 
-Names are those of the official state dicts behind G_ema., G. or D., or alone in the export of one generator. What the
-model is like is told by the shapes, all of which are checked before any tensor is read.
+Names are those of the official state dicts after G_ema., G. or D., or without such a beginning in the export of one
+generator. The shapes tell what the model is like. All of them are checked before any tensor is read.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ _MOTION = "synthesis.motion_encoder."
 _FREQUENCIES = _MOTION + "time_encoder.freqs"
 _LISTED = 3
 _WIDEST = 1 << 16
-"""Larger widths are those of no model; a network of them would only be laid out, not allocated, but why do it."""
+"""No model has widths larger than this. A network of such widths would be laid out but not allocated; it is refused all
+the same."""
 
 Shapes = Mapping[str, tuple[int, ...]]
 
@@ -45,11 +46,13 @@ Shapes = Mapping[str, tuple[int, ...]]
 def import_official(
     file: Path, *, fps: float = 25.0, frames: int | None = None, min_period: int | None = None
 ) -> Checkpoint:
-    """A checkpoint of the tensors in an .npz or .safetensors file: `ema`, and `generator` and `discriminator` if there.
+    """Make a checkpoint from an .npz or .safetensors file: `ema`, and `generator` and `discriminator` if present.
 
-    fps: of the training videos. frames: that the discriminator looks at, min_period: in frames; both are only needed
-    where the file does not say: it has no discriminator (3 is taken), or no buffer of frequencies (16 is taken).
-    Raises CheckpointError, and ConfigError where the file says otherwise than they do.
+    fps: frames per second of the training videos.
+    frames: number of frames that the discriminator looks at. It is needed only where the file has no discriminator;
+    None then stands for 3.
+    min_period: in frames. It is needed only where the file has no buffer of frequencies; None then stands for 16.
+    Raises CheckpointError, and ConfigError where frames or min_period contradict the file.
     """
     if not (math.isfinite(fps) and fps > 0):
         raise ConfigError(f"fps = {fps}: expected frames per second, more than 0")
@@ -80,7 +83,7 @@ def import_official(
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """Tensors of one network: names in the file are `prefix` and a key of `shapes`."""
+    """The tensors of one network. Their names in the file are `prefix` and a key of `shapes`."""
 
     prefix: str
     shapes: Shapes
@@ -105,7 +108,7 @@ def _parts(file: Path, shapes: Shapes) -> dict[str, _Part]:
 
 
 def _match(file: Path, part: _Part, network: nn.Module, table: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-    """(official, our) names of all tensors of a network. Raises CheckpointError when names or shapes differ."""
+    """Return (official, our) names of all tensors of a network. Raises CheckpointError when names or shapes differ."""
     ours = official_names(network, table)
     expected = network.state_dict()
     found = {name for name in part.shapes if not IGNORED.fullmatch(name)}
@@ -125,14 +128,14 @@ def _match(file: Path, part: _Part, network: nn.Module, table: Sequence[tuple[st
 
 @dataclass(frozen=True, slots=True)
 class _Reader:
-    """Tells from the shapes of an official generator, and a discriminator if there is one, what the model is like."""
+    """Tells what a model is like from the shapes of its official generator, and of a discriminator if there is one."""
 
     file: Path
     g: Shapes
     d: Shapes | None
 
     def model(self, *, frames: int | None, min_period: int | None, frequencies: Tensor | None) -> ModelConfig:
-        """Raises CheckpointError, ConfigError."""
+        """Return the config of the model. Raises CheckpointError, ConfigError."""
         w_dim = self._of(self.g, "mapping.w_avg", 1)[0]
         classes = self._of(self.g, "mapping.embed.weight", 2)[1] if "mapping.embed.weight" in self.g else 0
         u_dim, noise_and_label, kernel = self._of(self.g, _MOTION + "conv.0.weight", 3)
@@ -160,7 +163,7 @@ class _Reader:
             raise CheckpointError(f"{self.file} holds a model that cannot be built: {error}") from error
 
     def _widths(self) -> dict[int, int]:
-        """Channels by resolution, of the generator."""
+        """Return the generator's number of channels at each resolution."""
         found = (re.fullmatch(r"synthesis\.b(\d{1,4})\.torgb\.weight", name) for name in self.g)
         resolutions = sorted(int(match[1]) for match in found if match)
         if not resolutions:
@@ -168,7 +171,7 @@ class _Reader:
         return {r: self._of(self.g, f"synthesis.b{r}.torgb.weight", 4)[1] for r in resolutions}
 
     def _clip(self, widths: Mapping[int, int], frames: int | None) -> dict[str, int]:
-        """What only the discriminator shows."""
+        """Return the values that only the discriminator shows."""
         if self.d is None:
             return {} if frames is None else {"frames": frames}
         ins = {r: self._of(self.d, f"b{r}.conv0.weight", 4)[1] for r in widths if r > 4}
@@ -187,7 +190,7 @@ class _Reader:
         return values
 
     def _periods(self, frequencies: Tensor | None, min_period: int | None) -> dict[str, int]:
-        """In the official code, motion codes are as far apart as the shortest period is long."""
+        """Return the periods. In the official code, motion codes are as far apart as the shortest period is long."""
         if frequencies is None:
             shortest = 16 if min_period is None else min_period
             return {"min_period": shortest, "motion_distance": shortest}
@@ -199,7 +202,7 @@ class _Reader:
         return {"min_period": shortest, "max_period": longest, "motion_distance": shortest}
 
     def _of(self, shapes: Shapes, name: str, dimensions: int) -> tuple[int, ...]:
-        """The shape of a tensor that has to be there. Raises CheckpointError."""
+        """Return the shape of a tensor that has to be there. Raises CheckpointError."""
         shape = shapes.get(name)
         if shape is None:
             raise CheckpointError(
@@ -211,7 +214,7 @@ class _Reader:
 
 
 def channels(widths: Mapping[int, int]) -> dict[str, int]:
-    """The values of a ModelConfig that give these widths by resolution, its default where that does."""
+    """Return the values of a ModelConfig that give these widths by resolution, or its default where that gives them."""
     largest = max(widths.values())
     needed = max((r * width for r, width in widths.items() if width < largest), default=largest * max(widths))
     usual = 16384 if max(widths) < 512 else 32768

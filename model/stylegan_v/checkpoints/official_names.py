@@ -1,6 +1,6 @@
 """The official networks' parameter names and ours, at any resolution, number of frames and number of classes.
 
-A # stands for a number, the same on both sides: a layer, or the resolution of a block.
+A # stands for a number that is the same on both sides: a layer, or the resolution of a block.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ GENERATOR = (
     ("synthesis.blocks.#.conv1.", "synthesis.b#.conv1."),
     ("synthesis.blocks.#.to_rgb.", "synthesis.b#.torgb."),
 )
-"""(ours, official) beginnings of names in the generator."""
+"""(our, official) beginnings of names in the generator."""
 
 DISCRIMINATOR = (
     ("time.table", "time_encoder.const_embed.weight"),
@@ -39,14 +39,14 @@ DISCRIMINATOR = (
     ("head.fc.", "b4.fc."),
     ("head.out.", "b4.out."),
 )
-"""(ours, official) beginnings of names in the discriminator."""
+"""(our, official) beginnings of names in the discriminator."""
 
 IGNORED = re.compile(r"(.*\.)?(resample_filter|freqs|phase_scales|fourier_coefs|num_batches_tracked)")
 """Official tensors that are constants of the architecture."""
 
 
 def official_name(ours: str, table: Sequence[tuple[str, str]]) -> str:
-    """The official name of one of our parameters or buffers."""
+    """Return the official name of one of our parameters or buffers."""
     for mine, official in table:
         if found := re.match(re.escape(mine).replace(r"\#", r"(\d+)"), ours):
             number = found[1] if found.groups() else ""
@@ -55,5 +55,5 @@ def official_name(ours: str, table: Sequence[tuple[str, str]]) -> str:
 
 
 def official_names(network: nn.Module, table: Sequence[tuple[str, str]]) -> dict[str, str]:
-    """Official name -> ours, for everything that a network stores."""
+    """Return official name -> our name, for everything that a network stores."""
     return {official_name(name, table): name for name in network.state_dict()}
