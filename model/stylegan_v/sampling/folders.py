@@ -1,7 +1,7 @@
-"""Generated videos on disk: one folder that many runs may fill, each video whole or not there.
+"""Generated videos on disk: one folder that many runs may fill. Each video is there whole or not at all.
 
 generated.json beside the videos says what their frames depend on. A run with the same settings goes on where another
-ended, or adds videos to it; a run with other settings is refused. Videos are written to hidden names first.
+ended, or adds videos to its own; a run with other settings is refused. Videos are written under hidden names first.
 """
 
 from __future__ import annotations
@@ -51,11 +51,11 @@ def generate(
     label: int | None = None,
     progress: Progress = silent,
 ) -> Generated:
-    """Write videos `first` to `first + videos - 1` of a sampler to a folder, those that it does not hold yet.
+    """Write videos `first` to `first + videos - 1` of a sampler to a folder, except those that it holds already.
 
-    form: files 000000.mp4, or folders 000000 of frames 000000.jpg of quality 95, or of PNG. label: the class of all
-    videos, drawn for each unless given. Memory does not grow with frames or videos.
-    Raises ConfigError, and ModelError when the folder holds videos of other settings, or cannot be written.
+    form: `mp4` for files 000000.mp4; `jpg` or `png` for folders 000000 of frames 000000.jpg, of quality 95, or .png.
+    label: the class of all videos, None to draw one for each. Memory does not grow with frames or videos.
+    Raises ConfigError, and ModelError when the folder holds videos of other settings or cannot be written.
     """
     check_writable(f".{form}")
     sampler.label(first, label)
@@ -81,7 +81,7 @@ def generate(
 
 
 def write_frames(folder: Path, frames: Iterable[Pixels], suffix: str) -> None:
-    """Write frames as images 000000.jpg (of quality 95) or .png in a folder, which is whole or not there.
+    """Write frames as images 000000.jpg (of quality 95) or .png in a folder, which is there whole or not at all.
 
     Raises OSError.
     """
@@ -93,16 +93,16 @@ def write_frames(folder: Path, frames: Iterable[Pixels], suffix: str) -> None:
             Image.fromarray(frame).save(partial / f"{place:06d}{suffix}", **options)  # type: ignore[arg-type]
         partial.rename(folder)
     except OSError:
-        if not folder.exists():  # else another run made the same video meanwhile
+        if not folder.exists():  # if it does, another run made the same video meanwhile
             raise
     finally:
         _remove(partial)
-    for left in folder.parent.glob(f".{glob.escape(folder.name)}.*part"):  # by runs that were killed
+    for left in folder.parent.glob(f".{glob.escape(folder.name)}.*part"):  # killed runs left it
         _remove(left)
 
 
 def _claim(out: Path, settings: dict[str, Any]) -> None:
-    """See to it that the folder is there, and holds these settings and no videos of others. Raises ModelError."""
+    """Make sure that the folder is there, with these settings and no videos of other ones. Raises ModelError."""
     file = out / SETTINGS_FILE
     out.mkdir(parents=True, exist_ok=True)
     others = sorted(entry.name for entry in out.iterdir() if not entry.name.startswith(".") and entry != file)

@@ -16,9 +16,9 @@ from stylegan_v.sampling.videos import GeneratedVideos
 
 
 def check_scoring(real: str | Path, *, protocol: str, device: str, features: Path | None, progress: Progress) -> None:
-    """See to it that videos can be scored against these real ones. Raises FvdBenchError as `evaluate` would.
+    """Make sure that videos can be scored against these real ones. Raises FvdBenchError as `evaluate` would.
 
-    Protocol, weights and the real side are looked at, so that hours of training do not end in a name that is wrong.
+    Protocol, weights and the real side are checked, so that hours of training do not end in a wrong name.
     """
     settings = _settings(device, features)
     with open_evaluation(real, real, protocol, repeats=1, seed=0, settings=settings, progress=progress):
@@ -39,15 +39,16 @@ def evaluate(
 ) -> Result:
     """Score videos that a generator makes from t = 0 on against real ones.
 
-    videos: how many. fps: of the videos that it was trained on. protocol: one or several, by name or path; its JPEG
-    rule decides whether frames go through a codec. features: folder of the feature store, so that the real side is read
-    once; None for no store. Raises FvdBenchError as `fvd_bench.evaluate` does.
+    videos: number of generated videos. fps: frames per second of the videos that it was trained on.
+    protocol: one or several, by name or path. A protocol's JPEG rule decides whether frames go through a codec.
+    features: folder of the feature store, so that the real side is read once; None for no store.
+    Raises FvdBenchError as `fvd_bench.evaluate` does.
     """
     protocols = [load(p) for p in ([protocol] if isinstance(protocol, str) else protocol)]
     frames = max(p.fake.frames_needed for p in protocols)
     fakes = GeneratedVideos(generator, videos=videos, frames=frames, seed=seed, train_fps=fps, name=name)
     settings = _settings(next(generator.parameters()).device.type, features)
-    with float32_arithmetic("float32"):  # the generator's too, which runs beside the network that scores
+    with float32_arithmetic("float32"):  # also for the generator, which runs beside the network that scores
         return fvd_bench.evaluate(real, fakes, protocol=protocols, settings=settings, progress=progress)
 
 

@@ -1,6 +1,6 @@
 """Grids of frames as images, and frames as a video file that people look at.
 
-Scores should not be taken of such video files, since their codec loses more than JPEG of quality 95 does.
+Scores should not be computed from such video files, since their codec loses more than JPEG of quality 95 does.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _LARGEST_RATE_DIVISOR = 1001
 
 
 def tile(frames: Pixels) -> Pixels:
-    """A grid of images as one image: uint8 [R, C, H, W, 3] -> [R·H, C·W, 3]."""
+    """Join a grid of images to one image: uint8 [R, C, H, W, 3] -> [R·H, C·W, 3]."""
     rows, columns, height, width, channels = frames.shape
     return frames.transpose(0, 2, 1, 3, 4).reshape(rows * height, columns * width, channels)
 
@@ -31,9 +31,9 @@ def tile(frames: Pixels) -> Pixels:
 def decomposition(
     sampler: VideoSampler, *, rows: int, columns: int, frames: int, first: int = 0, label: Label | None = None
 ) -> Iterator[Pixels]:
-    """The frames of a grid whose rows share motion and whose columns share content: uint8 [rows·R, columns·R, 3] each.
+    """Yield the frames of a grid whose rows share motion and whose columns share content: uint8 [rows·R, columns·R, 3].
 
-    Row r moves as video `first` + r, column c shows the content of video `first` + c.
+    Row r moves as video `first` + r; column c shows the content of video `first` + c.
     """
     places = range(frames)
     cells = [
@@ -46,7 +46,7 @@ def decomposition(
 
 
 def check_writable(suffix: str) -> None:
-    """Raises ModelError when videos of this kind cannot be written here."""
+    """Raise ModelError when videos of this kind cannot be written here."""
     if suffix == ".mp4":
         try:
             import av  # noqa: F401
@@ -57,8 +57,8 @@ def check_writable(suffix: str) -> None:
 def write_video(file: Path, frames: Iterable[Pixels], fps: float) -> None:
     """Write frames, uint8 [H, W, 3] of even height and width, as an .mp4 or an animated .webp file.
 
-    mp4 is H.264 where FFmpeg has libx264, else MPEG-4 Part 2, written frame by frame; Pillow holds all frames of
-    a .webp in memory. The file gets its name when it is whole. Raises ModelError.
+    An mp4 file is H.264 where FFmpeg has libx264, else MPEG-4 Part 2, and is written frame by frame. For a .webp file,
+    Pillow holds all frames in memory. The file gets its name when it is whole. Raises ModelError.
     """
     suffix = file.suffix.lower()
     if suffix not in VIDEO_FILE_SUFFIXES:
@@ -70,7 +70,7 @@ def write_video(file: Path, frames: Iterable[Pixels], fps: float) -> None:
 
 @contextlib.contextmanager
 def whole_or_nothing(file: Path) -> Iterator[Path]:
-    """A path to write a file to, as `atomic.partial_file`. Raises ModelError."""
+    """Give a path to write a file to, as `atomic.partial_file` does. Raises ModelError."""
     try:
         with partial_file(file) as partial:
             yield partial

@@ -2,9 +2,9 @@
 
 Video i of a seed has a content code, motion noise and a label that depend on the seed and i alone. Frame j is looked at
 at time `start` + j · train_fps / fps, in frames of the training videos. Frames are rendered in chunks that begin at
-multiples of `batch_frames`, and always whole ones, since networks may round differently in batches of another size. So
-a frame has the same bytes whichever frames and videos are asked for, in any order; another `batch_frames` may move
-single values by 1.
+multiples of `batch_frames`, and chunks are always whole, since networks may round differently in batches of another
+size. So a frame has the same bytes whichever frames and videos are asked for, in any order. Another `batch_frames` may
+move single values by 1.
 
 Scores: `fvd_bench.evaluate(real, GeneratedVideos(…), protocol="stylegan-v-fvd16")` passes the frames through JPEG of
 quality 95, as the paper does; "stylegan-v-fvd16-code-direct" scores them as they are, as its code does in training.
@@ -38,7 +38,7 @@ from stylegan_v.networks.noise import Purpose, normal, uniform
 from stylegan_v.networks.pixels import to_uint8
 
 _EDITION = 2
-"""Counted up when frames of the same settings become others: 2 computes motion in float64."""
+"""A number that is raised when the same settings give other frames. Edition 2 computes motion in float64."""
 
 Label = int | np.integer[Any] | Sequence[float] | NDArray[np.float32]
 """A class, or a label vector of as many numbers as there are classes."""
@@ -46,15 +46,17 @@ Label = int | np.integer[Any] | Sequence[float] | NDArray[np.float32]
 
 @dataclass(frozen=True, eq=False)
 class VideoSampler:
-    """A generator, and all that its frames depend on besides. The network must not change while it is sampled.
+    """A generator, and everything else that its frames depend on. The network must not change while it is sampled.
 
-    fps: of generated videos, that of the training videos unless given; more make motion smoother, not faster.
+    fps: frames per second of generated videos, None for train_fps, that of the training videos. More frames make motion
+    smoother, not faster.
     start: time of the first frame, in frames of the training videos. truncation: ψ, 1 for none.
-    batch_frames: rendered at a time; memory is bounded by them. weights_digest: what `generator_digest` gave.
+    batch_frames: number of frames rendered at a time, which bounds memory.
+    weights_digest: what `generator_digest` returned, None to compute it.
 
     Several threads may sample; one at a time uses the network. On CUDA, sample and evaluate within one
-    `fvd_bench.networks.arithmetic.float32_arithmetic("float32")`: otherwise it depends on what other threads do at
-    the time whether products are rounded to TF32. Raises ConfigError.
+    `fvd_bench.networks.arithmetic.float32_arithmetic("float32")`. Otherwise it depends on what other threads do at the
+    time whether products are rounded to TF32. Raises ConfigError.
     """
 
     generator: Generator
@@ -86,16 +88,19 @@ class VideoSampler:
 
     @property
     def device(self) -> torch.device:
-        """Where the generator is."""
+        """The device that the generator is on."""
         return self.generator.mapping.w_mean.device
 
     def times(self, places: Indices) -> NDArray[np.float64]:
-        """Times of frames, in frames of the training videos."""
-        # In this order: exact wherever the quotient is.
+        """Return the times of frames, in frames of the training videos."""
+        # This order of operations is exact wherever the quotient is.
         return self.start + places.astype(np.float64) * self.train_fps / self.rate
 
     def label(self, video: int, given: Label | None = None) -> Tensor | None:
-        """The label of a video: [1, num_classes], of a class drawn uniformly unless given. None without classes."""
+        """Return the label of a video: [1, num_classes], None without classes.
+
+        given: its class or label vector, None for a class that is drawn uniformly.
+        """
         classes = self.generator.config.num_classes
         if given is None:
             given = int(uniform(self.seed, Purpose.LABEL, torch.tensor(video), 0, 1) * classes) if classes else []
@@ -111,10 +116,12 @@ class VideoSampler:
     def frames(
         self, video: int, places: Iterable[int], *, label: Label | None = None, motion_of: int | None = None
     ) -> Iterator[Pixels]:
-        """Frames of a video, one after the other: uint8 [R, R, 3] each.
+        """Yield frames of a video, one after the other: uint8 [R, R, 3] each.
 
-        places: their numbers. label: its class or label vector, drawn unless given. motion_of: number of the video
-        whose motion it takes, with the label of that one, its own unless given. Raises ConfigError, ModelError.
+        places: the numbers of the frames. label: its class or label vector, drawn unless given.
+        motion_of: number of the video whose motion it takes, with that video's label unless one is given; None for its
+        own.
+        Raises ConfigError, ModelError.
         """
         moving = video if motion_of is None else motion_of
         noise = keyed_noise(self.seed, torch.tensor([moving], device=self.device), self.generator.config.noise_dim)
@@ -139,11 +146,11 @@ class VideoSampler:
 
     @cached_property
     def digest(self) -> str:
-        """Identity of the network."""
+        """The identity of the network."""
         return self.weights_digest or generator_digest(self.generator)
 
     def identity(self) -> dict[str, Any]:
-        """Plain values of all that reaches the frames of a video, besides its number and label."""
+        """Return plain values of all that reaches the frames of a video, besides its number and label."""
         half = self.generator.synthesis.half_dtype
         return {
             "generator": self.digest,
@@ -167,8 +174,9 @@ class VideoSampler:
 class GeneratedVideos:
     """Videos that are generated when they are read: one side for `fvd_bench.evaluate`, a `ClipSource` by its shape.
 
-    videos: how many, numbered from `first` on; frames: of each. labels: one per video, drawn unless given.
-    digest: of the network, see `generator_digest`; computed unless given. The rest as of `VideoSampler`.
+    videos: how many there are, numbered from `first` on. frames: number of frames of each.
+    labels: one per video, None to draw them. digest: that of the network, see `generator_digest`; None to compute it.
+    The other arguments are those of `VideoSampler`.
     """
 
     generator: Generator
@@ -200,7 +208,7 @@ class GeneratedVideos:
 
     @cached_property
     def sampler(self) -> VideoSampler:
-        """What makes the frames."""
+        """The sampler that makes the frames."""
         return VideoSampler(
             self.generator,
             seed=self.seed,
@@ -226,14 +234,17 @@ class GeneratedVideos:
         return notes
 
     def video(self, index: int) -> GeneratedVideo:
-        """The video at a place of the listing; nothing is generated yet."""
+        """Return the video at a place of the listing, without generating anything yet."""
         label = None if self.labels is None else self.labels[index]
         return GeneratedVideo(self.sampler, self.first + index, self.frames, label)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GeneratedVideo:
-    """One video, generated as it is read: a `Video` of `fvd_bench.videos` by its shape. number: of the sampler's."""
+    """One video, generated as it is read: a `Video` of `fvd_bench.videos` by its shape.
+
+    number: its number in the sampler.
+    """
 
     sampler: VideoSampler
     number: int
@@ -241,14 +252,14 @@ class GeneratedVideo:
     label: Label | None = None
 
     def frames(self, indices: Indices) -> Iterator[Frame]:
-        """The frames of ascending, distinct indices. Raises ShortVideoError where there are fewer, ModelError."""
+        """Yield frames of ascending, distinct indices. Raises ShortVideoError where there are fewer, and ModelError."""
         if int(indices[-1]) >= self.num_frames:
             raise ShortVideoError(self.num_frames, int(indices[-1]) + 1)
         for pixels in self.sampler.frames(self.number, indices.tolist(), label=self.label):
             yield Frame(pixels)
 
     def content(self) -> str:
-        """sha256 of everything that the frames are made from."""
+        """Return the sha256 of everything that the frames are made from."""
         label = self.sampler.label(self.number, self.label)
         parts = {
             **self.sampler.identity(),
@@ -259,17 +270,17 @@ class GeneratedVideo:
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
     def state(self) -> str:
-        """The same: nothing cheaper tells when a video changes."""
+        """Return the same as `content`, since nothing cheaper tells when a video changes."""
         return self.content()
 
 
 def video_name(number: int) -> str:
-    """What video `number` is called in listings and on disk; names of six digits sort as their numbers do."""
+    """Return the name of video `number` in listings and on disk. Names of six digits sort as their numbers do."""
     return f"{number:06d}"
 
 
 def generator_digest(generator: Generator) -> str:
-    """sha256 of a generator's config and tensors, the same on every device."""
+    """Return the sha256 of a generator's config and tensors, which is the same on every device."""
     tensors = {name: tensor.float().cpu().numpy() for name, tensor in generator.state_dict().items()}
     config = json.dumps(generator.config.as_dict(), sort_keys=True)
     return hashlib.sha256(f"{config}\0{tensor_digest(tensors)}".encode()).hexdigest()
