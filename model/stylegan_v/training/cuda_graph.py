@@ -10,14 +10,14 @@ from torch import Tensor
 from stylegan_v.data.clips import Batch
 
 _WARM_UP = 2
-"""Calls before the one that is recorded: algorithms are chosen in them, and constants are copied to the GPU."""
+"""Number of calls before the one that is recorded. They choose algorithms, and copy constants to the GPU."""
 
 
 class Recorded:
     """A function of sample numbers and a batch that changes networks in place and never waits for the GPU.
 
-    Its first calls run as they are, on a stream of their own, as recording wants it. Every later one copies its inputs
-    to where the recorded one had them, and starts the graph.
+    Its first calls run as they are, on a stream of their own, as recording requires. Every later call copies its inputs
+    to where the recorded call had them, and starts the graph.
     """
 
     def __init__(self, work: Callable[[Tensor, Batch], dict[str, Tensor]]) -> None:
@@ -34,7 +34,7 @@ class Recorded:
         if self._graph is None:
             clones = Batch(batch.frames.clone(), batch.times.clone(), batch.labels.clone())
             self._inputs, self._graph = (numbers.clone(), clones), torch.cuda.CUDAGraph()
-            with torch.cuda.graph(self._graph, capture_error_mode="thread_local"):  # as threads read clips meanwhile
+            with torch.cuda.graph(self._graph, capture_error_mode="thread_local"):  # since threads read clips meanwhile
                 self._outputs = self._work(*self._inputs)
         kept_numbers, kept = self._inputs
         pairs = ((kept_numbers, numbers), (kept.frames, batch.frames), (kept.times, batch.times))

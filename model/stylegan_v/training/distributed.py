@@ -1,4 +1,4 @@
-"""Several processes as one: started by torchrun, each with a share of every batch.
+"""Several processes as one: torchrun starts them, and each has a share of every batch.
 
 A process takes every W-th sample of a batch, so that the groups of the minibatch deviation are those of the whole
 batch. Gradients and other means are averaged over processes.
@@ -37,12 +37,12 @@ def process_group(device: str) -> Iterator[torch.device]:
 
 
 def rank() -> int:
-    """Number of this process, from 0."""
+    """Return the number of this process, from 0."""
     return dist.get_rank() if dist.is_initialized() else 0
 
 
 def world() -> int:
-    """Number of processes."""
+    """Return the number of processes."""
     return dist.get_world_size() if dist.is_initialized() else 1
 
 
@@ -59,7 +59,7 @@ def average(tensors: Iterable[Tensor]) -> None:
 
 
 def agree(value: bool) -> bool:
-    """What rank 0 says."""
+    """Return the value of rank 0."""
     return bool(broadcast(float(value)))
 
 
@@ -72,14 +72,14 @@ def on_first(action: Callable[[], None]) -> None:
     if rank() == 0:
         try:
             action()
-        except Exception as error:  # whatever it is, the others must not wait for ever
+        except Exception as error:  # any exception, since the others must not wait for ever
             failure = error
     if agree(failure is not None):
         raise failure or ModelError(f"process {rank()} ends because process 0 failed, which says why")
 
 
 def broadcast(value: float) -> float:
-    """A number of rank 0's. On the CPU, so that no GPU is waited for."""
+    """Return a number of rank 0. It is exchanged on the CPU, so that nothing waits for a GPU."""
     if world() == 1:
         return value
     number = torch.tensor([value], dtype=torch.float64)

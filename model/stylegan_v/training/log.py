@@ -1,4 +1,4 @@
-"""The log of a run: a JSON object per line, curves for TensorBoard where it is installed, a line for people."""
+"""The log of a run: a JSON object per line, curves for TensorBoard where it is installed, and a line for people."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SHOWN = {
 
 
 class Journal:
-    """Appends to log.jsonl in a folder; lines from after the point where training goes on are dropped first."""
+    """Appends to log.jsonl in a folder. Lines from after the point where training goes on are dropped first."""
 
     def __init__(self, folder: Path, *, kimg: float) -> None:
         self.file = folder / "log.jsonl"
@@ -47,13 +47,13 @@ class Journal:
         print(f"kimg {kimg:.2f}  {'  '.join(shown)}", file=sys.stderr, flush=True)
 
     def close(self) -> None:
-        """Let go of TensorBoard's file."""
+        """Close TensorBoard's file."""
         if self._curves is not None:
             self._curves.close()
 
 
 def _lines(file: Path) -> list[str]:
-    """Whole lines of a log; the last one may have been cut off."""
+    """Return the whole lines of a log. The last one may have been cut off."""
     if not file.exists():
         return []
     text = file.read_text("utf-8", "replace")
@@ -61,7 +61,7 @@ def _lines(file: Path) -> list[str]:
 
 
 def _kimg(line: str) -> float | None:
-    """Where a line of a log stands, None if it is none."""
+    """Return the kimg at which a line of a log stands, None if it is no such line."""
     try:
         at = json.loads(line)["kimg"]
     except (ValueError, TypeError, KeyError, RecursionError):
@@ -69,7 +69,7 @@ def _kimg(line: str) -> float | None:
     return at if isinstance(at, float | int) else None
 
 
-def _tensorboard(folder: Path, kimg: float) -> Any:  # its package has no types, and may be absent
+def _tensorboard(folder: Path, kimg: float) -> Any:  # Any: the package has no types, and may be absent
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:

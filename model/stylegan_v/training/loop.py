@@ -31,12 +31,14 @@ from stylegan_v.training.trainer import Trainer
 
 
 def train(run: Run, out: Path, *, device: str, workers: int, minutes: float | None, progress: Progress) -> float:
-    """Train until run.train.kimg, to the nearest step, or until `minutes` have passed. Gives kimg.
+    """Train until run.train.kimg, to the nearest step, or until `minutes` have passed. Returns the kimg at the end.
 
-    The same call goes on from there, by a step at least, however little time it is given. device: `cpu` or `cuda`.
-    workers: threads that read videos. Raises TrainingError when numbers are not finite or memory is out, ConfigError
-    when the folder holds another run, and KeyboardInterrupt after an interruption, which ends the step that is under
-    way. The checkpoint is usable in every case.
+    The same call goes on from there, by at least one step, however little time it is given.
+    device: `cpu` or `cuda`. workers: number of threads that read videos. minutes: None for no limit.
+
+    Raises TrainingError when numbers are not finite or memory runs out, and ConfigError when the folder holds another
+    run. Raises KeyboardInterrupt after an interruption, which lets the step under way end. The checkpoint is usable in
+    every case.
     """
     began = time.monotonic()
     arithmetic = training_arithmetic(tf32=run.train.tf32)
@@ -64,14 +66,14 @@ def train(run: Run, out: Path, *, device: str, workers: int, minutes: float | No
 
 
 def training_arithmetic(*, tf32: bool = False) -> contextlib.AbstractContextManager[None]:
-    """Convolutions by the fastest algorithms on a GPU; products of float32 in TF32 only if asked for."""
+    """Use the fastest convolution algorithms on a GPU, and TF32 for products of float32 only if asked for."""
     return float32_arithmetic("tf32" if tf32 else "float32", repeatable=False)
 
 
 def _batches(
     run: Run, dataset: VideoDataset, trainer: Trainer, workers: int, progress: Progress
 ) -> Generator[Batch, None, None]:
-    """Real clips from memory where all frames are kept there, or from files. Raises DataError and TrainingError."""
+    """Return real clips, from memory if all frames are kept there, or from files. Raises DataError, TrainingError."""
     seed, samples = run.train.seed, trainer.samples()
     if run.data.preload == "never" or (run.data.preload == "auto" and not fits(dataset, trainer.device)):
         return batches(dataset, samples, seed=seed, workers=workers)
@@ -85,7 +87,7 @@ def _batches(
 
 
 def _begin(run: Run, out: Path, device: str, progress: Progress) -> None:
-    """Runs in one process, before any long work."""
+    """Claim the folder and check scoring. This runs in one process, before any long work."""
     claim(out, run)
     if run.report.fvd_kimg:
         check_scoring(
@@ -94,7 +96,7 @@ def _begin(run: Run, out: Path, device: str, progress: Progress) -> None:
 
 
 def _until(stop: threading.Event, progress: Progress) -> Progress:
-    """A Progress that ends what it is told of when it should stop."""
+    """Make a Progress that interrupts the work that reports to it when it should stop."""
 
     def show(what: str, done: int, total: int) -> None:
         if stop.is_set():
@@ -105,7 +107,7 @@ def _until(stop: threading.Event, progress: Progress) -> Progress:
 
 
 def _open(run: Run, workers: int, progress: Progress) -> VideoDataset:
-    """The data of a run; what is wrong with it goes to stderr."""
+    """Open the data of a run. What is wrong with it goes to stderr."""
     model = run.model
     dataset = VideoDataset.open(
         run.data.path,
@@ -130,7 +132,7 @@ def _open(run: Run, workers: int, progress: Progress) -> VideoDataset:
 
 @contextlib.contextmanager
 def _stoppable() -> Iterator[threading.Event]:
-    """Set the event at the first SIGINT or SIGTERM; a second SIGINT interrupts at once."""
+    """Set the event at the first SIGINT or SIGTERM. A second SIGINT interrupts at once."""
     stop = threading.Event()
 
     def ask(number: int, frame: FrameType | None) -> None:
@@ -156,7 +158,7 @@ def _explained_memory(advice: Callable[[], str]) -> Iterator[None]:
     except (MemoryError, torch.OutOfMemoryError) as error:
         raise TrainingError(advice()) from error
     except RuntimeError as error:
-        if "can't allocate memory" not in str(error):  # what the CPU's allocator says
+        if "can't allocate memory" not in str(error):  # the message of the CPU's allocator
             raise
         raise TrainingError(advice()) from error
 
@@ -185,6 +187,6 @@ def _scoring_memory_advice(session: Session) -> str:
 
 
 def _precision(run: Run, device: torch.device) -> Precision:
-    """What `auto` stands for on this device: the run's file says it, since its outcome depends on it."""
+    """Return what `auto` stands for on this device. The run's file records it, since the outcome depends on it."""
     half = half_precision(run.train.precision, device)
     return "float32" if half is None else "float16" if half is torch.float16 else "bfloat16"

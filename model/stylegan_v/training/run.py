@@ -19,10 +19,10 @@ from stylegan_v.errors import ConfigError
 from stylegan_v.networks.config import ModelConfig, model_config
 
 _LARGEST_SEED = 2**56
-"""Above the seeds that noise.py tells apart."""
+"""noise.py tells apart the seeds below this."""
 
 _OF_THE_DATA = ("resolution", "frames", "num_classes")
-"""What a model has of its videos, whatever its preset."""
+"""The values of a model that come from its videos, whatever its preset."""
 
 Precision = Literal["auto", "float32", "float16", "bfloat16"]
 Preload = Literal["auto", "always", "never"]
@@ -30,9 +30,12 @@ Preload = Literal["auto", "always", "never"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataRun:
-    """path: folder or archive of videos. fps: their rate, for what is generated. mirror: add all videos mirrored.
+    """The videos of a run.
+
+    path: folder or archive of videos. fps: their frames per second, for what is generated.
+    mirror: whether to add all videos mirrored.
     preload: whether all frames are read once and kept, as bytes, on the device that trains: `always`, `never`, or
-    `auto`, where they take at most a quarter of a GPU's memory, or 1 GiB of a CPU's.
+    `auto`, which keeps them if they take at most a quarter of a GPU's memory, or 1 GiB of a CPU's.
     """
 
     path: str = ""
@@ -43,15 +46,19 @@ class DataRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainRun:
-    """How networks learn. Defaults are those of the released code.
+    """How networks learn. The defaults are those of the released code.
 
-    kimg: thousands of frames to train on. batch: videos per step over all processes. micro_batch: videos at a time in
-    one process, 0 for all of its share. learning_rate: 0 for 0.0025, or 0.002 from 1024² on. r1_gamma: 0 for
-    0.0002 · resolution² / batch. r1_interval: steps between R1 penalties. lazy_interval: steps between those of the
-    generator's regulariser, of which only its factor on the learning rate is left. ema_kimg: videos, in thousands, in
-    which the average of the generator forgets half; ema_rampup: the most as a share of the frames seen, 0 for none.
-    ada: whether to augment; ada_kimg: videos, in thousands, in which its probability can move by 1.
-    precision: of the blocks of high resolution; auto is float16 on a GPU and float32 elsewhere.
+    kimg: thousands of frames to train on. batch: videos per step over all processes.
+    micro_batch: videos at a time in one process, 0 for all of its share.
+    learning_rate: 0 for 0.0025, or 0.002 from 1024² on. r1_gamma: 0 for 0.0002 · resolution² / batch.
+    r1_interval: steps between R1 penalties.
+    lazy_interval: steps between penalties of the generator's regulariser, of which only the factor on the learning rate
+    is left.
+    ema_kimg: thousands of videos in which the average of the generator forgets half.
+    ema_rampup: upper limit of that, as a share of the frames seen; 0 for no limit.
+    ada: whether to augment. ada_target: mean sign of real logits that it aims at. ada_kimg: thousands of videos in
+    which its probability can move by 1.
+    precision: type of the blocks of high resolution; auto is float16 on a GPU and float32 elsewhere.
     tf32: let a GPU round the factors of products in float32 to 10 bits, as StyleGAN2-ADA can and by default does not.
     compile: let torch compile what needs no second derivative. cuda_graphs: record a step on a GPU, and replay it.
     """
@@ -79,8 +86,10 @@ class TrainRun:
 class ReportRun:
     """What is written on the way.
 
-    tick_kimg: frames, in thousands, between lines of the log. snapshot_kimg: between checkpoints, with samples.
-    fvd_kimg: between scores, 0 for none. fvd_videos: generated ones per score. protocol: of the scores.
+    tick_kimg: thousands of frames between lines of the log.
+    snapshot_kimg: thousands of frames between checkpoints, which come with samples.
+    fvd_kimg: thousands of frames between scores, 0 for no scores. fvd_videos: generated videos per score.
+    protocol: the protocol of the scores.
     """
 
     tick_kimg: float = 5.0
@@ -128,26 +137,26 @@ class Run:
 
     @property
     def total_steps(self) -> int:
-        """Steps until the end."""
+        """The number of steps until the end."""
         return max(1, round(self.train.kimg / self.kimg_per_step))
 
     @property
     def gamma(self) -> float:
-        """Weight of R1: 0.2048 for 64 videos of 256²."""
+        """The weight of R1: 0.2048 for 64 videos of 256²."""
         return self.train.r1_gamma or 0.0002 * self.model.resolution**2 / self.train.batch
 
     @property
     def learning_rate(self) -> float:
-        """Of both networks, before the factors of lazy regularisation."""
+        """The learning rate of both networks, before the factors of lazy regularisation."""
         return self.train.learning_rate or (0.002 if self.model.resolution >= 1024 else 0.0025)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values: the sections of the file."""
+        """Return plain values: the sections of the file."""
         sections = {name: dataclasses.asdict(getattr(self, name)) for name in ("data", "train", "report")}
         return {"model": self.model.as_dict(), **sections}
 
     def to_toml(self) -> str:
-        """The run as a file that gives it again."""
+        """Return the text of a file that describes this run."""
         lines = []
         for section, values in self.as_dict().items():
             lines += [f"[{section}]", *(f"{name} = {_toml(value)}" for name, value in values.items()), ""]
@@ -155,13 +164,15 @@ class Run:
 
 
 def shipped_runs() -> list[str]:
-    """Names of the runs that ship with the package."""
+    """Return the names of the runs that ship with the package."""
     folder = resources.files("stylegan_v") / "runs"
     return sorted(file.name.removesuffix(".toml") for file in folder.iterdir() if file.name.endswith(".toml"))
 
 
 def load_run(name_or_path: str | None, changes: Mapping[str, Mapping[str, Any]]) -> Run:
-    """A run by name, by path, or with None the defaults; `changes` are values of its sections that replace others.
+    """Return a run by name or by path; None stands for the defaults.
+
+    changes: values of its sections that replace others.
 
     Raises ConfigError for files that cannot be read, and for keys and values that do not exist.
     """
@@ -170,7 +181,7 @@ def load_run(name_or_path: str | None, changes: Mapping[str, Mapping[str, Any]])
         sections = _read(name_or_path)
     model = sections.get("model", {})
     if changes.get("model", {}).get("preset") not in (None, model.get("preset")):
-        # The other values of a whole file are those of the preset that is replaced.
+        # The other values of the file belong to the preset that is replaced.
         sections["model"] = {name: value for name, value in model.items() if name in _OF_THE_DATA}
     for section, values in changes.items():
         sections[section] = {**sections.get(section, {}), **values}

@@ -33,11 +33,11 @@ FREE_TO_CHANGE = {
     "train": {"kimg", "micro_batch", "tf32", "compile", "cuda_graphs"},
     "report": {"tick_kimg", "snapshot_kimg", "fvd_kimg", "fvd_videos", "protocol"},
 }
-"""Settings in which a run may differ from how it began: they change no step, or only its rounding."""
+"""Settings in which a run may differ from how it began. They change no step, or only its rounding."""
 
 
 class Session:
-    """A trainer with the folder that its run lives in. best: the best score so far."""
+    """A trainer with the folder that its run lives in. best: the best score so far, None before the first."""
 
     def __init__(self, run: Run, out: Path, trainer: Trainer) -> None:
         """Go on from the checkpoint in the folder, or begin. Raises CheckpointError."""
@@ -65,7 +65,7 @@ class Session:
             self._logs.setdefault(name, []).append(value)
 
     def report(self) -> None:
-        """Write what is due after a step. Raises TrainingError when no loss was finite."""
+        """Write what is due after a step. Raises TrainingError when no value of a loss was finite."""
         report = self.run.report
         if self._due(report.tick_kimg):
             self.tick()
@@ -77,7 +77,7 @@ class Session:
                 distributed.on_first(self._sample)
 
     def tick(self) -> None:
-        """Write a line of the log: means over the steps since the last one, or since the run was taken up again.
+        """Write a line of the log: means over the steps since the last line, or since the run was taken up again.
 
         Single losses that are not finite are left out: their gradients are mended, and the networks get over them.
         """
@@ -105,7 +105,7 @@ class Session:
             self._journal.write(self.trainer.kimg, numbers)
 
     def save(self) -> None:
-        """Write the checkpoint, unless it is of this step. Raises TrainingError rather than save broken networks."""
+        """Write the checkpoint, unless it is up to date. Raises TrainingError rather than save broken networks."""
         if self.trainer.steps == self._saved:
             return
         self._saved = self.trainer.steps
@@ -119,12 +119,12 @@ class Session:
             distributed.on_first(lambda: checkpoints.save(self._describe(tensors), self.checkpoint))
 
     def score(self) -> None:
-        """Score the average generator, and keep it if it is the best one."""
+        """Score the average generator, and keep it if it is the best so far."""
         with self._not_training():
             distributed.on_first(self._score)
 
     def close(self) -> None:
-        """Let go of the log."""
+        """Close the log."""
         if self._journal is not None:
             self._journal.close()
 
@@ -162,7 +162,7 @@ class Session:
         self._since += time.monotonic() - began
 
     def _due(self, kimg: float) -> bool:
-        """Whether the last step ends an interval of that many thousand frames, rounded to whole steps."""
+        """Return whether the last step ends an interval of that many thousand frames, rounded to whole steps."""
         return self.trainer.steps % max(1, round(kimg / self.run.kimg_per_step)) == 0
 
     def _describe(self, tensors: dict[str, Tensor], **more: Any) -> Checkpoint:
@@ -183,13 +183,13 @@ class Session:
         self.best, self._saved = state.get("best"), self.trainer.steps
         best = self.out / "best.pt"
         if best.exists() and (score := (checkpoints.load(best).state or {}).get("score")) is not None:
-            self.best = score  # later than the checkpoint's, where a run was killed between the two
+            self.best = score  # newer than the checkpoint's, where a run was killed between the two
 
 
 def claim(out: Path, run: Run) -> None:
-    """Make the folder of a run, or see that it is of the same one. Raises ConfigError naming what differs."""
+    """Make the folder of a run, or check that it belongs to the same run. Raises ConfigError, naming what differs."""
     file = out / "run.toml"
-    if file.exists() and (out / checkpoints.LAST).exists():  # without one nothing has been trained yet
+    if file.exists() and (out / checkpoints.LAST).exists():  # without a checkpoint nothing has been trained yet
         began, now = load_run(str(file), {}).as_dict(), run.as_dict()
         for section, values in now.items():
             for name, value in values.items():

@@ -20,7 +20,7 @@ _STRIDE = 4
 
 
 def save_reals(folder: Path, dataset: VideoDataset) -> None:
-    """A sheet of real videos: a video per row, every fourth frame. Raises ModelError."""
+    """Save a sheet of real videos, with a video per row and every fourth frame. Raises ModelError."""
     file = folder / "reals.jpg"
     if not file.exists():
         rows = []
@@ -31,7 +31,7 @@ def save_reals(folder: Path, dataset: VideoDataset) -> None:
 
 
 def save_fakes(folder: Path, generator: Generator, *, kimg: float, fps: float) -> None:
-    """A sheet of generated videos as of real ones, and a film of sixteen. Raises ModelError."""
+    """Save a sheet of generated videos, like that of real ones, and a film of sixteen. Raises ModelError."""
     videos = GeneratedVideos(
         generator, videos=_ROWS * _ROWS, frames=_COLUMNS * _STRIDE, seed=0, train_fps=fps, name="samples"
     )

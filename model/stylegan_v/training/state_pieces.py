@@ -1,7 +1,7 @@
-"""The state of a training in pieces: files that are small enough to be sent, and from which training goes on elsewhere.
+"""The state of a training in pieces: files small enough to be sent, from which training goes on elsewhere.
 
-A folder holds the pieces 1-of-3.piece, 2-of-3.piece and 3-of-3.piece, say, and state.json, which has the size and the
-sha256 of each. One after the other they are a checkpoint (see `Checkpoint.abridged`), which is read with
+A folder holds, for example, the pieces 1-of-3.piece, 2-of-3.piece and 3-of-3.piece, and state.json, which has the size
+and the sha256 of each. One after the other they are a checkpoint (see `Checkpoint.abridged`), which is read with
 `weights_only=True` like any other and can hold no code.
 """
 
@@ -28,9 +28,9 @@ LARGEST_BYTES = 15 * 2**20
 
 
 def split(run: Path, folder: Path, *, largest_bytes: int = LARGEST_BYTES) -> int:
-    """Write an abridged copy of a run's last state to a new or empty folder, and give the number of its pieces.
+    """Write an abridged copy of a run's last state to a new or empty folder, and return the number of its pieces.
 
-    run: the folder of the run. largest_bytes: of a piece. Raises CheckpointError.
+    run: the folder of the run. largest_bytes: the largest size of a piece. Raises CheckpointError.
     """
     folder = user_path(folder)
     out = io.BytesIO()
@@ -52,9 +52,10 @@ def split(run: Path, folder: Path, *, largest_bytes: int = LARGEST_BYTES) -> int
 
 
 def join(folder: Path, run: Path) -> Checkpoint:
-    """Make the folder of a run of its state in pieces, so that `train` goes on from there.
+    """Make the folder of a run from its state in pieces, so that `train` goes on from there.
 
-    Raises CheckpointError where pieces are missing or damaged, are of another version, or the run has a state already.
+    Raises CheckpointError where pieces are missing, damaged or of another version, or where the run has a state
+    already.
     """
     folder, run = user_path(folder), user_path(run)
     target = run / checkpoints.LAST
@@ -79,7 +80,7 @@ def _names(count: int) -> list[str]:
 
 
 def _whole(folder: Path) -> bytes:
-    """What the pieces are together. Raises CheckpointError."""
+    """Return the pieces joined together. Raises CheckpointError."""
     sums = _manifest(folder)
     whole = bytearray()
     for name, expected in zip(_names(len(sums)), sums, strict=True):
@@ -100,7 +101,7 @@ def _whole(folder: Path) -> bytes:
 
 
 def _manifest(folder: Path) -> list[dict[str, Any]]:
-    """Size and sha256 of each piece. Raises CheckpointError."""
+    """Return the size and sha256 of each piece. Raises CheckpointError."""
     file = folder / MANIFEST
     try:
         regular_file(file)

@@ -1,8 +1,8 @@
 """One step of training: the generator, the discriminator, its R1, the average of the generator, and augmentation.
 
 Everything random is addressed by the number of a training sample (noise.py), so a step depends on the state of the
-networks and that number alone: training goes on after an interruption as if there had been none, and several
-processes do what one process with their joined batch does.
+networks and that number alone. Training goes on after an interruption as if there had been none, and several processes
+do what one process with their joined batch does.
 
 Source: paper appendix B.1 (loss and optimiser); Karras et al. 2020 for what the paper leaves to StyleGAN2-ADA.
 """
@@ -35,7 +35,7 @@ from stylegan_v.training.cuda_graph import Recorded
 from stylegan_v.training.run import Run
 
 _GENERATOR, _DISCRIMINATOR = 0, 1
-"""The two steps that videos are generated for: video 2 s + step of training sample s."""
+"""The two steps that videos are generated for. The videos of training sample s have the numbers 2 s + step."""
 
 _LARGEST_GRADIENT = 1e5
 
@@ -45,7 +45,11 @@ Videos = TypeVar("Videos", "Reals", "Fakes")
 
 @dataclass(frozen=True, slots=True)
 class Reals:
-    """Real clips of a step: frames in [-1, 1], times, labels, and how they are seen, also while R1 is computed."""
+    """Real clips of a step.
+
+    frames: in [-1, 1]. augmentations: how the clips are augmented, None for not at all.
+    r1_augmentations: the same while R1 is computed.
+    """
 
     frames: Tensor
     times: Tensor
@@ -56,7 +60,10 @@ class Reals:
 
 @dataclass(frozen=True, slots=True)
 class Fakes:
-    """What a batch of videos is generated from, and how they are seen. numbers: int64 [B], of the videos."""
+    """What a batch of videos is generated from, and how it is augmented.
+
+    numbers: int64 [B], of the videos. augmentations: None for none.
+    """
 
     numbers: Tensor
     times: Tensor
@@ -98,7 +105,7 @@ class Trainer:
         self._discriminate: Callable[..., Tensor] = self.discriminator
         if run.train.compile:
             self.generator.synthesis.compile()
-            self._discriminate = torch.compile(self.discriminator)  # R1 differentiates twice: it keeps to the other
+            self._discriminate = torch.compile(self.discriminator)  # not for R1, which differentiates twice
         self._recorded: list[Recorded] = []  # a step without R1, and one with it
         if run.train.cuda_graphs:
             if device.type != "cuda" or distributed.world() > 1:
@@ -107,7 +114,7 @@ class Trainer:
 
     @property
     def videos(self) -> int:
-        """Real videos seen so far, over all processes."""
+        """The number of real videos seen so far, over all processes."""
         return self.steps * self.run.train.batch
 
     @property
@@ -116,14 +123,14 @@ class Trainer:
         return self.steps * self.run.kimg_per_step
 
     def samples(self) -> Iterator[list[int]]:
-        """Training samples of this process, step by step from now on: every W-th of each batch."""
+        """Yield the training samples of this process, step by step from now on: every W-th of each batch."""
         first = self.videos
         while True:
             yield list(range(first + distributed.rank(), first + self.run.train.batch, distributed.world()))
             first += self.run.train.batch
 
     def step(self, batch: Batch) -> dict[str, Tensor]:
-        """Train on the real clips of the next samples. Gives what can be plotted, as tensors on the device."""
+        """Train on the real clips of the next samples. Returns what can be plotted, as tensors on the device."""
         numbers = torch.arange(distributed.rank(), self.run.train.batch, distributed.world(), device=self.device)
         r1 = self.steps % self.run.train.r1_interval == 0
         work = self._recorded[r1] if self._recorded else functools.partial(self._update, r1=r1)
@@ -134,14 +141,14 @@ class Trainer:
         return logs
 
     def _update(self, numbers: Tensor, batch: Batch, *, r1: bool) -> dict[str, Tensor]:
-        """A step of each network. numbers: int64 [B], of the training samples."""
+        """Take a step of each network. numbers: int64 [B], of the training samples."""
         generator_fakes, discriminator_fakes, reals = self._draw(numbers, batch)
         logs = self.update_generator(generator_fakes)
         logs |= self.update_discriminator(discriminator_fakes, reals)
         return logs | self.update_r1(reals) if r1 else logs
 
     def update_generator(self, fakes: Fakes) -> dict[str, Tensor]:
-        """One step of the generator against the discriminator as it is."""
+        """Take one step of the generator against the discriminator as it is."""
         self.discriminator.requires_grad_(False)
         losses, means = [], []
         for batch in self._micro_batches(fakes):
@@ -157,7 +164,7 @@ class Trainer:
         return {"loss/generator": torch.stack(losses).mean()}
 
     def update_discriminator(self, fakes: Fakes, reals: Reals) -> dict[str, Tensor]:
-        """One step of the discriminator on real and generated videos."""
+        """Take one step of the discriminator on real and generated videos."""
         losses, means, real_logits, fake_logits = [], [], [], []
         for made, given in zip(self._micro_batches(fakes), self._micro_batches(reals), strict=True):
             with torch.no_grad():
@@ -182,7 +189,7 @@ class Trainer:
         }
 
     def update_r1(self, reals: Reals) -> dict[str, Tensor]:
-        """One step of the discriminator on R1 alone, with the weight of all the steps between two of them."""
+        """Take one step of the discriminator on R1 alone, with the weight of all steps in its interval."""
         weight = self.run.gamma / 2 * self.run.train.r1_interval
         penalties = []
         for batch in self._micro_batches(reals):
@@ -196,7 +203,7 @@ class Trainer:
 
     @torch.no_grad()
     def update_ema(self) -> None:
-        """Let the average generator follow: half is forgotten in ema_kimg thousand videos."""
+        """Let the average generator follow. It forgets half in ema_kimg thousand videos."""
         half_life = self.run.train.ema_kimg * 1000
         if self.run.train.ema_rampup:
             half_life = min(half_life, max(self.kimg * 1000 * self.run.train.ema_rampup, 1e-8))
@@ -214,30 +221,30 @@ class Trainer:
             self.probability.update(sign * self.run.train.batch, self.run.train.batch)
 
     def tensors(self) -> dict[str, Tensor]:
-        """The tensors of a checkpoint, those of the optimisers included."""
+        """Return the tensors of a checkpoint, including those of the optimisers."""
         networks = {"ema": self.ema, "generator": self.generator, "discriminator": self.discriminator}
         found = {f"{part}.{name}": t for part, net in networks.items() for name, t in net.state_dict().items()}
         for part, optimizer, network in self._optimizers():
             for name, parameter in network.named_parameters():
                 for key, value in optimizer.state[parameter].items():
-                    if key == "exp_avg":  # with β₁ = 0 every step overwrites it with the gradient
+                    if key == "exp_avg":  # with β₁ = 0, every step overwrites it with the gradient
                         continue
                     found[f"{part}.{key}.{name}"] = torch.as_tensor(value)
         return found
 
     def state(self) -> dict[str, Any]:
-        """The rest of the state: plain values."""
+        """Return the rest of the state, as plain values."""
         return {"steps": self.steps, "augment": self.probability.state_dict()}
 
     def load(self, tensors: Mapping[str, Mapping[str, Tensor]], state: Mapping[str, Any]) -> None:
-        """Go on from where a checkpoint was made. tensors: of each part. Raises CheckpointError."""
+        """Go on from where a checkpoint was made. tensors: those of each part. Raises CheckpointError."""
         load_part(self.ema, tensors["ema"], "ema")
         load_part(self.generator, tensors["generator"], "generator")
         load_part(self.discriminator, tensors["discriminator"], "discriminator")
         self.steps = int(state["steps"])
         self.probability.load_state_dict(state["augment"])
         for part, optimizer, network in self._optimizers():
-            for key, value in tensors.get(part, {}).items():  # none before the first step
+            for key, value in tensors.get(part, {}).items():  # empty before the first step
                 kind, _, name = key.partition(".")
                 parameter = network.get_parameter(name)
                 optimizer.state[parameter][kind] = value.to(self.device, copy=True)
@@ -250,15 +257,15 @@ class Trainer:
         )
 
     def _add_gradients(self, loss: Tensor) -> None:
-        """Of the mean over micro-batches."""
+        """Add the gradients of the mean over micro-batches."""
         torch.autograd.backward(loss / self.micro_batches)
 
     def _micro_batches(self, videos: Videos) -> list[Videos]:
-        """Micro-batches: every M-th video each, see `MinibatchDeviation`."""
+        """Split into micro-batches. Each takes every M-th video, see `MinibatchDeviation`."""
         return [_some(videos, slice(m, None, self.micro_batches)) for m in range(self.micro_batches)]
 
     def _draw(self, numbers: Tensor, batch: Batch) -> tuple[Fakes, Fakes, Reals]:
-        """All that a step is made of: fake videos for the steps of both networks, and real ones."""
+        """Draw all that a step is made of: fake videos for the steps of both networks, and real ones."""
         made = torch.cat([2 * numbers + _GENERATOR, 2 * numbers + _DISCRIMINATOR])
         seen = self._plan(made, torch.cat([2 * numbers, 2 * numbers + 1]))
         labelled = self.run.model.num_classes > 0
@@ -276,9 +283,9 @@ class Trainer:
         return _some(fakes, slice(0, self.share)), _some(fakes, slice(self.share, None)), reals
 
     def _plan(self, fakes: Tensor, reals: Tensor) -> Augmentations | None:
-        """How videos of these numbers are seen, in one draw.
+        """Draw how videos of these numbers are augmented, all in one draw.
 
-        On a CPU, where p can be looked at without waiting, nothing is done while it is 0.
+        Returns None where nothing is augmented. On a CPU, where reading p does not wait, that is so while p is 0.
         """
         if not self.run.train.ada or (self.device.type == "cpu" and self.probability.p == 0):
             return None
@@ -292,7 +299,7 @@ class Trainer:
         )
 
     def _generate(self, fakes: Fakes) -> tuple[Tensor, Tensor]:
-        """Frames of videos, and the mean of their w."""
+        """Return the frames of videos, and the mean of their w."""
         seed, model = self.run.train.seed, self.run.model
         z = normal(seed, Purpose.CONTENT, fakes.numbers, 0, model.z_dim)
         w = self.generator.mapping(z, fakes.labels)
@@ -306,7 +313,7 @@ class Trainer:
 
 
 def _some(videos: Videos, some: slice) -> Videos:
-    """Those videos of all."""
+    """Return a slice of the videos."""
     values = {field.name: getattr(videos, field.name) for field in dataclasses.fields(videos)}
     chosen: dict[str, Any] = {name: value if value is None else value[some] for name, value in values.items()}
     return dataclasses.replace(videos, **chosen)
@@ -317,7 +324,7 @@ def _seen(frames: Tensor, augmentations: Augmentations | None) -> Tensor:
 
 
 def _adam(network: nn.Module, run: Run, *, interval: int) -> torch.optim.Adam:
-    """Adam with the factor n / (n + 1) of a regulariser that runs every n steps (Karras et al. 2020, appendix B)."""
+    """Make Adam, scaled by n / (n + 1) for a regulariser that runs every n steps (Karras et al. 2020, appendix B)."""
     factor = interval / (interval + 1)
     return torch.optim.Adam(
         network.parameters(),
@@ -330,7 +337,7 @@ def _adam(network: nn.Module, run: Run, *, interval: int) -> torch.optim.Adam:
 
 
 def _apply(network: nn.Module, optimizer: torch.optim.Adam) -> None:
-    """Average gradients over processes, take the step, and forget them. What is not finite becomes 0, or 1e5."""
+    """Average gradients over processes, take the step, and forget them. NaN becomes 0, an infinity ± 1e5."""
     parameters = [parameter for parameter in network.parameters() if parameter.grad is not None]
     gradients = torch.cat([parameter.grad.flatten() for parameter in parameters if parameter.grad is not None])
     distributed.average([gradients])
