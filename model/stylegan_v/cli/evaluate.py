@@ -39,7 +39,7 @@ def evaluate(
     check_outputs(json_file)
     found = checkpoints.load(checkpoint)
     generator = found.generator(resolve_device(device))
-    generator.use_half(half_precision("auto", next(generator.parameters()).device))  # as training scores it
+    generator.use_half(half_precision("auto", next(generator.parameters()).device))  # as when training scores
     with progress() as show:
         result = score(
             generator,

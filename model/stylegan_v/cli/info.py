@@ -55,7 +55,7 @@ def info(
 
 
 def _read(file: Path) -> tuple[ModelConfig, dict[str, Any]]:
-    """The model of a checkpoint, and what else it says."""
+    """Return the model of a checkpoint, and what else the checkpoint says."""
     from stylegan_v.checkpoints.checkpoint import load
 
     loaded = load(file)
