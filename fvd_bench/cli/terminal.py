@@ -52,7 +52,7 @@ def plain(stream: TextIO) -> TextIO:
 
 
 class _Out(io.FileIO):
-    """A file that raises its first failure, and accepts and drops everything after it."""
+    """A file that reports its first failure, and accepts and drops everything after it."""
 
     has_failed = False
 

@@ -46,7 +46,7 @@ def _sample(who: str, looked: int, total: int) -> str:
 
 
 def _seen(given: Given, *, workers: int) -> Sequence[Appearance]:
-    """Look at at most 64 headers, evenly spaced over the listing; at none where the side has no frames."""
+    """Look at the headers of up to 64 videos, evenly spaced over the listing; of none without frames."""
     if not given.has_frames:
         return []
     source = given.source

@@ -28,8 +28,8 @@ from stylegan_v.data.labels import read_labels
 from stylegan_v.errors import DataError
 
 _FIRST_READ = 1 << 14
-"""Number of frames that are asked for at first. Of a longer video, eight times as many are asked for next, and so on,
-from its beginning again."""
+"""Number of frames that are asked for at first. A longer video is read again from its beginning, for frames up to eight
+times that number, and so on."""
 
 
 @dataclass(slots=True)

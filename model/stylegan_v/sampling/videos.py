@@ -1,7 +1,7 @@
 """Sampling: any frame of any video that a generator can make, alone, and these videos as one side of an evaluation.
 
-Video i of a seed has a content code, motion noise and a label that depend on the seed and i alone. Frame j is looked at
-at time `start` + j · train_fps / fps, in frames of the training videos. Frames are rendered in chunks that begin at
+Video i of a seed has a content code, motion noise and a label that depend on the seed and i alone. Frame j shows the
+time `start` + j · train_fps / fps, in frames of the training videos. Frames are rendered in chunks that begin at
 multiples of `batch_frames`, and chunks are always whole, since networks may round differently in batches of another
 size. So a frame has the same bytes whichever frames and videos are asked for, in any order. Another `batch_frames` may
 move single values by 1.
