@@ -126,10 +126,10 @@ def _is_given(option: str) -> bool:
 def _score(collection: Collection, replayed: Manifest | None) -> Result:
     if replayed is None:
         return collection.evaluation.score(collection)
-    from fvd_bench.evaluation.replay import check_frames, told_apart
+    from fvd_bench.evaluation.replay import check_frames, with_differences
 
     check_frames(replayed, collection)
-    return told_apart(replayed, collection.evaluation.score(collection))
+    return with_differences(replayed, collection.evaluation.score(collection))
 
 
 def _beside(json_file: str | None, *, wanted: bool) -> Path | None:

@@ -85,7 +85,7 @@ def replay(
     with open_replay(manifest, real, fake, settings=settings or Settings(), progress=progress) as evaluation:
         collection = evaluation.collect(evaluation.read())
         check_frames(manifest, collection)
-        return told_apart(manifest, evaluation.score(collection))
+        return with_differences(manifest, evaluation.score(collection))
 
 
 @contextlib.contextmanager
@@ -124,7 +124,7 @@ def check_frames(manifest: Manifest, collection: Collection) -> None:
             raise ManifestError(f"{_difference(manifest, recorded, found)}; {_why_other_frames(manifest, collection)}")
 
 
-def told_apart(manifest: Manifest, result: Result) -> Result:
+def with_differences(manifest: Manifest, result: Result) -> Result:
     """Return the result, with a warning where its scores are not to the last digit the recorded ones."""
     scores = {score.digest: score.values for score in result.scores}
     protocols = {protocol.digest(): protocol for protocol in manifest.protocols}
