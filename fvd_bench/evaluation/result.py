@@ -15,9 +15,9 @@ from typing import Any
 
 from fvd_bench.atomic import write_text
 from fvd_bench.errors import ResultError
+from fvd_bench.estimate import Estimate
 from fvd_bench.finding import Finding
 from fvd_bench.inspection.motion import SideMotion
-from fvd_bench.metrics.estimate import Estimate
 from fvd_bench.records import record
 
 SCHEMA = 1

@@ -15,7 +15,7 @@ from fvd_bench.networks import NETWORKS
 from fvd_bench.protocols.protocol import Protocol
 from fvd_bench.protocols.rules import MetricRule
 
-__all__ = ["METRICS", "Metric", "check", "compute", "dependence", "estimate", "frechet", "measurement", "uncertainty"]
+__all__ = ["METRICS", "Metric", "check", "compute", "dependence", "frechet", "measurement", "uncertainty"]
 
 METRICS = {metric.name: metric for metric in (FVD, KVD, KVD_BIASED, PRECISION, RECALL, DENSITY, COVERAGE, FID, KID, IS)}
 """Name, as protocols have it, -> metric. A new metric is a file that makes a Metric, and its place here."""

@@ -13,10 +13,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from fvd_bench import metrics
+from fvd_bench.estimate import Estimate
 from fvd_bench.features.feature_set import FeatureSet
 from fvd_bench.features.moments import Float64
 from fvd_bench.metrics.chance import Overlap
-from fvd_bench.metrics.estimate import Estimate
 from fvd_bench.metrics.frechet import distance_and_overlap
 from fvd_bench.metrics.random_splits import RandomSplit
 from fvd_bench.metrics.uncertainty import SPLIT, Sides, Spread, quantile

@@ -9,8 +9,8 @@ from typing import TypeVar
 
 from fvd_bench import metrics
 from fvd_bench.errors import MetricError
+from fvd_bench.estimate import Estimate
 from fvd_bench.metrics import extrapolation
-from fvd_bench.metrics.estimate import Estimate
 from fvd_bench.metrics.uncertainty import Sides, Spread
 from fvd_bench.protocols.rules import MetricRule
 

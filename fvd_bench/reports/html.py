@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from html import escape
 
 from fvd_bench.escapes import escaped
+from fvd_bench.estimate import Estimate
 from fvd_bench.evaluation.result import Result, Score
-from fvd_bench.metrics.estimate import Estimate
 from fvd_bench.reports.tables import UNKNOWN, is_scale, number, span
 
 _WIDTH, _LEFT, _RIGHT = 720, 120, 40

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fvd_bench.estimate import Estimate
 from fvd_bench.evaluation.evaluate import evaluate
 from fvd_bench.evaluation.result import Result
 from fvd_bench.finding import Finding
-from fvd_bench.metrics.estimate import Estimate
 from fvd_bench.reports.html import _ticks, html_report
 from fvd_bench.settings import Settings
 
