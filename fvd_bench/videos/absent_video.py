@@ -1,4 +1,4 @@
-"""A video that is known and is not here."""
+"""A video that is known, but is not here."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ from fvd_bench.videos.video import Frame
 
 @dataclass(frozen=True, slots=True)
 class AbsentVideo:
-    """Stands for a video of which the contents may be known, and nothing else is.
+    """A stand-in for a video of which at most the content digest is known.
 
-    digest: of its contents, None where they are not known; unread: why they are not. away: what to say of its frames.
+    digest: the digest of the video's content. None where it is not known.
+    unread: the message for whoever asks for the content where it is not known.
+    away: the message for whoever asks for the frames.
     """
 
     digest: str | None

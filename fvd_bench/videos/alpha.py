@@ -1,7 +1,7 @@
-"""Pixels that are not opaque: they are laid over black, in whatever form they come.
+"""Transparency: pixels that are not opaque are laid over black, whatever form the frames have.
 
-What colour stands behind full transparency is the writer's business: PNG keeps it, WebP and GIF do not. Over black it
-has no part in the result, and a picture that is opaque everywhere stays as it is.
+The colour behind full transparency depends on the writer: PNG keeps it, WebP and GIF do not. Over black it has no part
+in the result, and a picture that is opaque everywhere stays as it is.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ OPAQUE = 255
 def over_black(colours: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], bool]:
     """Lay a picture over black, and say whether any of its pixels is not opaque.
 
-    colours: uint8 [H, W, 3], not multiplied by alpha; alpha: uint8 [H, W], 0 for transparent and 255 for opaque.
-    Each value becomes value · alpha / 255, rounded to the nearest; halves do not occur.
+    colours: uint8 [H, W, 3], not multiplied by alpha.
+    alpha: uint8 [H, W], 0 for transparent and 255 for opaque.
+    Each value becomes value · alpha / 255, rounded to the nearest integer. Halves do not occur.
     """
     if (alpha == OPAQUE).all():
         return colours, False

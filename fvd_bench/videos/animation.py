@@ -1,6 +1,6 @@
-"""An image file that holds several images, as a video: animated WebP and PNG, TIFF of several pages.
+"""An image file that holds several images, as a video: animated WebP and PNG, and TIFF of several pages.
 
-Pillow reads them, one image after the other; used in the decoding process only.
+Pillow reads the images one after the other. Only the decoding process uses this module.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from fvd_bench.videos.header import Probe, Track
 from fvd_bench.videos.video import Frame
 
 _TICK = 0.001
-"""Seconds: durations are told in milliseconds."""
+"""Seconds that a tick lasts. Files give durations in milliseconds."""
 
 _CODECS = {"png": "apng"}
-"""As FFmpeg names them: those of animations that differ from those of images."""
+"""FFmpeg's names for animations, by Pillow's names for images, where the two differ."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class DecodedImage:
         return self.image.pixels.nbytes
 
     def entry(self) -> Entry | None:
-        """None: the images of a file are read one after the other, nothing is sought."""
+        """Return None: the images of a file are read one after the other, and there is no seeking."""
         return None
 
     def frame(self) -> Frame:
@@ -56,11 +56,11 @@ class DecodedImage:
 class Animation:
     """The images of an open file, in their order.
 
-    A PNG may hold one more, for programs that know no animation: it is no frame.
+    A PNG may hold one more image, for programs that do not know animations. It is not a frame.
     """
 
     def __init__(self, image: Image.Image, name: str, limits: Limits, meter: Meter) -> None:
-        """Raises VideoError."""
+        """Raises VideoError when the images cannot be counted."""
         self._image = image
         self._limits = limits
         self._name = name
@@ -68,16 +68,16 @@ class Animation:
         self._places = range(1 if image.info.get("default_image") else 0, num_images(image, name))
 
     def frames(self) -> Iterator[DecodedImage]:
-        """All up to where the file ends or breaks off. Raises VideoError."""
+        """Yield all images up to where the file ends or breaks off. Raises VideoError."""
         for frame in self._timed_frames():
             yield DecodedImage(frame)
 
     def sought(self, places: Sequence[int], index: FrameIndex) -> Iterator[DecodedImage]:
-        """Nothing: there is no index of images."""
+        """Yield nothing, as there is no index of images."""
         return iter(())
 
     def probe(self) -> Probe:
-        """What the header and the first frame say. Raises VideoError."""
+        """Read the header and the first frame. Raises VideoError."""
         found = read_header(self._image, self._name).probe
         found = replace(found, codec=_CODECS.get(found.codec, found.codec))
         if next(self._timed_frames(), None) is None or not (milliseconds := self._milliseconds()):
@@ -85,17 +85,18 @@ class Animation:
         return replace(found, rate=1000 / milliseconds)
 
     def track(self) -> Track:
-        """What the file promises; the times of its frames are not known before all are decoded. Raises VideoError."""
+        """Read what the file promises. All frames are decoded, as their times are not known before. Raises
+        VideoError."""
         times = [frame.time.ticks for frame in self._timed_frames() if frame.time]
         promised = len(self._places)
         return Track(promised, promised, 0.0, uneven(times, _TICK))
 
     def _milliseconds(self) -> int:
-        """For which the image is shown at which the file stands, 0 where that is not said."""
+        """Return for how long the current image is shown, or 0 where the file does not say."""
         return round(self._image.info.get("duration") or 0)
 
     def _timed_frames(self) -> Iterator[Frame]:
-        """Each frame, with its time where the file says how long they are shown."""
+        """Yield each frame, with its time if the file says how long frames are shown."""
         ticks = 0
         for number, place in enumerate(self._places):
             self._meter.packet_done()
@@ -105,7 +106,7 @@ class Animation:
                 check_size(self._image, name, self._limits)
                 frame = read_frame(self._image, name)
             except IMAGE_ERRORS as error:
-                if number:  # the file breaks off: what came before it decodes
+                if number:  # the file breaks off here, and the frames before this place are good
                     return
                 raise VideoError(f"cannot be decoded: {error}") from error
             self._meter.decoded += 1
@@ -116,6 +117,6 @@ class Animation:
 
 @contextmanager
 def open_animation(source: str | io.BytesIO, name: str, limits: Limits, meter: Meter) -> Iterator[Animation]:
-    """Open an image file as a video; name: for messages. Raises VideoError, also for frames above the limit."""
+    """Open an image file as a video. name: its name in messages. Raises VideoError, also for images above the limit."""
     with open_image(source, name, limits) as image:
         yield Animation(image, name, limits, meter)

@@ -1,9 +1,9 @@
-"""Arrays as videos: which axis is which, what range the values have, and frames cut out of them one at a time.
+"""Arrays as videos: which axis is which, what range the values have, and how frames are cut out of them one by one.
 
-Five axes are many videos, four are one; N counts videos, T frames, H and W are height and width, C is 3 for RGB, 1 for
-grey, or 4 for RGB and alpha, and grey videos may have no axis C where that is stated. Values are uint8, or floats with
-a stated range, which round to the nearest grey level (half to even) and are clipped. The same frames have the same
-content in whatever array they come.
+An array of five axes holds many videos, one of four axes holds one. N counts videos, T frames, H and W are height and
+width. C is 3 for RGB, 1 for grey, or 4 for RGB and alpha; grey videos may have no axis C where that is stated. Values
+are uint8, or floats with a stated range, which are rounded to the nearest grey level (half to even) and clipped. The
+same frames have the same content digest in whatever array they come.
 """
 
 from __future__ import annotations
@@ -29,37 +29,37 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 ValueRange = tuple[float, float]
-"""The values that black and white have, such as (-1, 1)."""
+"""The values of black and white, such as (-1, 1)."""
 
 _ORDERS = {5: ("NTHWC", "NCTHW", "NTCHW"), 4: ("THWC", "CTHW", "TCHW")}
-"""By number of axes: the orders that are in use."""
+"""The orders of axes that are in use, by number of axes."""
 
 _LETTERS = [sorted(axes) for axes in ("NTHWC", "THWC", "NTHW", "THW")]
 
 _CHANNELS = (1, 3)
 _WITH_ALPHA = 4
-"""Of uint8 alone: a range of floats says what black and white are, and nothing of alpha."""
+"""Allowed for uint8 alone: the range of floats says what black and white are, but nothing about alpha."""
 
 _MUCH_CLIPPED = 0.05
 
 
 class Block(Protocol):
-    """An array that is read in pieces: NumPy's, or one in a file, or on a GPU. Several threads read at once."""
+    """An array that is read in pieces: of NumPy, in a file, or on a GPU. Several threads read at once."""
 
     @property
     def shape(self) -> tuple[int, ...]: ...
     @property
     def dtype(self) -> np.dtype[Any]: ...
     def __getitem__(self, place: tuple[int | slice, ...], /) -> NDArray[Any]:
-        """A piece of it. Raises OSError where that cannot be read."""
+        """Read a piece of the array. Raises OSError when it cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """What has to be known of an array besides its values.
+    """What has to be known about an array besides its values. Raises SourceError for values that make no sense.
 
-    axes: one letter each, such as NTHWC; None to take the order that alone fits the shape. value_range: of floats;
-    uint8 needs none. Raises SourceError.
+    axes: one letter per axis, such as NTHWC. None to take the only order that fits the shape.
+    value_range: the values of black and white for floats. None for uint8, which needs none.
     """
 
     axes: str | None = None
@@ -78,18 +78,18 @@ class Layout:
 
     @property
     def many(self) -> int | None:
-        """Number of axes of an array of many videos, None where there is to be none."""
+        """The number of axes of an array of many videos. None if the stated axes are those of one video."""
         return 5 if self.axes is None else len(self.axes) if "N" in self.axes else None
 
     @property
     def single(self) -> int | None:
-        """Number of axes of an array of one video, None where there is to be none."""
+        """The number of axes of an array of one video. None if the stated axes are those of many videos."""
         return 4 if self.axes is None else len(self.axes) if "N" not in self.axes else None
 
     def of(self, name: str, blocks: Sequence[Block]) -> KnownLayout:
-        """The layout that arrays share, found out where it is not stated. Raises SourceError.
+        """Return the layout that all arrays share, inferred where it is not stated. Raises SourceError.
 
-        name: of what holds them.
+        name: what holds the arrays, for messages.
         """
         assert blocks
         first = blocks[0]
@@ -119,14 +119,22 @@ class Layout:
 
 @dataclass(frozen=True, slots=True)
 class KnownLayout:
-    """axes: one letter each. value_range: None for uint8. is_inferred: from the shape."""
+    """The layout of arrays, with nothing left to infer.
+
+    axes: one letter per axis.
+    value_range: the values of black and white for floats. None for uint8.
+    is_inferred: whether the axes were inferred from the shape.
+    """
 
     axes: str
     value_range: ValueRange | None
     is_inferred: bool
 
     def notes(self, name: str, block: Block) -> tuple[str, ...]:
-        """Sentences on what was inferred, and on a range that can hardly be meant. block: in this layout."""
+        """Return sentences that say what was inferred, and warn of a range that is hardly meant.
+
+        name: what holds the array. block: an array in this layout.
+        """
         notes: list[str] = []
         if self.is_inferred:
             fits = f"the only order that fits the shape {list(block.shape)}"
@@ -137,7 +145,7 @@ class KnownLayout:
             values = np.concatenate(
                 [
                     np.ravel(block[tuple({"N": 0, "T": frame}.get(axis, slice(None)) for axis in self.axes)])
-                    for frame in sorted({0, frames // 2, frames - 1})  # the first alone may be black
+                    for frame in sorted({0, frames // 2, frames - 1})  # a first frame is often black
                 ]
             )
             slack = (high - low) / 255  # networks overshoot a little
@@ -151,7 +159,10 @@ class KnownLayout:
         return tuple(notes)
 
     def levels(self, frame: NDArray[Any], axes: str, where: str) -> Pixels:
-        """A frame as uint8 [H, W, C]. axes: of it, an order of HWC or HW. Raises SourceError for values not finite."""
+        """Return a frame as uint8 [H, W, C]. Raises SourceError for values that are not finite.
+
+        axes: those of the frame, an order of HWC or HW. where: the name of the frame in messages.
+        """
         values = frame.transpose([axes.index(axis) for axis in "HWC" if axis in axes])
         values = values if "C" in axes else values[..., np.newaxis]
         if self.value_range is not None:
@@ -167,15 +178,19 @@ class KnownLayout:
 
 
 PLAIN = KnownLayout("THWC", None, is_inferred=False)
-"""Of frames that are uint8 already."""
+"""The layout of frames that are uint8 already."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ArrayVideo:
-    """One video in an array. name: for messages; index: of the axis N, None where there is none.
+    """One video in an array.
 
-    stamp: cheap text that changes when the array does, None where only its values tell. known_content: where it was
-    computed before.
+    name: the name of the video in messages.
+    block: the array, which may hold other videos too.
+    layout: the layout of the array.
+    index: the place of the video along the axis N. None where there is no such axis.
+    stamp: returns bytes that cost little and change when the array does. None if only the values tell of a change.
+    known_content: the content digest, if it was computed before. Else None.
     """
 
     name: str
@@ -190,17 +205,18 @@ class ArrayVideo:
         return self.block.shape[self.layout.axes.index("T")]
 
     def frames(self, indices: Indices) -> Iterator[Frame]:
-        """The frames of ascending, distinct indices. Raises ShortVideoError when they run out, VideoError."""
+        """Yield the frames at ascending, distinct indices. Raises ShortVideoError when the video ends before them,
+        VideoError."""
         if int(indices[-1]) >= self.num_frames:
             raise ShortVideoError(self.num_frames, int(indices[-1]) + 1)
         return (rgb(self.levels(index)) for index in indices.tolist())
 
     def content(self) -> str:
-        """sha256 of the frames."""
+        """Return the sha256 of the frames."""
         return self.known_content or frames_digest(self.num_frames, map(self.levels, range(self.num_frames)))
 
     def state(self) -> str:
-        """Of an array in a file: of the file, and how it is read."""
+        """Return a digest of the array's stamp and of how the array is read. Without a stamp it is the content."""
         if self.stamp is None:
             return self.content()
         try:
@@ -211,7 +227,7 @@ class ArrayVideo:
         return hashlib.sha256(stamp + how).hexdigest()
 
     def copied(self) -> ArrayVideo:
-        """The same video as uint8 [T, H, W, C] in memory of its own. Raises as `levels` does."""
+        """Return the same video as uint8 [T, H, W, C] in memory of its own. Raises what `levels` raises."""
         frames = np.empty(self.shape, np.uint8)
         for place in range(len(frames)):
             frames[place] = self.levels(place)
@@ -219,12 +235,12 @@ class ArrayVideo:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of its frames, [T, H, W, C]."""
+        """The shape of its frames, [T, H, W, C]."""
         sizes = {"C": 1, **dict(zip(self.layout.axes, self.block.shape, strict=True))}
         return tuple(sizes[axis] for axis in "THWC")
 
     def levels(self, frame: int) -> Pixels:
-        """One frame, uint8 [H, W, C]. Raises VideoError, and SourceError for values that are no colours."""
+        """Return one frame, uint8 [H, W, C]. Raises VideoError, and SourceError for values that are no colours."""
         axes = self.layout.axes
         fixed: dict[str, int] = {"T": frame} if self.index is None else {"T": frame, "N": self.index}
         try:
@@ -235,8 +251,8 @@ class ArrayVideo:
 
 
 def as_block(given: object) -> Block | None:
-    """An array or tensor to be read in pieces, None if it is neither."""
-    torch = sys.modules.get("torch")  # without it nothing is a tensor
+    """Return an array or tensor in a form that is read in pieces, or None if `given` is neither."""
+    torch = sys.modules.get("torch")  # where torch was not imported, nothing is a tensor
     if torch is not None and isinstance(given, torch.Tensor):
         return TensorBlock(given)
     if isinstance(given, np.ndarray):
@@ -248,7 +264,7 @@ def as_block(given: object) -> Block | None:
 
 
 class TensorBlock:
-    """A tensor, moved to the CPU piece by piece."""
+    """A tensor that is moved to the CPU piece by piece."""
 
     def __init__(self, tensor: Tensor) -> None:
         import torch
@@ -260,7 +276,7 @@ class TensorBlock:
         name = "float32" if tensor.dtype.is_floating_point and not self._as_is else str(tensor.dtype)
         try:
             self.dtype = np.dtype(name.removeprefix("torch."))
-        except TypeError:  # quantised ones, which are refused
+        except TypeError:  # quantised types, which are refused later
             self.dtype = np.dtype("object")
 
     def __getitem__(self, place: tuple[int | slice, ...], /) -> NDArray[Any]:
@@ -269,12 +285,12 @@ class TensorBlock:
 
 
 def file_stamp(path: Path, key: str) -> Callable[[], bytes]:
-    """A stamp of an array in a file."""
+    """Return a stamp for the array under a key of a file, see `ArrayVideo`."""
     return lambda: file_state(path) + b"\0" + key.encode(errors="surrogateescape")
 
 
 def rgb(levels: Pixels) -> Frame:
-    """A frame of uint8 [H, W, C]: grey becomes RGB, and what is not opaque is laid over black."""
+    """Make a frame of uint8 [H, W, C]. Grey becomes RGB, and what is not opaque is laid over black."""
     colours = levels[..., :3]
     used = int(colours.min()), int(colours.max())
     if levels.shape[2] == 1:
@@ -286,7 +302,10 @@ def rgb(levels: Pixels) -> Frame:
 
 
 def frames_digest(num_frames: int, frames: Iterator[Pixels]) -> str:
-    """sha256 of the shape and the bytes of frames in RGB, and whether any was not opaque. frames: uint8 [H, W, C]."""
+    """Return the sha256 of the shape and the bytes of frames in RGB, and of whether any was not opaque.
+
+    frames: each uint8 [H, W, C].
+    """
     whole = hashlib.sha256()
     transparent = False
     for number, frame in enumerate(map(rgb, frames)):
@@ -294,13 +313,13 @@ def frames_digest(num_frames: int, frames: Iterator[Pixels]) -> str:
             whole.update(repr((num_frames, *frame.pixels.shape)).encode())
         whole.update(frame.pixels.data)
         transparent |= frame.transparent
-    if transparent:  # what is remembered of such a video says so
+    if transparent:  # features of an opaque video with the same colours do not carry this fact
         whole.update(b"transparent")
     return whole.hexdigest()
 
 
 def fitting_orders(shape: Sequence[int], channels: tuple[int, ...] = _CHANNELS) -> tuple[str, ...]:
-    """The orders of axes in use that a shape may have."""
+    """Return the orders of axes in use that a shape may have."""
     return tuple(o for o in _ORDERS.get(len(shape), ()) if shape[o.index("C")] in channels)
 
 
@@ -312,7 +331,7 @@ def _inferred(name: str, blocks: Sequence[Block]) -> str:
                 f"grey videos without an axis of channels state NTHW or THW, {HOW_TO_STATE}"
             )
     fitting: list[str] = []
-    for channels in (_CHANNELS, (_WITH_ALPHA,)):  # 4 of anything are channels where nothing else can be
+    for channels in (_CHANNELS, (_WITH_ALPHA,)):  # an axis of 4 is taken for channels only where no other axis can be
         some = fitting_orders(blocks[0].shape, channels)
         fitting = fitting or [o for o in some if all(o in fitting_orders(b.shape, channels) for b in blocks)]
     if len(fitting) == 1:
@@ -342,5 +361,5 @@ def _check_values(name: str, block: Block, value_range: ValueRange | None) -> No
 
 
 def described(block: Block) -> str:
-    """An array in words, by its shape."""
+    """Describe an array in words, by its shape."""
     return f"an array of shape {list(block.shape)}"

@@ -1,4 +1,4 @@
-"""The clips that draws want of one video, read in one pass over its frames."""
+"""The clips that draws take from one video, read in one pass over its frames."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from fvd_bench.videos.video import Pixels, Video, read_clips
 
 @dataclass(frozen=True, slots=True)
 class Draw:
-    """Which frames to take of each video: a rule, the side that it draws for, and a seed."""
+    """Which frames to take from each video: a rule, the side that it draws for, and a seed."""
 
     rule: ClipRule
     side: Side
@@ -27,7 +27,8 @@ class Draw:
 
     @property
     def reads(self) -> Side:
-        """The side whose videos are read: changed copies of real videos may stand in for fake ones."""
+        """The side whose videos are read. It can differ from `side`: changed copies of real videos may stand in for
+        fake ones."""
         return "real" if self.rule.takes_real else self.side
 
 
@@ -35,8 +36,10 @@ class Draw:
 class DrawnClip:
     """One clip of a draw, resized and JPEG-coded as its rule says.
 
-    images: uint8 [T, H, W, 3]; jpeg_qualities, damaged, transparent, intervals, levels: of its frames before that, see
-    `video.Clip`.
+    draw: the draw that the clip belongs to.
+    images: uint8 [T, H, W, 3].
+    jpeg_qualities, damaged, transparent, intervals, levels: facts about the clip's frames before they were resized and
+        JPEG-coded, see `video.Clip`.
     """
 
     draw: Draw
@@ -50,12 +53,15 @@ class DrawnClip:
 
 @dataclass(frozen=True, slots=True)
 class DrawEnd:
-    """Stands behind the last clip of a draw.
+    """The mark that follows the last clip of a draw.
 
-    skipped: why the video gives nothing, its clips so far included; None if all clips were read.
-    found: frames that decode, where these are too few: then reading the same bytes again would end the same.
-    num_frames: the length that its clips were drawn for, see `drawn_length`; None where there are none.
-    notes: findings of the video by their codes, see `features.store.Facts`.
+    draw: the draw that has ended.
+    skipped: why the video gives nothing, in which case the clips so far do not count either. None if all clips were
+        read.
+    found: number of frames that decode, if these are too few: reading the same bytes again would end the same way. Else
+        None.
+    num_frames: the length that the clips were drawn for, see `drawn_length`. None if no clips were drawn.
+    notes: findings about the video by their codes, see `features.store.Facts`.
     """
 
     draw: Draw
@@ -66,18 +72,22 @@ class DrawEnd:
 
 
 def drawn_length(video: Video, rule: ClipRule) -> int:
-    """The number of frames that a rule's clips are drawn for: those that decode, or where it takes the first ones only
-    and nothing depends on the length, as many as it needs. Raises VideoError."""
+    """Return the number of frames that a rule's clips are drawn for. Raises VideoError.
+
+    It is the number of frames that decode. If the rule takes only the first frames, so that nothing depends on the
+    length of the video, it is the number that the rule needs.
+    """
     return rule.frames_needed if _is_prefix(rule) else video.num_frames
 
 
 def read_draws(
     video: Video, draws: Sequence[Draw], place: int, *, reserve: Callable[[int], None] = lambda size: None
 ) -> Iterator[DrawnClip | DrawEnd]:
-    """Read what draws want of the video at a place, in one pass where possible.
+    """Read the clips that draws take from the video at a place in the listing, in one pass where possible.
 
-    A draw ends as it would have ended without the others: what cannot be read in one pass is tried again for
-    each draw by itself. reserve: see `video.read_clips`.
+    Each draw ends as it would have ended without the others: what cannot be read in one pass is tried again for each
+    draw by itself.
+    reserve: called with the size of each clip in bytes, see `video.read_clips`.
     """
     wanted: list[tuple[Draw, Indices]] = []
     lengths: dict[Draw, int] = {}
@@ -123,7 +133,7 @@ def _read_wanted(
 
 
 def _is_prefix(rule: ClipRule) -> bool:
-    """Whether the rule takes the first frames only, so that the video's length need not be known."""
+    """Return whether the rule takes only the first frames, so that the video's length need not be known."""
     if rule.frames == "all" or rule.start != "first" or rule.content != "video":
         return False
     return rule.frames_needed == (rule.frames - 1) * rule.stride + 1
@@ -134,7 +144,8 @@ def _notes(video: Video) -> tuple[tuple[str, str], ...]:
 
 
 def reason(video: Video, error: VideoError) -> str:
-    """Why a video cannot be used, and for a GIF or the like that is too short where its frames may have gone."""
+    """Say why a video cannot be used. If it is too short and of a format whose writers merge frames (GIF), say that
+    too."""
     if isinstance(error, ShortVideoError) and isinstance(video, VideoFile):
         with contextlib.suppress(VideoError):
             if form := MERGES_FRAMES.get(video.probe().codec):

@@ -1,8 +1,8 @@
-"""A file that holds one video, frame-exact, decoded in a process of its own.
+"""A file that holds one video, read frame-exactly by a decoding process.
 
-Length is the number of frames that decode, never what a header says. FFmpeg decodes video files: frames of variable
-rate come in the order of presentation, and colours are converted by its swscale as the stream's own tags say. Pillow
-decodes image files that hold several images: animated WebP and PNG, TIFF of several pages.
+The length of the video is the number of frames that decode, never what a header says. FFmpeg decodes video files:
+frames of a variable rate come in the order of presentation, and FFmpeg's swscale converts colours as the stream's own
+tags say. Pillow decodes image files that hold several images: animated WebP and PNG, and TIFF of several pages.
 """
 
 from __future__ import annotations
@@ -23,7 +23,12 @@ from fvd_bench.videos.video import Frame
 
 
 class VideoFile:
-    """A video file. path: in `files`; decoders: where it is decoded."""
+    """A video file.
+
+    path: where the file is in `files`.
+    files: the disk, or an archive.
+    decoders: the processes that decode it.
+    """
 
     def __init__(self, path: PurePath, files: Files = DISK, *, decoders: Decoders = DECODERS) -> None:
         self.path = path
@@ -33,21 +38,23 @@ class VideoFile:
 
     @property
     def decoded(self) -> int:
-        """Frames that were decoded for it so far, those skipped included."""
+        """The number of frames that were decoded for this video so far, including those that were decoded and not
+        used."""
         return self._reading.decoded
 
     @cached_property
     def num_frames(self) -> int:
-        """Frames that decode, counted by decoding. Raises VideoError."""
+        """The number of frames that decode, counted by decoding all of them. Raises VideoError."""
         with self._decoder() as decoder:
             count = decoder.count(self._reading.number, self._source())
         self._index = count.index
         return count.frames
 
     def frames(self, indices: Indices) -> Iterator[Frame]:
-        """The frames of ascending, distinct indices. Raises ShortVideoError when they run out, VideoError.
+        """Yield the frames at ascending, distinct indices. Raises ShortVideoError when the video ends before them,
+        VideoError.
 
-        Once they are counted, those far from the first are sought.
+        Once the frames were counted, those that lie far from the start are reached by seeking.
         """
         number = self._reading.number
         with self._decoder() as decoder:
@@ -55,12 +62,13 @@ class VideoFile:
             yield from decoder.frames(number, source, indices, self._index)
 
     def probe(self) -> Probe:
-        """What its header says, and its first frame: some milliseconds' work. Raises VideoError."""
+        """Read the header and the first frame, which takes some milliseconds. Raises VideoError."""
         with self._decoder() as decoder:
             return decoder.probe(self._reading.number, self._source())
 
     def track(self) -> Track:
-        """What its packets promise; all are read, those of video files are not decoded. Raises VideoError."""
+        """Read what the packets promise. All packets are read, those of video files without decoding. Raises
+        VideoError."""
         with self._decoder() as decoder:
             return decoder.track(self._reading.number, self._source())
 

@@ -1,4 +1,4 @@
-"""Where the files of videos are, what they are called, and what tells that they have changed."""
+"""Where the files of videos are, how they are named, and how a change in them is noticed."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ VIDEO_SUFFIXES = frozenset(
 )
 IMAGE_SUFFIXES = frozenset(".jpg .jpeg .png .apng .webp .bmp .tif .tiff".split())
 ANIMATION_SUFFIXES = frozenset(".png .apng .webp .tif .tiff".split())
-"""Of images that may be videos of their own."""
+"""Suffixes of image files that may hold a whole video."""
 
 
 def suffix(name: str) -> str:
-    """The ending of a name, in small letters."""
+    """Return the suffix of a name, in lower case."""
     return PurePosixPath(name).suffix.lower()
 
 
@@ -30,29 +30,36 @@ def is_image(name: str) -> bool:
 
 
 def bare_name(name: str) -> str:
-    """A video's path in its source without a file's suffix: the same for a file and a folder of its frames."""
+    """Return a video's path in its source without the suffix of a video or image file.
+
+    It is the same for a file and for a folder of its frames.
+    """
     return name.removesuffix(PurePosixPath(name).suffix) if suffix(name) in VIDEO_SUFFIXES | IMAGE_SUFFIXES else name
 
 
 def sort_key(name: str) -> tuple[bytes, bytes]:
-    """Bytes of the path without a video's suffix; files that differ in the suffix alone are told apart by it."""
+    """Return the bytes of the path without the suffix of a video or image file, and those of the whole path.
+
+    The second decides between files that differ in the suffix alone.
+    """
     return os.fsencode(bare_name(name)), os.fsencode(name)
 
 
 class Files(Protocol):
-    """Where the files of videos are: on disk, or in an archive. Several threads ask at once."""
+    """The place where the files of videos are: the disk, or an archive. Several threads call it at once."""
 
     def source(self, path: PurePath) -> str | io.BytesIO:
-        """What FFmpeg and Pillow open: an absolute path of a regular file, or the file in memory. Raises OSError."""
+        """Return what FFmpeg and Pillow open: the absolute path of a regular file, or the file in memory. Raises
+        OSError."""
 
     def state(self, path: PurePath) -> bytes:
-        """Cheap text that changes when the file does. Raises OSError."""
+        """Return bytes that cost little and change when the file does. Raises OSError."""
 
 
 class _Disk:
     def source(self, path: PurePath) -> str:
         regular_file(Path(path))
-        return str(Path(path).absolute())  # FFmpeg takes what stands before a colon for the name of a transport
+        return str(Path(path).absolute())  # FFmpeg takes what precedes a colon for the name of a transport
 
     def state(self, path: PurePath) -> bytes:
         return file_state(Path(path))
@@ -62,7 +69,7 @@ DISK: Files = _Disk()
 
 
 def sha256_of(files: Files, path: PurePath) -> str:
-    """sha256 of a file's bytes. Raises VideoError."""
+    """Return the sha256 of a file's bytes. Raises VideoError."""
     try:
         source = files.source(path)
         with Path(source).open("rb") if isinstance(source, str) else source as file:
@@ -72,7 +79,7 @@ def sha256_of(files: Files, path: PurePath) -> str:
 
 
 def state_of(files: Files, paths: Sequence[PurePath]) -> str:
-    """The states of files in one digest. Raises VideoError."""
+    """Return one digest of the states of several files. Raises VideoError."""
     try:
         return hashlib.sha256(b"\0".join(map(files.state, paths))).hexdigest()
     except OSError as error:
@@ -80,9 +87,9 @@ def state_of(files: Files, paths: Sequence[PurePath]) -> str:
 
 
 def file_state(path: Path) -> bytes:
-    """The place of a regular file on disk and what changes when its bytes do. Raises OSError."""
+    """Return the path of a regular file on disk, with what changes when its bytes do. Raises OSError."""
     found = regular_file(path)
-    # The time of change and the file's number tell apart what a copy with preserved times does not.
+    # A copy with preserved times has the same size and time of modification, but another ctime and inode number.
     numbers = (found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_dev, found.st_ino)
     return os.fsencode(path.absolute()) + repr(numbers).encode()
 
@@ -97,9 +104,9 @@ _KINDS = {
 
 
 def regular_file(path: Path) -> os.stat_result:
-    """What is known of a file that can be read again and again, links followed; nothing is opened.
+    """Return the status of a file that can be read repeatedly. Links are followed, and nothing is opened.
 
-    Raises OSError for what is no regular file: a pipe makes wait, and a device never ends.
+    Raises OSError for what is not a regular file: reading a pipe may block, and a device never ends.
     """
     found = path.stat()
     if not stat.S_ISREG(found.st_mode):

@@ -1,8 +1,8 @@
 """What the names of a folder's images say: their order, and whether they are the frames of one video at all.
 
-The order is the natural one: runs of digits count as numbers. Where all names are the same but for one number, signs
-and decimals count as well, if these cannot be separators: -2, -1, 0 and 0.96, 1, 1.04 are put in the order of their
-values; frame-1, frame-2 and 1.9, 1.10 are not. What cannot be known is a doubt.
+The order is the natural one, in which runs of digits count as numbers. Where all names are the same but for one number,
+signs and decimals count as well, unless these may be separators: -2, -1, 0 and 0.96, 1, 1.04 are put in the order of
+their values; frame-1, frame-2 and 1.9, 1.10 are not. What cannot be known is reported as a doubt.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from functools import cached_property
 from typing import NamedTuple
 
 _EVEN = 0.10
-"""Part of the largest step by which others may differ where numbers are times."""
+"""Fraction of the largest step by which other steps may differ where numbers count as evenly spaced."""
 
 _Texts = tuple[str, ...]
 _Place = tuple[str, ...]
 
 
 class Doubt(NamedTuple):
-    """Something in the names of a folder that may not be as people mean it. code: of `faults.FAULTS`."""
+    """Something in the names of a folder that may not be what people mean. code: a code of `faults.FAULTS`."""
 
     code: str
     detail: str
 
 
 class FrameNames:
-    """The names of the images in a folder. ordered: as their images are shown."""
+    """The names of the images in a folder. ordered: the names in the order in which their images are shown."""
 
     def __init__(self, names: Sequence[str]) -> None:
         self._numbers = _common_numbers(names)
@@ -38,7 +38,8 @@ class FrameNames:
 
     @cached_property
     def mixture(self) -> str | None:
-        """Why the images are not the frames of one video, as two of them have the same place; None if they can be."""
+        """Why the images are not the frames of one video, such as two images with the same place. None if they can
+        be."""
         stems = Counter(map(_stem, self.ordered))
         if twice := next((stem for stem, count in stems.items() if count > 1), None):
             return _mixed("the same name with two suffixes", [n for n in self.ordered if _stem(n) == twice])
@@ -58,7 +59,7 @@ class FrameNames:
 
     @cached_property
     def doubts(self) -> tuple[Doubt, ...]:
-        """What the names leave open where they are no mixture."""
+        """What the names leave in doubt. Empty where they are a mixture."""
         if self._values or len(self.ordered) < 2 or self.mixture is not None:
             return ()
         found = (self._unlike_most(), self._decimals_or_not(), self._counted_again())
@@ -66,12 +67,13 @@ class FrameNames:
 
     @cached_property
     def _patterns(self) -> dict[_Texts, dict[str, _Place]]:
-        """The texts between the numbers of a name -> the names that have these, and their numbers, in order."""
+        """For each pattern, the texts between the numbers of a name: the names that have it in order, and their
+        numbers."""
         found: dict[_Texts, dict[str, _Place]] = {}
         for name in self.ordered:
             parts = re.split(r"(\d+)", _stem(name))
             texts, numbers = tuple(parts[::2]), parts[1::2]
-            # Zeros before a number do not count, but those behind a point may.
+            # Leading zeros of a number do not count, but those right after a point may.
             place = tuple(n if text == "." else n.lstrip("0") for text, n in zip(texts, numbers, strict=False))
             found.setdefault(texts, {})[name] = place
         return found
@@ -88,7 +90,7 @@ class FrameNames:
             return Doubt("odd-images", f"{_few(odd)} beside {count} images like {like}") if odd else None
         places = {(texts[0], *place[:1]) for texts, names in self._patterns.items() for place in names.values()}
         if len({texts[0] for texts in self._patterns}) == 1 and len(places) == len(self.ordered):
-            return None  # each begins with a number of its own
+            return None  # each name begins with a number of its own
         return Doubt("frame-order", f"names without a common pattern, in the order {_few(self.ordered)}")
 
     def _decimals_or_not(self) -> Doubt | None:
@@ -101,7 +103,8 @@ class FrameNames:
         return Doubt("frame-order", f"{first} is taken to be before {smaller}, which it is not if these are decimals")
 
     def _counted_again(self) -> Doubt | None:
-        """Names such as cam1_0001 and cam2_0001, whose last number goes through the same values again and again."""
+        """Find names such as cam1_0001 and cam2_0001, whose last number runs through the same values again and
+        again."""
         if len(self._patterns) > 1 or (self._numbers and _are_even(list(map(float, self._numbers.values())))):
             return None
         counts: dict[_Place, set[str]] = {}
@@ -122,7 +125,7 @@ def _mixed(what: str, names: Sequence[str]) -> str:
 
 
 def _mixed_if_equal(places: Mapping[str, object]) -> str | None:
-    """The message where two names have equal places."""
+    """Return the message for two names with equal places, or None where no places are equal."""
     first: dict[object, str] = {}
     for name, place in places.items():
         if first.setdefault(place, name) != name:
@@ -139,7 +142,8 @@ def _stem(name: str) -> str:
 
 
 def _common_numbers(names: Sequence[str]) -> dict[str, str] | None:
-    """The number of each name where all else is the same in all of them, with its sign if it has one, else None."""
+    """Return the number of each name if the names differ in one number alone, with its sign if it has one. Else
+    None."""
     parts = [_around_last_number(_stem(name)) for name in names]
     if len({(before, after) for before, _, _, after in parts}) != 1 or not parts[0][2]:
         return None
@@ -149,13 +153,14 @@ def _common_numbers(names: Sequence[str]) -> dict[str, str] | None:
         return numbers
     signed = {name: hyphen + number for name, (_, hyphen, number, _) in zip(names, parts, strict=True)}
     values = list(map(float, signed.values()))
-    if hyphens == {"-"} and (before or 0 in values):  # a separator: behind a text, or before a zero
+    if hyphens == {"-"} and (before or 0 in values):  # after a text, or before a zero, it is a separator
         return numbers
     return signed if not before or _are_even(values) else None
 
 
 def _around_last_number(stem: str) -> tuple[str, str, str, str]:
-    """The text before the last number, a hyphen, that number, perhaps with a point in it, and the text behind it."""
+    """Split at the last number: the text before it, a hyphen if there is one, the number with its decimals, the text
+    after it."""
     *before, number, after = ["", *re.split(r"([0-9]+)", stem)]
     if len(before) > 3 and before[-1] == ".":
         number = f"{before[-2]}.{number}"
@@ -165,7 +170,7 @@ def _around_last_number(stem: str) -> tuple[str, str, str, str]:
 
 
 def _values(numbers: Mapping[str, str] | None) -> dict[str, float] | None:
-    """The values of numbers that certainly have signs or decimals, else None."""
+    """Return the values of numbers that certainly have signs or decimals. Else None."""
     if numbers is None:
         return None
     is_signed = any(number.startswith("-") for number in numbers.values())
@@ -175,17 +180,23 @@ def _values(numbers: Mapping[str, str] | None) -> dict[str, float] | None:
 
 
 def _are_decimals(numbers: Sequence[str]) -> bool:
-    """Whether points are certainly decimal ones. Where all numbers have as many decimals, both orders are the same."""
+    """Return whether points are certainly decimal points.
+
+    Where all numbers have equally many decimals it does not matter, since both orders are the same.
+    """
     decimals = [number.partition(".")[2] for number in numbers]
     if len(set(map(len, decimals))) == 1 or _counts(numbers):
         return False
-    if any(len(d) > 1 and d.endswith("0") for d in decimals):  # programs either write all zeros or none
+    if any(len(d) > 1 and d.endswith("0") for d in decimals):  # programs write all trailing zeros or none
         return False
     return any(len(d) > 1 and d.startswith("0") for d in decimals) or _are_even(list(map(float, numbers)))
 
 
 def _counts(numbers: Sequence[str]) -> bool:
-    """Whether what stands behind the points goes up evenly for each number before them, as 1.8, 1.9, 1.10 do."""
+    """Return whether the numbers after the points are counts.
+
+    They are if, for each number before the point, they go up evenly, as in 1.8, 1.9, 1.10.
+    """
     behind: dict[str, list[float]] = {}
     for number in numbers:
         before, point, count = number.partition(".")
@@ -196,19 +207,19 @@ def _counts(numbers: Sequence[str]) -> bool:
 
 
 def _are_even(values: Sequence[float]) -> bool:
-    """Whether three values or more are evenly spaced."""
+    """Return whether these are three values or more that are evenly spaced."""
     steps = [b - a for a, b in itertools.pairwise(sorted(values))]
     return len(steps) > 1 and min(steps) > 0 and max(steps) - min(steps) <= _EVEN * max(steps)
 
 
 def _natural(name: str) -> tuple[tuple[int, str], ...]:
-    """Sort key: runs of digits count as numbers, however long; ties are broken by the name itself."""
+    """Return a sort key in which runs of digits count as numbers, however long. The name itself breaks ties."""
     parts = re.split(r"(\d+)", name)
     return (*(_digits(p) if p.isdecimal() else (-1, p) for p in parts if p), (-2, name))
 
 
 def _digits(run: str) -> tuple[int, str]:
-    """Sort key of a number: more digits are more, once leading zeros are gone."""
+    """Return the sort key of a number: without leading zeros, more digits mean a larger number."""
     ascii_run = run if run.isascii() else "".join(str(int(digit)) for digit in run)
     significant = ascii_run.lstrip("0")
     return len(significant), significant

@@ -1,4 +1,4 @@
-"""Whether frames follow each other at equal intervals, told from their times."""
+"""Whether frames follow each other at equal intervals, judged by their times."""
 
 from __future__ import annotations
 
@@ -15,19 +15,23 @@ Intervals = tuple[float, float]
 _Number = TypeVar("_Number", int, float)
 
 _JITTER = 0.10
-"""Part of an interval by which others may differ at a constant rate: cameras jitter by less, a frame that was dropped
-doubles an interval, and 24 frames a second told as 30 change it by a quarter."""
+"""Fraction of the usual interval by which others may differ at a constant rate. Cameras jitter by less, a dropped
+frame doubles an interval, and 24 frames a second shown as 30 change it by a quarter."""
 
 
 class Time(NamedTuple):
-    """When a frame is shown. ticks: of the container's clock; tick: seconds that one lasts."""
+    """When a frame is shown.
+
+    ticks: time by the container's clock, counted in its ticks.
+    tick: seconds that one tick lasts.
+    """
 
     ticks: int
     tick: float
 
     @classmethod
     def from_head(cls, head: Any) -> Time | None:
-        """The time that two JSON values tell, None for none. Raises TypeError, ValueError."""
+        """Make a time from two JSON values, or None from null. Raises TypeError, ValueError."""
         if head is None:
             return None
         ticks, tick = head
@@ -39,10 +43,12 @@ class Time(NamedTuple):
 
 
 def uneven(times: Sequence[int], tick: float, places: Sequence[int] | None = None) -> Intervals | None:
-    """The shortest and the longest interval between frames, None where they are those of a constant rate.
+    """Return the shortest and the longest interval between frames, or None where these are those of a constant rate.
 
-    times: of the frames in ticks; tick: seconds that one lasts; places: of the frames in their video, where some
-    between them are left out. Fewer than three frames cannot tell.
+    times: the times of the frames in ticks.
+    tick: seconds that one tick lasts.
+    places: the places of the frames in their video, needed where frames between them are left out. None where none are.
+    With fewer than three frames the result is None.
     """
     order = np.argsort(times if places is None else places, kind="stable")
     ticks: NDArray[np.int64] = np.array(times, dtype=np.int64)[order]
@@ -51,7 +57,7 @@ def uneven(times: Sequence[int], tick: float, places: Sequence[int] | None = Non
     if len(steps) < 2:
         return None
     usual = float(np.median(steps))
-    rounding = 1 / gaps[gaps > 0] if usual > 2 else 0.0  # of times to ticks, such as milliseconds
+    rounding = 1 / gaps[gaps > 0] if usual > 2 else 0.0  # times are rounded to ticks, such as milliseconds
     if (np.abs(steps - usual) <= _JITTER * usual + rounding).all():
         return None
     return round(1000 * tick * float(steps.min()), 3), round(1000 * tick * float(steps.max()), 3)
@@ -60,13 +66,13 @@ def uneven(times: Sequence[int], tick: float, places: Sequence[int] | None = Non
 def widest(
     one: tuple[_Number, _Number] | None, other: tuple[_Number, _Number] | None
 ) -> tuple[_Number, _Number] | None:
-    """The least and the greatest of two pairs of these, where there are any."""
+    """Return the least and the greatest value of two (least, greatest) pairs, either of which may be None."""
     if one is None or other is None:
         return one or other
     return min(one[0], other[0]), max(one[1], other[1])
 
 
 def intervals_text(intervals: Intervals) -> str:
-    """The shortest and the longest interval in words."""
+    """Say the shortest and the longest interval in words."""
     shortest, longest = intervals
     return f"{shortest:g} to {longest:g} ms between frames"

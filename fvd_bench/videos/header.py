@@ -1,7 +1,7 @@
-"""What a video says of itself before a frame is decoded, and how that is sent between processes.
+"""What a video says of itself before its frames are decoded, and how that is sent between processes.
 
-See `decoding.stream` for how it is had from a video file. What comes from there is checked: it was made by a decoder
-that reads anyone's files.
+`decoding.stream` reads it from a video file. All values that come from there are checked, because a process that
+decodes untrusted files made them.
 """
 
 from __future__ import annotations
@@ -13,27 +13,31 @@ from dataclasses import dataclass
 from typing import Any
 
 MERGES_FRAMES = {"gif": "GIF", "webp": "animated WebP", "apng": "animated PNG"}
-"""Codecs of videos whose writers merge frames that are equal into one that is shown for longer, and what they are."""
+"""Codecs whose writers merge equal frames into one that is shown for longer, and the names of their formats."""
 
 SDR, PQ, HLG = TRANSFERS = ("SDR", "PQ", "HLG")
-"""How values stand for light: as in usual videos, or in one of the two ways of high dynamic range (ITU-R BT.2100)."""
+"""Transfer functions, which say how values stand for light: that of usual videos, or one of the two of high dynamic
+range (ITU-R BT.2100)."""
 
 MOST_PACKETS = 2**26
-"""Of one file: 6 days at 120 frames a second."""
+"""The most packets that one file may hold: 6 days at 120 frames a second."""
 
 _NAME = re.compile(r"[A-Za-z0-9_.;-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """Of one video.
+    """The header of one video.
 
-    codec: `h264`, `jpeg`, `png`, …, and `raw` for arrays and what is made on demand. size: (width, height) in pixels,
-    of frames as they are to be seen; None where it is not known. rate: frames a second, None for images and arrays,
-    which have none. is_interlaced: whether each frame is made of two fields, of two moments. pixel_aspect: width to
-    height of a pixel where it is not square. transfer: `SDR`, `PQ` or `HLG`. stream: the number of the video stream
-    that is read, from 1, and how many there are, covers left out. is_mirrored: whether frames are mirrored for display,
-    by a display matrix or EXIF.
+    codec: `h264`, `jpeg`, `png` and so on. `raw` for arrays and for what is made on demand.
+    pixel_format: the library's name for it, such as `yuv420p`.
+    size: (width, height) in pixels of the frames as they are displayed. None where it is not known.
+    rate: frames a second. None for images and arrays, which have none.
+    is_interlaced: whether each frame is made of two fields, which show two moments.
+    pixel_aspect: width to height of a pixel. None where pixels are square.
+    transfer: `SDR`, `PQ` or `HLG`.
+    stream: the number of the video stream that is read, from 1, and the number of video streams without cover images.
+    is_mirrored: whether a display matrix or EXIF mirrors the frames for display.
     """
 
     codec: str
@@ -48,7 +52,7 @@ class Probe:
 
     @classmethod
     def from_head(cls, head: Mapping[str, Any]) -> Probe:
-        """Of JSON values under the names of the fields. Raises KeyError, TypeError, ValueError."""
+        """Make one from JSON values under the names of the fields. Raises KeyError, TypeError, ValueError."""
         size, rate, aspect = head["size"], head["rate"], head["pixel_aspect"]
         if head["transfer"] not in TRANSFERS:
             raise ValueError(f"{head['transfer']!r:.80} is no transfer")
@@ -67,14 +71,17 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class ImageHeader:
-    """Of one image file. images: that it holds, more than one in a TIFF of several pages or an animation."""
+    """The header of one image file.
+
+    images: number of images in the file, more than one in a TIFF of several pages or in an animation.
+    """
 
     probe: Probe
     images: int
 
     @classmethod
     def from_head(cls, head: Mapping[str, Any]) -> ImageHeader:
-        """Of JSON values under the names of the fields. Raises KeyError, TypeError, ValueError."""
+        """Make one from JSON values under the names of the fields. Raises KeyError, TypeError, ValueError."""
         return cls(Probe.from_head(head["probe"]), _count(head["images"]))
 
 
@@ -82,10 +89,10 @@ class ImageHeader:
 class Track:
     """What the container of a video file promises.
 
-    packets: in the file, those left out that are not to be shown. frames: the most that header or packets promise,
-    0 where they promise none. missing_seconds: by which the packets end before the length that the header promises,
-    0 where it promises none. intervals: shortest and longest time between frames in milliseconds where they are not
-    those of a constant rate, else None.
+    packets: number of packets in the file, without those that are not to be shown.
+    frames: the most frames that the header or the packets promise. 0 where they promise none.
+    missing_seconds: time by which the packets end before the length that the header promises. 0 where it promises none.
+    intervals: shortest and longest time between frames in milliseconds. None where they are those of a constant rate.
     """
 
     packets: int
@@ -95,9 +102,9 @@ class Track:
 
     @classmethod
     def from_head(cls, head: Mapping[str, Any]) -> Track:
-        """Of JSON values under the names of the fields. Raises KeyError, TypeError, ValueError."""
+        """Make one from JSON values under the names of the fields. Raises KeyError, TypeError, ValueError."""
         packets, intervals = _count(head["packets"]), head["intervals"]
-        if packets > MOST_PACKETS:  # there is a place in memory for each frame that is asked for
+        if packets > MOST_PACKETS:  # each frame that is asked for takes a place in memory
             raise ValueError(f"{packets} packets are too many")
         if intervals is not None:
             shortest, longest = map(_length, intervals)

@@ -1,6 +1,6 @@
-"""A folder of images as a video: one per frame, in the order that `frame_names` tells.
+"""A folder of images as a video: one image per frame, in the order that `frame_names` finds.
 
-Images are decoded by Pillow in the processes of `decoding`, as video files are by FFmpeg.
+Pillow decodes the images in the processes of `decoding`, as FFmpeg decodes video files.
 """
 
 from __future__ import annotations
@@ -25,13 +25,17 @@ from fvd_bench.videos.video import Frame
 
 _MOST_IMAGES = 64
 _MOST_BYTES = 2**25
-"""Of images that are asked for in one question. Those on disk count nothing, the other process reads them itself."""
+"""The most images in one request, and the most bytes of them. Images on disk count no bytes, since the other process
+reads them itself."""
 
 
 class FrameFolder:
-    """A folder of images, one per frame. names: in the order in which they are shown.
+    """A folder of images, one per frame.
 
-    folder: in `files`; decoders: where they are decoded.
+    folder: where the folder is in `files`.
+    names: the names of the images, in any order. The attribute `names` has them in the order in which they are shown.
+    files: the disk, or an archive.
+    decoders: the processes that decode the images.
     """
 
     def __init__(
@@ -45,18 +49,21 @@ class FrameFolder:
 
     @property
     def mixture(self) -> str | None:
-        """Why the images are not the frames of one video, None if they can be."""
+        """Why the images are not the frames of one video. None if they can be."""
         return self._frame_names.mixture
 
     @property
     def doubts(self) -> tuple[Doubt, ...]:
-        """What the names of the images leave open."""
+        """What the names of the images leave in doubt."""
         return self._frame_names.doubts
 
     @cached_property
     def num_frames(self) -> int:
-        """Number of images. Raises VideoError when these are not the frames of one video, or one has no valid header or
-        another size than the first."""
+        """The number of images.
+
+        Raises VideoError when these are not the frames of one video, or when one has no valid header or another size
+        than the first.
+        """
         self._check_mixture()
         first: tuple[int, int] | None = None
         headers = _headers([self.folder / name for name in self.names], self._files, self._reading)
@@ -68,7 +75,8 @@ class FrameFolder:
         return len(self.names)
 
     def frames(self, indices: Indices) -> Iterator[Frame]:
-        """The frames of ascending, distinct indices. Raises ShortVideoError when they run out, VideoError."""
+        """Yield the frames at ascending, distinct indices. Raises ShortVideoError when the video ends before them,
+        VideoError."""
         if int(indices[-1]) >= self.num_frames:
             raise ShortVideoError(self.num_frames, int(indices[-1]) + 1)
         for sources in _sources([self.folder / self.names[index] for index in indices], self._files):
@@ -76,21 +84,24 @@ class FrameFolder:
                 yield from decoder.images(self._reading.number, sources)
 
     def subset(self, indices: Indices) -> FrameFolder:
-        """The video of some of these frames, in ascending order: nothing is asked of the other images, not even whether
-        they are of the same size. Raises ShortVideoError."""
+        """Return the video that consists of some of these frames, in ascending order. Raises ShortVideoError.
+
+        The other images are not looked at, so it does not matter whether they are of the same size.
+        """
         if int(indices[-1]) >= len(self.names):
             raise ShortVideoError(len(self.names), int(indices[-1]) + 1)
         part = copy.copy(self)
         part.names = [self.names[index] for index in indices]
-        part.__dict__.pop("num_frames", None)  # of all these frames, where it was asked for
+        part.__dict__.pop("num_frames", None)  # the copy may hold the number of all frames
         return part
 
     def probe(self) -> Probe:
-        """What the first image says. Raises VideoError."""
+        """Read the header of the first image. Raises VideoError."""
         return next(_headers([self.folder / self.names[0]], self._files, self._reading)).probe
 
     def by_text(self, indices: Indices) -> Indices:
-        """Where frames stand that are counted in the order of their names as text. Raises ShortVideoError."""
+        """Convert indices that count frames in the order of their names as text to indices of this video. Raises
+        ShortVideoError."""
         if int(indices.max()) >= len(self.names):
             raise ShortVideoError(len(self.names), int(indices.max()) + 1)
         return np.array(sorted(range(len(self.names)), key=self.names.__getitem__), dtype=np.int64)[indices]
@@ -108,24 +119,30 @@ class FrameFolder:
         return state_of(self._files, [self.folder / name for name in self.names])
 
     def _check_mixture(self) -> None:
-        """Raises VideoError. Whoever asks what the folder holds is told, so that no stored features of it are used."""
+        """Raise VideoError if the images are not the frames of one video.
+
+        Asking for the content or the state raises it too, so that no stored features of such a folder are used.
+        """
         if self.mixture is not None:
             raise VideoError(self.mixture)
 
 
 def hold_several(paths: Sequence[PurePath], files: Files, decoders: Decoders = DECODERS) -> list[bool]:
-    """Which of some image files hold several images; those that cannot be read do not. Raises DecoderError."""
+    """Say for each image file whether it holds several images. For files that cannot be read it is False.
+
+    Raises DecoderError.
+    """
     try:
         return [header.images > 1 for header in _headers(paths, files, Reading(decoders))]
     except VideoError:
         if len(paths) == 1:
             return [False]
-        half = len(paths) // 2  # until what cannot be read is by itself
+        half = len(paths) // 2  # files are halved until each one that cannot be read is by itself
         return hold_several(paths[:half], files, decoders) + hold_several(paths[half:], files, decoders)
 
 
 def _headers(paths: Sequence[PurePath], files: Files, reading: Reading) -> Iterator[ImageHeader]:
-    """What each of some image files says of itself. Raises VideoError."""
+    """Yield the header of each image file. Raises VideoError."""
     for sources in _sources(paths, files):
         with reading.decoder() as decoder:
             headers = decoder.image_headers(reading.number, sources)
@@ -133,7 +150,7 @@ def _headers(paths: Sequence[PurePath], files: Files, reading: Reading) -> Itera
 
 
 def _sources(paths: Iterable[PurePath], files: Files) -> Iterator[list[Source]]:
-    """Images to ask for, as many at a time as memory should hold. Raises VideoError."""
+    """Yield lists of images, each as many as one request may hold. Raises VideoError."""
     sources: list[Source] = []
     num_bytes = 0
     for path in paths:

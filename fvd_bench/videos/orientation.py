@@ -1,4 +1,4 @@
-"""How stored pixels are turned and mirrored for display: the eight ways that EXIF and the matrices of videos name."""
+"""How stored pixels are turned and mirrored for display, in the eight ways that EXIF and display matrices name."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from fvd_bench.errors import VideoError
 
 _SLACK = 0.02
-"""Parts of a pixel's side that a matrix may be off: one degree, as FFmpeg takes it."""
+"""Fraction of a pixel's side by which a matrix may be off: one degree, as FFmpeg takes it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Orientation:
-    """What is done to stored pixels, in this order: rows become columns, then rows and columns change their order."""
+    """What is done to stored pixels. First rows become columns, then rows and columns are reversed."""
 
     is_transposed: bool = False
     reverses_rows: bool = False
@@ -24,18 +24,19 @@ class Orientation:
 
     @classmethod
     def of_exif(cls, number: object) -> Orientation:
-        """Of the EXIF tag Orientation, 1 to 8 (CIPA DC-008, 4.6.5); anything else says nothing, so it is upright."""
+        """Return the orientation of the EXIF tag Orientation, 1 to 8 (CIPA DC-008, 4.6.5). For any other value it is
+        upright."""
         return _EXIF.get(number, UPRIGHT) if isinstance(number, int) else UPRIGHT
 
     @classmethod
     def of_matrix(cls, matrix: Sequence[int]) -> Orientation:
-        """Of a display matrix of nine numbers (ISO/IEC 14496-12, 8.3.2).
+        """Return the orientation of a display matrix of nine numbers (ISO/IEC 14496-12, 8.3.2).
 
-        A pixel at (x, y) is shown at (a x + c y, b x + d y), where a, b, c, d are the numbers 0, 1, 3, 4. Lengths do
-        not count. Raises VideoError for anything else than quarter turns and mirror images.
+        A pixel at (x, y) is shown at (a x + c y, b x + d y), where a, b, c, d are the numbers 0, 1, 3, 4. Scale is
+        ignored. Raises VideoError for anything but quarter turns and mirror images.
         """
         a, b, u, c, d, v, *_ = matrix
-        if not (a or b or c or d):  # some writers leave it empty
+        if not (a or b or c or d):  # some writers leave the matrix empty
             return UPRIGHT
         if not (u or v):
             if a and d and abs(b) <= _SLACK * abs(a) and abs(c) <= _SLACK * abs(d):
@@ -50,18 +51,18 @@ class Orientation:
 
     @property
     def is_mirrored(self) -> bool:
-        """Whether it is more than a turn."""
+        """Whether the picture is mirrored, and not merely turned."""
         return (self.is_transposed + self.reverses_rows + self.reverses_columns) % 2 == 1
 
     def applied(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Stored uint8 [H, W, 3] as they are to be seen, [W, H, 3] after a quarter turn."""
+        """Turn stored uint8 [H, W, 3] as it is to be displayed. The result is [W, H, 3] after a quarter turn."""
         if self.is_transposed:
             pixels = pixels.transpose(1, 0, 2)
         rows, columns = (slice(None, None, -1 if r else 1) for r in (self.reverses_rows, self.reverses_columns))
         return np.ascontiguousarray(pixels[rows, columns])
 
     def size(self, width: int, height: int) -> tuple[int, int]:
-        """Width and height as they are to be seen."""
+        """Convert the stored width and height to those that are displayed."""
         return (height, width) if self.is_transposed else (width, height)
 
 

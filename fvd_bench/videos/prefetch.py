@@ -1,4 +1,4 @@
-"""Work that threads do ahead of its consumer, handed over in the order of the tasks."""
+"""Threads that work ahead of the consumer, and hand over their results in the order of the tasks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Task = TypeVar("Task")
 Item = TypeVar("Item")
 
 _ITEMS_PER_TASK = 2
-"""A task with more unused items than this waits for the consumer, so that a long one needs no more memory."""
+"""A task with more unused items than this waits for the consumer, so that a long task needs no more memory."""
 
 _POLL_SECONDS = 0.1
 _FAREWELL_SECONDS = 2.0
@@ -24,7 +24,7 @@ class _Failure:
 
 
 class _End:
-    """Stands behind the last item of a task."""
+    """The mark that follows the last item of a task."""
 
 
 class _Closed(Exception):
@@ -34,7 +34,7 @@ class _Closed(Exception):
 class Budget:
     """Bytes that all tasks of one `in_order` may use together.
 
-    The task that the consumer waits for may always go on, so what is in use can exceed the budget by what one task
+    The task that the consumer waits for may always go on. So the bytes in use can exceed the budget by what one task
     takes at a time.
     """
 
@@ -60,24 +60,25 @@ class Budget:
         self._thread.taken += size
 
     def begin(self, number: int) -> None:
-        """This thread works on the task of this number from now on."""
+        """Say that this thread works on the task of this number from now on."""
         self._thread.number, self._thread.taken = number, 0
 
     def taken(self) -> int:
-        """What this thread's task took since it was asked last."""
+        """Return the bytes that this thread's task took since the last call."""
         taken: int = self._thread.taken
         self._thread.taken = 0
         return taken
 
     def give_back(self, size: int, *, ends_turn: bool) -> None:
-        """The consumer is done with an item, or with the last one of its task."""
+        """Say that the consumer is done with an item of this size. ends_turn: whether it was the last one of its
+        task."""
         with self._changed:
             self._used_bytes -= size
             self._turn += ends_turn
             self._changed.notify_all()
 
     def close(self) -> None:
-        """Let nobody wait any longer."""
+        """Wake all threads that wait, and let no thread wait any more."""
         with self._changed:
             self._is_closed = True
             self._changed.notify_all()
@@ -86,11 +87,11 @@ class Budget:
 def in_order(
     tasks: Sequence[Task], work: Callable[[Task], Iterator[Item]], *, workers: int, budget: Budget | None = None
 ) -> Iterator[tuple[Task, Item]]:
-    """Run `work` on each task in `workers` threads and yield (task, item) in the order of tasks and items.
+    """Run `work` on each task in `workers` threads, and yield (task, item) in the order of tasks and items.
 
-    Hardly more tasks than workers are under way or waiting for the consumer. budget: of which `work` takes for large
-    items, new for this call. An exception in `work` is raised here, at the place of its task. When the consumer stops
-    early the threads end by themselves.
+    At any time hardly more tasks than workers are running or waiting for the consumer. An exception in `work` is raised
+    here, at the place of its task. When the consumer stops early, the threads end by themselves.
+    budget: the budget from which `work` takes bytes for large items. It must be new for each call.
     """
     budget = budget or Budget(0)
     line: _Line[Task, Item] = _Line(tasks, work, budget, places=workers + 2)
@@ -118,11 +119,11 @@ def in_order(
 
 
 _Out = queue.Queue[tuple[Item | _Failure | _End, int]]
-"""What one task has made, each item with the bytes that were taken for it."""
+"""The results of one task, each item with the bytes that were taken for it."""
 
 
 class _Line(Generic[Task, Item]):
-    """The tasks, the queues of the items of those begun, and what the threads share."""
+    """What the threads share: the tasks, and a queue of items for each task that was begun."""
 
     def __init__(
         self, tasks: Sequence[Task], work: Callable[[Task], Iterator[Item]], budget: Budget, *, places: int
@@ -136,7 +137,7 @@ class _Line(Generic[Task, Item]):
         self._taking = threading.Lock()
 
     def run(self) -> None:
-        """Runs in a thread: one task after the other."""
+        """Work on one task after the other. This runs in a thread."""
         try:
             while self._take_and_do():
                 pass
@@ -144,7 +145,7 @@ class _Line(Generic[Task, Item]):
             pass
 
     def _take_and_do(self) -> bool:
-        with self._taking:  # a task gets its place and its turn in one step, so the first unfinished one has both
+        with self._taking:  # a task gets place and turn in one step, so the first unfinished one always has both
             while not self.places.acquire(timeout=_POLL_SECONDS):
                 if self.closed.is_set():
                     raise _Closed

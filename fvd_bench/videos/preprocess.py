@@ -1,6 +1,6 @@
-"""From the frames of a clip to the input of a network: resizes, the JPEG round trip, the value range.
+"""From the frames of a clip to the input of a network: resize, JPEG round trip, and value range.
 
-Clips stay uint8 [T, H, W, 3] until `network_input`; floats are born there.
+Clips stay uint8 [T, H, W, 3] until `network_input` makes floats of them.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ _PIECE_VALUES = 2**24
 
 
 def clip_images(clip: Clip, rule: ClipRule) -> Pixels:
-    """Apply a rule's resize and JPEG round trip, in its order.
+    """Apply a rule's resize and JPEG round trip, in the order that the rule gives.
 
-    Returns uint8 [T, H, W, 3]. Frames that were read from JPEG files skip the round trip if the rule says so. The
-    round trip changes the clip's own frames, of which a copy could be too large.
+    Returns uint8 [T, H, W, 3]. Frames that were read from JPEG files skip the round trip if the rule says so. Without a
+    resize before it, the round trip changes the clip's own frames in place, since a copy of them could be too large.
     """
     frames = clip.frames
     for step in rule.order.split("-then-"):
@@ -42,7 +42,7 @@ def clip_images(clip: Clip, rule: ClipRule) -> Pixels:
 
 
 def jpeg_round_trip(frame: Pixels, quality: int, subsampling: str) -> Pixels:
-    """Encode one uint8 [H, W, 3] frame as JPEG with Pillow, quality 1 to 100, and decode it again."""
+    """Encode one uint8 [H, W, 3] frame as JPEG with Pillow, and decode it again. quality: 1 to 100."""
     file = io.BytesIO()
     Image.fromarray(frame).save(file, "JPEG", quality=quality, subsampling=subsampling)
     return np.array(Image.open(file, formats=("JPEG",)))
@@ -58,10 +58,11 @@ def resize_uint8(frames: Pixels, rule: Resize, rounding: Literal["nearest", "tru
 
 
 def network_input(frames: Tensor, rule: FeatureRule) -> Tensor:
-    """Turn the frames of one clip into what its network sees.
+    """Turn the frames of one clip into the input of the network.
 
-    frames: uint8 [T, H, W, 3], on any device. Returns float32 [3, T, S, S] in `rule.range`, S the size of the
-    resize, or the frames' own height and width without one.
+    frames: uint8 [T, H, W, 3], on any device.
+    Returns float32 [3, T, S, S] with values in `rule.range`, where S is the size of the resize. Without a resize the
+    frames keep their height and width.
     """
     values = frames.permute(0, 3, 1, 2).float() if rule.resize is None else _resize(frames, rule.resize)
     if rule.rounding != "none":
@@ -71,7 +72,7 @@ def network_input(frames: Tensor, rule: FeatureRule) -> Tensor:
 
 
 _Interpolation = Callable[[Tensor, tuple[int, int], Resize], Tensor]
-"""From float32 images [T, 3, H, W] in 0 to 255 to a height and width."""
+"""A function that resizes float32 images [T, 3, H, W] with values in 0 to 255 to a (height, width)."""
 
 
 def _resample(images: Tensor, size: tuple[int, int], rule: Resize) -> Tensor:
@@ -79,14 +80,17 @@ def _resample(images: Tensor, size: tuple[int, int], rule: Resize) -> Tensor:
 
 
 def _interpolate_unit(images: Tensor, size: tuple[int, int], rule: Resize) -> Tensor:
-    """By torch itself and on values of 0 to 1, for originals that truncate the result: there the last bit of a float
-    decides over a grey level. With antialiasing torch gives the same bits for any number of threads."""
+    """Resize with torch's own interpolation, on values in 0 to 1.
+
+    This is for originals that truncate the result, where the last bit of a float decides over a grey level. With
+    antialiasing torch gives the same bits for any number of threads.
+    """
     resized = functional.interpolate(images / 255, size, mode=rule.kernel, antialias=rule.antialias)
     return resized * 255
 
 
 def _resize(frames: Tensor, rule: Resize, interpolation: _Interpolation = _resample) -> Tensor:
-    """uint8 [T, H, W, 3] -> float32 [T, 3, S, S], in 0 to 255, not rounded."""
+    """Resize uint8 [T, H, W, 3] to float32 [T, 3, S, S] with values in 0 to 255, not rounded."""
     _, height, width, _ = frames.shape
     per_piece = max(1, _PIECE_VALUES // (height * width * 3))
     pieces = [
@@ -97,7 +101,7 @@ def _resize(frames: Tensor, rule: Resize, interpolation: _Interpolation = _resam
 
 
 def _resize_piece(images: Tensor, rule: Resize, interpolation: _Interpolation) -> Tensor:
-    """float32 [T, 3, H, W] -> float32 [T, 3, S, S]"""
+    """Resize float32 [T, 3, H, W] to float32 [T, 3, S, S]."""
     height, width = images.shape[2:]
     target = (rule.size, rule.size)
     if rule.geometry == "short-side-crop":
@@ -109,7 +113,8 @@ def _resize_piece(images: Tensor, rule: Resize, interpolation: _Interpolation) -
 
 
 def _short_side_to(size: int, height: int, width: int) -> tuple[int, int]:
-    """Height and width with the shorter side at `size`; the longer is rounded up, as VideoGPT's fvd.py does."""
+    """Return the height and width with the shorter side at `size`. The longer is rounded up, as VideoGPT's fvd.py
+    does."""
     scale = size / min(height, width)
     return (size, math.ceil(width * scale)) if height < width else (math.ceil(height * scale), size)
 

@@ -1,4 +1,4 @@
-"""What a video of any form says of itself before a frame is decoded."""
+"""The header of a video, whatever form the video has."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from fvd_bench.videos.video import Video
 
 
 def probe(video: Video) -> Probe:
-    """Read a video's header: that of its container, or of its first image. Raises VideoError, DecoderError."""
+    """Read the header of a video's container, or of its first image. Raises VideoError, DecoderError."""
     if isinstance(video, VideoFile | FrameFolder):
         return video.probe()
     return Probe("raw", "rgb24", None, None)

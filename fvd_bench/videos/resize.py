@@ -1,7 +1,7 @@
 """Resizing images with explicit weights.
 
-`torch.nn.functional.interpolate` gives other last bits with another number of threads. Here each output value is a
-sum of products taken in a fixed order, one elementwise operation at a time, so that it does not.
+The last bits of `torch.nn.functional.interpolate` depend on the number of threads. Here each output value is a sum of
+products in a fixed order, made by one elementwise operation at a time, so it does not depend on threads.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ Kernel = Literal["bilinear", "bilinear-tf1", "bicubic"]
 
 
 def resample(images: Tensor, size: tuple[int, int], *, kernel: Kernel, antialias: bool) -> Tensor:
-    """Resize float32 images [N, C, H, W] to height and width `size`, without rounding or clamping.
+    """Resize float32 images [N, C, H, W] to the (height, width) `size`, without rounding or clamping.
 
-    `bilinear` and `bicubic` are torch's, with half-pixel centres (align_corners=False), `bilinear-tf1` TensorFlow 1's
-    resize_bilinear (source = target · in / out). antialias widens the kernel when shrinking, as Pillow does.
+    kernel: `bilinear` and `bicubic` are torch's, with half-pixel centres (align_corners=False). `bilinear-tf1` is
+        TensorFlow 1's resize_bilinear (source = target · in / out).
+    antialias: whether the kernel is widened when an image shrinks, as Pillow does.
     """
     for axis, target in ((2, size[0]), (3, size[1])):
         if images.shape[axis] != target:
@@ -30,8 +31,11 @@ def resample(images: Tensor, size: tuple[int, int], *, kernel: Kernel, antialias
 
 
 def _along(images: Tensor, axis: int, places: NDArray[np.int64], weights: NDArray[np.float32]) -> Tensor:
-    """Sum over taps of weight times the line at the tap's place; places, weights [out, taps]."""
-    lines = images.movedim(axis, 0).contiguous()  # whole lines are copied many times faster than single values
+    """Resize along one axis: sum over taps the weight times the line at the tap's place.
+
+    places, weights: [out, taps].
+    """
+    lines = images.movedim(axis, 0).contiguous()  # copying whole lines is many times faster than single values
     out: Tensor | None = None
     for tap in range(places.shape[1]):
         part = lines.index_select(0, torch.from_numpy(places[:, tap].copy()).to(images.device))
@@ -43,7 +47,7 @@ def _along(images: Tensor, axis: int, places: NDArray[np.int64], weights: NDArra
 
 @lru_cache(maxsize=256)
 def _taps(source: int, target: int, kernel: Kernel, antialias: bool) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Places in the source, and their weights, of which each place in the target is made: [target, taps]."""
+    """Return which source lines each target line is made of, and their weights, both [target, taps]."""
     ratio = source / target
     places = np.arange(target)
     if antialias:
@@ -64,7 +68,7 @@ def _taps(source: int, target: int, kernel: Kernel, antialias: bool) -> tuple[ND
 def _antialiased_taps(
     source: int, ratio: float, places: NDArray[np.int64], kernel: Kernel
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """The kernel stretched over all source lines that a target line covers; weights are normalised to sum 1."""
+    """Return the taps of a kernel that is stretched over all source lines under a target line. Weights sum to 1."""
     stretch = max(ratio, 1.0)
     support = (2.0 if kernel == "bicubic" else 1.0) * stretch
     centre = (places + 0.5) * ratio

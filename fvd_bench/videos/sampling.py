@@ -1,8 +1,8 @@
-"""Which videos and which frames are used: pure integer functions of explicit seeds.
+"""Which videos and which frames are used, as pure integer functions of explicit seeds.
 
-Every draw comes from a stream of its own, `RandomStream(seed, place, purpose)`, where place is the video's index in
-the full sorted listing. So a clip depends neither on workers, batches and file order, nor on whether a neighbour was
-skipped. Where videos are taken again, the place of a video in round r is index + r · videos.
+Every draw has a random stream of its own, `RandomStream(seed, place, purpose)`. The place is the video's index in the
+full sorted listing. So a clip does not depend on workers, batches or the order of files on disk, nor on whether another
+video was skipped. Where videos are taken repeatedly, the place of a video in round r is index + r · videos.
 """
 
 from __future__ import annotations
@@ -22,14 +22,15 @@ Indices = NDArray[np.int64]
 _REAL_START, _FAKE_START, _STILL_FRAME, _SELECTION, _SHUFFLE = 0, 1, 2, 3, 4
 
 _CHUNK_FRAMES = 64
-"""Frames per piece when a whole video is taken, so that its length does not set the memory needed."""
+"""Frames per piece when a whole video is taken, so that the memory needed does not grow with its length."""
 
 
 def video_order(num_videos: int, rule: ClipRule, *, seed: int) -> Iterator[int]:
-    """Places of the listing in the order in which videos are tried until `rule.count` of them could be used.
+    """Yield places of the listing in the order in which videos are tried, until `rule.count` of them could be used.
 
-    Sorted when all are used or `first-sorted` is asked for, else a permutation drawn from the seed. `repeated` goes
-    on without end: round r is a permutation of its own, of places r · num_videos and up.
+    The order is sorted if all videos are used or the rule says `first-sorted`. Otherwise it is a permutation drawn from
+    the seed. With `repeated` it goes on without end: round r is a permutation of its own, of the places from r ·
+    num_videos on.
     """
     is_subset = rule.count is not None and num_videos > rule.count and rule.selection != "first-sorted"
     if not is_subset and rule.selection != "repeated":
@@ -45,14 +46,16 @@ def video_order(num_videos: int, rule: ClipRule, *, seed: int) -> Iterator[int]:
 
 
 def clip_indices(num_frames: int, rule: ClipRule, *, side: Side, seed: int, place: int) -> list[Indices]:
-    """Frame indices of each clip that is taken from one video.
+    """Return the frame indices of each clip that is taken from one video.
 
-    num_frames: frames of the video that decode; place: the video's, see above.
-    A clip of n frames with stride s spans (n - 1) · s + 1 frames, and each start inside the video is equally
-    likely. Non-overlapping clips follow each other without a gap; an incomplete last one is dropped. Frames that are
-    spread lie at NumPy's linspace(0, num_frames - 1, n), rounded down. Clips of real videos that stand in for fake
-    ones start where the real side's would. Still clips repeat one frame of the video, or of each clip where all are
-    taken.
+    num_frames: number of frames of the video that decode.
+    place: the place of the video, see the top of this module.
+
+    A clip of n frames with stride s spans (n - 1) · s + 1 frames. A random start is equally likely at each place where
+    the clip fits. Non-overlapping clips follow each other without a gap, and an incomplete last one is dropped. Frames
+    that are spread lie at NumPy's linspace(0, num_frames - 1, n), rounded down. Clips of real videos that stand in for
+    fake ones start where those of the real side would. Still clips repeat one frame of the video, or one frame of each
+    clip where all clips are taken.
 
     Raises ShortVideoError when the video has fewer than `rule.frames_needed` frames.
     """

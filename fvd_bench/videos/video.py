@@ -1,4 +1,4 @@
-"""A video: uint8 RGB frames [H, W, 3] in order, and the clips that are read from it."""
+"""A video, which is a sequence of uint8 RGB frames [H, W, 3], and the clips that are read from it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from fvd_bench.videos.sampling import Indices
 Pixels = NDArray[np.uint8]
 
 MOST_CLIP_BYTES = 2**32
-"""Of one clip: 128 frames of 3840×2160 take three quarters of it."""
+"""The largest clip that is held in memory. 128 frames of 3840×2160 take three quarters of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +25,13 @@ class Frame:
     """One RGB image.
 
     pixels: uint8 [H, W, 3].
-    jpeg_quality: None unless it was read from a JPEG file; then its quality, or 0 for tables of its own.
-    damaged: whether the decoder reported errors in it or lost data right before it.
-    time: when it is shown, None where nothing says so, as of images.
-    levels: its lowest and highest value where it comes from an array, whose range may have been stated wrongly.
-    transparent: whether a pixel of it was not opaque, and was laid over black.
+    jpeg_quality: the quality of the JPEG file that the frame was read from, or 0 if the file has quantisation tables of
+        its own. None if the frame was not read from a JPEG file.
+    damaged: whether the decoder reported errors in the frame, or lost data right before it.
+    time: when the frame is shown. None where nothing says so, as for images.
+    levels: the frame's lowest and highest value if it comes from an array, whose range may have been stated wrongly.
+        Else None.
+    transparent: whether some pixel of the frame was not opaque, and was laid over black.
     """
 
     pixels: Pixels
@@ -42,11 +44,15 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """Frames of one video, of one size.
+    """Frames of one video, all of one size.
 
-    frames: uint8 [T, H, W, 3] RGB. jpeg_qualities: one per frame, see `Frame`; damaged, transparent: number of such
-    frames. intervals: between the frames where these are not equal, None where they are or are not known. levels: of
-    all frames, see there.
+    frames: uint8 [T, H, W, 3], RGB.
+    jpeg_qualities: one quality per frame, see `Frame`.
+    damaged: number of frames that are damaged.
+    intervals: shortest and longest time between the frames. None where the frames are evenly spaced, or where their
+        times are not known.
+    levels: lowest and highest value of all frames, see `Frame`.
+    transparent: number of frames that are transparent.
     """
 
     frames: Pixels
@@ -66,18 +72,21 @@ class Video(Protocol):
 
     @property
     def num_frames(self) -> int:
-        """Frames that decode. Raises VideoError when that cannot be told."""
+        """The number of frames that decode. Raises VideoError when that cannot be told."""
 
     def frames(self, indices: Indices) -> Iterator[Frame]:
-        """The frames of ascending, distinct indices. Raises ShortVideoError when they run out, VideoError."""
+        """Yield the frames at ascending, distinct indices. Raises ShortVideoError when the video ends before them,
+        VideoError."""
 
     def content(self) -> str:
-        """sha256 of everything that the frames are made from."""
+        """Return the sha256 of everything that the frames are made from."""
 
     def state(self) -> str:
-        """Cheap text that changes when the content does; a store remembers for good which content had it.
+        """Return a text that costs little and changes when the content does. A store remembers which content each state
+        had.
 
-        Of files: their places, sizes, and times of change. Of what is made on demand: `content()` itself.
+        For files it is made of their paths, sizes, and times of change. For what is made on demand it is `content()`
+        itself.
         """
 
 
@@ -86,10 +95,11 @@ def read_clips(
 ) -> Iterator[tuple[int, Clip]]:
     """Read several clips of a video in one pass over its frames.
 
-    wanted: the frame indices of each clip, in any order. reserve: called with the bytes of each clip before more than
-    its first frame is read.
-    Yields (place in `wanted`, clip) as soon as each clip is complete; frames are let go when no clip needs
-    them any more. Raises VideoError, also for a clip of more than `MOST_CLIP_BYTES`.
+    wanted: the frame indices of each clip, in any order.
+    reserve: called with the size of each clip in bytes, before more than the clip's first frame is read.
+    Yields (place in `wanted`, clip) as soon as each clip is complete. A frame is released when no clip needs it any
+    more.
+    Raises VideoError, also for a clip of more than `MOST_CLIP_BYTES`.
     """
     waiting = sorted(range(len(wanted)), key=lambda k: (wanted[k].max(), k))
     unbegun = sorted(wanted, key=np.min, reverse=True)
@@ -106,7 +116,8 @@ def read_clips(
 
 
 def _clip_bytes(frames: int, frame: Frame) -> int:
-    """What a clip of frames like this one takes. Raises VideoError when that is too much."""
+    """Return the bytes that a clip of this many frames takes if all are like this one. Raises VideoError when it is
+    too much."""
     size = frames * frame.pixels.nbytes
     if size > MOST_CLIP_BYTES:
         height, width, _ = frame.pixels.shape
@@ -118,7 +129,10 @@ def _clip_bytes(frames: int, frame: Frame) -> int:
 
 
 def _clip(held: dict[int, Frame], indices: Indices, oldest: int) -> Clip:
-    """Frames before `oldest` leave `held` one by one, so that a large clip is hardly ever in memory twice."""
+    """Make the clip of these indices from the held frames.
+
+    Frames before `oldest` are removed from `held` one by one, so that a large clip is hardly ever in memory twice.
+    """
     first = held[int(indices[0])]
     frames = [held[i] for i in indices.tolist()]
     qualities = tuple(f.jpeg_quality for f in frames)

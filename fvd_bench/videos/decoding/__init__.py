@@ -1,1 +1,1 @@
-"""Decoding in a process of its own: what it asks FFmpeg and Pillow, and what it may cost."""
+"""Decoding in separate processes: what is asked of FFmpeg and Pillow, and what it may cost."""

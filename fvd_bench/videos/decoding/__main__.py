@@ -1,8 +1,8 @@
 """The decoding process: `python -m fvd_bench.videos.decoding` serves requests until its standard input is closed.
 
-FFmpeg and Pillow read files that come from anywhere. When they crash, hang or ask for too much memory, they do so here,
-and the process that asked goes on without this video. See `pool` for the other end. Either is imported when it is
-needed: folders of images need no FFmpeg.
+FFmpeg and Pillow read untrusted files. When they crash, hang or ask for too much memory, they do so here, and the
+process that asked goes on without this video. `pool` is the other end. Either library is imported when it is needed, so
+folders of images need no FFmpeg.
 """
 
 from __future__ import annotations
@@ -36,16 +36,21 @@ from fvd_bench.videos.video import Frame
 _PIPE_BYTES = 2**20
 
 _OWN_FAULTS = (TypeError, AttributeError, NameError, ImportError, AssertionError)
-"""What a call raises that the installed library does not know, or a mistake of this package. What damaged files make
-PyAV raise is none of these: errors of FFmpeg, ValueError, OverflowError, RuntimeError and the like. What they make
-Pillow raise may be one of them, and `image_file` catches it."""
+"""What is raised by a call that the installed library does not know, or by a mistake of this package. Damaged files
+make PyAV raise none of these, but errors of FFmpeg, ValueError, OverflowError, RuntimeError and the like. They may
+make Pillow raise one of these, and `image_file` catches it."""
 
 Request = tuple[dict[str, Any], list[Part]]
 
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    """A place on disk, or the name and the bytes of a file in memory."""
+    """A file on disk, or in memory.
+
+    path: its place on disk. None for a file in memory.
+    name: the name of the file.
+    data: the bytes of a file in memory.
+    """
 
     path: str | None
     name: str
@@ -56,7 +61,7 @@ class _File:
 
 
 class _Decoded(Protocol):
-    """A frame in whatever form the library has it. num_bytes: that it takes."""
+    """A frame in whatever form the library has it. num_bytes: the memory that it takes."""
 
     @property
     def num_bytes(self) -> int: ...
@@ -74,7 +79,7 @@ class _Opened(Protocol):
 
 
 class _Named(io.BytesIO):
-    """FFmpeg looks at the ending of the name when it guesses a format."""
+    """A file in memory with a name: FFmpeg looks at the suffix when it guesses a format."""
 
     def __init__(self, data: Part, name: str) -> None:
         super().__init__(data.data)
@@ -94,7 +99,8 @@ class DecodingProcess:
         self._held: list[_Decoded] = []
 
     def serve(self, request: Request) -> None:
-        """Answer with any number of heads `alive` and `frame`, then one that ends the request. Raises OSError."""
+        """Answer a request with any number of `alive` and `frame` heads, then one that ends the request. Raises
+        OSError."""
         head, (listed, places, index, *data) = request
         self._meter = Meter(self._limits, self.tell_alive)
         listing = json.loads(listed.tobytes())
@@ -124,13 +130,13 @@ class DecodingProcess:
             self._end({"kind": "error", "message": message})
         except _OWN_FAULTS as error:
             self._end({"kind": "fault", "message": _told_as_ours(error, files)[:1000]})
-        except Exception as error:  # whatever else a damaged file makes PyAV raise, it is this video's fault alone
+        except Exception as error:  # whatever else a damaged file makes PyAV raise concerns this video alone
             message = f"cannot be decoded: {type(error).__name__}: {error}"
             self._end({"kind": "error", "message": message[:1000]})
 
     @contextlib.contextmanager
     def _open(self, file: _File) -> Iterator[_Opened]:
-        """Raises VideoError."""
+        """Open a file for decoding. Raises VideoError."""
         if is_image(file.name):
             from fvd_bench.videos.animation import open_animation
 
@@ -143,15 +149,15 @@ class DecodingProcess:
                 yield stream
 
     def _header(self, file: _File, what: str) -> None:
-        """Answer with what is known before all frames are decoded."""
+        """Answer with what is known without decoding all frames. what: `probe` or `track`."""
         self._held = []
         with self._open(file) as opened:
             found = opened.probe() if what == "probe" else opened.track()
-        self._meter.decoded = 0  # what had to be decoded to learn this is no use to anyone
+        self._meter.decoded = 0  # frames that were decoded for the header are not counted
         self._end({"kind": "header", **asdict(found)})
 
     def _count(self, file: _File) -> None:
-        """Answer with the number of frames, and an index of them where they are too many to be held."""
+        """Answer with the number of frames. If they are too many to be held, an index of them comes with it."""
         held: list[_Decoded] = []
         self._held = []
         held_bytes = 0
@@ -169,7 +175,7 @@ class DecodingProcess:
         self._end(head, index.to_bytes() if index else b"")
 
     def _frames(self, file: _File | None, places: Sequence[int], index: FrameIndex | None) -> None:
-        """Answer with the frames at ascending places; file: None for the one that is held. Raises VideoError."""
+        """Answer with the frames at ascending places. file: None for the video that is held. Raises VideoError."""
         found = self._decoded_frames(file, places, index) if file else self._held_frames(places)
         for number, decoded in enumerate(found, 1):
             self._give(decoded.frame(), last=number == len(places))
@@ -205,7 +211,7 @@ class DecodingProcess:
             raise ShortVideoError(found, places[-1] + 1)
 
     def _image_headers(self, files: Sequence[_File]) -> None:
-        """Answer with what each of some image files says of itself. Raises VideoError."""
+        """Answer with the header of each image file. Raises VideoError."""
         from fvd_bench.videos.decoding.image_file import open_image, read_header
 
         self._held = []
@@ -217,7 +223,7 @@ class DecodingProcess:
         self._end({"kind": "image-headers", "headers": headers})
 
     def _images(self, files: Sequence[_File]) -> None:
-        """Answer with the frames that image files of one image each are. Raises VideoError."""
+        """Answer with one frame from each image file. Raises VideoError."""
         from fvd_bench.videos.decoding.image_file import open_image, read_still
 
         self._held = []
@@ -229,7 +235,7 @@ class DecodingProcess:
             self._give(frame, last=number == len(files))
 
     def tell_alive(self) -> None:
-        """Also said once the process is ready."""
+        """Send a sign of life. The first one says that the process is ready."""
         write_message(self._answers, {"kind": "alive"}, b"")
 
     def _end(self, head: dict[str, Any], part: Bytes = b"") -> None:
@@ -237,7 +243,7 @@ class DecodingProcess:
 
 
 def _told_as_ours(error: Exception, files: Sequence[_File]) -> str:
-    """What went wrong, where in this package, and at which video, for somebody who has to mend it."""
+    """Say what went wrong, where in this package, and at which video, for somebody who has to fix it."""
     place = traceback.extract_tb(error.__traceback__)[-1]
     where = f"{Path(place.filename).name}, line {place.lineno}"
     first = next((file.path or file.name for file in files), "a video that is held")
@@ -253,7 +259,7 @@ def _version(package: str) -> str:
 
 
 def _listen(requests: queue.SimpleQueue[Request]) -> None:
-    """Runs in a thread, so that the process ends with the one that asked, even in the middle of a video."""
+    """Read requests in a thread, so that the process ends with the one that asked, even in the middle of a video."""
     try:
         while True:
             requests.put(read_message(sys.stdin.buffer))
@@ -265,26 +271,27 @@ def _listen(requests: queue.SimpleQueue[Request]) -> None:
 
 
 def _limit_memory(most_bytes: int) -> None:
-    with contextlib.suppress(ValueError, OSError):  # macOS refuses the first
+    with contextlib.suppress(ValueError, OSError):  # macOS refuses this limit
         resource.setrlimit(resource.RLIMIT_AS, (most_bytes, resource.getrlimit(resource.RLIMIT_AS)[1]))
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
 
 
 def _widen(pipe: BinaryIO) -> None:
-    """Let whole frames into a pipe where the system can, so that the processes need not take turns in each."""
-    with contextlib.suppress(AttributeError, OSError):  # Linux can
+    """Let whole frames into a pipe where the system can, so that the processes need not take turns within each
+    frame."""
+    with contextlib.suppress(AttributeError, OSError):  # only Linux can
         fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
 
 
 def main() -> None:
-    """Serve requests; the one argument is the limits as JSON."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the process that asked too, and closes the pipe
+    """Serve requests. The one argument of the command is the limits as JSON."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C also reaches the process that asked, which closes the pipe
     limits = Limits(**json.loads(sys.argv[1]))
     _limit_memory(limits.memory_bytes)
     answers = os.fdopen(os.dup(1), "wb")
     _widen(answers)
-    os.dup2(2, 1)  # what a library prints is no answer
+    os.dup2(2, 1)  # what a library prints must not mix with the answers
     requests: queue.SimpleQueue[Request] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(requests,), daemon=True).start()
     process = DecodingProcess(answers, limits)

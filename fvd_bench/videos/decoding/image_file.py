@@ -1,7 +1,7 @@
-"""Image files, opened by Pillow whatever their names say; used in the decoding process only.
+"""Image files, which Pillow opens whatever their names say. Only the decoding process uses this module.
 
-This is the one place that opens an image from elsewhere. Pillow knows some forty formats, starts Ghostscript for one of
-them, and follows the fields of others to places in a file that nobody expects: five are read.
+This is the one place that opens untrusted images. Pillow knows some forty formats, starts Ghostscript for one of them,
+and follows the fields of others to places in a file that nobody expects. Only five formats are read.
 """
 
 from __future__ import annotations
@@ -28,14 +28,17 @@ IMAGE_ERRORS = (
 )  # fmt: skip
 """What Pillow raises for files that are damaged in one way or another."""
 
-Image.MAX_IMAGE_PIXELS = None  # the limit of this process is the same for images and videos, see `check_size`
+Image.MAX_IMAGE_PIXELS = None  # `check_size` holds the limit, which is the same for images and videos
 
 _ORIENTATION = 0x0112
-"""Tag of EXIF and TIFF."""
+"""Number of the tag Orientation in EXIF and TIFF."""
 
 
 def open_image(source: str | io.BytesIO, name: str, limits: Limits) -> Image.Image:
-    """An image, its header read. source: a path or the bytes; name: for messages. Raises VideoError."""
+    """Open an image and read its header. Raises VideoError.
+
+    source: a path, or the bytes. name: its name in messages.
+    """
     try:
         image = Image.open(source, formats=FORMATS)
     except UnidentifiedImageError as error:
@@ -53,7 +56,7 @@ def open_image(source: str | io.BytesIO, name: str, limits: Limits) -> Image.Ima
 
 
 def check_size(image: Image.Image, name: str, limits: Limits) -> None:
-    """Raises VideoError where the image at which a file stands is too large."""
+    """Raise VideoError if the current image of a file is too large."""
     width, height = image.size
     if width * height > limits.pixels:
         raise VideoError(
@@ -63,15 +66,15 @@ def check_size(image: Image.Image, name: str, limits: Limits) -> None:
 
 
 def read_header(image: Image.Image, name: str) -> ImageHeader:
-    """What an image says of itself; its pixels are not read. Raises VideoError."""
-    turned = _orientation(lambda: Image.Image.getexif(image))  # that of PNG reads the pixels first
-    size = image.size if image.format == "TIFF" else turned.size(*image.size)  # Pillow has turned that of a TIFF
+    """Read what an image says of itself, without reading its pixels. Raises VideoError."""
+    turned = _orientation(lambda: Image.Image.getexif(image))  # the method of PNG would read the pixels first
+    size = image.size if image.format == "TIFF" else turned.size(*image.size)  # Pillow turns the size of a TIFF itself
     probe = Probe((image.format or "unknown").lower(), image.mode, size, None, is_mirrored=turned.is_mirrored)
     return ImageHeader(probe, num_images(image, name))
 
 
 def num_images(image: Image.Image, name: str) -> int:
-    """How many images a file holds. Raises VideoError."""
+    """Return how many images a file holds. Raises VideoError."""
     try:
         return int(getattr(image, "n_frames", 1))
     except IMAGE_ERRORS as error:
@@ -79,7 +82,7 @@ def num_images(image: Image.Image, name: str) -> int:
 
 
 def read_still(image: Image.Image, name: str) -> Frame:
-    """The one image that a file holds, as a frame. Raises VideoError."""
+    """Read the one image that a file holds, as a frame. Raises VideoError."""
     if (images := num_images(image, name)) > 1:
         raise VideoError(
             f"frame {name} holds {images} images, and a frame is one: write one file for each, or put files that are "
@@ -92,22 +95,22 @@ def read_still(image: Image.Image, name: str) -> Frame:
 
 
 def read_frame(image: Image.Image, name: str) -> Frame:
-    """The image at which a file stands, as it is to be seen.
+    """Read the current image of a file as it is to be displayed.
 
-    Raises VideoError where it has more than 8 bits, and IMAGE_ERRORS where it is damaged.
+    Raises VideoError if it has more than 8 bits per channel, and one of IMAGE_ERRORS if it is damaged.
     """
-    tiles = getattr(image, "tile", ())  # what the file holds: a 16-bit PNG is opened in an 8-bit mode
+    tiles = getattr(image, "tile", ())  # tiles tell what the file holds: a 16-bit PNG is opened in an 8-bit mode
     depths = [image.mode, *(str(tile[3]) for tile in tiles)]
     if image.mode.startswith(("I", "F")) or any(";16" in depth for depth in depths):
         raise VideoError(f"frame {name} has pixels of mode {depths[-1]}; 8 bits per channel are expected")
-    image.load()  # a PNG may say how it is turned behind its pixels, and a TIFF is turned by this
+    image.load()  # a PNG may hold its orientation after its pixels, and this call turns a TIFF
     turned = _orientation(image.getexif)
     pixels, transparent = _colours(image)
     return Frame(turned.applied(pixels), _jpeg_quality(image), transparent=transparent)
 
 
 def _colours(image: Image.Image) -> tuple[Pixels, bool]:
-    """uint8 [H, W, 3], and whether a pixel was not opaque."""
+    """Return uint8 [H, W, 3], and whether some pixel was not opaque."""
     if not image.has_transparency_data:
         return np.asarray(image.convert("RGB")), False
     pixels = np.asarray(image.convert("RGBA"))
@@ -115,7 +118,7 @@ def _colours(image: Image.Image) -> tuple[Pixels, bool]:
 
 
 def _orientation(exif: Callable[[], Image.Exif]) -> Orientation:
-    """What EXIF or XMP say. Where these are damaged, they say nothing."""
+    """Return the orientation in EXIF or XMP. Where these are damaged, it is upright."""
     try:
         return Orientation.of_exif(exif().get(_ORIENTATION))
     except IMAGE_ERRORS:
@@ -123,7 +126,8 @@ def _orientation(exif: Callable[[], Image.Exif]) -> Orientation:
 
 
 def _jpeg_quality(image: Image.Image) -> int | None:
-    """The quality at which libjpeg makes this image's luminance table, 0 if at none, None if it is no JPEG."""
+    """Return the quality at which libjpeg makes this image's luminance table. 0 if there is none, None if it is no
+    JPEG."""
     if image.format != "JPEG":
         return None
     table: Sequence[int] = image.quantization.get(0, ())  # type: ignore[attr-defined]
@@ -134,11 +138,11 @@ _LUMINANCE = (
     "16 11 10 16 24 40 51 61 12 12 14 19 26 58 60 55 14 13 16 24 40 57 69 56 14 17 22 29 51 87 80 62 "
     "18 22 37 56 68 109 103 77 24 35 55 64 81 104 113 92 49 64 78 87 103 121 120 101 72 92 95 98 112 100 103 99"
 )
-"""Quantisation of luminance at quality 50: ITU-T T.81, Table K.1."""
+"""Quantisation table of luminance at quality 50: ITU-T T.81, Table K.1."""
 
 
 def _scaled_luminance(quality: int) -> tuple[int, ...]:
-    """The table that libjpeg makes for a quality of 1 to 100, its entries sorted."""
+    """Return the table that libjpeg makes for a quality of 1 to 100, with its entries sorted."""
     percent = 5000 // quality if quality < 50 else 200 - 2 * quality
     return tuple(sorted(min(max((int(v) * percent + 50) // 100, 1), 255) for v in _LUMINANCE.split()))
 

@@ -1,7 +1,7 @@
-"""Where each frame of a video is and what it must look like, noted while all are decoded, so that later reads seek.
+"""Where each frame of a video is and what it must look like, noted while all are decoded, so that later reads can seek.
 
-A frame that is read after seeking counts only if its time and its checksum are those of the index. So seeking gives
-the frames that decoding from the start gives, or is given up.
+A frame that is read after seeking counts only if its time and its checksum are those of the index. So seeking either
+gives the frames that decoding from the start gives, or is abandoned.
 """
 
 from __future__ import annotations
@@ -15,7 +15,13 @@ _ENTRY = np.dtype([("time", "<i8"), ("checksum", "<u4"), ("key", "?"), ("damaged
 
 
 class Entry(NamedTuple):
-    """One frame. time: of presentation, in the stream's units; key: decoding may begin here; damaged: see `Frame`."""
+    """One frame in the index.
+
+    time: time of presentation, in the stream's units.
+    checksum: see `video_frame.checksum`.
+    key: whether decoding may begin at this frame.
+    damaged: see `video.Frame`.
+    """
 
     time: int
     checksum: int
@@ -32,7 +38,8 @@ class FrameIndex:
 
     @classmethod
     def of(cls, entries: list[Entry | None]) -> FrameIndex | None:
-        """None where a time is missing or does not rise: there frames cannot be told apart by it."""
+        """Make an index, or return None where a time is missing or does not rise: then times do not tell frames
+        apart."""
         known = [entry for entry in entries if entry is not None]
         index = cls(np.array(known, dtype=_ENTRY))
         rising = bool((np.diff(index._entries["time"]) > 0).all())
@@ -52,6 +59,6 @@ class FrameIndex:
         return Entry(*self._entries[place].item())
 
     def keyframe(self, place: int) -> int:
-        """Place of the last keyframe at or before a frame; 0 if there is none."""
+        """Return the place of the last keyframe at or before a frame, or 0 if there is none."""
         before = int(np.searchsorted(self._keys, place, side="right"))
         return int(self._keys[before - 1]) if before else 0

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds of one decoding process. They are far above what honest videos need, so they are no settings.
+    """Limits of one decoding process. They are far above what honest videos need, so they are no settings.
 
-    silence_seconds: that a decoder may work without giving a frame or packet before it counts as hung. The time
-    that the machine sleeps does not count.
-    decode_seconds: of processor time for one pass over a video, so that a small file cannot give frames for ever.
-    memory_bytes: of address space, where the system can limit it. pixels: of one frame.
-    held_bytes: of decoded frames that are kept after counting, so that a short video is decoded only once.
+    silence_seconds: time that a decoder may work without giving a frame or packet before it counts as hung. Time that
+        the machine sleeps does not count.
+    decode_seconds: processor time for one pass over a video, so that a small file cannot give frames for ever.
+    memory_bytes: address space of the process, where the system can limit it.
+    pixels: pixels of one frame.
+    held_bytes: decoded frames that are kept after counting, so that a short video is decoded only once.
     """
 
     silence_seconds: float = 60.0

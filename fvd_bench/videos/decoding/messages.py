@@ -1,4 +1,5 @@
-"""Messages between two processes: a line of JSON, then the bytes that it announces. Nothing in one is ever executed."""
+"""Messages between two processes: a line of JSON, then the bytes that it announces. Nothing in a message is
+executed."""
 
 from __future__ import annotations
 
@@ -16,11 +17,14 @@ _LONGEST_LINE = 2**16
 
 
 class MessageError(Exception):
-    """What was read is no message, or no whole one."""
+    """What was read is not a message, or not a whole one."""
 
 
 def write_message(file: BinaryIO, head: Mapping[str, Any], *parts: Bytes) -> None:
-    """Write a message; head: of JSON values, `sizes` excepted. Raises OSError."""
+    """Write a message. Raises OSError.
+
+    head: JSON values under any names but `sizes`. parts: the bytes that follow it.
+    """
     sizes = [memoryview(part).nbytes for part in parts]
     file.write(json.dumps({**head, "sizes": sizes}).encode("ascii") + b"\n")
     for part in parts:
@@ -29,9 +33,10 @@ def write_message(file: BinaryIO, head: Mapping[str, Any], *parts: Bytes) -> Non
 
 
 def read_message(file: BinaryIO, *, most_bytes: int | None = None) -> tuple[dict[str, Any], list[Part]]:
-    """The head of the next message and its parts.
+    """Return the head of the next message, and its parts.
 
-    most_bytes: of all parts together. Raises EOFError at the end of the file, MessageError, OSError.
+    most_bytes: the limit for all parts together. None for no limit.
+    Raises EOFError at the end of the file, MessageError, OSError.
     """
     line = file.readline(_LONGEST_LINE)
     if not line:
@@ -48,7 +53,7 @@ def read_message(file: BinaryIO, *, most_bytes: int | None = None) -> tuple[dict
 
 
 def _read(file: BinaryIO, size: int) -> Part:
-    part = np.empty(size, dtype=np.uint8)  # bytes of Python's own would be set to 0 first
+    part = np.empty(size, dtype=np.uint8)  # a bytearray would be filled with zeros first
     view = part.data
     while view:
         count = file.readinto(view)  # type: ignore[attr-defined]

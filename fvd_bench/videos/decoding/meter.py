@@ -1,4 +1,4 @@
-"""What one request to the decoding process costs: it is given up where that is too much."""
+"""The cost of one request to the decoding process, which is given up where it costs too much."""
 
 from __future__ import annotations
 
@@ -12,7 +12,11 @@ _ALIVE_SECONDS = 0.2
 
 
 class Meter:
-    """What one request has cost. alive: called now and then. decoded: frames, those skipped included."""
+    """What one request has cost so far.
+
+    alive: called now and then, as a sign of life.
+    decoded: number of decoded frames, including those that are not used.
+    """
 
     def __init__(self, limits: Limits, alive: Callable[[], None]) -> None:
         self._limits = limits
@@ -22,7 +26,7 @@ class Meter:
         self.decoded = 0
 
     def packet_done(self) -> None:
-        """Raises VideoError when a video takes too long."""
+        """Count one packet. Raises VideoError when the video takes too long."""
         if time.process_time() - self._began > self._limits.decode_seconds:
             raise VideoError(
                 f"is not decoded after {self._limits.decode_seconds:g} seconds of processor time and {self.decoded:,} "

@@ -1,7 +1,7 @@
-"""The processes that decode, as the one that asks sees them: started when needed, watched, and ended.
+"""The decoding processes, seen from the process that asks: they are started when needed, watched, and ended.
 
-See `__main__` for the other end. What comes from there was made by a decoder that reads anyone's files: it is checked,
-and never executed.
+`__main__` is the other end. All values that come from there are checked and never executed, because a process that
+decodes untrusted files made them.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from fvd_bench.videos.decoding.process import Decoder, LostDecoderError
 _TICKS_PER_SILENCE = 60
 
 _IDLE_SECONDS = 30.0
-"""A process that nobody used for so long is ended; with it go the frames that it holds."""
+"""A process that nobody used for this long is ended. The frames that it holds go with it."""
 
 
 class Decoders:
-    """Hands out processes to threads; there are never more than are used at the same time, and a few idle ones."""
+    """Lends processes to threads. There are never more than are used at the same time, and a few idle ones."""
 
     def __init__(self, limits: Limits | None = None) -> None:
         self.limits = limits or Limits()
@@ -34,15 +34,18 @@ class Decoders:
 
     @contextlib.contextmanager
     def lend(self, video: int) -> Iterator[Decoder]:
-        """A process for as long as it takes to answer one question about a video. Raises DecoderError."""
+        """Lend a process for as long as it takes to answer one question about a video. Raises DecoderError.
+
+        video: the number of the video.
+        """
         decoder = self._take(video)
         try:
             yield decoder
         finally:
-            self._returned.append(decoder)  # takes no lock: a generator may be closed by the garbage collector
+            self._returned.append(decoder)  # without a lock, since the garbage collector may close a generator
 
     def processes(self) -> list[int]:
-        """Process numbers of all decoders that run."""
+        """Return the process numbers of all decoders that run."""
         with self._lock:
             return [decoder.pid for decoder in self._all if decoder.runs()]
 
@@ -55,7 +58,7 @@ class Decoders:
             self._idle.clear()
 
     def forget(self) -> None:
-        """After a fork: the processes belong to the parent, and must not wait for the child's end."""
+        """Start afresh after a fork: the processes belong to the parent, and must not wait for the child's end."""
         for decoder in self._all:
             decoder.let_go()
         self._begin()
@@ -72,7 +75,7 @@ class Decoders:
         running = {other.ident for other in threading.enumerate()}
         with self._lock:
             self._sort_out()
-            # One that holds another thread's video is left to that thread, which is about to ask for its frames.
+            # A process that holds another thread's video is left to that thread, which will soon ask for its frames.
             chosen = next((d for d in self._idle if d.video == video), None)
             chosen = chosen or next((d for d in self._idle if d.thread == thread or d.thread not in running), None)
             if chosen is None:
@@ -91,7 +94,7 @@ class Decoders:
         return decoder
 
     def _sort_out(self) -> None:
-        """Take in what was returned, and drop what has ended."""
+        """Take in the processes that were returned, and drop those that have ended."""
         while self._returned:
             decoder = self._returned.popleft()
             decoder.idle_since = time.monotonic()
@@ -103,7 +106,7 @@ class Decoders:
         self._all = [decoder for decoder in self._all if decoder not in ended]
 
     def _watch(self) -> None:
-        """Runs in a thread while there are processes: ends those that hang, and those that nobody uses."""
+        """End processes that hang, and those that nobody uses. This runs in a thread while there are processes."""
         seconds = self.limits.silence_seconds / _TICKS_PER_SILENCE
         while True:
             time.sleep(seconds)
@@ -120,8 +123,11 @@ class Decoders:
 
 
 class Reading:
-    """What one video asks of decoding processes. number: that they know it by. decoded: frames so far, those skipped
-    included."""
+    """What one video asks of the decoding processes.
+
+    number: the number by which they know the video.
+    decoded: frames that were decoded so far, including those that are not used.
+    """
 
     def __init__(self, decoders: Decoders) -> None:
         self.number = next(_NUMBERS)
@@ -131,9 +137,10 @@ class Reading:
 
     @contextlib.contextmanager
     def decoder(self) -> Iterator[Decoder]:
-        """A process for one question; none any more after one was lost. Raises VideoError, DecoderError."""
+        """Lend a process for one question. After a process was lost, no other is lent. Raises VideoError,
+        DecoderError."""
         if self._gone is not None:
-            raise VideoError(str(self._gone))  # it would hang or crash the next one as well
+            raise VideoError(str(self._gone))  # the video would hang or crash the next process as well
         with self._decoders.lend(self.number) as decoder:
             try:
                 yield decoder
@@ -147,7 +154,7 @@ class Reading:
 _NUMBERS = itertools.count()
 
 DECODERS = Decoders()
-"""Those of this process."""
+"""The decoders of this process."""
 
 atexit.register(DECODERS.close)
 os.register_at_fork(after_in_child=DECODERS.forget)

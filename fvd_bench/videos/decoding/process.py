@@ -1,4 +1,4 @@
-"""One decoding process and the questions it answers. See `__main__` for what runs in it."""
+"""One decoding process, seen from the process that asks, and the questions that it answers. `__main__` runs in it."""
 
 from __future__ import annotations
 
@@ -35,33 +35,36 @@ Source = tuple[str, str | io.BytesIO]
 
 
 class LostDecoderError(VideoError):
-    """A video at which the decoder hung, died, or gave nonsense."""
+    """A video made the decoder hang, die, or give a senseless answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """frames: that decode. index: see `index`, empty if there is none."""
+    """The frames of a video. frames: number of those that decode. index: bytes of a `FrameIndex`, empty if there is
+    none."""
 
     frames: int
     index: bytes
 
 
 class Decoder:
-    """A process; used by one thread at a time, and watched by another.
+    """A decoding process, which one thread uses at a time and another thread watches.
 
-    video: the number of the one it was asked about last. decoded: frames for the last question, those skipped
-    included. thread, idle_since: that used it last, and until when.
+    video: the number of the video that it was last asked about.
+    decoded: frames that it decoded for the last question, including those that are not used.
+    thread: the thread that used it last.
+    idle_since: when it was last returned.
     """
 
     def __init__(self, limits: Limits) -> None:
-        """Raises DecoderError."""
+        """Start the process. Raises DecoderError."""
         self.video: int | None = None
         self.thread = 0
         self.idle_since = 0.0
         self.decoded = 0
         self._limits = limits
         self._holds = False
-        self._silent_seconds: float | None = None  # None: nobody waits for it
+        self._silent_seconds: float | None = None  # None while nobody waits for an answer
         self._hung = False
         self._killed = False
         self._ready = False
@@ -69,7 +72,7 @@ class Decoder:
         self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 -- it is closed with the pipes
         try:
             self._process = subprocess.Popen(
-                # -P: a module beside the videos is not imported.
+                # With -P no module from the current folder, where the videos may be, is imported.
                 [sys.executable, "-P", "-m", "fvd_bench.videos.decoding", json.dumps(asdict(limits))],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -84,7 +87,7 @@ class Decoder:
         self._answers = cast("io.BufferedReader", self._process.stdout)
 
     def holds(self, video: int) -> bool:
-        """Whether it still has all frames of a video, so that it need not be given the file again."""
+        """Return whether the process still holds all frames of a video, so that it need not be given the file again."""
         return self._holds and self.video == video
 
     def count(self, video: int, source: Source) -> Count:
@@ -95,32 +98,38 @@ class Decoder:
             return Count(_number(head["frames"]), part.tobytes())
 
     def frames(self, video: int, source: Source | None, places: Indices, index: bytes) -> Iterator[Frame]:
-        """The frames at ascending places; source: None if it holds them. Raises ShortVideoError, VideoError."""
+        """Yield the frames at ascending places. Raises ShortVideoError, VideoError.
+
+        source: None if the process holds the frames. index: bytes of the video's `FrameIndex`, empty if there is none.
+        """
         with self._asking(video, "frames", [source] if source else [], places, index):
             yield from self._frames(int(places[-1]) + 1)
 
     def images(self, video: int, sources: Sequence[Source]) -> Iterator[Frame]:
-        """The frames that image files are, one each. Raises VideoError."""
+        """Yield one frame from each image file. Raises VideoError."""
         with self._asking(video, "images", sources):
             yield from self._frames(len(sources))
 
     def image_headers(self, video: int, sources: Sequence[Source]) -> list[ImageHeader]:
-        """What each of some image files says of itself. Raises VideoError."""
+        """Return the header of each image file. Raises VideoError."""
         with self._asking(video, "image-headers", sources):
             return list(map(ImageHeader.from_head, self._answer()[0]["headers"]))
 
     def probe(self, video: int, source: Source) -> Probe:
-        """What the header of a video says. Raises VideoError."""
+        """Return what the header of a video says. Raises VideoError."""
         with self._asking(video, "probe", [source]):
             return Probe.from_head(self._answer()[0])
 
     def track(self, video: int, source: Source) -> Track:
-        """What the packets of a video promise. Raises VideoError."""
+        """Return what the packets of a video promise. Raises VideoError."""
         with self._asking(video, "track", [source]):
             return Track.from_head(self._answer()[0])
 
     def tick(self, seconds: float) -> None:
-        """Runs in the thread that watches, after each of these times; a machine that sleeps has none."""
+        """Count `seconds` of silence, and kill the process after too many. The thread that watches calls this.
+
+        While the machine sleeps, nothing is counted.
+        """
         if self._silent_seconds is not None:
             self._silent_seconds += seconds
             if self._silent_seconds > (self._limits.silence_seconds if self._ready else _STARTING_SECONDS):
@@ -136,7 +145,7 @@ class Decoder:
         self.let_go()
 
     def let_go(self) -> None:
-        """Close our ends of the pipes, and send nothing more."""
+        """Close our ends of the pipes, without sending anything more."""
         self._requests.raw.close()
         self._answers.raw.close()
         self._complaints.close()
@@ -145,7 +154,7 @@ class Decoder:
     def _asking(
         self, video: int, what: str, sources: Sequence[Source], places: Indices = _NO_PLACES, index: bytes = b""
     ) -> Iterator[None]:
-        """Send a question. A process whose answer is not read to its end is in the middle of work, so it is killed."""
+        """Send a question. If its answer is not read to the end, the process is in the middle of work and is killed."""
         listed = [(source if isinstance(source, str) else None, name) for name, source in sources]
         data = [b"" if isinstance(source, str) else source.getbuffer() for _, source in sources]
         parts = (json.dumps(listed).encode("ascii"), places.astype("<i8").data, index, *data)
@@ -161,7 +170,8 @@ class Decoder:
                 self._kill()
 
     def _frames(self, needed: int) -> Iterator[Frame]:
-        """The frames of the answer. Raises ShortVideoError, VideoError."""
+        """Yield the frames of the answer. needed: number of frames that the video must have. Raises ShortVideoError,
+        VideoError."""
         while not self._whole:
             head, part = self._answer()
             if head["kind"] == "short":
@@ -177,7 +187,7 @@ class Decoder:
             )
 
     def _answer(self) -> tuple[dict[str, Any], Part]:
-        """The next head that is no mere sign of life, and the bytes behind it. Raises VideoError."""
+        """Return the next head that is not a sign of life, and the bytes after it. Raises VideoError."""
         while True:
             with self._waited_for():
                 head, (part,) = read_message(self._answers, most_bytes=3 * self._limits.pixels)
@@ -205,11 +215,11 @@ class Decoder:
             self._silent_seconds = None
 
     def _kill(self) -> None:
-        self._killed = True  # it may take a moment
+        self._killed = True  # the process may still run for a moment
         self._process.kill()
 
     def _failure(self) -> DecoderError | LostDecoderError:
-        """What became of the process."""
+        """Return the error that says what became of the process."""
         advice = "convert the video, for instance with ffmpeg, or leave it out"
         if self._hung:
             silence = f"{self._limits.silence_seconds:g} seconds"
@@ -238,17 +248,18 @@ def _no_start(why: str) -> DecoderError:
 
 
 def _number(value: object) -> int:
-    """A count from the other process. Raises ValueError."""
+    """Check a count from the other process. Raises ValueError."""
     if type(value) is not int or value < 0:
         raise ValueError(f"{value!r} is no count")
     return value
 
 
 def _environment() -> dict[str, str]:
-    """The other process finds modules where this one does, and takes no more threads than it needs.
+    """Return the environment of the decoding process.
 
-    It keeps freed memory for the next frames (glibc alone knows these variables): getting the pages of each frame from
-    the system, and giving them back, takes half as long as decoding it.
+    It finds modules where this process does, and takes no more threads than it needs. It keeps freed memory for the
+    next frames (only glibc knows these variables), since getting the pages of each frame from the system and giving
+    them back takes half as long as decoding it.
     """
     folders = [str(Path(folder).absolute()) for folder in sys.path]
     one = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")

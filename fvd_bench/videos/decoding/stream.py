@@ -1,6 +1,6 @@
-"""The video stream of a file: its header, what its packets promise, and its frames one by one, by FFmpeg on one thread.
+"""The video stream of a file: its header, what its packets promise, and its frames one by one.
 
-Used in the decoding process only.
+FFmpeg decodes on one thread. Only the decoding process uses this module.
 """
 
 from __future__ import annotations
@@ -38,39 +38,40 @@ _CONTAINERS = {
     "h264": "bare H.264",
     "hevc": "bare H.265",
 }
-"""FFmpeg's names of what is read, and people's. It knows some three hundred more, among them playlists and lists of
-other files, sequences of images, and devices."""
+"""FFmpeg's names of the containers that are read, and their usual names. FFmpeg knows some three hundred more, among
+them playlists and lists of other files, sequences of images, and devices."""
 
 _ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
-"""FFmpeg's own decoders of these drop the alpha plane, which WebM holds beside the frames."""
+"""Decoders for streams with alpha, by codec. FFmpeg's own decoders drop the alpha plane, which WebM holds beside the
+frames."""
 
 _TEXT_BYTES = 256
 _PRINTABLE = frozenset(b"\t\n\r") | frozenset(range(0x20, 0x7F))
 
 _SEEK_FROM = 8
-"""Frames that seeking must spare: it costs about as much as decoding a few."""
+"""Frames that seeking must save to be worth it: it costs about as much as decoding a few."""
 
 _ANY_TAGS: dict[str, Any] = {"metadata_errors": "ignore"} if int(av.__version__.partition(".")[0]) < 19 else {}
-"""Tags of a file need not be UTF-8: PyAV 17 and 18 refuse such files unless they are told not to, 19 never does."""
+"""Tags of a file need not be UTF-8. PyAV 17 and 18 refuse such files unless they are told not to, 19 never does."""
 
 
 _INTERLACED = (2, 3, 4, 5)
-"""FFmpeg's AVFieldOrder, in which 0 is unknown and 1 progressive."""
+"""Values of FFmpeg's AVFieldOrder, in which 0 is unknown and 1 progressive."""
 
 _HDR = {16: PQ, 18: HLG}
-"""FFmpeg's AVColorTransferCharacteristic: SMPTE ST 2084 and ARIB STD-B67."""
+"""Values of FFmpeg's AVColorTransferCharacteristic: SMPTE ST 2084 and ARIB STD-B67."""
 
 _FRAMES_OF_PACKETS = frozenset("h264 hevc av1 vp9 mjpeg ffv1 mpeg1video mpeg2video gif rawvideo png".split())
-"""Codecs of which each packet gives a frame: VP8 and MPEG-4 have packets that show none."""
+"""Codecs in which each packet gives a frame. VP8 and MPEG-4 have packets that show none."""
 
 _GUESSED = ("mpegts", "mpeg", "gif")
-"""Formats of which FFmpeg finds the length from the packets that there are."""
+"""Formats whose length FFmpeg works out from the packets that are there."""
 
 
 class VideoStream:
-    """A stream that is open for decoding, and the container that it is in.
+    """A stream that is open for decoding, and its container.
 
-    decoder: of its packets, where FFmpeg's first choice is not the right one.
+    decoder: the decoder of its packets, where FFmpeg's first choice is not the right one. Else None.
     """
 
     def __init__(
@@ -86,15 +87,16 @@ class VideoStream:
         self._decoder = decoder
 
     def probe(self) -> Probe:
-        """What the header says, and the first frame of its display: some milliseconds' work. Raises VideoError."""
+        """Read the header, and the first frame for its display matrix, which takes some milliseconds. Raises
+        VideoError."""
         return _read_probe(self)
 
     def track(self) -> Track:
-        """What the packets promise; all are read, none is decoded. Raises VideoError."""
+        """Read what the packets promise, all of them and without decoding. Raises VideoError."""
         return _read_track(self)
 
     def packets(self) -> Iterator[av.Packet[av.VideoStream]]:
-        """All packets up to where the container ends or breaks off, none of them decoded. Raises VideoError."""
+        """Yield all packets undecoded, up to where the container ends or breaks off. Raises VideoError."""
         try:
             for packet in self.container.demux(self.stream):
                 self._meter.packet_done()
@@ -107,7 +109,8 @@ class VideoStream:
             raise _undecodable(error) from error
 
     def frames(self) -> Iterator[Decoded]:
-        """All frames that decode from where the stream stands, in order of presentation. Raises VideoError."""
+        """Yield all frames that decode from the stream's current position on, in order of presentation. Raises
+        VideoError."""
         lost = False
         any_decoded = False
         try:
@@ -124,16 +127,16 @@ class VideoStream:
         except av.error.InvalidDataError as error:
             if not any_decoded:
                 raise _undecodable(error) from error
-            # Else the container breaks off: what came before it decodes.
+            # Else the container breaks off here, and the frames before this place are good.
         except av.error.MemoryError:
             raise
         except av.error.FFmpegError as error:
             raise _undecodable(error) from error
 
     def sought(self, places: Sequence[int], index: FrameIndex) -> Iterator[Decoded]:
-        """The frames at these ascending places, seeking where that spares decoding.
+        """Yield the frames at these ascending places, seeking where that saves decoding.
 
-        Ends before the first frame that is not exactly the one in the index.
+        Stops before the first frame that is not exactly the one in the index.
         """
         frames, position = self.frames(), 0
         try:
@@ -162,8 +165,10 @@ class VideoStream:
 
 @contextmanager
 def open_stream(source: str | io.BytesIO, limits: Limits, meter: Meter) -> Iterator[VideoStream]:
-    """Open what FFmpeg takes for the best video stream, see docs/decoding.md. Raises VideoError, also for frames above
-    the limit."""
+    """Open the stream that FFmpeg takes for the best video stream, see docs/decoding.md.
+
+    Raises VideoError, also for frames above the limit.
+    """
     # Nothing in a file may lead FFmpeg to other files, or to the network.
     protocols = "file" if isinstance(source, str) else "none"
     options = {"format_whitelist": ",".join(_CONTAINERS), "protocol_whitelist": protocols}
@@ -193,12 +198,13 @@ def open_stream(source: str | io.BytesIO, limits: Limits, meter: Meter) -> Itera
         decoder = _alpha_decoder(stream, context)
         for each in (context, decoder) if decoder else (context,):
             each.thread_type = "NONE"
-            each.options = {"max_pixels": str(limits.pixels)}  # where the size changes in the middle, too
+            each.options = {"max_pixels": str(limits.pixels)}  # holds where the size changes in the middle, too
         yield VideoStream(container, stream, meter, decoder)
 
 
 def _alpha_decoder(stream: av.VideoStream, context: av.VideoCodecContext) -> av.VideoCodecContext | None:
-    """A decoder that reads the alpha plane which a stream says to have, where its own does not. Raises VideoError."""
+    """Return a decoder for the alpha plane that a stream says it has, where its own decoder drops it. Raises
+    VideoError."""
     name = _ALPHA_DECODERS.get(context.codec.canonical_name)
     if name is None or stream.metadata.get("alpha_mode") != "1":
         return None
@@ -212,7 +218,7 @@ def _alpha_decoder(stream: av.VideoStream, context: av.VideoCodecContext) -> av.
 
 
 def _is_text(source: str | io.BytesIO) -> bool:
-    """Whether a file begins with nothing but text."""
+    """Return whether a file begins with nothing but text."""
     if isinstance(source, str):
         with Path(source).open("rb") as file:
             start = file.read(_TEXT_BYTES)
@@ -222,11 +228,14 @@ def _is_text(source: str | io.BytesIO) -> bool:
 
 
 def _ways(index: FrameIndex, place: int, position: int) -> tuple[int | None, ...]:
-    """Keyframes to try in turn for a frame when the next one that decodes is at a position; None: go on decoding."""
+    """Return the keyframes to seek in turn for the frame at a place. None among them means to go on decoding.
+
+    position: the place of the frame that is decoded next.
+    """
     keyframe = index.keyframe(place)
     if keyframe - position < _SEEK_FROM:
         return (None,)
-    # Seeking in MPEG streams may end behind the time that is sought, so an earlier one is worth a try.
+    # Seeking in MPEG streams may end after the time that is sought, so an earlier keyframe is worth a try.
     return keyframe, index.keyframe(keyframe - 1)
 
 
@@ -242,7 +251,7 @@ def _undecodable(error: av.error.FFmpegError) -> VideoError:
 
 
 def _read_probe(video: VideoStream) -> Probe:
-    """What the header says, and how the first frame is to be turned. Raises VideoError."""
+    """Read the header, and how the first frame is to be turned. Raises VideoError."""
     stream = video.stream
     context = stream.codec_context
     rate = stream.average_rate or stream.guessed_rate
@@ -264,7 +273,7 @@ def _read_probe(video: VideoStream) -> Probe:
 
 
 def _first_frame(video: VideoStream) -> Decoded | None:
-    """None where none decodes, which is told when the video is used."""
+    """Return the first frame, or None if none decodes. That is an error only when the video is used."""
     try:
         return next(video.frames(), None)
     except VideoError:
@@ -272,7 +281,7 @@ def _first_frame(video: VideoStream) -> Decoded | None:
 
 
 def _is_interlaced(video: VideoStream, first: Decoded | None) -> bool:
-    """As the header says, or the first frame where PyAV does not tell what the header says: before version 18."""
+    """Return whether the header says so. PyAV before version 18 does not tell, so there the first frame is asked."""
     order = getattr(video.stream.codec_context, "field_order", None)
     if order is not None:
         return order in _INTERLACED
@@ -280,7 +289,7 @@ def _is_interlaced(video: VideoStream, first: Decoded | None) -> bool:
 
 
 def _place(video: VideoStream) -> tuple[int, int]:
-    """The number of the stream that is read among those of videos, from 1, and how many there are."""
+    """Return the number of the stream that is read among the video streams, from 1, and their number."""
     others = [
         stream.index
         for stream in video.container.streams.video
@@ -311,7 +320,11 @@ def _read_track(video: VideoStream) -> Track:
 
 
 def _missing_seconds(video: VideoStream, end: float) -> float:
-    """Only containers that hold nothing but the video and tell their length in a header promise one for it."""
+    """Return by how many seconds the packets end before the promised length, 0 where none is promised.
+
+    Only a container that holds nothing but the video, and tells its length in a header, promises a length for the
+    video.
+    """
     container, stream = video.container, video.stream
     if container.duration is None or not end or len(container.streams) > 1 or container.format.name in _GUESSED:
         return 0.0

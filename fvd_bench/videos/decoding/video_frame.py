@@ -1,4 +1,4 @@
-"""A frame as FFmpeg decodes it, and how it becomes one that is to be seen; used in the decoding process only."""
+"""A frame as FFmpeg decodes it, and its conversion to one for display. Only the decoding process uses this module."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from fvd_bench.videos.orientation import UPRIGHT, Orientation
 from fvd_bench.videos.video import Frame, Pixels
 
 _MOST_BITS = 16
-"""Of a channel in whole numbers; FFmpeg's formats of 32 bits are floats."""
+"""The most bits of a channel of integers. FFmpeg's formats of 32 bits are floats."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """A frame that is not yet made RGB. damaged: whether data was lost in or right before it."""
+    """A frame that is not yet converted to RGB. damaged: whether data was lost in it or right before it."""
 
     image: av.VideoFrame
     damaged: bool
@@ -33,12 +33,12 @@ class Decoded:
         return sum(plane.buffer_size for plane in self.image.planes)
 
     def entry(self) -> Entry | None:
-        """What an index of the video's frames says of it, None for one without a time."""
+        """Return the frame's entry in an index of the video, or None for a frame without a time."""
         frame = self.image
         return None if frame.pts is None else Entry(frame.pts, checksum(frame), bool(frame.key_frame), self.damaged)
 
     def frame(self) -> Frame:
-        """As it is to be seen: RGB, over black, turned as its display matrix says. Raises VideoError."""
+        """Convert the frame for display: to RGB, over black, turned as its display matrix says. Raises VideoError."""
         colours = cast("Pixels", self.image.to_ndarray(format="rgb24", threads=1))
         transparent = False
         if (alpha := _alpha(self.image)) is not None:
@@ -50,26 +50,26 @@ class Decoded:
 
 
 def orientation(frame: av.VideoFrame) -> Orientation:
-    """How a frame is to be turned and mirrored. Raises VideoError."""
+    """Return how a frame is to be turned and mirrored. Raises VideoError."""
     matrix = np.frombuffer(display_matrix(frame), dtype=np.int32)
     return Orientation.of_matrix(matrix.tolist()) if matrix.size == 9 else UPRIGHT
 
 
 def display_matrix(frame: av.VideoFrame) -> bytes:
-    """What FFmpeg says of a frame's display, nine numbers of 32 bits; nothing where there is nothing to say."""
+    """Return the frame's display matrix from FFmpeg, nine numbers of 32 bits. Empty where it has none."""
     found = frame.side_data.get("DISPLAYMATRIX")
     return b"" if found is None else bytes(cast("SideData", found))
 
 
 def _alpha(frame: av.VideoFrame) -> NDArray[np.uint8] | None:
-    """uint8 [H, W]: how opaque each pixel is; None for formats that cannot say."""
+    """Return uint8 [H, W], how opaque each pixel is, or None for formats without alpha."""
     form = frame.format
     component = next((c for c in form.components if c.is_alpha), None)
     if component is None and not form.has_palette:
         return None
     if component is None or not form.is_planar or component.bits > _MOST_BITS:
         return cast("Pixels", frame.to_ndarray(format="rgba", threads=1))[..., 3]
-    # FFmpeg's own way to RGBA is off by one for some planar formats.
+    # FFmpeg's own conversion to RGBA is off by one for some planar formats.
     plane = frame.planes[component.plane]
     kind = np.dtype(np.uint8 if component.bits <= 8 else ">u2" if form.is_big_endian else "<u2")
     lines: NDArray[np.unsignedinteger[Any]] = np.frombuffer(memoryview(plane), dtype=kind)
@@ -80,7 +80,7 @@ def _alpha(frame: av.VideoFrame) -> NDArray[np.uint8] | None:
 
 
 def checksum(frame: av.VideoFrame) -> int:
-    """CRC-32 of everything that a frame's RGB pixels are made from."""
+    """Return the CRC-32 of everything that a frame's RGB pixels are made from."""
     form = frame.format
     made_as = (form.name, frame.width, frame.height, frame.color_range, frame.colorspace, display_matrix(frame))
     found = zlib.crc32(repr(made_as).encode())
@@ -88,14 +88,14 @@ def checksum(frame: av.VideoFrame) -> int:
         lines = np.frombuffer(memoryview(plane), dtype=np.uint8)
         width = _line_bytes(form, number, plane.width)
         if 0 < width <= plane.line_size and plane.height * plane.line_size <= lines.size:
-            # What lies behind a line's end is left over from other frames.
+            # The padding after a line's end is left over from other frames.
             lines = lines[: plane.height * plane.line_size].reshape(plane.height, plane.line_size)[:, :width]
         found = zlib.crc32(np.ascontiguousarray(lines).data, found)
     return found
 
 
 def _line_bytes(form: av.VideoFormat, number: int, width: int) -> int:
-    """Bytes of a line of a plane that hold pixels; 0 where that is not known."""
+    """Return how many bytes of a plane's line hold pixels, or 0 where that is not known."""
     planes = {component.plane for component in form.components}
     if planes == {0}:
         return -(-form.padded_bits_per_pixel * width // 8) if number == 0 else 0
