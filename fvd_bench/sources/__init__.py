@@ -1,4 +1,4 @@
-"""What a side of a comparison is, in every form in which people have videos."""
+"""The sides of a comparison, in every form in which people have videos."""
 
 from fvd_bench.sources.opening import Arrays, ClipSource, GeneratorSource, open_source
 

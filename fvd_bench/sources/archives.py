@@ -1,4 +1,4 @@
-"""What every archive of videos has in common: names that are believed, sizes that are read, files in memory."""
+"""What all archives of videos have in common: checks of names and sizes, and members in memory."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from pathlib import Path, PurePosixPath
 from fvd_bench.errors import SourceError
 from fvd_bench.videos.files import VIDEO_SUFFIXES
 
-_MOST_VIDEO_BYTES = 1 << 30  # of a member: it is held in memory while it is decoded
+_MOST_VIDEO_BYTES = 1 << 30  # the limit of a member, which is held in memory while it is decoded
 _MOST_IMAGE_BYTES = 1 << 28
 
 MOST_RATIO = 200
 RATIO_FROM_BYTES = 1 << 26
-"""Below this a member of black pixels may be packed as tightly as it likes."""
+"""A member may grow to this size whatever its ratio: black pixels compress very well."""
 
 
 class MemberFile(io.BytesIO):
-    """A member in memory, with its name: FFmpeg looks at the ending of that when it guesses a format."""
+    """A member in memory, with its name: FFmpeg looks at the suffix when it guesses a format."""
 
     def __init__(self, data: bytes, name: str) -> None:
         super().__init__(data)
@@ -28,7 +28,7 @@ class MemberFile(io.BytesIO):
 
 
 def check_plain(path: Path, names: Iterable[str]) -> None:
-    """Raises SourceError when a member's name leads out of a folder, or is written in another way than is usual."""
+    """Raise SourceError when a member's name leads out of a folder, or is written in an unusual way."""
     for name in names:
         if not _is_plain(name):
             raise SourceError(
@@ -38,7 +38,7 @@ def check_plain(path: Path, names: Iterable[str]) -> None:
 
 
 def check_distinct(path: Path, files: Sequence[str]) -> None:
-    """Raises SourceError when a name stands for two members, or for a file and a folder."""
+    """Raise SourceError when a name stands for two members, or for a file and a folder."""
     names = Counter(files)
     names.update(_folders(names))
     twice = [name for name, times in names.items() if times > 1]
@@ -50,12 +50,12 @@ def check_distinct(path: Path, files: Sequence[str]) -> None:
 
 
 def is_hidden(name: str) -> bool:
-    """Whether a member is none of the videos: hidden, or what macOS puts beside files."""
+    """Return whether a member is to be left out, because it is hidden or macOS put it beside the files."""
     return any(part.startswith(".") or part == "__MACOSX" for part in name.split("/"))
 
 
 def size_problem(name: str, num_bytes: int) -> str | None:
-    """Why a member of this size is not read into memory, None if it is."""
+    """Say why a member of this size is not read into memory. None if it is."""
     is_video = PurePosixPath(name).suffix.lower() in VIDEO_SUFFIXES
     most = _MOST_VIDEO_BYTES if is_video else _MOST_IMAGE_BYTES
     if num_bytes <= most:
@@ -64,7 +64,7 @@ def size_problem(name: str, num_bytes: int) -> str | None:
 
 
 def _folders(files: Iterable[str]) -> set[str]:
-    """All folders that files are in, at any depth."""
+    """Return all folders that contain files, at any depth."""
     nearest = {file.rpartition("/")[0] for file in files} - {""}
     return nearest.union(*(map(str, list(PurePosixPath(folder).parents)[:-1]) for folder in nearest))
 

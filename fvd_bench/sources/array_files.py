@@ -1,7 +1,8 @@
-"""Arrays in files: .npy, .npz, .pt and .safetensors, mapped into memory and never believed.
+"""Arrays in files, .npy, .npz, .pt, .safetensors and HDF5, mapped into memory and never trusted.
 
-Nothing in one is run: no pickles but PyTorch's own tensors, by its reader of weights. A shape that needs more bytes
-than are there is refused before any are asked for. Compressed members are unpacked once, into a temporary file.
+Nothing in a file is run: no pickles are loaded but PyTorch's own tensors, by its weights-only reader. A shape that
+needs more bytes than are there is refused before memory is allocated. Compressed members are unpacked once, into a
+temporary file.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ ARRAY_SUFFIXES = frozenset(".npy .npz .pt .pth .safetensors .h5 .hdf5".split())
 HDF5_SUFFIXES = (".h5", ".hdf5")
 
 _HEADER_ERRORS = (ValueError, EOFError, SyntaxError, TypeError, RecursionError, MemoryError, tokenize.TokenError)
-"""What NumPy raises for headers that are none."""
+"""What NumPy raises for bytes that are not a header."""
 
 _TORCH_ERRORS = (
     pickle.UnpicklingError,
@@ -48,9 +49,10 @@ _TORCH_ERRORS = (
 
 
 def open_array_file(path: Path, layout: Layout) -> ArrayVideos:
-    """The videos in a file of arrays: one array of five axes, or one of four per video. Raises SourceError, OSError.
+    """Open the videos in a file of arrays: one array of five axes, or one of four per video. Raises SourceError,
+    OSError.
 
-    path: of the file, or of one of the arrays in it, as if the file were a folder.
+    path: the path of the file, or of one of the arrays in it, as if the file were a folder.
     """
     file, key = inside(path) or (path, None)
     kind, found = read_arrays(file, layout)
@@ -74,7 +76,7 @@ def open_array_file(path: Path, layout: Layout) -> ArrayVideos:
 
 
 def inside(path: Path) -> tuple[Path, str] | None:
-    """The array file that a path leads into as if it were a folder, and what of it; None where it does not."""
+    """Return the array file that a path leads into as if it were a folder, and the rest of the path. Else None."""
     for file in path.parents:
         if file.suffix.lower() in ARRAY_SUFFIXES and file.is_file():
             return file, path.relative_to(file).as_posix()
@@ -82,7 +84,8 @@ def inside(path: Path) -> tuple[Path, str] | None:
 
 
 def read_arrays(path: Path, layout: Layout) -> tuple[str, Block | Mapping[str, Block]]:
-    """The form of a file, and the array in it or, by name, those that may be videos. Raises SourceError, OSError."""
+    """Return the form of a file, and the array in it, or by name those that may be videos. Raises SourceError,
+    OSError."""
     suffix = path.suffix.lower()
     axes = {layout.many, layout.single}
     if suffix == ".npy":
@@ -98,7 +101,8 @@ def read_arrays(path: Path, layout: Layout) -> tuple[str, Block | Mapping[str, B
 
 
 def _chosen(path: Path, file: Path, kind: str, blocks: Mapping[str, Block], layout: Layout) -> ArrayVideos:
-    """The arrays in a file that are videos; labels and the like stand beside them. path: what the side is called."""
+    """Make a side of the arrays that are videos, leaving out labels and the like beside them. path: the name of the
+    side."""
     many = {key: block for key, block in blocks.items() if len(block.shape) == layout.many}
     single = {key: block for key, block in blocks.items() if len(block.shape) == layout.single}
     if len(many) + bool(single) != 1:
@@ -163,7 +167,7 @@ def _npz(path: Path, axes: Collection[int | None]) -> dict[str, Block]:
 
 
 class _Place(NamedTuple):
-    """Of an array that was unpacked."""
+    """Where an array was unpacked to, and what it looks like."""
 
     offset: int
     shape: tuple[int, ...]
@@ -217,7 +221,7 @@ def _torch(path: Path) -> TensorBlock | dict[str, Block]:
 
 
 def _tensor(where: str, tensor: Any, most_bytes: int) -> TensorBlock:  # Any: torch is imported where it is needed
-    """A tensor whose values all stand in the file, one for each place of its shape."""
+    """Return a tensor after checking that the file holds a value for each place of its shape."""
     import torch
 
     if type(tensor) is not torch.Tensor or tensor.layout != torch.strided or tensor.device.type != "cpu":
@@ -227,7 +231,7 @@ def _tensor(where: str, tensor: Any, most_bytes: int) -> TensorBlock:  # Any: to
 
 
 def _check_torch_archive(path: Path) -> None:
-    """torch.load would unpack whatever is there: torch.save packs nothing."""
+    """Refuse compressed files: torch.load would unpack whatever is there, and torch.save never compresses."""
     if not zipfile.is_zipfile(path):
         raise SourceError(
             f"{path} is no file that torch.save of PyTorch 1.6 or newer wrote: expected one; pickles are never loaded"
@@ -237,7 +241,7 @@ def _check_torch_archive(path: Path) -> None:
 
 
 def _header(file: IO[bytes], where: str) -> tuple[tuple[int, ...], str, np.dtype[Any]]:
-    """Shape, order in memory and type of the values of an array in NumPy's format."""
+    """Read the shape, memory order and type of an array in NumPy's format."""
     readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
     try:
         version = np.lib.format.read_magic(file)
@@ -255,7 +259,7 @@ def _header(file: IO[bytes], where: str) -> tuple[tuple[int, ...], str, np.dtype
 
 
 def _check_bytes(where: str, shape: tuple[int, ...], itemsize: int, most: int) -> int:
-    """Bytes that an array of a shape takes. Raises SourceError when these are more than there are."""
+    """Return the bytes that an array of a shape takes. Raises SourceError when they are more than `most`."""
     needed = itemsize
     for size in shape:
         needed *= size

@@ -1,4 +1,4 @@
-"""A folder of array files as a side: one video in each file, opened when it is read."""
+"""A folder of array files as a side, with one video in each file, opened when it is read."""
 
 from __future__ import annotations
 
@@ -24,16 +24,19 @@ from fvd_bench.videos.video import Frame, Video
 
 
 class ArrayFolder:
-    """A side of array files. names: their paths below the folder without suffix, as files of videos are ordered.
+    """A side of array files.
 
-    Axes, where they are not stated, and the type of values are those of the first file that can be read. Others that
-    differ from it, or that cannot be read, are bad videos. value_range: that is stated of floats, None for uint8.
+    names: their paths below the folder without suffix, in the order in which video files are sorted.
+    value_range: the range that is stated for floats. None for uint8.
+    The first file that can be read decides on the type of values, and on the axes where these are not stated. Files
+    that differ from it, or that cannot be read, are bad videos.
     """
 
     kind = "array files"
 
     def __init__(self, folder: Path, files: Iterable[str], layout: Layout) -> None:
-        """files: relative POSIX paths, of which those of arrays are taken. Raises SourceError when none can be used."""
+        """List the array files among `files`, which are relative POSIX paths. Raises SourceError when none can be
+        used."""
         self.name = str(folder)
         self._files: dict[str, Path] = {}
         for file in sorted(files):
@@ -51,12 +54,12 @@ class ArrayFolder:
         self.notes = known.notes(self.name, block)
 
     def video(self, index: int) -> Video:
-        """The video at a place of the listing, unopened."""
+        """Return the video at a place of the listing, unopened."""
         name = self.names[index]
         return _ArrayFile(f"{self.name}, video {name}", self._files[name], self._layout)
 
     def _first(self, layout: Layout) -> tuple[KnownLayout, Block]:
-        """The layout of the first file that can be read, and its array."""
+        """Return the layout of the first file that can be read, and its array."""
         failure: SourceError | OSError | None = None
         for name in self.names:
             try:
@@ -93,7 +96,7 @@ class _ArrayFile:
 
     @cached_property
     def _video(self) -> ArrayVideo:
-        """Opens the file. Raises VideoError."""
+        """Open the file. Raises VideoError."""
         try:
             block = _only_array(self._file, self._layout)
             known = self._layout.of(str(self._file), [block])
@@ -105,7 +108,8 @@ class _ArrayFile:
 
 
 def holds_arrays(files: Iterable[str]) -> bool:
-    """Whether a folder of these files is one of arrays: some are, and none is a video, an image or a tar archive."""
+    """Return whether a folder of these files is one of arrays: some are arrays, and none is a video, an image or a
+    tar archive."""
     names = list(files)
     suffixes = set(map(suffix, names))
     others = suffixes & (VIDEO_SUFFIXES | IMAGE_SUFFIXES) or any(map(is_tar_name, names))
@@ -113,8 +117,9 @@ def holds_arrays(files: Iterable[str]) -> bool:
 
 
 def _only_array(file: Path, layout: Layout) -> Block:
-    """The array of the one video in a file, its axis N, if there is one, of length 1. Raises SourceError, OSError."""
-    file_state(file)  # refuses pipes and devices, which would be waited for
+    """Return the array of the one video in a file. If it has an axis N, its length is 1. Raises SourceError,
+    OSError."""
+    file_state(file)  # refuses pipes and devices, which may block
     _, found = read_arrays(file, layout)
     if isinstance(found, Mapping) and file.suffix.lower() in HDF5_SUFFIXES and (sets := index_sets(file, found)):
         raise SourceError(

@@ -1,4 +1,4 @@
-"""Arrays as a side: many videos along an axis of one array, or one video in each of many."""
+"""Arrays as a side: many videos along an axis of one array, or many arrays of one video each."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fvd_bench.videos.video import Video
 
 @dataclass(frozen=True, eq=False)
 class ArrayVideos:
-    """A side of videos in arrays. value_range: that is stated of floats, None for uint8."""
+    """A side of videos in arrays. value_range: the range that is stated for floats, None for uint8."""
 
     name: str
     kind: str
@@ -26,7 +26,10 @@ class ArrayVideos:
     def of_one(
         cls, name: str, kind: str, block: Block, layout: Layout, *, stamp: Callable[[], bytes] | None
     ) -> ArrayVideos:
-        """The videos along the axis N of one array of five axes. Raises SourceError."""
+        """Make a side of the videos along the axis N of one array. Raises SourceError.
+
+        stamp: see `ArrayVideo`.
+        """
         known = layout.of(name, [block])
         if "N" not in known.axes:
             raise SourceError(
@@ -49,9 +52,9 @@ class ArrayVideos:
         *,
         stamp: Callable[[str], Callable[[], bytes]] | None,
     ) -> ArrayVideos:
-        """One video per array, in the order that files of these names would have. Raises SourceError.
+        """Make a side of one video per array, in the order of files with these names. Raises SourceError.
 
-        stamp: gives that of the array of a name, see `ArrayVideo`; None for arrays in memory.
+        stamp: returns the stamp of the array of a name, see `ArrayVideo`. None for arrays in memory.
         """
         names = tuple(sorted(blocks, key=sort_key))
         listed = [blocks[n] for n in names]
@@ -71,5 +74,5 @@ class ArrayVideos:
 
 
 def numbered(videos: int) -> list[str]:
-    """Names of videos that have none; those of six digits sort as their numbers do."""
+    """Return names for videos that have none. Names of six digits sort as their numbers do."""
     return [f"{number:06d}" for number in range(videos)]

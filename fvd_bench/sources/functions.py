@@ -1,4 +1,4 @@
-"""Videos that a function makes when they are read, such as a network in Python: nothing is written to disk."""
+"""Videos that a function makes when they are read, for instance with a network. Nothing is written to disk."""
 
 from __future__ import annotations
 
@@ -25,15 +25,17 @@ _NAME = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
 @dataclass(frozen=True, eq=False)
 class GeneratorSource:
-    """A side of an evaluation that a function makes, video by video, whenever one is needed.
+    """A side of an evaluation whose videos a function makes, one by one, whenever one is needed.
 
-    function: index -> the video of that index, an array or tensor: uint8 [T, H, W, C], or as `axes` and `value_range`
-    say. It must give the same video each time, so it has to seed its noise by the index. It is called by one thread at
-    a time, and without gradients. videos: how many, from index 0 on.
-
-    identity: names the generator and all of its settings, weights and seed included. With it a video's content is
-    known before it is made, and a store is believed that has its features; without it each video is made once more, for
-    a digest of its frames, and one that differs from the first time is an error.
+    function: takes an index and returns the video of that index, an array or tensor: uint8 [T, H, W, C], or as `axes`
+        and `value_range` say. It must return the same video each time, so it has to seed its noise by the index. It is
+        called by one thread at a time, and without gradients.
+    videos: number of videos, from index 0 on.
+    axes, value_range: see `Arrays`, for one video.
+    identity: a text that names the generator and all of its settings, weights and seed included. With it the content
+        digest of a video is known before the video is made, and features in a store are used. With None each video is
+        made once more, for a digest of its frames, and one that differs from the first time is an error.
+    name: the name of the side, for people.
     """
 
     function: Callable[[int], object]
@@ -63,15 +65,15 @@ class GeneratorSource:
 
     @property
     def notes(self) -> list[str]:
-        """What was found out from the first video that was made, once there is one."""
+        """What was inferred from the first video, once it was made."""
         return self._notes
 
     def video(self, index: int) -> Video:
-        """The video at a place of the listing; nothing is made yet."""
+        """Return the video at a place of the listing. Nothing is made yet."""
         return _Made(self, index)
 
     def make(self, index: int) -> ArrayVideo:
-        """Call the function. Raises SourceError when that fails, or gives something else than a video."""
+        """Call the function. Raises SourceError when that fails, or returns anything but a video."""
         name = f"{self.name}, video {index}"
         with self._lock:  # held until the frames are copied: the function may use one buffer for all videos
             with _no_gradients(), telling(f"{self.name}: making video {index}"):
@@ -90,7 +92,7 @@ class GeneratorSource:
             return ArrayVideo(name, block, known).copied()
 
     def digest(self, index: int) -> str:
-        """What identifies a video: what it is made by, or its frames."""
+        """Return what identifies a video: a digest of what it is made by, or of its frames."""
         if self.identity is not None:
             return hashlib.sha256(f"{self.identity}\0{self.axes}\0{self.value_range}\0{index}".encode()).hexdigest()
         if index not in self._digests:
@@ -98,7 +100,7 @@ class GeneratorSource:
         return self._digests[index]
 
     def check_same(self, index: int, video: ArrayVideo) -> None:
-        """Raises SourceError when a video is not the one that its digest was computed of."""
+        """Raise SourceError when a video is not the one that its digest was computed from."""
         if self.identity is None and self._digests.setdefault(index, digest := video.content()) != digest:
             raise SourceError(
                 f"{self.name}: video {index} is another one each time that it is made: seed its noise by the index "
@@ -108,7 +110,7 @@ class GeneratorSource:
 
 
 class _Made:
-    """One video, made when its first frame is asked for, and let go with this object."""
+    """One video, made when its first frame is asked for, and kept as long as this object."""
 
     def __init__(self, source: GeneratorSource, index: int) -> None:
         self._source = source
@@ -136,21 +138,21 @@ class _Made:
 
 @contextlib.contextmanager
 def _no_gradients() -> Iterator[None]:
-    """Torch keeps this per thread, so that the caller's own setting is not known here."""
+    """Turn gradients off. Torch keeps this setting per thread, so the caller's own setting does not reach this one."""
     torch = sys.modules.get("torch")
     with contextlib.nullcontext() if torch is None else torch.no_grad():
         yield
 
 
 def is_function_name(text: str) -> bool:
-    """Whether a text is module:function, and not the path of a file."""
+    """Return whether a text is module:function, and not the path of a file."""
     return bool(_NAME.fullmatch(text)) and not Path(text).exists()
 
 
 def find_function(name: str) -> Callable[[], object]:
-    """Import module:function, from the working directory too. Raises SourceError."""
+    """Import module:function, also from the working directory. Raises SourceError."""
     module_name, _, attribute = name.partition(":")
-    if (here := str(Path.cwd())) not in sys.path:  # for good: the function may import more when it is called
+    if (here := str(Path.cwd())) not in sys.path:  # it stays there: the function may import more when it is called
         sys.path.insert(0, here)
     with telling(f"{name}: importing {module_name}"):
         module = importlib.import_module(module_name)
@@ -164,12 +166,12 @@ def find_function(name: str) -> Callable[[], object]:
 
 @contextlib.contextmanager
 def telling(what: str) -> Iterator[None]:
-    """Let an exception of the user's code be a SourceError that names what was done, its type and its place."""
+    """Turn an exception of the user's code into a SourceError that names what was done, its type and its place."""
     try:
         yield
     except FvdBenchError:
         raise
-    except Exception as error:  # whatever their code raises: it is theirs to mend
+    except Exception as error:  # the user's code may raise anything, and the user has to fix it
         where = traceback.extract_tb(error.__traceback__)[-1]
         raise SourceError(
             f"{what} failed: {type(error).__name__}: {error} ({where.filename}, line {where.lineno})"

@@ -1,4 +1,4 @@
-"""Datasets of an HDF5 file, read in slices: only what stands in the file itself."""
+"""Datasets of an HDF5 file, read in slices. Only data in the file itself is read."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fvd_bench.sources.archives import MOST_RATIO, RATIO_FROM_BYTES
 from fvd_bench.videos.arrays import Block
 
 _CHUNK_CACHE_BYTES = 1 << 26
-"""So that a chunk of many frames is unpacked once, not once per frame."""
+"""Cache for chunks, so that a chunk of many frames is unpacked once, not once per frame."""
 
 _READ_ERRORS = (OSError, RuntimeError, KeyError, ValueError, TypeError)
 """What h5py raises for files that are damaged in one way or another."""
@@ -37,7 +37,10 @@ class _Dataset:
 
 
 def datasets(path: Path, wanted: Callable[[str, int], bool]) -> dict[str, Block]:
-    """The datasets of a file by path. wanted: whether one of a name and number of axes is. Raises SourceError."""
+    """Return the datasets of a file by path. Raises SourceError.
+
+    wanted: takes the name and the number of axes of a dataset, and returns whether the dataset is wanted.
+    """
     try:
         import h5py
     except ImportError as error:
@@ -50,7 +53,7 @@ def datasets(path: Path, wanted: Callable[[str, int], bool]) -> dict[str, Block]
 
 
 def _walk(path: Path, file: Any, wanted: Callable[[str, int], bool]) -> Iterator[tuple[str, Any]]:
-    """The datasets that are wanted. Raises SourceError when one stands elsewhere."""
+    """Yield the wanted datasets. Raises SourceError when data is in another place than this file."""
     import h5py
 
     waiting, seen = [("", file)], set()

@@ -1,7 +1,7 @@
-"""Sets of videos as VideoGPT's HDF5 files hold them: all frames of a set in one array, and where each video begins.
+"""Sets of videos as in VideoGPT's HDF5 files: one array with all frames of a set, and one that says where videos begin.
 
-The frames of the set `train` are the array `train_data`, [frames, H, W, C] and so on, and `train_idx` holds the number
-of the first frame of each video; a video ends where the next one begins.
+For a set `train`, the array `train_data`, [frames, H, W, C] or in another order, holds all frames. `train_idx` holds
+the number of the first frame of each video. A video ends where the next one begins.
 """
 
 from __future__ import annotations
@@ -24,7 +24,13 @@ _FRAMES, _STARTS = "_data", "_idx"
 
 @dataclass(frozen=True, eq=False)
 class IndexSet:
-    """One set in a file. frames: of all its videos; starts: int64 [N + 1], the first frame of each, and the end."""
+    """One set in a file.
+
+    file: the path of the file.
+    name: the name of the set.
+    frames: the frames of all its videos.
+    starts: int64 [N + 1], the first frame of each video, and the end of the last.
+    """
 
     file: Path
     name: str
@@ -33,7 +39,7 @@ class IndexSet:
 
     @classmethod
     def of(cls, file: Path, name: str, frames: Block, starts: Block) -> IndexSet:
-        """Raises SourceError when the index cannot be one of these frames."""
+        """Make a set of two arrays. Raises SourceError when `starts` cannot be the index of these frames."""
         end, is_index = frames.shape[0], starts.dtype.kind in "iu" and 0 < starts.shape[0] <= frames.shape[0] + 1
         values = starts[(slice(None),)] if is_index else np.zeros(0)
         if not is_index or values[0] < 0 or values[-1] > end or (np.diff(values.astype(np.int64)) <= 0).any():
@@ -47,7 +53,10 @@ class IndexSet:
         return len(self.starts) - 1
 
     def open(self, name: str, layout: Layout, *, others: Mapping[str, IndexSet]) -> ArrayVideos:
-        """The videos of the set. name: of the side; others: all sets in the file. Raises SourceError."""
+        """Make a side of the videos of the set. Raises SourceError.
+
+        name: the name of the side. others: all sets in the file.
+        """
         spans = {
             number: _Span(self.frames, int(start), int(end))
             for number, start, end in zip(numbered(len(self)), self.starts, self.starts[1:], strict=False)
@@ -68,7 +77,7 @@ class IndexSet:
 
 
 class _Span:
-    """Some of the frames of a set, as `arrays.Block`."""
+    """A range of the frames of a set, as `arrays.Block`."""
 
     def __init__(self, frames: Block, start: int, end: int) -> None:
         self._frames, self._start = frames, start
@@ -77,17 +86,17 @@ class _Span:
 
     def __getitem__(self, place: tuple[int | slice, ...], /) -> NDArray[Any]:
         frame, *within = place
-        assert isinstance(frame, int)  # frames are read one by one
+        assert isinstance(frame, int)  # a video reads its frames one by one
         return self._frames[(self._start + frame, *within)]
 
 
 def is_index(name: str, axes: int) -> bool:
-    """Whether an array of a name and number of axes may hold the first frames of a set."""
+    """Return whether an array with this name and number of axes may hold the first frames of a set."""
     return axes == 1 and name.endswith(_STARTS)
 
 
 def index_sets(file: Path, blocks: Mapping[str, Block]) -> dict[str, IndexSet]:
-    """The sets among the arrays in a file, by name. Raises SourceError."""
+    """Return the sets among the arrays in a file, by name. Raises SourceError."""
     found: dict[str, IndexSet] = {}
     for key in sorted(blocks):
         name = key.removesuffix(_FRAMES)

@@ -1,4 +1,4 @@
-"""Videos of an iterable: gone through once, kept in a temporary file without a name until the end."""
+"""Videos of an iterable, which is iterated over once. They are kept in a temporary file without a name."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from fvd_bench.videos.video import Pixels, Video
 class IterableVideos:
     """A side of what an iterable yields: arrays or tensors of one video each, or batches of them.
 
-    The first is looked at now, the others when they are needed, after everything else was found to be in order.
-    Memory holds one at a time.
+    The first item is read at once, the others when they are needed, after everything else was found to be in order.
+    Memory holds one item at a time.
     """
 
     kind = "iterable"
 
     def __init__(self, name: str, videos: Iterable[object], layout: Layout) -> None:
-        """Raises SourceError when there is no first video, or it is none that can be used."""
+        """Read the first item. Raises SourceError when there is none, or it cannot be used."""
         self.name = name
         self._layout = layout
         with telling(f"{name}: making its iterator"):
@@ -36,7 +36,7 @@ class IterableVideos:
             raise SourceError(f"{name} yields no video")
         self._first = first
         known = layout.of(f"{name}, video 0", [first])
-        self._layout = Layout(known.axes, layout.value_range)  # of all: later videos may fit others as well
+        self._layout = Layout(known.axes, layout.value_range)  # holds for all: later videos may fit other orders too
         self.value_range = known.value_range
         self.notes = known.notes(f"{name}, video 0", first)
 
@@ -49,7 +49,8 @@ class IterableVideos:
 
     @cached_property
     def _videos(self) -> list[ArrayVideo]:
-        """Go through the iterable. Raises SourceError, naming the video that cannot be had or used."""
+        """The videos, for which the rest of the iterable is read. Raises SourceError, naming the video that cannot
+        be used."""
         scratch = Scratch(f"what {self.name} yields")
         kept: list[_Kept] = []
         block: Block | None = self._first
@@ -65,7 +66,7 @@ class IterableVideos:
         return [place.video(f"{self.name}, video {n}", scratch) for n, place in enumerate(kept)]
 
     def _next(self, number: int) -> Block | None:
-        """What the iterable yields next, None at its end. number: of the first video in it."""
+        """Return what the iterable yields next, or None at its end. number: the number of the first video in it."""
         with telling(f"{self.name}: making video {number}"):
             item = next(self._items, self)
         if item is self:
@@ -89,7 +90,10 @@ class IterableVideos:
 
 
 class _Kept(NamedTuple):
-    """Where a video is in the file. shape: [T, H, W, C]."""
+    """Where a video is in the file.
+
+    offset: where its bytes begin. shape: [T, H, W, C]. content: digest of its frames.
+    """
 
     offset: int
     shape: tuple[int, ...]
@@ -101,7 +105,7 @@ class _Kept(NamedTuple):
 
 
 def _written(video: ArrayVideo, scratch: Scratch) -> Iterator[Pixels]:
-    """Frames, each written before it is handed on."""
+    """Yield the frames, each after it was written."""
     for frame in map(video.levels, range(video.num_frames)):
         scratch.append(frame.data)
         yield frame

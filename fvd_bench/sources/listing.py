@@ -1,7 +1,7 @@
-"""What a side of a comparison is, and a listing of video files in a fixed order for one.
+"""What a side of a comparison is, and the listing of video files in a fixed order.
 
-A folder or zip archive is searched for video files and for folders of images, at any depth (class/video), hidden
-names left out. The order, and with it every draw, follows the bytes of each relative POSIX path without its suffix.
+A folder or archive is searched for video files and for folders of images, at any depth (class/video), without hidden
+names. The order, and with it every draw, follows the bytes of each relative POSIX path without its suffix.
 """
 
 from __future__ import annotations
@@ -31,14 +31,16 @@ from fvd_bench.videos.video import Video
 
 
 class ClipSource(Protocol):
-    """What the pipeline needs to know of a side: anything that is shaped like this can be one, a generator for one.
+    """What the pipeline needs to know about a side. Any object with these members can be one, a generator for instance.
 
-    name: how it is shown to people; kind: its form; names: of its videos, in the order of their indices;
+    name: how the side is shown to people.
+    kind: the form of the side.
+    names: the names of its videos, in the order of their indices.
     notes: findings of the listing, each a sentence.
 
-    Videos are read from several threads at once, and more than once each; a source that cannot do that, such as a
-    network that its videos share, has to lock. They are asked for frames behind their end too, and then raise
-    ShortVideoError.
+    Videos are read from several threads at once, and more than once each. A source that cannot do that, because its
+    videos share a network for instance, has to lock. Videos are asked for frames after their end too, and must then
+    raise ShortVideoError.
     """
 
     @property
@@ -51,12 +53,17 @@ class ClipSource(Protocol):
     def notes(self) -> Sequence[str]: ...
 
     def video(self, index: int) -> Video:
-        """The video at a place of the listing, unopened."""
+        """Return the video at a place of the listing, unopened."""
 
 
 @dataclass(frozen=True)
 class Listing:
-    """The videos among files. names: in order; images: file names by the names that are frame folders."""
+    """The videos among files.
+
+    names: the names of the videos, in order.
+    images: for each name that is a frame folder, the file names of its images.
+    notes: findings, each a sentence.
+    """
 
     names: tuple[str, ...]
     images: dict[str, tuple[str, ...]]
@@ -66,8 +73,10 @@ class Listing:
     def of(cls, place: Path, names: Iterable[str], root: PurePath, files: Files) -> Listing:
         """Find the videos among the files in a folder or archive. Raises SourceError when there is none.
 
-        names: their relative POSIX paths, hidden ones left out; root: what these are relative to, in `files`. Where the
-        first image of a folder holds several, each image in it is a video of its own.
+        place: the folder or archive, for messages.
+        names: relative POSIX paths of the files, without hidden ones.
+        root: the path in `files` that these are relative to.
+        Where the first image of a folder holds several images, each image file in the folder is a video of its own.
         """
         folders: dict[str, list[str]] = {}
         for path in names:
@@ -114,10 +123,14 @@ class Listing:
 
 @dataclass(frozen=True)
 class FileSource:
-    """Video files, frame folders, or both: in a folder, or in an archive.
+    """Video files, frame folders, or both, in a folder or in an archive.
 
-    path: of the folder or archive. root: what the listed names are relative to, as a path in `files`. more_notes:
-    besides those of the listing.
+    path: the path of the folder or archive.
+    kind: the form of the side.
+    listing: the videos in it.
+    root: the path in `files` that the listed names are relative to.
+    files: the disk, or the archive.
+    more_notes: notes besides those of the listing.
     """
 
     path: Path
@@ -147,7 +160,7 @@ class FileSource:
 
 
 def fingerprint(names: Iterable[str], contents: Iterable[str]) -> str:
-    """sha256 over the names (without suffix) and contents of all videos of a side, in order."""
+    """Return the sha256 over the names (without suffix) and contents of all videos of a side, in order."""
     whole = hashlib.sha256()
     for name, content in zip(names, contents, strict=True):
         whole.update(sort_key(name)[0] + b"\0" + content.encode() + b"\0")
@@ -155,10 +168,10 @@ def fingerprint(names: Iterable[str], contents: Iterable[str]) -> str:
 
 
 def walk(root: Path) -> Iterable[str]:
-    """Relative POSIX paths of the visible files below root; links are followed, but never in a circle.
+    """Yield relative POSIX paths of the visible files below root. Links are followed, but never in a circle.
 
-    Dead links are among them, and pipes and devices that are named like a video or image: bad videos, to be skipped
-    by name. Raises OSError.
+    Dead links are among them, and pipes and devices that are named like a video or image: these are bad videos, to be
+    skipped by name. Raises OSError.
     """
     waiting = [(root, "", frozenset({root.resolve()}))]
     while waiting:
@@ -174,7 +187,7 @@ def walk(root: Path) -> Iterable[str]:
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
-    """Whether it is a folder, or a link to one. Raises OSError when that cannot be told."""
+    """Return whether an entry is a folder, or a link to one. Raises OSError when that cannot be told."""
     try:
         return entry.is_dir()
     except OSError as error:
@@ -184,12 +197,12 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def _is_file_or_dead(path: Path) -> bool:
-    """Whether it is a file, or a link that leads nowhere, and no pipe or device, which would be waited for."""
+    """Return whether it is a file or a dead link. Pipes and devices, which may block, are neither."""
     return path.is_file() or (path.is_symlink() and not path.exists())
 
 
 def _folders_of_animations(folders: Mapping[str, Sequence[str]], root: PurePath, files: Files) -> set[str]:
-    """Those whose first image holds several. folders: the names of the files in each."""
+    """Return the folders whose first image holds several images. folders: the names of the files in each."""
     first: dict[str, str] = {}
     for folder, names in folders.items():
         frames = [name for name in names if suffix(name) in IMAGE_SUFFIXES]

@@ -1,8 +1,8 @@
-"""Opening one side of a comparison: every form in which people have videos goes in here.
+"""Opening one side of a comparison, in any form in which people have videos.
 
 A path is a folder of video files, of frame folders, of tar shards or of array files, a zip or tar archive, an array
 file or an array in one, or module:function. Objects are arrays, tensors, lists and dicts of them, iterables, and
-whatever is shaped like a `ClipSource`.
+anything with the members of a `ClipSource`.
 """
 
 from __future__ import annotations
@@ -44,15 +44,16 @@ __all__ = [
 
 @dataclass(frozen=True, eq=False)
 class Arrays:
-    """Videos in arrays, with what has to be stated of them.
+    """Videos in arrays, with what has to be stated about them.
 
-    videos: path of an array file, of a folder of these, or module:function, an array or tensor, a list or dict of them,
-    or an iterable. axes: one letter each, NTHWC for many videos in one array, THWC for one, without C where grey ones
-    have no axis of channels, in any order; None to take the order that alone fits. value_range: of floats, the values
-    of black and white, such as (-1, 1).
+    videos: an array or tensor, a list or dict of them, an iterable, or a path: of an array file, of a folder of these,
+        or module:function.
+    axes: one letter per axis in any order: NTHWC for many videos in one array, THWC for one video, without C where grey
+        videos have no axis of channels. None to take the only order that fits.
+    value_range: the values of black and white in floats, such as (-1, 1). None for uint8.
     """
 
-    videos: Any  # of the forms above, none of which has a type in common
+    videos: Any  # the forms above have no type in common
     _: KW_ONLY
     axes: str | None = None
     value_range: ValueRange | None = None
@@ -63,11 +64,11 @@ class Arrays:
 
 
 SourceLike = str | os.PathLike[str] | ClipSource | Arrays | Mapping[str, Any] | Iterable[Any]
-"""A side, the path of one, or videos in memory."""
+"""What can be opened as a side: a side, the path of one, or videos in memory."""
 
 
 def open_source(source: SourceLike) -> ClipSource:
-    """Open one side; what is a side already is taken as it is.
+    """Open one side. What is a side already is returned as it is.
 
     Raises SourceError, saying what was found and what is accepted.
     """
@@ -80,7 +81,7 @@ def open_source(source: SourceLike) -> ClipSource:
 
 
 def takes_layout(path: str | os.PathLike[str]) -> bool:
-    """Whether axes and a value range can be stated of what is at a path: array files, or module:function."""
+    """Return whether axes and a value range can be stated for what is at a path: array files, or module:function."""
     place = user_path(path)
     if place.is_dir():
         return holds_arrays(walk(place))
@@ -89,7 +90,7 @@ def takes_layout(path: str | os.PathLike[str]) -> bool:
 
 
 def _open(source: SourceLike, layout: Layout, name: str | None = None) -> ClipSource:
-    """name: of what is in memory, where it has one."""
+    """Open a side. name: the name of the side if it is in memory and has one. Else None."""
     if isinstance(source, str | os.PathLike):
         path = user_path(source)
         try:
@@ -174,7 +175,7 @@ def _in_archive(archive: Archive | TarArchive, form: str, *, notes: Sequence[str
 
 
 def _open_name(path: Path, layout: Layout) -> ClipSource:
-    """What is no file: a pattern of shards, or a function."""
+    """Open what is not a file: a pattern of shards, or a function."""
     name = str(path)
     if (shards := expand(name)) is not None:
         return open_shards(path, shards)
@@ -190,7 +191,7 @@ def _open_name(path: Path, layout: Layout) -> ClipSource:
 
 
 def _checked(source: Any) -> ClipSource:
-    """Raises SourceError when an object is not shaped like a side."""
+    """Return an object that is a side already. Raises SourceError when it lacks members of one, or holds no video."""
     lacking = [name for name in ("names", "video", "name", "kind", "notes") if not hasattr(source, name)]
     if lacking:
         raise SourceError(
@@ -204,7 +205,8 @@ def _checked(source: Any) -> ClipSource:
 
 
 def check_something_decodes(source: ClipSource) -> None:
-    """Raises SourceError when no video of the source has a first frame, or the first is none that can be used."""
+    """Raise SourceError when no video of the source has a first frame, or the first one found is not uint8 [H, W,
+    3]."""
     first_reason: str | None = None
     for index, name in enumerate(source.names):
         try:

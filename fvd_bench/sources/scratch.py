@@ -1,4 +1,4 @@
-"""A file without a name in the temporary folder: nothing of it is left when its user is gone, however that ends."""
+"""A temporary file without a name. Nothing of it is left when the process that uses it ends, however it ends."""
 
 from __future__ import annotations
 
@@ -16,19 +16,20 @@ from fvd_bench.sources.archives import MOST_RATIO, RATIO_FROM_BYTES
 
 _CHUNK_BYTES = 1 << 24
 _LEFT_FREE_BYTES = 1 << 29
-"""A disk is not filled further than this, or everything else on the machine would fail too."""
+"""Space that is left free on the disk, since a full disk would make everything else on the machine fail too."""
 
 
 class Reader(Protocol):
-    """What gives bytes piece by piece."""
+    """Anything that gives bytes piece by piece."""
 
     def read(self, size: int, /) -> bytes: ...
 
 
 class Scratch:
-    """Bytes that are written once, one piece behind the other, and read by several threads.
+    """Bytes that are written once, one piece after another, and read by several threads.
 
-    what: it holds, for messages.
+    what: what it holds, for messages.
+    size: bytes written so far.
     """
 
     def __init__(self, what: str) -> None:
@@ -42,7 +43,7 @@ class Scratch:
         weakref.finalize(self, self.file.close)
 
     def append(self, data: bytes | memoryview) -> None:
-        """Write a piece behind the others. Raises SourceError when there is no room for it."""
+        """Write a piece after the others. Raises SourceError when there is no room for it."""
         num_bytes = memoryview(data).nbytes
         try:
             disk = os.fstatvfs(self.file.fileno())
@@ -55,7 +56,8 @@ class Scratch:
         self.size += num_bytes
 
     def unpack(self, packed: Reader, packed_bytes: int) -> None:
-        """Write all that a decompressor gives. Raises SourceError when that is absurdly much, and what it raises."""
+        """Write all that a decompressor gives. Raises SourceError when that is absurdly much, and what the
+        decompressor raises."""
         begin, most = self.size, max(RATIO_FROM_BYTES, MOST_RATIO * packed_bytes)
         while chunk := packed.read(_CHUNK_BYTES):
             if self.size + len(chunk) - begin > most:
@@ -66,11 +68,11 @@ class Scratch:
             self.append(chunk)
 
     def array(self, offset: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
-        """What stands at a place, as an array that is read from the file as it is looked at."""
+        """Return the bytes at an offset as an array, which is read from the file when it is accessed."""
         count = int(np.prod(shape, dtype=object))
         if count == 0:
             return np.empty(shape, dtype)
-        if self._mapped is None or len(self._mapped) < self.size:  # one for all: there may be many arrays
+        if self._mapped is None or len(self._mapped) < self.size:  # all arrays share one map, as there may be many
             self._mapped = mmap.mmap(self.file.fileno(), self.size, access=mmap.ACCESS_READ)
         return np.frombuffer(self._mapped, dtype, count, offset).reshape(shape)
 

@@ -1,7 +1,7 @@
-"""Shards: several tar archives that are one side together, as WebDataset writes them.
+"""Shards: several tar archives that together are one side, as WebDataset writes them.
 
-Videos are the members with a video's suffix, and folders of images; what stands beside them under the same key
-(.json, .cls, .txt) is left out.
+Videos are the members with a video's suffix, and folders of images. Other members under the same key (.json, .cls,
+.txt) are left out.
 """
 
 from __future__ import annotations
@@ -26,7 +26,10 @@ _BRACES = re.compile(r"\{([^{}]+)\}")
 
 
 def open_shards(place: Path, shards: Sequence[Path]) -> FileSource:
-    """One side over all shards. place: the folder or pattern that they were found by. Raises SourceError, OSError."""
+    """Open one side over all shards. Raises SourceError, OSError.
+
+    place: the folder or pattern by which they were found.
+    """
     archives = list(zip(_stems(shards), map(TarArchive, shards), strict=True))
     members = [
         (stem, archive, name)
@@ -51,9 +54,9 @@ def open_shards(place: Path, shards: Sequence[Path]) -> FileSource:
 
 
 def expand(pattern: str) -> list[Path] | None:
-    """The files that a pattern such as shard-{000..003}.tar stands for, None if there are no braces in it.
+    """Return the files that a pattern such as shard-{000..003}.tar stands for, or None if it has no braces.
 
-    {a..b} are numbers, with the zeros that a begins with; {a,b} are texts. Raises SourceError.
+    {a..b} stands for numbers, with as many leading zeros as a has. {a,b} stands for texts. Raises SourceError.
     """
     pieces = _BRACES.split(pattern)  # text, choices, text, choices, text
     if len(pieces) == 1:
@@ -79,7 +82,7 @@ def _choices(text: str, pattern: str) -> list[str]:
 
 
 def _stems(shards: Sequence[Path]) -> list[str]:
-    """Names of shards without their endings, with the folders in which they differ."""
+    """Return the names of shards without suffixes, with the folders in which they differ."""
     above = os.path.commonpath([shard.parent.absolute() for shard in shards])
     return [without_suffix(shard.absolute().relative_to(above).as_posix()) for shard in shards]
 

@@ -1,8 +1,8 @@
-"""A tar archive of videos: its headers are read once, its members by their offsets, by several threads at once.
+"""A tar archive of videos. Its headers are read once, and several threads read its members by their offsets.
 
-A compressed one is unpacked once, into a temporary file without a name. As little is believed as of zip archives:
-names that could lead out of a folder or that stand for two files, sizes that cannot be, and damaged headers refuse
-the archive; links, devices and members that are too large refuse what is made from them.
+A compressed archive is unpacked once, into a temporary file without a name. As little is trusted as in zip archives. An
+archive is refused for names that could lead out of a folder or that stand for two files, for impossible sizes, and for
+damaged headers. A link, a device or a member that is too large is refused when it is read.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from fvd_bench.sources.scratch import Scratch
 from fvd_bench.videos.files import file_state, regular_file
 
 _READ_ERRORS = (tarfile.TarError, EOFError, ValueError, OverflowError)
-"""What tarfile raises for archives that are damaged in one way or another, besides OSError."""
+"""What tarfile raises, besides OSError, for archives that are damaged in one way or another."""
 
 _UNPACK_ERRORS = (OSError, EOFError, zlib.error, lzma.LZMAError, ValueError)
 
@@ -41,22 +41,22 @@ _UNPACKERS: Mapping[bytes, Callable[[IO[bytes]], gzip.GzipFile | bz2.BZ2File | l
     b"BZh": bz2.BZ2File,
     b"\xfd7zXZ\0": lzma.LZMAFile,
 }
-"""By the first bytes of a file."""
+"""Decompressors by the first bytes of a file."""
 
 _SUFFIXES = tuple(".tar .tar.gz .tgz .tar.bz2 .tbz2 .tar.xz .txz .tar.zst".split())
 
 _ZSTANDARD = b"\x28\xb5\x2f\xfd"
 
 _MOST_HEADER_BYTES = 1 << 20
-"""Of the header of a member: its longest part is a path."""
+"""The longest header of a member that is read. The longest part of a header is a path."""
 
 _RECORD_BYTES = 20 * tarfile.BLOCKSIZE
-"""An archive ends with zeros up to a multiple of this."""
+"""An archive ends with zeros up to a multiple of this size."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Member:
-    """Where the bytes of a file are. is_file: not a link, a device or a file with holes."""
+    """Where the bytes of a file are. is_file: False for a link, a device or a sparse file."""
 
     offset: int
     size: int
@@ -64,7 +64,11 @@ class _Member:
 
 
 class TarArchive:
-    """The visible files of a tar archive, as `files.Files`. names: their paths in it; notes: findings, sentences."""
+    """The visible files of a tar archive, as `files.Files`.
+
+    names: their paths in the archive.
+    notes: findings, each a sentence.
+    """
 
     def __init__(self, path: Path) -> None:
         """Read the headers of an archive. Raises SourceError, OSError."""
@@ -83,7 +87,7 @@ class TarArchive:
         self.names = tuple(self._members)
 
     def source(self, path: PurePath) -> io.BytesIO:
-        """The bytes of a member. Raises OSError when they cannot be had, or had better not be."""
+        """Read the bytes of a member. Raises OSError when they cannot be read, or are refused."""
         name = path.as_posix()
         member = self._members[name]
         if not member.is_file:
@@ -96,19 +100,19 @@ class TarArchive:
         return MemberFile(data, name)
 
     def state(self, path: PurePath) -> bytes:
-        """Cheap text that changes when a member does. Raises OSError."""
+        """Return bytes that cost little and change when a member does. Raises OSError."""
         name = path.as_posix()
         member = self._members[name]
         return file_state(self.path) + repr((name, member.offset, member.size)).encode()
 
     def _scan(self, *, packed: bool) -> dict[str, _Member]:
-        """Visible files by name. Raises SourceError, OSError, and what tarfile raises."""
+        """Return the visible files by name. Raises SourceError, OSError, and what tarfile raises."""
         end = os.fstat(self._file.fileno()).st_size
         found: list[tuple[str, _Member]] = []
         names: list[str] = []
         with tarfile.open(fileobj=_Headers(self._file), mode="r:") as archive:  # type: ignore[call-overload]
             for info in _infos(archive):
-                name = info.name.removeprefix("./")  # as `tar -cf x.tar .` writes them
+                name = info.name.removeprefix("./")  # `tar -cf x.tar .` writes this prefix
                 if info.isdir():
                     names += [] if name in ("", ".") else [name]
                     continue
@@ -126,7 +130,10 @@ class TarArchive:
         return {name: member for name, member in found if not is_hidden(name)}
 
     def _check_end(self, offset: int) -> None:
-        """tarfile stops without a word at a header that is damaged, and at the end of the first of joined archives."""
+        """Check that the archive ends at this offset.
+
+        tarfile stops silently at a damaged header, and at the end of the first of several joined archives.
+        """
         tail = os.pread(self._file.fileno(), 2 * _RECORD_BYTES, offset)
         if not tail:
             self.notes.append(f"{self.path}: no end is marked in this archive; if it was cut off, videos are missing")
@@ -138,7 +145,7 @@ class TarArchive:
 
 
 def is_tar(path: Path) -> bool:
-    """Whether a file is called a tar archive, or is a plain one."""
+    """Return whether a file has a suffix of tar archives, or is an uncompressed one."""
     if is_tar_name(path.name):
         return True
     with path.open("rb") as file:
@@ -146,17 +153,17 @@ def is_tar(path: Path) -> bool:
 
 
 def is_tar_name(name: str) -> bool:
-    """Whether a file is called a tar archive."""
+    """Return whether a name has a suffix of tar archives."""
     return name.lower().endswith(_SUFFIXES)
 
 
 def without_suffix(name: str) -> str:
-    """A path without the ending of a tar archive."""
+    """Return a path without the suffix of a tar archive."""
     return next((name[: -len(suffix)] for suffix in _SUFFIXES if name.lower().endswith(suffix)), name)
 
 
 def _plain(path: Path) -> tuple[IO[bytes], bool]:
-    """An archive as a file of its own bytes, unpacked where that is needed, and whether it was."""
+    """Return an archive as a file of its uncompressed bytes, and whether it had to be unpacked."""
     regular_file(path)
     file = path.open("rb")
     start = file.read(max(map(len, _UNPACKERS)))
@@ -180,10 +187,10 @@ def _plain(path: Path) -> tuple[IO[bytes], bool]:
 
 
 def _infos(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
-    """The members, none of which is kept: an archive of frames has many."""
+    """Yield the members without keeping them, since an archive of frames has many."""
     before = -1
     while (info := archive.next()) is not None:
-        archive.members.clear()  # type: ignore[attr-defined]  # all that tarfile itself keeps
+        archive.members.clear()  # type: ignore[attr-defined]  # tarfile keeps members here and nowhere else
         if info.offset <= before:
             raise ValueError("members overlap")
         before = info.offset
@@ -191,7 +198,7 @@ def _infos(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
 
 
 class _Headers:
-    """What tarfile reads of an archive: nothing that is longer than a header, or that has a negative length."""
+    """What tarfile reads from an archive. It refuses to read more than the longest header, or a negative length."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self.name = getattr(file, "name", "")

@@ -1,8 +1,8 @@
-"""A zip archive of videos: listed once, read by several threads into memory, never unpacked to disk.
+"""A zip archive of videos. It is listed once, and several threads read it into memory; it is never unpacked to disk.
 
-Archives come from elsewhere, so nothing in one is believed: names that could lead out of a folder, names that
-stand for two files, and overlapping members refuse the archive; links, encrypted members, other compression than
-deflate, and members that are too large refuse what is made from them.
+Archives are untrusted. An archive is refused for names that could lead out of a folder, names that stand for two files,
+and overlapping members. Links, encrypted members, other compression than deflate, and members that are too large are
+refused when they are read.
 """
 
 from __future__ import annotations
@@ -29,17 +29,21 @@ from fvd_bench.sources.archives import (
 )
 from fvd_bench.videos.files import file_state
 
-_ENCRYPTED = 0x0001 | 0x0040 | 0x2000  # of the flags: encrypted, strongly encrypted, directory encrypted
+_ENCRYPTED = 0x0001 | 0x0040 | 0x2000  # flags: encrypted, strongly encrypted, directory encrypted
 
 _LOCAL_HEADER = struct.Struct("<26sHH")
-"""Of a member: what its directory entry says too, and the lengths of its name and of an extra field."""
+"""The header before a member: what its directory entry says too, then the lengths of its name and of an extra field."""
 
 READ_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, OverflowError)
-"""What zipfile raises for archives that are damaged in one way or another, besides OSError."""
+"""What zipfile raises, besides OSError, for archives that are damaged in one way or another."""
 
 
 class Archive:
-    """The visible files of a zip archive, as `files.Files`. names: their paths in it; num_bytes: unpacked."""
+    """The visible files of a zip archive, as `files.Files`.
+
+    names: their paths in the archive.
+    num_bytes: size of all members, unpacked.
+    """
 
     def __init__(self, path: Path) -> None:
         """Read the directory of an archive. Raises SourceError, OSError."""
@@ -57,7 +61,7 @@ class Archive:
         self.num_bytes = sum(info.file_size for info in self._zip.infolist())
 
     def source(self, path: PurePath) -> io.BytesIO:
-        """The bytes of a member. Raises OSError when they cannot be had, or had better not be."""
+        """Read the bytes of a member. Raises OSError when they cannot be read, or are refused."""
         info = self.info(path)
         if problem := _problem(info):
             raise OSError(f"{info.filename} in the archive {problem}")
@@ -65,7 +69,7 @@ class Archive:
             with self._opening:  # zipfile locks reading, but not its count of open members
                 member = self._zip.open(info)
             try:
-                data = member.read(info.file_size)  # without a number, all that the member unpacks to
+                data = member.read(info.file_size)  # without a size it would read all that the member unpacks to
             finally:
                 with self._opening:
                     member.close()
@@ -76,12 +80,12 @@ class Archive:
         return MemberFile(data, info.filename)
 
     def state(self, path: PurePath) -> bytes:
-        """Cheap text that changes when a member does. Raises OSError."""
+        """Return bytes that cost little and change when a member does. Raises OSError."""
         info = self.info(path)
         return file_state(self.path) + repr((info.filename, info.CRC, info.file_size)).encode()
 
     def open(self, path: PurePath) -> IO[bytes]:
-        """A member, unpacked as it is read. Raises OSError and READ_ERRORS, reading it too."""
+        """Open a member, which is unpacked as it is read. Opening and reading raise OSError and READ_ERRORS."""
         info = self.info(path)
         if info.flag_bits & _ENCRYPTED:
             raise OSError("it is encrypted")
@@ -89,11 +93,11 @@ class Archive:
             return self._zip.open(info)
 
     def info(self, path: PurePath) -> zipfile.ZipInfo:
-        """What the directory says of a member."""
+        """Return the directory entry of a member."""
         return self._members[path.as_posix()]
 
     def offset(self, path: PurePath) -> int:
-        """Where the bytes of a member that is not compressed begin. Raises OSError."""
+        """Return where the bytes of an uncompressed member begin. Raises OSError."""
         info = self.info(path)
         with self.path.open("rb") as file:
             file.seek(info.header_offset)
@@ -108,7 +112,7 @@ class Archive:
 
 
 def _members(path: Path, archive: zipfile.ZipFile) -> Mapping[str, zipfile.ZipInfo]:
-    """Visible files by name. Raises SourceError when names or places of members cannot be right."""
+    """Return the visible files by name. Raises SourceError when names or places of members cannot be right."""
     infos = archive.infolist()
     check_plain(path, (info.orig_filename for info in infos))
     files = [info for info in infos if not info.is_dir()]
@@ -122,7 +126,7 @@ def _members(path: Path, archive: zipfile.ZipFile) -> Mapping[str, zipfile.ZipIn
 
 
 def _problem(info: zipfile.ZipInfo) -> str | None:
-    """Why a member is not read."""
+    """Say why a member is not read. None if it is."""
     kind = stat.S_IFMT(info.external_attr >> 16)
     if kind not in (0, stat.S_IFREG):
         return "is a link or a device: expected the file itself"
