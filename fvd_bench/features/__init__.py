@@ -1,4 +1,4 @@
-"""Features of the videos of a side: made, kept, and given."""
+"""The features of a side's videos: computed, stored, and given in files."""
 
 __all__ = [
     "batches",

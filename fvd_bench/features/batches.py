@@ -1,4 +1,4 @@
-"""Clips on their way through the networks, in batches, and features on their way into the store."""
+"""Clips on their way through the networks in batches, and features on their way into the store."""
 
 from __future__ import annotations
 
@@ -17,12 +17,17 @@ from fvd_bench.videos.frame_times import Intervals, intervals_text, widest
 from fvd_bench.videos.video import Pixels
 
 _MOST_WAITING_BYTES = 2**28
-"""Of clips that wait for others: where these are large, the network runs on a batch that is filled up."""
+"""The most bytes of clips that wait for others. Where clips are so large, the network runs on a batch that is
+padded."""
 
 
 @dataclass(slots=True)
 class _Open:
-    """A video of which features are still being computed. refused: why the network does not take its frames."""
+    """A video whose features are still being computed.
+
+    features: one array per clip, None for a clip that waits. refused: why the network does not accept the frames, or
+        None.
+    """
 
     name: str
     features: list[Features | None] = field(default_factory=list)
@@ -40,7 +45,8 @@ class _Open:
 class _Input:
     """A clip for a network.
 
-    takers: key and place there of each entry that wants its features; refused: why the network does not take it.
+    takers: for each entry that wants the features, its key and the place of the clip in it.
+    refused: why the network does not accept the clip, or None.
     """
 
     images: Pixels
@@ -50,10 +56,10 @@ class _Input:
 
 
 class Batches:
-    """Clips waiting until a network's batch is full, and videos waiting for their last features.
+    """Clips that wait until a batch of a network is full, and videos that wait for their last features.
 
-    Clips of one video that came out alike, under several rules or seeds, go through a network once.
-    facts: of the videos that are finished, by key.
+    Clips of one video that are equal, under several rules or seeds, go through a network once.
+    facts: the facts about the finished videos, by key.
     """
 
     def __init__(self, store: FeatureStore, extractors: Mapping[FeatureRule, FeatureExtractor]) -> None:
@@ -63,10 +69,13 @@ class Batches:
         self._open: dict[str, _Open] = {}
         self._waiting: dict[tuple[FeatureRule, tuple[int, ...]], list[_Input]] = {}
         self._name = ""
-        self._seen: dict[tuple[FeatureRule, tuple[int, ...], bytes], _Input] = {}  # of the video of that name
+        self._seen: dict[tuple[FeatureRule, tuple[int, ...], bytes], _Input] = {}  # inputs of the video `_name`
 
     def add(self, key: str, name: str, rule: FeatureRule, item: DrawnClip | DrawEnd) -> None:
-        """Take in what was read of a video for its entry of this key; run the network if that fills a batch."""
+        """Take in a clip of a video, or its end, for the entry of this key. Run the network if that fills a batch.
+
+        name: the name of the video. rule: how its features are made.
+        """
         video = self._open.setdefault(key, _Open(name))
         if isinstance(item, DrawEnd):
             video.end = item
@@ -86,7 +95,7 @@ class Batches:
             video.features[-1] = clip.features
             video.refused = video.refused or clip.refused
         elif is_new:
-            # A batch is of one length, and of one size where the network sees frames as they are.
+            # The clips of a batch have one length, and one size where the network sees frames as they are.
             alike = item.images.shape[:1] if rule.resize else item.images.shape[:3]
             waiting = self._waiting.setdefault((rule, alike), [])
             waiting.append(clip)
@@ -95,13 +104,14 @@ class Batches:
                 self._run(rule, alike)
 
     def flush(self) -> None:
-        """Run the networks on what is left."""
+        """Run the networks on the clips that are left."""
         for rule, alike in list(self._waiting):
             self._run(rule, alike)
         assert not self._open, "a video was read without an end"
 
     def _input(self, name: str, rule: FeatureRule, images: Pixels) -> tuple[_Input, bool]:
-        """The input of these images, and whether it is new: videos come one after another."""
+        """Return the input of these images, and whether it is new. All clips of one video come before those of the
+        next."""
         if name != self._name:
             self._name, self._seen = name, {}
         same = (rule, images.shape, hashlib.sha256(images.data).digest())
@@ -115,7 +125,7 @@ class Batches:
         refused: str | None = None
         try:
             results = self._extractors[rule]([clip.images for clip in waiting])
-        except FeatureError as error:  # a batch is of one shape, so it is refused as a whole
+        except FeatureError as error:  # all clips of a batch have one shape, so it is refused as a whole
             refused, results = str(error), [_NO_FEATURES] * len(waiting)
         for clip, features in zip(waiting, results, strict=True):
             if not np.isfinite(features).all():
@@ -130,7 +140,7 @@ class Batches:
         self._finish(list(dict.fromkeys(key for clip in waiting for key, _ in clip.takers)))
 
     def _finish(self, keys: Sequence[str]) -> None:
-        """Store those of the videos of which nothing is missing any more."""
+        """Store the videos among these keys whose features are complete."""
         entries: list[tuple[str, Entry]] = []
         for key in keys:
             video = self._open[key]
@@ -155,7 +165,7 @@ class Batches:
             self.facts[key] = facts
             if skipped is None:
                 entries.append((key, Entry(np.concatenate(features), facts)))
-            elif end.found is not None:  # other reasons, such as a disk that does not answer, may pass
+            elif end.found is not None:  # for other reasons, such as a disk that does not answer, a later try may work
                 entries.append((key, Entry(_NO_FEATURES, facts)))
         if entries:
             self._store.put(entries)

@@ -1,4 +1,4 @@
-"""What the processes of a torch.distributed run tell each other; one process without it is a run of one."""
+"""How the processes of a torch.distributed run exchange results. Without torch.distributed a run has one process."""
 
 from __future__ import annotations
 
@@ -17,12 +17,15 @@ from fvd_bench.errors import EXIT_OF_FAULTS, EndedElsewhereError, FvdBenchError
 _T = TypeVar("_T")
 
 _PATIENCE = timedelta(hours=12)
-"""That processes wait for each other: their shares of the videos may take long."""
+"""How long processes wait for each other, since their shares of the videos may take long."""
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """Every `parts`-th of a list, from `part` on. exchanged: whether the others of this run do the rest."""
+    """Every `parts`-th item of a list, from `part` on.
+
+    exchanged: whether the other processes of this run take the other parts, and exchange their results.
+    """
 
     part: int = 0
     parts: int = 1
@@ -32,9 +35,9 @@ class Share:
         return place % self.parts == self.part
 
     def everyone(self, action: Callable[[], _T]) -> list[_T]:
-        """What this and all other processes of the run got from an action, in the order of ranks.
+        """Run an action in all processes, and return what each got, in the order of ranks.
 
-        An error of one, whatever it is, ends all: raises it, or EndedElsewhereError in the others.
+        An error in one process ends all: that process raises it, and the others raise EndedElsewhereError.
         """
         if not self.exchanged:
             return [action()]
@@ -55,10 +58,10 @@ class Share:
         return [theirs for _, theirs in found]
 
     def once(self, action: Callable[[], _T]) -> _T:
-        """What rank 0 gets from an action, for all processes of the run. The others wait for it.
+        """Run an action in rank 0 alone, and return its result in all processes, which wait for it.
 
-        Raises what the action raises: a FvdBenchError in all processes, another error in rank 0 and EndedElsewhereError
-        in the others.
+        Raises what the action raises. A FvdBenchError is raised in all processes. Any other error is raised in rank 0,
+        and the others raise EndedElsewhereError.
         """
         return once(action) if self.exchanged else action()
 
@@ -68,7 +71,7 @@ WHOLE = Share()
 
 @contextlib.contextmanager
 def processes() -> Iterator[bool]:
-    """Join the run that torchrun describes, if it does. Gives whether this process speaks for all of its run."""
+    """Join the run that torchrun describes, if there is one. Yield whether this process speaks for all of its run."""
     if not {"RANK", "WORLD_SIZE", "MASTER_ADDR"} <= os.environ.keys() or _is_running():
         yield rank() == 0
         return
@@ -82,7 +85,7 @@ def processes() -> Iterator[bool]:
 
 
 def share() -> Share:
-    """This process's of the work of all."""
+    """Return this process's share of the work of all processes."""
     return Share(rank(), world(), exchanged=world() > 1)
 
 
@@ -91,12 +94,12 @@ def rank() -> int:
 
 
 def world() -> int:
-    """Processes in the run."""
+    """Return the number of processes in the run."""
     return int(dist.get_world_size()) if _is_running() else 1
 
 
 def gather(mine: _T) -> list[_T] | None:
-    """What all processes hand in, in the order of ranks, for rank 0; None for the others. Waits for all of them.
+    """Return to rank 0 what all processes hand in, in the order of ranks, and None to the others. Wait for all of them.
 
     Raises EndedElsewhereError.
     """
@@ -108,7 +111,7 @@ def gather(mine: _T) -> list[_T] | None:
 
 
 def once(action: Callable[[], _T]) -> _T:
-    """`Share.once` of all processes there are."""
+    """Do what `Share.once` does, for all processes of the run."""
     if world() == 1:
         return action()
     box: list[Any] = [None]  # torch fills it in
@@ -133,7 +136,7 @@ def _exit_code(error: Exception) -> int:
 
 
 def _exchange(action: Callable[[], object]) -> None:
-    """Raises EndedElsewhereError where another process is gone."""
+    """Run an exchange between processes. Raises EndedElsewhereError when another process is gone."""
     try:
         action()
     except RuntimeError as error:

@@ -1,7 +1,7 @@
-"""From the videos of one source to features in the store: decode ahead, batch, run the networks, write.
+"""From the videos of one source to features in the store: decode ahead, form batches, run the networks, write.
 
-Every protocol and repeat that wants something of a video takes part in the same pass over its frames. What
-the store holds already is not computed again, so a killed run goes on where it was.
+Every protocol and repeat that wants something from a video takes part in the same pass over its frames. What the store
+already holds is not computed again, so a run that was killed goes on where it was.
 """
 
 from __future__ import annotations
@@ -27,37 +27,43 @@ from fvd_bench.videos.prefetch import Budget, in_order
 from fvd_bench.videos.sampling import video_order
 
 ENGINE = 2
-"""Raised whenever our own arithmetic moves a feature, or a frame: features of older engines are then not used. 2: alpha
-is laid over black, and display matrices and EXIF are applied wholly."""
+"""Version of our own arithmetic, raised whenever it changes a feature or a frame: features of older engines are then
+not used. Since 2, alpha is laid over black, and display matrices and EXIF are applied completely."""
 
 VideosDone = Callable[[int, int], None]
-"""Called with (videos done, videos in all)."""
+"""A function that is called with (videos done, videos in all)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Features of one draw."""
+    """A draw, and the network whose features of its clips are wanted."""
 
     draw: Draw
     features: FeatureRule
 
 
 Target = tuple[int, Job]
-"""A job of the video at this place: its index in the listing, plus the length of that for each time it came before."""
+"""A place and a job for the video there. The place is the video's index in the listing, plus the length of the
+listing for each time that the video was taken before."""
 
 Outcome = tuple[str, Facts]
-"""Key of a video's entry in the store, and the facts in it."""
+"""The key of a video's entry in the store, and the facts in the entry."""
 
 
 @dataclass(slots=True)
 class Collected:
-    """What a job came to.
+    """The outcome of a job over all videos.
 
-    keys: of the used videos' entries, in listing order; videos: index of each in the listing; places: of each, beyond
-    the listing where it is taken again; lengths: of each, see `Facts.num_frames`; skipped: video -> reason; refused:
-    why the rule does not allow the skips, None if it does; longest_short: frames of the longest video that was too
-    short; damaged: video -> frames of it that decode with errors; notes: code -> video -> what there is to say, of
-    those in `Facts`; levels, jpeg_qualities, not_jpeg: as there, over all used videos.
+    keys: the key of each used video's entry, in listing order.
+    videos: the index of each used video in the listing.
+    places: the place of each used video, which is beyond the listing if the video is taken again.
+    lengths: the length of each used video, see `Facts.num_frames`.
+    skipped: the reason by name, for each video that was skipped.
+    refused: why the rule does not allow the skips. None if it does.
+    longest_short: number of frames of the longest video that was too short.
+    damaged: by name, the number of used frames that decode with errors.
+    notes: the notes in `Facts`, by code and then by name of the video.
+    levels, jpeg_qualities, not_jpeg: as in `Facts`, over all used videos.
     """
 
     keys: list[str] = field(default_factory=list)
@@ -75,11 +81,14 @@ class Collected:
 
 
 class Extraction:
-    """The features of one source.
+    """The features of one source. Making it reads the contents of all videos; the store remembers those of unchanged
+    files.
 
-    extractors: by the rule that they follow; versions: of all software that reaches the features. share: of the
-    videos, that this process reads; where others read the rest of them, what they find is exchanged.
-    Reads the contents of all videos when it is made; those of unchanged files are remembered by the store.
+    extractors: the network for each feature rule.
+    versions: versions of all software that can change the features.
+    workers: number of threads that read videos.
+    share: the part of the videos that this process reads. Where other processes read the rest, the results are
+        exchanged.
     """
 
     def __init__(
@@ -106,27 +115,29 @@ class Extraction:
 
     @property
     def contents(self) -> Mapping[int, str]:
-        """Index -> digest of the contents of each video that can be read."""
+        """The content digest of each video that can be read, by index."""
         return self._contents
 
     @property
     def unreadable(self) -> Mapping[int, str]:
-        """Index -> why a video cannot be read."""
+        """Why a video cannot be read, by index."""
         return self._unreadable
 
     def collect(self, jobs: Sequence[Job], progress: VideosDone) -> dict[Job, Collected]:
-        """See to it that the store holds the features of all jobs, and say where.
+        """Make sure that the store holds the features of all jobs, and say under which keys. Raises FeatureError and
+        CacheError.
 
-        Where a rule wants fewer videos than there are, one that has to be skipped is replaced by the next in
-        the draw's order. Raises FeatureError and CacheError.
+        Where a rule wants fewer videos than there are, a video that has to be skipped is replaced by the next in the
+        draw's order.
         """
         collected, _ = self.outcomes(jobs, progress)
         return collected
 
     def outcomes(self, jobs: Sequence[Job], progress: VideosDone) -> tuple[dict[Job, Collected], list[Outcome]]:
-        """As `collect`, with the key and the facts of each video that was tried.
+        """Do what `collect` does, and also return the key and the facts of each video that was tried.
 
-        A share that is not exchanged makes one pass, as it cannot know which videos of others have to be replaced.
+        A share that is not exchanged makes only one pass, as it cannot know which videos of other shares have to be
+        replaced.
         """
         outcomes: dict[Job, dict[int, Outcome]] = {job: {} for job in jobs}
         while wanted := self._wanted(outcomes):
@@ -138,7 +149,7 @@ class Extraction:
         return {job: self._collected(job, outcomes[job]) for job in jobs}, every
 
     def missing(self, jobs: Sequence[Job]) -> list[Target]:
-        """What `collect` would have to compute before it knew what else it needs; nothing is computed."""
+        """Return the first targets that `collect` would have to compute, without computing anything."""
         outcomes: dict[Job, dict[int, Outcome]] = {job: {} for job in jobs}
         while wanted := self._wanted(outcomes):
             known, absent = self._look_up(wanted)
@@ -149,11 +160,12 @@ class Extraction:
         return []
 
     def outlook(self, jobs: Sequence[Job]) -> tuple[dict[Target, Outcome], dict[Target, str]]:
-        """What the first pass of `collect` would find in the store, and the keys that it would have to compute."""
+        """Return what the first pass of `collect` would find in the store, and the keys that it would have to
+        compute."""
         return self._look_up(self._wanted({job: {} for job in jobs}))
 
     def features(self, collected: Collected) -> Iterator[tuple[int, Features]]:
-        """The index and the features [N, dim] of each used video, in listing order. Raises CacheError."""
+        """Yield the index and the features [N, dim] of each used video, in listing order. Raises CacheError."""
         for video, key in zip(collected.videos, collected.keys, strict=True):
             entry = self._store.get(key)
             if entry is None:
@@ -185,7 +197,8 @@ class Extraction:
         self._store.remember_contents((self._states[i], self._contents[i]) for i in learnt if i in self._contents)
 
     def _own_contents(self) -> tuple[dict[int, str], dict[int, str]]:
-        """What this process knows of its share: contents, and why there are none. Drops what it knows of others'."""
+        """Return the contents that this process knows in its share, and why others are missing. Drop those of other
+        shares."""
         self._contents = {i: digest for i, digest in self._contents.items() if self._share.has(i)}
         self._unreadable = {i: reason for i, reason in self._unreadable.items() if self._share.has(i)}
         return dict(self._contents), dict(self._unreadable)
@@ -203,7 +216,7 @@ class Extraction:
             return error
 
     def _wanted(self, outcomes: Mapping[Job, Mapping[int, Outcome]]) -> list[Target]:
-        """What still has to be tried, in listing order."""
+        """Return the targets that still have to be tried, in listing order."""
         wanted: list[Target] = []
         videos = len(self._source.names)
         for job, tried in outcomes.items():
@@ -218,7 +231,7 @@ class Extraction:
         return sorted(wanted, key=lambda target: target[0])
 
     def _look_up(self, wanted: Sequence[Target]) -> tuple[dict[Target, Outcome], dict[Target, str]]:
-        """What is known already, and the keys of what has to be computed."""
+        """Return the outcomes that are known already, and the keys of targets that have to be computed."""
         known: dict[Target, Outcome] = {}
         absent: dict[Target, str] = {}
         for place, job in wanted:
@@ -235,7 +248,7 @@ class Extraction:
         return known, absent
 
     def _passed(self, wanted: Sequence[Target], progress: VideosDone) -> dict[Target, Outcome]:
-        """A pass over this process's share, and what the others found in theirs."""
+        """Make a pass over this process's share. Return its outcomes and those of the other processes."""
         mine = [target for target in wanted if self._share.has(target[0] % len(self._source.names))]
 
         def work() -> tuple[dict[Target, Outcome], str | None, list[tuple[str, Entry]]]:
@@ -254,7 +267,7 @@ class Extraction:
         return outcomes
 
     def _pass(self, wanted: Sequence[Target], progress: VideosDone) -> dict[Target, Outcome]:
-        """One pass over videos, computing what the store does not hold, and nothing twice."""
+        """Make one pass over the videos. Compute what the store does not hold, and nothing twice."""
         known, absent = self._look_up(wanted)
         tasks: dict[int, dict[str, Job]] = {}
         for key, (place, job) in first_of_each(absent).items():
@@ -275,7 +288,7 @@ class Extraction:
         return known | {target: (key, batches.facts[key]) for target, key in absent.items()}
 
     def _read(self, budget: Budget, task: tuple[int, Mapping[str, Job]]) -> Iterator[DrawnClip | DrawEnd]:
-        """Runs in a thread: what the jobs want of a video. Files that change while they are read are skipped."""
+        """Read what the jobs want from a video, in a thread. A file that changes while it is read is skipped."""
         place, jobs = task
         index = place % len(self._source.names)
         video = self._source.video(index)
@@ -336,9 +349,12 @@ def feature_key(
     weights: Mapping[str, str],
     versions: Mapping[str, str],
 ) -> str:
-    """sha256 of everything that the features of a video depend on.
+    """Return the sha256 of everything that the features of a video depend on.
 
-    content: digest of the video; weights: their tensor digests; side, seed and place matter only for random draws.
+    content: the digest of the video.
+    side, seed, place: matter only for random draws.
+    weights: tensor digests of the network's weights.
+    versions: versions of all software that can change the features.
     """
     everything = {
         "content": content,
@@ -355,7 +371,7 @@ def feature_key(
 
 
 def first_of_each(absent: Mapping[Target, str]) -> dict[str, Target]:
-    """Key -> the first target that has it: repeats and protocols often want the same of a video."""
+    """Return the first target of each key, since repeats and protocols often want the same from a video."""
     first: dict[str, Target] = {}
     for target, key in absent.items():
         first.setdefault(key, target)
@@ -363,7 +379,7 @@ def first_of_each(absent: Mapping[Target, str]) -> dict[str, Target]:
 
 
 _BYTES_PER_WORKER = 2**28
-"""Of clips that are read ahead of the networks."""
+"""Bytes of clips that each worker may read ahead of the networks."""
 
 _RULES_FOR_LISTINGS = ("count", "selection", "short_videos")
-"""Parts of a ClipRule that say which videos are used, not what is taken from one."""
+"""Fields of a ClipRule that say which videos are used, not what is taken from one."""

@@ -1,4 +1,4 @@
-"""FeatureSet: the features of one side, as metrics see them."""
+"""The features of one side, as metrics see them."""
 
 from __future__ import annotations
 
@@ -10,21 +10,25 @@ from numpy.typing import NDArray
 from fvd_bench.features.moments import Float64, Moments
 
 _KEPT_VALUES = 2**26
-"""Features are kept as float32 up to this many values (256 MiB); beyond it only their moments are."""
+"""Features are kept as float32 up to this many values (256 MiB). Beyond it only their moments are kept."""
 
 _FOLD_ROWS = 4096
 
 Parts = Iterator[tuple[int, NDArray[np.float32]]]
-"""Videos and their features [rows, dim], in the order of adding."""
+"""Videos and their features [rows, dim], in the order in which they were added."""
 
 
 class FeatureSet:
     """The features of one side, added in a fixed order, or only the moments of some.
 
-    All are kept while they fit in 256 MiB, else folded into a mean and a centred scatter matrix in float64, so
-    that memory stays the same however many there are. count: features added; dim: their length; videos: which video
-    each addition came from. again: gives everything that is added once more, for what needs each feature beyond that.
-    given: moments that somebody else computed; they are all that is known then, and count is 0 where it is not known.
+    All features are kept while they fit in 256 MiB. Beyond that they are folded into a mean and a centred scatter
+    matrix in float64, so that memory stays the same however many there are.
+    count: number of features added. For given moments the number behind them, or 0 where that is not known.
+    dim: length of a feature.
+    videos: the video of each addition.
+    again: returns everything that was added once more, for what needs each feature after they were folded. None if it
+        cannot.
+    given: moments that somebody else computed, which are then all that is known. Else None.
     """
 
     def __init__(self, dim: int, *, again: Callable[[], Parts] | None = None, given: Moments | None = None) -> None:
@@ -43,7 +47,10 @@ class FeatureSet:
 
     @classmethod
     def of(cls, features: NDArray[np.float32], owners: NDArray[np.int64] | None = None) -> FeatureSet:
-        """The set of one array [N, dim]. owners [N]: the video of each feature, one each unless given."""
+        """Make the set of one array [N, dim].
+
+        owners: the video of each feature, [N]. With None each feature is of a video of its own.
+        """
         found = cls(features.shape[1])
         if owners is None:
             owners = np.arange(len(features))
@@ -57,7 +64,7 @@ class FeatureSet:
     def of_moments(
         cls, mean: NDArray[np.generic], cov: NDArray[np.generic], *, count: int | None, ddof: int
     ) -> FeatureSet:
-        """The set of which moments that somebody else computed are all that is known, see `Moments`.
+        """Make the set that is known only by moments that somebody else computed, see `Moments`.
 
         Raises SourceError when they cannot be those of any features.
         """
@@ -65,7 +72,7 @@ class FeatureSet:
 
     @classmethod
     def of_known(cls, moments: Moments) -> FeatureSet:
-        """The set of which these moments are all that is known."""
+        """Make the set that is known only by these moments."""
         return cls(len(moments.mean), given=moments)
 
     @property
@@ -74,7 +81,7 @@ class FeatureSet:
         return self._given is not None
 
     def add(self, features: NDArray[np.float32], *, video: int) -> None:
-        """Add features [N, dim] of a video behind those already there."""
+        """Add features [N, dim] of a video after those already there."""
         assert features.ndim == 2 and features.shape[1] == self.dim and self._given is None
         self.videos.append(video)
         self._rows.append(len(features))
@@ -92,15 +99,17 @@ class FeatureSet:
         return self.count >= 2 or self._given is not None
 
     def features(self) -> NDArray[np.float32] | None:
-        """All features [N, dim] in the order of adding, None when only their moments are known. Not to be changed."""
+        """Return all features [N, dim] in the order of adding, or None when only their moments are known. Do not
+        change them."""
         if self._scatter is not None or not self._kept:
             return None
         if len(self._kept) > 1:
-            self._kept = [np.concatenate(self._kept)]  # once: many ask for them
+            self._kept = [np.concatenate(self._kept)]  # joined once, as many callers ask for them
         return self._kept[0]
 
     def blocks(self) -> Iterator[Float64] | None:
-        """All features in float64 blocks [rows, dim], in the order of adding; None where they cannot be had again."""
+        """Yield all features in float64 blocks [rows, dim], in the order of adding. None where they cannot be read
+        again."""
         if self._given is not None:
             return None
         if self._scatter is None:
@@ -111,18 +120,21 @@ class FeatureSet:
         return None if self._again is None else iter(_blocks((part for _, part in self._again()), _FOLD_ROWS))
 
     def owners(self) -> NDArray[np.int64]:
-        """The video that each feature came from, [count]."""
+        """Return the video of each feature, [count]."""
         return np.repeat(np.array(self.videos, dtype=np.int64), self._rows)
 
     def selected(self, kept: NDArray[np.bool_], *, as_one: bool = False) -> FeatureSet:
-        """The set of some of the features, which must all be there. kept [count]; as_one: as those of one video."""
+        """Return the set of some of the features, all of which must be kept.
+
+        kept: bool [count], which features. as_one: whether they count as features of one video.
+        """
         features = self.features()
         assert features is not None
         found = features[kept]
         return FeatureSet.of(found, np.zeros(len(found), dtype=np.int64) if as_one else self.owners()[kept])
 
     def mean(self) -> Float64:
-        """Mean [dim] in float64."""
+        """Return the mean [dim] in float64."""
         if self._given is not None:
             return self._given.mean
         features = self.features()
@@ -133,22 +145,23 @@ class FeatureSet:
         return self._mean
 
     def moments(self) -> Moments:
-        """Mean and covariance of the features."""
+        """Return the mean and covariance of the features."""
         return self._given or Moments(self.mean(), self.cov(0), self.count, 0)
 
     def cov(self, ddof: int) -> Float64:
-        """Covariance [dim, dim]; ddof 0 divides by N, 1 by N - 1. As it was given where N is not known."""
+        """Return the covariance [dim, dim], divided by N - ddof. Given moments with unknown N keep the divisor that
+        they have."""
         if self._given is not None:
             return self._given.cov_by(ddof)
         return self._centred_scatter() / (self.count - ddof)
 
     def _centred_scatter(self) -> Float64:
-        """Sum of outer products of the centred features, [dim, dim] in float64."""
+        """Return the sum of outer products of the centred features, [dim, dim] in float64."""
         if self.features() is None:
             self._fold()
             assert self._scatter is not None
             return self._scatter
-        if self._scatter_of_kept is None:  # once: many ask for it
+        if self._scatter_of_kept is None:  # computed once, as many callers ask for it
             mean, scatter = self.mean(), np.zeros((self.dim, self.dim))
             for block in self.blocks() or ():
                 centred = block - mean
@@ -173,7 +186,7 @@ class FeatureSet:
 
 
 def _blocks(arrays: Iterable[NDArray[np.float32]], rows: int) -> Iterable[Float64]:
-    """The rows of all arrays in blocks of `rows` or a little more, as float64."""
+    """Yield the rows of all arrays in blocks of `rows` or a little more, as float64."""
     waiting: list[NDArray[np.float32]] = []
     waiting_rows = 0
     for array in arrays:

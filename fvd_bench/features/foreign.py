@@ -1,7 +1,7 @@
-"""Statistics that other programs keep of real videos, as a real side.
+"""Statistics of real videos that other programs made, as a real side.
 
-Read are pytorch-fid's .npz of `mu` and `sigma`, and the pickles of StyleGAN's and cd-fvd's FeatureStats and of EDM2's
-references. They say nothing of the protocol that they were made under, so every score against them is flagged.
+It reads the .npz of pytorch-fid with `mu` and `sigma`, and the pickles of FeatureStats of StyleGAN and cd-fvd and of
+EDM2's references. They do not say under which protocol they were made, so every score against them is flagged.
 """
 
 from __future__ import annotations
@@ -36,7 +36,13 @@ _EXPECTED = (
 
 @dataclass(frozen=True, eq=False)
 class ForeignStats:
-    """A real side without videos. features: what is known of them; digest: sha256 of the file."""
+    """A real side without videos.
+
+    name: its path, for messages.
+    kind: its form.
+    features: what is known of its features.
+    digest: sha256 of the file.
+    """
 
     name: str
     kind: str
@@ -75,7 +81,10 @@ class ForeignStats:
         raise IndexError("statistics hold no videos")
 
     def check(self, dim: int, *, takes_real: bool) -> None:
-        """Raises SourceError where a protocol cannot use them. dim: of its features; takes_real: see `ClipRule`."""
+        """Raise SourceError when a protocol cannot use them.
+
+        dim: length of the protocol's features. takes_real: see `ClipRule`.
+        """
         if takes_real:
             raise SourceError(f"{self.name} holds statistics, and the fake clips are made of real videos: pass these")
         if dim != self.features.dim:
@@ -86,7 +95,7 @@ class ForeignStats:
 
 
 def is_foreign_stats(path: Path) -> bool:
-    """Whether this is a file of statistics: a pickle, or an .npz of `mu` and `sigma`."""
+    """Return whether this is a file of statistics: a pickle, or an .npz with `mu` and `sigma`."""
     if path.suffix.lower() in _SUFFIXES:
         return True
     if path.suffix.lower() != ".npz" or not path.is_file():
@@ -95,17 +104,17 @@ def is_foreign_stats(path: Path) -> bool:
         with zipfile.ZipFile(path) as archive:
             return {"mu.npy", "sigma.npy"} <= set(archive.namelist())
     except (OSError, *READ_ERRORS):
-        return False  # whoever opens it as an archive of arrays says what is wrong
+        return False  # opening it as an archive of arrays will tell what is wrong
 
 
 def _of_npz(path: Path) -> FeatureSet:
     archive = Archive(path)
     mean, cov = _member(archive, "mu.npy"), _member(archive, "sigma.npy")
-    return FeatureSet.of_moments(mean, cov, count=None, ddof=1)  # np.cov, by pytorch-fid
+    return FeatureSet.of_moments(mean, cov, count=None, ddof=1)  # pytorch-fid uses np.cov
 
 
 def _member(archive: Archive, name: str) -> NDArray[np.generic]:
-    """An array of an archive. NumPy asks for the memory that a header names, so that is compared with the size."""
+    """Read an array of an archive. Its size is checked first, since NumPy allocates the memory that a header claims."""
     member = PurePosixPath(name)
     size = archive.info(member).file_size
     if size > _MOST_BYTES:
@@ -139,7 +148,7 @@ def _of_pickle(data: bytes) -> FeatureSet:
 
 
 def _of_dict(tree: Mapping[Any, object], *, size: int) -> FeatureSet:
-    """size: bytes of the file, which arrays named again and again must not exceed."""
+    """Read the features or moments in a dict. size: bytes of the file, more than which its arrays must not take."""
     if isinstance(parts := tree.get("all_features"), list) and parts:
         arrays = [_array(part, "all_features", 2) for part in parts]
         if sum(array.nbytes for array in arrays) > size or len({array.shape[1] for array in arrays}) > 1:
@@ -157,7 +166,7 @@ def _of_dict(tree: Mapping[Any, object], *, size: int) -> FeatureSet:
     count = unpickling.plain(tree["num_items"])
     if type(count) is not int or not 2 <= count < 2**53:
         raise SourceError(f"its num_items is {count!r:.40}: expected an integer from 2")
-    # Sums of the features and of their outer products.
+    # These are sums of the features and of their outer products.
     total, outer = _array(tree["raw_mean"], "raw_mean", 1), _array(tree["raw_cov"], "raw_cov", 2)
     mean = total.astype(np.float64) / count
     second = outer.astype(np.float64) / count

@@ -1,4 +1,4 @@
-"""A side as it was given: videos, a statistics file, or statistics that another program made."""
+"""A side as it was given: videos, a statistics file of ours, or statistics of another program."""
 
 from __future__ import annotations
 
@@ -25,10 +25,11 @@ from fvd_bench.videos.absent_video import AbsentVideo
 
 
 class Given:
-    """A side, and what depends on whether its features are made here. As it stands, a side of videos: they are.
+    """A side, with the answers to all that depends on how it was given. This class is for sides of videos.
 
-    source: its names and videos. has_frames: whether these can be looked at. known: all that there is to know of the
-    features, where no video is behind them.
+    source: the names and the videos of the side.
+    has_frames: whether frames of the videos can be read.
+    known: all that is known of the features, if there are no videos behind them. Else None.
     """
 
     has_frames = True
@@ -38,38 +39,46 @@ class Given:
         self.source = source
 
     def check_readable(self) -> None:
-        """Raises SourceError when no video can be decoded."""
+        """Raise SourceError when no video can be decoded."""
         check_something_decodes(self.source)
 
     def check_serves(self, fake: ClipRule, *, dim: int) -> None:
-        """Raises SourceError when a protocol cannot use the side. fake: its rule for fakes; dim: of its features."""
+        """Raise SourceError when a protocol cannot use the side.
+
+        fake: the protocol's rule for fake clips. dim: length of its features.
+        """
 
     def check_holds(self, missing: Callable[[], Sequence[Target]]) -> None:
-        """Raises SourceError when features are missing that cannot be made here. missing: finds out which are."""
+        """Raise SourceError when features are missing that cannot be computed here. missing: finds the missing ones."""
 
     def store(self, shared: FeatureStore) -> AbstractContextManager[FeatureStore]:
-        """The store that its features are in. shared: that of sides whose features are made here."""
+        """Return the store that holds the side's features. shared: the store of sides whose features are computed
+        here."""
         return contextlib.nullcontext(shared)
 
     def versions(self, here: Mapping[str, str]) -> Mapping[str, str]:
-        """Versions of all software that reaches the features. here: those of this machine."""
+        """Return the versions of all software that can change the features. here: the versions on this machine."""
         return here
 
     def motion_versions(self, here: Mapping[str, str]) -> Mapping[str, str]:
-        """The same for how the videos move."""
+        """Return the versions of all software that can change the measured motion. here: the versions on this
+        machine."""
         return here
 
     def share(self, share: Share) -> Share:
-        """What this process has to read of the side. share: of videos, in this run."""
+        """Return what this process has to read of the side. share: its share of videos in this run."""
         return share
 
     def fingerprint(self, contents: Mapping[int, str]) -> str:
-        """sha256 over the names and contents of all videos, in order. contents: by index, of those that can be read."""
+        """Return the sha256 over the names and contents of all videos, in order.
+
+        contents: the digest by index, for each video that can be read.
+        """
         names = self.source.names
         return fingerprint(names, (contents.get(index, "unreadable") for index in range(len(names))))
 
     def findings(self, side: Side, here: Mapping[str, str]) -> Iterator[Finding]:
-        """What people should know of a side that was given like this. here: as for `versions`."""
+        """Yield what people should know about a side that was given like this. here: the versions on this machine."""
         return iter(())
 
 
@@ -84,7 +93,7 @@ class GivenFile(Given):
         self._file = file
 
     def check_readable(self) -> None:
-        """There is nothing to decode."""
+        """Check nothing, as there is nothing to decode."""
 
     def check_holds(self, missing: Callable[[], Sequence[Target]]) -> None:
         if not missing():
@@ -100,12 +109,12 @@ class GivenFile(Given):
         )
 
     def store(self, shared: FeatureStore) -> AbstractContextManager[FeatureStore]:
-        """One of its own, as what a file claims must not reach that of others."""
+        """Return a store of its own, since what a file claims must not reach the store of other sides."""
         return self.held()
 
     @contextlib.contextmanager
     def held(self) -> Iterator[FeatureStore]:
-        """A store of what the file holds."""
+        """Open a store of what the file holds."""
         with contextlib.closing(FeatureStore(None)) as own:
             own.put(self._file.entries.items())
             own.put(self._file.motion.items())
@@ -130,7 +139,7 @@ class GivenFile(Given):
 
 
 class GivenStats(Given):
-    """Statistics that another program made: features or moments, and no videos."""
+    """Statistics of another program: features or moments, and no videos."""
 
     has_frames = False
 
@@ -140,13 +149,13 @@ class GivenStats(Given):
         self.known = stats.features
 
     def check_readable(self) -> None:
-        """There is nothing to decode."""
+        """Check nothing, as there is nothing to decode."""
 
     def check_serves(self, fake: ClipRule, *, dim: int) -> None:
         self._stats.check(dim, takes_real=fake.takes_real)
 
     def fingerprint(self, contents: Mapping[int, str]) -> str:
-        """That of the file."""
+        """Return the digest of the file."""
         return self._stats.digest
 
     def findings(self, side: Side, here: Mapping[str, str]) -> Iterator[Finding]:
@@ -154,7 +163,7 @@ class GivenStats(Given):
 
 
 def open_side(source: SourceLike, side: Side) -> Given:
-    """Open a side: videos, a statistics file, or on the real side the statistics of other programs.
+    """Open a side: videos, a statistics file, or, for the real side alone, statistics of other programs.
 
     Raises SourceError, and NotComparableError for a statistics file of the other side.
     """
@@ -177,7 +186,7 @@ def open_side(source: SourceLike, side: Side) -> Given:
 
 @dataclass(frozen=True)
 class _Listed:
-    """The videos that a statistics file lists."""
+    """The videos that a statistics file lists, as a `ClipSource`."""
 
     path: Path
     file: StatsFile

@@ -1,4 +1,4 @@
-"""Mean and covariance of features, which somebody else computed."""
+"""Mean and covariance of features, as other programs compute them too."""
 
 from __future__ import annotations
 
@@ -12,18 +12,22 @@ from fvd_bench.errors import SourceError
 Float64 = NDArray[np.float64]
 
 _MOST_DIM = 4096
-"""Of no known network; the check of a covariance takes long beyond it."""
+"""More features than any known network has. Beyond it the check of a covariance takes long."""
 
 _SYMMETRIC = 1e-5
 _POSITIVE = 1e-5
-"""Of the largest entry and of the largest eigenvalue: rounding of statistics that were computed in single precision."""
+"""Fractions of the largest entry and of the largest eigenvalue that count as rounding, for statistics in single
+precision."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Moments:
-    """mean [D]; cov [D, D], symmetric; both float64.
+    """Mean and covariance of features, both float64.
 
-    count: features behind them, None where that is not known. ddof: 0 where cov was divided by count, 1 by count - 1.
+    mean: [D].
+    cov: [D, D], symmetric.
+    count: number of features behind them. None where that is not known.
+    ddof: 0 if cov was divided by count, 1 if it was divided by count - 1.
     """
 
     mean: Float64
@@ -33,7 +37,7 @@ class Moments:
 
     @classmethod
     def checked(cls, mean: NDArray[np.generic], cov: NDArray[np.generic], *, count: int | None, ddof: int) -> Moments:
-        """Moments out of a file. Raises SourceError when they cannot be those of any features."""
+        """Make moments from the arrays of a file. Raises SourceError when they cannot be those of any features."""
         if mean.ndim != 1 or not len(mean) or cov.shape != (len(mean), len(mean)):
             raise SourceError(
                 f"its mean is of shape {list(mean.shape)}, its covariance of {list(cov.shape)}: expected [D] and [D, D]"
@@ -59,14 +63,15 @@ class Moments:
         return cls(centre, spread, count, ddof)
 
     def cov_by(self, ddof: int) -> Float64:
-        """The covariance divided by count - ddof; as it was given where the number of features is not known."""
+        """Return the covariance divided by count - ddof. Where count is not known, the divisor cannot be changed and
+        stays."""
         if self.count is None or ddof == self.ddof:
             return self.cov
         cov: Float64 = self.cov * ((self.count - self.ddof) / (self.count - ddof))
         return cov
 
     def joined(self, other: Moments) -> Moments:
-        """Those of both, whose counts are known (Chan, Golub, LeVeque 1983, eq. 2.1)."""
+        """Return the moments of both together; both counts must be known (Chan, Golub, LeVeque 1983, eq. 2.1)."""
         assert self.count is not None and other.count is not None
         count = self.count + other.count
         shift = other.mean - self.mean

@@ -1,4 +1,4 @@
-"""Features of videos that came one after another, by index: what a training loop keeps of one side."""
+"""Features of videos that arrive one after another: what a training loop keeps of one side."""
 
 from __future__ import annotations
 
@@ -18,7 +18,12 @@ from fvd_bench.videos.sampling import video_order
 
 @dataclass(slots=True)
 class OnlineFeatures:
-    """places: index of each video, ascending; features: [N, dim] of each; next_turn: of the process that adds."""
+    """Features of videos, in the order of their indices.
+
+    places: the index of each video, ascending.
+    features: the features [N, dim] of each video.
+    next_turn: the number of videos that the process which adds them has had.
+    """
 
     places: list[int] = field(default_factory=list)
     features: list[Features] = field(default_factory=list)
@@ -29,24 +34,27 @@ class OnlineFeatures:
 
     @property
     def rows(self) -> int:
-        """Features in all."""
+        """Number of features of all videos together."""
         return sum(map(len, self.features))
 
     def add(self, place: int, features: Features, *, turn: int) -> None:
-        """Add a video behind the others. turn: the number of videos that its process had before."""
+        """Add a video after the others. turn: the number of videos that its process had before it."""
         self.places.append(place)
         self.features.append(features)
         self.next_turn = turn + 1
 
     def joined(self, other: OnlineFeatures) -> OnlineFeatures:
-        """Both in order of places; of two at one place the own comes first."""
+        """Return both together in the order of places. Where two videos have one place, the own one comes first."""
         places, features = self.places + other.places, self.features + other.features
         order = sorted(range(len(places)), key=places.__getitem__)
         turn = max(self.next_turn, other.next_turn)
         return OnlineFeatures([places[i] for i in order], [features[i] for i in order], turn)
 
     def selected(self, rule: ClipRule, side: Side, *, seed: int) -> OnlineFeatures:
-        """The videos that a rule uses, numbered anew. Raises MetricError where it takes videos again, drawn anew."""
+        """Return the videos that a rule uses, numbered anew.
+
+        Raises MetricError where the rule takes videos again with a new draw.
+        """
         videos = len(self.places)
         order = list(itertools.islice(video_order(videos, rule, seed=seed), rule.count))
         if rule.is_random and any(place >= videos for place in order):
@@ -60,14 +68,14 @@ class OnlineFeatures:
         return chosen
 
     def as_set(self, dim: int) -> FeatureSet:
-        """All features in order."""
+        """Return all features in order, as a `FeatureSet`."""
         found = FeatureSet(dim, again=lambda: zip(self.places, self.features, strict=True))
         for place, features in zip(self.places, self.features, strict=True):
             found.add(features, video=place)
         return found
 
     def tensors(self) -> dict[str, torch.Tensor]:
-        """Everything in it, for a checkpoint."""
+        """Return everything in it as tensors, for a checkpoint."""
         values = np.concatenate(self.features) if self.features else np.zeros((0, 1), dtype=np.float32)
         return {
             "places": torch.tensor(self.places, dtype=torch.int64),
@@ -78,7 +86,7 @@ class OnlineFeatures:
 
     @classmethod
     def of(cls, tensors: Mapping[str, torch.Tensor]) -> OnlineFeatures:
-        """What `tensors` gave."""
+        """Restore it from what `tensors` returned."""
         values = tensors["features"].cpu().numpy().copy()
         ends = np.cumsum(tensors["rows"].cpu().numpy())[:-1]
         places: list[int] = tensors["places"].tolist()
@@ -87,14 +95,19 @@ class OnlineFeatures:
 
 @dataclass(frozen=True, slots=True)
 class Contribution:
-    """What one process has to give to a score. identity: what has to agree between processes."""
+    """What one process contributes to a score.
+
+    identity: what has to be equal in all processes.
+    kept: the features of each side.
+    """
 
     identity: Mapping[str, str | int]
     kept: Mapping[Side, OnlineFeatures]
 
     @staticmethod
     def joined(shares: Sequence[Contribution]) -> dict[Side, OnlineFeatures]:
-        """Of all processes. Raises FvdBenchError when these do not compute the same."""
+        """Return the features of all processes by side. Raises FvdBenchError when the processes do not compute the
+        same."""
         whole: dict[Side, OnlineFeatures] = {side: OnlineFeatures() for side in SIDES}
         for rank, share in enumerate(shares):
             if share.identity != shares[0].identity:

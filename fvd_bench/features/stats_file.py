@@ -1,8 +1,8 @@
 """A statistics file: the features of one side of an evaluation, to be scored later and elsewhere.
 
-It is an uncompressed .npz archive. The member `fvd_bench_stats` holds a JSON text: what the features were made of and
-how, and which rows of the members `features_DIM`, float32 [N, DIM], belong to which video. So it is an excerpt of the
-feature store, and gives the very digits that the videos would.
+It is an uncompressed .npz archive. Its member `fvd_bench_stats` holds a JSON text, which says what the features were
+made from and how, and which rows of the members `features_DIM`, float32 [N, DIM], belong to which video. So it is an
+excerpt of the feature store, and gives exactly the digits that the videos would give.
 """
 
 from __future__ import annotations
@@ -38,19 +38,25 @@ _DAMAGED = (
     OSError, EOFError, ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError, MemoryError,
     NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error, struct.error, SyntaxError, ProtocolError,
 )  # fmt: skip
-"""What reading a file that is none of ours may raise."""
+"""What may be raised by reading a file that is damaged, or not ours."""
 
 
 @dataclass(frozen=True, slots=True)
 class StatsFile:
-    """What a file holds.
+    """The contents of a statistics file.
 
-    side: that the features are for. protocols, seed, repeats: that they serve. path, kind: of the source, as a result
-    names it. names: of its whole listing. contents: index -> digest of a video's contents; unreadable: index -> why it
-    has none; those that are in neither were another shard's. weights: signature of a feature rule -> digests of its
-    weights. versions: of all software that reached the features; motion_versions: that reached the motion.
-    entries, motion: features and motion, entries of the feature store by key. value_range: that was stated of arrays of
-    floats, None where none was.
+    side: the side that the features are for.
+    protocols, seed, repeats: what the features serve.
+    path, kind: those of the source, as a result names it.
+    names: the names of the whole listing.
+    contents: content digests of videos, by index.
+    unreadable: why a video has no content digest, by index. Videos in neither belonged to another shard.
+    weights: digests of the weights, by the signature of the feature rule.
+    versions: versions of all software that can change the features.
+    motion_versions: versions of all software that can change the measured motion.
+    entries: features, as entries of the feature store by key.
+    motion: measured motion, as entries of the feature store by key.
+    value_range: the range that was stated for arrays of floats. None if none was.
     """
 
     side: Side
@@ -70,7 +76,7 @@ class StatsFile:
     value_range: tuple[float, float] | None = None
 
     def write(self, file: Path) -> None:
-        """Write a file, whole or not at all. Raises SourceError."""
+        """Write the file, whole or not at all. Raises SourceError."""
         arrays: dict[str, NDArray[Any]] = {}
         rows = {
             "entries": _packed(self.entries, _FEATURES, arrays),
@@ -103,7 +109,7 @@ class StatsFile:
 
     @classmethod
     def read(cls, path: Path) -> StatsFile:
-        """Raises SourceError when the file is damaged or no statistics file of this version."""
+        """Read a file. Raises SourceError when it is damaged, or not a statistics file of this schema."""
         path = user_path(path)
         try:
             arrays = _read_arrays(path)
@@ -131,7 +137,7 @@ class StatsFile:
                 versions=dict(head["versions"]),
                 motion_versions=dict(head["motion_versions"]),
                 entries=_unpacked(head["entries"], _FEATURES, arrays, finite=True),
-                motion=_unpacked(head["motion"], _MOTION, arrays, finite=False),  # what cannot be asked is not a number
+                motion=_unpacked(head["motion"], _MOTION, arrays, finite=False),  # NaN stands for what has no answer
                 value_range=_range(head.get("value_range")),
             )
         except _DAMAGED as error:
@@ -141,7 +147,7 @@ class StatsFile:
 
 
 def is_stats_file(path: Path) -> bool:
-    """Whether a file says of itself that it is one."""
+    """Return whether a file has the member that marks a statistics file."""
     try:
         regular_file(path)
         with zipfile.ZipFile(path) as archive:
@@ -151,7 +157,7 @@ def is_stats_file(path: Path) -> bool:
 
 
 def _read_arrays(path: Path) -> dict[str, NDArray[Any]]:
-    """The members of a file, none of which may claim more than is there."""
+    """Read the members of a file. None of them may claim to be larger than the file is."""
     regular_file(path)
     with zipfile.ZipFile(path) as archive:
         infos = archive.infolist()
@@ -166,7 +172,8 @@ def _read_arrays(path: Path) -> dict[str, NDArray[Any]]:
 
 
 def _packed(entries: Mapping[str, Entry], form: str, arrays: dict[str, NDArray[Any]]) -> list[list[Any]]:
-    """Put the features of entries into arrays by their length. Gives key, facts, length and rows of each, for JSON."""
+    """Put the features of entries into arrays by their length. Return key, facts, length and rows of each entry, for
+    JSON."""
     rows: list[list[Any]] = []
     parts: dict[int, list[NDArray[np.float32]]] = {}
     for key, entry in sorted(entries.items()):
@@ -178,7 +185,7 @@ def _packed(entries: Mapping[str, Entry], form: str, arrays: dict[str, NDArray[A
 
 
 def _unpacked(rows: list[Any], form: str, arrays: Mapping[str, NDArray[Any]], *, finite: bool) -> dict[str, Entry]:
-    """What `_packed` put there. Raises ValueError, and what values of wrong types raise."""
+    """Return the entries that `_packed` stored. Raises ValueError, and other errors for values of wrong types."""
     entries: dict[str, Entry] = {}
     used: dict[str, int] = {}
     for key, facts, dim, count in rows:
@@ -195,7 +202,7 @@ def _unpacked(rows: list[Any], form: str, arrays: Mapping[str, NDArray[Any]], *,
 
 
 def _range(values: Any) -> tuple[float, float] | None:
-    """Raises TypeError, ValueError."""
+    """Return a value range from JSON. Raises TypeError, ValueError."""
     if values is None:
         return None
     low, high = map(float, values)

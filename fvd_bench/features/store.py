@@ -1,7 +1,7 @@
 """The feature store: features of videos on disk, keyed by content, in one SQLite file.
 
-Each entry carries a checksum and is written in a transaction, so a run that is killed resumes where it was, a
-damaged entry is computed again instead of used, and several processes may share the file.
+Each entry has a checksum and is written in a transaction. So a run that was killed resumes where it was, a damaged
+entry is computed again instead of used, and several processes may share the file.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _T = TypeVar("_T")
 
 _BUSY_SECONDS = 120.0
 _MEMORY_KIB = 1 << 20
-"""Of the features of a run that has no store, before SQLite puts some into a temporary file: none, of any FVD."""
+"""Memory for the features of a run that has no store. Beyond it SQLite uses a temporary file, which no FVD needs."""
 
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
@@ -40,14 +40,16 @@ CREATE TABLE IF NOT EXISTS contents (state TEXT PRIMARY KEY, digest TEXT NOT NUL
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What was noticed while reading a video.
+    """What was noticed while a video was read.
 
-    skipped: why it gave no features, None if it did; found: frames that decode, where these are too few;
-    damaged: frames that were used though they decode with errors; jpeg_qualities: of the frames that were JPEG
-    files, 0 for tables of their own; not_jpeg: whether any was none; num_frames: the length that the clips were drawn
-    for, None where a store of an older version does not say; notes: codes of `faults.FAULTS` that the video deserves,
-    each with what there is to say; levels: lowest and highest value of the frames that were used, where these come
-    from an array.
+    skipped: why the video gave no features. None if it did.
+    found: number of frames that decode, if these are too few. Else None.
+    damaged: number of used frames that decode with errors.
+    jpeg_qualities: qualities of the frames that were JPEG files, 0 for quantisation tables of their own.
+    not_jpeg: whether any frame was not a JPEG file.
+    num_frames: the length that the clips were drawn for. None where a store of an older version does not say.
+    notes: codes of `faults.FAULTS` that apply to the video, each with its details.
+    levels: lowest and highest value of the used frames if these come from an array. Else None.
     """
 
     skipped: str | None = None
@@ -61,7 +63,7 @@ class Facts:
 
     @classmethod
     def from_values(cls, values: Mapping[str, Any]) -> Facts:
-        """Facts as JSON holds them. Raises KeyError, TypeError, ValueError."""
+        """Make facts from JSON values. Raises KeyError, TypeError, ValueError."""
         notes = tuple((str(code), str(detail)) for code, detail in values.get("notes", ()))
         qualities, levels = tuple(values["jpeg_qualities"]), values.get("levels")
         if levels is not None:
@@ -72,16 +74,20 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """Features [N, dim] of one video, N = 0 if it was skipped, and the facts beside them."""
+    """The features of one video and the facts about it.
+
+    features: [N, dim], with N = 0 if the video was skipped.
+    """
 
     features: Features
     facts: Facts
 
 
 class FeatureStore:
-    """Entries by key, and a memory of files' contents by their state, see `video.Video`.
+    """Entries by key, and the content digests of files by their state, see `video.Video`.
 
-    folder: that it is in, None to keep entries in memory. damaged: how many entries were found damaged and dropped.
+    folder: the folder that holds the store. None to keep entries in memory.
+    damaged: number of entries that were found damaged and dropped.
     """
 
     def __init__(self, folder: Path | None) -> None:
@@ -96,14 +102,14 @@ class FeatureStore:
 
     @property
     def place(self) -> str | None:
-        """Tells stores of one machine apart, None for one in memory, which is like no other."""
+        """A text that tells apart the stores of one machine. None for a store in memory, which equals no other."""
         if self._file is None:
             return None
         stat = self._file.stat()
         return f"{platform.node()} {stat.st_dev} {stat.st_ino}"
 
     def get(self, key: str) -> Entry | None:
-        """The entry of a key, None if there is none or it is damaged. Raises CacheError."""
+        """Return the entry of a key, or None if there is none or it is damaged. Raises CacheError."""
         query = "SELECT facts, dim, data, checksum FROM features WHERE key = ?"
         row = self._do(lambda c: c.execute(query, (key,)).fetchone())
         if row is None:
@@ -117,7 +123,7 @@ class FeatureStore:
         return Entry(features, Facts.from_values(json.loads(facts)))
 
     def put(self, entries: Iterable[tuple[str, Entry]]) -> None:
-        """Write entries in one transaction. Raises CacheError, on a full disk for one."""
+        """Write entries in one transaction. Raises CacheError, for instance on a full disk."""
         rows = []
         for key, entry in entries:
             facts, dim = json.dumps(asdict(entry.facts)), entry.features.shape[1]
@@ -126,27 +132,27 @@ class FeatureStore:
         self._do(lambda c: c.executemany("INSERT OR REPLACE INTO features VALUES (?, ?, ?, ?, ?)", rows))
 
     def content(self, state: str) -> str | None:
-        """The content digest that is remembered for files in this state, None if there is none."""
+        """Return the content digest that is remembered for this state of files, or None if there is none."""
         row = self._do(lambda c: c.execute("SELECT digest FROM contents WHERE state = ?", (state,)).fetchone())
         return None if row is None else str(row[0])
 
     def remember_contents(self, contents: Iterable[tuple[str, str]]) -> None:
-        """Remember (state, digest)."""
+        """Remember pairs of (state, digest)."""
         rows = list(contents)
         if rows:
             self._do(lambda c: c.executemany("INSERT OR REPLACE INTO contents VALUES (?, ?)", rows))
 
     def check_writable(self) -> None:
-        """Raises CacheError when nothing can be written, so that this is known before any work."""
+        """Raise CacheError when nothing can be written, so that this is known before any work."""
         self._do(lambda c: c.execute("INSERT OR REPLACE INTO contents VALUES ('', '')"))
 
     def close(self) -> None:
         self._connection.close()
 
     def __del__(self) -> None:
-        """A store that was dropped is closed too: from Python 3.13 on, connections that are not are warned of."""
+        """Close a store that was dropped: from Python 3.13 on there is a warning for connections left open."""
         if hasattr(self, "_connection"):
-            with contextlib.suppress(sqlite3.ProgrammingError):  # when another thread collects it
+            with contextlib.suppress(sqlite3.ProgrammingError):  # raised when another thread collects it
                 self.close()
 
     def _connect(self) -> sqlite3.Connection:
@@ -161,7 +167,7 @@ class FeatureStore:
             raise CacheError(_advice(self._file, str(error))) from error
 
     def _open(self) -> sqlite3.Connection:
-        # A database without a name is in memory until that is more than the page cache may hold.
+        # A database without a name is in memory until it is larger than the page cache.
         connection = sqlite3.connect(self._file or "", timeout=_BUSY_SECONDS)
         try:
             if self._file is None:
@@ -176,7 +182,7 @@ class FeatureStore:
         return connection
 
     def _replace(self) -> sqlite3.Connection:
-        """Put a file that is no longer a database aside and begin a new one, unless another process just did."""
+        """Rename a file that is no longer a database and begin a new one, unless another process just did."""
         try:
             with contextlib.closing(self._open()) as connection:
                 is_sound = connection.execute("PRAGMA quick_check").fetchone() == ("ok",)
