@@ -38,13 +38,14 @@ __all__ = [
 Features = NDArray[np.float32]
 
 Progress = Callable[[int, int | None], None]
-"""Called with (bytes done, bytes in all, None where that is not known)."""
+"""A function that is called with (bytes done, bytes in all), the second None where it is not known."""
 
 
 class FeatureExtractor(Protocol):
     """A network with its preprocessing.
 
-    dim: length of a feature vector. weights: name -> tensor digest of what it was loaded with, empty for none.
+    dim: length of a feature vector.
+    weights: tensor digests of the weights that it was loaded with, by name. Empty if it has none.
     unverified: sentences about weights whose identity nobody has published.
     """
 
@@ -56,13 +57,14 @@ class FeatureExtractor(Protocol):
     def unverified(self) -> Sequence[str]: ...
 
     def batch_clips(self, frames: int) -> int:
-        """How many clips of this many frames to hand over at a time."""
+        """Return how many clips of this many frames to hand over at a time."""
 
     def __call__(self, clips: Sequence[Pixels]) -> list[Features]:
-        """Features of each clip, float32 [1, dim], or [T, dim] for networks that see single frames.
+        """Return the features of each clip, float32 [1, dim], or [T, dim] for networks that see single frames.
 
-        clips: uint8 [T, H, W, 3] each. A clip's features are the same in any company and at any place: the
-        network always runs on micro-batches of one size, filled up where clips are missing.
+        clips: each uint8 [T, H, W, 3].
+        The features of a clip depend neither on the other clips nor on its place among them: the network always runs on
+        micro-batches of one size, padded where clips are missing.
         """
 
 
@@ -110,11 +112,13 @@ def check(protocol: protocols.Protocol, where: str) -> None:
 
 
 def create(rule: FeatureRule, *, device: str, weights: Mapping[str, PathLike], progress: Progress) -> FeatureExtractor:
-    """Build the extractor that a protocol names, fetching its weights if they are not there yet.
+    """Build the extractor that a protocol names. Weights that are not here yet are fetched.
 
-    device: `cpu` or `cuda`; weights: name of a set of weights -> file to read it from; progress: of fetching.
-    Raises ProtocolError when the extractor cannot do what the rule asks for, WeightsError without weights, or for
-    files of weights that there are not.
+    device: `cpu` or `cuda`.
+    weights: for names of sets of weights, the file to read the set from.
+    progress: reports on fetching.
+    Raises ProtocolError when the extractor cannot do what the rule asks for. Raises WeightsError when the weights
+    cannot be found or used, and for unknown names in `weights`.
     """
     for name in weights:
         weight_store.spec_of(name)

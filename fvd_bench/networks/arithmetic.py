@@ -1,4 +1,4 @@
-"""The arithmetic of networks: true float32, and sums whose order nothing outside a network decides."""
+"""The arithmetic of networks: true float32, and sums in an order that nothing outside the network can change."""
 
 from __future__ import annotations
 
@@ -10,29 +10,31 @@ import torch
 from torch import Tensor
 
 _BLOCK_ROWS = 196
-"""Most rows of a product that are one thread's. A whole number of such blocks are the places of I3D's larger layers."""
+"""The most rows of a product that one thread computes. The larger layers of I3D fill a whole number of such blocks."""
 
 _FEWEST_BLOCKS = 2
-"""A product of a single block would be cut up by the processor's library after all."""
+"""Blocks that a product has at least. The processor's library would divide a product of a single block after all."""
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """x @ weight.T + bias, with the same bits for every number of threads.
+    """Return x @ weight.T + bias, with the same bits for every number of threads.
 
-    x: float32 [B, N, K]. weight: [M, K]. bias: [M]. Returns [B, N, M]; what is in a batch beside an item, and how many
-    items there are, does not change it.
+    x: float32 [B, N, K].
+    weight: [M, K].
+    bias: [M], or None for no bias.
+    Returns [B, N, M]. An item's result depends neither on the other items of the batch nor on their number.
 
-    Processors' libraries cut the inner dimension of a product into a part for each thread where that is faster, and
-    the sum then depends on their number. Here an item's rows are cut into blocks of a size that depends on N alone,
-    and each block is multiplied by one thread: torch's own convolution over unfolded images runs the samples of a
-    batch in parallel and the product of each on one thread, so the blocks are given to it as the samples of a batch.
+    Processors' libraries divide the inner dimension of a product among threads where that is faster, and the sum then
+    depends on their number. Here the rows of an item are divided into blocks of a size that depends on N alone, and one
+    thread multiplies each block. The blocks are passed as the samples of a batch to torch's own convolution over
+    unfolded images, which runs samples in parallel and the product of each on one thread.
     """
     if not x.is_cpu:
         return torch.nn.functional.linear(x, weight, bias)
     items, rows, channels = x.shape
     blocks = max(_FEWEST_BLOCKS, -(-rows // _BLOCK_ROWS))
     block_rows = -(-rows // blocks)
-    if missing := blocks * block_rows - rows:  # padding by nothing would copy
+    if missing := blocks * block_rows - rows:  # padding with no rows would still copy
         x = torch.nn.functional.pad(x, (0, 0, 0, missing))
     images = x.reshape(items * blocks, block_rows, 1, channels).permute(0, 3, 1, 2)
     products: Tensor = torch.ops.aten.thnn_conv2d(images, weight[:, :, None, None], [1, 1], bias, [1, 1], [0, 0])
@@ -41,10 +43,10 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
 @contextlib.contextmanager
 def float32_arithmetic(precision: str, *, repeatable: bool = True) -> Iterator[None]:
-    """Products in true float32 unless `precision` is `tf32`, by algorithms that give the same each time.
+    """Compute products in true float32, or TF32 if `precision` is `tf32`, with algorithms that repeat their results.
 
     repeatable: False takes the fastest algorithms of a GPU instead, whose last bits may vary.
-    Whatever the surrounding program has set, autocast for one, is left out while this lasts and is back afterwards.
+    What the surrounding program has set, such as autocast, is suspended inside the block and restored after it.
     """
     cudnn = torch.backends.cudnn
     before = cudnn.enabled, cudnn.benchmark, cudnn.deterministic
@@ -62,7 +64,7 @@ def float32_arithmetic(precision: str, *, repeatable: bool = True) -> Iterator[N
 
 
 _OF_ALL = ("fp32_precision", "cudnn.fp32_precision")
-"""Settings of torch.backends that hold for those below wherever these say "none"."""
+"""Settings of torch.backends that apply wherever the settings below say "none"."""
 
 _OF_PROCESSORS = ("mkldnn.matmul.fp32_precision", "mkldnn.conv.fp32_precision", "mkldnn.rnn.fp32_precision")
 _OF_GPUS = ("cuda.matmul.fp32_precision", "cudnn.conv.fp32_precision", "cudnn.rnn.fp32_precision")
@@ -70,10 +72,10 @@ _OF_GPUS = ("cuda.matmul.fp32_precision", "cudnn.conv.fp32_precision", "cudnn.rn
 
 @contextlib.contextmanager
 def _products(*, tf32: bool) -> Iterator[None]:
-    """Set each kind of product by itself.
+    """Set the precision of each kind of product by itself.
 
-    `set_float32_matmul_precision` is of an older kind and sets two of them at once; reading it raises RuntimeError in
-    a program that has set these by themselves, unless they say "none" at that time.
+    `set_float32_matmul_precision` belongs to an older interface and sets two of them at once. Reading that setting
+    raises RuntimeError in a program that has set them one by one, unless they say "none" at that time.
     """
     before: dict[str, str] = {}
     for name in (*_OF_ALL, *_OF_PROCESSORS, *_OF_GPUS):

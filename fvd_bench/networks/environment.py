@@ -13,11 +13,11 @@ from PIL import features as pillow_features
 from fvd_bench.errors import FvdBenchError
 
 NEUTRAL = frozenset({"threads"})
-"""Keys of `describe` whose values move no digit of a score. They are recorded so that this can be checked."""
+"""Keys of `describe` whose values change no digit of a score. They are recorded so that this can be checked."""
 
 
 def resolve_device(name: Literal["auto", "cpu", "cuda"]) -> str:
-    """`cpu` or `cuda`. Raises FvdBenchError when CUDA is asked for and there is none."""
+    """Return `cpu` or `cuda`. Raises FvdBenchError when CUDA is asked for and there is none."""
     if name == "cuda" and not torch.cuda.is_available():
         raise FvdBenchError(
             "device cuda is asked for, but torch finds no CUDA device; use --device cpu, or install a driver and "
@@ -29,14 +29,14 @@ def resolve_device(name: Literal["auto", "cpu", "cuda"]) -> str:
 
 
 def device_name(device: str) -> str:
-    """What people call the device: the GPU's name, or the processor's architecture and vector instructions."""
+    """Return the usual name of the device: the GPU's, or the processor's architecture and vector instructions."""
     if device == "cuda":
         return torch.cuda.get_device_name()
     return f"cpu ({platform.machine()}, {torch.backends.cpu.get_cpu_capability()})"
 
 
 def feature_versions(device: str) -> dict[str, str]:
-    """Everything outside this package that may move a feature."""
+    """Return the version of everything outside this package that may change a feature."""
     return {
         "torch": torch.__version__,
         "numpy": _version("numpy"),
@@ -48,7 +48,7 @@ def feature_versions(device: str) -> dict[str, str]:
 
 
 def describe(device: str, precisions: Iterable[str]) -> dict[str, str]:
-    """What a result says of where it was made; precisions: of the networks' arithmetic."""
+    """Return what a result says about where it was made. precisions: those of the networks' arithmetic."""
     return {
         "python": platform.python_version(),
         "scipy": _version("scipy"),
@@ -68,7 +68,7 @@ def _version(package: str) -> str:
 
 
 def _av_version() -> str:
-    """PyAV brings FFmpeg's libraries, whose versions are what matters. Frame folders can do without it."""
+    """Return the version of PyAV with those of FFmpeg's libraries, which matter most. Frame folders need neither."""
     try:
         import av
     except ImportError:

@@ -1,9 +1,9 @@
-"""Behaviour fingerprints: which I3D is this, and what is wrong with it?
+"""Behaviour fingerprints: they tell which I3D a network is, and what is wrong with it.
 
-The logits of an all -1 and an all +1 video differ by a vector whose squared length is the FVD between the two
-(one video a side has no covariance). Its values at a few clip lengths tell the right network from the mistakes
-that its ports are known to make, whatever file the weights came from. What they cannot see is the order of the
-colour channels: the videos are grey.
+The logits of an all -1 and an all +1 video differ by a vector whose squared length is the FVD between the two (one
+video a side has no covariance). Its values at a few clip lengths tell the right network from the mistakes that its
+ports are known to make, whatever file the weights came from. Only the order of the colour channels remains unseen,
+since the videos are grey.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,16 +13,21 @@ import torch
 from torch import Tensor
 
 LENGTHS = (10, 16, 25, 30)
-"""Frames of the constant videos: even and odd sizes at the strides of the network."""
+"""Frames of the constant videos. They give even and odd sizes at the strides of the network."""
 
 _SIZE = 224
-_SAME = 5e-5  # relative; float32 elsewhere came within 2e-6, and the nearest mistake is 2e-3 away
-_REDUCED = 6e-3  # relative; numbers that were made on GPUs came within 3.5e-3
+_SAME = 5e-5  # relative: other float32 networks came within 2e-6, and the nearest mistake is 2e-3 away
+_REDUCED = 6e-3  # relative: numbers that were made on GPUs came within 3.5e-3
 
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What a fingerprint says. name: short and stable; message: for people; right: fit for FVD."""
+    """What a fingerprint says.
+
+    name: short and stable, for machines.
+    message: for people.
+    right: whether the network is fit for FVD.
+    """
 
     name: str
     message: str
@@ -35,7 +40,7 @@ class _Known:
     distances: Mapping[int, float]
 
 
-# By clip length. Measured in float32 on a CPU with the network of extractors/i3d_network.py, built with the
+# Distances by clip length. They were measured in float32 on a CPU with the network of i3d_network.py, built with the
 # mistake (epsilon, padding) or fed with it (ranges). Other implementations had given 84.02, 134.97 and 4.118e7
 # for the three ranges at 16 frames.
 _RIGHT = _Known(
@@ -95,11 +100,12 @@ def measure(
     lengths: Sequence[int] = LENGTHS,
     device: str | torch.device = "cpu",
 ) -> dict[int, float]:
-    """Squared distance of the logits of the all -1 and the all +1 video, by clip length.
+    """Return the squared distance of the logits of the all -1 and the all +1 video, by clip length.
 
-    network: float32 [1,3,T,224,224] in [-1,1] on `device` to logits [1,400]. To test a scaling too, let the
-    callable undo ours and apply its own: `lambda x: theirs((x + 1) * 127.5)`.
-    lengths: frames T, 9 or more.
+    network: maps float32 [1,3,T,224,224] in [-1,1] on `device` to logits [1,400]. To test a scaling too, let the
+        callable undo ours and apply its own: `lambda x: theirs((x + 1) * 127.5)`.
+    lengths: numbers of frames T, 9 or more.
+    device: the device that the videos are made on.
     """
     distances = {}
     for frames in lengths:
@@ -110,10 +116,10 @@ def measure(
 
 
 def diagnose(distances: Mapping[int, float], *, again: Mapping[int, float] | None = None) -> Diagnosis:
-    """Name the network that measured these distances.
+    """Name the network that gave these distances.
 
-    distances: from `measure`; only the lengths in LENGTHS are looked at, and at least one is needed.
-    again: a second measurement of the same network, to find one that is in training mode; None skips that.
+    distances: from `measure`. Only the lengths in LENGTHS count, and at least one of them is needed.
+    again: a second measurement of the same network, which shows whether it is in training mode. None skips that check.
     """
     seen = {frames: value for frames, value in distances.items() if frames in LENGTHS}
     assert seen, f"none of the lengths {LENGTHS} was measured"
@@ -145,6 +151,6 @@ def diagnose(distances: Mapping[int, float], *, again: Mapping[int, float] | Non
 
 
 def _deviation(found: Mapping[int, float], expected: Mapping[int, float]) -> float:
-    """Largest relative deviation over the lengths that both have; NaN counts as infinite."""
+    """Return the largest relative deviation over the lengths that both have. NaN counts as infinite."""
     deviations = [abs(found[frames] / expected[frames] - 1) for frames in found if frames in expected]
     return max(value if value == value else float("inf") for value in deviations)

@@ -1,4 +1,4 @@
-"""Published numbers of the I3D behind FVD, and how to make the videos that they belong to.
+"""Published numbers of the I3D behind FVD, and recipes for the videos that they belong to.
 
 Videos here are float32 [B,T,224,224,3] in [-1,1] unless a docstring says otherwise.
 """
@@ -19,14 +19,14 @@ SIZE = 224
 
 
 def uniform_videos(seed: int, clips: int, frames: int) -> Videos:
-    """Independent pixels from NumPy's `default_rng(seed)`, uniform in [-1,1)."""
+    """Make videos of independent pixels from NumPy's `default_rng(seed)`, uniform in [-1,1)."""
     return RandomStream(seed).uniform((clips, frames, SIZE, SIZE, 3)).astype(np.float32)
 
 
 def smooth_videos(clips: int, frames: int) -> Videos:
-    """Drifting plane waves sin(2π((2+b)x + (1+c)y) + 0.3 t (1+b) + c) of clip b, frame t and channel c.
+    """Make drifting plane waves sin(2π((2+b)x + (1+c)y) + 0.3 t (1+b) + c) for clip b, frame t and channel c.
 
-    x and y are column and row over 224. Computed in float64.
+    x and y are column and row over 224. They are computed in float64.
     """
     b, t, row, column, c = np.ogrid[:clips, :frames, :SIZE, :SIZE, :3]
     waves = (2 + b) * (column / SIZE) + (1 + c) * (row / SIZE)
@@ -35,7 +35,7 @@ def smooth_videos(clips: int, frames: int) -> Videos:
 
 
 def constant_videos(value: float, clips: int, frames: int) -> Videos:
-    """Every pixel of every frame the same."""
+    """Make videos in which every pixel of every frame has the same value."""
     return np.full((clips, frames, SIZE, SIZE, 3), value, dtype=np.float32)
 
 
@@ -43,9 +43,12 @@ def constant_videos(value: float, clips: int, frames: int) -> Videos:
 class GoldenLogits:
     """The exact logits of a batch of videos, from a run in float64.
 
-    recipe: (clips, frames) -> videos. first, last: logits 0 to 3 and logit 399 of clip 0.
-    total, norm: sum and L2 norm over all clips. digest: first 16 hex digits of the sha256 of the videos' bytes,
-    where it was written down.
+    name: names the videos, and ends in clips x frames.
+    recipe: makes the videos from (clips, frames).
+    first: logits 0 to 3 of clip 0.
+    last: logit 399 of clip 0.
+    total, norm: sum and L2 norm over all clips.
+    digest: first 16 hex digits of the sha256 of the videos' bytes. None where it was not written down.
     """
 
     name: str
@@ -195,16 +198,17 @@ LOGITS = (
         27.501388,
     ),
 )
-"""Rows for seeds, lengths and constants; names end in clips x frames."""
+"""Rows for several seeds, lengths and constants."""
 
 
 @dataclass(frozen=True)
 class ConstantVideos:
-    """FVD of the all -1 against the all +1 video: the squared distance of their logits.
+    """The FVD of the all -1 against the all +1 video, which is the squared distance of their logits.
 
-    float32: with these weights in float32 on a CPU.
-    gpu: what a widely copied implementation publishes. It was made on a GPU, probably with reduced (TF32)
-    products, and differs by up to 0.35 %.
+    frames: length of the videos.
+    float32: the value with these weights in float32 on a CPU.
+    gpu: the value that a widely copied implementation publishes. It was made on a GPU, probably with reduced (TF32)
+        products, and differs by up to 0.35 %.
     """
 
     frames: int
@@ -213,10 +217,10 @@ class ConstantVideos:
 
 
 CONSTANT_TOLERANCE = 1e-5
-"""Relative error of a float32 run; TensorFlow's is within 6e-7."""
+"""Relative error of a float32 run. TensorFlow's is within 6e-7."""
 
 GPU_TOLERANCE = 5e-3
-"""Relative distance from the numbers made on a GPU; 3.5e-3 was seen."""
+"""Relative distance from the numbers made on a GPU, of which 3.5e-3 was seen."""
 
 CONSTANT_ORIGIN = "float32 run on a CPU, torch 2.13"
 
@@ -255,14 +259,14 @@ RANDOM_CLIPS = 128
 RANDOM_FRAMES = 16
 RANDOM_FVD = 10.13808536529541
 RANDOM_TOLERANCE = 1e-5
-"""Relative. The exact value is 10.138093; the published one took roots of eigenvalues that should be 0."""
+"""Relative error. The exact value is 10.138093; the published one took roots of eigenvalues that should be 0."""
 
 RANDOM_ORIGIN = "fvd-comparison, TensorFlow: RandomState(2) against RandomState(1), ddof 1"
 RANDOM_REAL_SEED, RANDOM_FAKE_SEED = 2, 1
 
 
 def random_clips(seed: int, clips: int = RANDOM_CLIPS) -> Iterator[Videos]:
-    """The clips of fvd-comparison one by one: [1,16,224,224,3] in [0,1), as the network got them there."""
-    state = np.random.RandomState(seed)  # the published draw, so not a Generator
+    """Yield the clips of fvd-comparison one by one: [1,16,224,224,3] in [0,1), as its network received them."""
+    state = np.random.RandomState(seed)  # the published numbers were drawn with it, not with a Generator
     for _ in range(clips):
         yield state.rand(1, RANDOM_FRAMES, SIZE, SIZE, 3).astype(np.float32)

@@ -19,11 +19,12 @@ from fvd_bench.videos.video import Pixels
 WEIGHTS = "i3d-kinetics-400"
 
 _BATCH_FRAMES = 32
-"""Frames in a micro-batch: 2 clips of 16 frames, 1 of 128. Part of the arithmetic, so never a setting."""
+"""Frames in a micro-batch: 2 clips of 16 frames, or 1 of 128. It is part of the arithmetic, so it is never a
+setting."""
 
 
 class I3DExtractor:
-    """I3D on the weights of the tf.hub module deepmind/i3d-kinetics-400/1."""
+    """I3D with the weights of the tf.hub module deepmind/i3d-kinetics-400/1."""
 
     dim = 400
     unverified: Sequence[str] = ()
@@ -45,14 +46,14 @@ class I3DExtractor:
             for first in range(0, len(clips), size):
                 part = clips[first : first + size]
                 inputs = [network_input(torch.from_numpy(c).to(self._device), self._rule) for c in part]
-                inputs += [inputs[0]] * (size - len(part))  # always one size: arithmetic may depend on it
+                inputs += [inputs[0]] * (size - len(part))  # the arithmetic may depend on the size of the batch
                 logits = self._network(torch.stack(inputs)).cpu().numpy()  # [size, 400]
                 features += [logits[i : i + 1] for i in range(len(part))]
         return features
 
 
 def create(rule: FeatureRule, *, device: str, weights: Mapping[str, Path], progress: Progress) -> I3DExtractor:
-    """Load the network. Raises ProtocolError for another layer than `logits`, WeightsError without weights."""
+    """Load the network. Raises ProtocolError for any layer but `logits`, and WeightsError without weights."""
     if rule.layer != "logits":
         raise ProtocolError(f'i3d has the layer "logits", not {rule.layer!r}')
     loaded = weight_store.load(WEIGHTS, path=weights.get(WEIGHTS), progress=progress)

@@ -1,8 +1,8 @@
-"""The I3D network of Carreira and Zisserman 2017 (arXiv:1705.07750) as FVD uses it: frozen, videos to logits.
+"""The I3D network of Carreira and Zisserman 2017 (arXiv:1705.07750) as FVD uses it: frozen, from videos to logits.
 
-Made for the tensors of the tf.hub module deepmind/i3d-kinetics-400/1. Activations stay in channels-last
-order, where convolutions and pools are vectorised on a CPU. There a clip's logits are the same bits on any number
-of threads, in any batch; the places that take care of it say so.
+It is made for the tensors of the tf.hub module deepmind/i3d-kinetics-400/1. Activations stay in channels-last order, in
+which convolutions and pools are vectorised on a CPU. On a CPU the logits of a clip are the same bits for any number of
+threads and in any batch; comments mark the code that ensures it.
 """
 
 import math
@@ -22,17 +22,17 @@ from fvd_bench.networks.arithmetic import linear
 Padding = Literal["same", "symmetric"]
 Triple = tuple[int, int, int]
 Folded = tuple[Tensor, Tensor]
-"""Kernel (Cout, Cin, kT, kH, kW) and bias (Cout,) of one convolution, batch norm included."""
+"""Kernel (Cout, Cin, kT, kH, kW) and bias (Cout,) of one convolution, with its batch norm folded in."""
 
 NUM_CLASSES = 400
 MIN_FRAMES = NETWORKS["i3d"].fewest_frames
-"""Shortest clip: it leaves the two time steps that the last pool averages."""
+"""Length of the shortest clip. It leaves the two time steps that the last pool averages."""
 
 _FRAME_SIZES = range(193, 225)  # heights and widths that leave the 7x7 places that the last pool averages
-_EPSILON = 1e-3  # of the original's batch norm, which has no gamma
-_SMALL = 20_480  # channels x time x height up to which torch takes another algorithm for a clip alone
+_EPSILON = 1e-3  # the original's batch norm has this epsilon, and no gamma
+_SMALL = 20_480  # up to this channels x time x height, torch takes another algorithm for a single clip
 
-# Output channels of a block: 1x1 | 1x1 into 3x3 | 1x1 into 3x3 | pool into 1x1.
+# Output channels of each block: 1x1 | 1x1, then 3x3 | 1x1, then 3x3 | pool, then 1x1.
 _MIXED = {
     "Mixed_3b": (64, 96, 128, 16, 32, 32),
     "Mixed_3c": (128, 128, 192, 32, 96, 64),
@@ -47,7 +47,7 @@ _MIXED = {
 
 
 def kernel_shapes() -> dict[str, tuple[int, int, int, int, int]]:
-    """Shape (kT, kH, kW, Cin, Cout) of each of the 58 kernels, by the name of its convolution."""
+    """Return the shape (kT, kH, kW, Cin, Cout) of each of the 58 kernels, by the name of its convolution."""
     shapes = {
         "Conv3d_1a_7x7": (7, 7, 7, 3, 64),
         "Conv3d_2b_1x1": (1, 1, 1, 64, 64),
@@ -67,7 +67,7 @@ def kernel_shapes() -> dict[str, tuple[int, int, int, int, int]]:
 
 
 def tensor_shapes() -> dict[str, tuple[int, ...]]:
-    """Shape of each of the 230 tensors that `I3D.from_tensors` takes, by its name."""
+    """Return the shape of each of the 230 tensors that `I3D.from_tensors` takes, by name."""
     shapes: dict[str, tuple[int, ...]] = {}
     for convolution, kernel in kernel_shapes().items():
         vectors = ("bias",) if convolution.startswith("Logits/") else ("beta", "mean", "var")
@@ -77,13 +77,13 @@ def tensor_shapes() -> dict[str, tuple[int, ...]]:
 
 
 class I3D(nn.Module):
-    """Inception-v1 inflated to three dimensions: 12.7 million weights, 27.8 billion products a clip."""
+    """Inception-v1 inflated to three dimensions: 12.7 million weights, and 27.8 billion products for a clip."""
 
     logits_weight: Tensor
     logits_bias: Tensor
 
     def __init__(self, folded: Mapping[str, Folded], *, padding: Padding = "same") -> None:
-        """folded: the convolutions named in `kernel_shapes`."""
+        """Build the network. folded: the convolutions named in `kernel_shapes`."""
         super().__init__()
         self._padding = padding
         self.conv_1a = Convolution(folded["Conv3d_1a_7x7"])
@@ -107,8 +107,8 @@ class I3D(nn.Module):
         """Build the network from named arrays, with batch norm folded into the kernels in float64.
 
         tensors: those of `tensor_shapes`, kernels as (kT, kH, kW, Cin, Cout).
-        epsilon, padding: the original network unless given; 1e-5 and "symmetric" are mistakes that ports
-        of it make, here to be recognised.
+        epsilon, padding: by default those of the original network. 1e-5 and "symmetric" are mistakes of its ports,
+            offered here so that they can be recognised.
 
         Raises WeightsError naming the tensors that are missing, unexpected or of another shape.
         """
@@ -117,14 +117,14 @@ class I3D(nn.Module):
 
     @torch.no_grad()
     def forward(self, x: Tensor) -> Tensor:
-        """Logits before softmax, averaged over time: float32 [B,400].
+        """Return the logits before softmax, averaged over time: float32 [B,400].
 
-        x: float32 [B,3,T,H,W] in [-1,1]; T at least 9, H and W 193 to 224 (FVD: 224).
+        x: float32 [B,3,T,H,W] in [-1,1], with T at least 9, and H and W from 193 to 224 (FVD: 224).
 
-        Raises FeatureError for a shape that the network cannot take.
+        Raises FeatureError for a shape that the network does not accept.
         """
         _check_videos(x)
-        # Clip by clip: the largest activation of a whole batch would cost fresh memory pages in every call.
+        # Clips go one by one: the largest activation of a whole batch would cost fresh memory pages in every call.
         x = torch.cat([self._stem(clip) for clip in torch.split(x, 1)])
         x = self.conv_2b(x).relu_()
         x = self._max_pool(self.conv_2c(x), (1, 3, 3), (1, 2, 2)).relu_()
@@ -136,11 +136,11 @@ class I3D(nn.Module):
             x = mixed(x)
         x = x.mean((3, 4))  # [B,1024,T']
         x = (x[:, :, 1:] + x[:, :, :-1]).mean(2) / 2  # the pool over 2x7x7 and the mean over time
-        # A matrix product here would add up in another order in another batch size.
+        # A matrix product here would add up in another order for another batch size.
         return (x.unsqueeze(1) * self.logits_weight).sum(2) + self.logits_bias
 
     def _stem(self, x: Tensor) -> Tensor:
-        """[B,3,T,H,W] -> [B,64,T/2,H/4,W/4]. The rectifier waits for the pool, which leaves it less to do."""
+        """Map [B,3,T,H,W] to [B,64,T/2,H/4,W/4]. ReLU comes after the pool, where it has less to do."""
         x = x.contiguous(memory_format=torch.channels_last_3d)
         pads = self._pads(x, (7, 7, 7), (2, 2, 2))
         x = F.pad(x, [zeros for pair in reversed(pads) for zeros in pair])
@@ -149,7 +149,7 @@ class I3D(nn.Module):
 
     def _max_pool(self, x: Tensor, kernel: Triple, stride: Triple) -> Tensor:
         before = [start for start, _ in self._pads(x, kernel, stride)]
-        # Rounding sizes up is the padding that "same" adds at the end only.
+        # Rounding sizes up is equal to the padding that "same" adds at the end only.
         ceil_mode = self._padding == "same" or not any(before)
         return F.max_pool3d(x, kernel, stride, padding=before, ceil_mode=ceil_mode)
 
@@ -160,13 +160,14 @@ class I3D(nn.Module):
 
 
 def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
-    """Places to add before and after an axis under TensorFlow's rule "SAME"; an odd one goes after."""
+    """Return the places to add before and after an axis under TensorFlow's rule "SAME". An odd place is added after
+    it."""
     total = max((math.ceil(size / stride) - 1) * stride + kernel - size, 0)
     return total // 2, total - total // 2
 
 
 class Convolution(nn.Module):
-    """A convolution with bias; called, it is one of 3x3x3 with stride 1."""
+    """A convolution with bias. When called, it is a 3x3x3 convolution with stride 1."""
 
     kernel: Tensor
     bias: Tensor
@@ -178,9 +179,9 @@ class Convolution(nn.Module):
         self.register_buffer("bias", bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        """[B,Cin,T,H,W] -> [B,Cout,T,H,W]."""
+        """Map [B,Cin,T,H,W] to [B,Cout,T,H,W]."""
         if len(x) == 1 and x.is_cpu and math.prod(x.shape[1:4]) <= _SMALL:
-            # Alone, a small clip would get a slower algorithm with other last bits: it brings its copy.
+            # For a small clip alone, torch takes a slower algorithm with other last bits, so the clip is doubled.
             return F.conv3d(x.expand(2, *x.shape[1:]), self.kernel, self.bias, padding=1)[:1]
         return F.conv3d(x, self.kernel, self.bias, padding=1)
 
@@ -188,7 +189,8 @@ class Convolution(nn.Module):
 class Pointwise(nn.Module):
     """1x1x1 convolutions of one input, joined along the output channels.
 
-    A matrix product, because `conv3d` takes another algorithm with other last bits when torch has one thread.
+    They are one matrix product, because `conv3d` takes another algorithm with other last bits when torch has one
+    thread.
     """
 
     weight: Tensor
@@ -200,7 +202,7 @@ class Pointwise(nn.Module):
         self.register_buffer("bias", torch.cat([bias for _, bias in folded]))
 
     def forward(self, x: Tensor) -> Tensor:
-        """[B,Cin,T,H,W] -> [B,Cout,T,H,W]."""
+        """Map [B,Cin,T,H,W] to [B,Cout,T,H,W]."""
         places = x.movedim(1, -1)
         products = linear(places.flatten(1, 3), self.weight, self.bias)
         return products.view(*places.shape[:-1], -1).movedim(-1, 1)
@@ -217,10 +219,10 @@ _BRANCHES = (
 
 
 class Mixed(nn.Module):
-    """An Inception block: four branches, each rectified straight into its channels of the output."""
+    """An Inception block of four branches. ReLU writes each branch straight into its channels of the output."""
 
     def __init__(self, folded: Mapping[str, Folded]) -> None:
-        """folded: the six convolutions named in `_BRANCHES`."""
+        """Build the block. folded: the six convolutions named in `_BRANCHES`."""
         super().__init__()
         direct, reduced_1, reduced_2, out_1, out_2, pooled = (folded[key] for key in _BRANCHES)
         self._entry_widths = [len(bias) for _, bias in (direct, reduced_1, reduced_2)]
@@ -231,7 +233,7 @@ class Mixed(nn.Module):
         self.pooled = Pointwise([pooled])
 
     def forward(self, x: Tensor) -> Tensor:
-        """[B,Cin,T,H,W] -> [B,Cout,T,H,W], not negative."""
+        """Map [B,Cin,T,H,W] to [B,Cout,T,H,W], with values of 0 or more."""
         out = x.new_empty(len(x), *x.shape[2:], sum(self._widths)).movedim(-1, 1)
         out_0, out_1, out_2, out_3 = torch.split(out, self._widths, dim=1)
         direct, reduced_1, reduced_2 = torch.split(self.entry(x), self._entry_widths, dim=1)

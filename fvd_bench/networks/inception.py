@@ -1,4 +1,4 @@
-"""Inception of FID, as torch-fidelity ported it from TensorFlow: features or logits of each frame."""
+"""The Inception network of FID, as torch-fidelity ported it from TensorFlow: features or logits of each frame."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 WEIGHTS = "inception-2015-12-05"
 _LOGITS = "logits_unbiased"
 LAYERS = {"2048": 2048, _LOGITS: 1008}
-"""Outputs of the network and their lengths: pooled features for FID and KID, logits for the inception score."""
+"""The network's outputs and their lengths: pooled features for FID and KID, logits for the inception score."""
 
 RESIZE = Resize(size=299, kernel="bilinear-tf1")
 RANGE = (-1.0, 127 / 128)
-"""The network scales by (x - 128) / 128, which takes 255 to 127/128."""
+"""The network scales by (x - 128) / 128, which maps 255 to 127/128."""
 
 _BATCH_FRAMES = 32
-"""Frames in a micro-batch. Part of the arithmetic, so never a setting."""
+"""Frames in a micro-batch. It is part of the arithmetic, so it is never a setting."""
 
 
 class InceptionExtractor:
@@ -59,7 +59,7 @@ class InceptionExtractor:
         return max(1, _BATCH_FRAMES // frames)
 
     def __call__(self, clips: Sequence[Pixels]) -> list[Features]:
-        """Features of each clip's frames, float32 [T, dim]. Clips of one call may differ in size and length."""
+        """Return the features of each clip's frames, float32 [T, dim]. The clips may differ in size and length."""
         features: list[Features] = []
         for _, group in itertools.groupby(clips, key=lambda clip: clip.shape[1:]):
             alike = list(group)
@@ -82,7 +82,7 @@ class InceptionExtractor:
 
 
 def create(rule: FeatureRule, *, device: str, weights: Mapping[str, Path], progress: Progress) -> InceptionExtractor:
-    """Load the network. Raises ProtocolError for other layers or preprocessing than its own, WeightsError."""
+    """Load the network. Raises ProtocolError for a layer or preprocessing that it does not have, and WeightsError."""
     if rule.layer not in LAYERS:
         raise ProtocolError(f"inception has no layer {rule.layer!r}: expected {' or '.join(map(repr, LAYERS))}")
     own = {"resize": RESIZE, "range": RANGE, "rounding": "none"}
@@ -94,9 +94,10 @@ def create(rule: FeatureRule, *, device: str, weights: Mapping[str, Path], progr
 
 
 def _network(tensors: Mapping[str, NDArray[np.float32]]) -> FeatureExtractorInceptionV3:
-    """torch-fidelity's module. It takes a file, and unpickles anything in it: so the file is one of our own.
+    """Return torch-fidelity's module. It unpickles anything in the file that it is given, so that is a file of our own.
 
-    It gives the pooled features; its logits are a product of these whose last bits depend on the number of threads.
+    The module returns the pooled features. Its logits are a product of these whose last bits depend on the number of
+    threads, so they are not taken from it.
     """
     with needed_for("FID, KID and the inception score", "torch-fidelity"):
         from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3

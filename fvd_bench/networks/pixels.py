@@ -1,4 +1,4 @@
-"""Colours on a coarse grid as features: no network, for tests of everything around one."""
+"""Colours on a coarse grid as features. This is not a network, but serves to test everything around one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Are these the right weights, and does the network made of them behave as it should on this device?"""
+"""Checks whether weights are the right ones, and whether their network behaves as it should on this device."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from fvd_bench.networks.i3d_network import I3D
 
 
 def verify(name: str, *, file: Path | None, device: Literal["auto", "cpu", "cuda"]) -> list[str]:
-    """Findings, a sentence each, on the weights in the store or in a file.
+    """Return findings, a sentence each, about the weights in the store or in a file.
 
-    Raises WeightsError when they are absent, damaged or not the expected ones, or when the network misbehaves.
+    file: None for the store.
+    Raises WeightsError when the weights are absent, damaged or not the expected ones, or when the network misbehaves.
     """
     loaded = weights.verify(name) if file is None else weights.load(name, path=file)
     known = weights.WEIGHTS[name].digest is not None

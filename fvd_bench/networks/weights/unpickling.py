@@ -1,7 +1,7 @@
-"""Pickles of plain data, read without running anything: dicts, lists, tuples, text, numbers, and NumPy's arrays.
+"""A reader of pickles that hold plain data, which runs nothing: dicts, lists, tuples, text, numbers, and NumPy arrays.
 
-What a pickle names is never looked up. The few names that arrays need stand for inert objects of this module, which
-note what they are given; everything else is refused before it could be called.
+The names in a pickle are never looked up. The few names that arrays need stand for inert objects of this module, which
+record what they are given. Everything else is refused before it could be called.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ READ_ERRORS = (
     MemoryError,
     RuntimeError,
 )
-"""What damaged or hostile pickles raise; nothing in them has run."""
+"""What damaged or hostile pickles raise. Nothing in them has run."""
 
 _MOST_STEPS = 10_000_000
 
@@ -39,8 +39,9 @@ _NUMBERS = re.compile(r"[<>|=]?[fiub][0-9]{1,2}")
 
 
 def load(data: bytes | memoryview, *, what: str) -> object:
-    """The object of a pickle; arrays in it are `PickledArray`. what: the thing that pickles of this kind hold.
+    """Return the object in a pickle, with `PickledArray` for its arrays.
 
+    what: the things that pickles of this kind hold, for messages.
     Raises one of READ_ERRORS for anything that is not plain data, and for damage.
     """
     _check_memory(data)
@@ -49,7 +50,7 @@ def load(data: bytes | memoryview, *, what: str) -> object:
 
 @dataclass(slots=True)
 class PickledArray:
-    """What a pickle says of an array; numpy: the array, once that is believed."""
+    """What a pickle says about an array. It is checked when `numpy` is called."""
 
     shape: object = ()
     dtype: object = None
@@ -61,7 +62,7 @@ class PickledArray:
         self.order = "F" if is_fortran else "C"
 
     def numpy(self) -> NDArray[Any]:
-        """The array, read-only. Raises ValueError, TypeError."""
+        """Return the array, read-only. Raises ValueError, TypeError."""
         if not (isinstance(self.dtype, _Dtype) and isinstance(self.data, bytes | bytearray)):
             raise ValueError("an array in it holds something else than numbers")
         shape = self.shape
@@ -72,7 +73,7 @@ class PickledArray:
 
 
 def plain(value: object) -> object:
-    """A value of the pickle, as an array or Python number where it is a `PickledArray`. Raises ValueError."""
+    """Return a value of the pickle, and for a `PickledArray` the array or Python number. Raises ValueError."""
     if not isinstance(value, PickledArray):
         return value
     array = value.numpy()
@@ -80,7 +81,7 @@ def plain(value: object) -> object:
 
 
 class _Dtype:
-    """A type of numbers."""
+    """A numeric type."""
 
     __slots__ = ("_byte_order", "_name")
 
@@ -117,7 +118,7 @@ class _Unpickler(pickle.Unpickler):
     def find_class(self, module_name: str, global_name: str, /) -> Any:  # Any: the base class says so
         name = (module_name, global_name)
         if name == ("numpy", "ndarray"):
-            return object()  # only ever handed over
+            return object()  # pickles only pass it as an argument
         if name == ("numpy", "dtype"):
             return _Known(lambda name, *_: _Dtype(name))
         if module_name in _ARRAY_MODULES and global_name == "_reconstruct":
@@ -131,7 +132,8 @@ class _Unpickler(pickle.Unpickler):
         raise pickle.UnpicklingError(f"it wants to call {module_name}.{global_name}, which {self._what} never do")
 
     def _latin1(self, text: object, encoding: object) -> bytes:
-        """How old pickles write bytes. One text may be named again and again, so that there is a limit."""
+        """Encode text as bytes, as old pickles store them. A pickle may use one text many times, so there is a
+        limit."""
         if not isinstance(text, str) or encoding != "latin1":
             raise pickle.UnpicklingError("it holds text in place of bytes")
         self._bytes_left -= len(text)
@@ -141,7 +143,8 @@ class _Unpickler(pickle.Unpickler):
 
 
 def _check_memory(data: bytes | memoryview) -> None:
-    """Raises UnpicklingError for notes at numbers beyond those of the notes, which take memory up to that number."""
+    """Raise UnpicklingError for memo numbers beyond the steps so far, since the memo takes memory up to its largest
+    number."""
     for steps, (opcode, argument, _) in enumerate(pickletools.genops(io.BytesIO(data))):
         if steps > _MOST_STEPS:
             raise pickle.UnpicklingError(f"it takes more than {_MOST_STEPS:,} steps to read")
