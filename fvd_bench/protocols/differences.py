@@ -1,4 +1,4 @@
-"""The zoo of protocols: how two of them differ, and which of the literature's cannot be shipped."""
+"""The zoo of protocols: how two of them differ, and which ones of the literature cannot be shipped."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ ABSENT: Mapping[str, str] = {
     "stream": "needs SwAV, which is on its own download site alone",
     "stylegan-v-isv2048-ucf": "needs C3D trained on UCF-101, which is on Dropbox alone",
 }
-"""What the literature has and this package has not -> why."""
+"""Protocols of the literature that this package does not have, each with the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
     """A field in which protocols a and b differ.
 
-    fields: dotted names as in `Protocol.choices`; both sides' where these change in the same way.
-    a, b: its values; None also stands for a field that does not matter there, see `idle_in`.
-    idle_in: `a` or `b` where the field matters in the other alone, because of a difference elsewhere.
+    fields: dotted names as in `Protocol.choices`; those of both sides where these change in the same way.
+    a, b: its values. None also stands for a field that has no effect there, see `idle_in`.
+    idle_in: `a` or `b` if the field has no effect in that one, because of a difference elsewhere. Else None.
     """
 
     fields: tuple[str, ...]
@@ -41,19 +41,19 @@ class Difference:
 
     @property
     def name(self) -> str:
-        """The field's name, without its side where both sides change."""
+        """The field's name, without its side if both sides change."""
         return self.fields[0] if len(self.fields) == 1 else self.fields[0].partition(".")[2]
 
     @property
     def texts(self) -> tuple[str, str]:
-        """Both values for people."""
+        """Both values, as texts for people."""
         field = self.fields[0].partition(".")[2]
         a, b = (_text(field, value) for value in (self.a, self.b))
         return "–" if self.idle_in == "a" else a, "–" if self.idle_in == "b" else b
 
 
 def differences(a: Protocol, b: Protocol) -> list[Difference]:
-    """All fields in which two protocols differ, in the order of `Protocol.choices`."""
+    """Return all fields in which two protocols differ, in the order of `Protocol.choices`."""
     even_a, even_b = aligned(a, b)
     before, after, raw_a, raw_b = a.choices(), b.choices(), _raw(a), _raw(b)
     moved = {name for name, value in _raw(even_a).items() if value != _raw(even_b)[name]}
@@ -69,7 +69,8 @@ def differences(a: Protocol, b: Protocol) -> list[Difference]:
 
 
 def aligned(a: Protocol, b: Protocol) -> tuple[Protocol, Protocol]:
-    """Two protocols that compute the same as a and b, and differ in no field that is idle in either."""
+    """Return two protocols that compute the same as a and b, and differ in no field that has no effect in one of
+    them."""
     for name in _raw(a):
         mine, theirs = _raw(a)[name], _raw(b)[name]
         if mine == theirs:
@@ -82,7 +83,8 @@ def aligned(a: Protocol, b: Protocol) -> tuple[Protocol, Protocol]:
 
 
 def with_choices(protocol: Protocol, choices: Mapping[str, Any]) -> Protocol:
-    """The protocol with other values of some fields, by the dotted names of `Protocol.choices`. Nothing is checked."""
+    """Return the protocol with other values of some fields, by the dotted names of `Protocol.choices`. Nothing is
+    checked."""
     sections: dict[str, dict[str, Any]] = {}
     for name, value in choices.items():
         section, _, field = name.partition(".")
@@ -92,13 +94,13 @@ def with_choices(protocol: Protocol, choices: Mapping[str, Any]) -> Protocol:
 
 
 def _raw(protocol: Protocol) -> dict[str, Any]:
-    """As `Protocol.choices`, with fields that cannot matter at the value that the protocol gives them."""
+    """Return what `Protocol.choices` returns, but with fields that have no effect as the protocol sets them."""
     sections = {name: getattr(protocol, name) for name in (*SIDES, "features", "metric")}
     return {f"{name}.{f.name}": getattr(s, f.name) for name, s in sections.items() for f in dataclasses.fields(s)}
 
 
 def _joined(found: Mapping[str, Difference]) -> list[Difference]:
-    """One difference for both sides where these change in the same way."""
+    """Return the differences, with one for both sides where these change in the same way."""
     joined = dict(found)
     for f in dataclasses.fields(ClipRule):
         real, fake = (joined.get(f"{side}.{f.name}") for side in SIDES)

@@ -1,4 +1,4 @@
-"""From values as TOML and JSON have them to the rules of a protocol: each is of its type and among those allowed."""
+"""From TOML and JSON values to the rules of a protocol. Each value must be of its type and among those allowed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _Section = TypeVar("_Section", Resize, ClipRule, FeatureRule, MetricRule)
 
 
 def rule_of(cls: type[_Section], table: Mapping[str, Any], where: str) -> _Section:
-    """A rule out of a table of its fields. Raises ProtocolError, naming `where`, the key and what is expected."""
+    """Make a rule from a table of its fields. Raises ProtocolError, naming `where`, the key and what is expected."""
     hints = get_type_hints(cls)
     fields = {f.name: f for f in dataclasses.fields(cls)}
     refuse_unknown(table, tuple(fields), where)
@@ -28,9 +28,11 @@ def rule_of(cls: type[_Section], table: Mapping[str, Any], where: str) -> _Secti
 
 
 def value_of(hint: Any, value: Any, limits: Mapping[str, Any], where: str) -> Any:  # Any: typing's own objects
-    """A value of a type, as it is declared, and within the limits of its field's metadata: `least`, `most`, `allowed`.
+    """Convert a value to its declared type, and check it.
 
-    Lists become tuples, whole numbers floats where these are declared, and tables a `Resize`.
+    hint: the declared type.
+    limits: the metadata of the field, with the limits `least`, `most` and `allowed`.
+    Lists become tuples, whole numbers become floats where these are declared, and tables become a `Resize`.
     Raises ProtocolError, naming `where`, what was found and what is expected.
     """
     if get_origin(hint) in (Union, UnionType):
@@ -68,7 +70,7 @@ def _one_of(value: Any, allowed: tuple[Any, ...], where: str) -> Any:
 
 
 def refuse_unknown(table: Mapping[str, Any], allowed: tuple[str, ...], where: str) -> None:
-    """Raises ProtocolError for a key that is not allowed, with the one that it may be meant for."""
+    """Raise ProtocolError for a key that is not allowed, naming the key that may have been meant."""
     for key in table:
         if key not in allowed:
             close = difflib.get_close_matches(key, allowed, n=1)

@@ -1,8 +1,8 @@
-"""A protocol: everything that makes a score, as data, with a version and a hash.
+"""A protocol: every choice that makes a score, as data, with a version and a digest.
 
-A protocol is a TOML file. In [clip], [count] and [frames] a value may be given once for both sides, or per
-side as `{ real = ..., fake = ... }`. Unknown keys are refused. Files shipped with the package are found by
-name; any other is found by its path (something with a slash or ending in .toml).
+A protocol is a TOML file. In [clip], [count] and [frames] a value is given once for both sides, or per side as `{ real
+= ..., fake = ... }`. Unknown keys are refused. Files shipped with the package are found by name. Any other file is
+found by its path, which contains a slash or ends in .toml.
 """
 
 from __future__ import annotations
@@ -37,9 +37,15 @@ from fvd_bench.protocols.rules import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Protocol:
-    """A named, versioned way of computing scores; `version` rises whenever a number could move.
+    """A named, versioned way of computing scores.
 
-    not_comparable: why its scores are not those of the codebase that it is named after, empty where they are.
+    name, summary, source: for people.
+    version: rises whenever a number could change.
+    assumptions: choices that the source does not state, a sentence each.
+    real, fake: the clips of either side.
+    features: the network and its preprocessing.
+    metric: the metrics.
+    not_comparable: why its scores are not those of the codebase that it is named after. Empty if they are.
     """
 
     name: str
@@ -57,11 +63,11 @@ class Protocol:
         return self.real if side == "real" else self.fake
 
     def canonical(self) -> dict[str, Any]:
-        """All choices that can move the number; name, version, prose and defaults are left out."""
+        """Return all choices that can change the number, without name, version, prose and defaults."""
         return {name: _without_defaults(section) for name, section in self._sections().items()}
 
     def choices(self) -> dict[str, Any]:
-        """All choices that can move the number, defaults too, by dotted names such as `real.start`."""
+        """Return all choices that can change the number, defaults included, by dotted names such as `real.start`."""
         sections = self._sections().items()
         return {f"{name}.{f.name}": getattr(s, f.name) for name, s in sections for f in dataclasses.fields(s)}
 
@@ -70,13 +76,17 @@ class Protocol:
         return {**sides, "features": self.features, "metric": self.metric}
 
     def to_table(self) -> dict[str, Any]:
-        """Everything that there is in it, for JSON; `from_table` reads it back."""
+        """Return all of its fields for JSON, which `from_table` reads back."""
         prose = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in _RULES}
         return prose | {name: _without_defaults(getattr(self, name)) for name in _RULES}
 
     @classmethod
     def from_table(cls, table: Mapping[str, Any], *, where: str) -> Protocol:
-        """A protocol from `to_table`. Raises ProtocolError for anything that is not a complete one."""
+        """Make a protocol from what `to_table` returned. Raises ProtocolError for anything that is not a complete
+        protocol.
+
+        where: names the table in messages.
+        """
         hints = {f.name: f.type for f in dataclasses.fields(cls)}
         refuse_unknown(table, tuple(hints), where)
         for key in hints:
@@ -98,19 +108,19 @@ class Protocol:
         return protocol
 
     def alone(self, metric: str) -> Protocol:
-        """The same with one of its metrics, and with what does not reach that one at its default.
+        """Return the protocol with one of its metrics, and with choices that do not affect that one at their defaults.
 
-        Its digest is that of the metric's score, whatever other metrics stand beside it.
+        Its digest is that of the metric's score, whatever other metrics the protocol has.
         """
         return dataclasses.replace(self, metric=self.metric.alone(metric))
 
     def digest(self) -> str:
-        """sha256 of the canonical JSON: protocols of one digest compute the same."""
+        """Return the sha256 of the canonical JSON. Protocols with the same digest compute the same."""
         text = json.dumps(self.canonical(), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
     def signature(self) -> str:
-        """One line that names each choice; runs add their counts, seed and weights to it."""
+        """Return one line that names each choice. Runs add their counts, seed and weights to it."""
         return (
             f"{self.name}@{self.version}|features:{self.features.signature()}"
             f"|real:{self.real.signature()}|fake:{self.fake.signature()}"
@@ -125,7 +135,8 @@ ProtocolLike = Protocol | str | os.PathLike[str]
 
 
 def _shipped() -> Traversable:
-    """The folder of the protocols that ship: inside the package, or beside it in a checkout that is not installed."""
+    """Return the folder of the shipped protocols: inside the package, or beside it in a checkout that is not
+    installed."""
     try:
         return importlib.resources.files("fvd_bench.protocols.shipped")
     except ModuleNotFoundError:
@@ -136,12 +147,12 @@ _SHIPPED = _shipped()
 
 
 def names() -> list[str]:
-    """Names of the protocols that ship with the package."""
+    """Return the names of the protocols that ship with the package."""
     return sorted(stem for stem in _stems() if "@" not in stem)
 
 
 def versions(name: str) -> list[int]:
-    """Versions of a protocol that ship with the package, the newest first; none where there is none of that name."""
+    """Return the shipped versions of a protocol, newest first, or an empty list if none has that name."""
     if name not in names():
         return []
     older = [int(version) for stem, _, version in (s.partition("@") for s in _stems()) if stem == name and version]
@@ -149,7 +160,7 @@ def versions(name: str) -> list[int]:
 
 
 def text(name_or_path: str) -> str:
-    """The TOML text of a protocol. Raises ProtocolError when there is none of that name, version or path."""
+    """Return the TOML text of a protocol. Raises ProtocolError when there is none with that name, version or path."""
     if _is_path(name_or_path):
         try:
             return user_path(name_or_path).read_text("utf-8")
@@ -173,10 +184,11 @@ def text(name_or_path: str) -> str:
 
 
 def load(protocol: ProtocolLike) -> Protocol:
-    """A protocol by name, by NAME@VERSION, or by path; one that is a Protocol already is given back.
+    """Load a protocol by name, by NAME@VERSION, or by path. A Protocol is returned as it is.
 
-    Raises ProtocolError, naming file, key and allowed values, for anything that is not a complete protocol, and for one
-    that has a name that ships and is none of the versions that ship under it: what it scores would be taken for theirs.
+    Raises ProtocolError, naming file, key and allowed values, for anything that is not a complete protocol. Raises it
+    too for a protocol that has the name of a shipped one and differs from all its versions, since its scores would be
+    taken for theirs.
     """
     loaded = protocol if isinstance(protocol, Protocol) else read(os.fspath(protocol))
     known = versions(loaded.name)
@@ -194,7 +206,7 @@ def load(protocol: ProtocolLike) -> Protocol:
 
 
 def read(name_or_path: str) -> Protocol:
-    """As `load`, whatever the name of a file: for looking at it, not for scoring by it."""
+    """Load a protocol like `load`, but whatever its name is: to look at it, not to score by it."""
     try:
         table = tomllib.loads(text(name_or_path))
     except (ValueError, RecursionError) as error:  # of tomllib's own, and of Python's numbers of too many digits
@@ -203,7 +215,7 @@ def read(name_or_path: str) -> Protocol:
 
 
 def _stems() -> list[str]:
-    """Names of the files that ship, NAME for the newest version and NAME@VERSION for older ones."""
+    """Return the names of the shipped files, NAME for the newest version and NAME@VERSION for older ones."""
     return [f.name.removesuffix(".toml") for f in _SHIPPED.iterdir() if f.name.endswith(".toml")]
 
 
@@ -212,7 +224,7 @@ def _is_path(name_or_path: str) -> bool:
 
 
 def parse(table: Mapping[str, Any], *, where: str) -> Protocol:
-    """Build a protocol from a parsed TOML table; `where` names it in errors."""
+    """Build a protocol from a parsed TOML table. where: names the table in messages."""
     sections = ("clip", "count", "frames", "features", "metric")
     prose = ("name", "version", "summary", "source", "assumptions", "not_comparable")
     refuse_unknown(table, (*prose, *sections), where)
@@ -245,7 +257,7 @@ _FRAMES_KEYS = ("resize", "rounding", "order", "jpeg", "jpeg_quality", "jpeg_sub
 
 
 def _side_tables(table: Mapping[str, Any], where: str) -> dict[Side, dict[str, Any]]:
-    """Spread [clip], [count] and [frames] over the two sides."""
+    """Distribute [clip], [count] and [frames] over the two sides."""
     sides: dict[Side, dict[str, Any]] = {"real": {}, "fake": {}}
     for section, allowed in (("clip", _CLIP_KEYS), ("count", _COUNT_KEYS), ("frames", _FRAMES_KEYS)):
         values = dict(table.get(section, {}))
@@ -296,13 +308,13 @@ def check_possible(protocol: Protocol, where: str) -> None:
 
 
 def plain(choices: Mapping[str, Any]) -> dict[str, Any]:
-    """`Protocol.choices` as they come back from JSON."""
+    """Return `Protocol.choices` as JSON gives them back."""
     shown = {key: str(value) if isinstance(value, Resize) else value for key, value in choices.items()}
     return {key: list(value) if isinstance(value, tuple) else value for key, value in shown.items()}
 
 
 def _name(value: Any, where: str) -> str:
-    """A name stands in signatures and tables, so it is plain."""
+    """Check a name, which must be plain because it appears in signatures and tables."""
     name: str = value_of(str, value, {}, f"{where}: name")
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
         raise ProtocolError(f"{where}: name = {name!r}: expected letters, digits, '.', '_' and '-'")

@@ -1,4 +1,5 @@
-"""The rules that a protocol is made of: which frames, how they become features, how those become scores."""
+"""The rules that a protocol is made of: which frames are taken, how they become features, and how these become
+scores."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ FRECHET = ("fvd", "fid")
 """Metrics that are a Fréchet distance."""
 
 OF_FRECHET = ("ddof", "root", "epsilon")
-"""Fields of a `MetricRule` that reach these metrics alone."""
+"""Fields of a `MetricRule` that affect these metrics alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,9 +22,10 @@ class Resize:
     """A resize to a square.
 
     size: side of the result in pixels.
-    geometry: `stretch` forces both sides; `short-side-crop` scales the shorter side and crops the centre.
-    kernel: `bilinear` (half-pixel centres), `bilinear-tf1` (source = target · in / out), `bicubic`.
-    antialias: widen the kernel when shrinking.
+    geometry: `stretch` resizes both sides to `size`; `short-side-crop` resizes the shorter side to it and crops the
+        centre.
+    kernel: `bilinear` (half-pixel centres), `bilinear-tf1` (source = target · in / out), or `bicubic`.
+    antialias: whether the kernel is widened when shrinking.
     """
 
     size: int = field(metadata={"least": 1})
@@ -37,27 +39,31 @@ class Resize:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClipRule:
-    """How one side's videos become uint8 clips.
+    """How the videos of one side become uint8 clips.
 
     frames: length of a clip; `all` takes every frame of the video (for extractors that see single frames).
-    stride: distance of neighbouring frames of a clip in frames of the video.
-    start: one clip at a `random` place or at the `first` frame, `all` non-overlapping clips, or one whose frames
+    stride: distance between neighbouring frames of a clip, in frames of the video.
+    start: one clip at a `random` place or at the `first` frame, `all` non-overlapping clips, or one clip whose frames
         are `spread` evenly over the whole video.
-    length_rule: a video must hold the clip's `span`, (frames - 1) · stride + 1, or `frames-times-stride`.
+    length_rule: the length that a video must have: the clip's `span`, (frames - 1) · stride + 1, or
+        `frames-times-stride`.
     min_frames: videos with fewer frames than this are left out as well.
     short_videos: `skip` names and counts a video that is too short, `error` ends the run.
-    content: `video`; `still` repeats one random frame of the video, or of each clip where all are taken; `still-real`,
-        `shuffled-real` and `reversed-real` put the *real* videos in the place of the fake ones, stilled, with the
-        frames of each clip in random order, or backwards.
-    frame_order: of the images in a folder: `natural`, where runs of digits are numbers, or by their names as `text`,
-        where 10.png comes before 9.png.
-    count: number of videos used, None for all; selection: which, when there are more: a `seeded` subset or
-        the `first-sorted`; `repeated` is seeded, and when there are fewer takes videos again, each time with a new
-        draw, until there are `count`.
-    resize: resize of the frames as uint8 images before the network's own, rounded by `rounding`; `truncate-unit` is
-        made by torch's own interpolation of values of 0 to 1, which are then multiplied by 255 and truncated.
-    jpeg: round trip through Pillow's JPEG: `never`, `always`, or `unless-jpeg` (frames that already are JPEG
-        files stay as they are), at `jpeg_quality` and `jpeg_subsampling`; `order` says which comes first.
+    content: `video` takes the frames as they are. `still` repeats one random frame of the video, or of each clip where
+        all are taken. `still-real`, `shuffled-real` and `reversed-real` replace the fake videos by the *real* ones:
+        stilled, with the frames of each clip in random order, or played backwards.
+    frame_order: order of the images in a folder: `natural`, where runs of digits count as numbers, or as `text`, where
+        10.png comes before 9.png.
+    count: number of videos used. None for all.
+    selection: which videos are used when there are more: a `seeded` subset, or the `first-sorted`. `repeated` is seeded
+        too, and when there are fewer, it takes videos again, each time with a new draw, until there are `count`.
+    resize: resize of the uint8 frames before the network's own resize. None for none.
+    rounding: rounding of the resized values to uint8. `truncate-unit` uses torch's own interpolation on values in 0 to
+        1, which are then multiplied by 255 and truncated.
+    order: whether the resize or the JPEG round trip comes first.
+    jpeg: round trip through Pillow's JPEG: `never`, `always`, or `unless-jpeg` (frames that already are JPEG files stay
+        as they are).
+    jpeg_quality, jpeg_subsampling: settings of the round trip.
     """
 
     frames: int | Literal["all"] = field(metadata={"least": 1})
@@ -89,7 +95,7 @@ class ClipRule:
 
     @property
     def frames_needed(self) -> int:
-        """Frames that must decode for a video to be used."""
+        """Number of frames that must decode for a video to be used."""
         if self.frames == "all":
             return max(1, self.min_frames)
         if self.start == "spread":
@@ -98,7 +104,7 @@ class ClipRule:
         return max(span if self.length_rule == "span" else self.frames * self.stride, self.min_frames)
 
     def effective(self) -> ClipRule:
-        """The same rule with the values that cannot matter in it at their defaults."""
+        """Return the same rule, with fields that have no effect in it at their defaults."""
         idle = {"selection"} if self.count is None else set()
         if self.resize is None:
             idle |= {"rounding", "order"}
@@ -110,7 +116,7 @@ class ClipRule:
         return dataclasses.replace(self, **defaults)
 
     def signature(self) -> str:
-        """Short text that names every choice of this rule."""
+        """Return a short text that names every choice of this rule."""
         parts = ["all" if self.count is None else f"{self.count}-{self.selection}"]
         parts += [self.start, f"{self.frames}x{self.stride}"]
         if self.length_rule != "span":
@@ -147,7 +153,7 @@ class FeatureRule:
     precision: Literal["float32", "tf32"] = "float32"
 
     def signature(self) -> str:
-        """Short text that names every choice of this rule."""
+        """Return a short text that names every choice of this rule."""
         size = "as-is" if self.resize is None else str(self.resize)
         rounding = "" if self.rounding == "none" else f"-{self.rounding}"
         low, high = self.range
@@ -173,13 +179,13 @@ class MetricRule:
     batch: int = field(default=0, metadata={"least": 0})
 
     def alone(self, name: str) -> MetricRule:
-        """The rule for one of the metrics, with the values that do not reach it at their defaults."""
+        """Return the rule for one of the metrics, with fields that do not affect it at their defaults."""
         idle = () if name in FRECHET else OF_FRECHET
         defaults: dict[str, Any] = {f.name: f.default for f in dataclasses.fields(self) if f.name in idle}
         return dataclasses.replace(self, **(defaults | {"names": (name,)}))
 
     def signature(self) -> str:
-        """Short text that names every choice of this rule, but for the names."""
+        """Return a short text that names every choice of this rule except the names of the metrics."""
         parts = [f"ddof:{self.ddof}"]
         if self.root != "exact":
             parts.append(self.root)

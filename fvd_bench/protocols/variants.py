@@ -1,8 +1,8 @@
-"""What a metric makes of broken motion: the real videos against themselves, shuffled, frozen and reversed.
+"""How a metric scores broken motion: the real videos against themselves, shuffled, frozen and reversed.
 
-The three scores are a scale to read others by: a metric that hardly rises when the frames of real clips are put in
-random order says little about motion (Ge et al. 2024, On the Content Bias in Fréchet Video Distance). Both sides are
-the same videos, so these scores have less of what chance adds to a score: compare them with that less its floor.
+The three scores are a scale to read other scores by: a metric that hardly rises when the frames of real clips are put
+in random order says little about motion (Ge et al. 2024, On the Content Bias in Fréchet Video Distance). Both sides are
+the same videos, so chance adds less to these scores than to others: compare them with a score less its floor.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ _BROKEN: dict[str, tuple[_Content, str]] = {
 
 
 def scale_protocols(protocol: Protocol) -> dict[str, Protocol]:
-    """The protocols whose scores are the scale of this one: `shuffled`, `frozen` and `reversed`, by these names.
+    """Return the protocols whose scores are the scale of this one, by name: `shuffled`, `frozen` and `reversed`.
 
-    Their fake clips are the real side's own, treated as the real side's are, so that nothing differs but the motion.
-    There is no scale, and the answer is empty, where features are of single frames, which have no motion, and where
-    the real side takes whole videos or frames spread over them, which are no clips.
+    Their fake clips are those of the real side, processed like the real side's, so that nothing differs but the motion.
+    The result is empty where features are of single frames, which have no motion, and where the real side takes whole
+    videos or frames spread over them, which are not clips.
     """
     if protocol.features.extractor == "inception" or protocol.real.frames == "all" or protocol.real.start == "spread":
         return {}
