@@ -1,4 +1,4 @@
-"""What two sides of features score, by metric, and how sure that is."""
+"""What the features of two sides score, by metric, and how sure that is."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from fvd_bench.protocols.rules import MetricRule
 __all__ = ["METRICS", "Metric", "check", "compute", "dependence", "frechet", "measurement", "uncertainty"]
 
 METRICS = {metric.name: metric for metric in (FVD, KVD, KVD_BIASED, PRECISION, RECALL, DENSITY, COVERAGE, FID, KID, IS)}
-"""Name, as protocols have it, -> metric. A new metric is a file that makes a Metric, and its place here."""
+"""Metrics by their names in protocols. To add a metric, write a file that makes a Metric, and list it here."""
 
 
 def check(protocol: Protocol, where: str) -> None:
@@ -36,10 +36,10 @@ def check(protocol: Protocol, where: str) -> None:
 
 
 def compute(name: str, real: FeatureSet, fake: FeatureSet, rule: MetricRule) -> float:
-    """A metric by name, aggregated as the rule says. Raises MetricError.
+    """Compute a metric by name, aggregated as the rule says. Raises MetricError.
 
-    `batch-mean` cuts both sides into consecutive batches of `rule.batch` features, pairs them in order and
-    averages the scores; what is left over on either side is not used.
+    `batch-mean` cuts both sides into consecutive batches of `rule.batch` features, pairs them in order and averages the
+    scores. Features left over on either side are not used.
     """
     if rule.aggregation == "all":
         return METRICS[name].compute(real, fake, rule)
@@ -47,7 +47,7 @@ def compute(name: str, real: FeatureSet, fake: FeatureSet, rule: MetricRule) -> 
 
 
 def batch_scores(name: str, real: FeatureSet, fake: FeatureSet, rule: MetricRule) -> list[float]:
-    """The scores of the batches that `batch-mean` averages. Raises MetricError."""
+    """Return the scores of the batches that `batch-mean` averages. Raises MetricError."""
     real_features, fake_features = all_features("batch-mean", "real", real), all_features("batch-mean", "fake", fake)
     batches = min(real.count, fake.count) // rule.batch
     if batches == 0:

@@ -1,7 +1,7 @@
 """Videos that are not independent: windows of one video count as one in every number beside a score.
 
-All errors assume that each video, or each group that is named, was drawn by itself. Windows that were cut from the same
-few videos were not: their features are near each other, and so they look like many videos and are few.
+All errors assume that each video, or each group that is named, was drawn independently. Windows cut from the same few
+videos were not: their features are close to each other, so they look like many videos and are few.
 """
 
 from __future__ import annotations
@@ -25,27 +25,30 @@ from fvd_bench.videos.files import bare_name
 _FOLDER = re.compile(r"folder(?::([1-9][0-9]?))?")
 _TABLE = re.compile(r"(.+\.csv):(.+)", re.IGNORECASE)
 _VIDEO = "video"
-"""The column of a table of groups that holds the names of videos."""
+"""The column with the names of videos in a table of groups."""
 
 _FEWEST = 8
 _NEAR = 0.25
 _NEAR_OF_A_STEM = 0.5
-"""Median squared distance of neighbours in the listing over that of videos half a listing apart, from which down they
-are taken for windows of one video: of any names, and of names with one stem."""
+"""Thresholds below which neighbours in the listing are taken for windows of one video: for any names, and for names
+with one stem. They are ratios of the neighbours' median squared distance to that of videos half a listing apart."""
 
 _WINDOWS = 2.0
-"""Videos to a stem, on average, from which on stems may be those of videos that were cut."""
+"""Average number of videos per stem from which on the stems may be those of videos that were cut."""
 
 _NUMBER = re.compile(r"[-_. ]*[A-Za-z]{0,8}[-_. ]*[0-9]+$")
 
 
 def groups(names: Sequence[str], by: str | None) -> list[int]:
-    """For each name the index of the first one of its group; its own where nothing is grouped.
+    """Return for each name the index of the first name in its group, or its own where nothing is grouped.
 
-    by: `folder`, the folder that a video lies in; `folder:2`, that and one more level from the top; `FILE.csv:COLUMN`,
-    that column of a table whose column `video` has the names, with or without the suffix of a file; else a regular
-    expression, found anywhere in the name, whose groups (or without any, whose whole match) name the group.
-    Raises FvdBenchError where it is no expression or no such table, or where a name has no group.
+    by: how names are grouped, None for not at all.
+    - `folder`: the folder that a video lies in.
+    - `folder:2`: the top two levels of its folders, and likewise for other numbers.
+    - `FILE.csv:COLUMN`: that column of a table whose column `video` has the names, with or without a suffix.
+    - Any other text is a regular expression that is searched in the name. Its groups, or its match if it has none,
+      name the group.
+    Raises FvdBenchError where `by` is no expression or no such table, or where a name has no group.
     """
     if by is None:
         return list(range(len(names)))
@@ -67,7 +70,8 @@ def groups(names: Sequence[str], by: str | None) -> list[int]:
 
 
 def findings(side: Side, names: Sequence[str], stats: FeatureSet) -> Iterator[Finding]:
-    """A warning where videos of a side look like windows of fewer videos. names: of all videos, by index."""
+    """Yield a warning where videos of a side look like windows of fewer videos. names: the names of all videos, by
+    index."""
     features = stats.features()
     if features is None or len(set(stats.videos)) < _FEWEST or len(names) <= max(stats.videos):
         return
@@ -94,9 +98,9 @@ def findings(side: Side, names: Sequence[str], stats: FeatureSet) -> Iterator[Fi
 
 
 def watch(repeats: Iterable[Sides], names: Mapping[Side, Sequence[str]], found: list[Finding]) -> Iterator[Sides]:
-    """The same repeats; what `findings` has on the first one is added to `found` as it passes.
+    """Yield the same repeats, and add to `found` what `findings` says about the first one as it passes.
 
-    So features, which can be gigabytes, are not read for this alone. names: of the sides that are looked at.
+    So features, which can be gigabytes, are not read for this alone. names: the names on each side that is looked at.
     """
     for number, sides in enumerate(repeats):
         if number == 0:
@@ -106,7 +110,7 @@ def watch(repeats: Iterable[Sides], names: Mapping[Side, Sequence[str]], found: 
 
 
 def _column(file: str, column: str) -> dict[str, tuple[str, ...]]:
-    """Name of a video -> what stands in that column of a table, where something does. Raises FvdBenchError."""
+    """Return the entry of each video in that column of a table, where there is one. Raises FvdBenchError."""
     try:
         with user_path(file).open(encoding="utf-8-sig", newline="") as text:
             reader = csv.DictReader(text, strict=True)

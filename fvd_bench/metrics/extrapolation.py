@@ -1,7 +1,7 @@
 """The floor that real videos reach, and the score at infinitely many videos.
 
-Both come from scores of random pieces of the sets at hand, carried to other numbers of videos. Where videos do not
-outnumber dimensions a Fréchet distance follows no simple law of their number; `chance.py` has the law that it does
+Both come from scores of random pieces of the sets at hand, extrapolated to other numbers of videos. Where videos do not
+outnumber dimensions, a Fréchet distance follows no simple law in their number. `chance.py` has the law that it does
 follow, and knows how much of it the data do not show.
 """
 
@@ -26,35 +26,36 @@ from fvd_bench.random_stream import RandomStream
 TOO_FEW = "too few videos for this many dimensions"
 
 _FEWEST = 8
-"""Videos of a side below which it cannot be cut into quarters."""
+"""Fewest videos of a side that can be cut into quarters."""
 
 _CUTS = ((2**19, 8), (2**21, 4))
 _FEWEST_CUTS = 2
-"""How often a side of at most so many values is cut (1,310 and 5,242 clips of I3D): more vary less, and take long."""
+"""How often a side of at most so many values is cut (1,310 and 5,242 clips of I3D), and any larger one. With more
+values cuts vary less, and take long."""
 
 _KNOWN_BY = 4
-"""Degrees of freedom of the spread of single scores at most: more cuts are of the same videos."""
+"""The most degrees of freedom of the spread of single scores, since more cuts are of the same videos."""
 
 _UNSURE = 2.0
-"""Standard errors to an end of an interval, of what is known as a correction is: give or take as much again."""
+"""A correction has a standard error as large as itself, and its interval ends at this many standard errors."""
 
 _GUESSED = 0.15
-"""Part of what chance adds, beyond what the data show, from which on there is no score at infinity."""
+"""If more than this fraction of what chance adds lies beyond what the data show, there is no score at infinity."""
 
 _DOUBLINGS = 2.0
-"""Doublings of the videos over which what the law is off at quarters is carried on, at most."""
+"""The most doublings of the videos over which the law's error at quarters is extrapolated."""
 
 
 def floor(name: str, sides: Sides, rule: MetricRule, *, seed: int) -> Estimate | str | None:
-    """What the real videos would score against others of their kind, at the numbers of real and fake videos.
+    """Return what the real videos would score against others of their kind, at the numbers of real and fake videos.
 
     The real videos are cut at random in two: as many as there are fake videos and the rest, or halves. The mean score
-    of such pieces is carried to the numbers at hand by what chance adds at either. Pieces of half of the videos show
-    how far that law is off, by which the floor is corrected.
+    of such pieces is scaled to the numbers at hand by what chance adds at either. Pieces of half of the videos show how
+    far that law is off, and the floor is corrected by it.
 
     The interval is that of single scores: a generator inside it cannot be told from the real videos. Its width comes
-    from how far scores of pieces without a common video are apart, and from the correction. A text says why there is
-    no floor; None where chance adds nothing on average.
+    from how far apart the scores of pieces without a common video are, and from the correction.
+    Returns a text that says why where there is no floor, and None where chance adds nothing on average.
     """
     real, count, fakes = sides["real"], _num_videos(sides["real"]), _num_videos(sides["fake"])
     if not metrics.METRICS[name].rises_by_chance:
@@ -95,12 +96,13 @@ def floor(name: str, sides: Sides, rule: MetricRule, *, seed: int) -> Estimate |
 
 
 def infinite(spread: Spread, sides: Sides, *, seed: int) -> Estimate | str | None:
-    """The score at infinitely many videos, from the features of the one repeat that `spread` has seen.
+    """Return the score at infinitely many videos, from the features of the one repeat that `spread` has seen.
 
-    That is the score less what chance adds to it: by how much more halves of both sides score, times the ratio of what
-    is expected at either number. Where videos outnumber dimensions it is 1, and this is a straight line in 1/N (FID∞
-    of Chong and Forsyth 2020). The interval joins that of the score with how far a straight line is off. A text says
-    why there is none; None for means over batches too, which do not change with the number of videos.
+    That is the score less what chance adds to it. Chance adds what halves of both sides score more, times the ratio of
+    what is expected at either number. Where videos outnumber dimensions the ratio is 1, and this is a straight line in
+    1/N (FID∞ of Chong and Forsyth 2020). The interval joins that of the score with how far a straight line is off.
+    Returns a text that says why where there is no such score, and None where chance adds nothing on average, or for
+    means over batches, which do not change with the number of videos.
     """
     name, rule, real, fake = spread.name, spread.rule, sides["real"], sides["fake"]
     if not metrics.METRICS[name].rises_by_chance or rule.aggregation != "all":
@@ -110,7 +112,7 @@ def infinite(spread: Spread, sides: Sides, *, seed: int) -> Estimate | str | Non
     if real.features() is None or fake.features() is None or (width := spread.half_width()) is None:
         return "how much the videos of both sides matter is not known"
     score, overlap = _scored(name, real, fake, rule)
-    if overlap is not None:  # of one clip a video, since those of one video show no more dimensions than it has
+    if overlap is not None:  # each video counts as one feature, as all its clips show no more dimensions than one
         counts = _num_videos(real), _num_videos(fake)
         if Overlap.of(overlap, *counts, real.dim).guessed(*counts) > _GUESSED:
             return TOO_FEW
@@ -135,7 +137,10 @@ class _Law:
 
     @classmethod
     def of(cls, rule: MetricRule, overlaps: Sequence[Float64 | None], real: FeatureSet, fake: FeatureSet) -> _Law:
-        """overlaps: singular values behind Fréchet distances at the numbers of these sides; None for others."""
+        """Make the law from Fréchet distances at the numbers of features of these sides.
+
+        overlaps: the singular values behind each distance. None for other metrics.
+        """
         values = np.zeros(real.dim)
         for overlap in overlaps:
             if overlap is None:
@@ -144,16 +149,16 @@ class _Law:
         return cls(rule, Overlap.of(values, real.count, fake.count, real.dim))
 
     def added(self, real: FeatureSet, fake: FeatureSet) -> float:
-        """At the numbers of these sides."""
-        if self._rule.aggregation != "all":  # batches have one size everywhere
+        """Return what chance adds at the numbers of features of these sides."""
+        if self._rule.aggregation != "all":  # batches have the same size in all pieces
             return 1.0
-        if self._overlap is None:  # an average of squares of means
+        if self._overlap is None:  # such a metric is an average of squared means
             return 1 / real.count + 1 / fake.count
         return self._overlap.added(real.count, fake.count, self._rule.ddof)
 
 
 def _scored(name: str, real: FeatureSet, fake: FeatureSet, rule: MetricRule) -> tuple[float, Float64 | None]:
-    """A score, and for Fréchet distances of all features the singular values behind it."""
+    """Return a score, and for Fréchet distances of all features the singular values behind it. Else None."""
     if _is_of_moments(name, rule):
         return distance_and_overlap(real, fake, rule)
     return metrics.compute(name, real, fake, rule), None

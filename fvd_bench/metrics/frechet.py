@@ -17,18 +17,20 @@ from fvd_bench.metrics.roots import MANY, centred, compact, covariance_root, eig
 from fvd_bench.protocols.rules import MetricRule
 
 _ROUNDING = 1e-9
-"""Largest negative distance, relative to the sum of the traces, that is taken for rounding."""
+"""Largest negative distance, relative to the sum of the traces, that counts as rounding."""
 
 _NULL = 1e-10
-"""Singular values below this part of the largest belong to directions that only one side has."""
+"""Singular values below this fraction of the largest belong to directions that only one side has."""
 
 
 def frechet_distance(real: NDArray[np.floating], fake: NDArray[np.floating], *, ddof: int) -> float:
-    """Squared Fréchet distance between Gaussian fits of two feature sets.
+    """Return the squared Fréchet distance between Gaussian fits of two feature sets.
 
-    real [N, D], fake [M, D], with N, M of at least 2; ddof: 0 divides covariances by N, 1 by N - 1.
+    real: [N, D], with N of at least 2.
+    fake: [M, D], with M of at least 2.
+    ddof: 0 divides covariances by N, 1 by N - 1.
 
-    |μr - μf|² + tr Σr + tr Σf - 2 tr √(Σr Σf), where the last trace is the nuclear norm of A Bᵀ for centred
+    The distance is |μr - μf|² + tr Σr + tr Σf - 2 tr √(Σr Σf). The last trace is the nuclear norm of A Bᵀ for centred
     and scaled data matrices with Σr = AᵀA, Σf = BᵀB. Unlike a matrix square root this is exact for singular
     covariances: it needs no epsilon and is never complex. Source: Heusel et al. 2017, eq. 6.
 
@@ -41,10 +43,10 @@ def frechet_distance(real: NDArray[np.floating], fake: NDArray[np.floating], *, 
 
 
 def distance_and_overlap(real: FeatureSet, fake: FeatureSet, rule: MetricRule) -> tuple[float, Float64]:
-    """The distance of two sides as a rule wants it, and the singular values of A Bᵀ for covariances divided by N.
+    """Return the distance of two sides under a rule, and the singular values of A Bᵀ for covariances divided by N.
 
-    By covariances where there are many features: what comes of it is an estimate with an interval.
-    Raises MetricError as `frechet_distance` does.
+    Where there are many features, covariances are used: the result then serves an estimate that has an interval. Raises
+    MetricError as `frechet_distance` does.
     """
     _check_sides(real, fake)
     roots, scales = [root(side, 0, quick=True) for side in (real, fake)], [1.0, 1.0]
@@ -59,7 +61,8 @@ def distance_and_overlap(real: FeatureSet, fake: FeatureSet, rule: MetricRule) -
 
 
 def frechet_distance_of_stats(real: FeatureSet, fake: FeatureSet, rule: MetricRule) -> float:
-    """`frechet_distance` of two sides as a rule wants it, of large sides from their covariances."""
+    """Return the `frechet_distance` of two sides under a rule. For large sides it is computed from their
+    covariances."""
     _check_sides(real, fake)
     if rule.root == "float32-svd":
         return _distance_in_float32(real, fake, rule)
@@ -71,13 +74,13 @@ def frechet_distance_of_stats(real: FeatureSet, fake: FeatureSet, rule: MetricRu
 
 
 def frechet_influence(real: NDArray[np.floating], fake: NDArray[np.floating]) -> tuple[Float64, Float64]:
-    """Influence function of the squared Fréchet distance at each feature, [N] and [M], each with a mean of 0.
+    """Return the influence of each feature on the squared Fréchet distance, [N] and [M], each with a mean of 0.
 
-    First order: giving real feature i the weight 1/N + ε at the expense of the others changes the distance by ε
-    times its value, so that the distance varies by std / √N when the real features are drawn anew. With T the
-    linear map of optimal transport from the centred real features to the fake ones and x centred, it is
-    2 (μr - μf)·x + |x|² - xᵀTx less its mean. T is never formed: Tx comes from the singular vectors of A Bᵀ.
-    Source: the derivative of the Bures distance, Rippl, Munk and Sturm 2016, theorem 2.1.
+    To first order, giving real feature i the weight 1/N + ε at the expense of the others changes the distance by ε
+    times its influence. So the distance varies by std / √N when the real features are drawn anew. Let T be the linear
+    map of optimal transport from the centred real features to the fake ones, and x a centred feature. The influence is
+    2 (μr - μf)·x + |x|² - xᵀTx less its mean. T is never formed: Tx comes from the singular vectors of A Bᵀ. Source:
+    the derivative of the Bures distance, Rippl, Munk and Sturm 2016, theorem 2.1.
 
     Raises MetricError as `frechet_distance` does.
     """
@@ -88,7 +91,7 @@ def frechet_influence(real: NDArray[np.floating], fake: NDArray[np.floating]) ->
 
 
 def frechet_influence_of_stats(real: FeatureSet, fake: FeatureSet) -> tuple[Float64 | None, Float64 | None]:
-    """`frechet_influence` of two sides; None for a side of which there are only moments."""
+    """Return the `frechet_influence` of two sides, with None for a side of which only moments are known."""
     _check_sides(real, fake)
     sides = []
     for side in (real, fake):
@@ -102,9 +105,13 @@ def frechet_influence_of_stats(real: FeatureSet, fake: FeatureSet) -> tuple[Floa
 
 @dataclass(frozen=True, slots=True)
 class _Side:
-    """mean [D]; data [N, D]: centred, over √N, None where it was not kept; base [r, D] with Σ = baseᵀ base.
+    """One side, prepared for influences.
 
-    blocks: the features, a few at a time, where they are not kept whole but can be had; base is of the covariance then.
+    mean: [D].
+    data: [N, D], centred and divided by √N. None where it was not kept.
+    base: [r, D] with Σ = baseᵀ base.
+    blocks: the features, a few at a time, where they are not kept whole but can be read. The base then comes from the
+        covariance.
     """
 
     mean: Float64
@@ -119,7 +126,7 @@ class _Side:
 
 
 def _influence(real: _Side, fake: _Side) -> tuple[Float64 | None, Float64 | None]:
-    left, values, right = np.linalg.svd(real.base @ fake.base.T, full_matrices=False)  # of nothing too, unlike SciPy
+    left, values, right = np.linalg.svd(real.base @ fake.base.T, full_matrices=False)  # takes empty ones, unlike SciPy
     kept = values > _NULL * values.max(initial=0.0)
     left, right = left[:, kept], right[kept].T
     gap = real.mean - fake.mean
@@ -130,7 +137,8 @@ def _influence(real: _Side, fake: _Side) -> tuple[Float64 | None, Float64 | None
 
 
 def _side_influence(side: _Side, transported_base: Float64, gap: Float64) -> Float64 | None:
-    """transported_base [r, D]: where optimal transport takes the rows of the base."""
+    """Return the influences of one side. transported_base [r, D]: where optimal transport takes the rows of the
+    base."""
     data = side.data
     if data is None:
         return None if side.blocks is None else _influence_of_blocks(side, side.blocks, transported_base, gap)
@@ -142,7 +150,7 @@ def _side_influence(side: _Side, transported_base: Float64, gap: Float64) -> Flo
 
 
 def _influence_of_blocks(side: _Side, blocks: Iterator[Float64], transported_base: Float64, gap: Float64) -> Float64:
-    """As `_side_influence`, by the map of transport itself [D, D]."""
+    """Return what `_side_influence` returns, computed with the map of optimal transport itself, [D, D]."""
     transport = inverse(side.base) @ transported_base
     found = []
     for block in blocks:
@@ -159,7 +167,7 @@ def _check_sides(real: FeatureSet, fake: FeatureSet) -> None:
 
 
 def check_counts(real: int, fake: int) -> None:
-    """Raises MetricError when there are too few features for a covariance."""
+    """Raise MetricError when there are too few features for a covariance."""
     if min(real, fake) < 2:
         raise MetricError(
             f"{real} real and {fake} fake features: at least 2 of each are needed for a covariance, "
@@ -174,14 +182,14 @@ def _check(real: NDArray[np.floating], fake: NDArray[np.floating]) -> None:
 
 
 def _coordinates(data: Float64) -> Float64:
-    """Q [N, D] with data = Q @ _compact(data)."""
+    """Return Q [N, D] with data = Q @ compact(data)."""
     return np.asarray(np.linalg.qr(data, mode="reduced")[0])
 
 
 def _distance(
     mean_gap: Float64, real_root: Float64, fake_root: Float64, *, quick: bool = False
 ) -> tuple[float, Float64]:
-    """The distance, and the singular values in it; quick: as of `overlap`."""
+    """Return the distance, and the singular values in it. quick: see `overlap`."""
     traces = float(np.sum(real_root**2) + np.sum(fake_root**2))
     shared = overlap(real_root, fake_root, quick=quick)
     value = float(mean_gap @ mean_gap) + traces - 2 * float(shared.sum())
@@ -191,13 +199,13 @@ def _distance(
 
 
 _UNROOTED = 1e-10
-"""Singular values below it stay as they are: the epsilon of tfgan's symmetric_matrix_square_root."""
+"""Singular values below this are not rooted: it is the epsilon of tfgan's symmetric_matrix_square_root."""
 
 
 def _distance_in_float32(real: FeatureSet, fake: FeatureSet, rule: MetricRule) -> float:
-    """The distance with every matrix in single precision, as VideoGPT's fvd.py computes it.
+    """Return the distance with every matrix in single precision, as VideoGPT's fvd.py computes it.
 
-    Its rounding errors do not cancel: a set against itself comes out at some thousandths, of either sign.
+    Its rounding errors do not cancel: a set against itself scores some thousandths, of either sign.
     """
     covariances = [side.cov(rule.ddof).astype(np.float32) for side in (real, fake)]
     half = _float32_root(covariances[0])

@@ -19,11 +19,12 @@ _SPLITS = 10
 
 
 def inception_score(fake: NDArray[np.floating]) -> float:
-    """exp of the mean divergence of a frame's class probabilities from those of all; 1 to the number of classes.
+    """Return exp of the mean divergence of a frame's class probabilities from those of all frames.
 
-    fake [M, 1008]: logits without bias. The mean over 10 splits of the frames, shuffled by a generator of fixed seed.
-    Higher is better. The real side plays no part. Source: Salimans et al. 2016, section 4;
-    torch_fidelity/metric_isc.py.
+    It lies between 1 and the number of classes, and higher is better. It is the mean over 10 splits of the frames,
+    shuffled by a generator with a fixed seed. The real side plays no part.
+    fake: [M, 1008], logits without bias.
+    Source: Salimans et al. 2016, section 4; torch_fidelity/metric_isc.py.
 
     Raises MetricError with fewer than 10 features.
     """
@@ -46,8 +47,10 @@ def _of_fake(real: FeatureSet, fake: FeatureSet, rule: MetricRule) -> float:
 
 
 def _influence(real: Float64, fake: Float64) -> Influences:
-    """Of exp of the mean divergence: that times each frame's own divergence. To first order the mean of the
-    probabilities, which each frame moves as well, adds nothing."""
+    """Return the influences of exp of the mean divergence: its value times each frame's own divergence.
+
+    Each frame moves the mean of the probabilities too, which to first order adds nothing.
+    """
     logs: Float64 = scipy.special.log_softmax(fake, axis=1)
     shares = np.exp(logs)
     divergence = np.sum(shares * (logs - np.log(shares.mean(axis=0))), axis=1)

@@ -1,6 +1,6 @@
 """Kernel distances: squared maximum mean discrepancy (MMD) between two feature sets under polynomial kernels.
 
-KVD and its biased form are of video features, KID of frames, as torch-fidelity computes it.
+KVD and its biased form use features of videos. KID uses features of frames, as torch-fidelity computes it.
 """
 
 from __future__ import annotations
@@ -22,16 +22,18 @@ _PERCENT = 100.0
 _SEED = 2020
 _SUBSETS = 100
 _SUBSET_SIZE = 1000
-"""torch-fidelity's defaults (`rng_seed`, `kid_subsets`, `kid_subset_size`), written out so that they do not change with
-its version."""
+"""torch-fidelity's defaults (`rng_seed`, `kid_subsets`, `kid_subset_size`), written out so that they do not change
+with its version."""
 
 
 def kernel_distance(real: NDArray[np.floating], fake: NDArray[np.floating]) -> float:
-    """Unbiased squared MMD under the kernel (x·y / D + 1)³; may be a little below 0 for sets that are alike.
+    """Return the unbiased squared MMD under the kernel (x·y / D + 1)³. It may be a little below 0 for sets that are
+    alike.
 
-    real [N, D], fake [M, D], with N, M of at least 2. The mean kernel value of pairs of different real features, plus
-    that of different fake ones, less twice that of real with fake ones. All features are used, not subsets of them.
-    KVD as in TATS, tats/fvd/fvd.py; estimator: Gretton et al. 2012, eq. 3; kernel: Bińkowski et al. 2018, section 4.
+    real: [N, D], with N of at least 2. fake: [M, D], with M of at least 2.
+    It is the mean kernel value of pairs of different real features, plus that of different fake ones, less twice that
+    of real with fake ones. All features are used, not subsets of them. KVD as in TATS, tats/fvd/fvd.py; estimator:
+    Gretton et al. 2012, eq. 3; kernel: Bińkowski et al. 2018, section 4.
 
     Raises MetricError when a side has fewer than 2 features.
     """
@@ -45,13 +47,15 @@ def kernel_distance(real: NDArray[np.floating], fake: NDArray[np.floating]) -> f
 
 
 def biased_kernel_distance(real: NDArray[np.floating], fake: NDArray[np.floating]) -> float:
-    """Squared MMD under the kernel (x·y / D)², each feature paired with itself too, times 100; never below 0.
+    """Return the squared MMD under the kernel (x·y / D)², times 100, with each feature paired with itself too.
 
-    real [N, D], fake [M, D], with N, M of at least 1. What JEDi computes (Luo et al. 2025; videojedi/JEDi.py), here on
-    the features of the protocol: "JEDi" itself stands for those of V-JEPA. Chance raises it by about 1/N + 1/M.
+    It is never below 0.
+    real: [N, D], with N of at least 1. fake: [M, D], with M of at least 1.
+    This is what JEDi computes (Luo et al. 2025; videojedi/JEDi.py), here on the features of the protocol: the name
+    "JEDi" stands for those of V-JEPA. Chance raises it by about 1/N + 1/M.
 
-    This kernel compares second moments, E[x xᵀ], and nothing else: the distance is their squared difference over D²,
-    and so it is computed. Raises MetricError when a side has no features.
+    This kernel compares nothing but second moments, E[x xᵀ]: the distance is their squared difference over D², and it
+    is computed as such. Raises MetricError when a side has no features.
     """
     if min(len(real), len(fake)) < 1:
         raise MetricError(f"{len(real)} real and {len(fake)} fake features: at least 1 of each is needed")
@@ -60,12 +64,13 @@ def biased_kernel_distance(real: NDArray[np.floating], fake: NDArray[np.floating
 
 
 def kernel_inception_distance(real: NDArray[np.floating], fake: NDArray[np.floating]) -> float:
-    """Mean of the unbiased squared MMD over 100 random subsets of each side; may be a little below 0.
+    """Return the mean of the unbiased squared MMD over 100 random subsets of each side. It may be a little below 0.
 
-    real [N, 2048], fake [M, 2048]. Subsets hold min(1000, N, M) features, drawn without repetition by a generator of
-    fixed seed, from the fake side first. Kernel (x·y / D + 1)³. In float64: torch-fidelity's own float32 is off by
-    some 1e-7, a thousandth of the distance of sets that are alike.
-    Source: Bińkowski et al. 2018, section 4; torch_fidelity/metric_kid.py.
+    real: [N, 2048]. fake: [M, 2048].
+    Subsets hold min(1000, N, M) features, drawn without repetition by a generator with a fixed seed, from the fake side
+    first. The kernel is (x·y / D + 1)³. It is computed in float64: torch-fidelity's own float32 is off by some 1e-7, a
+    thousandth of the distance of sets that are alike. Source: Bińkowski et al. 2018, section 4;
+    torch_fidelity/metric_kid.py.
 
     Raises MetricError when a side has fewer than 2 features.
     """
@@ -96,7 +101,7 @@ def kernel_inception_distance(real: NDArray[np.floating], fake: NDArray[np.float
 
 
 def _mean_of_others(features: Float64) -> float:
-    """Mean kernel value of all pairs of different features."""
+    """Return the mean kernel value of all pairs of different features."""
     count, dim = features.shape
     with_themselves = float(np.sum((np.sum(features**2, axis=1) / dim + 1) ** 3))
     mean: float = (_sum(features, features) - with_themselves) / (count * (count - 1))
@@ -104,7 +109,7 @@ def _mean_of_others(features: Float64) -> float:
 
 
 def _sum(left: Float64, right: Float64) -> float:
-    """Sum of the kernel values of all pairs."""
+    """Return the sum of the kernel values of all pairs."""
     total = 0.0
     for a in range(0, len(left), _ROWS):
         for b in range(0, len(right), _ROWS):
@@ -120,7 +125,8 @@ def _second_moment(features: NDArray[np.floating]) -> Float64:
 
 
 def _influence_under_cubic_kernel(real: Float64, fake: Float64) -> Influences:
-    """Of the squared MMD under (x·y / D + 1)³, be it of all features or a mean over subsets of them."""
+    """Return the influences on the squared MMD under (x·y / D + 1)³, whether of all features or averaged over
+    subsets."""
     return (
         centred(2 * (_mean_kernel(real, real, others=True) - _mean_kernel(real, fake))),
         centred(2 * (_mean_kernel(fake, fake, others=True) - _mean_kernel(fake, real))),
@@ -128,14 +134,20 @@ def _influence_under_cubic_kernel(real: Float64, fake: Float64) -> Influences:
 
 
 def _influence_under_biased_kernel(real: Float64, fake: Float64) -> Influences:
-    """Of 100 |Mr - Mf|² / D² for second moments M: 200 x'(Mr - Mf)x / D² for a real feature x."""
+    """Return the influences on 100 |Mr - Mf|² / D² for second moments M.
+
+    That of a real feature x is 200 x'(Mr - Mf)x / D².
+    """
     dim = real.shape[1]
     gap = (_second_moment(real) - _second_moment(fake)) * (2 * _PERCENT) / dim**2
     return centred(np.sum(real @ gap * real, axis=1)), centred(-np.sum(fake @ gap * fake, axis=1))
 
 
 def _mean_kernel(features: Float64, against: Float64, *, others: bool = False) -> Float64:
-    """Mean kernel value of each feature with all of `against`; others: with all but itself, which is among them."""
+    """Return the mean kernel value of each feature with all of `against`.
+
+    others: whether `against` contains the features themselves, and each is paired with all but itself.
+    """
     dim = features.shape[1]
     blocks = [
         np.sum((features[first : first + _ROWS] @ against.T / dim + 1) ** 3, axis=1)
@@ -171,4 +183,4 @@ KID = Metric(
     influence=influence_on_features(_influence_under_cubic_kernel),
     is_skewed=True,
 )
-"""Chance may take the unbiased distances below 0."""
+"""The unbiased distances have no range, as chance may take them below 0."""

@@ -19,7 +19,12 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One metric over all repeats: values, one per repeat; the rest as in `result.Score`, and `spread` behind it."""
+    """One metric over all repeats.
+
+    values: one per repeat.
+    spread: what each video contributes to the score.
+    interval, floor, infinite, unknown: as in `result.Score`.
+    """
 
     values: tuple[float, ...]
     spread: Spread
@@ -34,10 +39,12 @@ def measure(
 ) -> dict[str, Measured | MetricError]:
     """Compute the metrics of a rule by name, holding the features of one repeat at a time.
 
-    repeats: the features of both sides in each repeat; seed: of the first. Floor and extrapolation are those of the
-    first repeat, the latter shifted to the mean of all. same_videos: both sides are made of the same videos; they have
-    neither then, since nothing is between them but what was done to the videos. A metric that cannot be computed is
-    the error that says why.
+    repeats: the features of both sides in each repeat.
+    seed: the seed of the first repeat.
+    same_videos: whether both sides are made of the same videos. Then there is no floor and no value at infinity, since
+        the sides differ only by what was done to the videos.
+    Floor and value at infinity come from the first repeat; the latter is shifted to the mean of all repeats. For a
+    metric that cannot be computed, the result is the error that says why.
     """
     running = {name: _Running(Spread(name, rule, same_videos)) for name in rule.names}
     failures: dict[str, Measured | MetricError] = {}
@@ -53,7 +60,7 @@ def measure(
 
 @dataclass(slots=True)
 class _Running:
-    """One metric while its repeats come in."""
+    """One metric while its repeats arrive."""
 
     spread: Spread
     values: list[float] = field(default_factory=list)
@@ -76,7 +83,7 @@ class _Running:
         return Measured(tuple(self.values), self.spread, interval, self.floor, infinite, self.unknown)
 
     def _known(self, what: str, found: _T | str | None) -> _T | None:
-        """What was found; a text is the reason why nothing was."""
+        """Return what was found. A text is the reason why nothing was found, and is noted as such."""
         if isinstance(found, str):
             self.unknown[what] = found
             return None

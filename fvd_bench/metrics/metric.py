@@ -1,8 +1,9 @@
 """What a metric is: a number of two sides, how much each feature moves it, and what chance does to it.
 
 The influence of a feature is the derivative of the metric by ε when the feature gets the weight 1/N + ε at the expense
-of all of its side. Their mean is 0, and a metric varies, when the features of a side are drawn anew, by their
-standard deviation over √N. Source: Hampel 1974; for U-statistics it is twice the centred projection (Hoeffding 1948).
+of all features of its side. The mean of the influences is 0. When the features of a side are drawn anew, the metric
+varies by their standard deviation over √N. Source: Hampel 1974; for U-statistics it is twice the centred projection
+(Hoeffding 1948).
 """
 
 from __future__ import annotations
@@ -20,11 +21,11 @@ from fvd_bench.features.moments import Float64
 from fvd_bench.protocols.rules import MetricRule, Side
 
 Influences = tuple[Float64 | None, Float64 | None]
-"""Of the real features [N] and of the fake ones [M]; None for a side whose features were not kept."""
+"""The influences of the real features [N] and of the fake ones [M]. None for a side whose features were not kept."""
 
 
 def _unknown(real: FeatureSet, fake: FeatureSet) -> Influences | None:
-    """The influences of a metric of which they are not known."""
+    """Return None, for a metric whose influences are not known."""
     return None
 
 
@@ -32,12 +33,15 @@ def _unknown(real: FeatureSet, fake: FeatureSet) -> Influences | None:
 class Metric:
     """A metric, with all that is known of it.
 
-    of: what the network sees whose features it is computed on, see `networks.Network`. layer: of that network, None for
-    any. compute: (real, fake, rule) -> value, not aggregated yet; raises MetricError. lower_is_better: whether it is a
-    distance. range: the least and the most that it can be. influence: (real, fake) -> influences; None where none is
-    known, or where it needs features that were not kept. of_moments: whether mean and covariance of both sides are all
-    that it takes. rises_by_chance: whether few features raise it, so that the real distribution itself has a floor
-    above 0. is_skewed: whether its standard error grows with its value, since a few extreme videos make both.
+    of: what the network sees on whose features it is computed, see `networks.Network`.
+    layer: the layer of that network on which it is computed, None for any.
+    compute: (real, fake, rule) -> value, not aggregated yet. Raises MetricError.
+    lower_is_better: whether it is a distance.
+    range: its least and its greatest possible value.
+    influence: (real, fake) -> influences. None where none are known, or where they need features that were not kept.
+    of_moments: whether it depends on mean and covariance of both sides alone.
+    rises_by_chance: whether few features raise it, so that the real distribution itself has a floor above 0.
+    is_skewed: whether its standard error grows with its value, since a few extreme videos raise both.
     """
 
     name: str
@@ -55,7 +59,10 @@ class Metric:
 def on_features(
     name: str, function: Callable[[NDArray[np.float32], NDArray[np.float32]], float]
 ) -> Callable[[FeatureSet, FeatureSet, MetricRule], float]:
-    """What a metric of this name computes by a function of all features of both sides, and of nothing in the rule."""
+    """Make the `compute` of a metric from a function of all features of both sides, which does not depend on the rule.
+
+    name: the name of the metric, for messages.
+    """
 
     def compute(real: FeatureSet, fake: FeatureSet, rule: MetricRule) -> float:
         return function(all_features(name, "real", real), all_features(name, "fake", fake))
@@ -66,7 +73,7 @@ def on_features(
 def influence_on_features(
     function: Callable[[Float64, Float64], Influences],
 ) -> Callable[[FeatureSet, FeatureSet], Influences | None]:
-    """Influences by a function of all features of both sides; None where these were not kept."""
+    """Make the `influence` of a metric from a function of all features. It gives None where these were not kept."""
 
     def influence(real: FeatureSet, fake: FeatureSet) -> Influences | None:
         real_features, fake_features = real.features(), fake.features()
@@ -78,7 +85,7 @@ def influence_on_features(
 
 
 def all_features(name: str, side: Side, stats: FeatureSet) -> NDArray[np.float32]:
-    """All features of a side. Raises MetricError when they were not kept, or are not finite."""
+    """Return all features of a side. Raises MetricError when they were not kept, or are not finite."""
     features = stats.features()
     if stats.is_given:
         raise MetricError(f"{name} needs every feature, and of the {side} side only mean and covariance are given")
@@ -95,5 +102,5 @@ def all_features(name: str, side: Side, stats: FeatureSet) -> NDArray[np.float32
 
 
 def centred(values: NDArray[np.float64]) -> Float64:
-    """Influences less their mean, which is 0 but for rounding and for what an influence leaves out."""
+    """Subtract the mean of influences. It would be 0 but for rounding and for what an influence leaves out."""
     return np.asarray(values - values.mean())

@@ -1,6 +1,7 @@
 """Precision, recall, density and coverage: which features lie in balls around those of the other side.
 
-A ball reaches as far as its centre's k-th nearest neighbour on its own side, the centre itself not counted.
+The radius of a ball is the distance from its centre to its k-th nearest neighbour on its own side. The centre itself
+does not count as a neighbour.
 """
 
 from __future__ import annotations
@@ -18,21 +19,24 @@ Float64 = NDArray[np.float64]
 
 _PRECISION_NEIGHBOURS = 3
 _DENSITY_NEIGHBOURS = 5
-"""k as the papers recommend it."""
+"""The k that the papers recommend."""
 
 _BLOCK = 2**22
-"""Distances that are held at a time, so that memory does not grow with their number."""
+"""Distances held at a time, so that memory does not grow with their number."""
 
 _TIE = 1e-12
-"""Squared distances that differ by less, relative to the squared lengths behind them, are equal. Float64 rounds them
-by less than that in any order of summation, and features in float32 know far fewer digits."""
+"""Squared distances that differ by less, relative to the squared lengths behind them, count as equal. Float64 rounds
+them by less than that in any order of summation, and features in float32 have far fewer digits."""
 
 
 def precision(real: NDArray[np.floating], fake: NDArray[np.floating]) -> float:
-    """The part of the fake features that lie in the ball of any real one: 0 to 1, k = 3.
+    """Return the fraction of fake features that lie in the ball of any real one: 0 to 1, with k = 3.
 
-    real [N, D], fake [M, D]. The edge belongs to the ball, as in the paper and in its authors' code.
-    Source: Kynkäänniemi et al. 2019, eq. 2 and 3. Raises MetricError with fewer than 4 real features, or no fake ones.
+    real: [N, D]. fake: [M, D].
+    The edge belongs to the ball, as in the paper and in its authors' code. Source: Kynkäänniemi et al. 2019, eq. 2 and
+    3.
+
+    Raises MetricError with fewer than 4 real features, or no fake ones.
     """
     _check(real, fake, "real", _PRECISION_NEIGHBOURS)
     real, fake = _centred(real, fake)
@@ -40,7 +44,7 @@ def precision(real: NDArray[np.floating], fake: NDArray[np.floating]) -> float:
 
 
 def recall(real: NDArray[np.floating], fake: NDArray[np.floating]) -> float:
-    """The part of the real features that lie in the ball of any fake one: `precision` with the sides swapped.
+    """Return the fraction of real features that lie in the ball of any fake one: `precision` with the sides swapped.
 
     Raises MetricError with fewer than 4 fake features, or no real ones.
     """
@@ -50,10 +54,12 @@ def recall(real: NDArray[np.floating], fake: NDArray[np.floating]) -> float:
 
 
 def density(real: NDArray[np.floating], fake: NDArray[np.floating]) -> float:
-    """How many real balls a fake feature lies in on average, over k = 5: about 1 for sets alike, more in dense places.
+    """Return how many real balls a fake feature lies in on average, divided by k = 5.
 
-    real [N, D], fake [M, D]. The edge does not belong to the ball, as in the authors' code (clovaai's prdc): so a set
-    against itself has exactly 1. Source: Naeem et al. 2020, eq. 3.
+    It is about 1 for sets that are alike, and more in dense places.
+    real: [N, D]. fake: [M, D].
+    The edge does not belong to the ball, as in the authors' code (clovaai's prdc), so a set against itself scores
+    exactly 1. Source: Naeem et al. 2020, eq. 3.
 
     Raises MetricError with fewer than 6 real features, or no fake ones.
     """
@@ -65,9 +71,11 @@ def density(real: NDArray[np.floating], fake: NDArray[np.floating]) -> float:
 
 
 def coverage(real: NDArray[np.floating], fake: NDArray[np.floating]) -> float:
-    """The part of the real features that have a fake one in their ball: 0 to 1, k = 5, without the edge as `density`.
+    """Return the fraction of real features with a fake one in their ball: 0 to 1, with k = 5, without the edge like
+    `density`.
 
-    real [N, D], fake [M, D]. Source: Naeem et al. 2020, eq. 4. Raises MetricError as `density` does.
+    real: [N, D]. fake: [M, D].
+    Source: Naeem et al. 2020, eq. 4. Raises MetricError as `density` does.
     """
     _check(real, fake, "real", _DENSITY_NEIGHBOURS)
     real, fake = _centred(real, fake)
@@ -76,7 +84,7 @@ def coverage(real: NDArray[np.floating], fake: NDArray[np.floating]) -> float:
 
 
 def _check(centres: NDArray[np.floating], points: NDArray[np.floating], side: Side, neighbours: int) -> None:
-    """Raises MetricError when a centre has too few neighbours, or there are no points."""
+    """Raise MetricError when a centre has too few neighbours, or there are no points."""
     other = "fake" if side == "real" else "real"
     if len(centres) <= neighbours or not len(points):
         raise MetricError(
@@ -86,20 +94,20 @@ def _check(centres: NDArray[np.floating], points: NDArray[np.floating], side: Si
 
 
 def _centred(real: NDArray[np.floating], fake: NDArray[np.floating]) -> tuple[Float64, Float64]:
-    """Both sides around the real mean: distances stay, and fewer of their digits cancel."""
+    """Move both sides so that the real mean is 0. Distances stay the same, and fewer of their digits cancel."""
     mean = real.mean(axis=0, dtype=np.float64)
     return real - mean, fake - mean
 
 
 def _part_inside(points: Float64, centres: Float64) -> float:
-    """The part of the points that lie in the ball of any centre, or on its edge."""
+    """Return the fraction of points that lie in the ball of any centre, or on its edge."""
     radii = _squared_radii(centres, _PRECISION_NEIGHBOURS, tie=_TIE)
     inside = [np.any(distances <= radii, axis=1) for _, distances in _squared_distances(points, centres)]
     return float(np.mean(np.concatenate(inside)))
 
 
 def _squared_radii(centres: Float64, neighbours: int, *, tie: float) -> Float64:
-    """Squared distances [N] to the k-th neighbours, made larger (tie > 0) or smaller by what counts as a tie."""
+    """Return squared distances [N] to the k-th neighbours, raised (tie > 0) or lowered by what counts as a tie."""
     found = []
     for first, distances in _squared_distances(centres, centres):
         rows = np.arange(len(distances))
@@ -111,7 +119,8 @@ def _squared_radii(centres: Float64, neighbours: int, *, tie: float) -> Float64:
 
 
 def _squared_distances(points: Float64, others: Float64) -> Iterator[tuple[int, Float64]]:
-    """Squared distances of all points [N, D] to all others [M, D] in blocks [rows, M], with the first row of each."""
+    """Yield the squared distances of all points [N, D] to all others [M, D] in blocks [rows, M], each after its
+    first row's index."""
     lengths = np.sum(others**2, axis=1)
     rows = max(1, _BLOCK // len(others))
     for first in range(0, len(points), rows):

@@ -1,4 +1,4 @@
-"""Random pieces of a side, for what a score would be at other numbers of videos."""
+"""Random pieces of a side, to find what a score would be at other numbers of videos."""
 
 from __future__ import annotations
 

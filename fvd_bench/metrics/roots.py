@@ -1,7 +1,8 @@
-"""Roots of covariances: matrices A [r, D] with Σ = AᵀA, from features themselves or from their covariance.
+"""Roots of covariances: matrices A [r, D] with Σ = AᵀA, from the features or from their covariance.
 
-A root out of the features is exact for singular covariances too, and takes long where there are many of them; one out
-of the covariance squares what rounding does to its smallest directions, and costs the same for any number of features.
+A root from the features is exact for singular covariances too, and takes long where there are many features. A root
+from the covariance squares the effect of rounding on its smallest directions, and costs the same for any number of
+features.
 """
 
 from __future__ import annotations
@@ -15,21 +16,22 @@ from fvd_bench.features.feature_set import FeatureSet
 from fvd_bench.features.moments import Float64
 
 MANY = 4
-"""Features over dimensions from which on a covariance is far enough from singular to be used in their place."""
+"""Ratio of features to dimensions from which on a covariance is far enough from singular to replace the features."""
 
 _LARGE = 2**23
-"""Values of a side up to which its score is made of the features: 20,971 clips of I3D, 4,096 frames of Inception."""
+"""Up to this many values of a side, its score is made from the features: 20,971 clips of I3D, 4,096 frames of
+Inception."""
 
 _WELL_CONDITIONED = 1e-5
-"""Smallest part of the largest direction, as a standard deviation, for which Cholesky's decomposition is as good as
-that into eigenvalues."""
+"""Smallest direction as a fraction of the largest, in standard deviations, for which Cholesky's decomposition is as
+good as that into eigenvalues."""
 
 
 def root(side: FeatureSet, ddof: int, *, quick: bool = False) -> Float64:
-    """A root of the covariance of a side; ddof as of `FeatureSet.cov`.
+    """Return a root of the covariance of a side. Raises MetricError when features are not finite.
 
-    quick: from the covariance even of features that are few enough for an exact one, where these are many.
-    Raises MetricError when features are not finite.
+    ddof: see `FeatureSet.cov`.
+    quick: whether many features are replaced by their covariance even if they are few enough for an exact root.
     """
     features = side.features()
     if features is not None and not np.isfinite(features).all():
@@ -41,21 +43,21 @@ def root(side: FeatureSet, ddof: int, *, quick: bool = False) -> Float64:
 
 
 def centred(features: NDArray[np.floating], ddof: int) -> tuple[Float64, Float64]:
-    """Mean [D] and data matrix A [N, D], Σ = AᵀA."""
+    """Return the mean [D] and the data matrix A [N, D] with Σ = AᵀA."""
     values = features.astype(np.float64)
     mean = values.mean(axis=0)
     return mean, (values - mean) / np.sqrt(len(values) - ddof)
 
 
 def compact(data: Float64) -> Float64:
-    """A matrix of at most D rows with the same AᵀA."""
+    """Return a matrix of at most D rows with the same AᵀA."""
     if len(data) <= data.shape[1]:
         return data
     return np.asarray(np.linalg.qr(data, mode="r"))
 
 
 def covariance_root(covariance: Float64) -> Float64:
-    """A root [D, D] by Cholesky's decomposition, or where the covariance is nearly singular one by its eigenvalues."""
+    """Return a root [D, D] by Cholesky's decomposition, or by eigenvalues where the covariance is nearly singular."""
     try:
         triangular = np.asarray(scipy.linalg.cholesky(covariance))
     except scipy.linalg.LinAlgError:
@@ -65,7 +67,7 @@ def covariance_root(covariance: Float64) -> Float64:
 
 
 def eigen_root(covariance: Float64) -> Float64:
-    """A root [r, D] whose rows are orthogonal; directions of rounding size are dropped."""
+    """Return a root [r, D] whose rows are orthogonal, without directions as small as rounding."""
     values, vectors = scipy.linalg.eigh(covariance)
     noise = len(values) * np.finfo(np.float64).eps * values[-1]
     kept = values > noise
@@ -74,16 +76,17 @@ def eigen_root(covariance: Float64) -> Float64:
 
 
 def inverse(base: Float64) -> Float64:
-    """The pseudoinverse [D, r] of a root by `covariance_root`."""
+    """Return the pseudoinverse [D, r] of a root from `covariance_root`."""
     if len(base) == base.shape[1] and not np.tril(base, -1).any():
         return np.asarray(scipy.linalg.solve_triangular(base, np.eye(len(base))))
     return np.asarray((base / np.sum(base**2, axis=1, keepdims=True)).T)
 
 
 def overlap(real_root: Float64, fake_root: Float64, *, quick: bool = False) -> Float64:
-    """Singular values of A Bᵀ, whose sum is the trace of √(Σr Σf).
+    """Return the singular values of A Bᵀ, whose sum is the trace of √(Σr Σf).
 
-    quick: as roots of the eigenvalues of its square, in half of the time; those below 1e-8 of the largest are lost.
+    quick: whether they are roots of the eigenvalues of its square. That takes half of the time, and loses values below
+        1e-8 of the largest.
     """
     if not (len(real_root) and len(fake_root)):
         return np.zeros(0)

@@ -1,8 +1,8 @@
 """How sure a score is: its standard error and confidence interval.
 
-Both come from the features that made the score. Nothing is drawn with repetition: a bootstrap sees the same video
-several times, which a covariance takes for less variety, so that bootstrapped Fréchet distances lie above the
-distance that they should surround (benchmarks/coverage.py shows by how much).
+Both come from the features that made the score, without resampling. A bootstrap sees the same video several times,
+which a covariance takes for less variety, so that bootstrapped Fréchet distances lie above the distance that they
+should surround (benchmarks/coverage.py shows by how much).
 """
 
 from __future__ import annotations
@@ -25,22 +25,25 @@ CONFIDENCE = 0.95
 Sides = Mapping[Side, FeatureSet]
 
 _GROUPS = 20
-"""Groups of videos that are left out in turn for metrics without a known influence function."""
+"""Groups of videos that are left out in turn, for metrics without a known influence function."""
 
 SPLIT = 5
-"""Purpose of a random generator, see sampling.py."""
+"""Purpose of a random stream, see sampling.py."""
 
 
 @dataclass(slots=True)
 class Spread:
     """What each video contributes to a score, averaged over repeats.
 
-    A score varies, when its videos are drawn anew, as the sum of their contributions does. These are values of the
-    influence function over the number of features where that function is known, else differences made by leaving
-    out groups of videos (delete-group jackknife), or the scores of batches where these are averaged. Features of one
-    video vary together, so they count as one.
+    When its videos are drawn anew, a score varies as the sum of their contributions does. Where the influence function
+    is known, contributions are its values over the number of features. Else they are differences made by leaving out
+    groups of videos (delete-group jackknife), or the scores of batches where these are averaged. Features of one video
+    vary together, so they count as one.
 
-    same_videos: the fake side is made of the real side's videos, so that both vary together; all counts as `real`.
+    name: the name of the metric.
+    rule: the rule that it follows.
+    same_videos: whether the fake side is made of the real side's videos, so that both vary together. All then counts as
+        `real`.
     """
 
     name: str
@@ -62,29 +65,30 @@ class Spread:
                 parts[unit] = parts.get(unit, 0.0) + part
 
     def contributions(self, side: Side) -> dict[int, float] | None:
-        """Index of a video, or number of a group or batch -> what it adds to the score; None if that is not known."""
+        """Return what each video, group or batch adds to the score, by its number. None if that is not known."""
         if side in self._unknown or len(self._parts[side]) < 2:
             return None
         return {unit: part / self._repeats for unit, part in self._parts[side].items()}
 
     def error(self, side: Side) -> float | None:
-        """Standard error of the score from drawing the videos of a side, None where it is not known."""
+        """Return the standard error of the score from drawing the videos of a side. None where it is not known."""
         parts = self.contributions(side)
         return None if parts is None else standard_error(list(parts.values()))
 
     def half_width(self) -> float | None:
-        """Of the confidence interval at these numbers of videos; None where what any side adds to it is not known."""
+        """Return half of the interval's width at these numbers of videos. None where what a side adds to it is not
+        known."""
         if self.unknown():
             return None
         errors = {side: error for side in SIDES if (error := self.error(side)) is not None}
         return quantile(min(len(self._parts[side]) for side in errors)) * float(np.hypot.reduce(list(errors.values())))
 
     def unknown(self) -> str | None:
-        """Why there is no confidence interval, None where there is one."""
+        """Say why there is no confidence interval. None where there is one."""
         needed: Sequence[Side] = SIDES
         if self.same_videos:
             needed = ("real",)
-        elif self.rule.aggregation != "all":  # the sides share the chance of batches
+        elif self.rule.aggregation != "all":  # the variation of batches belongs to both sides, and counts as fake
             needed = ("fake",)
         missing = [side for side in SIDES if side in self._unknown or (side in needed and self.error(side) is None)]
         if not missing:
@@ -92,25 +96,27 @@ class Spread:
         return f"how much the {' and the '.join(missing)} videos matter to it is not known"
 
     def interval(self, value: float) -> tuple[float, float] | None:
-        """The confidence interval of a value, at these numbers of videos."""
+        """Return the confidence interval of a value, at these numbers of videos. None where it is not known."""
         half = self.half_width()
         if half is None:
             return None
         metric = metrics.METRICS[self.name]
         least, most = metric.range
-        # Sets without extreme videos score less and seem surer than they are: errors in proportion, to second order.
+        # Sets without extreme videos score less and seem surer than they are: the error is in proportion to the score,
+        # to second order.
         above = half * (1 + half / max(value, half)) if metric.is_skewed and half else half
         return float(max(min(least, value), value - half)), float(min(max(most, value), value + above))
 
 
 def standard_error(parts: Sequence[float]) -> float:
-    """Standard error of a sum of contributions, two or more, whose mean is 0 but for rounding."""
+    """Return the standard error of a sum of two or more contributions, whose mean is 0 but for rounding."""
     values, count = np.array(parts), len(parts)
     return float(np.sqrt(np.sum((values - values.mean()) ** 2) * count / (count - 1)))
 
 
 def quantile(videos: int, *, tail: float = (1 - CONFIDENCE) / 2) -> float:
-    """Standard errors that a score of this many videos exceeds with a probability of `tail` (Student's t)."""
+    """Return how many standard errors a score of this many videos exceeds with a probability of `tail` (Student's
+    t)."""
     return float(scipy.special.stdtrit(max(1, videos - 1), 1 - tail))
 
 
@@ -126,7 +132,8 @@ def _contributions(name: str, sides: Sides, rule: MetricRule) -> dict[Side, dict
 
 
 def _batch_contributions(name: str, sides: Sides, rule: MetricRule) -> dict[Side, dict[int, float] | None]:
-    """Number of a batch -> what it contributes. The sides share its chance; all of it counts as the fake one's."""
+    """Return what each batch contributes, by its number. The variation belongs to both sides, and all of it counts
+    as fake."""
     scores = np.array(metrics.batch_scores(name, sides["real"], sides["fake"], rule))
     return {"fake": dict(enumerate(((scores - scores.mean()) / len(scores)).tolist()))}
 
@@ -140,17 +147,17 @@ def _by_video(side: FeatureSet, influences: Float64 | None) -> dict[int, float] 
 
 
 def _jackknife(name: str, sides: Sides, rule: MetricRule, side: Side) -> dict[int, float] | None:
-    """Number of a group -> by how much leaving out its videos lowers the score, scaled to a contribution."""
+    """Return by how much leaving out each group of videos lowers the score, scaled to a contribution."""
     videos, places = np.unique(sides[side].owners(), return_inverse=True)
     groups = min(_GROUPS, len(videos))
-    # At random, since a listing may have a period: prompts by seeds, for one.
+    # Groups are random, since a listing may be periodic, for instance prompts by seeds.
     members = (RandomStream(0, 0, SPLIT).permutation(np.arange(len(videos))) % groups)[places]
     scores = []
     for group in range(groups):
         kept = {**sides, side: sides[side].selected(members != group)}
         try:
             scores.append(metrics.compute(name, kept["real"], kept["fake"], rule))
-        except MetricError:  # what is left is too little for this metric
+        except MetricError:  # too few videos are left for this metric
             return None
     drops = (np.mean(scores) - np.array(scores)) * (groups - 1) / groups
-    return dict(enumerate(drops.tolist())) if drops.any() else None  # at 0 or 1 it knows of no chance
+    return dict(enumerate(drops.tolist())) if drops.any() else None  # at its limits, 0 or 1, a score does not vary
