@@ -63,13 +63,13 @@ _FORMER = {
 }
 
 _MODULES = ("errors", "sources", *_FORMER)
-"""Those that the documentation speaks of: `import fvd_bench` is enough for them."""
+"""Modules that the documentation speaks of. After `import fvd_bench` they need no import of their own."""
 
 keep_former_names({f"fvd_bench.{name}": f"fvd_bench.{module}" for name, module in _FORMER.items()})
 
 
 def __getattr__(name: str) -> object:
-    """Public names and modules load when they are first used, so that the command line starts at once."""
+    """Load public names and modules when they are first used, so that the command line starts at once."""
     check_system()
     if name in _MODULES:
         return importlib.import_module(f"fvd_bench.{name}")

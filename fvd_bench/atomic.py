@@ -1,8 +1,8 @@
-"""Writing the files that were asked for: each is whole or as it was before, whenever a process ends.
+"""Writing the files that a user asked for. Whenever the process ends, each file is either whole or as it was before.
 
-A symbolic link stays, and the file that it leads to is written. What is no regular file, such as a device, a pipe or an
-open descriptor like /dev/stdout, is written into and never replaced. Several processes may write one file at once: the
-last one to finish wins. A file that exists keeps its permissions; a new one has those of the umask.
+A symbolic link stays, and the file that it leads to is written. What is not a regular file, such as a device, a pipe or
+an open descriptor like /dev/stdout, is written into and never replaced. Several processes may write one file at once,
+and the last one to finish wins. An existing file keeps its permissions, and a new one gets those of the umask.
 """
 
 from __future__ import annotations
@@ -21,19 +21,20 @@ from typing import IO, Literal
 from fvd_bench.paths import user_path
 
 _MOST_LINKS = 40
-"""As many as Linux follows."""
+"""Links that are followed, as many as Linux follows."""
 
 _STANDARD = {"/dev/stdin": 0, "/dev/stdout": 1, "/dev/stderr": 2}
 
 _NAME_LENGTH = 40
-"""Characters of its file's name that a partial file bears, so that its own name does not become too long."""
+"""Characters of a file's name that its partial file takes over, so that the name of that one does not become too
+long."""
 
 Destination = Path | int
-"""A path that is no symbolic link, or the number of an open descriptor."""
+"""A path that is not a symbolic link, or the number of an open descriptor."""
 
 
 def destination(file: Path) -> Destination:
-    """Where writing a file leads. Raises OSError where its links lead in a circle."""
+    """Return where writing a file leads. Raises OSError where its links lead in a circle."""
     place = user_path(file).absolute()
     for _ in range(_MOST_LINKS):
         if str(place) in _STANDARD:
@@ -47,7 +48,7 @@ def destination(file: Path) -> Destination:
 
 
 def check_writable(file: Path) -> None:
-    """Raises OSError where a file cannot be written, as far as that can be told without writing it."""
+    """Raise OSError where a file cannot be written, as far as that can be told without writing it."""
     place = destination(file)
     if isinstance(place, int):
         os.fstat(place)
@@ -65,9 +66,9 @@ def check_writable(file: Path) -> None:
 
 @contextlib.contextmanager
 def partial_file(file: Path) -> Iterator[Path]:
-    """A path to write a file to; what is there at the end becomes the file. Nothing is left there after a failure.
+    """Yield a path to write a file to. When the block ends, what was written there becomes the file.
 
-    Raises OSError.
+    After a failure nothing is left at the path. Raises OSError.
     """
     place = destination(file)
     if isinstance(place, Path) and _is_replaced(place):
@@ -106,7 +107,7 @@ def append_text(file: Path, text: str) -> None:
 
 
 def _is_replaced(place: Path) -> bool:
-    """Whether another file may take the place of what is there, if anything is."""
+    """Return whether a new file may replace what is there, or nothing is there."""
     try:
         return stat.S_ISREG(place.stat().st_mode)
     except FileNotFoundError:
@@ -114,5 +115,5 @@ def _is_replaced(place: Path) -> bool:
 
 
 def _opened(place: Destination, mode: Literal["wb", "ab"] = "wb") -> IO[bytes]:
-    """What is no regular file, or is added to. Of a descriptor it is a copy, so that both share one position."""
+    """Open what is written into or appended to. A descriptor is duplicated, so that both share one position."""
     return os.fdopen(os.dup(place), mode) if isinstance(place, int) else place.open(mode)

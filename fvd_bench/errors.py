@@ -1,4 +1,4 @@
-"""Every error that fvd-bench raises for a mistake of its input or its surroundings.
+"""Every error that fvd-bench raises for a mistake in its input or its surroundings.
 
 FvdBenchError
 ├── ProtocolError         a protocol file that cannot be read, or that asks for something impossible
@@ -7,17 +7,17 @@ FvdBenchError
 ├── VideoError            one video that cannot be used; the pipeline skips and names it
 │   └── ShortVideoError   fewer frames decode than a clip needs
 ├── DecoderError          the process that decodes videos does not start, or no video can be decoded by it
-├── FeatureError          a network gave NaN or infinite features
+├── FeatureError          a network does not accept the clips, or gave NaN or infinite features
 ├── MetricError           statistics that no metric can be computed from
-├── ResultError           a file that is no result, or none that this version can read
+├── ResultError           a file that is not a result, or not one that this version can read
 ├── NotComparableError    two results that were not made the same way (exit code 4)
-├── ManifestError         a file that is no manifest, or videos and frames that are not those of one
-├── CacheError            the feature store cannot be written
+├── ManifestError         a file that is not a manifest, or videos and frames that are not those of one
+├── CacheError            the feature store cannot be opened, read or written
 ├── OutputError           stdout, or a file that was asked for, cannot be written
 ├── EndedElsewhereError   another process of the same run has failed
 └── SelftestError         a published number was not reproduced
 
-Mistakes of our own are assertions. The command line catches FvdBenchError once and exits with `exit_code`; any other
+Our own mistakes are assertions. The command line catches FvdBenchError once and exits with `exit_code`. Any other
 exception is a fault of ours, and exits with EXIT_OF_FAULTS.
 """
 
@@ -26,9 +26,9 @@ EXIT_OF_FAULTS = 70
 
 
 class FvdBenchError(Exception):
-    """Base of all errors that a user can act on; the message says what was found and what to do.
+    """Base of all errors that a user can act on. The message says what was found and what to do.
 
-    has_lines: whether the message may be of several lines; in others, line breaks are those of somebody's file names.
+    has_lines: whether the message may have several lines. Otherwise line breaks in it come from names of files.
     """
 
     exit_code = 3
@@ -40,7 +40,8 @@ class ProtocolError(FvdBenchError):
 
 
 class WeightsError(FvdBenchError):
-    """Network weights are missing, damaged or not the expected ones; the message may list the places looked at."""
+    """Network weights are missing, damaged or not the expected ones. The message may list the places where they were
+    sought."""
 
     has_lines = True
 
@@ -56,7 +57,9 @@ class VideoError(FvdBenchError):
 class ShortVideoError(VideoError):
     """Fewer frames decode than the clip needs.
 
-    found: frames that decode; needed: frames that the protocol asks for; video: which, where nobody else names it.
+    found: number of frames that decode.
+    needed: number of frames that the protocol asks for.
+    video: the name of the video, where the caller does not add it.
     """
 
     def __init__(self, found: int, needed: int, video: str = "") -> None:
@@ -71,11 +74,12 @@ class ShortVideoError(VideoError):
 
 
 class DecoderError(FvdBenchError):
-    """The process that decodes videos and images does not start, or fails by a fault of its own, whatever the video."""
+    """The process that decodes videos and images does not start, or fails by a fault of its own, whatever the video
+    is."""
 
 
 class FeatureError(FvdBenchError):
-    """A network gave NaN or infinite features."""
+    """A network does not accept clips of this shape, or gave NaN or infinite features."""
 
 
 class MetricError(FvdBenchError):
@@ -83,7 +87,7 @@ class MetricError(FvdBenchError):
 
 
 class ResultError(FvdBenchError):
-    """A text is no result of a schema that this version reads."""
+    """A text is not a result of a schema that this version reads."""
 
 
 class NotComparableError(FvdBenchError):
@@ -93,11 +97,11 @@ class NotComparableError(FvdBenchError):
 
 
 class ManifestError(FvdBenchError):
-    """A text is no manifest, or the videos or frames that it names cannot be had here."""
+    """A text is not a manifest, or the videos or frames that it names are not here."""
 
 
 class CacheError(FvdBenchError):
-    """The feature store cannot be opened or written."""
+    """The feature store cannot be opened, read or written."""
 
 
 class OutputError(FvdBenchError):
@@ -105,7 +109,11 @@ class OutputError(FvdBenchError):
 
 
 class EndedElsewhereError(FvdBenchError):
-    """Another process of the same run has failed, with that exit code; it says why itself."""
+    """Another process of the same run has failed, and says itself why.
+
+    rank: the failed process, or the one that noticed that another is gone.
+    exit_code: the exit code of the failed process.
+    """
 
     def __init__(self, rank: int, exit_code: int) -> None:
         super().__init__(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A number and the interval that holds it with a confidence of 95 %."""
+    """A number, and the interval that holds it with a confidence of 95 %."""
 
     value: float
     interval: tuple[float, float]

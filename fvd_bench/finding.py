@@ -6,16 +6,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 NAMED = 3
-"""Videos that a sentence names; it counts the others."""
+"""Number of videos that a sentence names. It counts the others."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
     """Something that was noticed and did not stop the work.
 
-    code: a short fixed word for machines. message: a sentence for people, which names the first of the videos. videos:
-    every video that it is about, with what there is to say of each; empty where it is about no single ones. side: whose
-    videos these are, None where it is about both sides or about neither.
+    code: a short fixed word for machines.
+    message: a sentence for people, which names the first of the videos.
+    videos: details by name, for every video that it is about. Empty where it is about no single videos.
+    side: whose videos these are. None where it is about both sides, or about neither.
     """
 
     code: str
@@ -25,17 +26,17 @@ class Finding:
 
     @classmethod
     def of(cls, code: str, what: str, videos: Mapping[str, str], *, side: str | None = None) -> Finding:
-        """A finding on some videos, whose message says what they have in common and names the first."""
+        """Make a finding about some videos. Its message says what they have in common and names the first of them."""
         return cls(code, f"{what}: {some(videos)}", videos, side)
 
 
 def of_side(side: str, findings: Iterable[Finding]) -> list[Finding]:
-    """The same findings as those of one side."""
+    """Return the same findings as findings about one side."""
     return [replace(finding, side=side) for finding in findings]
 
 
 def some(videos: Mapping[str, str]) -> str:
-    """The first videos, each with what there is to say of it."""
+    """Name the first videos, each with its details, and count the others."""
     named = [f"{name} ({why})" if why else name for name, why in list(videos.items())[:NAMED]]
     more = len(videos) - len(named)
     return ", ".join(named) + (f" and {more} more" if more else "")

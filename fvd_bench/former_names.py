@@ -1,4 +1,4 @@
-"""Names that documented modules had before they stood in rooms: importing one gives the module of today."""
+"""Former names of documented modules: importing one gives the module of today."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from types import ModuleType
 
 
 def keep_former_names(names: Mapping[str, str]) -> None:
-    """Let imports of former names succeed in this process. names: former name -> the module that it stands for."""
+    """Let imports of former names succeed in this process. names: the module of today by former name."""
     sys.meta_path.append(_Former(names))
 
 

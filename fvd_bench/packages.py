@@ -1,4 +1,4 @@
-"""Packages that only some uses need, and what is said where one of them is not installed."""
+"""Packages that only some uses need, and the message where one of them is not installed."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from fvd_bench.errors import FvdBenchError
 
 @contextlib.contextmanager
 def needed_for(what: str, package: str, *, raising: type[FvdBenchError] = FvdBenchError) -> Iterator[None]:
-    """Import a package in the block; where that fails, say what needs it and how to get it.
+    """Run a block that imports a package. Where that fails, say what needs the package and how to get it.
 
-    what: the use, in the plural. package: as pip knows it. raising: the error to raise.
+    what: the use, in the plural.
+    package: its name for pip.
+    raising: the type of the error.
     """
     try:
         yield

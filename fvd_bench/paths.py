@@ -1,4 +1,4 @@
-"""Paths as people write them, and the folder that the product keeps its own files in."""
+"""Paths as people write them, and the folder of the files that this package keeps for itself."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ PathLike = str | os.PathLike[str]
 
 
 def user_path(path: PathLike) -> Path:
-    """A path as people write it, in which ~ is a home folder, as shells have it."""
+    """Return a path as people write it, in which ~ is a home folder like in a shell."""
     return Path(os.path.expanduser(path))  # noqa: PTH111 - Path.expanduser raises where there is no such user
 
 
 def home() -> Path:
-    """The folder of weights and features: FVD_BENCH_HOME, else `fvd-bench` in the platform's cache folder."""
+    """Return the folder of weights and features: FVD_BENCH_HOME, else `fvd-bench` in the platform's cache folder."""
     if home := os.environ.get("FVD_BENCH_HOME"):
         return user_path(home)
     if sys.platform == "darwin":

@@ -1,4 +1,4 @@
-"""How many processors there are for this process."""
+"""The number of processors that this process may use."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from pathlib import Path
 
 
 def processors(root: Path = Path("/")) -> int:
-    """Processors that this process may use, at least 1: those that it is bound to, and no more than its quota of time.
+    """Return how many processors this process may use, at least 1: those it is bound to, but no more than its quota of
+    time.
 
-    A container that is given two of 64 processors usually sees all 64; its quota of the processors' time says two.
-    root: of the file system that Linux tells of control groups in. A quota of 1.5 processors counts as 2.
+    A container that is given two of 64 processors usually sees all 64, but its quota of processor time says two. A
+    quota of 1.5 processors counts as 2.
+    root: root of the file system in which Linux describes control groups.
     """
-    if hasattr(os, "process_cpu_count"):  # from Python 3.13; it knows PYTHON_CPU_COUNT too
+    if hasattr(os, "process_cpu_count"):  # from Python 3.13 on, and it obeys PYTHON_CPU_COUNT too
         usable = os.process_cpu_count() or 1
     elif hasattr(os, "sched_getaffinity"):
         usable = len(os.sched_getaffinity(0))
@@ -23,15 +25,16 @@ def processors(root: Path = Path("/")) -> int:
 
 
 def _quotas(root: Path) -> list[float]:
-    """Of its control group and of those around it, in processors; the least of them holds."""
+    """Return the quotas of the process's control group and of those around it, in processors. The smallest of them
+    applies."""
     found: list[float] = []
     for line in _read(root / "proc/self/cgroup").splitlines():
         _, _, text = line.partition(":")
         controllers, _, place = text.partition(":")
         if controllers and "cpu" not in controllers.split(","):
             continue
-        mount = root / "sys/fs/cgroup" / controllers  # version 2 has one tree, and names no controller
-        # Where a container does not see the groups around it, the place does not exist, and the mount is its own group.
+        mount = root / "sys/fs/cgroup" / controllers  # version 2 has one tree, without names of controllers
+        # In a container that does not see the groups around it, the path is missing, and the mount is its own group.
         group = mount / place.lstrip("/")
         for folder in (group, *group.parents):
             if folder.is_relative_to(mount):
@@ -40,7 +43,7 @@ def _quotas(root: Path) -> list[float]:
 
 
 def _quota(group: Path) -> list[float]:
-    """The quota of one group, where it has one."""
+    """Return the quota of one group, where it has one."""
     texts = _read(group / "cpu.max").split() or [
         *_read(group / "cpu.cfs_quota_us").split(),  # version 1
         *_read(group / "cpu.cfs_period_us").split(),

@@ -1,7 +1,7 @@
-"""Random integers and orders that are the same under every version of NumPy.
+"""Random integers and permutations that are the same under every version of NumPy.
 
-NumPy's manual guarantees that a seed always gives the same words of PCG64, and lets releases change what Generator
-makes of the words, and which words default_rng takes ("Compatibility policy"). So that is done here, by the rules that
+NumPy guarantees that a seed always gives the same words of PCG64. It lets releases change what Generator makes of the
+words, and which words default_rng takes (its manual, "Compatibility policy"). So both are done here, by the rules that
 Generator.integers, permutation and uniform follow in NumPy 1.26 to 2.5.
 """
 
@@ -16,28 +16,31 @@ _WORDS_AT_A_TIME = 64
 
 
 class RandomStream:
-    """A stream of its own for each seed, as `numpy.random.default_rng(seed)`. seed: whole numbers of 0 or more."""
+    """An independent stream for each seed, equal to that of `numpy.random.default_rng(seed)`.
+
+    seed: one or more whole numbers of 0 or more.
+    """
 
     def __init__(self, *seed: int) -> None:
         self._bits = np.random.PCG64(np.random.SeedSequence(seed))
         self._halves = self._read_halves()
 
     def below(self, limit: int) -> int:
-        """A number from 0 to limit - 1, each equally likely; limit: 1 to 2³².
+        """Return a number from 0 to limit - 1, each equally likely. limit: 1 to 2³².
 
-        D. Lemire, Fast random integer generation in an interval, 2019: the upper half of a product of 64 bits, unless
-        its lower half is one of the few that would make some numbers likelier than others.
+        D. Lemire, Fast random integer generation in an interval, 2019: it is the upper half of a product of 64 bits,
+        unless the lower half is one of the few that would make some numbers likelier than others.
         """
         assert 0 < limit <= 2**32
         if limit == 1:
-            return 0  # and nothing is read
+            return 0  # no word is read
         while True:
             product = next(self._halves) * limit
             if product % 2**32 >= 2**32 % limit:
                 return product >> 32
 
     def permutation(self, items: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The items [N] in an order of which each is equally likely (R. Durstenfeld, Algorithm 235, 1964)."""
+        """Return the items [N] in an order, each of which is equally likely (R. Durstenfeld, Algorithm 235, 1964)."""
         order = items.tolist()
         for last in range(len(order) - 1, 0, -1):
             mask = 2 ** last.bit_length() - 1
@@ -47,13 +50,14 @@ class RandomStream:
         return np.array(order, dtype=np.int64)
 
     def uniform(self, shape: tuple[int, ...]) -> NDArray[np.float64]:
-        """Numbers in [-1, 1) of 53 bits, each of a whole word: only from a stream of which nothing else is read."""
+        """Return numbers in [-1, 1) with 53 bits, each from a whole word. Nothing else may be read from the same
+        stream."""
         words = self._bits.random_raw(int(np.prod(shape)))
         numbers: NDArray[np.float64] = (words >> 11).astype(np.float64) * 2.0**-52 - 1.0
         return numbers.reshape(shape)
 
     def _read_halves(self) -> Iterator[int]:
-        """Numbers of 32 bits: the lower half of each word before its upper one."""
+        """Yield numbers of 32 bits, the lower half of each word before its upper half."""
         while True:
             for word in self._bits.random_raw(_WORDS_AT_A_TIME).tolist():
                 yield word & 0xFFFFFFFF

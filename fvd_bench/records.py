@@ -1,4 +1,4 @@
-"""Records out of JSON that anybody may have written: each value is of the type that its field declares, or refused."""
+"""Records from JSON that anybody may have written: each value has the type that its field declares, or is refused."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ _NAMES = {str: "a text", int: "a whole number", bool: "true or false", float: "a
 
 
 def record(kind: Any, value: Any, where: str) -> Any:  # Any: a type as it is declared, and a value of it
-    """A value of a type, out of what JSON made of it. Raises ValueError, naming the place and what is expected.
+    """Return a value of a type, made from a JSON value. Raises ValueError, naming the place and what is expected.
 
     kind: str, int, bool, float (a finite number), a Literal, a union with None, a tuple of one type or of several, a
-    Mapping from str, Any, or a dataclass of these. Of a dataclass, keys that it has not are passed over, and those that
-    have a default may be missing. where: the name of the value, for messages.
+        Mapping from str, Any, or a dataclass of these. For a dataclass, unknown keys are ignored, and keys with a
+        default may be missing.
+    where: the name of the value in messages.
     """
     origin, arguments = get_origin(kind), get_args(kind)
     if kind is Any:
@@ -57,7 +58,7 @@ def _dataclass(kind: Any, value: Any, where: str) -> Any:
 def _is_finite(value: float) -> bool:
     try:
         return math.isfinite(value)
-    except OverflowError:  # a whole number that no float comes near to
+    except OverflowError:  # a whole number beyond all floats
         return False
 
 

@@ -12,7 +12,7 @@ from fvd_bench.paths import PathLike, home, user_path
 
 
 def default_cache() -> Path:
-    """The folder of the feature store, unless another is named."""
+    """Return the folder of the feature store that is used unless another is named."""
     return home() / "features"
 
 
@@ -20,14 +20,18 @@ def default_cache() -> Path:
 class Settings:
     """What may differ between runs without changing what is measured.
 
-    device: `auto` takes CUDA where there is some. workers: decoding threads, None for one per processor.
-    cache: folder of the feature store, None to keep features for the run only.
-    weights: name of a set of weights -> file to read it from, in place of the store. Paths may begin with ~.
-    strict: a video that has to be skipped is an error. motion: also score the real videos against themselves with
-    their frames shuffled, frozen and reversed, as a scale for what a score says about motion. distributed: split the
-    videos over the processes of the torch.distributed run; all of them have to make the same call. group_by: which
-    videos were not drawn by themselves, such as windows of one video, see `dependence.groups`: these count as one in
-    interval, floor, value at infinity and gate. No score depends on it.
+    device: `auto` uses CUDA where there is a CUDA device.
+    workers: number of decoding threads. None for one per processor.
+    cache: folder of the feature store. None to keep features for the run only.
+    weights: for names of sets of weights, a file to read instead of the store. Paths may begin with ~.
+    strict: whether a video that has to be skipped is an error.
+    motion: whether to score also the real videos against themselves with their frames shuffled, frozen and reversed, as
+        a scale for what a score says about motion.
+    distributed: whether to split the videos over the processes of the torch.distributed run, all of which have to make
+        the same call.
+    group_by: how to find videos that were not drawn independently, such as windows of one video, see
+        `dependence.groups`. Those of one group count as one in interval, floor, value at infinity and gate. No score
+        depends on it.
     """
 
     device: Literal["auto", "cpu", "cuda"] = "auto"

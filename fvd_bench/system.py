@@ -6,7 +6,7 @@ from fvd_bench.errors import FvdBenchError
 
 
 def check_system() -> None:
-    """Raises FvdBenchError on a system that is not POSIX: archives are read by calls that others do not have."""
+    """Raise FvdBenchError on a system that is not POSIX, since archives are read by calls that only POSIX has."""
     if os.name != "posix":
         raise FvdBenchError(
             f"this is a system of the kind {os.name!r}: fvd-bench needs a POSIX system, such as Linux or macOS; on "
