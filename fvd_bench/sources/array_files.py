@@ -196,7 +196,7 @@ def _torch(path: Path) -> TensorBlock | dict[str, Block]:
     _check_torch_archive(path)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # PyTorch's, of what it then refuses
+            warnings.simplefilter("ignore")  # PyTorch warns of what it then refuses
             loaded: object = torch.load(path, weights_only=True, mmap=True, map_location="cpu")
     except _TORCH_ERRORS as error:
         reason = str(error).partition("\n")[0]

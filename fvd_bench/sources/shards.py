@@ -56,7 +56,7 @@ def open_shards(place: Path, shards: Sequence[Path]) -> FileSource:
 def expand(pattern: str) -> list[Path] | None:
     """Return the files that a pattern such as shard-{000..003}.tar stands for, or None if it has no braces.
 
-    {a..b} stands for numbers, with as many leading zeros as a has. {a,b} stands for texts. Raises SourceError.
+    {a..b} stands for numbers, padded with zeros to the width of a. {a,b} stands for texts. Raises SourceError.
     """
     pieces = _BRACES.split(pattern)  # text, choices, text, choices, text
     if len(pieces) == 1:
