@@ -45,12 +45,12 @@ class _Open:
 class _Input:
     """A clip for a network.
 
-    takers: for each entry that wants the features, its key and the place of the clip in it.
+    wanted_by: for each entry that wants the features, its key and the place of the clip in it.
     refused: why the network does not accept the clip, or None.
     """
 
     images: Pixels
-    takers: list[tuple[str, int]]
+    wanted_by: list[tuple[str, int]]
     features: Features | None = None
     refused: str | None = None
 
@@ -87,10 +87,10 @@ class Batches:
         video.not_jpeg |= None in item.jpeg_qualities
         video.intervals = widest(video.intervals, item.intervals)
         video.levels = widest(video.levels, item.levels)
-        taker = (key, len(video.features))
+        place = (key, len(video.features))
         video.features.append(None)
         clip, is_new = self._input(name, rule, item.images)
-        clip.takers.append(taker)
+        clip.wanted_by.append(place)
         if clip.features is not None:
             video.features[-1] = clip.features
             video.refused = video.refused or clip.refused
@@ -130,14 +130,14 @@ class Batches:
         for clip, features in zip(waiting, results, strict=True):
             if not np.isfinite(features).all():
                 raise FeatureError(
-                    f"{self._open[clip.takers[0][0]].name}: {rule.extractor} gave features that are not finite; the "
+                    f"{self._open[clip.wanted_by[0][0]].name}: {rule.extractor} gave features that are not finite; the "
                     "weights or the arithmetic of this device are broken: `fvd-bench selftest` tells more"
                 )
             clip.features, clip.refused, clip.images = features, refused, _NO_IMAGES
-            for key, place in clip.takers:
+            for key, place in clip.wanted_by:
                 self._open[key].features[place] = features
                 self._open[key].refused = self._open[key].refused or refused
-        self._finish(list(dict.fromkeys(key for clip in waiting for key, _ in clip.takers)))
+        self._finish(list(dict.fromkeys(key for clip in waiting for key, _ in clip.wanted_by)))
 
     def _finish(self, keys: Sequence[str]) -> None:
         """Store the videos among these keys whose features are complete."""

@@ -277,9 +277,9 @@ def _side_tables(table: Mapping[str, Any], where: str) -> dict[Side, dict[str, A
 
 
 def check_possible(protocol: Protocol, where: str) -> None:
-    """Raises ProtocolError, naming `where`, when parts of a protocol exclude each other.
+    """Raise ProtocolError, naming `where`, when parts of a protocol exclude each other.
 
-    What its network and its metrics allow is known to these, see `networks.check` and `metrics.check`.
+    Whether its network and its metrics exist and go with it is checked by `networks.check` and `metrics.check`.
     """
     for side in SIDES:
         rule = protocol.clip_rule(side)

@@ -139,9 +139,11 @@ class ClipRule:
 class FeatureRule:
     """How uint8 clips become features.
 
-    extractor, layer: the network, one of `networks.NETWORKS`, and which of its outputs.
-    resize: to the network's input size, None feeds the frames as they are; rounding: of the resized values.
-    range: what 0 and 255 become.
+    extractor: the network, one of `networks.NETWORKS`.
+    layer: which output of the network.
+    resize: resize to the network's input size. None passes the frames as they are.
+    rounding: rounding of the resized values.
+    range: the values that 0 and 255 become.
     precision: arithmetic of the network; `tf32` exists on CUDA devices only.
     """
 
@@ -164,11 +166,13 @@ class FeatureRule:
 class MetricRule:
     """How features become scores.
 
-    names: of the metrics, as in `metrics.METRICS`. ddof: 0 divides covariances by N, 1 by N - 1.
-    root: the trace of √(Σr Σf) is `exact`, or found by singular values in single precision (`float32-svd`), with
-        errors that do not cancel: kept for protocols that did so. epsilon: added to the diagonals of both
-        covariances.
-    aggregation: one score of `all` features, or the mean over consecutive batches of `batch` (`batch-mean`).
+    names: the metrics, as in `metrics.METRICS`.
+    ddof: 0 divides covariances by N, 1 by N - 1.
+    root: the trace of √(Σr Σf) is `exact`, or computed from singular values in single precision (`float32-svd`). The
+        errors of the latter do not cancel; it is kept for protocols that used it.
+    epsilon: added to the diagonals of both covariances.
+    aggregation: one score of `all` features, or the mean over consecutive batches (`batch-mean`).
+    batch: number of features in a batch of `batch-mean`. 0 for `all`.
     """
 
     names: tuple[str, ...]
