@@ -14,7 +14,7 @@ from fvd_bench.metrics.metric import Influences, Metric, centred, influence_on_f
 from fvd_bench.packages import needed_for
 
 _ROWS = 1024
-"""Rows and columns of a block of kernel values, so that memory does not grow with the number of features."""
+"""Rows of a block of features, so that memory does not grow with the square of their number."""
 
 _PERCENT = 100.0
 """JEDi multiplies its distance by 100."""
@@ -47,15 +47,14 @@ def kernel_distance(real: NDArray[np.floating], fake: NDArray[np.floating]) -> f
 
 
 def biased_kernel_distance(real: NDArray[np.floating], fake: NDArray[np.floating]) -> float:
-    """Return the squared MMD under the kernel (x·y / D)², times 100, with each feature paired with itself too.
+    """Compute 100 times the squared MMD under the kernel (x·y / D)², with each feature paired with itself too.
 
-    It is never below 0.
-    real: [N, D], with N of at least 1. fake: [M, D], with M of at least 1.
-    This is what JEDi computes (Luo et al. 2025; videojedi/JEDi.py), here on the features of the protocol: the name
-    "JEDi" stands for those of V-JEPA. Chance raises it by about 1/N + 1/M.
+    real: features [N, D]; fake: features [M, D]; N and M are at least 1. The distance is never below 0. It is what JEDi
+    computes (Luo et al. 2025; videojedi/JEDi.py), here on the features of the protocol: the name "JEDi" stands for the
+    features of V-JEPA. Chance raises it by an amount that falls as 1/N + 1/M.
 
-    This kernel compares nothing but second moments, E[x xᵀ]: the distance is their squared difference over D², and it
-    is computed as such. Raises MetricError when a side has no features.
+    This kernel compares second moments, E[x xᵀ], and nothing else: the squared MMD is their squared difference over D²,
+    and is computed as that. Raises MetricError when a side has no features.
     """
     if min(len(real), len(fake)) < 1:
         raise MetricError(f"{len(real)} real and {len(fake)} fake features: at least 1 of each is needed")

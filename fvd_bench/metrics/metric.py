@@ -85,7 +85,7 @@ def influence_on_features(
 
 
 def all_features(name: str, side: Side, stats: FeatureSet) -> NDArray[np.float32]:
-    """Return all features of a side. Raises MetricError when they were not kept, or are not finite."""
+    """Return all features of a side. Raises MetricError when there are none, or were not kept, or are not finite."""
     features = stats.features()
     if stats.is_given:
         raise MetricError(f"{name} needs every feature, and of the {side} side only mean and covariance are given")

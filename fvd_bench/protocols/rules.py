@@ -41,29 +41,30 @@ class Resize:
 class ClipRule:
     """How the videos of one side become uint8 clips.
 
-    frames: length of a clip; `all` takes every frame of the video (for extractors that see single frames).
-    stride: distance between neighbouring frames of a clip, in frames of the video.
-    start: one clip at a `random` place or at the `first` frame, `all` non-overlapping clips, or one clip whose frames
-        are `spread` evenly over the whole video.
-    length_rule: the length that a video must have: the clip's `span`, (frames - 1) · stride + 1, or
+    frames: the length of a clip in frames. `all` takes every frame of the video (for networks that see single frames).
+    stride: how many frames of the video neighbouring frames of a clip are apart.
+    start: `random` takes one clip at a random place, `first` one from the first frame on, `all` all non-overlapping
+        clips, and `spread` one clip whose frames are spread evenly over the whole video.
+    length_rule: how many frames a video must have: the clip's `span`, (frames - 1) · stride + 1, or
         `frames-times-stride`.
-    min_frames: videos with fewer frames than this are left out as well.
-    short_videos: `skip` names and counts a video that is too short, `error` ends the run.
-    content: `video` takes the frames as they are. `still` repeats one random frame of the video, or of each clip where
-        all are taken. `still-real`, `shuffled-real` and `reversed-real` replace the fake videos by the *real* ones:
-        stilled, with the frames of each clip in random order, or played backwards.
-    frame_order: order of the images in a folder: `natural`, where runs of digits count as numbers, or as `text`, where
-        10.png comes before 9.png.
-    count: number of videos used. None for all.
-    selection: which videos are used when there are more: a `seeded` subset, or the `first-sorted`. `repeated` is seeded
-        too, and when there are fewer, it takes videos again, each time with a new draw, until there are `count`.
-    resize: resize of the uint8 frames before the network's own resize. None for none.
-    rounding: rounding of the resized values to uint8. `truncate-unit` uses torch's own interpolation on values in 0 to
-        1, which are then multiplied by 255 and truncated.
-    order: whether the resize or the JPEG round trip comes first.
-    jpeg: round trip through Pillow's JPEG: `never`, `always`, or `unless-jpeg` (frames that already are JPEG files stay
-        as they are).
-    jpeg_quality, jpeg_subsampling: settings of the round trip.
+    min_frames: videos with fewer frames than this count as too short as well.
+    short_videos: what happens to a video that is too short: `skip` leaves it out, names it and counts it; `error` ends
+        the run.
+    content: `video` takes the video as it is. `still` repeats one random frame of the video, or of each clip where all
+        clips are taken. `still-real`, `shuffled-real` and `reversed-real` put the *real* videos in the place of the
+        fake ones: stilled, with the frames of each clip in random order, or backwards.
+    frame_order: the order of the images in a folder. `natural` reads runs of digits as numbers; `text` compares names
+        as text, where 10.png comes before 9.png.
+    count: the number of videos used, None for all.
+    selection: which videos are used when there are more than `count`: `seeded` takes a random subset, `first-sorted`
+        the first ones. `repeated` is seeded, and where there are fewer it takes videos again, each time with a new
+        draw, until there are `count`.
+    resize: a resize of the frames as uint8 images, before that of the network; None for no such resize.
+    rounding: how resized values become uint8. `truncate-unit` resizes values of 0 to 1 by torch's own interpolation,
+        multiplies them by 255 and truncates.
+    jpeg: a round trip through Pillow's JPEG: `never`, `always`, or `unless-jpeg` (frames that already are JPEG files
+        stay as they are). jpeg_quality, jpeg_subsampling: its settings.
+    order: whether resize or JPEG comes first.
     """
 
     frames: int | Literal["all"] = field(metadata={"least": 1})

