@@ -1,6 +1,5 @@
 """Zip archives as a side: the same as the folder they were made from, and nothing in one is believed."""
 
-import io
 import os
 import random
 import re
@@ -17,12 +16,10 @@ import numpy as np
 import pytest
 
 from fvd_bench.errors import SourceError, VideoError
-from fvd_bench.evaluation.comparison import check
 from fvd_bench.evaluation.evaluate import evaluate
 from fvd_bench.settings import Settings
 from fvd_bench.sources import zips as archives
 from fvd_bench.sources.opening import open_source
-from fvd_bench.sources.zips import Archive
 from fvd_bench.videos.video import Video
 
 NO_CACHE = Settings(cache=None)
@@ -36,16 +33,6 @@ def _zip(file: Path, members: dict[str, bytes], compression: int = zipfile.ZIP_S
             info = zipfile.ZipInfo("placeholder")
             info.filename, info.compress_type = name, compression  # the constructor would cut names at a NUL
             archive.writestr(info, data)
-    return file
-
-
-def _zip_folder(folder: Path, file: Path, *, compression: int = zipfile.ZIP_STORED, entries: bool = False) -> Path:
-    """The contents of a folder in an order of chance; entries: with members for the folders themselves."""
-    paths = [path for path in folder.rglob("*") if entries or path.is_file()]
-    random.Random(1).shuffle(paths)
-    with zipfile.ZipFile(file, "w", compression) as archive:
-        for path in paths:
-            archive.write(path, path.relative_to(folder).as_posix())
     return file
 
 
@@ -65,26 +52,15 @@ def _patch_directory(file: Path, member: str, offset: int, value: bytes) -> None
 FLAGS, METHOD, CRC, PACKED, SIZE, ATTRIBUTES = 8, 10, 16, 20, 24, 38
 
 
-@pytest.fixture(scope="module")
-def frame_sides(tmp_path_factory, moving_frames, write_frames) -> tuple[Path, Path]:
-    """PNG and JPEG frame folders at two depths, with names that are prefixes of each other."""
-    root = tmp_path_factory.mktemp("frames")
-    for number, name in enumerate(["x", "x-1", "x 1", "x.1", "deep/x", "deep/x/y"]):
-        write_frames(root / "real" / name, moving_frames(12, seed=number))
-    for number, name in enumerate(["a", "b", "sub/c", "sub/d", "sub/e"]):
-        write_frames(root / "fake" / name, moving_frames(11, seed=50 + number), suffix=".jpg", quality=95)
-    return root / "real", root / "fake"
-
-
 @pytest.mark.parametrize(("compression", "entries"), [(zipfile.ZIP_STORED, False), (DEFLATED, True)])
 @pytest.mark.parametrize("form", ["frame folders", "video files"])
 def test_an_archive_is_the_folder_it_was_made_from(
-    tmp_path: Path, two_sides, frame_sides, pixels_protocol, form: str, compression: int, entries: bool
+    tmp_path: Path, zip_folder, two_sides, frame_sides, pixels_protocol, form: str, compression: int, entries: bool
 ) -> None:
     real, fake = two_sides if form == "video files" else frame_sides
     protocol = pixels_protocol(images='jpeg = { fake = "unless-jpeg" }')
     zips = [
-        _zip_folder(side, tmp_path / f"{side.name}.zip", compression=compression, entries=entries)
+        zip_folder(side, tmp_path / f"{side.name}.zip", compression=compression, entries=entries)
         for side in (real, fake)
     ]
 
@@ -100,11 +76,11 @@ def test_an_archive_is_the_folder_it_was_made_from(
     assert [w.code for w in packed.warnings] == [w.code for w in folder.warnings]
 
 
-def test_a_folder_at_the_top_is_part_of_the_names(tmp_path: Path, frame_sides) -> None:
+def test_a_folder_at_the_top_is_part_of_the_names(tmp_path: Path, zip_folder, frame_sides) -> None:
     """As it is for the folder that holds it."""
     parent = frame_sides[0].parent
 
-    source = open_source(_zip_folder(parent, tmp_path / "both.zip"))
+    source = open_source(zip_folder(parent, tmp_path / "both.zip"))
 
     assert source.names == open_source(parent).names
     assert "real/deep/x/y" in source.names
@@ -119,25 +95,25 @@ def test_what_is_no_video_is_left_out(tmp_path: Path) -> None:
 
 
 def test_frames_are_in_numeric_order_whatever_their_order_in_the_archive(
-    tmp_path: Path, moving_frames, write_frames
+    tmp_path: Path, zip_folder, moving_frames, write_frames
 ) -> None:
     frames = moving_frames(12)
     write_frames(tmp_path / "side" / "v", frames)
 
-    source = open_source(_zip_folder(tmp_path / "side", tmp_path / "a.zip"))
+    source = open_source(zip_folder(tmp_path / "side", tmp_path / "a.zip"))
 
     np.testing.assert_array_equal(_pixels(source.video(0)), frames)
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".bmp", ".webp", ".tif"])
 def test_every_format_of_frames_is_read_from_memory_as_from_disk(
-    tmp_path: Path, moving_frames, write_frames, suffix: str
+    tmp_path: Path, zip_folder, moving_frames, write_frames, suffix: str
 ) -> None:
     options = {"compression": "tiff_lzw"} if suffix == ".tif" else {}
     write_frames(tmp_path / "side" / "v", moving_frames(3), suffix=suffix, **options)
     folder = open_source(tmp_path / "side").video(0)
 
-    packed = open_source(_zip_folder(tmp_path / "side", tmp_path / "a.zip", compression=DEFLATED)).video(0)
+    packed = open_source(zip_folder(tmp_path / "side", tmp_path / "a.zip", compression=DEFLATED)).video(0)
 
     np.testing.assert_array_equal(_pixels(packed), _pixels(folder))
     assert packed.content() == folder.content()
@@ -272,11 +248,19 @@ class TestMembers:
         ],
     )
     def test_a_bad_one_costs_its_video_alone(
-        self, tmp_path: Path, two_sides, moving_frames, write_frames, pixels_protocol, spoil: Callable, reason: str
+        self,
+        tmp_path: Path,
+        zip_folder,
+        two_sides,
+        moving_frames,
+        write_frames,
+        pixels_protocol,
+        spoil: Callable,
+        reason: str,
     ) -> None:
         for seed in range(4):
             write_frames(tmp_path / "fake" / str(seed), moving_frames(10, seed=seed))
-        file = _zip_folder(tmp_path / "fake", tmp_path / "fake.zip", compression=DEFLATED)
+        file = zip_folder(tmp_path / "fake", tmp_path / "fake.zip", compression=DEFLATED)
         spoil(file)
 
         score = evaluate(two_sides[0], file, pixels_protocol(), settings=NO_CACHE).scores[0]
@@ -307,9 +291,9 @@ class TestMembers:
 
         assert peak < 2**21  # zipfile reads 4 KiB at a time, and unpacks no more than it was asked for
 
-    def test_black_frames_may_be_packed_tightly(self, tmp_path: Path, write_frames, monkeypatch) -> None:
+    def test_black_frames_may_be_packed_tightly(self, tmp_path: Path, zip_folder, write_frames, monkeypatch) -> None:
         write_frames(tmp_path / "side" / "v", np.zeros((2, 400, 400, 3), dtype=np.uint8), suffix=".bmp")
-        file = _zip_folder(tmp_path / "side", tmp_path / "a.zip", compression=DEFLATED)
+        file = zip_folder(tmp_path / "side", tmp_path / "a.zip", compression=DEFLATED)
 
         assert _pixels(open_source(file).video(0)).max() == 0
         monkeypatch.setattr(archives, "RATIO_FROM_BYTES", 1)
@@ -329,9 +313,9 @@ class TestMembers:
 
 
 class TestThreads:
-    def test_videos_are_read_at_the_same_time(self, frame_sides, tmp_path: Path) -> None:
+    def test_videos_are_read_at_the_same_time(self, frame_sides, tmp_path: Path, zip_folder) -> None:
         folder = open_source(frame_sides[0])
-        source = open_source(_zip_folder(frame_sides[0], tmp_path / "a.zip", compression=DEFLATED))
+        source = open_source(zip_folder(frame_sides[0], tmp_path / "a.zip", compression=DEFLATED))
         expected = [_pixels(folder.video(i)) for i in range(len(folder.names))]
 
         with ThreadPoolExecutor(8) as pool:
@@ -341,11 +325,13 @@ class TestThreads:
             np.testing.assert_array_equal(pixels, expected[place % len(expected)])
 
     @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="counts open files as Linux shows them")
-    def test_one_file_is_open_for_all_of_them_and_none_afterwards(self, frame_sides, tmp_path: Path) -> None:
+    def test_one_file_is_open_for_all_of_them_and_none_afterwards(
+        self, frame_sides, tmp_path: Path, zip_folder
+    ) -> None:
         def opened() -> int:
             return sum(str(file) == os.path.realpath(f) for f in Path("/proc/self/fd").iterdir())
 
-        file = _zip_folder(frame_sides[0], tmp_path / "a.zip", compression=DEFLATED)
+        file = zip_folder(frame_sides[0], tmp_path / "a.zip", compression=DEFLATED)
         source = open_source(file)
         readers = [source.video(i).frames(np.arange(12)) for i in range(len(source.names))]
         for _ in range(6):
@@ -355,53 +341,3 @@ class TestThreads:
 
         del source, readers, reader
         assert opened() == 0
-
-
-class TestStore:
-    def test_another_archive_in_the_place_of_one_is_noticed(
-        self, tmp_path: Path, two_sides, frame_sides, moving_frames, write_frames, pixels_protocol
-    ) -> None:
-        settings, protocol = Settings(cache=tmp_path / "store"), pixels_protocol()
-        file = _zip_folder(frame_sides[1], tmp_path / "fake.zip")
-        first = evaluate(two_sides[0], file, protocol, settings=settings)
-        for number, name in enumerate(open_source(file).names):
-            write_frames(tmp_path / "other" / name, moving_frames(11, seed=90 + number), suffix=".jpg", quality=95)
-        _zip_folder(tmp_path / "other", file)
-
-        second = evaluate(two_sides[0], file, protocol, settings=settings)
-
-        assert second.value == evaluate(two_sides[0], tmp_path / "other", protocol, settings=NO_CACHE).value
-        assert second.value != first.value
-
-    def test_a_second_run_looks_at_first_frames_alone(
-        self, tmp_path: Path, two_sides, frame_sides, pixels_protocol, monkeypatch
-    ) -> None:
-        settings, protocol = Settings(cache=tmp_path / "store"), pixels_protocol()
-        file = _zip_folder(frame_sides[1], tmp_path / "fake.zip")
-        first = evaluate(two_sides[0], file, protocol, settings=settings)
-        read: list[str] = []
-        source = Archive.source
-
-        def counted(archive: Archive, path: Path) -> io.BytesIO:
-            read.append(path.as_posix())
-            return source(archive, path)
-
-        monkeypatch.setattr(Archive, "source", counted)
-        second = evaluate(two_sides[0], file, protocol, settings=settings)
-
-        assert second.scores == first.scores
-        first_video = {name for name in read if name.startswith("a/")}  # to see that something decodes
-        assert {Path(name).stem for name in {*read} - first_video} == {"0"}  # headers, see `inspection.headers`
-
-
-def test_a_gate_finds_the_archive_of_its_baseline_again(
-    tmp_path: Path, two_sides, frame_sides, pixels_protocol
-) -> None:
-    """Then videos of one name are compared with each other, without features kept beside the baseline."""
-    settings, protocol = Settings(cache=tmp_path / "store"), pixels_protocol()
-    file = _zip_folder(frame_sides[1], tmp_path / "fake.zip")
-    evaluate(two_sides[0], file, protocol, settings=settings).write(tmp_path / "base.json")
-
-    found = check(two_sides[0], file, tmp_path / "base.json", protocol=[protocol], settings=settings)
-
-    assert found.scores[0].paired
