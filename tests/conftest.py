@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 from collections.abc import Callable
@@ -127,16 +128,24 @@ def write_frames() -> Callable[..., Path]:
     return write
 
 
-@pytest.fixture
-def pixels_protocol(tmp_path: Path) -> Callable[..., str]:
-    """Path of a protocol on the `pixels` extractor; clip, count and images are lines of their sections."""
+@pytest.fixture(scope="session")
+def write_pixels_protocol() -> Callable[..., str]:
+    """Write a protocol on the `pixels` extractor to a folder; clip, count and images are lines of their sections."""
 
-    def write(*, name: str = "pixels", frames: int | str = 9, clip: str = "", count: str = "", images: str = "") -> str:
-        file = tmp_path / f"{name}.toml"
+    def write(
+        folder: Path, *, name: str = "pixels", frames: int | str = 9, clip: str = "", count: str = "", images: str = ""
+    ) -> str:
+        file = folder / f"{name}.toml"
         file.write_text(PIXELS_PROTOCOL.format(name=name, frames=frames, clip=clip, count=count, images=images))
         return str(file)
 
     return write
+
+
+@pytest.fixture
+def pixels_protocol(tmp_path: Path, write_pixels_protocol: Callable[..., str]) -> Callable[..., str]:
+    """`write_pixels_protocol` to the folder of the test."""
+    return functools.partial(write_pixels_protocol, tmp_path)
 
 
 @pytest.fixture(scope="session")

@@ -21,14 +21,15 @@ from fvd_bench.settings import Settings
 
 
 @pytest.fixture(scope="module")
-def result(tmp_path_factory, moving_frames, write_video) -> Result:
+def result(tmp_path_factory, moving_frames, write_video, write_pixels_protocol) -> Result:
     root = tmp_path_factory.mktemp("sides")
     for side in ("real", "fake"):
         for video in range(10):
             frames = moving_frames(16, 32, 32, seed=len(side) * 10 + video * (1 if side == "real" else 3))
             write_video(root / side / f"{video}.mkv", frames, codec="ffv1", pix_fmt="bgr0")
     write_video(root / "fake" / "short.mkv", moving_frames(3, 32, 32), codec="ffv1", pix_fmt="bgr0")
-    return evaluate(root / "real", root / "fake", repeats=2, settings=Settings(cache=root / "store"))
+    protocol = write_pixels_protocol(root)
+    return evaluate(root / "real", root / "fake", protocol, repeats=2, settings=Settings(cache=root / "store"))
 
 
 class _Outline(HTMLParser):
