@@ -3,6 +3,8 @@
 import json
 import subprocess
 import sys
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,22 +17,24 @@ import json, os, sys
 import numpy as np, torch.distributed as dist
 from fvd_bench import FrechetVideoDistance, FvdBenchError, Settings
 
-rank, folder, protocol, given, seeds = int(sys.argv[1]), *sys.argv[2:5], json.loads(sys.argv[5])
-dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
-real, fake = np.load(f"{folder}/real.npy"), np.load(f"{folder}/fake.npy")
-side = f"{folder}/real.npy" if given == "path" else None
-metric = FrechetVideoDistance(protocol, real=side, seed=seeds[rank], settings=Settings(cache=None, device="cpu"))
-for side, videos in (("real", real), ("fake", fake)):
-    if side == "real" and given == "path" or given == "nothing":
-        continue
-    mine = videos[rank::2] if given != "one rank" else videos[:0] if rank else videos
-    for video in mine:  # the ranks call update as often as they like
-        metric.update(**{side: video[None]})
-try:
-    answer = [metric.compute(), metric.scores()[0].interval, metric.counts["fake"]]
-except FvdBenchError as error:
-    answer = str(error)
-print(json.dumps(answer))
+rank, meet = int(sys.argv[1]), sys.argv[2]
+dist.init_process_group("gloo", init_method=f"file://{meet}", rank=rank, world_size=2)
+for line in sys.stdin:
+    folder, protocol, given, seeds = json.loads(line)
+    real, fake = np.load(f"{folder}/real.npy"), np.load(f"{folder}/fake.npy")
+    side = f"{folder}/real.npy" if given == "path" else None
+    metric = FrechetVideoDistance(protocol, real=side, seed=seeds[rank], settings=Settings(cache=None, device="cpu"))
+    for side, videos in (("real", real), ("fake", fake)):
+        if side == "real" and given == "path" or given == "nothing":
+            continue
+        mine = videos[rank::2] if given != "one rank" else videos[:0] if rank else videos
+        for video in mine:  # the ranks call update as often as they like
+            metric.update(**{side: video[None]})
+    try:
+        answer = [metric.compute(), metric.scores()[0].interval, metric.counts["fake"]]
+    except FvdBenchError as error:
+        answer = str(error)
+    print(json.dumps(answer), flush=True)
 dist.destroy_process_group()
 """
 
@@ -44,31 +48,53 @@ def sides(tmp_path: Path, moving_frames) -> tuple[np.ndarray, np.ndarray]:
     return arrays[0], arrays[1]
 
 
-def _run(folder: Path, protocol: str, given: str, seeds: tuple[int, int] = (3, 3)) -> list[object]:
-    """What both ranks print."""
+@pytest.fixture(scope="module")
+def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., list[object]]]:
+    """Lets two processes, which meet once for all tests, make a metric; gives what both print."""
+    meet = tmp_path_factory.mktemp("run") / "meet"
     running = [
         subprocess.Popen(
-            [sys.executable, "-c", WORKER, str(rank), str(folder), protocol, given, json.dumps(seeds)],
+            [sys.executable, "-c", WORKER, str(rank), str(meet)],
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )
         for rank in range(2)
     ]
+
+    def both(*given: object) -> list[object]:
+        for process in running:
+            process.stdin.write(json.dumps(given) + "\n")
+            process.stdin.flush()
+        return [json.loads(process.stdout.readline()) for process in running]
+
+    def make(folder: Path, protocol: str, given: str, seeds: tuple[int, int] = (3, 3)) -> list[object]:
+        patience = threading.Timer(120, lambda: [process.kill() for process in running])
+        patience.start()
+        try:
+            return both(str(folder), protocol, given, seeds)
+        finally:
+            patience.cancel()
+
+    yield make
+    for process in running:
+        process.stdin.close()
     try:
-        return [json.loads(process.communicate(timeout=120)[0]) for process in running]
+        assert [process.wait(timeout=60) for process in running] == [0, 0]
     finally:
         for process in running:
             process.kill()
             process.wait()
+            process.stdout.close()
 
 
 @pytest.mark.parametrize("given", ["both sides", "path"])
-def test_all_ranks_get_the_score_of_all_videos(tmp_path, sides, pixels_protocol, given: str) -> None:
+def test_all_ranks_get_the_score_of_all_videos(ask, tmp_path, sides, pixels_protocol, given: str) -> None:
     """Seven and five videos over two ranks: the ranks have different numbers of them."""
     protocol = pixels_protocol(count="fake = 4")
     (expected,) = evaluate(*sides, protocol, seed=3, settings=Settings(cache=None, device="cpu")).scores
 
-    first, second = _run(tmp_path, protocol, given)
+    first, second = ask(tmp_path, protocol, given)
 
     assert first[:2] == second[:2]
     assert first[0] == pytest.approx(expected.value, rel=1e-9)
@@ -76,13 +102,13 @@ def test_all_ranks_get_the_score_of_all_videos(tmp_path, sides, pixels_protocol,
     assert (first[2], second[2]) == (3, 2)
 
 
-def test_a_rank_without_videos_waits_for_no_one(tmp_path, sides, pixels_protocol) -> None:
+def test_a_rank_without_videos_waits_for_no_one(ask, tmp_path, sides, pixels_protocol) -> None:
     """Its videos are numbered 0, 2, 4, …: no random draw is among them here, so that the score does not change."""
     protocol = Path(pixels_protocol())
     protocol.write_text(protocol.read_text("utf-8").replace('"random"', '"first"'))
     (expected,) = evaluate(*sides, str(protocol), settings=Settings(cache=None, device="cpu")).scores
 
-    first, second = _run(tmp_path, str(protocol), "one rank")
+    first, second = ask(tmp_path, str(protocol), "one rank")
 
     assert first[0] == second[0] == pytest.approx(expected.value, rel=1e-9)
     assert (first[2], second[2]) == (5, 0)
@@ -91,7 +117,7 @@ def test_a_rank_without_videos_waits_for_no_one(tmp_path, sides, pixels_protocol
 @pytest.mark.parametrize(
     ("given", "seeds", "message"), [("nothing", (3, 3), "no real videos yet"), ("both sides", (3, 4), "the same")]
 )
-def test_all_ranks_get_the_error(tmp_path, sides, pixels_protocol, given: str, seeds, message: str) -> None:
-    answers = _run(tmp_path, pixels_protocol(), given, seeds)
+def test_all_ranks_get_the_error(ask, tmp_path, sides, pixels_protocol, given: str, seeds, message: str) -> None:
+    answers = ask(tmp_path, pixels_protocol(), given, seeds)
 
     assert answers[0] == answers[1] and message in str(answers[0])
