@@ -34,7 +34,7 @@ def program(processes: int, *arguments: object) -> list[str]:
 
 
 def run(command: list[str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, check=False, timeout=600)
+    return subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, check=False, timeout=240)
 
 
 def compute(sides: tuple[Path, Path], protocol: str, *options: object) -> list[object]:
@@ -118,11 +118,11 @@ with together.processes():
         failing(0, evaluation), failing(1, motion_panel), failing(0, evaluation, MetricError), failing(0, motion_panel),
     ]
     Path(out, f"{together.rank()}.json").write_text(json.dumps(found))
-motion_panel.measure, evaluation.measure = originals
-for command in (["stats", real, "--side", "real", "--protocol", protocol, "--no-cache", "--out", f"{out}/two.npz"],
-                ["compute", "--real", real, "--fake", fake, "--protocol", mistake]):
-    sys.argv = ["fvd-bench", *command]
-    main()
+    motion_panel.measure, evaluation.measure = originals
+    for command in (["stats", real, "--side", "real", "--protocol", protocol, "--no-cache", "--out", f"{out}/two.npz"],
+                    ["compute", "--real", real, "--fake", fake, "--protocol", mistake]):
+        sys.argv = ["fvd-bench", *command]
+        main()
 """
 
 
