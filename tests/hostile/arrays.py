@@ -80,7 +80,7 @@ def _npys(folder: Path, videos: Pixels, payload: Payload) -> Iterator[Case]:
         archive.writestr("../escaped.npy", _npy(videos))
     yield _write(folder, "name-parent.npz", out.getvalue(), "used-or-refused")
     bomb = io.BytesIO()
-    np.savez_compressed(bomb, videos=np.zeros((400, 100, 128, 128, 3), dtype=np.uint8))
+    np.savez_compressed(bomb, videos=np.zeros((200, 100, 128, 128, 3), dtype=np.uint8))
     yield _write(folder, "bomb.npz", bomb.getvalue(), "used-or-refused")
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
-import subprocess
-import sys
 from fractions import Fraction
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from PIL import Image
 from fvd_bench.videos.video import Pixels
 from tests.hostile import arrays, features, frame_folders, tars, video_files, zips
 from tests.hostile.case import Case, Good, Maker
+from tests.program import fvd_bench
 
 FRAMES = 10
 """Of each healthy video. The protocol wants nine, so nearly nothing may be missing."""
@@ -76,11 +76,9 @@ def _good(root: Path) -> Good:
     compute = ["compute", "--real", "real", "--fake", "images", "--json", "result.json"]
     compute += ["--manifest", "manifest.json"]
     stats = ["stats", "real", "--side", "real", "--out", "real.npz"]
-    for command in (compute, stats):
-        options = ["--protocol", "./pixels.toml", "--no-cache"]
-        subprocess.run(
-            [sys.executable, "-m", "fvd_bench", *command, *options], cwd=root, check=True, capture_output=True
-        )
+    with contextlib.chdir(root):
+        for command in (compute, stats):
+            fvd_bench(*command, "--protocol", "./pixels.toml", "--no-cache").check_returncode()
     return good
 
 
