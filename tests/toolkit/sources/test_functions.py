@@ -1,5 +1,6 @@
 """Sides that are made by code: a generator function, an iterable, and module:function."""
 
+import contextlib
 import os
 import re
 import subprocess
@@ -23,6 +24,7 @@ from fvd_bench.settings import Settings
 from fvd_bench.sources import scratch
 from fvd_bench.sources.opening import open_source
 from fvd_bench.videos.video import Pixels
+from tests.program import fvd_bench
 
 NO_CACHE = Settings(cache=None, workers=3)
 
@@ -329,11 +331,6 @@ class TestFunctionName:
             open_source("of_mine.generators:stack")
 
 
-def _cli(*arguments: object, folder: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "fvd_bench", *map(str, arguments)]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True)
-
-
 class TestCommandLine:
     def test_axes_and_ranges_of_both_sides(self, tmp_path: Path, pixels_protocol, moving_frames) -> None:
         protocol = pixels_protocol()
@@ -346,10 +343,9 @@ class TestCommandLine:
         )
         given = ["--real", "real.npy", "--real-axes", "TNCHW", "--fake", "made:fakes", "--fake-axes", "TCHW"]
 
-        done = _cli(
-            "compute", *given, "--fake-range", "-1,1", "--protocol", protocol, "--no-cache", "--json", "-",
-            folder=tmp_path,
-        )  # fmt: skip
+        command = [sys.executable, "-m", "fvd_bench", "compute", *given, "--fake-range", "-1,1"]
+        command += ["--protocol", protocol, "--no-cache", "--json", "-"]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
 
         assert done.returncode == 0, done.stderr
         expected = evaluate(videos, videos[:, ::-1], protocol, settings=NO_CACHE)
@@ -371,7 +367,8 @@ class TestCommandLine:
         np.save(tmp_path / "a.npy", np.zeros((2, 9, 8, 8, 3)))
         (tmp_path / "real").mkdir()
 
-        done = _cli(command, "--real", "real", "--fake", "a.npy", *options, folder=tmp_path)
+        with contextlib.chdir(tmp_path):
+            done = fvd_bench(command, "--real", "real", "--fake", "a.npy", *options)
 
         assert done.returncode == 2
         assert message in done.stderr
