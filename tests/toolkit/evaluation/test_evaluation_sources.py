@@ -270,29 +270,20 @@ def _run(program: str, *arguments: object, absent: Sequence[str], **environment:
 
 
 class TestAbsentPackages:
-    def test_frames_are_scored_without_video_decoders_and_fid(self, sides, folders, pixels_protocol) -> None:
-        program = (
-            "from fvd_bench import evaluate, Settings\n"
-            "from fvd_bench.reports.html import html_report\n"
-            "from fvd_bench.reports.tables import result_table\n"
-            "result = evaluate(*sys.argv[1:], settings=Settings(cache=None))\n"
-            "html_report(result), result_table(result)\n"
-            "print(result.value, result.environment['av'])\n"
-        )
-
-        found = _run(program, *folders, pixels_protocol(), absent=[*_FFMPEG_AND_FIDELITY, *_NETWORK])
-
-        value, av = found.split()
-        assert float(value) == pytest.approx(evaluate(*folders, pixels_protocol(), settings=NO_CACHE).value, rel=1e-9)
-        assert av == "absent"
-
-    def test_a_side_in_memory_needs_them_as_little(self, pixels_protocol) -> None:
+    def test_frames_arrays_and_i3d_need_no_video_decoder_no_network_and_no_fid(self, folders, pixels_protocol) -> None:
         program = (
             "import numpy as np\n"
             "from types import SimpleNamespace as Like\n"
             "from fvd_bench import evaluate, Settings\n"
             "from fvd_bench.errors import ShortVideoError\n"
+            "from fvd_bench.networks import create\n"
+            "from fvd_bench.protocols.protocol import load\n"
+            "from fvd_bench.reports.html import html_report\n"
+            "from fvd_bench.reports.tables import result_table\n"
             "from fvd_bench.videos.video import Frame\n"
+            "result = evaluate(*sys.argv[1:], settings=Settings(cache=None))\n"
+            "html_report(result), result_table(result)\n"
+            "print(result.value, result.environment['av'])\n"
             "def side(seed):\n"
             "    pixels = np.random.default_rng(seed).integers(0, 256, (4, 9, 8, 8, 3), dtype=np.uint8)\n"
             "    def video(i):\n"
@@ -302,26 +293,22 @@ class TestAbsentPackages:
             "            return (Frame(pixels[i][t]) for t in indices)\n"
             "        return Like(num_frames=9, frames=frames, content=state, state=state)\n"
             "    return Like(name='arrays', kind='arrays', notes=(), names=list('abcd'), video=video)\n"
-            "print(evaluate(side(1), side(2), sys.argv[1], settings=Settings(cache=None)).value)\n"
-        )
-
-        assert float(_run(program, pixels_protocol(), absent=[*_FFMPEG_AND_FIDELITY, *_NETWORK])) > 0
-
-    def test_i3d_on_a_file_needs_no_network_and_no_fid(self) -> None:
-        program = (
-            "import numpy as np\n"
-            "from fvd_bench.networks import create\n"
-            "import fvd_bench.networks.i3d\n"
-            "from fvd_bench.protocols.protocol import load\n"
+            "print(evaluate(side(1), side(2), sys.argv[3], settings=Settings(cache=None)).value)\n"
             "rule = load('stylegan-v-fvd16').features\n"
             "i3d = create(rule, device='cpu', weights={}, progress=lambda done, total: None)\n"
             "print(i3d([np.zeros((16, 8, 8, 3), dtype=np.uint8)])[0].shape)\n"
         )
-        file = weights.load("i3d-kinetics-400").path
+        protocol, file = pixels_protocol(), str(weights.load("i3d-kinetics-400").path)
+        absent = [*_FFMPEG_AND_FIDELITY, *_NETWORK]
 
-        found = _run(program, absent=[*_FFMPEG_AND_FIDELITY, *_NETWORK], FVD_BENCH_I3D=str(file), FVD_BENCH_OFFLINE="1")
+        found = _run(program, *folders, protocol, absent=absent, FVD_BENCH_I3D=file, FVD_BENCH_OFFLINE="1")
 
-        assert found == "(1, 400)"
+        of_folders, of_arrays, shape = found.splitlines()
+        value, av = of_folders.split()
+        assert float(value) == pytest.approx(evaluate(*folders, protocol, settings=NO_CACHE).value, rel=1e-9)
+        assert av == "absent"
+        assert float(of_arrays) > 0
+        assert shape == "(1, 400)"
 
     def test_video_files_say_what_they_need(self, two_sides, pixels_protocol) -> None:
         program = (
