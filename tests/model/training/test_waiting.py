@@ -84,7 +84,7 @@ def make_trainer(toy_videos: Path, tiny_config, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"num_classes": 2}, {"micro_batch": 2}, {"precision": "float16"}, {"ema_rampup": 0.05}], ids=str
+    "options", [{}, {"num_classes": 2, "micro_batch": 2}, {"precision": "float16", "ema_rampup": 0.05}], ids=str
 )
 def test_a_step_waits_for_nothing(make_trainer, options: dict[str, Any]) -> None:
     trainer, batch = make_trainer(**options)
