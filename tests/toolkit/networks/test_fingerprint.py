@@ -11,6 +11,7 @@ def network(i3d_tensors):
     return I3D.from_tensors(i3d_tensors)
 
 
+@pytest.mark.slow  # test_verification.py asks it of the same weights
 def test_the_right_network_is_recognised_at_every_length(network):
     distances = measure(network)
 

@@ -42,7 +42,7 @@ def test_the_network_has_the_published_number_of_tensors_and_weights():
     assert sum(math.prod(shape) for shape in shapes.values()) == 12_704_544
 
 
-@pytest.mark.parametrize("frames", [9, 16, 17])
+@pytest.mark.parametrize("frames", [9, 16, pytest.param(17, marks=pytest.mark.slow)])
 def test_a_clip_has_the_same_bits_in_any_batch_on_any_place_and_thread_count(network, frames):
     x = videos(4, frames)
     logits = network(x)

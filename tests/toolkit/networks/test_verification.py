@@ -30,7 +30,10 @@ def test_other_weights_are_named(tmp_path: Path, i3d_tensors) -> None:
 
 @pytest.mark.parametrize(
     ("mistake", "message"),
-    [({"epsilon": 1e-5}, "batch norm with epsilon 1e-5"), ({"padding": "symmetric"}, "padded alike at both ends")],
+    [
+        pytest.param({"epsilon": 1e-5}, "batch norm with epsilon 1e-5", marks=pytest.mark.slow),
+        ({"padding": "symmetric"}, "padded alike at both ends"),
+    ],
 )
 def test_a_network_that_misbehaves_on_the_right_weights_is_named(i3d_tensors, monkeypatch, mistake, message) -> None:
     class Mistaken:

@@ -263,6 +263,7 @@ def test_one_score_for_all_arrays_in_memory(videos, library, order, score, expec
     assert score(given, pixels_protocol(frames=16)) == pytest.approx(expected, rel=0, abs=1e-9)
 
 
+@pytest.mark.slow  # test_sources_docs.py scores more forms on it
 def test_one_score_on_the_real_network(files: Files, videos: Pixels) -> None:
     """Of files, decoded videos and arrays. The protocol compresses the frames of each alike."""
     real, few = list(videos[2:4]), videos[:2]
