@@ -1,5 +1,6 @@
 """The workflow that the docs offer: its steps are run as they stand."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -10,7 +11,11 @@ from xml.etree import ElementTree
 import pytest
 import yaml
 
+from tests.program import fvd_bench
+
 WORKFLOW = Path(__file__).parents[3] / "docs" / "fvd-gate.yml"
+
+VIDEOS = 6
 
 GENERATE = """
 import argparse, shutil
@@ -29,12 +34,13 @@ def workflow() -> dict:
 def project(tmp_path: Path, moving_frames, write_video) -> Path:
     """A project with real videos, a checkpoint and a baseline made from that."""
     for side in ("data/real", "checkpoint"):
-        for video in range(10):
+        for video in range(VIDEOS):
             frames = moving_frames(16, 32, 32, seed=len(side) * 100 + video)
             write_video(tmp_path / side / f"{video}.mkv", frames, codec="ffv1", pix_fmt="bgr0")
     (tmp_path / "generate.py").write_text(GENERATE)
-    made = ["fvd-bench", "compute", "--real", "data/real", "--fake", "checkpoint"]
-    _bash(" ".join([*made, "--json", "baseline.json", "--keep-features"]), tmp_path, {}).check_returncode()
+    with contextlib.chdir(tmp_path):
+        made = ["compute", "--real", "data/real", "--fake", "checkpoint", "--json", "baseline.json"]
+        fvd_bench(*made, "--keep-features").check_returncode()
     return tmp_path
 
 
@@ -63,7 +69,7 @@ def test_the_steps_pass_and_fail_as_they_should(workflow: dict, project: Path, m
     assert json.loads((project / "fvd.json").read_text())["failed"] is False
     assert "no regression" in (project / "summary.md").read_text()
 
-    for video in range(10):
+    for video in range(VIDEOS):
         frames = moving_frames(16, 32, 32, seed=1000 + video) // 4
         write_video(project / "checkpoint" / f"{video}.mkv", frames, codec="ffv1", pix_fmt="bgr0")
     failed = _run(workflow, project)
