@@ -90,7 +90,13 @@ def result(folder: Path, name: str) -> dict:
     return found
 
 
-def test_the_whole_of_it_in_small(call: Call, tmp_path: Path, moving_frames, write_frames) -> None:
+PATIENCE = {"LIMIT": 1200, "STEP_SECONDS": 300}
+"""Other tests may run beside these."""
+
+
+@pytest.fixture
+def packed(call: Call, tmp_path: Path, moving_frames, write_frames) -> None:
+    """What has to be sent was packed, called as it says, and taken in."""
     for seed in range(3):
         write_frames(tmp_path / "data" / f"{seed}", moving_frames(20, height=32, width=32, seed=seed), suffix=".jpg")
 
@@ -109,9 +115,14 @@ def test_the_whole_of_it_in_small(call: Call, tmp_path: Path, moving_frames, wri
         assert staged.returncode == 0, staged.stderr
     assert f"all of {len(parts)} parts are here" in staged.stdout
 
-    patience = {"LIMIT": 1200, "STEP_SECONDS": 300}  # other tests may run beside it
-    out = tmp_path / "first"
-    done = call("run", "toolkit", "cost", OUT=out, **patience)
+
+@pytest.mark.slow  # the training below is packed, staged and run in the same way
+@pytest.mark.usefixtures("packed")
+def test_everything_is_measured_in_small(call: Call, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+
+    done = call("run", "toolkit", "cost", **PATIENCE)
+
     assert done.returncode == 0, done.stdout
     assert files(out) == {"log.txt", "gpu", "throughput", "overlap", "training-cost"}
     assert result(out, "gpu")["selftest"] == {"passed": 3, "checks": 3}
@@ -120,8 +131,13 @@ def test_the_whole_of_it_in_small(call: Call, tmp_path: Path, moving_frames, wri
     assert result(out, "training-cost")["models"].keys() == {"image", "release", "middle", "paper"}
     assert re.search(r"\d+ skipped", (out / "log.txt").read_text())
 
-    out = tmp_path / "second"
-    done = call("run", "train", OUT=out, **patience)
+
+@pytest.mark.usefixtures("packed")
+def test_a_training_runs_in_small(call: Call, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+
+    done = call("run", "train", **PATIENCE)
+
     assert done.returncode == 0, done.stdout
     assert files(out) == {
         "log.txt", "training", "sheet.jpg", "film.webp", "state/state.json", "state/1-of-1.piece"
