@@ -134,7 +134,7 @@ def test_control_c_exits_130_and_keeps_what_is_done(
     tmp_path: Path, two_sides, moving_frames, write_video, pixels_protocol, stored_entries
 ) -> None:
     real = tmp_path / "real"
-    for seed in range(80):
+    for seed in range(30):
         write_video(real / f"{seed}.mkv", moving_frames(40, 96, 128, seed=seed), codec="ffv1", pix_fmt="bgr0")
     command = [sys.executable, "-m", "fvd_bench", "compute", "--real", real, "--fake", two_sides[1], "--workers", "1"]
     command += ["--protocol", pixels_protocol(), "--cache", tmp_path / "s", "--repeats", "40"]

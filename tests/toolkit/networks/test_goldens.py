@@ -23,7 +23,7 @@ def test_published_logits_are_reproduced(network, row):
     assert [check for check in logits_checks(network, row) if not check.ok] == []
 
 
-@pytest.mark.parametrize("frames", [10, 13, 30])
+@pytest.mark.parametrize("frames", [10, 13, pytest.param(30, marks=pytest.mark.slow)])
 def test_published_scores_of_constant_videos_are_reproduced(network, frames):
     assert [check for check in constant_checks(network, CONSTANTS[frames]) if not check.ok] == []
 

@@ -72,7 +72,8 @@ def folder(tmp_path_factory, array: Pixels, moving_frames, write_frames, write_v
         for name, videos in {"train": array[::-1], "test": array}.items():
             file[f"{name}_data"] = videos.reshape(-1, *videos.shape[2:])
             file[f"{name}_idx"] = np.arange(0, VIDEOS * 16, 16)
-    make(root / "fake", "fake", settings=fvd_bench.Settings(cache=None)).write(root / "kept.npz")
+    store = fvd_bench.Settings(cache=root / "home" / "features")
+    make(root / "fake", "fake", settings=store).write(root / "kept.npz")
     (root / "mycode.py").write_text("import numpy as np\ndef videos():\n    yield from np.load('fake.npy')\n")
     return root
 
