@@ -223,6 +223,7 @@ def test_what_scores_need_is_looked_at_before_training(run_of, tmp_path: Path) -
     assert not (tmp_path / "checkpoint.pt").exists()
 
 
+@pytest.mark.slow  # two processes train above, and those of the toolkit end together in test_torchrun.py
 def test_a_failure_of_one_process_ends_all(run_of, tmp_path: Path) -> None:
     report = {"fvd_kimg": 1000.0, "protocol": "stylegan-v-fvd61"}
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
