@@ -192,13 +192,12 @@ class FrechetVideoDistance:
     def _network(self) -> FeatureExtractor:
         if self._extractor is None:
             device = environment.resolve_device(self._settings.device)
-            with torch.random.fork_rng(devices=[]):  # making a network draws random weights
-                self._extractor = create(
-                    self.protocol.features,
-                    device=device,
-                    weights=self._settings.weights,
-                    progress=lambda done, total: None,
-                )
+            self._extractor = create(
+                self.protocol.features,
+                device=device,
+                weights=self._settings.weights,
+                progress=lambda done, total: None,
+            )
         return self._extractor
 
     def _identity(self) -> dict[str, str | int]:

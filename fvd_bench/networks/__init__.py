@@ -114,6 +114,7 @@ def check(protocol: protocols.Protocol, where: str) -> None:
 def create(rule: FeatureRule, *, device: str, weights: Mapping[str, PathLike], progress: Progress) -> FeatureExtractor:
     """Build the extractor that a protocol names. Weights that are not here yet are fetched.
 
+    The global random generator of torch stays as it is.
     device: `cpu` or `cuda`.
     weights: for names of sets of weights, the file to read the set from.
     progress: reports on fetching.
@@ -124,7 +125,10 @@ def create(rule: FeatureRule, *, device: str, weights: Mapping[str, PathLike], p
         weight_store.spec_of(name)
     if rule.precision == "tf32" and device != "cuda":
         raise ProtocolError('precision = "tf32" exists on CUDA devices only')
+    import torch  # only here, since it takes seconds
+
     module = importlib.import_module(NETWORKS[rule.extractor].module)
     files = {name: Path(file) for name, file in weights.items()}
-    extractor: FeatureExtractor = module.create(rule, device=device, weights=files, progress=progress)
+    with torch.random.fork_rng(devices=[]):  # a network is made with random weights, which its own then replace
+        extractor: FeatureExtractor = module.create(rule, device=device, weights=files, progress=progress)
     return extractor

@@ -19,6 +19,7 @@ from fvd_bench.errors import (
     ShortVideoError,
     SourceError,
 )
+from fvd_bench.networks import create
 from fvd_bench.networks.pixels import PixelsExtractor
 
 NO_CACHE = Settings(cache=None, device="cpu")
@@ -310,6 +311,7 @@ def test_networks_leave_the_global_generator_alone(moving_frames, i3d_tensors, s
         metric = FrechetVideoDistance(protocol, settings=Settings(cache=None, device="cpu", weights=weights))
         metric.update(fake=moving_frames(16, seed=4)[None])
         assert metric.counts["fake"] == 1
+        create(metric.protocol.features, device="cpu", weights=weights, progress=lambda done, total: None)
 
     assert torch.equal(torch.get_rng_state(), state)
 

@@ -88,7 +88,7 @@ def test_fid_and_kid_are_torch_fidelitys(scored, theirs: dict[str, float]) -> No
     assert any(w.code == "weights-unverified" for w in ours.warnings)
 
 
-@pytest.mark.slow  # test_inception_score.py compares it on features, and the network is that of FID
+@pytest.mark.slow  # the score is of torch-fidelity's own function, and the network is that of FID
 def test_the_inception_score_is_torch_fidelitys(scored, theirs: dict[str, float]) -> None:
     (ours,) = scored("stylegan-v-is").scores
 
