@@ -25,7 +25,14 @@ def _windows(rng: np.random.Generator, videos: int, each: int, alike: float = 0.
 
 @pytest.mark.parametrize(
     ("by", "expected"),
-    [(None, [0, 1, 2, 3]), ("folder", [0, 0, 2, 3]), ("folder:1", [0, 0, 2, 2]), (r"clip(\d)", [0, 1, 0, 1])],
+    [
+        (None, [0, 1, 2, 3]),
+        ("folder", [0, 0, 2, 3]),
+        ("folder:1", [0, 0, 2, 2]),
+        (r"clip(\d)", [0, 1, 0, 1]),
+        (r"clip\d", [0, 1, 0, 1]),
+        (r"^(.).*clip(\d)", [0, 1, 2, 3]),
+    ],
 )
 def test_names_are_grouped(by: str | None, expected: list[int]) -> None:
     assert groups(["a/x/clip1", "a/x/clip2", "b/x/clip1", "b/y/clip2"], by) == expected
@@ -90,6 +97,35 @@ class TestFindings:
         )
 
         assert near[0].message.startswith("neighbouring fake videos are much more alike than others") and far == []
+
+    @pytest.mark.parametrize(("alike", "told"), [(0.82, True), (0.65, False)])
+    def test_neighbours_are_near_at_a_quarter_of_the_distance(self, alike: float, told: bool) -> None:
+        """Squared distances within a video are 1 - alike of those between videos."""
+        stats = FeatureSet.of(_windows(np.random.default_rng(0), 8, 6, alike))
+
+        assert bool(list(findings("real", [f"{i:04d}" for i in range(48)], stats))) is told
+
+    @pytest.mark.parametrize(("single", "told"), [(0, True), (1, False)])
+    def test_two_windows_to_a_stem_are_enough_and_fewer_are_not(self, single: int, told: bool) -> None:
+        names = [f"video{v:02d}_window{w}" for v in range(24) for w in range(2)]
+        names += [f"video{99 - v}_window0" for v in range(single)]
+        features = np.concatenate(
+            [_windows(np.random.default_rng(0), 24, 2, 0.6), _windows(np.random.default_rng(1), single, 1)]
+        )
+
+        assert bool(list(findings("real", names, FeatureSet.of(features)))) is told
+
+    @pytest.mark.parametrize(("videos", "told"), [(8, True), (7, False)])
+    def test_fewer_than_eight_videos_tell_nothing(self, videos: int, told: bool) -> None:
+        features = _windows(np.random.default_rng(0), 2, 4, 0.95)[:videos]
+
+        assert bool(list(findings("real", self.names[:4] + self.names[6:10], FeatureSet.of(features)))) is told
+
+    def test_a_video_of_many_clips_is_their_mean(self) -> None:
+        windows, clips = _windows(np.random.default_rng(0), 8, 6, 0.95), np.resize([1, 40], 48)
+        owners = np.repeat(np.arange(48), clips)
+
+        assert list(findings("real", self.names, FeatureSet.of(windows[owners], owners)))
 
     def test_names_alone_say_nothing(self) -> None:
         assert not list(findings("real", self.names, FeatureSet.of(_windows(np.random.default_rng(0), 48, 1))))
