@@ -29,7 +29,7 @@ def test_moments_of_a_piece_are_those_of_its_features(side: FeatureSet, first: i
     wanted = side.selected(np.isin(side.owners(), order[first:last]))
 
     for of_moments in (True, False):
-        piece = RandomSplit(side, order, (3, 20, 30, 50), of_moments=of_moments).piece(first, last)
+        piece = RandomSplit(side, order, (3, 20, 30, 50, 79), of_moments=of_moments).piece(first, last)
         assert piece.count == wanted.count
         assert (piece.features() is None) == (of_moments and last > 3)
         np.testing.assert_allclose(piece.mean(), wanted.mean(), atol=1e-12)
