@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from fvd_bench.errors import MetricError
 from fvd_bench.features.feature_set import FeatureSet
 from fvd_bench.metrics import roots
 from fvd_bench.metrics.frechet import distance_and_overlap, frechet_distance, frechet_distance_of_stats
@@ -28,6 +29,28 @@ def test_a_root_squared_is_the_covariance(count: int, quick: bool) -> None:
         np.testing.assert_allclose(found.T @ found, side.cov(ddof), rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.parametrize(("count", "quick"), [(30, True), (30, False), (200, False)])
+def test_roots_of_features_keep_what_a_covariance_loses(count: int, quick: bool) -> None:
+    """Few features have one always, many unless it is to be quick."""
+    spreads = np.geomspace(1, 1e-10, 10)
+    values = (np.random.default_rng(0).normal(size=(count, 10)) * spreads).astype(np.float32)
+
+    found = roots.root(FeatureSet.of(values), 0, quick=quick)
+
+    expected = np.linalg.svd(roots.centred(values, 0)[1], compute_uv=False)
+    np.testing.assert_allclose(np.linalg.svd(found, compute_uv=False), expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("count", [6, 200])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_features_that_are_not_finite_have_no_root(count: int, value: float) -> None:
+    values = features(count, 10, seed=0)
+    values[3, 3] = value
+
+    with pytest.raises(MetricError, match="some features are not finite"):
+        frechet_distance_of_stats(FeatureSet.of(features(20, 10, seed=1)), FeatureSet.of(values), FVD)
+
+
 @pytest.mark.parametrize("least", [1e-2, 1e-7, 0.0])
 def test_nearly_singular_covariances_are_taken_by_their_eigenvalues(least: float) -> None:
     """Cholesky's decomposition ends of the middle one too, with nothing but rounding in its last directions."""
@@ -48,6 +71,17 @@ def test_a_quick_overlap_is_that_of_the_singular_values() -> None:
     sides = [roots.root(FeatureSet.of(features(500, 20, seed=seed, least=1e-2)), 0) for seed in (1, 2)]
 
     np.testing.assert_allclose(roots.overlap(*sides, quick=True), roots.overlap(*sides), rtol=1e-8)
+
+
+def test_a_quick_overlap_of_directions_that_one_side_lacks_is_a_number() -> None:
+    sides = [features(500, 20, seed=seed) for seed in (1, 2)]
+    sides[1][:, :8] = 0.0
+    found = [roots.root(FeatureSet.of(side), 0, quick=True) for side in sides]
+
+    quick, exact = (roots.overlap(*found, quick=quick) for quick in (True, False))
+
+    np.testing.assert_allclose(quick[:12], exact[:12], rtol=1e-8)
+    np.testing.assert_allclose(quick[12:], 0.0, atol=1e-6)
 
 
 @pytest.mark.parametrize("ddof", [0, 1])
