@@ -1,0 +1,186 @@
+"""What a comparison makes of its numbers, on arrays: nothing has to be decoded."""
+
+import dataclasses
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.stats
+
+import fvd_bench
+from fvd_bench.errors import NotComparableError, ResultError
+from fvd_bench.evaluation import comparison, result_features
+from fvd_bench.evaluation.evaluate import open_evaluation, silent
+from fvd_bench.evaluation.result import Result, SideCount
+from fvd_bench.evaluation.result_features import ResultFeatures
+from fvd_bench.settings import Settings
+from fvd_bench.videos.video import Pixels
+from tests.conftest import PIXELS_PROTOCOL
+
+NO_CACHE = Settings(cache=None)
+VIDEOS = 12
+
+Scored = tuple[tuple[Result, Result], tuple[ResultFeatures, ResultFeatures]]
+"""The results of two generators, and the features behind them."""
+
+
+@pytest.fixture(scope="module")
+def videos(moving_frames) -> tuple[Pixels, Pixels, Pixels]:
+    """Real videos, and those of two generators: uint8 [12, 9, 16, 16, 3]."""
+    real, fake, other = (
+        np.stack([moving_frames(9, 16, 16, seed=first + video) for video in range(VIDEOS)]) for first in (0, 100, 200)
+    )
+    return real, fake, other
+
+
+@pytest.fixture(scope="module")
+def scored(videos, tmp_path_factory) -> Scored:
+    file = tmp_path_factory.mktemp("verdicts") / "pixels.toml"
+    file.write_text(PIXELS_PROTOCOL.format(name="pixels", frames=9, clip="", count="", images=""))
+    return _scored(videos, str(file))
+
+
+def _scored(videos, protocol: str) -> Scored:
+    results, features = [], []
+    for fake in videos[1:]:
+        with open_evaluation(
+            videos[0], fake, protocol, repeats=1, seed=0, settings=NO_CACHE, progress=silent
+        ) as evaluation:
+            collection = evaluation.collect(evaluation.read())
+            results.append(evaluation.score(collection))
+            features.append(result_features.features(collection))
+    return (results[0], results[1]), (features[0], features[1])
+
+
+def _with(result: Result, **changes: object) -> Result:
+    """The result with another score."""
+    return dataclasses.replace(result, scores=(dataclasses.replace(result.scores[0], **changes),))
+
+
+@pytest.mark.parametrize("allowed", [0.0, 2.0, math.inf])
+def test_what_would_be_found_is_found_19_times_in_20(scored, allowed: float) -> None:
+    """It lies beyond what has to be exceeded by what a change falls short of its true value once in 20 times."""
+    before, now = (_with(result, value=10.0, values=(10.0,), error_fake=3.0) for result in scored[0])
+
+    (score,) = comparison.comparisons(before, now, (None, None), allowed=allowed).scores
+
+    student = scipy.stats.t(VIDEOS - 1)
+    assert score.error == pytest.approx(3 * math.sqrt(2))
+    assert score.noise == pytest.approx(student.isf(comparison.ALARM) * score.error)
+    limit = 20.0 if allowed == 2.0 else score.noise
+    assert score.detectable == pytest.approx((limit + student.isf(0.05) * score.error) / 10)
+
+
+def test_scores_below_zero_have_an_allowance_too(scored) -> None:
+    """As unbiased distances of sets that are alike may be."""
+    before, now = (
+        _with(result, value=value, values=(value,), error_fake=None)
+        for result, value in zip(scored[0], (-1.0, -0.9), strict=True)
+    )
+
+    verdicts = [
+        comparison.comparisons(before, now, (None, None), allowed=allowed).scores[0].verdict for allowed in (0.2, 0.05)
+    ]
+
+    assert verdicts == ["worse", "regression"]
+
+
+def test_errors_beyond_all_numbers_pass_nothing(scored) -> None:
+    before, now = (_with(result, error_fake=1.2e308) for result in scored[0])
+
+    with pytest.raises(ResultError, match=r"the error of its change is 1\.69.*e\+308: expected a number"):
+        comparison.comparisons(before, now, (None, None), allowed=0.05)
+
+
+def test_videos_of_other_names_are_no_pairs(scored) -> None:
+    results, (before, now) = scored
+    renamed = dataclasses.replace(now, fake_names=[f"other-{name}" for name in now.fake_names])
+
+    same, other = (
+        comparison.comparisons(*results, (before, after), allowed=0.05).scores[0] for after in (now, renamed)
+    )
+
+    assert same.paired and not other.paired
+    assert other.error == pytest.approx(np.hypot(*(result.scores[0].error_fake for result in results)), rel=1e-9)
+
+
+def test_batches_of_one_number_are_no_pairs(videos, pixels_protocol) -> None:
+    protocol = Path(pixels_protocol(name="batches"))
+    protocol.write_text(protocol.read_text() + 'aggregation = "batch-mean"\nbatch = 4\n')
+
+    results, features = _scored(videos, str(protocol))
+    (score,) = comparison.comparisons(*results, features, allowed=0.05).scores
+
+    assert not score.paired
+    assert score.error == pytest.approx(np.hypot(*(result.scores[0].error_fake for result in results)), rel=1e-9)
+
+
+def test_an_error_is_as_sure_as_its_fewest_groups(scored) -> None:
+    results, (before, now) = scored
+    (digest,) = before.repeats
+    (sides,) = before.repeats[digest]
+    grouped = type(sides["fake"]).of(sides["fake"].features(), np.repeat(np.arange(4), 3))
+    before = dataclasses.replace(before, repeats={digest: [{**sides, "fake": grouped}]})
+
+    (score,) = comparison.comparisons(*results, (before, now), allowed=0.05).scores
+
+    assert score.noise == pytest.approx(scipy.stats.t(3).isf(comparison.ALARM) * score.error)
+
+
+def test_other_software_is_noted_and_the_number_of_threads_is_not(scored) -> None:
+    before, now = scored[0]
+    older = dataclasses.replace(before, environment={**before.environment, "torch": "1.0", "threads": "99"})
+
+    assert comparison.comparisons(before, now, (None, None), allowed=0.05).notes == ()
+    (note,) = comparison.comparisons(older, now, (None, None), allowed=0.05).notes
+    assert note == f"made with other software: torch is {now.environment['torch']} and was 1.0"
+
+
+@pytest.mark.parametrize("which", ["before", "now"])
+def test_a_score_that_one_result_alone_has_is_noted(scored, which: str) -> None:
+    results = dict(zip(("before", "now"), scored[0], strict=True))
+    (score,) = results[which].scores
+    more = dataclasses.replace(score, metric="kvd", digest="0" * 64)
+    results[which] = dataclasses.replace(results[which], scores=(score, more))
+
+    (note,) = comparison.comparisons(*results.values(), (None, None), allowed=0.05).notes
+
+    assert note == f"not compared, since only the result {which} has it: kvd of pixels"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"real": SideCount(11, ())}, "real clips is 11 and was 12"),
+        ({"value": 1.0, "values": (1.0, 1.0)}, "repeats is 2 and was 1"),
+    ],
+)
+def test_scores_of_other_numbers_are_not_comparable(scored, changes: dict[str, object], message: str) -> None:
+    before, now = scored[0]
+
+    with pytest.raises(NotComparableError, match=message):
+        comparison.comparisons(before, _with(now, **changes), (None, None), allowed=0.05)
+
+
+def test_old_fake_videos_that_have_changed_are_not_taken_for_the_old_ones(
+    videos, pixels_protocol, tmp_path: Path
+) -> None:
+    """Without kept features a check looks for the videos behind its baseline, which a later run may have replaced."""
+    protocol, baseline, settings = pixels_protocol(), tmp_path / "base.json", Settings(cache=tmp_path / "store")
+    for folder, side in zip(("real", "old", "new"), videos, strict=True):
+        (tmp_path / folder).mkdir()
+        for number, frames in enumerate(side):
+            np.save(tmp_path / folder / f"{number:02d}.npy", frames)
+    real, old, new = (tmp_path / folder for folder in ("real", "old", "new"))
+    fvd_bench.evaluate(real, old, protocol, settings=settings).write(baseline)
+
+    def paired() -> bool:
+        compared = comparison.check(real, new, baseline, protocol=[protocol], settings=settings)
+        return compared.scores[0].paired
+
+    assert paired()
+    for number, frames in enumerate(videos[1]):
+        np.save(old / f"{number:02d}.npy", frames[::-1])
+    fvd_bench.evaluate(real, old, protocol, settings=settings)  # so that the store has their features
+    assert not paired()
