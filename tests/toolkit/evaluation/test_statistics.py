@@ -139,6 +139,12 @@ class TestWhatDoesNotFit:
         with pytest.raises(NotComparableError, match="holds features for the real side, and is given as the fake one"):
             evaluate(sides[0], real, pixels_protocol(), settings=NO_CACHE)
 
+    def test_fake_features_as_the_real_side(self, sides, pixels_protocol, tmp_path: Path) -> None:
+        fake = written(make(sides[1], "fake", pixels_protocol(), settings=NO_CACHE), tmp_path / "fake.npz")
+
+        with pytest.raises(NotComparableError, match="holds features for the fake side, and is given as the real one"):
+            evaluate(fake, sides[1], pixels_protocol(), settings=NO_CACHE)
+
     @pytest.mark.parametrize("change", [{"seed": 5}, {"repeats": 3}, {"frames": 10}])
     def test_what_the_file_was_not_made_for(self, sides, pixels_protocol, tmp_path: Path, change) -> None:
         real = written(make(sides[0], "real", pixels_protocol(), settings=NO_CACHE), tmp_path / "real.npz")
@@ -173,9 +179,32 @@ def test_features_made_elsewhere_are_used_and_named(sides, pixels_protocol, tmp_
 
     found = evaluate(real, sides[1], pixels_protocol(), settings=NO_CACHE)
 
-    assert found.value == evaluate(*sides, pixels_protocol(), settings=NO_CACHE).value
+    here = evaluate(*sides, pixels_protocol(), settings=NO_CACHE)
+    assert (found.value, found.motion) == (here.value, here.motion)
     (message,) = [warned.message for warned in found.warnings if warned.code == "made-elsewhere"]
     assert message.startswith("the real features were made with torch 1.0 (here ")
+
+
+def test_software_that_a_file_does_not_know_is_named(sides, pixels_protocol, tmp_path: Path, monkeypatch) -> None:
+    here = environment.feature_versions
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr(environment, "feature_versions", lambda device: {"device": device})
+        real = written(make(sides[0], "real", pixels_protocol(), settings=NO_CACHE), tmp_path / "real.npz")
+
+    found = evaluate(real, sides[1], pixels_protocol(), settings=NO_CACHE)
+
+    (message,) = [warned.message for warned in found.warnings if warned.code == "made-elsewhere"]
+    assert f"torch None (here {here('cpu')['torch']})" in message
+
+
+def test_features_that_are_not_finite_are_refused(sides, pixels_protocol, tmp_path: Path) -> None:
+    """Their checksum fits: somebody made them so."""
+    file = make(sides[0], "real", pixels_protocol(), settings=NO_CACHE)
+    entries = {k: dataclasses.replace(e, features=e.features * np.float32("nan")) for k, e in file.entries.items()}
+    real = written(dataclasses.replace(file, entries=entries), tmp_path / "real.npz")
+
+    with pytest.raises(SourceError, match=r"cannot be read as a statistics file: features of [0-9a-f]{12} are not fin"):
+        evaluate(real, sides[1], pixels_protocol(), settings=NO_CACHE)
 
 
 def test_what_a_file_claims_reaches_no_other_run(sides, pixels_protocol, tmp_path: Path) -> None:
