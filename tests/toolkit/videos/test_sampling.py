@@ -69,6 +69,14 @@ def test_a_whole_video_comes_in_pieces_that_miss_nothing() -> None:
     assert max(map(len, pieces)) <= 64
 
 
+def test_a_whole_video_has_to_be_as_long_as_is_asked_for() -> None:
+    rule = ClipRule(frames="all", min_frames=5)
+
+    assert clip_indices(5, rule, side="real", seed=0, place=0)[0].tolist() == [0, 1, 2, 3, 4]
+    with pytest.raises(ShortVideoError, match="4 frames decode, the clip needs 5"):
+        clip_indices(4, rule, side="real", seed=0, place=0)
+
+
 def test_all_videos_are_taken_in_order_and_a_subset_is_drawn_from_the_seed() -> None:
     rule = ClipRule(frames=16, count=4)
 
