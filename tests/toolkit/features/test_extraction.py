@@ -129,6 +129,21 @@ class TestStore:
         same = name in ("seed", "place", "side")
         assert (extraction.feature_key(**still) == extraction.feature_key(**{**still, name: others[name]})) is same
 
+    @pytest.mark.parametrize("content", ["still", "still-real", "shuffled-real", "reversed-real"])
+    def test_whatever_is_drawn_has_a_key_for_each_seed(self, content: str) -> None:
+        """Of clips that begin with the first frame too, where their frames are drawn or put in random order."""
+        rule = ClipRule(frames=9, content=content)
+
+        one, other = (
+            extraction.feature_key(
+                content="c", rule=rule, side="fake", seed=seed, place=0, features=FeatureRule(extractor="pixels"),
+                weights={}, versions={},
+            )
+            for seed in (0, 1)
+        )  # fmt: skip
+
+        assert (one == other) is (content == "reversed-real")
+
     def test_other_content_of_the_same_size_and_time_is_noticed(
         self, tmp_path: Path, two_sides, moving_frames, write_video, pixels_protocol
     ) -> None:
