@@ -16,6 +16,7 @@ from fvd_bench.errors import SourceError
 from fvd_bench.evaluation import comparison
 from fvd_bench.evaluation.result import Result, Score
 from fvd_bench.features.feature_set import FeatureSet
+from fvd_bench.features.given import open_side
 from tests.program import fvd_bench
 
 NO_CACHE = Settings(cache=None, device="cpu")
@@ -101,6 +102,21 @@ def test_moments_score_as_the_videos_behind_them(tmp_path, videos, protocol, fea
     assert fvd.real.clips == (REAL_VIDEOS if form == "stylegan" else 0)
     assert len(result.real.fingerprint) == 64 and result.real.videos == 0
     assert Result.from_json(result.to_json()) == result
+
+
+@pytest.mark.parametrize("form", ["pytorch-fid", "stylegan", "edm2", "all"])
+def test_a_fingerprint_is_that_of_the_file(tmp_path, form: str) -> None:
+    """Or a gate would take other statistics for those of its baseline."""
+    sets = [np.random.default_rng(seed).normal(size=(20, 5)).astype(np.float32) for seed in (0, 1)]
+    files = []
+    for name, features in (("one", sets[0]), ("copy", sets[0]), ("other", sets[1])):
+        (tmp_path / name).mkdir()
+        files.append(_write(tmp_path / name, form, features))
+    files[1].write_bytes(files[0].read_bytes())
+
+    one, copy, other = (open_side(file, "real").fingerprint({}) for file in files)
+
+    assert one == copy != other
 
 
 def test_features_score_as_the_videos_behind_them_in_every_metric(tmp_path, videos, protocol, features) -> None:
