@@ -14,6 +14,7 @@ from fvd_bench.evaluation import comparison, result_features
 from fvd_bench.evaluation.evaluate import open_evaluation, silent
 from fvd_bench.evaluation.result import Result, SideCount
 from fvd_bench.evaluation.result_features import ResultFeatures
+from fvd_bench.reports import comparison as gate_tables
 from fvd_bench.settings import Settings
 from fvd_bench.videos.video import Pixels
 from tests.conftest import PIXELS_PROTOCOL
@@ -184,3 +185,32 @@ def test_old_fake_videos_that_have_changed_are_not_taken_for_the_old_ones(
         np.save(old / f"{number:02d}.npy", frames[::-1])
     fvd_bench.evaluate(real, old, protocol, settings=settings)  # so that the store has their features
     assert not paired()
+
+
+class TestReports:
+    @pytest.mark.parametrize(("lower", "sign"), [(True, "+"), (False, "-")])
+    def test_what_would_be_found_is_a_worsening(self, scored, lower: bool, sign: str) -> None:
+        before, now = (
+            _with(result, value=10.0, values=(10.0,), error_fake=1.0, lower_is_better=lower) for result in scored[0]
+        )
+
+        compared = comparison.comparisons(before, now, (None, None), allowed=0.05)
+
+        assert f"| {sign}{compared.scores[0].detectable:.1%} |" in gate_tables.markdown(compared)
+
+    def test_a_rise_from_below_zero_is_one_in_percents_too(self, scored) -> None:
+        before, now = (
+            _with(result, value=value, values=(value,)) for result, value in zip(scored[0], (-2.0, -1.5), strict=True)
+        )
+
+        assert "| +0.5 (+25.0%) |" in gate_tables.markdown(
+            comparison.comparisons(before, now, (None, None), allowed=0.05)
+        )
+
+    def test_notes_are_in_it(self, scored) -> None:
+        before, now = scored[0]
+        older = dataclasses.replace(before, fvd_bench="0.0.1")
+
+        lines = gate_tables.markdown(comparison.comparisons(older, now, (None, None), allowed=0.05)).splitlines()
+
+        assert f"- Made with other software: fvd-bench is {now.fvd_bench} and was 0.0.1." in lines
