@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from fvd_bench.cli.gate import percent
 from tests.program import fvd_bench
 
 
@@ -86,6 +87,11 @@ def test_the_allowance_is_a_percentage(run, base: Path, share: str) -> None:
 
     assert done.returncode == 2
     assert "expected a share such as 5%" in done.stderr
+
+
+@pytest.mark.parametrize(("text", "share"), [("5%", 0.05), ("12.5%", 0.125), ("0%", 0.0), ("200%", 2.0)])
+def test_a_percentage_is_of_a_hundred(text: str, share: float) -> None:
+    assert percent(text) == pytest.approx(share, rel=1e-12)
 
 
 def test_features_are_kept_beside_a_file_alone(run) -> None:
