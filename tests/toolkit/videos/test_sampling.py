@@ -115,3 +115,16 @@ def test_changed_copies_of_real_videos_are_of_the_clips_of_the_real_side() -> No
 
     assert backwards.tolist() == real.tolist()[::-1]
     assert sorted(shuffled.tolist()) == real.tolist() != shuffled.tolist()
+
+
+def test_each_video_is_shuffled_by_itself_and_anew_for_each_seed() -> None:
+    rule = ClipRule(frames=16, content="shuffled-real")
+
+    orders = [
+        clip_indices(16, rule, side="fake", seed=seed, place=place)[0].tolist()
+        for seed in range(3)
+        for place in range(3)
+    ]
+
+    assert all(sorted(order) == list(range(16)) for order in orders)
+    assert len(set(map(tuple, orders))) == 9
