@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 
 from fvd_bench.protocols.rules import ClipRule
-from fvd_bench.videos.clips import Draw, DrawEnd, DrawnClip, read_draws
+from fvd_bench.videos.clips import Draw, DrawEnd, DrawnClip, drawn_length, read_draws
 from fvd_bench.videos.images import FrameFolder
 
 
@@ -54,3 +54,11 @@ def test_a_folder_is_too_short_in_either_order(tmp_path: Path, moving_frames, wr
     ends = list(read_draws(folder, [Draw(rule, "fake", 0) for rule in rules], 0))
 
     assert [(end.skipped, end.found) for end in ends] == [("too short: 7 frames decode, the clip needs 9", 7)] * 2
+
+
+def test_a_still_frame_may_be_any_of_its_video(tmp_path: Path, moving_frames, write_frames) -> None:
+    """Where the first frames alone are wanted, the others need not be counted."""
+    folder = FrameFolder(write_frames(tmp_path / "a", moving_frames(12)), [f"{t}.png" for t in range(12)])
+    video, still = (ClipRule(frames=9, content=content) for content in ("video", "still"))  # type: ignore[arg-type]
+
+    assert [drawn_length(folder, rule) for rule in (video, still)] == [9, 12]
