@@ -45,6 +45,7 @@ def test_a_pass_a_regression_and_its_acceptance(run, base: Path, tmp_path: Path)
     after = run("check", "bad", "--baseline", base)
 
     assert [done.returncode for done in (passed, failed, accepted, after)] == [0, 1, 0, 0]
+    assert "fvd-bench: warning: 12 fake videos for 54 features" in passed.stderr
     assert "REGRESSION" in failed.stdout
     assert "Traceback" not in failed.stderr
     assert json.loads((tmp_path / "c.json").read_text())["failed"] is True
@@ -112,3 +113,11 @@ def test_both_reports_on_stdout_are_refused(run, base: Path) -> None:
     done = run("check", "good", "--baseline", base, "--json", "-", "--junit", "-")
 
     assert done.returncode == 2
+
+
+def test_a_report_in_the_place_of_the_baseline_is_refused(run, base: Path) -> None:
+    before = base.read_bytes()
+
+    done = run("check", "good", "--baseline", base, "--update", "--json", base)
+
+    assert (done.returncode, base.read_bytes()) == (2, before)
