@@ -67,6 +67,7 @@ def test_what_is_no_folder_of_videos_is_refused(tmp_path: Path, make) -> None:
 def test_links_are_followed_but_never_in_a_circle(tmp_path: Path) -> None:
     root = _touch(tmp_path / "root", "a/x.mp4")
     (root / "a" / "up").symlink_to(root, target_is_directory=True)
+    (root / "a" / "again").symlink_to(root / "a", target_is_directory=True)
     (root / "twin").symlink_to(root / "a", target_is_directory=True)
 
     names = list(open_source(root).names)
