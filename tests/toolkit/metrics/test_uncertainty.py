@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scipy.stats
 
 from fvd_bench import metrics
 from fvd_bench.features import feature_set
@@ -9,7 +10,7 @@ from fvd_bench.features.feature_set import FeatureSet
 from fvd_bench.metrics.extrapolation import floor, infinite
 from fvd_bench.metrics.frechet import frechet_distance
 from fvd_bench.metrics.measurement import measure
-from fvd_bench.metrics.uncertainty import Spread, quantile
+from fvd_bench.metrics.uncertainty import Spread, quantile, standard_error
 from fvd_bench.protocols.rules import MetricRule
 
 FVD = MetricRule(names=("fvd",))
@@ -281,3 +282,9 @@ def test_a_value_of_rounding_is_inside_its_interval() -> None:
     low, high = _spread(*_trials(40, 40, 1)).interval(-0.001)
 
     assert low <= -0.001 <= high
+
+
+def test_the_error_of_a_sum_is_that_of_a_mean_of_the_population() -> None:
+    values = np.random.default_rng(0).normal(size=5)
+
+    assert standard_error(list(values / 5)) == pytest.approx(scipy.stats.sem(values), rel=1e-12)
