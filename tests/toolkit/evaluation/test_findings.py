@@ -1,0 +1,31 @@
+"""What is said of a score beside its floor and its interval."""
+
+import pytest
+
+from fvd_bench.estimate import Estimate
+from fvd_bench.evaluation.findings import find
+from fvd_bench.evaluation.result import Score, SideCount
+
+
+@pytest.mark.parametrize(
+    ("value", "interval", "codes"),
+    [
+        (12.0, (11.0, 13.0), ["at-the-floor"]),
+        (12.1, (11.0, 13.0), ["mostly-chance"]),
+        (19.9, (18.0, 21.0), ["mostly-chance"]),
+        (20.1, (18.0, 22.0), []),
+        (30.0, (10.0, 41.0), ["too-few-to-say"]),
+    ],
+)
+def test_a_score_is_held_against_what_chance_makes(
+    value: float, interval: tuple[float, float], codes: list[str]
+) -> None:
+    """A generator inside the interval of the floor cannot be told from the real videos."""
+    count = SideCount(8, ())
+    score = Score(
+        metric="fvd", protocol="pixels", protocol_version=1, digest="0" * 64, signature="", row=None, value=value,
+        reason=None, values=(value,), std=None, interval=interval, seed=0, lower_is_better=True, real=count, fake=count,
+        floor=Estimate(10.0, (8.0, 12.0)),
+    )  # fmt: skip
+
+    assert [finding.code for finding in find({}, {}, [score], {}, None, 0)] == codes
