@@ -7,6 +7,7 @@ import pytest
 
 from fvd_bench.evaluation.evaluate import evaluate
 from fvd_bench.inspection import headers
+from fvd_bench.inspection.faults import Appearance, mismatched
 from fvd_bench.settings import Settings
 
 
@@ -73,3 +74,11 @@ def test_a_sample_says_that_it_is_one(
     found = _warned(tmp_path / "real", two_sides[1], pixels_protocol(images="resize = { size = 20 }"), tmp_path)
 
     assert found["mixed-sizes"].startswith("real videos, of which 4 of 6 were looked at, differ in size")
+
+
+@pytest.mark.parametrize(("large", "told"), [(2, False), (3, True)])
+def test_sides_differ_where_more_than_half_of_each_do(large: int, told: bool) -> None:
+    real = [Appearance(str(i), (64, 64), None) for i in range(4)]
+    fake = [Appearance(str(i), (128, 128) if i < large else (64 + i, 64), None) for i in range(4)]
+
+    assert bool(list(mismatched(real, fake, who=("real videos", "fake videos")))) is told
