@@ -81,7 +81,7 @@ from pathlib import Path
 
 from fvd_bench import Settings, evaluate
 from fvd_bench.cli import main
-from fvd_bench.evaluation import evaluate as evaluation
+from fvd_bench.evaluation import evaluation
 from fvd_bench.features import distributed as together
 from fvd_bench.inspection import motion_of_sides
 from fvd_bench.errors import MetricError
@@ -115,10 +115,10 @@ with together.processes():
     evaluation.measure = lambda *given, **more: counted("scored", originals[1], *given, **more)
     found = {"result": json.loads(run().to_json()), **counts}
     found["errors"] = [
-        failing(0, evaluation), failing(1, motion_panel), failing(0, evaluation, MetricError), failing(0, motion_panel),
+        failing(0, evaluation), failing(1, motion_of_sides), failing(0, evaluation, MetricError), failing(0, motion_of_sides),
     ]
     Path(out, f"{together.rank()}.json").write_text(json.dumps(found))
-    motion_panel.measure, evaluation.measure = originals
+    motion_of_sides.measure, evaluation.measure = originals
     for command in (["stats", real, "--side", "real", "--protocol", protocol, "--no-cache", "--out", f"{out}/two.npz"],
                     ["compute", "--real", real, "--fake", fake, "--protocol", mistake]):
         sys.argv = ["fvd-bench", *command]
