@@ -115,7 +115,8 @@ with together.processes():
     evaluation.measure = lambda *given, **more: counted("scored", originals[1], *given, **more)
     found = {"result": json.loads(run().to_json()), **counts}
     found["errors"] = [
-        failing(0, evaluation), failing(1, motion_of_sides), failing(0, evaluation, MetricError), failing(0, motion_of_sides),
+        failing(0, evaluation), failing(1, motion_of_sides),
+        failing(0, evaluation, MetricError), failing(0, motion_of_sides),
     ]
     Path(out, f"{together.rank()}.json").write_text(json.dumps(found))
     motion_of_sides.measure, evaluation.measure = originals
