@@ -209,6 +209,10 @@ def _link(file: Path) -> None:
     _patch_directory(file, "1/3.png", ATTRIBUTES, struct.pack("<I", (stat.S_IFLNK | 0o777) << 16))
 
 
+def _device(file: Path) -> None:
+    _patch_directory(file, "1/3.png", ATTRIBUTES, struct.pack("<I", (stat.S_IFBLK | 0o777) << 16))
+
+
 def _compress_by_lzma(file: Path) -> None:
     _patch_directory(file, "1/3.png", METHOD, struct.pack("<H", zipfile.ZIP_LZMA))
 
@@ -239,6 +243,7 @@ class TestMembers:
         [
             (_encrypt, "is encrypted: unpack"),
             (_link, "is a link or a device"),
+            (_device, "is a link or a device"),
             (_compress_by_lzma, "compressed by method 14: expected deflate"),
             (_make_huge, "has 268,435,457 bytes, at most 268,435,456"),
             (_make_a_bomb, "would grow from .* to 134,217,728 bytes"),
