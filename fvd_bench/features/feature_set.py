@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from fvd_bench.features.moments import Float64, Moments
+from fvd_bench.features.moments import Float64, Moments, add_scatter
 
 _KEPT_VALUES = 2**26
 """Features are kept as float32 up to this many values (256 MiB). Beyond it only their moments are kept."""
@@ -170,18 +170,15 @@ class FeatureSet:
         return self._scatter_of_kept
 
     def _fold(self) -> None:
-        """Merge the kept features into the moments (Chan, Golub, LeVeque 1983, eq. 2.1)."""
+        """Merge the kept features into the moments."""
         if self._scatter is None:
             self._scatter = np.zeros((self.dim, self.dim))
         for block in _blocks(self._kept, _FOLD_ROWS):
             mean = block.mean(axis=0)
             centred = block - mean
-            shift = mean - self._mean
-            total = self._folded + len(block)
-            self._scatter += centred.T @ centred
-            self._scatter += np.outer(shift, shift) * (self._folded * len(block) / total)
-            self._mean = self._mean + shift * (len(block) / total)
-            self._folded = total
+            more = centred.T @ centred
+            self._mean = add_scatter(self._scatter, self._mean, self._folded, more, mean, len(block))
+            self._folded += len(block)
         self._kept, self._kept_rows = [], 0
 
 

@@ -71,10 +71,25 @@ class Moments:
         return cov
 
     def joined(self, other: Moments) -> Moments:
-        """Return the moments of both together; both counts must be known (Chan, Golub, LeVeque 1983, eq. 2.1)."""
+        """Return the moments of both together; both counts must be known."""
         assert self.count is not None and other.count is not None
+        scatter = self.cov * (self.count - self.ddof)
+        more = other.cov * (other.count - other.ddof)
+        mean = add_scatter(scatter, self.mean, self.count, more, other.mean, other.count)
         count = self.count + other.count
-        shift = other.mean - self.mean
-        scatter = self.cov * (self.count - self.ddof) + other.cov * (other.count - other.ddof)
-        scatter += np.outer(shift, shift) * (self.count * other.count / count)
-        return Moments(self.mean + shift * (other.count / count), scatter / count, count, 0)
+        return Moments(mean, scatter / count, count, 0)
+
+
+def add_scatter(
+    scatter: Float64, mean: Float64, count: int, more: Float64, more_mean: Float64, more_count: int
+) -> Float64:
+    """Add the scatter matrix of more features to that of some, in place, and return the mean of all.
+
+    A scatter matrix [D, D] is the sum of outer products of features less their mean [D].
+    Source: Chan, Golub and LeVeque 1983, eq. 2.1.
+    """
+    shift, total = more_mean - mean, count + more_count
+    scatter += more
+    scatter += np.outer(shift, shift) * (count * more_count / total)
+    joined: Float64 = mean + shift * (more_count / total)
+    return joined

@@ -24,8 +24,11 @@ class RandomSplit:
     def __init__(
         self, side: FeatureSet, order: NDArray[np.int64], ends: Iterable[int], *, of_moments: bool = True
     ) -> None:
-        """order: videos; ends: every place where a piece may begin or end; of_moments: whether these are all that is
-        wanted. The features must all be there."""
+        """Prepare a side whose features are all there.
+
+        order: videos. ends: every place where a piece may begin or end. of_moments: whether moments are all that is
+        wanted.
+        """
         self._side = side
         self._of_moments = of_moments
         self._owners = side.owners()
@@ -34,7 +37,7 @@ class RandomSplit:
         self._parts: dict[int, Moments] = {}
 
     def piece(self, first: int, last: int) -> FeatureSet:
-        """The videos from one place up to another, as features of one: nothing asks whose they are."""
+        """Return the videos from one place up to another, as features of one video: nothing asks whose they are."""
         kept = np.isin(self._owners, self._order[first:last])
         if not self._of_moments or kept.sum() < MANY * self._side.dim:
             return self._side.selected(kept, as_one=True)
@@ -45,7 +48,7 @@ class RandomSplit:
         return FeatureSet.of_known(whole)
 
     def _part(self, start: int) -> Moments:
-        """The moments of what lies between an end and the next."""
+        """Return the moments of what lies between an end and the next."""
         if start not in self._parts:
             videos = self._order[start : dict(itertools.pairwise(self._ends))[start]]
             self._parts[start] = self._side.selected(np.isin(self._owners, videos), as_one=True).moments()
