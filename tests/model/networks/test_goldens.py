@@ -1,159 +1,19 @@
-"""The `release` preset gives the official networks' numbers, in float32 and float64.
-
-goldens.json holds what the official networks gave for parameters filled by a rule and inputs drawn by another, and
-how closely an independent implementation can agree in float32.
-"""
+"""The `release` preset gives the official networks' numbers, in float32 and float64."""
 
 from __future__ import annotations
 
 import itertools
-import json
-import zlib
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
-from stylegan_v.checkpoints.official_names import DISCRIMINATOR, GENERATOR, official_names
-from stylegan_v.networks.config import model_config
 from stylegan_v.networks.discriminator import Discriminator
 from stylegan_v.networks.generator import Generator
 from stylegan_v.networks.motion import stored_noise
-
-GOLDENS: dict[str, Any] = json.loads((Path(__file__).parent / "goldens.json").read_text("utf-8"))
-OUTPUTS: dict[str, Any] = GOLDENS["outputs"]
-FLOAT64_ROUNDING = {"absolute": 1e-11, "relative": 1e-9}
-TIMES_G = [[0, 5, 20], [3.5, 7.25, 33]]
-TIMES_D = [[0, 5, 20], [3, 4, 35]]
-
-
-def draw(seed: int, *shape: int) -> Tensor:
-    return torch.tensor(np.random.RandomState(seed).randn(*shape).astype(np.float32))
-
-
-def draw_uniform(seed: int, *shape: int) -> Tensor:
-    return torch.tensor(np.random.RandomState(seed).uniform(-1, 1, shape).astype(np.float32))
-
-
-def fill(network: nn.Module, table: tuple[tuple[str, str], ...], recipe: list[Any]) -> None:
-    """Parameters by name: normal numbers seeded by the official name, scaled and shifted."""
-    ours = official_names(network, table)
-    parameters = dict(network.named_parameters())
-    assert {row[0] for row in recipe} == {name for name in ours if ours[name] in parameters}
-    for name, shape, scale, offset, first in recipe:
-        values = draw(zlib.crc32(name.encode()) & 0xFFFFFFFF, *shape).numpy() * np.float32(scale)
-        if offset:
-            values = values + np.float32(offset)
-        assert values.flat[0] == pytest.approx(first, rel=1e-6)
-        parameter = parameters[ours[name]]
-        assert tuple(parameter.shape) == tuple(shape), name
-        parameter.data = torch.tensor(values)
-
-
-@pytest.fixture(scope="module", params=[torch.float64, torch.float32], ids=["float64", "float32"])
-def dtype(request: pytest.FixtureRequest) -> torch.dtype:
-    return request.param
-
-
-double_is_slow = pytest.mark.parametrize(
-    "dtype",
-    [pytest.param(torch.float64, id="float64", marks=pytest.mark.slow), pytest.param(torch.float32, id="float32")],
-    indirect=True,
-    scope="module",
-)
-"""For tests whose like in float64 runs in others: PyTorch's convolutions of that type take minutes."""
-
-
-@pytest.fixture(scope="module")
-def generator(dtype: torch.dtype) -> Generator:
-    network = Generator(model_config("release", resolution=64))
-    fill(network, GENERATOR, GOLDENS["fill"]["G"])
-    network.to(dtype)
-    if dtype == torch.float64:
-        periods = 16 * 64 ** (torch.arange(255, -1, -1, dtype=dtype) / 255)
-        network.motion.encoding.frequencies, network.motion.encoding.phase_scales = 2 * np.pi / periods, 1024 / periods
-    return network
-
-
-@pytest.fixture(scope="module")
-def discriminator(dtype: torch.dtype) -> Discriminator:
-    network = Discriminator(model_config("release", resolution=64))
-    fill(network, DISCRIMINATOR, GOLDENS["fill"]["D"])
-    network.to(dtype)
-    if dtype == torch.float64:
-        network.time.frequencies = 2 ** torch.arange(10, dtype=dtype) * np.pi / 1024
-    return network
-
-
-class Checker:
-    """Compares tensors with recorded statistics, within the tolerance of a quantity."""
-
-    def __init__(self, dtype: torch.dtype) -> None:
-        self.dtype = dtype
-
-    def __call__(self, found: object, expected: object, quantity: str) -> None:
-        limits = GOLDENS["tolerances"][quantity]
-        mode, tolerance = limits["mode"], limits["float32"]
-        if self.dtype == torch.float64:
-            # `constants`: how far the official numbers moved when the frequencies were not rounded to float32, which
-            # is what they are compared with here.
-            tolerance = max(FLOAT64_ROUNDING[mode], 1.5 * limits["constants"])
-        values = found.detach().double().numpy() if isinstance(found, Tensor) else np.asarray(found, dtype=float)
-        if mode == "absolute":
-            np.testing.assert_allclose(values, expected, rtol=0, atol=tolerance, err_msg=quantity)
-        else:
-            np.testing.assert_allclose(values, expected, rtol=tolerance, atol=0, err_msg=quantity)
-
-    def statistics(self, tensor: Tensor, expected: dict[str, Any], quantity: str) -> None:
-        values = tensor.detach().double()
-        checks = {
-            "mean": values.mean(),
-            "std": values.std(correction=0),
-            "min": values.min(),
-            "max": values.max(),
-            "absmax": values.abs().max(),
-            "rms": values.square().mean().sqrt(),
-            "first4": values.flatten()[:4],
-            "last4": values.flatten()[-4:],
-            "shape": torch.tensor(values.shape),
-        }
-        assert {"mean", "std"} <= expected.keys()
-        for name, value in checks.items():
-            if name in expected:
-                self(value, expected[name], quantity)
-        for place in expected.get("at", []) if isinstance(expected.get("at"), list) else []:
-            self(values[tuple(place["pos"])], place["value"], quantity)
-
-
-@pytest.fixture(scope="module")
-def check(dtype: torch.dtype) -> Checker:
-    return Checker(dtype)
-
-
-@pytest.fixture(scope="module")
-def inputs(dtype: torch.dtype) -> dict[str, Tensor]:
-    return {
-        "z": draw(1, 2, 512).to(dtype),
-        "noise": draw(2, 2, 86, 512).to(dtype),
-        "times": torch.tensor(TIMES_G, dtype=dtype),
-        "x": draw_uniform(3, 6, 3, 64, 64).to(dtype).unflatten(0, (2, 3)),
-        "times_d": torch.tensor(TIMES_D, dtype=dtype),
-    }
-
-
-def outputs_of(network: nn.Module, *modules: str) -> tuple[dict[str, Tensor], Any]:
-    """A dictionary that is filled with the outputs of modules at the next call, and the hooks to remove."""
-    seen: dict[str, Tensor] = {}
-
-    def keep(name: str):
-        return lambda module, args, output: seen.__setitem__(name, output)
-
-    return seen, [network.get_submodule(name).register_forward_hook(keep(name)) for name in modules]
+from tests.model.networks.conftest import OUTPUTS, Checker, double_is_slow, draw, draw_uniform, outputs_of
 
 
 def test_constants_are_the_official_ones(generator: Generator, discriminator: Discriminator) -> None:
@@ -355,58 +215,3 @@ def test_logits_of_eight_videos(discriminator: Discriminator, dtype: torch.dtype
 
     check(logits, expected["logits"], "D/B8")
     check(seen["head.deviation"][:, -1, 0, 0], expected["mbstd_channel"], "D/mbstd_channel_values")
-
-
-def norms(loss: Tensor, network: nn.Module, table: tuple[tuple[str, str], ...], names: Iterator[str]) -> list[float]:
-    """L2 norms of gradients with respect to stored parameters, by official name."""
-    ours, parameters = official_names(network, table), dict(network.named_parameters())
-    wanted = [parameters[ours[name]] for name in names]
-    grads = torch.autograd.grad(loss, wanted, allow_unused=True, retain_graph=True)
-    return [0.0 if grad is None else grad.double().norm().item() for grad in grads]
-
-
-@double_is_slow
-def test_r1_and_its_gradients(discriminator: Discriminator, inputs: dict[str, Tensor], check: Checker) -> None:
-    expected = OUTPUTS["D"]
-    x = inputs["x"].clone().requires_grad_()
-    logits = discriminator(x, inputs["times_d"])
-    (grad,) = torch.autograd.grad(logits.sum(), x, create_graph=True)
-    per_frame = grad.square().sum(dim=(2, 3, 4))
-
-    check(per_frame.flatten(), expected["r1"]["per_frame_sum_sq"], "D/r1")
-    check(per_frame.mean(dim=1), expected["r1"]["per_video_mean_over_frames"], "D/r1")
-    check(per_frame.mean(), expected["r1"]["mean_over_videos"], "D/r1")
-    keys = ("r1_param_grad_norms", "r1_param_grad_norm_tiny_only_through_minibatch_std")
-    names = itertools.chain.from_iterable(expected[key] for key in keys)
-    found = iter(norms(per_frame.mean(), discriminator, DISCRIMINATOR, names))
-    for key in keys:
-        check(list(itertools.islice(found, len(expected[key]))), list(expected[key].values()), f"D/{key}")
-
-
-@double_is_slow
-@pytest.mark.parametrize(
-    ("name", "sign"),
-    [("loss_real_softplus_neg", -1), pytest.param("loss_fake_softplus_pos", 1, marks=pytest.mark.slow)],
-)
-def test_losses_of_the_discriminator(
-    discriminator: Discriminator, inputs: dict[str, Tensor], check: Checker, name: str, sign: int
-) -> None:
-    loss = functional.softplus(sign * discriminator(inputs["x"], inputs["times_d"])).mean()
-    expected = OUTPUTS["D"][f"{name}_param_grad_norms"]
-
-    check(loss, OUTPUTS["D"][name], f"D/{name}")
-    found = norms(loss, discriminator, DISCRIMINATOR, iter(expected))
-    check(found, list(expected.values()), f"D/{name}_param_grad_norms")
-
-
-@double_is_slow
-def test_the_generator_learns_through_the_discriminator(
-    generator: Generator, discriminator: Discriminator, inputs: dict[str, Tensor], check: Checker
-) -> None:
-    expected = OUTPUTS["G_through_D"]
-    frames = generator(inputs["z"], inputs["times"], stored_noise(inputs["noise"]))
-    loss = functional.softplus(-discriminator(frames, inputs["times"]))
-
-    check(loss, expected["softplus_neg_per_video"], "G_through_D/softplus_neg_per_video")
-    found = norms(loss.mean(), generator, GENERATOR, iter(expected["G_param_grad_norms"]))
-    check(found, list(expected["G_param_grad_norms"].values()), "G_through_D/G_param_grad_norms")
