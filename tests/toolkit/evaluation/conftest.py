@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from fvd_bench.evaluation import comparison, result_features
 from fvd_bench.evaluation.evaluate import open_evaluation
@@ -59,3 +60,16 @@ def check(sets: Path, protocol: str, settings: Settings):
         return comparison.check(sets / real, sets / fake, file, settings=settings, **options)
 
     return run
+
+
+@pytest.fixture
+def text_of():
+    """What a table for people looks like on a wide terminal."""
+
+    def text(renderable: object) -> str:
+        console = Console(width=300)
+        with console.capture() as capture:
+            console.print(renderable)
+        return capture.get()
+
+    return text

@@ -5,7 +5,6 @@ import json
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from fvd_bench.errors import MetricError, ProtocolError
 from fvd_bench.evaluation.evaluate import evaluate
@@ -17,13 +16,6 @@ from tests.program import fvd_bench
 
 NO_CACHE = Settings(cache=None)
 JPEG = 'jpeg = { fake = "unless-jpeg" }\norder = { fake = "jpeg-then-resize" }'
-
-
-def _text(renderable: object) -> str:
-    console = Console(width=300)
-    with console.capture() as capture:
-        console.print(renderable)
-    return capture.get()
 
 
 @pytest.fixture
@@ -109,10 +101,10 @@ def test_a_step_that_the_data_cannot_serve_is_joined_with_the_next(two_sides, pi
     assert step.change == waterfall.end.value - waterfall.start.value
 
 
-def test_the_waterfall_in_words_and_as_json(two_sides, two_protocols) -> None:
+def test_the_waterfall_in_words_and_as_json(two_sides, two_protocols, text_of) -> None:
     waterfall = explain(*two_protocols, *two_sides, settings=NO_CACHE)
 
-    text, table = _text(waterfall_table(waterfall)), json.loads(waterfall.to_json())
+    text, table = text_of(waterfall_table(waterfall)), json.loads(waterfall.to_json())
 
     assert "depends on the order" in text
     assert "random → first" in text

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from rich.console import Console
 
 from fvd_bench.errors import MetricError, ProtocolError
 from fvd_bench.evaluation import table4
@@ -20,13 +19,6 @@ from fvd_bench.settings import Settings
 NO_CACHE = Settings(cache=None)
 ROWS = ["proper", "resize-128", "jpeg-75", "all-clips", "first-frames", "stride-8", "still-images"]
 JPEG = 'jpeg = { fake = "unless-jpeg" }\norder = { fake = "jpeg-then-resize" }'
-
-
-def _text(renderable: object) -> str:
-    console = Console(width=300)
-    with console.capture() as capture:
-        console.print(renderable)
-    return capture.get()
 
 
 @pytest.fixture
@@ -148,8 +140,8 @@ def test_a_verdict_weighs_the_change_against_the_draws(found: Result, proper, ro
     assert table4.verdict(after, before) == words
 
 
-def test_the_table_stands_beside_the_papers(found: Result) -> None:
-    text = _text(table4_table(found))
+def test_the_table_stands_beside_the_papers(found: Result, text_of) -> None:
+    text = text_of(table4_table(found))
 
     rows = {line.split("│")[1].strip(): line for line in text.splitlines() if line.count("│") == 10}
     rows.pop("", None)  # lines that go on with a verdict
