@@ -23,6 +23,7 @@ from stylegan_v.errors import CheckpointError, ConfigError, TrainingError
 from stylegan_v.training import trainer
 from stylegan_v.training.loop import train
 from stylegan_v.training.run import Run, load_run
+from tests.forked import Program
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -53,21 +54,10 @@ def go(run: Run, out: Path) -> None:
 
 
 def command(run: Run, out: Path, *options: str) -> list[str]:
+    """What follows `python` to train it."""
     file = out.with_suffix(".toml")
     file.write_text(run.to_toml())
-    return [
-        sys.executable,
-        "-m",
-        "stylegan_v",
-        "train",
-        "--config",
-        str(file),
-        "--out",
-        str(out),
-        "--device",
-        "cpu",
-        *options,
-    ]
+    return ["-m", "stylegan_v", "train", "--config", str(file), "--out", str(out), "--device", "cpu", *options]
 
 
 def tensors(out: Path) -> dict[str, torch.Tensor]:
@@ -102,11 +92,11 @@ def test_the_same_command_goes_on_and_changes_no_bit(run_of, tmp_path: Path) -> 
 def test_a_killed_run_goes_on_and_changes_no_bit(run_of, tmp_path: Path) -> None:
     run, killed = run_of(7), tmp_path / "killed"
     go(run, tmp_path / "straight")
-    process = subprocess.Popen(command(run, killed), stderr=subprocess.DEVNULL, env=ENVIRONMENT)
-    while process.poll() is None and len(lines(killed) if (killed / "log.jsonl").exists() else []) < 3:
+    process = Program(*command(run, killed))
+    while process.is_running() and len(lines(killed) if (killed / "log.jsonl").exists() else []) < 3:
         time.sleep(0.02)
-    process.kill()
-    process.wait()
+    process.send(signal.SIGKILL)
+    process.end()
 
     go(run, killed)
 
@@ -116,14 +106,14 @@ def test_a_killed_run_goes_on_and_changes_no_bit(run_of, tmp_path: Path) -> None
 
 def test_an_interrupted_run_ends_its_step_and_keeps_it(run_of, tmp_path: Path) -> None:
     run, out = run_of(100000, report={"snapshot_kimg": 1000.0}), tmp_path / "run"
-    process = subprocess.Popen(command(run, out), stderr=subprocess.PIPE, text=True, env=ENVIRONMENT)
-    while process.poll() is None and len(lines(out) if (out / "log.jsonl").exists() else []) < 2:
+    process = Program(*command(run, out))
+    while process.is_running() and len(lines(out) if (out / "log.jsonl").exists() else []) < 2:
         time.sleep(0.02)
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=120)
+    process.send(signal.SIGINT)
+    done = process.end()
 
-    assert process.returncode == 130, errors
-    assert "the same command goes on from there" in errors
+    assert done.returncode == 130, done.stderr
+    assert "the same command goes on from there" in done.stderr
     assert checkpoints.load(out / "checkpoint.pt").state["trainer"]["steps"] >= 2
 
 
@@ -145,7 +135,7 @@ def test_two_processes_do_what_one_does(run_of, tmp_path: Path) -> None:
     run = run_of(3)
     go(run, tmp_path / "one")
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    program = command(run, tmp_path / "two")[1:]
+    program = command(run, tmp_path / "two")
     done = subprocess.run([*torchrun, *program], capture_output=True, text=True, env=ENVIRONMENT, check=False)
 
     assert done.returncode == 0, done.stderr
@@ -168,9 +158,7 @@ def test_too_little_memory_ends_the_run_with_advice(run_of, tmp_path: Path) -> N
         "used = int(open('/proc/self/statm').read().split()[0]) * 4096; "
         "resource.setrlimit(resource.RLIMIT_AS, (used + 2 * 2**30,) * 2); main()"
     )
-    program = [sys.executable, "-c", limit, *command(run, tmp_path / "run", "--workers", "1")[3:]]
-
-    done = subprocess.run(program, capture_output=True, text=True, env=ENVIRONMENT, check=False)
+    done = Program("-c", limit, *command(run, tmp_path / "run", "--workers", "1")[2:]).end()
 
     assert done.returncode == 3, done.stderr[-2000:]
     assert "out of memory with 4096 videos" in done.stderr
@@ -227,7 +215,7 @@ def test_what_scores_need_is_looked_at_before_training(run_of, tmp_path: Path) -
 def test_a_failure_of_one_process_ends_all(run_of, tmp_path: Path) -> None:
     report = {"fvd_kimg": 1000.0, "protocol": "stylegan-v-fvd61"}
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    program = [*torchrun, *command(run_of(1, report=report), tmp_path / "run")[1:]]
+    program = [*torchrun, *command(run_of(1, report=report), tmp_path / "run")]
 
     done = subprocess.run(program, capture_output=True, text=True, env=ENVIRONMENT, check=False, timeout=120)
 
@@ -289,7 +277,7 @@ def test_frame_folders_need_neither_a_decoder_nor_torch_fidelity(run_of, tmp_pat
     report = {"fvd_kimg": 2 * STEP_KIMG, "fvd_videos": 4, "protocol": pixels_protocol(frames=9)}
     absent = ["av", "torch_fidelity", "torchvision", "pandas", "pypi_simple", "requests", "tensorboard"]
     start = f"import sys; sys.modules.update(dict.fromkeys({absent})); from stylegan_v.cli import main; main()"
-    program = [sys.executable, "-c", start, *command(run_of(2, report=report), tmp_path / "run")[3:]]
+    program = [sys.executable, "-c", start, *command(run_of(2, report=report), tmp_path / "run")[2:]]
 
     done = subprocess.run(program, capture_output=True, text=True, env=ENVIRONMENT, check=False)
 

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from fvd_bench.features.store import FeatureStore
+from tests.forked import Program
 from tests.program import fvd_bench
 
 
@@ -136,17 +137,17 @@ def test_control_c_exits_130_and_keeps_what_is_done(
     real = tmp_path / "real"
     for seed in range(30):
         write_video(real / f"{seed}.mkv", moving_frames(40, 96, 128, seed=seed), codec="ffv1", pix_fmt="bgr0")
-    command = [sys.executable, "-m", "fvd_bench", "compute", "--real", real, "--fake", two_sides[1], "--workers", "1"]
+    command = ["-m", "fvd_bench", "compute", "--real", real, "--fake", two_sides[1], "--workers", "1"]
     command += ["--protocol", pixels_protocol(), "--cache", tmp_path / "s", "--repeats", "40"]
-    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    while running.poll() is None and stored_entries(tmp_path / "s") < 1:
+    running = Program(*command)
+    while running.is_running() and stored_entries(tmp_path / "s") < 1:
         time.sleep(0.002)
-    running.send_signal(signal.SIGINT)
-    _, errors = running.communicate(timeout=300)
+    running.send(signal.SIGINT)
+    done = running.end()
 
-    assert running.returncode == 130
-    assert "interrupted" in errors
-    assert "Traceback" not in errors
+    assert done.returncode == 130
+    assert "interrupted" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_features_that_are_not_finite_stop_the_run(
@@ -176,9 +177,7 @@ def test_the_disk_being_full_stops_the_run_with_advice(two_sides, pixels_protoco
         "sys.argv = ['fvd-bench', *sys.argv[1:]]; runpy.run_module('fvd_bench', run_name='__main__')\n"
     )
     sides = ["--real", two_sides[0], "--fake", two_sides[1], "--protocol", pixels_protocol(), "--cache", tmp_path / "s"]
-    done = subprocess.run(
-        [sys.executable, "-c", program, "compute", *map(str, sides)], capture_output=True, text=True, check=False
-    )
+    done = Program("-c", program, "compute", *sides).end()
 
     assert done.returncode == 3
     assert "feature store" in done.stderr
@@ -317,10 +316,10 @@ def test_too_short_for_all_says_what_is_needed_and_what_there_is(compute, pixels
 
 
 def test_two_runs_at_once_share_a_store(two_sides, pixels_protocol, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "fvd_bench", "compute", "--real", two_sides[0], "--fake", two_sides[1]]
+    command = ["-m", "fvd_bench", "compute", "--real", two_sides[0], "--fake", two_sides[1]]
     command += ["--protocol", pixels_protocol(), "--cache", tmp_path / "s", "--json", "-", "--repeats", "5"]
-    running = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) for _ in range(2)]
+    running = [Program(*command) for _ in range(2)]
 
-    values = [json.loads(process.communicate(timeout=120)[0])["scores"][0]["values"] for process in running]
+    values = [json.loads(program.end().stdout)["scores"][0]["values"] for program in running]
 
     assert values[0] == values[1]

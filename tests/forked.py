@@ -1,0 +1,77 @@
+"""Programs in processes of their own, forked from one that has both packages loaded: they start at once.
+
+What a program imports, and how it starts, are tested with a Python of its own.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import runpy
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from multiprocessing.reduction import DupFd
+from pathlib import Path
+from typing import Any
+
+import torch
+
+_SERVER = multiprocessing.get_context("forkserver")
+_SERVER.set_forkserver_preload(["fvd_bench.evaluation.evaluate", "stylegan_v.training.loop"])
+
+
+class Program:
+    """A running Python program of one thread. Its output goes to files, which `end` reads."""
+
+    def __init__(self, *arguments: object, env: Mapping[str, str] = os.environ, cwd: Path | None = None) -> None:
+        """arguments: what would follow `python`: `-m MODULE …` or `-c PROGRAM …`."""
+        self._arguments = list(map(str, arguments))
+        self._outputs = [tempfile.TemporaryFile("w+") for _ in range(2)]  # noqa: SIM115, `end` closes them
+        streams = [DupFd(output.fileno()) for output in self._outputs]
+        place = os.fspath(cwd or Path.cwd())
+        self._process = _SERVER.Process(target=_run, args=(self._arguments, streams, dict(env), place))
+        self._process.start()
+
+    @property
+    def pid(self) -> int:
+        assert self._process.pid is not None
+        return self._process.pid
+
+    def is_running(self) -> bool:
+        return self._process.is_alive()
+
+    def send(self, number: signal.Signals) -> None:
+        os.kill(self.pid, number)
+
+    def end(self, timeout: float = 240) -> subprocess.CompletedProcess[str]:
+        """Wait for the end of the program. It must come within `timeout` seconds."""
+        self._process.join(timeout)
+        if self._process.exitcode is None:
+            self._process.kill()
+            raise subprocess.TimeoutExpired(self._arguments, timeout)
+        texts = []
+        for output in self._outputs:
+            output.seek(0)
+            texts.append(output.read())
+            output.close()
+        return subprocess.CompletedProcess(self._arguments, self._process.exitcode, *texts)
+
+
+def _run(arguments: list[str], streams: list[Any], environment: dict[str, str], place: str) -> None:
+    """Become `python ARGUMENTS`, in the forked process."""
+    torch.set_num_threads(1)
+    for number, stream in enumerate(streams, start=1):
+        os.dup2(stream.detach(), number)
+    os.environ.clear()
+    os.environ.update(environment)
+    os.chdir(place)
+    kind, program, *rest = arguments
+    if kind == "-m":
+        sys.argv = [program, *rest]
+        runpy.run_module(program, run_name="__main__", alter_sys=True)
+    else:
+        sys.argv = ["-c", *rest]
+        exec(compile(program, "<program>", "exec"), {"__name__": "__main__"})
