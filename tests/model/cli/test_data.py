@@ -7,6 +7,7 @@ from click.testing import CliRunner
 
 from fvd_bench.sources.opening import open_source
 from stylegan_v.cli import cli
+from tests.forked import Program
 
 
 def _run(*arguments: object):
@@ -40,11 +41,9 @@ def test_a_set_is_prepared_and_counted(two_sides, tmp_path: Path) -> None:
 
 def test_a_skipped_video_is_an_error_where_that_is_asked_for(two_sides, tmp_path: Path) -> None:
     real, _ = two_sides
-    command = [sys.executable, "-c", "from stylegan_v.cli import main; main()", "data", real, tmp_path / "out"]
+    command = ["-m", "stylegan_v", "data", real, tmp_path / "out"]
 
-    done = subprocess.run(
-        [*command, "--resolution", "32", "--chunk", "15", "--strict"], capture_output=True, text=True, check=False
-    )
+    done = Program(*command, "--resolution", "32", "--chunk", "15", "--strict").end()
 
     assert done.returncode == 3
     assert "stylegan-v: error: 1 videos of" in done.stderr

@@ -19,6 +19,7 @@ from stylegan_v.checkpoints.checkpoint import load
 from stylegan_v.checkpoints.official_names import GENERATOR, official_name
 from stylegan_v.cli import cli
 from stylegan_v.errors import CheckpointError, ModelError
+from tests.forked import Program
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -136,9 +137,8 @@ class TestGenerate:
             "    sys.argv[1:] = [*given, '--out', form, '--format', form]\n"
             "    main()\n"
         )
-        command = [sys.executable, "-c", program, "generate", file, "--videos=1", "--frames=2"]
 
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        done = Program("-c", program, "generate", file, "--videos=1", "--frames=2", cwd=tmp_path).end()
 
         assert len(list((tmp_path / "jpg" / "000000").iterdir())) == 2, done.stderr
         assert done.returncode == 3

@@ -3,8 +3,6 @@
 import json
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -19,6 +17,7 @@ from stylegan_v.data.clips import VideoDataset
 from stylegan_v.data.folder import PrepareSettings
 from stylegan_v.data.preparing import every_frame, prepare
 from stylegan_v.errors import ConfigError, DataError
+from tests.forked import Program
 
 
 def _settings(**changes) -> PrepareSettings:
@@ -227,13 +226,13 @@ def test_a_killed_run_goes_on_to_the_same_bytes(tmp_path: Path, moving_frames, w
         "prepare(Path(sys.argv[1]), Path(sys.argv[2]), PrepareSettings(resolution=512, chunk=10), workers=1)"
     )
     out = tmp_path / "out"
-    run = subprocess.Popen([sys.executable, "-c", program, str(tmp_path / "in"), str(out)])
+    run = Program("-c", program, tmp_path / "in", out)
     deadline = time.monotonic() + 60
     while not ((out / "a-0001").exists() and list(out.glob(".partial-*/1/000003.jpg"))):
-        assert run.poll() is None and time.monotonic() < deadline
+        assert run.is_running() and time.monotonic() < deadline
         time.sleep(0.002)
-    run.send_signal(signal.SIGKILL)
-    run.wait()
+    run.send(signal.SIGKILL)
+    run.end()
 
     assert not (out / "c-0000").exists()  # killed on its way
     with (out / "prepare.jsonl").open("a") as file:

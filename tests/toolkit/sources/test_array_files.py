@@ -4,8 +4,6 @@ import os
 import pickle
 import random
 import struct
-import subprocess
-import sys
 import tracemalloc
 import warnings
 import zipfile
@@ -25,6 +23,7 @@ from fvd_bench.errors import SourceError, VideoError
 from fvd_bench.sources import scratch
 from fvd_bench.sources.opening import ClipSource, open_source
 from fvd_bench.videos.video import Pixels
+from tests.forked import Program
 
 VIDEOS = np.random.default_rng(1).integers(0, 256, (3, 5, 8, 6, 3), dtype=np.uint8)
 
@@ -123,7 +122,7 @@ class TestFiles:
             "print(used() - before)\n"
         )
 
-        done = subprocess.run([sys.executable, "-c", program, file], capture_output=True, text=True)
+        done = Program("-c", program, file).end()
 
         assert int(done.stdout) < 20e6 + 16 * 256 * 256 * 3, done.stderr
 
@@ -308,6 +307,6 @@ def test_hdf5_says_what_it_needs(tmp_path: Path) -> None:
         "except FvdBenchError as error: print(error)\n"
     )
 
-    done = subprocess.run([sys.executable, "-c", program, _write(tmp_path / "a.h5")], capture_output=True, text=True)
+    done = Program("-c", program, _write(tmp_path / "a.h5")).end()
 
     assert "HDF5 files need h5py: pip install 'fvd-bench[h5]'" in done.stdout

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import re
-import subprocess
 import sys
 import tempfile
 import tracemalloc
@@ -24,6 +23,7 @@ from fvd_bench.settings import Settings
 from fvd_bench.sources import scratch
 from fvd_bench.sources.opening import open_source
 from fvd_bench.videos.video import Pixels
+from tests.forked import Program
 from tests.program import fvd_bench
 
 NO_CACHE = Settings(cache=None, workers=3)
@@ -86,9 +86,8 @@ print(result.value > 0)
 class TestGeneratorFunction:
     def test_a_network_is_scored_without_writing_a_byte(self, pixels_protocol, tmp_path: Path) -> None:
         environment = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
-        command = [sys.executable, "-c", NOTHING_WRITTEN, pixels_protocol()]
 
-        done = subprocess.run(command, capture_output=True, text=True, env=environment)
+        done = Program("-c", NOTHING_WRITTEN, pixels_protocol(), env=environment).end()
 
         assert done.stdout.split() == ["refused", "True"], done.stderr
 
@@ -343,9 +342,9 @@ class TestCommandLine:
         )
         given = ["--real", "real.npy", "--real-axes", "TNCHW", "--fake", "made:fakes", "--fake-axes", "TCHW"]
 
-        command = [sys.executable, "-m", "fvd_bench", "compute", *given, "--fake-range", "-1,1"]
+        command = ["-m", "fvd_bench", "compute", *given, "--fake-range", "-1,1"]
         command += ["--protocol", protocol, "--no-cache", "--json", "-"]
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+        done = Program(*command, cwd=tmp_path).end()
 
         assert done.returncode == 0, done.stderr
         expected = evaluate(videos, videos[:, ::-1], protocol, settings=NO_CACHE)

@@ -1,13 +1,12 @@
 import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from fvd_bench.errors import SourceError
 from fvd_bench.sources.opening import fingerprint, open_source
+from tests.forked import Program
 
 
 def _touch(root: Path, *names: str) -> Path:
@@ -93,7 +92,7 @@ def test_a_folder_without_permission_is_named(tmp_path: Path) -> None:
         if folder.stat().st_uid == os.geteuid() and folder != Path(folder.anchor):
             folder.chmod(folder.stat().st_mode | 0o055)
 
-    done = subprocess.run([sys.executable, "-c", program, str(root)], capture_output=True, text=True, check=True)
+    done = Program("-c", program, root).end()
 
     (root / "closed").chmod(0o755)
     assert "closed" in done.stdout

@@ -4,8 +4,6 @@ import gzip
 import io
 import os
 import random
-import subprocess
-import sys
 import tarfile
 import tempfile
 import tracemalloc
@@ -21,6 +19,7 @@ from fvd_bench.settings import Settings
 from fvd_bench.sources import archives, scratch
 from fvd_bench.sources.opening import open_source
 from fvd_bench.videos.video import Video
+from tests.forked import Program
 
 NO_CACHE = Settings(cache=None)
 
@@ -346,7 +345,7 @@ def test_memory_stays_flat_over_many_members(tmp_path: Path) -> None:
         "print(len(source.names), tracemalloc.get_traced_memory()[1])\n"
     )
 
-    done = subprocess.run([sys.executable, "-c", program, tmp_path / "a.tar"], capture_output=True, text=True)
+    done = Program("-c", program, tmp_path / "a.tar").end()
 
     videos, peak = map(int, done.stdout.split())
     assert videos == 200
