@@ -161,6 +161,6 @@ def _record(file: Path, collection: Collection, result: Result) -> None:
 
 
 def _print_plan(planned: Plan) -> None:
-    from fvd_bench.reports.tables import plan_table
+    from fvd_bench.reports.plan import plan_table
 
     console().print(plan_table(planned))

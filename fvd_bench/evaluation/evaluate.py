@@ -7,24 +7,26 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 from fvd_bench.errors import FvdBenchError
+from fvd_bench.evaluation.counts import too_few
 from fvd_bench.evaluation.evaluation import Evaluation, OpenSide, Progress, silent
 from fvd_bench.evaluation.loading import load_all
 from fvd_bench.evaluation.result import Result
 from fvd_bench.features.distributed import WHOLE, share
-from fvd_bench.features.given import open_side
+from fvd_bench.features.given import Given, open_side
 from fvd_bench.features.store import FeatureStore
 from fvd_bench.metrics import dependence
 from fvd_bench.networks import FeatureExtractor, create, environment
 from fvd_bench.processors import processors
 from fvd_bench.protocols.protocol import Protocol, ProtocolLike
-from fvd_bench.protocols.rules import SIDES, FeatureRule
+from fvd_bench.protocols.rules import SIDES, FeatureRule, Side
 from fvd_bench.protocols.variants import scale_protocols
 from fvd_bench.settings import Settings
+from fvd_bench.sources.iterables import IterableVideos
 from fvd_bench.sources.opening import SourceLike
 
 
@@ -67,8 +69,13 @@ def open_evaluation(
     seed: int,
     settings: Settings,
     progress: Progress,
+    to_score: bool = True,
 ) -> Iterator[Evaluation]:
-    """Open all that `evaluate` needs, with its arguments, and check all that can be checked before any long work."""
+    """Open all that `evaluate` needs, with its arguments, and check all that can be checked before any long work.
+
+    Networks are loaded last, since that takes seconds, and minutes where weights have to be fetched.
+    to_score: whether there has to be enough on both sides for a score.
+    """
     started = time.monotonic()
     if repeats < 1 or not 0 <= seed <= 2**32 - repeats:
         raise FvdBenchError(f"repeats = {repeats}, seed = {seed}: expected at least 1, and 0 to 2^32 - repeats")
@@ -76,23 +83,17 @@ def open_evaluation(
     scales = {scale: f"scale-{name}" for p in loaded for name, scale in scale_protocols(p).items() if settings.motion}
     loaded += tuple(scales)
     sides = {side: open_side(source, side) for side, source in zip(SIDES, (real, fake), strict=True)}
-    device = environment.resolve_device(settings.device)
-    extractors: dict[FeatureRule, FeatureExtractor] = {}
+    workers = settings.workers or processors()
+    goes_through = any(isinstance(given.source, IterableVideos) for given in sides.values())
     unserved: dict[Protocol, str] = {}
-    fetching = _fetching(progress)
-    for p in loaded:
-        try:
-            if p.features not in extractors:
-                extractors[p.features] = create(p.features, device=device, weights=settings.weights, progress=fetching)
-            sides["real"].check_serves(p.fake, dim=extractors[p.features].dim)
-        except FvdBenchError as error:
-            unserved[p] = str(error)
-            if len(unserved) == len(loaded):
-                raise
-    groups = {}
-    for side, given in sides.items():  # only after all quick checks, since this goes through an iterable
-        groups[side] = dependence.groups(given.source.names, settings.group_by)
-        given.check_readable()
+    if not goes_through:
+        unserved |= _looked_at(sides, loaded, settings, workers, to_score=to_score)
+    device = environment.resolve_device(settings.device)
+    extractors, without_network = _networks([p for p in loaded if p not in unserved], sides, device, settings, progress)
+    unserved |= without_network
+    if goes_through:  # only after all else, since what an iterable yields may take hours to make
+        served = [p for p in loaded if p not in unserved]
+        unserved |= _looked_at(sides, served, settings, workers, to_score=to_score)
     with contextlib.ExitStack() as stack:
         cache = None if settings.cache is None else Path(settings.cache)
         store = stack.enter_context(contextlib.closing(FeatureStore(cache)))
@@ -101,7 +102,11 @@ def open_evaluation(
             rows=scales,
             unserved=unserved,
             sides={
-                side: OpenSide(given, stack.enter_context(given.store(store)), groups[side])
+                side: OpenSide(
+                    given,
+                    stack.enter_context(given.store(store)),
+                    dependence.groups(given.source.names, settings.group_by),
+                )
                 for side, given in sides.items()
             },
             extractors=extractors,
@@ -109,7 +114,7 @@ def open_evaluation(
             share=share() if settings.distributed else WHOLE,
             seeds=range(seed, seed + repeats),
             device=device,
-            workers=settings.workers or processors(),
+            workers=workers,
             strict=settings.strict,
             group_by=settings.group_by,
             progress=progress,
@@ -118,6 +123,41 @@ def open_evaluation(
         for side, given in sides.items():
             given.check_holds(partial(evaluation.missing, side))
         yield evaluation
+
+
+def _looked_at(
+    sides: Mapping[Side, Given], protocols: Sequence[Protocol], settings: Settings, workers: int, *, to_score: bool
+) -> dict[Protocol, str]:
+    """Return the protocols that the sides hold too few videos for, and why. Raises FvdBenchError when a side cannot be
+    used, or when no protocol is left."""
+    for given in sides.values():
+        dependence.groups(given.source.names, settings.group_by)
+    found = too_few(sides, protocols, workers=workers, strict=settings.strict) if to_score else {}
+    for given in sides.values():
+        given.check_readable()
+    return found
+
+
+def _networks(
+    protocols: Sequence[Protocol], sides: Mapping[Side, Given], device: str, settings: Settings, progress: Progress
+) -> tuple[dict[FeatureRule, FeatureExtractor], dict[Protocol, str]]:
+    """Load the networks of all protocols. Also return the protocols that cannot be served, and why.
+
+    Raises FvdBenchError when no protocol is left.
+    """
+    extractors: dict[FeatureRule, FeatureExtractor] = {}
+    unserved: dict[Protocol, str] = {}
+    fetching = _fetching(progress)
+    for p in protocols:
+        try:
+            if p.features not in extractors:
+                extractors[p.features] = create(p.features, device=device, weights=settings.weights, progress=fetching)
+            sides["real"].check_serves(p.fake, dim=extractors[p.features].dim)
+        except FvdBenchError as error:
+            unserved[p] = str(error)
+            if len(unserved) == len(protocols):
+                raise
+    return extractors, unserved
 
 
 def _fetching(progress: Progress) -> Callable[[int, int | None], None]:

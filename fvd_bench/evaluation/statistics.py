@@ -56,7 +56,7 @@ def make(
     opened = open_source(source)
     settings = settings or Settings()
     with open_evaluation(
-        opened, opened, protocol, repeats=repeats, seed=seed, settings=settings, progress=progress
+        opened, opened, protocol, repeats=repeats, seed=seed, settings=settings, progress=progress, to_score=False
     ) as evaluation:
         share = evaluation.share if parts == 1 else Share(part - 1, parts)
         return _make(evaluation, side, share)
@@ -152,7 +152,14 @@ def _completed(joined: StatsFile, source: SourceLike, settings: Settings, progre
     opened = open_source(source)
     settings = dataclasses.replace(settings, cache=None)
     with open_evaluation(
-        opened, opened, joined.protocols, repeats=joined.repeats, seed=joined.seed, settings=settings, progress=progress
+        opened,
+        opened,
+        joined.protocols,
+        repeats=joined.repeats,
+        seed=joined.seed,
+        settings=settings,
+        progress=progress,
+        to_score=False,
     ) as evaluation:
         here = environment.feature_versions(evaluation.device)
         if different := [name for name in here if here[name] != joined.versions.get(name)]:

@@ -233,6 +233,7 @@ FVD, FID = (
         compute=frechet_distance_of_stats,
         lower_is_better=True,
         range=(0.0, np.inf),
+        fewest=(2, 2),
         influence=frechet_influence_of_stats,
         of_moments=True,
         rises_by_chance=True,

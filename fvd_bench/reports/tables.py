@@ -1,23 +1,18 @@
-"""Results, plans and selftests as tables for people."""
+"""Results as tables for people."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
 from rich.table import Table
-from rich.text import Text
 
 if TYPE_CHECKING:
     import pandas
 
 from fvd_bench.escapes import cell
-from fvd_bench.evaluation.plan import Plan
 from fvd_bench.evaluation.result import MotionPanel, Result, Score
-from fvd_bench.evaluation.selftest import Check
 
 UNKNOWN = {"interval": "interval", "floor": "floor", "infinite": "value at infinity"}
 """What may be unknown about a score, in words."""
@@ -126,46 +121,3 @@ def span(interval: tuple[float, float] | None) -> str:
 
 def _arrow(score: Score) -> str:
     return "↓" if score.lower_is_better else "↑"
-
-
-def plan_table(plan: Plan) -> RenderableType:
-    """Show what a run would use and skip, and how long it would take."""
-    table = Table("protocol", "side", title="dry run: nothing was scored")
-    for column in ("used", "of these stored", "skipped"):
-        table.add_column(column, justify="right")
-    notes: list[RenderableType] = []
-    for side in plan.sides:
-        row = [side.protocol, side.side, str(side.used), str(side.stored), str(len(side.skipped))]
-        table.add_row(*map(cell, row))
-        notes += [cell(f"{side.protocol}: {side.side} {name}: {why}") for name, why in side.skipped.items()]
-    notes += [cell(f"{name}: cannot be served: {reason}") for name, reason in plan.unserved.items()]
-    return Group(table, *notes, Text(f"the networks need about {_duration(plan.seconds)} on this device"))
-
-
-def checks_table(checks: Sequence[Check]) -> RenderableType:
-    """Show each published number, what was found, and where it was published."""
-    table = Table("check", "published", "found", "off by", "allowed", "", "origin")
-    for check in checks:
-        off = "" if isinstance(check.found, str) or isinstance(check.expected, str) else check.found - check.expected
-        numbers = [_number(value) for value in (check.expected, check.found)]
-        gap = off if isinstance(off, str) else f"{abs(off):.1e}"
-        verdict = "ok" if check.ok else "FAILED"
-        row = [check.name, *numbers, gap, f"{check.tolerance:.1e}", verdict, check.origin]
-        table.add_row(*map(cell, row))
-    passed = sum(check.ok for check in checks)
-    return Group(table, Text(f"{passed} of {len(checks)} published numbers are reproduced"))
-
-
-def checks_json(checks: Sequence[Check]) -> str:
-    """Write the checks as a JSON list."""
-    return json.dumps([{**asdict(check), "ok": check.ok} for check in checks], indent=2) + "\n"
-
-
-def _number(value: float | str) -> str:
-    return value if isinstance(value, str) else f"{value:.8g}"
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} seconds"
-    return f"{seconds / 60:.0f} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"

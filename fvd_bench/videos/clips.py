@@ -12,7 +12,6 @@ from fvd_bench.videos.file import VideoFile
 from fvd_bench.videos.frame_times import Intervals
 from fvd_bench.videos.header import MERGES_FRAMES
 from fvd_bench.videos.images import FrameFolder
-from fvd_bench.videos.preprocess import clip_images
 from fvd_bench.videos.sampling import Indices, clip_indices
 from fvd_bench.videos.video import Pixels, Video, read_clips
 
@@ -110,6 +109,8 @@ def read_draws(
 def _read_wanted(
     video: Video, wanted: Sequence[tuple[Draw, Indices]], reserve: Callable[[int], None]
 ) -> Iterator[DrawnClip | DrawEnd]:
+    from fvd_bench.videos.preprocess import clip_images  # loads torch, which what only counts frames does without
+
     unread = dict(enumerate(wanted))
     failure: VideoError | None = None
     try:
