@@ -11,26 +11,27 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from fvd_bench.errors import FvdBenchError, ResultError
 from fvd_bench.evaluation import result_features
 from fvd_bench.evaluation.comparability import notes, pairs, protocols_of, require_same_inputs
-from fvd_bench.evaluation.evaluate import open_evaluation
-from fvd_bench.evaluation.evaluation import Evaluation, OpenSide, Progress, silent
 from fvd_bench.evaluation.result import Result, Score
 from fvd_bench.evaluation.result_features import ResultFeatures
-from fvd_bench.features.given import Given
-from fvd_bench.metrics import METRICS, dependence
+from fvd_bench.metrics import METRICS
 from fvd_bench.metrics.uncertainty import CONFIDENCE, Spread, quantile, standard_error
 from fvd_bench.paths import user_path
+from fvd_bench.progress import Progress, silent
 from fvd_bench.protocols.protocol import Protocol, ProtocolLike
 from fvd_bench.protocols.rules import MetricRule
 from fvd_bench.records import record
 from fvd_bench.settings import Settings
-from fvd_bench.sources.opening import SourceLike, open_source
+
+if TYPE_CHECKING:
+    from fvd_bench.evaluation.evaluation import Evaluation
+    from fvd_bench.sources.opening import SourceLike
 
 ALARM = 0.04
 """Probability that a gate fails although nothing is worse, shared evenly by the scores that the gate looks at.
@@ -108,6 +109,8 @@ def check(
 
     Raises NotComparableError, naming what differs, and FvdBenchError as `evaluate` does.
     """
+    from fvd_bench.evaluation.evaluate import open_evaluation
+
     if not max_increase >= 0:
         raise FvdBenchError(f"max_increase is {max_increase}: expected a fraction, such as 0.05, of at least 0")
     baseline = user_path(baseline)
@@ -201,6 +204,11 @@ def _recomputed(before: Result, evaluation: Evaluation) -> ResultFeatures | None
     Features that the store lacks are computed again only if the result does not know its own errors. None where the
     features cannot be had.
     """
+    from fvd_bench.evaluation.evaluation import OpenSide
+    from fvd_bench.features.given import Given
+    from fvd_bench.metrics import dependence
+    from fvd_bench.sources.opening import open_source
+
     try:
         if not Path(before.fake.path).exists():
             return None

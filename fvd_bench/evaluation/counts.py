@@ -1,7 +1,7 @@
 """Whether both sides hold enough for a score at all, found out before any network is loaded.
 
 The listing says how many videos there are. That they are long enough no header can say, only decoding: so videos are
-decoded as far as a clip needs, from the first on, until there are enough of them. A side that is refused here would have
+decoded as far as a clip needs, from the first on, until there are enough. A side that is refused here would have
 got no score after all networks had run.
 """
 
@@ -35,26 +35,31 @@ def too_few(
     """
     looks = {side: _Look(given, side, workers) for side, given in sides.items()}
     found: dict[Protocol, str] = {}
-    for protocol in protocols:
-        lacking = [_lacking(looks, protocol, name) for name in protocol.metric.names]
-        if all(lacking):
-            found[protocol] = lacking[0]
-    skipping = [sides[side] for side, look in looks.items() if look.skips]
-    if found and (len(found) == len(protocols) or (strict and skipping)):
-        for given in skipping:
-            given.check_readable()  # a side without any video that decodes says so itself
-        raise SourceError("; ".join(dict.fromkeys(f"{protocol.name}: {why}" for protocol, why in found.items())))
+    for decodes in (False, True):  # the listings of both sides cost nothing, so they come first
+        for protocol in protocols:
+            if protocol not in found:
+                lacking = [_lacking(looks, protocol, name, decodes=decodes) for name in protocol.metric.names]
+                if all(lacking):
+                    found[protocol] = lacking[0]
+        skipping = [sides[side] for side, look in looks.items() if look.skips]
+        if found and (len(found) == len(protocols) or (strict and skipping)):
+            for given in skipping:
+                given.check_readable()  # a side without any video that decodes says so itself
+            raise SourceError("; ".join(dict.fromkeys(f"{protocol.name}: {why}" for protocol, why in found.items())))
     return found
 
 
-def _lacking(looks: Mapping[Side, _Look], protocol: Protocol, metric: str) -> str:
-    """Say what a metric needs and does not get, empty where it gets enough."""
+def _lacking(looks: Mapping[Side, _Look], protocol: Protocol, metric: str, *, decodes: bool) -> str:
+    """Say what a metric needs and does not get, empty where it gets enough, or may do so for all that was seen.
+
+    decodes: whether videos are decoded to see more.
+    """
     sentences: list[str] = []
     for side, fewest in metrics.fewest(metric, protocol.metric).items():
         rule = protocol.clip_rule(side)
         look = looks["real" if rule.takes_real else side]
         sees = NETWORKS[protocol.features.extractor].sees
-        if (count := look.features(rule, fewest, per_frame=sees == "frames")) < fewest:
+        if (count := look.features(rule, fewest, per_frame=sees == "frames", decodes=decodes)) < fewest:
             gets = f"{metric} needs at least {fewest} {side} {sees} and gets {count}"
             sentences.append("; ".join([f"{gets}: {look.held()}", *look.losses(rule)]))
     return "; ".join(sentences)
@@ -78,9 +83,12 @@ class _Look:
     def skips(self) -> bool:
         return bool(self._short or self._broken)
 
-    def features(self, rule: ClipRule, fewest: int, *, per_frame: bool) -> int:
-        """Count the features that a rule gets from the side, up to `fewest`. per_frame: whether each frame gives one,
-        and not each clip."""
+    def features(self, rule: ClipRule, fewest: int, *, per_frame: bool, decodes: bool) -> int:
+        """Count the features that a rule gets from the side, up to `fewest`.
+
+        per_frame: whether each frame gives one, and not each clip. decodes: whether videos are decoded to see how long
+        they are. Otherwise they count as long enough.
+        """
         if self._given.known is not None:
             return fewest if self._given.known.is_given else self._given.known.count
         videos, repeated = len(self._given.source.names), rule.selection == "repeated" and rule.count is not None
@@ -88,7 +96,7 @@ class _Look:
         if rule.frames != "all" and rule.start != "all":
             used = rule.count if repeated else min(videos, rule.count or videos)
             at_most = (used or 0) * (rule.frames if per_frame else 1)
-        if at_most < fewest or not self._given.has_frames:
+        if at_most < fewest or not (decodes and self._given.has_frames):
             return int(min(at_most, fewest))
         found = 0
         for index, frames in self._lengths(_frames_for(rule, fewest, per_frame=per_frame)):

@@ -13,10 +13,10 @@ from PIL import Image, ImageDraw, ImageFilter
 from fvd_bench.atomic import partial_file
 from fvd_bench.errors import SourceError
 from fvd_bench.evaluation.evaluate import evaluate
-from fvd_bench.evaluation.evaluation import Progress
 from fvd_bench.evaluation.result import Result
 from fvd_bench.packages import needed_for
 from fvd_bench.paths import user_path
+from fvd_bench.progress import Progress
 from fvd_bench.settings import Settings
 from fvd_bench.videos.video import Pixels
 

@@ -10,24 +10,28 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fvd_bench.errors import FvdBenchError
 from fvd_bench.evaluation.counts import too_few
-from fvd_bench.evaluation.evaluation import Evaluation, OpenSide, Progress, silent
 from fvd_bench.evaluation.loading import load_all
-from fvd_bench.evaluation.result import Result
 from fvd_bench.features.distributed import WHOLE, share
 from fvd_bench.features.given import Given, open_side
 from fvd_bench.features.store import FeatureStore
 from fvd_bench.metrics import dependence
 from fvd_bench.networks import FeatureExtractor, create, environment
 from fvd_bench.processors import processors
+from fvd_bench.progress import Progress, silent
 from fvd_bench.protocols.protocol import Protocol, ProtocolLike
 from fvd_bench.protocols.rules import SIDES, FeatureRule, Side
 from fvd_bench.protocols.variants import scale_protocols
 from fvd_bench.settings import Settings
 from fvd_bench.sources.iterables import IterableVideos
 from fvd_bench.sources.opening import SourceLike
+
+if TYPE_CHECKING:
+    from fvd_bench.evaluation.evaluation import Evaluation
+    from fvd_bench.evaluation.result import Result
 
 
 def evaluate(
@@ -88,6 +92,8 @@ def open_evaluation(
     unserved: dict[Protocol, str] = {}
     if not goes_through:
         unserved |= _looked_at(sides, loaded, settings, workers, to_score=to_score)
+    from fvd_bench.evaluation.evaluation import Evaluation, OpenSide  # here, as what ends above does without
+
     device = environment.resolve_device(settings.device)
     extractors, without_network = _networks([p for p in loaded if p not in unserved], sides, device, settings, progress)
     unserved |= without_network

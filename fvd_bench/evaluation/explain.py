@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from fvd_bench.errors import ProtocolError
 from fvd_bench.evaluation.evaluate import evaluate
-from fvd_bench.evaluation.evaluation import Progress, silent
 from fvd_bench.evaluation.loading import check, load, only_metric
 from fvd_bench.evaluation.result import Result, Score
 from fvd_bench.evaluation.scoring import served
+from fvd_bench.progress import Progress, silent
 from fvd_bench.protocols.differences import Difference, aligned, differences, with_choices
 from fvd_bench.protocols.protocol import Protocol, ProtocolLike
 from fvd_bench.settings import Settings

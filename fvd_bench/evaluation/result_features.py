@@ -8,18 +8,21 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fvd_bench.atomic import partial_file
 from fvd_bench.errors import ResultError
-from fvd_bench.evaluation.evaluation import Collection
 from fvd_bench.evaluation.result import Result
 from fvd_bench.features.feature_set import FeatureSet
 from fvd_bench.metrics.uncertainty import Sides
 from fvd_bench.protocols.rules import SIDES
 from fvd_bench.videos.files import bare_name, regular_file
+
+if TYPE_CHECKING:
+    from fvd_bench.evaluation.evaluation import Collection
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import numpy as np
 
 from fvd_bench.errors import SourceError
 from fvd_bench.evaluation.evaluate import open_evaluation
-from fvd_bench.evaluation.evaluation import Evaluation, Progress, silent
+from fvd_bench.evaluation.evaluation import Evaluation
 from fvd_bench.evaluation.findings import refuse_skipped
 from fvd_bench.features.distributed import WHOLE, Share
 from fvd_bench.features.extraction import Extraction, Job, Target
@@ -22,6 +22,7 @@ from fvd_bench.finding import some
 from fvd_bench.inspection.motion_of_sides import MOST_VIDEOS, evenly_spaced, measure_side, motion_key
 from fvd_bench.networks import FeatureExtractor, Features, environment
 from fvd_bench.paths import user_path
+from fvd_bench.progress import Progress, silent
 from fvd_bench.protocols.protocol import Protocol, ProtocolLike
 from fvd_bench.protocols.rules import SIDES, ClipRule, FeatureRule, Side
 from fvd_bench.settings import Settings

@@ -13,11 +13,11 @@ import numpy as np
 
 from fvd_bench.errors import VideoError
 from fvd_bench.evaluation.evaluate import evaluate
-from fvd_bench.evaluation.evaluation import Progress, silent
 from fvd_bench.evaluation.loading import check, load, only_metric
 from fvd_bench.evaluation.result import Result, Score
 from fvd_bench.evaluation.scoring import served
 from fvd_bench.metrics.uncertainty import quantile
+from fvd_bench.progress import Progress, silent
 from fvd_bench.protocols.differences import with_choices
 from fvd_bench.protocols.protocol import Protocol, ProtocolLike
 from fvd_bench.protocols.rules import SIDES, Resize, Side

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fvd_bench.errors import NotComparableError, SourceError
 from fvd_bench.features.distributed import WHOLE, Share
-from fvd_bench.features.extraction import Target
 from fvd_bench.features.feature_set import FeatureSet
 from fvd_bench.features.foreign import ForeignStats, is_foreign_stats
 from fvd_bench.features.stats_file import StatsFile, is_stats_file
@@ -22,6 +22,9 @@ from fvd_bench.protocols.rules import ClipRule, Side
 from fvd_bench.sources.listing import fingerprint
 from fvd_bench.sources.opening import ClipSource, SourceLike, check_something_decodes, open_source
 from fvd_bench.videos.absent_video import AbsentVideo
+
+if TYPE_CHECKING:
+    from fvd_bench.features.extraction import Target
 
 
 class Given:

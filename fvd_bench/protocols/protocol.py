@@ -18,6 +18,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass
+from functools import lru_cache
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
@@ -207,6 +208,15 @@ def load(protocol: ProtocolLike) -> Protocol:
 
 def read(name_or_path: str) -> Protocol:
     """Load a protocol like `load`, but whatever its name is: to look at it, not to score by it."""
+    return _read(name_or_path) if _is_path(name_or_path) else _read_shipped(name_or_path)
+
+
+@lru_cache
+def _read_shipped(name: str) -> Protocol:
+    return _read(name)
+
+
+def _read(name_or_path: str) -> Protocol:
     try:
         table = tomllib.loads(text(name_or_path))
     except (ValueError, RecursionError) as error:  # of tomllib's own, and of Python's numbers of too many digits
@@ -214,9 +224,10 @@ def read(name_or_path: str) -> Protocol:
     return parse(table, where=name_or_path)
 
 
-def _stems() -> list[str]:
+@lru_cache
+def _stems() -> tuple[str, ...]:
     """Return the names of the shipped files, NAME for the newest version and NAME@VERSION for older ones."""
-    return [f.name.removesuffix(".toml") for f in _SHIPPED.iterdir() if f.name.endswith(".toml")]
+    return tuple(f.name.removesuffix(".toml") for f in _SHIPPED.iterdir() if f.name.endswith(".toml"))
 
 
 def _is_path(name_or_path: str) -> bool:

@@ -30,13 +30,16 @@ def evaluate(
     device: Literal["auto", "cpu", "cuda"],
 ) -> None:
     """Score the generator of a CHECKPOINT against real videos; nothing is written to disk but features."""
+    from stylegan_v.checkpoints.files import check_checkpoint
+
+    check_outputs(json_file)
+    check_checkpoint(checkpoint)
     from fvd_bench.networks.environment import resolve_device
     from fvd_bench.settings import default_cache
     from stylegan_v.checkpoints import checkpoint as checkpoints
     from stylegan_v.networks.generator import half_precision
     from stylegan_v.sampling.scoring import evaluate as score
 
-    check_outputs(json_file)
     found = checkpoints.load(checkpoint)
     generator = found.generator(resolve_device(device))
     generator.use_half(half_precision("auto", next(generator.parameters()).device))  # as when training scores

@@ -76,6 +76,9 @@ def generate(
     if decompose and (unused := [name for name in ("videos", "form") if _given(name)]):
         option = {"videos": "--videos", "form": "--format"}[unused[0]]
         raise click.UsageError(f"--decompose makes one grid, so {option} says nothing beside it")
+    from stylegan_v.checkpoints.files import check_checkpoint
+
+    check_checkpoint(checkpoint)
     import torch
 
     from fvd_bench.networks.arithmetic import float32_arithmetic

@@ -34,7 +34,6 @@ def info(
 ) -> None:
     """Count the parameters of a model: that of a CHECKPOINT, or one of the presets."""
     from stylegan_v.networks.config import model_config
-    from stylegan_v.networks.parameter_counts import describe
 
     about: dict[str, Any] = {}  # plain values, see `Checkpoint`
     given = {"resolution": resolution, "frames": frames, "num_classes": classes}
@@ -45,6 +44,8 @@ def info(
         raise click.UsageError("a checkpoint has its own preset, resolution, frames and classes: give none of them")
     else:
         config, about = _read(checkpoint)
+    from stylegan_v.networks.parameter_counts import describe
+
     described = {**describe(config), **about}
     if as_json:
         import json
@@ -56,6 +57,9 @@ def info(
 
 def _read(file: Path) -> tuple[ModelConfig, dict[str, Any]]:
     """Return the model of a checkpoint, and what else the checkpoint says."""
+    from stylegan_v.checkpoints.files import check_checkpoint
+
+    check_checkpoint(file)
     from stylegan_v.checkpoints.checkpoint import load
 
     loaded = load(file)

@@ -41,8 +41,9 @@ def train(
 ) -> None:
     """Train a generator. The same command again goes on where it was; torchrun starts it on several GPUs."""
     from fvd_bench.networks.environment import resolve_device
+    from fvd_bench.paths import user_path
+    from fvd_bench.sources.opening import open_source
     from stylegan_v.errors import ConfigError
-    from stylegan_v.training.loop import train as run_training
     from stylegan_v.training.run import load_run
 
     sections = {
@@ -57,6 +58,10 @@ def train(
     run = load_run(source, given)
     if not run.data.path:
         raise ConfigError("no training videos are named: pass --data PATH, or data.path in the run's file")
+    if not user_path(run.data.path).exists():
+        open_source(run.data.path)  # says so, or that it is no path
+    from stylegan_v.training.loop import train as run_training
+
     with progress() as show:
         done = run_training(run, out, device=resolve_device(device), workers=workers, minutes=minutes, progress=show)
     say(f"{out}: {done:.2f} of {run.train.kimg:g} kimg", err=True)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import fvd_bench
 from fvd_bench.evaluation.evaluate import open_evaluation
-from fvd_bench.evaluation.evaluation import Progress, silent
 from fvd_bench.evaluation.result import Result
 from fvd_bench.networks.arithmetic import float32_arithmetic
+from fvd_bench.progress import Progress, silent
 from fvd_bench.protocols.protocol import load
 from stylegan_v.networks.generator import Generator
 from stylegan_v.sampling.videos import GeneratedVideos

@@ -17,7 +17,7 @@ import torch
 from PIL import Image
 
 from fvd_bench.errors import ProtocolError
-from fvd_bench.evaluation.evaluation import silent
+from fvd_bench.progress import silent
 from stylegan_v.checkpoints import checkpoint as checkpoints
 from stylegan_v.errors import CheckpointError, ConfigError, TrainingError
 from stylegan_v.training import trainer

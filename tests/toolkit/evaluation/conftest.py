@@ -7,7 +7,7 @@ from rich.console import Console
 
 from fvd_bench.evaluation import comparison, result_features
 from fvd_bench.evaluation.evaluate import open_evaluation
-from fvd_bench.evaluation.evaluation import silent
+from fvd_bench.progress import silent
 from fvd_bench.settings import Settings
 
 

@@ -17,11 +17,11 @@ import pytest
 from fvd_bench.errors import ShortVideoError, SourceError, VideoError
 from fvd_bench.evaluation import comparison
 from fvd_bench.evaluation.evaluate import evaluate, open_evaluation
-from fvd_bench.evaluation.evaluation import silent
 from fvd_bench.evaluation.plan import plan
 from fvd_bench.evaluation.result import Result
 from fvd_bench.evaluation.table4 import table4
 from fvd_bench.networks import weights
+from fvd_bench.progress import silent
 from fvd_bench.reports.html import html_report
 from fvd_bench.settings import Settings
 from fvd_bench.sources.opening import ClipSource, SourceLike, open_source
