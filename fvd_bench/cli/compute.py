@@ -80,6 +80,7 @@ def compute(
             return
         if dry_run:
             _print_plan(planned)
+            planned.check_possible()
         else:
             attempt(lambda: print_result(result, json_file, html_file))
 

@@ -25,13 +25,20 @@ from fvd_bench.videos.sampling import clip_indices
 
 
 def too_few(
-    sides: Mapping[Side, Given], protocols: Sequence[Protocol], *, workers: int, strict: bool
+    sides: Mapping[Side, Given],
+    protocols: Sequence[Protocol],
+    *,
+    required: Sequence[Protocol] = (),
+    workers: int,
+    strict: bool,
 ) -> dict[Protocol, str]:
     """Return the protocols of which no metric can be computed from these sides, and what was found and is needed.
 
+    required: protocols without which the others are worth nothing.
     workers: number of threads that decode.
     strict: whether a video that has to be skipped is an error.
-    Raises SourceError where no protocol is left, and where one is lost to skipped videos although none may be.
+    Raises SourceError where no protocol is left or a required one is lost, and where one is lost to skipped videos
+    although none may be.
     """
     looks = {side: _Look(given, side, workers) for side, given in sides.items()}
     found: dict[Protocol, str] = {}
@@ -42,7 +49,8 @@ def too_few(
                 if all(lacking):
                     found[protocol] = lacking[0]
         skipping = [sides[side] for side, look in looks.items() if look.skips]
-        if found and (len(found) == len(protocols) or (strict and skipping)):
+        is_vain = len(found) == len(protocols) or any(protocol in found for protocol in required)
+        if is_vain or (found and strict and skipping):
             for given in skipping:
                 given.check_readable()  # a side without any video that decodes says so itself
             raise SourceError("; ".join(dict.fromkeys(f"{protocol.name}: {why}" for protocol, why in found.items())))

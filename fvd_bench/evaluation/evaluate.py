@@ -73,11 +73,13 @@ def open_evaluation(
     seed: int,
     settings: Settings,
     progress: Progress,
+    required: Sequence[Protocol] = (),
     to_score: bool = True,
 ) -> Iterator[Evaluation]:
     """Open all that `evaluate` needs, with its arguments, and check all that can be checked before any long work.
 
     Networks are loaded last, since that takes seconds, and minutes where weights have to be fetched.
+    required: protocols without whose scores those of the others are worth nothing.
     to_score: whether there has to be enough on both sides for a score.
     """
     started = time.monotonic()
@@ -90,8 +92,9 @@ def open_evaluation(
     workers = settings.workers or processors()
     goes_through = any(isinstance(given.source, IterableVideos) for given in sides.values())
     unserved: dict[Protocol, str] = {}
+    look = partial(_looked_at, sides, settings=settings, workers=workers, required=required, to_score=to_score)
     if not goes_through:
-        unserved |= _looked_at(sides, loaded, settings, workers, to_score=to_score)
+        unserved |= look(loaded)
     from fvd_bench.evaluation.evaluation import Evaluation, OpenSide  # here, as what ends above does without
 
     device = environment.resolve_device(settings.device)
@@ -99,7 +102,7 @@ def open_evaluation(
     unserved |= without_network
     if goes_through:  # only after all else, since what an iterable yields may take hours to make
         served = [p for p in loaded if p not in unserved]
-        unserved |= _looked_at(sides, served, settings, workers, to_score=to_score)
+        unserved |= look(served)
     with contextlib.ExitStack() as stack:
         cache = None if settings.cache is None else Path(settings.cache)
         store = stack.enter_context(contextlib.closing(FeatureStore(cache)))
@@ -132,13 +135,21 @@ def open_evaluation(
 
 
 def _looked_at(
-    sides: Mapping[Side, Given], protocols: Sequence[Protocol], settings: Settings, workers: int, *, to_score: bool
+    sides: Mapping[Side, Given],
+    protocols: Sequence[Protocol],
+    *,
+    settings: Settings,
+    workers: int,
+    required: Sequence[Protocol],
+    to_score: bool,
 ) -> dict[Protocol, str]:
     """Return the protocols that the sides hold too few videos for, and why. Raises FvdBenchError when a side cannot be
-    used, or when no protocol is left."""
+    used, or when the protocols that are left are worth nothing."""
     for given in sides.values():
         dependence.groups(given.source.names, settings.group_by)
-    found = too_few(sides, protocols, workers=workers, strict=settings.strict) if to_score else {}
+    found: dict[Protocol, str] = {}
+    if to_score:
+        found = too_few(sides, protocols, required=required, workers=workers, strict=settings.strict)
     for given in sides.values():
         given.check_readable()
     return found

@@ -31,6 +31,13 @@ def resolve_device(name: Literal["auto", "cpu", "cuda"]) -> str:
     return name
 
 
+def threads(device: str) -> int:
+    """Return how many processors a network keeps busy while it runs on a device."""
+    import torch
+
+    return torch.get_num_threads() if device == "cpu" else 1
+
+
 def device_name(device: str) -> str:
     """Return the usual name of the device: the GPU's, or the processor's architecture and vector instructions."""
     import torch
