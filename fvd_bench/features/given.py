@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from fvd_bench.errors import NotComparableError, SourceError
 from fvd_bench.features.distributed import WHOLE, Share
 from fvd_bench.features.feature_set import FeatureSet
-from fvd_bench.features.foreign import ForeignStats, is_foreign_stats
 from fvd_bench.features.stats_file import StatsFile, is_stats_file
 from fvd_bench.features.store import FeatureStore
 from fvd_bench.finding import Finding
@@ -25,6 +24,7 @@ from fvd_bench.videos.absent_video import AbsentVideo
 
 if TYPE_CHECKING:
     from fvd_bench.features.extraction import Target
+    from fvd_bench.features.foreign import ForeignStats
 
 
 class Given:
@@ -180,11 +180,20 @@ def open_side(source: SourceLike, side: Side) -> Given:
                     f"not drawn alike on both; make it with `fvd-bench stats --side {side}`"
                 )
             return GivenFile(path, file)
-        if is_foreign_stats(path):
-            if side == "fake":
-                raise SourceError(f"{path} holds statistics, which can be the real side only: pass the fake videos")
-            return GivenStats(ForeignStats.read(path))
+        if path.suffix and (stats := _foreign(path, side)) is not None:
+            return GivenStats(stats)
     return Given(open_source(source))
+
+
+def _foreign(path: Path, side: Side) -> ForeignStats | None:
+    """Read the statistics of another program, None where it is no file of such."""
+    from fvd_bench.features.foreign import ForeignStats, is_foreign_stats
+
+    if not is_foreign_stats(path):
+        return None
+    if side == "fake":
+        raise SourceError(f"{path} holds statistics, which can be the real side only: pass the fake videos")
+    return ForeignStats.read(path)
 
 
 @dataclass(frozen=True)

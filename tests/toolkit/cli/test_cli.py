@@ -79,6 +79,14 @@ def test_a_dry_run_tells_and_does_nothing(compute, two_sides, tmp_path: Path, pi
     assert (tmp_path / "s" / "features.sqlite").stat().st_size < 2**16
 
 
+def test_a_dry_run_says_when_there_would_be_no_score(compute, pixels_protocol) -> None:
+    done = compute("--dry-run", "--strict", protocol=pixels_protocol(frames=20))
+
+    assert done.returncode == 3
+    assert "nothing was scored" in done.stdout and "real 0.mkv: too short" in " ".join(done.stdout.split())
+    assert "no score is possible: pixels: real video 0.mkv: too short: 12 frames decode" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
