@@ -84,7 +84,7 @@ def plan(evaluation: Evaluation) -> Plan:
         if why := _why_not(evaluation, protocol, outlooks):
             unserved[protocol.name] = why
     seconds = None
-    if len(unserved) < len(evaluation.protocols):
+    if any(protocol.name not in unserved for protocol in evaluation.protocols):
         counts = {job: outlook.features for job, outlook in outlooks.items()}
         seconds = duration(evaluation, extractions, work, counts, opening=opening)
     return Plan(tuple(sides), unserved, seconds)
