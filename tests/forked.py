@@ -20,7 +20,9 @@ from typing import Any
 import torch
 
 _SERVER = multiprocessing.get_context("forkserver")
-_SERVER.set_forkserver_preload(["fvd_bench.evaluation.evaluate", "stylegan_v.training.loop"])
+_SERVER.set_forkserver_preload(
+    ["fvd_bench.evaluation.evaluation", "fvd_bench.networks.i3d", "scipy.linalg", "stylegan_v.training.loop"]
+)
 
 
 class Program:
