@@ -19,7 +19,6 @@ from fvd_bench.finding import some
 from fvd_bench.networks import NETWORKS
 from fvd_bench.protocols.protocol import Protocol
 from fvd_bench.protocols.rules import ClipRule, Side
-from fvd_bench.videos.clips import reason
 from fvd_bench.videos.prefetch import in_order
 from fvd_bench.videos.sampling import clip_indices
 
@@ -84,7 +83,7 @@ class _Look:
         self._side = side
         self._workers = workers
         self._frames: dict[int, int] = {}
-        self._short: dict[int, str] = {}
+        self._short: set[int] = set()
         self._broken: dict[int, str] = {}
 
     @property
@@ -99,17 +98,17 @@ class _Look:
         """
         if self._given.known is not None:
             return fewest if self._given.known.is_given else self._given.known.count
-        videos, repeated = len(self._given.source.names), rule.selection == "repeated" and rule.count is not None
-        at_most = math.inf  # where each video gives as many as it is long
+        videos = len(self._given.source.names)
+        times = rule.count if rule.count is not None and rule.selection == "repeated" else 1
+        at_most = math.inf  # where a video gives more the longer it is
         if rule.frames != "all" and rule.start != "all":
-            used = rule.count if repeated else min(videos, rule.count or videos)
-            at_most = (used or 0) * (rule.frames if per_frame else 1)
+            used = videos * times if rule.count is None else min(videos * times, rule.count)
+            at_most = used * (rule.frames if per_frame else 1)
         if at_most < fewest or not (decodes and self._given.has_frames):
             return int(min(at_most, fewest))
         found = 0
         for index, frames in self._lengths(_frames_for(rule, fewest, per_frame=per_frame)):
-            given = self._of_video(index, frames, rule, per_frame=per_frame)
-            found = max(found, given * (rule.count or 0)) if repeated else found + given
+            found += times * self._of_video(index, frames, rule, per_frame=per_frame)
             if found >= fewest:
                 break
         return int(min(found, at_most, fewest))
@@ -121,12 +120,11 @@ class _Look:
     def losses(self, rule: ClipRule) -> Iterator[str]:
         """Yield why videos that were seen are not used."""
         names, needed = self._given.source.names, rule.frames_needed
-        short = {names[i]: self._short[i] for i in sorted(self._short) if self._frames[i] < needed}
+        short = [self._frames[index] for index in self._short if self._frames[index] < needed]
         if short:
-            longest = max(self._frames[i] for i in self._short if self._frames[i] < needed)
             yield (
                 f"{len(short)} {self._side} videos are skipped; a clip needs {needed} frames and the longest of the "
-                f"short videos has {longest}"
+                f"short videos has {max(short)}"
             )
         if self._broken:
             broken = {names[i]: self._broken[i] for i in sorted(self._broken)}
@@ -149,7 +147,8 @@ class _Look:
                 for _ in video.frames(np.array([wanted - 1], dtype=np.int64)):
                     pass
             except ShortVideoError as error:
-                self._frames[index], self._short[index] = error.found, reason(video, error)
+                self._frames[index] = error.found
+                self._short.add(index)
             except VideoError as error:
                 self._frames[index], self._broken[index] = 0, str(error)
         return min(self._frames[index], wanted)

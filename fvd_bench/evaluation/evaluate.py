@@ -85,24 +85,24 @@ def open_evaluation(
     started = time.monotonic()
     if repeats < 1 or not 0 <= seed <= 2**32 - repeats:
         raise FvdBenchError(f"repeats = {repeats}, seed = {seed}: expected at least 1, and 0 to 2^32 - repeats")
-    loaded = load_all(protocol)
-    scales = {scale: f"scale-{name}" for p in loaded for name, scale in scale_protocols(p).items() if settings.motion}
-    loaded += tuple(scales)
+    chosen = load_all(protocol)
     sides = {side: open_side(source, side) for side, source in zip(SIDES, (real, fake), strict=True)}
     workers = settings.workers or processors()
     goes_through = any(isinstance(given.source, IterableVideos) for given in sides.values())
     unserved: dict[Protocol, str] = {}
     look = partial(_looked_at, sides, settings=settings, workers=workers, required=required, to_score=to_score)
     if not goes_through:
-        unserved |= look(loaded)
+        unserved |= look(chosen)
     from fvd_bench.evaluation.evaluation import Evaluation, OpenSide  # here, as what ends above does without
 
+    scaled = [p for p in chosen if settings.motion and p not in unserved]
+    scales = {scale: f"scale-{name}" for p in scaled for name, scale in scale_protocols(p).items()}
+    loaded = (*chosen, *scales)
     device = environment.resolve_device(settings.device)
     extractors, without_network = _networks([p for p in loaded if p not in unserved], sides, device, settings, progress)
     unserved |= without_network
     if goes_through:  # only after all else, since what an iterable yields may take hours to make
-        served = [p for p in loaded if p not in unserved]
-        unserved |= look(served)
+        unserved |= look([p for p in chosen if p not in unserved])
     with contextlib.ExitStack() as stack:
         cache = None if settings.cache is None else Path(settings.cache)
         store = stack.enter_context(contextlib.closing(FeatureStore(cache)))

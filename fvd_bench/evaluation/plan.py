@@ -164,10 +164,13 @@ def _why_not(evaluation: Evaluation, protocol: Protocol, outlooks: Mapping[Job, 
                 return f"{name}: {why}; the protocol allows no video to be too short"
         if evaluation.sides[side].given.known is None:
             found[side] = outlooks[job].features
-    lacking = [
-        f"{name} needs at least {fewest} {side} features and gets {found[side]}"
-        for name in protocol.metric.names
-        for side, fewest in metrics.fewest(name, protocol.metric).items()
-        if found.get(side, fewest) < fewest
-    ]
-    return "; ".join(lacking) if len({why.split()[0] for why in lacking}) == len(protocol.metric.names) else ""
+    reasons: list[str] = []
+    for name in protocol.metric.names:
+        needed = metrics.fewest(name, protocol.metric)
+        lacking = {side: fewest for side, fewest in needed.items() if found.get(side, fewest) < fewest}
+        if not lacking:
+            return ""
+        reasons += [
+            f"{name} needs at least {few} {side} features and gets {found[side]}" for side, few in lacking.items()
+        ]
+    return "; ".join(reasons)
