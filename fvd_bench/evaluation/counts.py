@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from fvd_bench import metrics
-from fvd_bench.errors import ShortVideoError, SourceError, VideoError
+from fvd_bench.errors import MetricError, ShortVideoError, VideoError
 from fvd_bench.features.given import Given
 from fvd_bench.finding import some
 from fvd_bench.networks import NETWORKS
@@ -36,7 +36,7 @@ def too_few(
     required: protocols without which the others are worth nothing.
     workers: number of threads that decode.
     strict: whether a video that has to be skipped is an error.
-    Raises SourceError where no protocol is left or a required one is lost, and where one is lost to skipped videos
+    Raises MetricError where no protocol is left or a required one is lost, and where one is lost to skipped videos
     although none may be.
     """
     looks = {side: _Look(given, side, workers) for side, given in sides.items()}
@@ -52,7 +52,7 @@ def too_few(
         if is_vain or (found and strict and skipping):
             for given in skipping:
                 given.check_readable()  # a side without any video that decodes says so itself
-            raise SourceError("; ".join(dict.fromkeys(f"{protocol.name}: {why}" for protocol, why in found.items())))
+            raise MetricError("; ".join(dict.fromkeys(f"{protocol.name}: {why}" for protocol, why in found.items())))
     return found
 
 
@@ -141,10 +141,9 @@ class _Look:
     def _length(self, index: int, wanted: int) -> int:
         """Return how many frames of a video decode, up to `wanted`; 0 where it cannot be used."""
         if index not in self._broken and index not in self._short and self._frames.get(index, 0) < wanted:
-            video = self._given.source.video(index)
             self._frames[index] = wanted
             try:
-                for _ in video.frames(np.array([wanted - 1], dtype=np.int64)):
+                for _ in self._given.source.video(index).frames(np.array([wanted - 1], dtype=np.int64)):
                     pass
             except ShortVideoError as error:
                 self._frames[index] = error.found

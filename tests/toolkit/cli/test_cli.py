@@ -162,7 +162,7 @@ def test_features_that_are_not_finite_stop_the_run(
     tmp_path: Path, moving_frames, write_frames, seeded_inception: Path
 ) -> None:
     """A real Inception whose weights hold a NaN: accepted by path, found out by its features."""
-    side = write_frames(tmp_path / "side" / "0", moving_frames(2)).parent
+    side = write_frames(tmp_path / "side" / "0", moving_frames(16)).parent
     state = torch.load(seeded_inception, weights_only=True)
     state["Conv2d_1a_3x3.conv.weight"][0, 0, 0, 0] = float("nan")
     torch.save(state, tmp_path / "nan.pth")

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fvd_bench.errors import SourceError
+from fvd_bench.errors import MetricError
 from fvd_bench.evaluation.counts import too_few
 from fvd_bench.evaluation.evaluate import evaluate
 from fvd_bench.evaluation.statistics import make
@@ -36,7 +36,7 @@ def refusal(videos) -> Callable[..., str]:
         sides = {"real": open_side(videos(9, 9, 9), "real"), "fake": open_side(videos(*lengths), "fake")}
         try:
             assert too_few(sides, [load(protocol)], workers=2, strict=strict) == {}
-        except SourceError as error:
+        except MetricError as error:
             return str(error)
         return ""
 
@@ -79,7 +79,7 @@ def test_whatever_can_be_scored_passes_and_nothing_less(
     scored = evaluate(real, videos(*lengths), str(tmp_path / "mine.toml"), settings=NO_STORE)
 
     assert scored.value is not None
-    with pytest.raises(SourceError, match="needs at least 2 fake clips and gets"):
+    with pytest.raises(MetricError, match="needs at least 2 fake clips and gets"):
         evaluate(real, videos(*less), str(tmp_path / "mine.toml"), settings=NO_STORE)
 
 
@@ -98,7 +98,7 @@ def test_no_network_is_loaded_for_a_protocol_that_cannot_be_scored(videos, pixel
 
     assert result.scores[0].value is not None and result.scores[1].value is None
     assert "a clip needs 16 frames and the longest of the short videos has 12" in (result.scores[1].reason or "")
-    with pytest.raises(SourceError, match="fvd needs at least 2 real clips and gets 0"):
+    with pytest.raises(MetricError, match="fvd needs at least 2 real clips and gets 0"):
         evaluate(short, short, "stylegan-v-fvd16", settings=NO_STORE)
 
 
@@ -108,9 +108,9 @@ def test_strictness_outlives_the_check(refusal, pixels_protocol, videos) -> None
     both = [load(long), load(short)]
 
     assert list(too_few(sides, both, workers=1, strict=False)) == both[:1]
-    with pytest.raises(SourceError, match="long: fvd needs at least 2 real clips"):
+    with pytest.raises(MetricError, match="long: fvd needs at least 2 real clips"):
         too_few(sides, both, workers=1, strict=True)
-    with pytest.raises(SourceError, match="long: fvd needs at least 2 real clips"):
+    with pytest.raises(MetricError, match="long: fvd needs at least 2 real clips"):
         too_few(sides, both, required=both[:1], workers=1, strict=False)
 
 
@@ -118,7 +118,7 @@ def test_an_iterable_is_gone_through_once(videos, pixels_protocol) -> None:
     result = evaluate(iter(videos(9, 9, 9)), iter(videos(9, 9)), pixels_protocol(), settings=NO_STORE)
 
     assert (result.real.videos, result.fake.videos) == (3, 2)
-    with pytest.raises(SourceError, match="gets 1: an iterable of type list_iterator holds 1 video"):
+    with pytest.raises(MetricError, match="gets 1: an iterable of type list_iterator holds 1 video"):
         evaluate(iter(videos(9, 9, 9)), iter(videos(9)), pixels_protocol(), settings=NO_STORE)
 
 
@@ -129,6 +129,6 @@ def test_features_need_no_second_video(tmp_path: Path, pixels_protocol) -> None:
     made = make(tmp_path / "one.npy", "fake", pixels_protocol(), settings=NO_STORE)
 
     assert len(made.contents) == 1
-    with pytest.raises(SourceError, match="gets 1"):
+    with pytest.raises(MetricError, match="gets 1"):
         made.write(tmp_path / "one.npz")
         evaluate(np.zeros((2, 9, 8, 8, 3), np.uint8), tmp_path / "one.npz", pixels_protocol(), settings=NO_STORE)

@@ -229,15 +229,15 @@ class TestWhatIsNoSide:
     )
     def test_frames_of_another_form_are_refused(self, frames: np.ndarray, found: str, sides, pixels_protocol) -> None:
         with pytest.raises(SourceError, match=f"the frames of v are {found}: expected uint8"):
-            evaluate(sides[0], Clips({"v": frames}), pixels_protocol(), settings=NO_CACHE)
+            evaluate(sides[0], Clips({"v": frames, "w": frames}), pixels_protocol(), settings=NO_CACHE)
 
     def test_one_of_which_no_video_decodes_says_why(self, sides, pixels_protocol) -> None:
         class Broken(Clips):
             def video(self, index: int) -> Video:
                 raise VideoError("the generator is out of order")
 
-        with pytest.raises(SourceError, match="none of its 1 videos can be decoded; the first is v: the generator is"):
-            evaluate(sides[0], Broken({"v": sides[0].pixels["00"]}), pixels_protocol(), settings=NO_CACHE)
+        with pytest.raises(SourceError, match="none of its 2 videos can be decoded; the first is v: the generator is"):
+            evaluate(sides[0], Broken(dict.fromkeys("vw", sides[0].pixels["00"])), pixels_protocol(), settings=NO_CACHE)
 
 
 def test_the_shape_of_a_side_is_that_of_the_protocol(sides) -> None:

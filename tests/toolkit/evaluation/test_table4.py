@@ -95,7 +95,7 @@ def test_without_the_proper_score_there_is_no_table(two_sides, pixels_protocol) 
     file = Path(pixels_protocol(name="long"))
     file.write_text(file.read_text().replace("frames = 9", "frames = { real = 9, fake = 28 }\nlength_rule = 'span'"))
 
-    with pytest.raises(MetricError, match=r"^long: 6 real and 1 fake features"):
+    with pytest.raises(MetricError, match=r"^long: fvd needs at least 2 fake clips and gets 1"):
         table4.table4(*two_sides, str(file), settings=NO_CACHE)
 
 
