@@ -6,7 +6,6 @@ import dataclasses
 import difflib
 from collections.abc import Mapping
 from dataclasses import MISSING
-from functools import lru_cache
 from types import UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -15,10 +14,15 @@ from fvd_bench.protocols.rules import ClipRule, FeatureRule, MetricRule, Resize
 
 _Section = TypeVar("_Section", Resize, ClipRule, FeatureRule, MetricRule)
 
+_HINTS: Mapping[type, Mapping[str, Any]] = {  # Any: typing's own objects
+    rule: get_type_hints(rule) for rule in (Resize, ClipRule, FeatureRule, MetricRule)
+}
+"""The declared type of each field of a rule, found once, since that takes longer than to parse a protocol."""
+
 
 def rule_of(cls: type[_Section], table: Mapping[str, Any], where: str) -> _Section:
     """Make a rule from a table of its fields. Raises ProtocolError, naming `where`, the key and what is expected."""
-    hints = _hints(cls)
+    hints = _HINTS[cls]
     fields = {f.name: f for f in dataclasses.fields(cls)}
     refuse_unknown(table, tuple(fields), where)
     missing = [f.name for f in fields.values() if f.default is MISSING and f.name not in table]
@@ -26,12 +30,6 @@ def rule_of(cls: type[_Section], table: Mapping[str, Any], where: str) -> _Secti
         raise ProtocolError(f"{where}: the key {missing[0]!r} is missing")
     values = {k: value_of(hints[k], v, fields[k].metadata, f"{where}: {k}") for k, v in table.items()}
     return cls(**values)
-
-
-@lru_cache
-def _hints(cls: type[Resize | ClipRule | FeatureRule | MetricRule]) -> dict[str, Any]:  # Any: typing's own objects
-    """Return the declared type of each field, which takes longer to find than a protocol to parse."""
-    return get_type_hints(cls)
 
 
 def value_of(hint: Any, value: Any, limits: Mapping[str, Any], where: str) -> Any:  # Any: typing's own objects
