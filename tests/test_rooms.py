@@ -10,7 +10,9 @@ import pytest
 ROOT = Path(__file__).parents[1]
 FOLDERS = {"fvd_bench": ROOT / "fvd_bench", "stylegan_v": ROOT / "model" / "stylegan_v"}
 ROOMS = {
-    "fvd_bench": "protocols videos sources networks features metrics inspection evaluation reports cli".split(),
+    "fvd_bench": (
+        "protocols videos sources networks features metrics inspection evaluation reports integrations cli"
+    ).split(),
     "stylegan_v": "networks data checkpoints sampling training cli".split(),
 }
 """Each imports only from those before it, and from the modules that stand beside the rooms."""

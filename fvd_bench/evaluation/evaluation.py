@@ -23,18 +23,13 @@ from fvd_bench.metrics import dependence
 from fvd_bench.metrics.measurement import Measured, measure
 from fvd_bench.metrics.uncertainty import Sides
 from fvd_bench.networks import FeatureExtractor, environment
+from fvd_bench.progress import Progress as Progress
+from fvd_bench.progress import silent as silent
 from fvd_bench.protocols.protocol import Protocol, plain
 from fvd_bench.protocols.rules import SIDES, FeatureRule, Side
 from fvd_bench.sources.opening import ClipSource
 from fvd_bench.version import __version__
 from fvd_bench.videos.clips import Draw
-
-Progress = Callable[[str, int, int], None]
-"""A function that shows progress: it is called with what is being done, how much is done, and how much there is."""
-
-
-def silent(what: str, done: int, total: int) -> None:
-    """A Progress that shows nothing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 
 from fvd_bench.errors import ProtocolError
-from fvd_bench.evaluation.evaluate import evaluate
+from fvd_bench.evaluation.evaluate import open_evaluation
 from fvd_bench.evaluation.evaluation import Progress, silent
 from fvd_bench.evaluation.loading import check, load, only_metric
 from fvd_bench.evaluation.result import Result, Score
@@ -99,7 +99,7 @@ def explain(
     if first.digest() == last.digest():
         raise ProtocolError(f"{first.name} and {last.name} compute the same, their digest is one: nothing to explain")
     path = [*_between(first, last), last]
-    result = evaluate(
+    with open_evaluation(
         real,
         fake,
         [first, *path],
@@ -107,7 +107,8 @@ def explain(
         seed=seed,
         settings=dataclasses.replace(settings or Settings(), motion=False),
         progress=progress,
-    )
+    ) as evaluation:
+        result = evaluation.run()
     start, *after = result.scores
     served(after[-1])
     steps: list[Step] = []

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from fvd_bench.errors import VideoError
-from fvd_bench.evaluation.evaluate import evaluate
+from fvd_bench.evaluation.evaluate import open_evaluation
 from fvd_bench.evaluation.evaluation import Progress, silent
 from fvd_bench.evaluation.loading import check, load, only_metric
 from fvd_bench.evaluation.result import Result, Score
@@ -99,7 +99,7 @@ def table4(
     """
     listed = rows(load(base))
     sides: dict[Side, ClipSource] = {"real": open_source(real), "fake": open_source(fake)}  # an iterable opens once
-    result = evaluate(
+    with open_evaluation(
         sides["real"],
         sides["fake"],
         list(listed.values()),
@@ -107,7 +107,8 @@ def table4(
         seed=seed,
         settings=dataclasses.replace(settings or Settings(), motion=False),
         progress=progress,
-    )
+    ) as evaluation:
+        result = evaluation.run()
     named = [dataclasses.replace(score, row=row) for row, score in zip(listed, result.scores, strict=True)]
     proper = served(named[0])
     scores = [_without_value(s, sides) if s is not proper and s.values == proper.values else s for s in named]
