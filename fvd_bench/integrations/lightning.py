@@ -63,6 +63,10 @@ class FrechetVideoCallback(Callback):
         self._axes = axes
         self._value_range = value_range
 
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if pl_module.device.type == "cuda" and self.distance.intake.settings.device != "cpu":
+            self.distance.to(pl_module.device)  # each process has its own since Lightning set it
+
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if not trainer.sanity_checking:
             self._score(trainer, pl_module)
@@ -74,16 +78,17 @@ class FrechetVideoCallback(Callback):
     def _score(self, trainer: Trainer, module: LightningModule) -> None:
         if (trainer.current_epoch + 1) % self._every_n_epochs:
             return
-        if module.device.type == "cuda" and self.distance.intake.settings.device != "cuda":
-            self.distance.to(module.device)
         self.distance.reset()
         rank, world = distributed.rank(), distributed.world()
         left = len(range(rank, self._videos, world))
         with isolate_rng(), torch.no_grad():
             torch.manual_seed(self.distance.seed * world + rank)
             while left > 0:
-                videos = self._generate(module, min(left, self._batch))
+                wanted = min(left, self._batch)
+                videos = self._generate(module, wanted)
+                if len(videos) != wanted:
+                    raise FvdBenchError(f"generate gave {len(videos)} videos: expected {wanted}, as many as asked for")
                 self.distance.update(fake=videos, axes=self._axes, value_range=self._value_range)
-                left -= len(videos)
+                left -= wanted
         for score in self.distance.scores():
-            module.log_dict(score.metrics, rank_zero_only=False)
+            module.log_dict(score.metrics, sync_dist=world > 1)  # equal in all processes
