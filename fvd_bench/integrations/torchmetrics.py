@@ -68,12 +68,13 @@ class FrechetVideoMetric(Metric):
         self._is_whole = real is not None
         self._layout = Layout(axes, value_range)
         self._noticed: dict[Side, Noticed] = {side: Noticed() for side in SIDES}
+        self._keeps_real = False
         for side in SIDES:
             for name in _names(side):
                 self.add_state(name, [], dist_reduce_fx="cat")
         digest = hashlib.sha256(json.dumps(self._distance.intake.identity).encode()).digest()
         self.add_state("identity", torch.tensor(list(digest), dtype=torch.uint8), dist_reduce_fx=_agreed)
-        self._begin(SIDES)
+        self._begin()
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -93,9 +94,10 @@ class FrechetVideoMetric(Metric):
         turns = int(places.max()) // distributed.world() + 1 if len(places) else 0
         found, noticed = self._distance.intake.features(side, videos, self._layout, next_turn=turns)
         for name, state in zip(_names(side), _states(found), strict=True):
-            getattr(self, name).append(state.to(self.device))
+            setattr(self, name, [*getattr(self, name), state.to(self.device)])  # a collection may share the list
         self._noticed[side] = self._noticed[side].joined(noticed)
-        self._distance.tell(self._noticed[side].findings(side), stacklevel=3)
+        again = [_AGAIN] if real and self._keeps_real else []
+        self._distance.tell((*self._noticed[side].findings(side), *again), stacklevel=3)
 
     def forward(self, videos: Tensor, real: bool = False) -> Tensor:
         """Take in videos and return the score of these fake ones alone, against the real ones of this process so far.
@@ -123,27 +125,31 @@ class FrechetVideoMetric(Metric):
             return self._distance.value_of(self._contribution())
 
         found, findings = distributed.once(value) if self._is_synced and self.process_group is None else value()
-        self._distance.tell(findings, stacklevel=4)  # torchmetrics wraps what people call
+        self._distance.tell(findings, stacklevel=3)  # torchmetrics wraps what people call
         return self._as_tensor(found)
 
     def reset(self, *, real: bool = False) -> None:
         """Forget the fake videos, and with `real` the real ones too."""
-        kept = {} if real else {name: list(getattr(self, name)) for name in _names("real")}
+        kept = {} if real else {name: getattr(self, name) for name in _names("real")}
+        for side in SIDES:
+            for name in _names(side):
+                setattr(self, name, [])  # since torchmetrics empties lists that a collection may share
         super().reset()
-        for name, states in kept.items():
-            getattr(self, name).extend(states)
-        self._begin(SIDES if real else ("fake",))
+        self._begin()
+        for name, state in kept.items():
+            setattr(self, name, state)
+        self._keeps_real = any(map(len, kept.get("real_videos", ())))
+        self._noticed = {"real": Noticed() if real else self._noticed["real"], "fake": Noticed()}
         if real:
             self._distance.reset(real=True)
 
-    def _begin(self, sides: Sequence[Side]) -> None:
-        """Let the states of sides begin empty. They are never lists of nothing, whose shape other processes could not
-        know."""
-        for side in sides:
-            self._noticed[side] = Noticed()
-            nothing = torch.zeros(0, self._distance.intake.network.dim), torch.zeros(0, 2, dtype=torch.int64)
+    def _begin(self) -> None:
+        """Let all states begin empty: not as lists of nothing, whose shape other processes could not know."""
+        dim = self._distance.intake.network.dim
+        for side in SIDES:
+            nothing = torch.zeros(0, dim), torch.zeros(0, 2, dtype=torch.int64)
             for name, state in zip(_names(side), nothing, strict=True):
-                getattr(self, name).append(state.to(self.device))
+                setattr(self, name, [state.to(self.device)])
 
     def _contribution(self) -> Contribution:
         """Return the states, of this process or, where they are synced, of all."""
@@ -160,6 +166,14 @@ class FrechetVideoMetric(Metric):
         if device != before and device.type in ("cpu", "cuda"):
             self._distance.intake.move(device)
         return self
+
+
+_AGAIN = Finding(
+    "real-again",
+    "real videos are added to those that reset() has kept: hand them over once, or forget them by reset(real=True)",
+    side="real",
+)
+"""What happens where Lightning resets the metric after each validation, and each validation hands over real videos."""
 
 
 def _names(side: Side) -> tuple[str, str]:
