@@ -44,20 +44,22 @@ def chart(scores: Sequence[Score]) -> str:
         for place, score in enumerate(scores):
             assert score.value is not None
             if score.floor is not None:
-                axes.barh(
-                    place, score.floor.interval[1] - score.floor.interval[0], 0.6, score.floor.interval[0],
-                    color=_FLOOR, alpha=0.35, label=None if place else "floor",
-                )  # fmt: skip
+                low, high = score.floor.interval
+                axes.barh(place, high - low, 0.6, low, facecolor=(_FLOOR, 0.35), edgecolor=_FLOOR, label="floor")
             if score.interval is not None:
                 axes.plot(score.interval, (place, place), color=_SCORE, linewidth=2)
-            axes.plot(score.value, place, "o", color=_SCORE, label=None if place else "score, 95 % interval")
+            axes.plot(score.value, place, "o", color=_SCORE, label="score, 95 % interval")
         axes.set_yticks(range(len(scores)), [escaped(f"{score.metric.upper()}, {score.protocol}") for score in scores])
         axes.set_ylim(len(scores) - 0.5, -0.5)
         axes.set_xlim(left=min(0, *(score.interval[0] if score.interval else 0 for score in scores)))
         axes.spines[["top", "right", "left"]].set_visible(False)
         axes.spines["bottom"].set_color(_INK)
         axes.tick_params(colors=_INK)
-        figure.legend(loc="outside upper right", ncols=2, frameon=False, labelcolor=_INK, fontsize="small")
+        marks = {name: mark for mark, name in zip(*axes.get_legend_handles_labels(), strict=True)}
+        figure.legend(
+            [*marks.values()], [*marks], loc="outside upper right", ncols=2, frameon=False, labelcolor=_INK,
+            fontsize="small",
+        )  # fmt: skip
         drawn = io.StringIO()
         figure.savefig(drawn, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     return drawn.getvalue()[drawn.getvalue().index("<svg") :]
