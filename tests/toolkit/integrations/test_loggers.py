@@ -13,8 +13,8 @@ from tests.toolkit.integrations.conftest import NO_CACHE
 
 
 @pytest.fixture(scope="module")
-def result(two_sides, protocol) -> Result:
-    return evaluate(*two_sides, protocol, repeats=2, settings=NO_CACHE)
+def result(videos, protocol) -> Result:
+    return evaluate(*videos, protocol, repeats=2, settings=NO_CACHE)
 
 
 def test_metrics_are_flat_and_hold_what_is_known(result: Result) -> None:
@@ -26,6 +26,7 @@ def test_metrics_are_flat_and_hold_what_is_known(result: Result) -> None:
         "pixels/fvd_low": score.interval[0],
         "pixels/fvd_high": score.interval[1],
         "pixels/fvd_floor": score.floor.value,
+        **({"pixels/fvd_infinite": score.infinite.value} if score.infinite else {}),
     }
     motion = {"motion/real": result.motion.real.mean, "motion/fake": result.motion.fake.mean}
 

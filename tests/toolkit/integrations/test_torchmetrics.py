@@ -110,7 +110,7 @@ def test_collections_feed_several_protocols_at_once(protocol, pixels_protocol, v
     assert {name: float(v) for name, v in metrics.compute().items()} == found
 
 
-def test_what_cannot_be_told_apart_is_refused_and_the_rest_merges(metric, protocol, videos, score) -> None:
+def test_copies_and_checkpoints_go_on_and_other_metrics_do_not_merge(metric, protocol, videos, score) -> None:
     real, fake = map(torch.from_numpy, videos)
     metric.update(real, real=True)
     metric.update(fake[:4])
@@ -119,6 +119,7 @@ def test_what_cannot_be_told_apart_is_refused_and_the_rest_merges(metric, protoc
         metric.merge_state(other)
     rest = copy.deepcopy(metric)
     rest.reset(real=True)
+    rest.update(fake[4:])
     with pytest.raises(MetricError, match="no real videos yet"):
         rest.compute()
 
