@@ -5,20 +5,26 @@ import json
 import re
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 
-from fvd_bench import Result, Settings, evaluate
+from fvd_bench import Arrays, Result, Settings, evaluate
 from fvd_bench.finding import Finding
 from fvd_bench.reports.card import card, chart
 
 
 @pytest.fixture(scope="module")
-def result(two_sides, write_pixels_protocol, tmp_path_factory: pytest.TempPathFactory) -> Result:
+def result(moving_frames, write_pixels_protocol, tmp_path_factory: pytest.TempPathFactory) -> Result:
+    """Of nine real and seven fake videos under two protocols, and under one that needs longer videos."""
     folder = tmp_path_factory.mktemp("protocols")
     protocols = [
         write_pixels_protocol(folder, name=name, frames=frames) for name, frames in (("one", 9), ("two", 10), ("x", 90))
     ]
-    return evaluate(*two_sides, protocols, settings=Settings(cache=None))
+    real, fake = (
+        Arrays(np.stack([moving_frames(12, 24, 24, seed=first + video) for video in range(count)]), axes="NTHWC")
+        for first, count in ((0, 9), (100, 7))
+    )
+    return evaluate(real, fake, protocols, settings=Settings(cache=None))
 
 
 def test_scores_of_one_metric_share_an_axis(result: Result) -> None:
@@ -52,10 +58,12 @@ def test_a_result_says_three_lines_and_gives_tables(result: Result) -> None:
     lines = repr(result).splitlines()
 
     assert len(lines) == 3
-    assert lines[0].endswith(", and 2 more scores")
+    assert re.fullmatch(
+        r"<Result: FVD [\d.e-]+ by one, 95 % interval [\d.e-]+ to [\d.e-]+, floor [\d.e-]+, and 2 more scores", lines[0]
+    )
     quiet = dataclasses.replace(result, warnings=(), real=dataclasses.replace(result.real, path="a\nb"))
     assert repr(quiet).splitlines()[1:] == [
-        rf" 5 fake videos of {result.fake.path} against 6 real ones of a\nb",
+        rf" 7 fake videos of {result.fake.path} against 9 real ones of a\nb",
         " no findings>",
     ]
     assert Result.from_json(json.dumps(result.to_dict())) == result
