@@ -24,7 +24,7 @@ from fvd_bench.features.noticed import Noticed
 from fvd_bench.features.online_features import Contribution, OnlineFeatures
 from fvd_bench.finding import Finding, warn_of
 from fvd_bench.metrics.measurement import measure
-from fvd_bench.progress import Progress, shown
+from fvd_bench.progress import Progress
 from fvd_bench.protocols.protocol import Protocol, ProtocolLike
 from fvd_bench.protocols.rules import SIDES, Side
 from fvd_bench.settings import Settings
@@ -106,7 +106,7 @@ class FrechetVideoDistance:
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """What people should know of the last score, as `Result.warnings`; before that, of the arrays so far.
+        """What people should know of the last score, as `Result.warnings`; after an update, of the arrays so far.
 
         Those that take the headers of files, or how videos move, are found by `evaluate` alone.
         """
@@ -247,8 +247,7 @@ class FrechetVideoDistance:
         for side in SIDES:
             job = Job(Draw(self.protocol.clip_rule(side), side, self.seed), self.protocol.features)
             if side == "real" and self._real is not None:
-                with shown(self._progress, first=True) as show:
-                    read = self._real.read(self.intake, show)
+                read = self._real.read(self.intake, self._progress)
                 features, found.counts[side], found.noticed[side] = read.features, read.count, read.noticed
                 found.given.extend(read.findings)
                 collected = read.collected

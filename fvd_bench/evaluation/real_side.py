@@ -21,7 +21,7 @@ from fvd_bench.features.store import FeatureStore
 from fvd_bench.finding import Finding
 from fvd_bench.networks import environment
 from fvd_bench.processors import processors
-from fvd_bench.progress import Progress
+from fvd_bench.progress import Progress, shown
 from fvd_bench.sources.opening import SourceLike
 from fvd_bench.videos.clips import Draw
 
@@ -52,11 +52,15 @@ class RealSide:
         self._given.check_serves(intake.protocol.fake, dim=intake.network.dim)
         self._given.check_readable()
 
-    def read(self, intake: Intake, progress: Progress) -> ReadSide:
-        """Return what the side holds. Videos are read at the first call, and the store may hold their features."""
+    def read(self, intake: Intake, progress: Progress | bool) -> ReadSide:
+        """Return what the side holds. Videos are read at the first call, and the store may hold their features.
+
+        progress: see `shown`.
+        """
         if self._read is None:
             self._given = self._given or open_side(self._real, "real")
-            self._read = _read(self._given, intake, progress)
+            with shown(progress, first=True) as show:
+                self._read = _read(self._given, intake, show)
         return self._read
 
     def forget(self) -> None:
