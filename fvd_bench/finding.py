@@ -40,8 +40,11 @@ class FvdBenchWarning(UserWarning):
     """
 
     def __init__(self, finding: Finding) -> None:
-        super().__init__(escaped(finding.message))
+        super().__init__(finding)
         self.finding = finding
+
+    def __str__(self) -> str:
+        return escaped(self.finding.message)
 
 
 def warn_of(findings: Iterable[Finding], *, stacklevel: int) -> None:

@@ -183,9 +183,9 @@ def check_counts(real: int, fake: int) -> None:
 
 def _matrix(features: ArrayLike | Tensor) -> Float64:
     """Return features as float64 [N, D]. Raises MetricError."""
-    held: Any = (
-        features.detach().cpu().double() if hasattr(features, "detach") else features
-    )  # bfloat16 has no NumPy type
+    held: Any = features
+    if hasattr(features, "detach"):
+        held = features.detach().cpu().double()  # NumPy has no bfloat16
     try:
         return np.asarray(held, dtype=np.float64)
     except (TypeError, ValueError) as error:

@@ -1,6 +1,7 @@
 """Findings reach people who write Python: each as a warning, at their own line."""
 
 import contextlib
+import pickle
 import warnings
 from pathlib import Path
 
@@ -46,6 +47,7 @@ def test_a_name_in_a_warning_is_shown_and_not_obeyed() -> None:
         warn_of([Finding("listing", "evil\x1b[2J")], stacklevel=1)
 
     assert str(told[0].message) == r"evil\x1b[2J"
+    assert pickle.loads(pickle.dumps(told[0].message)).finding.code == "listing"
 
 
 @pytest.mark.parametrize("command", [["compute"], ["protocols", "explain"]])
