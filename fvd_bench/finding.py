@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+
+from fvd_bench.escapes import escaped
 
 NAMED = 3
 """Number of videos that a sentence names. It counts the others."""
@@ -28,6 +31,26 @@ class Finding:
     def of(cls, code: str, what: str, videos: Mapping[str, str], *, side: str | None = None) -> Finding:
         """Make a finding about some videos. Its message says what they have in common and names the first of them."""
         return cls(code, f"{what}: {some(videos)}", videos, side)
+
+
+class FvdBenchWarning(UserWarning):
+    """A finding as Python warns of it: shown once for each line that asks, and silenced or made an error as any other.
+
+    finding: what was found, with its code.
+    """
+
+    def __init__(self, finding: Finding) -> None:
+        super().__init__(finding)
+        self.finding = finding
+
+    def __str__(self) -> str:
+        return escaped(self.finding.message)
+
+
+def warn_of(findings: Iterable[Finding], *, stacklevel: int) -> None:
+    """Warn of each finding. stacklevel: 1 for a warning that points at the caller, 2 for the caller's caller."""
+    for finding in findings:
+        warnings.warn(FvdBenchWarning(finding), stacklevel=stacklevel + 1)
 
 
 def of_side(side: str, findings: Iterable[Finding]) -> list[Finding]:

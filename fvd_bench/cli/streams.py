@@ -56,19 +56,9 @@ def progress(*, shown: bool = True) -> Iterator[Callable[[str, int, int], None]]
     if not sys.stderr.isatty():
         yield _progress_lines()
         return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+    from fvd_bench.progress import bars
 
-    description = TextColumn("{task.description}", markup=False)
-    columns = (description, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(file=plain(sys.stderr)), transient=True) as bars:
-        tasks: dict[str, TaskID] = {}
-
-        def show(what: str, done: int, total: int) -> None:
-            if what not in tasks:
-                tasks[what] = bars.add_task(escaped(what))
-            bars.update(tasks[what], completed=done, total=total or None)
-
+    with bars(plain(sys.stderr)) as show:
         yield show
 
 

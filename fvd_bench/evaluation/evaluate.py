@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING
 from fvd_bench.errors import FvdBenchError
 from fvd_bench.evaluation.counts import too_few
 from fvd_bench.evaluation.loading import load_all
-from fvd_bench.features.distributed import WHOLE, share
+from fvd_bench.features.distributed import WHOLE, rank, share
 from fvd_bench.features.given import Given, open_side
 from fvd_bench.features.store import FeatureStore
+from fvd_bench.finding import warn_of
 from fvd_bench.metrics import dependence
 from fvd_bench.networks import FeatureExtractor, create, environment
 from fvd_bench.processors import processors
-from fvd_bench.progress import Progress, silent
+from fvd_bench.progress import Progress, shown
 from fvd_bench.protocols.protocol import Protocol, ProtocolLike
 from fvd_bench.protocols.rules import SIDES, FeatureRule, Side
 from fvd_bench.protocols.variants import scale_protocols
@@ -42,7 +43,7 @@ def evaluate(
     repeats: int = 1,
     seed: int = 0,
     settings: Settings | None = None,
-    progress: Progress = silent,
+    progress: Progress | bool = True,
 ) -> Result:
     """Score fake videos against real ones.
 
@@ -52,15 +53,24 @@ def evaluate(
     real side may also be statistics that another program made, see `features.foreign`.
     protocol: one or several, each by name, by path of a TOML file, or loaded. Several share the decoding.
     repeats: number of draws. They have the seeds seed, seed + 1, …, and a score is the mean over them.
+    progress: True for bars on a terminal and in a notebook, False for none, or a function that shows it.
 
-    A protocol that cannot be served gives a score with the value None and a reason. Raises FvdBenchError when no
-    protocol can be served, or when a side, the weights or a protocol are unusable.
+    Warns of each finding in the result's `warnings`, by a FvdBenchWarning. A protocol that cannot be served gives a
+    score with the value None and a reason. Raises FvdBenchError when no protocol can be served, or when a side, the
+    weights or a protocol are unusable.
     """
     settings = settings or Settings()
-    with open_evaluation(
-        real, fake, protocol, repeats=repeats, seed=seed, settings=settings, progress=progress
-    ) as evaluation:
-        return evaluation.run()
+    is_first = not settings.distributed or rank() == 0
+    with (
+        shown(progress, first=is_first) as show,
+        open_evaluation(
+            real, fake, protocol, repeats=repeats, seed=seed, settings=settings, progress=show
+        ) as evaluation,
+    ):
+        result = evaluation.run()
+    if is_first:
+        warn_of(result.warnings, stacklevel=2)
+    return result
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Protocol
 
 from fvd_bench.errors import SourceError
 from fvd_bench.evaluation.result import MotionPanel, Score, Skipped
@@ -12,7 +13,6 @@ from fvd_bench.inspection import faults
 from fvd_bench.inspection.motion_of_sides import findings as motion_findings
 from fvd_bench.networks import FeatureExtractor
 from fvd_bench.protocols.rules import ClipRule, FeatureRule, Side
-from fvd_bench.sources.opening import ClipSource
 from fvd_bench.videos.frame_times import widest
 
 _MOSTLY = 0.5
@@ -31,8 +31,15 @@ _NOTES = {
 """Code of a note on videos -> what a warning says about them."""
 
 
+class Noted(Protocol):
+    """What has notes on a side as a whole: its source, or what was noticed of arrays."""
+
+    @property
+    def notes(self) -> Sequence[str]: ...
+
+
 def find(
-    sources: Mapping[Side, ClipSource],
+    sources: Mapping[Side, Noted],
     collected: Mapping[Job, Collected],
     scores: Sequence[Score],
     extractors: Mapping[FeatureRule, FeatureExtractor],
@@ -106,7 +113,7 @@ def _video_findings(collected: Mapping[Job, Collected]) -> Iterator[Finding]:
             yield Finding.of(code, f"{len(videos)} {side} videos {_NOTES[code]}", videos, side=side)
 
 
-def _range_findings(sources: Mapping[Side, ClipSource], collected: Mapping[Job, Collected]) -> Iterator[Finding]:
+def _range_findings(sources: Mapping[Side, Noted], collected: Mapping[Job, Collected]) -> Iterator[Finding]:
     """Warn of arrays whose values use little of their stated range."""
     levels: dict[Side, tuple[int, int] | None] = {}
     for job, side in collected.items():

@@ -1,3 +1,3 @@
 """Results for people and for CI."""
 
-__all__ = ["comparison", "demo", "explain", "html", "inspection", "plan", "selftest", "table4", "tables"]
+__all__ = ["card", "comparison", "demo", "explain", "html", "inspection", "plan", "selftest", "table4", "tables"]

@@ -67,18 +67,7 @@ def scale_table(scores: Sequence[Score]) -> Table:
 
 def score_frame(result: Result) -> pandas.DataFrame:
     """Return one row per score, with what is known about its uncertainty and how it was made."""
-    import pandas
-
-    columns = (
-        "protocol protocol_version metric row value std interval error_real error_fake seed digest signature reason"
-    ).split()
-    rows = [
-        {name: getattr(score, name) for name in columns}
-        | {"floor": score.floor and score.floor.value, "infinite": score.infinite and score.infinite.value}
-        | {"real_clips": score.real.clips, "fake_clips": score.fake.clips}
-        for score in result.scores
-    ]
-    return pandas.DataFrame(rows)
+    return result.to_frame()
 
 
 def score_table(scores: Sequence[Score]) -> Table:
