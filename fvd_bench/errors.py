@@ -2,6 +2,7 @@
 
 FvdBenchError
 ├── ProtocolError         a protocol file that cannot be read, or that asks for something impossible
+│   └── UnknownProtocolError  a name or version that no protocol has (exit code 2)
 ├── WeightsError          network weights missing, damaged, or not the ones expected
 ├── SourceError           a whole side that cannot be used: missing, empty, not permitted, too few clips
 ├── VideoError            one video that cannot be used; the pipeline skips and names it
@@ -21,6 +22,9 @@ Our own mistakes are assertions. The command line catches FvdBenchError once and
 exception is a fault of ours, and exits with EXIT_OF_FAULTS.
 """
 
+EXIT_OF_USAGE = 2
+"""Exit code where something was typed wrong: an option, the value of one, or a name."""
+
 EXIT_OF_FAULTS = 70
 """Exit code after an exception that is a fault of our own: EX_SOFTWARE of sysexits.h."""
 
@@ -37,6 +41,12 @@ class FvdBenchError(Exception):
 
 class ProtocolError(FvdBenchError):
     """A protocol cannot be loaded, or cannot be followed here."""
+
+
+class UnknownProtocolError(ProtocolError):
+    """No protocol that ships has this name or version: it was typed wrong."""
+
+    exit_code = EXIT_OF_USAGE
 
 
 class WeightsError(FvdBenchError):

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from fvd_bench.cli.streams import TEXT, be_quiet
+
 if TYPE_CHECKING:
     from fvd_bench.settings import Settings
     from fvd_bench.sources.opening import Arrays
@@ -20,20 +22,22 @@ DEBUG = "--debug"
 
 
 class Command(click.Command):
-    """A command with `--debug`.
+    """A command with `--quiet` and `--debug`.
 
     It refuses an option of one value that is given twice, since it is unclear which value is meant.
     """
 
     def __init__(self, *given: Any, **more: Any) -> None:  # all that click hands over
         super().__init__(*given, **more)
-        self.params.append(_debug())
+        self.params += [_quiet(), _debug()]
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         _, _, order = self.make_parser(ctx).parse_args(list(args))
         for param, times in Counter(order).items():
             if isinstance(param, click.Option) and times > 1 and not (param.multiple or param.is_flag):
-                raise click.UsageError(f"{param.opts[0]} is given {times} times and takes one value: give it once", ctx)
+                raise click.UsageError(
+                    f"{max(param.opts, key=len)} is given {times} times and takes one value: give it once", ctx
+                )
         return super().parse_args(ctx, args)
 
 
@@ -58,7 +62,26 @@ def _debug() -> click.Option:
     return click.Option([DEBUG], is_flag=True, expose_value=False, help="Show where an error comes from.")
 
 
+def _quiet() -> click.Option:
+    def callback(context: click.Context, option: click.Parameter, given: bool) -> None:
+        if given:
+            be_quiet()
+
+    return click.Option(
+        ["--quiet", "-q"], is_flag=True, expose_value=False, callback=callback,
+        help="No progress, no warnings and no names of written files on stderr.",
+    )  # fmt: skip
+
+
 _Command = Callable[..., None]
+
+
+def format_option(*forms: str) -> Callable[[_Command], _Command]:
+    """Add the option that says in which form the result goes to stdout. forms: those besides text."""
+    return click.option(
+        "--format", "-F", "form", default=TEXT, show_default=True, type=click.Choice([TEXT, *forms]),
+        help="How to print the result; anything but text alone, for other programs.",
+    )  # fmt: skip
 
 
 def evaluation_options(command: _Command) -> _Command:

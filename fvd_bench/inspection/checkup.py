@@ -8,7 +8,7 @@ import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
-from fvd_bench.finding import Finding, of_side, some
+from fvd_bench.finding import Finding, noted, of_side, some, worst_first
 from fvd_bench.inspection import faults
 from fvd_bench.inspection.faults import FAULTS, Appearance, size_text
 from fvd_bench.inspection.summary import Contents, contents_of, frames_needed, quality_text
@@ -82,7 +82,7 @@ def inspect(
     if len(sources) == 2:
         who = (f"videos of {sources[0].name}", f"videos of {sources[1].name}")
         findings += _between(*examined, who=who)
-    return Checkup(sides, tuple(findings))
+    return Checkup(sides, tuple(worst_first(findings)))
 
 
 def _examine_all(source: ClipSource, *, workers: int, progress: Callable[[str, int, int], None]) -> list[Examined]:
@@ -101,7 +101,7 @@ def _examine_all(source: ClipSource, *, workers: int, progress: Callable[[str, i
 
 def _within(source: ClipSource, videos: Sequence[Examined], rules: Sequence[Protocol]) -> Iterator[Finding]:
     """Yield what is wrong within one side."""
-    yield from (Finding("listing", note) for note in source.notes)
+    yield from map(noted, source.notes)
     decoded = [video for video in videos if video.frames]
     yield from _shared_by("unreadable", "no frame decodes", {v.name: v.unreadable for v in videos if not v.mixture})
     yield from _shared_by("two-sequences", "two images have the same place", {v.name: v.mixture for v in videos})

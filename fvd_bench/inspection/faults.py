@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from fvd_bench.finding import Finding
-from fvd_bench.videos.header import SDR, Probe
+from fvd_bench.videos.header import RAW, SDR, Probe
 
 FAULTS = {
+    "clipped-range": "values of arrays lie outside of the range that is stated of them",
     "listing": "something beside the videos is left out, or names are alike",
     "unreadable": "no frame decodes",
     "truncated": "fewer frames decode than the container promises",
@@ -73,7 +74,7 @@ class Appearance:
 
     @property
     def codec(self) -> str | None:
-        return self.header.codec if self.header else None
+        return self.header.codec if self.header and self.header.codec != RAW else None
 
 
 def size_text(size: tuple[int, int]) -> str:

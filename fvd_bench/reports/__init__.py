@@ -1,3 +1,15 @@
 """Results for people and for CI."""
 
-__all__ = ["comparison", "demo", "explain", "html", "inspection", "table4", "tables"]
+__all__ = [
+    "comparison",
+    "demo",
+    "explain",
+    "formats",
+    "html",
+    "inspection",
+    "layout",
+    "protocols",
+    "scores",
+    "table4",
+    "tables",
+]
