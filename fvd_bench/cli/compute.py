@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from fvd_bench.cli.options import Command, chosen_settings, evaluation_options, format_option
+from fvd_bench.cli.options import Command, chosen_settings, evaluation_options, format_option, protocol_names
 from fvd_bench.cli.streams import (
     STDOUT,
     check_outputs,
@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 @click.command(cls=Command)
 @evaluation_options
 @format_option("score", "json", "csv", "markdown", "latex")
-@click.option("--protocol", "-p", multiple=True, default=["stylegan-v-fvd16"], show_default=True, metavar="NAME|FILE",
+@click.option("--protocol", multiple=True, default=["stylegan-v-fvd16"], show_default=True, metavar="NAME|FILE",
+              shell_complete=protocol_names,
               help="How to score; may be given several times. See `fvd-bench protocols list`.")  # fmt: skip
 @click.option("--html", "html_file", metavar="FILE", help="Write the result as a page with charts.")
 @click.option("--motion", is_flag=True, help="Also score the real videos shuffled, frozen and reversed, as a scale.")

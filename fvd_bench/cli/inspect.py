@@ -6,14 +6,20 @@ from pathlib import Path
 
 import click
 
-from fvd_bench.cli.options import Command, format_option
+from fvd_bench.cli.options import Command, format_option, protocol_names
 from fvd_bench.cli.streams import check_outputs, print_report, progress, stdout_of
 
 
 @click.command(cls=Command)
 @click.argument("path", metavar="PATH", type=click.Path(path_type=Path))
 @click.option("--against", type=click.Path(path_type=Path), help="The other side: what differs, and what is in both.")
-@click.option("--protocol", multiple=True, metavar="NAME|FILE", help="Check lengths against it, besides the paper's.")
+@click.option(
+    "--protocol",
+    multiple=True,
+    shell_complete=protocol_names,
+    metavar="NAME|FILE",
+    help="Check lengths against it, besides the paper's.",
+)
 @click.option("--json", "json_file", metavar="FILE", help="Write the findings as JSON; - for stdout alone.")
 @format_option("json", "csv", "markdown", "latex")
 @click.option("--workers", type=click.IntRange(1), help="Decoding threads; one per processor unless given.")

@@ -13,6 +13,8 @@ import click
 from fvd_bench.cli.streams import TEXT, be_quiet
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from fvd_bench.settings import Settings
     from fvd_bench.sources.opening import Arrays
 
@@ -21,8 +23,24 @@ DEBUG = "--debug"
 """An option that is looked for among all arguments, since it has to work also where parsing them fails."""
 
 
+SHORT = {
+    "--real": "-r",
+    "--fake": "-f",
+    "--protocol": "-p",
+    "--repeats": "-n",
+    "--seed": "-s",
+    "--json": "-j",
+    "--format": "-F",
+    "--out": "-o",
+    "--device": "-d",
+    "--workers": "-w",
+    "--quiet": "-q",
+}
+"""Option -> its short name, which is the same in every command that has the option."""
+
+
 class Command(click.Command):
-    """A command with `--quiet` and `--debug`.
+    """A command with `--quiet` and `--debug`, and with the SHORT names of its options.
 
     It refuses an option of one value that is given twice, since it is unclear which value is meant.
     """
@@ -30,6 +48,8 @@ class Command(click.Command):
     def __init__(self, *given: Any, **more: Any) -> None:  # all that click hands over
         super().__init__(*given, **more)
         self.params += [_quiet(), _debug()]
+        for param in self.params:
+            param.opts += [SHORT[name] for name in param.opts if name in SHORT]
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         _, _, order = self.make_parser(ctx).parse_args(list(args))
@@ -68,7 +88,7 @@ def _quiet() -> click.Option:
             be_quiet()
 
     return click.Option(
-        ["--quiet", "-q"], is_flag=True, expose_value=False, callback=callback,
+        ["--quiet"], is_flag=True, expose_value=False, callback=callback,
         help="No progress, no warnings and no names of written files on stderr.",
     )  # fmt: skip
 
@@ -76,10 +96,24 @@ def _quiet() -> click.Option:
 _Command = Callable[..., None]
 
 
+def protocol_names(context: click.Context, param: click.Parameter, begun: str) -> list[CompletionItem]:
+    """Complete the name of a protocol for a shell, or the path of a file."""
+    from click.shell_completion import CompletionItem
+
+    from fvd_bench.protocols import protocol
+    from fvd_bench.protocols.aliases import ALIASES
+
+    if "/" in begun or begun.startswith("."):
+        return [CompletionItem(begun, type="file")]
+    short = [CompletionItem(name, help=of) for name, of in ALIASES.items()]
+    items = [*short, *map(CompletionItem, protocol.names())]
+    return [item for item in items if item.value.startswith(begun)]
+
+
 def format_option(*forms: str) -> Callable[[_Command], _Command]:
     """Add the option that says in which form the result goes to stdout. forms: those besides text."""
     return click.option(
-        "--format", "-F", "form", default=TEXT, show_default=True, type=click.Choice([TEXT, *forms]),
+        "--format", "form", default=TEXT, show_default=True, type=click.Choice([TEXT, *forms]),
         help="How to print the result; anything but text alone, for other programs.",
     )  # fmt: skip
 

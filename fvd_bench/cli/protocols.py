@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fvd_bench.cli.options import Commands, chosen_settings, evaluation_options, format_option
+from fvd_bench.cli.options import Commands, chosen_settings, evaluation_options, format_option, protocol_names
 from fvd_bench.cli.streams import TEXT, check_outputs, print_report, progress, say, stdout_of
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def protocols_list(form: str) -> None:
 
 
 @protocols.command("show")
-@click.argument("name", metavar="NAME|NAME@VERSION|FILE")
+@click.argument("name", metavar="NAME|NAME@VERSION|FILE", shell_complete=protocol_names)
 def protocols_show(name: str) -> None:
     """The file of a protocol, its digest and its signature, and the digest of each score where it has several."""
     from fvd_bench.protocols import protocol
@@ -47,8 +47,8 @@ def protocols_show(name: str) -> None:
 
 
 @protocols.command("diff")
-@click.argument("a", metavar="A")
-@click.argument("b", metavar="B")
+@click.argument("a", metavar="A", shell_complete=protocol_names)
+@click.argument("b", metavar="B", shell_complete=protocol_names)
 @format_option("json", "csv", "markdown", "latex")
 def protocols_diff(a: str, b: str, form: str) -> None:
     """The choices in which two protocols differ; A and B are names or files."""
@@ -64,8 +64,8 @@ def protocols_diff(a: str, b: str, form: str) -> None:
 
 
 @protocols.command("explain")
-@click.argument("a", metavar="A")
-@click.argument("b", metavar="B")
+@click.argument("a", metavar="A", shell_complete=protocol_names)
+@click.argument("b", metavar="B", shell_complete=protocol_names)
 @evaluation_options
 @format_option("score", "json", "csv", "markdown", "latex")
 def protocols_explain(

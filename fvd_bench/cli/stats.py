@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import click
 
-from fvd_bench.cli.options import Command, chosen_settings, draw_options, run_options
+from fvd_bench.cli.options import Command, chosen_settings, draw_options, protocol_names, run_options
 from fvd_bench.cli.streams import check_outputs, progress, say
 from fvd_bench.errors import FvdBenchError
 
@@ -29,6 +29,7 @@ class _Shard(click.ParamType[tuple[int, int]]):
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--side", required=True, type=click.Choice(["real", "fake"]), help="That the videos will stand on.")
 @click.option("--protocol", multiple=True, default=["stylegan-v-fvd16"], show_default=True, metavar="NAME|FILE",
+              shell_complete=protocol_names,
               help="How they will be scored; may be given several times.")  # fmt: skip
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The .npz file to write.")
 @draw_options(repeats=1)
