@@ -1,9 +1,11 @@
 """Every error that fvd-bench raises for a mistake in its input or its surroundings.
 
 FvdBenchError
+├── ArgumentError         a value that an argument cannot have (exit code 2)
 ├── ProtocolError         a protocol file that cannot be read, or that asks for something impossible
 │   └── UnknownProtocolError  a name or version that no protocol has (exit code 2)
 ├── WeightsError          network weights missing, damaged, or not the ones expected
+│   └── UnknownWeightsError   a name that no weights have (exit code 2)
 ├── SourceError           a whole side that cannot be used: missing, empty, not permitted, too few clips
 ├── VideoError            one video that cannot be used; the pipeline skips and names it
 │   └── ShortVideoError   fewer frames decode than a clip needs
@@ -39,6 +41,12 @@ class FvdBenchError(Exception):
     has_lines = False
 
 
+class ArgumentError(FvdBenchError):
+    """An argument has a value that it cannot have."""
+
+    exit_code = EXIT_OF_USAGE
+
+
 class ProtocolError(FvdBenchError):
     """A protocol cannot be loaded, or cannot be followed here."""
 
@@ -54,6 +62,12 @@ class WeightsError(FvdBenchError):
     sought."""
 
     has_lines = True
+
+
+class UnknownWeightsError(WeightsError):
+    """No weights have this name: it was typed wrong."""
+
+    exit_code = EXIT_OF_USAGE
 
 
 class SourceError(FvdBenchError):

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from fvd_bench.cli.streams import TEXT, be_quiet
+from fvd_bench.errors import FvdBenchError
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -94,6 +96,15 @@ def _quiet() -> click.Option:
 
 
 _Command = Callable[..., None]
+
+
+@contextlib.contextmanager
+def typed() -> Iterator[None]:
+    """Make an error of what is checked inside one of usage, since it comes from options alone."""
+    try:
+        yield
+    except FvdBenchError as error:
+        raise click.UsageError(str(error)) from error
 
 
 def protocol_names(context: click.Context, param: click.Parameter, begun: str) -> list[CompletionItem]:

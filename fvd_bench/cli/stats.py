@@ -10,7 +10,6 @@ import click
 
 from fvd_bench.cli.options import Command, chosen_settings, draw_options, protocol_names, run_options
 from fvd_bench.cli.streams import check_outputs, progress, say
-from fvd_bench.errors import FvdBenchError
 
 
 class _Shard(click.ParamType[tuple[int, int]]):
@@ -87,5 +86,5 @@ def merge(
 
 def _check_out(out: Path) -> None:
     if out.suffix != ".npz":
-        raise FvdBenchError(f"{out}: expected a file that ends in .npz, as a side of that form is known by")
+        raise click.UsageError(f"{out}: expected a file that ends in .npz, as a side of that form is known by")
     check_outputs(str(out))

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from fvd_bench.errors import FvdBenchError
+from fvd_bench.errors import ArgumentError, FvdBenchError
 from fvd_bench.evaluation.evaluation import Evaluation, OpenSide, Progress, silent
 from fvd_bench.evaluation.loading import load_all
 from fvd_bench.evaluation.result import Result
@@ -71,7 +71,7 @@ def open_evaluation(
     """Open all that `evaluate` needs, with its arguments, and check all that can be checked before any long work."""
     started = time.monotonic()
     if repeats < 1 or not 0 <= seed <= 2**32 - repeats:
-        raise FvdBenchError(f"repeats = {repeats}, seed = {seed}: expected at least 1, and 0 to 2^32 - repeats")
+        raise ArgumentError(f"repeats = {repeats}, seed = {seed}: expected at least 1, and 0 to 2^32 - repeats")
     loaded = load_all(protocol)
     scales = {scale: f"scale-{name}" for p in loaded for name, scale in scale_protocols(p).items() if settings.motion}
     loaded += tuple(scales)
