@@ -46,7 +46,7 @@ def find(
     used = {job: side for job, side in collected.items() if job not in unscored}
     found = [
         *(found for side, source in sources.items() for found in of_side(side, map(noted, source.notes))),
-        *_video_findings(collected),
+        *_video_findings(used),
         *_jpeg_findings(used),
         *_range_findings(sources, collected),
         *_count_findings(used, extractors),

@@ -22,7 +22,7 @@ def checkup_report(checkup: Checkup) -> Report:
     findings = worst_first(checkup.findings)
     parts: list[RenderableType] = []
     for side in checkup.sides:
-        parts += [Record(side.path, list(_contents(side)), more=side.kind), _lengths(side)]
+        parts += [Record(side.path, list(_contents(side)), more=side.kind), _lengths(side), ""]
     several = len(checkup.sides) > 1
     for finding in findings:
         where = f" of {finding.side}" if several and finding.side else ""
@@ -60,7 +60,8 @@ def _contents(side: Contents) -> Iterator[tuple[str, str]]:
 
 def _need(need: Need, videos: int) -> str:
     where = "" if need.side == "both" else f" as the {need.side} side"
-    return f"{need.videos} of {videos} for {need.protocol}{where}, which needs {need.frames} frames"
+    frames = "1 frame" if need.frames == 1 else f"{need.frames} frames"
+    return f"{need.videos} of {videos} for {need.protocol}{where}, which needs {frames}"
 
 
 def _lengths(side: Contents) -> Grid:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 _GAP = 2
 _INDENT = 2
+_READABLE = 100
+"""The most columns of prose: longer lines are hard to read."""
+
 _LEAST_PROSE = 28
 """Columns that prose needs to stand in a grid rather than below its row."""
 
@@ -35,7 +38,7 @@ class Prose:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         indent = max(self.indent, _width(self.label))
-        for number, line in enumerate(wrapped(escaped(self.text), options.max_width - indent)):
+        for number, line in enumerate(wrapped(escaped(self.text), min(options.max_width, _READABLE) - indent)):
             yield _line((_padded("" if number else self.label, indent), "bold"), (line, self.style))
 
 

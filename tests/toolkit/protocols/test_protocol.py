@@ -102,7 +102,7 @@ PINNED_WHOLE = {
     "stylegan-v-fvd16-still@1": "26c4728ed2f5",
     "stylegan-v-fvd16-stride8@1": "63c5a874f001",
     "stylegan-v-is@1": "776881d03d58",
-    "stylegan-v-kid@1": "TODO",
+    "stylegan-v-kid@1": "8bb622b064e3",
     "tats-on-tfhub-weights@1": "f17df3adc819",
     "videogpt-on-tfhub-weights@1": "c2ffff2601b1",
     "videvalkit@1": "c06ef95d115e",
