@@ -9,7 +9,7 @@ from typing import Any, Literal
 import click
 
 from fvd_bench.cli.options import Command, chosen_settings, draw_options, protocol_names, run_options
-from fvd_bench.cli.streams import check_outputs, progress, say
+from fvd_bench.cli.streams import check_outputs, progress, say, wrote
 
 
 class _Shard(click.ParamType[tuple[int, int]]):
@@ -54,6 +54,7 @@ def stats(
         file = make(path, side, protocol, repeats=repeats, seed=seed, shard=shard, settings=chosen, progress=show)
         if first:
             file.write(out)
+            wrote(out)
             skipped = sum(entry.facts.skipped is not None for entry in file.entries.values()) + len(file.unreadable)
             names = ", ".join(p.name for p in file.protocols)
             of = "" if shard == (1, 1) else f" (shard {shard[0]}/{shard[1]})"
@@ -81,6 +82,7 @@ def merge(
         read = {str(file): StatsFile.read(file) for file in dict.fromkeys(files)}
         whole = join(read, source=source, settings=chosen, progress=show)
     whole.write(out)
+    wrote(out)
     say(f"{out}: {len(whole.contents)} {whole.side} videos of {len(read)} files")
 
 
