@@ -10,8 +10,18 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from fvd_bench.cli.options import Command, chosen_settings, evaluation_options
-from fvd_bench.cli.streams import STDOUT, check_outputs, console, delivery, print_result, progress, say
+from fvd_bench.cli.options import Command, chosen_settings, evaluation_options, format_option, protocol_names
+from fvd_bench.cli.streams import (
+    STDOUT,
+    check_outputs,
+    console,
+    delivery,
+    print_result,
+    progress,
+    say,
+    stdout_of,
+    wrote,
+)
 from fvd_bench.paths import user_path
 
 if TYPE_CHECKING:
@@ -25,7 +35,9 @@ if TYPE_CHECKING:
 
 @click.command(cls=Command)
 @evaluation_options
+@format_option("score", "json", "csv", "markdown", "latex")
 @click.option("--protocol", multiple=True, default=["stylegan-v-fvd16"], show_default=True, metavar="NAME|FILE",
+              shell_complete=protocol_names,
               help="How to score; may be given several times. See `fvd-bench protocols list`.")  # fmt: skip
 @click.option("--html", "html_file", metavar="FILE", help="Write the result as a page with charts.")
 @click.option("--motion", is_flag=True, help="Also score the real videos shuffled, frozen and reversed, as a scale.")
@@ -40,6 +52,7 @@ def compute(
     repeats: int,
     seed: int,
     json_file: str | None,
+    form: str,
     html_file: str | None,
     keep_features: bool,
     manifest_file: str | None,
@@ -52,7 +65,7 @@ def compute(
 
     chosen = chosen_settings(**settings)
     beside = _beside(json_file, wanted=keep_features)
-    check_outputs(json_file, html_file, manifest_file, str(beside) if keep_features else None)
+    check_outputs(stdout_of(form), json_file, html_file, manifest_file, str(beside) if keep_features else None)
     if dry_run and (json_file or html_file or manifest_file or replay_file):
         raise click.UsageError("--dry-run scores nothing, so there is no --json, --html, --manifest or --replay of it")
     if manifest_file == "-":
@@ -82,7 +95,7 @@ def compute(
             _print_plan(planned)
             planned.check_possible()
         else:
-            attempt(lambda: print_result(result, json_file, html_file))
+            attempt(lambda: print_result(result, json_file, html_file, form))
 
 
 _OF_THE_MANIFEST = ("protocol", "repeats", "seed")
@@ -151,6 +164,7 @@ def _keep(beside: Path, collection: Collection, result: Result, *, wanted: bool)
 
     if wanted:
         result_features.save(beside, collection, result)
+        wrote(beside)
     elif beside.exists():
         say(f"fvd-bench: warning: {beside} holds the features of an older result; delete it", err=True)
 
@@ -159,6 +173,7 @@ def _record(file: Path, collection: Collection, result: Result) -> None:
     from fvd_bench.evaluation import manifest
 
     manifest.record(collection, result).write(file)
+    wrote(file)
 
 
 def _print_plan(planned: Plan) -> None:

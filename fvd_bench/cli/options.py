@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from fvd_bench.cli.streams import TEXT, be_quiet
+from fvd_bench.errors import FvdBenchError
+
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from fvd_bench.settings import Settings
     from fvd_bench.sources.opening import Arrays
 
@@ -19,21 +25,41 @@ DEBUG = "--debug"
 """An option that is looked for among all arguments, since it has to work also where parsing them fails."""
 
 
+SHORT = {
+    "--real": "-r",
+    "--fake": "-f",
+    "--protocol": "-p",
+    "--repeats": "-n",
+    "--seed": "-s",
+    "--json": "-j",
+    "--format": "-F",
+    "--out": "-o",
+    "--device": "-d",
+    "--workers": "-w",
+    "--quiet": "-q",
+}
+"""Option -> its short name, which is the same in every command that has the option."""
+
+
 class Command(click.Command):
-    """A command with `--debug`.
+    """A command with `--quiet` and `--debug`, and with the SHORT names of its options.
 
     It refuses an option of one value that is given twice, since it is unclear which value is meant.
     """
 
     def __init__(self, *given: Any, **more: Any) -> None:  # all that click hands over
         super().__init__(*given, **more)
-        self.params.append(_debug())
+        self.params += [_quiet(), _debug()]
+        for param in self.params:
+            param.opts += [SHORT[name] for name in param.opts if name in SHORT]
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         _, _, order = self.make_parser(ctx).parse_args(list(args))
         for param, times in Counter(order).items():
             if isinstance(param, click.Option) and times > 1 and not (param.multiple or param.is_flag):
-                raise click.UsageError(f"{param.opts[0]} is given {times} times and takes one value: give it once", ctx)
+                raise click.UsageError(
+                    f"{max(param.opts, key=len)} is given {times} times and takes one value: give it once", ctx
+                )
         return super().parse_args(ctx, args)
 
 
@@ -58,7 +84,49 @@ def _debug() -> click.Option:
     return click.Option([DEBUG], is_flag=True, expose_value=False, help="Show where an error comes from.")
 
 
+def _quiet() -> click.Option:
+    def callback(context: click.Context, option: click.Parameter, given: bool) -> None:
+        if given:
+            be_quiet()
+
+    return click.Option(
+        ["--quiet"], is_flag=True, expose_value=False, callback=callback,
+        help="No progress, no warnings and no names of written files on stderr.",
+    )  # fmt: skip
+
+
 _Command = Callable[..., None]
+
+
+@contextlib.contextmanager
+def typed() -> Iterator[None]:
+    """Make an error of what is checked inside one of usage, since it comes from options alone."""
+    try:
+        yield
+    except FvdBenchError as error:
+        raise click.UsageError(str(error)) from error
+
+
+def protocol_names(context: click.Context, param: click.Parameter, begun: str) -> list[CompletionItem]:
+    """Complete the name of a protocol for a shell, or the path of a file."""
+    from click.shell_completion import CompletionItem
+
+    from fvd_bench.protocols import protocol
+    from fvd_bench.protocols.aliases import ALIASES
+
+    if "/" in begun or begun.startswith("."):
+        return [CompletionItem(begun, type="file")]
+    short = [CompletionItem(name, help=of) for name, of in ALIASES.items()]
+    items = [*short, *map(CompletionItem, protocol.names())]
+    return [item for item in items if item.value.startswith(begun)]
+
+
+def format_option(*forms: str) -> Callable[[_Command], _Command]:
+    """Add the option that says in which form the result goes to stdout. forms: those besides text."""
+    return click.option(
+        "--format", "form", default=TEXT, show_default=True, type=click.Choice([TEXT, *forms]),
+        help="How to print the result; anything but text alone, for other programs.",
+    )  # fmt: skip
 
 
 def evaluation_options(command: _Command) -> _Command:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from fvd_bench.errors import FvdBenchError, ResultError
+from fvd_bench.errors import ArgumentError, FvdBenchError, ResultError
 from fvd_bench.evaluation import result_features
 from fvd_bench.evaluation.comparability import notes, pairs, protocols_of, require_same_inputs
 from fvd_bench.evaluation.result import Result, Score
@@ -112,7 +112,7 @@ def check(
     from fvd_bench.evaluation.evaluate import open_evaluation
 
     if not max_increase >= 0:
-        raise FvdBenchError(f"max_increase is {max_increase}: expected a fraction, such as 0.05, of at least 0")
+        raise ArgumentError(f"max_increase is {max_increase}: expected a fraction, such as 0.05, of at least 0")
     baseline = user_path(baseline)
     before = read_result(baseline)
     old = _kept(baseline, before)

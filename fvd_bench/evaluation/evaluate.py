@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fvd_bench.errors import FvdBenchError
+from fvd_bench.errors import ArgumentError, FvdBenchError
 from fvd_bench.evaluation.counts import too_few
 from fvd_bench.evaluation.loading import load_all
 from fvd_bench.features.distributed import WHOLE, rank, share
@@ -94,7 +94,7 @@ def open_evaluation(
     """
     started = time.monotonic()
     if repeats < 1 or not 0 <= seed <= 2**32 - repeats:
-        raise FvdBenchError(f"repeats = {repeats}, seed = {seed}: expected at least 1, and 0 to 2^32 - repeats")
+        raise ArgumentError(f"repeats = {repeats}, seed = {seed}: expected at least 1, and 0 to 2^32 - repeats")
     chosen = load_all(protocol)
     sides = {side: open_side(source, side) for side, source in zip(SIDES, (real, fake), strict=True)}
     workers = settings.workers or processors()

@@ -16,7 +16,7 @@ from fvd_bench.features.extraction import Collected, Extraction, Job, Target
 from fvd_bench.features.feature_set import FeatureSet
 from fvd_bench.features.given import Given
 from fvd_bench.features.store import FeatureStore
-from fvd_bench.finding import Finding
+from fvd_bench.finding import Finding, worst_first
 from fvd_bench.inspection.headers import header_findings
 from fvd_bench.inspection.motion_of_sides import measure_side
 from fvd_bench.metrics import dependence
@@ -139,10 +139,10 @@ class Evaluation:
         real, fake = (_info(self.sides[side].given, extractions[side]) for side in SIDES)
         # Statistics have no videos in which anything could be found.
         collected = {job: found for job, found in collected.items() if self.sides[job.draw.reads].given.known is None}
-        warnings = find(self.sources, collected, scores, self.extractors, motion, self.store.damaged)
-        warnings += [
-            Finding("not-comparable", f"{p.name}: {p.not_comparable}") for p in self.protocols if p.not_comparable
-        ]
+        scored = self._scored(scores)
+        unscored = collected.keys() - {job for p in scored for side in SIDES for job in self.jobs(p, side)}
+        warnings = find(self.sources, collected, scores, self.extractors, motion, self.store.damaged, unscored)
+        warnings += [Finding("not-comparable", f"{p.name}: {p.not_comparable}") for p in scored if p.not_comparable]
         warnings += collection.noticed
         givens = {name: side.given for name, side in self.sides.items()}
         contents = {side: extraction.contents for side, extraction in extractions.items()}
@@ -156,7 +156,7 @@ class Evaluation:
             scores=tuple(scores),
             real=real,
             fake=fake,
-            warnings=tuple(warnings),
+            warnings=tuple(worst_first(warnings)),
             weights={name: digest for e in self.extractors.values() for name, digest in e.weights.items()},
             environment=environment.describe(self.device, [rule.precision for rule in self.extractors]),
             seconds=round(time.monotonic() - self.started, 3),
@@ -166,6 +166,11 @@ class Evaluation:
             motion=motion,
             group_by=self.group_by,
         )
+
+    def _scored(self, scores: Sequence[Score]) -> list[Protocol]:
+        """List the protocols of which a score has a value."""
+        digests = {score.digest for score in scores if score.value is not None}
+        return [p for p in self.protocols if any(p.alone(name).digest() in digests for name in p.metric.names)]
 
     def _motion(self) -> MotionPanel | None:
         """Measure how both sides move, None where a side has no videos of two frames."""

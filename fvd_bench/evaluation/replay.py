@@ -17,7 +17,7 @@ from fvd_bench.evaluation.manifest import Drawn, Listed, Manifest, Used
 from fvd_bench.evaluation.result import Result
 from fvd_bench.features.extraction import Extraction
 from fvd_bench.features.store import FeatureStore
-from fvd_bench.finding import Finding, some
+from fvd_bench.finding import Finding, some, worst_first
 from fvd_bench.networks import environment
 from fvd_bench.networks.environment import NEUTRAL
 from fvd_bench.processors import processors
@@ -142,7 +142,7 @@ def with_differences(manifest: Manifest, result: Result) -> Result:
         for digest, metric, values in manifest.values
         if found[digest, metric] != values
     ]
-    return dataclasses.replace(result, warnings=(*result.warnings, *warnings))
+    return dataclasses.replace(result, warnings=tuple(worst_first([*result.warnings, *warnings])))
 
 
 def _find(

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from fvd_bench.features.extraction import Target
     from fvd_bench.features.foreign import ForeignStats
 
+OTHER_SHARD = "it was another shard's: merge all shards first"
+"""Why a video that belongs to another shard of a statistics file is not used."""
+
 
 class Given:
     """A side, with the answers to all that depends on how it was given. This class is for sides of videos.
@@ -133,7 +136,15 @@ class GivenFile(Given):
         return WHOLE
 
     def findings(self, side: Side, here: Mapping[str, str]) -> Iterator[Finding]:
-        made = self._file.versions
+        file = self._file
+        known = file.contents.keys() | file.unreadable.keys()
+        absent = {name: "" for index, name in enumerate(file.names) if index not in known}
+        if absent:
+            what = (
+                f"the {side} features are one shard of several: {len(absent)} of {len(file.names)} videos are not in it"
+            )
+            yield Finding.of("shard-alone", f"{what}; merge all shards first", absent, side=side)
+        made = file.versions
         other = [f"{name} {made.get(name)} (here {here[name]})" for name in here if made.get(name) != here[name]]
         if other:
             made_with = f"the {side} features were made with {', '.join(other)}"
@@ -224,7 +235,7 @@ class _Listed:
         return ()
 
     def video(self, index: int) -> AbsentVideo:
-        unread = self.file.unreadable.get(index, "it was another shard's: merge all shards first")
+        unread = self.file.unreadable.get(index, OTHER_SHARD)
         return AbsentVideo(self.file.contents.get(index), unread, "its frames are not in the statistics file")
 
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
-from rich.table import Table
-from rich.text import Text
 
-from fvd_bench.escapes import cell
+from fvd_bench.reports.layout import Column, Grid, Prose
 
 if TYPE_CHECKING:
     from fvd_bench.evaluation.duration import Seconds
@@ -16,19 +14,22 @@ if TYPE_CHECKING:
 
 
 def plan_table(plan: Plan) -> RenderableType:
-    """Show what a run would use and skip, and how long it would take."""
-    table = Table("protocol", "side", title="dry run: nothing was scored")
-    for column in ("used", "of these stored", "skipped"):
-        table.add_column(column, justify="right")
-    notes: list[RenderableType] = []
+    """Show what a run would use and skip, each video once, and how long it would take."""
+    columns = [
+        Column("protocol"),
+        Column("side"),
+        *(Column(name, is_number=True) for name in ("used", "of these stored", "skipped")),
+    ]
+    rows = [[s.protocol, s.side, str(s.used), str(s.stored), str(len(s.skipped))] for s in plan.sides]
+    reasons: dict[str, dict[str, None]] = {}
     for side in plan.sides:
-        row = [side.protocol, side.side, str(side.used), str(side.stored), str(len(side.skipped))]
-        table.add_row(*map(cell, row))
-        notes += [cell(f"{side.protocol}: {side.side} {name}: {why}") for name, why in side.skipped.items()]
-    notes += [cell(f"{name}: no score: {why}") for name, why in plan.unserved.items()]
+        for name, why in side.skipped.items():
+            reasons.setdefault(f"{side.side} {name}", {})[why] = None
+    notes = [Prose(f"{name}: {'; '.join(why)}") for name, why in reasons.items()]
+    notes += [Prose(f"{name}: no score: {why}") for name, why in plan.unserved.items()]
     if plan.seconds is not None:
-        notes.append(Text(_time(plan.seconds)))
-    return Group(table, *notes)
+        notes.append(Prose(_time(plan.seconds)))
+    return Group(Prose("dry run: nothing was scored"), Grid(columns, rows), *notes)
 
 
 def _time(seconds: Seconds) -> str:

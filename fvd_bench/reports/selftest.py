@@ -8,10 +8,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
-from rich.table import Table
-from rich.text import Text
 
-from fvd_bench.escapes import cell
+from fvd_bench.reports.layout import Column, Grid, Prose
 
 if TYPE_CHECKING:
     from fvd_bench.evaluation.selftest import Check
@@ -20,22 +18,24 @@ if TYPE_CHECKING:
 def checks_text(checks: Sequence[Check]) -> RenderableType:
     """Say what is known of each published number that is not reproduced, and how many are."""
     failed = [check for check in checks if not check.ok]
-    lines = [cell(f"FAILED {check.name}: {_difference(check)} ({check.origin})") for check in failed]
-    return Group(*lines, Text(f"{len(checks) - len(failed)} of {len(checks)} published numbers are reproduced"))
+    lines = [Prose(f"FAILED {check.name}: {_difference(check)} ({check.origin})") for check in failed]
+    return Group(*lines, Prose(f"{len(checks) - len(failed)} of {len(checks)} published numbers are reproduced"))
 
 
 def checks_table(checks: Sequence[Check]) -> RenderableType:
     """Show each published number and what was found, in a table for each place where they were published."""
-    tables: dict[str, Table] = {}
-    for check in checks:
-        if check.origin not in tables:
-            tables[check.origin] = table = Table("check", title=cell(check.origin), title_justify="left")
-            for heading in ("published", "found", "off by", "allowed", ""):
-                table.add_column(heading, justify="right", no_wrap=True)
-        numbers = [_number(value) for value in (check.expected, check.found)]
-        row = [check.name, *numbers, _gap(check), f"{check.tolerance:.0e}", "ok" if check.ok else "FAILED"]
-        tables[check.origin].add_row(*map(cell, row))
-    return Group(*tables.values())
+    headings = ("published", "found", "off by", "allowed", "")
+    columns = [Column("check"), *(Column(heading, is_number=True) for heading in headings)]
+    parts: list[RenderableType] = []
+    for origin in dict.fromkeys(check.origin for check in checks):
+        rows = []
+        for check in checks:
+            if check.origin == origin:
+                numbers = [_number(value) for value in (check.expected, check.found)]
+                verdict = "ok" if check.ok else "FAILED"
+                rows.append([check.name, *numbers, _gap(check), f"{check.tolerance:.0e}", verdict])
+        parts += [Prose(origin), Grid(columns, rows)]
+    return Group(*parts)
 
 
 def checks_json(checks: Sequence[Check]) -> str:

@@ -7,7 +7,7 @@ from typing import Literal
 
 import click
 
-from fvd_bench.cli.options import Command
+from fvd_bench.cli.options import Command, protocol_names
 from fvd_bench.cli.streams import check_outputs, print_result, progress
 
 
@@ -16,7 +16,8 @@ from fvd_bench.cli.streams import check_outputs, print_result, progress
 @click.option("--real", required=True, type=click.Path(path_type=Path), help="Folder or archive of real videos.")
 @click.option("--videos", default=2048, show_default=True, type=click.IntRange(1), help="Generated for the score.")
 @click.option("--protocol", "protocols", multiple=True, default=["stylegan-v-fvd16"], show_default=True,
-              metavar="NAME|FILE", help="A protocol; may be given several times.")  # fmt: skip
+              metavar="NAME|FILE", shell_complete=protocol_names,
+              help="A protocol; may be given several times.")  # fmt: skip
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**32 - 1), help="Of the videos.")
 @click.option("--json", "json_file", metavar="FILE", help="Write the result as JSON; - for stdout alone.")
 @click.option("--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu", "cuda"]))

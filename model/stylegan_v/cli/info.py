@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fvd_bench.cli.options import Command
+from fvd_bench.cli.options import Command, typed
 from fvd_bench.cli.streams import console, say
 from fvd_bench.escapes import cell
 
@@ -39,7 +39,8 @@ def info(
     given = {"resolution": resolution, "frames": frames, "num_classes": classes}
     changes = {name: value for name, value in given.items() if value is not None}
     if checkpoint is None:
-        config = model_config(preset or "release", **changes)
+        with typed():
+            config = model_config(preset or "release", **changes)
     elif preset or changes:
         raise click.UsageError("a checkpoint has its own preset, resolution, frames and classes: give none of them")
     else:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import click
 
-from fvd_bench.cli.options import Command
+from fvd_bench.cli.options import Command, typed
 from fvd_bench.cli.streams import progress, say
 
 
@@ -43,7 +43,6 @@ def train(
     from fvd_bench.networks.environment import resolve_device
     from fvd_bench.paths import user_path
     from fvd_bench.sources.opening import open_source
-    from stylegan_v.errors import ConfigError
     from stylegan_v.training.run import load_run
 
     sections = {
@@ -55,9 +54,11 @@ def train(
     changes["path"] = path
     given = {s: {n: changes[n] for n in names if changes[n] is not None} for s, names in sections.items()}
     source = config or (str(out / "run.toml") if (out / "run.toml").exists() else None)
-    run = load_run(source, given)
+    load_run(source, {})  # first alone: what is wrong with the file was not typed here
+    with typed():
+        run = load_run(source, given)
     if not run.data.path:
-        raise ConfigError("no training videos are named: pass --data PATH, or data.path in the run's file")
+        raise click.UsageError("no training videos are named: pass --data PATH, or data.path in the run's file")
     if not user_path(run.data.path).exists():
         open_source(run.data.path)  # says so, or that it is no path
     from stylegan_v.training.loop import train as run_training

@@ -69,7 +69,7 @@ def text_of():
     def text(renderable: object) -> str:
         console = Console(width=300)
         with console.capture() as capture:
-            console.print(renderable)
+            console.print(renderable, crop=False)
         return capture.get()
 
     return text
