@@ -6,6 +6,7 @@ protocol -> sources -> store -> frames -> images -> features -> statistics -> me
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -23,7 +24,8 @@ from fvd_bench.networks import FeatureExtractor, create, environment
 from fvd_bench.processors import processors
 from fvd_bench.protocols.protocol import Protocol, ProtocolLike
 from fvd_bench.protocols.rules import SIDES, FeatureRule
-from fvd_bench.protocols.variants import scale_protocols
+from fvd_bench.protocols.variants import SCALE, scale_protocols
+from fvd_bench.protocols.windows import window_protocols
 from fvd_bench.settings import Settings
 from fvd_bench.sources.opening import SourceLike
 
@@ -73,8 +75,10 @@ def open_evaluation(
     if repeats < 1 or not 0 <= seed <= 2**32 - repeats:
         raise ArgumentError(f"repeats = {repeats}, seed = {seed}: expected at least 1, and 0 to 2^32 - repeats")
     loaded = load_all(protocol)
-    scales = {scale: f"scale-{name}" for p in loaded for name, scale in scale_protocols(p).items() if settings.motion}
-    loaded += tuple(scales)
+    rows = {scale: f"{SCALE}{name}" for p in loaded for name, scale in scale_protocols(p).items() if settings.motion}
+    if settings.windows:
+        rows |= {part: row for p in loaded for row, part in window_protocols(p, settings.windows).items()}
+    loaded += tuple(rows)
     sides = {side: open_side(source, side) for side, source in zip(SIDES, (real, fake), strict=True)}
     device = environment.resolve_device(settings.device)
     extractors: dict[FeatureRule, FeatureExtractor] = {}
@@ -98,7 +102,7 @@ def open_evaluation(
         store = stack.enter_context(contextlib.closing(FeatureStore(cache)))
         evaluation = Evaluation(
             protocols=loaded,
-            rows=scales,
+            rows=rows,
             unserved=unserved,
             sides={
                 side: OpenSide(given, stack.enter_context(given.store(store)), groups[side])
@@ -118,6 +122,22 @@ def open_evaluation(
         for side, given in sides.items():
             given.check_holds(partial(evaluation.missing, side))
         yield evaluation
+
+
+@contextlib.contextmanager
+def with_fake(evaluation: Evaluation, fake: SourceLike, progress: Progress) -> Iterator[Evaluation]:
+    """Open the same evaluation of another fake side, and check what can be checked of that.
+
+    Networks, store and real side are shared, so that nothing of the real side is read or made twice.
+    """
+    given = open_side(fake, "fake")
+    groups = dependence.groups(given.source.names, evaluation.group_by)
+    given.check_readable()
+    with given.store(evaluation.store) as store:
+        sides = {**evaluation.sides, "fake": OpenSide(given, store, groups)}
+        other = dataclasses.replace(evaluation, sides=sides, progress=progress)
+        given.check_holds(partial(other.missing, "fake"))
+        yield other
 
 
 def _fetching(progress: Progress) -> Callable[[int, int | None], None]:

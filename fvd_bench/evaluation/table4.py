@@ -108,7 +108,7 @@ def table4(
         list(listed.values()),
         repeats=repeats,
         seed=seed,
-        settings=dataclasses.replace(settings or Settings(), motion=False),
+        settings=dataclasses.replace(settings or Settings(), motion=False, windows=0),
         progress=progress,
     )
     named = [dataclasses.replace(score, row=row) for row, score in zip(listed, result.scores, strict=True)]
