@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 PathLike = str | os.PathLike[str]
@@ -12,6 +13,14 @@ PathLike = str | os.PathLike[str]
 def user_path(path: PathLike) -> Path:
     """Return a path as people write it, in which ~ is a home folder like in a shell."""
     return Path(os.path.expanduser(path))  # noqa: PTH111 - Path.expanduser raises where there is no such user
+
+
+def distinct_names(paths: Sequence[str]) -> list[str]:
+    """Return the end of each path, from where the paths differ on; of a single path the last part."""
+    parts = [path.strip("/").split("/") for path in paths]
+    while all(len(p) > 1 for p in parts) and len({p[0] for p in parts}) == 1:
+        parts = [p[1:] for p in parts]
+    return ["/".join(p) for p in parts]
 
 
 def home() -> Path:

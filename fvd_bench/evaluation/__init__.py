@@ -9,10 +9,13 @@ __all__ = [
     "manifest",
     "online",
     "plan",
+    "ranking",
     "replay",
     "result",
     "result_features",
+    "result_files",
     "selftest",
     "statistics",
     "table4",
+    "windows",
 ]
