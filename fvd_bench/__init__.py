@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from fvd_bench.evaluation import statistics as precomputed  # noqa: F401
     from fvd_bench.evaluation.evaluate import evaluate
     from fvd_bench.evaluation.online import FrechetVideoDistance
+    from fvd_bench.evaluation.ranking import Ranking, rank
     from fvd_bench.evaluation.result import Result, Score
     from fvd_bench.inspection import checkup as doctor  # noqa: F401
     from fvd_bench.networks import fingerprint, weights  # noqa: F401
@@ -31,11 +32,13 @@ __all__ = [
     "FvdBenchError",
     "GeneratorSource",
     "Protocol",
+    "Ranking",
     "Result",
     "Score",
     "Settings",
     "__version__",
     "evaluate",
+    "rank",
 ]
 
 _HOMES = {
@@ -44,11 +47,13 @@ _HOMES = {
     "FvdBenchError": "fvd_bench.errors",
     "GeneratorSource": "fvd_bench.sources.opening",
     "Protocol": "fvd_bench.protocols.protocol",
+    "Ranking": "fvd_bench.evaluation.ranking",
     "Result": "fvd_bench.evaluation.result",
     "Score": "fvd_bench.evaluation.result",
     "Settings": "fvd_bench.settings",
     "__version__": "fvd_bench.version",
     "evaluate": "fvd_bench.evaluation.evaluate",
+    "rank": "fvd_bench.evaluation.ranking",
 }
 
 _FORMER = {

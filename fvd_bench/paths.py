@@ -16,10 +16,14 @@ def user_path(path: PathLike) -> Path:
 
 
 def distinct_names(paths: Sequence[str]) -> list[str]:
-    """Return the end of each path, from where the paths differ on; of a single path the last part."""
+    """Return the part of each path in which the paths differ, whole names of folders and files; of one path the last.
+
+    So runs/a/samples and runs/b/samples are `a` and `b`.
+    """
     parts = [path.strip("/").split("/") for path in paths]
-    while all(len(p) > 1 for p in parts) and len({p[0] for p in parts}) == 1:
-        parts = [p[1:] for p in parts]
+    for kept, end in ((slice(1, None), 0), (slice(-1), -1)):
+        while all(len(p) > 1 for p in parts) and len({p[end] for p in parts}) == 1:
+            parts = [p[kept] for p in parts]
     return ["/".join(p) for p in parts]
 
 

@@ -2,6 +2,7 @@
 
 __all__ = [
     "comparison",
+    "curves",
     "demo",
     "evaluate",
     "evaluation",

@@ -86,6 +86,11 @@ def read(file: Path) -> Result | Ranking:
         raise ResultError(f"{file}: {error}") from error
 
 
+def holds_several(file: Path) -> bool:
+    """Return whether a file is a ranking. Raises ResultError when it cannot be read."""
+    return _is_ranking(read_text(user_path(file)))
+
+
 def compare_all(files: Sequence[Path]) -> Ranking:
     """Rank the results of some files, one or more. A single ranking is returned as it was made.
 

@@ -2,6 +2,7 @@
 
 __all__ = [
     "comparison",
+    "curves",
     "demo",
     "explain",
     "formats",
@@ -9,6 +10,7 @@ __all__ = [
     "inspection",
     "layout",
     "protocols",
+    "ranking",
     "scores",
     "table4",
     "tables",
