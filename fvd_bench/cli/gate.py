@@ -118,7 +118,10 @@ def compare(files: tuple[Path, ...], json_file: str | None, form: str) -> None:
     from fvd_bench.reports import comparison as gate_tables
 
     check_outputs(stdout_of(form), json_file)
-    if len(files) == 2 and not any(map(result_files.holds_several, files)):
+    several = any(map(result_files.holds_several, files))
+    if len(files) == 1 and not several:
+        raise click.UsageError(f"{files[0]} is one result: give two or more")
+    if len(files) == 2 and not several:
         report = gate_tables.comparison_report(comparison.compare(*files))
         print_report(report, form, (json_file, report.to_json))
     else:

@@ -127,7 +127,7 @@ def alike(results: Mapping[str, Result]) -> tuple[list[list[Score]], list[str]]:
             raise NotComparableError(f"{name} with {first}: {error}") from error
         for a, b in paired:
             found[id(a)].append(b)
-        said += [f"{name}: {note}" for note in notes(one, other, paired)]
+        said += [f"{name} after {first}: {note}" for note in notes(one, other, paired)]
     whole = [scores for scores in found.values() if len(scores) == len(results)]
     if not whole:
         raise NotComparableError(f"not comparable: no score is in all of {', '.join(results)}")
