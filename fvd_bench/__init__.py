@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from fvd_bench.evaluation import statistics as precomputed  # noqa: F401
     from fvd_bench.evaluation.evaluate import evaluate
     from fvd_bench.evaluation.online import FrechetVideoDistance
-    from fvd_bench.evaluation.ranking import Ranking, rank
+    from fvd_bench.evaluation.ranking import Ranking
     from fvd_bench.evaluation.result import Result, Score
+    from fvd_bench.evaluation.several import rank
     from fvd_bench.inspection import checkup as doctor  # noqa: F401
     from fvd_bench.networks import fingerprint, weights  # noqa: F401
     from fvd_bench.protocols.protocol import Protocol
@@ -53,7 +54,7 @@ _HOMES = {
     "Settings": "fvd_bench.settings",
     "__version__": "fvd_bench.version",
     "evaluate": "fvd_bench.evaluation.evaluate",
-    "rank": "fvd_bench.evaluation.ranking",
+    "rank": "fvd_bench.evaluation.several",
 }
 
 _FORMER = {

@@ -33,7 +33,7 @@ def compute(
 
     keep: called with each place among the fake sides, its features and its result.
     """
-    from fvd_bench.evaluation import ranking
+    from fvd_bench.evaluation import several
     from fvd_bench.features.distributed import processes
     from fvd_bench.reports.ranking import findings
 
@@ -42,7 +42,7 @@ def compute(
         with (
             processes() as first,
             progress(shown=first) as show,
-            ranking.open_ranking(
+            several.open_ranking(
                 real, fakes, protocol, repeats=repeats, seed=seed, settings=settings, progress=show
             ) as evaluations,
         ):
@@ -51,7 +51,7 @@ def compute(
                 if first:
                     attempt(lambda: keep(places[name], collection, result))
 
-            ranked = ranking.run(evaluations, kept)
+            ranked = several.run(evaluations, kept)
         if first:
             attempt(lambda: print_ranking(ranked, json_file, form, findings(ranked)))
 

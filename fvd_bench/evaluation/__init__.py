@@ -16,6 +16,7 @@ __all__ = [
     "result_features",
     "result_files",
     "selftest",
+    "several",
     "statistics",
     "table4",
     "windows",

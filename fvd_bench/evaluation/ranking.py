@@ -6,25 +6,17 @@ alone would hardly make one as large, with Holm's correction for the number of d
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import itertools
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from fvd_bench.errors import FvdBenchError
 from fvd_bench.evaluation.changes import change_error
-from fvd_bench.evaluation.evaluate import open_evaluation, with_fake
-from fvd_bench.evaluation.evaluation import Collection, Evaluation, Progress, silent
 from fvd_bench.evaluation.result import Result, Score
 from fvd_bench.metrics.uncertainty import CONFIDENCE, Spread, holm, p_value
-from fvd_bench.protocols.protocol import ProtocolLike
 from fvd_bench.protocols.variants import SCALE
 from fvd_bench.protocols.windows import WINDOW
-from fvd_bench.settings import Settings
-from fvd_bench.sources.opening import SourceLike
-from fvd_bench.videos.files import bare_name
 
 LEVEL = 1 - CONFIDENCE
 """Probability that a ranking calls any difference real although none is."""
@@ -97,83 +89,6 @@ class Entrant:
     fake_names: Sequence[str] | None
 
 
-def rank(
-    real: SourceLike,
-    fakes: Mapping[str, SourceLike],
-    protocol: ProtocolLike | Sequence[ProtocolLike] = "stylegan-v-fvd16",
-    *,
-    repeats: int = 1,
-    seed: int = 0,
-    settings: Settings | None = None,
-    progress: Progress = silent,
-) -> Ranking:
-    """Score several generators against the same real videos, and say which differences between them are real.
-
-    fakes: name -> fake videos, two or more. The other arguments are those of `evaluate`. Features of the real side are
-    made once, and each result is what `evaluate` returns for that generator alone, to the last digit.
-
-    Raises as `evaluate` does.
-    """
-    opening = open_ranking(
-        real, fakes, protocol, repeats=repeats, seed=seed, settings=settings or Settings(), progress=progress
-    )
-    with opening as evaluations:
-        return run(evaluations)
-
-
-@contextlib.contextmanager
-def open_ranking(
-    real: SourceLike,
-    fakes: Mapping[str, SourceLike],
-    protocol: ProtocolLike | Sequence[ProtocolLike],
-    *,
-    repeats: int,
-    seed: int,
-    settings: Settings,
-    progress: Progress,
-) -> Iterator[dict[str, Evaluation]]:
-    """Open an evaluation for each generator, which share all but the fake side. Raises as `open_evaluation` does."""
-    if len(fakes) < 2:
-        raise FvdBenchError(f"{len(fakes)} fake sides are given: a ranking is of two or more")
-    (first, fake), *others = fakes.items()
-    with contextlib.ExitStack() as stack:
-        evaluation = stack.enter_context(
-            open_evaluation(
-                real,
-                fake,
-                protocol,
-                repeats=repeats,
-                seed=seed,
-                settings=settings,
-                progress=_about(first, progress),
-            )
-        )
-        opened = {first: evaluation}
-        for name, fake in others:
-            opened[name] = stack.enter_context(with_fake(evaluation, fake, _about(name, progress)))
-        yield opened
-
-
-def run(
-    evaluations: Mapping[str, Evaluation], keep: Callable[[str, Collection, Result], None] = lambda *found: None
-) -> Ranking:
-    """Score all generators and rank them. keep: called with each name, its features and its result.
-
-    Raises as `evaluate` does.
-    """
-    entrants = {}
-    first = next(iter(evaluations.values()))
-    real = first.extraction("real")
-    for name, evaluation in evaluations.items():
-        collection = evaluation.collect({"real": real, "fake": evaluation.extraction("fake")})
-        result = evaluation.score(collection)
-        keep(name, collection, result)
-        names = [bare_name(video) for video in evaluation.sources["fake"].names]
-        entrants[name] = Entrant(result, collection.spreads, names)
-    alike = zip(*(list(filter(is_ranked, e.result.scores)) for e in entrants.values()), strict=True)
-    return first.share.once(lambda: ranking(entrants, list(alike)))
-
-
 def is_ranked(score: Score) -> bool:
     """Return whether a score is one to rank by: no scale of motion, which has no fake videos, and no window."""
     return score.row is None or not score.row.startswith((SCALE, WINDOW))
@@ -239,7 +154,3 @@ def _uneven(tables: Sequence[Mapping[str, Score]]) -> Iterator[str]:
 
 def _counts(score: Score) -> tuple[int, int]:
     return score.real.clips, score.fake.clips
-
-
-def _about(name: str, progress: Progress) -> Progress:
-    return lambda what, done, total: progress(f"{name}: {what}", done, total)
