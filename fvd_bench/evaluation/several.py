@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from fvd_bench.errors import FvdBenchError
+from fvd_bench.errors import ArgumentError
 from fvd_bench.evaluation.evaluate import open_evaluation, with_fake
 from fvd_bench.evaluation.evaluation import Collection, Evaluation, Progress, silent
 from fvd_bench.evaluation.ranking import Entrant, Ranking, is_ranked, ranking
@@ -53,7 +53,7 @@ def open_ranking(
 ) -> Iterator[dict[str, Evaluation]]:
     """Open an evaluation for each generator, which share all but the fake side. Raises as `open_evaluation` does."""
     if len(fakes) < 2:
-        raise FvdBenchError(f"{len(fakes)} fake sides are given: a ranking is of two or more")
+        raise ArgumentError(f"{len(fakes)} fake sides are given: a ranking is of two or more")
     (first, fake), *others = fakes.items()
     with contextlib.ExitStack() as stack:
         evaluation = stack.enter_context(
