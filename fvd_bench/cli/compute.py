@@ -42,7 +42,7 @@ if TYPE_CHECKING:
               help="How to score; may be given several times. See `fvd-bench protocols list`.")  # fmt: skip
 @click.option("--html", "html_file", metavar="FILE", help="Write the result as a page with charts.")
 @click.option("--motion", is_flag=True, help="Also score the real videos shuffled, frozen and reversed, as a scale.")
-@click.option("--windows", default=0, type=click.IntRange(0), metavar="N",
+@click.option("--windows", default=0, type=click.IntRange(0, 1000), metavar="N",
               help="Also score the first N windows of the fake videos: frames 0 to 15, 16 to 31, …")  # fmt: skip
 @click.option("--keep-features", is_flag=True, help="Keep the features beside the JSON, for check and compare.")
 @click.option("--manifest", "manifest_file", metavar="FILE", help="Write which frames of which videos were used.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from fvd_bench.errors import ArgumentError
+from fvd_bench.errors import ArgumentError, MetricError
 from fvd_bench.evaluation.evaluate import open_evaluation, with_fake
 from fvd_bench.evaluation.evaluation import Collection, Evaluation, Progress, silent
 from fvd_bench.evaluation.ranking import Entrant, Ranking, is_ranked, ranking
@@ -85,7 +85,10 @@ def run(
     real = first.extraction("real")
     for name, evaluation in evaluations.items():
         collection = evaluation.collect({"real": real, "fake": evaluation.extraction("fake")})
-        result = evaluation.score(collection)
+        try:
+            result = evaluation.score(collection)
+        except MetricError as error:
+            raise MetricError(f"{name}: {error}") from error
         keep(name, collection, result)
         names = [bare_name(video) for video in evaluation.sources["fake"].names]
         entrants[name] = Entrant(result, collection.spreads, names)

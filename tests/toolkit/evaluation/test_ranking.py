@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from fvd_bench.errors import FvdBenchError, SourceError
+from fvd_bench.errors import FvdBenchError, MetricError, SourceError
 from fvd_bench.evaluation.evaluate import evaluate, open_evaluation
 from fvd_bench.evaluation.evaluation import silent
 from fvd_bench.evaluation.ranking import Entrant, Ranking, ranking
@@ -165,6 +165,11 @@ def test_a_copy_of_a_generator_is_the_same(protocol: str) -> None:
     ]
 
     assert (contrast.change, contrast.is_real) == (0.0, False)
+
+
+def test_a_generator_that_cannot_be_scored_is_named(protocol: str) -> None:
+    with pytest.raises(MetricError, match=r"empty: .*1 fake"):
+        rank(REAL, {"good": FAKES["good"], "empty": FAKES["dark"][:1]}, protocol, settings=NO_CACHE)
 
 
 def test_all_sides_are_opened_before_any_work(protocol: str, tmp_path) -> None:
