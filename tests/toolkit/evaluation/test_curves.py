@@ -7,15 +7,16 @@ from pathlib import Path
 import pytest
 
 from fvd_bench.errors import NotComparableError, ResultError
-from fvd_bench.evaluation.comparison import read_result
 from fvd_bench.evaluation.curves import Panel, over_windows, read
 from fvd_bench.evaluation.evaluate import evaluate
 from fvd_bench.evaluation.result import Result
+from fvd_bench.settings import Settings
 
 
-@pytest.fixture
-def result(baseline) -> Result:
-    return read_result(baseline(features=False))
+@pytest.fixture(scope="module")
+def result(sets: Path, tmp_path_factory, write_pixels_protocol) -> Result:
+    protocol = write_pixels_protocol(tmp_path_factory.mktemp("protocols"))
+    return evaluate(sets / "real", sets / "good", protocol, settings=Settings(cache=None))
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Files of several results: their contract, and the ranking of what lies in several files."""
 
 import json
+import shutil
 from pathlib import Path
 
 import jsonschema
@@ -8,9 +9,11 @@ import pytest
 
 from fvd_bench.errors import NotComparableError, ResultError
 from fvd_bench.evaluation import result_features
-from fvd_bench.evaluation.evaluation import silent
+from fvd_bench.evaluation.evaluation import Collection, silent
+from fvd_bench.evaluation.result import Result
 from fvd_bench.evaluation.result_files import compare_all, ranking_from_json, ranking_json, read, read_all
 from fvd_bench.evaluation.several import open_ranking, run
+from fvd_bench.settings import Settings
 
 _NUMBER_OR_NULL = {"type": ["number", "null"]}
 SCHEMA = {
@@ -81,21 +84,48 @@ SCHEMA = {
 }
 
 
-@pytest.fixture
-def file(tmp_path: Path, sets: Path, protocol: str, settings) -> Path:
-    """A ranking of three sets, with its features beside it."""
-    target = tmp_path / "ranking.json"
-    fakes = {name: sets / name for name in ("good", "also_good", "bad")}
+NAMES = ("good", "also_good", "bad")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory, sets: Path, write_pixels_protocol) -> Path:
+    """A ranking of three sets with its features, and each of its results in a file of its own with those."""
+    root: Path = tmp_path_factory.mktemp("ranking")
+    protocol, settings = write_pixels_protocol(root), Settings(cache=None)
     with open_ranking(
-        sets / "real", fakes, protocol, repeats=1, seed=0, settings=settings, progress=silent
+        sets / "real",
+        {name: sets / name for name in NAMES},
+        protocol,
+        repeats=1,
+        seed=0,
+        settings=settings,
+        progress=silent,
     ) as evaluations:
-        places = {name: place for place, name in enumerate(fakes)}
-        ranked = run(
-            evaluations,
-            lambda name, *found: result_features.save(result_features.beside(target, places[name]), *found),
-        )
-    target.write_text(ranking_json(ranked))
-    return target
+
+        def keep(name: str, collection: Collection, result: Result) -> None:
+            result.write(root / f"{name}.json")
+            for place in (None, NAMES.index(name)):
+                beside = result_features.beside(root / ("ranking.json" if place is not None else f"{name}.json"), place)
+                result_features.save(beside, collection, result)
+
+        ranked = run(evaluations, keep)
+    (root / "ranking.json").write_text(ranking_json(ranked))
+    return root
+
+
+@pytest.fixture
+def file(made: Path, tmp_path: Path) -> Path:
+    """A copy of the ranking with all that lies beside it."""
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
+    return tmp_path / "ranking.json"
+
+
+@pytest.fixture
+def singles(file: Path) -> list[Path]:
+    """The single results, without features beside them."""
+    for name in NAMES:
+        file.with_name(f"{name}.npz").unlink()
+    return [file.with_name(f"{name}.json") for name in NAMES]
 
 
 def test_the_json_of_a_ranking_keeps_its_contract(file: Path) -> None:
@@ -130,47 +160,41 @@ def test_what_is_no_ranking_is_refused(file: Path, change: dict[str, object]) ->
         read(file)
 
 
-def test_single_results_and_rankings_are_compared_alike(file: Path, baseline) -> None:
-    whole = compare_all([file])
-    singles = [baseline(name, file=f"{name}.json") for name in ("good", "also_good", "bad")]
+def test_single_results_and_rankings_are_compared_alike(file: Path) -> None:
+    files = [file.with_name(f"{name}.json") for name in NAMES]
 
-    of_files = compare_all(singles)
-    mixed = compare_all([file, singles[0]])
+    mixed = compare_all([file, files[0]])
 
-    assert of_files.scores == whole.scores
+    assert compare_all(files).scores == compare_all([file]).scores
     assert list(mixed.results) == ["ranking: good", "ranking: also_good", "ranking: bad", "good"]
     same = next(c for c in mixed.scores[0].contrasts if (c.a, c.b) == ("ranking: good", "good"))
     assert (same.change, same.paired, same.is_real) == (0, True, False)
 
 
-def test_without_features_errors_come_from_the_results(baseline) -> None:
-    files = [baseline(name, file=f"{name}.json", features=False) for name in ("good", "also_good", "bad")]
-
-    contrasts = compare_all(files).scores[0].contrasts
+def test_without_features_errors_come_from_the_results(singles: list[Path]) -> None:
+    contrasts = compare_all(singles).scores[0].contrasts
 
     assert [(c.paired, c.is_real) for c in contrasts] == [(False, False), (False, True), (False, True)]
 
 
-def test_results_against_other_real_videos_are_not_ranked(baseline) -> None:
-    files = [baseline(name, file=f"{name}.json", features=False) for name in ("good", "also_good", "bad")]
-    table = json.loads(files[2].read_text())
+def test_results_against_other_real_videos_are_not_ranked(singles: list[Path]) -> None:
+    table = json.loads(singles[2].read_text())
     table["real"]["fingerprint"] = "0" * 64
-    files[2].write_text(json.dumps(table))
+    singles[2].write_text(json.dumps(table))
 
     with pytest.raises(NotComparableError, match="bad with good: not comparable: the real videos: fingerprint"):
-        compare_all(files)
+        compare_all(singles)
 
 
-def test_one_result_is_nothing_to_rank(baseline) -> None:
+def test_one_result_is_nothing_to_rank(singles: list[Path]) -> None:
     with pytest.raises(ResultError, match="good is one result: a comparison is of two or more"):
-        compare_all([baseline(file="good.json", features=False)])
+        compare_all(singles[:1])
 
 
-def test_results_of_one_name_are_told_apart_by_their_folders(baseline, tmp_path: Path) -> None:
-    text = baseline(features=False).read_text()
+def test_results_of_one_name_are_told_apart_by_their_folders(singles: list[Path], tmp_path: Path) -> None:
     files = [tmp_path / run / "result.json" for run in ("a", "b")]
-    for file in files:
-        file.parent.mkdir()
-        file.write_text(text)
+    for copy in files:
+        copy.parent.mkdir()
+        copy.write_text(singles[0].read_text())
 
     assert list(read_all(files)) == ["a", "b"]
