@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from fvd_bench.evaluation import statistics as precomputed  # noqa: F401
     from fvd_bench.evaluation.evaluate import evaluate
     from fvd_bench.evaluation.online import FrechetVideoDistance
+    from fvd_bench.evaluation.ranking import Ranking
     from fvd_bench.evaluation.result import Result, Score
+    from fvd_bench.evaluation.several import rank
     from fvd_bench.finding import FvdBenchWarning
     from fvd_bench.inspection import checkup as doctor  # noqa: F401
     from fvd_bench.metrics.frechet import frechet_distance
@@ -34,12 +36,14 @@ __all__ = [
     "FvdBenchWarning",
     "GeneratorSource",
     "Protocol",
+    "Ranking",
     "Result",
     "Score",
     "Settings",
     "__version__",
     "evaluate",
     "frechet_distance",
+    "rank",
 ]
 
 _HOMES = {
@@ -49,12 +53,14 @@ _HOMES = {
     "FvdBenchWarning": "fvd_bench.finding",
     "GeneratorSource": "fvd_bench.sources.opening",
     "Protocol": "fvd_bench.protocols.protocol",
+    "Ranking": "fvd_bench.evaluation.ranking",
     "Result": "fvd_bench.evaluation.result",
     "Score": "fvd_bench.evaluation.result",
     "Settings": "fvd_bench.settings",
     "__version__": "fvd_bench.version",
     "evaluate": "fvd_bench.evaluation.evaluate",
     "frechet_distance": "fvd_bench.metrics.frechet",
+    "rank": "fvd_bench.evaluation.several",
 }
 
 _FORMER = {

@@ -21,6 +21,8 @@ HEADLINES = {
     "replay-differs": "the recorded score was not found again",
     "fake-still": "the fake videos hardly move",
     "fake-loops": "the fake videos repeat themselves",
+    "drift": "the fake videos change over time",
+    "short-for-windows": "some windows are of fewer videos",
     "unreadable": "some videos cannot be read",
     "two-sequences": "some folders hold the frames of two videos",
     "truncated": "some videos are cut off",

@@ -14,6 +14,7 @@ from fvd_bench.cli.gate import check, compare
 from fvd_bench.cli.inspect import inspect
 from fvd_bench.cli.options import DEBUG, Commands
 from fvd_bench.cli.protocols import protocols
+from fvd_bench.cli.report import report
 from fvd_bench.cli.selftest import selftest
 from fvd_bench.cli.stats import merge, stats
 from fvd_bench.cli.streams import say
@@ -103,5 +104,5 @@ def cli() -> None:
     """Score video generators: FVD and FID with the exact protocol in every number."""
 
 
-for command in (compute, table4, check, compare, stats, merge, inspect, protocols, weights, selftest, demo):
+for command in (compute, table4, check, compare, report, stats, merge, inspect, protocols, weights, selftest, demo):
     cli.add_command(command)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fvd_bench.cli.options import Command, chosen_settings, format_option, side_options
+from fvd_bench.cli.several import print_ranking
 from fvd_bench.cli.streams import (
     append,
     check_outputs,
@@ -108,15 +109,22 @@ def _report(
 
 
 @click.command(cls=Command)
-@click.argument("before", metavar="A.json", type=_result)
-@click.argument("now", metavar="B.json", type=_result)
+@click.argument("files", nargs=-1, required=True, metavar="A.json B.json...", type=_result)
 @click.option("--json", "json_file", metavar="FILE", help="Write the comparison as JSON; - for stdout alone.")
 @format_option("score", "json", "csv", "markdown", "latex")
-def compare(before: Path, now: Path, json_file: str | None, form: str) -> None:
-    """Say whether two results can be told apart."""
-    from fvd_bench.evaluation import comparison
+def compare(files: tuple[Path, ...], json_file: str | None, form: str) -> None:
+    """Say whether two results can be told apart, or rank more of them."""
+    from fvd_bench.evaluation import comparison, result_files
     from fvd_bench.reports import comparison as gate_tables
 
     check_outputs(stdout_of(form), json_file)
-    report = gate_tables.comparison_report(comparison.compare(before, now))
-    print_report(report, form, (json_file, report.to_json))
+    several = any(map(result_files.holds_several, files))
+    if len(files) == 1 and not several:
+        raise click.UsageError(f"{files[0]} is one result: give two or more")
+    if len(files) == 2 and not several:
+        report = gate_tables.comparison_report(comparison.compare(*files))
+        print_report(report, form, (json_file, report.to_json))
+    else:
+        if len(set(files)) < len(files):
+            raise click.UsageError("a file is given twice: give each once")
+        print_ranking(result_files.compare_all(files), json_file, form)

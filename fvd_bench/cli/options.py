@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -13,6 +14,7 @@ import click
 
 from fvd_bench.cli.streams import TEXT, be_quiet
 from fvd_bench.errors import FvdBenchError
+from fvd_bench.paths import distinct_names
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -134,6 +136,11 @@ def evaluation_options(command: _Command) -> _Command:
     return side_options(draw_options(repeats=1)(command))
 
 
+def ranking_options(command: _Command) -> _Command:
+    """Add the same options, with `--fake` as often as there are generators: `fake` is a dictionary, name -> side."""
+    return side_options(draw_options(repeats=1)(command), several_fakes=True)
+
+
 def draw_options(*, repeats: int) -> Callable[[_Command], _Command]:
     """Add options that say which draws are made. repeats: the default number of draws."""
     return _all(
@@ -144,15 +151,24 @@ def draw_options(*, repeats: int) -> Callable[[_Command], _Command]:
     )
 
 
-def side_options(command: _Command) -> _Command:
-    """Add the options of commands that score two sides. Those that describe arrays become part of `real` and `fake`."""
+_FAKE = {False: "Generated ones, likewise.", True: "Generated ones, likewise; several of these are ranked."}
+
+
+def side_options(command: _Command, *, several_fakes: bool = False) -> _Command:
+    """Add the options of commands that score two sides. Those that describe arrays become part of `real` and `fake`.
+
+    several_fakes: as in `ranking_options`.
+    """
     path = click.Path(path_type=Path)
 
     @functools.wraps(command)
     def with_sides(**given: Any) -> None:  # all that click hands over
         for side in ("real", "fake"):
-            axes, value_range = given.pop(f"{side}_axes"), given.pop(f"{side}_range")
-            given[side] = _side(side, given[side], axes, value_range)
+            layout = given.pop(f"{side}_axes"), given.pop(f"{side}_range")
+            if side == "fake" and several_fakes:
+                given[side] = {name: _side(side, fake, *layout) for name, fake in _named(given[side]).items()}
+            else:
+                given[side] = _side(side, given[side], *layout)
         command(**given)
 
     return _all(
@@ -162,7 +178,7 @@ def side_options(command: _Command) -> _Command:
             type=path,
             help="Videos: a folder, archive, array file, or module:function; or statistics (.npz, .pkl).",
         ),
-        click.option("--fake", required=True, type=path, help="Generated ones, likewise."),
+        click.option("--fake", required=True, type=path, multiple=several_fakes, help=_FAKE[several_fakes]),
         _axes("real"),
         _axes("fake"),
         _range("real"),
@@ -188,6 +204,15 @@ def run_options(command: _Command) -> _Command:
         click.option("--weights", multiple=True, metavar="NAME=FILE", help="Read these weights from a file."),
         click.option("--strict", is_flag=True, help="A video that has to be skipped is an error."),
     )(command)
+
+
+def _named(paths: Sequence[Path]) -> dict[str, Path]:
+    """Return the paths of several sides by the ends in which they differ. Raises UsageError when two are one."""
+    names = distinct_names([os.fspath(path) for path in paths])
+    twice = [name for name, times in Counter(names).items() if times > 1]
+    if twice:
+        raise click.UsageError(f"--fake {twice[0]} is given twice: give each generator once")
+    return dict(zip(names, paths, strict=True))
 
 
 def _side(side: str, path: Path, axes: str | None, value_range: tuple[float, float] | None) -> Path | Arrays:
@@ -247,6 +272,7 @@ def chosen_settings(
     weights: tuple[str, ...] = (),
     strict: bool = False,
     motion: bool = False,
+    windows: int = 0,
     group_by: str | None = None,
 ) -> Settings:
     from fvd_bench.settings import Settings, default_cache
@@ -267,6 +293,7 @@ def chosen_settings(
         weights=files,
         strict=strict,
         motion=motion,
+        windows=windows,
         group_by=group_by,
         distributed=True,  # takes effect where torchrun started the command
     )

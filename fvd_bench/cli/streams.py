@@ -155,7 +155,7 @@ def deliver(*texts: Text, show: Callable[[], None]) -> None:
     asked = [(file, text) for file, text in texts if file]
     with delivery() as attempt:
         for file, text in sorted(asked, key=lambda pair: pair[0] == STDOUT):
-            attempt(lambda file=file, text=text: _write(text(), file))  # type: ignore[misc]
+            attempt(lambda file=file, text=text: write(_utf8(text()), file))  # type: ignore[misc]
         if not any(file == STDOUT for file, _ in asked):
             attempt(show)
 
@@ -216,9 +216,8 @@ def check_outputs(*files: str | None) -> None:
         places.append(place)
 
 
-def _write(text: str, file: str) -> None:
-    """Write a whole file or none; - is stdout. Machines read it, so it is UTF-8 everywhere. Raises OutputError."""
-    data = _printable(text).encode("utf-8")
+def write(data: bytes, file: str) -> None:
+    """Write a whole file or none; - is stdout. Raises OutputError."""
     if file == STDOUT:
         sys.stdout.flush()
         sys.stdout.buffer.write(data)
@@ -229,6 +228,11 @@ def _write(text: str, file: str) -> None:
     except OSError as error:
         raise OutputError(f"{file} cannot be written: {error.strerror}") from error
     wrote(file)
+
+
+def _utf8(text: str) -> bytes:
+    """Return text as machines read it everywhere."""
+    return _printable(text).encode("utf-8")
 
 
 def _printable(text: str) -> str:

@@ -6,6 +6,7 @@ protocol -> sources -> store -> frames -> images -> features -> statistics -> me
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
@@ -25,7 +26,8 @@ from fvd_bench.processors import processors
 from fvd_bench.progress import Progress, shown
 from fvd_bench.protocols.protocol import Protocol, ProtocolLike
 from fvd_bench.protocols.rules import SIDES, FeatureRule, Side
-from fvd_bench.protocols.variants import scale_protocols
+from fvd_bench.protocols.variants import SCALE, scale_protocols
+from fvd_bench.protocols.windows import window_protocols
 from fvd_bench.settings import Settings
 from fvd_bench.sources.iterables import IterableVideos
 from fvd_bench.sources.opening import SourceLike
@@ -105,9 +107,13 @@ def open_evaluation(
         unserved |= look(chosen)
     from fvd_bench.evaluation.evaluation import Evaluation, OpenSide  # here, as what ends above does without
 
-    scaled = [p for p in chosen if settings.motion and p not in unserved]
-    scales = {scale: f"scale-{name}" for p in scaled for name, scale in scale_protocols(p).items()}
-    loaded = (*chosen, *scales)
+    rows: dict[Protocol, str] = {}
+    for p in chosen:
+        if settings.motion and p not in unserved:
+            rows |= {scale: f"{SCALE}{name}" for name, scale in scale_protocols(p).items()}
+        if settings.windows and p not in unserved:
+            rows |= {part: row for row, part in window_protocols(p, settings.windows).items()}
+    loaded = (*chosen, *rows)
     device = environment.resolve_device(settings.device)
     extractors, without_network = _networks([p for p in loaded if p not in unserved], sides, device, settings, progress)
     unserved |= without_network
@@ -118,7 +124,7 @@ def open_evaluation(
         store = stack.enter_context(contextlib.closing(FeatureStore(cache)))
         evaluation = Evaluation(
             protocols=loaded,
-            rows=scales,
+            rows=rows,
             unserved=unserved,
             sides={
                 side: OpenSide(
@@ -185,6 +191,32 @@ def _networks(
             if len(unserved) == len(protocols):
                 raise
     return extractors, unserved
+
+
+@contextlib.contextmanager
+def with_fake(evaluation: Evaluation, fake: SourceLike, progress: Progress) -> Iterator[Evaluation]:
+    """Open the same evaluation of another fake side, and check what can be checked of that.
+
+    Networks, store and real side are shared, so that nothing of the real side is read or made twice.
+    """
+    given = open_side(fake, "fake")
+    groups = dependence.groups(given.source.names, evaluation.group_by)
+    chosen = [p for p in evaluation.protocols if p not in evaluation.rows and p not in evaluation.unserved]
+    sides: dict[Side, Given] = {"real": evaluation.sides["real"].given, "fake": given}
+    unserved = too_few(sides, chosen, workers=evaluation.workers, strict=evaluation.strict)
+    given.check_readable()
+    with given.store(evaluation.store) as store:
+        other = dataclasses.replace(
+            evaluation,
+            sides={
+                **evaluation.sides,
+                "fake": dataclasses.replace(evaluation.sides["fake"], given=given, store=store, groups=groups),
+            },
+            unserved={**evaluation.unserved, **unserved},
+            progress=progress,
+        )
+        given.check_holds(partial(other.missing, "fake"))
+        yield other
 
 
 def _fetching(progress: Progress) -> Callable[[int, int | None], None]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from fvd_bench.errors import MetricError
+from fvd_bench.evaluation import windows
 from fvd_bench.evaluation.findings import find, refuse_skipped, shortages, skipped
 from fvd_bench.evaluation.result import MotionPanel, Result, Score, SideCount, SourceInfo
 from fvd_bench.evaluation.scoring import as_score
@@ -21,11 +22,12 @@ from fvd_bench.inspection.headers import header_findings
 from fvd_bench.inspection.motion_of_sides import measure_side
 from fvd_bench.metrics import dependence
 from fvd_bench.metrics.measurement import Measured, measure
-from fvd_bench.metrics.uncertainty import Sides
+from fvd_bench.metrics.uncertainty import Sides, Spread
 from fvd_bench.networks import FeatureExtractor, environment
 from fvd_bench.progress import Progress
 from fvd_bench.protocols.protocol import Protocol, plain
 from fvd_bench.protocols.rules import SIDES, FeatureRule, Side
+from fvd_bench.protocols.windows import WINDOW
 from fvd_bench.sources.opening import ClipSource
 from fvd_bench.version import __version__
 from fvd_bench.videos.clips import Draw
@@ -137,11 +139,15 @@ class Evaluation:
     def _result(self, collection: Collection, scores: Sequence[Score], motion: MotionPanel | None) -> Result:
         collected, extractions = collection.collected, collection.extractions
         real, fake = (_info(self.sides[side].given, extractions[side]) for side in SIDES)
-        # Statistics have no videos in which anything could be found.
-        collected = {job: found for job, found in collected.items() if self.sides[job.draw.reads].given.known is None}
+        # Statistics have no videos in which anything could be found. What windows skip is counted, see `windows`.
+        told = self._jobs_of([p for p in self.protocols if not self.rows.get(p, "").startswith(WINDOW)])
+        known = {side for side in SIDES if self.sides[side].given.known is not None}
+        collected = {job: found for job, found in collected.items() if job in told and job.draw.reads not in known}
         scored = self._scored(scores)
-        unscored = collected.keys() - {job for p in scored for side in SIDES for job in self.jobs(p, side)}
-        warnings = find(self.sources, collected, scores, self.extractors, motion, self.store.damaged, unscored)
+        unscored = collected.keys() - self._jobs_of(scored)
+        judged = [score for score in scores if not windows.is_window(score)]
+        warnings = find(self.sources, collected, judged, self.extractors, motion, self.store.damaged, unscored)
+        warnings += windows.findings(scores, collection.spreads, {p.name: p.real for p in self.protocols})
         warnings += [Finding("not-comparable", f"{p.name}: {p.not_comparable}") for p in scored if p.not_comparable]
         warnings += collection.noticed
         givens = {name: side.given for name, side in self.sides.items()}
@@ -166,6 +172,9 @@ class Evaluation:
             motion=motion,
             group_by=self.group_by,
         )
+
+    def _jobs_of(self, protocols: Sequence[Protocol]) -> set[Job]:
+        return {job for p in protocols for side in SIDES for job in self.jobs(p, side)}
 
     def _scored(self, scores: Sequence[Score]) -> list[Protocol]:
         """List the protocols of which a score has a value."""
@@ -210,6 +219,8 @@ class Evaluation:
         scores = []
         for name in protocol.metric.names:
             found = measured.get(name)
+            if isinstance(found, Measured):
+                collection.spreads[protocol.alone(name).digest()] = found.spread
             if isinstance(found, MetricError):
                 why = "; ".join([str(found), *shortages(jobs, collection.collected)])
                 scores.append(self._score(protocol, name, None, why, counts))
@@ -240,12 +251,17 @@ class Evaluation:
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """The features of an evaluation, valid while that is open. noticed: findings made while they were scored."""
+    """The features of an evaluation, valid while that is open.
+
+    noticed: findings made while they were scored. spreads: digest of a score -> what each video contributes to it, from
+    when it was scored on, and in the process that scored alone.
+    """
 
     evaluation: Evaluation
     extractions: Mapping[Side, Extraction]
     collected: Mapping[Job, Collected]
     noticed: list[Finding] = field(default_factory=list)
+    spreads: dict[str, Spread] = field(default_factory=dict)
 
     def repeats(self, protocol: Protocol) -> Iterator[Sides]:
         """Yield the features of both sides for each repeat. The videos of a group count as one. Raises CacheError."""

@@ -105,7 +105,7 @@ def explain(
         [first, *path],
         repeats=repeats,
         seed=seed,
-        settings=dataclasses.replace(settings or Settings(), motion=False),
+        settings=dataclasses.replace(settings or Settings(), motion=False, windows=0),
         progress=progress,
         required=[first, last],
     ) as evaluation:

@@ -90,7 +90,7 @@ class Score:
         """The numbers as loggers take them, such as `stylegan-v-fvd16/fvd` and `stylegan-v-fvd16/fvd_low`: the value,
         and std, low and high (of the interval), floor and infinite where they are known."""
         low, high = self.interval or (None, None)
-        floor, infinite = (estimate and estimate.value for estimate in (self.floor, self.infinite))
+        floor, infinite = (None if estimate is None else estimate.value for estimate in (self.floor, self.infinite))
         numbers = {"": self.value, "_std": self.std, "_low": low, "_high": high, "_floor": floor, "_infinite": infinite}
         return {f"{self.protocol}/{self.metric}{what}": n for what, n in numbers.items() if n is not None}
 

@@ -40,10 +40,10 @@ class ResultFeatures:
 _OF, _NAMES, _OWNERS, _LIKE = "of", "fake_names", "/owners", "/like"
 
 
-def beside(result_file: Path) -> Path:
-    """Return where the features of the result in this file are kept."""
+def beside(result_file: Path, place: int | None = None) -> Path:
+    """Return where the features of the result in this file are kept. place: of the result in a ranking."""
     name = result_file.name.removesuffix(".json")
-    return result_file.with_name(f"{name}.npz")
+    return result_file.with_name(f"{name}.npz" if place is None else f"{name}.{place}.npz")
 
 
 def features(collection: Collection) -> ResultFeatures:

@@ -109,7 +109,7 @@ def table4(
         protocols,
         repeats=repeats,
         seed=seed,
-        settings=dataclasses.replace(settings or Settings(), motion=False),
+        settings=dataclasses.replace(settings or Settings(), motion=False, windows=0),
         progress=progress,
         required=[first],
     ) as evaluation:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from fvd_bench.features.extraction import Collected
 from fvd_bench.features.store import Facts
-from fvd_bench.finding import Finding
+from fvd_bench.finding import Finding, noted, of_side
 from fvd_bench.protocols.rules import Side
 from fvd_bench.videos.arrays import ValueRange
 from fvd_bench.videos.frame_times import widest
@@ -49,7 +49,7 @@ class Noticed:
 
     def findings(self, side: Side) -> list[Finding]:
         """List what is known before all videos have come: that values are cut off, for one."""
-        return [Finding("listing", note, side=side) for note in self.notes]
+        return of_side(side, map(noted, self.notes))
 
     def collected(self, places: list[int]) -> Collected:
         """Return it in the form in which findings are sought. places: the index of each video that is used."""

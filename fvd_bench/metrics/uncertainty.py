@@ -120,6 +120,31 @@ def quantile(videos: int, *, tail: float = (1 - CONFIDENCE) / 2) -> float:
     return student.quantile(max(1, videos - 1), tail)
 
 
+def p_value(change: float, error: float, videos: int) -> float:
+    """Return the probability that chance alone makes a change at least this large, up or down (Student's t).
+
+    error: the standard error of the change. videos: how many videos that comes from.
+    """
+    import scipy.special
+
+    if error == 0:
+        return float(change == 0)
+    return float(2 * scipy.special.stdtr(max(1, videos - 1), -abs(change) / error))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Return p-values corrected for how many there are, in the same order.
+
+    With those below α taken for real, the probability that any is taken so by chance is at most α, however they depend
+    on each other. Source: Holm 1979.
+    """
+    corrected, highest = list(p_values), 0.0
+    for rank, place in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
+        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[place]))
+        corrected[place] = highest
+    return corrected
+
+
 def _contributions(name: str, sides: Sides, rule: MetricRule) -> dict[Side, dict[int, float] | None]:
     if rule.aggregation != "all":
         return _batch_contributions(name, sides, rule)

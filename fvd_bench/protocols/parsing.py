@@ -47,6 +47,9 @@ def value_of(hint: Any, value: Any, limits: Mapping[str, Any], where: str) -> An
         literal = next((o for o in options if get_origin(o) is Literal), None)
         if literal is not None and value in get_args(literal):
             return value
+        if literal is not None and isinstance(value, str):
+            allowed = ", ".join(map(repr, get_args(literal)))
+            raise ProtocolError(f"{where} = {value!r}: allowed are {allowed}, and whole numbers")
         hint = next(o for o in options if o is not type(None) and get_origin(o) is not Literal)
     if get_origin(hint) is Literal:
         return _one_of(value, get_args(hint), where)

@@ -3,6 +3,7 @@
 __all__ = [
     "card",
     "comparison",
+    "curves",
     "demo",
     "explain",
     "formats",
@@ -11,6 +12,7 @@ __all__ = [
     "layout",
     "plan",
     "protocols",
+    "ranking",
     "scores",
     "selftest",
     "table4",

@@ -7,8 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from rich.console import Group, RenderableType
 
 from fvd_bench.estimate import Estimate
+from fvd_bench.evaluation.curves import over_windows
 from fvd_bench.evaluation.result import MotionPanel, Result, Score
+from fvd_bench.evaluation.windows import frames, is_window
 from fvd_bench.finding import HEADLINES, Finding, worst_first
+from fvd_bench.reports.curves import curves_grid, title
 from fvd_bench.reports.formats import Report
 from fvd_bench.reports.layout import Column, Grid, Prose, Record
 from fvd_bench.reports.tables import UNKNOWN, is_scale, number, span
@@ -16,7 +19,7 @@ from fvd_bench.reports.tables import UNKNOWN, is_scale, number, span
 
 def result_report(result: Result) -> Report:
     """Report a result: its scores, what the worst finding is, and how both sides move."""
-    scores = [score for score in result.scores if not is_scale(score)]
+    scores = [score for score in result.scores if not is_scale(score) and not is_window(score)]
     scales = [score for score in result.scores if is_scale(score)]
     parts: list[RenderableType] = []
     if len(scores) == 1:
@@ -27,6 +30,13 @@ def result_report(result: Result) -> Report:
         if result.motion:
             parts.append(Prose(motion_text(result.motion), label="motion  "))
         parts += [Prose(text, label=f"{name}  ") for name, text in beware(result.warnings)]
+    for panel in over_windows({"": result}):
+        parts += [Prose(f"Windows of the fake videos, {title(panel)}:"), curves_grid(panel)]
+    parts += [
+        Prose(f"{frames(score)}: no {score.metric}: {score.reason}")
+        for score in result.scores
+        if is_window(score) and score.value is None
+    ]
     if scales:
         parts += [Prose("The real videos against themselves, with their motion broken:"), _scale_grid(scales)]
     return Report(

@@ -73,8 +73,8 @@ class DrawEnd:
 def drawn_length(video: Video, rule: ClipRule) -> int:
     """Return the number of frames that a rule's clips are drawn for. Raises VideoError.
 
-    It is the number of frames that decode. If the rule takes only the first frames, so that nothing depends on the
-    length of the video, it is the number that the rule needs.
+    It is the number of frames that decode. If the rule takes certain frames and no later ones, so that nothing depends
+    on the length of the video, it is the number that the rule needs.
     """
     return rule.frames_needed if _is_prefix(rule) else video.num_frames
 
@@ -134,10 +134,10 @@ def _read_wanted(
 
 
 def _is_prefix(rule: ClipRule) -> bool:
-    """Return whether the rule takes only the first frames, so that the video's length need not be known."""
-    if rule.frames == "all" or rule.start != "first" or rule.content != "video":
+    """Return whether the rule takes certain frames and no later ones, so that the video's length need not be known."""
+    if rule.frames == "all" or rule.start in ("random", "all", "spread") or rule.content != "video":
         return False
-    return rule.frames_needed == (rule.frames - 1) * rule.stride + 1
+    return rule.frames_needed == rule.first_frame + (rule.frames - 1) * rule.stride + 1
 
 
 def _notes(video: Video) -> tuple[tuple[str, str], ...]:

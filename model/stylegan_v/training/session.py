@@ -145,6 +145,9 @@ class Session:
         numbers = {score.metric: score.value, "score_seconds": time.monotonic() - began}
         if score.interval is not None:
             numbers |= dict(zip((f"{score.metric}_low", f"{score.metric}_high"), score.interval, strict=True))
+        if score.floor is not None:
+            names = (f"{score.metric}_floor{end}" for end in ("", "_low", "_high"))
+            numbers |= dict(zip(names, (score.floor.value, *score.floor.interval), strict=True))
         self._journal.write(self.trainer.kimg, numbers)
         sign = 1 if score.lower_is_better else -1
         if self.best is None or sign * score.value < sign * self.best:

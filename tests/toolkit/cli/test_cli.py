@@ -205,6 +205,7 @@ def test_commands_are_listed_in_the_order_of_the_work() -> None:
         "table4",
         "check",
         "compare",
+        "report",
         "stats",
         "merge",
         "inspect",
