@@ -7,9 +7,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from html import escape
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from fvd_bench.escapes import escaped
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bars
+    from rich.progress import TaskID
 
 Progress = Callable[[str, int, int], None]
 """A function that shows progress: it is called with what is being done, how much is done, and how much there is."""
@@ -40,23 +44,34 @@ def shown(progress: Progress | bool, *, first: bool) -> Iterator[Progress]:
 
 @contextlib.contextmanager
 def bars(terminal: TextIO) -> Iterator[Progress]:
-    """Show a bar on a terminal for each thing that is being done, and clear them at the end."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bars
+    """Show a bar on a terminal for each thing that is being done, and clear them at the end.
 
-    description = TextColumn("{task.description}", markup=False)
-    columns = (description, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    printed = sys.stdout is not None and sys.stdout.isatty()  # what is printed meanwhile stays in its own stream
-    with Bars(*columns, console=Console(file=terminal), transient=True, redirect_stdout=printed) as drawn:
+    Bars begin with the first thing that is told, since loading and drawing them takes longer than most mistakes do.
+    """
+    with contextlib.ExitStack() as stack:
+        drawn: Bars | None = None
         tasks: dict[str, TaskID] = {}
 
         def show(what: str, done: int, total: int) -> None:
+            nonlocal drawn
+            if drawn is None:
+                drawn = stack.enter_context(_bars(terminal))
             if what not in tasks:
                 tasks[what] = drawn.add_task(escaped(what))
             drawn.update(tasks[what], completed=done, total=total or None)
 
         yield show
+
+
+def _bars(terminal: TextIO) -> Bars:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
+    description = TextColumn("{task.description}", markup=False)
+    columns = (description, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    printed = sys.stdout is not None and sys.stdout.isatty()  # what is printed meanwhile stays in its own stream
+    return Bars(*columns, console=Console(file=terminal), transient=True, redirect_stdout=printed)
 
 
 def _is_notebook() -> bool:
