@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from fvd_bench.cli.options import Command
+from fvd_bench.cli.options import Command, Place, array_options
 from fvd_bench.cli.streams import check_outputs, console, deliver, progress
+
+if TYPE_CHECKING:
+    from fvd_bench.sources.opening import Arrays
 
 
 @click.command(cls=Command)
-@click.argument("path", metavar="PATH", type=click.Path(path_type=Path))
-@click.option("--against", type=click.Path(path_type=Path), help="The other side: what differs, and what is in both.")
+@click.argument("path", metavar="PATH", type=Place())
+@click.option("--against", type=Place(), help="The other side: what differs, and what is in both.")
 @click.option("--protocol", multiple=True, metavar="NAME|FILE", help="Check lengths against it, besides the paper's.")
 @click.option("--json", "json_file", metavar="FILE", help="Write the findings as JSON; - for stdout alone.")
 @click.option("--workers", type=click.IntRange(1), help="Decoding threads; one per processor unless given.")
+@array_options(path="", against="against-")
 def inspect(
-    path: Path, against: Path | None, protocol: tuple[str, ...], json_file: str | None, workers: int | None
+    path: str | Path | Arrays,
+    against: str | Path | Arrays | None,
+    protocol: tuple[str, ...],
+    json_file: str | None,
+    workers: int | None,
 ) -> None:
     """Say what is in a folder or archive of videos, and every defect in it."""
     from fvd_bench.inspection.checkup import inspect as look

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 @side_options
 @draw_options(repeats=5)  # one draw cannot tell a change from chance
 def table4(
-    real: Path | Arrays,
-    fake: Path | Arrays,
+    real: str | Path | Arrays,
+    fake: str | Path | Arrays,
     repeats: int,
     seed: int,
     json_file: str | None,

@@ -7,22 +7,22 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from fvd_bench.errors import FvdBenchError
+from fvd_bench.errors import FvdBenchError, SourceError
 from fvd_bench.evaluation.evaluation import Evaluation, OpenSide, Progress, silent
 from fvd_bench.evaluation.loading import load_all
 from fvd_bench.evaluation.result import Result
 from fvd_bench.features.distributed import WHOLE, share
-from fvd_bench.features.given import open_side
+from fvd_bench.features.given import Given, open_side
 from fvd_bench.features.store import FeatureStore
 from fvd_bench.metrics import dependence
 from fvd_bench.networks import FeatureExtractor, create, environment
 from fvd_bench.processors import processors
 from fvd_bench.protocols.protocol import Protocol, ProtocolLike
-from fvd_bench.protocols.rules import SIDES, FeatureRule
+from fvd_bench.protocols.rules import SIDES, FeatureRule, Side
 from fvd_bench.protocols.variants import scale_protocols
 from fvd_bench.settings import Settings
 from fvd_bench.sources.opening import SourceLike
@@ -40,10 +40,11 @@ def evaluate(
 ) -> Result:
     """Score fake videos against real ones.
 
-    real, fake: the two sides. Each is a path (a folder of video files or of frame folders, an archive, an array file);
-    an array, a tensor, a list of them, or an iterable of videos; `Arrays` where axes or a value range have to be
-    stated; or a `GeneratorSource` or another object like `sources.ClipSource`, which makes its videos on demand. The
-    real side may also be statistics that another program made, see `features.foreign`.
+    real, fake: the two sides. Each is a path or an address (a folder of video files or of frame folders, an archive, an
+    array file, a list of videos) or a list of paths; an array, a tensor, a list of them, an iterable of videos, or a
+    `datasets.Dataset`; `Arrays` where axes or a value range have to be stated; or a `GeneratorSource` or another object
+    like `sources.ClipSource`, which makes its videos on demand. The real side may also be statistics that another
+    program made, see `features.foreign`.
     protocol: one or several, each by name, by path of a TOML file, or loaded. Several share the decoding.
     repeats: number of draws. They have the seeds seed, seed + 1, …, and a score is the mean over them.
 
@@ -75,13 +76,14 @@ def open_evaluation(
     loaded = load_all(protocol)
     scales = {scale: f"scale-{name}" for p in loaded for name, scale in scale_protocols(p).items() if settings.motion}
     loaded += tuple(scales)
-    sides = {side: open_side(source, side) for side, source in zip(SIDES, (real, fake), strict=True)}
+    sides = {side: open_side(source, side, progress) for side, source in zip(SIDES, (real, fake), strict=True)}
     device = environment.resolve_device(settings.device)
     extractors: dict[FeatureRule, FeatureExtractor] = {}
     unserved: dict[Protocol, str] = {}
     fetching = _fetching(progress)
     for p in loaded:
         try:
+            _check_lengths(p, sides)
             if p.features not in extractors:
                 extractors[p.features] = create(p.features, device=device, weights=settings.weights, progress=fetching)
             sides["real"].check_serves(p.fake, dim=extractors[p.features].dim)
@@ -91,7 +93,7 @@ def open_evaluation(
                 raise
     groups = {}
     for side, given in sides.items():  # only after all quick checks, since this goes through an iterable
-        groups[side] = dependence.groups(given.source.names, settings.group_by)
+        groups[side] = dependence.groups(given.source.names, settings.group_by, given.columns)
         given.check_readable()
     with contextlib.ExitStack() as stack:
         cache = None if settings.cache is None else Path(settings.cache)
@@ -118,6 +120,24 @@ def open_evaluation(
         for side, given in sides.items():
             given.check_holds(partial(evaluation.missing, side))
         yield evaluation
+
+
+def _check_lengths(protocol: Protocol, sides: Mapping[Side, Given]) -> None:
+    """Raise SourceError when a side has nothing but single images, and the protocol needs more frames of a video.
+
+    Where both sides are the same source, as when statistics of one side are made, it is not known which side is meant.
+    """
+    if sides["real"].source is sides["fake"].source:
+        return
+    for side, given in sides.items():
+        needed, most = protocol.clip_rule(side).frames_needed, getattr(given.source, "most_frames", None)
+        if most is not None and most < needed and not protocol.clip_rule(side).takes_real:
+            raise SourceError(
+                f"{given.source.name} has no folders of frames but {len(given.source.names)} single images, and "
+                f"{protocol.name} needs {needed} frames of each {side} video: put the frames of each video into a "
+                "folder of its own, video/000000.jpg, and pass the folder above them, or score single images by "
+                "torch-fidelity-fid"
+            )
 
 
 def _fetching(progress: Progress) -> Callable[[int, int | None], None]:

@@ -161,13 +161,13 @@ class FrechetVideoDistance:
             self._noticed[side] = self._noticed[side].joined(other._noticed[side])
 
     def to(self, device: str | torch.device) -> FrechetVideoDistance:
-        """Move the network to `cpu` or `cuda` (the current CUDA device). Features stay where they are, in memory."""
+        """Move the network to `cpu`, `mps` or `cuda` (the current CUDA device). Features stay in memory."""
         wanted = torch.device(device) if device != "auto" else torch.device(environment.resolve_device("auto"))
         if wanted.type == "cuda" and wanted.index not in (None, _current_cuda()):
             raise FvdBenchError(f"device {wanted} is not the current one: call torch.cuda.set_device({wanted.index})")
-        if wanted.type not in ("cpu", "cuda"):
-            raise FvdBenchError(f"device {wanted}: allowed are cpu, cuda")
-        self._settings = replace(self._settings, device=wanted.type)  # type: ignore[arg-type]  # one of the two
+        if wanted.type not in ("cpu", "cuda", "mps"):
+            raise FvdBenchError(f"device {wanted}: allowed are cpu, cuda, mps")
+        self._settings = replace(self._settings, device=wanted.type)  # type: ignore[arg-type]  # one of these
         self._extractor = None
         self._network()
         return self

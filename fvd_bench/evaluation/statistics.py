@@ -53,7 +53,7 @@ def make(
         raise SourceError(f"shard {part}/{parts}: expected the number of a shard, from 1 on, and how many there are")
     if isinstance(source, str | os.PathLike) and is_stats_file(user_path(source)):
         raise SourceError(f"{source} is a statistics file already")
-    opened = open_source(source)
+    opened = open_source(source, progress)
     settings = settings or Settings()
     with open_evaluation(
         opened, opened, protocol, repeats=repeats, seed=seed, settings=settings, progress=progress

@@ -19,6 +19,7 @@ from fvd_bench.features.store import FeatureStore
 from fvd_bench.finding import Finding
 from fvd_bench.paths import user_path
 from fvd_bench.protocols.rules import ClipRule, Side
+from fvd_bench.sources.addresses import Progress, is_address, silent
 from fvd_bench.sources.listing import fingerprint
 from fvd_bench.sources.opening import ClipSource, SourceLike, check_something_decodes, open_source
 from fvd_bench.videos.absent_video import AbsentVideo
@@ -37,6 +38,12 @@ class Given:
 
     def __init__(self, source: ClipSource) -> None:
         self.source = source
+
+    @property
+    def columns(self) -> Mapping[str, Sequence[str]]:
+        """For each column of a list of videos, its entries in the order of the videos."""
+        found: Mapping[str, Sequence[str]] = getattr(self.source, "columns", {})
+        return found
 
     def check_readable(self) -> None:
         """Raise SourceError when no video can be decoded."""
@@ -162,12 +169,12 @@ class GivenStats(Given):
         yield Finding("unknown-protocol", self._stats.warning, side=side)
 
 
-def open_side(source: SourceLike, side: Side) -> Given:
+def open_side(source: SourceLike, side: Side, progress: Progress = silent) -> Given:
     """Open a side: videos, a statistics file, or, for the real side alone, statistics of other programs.
 
-    Raises SourceError, and NotComparableError for a statistics file of the other side.
+    progress: see `open_source`. Raises SourceError, and NotComparableError for a statistics file of the other side.
     """
-    if isinstance(source, str | os.PathLike):
+    if isinstance(source, str | os.PathLike) and not is_address(source):
         source = path = user_path(source)
         if path.suffix.lower() == ".npz" and path.is_file() and is_stats_file(path):
             file = StatsFile.read(path)
@@ -181,7 +188,7 @@ def open_side(source: SourceLike, side: Side) -> Given:
             if side == "fake":
                 raise SourceError(f"{path} holds statistics, which can be the real side only: pass the fake videos")
             return GivenStats(ForeignStats.read(path))
-    return Given(open_source(source))
+    return Given(open_source(source, progress))
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,7 @@ def inspect(
     """
     loaded = [load(p) for p in (*PAPER_PROTOCOLS, *protocol)]
     rules = list({p.digest(): p for p in loaded}.values())
-    sources = [open_source(side) for side in (path, against) if side is not None]
+    sources = [open_source(side, progress) for side in (path, against) if side is not None]
     workers = workers or processors()
     examined = [_examine_all(source, workers=workers, progress=progress) for source in sources]
     sides = tuple(contents_of(*side, rules) for side in zip(sources, examined, strict=True))

@@ -32,6 +32,7 @@ from fvd_bench.videos.files import IMAGE_SUFFIXES, VIDEO_SUFFIXES, suffix
 from fvd_bench.videos.video import Video
 
 Progress = Callable[[str, int, int], None]
+"""A function that is called with what is copied, how many files of it are copied, and how many there are."""
 
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://.+", re.DOTALL)
 _MANGLED = re.compile(r"(https?|s3|gs|gcs|hf):/[^/]")
@@ -49,12 +50,19 @@ _PACKAGES = {
 ELSEWHERE = tuple(_PACKAGES)
 """Schemes of addresses that never lead to this machine's own files."""
 
+_ABSENT = 404
+"""What a web server answers where nothing is."""
+
 _MOST_FILES = 1_000_000
 _LONGEST_NAME = 100
 _SHOWN_DIGITS = 16
 _PATIENCE_SECONDS = 60.0
 _AT_ONCE = 8
 """Files that are copied at the same time: most of the time of a small one is waiting."""
+
+
+def silent(what: str, done: int, total: int) -> None:
+    """A Progress that shows nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,8 +209,7 @@ def _copied(download: Download, address: str, progress: Progress) -> _Found:
     with contextlib.closing(_Pool(_AT_ONCE)) as pool:
 
         def copy(name: str) -> str:
-            remote, info = listed[name]
-            return download.copy(files, remote, name, files.info(remote) if "size" not in info else info)
+            return download.copy(files, listed[name], name)
 
         for name, digest in zip(listed, pool.map(copy, listed), strict=True):
             digests[name] = digest
@@ -217,32 +224,38 @@ class _Pool(ThreadPoolExecutor):
         self.shutdown(cancel_futures=True)
 
 
-def _listed(files: FileSystem, path: str, address: str) -> tuple[bool, dict[str, tuple[str, Mapping[str, Any]]]]:
-    """Return whether an address is of several files, and for each name where it is and what is said of it."""
+def _listed(files: FileSystem, path: str, address: str) -> tuple[bool, dict[str, str]]:
+    """Return whether an address is of several files, and for each name the path of the file."""
     is_web = address.partition("://")[0] in _WEB
     if "*" in path:
         found = files.glob(path, detail=True)
-    elif path.endswith("/") if is_web else (info := files.info(path))["type"] == "directory":
-        found = files.find(path, detail=True)
+    elif _is_folder(files.info(path)):
+        found = files.find(path.rstrip("/") + "/", detail=True)
     else:
-        return False, {_file_name(path): (path, {} if is_web else info)}
+        return False, {_file_name(path): path}
     if len(found) > _MOST_FILES:
         raise SourceError(f"{redact(address)} has {len(found):,} files: at most {_MOST_FILES:,} are copied")
     base = _before_pattern(path).rstrip("/") + "/"
-    names: dict[str, tuple[str, Mapping[str, Any]]] = {}
+    names: dict[str, str] = {}
     for place, about in found.items():
         name = unquote(place.removeprefix(base)) if is_web else place.removeprefix(base)
         if place.startswith(base) and about["type"] == "file" and not is_hidden(name):
-            names[name] = (place, {} if is_web else about)
+            names[name] = place
     chosen = next(filter(None, ([n for n in names if is_wanted(n)] for is_wanted in _KINDS)), None)
     if chosen is None:
         raise SourceError(
             f"{redact(address)} holds no video among {len(found)} files: expected video files, images, tar archives or "
             "array files"
         )
-    check_plain(PurePosixPath(redact(address)), chosen)
-    check_distinct(PurePosixPath(redact(address)), chosen)
+    check_plain(redact(address), chosen)
+    check_distinct(redact(address), chosen)
     return True, {name: names[name] for name in sorted(chosen)}
+
+
+def _is_folder(info: Mapping[str, Any]) -> bool:
+    """Return whether what a file system says is said of a folder. On the web, its address ends with a slash, to which
+    servers redirect."""
+    return info["type"] == "directory" or str(info.get("url") or info["name"]).endswith("/")
 
 
 _KINDS: Sequence[Callable[[str], bool]] = (
@@ -298,10 +311,13 @@ def _telling(shown: str) -> Iterator[None]:
         yield
     except FvdBenchError:
         raise
-    except FileNotFoundError as error:
-        raise SourceError(f"{shown} does not exist") from error
     except Exception as error:  # each file system has errors of its own
-        reason = redact(str(error)) or type(error).__name__
+        cause = error
+        if isinstance(error, FileNotFoundError):  # what fsspec makes of every failure on the web, too
+            if not isinstance(error.__cause__, Exception) or getattr(error.__cause__, "status", 0) == _ABSENT:
+                raise SourceError(f"{shown} does not exist") from error
+            cause = error.__cause__
+        reason = redact(str(cause)) or type(cause).__name__
         raise SourceError(
             f"{shown} cannot be read: {reason}; run the same command again, which goes on from what was copied, or "
             "copy it by other means and pass its path"

@@ -27,7 +27,7 @@ class MemberFile(io.BytesIO):
         self.name = name
 
 
-def check_plain(path: PurePath, names: Iterable[str]) -> None:
+def check_plain(path: PurePath | str, names: Iterable[str]) -> None:
     """Raise SourceError when a member's name leads out of a folder, or is written in an unusual way."""
     for name in names:
         if not _is_plain(name):
@@ -37,7 +37,7 @@ def check_plain(path: PurePath, names: Iterable[str]) -> None:
             )
 
 
-def check_distinct(path: PurePath, files: Sequence[str]) -> None:
+def check_distinct(path: PurePath | str, files: Sequence[str]) -> None:
     """Raise SourceError when a name stands for two members, or for a file and a folder."""
     names = Counter(files)
     names.update(_folders(names))

@@ -62,17 +62,18 @@ class Download:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
-    def copy(self, files: FileSystem, path: str, name: str, info: Mapping[str, Any]) -> str:
+    def copy(self, files: FileSystem, path: str, name: str) -> str:
         """Make sure that the copy of a file is here and is that of today. Return its sha256.
 
-        info: what the file system says of the file. Raises SourceError, OSError, and what the file system raises.
+        Raises SourceError, OSError, and what the file system raises.
         """
+        info = files.info(path)
         version = _version(info)
-        place, record = self.place(name), self._beside("records", name)
+        place, record = self.place(name), self._beside("records", f"{name}.json")
         known = _read(record)
         if known and version and known.version == version and _state(place) == known.state:
             return known.sha256
-        partial, begun = self._beside("partial", name), self._beside("partial", f"{name}.version")
+        partial, begun = self._beside("partial", f"{name}.part"), self._beside("partial", f"{name}.version")
         offset = partial.stat().st_size if version and partial.exists() and _text(begun) == version else 0
         atomic.write_text(begun, version)
         size = info.get("size")
@@ -93,7 +94,7 @@ class Download:
 
     def known(self, name: str) -> str | None:
         """Return the sha256 of a copy that is here, whether or not it is that of today. None if there is none."""
-        record = _read(self._beside("records", name))
+        record = _read(self._beside("records", f"{name}.json"))
         return record.sha256 if record and _state(self.place(name)) == record.state else None
 
     def _append(self, files: FileSystem, path: str, name: str, partial: Path, size: int | None, offset: int) -> None:

@@ -72,7 +72,7 @@ class Listing:
     is_flat: bool = False
 
     @classmethod
-    def of(cls, place: PurePath, names: Iterable[str], root: PurePath, files: Files) -> Listing:
+    def of(cls, place: str, names: Iterable[str], root: PurePath, files: Files) -> Listing:
         """Find the videos among the files in a folder or archive. Raises SourceError when there is none.
 
         place: the folder, archive or list, for messages.
@@ -97,13 +97,15 @@ class Listing:
                 beside, frames = beside + frames, []
             videos += [f"{folder}/{n}" if folder else n for n in beside]
             if frames and beside:
-                notes.append(f"{place / folder}: {len(frames)} images beside {len(beside)} video files are left out")
+                where = f"{place}/{folder}" if folder else place
+                notes.append(f"{where}: {len(frames)} images beside {len(beside)} video files are left out")
             elif not folder:
                 loose = frames
             elif frames:
                 images[folder] = tuple(frames)
         if loose and not videos and not images:
-            note = f"{place} holds {len(loose)} images and no folders: each is taken for a video of one frame"
+            which = "its image" if len(loose) == 1 else f"each of its {len(loose)} images"
+            note = f"{place} has no folders of frames, and {which} is taken for a video of one frame"
             return cls(tuple(sorted(loose, key=sort_key)), {}, (note, *_same(place, loose)), is_flat=True)
         if loose:
             notes.append(f"{place}: {len(loose)} images beside the videos' folders are left out")
@@ -220,7 +222,7 @@ def _folders_of_animations(folders: Mapping[str, Sequence[str]], root: PurePath,
     return {folder for folder, is_animation in zip(first, several, strict=True) if is_animation}
 
 
-def _same(place: PurePath, names: Sequence[str]) -> list[str]:
+def _same(place: str, names: Sequence[str]) -> list[str]:
     """Return a note of names that differ in nothing but their suffix, if there are any."""
     ordered = sorted(names, key=sort_key)
     same = [a for a, b in itertools.pairwise(ordered) if sort_key(a)[0] == sort_key(b)[0]]

@@ -58,7 +58,7 @@ def open_named(
     above = above or _nearest_folder([file.name for file in distinct])
     names = {file.name.relative_to(above).as_posix(): file for file in distinct}
     if all(map(is_tar_name, names)):
-        return open_shards(PurePath(what), [file.place for file in distinct])
+        return open_shards(what, [file.place for file in distinct])
     if all(suffix(name) in ARRAY_SUFFIXES for name in names):
         return ArrayFolder(what, {name: file.place for name, file in names.items()}, layout)
     files: dict[str, Path] = {}
@@ -66,16 +66,16 @@ def open_named(
         inside = {f"{name}/{below}": file.place / below for below in walk(file.place)} if file.place.is_dir() else {}
         files |= inside or {name: file.place}
     placed = _Placed(files)
-    listing = _listing(PurePath(what), placed, names)
+    listing = _listing(what, placed, names)
     columns = _columns(what, listing, names)
-    return FileSource(what, f"{listing.kind} {kind}", listing, PurePosixPath(), placed, tuple(notes), columns)
+    return FileSource(what, f"{listing.kind} {kind}".rstrip(), listing, PurePosixPath(), placed, tuple(notes), columns)
 
 
 def _nearest_folder(names: Sequence[PurePosixPath]) -> PurePosixPath:
     return PurePosixPath(os.path.commonpath([name.parent for name in names]))
 
 
-def _listing(what: PurePath, placed: _Placed, names: Mapping[str, NamedFile]) -> Listing:
+def _listing(what: str, placed: _Placed, names: Mapping[str, NamedFile]) -> Listing:
     """List the videos among the files, and by itself what was named and holds none."""
     usable = [file for file in placed.files if suffix(file) in VIDEO_SUFFIXES | IMAGE_SUFFIXES]
     listing = Listing.of(what, usable, PurePosixPath(), placed)

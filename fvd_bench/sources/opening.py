@@ -19,11 +19,12 @@ import numpy as np
 from fvd_bench.errors import SourceError, VideoError
 from fvd_bench.escapes import redact
 from fvd_bench.paths import user_path
-from fvd_bench.sources.addresses import AtAddress, Progress, check_not_mangled, fetch, is_address
+from fvd_bench.sources.addresses import AtAddress, Progress, check_not_mangled, fetch, is_address, silent
 from fvd_bench.sources.array_files import ARRAY_SUFFIXES, inside, open_array_file
 from fvd_bench.sources.array_folder import ArrayFolder, holds_arrays
 from fvd_bench.sources.arrays import ArrayVideos, numbered
 from fvd_bench.sources.functions import GeneratorSource, find_function, is_function_name, telling
+from fvd_bench.sources.hub_datasets import is_dataset, open_dataset
 from fvd_bench.sources.iterables import IterableVideos
 from fvd_bench.sources.listing import ClipSource, FileSource, Listing, fingerprint, walk
 from fvd_bench.sources.named_files import NamedFile, open_named
@@ -72,7 +73,7 @@ SourceLike = str | os.PathLike[str] | ClipSource | Arrays | Mapping[str, Any] | 
 """What can be opened as a side: a side, the path or address of one, paths of its videos, or videos in memory."""
 
 
-def open_source(source: SourceLike, progress: Progress = lambda what, done, total: None) -> ClipSource:
+def open_source(source: SourceLike, progress: Progress = silent) -> ClipSource:
     """Open one side. What is a side already is returned as it is.
 
     progress: called with what is copied from an address, how many files of it are, and how many there are.
@@ -114,6 +115,8 @@ def _open(source: SourceLike, layout: Layout, progress: Progress, name: str | No
             raise SourceError(f"{error.filename or path}: {error.strerror or error}") from error
     if hasattr(source, "names") and hasattr(source, "video"):
         return _checked(source)
+    if is_dataset(source):
+        return open_dataset(source, layout, progress)
     form = type(source).__name__
     if (block := as_block(source)) is not None:
         return ArrayVideos.of_one(name or "an array in memory", f"{form} in memory", block, layout, stamp=None)
@@ -186,13 +189,13 @@ def _open_folder(path: Path, layout: Layout) -> ClipSource:
 
 
 def _in_folder(path: Path, files: Iterable[str], notes: tuple[str, ...]) -> FileSource:
-    listing = Listing.of(path, files, path, DISK)
+    listing = Listing.of(str(path), files, path, DISK)
     return FileSource(str(path), listing.kind, listing, path, DISK, notes)
 
 
 def _in_archive(archive: Archive | TarArchive, form: str, *, notes: Sequence[str]) -> FileSource:
     root = PurePosixPath()
-    listing = Listing.of(archive.path, archive.names, root, archive)
+    listing = Listing.of(str(archive.path), archive.names, root, archive)
     kind = f"{listing.kind} in a {form} archive"
     return FileSource(str(archive.path), kind, listing, root, archive, tuple(notes))
 

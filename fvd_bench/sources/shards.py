@@ -18,7 +18,7 @@ from fvd_bench.sources.tars import TarArchive, without_suffix
 from fvd_bench.videos.files import IMAGE_SUFFIXES, VIDEO_SUFFIXES, suffix
 
 
-def open_shards(place: PurePath, shards: Sequence[Path]) -> FileSource:
+def open_shards(place: PurePath | str, shards: Sequence[Path]) -> FileSource:
     """Open one side over all shards. Raises SourceError, OSError.
 
     place: the folder or pattern by which they were found.
@@ -41,7 +41,7 @@ def open_shards(place: PurePath, shards: Sequence[Path]) -> FileSource:
     files = {f"{stem}/{name}" if twice else name: (archive, name) for stem, archive, name in members}
     check_distinct(place, list(files))
     root, members_of = PurePosixPath(), _Shards(files)
-    listing = Listing.of(place, files, root, members_of)
+    listing = Listing.of(str(place), files, root, members_of)
     kind = f"{listing.kind} in {len(shards)} tar shards"
     return FileSource(str(place), kind, listing, root, members_of, tuple(notes))
 

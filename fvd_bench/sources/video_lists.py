@@ -13,7 +13,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import NamedTuple
 
 from fvd_bench.errors import SourceError
@@ -93,7 +93,7 @@ def _places(what: str, path: str, base: Path | str, progress: Progress) -> Seque
     A list from elsewhere leads to what is elsewhere, never to files of this machine.
     """
     if isinstance(base, str) and not is_address(path):
-        check_plain(PurePosixPath(what), [path])
+        check_plain(what, [path])
         path = f"{base}/{path}"
     if not is_address(path):
         return [NamedFile.of(base / user_path(path))] if isinstance(base, Path) else []
