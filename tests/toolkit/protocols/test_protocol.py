@@ -50,6 +50,7 @@ PINNED = {
     "stylegan-v-fvd16-stride8@1": "b18d385ae9c7",
     "stylegan-v-is@1": "fd7b669b9bf7",
     "tats-on-tfhub-weights@1": "bd8072efe4c6",
+    "torch-fidelity-fid@1": "bc9aa9aa5201",
     "videogpt-on-tfhub-weights@1": "75e9ca10ccf3",
     "videvalkit@1": "63a6f6fd04c1",
 }
@@ -102,6 +103,7 @@ PINNED_WHOLE = {
     "stylegan-v-fvd16-stride8@1": "63c5a874f001",
     "stylegan-v-is@1": "776881d03d58",
     "tats-on-tfhub-weights@1": "f17df3adc819",
+    "torch-fidelity-fid@1": "f30a1c58d525",
     "videogpt-on-tfhub-weights@1": "c2ffff2601b1",
     "videvalkit@1": "c06ef95d115e",
 }
