@@ -94,7 +94,9 @@ def test_messages_name_options_that_their_command_has() -> None:
             continue
         for text in _messages(file):
             for option in OPTION.findall(text):
-                named = re.findall(r"(?:`|fvd-bench |stylegan-v )([a-z0-9]+)[^`]*" + option + r"", text)
+                named = re.findall(
+                    r"(?:`(?:fvd-bench |stylegan-v )?|(?:fvd-bench|stylegan-v) )([a-z0-9]+)\b[^`]*" + option, text
+                )
                 owners = named or SAID_BY.get(module, ["no command"])
                 have = [name for name, command in commands.items() if option in _options(command)]
                 wrong += [f"{module}: {option} of {owner}" for owner in owners if owner not in have]
