@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 
@@ -173,7 +172,7 @@ def _missing(joined: StatsFile) -> list[int]:
     extractors: dict[FeatureRule, FeatureExtractor] = {
         p.features: _Recorded(joined.weights[p.features.signature()]) for p in joined.protocols
     }
-    given = GivenFile(Path(joined.path), joined)
+    given = GivenFile(joined.path, joined)
     with given.held() as store:
         extraction = Extraction(
             given.source, store, extractors, versions=joined.versions, workers=1, progress=lambda done, total: None

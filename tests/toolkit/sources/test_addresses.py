@@ -13,6 +13,7 @@ import pytest
 
 from fvd_bench import Settings, evaluate
 from fvd_bench.errors import SourceError
+from fvd_bench.evaluation.statistics import make
 from fvd_bench.sources import downloads
 from fvd_bench.sources.addresses import fetch, silent
 from fvd_bench.sources.opening import open_source
@@ -339,3 +340,16 @@ def test_progress_counts_files(server: Server, folder: Path) -> None:
     fetch(f"{server.address}/fake/", lambda *step: told.append(step))
 
     assert told[-1] == (f"copying {server.address}/fake/", 13, 13)
+
+
+def test_statistics_at_an_address_are_a_side(server: Server, two_sides, pixels_protocol, tmp_path: Path) -> None:
+    make(two_sides[0], "real", pixels_protocol(), settings=Settings(cache=None)).write(tmp_path / "real.npz")
+    address = server.put("/real.npz", (tmp_path / "real.npz").read_bytes())
+
+    here, there = (
+        evaluate(real, two_sides[1], pixels_protocol(), settings=Settings(cache=None))
+        for real in (two_sides[0], address)
+    )
+
+    assert there.value == pytest.approx(here.value, rel=0, abs=1e-9)
+    assert (there.real.path, there.real.fingerprint) == (address, here.real.fingerprint)

@@ -137,7 +137,7 @@ def test_a_column_groups_videos(fake: Path, two_sides, pixels_protocol, tmp_path
 
     assert alone.value == grouped.value
     assert alone.scores[0].error_fake != grouped.scores[0].error_fake
-    with pytest.raises(FvdBenchError, match="no such column, but person; expected both sides to be lists"):
+    with pytest.raises(FvdBenchError, match="no such column, it has person; expected both sides to be lists"):
         evaluate(lists["real"], lists["fake"], protocol, settings=Settings(cache=None, group_by="column:scene"))
 
 
