@@ -120,8 +120,8 @@ def _entries(columns: Mapping[str, Sequence[str]], name: str) -> Sequence[str]:
     """Return a column of a list. Raises FvdBenchError where there is none."""
     if name not in columns:
         raise FvdBenchError(
-            f"group_by {_COLUMN}{name}: a side has no such column, it has {', '.join(columns) or 'none'}; expected both "
-            "sides to be lists of videos that have it, CSV or JSONL"
+            f"group_by {_COLUMN}{name}: a side has no such column, it has {', '.join(columns) or 'none'}; expected "
+            "both sides to be lists of videos that have it, CSV or JSONL"
         )
     return columns[name]
 

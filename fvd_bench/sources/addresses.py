@@ -294,13 +294,15 @@ def _before_pattern(path: str) -> str:
     return path.partition("*")[0].rpartition("/")[0] if "*" in path else path
 
 
-def _without_query(rest: str) -> str:
-    return unquote(re.split(r"[?#]", rest)[0].rpartition("@")[2])
+def _without_query(address: str) -> str:
+    """Return host and path of an address on the web, without what precedes them."""
+    host, slash, path = re.split(r"[?#]", address)[0].partition("/")
+    return host.rpartition("@")[2] + slash + unquote(path)
 
 
 def _file_name(path: str) -> str:
     """Return a name for the copy of one file: the last of its path, of characters that are the same everywhere."""
-    last = _without_query(path).rstrip("/").rpartition("/")[2]
+    last = unquote(re.split(r"[?#]", path)[0]).rstrip("/").rpartition("/")[2]
     return re.sub(r"[^A-Za-z0-9_.-]", "_", last).lstrip(".")[-_LONGEST_NAME:] or "file"
 
 
