@@ -314,7 +314,7 @@ def _telling(shown: str) -> Iterator[None]:
     except FvdBenchError:
         raise
     except Exception as error:  # each file system has errors of its own
-        cause = error
+        cause: Exception = error
         if isinstance(error, FileNotFoundError):  # what fsspec makes of every failure on the web, too
             if not isinstance(error.__cause__, Exception) or getattr(error.__cause__, "status", 0) == _ABSENT:
                 raise SourceError(f"{shown} does not exist") from error
@@ -323,4 +323,4 @@ def _telling(shown: str) -> Iterator[None]:
         raise SourceError(
             f"{shown} cannot be read: {reason}; run the same command again, which goes on from what was copied, or "
             "copy it by other means and pass its path"
-        ) from error
+        ) from cause

@@ -45,6 +45,12 @@ class Server:
                 path = path if path in server.files else unquote(path)
                 asked = self.headers["Range"]
                 server.requests.append((self.command, self.path, asked))
+                if f"{path}/" in server.files:
+                    self.send_response(301)
+                    self.send_header("Location", f"{path}/")
+                    self.send_header("Content-Length", "0")
+                    self.end_headers()
+                    return
                 if path not in server.files:
                     self.send_error(403 if path.startswith("/secret") else 404)
                     return
@@ -89,7 +95,8 @@ class Server:
         for place in [folder, *(p for p in folder.rglob("*") if p.is_dir())]:
             names = [f"{p.name}/" if p.is_dir() else p.name for p in sorted(place.iterdir())]
             page = "".join(f'<a href="{name}">{name}</a>' for name in ["../", "?C=N;O=D", *names])
-            self.put(f"{above}{place.relative_to(folder).as_posix()}/".replace("./", ""), page.encode())
+            inside = "" if place == folder else f"{place.relative_to(folder).as_posix()}/"
+            self.put(above + inside, page.encode())
 
     def gets(self, path: str) -> int:
         return sum(command == "GET" and found.partition("?")[0] == path for command, found, _ in self.requests)
@@ -194,19 +201,12 @@ def test_a_copy_that_was_changed_here_is_made_again(server: Server, packed: byte
     assert fetch(address, silent).files[0].place.read_bytes() == packed
 
 
-@pytest.fixture
-def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(downloads, "_CHUNK_BYTES", 1000)
-
-
 @pytest.mark.parametrize(
     ("ranges", "tag", "resumes"), [(True, '"1"', True), (False, '"1"', False), (True, '"2"', False)]
 )
-def test_an_interrupted_copy_goes_on_or_begins_anew(
-    server: Server, small_steps: None, ranges: bool, tag: str, resumes: bool
-) -> None:
-    """The file is larger than what fsspec asks for at a time, 5 MiB, so that it breaks off between two requests."""
-    body = os.urandom(1 << 20) * 7
+def test_an_interrupted_copy_goes_on_or_begins_anew(server: Server, ranges: bool, tag: str, resumes: bool) -> None:
+    """The file is larger than what fsspec asks for at a time, so that it breaks off between two requests."""
+    body = os.urandom(1 << 20) * 11
     address = server.put("/fake.zip", body)
     server.ranges, server.cut = ranges, 5 << 20
     with pytest.raises(SourceError, match=r"fake\.zip (cannot be read|: fake\.zip breaks off)"):
@@ -220,7 +220,7 @@ def test_an_interrupted_copy_goes_on_or_begins_anew(
     copy = fetch(address, silent)
 
     assert copy.files[0].place.read_bytes() == body
-    assert held >= 5 << 20 or not ranges
+    assert held >= 4 << 20 or not ranges
     spans = [span for command, _, span in server.requests if command == "GET"]
     assert (spans[0] is not None and int(spans[0].removeprefix("bytes=").split("-")[0]) > 0) == resumes
     assert not list(Path(os.environ["FVD_BENCH_HOME"]).rglob("*.part"))
@@ -271,7 +271,7 @@ def test_no_name_leads_out_of_the_folder(server: Server, tmp_path: Path) -> None
 
 
 def test_the_name_of_one_file_leads_nowhere(server: Server) -> None:
-    for path in ("/..%2f..%2fevil.mp4", "/a%00b.mp4", "/-rf.mp4"):
+    for path in ("/..%2F..%2Fevil.mp4", "/a%00b.mp4", "/-rf.mp4"):
         place = fetch(server.put(path, b"x"), silent).files[0].place
         assert place.parent.name == "files" and re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*", place.name)
 
