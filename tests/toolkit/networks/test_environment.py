@@ -25,8 +25,8 @@ def test_another_arithmetic_of_a_device_is_seen(i3d_tensors) -> None:
     golden = min(goldens.LOGITS, key=lambda row: row.clips * row.frames)
     reference = I3D.from_tensors(i3d_tensors)
     coarse = copy.deepcopy(reference)
-    for parameter in coarse.parameters():
-        parameter.data = parameter.data.bfloat16().float()
+    for tensor in coarse.state_dict().values():
+        tensor.copy_(tensor.bfloat16().float())
 
     same, other = (device_check(network, reference, golden, device="cpu") for network in (reference, coarse))
 
