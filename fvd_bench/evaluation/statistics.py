@@ -148,7 +148,7 @@ def _make(evaluation: Evaluation, side: Side, share: Share) -> StatsFile:
 
 def _completed(joined: StatsFile, source: SourceLike, settings: Settings, progress: Progress) -> StatsFile:
     """Return the file with its missing features, computed from the videos."""
-    opened = open_source(source)
+    opened = open_source(source, progress)
     settings = dataclasses.replace(settings, cache=None)
     with open_evaluation(
         opened, opened, joined.protocols, repeats=joined.repeats, seed=joined.seed, settings=settings, progress=progress
