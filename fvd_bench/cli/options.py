@@ -185,14 +185,14 @@ def _stated(
 
 
 def _axes(prefix: str) -> Callable[[_Command], _Command]:
-    of = f"{prefix.rstrip('-')} arrays' axes".lstrip()
-    return click.option(f"--{prefix}axes", metavar="AXES", help=f"Order of the {of}, such as NTCHW.")
+    of = f" of --{prefix.rstrip('-')}" if prefix else ""
+    return click.option(f"--{prefix}axes", metavar="AXES", help=f"Axes of the arrays{of} in their order: NTCHW.")
 
 
 def _range(prefix: str) -> Callable[[_Command], _Command]:
-    of = f"{prefix.rstrip('-')} arrays".lstrip()
+    of = f" of --{prefix.rstrip('-')}" if prefix else ""
     return click.option(
-        f"--{prefix}range", metavar="LO,HI", callback=_numbers, help=f"Black and white in {of} of floats: -1,1."
+        f"--{prefix}range", metavar="LO,HI", callback=_numbers, help=f"Black and white in floats{of}: -1,1."
     )
 
 

@@ -160,7 +160,7 @@ def _open_path(path: Path, layout: Layout, progress: Progress) -> ClipSource:
     if ending in LIST_SUFFIXES:
         return open_list(str(path), read_list(path), path.parent, layout, progress)
     if ending in VIDEO_SUFFIXES | IMAGE_SUFFIXES:
-        return open_named(str(path), "alone", [NamedFile.of(path)], layout)
+        return open_named(str(path), "", [NamedFile.of(path)], layout)
     if ending == ".zip" or zipfile.is_zipfile(path):
         return _in_archive(Archive(path), "zip", notes=())
     if is_tar(path):
