@@ -206,7 +206,7 @@ def _copied(download: Download, address: str, progress: Progress) -> _Found:
     shown = redact(address)
     progress(f"copying {shown}", 0, len(listed))
     digests: dict[str, str] = {}
-    with contextlib.closing(_Pool(_AT_ONCE)) as pool:
+    with contextlib.closing(Copiers(_AT_ONCE)) as pool:
 
         def copy(name: str) -> str:
             return download.copy(files, listed[name], name)
@@ -217,8 +217,8 @@ def _copied(download: Download, address: str, progress: Progress) -> _Found:
     return _Found(is_folder, digests)
 
 
-class _Pool(ThreadPoolExecutor):
-    """Threads that drop what has not begun when one fails."""
+class Copiers(ThreadPoolExecutor):
+    """Threads that drop what has not begun when they are closed, as where one fails."""
 
     def close(self) -> None:
         self.shutdown(cancel_futures=True)

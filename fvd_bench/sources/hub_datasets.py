@@ -41,7 +41,7 @@ def open_dataset(dataset: Dataset, layout: Layout, progress: Progress) -> ClipSo
         for row, entry in zip(said, dataset.with_format(None)[name], strict=True):
             row[name] = str(entry)
     if _is_plain(dataset, column):
-        paths = dataset.with_format(None)[column]
+        paths = [path or "" for path in dataset.with_format(None)[column]]
         return open_list(what, list(map(Row, paths, said)), Path.cwd(), layout, progress)
     files = _Rows(dataset, column)
     if not any(files.embedded):
@@ -67,8 +67,8 @@ class _Rows:
         cells = [cell for batch in self._dataset.iter(_BATCH) for cell in map(_outline, batch[column])]
         self.paths = [path for path, _ in cells]
         self.embedded = [is_embedded for _, is_embedded in cells]
-        names = [path.lstrip("/") for path in self.paths]
-        has_names = all(names) and len(set(names)) == len(names)
+        names = [PurePosixPath(path.lstrip("/")).as_posix() for path in self.paths]
+        has_names = all(self.paths) and len(set(names)) == len(names)
         self.rows = {name: row for row, name in enumerate(names if has_names else numbered(len(names)))}
 
     def source(self, path: PurePath) -> MemberFile:

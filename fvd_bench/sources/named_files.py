@@ -86,6 +86,8 @@ def _listing(what: str, placed: _Placed, names: Mapping[str, NamedFile]) -> List
 def _columns(what: str, listing: Listing, names: Mapping[str, NamedFile]) -> dict[str, list[str]]:
     """Return the entries of each column, in the order of the videos. Raises SourceError where one video has two."""
     columns: dict[str, list[str]] = {column: [] for file in names.values() for column in file.columns}
+    if not columns:
+        return columns
     for video in listing.names:
         members = [f"{video}/{image}" for image in listing.images.get(video, ())] or [video]
         rows = [names[_owner(member, names)].columns for member in members]

@@ -6,20 +6,21 @@ column holds the path, and each other column is something that is said of the vi
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import dataclasses
 import io
 import json
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
 from fvd_bench.errors import SourceError
 from fvd_bench.escapes import redact
 from fvd_bench.paths import user_path
-from fvd_bench.sources.addresses import ELSEWHERE, Progress, fetch, is_address, missing
+from fvd_bench.sources.addresses import ELSEWHERE, Copiers, Progress, fetch, is_address, missing
 from fvd_bench.sources.archives import check_plain
 from fvd_bench.sources.listing import ClipSource
 from fvd_bench.sources.named_files import NamedFile, open_named
@@ -72,7 +73,7 @@ def open_list(what: str, rows: Sequence[Row], base: Path | str, layout: Layout, 
 
     what: the name of the side. base: the folder that paths are relative to, or its address.
     """
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
+    with contextlib.closing(Copiers(_AT_ONCE)) as pool:
         places = list(pool.map(lambda row: _places(what, row.path, base, progress), rows))
     named = [
         dataclasses.replace(file, columns=row.columns)
@@ -92,6 +93,8 @@ def _places(what: str, path: str, base: Path | str, progress: Progress) -> Seque
 
     A list from elsewhere leads to what is elsewhere, never to files of this machine.
     """
+    if not path or "\0" in path or not _is_encodable(path):
+        raise SourceError(f"{what} has {path!r} where a path is expected")
     if isinstance(base, str) and not is_address(path):
         check_plain(what, [path])
         path = f"{base}/{path}"
@@ -105,6 +108,15 @@ def _places(what: str, path: str, base: Path | str, progress: Progress) -> Seque
         if not isinstance(error.__cause__, FileNotFoundError):
             raise
         return [missing(path)]
+
+
+def _is_encodable(path: str) -> bool:
+    """Return whether a text can be the name of a file: JSON may hold halves of characters."""
+    try:
+        os.fsencode(path)
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _line(line: str) -> Row:

@@ -183,6 +183,8 @@ def test_lists_have_paths_and_labels(tmp_path: Path, name: str, text: str, found
         ("a.jsonl", b"[" * 100_000, "line 1 is no JSON"),
         ("a.jsonl", b'{"video": 3}', "line 1 has 3 for video: expected a path"),
         ("a.jsonl", b"3", "line 1 is int: expected an object"),
+        ("a.jsonl", rb'{"video": "a\u0000b"}', r"has 'a\\x00b' where a path is expected"),
+        ("a.jsonl", rb'{"video": "\ud800"}', r"has '\\ud800' where a path is expected"),
     ],
 )
 def test_lists_that_cannot_be_read_say_why(tmp_path: Path, name: str, data: bytes, message: str) -> None:
