@@ -2,4 +2,14 @@
 
 from fvd_bench.sources.opening import Arrays, ClipSource, GeneratorSource, open_source
 
-__all__ = ["Arrays", "ClipSource", "GeneratorSource", "arrays", "listing", "open_source", "opening", "zips"]
+__all__ = [
+    "Arrays",
+    "ClipSource",
+    "GeneratorSource",
+    "addresses",
+    "arrays",
+    "listing",
+    "open_source",
+    "opening",
+    "zips",
+]

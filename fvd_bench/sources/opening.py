@@ -167,9 +167,9 @@ def _open_path(path: Path, layout: Layout, progress: Progress) -> ClipSource:
         archive = TarArchive(path)
         return _in_archive(archive, "tar", notes=archive.notes)
     raise SourceError(
-        f"{path} is a file of no form that is known: expected a video or image file, a .zip or .tar archive of these, "
-        f"an array file ({' '.join(sorted(ARRAY_SUFFIXES))}), a list of videos ({' '.join(sorted(LIST_SUFFIXES))}), or "
-        "a folder"
+        f"{path} is a file; a side is a folder, a video or image file, an array file "
+        f"({' '.join(sorted(ARRAY_SUFFIXES))}), a list of videos ({' '.join(sorted(LIST_SUFFIXES))}), or a .zip archive "
+        "or .tar archive"
     )
 
 
