@@ -168,8 +168,8 @@ def _open_path(path: Path, layout: Layout, progress: Progress) -> ClipSource:
         return _in_archive(archive, "tar", notes=archive.notes)
     raise SourceError(
         f"{path} is a file; a side is a folder, a video or image file, an array file "
-        f"({' '.join(sorted(ARRAY_SUFFIXES))}), a list of videos ({' '.join(sorted(LIST_SUFFIXES))}), or a .zip archive "
-        "or .tar archive"
+        f"({' '.join(sorted(ARRAY_SUFFIXES))}), a list of videos ({' '.join(sorted(LIST_SUFFIXES))}), or a .zip "
+        "archive or .tar archive"
     )
 
 
