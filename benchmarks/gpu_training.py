@@ -19,6 +19,7 @@ import torch
 from machine import RESULTS, parser, write
 
 from stylegan_v.checkpoints import checkpoint
+from stylegan_v.checkpoints.files import LAST
 from stylegan_v.networks.generator import Generator, half_precision
 from stylegan_v.sampling.scoring import evaluate
 from stylegan_v.training.run import load_run
@@ -56,7 +57,7 @@ def main() -> None:
     options.add_argument("run", type=Path)
     options.add_argument("data", type=Path)
     arguments = options.parse_args()
-    found = checkpoint.load(arguments.run / checkpoint.LAST)
+    found = checkpoint.load(arguments.run / LAST)
     generator = found.generator(arguments.device)
     generator.use_half(half_precision("auto", torch.device(arguments.device)))  # as training scores it
     kimg = (found.state or {})["kimg"]

@@ -25,7 +25,7 @@ import torch
 from faces import SETTINGS, SIDE
 from machine import write
 
-from fvd_bench.evaluation.evaluation import silent
+from fvd_bench.progress import silent
 from stylegan_v.checkpoints import checkpoint
 from stylegan_v.data.clips import VideoDataset
 from stylegan_v.data.folder import PrepareSettings

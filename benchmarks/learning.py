@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from machine import write
 
-from fvd_bench.evaluation.evaluation import silent
+from fvd_bench.progress import silent
 from stylegan_v.checkpoints import checkpoint
 from stylegan_v.networks.generator import Generator, build_generator
 from stylegan_v.sampling.scoring import evaluate

@@ -22,7 +22,7 @@ from pairs import pairs
 from rich.console import Console
 
 from fvd_bench.evaluation.table4 import table4
-from fvd_bench.reports.table4 import table4_table
+from fvd_bench.reports.table4 import table4_report
 from fvd_bench.videos.file import VideoFile
 
 PIECE_FRAMES = 130
@@ -65,7 +65,7 @@ def main(data: Path) -> None:
             row = json.loads(result.to_json())
             found.append({"pair": name, "what": about, **{key: row[key] for key in ("scores", "motion", "warnings")}})
             print(f"{name}: {about}", flush=True)
-            Console(width=200).print(table4_table(result))
+            Console(width=200).print(table4_report(result).text)
     write("table4", __doc__, {"pairs": found})
 
 

@@ -21,8 +21,8 @@ from rich.console import Console
 from fvd_bench.evaluation.evaluate import evaluate
 from fvd_bench.evaluation.explain import explain
 from fvd_bench.protocols import protocol
-from fvd_bench.reports.explain import waterfall_table
-from fvd_bench.reports.tables import score_table
+from fvd_bench.reports.explain import waterfall_report
+from fvd_bench.reports.scores import score_grid
 
 VIDEOS = 16
 EXPLAINED = (
@@ -54,11 +54,11 @@ def main(data: Path, *, everything: bool) -> None:
         fake = few(folder / "fake", sorted((data / "train" / "grid_faces_128").iterdir())[:VIDEOS])
         result = evaluate(real, fake, names)
         console = Console(width=200)
-        console.print(score_table(result.scores))
+        console.print(score_grid(result.scores))
         waterfalls = []
         for a, b in EXPLAINED:
             waterfall = explain(a, b, real, fake)
-            console.print(waterfall_table(waterfall))
+            console.print(waterfall_report(waterfall).text)
             waterfalls.append({k: v for k, v in json.loads(waterfall.to_json()).items() if k != "result"})
     scores = [{k: v for k, v in asdict(score).items() if k not in ("real", "fake")} for score in result.scores]
     write("zoo", __doc__, {"videos a side": VIDEOS, "scores": scores, "explained": waterfalls})

@@ -9,15 +9,19 @@ from fvd_bench.former_names import keep_former_names
 from fvd_bench.system import check_system
 
 if TYPE_CHECKING:
-    from fvd_bench import errors, sources  # noqa: F401
+    from fvd_bench import errors, integrations, sources  # noqa: F401
     from fvd_bench.errors import FvdBenchError
     from fvd_bench.evaluation import comparison as gate  # noqa: F401
     from fvd_bench.evaluation import manifest, replay  # noqa: F401
     from fvd_bench.evaluation import statistics as precomputed  # noqa: F401
     from fvd_bench.evaluation.evaluate import evaluate
     from fvd_bench.evaluation.online import FrechetVideoDistance
+    from fvd_bench.evaluation.ranking import Ranking
     from fvd_bench.evaluation.result import Result, Score
+    from fvd_bench.evaluation.several import rank
+    from fvd_bench.finding import FvdBenchWarning
     from fvd_bench.inspection import checkup as doctor  # noqa: F401
+    from fvd_bench.metrics.frechet import frechet_distance
     from fvd_bench.networks import fingerprint, weights  # noqa: F401
     from fvd_bench.protocols.protocol import Protocol
     from fvd_bench.reports import tables as report  # noqa: F401
@@ -29,26 +33,34 @@ __all__ = [
     "Arrays",
     "FrechetVideoDistance",
     "FvdBenchError",
+    "FvdBenchWarning",
     "GeneratorSource",
     "Protocol",
+    "Ranking",
     "Result",
     "Score",
     "Settings",
     "__version__",
     "evaluate",
+    "frechet_distance",
+    "rank",
 ]
 
 _HOMES = {
     "Arrays": "fvd_bench.sources.opening",
     "FrechetVideoDistance": "fvd_bench.evaluation.online",
     "FvdBenchError": "fvd_bench.errors",
+    "FvdBenchWarning": "fvd_bench.finding",
     "GeneratorSource": "fvd_bench.sources.opening",
     "Protocol": "fvd_bench.protocols.protocol",
+    "Ranking": "fvd_bench.evaluation.ranking",
     "Result": "fvd_bench.evaluation.result",
     "Score": "fvd_bench.evaluation.result",
     "Settings": "fvd_bench.settings",
     "__version__": "fvd_bench.version",
     "evaluate": "fvd_bench.evaluation.evaluate",
+    "frechet_distance": "fvd_bench.metrics.frechet",
+    "rank": "fvd_bench.evaluation.several",
 }
 
 _FORMER = {
@@ -62,7 +74,7 @@ _FORMER = {
     "weights": "networks.weights",
 }
 
-_MODULES = ("errors", "sources", *_FORMER)
+_MODULES = ("errors", "integrations", "sources", *_FORMER)
 """Modules that the documentation speaks of. After `import fvd_bench` they need no import of their own."""
 
 keep_former_names({f"fvd_bench.{name}": f"fvd_bench.{module}" for name, module in _FORMER.items()})
@@ -76,3 +88,8 @@ def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module 'fvd_bench' has no attribute {name!r}")
     return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    """Offer the public names and modules to those who press Tab, loaded or not."""
+    return sorted({*__all__, *_MODULES})

@@ -1,8 +1,11 @@
 """Every error that fvd-bench raises for a mistake in its input or its surroundings.
 
 FvdBenchError
+├── ArgumentError         a value that an argument cannot have (exit code 2)
 ├── ProtocolError         a protocol file that cannot be read, or that asks for something impossible
+│   └── UnknownProtocolError  a name or version that no protocol has (exit code 2)
 ├── WeightsError          network weights missing, damaged, or not the ones expected
+│   └── UnknownWeightsError   a name that no weights have (exit code 2)
 ├── SourceError           a whole side that cannot be used: missing, empty, not permitted, too few clips
 ├── VideoError            one video that cannot be used; the pipeline skips and names it
 │   └── ShortVideoError   fewer frames decode than a clip needs
@@ -21,6 +24,9 @@ Our own mistakes are assertions. The command line catches FvdBenchError once and
 exception is a fault of ours, and exits with EXIT_OF_FAULTS.
 """
 
+EXIT_OF_USAGE = 2
+"""Exit code where something was typed wrong: an option, the value of one, or a name."""
+
 EXIT_OF_FAULTS = 70
 """Exit code after an exception that is a fault of our own: EX_SOFTWARE of sysexits.h."""
 
@@ -35,8 +41,20 @@ class FvdBenchError(Exception):
     has_lines = False
 
 
+class ArgumentError(FvdBenchError):
+    """An argument has a value that it cannot have."""
+
+    exit_code = EXIT_OF_USAGE
+
+
 class ProtocolError(FvdBenchError):
     """A protocol cannot be loaded, or cannot be followed here."""
+
+
+class UnknownProtocolError(ProtocolError):
+    """No protocol that ships has this name or version: it was typed wrong."""
+
+    exit_code = EXIT_OF_USAGE
 
 
 class WeightsError(FvdBenchError):
@@ -44,6 +62,12 @@ class WeightsError(FvdBenchError):
     sought."""
 
     has_lines = True
+
+
+class UnknownWeightsError(WeightsError):
+    """No weights have this name: it was typed wrong."""
+
+    exit_code = EXIT_OF_USAGE
 
 
 class SourceError(FvdBenchError):

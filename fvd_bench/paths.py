@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 PathLike = str | os.PathLike[str]
@@ -12,6 +13,18 @@ PathLike = str | os.PathLike[str]
 def user_path(path: PathLike) -> Path:
     """Return a path as people write it, in which ~ is a home folder like in a shell."""
     return Path(os.path.expanduser(path))  # noqa: PTH111 - Path.expanduser raises where there is no such user
+
+
+def distinct_names(paths: Sequence[str]) -> list[str]:
+    """Return the part of each path in which the paths differ, whole names of folders and files; of one path the last.
+
+    So runs/a/samples and runs/b/samples are `a` and `b`.
+    """
+    parts = [path.strip("/").split("/") for path in paths]
+    for kept, end in ((slice(1, None), 0), (slice(-1), -1)):
+        while all(len(p) > 1 for p in parts) and len({p[end] for p in parts}) == 1:
+            parts = [p[kept] for p in parts]
+    return ["/".join(p) for p in parts]
 
 
 def home() -> Path:

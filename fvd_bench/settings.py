@@ -33,6 +33,8 @@ class Settings:
     strict: whether a video that has to be skipped is an error.
     motion: whether to score also the real videos against themselves with their frames shuffled, frozen and reversed, as
         a scale for what a score says about motion.
+    windows: number of windows of the fake videos to score besides, each as long as a clip, from the first frame on; see
+        `protocols.windows`.
     distributed: whether to split the videos over the processes of the torch.distributed run, all of which have to make
         the same call.
     group_by: how to find videos that were not drawn independently, such as windows of one video, see
@@ -46,6 +48,7 @@ class Settings:
     weights: Mapping[str, PathLike] = field(default_factory=dict)
     strict: bool = False
     motion: bool = False
+    windows: int = 0
     distributed: bool = False
     group_by: str | None = None
 
@@ -54,6 +57,8 @@ class Settings:
             raise FvdBenchError(f"device = {self.device!r}: allowed are {', '.join(DEVICES)}")
         if self.workers is not None and self.workers < 1:
             raise FvdBenchError(f"workers = {self.workers}: expected at least 1")
+        if self.windows < 0:
+            raise FvdBenchError(f"windows = {self.windows}: expected a number of windows, from 0 on")
         if self.cache is not None:
             object.__setattr__(self, "cache", user_path(self.cache))
         object.__setattr__(self, "weights", {name: user_path(file) for name, file in self.weights.items()})

@@ -5,13 +5,18 @@ What a program imports, and how it starts, are tested with a Python of its own.
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import multiprocessing
 import os
+import pty
 import runpy
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
 from collections.abc import Mapping
 from multiprocessing.reduction import DupFd
 from pathlib import Path
@@ -20,7 +25,9 @@ from typing import Any
 import torch
 
 _SERVER = multiprocessing.get_context("forkserver")
-_SERVER.set_forkserver_preload(["fvd_bench.evaluation.evaluate", "stylegan_v.training.loop"])
+_SERVER.set_forkserver_preload(
+    ["fvd_bench.evaluation.evaluation", "fvd_bench.networks.i3d", "scipy.linalg", "stylegan_v.training.loop"]
+)
 
 
 class Program:
@@ -58,6 +65,27 @@ class Program:
             texts.append(output.read())
             output.close()
         return subprocess.CompletedProcess(self._arguments, self._process.exitcode, *texts)
+
+
+def in_terminal(columns: int, *arguments: object, env: Mapping[str, str] = os.environ) -> tuple[int, str]:
+    """Run a program in a terminal of its own of some columns. Returns its exit code and all that it wrote there.
+
+    arguments: as for `Program`.
+    """
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
+    without = {name: value for name, value in env.items() if name not in ("COLUMNS", "LINES")} | {"TERM": "xterm"}
+    given = (list(map(str, arguments)), [DupFd(theirs), DupFd(theirs)], without, os.fspath(Path.cwd()))
+    process = _SERVER.Process(target=_run, args=given)
+    process.start()
+    os.close(theirs)
+    written = b""
+    with open(ours, "rb", buffering=0) as screen, contextlib.suppress(OSError):  # noqa: PTH123, EIO is its end
+        while part := screen.read(2**16):
+            written += part
+    process.join(240)
+    assert process.exitcode is not None
+    return process.exitcode, written.decode().replace("\r\n", "\n")
 
 
 def _run(arguments: list[str], streams: list[Any], environment: dict[str, str], place: str) -> None:

@@ -26,6 +26,17 @@ def test_public_names_are_those_that_are_listed() -> None:
         assert getattr(fvd_bench, name) is not None
 
 
+def test_tab_offers_the_public_names_and_the_documented_modules() -> None:
+    program = "import fvd_bench; print(*dir(fvd_bench)); print(fvd_bench.report.score_frame.__name__)"
+
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    offered, last = done.stdout.splitlines()
+    assert {*fvd_bench.__all__, "report", "gate", "errors"} <= {*offered.split()}
+    assert [name for name in offered.split() if name.startswith("_")] == ["__version__"]
+    assert last == "score_frame"
+
+
 def test_public_names_hide_no_module() -> None:
     """`fvd_bench.evaluate` must stay the function, whatever was imported before."""
     modules = {module.name for module in pkgutil.iter_modules(fvd_bench.__path__)}

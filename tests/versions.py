@@ -15,7 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-EXTRAS = "h5,train,dev"
+EXTRAS = "h5,train,torchmetrics,lightning,dev"
 
 TESTS = (
     "tests/test_imports.py",  # every module
@@ -38,6 +38,10 @@ TESTS = (
     "tests/toolkit/networks/test_inception.py",  # torch-fidelity
     "tests/toolkit/cli/test_inspect.py",  # click, rich
     "tests/toolkit/evaluation/test_result.py",  # pandas, jsonschema
+    "tests/toolkit/integrations/test_torchmetrics.py",  # torchmetrics
+    "tests/toolkit/integrations/test_lightning.py",  # lightning
+    "tests/toolkit/reports/test_notebook.py",  # ipython, matplotlib
+    "tests/toolkit/evaluation/test_training_docs.py",  # wandb
     "tests/model/training/test_log.py",  # tensorboard
     "tests/model/training/test_trainer.py",  # torch's optimisers and derivatives
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 
@@ -13,13 +14,14 @@ from fvd_bench.cli.gate import check, compare
 from fvd_bench.cli.inspect import inspect
 from fvd_bench.cli.options import DEBUG, Commands
 from fvd_bench.cli.protocols import protocols
+from fvd_bench.cli.report import report
 from fvd_bench.cli.selftest import selftest
 from fvd_bench.cli.stats import merge, stats
 from fvd_bench.cli.streams import say
 from fvd_bench.cli.table4 import table4
 from fvd_bench.cli.terminal import ClosedPipeError, standard_streams
 from fvd_bench.cli.weights import weights
-from fvd_bench.errors import EXIT_OF_FAULTS, FvdBenchError
+from fvd_bench.errors import EXIT_OF_FAULTS, EXIT_OF_USAGE, FvdBenchError
 from fvd_bench.system import check_system
 
 __all__ = ["cli", "main", "options", "run", "streams", "terminal"]
@@ -34,7 +36,7 @@ def main() -> None:
 
 
 def run(group: click.Group, name: str, *, interrupted: str) -> None:
-    """Run a command line. An error becomes one line on stderr and an exit code.
+    """Run a command line, or complete one for a shell. An error becomes one line on stderr and an exit code.
 
     interrupted: what to say after an interruption.
     """
@@ -47,6 +49,11 @@ def run(group: click.Group, name: str, *, interrupted: str) -> None:
 def _run(group: click.Group, name: str, interrupted: str) -> int:
     try:
         check_system()
+        variable = f"_{name.replace('-', '_')}_COMPLETE".upper()  # where click's own main looks too
+        if asked := os.environ.get(variable):
+            from click.shell_completion import shell_complete
+
+            return EXIT_OF_USAGE if shell_complete(group, {}, name, variable, asked) else 0
         try:
             with group.make_context(name, sys.argv[1:]) as context:  # group.main() would exit with 1 on a closed pipe
                 group.invoke(context)
@@ -92,10 +99,10 @@ def _show_traceback() -> None:
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="fvd-bench")
+@click.version_option(None, "--version", "-V", package_name="fvd-bench")
 def cli() -> None:
     """Score video generators: FVD and FID with the exact protocol in every number."""
 
 
-for command in (compute, table4, check, compare, stats, merge, inspect, protocols, weights, selftest, demo):
+for command in (compute, table4, check, compare, report, stats, merge, inspect, protocols, weights, selftest, demo):
     cli.add_command(command)

@@ -10,8 +10,19 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from fvd_bench.cli.options import Command, chosen_settings, evaluation_options
-from fvd_bench.cli.streams import STDOUT, check_outputs, console, delivery, print_result, progress, say
+from fvd_bench.cli import several
+from fvd_bench.cli.options import Command, chosen_settings, format_option, protocol_names, ranking_options
+from fvd_bench.cli.streams import (
+    STDOUT,
+    check_outputs,
+    console,
+    delivery,
+    print_result,
+    progress,
+    say,
+    stdout_of,
+    wrote,
+)
 from fvd_bench.paths import user_path
 
 if TYPE_CHECKING:
@@ -24,22 +35,27 @@ if TYPE_CHECKING:
 
 
 @click.command(cls=Command)
-@evaluation_options
+@ranking_options
+@format_option("score", "json", "csv", "markdown", "latex")
 @click.option("--protocol", multiple=True, default=["stylegan-v-fvd16"], show_default=True, metavar="NAME|FILE",
+              shell_complete=protocol_names,
               help="How to score; may be given several times. See `fvd-bench protocols list`.")  # fmt: skip
 @click.option("--html", "html_file", metavar="FILE", help="Write the result as a page with charts.")
 @click.option("--motion", is_flag=True, help="Also score the real videos shuffled, frozen and reversed, as a scale.")
+@click.option("--windows", default=0, type=click.IntRange(0, 1000), metavar="N",
+              help="Also score the first N windows of the fake videos: frames 0 to 15, 16 to 31, …")  # fmt: skip
 @click.option("--keep-features", is_flag=True, help="Keep the features beside the JSON, for check and compare.")
 @click.option("--manifest", "manifest_file", metavar="FILE", help="Write which frames of which videos were used.")
 @click.option("--replay", "replay_file", metavar="FILE", help="Use the frames that a manifest names.")
 @click.option("--dry-run", is_flag=True, help="Say what would be scored and skipped, and for how long; score nothing.")
 def compute(
     real: str | Path | Arrays,
-    fake: str | Path | Arrays,
+    fake: dict[str, str | Path | Arrays],
     protocol: tuple[str, ...],
     repeats: int,
     seed: int,
     json_file: str | None,
+    form: str,
     html_file: str | None,
     keep_features: bool,
     manifest_file: str | None,
@@ -47,22 +63,35 @@ def compute(
     dry_run: bool,
     **settings: Any,  # click hands over the options of chosen_settings by name
 ) -> None:
-    """Score the videos in one folder against those in another."""
+    """Score the videos in one folder against those in another. Several fake sides are ranked."""
     from fvd_bench.features.distributed import processes
 
     chosen = chosen_settings(**settings)
     beside = _beside(json_file, wanted=keep_features)
-    check_outputs(json_file, html_file, manifest_file, str(beside) if keep_features else None)
+    check_outputs(stdout_of(form), json_file, html_file, manifest_file, str(beside) if keep_features else None)
     if dry_run and (json_file or html_file or manifest_file or replay_file):
         raise click.UsageError("--dry-run scores nothing, so there is no --json, --html, --manifest or --replay of it")
     if manifest_file == "-":
         raise click.UsageError("--manifest goes to a FILE, since stdout is for the result")
+    if len(fake) > 1:
+        if dry_run or html_file or manifest_file or replay_file:
+            raise click.UsageError("--dry-run, --html, --manifest and --replay are of one --fake: give one at a time")
+
+        def keep(place: int, collection: Collection, result: Result) -> None:
+            if beside:
+                _keep(beside.with_suffix(f".{place}.npz"), collection, result, wanted=keep_features)
+
+        several.compute(
+            real, fake, protocol, repeats=repeats, seed=seed, json_file=json_file, form=form, keep=keep, settings=chosen
+        )
+        return
+    (only,) = fake.values()
     with delivery() as attempt:
         with (
             processes() as first,
             progress(shown=first) as show,
             _opened(
-                real, fake, protocol, repeats=repeats, seed=seed, replay_file=replay_file, settings=chosen, show=show
+                real, only, protocol, repeats=repeats, seed=seed, replay_file=replay_file, settings=chosen, show=show
             ) as (evaluation, replayed),
         ):
             if dry_run:
@@ -80,8 +109,9 @@ def compute(
             return
         if dry_run:
             _print_plan(planned)
+            planned.check_possible()
         else:
-            attempt(lambda: print_result(result, json_file, html_file))
+            attempt(lambda: print_result(result, json_file, html_file, form))
 
 
 _OF_THE_MANIFEST = ("protocol", "repeats", "seed")
@@ -150,6 +180,7 @@ def _keep(beside: Path, collection: Collection, result: Result, *, wanted: bool)
 
     if wanted:
         result_features.save(beside, collection, result)
+        wrote(beside)
     elif beside.exists():
         say(f"fvd-bench: warning: {beside} holds the features of an older result; delete it", err=True)
 
@@ -158,9 +189,10 @@ def _record(file: Path, collection: Collection, result: Result) -> None:
     from fvd_bench.evaluation import manifest
 
     manifest.record(collection, result).write(file)
+    wrote(file)
 
 
 def _print_plan(planned: Plan) -> None:
-    from fvd_bench.reports.tables import plan_table
+    from fvd_bench.reports.plan import plan_table
 
     console().print(plan_table(planned))

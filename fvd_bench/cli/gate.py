@@ -9,8 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fvd_bench.cli.options import Command, chosen_settings, side_options
-from fvd_bench.cli.streams import append, check_outputs, console, deliver, delivery, progress, say, warn
+from fvd_bench.cli.options import Command, chosen_settings, format_option, side_options
+from fvd_bench.cli.several import print_ranking
+from fvd_bench.cli.streams import (
+    append,
+    check_outputs,
+    console,
+    deliver,
+    delivery,
+    print_report,
+    progress,
+    say,
+    stdout_of,
+    warn,
+)
 from fvd_bench.errors import FvdBenchError
 
 if TYPE_CHECKING:
@@ -76,7 +88,7 @@ def check(
             raise
     texts = gate_tables.comparisons_json(compared), gate_tables.junit(compared), gate_tables.markdown(compared)
     with delivery() as attempt:
-        table = gate_tables.comparison_table(compared)
+        table = gate_tables.comparison_report(compared).text
         attempt(lambda: _report(*texts, files=(json_file, junit, markdown), show=lambda: console().print(table)))
         warn(compared.now.warnings)
         if update:
@@ -97,17 +109,22 @@ def _report(
 
 
 @click.command(cls=Command)
-@click.argument("before", metavar="A.json", type=_result)
-@click.argument("now", metavar="B.json", type=_result)
+@click.argument("files", nargs=-1, required=True, metavar="A.json B.json...", type=_result)
 @click.option("--json", "json_file", metavar="FILE", help="Write the comparison as JSON; - for stdout alone.")
-def compare(before: Path, now: Path, json_file: str | None) -> None:
-    """Say whether two results can be told apart."""
-    from fvd_bench.evaluation import comparison
+@format_option("score", "json", "csv", "markdown", "latex")
+def compare(files: tuple[Path, ...], json_file: str | None, form: str) -> None:
+    """Say whether two results can be told apart, or rank more of them."""
+    from fvd_bench.evaluation import comparison, result_files
     from fvd_bench.reports import comparison as gate_tables
 
-    check_outputs(json_file)
-    compared = comparison.compare(before, now)
-    deliver(
-        (json_file, lambda: gate_tables.comparisons_json(compared)),
-        show=lambda: console().print(gate_tables.comparison_table(compared)),
-    )
+    check_outputs(stdout_of(form), json_file)
+    several = any(map(result_files.holds_several, files))
+    if len(files) == 1 and not several:
+        raise click.UsageError(f"{files[0]} is one result: give two or more")
+    if len(files) == 2 and not several:
+        report = gate_tables.comparison_report(comparison.compare(*files))
+        print_report(report, form, (json_file, report.to_json))
+    else:
+        if len(set(files)) < len(files):
+            raise click.UsageError("a file is given twice: give each once")
+        print_ranking(result_files.compare_all(files), json_file, form)

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import os
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from fvd_bench.cli.streams import TEXT, be_quiet
 from fvd_bench.errors import FvdBenchError
+from fvd_bench.paths import distinct_names
 from fvd_bench.settings import DEVICES, Device
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from fvd_bench.settings import Settings
     from fvd_bench.sources.opening import Arrays
 
@@ -22,21 +28,41 @@ DEBUG = "--debug"
 """An option that is looked for among all arguments, since it has to work also where parsing them fails."""
 
 
+SHORT = {
+    "--real": "-r",
+    "--fake": "-f",
+    "--protocol": "-p",
+    "--repeats": "-n",
+    "--seed": "-s",
+    "--json": "-j",
+    "--format": "-F",
+    "--out": "-o",
+    "--device": "-d",
+    "--workers": "-w",
+    "--quiet": "-q",
+}
+"""Option -> its short name, which is the same in every command that has the option."""
+
+
 class Command(click.Command):
-    """A command with `--debug`.
+    """A command with `--quiet` and `--debug`, and with the SHORT names of its options.
 
     It refuses an option of one value that is given twice, since it is unclear which value is meant.
     """
 
     def __init__(self, *given: Any, **more: Any) -> None:  # all that click hands over
         super().__init__(*given, **more)
-        self.params.append(_debug())
+        self.params += [_quiet(), _debug()]
+        for param in self.params:
+            param.opts += [SHORT[name] for name in param.opts if name in SHORT]
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         _, _, order = self.make_parser(ctx).parse_args(list(args))
         for param, times in Counter(order).items():
             if isinstance(param, click.Option) and times > 1 and not (param.multiple or param.is_flag):
-                raise click.UsageError(f"{param.opts[0]} is given {times} times and takes one value: give it once", ctx)
+                raise click.UsageError(
+                    f"{max(param.opts, key=len)} is given {times} times and takes one value: give it once", ctx
+                )
         return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:  # what a command returns
@@ -88,12 +114,59 @@ def _debug() -> click.Option:
     return click.Option([DEBUG], is_flag=True, expose_value=False, help="Show where an error comes from.")
 
 
+def _quiet() -> click.Option:
+    def callback(context: click.Context, option: click.Parameter, given: bool) -> None:
+        if given:
+            be_quiet()
+
+    return click.Option(
+        ["--quiet"], is_flag=True, expose_value=False, callback=callback,
+        help="No progress, no warnings and no names of written files on stderr.",
+    )  # fmt: skip
+
+
 _Command = Callable[..., None]
+
+
+@contextlib.contextmanager
+def typed() -> Iterator[None]:
+    """Make an error of what is checked inside one of usage, since it comes from options alone."""
+    try:
+        yield
+    except FvdBenchError as error:
+        raise click.UsageError(str(error)) from error
+
+
+def protocol_names(context: click.Context, param: click.Parameter, begun: str) -> list[CompletionItem]:
+    """Complete the name of a protocol for a shell, or the path of a file."""
+    from click.shell_completion import CompletionItem
+
+    from fvd_bench.protocols import protocol
+    from fvd_bench.protocols.aliases import ALIASES
+
+    if "/" in begun or begun.startswith("."):
+        return [CompletionItem(begun, type="file")]
+    short = [CompletionItem(name, help=of) for name, of in ALIASES.items()]
+    items = [*short, *map(CompletionItem, protocol.names())]
+    return [item for item in items if item.value.startswith(begun)]
+
+
+def format_option(*forms: str) -> Callable[[_Command], _Command]:
+    """Add the option that says in which form the result goes to stdout. forms: those besides text."""
+    return click.option(
+        "--format", "form", default=TEXT, show_default=True, type=click.Choice([TEXT, *forms]),
+        help="How to print the result; anything but text alone, for other programs.",
+    )  # fmt: skip
 
 
 def evaluation_options(command: _Command) -> _Command:
     """Add the options of every command that scores two sides by a draw of its own."""
     return side_options(draw_options(repeats=1)(command))
+
+
+def ranking_options(command: _Command) -> _Command:
+    """Add the same options, with `--fake` as often as there are generators: `fake` is a dictionary, name -> side."""
+    return side_options(draw_options(repeats=1)(command), several_fakes=True)
 
 
 def draw_options(*, repeats: int) -> Callable[[_Command], _Command]:
@@ -106,8 +179,14 @@ def draw_options(*, repeats: int) -> Callable[[_Command], _Command]:
     )
 
 
-def side_options(command: _Command) -> _Command:
-    """Add the options of commands that score two sides. Those that describe arrays become part of `real` and `fake`."""
+_FAKE = {False: "Generated ones, likewise.", True: "Generated ones, likewise; several of these are ranked."}
+
+
+def side_options(command: _Command, *, several_fakes: bool = False) -> _Command:
+    """Add the options of commands that score two sides. Those that describe arrays become part of `real` and `fake`.
+
+    several_fakes: as in `ranking_options`.
+    """
     return _all(
         click.option(
             "--real",
@@ -116,7 +195,7 @@ def side_options(command: _Command) -> _Command:
             help="Videos: a folder, archive, array file, list, pattern, address, or module:function; or statistics "
             "(.npz, .pkl).",
         ),
-        click.option("--fake", required=True, type=Place(), help="Generated ones, likewise."),
+        click.option("--fake", required=True, type=Place(), multiple=several_fakes, help=_FAKE[several_fakes]),
         click.option(
             "--group-by",
             metavar="PATTERN",
@@ -138,8 +217,11 @@ def array_options(**prefixes: str) -> Callable[[_Command], _Command]:
         def with_arrays(**given: Any) -> None:  # all that click hands over
             for parameter, prefix in prefixes.items():
                 word = prefix.replace("-", "_")
-                axes, value_range = given.pop(f"{word}axes"), given.pop(f"{word}range")
-                given[parameter] = _stated(prefix, given[parameter], axes, value_range)
+                stated = given.pop(f"{word}axes"), given.pop(f"{word}range")
+                if isinstance(place := given[parameter], tuple):  # of an option that may be given several times
+                    given[parameter] = {name: _stated(prefix, one, *stated) for name, one in _named(place).items()}
+                else:
+                    given[parameter] = _stated(prefix, place, *stated)
             command(**given)
 
         options = [make(prefix) for make in (_axes, _range) for prefix in prefixes.values()]
@@ -164,6 +246,15 @@ def run_options(command: _Command) -> _Command:
         click.option("--weights", multiple=True, metavar="NAME=FILE", help="Read these weights from a file."),
         click.option("--strict", is_flag=True, help="A video that has to be skipped is an error."),
     )(command)
+
+
+def _named(places: Sequence[str | Path]) -> dict[str, str | Path]:
+    """Return the places of several sides by the ends in which they differ. Raises UsageError when two are one."""
+    names = distinct_names([os.fspath(place) for place in places])
+    twice = [name for name, times in Counter(names).items() if times > 1]
+    if twice:
+        raise click.UsageError(f"--fake {twice[0]} is given twice: give each generator once")
+    return dict(zip(names, places, strict=True))
 
 
 def _stated(
@@ -224,6 +315,7 @@ def chosen_settings(
     weights: tuple[str, ...] = (),
     strict: bool = False,
     motion: bool = False,
+    windows: int = 0,
     group_by: str | None = None,
 ) -> Settings:
     from fvd_bench.settings import Settings, default_cache
@@ -244,6 +336,7 @@ def chosen_settings(
         weights=files,
         strict=strict,
         motion=motion,
+        windows=windows,
         group_by=group_by,
         distributed=True,  # takes effect where torchrun started the command
     )

@@ -14,17 +14,24 @@ from fvd_bench.settings import Device
 @click.option("--full", is_flag=True, help="Also fvd-comparison's 256 clips: some minutes on a CPU.")
 @device_option
 @click.option("--json", "json_file", metavar="FILE", help="Write the checks as JSON; - for stdout alone.")
-def selftest(full: bool, device: Device, json_file: str | None) -> None:
+@click.option("--verbose", is_flag=True, help="Show all numbers, and where each was published.")
+def selftest(full: bool, device: Device, json_file: str | None, verbose: bool) -> None:
     """Recompute published numbers with this installation."""
     from fvd_bench.evaluation import selftest as published
     from fvd_bench.networks.environment import resolve_device
-    from fvd_bench.reports import tables
+    from fvd_bench.reports.selftest import checks_json, checks_table, checks_text
 
     check_outputs(json_file)
     with progress() as show:
         where = resolve_device(device)
         checks = published.run(full=full, device=where, progress=lambda done, total: show("frames", done, total))
-    deliver((json_file, lambda: tables.checks_json(checks)), show=lambda: console().print(tables.checks_table(checks)))
+
+    def show_checks() -> None:
+        if verbose:
+            console().print(checks_table(checks))
+        console().print(checks_text(checks))
+
+    deliver((json_file, lambda: checks_json(checks)), show=show_checks)
     failed = [check for check in checks if not check.ok]
     if failed:
         raise SelftestError(

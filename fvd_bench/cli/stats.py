@@ -8,9 +8,16 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from fvd_bench.cli.options import Command, Place, array_options, chosen_settings, draw_options, run_options
-from fvd_bench.cli.streams import check_outputs, progress, say
-from fvd_bench.errors import FvdBenchError
+from fvd_bench.cli.options import (
+    Command,
+    Place,
+    array_options,
+    chosen_settings,
+    draw_options,
+    protocol_names,
+    run_options,
+)
+from fvd_bench.cli.streams import check_outputs, progress, say, wrote
 
 if TYPE_CHECKING:
     from fvd_bench.sources.opening import Arrays
@@ -32,6 +39,7 @@ class _Shard(click.ParamType[tuple[int, int]]):
 @click.argument("path", type=Place())
 @click.option("--side", required=True, type=click.Choice(["real", "fake"]), help="That the videos will stand on.")
 @click.option("--protocol", multiple=True, default=["stylegan-v-fvd16"], show_default=True, metavar="NAME|FILE",
+              shell_complete=protocol_names,
               help="How they will be scored; may be given several times.")  # fmt: skip
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The .npz file to write.")
 @draw_options(repeats=1)
@@ -58,6 +66,7 @@ def stats(
         file = make(path, side, protocol, repeats=repeats, seed=seed, shard=shard, settings=chosen, progress=show)
         if first:
             file.write(out)
+            wrote(out)
             skipped = sum(entry.facts.skipped is not None for entry in file.entries.values()) + len(file.unreadable)
             names = ", ".join(p.name for p in file.protocols)
             of = "" if shard == (1, 1) else f" (shard {shard[0]}/{shard[1]})"
@@ -86,10 +95,11 @@ def merge(
         read = {str(file): StatsFile.read(file) for file in dict.fromkeys(files)}
         whole = join(read, source=source, settings=chosen, progress=show)
     whole.write(out)
+    wrote(out)
     say(f"{out}: {len(whole.contents)} {whole.side} videos of {len(read)} files")
 
 
 def _check_out(out: Path) -> None:
     if out.suffix != ".npz":
-        raise FvdBenchError(f"{out}: expected a file that ends in .npz, as a side of that form is known by")
+        raise click.UsageError(f"{out}: expected a file that ends in .npz, as a side of that form is known by")
     check_outputs(str(out))

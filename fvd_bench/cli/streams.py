@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,15 +18,23 @@ from fvd_bench.errors import OutputError
 from fvd_bench.escapes import escaped
 
 if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
+    from rich.console import Console
 
-    from fvd_bench.evaluation.result import Result, Score
+    from fvd_bench.evaluation.result import Result
     from fvd_bench.finding import Finding
+    from fvd_bench.reports.formats import Report
 
 STDOUT = "-"
 
+TEXT = "text"
+"""The form of --format that is for people."""
+
 Text = tuple[str | None, Callable[[], str]]
 """A file that was asked for (`-` for stdout, None for none), and a function that makes the text for it."""
+
+_QUIET = "fvd_bench.quiet"
+
+_COLUMNS = 100
 
 _QUIET_SECONDS = 20.0
 """Seconds between lines of progress where stderr is no terminal."""
@@ -36,39 +45,48 @@ def say(text: str, *, err: bool = False, lines: bool = False) -> None:
     print(text if lines else escaped(text), file=sys.stderr if err else sys.stdout, flush=True)
 
 
-def console() -> Console:
-    """Return a console on stdout. Where stdout is no terminal, it is wide enough for any table."""
+def be_quiet() -> None:
+    """Show no progress, no findings and no names of written files from here to the end of the command."""
+    click.get_current_context().meta[_QUIET] = True
+
+
+def _is_quiet() -> bool:
+    context = click.get_current_context(silent=True)
+    return context is not None and bool(context.meta.get(_QUIET))
+
+
+def console(*, err: bool = False) -> Console:
+    """Return a console on stdout or stderr. It cuts nothing, and has 100 columns where it is no terminal."""
     from rich.console import Console
 
-    class PipeConsole(Console):
+    class WholeConsole(Console):
+        def print(self, *objects: Any, **more: Any) -> None:  # all that rich takes
+            super().print(*objects, **{"crop": False, **more})
+
         def on_broken_pipe(self) -> None:
             raise  # raises the error that is being handled
 
-    return PipeConsole(file=plain(sys.stdout), width=None if sys.stdout.isatty() else 200)
+    stream = sys.stderr if err else sys.stdout
+    return WholeConsole(file=plain(stream), width=None if stream.isatty() else _columns())
+
+
+def _columns() -> int:
+    asked = os.environ.get("COLUMNS", "")
+    return int(asked) if asked.isdecimal() and int(asked) else _COLUMNS
 
 
 @contextlib.contextmanager
 def progress(*, shown: bool = True) -> Iterator[Callable[[str, int, int], None]]:
     """Show progress on stderr: a bar for each thing that is being done, or in a log a line now and then."""
-    if not shown:
+    if not shown or _is_quiet():
         yield lambda what, done, total: None
         return
     if not sys.stderr.isatty():
         yield _progress_lines()
         return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+    from fvd_bench.progress import bars
 
-    description = TextColumn("{task.description}", markup=False)
-    columns = (description, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(file=plain(sys.stderr)), transient=True) as bars:
-        tasks: dict[str, TaskID] = {}
-
-        def show(what: str, done: int, total: int) -> None:
-            if what not in tasks:
-                tasks[what] = bars.add_task(escaped(what))
-            bars.update(tasks[what], completed=done, total=total or None)
-
+    with bars(plain(sys.stderr)) as show:
         yield show
 
 
@@ -90,10 +108,24 @@ def _progress_lines() -> Callable[[str, int, int], None]:
     return show
 
 
-def warn(warnings: Sequence[Finding]) -> None:
-    """Print findings on stderr."""
-    for warned in warnings:
-        say(f"fvd-bench: warning: {warned.message}", err=True)
+def warn(findings: Sequence[Finding]) -> None:
+    """Print findings on stderr, the worst first: in lines that fit a terminal, or one line each."""
+    from fvd_bench.finding import worst_first
+    from fvd_bench.reports.layout import Prose
+
+    if _is_quiet():
+        return
+    for finding in worst_first(findings):
+        if sys.stderr.isatty():
+            console(err=True).print(Prose(finding.message, label="warning: "))
+        else:
+            say(f"fvd-bench: warning: {finding.message}", err=True)
+
+
+def wrote(file: object) -> None:
+    """Say on stderr that a file was written."""
+    if not _is_quiet():
+        say(f"wrote {file}", err=True)
 
 
 @contextlib.contextmanager
@@ -123,33 +155,34 @@ def deliver(*texts: Text, show: Callable[[], None]) -> None:
     asked = [(file, text) for file, text in texts if file]
     with delivery() as attempt:
         for file, text in sorted(asked, key=lambda pair: pair[0] == STDOUT):
-            attempt(lambda file=file, text=text: _write(text(), file))  # type: ignore[misc]
+            attempt(lambda file=file, text=text: write(_utf8(text()), file))  # type: ignore[misc]
         if not any(file == STDOUT for file, _ in asked):
             attempt(show)
 
 
-def print_result(result: Result, json_file: str | None, html_file: str | None = None) -> None:
+def print_result(result: Result, json_file: str | None, html_file: str | None = None, form: str = TEXT) -> None:
     """Print the scores for people, and write the result for machines where that is asked for."""
     from fvd_bench.reports.html import html_report
-    from fvd_bench.reports.tables import result_table
+    from fvd_bench.reports.scores import result_report
 
-    html = (html_file, lambda: html_report(result))
-    print_scores(lambda: result_table(result), result.scores, result.warnings, (json_file, result.to_json), html)
+    texts = ((json_file, result.to_json), (html_file, lambda: html_report(result)))
+    print_report(result_report(result), form, *texts, findings=result.warnings)
 
 
-def print_scores(
-    table: Callable[[], RenderableType], scores: Sequence[Score], warnings: Sequence[Finding], *texts: Text
-) -> None:
-    """Show a table with the signatures of its scores, write texts as `deliver` does, and print warnings."""
-
-    def show() -> None:
-        console().print(table())
-        for score in scores:
-            say(score.signature)  # not through the console, which would break the line
-
+def print_report(report: Report, form: str, *texts: Text, findings: Sequence[Finding] = ()) -> None:
+    """Write texts as `deliver` does, print the report in its form, then findings, and last the signatures."""
+    asked = (*texts, (stdout_of(form), lambda: report.in_form(form)))
     with delivery() as attempt:
-        attempt(lambda: deliver(*texts, show=show))
-        warn(warnings)
+        attempt(lambda: deliver(*asked, show=lambda: console().print(report.text)))
+        warn(findings)
+        if all(file != STDOUT for file, _ in asked):
+            for signature in report.signatures:
+                attempt(lambda signature=signature: say(signature))  # type: ignore[misc]
+
+
+def stdout_of(form: str) -> str | None:
+    """Return the place that a form of --format is written to, for `check_outputs`; None for text, which is printed."""
+    return None if form == TEXT else STDOUT
 
 
 def append(text: str, file: str) -> None:
@@ -158,6 +191,7 @@ def append(text: str, file: str) -> None:
         atomic.append_text(Path(file), _printable(text))
     except OSError as error:
         raise OutputError(f"{file} cannot be written: {error.strerror}") from error
+    wrote(file)
 
 
 def check_outputs(*files: str | None) -> None:
@@ -182,9 +216,8 @@ def check_outputs(*files: str | None) -> None:
         places.append(place)
 
 
-def _write(text: str, file: str) -> None:
-    """Write a whole file or none; - is stdout. Machines read it, so it is UTF-8 everywhere. Raises OutputError."""
-    data = _printable(text).encode("utf-8")
+def write(data: bytes, file: str) -> None:
+    """Write a whole file or none; - is stdout. Raises OutputError."""
     if file == STDOUT:
         sys.stdout.flush()
         sys.stdout.buffer.write(data)
@@ -194,6 +227,12 @@ def _write(text: str, file: str) -> None:
         atomic.write_bytes(Path(file), data)
     except OSError as error:
         raise OutputError(f"{file} cannot be written: {error.strerror}") from error
+    wrote(file)
+
+
+def _utf8(text: str) -> bytes:
+    """Return text as machines read it everywhere."""
+    return _printable(text).encode("utf-8")
 
 
 def _printable(text: str) -> str:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fvd_bench.cli.options import Command, chosen_settings, draw_options, side_options
-from fvd_bench.cli.streams import check_outputs, print_scores, progress
+from fvd_bench.cli.options import Command, chosen_settings, draw_options, format_option, side_options
+from fvd_bench.cli.streams import check_outputs, print_report, progress, stdout_of
 
 if TYPE_CHECKING:
     from fvd_bench.sources.opening import Arrays
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 @click.command(cls=Command)
 @side_options
+@format_option("score", "json", "csv", "markdown", "latex")
 @draw_options(repeats=5)  # one draw cannot tell a change from chance
 def table4(
     real: str | Path | Arrays,
@@ -23,14 +24,15 @@ def table4(
     repeats: int,
     seed: int,
     json_file: str | None,
+    form: str,
     **settings: Any,  # click hands over the options of chosen_settings by name
 ) -> None:
     """Make each mistake of the StyleGAN-V paper's Table 4 on these videos, and see what it does to FVD."""
     from fvd_bench.evaluation import table4
-    from fvd_bench.reports.table4 import table4_table
+    from fvd_bench.reports.table4 import table4_report
 
     chosen = chosen_settings(**settings)
-    check_outputs(json_file)
+    check_outputs(stdout_of(form), json_file)
     with progress() as show:
         result = table4.table4(real, fake, repeats=repeats, seed=seed, settings=chosen, progress=show)
-    print_scores(lambda: table4_table(result), result.scores, result.warnings, (json_file, result.to_json))
+    print_report(table4_report(result), form, (json_file, result.to_json), findings=result.warnings)

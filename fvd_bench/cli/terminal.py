@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 _SPELLED = {
-    "↓": "v", "↑": "^", "→": "->", "–": "-", "—": "-", "…": "...", "×": "x", "±": "+-", "·": "-", "√": "sqrt",
+    "↓": "v", "↑": "^", "→": "->", "–": "-", "—": "-", "…": "...", "×": "x", "±": "+-", "·": "-", "√": "sqrt", "─": "-",
 }  # fmt: skip
 """How to write the special characters of our own texts in ASCII. Other characters are escaped."""
 

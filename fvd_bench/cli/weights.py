@@ -19,17 +19,17 @@ def weights() -> None:
 @weights.command("list")
 def weights_list() -> None:
     """Which weights there are, which are here, and where the others come from."""
-    from rich.table import Table
-
-    from fvd_bench.escapes import cell
     from fvd_bench.networks import weights as store
+    from fvd_bench.reports.layout import Record
 
-    table = Table("weights", "here", "digest", "licence", "source", "file")
     for row in store.installed():
-        digest = row.digest[:12] if row.digest else "none published"
-        here = "yes" if row.present else "no"
-        table.add_row(*map(cell, [row.name, here, digest, row.licence, row.source, str(row.path)]))
-    console().print(table)
+        fields = [
+            ("digest", row.digest[:12] if row.digest else "none published"),
+            ("licence", row.licence),
+            ("source", row.source),
+            ("file", str(row.path)),
+        ]
+        console().print(Record(row.name, fields, more="is here" if row.present else "is not here"))
 
 
 @weights.command("pull")

@@ -2,6 +2,7 @@
 
 __all__ = [
     "comparison",
+    "curves",
     "demo",
     "evaluate",
     "evaluation",
@@ -9,10 +10,14 @@ __all__ = [
     "manifest",
     "online",
     "plan",
+    "ranking",
     "replay",
     "result",
     "result_features",
+    "result_files",
     "selftest",
+    "several",
     "statistics",
     "table4",
+    "windows",
 ]

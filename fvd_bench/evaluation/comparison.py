@@ -11,26 +11,26 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-
-from fvd_bench.errors import FvdBenchError, ResultError
+from fvd_bench.errors import ArgumentError, FvdBenchError, ResultError
 from fvd_bench.evaluation import result_features
+from fvd_bench.evaluation.changes import change_error
 from fvd_bench.evaluation.comparability import notes, pairs, protocols_of, require_same_inputs
-from fvd_bench.evaluation.evaluate import open_evaluation
-from fvd_bench.evaluation.evaluation import Evaluation, OpenSide, Progress, silent
 from fvd_bench.evaluation.result import Result, Score
 from fvd_bench.evaluation.result_features import ResultFeatures
-from fvd_bench.features.given import Given
-from fvd_bench.metrics import METRICS, dependence
-from fvd_bench.metrics.uncertainty import CONFIDENCE, Spread, quantile, standard_error
+from fvd_bench.metrics import METRICS
+from fvd_bench.metrics.uncertainty import CONFIDENCE, Spread, quantile
 from fvd_bench.paths import user_path
+from fvd_bench.progress import Progress, silent
 from fvd_bench.protocols.protocol import Protocol, ProtocolLike
 from fvd_bench.protocols.rules import MetricRule
 from fvd_bench.records import record
 from fvd_bench.settings import Settings
-from fvd_bench.sources.opening import SourceLike, open_source
+
+if TYPE_CHECKING:
+    from fvd_bench.evaluation.evaluation import Evaluation
+    from fvd_bench.sources.opening import SourceLike
 
 ALARM = 0.04
 """Probability that a gate fails although nothing is worse, shared evenly by the scores that the gate looks at.
@@ -108,11 +108,13 @@ def check(
 
     Raises NotComparableError, naming what differs, and FvdBenchError as `evaluate` does.
     """
+    from fvd_bench.evaluation.evaluate import open_evaluation
+
     if not max_increase >= 0:
-        raise FvdBenchError(f"max_increase is {max_increase}: expected a fraction, such as 0.05, of at least 0")
+        raise ArgumentError(f"max_increase is {max_increase}: expected a fraction, such as 0.05, of at least 0")
     baseline = user_path(baseline)
     before = read_result(baseline)
-    old = _kept(baseline, before)
+    old = kept_features(baseline, before)
     protocols = protocols_of(before, protocol)
     first = next(s for s in before.scores if s.protocol == protocols[0].name and s.value is not None)
     with open_evaluation(
@@ -146,7 +148,8 @@ def compare(before_file: Path, now_file: Path) -> Comparisons:
     before_file, now_file = user_path(before_file), user_path(now_file)
     before, now = read_result(before_file), read_result(now_file)
     require_same_inputs(before, weights=now.weights, real_fingerprint=now.real.fingerprint)
-    return comparisons(before, now, (_kept(before_file, before), _kept(now_file, now)), allowed=math.inf)
+    features = kept_features(before_file, before), kept_features(now_file, now)
+    return comparisons(before, now, features, allowed=math.inf)
 
 
 def comparisons(
@@ -169,8 +172,8 @@ def comparisons(
     together = names[0] is not None and names[0] == names[1]
     scores = []
     for old, new in found:
-        spreads = [_spread(score, f, r) for score, f, r in zip((old, new), features, (before, now), strict=True)]
-        error, units, paired = _error((old, new), spreads, together=together)
+        spreads = [spread_of(score, f, r) for score, f, r in zip((old, new), features, (before, now), strict=True)]
+        error, units, paired = change_error((old, new), spreads, together=together)
         noise = 0.0 if error is None else quantile(units, tail=ALARM / len(found)) * error
         if not math.isfinite(noise):  # every change would lie within it
             raise ResultError(f"{new.metric} of {new.protocol}: the error of its change is {error}: expected a number")
@@ -180,17 +183,27 @@ def comparisons(
 
 def read_result(file: Path) -> Result:
     """Read a result. Raises ResultError, which names the file."""
+    text = read_text(file)
     try:
-        return Result.from_json(file.read_text("utf-8"))
+        return Result.from_json(text)
+    except ResultError as error:
+        raise ResultError(f"{file}: {error}") from error
+
+
+def read_text(file: Path) -> str:
+    """Return the text of a file of results. Raises ResultError, which names the file."""
+    try:
+        return file.read_text("utf-8")
     except OSError as error:
         raise ResultError(
             f"{file} cannot be read: {error.strerror}; a result is written by `fvd-bench compute … --json {file.name}`"
         ) from error
-    except (UnicodeDecodeError, ResultError) as error:
+    except UnicodeDecodeError as error:
         raise ResultError(f"{file}: {error}") from error
 
 
-def _kept(file: Path, result: Result) -> ResultFeatures | None:
+def kept_features(file: Path, result: Result) -> ResultFeatures | None:
+    """Read the features that lie beside the file of a result, if any do. Raises ResultError."""
     beside = result_features.beside(file)
     return result_features.load(beside, result) if beside.exists() else None
 
@@ -201,6 +214,11 @@ def _recomputed(before: Result, evaluation: Evaluation) -> ResultFeatures | None
     Features that the store lacks are computed again only if the result does not know its own errors. None where the
     features cannot be had.
     """
+    from fvd_bench.evaluation.evaluation import OpenSide
+    from fvd_bench.features.given import Given
+    from fvd_bench.metrics import dependence
+    from fvd_bench.sources.opening import open_source
+
     try:
         if not Path(before.fake.path).exists():
             return None
@@ -222,7 +240,7 @@ def _recomputed(before: Result, evaluation: Evaluation) -> ResultFeatures | None
         return None
 
 
-def _spread(score: Score, features: ResultFeatures | None, result: Result) -> Spread | None:
+def spread_of(score: Score, features: ResultFeatures | None, result: Result) -> Spread | None:
     """Return what each fake video contributes to a score, None where its features are not at hand."""
     repeats = features.repeats.get(score.digest) if features else None
     choices = result.protocols.get(score.digest)
@@ -237,29 +255,6 @@ def _spread(score: Score, features: ResultFeatures | None, result: Result) -> Sp
     for sides in repeats:
         spread.add(sides)
     return spread
-
-
-def _error(
-    scores: tuple[Score, Score], spreads: Sequence[Spread | None], *, together: bool
-) -> tuple[float | None, int, bool]:
-    """Return the standard error of the change, how many videos or groups it comes from, and whether these are paired.
-
-    together: whether both listings name the same videos.
-    """
-    parts = [spread.contributions("fake") if spread else None for spread in spreads]
-    if parts[0] is not None and parts[1] is not None:
-        by_video = all(spread is not None and spread.rule.aggregation == "all" for spread in spreads)
-        if together and by_video and set(parts[0]) == set(parts[1]):
-            gaps = [parts[1][video] - part for video, part in parts[0].items()]
-            return standard_error(gaps), len(gaps), True
-    errors = [
-        spread.error("fake") if spread else score.error_fake for score, spread in zip(scores, spreads, strict=True)
-    ]
-    known = [error for error in errors if error is not None]
-    units = min([len(part) for part in parts if part is not None] or [scores[1].fake.clips])
-    if not known:
-        return None, units, False
-    return float(np.hypot(known[0], known[-1])), units, False  # a result without errors is as sure as the other
 
 
 def _comparison(

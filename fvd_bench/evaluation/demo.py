@@ -12,11 +12,11 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from fvd_bench.atomic import partial_file
 from fvd_bench.errors import SourceError
-from fvd_bench.evaluation.evaluate import evaluate
-from fvd_bench.evaluation.evaluation import Progress
+from fvd_bench.evaluation.evaluate import open_evaluation
 from fvd_bench.evaluation.result import Result
 from fvd_bench.packages import needed_for
 from fvd_bench.paths import user_path
+from fvd_bench.progress import Progress
 from fvd_bench.settings import Settings
 from fvd_bench.videos.video import Pixels
 
@@ -72,7 +72,10 @@ def run(folder: Path, *, settings: Settings, progress: Progress) -> list[Row]:
     for done, (name, (what, change)) in enumerate(_COPIES.items()):
         progress("sets of fake videos", done, len(_COPIES))
         _write_set(folder / name, change, first_seed=_VIDEOS)
-        rows.append(Row(what, evaluate(real, folder / name, settings=settings, progress=progress)))
+        with open_evaluation(
+            real, folder / name, "stylegan-v-fvd16", repeats=1, seed=0, settings=settings, progress=progress
+        ) as evaluation:
+            rows.append(Row(what, evaluation.run()))
     return rows
 
 

@@ -6,26 +6,35 @@ protocol -> sources -> store -> frames -> images -> features -> statistics -> me
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from fvd_bench.errors import FvdBenchError, SourceError
-from fvd_bench.evaluation.evaluation import Evaluation, OpenSide, Progress, silent
+from fvd_bench.errors import ArgumentError, FvdBenchError, SourceError
+from fvd_bench.evaluation.counts import too_few
 from fvd_bench.evaluation.loading import load_all
-from fvd_bench.evaluation.result import Result
-from fvd_bench.features.distributed import WHOLE, share
+from fvd_bench.features.distributed import WHOLE, rank, share
 from fvd_bench.features.given import Given, open_side
 from fvd_bench.features.store import FeatureStore
+from fvd_bench.finding import warn_of
 from fvd_bench.metrics import dependence
 from fvd_bench.networks import FeatureExtractor, create, environment
 from fvd_bench.processors import processors
+from fvd_bench.progress import Progress, shown
 from fvd_bench.protocols.protocol import Protocol, ProtocolLike
 from fvd_bench.protocols.rules import SIDES, FeatureRule, Side
-from fvd_bench.protocols.variants import scale_protocols
+from fvd_bench.protocols.variants import SCALE, scale_protocols
+from fvd_bench.protocols.windows import window_protocols
 from fvd_bench.settings import Settings
+from fvd_bench.sources.iterables import IterableVideos
 from fvd_bench.sources.opening import SourceLike
+
+if TYPE_CHECKING:
+    from fvd_bench.evaluation.evaluation import Evaluation
+    from fvd_bench.evaluation.result import Result
 
 
 def evaluate(
@@ -36,7 +45,7 @@ def evaluate(
     repeats: int = 1,
     seed: int = 0,
     settings: Settings | None = None,
-    progress: Progress = silent,
+    progress: Progress | bool = True,
 ) -> Result:
     """Score fake videos against real ones.
 
@@ -47,15 +56,24 @@ def evaluate(
     program made, see `features.foreign`.
     protocol: one or several, each by name, by path of a TOML file, or loaded. Several share the decoding.
     repeats: number of draws. They have the seeds seed, seed + 1, …, and a score is the mean over them.
+    progress: True for bars on a terminal and in a notebook, False for none, or a function that shows it.
 
-    A protocol that cannot be served gives a score with the value None and a reason. Raises FvdBenchError when no
-    protocol can be served, or when a side, the weights or a protocol are unusable.
+    Warns of each finding in the result's `warnings`, by a FvdBenchWarning. A protocol that cannot be served gives a
+    score with the value None and a reason. Raises FvdBenchError when no protocol can be served, or when a side, the
+    weights or a protocol are unusable.
     """
     settings = settings or Settings()
-    with open_evaluation(
-        real, fake, protocol, repeats=repeats, seed=seed, settings=settings, progress=progress
-    ) as evaluation:
-        return evaluation.run()
+    is_first = not settings.distributed or rank() == 0
+    with (
+        shown(progress, first=is_first) as show,
+        open_evaluation(
+            real, fake, protocol, repeats=repeats, seed=seed, settings=settings, progress=show
+        ) as evaluation,
+    ):
+        result = evaluation.run()
+    if is_first:
+        warn_of(result.warnings, stacklevel=2)
+    return result
 
 
 @contextlib.contextmanager
@@ -68,42 +86,53 @@ def open_evaluation(
     seed: int,
     settings: Settings,
     progress: Progress,
+    required: Sequence[Protocol] = (),
+    to_score: bool = True,
 ) -> Iterator[Evaluation]:
-    """Open all that `evaluate` needs, with its arguments, and check all that can be checked before any long work."""
+    """Open all that `evaluate` needs, with its arguments, and check all that can be checked before any long work.
+
+    Networks are loaded last, since that takes seconds, and minutes where weights have to be fetched.
+    required: protocols without whose scores those of the others are worth nothing.
+    to_score: whether there has to be enough on both sides for a score.
+    """
     started = time.monotonic()
     if repeats < 1 or not 0 <= seed <= 2**32 - repeats:
-        raise FvdBenchError(f"repeats = {repeats}, seed = {seed}: expected at least 1, and 0 to 2^32 - repeats")
-    loaded = load_all(protocol)
-    scales = {scale: f"scale-{name}" for p in loaded for name, scale in scale_protocols(p).items() if settings.motion}
-    loaded += tuple(scales)
+        raise ArgumentError(f"repeats = {repeats}, seed = {seed}: expected at least 1, and 0 to 2^32 - repeats")
+    chosen = load_all(protocol)
     sides = {side: open_side(source, side, progress) for side, source in zip(SIDES, (real, fake), strict=True)}
-    device = environment.resolve_device(settings.device)
-    extractors: dict[FeatureRule, FeatureExtractor] = {}
+    workers = settings.workers or processors()
+    goes_through = any(isinstance(given.source, IterableVideos) for given in sides.values())
     unserved: dict[Protocol, str] = {}
-    fetching = _fetching(progress)
-    for p in loaded:
-        try:
-            _check_lengths(p, sides)
-            if p.features not in extractors:
-                extractors[p.features] = create(p.features, device=device, weights=settings.weights, progress=fetching)
-            sides["real"].check_serves(p.fake, dim=extractors[p.features].dim)
-        except FvdBenchError as error:
-            unserved[p] = str(error)
-            if len(unserved) == len(loaded):
-                raise
-    groups = {}
-    for side, given in sides.items():  # only after all quick checks, since this goes through an iterable
-        groups[side] = dependence.groups(given.source.names, settings.group_by, given.columns)
-        given.check_readable()
+    look = partial(_looked_at, sides, settings=settings, workers=workers, required=required, to_score=to_score)
+    if not goes_through:
+        unserved |= look(chosen)
+    from fvd_bench.evaluation.evaluation import Evaluation, OpenSide  # here, as what ends above does without
+
+    rows: dict[Protocol, str] = {}
+    for p in chosen:
+        if settings.motion and p not in unserved:
+            rows |= {scale: f"{SCALE}{name}" for name, scale in scale_protocols(p).items()}
+        if settings.windows and p not in unserved:
+            rows |= {part: row for row, part in window_protocols(p, settings.windows).items()}
+    loaded = (*chosen, *rows)
+    device = environment.resolve_device(settings.device)
+    extractors, without_network = _networks([p for p in loaded if p not in unserved], sides, device, settings, progress)
+    unserved |= without_network
+    if goes_through:  # only after all else, since what an iterable yields may take hours to make
+        unserved |= look([p for p in chosen if p not in unserved])
     with contextlib.ExitStack() as stack:
         cache = None if settings.cache is None else Path(settings.cache)
         store = stack.enter_context(contextlib.closing(FeatureStore(cache)))
         evaluation = Evaluation(
             protocols=loaded,
-            rows=scales,
+            rows=rows,
             unserved=unserved,
             sides={
-                side: OpenSide(given, stack.enter_context(given.store(store)), groups[side])
+                side: OpenSide(
+                    given,
+                    stack.enter_context(given.store(store)),
+                    dependence.groups(given.source.names, settings.group_by, given.columns),
+                )
                 for side, given in sides.items()
             },
             extractors=extractors,
@@ -111,7 +140,7 @@ def open_evaluation(
             share=share() if settings.distributed else WHOLE,
             seeds=range(seed, seed + repeats),
             device=device,
-            workers=settings.workers or processors(),
+            workers=workers,
             strict=settings.strict,
             group_by=settings.group_by,
             progress=progress,
@@ -122,22 +151,91 @@ def open_evaluation(
         yield evaluation
 
 
-def _check_lengths(protocol: Protocol, sides: Mapping[Side, Given]) -> None:
-    """Raise SourceError when a side has nothing but single images, and the protocol needs more frames of a video.
+def _looked_at(
+    sides: Mapping[Side, Given],
+    protocols: Sequence[Protocol],
+    *,
+    settings: Settings,
+    workers: int,
+    required: Sequence[Protocol],
+    to_score: bool,
+) -> dict[Protocol, str]:
+    """Return the protocols that the sides hold too few videos for, and why. Raises FvdBenchError when a side cannot be
+    used, or when the protocols that are left are worth nothing."""
+    for given in sides.values():
+        dependence.groups(given.source.names, settings.group_by, given.columns)
+    found: dict[Protocol, str] = {}
+    if to_score:
+        found = {p: why for p in protocols if (why := _too_short(p, sides))}
+        if len(found) == len(protocols) or any(p in found for p in required):
+            raise SourceError("; ".join(dict.fromkeys(found.values())))
+        left = [p for p in protocols if p not in found]
+        found |= too_few(sides, left, required=required, workers=workers, strict=settings.strict)
+    for given in sides.values():
+        given.check_readable()
+    return found
 
-    Where both sides are the same source, as when statistics of one side are made, it is not known which side is meant.
-    """
-    if sides["real"].source is sides["fake"].source:
-        return
+
+def _too_short(protocol: Protocol, sides: Mapping[Side, Given]) -> str:
+    """Say what a protocol needs of a side that has nothing but single images; empty where it can use them."""
     for side, given in sides.items():
-        needed, most = protocol.clip_rule(side).frames_needed, getattr(given.source, "most_frames", None)
-        if most is not None and most < needed and not protocol.clip_rule(side).takes_real:
-            raise SourceError(
+        rule, most = protocol.clip_rule(side), getattr(given.source, "most_frames", None)
+        if most is not None and most < rule.frames_needed and not rule.takes_real:
+            return (
                 f"{given.source.name} has no folders of frames but {len(given.source.names)} single images, and "
-                f"{protocol.name} needs {needed} frames of each {side} video: put the frames of each video into a "
-                "folder of its own, video/000000.jpg, and pass the folder above them, or score single images by "
+                f"{protocol.name} needs {rule.frames_needed} frames of each {side} video: put the frames of each video "
+                "into a folder of its own, video/000000.jpg, and pass the folder above them, or score single images by "
                 "torch-fidelity-fid"
             )
+    return ""
+
+
+def _networks(
+    protocols: Sequence[Protocol], sides: Mapping[Side, Given], device: str, settings: Settings, progress: Progress
+) -> tuple[dict[FeatureRule, FeatureExtractor], dict[Protocol, str]]:
+    """Load the networks of all protocols. Also return the protocols that cannot be served, and why.
+
+    Raises FvdBenchError when no protocol is left.
+    """
+    extractors: dict[FeatureRule, FeatureExtractor] = {}
+    unserved: dict[Protocol, str] = {}
+    fetching = _fetching(progress)
+    for p in protocols:
+        try:
+            if p.features not in extractors:
+                extractors[p.features] = create(p.features, device=device, weights=settings.weights, progress=fetching)
+            sides["real"].check_serves(p.fake, dim=extractors[p.features].dim)
+        except FvdBenchError as error:
+            unserved[p] = str(error)
+            if len(unserved) == len(protocols):
+                raise
+    return extractors, unserved
+
+
+@contextlib.contextmanager
+def with_fake(evaluation: Evaluation, fake: SourceLike, progress: Progress) -> Iterator[Evaluation]:
+    """Open the same evaluation of another fake side, and check what can be checked of that.
+
+    Networks, store and real side are shared, so that nothing of the real side is read or made twice.
+    """
+    given = open_side(fake, "fake", progress)
+    groups = dependence.groups(given.source.names, evaluation.group_by, given.columns)
+    chosen = [p for p in evaluation.protocols if p not in evaluation.rows and p not in evaluation.unserved]
+    sides: dict[Side, Given] = {"real": evaluation.sides["real"].given, "fake": given}
+    unserved = too_few(sides, chosen, workers=evaluation.workers, strict=evaluation.strict)
+    given.check_readable()
+    with given.store(evaluation.store) as store:
+        other = dataclasses.replace(
+            evaluation,
+            sides={
+                **evaluation.sides,
+                "fake": dataclasses.replace(evaluation.sides["fake"], given=given, store=store, groups=groups),
+            },
+            unserved={**evaluation.unserved, **unserved},
+            progress=progress,
+        )
+        given.check_holds(partial(other.missing, "fake"))
+        yield other
 
 
 def _fetching(progress: Progress) -> Callable[[int, int | None], None]:

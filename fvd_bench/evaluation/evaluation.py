@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from fvd_bench.errors import MetricError
+from fvd_bench.evaluation import windows
 from fvd_bench.evaluation.findings import find, refuse_skipped, shortages, skipped
 from fvd_bench.evaluation.result import MotionPanel, Result, Score, SideCount, SourceInfo
 from fvd_bench.evaluation.scoring import as_score
@@ -16,25 +17,20 @@ from fvd_bench.features.extraction import Collected, Extraction, Job, Target
 from fvd_bench.features.feature_set import FeatureSet
 from fvd_bench.features.given import Given
 from fvd_bench.features.store import FeatureStore
-from fvd_bench.finding import Finding
+from fvd_bench.finding import Finding, worst_first
 from fvd_bench.inspection.headers import header_findings
 from fvd_bench.inspection.motion_of_sides import measure_side
 from fvd_bench.metrics import dependence
 from fvd_bench.metrics.measurement import Measured, measure
-from fvd_bench.metrics.uncertainty import Sides
+from fvd_bench.metrics.uncertainty import Sides, Spread
 from fvd_bench.networks import FeatureExtractor, environment
+from fvd_bench.progress import Progress
 from fvd_bench.protocols.protocol import Protocol, plain
 from fvd_bench.protocols.rules import SIDES, FeatureRule, Side
+from fvd_bench.protocols.windows import WINDOW
 from fvd_bench.sources.opening import ClipSource
 from fvd_bench.version import __version__
 from fvd_bench.videos.clips import Draw
-
-Progress = Callable[[str, int, int], None]
-"""A function that shows progress: it is called with what is being done, how much is done, and how much there is."""
-
-
-def silent(what: str, done: int, total: int) -> None:
-    """A Progress that shows nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,12 +139,16 @@ class Evaluation:
     def _result(self, collection: Collection, scores: Sequence[Score], motion: MotionPanel | None) -> Result:
         collected, extractions = collection.collected, collection.extractions
         real, fake = (_info(self.sides[side].given, extractions[side]) for side in SIDES)
-        # Statistics have no videos in which anything could be found.
-        collected = {job: found for job, found in collected.items() if self.sides[job.draw.reads].given.known is None}
-        warnings = find(self.sources, collected, scores, self.extractors, motion, self.store.damaged)
-        warnings += [
-            Finding("not-comparable", f"{p.name}: {p.not_comparable}") for p in self.protocols if p.not_comparable
-        ]
+        # Statistics have no videos in which anything could be found. What windows skip is counted, see `windows`.
+        told = self._jobs_of([p for p in self.protocols if not self.rows.get(p, "").startswith(WINDOW)])
+        known = {side for side in SIDES if self.sides[side].given.known is not None}
+        collected = {job: found for job, found in collected.items() if job in told and job.draw.reads not in known}
+        scored = self._scored(scores)
+        unscored = collected.keys() - self._jobs_of(scored)
+        judged = [score for score in scores if not windows.is_window(score)]
+        warnings = find(self.sources, collected, judged, self.extractors, motion, self.store.damaged, unscored)
+        warnings += windows.findings(scores, collection.spreads, {p.name: p.real for p in self.protocols})
+        warnings += [Finding("not-comparable", f"{p.name}: {p.not_comparable}") for p in scored if p.not_comparable]
         warnings += collection.noticed
         givens = {name: side.given for name, side in self.sides.items()}
         contents = {side: extraction.contents for side, extraction in extractions.items()}
@@ -162,7 +162,7 @@ class Evaluation:
             scores=tuple(scores),
             real=real,
             fake=fake,
-            warnings=tuple(warnings),
+            warnings=tuple(worst_first(warnings)),
             weights={name: digest for e in self.extractors.values() for name, digest in e.weights.items()},
             environment=environment.describe(self.device, [rule.precision for rule in self.extractors]),
             seconds=round(time.monotonic() - self.started, 3),
@@ -172,6 +172,14 @@ class Evaluation:
             motion=motion,
             group_by=self.group_by,
         )
+
+    def _jobs_of(self, protocols: Sequence[Protocol]) -> set[Job]:
+        return {job for p in protocols for side in SIDES for job in self.jobs(p, side)}
+
+    def _scored(self, scores: Sequence[Score]) -> list[Protocol]:
+        """List the protocols of which a score has a value."""
+        digests = {score.digest for score in scores if score.value is not None}
+        return [p for p in self.protocols if any(p.alone(name).digest() in digests for name in p.metric.names)]
 
     def _motion(self) -> MotionPanel | None:
         """Measure how both sides move, None where a side has no videos of two frames."""
@@ -211,6 +219,8 @@ class Evaluation:
         scores = []
         for name in protocol.metric.names:
             found = measured.get(name)
+            if isinstance(found, Measured):
+                collection.spreads[protocol.alone(name).digest()] = found.spread
             if isinstance(found, MetricError):
                 why = "; ".join([str(found), *shortages(jobs, collection.collected)])
                 scores.append(self._score(protocol, name, None, why, counts))
@@ -241,12 +251,17 @@ class Evaluation:
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """The features of an evaluation, valid while that is open. noticed: findings made while they were scored."""
+    """The features of an evaluation, valid while that is open.
+
+    noticed: findings made while they were scored. spreads: digest of a score -> what each video contributes to it, from
+    when it was scored on, and in the process that scored alone.
+    """
 
     evaluation: Evaluation
     extractions: Mapping[Side, Extraction]
     collected: Mapping[Job, Collected]
     noticed: list[Finding] = field(default_factory=list)
+    spreads: dict[str, Spread] = field(default_factory=dict)
 
     def repeats(self, protocol: Protocol) -> Iterator[Sides]:
         """Yield the features of both sides for each repeat. The videos of a group count as one. Raises CacheError."""

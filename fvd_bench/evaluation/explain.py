@@ -7,11 +7,11 @@ import json
 from dataclasses import dataclass
 
 from fvd_bench.errors import ProtocolError
-from fvd_bench.evaluation.evaluate import evaluate
-from fvd_bench.evaluation.evaluation import Progress, silent
+from fvd_bench.evaluation.evaluate import open_evaluation
 from fvd_bench.evaluation.loading import check, load, only_metric
 from fvd_bench.evaluation.result import Result, Score
 from fvd_bench.evaluation.scoring import served
+from fvd_bench.progress import Progress, silent
 from fvd_bench.protocols.differences import Difference, aligned, differences, with_choices
 from fvd_bench.protocols.protocol import Protocol, ProtocolLike
 from fvd_bench.settings import Settings
@@ -99,15 +99,17 @@ def explain(
     if first.digest() == last.digest():
         raise ProtocolError(f"{first.name} and {last.name} compute the same, their digest is one: nothing to explain")
     path = [*_between(first, last), last]
-    result = evaluate(
+    with open_evaluation(
         real,
         fake,
         [first, *path],
         repeats=repeats,
         seed=seed,
-        settings=dataclasses.replace(settings or Settings(), motion=False),
+        settings=dataclasses.replace(settings or Settings(), motion=False, windows=0),
         progress=progress,
-    )
+        required=[first, last],
+    ) as evaluation:
+        result = evaluation.run()
     start, *after = result.scores
     served(after[-1])
     steps: list[Step] = []

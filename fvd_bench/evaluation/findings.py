@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import replace
+from typing import Protocol
 
 from fvd_bench.errors import SourceError
 from fvd_bench.evaluation.result import MotionPanel, Score, Skipped
 from fvd_bench.features.extraction import Collected, Job
-from fvd_bench.finding import Finding, of_side, some
+from fvd_bench.features.given import OTHER_SHARD
+from fvd_bench.finding import Finding, noted, of_side, some, worst_first
 from fvd_bench.inspection import faults
 from fvd_bench.inspection.motion_of_sides import findings as motion_findings
 from fvd_bench.networks import FeatureExtractor
-from fvd_bench.protocols.rules import ClipRule, FeatureRule, Side
-from fvd_bench.sources.opening import ClipSource
+from fvd_bench.protocols.rules import FeatureRule, Side
 from fvd_bench.videos.frame_times import widest
 
 _MOSTLY = 0.5
@@ -31,28 +33,37 @@ _NOTES = {
 """Code of a note on videos -> what a warning says about them."""
 
 
+class Noted(Protocol):
+    """What has notes on a side as a whole: its source, or what was noticed of arrays."""
+
+    @property
+    def notes(self) -> Sequence[str]: ...
+
+
 def find(
-    sources: Mapping[Side, ClipSource],
+    sources: Mapping[Side, Noted],
     collected: Mapping[Job, Collected],
     scores: Sequence[Score],
     extractors: Mapping[FeatureRule, FeatureExtractor],
     motion: MotionPanel | None,
     damaged_entries: int,
+    unscored: Set[Job] = frozenset(),
 ) -> list[Finding]:
-    """List all findings of a run, each once."""
+    """List all findings of a run, each once, the worst first. unscored: jobs that no score comes of."""
+    used = {job: side for job, side in collected.items() if job not in unscored}
     found = [
-        *(Finding("listing", note, side=side) for side, source in sources.items() for note in source.notes),
-        *_video_findings(collected),
-        *_jpeg_findings(collected),
+        *(found for side, source in sources.items() for found in of_side(side, map(noted, source.notes))),
+        *_video_findings(used),
+        *_jpeg_findings(used),
         *_range_findings(sources, collected),
-        *_count_findings(collected, extractors),
+        *_count_findings(used, extractors),
         *_score_findings(scores),
         *(motion_findings(motion.real, motion.fake) if motion else ()),
         *(Finding("weights-unverified", note) for e in extractors.values() for note in e.unverified),
     ]
     if damaged_entries:
         found.append(Finding("store-damaged", f"{damaged_entries} damaged parts of the feature store were dropped"))
-    return list({(finding.code, finding.message): finding for finding in found}.values())
+    return worst_first(found)
 
 
 def skipped(jobs: Sequence[Job], collected: Mapping[Job, Collected]) -> tuple[Skipped, ...]:
@@ -85,28 +96,33 @@ def refuse_skipped(collected: Mapping[Job, Collected]) -> None:
 
 
 def _video_findings(collected: Mapping[Job, Collected]) -> Iterator[Finding]:
-    skipped: dict[tuple[Side, ClipRule], dict[str, str]] = {}
-    damaged: dict[tuple[Side, ClipRule], dict[str, str]] = {}
-    noted: dict[tuple[Side, str], dict[str, str]] = {}
+    skipped: dict[Side, dict[str, str]] = {}
+    damaged: dict[Side, dict[str, str]] = {}
+    said: dict[tuple[Side, str], dict[str, str]] = {}
     for job, found in collected.items():
-        group = (job.draw.reads, job.draw.rule)
-        skipped.setdefault(group, {}).update(found.skipped)
-        damaged.setdefault(group, {}).update({name: f"{n} frames" for name, n in found.damaged.items()})
+        side = job.draw.reads
+        for name, why in found.skipped.items():
+            if why != OTHER_SHARD:  # this is reported as a whole
+                skipped.setdefault(side, {}).setdefault(name, why)
+        damaged.setdefault(side, {}).update({name: f"{n} frames" for name, n in found.damaged.items()})
         for code, videos in found.notes.items():
-            noted.setdefault((job.draw.reads, code), {}).update(videos)
-    for (side, _), videos in skipped.items():
+            said.setdefault((side, code), {}).update(videos)
+    for side, videos in skipped.items():
+        yield Finding.of("videos-skipped", f"{_videos(len(videos), side)} skipped", videos, side=side)
+    for side, videos in damaged.items():
         if videos:
-            yield Finding.of("videos-skipped", f"{len(videos)} {side} videos are skipped", videos, side=side)
-    for (side, _), videos in damaged.items():
-        if videos:
-            what = f"{len(videos)} {side} videos are used although frames of theirs decode with errors"
+            what = f"{_videos(len(videos), side)} used although frames decode with errors"
             yield Finding.of("videos-damaged", what, videos, side=side)
-    for (side, code), videos in noted.items():
+    for (side, code), videos in said.items():
         if code in _NOTES:  # a statistics file may hold any code
             yield Finding.of(code, f"{len(videos)} {side} videos {_NOTES[code]}", videos, side=side)
 
 
-def _range_findings(sources: Mapping[Side, ClipSource], collected: Mapping[Job, Collected]) -> Iterator[Finding]:
+def _videos(count: int, side: Side) -> str:
+    return f"{count} {side} video is" if count == 1 else f"{count} {side} videos are"
+
+
+def _range_findings(sources: Mapping[Side, Noted], collected: Mapping[Job, Collected]) -> Iterator[Finding]:
     """Warn of arrays whose values use little of their stated range."""
     levels: dict[Side, tuple[int, int] | None] = {}
     for job, side in collected.items():
@@ -150,33 +166,46 @@ def _jpeg_findings(collected: Mapping[Job, Collected]) -> Iterator[Finding]:
 def _count_findings(
     collected: Mapping[Job, Collected], extractors: Mapping[FeatureRule, FeatureExtractor]
 ) -> Iterator[Finding]:
-    for job, side in collected.items():
-        rule, used = job.draw.rule, len(set(side.videos))
+    """Warn of few videos, once for each side."""
+    asked: dict[Side, dict[str, int]] = {}
+    few: dict[Side, dict[str, int]] = {}
+    for job, found in collected.items():
+        rule, side, used = job.draw.rule, job.draw.side, len(set(found.videos))
         if rule.count is not None and used < rule.count:
-            yield Finding(
-                "few-videos",
-                f"{rule.count} {job.draw.side} videos are asked for and {used} are used: compare the score only with "
-                "others at the same number",
-                side=job.draw.side,
-            )
+            asked.setdefault(side, {})[str(rule.count)] = used
         elif rule.start != "all" and rule.frames != "all" and 0 < used < extractors[job.features].dim:
-            yield Finding(
-                "few-videos",
-                f"{used} {job.draw.side} videos for {extractors[job.features].dim} features: the score is biased "
-                "upwards, more so the fewer there are; compare it only with others at the same number",
-                side=job.draw.side,
-            )
+            few.setdefault(side, {})[str(extractors[job.features].dim)] = used
+    for side, counts in asked.items():
+        what = f"{' or '.join(counts)} {side} videos are asked for and {min(counts.values())} are used"
+        yield Finding("few-videos", f"{what}: compare the score only with others at the same number", side=side)
+    for side, counts in few.items():
+        yield Finding(
+            "few-videos",
+            f"{min(counts.values())} {side} videos for {' or '.join(counts)} features: the score is biased upwards, "
+            "more so the fewer there are; compare it only with others at the same number",
+            side=side,
+        )
 
 
 def _score_findings(scores: Sequence[Score]) -> Iterator[Finding]:
+    """Warn of what scores are worth. What holds for several is said of the first, and the others are named."""
+    found: dict[str, dict[str, Finding]] = {}
     for score in scores:
-        yield from _floor_findings(score)
-        if len(score.values) > 1 and len(set(score.values)) == 1:
-            yield Finding(
-                "repeats-equal",
-                f"{score.protocol}: all repeats are equal, since nothing in it is drawn at random here; their standard "
-                "deviation of 0 says nothing",
-            )
+        for finding in (*_floor_findings(score), *_repeat_findings(score)):
+            found.setdefault(finding.code, {}).setdefault(f"{score.metric.upper()} of {score.protocol}", finding)
+    for of_scores in found.values():
+        (_, first), *others = of_scores.items()
+        more = f"; so it is with {some(dict.fromkeys((name for name, _ in others), ''))}" if others else ""
+        yield replace(first, message=first.message + more)
+
+
+def _repeat_findings(score: Score) -> Iterator[Finding]:
+    if len(score.values) > 1 and len(set(score.values)) == 1:
+        yield Finding(
+            "repeats-equal",
+            f"{score.protocol}: all repeats are equal, since nothing in it is drawn at random here; their standard "
+            "deviation of 0 says nothing",
+        )
 
 
 def _floor_findings(score: Score) -> Iterator[Finding]:

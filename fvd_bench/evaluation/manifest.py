@@ -16,9 +16,10 @@ import numpy as np
 from fvd_bench.atomic import write_text
 from fvd_bench.errors import ManifestError, ProtocolError, VideoError
 from fvd_bench.evaluation.evaluate import open_evaluation
-from fvd_bench.evaluation.evaluation import Collection, Progress, silent
+from fvd_bench.evaluation.evaluation import Collection
 from fvd_bench.evaluation.result import Result
 from fvd_bench.paths import user_path
+from fvd_bench.progress import Progress, silent
 from fvd_bench.protocols.protocol import Protocol, ProtocolLike
 from fvd_bench.protocols.rules import SIDES, Side
 from fvd_bench.records import record as typed

@@ -1,25 +1,23 @@
-"""What an evaluation would do and how long it would take, found out without doing it."""
+"""What an evaluation would do, and whether it would end in a score, found out without doing it."""
 
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
-import numpy as np
-
-from fvd_bench.errors import VideoError
+from fvd_bench import metrics
+from fvd_bench.errors import MetricError, VideoError
+from fvd_bench.evaluation.duration import Seconds, duration
 from fvd_bench.evaluation.evaluation import Evaluation
-from fvd_bench.features.extraction import Job, first_of_each
-from fvd_bench.protocols.rules import SIDES, FeatureRule, Side
+from fvd_bench.features.extraction import Extraction, Job, first_of_each
+from fvd_bench.networks import NETWORKS
+from fvd_bench.protocols.protocol import Protocol
+from fvd_bench.protocols.rules import SIDES, Side
 from fvd_bench.videos.clips import reason
 from fvd_bench.videos.prefetch import in_order
 from fvd_bench.videos.sampling import clip_indices
-
-_TRIAL_SIDE = 128
-"""Height and width, in pixels, of the frames that the networks are timed on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,56 +39,80 @@ class PlannedSide:
 class Plan:
     """What an evaluation would do.
 
-    sides: one entry per protocol and side. unserved: protocol -> why it cannot be served.
-    seconds: estimate of the time that the networks take on this machine.
+    sides: one entry per protocol and side. unserved: protocol -> why it would get no score.
+    seconds: estimate of the time that the evaluation takes on this machine. None where there would be no score.
     """
 
     sides: tuple[PlannedSide, ...]
     unserved: Mapping[str, str]
-    seconds: float
+    seconds: Seconds | None
+
+    def check_possible(self) -> None:
+        """Raise MetricError when the evaluation would end without a score."""
+        if self.seconds is None:
+            reasons = (f"{name}: {why}" for name, why in self.unserved.items())
+            raise MetricError(f"no score is possible: {'; '.join(reasons)}")
 
 
 @dataclass(slots=True)
 class _Outlook:
+    """What a job would find: numbers of videos, of features, and why videos are skipped."""
+
     stored: int = 0
     absent: int = 0
+    features: int = 0
     skipped: dict[str, str] = field(default_factory=dict)
 
 
 def plan(evaluation: Evaluation) -> Plan:
-    """Count the frames of every video whose features are not stored, and time one batch of each network."""
+    """Count the frames of every video whose features are not stored, and time each kind of work on a few videos."""
+    opening = time.monotonic() - evaluation.started
     outlooks: dict[Job, _Outlook] = {}
-    clips: Counter[tuple[FeatureRule, int]] = Counter()
-    for source in SIDES:
-        _look(evaluation, source, outlooks, clips)
-    sides = []
+    work: dict[Side, dict[int, list[Job]]] = {}
+    extractions = evaluation.read()
+    for source, extraction in extractions.items():
+        work[source] = _look(evaluation, source, extraction, outlooks)
+    sides: list[PlannedSide] = []
+    unserved = {p.name: why for p, why in evaluation.unserved.items()}
     for protocol in evaluation.protocols:
-        if protocol not in evaluation.unserved:
-            for side in SIDES:
-                found = outlooks[evaluation.jobs(protocol, side)[0]]
-                used = found.stored + found.absent
-                sides.append(PlannedSide(protocol.name, side, used, found.stored, found.skipped))
-    seconds = sum(_seconds_per_clip(evaluation, rule, frames) * n for (rule, frames), n in clips.items())
-    return Plan(tuple(sides), {p.name: reason for p, reason in evaluation.unserved.items()}, seconds)
+        if protocol in evaluation.unserved:
+            continue
+        for side in SIDES:
+            found = outlooks[evaluation.jobs(protocol, side)[0]]
+            used = found.stored + found.absent
+            sides.append(PlannedSide(protocol.name, side, used, found.stored, found.skipped))
+        if why := _why_not(evaluation, protocol, outlooks):
+            unserved[protocol.name] = why
+    seconds = None
+    if any(protocol.name not in unserved for protocol in evaluation.protocols):
+        counts = {job: outlook.features for job, outlook in outlooks.items()}
+        seconds = duration(evaluation, extractions, work, counts, opening=opening)
+    return Plan(tuple(sides), unserved, seconds)
 
 
 def _look(
-    evaluation: Evaluation, source: Side, outlooks: dict[Job, _Outlook], clips: Counter[tuple[FeatureRule, int]]
-) -> None:
-    """Fill in `outlooks` and `clips`: what the jobs that read this source would find in the store and would compute."""
+    evaluation: Evaluation,
+    source: Side,
+    extraction: Extraction,
+    outlooks: dict[Job, _Outlook],
+) -> dict[int, list[Job]]:
+    """Fill in the outlooks of the jobs that read this source. Return what would be computed: place -> jobs."""
     names = evaluation.sources[source].names
     jobs = evaluation.jobs_reading(source)
     outlooks |= {job: _Outlook() for job in jobs}
-    known, absent = evaluation.extraction(source).outlook(jobs)
+    known, absent = extraction.outlook(jobs)
     for (place, job), (_, facts) in known.items():
         if facts.skipped is None:
             outlooks[job].stored += 1
+            lengths = [1] if facts.num_frames is None else _taken(job, place, facts.num_frames)
+            outlooks[job].features += _features(job, lengths)
         else:
             outlooks[job].skipped[names[place % len(names)]] = facts.skipped
-    computed = set(first_of_each(absent).values())
+    first = set(first_of_each(absent).values())
     tasks: dict[int, list[Job]] = {}
     for place, job in absent:
         tasks.setdefault(place, []).append(job)
+    computed: dict[int, list[Job]] = {}
     counting = in_order(list(tasks.items()), partial(_count, evaluation, source), workers=evaluation.workers)
     for done, ((place, _), (job, outcome)) in enumerate(counting):
         evaluation.progress(f"{source} videos", done, len(absent))
@@ -98,8 +120,10 @@ def _look(
             outlooks[job].skipped[names[place % len(names)]] = outcome
             continue
         outlooks[job].absent += 1
-        if (place, job) in computed:
-            clips.update((job.features, frames) for frames in outcome)
+        outlooks[job].features += _features(job, outcome)
+        if (place, job) in first:
+            computed.setdefault(place, []).append(job)
+    return computed
 
 
 def _count(evaluation: Evaluation, source: Side, task: tuple[int, list[Job]]) -> Iterator[tuple[Job, list[int] | str]]:
@@ -111,18 +135,42 @@ def _count(evaluation: Evaluation, source: Side, task: tuple[int, list[Job]]) ->
     videos = evaluation.sources[source]
     video = videos.video(place % len(videos.names))
     for job in jobs:
-        draw = job.draw
         try:
-            taken = clip_indices(video.num_frames, draw.rule, side=draw.side, seed=draw.seed, place=place)
-            yield job, [len(indices) for indices in taken]
+            yield job, _taken(job, place, video.num_frames)
         except VideoError as error:
             yield job, reason(video, error)
 
 
-def _seconds_per_clip(evaluation: Evaluation, rule: FeatureRule, frames: int) -> float:
-    extractor = evaluation.extractors[rule]
-    clips = [np.zeros((frames, _TRIAL_SIDE, _TRIAL_SIDE, 3), dtype=np.uint8)] * extractor.batch_clips(frames)
-    extractor(clips)  # the first call of a network takes longer than the others
-    started = time.monotonic()
-    extractor(clips)
-    return (time.monotonic() - started) / len(clips)
+def _taken(job: Job, place: int, num_frames: int) -> list[int]:
+    """Return the lengths of the clips that a job takes of a video. Raises ShortVideoError."""
+    draw = job.draw
+    return [len(clip) for clip in clip_indices(num_frames, draw.rule, side=draw.side, seed=draw.seed, place=place)]
+
+
+def _features(job: Job, lengths: list[int]) -> int:
+    """Return how many features clips of these lengths give."""
+    return sum(lengths) if NETWORKS[job.features.extractor].sees == "frames" else len(lengths)
+
+
+def _why_not(evaluation: Evaluation, protocol: Protocol, outlooks: Mapping[Job, _Outlook]) -> str:
+    """Say why a protocol would get no score, empty where it would."""
+    found: dict[Side, int] = {}
+    for side in SIDES:
+        job = evaluation.jobs(protocol, side)[0]
+        for name, why in outlooks[job].skipped.items():
+            if evaluation.strict:
+                return f"{job.draw.reads} video {name}: {why}; --strict allows no video to be left out"
+            if job.draw.rule.short_videos == "error" and why.startswith("too short"):
+                return f"{name}: {why}; the protocol allows no video to be too short"
+        if evaluation.sides[side].given.known is None:
+            found[side] = outlooks[job].features
+    reasons: list[str] = []
+    for name in protocol.metric.names:
+        needed = metrics.fewest(name, protocol.metric)
+        lacking = {side: fewest for side, fewest in needed.items() if found.get(side, fewest) < fewest}
+        if not lacking:
+            return ""
+        reasons += [
+            f"{name} needs at least {few} {side} features and gets {found[side]}" for side, few in lacking.items()
+        ]
+    return "; ".join(reasons)

@@ -12,15 +12,16 @@ from pathlib import Path
 from fvd_bench.errors import ManifestError
 from fvd_bench.evaluation import manifest as manifests
 from fvd_bench.evaluation.evaluate import open_evaluation
-from fvd_bench.evaluation.evaluation import Collection, Evaluation, Progress, silent
+from fvd_bench.evaluation.evaluation import Collection, Evaluation
 from fvd_bench.evaluation.manifest import Drawn, Listed, Manifest, Used
 from fvd_bench.evaluation.result import Result
 from fvd_bench.features.extraction import Extraction
 from fvd_bench.features.store import FeatureStore
-from fvd_bench.finding import Finding, some
+from fvd_bench.finding import Finding, some, worst_first
 from fvd_bench.networks import environment
 from fvd_bench.networks.environment import NEUTRAL
 from fvd_bench.processors import processors
+from fvd_bench.progress import Progress, silent
 from fvd_bench.protocols.rules import SIDES, Side
 from fvd_bench.settings import Settings
 from fvd_bench.sources.opening import ClipSource, SourceLike, open_source
@@ -141,7 +142,7 @@ def with_differences(manifest: Manifest, result: Result) -> Result:
         for digest, metric, values in manifest.values
         if found[digest, metric] != values
     ]
-    return dataclasses.replace(result, warnings=(*result.warnings, *warnings))
+    return dataclasses.replace(result, warnings=tuple(worst_first([*result.warnings, *warnings])))
 
 
 def _find(

@@ -11,14 +11,18 @@ import statistics
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fvd_bench.atomic import write_text
 from fvd_bench.errors import ResultError
+from fvd_bench.escapes import escaped
 from fvd_bench.estimate import Estimate
 from fvd_bench.finding import Finding
 from fvd_bench.inspection.motion import SideMotion
 from fvd_bench.records import record
+
+if TYPE_CHECKING:
+    import pandas
 
 SCHEMA = 1
 
@@ -81,6 +85,15 @@ class Score:
     infinite: Estimate | None = None
     unknown: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The numbers as loggers take them, such as `stylegan-v-fvd16/fvd` and `stylegan-v-fvd16/fvd_low`: the value,
+        and std, low and high (of the interval), floor and infinite where they are known."""
+        low, high = self.interval or (None, None)
+        floor, infinite = (None if estimate is None else estimate.value for estimate in (self.floor, self.infinite))
+        numbers = {"": self.value, "_std": self.std, "_low": low, "_high": high, "_floor": floor, "_infinite": infinite}
+        return {f"{self.protocol}/{self.metric}{what}": n for what, n in numbers.items() if n is not None}
+
 
 @dataclass(frozen=True, slots=True)
 class SourceInfo:
@@ -127,6 +140,54 @@ class Result:
         """The value of the first score, for the common case of one protocol."""
         return self.scores[0].value
 
+    @property
+    def metrics(self) -> dict[str, float]:
+        """All numbers in one flat table, for Weights & Biases, TensorBoard and others: those of `Score.metrics`, and
+        the mean motion of both sides, `motion/real` and `motion/fake`."""
+        numbers = {name: number for score in self.scores for name, number in score.metrics.items()}
+        if self.motion is not None:
+            numbers |= {"motion/real": self.motion.real.mean, "motion/fake": self.motion.fake.mean}
+        return numbers
+
+    def __repr__(self) -> str:
+        """Return three lines: the first score, the sides, and the codes of what was found."""
+        more = f", and {len(self.scores) - 1} more scores" if len(self.scores) > 1 else ""
+        codes = ", ".join(dict.fromkeys(finding.code for finding in self.warnings))
+        found = f"{len(self.warnings)} findings: {codes}; see .warnings" if codes else "no findings"
+        lines = (
+            f"<Result: {summary(self.scores[0])}{more}",
+            f" {self.fake.videos} fake videos of {self.fake.path} against {self.real.videos} real ones of "
+            f"{self.real.path}",
+            f" {found}>",
+        )
+        return "\n".join(map(escaped, lines))
+
+    def _repr_html_(self) -> str:
+        """Return the card that notebooks show: the scores with a chart, and the findings."""
+        from fvd_bench.reports.card import card  # the one import to the right: a result shows itself
+
+        return card(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the table that `to_json` writes."""
+        table: dict[str, Any] = json.loads(self.to_json())
+        return table
+
+    def to_frame(self) -> pandas.DataFrame:
+        """Return a table with one row per score, with what is known about its uncertainty and how it was made."""
+        import pandas
+
+        columns = (
+            "protocol protocol_version metric row value std interval error_real error_fake seed digest signature reason"
+        ).split()
+        rows = [
+            {name: getattr(score, name) for name in columns}
+            | {"floor": score.floor and score.floor.value, "infinite": score.infinite and score.infinite.value}
+            | {"real_clips": score.real.clips, "fake_clips": score.fake.clips}
+            for score in self.scores
+        ]
+        return pandas.DataFrame(rows)
+
     def to_json(self) -> str:
         """Return JSON text of schema 1. Numbers survive the round trip exactly, and NaN never occurs."""
         return json.dumps({"schema": SCHEMA, **asdict(self)}, indent=2, allow_nan=False) + "\n"
@@ -156,6 +217,15 @@ class Result:
         if not result.scores:
             raise ResultError(f"not a result of schema {SCHEMA}: it has no scores")
         return result
+
+
+def summary(score: Score) -> str:
+    """Say what a score is: `FVD 68.77 by stylegan-v-fvd16, 95 % interval 56.15 to 81.38, floor 29.54`."""
+    if score.value is None:
+        return f"no {score.metric.upper()} by {score.protocol}: {score.reason}"
+    interval = f", 95 % interval {score.interval[0]:.4g} to {score.interval[1]:.4g}" if score.interval else ""
+    floor = f", floor {score.floor.value:.4g}" if score.floor else ""
+    return f"{score.metric.upper()} {score.value:.4g} by {score.protocol}{interval}{floor}"
 
 
 def _check(score: Score, where: str) -> None:

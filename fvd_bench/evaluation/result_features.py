@@ -8,18 +8,21 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fvd_bench.atomic import partial_file
 from fvd_bench.errors import ResultError
-from fvd_bench.evaluation.evaluation import Collection
 from fvd_bench.evaluation.result import Result
 from fvd_bench.features.feature_set import FeatureSet
 from fvd_bench.metrics.uncertainty import Sides
 from fvd_bench.protocols.rules import SIDES
 from fvd_bench.videos.files import bare_name, regular_file
+
+if TYPE_CHECKING:
+    from fvd_bench.evaluation.evaluation import Collection
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +40,10 @@ class ResultFeatures:
 _OF, _NAMES, _OWNERS, _LIKE = "of", "fake_names", "/owners", "/like"
 
 
-def beside(result_file: Path) -> Path:
-    """Return where the features of the result in this file are kept."""
+def beside(result_file: Path, place: int | None = None) -> Path:
+    """Return where the features of the result in this file are kept. place: of the result in a ranking."""
     name = result_file.name.removesuffix(".json")
-    return result_file.with_name(f"{name}.npz")
+    return result_file.with_name(f"{name}.npz" if place is None else f"{name}.{place}.npz")
 
 
 def features(collection: Collection) -> ResultFeatures:

@@ -10,7 +10,7 @@ import numpy as np
 
 from fvd_bench.errors import SourceError
 from fvd_bench.evaluation.evaluate import open_evaluation
-from fvd_bench.evaluation.evaluation import Evaluation, Progress, silent
+from fvd_bench.evaluation.evaluation import Evaluation
 from fvd_bench.evaluation.findings import refuse_skipped
 from fvd_bench.features.distributed import WHOLE, Share
 from fvd_bench.features.extraction import Extraction, Job, Target
@@ -21,6 +21,7 @@ from fvd_bench.finding import some
 from fvd_bench.inspection.motion_of_sides import MOST_VIDEOS, evenly_spaced, measure_side, motion_key
 from fvd_bench.networks import FeatureExtractor, Features, environment
 from fvd_bench.paths import user_path
+from fvd_bench.progress import Progress, silent
 from fvd_bench.protocols.protocol import Protocol, ProtocolLike
 from fvd_bench.protocols.rules import SIDES, ClipRule, FeatureRule, Side
 from fvd_bench.settings import Settings
@@ -55,7 +56,7 @@ def make(
     opened = open_source(source, progress)
     settings = settings or Settings()
     with open_evaluation(
-        opened, opened, protocol, repeats=repeats, seed=seed, settings=settings, progress=progress
+        opened, opened, protocol, repeats=repeats, seed=seed, settings=settings, progress=progress, to_score=False
     ) as evaluation:
         share = evaluation.share if parts == 1 else Share(part - 1, parts)
         return _make(evaluation, side, share)
@@ -151,7 +152,14 @@ def _completed(joined: StatsFile, source: SourceLike, settings: Settings, progre
     opened = open_source(source, progress)
     settings = dataclasses.replace(settings, cache=None)
     with open_evaluation(
-        opened, opened, joined.protocols, repeats=joined.repeats, seed=joined.seed, settings=settings, progress=progress
+        opened,
+        opened,
+        joined.protocols,
+        repeats=joined.repeats,
+        seed=joined.seed,
+        settings=settings,
+        progress=progress,
+        to_score=False,
     ) as evaluation:
         here = environment.feature_versions(evaluation.device)
         if different := [name for name in here if here[name] != joined.versions.get(name)]:

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 
 from fvd_bench.errors import VideoError
-from fvd_bench.evaluation.evaluate import evaluate
-from fvd_bench.evaluation.evaluation import Progress, silent
+from fvd_bench.evaluation.evaluate import open_evaluation
 from fvd_bench.evaluation.loading import check, load, only_metric
 from fvd_bench.evaluation.result import Result, Score
 from fvd_bench.evaluation.scoring import served
 from fvd_bench.metrics.uncertainty import quantile
+from fvd_bench.progress import Progress, silent
 from fvd_bench.protocols.differences import with_choices
 from fvd_bench.protocols.protocol import Protocol, ProtocolLike
 from fvd_bench.protocols.rules import SIDES, Resize, Side
@@ -27,6 +27,9 @@ from fvd_bench.videos.video import Frame
 
 PROPER = "proper"
 """The row that the other rows are compared with."""
+
+SAME = "the score is the same to the last digit"
+"""How the reason of a row begins that changes nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,15 +105,18 @@ def table4(
         "real": open_source(real, progress),
         "fake": open_source(fake, progress),
     }
-    result = evaluate(
+    first, *_ = protocols = list(listed.values())
+    with open_evaluation(
         sides["real"],
         sides["fake"],
-        list(listed.values()),
+        protocols,
         repeats=repeats,
         seed=seed,
-        settings=dataclasses.replace(settings or Settings(), motion=False),
+        settings=dataclasses.replace(settings or Settings(), motion=False, windows=0),
         progress=progress,
-    )
+        required=[first],
+    ) as evaluation:
+        result = evaluation.run()
     named = [dataclasses.replace(score, row=row) for row, score in zip(listed, result.scores, strict=True)]
     proper = served(named[0])
     scores = [_without_value(s, sides) if s is not proper and s.values == proper.values else s for s in named]
@@ -131,12 +137,15 @@ def verdict(score: Score, proper: Score) -> str:
     size = f"by {abs(percent):.1f} %" if percent is not None else "from 0"
     moves = f"{'raises' if score.value > proper.value else 'lowers'} the score {size}"
     gaps = [after - before for after, before in zip(score.values, proper.values, strict=True)]
-    if len(gaps) < 2:
-        return f"{moves} in this one draw; --repeats 5 tells change from chance"
-    error = statistics.stdev(gaps) / math.sqrt(len(gaps))  # paired, since each draw has the same seed in both rows
-    if abs(statistics.fmean(gaps)) <= quantile(len(gaps)) * error:
-        return "cannot be told from chance"
-    return moves
+    if len(gaps) > 1:
+        error = statistics.stdev(gaps) / math.sqrt(len(gaps))  # paired, since each draw has the same seed in both rows
+        if abs(statistics.fmean(gaps)) <= quantile(len(gaps)) * error:
+            return "cannot be told from chance"
+    if proper.interval is not None and proper.value:
+        uncertain = (proper.interval[1] - proper.interval[0]) / 2
+        if abs(score.value - proper.value) < uncertain:
+            return f"no verdict, since the score itself is uncertain by ± {100 * uncertain / proper.value:.0f} %"
+    return moves if len(gaps) > 1 else f"{moves} in this one draw; --repeats 5 tells change from chance"
 
 
 def _without_value(score: Score, sides: Mapping[Side, ClipSource]) -> Score:
@@ -157,14 +166,13 @@ def _without_value(score: Score, sides: Mapping[Side, ClipSource]) -> Score:
 
 
 def _why_unchanged(row: str | None, sides: Mapping[Side, ClipSource]) -> str:
-    same = "the score is the same to the last digit"
     if row == "resize-128" and all(
         frame.pixels.shape[:2] == (_SMALL.size, _SMALL.size) for side in SIDES for frame in _first_frames(sides[side])
     ):
-        return f"{same}: all frames are {_SMALL.size} x {_SMALL.size} already"
+        return f"{SAME}: all frames are {_SMALL.size} x {_SMALL.size} already"
     if row == "jpeg-75" and all(frame.jpeg_quality is not None for frame in _first_frames(sides["fake"])):
-        return f"{same}: all fake frames are JPEG files already, which the protocol leaves as they are"
-    return f"{same}: nothing in this data is changed by it"
+        return f"{SAME}: all fake frames are JPEG files already, which the protocol leaves as they are"
+    return f"{SAME}: nothing in this data is changed by it"
 
 
 def _first_frames(source: ClipSource) -> Iterator[Frame]:

@@ -8,6 +8,7 @@ __all__ = [
     "foreign",
     "given",
     "moments",
+    "noticed",
     "online_features",
     "stats_file",
     "store",

@@ -1,16 +1,18 @@
-"""How the processes of a torch.distributed run exchange results. Without torch.distributed a run has one process."""
+"""How the processes of a torch.distributed run exchange results. Without torch.distributed a run has one process.
+
+Torch takes seconds to load, so it is loaded here only where torchrun started the process.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from types import ModuleType
 from typing import Any, TypeVar
-
-import torch
-import torch.distributed as dist
 
 from fvd_bench.errors import EXIT_OF_FAULTS, EndedElsewhereError, FvdBenchError
 
@@ -49,7 +51,7 @@ class Share:
             error = failure
         code = None if error is None else _exit_code(error)
         found: list[Any] = [None] * self.parts  # torch fills it in
-        _exchange(lambda: dist.all_gather_object(found, (code, mine)))
+        _exchange(lambda dist: dist.all_gather_object(found, (code, mine)))
         if error is not None:
             raise error
         failed = [(place, code) for place, (code, _) in enumerate(found) if code is not None]
@@ -72,9 +74,12 @@ WHOLE = Share()
 @contextlib.contextmanager
 def processes() -> Iterator[bool]:
     """Join the run that torchrun describes, if there is one. Yield whether this process speaks for all of its run."""
-    if not {"RANK", "WORLD_SIZE", "MASTER_ADDR"} <= os.environ.keys() or _is_running():
+    if not {"RANK", "WORLD_SIZE", "MASTER_ADDR"} <= os.environ.keys() or _running() is not None:
         yield rank() == 0
         return
+    import torch
+    import torch.distributed as dist
+
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
     dist.init_process_group("gloo", timeout=_PATIENCE)
@@ -90,12 +95,14 @@ def share() -> Share:
 
 
 def rank() -> int:
-    return int(dist.get_rank()) if _is_running() else 0
+    dist = _running()
+    return 0 if dist is None else int(dist.get_rank())
 
 
 def world() -> int:
     """Return the number of processes in the run."""
-    return int(dist.get_world_size()) if _is_running() else 1
+    dist = _running()
+    return 1 if dist is None else int(dist.get_world_size())
 
 
 def gather(mine: _T) -> list[_T] | None:
@@ -106,7 +113,7 @@ def gather(mine: _T) -> list[_T] | None:
     if world() == 1:
         return [mine]
     everything: list[Any] | None = [None] * world() if rank() == 0 else None  # torch fills it in
-    _exchange(lambda: dist.gather_object(mine, everything, dst=0))
+    _exchange(lambda dist: dist.gather_object(mine, everything, dst=0))
     return everything
 
 
@@ -123,7 +130,7 @@ def once(action: Callable[[], _T]) -> _T:
             error = failure
             told = error if isinstance(error, FvdBenchError) else EndedElsewhereError(0, _exit_code(error))
             box = [(None, told)]
-    _exchange(lambda: dist.broadcast_object_list(box, src=0))
+    _exchange(lambda dist: dist.broadcast_object_list(box, src=0))
     found, told = box[0]
     if error is not None or told is not None:
         raise error or told
@@ -135,13 +142,19 @@ def _exit_code(error: Exception) -> int:
     return error.exit_code if isinstance(error, FvdBenchError) else EXIT_OF_FAULTS
 
 
-def _exchange(action: Callable[[], object]) -> None:
-    """Run an exchange between processes. Raises EndedElsewhereError when another process is gone."""
+def _exchange(action: Callable[[ModuleType], object]) -> None:
+    """Run an exchange between processes, which gets torch.distributed. Raises EndedElsewhereError when another process
+    is gone."""
+    dist = _running()
+    assert dist is not None
     try:
-        action()
+        action(dist)
     except RuntimeError as error:
         raise EndedElsewhereError(rank(), 3) from error
 
 
-def _is_running() -> bool:
-    return dist.is_available() and dist.is_initialized()
+def _running() -> ModuleType | None:
+    """Return torch.distributed if this process takes part in a run of it, else None. A run begins by loading it, so it
+    is not loaded to find out."""
+    dist = sys.modules.get("torch.distributed")
+    return dist if dist is not None and dist.is_available() and dist.is_initialized() else None

@@ -9,12 +9,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from fvd_bench.errors import NotComparableError, SourceError
 from fvd_bench.features.distributed import WHOLE, Share
-from fvd_bench.features.extraction import Target
 from fvd_bench.features.feature_set import FeatureSet
-from fvd_bench.features.foreign import STATS_SUFFIXES, ForeignStats, is_foreign_stats
 from fvd_bench.features.stats_file import StatsFile, is_stats_file
 from fvd_bench.features.store import FeatureStore
 from fvd_bench.finding import Finding
@@ -24,6 +23,13 @@ from fvd_bench.sources.addresses import Progress, fetch, is_address, silent
 from fvd_bench.sources.listing import fingerprint
 from fvd_bench.sources.opening import ClipSource, SourceLike, check_something_decodes, open_source
 from fvd_bench.videos.absent_video import AbsentVideo
+
+if TYPE_CHECKING:
+    from fvd_bench.features.extraction import Target
+    from fvd_bench.features.foreign import ForeignStats
+
+OTHER_SHARD = "it was another shard's: merge all shards first"
+"""Why a video that belongs to another shard of a statistics file is not used."""
 
 
 class Given:
@@ -137,7 +143,15 @@ class GivenFile(Given):
         return WHOLE
 
     def findings(self, side: Side, here: Mapping[str, str]) -> Iterator[Finding]:
-        made = self._file.versions
+        file = self._file
+        known = file.contents.keys() | file.unreadable.keys()
+        absent = {name: "" for index, name in enumerate(file.names) if index not in known}
+        if absent:
+            what = (
+                f"the {side} features are one shard of several: {len(absent)} of {len(file.names)} videos are not in it"
+            )
+            yield Finding.of("shard-alone", f"{what}; merge all shards first", absent, side=side)
+        made = file.versions
         other = [f"{name} {made.get(name)} (here {here[name]})" for name in here if made.get(name) != here[name]]
         if other:
             made_with = f"the {side} features were made with {', '.join(other)}"
@@ -175,7 +189,7 @@ def open_side(source: SourceLike, side: Side, progress: Progress = silent) -> Gi
     progress: see `open_source`. Raises SourceError, and NotComparableError for a statistics file of the other side.
     """
     if isinstance(source, str) and is_address(source):
-        if PurePosixPath(source.partition("?")[0]).suffix.lower() in STATS_SUFFIXES and "*" not in source:
+        if PurePosixPath(source.partition("?")[0]).suffix.lower() in (".npz", ".pkl", ".pickle") and "*" not in source:
             fetched = fetch(source, progress)
             if not fetched.is_folder and (given := _statistics(fetched.files[0].place, fetched.shown, side)):
                 return given
@@ -196,11 +210,19 @@ def _statistics(path: Path, name: str, side: Side) -> Given | None:
                 f"alike on both; make it with `fvd-bench stats --side {side}`"
             )
         return GivenFile(name, file)
+    stats = _foreign(path, name, side) if path.suffix else None
+    return GivenStats(stats) if stats else None
+
+
+def _foreign(path: Path, name: str, side: Side) -> ForeignStats | None:
+    """Read the statistics of another program, None where it is no file of such."""
+    from fvd_bench.features.foreign import ForeignStats, is_foreign_stats
+
     if not is_foreign_stats(path):
         return None
     if side == "fake":
         raise SourceError(f"{name} holds statistics, which can be the real side only: pass the fake videos")
-    return GivenStats(dataclasses.replace(ForeignStats.read(path), name=name))
+    return dataclasses.replace(ForeignStats.read(path), name=name)
 
 
 @dataclass(frozen=True)
@@ -227,7 +249,7 @@ class _Listed:
         return ()
 
     def video(self, index: int) -> AbsentVideo:
-        unread = self.file.unreadable.get(index, "it was another shard's: merge all shards first")
+        unread = self.file.unreadable.get(index, OTHER_SHARD)
         return AbsentVideo(self.file.contents.get(index), unread, "its frames are not in the statistics file")
 
 

@@ -8,7 +8,7 @@ import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
-from fvd_bench.finding import Finding, of_side, some
+from fvd_bench.finding import Finding, noted, of_side, some, worst_first
 from fvd_bench.inspection import faults
 from fvd_bench.inspection.faults import FAULTS, Appearance, size_text
 from fvd_bench.inspection.summary import Contents, contents_of, frames_needed, quality_text
@@ -24,7 +24,8 @@ from fvd_bench.videos.prefetch import in_order
 SCHEMA = 1
 
 PAPER_PROTOCOLS = ("stylegan-v-fvd16", "stylegan-v-fvd128", "stylegan-v-fid")
-"""Protocols that lengths are always checked against."""
+"""Protocols for which the long enough videos are always counted. The first is that of `evaluate`: videos that are too
+short for it are a finding, unless other protocols are asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +65,13 @@ def inspect(
 ) -> Checkup:
     """Look at all videos of a side, and of another side to compare it with.
 
-    protocol: protocols to check lengths against, besides those of the paper.
+    protocol: protocols for which videos can be too short; that of `evaluate` if there are none. For these and those of
+    the paper the videos that are long enough are counted.
     workers: number of decoding threads, None for one per processor. The findings do not depend on it.
     Raises SourceError when a side cannot be opened, and ProtocolError.
     """
-    loaded = [load(p) for p in (*PAPER_PROTOCOLS, *protocol)]
-    rules = list({p.digest(): p for p in loaded}.values())
+    asked = {p.digest(): p for p in map(load, protocol or PAPER_PROTOCOLS[:1])}
+    rules = list(({p.digest(): p for p in map(load, PAPER_PROTOCOLS)} | asked).values())
     sources = [open_source(side, progress) for side in (path, against) if side is not None]
     workers = workers or processors()
     examined = [_examine_all(source, workers=workers, progress=progress) for source in sources]
@@ -77,12 +79,12 @@ def inspect(
     findings = [
         finding
         for source, side in zip(sources, examined, strict=True)
-        for finding in of_side(source.name, _within(source, side, rules))
+        for finding in of_side(source.name, _within(source, side, list(asked.values())))
     ]
     if len(sources) == 2:
         who = (f"videos of {sources[0].name}", f"videos of {sources[1].name}")
         findings += _between(*examined, who=who)
-    return Checkup(sides, tuple(findings))
+    return Checkup(sides, tuple(worst_first(findings)))
 
 
 def _examine_all(source: ClipSource, *, workers: int, progress: Callable[[str, int, int], None]) -> list[Examined]:
@@ -101,7 +103,7 @@ def _examine_all(source: ClipSource, *, workers: int, progress: Callable[[str, i
 
 def _within(source: ClipSource, videos: Sequence[Examined], rules: Sequence[Protocol]) -> Iterator[Finding]:
     """Yield what is wrong within one side."""
-    yield from (Finding("listing", note) for note in source.notes)
+    yield from map(noted, source.notes)
     decoded = [video for video in videos if video.frames]
     yield from _shared_by("unreadable", "no frame decodes", {v.name: v.unreadable for v in videos if not v.mixture})
     yield from _shared_by("two-sequences", "two images have the same place", {v.name: v.mixture for v in videos})

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from fvd_bench.finding import Finding
-from fvd_bench.videos.header import SDR, Probe
+from fvd_bench.videos.header import RAW, SDR, Probe
 
 FAULTS = {
     "listing": "something beside the videos is left out, or names are alike",
@@ -32,6 +32,7 @@ FAULTS = {
     "transparent": "pixels are not opaque, and are laid over black",
     "variable-rate": "the frames of a file do not follow each other at equal intervals",
     "value-range": "the values of arrays use little of the range that is stated of them",
+    "clipped-range": "values of arrays lie outside of the range that is stated of them, and are clipped",
     "duplicate-files": "videos of one side have the same bytes",
     "duplicate-frames": "files of one side differ and decode to the same frames",
     "duplicate-starts": "videos of one side begin with the same frame, which is not black, and are not the same",
@@ -73,7 +74,7 @@ class Appearance:
 
     @property
     def codec(self) -> str | None:
-        return self.header.codec if self.header else None
+        return self.header.codec if self.header and self.header.codec != RAW else None
 
 
 def size_text(size: tuple[int, int]) -> str:

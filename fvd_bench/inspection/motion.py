@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from fvd_bench.errors import ShortVideoError
 from fvd_bench.videos.video import Frame, Video
@@ -135,6 +134,8 @@ def _grey_frames(video: Video) -> Grey:
 
 def small_grey(frame: Frame) -> Grey:
     """Return ITU-R 601 luma, not rounded, averaged over areas."""
+    from PIL import Image
+
     luma = Image.fromarray(frame.pixels).convert("F")
     return np.asarray(luma.resize((_SIDE, _SIDE), Image.Resampling.BOX))
 

@@ -13,9 +13,9 @@ from fvd_bench.metrics.metric import Metric, all_features
 from fvd_bench.metrics.neighbours import COVERAGE, DENSITY, PRECISION, RECALL
 from fvd_bench.networks import NETWORKS
 from fvd_bench.protocols.protocol import Protocol
-from fvd_bench.protocols.rules import MetricRule
+from fvd_bench.protocols.rules import SIDES, MetricRule, Side
 
-__all__ = ["METRICS", "Metric", "check", "compute", "dependence", "frechet", "measurement", "uncertainty"]
+__all__ = ["METRICS", "Metric", "check", "compute", "dependence", "fewest", "frechet", "measurement", "uncertainty"]
 
 METRICS = {metric.name: metric for metric in (FVD, KVD, KVD_BIASED, PRECISION, RECALL, DENSITY, COVERAGE, FID, KID, IS)}
 """Metrics by their names in protocols. To add a metric, write a file that makes a Metric, and list it here."""
@@ -33,6 +33,11 @@ def check(protocol: Protocol, where: str) -> None:
             raise ProtocolError(f"{where}: {name} is computed on features of {allowed}, not of {features.extractor}")
         if metric.layer not in (None, features.layer):
             raise ProtocolError(f"{where}: {name} is computed on the layer {metric.layer!r}, not on {features.layer!r}")
+
+
+def fewest(name: str, rule: MetricRule) -> dict[Side, int]:
+    """Return the fewest features of each side that a metric can be computed from, aggregated as the rule says."""
+    return {side: max(few, rule.batch) for side, few in zip(SIDES, METRICS[name].fewest, strict=True)}
 
 
 def compute(name: str, real: FeatureSet, fake: FeatureSet, rule: MetricRule) -> float:

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from fvd_bench.errors import FvdBenchError
+from fvd_bench.errors import ArgumentError, FvdBenchError
 from fvd_bench.features.feature_set import FeatureSet
 from fvd_bench.finding import Finding, some
 from fvd_bench.metrics.uncertainty import Sides
@@ -153,7 +153,7 @@ def _key(name: str, by: str) -> tuple[str, ...] | None:
     try:
         match = re.search(by, name)
     except re.error as error:
-        raise FvdBenchError(f"group_by {by!r} is no regular expression: {error}") from error
+        raise ArgumentError(f"group_by {by!r} is no regular expression: {error}") from error
     if match is None:
         return None
     return tuple(group or "" for group in match.groups()) or (match[0],)

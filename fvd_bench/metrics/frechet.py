@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,10 @@ from fvd_bench.metrics.metric import Metric
 from fvd_bench.metrics.roots import MANY, centred, compact, covariance_root, eigen_root, inverse, overlap, root
 from fvd_bench.protocols.rules import MetricRule
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+    from torch import Tensor
+
 _ROUNDING = 1e-9
 """Largest negative distance, relative to the sum of the traces, that counts as rounding."""
 
@@ -23,22 +27,24 @@ _NULL = 1e-10
 """Singular values below this fraction of the largest belong to directions that only one side has."""
 
 
-def frechet_distance(real: NDArray[np.floating], fake: NDArray[np.floating], *, ddof: int) -> float:
+def frechet_distance(real: ArrayLike | Tensor, fake: ArrayLike | Tensor, *, ddof: int = 0) -> float:
     """Return the squared Fréchet distance between Gaussian fits of two feature sets.
 
-    real: [N, D], with N of at least 2.
+    real: [N, D], with N of at least 2: an array, a tensor on any device, or nested lists.
     fake: [M, D], with M of at least 2.
-    ddof: 0 divides covariances by N, 1 by N - 1.
+    ddof: 0 divides covariances by N, as the protocols that ship do unless they say otherwise; 1 by N - 1, as
+        torch-fidelity and others do by `numpy.cov`.
 
     The distance is |μr - μf|² + tr Σr + tr Σf - 2 tr √(Σr Σf). The last trace is the nuclear norm of A Bᵀ for centred
     and scaled data matrices with Σr = AᵀA, Σf = BᵀB. Unlike a matrix square root this is exact for singular
     covariances: it needs no epsilon and is never complex. Source: Heusel et al. 2017, eq. 6.
 
-    Raises MetricError when a side has fewer than 2 features, or features that are not finite.
+    Raises MetricError when a side has fewer than 2 features, or features that are not finite, or when the arrays do not
+    have these shapes.
     """
-    _check(real, fake)
-    real_mean, real_data = centred(real, ddof)
-    fake_mean, fake_data = centred(fake, ddof)
+    sides = _matrix(real), _matrix(fake)
+    _check(*sides)
+    (real_mean, real_data), (fake_mean, fake_data) = (centred(side, ddof) for side in sides)
     return _distance(real_mean - fake_mean, compact(real_data), compact(fake_data))[0]
 
 
@@ -175,7 +181,23 @@ def check_counts(real: int, fake: int) -> None:
         )
 
 
+def _matrix(features: ArrayLike | Tensor) -> Float64:
+    """Return features as float64 [N, D]. Raises MetricError."""
+    held: Any = features
+    if hasattr(features, "detach"):
+        held = features.detach().cpu().double()  # NumPy has no bfloat16
+    try:
+        return np.asarray(held, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise MetricError(f"the features are no array of numbers ({error}): expected [N, D]") from error
+
+
 def _check(real: NDArray[np.floating], fake: NDArray[np.floating]) -> None:
+    if real.ndim != 2 or fake.ndim != 2 or real.shape[1] != fake.shape[1]:
+        raise MetricError(
+            f"real features of shape {list(real.shape)} and fake ones of {list(fake.shape)}: expected [N, D] and "
+            "[M, D], one row for each clip"
+        )
     check_counts(len(real), len(fake))
     if not (np.isfinite(real).all() and np.isfinite(fake).all()):
         raise MetricError("some features are not finite")
@@ -233,6 +255,7 @@ FVD, FID = (
         compute=frechet_distance_of_stats,
         lower_is_better=True,
         range=(0.0, np.inf),
+        fewest=(2, 2),
         influence=frechet_influence_of_stats,
         of_moments=True,
         rises_by_chance=True,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import scipy.special
 from numpy.typing import NDArray
 
 from fvd_bench.errors import MetricError
@@ -51,6 +50,8 @@ def _influence(real: Float64, fake: Float64) -> Influences:
 
     Each frame moves the mean of the probabilities too, which to first order adds nothing.
     """
+    import scipy.special
+
     logs: Float64 = scipy.special.log_softmax(fake, axis=1)
     shares = np.exp(logs)
     divergence = np.sum(shares * (logs - np.log(shares.mean(axis=0))), axis=1)
@@ -64,5 +65,6 @@ IS = Metric(
     compute=_of_fake,
     lower_is_better=False,
     range=(1.0, np.inf),
+    fewest=(0, _SPLITS),
     influence=influence_on_features(_influence),
 )

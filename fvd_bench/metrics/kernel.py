@@ -162,6 +162,7 @@ KVD = Metric(
     name="kvd",
     compute=on_features("kvd", kernel_distance),
     lower_is_better=True,
+    fewest=(2, 2),
     influence=influence_on_features(_influence_under_cubic_kernel),
     is_skewed=True,
 )
@@ -179,6 +180,7 @@ KID = Metric(
     layer="2048",
     compute=on_features("kid", kernel_inception_distance),
     lower_is_better=True,
+    fewest=(2, 2),
     influence=influence_on_features(_influence_under_cubic_kernel),
     is_skewed=True,
 )

@@ -38,6 +38,7 @@ class Metric:
     compute: (real, fake, rule) -> value, not aggregated yet. Raises MetricError.
     lower_is_better: whether it is a distance.
     range: its least and its greatest possible value.
+    fewest: the fewest real and the fewest fake features that it can be computed from.
     influence: (real, fake) -> influences. None where none are known, or where they need features that were not kept.
     of_moments: whether it depends on mean and covariance of both sides alone.
     rises_by_chance: whether few features raise it, so that the real distribution itself has a floor above 0.
@@ -50,6 +51,7 @@ class Metric:
     compute: Callable[[FeatureSet, FeatureSet, MetricRule], float]
     lower_is_better: bool
     range: tuple[float, float] = (-np.inf, np.inf)
+    fewest: tuple[int, int] = (1, 1)
     influence: Callable[[FeatureSet, FeatureSet], Influences | None] = _unknown
     of_moments: bool = False
     rises_by_chance: bool = False

@@ -129,11 +129,11 @@ def _squared_distances(points: Float64, others: Float64) -> Iterator[tuple[int, 
 
 
 PRECISION, RECALL, DENSITY, COVERAGE = (
-    Metric(name=name, compute=on_features(name, function), lower_is_better=False, range=(0.0, most))
-    for name, function, most in (
-        ("precision", precision, 1.0),
-        ("recall", recall, 1.0),
-        ("density", density, np.inf),
-        ("coverage", coverage, 1.0),
+    Metric(name=name, compute=on_features(name, function), lower_is_better=False, range=(0.0, most), fewest=fewest)
+    for name, function, most, fewest in (
+        ("precision", precision, 1.0, (_PRECISION_NEIGHBOURS + 1, 1)),
+        ("recall", recall, 1.0, (1, _PRECISION_NEIGHBOURS + 1)),
+        ("density", density, np.inf, (_DENSITY_NEIGHBOURS + 1, 1)),
+        ("coverage", coverage, 1.0, (_DENSITY_NEIGHBOURS + 1, 1)),
     )
 )

@@ -3,12 +3,13 @@
 A root from the features is exact for singular covariances too, and takes long where there are many features. A root
 from the covariance squares the effect of rounding on its smallest directions, and costs the same for any number of
 features.
+
+SciPy is loaded by the first root, since it takes longer than commands that need none.
 """
 
 from __future__ import annotations
 
 import numpy as np
-import scipy.linalg
 from numpy.typing import NDArray
 
 from fvd_bench.errors import MetricError
@@ -58,6 +59,8 @@ def compact(data: Float64) -> Float64:
 
 def covariance_root(covariance: Float64) -> Float64:
     """Return a root [D, D] by Cholesky's decomposition, or by eigenvalues where the covariance is nearly singular."""
+    import scipy.linalg
+
     try:
         triangular = np.asarray(scipy.linalg.cholesky(covariance))
     except scipy.linalg.LinAlgError:
@@ -68,6 +71,8 @@ def covariance_root(covariance: Float64) -> Float64:
 
 def eigen_root(covariance: Float64) -> Float64:
     """Return a root [r, D] whose rows are orthogonal, without directions as small as rounding."""
+    import scipy.linalg
+
     values, vectors = scipy.linalg.eigh(covariance)
     noise = len(values) * np.finfo(np.float64).eps * values[-1]
     kept = values > noise
@@ -77,6 +82,8 @@ def eigen_root(covariance: Float64) -> Float64:
 
 def inverse(base: Float64) -> Float64:
     """Return the pseudoinverse [D, r] of a root from `covariance_root`."""
+    import scipy.linalg
+
     if len(base) == base.shape[1] and not np.tril(base, -1).any():
         return np.asarray(scipy.linalg.solve_triangular(base, np.eye(len(base))))
     return np.asarray((base / np.sum(base**2, axis=1, keepdims=True)).T)
@@ -88,6 +95,8 @@ def overlap(real_root: Float64, fake_root: Float64, *, quick: bool = False) -> F
     quick: whether they are roots of the eigenvalues of its square. That takes half of the time, and loses values below
         1e-8 of the largest.
     """
+    import scipy.linalg
+
     if not (len(real_root) and len(fake_root)):
         return np.zeros(0)
     product = real_root @ fake_root.T

@@ -11,12 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import scipy.special
 
 from fvd_bench import metrics
 from fvd_bench.errors import MetricError
 from fvd_bench.features.feature_set import FeatureSet
 from fvd_bench.features.moments import Float64
+from fvd_bench.metrics import student
 from fvd_bench.protocols.rules import SIDES, MetricRule, Side
 from fvd_bench.random_stream import RandomStream
 
@@ -117,7 +117,32 @@ def standard_error(parts: Sequence[float]) -> float:
 def quantile(videos: int, *, tail: float = (1 - CONFIDENCE) / 2) -> float:
     """Return how many standard errors a score of this many videos exceeds with a probability of `tail` (Student's
     t)."""
-    return float(scipy.special.stdtrit(max(1, videos - 1), 1 - tail))
+    return student.quantile(max(1, videos - 1), tail)
+
+
+def p_value(change: float, error: float, videos: int) -> float:
+    """Return the probability that chance alone makes a change at least this large, up or down (Student's t).
+
+    error: the standard error of the change. videos: how many videos that comes from.
+    """
+    import scipy.special
+
+    if error == 0:
+        return float(change == 0)
+    return float(2 * scipy.special.stdtr(max(1, videos - 1), -abs(change) / error))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Return p-values corrected for how many there are, in the same order.
+
+    With those below α taken for real, the probability that any is taken so by chance is at most α, however they depend
+    on each other. Source: Holm 1979.
+    """
+    corrected, highest = list(p_values), 0.0
+    for rank, place in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
+        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[place]))
+        corrected[place] = highest
+    return corrected
 
 
 def _contributions(name: str, sides: Sides, rule: MetricRule) -> dict[Side, dict[int, float] | None]:

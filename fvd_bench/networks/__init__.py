@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fvd_bench.errors import ProtocolError
-from fvd_bench.networks import weights as weight_store
 from fvd_bench.paths import PathLike
 from fvd_bench.protocols import protocol as protocols
 from fvd_bench.protocols.rules import SIDES, FeatureRule
@@ -121,6 +120,8 @@ def create(rule: FeatureRule, *, device: str, weights: Mapping[str, PathLike], p
     Raises ProtocolError when the extractor cannot do what the rule asks for. Raises WeightsError when the weights
     cannot be found or used, and for unknown names in `weights`.
     """
+    from fvd_bench.networks import weights as weight_store
+
     for name in weights:
         weight_store.spec_of(name)
     if rule.precision == "tf32" and device != "cuda":

@@ -1,13 +1,14 @@
-"""The device that networks run on, and the versions of the software that a score depends on."""
+"""The device that networks run on, and the versions of the software that a score depends on.
+
+Networks begin here: asking for a device or a version loads torch, which takes seconds. So evaluations check their sides
+and protocols first.
+"""
 
 from __future__ import annotations
 
 import platform
 from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
-
-import torch
-from PIL import features as pillow_features
 
 from fvd_bench.errors import FvdBenchError
 from fvd_bench.settings import Device
@@ -18,6 +19,8 @@ NEUTRAL = frozenset({"threads"})
 
 def resolve_device(name: Device) -> str:
     """Return `cpu`, `cuda` or `mps`. Raises FvdBenchError when a GPU is asked for and there is none."""
+    import torch
+
     if name == "cuda" and not torch.cuda.is_available():
         raise FvdBenchError(
             "device cuda is asked for, but torch finds no CUDA device; use --device cpu, or install a driver and "
@@ -33,8 +36,17 @@ def resolve_device(name: Device) -> str:
     return name
 
 
+def threads(device: str) -> int:
+    """Return how many processors a network keeps busy while it runs on a device."""
+    import torch
+
+    return torch.get_num_threads() if device == "cpu" else 1
+
+
 def device_name(device: str) -> str:
     """Return the usual name of the device: the GPU's, or the processor's architecture and vector instructions."""
+    import torch
+
     if device == "cuda":
         return torch.cuda.get_device_name()
     if device == "mps":
@@ -44,6 +56,9 @@ def device_name(device: str) -> str:
 
 def feature_versions(device: str) -> dict[str, str]:
     """Return the version of everything outside this package that may change a feature."""
+    import torch
+    from PIL import features as pillow_features
+
     return {
         "torch": torch.__version__,
         "numpy": _version("numpy"),
@@ -56,6 +71,8 @@ def feature_versions(device: str) -> dict[str, str]:
 
 def describe(device: str, precisions: Iterable[str]) -> dict[str, str]:
     """Return what a result says about where it was made. precisions: those of the networks' arithmetic."""
+    import torch
+
     return {
         "python": platform.python_version(),
         "scipy": _version("scipy"),

@@ -14,10 +14,15 @@ from fvd_bench.protocols.rules import ClipRule, FeatureRule, MetricRule, Resize
 
 _Section = TypeVar("_Section", Resize, ClipRule, FeatureRule, MetricRule)
 
+_HINTS: Mapping[type, Mapping[str, Any]] = {  # Any: typing's own objects
+    rule: get_type_hints(rule) for rule in (Resize, ClipRule, FeatureRule, MetricRule)
+}
+"""The declared type of each field of a rule, found once, since that takes longer than to parse a protocol."""
+
 
 def rule_of(cls: type[_Section], table: Mapping[str, Any], where: str) -> _Section:
     """Make a rule from a table of its fields. Raises ProtocolError, naming `where`, the key and what is expected."""
-    hints = get_type_hints(cls)
+    hints = _HINTS[cls]
     fields = {f.name: f for f in dataclasses.fields(cls)}
     refuse_unknown(table, tuple(fields), where)
     missing = [f.name for f in fields.values() if f.default is MISSING and f.name not in table]
@@ -42,6 +47,9 @@ def value_of(hint: Any, value: Any, limits: Mapping[str, Any], where: str) -> An
         literal = next((o for o in options if get_origin(o) is Literal), None)
         if literal is not None and value in get_args(literal):
             return value
+        if literal is not None and isinstance(value, str):
+            allowed = ", ".join(map(repr, get_args(literal)))
+            raise ProtocolError(f"{where} = {value!r}: allowed are {allowed}, and whole numbers")
         hint = next(o for o in options if o is not type(None) and get_origin(o) is not Literal)
     if get_origin(hint) is Literal:
         return _one_of(value, get_args(hint), where)

@@ -1,8 +1,8 @@
 """A protocol: every choice that makes a score, as data, with a version and a digest.
 
 A protocol is a TOML file. In [clip], [count] and [frames] a value is given once for both sides, or per side as `{ real
-= ..., fake = ... }`. Unknown keys are refused. Files shipped with the package are found by name. Any other file is
-found by its path, which contains a slash or ends in .toml.
+= ..., fake = ... }`. Unknown keys are refused. Files shipped with the package are found by name, or by a short one of
+`aliases.ALIASES`. Any other file is found by its path, which contains a slash or ends in .toml.
 """
 
 from __future__ import annotations
@@ -18,12 +18,14 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass
+from functools import lru_cache
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
-from fvd_bench.errors import ProtocolError
+from fvd_bench.errors import ProtocolError, UnknownProtocolError
 from fvd_bench.paths import user_path
+from fvd_bench.protocols.aliases import ALIASES
 from fvd_bench.protocols.parsing import refuse_unknown, rule_of, value_of
 from fvd_bench.protocols.rules import (
     SIDES,
@@ -145,6 +147,10 @@ def _shipped() -> Traversable:
 
 _SHIPPED = _shipped()
 
+_SUGGESTIONS = 5
+_ALIKE = 0.5
+"""A name that is not known gets at most this many suggestions, of names that are this much alike."""
+
 
 def names() -> list[str]:
     """Return the names of the protocols that ship with the package."""
@@ -160,26 +166,30 @@ def versions(name: str) -> list[int]:
 
 
 def text(name_or_path: str) -> str:
-    """Return the TOML text of a protocol. Raises ProtocolError when there is none with that name, version or path."""
+    """Return the TOML text of a protocol.
+
+    Raises UnknownProtocolError when there is none with that name or version, and ProtocolError for a path.
+    """
     if _is_path(name_or_path):
         try:
             return user_path(name_or_path).read_text("utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise ProtocolError(f"protocol file {name_or_path}: {error}") from error
-    name, at, version = name_or_path.partition("@")
+    given, at, version = name_or_path.partition("@")
+    name = ALIASES.get(given, given)
     if name not in names():
-        close = difflib.get_close_matches(name, names(), n=1)
-        hint = f"did you mean {close[0]}? " if close else ""
-        raise ProtocolError(
-            f"no protocol is named {name!r}; {hint}the names are {', '.join(names())}; "
-            "to use a file of your own pass its path, ending in .toml"
+        close = difflib.get_close_matches(name, [*ALIASES, *names()], n=_SUGGESTIONS, cutoff=_ALIKE)
+        hint = f"did you mean {' or '.join(close)}? " if close else ""
+        raise UnknownProtocolError(
+            f"no protocol is named {name!r}; {hint}`fvd-bench protocols list` names all; to use a file of your own "
+            "pass its path, ending in .toml"
         )
-    if name_or_path in _stems():
-        return _SHIPPED.joinpath(f"{name_or_path}.toml").read_text("utf-8")
+    if f"{name}{at}{version}" in _stems():
+        return _SHIPPED.joinpath(f"{name}{at}{version}.toml").read_text("utf-8")
     newest, *older = versions(name)
     if at and version != str(newest):
         there = ", ".join(f"{name}@{v}" for v in (newest, *older))
-        raise ProtocolError(f"there is no version {version!r} of {name}; there is {there}")
+        raise UnknownProtocolError(f"there is no version {version!r} of {name}; there is {there}")
     return text(name)
 
 
@@ -207,6 +217,15 @@ def load(protocol: ProtocolLike) -> Protocol:
 
 def read(name_or_path: str) -> Protocol:
     """Load a protocol like `load`, but whatever its name is: to look at it, not to score by it."""
+    return _read(name_or_path) if _is_path(name_or_path) else _read_shipped(name_or_path)
+
+
+@lru_cache
+def _read_shipped(name: str) -> Protocol:
+    return _read(name)
+
+
+def _read(name_or_path: str) -> Protocol:
     try:
         table = tomllib.loads(text(name_or_path))
     except (ValueError, RecursionError) as error:  # of tomllib's own, and of Python's numbers of too many digits
@@ -214,9 +233,10 @@ def read(name_or_path: str) -> Protocol:
     return parse(table, where=name_or_path)
 
 
-def _stems() -> list[str]:
+@lru_cache
+def _stems() -> tuple[str, ...]:
     """Return the names of the shipped files, NAME for the newest version and NAME@VERSION for older ones."""
-    return [f.name.removesuffix(".toml") for f in _SHIPPED.iterdir() if f.name.endswith(".toml")]
+    return tuple(f.name.removesuffix(".toml") for f in _SHIPPED.iterdir() if f.name.endswith(".toml"))
 
 
 def _is_path(name_or_path: str) -> bool:

@@ -44,7 +44,8 @@ class ClipRule:
     frames: the length of a clip in frames. `all` takes every frame of the video (for networks that see single frames).
     stride: how many frames of the video neighbouring frames of a clip are apart.
     start: `random` takes one clip at a random place, `first` one from the first frame on, `all` all non-overlapping
-        clips, and `spread` one clip whose frames are spread evenly over the whole video.
+        clips, and `spread` one clip whose frames are spread evenly over the whole video. A number takes one clip from
+        that frame on, counted from 0.
     length_rule: how many frames a video must have: the clip's `span`, (frames - 1) · stride + 1, or
         `frames-times-stride`.
     min_frames: videos with fewer frames than this count as too short as well.
@@ -69,7 +70,7 @@ class ClipRule:
 
     frames: int | Literal["all"] = field(metadata={"least": 1})
     stride: int = field(default=1, metadata={"least": 1})
-    start: Literal["random", "first", "all", "spread"] = "first"
+    start: Literal["random", "first", "all", "spread"] | int = field(default="first", metadata={"least": 0})
     length_rule: Literal["span", "frames-times-stride"] = "span"
     min_frames: int = field(default=0, metadata={"least": 0})
     short_videos: Literal["skip", "error"] = "skip"
@@ -102,7 +103,13 @@ class ClipRule:
         if self.start == "spread":
             return max(self.frames, self.min_frames)
         span = (self.frames - 1) * self.stride + 1
-        return max(span if self.length_rule == "span" else self.frames * self.stride, self.min_frames)
+        needed = span if self.length_rule == "span" else self.frames * self.stride
+        return max(self.first_frame + needed, self.min_frames)
+
+    @property
+    def first_frame(self) -> int:
+        """The frame that clips with a fixed start begin at; 0 for others."""
+        return self.start if isinstance(self.start, int) else 0
 
     def effective(self) -> ClipRule:
         """Return the same rule, with fields that have no effect in it at their defaults."""
@@ -113,13 +120,15 @@ class ClipRule:
             idle |= {"stride", "length_rule"}
         if self.jpeg == "never":
             idle |= {"order", "jpeg_quality", "jpeg_subsampling"}
+        if self.start == 0:
+            idle.add("start")
         defaults: dict[str, Any] = {f.name: f.default for f in dataclasses.fields(self) if f.name in idle}
         return dataclasses.replace(self, **defaults)
 
     def signature(self) -> str:
         """Return a short text that names every choice of this rule."""
         parts = ["all" if self.count is None else f"{self.count}-{self.selection}"]
-        parts += [self.start, f"{self.frames}x{self.stride}"]
+        parts += [f"from{self.start}" if isinstance(self.start, int) else self.start, f"{self.frames}x{self.stride}"]
         if self.length_rule != "span":
             parts.append(self.length_rule)
         if self.min_frames:

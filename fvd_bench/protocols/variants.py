@@ -12,6 +12,9 @@ from typing import Literal
 
 from fvd_bench.protocols.protocol import Protocol
 
+SCALE = "scale-"
+"""How the rows of these scores begin."""
+
 _Content = Literal["shuffled-real", "still-real", "reversed-real"]
 
 _BROKEN: dict[str, tuple[_Content, str]] = {
@@ -33,7 +36,7 @@ def scale_protocols(protocol: Protocol) -> dict[str, Protocol]:
     return {
         name: replace(
             protocol,
-            name=f"{protocol.name}-scale-{name}",
+            name=f"{protocol.name}-{SCALE}{name}",
             summary=f"{protocol.name} on the real videos against themselves {how}",
             fake=replace(protocol.real, content=content),
         )

@@ -1,3 +1,20 @@
 """Results for people and for CI."""
 
-__all__ = ["comparison", "demo", "explain", "html", "inspection", "table4", "tables"]
+__all__ = [
+    "card",
+    "comparison",
+    "curves",
+    "demo",
+    "explain",
+    "formats",
+    "html",
+    "inspection",
+    "layout",
+    "plan",
+    "protocols",
+    "ranking",
+    "scores",
+    "selftest",
+    "table4",
+    "tables",
+]

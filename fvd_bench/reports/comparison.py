@@ -8,12 +8,14 @@ import re
 from dataclasses import asdict
 from xml.etree import ElementTree
 
-from rich.console import Group, RenderableType
-from rich.table import Table
+from rich.console import Group
 
 from fvd_bench.errors import FvdBenchError
-from fvd_bench.escapes import cell, escaped
+from fvd_bench.escapes import escaped
 from fvd_bench.evaluation.comparison import Comparison, Comparisons
+from fvd_bench.reports.formats import Report, markdown_code, markdown_plain, markdown_table
+from fvd_bench.reports.layout import Column, Grid, Prose, Record
+from fvd_bench.reports.scores import signatures
 from fvd_bench.reports.tables import number
 
 _ROUNDING = 1e-9
@@ -21,8 +23,6 @@ _ROUNDING = 1e-9
 
 _NOT_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """Characters that XML 1.0 does not have. Names of files may have them."""
-
-_MARKDOWN = re.compile(r"([\\`*_\[\]<>|~&])")
 
 _WORDS = {
     "better": "better",
@@ -32,26 +32,39 @@ _WORDS = {
 }
 
 
-def comparison_table(compared: Comparisons) -> RenderableType:
-    """Show one line per score, and notes below."""
-    table = Table("score", "verdict")
-    for heading in ("before", "now", "change", "chance explains", "would be found"):
-        table.add_column(heading, justify="right")
-    for score in compared.scores:
-        table.add_row(*map(cell, [_name(score), _WORDS[score.verdict], *_numbers(score)]))
-    return Group(table, *map(cell, _sentences(compared)))
+def comparison_report(compared: Comparisons) -> Report:
+    """Report a comparison: its verdict and the change, and what chance explains of it."""
+    grid = _grid(compared)
+    shown = _record(compared.scores[0]) if len(compared.scores) == 1 else grid
+    return Report(
+        text=Group(shown, *map(Prose, _sentences(compared))),
+        grid=grid,
+        records=[asdict(score) for score in compared.scores],
+        to_json=lambda: comparisons_json(compared),
+        scores=[score.change for score in compared.scores],
+    )
+
+
+def _record(score: Comparison) -> Record:
+    before, now, change, noise, found = _numbers(score)
+    fields = [("before", before), ("now", now), ("change", change), ("chance explains", noise)]
+    if found != "–":
+        fields.append(("would be found", f"a worsening of {found}"))
+    return Record(_WORDS[score.verdict], fields, more=_name(score))
+
+
+def _grid(compared: Comparisons) -> Grid:
+    names = ("before", "now", "change", "chance explains", "would be found")
+    columns = [Column("score"), Column("verdict", style="bold"), *(Column(name, is_number=True) for name in names)]
+    return Grid(columns, [[_name(score), _WORDS[score.verdict], *_numbers(score)] for score in compared.scores])
 
 
 def markdown(compared: Comparisons) -> str:
     """Write a summary for a pull request or a job's page."""
     outcome = "accepted" if compared.accepted else "regression" if compared.failed else "no regression"
-    lines = [f"### fvd-bench: {outcome}", ""]
-    lines += ["| score | verdict | before | now | change | chance explains | would be found |"]
-    lines += ["|---|---|---:|---:|---:|---:|---:|"]
-    for score in compared.scores:
-        lines.append("| " + " | ".join(map(_plain, [_name(score), _WORDS[score.verdict], *_numbers(score)])) + " |")
-    lines += ["", *(f"- {_plain(sentence)}" for sentence in _sentences(compared))]
-    lines += ["", *(_code(score.signature) for score in compared.now.scores)]
+    lines = [f"### fvd-bench: {outcome}", "", markdown_table(_grid(compared)).rstrip("\n")]
+    lines += ["", *(f"- {markdown_plain(sentence)}" for sentence in _sentences(compared))]
+    lines += ["", *map(markdown_code, signatures(compared.now.scores))]
     return "\n".join(lines) + "\n"
 
 
@@ -79,7 +92,7 @@ def junit(compared: Comparisons) -> str:
 def markdown_error(error: FvdBenchError) -> str:
     """Write a summary of a check that could not compare anything."""
     lines = str(error).split("\n") if error.has_lines else [str(error)]
-    return "### fvd-bench: no comparison\n\n" + "\n".join(map(_plain, lines)) + "\n"
+    return "### fvd-bench: no comparison\n\n" + "\n".join(map(markdown_plain, lines)) + "\n"
 
 
 def json_error(error: FvdBenchError) -> str:
@@ -107,18 +120,6 @@ def comparisons_json(compared: Comparisons) -> str:
         "now": json.loads(compared.now.to_json()),
     }
     return json.dumps(table, indent=2, allow_nan=False) + "\n"
-
-
-def _plain(text: str) -> str:
-    """Escape text so that in Markdown it means nothing but itself."""
-    return _MARKDOWN.sub(r"\\\1", escaped(text))
-
-
-def _code(text: str) -> str:
-    """Make text a line of code in Markdown."""
-    longest = max(map(len, re.findall("`+", text)), default=0)
-    space = " " if longest else ""
-    return f"{'`' * (longest + 1)}{space}{escaped(text)}{space}{'`' * (longest + 1)}"
 
 
 def _name(score: Comparison) -> str:

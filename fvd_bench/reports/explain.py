@@ -1,49 +1,63 @@
-"""The way from one protocol to another, as a table for people."""
+"""The way from one protocol to another, for people."""
 
 from __future__ import annotations
 
-from rich.console import Group, RenderableType
-from rich.table import Table
-from rich.text import Text
+from rich.console import Group
 
-from fvd_bench.escapes import cell
 from fvd_bench.evaluation.explain import Step, Waterfall
+from fvd_bench.reports.formats import Report
+from fvd_bench.reports.layout import Column, Grid, Prose
+from fvd_bench.reports.scores import beware, signatures
 from fvd_bench.reports.tables import number, span
 
-_BAR = 16
+_BAR = 8
 """Number of characters of the longest bar."""
 
 
-def waterfall_table(waterfall: Waterfall) -> RenderableType:
-    """Show the steps from one protocol to the other, and how much each moves the score."""
-    longest = max((abs(step.change) for step in waterfall.steps), default=0.0)
-    table = Table("field", "from → to")
-    table.add_column(waterfall.start.metric.upper(), justify="right", style="bold")
-    table.add_column("95 % interval", justify="right")
-    table.add_column("change", justify="right")
-    table.add_column("")
-    first = [waterfall.start.protocol, "", number(waterfall.start.value), span(waterfall.start.interval), "", ""]
-    table.add_row(*map(cell, first), end_section=True)
-    for step in waterfall.steps:
-        row = [number(step.score.value), span(step.score.interval), _signed(step.change), _bar(step.change, longest)]
-        table.add_row(*_changes(step), *map(cell, row), end_section=step is waterfall.steps[-1])
-    assert waterfall.start.value is not None and waterfall.end.value is not None
-    whole = waterfall.end.value - waterfall.start.value
-    table.add_row(cell(waterfall.end.protocol), "", number(waterfall.end.value), "", _signed(whole), "")
-    return Group(
-        table,
-        Text(
-            "The changes add up to the whole difference. How it is shared out depends on the order of the steps: "
-            "in another order the same field may weigh more or less."
-        ),
+def waterfall_report(waterfall: Waterfall) -> Report:
+    """Report the steps from one protocol to the other, and how much each moves the score."""
+    grid = _grid(waterfall)
+    note = (
+        "The changes add up to the whole difference. How it is shared out depends on the order of the steps: in "
+        "another order the same field may weigh more or less."
+    )
+    found = [Prose(text, label=f"{name}  ") for name, text in beware(waterfall.result.warnings)]
+    return Report(
+        text=Group(grid, Prose(note), *found),
+        grid=grid,
+        records=[
+            {"step": place, "field": change.name, "from": change.texts[0], "to": change.texts[1]}
+            | {"change": step.change, "value": step.score.value, "digest": step.score.digest}
+            for place, step in enumerate(waterfall.steps, start=1)
+            for change in step.changes
+        ],
+        to_json=waterfall.to_json,
+        scores=[waterfall.start.value, *(step.score.value for step in waterfall.steps)],
+        signatures=signatures([waterfall.start, waterfall.end]),
     )
 
 
-def _changes(step: Step) -> tuple[Text, Text]:
-    """Return the names of what is changed, and from what to what, one line each."""
-    names = [change.name for change in step.changes]
-    values = ["{} → {}".format(*change.texts) for change in step.changes]
-    return Text("\n").join(map(cell, names)), Text("\n").join(map(cell, values))
+def _grid(waterfall: Waterfall) -> Grid:
+    longest = max((abs(step.change) for step in waterfall.steps), default=0.0)
+    columns = [
+        Column(waterfall.start.metric.upper(), is_number=True, style="bold"),
+        Column("95 % interval", is_number=True),
+        Column("change", is_number=True),
+        Column(""),
+        Column("field: from → to", is_prose=True),
+    ]
+    start, end = waterfall.start, waterfall.end
+    assert start.value is not None and end.value is not None
+    rows = [[number(start.value), span(start.interval), "", "", start.protocol]]
+    for step in waterfall.steps:
+        bar = _bar(step.change, longest)
+        rows.append([number(step.score.value), span(step.score.interval), _signed(step.change), bar, _fields(step)])
+    rows.append([number(end.value), span(end.interval), _signed(end.value - start.value), "", end.protocol])
+    return Grid(columns, rows)
+
+
+def _fields(step: Step) -> str:
+    return ", ".join("{}: {} → {}".format(change.name, *change.texts) for change in step.changes)
 
 
 def _signed(change: float) -> str:

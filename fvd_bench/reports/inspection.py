@@ -1,82 +1,83 @@
-"""A checkup as tables for people."""
+"""A checkup for people."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
-from rich.bar import Bar
 from rich.console import Group, RenderableType
-from rich.table import Table
-from rich.text import Text
 
-from fvd_bench.escapes import cell
+from fvd_bench.finding import worst_first
 from fvd_bench.inspection.checkup import Checkup
-from fvd_bench.inspection.summary import Contents
+from fvd_bench.inspection.summary import Contents, Need
+from fvd_bench.reports.formats import Report
+from fvd_bench.reports.layout import Column, Grid, Prose, Record
+from fvd_bench.videos.header import RAW
 
 _MOST_VALUES = 3
-_BAR_WIDTH = 40
+_BAR_WIDTH = 24
 
 
-def checkup_table(checkup: Checkup) -> RenderableType:
-    """Show what is in the sides, how long the videos are, and what was found."""
-    parts: list[RenderableType] = [_contents_table(checkup)]
+def checkup_report(checkup: Checkup) -> Report:
+    """Report what is in the sides, how long the videos are, and what was found, the worst first."""
+    findings = worst_first(checkup.findings)
+    parts: list[RenderableType] = []
     for side in checkup.sides:
-        parts += [_lengths_table(side), _needs_table(side)]
-    parts.append(_findings_table(checkup) if checkup.findings else Text("nothing was found to be wrong"))
-    return Group(*parts)
+        parts += [Record(side.path, list(_contents(side)), more=side.kind), _lengths(side), ""]
+    several = len(checkup.sides) > 1
+    for finding in findings:
+        where = f" of {finding.side}" if several and finding.side else ""
+        parts.append(Prose(f"{finding.code}{where}: {finding.message}", label="! "))
+    if not findings:
+        parts.append(Prose("nothing was found to be wrong"))
+    rows = [[finding.code, finding.side or "both", finding.message] for finding in findings]
+    return Report(
+        text=Group(*parts),
+        grid=Grid([Column("found"), Column("side"), Column("what", is_prose=True)], rows),
+        records=[
+            {"code": finding.code, "side": finding.side, "video": name, "detail": detail, "message": finding.message}
+            for finding in findings
+            for name, detail in (finding.videos or {"": ""}).items()
+        ],
+        to_json=checkup.to_json,
+    )
 
 
-def _contents_table(checkup: Checkup) -> Table:
-    """Show the columns of the paper's table of datasets, and what else a score depends on."""
-    table = Table("side", "form")
-    for heading in ("videos", "hours", "mean frames", "mean seconds", "fps"):
-        table.add_column(heading, justify="right")
-    for heading in ("size", "codec", "pixels", "JPEG quality"):
-        table.add_column(heading)
-    for side in checkup.sides:
-        numbers = [_decimal(side.hours, 2), _decimal(side.mean_frames, 1), _decimal(side.mean_seconds, 1)]
-        kinds = (side.fps, side.sizes, side.codecs, side.pixel_formats, side.jpeg_qualities)
-        table.add_row(*map(cell, [side.path, side.kind, str(side.videos), *numbers, *map(_values, kinds)]))
-    return table
+def _contents(side: Contents) -> Iterator[tuple[str, str]]:
+    """Yield what the paper's table of datasets has of a side, and what else a score depends on."""
+    yield "videos", str(side.videos) + ("" if side.decoded == side.videos else f", {side.decoded} of which decode")
+    if side.mean_frames is not None:
+        yield "frames", f"{side.mean_frames:.1f} in the mean"
+    if side.mean_seconds is not None and side.hours is not None:
+        yield "length", f"{side.mean_seconds:.1f} seconds in the mean, {side.hours:.2f} hours in all"
+    codecs = {"none, arrays" if codec == RAW else codec: count for codec, count in side.codecs.items()}
+    kinds = {"fps": side.fps, "size": side.sizes, "codec": codecs, "pixels": side.pixel_formats}
+    for name, counts in (kinds | {"JPEG quality": side.jpeg_qualities}).items():
+        if counts:
+            yield name, _values(counts)
+    for number, need in enumerate(side.needs):
+        yield "" if number else "long enough", _need(need, side.videos)
 
 
-def _lengths_table(side: Contents) -> Table:
+def _need(need: Need, videos: int) -> str:
+    where = "" if need.side == "both" else f" as the {need.side} side"
+    frames = "1 frame" if need.frames == 1 else f"{need.frames} frames"
+    return f"{need.videos} of {videos} for {need.protocol}{where}, which needs {frames}"
+
+
+def _lengths(side: Contents) -> Grid:
     """Show the histogram of lengths."""
-    table = Table("frames", title=cell(f"lengths of {side.path}"), title_justify="left")
-    table.add_column("videos", justify="right")
-    table.add_column("")
     most = max(side.lengths.counts, default=0)
+    rows = []
     for low, high, count in zip(side.lengths.edges, side.lengths.edges[1:], side.lengths.counts, strict=False):
         name = str(low) if high == low + 1 else f"{low} to {high - 1}"
-        table.add_row(Text(name), Text(str(count)), Bar(most, 0, count, width=_BAR_WIDTH))
-    return table
-
-
-def _needs_table(side: Contents) -> Table:
-    table = Table("protocol", "as")
-    table.add_column("frames needed", justify="right")
-    table.add_column("long enough", justify="right")
-    for need in side.needs:
-        as_side = "real or fake" if need.side == "both" else need.side
-        table.add_row(*map(cell, [need.protocol, as_side, str(need.frames), f"{need.videos} of {side.videos}"]))
-    return table
-
-
-def _findings_table(checkup: Checkup) -> Table:
-    table = Table("found", "side", "what", show_lines=True)
-    for finding in checkup.findings:
-        table.add_row(*map(cell, [finding.code, finding.side or "both", finding.message]))
-    return table
-
-
-def _decimal(value: float | None, digits: int) -> str:
-    return "–" if value is None else f"{value:.{digits}f}"
+        rows.append([name, str(count), "█" * -(-_BAR_WIDTH * count // most)])
+    return Grid([Column("frames", is_number=True), Column("videos", is_number=True), Column("")], rows)
 
 
 def _values(counts: Mapping[str, int]) -> str:
     """Return the most frequent values. Where there are several, each comes with its number of videos."""
-    if len(counts) <= 1:
-        return next(iter(counts), "–")
+    if len(counts) == 1:
+        return next(iter(counts))
     named = [f"{value} ({count})" for value, count in list(counts.items())[:_MOST_VALUES]]
     more = len(counts) - len(named)
     return ", ".join(named) + (f" and {more} more" if more > 0 else "")

@@ -1,43 +1,96 @@
-"""Table 4 on other videos, as a table for people."""
+"""Table 4 on other videos, for people."""
 
 from __future__ import annotations
 
-from rich.console import Group, RenderableType
-from rich.table import Table
+from rich.console import Group
 
-from fvd_bench.escapes import cell
-from fvd_bench.evaluation.result import Result
-from fvd_bench.evaluation.table4 import PITFALLS, change_percent, verdict
+from fvd_bench.evaluation.result import Result, Score
+from fvd_bench.evaluation.table4 import PITFALLS, PROPER, SAME, change_percent, verdict
+from fvd_bench.reports.formats import Report
+from fvd_bench.reports.layout import Column, Grid, Prose
+from fvd_bench.reports.scores import beware, score_values, signatures
 from fvd_bench.reports.tables import number, span
 
 
-def table4_table(result: Result) -> RenderableType:
-    """Show the rows of `table4.table4` beside the paper's, with what each does to the score."""
+def table4_report(result: Result) -> Report:
+    """Report the rows of `table4.table4` beside the paper's, with what each does to the score."""
+    grid = _grid(result)
+    paper = PITFALLS[PROPER]
+    note = (
+        "Each row differs from the first in one field of its protocol. FFS and Sky: what it does to the paper's FVD, "
+        f"{paper.face_forensics} on Face Forensics 256 x 256 and {paper.sky_timelapse} on Sky Timelapse 256 x 256. "
+        "Draws of one seed are compared with each other."
+    )
+    found = [Prose(text, label=f"{name}  ") for name, text in beware(result.warnings)]
+    return Report(
+        text=Group(grid, Prose(note), *found),
+        grid=grid,
+        records=[
+            {"change_percent": _change(score, result.scores[0]), **score_values(score)} for score in result.scores
+        ],
+        to_json=result.to_json,
+        scores=[score.value for score in result.scores],
+        signatures=signatures(result.scores[:1]),
+    )
+
+
+def _grid(result: Result) -> Grid:
     proper = result.scores[0]
-    table = Table()
-    table.add_column("row", no_wrap=True)
-    table.add_column("what it does")
-    table.add_column(proper.metric.upper(), justify="right", style="bold")
-    for heading in ("± std", "95 % interval", "change", "Face Forensics", "Sky Timelapse"):
-        table.add_column(heading, justify="right")
-    table.add_column("verdict")
+    columns = [
+        Column("row"),
+        Column(proper.metric.upper(), is_number=True, style="bold"),
+        Column("± std", is_number=True),
+        Column("95 % interval", is_number=True),
+        Column("change", is_number=True),
+        Column("FFS", is_number=True),
+        Column("Sky", is_number=True),
+        Column("what it does", is_prose=True),
+    ]
+    rows = []
     for score in result.scores:
         assert score.row is not None
-        pitfall, percent = PITFALLS[score.row], change_percent(score, proper)
-        is_proper = score is proper
-        line = [score.row, pitfall.what, number(score.value), number(score.std), span(score.interval)]
-        line.append("–" if is_proper or percent is None else f"{percent:+.1f} %")
-        line += [pitfall.face_forensics, pitfall.sky_timelapse]
-        if is_proper:
-            line.append("what the others are compared with")
-        else:
-            line.append("no score, see below" if score.value is None else verdict(score, proper))
-        table.add_row(*map(cell, line))
-    reasons = [f"{score.row}: {score.reason}" for score in result.scores if score.value is None]
-    notes = [
-        "Each row differs from the first in one field of its protocol. Face Forensics and Sky Timelapse: the paper's "
-        "FVD at 256 x 256. Draws of one seed are compared with each other: a change within the 95 % interval of their "
-        "differences cannot be told from chance.",
-        *reasons,
-    ]
-    return Group(table, *map(cell, notes))
+        pitfall, paper, change = PITFALLS[score.row], PITFALLS[PROPER], _change(score, proper)
+        of_paper = ["", ""]
+        if score is not proper:
+            of_paper = [
+                _percent(100 * (_mean(row) / _mean(before) - 1))
+                for row, before in (
+                    (pitfall.face_forensics, paper.face_forensics),
+                    (pitfall.sky_timelapse, paper.sky_timelapse),
+                )
+            ]
+        rows.append(
+            [
+                score.row,
+                "" if score.value is None else number(score.value),
+                "" if score.std is None else number(score.std),
+                "" if score.interval is None else span(score.interval),
+                "" if change is None or score is proper else _percent(change),
+                *of_paper,
+                _words(score, proper),
+            ]
+        )
+    return Grid(columns, rows)
+
+
+def _words(score: Score, proper: Score) -> str:
+    assert score.row is not None
+    what = PITFALLS[score.row].what
+    if score is proper:
+        return f"{what}; the others are compared with it"
+    return f"{what}: {score.reason if score.value is None else verdict(score, proper)}"
+
+
+def _change(score: Score, proper: Score) -> float | None:
+    """Return the change in percent: 0 too for a row that changed nothing, which is why it has no value of its own."""
+    if score.value is None and score.reason and score.reason.startswith(SAME):
+        return 0.0
+    return change_percent(score, proper)
+
+
+def _mean(text: str) -> float:
+    return float(text.split()[0])
+
+
+def _percent(change: float) -> str:
+    return f"{change:+.1f} %"

@@ -8,6 +8,7 @@ __all__ = [
     "GeneratorSource",
     "addresses",
     "arrays",
+    "iterables",
     "listing",
     "open_source",
     "opening",

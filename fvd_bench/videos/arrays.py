@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fvd_bench.errors import ShortVideoError, SourceError, VideoError
+from fvd_bench.finding import Note
 from fvd_bench.videos.alpha import over_black
 from fvd_bench.videos.files import file_state
 from fvd_bench.videos.sampling import Indices
@@ -151,11 +152,12 @@ class KnownLayout:
             slack = (high - low) / 255  # networks overshoot a little
             outside = float(np.mean((values < low - slack) | (values > high + slack)))
             if outside > _MUCH_CLIPPED:
-                notes.append(
+                sentence = (
                     f"{name}: {outside:.0%} of the values in frames of its first video, which go from "
                     f"{values.min():.4g} to {values.max():.4g}, lie outside of the stated range, {low:g} to {high:g}, "
                     "and are clipped"
                 )
+                notes.append(Note(sentence, "clipped-range"))
         return tuple(notes)
 
     def levels(self, frame: NDArray[Any], axes: str, where: str) -> Pixels:

@@ -12,7 +12,6 @@ from fvd_bench.videos.file import VideoFile
 from fvd_bench.videos.frame_times import Intervals
 from fvd_bench.videos.header import MERGES_FRAMES
 from fvd_bench.videos.images import FrameFolder
-from fvd_bench.videos.preprocess import clip_images
 from fvd_bench.videos.sampling import Indices, clip_indices
 from fvd_bench.videos.video import Pixels, Video, read_clips
 
@@ -74,8 +73,8 @@ class DrawEnd:
 def drawn_length(video: Video, rule: ClipRule) -> int:
     """Return the number of frames that a rule's clips are drawn for. Raises VideoError.
 
-    It is the number of frames that decode. If the rule takes only the first frames, so that nothing depends on the
-    length of the video, it is the number that the rule needs.
+    It is the number of frames that decode. If the rule takes certain frames and no later ones, so that nothing depends
+    on the length of the video, it is the number that the rule needs.
     """
     return rule.frames_needed if _is_prefix(rule) else video.num_frames
 
@@ -110,6 +109,8 @@ def read_draws(
 def _read_wanted(
     video: Video, wanted: Sequence[tuple[Draw, Indices]], reserve: Callable[[int], None]
 ) -> Iterator[DrawnClip | DrawEnd]:
+    from fvd_bench.videos.preprocess import clip_images  # loads torch, which what only counts frames does without
+
     unread = dict(enumerate(wanted))
     failure: VideoError | None = None
     try:
@@ -133,10 +134,10 @@ def _read_wanted(
 
 
 def _is_prefix(rule: ClipRule) -> bool:
-    """Return whether the rule takes only the first frames, so that the video's length need not be known."""
-    if rule.frames == "all" or rule.start != "first" or rule.content != "video":
+    """Return whether the rule takes certain frames and no later ones, so that the video's length need not be known."""
+    if rule.frames == "all" or rule.start in ("random", "all", "spread") or rule.content != "video":
         return False
-    return rule.frames_needed == (rule.frames - 1) * rule.stride + 1
+    return rule.frames_needed == rule.first_frame + (rule.frames - 1) * rule.stride + 1
 
 
 def _notes(video: Video) -> tuple[tuple[str, str], ...]:

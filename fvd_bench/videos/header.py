@@ -19,6 +19,9 @@ SDR, PQ, HLG = TRANSFERS = ("SDR", "PQ", "HLG")
 """Transfer functions, which say how values stand for light: that of usual videos, or one of the two of high dynamic
 range (ITU-R BT.2100)."""
 
+RAW = "raw"
+"""The codec in the header of arrays, and of what is made on demand: none."""
+
 MOST_PACKETS = 2**26
 """The most packets that one file may hold: 6 days at 120 frames a second."""
 
@@ -29,7 +32,7 @@ _NAME = re.compile(r"[A-Za-z0-9_.;-]{1,64}")
 class Probe:
     """The header of one video.
 
-    codec: `h264`, `jpeg`, `png` and so on. `raw` for arrays and for what is made on demand.
+    codec: `h264`, `jpeg`, `png` and so on, or RAW.
     pixel_format: the library's name for it, such as `yuv420p`.
     size: (width, height) in pixels of the frames as they are displayed. None where it is not known.
     rate: frames a second. None for images and arrays, which have none.

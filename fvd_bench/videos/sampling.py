@@ -92,4 +92,4 @@ def _starts(num_frames: int, span: int, rule: ClipRule, *, side: Side, seed: int
     if rule.start == "random":
         purpose = _REAL_START if side == "real" or rule.takes_real else _FAKE_START
         return [RandomStream(seed, place, purpose).below(num_frames - span + 1)]
-    return [0] if rule.start == "first" else list(range(0, num_frames - span + 1, span))
+    return list(range(0, num_frames - span + 1, span)) if rule.start == "all" else [rule.first_frame]

@@ -15,6 +15,7 @@ from fvd_bench.evaluation.statistics import make
 from fvd_bench.features.given import open_side
 from fvd_bench.features.stats_file import StatsFile
 from fvd_bench.networks import weights
+from fvd_bench.paths import distinct_names
 
 
 @pytest.mark.parametrize("name", "plain a.npy a.npz a.pt a.safetensors a.h5 a.pkl a.zip a.tar".split())
@@ -62,3 +63,19 @@ def test_a_home_folder_is_meant_by_its_sign(tmp_path: Path, monkeypatch, two_sid
     assert {file.name for file in home.iterdir()} >= {"store", "result.json", "used.json", "real.npz"}
     assert list(here.iterdir()) == []
     assert Settings(cache="~nobody-of-this-name/x").cache == Path("~nobody-of-this-name/x")
+
+
+@pytest.mark.parametrize(
+    ("paths", "names"),
+    [
+        (["runs/a/samples", "runs/b/samples"], ["a", "b"]),
+        (["/x/a.npy", "/x/b.npy"], ["a.npy", "b.npy"]),
+        (["a", "b/a"], ["a", "b/a"]),
+        (["x/a/1", "x/b/2"], ["a/1", "b/2"]),
+        (["x/a"], ["a"]),
+        (["x/a", "x/a/"], ["a", "a"]),
+        (["x", "x/a"], ["x", "x/a"]),
+    ],
+)
+def test_paths_are_told_apart_by_what_differs(paths: list[str], names: list[str]) -> None:
+    assert distinct_names(paths) == names

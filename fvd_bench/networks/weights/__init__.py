@@ -18,7 +18,7 @@ import numpy as np
 import safetensors.numpy
 
 from fvd_bench.atomic import partial_file
-from fvd_bench.errors import WeightsError
+from fvd_bench.errors import UnknownWeightsError, WeightsError
 from fvd_bench.networks.weights import download, files
 from fvd_bench.networks.weights.files import I3D_SDIST, Progress, Sdist
 from fvd_bench.paths import home, user_path
@@ -122,9 +122,9 @@ WEIGHTS: dict[str, WeightSpec] = {
 
 
 def spec_of(name: str) -> WeightSpec:
-    """Return the set of weights of a name. Raises WeightsError where there is none."""
+    """Return the set of weights of a name. Raises UnknownWeightsError where there is none."""
     if name not in WEIGHTS:
-        raise WeightsError(f"no weights are called {name!r}; known are {', '.join(WEIGHTS)}")
+        raise UnknownWeightsError(f"no weights are called {name!r}; known are {', '.join(WEIGHTS)}")
     return WEIGHTS[name]
 
 

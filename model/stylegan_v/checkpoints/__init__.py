@@ -1,3 +1,3 @@
 """Models in files: our own, and those of the official code."""
 
-__all__ = ["checkpoint", "official"]
+__all__ = ["checkpoint", "files", "official"]

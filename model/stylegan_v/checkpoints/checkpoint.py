@@ -21,7 +21,7 @@ from torch import Tensor
 from fvd_bench.atomic import partial_file
 from fvd_bench.paths import user_path
 from fvd_bench.version import __version__
-from fvd_bench.videos.files import regular_file
+from stylegan_v.checkpoints.files import check_beginning, opened
 from stylegan_v.errors import CheckpointError, ConfigError
 from stylegan_v.networks.config import ModelConfig, read_model_config
 from stylegan_v.networks.generator import Generator
@@ -30,10 +30,6 @@ FORMAT = 2
 """The format of the files that are written. Files of format 1 are read as well. They also held Adam's first moments,
 which nothing depends on, and their `paper` models were others."""
 
-LAST = "checkpoint.pt"
-"""In the folder of a run, the name of the file with its last state."""
-
-_ZIP = b"PK\x03\x04"
 _FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
@@ -112,24 +108,13 @@ def dump(checkpoint: Checkpoint, out: IO[bytes]) -> None:
 
 def load(file: str | Path) -> Checkpoint:
     """Read a checkpoint, on the CPU. Raises CheckpointError, which says what is wrong with the file."""
-    file = user_path(file)
-    try:
-        regular_file(file)
-        with file.open("rb") as stream:
-            return read(stream, str(file))
-    except OSError as error:
-        raise CheckpointError(f"{file} cannot be read: {error.strerror or error}") from error
+    with opened(file) as stream:
+        return read(stream, str(user_path(file)))
 
 
 def read(stream: IO[bytes], name: str) -> Checkpoint:
     """Read the bytes of a checkpoint, as `load` does. name: what to call them in errors."""
-    is_zip = stream.read(len(_ZIP)) == _ZIP
-    stream.seek(0)
-    if not is_zip:
-        raise CheckpointError(
-            f"{name} is no checkpoint of stylegan-v. Checkpoints of the official code are pickles that run code: "
-            "export their tensors and use `stylegan-v import`"
-        )
+    check_beginning(stream, name)
     try:
         content = torch.load(stream, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, OSError) as error:

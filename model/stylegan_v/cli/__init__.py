@@ -23,7 +23,7 @@ def main() -> None:
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="fvd-bench")
+@click.version_option(None, "--version", "-V", package_name="fvd-bench")
 def cli() -> None:
     """Train and sample StyleGAN-V, a continuous video generator."""
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from fvd_bench.cli.options import Command, Place, array_options
+from fvd_bench.cli.options import Command, Place, array_options, protocol_names
 from fvd_bench.cli.streams import check_outputs, print_result, progress
 
 if TYPE_CHECKING:
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 @click.option("--real", required=True, type=Place(), help="Real videos, as in fvd-bench compute.")
 @click.option("--videos", default=2048, show_default=True, type=click.IntRange(1), help="Generated for the score.")
 @click.option("--protocol", "protocols", multiple=True, default=["stylegan-v-fvd16"], show_default=True,
-              metavar="NAME|FILE", help="A protocol; may be given several times.")  # fmt: skip
+              metavar="NAME|FILE", shell_complete=protocol_names,
+              help="A protocol; may be given several times.")  # fmt: skip
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**32 - 1), help="Of the videos.")
 @click.option("--json", "json_file", metavar="FILE", help="Write the result as JSON; - for stdout alone.")
 @click.option("--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu", "cuda"]))
@@ -34,13 +35,16 @@ def evaluate(
     device: Literal["auto", "cpu", "cuda"],
 ) -> None:
     """Score the generator of a CHECKPOINT against real videos; nothing is written to disk but features."""
+    from stylegan_v.checkpoints.files import check_checkpoint
+
+    check_outputs(json_file)
+    check_checkpoint(checkpoint)
     from fvd_bench.networks.environment import resolve_device
     from fvd_bench.settings import default_cache
     from stylegan_v.checkpoints import checkpoint as checkpoints
     from stylegan_v.networks.generator import half_precision
     from stylegan_v.sampling.scoring import evaluate as score
 
-    check_outputs(json_file)
     found = checkpoints.load(checkpoint)
     generator = found.generator(resolve_device(device))
     generator.use_half(half_precision("auto", next(generator.parameters()).device))  # as when training scores

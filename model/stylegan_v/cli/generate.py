@@ -9,7 +9,7 @@ from typing import Any, Literal
 import click
 from click.core import ParameterSource
 
-from fvd_bench.cli.options import Command
+from fvd_bench.cli.options import Command, typed
 from fvd_bench.cli.streams import progress, say
 
 
@@ -76,6 +76,9 @@ def generate(
     if decompose and (unused := [name for name in ("videos", "form") if _given(name)]):
         option = {"videos": "--videos", "form": "--format"}[unused[0]]
         raise click.UsageError(f"--decompose makes one grid, so {option} says nothing beside it")
+    from stylegan_v.checkpoints.files import check_checkpoint
+
+    check_checkpoint(checkpoint)
     import torch
 
     from fvd_bench.networks.arithmetic import float32_arithmetic
@@ -89,15 +92,16 @@ def generate(
     place = resolve_device(device)
     generator = loaded.generator(place)
     generator.use_half(half_precision(precision, torch.device(place)))
-    sampler = VideoSampler(
-        generator,
-        seed=seed,
-        start=start,
-        fps=fps,
-        train_fps=loaded.fps,
-        truncation=truncation,
-        batch_frames=batch_frames,
-    )
+    with typed():
+        sampler = VideoSampler(
+            generator,
+            seed=seed,
+            start=start,
+            fps=fps,
+            train_fps=loaded.fps,
+            truncation=truncation,
+            batch_frames=batch_frames,
+        )
     with progress() as show, float32_arithmetic("float32"):
         if decompose:
             rows, columns = decompose

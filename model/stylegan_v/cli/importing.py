@@ -31,12 +31,15 @@ def import_(file: Path, out: Path, fps: float, frames: int | None, min_period: i
       numpy.savez("export.npz", **{f"{p}.{n}": t.cpu().numpy()
                                    for p, state in states.items() for n, t in state.items()})
     """
-    from stylegan_v.checkpoints.checkpoint import save
-    from stylegan_v.checkpoints.official import import_official
+    from stylegan_v.checkpoints.files import check_readable
     from stylegan_v.errors import CheckpointError
 
+    check_readable(file)
     if out.exists() and file.exists() and out.samefile(file):
         raise CheckpointError(f"{out} is the export itself; name another file for the checkpoint")
+    from stylegan_v.checkpoints.checkpoint import save
+    from stylegan_v.checkpoints.official import import_official
+
     checkpoint = import_official(file, fps=fps, frames=frames, min_period=min_period)
     save(checkpoint, out)
     model = checkpoint.model

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fvd_bench.cli.options import Command
+from fvd_bench.cli.options import Command, typed
 from fvd_bench.cli.streams import console, say
 from fvd_bench.escapes import cell
 
@@ -34,17 +34,19 @@ def info(
 ) -> None:
     """Count the parameters of a model: that of a CHECKPOINT, or one of the presets."""
     from stylegan_v.networks.config import model_config
-    from stylegan_v.networks.parameter_counts import describe
 
     about: dict[str, Any] = {}  # plain values, see `Checkpoint`
     given = {"resolution": resolution, "frames": frames, "num_classes": classes}
     changes = {name: value for name, value in given.items() if value is not None}
     if checkpoint is None:
-        config = model_config(preset or "release", **changes)
+        with typed():
+            config = model_config(preset or "release", **changes)
     elif preset or changes:
         raise click.UsageError("a checkpoint has its own preset, resolution, frames and classes: give none of them")
     else:
         config, about = _read(checkpoint)
+    from stylegan_v.networks.parameter_counts import describe
+
     described = {**describe(config), **about}
     if as_json:
         import json
@@ -56,6 +58,9 @@ def info(
 
 def _read(file: Path) -> tuple[ModelConfig, dict[str, Any]]:
     """Return the model of a checkpoint, and what else the checkpoint says."""
+    from stylegan_v.checkpoints.files import check_checkpoint
+
+    check_checkpoint(file)
     from stylegan_v.checkpoints.checkpoint import load
 
     loaded = load(file)

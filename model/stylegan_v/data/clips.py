@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fvd_bench.errors import VideoError
-from fvd_bench.evaluation.evaluation import Progress, silent
+from fvd_bench.progress import Progress, silent
 from fvd_bench.sources.opening import ClipSource, open_source
 from fvd_bench.videos.files import bare_name
 from fvd_bench.videos.images import FrameFolder

@@ -19,7 +19,10 @@ from fvd_bench.atomic import write_text
 from fvd_bench.videos.files import bare_name
 from stylegan_v.data.labels import LABEL_FILE, Label
 from stylegan_v.errors import ConfigError, DataError
-from stylegan_v.networks.pixels import JPEG_QUALITY
+
+JPEG_QUALITY = 95
+"""The quality that the paper states for its frames. Its code asks Pillow for `q=95`, which Pillow ignores, and so
+writes 75."""
 
 _SETTINGS_FILE = "dataset-settings.json"
 _RECORD_FILE = "prepare.jsonl"

@@ -8,7 +8,7 @@ from contextlib import closing
 import numpy as np
 import torch
 
-from fvd_bench.evaluation.evaluation import Progress, silent
+from fvd_bench.progress import Progress, silent
 from stylegan_v.data.ahead import Stop, run_ahead
 from stylegan_v.data.clips import Batch, VideoDataset, sent
 

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from fvd_bench.errors import ShortVideoError, VideoError
-from fvd_bench.evaluation.evaluation import Progress, silent
+from fvd_bench.progress import Progress, silent
 from fvd_bench.sources.opening import ClipSource, open_source
 from fvd_bench.videos.video import Frame, Video
 from stylegan_v.data.ahead import Stop, run_ahead

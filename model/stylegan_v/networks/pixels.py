@@ -5,10 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-JPEG_QUALITY = 95
-"""The quality that the paper states for its frames. Its code asks Pillow for `q=95`, which Pillow ignores, and so
-writes 75."""
-
 
 def normalise(frames: Tensor) -> Tensor:
     """Map uint8 of any shape to float32 in [-1, 1]: x / 127.5 - 1."""

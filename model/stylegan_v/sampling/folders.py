@@ -18,10 +18,10 @@ from typing import Any, Literal
 from PIL import Image
 
 from fvd_bench.atomic import write_text
-from fvd_bench.evaluation.evaluation import Progress, silent
+from fvd_bench.progress import Progress, silent
 from fvd_bench.videos.video import Pixels
+from stylegan_v.data.folder import JPEG_QUALITY
 from stylegan_v.errors import ModelError
-from stylegan_v.networks.pixels import JPEG_QUALITY
 from stylegan_v.sampling.sheets import check_writable, write_video
 from stylegan_v.sampling.videos import VideoSampler, video_name
 

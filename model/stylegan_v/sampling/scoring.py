@@ -7,9 +7,9 @@ from pathlib import Path
 
 import fvd_bench
 from fvd_bench.evaluation.evaluate import open_evaluation
-from fvd_bench.evaluation.evaluation import Progress, silent
 from fvd_bench.evaluation.result import Result
 from fvd_bench.networks.arithmetic import float32_arithmetic
+from fvd_bench.progress import Progress, silent
 from fvd_bench.protocols.protocol import load
 from fvd_bench.sources.opening import SourceLike
 from stylegan_v.networks.generator import Generator
@@ -49,8 +49,11 @@ def evaluate(
     frames = max(p.fake.frames_needed for p in protocols)
     fakes = GeneratedVideos(generator, videos=videos, frames=frames, seed=seed, train_fps=fps, name=name)
     settings = _settings(next(generator.parameters()).device.type, features)
-    with float32_arithmetic("float32"):  # also for the generator, which runs beside the network that scores
-        return fvd_bench.evaluate(real, fakes, protocol=protocols, settings=settings, progress=progress)
+    with (
+        float32_arithmetic("float32"),  # also for the generator, which runs beside the network that scores
+        open_evaluation(real, fakes, protocols, repeats=1, seed=0, settings=settings, progress=progress) as evaluation,
+    ):
+        return evaluation.run()
 
 
 def _settings(device: str, features: Path | None) -> fvd_bench.Settings:

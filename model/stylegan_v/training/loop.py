@@ -16,8 +16,8 @@ from types import FrameType
 import torch
 
 from fvd_bench.escapes import escaped
-from fvd_bench.evaluation.evaluation import Progress
 from fvd_bench.networks.arithmetic import float32_arithmetic
+from fvd_bench.progress import Progress
 from stylegan_v.data.clips import Batch, VideoDataset, batches
 from stylegan_v.data.preloaded import PreloadedVideos, fits, size
 from stylegan_v.errors import TrainingError

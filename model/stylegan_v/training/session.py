@@ -19,6 +19,7 @@ from torch import Tensor
 from fvd_bench.atomic import write_text
 from stylegan_v.checkpoints import checkpoint as checkpoints
 from stylegan_v.checkpoints.checkpoint import Checkpoint
+from stylegan_v.checkpoints.files import LAST
 from stylegan_v.data.clips import Batch
 from stylegan_v.errors import CheckpointError, ConfigError, TrainingError
 from stylegan_v.sampling.scoring import evaluate
@@ -57,7 +58,7 @@ class Session:
     @property
     def checkpoint(self) -> Path:
         """The file with the last state."""
-        return self.out / checkpoints.LAST
+        return self.out / LAST
 
     def step(self, batch: Batch) -> None:
         """Train on a batch."""
@@ -144,6 +145,9 @@ class Session:
         numbers = {score.metric: score.value, "score_seconds": time.monotonic() - began}
         if score.interval is not None:
             numbers |= dict(zip((f"{score.metric}_low", f"{score.metric}_high"), score.interval, strict=True))
+        if score.floor is not None:
+            names = (f"{score.metric}_floor{end}" for end in ("", "_low", "_high"))
+            numbers |= dict(zip(names, (score.floor.value, *score.floor.interval), strict=True))
         self._journal.write(self.trainer.kimg, numbers)
         sign = 1 if score.lower_is_better else -1
         if self.best is None or sign * score.value < sign * self.best:
@@ -189,7 +193,7 @@ class Session:
 def claim(out: Path, run: Run) -> None:
     """Make the folder of a run, or check that it belongs to the same run. Raises ConfigError, naming what differs."""
     file = out / "run.toml"
-    if file.exists() and (out / checkpoints.LAST).exists():  # without a checkpoint nothing has been trained yet
+    if file.exists() and (out / LAST).exists():  # without a checkpoint nothing has been trained yet
         began, now = load_run(str(file), {}).as_dict(), run.as_dict()
         for section, values in now.items():
             for name, value in values.items():

@@ -10,8 +10,8 @@ from PIL import Image
 
 from fvd_bench.videos.video import Pixels
 from stylegan_v.data.clips import VideoDataset
+from stylegan_v.data.folder import JPEG_QUALITY
 from stylegan_v.networks.generator import Generator
-from stylegan_v.networks.pixels import JPEG_QUALITY
 from stylegan_v.sampling.sheets import tile, whole_or_nothing, write_video
 from stylegan_v.sampling.videos import GeneratedVideos
 

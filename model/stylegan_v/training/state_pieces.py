@@ -11,16 +11,18 @@ import hashlib
 import io
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fvd_bench.atomic import write_bytes, write_text
 from fvd_bench.paths import user_path
 from fvd_bench.version import __version__
 from fvd_bench.videos.files import regular_file
-from stylegan_v.checkpoints import checkpoint as checkpoints
-from stylegan_v.checkpoints.checkpoint import Checkpoint
+from stylegan_v.checkpoints.files import LAST, check_checkpoint
 from stylegan_v.errors import CheckpointError, ConfigError
 from stylegan_v.training.run import load_run
+
+if TYPE_CHECKING:
+    from stylegan_v.checkpoints.checkpoint import Checkpoint
 
 FORMAT = 1
 MANIFEST = "state.json"
@@ -33,8 +35,11 @@ def split(run: Path, folder: Path, *, largest_bytes: int = LARGEST_BYTES) -> int
     run: the folder of the run. largest_bytes: the largest size of a piece. Raises CheckpointError.
     """
     folder = user_path(folder)
+    check_checkpoint(run / LAST)
+    from stylegan_v.checkpoints.checkpoint import dump, load  # loads torch
+
     out = io.BytesIO()
-    checkpoints.dump(checkpoints.load(run / checkpoints.LAST).abridged(), out)
+    dump(load(run / LAST).abridged(), out)
     whole = out.getbuffer()
     pieces = [whole[begin : begin + largest_bytes] for begin in range(0, len(whole), largest_bytes)]
     sums = [{"bytes": len(piece), "sha256": hashlib.sha256(piece).hexdigest()} for piece in pieces]
@@ -58,10 +63,13 @@ def join(folder: Path, run: Path) -> Checkpoint:
     already.
     """
     folder, run = user_path(folder), user_path(run)
-    target = run / checkpoints.LAST
+    target = run / LAST
     if target.exists():
         raise CheckpointError(f"{run} holds a state already, from which training goes on; name another folder")
-    found = checkpoints.read(io.BytesIO(_whole(folder)), str(folder))
+    whole = _whole(folder)
+    from stylegan_v.checkpoints.checkpoint import read, save  # loads torch
+
+    found = read(io.BytesIO(whole), str(folder))
     try:
         settings = load_run(None, found.run or {})
     except ConfigError as error:
@@ -71,7 +79,7 @@ def join(folder: Path, run: Path) -> Checkpoint:
         write_text(run / "run.toml", settings.to_toml())
     except OSError as error:
         raise CheckpointError(f"{run} cannot be written: {error.strerror or error}") from error
-    checkpoints.save(found, target)
+    save(found, target)
     return found
 
 

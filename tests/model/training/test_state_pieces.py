@@ -12,7 +12,7 @@ import pytest
 import torch
 from click.testing import CliRunner, Result
 
-from fvd_bench.evaluation.evaluation import silent
+from fvd_bench.progress import silent
 from stylegan_v.checkpoints import checkpoint as checkpoints
 from stylegan_v.cli import cli
 from stylegan_v.errors import CheckpointError, ConfigError

@@ -30,8 +30,8 @@ def test_a_table_is_printed_for_people(compute) -> None:
     done = compute("--repeats", 2)
 
     assert done.returncode == 0
-    assert "± std" in done.stdout
-    assert "fvd|pixels@1|features:pixels" in done.stdout.replace("\n", "")
+    assert "FVD " in done.stdout and " ± " in done.stdout
+    assert done.stdout.splitlines()[-1].startswith("fvd|pixels@1|features:pixels")
     assert "Traceback" not in done.stderr
 
 
@@ -63,8 +63,8 @@ def test_a_page_goes_to_a_file_or_alone_to_stdout(compute, tmp_path: Path) -> No
 def test_the_scale_of_motion_is_printed_beside_the_score(compute) -> None:
     done = compute("--motion")
 
-    assert "real videos against themselves" in done.stdout
-    assert all(f"pixels, {name}" in done.stdout for name in ("shuffled", "frozen", "reversed"))
+    assert "The real videos against themselves" in done.stdout
+    assert all(f"pixels    {name}" in done.stdout for name in ("shuffled", "frozen", "reversed"))
 
 
 def test_a_dry_run_tells_and_does_nothing(compute, two_sides, tmp_path: Path, pixels_protocol) -> None:
@@ -79,6 +79,14 @@ def test_a_dry_run_tells_and_does_nothing(compute, two_sides, tmp_path: Path, pi
     assert (tmp_path / "s" / "features.sqlite").stat().st_size < 2**16
 
 
+def test_a_dry_run_says_when_there_would_be_no_score(compute, pixels_protocol) -> None:
+    done = compute("--dry-run", "--strict", protocol=pixels_protocol(frames=20))
+
+    assert done.returncode == 3
+    assert "nothing was scored" in done.stdout and "real 0.mkv: too short" in " ".join(done.stdout.split())
+    assert "no score is possible: pixels: real video 0.mkv: too short: 12 frames decode" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
@@ -88,9 +96,12 @@ def test_a_dry_run_tells_and_does_nothing(compute, two_sides, tmp_path: Path, pi
         (["compute", "--real", "x", "--fake", "y", "--weights", "a.ckpt"], 2, "NAME=FILE"),
         (["nonsense"], 2, "No such command"),
         (["compute", "--real", "missing-folder", "--fake", "y"], 3, "missing-folder does not exist"),
-        (["compute", "--real", "x", "--fake", "y", "--protocol", "nope"], 3, "no protocol is named 'nope'"),
-        (["protocols", "show", "nope"], 3, "no protocol is named 'nope'"),
-        (["weights", "pull", "nope"], 3, "nope"),
+        (["compute", "--real", "x", "--fake", "y", "--protocol", "nope"], 2, "no protocol is named 'nope'"),
+        (["protocols", "show", "nope"], 2, "no protocol is named 'nope'"),
+        (["weights", "pull", "nope"], 2, "nope"),
+        (["stats", "x", "--side", "real", "--out", "x.json"], 2, "a file that ends in .npz"),
+        (["compute", "--real", "x", "--fake", "y", "--seed", "4294967295", "--repeats", "2"], 2, "0 to 2^32 - repeats"),
+        (["compute", "--real", "x", "--fake", "y", "--format", "csv", "--json", "-"], 2, "one kind of result"),
     ],
 )
 def test_mistakes_have_their_exit_code_and_one_clear_line(arguments: list[str], code: int, message: str) -> None:
@@ -154,7 +165,7 @@ def test_features_that_are_not_finite_stop_the_run(
     tmp_path: Path, moving_frames, write_frames, seeded_inception: Path
 ) -> None:
     """A real Inception whose weights hold a NaN: accepted by path, found out by its features."""
-    side = write_frames(tmp_path / "side" / "0", moving_frames(2)).parent
+    side = write_frames(tmp_path / "side" / "0", moving_frames(16)).parent
     state = torch.load(seeded_inception, weights_only=True)
     state["Conv2d_1a_3x3.conv.weight"][0, 0, 0, 0] = float("nan")
     torch.save(state, tmp_path / "nan.pth")
@@ -194,6 +205,7 @@ def test_commands_are_listed_in_the_order_of_the_work() -> None:
         "table4",
         "check",
         "compare",
+        "report",
         "stats",
         "merge",
         "inspect",

@@ -7,7 +7,7 @@ from rich.console import Console
 
 from fvd_bench.evaluation import comparison, result_features
 from fvd_bench.evaluation.evaluate import open_evaluation
-from fvd_bench.evaluation.evaluation import silent
+from fvd_bench.progress import silent
 from fvd_bench.settings import Settings
 
 
@@ -69,7 +69,7 @@ def text_of():
     def text(renderable: object) -> str:
         console = Console(width=300)
         with console.capture() as capture:
-            console.print(renderable)
+            console.print(renderable, crop=False)
         return capture.get()
 
     return text

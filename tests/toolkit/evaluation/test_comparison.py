@@ -16,9 +16,9 @@ from fvd_bench.errors import FvdBenchError, NotComparableError, ProtocolError, R
 from fvd_bench.evaluation import comparison, result_features
 from fvd_bench.evaluation.comparability import protocols_of
 from fvd_bench.evaluation.evaluate import open_evaluation
-from fvd_bench.evaluation.evaluation import silent
 from fvd_bench.evaluation.result import Result
 from fvd_bench.metrics.uncertainty import quantile
+from fvd_bench.progress import silent
 from fvd_bench.protocols.protocol import load, plain
 from fvd_bench.protocols.rules import MetricRule
 from fvd_bench.reports import comparison as gate_tables

@@ -338,7 +338,7 @@ def test_one_video_is_too_few(tmp_path: Path, two_sides, pixels_protocol) -> Non
     (tmp_path / "one").mkdir()
     shutil.copy(two_sides[1] / "0.mkv", tmp_path / "one")
 
-    with pytest.raises(MetricError, match=r"6 real and 1 fake features: at least 2"):
+    with pytest.raises(MetricError, match=r"pixels: fvd needs at least 2 fake clips and gets 1: \S+/one holds 1 video"):
         evaluate(two_sides[0], tmp_path / "one", pixels_protocol(), settings=NO_CACHE)
 
 

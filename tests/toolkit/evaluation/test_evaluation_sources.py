@@ -17,11 +17,11 @@ import pytest
 from fvd_bench.errors import ShortVideoError, SourceError, VideoError
 from fvd_bench.evaluation import comparison
 from fvd_bench.evaluation.evaluate import evaluate, open_evaluation
-from fvd_bench.evaluation.evaluation import silent
 from fvd_bench.evaluation.plan import plan
 from fvd_bench.evaluation.result import Result
 from fvd_bench.evaluation.table4 import table4
 from fvd_bench.networks import weights
+from fvd_bench.progress import silent
 from fvd_bench.reports.html import html_report
 from fvd_bench.settings import Settings
 from fvd_bench.sources.opening import ClipSource, SourceLike, open_source
@@ -229,15 +229,15 @@ class TestWhatIsNoSide:
     )
     def test_frames_of_another_form_are_refused(self, frames: np.ndarray, found: str, sides, pixels_protocol) -> None:
         with pytest.raises(SourceError, match=f"the frames of v are {found}: expected uint8"):
-            evaluate(sides[0], Clips({"v": frames}), pixels_protocol(), settings=NO_CACHE)
+            evaluate(sides[0], Clips({"v": frames, "w": frames}), pixels_protocol(), settings=NO_CACHE)
 
     def test_one_of_which_no_video_decodes_says_why(self, sides, pixels_protocol) -> None:
         class Broken(Clips):
             def video(self, index: int) -> Video:
                 raise VideoError("the generator is out of order")
 
-        with pytest.raises(SourceError, match="none of its 1 videos can be decoded; the first is v: the generator is"):
-            evaluate(sides[0], Broken({"v": sides[0].pixels["00"]}), pixels_protocol(), settings=NO_CACHE)
+        with pytest.raises(SourceError, match="none of its 2 videos can be decoded; the first is v: the generator is"):
+            evaluate(sides[0], Broken(dict.fromkeys("vw", sides[0].pixels["00"])), pixels_protocol(), settings=NO_CACHE)
 
 
 def test_the_shape_of_a_side_is_that_of_the_protocol(sides) -> None:
@@ -279,10 +279,10 @@ class TestAbsentPackages:
             "from fvd_bench.networks import create\n"
             "from fvd_bench.protocols.protocol import load\n"
             "from fvd_bench.reports.html import html_report\n"
-            "from fvd_bench.reports.tables import result_table\n"
+            "from fvd_bench.reports.scores import result_report\n"
             "from fvd_bench.videos.video import Frame\n"
             "result = evaluate(*sys.argv[1:], settings=Settings(cache=None))\n"
-            "html_report(result), result_table(result)\n"
+            "html_report(result), result_report(result)\n"
             "print(result.value, result.environment['av'])\n"
             "def side(seed):\n"
             "    pixels = np.random.default_rng(seed).integers(0, 256, (4, 9, 8, 8, 3), dtype=np.uint8)\n"

@@ -10,7 +10,7 @@ from fvd_bench.errors import MetricError, ProtocolError
 from fvd_bench.evaluation.evaluate import evaluate
 from fvd_bench.evaluation.explain import explain
 from fvd_bench.protocols import protocol
-from fvd_bench.reports.explain import waterfall_table
+from fvd_bench.reports.explain import waterfall_report
 from fvd_bench.settings import Settings
 from tests.program import fvd_bench
 
@@ -104,17 +104,13 @@ def test_a_step_that_the_data_cannot_serve_is_joined_with_the_next(two_sides, pi
 def test_the_waterfall_in_words_and_as_json(two_sides, two_protocols, text_of) -> None:
     waterfall = explain(*two_protocols, *two_sides, settings=NO_CACHE)
 
-    text, table = text_of(waterfall_table(waterfall)), json.loads(waterfall.to_json())
+    text, table = text_of(waterfall_report(waterfall).text), json.loads(waterfall.to_json())
 
     assert "depends on the order" in text
     assert "random → first" in text
     longest = max(waterfall.steps, key=lambda step: abs(step.change))
-    bars = {
-        line.split("│")[1].strip(): line.split("│")[6].strip()
-        for line in text.splitlines()
-        if "→" in line and "│" in line
-    }
-    assert bars[longest.changes[0].name] == ("+" if longest.change > 0 else "-") * 16
+    (line,) = (line for line in text.splitlines() if f"  {longest.changes[0].name}: " in line)
+    assert f" {('+' if longest.change > 0 else '-') * 8}  " in line
     assert table["from"]["value"] + sum(s["change"] for s in table["steps"]) == pytest.approx(table["to"]["value"])
     assert {"field": "real.start", "from": "random", "to": "first"} in [f for s in table["steps"] for f in s["fields"]]
     assert table["schema"] == table["result"]["schema"] == 1

@@ -4,6 +4,8 @@ import contextlib
 import copy
 import io
 import pickle
+import shutil
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from fvd_bench import Arrays, FrechetVideoDistance, Settings, evaluate
+from fvd_bench import Arrays, FrechetVideoDistance, FvdBenchWarning, Settings, evaluate
 from fvd_bench.errors import (
     FvdBenchError,
     MetricError,
@@ -336,14 +338,63 @@ def test_compute_warns_of_arrays_that_are_not_what_is_stated(metric, videos) -> 
     for video in fake:
         metric.update(fake=video[None] / 255, value_range=(-1, 1))
 
-    with pytest.warns(UserWarning) as told:
+    with pytest.warns(FvdBenchWarning) as told:
         metric.compute()
 
-    sentences = [str(warning.message) for warning in told]
+    sentences = [str(warning.message) for warning in told if warning.message.finding.code != "few-videos"]
     assert len(sentences) == 2
     assert sentences[0].startswith("1 real videos have pixels that are not opaque and are laid over black")
     assert "of the stated range -1 to 1: hardly any of its lower half is used" in sentences[1]
     assert {warning.filename for warning in told} == {__file__}
+    assert [str(warning.message) for warning in told] == [finding.message for finding in metric.findings]
     metric.reset(real=True)
     metric.update(real=real, fake=fake)
     assert metric.compute() > 0
+    assert {finding.code for finding in metric.findings} == {"few-videos"}
+
+
+def test_a_range_that_cuts_values_off_is_told_at_the_first_batch(metric, videos) -> None:
+    """-1 to 1 stated as 0 to 1 leaves the darker half black, and a score that looks like one."""
+    floats = (videos[1] / 127.5 - 1).astype(np.float32)
+    metric.update(real=videos[0])
+
+    with pytest.warns(FvdBenchWarning, match="lie outside of the stated range, 0 to 1, and are clipped") as told:
+        metric.update(fake=floats[:3], value_range=(0, 1))
+    assert {warning.filename for warning in told} == {__file__}
+    assert [finding.side for finding in metric.findings] == ["fake"]
+
+    with pytest.warns(FvdBenchWarning) as later:
+        metric.update(fake=floats[3:], value_range=(0, 1))
+        metric.compute()
+    assert {warning.message.finding.code for warning in later} == {"few-videos"}
+    assert "listing" in {finding.code for finding in metric.findings}
+
+
+def test_each_finding_is_told_once_however_many_videos_follow(metric, videos) -> None:
+    metric.update(real=videos[0], fake=videos[1][:5])
+    with pytest.warns(FvdBenchWarning, match="5 fake videos for"):
+        metric.compute()
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        metric.update(fake=videos[1][5:])
+        metric.compute()
+
+    assert "7 fake videos for" in " ".join(finding.message for finding in metric.findings)
+
+
+def test_findings_are_those_of_evaluate(two_sides, videos, random_protocol, tmp_path: Path) -> None:
+    """But for what is in headers of files and in the motion of whole videos."""
+    real = shutil.copytree(two_sides[0], tmp_path / "real")
+    (real / "4.mkv").write_bytes(b"no video")
+    metric = FrechetVideoDistance(random_protocol, real=real, settings=NO_CACHE)
+    metric.update(fake=videos[1])
+    result = evaluate(real, Arrays(videos[1], axes="NTHWC"), random_protocol, settings=NO_CACHE)
+
+    (score,) = metric.scores()
+
+    told, expected = ({(f.code, f.message) for f in found} for found in (metric.findings, result.warnings))
+    assert score.value == result.value
+    assert {"videos-skipped", "few-videos"} <= {code for code, _ in told}
+    assert told <= expected
+    assert {code for code, _ in expected - told} <= {"codec-mismatch"}

@@ -88,6 +88,15 @@ def test_shards_give_the_digits_of_the_whole(sides, pixels_protocol, tmp_path: P
     assert evaluate(real, sides[1], protocol, repeats=2, settings=NO_CACHE).scores == whole.scores
 
 
+def test_a_shard_that_is_used_as_a_whole_side_is_the_worst_finding(sides, pixels_protocol, tmp_path: Path) -> None:
+    part = written(make(sides[0], "real", pixels_protocol(), shard=(1, 2), settings=NO_CACHE), tmp_path / "part.npz")
+
+    warnings = evaluate(part, sides[1], pixels_protocol(), settings=NO_CACHE).warnings
+
+    assert warnings[0].code == "shard-alone" and "merge all shards first" in warnings[0].message
+    assert sum("shard" in warning.message for warning in warnings) == 1
+
+
 def test_a_video_that_no_shard_has_is_asked_for(sides, pixels_protocol) -> None:
     """Videos 0, 1 and 1a are tried first, 1a cannot be used, and its stand-in is nobody's."""
     protocol = pixels_protocol(count='real = 3\nselection = "first-sorted"')

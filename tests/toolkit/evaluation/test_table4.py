@@ -11,7 +11,7 @@ from fvd_bench.evaluation import table4
 from fvd_bench.evaluation.evaluate import evaluate
 from fvd_bench.evaluation.result import Result, Score
 from fvd_bench.protocols import protocol
-from fvd_bench.reports.table4 import table4_table
+from fvd_bench.reports.table4 import table4_report
 from fvd_bench.settings import Settings
 from tests.program import fvd_bench
 
@@ -95,7 +95,7 @@ def test_without_the_proper_score_there_is_no_table(two_sides, pixels_protocol) 
     file = Path(pixels_protocol(name="long"))
     file.write_text(file.read_text().replace("frames = 9", "frames = { real = 9, fake = 28 }\nlength_rule = 'span'"))
 
-    with pytest.raises(MetricError, match=r"^long: 6 real and 1 fake features"):
+    with pytest.raises(MetricError, match=r"^long: fvd needs at least 2 fake clips and gets 1"):
         table4.table4(*two_sides, str(file), settings=NO_CACHE)
 
 
@@ -114,6 +114,7 @@ def _scores(proper: tuple[float, ...], row: tuple[float, ...], like: Score) -> t
             values=values,
             value=float(np.mean(values)),
             std=float(np.std(values)) if len(values) > 1 else None,
+            interval=None,
             reason=None,
         )
         for values in (proper, row)
@@ -139,17 +140,40 @@ def test_a_verdict_weighs_the_change_against_the_draws(found: Result, proper, ro
     assert table4.verdict(after, before) == words
 
 
-def test_the_table_stands_beside_the_papers(found: Result, text_of) -> None:
-    text = text_of(table4_table(found))
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ((100.7, 100.7), "no verdict, since the score itself is uncertain by ± 40 %"),
+        ((100.7,), "no verdict, since the score itself is uncertain by ± 40 %"),
+        ((150.0, 150.0), "raises the score by 50.0 %"),
+    ],
+)
+def test_a_change_within_the_interval_of_the_score_has_no_verdict(found: Result, row, words: str) -> None:
+    before, after = _scores((100.0,) * len(row), row, found.scores[0])
 
-    rows = {line.split("│")[1].strip(): line for line in text.splitlines() if line.count("│") == 10}
-    rows.pop("", None)  # lines that go on with a verdict
+    assert table4.verdict(after, dataclasses.replace(before, interval=(60.0, 140.0))) == words
+
+
+def test_the_table_stands_beside_the_papers(found: Result, text_of) -> None:
+    text = text_of(table4_report(found).text)
+
+    rows = {row: line for line in text.splitlines() for row in ROWS if line.startswith(row)}
     assert list(rows) == ROWS
-    assert all(words in rows["proper"] for words in ("76.82 ± 1.57", "61.95 ± 0.92", f"{found.value:.3g}"))
+    assert f"{found.value:.3g}" in rows["proper"] and "76.82 ± 1.57 on Face Forensics" in text
     percent = 100 * (found.scores[-1].value / found.value - 1)
-    assert all(words in rows["still-images"] for words in ("342.5", "166.8", f"{percent:+.1f} %"))
-    assert "see below" in rows["stride-8"]
-    assert "stride-8: 0 real and 0 fake features" in text
+    assert all(words in rows["still-images"] for words in ("+345.8 %", "+169.2 %", f"{percent:+.1f} %"))
+    assert "0 real and 0 fake features" in rows["stride-8"]
+
+
+def test_a_row_that_changes_nothing_is_known_to_change_nothing(found: Result) -> None:
+    same = dataclasses.replace(found.scores[1], value=None, reason=f"{table4.SAME}: all frames are 128 x 128 already")
+    result = dataclasses.replace(found, scores=(found.scores[0], same))
+
+    report = table4_report(result)
+
+    assert "| +0.0 % |" in report.in_form("markdown")
+    assert report.records[1]["change_percent"] == 0
+    assert len(report.signatures) == 1 and report.signatures[0] == found.scores[0].signature
 
 
 @pytest.mark.slow  # the rows are tested above, the network in many places

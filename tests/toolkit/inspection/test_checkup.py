@@ -87,16 +87,17 @@ def test_what_does_not_decode_is_unreadable(healthy: Path, write_frames, moving_
     assert (checkup.sides[0].videos, checkup.sides[0].decoded) == (6, 4)
 
 
-def test_short_videos_are_told_for_each_protocol(healthy: Path, moving_frames, write_video, pixels_protocol) -> None:
+def test_videos_are_too_short_only_for_what_was_asked(
+    healthy: Path, moving_frames, write_video, pixels_protocol
+) -> None:
     write_video(healthy / "short.mp4", moving_frames(20, seed=9))
 
-    checkup = inspect(healthy, protocol=[pixels_protocol(frames=30)])
+    asked, usual = inspect(healthy, protocol=[pixels_protocol(frames=30)]), inspect(healthy)
 
-    found = [finding.message for finding in checkup.findings if finding.code == "too-short"]
-    assert found == [
-        "1 video: too short for stylegan-v-fvd128, which needs 128 frames: short.mp4 (20 frames)",
-        "1 video: too short for pixels, which needs 30 frames: short.mp4 (20 frames)",
-    ]
+    found = [finding.message for finding in asked.findings if finding.code == "too-short"]
+    assert found == ["1 video: too short for pixels, which needs 30 frames: short.mp4 (20 frames)"]
+    assert "too-short" not in _found(usual)
+    assert ("stylegan-v-fvd128", 128) in [(need.protocol, need.frames) for need in usual.sides[0].needs]
 
 
 def test_black_and_frozen_videos_are_told_apart(healthy: Path, moving_frames, write_video) -> None:

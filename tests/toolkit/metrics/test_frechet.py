@@ -1,7 +1,12 @@
+import contextlib
+import warnings
+
 import numpy as np
 import pytest
 import scipy.linalg
+import torch
 
+import fvd_bench
 from fvd_bench.errors import MetricError
 from fvd_bench.features import feature_set
 from fvd_bench.features.feature_set import FeatureSet
@@ -72,6 +77,41 @@ def test_full_rank_agrees_with_a_matrix_square_root(rng: np.random.Generator) ->
     expected = gap @ gap + traces - 2 * np.trace(scipy.linalg.sqrtm(product).real)
 
     assert frechet_distance(real, fake, ddof=1) == pytest.approx(expected, rel=1e-10)
+
+
+def test_torch_fidelity_agrees(rng: np.random.Generator) -> None:
+    from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
+
+    real, fake = (torch.from_numpy(rng.normal(size=(90, 16)) * scale) for scale in (1, 1.4))
+
+    with contextlib.redirect_stderr(None), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # theirs is about an argument of SciPy
+        published = fid_statistics_to_metric(*map(fid_features_to_statistics, (real, fake)), False)
+
+    expected = published["frechet_inception_distance"]
+    assert fvd_bench.frechet_distance(real, fake, ddof=1) == pytest.approx(expected, rel=1e-9)
+
+
+def test_features_may_be_tensors_and_lists(rng: np.random.Generator) -> None:
+    real, fake = rng.normal(size=(20, 6)).astype(np.float32), rng.normal(size=(30, 6)).astype(np.float32)
+    given = [torch.from_numpy(real).requires_grad_(), fake.tolist()]
+
+    assert fvd_bench.frechet_distance(*given) == frechet_distance(real, fake, ddof=0)
+    rounded = torch.from_numpy(fake).bfloat16()
+    assert fvd_bench.frechet_distance(rounded, rounded) < 1e-9
+
+
+@pytest.mark.parametrize(
+    ("fake", "message"),
+    [
+        (np.zeros((5, 3)), r"shape \[4, 6\] and fake ones of \[5, 3\]: expected \[N, D\]"),
+        (np.zeros(6), r"fake ones of \[6\]"),
+        ([[1.0, 2.0], [1.0]], "no array of numbers"),
+    ],
+)
+def test_other_shapes_are_refused(fake: object, message: str) -> None:
+    with pytest.raises(MetricError, match=message):
+        fvd_bench.frechet_distance(np.zeros((4, 6)), fake)
 
 
 def test_rotation_translation_and_exchange_do_not_matter(rng: np.random.Generator) -> None:

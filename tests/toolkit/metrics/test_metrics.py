@@ -116,3 +116,21 @@ def test_the_shipped_panel_scores_small_sides(pixels_protocol, two_sides) -> Non
 
 def _compute(name: str, real: np.ndarray, fake: np.ndarray) -> float:
     return metrics.compute(name, FeatureSet.of(real), FeatureSet.of(fake), RULE)
+
+
+@pytest.mark.parametrize("name", [name for name in metrics.METRICS if name not in ("kid", "is")])
+def test_a_metric_needs_as_many_features_as_it_says(sides, name: str) -> None:
+    fewest = metrics.fewest(name, RULE)
+    enough = {side: FeatureSet.of(part[: fewest[side]]) for side, part in zip(fewest, sides, strict=True)}
+
+    assert np.isfinite(metrics.compute(name, enough["real"], enough["fake"], RULE))
+    for side, part in zip(fewest, sides, strict=True):
+        lacking = {**enough, side: FeatureSet.of(part[: fewest[side] - 1])}
+        with pytest.raises(MetricError):
+            metrics.compute(name, lacking["real"], lacking["fake"], RULE)
+
+
+def test_batches_have_to_be_filled() -> None:
+    rule = MetricRule(names=("fvd",), aggregation="batch-mean", batch=16)
+
+    assert metrics.fewest("fvd", rule) == {"real": 16, "fake": 16}

@@ -1,5 +1,7 @@
 """Intervals, floors and extrapolations, against populations whose distance is known."""
 
+import itertools
+
 import numpy as np
 import pytest
 import scipy.stats
@@ -10,7 +12,7 @@ from fvd_bench.features.feature_set import FeatureSet
 from fvd_bench.metrics.extrapolation import floor, infinite
 from fvd_bench.metrics.frechet import frechet_distance
 from fvd_bench.metrics.measurement import measure
-from fvd_bench.metrics.uncertainty import Spread, quantile, standard_error
+from fvd_bench.metrics.uncertainty import Spread, holm, p_value, quantile, standard_error
 from fvd_bench.protocols.rules import MetricRule
 
 FVD = MetricRule(names=("fvd",))
@@ -288,3 +290,23 @@ def test_the_error_of_a_sum_is_that_of_a_mean_of_the_population() -> None:
     values = np.random.default_rng(0).normal(size=5)
 
     assert standard_error(list(values / 5)) == pytest.approx(scipy.stats.sem(values), rel=1e-12)
+
+
+def test_a_p_value_is_that_of_a_t_test() -> None:
+    values = np.random.default_rng(1).normal(0.4, 1, size=9)
+    test = scipy.stats.ttest_1samp(values, 0)
+
+    assert p_value(values.mean(), scipy.stats.sem(values), 9) == pytest.approx(test.pvalue, rel=1e-12)
+    assert p_value(-values.mean(), scipy.stats.sem(values), 9) == pytest.approx(test.pvalue, rel=1e-12)
+    assert (p_value(0.0, 0.0, 9), p_value(0.1, 0.0, 9)) == (1.0, 0.0)
+
+
+def test_holm_is_the_closed_test_of_bonferroni() -> None:
+    """A difference is real if Bonferroni's test rejects every set of differences that it is in."""
+    rng = np.random.default_rng(2)
+    for p in [*rng.uniform(0, 0.3, (5, 5)).tolist(), [0.01, 0.01, 0.04]]:
+        sets = [s for size in range(1, len(p) + 1) for s in itertools.combinations(range(len(p)), size)]
+        closed = [max(min(1, len(s) * min(p[j] for j in s)) for s in sets if i in s) for i in range(len(p))]
+
+        assert holm(p) == pytest.approx(closed, rel=1e-12)
+    assert holm([]) == []

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from fvd_bench.errors import ProtocolError
+from fvd_bench.errors import ProtocolError, UnknownProtocolError
 from fvd_bench.protocols import protocol
 from fvd_bench.protocols.rules import Resize
 
@@ -49,6 +49,7 @@ PINNED = {
     "stylegan-v-fvd16-still@1": "0799357e21e3",
     "stylegan-v-fvd16-stride8@1": "b18d385ae9c7",
     "stylegan-v-is@1": "fd7b669b9bf7",
+    "stylegan-v-kid@1": "b703053688e1",
     "tats-on-tfhub-weights@1": "bd8072efe4c6",
     "torch-fidelity-fid@1": "bc9aa9aa5201",
     "videogpt-on-tfhub-weights@1": "75e9ca10ccf3",
@@ -102,6 +103,7 @@ PINNED_WHOLE = {
     "stylegan-v-fvd16-still@1": "26c4728ed2f5",
     "stylegan-v-fvd16-stride8@1": "63c5a874f001",
     "stylegan-v-is@1": "776881d03d58",
+    "stylegan-v-kid@1": "8bb622b064e3",
     "tats-on-tfhub-weights@1": "f17df3adc819",
     "torch-fidelity-fid@1": "f30a1c58d525",
     "videogpt-on-tfhub-weights@1": "c2ffff2601b1",
@@ -220,9 +222,42 @@ def test_what_is_wrong_is_named(tmp_path: Path, toml: str, old: str, new: str, m
     assert "mine.toml" in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("short", "name"),
+    [
+        ("fvd", "stylegan-v-fvd16"),
+        ("fvd16", "stylegan-v-fvd16"),
+        ("fvd128", "stylegan-v-fvd128"),
+        ("fid", "stylegan-v-fid"),
+        ("kid", "stylegan-v-kid"),
+        ("is", "stylegan-v-is"),
+    ],
+)
+def test_short_names_stand_for_protocols(short: str, name: str) -> None:
+    assert protocol.load(short) == protocol.load(name) == protocol.load(f"{short}@1")
+    assert protocol.load(name).name == name
+
+
+def test_kid_alone_is_the_kid_of_the_panel() -> None:
+    assert protocol.load("kid").digest() == protocol.load("stylegan-v-fid-panel").alone("kid").digest()
+
+
+@pytest.mark.parametrize("wrong", ["fvd61", "stylegan-v-fvd1", "stylegan-v-fvd16-cod", "latt"])
+def test_a_wrong_name_gets_a_few_suggestions(wrong: str) -> None:
+    with pytest.raises(UnknownProtocolError) as error:
+        protocol.load(wrong)
+
+    hint = str(error.value).partition("did you mean ")[2].partition("?")[0]
+    assert 1 <= len(hint.split(" or ")) <= 5
+    assert len(str(error.value)) < 400
+    assert error.value.exit_code == 2
+
+
 def test_unknown_names_and_missing_files_say_what_there_is() -> None:
-    with pytest.raises(ProtocolError, match=r"did you mean stylegan-v-fvd16\?"):
+    with pytest.raises(UnknownProtocolError, match=r"did you mean stylegan-v-fvd16 or "):
         protocol.load("stylegan-fvd16")
+    with pytest.raises(UnknownProtocolError, match=r"named 'xyz'; `fvd-bench protocols list` names all"):
+        protocol.load("xyz")
     with pytest.raises(ProtocolError, match=r"\./none\.toml.*No such file"):
         protocol.load("./none.toml")
 

@@ -120,7 +120,7 @@ def test_a_gif_of_merged_frames_is_told_and_one_that_is_too_short_says_why(
         "0.gif (40 to 120 ms between frames)" in messages["variable-rate"] and "2.gif" not in messages["variable-rate"]
     )
     assert messages["videos-skipped"] == (
-        "1 fake videos are skipped: 1.gif (too short: 8 frames decode, the clip needs 9; it is GIF, and the programs "
+        "1 fake video is skipped: 1.gif (too short: 8 frames decode, the clip needs 9; it is GIF, and the programs "
         "that write it merge frames that are equal)"
     )
     short = [f.message for f in inspect(tmp_path / "fake").findings if f.code == "too-short"]

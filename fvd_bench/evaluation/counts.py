@@ -1,0 +1,170 @@
+"""Whether both sides hold enough for a score at all, found out before any network is loaded.
+
+The listing says how many videos there are. That they are long enough no header can say, only decoding: so videos are
+decoded as far as a clip needs, from the first on, until there are enough. A side that is refused here would have
+got no score after all networks had run.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from fvd_bench import metrics
+from fvd_bench.errors import MetricError, ShortVideoError, VideoError
+from fvd_bench.features.given import Given
+from fvd_bench.finding import some
+from fvd_bench.networks import NETWORKS
+from fvd_bench.protocols.protocol import Protocol
+from fvd_bench.protocols.rules import ClipRule, Side
+from fvd_bench.videos.prefetch import in_order
+from fvd_bench.videos.sampling import clip_indices
+
+
+def too_few(
+    sides: Mapping[Side, Given],
+    protocols: Sequence[Protocol],
+    *,
+    required: Sequence[Protocol] = (),
+    workers: int,
+    strict: bool,
+) -> dict[Protocol, str]:
+    """Return the protocols of which no metric can be computed from these sides, and what was found and is needed.
+
+    required: protocols without which the others are worth nothing.
+    workers: number of threads that decode.
+    strict: whether a video that has to be skipped is an error.
+    Raises MetricError where no protocol is left or a required one is lost, and where one is lost to skipped videos
+    although none may be.
+    """
+    looks = {side: _Look(given, side, workers) for side, given in sides.items()}
+    found: dict[Protocol, str] = {}
+    for decodes in (False, True):  # the listings of both sides cost nothing, so they come first
+        for protocol in protocols:
+            if protocol not in found:
+                lacking = [_lacking(looks, protocol, name, decodes=decodes) for name in protocol.metric.names]
+                if all(lacking):
+                    found[protocol] = lacking[0]
+        skipping = [sides[side] for side, look in looks.items() if look.skips]
+        is_vain = len(found) == len(protocols) or any(protocol in found for protocol in required)
+        if is_vain or (found and strict and skipping):
+            for given in skipping:
+                given.check_readable()  # a side without any video that decodes says so itself
+            raise MetricError("; ".join(dict.fromkeys(f"{protocol.name}: {why}" for protocol, why in found.items())))
+    return found
+
+
+def _lacking(looks: Mapping[Side, _Look], protocol: Protocol, metric: str, *, decodes: bool) -> str:
+    """Say what a metric needs and does not get, empty where it gets enough, or may do so for all that was seen.
+
+    decodes: whether videos are decoded to see more.
+    """
+    sentences: list[str] = []
+    for side, fewest in metrics.fewest(metric, protocol.metric).items():
+        rule = protocol.clip_rule(side)
+        look = looks["real" if rule.takes_real else side]
+        sees = NETWORKS[protocol.features.extractor].sees
+        if (count := look.features(rule, fewest, per_frame=sees == "frames", decodes=decodes)) < fewest:
+            gets = f"{metric} needs at least {fewest} {side} {sees} and gets {count}"
+            sentences.append("; ".join([f"{gets}: {look.held()}", *look.losses(rule)]))
+    return "; ".join(sentences)
+
+
+class _Look:
+    """What was seen of the videos of a side so far.
+
+    skips: whether a video was seen that cannot be used.
+    """
+
+    def __init__(self, given: Given, side: Side, workers: int) -> None:
+        self._given = given
+        self._side = side
+        self._workers = workers
+        self._frames: dict[int, int] = {}
+        self._short: set[int] = set()
+        self._broken: dict[int, str] = {}
+
+    @property
+    def skips(self) -> bool:
+        return bool(self._short or self._broken)
+
+    def features(self, rule: ClipRule, fewest: int, *, per_frame: bool, decodes: bool) -> int:
+        """Count the features that a rule gets from the side, up to `fewest`.
+
+        per_frame: whether each frame gives one, and not each clip. decodes: whether videos are decoded to see how long
+        they are. Otherwise they count as long enough.
+        """
+        if self._given.known is not None:
+            return fewest if self._given.known.is_given else self._given.known.count
+        videos = len(self._given.source.names)
+        times = rule.count if rule.count is not None and rule.selection == "repeated" else 1
+        at_most = math.inf  # where a video gives more the longer it is
+        if rule.frames != "all" and rule.start != "all":
+            used = videos * times if rule.count is None else min(videos * times, rule.count)
+            at_most = used * (rule.frames if per_frame else 1)
+        if at_most < fewest or not (decodes and self._given.has_frames):
+            return int(min(at_most, fewest))
+        found = 0
+        for index, frames in self._lengths(_frames_for(rule, fewest, per_frame=per_frame)):
+            found += times * self._of_video(index, frames, rule, per_frame=per_frame)
+            if found >= fewest:
+                break
+        return int(min(found, at_most, fewest))
+
+    def held(self) -> str:
+        videos = len(self._given.source.names)
+        return f"{self._given.source.name} holds {videos} video{'' if videos == 1 else 's'}"
+
+    def losses(self, rule: ClipRule) -> Iterator[str]:
+        """Yield why videos that were seen are not used."""
+        names, needed = self._given.source.names, rule.frames_needed
+        short = [self._frames[index] for index in self._short if self._frames[index] < needed]
+        if short:
+            yield (
+                f"{len(short)} {self._side} videos are skipped; a clip needs {needed} frames and the longest of the "
+                f"short videos has {max(short)}"
+            )
+        if self._broken:
+            broken = {names[i]: self._broken[i] for i in sorted(self._broken)}
+            yield f"{len(broken)} {self._side} videos cannot be used: {some(broken)}"
+
+    def _lengths(self, wanted: int) -> Iterator[tuple[int, int]]:
+        """Yield each video's index, and its length up to `wanted`. The first ones are enough as a rule, so that only
+        later ones are decoded ahead."""
+        first = min(2, len(self._given.source.names))
+        yield from ((index, self._length(index, wanted)) for index in range(first))
+        rest = range(first, len(self._given.source.names))
+        yield from in_order(rest, lambda index: iter([self._length(index, wanted)]), workers=self._workers)
+
+    def _length(self, index: int, wanted: int) -> int:
+        """Return how many frames of a video decode, up to `wanted`; 0 where it cannot be used."""
+        if index not in self._broken and index not in self._short and self._frames.get(index, 0) < wanted:
+            self._frames[index] = wanted
+            try:
+                for _ in self._given.source.video(index).frames(np.array([wanted - 1], dtype=np.int64)):
+                    pass
+            except ShortVideoError as error:
+                self._frames[index] = error.found
+                self._short.add(index)
+            except VideoError as error:
+                self._frames[index], self._broken[index] = 0, str(error)
+        return min(self._frames[index], wanted)
+
+    def _of_video(self, index: int, frames: int, rule: ClipRule, *, per_frame: bool) -> int:
+        try:
+            clips = clip_indices(frames, rule, side=self._side, seed=0, place=index)
+        except ShortVideoError:
+            return 0
+        return sum(map(len, clips)) if per_frame else len(clips)
+
+
+def _frames_for(rule: ClipRule, features: int, *, per_frame: bool) -> int:
+    """Return the length of a video that gives so many features, or all that a video can give."""
+    if rule.frames == "all":
+        return max(rule.frames_needed, (features - 1) * rule.stride + 1)
+    if rule.start != "all":
+        return rule.frames_needed
+    clips = math.ceil(features / rule.frames) if per_frame else features
+    return max(rule.frames_needed, clips * ((rule.frames - 1) * rule.stride + 1))

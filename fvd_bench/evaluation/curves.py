@@ -1,0 +1,204 @@
+"""Scores along something: over the checkpoints of a training run, or over the windows of long videos."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fvd_bench.errors import ResultError
+from fvd_bench.estimate import Estimate
+from fvd_bench.evaluation import windows
+from fvd_bench.evaluation.comparison import read_text
+from fvd_bench.evaluation.ranking import is_ranked
+from fvd_bench.evaluation.result import Result, Score
+from fvd_bench.evaluation.result_files import alike, read_all
+from fvd_bench.metrics import METRICS
+from fvd_bench.paths import distinct_names, user_path
+from fvd_bench.protocols.windows import first_frame
+
+LOG = "log.jsonl"
+"""The log in the folder of a training run: a JSON object per line, with `kimg` and, where it was scored, `fvd`."""
+
+_DIGITS = re.compile(r"[0-9]+(?:\.[0-9]+)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A score at a place of a curve.
+
+    at: its place on the axis. name: of the checkpoint or window. value: None where there is no score.
+    clips: number of fake clips behind it, None where that is not known.
+    """
+
+    at: float
+    name: str
+    value: float | None
+    interval: tuple[float, float] | None
+    floor: Estimate | None
+    clips: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """The scores of one generator, in order. name: empty where there is one curve alone."""
+
+    name: str
+    points: tuple[Point, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """Curves of one metric under one protocol, on one pair of axes.
+
+    protocol: empty where it is not known. along: what the horizontal axis is. is_scale: whether places on it are
+    numbers, in which case distances mean something; else they are an order.
+    """
+
+    metric: str
+    protocol: str
+    along: str
+    is_scale: bool
+    curves: tuple[Curve, ...]
+
+    @property
+    def lower_is_better(self) -> bool:
+        return self.metric not in METRICS or METRICS[self.metric].lower_is_better
+
+
+def read(files: Sequence[Path]) -> list[Panel]:
+    """Read results, rankings, and the folders or logs of training runs, and put each score where it belongs.
+
+    Results are checkpoints, in the order of the number in which their names differ, or else as they are given. Those
+    that have scores of windows give a curve over these as well.
+
+    Raises ResultError, and NotComparableError where results were not made alike.
+    """
+    logs = [file for file in files if user_path(file).is_dir() or file.suffix == ".jsonl"]
+    others = [file for file in files if file not in logs]
+    results = {name: entrant.result for name, entrant in read_all(others).items()} if others else {}
+    panels = [*_over_training(logs), *over_windows(results)]
+    if len(results) > 1:
+        panels += _over_checkpoints(results)
+    if not panels:
+        raise ResultError(
+            f"{', '.join(results)} is one score and no curve: give the results of several checkpoints, a run's folder, "
+            "or a result of `fvd-bench compute … --windows N`"
+        )
+    return panels
+
+
+def _over_checkpoints(results: Mapping[str, Result]) -> list[Panel]:
+    names = list(results)
+    along, places = "checkpoint", _places(names)
+    if places is None:
+        places = _places([result.fake.path for result in results.values()])
+    else:
+        along = _label(names[0], names[-1]) or along
+    whole, _ = alike(results)
+    panels = []
+    for scores in filter(lambda scores: is_ranked(scores[0]), whole):
+        at = places or [float(place) for place in range(len(names))]
+        points = sorted(map(_point, at, names, scores), key=lambda point: point.at)
+        score = scores[0]
+        curve = Curve("", tuple(points))
+        panels.append(Panel(score.metric, _protocol(score), along, places is not None, (curve,)))
+    return panels
+
+
+def over_windows(results: Mapping[str, Result]) -> list[Panel]:
+    """Return a panel for each metric and protocol whose windows were scored. results: name -> result."""
+    found: dict[tuple[str, str], list[Curve]] = {}
+    for name, result in results.items():
+        for key, scores in windows.curves(result.scores).items():
+            points = (_point(first_frame(str(s.row)), windows.frames(s), s) for s in scores)
+            found.setdefault(key, []).append(Curve(name if len(results) > 1 else "", tuple(points)))
+    return [Panel(*key, "first frame of the window", True, tuple(curves)) for key, curves in found.items()]
+
+
+def _over_training(logs: Sequence[Path]) -> list[Panel]:
+    found: dict[str, list[Curve]] = {}
+    for name, log in zip(distinct_names([str(log) for log in logs]), logs, strict=True):
+        file = user_path(log) / LOG if user_path(log).is_dir() else user_path(log)
+        if user_path(log).is_dir() and not file.exists():
+            raise ResultError(f"{log} is a folder without a {LOG}: expected results as JSON, or the folder of a run")
+        lines = [line for line in map(_object, read_text(file).splitlines()) if line]
+        scored = {metric for line in lines for metric in METRICS if metric in line and "kimg" in line}
+        if not scored:
+            raise ResultError(f"{file} has no scores: `stylegan-v train` writes them every --fvd-kimg")
+        for metric in sorted(scored):
+            points = (_logged(line, metric) for line in lines if metric in line and "kimg" in line)
+            curve = Curve(name if len(logs) > 1 else "", tuple(points))
+            found.setdefault(metric, []).append(curve)
+    along = "thousands of frames seen in training"
+    return [Panel(metric, "", along, True, tuple(curves)) for metric, curves in found.items()]
+
+
+def _point(at: float, name: str, score: Score) -> Point:
+    return Point(at, name, score.value, score.interval, score.floor, score.fake.clips)
+
+
+def _protocol(score: Score) -> str:
+    return score.protocol + (f", {score.row}" if score.row else "")
+
+
+def _places(names: Sequence[str]) -> list[float] | None:
+    """Return the number in which names differ, for each; None where they differ in more than one number."""
+    if len({_DIGITS.sub("#", name) for name in names}) > 1:
+        return None
+    columns = list(zip(*map(_DIGITS.findall, names), strict=True))
+    differing = [column for column in columns if len(set(column)) > 1]
+    if len(differing) != 1 or len(set(map(float, differing[0]))) < len(names):
+        return None
+    return list(map(float, differing[0]))
+
+
+def _label(first: str, last: str) -> str:
+    """Return the word before or after the number in which names differ, such as `step` of step-5000."""
+    for one, other in zip(_DIGITS.finditer(first), _DIGITS.finditer(last), strict=True):
+        if one[0] != other[0]:
+            before = re.search(r"([A-Za-z]+)[-_ .=]*$", first[: one.start()])
+            after = re.match(r"[-_ .]*([A-Za-z]+)", first[one.end() :])
+            return (before or after or [""] * 2)[1]
+    return ""
+
+
+def _object(line: str) -> dict[str, Any]:
+    """Return the object that a line of a log holds, empty where it holds none: the last line may have been cut off."""
+    try:
+        found = json.loads(line)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _logged(line: Mapping[str, Any], metric: str) -> Point:
+    interval, floor_interval = _pair(line, metric), _pair(line, f"{metric}_floor")
+    floor = _number(line, f"{metric}_floor")
+    kimg = _number(line, "kimg")
+    if kimg is None:
+        raise ResultError(f"a line of a log has kimg = {line['kimg']!r:.60}: expected a number")
+    return Point(
+        at=kimg,
+        name=f"{kimg:g} kimg",
+        value=_number(line, metric),
+        interval=interval,
+        floor=Estimate(floor, floor_interval) if floor is not None and floor_interval is not None else None,
+        clips=None,
+    )
+
+
+def _pair(line: Mapping[str, Any], name: str) -> tuple[float, float] | None:
+    low, high = _number(line, f"{name}_low"), _number(line, f"{name}_high")
+    return None if low is None or high is None else (low, high)
+
+
+def _number(line: Mapping[str, Any], name: str) -> float | None:
+    value = line.get(name)
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    return float(value) if math.isfinite(value) else None

@@ -1,0 +1,106 @@
+"""RealSide: the real side of an online metric that was given whole, as a path for one, and is read once."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fvd_bench.errors import MetricError
+from fvd_bench.evaluation.findings import refuse_skipped, skipped
+from fvd_bench.evaluation.intake import Intake
+from fvd_bench.evaluation.result import SideCount
+from fvd_bench.features.extraction import Collected, Extraction, Job
+from fvd_bench.features.feature_set import FeatureSet
+from fvd_bench.features.given import Given, open_side
+from fvd_bench.features.noticed import Noticed
+from fvd_bench.features.online_features import OnlineFeatures
+from fvd_bench.features.store import FeatureStore
+from fvd_bench.finding import Finding
+from fvd_bench.networks import environment
+from fvd_bench.processors import processors
+from fvd_bench.progress import Progress, shown
+from fvd_bench.sources.opening import SourceLike
+from fvd_bench.videos.clips import Draw
+
+
+@dataclass(frozen=True, slots=True)
+class ReadSide:
+    """What was read of a side that was given whole.
+
+    features: what a metric is computed of. count: how much of the side that is.
+    noticed, collected: what findings are sought in; collected is None where no videos are behind the features.
+    findings: those on how the side was given.
+    """
+
+    features: OnlineFeatures | FeatureSet
+    count: SideCount
+    noticed: Noticed
+    collected: Collected | None
+    findings: Sequence[Finding]
+
+
+class RealSide:
+    """A real side that was given whole. Raises what `open_side` and its checks raise, before any long work."""
+
+    def __init__(self, real: SourceLike, intake: Intake) -> None:
+        self._real = real
+        self._read: ReadSide | None = None
+        self._given: Given | None = open_side(real, "real")
+        self._given.check_serves(intake.protocol.fake, dim=intake.network.dim)
+        self._given.check_readable()
+
+    def read(self, intake: Intake, progress: Progress | bool) -> ReadSide:
+        """Return what the side holds. Videos are read at the first call, and the store may hold their features.
+
+        progress: see `shown`.
+        """
+        if self._read is None:
+            self._given = self._given or open_side(self._real, "real")
+            with shown(progress, first=True) as show:
+                self._read = _read(self._given, intake, show)
+        return self._read
+
+    def forget(self) -> None:
+        """Let the next call of `read` read the side again."""
+        self._read = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out open files, which are opened again where they are needed."""
+        is_kept = self._read is not None and isinstance(self._read.features, OnlineFeatures)
+        return {**self.__dict__, "_given": None, "_read": self._read if is_kept else None}
+
+
+def _read(given: Given, intake: Intake, progress: Progress) -> ReadSide:
+    here = environment.feature_versions(environment.resolve_device(intake.settings.device))
+    findings = tuple(given.findings("real", here))
+    noticed = Noticed(tuple(given.source.notes), getattr(given.source, "value_range", None))
+    if given.known is not None:
+        return ReadSide(given.known, SideCount(given.known.count, ()), noticed, None, findings)
+    cache, rule = intake.settings.cache, intake.protocol.features
+    job = Job(Draw(intake.protocol.real, "real", intake.seed), rule)
+    with (
+        contextlib.closing(FeatureStore(None if cache is None else Path(cache))) as own,
+        given.store(own) as store,
+    ):
+        extraction = Extraction(
+            given.source,
+            store,
+            {rule: intake.network},
+            versions=given.versions(here),
+            workers=intake.settings.workers or processors(),
+            progress=lambda done, total: progress("reading real files", done, total),
+        )
+        given.check_holds(lambda: extraction.missing([job]))
+        collected = extraction.collect([job], lambda done, total: progress("real videos", done, total))
+        if intake.settings.strict:
+            refuse_skipped(collected)
+        if (refused := collected[job].refused) is not None:
+            raise MetricError(refused)
+        gathered = OnlineFeatures()
+        for turn, (video, features) in enumerate(extraction.features(collected[job])):
+            gathered.add(video, features, turn=turn)
+    count = SideCount(gathered.rows, skipped([job], collected))
+    return ReadSide(gathered, count, noticed, collected[job], findings)

@@ -1,0 +1,110 @@
+"""Several generators scored against one real side, whose features are made once, and ranked."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from fvd_bench.errors import ArgumentError, MetricError
+from fvd_bench.evaluation.evaluate import open_evaluation, with_fake
+from fvd_bench.evaluation.evaluation import Collection, Evaluation
+from fvd_bench.evaluation.ranking import Entrant, Ranking, is_ranked, ranking
+from fvd_bench.evaluation.result import Result
+from fvd_bench.features import distributed
+from fvd_bench.finding import warn_of
+from fvd_bench.progress import Progress, shown
+from fvd_bench.protocols.protocol import ProtocolLike
+from fvd_bench.settings import Settings
+from fvd_bench.sources.opening import SourceLike
+from fvd_bench.videos.files import bare_name
+
+
+def rank(
+    real: SourceLike,
+    fakes: Mapping[str, SourceLike],
+    protocol: ProtocolLike | Sequence[ProtocolLike] = "stylegan-v-fvd16",
+    *,
+    repeats: int = 1,
+    seed: int = 0,
+    settings: Settings | None = None,
+    progress: Progress | bool = True,
+) -> Ranking:
+    """Score several generators against the same real videos, and say which differences between them are real.
+
+    fakes: name -> fake videos, two or more. The other arguments are those of `evaluate`. Features of the real side are
+    made once, and each result is what `evaluate` returns for that generator alone, to the last digit.
+
+    Raises as `evaluate` does.
+    """
+    settings = settings or Settings()
+    is_first = not settings.distributed or distributed.rank() == 0
+    with (
+        shown(progress, first=is_first) as show,
+        open_ranking(
+            real, fakes, protocol, repeats=repeats, seed=seed, settings=settings, progress=show
+        ) as evaluations,
+    ):
+        found = run(evaluations)
+    if is_first:
+        warn_of([finding for result in found.results.values() for finding in result.warnings], stacklevel=2)
+    return found
+
+
+@contextlib.contextmanager
+def open_ranking(
+    real: SourceLike,
+    fakes: Mapping[str, SourceLike],
+    protocol: ProtocolLike | Sequence[ProtocolLike],
+    *,
+    repeats: int,
+    seed: int,
+    settings: Settings,
+    progress: Progress,
+) -> Iterator[dict[str, Evaluation]]:
+    """Open an evaluation for each generator, which share all but the fake side. Raises as `open_evaluation` does."""
+    if len(fakes) < 2:
+        raise ArgumentError(f"{len(fakes)} fake sides are given: a ranking is of two or more")
+    (first, fake), *others = fakes.items()
+    with contextlib.ExitStack() as stack:
+        evaluation = stack.enter_context(
+            open_evaluation(
+                real,
+                fake,
+                protocol,
+                repeats=repeats,
+                seed=seed,
+                settings=settings,
+                progress=_about(first, progress),
+            )
+        )
+        opened = {first: evaluation}
+        for name, fake in others:
+            opened[name] = stack.enter_context(with_fake(evaluation, fake, _about(name, progress)))
+        yield opened
+
+
+def run(
+    evaluations: Mapping[str, Evaluation], keep: Callable[[str, Collection, Result], None] = lambda *found: None
+) -> Ranking:
+    """Score all generators and rank them. keep: called with each name, its features and its result.
+
+    Raises as `evaluate` does.
+    """
+    entrants = {}
+    first = next(iter(evaluations.values()))
+    real = first.extraction("real")
+    for name, evaluation in evaluations.items():
+        collection = evaluation.collect({"real": real, "fake": evaluation.extraction("fake")})
+        try:
+            result = evaluation.score(collection)
+        except MetricError as error:
+            raise MetricError(f"{name}: {error}") from error
+        keep(name, collection, result)
+        names = [bare_name(video) for video in evaluation.sources["fake"].names]
+        entrants[name] = Entrant(result, collection.spreads, names)
+    alike = zip(*(list(filter(is_ranked, e.result.scores)) for e in entrants.values()), strict=True)
+    return first.share.once(lambda: ranking(entrants, list(alike)))
+
+
+def _about(name: str, progress: Progress) -> Progress:
+    return lambda what, done, total: progress(f"{name}: {what}", done, total)

@@ -1,0 +1,88 @@
+"""Progress: what is being done and how far it is, shown where somebody looks, on a terminal or in a notebook."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from collections.abc import Callable, Iterator
+from html import escape
+from typing import TextIO
+
+from fvd_bench.escapes import escaped
+
+Progress = Callable[[str, int, int], None]
+"""A function that shows progress: it is called with what is being done, how much is done, and how much there is."""
+
+_NOTEBOOK_SECONDS = 0.2
+"""Least time between two updates of a notebook, which are messages that its file may keep."""
+
+
+def silent(what: str, done: int, total: int) -> None:
+    """A Progress that shows nothing."""
+
+
+@contextlib.contextmanager
+def shown(progress: Progress | bool, *, first: bool) -> Iterator[Progress]:
+    """Show progress by a function, or, where that is True, by bars on a terminal and in a notebook. In a log, and where
+    it is False, nothing is shown. first: whether this process speaks for all of its run; bars are shown by that one."""
+    if not isinstance(progress, bool):
+        yield progress
+    elif progress and first and _is_notebook():
+        with _notebook_bars() as show:
+            yield show
+    elif progress and first and sys.stderr is not None and sys.stderr.isatty():
+        with bars(sys.stderr) as show:
+            yield show
+    else:
+        yield silent
+
+
+@contextlib.contextmanager
+def bars(terminal: TextIO) -> Iterator[Progress]:
+    """Show a bar on a terminal for each thing that is being done, and clear them at the end."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
+    description = TextColumn("{task.description}", markup=False)
+    columns = (description, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    printed = sys.stdout is not None and sys.stdout.isatty()  # what is printed meanwhile stays in its own stream
+    with Bars(*columns, console=Console(file=terminal), transient=True, redirect_stdout=printed) as drawn:
+        tasks: dict[str, TaskID] = {}
+
+        def show(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = drawn.add_task(escaped(what))
+            drawn.update(tasks[what], completed=done, total=total or None)
+
+        yield show
+
+
+def _is_notebook() -> bool:
+    """Return whether this process is the kernel of a notebook, in Jupyter, Colab or an editor."""
+    ipython = sys.modules.get("IPython")
+    return ipython is not None and hasattr(ipython.get_ipython(), "kernel")
+
+
+@contextlib.contextmanager
+def _notebook_bars() -> Iterator[Progress]:
+    """Show the browser's own bars in one output of the cell, and clear it at the end. They need no extension."""
+    from IPython.display import HTML, display
+
+    output = display(HTML(""), display_id=True)
+    rows: dict[str, str] = {}
+    told = 0.0
+
+    def show(what: str, done: int, total: int) -> None:
+        nonlocal told
+        share = f'value="{done}" max="{total}"' if total else ""
+        rows[what] = f"<div><progress {share}></progress> {escape(escaped(what))}: {done} of {total or '?'}</div>"
+        if time.monotonic() - told >= _NOTEBOOK_SECONDS:
+            output.update(HTML("".join(rows.values())))
+            told = time.monotonic()
+
+    try:
+        yield show
+    finally:
+        output.update(HTML(""))

@@ -1,0 +1,157 @@
+"""Several generators in order of their scores, for people: which is better, and which cannot be told apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rich.console import Group, RenderableType
+
+from fvd_bench.evaluation.ranking import LEVEL, RankedScore, Ranking
+from fvd_bench.evaluation.result import Score
+from fvd_bench.evaluation.result_files import ranking_json
+from fvd_bench.finding import Finding
+from fvd_bench.reports.formats import Report
+from fvd_bench.reports.layout import Column, Grid, Prose
+from fvd_bench.reports.tables import number, span
+
+
+def ranking_report(ranked: Ranking) -> Report:
+    """Report a ranking: a grid for each score, and below them what was compared and how."""
+    parts: list[RenderableType] = []
+    for score in ranked.scores:
+        parts += [Prose(_title(score), style="bold"), _grid(score, headed=False), *map(Prose, _reasons(score))]
+    scores = [score for table in ranked.scores for score in table.scores.values()]
+    return Report(
+        text=Group(*parts, *map(Prose, sentences(ranked))),
+        grid=_grids(ranked),
+        records=[record for score in ranked.scores for record in _records(score)],
+        to_json=lambda: ranking_json(ranked),
+        scores=[score.value for score in scores],
+        signatures=list(dict.fromkeys(score.signature for score in scores if score.value is not None)),
+    )
+
+
+def sentences(ranked: Ranking) -> list[str]:
+    """Say how differences were judged, and what limits that."""
+    contrasts = [contrast for score in ranked.scores for contrast in score.contrasts]
+    judged = [contrast for contrast in contrasts if contrast.is_real is not None]
+    said = []
+    if judged:
+        many = f"{len(judged)} comparisons" if len(judged) > 1 else "one comparison"
+        said.append(
+            "A generator differs from another where chance in drawing the fake videos hardly explains it: with nothing "
+            f"to find, less than {LEVEL:.0%} of rankings name any difference (Holm's correction for {many}). That is "
+            "against these real videos."
+        )
+    if any(contrast.paired for contrast in judged):
+        said.append("Fake videos of one name were compared with each other.")
+    if any(contrast.error is None for contrast in contrasts):
+        said.append("Where chance is unknown, nothing is said of a difference.")
+    return said + [f"{note[0].upper()}{note[1:]}." for note in ranked.notes]
+
+
+def findings(ranked: Ranking) -> list[Finding]:
+    """List the findings of all results: one that all have once, and others with the name of the generator."""
+    of_all = [{(f.code, f.message) for f in result.warnings} for result in ranked.results.values()]
+    common = set.intersection(*of_all)
+    found: dict[tuple[str, str], Finding] = {}
+    for name, result in ranked.results.items():
+        for finding in result.warnings:
+            says_which = (finding.code, finding.message) in common or name in finding.message
+            message = finding.message if says_which else f"{name}: {finding.message}"
+            found[finding.code, message] = Finding(finding.code, message, finding.videos, finding.side)
+    return list(found.values())
+
+
+def _grid(ranked: RankedScore, *, headed: bool) -> Grid:
+    """Show a score of all generators. headed: whether each row names the score."""
+    arrow = "↓" if ranked.first.lower_is_better else "↑"
+    columns = [
+        Column("score"),
+        Column("#", is_number=True),
+        Column("generator"),
+        Column(f"{ranked.first.metric.upper()} {arrow}", is_number=True, style="bold"),
+        Column("± std", is_number=True),
+        Column("95 % interval", is_number=True),
+        Column("floor", is_number=True),
+        Column("differs from", is_number=True),
+    ]
+    places = {name: str(place) for place, name in enumerate(ranked.scores, start=1)}
+    rows = []
+    for name, score in ranked.scores.items():
+        rows.append(
+            [
+                _title(ranked) if headed else "",
+                places[name] if score.value is not None else "",
+                name,
+                number(score.value),
+                "" if score.std is None else number(score.std),
+                "" if score.interval is None else span(score.interval),
+                "" if score.floor is None else number(score.floor.value),
+                _differences(ranked, name, score, places),
+            ]
+        )
+    return Grid(columns, rows)
+
+
+def _grids(ranked: Ranking) -> Grid:
+    """Show all scores in one grid, for forms that hold one table."""
+    grids = [_grid(score, headed=len(ranked.scores) > 1) for score in ranked.scores]
+    columns = list(grids[0].columns)
+    if len(grids) > 1:
+        columns[3] = Column("value", is_number=True)
+    return Grid(columns, [row for grid in grids for row in grid.rows])
+
+
+def _differences(ranked: RankedScore, name: str, score: Score, places: dict[str, str]) -> str:
+    """Return the places of the generators that one differs from, such as 1, 3-5; `?` where nothing can be said."""
+    mine = [contrast for contrast in ranked.contrasts if name in (contrast.a, contrast.b)]
+    if score.value is None:
+        return ""
+    if all(contrast.is_real is None for contrast in mine):
+        return "?"
+    return _runs([int(places[other]) for other in ranked.real_differences(name)]) or "none"
+
+
+def _runs(numbers: Sequence[int]) -> str:
+    """Write numbers in order, with those that follow each other as 3-5."""
+    runs: list[list[int]] = []
+    for n in numbers:
+        if runs and n == runs[-1][1] + 1:
+            runs[-1][1] = n
+        else:
+            runs.append([n, n])
+    return ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in runs)
+
+
+def _title(ranked: RankedScore) -> str:
+    score = ranked.first
+    row = f", {score.row}" if score.row else ""
+    return f"{score.metric.upper()} {score.protocol}@{score.protocol_version}{row}"
+
+
+def _reasons(ranked: RankedScore) -> Iterator[str]:
+    for name, score in ranked.scores.items():
+        if score.value is None:
+            yield f"{name}: no {score.metric}: {score.reason}"
+
+
+def _records(ranked: RankedScore) -> Iterator[dict[str, object]]:
+    for place, (name, score) in enumerate(ranked.scores.items(), start=1):
+        low, high = score.interval or (None, None)
+        yield {
+            "metric": score.metric,
+            "protocol": score.protocol,
+            "protocol_version": score.protocol_version,
+            "row": score.row,
+            "place": place if score.value is not None else None,
+            "generator": name,
+            "value": score.value,
+            "std": score.std,
+            "interval_low": low,
+            "interval_high": high,
+            "floor": score.floor.value if score.floor else None,
+            "fake_clips": score.fake.clips,
+            "differs_from": "; ".join(ranked.real_differences(name)),
+            "reason": score.reason,
+        }

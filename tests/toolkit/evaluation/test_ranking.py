@@ -1,0 +1,189 @@
+"""Several generators against one real side: each score as alone, and which differences are real."""
+
+import dataclasses
+from collections import Counter
+
+import numpy as np
+import pytest
+import scipy.stats
+
+from fvd_bench.errors import FvdBenchError, MetricError, SourceError
+from fvd_bench.evaluation.evaluate import evaluate, open_evaluation
+from fvd_bench.evaluation.evaluation import silent
+from fvd_bench.evaluation.ranking import Entrant, Ranking, ranking
+from fvd_bench.evaluation.result import Score
+from fvd_bench.evaluation.several import rank
+from fvd_bench.settings import Settings
+from fvd_bench.sources.opening import GeneratorSource
+
+NO_CACHE = Settings(cache=None)
+
+
+def videos(count: int, *, seed: int, dark: float = 1.0, frames: int = 10) -> np.ndarray:
+    """Coloured blocks, darkened by a factor: uint8 [count, frames, 24, 24, 3]."""
+    rng = np.random.default_rng(seed)
+    blocks = np.kron(rng.uniform(40, 250, (count, 1, 3, 3, 3)), np.ones((1, frames, 8, 8, 1)))
+    return (dark * blocks + rng.normal(0, 3, blocks.shape)).clip(0, 255).astype(np.uint8)
+
+
+REAL = videos(24, seed=1)
+FAKES = {"good": videos(24, seed=2), "dark": videos(24, seed=3, dark=0.4), "also good": videos(24, seed=4)}
+
+
+@pytest.fixture(scope="module")
+def protocol(tmp_path_factory, write_pixels_protocol) -> str:
+    made: str = write_pixels_protocol(tmp_path_factory.mktemp("protocols"))
+    return made
+
+
+@pytest.fixture(scope="module")
+def ranked(protocol: str) -> Ranking:
+    return rank(REAL, FAKES, protocol, repeats=2, settings=NO_CACHE)
+
+
+def test_each_result_is_that_of_the_generator_alone(ranked: Ranking, protocol: str) -> None:
+    for name, fake in FAKES.items():
+        alone = evaluate(REAL, fake, protocol, repeats=2, settings=NO_CACHE)
+
+        assert dataclasses.replace(ranked.results[name], seconds=0) == dataclasses.replace(alone, seconds=0)
+
+
+def test_the_dark_one_is_last_and_differs_from_both(ranked: Ranking) -> None:
+    (score,) = ranked.scores
+
+    assert list(score.scores)[2] == "dark"
+    assert score.real_differences("dark") == list(score.scores)[:2]
+    assert score.real_differences("good") == score.real_differences("also good") == ["dark"]
+    assert score.first.value == min(s.value for s in score.scores.values())
+
+
+def test_a_contrast_is_a_paired_t_test_of_what_each_video_contributes(protocol: str) -> None:
+    spreads = {}
+    for name in ("good", "dark"):
+        with open_evaluation(
+            REAL, FAKES[name], protocol, repeats=1, seed=0, settings=NO_CACHE, progress=silent
+        ) as evaluation:
+            collection = evaluation.collect(evaluation.read())
+            evaluation.score(collection)
+            (spreads[name],) = collection.spreads.values()
+    parts = {name: np.array(list(spread.contributions("fake").values())) for name, spread in spreads.items()}
+
+    ((contrast,),) = [
+        s.contrasts for s in rank(REAL, dict(list(FAKES.items())[:2]), protocol, settings=NO_CACHE).scores
+    ]
+
+    values = 24 * (parts["dark"] - parts["good"]) + contrast.change
+    assert contrast.paired
+    assert contrast.p == contrast.corrected == pytest.approx(scipy.stats.ttest_1samp(values, 0).pvalue, rel=1e-9)
+
+
+def test_a_number_of_comparisons_is_corrected_for(ranked: Ranking) -> None:
+    p = sorted(contrast.p for contrast in ranked.scores[0].contrasts)
+    corrected = sorted(contrast.corrected for contrast in ranked.scores[0].contrasts)
+
+    assert len(p) == 3
+    assert corrected[0] == pytest.approx(3 * p[0], rel=1e-12)
+    assert all(c.is_real == (c.corrected < 0.05) for c in ranked.scores[0].contrasts)
+
+
+def test_the_correction_is_over_all_scores(protocol: str, tmp_path, write_pixels_protocol) -> None:
+    two = [protocol, write_pixels_protocol(tmp_path, name="ten", frames=10)]
+
+    scores = rank(REAL, FAKES, two, settings=NO_CACHE).scores
+
+    contrasts = [contrast for score in scores for contrast in score.contrasts]
+    smallest = min(contrasts, key=lambda contrast: contrast.p)
+    assert len(contrasts) == 6
+    assert smallest.corrected == pytest.approx(6 * smallest.p, rel=1e-12)
+
+
+def test_the_real_side_is_read_and_made_once(protocol: str) -> None:
+    def made(fakes: dict[str, np.ndarray]) -> int:
+        calls: Counter[int] = Counter()
+
+        def make(index: int) -> np.ndarray:
+            calls[index] += 1
+            return REAL[index]
+
+        real = GeneratorSource(make, videos=24)
+        if len(fakes) == 1:
+            evaluate(real, *fakes.values(), protocol, settings=NO_CACHE)
+        else:
+            rank(real, fakes, protocol, settings=NO_CACHE)
+        return sum(calls.values())
+
+    assert made(FAKES) <= made({"good": FAKES["good"]})
+
+
+def test_other_numbers_of_videos_are_said_and_not_judged(protocol: str) -> None:
+    fakes = {"good": FAKES["good"], "dark": FAKES["dark"], "fewer": FAKES["dark"][:12]}
+
+    ranked = rank(REAL, fakes, protocol, settings=NO_CACHE)
+
+    known = {(c.a, c.b): c.is_real for c in ranked.scores[0].contrasts}
+    assert known == {("good", "dark"): True, ("good", "fewer"): None, ("dark", "fewer"): None}
+    (note,) = ranked.notes
+    assert "fvd of pixels is of different numbers of fake clips (good 24, dark 24, fewer 12)" in note
+
+
+def test_a_generator_without_a_score_is_last(protocol: str, tmp_path, write_pixels_protocol) -> None:
+    long = write_pixels_protocol(tmp_path, name="long", frames=12)
+    fakes = {"short": FAKES["good"], "long": videos(24, seed=5, frames=12)}
+
+    first, other = rank(videos(24, seed=6, frames=12), fakes, [protocol, long], settings=NO_CACHE).scores
+
+    assert len(first.contrasts) == 1
+    assert list(other.scores) == ["long", "short"] and other.scores["short"].value is None
+    assert other.contrasts == ()
+
+
+def test_where_higher_is_better_the_highest_is_first(ranked: Ranking) -> None:
+    def turned(score: Score) -> Score:
+        return dataclasses.replace(score, lower_is_better=False)
+
+    scores = {name: turned(result.scores[0]) for name, result in ranked.results.items()}
+    entrants = {name: Entrant(ranked.results[name], {}, None) for name in scores}
+
+    (again,) = ranking(entrants, [list(scores.values())]).scores
+
+    assert list(again.scores) == list(ranked.scores[0].scores)[::-1]
+
+
+def test_errors_that_are_not_known_judge_nothing(ranked: Ranking) -> None:
+    scores = [dataclasses.replace(result.scores[0], error_fake=None) for result in ranked.results.values()]
+    entrants = {name: Entrant(result, {}, None) for name, result in ranked.results.items()}
+
+    (again,) = ranking(entrants, [scores]).scores
+
+    assert {(c.error, c.p, c.is_real) for c in again.contrasts} == {(None, None, None)}
+
+
+def test_a_copy_of_a_generator_is_the_same(protocol: str) -> None:
+    ((contrast,),) = [
+        score.contrasts
+        for score in rank(REAL, {"a": FAKES["dark"], "b": FAKES["dark"].copy()}, protocol, settings=NO_CACHE).scores
+    ]
+
+    assert (contrast.change, contrast.is_real) == (0.0, False)
+
+
+def test_a_generator_that_cannot_be_scored_is_named(protocol: str) -> None:
+    with pytest.raises(MetricError, match=r"empty: .*1 fake"):
+        rank(REAL, {"good": FAKES["good"], "empty": FAKES["dark"][:1]}, protocol, settings=NO_CACHE)
+
+
+def test_all_sides_are_opened_before_any_work(protocol: str, tmp_path) -> None:
+    said = []
+
+    with pytest.raises(SourceError, match="none"):
+        rank(
+            REAL,
+            {**FAKES, "gone": tmp_path / "none"},
+            protocol,
+            settings=NO_CACHE,
+            progress=lambda what, done, total: said.append(what),
+        )
+
+    assert said == []
+    with pytest.raises(FvdBenchError, match="1 fake sides are given: a ranking is of two or more"):
+        rank(REAL, {"good": FAKES["good"]}, protocol)

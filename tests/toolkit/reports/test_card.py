@@ -1,0 +1,70 @@
+"""The card of a result, beyond what a notebook shows of it."""
+
+import dataclasses
+import json
+import re
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from fvd_bench import Arrays, Result, Settings, evaluate
+from fvd_bench.finding import Finding
+from fvd_bench.reports.card import card, chart
+
+
+@pytest.fixture(scope="module")
+def result(moving_frames, write_pixels_protocol, tmp_path_factory: pytest.TempPathFactory) -> Result:
+    """Of nine real and seven fake videos under two protocols, and under one that needs longer videos."""
+    folder = tmp_path_factory.mktemp("protocols")
+    protocols = [
+        write_pixels_protocol(folder, name=name, frames=frames) for name, frames in (("one", 9), ("two", 10), ("x", 90))
+    ]
+    real, fake = (
+        Arrays(np.stack([moving_frames(12, 24, 24, seed=first + video) for video in range(count)]), axes="NTHWC")
+        for first, count in ((0, 9), (100, 7))
+    )
+    return evaluate(real, fake, protocols, settings=Settings(cache=None))
+
+
+def test_scores_of_one_metric_share_an_axis(result: Result) -> None:
+    drawn = ElementTree.fromstring(chart([score for score in result.scores if score.value is not None]))
+    words = [text.text for text in drawn.iter("{http://www.w3.org/2000/svg}text")]
+
+    assert {"FVD, one", "FVD, two", "floor", "score, 95 % interval"} <= {*words}
+    assert "no FVD by x: " in card(result)
+    assert chart([]) == ""
+
+
+def test_a_card_is_the_same_each_time_and_loads_nothing(result: Result) -> None:
+    html = result._repr_html_()
+
+    assert html == card(result)
+    assert re.findall(r"""(?:href|src)=["'](?!#)[^"']*""", html) == []
+    assert "<script" not in html
+
+
+def test_names_stay_text(result: Result) -> None:
+    evil = "<img src=x onerror=alert(1)>$\\frac{$\x1b[2J"
+    score = dataclasses.replace(result.scores[0], protocol=evil)
+    side = dataclasses.replace(result.fake, path=evil)
+    html = card(dataclasses.replace(result, scores=(score,), fake=side, warnings=(Finding("listing", evil),)))
+
+    assert "<img" not in html and "\x1b" not in html
+    assert html.count("&lt;img src=x onerror=alert(1)&gt;$\\frac{$\\x1b[2J") == 4
+
+
+def test_a_result_says_three_lines_and_gives_tables(result: Result) -> None:
+    lines = repr(result).splitlines()
+
+    assert len(lines) == 3
+    assert re.fullmatch(
+        r"<Result: FVD [\d.e-]+ by one, 95 % interval [\d.e-]+ to [\d.e-]+, floor [\d.e-]+, and 2 more scores", lines[0]
+    )
+    quiet = dataclasses.replace(result, warnings=(), real=dataclasses.replace(result.real, path="a\nb"))
+    assert repr(quiet).splitlines()[1:] == [
+        rf" 7 fake videos of {result.fake.path} against 9 real ones of a\nb",
+        " no findings>",
+    ]
+    assert Result.from_json(json.dumps(result.to_dict())) == result
+    assert list(result.to_frame()["protocol"]) == ["one", "two", "x"]
