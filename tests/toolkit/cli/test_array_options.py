@@ -21,6 +21,7 @@ SAID_BY = {
     "fvd_bench/evaluation/comparability.py": ["check"],
     "fvd_bench/evaluation/demo.py": ["demo"],
     "fvd_bench/evaluation/findings.py": ["compute", "check", "table4", "stats"],
+    "fvd_bench/evaluation/plan.py": ["compute"],
     "fvd_bench/evaluation/statistics.py": ["merge"],
     "fvd_bench/evaluation/table4.py": ["table4"],
     "fvd_bench/networks/environment.py": ["compute", "check", "table4", "stats", "merge", "selftest", "demo"],
