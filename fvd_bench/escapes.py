@@ -33,6 +33,11 @@ def cell(text: str) -> Text:
     return Text(escaped(text))
 
 
+def redact(text: str) -> str:
+    """Return a text without the user names, passwords and queries (tokens, signatures) of the addresses in it."""
+    return re.sub(r"(?<=://)[^/\s'\"]*@", "***@", re.sub(r"\?[^\s'\")]+", "?***", text))
+
+
 def _shown(found: re.Match[str]) -> str:
     code = ord(found[0])
     if 0xDC80 <= code <= 0xDCFF:  # Python's surrogate for a byte that is not a character

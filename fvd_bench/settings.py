@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from fvd_bench.errors import FvdBenchError
 from fvd_bench.paths import PathLike, home, user_path
+
+Device = Literal["auto", "cpu", "cuda", "mps"]
+"""Where networks run: the processor, an NVIDIA GPU, or the GPU of a Mac. `auto` uses CUDA where there is a CUDA device,
+and else the processor."""
+
+DEVICES: tuple[str, ...] = get_args(Device)
 
 
 def default_cache() -> Path:
@@ -20,7 +26,7 @@ def default_cache() -> Path:
 class Settings:
     """What may differ between runs without changing what is measured.
 
-    device: `auto` uses CUDA where there is a CUDA device.
+    device: where networks run.
     workers: number of decoding threads. None for one per processor.
     cache: folder of the feature store. None to keep features for the run only.
     weights: for names of sets of weights, a file to read instead of the store. Paths may begin with ~.
@@ -36,7 +42,7 @@ class Settings:
         depends on it.
     """
 
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    device: Device = "auto"
     workers: int | None = None
     cache: PathLike | None = field(default_factory=default_cache)
     weights: Mapping[str, PathLike] = field(default_factory=dict)
@@ -47,8 +53,8 @@ class Settings:
     group_by: str | None = None
 
     def __post_init__(self) -> None:
-        if self.device not in ("auto", "cpu", "cuda"):
-            raise FvdBenchError(f"device = {self.device!r}: allowed are auto, cpu, cuda")
+        if self.device not in DEVICES:
+            raise FvdBenchError(f"device = {self.device!r}: allowed are {', '.join(DEVICES)}")
         if self.workers is not None and self.workers < 1:
             raise FvdBenchError(f"workers = {self.workers}: expected at least 1")
         if self.windows < 0:

@@ -30,6 +30,8 @@ TESTS = (
     "tests/toolkit/test_random_stream.py",  # numpy
     "tests/toolkit/metrics/test_frechet.py",  # scipy
     "tests/toolkit/sources/test_array_files.py",  # torch, safetensors, h5py
+    "tests/toolkit/sources/test_addresses.py",  # fsspec, aiohttp
+    "tests/toolkit/sources/test_hub_datasets.py",  # datasets
     "tests/toolkit/networks/test_arithmetic.py",  # torch, whose settings changed in 2.9
     "tests/toolkit/networks/test_weight_download.py",  # pypi-simple, requests
     "tests/toolkit/networks/test_i3d.py",  # torch, on the real weights

@@ -49,8 +49,8 @@ if TYPE_CHECKING:
 @click.option("--replay", "replay_file", metavar="FILE", help="Use the frames that a manifest names.")
 @click.option("--dry-run", is_flag=True, help="Say what would be scored and skipped, and for how long; score nothing.")
 def compute(
-    real: Path | Arrays,
-    fake: dict[str, Path | Arrays],
+    real: str | Path | Arrays,
+    fake: dict[str, str | Path | Arrays],
     protocol: tuple[str, ...],
     repeats: int,
     seed: int,
@@ -119,8 +119,8 @@ _OF_THE_MANIFEST = ("protocol", "repeats", "seed")
 
 @contextlib.contextmanager
 def _opened(
-    real: Path | Arrays,
-    fake: Path | Arrays,
+    real: str | Path | Arrays,
+    fake: str | Path | Arrays,
     protocol: tuple[str, ...],
     *,
     repeats: int,

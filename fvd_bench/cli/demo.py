@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
 import click
 
-from fvd_bench.cli.options import Command, chosen_settings
+from fvd_bench.cli.options import Command, chosen_settings, device_option
 from fvd_bench.cli.streams import console, progress, say
+from fvd_bench.settings import Device
 
 
 @click.command(cls=Command)
 @click.option("--folder", type=click.Path(path_type=Path), default="fvd-bench-demo", show_default=True,
               help="Where to write the videos.")  # fmt: skip
-@click.option("--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu", "cuda"]))
-def demo(folder: Path, device: Literal["auto", "cpu", "cuda"]) -> None:
+@device_option
+def demo(folder: Path, device: Device) -> None:
     """Make videos of moving shapes, and score worse and worse copies of them."""
     from fvd_bench.evaluation import demo as demonstration
     from fvd_bench.reports import demo as demo_tables

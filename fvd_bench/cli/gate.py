@@ -53,8 +53,8 @@ _result = click.Path(path_type=Path)
 @click.option("--junit", metavar="FILE", help="Write JUnit XML; - for stdout alone.")
 @click.option("--markdown", metavar="FILE", help="Append a summary in Markdown, as to $GITHUB_STEP_SUMMARY.")
 def check(
-    real: Path | Arrays,
-    fake: Path | Arrays,
+    real: str | Path | Arrays,
+    fake: str | Path | Arrays,
     baseline: Path,
     max_increase: float,
     protocol: tuple[str, ...],

@@ -8,13 +8,14 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from fvd_bench.cli.streams import TEXT, be_quiet
 from fvd_bench.errors import FvdBenchError
 from fvd_bench.paths import distinct_names
+from fvd_bench.settings import DEVICES, Device
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -63,6 +64,33 @@ class Command(click.Command):
                     f"{max(param.opts, key=len)} is given {times} times and takes one value: give it once", ctx
                 )
         return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:  # what a command returns
+        try:
+            return super().invoke(ctx)
+        except FvdBenchError as error:
+            error.args = (*map(self._with_options, error.args),)
+            raise
+
+    def _with_options(self, message: object) -> object:
+        """Put the command's own options into a message that says how something is stated in Python."""
+        if not isinstance(message, str) or "fvd_bench.Arrays(" not in message:
+            return message
+        from fvd_bench.videos.arrays import WITH_AXES, WITH_RANGE
+
+        for phrase, ending in ((WITH_AXES, "axes"), (WITH_RANGE, "range")):
+            if options := [option for param in self.params for option in param.opts if option.endswith(ending)]:
+                message = message.replace(phrase, f"with {' or '.join(options)}")
+        return message
+
+
+class Place(click.ParamType[str | Path]):
+    """The place of videos: a path, or an address, which stays a text since a path would lose one of its slashes."""
+
+    name = "path"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str | Path:
+        return value if isinstance(value, Path) or "://" in value else Path(value)
 
 
 class Commands(click.Group):
@@ -159,45 +187,59 @@ def side_options(command: _Command, *, several_fakes: bool = False) -> _Command:
 
     several_fakes: as in `ranking_options`.
     """
-    path = click.Path(path_type=Path)
-
-    @functools.wraps(command)
-    def with_sides(**given: Any) -> None:  # all that click hands over
-        for side in ("real", "fake"):
-            layout = given.pop(f"{side}_axes"), given.pop(f"{side}_range")
-            if side == "fake" and several_fakes:
-                given[side] = {name: _side(side, fake, *layout) for name, fake in _named(given[side]).items()}
-            else:
-                given[side] = _side(side, given[side], *layout)
-        command(**given)
-
     return _all(
         click.option(
             "--real",
             required=True,
-            type=path,
-            help="Videos: a folder, archive, array file, or module:function; or statistics (.npz, .pkl).",
+            type=Place(),
+            help="Videos: a folder, archive, array file, list, pattern, address, or module:function; or statistics "
+            "(.npz, .pkl).",
         ),
-        click.option("--fake", required=True, type=path, multiple=several_fakes, help=_FAKE[several_fakes]),
-        _axes("real"),
-        _axes("fake"),
-        _range("real"),
-        _range("fake"),
+        click.option("--fake", required=True, type=Place(), multiple=several_fakes, help=_FAKE[several_fakes]),
         click.option(
             "--group-by",
             metavar="PATTERN",
-            help="What belongs together, such as windows of one video: folder, a regular expression for names, or a "
-            "column of a table, FILE.csv:COLUMN.",
+            help="What belongs together, such as windows of one video: folder, a regular expression for names, a "
+            "column of a list of videos, column:NAME, or one of a table, FILE.csv:COLUMN.",
         ),
         click.option("--json", "json_file", metavar="FILE", help="Write the result as JSON; - for stdout alone."),
-    )(run_options(with_sides))
+    )(array_options(real="real-", fake="fake-")(run_options(command)))
+
+
+def array_options(**prefixes: str) -> Callable[[_Command], _Command]:
+    """Add options that state axes and value range of arrays, which become part of the parameters that hold the arrays.
+
+    prefixes: for each such parameter, what the names of its options begin with.
+    """
+
+    def decorate(command: _Command) -> _Command:
+        @functools.wraps(command)
+        def with_arrays(**given: Any) -> None:  # all that click hands over
+            for parameter, prefix in prefixes.items():
+                word = prefix.replace("-", "_")
+                stated = given.pop(f"{word}axes"), given.pop(f"{word}range")
+                if isinstance(place := given[parameter], tuple):  # of an option that may be given several times
+                    given[parameter] = {name: _stated(prefix, one, *stated) for name, one in _named(place).items()}
+                else:
+                    given[parameter] = _stated(prefix, place, *stated)
+            command(**given)
+
+        options = [make(prefix) for make in (_axes, _range) for prefix in prefixes.values()]
+        return _all(*options)(with_arrays)
+
+    return decorate
+
+
+def device_option(command: _Command) -> _Command:
+    """Add the option that says where networks run."""
+    return click.option("--device", default="auto", show_default=True, type=click.Choice(DEVICES))(command)
 
 
 def run_options(command: _Command) -> _Command:
     """Add options that say how features are computed. They change no feature."""
     path = click.Path(path_type=Path)
     return _all(
-        click.option("--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu", "cuda"])),
+        device_option,
         click.option("--workers", type=click.IntRange(1), help="Decoding threads; one per processor unless given."),
         click.option("--cache", type=path, help="Folder of the feature store, in place of the usual one."),
         click.option("--no-cache", is_flag=True, help="Keep no features after the run."),
@@ -206,41 +248,42 @@ def run_options(command: _Command) -> _Command:
     )(command)
 
 
-def _named(paths: Sequence[Path]) -> dict[str, Path]:
-    """Return the paths of several sides by the ends in which they differ. Raises UsageError when two are one."""
-    names = distinct_names([os.fspath(path) for path in paths])
+def _named(places: Sequence[str | Path]) -> dict[str, str | Path]:
+    """Return the places of several sides by the ends in which they differ. Raises UsageError when two are one."""
+    names = distinct_names([os.fspath(place) for place in places])
     twice = [name for name, times in Counter(names).items() if times > 1]
     if twice:
         raise click.UsageError(f"--fake {twice[0]} is given twice: give each generator once")
-    return dict(zip(names, paths, strict=True))
+    return dict(zip(names, places, strict=True))
 
 
-def _side(side: str, path: Path, axes: str | None, value_range: tuple[float, float] | None) -> Path | Arrays:
-    """Return a path, with what is stated about the arrays there. Raises UsageError when there are no arrays."""
+def _stated(
+    prefix: str, place: str | Path | None, axes: str | None, value_range: tuple[float, float] | None
+) -> str | Path | Arrays | None:
+    """Return a place, with what is stated about the arrays there. Raises UsageError when there are no arrays."""
     if axes is None and value_range is None:
-        return path
+        return place
     from fvd_bench.errors import SourceError
     from fvd_bench.sources.opening import Arrays, takes_layout
 
-    if not takes_layout(path):
-        raise click.UsageError(f"--{side}-axes and --{side}-range are for arrays, and {path} holds none")
+    if place is None or not takes_layout(place):
+        where = "nothing is given that could hold some" if place is None else f"{place} holds none"
+        raise click.UsageError(f"--{prefix}axes and --{prefix}range are for arrays, and {where}")
     try:
-        return Arrays(path, axes=axes, value_range=value_range)
+        return Arrays(place, axes=axes, value_range=value_range)
     except SourceError as error:
-        raise click.UsageError(f"--{side}-axes, --{side}-range: {error}") from error
+        raise click.UsageError(f"--{prefix}axes, --{prefix}range: {error}") from error
 
 
-def _axes(side: str) -> Callable[[_Command], _Command]:
+def _axes(prefix: str) -> Callable[[_Command], _Command]:
+    of = f" of --{prefix.rstrip('-')}" if prefix else ""
+    return click.option(f"--{prefix}axes", metavar="AXES", help=f"Axes of the arrays{of} in their order: NTCHW.")
+
+
+def _range(prefix: str) -> Callable[[_Command], _Command]:
+    of = f" of --{prefix.rstrip('-')}" if prefix else ""
     return click.option(
-        f"--{side}-axes",
-        metavar="AXES",
-        help=f"Order of the {side} arrays' axes, such as NTCHW.",
-    )
-
-
-def _range(side: str) -> Callable[[_Command], _Command]:
-    return click.option(
-        f"--{side}-range", metavar="LO,HI", callback=_numbers, help=f"Black and white in {side} arrays of floats: -1,1."
+        f"--{prefix}range", metavar="LO,HI", callback=_numbers, help=f"Black and white in floats{of}: -1,1."
     )
 
 
@@ -265,7 +308,7 @@ def _all(*options: Callable[[_Command], _Command]) -> Callable[[_Command], _Comm
 
 def chosen_settings(
     *,
-    device: Literal["auto", "cpu", "cuda"],
+    device: Device,
     workers: int | None = None,
     cache: Path | None = None,
     no_cache: bool = False,

@@ -71,8 +71,8 @@ def protocols_diff(a: str, b: str, form: str) -> None:
 def protocols_explain(
     a: str,
     b: str,
-    real: Path | Arrays,
-    fake: Path | Arrays,
+    real: str | Path | Arrays,
+    fake: str | Path | Arrays,
     repeats: int,
     seed: int,
     json_file: str | None,

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import click
 
-from fvd_bench.cli.options import Command
+from fvd_bench.cli.options import Command, device_option
 from fvd_bench.cli.streams import check_outputs, console, deliver, progress
 from fvd_bench.errors import SelftestError
+from fvd_bench.settings import Device
 
 
 @click.command(cls=Command)
 @click.option("--full", is_flag=True, help="Also fvd-comparison's 256 clips: some minutes on a CPU.")
-@click.option("--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu", "cuda"]))
+@device_option
 @click.option("--json", "json_file", metavar="FILE", help="Write the checks as JSON; - for stdout alone.")
 @click.option("--verbose", is_flag=True, help="Show all numbers, and where each was published.")
-def selftest(full: bool, device: Literal["auto", "cpu", "cuda"], json_file: str | None, verbose: bool) -> None:
+def selftest(full: bool, device: Device, json_file: str | None, verbose: bool) -> None:
     """Recompute published numbers with this installation."""
     from fvd_bench.evaluation import selftest as published
     from fvd_bench.networks.environment import resolve_device

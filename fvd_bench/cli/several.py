@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 
 def compute(
-    real: Path | Arrays,
-    fakes: Mapping[str, Path | Arrays],
+    real: str | Path | Arrays,
+    fakes: Mapping[str, str | Path | Arrays],
     protocol: tuple[str, ...],
     *,
     repeats: int,

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from fvd_bench.cli.options import Command, chosen_settings, draw_options, protocol_names, run_options
+from fvd_bench.cli.options import (
+    Command,
+    Place,
+    array_options,
+    chosen_settings,
+    draw_options,
+    protocol_names,
+    run_options,
+)
 from fvd_bench.cli.streams import check_outputs, progress, say, wrote
+
+if TYPE_CHECKING:
+    from fvd_bench.sources.opening import Arrays
 
 
 class _Shard(click.ParamType[tuple[int, int]]):
@@ -25,7 +36,7 @@ class _Shard(click.ParamType[tuple[int, int]]):
 
 
 @click.command(cls=Command)
-@click.argument("path", type=click.Path(path_type=Path))
+@click.argument("path", type=Place())
 @click.option("--side", required=True, type=click.Choice(["real", "fake"]), help="That the videos will stand on.")
 @click.option("--protocol", multiple=True, default=["stylegan-v-fvd16"], show_default=True, metavar="NAME|FILE",
               shell_complete=protocol_names,
@@ -33,9 +44,10 @@ class _Shard(click.ParamType[tuple[int, int]]):
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The .npz file to write.")
 @draw_options(repeats=1)
 @click.option("--shard", default="1/1", type=_Shard(), help="Take every N-th video, from the I-th on; see merge.")
+@array_options(path="")
 @run_options
 def stats(
-    path: Path,
+    path: str | Path | Arrays,
     side: Literal["real", "fake"],
     protocol: tuple[str, ...],
     out: Path,
@@ -64,12 +76,13 @@ def stats(
 @click.command(cls=Command)
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The .npz file to write.")
-@click.option("--source", type=click.Path(path_type=Path), help="The videos: computes what no shard holds.")
+@click.option("--source", type=Place(), help="The videos: computes what no shard holds.")
+@array_options(source="")
 @run_options
 def merge(
     files: tuple[Path, ...],
     out: Path,
-    source: Path | None,
+    source: str | Path | Arrays | None,
     **settings: Any,  # click hands over the options of chosen_settings by name
 ) -> None:
     """Join the FILES that `stats --shard` wrote."""

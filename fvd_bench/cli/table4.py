@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 @format_option("score", "json", "csv", "markdown", "latex")
 @draw_options(repeats=5)  # one draw cannot tell a change from chance
 def table4(
-    real: Path | Arrays,
-    fake: Path | Arrays,
+    real: str | Path | Arrays,
+    fake: str | Path | Arrays,
     repeats: int,
     seed: int,
     json_file: str | None,

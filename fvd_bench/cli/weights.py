@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
 import click
 
-from fvd_bench.cli.options import Commands
+from fvd_bench.cli.options import Commands, device_option
 from fvd_bench.cli.streams import console, progress, say
+from fvd_bench.settings import Device
 
 
 @click.group(cls=Commands)
@@ -58,8 +58,8 @@ def weights_import(name: str, file: Path) -> None:
 @weights.command("verify")
 @click.argument("name", default="i3d-kinetics-400")
 @click.argument("file", required=False, type=click.Path(path_type=Path))
-@click.option("--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu", "cuda"]))
-def weights_verify(name: str, file: Path | None, device: Literal["auto", "cpu", "cuda"]) -> None:
+@device_option
+def weights_verify(name: str, file: Path | None, device: Device) -> None:
     """Check weights in the store or in a file, and recognise the classic mistakes by how the network behaves."""
     from fvd_bench.networks.verification import verify
 

@@ -223,7 +223,11 @@ def _recomputed(before: Result, evaluation: Evaluation) -> ResultFeatures | None
         if not Path(before.fake.path).exists():
             return None
         given = Given(open_source(before.fake.path))
-        fake = OpenSide(given, evaluation.store, dependence.groups(given.source.names, evaluation.group_by))
+        fake = OpenSide(
+            given,
+            evaluation.store,
+            dependence.groups(given.source.names, evaluation.group_by, given.columns),
+        )
         again = dataclasses.replace(evaluation, sides={**evaluation.sides, "fake": fake}, strict=False)
         extractions = again.read()
         if given.fingerprint(extractions["fake"].contents) != before.fake.fingerprint:

@@ -129,7 +129,7 @@ def _over_training(logs: Sequence[Path]) -> list[Panel]:
         lines = [line for line in map(_object, read_text(file).splitlines()) if line]
         scored = {metric for line in lines for metric in METRICS if metric in line and "kimg" in line}
         if not scored:
-            raise ResultError(f"{file} has no scores: `stylegan-v train` writes them every --fvd-kimg")
+            raise ResultError(f"{file} has no scores: `stylegan-v train --fvd-kimg` writes them")
         for metric in sorted(scored):
             points = (_logged(line, metric) for line in lines if metric in line and "kimg" in line)
             curve = Curve(name if len(logs) > 1 else "", tuple(points))

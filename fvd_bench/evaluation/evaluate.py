@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fvd_bench.errors import ArgumentError, FvdBenchError
+from fvd_bench.errors import ArgumentError, FvdBenchError, SourceError
 from fvd_bench.evaluation.counts import too_few
 from fvd_bench.evaluation.loading import load_all
 from fvd_bench.features.distributed import WHOLE, rank, share
@@ -49,10 +49,11 @@ def evaluate(
 ) -> Result:
     """Score fake videos against real ones.
 
-    real, fake: the two sides. Each is a path (a folder of video files or of frame folders, an archive, an array file);
-    an array, a tensor, a list of them, or an iterable of videos; `Arrays` where axes or a value range have to be
-    stated; or a `GeneratorSource` or another object like `sources.ClipSource`, which makes its videos on demand. The
-    real side may also be statistics that another program made, see `features.foreign`.
+    real, fake: the two sides. Each is a path or an address (a folder of video files or of frame folders, an archive, an
+    array file, a list of videos) or a list of paths; an array, a tensor, a list of them, an iterable of videos, or a
+    `datasets.Dataset`; `Arrays` where axes or a value range have to be stated; or a `GeneratorSource` or another object
+    like `sources.ClipSource`, which makes its videos on demand. The real side may also be statistics that another
+    program made, see `features.foreign`.
     protocol: one or several, each by name, by path of a TOML file, or loaded. Several share the decoding.
     repeats: number of draws. They have the seeds seed, seed + 1, …, and a score is the mean over them.
     progress: True for bars on a terminal and in a notebook, False for none, or a function that shows it.
@@ -98,7 +99,7 @@ def open_evaluation(
     if repeats < 1 or not 0 <= seed <= 2**32 - repeats:
         raise ArgumentError(f"repeats = {repeats}, seed = {seed}: expected at least 1, and 0 to 2^32 - repeats")
     chosen = load_all(protocol)
-    sides = {side: open_side(source, side) for side, source in zip(SIDES, (real, fake), strict=True)}
+    sides = {side: open_side(source, side, progress) for side, source in zip(SIDES, (real, fake), strict=True)}
     workers = settings.workers or processors()
     goes_through = any(isinstance(given.source, IterableVideos) for given in sides.values())
     unserved: dict[Protocol, str] = {}
@@ -130,7 +131,7 @@ def open_evaluation(
                 side: OpenSide(
                     given,
                     stack.enter_context(given.store(store)),
-                    dependence.groups(given.source.names, settings.group_by),
+                    dependence.groups(given.source.names, settings.group_by, given.columns),
                 )
                 for side, given in sides.items()
             },
@@ -162,13 +163,31 @@ def _looked_at(
     """Return the protocols that the sides hold too few videos for, and why. Raises FvdBenchError when a side cannot be
     used, or when the protocols that are left are worth nothing."""
     for given in sides.values():
-        dependence.groups(given.source.names, settings.group_by)
+        dependence.groups(given.source.names, settings.group_by, given.columns)
     found: dict[Protocol, str] = {}
     if to_score:
-        found = too_few(sides, protocols, required=required, workers=workers, strict=settings.strict)
+        found = {p: why for p in protocols if (why := _too_short(p, sides))}
+        if len(found) == len(protocols) or any(p in found for p in required):
+            raise SourceError("; ".join(dict.fromkeys(found.values())))
+        left = [p for p in protocols if p not in found]
+        found |= too_few(sides, left, required=required, workers=workers, strict=settings.strict)
     for given in sides.values():
         given.check_readable()
     return found
+
+
+def _too_short(protocol: Protocol, sides: Mapping[Side, Given]) -> str:
+    """Say what a protocol needs of a side that has nothing but single images; empty where it can use them."""
+    for side, given in sides.items():
+        rule, most = protocol.clip_rule(side), getattr(given.source, "most_frames", None)
+        if most is not None and most < rule.frames_needed and not rule.takes_real:
+            return (
+                f"{given.source.name} has no folders of frames but {len(given.source.names)} single images, and "
+                f"{protocol.name} needs {rule.frames_needed} frames of each {side} video: put the frames of each video "
+                "into a folder of its own, video/000000.jpg, and pass the folder above them, or score single images by "
+                "torch-fidelity-fid"
+            )
+    return ""
 
 
 def _networks(
@@ -199,8 +218,8 @@ def with_fake(evaluation: Evaluation, fake: SourceLike, progress: Progress) -> I
 
     Networks, store and real side are shared, so that nothing of the real side is read or made twice.
     """
-    given = open_side(fake, "fake")
-    groups = dependence.groups(given.source.names, evaluation.group_by)
+    given = open_side(fake, "fake", progress)
+    groups = dependence.groups(given.source.names, evaluation.group_by, given.columns)
     chosen = [p for p in evaluation.protocols if p not in evaluation.rows and p not in evaluation.unserved]
     sides: dict[Side, Given] = {"real": evaluation.sides["real"].given, "fake": given}
     unserved = too_few(sides, chosen, workers=evaluation.workers, strict=evaluation.strict)

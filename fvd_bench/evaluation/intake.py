@@ -111,13 +111,13 @@ class Intake:
         return gathered, Noticed.of(batches.facts, source.notes, source.value_range)
 
     def move(self, device: str | torch.device) -> None:
-        """Move the network to `cpu` or `cuda` (the current CUDA device). Raises FvdBenchError for another."""
+        """Move the network to `cpu`, `mps` or `cuda` (the current CUDA device). Raises FvdBenchError for another."""
         wanted = torch.device(device) if device != "auto" else torch.device(environment.resolve_device("auto"))
         if wanted.type == "cuda" and wanted.index not in (None, _current_cuda()):
             raise FvdBenchError(f"device {wanted} is not the current one: call torch.cuda.set_device({wanted.index})")
-        if wanted.type not in ("cpu", "cuda"):
-            raise FvdBenchError(f"device {wanted}: allowed are cpu, cuda")
-        self.settings = replace(self.settings, device=wanted.type)  # type: ignore[arg-type]  # one of the two
+        if wanted.type not in ("cpu", "cuda", "mps"):
+            raise FvdBenchError(f"device {wanted}: allowed are cpu, cuda, mps")
+        self.settings = replace(self.settings, device=wanted.type)  # type: ignore[arg-type]  # one of these
         self._extractor = None
         assert self.network  # loaded, or refused, now
 

@@ -180,7 +180,7 @@ class FrechetVideoDistance:
             self._noticed[side] = self._noticed[side].joined(other._noticed[side])
 
     def to(self, device: str | torch.device) -> FrechetVideoDistance:
-        """Move the network to `cpu` or `cuda` (the current CUDA device). Features stay where they are, in memory."""
+        """Move the network to `cpu`, `mps` or `cuda` (the current CUDA device). Features stay in memory."""
         self.intake.move(device)
         return self
 

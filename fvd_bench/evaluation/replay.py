@@ -99,7 +99,7 @@ def open_replay(
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="fvd-bench-"))
             settings = dataclasses.replace(settings, cache=folder)
         real, fake = (
-            _find(manifest, side, open_source(given), settings=settings, progress=progress)
+            _find(manifest, side, open_source(given, progress), settings=settings, progress=progress)
             for side, given in zip(SIDES, (real, fake), strict=True)
         )
         yield stack.enter_context(

@@ -45,17 +45,20 @@ def run(*, full: bool, device: str = "cpu", progress: Progress | None = None) ->
 
     It takes about half a minute on two cores, with `full` two minutes.
 
-    full: whether to include the 256 random clips of fvd-comparison. device: `cpu` or `cuda`.
+    full: whether to include the 256 random clips of fvd-comparison.
+    device: `cpu`, `cuda` or `mps`. On mps the logits are also compared with those of this machine's processor.
     progress: called with the number of video frames that went through the network, and their total.
 
     Raises WeightsError when the network's weights cannot be had.
     """
-    network = I3D.from_tensors(weights.load("i3d-kinetics-400").tensors).to(device)
+    tensors = weights.load("i3d-kinetics-400").tensors
+    network = I3D.from_tensors(tensors).to(device)
+    reference = I3D.from_tensors(tensors) if device == "mps" else None
     checks: list[Check] = []
     total = _total_frames(full)
     done = 0
     with float32_arithmetic("float32"):
-        for frames, found in _steps(network, full=full, device=device):
+        for frames, found in _steps(network, reference, full=full, device=device):
             checks += found
             done += frames
             if progress is not None:
@@ -102,10 +105,24 @@ def constant_checks(network: I3D, golden: goldens.ConstantVideos, *, device: str
     ]
 
 
-def _steps(network: I3D, *, full: bool, device: str) -> Iterator[tuple[int, list[Check]]]:
-    """Yield (number of frames that went through the network, checks that were completed by that)."""
+def device_check(network: I3D, reference: I3D, golden: GoldenLogits, *, device: str) -> Check:
+    """Compare the logits of one row's videos on a device with those on the processor. reference: the network there."""
+    videos = golden.videos()
+    error = abs(_logits(network, videos, device) - _logits(reference, videos, "cpu")).max()
+    origin = "the same network on this machine's processor"
+    return Check(f"{golden.name}: {device} against cpu", 0.0, float(error), goldens.LOGITS_TOLERANCE, origin)
+
+
+def _steps(network: I3D, reference: I3D | None, *, full: bool, device: str) -> Iterator[tuple[int, list[Check]]]:
+    """Yield (number of frames that went through the network, checks that were completed by that).
+
+    reference: the network on the processor, to compare with. None for no such comparison.
+    """
     for row in goldens.LOGITS:
-        yield row.clips * row.frames, logits_checks(network, row, device=device)
+        checks = logits_checks(network, row, device=device)
+        if reference is not None:
+            checks.append(device_check(network, reference, row, device=device))
+        yield row.clips * row.frames, checks
     for constant in goldens.CONSTANT_VIDEOS:
         yield 2 * constant.frames, constant_checks(network, constant, device=device)
     if full:

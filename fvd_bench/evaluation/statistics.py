@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 
@@ -54,7 +53,7 @@ def make(
         raise SourceError(f"shard {part}/{parts}: expected the number of a shard, from 1 on, and how many there are")
     if isinstance(source, str | os.PathLike) and is_stats_file(user_path(source)):
         raise SourceError(f"{source} is a statistics file already")
-    opened = open_source(source)
+    opened = open_source(source, progress)
     settings = settings or Settings()
     with open_evaluation(
         opened, opened, protocol, repeats=repeats, seed=seed, settings=settings, progress=progress, to_score=False
@@ -150,7 +149,7 @@ def _make(evaluation: Evaluation, side: Side, share: Share) -> StatsFile:
 
 def _completed(joined: StatsFile, source: SourceLike, settings: Settings, progress: Progress) -> StatsFile:
     """Return the file with its missing features, computed from the videos."""
-    opened = open_source(source)
+    opened = open_source(source, progress)
     settings = dataclasses.replace(settings, cache=None)
     with open_evaluation(
         opened,
@@ -181,7 +180,7 @@ def _missing(joined: StatsFile) -> list[int]:
     extractors: dict[FeatureRule, FeatureExtractor] = {
         p.features: _Recorded(joined.weights[p.features.signature()]) for p in joined.protocols
     }
-    given = GivenFile(Path(joined.path), joined)
+    given = GivenFile(joined.path, joined)
     with given.held() as store:
         extraction = Extraction(
             given.source, store, extractors, versions=joined.versions, workers=1, progress=lambda done, total: None

@@ -101,7 +101,10 @@ def table4(
     computed.
     """
     listed = rows(load(base))
-    sides: dict[Side, ClipSource] = {"real": open_source(real), "fake": open_source(fake)}  # an iterable opens once
+    sides: dict[Side, ClipSource] = {  # an iterable opens once
+        "real": open_source(real, progress),
+        "fake": open_source(fake, progress),
+    }
     first, *_ = protocols = list(listed.values())
     with open_evaluation(
         sides["real"],

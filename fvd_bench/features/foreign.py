@@ -24,7 +24,9 @@ from fvd_bench.sources.zips import READ_ERRORS, Archive
 from fvd_bench.videos.files import regular_file
 from fvd_bench.videos.video import Video
 
-_SUFFIXES = (".pkl", ".pickle")
+_PICKLES = (".pkl", ".pickle")
+
+STATS_SUFFIXES = (*_PICKLES, ".npz")
 
 _MOST_BYTES = 2**31
 
@@ -96,7 +98,7 @@ class ForeignStats:
 
 def is_foreign_stats(path: Path) -> bool:
     """Return whether this is a file of statistics: a pickle, or an .npz with `mu` and `sigma`."""
-    if path.suffix.lower() in _SUFFIXES:
+    if path.suffix.lower() in _PICKLES:
         return True
     if path.suffix.lower() != ".npz" or not path.is_file():
         return False

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from fvd_bench.errors import NotComparableError, SourceError
@@ -18,6 +19,7 @@ from fvd_bench.features.store import FeatureStore
 from fvd_bench.finding import Finding
 from fvd_bench.paths import user_path
 from fvd_bench.protocols.rules import ClipRule, Side
+from fvd_bench.sources.addresses import Progress, fetch, is_address, silent
 from fvd_bench.sources.listing import fingerprint
 from fvd_bench.sources.opening import ClipSource, SourceLike, check_something_decodes, open_source
 from fvd_bench.videos.absent_video import AbsentVideo
@@ -43,6 +45,12 @@ class Given:
 
     def __init__(self, source: ClipSource) -> None:
         self.source = source
+
+    @property
+    def columns(self) -> Mapping[str, Sequence[str]]:
+        """For each column of a list of videos, its entries in the order of the videos."""
+        found: Mapping[str, Sequence[str]] = getattr(self.source, "columns", {})
+        return found
 
     def check_readable(self) -> None:
         """Raise SourceError when no video can be decoded."""
@@ -93,9 +101,8 @@ class GivenFile(Given):
 
     has_frames = False
 
-    def __init__(self, path: Path, file: StatsFile) -> None:
-        super().__init__(_Listed(path, file))
-        self._path = path
+    def __init__(self, name: str, file: StatsFile) -> None:
+        super().__init__(_Listed(name, file))
         self._file = file
 
     def check_readable(self) -> None:
@@ -108,7 +115,7 @@ class GivenFile(Given):
         held = ", ".join(p.name for p in file.protocols)
         last = file.seed + file.repeats - 1
         raise SourceError(
-            f"{self._path} does not hold all features that are asked for: it was made for {held}, with the seeds "
+            f"{self.source.name} does not hold all features that are asked for: it was made for {held}, with the seeds "
             f"{file.seed} to {last}, and the weights {_weights(file)}; ask for these, or make another with "
             "`fvd-bench stats`; if these are asked for, an older version of fvd-bench made the file, from other frames "
             "or by other arithmetic, and it has to be made again"
@@ -176,47 +183,54 @@ class GivenStats(Given):
         yield Finding("unknown-protocol", self._stats.warning, side=side)
 
 
-def open_side(source: SourceLike, side: Side) -> Given:
+def open_side(source: SourceLike, side: Side, progress: Progress = silent) -> Given:
     """Open a side: videos, a statistics file, or, for the real side alone, statistics of other programs.
 
-    Raises SourceError, and NotComparableError for a statistics file of the other side.
+    progress: see `open_source`. Raises SourceError, and NotComparableError for a statistics file of the other side.
     """
-    if isinstance(source, str | os.PathLike):
-        source = path = user_path(source)
-        if path.suffix.lower() == ".npz" and path.is_file() and is_stats_file(path):
-            file = StatsFile.read(path)
-            if file.side != side:
-                raise NotComparableError(
-                    f"{path} holds features for the {file.side} side, and is given as the {side} one: clips are "
-                    f"not drawn alike on both; make it with `fvd-bench stats --side {side}`"
-                )
-            return GivenFile(path, file)
-        if path.suffix and (stats := _foreign(path, side)) is not None:
-            return GivenStats(stats)
-    return Given(open_source(source))
+    if isinstance(source, str) and is_address(source):
+        if PurePosixPath(source.partition("?")[0]).suffix.lower() in (".npz", ".pkl", ".pickle") and "*" not in source:
+            fetched = fetch(source, progress)
+            if not fetched.is_folder and (given := _statistics(fetched.files[0].place, fetched.shown, side)):
+                return given
+    elif isinstance(source, str | os.PathLike):
+        source = user_path(source)
+        if given := _statistics(source, str(source), side):
+            return given
+    return Given(open_source(source, progress))
 
 
-def _foreign(path: Path, side: Side) -> ForeignStats | None:
+def _statistics(path: Path, name: str, side: Side) -> Given | None:
+    """Open a side of statistics. None if the file is none of them. name: what the side is called."""
+    if path.suffix.lower() == ".npz" and path.is_file() and is_stats_file(path):
+        file = StatsFile.read(path)
+        if file.side != side:
+            raise NotComparableError(
+                f"{name} holds features for the {file.side} side, and is given as the {side} one: clips are not drawn "
+                f"alike on both; make it with `fvd-bench stats --side {side}`"
+            )
+        return GivenFile(name, file)
+    stats = _foreign(path, name, side) if path.suffix else None
+    return GivenStats(stats) if stats else None
+
+
+def _foreign(path: Path, name: str, side: Side) -> ForeignStats | None:
     """Read the statistics of another program, None where it is no file of such."""
     from fvd_bench.features.foreign import ForeignStats, is_foreign_stats
 
     if not is_foreign_stats(path):
         return None
     if side == "fake":
-        raise SourceError(f"{path} holds statistics, which can be the real side only: pass the fake videos")
-    return ForeignStats.read(path)
+        raise SourceError(f"{name} holds statistics, which can be the real side only: pass the fake videos")
+    return dataclasses.replace(ForeignStats.read(path), name=name)
 
 
 @dataclass(frozen=True)
 class _Listed:
     """The videos that a statistics file lists, as a `ClipSource`."""
 
-    path: Path
+    name: str
     file: StatsFile
-
-    @property
-    def name(self) -> str:
-        return str(self.path)
 
     @property
     def kind(self) -> str:

@@ -220,10 +220,11 @@ def _checksum(key: str, facts: str, dim: int, data: bytes) -> bytes:
 
 def _advice(file: Path | None, what: str) -> str:
     if file is None:
-        return f"features cannot be kept in memory for the run: {what}; name a folder for them with --cache DIR"
+        return f"features cannot be kept in memory for the run: {what}; keep them in a folder, `compute --cache`"
     return (
         f"the feature store {file} cannot be used: {what}. Free some space or mend the permissions, name another "
-        "folder with --cache DIR, or do without with --no-cache; what was stored before is kept"
+        "folder by `fvd-bench compute --cache` or for every command by the environment variable FVD_BENCH_HOME, or do "
+        "without by `fvd-bench compute --no-cache`; what was stored before is kept"
     )
 
 

@@ -24,6 +24,7 @@ from fvd_bench.videos.files import bare_name
 
 _FOLDER = re.compile(r"folder(?::([1-9][0-9]?))?")
 _TABLE = re.compile(r"(.+\.csv):(.+)", re.IGNORECASE)
+_COLUMN = "column:"
 _VIDEO = "video"
 """The column with the names of videos in a table of groups."""
 
@@ -39,12 +40,14 @@ _WINDOWS = 2.0
 _NUMBER = re.compile(r"[-_. ]*[A-Za-z]{0,8}[-_. ]*[0-9]+$")
 
 
-def groups(names: Sequence[str], by: str | None) -> list[int]:
+def groups(names: Sequence[str], by: str | None, columns: Mapping[str, Sequence[str]] = {}) -> list[int]:
     """Return for each name the index of the first name in its group, or its own where nothing is grouped.
 
+    columns: for each column of a list of videos, its entries in the order of the names.
     by: how names are grouped, None for not at all.
     - `folder`: the folder that a video lies in.
     - `folder:2`: the top two levels of its folders, and likewise for other numbers.
+    - `column:NAME`: that column of the list that the videos were named in, see `columns`.
     - `FILE.csv:COLUMN`: that column of a table whose column `video` has the names, with or without a suffix.
     - Any other text is a regular expression that is searched in the name. Its groups, or its match if it has none,
       name the group.
@@ -54,7 +57,11 @@ def groups(names: Sequence[str], by: str | None) -> list[int]:
         return list(range(len(names)))
     first: dict[tuple[str, ...], int] = {}
     advice = "write an expression that is found in every name, or folder for the folder that a video lies in"
-    if table := _TABLE.fullmatch(by):
+    keys: list[tuple[str, ...] | None]
+    if by.startswith(_COLUMN):
+        advice = "write an entry for every video"
+        keys = [(entry,) if entry else None for entry in _entries(columns, by.removeprefix(_COLUMN))]
+    elif table := _TABLE.fullmatch(by):
         advice = "write a row for every video of both sides"
         column = _column(table[1], table[2])
         keys = [column.get(name) or column.get(bare_name(name)) for name in names]
@@ -86,7 +93,7 @@ def findings(side: Side, names: Sequence[str], stats: FeatureSet) -> Iterator[Fi
     found = sorted(set(stems))
     advice = (
         "windows of one video count as many here and are one, so that interval, floor and gate are too sure: score "
-        "whole videos with all their clips, or say with --group-by what belongs together"
+        "whole videos with all their clips, or say what belongs together, `fvd-bench compute --group-by`"
     )
     if same.any() and 1 < len(found) <= len(videos) / _WINDOWS and np.median(near[same]) < _NEAR_OF_A_STEM * apart:
         what = f"the names of {len(videos)} {side} videos have {len(found)} stems, {some(dict.fromkeys(found, ''))}"
@@ -107,6 +114,16 @@ def watch(repeats: Iterable[Sides], names: Mapping[Side, Sequence[str]], found: 
             for side, of_side in names.items():
                 found += findings(side, of_side, sides[side])
         yield sides
+
+
+def _entries(columns: Mapping[str, Sequence[str]], name: str) -> Sequence[str]:
+    """Return a column of a list. Raises FvdBenchError where there is none."""
+    if name not in columns:
+        raise FvdBenchError(
+            f"group_by {_COLUMN}{name}: a side has no such column, it has {', '.join(columns) or 'none'}; expected "
+            "both sides to be lists of videos that have it, CSV or JSONL"
+        )
+    return columns[name]
 
 
 def _column(file: str, column: str) -> dict[str, tuple[str, ...]]:

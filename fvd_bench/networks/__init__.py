@@ -114,7 +114,7 @@ def create(rule: FeatureRule, *, device: str, weights: Mapping[str, PathLike], p
     """Build the extractor that a protocol names. Weights that are not here yet are fetched.
 
     The global random generator of torch stays as it is.
-    device: `cpu` or `cuda`.
+    device: `cpu`, `cuda` or `mps`.
     weights: for names of sets of weights, the file to read the set from.
     progress: reports on fetching.
     Raises ProtocolError when the extractor cannot do what the rule asks for. Raises WeightsError when the weights

@@ -9,22 +9,27 @@ from __future__ import annotations
 import platform
 from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
-from typing import Literal
 
 from fvd_bench.errors import FvdBenchError
+from fvd_bench.settings import Device
 
 NEUTRAL = frozenset({"threads"})
 """Keys of `describe` whose values change no digit of a score. They are recorded so that this can be checked."""
 
 
-def resolve_device(name: Literal["auto", "cpu", "cuda"]) -> str:
-    """Return `cpu` or `cuda`. Raises FvdBenchError when CUDA is asked for and there is none."""
+def resolve_device(name: Device) -> str:
+    """Return `cpu`, `cuda` or `mps`. Raises FvdBenchError when a GPU is asked for and there is none."""
     import torch
 
     if name == "cuda" and not torch.cuda.is_available():
         raise FvdBenchError(
             "device cuda is asked for, but torch finds no CUDA device; use --device cpu, or install a driver and "
             f"a torch build that match (this one is {torch.__version__})"
+        )
+    if name == "mps" and not torch.backends.mps.is_available():
+        raise FvdBenchError(
+            "device mps is asked for, but torch finds no GPU of a Mac that it can use; use --device cpu (this is torch "
+            f"{torch.__version__} on {platform.system()})"
         )
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
@@ -44,6 +49,8 @@ def device_name(device: str) -> str:
 
     if device == "cuda":
         return torch.cuda.get_device_name()
+    if device == "mps":
+        return f"mps ({platform.machine()}, macOS {platform.mac_ver()[0]})"
     return f"cpu ({platform.machine()}, {torch.backends.cpu.get_cpu_capability()})"
 
 

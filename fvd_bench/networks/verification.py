@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
 import torch
 
@@ -13,9 +12,10 @@ from fvd_bench.networks.arithmetic import float32_arithmetic
 from fvd_bench.networks.environment import device_name, resolve_device
 from fvd_bench.networks.i3d import WEIGHTS
 from fvd_bench.networks.i3d_network import I3D
+from fvd_bench.settings import Device
 
 
-def verify(name: str, *, file: Path | None, device: Literal["auto", "cpu", "cuda"]) -> list[str]:
+def verify(name: str, *, file: Path | None, device: Device) -> list[str]:
     """Return findings, a sentence each, about the weights in the store or in a file.
 
     file: None for the store.

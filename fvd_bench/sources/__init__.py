@@ -6,6 +6,7 @@ __all__ = [
     "Arrays",
     "ClipSource",
     "GeneratorSource",
+    "addresses",
     "arrays",
     "iterables",
     "listing",

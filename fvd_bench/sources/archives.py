@@ -6,7 +6,7 @@ import io
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import PurePath, PurePosixPath
 
 from fvd_bench.errors import SourceError
 from fvd_bench.videos.files import VIDEO_SUFFIXES
@@ -27,7 +27,7 @@ class MemberFile(io.BytesIO):
         self.name = name
 
 
-def check_plain(path: Path, names: Iterable[str]) -> None:
+def check_plain(path: PurePath | str, names: Iterable[str]) -> None:
     """Raise SourceError when a member's name leads out of a folder, or is written in an unusual way."""
     for name in names:
         if not _is_plain(name):
@@ -37,7 +37,7 @@ def check_plain(path: Path, names: Iterable[str]) -> None:
             )
 
 
-def check_distinct(path: Path, files: Sequence[str]) -> None:
+def check_distinct(path: PurePath | str, files: Sequence[str]) -> None:
     """Raise SourceError when a name stands for two members, or for a file and a folder."""
     names = Counter(files)
     names.update(_folders(names))

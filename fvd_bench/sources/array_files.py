@@ -23,7 +23,7 @@ from fvd_bench.sources.hdf5 import datasets
 from fvd_bench.sources.hdf5_sets import index_sets, is_index
 from fvd_bench.sources.scratch import Scratch
 from fvd_bench.sources.zips import READ_ERRORS, Archive
-from fvd_bench.videos.arrays import HOW_TO_STATE, Block, Layout, TensorBlock, file_stamp
+from fvd_bench.videos.arrays import WITH_AXES, Block, Layout, TensorBlock, file_stamp
 
 ARRAY_SUFFIXES = frozenset(".npy .npz .pt .pth .safetensors .h5 .hdf5".split())
 
@@ -111,7 +111,7 @@ def _chosen(path: Path, file: Path, kind: str, blocks: Mapping[str, Block], layo
             counts = f"{len(many)} arrays of five axes and {len(single)} of four"
             expected = (
                 "one array of five axes, [N, T, H, W, C] for instance, or one of four for each video (of grey videos "
-                f"without an axis of channels state the axes, NTHW or THW, {HOW_TO_STATE})"
+                f"without an axis of channels state the axes, NTHW or THW, {WITH_AXES})"
             )
         else:
             counts = f"{len(many)} arrays of as many axes as {layout.axes}"

@@ -34,19 +34,16 @@ class ArrayFolder:
 
     kind = "array files"
 
-    def __init__(self, folder: Path, files: Iterable[str], layout: Layout) -> None:
-        """List the array files among `files`, which are relative POSIX paths. Raises SourceError when none can be
-        used."""
-        self.name = str(folder)
+    def __init__(self, name: str, files: Mapping[str, Path], layout: Layout) -> None:
+        """List the array files among `files`, which are relative POSIX paths with the places of the files. Raises
+        SourceError when none can be used."""
+        self.name = name
         self._files: dict[str, Path] = {}
-        for file in sorted(files):
+        for file, place in sorted(files.items()):
             if suffix(file) in ARRAY_SUFFIXES:
-                name = file.removesuffix(PurePosixPath(file).suffix)
-                other = self._files.setdefault(name, folder / file)
-                if other != folder / file:
-                    raise SourceError(
-                        f"{folder / file} and {other.name} have one name: expected one file for each video"
-                    )
+                other = self._files.setdefault(file.removesuffix(PurePosixPath(file).suffix), place)
+                if other != place:
+                    raise SourceError(f"{place} and {other.name} have one name: expected one file for each video")
         self.names = sorted(self._files, key=sort_key)
         known, block = self._first(layout)
         self._layout = Layout(known.axes, layout.value_range)

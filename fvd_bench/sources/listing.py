@@ -11,7 +11,7 @@ import hashlib
 import itertools
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Protocol
 
@@ -63,20 +63,23 @@ class Listing:
     names: the names of the videos, in order.
     images: for each name that is a frame folder, the file names of its images.
     notes: findings, each a sentence.
+    is_flat: whether the videos are single images, of one frame each.
     """
 
     names: tuple[str, ...]
     images: dict[str, tuple[str, ...]]
     notes: tuple[str, ...]
+    is_flat: bool = False
 
     @classmethod
-    def of(cls, place: Path, names: Iterable[str], root: PurePath, files: Files) -> Listing:
+    def of(cls, place: str, names: Iterable[str], root: PurePath, files: Files) -> Listing:
         """Find the videos among the files in a folder or archive. Raises SourceError when there is none.
 
-        place: the folder or archive, for messages.
+        place: the folder, archive or list, for messages.
         names: relative POSIX paths of the files, without hidden ones.
         root: the path in `files` that these are relative to.
         Where the first image of a folder holds several images, each image file in the folder is a video of its own.
+        Where there is nothing but images, in no folder below the root, each is a video of one frame.
         """
         folders: dict[str, list[str]] = {}
         for path in names:
@@ -94,13 +97,16 @@ class Listing:
                 beside, frames = beside + frames, []
             videos += [f"{folder}/{n}" if folder else n for n in beside]
             if frames and beside:
-                notes.append(f"{place / folder}: {len(frames)} images beside {len(beside)} video files are left out")
+                where = f"{place}/{folder}" if folder else place
+                notes.append(f"{where}: {len(frames)} images beside {len(beside)} video files are left out")
             elif not folder:
                 loose = frames
             elif frames:
                 images[folder] = tuple(frames)
         if loose and not videos and not images:
-            raise SourceError(_flat_folder(place, loose))
+            which = "its image" if len(loose) == 1 else f"each of its {len(loose)} images"
+            note = f"{place} has no folders of frames, and {which} is taken for a video of one frame"
+            return cls(tuple(sorted(loose, key=sort_key)), {}, (note, *_same(place, loose)), is_flat=True)
         if loose:
             notes.append(f"{place}: {len(loose)} images beside the videos' folders are left out")
         if not videos and not images:
@@ -109,13 +115,12 @@ class Listing:
                 f"folder of images ({' '.join(sorted(IMAGE_SUFFIXES))}) per video, or one array file per video"
             )
         listing = tuple(sorted([*videos, *images], key=sort_key))
-        same = [a for a, b in itertools.pairwise(listing) if sort_key(a)[0] == sort_key(b)[0]]
-        if same:
-            notes.append(f"{place}: {len(same)} names differ in their suffix alone, {same[0]} for one; all are used")
-        return cls(listing, images, tuple(notes))
+        return cls(listing, images, (*notes, *_same(place, listing)))
 
     @property
     def kind(self) -> str:
+        if self.is_flat:
+            return "single images"
         if not self.images:
             return "video files"
         return "frame folders" if len(self.images) == len(self.names) else "video files and frame folders"
@@ -123,26 +128,24 @@ class Listing:
 
 @dataclass(frozen=True)
 class FileSource:
-    """Video files, frame folders, or both, in a folder or in an archive.
+    """Video files, frame folders, or both, in a folder, in an archive, or named one by one.
 
-    path: the path of the folder or archive.
+    name: the path of the folder or archive, or what else the side is called.
     kind: the form of the side.
     listing: the videos in it.
     root: the path in `files` that the listed names are relative to.
     files: the disk, or the archive.
     more_notes: notes besides those of the listing.
+    columns: for each column of a list of videos, its entries in the order of the videos.
     """
 
-    path: Path
+    name: str
     kind: str
     listing: Listing
     root: PurePath
     files: Files
     more_notes: tuple[str, ...] = ()
-
-    @property
-    def name(self) -> str:
-        return str(self.path)
+    columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -152,8 +155,15 @@ class FileSource:
     def notes(self) -> tuple[str, ...]:
         return (*self.more_notes, *self.listing.notes)
 
+    @property
+    def most_frames(self) -> int | None:
+        """The most frames that any of its videos has. None if that is not known."""
+        return 1 if self.listing.is_flat else None
+
     def video(self, index: int) -> Video:
         name = self.names[index]
+        if self.listing.is_flat:
+            return FrameFolder(self.root, [name], self.files)
         if name in self.listing.images:
             return FrameFolder(self.root / name, self.listing.images[name], self.files)
         return VideoFile(self.root / name, self.files)
@@ -212,15 +222,10 @@ def _folders_of_animations(folders: Mapping[str, Sequence[str]], root: PurePath,
     return {folder for folder, is_animation in zip(first, several, strict=True) if is_animation}
 
 
-def _flat_folder(place: Path, frames: Sequence[str]) -> str:
-    if place.is_dir():
-        what, above = "a flat folder", "pass the folder above them"
-        if place.parent != place:
-            above += f" — or pass {place.parent}"
-    else:
-        what, above = "a flat archive", "archive these folders — or archive the folder above them"
-    return (
-        f"{place} is {what} of {len(frames)} images ({frames[0]}, …): it is not said which frames belong "
-        f"to which video. Put the frames of each video into a folder of its own, video_name/000000.jpg, and {above}"
-        " if these are the frames of a single video"
-    )
+def _same(place: str, names: Sequence[str]) -> list[str]:
+    """Return a note of names that differ in nothing but their suffix, if there are any."""
+    ordered = sorted(names, key=sort_key)
+    same = [a for a, b in itertools.pairwise(ordered) if sort_key(a)[0] == sort_key(b)[0]]
+    if not same:
+        return []
+    return [f"{place}: {len(same)} names differ in their suffix alone, {same[0]} for one; all are used"]

@@ -1,8 +1,8 @@
 """Opening one side of a comparison, in any form in which people have videos.
 
-A path is a folder of video files, of frame folders, of tar shards or of array files, a zip or tar archive, an array
-file or an array in one, or module:function. Objects are arrays, tensors, lists and dicts of them, iterables, and
-anything with the members of a `ClipSource`.
+A path is a folder of video files, of frame folders, of images, of tar shards or of array files, a zip or tar archive,
+an array file or an array in one, a list of videos, a pattern, an address, or module:function. Objects are paths,
+arrays, tensors, lists and dicts of them, iterables, datasets, and anything with the members of a `ClipSource`.
 """
 
 from __future__ import annotations
@@ -17,18 +17,24 @@ from typing import Any
 import numpy as np
 
 from fvd_bench.errors import SourceError, VideoError
+from fvd_bench.escapes import redact
 from fvd_bench.paths import user_path
+from fvd_bench.sources.addresses import AtAddress, Progress, check_not_mangled, fetch, is_address, silent
 from fvd_bench.sources.array_files import ARRAY_SUFFIXES, inside, open_array_file
 from fvd_bench.sources.array_folder import ArrayFolder, holds_arrays
 from fvd_bench.sources.arrays import ArrayVideos, numbered
 from fvd_bench.sources.functions import GeneratorSource, find_function, is_function_name, telling
+from fvd_bench.sources.hub_datasets import is_dataset, open_dataset
 from fvd_bench.sources.iterables import IterableVideos
 from fvd_bench.sources.listing import ClipSource, FileSource, Listing, fingerprint, walk
-from fvd_bench.sources.shards import expand, open_shards
+from fvd_bench.sources.named_files import NamedFile, open_named
+from fvd_bench.sources.patterns import expand, is_pattern, matching
+from fvd_bench.sources.shards import open_shards
 from fvd_bench.sources.tars import TarArchive, is_tar, is_tar_name
+from fvd_bench.sources.video_lists import LIST_SUFFIXES, Row, open_list, read_list
 from fvd_bench.sources.zips import Archive
 from fvd_bench.videos.arrays import Block, Layout, ValueRange, as_block
-from fvd_bench.videos.files import DISK, IMAGE_SUFFIXES, VIDEO_SUFFIXES, regular_file
+from fvd_bench.videos.files import DISK, IMAGE_SUFFIXES, VIDEO_SUFFIXES, regular_file, suffix
 
 __all__ = [
     "Arrays",
@@ -64,44 +70,59 @@ class Arrays:
 
 
 SourceLike = str | os.PathLike[str] | ClipSource | Arrays | Mapping[str, Any] | Iterable[Any]
-"""What can be opened as a side: a side, the path of one, or videos in memory."""
+"""What can be opened as a side: a side, the path or address of one, paths of its videos, or videos in memory."""
 
 
-def open_source(source: SourceLike) -> ClipSource:
+def open_source(source: SourceLike, progress: Progress = silent) -> ClipSource:
     """Open one side. What is a side already is returned as it is.
 
+    progress: called with what is copied from an address, how many files of it are, and how many there are.
     Raises SourceError, saying what was found and what is accepted.
     """
     if not isinstance(source, Arrays):
-        return _open(source, Layout())
+        return _open(source, Layout(), progress)
     layout = Layout(source.axes, source.value_range)
     if isinstance(source.videos, str | os.PathLike) and not takes_layout(source.videos):
         raise SourceError(f"{source.videos}: axes and a value range are stated, but only of arrays: leave them out")
-    return _open(source.videos, layout)
+    opened = _open(source.videos, layout, progress)
+    if layout != Layout() and not hasattr(opened, "value_range"):
+        raise SourceError(f"{opened.name}: axes and a value range are stated, but only of arrays: leave them out")
+    return opened
 
 
 def takes_layout(path: str | os.PathLike[str]) -> bool:
-    """Return whether axes and a value range can be stated for what is at a path: array files, or module:function."""
+    """Return whether axes and a value range can be stated for what is at a path: array files, or what may lead to them,
+    which is a list, a pattern, an address, or module:function."""
     place = user_path(path)
+    if is_address(path):
+        return True
     if place.is_dir():
         return holds_arrays(walk(place))
-    is_array_file = place.suffix.lower() in ARRAY_SUFFIXES or inside(place) is not None
-    return is_array_file or is_function_name(os.fspath(path))
+    if place.exists():
+        return suffix(place.name) in ARRAY_SUFFIXES | LIST_SUFFIXES
+    return inside(place) is not None or is_pattern(os.fspath(path)) or is_function_name(os.fspath(path))
 
 
-def _open(source: SourceLike, layout: Layout, name: str | None = None) -> ClipSource:
+def _open(source: SourceLike, layout: Layout, progress: Progress, name: str | None = None) -> ClipSource:
     """Open a side. name: the name of the side if it is in memory and has one. Else None."""
+    if isinstance(source, str) and is_address(source):
+        return _open_address(source, layout, progress)
     if isinstance(source, str | os.PathLike):
         path = user_path(source)
         try:
-            return _open_path(path, layout)
+            return _open_path(path, layout, progress)
         except OSError as error:
             raise SourceError(f"{error.filename or path}: {error.strerror or error}") from error
     if hasattr(source, "names") and hasattr(source, "video"):
         return _checked(source)
+    if is_dataset(source):
+        return open_dataset(source, layout, progress)
     form = type(source).__name__
     if (block := as_block(source)) is not None:
         return ArrayVideos.of_one(name or "an array in memory", f"{form} in memory", block, layout, stamp=None)
+    if isinstance(source, list | tuple) and source and all(isinstance(item, str | os.PathLike) for item in source):
+        what = name or f"{form} of {len(source)} paths"
+        return open_list(what, [Row(os.fspath(item), {}) for item in source], Path.cwd(), layout, progress)
     if isinstance(source, list | tuple):
         source = dict(zip(numbered(len(source)), source, strict=True))
     if isinstance(source, Mapping):
@@ -125,25 +146,30 @@ def _blocks(arrays: Mapping[Any, Any]) -> dict[str, Block]:
     return found
 
 
-def _open_path(path: Path, layout: Layout) -> ClipSource:
+def _open_path(path: Path, layout: Layout, progress: Progress) -> ClipSource:
     if path.is_dir():
         return _open_folder(path, layout)
     if inside(path) is not None:
         return open_array_file(path, layout)
     if not path.exists():
-        return _open_name(path, layout)
+        return _open_name(path, layout, progress)
     regular_file(path)
-    suffix = path.suffix.lower()
-    if suffix in ARRAY_SUFFIXES:
+    ending = suffix(path.name)
+    if ending in ARRAY_SUFFIXES:
         return open_array_file(path, layout)
-    if suffix == ".zip" or zipfile.is_zipfile(path):
+    if ending in LIST_SUFFIXES:
+        return open_list(str(path), read_list(path), path.parent, layout, progress)
+    if ending in VIDEO_SUFFIXES | IMAGE_SUFFIXES:
+        return open_named(str(path), "", [NamedFile.of(path)], layout)
+    if ending == ".zip" or zipfile.is_zipfile(path):
         return _in_archive(Archive(path), "zip", notes=())
     if is_tar(path):
         archive = TarArchive(path)
         return _in_archive(archive, "tar", notes=archive.notes)
     raise SourceError(
-        f"{path} is a file; a side is a folder of video files, or of folders that hold a video's frames, or a "
-        f".zip archive or .tar archive of one, or an array file or folder of these ({' '.join(sorted(ARRAY_SUFFIXES))})"
+        f"{path} is a file; a side is a folder, a video or image file, an array file "
+        f"({' '.join(sorted(ARRAY_SUFFIXES))}), a list of videos ({' '.join(sorted(LIST_SUFFIXES))}), or a .zip "
+        "archive or .tar archive"
     )
 
 
@@ -151,10 +177,10 @@ def _open_folder(path: Path, layout: Layout) -> ClipSource:
     files = list(walk(path))
     shards = sorted(path / file for file in files if is_tar_name(file))
     if holds_arrays(files):
-        return ArrayFolder(path, files, layout)
+        return ArrayFolder(str(path), {file: path / file for file in files}, layout)
     if not shards:
         return _in_folder(path, files, ())
-    if not any(Path(file).suffix.lower() in VIDEO_SUFFIXES | IMAGE_SUFFIXES for file in files):
+    if not any(suffix(file) in VIDEO_SUFFIXES | IMAGE_SUFFIXES for file in files):
         return open_shards(path, shards)
     note = (
         f"{path}: {len(shards)} tar archives beside the videos are left out; a folder of archives alone is a side too"
@@ -163,23 +189,24 @@ def _open_folder(path: Path, layout: Layout) -> ClipSource:
 
 
 def _in_folder(path: Path, files: Iterable[str], notes: tuple[str, ...]) -> FileSource:
-    listing = Listing.of(path, files, path, DISK)
-    return FileSource(path, listing.kind, listing, path, DISK, notes)
+    listing = Listing.of(str(path), files, path, DISK)
+    return FileSource(str(path), listing.kind, listing, path, DISK, notes)
 
 
 def _in_archive(archive: Archive | TarArchive, form: str, *, notes: Sequence[str]) -> FileSource:
     root = PurePosixPath()
-    listing = Listing.of(archive.path, archive.names, root, archive)
+    listing = Listing.of(str(archive.path), archive.names, root, archive)
     kind = f"{listing.kind} in a {form} archive"
-    return FileSource(archive.path, kind, listing, root, archive, tuple(notes))
+    return FileSource(str(archive.path), kind, listing, root, archive, tuple(notes))
 
 
-def _open_name(path: Path, layout: Layout) -> ClipSource:
-    """Open what is not a file: a pattern of shards, or a function."""
+def _open_name(path: Path, layout: Layout, progress: Progress) -> ClipSource:
+    """Open what is not a file: a pattern, or a function."""
     name = str(path)
-    if (shards := expand(name)) is not None:
-        return open_shards(path, shards)
+    if is_pattern(name):
+        return open_named(name, "that match a pattern", [NamedFile.of(file) for file in matching(name)], layout)
     if not is_function_name(name):
+        check_not_mangled(path)
         raise SourceError(f"{path} does not exist")
     function = find_function(name)
     videos: Any  # whatever it returns
@@ -187,7 +214,26 @@ def _open_name(path: Path, layout: Layout) -> ClipSource:
         videos = function()
     if videos is None:
         raise SourceError(f"{name} returned nothing: expected an iterable of videos, or another side")
-    return _open(videos, layout, name)
+    return _open(videos, layout, progress, name)
+
+
+def _open_address(address: str, layout: Layout, progress: Progress) -> ClipSource:
+    if len(addresses := expand(address)) > 1:
+        return open_list(redact(address), [Row(one, {}) for one in addresses], Path.cwd(), layout, progress)
+    fetched = fetch(address, progress)
+    try:
+        if fetched.is_folder:
+            side = open_named(fetched.shown, "", fetched.files, layout, above=fetched.above)
+        elif suffix(fetched.files[0].name.name) in LIST_SUFFIXES:
+            rows = read_list(fetched.files[0].place)
+            side = open_list(fetched.shown, rows, address.rpartition("/")[0], layout, progress)
+        else:
+            side = _open_path(fetched.files[0].place, layout, progress)
+    except SourceError as error:
+        raise SourceError(fetched.in_words(str(error))) from error
+    except OSError as error:
+        raise SourceError(f"{fetched.shown}: {error.strerror or error}") from error
+    return AtAddress(side, fetched)
 
 
 def _checked(source: Any) -> ClipSource:

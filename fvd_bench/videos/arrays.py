@@ -330,7 +330,7 @@ def _inferred(name: str, blocks: Sequence[Block]) -> str:
         if len(block.shape) not in _ORDERS:
             raise SourceError(
                 f"{name}: {described(block)}: expected five axes (many videos) or four (one video), such as NTHWC; of "
-                f"grey videos without an axis of channels state NTHW or THW, {HOW_TO_STATE}"
+                f"grey videos without an axis of channels state NTHW or THW, {WITH_AXES}"
             )
     fitting: list[str] = []
     for channels in (_CHANNELS, (_WITH_ALPHA,)):  # an axis of 4 is taken for channels only where no other axis can be
@@ -342,19 +342,21 @@ def _inferred(name: str, blocks: Sequence[Block]) -> str:
     usual = _ORDERS[len(blocks[0].shape)][0]
     raise SourceError(
         f"{name}: {described(blocks[0])} fits {orders}: state its axes, such as {usual}, or NTHW for grey videos "
-        f"without an axis of channels, {HOW_TO_STATE}"
+        f"without an axis of channels, {WITH_AXES}"
     )
 
 
-HOW_TO_STATE = "with fvd_bench.Arrays(…, axes=…), --real-axes or --fake-axes"
+WITH_AXES = "with fvd_bench.Arrays(…, axes=…)"
+WITH_RANGE = "with fvd_bench.Arrays(…, value_range=(-1, 1))"
+"""How axes and a range are stated in Python. On the command line, each command puts its own options in their place."""
 
 
 def _check_values(name: str, block: Block, value_range: ValueRange | None) -> None:
     if block.dtype.kind == "f":
         if value_range is None:
             raise SourceError(
-                f"{name} has values of type {block.dtype}: state what black and white are, such as -1 and 1, with "
-                "fvd_bench.Arrays(…, value_range=(-1, 1)), --real-range or --fake-range"
+                f"{name} has values of type {block.dtype}: state what black and white are, such as -1 and 1, "
+                f"{WITH_RANGE}"
             )
     elif block.dtype != np.uint8:
         raise SourceError(f"{name} has values of type {block.dtype}: expected uint8, or floats with a stated range")

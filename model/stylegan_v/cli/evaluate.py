@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
-from fvd_bench.cli.options import Command, protocol_names
+from fvd_bench.cli.options import Command, Place, array_options, protocol_names
 from fvd_bench.cli.streams import check_outputs, print_result, progress
+
+if TYPE_CHECKING:
+    from fvd_bench.sources.opening import Arrays
 
 
 @click.command(cls=Command)
 @click.argument("checkpoint", type=click.Path(path_type=Path))
-@click.option("--real", required=True, type=click.Path(path_type=Path), help="Folder or archive of real videos.")
+@click.option("--real", required=True, type=Place(), help="Real videos, as in fvd-bench compute.")
 @click.option("--videos", default=2048, show_default=True, type=click.IntRange(1), help="Generated for the score.")
 @click.option("--protocol", "protocols", multiple=True, default=["stylegan-v-fvd16"], show_default=True,
               metavar="NAME|FILE", shell_complete=protocol_names,
@@ -21,9 +24,10 @@ from fvd_bench.cli.streams import check_outputs, print_result, progress
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**32 - 1), help="Of the videos.")
 @click.option("--json", "json_file", metavar="FILE", help="Write the result as JSON; - for stdout alone.")
 @click.option("--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu", "cuda"]))
+@array_options(real="real-")
 def evaluate(
     checkpoint: Path,
-    real: Path,
+    real: str | Path | Arrays,
     videos: int,
     protocols: tuple[str, ...],
     seed: int,

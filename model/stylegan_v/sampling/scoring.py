@@ -11,6 +11,7 @@ from fvd_bench.evaluation.result import Result
 from fvd_bench.networks.arithmetic import float32_arithmetic
 from fvd_bench.progress import Progress, silent
 from fvd_bench.protocols.protocol import load
+from fvd_bench.sources.opening import SourceLike
 from stylegan_v.networks.generator import Generator
 from stylegan_v.sampling.videos import GeneratedVideos
 
@@ -27,7 +28,7 @@ def check_scoring(real: str | Path, *, protocol: str, device: str, features: Pat
 
 def evaluate(
     generator: Generator,
-    real: str | Path,
+    real: SourceLike,
     *,
     videos: int,
     fps: float,

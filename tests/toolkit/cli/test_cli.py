@@ -306,7 +306,7 @@ def _undecodable(folder: Path) -> None:
     ("make", "message"),
     [
         (_empty, "holds no video: expected files ending in"),
-        (_flat, "is a flat folder of 3 images"),
+        (_flat, "has no folders of frames but 3 single images, and pixels needs 9 frames of each fake video"),
         (_undecodable, "none of its 2 videos can be decoded; the first is empty.mp4"),
     ],
 )

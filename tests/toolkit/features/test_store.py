@@ -168,5 +168,5 @@ def test_a_full_disk_is_an_error_that_says_what_to_do(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
 
-    with pytest.raises(CacheError, match="--cache DIR"):
+    with pytest.raises(CacheError, match="`fvd-bench compute --cache` or for every command"):
         FeatureStore(tmp_path / "file" / "store")

@@ -88,6 +88,17 @@ def test_fid_and_kid_are_torch_fidelitys(scored, theirs: dict[str, float]) -> No
     assert any(w.code == "weights-unverified" for w in ours.warnings)
 
 
+def test_fid_of_single_images_is_torch_fidelitys(frame_sides, lively_inception: Path, theirs: dict[str, float]) -> None:
+    real, fake = (f"{side}-flat" for side in frame_sides)
+
+    ours = evaluate(
+        real, fake, "torch-fidelity-fid", settings=Settings(cache=None, weights={WEIGHTS: lively_inception})
+    )
+
+    assert ours.value == pytest.approx(theirs["frechet_inception_distance"], rel=2e-5, abs=0)
+    assert (ours.scores[0].real.clips, ours.fake.videos) == (16, 16)
+
+
 @pytest.mark.slow  # the score is of torch-fidelity's own function, and the network is that of FID
 def test_the_inception_score_is_torch_fidelitys(scored, theirs: dict[str, float]) -> None:
     (ours,) = scored("stylegan-v-is").scores

@@ -51,6 +51,7 @@ PINNED = {
     "stylegan-v-is@1": "fd7b669b9bf7",
     "stylegan-v-kid@1": "b703053688e1",
     "tats-on-tfhub-weights@1": "bd8072efe4c6",
+    "torch-fidelity-fid@1": "bc9aa9aa5201",
     "videogpt-on-tfhub-weights@1": "75e9ca10ccf3",
     "videvalkit@1": "63a6f6fd04c1",
 }
@@ -104,6 +105,7 @@ PINNED_WHOLE = {
     "stylegan-v-is@1": "776881d03d58",
     "stylegan-v-kid@1": "8bb622b064e3",
     "tats-on-tfhub-weights@1": "f17df3adc819",
+    "torch-fidelity-fid@1": "f30a1c58d525",
     "videogpt-on-tfhub-weights@1": "c2ffff2601b1",
     "videvalkit@1": "c06ef95d115e",
 }

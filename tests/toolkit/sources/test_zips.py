@@ -122,8 +122,10 @@ def test_every_format_of_frames_is_read_from_memory_as_from_disk(
 
 
 def test_frames_at_the_top_explain_themselves(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match=r"flat archive of 2 images \(0\.jpg.*folder of its own.*archive the folder"):
-        open_source(_zip(tmp_path / "a.zip", {"1.jpg": b"x", "0.jpg": b"x"}))
+    source = open_source(_zip(tmp_path / "a.zip", {"1.jpg": b"x", "0.jpg": b"x"}))
+
+    assert list(source.names) == ["0.jpg", "1.jpg"]
+    assert "each of its 2 images is taken for a video of one frame" in source.notes[0]
 
 
 class TestWhatIsNoArchive:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fvd_bench.errors import SourceError, VideoError
+from fvd_bench.errors import VideoError
 from fvd_bench.sources.opening import open_source
 from fvd_bench.videos.decoding.limits import Limits
 from fvd_bench.videos.file import VideoFile
@@ -91,11 +91,12 @@ def test_a_photo_with_a_second_image_is_no_first_image(tmp_path: Path, moving_fr
         _pixels(FrameFolder(tmp_path, ["0.jpg"]))
 
 
-def test_a_flat_folder_of_still_images_is_still_an_error(tmp_path: Path, moving_frames, write_frames) -> None:
+def test_each_of_several_still_images_is_one_frame(tmp_path: Path, moving_frames, write_frames) -> None:
     write_frames(tmp_path / "a", moving_frames(3), suffix=".webp")
 
-    with pytest.raises(SourceError, match="is a flat folder of 3 images"):
-        open_source(tmp_path / "a")
+    source = open_source(tmp_path / "a")
+
+    assert (source.kind, [source.video(n).num_frames for n in range(3)]) == ("single images", [1, 1, 1])
 
 
 def test_a_still_image_among_animations_is_a_video_of_one_frame(tmp_path: Path, moving_frames) -> None:

@@ -1,0 +1,117 @@
+"""Files that are named one by one, in a list or by a pattern, as a side.
+
+They are the side that a folder would be which holds them and nothing else: the nearest one that they all are in.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePath, PurePosixPath
+
+from fvd_bench.errors import SourceError
+from fvd_bench.sources.array_files import ARRAY_SUFFIXES
+from fvd_bench.sources.array_folder import ArrayFolder
+from fvd_bench.sources.listing import ClipSource, FileSource, Listing, walk
+from fvd_bench.sources.shards import open_shards
+from fvd_bench.sources.tars import is_tar_name
+from fvd_bench.videos.arrays import Layout
+from fvd_bench.videos.files import DISK, IMAGE_SUFFIXES, VIDEO_SUFFIXES, sort_key, suffix
+
+
+@dataclass(frozen=True, slots=True)
+class NamedFile:
+    """A file or folder that was named.
+
+    place: its absolute path.
+    name: the absolute path that its name is taken from, which is another one for a copy of a file from elsewhere.
+    columns: what a list says of it, by column.
+    """
+
+    place: Path
+    name: PurePosixPath
+    columns: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, path: Path) -> NamedFile:
+        place = Path(os.path.normpath(path.absolute()))  # links stay: their names are those that people chose
+        return cls(place, PurePosixPath(place))
+
+
+def open_named(
+    what: str, kind: str, named: Sequence[NamedFile], layout: Layout, *, above: PurePosixPath | None = None
+) -> ClipSource:
+    """Open the side of what was named: videos and images, or tar shards, or array files. Raises SourceError, OSError.
+
+    what: the name of the side. kind: the form in which the files were named.
+    above: the folder below which the videos have their names. None for the nearest one that all are in.
+    What is named and holds no video is listed by itself, so that it is skipped by its name.
+    """
+    distinct = list({file.name: file for file in reversed(named)}.values())[::-1]
+    if not distinct:
+        raise SourceError(f"{what} names no video")
+    again = len(named) - len(distinct)
+    notes = [f"{what}: {again} of {len(named)} names are given again; each is used once"] if again else []
+    above = above or _nearest_folder([file.name for file in distinct])
+    names = {file.name.relative_to(above).as_posix(): file for file in distinct}
+    if all(map(is_tar_name, names)):
+        return open_shards(what, [file.place for file in distinct])
+    if all(suffix(name) in ARRAY_SUFFIXES for name in names):
+        return ArrayFolder(what, {name: file.place for name, file in names.items()}, layout)
+    files: dict[str, Path] = {}
+    for name, file in names.items():
+        inside = {f"{name}/{below}": file.place / below for below in walk(file.place)} if file.place.is_dir() else {}
+        files |= inside or {name: file.place}
+    placed = _Placed(files)
+    listing = _listing(what, placed, names)
+    columns = _columns(what, listing, names)
+    return FileSource(what, f"{listing.kind} {kind}".rstrip(), listing, PurePosixPath(), placed, tuple(notes), columns)
+
+
+def _nearest_folder(names: Sequence[PurePosixPath]) -> PurePosixPath:
+    return PurePosixPath(os.path.commonpath([name.parent for name in names]))
+
+
+def _listing(what: str, placed: _Placed, names: Mapping[str, NamedFile]) -> Listing:
+    """List the videos among the files, and by itself what was named and holds none."""
+    usable = [file for file in placed.files if suffix(file) in VIDEO_SUFFIXES | IMAGE_SUFFIXES]
+    listing = Listing.of(what, usable, PurePosixPath(), placed)
+    without = names.keys() - {_owner(file, names) for file in usable}
+    return dataclasses.replace(listing, names=tuple(sorted([*listing.names, *without], key=sort_key)))
+
+
+def _columns(what: str, listing: Listing, names: Mapping[str, NamedFile]) -> dict[str, list[str]]:
+    """Return the entries of each column, in the order of the videos. Raises SourceError where one video has two."""
+    columns: dict[str, list[str]] = {column: [] for file in names.values() for column in file.columns}
+    if not columns:
+        return columns
+    for video in listing.names:
+        members = [f"{video}/{image}" for image in listing.images.get(video, ())] or [video]
+        rows = [names[_owner(member, names)].columns for member in members]
+        for column, entries in columns.items():
+            first, *others = dict.fromkeys(row.get(column, "") for row in rows)
+            if others:
+                raise SourceError(f"{what} says of the images of {video} that {column} is {first!r} and {others[0]!r}")
+            entries.append(first)
+    return columns
+
+
+def _owner(file: str, names: Mapping[str, NamedFile]) -> str:
+    """Return the name by which a file was named: its own, or that of a folder that it is in."""
+    return next(name for name in (file, *map(str, PurePosixPath(file).parents)) if name in names)
+
+
+class _Placed:
+    """Files wherever they are, as `files.Files`. files: the place of each by name."""
+
+    def __init__(self, files: Mapping[str, Path]) -> None:
+        self.files = files
+
+    def source(self, path: PurePath) -> str | io.BytesIO:
+        return DISK.source(self.files[path.as_posix()])
+
+    def state(self, path: PurePath) -> bytes:
+        return DISK.state(self.files[path.as_posix()])

@@ -1,0 +1,35 @@
+"""Devices: what is not there is told, and the selftest compares the GPU of a Mac with the processor."""
+
+import copy
+
+import pytest
+import torch
+
+from fvd_bench.errors import FvdBenchError
+from fvd_bench.evaluation.selftest import device_check
+from fvd_bench.networks import goldens
+from fvd_bench.networks.environment import resolve_device
+from fvd_bench.networks.i3d_network import I3D
+from tests.program import fvd_bench
+
+
+@pytest.mark.skipif(torch.backends.mps.is_available(), reason="there is a GPU of a Mac")
+def test_a_gpu_of_a_mac_that_is_not_there_is_one_sentence() -> None:
+    with pytest.raises(FvdBenchError, match="device mps is asked for, but torch finds no GPU of a Mac that it can use"):
+        resolve_device("mps")
+    done = fvd_bench("selftest", "--device", "mps")
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (3, "", 1)
+
+
+def test_another_arithmetic_of_a_device_is_seen(i3d_tensors) -> None:
+    golden = min(goldens.LOGITS, key=lambda row: row.clips * row.frames)
+    reference = I3D.from_tensors(i3d_tensors)
+    coarse = copy.deepcopy(reference)
+    for tensor in coarse.state_dict().values():
+        tensor.copy_(tensor.bfloat16().float())
+
+    same, other = (device_check(network, reference, golden, device="cpu") for network in (reference, coarse))
+
+    assert (same.ok, same.found) == (True, 0.0)
+    assert not other.ok
+    assert other.name == f"{golden.name}: cpu against cpu"

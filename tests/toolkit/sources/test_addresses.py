@@ -1,0 +1,357 @@
+"""Addresses: a server on this machine and fsspec's own file systems, copied once, resumed, checked and never obeyed."""
+
+import contextlib
+import http.server
+import os
+import re
+import threading
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import fsspec
+import pytest
+
+from fvd_bench import Settings, evaluate
+from fvd_bench.errors import SourceError
+from fvd_bench.evaluation.statistics import make
+from fvd_bench.sources import downloads
+from fvd_bench.sources.addresses import fetch, silent
+from fvd_bench.sources.opening import fingerprint, open_source
+
+
+class Server:
+    """Files at addresses of this machine. They may be cut off, and are served in ranges unless `ranges` is off."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, bytes] = {}
+        self.tags: dict[str, str] = {}
+        self.cut: int | None = None
+        self.ranges = True
+        self.requests: list[tuple[str, str, str | None]] = []
+        server = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_HEAD(self) -> None:
+                self._answer(with_body=False)
+
+            def do_GET(self) -> None:
+                self._answer(with_body=True)
+
+            def _answer(self, *, with_body: bool) -> None:
+                path = self.path.partition("?")[0]
+                path = path if path in server.files else unquote(path)
+                asked = self.headers["Range"]
+                server.requests.append((self.command, self.path, asked))
+                if f"{path}/" in server.files:
+                    self.send_response(301)
+                    self.send_header("Location", f"{path}/")
+                    self.send_header("Content-Length", "0")
+                    self.end_headers()
+                    return
+                if path not in server.files:
+                    self.send_error(403 if path.startswith("/secret") else 404)
+                    return
+                body, status = server.files[path], 200
+                span = re.fullmatch(r"bytes=(\d+)-(\d+)", asked or "")
+                if span and server.ranges:
+                    first, last = int(span[1]), min(int(span[2]), len(body) - 1)
+                    whole, body, status = len(body), body[first : last + 1], 206
+                self.send_response(status)
+                if status == 206:
+                    self.send_header("Content-Range", f"bytes {first}-{last}/{whole}")
+                self.send_header("Accept-Ranges", "bytes" if server.ranges else "none")
+                self.send_header("Content-Type", "text/html" if path.endswith("/") else "application/octet-stream")
+                self.send_header("Content-Length", str(len(body)))
+                if tag := server.tags.get(path):
+                    self.send_header("ETag", tag)
+                self.end_headers()
+                if not with_body:
+                    return
+                if server.cut is not None and (status == 200 or first >= server.cut):
+                    self.wfile.write(body[: server.cut if status == 200 else 0])
+                    self.close_connection = True
+                    return
+                with contextlib.suppress(ConnectionError):  # the client has read as much as it wanted
+                    self.wfile.write(body)
+
+            def log_message(self, format: str, *args: object) -> None:
+                pass
+
+        self.http = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.address = f"http://127.0.0.1:{self.http.server_port}"
+
+    def put(self, path: str, body: bytes, tag: str | None = '"1"') -> str:
+        self.files[path] = body
+        self.tags[path] = tag or ""
+        return self.address + path
+
+    def folder(self, folder: Path, above: str = "/") -> None:
+        """Serve the files of a folder, with pages that list them."""
+        for file in sorted(folder.rglob("*")):
+            if file.is_file():
+                self.put(f"{above}{file.relative_to(folder).as_posix()}", file.read_bytes())
+        for place in [folder, *(p for p in folder.rglob("*") if p.is_dir())]:
+            names = [f"{p.name}/" if p.is_dir() else p.name for p in sorted(place.iterdir())]
+            page = "".join(f'<a href="{name}">{name}</a>' for name in ["../", "?C=N;O=D", *names])
+            inside = "" if place == folder else f"{place.relative_to(folder).as_posix()}/"
+            self.put(above + inside, page.encode())
+
+    def gets(self, path: str) -> int:
+        return sum(command == "GET" and found.partition("?")[0] == path for command, found, _ in self.requests)
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    monkeypatch.setenv("FVD_BENCH_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("no_proxy", "*")
+    monkeypatch.delenv("FVD_BENCH_OFFLINE", raising=False)
+    started = Server()
+    thread = threading.Thread(target=started.http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread.start()
+    yield started
+    started.http.shutdown()
+    started.http.server_close()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, moving_frames, write_frames, write_video) -> Path:
+    root: Path = tmp_path_factory.mktemp("address") / "fake"
+    for n in range(3):
+        write_video(root / "files" / f"{n} a.mkv", moving_frames(10, seed=n), codec="ffv1", pix_fmt="bgr0")
+    write_frames(root / "frames", moving_frames(10, seed=9))
+    return root
+
+
+@pytest.fixture(scope="module")
+def packed(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    file = tmp_path_factory.mktemp("packed") / "fake.zip"
+    with zipfile.ZipFile(file, "w") as archive:
+        for path in folder.rglob("*"):
+            archive.write(path, path.relative_to(folder))
+    return file.read_bytes()
+
+
+def _identity(side: Any) -> str:
+    source = open_source(side)
+    return fingerprint(source.names, (source.video(n).content() for n in range(len(source.names))))
+
+
+def test_an_archive_a_folder_and_a_list_are_the_same_as_on_disk(server: Server, folder: Path, packed: bytes) -> None:
+    server.folder(folder, "/fake/")
+    names = [*(f"files/{n}%20a.mkv" for n in range(3)), "frames/"]
+    server.put("/fake/list.csv", b"video,label\nfiles/0 a.mkv,a\nfiles/1 a.mkv,a\nfiles/2 a.mkv,b\nframes,b\n")
+    forms = [
+        server.put("/fake.zip", packed),
+        f"{server.address}/fake/",
+        f"{server.address}/fake",
+        f"{server.address}/fake/{{files,frames}}/",
+        [f"{server.address}/fake/{name}" for name in names],
+        f"{server.address}/fake/list.csv",
+    ]
+
+    assert [_identity(form) for form in forms] == [_identity(folder)] * len(forms)
+    assert open_source(forms[-1]).columns == {"label": ["a", "a", "b", "b"]}  # type: ignore[arg-type, attr-defined]
+
+
+@pytest.mark.parametrize("scheme", ["memory", "local"])
+def test_file_systems_of_fsspec_are_the_same_as_the_disk(server: Server, folder: Path, scheme: str) -> None:
+    memory = fsspec.filesystem("memory")
+    memory.put(str(folder), "/bucket/fake", recursive=True)
+    address = "memory://bucket/fake" if scheme == "memory" else f"local://{folder}"
+
+    assert _identity(address) == _identity(folder)
+    assert list(open_source(f"{address}/files/*.mkv").names) == [f"{n} a.mkv" for n in range(3)]
+    memory.rm("/bucket", recursive=True)
+
+
+def test_the_digest_stands_in_the_form_of_the_side(server: Server, packed: bytes) -> None:
+    import hashlib
+
+    source = open_source(server.put("/fake.zip", packed))
+
+    assert source.name == f"{server.address}/fake.zip"
+    assert source.kind.endswith(f"in a zip archive, from an address (sha256 {hashlib.sha256(packed).hexdigest()[:16]})")
+
+
+def test_what_did_not_change_is_copied_once_and_what_did_again(server: Server, packed: bytes) -> None:
+    address = server.put("/fake.zip", packed)
+    first = fetch(address, silent)
+    once = server.gets("/fake.zip")
+
+    assert fetch(address, silent) == first
+    assert server.gets("/fake.zip") == once
+    server.put("/fake.zip", packed + b"more", '"2"')
+    assert fetch(address, silent).digest != first.digest
+    server.put("/fake.zip", b"no tag", None)
+    before = server.gets("/fake.zip"), fetch(address, silent)
+    fetch(address, silent)
+    assert server.gets("/fake.zip") > before[0] + 1, "without a tag it is not known whether it changed"
+
+
+def test_a_copy_that_was_changed_here_is_made_again(server: Server, packed: bytes) -> None:
+    address = server.put("/fake.zip", packed)
+    copy = fetch(address, silent).files[0].place
+    copy.write_bytes(b"damaged")
+
+    assert fetch(address, silent).files[0].place.read_bytes() == packed
+
+
+@pytest.mark.parametrize(
+    ("ranges", "tag", "resumes"), [(True, '"1"', True), (False, '"1"', False), (True, '"2"', False)]
+)
+def test_an_interrupted_copy_goes_on_or_begins_anew(server: Server, ranges: bool, tag: str, resumes: bool) -> None:
+    """The file is larger than what fsspec asks for at a time, so that it breaks off between two requests."""
+    body = os.urandom(1 << 20) * 11
+    address = server.put("/fake.zip", body)
+    server.ranges, server.cut = ranges, 5 << 20
+    with pytest.raises(SourceError, match=r"fake\.zip (cannot be read|: fake\.zip breaks off)"):
+        fetch(address, silent)
+    (partial,) = Path(os.environ["FVD_BENCH_HOME"]).rglob("*.part")
+    held = partial.stat().st_size
+    server.cut, body = None, body if tag == '"1"' else body[::-1]
+    server.put("/fake.zip", body, tag)
+    server.requests.clear()
+
+    copy = fetch(address, silent)
+
+    assert copy.files[0].place.read_bytes() == body
+    assert held >= 4 << 20 or not ranges
+    spans = [span for command, _, span in server.requests if command == "GET"]
+    assert (spans[0] is not None and int(spans[0].removeprefix("bytes=").split("-")[0]) > 0) == resumes
+    assert not list(Path(os.environ["FVD_BENCH_HOME"]).rglob("*.part"))
+
+
+def test_a_file_that_changes_while_it_is_copied_is_refused(
+    server: Server, packed: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = server.put("/fake.zip", packed)
+    before = downloads.Download._append
+
+    def change(self: downloads.Download, *given: object) -> None:
+        before(self, *given)  # type: ignore[arg-type]
+        server.put("/fake.zip", packed, '"2"')
+
+    monkeypatch.setattr(downloads.Download, "_append", change)
+
+    with pytest.raises(SourceError, match="changed while it was copied: run the same command again"):
+        fetch(address, silent)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("MOST_BYTES", 1000, r"has [0-9,]+ bytes, and at most 1,000 are copied: fetch it by a program"),
+        ("_LEFT_FREE_BYTES", 1 << 60, "hardly any space is left .* FVD_BENCH_HOME"),
+    ],
+)
+@pytest.mark.parametrize("ranges", [True, False])
+def test_sizes_are_limited(
+    server: Server, packed: bytes, monkeypatch: pytest.MonkeyPatch, name: str, value: int, message: str, ranges: bool
+) -> None:
+    monkeypatch.setattr(downloads, name, value)
+    server.ranges = ranges
+
+    with pytest.raises(SourceError, match=message):
+        fetch(server.put("/fake.zip", packed), silent)
+    assert server.gets("/fake.zip") == 0
+
+
+def test_no_name_leads_out_of_the_folder(server: Server, tmp_path: Path) -> None:
+    names = ["../../../../evil.mp4", "%2e%2e/evil.mp4", "a/%2e%2e/%2e%2e/evil.mp4", "%2Fevil.mp4"]
+    for name in names:
+        server.put("/fake/", f'<a href="{server.address}/fake/{name}">x</a>'.encode())
+        with pytest.raises(SourceError, match=r"a member named|holds no video|does not exist"):
+            fetch(f"{server.address}/fake/", silent)
+    assert not list(tmp_path.rglob("evil*"))
+
+
+def test_the_name_of_one_file_leads_nowhere(server: Server) -> None:
+    for path in ("/..%2F..%2Fevil.mp4", "/a%00b.mp4", "/-rf.mp4"):
+        place = fetch(server.put(path, b"x"), silent).files[0].place
+        assert place.parent.name == "files" and re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*", place.name)
+
+
+@pytest.mark.parametrize("entry", ["/etc/passwd", "../up.mp4", "file:///etc/passwd", "memory://x.mp4", "a//b.mp4"])
+def test_a_list_from_elsewhere_never_leads_to_files_of_this_machine(server: Server, entry: str) -> None:
+    with pytest.raises(SourceError, match=r"list\.txt (leads to|has a member named)"):
+        open_source(server.put("/list.txt", f"{entry}\n".encode()))
+
+
+def test_a_dead_address_in_a_list_is_skipped_and_a_refusal_is_not(server: Server, folder: Path, tmp_path: Path) -> None:
+    file = next((folder / "files").iterdir())
+    alive = server.put("/0.mkv", file.read_bytes())
+    (tmp_path / "list.txt").write_text(f"{alive}\n{server.address}/gone.mkv\n{file}\n")
+
+    source = open_source(tmp_path / "list.txt")
+
+    assert len(source.names) == 3 and any(name.endswith("gone.mkv") for name in source.names)
+    with pytest.raises(SourceError, match="cannot be read: 403"):
+        open_source([alive, f"{server.address}/secret.mkv"])
+
+
+def test_passwords_and_tokens_are_not_shown(server: Server, packed: bytes, tmp_path: Path) -> None:
+    server.put("/fake.zip", packed)
+    with_login = server.address.replace("://", "://anna:pass@")
+
+    source = open_source(f"{with_login}/fake.zip?token=12345")
+    with pytest.raises(SourceError) as refused:
+        open_source(f"{with_login}/secret.zip?token=12345")
+
+    shown = f"{source.name} {source.kind} {list(source.notes)} {refused.value}"
+    kept = [file.read_text() for file in (tmp_path / "home").rglob("*.json")]
+    assert kept and not any(secret in text for secret in ("pass@", "12345") for text in (shown, *kept))
+
+
+def test_offline_the_last_copy_is_used(server: Server, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.folder(folder, "/fake/")
+    address = f"{server.address}/fake/"
+    before = fetch(address, silent)
+    monkeypatch.setenv("FVD_BENCH_OFFLINE", "1")
+    server.requests.clear()
+
+    assert fetch(address, silent) == before
+    with pytest.raises(SourceError, match="was not copied yet, and FVD_BENCH_OFFLINE is set"):
+        fetch(f"{address}other.zip", silent)
+    assert not server.requests
+
+
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        ("s3://bucket/fake.zip", "s3 needs s3fs|pip install s3fs|cannot be read|does not exist"),
+        ("nosuch://x/y.zip", "Protocol not known: nosuch; expected http, https, s3, gs, hf"),
+        ("zip://a.mp4::https://x/y.zip", "an address inside another"),
+        ("http://127.0.0.1:1/fake.zip", "cannot be read: .*run the same command again"),
+    ],
+)
+def test_what_cannot_be_opened_is_one_sentence(server: Server, address: str, message: str) -> None:
+    with pytest.raises(SourceError, match=message) as error:
+        open_source(address)
+    assert "\n" not in str(error.value)
+
+
+def test_progress_counts_files(server: Server, folder: Path) -> None:
+    server.folder(folder, "/fake/")
+    told: list[tuple[str, int, int]] = []
+
+    fetch(f"{server.address}/fake/", lambda *step: told.append(step))
+
+    assert told[-1] == (f"copying {server.address}/fake/", 13, 13)
+
+
+def test_statistics_at_an_address_are_a_side(server: Server, two_sides, pixels_protocol, tmp_path: Path) -> None:
+    make(two_sides[0], "real", pixels_protocol(), settings=Settings(cache=None)).write(tmp_path / "real.npz")
+    address = server.put("/real.npz", (tmp_path / "real.npz").read_bytes())
+
+    here, there = (
+        evaluate(real, two_sides[1], pixels_protocol(), settings=Settings(cache=None))
+        for real in (two_sides[0], address)
+    )
+
+    assert there.value == pytest.approx(here.value, rel=0, abs=1e-9)
+    assert (there.real.path, there.real.fingerprint) == (address, here.real.fingerprint)
