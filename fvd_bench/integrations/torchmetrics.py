@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import hashlib
 import json
 from collections.abc import Callable, Sequence
@@ -108,11 +109,13 @@ class FrechetVideoMetric(Metric):
         value = float("nan")
         if not real:
             whole = self._contribution()
-            whole.kept["fake"] = _features(*(getattr(self, name)[-1] for name in _names("fake")))
+            latest = _features(*(getattr(self, name)[-1] for name in _names("fake")))
+            batch = dataclasses.replace(whole, kept={"real": whole.kept["real"], "fake": latest})
             with contextlib.suppress(MetricError):
-                value, _ = self._distance.value_of(whole)
-        self._forward_cache = self._as_tensor(value)
-        return self._forward_cache
+                value, _ = self._distance.value_of(batch)
+        answer = self._as_tensor(value)
+        self._forward_cache = answer  # type: ignore[assignment]  # torchmetrics declares nothing but None
+        return answer
 
     def compute(self) -> Tensor:
         """Return the score of all videos so far, float64 where the device has it. Raises MetricError.
@@ -190,7 +193,7 @@ def _states(found: OnlineFeatures) -> tuple[Tensor, Tensor]:
 def _features(features: Tensor, videos: Tensor) -> OnlineFeatures:
     """Return what the states of a side hold, in the order of places."""
     places, rows = videos.cpu().unbind(1)
-    parts = features.cpu().split(rows.tolist())
+    parts = torch.split(features.cpu(), rows.tolist())
     listed = OnlineFeatures(places.tolist(), [part.numpy() for part in parts])
     return OnlineFeatures().joined(listed)
 
