@@ -33,9 +33,8 @@ def compute(
 
     keep: called with each place among the fake sides, its features and its result.
     """
-    from fvd_bench.evaluation import several
+    from fvd_bench.evaluation import ranking, several
     from fvd_bench.features.distributed import processes
-    from fvd_bench.reports.ranking import findings
 
     places = {name: place for place, name in enumerate(fakes)}
     with delivery() as attempt:
@@ -53,7 +52,7 @@ def compute(
 
             ranked = several.run(evaluations, kept)
         if first:
-            attempt(lambda: print_ranking(ranked, json_file, form, findings(ranked)))
+            attempt(lambda: print_ranking(ranked, json_file, form, ranking.findings(ranked)))
 
 
 def print_ranking(ranked: Ranking, json_file: str | None, form: str, findings: Sequence[Finding] = ()) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from fvd_bench.evaluation.result_files import alike, read_all
 from fvd_bench.metrics import METRICS
 from fvd_bench.paths import distinct_names, user_path
 from fvd_bench.protocols.windows import first_frame
+from fvd_bench.records import record
 
 LOG = "log.jsonl"
 """The log in the folder of a training run: a JSON object per line, with `kimg` and, where it was scored, `fvd`."""
@@ -198,7 +198,7 @@ def _pair(line: Mapping[str, Any], name: str) -> tuple[float, float] | None:
 
 
 def _number(line: Mapping[str, Any], name: str) -> float | None:
-    value = line.get(name)
-    if not isinstance(value, int | float) or isinstance(value, bool):
+    try:
+        return float(record(float, line.get(name), name))
+    except ValueError:
         return None
-    return float(value) if math.isfinite(value) else None

@@ -220,10 +220,6 @@ def with_fake(evaluation: Evaluation, fake: SourceLike, progress: Progress) -> I
     """
     given = open_side(fake, "fake", progress)
     groups = dependence.groups(given.source.names, evaluation.group_by, given.columns)
-    chosen = [p for p in evaluation.protocols if p not in evaluation.rows and p not in evaluation.unserved]
-    sides: dict[Side, Given] = {"real": evaluation.sides["real"].given, "fake": given}
-    unserved = too_few(sides, chosen, workers=evaluation.workers, strict=evaluation.strict)
-    given.check_readable()
     with given.store(evaluation.store) as store:
         other = dataclasses.replace(
             evaluation,
@@ -231,11 +227,21 @@ def with_fake(evaluation: Evaluation, fake: SourceLike, progress: Progress) -> I
                 **evaluation.sides,
                 "fake": dataclasses.replace(evaluation.sides["fake"], given=given, store=store, groups=groups),
             },
-            unserved={**evaluation.unserved, **unserved},
             progress=progress,
         )
+        other = counted(other)
+        given.check_readable()
         given.check_holds(partial(other.missing, "fake"))
         yield other
+
+
+def counted(evaluation: Evaluation) -> Evaluation:
+    """Return an evaluation without the protocols that its sides hold too few videos for. Raises MetricError when none
+    is left."""
+    chosen = [p for p in evaluation.protocols if p not in evaluation.rows and p not in evaluation.unserved]
+    sides = {side: opened.given for side, opened in evaluation.sides.items()}
+    lacking = too_few(sides, chosen, workers=evaluation.workers, strict=evaluation.strict)
+    return dataclasses.replace(evaluation, unserved={**evaluation.unserved, **lacking})
 
 
 def _fetching(progress: Progress) -> Callable[[int, int | None], None]:

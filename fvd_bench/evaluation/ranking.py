@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from fvd_bench.evaluation.changes import change_error
 from fvd_bench.evaluation.result import Result, Score
+from fvd_bench.finding import Finding
 from fvd_bench.metrics.uncertainty import CONFIDENCE, Spread, holm, p_value
 from fvd_bench.protocols.variants import SCALE
 from fvd_bench.protocols.windows import WINDOW
@@ -109,6 +110,19 @@ def ranking(entrants: Mapping[str, Entrant], alike: Sequence[Sequence[Score]], n
         scores.append(RankedScore(dict(sorted(table.items(), key=lambda item: _badness(item[1]))), judged))
     results = {name: entrant.result for name, entrant in entrants.items()}
     return Ranking(results, tuple(scores), tuple(dict.fromkeys([*notes, *_uneven(tables)])))
+
+
+def findings(ranked: Ranking) -> list[Finding]:
+    """List the findings of all results: one that all have once, and others with the name of the generator."""
+    of_all = [{(f.code, f.message) for f in result.warnings} for result in ranked.results.values()]
+    common = set.intersection(*of_all)
+    found: dict[tuple[str, str], Finding] = {}
+    for name, result in ranked.results.items():
+        for finding in result.warnings:
+            says_which = (finding.code, finding.message) in common or name in finding.message
+            message = finding.message if says_which else f"{name}: {finding.message}"
+            found[finding.code, message] = Finding(finding.code, message, finding.videos, finding.side)
+    return list(found.values())
 
 
 def _contrasts(entrants: Mapping[str, Entrant], scores: Mapping[str, Score]) -> list[Contrast]:

@@ -6,9 +6,9 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from fvd_bench.errors import ArgumentError, MetricError
-from fvd_bench.evaluation.evaluate import open_evaluation, with_fake
+from fvd_bench.evaluation.evaluate import counted, open_evaluation, with_fake
 from fvd_bench.evaluation.evaluation import Collection, Evaluation
-from fvd_bench.evaluation.ranking import Entrant, Ranking, is_ranked, ranking
+from fvd_bench.evaluation.ranking import Entrant, Ranking, findings, is_ranked, ranking
 from fvd_bench.evaluation.result import Result
 from fvd_bench.features import distributed
 from fvd_bench.finding import warn_of
@@ -46,7 +46,7 @@ def rank(
     ):
         found = run(evaluations)
     if is_first:
-        warn_of([finding for result in found.results.values() for finding in result.warnings], stacklevel=2)
+        warn_of(findings(found), stacklevel=2)
     return found
 
 
@@ -75,11 +75,14 @@ def open_ranking(
                 seed=seed,
                 settings=settings,
                 progress=_about(first, progress),
+                to_score=False,  # what one generator has too few videos for may be scored of the others
             )
         )
-        opened = {first: evaluation}
+        with _named(first):
+            opened = {first: counted(evaluation)}
         for name, fake in others:
-            opened[name] = stack.enter_context(with_fake(evaluation, fake, _about(name, progress)))
+            with _named(name):
+                opened[name] = stack.enter_context(with_fake(evaluation, fake, _about(name, progress)))
         yield opened
 
 
@@ -95,15 +98,22 @@ def run(
     real = first.extraction("real")
     for name, evaluation in evaluations.items():
         collection = evaluation.collect({"real": real, "fake": evaluation.extraction("fake")})
-        try:
+        with _named(name):
             result = evaluation.score(collection)
-        except MetricError as error:
-            raise MetricError(f"{name}: {error}") from error
         keep(name, collection, result)
         names = [bare_name(video) for video in evaluation.sources["fake"].names]
         entrants[name] = Entrant(result, collection.spreads, names)
     alike = zip(*(list(filter(is_ranked, e.result.scores)) for e in entrants.values()), strict=True)
     return first.share.once(lambda: ranking(entrants, list(alike)))
+
+
+@contextlib.contextmanager
+def _named(name: str) -> Iterator[None]:
+    """Say which generator it is that cannot be scored."""
+    try:
+        yield
+    except MetricError as error:
+        raise MetricError(f"{name}: {error}") from error
 
 
 def _about(name: str, progress: Progress) -> Progress:

@@ -9,7 +9,6 @@ from rich.console import Group, RenderableType
 from fvd_bench.evaluation.ranking import LEVEL, RankedScore, Ranking
 from fvd_bench.evaluation.result import Score
 from fvd_bench.evaluation.result_files import ranking_json
-from fvd_bench.finding import Finding
 from fvd_bench.reports.formats import Report
 from fvd_bench.reports.layout import Column, Grid, Prose
 from fvd_bench.reports.tables import number, span
@@ -48,19 +47,6 @@ def sentences(ranked: Ranking) -> list[str]:
     if any(contrast.error is None for contrast in contrasts):
         said.append("Where chance is unknown, nothing is said of a difference.")
     return said + [f"{note[0].upper()}{note[1:]}." for note in ranked.notes]
-
-
-def findings(ranked: Ranking) -> list[Finding]:
-    """List the findings of all results: one that all have once, and others with the name of the generator."""
-    of_all = [{(f.code, f.message) for f in result.warnings} for result in ranked.results.values()]
-    common = set.intersection(*of_all)
-    found: dict[tuple[str, str], Finding] = {}
-    for name, result in ranked.results.items():
-        for finding in result.warnings:
-            says_which = (finding.code, finding.message) in common or name in finding.message
-            message = finding.message if says_which else f"{name}: {finding.message}"
-            found[finding.code, message] = Finding(finding.code, message, finding.videos, finding.side)
-    return list(found.values())
 
 
 def _grid(ranked: RankedScore, *, headed: bool) -> Grid:

@@ -156,3 +156,12 @@ def test_windows_are_a_curve_for_each_result(sets, protocol: str, settings) -> N
         (0, "frames 0 to 2"), (3, "frames 3 to 5"), (6, "frames 6 to 8"), (9, "frames 9 to 11")
     ]  # fmt: skip
     assert [p.value for p in panel.curves[1].points] == [s.value for s in results["bad"].scores[1:]]
+
+
+@pytest.mark.parametrize("value", ["NaN", "true", '"3"', "1" + "0" * 400, "null"])
+def test_a_value_of_a_log_that_is_no_number_is_a_gap(tmp_path: Path, value: str) -> None:
+    (tmp_path / "log.jsonl").write_text(f'{{"kimg": 1, "fvd": 5}}\n{{"kimg": 2, "fvd": {value}}}\n')
+
+    (panel,) = read([tmp_path])
+
+    assert [point.value for point in panel.curves[0].points] == [5, None]
