@@ -9,10 +9,10 @@ import scipy.stats
 
 from fvd_bench.errors import FvdBenchError, MetricError, SourceError
 from fvd_bench.evaluation.evaluate import evaluate, open_evaluation
-from fvd_bench.evaluation.evaluation import silent
 from fvd_bench.evaluation.ranking import Entrant, Ranking, ranking
 from fvd_bench.evaluation.result import Score
 from fvd_bench.evaluation.several import rank
+from fvd_bench.progress import silent
 from fvd_bench.settings import Settings
 from fvd_bench.sources.opening import GeneratorSource
 
