@@ -119,8 +119,8 @@ def findings(ranked: Ranking) -> list[Finding]:
     found: dict[tuple[str, str], Finding] = {}
     for name, result in ranked.results.items():
         for finding in result.warnings:
-            says_which = (finding.code, finding.message) in common or name in finding.message
-            message = finding.message if says_which else f"{name}: {finding.message}"
+            is_common = (finding.code, finding.message) in common
+            message = finding.message if is_common else f"{name}: {finding.message}"
             found[finding.code, message] = Finding(finding.code, message, finding.videos, finding.side)
     return list(found.values())
 
@@ -161,7 +161,7 @@ def _uneven(tables: Sequence[Mapping[str, Score]]) -> Iterator[str]:
             counted = ", ".join(f"{name} {count}" for name, count in clips.items())
             sample = next(iter(table.values()))
             yield (
-                f"{sample.metric} of {sample.protocol} is of different numbers of fake clips ({counted}): fewer score "
+                f"{sample.metric.upper()} of {sample.protocol} is of different numbers of fake clips ({counted}): fewer score "
                 "worse for that alone, so differences between them are not judged"
             )
 

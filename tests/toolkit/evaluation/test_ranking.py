@@ -9,7 +9,7 @@ import scipy.stats
 
 from fvd_bench.errors import FvdBenchError, MetricError, SourceError
 from fvd_bench.evaluation.evaluate import evaluate, open_evaluation
-from fvd_bench.evaluation.ranking import Entrant, Ranking, ranking
+from fvd_bench.evaluation.ranking import Entrant, Ranking, findings, ranking
 from fvd_bench.evaluation.result import Score
 from fvd_bench.evaluation.several import rank
 from fvd_bench.progress import silent
@@ -123,7 +123,7 @@ def test_other_numbers_of_videos_are_said_and_not_judged(protocol: str) -> None:
     known = {(c.a, c.b): c.is_real for c in ranked.scores[0].contrasts}
     assert known == {("good", "dark"): True, ("good", "fewer"): None, ("dark", "fewer"): None}
     (note,) = ranked.notes
-    assert "fvd of pixels is of different numbers of fake clips (good 24, dark 24, fewer 12)" in note
+    assert "FVD of pixels is of different numbers of fake clips (good 24, dark 24, fewer 12)" in note
 
 
 def test_a_generator_without_a_score_is_last(protocol: str, tmp_path, write_pixels_protocol) -> None:
@@ -187,3 +187,13 @@ def test_all_sides_are_opened_before_any_work(protocol: str, tmp_path) -> None:
     assert said == []
     with pytest.raises(FvdBenchError, match="1 fake sides are given: a ranking is of two or more"):
         rank(REAL, {"good": FAKES["good"]}, protocol)
+
+
+def test_findings_say_whose_they_are_unless_all_have_them(protocol: str) -> None:
+    fakes = {"more": FAKES["good"], "fewer": FAKES["dark"][:12]}
+
+    messages = [finding.message for finding in findings(rank(REAL, fakes, protocol, settings=NO_CACHE))]
+
+    few = [message for message in messages if "fake videos for 54 features" in message]
+    assert [message.split(" fake")[0] for message in few] == ["more: 24", "fewer: 12"]
+    assert len([message for message in messages if "24 real videos for 54 features" in message]) == 1
