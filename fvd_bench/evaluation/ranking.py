@@ -161,8 +161,8 @@ def _uneven(tables: Sequence[Mapping[str, Score]]) -> Iterator[str]:
             counted = ", ".join(f"{name} {count}" for name, count in clips.items())
             sample = next(iter(table.values()))
             yield (
-                f"{sample.metric.upper()} of {sample.protocol} is of different numbers of fake clips ({counted}): fewer "
-                "score worse for that alone, so differences between them are not judged"
+                f"{sample.metric.upper()} of {sample.protocol} is of different numbers of fake clips ({counted}): "
+                "fewer score worse for that alone, so differences between them are not judged"
             )
 
 

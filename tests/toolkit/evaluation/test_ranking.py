@@ -112,7 +112,8 @@ def test_the_real_side_is_read_and_made_once(protocol: str) -> None:
             rank(real, fakes, protocol, settings=NO_CACHE)
         return sum(calls.values())
 
-    assert made(FAKES) <= made({"good": FAKES["good"]})
+    looks = 2 * 2  # for each further generator, whether the first two videos are long enough
+    assert made(FAKES) <= made({"good": FAKES["good"]}) + looks < 2 * made({"good": FAKES["good"]})
 
 
 def test_other_numbers_of_videos_are_said_and_not_judged(protocol: str) -> None:
