@@ -14,6 +14,7 @@ import click
 
 from fvd_bench.cli.streams import TEXT, be_quiet
 from fvd_bench.errors import FvdBenchError
+from fvd_bench.escapes import redact
 from fvd_bench.paths import distinct_names
 from fvd_bench.settings import DEVICES, Device
 
@@ -250,7 +251,8 @@ def run_options(command: _Command) -> _Command:
 
 def _named(places: Sequence[str | Path]) -> dict[str, str | Path]:
     """Return the places of several sides by the ends in which they differ. Raises UsageError when two are one."""
-    names = distinct_names([os.fspath(place) for place in places])
+    shown = [redact(place) if isinstance(place, str) else os.fspath(place) for place in places]  # texts are addresses
+    names = distinct_names(shown)
     twice = [name for name, times in Counter(names).items() if times > 1]
     if twice:
         raise click.UsageError(f"--fake {twice[0]} is given twice: give each generator once")

@@ -122,3 +122,12 @@ def test_a_picture_of_another_form_is_refused(tmp_path: Path) -> None:
 
     assert done.returncode == 2
     assert "expected a file that ends in .png, .svg, .html" in done.stderr
+
+
+def test_the_name_of_an_address_holds_no_secret() -> None:
+    address = "https://me:secret@127.0.0.1:1/a.zip?token=secret"
+
+    done = fvd_bench("compute", "--real", "real/", "--fake", address, "--fake", address)
+
+    assert done.returncode == 2
+    assert "is given twice" in " ".join(done.stderr.split()) and "secret" not in done.stderr
