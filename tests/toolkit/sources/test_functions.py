@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import subprocess
 import sys
 import tempfile
 import tracemalloc
@@ -86,8 +87,9 @@ print(result.value > 0)
 class TestGeneratorFunction:
     def test_a_network_is_scored_without_writing_a_byte(self, pixels_protocol, tmp_path: Path) -> None:
         environment = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
+        command = [sys.executable, "-c", NOTHING_WRITTEN, pixels_protocol()]
 
-        done = Program("-c", NOTHING_WRITTEN, pixels_protocol(), env=environment).end()
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
 
         assert done.stdout.split() == ["refused", "True"], done.stderr
 
