@@ -32,9 +32,9 @@ LONG = "a-protocol-whose-name-is-as-long-as-any-that-ships"
 def place(tmp_path_factory, moving_frames, write_video, write_pixels_protocol) -> Path:
     """A folder with three sides of 8 videos, and results of two protocols, one of which has a long name."""
     folder: Path = tmp_path_factory.mktemp("widths")
-    for number, side in enumerate(("real", "fake", "other")):
+    for kind, side in enumerate(("real", "fake", "other")):
         for seed in range(8):
-            frames = moving_frames(12, 32, 32, seed=100 * number + seed)
+            frames = moving_frames(12, 32, 32, seed=100 * kind + seed)
             write_video(folder / side / f"{seed}.mkv", frames, codec="ffv1", pix_fmt="bgr0")
     for name in ("pixels", LONG, "first"):
         file = Path(write_pixels_protocol(folder, name=name, count="fake = 2048"))
@@ -119,5 +119,5 @@ def test_the_score_comes_first_and_its_signature_last(screen) -> None:
     assert lines[0].startswith("wrote") and lines[1].startswith("FVD ")
     assert lines[-1].startswith("fvd|pixels@1|")
     assert sum("fvd|" in line for line in lines) == 1
-    warnings = [number for number, line in enumerate(lines) if line.startswith("warning: ")]
+    warnings = [place for place, line in enumerate(lines) if line.startswith("warning: ")]
     assert warnings and warnings[0] > lines.index(next(line for line in lines if "floor" in line))
