@@ -18,6 +18,7 @@ HEADLINES = {
     "clipped-range": "values lie outside of the stated range and are clipped",
     "value-range": "values use little of their range",
     "shard-alone": "a shard is used as if it were a whole side",
+    "real-again": "real videos were handed over twice",
     "replay-differs": "the recorded score was not found again",
     "fake-still": "the fake videos hardly move",
     "fake-loops": "the fake videos repeat themselves",

@@ -67,8 +67,10 @@ def _bars(terminal: TextIO) -> Bars:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bars
+    from rich.table import Column
 
-    description = TextColumn("{task.description}", markup=False)
+    whole = Column(overflow="fold")  # a name that is longer than the line goes on in the next one
+    description = TextColumn("{task.description}", markup=False, table_column=whole)
     columns = (description, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     printed = sys.stdout is not None and sys.stdout.isatty()  # what is printed meanwhile stays in its own stream
     return Bars(*columns, console=Console(file=terminal), transient=True, redirect_stdout=printed)

@@ -123,7 +123,7 @@ class _Layout:
 
     def lines(self) -> Iterator[RenderableType]:
         everything = range(len(self.columns))
-        least = sum(min(self.natural[place], _LEAST_PROSE) for place in self.prose)
+        least = sum(min(self.natural[place], max(_LEAST_PROSE, self._longest_word(place))) for place in self.prose)
         if self._needed(self.fixed) + least + _GAP * len(self.prose) <= self.width:
             yield from self._table(everything)
         elif self.fixed and self._needed(self.fixed) <= self.width:
@@ -134,6 +134,9 @@ class _Layout:
             for row in self.rows:
                 fields = [(c.heading, text) for c, text in zip(self.columns[1:], row[1:], strict=True) if text]
                 yield Record(row[0], fields)
+
+    def _longest_word(self, place: int) -> int:
+        return max((_width(word) for row in self.rows for word in row[place].split()), default=0)
 
     def _needed(self, places: Sequence[int]) -> int:
         return sum(self.natural[place] for place in places) + _GAP * max(len(places) - 1, 0)

@@ -1,7 +1,6 @@
 """What people see in a real terminal of 80, 100 and 200 columns: no number, name or path is ever cut."""
 
 import json
-import os
 import re
 from pathlib import Path
 
@@ -30,23 +29,28 @@ LONG = "a-protocol-whose-name-is-as-long-as-any-that-ships"
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory, two_sides, write_pixels_protocol) -> Path:
-    """A folder with results of two protocols, one of which has a long name."""
+def place(tmp_path_factory, moving_frames, write_video, write_pixels_protocol) -> Path:
+    """A folder with three sides of 8 videos, and results of two protocols, one of which has a long name."""
     folder: Path = tmp_path_factory.mktemp("widths")
-    for name in ("pixels", LONG):
-        write_pixels_protocol(folder, name=name, count="fake = 2048")
-    write_pixels_protocol(folder, name="first", clip="selection = 'first-sorted'", count="fake = 2048")
-    for file, fake in (("a.json", two_sides[1]), ("b.json", two_sides[0])):
+    for kind, side in enumerate(("real", "fake", "other")):
+        for seed in range(8):
+            frames = moving_frames(12, 32, 32, seed=100 * kind + seed)
+            write_video(folder / side / f"{seed}.mkv", frames, codec="ffv1", pix_fmt="bgr0")
+    for name in ("pixels", LONG, "first"):
+        file = Path(write_pixels_protocol(folder, name=name, count="fake = 2048"))
+        if name == "first":
+            file.write_text(file.read_text().replace('start = { real = "random", fake = "first" }', 'start = "first"'))
+    for file, fake in (("a.json", "fake"), ("b.json", "other")):
         for prefix, more in (("one-", []), ("two-", ["-p", folder / f"{LONG}.toml"])):
-            sides = ["-r", two_sides[0], "-f", fake, "-p", folder / "pixels.toml", *more]
+            sides = ["-r", folder / "real", "-f", folder / fake, "-p", folder / "pixels.toml", *more]
             done = fvd_bench("compute", *sides, "--cache", folder / "s", "-j", folder / f"{prefix}{file}", "-q")
             assert done.returncode == 0 and done.stderr == ""
     return folder
 
 
 @pytest.fixture(scope="module")
-def commands(place: Path, two_sides) -> dict[str, list[str]]:
-    sides = ["-r", two_sides[0], "-f", two_sides[1], "--cache", place / "s"]
+def commands(place: Path) -> dict[str, list[str]]:
+    sides = ["-r", place / "real", "-f", place / "fake", "--cache", place / "s"]
     one, two = ["-p", place / "pixels.toml"], ["-p", place / "pixels.toml", "-p", place / f"{LONG}.toml"]
     listed: dict[str, list[object]] = {
         "one": ["compute", *sides, *one, "-j", place / "again.json"],
@@ -55,8 +59,8 @@ def commands(place: Path, two_sides) -> dict[str, list[str]]:
         "plan": ["compute", *sides, *two, "--dry-run"],
         "compare": ["compare", place / "one-a.json", place / "one-b.json"],
         "compare two": ["compare", place / "two-a.json", place / "two-b.json"],
-        "check": ["check", *sides, *one, "--baseline", place / "one-a.json"],
-        "inspect": ["inspect", two_sides[0], "--against", two_sides[1]],
+        "check": ["check", *sides, "-p", place / "pixels.toml", "--baseline", place / "one-a.json"],
+        "inspect": ["inspect", place / "real", "--against", place / "fake"],
         "explain": ["protocols", "explain", place / "pixels.toml", place / "first.toml", *sides],
         "list": ["protocols", "list"],
         "diff": ["protocols", "diff", "stylegan-v-fvd16", "common-metrics-videogpt-on-tfhub-weights"],
@@ -69,7 +73,7 @@ def commands(place: Path, two_sides) -> dict[str, list[str]]:
 def screen(request, commands: dict[str, list[str]]) -> tuple[int, dict[str, str]]:
     """The width of a terminal, and what each command shows in it, without progress."""
     program = ["-c", PROGRAM, json.dumps(list(commands.values()))]
-    code, text = in_terminal(request.param, *program, env=os.environ)
+    code, text = in_terminal(request.param, *program)
     assert code == 0 and "\x1cfailed" not in text, text
     _, *parts = text.split("\x1cstart\n")
     plain = ["\n".join(line for line in _CONTROL.sub("", part).splitlines() if "━" not in line) for part in parts]
@@ -90,13 +94,13 @@ def test_no_number_is_cut(screen, place: Path) -> None:
     assert not [name for name, text in shown.items() if "…" in text]
 
 
-def test_no_name_and_no_path_is_cut(screen, place: Path, two_sides) -> None:
+def test_no_name_and_no_path_is_cut(screen, place: Path) -> None:
     _, shown = screen
     assert all(LONG in shown[name] for name in ("two", "plan", "compare two"))
     assert all(f"{name}@{n}" in shown["list"] for name in protocol.names() for n in protocol.versions(name))
     assert "common-metrics-videogpt-on-tfhub-weights" in shown["diff"]
     assert f"wrote {place / 'again.json'}\n" in shown["one"]
-    assert all(str(side) in shown["inspect"] for side in two_sides)
+    assert all(str(place / side) in shown["inspect"] for side in ("real", "fake"))
     assert re.search(r"/\S+i3d\S+\.safetensors", shown["weights"])
 
 
@@ -115,5 +119,5 @@ def test_the_score_comes_first_and_its_signature_last(screen) -> None:
     assert lines[0].startswith("wrote") and lines[1].startswith("FVD ")
     assert lines[-1].startswith("fvd|pixels@1|")
     assert sum("fvd|" in line for line in lines) == 1
-    warnings = [number for number, line in enumerate(lines) if line.startswith("warning: ")]
+    warnings = [place for place, line in enumerate(lines) if line.startswith("warning: ")]
     assert warnings and warnings[0] > lines.index(next(line for line in lines if "floor" in line))
