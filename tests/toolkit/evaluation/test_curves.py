@@ -136,7 +136,7 @@ def test_a_folder_without_scores_says_what_is_expected(tmp_path: Path) -> None:
     with pytest.raises(ResultError, match=r"is a folder without a log\.jsonl: expected results as JSON"):
         read([tmp_path])
     (tmp_path / "log.jsonl").write_text('{"kimg": 3}\n[1]\n')
-    with pytest.raises(ResultError, match=r"log\.jsonl has no scores: `stylegan-v train` writes them"):
+    with pytest.raises(ResultError, match=r"log\.jsonl has no scores: `stylegan-v train --fvd-kimg` writes"):
         read([tmp_path])
     (tmp_path / "log.jsonl").write_text('{"kimg": "x", "fvd": 3}\n')
     with pytest.raises(ResultError, match="kimg = 'x': expected a number"):
