@@ -1,26 +1,45 @@
 """Whether both sides hold enough for a score at all, found out before any network is loaded.
 
 The listing says how many videos there are. That they are long enough no header can say, only decoding: so videos are
-decoded as far as a clip needs, from the first on, until there are enough. A side that is refused here would have
-got no score after all networks had run.
+decoded as far as a clip needs, from the first on, until there are enough. Videos that are made on demand are not made
+for this. A side that is refused here would have got no score after all networks had run.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from fvd_bench import metrics
 from fvd_bench.errors import MetricError, ShortVideoError, VideoError
+from fvd_bench.evaluation.result import Skipped
 from fvd_bench.features.given import Given
 from fvd_bench.finding import some
 from fvd_bench.networks import NETWORKS
 from fvd_bench.protocols.protocol import Protocol
 from fvd_bench.protocols.rules import ClipRule, Side
+from fvd_bench.sources.addresses import AtAddress
+from fvd_bench.sources.array_folder import ArrayFolder
+from fvd_bench.sources.arrays import ArrayVideos
+from fvd_bench.sources.iterables import IterableVideos
+from fvd_bench.sources.listing import FileSource
+from fvd_bench.videos.clips import reason
 from fvd_bench.videos.prefetch import in_order
 from fvd_bench.videos.sampling import clip_indices
+
+_Stored = FileSource | ArrayFolder | ArrayVideos | IterableVideos | AtAddress
+"""Sides whose videos lie somewhere. Those of others, such as a `GeneratorSource`, may take minutes to make."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unserved:
+    """Why a protocol gets no score. skipped: the videos of each side that were seen and cannot be used."""
+
+    reason: str
+    skipped: Mapping[Side, tuple[Skipped, ...]] = field(default_factory=dict)
 
 
 def too_few(
@@ -30,7 +49,7 @@ def too_few(
     required: Sequence[Protocol] = (),
     workers: int,
     strict: bool,
-) -> dict[Protocol, str]:
+) -> dict[Protocol, Unserved]:
     """Return the protocols of which no metric can be computed from these sides, and what was found and is needed.
 
     required: protocols without which the others are worth nothing.
@@ -40,19 +59,24 @@ def too_few(
     although none may be.
     """
     looks = {side: _Look(given, side, workers) for side, given in sides.items()}
-    found: dict[Protocol, str] = {}
+    found: dict[Protocol, Unserved] = {}
     for decodes in (False, True):  # the listings of both sides cost nothing, so they come first
         for protocol in protocols:
             if protocol not in found:
                 lacking = [_lacking(looks, protocol, name, decodes=decodes) for name in protocol.metric.names]
                 if all(lacking):
-                    found[protocol] = lacking[0]
+                    found[protocol] = Unserved(
+                        lacking[0], {side: look.skipped(protocol) for side, look in looks.items()}
+                    )
         skipping = [sides[side] for side, look in looks.items() if look.skips]
         is_vain = len(found) == len(protocols) or any(protocol in found for protocol in required)
         if is_vain or (found and strict and skipping):
             for given in skipping:
                 given.check_readable()  # a side without any video that decodes says so itself
-            raise MetricError("; ".join(dict.fromkeys(f"{protocol.name}: {why}" for protocol, why in found.items())))
+            told = [protocol for protocol in required if protocol in found] or found
+            raise MetricError(
+                "; ".join(dict.fromkeys(f"{protocol.name}: {found[protocol].reason}" for protocol in told))
+            )
     return found
 
 
@@ -84,7 +108,7 @@ class _Look:
         self._workers = workers
         self._frames: dict[int, int] = {}
         self._short: set[int] = set()
-        self._broken: dict[int, str] = {}
+        self._broken: dict[int, VideoError] = {}
 
     @property
     def skips(self) -> bool:
@@ -104,7 +128,8 @@ class _Look:
         if rule.frames != "all" and rule.start != "all":
             used = videos * times if rule.count is None else min(videos * times, rule.count)
             at_most = used * (rule.frames if per_frame else 1)
-        if at_most < fewest or not (decodes and self._given.has_frames):
+        can_look = self._given.has_frames and isinstance(self._given.source, _Stored)
+        if at_most < fewest or not (decodes and can_look):
             return int(min(at_most, fewest))
         found = 0
         for index, frames in self._lengths(_frames_for(rule, fewest, per_frame=per_frame)):
@@ -127,8 +152,20 @@ class _Look:
                 f"short videos has {max(short)}"
             )
         if self._broken:
-            broken = {names[i]: self._broken[i] for i in sorted(self._broken)}
+            broken = {names[i]: str(self._broken[i]) for i in sorted(self._broken)}
             yield f"{len(broken)} {self._side} videos cannot be used: {some(broken)}"
+
+    def skipped(self, protocol: Protocol) -> tuple[Skipped, ...]:
+        """List the videos that were seen and are of no use to a protocol, and why."""
+        rule, source = protocol.clip_rule(self._side), self._given.source
+        errors: dict[int, VideoError] = {
+            index: ShortVideoError(self._frames[index], rule.frames_needed)
+            for index in self._short
+            if self._frames[index] < rule.frames_needed
+        }
+        errors |= self._broken
+        found = ((source.names[index], reason(source.video(index), error)) for index, error in errors.items())
+        return tuple(Skipped(name, why) for name, why in sorted(found))
 
     def _lengths(self, wanted: int) -> Iterator[tuple[int, int]]:
         """Yield each video's index, and its length up to `wanted`. The first ones are enough as a rule, so that only
@@ -149,7 +186,7 @@ class _Look:
                 self._frames[index] = error.found
                 self._short.add(index)
             except VideoError as error:
-                self._frames[index], self._broken[index] = 0, str(error)
+                self._frames[index], self._broken[index] = 0, error
         return min(self._frames[index], wanted)
 
     def _of_video(self, index: int, frames: int, rule: ClipRule, *, per_frame: bool) -> int:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fvd_bench.errors import ArgumentError, FvdBenchError, SourceError
-from fvd_bench.evaluation.counts import too_few
+from fvd_bench.evaluation.counts import Unserved, too_few
 from fvd_bench.evaluation.loading import load_all
 from fvd_bench.features.distributed import WHOLE, rank, share
 from fvd_bench.features.given import Given, open_side
@@ -102,7 +102,7 @@ def open_evaluation(
     sides = {side: open_side(source, side, progress) for side, source in zip(SIDES, (real, fake), strict=True)}
     workers = settings.workers or processors()
     goes_through = any(isinstance(given.source, IterableVideos) for given in sides.values())
-    unserved: dict[Protocol, str] = {}
+    unserved: dict[Protocol, Unserved] = {}
     look = partial(_looked_at, sides, settings=settings, workers=workers, required=required, to_score=to_score)
     if not goes_through:
         unserved |= look(chosen)
@@ -159,16 +159,16 @@ def _looked_at(
     workers: int,
     required: Sequence[Protocol],
     to_score: bool,
-) -> dict[Protocol, str]:
+) -> dict[Protocol, Unserved]:
     """Return the protocols that the sides hold too few videos for, and why. Raises FvdBenchError when a side cannot be
     used, or when the protocols that are left are worth nothing."""
     for given in sides.values():
         dependence.groups(given.source.names, settings.group_by, given.columns)
-    found: dict[Protocol, str] = {}
+    found: dict[Protocol, Unserved] = {}
     if to_score:
-        found = {p: why for p in protocols if (why := _too_short(p, sides))}
+        found = {p: Unserved(why) for p in protocols if (why := _too_short(p, sides))}
         if len(found) == len(protocols) or any(p in found for p in required):
-            raise SourceError("; ".join(dict.fromkeys(found.values())))
+            raise SourceError("; ".join(dict.fromkeys(lost.reason for lost in found.values())))
         left = [p for p in protocols if p not in found]
         found |= too_few(sides, left, required=required, workers=workers, strict=settings.strict)
     for given in sides.values():
@@ -192,13 +192,13 @@ def _too_short(protocol: Protocol, sides: Mapping[Side, Given]) -> str:
 
 def _networks(
     protocols: Sequence[Protocol], sides: Mapping[Side, Given], device: str, settings: Settings, progress: Progress
-) -> tuple[dict[FeatureRule, FeatureExtractor], dict[Protocol, str]]:
+) -> tuple[dict[FeatureRule, FeatureExtractor], dict[Protocol, Unserved]]:
     """Load the networks of all protocols. Also return the protocols that cannot be served, and why.
 
     Raises FvdBenchError when no protocol is left.
     """
     extractors: dict[FeatureRule, FeatureExtractor] = {}
-    unserved: dict[Protocol, str] = {}
+    unserved: dict[Protocol, Unserved] = {}
     fetching = _fetching(progress)
     for p in protocols:
         try:
@@ -206,7 +206,7 @@ def _networks(
                 extractors[p.features] = create(p.features, device=device, weights=settings.weights, progress=fetching)
             sides["real"].check_serves(p.fake, dim=extractors[p.features].dim)
         except FvdBenchError as error:
-            unserved[p] = str(error)
+            unserved[p] = Unserved(str(error))
             if len(unserved) == len(protocols):
                 raise
     return extractors, unserved

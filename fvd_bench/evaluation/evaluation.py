@@ -9,6 +9,7 @@ from functools import partial
 
 from fvd_bench.errors import MetricError
 from fvd_bench.evaluation import windows
+from fvd_bench.evaluation.counts import Unserved
 from fvd_bench.evaluation.findings import find, refuse_skipped, shortages, skipped
 from fvd_bench.evaluation.result import MotionPanel, Result, Score, SideCount, SourceInfo
 from fvd_bench.evaluation.scoring import as_score
@@ -47,14 +48,14 @@ class Evaluation:
     """An evaluation with its sources, networks and store open.
 
     rows: protocol -> the row that its scores have in a table, for protocols that have one.
-    unserved: protocol -> why it cannot be served, such as a network that cannot be had.
+    unserved: protocol -> why it gets no score, such as a network that cannot be had.
     store: the store for sides whose features are made here. share: the part of the videos that this process reads.
     seeds: one per repeat. started: when the evaluation began, by a monotonic clock.
     """
 
     protocols: Sequence[Protocol]
     rows: Mapping[Protocol, str]
-    unserved: Mapping[Protocol, str]
+    unserved: Mapping[Protocol, Unserved]
     sides: Mapping[Side, OpenSide]
     extractors: Mapping[FeatureRule, FeatureExtractor]
     store: FeatureStore
@@ -200,9 +201,9 @@ class Evaluation:
     def _scores(self, protocol: Protocol, collection: Collection, repeats: Iterator[Sides]) -> list[Score]:
         """Compute one score per metric of the protocol. repeats: the features of both sides, from the collection."""
         if protocol in self.unserved:
-            nothing = {side: SideCount(0, ()) for side in SIDES}
-            reason = self.unserved[protocol]
-            return [self._score(protocol, name, None, reason, nothing) for name in protocol.metric.names]
+            lost = self.unserved[protocol]
+            unused = {side: SideCount(0, lost.skipped.get(side, ())) for side in SIDES}
+            return [self._score(protocol, name, None, lost.reason, unused) for name in protocol.metric.names]
         jobs = {side: self.jobs(protocol, side) for side in SIDES}
         refusals = [collection.collected[job].refused for side in SIDES for job in jobs[side]]
         failure = next((refusal for refusal in refusals if refusal), None)

@@ -73,7 +73,7 @@ def plan(evaluation: Evaluation) -> Plan:
     for source, extraction in extractions.items():
         work[source] = _look(evaluation, source, extraction, outlooks)
     sides: list[PlannedSide] = []
-    unserved = {p.name: why for p, why in evaluation.unserved.items()}
+    unserved = {p.name: lost.reason for p, lost in evaluation.unserved.items()}
     for protocol in evaluation.protocols:
         if protocol in evaluation.unserved:
             continue

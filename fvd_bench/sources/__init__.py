@@ -7,6 +7,7 @@ __all__ = [
     "ClipSource",
     "GeneratorSource",
     "addresses",
+    "array_folder",
     "arrays",
     "iterables",
     "listing",

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -143,7 +144,7 @@ def test_explain_on_the_command_line(two_sides, two_protocols) -> None:
     told = fvd_bench("protocols", "explain", *two_protocols, *sides, "--json", "-")
     refused = fvd_bench("protocols", "explain", two_protocols[0], two_protocols[0], *sides)
 
-    assert "depends on the order" in shown.stdout
+    assert "depends on the order" in " ".join(shown.stdout.split())
     assert "fvd|b@1|features:pixels" in shown.stdout
     assert len(json.loads(told.stdout)["steps"]) == 8
     assert (refused.returncode, refused.stdout) == (3, "")
@@ -158,5 +159,4 @@ def test_diff_and_list_on_the_command_line() -> None:
     assert "does not matter there" in shown
     assert "compute the same: both have the digest 2ede59eac204" in same
     assert "V-JEPA" in listed
-    (line,) = (line for line in listed.splitlines() if "tats-on-tfhub-weights" in line)
-    assert "not comparable" in line
+    assert re.search(r"tats-on-tfhub-weights@1 +\w+\s+not comparable:", listed)
