@@ -63,8 +63,8 @@ def train(
             trainer = Trainer(run, dataset, place)
             distributed.on_first(lambda: claim(out, run))
             session = Session(run, out, trainer, progress=until)
+            _foretell(session)
         clips = _batches(run, dataset, trainer, workers, until)
-        _foretell(session)
         answer.under_way = "the step or the score under way is done, and all of it is saved"
         with contextlib.closing(session), contextlib.closing(clips):
             session.start()
@@ -102,7 +102,7 @@ def _foretell(session: Session) -> None:
     if distributed.rank() != 0 or steps <= 0:
         return
     _say(f"{steps * frames:,} frames to train on, in {steps:,} steps, on {trainer.device.type}")
-    if trainer.device.type == "cpu":
+    if trainer.device.type == "cpu" and not run.train.compile:  # which would be compiled for the size of the rehearsal
         seconds = trainer.rehearse()
         scores = session.clock.pace(trainer.steps).unmeasured
         besides = f", and {scores} scores besides" if scores else ""
