@@ -89,13 +89,15 @@ def test_the_site_builds(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     html = (tmp_path / "site" / "model" / "index.html").read_text("utf-8")
     assert not re.search(r'(src|href)="(https?:)?//(?!squidfunk)', html)  # but the theme's own name at the bottom
+    listed = re.findall(r"\]\(([^)]+)\)", (tmp_path / "site" / "llms.txt").read_text("utf-8"))
+    assert [name for name in listed if not (tmp_path / "site" / name).exists()] == []
     assert 'href="../paper/"' in html and "trainer.py" not in re.findall(r'href="([^"]*)"', html)
 
 
 def test_the_site_does_not_build_with_dead_links(tmp_path: Path) -> None:
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs" / "index.md").write_text("# Start\n\n[a](nowhere.md) [b](index.md#nowhere) [c](/top.md)\n")
-    config = {**SITE, "nav": [{"Start": "index.md"}], "hooks": [str(DOCS / "source_links.py")]}
+    config = {**SITE, "nav": [{"Start": "index.md"}], "hooks": [str(DOCS / "site_hooks.py")]}
     (tmp_path / "mkdocs.yml").write_text(yaml.safe_dump(config))
 
     done = build(tmp_path / "site", tmp_path / "mkdocs.yml")
