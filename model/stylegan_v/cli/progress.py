@@ -34,15 +34,16 @@ def training_progress(*, shown: bool) -> Iterator[Shown]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn
 
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(12), TextColumn("{task.fields[at]}"))
-    with Progress(*columns, console=Console(file=plain(sys.stderr)), transient=True) as bars:
+    columns = (TextColumn("{task.description}", markup=False), TextColumn("{task.fields[at]}"), BarColumn(None))
+    console = Console(file=plain(sys.stderr))
+    with Progress(*columns, console=console, expand=True, transient=True) as bars:  # the bar has what the text leaves
         tasks = {_TRAINING: bars.add_task(_TRAINING, visible=False, at="")}
 
         def show(what: str, done: int, total: int) -> None:
             if what not in tasks:
                 tasks[what] = bars.add_task(escaped(what), at="")
-            going_on = not total or done < total
-            bars.update(tasks[what], completed=done, total=total or None, at=f"{done} of {total}", visible=going_on)
+            at, going_on = (f"{done} of {total}", done < total) if total else (str(done), True)
+            bars.update(tasks[what], completed=done, total=total or None, at=at, visible=going_on)
 
         def told(pace: Pace) -> None:
             bars.update(tasks[_TRAINING], completed=pace.frames, total=pace.total, at=_standing(pace), visible=True)
@@ -63,10 +64,10 @@ def _pace_lines() -> Callable[[Pace], None]:
 
 
 def _standing(pace: Pace) -> str:
-    from stylegan_v.training.pace import in_words
+    from stylegan_v.training.pace import in_seconds, in_words
 
     frames = f"{pace.frames:,} of {pace.total:,} frames"
     if pace.seconds_left is None or pace.seconds_per_kimg is None:
         return frames
     over = "over" if pace.unmeasured else "about"  # what scores take is not known before the first one
-    return f"{frames}, {pace.seconds_per_kimg:.3g} s/1,000, {over} {in_words(pace.seconds_left)} left"
+    return f"{frames}, {in_seconds(pace.seconds_per_kimg)} s/1,000, {over} {in_words(pace.seconds_left)} left"

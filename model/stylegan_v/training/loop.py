@@ -22,7 +22,7 @@ from stylegan_v.networks.generator import half_precision
 from stylegan_v.sampling.scoring import check_scoring
 from stylegan_v.training import distributed
 from stylegan_v.training.allocator import kept_memory
-from stylegan_v.training.pace import Pace, in_words
+from stylegan_v.training.pace import Pace, in_seconds, in_words
 from stylegan_v.training.run import Precision, Run
 from stylegan_v.training.session import Session, check, claim
 from stylegan_v.training.stopping import stoppable
@@ -106,9 +106,8 @@ def _foretell(session: Session) -> None:
         seconds = trainer.rehearse()
         scores = session.clock.pace(trainer.steps).unmeasured
         besides = f", and {scores} scores besides" if scores else ""
-        _say(
-            f"about {1000 * seconds / frames:.3g} s for 1,000 frames here, {in_words(seconds * steps)} for all{besides}"
-        )
+        pace = in_seconds(1000 * seconds / frames)
+        _say(f"about {pace} s for 1,000 frames here, {in_words(seconds * steps)} for all{besides}")
     _say("--kimg sets the end; --minutes and Ctrl-C stop before it, and the same command goes on")
 
 

@@ -111,3 +111,8 @@ def in_words(seconds: float) -> str:
         return f"{minutes // 60} h {minutes % 60:02} min"
     days = seconds / 86400
     return f"{days:.0f} days" if days < 730 else f"{days / 365.25:.0f} years"
+
+
+def in_seconds(seconds: float) -> str:
+    """Return a number of seconds with two digits at least: 0.52, 6.3, 113, 1,130."""
+    return f"{seconds:,.0f}" if seconds >= 10 else f"{seconds:.2g}"

@@ -6,7 +6,7 @@ import pytest
 
 from stylegan_v.networks.config import model_config
 from stylegan_v.training import pace
-from stylegan_v.training.pace import Clock, in_words
+from stylegan_v.training.pace import Clock, in_seconds, in_words
 from stylegan_v.training.run import ReportRun, Run, TrainRun
 
 
@@ -111,3 +111,13 @@ def test_scores_and_samples_are_no_steps_and_take_their_time(time: Time) -> None
 )
 def test_times_in_words(seconds: float, words: str) -> None:
     assert in_words(seconds) == words
+
+
+def test_seconds_with_two_digits_at_least() -> None:
+    assert [in_seconds(seconds) for seconds in (0.5234, 6.3, 9.99, 112.7, 1130)] == [
+        "0.52",
+        "6.3",
+        "10",
+        "113",
+        "1,130",
+    ]
