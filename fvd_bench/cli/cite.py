@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import click
 
-from fvd_bench.cli.options import Command
+from fvd_bench.cli.options import Command, protocol_names
 from fvd_bench.cli.streams import say
 
 
 @click.command(cls=Command)
 @click.option("--protocol", default="stylegan-v-fvd16", show_default=True, metavar="NAME|FILE",
-              help="The protocol of the scores.")  # fmt: skip
+              shell_complete=protocol_names, help="The protocol of the scores.")  # fmt: skip
 def cite(protocol: str) -> None:
     """A sentence for a paper, with the protocol's digest, and the BibTeX entries that it cites."""
     from fvd_bench.protocols.protocol import load

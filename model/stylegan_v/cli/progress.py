@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from fvd_bench.cli.streams import progress, say
+from fvd_bench.cli.streams import is_quiet, progress, say
 from fvd_bench.cli.terminal import plain
 from fvd_bench.escapes import escaped
 
@@ -27,6 +27,7 @@ Shown = tuple[Callable[[str, int, int], None], Callable[["Pace"], None]]
 @contextlib.contextmanager
 def training_progress(*, shown: bool) -> Iterator[Shown]:
     """Show how far work and training are, or nothing."""
+    shown = shown and not is_quiet()
     if not shown or not sys.stderr.isatty():
         with progress(shown=shown) as show:
             yield show, _pace_lines() if shown else lambda pace: None

@@ -17,7 +17,7 @@ from fvd_bench.networks.i3d import I3D
 
 ROOT = Path(__file__).parents[3]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-RUN = [ROOT / name for name in ("README.md", "docs/python.md", "docs/trust.md", "docs/model.md")]
+RUN = [ROOT / name for name in ("README.md", "docs/trust.md", "docs/model.md")]
 """The other pages with Python have tests of their own, or show what another program's environment has to run."""
 
 BLOCKS = [
