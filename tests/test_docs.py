@@ -117,7 +117,19 @@ def test_every_command_is_one_that_there_is(page: Path) -> None:
         command.make_context(name, [word.rstrip("…") or "x" for word in arguments])  # a UsageError says what is wrong
 
 
-RUN = ("index", "choosing", "reviewers", "table4", "gate", "faq", "statistics", "manifest", "uncertainty", "protocols")
+RUN = (
+    "index",
+    "command-line",
+    "choosing",
+    "reviewers",
+    "table4",
+    "gate",
+    "faq",
+    "statistics",
+    "manifest",
+    "uncertainty",
+    "protocols",
+)
 """Pages whose commands are run, page by page in their order, in one folder."""
 
 LONG = re.compile(r"fvd-bench (demo|selftest|weights pull)|fvd-bench-demo|elsewhere")
