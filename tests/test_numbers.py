@@ -32,6 +32,19 @@ def rows(text: str, heading: str) -> list[list[str]]:
     return [[cell.strip().strip("`*") for cell in row.strip("|").split("|")] for row in table]
 
 
+def test_the_command_of_the_readme_prints_what_stands_below_it() -> None:
+    found = results("readme")
+    command, shown = re.findall(
+        r"^```\n(fvd-bench compute .*)\n```\n\n```text\n(.*?)^```$", page("README.md"), re.M | re.S
+    )[0]
+    *lines, signature = found["output"]
+
+    assert command == found["command"]
+    assert shown.splitlines()[: len(lines)] == lines
+    assert "".join(shown.splitlines()[len(lines) :]) == signature
+    assert max(map(len, shown.splitlines())) <= 80
+
+
 def test_the_zoo() -> None:
     scores = [score for score in results("zoo")["scores"] if score["value"] is not None]
     first = next(s["value"] for s in scores if s["protocol"] == "stylegan-v-fvd16")
