@@ -7,7 +7,7 @@ LOWEST := $(shell sed -n 's/^requires-python = ">=3\.\([0-9]*\)"$$/\1/p' pyproje
 # Two processes of one thread each, since many tests wait for a program. Files go in their order: those of few tests are long.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: install demo test test-versions test-all clean
+.PHONY: install demo test test-versions test-all docs clean
 
 install: $(VENV)/.installed
 
@@ -34,6 +34,10 @@ test-versions: install
 test-all: install
 	$(PYTEST) -m "not gpu"
 	$(BIN)/python -m tests.versions
+
+# The documentation as a site, in build/docs. A dead link or anchor in it is an error.
+docs: install
+	$(BIN)/mkdocs build
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info

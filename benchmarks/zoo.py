@@ -29,6 +29,7 @@ EXPLAINED = (
     ("stylegan-v-fvd16", "stylegan-v-fvd16-code"),
     ("stylegan-v-fvd16", "latte"),
     ("stylegan-v-fvd16", "common-metrics-stylegan-v"),
+    ("stylegan-v-fvd16", "videvalkit"),
 )
 
 

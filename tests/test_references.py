@@ -17,6 +17,13 @@ def test_links_lead_to_files(page: Path) -> None:
     assert [link for link in links if not (page.parent / link).exists()] == []
 
 
+def test_named_tests_are_there() -> None:
+    there = {file.name for file in (ROOT / "tests").rglob("test_*.py")}
+    named = {name for page in PAGES for name in re.findall(r"\btest_\w+\.py\b", page.read_text("utf-8"))}
+
+    assert named - there == set()
+
+
 def test_named_files_are_there() -> None:
     sources = [file for folder in FOLDERS.split("|") for file in (ROOT / folder).rglob("*.py")]
     wrong = []

@@ -8,6 +8,7 @@ import traceback
 
 import click
 
+from fvd_bench.cli.cite import cite
 from fvd_bench.cli.compute import compute
 from fvd_bench.cli.demo import demo
 from fvd_bench.cli.gate import check, compare
@@ -104,5 +105,7 @@ def cli() -> None:
     """Score video generators: FVD and FID with the exact protocol in every number."""
 
 
-for command in (compute, table4, check, compare, report, stats, merge, inspect, protocols, weights, selftest, demo):
+for command in (
+    compute, table4, check, compare, report, stats, merge, inspect, protocols, weights, selftest, demo, cite,
+):  # fmt: skip
     cli.add_command(command)

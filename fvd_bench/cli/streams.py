@@ -50,7 +50,8 @@ def be_quiet() -> None:
     click.get_current_context().meta[_QUIET] = True
 
 
-def _is_quiet() -> bool:
+def is_quiet() -> bool:
+    """Return whether `be_quiet` was called in this command."""
     context = click.get_current_context(silent=True)
     return context is not None and bool(context.meta.get(_QUIET))
 
@@ -78,7 +79,7 @@ def _columns() -> int:
 @contextlib.contextmanager
 def progress(*, shown: bool = True) -> Iterator[Callable[[str, int, int], None]]:
     """Show progress on stderr: a bar for each thing that is being done, or in a log a line now and then."""
-    if not shown or _is_quiet():
+    if not shown or is_quiet():
         yield lambda what, done, total: None
         return
     if not sys.stderr.isatty():
@@ -113,7 +114,7 @@ def warn(findings: Sequence[Finding]) -> None:
     from fvd_bench.finding import worst_first
     from fvd_bench.reports.layout import Prose
 
-    if _is_quiet():
+    if is_quiet():
         return
     for finding in worst_first(findings):
         if sys.stderr.isatty():
@@ -124,7 +125,7 @@ def warn(findings: Sequence[Finding]) -> None:
 
 def wrote(file: object) -> None:
     """Say on stderr that a file was written."""
-    if not _is_quiet():
+    if not is_quiet():
         say(f"wrote {file}", err=True)
 
 

@@ -2,6 +2,7 @@
 
 __all__ = [
     "card",
+    "citation",
     "comparison",
     "curves",
     "demo",

@@ -44,7 +44,7 @@ def datasets(path: Path, wanted: Callable[[str, int], bool]) -> dict[str, Block]
     try:
         import h5py
     except ImportError as error:
-        raise SourceError(f"{path}: HDF5 files need h5py: pip install 'fvd-bench[h5]'") from error
+        raise SourceError(f"{path}: HDF5 files need h5py: pip install h5py") from error
     try:
         file = h5py.File(path, "r", rdcc_nbytes=_CHUNK_CACHE_BYTES, locking=False)
         return {name: _Dataset(dataset) for name, dataset in _walk(path, file, wanted)}

@@ -64,7 +64,7 @@ def fits(number: str, text: str) -> bool:
 
 
 def test_every_line_that_the_paper_is_mapped_to_exists_once() -> None:
-    rows = ROW.findall((ROOT / "docs" / "model.md").read_text("utf-8"))
+    rows = ROW.findall((ROOT / "docs" / "paper.md").read_text("utf-8"))
     found = {line: (ROOT / "docs" / file).read_text("utf-8").count(line) for _, _, file, line in rows}
 
     assert len(rows) >= 22
@@ -72,7 +72,7 @@ def test_every_line_that_the_paper_is_mapped_to_exists_once() -> None:
 
 
 def test_every_row_of_the_map_cites_what_the_paper_numbers_so() -> None:
-    rows = ROW.findall((ROOT / "docs" / "model.md").read_text("utf-8"))
+    rows = ROW.findall((ROOT / "docs" / "paper.md").read_text("utf-8"))
     cited = {what: [number for number, _ in citations(text)] for text, what, _, _ in rows}
 
     assert [what for what, numbers in cited.items() if not numbers] == []
@@ -88,6 +88,7 @@ FILES = sorted(
         *(ROOT / "benchmarks").glob("*.py"),
         *(ROOT / "benchmarks").glob("*.md"),
         ROOT / "docs" / "model.md",
+        ROOT / "docs" / "paper.md",
         ROOT / "README.md",
     ]
 )

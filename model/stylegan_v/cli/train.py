@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any, Literal
 
 import click
 
 from fvd_bench.cli.options import Command, typed
-from fvd_bench.cli.streams import progress, say
+from fvd_bench.cli.streams import say
+from stylegan_v.cli.progress import training_progress
 
 
 @click.command(cls=Command)
@@ -18,7 +20,7 @@ from fvd_bench.cli.streams import progress, say
 @click.option("--preset", help="release, paper, middle, small or image.")
 @click.option("--resolution", type=int, help="Side of a frame in pixels.")
 @click.option("--frames", type=int, help="Frames per clip that the discriminator sees.")
-@click.option("--kimg", type=float, help="Thousands of frames to train on.")
+@click.option("--kimg", type=float, help="Thousands of frames to train on.  [default: 100 of small, else 25000]")
 @click.option("--batch", type=int, help="Videos per step, over all processes.")
 @click.option("--micro-batch", type=int, help="Videos at a time in one process.")
 @click.option("--seed", type=int, help="Of everything random.")
@@ -63,6 +65,8 @@ def train(
         open_source(run.data.path)  # says so, or that it is no path
     from stylegan_v.training.loop import train as run_training
 
-    with progress() as show:
-        done = run_training(run, out, device=resolve_device(device), workers=workers, minutes=minutes, progress=show)
-    say(f"{out}: {done:.2f} of {run.train.kimg:g} kimg", err=True)
+    with training_progress(shown=os.environ.get("RANK", "0") == "0") as (show, told):
+        done = run_training(
+            run, out, device=resolve_device(device), workers=workers, minutes=minutes, progress=show, told=told
+        )
+    say(f"{out}: trained on {round(done * 1000):,} of {round(run.train.kimg * 1000):,} frames", err=True)

@@ -16,12 +16,13 @@ from stylegan_v.networks.generator import Generator
 from stylegan_v.sampling.videos import GeneratedVideos
 
 
-def check_scoring(real: str | Path, *, protocol: str, device: str, features: Path | None, progress: Progress) -> None:
+def check_scoring(real: str | Path, *, protocol: str, device: str, progress: Progress) -> None:
     """Make sure that videos can be scored against these real ones. Raises FvdBenchError as `evaluate` would.
 
-    Protocol, weights and the real side are checked, so that hours of training do not end in a wrong name.
+    Protocol, weights and the real side are checked, so that hours of training do not end in a wrong name. Nothing is
+    written but weights, where they are missing.
     """
-    settings = _settings(device, features)
+    settings = _settings(device, None)
     with open_evaluation(real, real, protocol, repeats=1, seed=0, settings=settings, progress=progress):
         pass
 

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import math
-import signal
 import sys
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
-from types import FrameType
 
 import torch
 
@@ -25,16 +22,29 @@ from stylegan_v.networks.generator import half_precision
 from stylegan_v.sampling.scoring import check_scoring
 from stylegan_v.training import distributed
 from stylegan_v.training.allocator import kept_memory
+from stylegan_v.training.pace import Pace, in_seconds, in_words
 from stylegan_v.training.run import Precision, Run
-from stylegan_v.training.session import Session, claim
+from stylegan_v.training.session import Session, check, claim
+from stylegan_v.training.stopping import stoppable
 from stylegan_v.training.trainer import Trainer
 
 
-def train(run: Run, out: Path, *, device: str, workers: int, minutes: float | None, progress: Progress) -> float:
+def train(
+    run: Run,
+    out: Path,
+    *,
+    device: str,
+    workers: int,
+    minutes: float | None,
+    progress: Progress,
+    told: Callable[[Pace], None] = lambda pace: None,
+) -> float:
     """Train until run.train.kimg, to the nearest step, or until `minutes` have passed. Returns the kimg at the end.
 
-    The same call goes on from there, by at least one step, however little time it is given.
+    The same call goes on from there, by at least one step, however little time it is given. Nothing is written before
+    the videos were found usable.
     device: `cpu` or `cuda`. workers: number of threads that read videos. minutes: None for no limit.
+    told: called after each step with the pace of the run.
 
     Raises TrainingError when numbers are not finite or memory runs out, and ConfigError when the folder holds another
     run. Raises KeyboardInterrupt after an interruption, which lets the step under way end. The checkpoint is usable in
@@ -42,27 +52,67 @@ def train(run: Run, out: Path, *, device: str, workers: int, minutes: float | No
     """
     began = time.monotonic()
     arithmetic = training_arithmetic(tf32=run.train.tf32)
-    with distributed.process_group(device) as place, _stoppable() as stop, arithmetic, kept_memory():
+    answer = _Answer()
+    with distributed.process_group(device) as place, stoppable(answer) as stop, arithmetic, kept_memory():
+        until = _until(stop, progress)
         run = dataclasses.replace(run, train=dataclasses.replace(run.train, precision=_precision(run, place)))
-        distributed.on_first(lambda: _begin(run, out, device, progress))
-        dataset = _open(run, workers, _until(stop, progress))
+        distributed.on_first(lambda: check(out, run))
+        dataset = _open(run, workers, until)
+        distributed.on_first(lambda: _check_scoring(run, device, until))
         with _explained_memory(lambda: "out of memory before the first step: take a smaller model"):
-            session = Session(run, out, Trainer(run, dataset, place))
-        clips = _batches(run, dataset, session.trainer, workers, _until(stop, progress))
+            trainer = Trainer(run, dataset, place)
+            distributed.on_first(lambda: claim(out, run))
+            session = Session(run, out, trainer, progress=until)
+            _foretell(session)
+        clips = _batches(run, dataset, trainer, workers, until)
+        answer.under_way = "the step or the score under way is done, and all of it is saved"
         with contextlib.closing(session), contextlib.closing(clips):
+            session.start()
             for taken, batch in enumerate(clips):
-                progress("kimg", math.floor(session.trainer.kimg), math.ceil(run.train.kimg))
                 late = taken > 0 and minutes is not None and time.monotonic() - began > 60 * minutes
-                if session.trainer.steps >= run.total_steps or distributed.agree(late or stop.is_set()):
+                if trainer.steps >= run.total_steps or distributed.agree(late or stop.is_set()):
                     break
                 with _explained_memory(lambda: _memory_advice(run, session)):
                     session.step(batch)
+                told(session.clock.pace(trainer.steps))
                 with _explained_memory(lambda: _scoring_memory_advice(session)):
                     session.report()
             session.save()
         if stop.is_set():
             raise KeyboardInterrupt
-        return session.trainer.kimg
+        return trainer.kimg
+
+
+class _Answer:
+    """What is said to an interruption. under_way: what ends before the run does."""
+
+    under_way = "the video under way is read"
+
+    def __call__(self, first: bool) -> None:
+        """first: whether nothing interrupted the run before."""
+        if distributed.rank() == 0:
+            once = f"interrupted: ends as soon as {self.under_way}; Ctrl-C again does not wait for that, and loses it"
+            _say(once if first else "interrupted again: ends now")
+
+
+def _foretell(session: Session) -> None:
+    """Say how much there is to do, and on a CPU, where it may be years, about how long that takes."""
+    run, trainer = session.run, session.trainer
+    steps, frames = run.total_steps - trainer.steps, run.train.batch * run.model.frames
+    if distributed.rank() != 0 or steps <= 0:
+        return
+    _say(f"{steps * frames:,} frames to train on, in {steps:,} steps, on {trainer.device.type}")
+    if trainer.device.type == "cpu" and not run.train.compile:  # which would be compiled for the size of the rehearsal
+        seconds = trainer.rehearse()
+        scores = session.clock.pace(trainer.steps).unmeasured
+        besides = f", and {scores} scores besides" if scores else ""
+        pace = in_seconds(1000 * seconds / frames)
+        _say(f"about {pace} s for 1,000 frames here, {in_words(seconds * steps)} for all{besides}")
+    _say("--kimg sets the end; --minutes and Ctrl-C stop before it, and the same command goes on")
+
+
+def _say(text: str) -> None:
+    print(f"stylegan-v: {text}", file=sys.stderr, flush=True)
 
 
 def training_arithmetic(*, tf32: bool = False) -> contextlib.AbstractContextManager[None]:
@@ -86,13 +136,10 @@ def _batches(
     return videos.batches(samples, seed=seed)
 
 
-def _begin(run: Run, out: Path, device: str, progress: Progress) -> None:
-    """Claim the folder and check scoring. This runs in one process, before any long work."""
-    claim(out, run)
+def _check_scoring(run: Run, device: str, progress: Progress) -> None:
+    """Check that what is trained can be scored. This runs in one process, before any long work."""
     if run.report.fvd_kimg:
-        check_scoring(
-            run.data.path, protocol=run.report.protocol, device=device, features=out / "features", progress=progress
-        )
+        check_scoring(run.data.path, protocol=run.report.protocol, device=device, progress=progress)
 
 
 def _until(stop: threading.Event, progress: Progress) -> Progress:
@@ -124,31 +171,10 @@ def _open(run: Run, workers: int, progress: Progress) -> VideoDataset:
     if distributed.rank() == 0:
         reasons = [f"{name} is left out: {reason}" for name, reason in dataset.skipped]
         for note in (*dataset.notes, *reasons):
-            print(f"stylegan-v: warning: {escaped(note)}", file=sys.stderr)
+            _say(f"warning: {escaped(note)}")
         videos, frames = len(dataset.names), sum(dataset.lengths)
-        print(f"stylegan-v: {videos} videos, {frames} frames, {len(dataset.skipped)} left out", file=sys.stderr)
+        _say(f"{videos:,} videos with {frames:,} frames, {len(dataset.skipped)} left out")
     return dataset
-
-
-@contextlib.contextmanager
-def _stoppable() -> Iterator[threading.Event]:
-    """Set the event at the first SIGINT or SIGTERM. A second SIGINT interrupts at once."""
-    stop = threading.Event()
-
-    def ask(number: int, frame: FrameType | None) -> None:
-        if stop.is_set() and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        stop.set()
-
-    if threading.current_thread() is not threading.main_thread():
-        yield stop
-        return
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @contextlib.contextmanager

@@ -24,6 +24,16 @@ _LARGEST_SEED = 2**56
 _OF_THE_DATA = ("resolution", "frames", "num_classes")
 """The values of a model that come from its videos, whatever its preset."""
 
+_BUDGETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
+    # Hours on a CPU, and small batches as docs/model.md found that they learn there. Other presets keep the budget and
+    # the settings of the released code, which are days on several GPUs.
+    "small": {
+        "train": {"kimg": 100.0, "batch": 8, "r1_gamma": 1.0, "ema_kimg": 2.0, "ada_kimg": 20.0},
+        "report": {"tick_kimg": 1.0, "snapshot_kimg": 10.0, "fvd_kimg": 20.0, "fvd_videos": 256},
+    },
+}
+"""What a preset trains with, where neither a file nor an option says otherwise."""
+
 Precision = Literal["auto", "float32", "float16", "bfloat16"]
 Preload = Literal["auto", "always", "never"]
 
@@ -46,7 +56,7 @@ class DataRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainRun:
-    """How networks learn. The defaults are those of the released code.
+    """How networks learn. The defaults are those of the released code; `small` has a budget of its own, see `_BUDGETS`.
 
     kimg: thousands of frames to train on. batch: videos per step over all processes.
     micro_batch: videos at a time in one process, 0 for all of its share.
@@ -138,7 +148,11 @@ class Run:
     @property
     def total_steps(self) -> int:
         """The number of steps until the end."""
-        return max(1, round(self.train.kimg / self.kimg_per_step))
+        return self.steps_in(self.train.kimg)
+
+    def steps_in(self, kimg: float) -> int:
+        """Return the number of steps in that many thousand frames, to the nearest step, and 1 at least."""
+        return max(1, round(kimg / self.kimg_per_step))
 
     @property
     def gamma(self) -> float:
@@ -188,6 +202,8 @@ def load_run(name_or_path: str | None, changes: Mapping[str, Mapping[str, Any]])
     if unknown := sections.keys() - {"model", "data", "train", "report"}:
         raise ConfigError(f"a run has no section {min(unknown)!r}; its sections are model, data, train, report")
     model = sections.get("model", {})
+    for section, values in _BUDGETS.get(str(model.get("preset")), {}).items():
+        sections[section] = {**values, **sections.get(section, {})}
     return Run(
         model=model_config(model.get("preset", "release"), **{k: v for k, v in model.items() if k != "preset"}),
         data=_section(DataRun, "data", sections),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ import torch
 from torch import Tensor
 
 from fvd_bench.atomic import write_text
+from fvd_bench.progress import Progress, silent
 from stylegan_v.checkpoints import checkpoint as checkpoints
 from stylegan_v.checkpoints.checkpoint import Checkpoint
 from stylegan_v.checkpoints.files import LAST
@@ -25,6 +27,7 @@ from stylegan_v.errors import CheckpointError, ConfigError, TrainingError
 from stylegan_v.sampling.scoring import evaluate
 from stylegan_v.training import distributed
 from stylegan_v.training.log import Journal
+from stylegan_v.training.pace import Aside, Clock
 from stylegan_v.training.run import Run, load_run
 from stylegan_v.training.snapshots import save_fakes, save_reals
 from stylegan_v.training.trainer import Trainer
@@ -40,20 +43,29 @@ FREE_TO_CHANGE = {
 class Session:
     """A trainer with the folder that its run lives in. best: the best score so far, None before the first."""
 
-    def __init__(self, run: Run, out: Path, trainer: Trainer) -> None:
-        """Go on from the checkpoint in the folder, or begin. Raises CheckpointError."""
+    def __init__(self, run: Run, out: Path, trainer: Trainer, *, progress: Progress = silent) -> None:
+        """Go on from the checkpoint in the folder, or begin. Raises CheckpointError.
+
+        progress: told of how far a score is. Where it raises KeyboardInterrupt, that score is given up.
+        """
         self.run = run
         self.out = out
         self.trainer = trainer
+        self._progress = progress
         self.best: float | None = None
         self._logs: dict[str, list[Tensor]] = {}
         self._saved = -1
         if self.checkpoint.exists():
             self._load(checkpoints.load(self.checkpoint))
-        self._ticked, self._since = trainer.kimg, time.monotonic()
+        self._ticked = trainer.kimg
         self._journal = Journal(out, kimg=trainer.kimg) if distributed.rank() == 0 else None
         distributed.on_first(lambda: save_reals(out / "samples", trainer.dataset))
         self.save()
+        self.start()
+
+    def start(self) -> None:
+        """Measure the time of steps from now on, as that of no step has gone before."""
+        self.clock, self._since = Clock(self.run), time.monotonic()
 
     @property
     def checkpoint(self) -> Path:
@@ -62,8 +74,10 @@ class Session:
 
     def step(self, batch: Batch) -> None:
         """Train on a batch."""
-        for name, value in self.trainer.step(batch).items():
+        logs = self.trainer.step(batch)
+        for name, value in logs.items():
             self._logs.setdefault(name, []).append(value)
+        self.clock.step(r1="loss/r1" in logs)
 
     def report(self) -> None:
         """Write what is due after a step. Raises TrainingError when no value of a loss was finite."""
@@ -73,8 +87,8 @@ class Session:
         if report.fvd_kimg and self._due(report.fvd_kimg):
             self.score()  # before the checkpoint, which keeps the best score
         if self._due(report.snapshot_kimg):
-            self.save()
-            with self._not_training():
+            with self._not_training("snapshot"):
+                self.save()
                 distributed.on_first(self._sample)
 
     def tick(self) -> None:
@@ -116,12 +130,11 @@ class Session:
             raise TrainingError(
                 f"{broken[0]} is not finite at {self.trainer.kimg:.2f} kimg; {self.checkpoint} is from before that"
             )
-        with self._not_training():
-            distributed.on_first(lambda: checkpoints.save(self._describe(tensors), self.checkpoint))
+        distributed.on_first(lambda: checkpoints.save(self._describe(tensors), self.checkpoint))
 
     def score(self) -> None:
         """Score the average generator, and keep it if it is the best so far."""
-        with self._not_training():
+        with self._not_training("score"):
             distributed.on_first(self._score)
 
     def close(self) -> None:
@@ -131,14 +144,18 @@ class Session:
 
     def _score(self) -> None:
         began = time.monotonic()
-        score = evaluate(
-            self.trainer.ema,
-            self.run.data.path,
-            videos=self.run.report.fvd_videos,
-            fps=self.run.data.fps,
-            protocol=self.run.report.protocol,
-            features=self.out / "features",
-        ).scores[0]
+        try:
+            score = evaluate(
+                self.trainer.ema,
+                self.run.data.path,
+                videos=self.run.report.fvd_videos,
+                fps=self.run.data.fps,
+                protocol=self.run.report.protocol,
+                features=self.out / "features",
+                progress=self._progress,
+            ).scores[0]
+        except KeyboardInterrupt:  # the loop ends after this, and saves what has been trained
+            return
         if score.value is None:
             return
         assert self._journal is not None
@@ -159,15 +176,16 @@ class Session:
         save_fakes(self.out / "samples", self.trainer.ema, kimg=self.trainer.kimg, fps=self.run.data.fps)
 
     @contextlib.contextmanager
-    def _not_training(self) -> Iterator[None]:
+    def _not_training(self, what: Aside) -> Iterator[None]:
         """Leave the time of a block out of the seconds per kimg."""
         began = time.monotonic()
-        yield
+        with self.clock.aside(what):
+            yield
         self._since += time.monotonic() - began
 
     def _due(self, kimg: float) -> bool:
         """Return whether the last step ends an interval of that many thousand frames, rounded to whole steps."""
-        return self.trainer.steps % max(1, round(kimg / self.run.kimg_per_step)) == 0
+        return self.trainer.steps % self.run.steps_in(kimg) == 0
 
     def _describe(self, tensors: dict[str, Tensor], **more: Any) -> Checkpoint:
         state = {"trainer": self.trainer.state(), "kimg": self.trainer.kimg, "best": self.best, **more}
@@ -190,8 +208,11 @@ class Session:
             self.best = score  # newer than the checkpoint's, where a run was killed between the two
 
 
-def claim(out: Path, run: Run) -> None:
-    """Make the folder of a run, or check that it belongs to the same run. Raises ConfigError, naming what differs."""
+def check(out: Path, run: Run) -> None:
+    """Check that the folder of a run can be written, and holds no other run. Nothing is written.
+
+    Raises ConfigError, naming what differs.
+    """
     file = out / "run.toml"
     if file.exists() and (out / LAST).exists():  # without a checkpoint nothing has been trained yet
         began, now = load_run(str(file), {}).as_dict(), run.as_dict()
@@ -205,8 +226,17 @@ def claim(out: Path, run: Run) -> None:
                         f"{out} holds a run with {section}.{name} = {began[section][name]!r}, now it is {value!r}; "
                         "name another --out, or give the settings that the run began with"
                     )
+    there = next(place for place in (out, *out.absolute().parents) if place.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        reason = "no folder" if not there.is_dir() else "not writable"
+        raise ConfigError(f"{out} cannot be written: {there} is {reason}")
+
+
+def claim(out: Path, run: Run) -> None:
+    """Make the folder of a run. Raises ConfigError as `check` does."""
+    check(out, run)
     try:
         (out / "samples").mkdir(parents=True, exist_ok=True)
-        write_text(file, run.to_toml())
+        write_text(out / "run.toml", run.to_toml())
     except OSError as error:
         raise ConfigError(f"{out} cannot be written: {error.strerror or error}") from error

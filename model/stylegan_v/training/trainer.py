@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -38,6 +39,9 @@ _GENERATOR, _DISCRIMINATOR = 0, 1
 """The two steps that videos are generated for. The videos of training sample s have the numbers 2 s + step."""
 
 _LARGEST_GRADIENT = 1e5
+
+_GENERATOR_PASSES, _DISCRIMINATOR_PASSES = 4.0, 8.4
+"""What a step is made of, see `Trainer.rehearse`."""
 
 
 Videos = TypeVar("Videos", "Reals", "Fakes")
@@ -139,6 +143,26 @@ class Trainer:
         self.update_augment(logs)
         self.steps += 1
         return logs
+
+    @torch.no_grad()
+    def rehearse(self) -> float:
+        """Return about how many seconds a step takes on this CPU, from how long either network takes for few videos.
+
+        Nothing changes. In units of a network's pass over the batch, a step is 4 of the generator's and 8.4 of the
+        discriminator's, passes backward and R1 counted (docs/model.md).
+        """
+        few = torch.arange(min(self.run.model.std_group, self.share), device=self.device)
+        times, videos = self._times.fake(self.run.train.seed, few)
+        labels = self._labels[videos] if self.run.model.num_classes else None
+        fakes = Fakes(few, times.to(torch.float32), labels, None)
+        seconds = 0.0
+        for _ in range(2):  # the first time is longer
+            began = time.monotonic()
+            frames, _ = self._generate(fakes)
+            made = time.monotonic()
+            self.discriminator(frames, fakes.times, fakes.labels)
+            seconds = _GENERATOR_PASSES * (made - began) + _DISCRIMINATOR_PASSES * (time.monotonic() - made)
+        return seconds * self.share / len(few)
 
     def _update(self, numbers: Tensor, batch: Batch, *, r1: bool) -> dict[str, Tensor]:
         """Take a step of each network. numbers: int64 [B], of the training samples."""

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,12 +17,13 @@ import pytest
 import torch
 from PIL import Image
 
-from fvd_bench.errors import ProtocolError
+from fvd_bench.errors import FvdBenchError, ProtocolError
 from fvd_bench.progress import silent
 from stylegan_v.checkpoints import checkpoint as checkpoints
 from stylegan_v.errors import CheckpointError, ConfigError, TrainingError
 from stylegan_v.training import trainer
 from stylegan_v.training.loop import train
+from stylegan_v.training.pace import Pace
 from stylegan_v.training.run import Run, load_run
 from tests.forked import Program
 
@@ -113,6 +115,7 @@ def test_an_interrupted_run_ends_its_step_and_keeps_it(run_of, tmp_path: Path) -
     done = process.end()
 
     assert done.returncode == 130, done.stderr
+    assert "interrupted: ends as soon as the step or the score under way is done" in done.stderr
     assert "the same command goes on from there" in done.stderr
     assert checkpoints.load(out / "checkpoint.pt").state["trainer"]["steps"] >= 2
 
@@ -187,7 +190,57 @@ def test_a_start_that_failed_leaves_the_folder_free(run_of, tmp_path: Path) -> N
     with pytest.raises(ConfigError, match="minibatch deviation"):
         go(run_of(1, train={"batch": 5}), tmp_path)
 
-    go(run_of(1), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("videos", ["absent", "empty", "large"])
+def test_nothing_is_written_before_the_videos_were_found_usable(
+    run_of, tmp_path: Path, write_frames, moving_frames, videos: str
+) -> None:
+    (tmp_path / "empty").mkdir()
+    write_frames(tmp_path / "large" / "0", moving_frames(9, height=48, width=48))
+
+    with pytest.raises(FvdBenchError, match=videos):
+        go(run_of(1, data={"path": str(tmp_path / videos)}), tmp_path / "run")
+
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_that_cannot_be_made_is_told_of_before_the_videos_are_read(run_of, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    with pytest.raises(ConfigError, match=f"{tmp_path / 'file'} is no folder"):
+        go(run_of(1, data={"path": "absent"}), tmp_path / "file" / "run")
+
+
+def test_the_pace_is_told_after_each_step(run_of, tmp_path: Path, capsys) -> None:
+    paces: list[Pace] = []
+    train(run_of(3), tmp_path, device="cpu", workers=1, minutes=None, progress=silent, told=paces.append)
+
+    assert [(pace.frames, pace.total) for pace in paces] == [(12, 36), (24, 36), (36, 36)]
+    assert paces[0].seconds_left is None
+    assert paces[1].seconds_left == pytest.approx(paces[1].seconds_per_kimg * STEP_KIMG)
+    assert paces[2].seconds_left == 0
+    errors = capsys.readouterr().err
+    assert "36 frames to train on, in 3 steps, on cpu\n" in errors
+    assert re.search(r"about [\d.,]+ s for 1,000 frames here, \d+ seconds for all\n", errors)
+
+
+def test_an_interruption_ends_a_score_and_keeps_what_was_trained(run_of, tmp_path: Path, pixels_protocol) -> None:
+    report = {"fvd_kimg": 2 * STEP_KIMG, "fvd_videos": 4, "protocol": pixels_protocol(frames=9), "snapshot_kimg": 9.0}
+    scored = []
+
+    def interrupt(what: str, done: int, total: int) -> None:
+        if (tmp_path / "run" / "features").exists():
+            scored.append(what)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        train(run_of(9, report=report), tmp_path / "run", device="cpu", workers=1, minutes=None, progress=interrupt)
+
+    assert len(scored) == 1
+    assert checkpoints.load(tmp_path / "run" / "checkpoint.pt").state["trainer"]["steps"] == 2
+    assert not any("fvd" in line for line in lines(tmp_path / "run"))
 
 
 def test_the_best_score_is_remembered_by_a_run_that_goes_on(run_of, tmp_path: Path, pixels_protocol) -> None:
@@ -207,7 +260,7 @@ def test_what_scores_need_is_looked_at_before_training(run_of, tmp_path: Path) -
     with pytest.raises(ProtocolError, match="stylegan-v-fvd61"):
         go(run_of(1, report=report), tmp_path)
 
-    assert not (tmp_path / "checkpoint.pt").exists()
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.slow  # two processes train above, and those of the toolkit end together in test_torchrun.py

@@ -36,6 +36,16 @@ def test_defaults_are_those_of_the_released_code() -> None:
     assert run.total_steps == 130208
 
 
+def test_small_has_a_budget_that_ends() -> None:
+    run = load_run(None, {"model": {"preset": "small", "resolution": 64}})
+    other = load_run(None, {"model": {"preset": "small"}, "train": {"kimg": 3}, "report": {"fvd_kimg": 0}})
+
+    assert (run.train.kimg, run.train.batch, run.gamma, run.train.ema_kimg, run.train.ada_kimg) == (100, 8, 1, 2, 20)
+    assert run.total_steps % run.steps_in(run.report.fvd_kimg) < 5  # the last score is at the end
+    assert (other.train.kimg, other.train.batch, other.report.fvd_kimg, other.report.fvd_videos) == (3, 8, 0, 256)
+    assert load_run(None, {"model": {"preset": "middle"}}).train == Run(model=model_config()).train
+
+
 def test_changes_replace_what_the_file_says(tmp_path: Path) -> None:
     run = load_run("mead", {"model": {"resolution": 64}, "train": {"batch": 8}})
 

@@ -46,6 +46,17 @@ def differences(a: Trainer, b: Trainer) -> float:
     return max(float((t.double() - theirs[n].double()).abs().max() / t.abs().max().clip(1)) for n, t in mine.items())
 
 
+@pytest.mark.parametrize("options", [{}, {"num_classes": 2, "preset": "paper"}, {"preset": "image", "frames": 1}])
+def test_a_rehearsal_changes_nothing(make_trainer, options) -> None:
+    rehearsed, plain = make_trainer(**options), make_trainer(**options)
+
+    assert 0 < rehearsed.rehearse() < 60
+    advance(rehearsed, 1), advance(plain, 1)
+    assert rehearsed.rehearse() > 0
+    assert differences(rehearsed, plain) == 0
+    assert advance(rehearsed, 1) == advance(plain, 1)
+
+
 def test_learning_rates_have_the_factors_of_lazy_regularisation(make_trainer) -> None:
     trainer = make_trainer(batch=64, r1_interval=16)
     generator, discriminator = trainer.generator_optimizer.defaults, trainer.discriminator_optimizer.defaults

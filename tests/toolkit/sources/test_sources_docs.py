@@ -117,13 +117,6 @@ def test_the_page_has_all_forms() -> None:
     assert len(BLOCKS) == 2
 
 
-def test_the_readme_has_the_same_table() -> None:
-    readme = (Path(__file__).parents[3] / "README.md").read_text("utf-8")
-    rows = [line for line in PAGE.splitlines() if line.startswith("| ")]
-
-    assert [line for line in rows if line.replace("(statistics.md)", "(docs/statistics.md)") not in readme] == []
-
-
 @pytest.mark.parametrize("command", [command for _, command, _ in ROWS if command])
 def test_every_command_gives_the_score(command: str, folder: Path, expected: float) -> None:
     arguments = ["compute", "--real", "real/", "--fake", *shlex.split(_here(command, folder)), "--json", "-"]

@@ -1,0 +1,110 @@
+"""How a paper says by what its scores were computed: a sentence with the protocol's digest, and the references."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fvd_bench.protocols.protocol import Protocol
+from fvd_bench.version import __version__
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A published work. key: of its BibTeX entry. fields: in the order in which they are written."""
+
+    key: str
+    kind: str
+    fields: tuple[tuple[str, str], ...]
+
+    def bibtex(self) -> str:
+        """Return the BibTeX entry."""
+        lines = [f"  {name} = {{{value}}}," for name, value in self.fields]
+        return "\n".join([f"@{self.kind}{{{self.key},", *lines, "}"])
+
+
+def _paper(key: str, title: str, author: str, booktitle: str, year: int) -> Reference:
+    fields = (("title", title), ("author", author), ("booktitle", booktitle), ("year", str(year)))
+    return Reference(key, "inproceedings", fields)
+
+
+_SOFTWARE = Reference(
+    "fvdbench",
+    "software",
+    (
+        ("title", "{fvd-bench}: {FVD} and {FID} for video generators, with the exact protocol in every number"),
+        ("author", "{The fvd-bench authors}"),
+        ("version", __version__),
+        ("license", "Apache-2.0"),
+    ),
+)
+_FVD = Reference(
+    "unterthiner2018fvd",
+    "article",
+    (
+        ("title", "Towards Accurate Generative Models of Video: A New Metric \\& Challenges"),
+        ("author", "Unterthiner, Thomas and van Steenkiste, Sjoerd and Kurach, Karol and Marinier, Raphael "
+                   "and Michalski, Marcin and Gelly, Sylvain"),
+        ("journal", "arXiv preprint arXiv:1812.01717"),
+        ("year", "2018"),
+    ),
+)  # fmt: skip
+_I3D = _paper(
+    "carreira2017i3d", "Quo Vadis, Action Recognition? A New Model and the {Kinetics} Dataset",
+    "Carreira, Jo{\\~a}o and Zisserman, Andrew", "CVPR", 2017,
+)  # fmt: skip
+_STYLEGAN_V = _paper(
+    "skorokhodov2022styleganv",
+    "{StyleGAN-V}: A Continuous Video Generator with the Price, Image Quality and Perks of {StyleGAN2}",
+    "Skorokhodov, Ivan and Tulyakov, Sergey and Elhoseiny, Mohamed", "CVPR", 2022,
+)  # fmt: skip
+_FID = _paper(
+    "heusel2017fid", "{GANs} Trained by a Two Time-Scale Update Rule Converge to a Local {Nash} Equilibrium",
+    "Heusel, Martin and Ramsauer, Hubert and Unterthiner, Thomas and Nessler, Bernhard and Hochreiter, Sepp",
+    "NeurIPS", 2017,
+)  # fmt: skip
+_KERNEL = _paper(
+    "binkowski2018kid", "Demystifying {MMD} {GANs}",
+    "Bi{\\'n}kowski, Miko{\\l}aj and Sutherland, Danica J. and Arbel, Michael and Gretton, Arthur", "ICLR", 2018,
+)  # fmt: skip
+_PRECISION = _paper(
+    "kynkaanniemi2019precision", "Improved Precision and Recall Metric for Assessing Generative Models",
+    "Kynk{\\\"a}{\\\"a}nniemi, Tuomas and Karras, Tero and Laine, Samuli and Lehtinen, Jaakko and Aila, Timo",
+    "NeurIPS", 2019,
+)  # fmt: skip
+_DENSITY = _paper(
+    "naeem2020density", "Reliable Fidelity and Diversity Metrics for Generative Models",
+    "Naeem, Muhammad Ferjad and Oh, Seong Joon and Uh, Youngjung and Choi, Yunjey and Yoo, Jaejun", "ICML", 2020,
+)  # fmt: skip
+_INCEPTION_SCORE = _paper(
+    "salimans2016is", "Improved Techniques for Training {GANs}",
+    "Salimans, Tim and Goodfellow, Ian and Zaremba, Wojciech and Cheung, Vicki and Radford, Alec and Chen, Xi",
+    "NeurIPS", 2016,
+)  # fmt: skip
+
+_OF_METRICS = {
+    "fvd": _FVD, "fid": _FID, "kvd": _KERNEL, "kvd-biased": _KERNEL, "kid": _KERNEL, "precision": _PRECISION,
+    "recall": _PRECISION, "density": _DENSITY, "coverage": _DENSITY, "is": _INCEPTION_SCORE,
+}  # fmt: skip
+"""Name of a metric -> the work that introduced it. The test of this module sees that none is missing."""
+
+
+def citation(protocol: Protocol) -> str:
+    """Return a sentence for a paper about scores of this protocol, and the BibTeX entries that it cites."""
+    metrics = ", ".join(name.upper() for name in protocol.metric.names)
+    keys = ", ".join(reference.key for reference in references(protocol))
+    sentence = (
+        f"We compute {metrics} with fvd-bench {__version__} under the protocol {protocol.name} (version "
+        f"{protocol.version}, digest {protocol.digest()[:12]}): {protocol.summary} \\cite{{{keys}}}."
+    )
+    return "\n\n".join([sentence, *(reference.bibtex() for reference in references(protocol))])
+
+
+def references(protocol: Protocol) -> Sequence[Reference]:
+    """Return the works that a protocol rests on, each once."""
+    found = [_SOFTWARE, *(_OF_METRICS[name] for name in protocol.metric.names)]
+    if protocol.features.extractor == "i3d":
+        found.append(_I3D)
+    if protocol.name.startswith("stylegan-v-"):
+        found.append(_STYLEGAN_V)
+    return list(dict.fromkeys(found))

@@ -1,0 +1,163 @@
+"""Numbers that the pages state are those of benchmarks/results."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+
+
+def page(name: str) -> str:
+    return (ROOT / name).read_text("utf-8")
+
+
+def results(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((RESULTS / f"{name}-amd-epyc-2-cores.json").read_text("utf-8"))
+    return found
+
+
+def span(interval: list[float]) -> str:
+    return f"{interval[0]:.2f} to {interval[1]:.2f}"
+
+
+def rows(text: str, heading: str) -> list[list[str]]:
+    """Cells of the rows of the table whose first heading cell is this."""
+    table = text[text.index(f"| {heading} |") :].partition("\n\n")[0].splitlines()[2:]
+    return [[cell.strip().strip("`*") for cell in row.strip("|").split("|")] for row in table]
+
+
+def test_the_command_of_the_readme_prints_what_stands_below_it() -> None:
+    found = results("readme")
+    command, shown = re.findall(
+        r"^```\n(fvd-bench compute .*)\n```\n\n```text\n(.*?)^```$", page("README.md"), re.M | re.S
+    )[0]
+    *lines, signature = found["output"]
+
+    assert command == found["command"]
+    assert shown.splitlines()[: len(lines)] == lines
+    assert "".join(shown.splitlines()[len(lines) :]) == signature
+    assert max(map(len, shown.splitlines())) <= 80
+
+
+def test_the_zoo() -> None:
+    scores = [score for score in results("zoo")["scores"] if score["value"] is not None]
+    first = next(s["value"] for s in scores if s["protocol"] == "stylegan-v-fvd16")
+    expected = {
+        s["protocol"]: [f"{s['value']:.2f}", f"{100 * (s['value'] / first - 1):+.1f} %", span(s["interval"])]
+        for s in scores
+    }
+    expected["stylegan-v-fvd16"][1] = "–"
+
+    found = {name: cells for name, *cells in rows(page("docs/table4.md"), "protocol")}
+
+    assert found == {name: expected[name] for name in found}
+    pitfalls = (
+        r"stylegan-v-fvd16-(all-clips|first-frames|jpeg75|resize128|still)"  # those of Table 4 stand in its table
+    )
+    assert [name for name in expected.keys() - found.keys() if not re.fullmatch(pitfalls, name)] == []
+
+
+@pytest.mark.parametrize(("file", "to"), [("docs/table4.md", "latte"), ("docs/faq.md", "videvalkit")])
+def test_what_explains_two_protocols(file: str, to: str) -> None:
+    explained = next(e for e in results("zoo")["explained"] if e["to"]["protocol"] == to)
+    expected = [["", f"{explained['from']['value']:.2f}"]]
+    expected += [[f"{step['change']:+.2f}", f"{step['value']:.2f}"] for step in explained["steps"]]
+
+    found = rows(page(file), f"from `stylegan-v-fvd16` to `{to}`")
+
+    assert [cells[1:] for cells in found] == expected
+    fields = [", ".join(f"`{f['field']}`: {f['from']} → {f['to']}" for f in s["fields"]) for s in explained["steps"]]
+    assert [cells[0].replace("`", "") for cells in found[1:]] == [text.replace("`", "") for text in fields]
+
+
+def test_what_is_said_of_videvalkit() -> None:
+    score = next(s for s in results("zoo")["scores"] if s["protocol"] == "videvalkit")
+    floor, text = score["floor"], " ".join(page("docs/faq.md").split())
+
+    assert f"{score['value']:.2f}" in text
+    assert f"{floor['value']:.0f} ({floor['interval'][0]:.0f} to {floor['interval'][1]:.0f})" in text
+    assert f"goes from {score['interval'][0]:.0f} to {score['interval'][1]:.0f}" in text
+
+
+def test_table_4() -> None:
+    alike = next(pair for pair in results("table4")["pairs"] if pair["pair"] == "alike")
+    scores = {s["row"]: s for s in alike["scores"] if s["value"] is not None}
+    proper = scores["proper"]["value"]
+    expected = {
+        row: [
+            f"{s['value']:.2f} ± {s['std']:.2f}",
+            span(s["interval"]),
+            "–" if row == "proper" else f"{100 * (s['value'] / proper - 1):+.1f} %",
+        ]
+        for row, s in scores.items()
+    }
+
+    found = {name: cells[:3] for name, *cells in rows(page("docs/table4.md"), "row") if cells[0] != "–"}
+
+    assert found == expected
+    changes = [100 * (s["value"] / proper - 1) for s in scores.values()]
+    assert f"\u2212{-min(changes):.0f} % to +{max(changes):.0f} %" in " ".join(page("docs/table4.md").split())
+    assert f"\u2212{-min(changes):.0f} % to +" in " ".join(page("README.md").split())
+
+
+def test_the_largest_change_in_the_zoo() -> None:
+    values = {s["protocol"]: s["value"] for s in results("zoo")["scores"]}
+    largest = 100 * (max(v for v in values.values() if v is not None) / values["stylegan-v-fvd16"] - 1)
+
+    for file in ("README.md", "docs/table4.md"):
+        assert f"+{int(largest):,} %" in page(file)
+
+
+def test_pairs() -> None:
+    names = {"alike": 0, "mixture": 1, "far": 2}
+    found = rows(page("docs/index.md"), "real")
+    for pair in results("pairs")["pairs"]:
+        if pair["pair"] in names:
+            score = next(s for s in pair["scores"] if s["metric"] == "fvd")
+            cells = found[names[pair["pair"]]]
+            assert cells[2:4] == [f"{score['value']:.2f} ± {score['std']:.2f}", span(score["interval"])]
+            assert cells[4:] == [
+                f"{score['floor']['value']:.2f}",
+                re.sub(r".*n:(\d+)\+(\d+).*", r"\1 + \2", score["signature"]),
+            ]
+
+
+def test_the_gate() -> None:
+    fails = {(row["videos"], row["increase"]): f"{100 * row['fails']:.1f}%" for row in results("gate")["rows"]}
+
+    found = rows(page("docs/gate.md"), "fake videos")
+
+    assert found == [[str(n), fails[n, 0.0], fails[n, 0.1]] for n in sorted({n for n, _ in fails})]
+
+
+def test_collapses() -> None:
+    measured = results("collapse")
+    table = rows(page("docs/reviewers.md"), "fake side")
+    found = {name.partition(":")[0]: cells for name, *cells in table}
+
+    scale = [s["fvd"] for s in measured["scale"]]
+    assert [cells[1] for cells in table if cells[0].startswith("scale")] == [f"{fvd:.2f}" for fvd in scale]
+    for generator in measured["generators"]:
+        assert found[generator["name"]] == [
+            f"{generator['fvd']:.2f}",
+            ", ".join(f["code"] for f in generator["found"]) or "nothing",
+        ]
+
+
+def test_single_numbers() -> None:
+    install = json.loads((RESULTS / "install-linux-x86-64.json").read_text("utf-8"))
+    hostile, published = results("hostile"), results("published")
+    trust, start = " ".join(page("docs/trust.md").split()), page("docs/index.md")
+
+    assert f"{install['selftest_full_seconds']:.0f} seconds" in trust
+    assert f"{install['download_mb'] / 1000:.1f} GB" in start and f"{install['environment_gb']:.0f} GB" in start
+    assert f"{hostile['files']} damaged" in trust
+    assert f"{hostile['refused']} end in a message, {hostile['scored']} in a score" in trust
+    assert f"All of the {published['passed']} published numbers" in trust
+    assert f"{published['passed']} of {len(published['checks'])} published numbers" in page("README.md")
