@@ -1,11 +1,15 @@
 """The log of a run."""
 
+import dataclasses
 import json
 from pathlib import Path
 
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from fvd_bench import Settings, evaluate
+from fvd_bench.estimate import Estimate
 from stylegan_v.training.log import Journal
+from stylegan_v.training.session import numbers_of
 
 
 def write(folder: Path, *, begin: float, kimgs: list[float]) -> None:
@@ -53,3 +57,19 @@ def test_curves_are_written_for_tensorboard(tmp_path: Path) -> None:
     events.Reload()
 
     assert [(event.step, event.value) for event in events.Scalars("loss/generator")] == [(1000, 2.0), (2000, 4.0)]
+
+
+def test_a_score_is_logged_with_its_floor_where_that_is_known(two_sides, pixels_protocol) -> None:
+    (score,) = evaluate(*two_sides, pixels_protocol(), settings=Settings(cache=None)).scores
+    floored = dataclasses.replace(score, floor=Estimate(3.0, (2.0, 5.0)))
+    bare = dataclasses.replace(score, floor=None, interval=None)
+
+    assert numbers_of(floored) == {
+        "fvd": score.value,
+        "fvd_low": score.interval[0],
+        "fvd_high": score.interval[1],
+        "fvd_floor": 3.0,
+        "fvd_floor_low": 2.0,
+        "fvd_floor_high": 5.0,
+    }
+    assert numbers_of(bare) == {"fvd": score.value}

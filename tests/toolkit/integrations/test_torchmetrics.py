@@ -158,7 +158,7 @@ def test_it_warns_and_tells_findings(protocol, videos) -> None:
         metric.compute()
 
     assert {warning.filename for warning in told} == {__file__}
-    assert {finding.code for finding in metric.findings} == {"listing", "few-videos"}
+    assert {finding.code for finding in metric.findings} == {"clipped-range", "few-videos"}
 
 
 DRIVER = """
