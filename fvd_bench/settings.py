@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from fvd_bench.errors import FvdBenchError
 from fvd_bench.paths import PathLike, home, user_path
@@ -40,6 +40,8 @@ class Settings:
     group_by: how to find videos that were not drawn independently, such as windows of one video, see
         `dependence.groups`. Those of one group count as one in interval, floor, value at infinity and gate. No score
         depends on it.
+    onlooker: called with the `Collection` and the `Result` of each evaluation while its videos can still be read, for
+        what shows them. None for nobody.
     """
 
     device: Device = "auto"
@@ -51,6 +53,7 @@ class Settings:
     windows: int = 0
     distributed: bool = False
     group_by: str | None = None
+    onlooker: Callable[[Any, Any], None] | None = None  # of classes of a later room
 
     def __post_init__(self) -> None:
         if self.device not in DEVICES:

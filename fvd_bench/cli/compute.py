@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from click.core import ParameterSource
 
 from fvd_bench.cli import several
 from fvd_bench.cli.options import Command, chosen_settings, format_option, protocol_names, ranking_options
+from fvd_bench.cli.pages import Showing, html_option
 from fvd_bench.cli.streams import (
     STDOUT,
     check_outputs,
@@ -27,9 +29,11 @@ from fvd_bench.paths import user_path
 
 if TYPE_CHECKING:
     from fvd_bench.evaluation.evaluation import Collection, Evaluation
+    from fvd_bench.evaluation.exhibits import Exhibits
     from fvd_bench.evaluation.manifest import Manifest
     from fvd_bench.evaluation.plan import Plan
     from fvd_bench.evaluation.result import Result
+    from fvd_bench.reports.page import Made, Page
     from fvd_bench.settings import Settings
     from fvd_bench.sources.opening import Arrays
 
@@ -40,7 +44,9 @@ if TYPE_CHECKING:
 @click.option("--protocol", multiple=True, default=["stylegan-v-fvd16"], show_default=True, metavar="NAME|FILE",
               shell_complete=protocol_names,
               help="How to score; may be given several times. See `fvd-bench protocols list`.")  # fmt: skip
-@click.option("--html", "html_file", metavar="FILE", help="Write the result as a page with charts.")
+@html_option
+@click.option("--per-video", "per_video_file", metavar="FILE.csv",
+              help="Write what each video adds to the score, and what is near to it; - for stdout alone.")  # fmt: skip
 @click.option("--motion", is_flag=True, help="Also score the real videos shuffled, frozen and reversed, as a scale.")
 @click.option("--windows", default=0, type=click.IntRange(0, 1000), metavar="N",
               help="Also score the first N windows of the fake videos: frames 0 to 15, 16 to 31, …")  # fmt: skip
@@ -57,6 +63,7 @@ def compute(
     json_file: str | None,
     form: str,
     html_file: str | None,
+    per_video_file: str | None,
     keep_features: bool,
     manifest_file: str | None,
     replay_file: str | None,
@@ -66,16 +73,23 @@ def compute(
     """Score the videos in one folder against those in another. Several fake sides are ranked."""
     from fvd_bench.features.distributed import processes
 
-    chosen = chosen_settings(**settings)
+    showing = Showing(html_file)
+    chosen = chosen_settings(**settings, onlooker=showing.onlooker)
     beside = _beside(json_file, wanted=keep_features)
-    check_outputs(stdout_of(form), json_file, html_file, manifest_file, str(beside) if keep_features else None)
-    if dry_run and (json_file or html_file or manifest_file or replay_file):
-        raise click.UsageError("--dry-run scores nothing, so there is no --json, --html, --manifest or --replay of it")
+    check_outputs(
+        stdout_of(form), json_file, html_file, per_video_file, manifest_file, str(beside) if keep_features else None
+    )
+    if dry_run and (json_file or html_file or per_video_file or manifest_file or replay_file):
+        raise click.UsageError(
+            "--dry-run scores nothing, so there is no --json, --html, --per-video, --manifest or --replay of it"
+        )
     if manifest_file == "-":
         raise click.UsageError("--manifest goes to a FILE, since stdout is for the result")
     if len(fake) > 1:
-        if dry_run or html_file or manifest_file or replay_file:
-            raise click.UsageError("--dry-run, --html, --manifest and --replay are of one --fake: give one at a time")
+        if dry_run or html_file or per_video_file or manifest_file or replay_file:
+            raise click.UsageError(
+                "--dry-run, --html, --per-video, --manifest and --replay are of one --fake: give one at a time"
+            )
 
         def keep(place: int, collection: Collection, result: Result) -> None:
             if beside:
@@ -101,6 +115,7 @@ def compute(
             else:
                 collection = evaluation.collect(evaluation.read())
                 result = _score(collection, replayed)
+                videos = _videos_csv(collection, result, written=first) if per_video_file else ""
                 if manifest_file and first:
                     attempt(lambda: _record(Path(manifest_file), collection, result))
                 if beside and first:
@@ -111,7 +126,8 @@ def compute(
             _print_plan(planned)
             planned.check_possible()
         else:
-            attempt(lambda: print_result(result, json_file, html_file, form))
+            page = showing.text(partial(_page, result))
+            attempt(lambda: print_result(result, json_file, page, (per_video_file, lambda: videos), form=form))
 
 
 _OF_THE_MANIFEST = ("protocol", "repeats", "seed")
@@ -190,6 +206,24 @@ def _record(file: Path, collection: Collection, result: Result) -> None:
 
     manifest.record(collection, result).write(file)
     wrote(file)
+
+
+def _videos_csv(collection: Collection, result: Result, *, written: bool) -> str:
+    """Return the table of all videos. All processes have to call it, as they share the measuring of motion.
+
+    written: whether this process writes it. The others get nothing.
+    """
+    from fvd_bench.evaluation.per_video import per_video, records_csv
+    from fvd_bench.protocols.rules import SIDES
+
+    motions = {side: collection.evaluation.motions(side, most=None) for side in SIDES}
+    return records_csv(per_video(collection, result, motions)) if written else ""
+
+
+def _page(result: Result, exhibits: Exhibits | None, made: Made) -> Page:
+    from fvd_bench.reports.page import result_page
+
+    return result_page(result, exhibits, made)
 
 
 def _print_plan(planned: Plan) -> None:

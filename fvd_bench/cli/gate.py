@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from fvd_bench.cli.options import Command, chosen_settings, format_option, side_options
+from fvd_bench.cli.pages import Showing, html_option
 from fvd_bench.cli.several import print_ranking
 from fvd_bench.cli.streams import (
+    Text,
     append,
     check_outputs,
     console,
@@ -26,6 +29,9 @@ from fvd_bench.cli.streams import (
 from fvd_bench.errors import FvdBenchError
 
 if TYPE_CHECKING:
+    from fvd_bench.evaluation.comparison import Comparisons
+    from fvd_bench.evaluation.exhibits import Exhibits
+    from fvd_bench.reports.page import Made, Page
     from fvd_bench.sources.opening import Arrays
 
 _FAILED = 1
@@ -50,6 +56,7 @@ _result = click.Path(path_type=Path)
 )
 @click.option("--protocol", multiple=True, metavar="FILE", help="A protocol of the baseline that does not ship.")
 @click.option("--update", is_flag=True, help="Accept: the new result becomes the baseline; exit with 0.")
+@html_option
 @click.option("--junit", metavar="FILE", help="Write JUnit XML; - for stdout alone.")
 @click.option("--markdown", metavar="FILE", help="Append a summary in Markdown, as to $GITHUB_STEP_SUMMARY.")
 def check(
@@ -60,6 +67,7 @@ def check(
     protocol: tuple[str, ...],
     update: bool,
     json_file: str | None,
+    html_file: str | None,
     junit: str | None,
     markdown: str | None,
     **settings: Any,  # click hands over the options of chosen_settings by name
@@ -68,7 +76,8 @@ def check(
     from fvd_bench.evaluation import comparison
     from fvd_bench.reports import comparison as gate_tables
 
-    check_outputs(json_file, junit, markdown, str(baseline) if update else None)
+    check_outputs(json_file, html_file, junit, markdown, str(baseline) if update else None)
+    showing = Showing(html_file)
     try:
         with progress() as show:
             compared = comparison.check(
@@ -78,7 +87,7 @@ def check(
                 max_increase=max_increase,
                 protocol=protocol,
                 update=update,
-                settings=chosen_settings(**settings),
+                settings=chosen_settings(**settings, onlooker=showing.onlooker),
                 progress=show,
             )
     except FvdBenchError as error:
@@ -89,7 +98,9 @@ def check(
     texts = gate_tables.comparisons_json(compared), gate_tables.junit(compared), gate_tables.markdown(compared)
     with delivery() as attempt:
         table = gate_tables.comparison_report(compared).text
-        attempt(lambda: _report(*texts, files=(json_file, junit, markdown), show=lambda: console().print(table)))
+        page = showing.text(partial(_page, compared))
+        files = json_file, junit, markdown
+        attempt(lambda: _report(*texts, page, files=files, show=lambda: console().print(table)))
         warn(compared.now.warnings)
         if update:
             say(f"fvd-bench: {baseline} now holds the new result", err=True)
@@ -98,33 +109,44 @@ def check(
 
 
 def _report(
-    json_text: str, junit: str, markdown: str, *, files: tuple[str | None, ...], show: Callable[[], None]
+    json_text: str, junit: str, markdown: str, *more: Text, files: tuple[str | None, ...], show: Callable[[], None]
 ) -> None:
-    """Write the reports that have a file, of JSON, of JUnit and of Markdown."""
+    """Write the reports that have a file, of JSON, of JUnit and of Markdown, and more texts."""
     json_file, junit_file, markdown_file = files
     with delivery() as attempt:
         if markdown_file:
             attempt(lambda: append(markdown, markdown_file))
-        attempt(lambda: deliver((json_file, lambda: json_text), (junit_file, lambda: junit), show=show))
+        attempt(lambda: deliver((json_file, lambda: json_text), (junit_file, lambda: junit), *more, show=show))
+
+
+def _page(compared: Comparisons, exhibits: Exhibits | None, made: Made) -> Page:
+    from fvd_bench.reports.page import comparison_page
+
+    return comparison_page(compared, exhibits, made)
 
 
 @click.command(cls=Command)
 @click.argument("files", nargs=-1, required=True, metavar="A.json B.json...", type=_result)
 @click.option("--json", "json_file", metavar="FILE", help="Write the comparison as JSON; - for stdout alone.")
+@html_option
 @format_option("score", "json", "csv", "markdown", "latex")
-def compare(files: tuple[Path, ...], json_file: str | None, form: str) -> None:
+def compare(files: tuple[Path, ...], json_file: str | None, html_file: str | None, form: str) -> None:
     """Say whether two results can be told apart, or rank more of them."""
     from fvd_bench.evaluation import comparison, result_files
     from fvd_bench.reports import comparison as gate_tables
 
-    check_outputs(stdout_of(form), json_file)
+    check_outputs(stdout_of(form), json_file, html_file)
     several = any(map(result_files.holds_several, files))
     if len(files) == 1 and not several:
         raise click.UsageError(f"{files[0]} is one result: give two or more")
     if len(files) == 2 and not several:
-        report = gate_tables.comparison_report(comparison.compare(*files))
-        print_report(report, form, (json_file, report.to_json))
+        compared = comparison.compare(*files)
+        report = gate_tables.comparison_report(compared)
+        page = Showing(html_file).text(partial(_page, compared))
+        print_report(report, form, (json_file, report.to_json), page)
     else:
+        if html_file:
+            raise click.UsageError("--html is of two results: for a curve of more there is fvd-bench report --html")
         if len(set(files)) < len(files):
             raise click.UsageError("a file is given twice: give each once")
         print_ranking(result_files.compare_all(files), json_file, form)

@@ -21,6 +21,8 @@ from fvd_bench.settings import DEVICES, Device
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
+    from fvd_bench.evaluation.evaluation import Collection
+    from fvd_bench.evaluation.result import Result
     from fvd_bench.settings import Settings
     from fvd_bench.sources.opening import Arrays
 
@@ -319,6 +321,7 @@ def chosen_settings(
     motion: bool = False,
     windows: int = 0,
     group_by: str | None = None,
+    onlooker: Callable[[Collection, Result], None] | None = None,
 ) -> Settings:
     from fvd_bench.settings import Settings, default_cache
 
@@ -340,5 +343,6 @@ def chosen_settings(
         motion=motion,
         windows=windows,
         group_by=group_by,
+        onlooker=onlooker,
         distributed=True,  # takes effect where torchrun started the command
     )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from fvd_bench.cli.options import Commands, chosen_settings, evaluation_options, format_option, protocol_names
+from fvd_bench.cli.pages import Showing, html_option
 from fvd_bench.cli.streams import TEXT, check_outputs, print_report, progress, say, stdout_of
 
 if TYPE_CHECKING:
@@ -67,6 +69,7 @@ def protocols_diff(a: str, b: str, form: str) -> None:
 @click.argument("a", metavar="A", shell_complete=protocol_names)
 @click.argument("b", metavar="B", shell_complete=protocol_names)
 @evaluation_options
+@html_option
 @format_option("score", "json", "csv", "markdown", "latex")
 def protocols_explain(
     a: str,
@@ -76,15 +79,19 @@ def protocols_explain(
     repeats: int,
     seed: int,
     json_file: str | None,
+    html_file: str | None,
     form: str,
     **settings: Any,  # click hands over the options of chosen_settings by name
 ) -> None:
     """Why A and B score the same videos differently: from A to B, changing one choice at a time."""
     from fvd_bench.evaluation.explain import explain
     from fvd_bench.reports.explain import waterfall_report
+    from fvd_bench.reports.page import explain_page
 
-    chosen = chosen_settings(**settings)
-    check_outputs(stdout_of(form), json_file)
+    showing = Showing(html_file)
+    chosen = chosen_settings(**settings, onlooker=showing.onlooker)
+    check_outputs(stdout_of(form), json_file, html_file)
     with progress() as show:
         waterfall = explain(a, b, real, fake, repeats=repeats, seed=seed, settings=chosen, progress=show)
-    print_report(waterfall_report(waterfall), form, (json_file, waterfall.to_json), findings=waterfall.result.warnings)
+    texts = (json_file, waterfall.to_json), showing.text(partial(explain_page, waterfall))
+    print_report(waterfall_report(waterfall), form, *texts, findings=waterfall.result.warnings)

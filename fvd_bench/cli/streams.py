@@ -161,13 +161,11 @@ def deliver(*texts: Text, show: Callable[[], None]) -> None:
             attempt(show)
 
 
-def print_result(result: Result, json_file: str | None, html_file: str | None = None, form: str = TEXT) -> None:
-    """Print the scores for people, and write the result for machines where that is asked for."""
-    from fvd_bench.reports.html import html_report
+def print_result(result: Result, json_file: str | None, *more: Text, form: str = TEXT) -> None:
+    """Print the scores for people, and write the result and more texts where that is asked for."""
     from fvd_bench.reports.scores import result_report
 
-    texts = ((json_file, result.to_json), (html_file, lambda: html_report(result)))
-    print_report(result_report(result), form, *texts, findings=result.warnings)
+    print_report(result_report(result), form, (json_file, result.to_json), *more, findings=result.warnings)
 
 
 def print_report(report: Report, form: str, *texts: Text, findings: Sequence[Finding] = ()) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from fvd_bench.cli.options import Command, chosen_settings, draw_options, format_option, side_options
+from fvd_bench.cli.pages import Showing, html_option
 from fvd_bench.cli.streams import check_outputs, print_report, progress, stdout_of
 
 if TYPE_CHECKING:
@@ -18,21 +20,26 @@ if TYPE_CHECKING:
 @side_options
 @format_option("score", "json", "csv", "markdown", "latex")
 @draw_options(repeats=5)  # one draw cannot tell a change from chance
+@html_option
 def table4(
     real: str | Path | Arrays,
     fake: str | Path | Arrays,
     repeats: int,
     seed: int,
     json_file: str | None,
+    html_file: str | None,
     form: str,
     **settings: Any,  # click hands over the options of chosen_settings by name
 ) -> None:
     """Make each mistake of the StyleGAN-V paper's Table 4 on these videos, and see what it does to FVD."""
     from fvd_bench.evaluation import table4
+    from fvd_bench.reports.page import table4_page
     from fvd_bench.reports.table4 import table4_report
 
-    chosen = chosen_settings(**settings)
-    check_outputs(stdout_of(form), json_file)
+    showing = Showing(html_file)
+    chosen = chosen_settings(**settings, onlooker=showing.onlooker)
+    check_outputs(stdout_of(form), json_file, html_file)
     with progress() as show:
         result = table4.table4(real, fake, repeats=repeats, seed=seed, settings=chosen, progress=show)
-    print_report(table4_report(result), form, (json_file, result.to_json), findings=result.warnings)
+    texts = (json_file, result.to_json), showing.text(partial(table4_page, result))
+    print_report(table4_report(result), form, *texts, findings=result.warnings)

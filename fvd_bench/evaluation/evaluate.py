@@ -143,6 +143,7 @@ def open_evaluation(
             workers=workers,
             strict=settings.strict,
             group_by=settings.group_by,
+            onlooker=settings.onlooker,
             progress=progress,
             started=started,
         )

@@ -20,7 +20,8 @@ from fvd_bench.features.given import Given
 from fvd_bench.features.store import FeatureStore
 from fvd_bench.finding import Finding, worst_first
 from fvd_bench.inspection.headers import header_findings
-from fvd_bench.inspection.motion_of_sides import measure_side
+from fvd_bench.inspection.motion import Motion, summary
+from fvd_bench.inspection.motion_of_sides import MOST_VIDEOS, evenly_spaced, motions
 from fvd_bench.metrics import dependence
 from fvd_bench.metrics.measurement import Measured, measure
 from fvd_bench.metrics.uncertainty import Sides, Spread
@@ -50,7 +51,7 @@ class Evaluation:
     rows: protocol -> the row that its scores have in a table, for protocols that have one.
     unserved: protocol -> why it gets no score, such as a network that cannot be had.
     store: the store for sides whose features are made here. share: the part of the videos that this process reads.
-    seeds: one per repeat. started: when the evaluation began, by a monotonic clock.
+    seeds: one per repeat. onlooker: see `Settings`. started: when the evaluation began, by a monotonic clock.
     """
 
     protocols: Sequence[Protocol]
@@ -65,6 +66,7 @@ class Evaluation:
     workers: int
     strict: bool
     group_by: str | None
+    onlooker: Callable[[Collection, Result], None] | None
     progress: Progress
     started: float
 
@@ -122,7 +124,10 @@ class Evaluation:
         """Compute all scores, in one of the processes on behalf of all. Raises MetricError when there are none."""
         scores = self.share.once(lambda: self._all_scores(collection))
         motion = self._motion()
-        return self.share.once(lambda: self._result(collection, scores, motion))
+        result = self.share.once(lambda: self._result(collection, scores, motion))
+        if self.onlooker is not None:
+            self.onlooker(collection, result)
+        return result
 
     def _all_scores(self, collection: Collection) -> list[Score]:
         scores: list[Score] = []
@@ -182,20 +187,22 @@ class Evaluation:
         digests = {score.digest for score in scores if score.value is not None}
         return [p for p in self.protocols if any(p.alone(name).digest() in digests for name in p.metric.names)]
 
-    def _motion(self) -> MotionPanel | None:
-        """Measure how both sides move, None where a side has no videos of two frames."""
-        here = environment.feature_versions("cpu")
-        real, fake = (
-            measure_side(
-                side.given.source,
-                side.store,
-                versions=side.given.motion_versions(here),
-                workers=self.workers,
-                progress=_labelled(self.progress, f"motion of {name} videos"),
-                share=side.given.share(self.share),
-            )
-            for name, side in self.sides.items()
+    def motions(self, name: Side, *, most: int | None = MOST_VIDEOS) -> dict[int, Motion]:
+        """Measure how the videos of a side move, by their index. most: how many are looked at, None for all."""
+        side, videos = self.sides[name], len(self.sources[name].names)
+        return motions(
+            side.given.source,
+            side.store,
+            evenly_spaced(videos, most or videos),
+            versions=side.given.motion_versions(environment.feature_versions("cpu")),
+            workers=self.workers,
+            progress=_labelled(self.progress, f"motion of {name} videos"),
+            share=side.given.share(self.share),
         )
+
+    def _motion(self) -> MotionPanel | None:
+        """Sum up how both sides move, None where a side has no videos of two frames."""
+        real, fake = (summary(list(self.motions(name).values())) for name in SIDES)
         return MotionPanel(real, fake) if real and fake else None
 
     def _scores(self, protocol: Protocol, collection: Collection, repeats: Iterator[Sides]) -> list[Score]:
@@ -267,19 +274,26 @@ class Collection:
     def repeats(self, protocol: Protocol) -> Iterator[Sides]:
         """Yield the features of both sides for each repeat. The videos of a group count as one. Raises CacheError."""
         for repeat in range(len(self.evaluation.seeds)):
-            sets: dict[Side, FeatureSet] = {}
-            for side in SIDES:
-                known = self.evaluation.sides[side].given.known
-                if known is not None:
-                    sets[side] = known
-                    continue
-                job = self.evaluation.jobs(protocol, side)[repeat]
-                again = partial(self.extractions[job.draw.reads].features, self.collected[job])
-                sets[side] = FeatureSet(self.evaluation.extractors[protocol.features].dim, again=again)
-                groups = self.evaluation.sides[job.draw.reads].groups
-                for video, features in again():
-                    sets[side].add(features, video=groups[video])
-            yield sets
+            yield self.sides(protocol, repeat)
+
+    def sides(self, protocol: Protocol, repeat: int = 0, *, grouped: bool = True) -> dict[Side, FeatureSet]:
+        """Return the features of both sides for one repeat. grouped: whether the videos of a group count as one.
+
+        Raises CacheError.
+        """
+        sets: dict[Side, FeatureSet] = {}
+        for side in SIDES:
+            known = self.evaluation.sides[side].given.known
+            if known is not None:
+                sets[side] = known
+                continue
+            job = self.evaluation.jobs(protocol, side)[repeat]
+            again = partial(self.extractions[job.draw.reads].features, self.collected[job])
+            sets[side] = FeatureSet(self.evaluation.extractors[protocol.features].dim, again=again)
+            groups = self.evaluation.sides[job.draw.reads].groups
+            for video, features in again():
+                sets[side].add(features, video=groups[video] if grouped else video)
+        return sets
 
     def clips(self, protocol: Protocol, side: Side) -> int:
         """Count the clips (for FID: the frames) of the first repeat; 0 for statistics that do not tell."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,12 +53,15 @@ class Motion:
     calm: the same over the two thirds in a row where it is least, so that a video that freezes is found.
     repetition: how near the video comes back to where it was, once it has left. 1 is as near as the next frame, 0 no
     nearer than any other. None for fewer than 24 frames, and for a video that stands still.
+    changes: mean absolute difference of each frame and the next, in grey levels. None where a store of an older version
+    does not say.
     """
 
     frames: int
     energy: float
     calm: float
     repetition: float | None
+    changes: tuple[float, ...] | None = field(default=None, compare=False)
 
     @property
     def is_still(self) -> bool:
@@ -98,7 +101,7 @@ def measure(video: Video) -> Motion:
     steps = _distances(grey, 1)
     energy, calm = _stored(steps.mean()), _stored(_least_mean(steps, -(-2 * len(steps) // 3)))
     repetition = None if len(grey) < _FEWEST_FRAMES or calm < STILL else _stored(_repetition(grey))
-    return Motion(len(grey), energy, calm, repetition)
+    return Motion(len(grey), energy, calm, repetition, tuple(map(_stored, steps)))
 
 
 def summary(motions: Sequence[Motion]) -> SideMotion | None:

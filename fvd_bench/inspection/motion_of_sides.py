@@ -31,6 +31,9 @@ _FEWEST_FOR_SPREAD = 16
 times the other half's. With 16 videos or more in a half, that factor was at least 0.87, and a half's spread at least
 0.58 times the other's."""
 
+_ROW = 4
+"""Numbers in a row of a stored motion."""
+
 _ERRORS = 2.0
 """A difference must also exceed this many standard errors, since a few videos may differ by much."""
 
@@ -44,9 +47,28 @@ def measure_side(
     progress: VideosDone,
     share: Share = WHOLE,
 ) -> SideMotion | None:
-    """Measure the motion of at most 256 videos, evenly spaced over the listing; None where none can be read.
+    """Sum up the motion of at most 256 videos, evenly spaced over the listing; None where none can be read.
 
-    versions: of all software that reaches the numbers, as for features.
+    The arguments are those of `motions`. Raises CacheError.
+    """
+    chosen = evenly_spaced(len(source.names), MOST_VIDEOS)
+    found = motions(source, store, chosen, versions=versions, workers=workers, progress=progress, share=share)
+    return summary(list(found.values()))
+
+
+def motions(
+    source: ClipSource,
+    store: FeatureStore,
+    chosen: Sequence[int],
+    *,
+    versions: Mapping[str, str],
+    workers: int,
+    progress: VideosDone,
+    share: Share = WHOLE,
+) -> dict[int, Motion]:
+    """Return the motion of some videos by their index, in ascending order.
+
+    chosen: indices of the videos. versions: of all software that reaches the numbers, as for features.
     share: the part of these videos that this process measures. Where other processes measure the rest, the processes
     exchange what they find.
 
@@ -54,18 +76,17 @@ def measure_side(
     is measured is put into the store if that knows the file's contents, which is so once an `Extraction` of the source
     was made. Raises CacheError.
     """
-    chosen = evenly_spaced(len(source.names), MOST_VIDEOS)
     mine = [index for place, index in enumerate(chosen) if share.has(place)]
 
     def measured() -> tuple[dict[int, Motion], list[tuple[str, Entry]], str | None]:
         return *_measured(source, store, mine, versions, workers, progress), store.place
 
     found: dict[int, Motion] = {}
-    for motions, entries, place in share.everyone(measured):
-        found |= motions
+    for theirs, entries, place in share.everyone(measured):
+        found |= theirs
         if share.exchanged and (place is None or place != store.place):
             store.put(entries)
-    return summary([found[index] for index in sorted(found)])
+    return {index: found[index] for index in sorted(found)}
 
 
 def _measured(
@@ -80,6 +101,7 @@ def _measured(
     found: dict[int, Motion] = {}
     keys: dict[int, tuple[str, str]] = {}
     entries: list[tuple[str, Entry]] = []
+    partly: list[int] = []  # stored by an older version, without the changes of the frames
     for index in chosen:
         state = _state(source, index)
         content = None if state is None else store.content(state)
@@ -90,7 +112,8 @@ def _measured(
         if entry is not None:
             found[index] = _motion(entry)
             entries.append((keys[index][1], entry))
-    absent = [index for index in chosen if index not in found]
+            partly += [index] if found[index].changes is None else []
+    absent = [index for index in chosen if index not in found or index in partly]
     known = len(entries)
 
     def work(index: int) -> Iterator[Motion | None]:
@@ -187,10 +210,14 @@ def _state(source: ClipSource, index: int) -> str | None:
 
 
 def _entry(motion: Motion) -> Entry:
+    """Return rows of four numbers: what is known of the whole video, and after it the changes of its frames."""
     repetition = math.nan if motion.repetition is None else motion.repetition
-    return Entry(np.array([[motion.frames, motion.energy, motion.calm, repetition]], dtype=np.float32), Facts())
+    values = [motion.frames, motion.energy, motion.calm, repetition, *(motion.changes or ())]
+    values += [math.nan] * (-len(values) % _ROW)
+    return Entry(np.array(values, dtype=np.float32).reshape(-1, _ROW), Facts())
 
 
 def _motion(entry: Entry) -> Motion:
-    frames, energy, calm, repetition = entry.features[0].tolist()
-    return Motion(int(frames), energy, calm, None if math.isnan(repetition) else repetition)
+    frames, energy, calm, repetition, *changes = entry.features.ravel().tolist()
+    known = tuple(changes[: int(frames) - 1]) if changes else None
+    return Motion(int(frames), energy, calm, None if math.isnan(repetition) else repetition, known)

@@ -15,7 +15,19 @@ from fvd_bench.networks import NETWORKS
 from fvd_bench.protocols.protocol import Protocol
 from fvd_bench.protocols.rules import SIDES, MetricRule, Side
 
-__all__ = ["METRICS", "Metric", "check", "compute", "dependence", "fewest", "frechet", "measurement", "uncertainty"]
+__all__ = [
+    "METRICS",
+    "Metric",
+    "check",
+    "compute",
+    "dependence",
+    "fewer",
+    "fewest",
+    "frechet",
+    "measurement",
+    "neighbours",
+    "uncertainty",
+]
 
 METRICS = {metric.name: metric for metric in (FVD, KVD, KVD_BIASED, PRECISION, RECALL, DENSITY, COVERAGE, FID, KID, IS)}
 """Metrics by their names in protocols. To add a metric, write a file that makes a Metric, and list it here."""

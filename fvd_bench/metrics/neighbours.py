@@ -7,6 +7,7 @@ does not count as a neighbour.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,10 +78,47 @@ def coverage(real: NDArray[np.floating], fake: NDArray[np.floating]) -> float:
     real: [N, D]. fake: [M, D].
     Source: Naeem et al. 2020, eq. 4. Raises MetricError as `density` does.
     """
+    return float(np.mean(covered(real, fake)))
+
+
+@dataclass(frozen=True, slots=True)
+class Nearest:
+    """For each of some points the nearest of some others.
+
+    index: int [N], which of the others. distance: float [N], how far away it is.
+    """
+
+    index: NDArray[np.int64]
+    distance: Float64
+
+
+def nearest(points: NDArray[np.floating], others: NDArray[np.floating] | None = None) -> Nearest:
+    """Return the nearest of the others for each point, by Euclidean distance. Of several at one distance it is any.
+
+    points: [N, D]. others: [M, D]; None for the other points, of which there must be at least one.
+    """
+    centre = points.mean(axis=0, dtype=np.float64)
+    here = points - centre
+    there = here if others is None else others - centre
+    index = []
+    for first, distances in _squared_distances(here, there):
+        if others is None:
+            rows = np.arange(len(distances))
+            distances[rows, first + rows] = np.inf
+        index.append(distances.argmin(axis=1))
+    found = np.concatenate(index)
+    return Nearest(found, np.linalg.norm(here - there[found], axis=1))
+
+
+def covered(real: NDArray[np.floating], fake: NDArray[np.floating]) -> NDArray[np.bool_]:
+    """Return which real features have a fake one in their ball, bool [N]: `coverage` is their share.
+
+    Raises MetricError as `coverage` does.
+    """
     _check(real, fake, "real", _DENSITY_NEIGHBOURS)
     real, fake = _centred(real, fake)
-    nearest = np.concatenate([distances.min(axis=1) for _, distances in _squared_distances(real, fake)])
-    return float(np.mean(nearest < _squared_radii(real, _DENSITY_NEIGHBOURS, tie=-_TIE)))
+    closest = np.concatenate([distances.min(axis=1) for _, distances in _squared_distances(real, fake)])
+    return np.asarray(closest < _squared_radii(real, _DENSITY_NEIGHBOURS, tie=-_TIE))
 
 
 def _check(centres: NDArray[np.floating], points: NDArray[np.floating], side: Side, neighbours: int) -> None:

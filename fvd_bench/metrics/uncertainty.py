@@ -145,12 +145,22 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return corrected
 
 
+def influences(name: str, sides: Sides, rule: MetricRule) -> dict[Side, dict[int, float] | None]:
+    """Return what each video of a side adds to a score, by its number. None where that is not known of single videos.
+
+    It is the influence function over the number of features, summed over the features of the video. So to first order
+    the score falls by this much, more than without an average video, where the video is left out.
+    """
+    known = metrics.METRICS[name].influence(sides["real"], sides["fake"]) if rule.aggregation == "all" else None
+    return {side: _by_video(sides[side], i) for side, i in zip(SIDES, known or (None, None), strict=True)}
+
+
 def _contributions(name: str, sides: Sides, rule: MetricRule) -> dict[Side, dict[int, float] | None]:
     if rule.aggregation != "all":
         return _batch_contributions(name, sides, rule)
-    influences = metrics.METRICS[name].influence(sides["real"], sides["fake"])
-    if influences is not None:
-        return {side: _by_video(sides[side], i) for side, i in zip(SIDES, influences, strict=True)}
+    known = influences(name, sides, rule)
+    if any(parts is not None for parts in known.values()):
+        return known
     if any(side.features() is None for side in sides.values()):
         return dict.fromkeys(SIDES)
     return {side: _jackknife(name, sides, rule, side) for side in SIDES}

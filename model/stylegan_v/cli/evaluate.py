@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import click
 
 from fvd_bench.cli.options import Command, Place, array_options, protocol_names
+from fvd_bench.cli.pages import Showing, html_option
 from fvd_bench.cli.streams import check_outputs, print_result, progress
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
               help="A protocol; may be given several times.")  # fmt: skip
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**32 - 1), help="Of the videos.")
 @click.option("--json", "json_file", metavar="FILE", help="Write the result as JSON; - for stdout alone.")
+@html_option
 @click.option("--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu", "cuda"]))
 @array_options(real="real-")
 def evaluate(
@@ -32,19 +35,22 @@ def evaluate(
     protocols: tuple[str, ...],
     seed: int,
     json_file: str | None,
+    html_file: str | None,
     device: Literal["auto", "cpu", "cuda"],
 ) -> None:
     """Score the generator of a CHECKPOINT against real videos; nothing is written to disk but features."""
     from stylegan_v.checkpoints.files import check_checkpoint
 
-    check_outputs(json_file)
+    check_outputs(json_file, html_file)
     check_checkpoint(checkpoint)
     from fvd_bench.networks.environment import resolve_device
+    from fvd_bench.reports.page import result_page
     from fvd_bench.settings import default_cache
     from stylegan_v.checkpoints import checkpoint as checkpoints
     from stylegan_v.networks.generator import half_precision
     from stylegan_v.sampling.scoring import evaluate as score
 
+    showing = Showing(html_file)
     found = checkpoints.load(checkpoint)
     generator = found.generator(resolve_device(device))
     generator.use_half(half_precision("auto", next(generator.parameters()).device))  # as when training scores
@@ -58,6 +64,7 @@ def evaluate(
             features=default_cache(),
             seed=seed,
             name=checkpoint.name,
+            onlooker=showing.onlooker,
             progress=show,
         )
-    print_result(result, json_file)
+    print_result(result, json_file, showing.text(partial(result_page, result)))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import fvd_bench
 from fvd_bench.evaluation.evaluate import open_evaluation
+from fvd_bench.evaluation.evaluation import Collection
 from fvd_bench.evaluation.result import Result
 from fvd_bench.networks.arithmetic import float32_arithmetic
 from fvd_bench.progress import Progress, silent
@@ -37,6 +39,7 @@ def evaluate(
     features: Path | None,
     seed: int = 0,
     name: str = "generated videos",
+    onlooker: Callable[[Collection, Result], None] | None = None,
     progress: Progress = silent,
 ) -> Result:
     """Score videos that a generator makes from t = 0 on against real ones.
@@ -44,12 +47,13 @@ def evaluate(
     videos: number of generated videos. fps: frames per second of the videos that it was trained on.
     protocol: one or several, by name or path. A protocol's JPEG rule decides whether frames go through a codec.
     features: folder of the feature store, so that the real side is read once; None for no store.
+    onlooker: see `fvd_bench.Settings`.
     Raises FvdBenchError as `fvd_bench.evaluate` does.
     """
     protocols = [load(p) for p in ([protocol] if isinstance(protocol, str) else protocol)]
     frames = max(p.fake.frames_needed for p in protocols)
     fakes = GeneratedVideos(generator, videos=videos, frames=frames, seed=seed, train_fps=fps, name=name)
-    settings = _settings(next(generator.parameters()).device.type, features)
+    settings = replace(_settings(next(generator.parameters()).device.type, features), onlooker=onlooker)
     with (
         float32_arithmetic("float32"),  # also for the generator, which runs beside the network that scores
         open_evaluation(real, fakes, protocols, repeats=1, seed=0, settings=settings, progress=progress) as evaluation,

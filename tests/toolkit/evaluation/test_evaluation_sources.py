@@ -22,7 +22,7 @@ from fvd_bench.evaluation.result import Result
 from fvd_bench.evaluation.table4 import table4
 from fvd_bench.networks import weights
 from fvd_bench.progress import silent
-from fvd_bench.reports.html import html_report
+from fvd_bench.reports.page import result_page
 from fvd_bench.settings import Settings
 from fvd_bench.sources.opening import ClipSource, SourceLike, open_source
 from fvd_bench.videos.video import Frame, Pixels, Video
@@ -131,7 +131,7 @@ def test_a_result_names_its_sides(tmp_path: Path, sides, pixels_protocol) -> Non
 
     assert (result.fake.path, result.fake.kind, result.fake.videos) == ("a <generator>", "made on demand", 6)
     assert ("listing", "the weights are an average") in [(w.code, w.message) for w in result.warnings]
-    assert "a &lt;generator&gt;" in html_report(result)
+    assert "a &lt;generator&gt;" in result_page(result).html()
     result.write(tmp_path / "result.json")
     assert Result.from_json((tmp_path / "result.json").read_text()) == result
 
@@ -280,11 +280,11 @@ class TestAbsentPackages:
             "from fvd_bench.errors import ShortVideoError\n"
             "from fvd_bench.networks import create\n"
             "from fvd_bench.protocols.protocol import load\n"
-            "from fvd_bench.reports.html import html_report\n"
+            "from fvd_bench.reports.page import result_page\n"
             "from fvd_bench.reports.scores import result_report\n"
             "from fvd_bench.videos.video import Frame\n"
             "result = evaluate(*sys.argv[1:], settings=Settings(cache=None))\n"
-            "html_report(result), result_report(result)\n"
+            "result_page(result).html(), result_report(result)\n"
             "print(result.value, result.environment['av'])\n"
             "def side(seed):\n"
             "    pixels = np.random.default_rng(seed).integers(0, 256, (4, 9, 8, 8, 3), dtype=np.uint8)\n"

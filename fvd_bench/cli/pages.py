@@ -1,0 +1,61 @@
+"""--html: what a page shows beside a result, gathered while the videos can still be read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import click
+
+from fvd_bench.cli.streams import Text, say
+from fvd_bench.errors import FvdBenchError
+
+if TYPE_CHECKING:
+    from fvd_bench.evaluation.evaluation import Collection
+    from fvd_bench.evaluation.exhibits import Exhibits
+    from fvd_bench.evaluation.result import Result
+    from fvd_bench.reports.page import Made, Page
+
+html_option = click.option(
+    "--html", "html_file", metavar="FILE", help="Write a page with clips and charts; - for stdout alone."
+)
+
+
+class Showing:
+    """A page that may have been asked for. file: where it goes, None where it was not."""
+
+    def __init__(self, file: str | None) -> None:
+        self._file = file
+        self._exhibits: Exhibits | None = None
+        self._fault: Exception | None = None
+
+    @property
+    def onlooker(self) -> Callable[[Collection, Result], None] | None:
+        """What looks on while an evaluation is scored, see `Settings`; None where no page was asked for."""
+        return self._gather if self._file else None
+
+    def text(self, page: Callable[[Exhibits | None, Made], Page]) -> Text:
+        """Return the file and the text of the page, for `deliver`. page: makes it.
+
+        Making the text raises what was raised while the page's things were gathered, so that the score comes first.
+        """
+
+        def html() -> str:
+            from fvd_bench.reports.page import Made
+
+            if self._fault is not None:
+                raise self._fault
+            program = click.get_current_context().find_root().info_name or "fvd-bench"
+            return page(self._exhibits, Made.by(program)).html()
+
+        return self._file, html
+
+    def _gather(self, collection: Collection, result: Result) -> None:
+        from fvd_bench.evaluation.exhibits import exhibits
+
+        try:
+            self._exhibits = exhibits(collection, result)
+        except FvdBenchError as error:
+            say(f"fvd-bench: warning: the page has no clips: {error}", err=True)
+        except Exception as fault:
+            self._fault = fault

@@ -1,0 +1,134 @@
+"""The canvas of all charts: Matplotlib's SVG, inlined, whose colours are the page's own in light and dark.
+
+A chart is drawn at the width that it has on a telephone and is never shown much larger, so that its text stays legible.
+No state of pyplot is touched, and the same numbers give the same bytes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import math
+import re
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from markupsafe import Markup, escape
+
+from fvd_bench.escapes import escaped
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
+    from matplotlib.figure import Figure
+
+WIDTH = 400
+"""Width of a chart in units of its view box, which are pixels on a small screen."""
+
+ROLES = ("ink", "soft", "line", "page", "real", "fake", "score", "floor", "limit", "mild", "strong", "worst")
+"""What is drawn, each in a colour of its own: the variables of the style sheet."""
+
+INK, SOFT, LINE, PAGE, REAL, FAKE, SCORE, FLOOR, LIMIT, MILD, STRONG, WORST = (
+    f"#fe01{place:02x}" for place in range(len(ROLES))
+)
+"""A stand-in for each colour, which becomes the variable once a chart is drawn."""
+
+_UNSAID = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+_UNITS_PER_INCH = 72
+_MOST_TICKS = 7
+"""Marks of an axis that fit beside each other."""
+
+_SETTINGS = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "fvd-bench",
+    "font.family": "DejaVu Sans",
+    "font.size": 12,
+    "axes.edgecolor": LINE,
+    "axes.labelcolor": SOFT,
+    "axes.linewidth": 1,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 12,
+    "xtick.color": SOFT,
+    "ytick.color": SOFT,
+    "text.color": INK,
+    "text.parse_math": False,  # names may have dollars
+    "lines.solid_capstyle": "butt",
+    "path.simplify": True,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A chart on a page.
+
+    svg: the drawing. says: what it shows, as a sentence below it. legend: role -> what has that colour.
+    """
+
+    svg: Markup
+    says: str
+    legend: dict[str, str]
+
+
+class Canvas:
+    """An empty chart with one pair of axes."""
+
+    def __init__(self, figure: Figure, axes: Axes) -> None:
+        self.figure = figure
+        self.axes = axes
+        self.svg = Markup()
+
+
+@contextlib.contextmanager
+def canvas(described: str, *, height: int = 250, left: int = 46, bottom: int = 42, top: int = 10) -> Iterator[Canvas]:
+    """Yield a canvas to draw on, whose `svg` is there afterwards.
+
+    described: what the chart shows, for who cannot see it. height, and the margins left, bottom and top: in units.
+    """
+    import matplotlib
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
+    with matplotlib.rc_context(_SETTINGS), warnings.catch_warnings():  # type: ignore[arg-type]
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # it measures text, a browser draws it
+        figure = Figure(figsize=(WIDTH / _UNITS_PER_INCH, height / _UNITS_PER_INCH))
+        figure.patch.set_visible(False)
+        right = 12
+        place = (left / WIDTH, bottom / height, (WIDTH - left - right) / WIDTH, (height - bottom - top) / height)
+        axes = figure.add_axes(place)
+        axes.patch.set_visible(False)
+        axes.tick_params(length=3, labelsize=11)
+        drawn = Canvas(figure, axes)
+        yield drawn
+        out = io.StringIO()
+        FigureCanvasSVG(figure).print_svg(out, metadata=_UNSAID)  # type: ignore[no-untyped-call]
+    drawn.svg = _inlined(out.getvalue(), described)
+
+
+def set_log_ticks(axis: Axis, low: float, high: float) -> None:
+    """Mark round numbers between two positive ends of a logarithmic axis, written as people write them."""
+    decades = [10.0**power for power in range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)]
+    for factors in ((1, 2, 5), (1, 3), (1,)):
+        ticks = [decade * factor for decade in decades for factor in factors if low <= decade * factor <= high]
+        if len(ticks) <= _MOST_TICKS:
+            break
+    axis.set_ticks(ticks, [f"{tick:g}" if tick < 1e5 else f"{tick:.0e}" for tick in ticks])
+    axis.set_ticks([], minor=True)
+
+
+def _inlined(text: str, described: str) -> Markup:
+    """Return an SVG document as an element of a page: with the page's colours, and no ids that nothing refers to."""
+    inside = text[text.index("<svg") :]
+    inside = inside[inside.index(">") + 1 :]
+    inside = re.sub(r"<metadata>.*?</metadata>|<style\b.*?</style>", "", inside, flags=re.DOTALL)
+    used = set(re.findall(r"(?:href=\"|url\()#([\w.-]+)", inside))
+    inside = re.sub(r' id="([\w.-]+)"', lambda found: found[0] if found[1] in used else "", inside)
+    inside = re.sub(r"#fe01([0-9a-f]{2})", lambda found: f"var(--{ROLES[int(found[1], 16)]})", inside)
+    height = re.search(r'viewBox="0 0 [\d.]+ ([\d.]+)"', text)
+    assert height is not None
+    said = escape(escaped(described))
+    return Markup(  # made of Matplotlib's own output and of escaped text
+        f'<svg viewBox="0 0 {WIDTH} {float(height[1]):g}" role="img" aria-label="{said}">{inside.strip()}'
+    )

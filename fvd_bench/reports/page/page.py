@@ -1,0 +1,193 @@
+"""A page: a verdict and sections of words, tables, charts and clips, written by templates that escape all text.
+
+It is one file: no scripts, and nothing loaded from anywhere. Its Content-Security-Policy lets a browser show nothing
+but what is inside it.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import ClassVar, Literal
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from fvd_bench.escapes import escaped
+from fvd_bench.evaluation.shown_clips import ShownClip
+from fvd_bench.reports.page.canvas import Chart
+from fvd_bench.reports.page.clips import films
+from fvd_bench.version import __version__
+
+_MOST_ROWS = 1000
+
+Tone = Literal["good", "fair", "bad", "unsure"]
+"""What a verdict says, as a colour."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The first sentence of a page, and what follows from it. warning: what makes it doubtful, empty for nothing."""
+
+    tone: Tone
+    sentence: str
+    more: str = ""
+    warning: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """A paragraph."""
+
+    kind: ClassVar = "words"
+    text: str
+    is_soft: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """A list of sentences."""
+
+    kind: ClassVar = "items"
+    texts: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """Lines to copy."""
+
+    kind: ClassVar = "code"
+    lines: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows of cells. numbers: columns that are aligned to the right."""
+
+    kind: ClassVar = "table"
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    numbers: Sequence[int] = ()
+    caption: str = ""
+
+    @classmethod
+    def of_many(cls, head: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+        """Return a table of the first rows, whose caption counts the others, so that a page stays small."""
+        more = len(rows) - _MOST_ROWS
+        return cls(
+            head, rows[:_MOST_ROWS], caption=f"The first {_MOST_ROWS}; {more} more are in the JSON." if more > 0 else ""
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Charts:
+    """Charts side by side where there is room."""
+
+    kind: ClassVar = "charts"
+    charts: Sequence[Chart]
+
+
+@dataclass(frozen=True, slots=True)
+class Strip:
+    """Clips of one side in a row. role: the colour of its title, see `canvas.ROLES`."""
+
+    kind: ClassVar = "strip"
+    title: str
+    role: str
+    clips: Sequence[ShownClip]
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """Clips side by side, each with its side, and what there is to say about them."""
+
+    title: str
+    clips: Sequence[tuple[str, ShownClip]]
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Cards:
+    """Cards in a grid."""
+
+    kind: ClassVar = "cards"
+    cards: Sequence[Card]
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """Blocks that are folded away under a summary."""
+
+    kind: ClassVar = "details"
+    summary: str
+    blocks: Sequence[Block]
+
+
+Block = Words | Items | Code | Table | Charts | Strip | Cards | Details
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part of a page. Without blocks it is left out."""
+
+    title: str
+    blocks: Sequence[Block]
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """How a page was made: the command, empty where there was none, and the date."""
+
+    command: str = ""
+    date: str = field(default_factory=lambda: datetime.now().astimezone().isoformat(" ", timespec="minutes"))
+
+    @classmethod
+    def by(cls, program: str) -> Made:
+        """Return how the command of this process makes a page. Passwords in addresses are left out."""
+        command = shlex.join([program, *sys.argv[1:]])
+        return cls(re.sub(r"(?<=://)[^/@\s]+@", "…@", command))
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page, from its title to how it was made."""
+
+    title: str
+    verdict: Verdict
+    sections: Sequence[Section]
+    made: Made
+
+    def html(self) -> str:
+        """Return the page as one HTML document."""
+        clips = [clip for section in self.sections for block in section.blocks for clip in _clips(block)]
+        template = _environment().get_template("page.html")
+        return template.render(page=self, version=__version__, films=films(clips), key=id)
+
+
+def _clips(block: Block) -> Sequence[ShownClip]:
+    if isinstance(block, Strip):
+        return block.clips
+    return [clip for card in block.cards for _, clip in card.clips] if isinstance(block, Cards) else []
+
+
+@functools.cache
+def _environment() -> Environment:
+    """Return the templates. All that they show is escaped: as HTML, and before that what would turn text around."""
+    return Environment(
+        loader=PackageLoader("fvd_bench.reports.page", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_shown,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+
+
+def _shown(value: object) -> object:
+    return escaped(value) if isinstance(value, str) and not isinstance(value, Markup) else value

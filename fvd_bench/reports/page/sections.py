@@ -1,0 +1,207 @@
+"""Sections that the pages of several commands have: the clips, the findings, maps, motion, numbers and origins."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import PurePath
+
+import numpy as np
+
+from fvd_bench.evaluation.exhibits import Exhibits, Listed
+from fvd_bench.evaluation.result import Result
+from fvd_bench.protocols.rules import SIDES, Side
+from fvd_bench.reports.page.page import (
+    Block,
+    Card,
+    Cards,
+    Charts,
+    Code,
+    Details,
+    Items,
+    Section,
+    Strip,
+    Table,
+    Words,
+)
+from fvd_bench.reports.page.protocol_words import protocol_words
+from fvd_bench.reports.page.score_charts import count_chart
+from fvd_bench.reports.page.video_charts import change_chart, distance_chart, energy_chart, map_chart
+from fvd_bench.reports.tables import UNKNOWN, number, span
+
+
+def title_of(result: Result) -> str:
+    """Return the names of both sides, with as much of their paths as tells them apart."""
+    real, fake = (PurePath(side.path).parts for side in (result.real, result.fake))
+    for parts in range(1, max(len(real), len(fake))):
+        if real[-parts:] != fake[-parts:]:
+            return f"{'/'.join(fake[-parts:])} against {'/'.join(real[-parts:])}"
+    return f"{result.fake.path} against {result.real.path}"
+
+
+def clip_sections(exhibits: Exhibits | None) -> Iterator[Section]:
+    """Yield the sections with clips."""
+    if exhibits is None:
+        return
+    yield Section("What the network saw", list(_strips(exhibits)))
+    yield Section("The fakes that hurt most", list(_worst(exhibits)))
+    yield Section("Real videos that nothing covers", list(_uncovered(exhibits)))
+
+
+def _strips(exhibits: Exhibits) -> Iterator[Block]:
+    yield Words(
+        "Swapped colours, black frames and a wrong range of values are seen here, and in no number. These are the "
+        "frames after all that the protocol does to them.",
+        is_soft=True,
+    )
+    for side in SIDES:
+        if side in exhibits.absent:
+            yield Words(exhibits.absent[side])
+        elif clips := exhibits.clips.get(side):
+            yield Strip(side, side, clips)
+    steps = {clip.step for clips in exhibits.clips.values() for clip in clips if clip.step > 1}
+    if steps:
+        yield Words(f"Every {', '.join(f'{step}th' for step in sorted(steps))} frame of a clip is shown.", is_soft=True)
+
+
+def _worst(exhibits: Exhibits) -> Iterator[Block]:
+    if not exhibits.worst:
+        return
+    score = exhibits.score
+    if exhibits.shares is None:
+        yield Words("What each video adds to this score is not known: these are the furthest from any real one.")
+    else:
+        total = sum(listed.share or 0.0 for listed in exhibits.worst)
+        yield Words(
+            f"Left out, each of them would {'lower' if score.lower_is_better else 'raise'} {score.metric.upper()} of "
+            f"{score.protocol} by about the part that it bears, all {len(exhibits.worst)} together by "
+            f"{abs(total):.1%} of it. Beside each is the nearest real clip.".replace("%", " %")
+            + _usual(exhibits),
+            is_soft=True,
+        )
+    yield Cards([_card(rank, "fake", listed) for rank, listed in enumerate(exhibits.worst, start=1)])
+
+
+def _uncovered(exhibits: Exhibits) -> Iterator[Block]:
+    if exhibits.num_uncovered is None:
+        return
+    alone, total = exhibits.num_uncovered
+    yield Words(
+        f"{alone} of {total} real videos have no fake among what is as near to them as their fifth neighbour of their "
+        "own kind." + (" These are the loneliest, each beside the nearest fake." if alone else "") + _usual(exhibits),
+        is_soft=True,
+    )
+    if exhibits.uncovered:
+        yield Cards([_card(rank, "real", listed) for rank, listed in enumerate(exhibits.uncovered, start=1)])
+
+
+def _usual(exhibits: Exhibits) -> str:
+    """Say what distance is usual among the reals."""
+    reals = exhibits.points.get("real")
+    if reals is None or reals.own is None:
+        return ""
+    return f" Reals are {number(float(np.median(reals.own.distance)))} from their nearest (median)."
+
+
+def _card(rank: int, side: Side, listed: Listed) -> Card:
+    clips = [(side, listed.clip)]
+    if listed.nearest is not None:
+        clips.append(("real" if side == "fake" else "fake", listed.nearest))
+    share = "" if listed.share is None else f" · {listed.share:+.2%}".replace("%", " %")
+    distance = "" if listed.distance is None else f"distance {number(listed.distance)}"
+    return Card(f"{rank}{share}", clips, distance)
+
+
+def remaining_sections(result: Result, exhibits: Exhibits | None) -> Iterator[Section]:
+    """Yield all sections from the findings on, which the pages of all results have."""
+    yield Section("Findings", [Items([f.message for f in result.warnings])] if result.warnings else [])
+    if exhibits is not None:
+        places = [chart for chart in (map_chart(exhibits), distance_chart(exhibits)) if chart]
+        yield Section("Where the videos lie", [Charts(places)] if places else [])
+    yield Section("Motion", list(_motion(result, exhibits)))
+    if exhibits is not None and exhibits.at_fewer:
+        yield Section("The score at fewer videos, and at infinity", list(_counts(exhibits)))
+    yield Section("All numbers", list(_numbers(result)))
+    yield Section("How it was made", list(_origin(result)))
+
+
+def _motion(result: Result, exhibits: Exhibits | None) -> Iterator[Block]:
+    if exhibits is not None:
+        charts = [chart for chart in (energy_chart(exhibits.motions), change_chart(exhibits.motions)) if chart]
+        if charts:
+            yield Charts(charts)
+    if result.motion is None:
+        return
+    rows = []
+    for name, side in (("real", result.motion.real), ("fake", result.motion.fake)):
+        loops = "–" if side.looping is None else f"{side.looping:.0%}".replace("%", " %")
+        still = f"{side.still:.0%}".replace("%", " %")
+        rows.append([name, *map(number, (side.mean, side.median, side.spread)), still, loops, str(side.videos)])
+    head = ("side", "mean energy", "median", "spread", "stand still", "loop", "videos")
+    yield Table(head, rows, numbers=range(1, 7))
+    yield Words("Energy: mean change from frame to frame, in grey levels of 0 to 255.", is_soft=True)
+
+
+def _counts(exhibits: Exhibits) -> Iterator[Block]:
+    score = exhibits.score
+    yield Words(
+        "A distance of few videos is too large, by an amount that falls with their number. Compare it only with scores "
+        "at the same number. Random parts of both sides show how fast it falls here."
+        + (f" No value at infinity: {score.unknown['infinite']}." if "infinite" in score.unknown else ""),
+        is_soft=True,
+    )
+    videos = min(len(points.videos) for points in exhibits.points.values())
+    yield Charts([count_chart(score, exhibits.at_fewer, videos=videos)])
+
+
+def _numbers(result: Result) -> Iterator[Block]:
+    yield Table(
+        ("protocol", "metric", "score", "± std", "95 % interval", "floor", "at infinity", "clips"),
+        [
+            (
+                f"{score.protocol}@{score.protocol_version}" + (f" · {score.row}" if score.row else ""),
+                f"{score.metric.upper()} {'↓' if score.lower_is_better else '↑'}",
+                number(score.value),
+                number(score.std),
+                span(score.interval),
+                number(score.floor.value if score.floor else None),
+                number(score.infinite.value if score.infinite else None),
+                f"{score.real.clips} + {score.fake.clips}",
+            )
+            for score in result.scores
+        ],
+        numbers=range(2, 8),
+    )
+    unknown = [f"{s.protocol}: no {s.metric.upper()}: {s.reason}" for s in result.scores if s.value is None]
+    unknown += [
+        f"{score.protocol}: no {UNKNOWN.get(what, what)} of {score.metric.upper()}: {reason}"
+        for score in result.scores
+        for what, reason in score.unknown.items()
+    ]
+    if unknown:
+        yield Items(unknown)
+    sides = [(side, count) for s in result.scores for side, count in (("real", s.real), ("fake", s.fake))]
+    skipped = dict.fromkeys((side, left.video, left.reason) for side, count in sides for left in count.skipped)
+    if skipped:
+        yield Details(f"{len(skipped)} skipped videos", [Table.of_many(("side", "video", "reason"), list(skipped))])
+
+
+def _origin(result: Result) -> Iterator[Block]:
+    yield Table(
+        ("side", "path", "kind", "videos", "fingerprint"),
+        [
+            (name, side.path, side.kind, str(side.videos), side.fingerprint[:12])
+            for name, side in (("real", result.real), ("fake", result.fake))
+        ],
+        numbers=(3,),
+    )
+    yield Words("Signatures name every choice that moves a score:", is_soft=True)
+    yield Code([score.signature for score in result.scores])
+    made: dict[str, dict[str, None]] = {}
+    for score in result.scores:
+        made.setdefault(score.digest, {})[f"{score.metric.upper()}, {score.protocol}"] = None
+    for digest, choices in result.protocols.items():
+        rows = [(key, str(value)) for key, value in choices.items()]
+        said = Items(protocol_words(choices))
+        yield Details(f"{', '.join(made.get(digest, {}))} ({digest[:12]})", [said, Table(("choice", "value"), rows)])
+    yield Details("Weights and software", [Table(("", ""), [*result.weights.items(), *result.environment.items()])])
+    yield Words(f"Scored by fvd-bench {result.fvd_bench} in {result.seconds:.0f} seconds.", is_soft=True)

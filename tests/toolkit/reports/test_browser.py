@@ -1,0 +1,69 @@
+"""The page in Chromium, as wide as a telephone and as a screen, in light and in dark."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fvd_bench.reports.page import canvas, result_page
+
+STYLE = (Path(canvas.__file__).parent / "page.css").read_text("utf-8")
+MEASURE = """<script>document.title = JSON.stringify([innerWidth, document.documentElement.scrollWidth,
+[...document.querySelectorAll("svg text")].map(t => t.getBoundingClientRect().height).reduce((a, b) => Math.min(a, b)),
+[...document.querySelectorAll("svg")].filter(s => s.getBoundingClientRect().width > innerWidth).length])</script>"""
+
+
+@pytest.fixture(scope="module")
+def page(showing, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    result, exhibits, _ = showing
+    file = tmp_path_factory.mktemp("page") / "page.html"
+    file.write_text(result_page(result, exhibits).html(), "utf-8")
+    return file
+
+
+def _open(browser: str, file: Path, *options: str, width: int, scheme: str) -> subprocess.CompletedProcess[str]:
+    chosen = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--virtual-time-budget=800"]
+    chosen += [f"--user-data-dir={file.parent / 'profile'}", f"--window-size={width},5000", "--enable-logging=stderr"]
+    chosen += [f"--blink-settings=preferredColorScheme={0 if scheme == 'dark' else 1}", *options]
+    return subprocess.run([browser, *chosen, f"file://{file}"], capture_output=True, text=True, timeout=120, check=True)
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1200, "light")])
+def test_it_shows_all_colours_and_complains_of_nothing(page: Path, browser: str, width: int, scheme: str) -> None:
+    picture = page.parent / f"{width}.png"
+
+    shown = _open(browser, page, f"--screenshot={picture}", width=width, scheme=scheme)
+
+    assert not re.search(r"CONSOLE.*(error|refused|violat)", shown.stderr, re.IGNORECASE)
+    pixels = np.asarray(Image.open(picture).convert("RGB")).astype(int)
+    part = STYLE.split("@media", 2)[0 if scheme == "light" else 1]
+    colours = {name: [int(hexed[i : i + 2], 16) for i in (0, 2, 4)]
+               for name, hexed in re.findall(r"--(\w+): #([0-9a-f]{6})", part)}  # fmt: skip
+    assert np.abs(pixels[-1, 0] - colours["page"]).max() <= 2
+    for role in ("real", "fake", "score", "floor", "worst"):
+        assert (np.abs(pixels - colours[role]).max(axis=-1) < 12).sum() > 30, role
+
+
+@pytest.mark.parametrize("width", [390, 1200])
+def test_it_is_as_wide_as_the_window_and_its_text_is_legible(page: Path, browser: str, width: int) -> None:
+    """A copy without the policy, which would let no script measure it."""
+    text = re.sub(r"<meta http-equiv=\"Content-Security-Policy\".*?>", "", page.read_text("utf-8"))
+    copy = page.with_name(f"measured-{width}.html")
+    copy.write_text(f"<iframe id=f style='border:0;width:{width}px;height:4000px'></iframe>{_FRAME}", "utf-8")
+    page.with_name("inner.html").write_text(text.replace("</body>", f"{MEASURE}</body>"), "utf-8")
+
+    dom = _open(browser, copy, "--dump-dom", "--allow-file-access-from-files", width=1400, scheme="light").stdout
+
+    found = re.search(r"<title>\[(\d+),(\d+),([\d.]+),(\d+)\]</title>", dom)
+    assert found is not None
+    window, needed, least_text, too_wide = map(float, found.groups())
+    assert window == width and needed <= width
+    assert least_text >= 9
+    assert too_wide == 0
+
+
+_FRAME = """<script>const f = document.getElementById("f"); f.src = "inner.html";
+f.onload = () => { document.title = f.contentDocument.title }</script>"""

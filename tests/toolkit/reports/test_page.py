@@ -1,0 +1,241 @@
+"""The page of a result: what is on it, in which order, and that nothing on it is obeyed."""
+
+import base64
+import io
+import re
+import sys
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fvd_bench.evaluation.shown_clips import ShownClip
+from fvd_bench.finding import Finding
+from fvd_bench.inspection.checkup import Checkup
+from fvd_bench.metrics.neighbours import covered
+from fvd_bench.reports.page import Made, checkup_page, clips, result_page
+
+MADE = Made("fvd-bench compute --html page.html", "2026-11-28 12:00")
+EVIL = '"><script>document.title = "broken"</script>\u202e\x1b[31m'
+SHOWN = EVIL.replace("\u202e", r"\u202e").replace("\x1b", r"\x1b")
+
+
+class Outline(HTMLParser):
+    """What a page is made of: its tags, the addresses in it, its titles of sections and its text."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.links: list[str] = []
+        self.titles: list[str] = []
+        self.text = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.links += [value or "" for name, value in attrs if name in ("src", "href", "xlink:href", "action")]
+        if tag == "h2":
+            self.titles.append("")
+
+    def handle_data(self, data: str) -> None:
+        if self.tags and self.tags[-1] == "style":
+            return
+        if self.tags and self.tags[-1] == "h2":
+            self.titles[-1] += data.strip()
+        self.text += data
+
+
+@pytest.fixture(scope="module")
+def page(showing) -> str:
+    result, exhibits, _ = showing
+    return result_page(result, exhibits, MADE).html()
+
+
+def test_everything_that_counts_is_on_the_page_in_its_order(showing, page: str) -> None:
+    result, exhibits, _ = showing
+    (score,) = result.scores
+    outline = Outline(page)
+
+    wanted = [f"{score.value:.2f}", f"{score.interval[0]:.2f}", score.signature, "too short: 3 frames", MADE.command]
+    wanted += [MADE.date, result.real.path, result.fake.path, "JPEG of quality 20", "covariances are divided by N"]
+    wanted += [warned.message for warned in result.warnings] + [*result.environment.values()]
+    assert [text for text in wanted if text not in outline.text] == []
+    assert outline.titles == [
+        "What the network saw",
+        "The fakes that hurt most",
+        "Real videos that nothing covers",
+        "All scores on one axis",
+        "Findings",
+        "Where the videos lie",
+        "Motion",
+        "The score at fewer videos, and at infinity",
+        "All numbers",
+        "How it was made",
+    ]
+    assert len(exhibits.clips["real"]) == len(exhibits.clips["fake"]) == 8
+
+
+def test_the_page_loads_nothing_and_runs_nothing(page: str) -> None:
+    outline = Outline(page)
+
+    assert all(link.startswith("#") for link in outline.links)
+    assert not {"script", "iframe", "object", "link", "img", "image", "a", "form"} & set(outline.tags)
+    assert "default-src 'none'; img-src data:; style-src 'unsafe-inline'" in page
+    addresses = re.findall(r"url\(\s*[\"']?([^)\"']{1,40})", page)
+    assert addresses and all(address.startswith(("#", "data:image/webp;base64,")) for address in addresses)
+    assert "@import" not in page and "javascript:" not in page
+
+
+def test_names_cannot_break_out_of_the_page(showing) -> None:
+    result, exhibits, _ = showing
+    clip = replace(exhibits.clips["real"][0], video=EVIL)
+    gone = ShownClip(EVIL, reason=EVIL)
+    nasty = replace(
+        result,
+        fake=replace(result.fake, path=EVIL),
+        scores=tuple(replace(score, protocol=EVIL) for score in result.scores),
+        warnings=(Finding("x", EVIL),),
+        environment={EVIL: EVIL},
+        protocols={score.digest: {EVIL: EVIL, "real.start": EVIL} for score in result.scores},
+    )
+    listed = [replace(exhibits.worst[0], clip=clip, nearest=gone)]
+
+    page = result_page(nasty, replace(exhibits, clips={"real": [clip, gone]}, worst=listed), Made(EVIL, EVIL)).html()
+
+    outline = Outline(page)
+    assert "script" not in outline.tags
+    assert outline.text.count(SHOWN) >= 12
+    assert "\u202e" not in page and "\x1b" not in page
+
+
+def _frames(page: str, place: int) -> list[np.ndarray]:
+    data = re.findall(r'\.film\d+ \{ background-image: url\("data:image/webp;base64,([^"]+)"', page)[place]
+    image = Image.open(io.BytesIO(base64.b64decode(data)))
+    frames = []
+    for number in range(getattr(image, "n_frames", 1)):
+        image.seek(number)
+        frames.append(np.asarray(image.convert("RGB")).astype(float))
+    return frames
+
+
+def test_clips_are_the_frames_that_the_network_saw(showing, page: str, colourful: tuple[Path, Path]) -> None:
+    """Found again by hand: the first nine fake frames, through JPEG of quality 20."""
+    _, exhibits, _ = showing
+    shown = exhibits.clips["fake"][0]
+    files = sorted((colourful[1] / shown.video).glob("*.png"), key=lambda file: int(file.stem))[:9]
+
+    assert shown.frames is not None and shown.frames.shape == (9, 80, 107, 3)
+    played = _frames(page, 8)
+    assert len(played) == 9
+    for file, kept, film in zip(files, shown.frames, played, strict=True):
+        coded = io.BytesIO()
+        Image.open(file).convert("RGB").save(coded, "JPEG", quality=20)
+        expected = np.asarray(Image.open(coded).resize((107, 80), Image.Resampling.BOX)).astype(float)
+        assert np.abs(kept - expected).max() == 0
+        assert np.abs(film - expected).mean() < 6
+        unchanged = np.asarray(Image.open(file).convert("RGB").resize((107, 80), Image.Resampling.BOX)).astype(float)
+        assert np.abs(kept - unchanged).mean() > 1  # the codec is seen
+
+
+def test_swapped_colours_are_seen(showing, colourful: tuple[Path, Path]) -> None:
+    _, exhibits, _ = showing
+    swapped = next(clip for clip in exhibits.clips["fake"] if clip.video == "04")
+
+    assert swapped.frames is not None
+    stored = np.asarray(Image.open(colourful[1] / "04" / "0.png").resize((107, 80), Image.Resampling.BOX)).astype(int)
+    gap = np.abs(swapped.frames[0] - stored).mean()
+    assert gap < 0.6 * np.abs(swapped.frames[0] - stored[..., ::-1]).mean()
+
+
+def test_the_worst_are_those_of_the_table_of_videos(showing) -> None:
+    result, exhibits, records = showing
+    fakes = [record for record in records if record.side == "fake" and record.influence is not None]
+    fakes = sorted((record for record in fakes if record.influence > 0), key=lambda record: -record.influence)
+
+    assert exhibits.worst and [listed.clip.video for listed in exhibits.worst] == [f.video for f in fakes[:12]]
+    for listed, record in zip(exhibits.worst, fakes, strict=False):
+        assert listed.share == pytest.approx(record.influence / result.value)
+        assert listed.nearest is not None and listed.nearest.video == record.nearest_other
+        assert listed.distance == record.distance_other
+
+
+def test_the_uncovered_are_those_of_coverage_the_loneliest_first(showing) -> None:
+    _, exhibits, records = showing
+    reals = [record for record in records if record.side == "real"]
+    points = exhibits.points
+    alone = ~covered(points["real"].features, points["fake"].features)
+    expected = sorted((r for r, a in zip(reals, alone, strict=True) if a), key=lambda record: -record.distance_other)
+
+    assert exhibits.num_uncovered == (alone.sum(), 20) and alone.any()
+    assert [listed.clip.video for listed in exhibits.uncovered] == [record.video for record in expected[:12]]
+
+
+def test_a_result_alone_has_no_clips_and_says_all_else(showing) -> None:
+    result, _, _ = showing
+
+    outline = Outline(result_page(result, made=MADE).html())
+
+    assert outline.titles == ["All scores on one axis", "Findings", "Motion", "All numbers", "How it was made"]
+    assert result.scores[0].signature in outline.text
+
+
+def test_the_same_things_give_the_same_page(showing, page: str) -> None:
+    result, exhibits, _ = showing
+
+    assert result_page(result, exhibits, MADE).html() == page
+
+
+def test_scores_that_could_not_be_computed_have_their_reason(showing) -> None:
+    result, _, _ = showing
+    failed = replace(
+        result.scores[0], value=None, values=(), interval=None, reason="too few", floor=None, infinite=None
+    )
+
+    text = Outline(result_page(replace(result, scores=(failed,))).html()).text
+
+    assert "There is no score." in text and "too few" in text
+
+
+@pytest.mark.parametrize(
+    ("code", "value", "floor", "tone"),
+    [("x", 1.0, 1.0, "good"), ("x", 2.9, 1.0, "fair"), ("x", 9.0, 1.0, "bad"), ("x", 9.0, None, "unsure"),
+     ("same-videos", 1.0, 1.0, "bad")],
+)  # fmt: skip
+def test_the_verdict_is_coloured_by_floors(showing, code: str, value: float, floor: float | None, tone: str) -> None:
+    result, _, _ = showing
+    found = None if floor is None else replace(result.scores[0].floor, value=floor, interval=(0.8 * floor, 1.2 * floor))
+    score = replace(result.scores[0], value=value, values=(value,), interval=(0.9 * value, 1.1 * value), floor=found)
+
+    page = result_page(replace(result, scores=(score,), warnings=(Finding(code, "some words"),))).html()
+
+    assert f'class="verdict {tone}"' in page
+    assert ("Do not trust this number" in page) == (code == "same-videos")
+
+
+def test_all_animations_together_keep_to_their_budget(monkeypatch: pytest.MonkeyPatch, noise) -> None:
+    monkeypatch.setattr(clips, "_MOST_BYTES", 60_000)
+    shown = [ShownClip(str(seed), noise(seed)[:4]) for seed in range(3)]
+
+    films = clips.films([*shown, ShownClip("gone", reason="gone")])
+
+    sizes = [len(base64.b64decode(film.moving.partition(",")[2])) for film in films.values()]
+    assert len(sizes) == 3 and sum(sizes) <= 60_000
+
+
+def test_passwords_in_addresses_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["x", "compute", "--real", "https://me:secret@host/a b", "--fake", "c"])
+
+    assert Made.by("fvd-bench").command == "fvd-bench compute --real 'https://…@host/a b' --fake c"
+
+
+def test_a_finding_about_very_many_videos_makes_no_large_page() -> None:
+    many = {f"a/long/folder/of/videos/{number:06d}.mp4": "12 frames" for number in range(50_000)}
+
+    page = checkup_page(Checkup((), (Finding.of("too-short", "50000 videos: too short", many),))).html()
+
+    assert len(page) < 500_000
+    assert "000999.mp4" in page and "001000.mp4" not in page
+    assert "49000 more are in the JSON" in page
