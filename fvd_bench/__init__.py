@@ -9,7 +9,7 @@ from fvd_bench.former_names import keep_former_names
 from fvd_bench.system import check_system
 
 if TYPE_CHECKING:
-    from fvd_bench import errors, integrations, sources  # noqa: F401
+    from fvd_bench import errors, integrations, reports, sources  # noqa: F401
     from fvd_bench.errors import FvdBenchError
     from fvd_bench.evaluation import comparison as gate  # noqa: F401
     from fvd_bench.evaluation import manifest, replay  # noqa: F401
@@ -74,7 +74,7 @@ _FORMER = {
     "weights": "networks.weights",
 }
 
-_MODULES = ("errors", "integrations", "sources", *_FORMER)
+_MODULES = ("errors", "integrations", "reports", "sources", *_FORMER)
 """Modules that the documentation speaks of. After `import fvd_bench` they need no import of their own."""
 
 keep_former_names({f"fvd_bench.{name}": f"fvd_bench.{module}" for name, module in _FORMER.items()})

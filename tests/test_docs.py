@@ -147,6 +147,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory, moving_frames, write_video)
             names.append(name)
     rows = "".join(f"{name},{place}\n" for place, name in enumerate(dict.fromkeys(names)))
     (root / "groups.csv").write_text("video,scene\n" + rows)
+    for side in ("real", "fake"):
+        listed = "".join(f"{file},{place}\n" for place, file in enumerate(sorted((root / side).rglob("*.mkv"))))
+        (root / f"{side}.csv").write_text("video,scene\n" + listed)
     return root
 
 

@@ -201,4 +201,4 @@ def test_the_commands(trained: Path, toy_videos: Path, tmp_path: Path) -> None:
     assert json.loads((tmp_path / "pieces" / "state.json").read_text())["format"] == 1
     assert joined.stdout == f"{tmp_path / 'run'}: 0.04 kimg\n"
     assert gone_on.exit_code == 0, gone_on.output
-    assert f"{tmp_path / 'run'}: 0.05 of 0.048 kimg" in gone_on.stderr
+    assert f"{tmp_path / 'run'}: trained on 48 of 48 frames" in gone_on.stderr

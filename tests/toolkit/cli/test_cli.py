@@ -213,6 +213,7 @@ def test_commands_are_listed_in_the_order_of_the_work() -> None:
         "weights",
         "selftest",
         "demo",
+        "cite",
     ]
 
 
