@@ -149,7 +149,7 @@ def some(videos: Mapping[str, str]) -> str:
     """Name the first videos, each with its details, and count the others. Details that all share are given once."""
     shared = set(videos.values())
     if len(videos) > 1 and len(shared) == 1 and any(shared):
-        return f"{some(dict.fromkeys(videos, ''))} (all {shared.pop()})"
+        return f"{some(dict.fromkeys(videos, ''))} (each {shared.pop()})"
     named = [f"{name} ({why})" if why else name for name, why in list(videos.items())[:NAMED]]
     more = len(videos) - len(named)
     return ", ".join(named) + (f" and {more} more" if more else "")

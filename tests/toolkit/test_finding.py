@@ -26,7 +26,7 @@ def test_findings_become_those_of_a_side_and_stay_what_they_are() -> None:
 
 
 def test_what_all_videos_share_is_said_once() -> None:
-    assert some(dict.fromkeys("abcd", "too short")) == "a, b, c and 1 more (all too short)"
+    assert some(dict.fromkeys("abcd", "too short")) == "a, b, c and 1 more (each too short)"
     assert some({"a": "too short"}) == "a (too short)"
 
 

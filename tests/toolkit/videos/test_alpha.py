@@ -236,7 +236,7 @@ def test_compute_and_inspect_warn(tmp_path: Path, pictures: Pixels, shown: Pixel
     assert found.value == pytest.approx(expected.value, rel=0, abs=1e-9)
     assert [w.message for w in found.warnings if w.code == "transparent"] == [
         "2 fake videos have pixels that are not opaque and are laid over black; programs that drop alpha see others: "
-        "000000 (9 frames), 000001 (9 frames)"
+        "000000, 000001 (each 9 frames)"
     ]
     assert "transparent" not in {w.code for w in expected.warnings}
     again = evaluate(real, transparent, pixels_protocol(), settings=settings)

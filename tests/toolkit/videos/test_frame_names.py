@@ -166,7 +166,7 @@ def test_a_thumbnail_and_doubtful_names_are_warned_of_again_and_again(score, tmp
 
     (message,) = [w.message for w in odd.warnings if w.code == "odd-images"]
     assert message.startswith("4 fake videos hold images that are not named as the others in their folder and are used")
-    assert "0 (thumbnail.png beside 16 images like 000000.png), 1 (" in message
+    assert "0, 1, 2 and 1 more (each thumbnail.png beside 16 images like 000000.png)" in message
     assert again.warnings == odd.warnings
     (finding,) = [f for f in inspect(tmp_path / "fake").findings if f.code == "odd-images"]
     assert len(finding.videos) == 4
