@@ -4,8 +4,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 # The Python 3 that pyproject.toml asks for; an older Python could not read that file itself.
 LOWEST := $(shell sed -n 's/^requires-python = ">=3\.\([0-9]*\)"$$/\1/p' pyproject.toml)
-# Two processes of one thread each, since many tests wait for a program. Files go in their order: those of few tests are long.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+# Three processes of one thread each, since many tests wait for a program. Files go in their order: those of few tests are long.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 .PHONY: install demo test test-versions test-all docs clean
 

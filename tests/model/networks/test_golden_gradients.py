@@ -43,11 +43,9 @@ def test_r1_and_its_gradients(discriminator: Discriminator, inputs: dict[str, Te
         check(list(itertools.islice(found, len(expected[key]))), list(expected[key].values()), f"D/{key}")
 
 
+@pytest.mark.slow  # gradients of R1, above, and those through the discriminator, below, are of the same layers
 @double_is_slow
-@pytest.mark.parametrize(
-    ("name", "sign"),
-    [("loss_real_softplus_neg", -1), pytest.param("loss_fake_softplus_pos", 1, marks=pytest.mark.slow)],
-)
+@pytest.mark.parametrize(("name", "sign"), [("loss_real_softplus_neg", -1), ("loss_fake_softplus_pos", 1)])
 def test_losses_of_the_discriminator(
     discriminator: Discriminator, inputs: dict[str, Tensor], check: Checker, name: str, sign: int
 ) -> None:

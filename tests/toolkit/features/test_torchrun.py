@@ -58,9 +58,9 @@ def test_a_killed_process_ends_all_and_the_same_command_goes_on(
     sides, pixels_protocol, tmp_path: Path, stored_entries
 ) -> None:
     real = shutil.copytree(sides[0], tmp_path / "real")
-    for i in range(60):  # long enough to be killed in the middle
+    for i in range(30):  # long enough to be killed in the middle
         shutil.copy(real / "5.mkv", real / f"more{i}.mkv")
-    protocol, store = pixels_protocol(count="real = 40\nfake = 3"), tmp_path / "store"
+    protocol, store = pixels_protocol(count="real = 20\nfake = 3"), tmp_path / "store"
     given = compute((real, sides[1]), protocol, "--workers", 1, "--json", "-")
     command = program(2, *given, "--cache", store)
     started = Program(*command, env=ENVIRONMENT)

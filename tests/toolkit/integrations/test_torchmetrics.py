@@ -4,8 +4,6 @@ import copy
 import json
 import os
 import pickle
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +14,7 @@ from torchmetrics import Metric, MetricCollection
 from fvd_bench import FvdBenchError, FvdBenchWarning
 from fvd_bench.errors import MetricError, SourceError
 from fvd_bench.integrations.torchmetrics import FrechetVideoMetric
+from tests.forked import Program
 from tests.toolkit.integrations.conftest import NO_CACHE
 
 EXACT = 1e-9
@@ -206,13 +205,10 @@ def test_processes_of_torchrun_share_their_states(protocol, videos, score, tmp_p
     for name, array in zip(("real", "fake"), videos, strict=True):
         np.save(tmp_path / f"{name}.npy", array)
     (tmp_path / "driver.py").write_text(DRIVER)
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
 
-    done = subprocess.run(
-        [*torchrun, str(tmp_path / "driver.py"), str(tmp_path), protocol],
-        capture_output=True, text=True, env=environment, check=False, timeout=240,
-    )  # fmt: skip
+    done = Program(*torchrun, tmp_path / "driver.py", tmp_path, protocol, env=environment).end()
 
     assert done.returncode == 0, done.stderr
     first, second = (json.loads((tmp_path / f"{rank}.json").read_text()) for rank in range(2))

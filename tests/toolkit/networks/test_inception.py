@@ -88,6 +88,7 @@ def test_fid_and_kid_are_torch_fidelitys(scored, theirs: dict[str, float]) -> No
     assert any(w.code == "weights-unverified" for w in ours.warnings)
 
 
+@pytest.mark.slow  # the network, what it sees and the distance are those of the test above
 def test_fid_of_single_images_is_torch_fidelitys(frame_sides, lively_inception: Path, theirs: dict[str, float]) -> None:
     real, fake = (f"{side}-flat" for side in frame_sides)
 
