@@ -18,8 +18,9 @@ from fvd_bench.features.stats_file import StatsFile, is_stats_file
 from fvd_bench.features.store import FeatureStore
 from fvd_bench.finding import Finding
 from fvd_bench.paths import user_path
+from fvd_bench.progress import Progress, silent
 from fvd_bench.protocols.rules import ClipRule, Side
-from fvd_bench.sources.addresses import Progress, fetch, is_address, silent
+from fvd_bench.sources.addresses import fetch, is_address
 from fvd_bench.sources.listing import fingerprint
 from fvd_bench.sources.opening import ClipSource, SourceLike, check_something_decodes, open_source
 from fvd_bench.videos.absent_video import AbsentVideo
