@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from fvd_bench.features.extraction import Target
     from fvd_bench.features.foreign import ForeignStats
 
+_STATISTICS = (".npz", ".pkl", ".pickle")
+"""Endings of statistics, our own and those of `foreign`, which is imported only where one is given."""
+
 OTHER_SHARD = "it was another shard's: merge all shards first"
 """Why a video that belongs to another shard of a statistics file is not used."""
 
@@ -190,7 +193,7 @@ def open_side(source: SourceLike, side: Side, progress: Progress = silent) -> Gi
     progress: see `open_source`. Raises SourceError, and NotComparableError for a statistics file of the other side.
     """
     if isinstance(source, str) and is_address(source):
-        if PurePosixPath(source.partition("?")[0]).suffix.lower() in (".npz", ".pkl", ".pickle") and "*" not in source:
+        if PurePosixPath(source.partition("?")[0]).suffix.lower() in _STATISTICS and "*" not in source:
             fetched = fetch(source, progress)
             if not fetched.is_folder and (given := _statistics(fetched.files[0].place, fetched.shown, side)):
                 return given
