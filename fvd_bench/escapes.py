@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from html import escape
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -24,6 +25,11 @@ def escaped(text: str) -> str:
 def escaped_lines(text: str) -> str:
     """Return text with its lines and tabs, and with other control characters as in `escaped`."""
     return _BUT_LINES.sub(_shown, text)
+
+
+def in_html(text: str) -> str:
+    """Return text on one line as HTML in which it means nothing but itself, in quotes too."""
+    return escape(escaped(text))
 
 
 def cell(text: str) -> Text:

@@ -6,10 +6,9 @@ import contextlib
 import sys
 import time
 from collections.abc import Callable, Iterator
-from html import escape
 from typing import TYPE_CHECKING, TextIO
 
-from fvd_bench.escapes import escaped
+from fvd_bench.escapes import escaped, in_html
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
@@ -94,7 +93,7 @@ def _notebook_bars() -> Iterator[Progress]:
     def show(what: str, done: int, total: int) -> None:
         nonlocal told
         share = f'value="{done}" max="{total}"' if total else ""
-        rows[what] = f"<div><progress {share}></progress> {escape(escaped(what))}: {done} of {total or '?'}</div>"
+        rows[what] = f"<div><progress {share}></progress> {in_html(what)}: {done} of {total or '?'}</div>"
         if time.monotonic() - told >= _NOTEBOOK_SECONDS:
             output.update(HTML("".join(rows.values())))
             told = time.monotonic()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from fvd_bench.evaluation.manifest import Manifest
     from fvd_bench.evaluation.plan import Plan
     from fvd_bench.evaluation.result import Result
+    from fvd_bench.progress import Progress
     from fvd_bench.reports.page import Made, Page
     from fvd_bench.settings import Settings
     from fvd_bench.sources.opening import Arrays
@@ -143,7 +144,7 @@ def _opened(
     seed: int,
     replay_file: str | None,
     settings: Settings,
-    show: Callable[[str, int, int], None],
+    show: Progress,
 ) -> Iterator[tuple[Evaluation, Manifest | None]]:
     """Open the evaluation that the options describe, with the manifest that it replays or None."""
     if replay_file is None:

@@ -16,14 +16,12 @@ from fvd_bench.cli.streams import check_outputs, delivery, print_report, stdout_
 @format_option("json", "csv", "markdown", "latex")
 def report(files: tuple[Path, ...], out: str | None, form: str) -> None:
     """Scores over checkpoints and windows as curves, of results as JSON or of the folders of training runs."""
-    from fvd_bench.reports.curves import FORMS
+    from fvd_bench.evaluation.curves import read
+    from fvd_bench.reports.curves import FORMS, curves_report, draw
 
     if out is not None and Path(out).suffix.lower() not in FORMS:
         raise click.UsageError(f"--out {out}: expected a file that ends in {', '.join(FORMS)}")
     check_outputs(stdout_of(form), out)
-    from fvd_bench.evaluation.curves import read
-    from fvd_bench.reports.curves import curves_report, draw
-
     panels = read(files)
     with delivery() as attempt:
         if out is not None:

@@ -16,6 +16,7 @@ from fvd_bench import atomic
 from fvd_bench.cli.terminal import plain
 from fvd_bench.errors import OutputError
 from fvd_bench.escapes import escaped
+from fvd_bench.progress import Progress, bars, silent
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -77,21 +78,19 @@ def _columns() -> int:
 
 
 @contextlib.contextmanager
-def progress(*, shown: bool = True) -> Iterator[Callable[[str, int, int], None]]:
+def progress(*, shown: bool = True) -> Iterator[Progress]:
     """Show progress on stderr: a bar for each thing that is being done, or in a log a line now and then."""
     if not shown or is_quiet():
-        yield lambda what, done, total: None
+        yield silent
         return
     if not sys.stderr.isatty():
         yield _progress_lines()
         return
-    from fvd_bench.progress import bars
-
     with bars(plain(sys.stderr)) as show:
         yield show
 
 
-def _progress_lines() -> Callable[[str, int, int], None]:
+def _progress_lines() -> Progress:
     begun: dict[str, tuple[float, int]] = {}  # what -> when it began, and how much was done
     told = time.monotonic()
 

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from fvd_bench.evaluation.evaluation import Evaluation
     from fvd_bench.sources.opening import SourceLike
 
+_ROUNDING = 1e-9
+"""Scores up to this are 0 but for rounding."""
+
 ALARM = 0.04
 """Probability that a gate fails although nothing is worse, shared evenly by the scores that the gate looks at.
 
@@ -66,6 +69,11 @@ class Comparison:
     detectable: float | None
     lower_is_better: bool
     verdict: Verdict
+
+    @property
+    def relative_change(self) -> float | None:
+        """The change as a fraction of the score before, None where that is 0 but for rounding."""
+        return self.change / abs(self.before) if abs(self.before) > _ROUNDING else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +116,7 @@ def check(
 
     Raises NotComparableError, naming what differs, and FvdBenchError as `evaluate` does.
     """
-    from fvd_bench.evaluation.evaluate import open_evaluation
+    from fvd_bench.evaluation.evaluate import open_evaluation  # here and below: `compare` does without
 
     if not max_increase >= 0:
         raise ArgumentError(f"max_increase is {max_increase}: expected a fraction, such as 0.05, of at least 0")
@@ -127,9 +135,9 @@ def check(
         progress=progress,
     ) as evaluation:
         extractions = evaluation.read()
-        real = evaluation.sides["real"].given.fingerprint(extractions["real"].contents)
+        fingerprint = evaluation.sides["real"].given.fingerprint(extractions["real"].contents)
         weights = {name: digest for e in evaluation.extractors.values() for name, digest in e.weights.items()}
-        require_same_inputs(before, weights=weights, real_fingerprint=real)
+        require_same_inputs(before, weights=weights, real_fingerprint=fingerprint)
         collection = evaluation.collect(extractions)
         now = evaluation.score(collection)
         features = old or _recomputed(before, evaluation), result_features.features(collection)

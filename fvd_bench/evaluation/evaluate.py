@@ -106,14 +106,9 @@ def open_evaluation(
     look = partial(_looked_at, sides, settings=settings, workers=workers, required=required, to_score=to_score)
     if not goes_through:
         unserved |= look(chosen)
-    from fvd_bench.evaluation.evaluation import Evaluation, OpenSide  # here, as what ends above does without
+    from fvd_bench.evaluation.evaluation import Evaluation, OpenSide  # after what may be refused at once
 
-    rows: dict[Protocol, str] = {}
-    for p in chosen:
-        if settings.motion and p not in unserved:
-            rows |= {scale: f"{SCALE}{name}" for name, scale in scale_protocols(p).items()}
-        if settings.windows and p not in unserved:
-            rows |= {part: row for row, part in window_protocols(p, settings.windows).items()}
+    rows = _rows([p for p in chosen if p not in unserved], settings)
     loaded = (*chosen, *rows)
     device = environment.resolve_device(settings.device)
     extractors, without_network = _networks([p for p in loaded if p not in unserved], sides, device, settings, progress)
@@ -189,6 +184,17 @@ def _too_short(protocol: Protocol, sides: Mapping[Side, Given]) -> str:
                 "torch-fidelity-fid"
             )
     return ""
+
+
+def _rows(protocols: Sequence[Protocol], settings: Settings) -> dict[Protocol, str]:
+    """Return the protocols that the settings add for scales of motion and for windows, each with its row in a table."""
+    rows: dict[Protocol, str] = {}
+    for p in protocols:
+        if settings.motion:
+            rows |= {scale: f"{SCALE}{name}" for name, scale in scale_protocols(p).items()}
+        if settings.windows:
+            rows |= {part: row for row, part in window_protocols(p, settings.windows).items()}
+    return rows
 
 
 def _networks(

@@ -10,7 +10,7 @@ import numpy as np
 from fvd_bench.errors import MetricError
 from fvd_bench.evaluation.evaluation import Collection
 from fvd_bench.evaluation.feature_map import FeatureMap, feature_map
-from fvd_bench.evaluation.per_video import OTHER, Points, points_of
+from fvd_bench.evaluation.per_video import Points, points_of
 from fvd_bench.evaluation.result import Result, Score
 from fvd_bench.evaluation.shown_clips import ShownClip, shown_clips
 from fvd_bench.features.moments import Float64
@@ -21,7 +21,7 @@ from fvd_bench.metrics.fewer import AtFewer, at_fewer
 from fvd_bench.metrics.neighbours import covered
 from fvd_bench.metrics.uncertainty import Sides, influences
 from fvd_bench.protocols.protocol import Protocol
-from fvd_bench.protocols.rules import SIDES, Side
+from fvd_bench.protocols.rules import OTHER_SIDE, SIDES, Side
 
 IN_STRIP, IN_LIST = 8, 12
 """Number of clips of each side in the strip, and of videos in each list."""
@@ -161,12 +161,12 @@ class _Gathering:
 
     def _clips(self, side: Side, listed: Mapping[Side, list[int]], strip: list[int]) -> dict[int, ShownClip]:
         """Read the clips of a side that are shown anywhere, by their points."""
-        points, others = self._points.get(side), self._points.get(OTHER[side])
+        points, others = self._points.get(side), self._points.get(OTHER_SIDE[side])
         if points is None:
             return {}
         wanted = [*strip, *listed[side]]
         if others is not None and others.other is not None:
-            wanted += others.other.index[listed[OTHER[side]]].tolist()
+            wanted += others.other.index[listed[OTHER_SIDE[side]]].tolist()
         if side in self._absent:
             names = self._collection.evaluation.sources[self._jobs[side].draw.reads].names
             return {point: ShownClip(names[points.videos[point]], reason="no frames") for point in wanted}
@@ -178,7 +178,7 @@ class _Gathering:
         share = None if self._shares is None or side == "real" else float(self._shares[point])
         if other is None:
             return Listed(point, clips[side][point], None, share, None)
-        nearest = clips[OTHER[side]][int(other.index[point])]
+        nearest = clips[OTHER_SIDE[side]][int(other.index[point])]
         return Listed(point, clips[side][point], nearest, share, float(other.distance[point]))
 
     def _without_frames(self) -> dict[Side, str]:

@@ -19,7 +19,7 @@ from fvd_bench.inspection.motion import Motion
 from fvd_bench.metrics.neighbours import Nearest, nearest
 from fvd_bench.metrics.uncertainty import Sides, influences
 from fvd_bench.protocols.protocol import Protocol
-from fvd_bench.protocols.rules import SIDES, Side
+from fvd_bench.protocols.rules import OTHER_SIDE, SIDES, Side
 
 _FORMULAS = ("=", "+", "-", "@")
 """Beginnings of what a spreadsheet takes for a formula."""
@@ -71,7 +71,7 @@ def points_of(sides: Sides) -> dict[Side, Points]:
     means = {side: found for side in SIDES if (found := _means(sides[side])) is not None}
     points: dict[Side, Points] = {}
     for side, (videos, features) in means.items():
-        other = means.get(OTHER[side])
+        other = means.get(OTHER_SIDE[side])
         points[side] = Points(
             videos=videos,
             features=features,
@@ -79,9 +79,6 @@ def points_of(sides: Sides) -> dict[Side, Points]:
             own=nearest(features) if len(features) > 1 else None,
         )
     return points
-
-
-OTHER: Mapping[Side, Side] = {"real": "fake", "fake": "real"}
 
 
 def per_video(
@@ -172,13 +169,13 @@ def _placed(
     for index, name in enumerate(names[side]):
         if name in skipped:
             yield index, replace(blank, video=name)
-    here, there = points.get(side), points.get(OTHER[side])
+    here, there = points.get(side), points.get(OTHER_SIDE[side])
     if here is None:
         return
     for place, index in enumerate(here.videos):
         found = replace(blank, video=names[side][index])
         if here.other is not None and there is not None:
-            other = names[OTHER[side]][there.videos[here.other.index[place]]]
+            other = names[OTHER_SIDE[side]][there.videos[here.other.index[place]]]
             found = replace(found, nearest_other=other, distance_other=float(here.other.distance[place]))
         if here.own is not None:
             own = names[side][here.videos[here.own.index[place]]]

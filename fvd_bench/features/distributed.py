@@ -95,6 +95,7 @@ def share() -> Share:
 
 
 def rank() -> int:
+    """Return the place of this process in the run, from 0."""
     dist = _running()
     return 0 if dist is None else int(dist.get_rank())
 

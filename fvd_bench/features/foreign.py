@@ -26,8 +26,6 @@ from fvd_bench.videos.video import Video
 
 _PICKLES = (".pkl", ".pickle")
 
-STATS_SUFFIXES = (*_PICKLES, ".npz")
-
 _MOST_BYTES = 2**31
 
 _EXPECTED = (

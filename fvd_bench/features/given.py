@@ -18,8 +18,9 @@ from fvd_bench.features.stats_file import StatsFile, is_stats_file
 from fvd_bench.features.store import FeatureStore
 from fvd_bench.finding import Finding
 from fvd_bench.paths import user_path
+from fvd_bench.progress import Progress, silent
 from fvd_bench.protocols.rules import ClipRule, Side
-from fvd_bench.sources.addresses import Progress, fetch, is_address, silent
+from fvd_bench.sources.addresses import fetch, is_address
 from fvd_bench.sources.listing import fingerprint
 from fvd_bench.sources.opening import ClipSource, SourceLike, check_something_decodes, open_source
 from fvd_bench.videos.absent_video import AbsentVideo
@@ -27,6 +28,9 @@ from fvd_bench.videos.absent_video import AbsentVideo
 if TYPE_CHECKING:
     from fvd_bench.features.extraction import Target
     from fvd_bench.features.foreign import ForeignStats
+
+_STATISTICS = (".npz", ".pkl", ".pickle")
+"""Endings of statistics, our own and those of `foreign`, which is imported only where one is given."""
 
 OTHER_SHARD = "it was another shard's: merge all shards first"
 """Why a video that belongs to another shard of a statistics file is not used."""
@@ -189,7 +193,7 @@ def open_side(source: SourceLike, side: Side, progress: Progress = silent) -> Gi
     progress: see `open_source`. Raises SourceError, and NotComparableError for a statistics file of the other side.
     """
     if isinstance(source, str) and is_address(source):
-        if PurePosixPath(source.partition("?")[0]).suffix.lower() in (".npz", ".pkl", ".pickle") and "*" not in source:
+        if PurePosixPath(source.partition("?")[0]).suffix.lower() in _STATISTICS and "*" not in source:
             fetched = fetch(source, progress)
             if not fetched.is_folder and (given := _statistics(fetched.files[0].place, fetched.shown, side)):
                 return given

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import statistics
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from fvd_bench.finding import Finding, noted, of_side, some, worst_first
@@ -14,6 +14,7 @@ from fvd_bench.inspection.faults import FAULTS, Appearance, size_text
 from fvd_bench.inspection.summary import Contents, contents_of, frames_needed, quality_text
 from fvd_bench.inspection.video import Examined, examine
 from fvd_bench.processors import processors
+from fvd_bench.progress import Progress, silent
 from fvd_bench.protocols.protocol import Protocol, ProtocolLike, load
 from fvd_bench.sources.opening import ClipSource, SourceLike, open_source
 from fvd_bench.version import __version__
@@ -61,7 +62,7 @@ def inspect(
     *,
     protocol: Sequence[ProtocolLike] = (),
     workers: int | None = None,
-    progress: Callable[[str, int, int], None] = lambda what, done, total: None,
+    progress: Progress = silent,
 ) -> Checkup:
     """Look at all videos of a side, and of another side to compare it with.
 
@@ -87,7 +88,7 @@ def inspect(
     return Checkup(sides, tuple(worst_first(findings)))
 
 
-def _examine_all(source: ClipSource, *, workers: int, progress: Callable[[str, int, int], None]) -> list[Examined]:
+def _examine_all(source: ClipSource, *, workers: int, progress: Progress) -> list[Examined]:
     """Examine every video, in the order of the listing."""
 
     def work(index: int) -> Iterator[Examined]:

@@ -4,11 +4,13 @@ scores."""
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Side = Literal["real", "fake"]
 SIDES: tuple[Side, Side] = ("real", "fake")
+OTHER_SIDE: Mapping[Side, Side] = {"real": "fake", "fake": "real"}
 
 FRECHET = ("fvd", "fid")
 """Metrics that are a Fréchet distance."""

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from html import escape
 
-from fvd_bench.escapes import escaped
+from fvd_bench.escapes import escaped, in_html
 from fvd_bench.evaluation.result import Result, Score, summary
 
 _INK, _SCORE, _FLOOR = "#767676", "#2f7fd6", "#b06a00"
@@ -19,14 +18,14 @@ def card(result: Result) -> str:
     """Make the HTML: nothing in it runs, nothing is loaded, and names of files stay text."""
     first, *others = result.scores
     parts = [
-        f"<strong>{_e(summary(first))}</strong>",
-        f"<div>{result.fake.videos} fake videos of {_e(result.fake.path)} against {result.real.videos} real ones of "
-        f"{_e(result.real.path)}</div>",
+        f"<strong>{in_html(summary(first))}</strong>",
+        f"<div>{result.fake.videos} fake videos of {in_html(result.fake.path)} against {result.real.videos} "
+        f"real ones of {in_html(result.real.path)}</div>",
         chart([score for score in result.scores if score.metric == first.metric and score.value is not None]),
-        *(f"<div>{_e(summary(score))}</div>" for score in others),
+        *(f"<div>{in_html(summary(score))}</div>" for score in others),
     ]
     if result.warnings:
-        parts.append("<ul>" + "".join(f"<li>{_e(found.message)}</li>" for found in result.warnings) + "</ul>")
+        parts.append("<ul>" + "".join(f"<li>{in_html(found.message)}</li>" for found in result.warnings) + "</ul>")
     return f'<div class="fvd-bench">{"".join(parts)}</div>'
 
 
@@ -63,7 +62,3 @@ def chart(scores: Sequence[Score]) -> str:
         drawn = io.StringIO()
         figure.savefig(drawn, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     return drawn.getvalue()[drawn.getvalue().index("<svg") :]
-
-
-def _e(text: str) -> str:
-    return escape(escaped(text))

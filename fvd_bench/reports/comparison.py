@@ -18,8 +18,7 @@ from fvd_bench.reports.layout import Column, Grid, Prose, Record
 from fvd_bench.reports.scores import signatures
 from fvd_bench.reports.tables import number
 
-_ROUNDING = 1e-9
-"""Scores below this are 0 but for rounding, and get no percentages."""
+PAIRED = "Fake videos of one name were compared with each other."
 
 _NOT_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """Characters that XML 1.0 does not have. Names of files may have them."""
@@ -50,13 +49,13 @@ def _record(score: Comparison) -> Record:
     fields = [("before", before), ("now", now), ("change", change), ("chance explains", noise)]
     if found != "–":
         fields.append(("would be found", f"a worsening of {found}"))
-    return Record(_WORDS[score.verdict], fields, more=_name(score))
+    return Record(_WORDS[score.verdict], fields, more=score_name(score))
 
 
 def _grid(compared: Comparisons) -> Grid:
     names = ("before", "now", "change", "chance explains", "would be found")
     columns = [Column("score"), Column("verdict", style="bold"), *(Column(name, is_number=True) for name in names)]
-    return Grid(columns, [[_name(score), _WORDS[score.verdict], *_numbers(score)] for score in compared.scores])
+    return Grid(columns, [[score_name(score), _WORDS[score.verdict], *_numbers(score)] for score in compared.scores])
 
 
 def markdown(compared: Comparisons) -> str:
@@ -79,7 +78,7 @@ def junit(compared: Comparisons) -> str:
         time=str(compared.now.seconds),
     )
     for score in compared.scores:
-        place = {"classname": escaped(f"fvd-bench.{score.protocol}"), "name": escaped(_name(score))}
+        place = {"classname": escaped(f"fvd-bench.{score.protocol}"), "name": escaped(score_name(score))}
         case = ElementTree.SubElement(suite, "testcase", place)
         before, now, change, noise, _ = _numbers(score)
         said = f"{before} before, {now} now, a change of {change}; chance explains {noise}"
@@ -122,14 +121,15 @@ def comparisons_json(compared: Comparisons) -> str:
     return json.dumps(table, indent=2, allow_nan=False) + "\n"
 
 
-def _name(score: Comparison) -> str:
+def score_name(score: Comparison) -> str:
+    """Return the metric and the protocol that a comparison is of."""
     return f"{score.metric.upper()} {score.protocol}" + (f" {score.row}" if score.row else "")
 
 
 def _numbers(score: Comparison) -> list[str]:
-    percent = f" ({score.change / abs(score.before):+.1%})" if abs(score.before) > _ROUNDING else ""
+    percent = "" if score.relative_change is None else f" ({score.relative_change:+.1%})"
     found = "–"
-    if score.detectable is not None and abs(score.before) > _ROUNDING:
+    if score.detectable is not None and score.relative_change is not None:
         found = f"{'+' if score.lower_is_better else '-'}{score.detectable:.1%}"
     sign = "+" if score.change > 0 else ""
     noise = "unknown" if score.error is None else f"± {number(score.noise)}"
@@ -144,7 +144,7 @@ def _sentences(compared: Comparisons) -> list[str]:
             "(less than one run in twenty with nothing to find goes beyond that)."
         )
     if any(score.paired for score in compared.scores):
-        sentences.append("Fake videos of one name were compared with each other.")
+        sentences.append(PAIRED)
     if any(score.error is None for score in compared.scores):
         sentences.append("Where chance is unknown, any change counts.")
     if compared.accepted:

@@ -6,12 +6,11 @@ import io
 import itertools
 import json
 from collections.abc import Sequence
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
 
-from fvd_bench.escapes import escaped
+from fvd_bench.escapes import escaped, in_html
 from fvd_bench.evaluation.curves import Curve, Panel, Point
 from fvd_bench.reports.formats import Report
 from fvd_bench.reports.layout import Column, Grid, Prose
@@ -95,13 +94,13 @@ def page(panels: Sequence[Panel]) -> str:
     """Make a page of the curves and their numbers, which loads nothing from elsewhere."""
     picture = draw(panels, ".svg").decode()
     drawn = picture[picture.index("<svg") :].replace("<svg", '<svg role="img" aria-label="the numbers below, drawn"', 1)
-    tables = "\n".join(f"<h2>{_e(title(panel))}</h2>\n{_table(curves_grid(panel).used())}" for panel in panels)
+    tables = "\n".join(f"<h2>{in_html(title(panel))}</h2>\n{_table(curves_grid(panel).used())}" for panel in panels)
     return f"""<!doctype html>
 <html lang=en>
 <meta charset=utf-8>
 <meta name=viewport content="width=device-width, initial-scale=1">
 <meta http-equiv=Content-Security-Policy content="default-src 'none'; style-src 'unsafe-inline'">
-<title>fvd-bench: {_e(", ".join(map(title, panels)))}</title>
+<title>fvd-bench: {in_html(", ".join(map(title, panels)))}</title>
 <style>
 :root {{ color-scheme: light dark }}
 body {{ font: 15px/1.5 system-ui, sans-serif; max-width: 56rem; margin: 2rem auto; padding: 0 1rem }}
@@ -219,10 +218,8 @@ def _record(panel: Panel, curve: Curve, point: Point) -> dict[str, object]:
 
 def _table(grid: Grid) -> str:
     marks = [" class=n" if column.is_number else "" for column in grid.columns]
-    head = "".join(f"<th{mark}>{_e(c.heading)}</th>" for mark, c in zip(marks, grid.columns, strict=True))
-    rows = ("".join(f"<td{mark}>{_e(text)}</td>" for mark, text in zip(marks, row, strict=True)) for row in grid.rows)
+    head = "".join(f"<th{mark}>{in_html(c.heading)}</th>" for mark, c in zip(marks, grid.columns, strict=True))
+    rows = (
+        "".join(f"<td{mark}>{in_html(text)}</td>" for mark, text in zip(marks, row, strict=True)) for row in grid.rows
+    )
     return f"<div class=scroll><table><tr>{head}</tr>{''.join(f'<tr>{row}</tr>' for row in rows)}</table></div>"
-
-
-def _e(text: str) -> str:
-    return escape(escaped(text), quote=True)

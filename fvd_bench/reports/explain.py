@@ -8,7 +8,12 @@ from fvd_bench.evaluation.explain import Step, Waterfall
 from fvd_bench.reports.formats import Report
 from fvd_bench.reports.layout import Column, Grid, Prose
 from fvd_bench.reports.scores import beware, signatures
-from fvd_bench.reports.tables import number, span
+from fvd_bench.reports.tables import number, signed, span
+
+ORDER_MATTERS = (
+    "The changes add up to the whole difference. How it is shared out depends on the order of the steps: in another "
+    "order the same field may weigh more or less."
+)
 
 _BAR = 8
 """Number of characters of the longest bar."""
@@ -17,13 +22,9 @@ _BAR = 8
 def waterfall_report(waterfall: Waterfall) -> Report:
     """Report the steps from one protocol to the other, and how much each moves the score."""
     grid = _grid(waterfall)
-    note = (
-        "The changes add up to the whole difference. How it is shared out depends on the order of the steps: in "
-        "another order the same field may weigh more or less."
-    )
     found = [Prose(text, label=f"{name}  ") for name, text in beware(waterfall.result.warnings)]
     return Report(
-        text=Group(grid, Prose(note), *found),
+        text=Group(grid, Prose(ORDER_MATTERS), *found),
         grid=grid,
         records=[
             {"step": place, "field": change.name, "from": change.texts[0], "to": change.texts[1]}
@@ -51,17 +52,13 @@ def _grid(waterfall: Waterfall) -> Grid:
     rows = [[number(start.value), span(start.interval), "", "", start.protocol]]
     for step in waterfall.steps:
         bar = _bar(step.change, longest)
-        rows.append([number(step.score.value), span(step.score.interval), _signed(step.change), bar, _fields(step)])
-    rows.append([number(end.value), span(end.interval), _signed(end.value - start.value), "", end.protocol])
+        rows.append([number(step.score.value), span(step.score.interval), signed(step.change), bar, _fields(step)])
+    rows.append([number(end.value), span(end.interval), signed(end.value - start.value), "", end.protocol])
     return Grid(columns, rows)
 
 
 def _fields(step: Step) -> str:
     return ", ".join("{}: {} → {}".format(change.name, *change.texts) for change in step.changes)
-
-
-def _signed(change: float) -> str:
-    return f"{'+' if change >= 0 else '-'}{number(abs(change))}"
 
 
 def _bar(change: float, longest: float) -> str:

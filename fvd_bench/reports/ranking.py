@@ -9,6 +9,7 @@ from rich.console import Group, RenderableType
 from fvd_bench.evaluation.ranking import LEVEL, RankedScore, Ranking
 from fvd_bench.evaluation.result import Score
 from fvd_bench.evaluation.result_files import ranking_json
+from fvd_bench.reports.comparison import PAIRED
 from fvd_bench.reports.formats import Report
 from fvd_bench.reports.layout import Column, Grid, Prose
 from fvd_bench.reports.tables import number, span
@@ -43,7 +44,7 @@ def sentences(ranked: Ranking) -> list[str]:
             "against these real videos."
         )
     if any(contrast.paired for contrast in judged):
-        said.append("Fake videos of one name were compared with each other.")
+        said.append(PAIRED)
     if any(contrast.error is None for contrast in contrasts):
         said.append("Where chance is unknown, nothing is said of a difference.")
     return said + [f"{note[0].upper()}{note[1:]}." for note in ranked.notes]

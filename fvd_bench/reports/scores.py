@@ -8,18 +8,20 @@ from rich.console import Group, RenderableType
 
 from fvd_bench.estimate import Estimate
 from fvd_bench.evaluation.curves import over_windows
+from fvd_bench.evaluation.ranking import is_ranked
 from fvd_bench.evaluation.result import MotionPanel, Result, Score
 from fvd_bench.evaluation.windows import frames, is_window
 from fvd_bench.finding import HEADLINES, Finding, worst_first
+from fvd_bench.protocols.variants import SCALE
 from fvd_bench.reports.curves import curves_grid, title
 from fvd_bench.reports.formats import Report
 from fvd_bench.reports.layout import Column, Grid, Prose, Record
-from fvd_bench.reports.tables import UNKNOWN, is_scale, number, span
+from fvd_bench.reports.tables import UNKNOWN, is_scale, number, percent, span
 
 
 def result_report(result: Result) -> Report:
     """Report a result: its scores, what the worst finding is, and how both sides move."""
-    scores = [score for score in result.scores if not is_scale(score) and not is_window(score)]
+    scores = [score for score in result.scores if is_ranked(score)]
     scales = [score for score in result.scores if is_scale(score)]
     parts: list[RenderableType] = []
     if len(scores) == 1:
@@ -148,16 +150,12 @@ def unknown(scores: Sequence[Score]) -> list[str]:
 def motion_text(motion: MotionPanel) -> str:
     """Say how both sides move."""
     sides = motion.real, motion.fake
-    still, loops = [_share(side.still) for side in sides], [_share(side.looping) for side in sides]
+    still, loops = [percent(side.still) for side in sides], [percent(side.looping) for side in sides]
     text = (
         f"real {number(motion.real.median)}, fake {number(motion.fake.median)} grey levels from frame to frame "
         f"(medians); {still[0]} and {still[1]} stand still"
     )
     return f"{text}, {loops[0]} and {loops[1]} loop" if motion.fake.looping is not None else text
-
-
-def _share(part: float | None) -> str:
-    return "–" if part is None else f"{part:.0%}".replace("%", " %")
 
 
 def beware(findings: Sequence[Finding]) -> list[tuple[str, str]]:
@@ -229,6 +227,6 @@ def _scale_grid(scores: Sequence[Score]) -> Grid:
         assert score.row is not None
         name = score.protocol.removesuffix(score.row).rstrip("-")
         shown = "" if score.interval is None else span(score.interval)
-        broken = score.row.removeprefix("scale-")
+        broken = score.row.removeprefix(SCALE)
         rows.append([name, broken, score.metric.upper(), number(score.value), shown])
     return Grid(columns, rows)

@@ -1,4 +1,4 @@
-"""Results as tables for people."""
+"""Words and numbers that the reports for people share, and a result as a data frame."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     import pandas
 
 from fvd_bench.evaluation.result import Result, Score
+from fvd_bench.protocols.variants import SCALE
 
 UNKNOWN = {"interval": "interval", "floor": "floor", "infinite": "value at infinity"}
 """What may be unknown about a score, in words."""
@@ -15,7 +16,7 @@ UNKNOWN = {"interval": "interval", "floor": "floor", "infinite": "value at infin
 
 def is_scale(score: Score) -> bool:
     """Return whether a score compares the real videos with themselves after their motion was broken."""
-    return score.row is not None and score.row.startswith("scale-")
+    return score.row is not None and score.row.startswith(SCALE)
 
 
 def score_frame(result: Result) -> pandas.DataFrame:
@@ -30,5 +31,16 @@ def number(value: float | None) -> str:
     return f"{value:.2f}" if abs(value) >= 1 or value == 0 else f"{value:.3g}"
 
 
+def signed(change: float) -> str:
+    """Write a change of a score for people, with its sign."""
+    return f"{'+' if change >= 0 else '-'}{number(abs(change))}"
+
+
+def percent(part: float | None, form: str = ".0%") -> str:
+    """Write a fraction as percents for people, a dash where there is none. form: as for `format`."""
+    return "–" if part is None else format(part, form).replace("%", " %")
+
+
 def span(interval: tuple[float, float] | None) -> str:
+    """Write an interval for people, a dash where there is none."""
     return "–" if interval is None else f"{number(interval[0])} to {number(interval[1])}"

@@ -22,6 +22,7 @@ from fvd_bench import atomic
 from fvd_bench.errors import FvdBenchError, SourceError
 from fvd_bench.escapes import redact
 from fvd_bench.paths import home
+from fvd_bench.progress import Progress
 from fvd_bench.sources.archives import check_distinct, check_plain, is_hidden
 from fvd_bench.sources.array_files import ARRAY_SUFFIXES
 from fvd_bench.sources.downloads import Download, FileSystem
@@ -30,9 +31,6 @@ from fvd_bench.sources.named_files import NamedFile
 from fvd_bench.sources.tars import is_tar_name
 from fvd_bench.videos.files import IMAGE_SUFFIXES, VIDEO_SUFFIXES, suffix
 from fvd_bench.videos.video import Video
-
-Progress = Callable[[str, int, int], None]
-"""A function that is called with what is copied, how many files of it are copied, and how many there are."""
 
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://.+", re.DOTALL)
 _MANGLED = re.compile(r"(https?|s3|gs|gcs|hf):/[^/]")
@@ -59,10 +57,6 @@ _SHOWN_DIGITS = 16
 _PATIENCE_SECONDS = 60.0
 _AT_ONCE = 8
 """Files that are copied at the same time: most of the time of a small one is waiting."""
-
-
-def silent(what: str, done: int, total: int) -> None:
-    """A Progress that shows nothing."""
 
 
 @dataclass(frozen=True, slots=True)

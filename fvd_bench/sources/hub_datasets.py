@@ -8,7 +8,7 @@ from pathlib import Path, PurePath, PurePosixPath
 from typing import Any
 
 from fvd_bench.errors import SourceError
-from fvd_bench.sources.addresses import Progress
+from fvd_bench.progress import Progress
 from fvd_bench.sources.archives import MemberFile, size_problem
 from fvd_bench.sources.arrays import numbered
 from fvd_bench.sources.listing import ClipSource, FileSource, Listing

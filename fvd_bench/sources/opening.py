@@ -19,7 +19,8 @@ import numpy as np
 from fvd_bench.errors import SourceError, VideoError
 from fvd_bench.escapes import redact
 from fvd_bench.paths import user_path
-from fvd_bench.sources.addresses import AtAddress, Progress, check_not_mangled, fetch, is_address, silent
+from fvd_bench.progress import Progress, silent
+from fvd_bench.sources.addresses import AtAddress, check_not_mangled, fetch, is_address
 from fvd_bench.sources.array_files import ARRAY_SUFFIXES, inside, open_array_file
 from fvd_bench.sources.array_folder import ArrayFolder, holds_arrays
 from fvd_bench.sources.arrays import ArrayVideos, numbered

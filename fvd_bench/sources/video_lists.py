@@ -20,7 +20,8 @@ from typing import NamedTuple
 from fvd_bench.errors import SourceError
 from fvd_bench.escapes import redact
 from fvd_bench.paths import user_path
-from fvd_bench.sources.addresses import ELSEWHERE, Copiers, Progress, fetch, is_address, missing
+from fvd_bench.progress import Progress
+from fvd_bench.sources.addresses import ELSEWHERE, Copiers, fetch, is_address, missing
 from fvd_bench.sources.archives import check_plain
 from fvd_bench.sources.listing import ClipSource
 from fvd_bench.sources.named_files import NamedFile, open_named

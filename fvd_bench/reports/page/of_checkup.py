@@ -10,6 +10,9 @@ from fvd_bench.inspection.summary import Contents
 from fvd_bench.reports.page.canvas import SCORE, Chart, canvas
 from fvd_bench.reports.page.page import Block, Charts, Details, Made, Page, Section, Strip, Table, Verdict, Words
 
+_MOST_VALUES = 6
+"""Values of a fact that are named; the others are counted."""
+
 
 def checkup_page(
     checkup: Checkup, clips: Mapping[str, Sequence[ShownClip]] | None = None, made: Made | None = None
@@ -91,6 +94,3 @@ def _counts(counts: Mapping[str, int]) -> str:
     shown = [f"{value} ({count})" for value, count in list(counts.items())[:_MOST_VALUES]]
     more = len(counts) - len(shown)
     return ", ".join(shown) + (f" and {more} more" if more else "") or "–"
-
-
-_MOST_VALUES = 6

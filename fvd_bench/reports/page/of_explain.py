@@ -6,11 +6,12 @@ from collections.abc import Iterator
 
 from fvd_bench.evaluation.exhibits import Exhibits
 from fvd_bench.evaluation.explain import Step, Waterfall
+from fvd_bench.reports.explain import ORDER_MATTERS
 from fvd_bench.reports.page.canvas import LIMIT, WORST, Chart
 from fvd_bench.reports.page.page import Block, Charts, Made, Page, Section, Table, Verdict, Words
 from fvd_bench.reports.page.score_charts import Bar, bars_chart
 from fvd_bench.reports.page.sections import clip_sections, remaining_sections, title_of
-from fvd_bench.reports.tables import number, span
+from fvd_bench.reports.tables import number, signed, span
 
 
 def explain_page(waterfall: Waterfall, exhibits: Exhibits | None = None, made: Made | None = None) -> Page:
@@ -34,7 +35,7 @@ def _verdict(waterfall: Waterfall) -> Verdict:
     return Verdict(
         "fair",
         f"{name} is {number(start.value)} under {start.protocol} and {number(end.value)} under {end.protocol}.",
-        f"The largest step is {_fields(largest)}: {_signed(largest.change)}.",
+        f"The largest step is {_fields(largest)}: {signed(largest.change)}.",
     )
 
 
@@ -43,15 +44,9 @@ def _steps(waterfall: Waterfall) -> Iterator[Block]:
     rows = []
     for step in waterfall.steps:
         changes = ["; ".join("{} → {}".format(*change.texts) for change in step.changes)]
-        rows.append(
-            [_fields(step), *changes, number(step.score.value), span(step.score.interval), _signed(step.change)]
-        )
+        rows.append([_fields(step), *changes, number(step.score.value), span(step.score.interval), signed(step.change)])
     yield Table(("field", "from → to", waterfall.start.metric.upper(), "95 % interval", "change"), rows, (2, 3, 4))
-    yield Words(
-        "The changes add up to the whole difference. How it is shared out depends on the order of the steps: in "
-        "another order the same field may weigh more or less.",
-        is_soft=True,
-    )
+    yield Words(ORDER_MATTERS, is_soft=True)
 
 
 def _chart(waterfall: Waterfall) -> Chart:
@@ -60,7 +55,7 @@ def _chart(waterfall: Waterfall) -> Chart:
     bars, before = [Bar(start.protocol, 0.0, start.value, number(start.value))], start.value
     for step in waterfall.steps:
         colour = WORST if (step.change > 0) == start.lower_is_better else LIMIT
-        bars.append(Bar(_fields(step), before, before + step.change, _signed(step.change), colour=colour))
+        bars.append(Bar(_fields(step), before, before + step.change, signed(step.change), colour=colour))
         before += step.change
     bars.append(Bar(end.protocol, 0.0, end.value, number(end.value)))
     legend = {"score": "score", "worst": "makes it worse", "limit": "makes it better"}
@@ -69,7 +64,3 @@ def _chart(waterfall: Waterfall) -> Chart:
 
 def _fields(step: Step) -> str:
     return ", ".join(change.name for change in step.changes)
-
-
-def _signed(change: float) -> str:
-    return f"{'+' if change >= 0 else '-'}{number(abs(change))}"

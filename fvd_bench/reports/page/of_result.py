@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from fvd_bench.evaluation.exhibits import Exhibits
+from fvd_bench.evaluation.ranking import is_ranked
 from fvd_bench.evaluation.result import Result, Score
 from fvd_bench.evaluation.windows import is_window
 from fvd_bench.finding import HEADLINES
+from fvd_bench.protocols.variants import SCALE
 from fvd_bench.reports.page.page import Block, Charts, Made, Page, Section, Tone, Verdict, Words
 from fvd_bench.reports.page.score_charts import row_of, scores_chart
 from fvd_bench.reports.page.sections import clip_sections, remaining_sections, title_of
@@ -74,7 +76,7 @@ def _score_charts(scores: Sequence[Score]) -> Iterator[Block]:
     charts = []
     of_metric: dict[str, list[Score]] = {}
     for score in scores:
-        if score.value is not None and not is_scale(score) and not is_window(score):
+        if score.value is not None and is_ranked(score):
             of_metric.setdefault(score.metric, []).append(score)
     for metric, found in of_metric.items():
         arrow = "lower is better" if found[0].lower_is_better else "higher is better"
@@ -86,12 +88,12 @@ def _score_charts(scores: Sequence[Score]) -> Iterator[Block]:
         yield Words("The score of each window of the fake videos, from their beginning on:")
         yield Charts([scores_chart([row_of(s, s.protocol) for s in windows], windows[0].metric.upper())])
     scales = [score for score in scores if is_scale(score) and score.value is not None]
-    for protocol in dict.fromkeys(score.protocol.partition("-scale-")[0] for score in scales):
+    for protocol in dict.fromkeys(score.protocol.partition(f"-{SCALE}")[0] for score in scales):
         rows = [row_of(s, s.protocol) for s in scores if s.protocol == protocol and s.value is not None][:1]
         rows += [
-            row_of(s, f"real videos {str(s.row).removeprefix('scale-')}")
+            row_of(s, f"real videos {str(s.row).removeprefix(SCALE)}")
             for s in scales
-            if s.protocol.partition("-scale-")[0] == protocol
+            if s.protocol.partition(f"-{SCALE}")[0] == protocol
         ]
         yield Words("The score beside what the real videos score against themselves with broken motion:")
         yield Charts([scores_chart(rows, scales[0].metric.upper())])

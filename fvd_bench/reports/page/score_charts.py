@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 _ROW, _WIDE = 42, 30.0
 """Units between rows; the axis is logarithmic where the largest number is this many times the smallest."""
 
+_LONGEST = 40
+"""Characters of a label."""
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -187,9 +190,6 @@ def _set_scale(axes: Axes, ends: Sequence[float]) -> None:
     low, high = min(low, 0.0), max(high, 0.0)
     margin = 0.04 * (high - low) if high - low > 1e-12 else 0.5
     axes.set_xlim(low - (margin if low < 0 else 0), high + margin)
-
-
-_LONGEST = 40
 
 
 def _short(label: str) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 
 from fvd_bench.evaluation.exhibits import Exhibits, Listed
 from fvd_bench.evaluation.result import Result
-from fvd_bench.protocols.rules import SIDES, Side
+from fvd_bench.protocols.rules import OTHER_SIDE, SIDES, Side
 from fvd_bench.reports.page.page import (
     Block,
     Card,
@@ -26,7 +26,7 @@ from fvd_bench.reports.page.page import (
 from fvd_bench.reports.page.protocol_words import protocol_words
 from fvd_bench.reports.page.score_charts import count_chart
 from fvd_bench.reports.page.video_charts import change_chart, distance_chart, energy_chart, map_chart
-from fvd_bench.reports.tables import UNKNOWN, number, span
+from fvd_bench.reports.tables import UNKNOWN, number, percent, span
 
 
 def title_of(result: Result) -> str:
@@ -74,8 +74,7 @@ def _worst(exhibits: Exhibits) -> Iterator[Block]:
         yield Words(
             f"Left out, each of them would {'lower' if score.lower_is_better else 'raise'} {score.metric.upper()} of "
             f"{score.protocol} by about the part that it bears, all {len(exhibits.worst)} together by "
-            f"{abs(total):.1%} of it. Beside each is the nearest real clip.".replace("%", " %")
-            + _usual(exhibits),
+            f"{percent(abs(total), '.1%')} of it. Beside each is the nearest real clip." + _usual(exhibits),
             is_soft=True,
         )
     yield Cards([_card(rank, "fake", listed) for rank, listed in enumerate(exhibits.worst, start=1)])
@@ -105,8 +104,8 @@ def _usual(exhibits: Exhibits) -> str:
 def _card(rank: int, side: Side, listed: Listed) -> Card:
     clips = [(side, listed.clip)]
     if listed.nearest is not None:
-        clips.append(("real" if side == "fake" else "fake", listed.nearest))
-    share = "" if listed.share is None else f" · {listed.share:+.2%}".replace("%", " %")
+        clips.append((OTHER_SIDE[side], listed.nearest))
+    share = "" if listed.share is None else f" · {percent(listed.share, '+.2%')}"
     distance = "" if listed.distance is None else f"distance {number(listed.distance)}"
     return Card(f"{rank}{share}", clips, distance)
 
@@ -133,9 +132,8 @@ def _motion(result: Result, exhibits: Exhibits | None) -> Iterator[Block]:
         return
     rows = []
     for name, side in (("real", result.motion.real), ("fake", result.motion.fake)):
-        loops = "–" if side.looping is None else f"{side.looping:.0%}".replace("%", " %")
-        still = f"{side.still:.0%}".replace("%", " %")
-        rows.append([name, *map(number, (side.mean, side.median, side.spread)), still, loops, str(side.videos)])
+        numbers = [*map(number, (side.mean, side.median, side.spread)), *map(percent, (side.still, side.looping))]
+        rows.append([name, *numbers, str(side.videos)])
     head = ("side", "mean energy", "median", "spread", "stand still", "loop", "videos")
     yield Table(head, rows, numbers=range(1, 7))
     yield Words("Energy: mean change from frame to frame, in grey levels of 0 to 255.", is_soft=True)

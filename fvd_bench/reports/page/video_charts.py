@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fvd_bench.evaluation.exhibits import Exhibits
 from fvd_bench.features.moments import Float64
@@ -23,6 +24,7 @@ from fvd_bench.reports.page.canvas import (
     canvas,
     set_log_ticks,
 )
+from fvd_bench.reports.tables import percent
 
 _MOST_POINTS = 700
 """Points of a side that are drawn, so that the page stays small."""
@@ -43,7 +45,7 @@ def map_chart(shown: Exhibits) -> Chart | None:
     if found is None:
         return None
     real, fake = (found.places[side] for side in SIDES)
-    first, second = (f"{part:.0%}".replace("%", " %") for part in found.parts)
+    first, second = map(percent, found.parts)
     legend = {"real": "real videos"}
     with canvas(f"{len(real)} real and {len(fake)} fake videos in a plane", height=350, left=14, bottom=26) as drawn:
         axes = drawn.axes
@@ -84,11 +86,10 @@ def map_chart(shown: Exhibits) -> Chart | None:
 
 def distance_chart(shown: Exhibits) -> Chart | None:
     """Draw how far videos are from the nearest of either side, as the part of videos that have one so near."""
-    lines: list[tuple[str, str, str, Float64]] = []
     real, fake = (shown.points.get(side) for side in SIDES)
     if real is None or fake is None or fake.other is None or real.own is None or real.other is None:
         return None
-    lines = [
+    lines: list[tuple[str, str, str, Float64]] = [
         ("real", "from a real to the nearest other real", "-", real.own.distance),
         ("fake", "from a fake to the nearest real", "-", fake.other.distance),
         ("floor", "from a real to the nearest fake", "--", real.other.distance),
@@ -173,6 +174,6 @@ def _quartiles(rows: Sequence[tuple[float, ...]]) -> tuple[Float64, Float64, Flo
     return low, middle, high
 
 
-def _thinned(total: int) -> Float64:
-    """Return the indices of at most 700 points, evenly spaced."""
-    return np.unique(np.linspace(0, total - 1, min(total, _MOST_POINTS)).round().astype(int))
+def _thinned(total: int) -> NDArray[np.int64]:
+    """Return the indices of at most 700 of the points, evenly spaced."""
+    return np.unique(np.linspace(0, total - 1, min(total, _MOST_POINTS)).round().astype(np.int64))

@@ -12,13 +12,13 @@ from scipy.spatial.distance import cdist
 
 from fvd_bench.evaluation.evaluate import open_evaluation
 from fvd_bench.evaluation.evaluation import Collection
-from fvd_bench.evaluation.per_video import OTHER, VideoRecord, per_video, records_csv
+from fvd_bench.evaluation.per_video import VideoRecord, per_video, records_csv
 from fvd_bench.evaluation.result import Result
 from fvd_bench.inspection.motion import measure
 from fvd_bench.metrics import METRICS
 from fvd_bench.metrics.neighbours import coverage, covered
 from fvd_bench.progress import silent
-from fvd_bench.protocols.rules import SIDES
+from fvd_bench.protocols.rules import OTHER_SIDE, SIDES
 from fvd_bench.settings import Settings
 from fvd_bench.sources.opening import open_source
 from tests.program import fvd_bench
@@ -79,13 +79,15 @@ def test_distances_are_the_smallest_of_all_pairs(found) -> None:
     features = {side: s.features().astype(np.float64) for side, s in collection.sides(protocol).items()}
 
     for side in SIDES:
-        across, within = cdist(features[side], features[OTHER[side]]), cdist(features[side], features[side])
+        across, within = cdist(features[side], features[OTHER_SIDE[side]]), cdist(features[side], features[side])
         np.fill_diagonal(within, np.inf)
         names = {s: [record.video for record in _of(records, s)] for s in SIDES}
         for place, record in enumerate(_of(records, side)):
             assert record.distance_other == pytest.approx(across[place].min(), rel=1e-9)
             assert record.distance_own == pytest.approx(within[place].min(), rel=1e-9, abs=1e-9)
-            assert across[place, names[OTHER[side]].index(record.nearest_other)] == pytest.approx(across[place].min())
+            assert across[place, names[OTHER_SIDE[side]].index(record.nearest_other)] == pytest.approx(
+                across[place].min()
+            )
             assert within[place, names[side].index(record.nearest_own)] == pytest.approx(within[place].min(), abs=1e-9)
     twin = next(record for record in records if record.video == "07" and record.side == "fake")
     assert (twin.nearest_own, twin.distance_own) == ("06", 0)

@@ -17,8 +17,9 @@ import pytest
 from fvd_bench import Settings, evaluate
 from fvd_bench.errors import SourceError
 from fvd_bench.evaluation.statistics import make
+from fvd_bench.progress import silent
 from fvd_bench.sources import downloads
-from fvd_bench.sources.addresses import fetch, silent
+from fvd_bench.sources.addresses import fetch
 from fvd_bench.sources.opening import fingerprint, open_source
 
 
