@@ -151,9 +151,11 @@ class Result:
 
     def __repr__(self) -> str:
         """Return three lines: the first score, the sides, and the codes of what was found."""
-        more = f", and {len(self.scores) - 1} more scores" if len(self.scores) > 1 else ""
+        others = len(self.scores) - 1
+        more = f", and {others} more score{'s' if others > 1 else ''}" if others else ""
         codes = ", ".join(dict.fromkeys(finding.code for finding in self.warnings))
-        found = f"{len(self.warnings)} findings: {codes}; see .warnings" if codes else "no findings"
+        count = len(self.warnings)
+        found = f"{count} finding{'s' if count > 1 else ''}: {codes}; see .warnings" if codes else "no findings"
         lines = (
             f"<Result: {summary(self.scores[0])}{more}",
             f" {self.fake.videos} fake videos of {self.fake.path} against {self.real.videos} real ones of "

@@ -149,7 +149,7 @@ def _sentences(compared: Comparisons) -> list[str]:
         sentences.append("Where chance is unknown, any change counts.")
     if compared.accepted:
         sentences.append("The new result was accepted as the baseline.")
-    return sentences + [f"{note[0].upper()}{note[1:]}." for note in compared.notes]
+    return sentences + [f"Note: {note}." for note in compared.notes]
 
 
 def _is_failure(score: Comparison, compared: Comparisons) -> bool:

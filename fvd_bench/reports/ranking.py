@@ -47,7 +47,7 @@ def sentences(ranked: Ranking) -> list[str]:
         said.append(PAIRED)
     if any(contrast.error is None for contrast in contrasts):
         said.append("Where chance is unknown, nothing is said of a difference.")
-    return said + [f"{note[0].upper()}{note[1:]}." for note in ranked.notes]
+    return said + [f"Note: {note}." for note in ranked.notes]
 
 
 def _grid(ranked: RankedScore, *, headed: bool) -> Grid:

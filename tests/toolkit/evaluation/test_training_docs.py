@@ -62,6 +62,7 @@ def test_the_examples_run(two_sides, pixels_protocol, tmp_path, monkeypatch, cap
     assert [*tmp_path.glob("runs/first/events*")]
 
 
+@pytest.mark.slow  # a service of Weights & Biases writes the file; what is logged is tested with other loggers
 def test_the_example_for_weights_and_biases_runs(two_sides, pixels_protocol, tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("WANDB_MODE", "offline")
