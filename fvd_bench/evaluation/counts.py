@@ -8,13 +8,13 @@ for this. A side that is refused here would have got no score after all networks
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from fvd_bench import metrics
-from fvd_bench.errors import MetricError, ShortVideoError, VideoError
+from fvd_bench.errors import MetricError, ShortVideoError, SourceError, VideoError
 from fvd_bench.evaluation.result import Skipped
 from fvd_bench.features.given import Given
 from fvd_bench.finding import some
@@ -56,8 +56,24 @@ def too_few(
     workers: number of threads that decode.
     strict: whether a video that has to be skipped is an error.
     Raises MetricError where no protocol is left or a required one is lost, and where one is lost to skipped videos
-    although none may be.
+    although none may be; SourceError where that is so because a side has nothing but single images.
     """
+    found = {p: Unserved(why) for p in protocols if (why := _single_images(p, sides))}
+    if found and _is_vain(found, protocols, required):
+        raise SourceError("; ".join(dict.fromkeys(lost.reason for lost in found.values())))
+    protocols = [p for p in protocols if p not in found]
+    return found | _too_few(sides, protocols, required=required, workers=workers, strict=strict)
+
+
+def _too_few(
+    sides: Mapping[Side, Given],
+    protocols: Sequence[Protocol],
+    *,
+    required: Sequence[Protocol],
+    workers: int,
+    strict: bool,
+) -> dict[Protocol, Unserved]:
+    """Do as `too_few` does, by counts alone."""
     looks = {side: _Look(given, side, workers) for side, given in sides.items()}
     found: dict[Protocol, Unserved] = {}
     for decodes in (False, True):  # the listings of both sides cost nothing, so they come first
@@ -69,8 +85,7 @@ def too_few(
                         lacking[0], {side: look.skipped(protocol) for side, look in looks.items()}
                     )
         skipping = [sides[side] for side, look in looks.items() if look.skips]
-        is_vain = len(found) == len(protocols) or any(protocol in found for protocol in required)
-        if is_vain or (found and strict and skipping):
+        if _is_vain(found, protocols, required) or (found and strict and skipping):
             for given in skipping:
                 given.check_readable()  # a side without any video that decodes says so itself
             told = [protocol for protocol in required if protocol in found] or found
@@ -78,6 +93,25 @@ def too_few(
                 "; ".join(dict.fromkeys(f"{protocol.name}: {found[protocol].reason}" for protocol in told))
             )
     return found
+
+
+def _is_vain(lost: Container[Protocol], protocols: Sequence[Protocol], required: Sequence[Protocol]) -> bool:
+    """Return whether what is left of the protocols is worth nothing."""
+    return all(protocol in lost for protocol in protocols) or any(protocol in lost for protocol in required)
+
+
+def _single_images(protocol: Protocol, sides: Mapping[Side, Given]) -> str:
+    """Say what a protocol needs of a side that has nothing but single images; empty where it can use them."""
+    for side, given in sides.items():
+        rule, most = protocol.clip_rule(side), getattr(given.source, "most_frames", None)
+        if most is not None and most < rule.frames_needed and not rule.takes_real:
+            return (
+                f"{given.source.name} has no folders of frames but {len(given.source.names)} single images, and "
+                f"{protocol.name} needs {rule.frames_needed} frames of each {side} video: put the frames of each video "
+                "into a folder of its own, video/000000.jpg, and pass the folder above them, or score single images by "
+                "torch-fidelity-fid"
+            )
+    return ""
 
 
 def _lacking(looks: Mapping[Side, _Look], protocol: Protocol, metric: str, *, decodes: bool) -> str:

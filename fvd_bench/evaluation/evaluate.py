@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fvd_bench.errors import ArgumentError, FvdBenchError, SourceError
+from fvd_bench.errors import ArgumentError, FvdBenchError
 from fvd_bench.evaluation.counts import Unserved, too_few
 from fvd_bench.evaluation.loading import load_all
 from fvd_bench.features.distributed import WHOLE, rank, share
@@ -162,28 +162,10 @@ def _looked_at(
         dependence.groups(given.source.names, settings.group_by, given.columns)
     found: dict[Protocol, Unserved] = {}
     if to_score:
-        found = {p: Unserved(why) for p in protocols if (why := _too_short(p, sides))}
-        if len(found) == len(protocols) or any(p in found for p in required):
-            raise SourceError("; ".join(dict.fromkeys(lost.reason for lost in found.values())))
-        left = [p for p in protocols if p not in found]
-        found |= too_few(sides, left, required=required, workers=workers, strict=settings.strict)
+        found = too_few(sides, protocols, required=required, workers=workers, strict=settings.strict)
     for given in sides.values():
         given.check_readable()
     return found
-
-
-def _too_short(protocol: Protocol, sides: Mapping[Side, Given]) -> str:
-    """Say what a protocol needs of a side that has nothing but single images; empty where it can use them."""
-    for side, given in sides.items():
-        rule, most = protocol.clip_rule(side), getattr(given.source, "most_frames", None)
-        if most is not None and most < rule.frames_needed and not rule.takes_real:
-            return (
-                f"{given.source.name} has no folders of frames but {len(given.source.names)} single images, and "
-                f"{protocol.name} needs {rule.frames_needed} frames of each {side} video: put the frames of each video "
-                "into a folder of its own, video/000000.jpg, and pass the folder above them, or score single images by "
-                "torch-fidelity-fid"
-            )
-    return ""
 
 
 def _rows(protocols: Sequence[Protocol], settings: Settings) -> dict[Protocol, str]:
