@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from fvd_bench.escapes import escaped, in_html
 from fvd_bench.evaluation.result import Result, Score, summary
+from fvd_bench.reports.svg import SETTINGS, element
 
 _INK, _SCORE, _FLOOR = "#767676", "#2f7fd6", "#b06a00"
 """Colours that stand out from a light page and from a dark one, 3 to 1 or more."""
@@ -37,7 +38,7 @@ def chart(scores: Sequence[Score]) -> str:
     import matplotlib
     from matplotlib.figure import Figure
 
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "fvd-bench", "text.parse_math": False}):
+    with matplotlib.rc_context(SETTINGS):
         figure = Figure(figsize=(_WIDTH_INCHES, 0.7 + _ROW_INCHES * len(scores)), layout="constrained")
         axes = figure.add_subplot()
         for place, score in enumerate(scores):
@@ -61,4 +62,4 @@ def chart(scores: Sequence[Score]) -> str:
         )  # fmt: skip
         drawn = io.StringIO()
         figure.savefig(drawn, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    return drawn.getvalue()[drawn.getvalue().index("<svg") :]
+    return element(drawn.getvalue())

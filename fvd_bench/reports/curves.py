@@ -6,7 +6,7 @@ import io
 import itertools
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
 
@@ -14,7 +14,8 @@ from fvd_bench.escapes import escaped, in_html
 from fvd_bench.evaluation.curves import Curve, Panel, Point
 from fvd_bench.reports.formats import Report
 from fvd_bench.reports.layout import Column, Grid, Prose
-from fvd_bench.reports.tables import number, span
+from fvd_bench.reports.svg import SETTINGS, element
+from fvd_bench.reports.tables import number, number_or_blank, span_or_blank
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,16 +39,10 @@ def draw(panels: Sequence[Panel], form: str) -> bytes:
         return page(panels).encode()
     import matplotlib
 
-    # Without a salt and with a date, the same curves would give other bytes each time.
-    settings: dict[Any, Any] = {
-        "svg.hashsalt": "fvd-bench",
-        "svg.fonttype": "none",
-        "text.parse_math": False,
-        "font.size": 9.5,
-    }
-    with matplotlib.rc_context(settings), io.BytesIO() as out:
+    with matplotlib.rc_context({**SETTINGS, "font.size": 9.5}), io.BytesIO() as out:
         figure = _figure(panels)
-        figure.savefig(out, format=form[1:], dpi=160, metadata={"Date": None} if form == ".svg" else None)
+        dateless = {"Date": None} if form == ".svg" else None  # with a date, the bytes would be others each time
+        figure.savefig(out, format=form[1:], dpi=160, metadata=dateless)
         return out.getvalue()
 
 
@@ -92,8 +87,9 @@ def title(panel: Panel) -> str:
 
 def page(panels: Sequence[Panel]) -> str:
     """Make a page of the curves and their numbers, which loads nothing from elsewhere."""
-    picture = draw(panels, ".svg").decode()
-    drawn = picture[picture.index("<svg") :].replace("<svg", '<svg role="img" aria-label="the numbers below, drawn"', 1)
+    drawn = element(draw(panels, ".svg").decode()).replace(
+        "<svg", '<svg role="img" aria-label="the numbers below, drawn"', 1
+    )
     tables = "\n".join(f"<h2>{in_html(title(panel))}</h2>\n{_table(curves_grid(panel).used())}" for panel in panels)
     return f"""<!doctype html>
 <html lang=en>
@@ -193,10 +189,9 @@ def _values(points: Sequence[Point]) -> list[float]:
 
 
 def _row(curve: Curve, point: Point) -> list[str]:
-    interval = "" if point.interval is None else span(point.interval)
-    floor = "" if point.floor is None else number(point.floor.value)
+    floor = number_or_blank(point.floor)
     clips = "" if point.clips is None else str(point.clips)
-    return [curve.name, point.name, number(point.value), interval, floor, clips]
+    return [curve.name, point.name, number(point.value), span_or_blank(point.interval), floor, clips]
 
 
 def _record(panel: Panel, curve: Curve, point: Point) -> dict[str, object]:

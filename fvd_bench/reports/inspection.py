@@ -11,6 +11,7 @@ from fvd_bench.inspection.checkup import Checkup
 from fvd_bench.inspection.summary import Contents, Need
 from fvd_bench.reports.formats import Report
 from fvd_bench.reports.layout import Column, Grid, Prose, Record
+from fvd_bench.reports.tables import most_frequent
 from fvd_bench.videos.header import RAW
 
 _MOST_VALUES = 3
@@ -78,6 +79,4 @@ def _values(counts: Mapping[str, int]) -> str:
     """Return the most frequent values. Where there are several, each comes with its number of videos."""
     if len(counts) == 1:
         return next(iter(counts))
-    named = [f"{value} ({count})" for value, count in list(counts.items())[:_MOST_VALUES]]
-    more = len(counts) - len(named)
-    return ", ".join(named) + (f" and {more} more" if more > 0 else "")
+    return most_frequent(counts, _MOST_VALUES)

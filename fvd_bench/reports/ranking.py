@@ -12,7 +12,7 @@ from fvd_bench.evaluation.result_files import ranking_json
 from fvd_bench.reports.comparison import PAIRED
 from fvd_bench.reports.formats import Report
 from fvd_bench.reports.layout import Column, Grid, Prose
-from fvd_bench.reports.tables import number, span
+from fvd_bench.reports.tables import number, number_or_blank, span_or_blank
 
 
 def ranking_report(ranked: Ranking) -> Report:
@@ -72,9 +72,9 @@ def _grid(ranked: RankedScore, *, headed: bool) -> Grid:
                 places[name] if score.value is not None else "",
                 name,
                 number(score.value),
-                "" if score.std is None else number(score.std),
-                "" if score.interval is None else span(score.interval),
-                "" if score.floor is None else number(score.floor.value),
+                number_or_blank(score.std),
+                span_or_blank(score.interval),
+                number_or_blank(score.floor),
                 _differences(ranked, name, score, places),
             ]
         )

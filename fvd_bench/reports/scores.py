@@ -16,7 +16,7 @@ from fvd_bench.protocols.variants import SCALE
 from fvd_bench.reports.curves import curves_grid, title
 from fvd_bench.reports.formats import Report
 from fvd_bench.reports.layout import Column, Grid, Prose, Record
-from fvd_bench.reports.tables import UNKNOWN, is_scale, number, percent, span
+from fvd_bench.reports.tables import UNKNOWN, is_scale, number, number_or_blank, percent, span, span_or_blank
 
 
 def result_report(result: Result) -> Report:
@@ -85,11 +85,11 @@ def _row(score: Score) -> list[str]:
         f"{score.protocol}@{score.protocol_version}",
         f"{score.metric.upper()} {'↓' if score.lower_is_better else '↑'}",
         number(score.value),
-        "" if score.std is None else number(score.std),
-        "" if score.interval is None else span(score.interval),
-        "" if score.floor is None else number(score.floor.value),
+        number_or_blank(score.std),
+        span_or_blank(score.interval),
+        number_or_blank(score.floor),
         _floors(score),
-        "" if score.infinite is None else number(score.infinite.value),
+        number_or_blank(score.infinite),
         f"{score.real.clips} + {score.fake.clips}" if score.value is not None else "",
         "{} + {}".format(*skipped) if any(skipped) else "",
         score.reason or "",
@@ -226,7 +226,7 @@ def _scale_grid(scores: Sequence[Score]) -> Grid:
     for score in scores:
         assert score.row is not None
         name = score.protocol.removesuffix(score.row).rstrip("-")
-        shown = "" if score.interval is None else span(score.interval)
+        shown = span_or_blank(score.interval)
         broken = score.row.removeprefix(SCALE)
         rows.append([name, broken, score.metric.upper(), number(score.value), shown])
     return Grid(columns, rows)

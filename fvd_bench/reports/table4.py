@@ -9,7 +9,7 @@ from fvd_bench.evaluation.table4 import PITFALLS, PROPER, SAME, change_percent, 
 from fvd_bench.reports.formats import Report
 from fvd_bench.reports.layout import Column, Grid, Prose
 from fvd_bench.reports.scores import beware, score_values, signatures
-from fvd_bench.reports.tables import number, span
+from fvd_bench.reports.tables import number_or_blank, span_or_blank
 
 
 def table4_report(result: Result) -> Report:
@@ -62,9 +62,9 @@ def _grid(result: Result) -> Grid:
         rows.append(
             [
                 score.row,
-                "" if score.value is None else number(score.value),
-                "" if score.std is None else number(score.std),
-                "" if score.interval is None else span(score.interval),
+                number_or_blank(score.value),
+                number_or_blank(score.std),
+                span_or_blank(score.interval),
                 "" if change is None or score is proper else _percent(change),
                 *of_paper,
                 _words(score, proper),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import pandas
 
+from fvd_bench.estimate import Estimate
 from fvd_bench.evaluation.result import Result, Score
 from fvd_bench.protocols.variants import SCALE
 
@@ -41,6 +43,23 @@ def percent(part: float | None, form: str = ".0%") -> str:
     return "–" if part is None else format(part, form).replace("%", " %")
 
 
+def number_or_blank(value: float | Estimate | None) -> str:
+    """Write a score or an estimate for a column of a `Grid`, which leaves out a column of blanks."""
+    return "" if value is None else number(value.value if isinstance(value, Estimate) else value)
+
+
+def span_or_blank(interval: tuple[float, float] | None) -> str:
+    """Write an interval for a column of a `Grid`, which leaves out a column of blanks."""
+    return "" if interval is None else span(interval)
+
+
 def span(interval: tuple[float, float] | None) -> str:
     """Write an interval for people, a dash where there is none."""
     return "–" if interval is None else f"{number(interval[0])} to {number(interval[1])}"
+
+
+def most_frequent(counts: Mapping[str, int], most: int) -> str:
+    """Write the first values of counts in descending order, each with its count, and count the values that follow."""
+    shown = [f"{value} ({count})" for value, count in list(counts.items())[:most]]
+    more = len(counts) - len(shown)
+    return ", ".join(shown) + (f" and {more} more" if more else "")

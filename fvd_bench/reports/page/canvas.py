@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from markupsafe import Markup, escape
 
 from fvd_bench.escapes import escaped
+from fvd_bench.reports.svg import SETTINGS, element
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,8 +42,7 @@ _MOST_TICKS = 7
 """Marks of an axis that fit beside each other."""
 
 _SETTINGS = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "fvd-bench",
+    **SETTINGS,
     "font.family": "DejaVu Sans",
     "font.size": 12,
     "axes.edgecolor": LINE,
@@ -54,7 +54,6 @@ _SETTINGS = {
     "xtick.color": SOFT,
     "ytick.color": SOFT,
     "text.color": INK,
-    "text.parse_math": False,  # names may have dollars
     "lines.solid_capstyle": "butt",
     "path.simplify": True,
 }
@@ -91,7 +90,7 @@ def canvas(described: str, *, height: int = 250, left: int = 46, bottom: int = 4
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
-    with matplotlib.rc_context(_SETTINGS), warnings.catch_warnings():  # type: ignore[arg-type]
+    with matplotlib.rc_context(_SETTINGS), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from font")  # it measures text, a browser draws it
         figure = Figure(figsize=(WIDTH / _UNITS_PER_INCH, height / _UNITS_PER_INCH))
         figure.patch.set_visible(False)
@@ -120,7 +119,7 @@ def set_log_ticks(axis: Axis, low: float, high: float) -> None:
 
 def _inlined(text: str, described: str) -> Markup:
     """Return an SVG document as an element of a page: with the page's colours, and no ids that nothing refers to."""
-    inside = text[text.index("<svg") :]
+    inside = element(text)
     inside = inside[inside.index(">") + 1 :]
     inside = re.sub(r"<metadata>.*?</metadata>|<style\b.*?</style>", "", inside, flags=re.DOTALL)
     used = set(re.findall(r"(?:href=\"|url\()#([\w.-]+)", inside))

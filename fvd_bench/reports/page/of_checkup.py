@@ -9,6 +9,7 @@ from fvd_bench.inspection.checkup import Checkup
 from fvd_bench.inspection.summary import Contents
 from fvd_bench.reports.page.canvas import SCORE, Chart, canvas
 from fvd_bench.reports.page.page import Block, Charts, Details, Made, Page, Section, Strip, Table, Verdict, Words
+from fvd_bench.reports.tables import most_frequent
 
 _MOST_VALUES = 6
 """Values of a fact that are named; the others are counted."""
@@ -91,6 +92,4 @@ def _number(value: float | None) -> str:
 
 def _counts(counts: Mapping[str, int]) -> str:
     """Write the most frequent values, each with its number of videos."""
-    shown = [f"{value} ({count})" for value, count in list(counts.items())[:_MOST_VALUES]]
-    more = len(counts) - len(shown)
-    return ", ".join(shown) + (f" and {more} more" if more else "") or "–"
+    return most_frequent(counts, _MOST_VALUES) or "–"

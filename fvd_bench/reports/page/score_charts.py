@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -65,14 +65,7 @@ def scores_chart(rows: Sequence[Row], unit: str) -> Chart:
         for place, row in enumerate(rows):
             y = -place
             axes.axhline(y, color=LINE, linewidth=1, zorder=0)
-            axes.annotate(
-                escaped(_short(row.label)), (0, y), xycoords=("axes fraction", "data"), xytext=(0, 9),
-                textcoords="offset points", fontsize=12, annotation_clip=False,
-            )  # fmt: skip
-            axes.annotate(
-                number(row.value), (1, y), xycoords=("axes fraction", "data"), xytext=(0, 9),
-                textcoords="offset points", ha="right", fontsize=12, fontweight="bold",
-            )  # fmt: skip
+            _label(axes, y, row.label, number(row.value))
             if row.floor is not None:
                 axes.plot(row.floor.interval, (y, y), color=FLOOR, linewidth=9, alpha=0.45, zorder=1)
                 axes.plot([row.floor.value], [y], "D", color=FLOOR, markersize=7, zorder=3)
@@ -85,9 +78,7 @@ def scores_chart(rows: Sequence[Row], unit: str) -> Chart:
                 axes.plot([value], [y], "|", color=SCORE, markersize=12, zorder=3)
             axes.plot([row.value], [y], "o", color=SCORE, markersize=8, zorder=4)
         axes.set_ylim(-len(rows) + 0.45, 0.75)
-        axes.set_yticks([])
-        axes.spines["left"].set_visible(False)
-        axes.set_xlabel(escaped(unit))
+        _leave_numbers(axes, unit)
     draws = ", and a small mark for each draw" if any(row.values for row in rows) else ""
     legend = {"score": f"score, with its 95 % interval{draws}"}
     if any(row.floor for row in rows):
@@ -156,20 +147,23 @@ def bars_chart(bars: Sequence[Bar], unit: str, legend: dict[str, str]) -> Chart:
             axes.barh(y, bar.high - bar.low, left=bar.low, height=0.34, color=bar.colour, zorder=2)
             if bar.error is not None:
                 axes.plot((bar.high - bar.error, bar.high + bar.error), (y, y), color=INK, linewidth=1.5, zorder=3)
-            axes.annotate(
-                escaped(_short(bar.label)), (0, y), xycoords=("axes fraction", "data"), xytext=(0, 9),
-                textcoords="offset points", fontsize=12, annotation_clip=False,
-            )  # fmt: skip
-            axes.annotate(
-                escaped(bar.text), (1, y), xycoords=("axes fraction", "data"), xytext=(0, 9),
-                textcoords="offset points", ha="right", fontsize=12, fontweight="bold",
-            )  # fmt: skip
+            _label(axes, y, bar.label, bar.text)
         axes.axvline(0, color=SOFT, linewidth=1)
         axes.set_ylim(-len(bars) + 0.45, 0.8)
-        axes.set_yticks([])
-        axes.spines["left"].set_visible(False)
-        axes.set_xlabel(escaped(unit))
+        _leave_numbers(axes, unit)
     return Chart(drawn.svg, "", legend)
+
+
+def _label(axes: Axes, y: float, label: str, text: str) -> None:
+    """Write above a row what it is, at the left end, and its number, at the right end."""
+    above: dict[str, Any] = {
+        "xycoords": ("axes fraction", "data"),
+        "xytext": (0, 9),
+        "textcoords": "offset points",
+        "fontsize": 12,
+    }
+    axes.annotate(escaped(_short(label)), (0, y), annotation_clip=False, **above)
+    axes.annotate(escaped(text), (1, y), ha="right", fontweight="bold", **above)
 
 
 def _ends(row: Row) -> list[float]:
@@ -190,6 +184,13 @@ def _set_scale(axes: Axes, ends: Sequence[float]) -> None:
     low, high = min(low, 0.0), max(high, 0.0)
     margin = 0.04 * (high - low) if high - low > 1e-12 else 0.5
     axes.set_xlim(low - (margin if low < 0 else 0), high + margin)
+
+
+def _leave_numbers(axes: Axes, unit: str) -> None:
+    """Leave of the axes the one with the numbers."""
+    axes.set_yticks([])
+    axes.spines["left"].set_visible(False)
+    axes.set_xlabel(escaped(unit))
 
 
 def _short(label: str) -> str:
