@@ -37,10 +37,7 @@ class Program:
         """arguments: what would follow `python`: `-m MODULE …` or `-c PROGRAM …`."""
         self._arguments = list(map(str, arguments))
         self._outputs = [tempfile.TemporaryFile("w+") for _ in range(2)]  # noqa: SIM115, `end` closes them
-        streams = [DupFd(output.fileno()) for output in self._outputs]
-        place = os.fspath(cwd or Path.cwd())
-        self._process = _SERVER.Process(target=_run, args=(self._arguments, streams, dict(env), place))
-        self._process.start()
+        self._process = _started(self._arguments, [output.fileno() for output in self._outputs], env, cwd)
 
     @property
     def pid(self) -> int:
@@ -75,9 +72,7 @@ def in_terminal(columns: int, *arguments: object, env: Mapping[str, str] = os.en
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
     without = {name: value for name, value in env.items() if name not in ("COLUMNS", "LINES")} | {"TERM": "xterm"}
-    given = (list(map(str, arguments)), [DupFd(theirs), DupFd(theirs)], without, os.fspath(Path.cwd()))
-    process = _SERVER.Process(target=_run, args=given)
-    process.start()
+    process = _started(list(map(str, arguments)), [theirs, theirs], without, None)
     os.close(theirs)
     written = b""
     with open(ours, "rb", buffering=0) as screen, contextlib.suppress(OSError):  # noqa: PTH123, EIO is its end
@@ -86,6 +81,16 @@ def in_terminal(columns: int, *arguments: object, env: Mapping[str, str] = os.en
     process.join(240)
     assert process.exitcode is not None
     return process.exitcode, written.decode().replace("\r\n", "\n")
+
+
+def _started(
+    arguments: list[str], outputs: list[int], env: Mapping[str, str], cwd: Path | None
+) -> multiprocessing.context.ForkServerProcess:
+    """Start a process that becomes `python ARGUMENTS`. outputs: descriptors of its stdout and its stderr."""
+    place = os.fspath(cwd or Path.cwd())
+    process = _SERVER.Process(target=_run, args=(arguments, [DupFd(output) for output in outputs], dict(env), place))
+    process.start()
+    return process
 
 
 def _run(arguments: list[str], streams: list[Any], environment: dict[str, str], place: str) -> None:
