@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,11 @@ DEVICES: tuple[str, ...] = get_args(Device)
 def default_cache() -> Path:
     """Return the folder of the feature store that is used unless another is named."""
     return home() / "features"
+
+
+def is_offline() -> bool:
+    """Return whether the environment variable FVD_BENCH_OFFLINE forbids the network."""
+    return os.environ.get("FVD_BENCH_OFFLINE", "") not in ("", "0")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +22,7 @@ from fvd_bench.errors import FvdBenchError, SourceError
 from fvd_bench.escapes import redact
 from fvd_bench.paths import home
 from fvd_bench.progress import Progress
+from fvd_bench.settings import is_offline
 from fvd_bench.sources.archives import check_distinct, check_plain, is_hidden
 from fvd_bench.sources.array_files import ARRAY_SUFFIXES
 from fvd_bench.sources.downloads import Download, FileSystem
@@ -143,7 +143,7 @@ def fetch(address: str, progress: Progress) -> Fetched:
     shown = redact(address)
     download = Download(home() / "downloads" / hashlib.sha256(address.encode()).hexdigest()[:32], shown)
     with _telling(shown), download.locked():
-        if os.environ.get("FVD_BENCH_OFFLINE", "") not in ("", "0"):
+        if is_offline():
             found = _last(download, shown)
         else:
             found = _copied(download, address, progress)

