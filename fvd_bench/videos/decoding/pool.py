@@ -75,9 +75,10 @@ class Decoders:
         running = {other.ident for other in threading.enumerate()}
         with self._lock:
             self._sort_out()
-            # A process that holds another thread's video is left to that thread, which will soon ask for its frames.
             chosen = next((d for d in self._idle if d.video == video), None)
-            chosen = chosen or next((d for d in self._idle if d.thread == thread or d.thread not in running), None)
+            # A process that holds another thread's video is left to that thread, which will soon ask for its frames.
+            chosen = chosen or next((d for d in self._idle if d.thread == thread), None)
+            chosen = chosen or next((d for d in self._idle if not d.holding or d.thread not in running), None)
             if chosen is None:
                 chosen = self._start()
             else:

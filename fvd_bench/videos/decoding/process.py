@@ -51,6 +51,7 @@ class Decoder:
     """A decoding process, which one thread uses at a time and another thread watches.
 
     video: the number of the video that it was last asked about.
+    holding: whether it still holds all frames of that video.
     decoded: frames that it decoded for the last question, including those that are not used.
     thread: the thread that used it last.
     idle_since: when it was last returned.
@@ -63,7 +64,7 @@ class Decoder:
         self.idle_since = 0.0
         self.decoded = 0
         self._limits = limits
-        self._holds = False
+        self.holding = False
         self._silent_seconds: float | None = None  # None while nobody waits for an answer
         self._hung = False
         self._killed = False
@@ -88,13 +89,13 @@ class Decoder:
 
     def holds(self, video: int) -> bool:
         """Return whether the process still holds all frames of a video, so that it need not be given the file again."""
-        return self._holds and self.video == video
+        return self.holding and self.video == video
 
     def count(self, video: int, source: Source) -> Count:
         """Count the frames of a video that decode. Raises VideoError."""
         with self._asking(video, "count", [source]):
             head, part = self._answer()
-            self._holds = head["held"] is True
+            self.holding = head["held"] is True
             return Count(_number(head["frames"]), part.tobytes())
 
     def frames(self, video: int, source: Source | None, places: Indices, index: bytes) -> Iterator[Frame]:
@@ -158,7 +159,7 @@ class Decoder:
         listed = [(source if isinstance(source, str) else None, name) for name, source in sources]
         data = [b"" if isinstance(source, str) else source.getbuffer() for _, source in sources]
         parts = (json.dumps(listed).encode("ascii"), places.astype("<i8").data, index, *data)
-        self.video, self._holds, self._whole, self.decoded = video, not sources, False, 0
+        self.video, self.holding, self._whole, self.decoded = video, not sources, False, 0
         try:
             with self._waited_for():
                 write_message(self._requests, {"do": what}, *parts)

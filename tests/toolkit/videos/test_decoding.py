@@ -210,6 +210,17 @@ def test_many_threads_read_what_one_reads(closing_decoders, tmp_path: Path, movi
         np.testing.assert_array_equal(frames, expected[k % len(files)])
 
 
+def test_evaluation_after_evaluation_needs_no_more_processes(closing_decoders, file: Path) -> None:
+    """Each looks at a video in the main thread, then reads in two threads of its own, as a training loop would."""
+    decoders = closing_decoders(Limits())
+    for _ in range(3):
+        _all(VideoFile(file, decoders=decoders))
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(lambda file: _all(VideoFile(file, decoders=decoders)), [file] * 4))
+
+    assert len(decoders.processes()) <= 3
+
+
 def test_videos_read_in_turns_do_not_disturb_each_other(
     closing_decoders, tmp_path: Path, moving_frames, write_video
 ) -> None:
