@@ -214,4 +214,4 @@ class TestReports:
 
         lines = gate_tables.markdown(comparison.comparisons(older, now, (None, None), allowed=0.05)).splitlines()
 
-        assert f"- Made with other software: fvd-bench is {now.fvd_bench} and was 0.0.1." in lines
+        assert f"- Note: made with other software: fvd-bench is {now.fvd_bench} and was 0.0.1." in lines
