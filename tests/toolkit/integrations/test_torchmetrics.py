@@ -4,6 +4,7 @@ import copy
 import json
 import os
 import pickle
+import socket
 from pathlib import Path
 
 import numpy as np
@@ -201,16 +202,18 @@ dist.destroy_process_group()
 """
 
 
-def test_processes_of_torchrun_share_their_states(protocol, videos, score, tmp_path: Path) -> None:
+def test_processes_of_a_group_share_their_states(protocol, videos, score, tmp_path: Path) -> None:
+    """Two real processes, told of each other by the variables that torchrun would set."""
     for name, array in zip(("real", "fake"), videos, strict=True):
         np.save(tmp_path / f"{name}.npy", array)
-    (tmp_path / "driver.py").write_text(DRIVER)
-    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        group = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1]), "WORLD_SIZE": "2"}
 
-    done = Program(*torchrun, tmp_path / "driver.py", tmp_path, protocol, env=environment).end()
+    ranks = [Program("-c", DRIVER, tmp_path, protocol, env={**os.environ, **group, "RANK": str(k)}) for k in range(2)]
+    done = [rank.end() for rank in ranks]
 
-    assert done.returncode == 0, done.stderr
+    assert [rank.returncode for rank in done] == [0, 0], done[0].stderr + done[1].stderr
     first, second = (json.loads((tmp_path / f"{rank}.json").read_text()) for rank in range(2))
     expected = pytest.approx(score(*videos), rel=EXACT)
     for one, kept in ((first, 5), (second, 4)):  # states of this process alone, and an empty one, after each score
@@ -219,4 +222,4 @@ def test_processes_of_torchrun_share_their_states(protocol, videos, score, tmp_p
         assert one["shared"][2] == kept
         assert one["seeds"] == "FvdBenchError"
     assert first["one has none"][:2] == second["one has none"][:2]
-    assert done.stderr.count("FvdBenchWarning") > 0
+    assert sum(rank.stderr.count("FvdBenchWarning") for rank in done) > 0
