@@ -28,6 +28,7 @@ MATTERS = {
     "appendix B.1": r"convolution|augmentation|loss|optimiser|average",  # optimisation, sizes of networks, augmentation
     "appendix B.3": r"period|spac|wave",  # positional embeddings: bounded and linearly spaced periods
     "appendix C": r"FVD|JPEG",  # evaluation
+    "appendix D": r"idea",  # what was tried and dropped
 }
 """What the paper's own numbers are about."""
 
