@@ -55,8 +55,9 @@ class Curve:
 class Panel:
     """Curves of one metric under one protocol, on one pair of axes.
 
-    protocol: empty where it is not known. along: what the horizontal axis is. is_scale: whether places on it are
-    numbers, in which case distances mean something; else they are an order.
+    protocol: empty where it is not known. along: what a point is, such as a checkpoint. is_scale: whether places on the
+    axis are numbers, in which case distances mean something; else they are an order. axis: what these numbers are,
+    empty for those of `along`.
     """
 
     metric: str
@@ -64,6 +65,7 @@ class Panel:
     along: str
     is_scale: bool
     curves: tuple[Curve, ...]
+    axis: str = ""
 
     @property
     def lower_is_better(self) -> bool:
@@ -117,7 +119,8 @@ def over_windows(results: Mapping[str, Result]) -> list[Panel]:
         for key, scores in windows.curves(result.scores).items():
             points = (_point(first_frame(str(s.row)), windows.frames(s), s) for s in scores)
             found.setdefault(key, []).append(Curve(name if len(results) > 1 else "", tuple(points)))
-    return [Panel(*key, "first frame of the window", True, tuple(curves)) for key, curves in found.items()]
+    axis = "frame at which a window begins"
+    return [Panel(*key, "window", True, tuple(curves), axis) for key, curves in found.items()]
 
 
 def _over_training(logs: Sequence[Path]) -> list[Panel]:

@@ -20,7 +20,9 @@ from markupsafe import Markup
 
 from fvd_bench.escapes import escaped
 from fvd_bench.evaluation.shown_clips import ShownClip
-from fvd_bench.reports.page.canvas import Chart
+from fvd_bench.reports.charts.canvas import Chart
+from fvd_bench.reports.charts.palette import DARK, LIGHT, variables
+from fvd_bench.reports.layout import Grid
 from fvd_bench.reports.page.clips import films
 from fvd_bench.version import __version__
 
@@ -76,12 +78,18 @@ class Table:
     caption: str = ""
 
     @classmethod
-    def of_many(cls, head: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    def of_grid(cls, grid: Grid) -> Table:
+        """Return a grid of a terminal as a table of a page."""
+        used = grid.used()
+        numbers = [place for place, column in enumerate(used.columns) if column.is_number]
+        return cls([column.heading for column in used.columns], used.rows, numbers)
+
+    @classmethod
+    def of_many(cls, head: Sequence[str], rows: Sequence[Sequence[str]], numbers: Sequence[int] = ()) -> Table:
         """Return a table of the first rows, whose caption counts the others, so that a page stays small."""
         more = len(rows) - _MOST_ROWS
-        return cls(
-            head, rows[:_MOST_ROWS], caption=f"The first {_MOST_ROWS}; {more} more are in the JSON." if more > 0 else ""
-        )
+        caption = f"The first {_MOST_ROWS}; {more} more are in the JSON." if more > 0 else ""
+        return cls(head, rows[:_MOST_ROWS], numbers, caption)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +102,7 @@ class Charts:
 
 @dataclass(frozen=True, slots=True)
 class Strip:
-    """Clips of one side in a row. role: the colour of its title, see `canvas.ROLES`."""
+    """Clips of one side in a row. role: the colour of its title, see `palette.LIGHT`."""
 
     kind: ClassVar = "strip"
     title: str
@@ -166,12 +174,15 @@ class Page:
         """Return the page as one HTML document."""
         clips = [clip for section in self.sections for block in section.blocks for clip in _clips(block)]
         template = _environment().get_template("page.html")
-        return template.render(page=self, version=__version__, films=films(clips), key=id)
+        colours = {"light": Markup(variables(LIGHT)), "dark": Markup(variables(DARK))}
+        return template.render(page=self, version=__version__, films=films(clips), key=id, **colours)
 
 
 def _clips(block: Block) -> Sequence[ShownClip]:
     if isinstance(block, Strip):
         return block.clips
+    if isinstance(block, Details):
+        return [clip for inner in block.blocks for clip in _clips(inner)]
     return [clip for card in block.cards for _, clip in card.clips] if isinstance(block, Cards) else []
 
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fvd_bench.reports.page import canvas, result_page
+from fvd_bench.reports.charts.palette import DARK, LIGHT
+from fvd_bench.reports.page import result_page
 
-STYLE = (Path(canvas.__file__).parent / "page.css").read_text("utf-8")
 MEASURE = """<script>document.title = JSON.stringify([innerWidth, document.documentElement.scrollWidth,
 [...document.querySelectorAll("svg text")].map(t => t.getBoundingClientRect().height).reduce((a, b) => Math.min(a, b)),
 [...document.querySelectorAll("svg")].filter(s => s.getBoundingClientRect().width > innerWidth).length])</script>"""
@@ -39,9 +39,8 @@ def test_it_shows_all_colours_and_complains_of_nothing(page: Path, browser: str,
 
     assert not re.search(r"CONSOLE.*(error|refused|violat)", shown.stderr, re.IGNORECASE)
     pixels = np.asarray(Image.open(picture).convert("RGB")).astype(int)
-    part = STYLE.split("@media", 2)[0 if scheme == "light" else 1]
-    colours = {name: [int(hexed[i : i + 2], 16) for i in (0, 2, 4)]
-               for name, hexed in re.findall(r"--(\w+): #([0-9a-f]{6})", part)}  # fmt: skip
+    chosen = LIGHT if scheme == "light" else DARK
+    colours = {name: [int(colour[i : i + 2], 16) for i in (1, 3, 5)] for name, colour in chosen.items()}
     assert np.abs(pixels[-1, 0] - colours["page"]).max() <= 2
     for role in ("real", "fake", "score", "floor", "worst"):
         assert (np.abs(pixels - colours[role]).max(axis=-1) < 12).sum() > 30, role
