@@ -15,7 +15,7 @@ from fvd_bench.evaluation import windows
 from fvd_bench.evaluation.comparison import read_text
 from fvd_bench.evaluation.ranking import is_ranked
 from fvd_bench.evaluation.result import Result, Score
-from fvd_bench.evaluation.result_files import alike, read_all
+from fvd_bench.evaluation.result_files import alike, holds_several, read_all
 from fvd_bench.metrics import METRICS
 from fvd_bench.paths import distinct_names, user_path
 from fvd_bench.protocols.windows import first_frame
@@ -75,8 +75,9 @@ class Panel:
 def read(files: Sequence[Path]) -> list[Panel]:
     """Read results, rankings, and the folders or logs of training runs, and put each score where it belongs.
 
-    Results are checkpoints, in the order of the number in which their names differ, or else as they are given. Those
-    that have scores of windows give a curve over these as well.
+    Results are checkpoints, in the order of the number in which their names differ, or else as they are given. Those of
+    a ranking are checkpoints only where there is such a number. Results that have scores of windows give a curve over
+    these as well.
 
     Raises ResultError, and NotComparableError where results were not made alike.
     """
@@ -84,8 +85,14 @@ def read(files: Sequence[Path]) -> list[Panel]:
     others = [file for file in files if file not in logs]
     results = {name: entrant.result for name, entrant in read_all(others).items()} if others else {}
     panels = [*_over_training(logs), *over_windows(results)]
-    if len(results) > 1:
+    rankings = [file for file in others if holds_several(file)]
+    if len(results) > 1 and (not rankings or _numbered(results)):
         panels += _over_checkpoints(results)
+    if not panels and rankings:
+        raise ResultError(
+            f"{', '.join(map(str, rankings))}: a ranking of generators that differ in no number is no curve: "
+            "`fvd-bench compare … --html FILE` shows it"
+        )
     if not panels:
         raise ResultError(
             f"{', '.join(results)} is one score and no curve: give the results of several checkpoints, a run's folder, "
@@ -94,13 +101,15 @@ def read(files: Sequence[Path]) -> list[Panel]:
     return panels
 
 
+def _numbered(results: Mapping[str, Result]) -> list[float] | None:
+    """Return the number in which the names of results, or else the paths of their fake sides, differ; None without
+    one."""
+    return _places(list(results)) or _places([result.fake.path for result in results.values()])
+
+
 def _over_checkpoints(results: Mapping[str, Result]) -> list[Panel]:
-    names = list(results)
-    along, places = "checkpoint", _places(names)
-    if places is None:
-        places = _places([result.fake.path for result in results.values()])
-    else:
-        along = _label(names[0], names[-1]) or along
+    names, places = list(results), _numbered(results)
+    along = (_label(names[0], names[-1]) if _places(names) else "") or "checkpoint"
     whole, _ = alike(results)
     panels = []
     for scores in filter(lambda scores: is_ranked(scores[0]), whole):

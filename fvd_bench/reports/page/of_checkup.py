@@ -48,7 +48,7 @@ def _findings(checkup: Checkup) -> Iterator[Block]:
         where = f"{finding.side}: " if finding.side and len(checkup.sides) > 1 else ""
         if finding.videos:
             rows = list(finding.videos.items())
-            yield Details(f"{where}{finding.message}", [Table.of_many(("video", "detail"), rows)])
+            yield Details(f"{where}{finding.message}", [Table(("video", "detail"), rows)])
         else:
             yield Words(f"{where}{finding.message}")
 

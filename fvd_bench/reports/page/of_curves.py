@@ -15,13 +15,11 @@ from fvd_bench.reports.tables import number, span
 
 def curves_page(panels: Sequence[Panel], made: Made | None = None) -> Page:
     """Make the page of what `curves.read` returns."""
-    along = ", ".join(dict.fromkeys(panel.axis or panel.along for panel in panels))
+    titles = [f"{title(panel)}, by {panel.along}" for panel in panels]
     return Page(
-        title=f"{', '.join(dict.fromkeys(map(title, panels)))}: along {along}",
+        title="; ".join(titles),
         verdict=_verdict(panels[0]),
-        sections=[
-            Section(f"{title(panel)}, along {panel.axis or panel.along}", curve_blocks(panel)) for panel in panels
-        ],
+        sections=[Section(name, curve_blocks(panel)) for name, panel in zip(titles, panels, strict=True)],
         made=made or Made(),
     )
 
@@ -29,7 +27,7 @@ def curves_page(panels: Sequence[Panel], made: Made | None = None) -> Page:
 def window_sections(results: Mapping[str, Result]) -> list[Section]:
     """Return the section about the windows of the fake videos, if any were scored. results: name -> result."""
     panels = over_windows(results)
-    said = "The score of each window of the fake videos, from their beginning on. A curve that rises is drift."
+    said = "The score of each window of the fake videos, from their beginning on. A score that gets worse is drift."
     blocks = [block for panel in panels for block in (Words(f"{title(panel)}:"), *curve_blocks(panel))]
     return [Section("The score over time", [Words(said, is_soft=True), *blocks])] if panels else []
 

@@ -100,7 +100,7 @@ def _differences(ranked: Ranking) -> Iterator[Block]:
         head = ["score", "better", "than", "by", "standard error", "p, corrected", "verdict"]
         first = 0 if len(ranked.scores) > 1 else 1
         numbers = [place - first for place in (3, 4, 5)]
-        yield Table.of_many(head[first:], [row[first:] for row in rows], numbers)
+        yield Table(head[first:], [row[first:] for row in rows], numbers)
     yield Items(sentences(ranked))
 
 

@@ -202,7 +202,7 @@ def skipped_details(result: Result, name: str = "") -> Iterator[Block]:
     skipped = dict.fromkeys((side, left.video, left.reason) for side, count in sides for left in count.skipped)
     if skipped:
         summary = f"{f'{name}: ' if name else ''}{len(skipped)} skipped videos"
-        yield Details(summary, [Table.of_many(("side", "video", "reason"), list(skipped))])
+        yield Details(summary, [Table(("side", "video", "reason"), list(skipped))])
 
 
 def origin_blocks(results: Mapping[str, Result]) -> Iterator[Block]:
