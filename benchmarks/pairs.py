@@ -18,7 +18,7 @@ from pathlib import Path
 from machine import write
 
 from fvd_bench.evaluation.evaluate import evaluate
-from fvd_bench.reports.tables import span
+from fvd_bench.numbers import span
 from fvd_bench.settings import Settings
 
 REPEATS = 5

@@ -85,6 +85,10 @@ def compute(
         raise click.UsageError(
             "--dry-run scores nothing, so there is no --json, --html, --per-video, --manifest or --replay of it"
         )
+    if dry_run:
+        from fvd_bench.evaluation.plan import check_weights
+
+        check_weights(protocol, chosen)
     if manifest_file == "-":
         raise click.UsageError("--manifest goes to a FILE, since stdout is for the result")
     if len(fake) > 1:

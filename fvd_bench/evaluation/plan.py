@@ -8,13 +8,15 @@ from dataclasses import astuple, dataclass, field
 from functools import partial
 
 from fvd_bench import metrics
-from fvd_bench.errors import MetricError, VideoError
+from fvd_bench.errors import MetricError, VideoError, WeightsError
 from fvd_bench.evaluation.duration import Seconds, duration
 from fvd_bench.evaluation.evaluation import Evaluation
+from fvd_bench.evaluation.loading import load_all
 from fvd_bench.features.extraction import Extraction, Job, first_of_each
-from fvd_bench.networks import NETWORKS
-from fvd_bench.protocols.protocol import Protocol
+from fvd_bench.networks import NETWORKS, weights
+from fvd_bench.protocols.protocol import Protocol, ProtocolLike
 from fvd_bench.protocols.rules import SIDES, Side
+from fvd_bench.settings import Settings
 from fvd_bench.videos.clips import reason
 from fvd_bench.videos.prefetch import in_order
 from fvd_bench.videos.sampling import clip_indices
@@ -62,6 +64,17 @@ class _Outlook:
     absent: int = 0
     features: int = 0
     skipped: dict[str, str] = field(default_factory=dict)
+
+
+def check_weights(protocol: ProtocolLike | Sequence[ProtocolLike], settings: Settings) -> None:
+    """Raise WeightsError where opening an evaluation would fetch weights: whoever plans gets nothing big unasked."""
+    needed = dict.fromkeys(NETWORKS[loaded.features.extractor].weights for loaded in load_all(protocol))
+    absent = [name for name in needed if name and name not in settings.weights and not weights.is_here(name)]
+    if absent:
+        raise WeightsError(
+            f"a dry run fetches nothing, and the weights {' and '.join(absent)} are not here: "
+            f"`fvd-bench weights pull {absent[0]}` gets them"
+        )
 
 
 def plan(evaluation: Evaluation) -> Plan:
