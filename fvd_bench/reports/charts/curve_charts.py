@@ -23,8 +23,9 @@ _STYLES = {"-": "", "--": " (dashed)", "-.": " (dashes and dots)"}
 _MOST_TICKS = 9
 """Points that are all marked on an axis of numbers."""
 
-_IN_A_ROW, _LONGEST = 40, 24
-"""Characters of all names below an axis that stand beside each other, else they are turned; and those of one name."""
+_IN_A_ROW, _LONGEST, _TURNED = 40, 20, 60
+"""Characters of all names below an axis that stand beside each other, else they are turned, by so many degrees; and of
+one name."""
 
 _FLOOR_SAYS = "floor: what real videos score against others of their kind"
 _HOLLOW_SAYS = "hollow points: of fewer videos"
@@ -37,7 +38,7 @@ def curve_chart(panel: Panel) -> Chart:
         for curve in panel.curves
     )
     longest = max(map(len, _names(panel)), default=0) if _are_turned(panel) else 0
-    with canvas(described, height=260 + 4 * longest, left=52, bottom=42 + 4 * longest) as drawn:
+    with canvas(described, height=260 + 6 * longest, left=52, bottom=42 + 6 * longest) as drawn:
         _draw(drawn.axes, panel)
         drawn.axes.set_ylabel(panel.metric.upper())
     legend: dict[str, str] = {}
@@ -51,9 +52,10 @@ def picture(panels: Sequence[Panel], titles: Sequence[str], form: str) -> bytes:
     from matplotlib.figure import Figure
 
     with drawing(), io.BytesIO() as out:
-        figure = Figure(figsize=(9, 4.5 * len(panels)), layout="constrained")
-        every = figure.subplots(len(panels), squeeze=False)[:, 0]
-        for axes, panel, title in zip(every, panels, titles, strict=True):
+        figure = Figure(figsize=(9, 5 * len(panels)), layout="constrained")
+        parts = figure.subfigures(len(panels), squeeze=False)[:, 0]
+        for part, panel, title in zip(parts, panels, titles, strict=True):
+            axes = part.subplots()
             _draw(axes, panel)
             axes.set_title(escaped(title), loc="left", fontweight="bold")
             axes.set_ylabel(f"{panel.metric.upper()}, {'lower' if panel.lower_is_better else 'higher'} is better")
@@ -61,7 +63,7 @@ def picture(panels: Sequence[Panel], titles: Sequence[str], form: str) -> bytes:
                 axes.plot([], [], style, color=LIGHT[role], label=escaped(text))
             if _has_hollow(panel):
                 axes.plot([], [], "o", color=LIGHT["soft"], markerfacecolor=PAGE, label=_HOLLOW_SAYS)
-            axes.legend(frameon=False, fontsize=10)
+            part.legend(loc="outside lower left", ncols=2, frameon=False, fontsize=10)
         return _bytes(figure, form, out)
 
 
@@ -82,9 +84,9 @@ def _draw(axes: Axes, panel: Panel) -> None:
     if not panel.is_scale:
         axes.set_xticks(at, [escaped(name) for name in _names(panel)])
         if _are_turned(panel):
-            axes.tick_params(axis="x", labelrotation=30)
+            axes.tick_params(axis="x", labelrotation=_TURNED)
             for label in axes.get_xticklabels():
-                label.set_horizontalalignment("right")
+                label.set(horizontalalignment="right", rotation_mode="anchor")
     elif len(at) <= _MOST_TICKS and panel.axis:
         axes.set_xticks(at, [f"{place:g}" for place in at])
     axes.set_xlabel(escaped(panel.axis or panel.along))

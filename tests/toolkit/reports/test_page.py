@@ -12,11 +12,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fvd_bench.evaluation.ranking import Entrant
+from fvd_bench.evaluation.result_files import ranked
 from fvd_bench.evaluation.shown_clips import ShownClip
 from fvd_bench.finding import Finding
 from fvd_bench.inspection.checkup import Checkup
 from fvd_bench.metrics.neighbours import covered
-from fvd_bench.reports.page import Made, checkup_page, clips, result_page
+from fvd_bench.reports.page import Made, checkup_page, clips, ranking_page, result_page
 from fvd_bench.reports.page import page as pages
 from fvd_bench.reports.page.page import Details, Page, Section, Strip, Table, Verdict
 
@@ -111,6 +113,29 @@ def test_names_cannot_break_out_of_the_page(showing) -> None:
     assert "script" not in outline.tags
     assert outline.text.count(SHOWN) >= 12
     assert "\u202e" not in page and "\x1b" not in page
+
+
+def test_names_of_generators_cannot_break_out_of_a_ranking(showing) -> None:
+    result, exhibits, _ = showing
+    both = ranked({name: Entrant(result, {}, None) for name in (EVIL, "b")})
+
+    page = ranking_page(both, {EVIL: exhibits, "b": exhibits}, Made()).html()
+
+    outline = Outline(page)
+    assert "script" not in outline.tags and "\u202e" not in page and "\x1b" not in page
+    assert outline.text.count(SHOWN) >= 6
+
+
+def test_a_ranking_without_known_errors_says_so_and_a_doubtful_one_is_red(showing) -> None:
+    result, _, _ = showing
+    both = ranked({name: Entrant(result, {}, None) for name in ("a", "b")})
+    same = replace(result, warnings=(Finding("same-videos", "the same"),))
+    doubtful = ranked({"a": Entrant(result, {}, None), "b": Entrant(same, {}, None)})
+
+    page, red = ranking_page(both).html(), ranking_page(doubtful).html()
+
+    assert 'class="verdict unsure"' in page and "a is first" in page
+    assert 'class="verdict bad"' in red and "Do not trust this number" in red
 
 
 def _frames(page: str, place: int) -> list[np.ndarray]:
