@@ -75,7 +75,7 @@ def compute(
     """Score the videos in one folder against those in another. Several fake sides are ranked."""
     from fvd_bench.features.distributed import processes
 
-    showing = Showing(html_file)
+    showing = Showing(html_file, of_one=len(fake) == 1)
     chosen = chosen_settings(**settings, onlooker=showing.onlooker)
     beside = _beside(json_file, wanted=keep_features)
     check_outputs(

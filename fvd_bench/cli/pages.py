@@ -29,10 +29,12 @@ CLIPS_AND_CHARTS = "clips and charts"
 
 
 class Showing:
-    """A page that may have been asked for. file: where it goes, None where it was not."""
+    """A page that may have been asked for. file: where it goes, None where it was not. of_one: whether it is of one
+    evaluation."""
 
-    def __init__(self, file: str | None) -> None:
+    def __init__(self, file: str | None, *, of_one: bool = True) -> None:
         self._file = file
+        self._of_one = of_one
         self._exhibits: list[Exhibits | None] = []
         self._fault: Exception | None = None
 
@@ -66,7 +68,7 @@ class Showing:
 
         found: Exhibits | None = None
         try:
-            found = exhibits(collection, result)
+            found = exhibits(collection, result, is_whole=self._of_one)
         except FvdBenchError as error:
             say(f"fvd-bench: warning: the page has no clips: {error}", err=True)
         except Exception as fault:

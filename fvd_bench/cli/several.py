@@ -81,13 +81,17 @@ def dry_run(
     them would get no score."""
     from fvd_bench.evaluation.plan import plans
     from fvd_bench.evaluation.several import open_ranking
+    from fvd_bench.features.distributed import processes
     from fvd_bench.reports.plan import plan_table
 
     with (
-        progress() as show,
+        processes() as first,
+        progress(shown=first) as show,
         open_ranking(real, fakes, protocol, repeats=repeats, seed=seed, settings=settings, progress=show) as opened,
     ):
         planned = plans(opened)
+    if not first:
+        return
     console().print(plan_table(planned))
     for name, plan in planned.items():
         plan.check_possible(name)

@@ -27,7 +27,7 @@ def draw(panels: Sequence[Panel], form: str) -> bytes:
 def curves_grid(panel: Panel) -> Grid:
     """Show the points of a panel, a row each."""
     columns = [
-        Column(""),
+        Column("curve"),
         Column(panel.along),
         Column(f"{panel.metric.upper()} {'↓' if panel.lower_is_better else '↑'}", is_number=True, style="bold"),
         Column("95 % interval", is_number=True),
