@@ -34,7 +34,8 @@ _HOLLOW_SAYS = "hollow points: of fewer videos"
 def curve_chart(panel: Panel) -> Chart:
     """Draw a panel for a page."""
     described = "; ".join(
-        f"{curve.name or panel.metric.upper()}: " + ", ".join(f"{p.name} {number(p.value)}" for p in curve.points)
+        f"{curve.name or panel.metric.upper()}: from {number(curve.points[0].value)} at {curve.points[0].name} to "
+        f"{number(curve.points[-1].value)} at {curve.points[-1].name}"
         for curve in panel.curves
     )
     longest = max(map(len, _names(panel)), default=0) if _are_turned(panel) else 0

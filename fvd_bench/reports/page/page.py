@@ -172,19 +172,25 @@ class Page:
     def html(self) -> str:
         """Return the page as one HTML document of at most `MOST_BYTES`.
 
-        Where it would be larger, tables have fewer rows, and what `films` gives up is said on the page.
+        Where it would be larger, tables have fewer rows, then clips are what `films` makes of them, and at last charts
+        are left out. The page says so.
         """
         clips = [clip for section in self.sections for block in section.blocks for clip in _clips(block)]
         for rows in _MOST_ROWS:
             size = len(self._rendered(rows, Films()).encode("utf-8", "replace"))
             if size <= MOST_BYTES - _MOST_BYTES_OF_FILMS:
                 break
-        return self._rendered(rows, films(clips, min(_MOST_BYTES_OF_FILMS, MOST_BYTES - size - _MOST_BYTES_OF_A_NOTE)))
+        free = MOST_BYTES - size - _MOST_BYTES_OF_A_NOTE
+        if free < 0:
+            return self._rendered(rows, Films(), has_charts=False)
+        return self._rendered(rows, films(clips, min(_MOST_BYTES_OF_FILMS, free)))
 
-    def _rendered(self, rows: int, shown: Films) -> str:
+    def _rendered(self, rows: int, shown: Films, *, has_charts: bool = True) -> str:
         colours = {"light": Markup(variables(LIGHT)), "dark": Markup(variables(DARK))}
         template = _environment().get_template("page.html")
-        return template.render(page=self, version=__version__, films=shown, rows=rows, key=id, **colours)
+        return template.render(
+            page=self, version=__version__, films=shown, rows=rows, has_charts=has_charts, key=id, **colours
+        )
 
 
 def _clips(block: Block) -> Sequence[ShownClip]:

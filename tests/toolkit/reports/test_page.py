@@ -18,9 +18,10 @@ from fvd_bench.evaluation.shown_clips import ShownClip
 from fvd_bench.finding import Finding
 from fvd_bench.inspection.checkup import Checkup
 from fvd_bench.metrics.neighbours import covered
+from fvd_bench.reports.charts.score_charts import Row, scores_chart
 from fvd_bench.reports.page import Made, checkup_page, clips, ranking_page, result_page
 from fvd_bench.reports.page import page as pages
-from fvd_bench.reports.page.page import Details, Page, Section, Strip, Table, Verdict
+from fvd_bench.reports.page.page import Charts, Details, Page, Section, Strip, Table, Verdict
 
 MADE = Made("fvd-bench compute --html page.html", "2026-11-28 12:00")
 EVIL = '"><script>document.title = "broken"</script>\u202e\x1b[31m'
@@ -290,6 +291,13 @@ def test_no_page_is_larger_than_its_bound(noise, monkeypatch: pytest.MonkeyPatch
     assert "The first 100; 800 more are in the JSON." in text and "0099 x" in text and "0100 x" not in text
     assert "To keep this page small, its clips have a lower quality" in text
     assert text.count('class="film ') == 12
+
+    monkeypatch.setattr(pages, "MOST_BYTES", 15_000)
+    monkeypatch.setattr(pages, "_MOST_BYTES_OF_FILMS", 10_000)
+    chart = scores_chart([Row(str(place), float(place)) for place in range(30)], "FVD")
+    short = Page("t", Verdict("good", "s"), [Section("a", [Charts([chart])])], MADE).html()
+
+    assert len(short) < 15_000 and "Charts are left out" in short and "<svg" not in short
 
 
 def test_passwords_in_addresses_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
