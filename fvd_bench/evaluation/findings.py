@@ -14,9 +14,9 @@ from fvd_bench.finding import Finding, noted, of_side, some, worst_first
 from fvd_bench.inspection import faults
 from fvd_bench.inspection.motion_of_sides import findings as motion_findings
 from fvd_bench.networks import FeatureExtractor
-from fvd_bench.numbers import number, span
 from fvd_bench.protocols.rules import FeatureRule, Side
 from fvd_bench.videos.frame_times import widest
+from fvd_bench.words import number, span
 
 _MOSTLY = 0.5
 """A warning is given where chance makes up more than this part of a score."""

@@ -19,8 +19,8 @@ from fvd_bench.escapes import escaped
 from fvd_bench.estimate import Estimate
 from fvd_bench.finding import Finding
 from fvd_bench.inspection.motion import SideMotion
-from fvd_bench.numbers import number, span
 from fvd_bench.records import record
+from fvd_bench.words import number, span
 
 if TYPE_CHECKING:
     import pandas

@@ -8,9 +8,9 @@ from fvd_bench.evaluation.changes import change_error
 from fvd_bench.evaluation.result import Score
 from fvd_bench.finding import Finding
 from fvd_bench.metrics.uncertainty import CONFIDENCE, Spread, holm, p_value
-from fvd_bench.numbers import signed
 from fvd_bench.protocols.rules import SIDES, ClipRule
 from fvd_bench.protocols.windows import WINDOW
+from fvd_bench.words import signed
 
 
 def is_window(score: Score) -> bool:

@@ -9,10 +9,10 @@ from fvd_bench.errors import ResultError
 from fvd_bench.escapes import escaped
 from fvd_bench.evaluation.ranking import is_ranked
 from fvd_bench.evaluation.result import Result, Score
-from fvd_bench.numbers import number, span
 from fvd_bench.protocols.protocol import Protocol
 from fvd_bench.reports.scores import unit
 from fvd_bench.version import __version__
+from fvd_bench.words import number, span
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,10 @@ from rich.console import Group
 from fvd_bench.errors import FvdBenchError
 from fvd_bench.escapes import escaped
 from fvd_bench.evaluation.comparison import Comparison, Comparisons
-from fvd_bench.numbers import number
 from fvd_bench.reports.formats import Report, markdown_code, markdown_plain, markdown_table
 from fvd_bench.reports.layout import Column, Grid, Prose, Record
 from fvd_bench.reports.scores import signatures
+from fvd_bench.words import number
 
 PAIRED = "Fake videos of one name were compared with each other."
 

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from rich.console import Group, RenderableType
 
 from fvd_bench.evaluation.curves import Curve, Panel, Point
-from fvd_bench.numbers import number
 from fvd_bench.reports.formats import Report
 from fvd_bench.reports.layout import Column, Grid, Prose
 from fvd_bench.reports.tables import number_or_blank, span_or_blank
+from fvd_bench.words import number
 
 FORMS = (".png", ".svg", ".html")
 """Endings of the files that curves can be drawn to: pictures, and a page."""

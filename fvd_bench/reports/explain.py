@@ -5,10 +5,10 @@ from __future__ import annotations
 from rich.console import Group
 
 from fvd_bench.evaluation.explain import Step, Waterfall
-from fvd_bench.numbers import number, signed, span
 from fvd_bench.reports.formats import Report
 from fvd_bench.reports.layout import Column, Grid, Prose
 from fvd_bench.reports.scores import beware, signatures
+from fvd_bench.words import number, signed, span
 
 ORDER_MATTERS = (
     "The changes add up to the whole difference. How it is shared out depends on the order of the steps: in another "

@@ -9,11 +9,11 @@ from rich.console import Group, RenderableType
 from fvd_bench.evaluation.ranking import LEVEL, RankedScore, Ranking
 from fvd_bench.evaluation.result import Score
 from fvd_bench.evaluation.result_files import ranking_json
-from fvd_bench.numbers import number
 from fvd_bench.reports.comparison import PAIRED
 from fvd_bench.reports.formats import Report
 from fvd_bench.reports.layout import Column, Grid, Prose
 from fvd_bench.reports.tables import number_or_blank, span_or_blank
+from fvd_bench.words import number
 
 
 def ranking_report(ranked: Ranking) -> Report:

@@ -12,12 +12,12 @@ from fvd_bench.evaluation.ranking import is_ranked
 from fvd_bench.evaluation.result import MotionPanel, Result, Score
 from fvd_bench.evaluation.windows import frames, is_window
 from fvd_bench.finding import HEADLINES, Finding, worst_first
-from fvd_bench.numbers import number, span
 from fvd_bench.protocols.variants import SCALE
 from fvd_bench.reports.curves import curves_grid, title
 from fvd_bench.reports.formats import Report
 from fvd_bench.reports.layout import Column, Grid, Prose, Record
 from fvd_bench.reports.tables import UNKNOWN, is_scale, number_or_blank, percent, span_or_blank
+from fvd_bench.words import number, span
 
 
 def result_report(result: Result) -> Report:

@@ -10,8 +10,8 @@ if TYPE_CHECKING:
 
 from fvd_bench.estimate import Estimate
 from fvd_bench.evaluation.result import Result, Score
-from fvd_bench.numbers import number, span
 from fvd_bench.protocols.variants import SCALE
+from fvd_bench.words import number, span
 
 UNKNOWN = {"interval": "interval", "floor": "floor", "infinite": "value at infinity"}
 """What may be unknown about a score, in words."""

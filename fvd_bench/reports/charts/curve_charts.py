@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from fvd_bench.escapes import escaped
 from fvd_bench.evaluation.curves import Curve, Panel, Point
-from fvd_bench.numbers import number
 from fvd_bench.reports.charts.canvas import Chart, canvas, drawing, shortened
 from fvd_bench.reports.charts.palette import FLOOR, LIGHT, PAGE, SERIES
+from fvd_bench.words import number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from fvd_bench.estimate import Estimate
 from fvd_bench.finding import HEADLINES, Finding
-from fvd_bench.numbers import number
 from fvd_bench.reports.page.page import Tone
+from fvd_bench.words import number
 
 _FEW_FLOORS = 3.0
 """Up to so many floors a score is fair, and beyond it is bad."""

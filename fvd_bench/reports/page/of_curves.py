@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 
 from fvd_bench.evaluation.curves import Panel, Point, over_windows
 from fvd_bench.evaluation.result import Result
-from fvd_bench.numbers import number, span
 from fvd_bench.reports.charts.curve_charts import curve_chart
 from fvd_bench.reports.curves import curves_grid, title
 from fvd_bench.reports.page.meaning import meaning
 from fvd_bench.reports.page.page import Block, Charts, Made, Page, Section, Table, Verdict, Words
+from fvd_bench.words import number, span
 
 
 def curves_page(panels: Sequence[Panel], made: Made | None = None) -> Page:

@@ -8,7 +8,6 @@ from fvd_bench.evaluation.exhibits import Exhibits
 from fvd_bench.evaluation.ranking import Contrast, RankedScore, Ranking
 from fvd_bench.evaluation.result import Result
 from fvd_bench.finding import Finding
-from fvd_bench.numbers import number, span
 from fvd_bench.reports.charts.score_charts import row_of, scores_chart
 from fvd_bench.reports.page.meaning import doubts
 from fvd_bench.reports.page.of_curves import window_sections
@@ -23,6 +22,7 @@ from fvd_bench.reports.page.sections import (
     worst_blocks,
 )
 from fvd_bench.reports.ranking import ranked_grid, ranked_title, reasons, sentences
+from fvd_bench.words import number, span
 
 
 def ranking_page(

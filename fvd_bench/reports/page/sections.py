@@ -10,7 +10,6 @@ import numpy as np
 from fvd_bench.evaluation.exhibits import Exhibits, Listed
 from fvd_bench.evaluation.result import Result
 from fvd_bench.inspection.motion import SideMotion
-from fvd_bench.numbers import number, span
 from fvd_bench.protocols.rules import OTHER_SIDE, SIDES, Side
 from fvd_bench.reports.charts.score_charts import count_chart
 from fvd_bench.reports.charts.video_charts import change_chart, distance_chart, energy_chart, map_chart
@@ -29,6 +28,7 @@ from fvd_bench.reports.page.page import (
 )
 from fvd_bench.reports.page.protocol_words import protocol_words
 from fvd_bench.reports.tables import UNKNOWN, percent
+from fvd_bench.words import number, span
 
 WHAT_STRIPS_SHOW = (
     "Swapped colours, black frames and a wrong range of values are seen here, and in no number. These are the frames "

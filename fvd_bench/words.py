@@ -1,4 +1,4 @@
-"""How a score is written for people, wherever one is written."""
+"""Numbers as people read them: scores, their changes and their intervals."""
 
 from __future__ import annotations
 
