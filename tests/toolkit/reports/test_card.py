@@ -10,6 +10,7 @@ import pytest
 from fvd_bench import Arrays, Result, Settings, evaluate
 from fvd_bench.finding import Finding
 from fvd_bench.reports.card import card
+from fvd_bench.words import number, span
 
 
 @pytest.fixture(scope="module")
@@ -65,9 +66,11 @@ def test_a_result_says_three_lines_and_gives_tables(result: Result) -> None:
     lines = repr(result).splitlines()
 
     assert len(lines) == 3
-    assert re.fullmatch(
-        r"<Result: FVD [\d.e-]+ by one, 95 % interval [\d.e-]+ to [\d.e-]+, floor [\d.e-]+, and 2 more scores", lines[0]
-    )
+    first = result.scores[0]
+    sure = f"95 % interval {span(first.interval)}, floor {number(first.floor.value)}"
+    assert lines[0] == f"<Result: FVD {number(first.value)} by one, {sure}, and 2 more scores"
+    large = dataclasses.replace(first, value=29828.0, values=(29828.0,))
+    assert "FVD 29828.00 by one" in repr(dataclasses.replace(result, scores=(large,)))
     quiet = dataclasses.replace(result, warnings=(), real=dataclasses.replace(result.real, path="a\nb"))
     assert repr(quiet).splitlines()[1:] == [
         rf" 7 fake videos of {result.fake.path} against 9 real ones of a\nb",
