@@ -9,6 +9,7 @@ from fvd_bench.evaluation.ranking import Contrast, RankedScore, Ranking
 from fvd_bench.evaluation.result import Result
 from fvd_bench.finding import Finding
 from fvd_bench.reports.charts.score_charts import row_of, scores_chart
+from fvd_bench.reports.layout import Column, Grid
 from fvd_bench.reports.page.meaning import doubts
 from fvd_bench.reports.page.of_curves import window_sections
 from fvd_bench.reports.page.page import Block, Charts, Details, Items, Made, Page, Section, Table, Tone, Verdict, Words
@@ -91,25 +92,25 @@ def _order(ranked: Ranking) -> Iterator[Block]:
 
 
 def _differences(ranked: Ranking) -> Iterator[Block]:
-    """Yield a row for every two generators under each score, the real differences first."""
+    """Yield a row for every two generators under each score, the surest differences first."""
+    numbers = (Column(name, is_number=True) for name in ("by", "standard error", "p, corrected"))
+    columns = [Column("score"), Column("ahead"), Column("behind"), *numbers, Column("difference")]
     rows = []
     for table in ranked.scores:
-        for c in sorted(table.contrasts, key=lambda c: 1.0 if c.corrected is None else c.corrected):
-            rows.append([ranked_title(table), *_contrast(table, c)])
+        title = ranked_title(table) if len(ranked.scores) > 1 else ""
+        for contrast in sorted(table.contrasts, key=lambda c: 1.0 if c.corrected is None else c.corrected):
+            rows.append([title, *_contrast(table, contrast)])
     if rows:
-        head = ["score", "better", "than", "by", "standard error", "p, corrected", "verdict"]
-        first = 0 if len(ranked.scores) > 1 else 1
-        numbers = [place - first for place in (3, 4, 5)]
-        yield Table(head[first:], [row[first:] for row in rows], numbers)
+        yield Table.of_grid(Grid(columns, rows))
     yield Items(sentences(ranked))
 
 
 def _contrast(table: RankedScore, contrast: Contrast) -> list[str]:
     change = contrast.change if table.first.lower_is_better else -contrast.change
-    better, other = (contrast.b, contrast.a) if change < 0 else (contrast.a, contrast.b)
+    ahead, behind = (contrast.b, contrast.a) if change < 0 else (contrast.a, contrast.b)
     p = "–" if contrast.corrected is None else f"{contrast.corrected:.2g}"
     words = {True: "real", False: "cannot be told apart", None: "unknown"}
-    return [better, other, number(abs(contrast.change)), number(contrast.error), p, words[contrast.is_real]]
+    return [ahead, behind, number(abs(contrast.change)), number(contrast.error), p, words[contrast.is_real]]
 
 
 def _strips(exhibits: Mapping[str, Exhibits]) -> Iterator[Block]:
