@@ -18,7 +18,7 @@ _WRONG = (
 """Codes of findings after which a score is not what it seems."""
 
 
-def doubts(findings: Sequence[Finding]) -> str:
+def distrust(findings: Sequence[Finding]) -> str:
     """Say what makes a score not what it seems, empty where nothing does."""
     codes = {finding.code for finding in findings}
     wrong = dict.fromkeys(HEADLINES[code] for code in _WRONG if code in codes)

@@ -9,7 +9,7 @@ from fvd_bench.evaluation.ranking import is_ranked
 from fvd_bench.evaluation.result import Result, Score
 from fvd_bench.protocols.variants import SCALE
 from fvd_bench.reports.charts.score_charts import row_of, scores_chart
-from fvd_bench.reports.page.meaning import doubts, meaning
+from fvd_bench.reports.page.meaning import distrust, meaning
 from fvd_bench.reports.page.of_curves import window_sections
 from fvd_bench.reports.page.page import Block, Charts, Made, Page, Section, Verdict, Words
 from fvd_bench.reports.page.sections import clip_sections, remaining_sections, title_of
@@ -34,7 +34,7 @@ def result_page(result: Result, exhibits: Exhibits | None = None, made: Made | N
 
 def result_verdict(result: Result) -> Verdict:
     """Say what the first score means."""
-    warning = doubts(result.warnings)
+    warning = distrust(result.warnings)
     score = next((score for score in result.scores if score.value is not None), None)
     if score is None or score.value is None:
         return Verdict("unsure", "There is no score.", result.scores[0].reason or "", warning)
