@@ -52,7 +52,8 @@ def _verdict(ranked: Ranking) -> Verdict:
     """Say which generator is best under the first score, and whether that is more than chance."""
     table = ranked.scores[0]
     name, score = next(iter(table.scores.items()))
-    warning = distrust([finding for result in ranked.results.values() for finding in result.warnings])
+    said = {of: distrust(result.warnings) for of, result in ranked.results.items()}
+    warning = " ".join(f"{of}: {sentence}" for of, sentence in said.items() if sentence)
     if score.value is None:
         return Verdict("unsure", "There is no score.", score.reason or "", warning)
     sure = "" if score.interval is None else f" (95 % interval {span(score.interval)})"

@@ -136,7 +136,7 @@ def test_a_ranking_without_known_errors_says_so_and_a_doubtful_one_is_red(showin
     page, red = ranking_page(both).html(), ranking_page(doubtful).html()
 
     assert 'class="verdict unsure"' in page and "a is first" in page
-    assert 'class="verdict bad"' in red and "Do not trust this number" in red
+    assert 'class="verdict bad"' in red and '"warning">b: Do not trust this number' in red
 
 
 def _frames(page: str, place: int) -> list[np.ndarray]:
