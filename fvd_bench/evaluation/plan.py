@@ -98,15 +98,17 @@ def plans(evaluations: Mapping[str, Evaluation]) -> dict[str, Plan]:
     for name, evaluation in evaluations.items():
         fake = evaluation.extraction("fake")
         outlooks = dict(of_real)
-        work = {"fake": _look(evaluation, "fake", fake, evaluation.jobs_reading("fake"), outlooks)}
+        fake_work = _look(evaluation, "fake", fake, evaluation.jobs_reading("fake"), outlooks)
         sides, unserved = _planned(evaluation, outlooks)
         seconds = None
         if any(protocol.name not in unserved for protocol in evaluation.protocols):
-            shared = {"real": real} if evaluation is first else {}
+            extractions: dict[Side, Extraction] = {"fake": fake}
+            if evaluation is first:
+                extractions = {"real": real, "fake": fake}
             seconds = duration(
                 evaluation,
-                {**shared, "fake": fake},
-                {"real": real_work, **work},
+                extractions,
+                {"real": real_work, "fake": fake_work},
                 {job: outlook.features for job, outlook in outlooks.items()},
                 opening=opening if evaluation is first else 0.0,
             )
