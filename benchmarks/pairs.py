@@ -18,8 +18,8 @@ from pathlib import Path
 from machine import write
 
 from fvd_bench.evaluation.evaluate import evaluate
-from fvd_bench.reports.tables import span
 from fvd_bench.settings import Settings
+from fvd_bench.words import span
 
 REPEATS = 5
 

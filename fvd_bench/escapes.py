@@ -7,7 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rich.text import Text
+    pass
 
 _CONTROLS = r"\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff"
 """Characters that terminals and logs obey, characters that turn the direction of text, and bytes that are not
@@ -30,13 +30,6 @@ def escaped_lines(text: str) -> str:
 def in_html(text: str) -> str:
     """Return text on one line as HTML in which it means nothing but itself, in quotes too."""
     return escape(escaped(text))
-
-
-def cell(text: str) -> Text:
-    """Return a line of text for a table, or beside one, in which rich sees no markup."""
-    from rich.text import Text
-
-    return Text(escaped(text))
 
 
 def redact(text: str) -> str:

@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from fvd_bench.cli.options import Command, protocol_names
 from fvd_bench.cli.streams import say
 
+_PROTOCOL = "stylegan-v-fvd16"
+
 
 @click.command(cls=Command)
-@click.option("--protocol", default="stylegan-v-fvd16", show_default=True, metavar="NAME|FILE",
-              shell_complete=protocol_names, help="The protocol of the scores.")  # fmt: skip
-def cite(protocol: str) -> None:
-    """A sentence for a paper, with the protocol's digest, and the BibTeX entries that it cites."""
-    from fvd_bench.protocols.protocol import load
-    from fvd_bench.reports.citation import citation
+@click.argument("result", required=False, metavar="[RESULT.json]", type=click.Path(path_type=Path))
+@click.option("--protocol", metavar="NAME|FILE", shell_complete=protocol_names,
+              help=f"The protocol of scores that are not at hand.  [default: {_PROTOCOL}]")  # fmt: skip
+def cite(result: Path | None, protocol: str | None) -> None:
+    """What a paper should report of a result: a sentence, the same in LaTeX, and the BibTeX entries that it cites.
 
-    say(citation(load(protocol)), lines=True)
+    Without a result, a sentence about its protocol.
+    """
+    from fvd_bench.reports.citation import citation, result_citation
+
+    if result is None:
+        from fvd_bench.protocols.protocol import load
+
+        say(citation(load(protocol or _PROTOCOL)), lines=True)
+        return
+    if protocol:
+        raise click.UsageError("a result names its protocols: leave out --protocol")
+    from fvd_bench.evaluation.ranking import Ranking
+    from fvd_bench.evaluation.result_files import read
+
+    found = read(result)
+    say(result_citation(found.results if isinstance(found, Ranking) else {"": found}), lines=True)

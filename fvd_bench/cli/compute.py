@@ -13,7 +13,7 @@ from click.core import ParameterSource
 
 from fvd_bench.cli import several
 from fvd_bench.cli.options import Command, chosen_settings, format_option, protocol_names, ranking_options
-from fvd_bench.cli.pages import Showing, html_option
+from fvd_bench.cli.pages import CLIPS_AND_CHARTS, Showing, html_option
 from fvd_bench.cli.streams import (
     STDOUT,
     check_outputs,
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from fvd_bench.evaluation.evaluation import Collection, Evaluation
     from fvd_bench.evaluation.exhibits import Exhibits
     from fvd_bench.evaluation.manifest import Manifest
+    from fvd_bench.evaluation.per_video import VideoRecord
     from fvd_bench.evaluation.plan import Plan
     from fvd_bench.evaluation.result import Result
     from fvd_bench.progress import Progress
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
 @click.option("--protocol", multiple=True, default=["stylegan-v-fvd16"], show_default=True, metavar="NAME|FILE",
               shell_complete=protocol_names,
               help="How to score; may be given several times. See `fvd-bench protocols list`.")  # fmt: skip
-@html_option
+@html_option(CLIPS_AND_CHARTS)
 @click.option("--per-video", "per_video_file", metavar="FILE.csv",
               help="Write what each video adds to the score, and what is near to it; - for stdout alone.")  # fmt: skip
 @click.option("--motion", is_flag=True, help="Also score the real videos shuffled, frozen and reversed, as a scale.")
@@ -74,7 +75,7 @@ def compute(
     """Score the videos in one folder against those in another. Several fake sides are ranked."""
     from fvd_bench.features.distributed import processes
 
-    showing = Showing(html_file)
+    showing = Showing(html_file, of_one=len(fake) == 1)
     chosen = chosen_settings(**settings, onlooker=showing.onlooker)
     beside = _beside(json_file, wanted=keep_features)
     check_outputs(
@@ -84,20 +85,35 @@ def compute(
         raise click.UsageError(
             "--dry-run scores nothing, so there is no --json, --html, --per-video, --manifest or --replay of it"
         )
+    if dry_run:
+        from fvd_bench.evaluation.plan import check_weights
+
+        check_weights(protocol, chosen)
     if manifest_file == "-":
         raise click.UsageError("--manifest goes to a FILE, since stdout is for the result")
     if len(fake) > 1:
-        if dry_run or html_file or per_video_file or manifest_file or replay_file:
-            raise click.UsageError(
-                "--dry-run, --html, --per-video, --manifest and --replay are of one --fake: give one at a time"
-            )
+        if manifest_file or replay_file:
+            raise click.UsageError("--manifest and --replay are of one --fake: give one at a time")
+        if dry_run:
+            several.dry_run(real, fake, protocol, repeats=repeats, seed=seed, settings=chosen)
+            return
 
         def keep(place: int, collection: Collection, result: Result) -> None:
             if beside:
                 _keep(beside.with_suffix(f".{place}.npz"), collection, result, wanted=keep_features)
 
         several.compute(
-            real, fake, protocol, repeats=repeats, seed=seed, json_file=json_file, form=form, keep=keep, settings=chosen
+            real,
+            fake,
+            protocol,
+            repeats=repeats,
+            seed=seed,
+            json_file=json_file,
+            form=form,
+            showing=showing,
+            per_video_file=per_video_file,
+            keep=keep,
+            settings=chosen,
         )
         return
     (only,) = fake.values()
@@ -116,7 +132,7 @@ def compute(
             else:
                 collection = evaluation.collect(evaluation.read())
                 result = _score(collection, replayed)
-                videos = _videos_csv(collection, result, written=first) if per_video_file else ""
+                videos = _videos(collection, result) if per_video_file else []
                 if manifest_file and first:
                     attempt(lambda: _record(Path(manifest_file), collection, result))
                 if beside and first:
@@ -128,7 +144,7 @@ def compute(
             planned.check_possible()
         else:
             page = showing.text(partial(_page, result))
-            attempt(lambda: print_result(result, json_file, page, (per_video_file, lambda: videos), form=form))
+            attempt(lambda: print_result(result, json_file, page, (per_video_file, lambda: _csv(videos)), form=form))
 
 
 _OF_THE_MANIFEST = ("protocol", "repeats", "seed")
@@ -209,16 +225,16 @@ def _record(file: Path, collection: Collection, result: Result) -> None:
     wrote(file)
 
 
-def _videos_csv(collection: Collection, result: Result, *, written: bool) -> str:
-    """Return the table of all videos. All processes have to call it, as they share the measuring of motion.
+def _videos(collection: Collection, result: Result) -> list[VideoRecord]:
+    from fvd_bench.evaluation.per_video import all_videos
 
-    written: whether this process writes it. The others get nothing.
-    """
-    from fvd_bench.evaluation.per_video import per_video, records_csv
-    from fvd_bench.protocols.rules import SIDES
+    return all_videos(collection, result)
 
-    motions = {side: collection.evaluation.motions(side, most=None) for side in SIDES}
-    return records_csv(per_video(collection, result, motions)) if written else ""
+
+def _csv(videos: list[VideoRecord]) -> str:
+    from fvd_bench.evaluation.per_video import records_csv
+
+    return records_csv(videos)
 
 
 def _page(result: Result, exhibits: Exhibits | None, made: Made) -> Page:
@@ -230,4 +246,4 @@ def _page(result: Result, exhibits: Exhibits | None, made: Made) -> Page:
 def _print_plan(planned: Plan) -> None:
     from fvd_bench.reports.plan import plan_table
 
-    console().print(plan_table(planned))
+    console().print(plan_table({"": planned}))

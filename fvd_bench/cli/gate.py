@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fvd_bench.cli.options import Command, chosen_settings, format_option, side_options
-from fvd_bench.cli.pages import Showing, html_option
-from fvd_bench.cli.several import print_ranking
+from fvd_bench.cli.pages import CLIPS_AND_CHARTS, Showing, html_option
+from fvd_bench.cli.several import print_ranking, ranked_page
 from fvd_bench.cli.streams import (
     Text,
     append,
@@ -56,7 +56,7 @@ _result = click.Path(path_type=Path)
 )
 @click.option("--protocol", multiple=True, metavar="FILE", help="A protocol of the baseline that does not ship.")
 @click.option("--update", is_flag=True, help="Accept: the new result becomes the baseline; exit with 0.")
-@html_option
+@html_option(CLIPS_AND_CHARTS)
 @click.option("--junit", metavar="FILE", help="Write JUnit XML; - for stdout alone.")
 @click.option("--markdown", metavar="FILE", help="Append a summary in Markdown, as to $GITHUB_STEP_SUMMARY.")
 def check(
@@ -128,7 +128,7 @@ def _page(compared: Comparisons, exhibits: Exhibits | None, made: Made) -> Page:
 @click.command(cls=Command)
 @click.argument("files", nargs=-1, required=True, metavar="A.json B.json...", type=_result)
 @click.option("--json", "json_file", metavar="FILE", help="Write the comparison as JSON; - for stdout alone.")
-@html_option
+@html_option("charts")
 @format_option("score", "json", "csv", "markdown", "latex")
 def compare(files: tuple[Path, ...], json_file: str | None, html_file: str | None, form: str) -> None:
     """Say whether two results can be told apart, or rank more of them."""
@@ -145,8 +145,8 @@ def compare(files: tuple[Path, ...], json_file: str | None, html_file: str | Non
         page = Showing(html_file).text(partial(_page, compared))
         print_report(report, form, (json_file, report.to_json), page)
     else:
-        if html_file:
-            raise click.UsageError("--html is of two results: for a curve of more there is fvd-bench report --html")
         if len(set(files)) < len(files):
             raise click.UsageError("a file is given twice: give each once")
-        print_ranking(result_files.compare_all(files), json_file, form)
+        ranked = result_files.compare_all(files)
+        page = Showing(html_file).text_of_all(partial(ranked_page, ranked))
+        print_ranking(ranked, json_file, page, form=form)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from fvd_bench.cli.options import Command, Place, array_options, format_option, protocol_names
-from fvd_bench.cli.pages import Showing, html_option
+from fvd_bench.cli.pages import CLIPS_AND_CHARTS, Showing, html_option
 from fvd_bench.cli.streams import check_outputs, print_report, progress, stdout_of
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     help="Check lengths against it, besides the paper's.",
 )
 @click.option("--json", "json_file", metavar="FILE", help="Write the findings as JSON; - for stdout alone.")
-@html_option
+@html_option(CLIPS_AND_CHARTS)
 @format_option("json", "csv", "markdown", "latex")
 @click.option("--workers", type=click.IntRange(1), help="Decoding threads; one per processor unless given.")
 @array_options(path="", against="against-")

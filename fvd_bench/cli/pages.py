@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -16,17 +16,26 @@ if TYPE_CHECKING:
     from fvd_bench.evaluation.result import Result
     from fvd_bench.reports.page import Made, Page
 
-html_option = click.option(
-    "--html", "html_file", metavar="FILE", help="Write a page with clips and charts; - for stdout alone."
-)
+_Command = Callable[..., None]
+
+
+def html_option(what: str) -> Callable[[_Command], _Command]:
+    """Add the option for a page. what: what is on it."""
+    help_text = f"Write a page with {what}; - for stdout alone."
+    return click.option("--html", "html_file", metavar="FILE", help=help_text)
+
+
+CLIPS_AND_CHARTS = "clips and charts"
 
 
 class Showing:
-    """A page that may have been asked for. file: where it goes, None where it was not."""
+    """A page that may have been asked for. file: where it goes, None where it was not. of_one: whether it is of one
+    evaluation."""
 
-    def __init__(self, file: str | None) -> None:
+    def __init__(self, file: str | None, *, of_one: bool = True) -> None:
         self._file = file
-        self._exhibits: Exhibits | None = None
+        self._of_one = of_one
+        self._exhibits: list[Exhibits | None] = []
         self._fault: Exception | None = None
 
     @property
@@ -39,6 +48,10 @@ class Showing:
 
         Making the text raises what was raised while the page's things were gathered, so that the score comes first.
         """
+        return self.text_of_all(lambda exhibits, made: page(exhibits[0] if exhibits else None, made))
+
+    def text_of_all(self, page: Callable[[Sequence[Exhibits | None], Made], Page]) -> Text:
+        """Return the same for a page of several evaluations, which gets the exhibits of each in their order."""
 
         def html() -> str:
             from fvd_bench.reports.page import Made
@@ -53,9 +66,11 @@ class Showing:
     def _gather(self, collection: Collection, result: Result) -> None:
         from fvd_bench.evaluation.exhibits import exhibits
 
+        found: Exhibits | None = None
         try:
-            self._exhibits = exhibits(collection, result)
+            found = exhibits(collection, result, is_whole=self._of_one)
         except FvdBenchError as error:
             say(f"fvd-bench: warning: the page has no clips: {error}", err=True)
         except Exception as fault:
             self._fault = fault
+        self._exhibits.append(found)

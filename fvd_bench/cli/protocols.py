@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fvd_bench.cli.options import Commands, chosen_settings, evaluation_options, format_option, protocol_names
-from fvd_bench.cli.pages import Showing, html_option
+from fvd_bench.cli.pages import CLIPS_AND_CHARTS, Showing, html_option
 from fvd_bench.cli.streams import TEXT, check_outputs, print_report, progress, say, stdout_of
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def protocols_diff(a: str, b: str, form: str) -> None:
 @click.argument("a", metavar="A", shell_complete=protocol_names)
 @click.argument("b", metavar="B", shell_complete=protocol_names)
 @evaluation_options
-@html_option
+@html_option(CLIPS_AND_CHARTS)
 @format_option("score", "json", "csv", "markdown", "latex")
 def protocols_explain(
     a: str,

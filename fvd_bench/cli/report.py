@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from fvd_bench.cli.options import Command, format_option
-from fvd_bench.cli.streams import check_outputs, delivery, print_report, stdout_of, write
+from fvd_bench.cli.streams import check_outputs, delivery, print_report, stdout_of, utf8, write
+
+if TYPE_CHECKING:
+    from fvd_bench.evaluation.curves import Panel
 
 
 @click.command(cls=Command)
@@ -17,7 +22,7 @@ from fvd_bench.cli.streams import check_outputs, delivery, print_report, stdout_
 def report(files: tuple[Path, ...], out: str | None, form: str) -> None:
     """Scores over checkpoints and windows as curves, of results as JSON or of the folders of training runs."""
     from fvd_bench.evaluation.curves import read
-    from fvd_bench.reports.curves import FORMS, curves_report, draw
+    from fvd_bench.reports.curves import FORMS, curves_report
 
     if out is not None and Path(out).suffix.lower() not in FORMS:
         raise click.UsageError(f"--out {out}: expected a file that ends in {', '.join(FORMS)}")
@@ -25,5 +30,16 @@ def report(files: tuple[Path, ...], out: str | None, form: str) -> None:
     panels = read(files)
     with delivery() as attempt:
         if out is not None:
-            attempt(lambda: write(draw(panels, Path(out).suffix.lower()), out))
+            attempt(lambda: write(_drawn(panels, Path(out).suffix.lower()), out))
         attempt(lambda: print_report(curves_report(panels), form))
+
+
+def _drawn(panels: Sequence[Panel], form: str) -> bytes:
+    """Return the file of a form."""
+    if form == ".html":
+        from fvd_bench.reports.page import Made, curves_page
+
+        return utf8(curves_page(panels, Made.by("fvd-bench")).html())
+    from fvd_bench.reports.curves import draw
+
+    return draw(panels, form)

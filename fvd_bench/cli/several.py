@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fvd_bench.cli.streams import delivery, print_report, progress
+from fvd_bench.cli.streams import Text, console, delivery, print_report, progress
 
 if TYPE_CHECKING:
+    from fvd_bench.cli.pages import Showing
     from fvd_bench.evaluation.evaluation import Collection
+    from fvd_bench.evaluation.exhibits import Exhibits
+    from fvd_bench.evaluation.per_video import VideoRecord
     from fvd_bench.evaluation.ranking import Ranking
     from fvd_bench.evaluation.result import Result
     from fvd_bench.finding import Finding
+    from fvd_bench.reports.page import Made, Page
     from fvd_bench.settings import Settings
     from fvd_bench.sources.opening import Arrays
 
@@ -26,6 +31,8 @@ def compute(
     seed: int,
     json_file: str | None,
     form: str,
+    showing: Showing,
+    per_video_file: str | None,
     keep: Callable[[int, Collection, Result], None],
     settings: Settings,
 ) -> None:
@@ -34,9 +41,11 @@ def compute(
     keep: called with each place among the fake sides, its features and its result.
     """
     from fvd_bench.evaluation import ranking, several
+    from fvd_bench.evaluation.per_video import all_videos, ranking_csv
     from fvd_bench.features.distributed import processes
 
     places = {name: place for place, name in enumerate(fakes)}
+    videos: dict[str, list[VideoRecord]] = {}
     with delivery() as attempt:
         with (
             processes() as first,
@@ -47,17 +56,59 @@ def compute(
         ):
 
             def kept(name: str, collection: Collection, result: Result) -> None:
+                if per_video_file:
+                    videos[name] = all_videos(collection, result)
                 if first:
                     attempt(lambda: keep(places[name], collection, result))
 
             ranked = several.run(evaluations, kept)
         if first:
-            attempt(lambda: print_ranking(ranked, json_file, form, ranking.findings(ranked)))
+            texts = showing.text_of_all(partial(ranked_page, ranked)), (per_video_file, lambda: ranking_csv(videos))
+            found = ranking.findings(ranked)
+            attempt(lambda: print_ranking(ranked, json_file, *texts, form=form, findings=found))
 
 
-def print_ranking(ranked: Ranking, json_file: str | None, form: str, findings: Sequence[Finding] = ()) -> None:
-    """Print a ranking for people, and write it for machines where that is asked for."""
+def dry_run(
+    real: str | Path | Arrays,
+    fakes: Mapping[str, str | Path | Arrays],
+    protocol: tuple[str, ...],
+    *,
+    repeats: int,
+    seed: int,
+    settings: Settings,
+) -> None:
+    """Say what ranking the fake sides would use and skip, and how long it would take. Raises MetricError when one of
+    them would get no score."""
+    from fvd_bench.evaluation.plan import plans
+    from fvd_bench.evaluation.several import open_ranking
+    from fvd_bench.features.distributed import processes
+    from fvd_bench.reports.plan import plan_table
+
+    with (
+        processes() as first,
+        progress(shown=first) as show,
+        open_ranking(real, fakes, protocol, repeats=repeats, seed=seed, settings=settings, progress=show) as opened,
+    ):
+        planned = plans(opened)
+    if not first:
+        return
+    console().print(plan_table(planned))
+    for name, plan in planned.items():
+        plan.check_possible(name)
+
+
+def print_ranking(
+    ranked: Ranking, json_file: str | None, *more: Text, form: str, findings: Sequence[Finding] = ()
+) -> None:
+    """Print a ranking for people, and write it and more texts where that is asked for."""
     from fvd_bench.reports.ranking import ranking_report
 
     report = ranking_report(ranked)
-    print_report(report, form, (json_file, report.to_json), findings=findings)
+    print_report(report, form, (json_file, report.to_json), *more, findings=findings)
+
+
+def ranked_page(ranked: Ranking, exhibits: Sequence[Exhibits | None], made: Made) -> Page:
+    """Make the page of a ranking. exhibits: of each result in order; none for results that lie in files."""
+    from fvd_bench.reports.page import ranking_page
+
+    return ranking_page(ranked, dict(zip(ranked.results, exhibits, strict=False)), made)

@@ -155,7 +155,7 @@ def deliver(*texts: Text, show: Callable[[], None]) -> None:
     asked = [(file, text) for file, text in texts if file]
     with delivery() as attempt:
         for file, text in sorted(asked, key=lambda pair: pair[0] == STDOUT):
-            attempt(lambda file=file, text=text: write(_utf8(text()), file))  # type: ignore[misc]
+            attempt(lambda file=file, text=text: write(utf8(text()), file))  # type: ignore[misc]
         if not any(file == STDOUT for file, _ in asked):
             attempt(show)
 
@@ -228,7 +228,7 @@ def write(data: bytes, file: str) -> None:
     wrote(file)
 
 
-def _utf8(text: str) -> bytes:
+def utf8(text: str) -> bytes:
     """Return text as machines read it everywhere."""
     return _printable(text).encode("utf-8")
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fvd_bench.cli.options import Command, chosen_settings, draw_options, format_option, side_options
-from fvd_bench.cli.pages import Showing, html_option
+from fvd_bench.cli.pages import CLIPS_AND_CHARTS, Showing, html_option
 from fvd_bench.cli.streams import check_outputs, print_report, progress, stdout_of
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @side_options
 @format_option("score", "json", "csv", "markdown", "latex")
 @draw_options(repeats=5)  # one draw cannot tell a change from chance
-@html_option
+@html_option(CLIPS_AND_CHARTS)
 def table4(
     real: str | Path | Arrays,
     fake: str | Path | Arrays,

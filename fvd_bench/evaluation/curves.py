@@ -15,7 +15,7 @@ from fvd_bench.evaluation import windows
 from fvd_bench.evaluation.comparison import read_text
 from fvd_bench.evaluation.ranking import is_ranked
 from fvd_bench.evaluation.result import Result, Score
-from fvd_bench.evaluation.result_files import alike, read_all
+from fvd_bench.evaluation.result_files import alike, holds_several, read_all
 from fvd_bench.metrics import METRICS
 from fvd_bench.paths import distinct_names, user_path
 from fvd_bench.protocols.windows import first_frame
@@ -55,8 +55,9 @@ class Curve:
 class Panel:
     """Curves of one metric under one protocol, on one pair of axes.
 
-    protocol: empty where it is not known. along: what the horizontal axis is. is_scale: whether places on it are
-    numbers, in which case distances mean something; else they are an order.
+    protocol: empty where it is not known. along: what a point is, such as a checkpoint. is_scale: whether places on the
+    axis are numbers, in which case distances mean something; else they are an order. axis: what these numbers are,
+    empty for those of `along`.
     """
 
     metric: str
@@ -64,6 +65,7 @@ class Panel:
     along: str
     is_scale: bool
     curves: tuple[Curve, ...]
+    axis: str = ""
 
     @property
     def lower_is_better(self) -> bool:
@@ -73,8 +75,9 @@ class Panel:
 def read(files: Sequence[Path]) -> list[Panel]:
     """Read results, rankings, and the folders or logs of training runs, and put each score where it belongs.
 
-    Results are checkpoints, in the order of the number in which their names differ, or else as they are given. Those
-    that have scores of windows give a curve over these as well.
+    Results are checkpoints, in the order of the number in which their names differ, or else as they are given. Those of
+    a ranking are checkpoints only where there is such a number. Results that have scores of windows give a curve over
+    these as well.
 
     Raises ResultError, and NotComparableError where results were not made alike.
     """
@@ -82,8 +85,14 @@ def read(files: Sequence[Path]) -> list[Panel]:
     others = [file for file in files if file not in logs]
     results = {name: entrant.result for name, entrant in read_all(others).items()} if others else {}
     panels = [*_over_training(logs), *over_windows(results)]
-    if len(results) > 1:
+    rankings = [file for file in others if holds_several(file)]
+    if len(results) > 1 and (not rankings or _numbered(results)):
         panels += _over_checkpoints(results)
+    if not panels and rankings:
+        raise ResultError(
+            f"{', '.join(map(str, rankings))}: a ranking of generators that differ in no number is no curve: "
+            "`fvd-bench compare … --html FILE` shows it"
+        )
     if not panels:
         raise ResultError(
             f"{', '.join(results)} is one score and no curve: give the results of several checkpoints, a run's folder, "
@@ -92,13 +101,15 @@ def read(files: Sequence[Path]) -> list[Panel]:
     return panels
 
 
+def _numbered(results: Mapping[str, Result]) -> list[float] | None:
+    """Return the number in which the names of results, or else the paths of their fake sides, differ; None without
+    one."""
+    return _places(list(results)) or _places([result.fake.path for result in results.values()])
+
+
 def _over_checkpoints(results: Mapping[str, Result]) -> list[Panel]:
-    names = list(results)
-    along, places = "checkpoint", _places(names)
-    if places is None:
-        places = _places([result.fake.path for result in results.values()])
-    else:
-        along = _label(names[0], names[-1]) or along
+    names, places = list(results), _numbered(results)
+    along = (_label(names[0], names[-1]) if _places(names) else "") or "checkpoint"
     whole, _ = alike(results)
     panels = []
     for scores in filter(lambda scores: is_ranked(scores[0]), whole):
@@ -117,7 +128,8 @@ def over_windows(results: Mapping[str, Result]) -> list[Panel]:
         for key, scores in windows.curves(result.scores).items():
             points = (_point(first_frame(str(s.row)), windows.frames(s), s) for s in scores)
             found.setdefault(key, []).append(Curve(name if len(results) > 1 else "", tuple(points)))
-    return [Panel(*key, "first frame of the window", True, tuple(curves)) for key, curves in found.items()]
+    axis = "frame at which a window begins"
+    return [Panel(*key, "window", True, tuple(curves), axis) for key, curves in found.items()]
 
 
 def _over_training(logs: Sequence[Path]) -> list[Panel]:

@@ -53,9 +53,9 @@ class Exhibits:
     num_uncovered: how many such reals there are, and of how many. None where there are too few videos to tell.
     points: the videos of each side in feature space.
     shares: what each fake adds to the score, as a part of it. None where that is not known.
-    feature_map: the same points in a plane.
+    feature_map: the same points in a plane, None where that was not asked for.
     motions: how videos of each side move.
-    at_fewer: the scores of parts of both sides.
+    at_fewer: the scores of parts of both sides, none where that was not asked for.
     """
 
     score: Score
@@ -71,9 +71,10 @@ class Exhibits:
     at_fewer: Sequence[AtFewer]
 
 
-def exhibits(collection: Collection, result: Result) -> Exhibits | None:
+def exhibits(collection: Collection, result: Result, *, is_whole: bool = True) -> Exhibits | None:
     """Gather what a page shows. None where there is no score but those of rows. Only the shown clips are read again.
 
+    is_whole: whether to make the map and to score parts of both sides, which the page of a ranking does not show.
     In a run of several processes all of them have to call it, and the first gets it. Raises CacheError.
     """
     evaluation = collection.evaluation
@@ -84,7 +85,7 @@ def exhibits(collection: Collection, result: Result) -> Exhibits | None:
         scores = [s for s in result.scores if s.protocol == protocol.name and s.value is not None]
         if scores and protocol not in evaluation.rows:
             score = next((s for s in scores if METRICS[s.metric].of_moments), scores[0])
-            return _Gathering(collection, protocol, score).exhibits(motions)
+            return _Gathering(collection, protocol, score).exhibits(motions, is_whole)
     return None
 
 
@@ -99,7 +100,7 @@ class _Gathering:
         self._shares = self._share_of_score()
         self._absent = self._without_frames()
 
-    def exhibits(self, motions: Mapping[Side, Sequence[Motion]]) -> Exhibits:
+    def exhibits(self, motions: Mapping[Side, Sequence[Motion]], is_whole: bool) -> Exhibits:
         listed: dict[Side, list[int]] = {"real": [], "fake": self._worst()}
         listed["real"], num_uncovered = self._uncovered()
         strips: dict[Side, list[int]] = {
@@ -118,10 +119,13 @@ class _Gathering:
             num_uncovered=num_uncovered,
             points=self._points,
             shares=self._shares,
-            feature_map=feature_map(features) if len(features) == len(SIDES) else None,
+            feature_map=feature_map(features) if is_whole and len(features) == len(SIDES) else None,
             motions=motions,
-            at_fewer=at_fewer(self._score.metric, self._sides, self._protocol.metric, seed=self._score.seed),
+            at_fewer=self._at_fewer() if is_whole else (),
         )
+
+    def _at_fewer(self) -> Sequence[AtFewer]:
+        return at_fewer(self._score.metric, self._sides, self._protocol.metric, seed=self._score.seed)
 
     def _share_of_score(self) -> Float64 | None:
         try:

@@ -16,6 +16,7 @@ from fvd_bench.inspection.motion_of_sides import findings as motion_findings
 from fvd_bench.networks import FeatureExtractor
 from fvd_bench.protocols.rules import FeatureRule, Side
 from fvd_bench.videos.frame_times import widest
+from fvd_bench.words import number, span
 
 _MOSTLY = 0.5
 """A warning is given where chance makes up more than this part of a score."""
@@ -216,8 +217,9 @@ def _floor_findings(score: Score) -> Iterator[Finding]:
     if score.value <= floor.interval[1]:
         yield Finding(
             "at-the-floor",
-            f"{name}: {score.value:.4g} cannot be told from the {floor.value:.4g} (up to {floor.interval[1]:.4g}) that "
-            "real videos score against their own kind at these numbers: more videos are needed to see a difference",
+            f"{name}: {number(score.value)} cannot be told from the {number(floor.value)} (up to "
+            f"{number(floor.interval[1])}) that real videos score against their own kind at these numbers: more videos "
+            "are needed to see a difference",
         )
     elif floor.value > _MOSTLY * score.value:
         yield Finding(
@@ -228,8 +230,8 @@ def _floor_findings(score: Score) -> Iterator[Finding]:
     if score.interval is not None and score.interval[1] - score.interval[0] > score.value:
         yield Finding(
             "too-few-to-say",
-            f"{name}: the interval from {score.interval[0]:.4g} to {score.interval[1]:.4g} is wider than the score "
-            "itself: at these numbers of videos it says nothing",
+            f"{name}: the interval from {span(score.interval)} is wider than the score itself: at these numbers of "
+            "videos it says nothing",
         )
 
 

@@ -19,11 +19,11 @@ def load(protocol: ProtocolLike) -> Protocol:
 
 
 def load_all(protocol: ProtocolLike | Sequence[ProtocolLike]) -> tuple[Protocol, ...]:
-    """One protocol or several, each as `load` does. Raises ProtocolError, when there is none too."""
+    """One protocol or several, each as `load` does, and once. Raises ProtocolError, when there is none too."""
     given = [protocol] if isinstance(protocol, Protocol | str | os.PathLike) else protocol
     if not given:
         raise ProtocolError("no protocol is given")
-    return tuple(load(p) for p in given)
+    return tuple(dict.fromkeys(map(load, given)))
 
 
 def check(protocol: Protocol, where: str) -> None:

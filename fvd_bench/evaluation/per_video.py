@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -81,6 +81,18 @@ def points_of(sides: Sides) -> dict[Side, Points]:
     return points
 
 
+def all_videos(collection: Collection, result: Result) -> list[VideoRecord]:
+    """Return what `per_video` does, with the motion of all videos.
+
+    In a run of several processes all of them have to call it, and the first gets the records. Raises CacheError.
+    """
+    evaluation = collection.evaluation
+    motions = {side: evaluation.motions(side, most=None) for side in SIDES}
+    if evaluation.share.exchanged and evaluation.share.part:
+        return []
+    return per_video(collection, result, motions)
+
+
 def per_video(
     collection: Collection, result: Result, motions: Mapping[Side, Mapping[int, Motion]]
 ) -> list[VideoRecord]:
@@ -108,20 +120,27 @@ def per_video(
     return records
 
 
-def records_csv(records: list[VideoRecord]) -> str:
+def records_csv(records: Sequence[VideoRecord]) -> str:
     """Write records as CSV with a header, one line each. Numbers are written in full, and what is not known is empty.
 
     Names are escaped as on a terminal, and one that a spreadsheet would take for a formula is written as ./NAME.
     """
+    return _csv([], [([], record) for record in records])
+
+
+def ranking_csv(records: Mapping[str, Sequence[VideoRecord]]) -> str:
+    """Write the records of several generators as `records_csv` does, with a first column that names the generator."""
+    return _csv(["generator"], [([name], record) for name, of_one in records.items() for record in of_one])
+
+
+def _csv(head: list[str], rows: Sequence[tuple[list[str], VideoRecord]]) -> str:
     out = io.StringIO()
     table = csv.writer(out, lineterminator="\n")
     names = [field.name for field in fields(VideoRecord)]
-    table.writerow(names)
-    for record in records:
-        values = [getattr(record, name) for name in names]
-        table.writerow(
-            [_plain(value) if isinstance(value, str) else value for value in [*values[:-1], " ".join(record.findings)]]
-        )
+    table.writerow([*head, *names])
+    for first, record in rows:
+        values = [*first, *(getattr(record, name) for name in names[:-1]), " ".join(record.findings)]
+        table.writerow([_plain(value) if isinstance(value, str) else value for value in values])
     return out.getvalue()
 
 

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import astuple, dataclass, field
 from functools import partial
 
 from fvd_bench import metrics
-from fvd_bench.errors import MetricError, VideoError
+from fvd_bench.errors import MetricError, VideoError, WeightsError
 from fvd_bench.evaluation.duration import Seconds, duration
 from fvd_bench.evaluation.evaluation import Evaluation
+from fvd_bench.evaluation.loading import load_all
 from fvd_bench.features.extraction import Extraction, Job, first_of_each
-from fvd_bench.networks import NETWORKS
-from fvd_bench.protocols.protocol import Protocol
+from fvd_bench.networks import NETWORKS, weights
+from fvd_bench.protocols.protocol import Protocol, ProtocolLike
 from fvd_bench.protocols.rules import SIDES, Side
+from fvd_bench.settings import Settings
 from fvd_bench.videos.clips import reason
 from fvd_bench.videos.prefetch import in_order
 from fvd_bench.videos.sampling import clip_indices
@@ -47,11 +49,11 @@ class Plan:
     unserved: Mapping[str, str]
     seconds: Seconds | None
 
-    def check_possible(self) -> None:
-        """Raise MetricError when the evaluation would end without a score."""
+    def check_possible(self, of: str = "") -> None:
+        """Raise MetricError when the evaluation would end without a score. of: whose score it is, in a ranking."""
         if self.seconds is None:
             reasons = (f"{name}: {why}" for name, why in self.unserved.items())
-            raise MetricError(f"no score is possible: {'; '.join(reasons)}")
+            raise MetricError(f"{f'{of}: ' if of else ''}no score is possible: {'; '.join(reasons)}")
 
 
 @dataclass(slots=True)
@@ -64,14 +66,65 @@ class _Outlook:
     skipped: dict[str, str] = field(default_factory=dict)
 
 
+def check_weights(protocol: ProtocolLike | Sequence[ProtocolLike], settings: Settings) -> None:
+    """Raise WeightsError where opening an evaluation would fetch weights: whoever plans gets nothing big unasked."""
+    needed = dict.fromkeys(NETWORKS[loaded.features.extractor].weights for loaded in load_all(protocol))
+    absent = [name for name in needed if name and name not in settings.weights and not weights.is_here(name)]
+    if absent:
+        raise WeightsError(
+            f"a dry run fetches nothing, and the weights {' and '.join(absent)} are not here: "
+            f"`fvd-bench weights pull {absent[0]}` gets them"
+        )
+
+
 def plan(evaluation: Evaluation) -> Plan:
     """Count the frames of every video whose features are not stored, and time each kind of work on a few videos."""
-    opening = time.monotonic() - evaluation.started
-    outlooks: dict[Job, _Outlook] = {}
-    work: dict[Side, dict[int, list[Job]]] = {}
-    extractions = evaluation.read()
-    for source, extraction in extractions.items():
-        work[source] = _look(evaluation, source, extraction, outlooks)
+    (planned,) = plans({"": evaluation}).values()
+    return planned
+
+
+def plans(evaluations: Mapping[str, Evaluation]) -> dict[str, Plan]:
+    """Plan evaluations that share their real side, as those of a ranking do: name -> plan.
+
+    What they share, which is opening and the real side, is part of the time of the first.
+    """
+    first = next(iter(evaluations.values()))
+    opening = time.monotonic() - first.started
+    real = first.extraction("real")
+    jobs = dict.fromkeys(job for evaluation in evaluations.values() for job in evaluation.jobs_reading("real"))
+    of_real: dict[Job, _Outlook] = {}
+    real_work = _look(first, "real", real, list(jobs), of_real)
+    found: dict[str, Plan] = {}
+    for name, evaluation in evaluations.items():
+        fake = evaluation.extraction("fake")
+        outlooks = dict(of_real)
+        fake_work = _look(evaluation, "fake", fake, evaluation.jobs_reading("fake"), outlooks)
+        sides, unserved = _planned(evaluation, outlooks)
+        seconds = None
+        if any(protocol.name not in unserved for protocol in evaluation.protocols):
+            extractions: dict[Side, Extraction] = {"fake": fake}
+            if evaluation is first:
+                extractions = {"real": real, "fake": fake}
+            seconds = duration(
+                evaluation,
+                extractions,
+                {"real": real_work, "fake": fake_work},
+                {job: outlook.features for job, outlook in outlooks.items()},
+                opening=opening if evaluation is first else 0.0,
+            )
+        found[name] = Plan(tuple(sides), unserved, seconds)
+    return found
+
+
+def whole(planned: Iterable[Plan]) -> Seconds | None:
+    """Return the time of plans that share their real side together, None where one of them would get no score."""
+    parts = [plan.seconds for plan in planned]
+    known = [seconds for seconds in parts if seconds is not None]
+    return Seconds(*map(sum, zip(*map(astuple, known), strict=True))) if len(known) == len(parts) else None
+
+
+def _planned(evaluation: Evaluation, outlooks: Mapping[Job, _Outlook]) -> tuple[list[PlannedSide], dict[str, str]]:
+    """Return what each protocol would do with each side, and protocol -> why it would get no score."""
     sides: list[PlannedSide] = []
     unserved = {p.name: lost.reason for p, lost in evaluation.unserved.items()}
     for protocol in evaluation.protocols:
@@ -83,22 +136,18 @@ def plan(evaluation: Evaluation) -> Plan:
             sides.append(PlannedSide(protocol.name, side, used, found.stored, found.skipped))
         if why := _why_not(evaluation, protocol, outlooks):
             unserved[protocol.name] = why
-    seconds = None
-    if any(protocol.name not in unserved for protocol in evaluation.protocols):
-        counts = {job: outlook.features for job, outlook in outlooks.items()}
-        seconds = duration(evaluation, extractions, work, counts, opening=opening)
-    return Plan(tuple(sides), unserved, seconds)
+    return sides, unserved
 
 
 def _look(
     evaluation: Evaluation,
     source: Side,
     extraction: Extraction,
+    jobs: Sequence[Job],
     outlooks: dict[Job, _Outlook],
 ) -> dict[int, list[Job]]:
-    """Fill in the outlooks of the jobs that read this source. Return what would be computed: place -> jobs."""
+    """Fill in the outlooks of jobs that read this source. Return what would be computed: place -> jobs."""
     names = evaluation.sources[source].names
-    jobs = evaluation.jobs_reading(source)
     outlooks |= {job: _Outlook() for job in jobs}
     known, absent = extraction.outlook(jobs)
     for (place, job), (_, facts) in known.items():

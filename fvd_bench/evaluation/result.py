@@ -20,6 +20,7 @@ from fvd_bench.estimate import Estimate
 from fvd_bench.finding import Finding
 from fvd_bench.inspection.motion import SideMotion
 from fvd_bench.records import record
+from fvd_bench.words import number, span
 
 if TYPE_CHECKING:
     import pandas
@@ -225,9 +226,9 @@ def summary(score: Score) -> str:
     """Say what a score is: `FVD 68.77 by stylegan-v-fvd16, 95 % interval 56.15 to 81.38, floor 29.54`."""
     if score.value is None:
         return f"no {score.metric.upper()} by {score.protocol}: {score.reason}"
-    interval = f", 95 % interval {score.interval[0]:.4g} to {score.interval[1]:.4g}" if score.interval else ""
-    floor = f", floor {score.floor.value:.4g}" if score.floor else ""
-    return f"{score.metric.upper()} {score.value:.4g} by {score.protocol}{interval}{floor}"
+    interval = f", 95 % interval {span(score.interval)}" if score.interval else ""
+    floor = f", floor {number(score.floor.value)}" if score.floor else ""
+    return f"{score.metric.upper()} {number(score.value)} by {score.protocol}{interval}{floor}"
 
 
 def _check(score: Score, where: str) -> None:

@@ -10,6 +10,7 @@ from fvd_bench.finding import Finding
 from fvd_bench.metrics.uncertainty import CONFIDENCE, Spread, holm, p_value
 from fvd_bench.protocols.rules import SIDES, ClipRule
 from fvd_bench.protocols.windows import WINDOW
+from fvd_bench.words import signed
 
 
 def is_window(score: Score) -> bool:
@@ -72,7 +73,7 @@ def _drift(name: str, windows: Sequence[Score], spreads: Mapping[str, Spread]) -
         many = f"{len(differ)} of {len(judged)} later windows differ from the first by more than chance explains"
         yield Finding(
             "drift",
-            f"{name}: {many}, first {frames(differ[0])}; {frames(differ[-1])} {change:+.4g} (Holm's correction, the "
+            f"{name}: {many}, first {frames(differ[0])}; {frames(differ[-1])} {signed(change)} (Holm's correction, the "
             "same videos compared with each other)",
             side="fake",
         )

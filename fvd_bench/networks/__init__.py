@@ -72,20 +72,28 @@ class Network:
     """A network that protocols may name.
 
     module: whose `create` makes its extractor; it is imported when the network has to run. fewest_frames: of the
-    shortest clip that it can see. sees: whether a feature is of a whole clip or of a single frame.
+    shortest clip that it can see. sees: whether a feature is of a whole clip or of a single frame. weights: the name of
+    its set of weights, empty for none.
     """
 
     name: str
     module: str
     fewest_frames: int
     sees: Literal["clips", "frames"]
+    weights: str = ""
 
 
 NETWORKS = {
     network.name: network
     for network in (
-        Network("i3d", "fvd_bench.networks.i3d", fewest_frames=9, sees="clips"),
-        Network("inception", "fvd_bench.networks.inception", fewest_frames=1, sees="frames"),
+        Network("i3d", "fvd_bench.networks.i3d", fewest_frames=9, sees="clips", weights="i3d-kinetics-400"),
+        Network(
+            "inception",
+            "fvd_bench.networks.inception",
+            fewest_frames=1,
+            sees="frames",
+            weights="inception-2015-12-05",
+        ),
         Network("pixels", "fvd_bench.networks.pixels", fewest_frames=1, sees="clips"),
     )
 }

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from fvd_bench.errors import ProtocolError
-from fvd_bench.networks import Features, Progress
+from fvd_bench.networks import NETWORKS, Features, Progress
 from fvd_bench.networks import weights as weight_store
 from fvd_bench.networks.arithmetic import float32_arithmetic
 from fvd_bench.networks.i3d_network import I3D
@@ -16,7 +16,7 @@ from fvd_bench.protocols.rules import FeatureRule
 from fvd_bench.videos.preprocess import network_input
 from fvd_bench.videos.video import Pixels
 
-WEIGHTS = "i3d-kinetics-400"
+WEIGHTS = NETWORKS["i3d"].weights
 
 _BATCH_FRAMES = 32
 """Frames in a micro-batch: 2 clips of 16 frames, or 1 of 128. It is part of the arithmetic, so it is never a

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from fvd_bench.errors import ProtocolError
-from fvd_bench.networks import Features, Progress
+from fvd_bench.networks import NETWORKS, Features, Progress
 from fvd_bench.networks import weights as weight_store
 from fvd_bench.networks.arithmetic import float32_arithmetic, linear
 from fvd_bench.packages import needed_for
@@ -23,7 +23,7 @@ from fvd_bench.videos.video import Pixels
 if TYPE_CHECKING:
     from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
-WEIGHTS = "inception-2015-12-05"
+WEIGHTS = NETWORKS["inception"].weights
 _LOGITS = "logits_unbiased"
 LAYERS = {"2048": 2048, _LOGITS: 1008}
 """The network's outputs and their lengths: pooled features for FID and KID, logits for the inception score."""

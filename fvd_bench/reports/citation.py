@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from fvd_bench.errors import ResultError
+from fvd_bench.escapes import escaped
+from fvd_bench.evaluation.ranking import is_ranked
+from fvd_bench.evaluation.result import Result, Score
 from fvd_bench.protocols.protocol import Protocol
+from fvd_bench.reports.scores import unit
 from fvd_bench.version import __version__
+from fvd_bench.words import number, span
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,22 +95,79 @@ _OF_METRICS = {
 """Name of a metric -> the work that introduced it. The test of this module sees that none is missing."""
 
 
+_TEX = {
+    **{character: f"\\{character}" for character in "&%$#_{}"},
+    "~": "\\textasciitilde{}", "^": "\\textasciicircum{}", "\\": "\\textbackslash{}", "–": "--",
+}  # fmt: skip
+"""Character -> how LaTeX writes it."""
+
+
 def citation(protocol: Protocol) -> str:
     """Return a sentence for a paper about scores of this protocol, and the BibTeX entries that it cites."""
     metrics = ", ".join(name.upper() for name in protocol.metric.names)
-    keys = ", ".join(reference.key for reference in references(protocol))
+    works = references(protocol.metric.names, protocol.features.extractor, protocol.name)
     sentence = (
         f"We compute {metrics} with fvd-bench {__version__} under the protocol {protocol.name} (version "
-        f"{protocol.version}, digest {protocol.digest()[:12]}): {protocol.summary} \\cite{{{keys}}}."
+        f"{protocol.version}, digest {protocol.digest()[:12]}): {protocol.summary} {_cite(works)}."
     )
-    return "\n\n".join([sentence, *(reference.bibtex() for reference in references(protocol))])
+    return "\n\n".join([sentence, *(work.bibtex() for work in works)])
 
 
-def references(protocol: Protocol) -> Sequence[Reference]:
-    """Return the works that a protocol rests on, each once."""
-    found = [_SOFTWARE, *(_OF_METRICS[name] for name in protocol.metric.names)]
-    if protocol.features.extractor == "i3d":
+def result_citation(results: Mapping[str, Result]) -> str:
+    """Return what a paper should report of results: a sentence for each score, the same in LaTeX, and BibTeX entries.
+
+    results: name of a generator -> result, the name empty where there is one alone. Raises ResultError where there is
+    no score.
+    """
+    words, tex = [], []
+    works: dict[Reference, None] = {}
+    for name, result in results.items():
+        for score in result.scores:
+            if score.value is None or not is_ranked(score):
+                continue
+            extractor = str(result.protocols.get(score.digest, {}).get("features.extractor"))
+            found = references([score.metric], extractor, score.protocol)
+            works |= dict.fromkeys(found)
+            said = _sentence(score, name, unit(score, result), result.fvd_bench)
+            words.append(f"{said}.")
+            tex.append(f"{_tex(said)} {_cite(found)}.\n% {escaped(score.signature)}")
+    if not words:
+        raise ResultError("there is no score to cite")
+    return "\n\n".join([*words, "In LaTeX:", *tex, *(work.bibtex() for work in works)])
+
+
+def references(metrics: Sequence[str], extractor: str, protocol: str) -> Sequence[Reference]:
+    """Return the works that scores rest on, each once. extractor, protocol: their names."""
+    found = [_SOFTWARE, *(_OF_METRICS[name] for name in metrics if name in _OF_METRICS)]
+    if extractor == "i3d":
         found.append(_I3D)
-    if protocol.name.startswith("stylegan-v-"):
+    if protocol.startswith("stylegan-v-"):
         found.append(_STYLEGAN_V)
     return list(dict.fromkeys(found))
+
+
+def _sentence(score: Score, name: str, counted: str, version: str) -> str:
+    """Say all of a score that others need: value, interval, floor, numbers, protocol and draws."""
+    value = f"{score.metric.upper()} {number(score.value)}"
+    if score.std is not None:
+        value += f" ± {number(score.std)} over {len(score.values)} draws"
+    known = [f"95 % interval {span(score.interval)}"] if score.interval else []
+    if score.floor:
+        known.append(f"floor {number(score.floor.value)}, the score of real videos against others of their kind")
+    known += [f"{what} unknown: {why}" for what, why in score.unknown.items() if what in ("interval", "floor")]
+    row = f", row {score.row}" if score.row else ""
+    beside = f" ({'; '.join(known)})" if known else ""
+    return escaped(
+        f"{f'{name}: ' if name else ''}{value}{beside}, of {score.fake.clips} fake "
+        f"and {score.real.clips} real {counted}, under the protocol {score.protocol}{row} (version "
+        f"{score.protocol_version}, digest {score.digest[:12]}), by fvd-bench {version}"
+    )
+
+
+def _cite(works: Sequence[Reference]) -> str:
+    return f"\\cite{{{', '.join(work.key for work in works)}}}"
+
+
+def _tex(text: str) -> str:
+    """Write text so that in LaTeX it means nothing but itself."""
+    return "".join(_TEX.get(character, character) for character in text).replace("±", "$\\pm$")

@@ -16,7 +16,7 @@ from fvd_bench.evaluation.comparison import Comparison, Comparisons
 from fvd_bench.reports.formats import Report, markdown_code, markdown_plain, markdown_table
 from fvd_bench.reports.layout import Column, Grid, Prose, Record
 from fvd_bench.reports.scores import signatures
-from fvd_bench.reports.tables import number
+from fvd_bench.words import number
 
 PAIRED = "Fake videos of one name were compared with each other."
 

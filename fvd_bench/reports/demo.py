@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 
 from fvd_bench.evaluation.demo import Row
 from fvd_bench.reports.layout import Column, Grid, Prose
-from fvd_bench.reports.tables import number, span
+from fvd_bench.words import number, span
 
 
 def demo_table(rows: Sequence[Row]) -> RenderableType:

@@ -8,7 +8,7 @@ from fvd_bench.evaluation.explain import Step, Waterfall
 from fvd_bench.reports.formats import Report
 from fvd_bench.reports.layout import Column, Grid, Prose
 from fvd_bench.reports.scores import beware, signatures
-from fvd_bench.reports.tables import number, signed, span
+from fvd_bench.words import number, signed, span
 
 ORDER_MATTERS = (
     "The changes add up to the whole difference. How it is shared out depends on the order of the steps: in another "

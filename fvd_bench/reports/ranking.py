@@ -12,14 +12,15 @@ from fvd_bench.evaluation.result_files import ranking_json
 from fvd_bench.reports.comparison import PAIRED
 from fvd_bench.reports.formats import Report
 from fvd_bench.reports.layout import Column, Grid, Prose
-from fvd_bench.reports.tables import number, number_or_blank, span_or_blank
+from fvd_bench.reports.tables import number_or_blank, span_or_blank
+from fvd_bench.words import number
 
 
 def ranking_report(ranked: Ranking) -> Report:
     """Report a ranking: a grid for each score, and below them what was compared and how."""
     parts: list[RenderableType] = []
     for score in ranked.scores:
-        parts += [Prose(_title(score), style="bold"), _grid(score, headed=False), *map(Prose, _reasons(score))]
+        parts += [Prose(ranked_title(score), style="bold"), ranked_grid(score), *map(Prose, reasons(score))]
     scores = [score for table in ranked.scores for score in table.scores.values()]
     return Report(
         text=Group(*parts, *map(Prose, sentences(ranked))),
@@ -50,7 +51,7 @@ def sentences(ranked: Ranking) -> list[str]:
     return said + [f"Note: {note}." for note in ranked.notes]
 
 
-def _grid(ranked: RankedScore, *, headed: bool) -> Grid:
+def ranked_grid(ranked: RankedScore, *, headed: bool = False) -> Grid:
     """Show a score of all generators. headed: whether each row names the score."""
     arrow = "↓" if ranked.first.lower_is_better else "↑"
     columns = [
@@ -68,7 +69,7 @@ def _grid(ranked: RankedScore, *, headed: bool) -> Grid:
     for name, score in ranked.scores.items():
         rows.append(
             [
-                _title(ranked) if headed else "",
+                ranked_title(ranked) if headed else "",
                 places[name] if score.value is not None else "",
                 name,
                 number(score.value),
@@ -83,7 +84,7 @@ def _grid(ranked: RankedScore, *, headed: bool) -> Grid:
 
 def _grids(ranked: Ranking) -> Grid:
     """Show all scores in one grid, for forms that hold one table."""
-    grids = [_grid(score, headed=len(ranked.scores) > 1) for score in ranked.scores]
+    grids = [ranked_grid(score, headed=len(ranked.scores) > 1) for score in ranked.scores]
     columns = list(grids[0].columns)
     if len(grids) > 1:
         columns[3] = Column("value", is_number=True)
@@ -111,13 +112,15 @@ def _runs(numbers: Sequence[int]) -> str:
     return ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in runs)
 
 
-def _title(ranked: RankedScore) -> str:
+def ranked_title(ranked: RankedScore) -> str:
+    """Return the metric and the protocol that generators are ranked by."""
     score = ranked.first
     row = f", {score.row}" if score.row else ""
     return f"{score.metric.upper()} {score.protocol}@{score.protocol_version}{row}"
 
 
-def _reasons(ranked: RankedScore) -> Iterator[str]:
+def reasons(ranked: RankedScore) -> Iterator[str]:
+    """Yield why generators have no score."""
     for name, score in ranked.scores.items():
         if score.value is None:
             yield f"{name}: no {score.metric}: {score.reason}"

@@ -16,7 +16,8 @@ from fvd_bench.protocols.variants import SCALE
 from fvd_bench.reports.curves import curves_grid, title
 from fvd_bench.reports.formats import Report
 from fvd_bench.reports.layout import Column, Grid, Prose, Record
-from fvd_bench.reports.tables import UNKNOWN, is_scale, number, number_or_blank, percent, span, span_or_blank
+from fvd_bench.reports.tables import UNKNOWN, is_scale, number_or_blank, percent, span_or_blank
+from fvd_bench.words import number, span
 
 
 def result_report(result: Result) -> Report:
@@ -70,7 +71,7 @@ def score_grid(scores: Sequence[Score]) -> Grid:
         Column("± std", is_number=True),
         Column("95 % interval", is_number=True),
         Column("floor", is_number=True),
-        Column("floors", is_number=True),
+        Column("× floor", is_number=True),
         Column("at infinity", is_number=True),
         Column("clips", is_number=True),
         Column("skipped", is_number=True),

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 from fvd_bench.estimate import Estimate
 from fvd_bench.evaluation.result import Result, Score
 from fvd_bench.protocols.variants import SCALE
+from fvd_bench.words import number, span
 
 UNKNOWN = {"interval": "interval", "floor": "floor", "infinite": "value at infinity"}
 """What may be unknown about a score, in words."""
@@ -26,18 +27,6 @@ def score_frame(result: Result) -> pandas.DataFrame:
     return result.to_frame()
 
 
-def number(value: float | None) -> str:
-    """Write a score for people: two decimals, more where it is small, a dash where there is none."""
-    if value is None:
-        return "–"
-    return f"{value:.2f}" if abs(value) >= 1 or value == 0 else f"{value:.3g}"
-
-
-def signed(change: float) -> str:
-    """Write a change of a score for people, with its sign."""
-    return f"{'+' if change >= 0 else '-'}{number(abs(change))}"
-
-
 def percent(part: float | None, form: str = ".0%") -> str:
     """Write a fraction as percents for people, a dash where there is none. form: as for `format`."""
     return "–" if part is None else format(part, form).replace("%", " %")
@@ -51,11 +40,6 @@ def number_or_blank(value: float | Estimate | None) -> str:
 def span_or_blank(interval: tuple[float, float] | None) -> str:
     """Write an interval for a column of a `Grid`, which leaves out a column of blanks."""
     return "" if interval is None else span(interval)
-
-
-def span(interval: tuple[float, float] | None) -> str:
-    """Write an interval for people, a dash where there is none."""
-    return "–" if interval is None else f"{number(interval[0])} to {number(interval[1])}"
 
 
 def most_frequent(counts: Mapping[str, int], most: int) -> str:

@@ -151,6 +151,18 @@ def load(name: str, *, path: Path | None = None, progress: Progress | None = Non
     return loaded
 
 
+def is_here(name: str) -> bool:
+    """Return whether `load` finds the weights without fetching them. Raises WeightsError where none have the name."""
+    spec = spec_of(name)
+    if _environment_path(spec) is not None:
+        return True
+    try:
+        verify(name)
+    except WeightsError:
+        return False
+    return True
+
+
 def verify(name: str) -> LoadedWeights:
     """Check and return the weights in the store. Raises WeightsError where they are absent or damaged."""
     spec = spec_of(name)

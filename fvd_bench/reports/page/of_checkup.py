@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from fvd_bench.evaluation.shown_clips import ShownClip
 from fvd_bench.inspection.checkup import Checkup
 from fvd_bench.inspection.summary import Contents
-from fvd_bench.reports.page.canvas import SCORE, Chart, canvas
+from fvd_bench.reports.charts.canvas import Chart, canvas
+from fvd_bench.reports.charts.palette import SCORE
 from fvd_bench.reports.page.page import Block, Charts, Details, Made, Page, Section, Strip, Table, Verdict, Words
 from fvd_bench.reports.tables import most_frequent
 
@@ -47,7 +48,7 @@ def _findings(checkup: Checkup) -> Iterator[Block]:
         where = f"{finding.side}: " if finding.side and len(checkup.sides) > 1 else ""
         if finding.videos:
             rows = list(finding.videos.items())
-            yield Details(f"{where}{finding.message}", [Table.of_many(("video", "detail"), rows)])
+            yield Details(f"{where}{finding.message}", [Table(("video", "detail"), rows)])
         else:
             yield Words(f"{where}{finding.message}")
 

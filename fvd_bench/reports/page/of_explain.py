@@ -6,12 +6,13 @@ from collections.abc import Iterator
 
 from fvd_bench.evaluation.exhibits import Exhibits
 from fvd_bench.evaluation.explain import Step, Waterfall
+from fvd_bench.reports.charts.canvas import Chart
+from fvd_bench.reports.charts.palette import LIMIT, WORST
+from fvd_bench.reports.charts.score_charts import Bar, bars_chart
 from fvd_bench.reports.explain import ORDER_MATTERS
-from fvd_bench.reports.page.canvas import LIMIT, WORST, Chart
 from fvd_bench.reports.page.page import Block, Charts, Made, Page, Section, Table, Verdict, Words
-from fvd_bench.reports.page.score_charts import Bar, bars_chart
 from fvd_bench.reports.page.sections import clip_sections, remaining_sections, title_of
-from fvd_bench.reports.tables import number, signed, span
+from fvd_bench.words import number, signed, span
 
 
 def explain_page(waterfall: Waterfall, exhibits: Exhibits | None = None, made: Made | None = None) -> Page:

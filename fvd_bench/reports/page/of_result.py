@@ -7,21 +7,14 @@ from collections.abc import Iterator, Sequence
 from fvd_bench.evaluation.exhibits import Exhibits
 from fvd_bench.evaluation.ranking import is_ranked
 from fvd_bench.evaluation.result import Result, Score
-from fvd_bench.evaluation.windows import is_window
-from fvd_bench.finding import HEADLINES
 from fvd_bench.protocols.variants import SCALE
-from fvd_bench.reports.page.page import Block, Charts, Made, Page, Section, Tone, Verdict, Words
-from fvd_bench.reports.page.score_charts import row_of, scores_chart
+from fvd_bench.reports.charts.score_charts import row_of, scores_chart
+from fvd_bench.reports.page.meaning import distrust, meaning
+from fvd_bench.reports.page.of_curves import window_sections
+from fvd_bench.reports.page.page import Block, Charts, Made, Page, Section, Verdict, Words
 from fvd_bench.reports.page.sections import clip_sections, remaining_sections, title_of
-from fvd_bench.reports.tables import is_scale, number, span
-
-_FEW_FLOORS = 3.0
-"""Up to so many floors a score is fair, and beyond it is bad."""
-
-_WRONG = (
-    "same-videos", "shared-files", "shared-frames", "clipped-range", "value-range", "shard-alone", "replay-differs",
-)  # fmt: skip
-"""Codes of findings after which a score is not what it seems."""
+from fvd_bench.reports.tables import is_scale
+from fvd_bench.words import number, span
 
 
 def result_page(result: Result, exhibits: Exhibits | None = None, made: Made | None = None) -> Page:
@@ -32,6 +25,7 @@ def result_page(result: Result, exhibits: Exhibits | None = None, made: Made | N
         sections=[
             *clip_sections(exhibits),
             Section("All scores on one axis", list(_score_charts(result.scores))),
+            *window_sections({"": result}),
             *remaining_sections(result, exhibits),
         ],
         made=made or Made(),
@@ -40,35 +34,19 @@ def result_page(result: Result, exhibits: Exhibits | None = None, made: Made | N
 
 def result_verdict(result: Result) -> Verdict:
     """Say what the first score means."""
-    wrong = dict.fromkeys(HEADLINES[code] for code in _WRONG if any(f.code == code for f in result.warnings))
-    warning = f"Do not trust this number: {'; '.join(wrong)}." if wrong else ""
+    warning = distrust(result.warnings)
     score = next((score for score in result.scores if score.value is not None), None)
     if score is None or score.value is None:
         return Verdict("unsure", "There is no score.", result.scores[0].reason or "", warning)
-    tone, what = _meaning(score)
+    tone, what = meaning(score.value, score.interval, score.floor)
     sure = "" if score.interval is None else f" (95 % interval {span(score.interval)})"
     better = "Lower is better." if score.lower_is_better else "Higher is better."
     return Verdict(
-        "bad" if wrong else tone,
+        "bad" if warning else tone,
         f"{score.metric.upper()} {number(score.value)}{sure}{what}",
         f"{score.protocol}, {score.real.clips} real and {score.fake.clips} fake clips. {better}",
         warning,
     )
-
-
-def _meaning(score: Score) -> tuple[Tone, str]:
-    """Return the tone of a score that has a value, and the end of the sentence about it."""
-    assert score.value is not None
-    if score.interval is not None and score.interval[1] - score.interval[0] > abs(score.value) > 0:
-        return "unsure", ": with so few videos it says nothing."
-    if score.floor is None or score.floor.value <= 0:
-        return "unsure", ""
-    floor = number(score.floor.value)
-    if score.value <= score.floor.interval[1]:
-        return "good", f": cannot be told from real videos, which score {floor} against their own kind."
-    times = score.value / score.floor.value
-    tone: Tone = "fair" if times <= _FEW_FLOORS else "bad"
-    return tone, f": {times:.1f} times the {floor} that real videos score against their own kind."
 
 
 def _score_charts(scores: Sequence[Score]) -> Iterator[Block]:
@@ -83,10 +61,6 @@ def _score_charts(scores: Sequence[Score]) -> Iterator[Block]:
         charts.append(scores_chart([row_of(s, s.row or s.protocol) for s in found], f"{metric.upper()}, {arrow}"))
     if charts:
         yield Charts(charts)
-    windows = [score for score in scores if is_window(score) and score.value is not None]
-    if windows:
-        yield Words("The score of each window of the fake videos, from their beginning on:")
-        yield Charts([scores_chart([row_of(s, s.protocol) for s in windows], windows[0].metric.upper())])
     scales = [score for score in scores if is_scale(score) and score.value is not None]
     for protocol in dict.fromkeys(score.protocol.partition(f"-{SCALE}")[0] for score in scales):
         rows = [row_of(s, s.protocol) for s in scores if s.protocol == protocol and s.value is not None][:1]

@@ -10,10 +10,10 @@ from fvd_bench.evaluation.exhibits import Exhibits
 from fvd_bench.evaluation.result import Result, Score
 from fvd_bench.evaluation.table4 import PITFALLS, change_percent, verdict
 from fvd_bench.metrics.uncertainty import quantile
+from fvd_bench.reports.charts.score_charts import Bar, bars_chart, row_of, scores_chart
 from fvd_bench.reports.page.page import Block, Charts, Items, Made, Page, Section, Table, Verdict, Words
-from fvd_bench.reports.page.score_charts import Bar, bars_chart, row_of, scores_chart
 from fvd_bench.reports.page.sections import clip_sections, remaining_sections, title_of
-from fvd_bench.reports.tables import number, span
+from fvd_bench.words import number, span
 
 
 def table4_page(result: Result, exhibits: Exhibits | None = None, made: Made | None = None) -> Page:

@@ -20,11 +20,19 @@ from markupsafe import Markup
 
 from fvd_bench.escapes import escaped
 from fvd_bench.evaluation.shown_clips import ShownClip
-from fvd_bench.reports.page.canvas import Chart
-from fvd_bench.reports.page.clips import films
+from fvd_bench.reports.charts.canvas import Chart
+from fvd_bench.reports.charts.palette import DARK, LIGHT, variables
+from fvd_bench.reports.layout import Grid
+from fvd_bench.reports.page.clips import Films, films
 from fvd_bench.version import __version__
 
-_MOST_ROWS = 1000
+MOST_BYTES = 3_000_000
+"""Size of a page, which any mail carries."""
+
+_MOST_BYTES_OF_FILMS, _MOST_BYTES_OF_A_NOTE = 2_000_000, 1_000
+
+_MOST_ROWS = (1000, 100, 10)
+"""Rows of each table, the fewer the longer a page would get without its clips."""
 
 Tone = Literal["good", "fair", "bad", "unsure"]
 """What a verdict says, as a colour."""
@@ -67,21 +75,20 @@ class Code:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows of cells. numbers: columns that are aligned to the right."""
+    """Rows of cells, of which a page shows the first thousand or fewer. numbers: columns that are aligned to the
+    right."""
 
     kind: ClassVar = "table"
     head: Sequence[str]
     rows: Sequence[Sequence[str]]
     numbers: Sequence[int] = ()
-    caption: str = ""
 
     @classmethod
-    def of_many(cls, head: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
-        """Return a table of the first rows, whose caption counts the others, so that a page stays small."""
-        more = len(rows) - _MOST_ROWS
-        return cls(
-            head, rows[:_MOST_ROWS], caption=f"The first {_MOST_ROWS}; {more} more are in the JSON." if more > 0 else ""
-        )
+    def of_grid(cls, grid: Grid) -> Table:
+        """Return a grid of a terminal as a table of a page."""
+        used = grid.used()
+        numbers = [place for place, column in enumerate(used.columns) if column.is_number]
+        return cls([column.heading for column in used.columns], used.rows, numbers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +101,7 @@ class Charts:
 
 @dataclass(frozen=True, slots=True)
 class Strip:
-    """Clips of one side in a row. role: the colour of its title, see `canvas.ROLES`."""
+    """Clips of one side in a row. role: the colour of its title, see `palette.LIGHT`."""
 
     kind: ClassVar = "strip"
     title: str
@@ -163,15 +170,34 @@ class Page:
     made: Made
 
     def html(self) -> str:
-        """Return the page as one HTML document."""
+        """Return the page as one HTML document of at most `MOST_BYTES`.
+
+        Where it would be larger, tables have fewer rows, then clips are what `films` makes of them, and at last charts
+        are left out. The page says so.
+        """
         clips = [clip for section in self.sections for block in section.blocks for clip in _clips(block)]
+        for rows in _MOST_ROWS:
+            size = len(self._rendered(rows, Films()).encode("utf-8", "replace"))
+            if size <= MOST_BYTES - _MOST_BYTES_OF_FILMS:
+                break
+        free = MOST_BYTES - size - _MOST_BYTES_OF_A_NOTE
+        if free < 0:
+            return self._rendered(rows, Films(), has_charts=False)
+        return self._rendered(rows, films(clips, min(_MOST_BYTES_OF_FILMS, free)))
+
+    def _rendered(self, rows: int, shown: Films, *, has_charts: bool = True) -> str:
+        colours = {"light": Markup(variables(LIGHT)), "dark": Markup(variables(DARK))}
         template = _environment().get_template("page.html")
-        return template.render(page=self, version=__version__, films=films(clips), key=id)
+        return template.render(
+            page=self, version=__version__, films=shown, rows=rows, has_charts=has_charts, key=id, **colours
+        )
 
 
 def _clips(block: Block) -> Sequence[ShownClip]:
     if isinstance(block, Strip):
         return block.clips
+    if isinstance(block, Details):
+        return [clip for inner in block.blocks for clip in _clips(inner)]
     return [clip for card in block.cards for _, clip in card.clips] if isinstance(block, Cards) else []
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePath
 
 import numpy as np
 
 from fvd_bench.evaluation.exhibits import Exhibits, Listed
 from fvd_bench.evaluation.result import Result
+from fvd_bench.inspection.motion import SideMotion
 from fvd_bench.protocols.rules import OTHER_SIDE, SIDES, Side
+from fvd_bench.reports.charts.score_charts import count_chart
+from fvd_bench.reports.charts.video_charts import change_chart, distance_chart, energy_chart, map_chart
 from fvd_bench.reports.page.page import (
     Block,
     Card,
@@ -24,9 +27,13 @@ from fvd_bench.reports.page.page import (
     Words,
 )
 from fvd_bench.reports.page.protocol_words import protocol_words
-from fvd_bench.reports.page.score_charts import count_chart
-from fvd_bench.reports.page.video_charts import change_chart, distance_chart, energy_chart, map_chart
-from fvd_bench.reports.tables import UNKNOWN, number, percent, span
+from fvd_bench.reports.tables import UNKNOWN, percent
+from fvd_bench.words import number, span
+
+WHAT_STRIPS_SHOW = (
+    "Swapped colours, black frames and a wrong range of values are seen here, and in no number. These are the frames "
+    "after all that the protocol does to them."
+)
 
 
 def title_of(result: Result) -> str:
@@ -43,27 +50,33 @@ def clip_sections(exhibits: Exhibits | None) -> Iterator[Section]:
     if exhibits is None:
         return
     yield Section("What the network saw", list(_strips(exhibits)))
-    yield Section("The fakes that hurt most", list(_worst(exhibits)))
+    yield Section("The fakes that hurt most", list(worst_blocks(exhibits)))
     yield Section("Real videos that nothing covers", list(_uncovered(exhibits)))
 
 
 def _strips(exhibits: Exhibits) -> Iterator[Block]:
-    yield Words(
-        "Swapped colours, black frames and a wrong range of values are seen here, and in no number. These are the "
-        "frames after all that the protocol does to them.",
-        is_soft=True,
-    )
+    yield Words(WHAT_STRIPS_SHOW, is_soft=True)
     for side in SIDES:
-        if side in exhibits.absent:
-            yield Words(exhibits.absent[side])
-        elif clips := exhibits.clips.get(side):
-            yield Strip(side, side, clips)
-    steps = {clip.step for clips in exhibits.clips.values() for clip in clips if clip.step > 1}
-    if steps:
-        yield Words(f"Every {', '.join(f'{step}th' for step in sorted(steps))} frame of a clip is shown.", is_soft=True)
+        yield from strip(exhibits, side, side)
+    yield from steps([exhibits])
 
 
-def _worst(exhibits: Exhibits) -> Iterator[Block]:
+def strip(exhibits: Exhibits, side: Side, title: str) -> Iterator[Block]:
+    """Yield some clips of a side, or why there are none."""
+    if side in exhibits.absent:
+        yield Words(exhibits.absent[side])
+    elif clips := exhibits.clips.get(side):
+        yield Strip(title, side, clips)
+
+
+def steps(exhibits: Sequence[Exhibits]) -> Iterator[Block]:
+    """Say which frames of the clips are shown, if these are not all."""
+    found = {clip.step for shown in exhibits for clips in shown.clips.values() for clip in clips if clip.step > 1}
+    if found:
+        yield Words(f"Every {', '.join(f'{step}th' for step in sorted(found))} frame of a clip is shown.", is_soft=True)
+
+
+def worst_blocks(exhibits: Exhibits) -> Iterator[Block]:
     if not exhibits.worst:
         return
     score = exhibits.score
@@ -120,7 +133,7 @@ def remaining_sections(result: Result, exhibits: Exhibits | None) -> Iterator[Se
     if exhibits is not None and exhibits.at_fewer:
         yield Section("The score at fewer videos, and at infinity", list(_counts(exhibits)))
     yield Section("All numbers", list(_numbers(result)))
-    yield Section("How it was made", list(_origin(result)))
+    yield Section("How it was made", list(origin_blocks({"fake": result})))
 
 
 def _motion(result: Result, exhibits: Exhibits | None) -> Iterator[Block]:
@@ -128,10 +141,14 @@ def _motion(result: Result, exhibits: Exhibits | None) -> Iterator[Block]:
         charts = [chart for chart in (energy_chart(exhibits.motions), change_chart(exhibits.motions)) if chart]
         if charts:
             yield Charts(charts)
-    if result.motion is None:
-        return
+    if result.motion is not None:
+        yield from motion_table({"real": result.motion.real, "fake": result.motion.fake})
+
+
+def motion_table(sides: Mapping[str, SideMotion]) -> Iterator[Block]:
+    """Yield how sides move, as a table with a row for each. sides: name -> motion."""
     rows = []
-    for name, side in (("real", result.motion.real), ("fake", result.motion.fake)):
+    for name, side in sides.items():
         numbers = [*map(number, (side.mean, side.median, side.spread)), *map(percent, (side.still, side.looping))]
         rows.append([name, *numbers, str(side.videos)])
     head = ("side", "mean energy", "median", "spread", "stand still", "loop", "videos")
@@ -177,29 +194,38 @@ def _numbers(result: Result) -> Iterator[Block]:
     ]
     if unknown:
         yield Items(unknown)
+    yield from skipped_details(result)
+
+
+def skipped_details(result: Result, name: str = "") -> Iterator[Block]:
+    """Yield the skipped videos, folded away. name: of the generator, in a ranking."""
     sides = [(side, count) for s in result.scores for side, count in (("real", s.real), ("fake", s.fake))]
     skipped = dict.fromkeys((side, left.video, left.reason) for side, count in sides for left in count.skipped)
     if skipped:
-        yield Details(f"{len(skipped)} skipped videos", [Table.of_many(("side", "video", "reason"), list(skipped))])
+        summary = f"{f'{name}: ' if name else ''}{len(skipped)} skipped videos"
+        yield Details(summary, [Table(("side", "video", "reason"), list(skipped))])
 
 
-def _origin(result: Result) -> Iterator[Block]:
+def origin_blocks(results: Mapping[str, Result]) -> Iterator[Block]:
+    """Yield how results against one real side were made. results: what the fake side is called -> result."""
+    first = next(iter(results.values()))
+    sides = {"real": first.real, **{name: result.fake for name, result in results.items()}}
     yield Table(
         ("side", "path", "kind", "videos", "fingerprint"),
-        [
-            (name, side.path, side.kind, str(side.videos), side.fingerprint[:12])
-            for name, side in (("real", result.real), ("fake", result.fake))
-        ],
+        [(name, s.path, s.kind, str(s.videos), s.fingerprint[:12]) for name, s in sides.items()],
         numbers=(3,),
     )
+    scores = [score for result in results.values() for score in result.scores]
     yield Words("Signatures name every choice that moves a score:", is_soft=True)
-    yield Code([score.signature for score in result.scores])
+    yield Code(list(dict.fromkeys(score.signature for score in scores)))
     made: dict[str, dict[str, None]] = {}
-    for score in result.scores:
+    for score in scores:
         made.setdefault(score.digest, {})[f"{score.metric.upper()}, {score.protocol}"] = None
-    for digest, choices in result.protocols.items():
+    protocols = {digest: choices for result in results.values() for digest, choices in result.protocols.items()}
+    for digest, choices in protocols.items():
         rows = [(key, str(value)) for key, value in choices.items()]
         said = Items(protocol_words(choices))
         yield Details(f"{', '.join(made.get(digest, {}))} ({digest[:12]})", [said, Table(("choice", "value"), rows)])
-    yield Details("Weights and software", [Table(("", ""), [*result.weights.items(), *result.environment.items()])])
-    yield Words(f"Scored by fvd-bench {result.fvd_bench} in {result.seconds:.0f} seconds.", is_soft=True)
+    yield Details("Weights and software", [Table(("", ""), [*first.weights.items(), *first.environment.items()])])
+    seconds = max(result.seconds for result in results.values())
+    yield Words(f"Scored by fvd-bench {first.fvd_bench} in {seconds:.0f} seconds.", is_soft=True)

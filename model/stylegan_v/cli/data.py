@@ -66,23 +66,19 @@ def data(
 
 
 def _print(done: Preparation, settings: PrepareSettings) -> None:
-    from rich.table import Table
+    from fvd_bench.reports.layout import Column, Grid
 
     used = [record for record in done.records if record.pieces]
-    rows = {
+    counts = {
         "videos used": len(used),
-        "… prepared by an earlier run": done.kept,
-        "… smaller than the frames and scaled up": sum(record.enlarged for record in used),
+        "  of these prepared by an earlier run": done.kept,
+        "  of these smaller than the frames and scaled up": sum(record.enlarged for record in used),
         "videos skipped": len(done.skipped),
         "folders": sum(record.pieces for record in used),
         "frames": sum(record.frames for record in used),
-        "… with errors in the stream": sum(record.damaged for record in used),
+        "  of these with errors in the stream": sum(record.damaged for record in used),
         "frames left out, at the beginning of videos": settings.skip * len(used),
         "frames left out, too few for a piece": sum(record.left_over for record in done.records),
     }
-    table = Table(show_header=False)
-    table.add_column()
-    table.add_column(justify="right")
-    for what, count in rows.items():
-        table.add_row(what, f"{count:,}")
-    console().print(table)
+    rows = [[what, f"{count:,}"] for what, count in counts.items()]
+    console().print(Grid([Column(""), Column("", is_number=True)], rows))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from fvd_bench.cli.options import Command, Place, array_options, protocol_names
-from fvd_bench.cli.pages import Showing, html_option
+from fvd_bench.cli.pages import CLIPS_AND_CHARTS, Showing, html_option
 from fvd_bench.cli.streams import check_outputs, print_result, progress
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
               help="A protocol; may be given several times.")  # fmt: skip
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**32 - 1), help="Of the videos.")
 @click.option("--json", "json_file", metavar="FILE", help="Write the result as JSON; - for stdout alone.")
-@html_option
+@html_option(CLIPS_AND_CHARTS)
 @click.option("--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu", "cuda"]))
 @array_options(real="real-")
 def evaluate(

@@ -9,10 +9,9 @@ import click
 
 from fvd_bench.cli.options import Command, typed
 from fvd_bench.cli.streams import console, say
-from fvd_bench.escapes import cell
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from rich.console import RenderableType
 
     from stylegan_v.networks.config import ModelConfig
 
@@ -53,7 +52,7 @@ def info(
 
         say(json.dumps(described, indent=2), lines=True)
     else:
-        console().print(_table(described))
+        console().print(_shown(described))
 
 
 def _read(file: Path) -> tuple[ModelConfig, dict[str, Any]]:
@@ -68,22 +67,23 @@ def _read(file: Path) -> tuple[ModelConfig, dict[str, Any]]:
     return loaded.model, {"fps": loaded.fps, "parts": parts, "run": loaded.run, "state": loaded.state}
 
 
-def _table(described: dict[str, Any]) -> Table:
-    from rich.table import Table
+def _shown(described: dict[str, Any]) -> RenderableType:
+    """Show what a model is, and the parameters of each part of its networks."""
+    from rich.console import Group
+
+    from fvd_bench.reports.layout import Column, Grid, Prose
 
     networks = ("generator", "discriminator")
     size = described["resolution"]
     title = f"{described['preset']}: {size} × {size}, {described['frames']} frames, {described['classes']} classes"
     if "parts" in described:
         title += f", {described['fps']:g} frames per second; holds {', '.join(described['parts'])}"
-    table = Table("parameters", title=cell(title), title_justify="left")
-    for name in networks:
-        table.add_column(name, justify="right")
     parts = dict.fromkeys(part for name in networks for part in described[name])
     blocks = sorted((part for part in parts if part[1:].isdecimal()), key=lambda part: int(part[1:]))
     others = [part for part in parts if part not in (*blocks, "total")]
+    rows = []
     for part in (*others, *blocks, "total"):
         counts = [described[name].get(part) for name in networks]
-        cells = ["" if count is None else f"{count:,}" for count in counts]
-        table.add_row(cell(part), *cells, style="bold" if part == "total" else None, end_section=part == blocks[-1])
-    return table
+        rows.append([part, *("" if count is None else f"{count:,}" for count in counts)])
+    columns = [Column("parameters"), *(Column(name, is_number=True) for name in networks)]
+    return Group(Prose(title, style="bold"), Grid(columns, rows))

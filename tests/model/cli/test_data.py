@@ -20,19 +20,20 @@ def test_a_set_is_prepared_and_counted(two_sides, tmp_path: Path) -> None:
     done = _run(real, tmp_path / "out", "--resolution", 32, "--skip", 2, "--chunk", 11, "--quality", 90)
 
     assert done.exit_code == 0
-    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in done.stdout.splitlines() if "│" in line]
+    rows = [line.rsplit(maxsplit=1) for line in done.stdout.splitlines()]
     # 12, 15, … 27 frames, less 2, make 0, 1, 1, 1, 2, 2 pieces
     assert rows == [
         ["videos used", "5"],
-        ["… prepared by an earlier run", "0"],
-        ["… smaller than the frames and scaled up", "0"],
+        ["  of these prepared by an earlier run", "0"],
+        ["  of these smaller than the frames and scaled up", "0"],
         ["videos skipped", "1"],
         ["folders", "7"],
         ["frames", "77"],
-        ["… with errors in the stream", "0"],
+        ["  of these with errors in the stream", "0"],
         ["frames left out, at the beginning of videos", "10"],
         ["frames left out, too few for a piece", "28"],
     ]
+    assert max(map(len, done.stdout.splitlines())) <= 80
     assert "stylegan-v: skipped 0.mkv: too short: 10 frames decode behind the first 2, 11 are needed" in done.stderr
     prepared = open_source(tmp_path / "out")
     assert len(prepared.names) == 7

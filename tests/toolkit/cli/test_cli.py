@@ -79,6 +79,21 @@ def test_a_dry_run_tells_and_does_nothing(compute, two_sides, tmp_path: Path, pi
     assert (tmp_path / "s" / "features.sqlite").stat().st_size < 2**16
 
 
+def test_a_dry_run_fetches_no_weights(tmp_path: Path) -> None:
+    """Nothing asks the mirror that has them. Where they are said to lie here, the run goes on."""
+    mirror = tmp_path / "mirror.safetensors"
+    mirror.write_bytes(b"weights")
+    home = {"FVD_BENCH_HOME": str(tmp_path / "home"), "FVD_BENCH_I3D_URL": mirror.as_uri()}
+    command = ["compute", "--real", tmp_path / "none", "--fake", tmp_path / "none", "--protocol", "fvd", "--dry-run"]
+
+    absent, given = fvd_bench(*command, **home), fvd_bench(*command, **home, FVD_BENCH_I3D=str(mirror))
+
+    assert absent.returncode == given.returncode == 3
+    assert "a dry run fetches nothing, and the weights i3d-kinetics-400 are not here" in absent.stderr
+    assert "none does not exist" in given.stderr
+    assert not (tmp_path / "home" / "weights").exists()
+
+
 def test_a_dry_run_says_when_there_would_be_no_score(compute, pixels_protocol) -> None:
     done = compute("--dry-run", "--strict", protocol=pixels_protocol(frames=20))
 

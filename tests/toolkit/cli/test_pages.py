@@ -122,7 +122,7 @@ def test_a_score_is_not_lost_with_its_page(
     """Of what goes wrong after the score was made, a message is shown, and only a fault of ours costs the page."""
     page = tmp_path / "p.html"
 
-    def lost(*given: object) -> None:
+    def lost(*given: object, **more: object) -> None:
         raise error
 
     monkeypatch.setattr(exhibits_module, "exhibits", lost)

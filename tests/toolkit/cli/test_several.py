@@ -1,6 +1,8 @@
 """The command line with several generators: a ranking, its JSON, comparisons of many, and curves."""
 
+import csv
 import json
+import re
 import subprocess
 from pathlib import Path
 
@@ -79,7 +81,7 @@ def test_the_forms_of_a_ranking(compute) -> None:
     ("names", "more", "message"),
     [
         (("good", "good"), (), "is given twice: give each generator once"),
-        (("good", "dark"), ("--dry-run",), "are of one --fake: give one at a time"),
+        (("good", "dark"), ("--dry-run", "--html", "-"), "--dry-run scores nothing"),
         (("good", "dark"), ("--manifest", "m.json"), "are of one --fake: give one at a time"),
     ],
 )
@@ -95,12 +97,55 @@ def test_compare_ranks_more_than_two_results(compute, tmp_path: Path) -> None:
     for file in files:
         assert compute(file.stem, more=("--json", file)).returncode == 0
 
-    done = fvd_bench("compare", *files)
+    done, shown = fvd_bench("compare", *files), fvd_bench("compare", *files, "--html", "-")
     alone, twice = fvd_bench("compare", files[0]), fvd_bench("compare", *files, files[0])
 
     assert [line.split()[1] for line in done.stdout.split("\n")[3:6]] == ["good", "dark", "darker"]
     assert (alone.returncode, twice.returncode) == (2, 2)
     assert "better" in fvd_bench("compare", *files[:2]).stdout  # of two, as ever
+    assert shown.returncode == 0, shown.stderr
+    assert re.findall(r"<h2>(.*?)</h2>", shown.stdout) == [*SECTIONS[:2], *SECTIONS[4:]]
+    assert "good is best, by more than chance explains." in shown.stdout
+
+
+SECTIONS = [
+    "In order", "Which differences are real", "What the network saw", "The fakes that hurt most, of each generator",
+    "Findings", "Motion", "How it was made",
+]  # fmt: skip
+
+
+def test_a_ranking_has_a_page_and_a_table_of_videos(compute, tmp_path: Path) -> None:
+    page, videos, result = tmp_path / "r.html", tmp_path / "v.csv", tmp_path / "r.json"
+
+    done = compute("dark", "good", more=("--html", page, "--per-video", videos, "--json", result))
+
+    assert done.returncode == 0, done.stderr
+    text = page.read_text("utf-8")
+    assert re.findall(r"<h2>(.*?)</h2>", text) == SECTIONS
+    assert re.findall(r"<h3 [^>]*>(.*?)</h3>", text) == ["real", "dark", "good"]
+    assert '<p class="sentence">good is best, by more than chance explains. FVD ' in text
+    assert re.search(r"<summary>dark</summary>.*?<article>.*?<summary>good</summary>.*?<article>", text, re.DOTALL)
+    assert text.count("16 real videos for 54 features") == 1
+    ranked = ranking_from_json(result.read_text())
+    for name, found in ranked.results.items():
+        assert f"<td>{name}</td>" in text and found.fake.path in text and found.scores[0].signature in text
+    with videos.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["generator"] for row in rows[::32]] == ["dark", "good"] and len(rows) == 64
+    alone = compute("good", more=("--per-video", "-")).stdout.splitlines()
+    assert [",".join(["good", line]) for line in alone[1:]] == videos.read_text().splitlines()[33:]
+
+
+def test_a_dry_run_of_several_plans_the_real_side_once(compute) -> None:
+    done = compute("dark", "good", more=("--dry-run",))
+
+    assert done.returncode == 0, done.stderr
+    rows = [line.split() for line in done.stdout.split("\n")[3:6]]
+    assert rows == [
+        ["pixels", "real", "16", "0", "0"], ["dark", "pixels", "fake", "16", "0", "0"],
+        ["good", "pixels", "fake", "16", "0", "0"],
+    ]  # fmt: skip
+    assert done.stdout.count("the whole run needs about") == 1
 
 
 def test_windows_are_scored_shown_and_drawn(compute, tmp_path: Path) -> None:
@@ -113,6 +158,9 @@ def test_windows_are_scored_shown_and_drawn(compute, tmp_path: Path) -> None:
     scores = json.loads((tmp_path / "w.json").read_text())["scores"]
     assert [score["row"] for score in scores] == [None, "window-0-8", "window-9-17"]
     assert "|fake:all,from9,9x1|" in scores[2]["signature"]
+    page = fvd_bench("report", tmp_path / "w.json", "--out", tmp_path / "w.html")
+    text = (tmp_path / "w.html").read_text("utf-8")
+    assert page.returncode == 0 and "frames 9 to 17" in text and "frame at which a window begins</text>" in text
     assert "frames 9 to 17" in drawn.stdout and f"wrote {tmp_path / 'w.svg'}" in drawn.stderr
     assert (tmp_path / "w.svg").read_text().startswith("<?xml")
 

@@ -8,7 +8,7 @@ import pytest
 
 from fvd_bench.evaluation.result import Result
 from fvd_bench.protocols import protocol
-from fvd_bench.reports.tables import number, span
+from fvd_bench.words import number, span
 from tests.forked import in_terminal
 from tests.program import fvd_bench
 

@@ -9,7 +9,9 @@ import pytest
 from fvd_bench.errors import NotComparableError, ResultError
 from fvd_bench.evaluation.curves import Panel, over_windows, read
 from fvd_bench.evaluation.evaluate import evaluate
+from fvd_bench.evaluation.ranking import Entrant
 from fvd_bench.evaluation.result import Result
+from fvd_bench.evaluation.result_files import ranked, ranking_json
 from fvd_bench.settings import Settings
 
 
@@ -88,6 +90,18 @@ def test_results_against_other_real_videos_are_no_curve(written) -> None:
 
     with pytest.raises(NotComparableError, match="2 with 1: not comparable: the real videos"):
         read(files)
+
+
+def test_a_ranking_is_a_curve_only_where_its_generators_differ_in_a_number(result: Result, tmp_path: Path) -> None:
+    def write(*names: str) -> Path:
+        entrants = {name: Entrant(result, {}, None) for name in names}
+        (tmp_path / "ranking.json").write_text(ranking_json(ranked(entrants)))
+        return tmp_path / "ranking.json"
+
+    with pytest.raises(ResultError, match="a ranking of generators that differ in no number is no curve"):
+        read([write("ours", "theirs")])
+    (panel,) = read([write("step-20", "step-5")])
+    assert places(panel) == [(5, "step-5"), (20, "step-20")]
 
 
 def test_one_score_is_no_curve(written) -> None:

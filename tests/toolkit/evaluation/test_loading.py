@@ -49,3 +49,9 @@ def test_what_a_network_or_a_metric_does_not_allow_is_named(
 def test_no_protocol_is_one_too_few() -> None:
     with pytest.raises(ProtocolError, match="no protocol is given"):
         load_all([])
+
+
+def test_a_protocol_that_is_given_twice_is_one() -> None:
+    assert [p.name for p in load_all(["fvd", "stylegan-v-fvd128", "stylegan-v-fvd16"])] == [
+        "stylegan-v-fvd16", "stylegan-v-fvd128"
+    ]  # fmt: skip

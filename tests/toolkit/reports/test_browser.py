@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fvd_bench.reports.page import canvas, result_page
+from fvd_bench.evaluation.ranking import Entrant
+from fvd_bench.evaluation.result_files import ranked
+from fvd_bench.reports.charts.palette import DARK, LIGHT
+from fvd_bench.reports.page import ranking_page, result_page
 
-STYLE = (Path(canvas.__file__).parent / "page.css").read_text("utf-8")
 MEASURE = """<script>document.title = JSON.stringify([innerWidth, document.documentElement.scrollWidth,
 [...document.querySelectorAll("svg text")].map(t => t.getBoundingClientRect().height).reduce((a, b) => Math.min(a, b)),
 [...document.querySelectorAll("svg")].filter(s => s.getBoundingClientRect().width > innerWidth).length])</script>"""
@@ -21,6 +23,16 @@ def page(showing, tmp_path_factory: pytest.TempPathFactory) -> Path:
     result, exhibits, _ = showing
     file = tmp_path_factory.mktemp("page") / "page.html"
     file.write_text(result_page(result, exhibits).html(), "utf-8")
+    return file
+
+
+@pytest.fixture(scope="module")
+def ranking(showing, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    result, exhibits, _ = showing
+    names = ["ours", "a generator of others with a long name, as paths are long"]
+    both = ranked({name: Entrant(result, {}, None) for name in names})
+    file = tmp_path_factory.mktemp("ranking") / "page.html"
+    file.write_text(ranking_page(both, dict.fromkeys(names, exhibits)).html(), "utf-8")
     return file
 
 
@@ -39,17 +51,19 @@ def test_it_shows_all_colours_and_complains_of_nothing(page: Path, browser: str,
 
     assert not re.search(r"CONSOLE.*(error|refused|violat)", shown.stderr, re.IGNORECASE)
     pixels = np.asarray(Image.open(picture).convert("RGB")).astype(int)
-    part = STYLE.split("@media", 2)[0 if scheme == "light" else 1]
-    colours = {name: [int(hexed[i : i + 2], 16) for i in (0, 2, 4)]
-               for name, hexed in re.findall(r"--(\w+): #([0-9a-f]{6})", part)}  # fmt: skip
+    chosen = LIGHT if scheme == "light" else DARK
+    colours = {name: [int(colour[i : i + 2], 16) for i in (1, 3, 5)] for name, colour in chosen.items()}
     assert np.abs(pixels[-1, 0] - colours["page"]).max() <= 2
     for role in ("real", "fake", "score", "floor", "worst"):
         assert (np.abs(pixels - colours[role]).max(axis=-1) < 12).sum() > 30, role
 
 
-@pytest.mark.parametrize("width", [390, 1200])
-def test_it_is_as_wide_as_the_window_and_its_text_is_legible(page: Path, browser: str, width: int) -> None:
+@pytest.mark.parametrize(("kind", "width"), [("result", 390), ("result", 1200), ("ranking", 390)])
+def test_it_is_as_wide_as_the_window_and_its_text_is_legible(
+    page: Path, ranking: Path, browser: str, kind: str, width: int
+) -> None:
     """A copy without the policy, which would let no script measure it."""
+    page = ranking if kind == "ranking" else page
     text = re.sub(r"<meta http-equiv=\"Content-Security-Policy\".*?>", "", page.read_text("utf-8"))
     copy = page.with_name(f"measured-{width}.html")
     copy.write_text(f"<iframe id=f style='border:0;width:{width}px;height:4000px'></iframe>{_FRAME}", "utf-8")

@@ -1,7 +1,6 @@
 """Charts: marks stand where the numbers are, whatever these are, and colours can be told from the page."""
 
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,12 +8,10 @@ import pytest
 from fvd_bench.estimate import Estimate
 from fvd_bench.inspection.motion import Motion
 from fvd_bench.metrics.fewer import AtFewer
-from fvd_bench.reports.page import canvas as canvases
-from fvd_bench.reports.page.canvas import ROLES, WIDTH, canvas, set_log_ticks
-from fvd_bench.reports.page.score_charts import Bar, Row, bars_chart, count_chart, scores_chart
-from fvd_bench.reports.page.video_charts import change_chart, distance_chart, energy_chart, map_chart
-
-STYLE = (Path(canvases.__file__).parent / "page.css").read_text("utf-8")
+from fvd_bench.reports.charts.canvas import WIDTH, canvas, set_log_ticks
+from fvd_bench.reports.charts.palette import DARK, EITHER, LIGHT, SERIES
+from fvd_bench.reports.charts.score_charts import Bar, Row, bars_chart, count_chart, scores_chart
+from fvd_bench.reports.charts.video_charts import change_chart, distance_chart, energy_chart, map_chart
 
 
 def _marks(svg: str, role: str) -> list[float]:
@@ -53,7 +50,7 @@ def test_a_chart_has_the_colours_of_the_page_and_no_others() -> None:
     svg = scores_chart([row], "FVD").svg
 
     used = set(re.findall(r"var\(--(\w+)\)", svg))
-    assert {"score", "floor", "limit"} <= used <= set(ROLES)
+    assert {"score", "floor", "limit"} <= used <= set(LIGHT)
     assert not re.search(r"#[0-9a-f]{6}\b", svg)
     assert "<text" in svg and "<metadata" not in svg and "<style" not in svg
 
@@ -131,13 +128,29 @@ def _contrast(one: str, other: str) -> float:
     return (high + 0.05) / (low + 0.05)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_marks_and_words_stand_out_from_the_page(scheme: str) -> None:
-    light, dark = (dict(re.findall(r"--(\w+): (#[0-9a-f]{6})", part)) for part in STYLE.split("@media", 2)[:2])
-    colours = light if scheme == "light" else {**light, **dark}
-
-    assert set(ROLES) <= set(light) and set(light) == set(dark)
-    for role in ("real", "fake", "score", "floor", "limit", "mild", "strong", "worst"):
+@pytest.mark.parametrize("colours", [LIGHT, DARK])
+def test_marks_and_words_stand_out_from_the_page(colours: dict[str, str]) -> None:
+    assert set(LIGHT) == set(DARK)
+    for role in ("real", "fake", "score", "floor", "limit", "mild", "strong", "worst", *SERIES):
         assert _contrast(colours[role], colours["page"]) >= 3, role
     for role in ("ink", "soft", "good", "fair", "bad", "real", "fake"):
         assert min(_contrast(colours[role], colours[ground]) for ground in ("page", "card")) >= 4.5, role
+
+
+def test_a_card_stands_out_from_light_and_dark_and_has_all_colours_of_its_chart() -> None:
+    row = Row("a", 3.0, (2.0, 4.0), Estimate(1.0, (0.5, 1.5)), Estimate(2.0, (1.0, 3.0)), (2.9, 3.1))
+
+    assert set(re.findall(r"var\(--(\w+)\)", scores_chart([row], "FVD").svg)) <= set(EITHER)
+    for role, colour in EITHER.items():
+        assert min(_contrast(colour, colours["page"]) for colours in (LIGHT, DARK)) >= 3, role
+
+
+def test_no_two_roles_share_a_colour() -> None:
+    """A drawing is given the colours of the page by its colours."""
+    assert len(set(LIGHT.values())) == len(LIGHT)
+
+
+def test_a_label_that_looks_like_a_colour_stays() -> None:
+    svg = scores_chart([Row("#1558b0", 1.0), Row("#123456", 2.0)], "FVD").svg
+
+    assert "#1558b0</text>" in svg and "#123456</text>" in svg

@@ -1,6 +1,7 @@
 """What a paper is told to say of its scores."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,10 +9,12 @@ import yaml
 from click.testing import CliRunner
 
 from fvd_bench.cli import cli
+from fvd_bench.evaluation.result import Result
 from fvd_bench.metrics import METRICS
 from fvd_bench.protocols import protocol as protocols
-from fvd_bench.reports.citation import _OF_METRICS, citation, references
+from fvd_bench.reports.citation import _OF_METRICS, citation, result_citation
 from fvd_bench.version import __version__
+from tests.program import fvd_bench
 
 ROOT = Path(__file__).parents[3]
 
@@ -32,10 +35,70 @@ def test_what_the_sentence_cites_is_there_once(name: str) -> None:
 
 
 def test_protocols_cite_what_they_rest_on() -> None:
-    keys = {name: [r.key for r in references(protocols.load(name))] for name in ("stylegan-v-is", "latte")}
+    keys = {name: re.findall(r"^@\w+\{([^,]+),$", citation(protocols.load(name)), re.MULTILINE)
+            for name in ("stylegan-v-is", "latte")}  # fmt: skip
 
     assert keys["stylegan-v-is"] == ["fvdbench", "salimans2016is", "skorokhodov2022styleganv"]
     assert keys["latte"] == ["fvdbench", "unterthiner2018fvd", "carreira2017i3d"]
+
+
+@pytest.fixture(scope="module")
+def result(showing) -> Result:
+    """With a name that LaTeX would obey, and with I3D."""
+    found, _, _ = showing
+    (score,) = found.scores
+    named = replace(score, protocol="my_50%_$x$")
+    choices = {digest: {**of, "features.extractor": "i3d"} for digest, of in found.protocols.items()}
+    return replace(found, scores=(named,), protocols=choices)
+
+
+def test_a_result_is_reported_whole(result: Result) -> None:
+    (score,) = result.scores
+
+    words, said, tex, *entries = result_citation({"": result}).split("\n\n")
+
+    assert said == "In LaTeX:"
+    low, high = score.interval
+    for text in (
+        f"FVD {score.value:.2f} ± ", "over 2 draws", f"95 % interval {low:.2f} to {high:.2f}",
+        f"floor {score.floor.value:.2f}", "of 18 fake and 20 real clips", "my_50%_$x$ (version 1, digest ",
+        score.digest[:12], f"by fvd-bench {__version__}.",
+    ):  # fmt: skip
+        assert text in words
+    sentence, signature = tex.split("\n")
+    assert r"my\_50\%\_\$x\$" in sentence and r"$\pm$" in sentence and "95 \\% interval" in sentence
+    assert signature == f"% {score.signature}"
+    (cited,) = re.findall(r"\\cite\{([^}]+)\}", sentence)
+    assert cited.split(", ") == [entry.partition("{")[2].partition(",")[0] for entry in entries]
+    assert cited == "fvdbench, unterthiner2018fvd, carreira2017i3d"
+
+
+def test_a_score_without_interval_says_why_and_a_ranking_names_its_generators(result: Result) -> None:
+    bare = replace(result.scores[0], interval=None, floor=None, unknown={"interval": "one video"})
+
+    text = result_citation({"ours": replace(result, scores=(bare,)), "theirs": result})
+
+    assert re.search(r"^ours: FVD [\d.]+ ± [\d.]+ over 2 draws \(interval unknown: one video\), of", text)
+    assert "\ntheirs: FVD " in text and text.count("@software{fvdbench") == 1
+
+
+def test_names_in_a_result_start_no_lines(result: Result) -> None:
+    evil = replace(result.scores[0], protocol="a\n\\input{/etc/passwd}", signature="b\n\\input{x}")
+
+    text = result_citation({"": replace(result, scores=(evil,))})
+
+    assert not re.search(r"^\\input", text, re.MULTILINE)
+    assert r"\textbackslash{}input\{" in text
+
+
+def test_the_command_takes_a_result(result: Result, tmp_path: Path) -> None:
+    result.write(tmp_path / "r.json")
+
+    done = fvd_bench("cite", tmp_path / "r.json")
+    both = fvd_bench("cite", tmp_path / "r.json", "--protocol", "fvd")
+
+    assert done.stdout == result_citation({"": result}) + "\n"
+    assert (done.returncode, both.returncode) == (0, 2)
 
 
 def test_the_command_prints_it() -> None:

@@ -15,8 +15,12 @@ from rich.console import Console
 
 from fvd_bench.estimate import Estimate
 from fvd_bench.evaluation.curves import Curve, Panel, Point
+from fvd_bench.reports.charts.curve_charts import curve_chart
 from fvd_bench.reports.curves import curves_report, draw
+from fvd_bench.reports.page import Made, curves_page
+from fvd_bench.reports.page.page import Charts
 
+MADE = Made("", "2026-11-28")
 EVIL = "a$\\frac{1}{0}$<script>\x1b\u202e"
 SHOWN = r"a$\frac{1}{0}$<script>\x1b\u202e"
 
@@ -40,8 +44,9 @@ def texts(panels: list[Panel]) -> list[str]:
 def test_a_picture_shows_score_interval_and_floor() -> None:
     found = texts([ONE])
 
-    for text in ("FVD, stylegan-v-fvd16", "step", "score", "95 % interval", "floor: real videos against real ones"):
+    for text in ("FVD, stylegan-v-fvd16", "step", "score, in the band of its 95 % interval"):
         assert text in found
+    assert "floor: what real videos score against others of their kind" in found
     assert "FVD, lower is better" in found
 
 
@@ -62,19 +67,39 @@ def test_points_lie_where_the_numbers_are() -> None:
 
 
 def test_the_same_curves_are_the_same_bytes() -> None:
-    for form in (".svg", ".html"):
-        assert draw([ONE], form) == draw([ONE], form)
+    assert draw([ONE], ".svg") == draw([ONE], ".svg")
+    assert curves_page([ONE], MADE).html() == curves_page([ONE], MADE).html()
 
 
 def test_png_and_html_are_what_they_say() -> None:
     with Image.open(io.BytesIO(draw([ONE, ONE], ".png"))) as image:
         assert image.format == "PNG" and image.width > 1000 and image.height > 1000
-    page = draw([ONE], ".html").decode()
-    assert page.startswith("<!doctype html>") and "http-equiv=Content-Security-Policy" in page
+    page = curves_page([ONE], MADE).html()
+    assert page.startswith("<!doctype html>") and 'http-equiv="Content-Security-Policy"' in page
     assert re.findall(r"(?:src|href)=[\"'](?!#)", page) == []
     assert len(page) < 200_000
     for number in ("90.00", "82.00 to 98.00", "20.00"):
-        assert f"<td class=n>{number}</td>" in page
+        assert f'<td class="n">{number}</td>' in page
+    assert "FVD is lowest at step 3: 50.00 (42.00 to 58.00): 2.5 times the 20.00" in page
+    assert "prefers-color-scheme: dark" in page and "#fff" not in re.sub("--[a-z]+: #[0-9a-f]+", "", page)
+
+
+def test_the_page_draws_score_interval_and_floor_in_its_own_colours() -> None:
+    (drawn,) = [block for block in curves_page([ONE]).sections[0].blocks if isinstance(block, Charts)]
+    (chart,) = drawn.charts
+
+    bands = re.findall(r"fill: var\(--(\w+)\); fill-opacity", chart.svg)
+    assert set(bands) == {"score", "floor"}
+    assert set(chart.legend) == {"score", "floor"}
+    two = curve_chart(Panel("fvd", "p", "step", True, (curve("a", [3.0, 4.0]), curve("b", [5.0, 6.0]))))
+    assert (two.legend["score"], two.legend["second"]) == ("a", "b")
+
+
+def test_more_curves_than_colours_are_told_apart() -> None:
+    panel = Panel("fvd", "p", "step", True, tuple(curve(f"c{k}", [3.0 + k, 4.0 + k]) for k in range(7)))
+
+    assert curve_chart(panel).legend["score"] == "c0; c6 (dashed)"
+    assert "c6 (dashed)" in texts([panel])
 
 
 def test_names_of_others_are_shown_and_not_obeyed() -> None:
@@ -87,7 +112,7 @@ def test_names_of_others_are_shown_and_not_obeyed() -> None:
             self.found.append(tag)
 
     parser = Tags()
-    parser.feed(draw([panel], ".html").decode())
+    parser.feed(curves_page([panel]).html())
     assert "script" not in parser.found
     assert SHOWN in texts([panel])
 
@@ -95,10 +120,11 @@ def test_names_of_others_are_shown_and_not_obeyed() -> None:
 def test_points_of_fewer_videos_are_hollow_and_said_to_be() -> None:
     full, short = curve("", [9.0, 8.0]), curve("", [7.0, 6.0], clips=30)
     shifted = tuple(replace(point, at=20 + point.at) for point in short.points)
-    panel = Panel("fvd", "p", "first frame of the window", True, (Curve("", full.points + shifted),))
+    panel = Panel("fvd", "p", "window", True, (Curve("", full.points + shifted),))
 
-    assert "of fewer videos" in texts([panel])
-    assert "of fewer videos" not in texts([ONE])
+    assert "hollow points: of fewer videos" in texts([panel])
+    assert "hollow points: of fewer videos" not in texts([ONE])
+    assert curve_chart(panel).says == "Hollow points: of fewer videos."
 
 
 def test_the_table_has_a_row_for_each_point() -> None:

@@ -60,7 +60,7 @@ def test_a_result_shows_its_score_a_chart_and_its_findings(outputs) -> None:
     assert "few-videos" in found and found.endswith("; see .warnings>")
     html = shown["text/html"]
     assert headline.removeprefix("<Result: ") in html
-    assert html.count("<svg") == 1 and ">FVD, pixels</text>" in html
+    assert html.count("<svg") == 1 and ">pixels</text>" in html
     assert "<li>6 real videos for" in html
 
 

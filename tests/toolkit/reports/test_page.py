@@ -12,11 +12,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fvd_bench.evaluation.ranking import Entrant
+from fvd_bench.evaluation.result_files import ranked
 from fvd_bench.evaluation.shown_clips import ShownClip
 from fvd_bench.finding import Finding
 from fvd_bench.inspection.checkup import Checkup
 from fvd_bench.metrics.neighbours import covered
-from fvd_bench.reports.page import Made, checkup_page, clips, result_page
+from fvd_bench.reports.charts.score_charts import Row, scores_chart
+from fvd_bench.reports.page import Made, checkup_page, clips, ranking_page, result_page
+from fvd_bench.reports.page import page as pages
+from fvd_bench.reports.page.page import Charts, Details, Page, Section, Strip, Table, Verdict
 
 MADE = Made("fvd-bench compute --html page.html", "2026-11-28 12:00")
 EVIL = '"><script>document.title = "broken"</script>\u202e\x1b[31m'
@@ -109,6 +114,29 @@ def test_names_cannot_break_out_of_the_page(showing) -> None:
     assert "script" not in outline.tags
     assert outline.text.count(SHOWN) >= 12
     assert "\u202e" not in page and "\x1b" not in page
+
+
+def test_names_of_generators_cannot_break_out_of_a_ranking(showing) -> None:
+    result, exhibits, _ = showing
+    both = ranked({name: Entrant(result, {}, None) for name in (EVIL, "b")})
+
+    page = ranking_page(both, {EVIL: exhibits, "b": exhibits}, Made()).html()
+
+    outline = Outline(page)
+    assert "script" not in outline.tags and "\u202e" not in page and "\x1b" not in page
+    assert outline.text.count(SHOWN) >= 6
+
+
+def test_a_ranking_without_known_errors_says_so_and_a_doubtful_one_is_red(showing) -> None:
+    result, _, _ = showing
+    both = ranked({name: Entrant(result, {}, None) for name in ("a", "b")})
+    same = replace(result, warnings=(Finding("same-videos", "the same"),))
+    doubtful = ranked({"a": Entrant(result, {}, None), "b": Entrant(same, {}, None)})
+
+    page, red = ranking_page(both).html(), ranking_page(doubtful).html()
+
+    assert 'class="verdict unsure"' in page and "a is first" in page
+    assert 'class="verdict bad"' in red and '"warning">b: Do not trust this number' in red
 
 
 def _frames(page: str, place: int) -> list[np.ndarray]:
@@ -215,14 +243,61 @@ def test_the_verdict_is_coloured_by_floors(showing, code: str, value: float, flo
     assert ("Do not trust this number" in page) == (code == "same-videos")
 
 
-def test_all_animations_together_keep_to_their_budget(monkeypatch: pytest.MonkeyPatch, noise) -> None:
-    monkeypatch.setattr(clips, "_MOST_BYTES", 60_000)
-    shown = [ShownClip(str(seed), noise(seed)[:4]) for seed in range(3)]
+def _decoded(films: clips.Films) -> list[tuple[int, tuple[int, int]]]:
+    """The number of frames and the size of each film."""
+    images = [Image.open(io.BytesIO(base64.b64decode(f.moving.partition(",")[2]))) for f in films.each()]
+    return [(getattr(image, "n_frames", 1), image.size) for image in images]
 
-    films = clips.films([*shown, ShownClip("gone", reason="gone")])
 
-    sizes = [len(base64.b64decode(film.moving.partition(",")[2])) for film in films.values()]
-    assert len(sizes) == 3 and sum(sizes) <= 60_000
+def test_what_is_given_up_is_said_and_in_order(noise) -> None:
+    """Quality, then frames, then sizes, then the last clips."""
+    shown = [ShownClip(str(seed), noise(seed)[:8]) for seed in range(3)]
+
+    found = {most: clips.films(shown, most) for most in (10**6, 300_000, 100_000, 20_000, 4_000)}
+
+    for most, films in found.items():
+        assert sum(film.size for film in films.each()) <= most
+    said = "To keep this page small, its clips have a lower quality"
+    assert [(len(f.of), f.note) for f in found.values()] == [
+        (3, ""),
+        (3, f"{said}."),
+        (3, f"{said}, one frame in 4."),
+        (3, f"{said}, one frame in 4 and half the size."),
+        (2, f"{said}, one frame in 8 and half the size; the last 1 of 3 clips are left out."),
+    ]
+    assert _decoded(found[10**6]) == [(8, (160, 80))] * 3
+    assert _decoded(found[20_000]) == [(2, (80, 40))] * 3
+
+
+def test_clips_of_the_same_frames_are_on_a_page_once(noise) -> None:
+    shown = [ShownClip("a", noise(0)[:4]), ShownClip("b", noise(0)[:4]), ShownClip("gone", reason="gone")]
+
+    films = clips.films(shown, 10**9)
+
+    assert len(films.each()) == 1 and set(films.of) == {id(clip) for clip in shown[:2]}
+
+
+def test_no_page_is_larger_than_its_bound(noise, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows of tables go first, then what clips are made of, and the page says so. Here the bound is a tenth of ours."""
+    monkeypatch.setattr(pages, "MOST_BYTES", 300_000)
+    monkeypatch.setattr(pages, "_MOST_BYTES_OF_FILMS", 200_000)
+    shown = [ShownClip(f"clip {seed}", noise(seed)) for seed in range(12)]
+    long = Table(("video",), [(f"{number:04d} {'x' * 800}",) for number in range(900)])
+    page = Page("t", Verdict("good", "s"), [Section("a", [Details("d", [Strip("all", "real", shown)]), long])], MADE)
+
+    text = page.html()
+
+    assert 50_000 < len(text.encode()) <= 300_000
+    assert "The first 100; 800 more are in the JSON." in text and "0099 x" in text and "0100 x" not in text
+    assert "To keep this page small, its clips have a lower quality" in text
+    assert text.count('class="film ') == 12
+
+    monkeypatch.setattr(pages, "MOST_BYTES", 15_000)
+    monkeypatch.setattr(pages, "_MOST_BYTES_OF_FILMS", 10_000)
+    chart = scores_chart([Row(str(place), float(place)) for place in range(30)], "FVD")
+    short = Page("t", Verdict("good", "s"), [Section("a", [Charts([chart])])], MADE).html()
+
+    assert len(short) < 15_000 and "Charts are left out" in short and "<svg" not in short
 
 
 def test_passwords_in_addresses_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:

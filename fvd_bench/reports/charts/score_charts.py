@@ -12,18 +12,9 @@ from fvd_bench.escapes import escaped
 from fvd_bench.estimate import Estimate
 from fvd_bench.evaluation.result import Score
 from fvd_bench.metrics.fewer import AtFewer
-from fvd_bench.reports.page.canvas import (
-    FLOOR,
-    INK,
-    LIMIT,
-    LINE,
-    SCORE,
-    SOFT,
-    Chart,
-    canvas,
-    set_log_ticks,
-)
-from fvd_bench.reports.tables import number
+from fvd_bench.reports.charts.canvas import Chart, canvas, set_log_ticks, shortened
+from fvd_bench.reports.charts.palette import FLOOR, INK, LIMIT, LINE, SCORE, SOFT
+from fvd_bench.words import number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -162,7 +153,7 @@ def _label(axes: Axes, y: float, label: str, text: str) -> None:
         "textcoords": "offset points",
         "fontsize": 12,
     }
-    axes.annotate(escaped(_short(label)), (0, y), annotation_clip=False, **above)
+    axes.annotate(escaped(shortened(label, _LONGEST)), (0, y), annotation_clip=False, **above)
     axes.annotate(escaped(text), (1, y), ha="right", fontweight="bold", **above)
 
 
@@ -191,8 +182,3 @@ def _leave_numbers(axes: Axes, unit: str) -> None:
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
     axes.set_xlabel(escaped(unit))
-
-
-def _short(label: str) -> str:
-    """Return a label that fits a chart. The tables below have it whole."""
-    return label if len(label) <= _LONGEST else f"{label[: _LONGEST // 2]}…{label[-_LONGEST // 2 + 1 :]}"

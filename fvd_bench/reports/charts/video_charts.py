@@ -11,19 +11,8 @@ from fvd_bench.evaluation.exhibits import Exhibits
 from fvd_bench.features.moments import Float64
 from fvd_bench.inspection.motion import Motion
 from fvd_bench.protocols.rules import SIDES, Side
-from fvd_bench.reports.page.canvas import (
-    FAKE,
-    LINE,
-    MILD,
-    PAGE,
-    REAL,
-    SOFT,
-    STRONG,
-    WORST,
-    Chart,
-    canvas,
-    set_log_ticks,
-)
+from fvd_bench.reports.charts.canvas import Chart, canvas, set_log_ticks
+from fvd_bench.reports.charts.palette import FAKE, LINE, MILD, PAGE, REAL, SOFT, STRONG, WORST
 from fvd_bench.reports.tables import percent
 
 _MOST_POINTS = 700

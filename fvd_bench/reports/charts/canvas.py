@@ -1,7 +1,8 @@
-"""The canvas of all charts: Matplotlib's SVG, inlined, whose colours are the page's own in light and dark.
+"""The canvas of all charts: how Matplotlib is set up for them, and its SVG as an element of a page.
 
-A chart is drawn at the width that it has on a telephone and is never shown much larger, so that its text stays legible.
-No state of pyplot is touched, and the same numbers give the same bytes.
+On a page a chart is drawn at the width that it has on a telephone and is never shown much larger, so that its text
+stays legible; its colours are the page's own, in light and in dark. No state of pyplot is touched, and the same numbers
+give the same bytes.
 """
 
 from __future__ import annotations
@@ -13,12 +14,12 @@ import re
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup, escape
 
 from fvd_bench.escapes import escaped
-from fvd_bench.reports.svg import SETTINGS, element
+from fvd_bench.reports.charts.palette import INK, LIGHT, LINE, SOFT
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,21 +29,16 @@ if TYPE_CHECKING:
 WIDTH = 400
 """Width of a chart in units of its view box, which are pixels on a small screen."""
 
-ROLES = ("ink", "soft", "line", "page", "real", "fake", "score", "floor", "limit", "mild", "strong", "worst")
-"""What is drawn, each in a colour of its own: the variables of the style sheet."""
-
-INK, SOFT, LINE, PAGE, REAL, FAKE, SCORE, FLOOR, LIMIT, MILD, STRONG, WORST = (
-    f"#fe01{place:02x}" for place in range(len(ROLES))
-)
-"""A stand-in for each colour, which becomes the variable once a chart is drawn."""
-
+_ROLES = {colour: role for role, colour in LIGHT.items()}
 _UNSAID = dict.fromkeys(("Date", "Creator", "Format", "Type"))
 _UNITS_PER_INCH = 72
 _MOST_TICKS = 7
 """Marks of an axis that fit beside each other."""
 
-_SETTINGS = {
-    **SETTINGS,
+_SETTINGS: dict[Any, Any] = {
+    "svg.fonttype": "none",  # text stays text
+    "svg.hashsalt": "fvd-bench",  # without it the same drawing would have other ids each time
+    "text.parse_math": False,  # names may have dollars
     "font.family": "DejaVu Sans",
     "font.size": 12,
     "axes.edgecolor": LINE,
@@ -51,6 +47,7 @@ _SETTINGS = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.titlesize": 12,
+    "grid.color": LINE,
     "xtick.color": SOFT,
     "ytick.color": SOFT,
     "text.color": INK,
@@ -59,11 +56,21 @@ _SETTINGS = {
 }
 
 
+@contextlib.contextmanager
+def drawing() -> Iterator[None]:
+    """Set Matplotlib up, for as long as something is drawn."""
+    import matplotlib
+
+    with matplotlib.rc_context(_SETTINGS), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # it measures text, a browser draws it
+        yield
+
+
 @dataclass(frozen=True, slots=True)
 class Chart:
     """A chart on a page.
 
-    svg: the drawing. says: what it shows, as a sentence below it. legend: role -> what has that colour.
+    svg: the drawing. says: what it shows, as a sentence below it. legend: role -> what has its colour.
     """
 
     svg: Markup
@@ -86,12 +93,10 @@ def canvas(described: str, *, height: int = 250, left: int = 46, bottom: int = 4
 
     described: what the chart shows, for who cannot see it. height, and the margins left, bottom and top: in units.
     """
-    import matplotlib
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
-    with matplotlib.rc_context(_SETTINGS), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # it measures text, a browser draws it
+    with drawing():
         figure = Figure(figsize=(WIDTH / _UNITS_PER_INCH, height / _UNITS_PER_INCH))
         figure.patch.set_visible(False)
         right = 12
@@ -104,6 +109,11 @@ def canvas(described: str, *, height: int = 250, left: int = 46, bottom: int = 4
         out = io.StringIO()
         FigureCanvasSVG(figure).print_svg(out, metadata=_UNSAID)  # type: ignore[no-untyped-call]
     drawn.svg = _inlined(out.getvalue(), described)
+
+
+def shortened(label: str, longest: int) -> str:
+    """Return a label of at most so many characters, without its middle where it has more. Tables have it whole."""
+    return label if len(label) <= longest else f"{label[: longest // 2]}…{label[-longest // 2 + 1 :]}"
 
 
 def set_log_ticks(axis: Axis, low: float, high: float) -> None:
@@ -119,15 +129,24 @@ def set_log_ticks(axis: Axis, low: float, high: float) -> None:
 
 def _inlined(text: str, described: str) -> Markup:
     """Return an SVG document as an element of a page: with the page's colours, and no ids that nothing refers to."""
-    inside = element(text)
+    inside = text[text.index("<svg") :]
     inside = inside[inside.index(">") + 1 :]
     inside = re.sub(r"<metadata>.*?</metadata>|<style\b.*?</style>", "", inside, flags=re.DOTALL)
     used = set(re.findall(r"(?:href=\"|url\()#([\w.-]+)", inside))
     inside = re.sub(r' id="([\w.-]+)"', lambda found: found[0] if found[1] in used else "", inside)
-    inside = re.sub(r"#fe01([0-9a-f]{2})", lambda found: f"var(--{ROLES[int(found[1], 16)]})", inside)
+    inside = re.sub(r'style="[^"]*"', _with_variables, inside)
     height = re.search(r'viewBox="0 0 [\d.]+ ([\d.]+)"', text)
     assert height is not None
     said = escape(escaped(described))
     return Markup(  # made of Matplotlib's own output and of escaped text
         f'<svg viewBox="0 0 {WIDTH} {float(height[1]):g}" role="img" aria-label="{said}">{inside.strip()}'
     )
+
+
+def _with_variables(style: re.Match[str]) -> str:
+    """Return an attribute with the page's variables in the place of colours."""
+
+    def variable(colour: re.Match[str]) -> str:
+        return f"var(--{_ROLES[colour[0]]})" if colour[0] in _ROLES else colour[0]
+
+    return re.sub("#[0-9a-f]{6}", variable, style[0])

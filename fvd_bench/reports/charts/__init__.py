@@ -1,0 +1,1 @@
+"""Charts: all that is drawn, by one palette and one set-up of Matplotlib."""
