@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import itertools
 import json
 from collections.abc import Sequence
@@ -14,14 +13,14 @@ from fvd_bench.escapes import escaped, in_html
 from fvd_bench.evaluation.curves import Curve, Panel, Point
 from fvd_bench.reports.formats import Report
 from fvd_bench.reports.layout import Column, Grid, Prose
-from fvd_bench.reports.svg import SETTINGS, element
+from fvd_bench.reports.svg import IMAGES, element, saved
 from fvd_bench.reports.tables import number, number_or_blank, span_or_blank
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-FORMS = (".png", ".svg", ".html")
+FORMS = (*IMAGES, ".html")
 """Endings of the files that curves can be drawn to."""
 
 _COLOURS = ("#1558b0", "#b5480d", "#0b7a55", "#8a3b8f", "#a10f2b", "#4d5a68")
@@ -35,15 +34,7 @@ _NAMES_IN_A_ROW = 60
 
 def draw(panels: Sequence[Panel], form: str) -> bytes:
     """Draw panels below each other, and return the file. form: one of FORMS."""
-    if form == ".html":
-        return page(panels).encode()
-    import matplotlib
-
-    with matplotlib.rc_context({**SETTINGS, "font.size": 9.5}), io.BytesIO() as out:
-        figure = _figure(panels)
-        dateless = {"Date": None} if form == ".svg" else None  # with a date, the bytes would be others each time
-        figure.savefig(out, format=form[1:], dpi=160, metadata=dateless)
-        return out.getvalue()
+    return page(panels).encode() if form == ".html" else saved(lambda: _figure(panels), form)
 
 
 def curves_grid(panel: Panel) -> Grid:
