@@ -128,7 +128,6 @@ DATASETS: Mapping[str, Dataset] = {
             expected="one long video, in no folder below",
             skip=150,
             chunk=512,
-            videos=1,
         ),
         Dataset(
             name="mead",
