@@ -54,20 +54,19 @@ def data(
     SOURCE is a folder of videos, of folders of frames, or a zip archive of either. Frames are cropped to squares,
     resized and written as JPEG files, in a folder for each video. An interrupted run goes on where it was.
     """
-    if dataset is None and resolution is None:
-        raise click.UsageError("neither --resolution nor --dataset is given: expected the side of the frames, or a set")
     from stylegan_v.data.datasets import DATASETS
     from stylegan_v.data.folder import PrepareSettings
     from stylegan_v.data.preparing import prepare
     from stylegan_v.errors import DataError
 
     known = DATASETS[dataset] if dataset else None
-    settings = PrepareSettings(
-        resolution=int(resolution) if resolution or known is None else known.resolution,
-        skip=skip if skip is not None or known is None else known.skip,
-        chunk=chunk if chunk is not None or known is None else known.chunk,
-        quality=quality,
-    )
+    side = int(resolution) if resolution else known.resolution if known else None
+    if side is None:
+        raise click.UsageError("neither --resolution nor --dataset is given: expected the side of the frames, or a set")
+    if known is not None:
+        skip = known.skip if skip is None else skip
+        chunk = known.chunk if chunk is None else chunk
+    settings = PrepareSettings(resolution=side, skip=skip or 0, chunk=chunk, quality=quality)
     with progress() as show:
         done = prepare(source, out, settings, dataset=known, boxes=boxes, workers=workers, progress=show)
     for note in done.notes:

@@ -10,6 +10,7 @@ from PIL import Image
 
 from fvd_bench.sources.opening import open_source
 from stylegan_v.cli import cli
+from stylegan_v.cli.data import data
 from stylegan_v.data.clips import VideoDataset
 from stylegan_v.data.datasets import DATASETS
 from stylegan_v.data.masks import face_box, squared
@@ -156,6 +157,12 @@ def test_rainbow_jelly_is_cut_as_the_paper_says(tmp_path: Path, moving_frames, w
 
     assert "0 frames decode behind the first 150, 512 are needed" in str(short.exception)
     assert done.exit_code == 0 and open_source(tmp_path / "two").names == ("jelly-0000", "jelly-0001")
+
+
+def test_the_command_line_knows_every_set() -> None:
+    (option,) = (p for p in data.params if p.name == "dataset")
+
+    assert option.type.choices == tuple(DATASETS)
 
 
 @pytest.mark.parametrize("dataset", [name for name in DATASETS if name != "rainbow_jelly"])
