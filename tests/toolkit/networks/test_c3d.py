@@ -259,7 +259,7 @@ def test_the_score_is_that_of_the_networks_classes(thin: Tensors, given, moving_
     )
 
     (score,) = result.scores
-    assert score.value == pytest.approx(inception_score((logits - mean) * scale), rel=1e-4)
+    assert score.value == pytest.approx(inception_score((logits - mean) * scale), rel=1e-3)  # of float32
     assert score.value > 1.2 and not score.lower_is_better
     assert set(result.weights) == {C3D, MEAN}
     unverified = [w.message.partition(" is known")[0] for w in result.warnings if w.code == "weights-unverified"]
