@@ -16,6 +16,7 @@ from fvd_bench.errors import ProtocolError
 from fvd_bench.evaluation.evaluate import evaluate
 from fvd_bench.metrics.inception_score import inception_score
 from fvd_bench.networks import create, weights
+from fvd_bench.networks.c3d_network import C3D as Network
 from fvd_bench.networks.weights import c3d_tensors
 from fvd_bench.protocols.protocol import load, parse, text
 from fvd_bench.settings import Settings
@@ -143,21 +144,22 @@ def test_neither_company_nor_threads_change_a_bit(thin: Tensors, given, clips: l
     np.testing.assert_array_equal(together, reversed_)
 
 
-def test_the_network_has_the_sizes_of_tgans(given, clips: list[np.ndarray]) -> None:
+def test_the_network_has_the_sizes_of_tgans(moving_frames) -> None:
     """All of its 78 million weights, against torch's functions one after the other."""
     tensors = seeded(c3d_tensors.WEIGHTS)
+    mean = c3d_tensors.mean({"mean": mean_clip()}, "here")["mean"]
+    pixels = torch.from_numpy(aligned(moving_frames(16, 48, 64), 112)).permute(3, 0, 1, 2)[None].float()
+
+    (found,) = Network(c3d_tensors.layers(tensors, "here"), mean)(pixels)
+
     assert sum(tensor.size for tensor in tensors.values()) == 78_409_573
-
-    (found,) = features(clips[:1], given(tensors))
-
-    x = torch.from_numpy(aligned(clips[0], 112)).permute(3, 0, 1, 2).flip(0).float()
-    x = (x - torch.from_numpy(mean_clip()[:, :, 8:120, 8:120]))[None]
+    x = pixels.flip(1) - torch.from_numpy(mean_clip()[:, :, 8:120, 8:120])
     for layer in c3d_tensors.WEIGHTS:
         weight, bias = torch.from_numpy(tensors[f"{layer}/W"]), torch.from_numpy(tensors[f"{layer}/b"])
         x = F.linear(x.flatten(1), weight, bias) if layer.startswith("fc") else F.conv3d(x, weight, bias, padding=1)
         x = x if layer == "fc8" else x.relu()
         x = F.max_pool3d(x, POOLED[layer], ceil_mode=True) if layer in POOLED else x
-    np.testing.assert_allclose(found, x[0].numpy(), atol=1e-4 * float(x.abs().max()))
+    torch.testing.assert_close(found, x[0], rtol=0, atol=1e-4 * float(x.abs().max()))
 
 
 @pytest.fixture
