@@ -55,7 +55,8 @@ def test_a_set_of_frames_has_the_columns_of_the_papers_table(tmp_path: Path, mov
     assert "0.6 seconds in the mean" in flat and "2 of 1 to 2 videos, such as classes or speakers" in flat
     assert b"length in frames at 30 a second" in first and str(tmp_path / "set").encode() in first
     assert (tmp_path / "lengths.svg").read_bytes() == first
-    assert Image.open(tmp_path / "lengths.png").width > 400
+    with Image.open(tmp_path / "lengths.png") as drawn:
+        assert drawn.width > 400
 
 
 def test_a_figure_is_an_image(two_sides) -> None:
