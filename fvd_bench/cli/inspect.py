@@ -10,7 +10,7 @@ import click
 
 from fvd_bench.cli.options import Command, Place, array_options, format_option, protocol_names
 from fvd_bench.cli.pages import CLIPS_AND_CHARTS, Showing, html_option
-from fvd_bench.cli.streams import check_outputs, print_report, progress, stdout_of
+from fvd_bench.cli.streams import check_outputs, delivery, print_report, progress, stdout_of, write
 
 if TYPE_CHECKING:
     from fvd_bench.evaluation.shown_clips import ShownClip
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     metavar="NAME|FILE",
     help="Check lengths against it, besides the paper's.",
 )
+@click.option("--fps", type=click.FloatRange(0, min_open=True), metavar="N",
+              help="Frames a second of videos that have no rate, such as folders of frames.")  # fmt: skip
+@click.option("--plot", metavar="FILE", help="Draw how long the videos are: a .png or a .svg.")
 @click.option("--json", "json_file", metavar="FILE", help="Write the findings as JSON; - for stdout alone.")
 @html_option(CLIPS_AND_CHARTS)
 @format_option("json", "csv", "markdown", "latex")
@@ -36,6 +39,8 @@ def inspect(
     path: str | Path | Arrays,
     against: str | Path | Arrays | None,
     protocol: tuple[str, ...],
+    fps: float | None,
+    plot: str | None,
     json_file: str | None,
     html_file: str | None,
     form: str,
@@ -43,16 +48,23 @@ def inspect(
 ) -> None:
     """Say what is in a folder or archive of videos, and every defect in it."""
     from fvd_bench.inspection.checkup import inspect as look
+    from fvd_bench.reports.charts.canvas import IMAGES
+    from fvd_bench.reports.charts.length_chart import draw_lengths
     from fvd_bench.reports.inspection import checkup_report
     from fvd_bench.reports.page import checkup_page
 
-    check_outputs(stdout_of(form), json_file, html_file)
+    if plot is not None and Path(plot).suffix.lower() not in IMAGES:
+        raise click.UsageError(f"--plot {plot}: expected a file that ends in {' or '.join(IMAGES)}")
+    check_outputs(stdout_of(form), json_file, html_file, plot)
     with progress() as show:
-        checkup = look(path, against, protocol=protocol, workers=workers, progress=show)
+        checkup = look(path, against, protocol=protocol, fps=fps, workers=workers, progress=show)
     paths = [path] if against is None else [path, against]
     sides = {side.path: given for side, given in zip(checkup.sides, paths, strict=True)}
     page = Showing(html_file).text(lambda _, made: checkup_page(checkup, _clips(sides, workers), made))
-    print_report(checkup_report(checkup), form, (json_file, checkup.to_json), page)
+    with delivery() as attempt:
+        if plot is not None:
+            attempt(lambda: write(draw_lengths(checkup.sides, Path(plot).suffix.lower()), plot))
+        attempt(lambda: print_report(checkup_report(checkup), form, (json_file, checkup.to_json), page))
 
 
 def _clips(sides: Mapping[str, str | Path | Arrays], workers: int | None) -> dict[str, list[ShownClip]]:

@@ -68,8 +68,8 @@ class _Outlook:
 
 def check_weights(protocol: ProtocolLike | Sequence[ProtocolLike], settings: Settings) -> None:
     """Raise WeightsError where opening an evaluation would fetch weights: whoever plans gets nothing big unasked."""
-    needed = dict.fromkeys(NETWORKS[loaded.features.extractor].weights for loaded in load_all(protocol))
-    absent = [name for name in needed if name and name not in settings.weights and not weights.is_here(name)]
+    needed = dict.fromkeys(name for p in load_all(protocol) for name in NETWORKS[p.features.extractor].weights)
+    absent = [name for name in needed if name not in settings.weights and not weights.is_here(name)]
     if absent:
         raise WeightsError(
             f"a dry run fetches nothing, and the weights {' and '.join(absent)} are not here: "

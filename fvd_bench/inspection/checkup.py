@@ -61,6 +61,7 @@ def inspect(
     against: SourceLike | None = None,
     *,
     protocol: Sequence[ProtocolLike] = (),
+    fps: float | None = None,
     workers: int | None = None,
     progress: Progress = silent,
 ) -> Checkup:
@@ -68,6 +69,7 @@ def inspect(
 
     protocol: protocols for which videos can be too short; that of `evaluate` if there are none. For these and those of
     the paper the videos that are long enough are counted.
+    fps: the frame rate of videos that have none of their own, such as folders of frames; None leaves it unknown.
     workers: number of decoding threads, None for one per processor. The findings do not depend on it.
     Raises SourceError when a side cannot be opened, and ProtocolError.
     """
@@ -76,7 +78,7 @@ def inspect(
     sources = [open_source(side, progress) for side in (path, against) if side is not None]
     workers = workers or processors()
     examined = [_examine_all(source, workers=workers, progress=progress) for source in sources]
-    sides = tuple(contents_of(*side, rules) for side in zip(sources, examined, strict=True))
+    sides = tuple(contents_of(*side, rules, fps) for side in zip(sources, examined, strict=True))
     findings = [
         finding
         for source, side in zip(sources, examined, strict=True)

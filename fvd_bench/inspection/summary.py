@@ -46,10 +46,12 @@ class Contents:
 
     videos: number of listed videos. decoded: how many have a frame that decodes; the other fields are about these
     alone.
-    timed: how many of these have a frame rate.
+    timed: how many of these have a frame rate, of their own or as it was given.
     hours, mean_seconds: total and mean length of the timed ones, None where there are none.
     fps, sizes, codecs, pixel_formats: value -> number of videos, most frequent first.
     jpeg_qualities: the same for videos with JPEG frames; `own` stands for quantisation tables of no standard quality.
+    folders: the first parts of the names behind what all names share -> number of videos, in the order of the names:
+        such as classes or speakers. Empty where a video lies in no such folder.
     """
 
     path: str
@@ -65,15 +67,19 @@ class Contents:
     codecs: Mapping[str, int]
     pixel_formats: Mapping[str, int]
     jpeg_qualities: Mapping[str, int]
+    folders: Mapping[str, int]
     lengths: Histogram
     needs: tuple[Need, ...]
 
 
-def contents_of(source: ClipSource, videos: Sequence[Examined], rules: Sequence[Protocol]) -> Contents:
-    """Sum up a side. rules: protocols to check lengths against."""
+def contents_of(
+    source: ClipSource, videos: Sequence[Examined], rules: Sequence[Protocol], fps: float | None = None
+) -> Contents:
+    """Sum up a side. rules: protocols to check lengths against. fps: the frame rate of videos that have none."""
     decoded = [video for video in videos if video.frames]
     probes = [video.probe for video in decoded if video.probe]
-    seconds = [video.seconds for video in decoded if video.seconds is not None]
+    rates = [(video.frames, rate) for video in decoded if (rate := _rate(video) or fps)]
+    seconds = [frames / rate for frames, rate in rates]
     lengths = [video.frames for video in decoded]
     return Contents(
         path=source.name,
@@ -84,11 +90,12 @@ def contents_of(source: ClipSource, videos: Sequence[Examined], rules: Sequence[
         hours=sum(seconds) / 3600 if seconds else None,
         mean_frames=statistics.fmean(lengths) if lengths else None,
         mean_seconds=statistics.fmean(seconds) if seconds else None,
-        fps=_count(rate_text(probe.rate) for probe in probes if probe.rate),
+        fps=_count(rate_text(rate) for _, rate in rates),
         sizes=_count(size_text(video.sizes[0]) for video in decoded),
         codecs=_count(probe.codec for probe in probes),
         pixel_formats=_count(probe.pixel_format for probe in probes),
         jpeg_qualities=_count(quality_text(q) for video in decoded for q in sorted(video.jpeg_qualities)),
+        folders=folders_of([video.name for video in videos]),
         lengths=histogram(lengths),
         needs=tuple(
             Need(p.name, side, frames, sum(n >= frames for n in lengths))
@@ -96,6 +103,22 @@ def contents_of(source: ClipSource, videos: Sequence[Examined], rules: Sequence[
             for side, frames in frames_needed(p)
         ),
     )
+
+
+def folders_of(names: Sequence[str]) -> dict[str, int]:
+    """Count videos by the first folder of their names behind those that all share. Empty where a video is in none."""
+    paths = [name.split("/")[:-1] for name in names]
+    shared = 0
+    while all(len(path) > shared for path in paths):
+        found = Counter(path[shared] for path in paths)
+        if len(found) != 1:
+            return dict(found)
+        shared += 1
+    return {}
+
+
+def _rate(video: Examined) -> float | None:
+    return video.probe.rate if video.probe else None
 
 
 def histogram(lengths: Sequence[int]) -> Histogram:

@@ -40,11 +40,14 @@ def check(protocol: Protocol, where: str) -> None:
         if name not in METRICS:
             raise ProtocolError(f"{where}: names = {name!r}: allowed are {', '.join(map(repr, METRICS))}")
         metric = METRICS[name]
-        if NETWORKS[features.extractor].sees != metric.of:
-            allowed = " or ".join(network.name for network in NETWORKS.values() if network.sees == metric.of)
-            raise ProtocolError(f"{where}: {name} is computed on features of {allowed}, not of {features.extractor}")
-        if metric.layer not in (None, features.layer):
-            raise ProtocolError(f"{where}: {name} is computed on the layer {metric.layer!r}, not on {features.layer!r}")
+        allowed = list(metric.layers) or [network.name for network in NETWORKS.values() if network.sees == "clips"]
+        if features.extractor not in allowed:
+            raise ProtocolError(
+                f"{where}: {name} is computed on features of {' or '.join(allowed)}, not of {features.extractor}"
+            )
+        layer = metric.layers.get(features.extractor, features.layer)
+        if features.layer != layer:
+            raise ProtocolError(f"{where}: {name} is computed on the layer {layer!r}, not on {features.layer!r}")
 
 
 def fewest(name: str, rule: MetricRule) -> dict[Side, int]:

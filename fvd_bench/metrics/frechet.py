@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -243,15 +243,11 @@ def _float32_root(matrix: NDArray[np.float32]) -> NDArray[np.float32]:
     return root
 
 
-_FRECHET: tuple[tuple[str, Literal["clips", "frames"], str | None], ...] = (
-    ("fvd", "clips", None),
-    ("fid", "frames", "2048"),
-)
+_FRECHET: tuple[tuple[str, dict[str, str]], ...] = (("fvd", {}), ("fid", {"inception": "2048"}))
 FVD, FID = (
     Metric(
         name=name,
-        of=of,
-        layer=layer,
+        layers=layers,
         compute=frechet_distance_of_stats,
         lower_is_better=True,
         range=(0.0, np.inf),
@@ -260,5 +256,5 @@ FVD, FID = (
         of_moments=True,
         rises_by_chance=True,
     )
-    for name, of, layer in _FRECHET
+    for name, layers in _FRECHET
 )

@@ -1,4 +1,4 @@
-"""The inception score of frames, as torch-fidelity computes it from features."""
+"""The inception score of frames or of clips, as torch-fidelity computes it from features."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _SPLITS = 10
 
 
 def inception_score(fake: NDArray[np.floating]) -> float:
-    """Return exp of the mean divergence of a frame's class probabilities from those of all frames.
+    """Return exp of the mean divergence of a frame's class probabilities from those of all frames; or of a clip's.
 
     It lies between 1 and the number of classes, and higher is better. It is the mean over 10 splits of the frames,
     shuffled by a generator with a fixed seed. The real side plays no part.
-    fake: [M, 1008], logits without bias.
-    Source: Salimans et al. 2016, section 4; torch_fidelity/metric_isc.py.
+    fake: [M, classes], logits: of Inception 1008 without bias, of C3D 101.
+    Source: Salimans et al. 2016, section 4; torch_fidelity/metric_isc.py. Of clips: Saito et al. 2017, section 6.
 
     Raises MetricError with fewer than 10 features.
     """
@@ -60,8 +60,7 @@ def _influence(real: Float64, fake: Float64) -> Influences:
 
 IS = Metric(
     name="is",
-    of="frames",
-    layer="logits_unbiased",
+    layers={"inception": "logits_unbiased", "c3d": "logits"},
     compute=_of_fake,
     lower_is_better=False,
     range=(1.0, np.inf),

@@ -176,8 +176,7 @@ KVD_BIASED = Metric(
 )
 KID = Metric(
     name="kid",
-    of="frames",
-    layer="2048",
+    layers={"inception": "2048"},
     compute=on_features("kid", kernel_inception_distance),
     lower_is_better=True,
     fewest=(2, 2),

@@ -8,9 +8,8 @@ varies by their standard deviation over √N. Source: Hampel 1974; for U-statist
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,8 +32,8 @@ def _unknown(real: FeatureSet, fake: FeatureSet) -> Influences | None:
 class Metric:
     """A metric, with all that is known of it.
 
-    of: what the network sees on whose features it is computed, see `networks.Network`.
-    layer: the layer of that network on which it is computed, None for any.
+    layers: the networks whose features it is computed on, and the layer of each. Empty for every network that sees
+        whole clips, and any layer.
     compute: (real, fake, rule) -> value, not aggregated yet. Raises MetricError.
     lower_is_better: whether it is a distance.
     range: its least and its greatest possible value.
@@ -46,8 +45,7 @@ class Metric:
     """
 
     name: str
-    of: Literal["clips", "frames"] = "clips"
-    layer: str | None = None
+    layers: Mapping[str, str] = field(default_factory=dict)
     compute: Callable[[FeatureSet, FeatureSet, MetricRule], float]
     lower_is_better: bool
     range: tuple[float, float] = (-np.inf, np.inf)

@@ -71,28 +71,37 @@ class FeatureExtractor(Protocol):
 class Network:
     """A network that protocols may name.
 
-    module: whose `create` makes its extractor; it is imported when the network has to run. fewest_frames: of the
-    shortest clip that it can see. sees: whether a feature is of a whole clip or of a single frame. weights: the name of
-    its set of weights, empty for none.
+    module: whose `create` makes its extractor; it is imported when the network has to run. fewest_frames, most_frames:
+    of the shortest and of the longest clip that it can see, None where there is no longest. sees: whether a feature is
+    of a whole clip or of a single frame. weights: the names of its sets of weights.
     """
 
     name: str
     module: str
     fewest_frames: int
     sees: Literal["clips", "frames"]
-    weights: str = ""
+    most_frames: int | None = None
+    weights: tuple[str, ...] = ()
 
 
 NETWORKS = {
     network.name: network
     for network in (
-        Network("i3d", "fvd_bench.networks.i3d", fewest_frames=9, sees="clips", weights="i3d-kinetics-400"),
+        Network("i3d", "fvd_bench.networks.i3d", fewest_frames=9, sees="clips", weights=("i3d-kinetics-400",)),
         Network(
             "inception",
             "fvd_bench.networks.inception",
             fewest_frames=1,
             sees="frames",
-            weights="inception-2015-12-05",
+            weights=("inception-2015-12-05",),
+        ),
+        Network(
+            "c3d",
+            "fvd_bench.networks.c3d",
+            fewest_frames=16,
+            most_frames=16,
+            sees="clips",
+            weights=("c3d-ucf101", "c3d-ucf101-mean"),
         ),
         Network("pixels", "fvd_bench.networks.pixels", fewest_frames=1, sees="clips"),
     )
@@ -105,12 +114,14 @@ def check(protocol: protocols.Protocol, where: str) -> None:
     name = protocol.features.extractor
     if name not in NETWORKS:
         raise ProtocolError(f"{where}: extractor = {name!r}: allowed are {', '.join(map(repr, NETWORKS))}")
-    fewest = NETWORKS[name].fewest_frames
+    fewest, most = NETWORKS[name].fewest_frames, NETWORKS[name].most_frames
     for side in SIDES:
         frames = protocol.clip_rule(side).frames
         if frames == "all":
             if fewest > 1:
                 raise ProtocolError(f"{where}: {name} needs clips of a fixed length; {side} frames is 'all'")
+        elif fewest == most and frames != fewest:
+            raise ProtocolError(f"{where}: {side} frames = {frames}, but {name} sees clips of {fewest} frames alone")
         elif frames < fewest:
             raise ProtocolError(
                 f"{where}: {side} frames = {frames}, but {name} needs at least {fewest} frames a clip "

@@ -16,7 +16,7 @@ from fvd_bench.protocols.rules import FeatureRule
 from fvd_bench.videos.preprocess import network_input
 from fvd_bench.videos.video import Pixels
 
-WEIGHTS = NETWORKS["i3d"].weights
+(WEIGHTS,) = NETWORKS["i3d"].weights
 
 _BATCH_FRAMES = 32
 """Frames in a micro-batch: 2 clips of 16 frames, or 1 of 128. It is part of the arithmetic, so it is never a

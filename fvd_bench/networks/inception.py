@@ -23,7 +23,7 @@ from fvd_bench.videos.video import Pixels
 if TYPE_CHECKING:
     from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
-WEIGHTS = NETWORKS["inception"].weights
+(WEIGHTS,) = NETWORKS["inception"].weights
 _LOGITS = "logits_unbiased"
 LAYERS = {"2048": 2048, _LOGITS: 1008}
 """The network's outputs and their lengths: pooled features for FID and KID, logits for the inception score."""
@@ -39,21 +39,14 @@ _BATCH_FRAMES = 32
 class InceptionExtractor:
     """torch-fidelity's Inception, which resizes and scales uint8 images itself."""
 
-    def __init__(
-        self, tensors: Mapping[str, NDArray[np.float32]], digest: str, *, layer: str, device: str, precision: str
-    ) -> None:
+    def __init__(self, loaded: weight_store.LoadedWeights, *, layer: str, device: str, precision: str) -> None:
         self.dim = LAYERS[layer]
-        self._network = _network(tensors).to(device).eval()
+        self._network = _network(loaded.tensors).to(device).eval()
         self._gives_logits = layer == _LOGITS
         self._device = device
         self._precision = precision
-        self.weights = {WEIGHTS: digest}
-        self.unverified: Sequence[str] = ()
-        if weight_store.WEIGHTS[WEIGHTS].digest is None:
-            self.unverified = (
-                f"no published digest of {WEIGHTS} is known, so that these are the original weights could not "
-                f"be verified; their tensors have the digest {digest}",
-            )
+        self.weights = {WEIGHTS: loaded.digest}
+        self.unverified: Sequence[str] = loaded.unverified
 
     def batch_clips(self, frames: int) -> int:
         return max(1, _BATCH_FRAMES // frames)
@@ -90,7 +83,7 @@ def create(rule: FeatureRule, *, device: str, weights: Mapping[str, Path], progr
         if getattr(rule, key) != value:
             raise ProtocolError(f"inception resizes and scales by itself: {key} must be {value}")
     loaded = weight_store.load(WEIGHTS, path=weights.get(WEIGHTS), progress=progress)
-    return InceptionExtractor(loaded.tensors, loaded.digest, layer=rule.layer, device=device, precision=rule.precision)
+    return InceptionExtractor(loaded, layer=rule.layer, device=device, precision=rule.precision)
 
 
 def _network(tensors: Mapping[str, NDArray[np.float32]]) -> FeatureExtractorInceptionV3:

@@ -20,7 +20,6 @@ ABSENT: Mapping[str, str] = {
     "jedi": "needs V-JEPA ViT-H/16 with the attentive probe trained on SSv2",
     "srvp-fd": "needs the SRVP encoders, one for each data set, from the Hugging Face hub",
     "stream": "needs SwAV, which is on its own download site alone",
-    "stylegan-v-isv2048-ucf": "needs C3D trained on UCF-101, which is on Dropbox alone",
 }
 """Protocols of the literature that this package does not have, each with the reason."""
 

@@ -313,8 +313,8 @@ def check_possible(protocol: Protocol, where: str) -> None:
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
         raise ProtocolError(f"{where}: range = [{low}, {high}]: expected two finite numbers, the smaller one first")
     for resize in (protocol.real.resize, protocol.fake.resize, protocol.features.resize):
-        if resize is not None and resize.antialias and resize.kernel == "bilinear-tf1":
-            raise ProtocolError(f"{where}: the kernel bilinear-tf1 has no antialiasing")
+        if resize is not None and resize.antialias and resize.kernel.startswith("bilinear-"):
+            raise ProtocolError(f"{where}: the kernel {resize.kernel} has no antialiasing")
     for rule in (protocol.real, protocol.fake):
         if rule.rounding == "truncate-unit" and rule.resize is not None and not rule.resize.antialias:
             raise ProtocolError(f'{where}: rounding = "truncate-unit" goes with a resize of antialias = true only')

@@ -26,13 +26,14 @@ class Resize:
     size: side of the result in pixels.
     geometry: `stretch` resizes both sides to `size`; `short-side-crop` resizes the shorter side to it and crops the
         centre.
-    kernel: `bilinear` (half-pixel centres), `bilinear-tf1` (source = target · in / out), or `bicubic`.
+    kernel: `bilinear` (half-pixel centres), `bilinear-tf1` (source = target · in / out), `bilinear-align-corners`
+        (source = target · (in - 1) / (out - 1)), or `bicubic`.
     antialias: whether the kernel is widened when shrinking.
     """
 
     size: int = field(metadata={"least": 1})
     geometry: Literal["stretch", "short-side-crop"] = "stretch"
-    kernel: Literal["bilinear", "bilinear-tf1", "bicubic"] = "bilinear"
+    kernel: Literal["bilinear", "bilinear-tf1", "bilinear-align-corners", "bicubic"] = "bilinear"
     antialias: bool = False
 
     def __str__(self) -> str:

@@ -2,6 +2,7 @@
 
 __all__ = [
     "card",
+    "charts",
     "citation",
     "comparison",
     "curves",

@@ -88,6 +88,15 @@ _INCEPTION_SCORE = _paper(
     "NeurIPS", 2016,
 )  # fmt: skip
 
+_C3D = _paper(
+    "tran2015c3d", "Learning Spatiotemporal Features with {3D} Convolutional Networks",
+    "Tran, Du and Bourdev, Lubomir and Fergus, Rob and Torresani, Lorenzo and Paluri, Manohar", "ICCV", 2015,
+)  # fmt: skip
+_TGAN = _paper(
+    "saito2017tgan", "Temporal Generative Adversarial Nets with Singular Value Clipping",
+    "Saito, Masaki and Matsumoto, Eiichi and Saito, Shunta", "ICCV", 2017,
+)  # fmt: skip
+
 _OF_METRICS = {
     "fvd": _FVD, "fid": _FID, "kvd": _KERNEL, "kvd-biased": _KERNEL, "kid": _KERNEL, "precision": _PRECISION,
     "recall": _PRECISION, "density": _DENSITY, "coverage": _DENSITY, "is": _INCEPTION_SCORE,
@@ -141,7 +150,9 @@ def references(metrics: Sequence[str], extractor: str, protocol: str) -> Sequenc
     found = [_SOFTWARE, *(_OF_METRICS[name] for name in metrics if name in _OF_METRICS)]
     if extractor == "i3d":
         found.append(_I3D)
-    if protocol.startswith("stylegan-v-"):
+    if extractor == "c3d":
+        found += [_C3D, _TGAN]
+    if protocol.startswith(("stylegan-v-", "ucf101-")):
         found.append(_STYLEGAN_V)
     return list(dict.fromkeys(found))
 

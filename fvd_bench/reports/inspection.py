@@ -55,6 +55,10 @@ def _contents(side: Contents) -> Iterator[tuple[str, str]]:
     for name, counts in (kinds | {"JPEG quality": side.jpeg_qualities}).items():
         if counts:
             yield name, _values(counts)
+    if side.folders:
+        least, most = min(side.folders.values()), max(side.folders.values())
+        span = f"{least}" if least == most else f"{least} to {most}"
+        yield "folders", f"{len(side.folders)} of {span} videos, such as classes or speakers"
     for number, need in enumerate(side.needs):
         yield "" if number else "long enough", _need(need, side.videos)
 

@@ -14,14 +14,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-Kernel = Literal["bilinear", "bilinear-tf1", "bicubic"]
+Kernel = Literal["bilinear", "bilinear-tf1", "bilinear-align-corners", "bicubic"]
 
 
 def resample(images: Tensor, size: tuple[int, int], *, kernel: Kernel, antialias: bool) -> Tensor:
     """Resize float32 images [N, C, H, W] to the (height, width) `size`, without rounding or clamping.
 
     kernel: `bilinear` and `bicubic` are torch's, with half-pixel centres (align_corners=False). `bilinear-tf1` is
-        TensorFlow 1's resize_bilinear (source = target · in / out).
+        TensorFlow 1's resize_bilinear (source = target · in / out). `bilinear-align-corners` is Chainer's
+        resize_images, and torch's with align_corners=True (source = target · (in - 1) / (out - 1)).
     antialias: whether the kernel is widened when an image shrinks, as Pillow does.
     """
     for axis, target in ((2, size[0]), (3, size[1])):
@@ -57,12 +58,22 @@ def _taps(source: int, target: int, kernel: Kernel, antialias: bool) -> tuple[ND
         offsets = np.arange(-1, 3)
         weights = _cubic(np.floor(centre)[:, None] + offsets - centre[:, None], a=-0.75)
     else:
-        centre = places * ratio if kernel == "bilinear-tf1" else np.maximum((places + 0.5) * ratio - 0.5, 0)
+        centre = _bilinear_centres(source, target, kernel)
         offsets = np.arange(2)
         fraction = centre - np.floor(centre)
         weights = np.stack([1 - fraction, fraction], axis=1)
     lines = np.floor(centre).astype(np.int64)[:, None] + offsets
     return np.clip(lines, 0, source - 1), weights.astype(np.float32)
+
+
+def _bilinear_centres(source: int, target: int, kernel: Kernel) -> NDArray[np.float64]:
+    """Return the place among the source lines that each target line has."""
+    places = np.arange(target, dtype=np.float64)
+    if kernel == "bilinear-tf1":
+        return places * (source / target)
+    if kernel == "bilinear-align-corners":
+        return places * ((source - 1) / max(target - 1, 1))
+    return np.maximum((places + 0.5) * (source / target) - 0.5, 0)
 
 
 def _antialiased_taps(

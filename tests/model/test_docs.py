@@ -29,6 +29,7 @@ MATTERS = {
     "appendix B.3": r"period|spac|wave",  # positional embeddings: bounded and linearly spaced periods
     "appendix C": r"FVD|JPEG",  # evaluation
     "appendix D": r"idea",  # what was tried and dropped
+    "appendix E": r"\bsets?\b",  # data sets
 }
 """What the paper's own numbers are about."""
 

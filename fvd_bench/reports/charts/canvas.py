@@ -12,7 +12,7 @@ import io
 import math
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
     from matplotlib.figure import Figure
+
+IMAGES = (".png", ".svg")
+"""Endings of the files that a figure can be saved to."""
 
 WIDTH = 400
 """Width of a chart in units of its view box, which are pixels on a small screen."""
@@ -64,6 +67,14 @@ def drawing() -> Iterator[None]:
     with matplotlib.rc_context(_SETTINGS), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from font")  # it measures text, a browser draws it
         yield
+
+
+def saved(figure: Callable[[], Figure], form: str) -> bytes:
+    """Return the file of a figure. figure: makes it. form: one of IMAGES."""
+    with drawing(), io.BytesIO() as out:
+        dateless = {"Date": None} if form == ".svg" else None  # with a date, the bytes would be others each time
+        figure().savefig(out, format=form[1:], dpi=128, metadata=dateless)
+        return out.getvalue()
 
 
 @dataclass(frozen=True, slots=True)

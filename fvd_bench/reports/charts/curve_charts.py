@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import itertools
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from fvd_bench.escapes import escaped
 from fvd_bench.evaluation.curves import Curve, Panel, Point
-from fvd_bench.reports.charts.canvas import Chart, canvas, drawing, shortened
+from fvd_bench.reports.charts.canvas import Chart, canvas, saved, shortened
 from fvd_bench.reports.charts.palette import FLOOR, LIGHT, PAGE, SERIES
 from fvd_bench.words import number
 
@@ -49,29 +48,26 @@ def curve_chart(panel: Panel) -> Chart:
 
 
 def picture(panels: Sequence[Panel], titles: Sequence[str], form: str) -> bytes:
-    """Draw panels below each other, and return the file. form: `.png` or `.svg`."""
+    """Draw panels below each other, and return the file. form: one of `canvas.IMAGES`."""
+    return saved(lambda: _figure(panels, titles), form)
+
+
+def _figure(panels: Sequence[Panel], titles: Sequence[str]) -> Figure:
     from matplotlib.figure import Figure
 
-    with drawing(), io.BytesIO() as out:
-        figure = Figure(figsize=(9, 5 * len(panels)), layout="constrained")
-        parts = figure.subfigures(len(panels), squeeze=False)[:, 0]
-        for part, panel, title in zip(parts, panels, titles, strict=True):
-            axes = part.subplots()
-            _draw(axes, panel)
-            axes.set_title(escaped(title), loc="left", fontweight="bold")
-            axes.set_ylabel(f"{panel.metric.upper()}, {'lower' if panel.lower_is_better else 'higher'} is better")
-            for role, style, text in _legend(panel):
-                axes.plot([], [], style, color=LIGHT[role], label=escaped(text))
-            if _has_hollow(panel):
-                axes.plot([], [], "o", color=LIGHT["soft"], markerfacecolor=PAGE, label=_HOLLOW_SAYS)
-            part.legend(loc="outside lower left", ncols=2, frameon=False, fontsize=10)
-        return _bytes(figure, form, out)
-
-
-def _bytes(figure: Figure, form: str, out: io.BytesIO) -> bytes:
-    dateless = {"Date": None} if form == ".svg" else None  # with a date, the bytes would be others each time
-    figure.savefig(out, format=form[1:], dpi=128, metadata=dateless)
-    return out.getvalue()
+    figure = Figure(figsize=(9, 5 * len(panels)), layout="constrained")
+    parts = figure.subfigures(len(panels), squeeze=False)[:, 0]
+    for part, panel, title in zip(parts, panels, titles, strict=True):
+        axes = part.subplots()
+        _draw(axes, panel)
+        axes.set_title(escaped(title), loc="left", fontweight="bold")
+        axes.set_ylabel(f"{panel.metric.upper()}, {'lower' if panel.lower_is_better else 'higher'} is better")
+        for role, style, text in _legend(panel):
+            axes.plot([], [], style, color=LIGHT[role], label=escaped(text))
+        if _has_hollow(panel):
+            axes.plot([], [], "o", color=LIGHT["soft"], markerfacecolor=PAGE, label=_HOLLOW_SAYS)
+        part.legend(loc="outside lower left", ncols=2, frameon=False, fontsize=10)
+    return figure
 
 
 def _draw(axes: Axes, panel: Panel) -> None:

@@ -66,6 +66,7 @@ def _contents(sides: Sequence[Contents]) -> Iterator[Block]:
         "codecs": [_counts(side.codecs) for side in sides],
         "pixel formats": [_counts(side.pixel_formats) for side in sides],
         "JPEG qualities": [_counts(side.jpeg_qualities) for side in sides],
+        "folders, such as classes": [str(len(side.folders) or "–") for side in sides],
     }
     yield Table(("", *(side.path for side in sides)), [[name, *values] for name, values in facts.items()])
     charts = [_lengths(side) for side in sides if len(side.lengths.counts) > 1]

@@ -15,18 +15,22 @@ if TYPE_CHECKING:
     from stylegan_v.data.preparing import Preparation
 
 _RESOLUTIONS = ("32", "64", "128", "256", "512", "1024")
+_DATASETS = ("ffs", "sky_timelapse", "ucf101", "rainbow_jelly", "mead")
 
 
 @click.command(cls=Command)
 @click.argument("source", type=click.Path(path_type=Path))
 @click.argument("out", type=click.Path(path_type=Path))
-@click.option("--resolution", required=True, type=click.Choice(_RESOLUTIONS), help="Side of the frames, in pixels.")
+@click.option("--dataset", type=click.Choice(_DATASETS),
+              help="SOURCE is this set of the paper, as it is published: use what the paper uses.")  # fmt: skip
+@click.option("--resolution", type=click.Choice(_RESOLUTIONS),
+              help="Side of the frames, in pixels; needed without --dataset.")  # fmt: skip
 @click.option("--crop", default="centre", show_default=True, type=click.Choice(["centre"]),
               help="Square that is cut out: the largest in the middle.")  # fmt: skip
 @click.option("--boxes", metavar="FILE", type=click.Path(path_type=Path),
               help="Cut out these squares instead: CSV, video,left,top,right,bottom[,frame], in pixels.")  # fmt: skip
-@click.option("--skip", default=0, show_default=True, type=click.IntRange(0), metavar="N",
-              help="Frames to leave out at the beginning of each video.")  # fmt: skip
+@click.option("--skip", type=click.IntRange(0), metavar="N",
+              help="Frames to leave out at the beginning of each video; none unless given, or of the set.")  # fmt: skip
 @click.option("--chunk", type=click.IntRange(1), metavar="N",
               help="Cut videos into pieces of N frames; what remains is left out.")  # fmt: skip
 @click.option("--quality", default=95, show_default=True, type=click.IntRange(1, 100), help="Of the JPEG files.")
@@ -35,10 +39,11 @@ _RESOLUTIONS = ("32", "64", "128", "256", "512", "1024")
 def data(
     source: Path,
     out: Path,
-    resolution: str,
+    dataset: str | None,
+    resolution: str | None,
     crop: str,
     boxes: Path | None,
-    skip: int,
+    skip: int | None,
     chunk: int | None,
     quality: int,
     workers: int,
@@ -49,13 +54,21 @@ def data(
     SOURCE is a folder of videos, of folders of frames, or a zip archive of either. Frames are cropped to squares,
     resized and written as JPEG files, in a folder for each video. An interrupted run goes on where it was.
     """
+    from stylegan_v.data.datasets import DATASETS
     from stylegan_v.data.folder import PrepareSettings
     from stylegan_v.data.preparing import prepare
     from stylegan_v.errors import DataError
 
-    settings = PrepareSettings(resolution=int(resolution), skip=skip, chunk=chunk, quality=quality)
+    known = DATASETS[dataset] if dataset else None
+    side = int(resolution) if resolution else known.resolution if known else None
+    if side is None:
+        raise click.UsageError("neither --resolution nor --dataset is given: expected the side of the frames, or a set")
+    if known is not None:
+        skip = known.skip if skip is None else skip
+        chunk = known.chunk if chunk is None else chunk
+    settings = PrepareSettings(resolution=side, skip=skip or 0, chunk=chunk, quality=quality)
     with progress() as show:
-        done = prepare(source, out, settings, boxes=boxes, workers=workers, progress=show)
+        done = prepare(source, out, settings, dataset=known, boxes=boxes, workers=workers, progress=show)
     for note in done.notes:
         say(f"stylegan-v: note: {note}", err=True)
     for name, reason in done.skipped:

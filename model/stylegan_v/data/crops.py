@@ -38,7 +38,13 @@ class Crop(Protocol):
     """Says which square of each frame of a video is used."""
 
     def box(self, frame: int, width: int, height: int) -> Box:
-        """Return the box in a frame of this size. Raises DataError."""
+        """Return the box in a frame of this size. Frames are asked for in their order, each once.
+
+        Raises DataError for boxes that cannot be meant, and VideoError where the video has to be skipped.
+        """
+
+    def end(self) -> None:
+        """Take note that the video has no more frames. Raises VideoError where it has to be skipped for that."""
 
     def digest(self) -> str:
         """Return text that changes when the boxes do."""
@@ -51,6 +57,9 @@ class CentreCrop:
         side = min(width, height)
         left, top = (width - side) // 2, (height - side) // 2
         return Box(left, top, left + side, top + side)
+
+    def end(self) -> None:
+        pass
 
     def digest(self) -> str:
         return "centre"
@@ -81,6 +90,9 @@ class BoxCrop:
                 "move or shrink it"
             )
         return box
+
+    def end(self) -> None:
+        pass
 
     def digest(self) -> str:
         boxes = sorted((-1 if frame is None else frame, tuple(box)) for frame, (box, _) in self.rows.items())

@@ -85,15 +85,26 @@ class PreparedFolder:
 
     @classmethod
     def open(
-        cls, path: Path, source: Path, names: Sequence[str], settings: PrepareSettings, *, boxes: bool
+        cls,
+        path: Path,
+        source: Path,
+        names: Sequence[str],
+        settings: PrepareSettings,
+        *,
+        crop: str,
+        dataset: str | None,
     ) -> PreparedFolder:
-        """Begin a set of the videos of a source, or go on with it. Raises DataError, OSError."""
+        """Begin a set of the videos of a source, or go on with it. Raises DataError, OSError.
+
+        crop: what kind of squares is cut out. dataset: the name of the set that it is, None for any videos.
+        """
         _check_places(source, path)
         _check_names(source, names, chunked=settings.chunk is not None)
         _check_settings(path, {
             "format": _FORMAT,
             "source": str(source.resolve()),
-            "crop": "boxes" if boxes else "centre",
+            "crop": crop,
+            **({} if dataset is None else {"dataset": dataset}),
             **dataclasses.asdict(settings),
         })  # fmt: skip
         for partial in path.glob(f"{cls.PARTIAL}*"):  # an interrupted run left it

@@ -11,25 +11,23 @@ import contextlib
 import shutil
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
-import numpy as np
-
-from fvd_bench.errors import ShortVideoError, VideoError
+from fvd_bench.errors import VideoError
 from fvd_bench.progress import Progress, silent
 from fvd_bench.sources.opening import ClipSource, open_source
-from fvd_bench.videos.video import Frame, Video
+from fvd_bench.videos.video import Video
 from stylegan_v.data.ahead import Stop, run_ahead
-from stylegan_v.data.crops import BoxCrop, CentreCrop, Crop, cut, read_boxes
+from stylegan_v.data.crops import CentreCrop, Crop, cut, read_boxes
+from stylegan_v.data.datasets import Choice, Dataset
 from stylegan_v.data.folder import PreparedFolder, PrepareSettings, Record
+from stylegan_v.data.frames import every_frame
 from stylegan_v.data.labels import read_labels
+from stylegan_v.data.masks import MaskCrop
 from stylegan_v.errors import DataError
-
-_FIRST_READ = 1 << 14
-"""Number of frames that are asked for at first. A longer video is read again from its beginning, for frames up to eight
-times that number, and so on."""
 
 
 @dataclass(slots=True)
@@ -51,20 +49,27 @@ def prepare(
     out: Path,
     settings: PrepareSettings,
     *,
+    dataset: Dataset | None = None,
     boxes: Path | None = None,
     workers: int = 4,
     progress: Progress = silent,
 ) -> Preparation:
     """Make a training set of the videos of a source, or go on making it. Raises DataError, SourceError.
 
-    boxes: file of the squares to cut out, see `crops`; None for the middle of each frame.
+    dataset: the set that the source is, of which its videos, its masks and its classes are used; None for all videos,
+        and the labels that lie beside them.
+    boxes: file of the squares to cut out, see `crops`; None for the middle of each frame, or the face where the set has
+        masks.
     """
-    source = open_source(path)
-    crops: Mapping[str, BoxCrop] | None = None if boxes is None else read_boxes(boxes, source.names)
-    labels = read_labels(path, source.names)
+    opened = open_source(path)
+    source = dataset.choose(opened) if dataset else opened
+    labels = source.labels() if isinstance(source, Choice) else read_labels(path, source.names)
+    cropping = _cropping(source, boxes, begin=settings.skip)
     try:
-        folder = PreparedFolder.open(out, path, source.names, settings, boxes=boxes is not None)
-        done = _run(source, folder, crops, workers=workers, progress=progress)
+        folder = PreparedFolder.open(
+            out, path, source.names, settings, crop=cropping.name, dataset=dataset.name if dataset else None
+        )
+        done = _run(source, folder, cropping, workers=workers, progress=progress)
         folder.finish(done.records, labels)
     except OSError as error:
         raise DataError(
@@ -83,32 +88,38 @@ def prepare(
     return done
 
 
-def every_frame(video: Video, begin: int = 0) -> Iterator[Frame]:
-    """Yield the frames of a video from a place on, in one pass, without knowing their number. Raises VideoError."""
-    end = begin + _FIRST_READ
-    while True:
-        try:
-            for frame in video.frames(np.arange(begin, end)):
-                yield frame
-                begin += 1
-            end *= 8
-        except ShortVideoError as short:  # by then a file has given all its frames, a folder none
-            if begin >= short.found:
-                return
-            end = short.found
+@dataclass(frozen=True, slots=True)
+class _Cropping:
+    """Which squares are cut out. name: as the record of the settings has it. of: gives that of a video by its name."""
+
+    name: Literal["centre", "boxes", "masks"]
+    of: Callable[[str], Crop | None]
+
+
+def _cropping(source: ClipSource, boxes: Path | None, *, begin: int) -> _Cropping:
+    if boxes is not None:
+        return _Cropping("boxes", read_boxes(boxes, source.names).get)
+    if isinstance(source, Choice) and source.dataset.has_masks:
+        masks = source.masks()
+        return _Cropping("masks", lambda name: MaskCrop(masks[name], begin) if name in masks else None)
+    return _Cropping("centre", lambda name: CentreCrop())
+
+
+_WITHOUT = {"boxes": "has no box", "masks": "has no mask"}
+"""Why a video without a square is skipped."""
 
 
 def _run(
     source: ClipSource,
     folder: PreparedFolder,
-    crops: Mapping[str, BoxCrop] | None,
+    cropping: _Cropping,
     *,
     workers: int,
     progress: Progress,
 ) -> Preparation:
     done = Preparation(notes=list(source.notes))
     total = len(source.names)
-    writer = _Writer(source, folder, crops, progress)
+    writer = _Writer(source, folder, cropping, progress)
     with contextlib.closing(run_ahead(range(total), writer.work, workers=workers, ahead=4 * workers)) as results:
         for name, result in zip(source.names, results, strict=True):
             if isinstance(result, str):
@@ -136,12 +147,10 @@ class _Whole:
 class _Writer:
     """Cuts videos into hidden folders, several at a time."""
 
-    def __init__(
-        self, source: ClipSource, folder: PreparedFolder, crops: Mapping[str, BoxCrop] | None, progress: Progress
-    ) -> None:
+    def __init__(self, source: ClipSource, folder: PreparedFolder, cropping: _Cropping, progress: Progress) -> None:
         self._source = source
         self._folder = folder
-        self._crops = crops
+        self._cropping = cropping
         self._progress = progress
         self._telling = threading.Lock()
         self._num_videos = self._num_frames = 0
@@ -150,9 +159,9 @@ class _Writer:
         """Return a video that is written whole, now or before, or why there is none. It runs in a thread."""
         stop.check()
         name = self._source.names[place]
-        crop: Crop | None = CentreCrop() if self._crops is None else self._crops.get(name)
+        crop = self._cropping.of(name)
         if crop is None:
-            return "has no box"
+            return _WITHOUT[self._cropping.name]
         video = self._source.video(place)
         try:
             state = video.state()  # taken before reading, so that a change in between is seen next time
@@ -191,6 +200,7 @@ class _Writer:
                 image = cut(frame.pixels, box, settings.resolution)
                 image.save(partial / str(piece) / f"{place:06d}.jpg", quality=settings.quality)
                 self._tell_frames()
+            crop.end()
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)
             raise

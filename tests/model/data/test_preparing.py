@@ -15,7 +15,8 @@ from fvd_bench.videos.file import VideoFile
 from fvd_bench.videos.images import FrameFolder
 from stylegan_v.data.clips import VideoDataset
 from stylegan_v.data.folder import PrepareSettings
-from stylegan_v.data.preparing import every_frame, prepare
+from stylegan_v.data.frames import every_frame
+from stylegan_v.data.preparing import prepare
 from stylegan_v.errors import ConfigError, DataError
 from tests.forked import Program
 
@@ -330,7 +331,7 @@ def test_labels_go_with_the_pieces(source: Path, tmp_path: Path) -> None:
 def test_every_frame_is_read_in_steps_of_any_size(
     source: Path, monkeypatch: pytest.MonkeyPatch, first: int, begin: int, moving_frames
 ) -> None:
-    monkeypatch.setattr("stylegan_v.data.preparing._FIRST_READ", first)
+    monkeypatch.setattr("stylegan_v.data.frames._FIRST_READ", first)
     listing = open_source(source)
     for place, whole in ((2, moving_frames(14, 48, 64, seed=1)), (0, moving_frames(9, 71, 52, seed=2))):
         found = [frame.pixels for frame in every_frame(listing.video(place), begin)]

@@ -5,7 +5,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+from PIL import Image
 
+from fvd_bench.cli import cli
 from tests.program import fvd_bench
 
 
@@ -31,3 +34,32 @@ def test_mistakes_have_their_exit_codes(arguments: list[str], code: int) -> None
 
     assert done.returncode == code
     assert done.stdout == "" and "Traceback" not in done.stderr
+
+
+def test_a_set_of_frames_has_the_columns_of_the_papers_table(tmp_path: Path, moving_frames, write_frames) -> None:
+    """Hours, mean length, rate and speakers, of images whose rate is given; and a figure of their lengths."""
+    for number, name in enumerate(("set/front/M003/1", "set/front/M003/2", "set/front/W009/1")):
+        write_frames(tmp_path / name, moving_frames(9 * (number + 1), 16, 16, seed=number))
+    arguments = ["inspect", str(tmp_path / "set"), "--fps", "30", "--plot", str(tmp_path / "lengths.svg")]
+
+    done = CliRunner().invoke(cli, [*arguments, "--json", str(tmp_path / "c.json")])
+    first = (tmp_path / "lengths.svg").read_bytes()
+    again = CliRunner().invoke(cli, [*arguments[:-1], str(tmp_path / "lengths.png")])
+    CliRunner().invoke(cli, arguments)
+
+    assert done.exit_code == again.exit_code == 0
+    (side,) = json.loads((tmp_path / "c.json").read_text())["sides"]
+    assert (side["timed"], side["fps"], side["folders"]) == (3, {"30": 3}, {"M003": 2, "W009": 1})
+    assert side["hours"] == pytest.approx(54 / 30 / 3600) and side["mean_seconds"] == pytest.approx(0.6)
+    flat = " ".join(done.stdout.split())
+    assert "0.6 seconds in the mean" in flat and "2 of 1 to 2 videos, such as classes or speakers" in flat
+    assert b"length in frames at 30 a second" in first and str(tmp_path / "set").encode() in first
+    assert (tmp_path / "lengths.svg").read_bytes() == first
+    with Image.open(tmp_path / "lengths.png") as drawn:
+        assert drawn.width > 400
+
+
+def test_a_figure_is_an_image(two_sides) -> None:
+    done = CliRunner().invoke(cli, ["inspect", str(two_sides[0]), "--plot", "lengths.pdf"])
+
+    assert done.exit_code == 2 and "expected a file that ends in .png or .svg" in done.stderr

@@ -22,11 +22,20 @@ def test_every_protocol_that_ships_can_be_scored_by(name: str) -> None:
     [
         ("stylegan-v-fvd16", "frames = 16", "frames = 8", "frames = 8, but i3d needs at least 9"),
         ("stylegan-v-fid", '"inception"', '"i3d"', "i3d needs clips of a fixed length"),
-        ("stylegan-v-fvd16", '"i3d"', '"i4d"', "extractor = 'i4d': allowed are 'i3d', 'inception', 'pixels'"),
+        ("stylegan-v-fvd16", '"i3d"', '"i4d"', "extractor = 'i4d': allowed are 'i3d', 'inception', 'c3d'"),
         ("stylegan-v-fvd16", '["fvd"]', '["fdv"]', "names = 'fdv': allowed are 'fvd', 'kvd'"),
         ("stylegan-v-fvd16", '["fvd"]', '["fid"]', "fid is computed on features of inception, not of i3d"),
-        ("stylegan-v-fid", '["fid"]', '["fvd"]', "fvd is computed on features of i3d or pixels, not of inception"),
+        (
+            "stylegan-v-fid",
+            '["fid"]',
+            '["fvd"]',
+            "fvd is computed on features of i3d or c3d or pixels, not",
+        ),
         ("stylegan-v-fid", '["fid"]', '["fid", "is"]', "is is computed on the layer 'logits_unbiased', not on '2048'"),
+        ("ucf101-c3d-is", "frames = 16", "frames = 32", "real frames = 32, but c3d sees clips of 16 frames alone"),
+        ("ucf101-c3d-is", "frames = 16", 'frames = "all"', "c3d needs clips of a fixed length"),
+        ("ucf101-c3d-is", '"logits"', '"prob"', "is is computed on the layer 'logits', not on 'prob'"),
+        ("ucf101-c3d-is", '"c3d"', '"i3d"', "is is computed on features of inception or c3d, not of i3d"),
     ],
 )
 def test_what_a_network_or_a_metric_does_not_allow_is_named(

@@ -13,7 +13,7 @@ import pytest
 from fvd_bench.errors import SourceError
 from fvd_bench.inspection.checkup import Checkup, inspect
 from fvd_bench.inspection.faults import FAULTS
-from fvd_bench.inspection.summary import histogram
+from fvd_bench.inspection.summary import folders_of, histogram
 
 DOC = Path(__file__).parents[3] / "docs" / "inspect.md"
 
@@ -267,3 +267,18 @@ def test_the_page_lists_the_codes() -> None:
     codes = re.findall(r"^\| `([a-z-]+)` \|", DOC.read_text("utf-8"), re.MULTILINE)
 
     assert codes == list(FAULTS)
+
+
+@pytest.mark.parametrize(
+    ("names", "folders"),
+    [
+        (["a/1", "b/1", "b/2/3"], {"a": 1, "b": 2}),
+        (["set/a/1", "set/b/1"], {"a": 1, "b": 1}),
+        (["set/1", "set/2"], {}),
+        (["1.mp4"], {}),
+        (["a/1", "2"], {}),
+        ([], {}),
+    ],
+)
+def test_folders_are_counted_below_what_all_names_share(names: list[str], folders: dict[str, int]) -> None:
+    assert folders_of(names) == folders

@@ -52,6 +52,7 @@ PINNED = {
     "stylegan-v-kid@1": "b703053688e1",
     "tats-on-tfhub-weights@1": "bd8072efe4c6",
     "torch-fidelity-fid@1": "bc9aa9aa5201",
+    "ucf101-c3d-is@1": "3a35a556b054",
     "videogpt-on-tfhub-weights@1": "75e9ca10ccf3",
     "videvalkit@1": "63a6f6fd04c1",
 }
@@ -106,6 +107,7 @@ PINNED_WHOLE = {
     "stylegan-v-kid@1": "8bb622b064e3",
     "tats-on-tfhub-weights@1": "f17df3adc819",
     "torch-fidelity-fid@1": "f30a1c58d525",
+    "ucf101-c3d-is@1": "37e8dfe929d0",
     "videogpt-on-tfhub-weights@1": "c2ffff2601b1",
     "videvalkit@1": "c06ef95d115e",
 }
@@ -209,6 +211,7 @@ def test_each_choice_changes_digest_and_signature(tmp_path: Path, toml: str, old
         ('["fvd"]', "[]", r"at least one"),
         ('["fvd"]', '["fvd", "fvd"]', r"each once"),
         ('kernel = "bilinear"', 'kernel = "bilinear-tf1", antialias = true', r"has no antialiasing"),
+        ('kernel = "bilinear"', 'kernel = "bilinear-align-corners", antialias = true', r"has no antialiasing"),
         ('name = "stylegan-v-fvd16"', 'name = "a|b"', r"expected letters"),
         ("jpeg_quality = { fake = 95 }", "resize = {}", r"'size' is missing"),
     ],

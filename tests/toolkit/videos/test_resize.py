@@ -35,7 +35,17 @@ def test_the_tf1_kernel_is_torch_fidelitys(images, source, target) -> None:
     torch.testing.assert_close(ours, theirs, atol=2e-2, rtol=0)  # torch-fidelity has places in float32, as TensorFlow
 
 
-@pytest.mark.parametrize("kernel", ["bilinear", "bilinear-tf1", "bicubic"])
+@pytest.mark.parametrize(("source", "target"), [*SIZES, ((48, 64), (1, 1))])
+def test_aligned_corners_are_torchs(images, source, target) -> None:
+    images = images[:, :, : source[0], : source[1]]
+
+    ours = resample(images, target, kernel="bilinear-align-corners", antialias=False)
+
+    theirs = functional.interpolate(images.double(), target, mode="bilinear", align_corners=True)
+    torch.testing.assert_close(ours.double(), theirs, atol=2e-3, rtol=0)
+
+
+@pytest.mark.parametrize("kernel", ["bilinear", "bilinear-tf1", "bilinear-align-corners", "bicubic"])
 def test_one_and_two_threads_give_the_same_bits(kernel: str) -> None:
     images = torch.rand(9, 3, 48, 64, generator=torch.Generator().manual_seed(0)) * 255
     before = torch.get_num_threads()
