@@ -14,40 +14,42 @@ from fvd_bench.escapes import cell
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from stylegan_v.networks.config import ModelConfig
+    from stylegan_v.networks.video_generator import Config
 
 
 @click.command(cls=Command)
 @click.argument("checkpoint", required=False, type=click.Path(path_type=Path))
-@click.option("--preset", help="release, paper, middle, small or image.  [default: release]")
-@click.option("--resolution", type=int, help="Side of a frame in pixels.  [default: 256]")
-@click.option("--frames", type=int, help="That the discriminator looks at.  [default: 3]")
+@click.option("--method", help="What is trained, see `train`.  [default: stylegan-v]")
+@click.option("--preset", help="release, paper, middle, small or image; other methods: paper or small.")
+@click.option("--resolution", type=int, help="Side of a frame in pixels.  [default: that of the preset]")
+@click.option("--frames", type=int, help="That the discriminator looks at.  [default: those of the preset]")
 @click.option("--classes", type=click.IntRange(0), help="Length of labels, 0 for none.  [default: 0]")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def info(
     checkpoint: Path | None,
+    method: str | None,
     preset: str | None,
     resolution: int | None,
     frames: int | None,
     classes: int | None,
     as_json: bool,
 ) -> None:
-    """Count the parameters of a model: that of a CHECKPOINT, or one of the presets."""
-    from stylegan_v.networks.config import model_config
+    """Count the parameters of a model: that of a CHECKPOINT, or one of the presets of a method."""
+    from stylegan_v.baselines import registry
 
     about: dict[str, Any] = {}  # plain values, see `Checkpoint`
     given = {"resolution": resolution, "frames": frames, "num_classes": classes}
     changes = {name: value for name, value in given.items() if value is not None}
     if checkpoint is None:
         with typed():
-            config = model_config(preset or "release", **changes)
-    elif preset or changes:
-        raise click.UsageError("a checkpoint has its own preset, resolution, frames and classes: give none of them")
+            config = registry.method(method or registry.DEFAULT).configure(preset, **changes)
+    elif method or preset or changes:
+        raise click.UsageError(
+            "a checkpoint has its own method, preset, resolution, frames and classes: give none of them"
+        )
     else:
         config, about = _read(checkpoint)
-    from stylegan_v.networks.parameter_counts import describe
-
-    described = {**describe(config), **about}
+    described = {**registry.describe(config), **about}
     if as_json:
         import json
 
@@ -56,7 +58,7 @@ def info(
         console().print(_table(described))
 
 
-def _read(file: Path) -> tuple[ModelConfig, dict[str, Any]]:
+def _read(file: Path) -> tuple[Config, dict[str, Any]]:
     """Return the model of a checkpoint, and what else the checkpoint says."""
     from stylegan_v.checkpoints.files import check_checkpoint
 
@@ -64,26 +66,33 @@ def _read(file: Path) -> tuple[ModelConfig, dict[str, Any]]:
     from stylegan_v.checkpoints.checkpoint import load
 
     loaded = load(file)
-    parts = sorted({name.partition(".")[0] for name in loaded.tensors})
-    return loaded.model, {"fps": loaded.fps, "parts": parts, "run": loaded.run, "state": loaded.state}
+    return loaded.model, {"fps": loaded.fps, "parts": sorted(loaded.parts), "run": loaded.run, "state": loaded.state}
 
 
 def _table(described: dict[str, Any]) -> Table:
     from rich.table import Table
 
-    networks = ("generator", "discriminator")
+    networks = [name for name, value in described.items() if isinstance(value, dict) and "total" in value]
     size = described["resolution"]
-    title = f"{described['preset']}: {size} × {size}, {described['frames']} frames, {described['classes']} classes"
+    named = f"{described['method']}, " if "method" in described else ""
+    title = (
+        f"{named}{described['preset']}: {size} × {size}, {described['frames']} frames, {described['classes']} classes"
+    )
+    if "longest" in described:
+        title += f", at most {described['longest']} frames" if described["longest"] else ", videos of any length"
+    if described.get("recurrent"):
+        title += f", {described['recurrent']}"
     if "parts" in described:
         title += f", {described['fps']:g} frames per second; holds {', '.join(described['parts'])}"
     table = Table("parameters", title=cell(title), title_justify="left")
     for name in networks:
-        table.add_column(name, justify="right")
+        table.add_column(name.replace("_", " "), justify="right")
     parts = dict.fromkeys(part for name in networks for part in described[name])
     blocks = sorted((part for part in parts if part[1:].isdecimal()), key=lambda part: int(part[1:]))
     others = [part for part in parts if part not in (*blocks, "total")]
+    last = [*others, *blocks][-1]
     for part in (*others, *blocks, "total"):
         counts = [described[name].get(part) for name in networks]
         cells = ["" if count is None else f"{count:,}" for count in counts]
-        table.add_row(cell(part), *cells, style="bold" if part == "total" else None, end_section=part == blocks[-1])
+        table.add_row(cell(part), *cells, style="bold" if part == "total" else None, end_section=part == last)
     return table

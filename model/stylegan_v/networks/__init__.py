@@ -11,4 +11,5 @@ __all__ = [
     "noise",
     "parameter_counts",
     "pixels",
+    "video_generator",
 ]
