@@ -2,7 +2,7 @@
 
 The file is torch's own format, with {"header": text, "tensors": {name: tensor}} in it, and is only ever read with
 `weights_only=True`. Tensors of part P are named P.name. The parts are `ema` (the generator that samples are made with),
-the networks of the method by their names, `generator` and `discriminator` in StyleGAN-V, and optimisers of some of these,
+the networks of the method by their names, `generator` and `discriminator` in StyleGAN-V, and optimisers of some,
 such as `generator_optimizer`. A file for sampling has `ema` alone. The method is named with the model.
 """
 
@@ -68,15 +68,19 @@ class Checkpoint:
         """The names of the parts, in the order of the file."""
         return list(dict.fromkeys(name.partition(".")[0] for name in self.tensors))
 
-    def generator(self, device: str | torch.device = "cpu", kind: type[Kind] = VideoGenerator) -> Kind:
-        """Return the generator that makes samples, in float32 and in evaluation mode.
+    def generator(self, device: str | torch.device = "cpu") -> VideoGenerator:
+        """Return the generator that makes samples, in float32 and in evaluation mode. Raises CheckpointError."""
+        return self.generator_as(VideoGenerator, device)
 
-        kind: what the generator has to be, for what not all methods can do. Raises CheckpointError.
+    def generator_as(self, kind: type[Kind], device: str | torch.device = "cpu") -> Kind:
+        """Return the generator as `generator` does, for what not all methods can do. Raises CheckpointError.
+
+        kind: what it has to be, such as the `Generator` of StyleGAN-V.
         """
         network = registry.method(self.model.method).makers()["generator"](self.model)
         if not isinstance(network, kind):
             raise CheckpointError(
-                f"the checkpoint is one of {self.model.method}, whose generator is another; expected one of "
+                f"the checkpoint is one of {self.model.method}, whose generator cannot do that; expected one of "
                 f"{registry.DEFAULT}"
             )
         load_part(network, self.part("ema"), "ema")

@@ -73,6 +73,7 @@ class StyleTrainer(Trainer):
 
     makes: ClassVar[Makers] = {"generator": Generator, "discriminator": Discriminator}
     generator: Generator
+    ema: Generator
     discriminator: Discriminator
 
     @staticmethod
@@ -83,7 +84,8 @@ class StyleTrainer(Trainer):
     @staticmethod
     def group(run: Settings) -> int:
         """Return the videos of a minibatch deviation."""
-        return min(run.model.std_group, run.train.batch)
+        group: int = run.model.std_group
+        return min(group, run.train.batch)
 
     def __init__(self, run: Settings, dataset: VideoDataset, device: torch.device) -> None:
         super().__init__(run, dataset, device)
@@ -220,8 +222,8 @@ class StyleTrainer(Trainer):
         penalties = []
         for batch in self._micro_batches(reals):
             videos = batch.frames.detach().requires_grad_()
-            logits = self.discriminator(_seen(videos, batch.r1_augmentations), batch.times, batch.labels)
-            penalty = r1_penalty(self.of_images(logits), videos)
+            logits = self.image_logits(_seen(videos, batch.r1_augmentations), batch.times, batch.labels)
+            penalty = r1_penalty(logits, videos)
             self._add_gradients(penalty * weight)
             penalties.append(penalty.detach())
         self.apply("discriminator")
@@ -236,8 +238,12 @@ class StyleTrainer(Trainer):
         return discriminator_loss(real, fake)
 
     def of_images(self, logits: Tensor) -> Tensor:
-        """Return the logits that R1 and augmentation look at."""
+        """Return the logits whose signs augmentation looks at."""
         return logits
+
+    def image_logits(self, frames: Tensor, times: Tensor, labels: Tensor | None) -> Tensor:
+        """Return the logits that R1 bounds the gradients of."""
+        return self.discriminator(frames, times, labels)
 
     def update_augment(self, logs: Mapping[str, Tensor]) -> None:
         """Let the probability of augmentation follow the signs of the real logits."""

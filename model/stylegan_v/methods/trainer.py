@@ -80,7 +80,9 @@ class Trainer(ABC):
         self.share, self.micro_batches = share, share // micro
         self.steps, self.kimg_before = 0, 0.0
         seeds = {name: run.train.seed + place for place, name in enumerate(self.makes)}
-        self.networks = {name: _seeded(make, run.model, seeds[name], device) for name, make in self.makes.items()}
+        self.networks: dict[str, Any] = {  # Any: the modules of a method, whose subclass knows which they are
+            name: _seeded(make, run.model, seeds[name], device) for name, make in self.makes.items()
+        }
         average = _seeded(self.makes["generator"], run.model, seeds["generator"], device).requires_grad_(False)
         assert isinstance(average, VideoGenerator)
         self.ema = average if self.averages else average.eval()
