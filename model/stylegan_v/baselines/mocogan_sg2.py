@@ -200,7 +200,7 @@ class MoCoGANSG2Trainer(StyleTrainer):
 
     def fooled(self, fake: Tensor) -> Tensor:
         """Return the generator's loss: the mean over frames, and that over places of clips, alike."""
-        return sum((softplus_loss(part, real=True) for part in self._parted(fake)), start=fake.new_zeros(()))
+        return torch.stack([softplus_loss(part, real=True) for part in self._parted(fake)]).sum()
 
     def told_apart(self, real: Tensor, fake: Tensor) -> Tensor:
         """Return the loss of both discriminators."""

@@ -149,7 +149,7 @@ class StyleTrainer(Trainer):
         return {"augment/probability": self.probability.p}
 
     @torch.no_grad()
-    def rehearse(self) -> float:
+    def rehearse(self) -> float | None:
         """Return about how many seconds a step takes on this CPU, from how long either network takes for few videos.
 
         Nothing changes. In units of a network's pass over the batch, a step is 4 of the generator's and 8.4 of the

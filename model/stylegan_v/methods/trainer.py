@@ -40,6 +40,8 @@ class Settings(Protocol):
     def stage(self) -> str: ...
     @property
     def kimg_per_step(self) -> float: ...
+    @property
+    def total_steps(self) -> int: ...
 
 
 class Trainer(ABC):
@@ -85,7 +87,7 @@ class Trainer(ABC):
         }
         average = _seeded(self.makes["generator"], run.model, seeds["generator"], device).requires_grad_(False)
         assert isinstance(average, VideoGenerator)
-        self.ema = average if self.averages else average.eval()
+        self.ema = average.eval()
         self.optimizers: dict[str, torch.optim.Optimizer] = {}
 
     @property

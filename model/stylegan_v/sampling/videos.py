@@ -110,8 +110,8 @@ class VideoSampler:
 
     def check(self, frames: int, *, motion_of: int | None = None) -> None:
         """Raise ConfigError where the generator has no videos of so many frames, or none with another's motion."""
-        longest, last = self.generator.longest, float(self.times(np.array([frames - 1]))[0])
-        if longest is not None and last > longest - 1:
+        longest = self.generator.longest
+        if longest is not None and (last := float(self.times(np.array([frames - 1]))[0])) > longest - 1:
             raise ConfigError(
                 f"{self._method} makes videos of at most {longest} frames; asked for are frames up to {last + 1:g}"
             )

@@ -86,14 +86,15 @@ def _stages(run: Run, out: Path, wanted: str | None) -> list[str]:
         run.method.stage(wanted)
     if len(stages) == 1:
         return stages
-    held = stages[0]
-    if (out / LAST).exists():
+    held, began = stages[0], (out / LAST).exists()
+    if began:
         held = stage_of(checkpoints.load(out / LAST).state or {}) or held
     if wanted is None:
         return stages[stages.index(held) :]
-    if not 0 <= stages.index(wanted) - stages.index(held) <= 1:
+    if not 0 <= stages.index(wanted) - stages.index(held) <= began:
         raise ConfigError(
-            f"{out} is at stage {held} of {', '.join(stages)}: stage {wanted} cannot be trained now; name another --out"
+            f"{out} {'is at' if began else 'begins with'} stage {held} of {', '.join(stages)}: stage {wanted} cannot "
+            "be trained now; train those between first, or name another --out"
         )
     return [wanted]
 

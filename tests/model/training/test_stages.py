@@ -99,6 +99,8 @@ def test_an_interruption_of_any_stage_changes_no_bit(run: Run, tmp_path: Path) -
 
 
 def test_a_stage_can_be_ended_early_and_not_begun_again(run: Run, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="begins with stage first of first, second: stage second cannot be trained"):
+        go(run, tmp_path, stage="second")
     go(run, tmp_path, minutes=0.0)
 
     assert go(run, tmp_path, stage="second") == 0.008
