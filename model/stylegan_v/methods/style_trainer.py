@@ -243,7 +243,8 @@ class StyleTrainer(Trainer):
 
     def image_logits(self, frames: Tensor, times: Tensor, labels: Tensor | None) -> Tensor:
         """Return the logits that R1 bounds the gradients of."""
-        return self.discriminator(frames, times, labels)
+        logits: Tensor = self.discriminator(frames, times, labels)
+        return logits
 
     def update_augment(self, logs: Mapping[str, Tensor]) -> None:
         """Let the probability of augmentation follow the signs of the real logits."""

@@ -31,12 +31,12 @@ class Walk:
         state: that before token 0, as the network takes it; None for zeros.
         """
         self._network, self._inputs, self._first = network, inputs, state
-        self._begin()
+        self._next, self._state = 0, state
 
     def at(self, tokens: Sequence[int]) -> Tensor:
         """Return the outputs at tokens, which ascend: [N, out]."""
         if tokens[0] < self._next:
-            self._begin()
+            self._next, self._state = 0, self._first
         found, wanted = {}, set(tokens)
         device = next(self._network.parameters()).device
         while self._next <= tokens[-1]:
@@ -47,6 +47,3 @@ class Walk:
                     found[token] = output[0, 0]
             self._next = block.stop
         return torch.stack([found[token] for token in tokens])
-
-    def _begin(self) -> None:
-        self._next, self._state = 0, self._first
