@@ -29,11 +29,11 @@ class ImageConfig(ModelConfig):
     method: ClassVar[str] = "stylegan2"
 
     def __post_init__(self) -> None:
-        ModelConfig.__post_init__(self)
         if (self.frames, self.v_dim) != (1, 0):
             raise ConfigError(
                 f"frames = {self.frames}, v_dim = {self.v_dim}: stylegan2 has no motion, so they are 1 and 0"
             )
+        ModelConfig.__post_init__(self)
 
 
 class StyleGAN2(StyleGANV):

@@ -96,8 +96,8 @@ class Checkpoint:
         The state of the optimisers and the path of the videos are left out. Training that goes on from this is not what
         it would have been. Raises CheckpointError for a file for sampling.
         """
-        for network in registry.method(self.model.method).makers():
-            self.part(network)
+        if missing := registry.method(self.model.method).makers().keys() - {*self.parts}:
+            self.part(min(missing))
         return self._halved(*(part for part in self.parts if not part.endswith(_OPTIMIZER)))
 
     def _halved(self, *parts: str) -> Checkpoint:

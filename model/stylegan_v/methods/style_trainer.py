@@ -121,8 +121,10 @@ class StyleTrainer(Trainer):
         return self.run.train.learning_rate or (0.002 if self.run.model.resolution >= 1024 else 0.0025)
 
     def adam(self, network: nn.Module, interval: int) -> torch.optim.Optimizer:
-        """Make Adam, scaled by n / (n + 1) for a regulariser that runs every n steps (Karras et al. 2020,
-        appendix B)."""
+        """Make Adam, scaled by n / (n + 1) for a regulariser that runs every n steps.
+
+        Source: Karras et al. 2020, appendix B.
+        """
         factor = interval / (interval + 1)
         return torch.optim.Adam(
             self.groups(network, self.learning_rate * factor),

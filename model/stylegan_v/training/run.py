@@ -150,10 +150,8 @@ def load_run(name_or_path: str | None, changes: Mapping[str, Mapping[str, Any]])
 
     Raises ConfigError for files that cannot be read, and for keys and values that do not exist.
     """
-    sections: dict[str, dict[str, Any]] = {}
-    if name_or_path is not None:
-        sections = _read(name_or_path)
-    sections["model"] = _kept(sections.get("model", {}), changes.get("model", {}))
+    file = {} if name_or_path is None else _read(name_or_path)
+    sections = _beneath(file, changes.get("model", {}))
     for section, values in changes.items():
         sections[section] = {**sections.get(section, {}), **values}
     if unknown := sections.keys() - {"model", "data", "train", "report"}:
@@ -173,13 +171,18 @@ def load_run(name_or_path: str | None, changes: Mapping[str, Mapping[str, Any]])
     )
 
 
-def _kept(model: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what is left of a file's model: the other values belong to a preset or method that is replaced."""
-    if changes.get("method", registry.DEFAULT) != model.get("method", registry.DEFAULT) and "method" in changes:
-        return {name: value for name, value in model.items() if name == "resolution"}
-    if changes.get("preset") not in (None, model.get("preset")):
-        return {name: value for name, value in model.items() if name in _OF_THE_DATA}
-    return dict(model)
+def _beneath(file: Mapping[str, Mapping[str, Any]], changes: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Return what is left of a file below changes of its model: a preset or method that is replaced takes along what
+    belongs to it."""
+    model, train = file.get("model", {}), file.get("train", {})
+    begun = model.get("method", registry.DEFAULT)
+    named = changes.get("method", begun)
+    if named != begun:
+        model = {name: value for name, value in model.items() if name == "resolution"}
+        train = {name: value for name, value in train.items() if name not in registry.method(named).unused}
+    elif changes.get("preset") not in (None, model.get("preset")):
+        model = {name: value for name, value in model.items() if name in _OF_THE_DATA}
+    return {**file, "model": model, "train": train}
 
 
 def _read(name_or_path: str) -> dict[str, dict[str, Any]]:

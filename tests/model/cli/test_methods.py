@@ -22,7 +22,8 @@ def run(*arguments: object) -> Result:
 def train(toy_videos: Path, tmp_path: Path):
     def make(*options: object, out: str = "run") -> Result:
         common = ("--data", toy_videos, "--out", tmp_path / out, "--device", "cpu", "--workers", 1, "--fvd-kimg", 0)
-        return run("train", *common, "--preset", "tiny", "--batch", 2, *options)
+        preset = () if "--preset" in options else ("--preset", "tiny")
+        return run("train", *common, *preset, "--batch", 2, *options)
 
     return make
 
