@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stylegan_v.methods.method import Method, Stage
 from stylegan_v.networks.config import PRESETS, ModelConfig
-from stylegan_v.networks.video_generator import Config
+
+if TYPE_CHECKING:
+    from stylegan_v.networks.video_generator import Config
 
 BUDGETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     # Hours on a CPU, and small batches as docs/model.md found that they learn there. Other presets keep the budget and

@@ -13,13 +13,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from stylegan_v.baselines import registry
 from stylegan_v.errors import ConfigError
 from stylegan_v.methods.method import Method
 from stylegan_v.methods.settings import TrainRun
-from stylegan_v.networks.video_generator import Config
+
+if TYPE_CHECKING:
+    from stylegan_v.networks.video_generator import Config
 
 _LARGEST_SEED = 2**56
 """noise.py tells apart the seeds below this."""
