@@ -38,7 +38,7 @@ def test_parameters_are_as_many_as_in_the_originals(resolution: int, plain: int,
 
 def test_parameters_begin_as_those_of_dcgan() -> None:
     torch.manual_seed(0)
-    for layer in ClipDiscriminator(64, width=32).modules():
+    for layer in ClipDiscriminator(64, width=32).requires_grad_(False).modules():
         if isinstance(layer, nn.Conv3d):
             assert layer.bias is None
             assert float(layer.weight.std()) == pytest.approx(0.02, rel=0.05)

@@ -83,7 +83,8 @@ def test_the_second_stage_goes_on_from_the_first(run: Run, tmp_path: Path, capsy
     assert first.state["trainer"]["stage"] == "first" and last.state["trainer"]["stage"] == "second"
     assert last.state["trainer"] == last.state["trainer"] | {"steps": 1, "kimg_before": 0.012}
     assert (first.tensors[bias] - last.tensors[bias]).min() > 0.9
-    assert [json.loads(line)["kimg"] for line in (tmp_path / "log.jsonl").open()] == [0.004, 0.008, 0.012, 0.016]
+    lines = (tmp_path / "log.jsonl").read_text().splitlines()
+    assert [json.loads(line)["kimg"] for line in lines] == [0.004, 0.008, 0.012, 0.016]
     assert [*(tmp_path / "samples").glob("fakes-*")]
     assert "4 frames to train on in stage second" in capsys.readouterr().err
 
