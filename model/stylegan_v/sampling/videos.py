@@ -71,7 +71,7 @@ class VideoSampler:
     batch_frames: int = 16
     weights_digest: str | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
-    _groups: dict[int, Sequence[Clip]] = field(default_factory=dict, init=False, repr=False)
+    _groups: dict[tuple[int, int | None], Sequence[Clip]] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         for name, value in (("fps", self.rate), ("train_fps", self.train_fps)):
@@ -167,10 +167,13 @@ class VideoSampler:
                 yield pixels[place - begin]
 
     def _open(self, video: int, label: Label | None, motion_of: int | None) -> Clip:
-        """Return a video as a function of times. Of those that are opened in groups, the last two groups are kept."""
+        """Return a video as a function of times. Of those that are opened in groups, the last two groups are kept.
+
+        Methods that make several at a time have no labels.
+        """
         size = self.generator.at_a_time
         group, row = divmod(video, size)
-        if (kept := self._groups.get(group)) is not None:
+        if (kept := self._groups.get((group, motion_of))) is not None:
             return kept[row]
         videos = range(group * size, (group + 1) * size)
         moving = videos if motion_of is None else [motion_of] * size
@@ -185,7 +188,7 @@ class VideoSampler:
             )
         )
         if size > 1:
-            self._groups[group] = clips
+            self._groups[group, motion_of] = clips
             if len(self._groups) > _KEPT_GROUPS:
                 del self._groups[next(iter(self._groups))]
         return clips[row]
