@@ -103,7 +103,8 @@ def work(data: str) -> None:
         train = run_file.TrainRun(batch=BATCH, ada=probability > 0, r1_interval=STEPS)
         model = module("networks.config").model_config("small", resolution=SIDE)
         run = run_file.Run(model=model, data=run_file.DataRun(path=data), train=train)
-        trainers[name] = module("training.trainer").Trainer(run, dataset, torch.device("cpu"))
+        kind = module("training.trainer").Trainer if before() else module("methods.style_trainer").StyleTrainer
+        trainers[name] = kind(run, dataset, torch.device("cpu"))
         trainers[name].probability.p = probability
         clips[name] = clip_files.batches(dataset, trainers[name].samples(), seed=0, workers=1)
     with contextlib.nullcontext() if before() else module("training.allocator").kept_memory():

@@ -25,12 +25,13 @@ from machine import parser, write
 from PIL import Image
 
 from stylegan_v.data.clips import Batch, VideoDataset
+from stylegan_v.methods.settings import TrainRun
+from stylegan_v.methods.style_trainer import StyleTrainer
 from stylegan_v.networks.config import ModelConfig, model_config
 from stylegan_v.networks.generator import build_generator, half_precision
 from stylegan_v.networks.motion import keyed_noise
 from stylegan_v.training.loop import training_arithmetic
-from stylegan_v.training.run import Run, TrainRun
-from stylegan_v.training.trainer import Trainer
+from stylegan_v.training.run import Run
 
 PRESETS = ("image", "release", "middle", "paper")
 BASELINE = "image"
@@ -62,7 +63,7 @@ def cost(
     batch = (12 if tiny else FRAMES_PER_STEP) // model.frames
     dataset = VideoDataset.open(videos, resolution=model.resolution, frames=model.frames)
     train = TrainRun(batch=batch, r1_interval=1 if tiny else 16, **options)
-    trainer = Trainer(Run(model=model, train=train), dataset, device)
+    trainer = StyleTrainer(Run(model=model, train=train), dataset, device)
     trainer.probability.p = AUGMENTED
     clips = torch.randint(0, 256, (batch, model.frames, 3, model.resolution, model.resolution), dtype=torch.uint8)
     fixed = Batch(clips, torch.arange(model.frames).repeat(batch, 1).double(), torch.zeros(batch, 0))

@@ -2,7 +2,8 @@
 
 The file is torch's own format, with {"header": text, "tensors": {name: tensor}} in it, and is only ever read with
 `weights_only=True`. Tensors of part P are named P.name. The parts are `ema` (the generator that samples are made with),
-`generator`, `discriminator`, `generator_optimizer` and `discriminator_optimizer`. A file for sampling has `ema` alone.
+the networks of the method by their names, `generator` and `discriminator` in StyleGAN-V, and optimisers of some,
+such as `generator_optimizer`. A file for sampling has `ema` alone. The method is named with the model.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -21,28 +22,33 @@ from torch import Tensor
 from fvd_bench.atomic import partial_file
 from fvd_bench.paths import user_path
 from fvd_bench.version import __version__
+from stylegan_v.baselines import registry
 from stylegan_v.checkpoints.files import check_beginning, opened
 from stylegan_v.errors import CheckpointError, ConfigError
-from stylegan_v.networks.config import ModelConfig, read_model_config
-from stylegan_v.networks.generator import Generator
+from stylegan_v.methods.parts import load_part
+from stylegan_v.networks.video_generator import Config, VideoGenerator
 
 FORMAT = 2
 """The format of the files that are written. Files of format 1 are read as well. They also held Adam's first moments,
 which nothing depends on, and their `paper` models were others."""
 
-_FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+_OPTIMIZER = "_optimizer"
+"""How the names of the parts end that hold the state of an optimiser."""
+
+Kind = TypeVar("Kind", bound=VideoGenerator)
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
     """What a file holds.
 
-    model: sizes and choices of the networks. fps: frames per second of the videos that they were trained on.
+    model: the method, with sizes and choices of its networks. fps: frames per second of the videos that they were
+    trained on.
     run: the settings of the training, plain values; None where unknown.
     state: where training was, plain values; None where there was none.
     """
 
-    model: ModelConfig
+    model: Config
     tensors: Mapping[str, Tensor]
     fps: float = 25.0
     run: Mapping[str, Any] | None = None
@@ -52,13 +58,31 @@ class Checkpoint:
         """Return the tensors of a part, by names without that of the part. Raises CheckpointError if there are none."""
         found = {key.removeprefix(f"{name}."): t for key, t in self.tensors.items() if key.startswith(f"{name}.")}
         if not found:
-            parts = sorted({key.partition(".")[0] for key in self.tensors})
-            raise CheckpointError(f"the checkpoint has no part {name!r}; it has {', '.join(parts) or 'none'}")
+            raise CheckpointError(
+                f"the checkpoint has no part {name!r}; it has {', '.join(sorted(self.parts)) or 'none'}"
+            )
         return found
 
-    def generator(self, device: str | torch.device = "cpu") -> Generator:
+    @property
+    def parts(self) -> list[str]:
+        """The names of the parts, in the order of the file."""
+        return list(dict.fromkeys(name.partition(".")[0] for name in self.tensors))
+
+    def generator(self, device: str | torch.device = "cpu") -> VideoGenerator:
         """Return the generator that makes samples, in float32 and in evaluation mode. Raises CheckpointError."""
-        network = Generator(self.model)
+        return self.generator_as(VideoGenerator, device)
+
+    def generator_as(self, kind: type[Kind], device: str | torch.device = "cpu") -> Kind:
+        """Return the generator as `generator` does, for what not all methods can do. Raises CheckpointError.
+
+        kind: what it has to be, such as the `Generator` of StyleGAN-V.
+        """
+        network = registry.method(self.model.method).makers()["generator"](self.model)
+        if not isinstance(network, kind):
+            raise CheckpointError(
+                f"the checkpoint is one of {self.model.method}, whose generator cannot do that; expected one of "
+                f"{registry.DEFAULT}"
+            )
         load_part(network, self.part("ema"), "ema")
         return network.to(device).eval().requires_grad_(False)
 
@@ -72,8 +96,9 @@ class Checkpoint:
         The state of the optimisers and the path of the videos are left out. Training that goes on from this is not what
         it would have been. Raises CheckpointError for a file for sampling.
         """
-        self.part("discriminator")
-        return self._halved("ema", "generator", "discriminator")
+        if missing := registry.method(self.model.method).makers().keys() - {*self.parts}:
+            self.part(min(missing))
+        return self._halved(*(part for part in self.parts if not part.endswith(_OPTIMIZER)))
 
     def _halved(self, *parts: str) -> Checkpoint:
         halves = {f"{part}.{name}": _half(tensor) for part in parts for name, tensor in self.part(part).items()}
@@ -123,11 +148,11 @@ def read(stream: IO[bytes], name: str) -> Checkpoint:
     if header.get("format") not in (1, FORMAT):
         raise CheckpointError(f"{name} has format {header.get('format')!r}; this version reads 1 and {FORMAT}")
     try:
-        model = read_model_config(header["model"])
+        model = registry.read_model(header["model"])
         checkpoint = Checkpoint(model, tensors, float(header["fps"]), header["run"], header["state"])
     except (KeyError, TypeError, ValueError, ConfigError) as error:
         raise CheckpointError(f"{name} has a header that does not describe a model: {error}") from error
-    if header["format"] == 1 and model.encoding == "paper":
+    if header["format"] == 1 and header["model"].get("encoding") == "paper":
         raise CheckpointError(
             f"{name} holds a model of the `paper` preset as it was, with frequencies other than those of the paper's "
             "Eq. 5, which this version cannot compute: train it again, or use the version that made it"
@@ -135,23 +160,9 @@ def read(stream: IO[bytes], name: str) -> Checkpoint:
     return checkpoint
 
 
-def load_part(network: torch.nn.Module, tensors: Mapping[str, Tensor], name: str) -> None:
-    """Copy tensors into a network of the same names and shapes. Raises CheckpointError, naming the first difference."""
-    expected = network.state_dict()
-    missing, unknown = expected.keys() - tensors.keys(), tensors.keys() - expected.keys()
-    if missing or unknown:
-        what = f"has no {min(missing)}" if missing else f"has an unknown {min(unknown)}"
-        raise CheckpointError(f"part {name!r} {what}: it belongs to another model")
-    for key, tensor in tensors.items():
-        if tensor.shape != expected[key].shape or tensor.dtype not in _FLOATS:
-            found, wanted = list(tensor.shape), list(expected[key].shape)
-            raise CheckpointError(f"part {name!r}: {key} has shape {found} and type {tensor.dtype}, expected {wanted}")
-    network.load_state_dict({key: tensor.float() for key, tensor in tensors.items()})
-
-
 def _half(tensor: Tensor) -> Tensor:
-    """Return a tensor in half precision, or as it is where its values do not fit into that."""
-    half = tensor.half()
+    """Return a tensor in half precision, or as it is where it holds integers or does not fit into that."""
+    half = tensor.half() if tensor.is_floating_point() else tensor
     return half if torch.isfinite(half).all() else tensor
 
 

@@ -47,13 +47,12 @@ def evaluate(
     from fvd_bench.reports.page import result_page
     from fvd_bench.settings import default_cache
     from stylegan_v.checkpoints import checkpoint as checkpoints
-    from stylegan_v.networks.generator import half_precision
     from stylegan_v.sampling.scoring import evaluate as score
 
     showing = Showing(html_file)
     found = checkpoints.load(checkpoint)
     generator = found.generator(resolve_device(device))
-    generator.use_half(half_precision("auto", next(generator.parameters()).device))  # as when training scores
+    generator.use_precision("auto")  # as when training scores
     with progress() as show:
         result = score(
             generator,

@@ -79,20 +79,16 @@ def generate(
     from stylegan_v.checkpoints.files import check_checkpoint
 
     check_checkpoint(checkpoint)
-    import torch
-
     from fvd_bench.networks.arithmetic import float32_arithmetic
     from fvd_bench.networks.environment import resolve_device
     from stylegan_v.checkpoints.checkpoint import load
-    from stylegan_v.networks.generator import half_precision
     from stylegan_v.sampling import folders, sheets
     from stylegan_v.sampling.videos import VideoSampler
 
     loaded = load(checkpoint)
-    place = resolve_device(device)
-    generator = loaded.generator(place)
-    generator.use_half(half_precision(precision, torch.device(place)))
+    generator = loaded.generator(resolve_device(device))
     with typed():
+        generator.use_precision(precision)
         sampler = VideoSampler(
             generator,
             seed=seed,
@@ -102,6 +98,7 @@ def generate(
             truncation=truncation,
             batch_frames=batch_frames,
         )
+        sampler.check(frames, motion_of=first if decompose else None)
     with progress() as show, float32_arithmetic("float32"):
         if decompose:
             rows, columns = decompose

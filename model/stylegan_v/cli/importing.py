@@ -39,12 +39,13 @@ def import_(file: Path, out: Path, fps: float, frames: int | None, min_period: i
         raise CheckpointError(f"{out} is the export itself; name another file for the checkpoint")
     from stylegan_v.checkpoints.checkpoint import save
     from stylegan_v.checkpoints.official import import_official
+    from stylegan_v.networks.config import ModelConfig
 
     checkpoint = import_official(file, fps=fps, frames=frames, min_period=min_period)
     save(checkpoint, out)
     model = checkpoint.model
-    parts = sorted({name.partition(".")[0] for name in checkpoint.tensors})
+    assert isinstance(model, ModelConfig)
     say(
         f"{out}: {model.resolution} × {model.resolution}, {model.frames} frames, {model.num_classes} classes, "
-        f"shortest period {model.min_period}; {', '.join(parts)}"
+        f"shortest period {model.min_period}; {', '.join(sorted(checkpoint.parts))}"
     )

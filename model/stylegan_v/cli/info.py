@@ -13,40 +13,42 @@ from fvd_bench.cli.streams import console, say
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from stylegan_v.networks.config import ModelConfig
+    from stylegan_v.networks.video_generator import Config
 
 
 @click.command(cls=Command)
 @click.argument("checkpoint", required=False, type=click.Path(path_type=Path))
-@click.option("--preset", help="release, paper, middle, small or image.  [default: release]")
-@click.option("--resolution", type=int, help="Side of a frame in pixels.  [default: 256]")
-@click.option("--frames", type=int, help="That the discriminator looks at.  [default: 3]")
+@click.option("--method", help="What is trained, see `train`.  [default: stylegan-v]")
+@click.option("--preset", help="release, paper, middle, small or image; other methods: paper or small.")
+@click.option("--resolution", type=int, help="Side of a frame in pixels.  [default: that of the preset]")
+@click.option("--frames", type=int, help="That the discriminator looks at.  [default: those of the preset]")
 @click.option("--classes", type=click.IntRange(0), help="Length of labels, 0 for none.  [default: 0]")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def info(
     checkpoint: Path | None,
+    method: str | None,
     preset: str | None,
     resolution: int | None,
     frames: int | None,
     classes: int | None,
     as_json: bool,
 ) -> None:
-    """Count the parameters of a model: that of a CHECKPOINT, or one of the presets."""
-    from stylegan_v.networks.config import model_config
+    """Count the parameters of a model: that of a CHECKPOINT, or one of the presets of a method."""
+    from stylegan_v.baselines import registry
 
     about: dict[str, Any] = {}  # plain values, see `Checkpoint`
     given = {"resolution": resolution, "frames": frames, "num_classes": classes}
     changes = {name: value for name, value in given.items() if value is not None}
     if checkpoint is None:
         with typed():
-            config = model_config(preset or "release", **changes)
-    elif preset or changes:
-        raise click.UsageError("a checkpoint has its own preset, resolution, frames and classes: give none of them")
+            config = registry.method(method or registry.DEFAULT).configure(preset, **changes)
+    elif method or preset or changes:
+        raise click.UsageError(
+            "a checkpoint has its own method, preset, resolution, frames and classes: give none of them"
+        )
     else:
         config, about = _read(checkpoint)
-    from stylegan_v.networks.parameter_counts import describe
-
-    described = {**describe(config), **about}
+    described = {**registry.describe(config), **about}
     if as_json:
         import json
 
@@ -55,7 +57,7 @@ def info(
         console().print(_shown(described))
 
 
-def _read(file: Path) -> tuple[ModelConfig, dict[str, Any]]:
+def _read(file: Path) -> tuple[Config, dict[str, Any]]:
     """Return the model of a checkpoint, and what else the checkpoint says."""
     from stylegan_v.checkpoints.files import check_checkpoint
 
@@ -63,8 +65,7 @@ def _read(file: Path) -> tuple[ModelConfig, dict[str, Any]]:
     from stylegan_v.checkpoints.checkpoint import load
 
     loaded = load(file)
-    parts = sorted({name.partition(".")[0] for name in loaded.tensors})
-    return loaded.model, {"fps": loaded.fps, "parts": parts, "run": loaded.run, "state": loaded.state}
+    return loaded.model, {"fps": loaded.fps, "parts": sorted(loaded.parts), "run": loaded.run, "state": loaded.state}
 
 
 def _shown(described: dict[str, Any]) -> RenderableType:
@@ -73,9 +74,16 @@ def _shown(described: dict[str, Any]) -> RenderableType:
 
     from fvd_bench.reports.layout import Column, Grid, Prose
 
-    networks = ("generator", "discriminator")
+    networks = [name for name, value in described.items() if isinstance(value, dict) and "total" in value]
     size = described["resolution"]
-    title = f"{described['preset']}: {size} × {size}, {described['frames']} frames, {described['classes']} classes"
+    named = f"{described['method']}, " if "method" in described else ""
+    title = (
+        f"{named}{described['preset']}: {size} × {size}, {described['frames']} frames, {described['classes']} classes"
+    )
+    if "longest" in described:
+        title += f", at most {described['longest']} frames" if described["longest"] else ", videos of any length"
+    if described.get("recurrent"):
+        title += f", {described['recurrent']}"
     if "parts" in described:
         title += f", {described['fps']:g} frames per second; holds {', '.join(described['parts'])}"
     parts = dict.fromkeys(part for name in networks for part in described[name])
@@ -85,5 +93,5 @@ def _shown(described: dict[str, Any]) -> RenderableType:
     for part in (*others, *blocks, "total"):
         counts = [described[name].get(part) for name in networks]
         rows.append([part, *("" if count is None else f"{count:,}" for count in counts)])
-    columns = [Column("parameters"), *(Column(name, is_number=True) for name in networks)]
+    columns = [Column("parameters"), *(Column(name.replace("_", " "), is_number=True) for name in networks)]
     return Group(Prose(title, style="bold"), Grid(columns, rows))

@@ -17,7 +17,8 @@ from stylegan_v.cli.progress import training_progress
 @click.option("--config", metavar="NAME|FILE", help="A run to start from: a TOML file, or one that ships.")
 @click.option("--data", "path", metavar="PATH", help="Folder or archive of training videos.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the run.")
-@click.option("--preset", help="release, paper, middle, small or image.")
+@click.option("--method", help="What to train: stylegan-v, or what the paper compares it with (docs/methods.md).")
+@click.option("--preset", help="release, paper, middle, small or image; other methods: paper or small.")
 @click.option("--resolution", type=int, help="Side of a frame in pixels.")
 @click.option("--frames", type=int, help="Frames per clip that the discriminator sees.")
 @click.option("--kimg", type=float, help="Thousands of frames to train on.  [default: 100 of small, else 25000]")
@@ -29,6 +30,7 @@ from stylegan_v.cli.progress import training_progress
 @click.option("--snapshot-kimg", type=float, help="Thousands of frames between checkpoints.")
 @click.option("--fvd-kimg", type=float, help="Thousands of frames between scores; 0 for none.")
 @click.option("--fvd-videos", type=int, help="Generated videos per score.")
+@click.option("--stage", help="Of a method that has several: train it alone.  [default: one after the other]")
 @click.option("--minutes", type=float, help="Stop after these; the same command goes on.")
 @click.option("--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu", "cuda"]))
 @click.option("--workers", default=4, show_default=True, type=click.IntRange(1), help="Threads that read videos.")
@@ -36,6 +38,7 @@ def train(
     config: str | None,
     path: str | None,
     out: Path,
+    stage: str | None,
     minutes: float | None,
     device: Literal["auto", "cpu", "cuda"],
     workers: int,
@@ -48,7 +51,7 @@ def train(
     from stylegan_v.training.run import load_run
 
     sections = {
-        "model": ("preset", "resolution", "frames"),
+        "model": ("method", "preset", "resolution", "frames"),
         "data": ("path",),
         "train": ("kimg", "batch", "micro_batch", "seed", "precision"),
         "report": ("tick_kimg", "snapshot_kimg", "fvd_kimg", "fvd_videos"),
@@ -59,6 +62,8 @@ def train(
     load_run(source, {})  # first alone: what is wrong with the file was not typed here
     with typed():
         run = load_run(source, given)
+        if stage is not None:
+            run.method.stage(stage)
     if not run.data.path:
         raise click.UsageError("no training videos are named: pass --data PATH, or data.path in the run's file")
     if not user_path(run.data.path).exists():
@@ -67,6 +72,13 @@ def train(
 
     with training_progress(shown=os.environ.get("RANK", "0") == "0") as (show, told):
         done = run_training(
-            run, out, device=resolve_device(device), workers=workers, minutes=minutes, progress=show, told=told
+            run,
+            out,
+            device=resolve_device(device),
+            workers=workers,
+            minutes=minutes,
+            progress=show,
+            stage=stage,
+            told=told,
         )
     say(f"{out}: trained on {round(done * 1000):,} of {round(run.train.kimg * 1000):,} frames", err=True)

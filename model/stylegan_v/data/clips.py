@@ -120,6 +120,7 @@ class VideoDataset:
         max_frames: int = 1024,
         max_span: int = 32,
         spans: Spans = "powers",
+        stride: int = 1,
         mirror: bool = False,
         num_classes: int = 0,
         workers: int = 4,
@@ -127,18 +128,18 @@ class VideoDataset:
     ) -> VideoDataset:
         """List a set, and look at the size and length of each video. Raises DataError, SourceError.
 
-        frames: k, the number of frames in a clip. The other arguments are as in `ModelConfig`. The length of a video
-        file is counted by decoding it. Of a frame folder the first image is looked at, the others only when they are
-        drawn.
+        frames: k, the number of frames in a clip. max_frames, max_span, spans and stride are as in `ClipRule`, the
+        other arguments as in `ModelConfig`. The length of a video file is counted by decoding it. Of a frame folder the
+        first image is looked at, the others only when they are drawn.
         """
         source = open_source(path)
-        rule = ClipRule(frames=frames, max_frames=max_frames, max_span=max_span, spans=spans)
+        rule = ClipRule(frames=frames, max_frames=max_frames, max_span=max_span, spans=spans, stride=stride)
         lengths: dict[int, int] = {}
         videos: dict[int, Video] = {}
         skipped: list[tuple[str, str]] = []
         wrong_size = False
         total = len(source.names)
-        look_at = partial(_look, source, resolution, frames)
+        look_at = partial(_look, source, resolution, rule.needed)
         with closing(run_ahead(range(total), look_at, workers=workers, ahead=256)) as looks:
             for place, look in enumerate(looks):
                 progress("videos looked at", place + 1, total)
@@ -178,15 +179,16 @@ class VideoDataset:
     def frames(self, item: int, places: Indices) -> Pixels:
         """Return frames of the video at a place of `names`: uint8 [T, H, W, 3]. places: ascending. Raises DataError."""
         name = self.names[item]
+        distinct, back = np.unique(places, return_inverse=True)
         try:
-            frames = _frames(self._videos[self._places[item]], places)
+            frames = _frames(self._videos[self._places[item]], distinct)
             _check_size(frames, self.resolution)
         except VideoError as error:
             raise DataError(
                 f"{self._source.name}: video {name} could be used when it was listed, but not any more: {error}; "
                 "restore it, or remove it and start again from the last checkpoint"
             ) from error
-        return frames
+        return frames if len(distinct) == len(places) else frames[back]
 
 
 def batches(
@@ -223,7 +225,7 @@ class _WrongSizeError(VideoError):
     """The frames have another size than the model's."""
 
 
-def _look(source: ClipSource, resolution: int, frames: int, place: int, stop: Stop) -> tuple[int, Video] | VideoError:
+def _look(source: ClipSource, resolution: int, needed: int, place: int, stop: Stop) -> tuple[int, Video] | VideoError:
     """Return the length of a video, or why it cannot be used. It runs in a thread.
 
     The video is returned with its length, since a long one that was counted can be sought in.
@@ -235,8 +237,8 @@ def _look(source: ClipSource, resolution: int, frames: int, place: int, stop: St
         if length == 0:
             raise VideoError("no frame decodes")
         _check_size(_frames(video, np.array([0])), resolution)
-        if length < frames:
-            raise VideoError(f"too short: {length} frames, a clip needs {frames}")
+        if length < needed:
+            raise VideoError(f"too short: {length} frames, a clip needs {needed}")
         return length, video
     except VideoError as error:
         return error

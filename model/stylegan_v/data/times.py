@@ -18,17 +18,31 @@ from torch import Tensor
 
 from stylegan_v.networks.noise import Purpose, uniform
 
-Spans = Literal["powers", "uniform"]
+Spans = Literal["powers", "uniform", "consecutive", "beta"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClipRule:
-    """How clips are drawn. frames: k, the frames of a clip. max_frames, max_span, spans: as in `ModelConfig`."""
+    """How clips are drawn. frames: k, the frames of a clip. max_frames, max_span, spans: as in `ModelConfig`.
+
+    Other methods have two more kinds of spans. `consecutive`: frames that are `stride` apart, from any place on.
+    `beta`: two frames of a window of max_frames, at Beta(2, 1) and Beta(1, 2) of its length, in their order, as DIGAN
+    has them; they may be the same one. Generated clips are at such places too: at whole times, and at any of [0,
+    max_frames - 1].
+    """
 
     frames: int
     max_frames: int = 1024
     max_span: int = 32
     spans: Spans = "powers"
+    stride: int = 1
+
+    @property
+    def needed(self) -> int:
+        """The number of frames of the shortest video that has such clips."""
+        if self.spans == "beta":
+            return self.max_frames
+        return (self.frames - 1) * self.stride + 1
 
     def possible_spans(self, length: int) -> list[int]:
         """List the spans that a clip can have in a video of some length, each as likely as the others.
@@ -36,9 +50,11 @@ class ClipRule:
         `uniform`: all integers of [frames - 1, max_span] that the length allows, as the paper says. `powers`: the
         powers of two among them, as the released code draws.
         """
-        assert length >= self.frames, f"a video of {length} frames holds no clip of {self.frames}"
-        if self.frames == 1:
+        assert length >= self.needed, f"a video of {length} frames holds no clip of {self.frames}"
+        if self.frames == 1 or self.spans == "beta":
             return [0]
+        if self.spans == "consecutive":
+            return [self.needed - 1]
         longest = min(length - 1, self.max_span)
         spans = range(self.frames - 1, longest + 1)
         if self.spans == "uniform":
@@ -78,8 +94,11 @@ class ClipTimes:
         """
         where, between = self._uniform(seed, Purpose.REAL_TIMES, samples)
         windows = self._windows[videos]
-        inside, span = self._clips(videos, where[1], between)
-        times = inside + _below(windows - span, where[2])[:, None]
+        if self.rule.spans == "beta":
+            times = (_pairs(where[1], where[2]) * windows[:, None]).long()
+        else:
+            inside, span = self._clips(videos, where[1], between)
+            times = inside + _below(windows - span, where[2])[:, None]
         return times + _below(self._lengths[videos] - windows + 1, where[0])[:, None], times
 
     def fake(self, seed: int, samples: Tensor) -> tuple[Tensor, Tensor]:
@@ -90,8 +109,13 @@ class ClipTimes:
         """
         where, between = self._uniform(seed, Purpose.FAKE_TIMES, samples)
         videos = _below(torch.full_like(samples, len(self._lengths)), where[0])
+        windows = self._windows[videos]
+        if self.rule.spans == "beta":
+            return _pairs(where[1], where[2]) * (windows - 1)[:, None], videos
         inside, span = self._clips(videos, where[1], between)
-        return inside + (where[2] * (self._windows[videos] - span - 1))[:, None], videos
+        if self.rule.spans == "consecutive":
+            return (inside + _below(windows - span, where[2])[:, None]).double(), videos
+        return inside + (where[2] * (windows - span - 1))[:, None], videos
 
     def _uniform(self, seed: int, purpose: Purpose, samples: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
         """Draw three numbers for each sample, and one for each frame that may lie between the ends of a clip."""
@@ -104,6 +128,8 @@ class ClipTimes:
         first, last = torch.zeros_like(span)[:, None], span[:, None]
         if self.rule.frames == 1:
             return first, span
+        if self.rule.spans == "consecutive":
+            return first + self.rule.stride * torch.arange(self.rule.frames, device=self.device), span
         keys = torch.where(self._inner < last, between, 2.0)  # the k - 2 smallest are drawn, so none is drawn twice
         inner = self._inner[keys.topk(self.rule.frames - 2, largest=False).indices].sort(dim=1).values
         return torch.cat([first, inner, last], dim=1), span
@@ -112,3 +138,8 @@ class ClipTimes:
 def _below(count: Tensor, number: Tensor) -> Tensor:
     """Turn a uniform number into an integer from 0 to count - 1."""
     return (number * count).floor().long()
+
+
+def _pairs(first: Tensor, second: Tensor) -> Tensor:
+    """Turn two uniform numbers, [B] each, into draws of Beta(2, 1) and Beta(1, 2), the smaller first: [B, 2]."""
+    return torch.stack([first.sqrt(), 1 - second.sqrt()], dim=1).sort(dim=1).values

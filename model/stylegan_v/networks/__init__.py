@@ -1,14 +1,18 @@
-"""The networks of StyleGAN-V, their losses, and the augmentation that training puts before the discriminator."""
+"""The networks of StyleGAN-V, their losses, the augmentation before its discriminator, and what other methods share."""
 
 __all__ = [
     "adaptive_augment",
     "augment",
+    "clip_discriminator",
     "config",
     "discriminator",
     "generator",
+    "layers",
     "loss",
     "motion",
     "noise",
     "parameter_counts",
     "pixels",
+    "recurrent",
+    "video_generator",
 ]

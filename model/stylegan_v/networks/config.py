@@ -10,13 +10,15 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal, TypeVar
 
 from stylegan_v.errors import ConfigError
 
 FRAMES_PER_CLIP = (2, 3, 4, 8, 16)
 """Numbers of frames that the discriminator can look at, besides a single image."""
 
+
+Kind = TypeVar("Kind")
 
 _MAY_BE_ZERO = ("num_classes", "v_dim", "channel_base", "hyper_modulation")
 
@@ -46,6 +48,8 @@ class ModelConfig:
     time_dim: number of learned values that embed a time distance. std_group: videos per minibatch deviation.
     spans: how spans of training clips are drawn, `powers` of two or `uniform`. max_span: the longest span, in frames.
     """
+
+    method: ClassVar[str] = "stylegan-v"
 
     preset: str = "release"
     resolution: int = 256
@@ -120,8 +124,9 @@ class ModelConfig:
         return min(base // resolution, self.channel_max)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return plain values, as checkpoints store them."""
-        return dataclasses.asdict(self)
+        """Return plain values, as checkpoints store them; those of StyleGAN-V do not name the method."""
+        named = {} if self.method == ModelConfig.method else {"method": self.method}
+        return {**named, **dataclasses.asdict(self)}
 
 
 def _narrow(width: int) -> dict[str, Any]:
@@ -156,18 +161,35 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
 
 def model_config(preset: str = "release", **changes: Any) -> ModelConfig:
     """Return a preset with some values changed. Raises ConfigError for names and values that do not exist."""
-    if not isinstance(preset, str) or preset not in PRESETS:
-        raise ConfigError(f"preset = {preset!r}: allowed are {', '.join(PRESETS)}")
-    return read_model_config({**PRESETS[preset], **changes, "preset": preset})
+    return configured(ModelConfig, PRESETS, preset, changes)
+
+
+def configured(
+    kind: type[Kind], presets: Mapping[str, Mapping[str, Any]], preset: str, changes: Mapping[str, Any]
+) -> Kind:
+    """Return a dataclass of settings that begins from a preset. Raises ConfigError as `read_config` does."""
+    if not isinstance(preset, str) or preset not in presets:
+        raise ConfigError(f"preset = {preset!r}: allowed are {', '.join(presets)}")
+    return read_config(kind, {**presets[preset], **changes, "preset": preset})
 
 
 def read_model_config(values: Mapping[str, Any]) -> ModelConfig:
     """Return the config for plain values as of `as_dict`. Raises ConfigError for unknown keys and wrong types."""
-    fields = {f.name: f for f in dataclasses.fields(ModelConfig)}
+    return read_config(ModelConfig, values)
+
+
+def read_config(kind: type[Kind], values: Mapping[str, Any]) -> Kind:
+    """Return a dataclass of settings, all of which have defaults, from plain values.
+
+    Raises ConfigError for unknown keys and wrong types.
+    """
+    fields = {f.name: f for f in dataclasses.fields(kind)}  # type: ignore[arg-type]  # of dataclasses alone
+    typed = {}
     for name, value in values.items():
         if name not in fields:
             raise ConfigError(f"a model has no {name!r}; its values are {', '.join(fields)}")
         expected = type(fields[name].default)
-        if type(value) is not expected:
+        typed[name] = float(value) if (type(value), expected) == (int, float) else value
+        if type(typed[name]) is not expected:
             raise ConfigError(f"{name} = {value!r}: expected a value of type {expected.__name__}")
-    return ModelConfig(**values)
+    return kind(**typed)

@@ -21,7 +21,9 @@ from stylegan_v.networks.layers import (
     clamp_activations,
     normalise,
 )
-from stylegan_v.networks.motion import MotionEncoder, Noise
+from stylegan_v.networks.motion import MotionEncoder, Noise, keyed_noise
+from stylegan_v.networks.noise import Purpose, normal
+from stylegan_v.networks.video_generator import Clip, Draw, VideoGenerator
 
 _W_DECAY = 0.995
 _LABEL_SAMPLES = 1000
@@ -122,11 +124,15 @@ class Synthesis(nn.Module):
         return rgb.reshape(*v.shape[:2], *rgb.shape[1:])
 
 
-class Generator(nn.Module):
+class Generator(VideoGenerator):
     """From z, motion noise and times to frames.
 
     Parameters are drawn from torch's global generator. `build_generator` hides that from its caller.
     """
+
+    continuous = True
+    truncates = True
+    config: ModelConfig
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -160,6 +166,22 @@ class Generator(nn.Module):
         v = w.new_zeros(*times.shape, 0) if self.motion is None else self.motion(times, noise, labels)
         frames: Tensor = self.synthesis(ws, v)
         return frames
+
+    def open(self, draw: Draw) -> list[Clip]:
+        """Return a video, any of whose frames can be had without the others."""
+        z = normal(draw.seed, Purpose.CONTENT, draw.content, 0, self.config.z_dim)
+        w = self.styles(z, draw.labels, truncation=draw.truncation)
+        noise = keyed_noise(draw.seed, draw.motion, self.config.noise_dim)
+        return [lambda times: self.render(w, times[None], noise, draw.motion_labels)[0]]
+
+    @property
+    def half_dtype(self) -> torch.dtype | None:
+        """The type of the blocks of the highest resolutions, None for the parameters' type."""
+        return self.synthesis.half_dtype
+
+    def use_precision(self, precision: str) -> None:
+        """Run the blocks of the highest resolutions in this type, see `half_precision`."""
+        self.use_half(half_precision(precision, self.mapping.w_mean.device))
 
     def use_half(self, dtype: torch.dtype | None) -> None:
         """Run the blocks of the highest resolutions in float16 or bfloat16, or with None in the parameters' type."""

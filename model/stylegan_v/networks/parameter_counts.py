@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
 
 import torch
 from torch import nn
@@ -34,18 +33,6 @@ def discriminator_parameters(config: ModelConfig) -> dict[str, int]:
     """Count `total`, `time_table` or `time_mlp` and `mapping` where there are any, and the blocks down to `b4`."""
     with torch.device("meta"):
         return _count(Discriminator(config))
-
-
-def describe(config: ModelConfig) -> dict[str, Any]:
-    """Return plain values: the model's sizes, and the parameters of `generator` and `discriminator`."""
-    return {
-        "preset": config.preset,
-        "resolution": config.resolution,
-        "frames": config.frames,
-        "classes": config.num_classes,
-        "generator": generator_parameters(config),
-        "discriminator": discriminator_parameters(config),
-    }
 
 
 def _count(network: nn.Module) -> dict[str, int]:

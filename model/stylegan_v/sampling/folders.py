@@ -59,6 +59,7 @@ def generate(
     """
     check_writable(f".{form}")
     sampler.label(first, label)
+    sampler.check(frames)
     settings = {**sampler.identity(), "frames": frames, "class": label, "format": form}
     try:
         _claim(out, settings)

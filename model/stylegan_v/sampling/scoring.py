@@ -14,8 +14,8 @@ from fvd_bench.networks.arithmetic import float32_arithmetic
 from fvd_bench.progress import Progress, silent
 from fvd_bench.protocols.protocol import load
 from fvd_bench.sources.opening import SourceLike
-from stylegan_v.networks.generator import Generator
-from stylegan_v.sampling.videos import GeneratedVideos
+from stylegan_v.networks.video_generator import VideoGenerator
+from stylegan_v.sampling.videos import GeneratedVideos, VideoSampler
 
 
 def check_scoring(real: str | Path, *, protocol: str, device: str, progress: Progress) -> None:
@@ -29,8 +29,13 @@ def check_scoring(real: str | Path, *, protocol: str, device: str, progress: Pro
         pass
 
 
+def check_length(generator: VideoGenerator, *, protocol: str) -> None:
+    """Raise ConfigError where a protocol needs longer videos than a generator can make."""
+    VideoSampler(generator).check(load(protocol).fake.frames_needed)
+
+
 def evaluate(
-    generator: Generator,
+    generator: VideoGenerator,
     real: SourceLike,
     *,
     videos: int,

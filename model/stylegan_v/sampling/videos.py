@@ -32,10 +32,12 @@ from fvd_bench.networks.weights.files import tensor_digest
 from fvd_bench.videos.sampling import Indices
 from fvd_bench.videos.video import Frame, Pixels
 from stylegan_v.errors import ConfigError, ModelError
-from stylegan_v.networks.generator import Generator
-from stylegan_v.networks.motion import keyed_noise
-from stylegan_v.networks.noise import Purpose, normal, uniform
+from stylegan_v.networks.noise import Purpose, uniform
 from stylegan_v.networks.pixels import to_uint8
+from stylegan_v.networks.video_generator import Clip, Draw, VideoGenerator
+
+_KEPT_GROUPS = 2
+"""Several threads may be at the end of a group and at the beginning of the next one."""
 
 _EDITION = 2
 """A number that is raised when the same settings give other frames. Edition 2 computes motion in float64."""
@@ -59,7 +61,7 @@ class VideoSampler:
     time whether products are rounded to TF32. Raises ConfigError.
     """
 
-    generator: Generator
+    generator: VideoGenerator
     _: KW_ONLY
     seed: int = 0
     start: float = 0.0
@@ -69,6 +71,7 @@ class VideoSampler:
     batch_frames: int = 16
     weights_digest: str | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
+    _groups: dict[tuple[int, int | None], Sequence[Clip]] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         for name, value in (("fps", self.rate), ("train_fps", self.train_fps)):
@@ -78,6 +81,15 @@ class VideoSampler:
             raise ConfigError(f"start = {self.start}: expected a time in frames, from 0 on")
         if not math.isfinite(self.truncation):
             raise ConfigError(f"truncation = {self.truncation}: expected a number, 1 for none")
+        if self.truncation != 1.0 and not self.generator.truncates:
+            raise ConfigError(f"truncation = {self.truncation:g}: {self._method} has none, so it is 1")
+        if not self.generator.continuous and not (
+            self.start.is_integer() and (self.train_fps / self.rate).is_integer()
+        ):
+            raise ConfigError(
+                f"fps = {self.rate:g}, start = {self.start:g}: {self._method} makes frames at whole times of its "
+                f"training videos alone, so fps divides {self.train_fps:g} and start is whole"
+            )
         if self.batch_frames < 1:
             raise ConfigError(f"batch_frames = {self.batch_frames}: expected at least 1")
 
@@ -89,12 +101,22 @@ class VideoSampler:
     @property
     def device(self) -> torch.device:
         """The device that the generator is on."""
-        return self.generator.mapping.w_mean.device
+        return next(self.generator.parameters()).device
 
     def times(self, places: Indices) -> NDArray[np.float64]:
         """Return the times of frames, in frames of the training videos."""
         # This order of operations is exact wherever the quotient is.
         return self.start + places.astype(np.float64) * self.train_fps / self.rate
+
+    def check(self, frames: int, *, motion_of: int | None = None) -> None:
+        """Raise ConfigError where the generator has no videos of so many frames, or none with another's motion."""
+        longest = self.generator.longest
+        if longest is not None and (last := float(self.times(np.array([frames - 1]))[0])) > longest - 1:
+            raise ConfigError(
+                f"{self._method} makes videos of at most {longest} frames; asked for are frames up to {last + 1:g}"
+            )
+        if motion_of is not None and not self.generator.separate:
+            raise ConfigError(f"{self._method} draws content and motion in one, so no video takes another's motion")
 
     def label(self, video: int, given: Label | None = None) -> Tensor | None:
         """Return the label of a video: [1, num_classes], None without classes.
@@ -123,18 +145,17 @@ class VideoSampler:
         own.
         Raises ConfigError, ModelError.
         """
-        moving = video if motion_of is None else motion_of
-        noise = keyed_noise(self.seed, torch.tensor([moving], device=self.device), self.generator.config.noise_dim)
-        motion_label = self.label(moving, label)
+        self.check(1, motion_of=motion_of)
+        longest = self.generator.longest
         with self._lock, torch.inference_mode():
-            z = normal(self.seed, Purpose.CONTENT, torch.tensor([video], device=self.device), 0, self._z_dim)
-            w = self.generator.styles(z, self.label(video, label), truncation=self.truncation)
+            clip = self._open(video, label, motion_of)
         for chunk, inside in itertools.groupby(places, lambda place: place // self.batch_frames):
             begin = chunk * self.batch_frames
             times = self.times(np.arange(begin, begin + self.batch_frames))
+            if longest is not None:
+                times = times.clip(max=longest - 1)
             with self._lock, torch.inference_mode():
-                at = torch.tensor(times[None], device=self.device)  # float64, in which late motion is exact
-                rendered = self.generator.render(w, at, noise, motion_label)[0]  # [T, 3, R, R]
+                rendered = clip(torch.tensor(times, device=self.device))  # float64, in which late motion is exact
                 if not torch.isfinite(rendered).all():
                     raise ModelError(
                         f"video {video}: the generator gives values that are not finite; its training has diverged, "
@@ -142,7 +163,39 @@ class VideoSampler:
                     )
                 pixels = to_uint8(rendered).permute(0, 2, 3, 1).contiguous().cpu().numpy()
             for place in inside:
+                self.check(place + 1)
                 yield pixels[place - begin]
+
+    def _open(self, video: int, label: Label | None, motion_of: int | None) -> Clip:
+        """Return a video as a function of times. Of those that are opened in groups, the last two groups are kept.
+
+        Methods that make several at a time have no labels.
+        """
+        size = self.generator.at_a_time
+        group, row = divmod(video, size)
+        if (kept := self._groups.get((group, motion_of))) is not None:
+            return kept[row]
+        videos = range(group * size, (group + 1) * size)
+        moving = videos if motion_of is None else [motion_of] * size
+        clips = self.generator.open(
+            Draw(
+                self.seed,
+                torch.tensor(videos, device=self.device),
+                torch.tensor(moving, device=self.device),
+                labels=self._labels(videos, label),
+                motion_labels=self._labels(moving, label),
+                truncation=self.truncation,
+            )
+        )
+        if size > 1:
+            self._groups[group, motion_of] = clips
+            if len(self._groups) > _KEPT_GROUPS:
+                del self._groups[next(iter(self._groups))]
+        return clips[row]
+
+    def _labels(self, videos: Iterable[int], given: Label | None) -> Tensor | None:
+        labels = [label for video in videos if (label := self.label(video, given)) is not None]
+        return torch.cat(labels) if labels else None
 
     @cached_property
     def digest(self) -> str:
@@ -151,7 +204,7 @@ class VideoSampler:
 
     def identity(self) -> dict[str, Any]:
         """Return plain values of all that reaches the frames of a video, besides its number and label."""
-        half = self.generator.synthesis.half_dtype
+        half = self.generator.half_dtype
         return {
             "generator": self.digest,
             "device": self.device.type,
@@ -166,8 +219,8 @@ class VideoSampler:
         }
 
     @property
-    def _z_dim(self) -> int:
-        return self.generator.config.z_dim
+    def _method(self) -> str:
+        return self.generator.config.method
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,7 +232,7 @@ class GeneratedVideos:
     The other arguments are those of `VideoSampler`.
     """
 
-    generator: Generator
+    generator: VideoGenerator
     _: KW_ONLY
     videos: int
     frames: int
@@ -193,7 +246,6 @@ class GeneratedVideos:
     batch_frames: int = 16
     digest: str | None = None
     name: str = "generated videos"
-    kind: str = field(default="stylegan-v generator", init=False)
 
     def __post_init__(self) -> None:
         if self.videos < 1 or self.frames < 1 or self.first < 0:
@@ -203,8 +255,14 @@ class GeneratedVideos:
         if self.labels is not None and len(self.labels) != self.videos:
             raise ConfigError(f"{len(self.labels)} labels are given for {self.videos} videos: expected one each")
         sampler = self.sampler
+        sampler.check(self.frames)
         for label in () if self.labels is None else self.labels:
             sampler.label(0, label)
+
+    @property
+    def kind(self) -> str:
+        """What the videos are, for reports."""
+        return f"{self.generator.config.method} generator"
 
     @cached_property
     def sampler(self) -> VideoSampler:
@@ -279,7 +337,7 @@ def video_name(number: int) -> str:
     return f"{number:06d}"
 
 
-def generator_digest(generator: Generator) -> str:
+def generator_digest(generator: VideoGenerator) -> str:
     """Return the sha256 of a generator's config and tensors, which is the same on every device."""
     tensors = {name: tensor.float().cpu().numpy() for name, tensor in generator.state_dict().items()}
     config = json.dumps(generator.config.as_dict(), sort_keys=True)

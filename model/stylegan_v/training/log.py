@@ -43,7 +43,8 @@ class Journal:
             for name, value in values.items():
                 self._curves.add_scalar(name, value, global_step=round(kimg * 1000))
             self._curves.flush()
-        shown = [form.format(values[name]) for name, form in _SHOWN.items() if name in values]
+        others = {name: f"{name[5:]} {{:.3f}}" for name in values if name.startswith("loss/") and name not in _SHOWN}
+        shown = [form.format(values[name]) for name, form in {**_SHOWN, **others}.items() if name in values]
         print(f"kimg {kimg:.2f}  {'  '.join(shown)}", file=sys.stderr, flush=True)
 
     def close(self) -> None:

@@ -15,18 +15,21 @@ import torch
 from fvd_bench.escapes import escaped
 from fvd_bench.networks.arithmetic import float32_arithmetic
 from fvd_bench.progress import Progress
+from stylegan_v import distributed
+from stylegan_v.checkpoints import checkpoint as checkpoints
+from stylegan_v.checkpoints.files import LAST
 from stylegan_v.data.clips import Batch, VideoDataset, batches
 from stylegan_v.data.preloaded import PreloadedVideos, fits, size
-from stylegan_v.errors import TrainingError
+from stylegan_v.errors import ConfigError, TrainingError
+from stylegan_v.methods.settings import Precision
+from stylegan_v.methods.trainer import Trainer
 from stylegan_v.networks.generator import half_precision
-from stylegan_v.sampling.scoring import check_scoring
-from stylegan_v.training import distributed
+from stylegan_v.sampling.scoring import check_length, check_scoring
 from stylegan_v.training.allocator import kept_memory
 from stylegan_v.training.pace import Pace, in_seconds, in_words
-from stylegan_v.training.run import Precision, Run
-from stylegan_v.training.session import Session, check, claim
+from stylegan_v.training.run import Run
+from stylegan_v.training.session import Session, check, claim, stage_of
 from stylegan_v.training.stopping import stoppable
-from stylegan_v.training.trainer import Trainer
 
 
 def train(
@@ -37,6 +40,7 @@ def train(
     workers: int,
     minutes: float | None,
     progress: Progress,
+    stage: str | None = None,
     told: Callable[[Pace], None] = lambda pace: None,
 ) -> float:
     """Train until run.train.kimg, to the nearest step, or until `minutes` have passed. Returns the kimg at the end.
@@ -44,6 +48,7 @@ def train(
     The same call goes on from there, by at least one step, however little time it is given. Nothing is written before
     the videos were found usable.
     device: `cpu` or `cuda`. workers: number of threads that read videos. minutes: None for no limit.
+    stage: the one to train alone, of a method that has several; None for all, one after the other.
     told: called after each step with the pace of the run.
 
     Raises TrainingError when numbers are not finite or memory runs out, and ConfigError when the folder holds another
@@ -54,33 +59,84 @@ def train(
     arithmetic = training_arithmetic(tf32=run.train.tf32)
     answer = _Answer()
     with distributed.process_group(device) as place, stoppable(answer) as stop, arithmetic, kept_memory():
-        until = _until(stop, progress)
         run = dataclasses.replace(run, train=dataclasses.replace(run.train, precision=_precision(run, place)))
         distributed.on_first(lambda: check(out, run))
-        dataset = _open(run, workers, until)
-        distributed.on_first(lambda: _check_scoring(run, device, until))
-        with _explained_memory(lambda: "out of memory before the first step: take a smaller model"):
-            trainer = Trainer(run, dataset, place)
-            distributed.on_first(lambda: claim(out, run))
-            session = Session(run, out, trainer, progress=until)
-            _foretell(session)
-        clips = _batches(run, dataset, trainer, workers, until)
-        answer.under_way = "the step or the score under way is done, and all of it is saved"
-        with contextlib.closing(session), contextlib.closing(clips):
-            session.start()
-            for taken, batch in enumerate(clips):
-                late = taken > 0 and minutes is not None and time.monotonic() - began > 60 * minutes
-                if trainer.steps >= run.total_steps or distributed.agree(late or stop.is_set()):
-                    break
-                with _explained_memory(lambda: _memory_advice(run, session)):
-                    session.step(batch)
-                told(session.clock.pace(trainer.steps))
-                with _explained_memory(lambda: _scoring_memory_advice(session)):
-                    session.report()
-            session.save()
-        if stop.is_set():
-            raise KeyboardInterrupt
-        return trainer.kimg
+        steps = 0
+
+        def ends() -> bool:
+            nonlocal steps
+            late = steps > 0 and minutes is not None and time.monotonic() - began > 60 * minutes
+            steps += 1
+            return distributed.agree(late or stop.is_set())
+
+        for name in _stages(run, out, stage):
+            of_stage = dataclasses.replace(run, stage=name)
+            kimg, ended = _train_stage(of_stage, out, place, answer, workers, _until(stop, progress), ends, told)
+            if stop.is_set():
+                raise KeyboardInterrupt
+            if ended:
+                break
+        return kimg
+
+
+def _stages(run: Run, out: Path, wanted: str | None) -> list[str]:
+    """Return the stages to go through: from the one that the folder holds on, or the wanted one. Raises ConfigError."""
+    stages = [stage.name for stage in run.method.stages()]
+    if wanted is not None:
+        run.method.stage(wanted)
+    if len(stages) == 1:
+        return stages
+    held, began = stages[0], (out / LAST).exists()
+    if began:
+        held = stage_of(checkpoints.load(out / LAST).state or {}) or held
+    if wanted is None:
+        return stages[stages.index(held) :]
+    if not 0 <= stages.index(wanted) - stages.index(held) <= began:
+        raise ConfigError(
+            f"{out} {'is at' if began else 'begins with'} stage {held} of {', '.join(stages)}: stage {wanted} cannot "
+            "be trained now; train those between first, or name another --out"
+        )
+    return [wanted]
+
+
+def _train_stage(
+    run: Run,
+    out: Path,
+    place: torch.device,
+    answer: _Answer,
+    workers: int,
+    progress: Progress,
+    ends: Callable[[], bool],
+    told: Callable[[Pace], None],
+) -> tuple[float, bool]:
+    """Train a stage. Returns the kimg at the end, and whether it ended early. ends: whether to end before a step."""
+    dataset = _open(run, workers, progress)
+    distributed.on_first(lambda: _check_scoring(run, place.type, progress))
+    with _explained_memory(lambda: "out of memory before the first step: take a smaller model"):
+        trainer = run.method.stage(run.stage).trainer(run, dataset, place)
+        if run.report.fvd_kimg and trainer.shows:
+            check_length(trainer.ema, protocol=run.report.protocol)
+        distributed.on_first(lambda: claim(out, run))
+        session = Session(run, out, trainer, progress=progress)
+        _foretell(session)
+    clips = _batches(run, dataset, trainer, workers, progress)
+    answer.under_way = "the step or the score under way is done, and all of it is saved"
+    ended = False
+    with contextlib.closing(session), contextlib.closing(clips):
+        session.start()
+        for batch in clips:
+            if trainer.steps >= run.total_steps:
+                break
+            if ends():
+                ended = True
+                break
+            with _explained_memory(lambda: _memory_advice(run, session)):
+                session.step(batch)
+            told(session.clock.pace(trainer.steps))
+            with _explained_memory(lambda: _scoring_memory_advice(session)):
+                session.report()
+        session.save()
+    return trainer.kimg, ended
 
 
 class _Answer:
@@ -98,12 +154,15 @@ class _Answer:
 def _foretell(session: Session) -> None:
     """Say how much there is to do, and on a CPU, where it may be years, about how long that takes."""
     run, trainer = session.run, session.trainer
-    steps, frames = run.total_steps - trainer.steps, run.train.batch * run.model.frames
+    steps, frames = run.total_steps - trainer.steps, run.train.batch * run.frames
     if distributed.rank() != 0 or steps <= 0:
         return
-    _say(f"{steps * frames:,} frames to train on, in {steps:,} steps, on {trainer.device.type}")
+    stage = f" in stage {run.stage}" if run.stage else ""
+    _say(f"{steps * frames:,} frames to train on{stage}, in {steps:,} steps, on {trainer.device.type}")
+    seconds = None
     if trainer.device.type == "cpu" and not run.train.compile:  # which would be compiled for the size of the rehearsal
         seconds = trainer.rehearse()
+    if seconds is not None:
         scores = session.clock.pace(trainer.steps).unmeasured
         besides = f", and {scores} scores besides" if scores else ""
         pace = in_seconds(1000 * seconds / frames)
@@ -155,16 +214,12 @@ def _until(stop: threading.Event, progress: Progress) -> Progress:
 
 def _open(run: Run, workers: int, progress: Progress) -> VideoDataset:
     """Open the data of a run. What is wrong with it goes to stderr."""
-    model = run.model
     dataset = VideoDataset.open(
         run.data.path,
-        resolution=model.resolution,
-        frames=model.frames,
-        max_frames=model.max_frames,
-        max_span=model.max_span,
-        spans=model.spans,
+        resolution=run.model.resolution,
+        **dataclasses.asdict(run.method.stage(run.stage).trainer.clips(run.model)),
         mirror=run.data.mirror,
-        num_classes=model.num_classes,
+        num_classes=run.model.num_classes,
         workers=workers,
         progress=progress,
     )
@@ -192,15 +247,16 @@ def _explained_memory(advice: Callable[[], str]) -> Iterator[None]:
 def _memory_advice(run: Run, session: Session) -> str:
     share = session.trainer.share
     videos = run.train.micro_batch or share
-    group = min(run.model.std_group, run.train.batch)
+    group = session.trainer.group(run)
     fewer = [n for n in range(group, videos, group) if share % n == 0]
-    advice = (
-        f"With --micro-batch {fewer[-1]} a step takes less memory and does the same"
-        if fewer
-        else "Fewer do not make a group of the minibatch deviation: take a smaller model, or more processes"
-    )
+    if "micro_batch" in run.method.unused:
+        advice = "Take fewer with --batch in a new run, a smaller model, or more processes"
+    elif fewer:
+        advice = f"With --micro-batch {fewer[-1]} a step takes less memory and does the same"
+    else:
+        advice = "Fewer do not make a group of the minibatch deviation: take a smaller model, or more processes"
     return (
-        f"out of memory with {videos} videos of {run.model.frames} frames at a time; training can go on from "
+        f"out of memory with {videos} videos of {run.frames} frames at a time; training can go on from "
         f"{session.checkpoint}. {advice}"
     )
 
@@ -214,5 +270,7 @@ def _scoring_memory_advice(session: Session) -> str:
 
 def _precision(run: Run, device: torch.device) -> Precision:
     """Return what `auto` stands for on this device. The run's file records it, since the outcome depends on it."""
+    if "precision" in run.method.unused:
+        return run.train.precision
     half = half_precision(run.train.precision, device)
     return "float32" if half is None else "float16" if half is torch.float16 else "bfloat16"

@@ -72,7 +72,7 @@ class Clock:
         if per_step is not None:
             asides = sum(seconds * to_come[what] for what, seconds in self._asides.items())
             left = max(0, run.total_steps - steps) * per_step + asides
-        frames = run.train.batch * run.model.frames
+        frames = run.train.batch * run.frames
         return Pace(
             frames=steps * frames,
             total=run.total_steps * frames,

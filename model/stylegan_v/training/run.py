@@ -13,28 +13,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+from stylegan_v.baselines import registry
 from stylegan_v.errors import ConfigError
-from stylegan_v.networks.config import ModelConfig, model_config
+from stylegan_v.methods.method import Method
+from stylegan_v.methods.settings import TrainRun
+
+if TYPE_CHECKING:
+    from stylegan_v.networks.video_generator import Config
 
 _LARGEST_SEED = 2**56
 """noise.py tells apart the seeds below this."""
 
-_OF_THE_DATA = ("resolution", "frames", "num_classes")
-"""The values of a model that come from its videos, whatever its preset."""
+_OF_THE_DATA = ("method", "resolution", "frames", "num_classes")
+"""The values of a model that come from its videos, whatever its preset, and its method."""
 
-_BUDGETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
-    # Hours on a CPU, and small batches as docs/model.md found that they learn there. Other presets keep the budget and
-    # the settings of the released code, which are days on several GPUs.
-    "small": {
-        "train": {"kimg": 100.0, "batch": 8, "r1_gamma": 1.0, "ema_kimg": 2.0, "ada_kimg": 20.0},
-        "report": {"tick_kimg": 1.0, "snapshot_kimg": 10.0, "fvd_kimg": 20.0, "fvd_videos": 256},
-    },
-}
-"""What a preset trains with, where neither a file nor an option says otherwise."""
-
-Precision = Literal["auto", "float32", "float16", "bfloat16"]
 Preload = Literal["auto", "always", "never"]
 
 
@@ -52,44 +46,6 @@ class DataRun:
     fps: float = 25.0
     mirror: bool = False
     preload: Preload = "auto"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrainRun:
-    """How networks learn. The defaults are those of the released code; `small` has a budget of its own, see `_BUDGETS`.
-
-    kimg: thousands of frames to train on. batch: videos per step over all processes.
-    micro_batch: videos at a time in one process, 0 for all of its share.
-    learning_rate: 0 for 0.0025, or 0.002 from 1024² on. r1_gamma: 0 for 0.0002 · resolution² / batch.
-    r1_interval: steps between R1 penalties.
-    lazy_interval: steps between penalties of the generator's regulariser, of which only the factor on the learning rate
-    is left.
-    ema_kimg: thousands of videos in which the average of the generator forgets half.
-    ema_rampup: upper limit of that, as a share of the frames seen; 0 for no limit.
-    ada: whether to augment. ada_target: mean sign of real logits that it aims at. ada_kimg: thousands of videos in
-    which its probability can move by 1.
-    precision: type of the blocks of high resolution; auto is float16 on a GPU and float32 elsewhere.
-    tf32: let a GPU round the factors of products in float32 to 10 bits, as StyleGAN2-ADA can and by default does not.
-    compile: let torch compile what needs no second derivative. cuda_graphs: record a step on a GPU, and replay it.
-    """
-
-    kimg: float = 25000.0
-    batch: int = 64
-    micro_batch: int = 0
-    learning_rate: float = 0.0
-    r1_gamma: float = 0.0
-    r1_interval: int = 16
-    lazy_interval: int = 4
-    ema_kimg: float = 20.0
-    ema_rampup: float = 0.0
-    ada: bool = True
-    ada_target: float = 0.6
-    ada_kimg: float = 100.0
-    seed: int = 0
-    precision: Precision = "auto"
-    tf32: bool = False
-    compile: bool = False
-    cuda_graphs: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,12 +67,16 @@ class ReportRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """A training run."""
+    """A training run. model: the config of a method. stage: the one that is trained now, empty for the first.
 
-    model: ModelConfig
+    The stage is no setting: a run goes through all of them, and numbers of steps and frames are those of one.
+    """
+
+    model: Config
     data: DataRun = field(default_factory=DataRun)
     train: TrainRun = field(default_factory=TrainRun)
     report: ReportRun = field(default_factory=ReportRun)
+    stage: str = ""
 
     def __post_init__(self) -> None:
         train, report = self.train, self.report
@@ -141,32 +101,34 @@ class Run:
             raise ConfigError(f"data.preload = {self.data.preload!r}: allowed are auto, always, never")
 
     @property
+    def method(self) -> Method:
+        """The method whose networks are trained."""
+        return registry.method(self.model.method)
+
+    @property
+    def frames(self) -> int:
+        """The number of frames of a clip."""
+        return self.method.stage(self.stage).trainer.clips(self.model).frames
+
+    @property
     def kimg_per_step(self) -> float:
         """Thousands of real frames in a step."""
-        return self.train.batch * self.model.frames / 1000
+        return self.train.batch * self.frames / 1000
 
     @property
     def total_steps(self) -> int:
-        """The number of steps until the end."""
-        return self.steps_in(self.train.kimg)
+        """The number of steps until the end of the stage."""
+        return self.steps_in(self.train.kimg * self.method.stage(self.stage).share)
 
     def steps_in(self, kimg: float) -> int:
         """Return the number of steps in that many thousand frames, to the nearest step, and 1 at least."""
         return max(1, round(kimg / self.kimg_per_step))
 
-    @property
-    def gamma(self) -> float:
-        """The weight of R1: 0.2048 for 64 videos of 256²."""
-        return self.train.r1_gamma or 0.0002 * self.model.resolution**2 / self.train.batch
-
-    @property
-    def learning_rate(self) -> float:
-        """The learning rate of both networks, before the factors of lazy regularisation."""
-        return self.train.learning_rate or (0.002 if self.model.resolution >= 1024 else 0.0025)
-
     def as_dict(self) -> dict[str, Any]:
         """Return plain values: the sections of the file."""
         sections = {name: dataclasses.asdict(getattr(self, name)) for name in ("data", "train", "report")}
+        for name in self.method.unused:
+            del sections["train"][name]
         return {"model": self.model.as_dict(), **sections}
 
     def to_toml(self) -> str:
@@ -190,26 +152,39 @@ def load_run(name_or_path: str | None, changes: Mapping[str, Mapping[str, Any]])
 
     Raises ConfigError for files that cannot be read, and for keys and values that do not exist.
     """
-    sections: dict[str, dict[str, Any]] = {}
-    if name_or_path is not None:
-        sections = _read(name_or_path)
-    model = sections.get("model", {})
-    if changes.get("model", {}).get("preset") not in (None, model.get("preset")):
-        # The other values of the file belong to the preset that is replaced.
-        sections["model"] = {name: value for name, value in model.items() if name in _OF_THE_DATA}
+    file = {} if name_or_path is None else _read(name_or_path)
+    sections = _beneath(file, changes.get("model", {}))
     for section, values in changes.items():
         sections[section] = {**sections.get(section, {}), **values}
     if unknown := sections.keys() - {"model", "data", "train", "report"}:
         raise ConfigError(f"a run has no section {min(unknown)!r}; its sections are model, data, train, report")
-    model = sections.get("model", {})
-    for section, values in _BUDGETS.get(str(model.get("preset")), {}).items():
+    model = dict(sections["model"])
+    method = registry.method(model.pop("method", registry.DEFAULT))
+    if needless := sorted(method.unused & sections.get("train", {}).keys()):
+        raise ConfigError(f"{method.name} has no use for train.{needless[0]}: leave it out")
+    preset = model.pop("preset", next(iter(method.presets)))
+    for section, values in method.budgets.get(str(preset), {}).items():
         sections[section] = {**values, **sections.get(section, {})}
     return Run(
-        model=model_config(model.get("preset", "release"), **{k: v for k, v in model.items() if k != "preset"}),
+        model=method.configure(preset, **model),
         data=_section(DataRun, "data", sections),
         train=_section(TrainRun, "train", sections),
         report=_section(ReportRun, "report", sections),
     )
+
+
+def _beneath(file: Mapping[str, Mapping[str, Any]], changes: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Return what is left of a file below changes of its model: a preset or method that is replaced takes along what
+    belongs to it."""
+    model, train = file.get("model", {}), file.get("train", {})
+    begun = model.get("method", registry.DEFAULT)
+    named = changes.get("method", begun)
+    if named != begun:
+        model = {name: value for name, value in model.items() if name == "resolution"}
+        train = {name: value for name, value in train.items() if name not in registry.method(named).unused}
+    elif changes.get("preset") not in (None, model.get("preset")):
+        model = {name: value for name, value in model.items() if name in _OF_THE_DATA}
+    return {**file, "model": model, "train": train}
 
 
 def _read(name_or_path: str) -> dict[str, dict[str, Any]]:

@@ -10,7 +10,7 @@ import contextlib
 import math
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,18 +20,19 @@ from torch import Tensor
 from fvd_bench.atomic import write_text
 from fvd_bench.evaluation.result import Score
 from fvd_bench.progress import Progress, silent
+from stylegan_v import distributed
+from stylegan_v.baselines import registry
 from stylegan_v.checkpoints import checkpoint as checkpoints
 from stylegan_v.checkpoints.checkpoint import Checkpoint
 from stylegan_v.checkpoints.files import LAST
 from stylegan_v.data.clips import Batch
 from stylegan_v.errors import CheckpointError, ConfigError, TrainingError
+from stylegan_v.methods.trainer import Trainer
 from stylegan_v.sampling.scoring import evaluate
-from stylegan_v.training import distributed
 from stylegan_v.training.log import Journal
 from stylegan_v.training.pace import Aside, Clock
 from stylegan_v.training.run import Run, load_run
 from stylegan_v.training.snapshots import save_fakes, save_reals
-from stylegan_v.training.trainer import Trainer
 
 FREE_TO_CHANGE = {
     "data": {"path", "preload"},
@@ -85,12 +86,13 @@ class Session:
         report = self.run.report
         if self._due(report.tick_kimg):
             self.tick()
-        if report.fvd_kimg and self._due(report.fvd_kimg):
+        if report.fvd_kimg and self.trainer.shows and self._due(report.fvd_kimg):
             self.score()  # before the checkpoint, which keeps the best score
         if self._due(report.snapshot_kimg):
             with self._not_training("snapshot"):
                 self.save()
-                distributed.on_first(self._sample)
+                if self.trainer.shows:
+                    distributed.on_first(self._sample)
 
     def tick(self) -> None:
         """Write a line of the log: means over the steps since the last line, or since the run was taken up again.
@@ -113,7 +115,7 @@ class Session:
                 )
         seconds, self._since = time.monotonic() - self._since, time.monotonic()
         numbers["seconds_per_kimg"] = seconds / (self.trainer.kimg - self._ticked)
-        numbers["augment/probability"] = self.trainer.probability.p
+        numbers |= self.trainer.watched()
         if self.trainer.device.type == "cuda":
             numbers["peak_memory_gib"] = torch.cuda.max_memory_allocated(self.trainer.device) / 2**30
         self._ticked = self.trainer.kimg
@@ -188,19 +190,34 @@ class Session:
 
     def _load(self, found: Checkpoint) -> None:
         state = found.state or {}
+        if found.model.method != self.run.model.method:
+            raise CheckpointError(
+                f"{self.checkpoint} is one of {found.model.method}, the run is one of {self.run.model.method}; name "
+                "another --out"
+            )
         if found.model != self.run.model or "trainer" not in state:
             raise CheckpointError(f"{self.checkpoint} belongs to another run; name another --out")
-        parts = sorted({name.partition(".")[0] for name in found.tensors})
-        if "discriminator" not in parts:
+        if missing := {"ema", *self.trainer.networks} - {*found.parts}:
             raise CheckpointError(
-                f"{self.checkpoint} holds a generator to sample from, not the state of a training; name another --out, "
-                "or put the run's own checkpoint back"
+                f"{self.checkpoint} holds a generator to sample from, not the state of a training: it has no "
+                f"{min(missing)}; name another --out, or put the run's own checkpoint back"
             )
-        self.trainer.load({part: found.part(part) for part in parts}, state["trainer"])
+        parts = {part: found.part(part) for part in found.parts}
+        if stage_of(state) != self.run.stage:  # the one before has ended
+            self.trainer.begin_stage(parts, kimg=state["kimg"])
+            return
+        self.trainer.load(parts, state["trainer"])
         self.best, self._saved = state.get("best"), self.trainer.steps
         best = self.out / "best.pt"
+        if self.best is None and self.run.stage:
+            return  # what is there may be of the stage before
         if best.exists() and (score := (checkpoints.load(best).state or {}).get("score")) is not None:
             self.best = score  # newer than the checkpoint's, where a run was killed between the two
+
+
+def stage_of(state: Mapping[str, Any]) -> str:
+    """Return the stage of the state of a checkpoint, empty where its method has one alone."""
+    return str(state.get("trainer", {}).get("stage", ""))
 
 
 def check(out: Path, run: Run) -> None:
@@ -211,6 +228,9 @@ def check(out: Path, run: Run) -> None:
     file = out / "run.toml"
     if file.exists() and (out / LAST).exists():  # without a checkpoint nothing has been trained yet
         began, now = load_run(str(file), {}).as_dict(), run.as_dict()
+        of, named = (settings["model"].get("method", registry.DEFAULT) for settings in (began, now))
+        if of != named:
+            raise ConfigError(f"{out} holds a run of {of}, now it is one of {named}; name another --out")
         for section, values in now.items():
             for name, value in values.items():
                 free = name in FREE_TO_CHANGE.get(section, ()) or (

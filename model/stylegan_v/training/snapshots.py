@@ -11,7 +11,7 @@ from PIL import Image
 from fvd_bench.videos.video import Pixels
 from stylegan_v.data.clips import VideoDataset
 from stylegan_v.data.folder import JPEG_QUALITY
-from stylegan_v.networks.generator import Generator
+from stylegan_v.networks.video_generator import VideoGenerator
 from stylegan_v.sampling.sheets import tile, whole_or_nothing, write_video
 from stylegan_v.sampling.videos import GeneratedVideos
 
@@ -30,11 +30,10 @@ def save_reals(folder: Path, dataset: VideoDataset) -> None:
         _save_image(file, np.stack(rows))
 
 
-def save_fakes(folder: Path, generator: Generator, *, kimg: float, fps: float) -> None:
+def save_fakes(folder: Path, generator: VideoGenerator, *, kimg: float, fps: float) -> None:
     """Save a sheet of generated videos, like that of real ones, and a film of sixteen. Raises ModelError."""
-    videos = GeneratedVideos(
-        generator, videos=_ROWS * _ROWS, frames=_COLUMNS * _STRIDE, seed=0, train_fps=fps, name="samples"
-    )
+    frames = min(_COLUMNS * _STRIDE, generator.longest or _COLUMNS * _STRIDE)
+    videos = GeneratedVideos(generator, videos=_ROWS * _ROWS, frames=frames, seed=0, train_fps=fps, name="samples")
     films = np.stack([_frames(videos, index) for index in range(_ROWS * _ROWS)])  # [16, 32, H, W, 3]
     name = f"fakes-{round(kimg * 1000):09d}"
     _save_image(folder / f"{name}.jpg", films[:_ROWS, ::_STRIDE])
@@ -44,8 +43,7 @@ def save_fakes(folder: Path, generator: Generator, *, kimg: float, fps: float) -
 
 
 def _frames(videos: GeneratedVideos, index: int) -> Pixels:
-    wanted = np.arange(_COLUMNS * _STRIDE)
-    return np.stack([frame.pixels for frame in videos.video(index).frames(wanted)])
+    return np.stack([frame.pixels for frame in videos.video(index).frames(np.arange(videos.frames))])
 
 
 def _save_image(file: Path, frames: Pixels) -> None:

@@ -79,7 +79,7 @@ def test_faces_are_cut_by_their_masks(tmp_path: Path, moving_frames, write_video
         for line in _prepare(root, tmp_path / "out", "ffs", "--resolution", 32).stdout.splitlines()
         if "earlier" in line
     )
-    assert kept.split()[-2] == "2"
+    assert kept.split()[-1] == "2"
 
     (tmp_path / "boxes.csv").write_text("video,left,top,right,bottom\ntrain/original/alone,3,0,51,48\n")
     boxed = _prepare(root, tmp_path / "boxed", "ffs", "--resolution", 32, "--boxes", tmp_path / "boxes.csv")

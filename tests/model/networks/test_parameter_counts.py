@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from stylegan_v.baselines.registry import describe
 from stylegan_v.networks.config import PRESETS, model_config
-from stylegan_v.networks.parameter_counts import describe, discriminator_parameters, generator_parameters
+from stylegan_v.networks.parameter_counts import discriminator_parameters, generator_parameters
 
 RELEASE_GENERATOR = {
     "total": 32_105_941,

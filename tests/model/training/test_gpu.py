@@ -11,14 +11,15 @@ import torch
 from fvd_bench.networks.arithmetic import float32_arithmetic
 from stylegan_v.data.clips import VideoDataset, batches
 from stylegan_v.data.preloaded import PreloadedVideos
+from stylegan_v.methods.settings import TrainRun
+from stylegan_v.methods.style_trainer import StyleTrainer
 from stylegan_v.networks.config import model_config
 from stylegan_v.networks.discriminator import build_discriminator
 from stylegan_v.networks.generator import build_generator
 from stylegan_v.networks.motion import MotionEncoder, keyed_noise
 from stylegan_v.networks.noise import Purpose, normal
 from stylegan_v.training.loop import training_arithmetic
-from stylegan_v.training.run import DataRun, Run, TrainRun
-from stylegan_v.training.trainer import Trainer
+from stylegan_v.training.run import DataRun, Run
 
 pytestmark = pytest.mark.gpu
 
@@ -71,7 +72,7 @@ def test_steps_are_finite(toy_videos: Path, preset: str, precision) -> None:
     model = model_config(preset, resolution=64, channel_max=64)
     dataset = VideoDataset.open(_doubled(toy_videos), resolution=64, frames=3)
     run = Run(model=model, data=DataRun(path="toy"), train=TrainRun(batch=8, r1_interval=2, precision=precision))
-    trainer = Trainer(run, dataset, torch.device("cuda"))
+    trainer = StyleTrainer(run, dataset, torch.device("cuda"))
     trainer.probability.p = 0.5
     clips = batches(dataset, trainer.samples(), seed=0, workers=2)
     for batch in itertools.islice(clips, 6):
@@ -89,7 +90,7 @@ def test_faster_steps_do_what_plain_steps_do(toy_videos: Path, option: str) -> N
     trainers = []
     for options in ({}, {option: True}):
         run = Run(model=model, train=TrainRun(batch=8, r1_interval=2, precision="float32", **options))
-        trainer = Trainer(run, dataset, torch.device("cuda"))
+        trainer = StyleTrainer(run, dataset, torch.device("cuda"))
         trainer.probability.p = 0.5
         clips = PreloadedVideos(dataset, trainer.device).batches(trainer.samples(), seed=0)
         with training_arithmetic():
@@ -117,7 +118,7 @@ def test_clips_from_the_memory_of_a_gpu_are_those_from_files(toy_videos: Path) -
 def test_a_step_never_waits(toy_videos: Path) -> None:
     dataset = VideoDataset.open(toy_videos, resolution=32, frames=3)
     run = Run(model=model_config("release", resolution=32, channel_max=64), train=TrainRun(batch=8, r1_interval=2))
-    trainer = Trainer(run, dataset, torch.device("cuda"))
+    trainer = StyleTrainer(run, dataset, torch.device("cuda"))
     clips = PreloadedVideos(dataset, trainer.device).batches(trainer.samples(), seed=0)
     for batch in itertools.islice(clips, 4):  # constants are copied, and algorithms chosen
         trainer.step(batch)

@@ -21,7 +21,7 @@ from fvd_bench.errors import FvdBenchError, ProtocolError
 from fvd_bench.progress import silent
 from stylegan_v.checkpoints import checkpoint as checkpoints
 from stylegan_v.errors import CheckpointError, ConfigError, TrainingError
-from stylegan_v.training import trainer
+from stylegan_v.methods import style_trainer as trainer
 from stylegan_v.training.loop import train
 from stylegan_v.training.pace import Pace
 from stylegan_v.training.run import Run, load_run

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 from pathlib import Path
 
@@ -11,9 +10,10 @@ import torch
 
 from stylegan_v.data.clips import VideoDataset, batches
 from stylegan_v.errors import ConfigError
+from stylegan_v.methods.settings import TrainRun
+from stylegan_v.methods.style_trainer import StyleTrainer
 from stylegan_v.networks.generator import half_precision
-from stylegan_v.training.run import DataRun, Run, TrainRun
-from stylegan_v.training.trainer import Trainer
+from stylegan_v.training.run import DataRun, Run
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -22,24 +22,26 @@ CPU = torch.device("cpu")
 
 @pytest.fixture
 def make_trainer(toy_videos: Path, tiny_config):
-    def make(*, num_classes: int = 0, preset: str = "release", frames: int = 3, **train) -> Trainer:
+    def make(*, num_classes: int = 0, preset: str = "release", frames: int = 3, **train) -> StyleTrainer:
         model = tiny_config(preset, num_classes=num_classes, frames=frames, std_group=2)
         run = Run(
             model=model, data=DataRun(path=str(toy_videos)), train=TrainRun(**{"batch": 4, "r1_interval": 2, **train})
         )
-        return Trainer(run, VideoDataset.open(toy_videos, resolution=32, frames=frames, num_classes=num_classes), CPU)
+        return StyleTrainer(
+            run, VideoDataset.open(toy_videos, resolution=32, frames=frames, num_classes=num_classes), CPU
+        )
 
     return make
 
 
-def advance(trainer: Trainer, steps: int) -> list[dict[str, float]]:
+def advance(trainer: StyleTrainer, steps: int) -> list[dict[str, float]]:
     clips = batches(trainer.dataset, trainer.samples(), seed=trainer.run.train.seed, workers=1)
     logs = [trainer.step(batch) for batch in itertools.islice(clips, steps)]
     clips.close()
     return [{name: float(value) for name, value in log.items()} for log in logs]
 
 
-def differences(a: Trainer, b: Trainer) -> float:
+def differences(a: StyleTrainer, b: StyleTrainer) -> float:
     """The largest, relative where values are large: those of slow layers are of the order of 100."""
     mine, theirs = a.tensors(), b.tensors()
     assert mine.keys() == theirs.keys()
@@ -59,8 +61,9 @@ def test_a_rehearsal_changes_nothing(make_trainer, options) -> None:
 
 def test_learning_rates_have_the_factors_of_lazy_regularisation(make_trainer) -> None:
     trainer = make_trainer(batch=64, r1_interval=16)
-    generator, discriminator = trainer.generator_optimizer.defaults, trainer.discriminator_optimizer.defaults
+    generator, discriminator = (trainer.optimizers[name].defaults for name in ("generator", "discriminator"))
 
+    assert trainer.learning_rate == 0.0025
     assert generator["lr"] == pytest.approx(0.0020)
     assert generator["betas"] == (0.0, pytest.approx(0.99199, abs=1e-5))
     assert discriminator["lr"] == pytest.approx(0.00235294, abs=1e-8)
@@ -96,11 +99,12 @@ def test_the_average_copies_buffers_and_ramps_up_where_asked(make_trainer) -> No
     assert next(trainer.ema.parameters()).flatten()[0].item() == pytest.approx(1 - 0.5 ** (4 / 6))
 
 
-def test_r1_weighs_what_the_released_run_gives_it(tiny_config) -> None:
-    run = Run(model=tiny_config(resolution=256))
+def test_r1_weighs_what_the_released_run_gives_it(make_trainer, tiny_config) -> None:
+    trainer = make_trainer()
+    trainer.run = Run(model=tiny_config(resolution=256))
 
-    assert run.gamma == pytest.approx(0.2048)
-    assert dataclasses.replace(run, train=TrainRun(r1_gamma=5.0)).gamma == 5.0
+    assert trainer.gamma == pytest.approx(0.2048)
+    assert make_trainer(r1_gamma=5.0).gamma == 5.0
 
 
 def test_a_step_moves_both_networks_and_their_average(make_trainer) -> None:
@@ -171,9 +175,10 @@ def test_a_state_holds_no_first_moments_and_goes_on_from_an_older_one_that_does(
     for name, tensor in first.tensors().items():
         part, _, rest = name.partition(".")
         tensors.setdefault(part, {})[rest] = tensor.clone()
-    for part, optimizer, network in first._optimizers():
-        older = {f"exp_avg.{name}": optimizer.state[p]["exp_avg"] for name, p in network.named_parameters()}
-        tensors[part] = {**older, **tensors[part]}
+    for part, optimizer in first.optimizers.items():
+        parameters = first.networks[part].named_parameters()
+        older = {f"exp_avg.{name}": optimizer.state[p]["exp_avg"] for name, p in parameters}
+        tensors[f"{part}_optimizer"] = {**older, **tensors[f"{part}_optimizer"]}
 
     second.load(tensors, first.state())
     advance(second, 1)

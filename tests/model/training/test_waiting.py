@@ -16,9 +16,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from stylegan_v.data.clips import Batch, VideoDataset
 from stylegan_v.data.preloaded import PreloadedVideos
+from stylegan_v.methods.settings import TrainRun
+from stylegan_v.methods.style_trainer import StyleTrainer
 from stylegan_v.networks.augment_draws import constant
-from stylegan_v.training.run import Run, TrainRun
-from stylegan_v.training.trainer import Trainer
+from stylegan_v.training.run import Run
 
 META = torch.device("meta")
 READING = {"_local_scalar_dense", "equal", "is_nonzero", "masked_select", "nonzero", "unique2", "_unique2"}
@@ -67,12 +68,12 @@ def watched() -> Iterator[Watch]:
 def make_trainer(toy_videos: Path, tiny_config, monkeypatch):
     """A trainer on no device, whose first steps are done: constants are copied in them."""
 
-    def make(*, num_classes: int = 0, **train) -> tuple[Trainer, Batch]:
+    def make(*, num_classes: int = 0, **train) -> tuple[StyleTrainer, Batch]:
         model = tiny_config(num_classes=num_classes, std_group=2)
         dataset = VideoDataset.open(toy_videos, resolution=32, frames=3, num_classes=num_classes)
         run = Run(model=model, train=TrainRun(**{"batch": 4, "r1_interval": 2, **train}))
-        trainer = Trainer(run, dataset, META)
-        for optimizer in (trainer.generator_optimizer, trainer.discriminator_optimizer):
+        trainer = StyleTrainer(run, dataset, META)
+        for optimizer in trainer.optimizers.values():
             for group in optimizer.param_groups:  # a fused step, which a GPU takes, is none of this device's
                 group["fused"], group["foreach"] = False, True
         batch = next(PreloadedVideos(dataset, META).batches([range(4)], seed=0))

@@ -1,8 +1,4 @@
-"""One step of training: the generator, the discriminator, its R1, the average of the generator, and augmentation.
-
-Everything random is addressed by the number of a training sample (noise.py), so a step depends on the state of the
-networks and that number alone. Training goes on after an interruption as if there had been none, and several processes
-do what one process with their joined batch does.
+"""One step of training of StyleGAN-V: the generator, the discriminator, its R1, and augmentation.
 
 Source: paper appendix B.1 (loss and optimiser); Karras et al. 2020 for what the paper leaves to StyleGAN2-ADA.
 """
@@ -12,36 +8,33 @@ from __future__ import annotations
 import dataclasses
 import functools
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from stylegan_v.checkpoints.checkpoint import load_part
+from stylegan_v import distributed
 from stylegan_v.data.clips import Batch, VideoDataset
+from stylegan_v.data.times import ClipRule
 from stylegan_v.errors import ConfigError
+from stylegan_v.methods.cuda_graph import Recorded
+from stylegan_v.methods.trainer import Makers, Settings, Trainer
 from stylegan_v.networks.adaptive_augment import AdaptiveProbability
 from stylegan_v.networks.augment import Augmentations, augment, plan
-from stylegan_v.networks.discriminator import build_discriminator
-from stylegan_v.networks.generator import build_generator, half_precision
+from stylegan_v.networks.discriminator import Discriminator
+from stylegan_v.networks.generator import Generator, half_precision
 from stylegan_v.networks.loss import discriminator_loss, generator_loss, r1_penalty
 from stylegan_v.networks.motion import keyed_noise
 from stylegan_v.networks.noise import Purpose, normal
 from stylegan_v.networks.pixels import normalise
-from stylegan_v.training import distributed
-from stylegan_v.training.cuda_graph import Recorded
-from stylegan_v.training.run import Run
 
 _GENERATOR, _DISCRIMINATOR = 0, 1
 """The two steps that videos are generated for. The videos of training sample s have the numbers 2 s + step."""
 
-_LARGEST_GRADIENT = 1e5
-
 _GENERATOR_PASSES, _DISCRIMINATOR_PASSES = 4.0, 8.4
-"""What a step is made of, see `Trainer.rehearse`."""
+"""What a step is made of, see `StyleTrainer.rehearse`."""
 
 
 Videos = TypeVar("Videos", "Reals", "Fakes")
@@ -75,34 +68,35 @@ class Fakes:
     augmentations: Augmentations | None
 
 
-class Trainer:
-    """Both networks, their optimisers, the average generator, and the count of videos seen so far."""
+class StyleTrainer(Trainer):
+    """Both networks of StyleGAN-V, and the probability of augmentation."""
 
-    def __init__(self, run: Run, dataset: VideoDataset, device: torch.device) -> None:
-        share, rest = divmod(run.train.batch, distributed.world())
-        micro = run.train.micro_batch or share
-        group = min(run.model.std_group, run.train.batch)
-        if rest or share % micro or micro % group:
-            raise ConfigError(
-                f"batch = {run.train.batch} videos over {distributed.world()} processes, {micro} at a time: the batch "
-                f"has to be a multiple of both, and {micro} of {group}, the videos of a minibatch deviation"
-            )
-        self.run = run
-        self.dataset = dataset
-        self.device = device
+    makes: ClassVar[Makers] = {"generator": Generator, "discriminator": Discriminator}
+    generator: Generator
+    ema: Generator
+    discriminator: Discriminator
+
+    @staticmethod
+    def clips(model: Any) -> ClipRule:
+        """Return the k frames of section 3.3 of the paper. model: a `ModelConfig`."""
+        return ClipRule(frames=model.frames, max_frames=model.max_frames, max_span=model.max_span, spans=model.spans)
+
+    @staticmethod
+    def group(run: Settings) -> int:
+        """Return the videos of a minibatch deviation."""
+        group: int = run.model.std_group
+        return min(group, run.train.batch)
+
+    def __init__(self, run: Settings, dataset: VideoDataset, device: torch.device) -> None:
+        super().__init__(run, dataset, device)
         self._times = dataset.times.to(device)
         self._labels = torch.from_numpy(dataset.labels).to(device)
-        self.share = share
-        self.micro_batches = share // micro
-        self.generator = build_generator(run.model, seed=run.train.seed).to(device)
-        self.ema = build_generator(run.model, seed=run.train.seed).to(device).requires_grad_(False)
-        self.discriminator = build_discriminator(run.model, seed=run.train.seed + 1).to(device)
-        self.generator_optimizer = _adam(self.generator, run, interval=run.train.lazy_interval)
-        self.discriminator_optimizer = _adam(self.discriminator, run, interval=run.train.r1_interval)
+        self.generator, self.discriminator = self.networks["generator"], self.networks["discriminator"]
+        for name, interval in (("generator", run.train.lazy_interval), ("discriminator", run.train.r1_interval)):
+            self.optimizers[name] = self.adam(self.networks[name], interval)
         self.probability = AdaptiveProbability(
             batch_videos=run.train.batch, target=run.train.ada_target, kimg=run.train.ada_kimg, device=device
         )
-        self.steps = 0
         half = half_precision(run.train.precision, device)
         for network in (self.generator, self.ema, self.discriminator):
             network.use_half(half)
@@ -117,35 +111,47 @@ class Trainer:
             self._recorded = [Recorded(functools.partial(self._update, r1=r1)) for r1 in (False, True)]
 
     @property
-    def videos(self) -> int:
-        """The number of real videos seen so far, over all processes."""
-        return self.steps * self.run.train.batch
+    def gamma(self) -> float:
+        """The weight of R1: 0.2048 for 64 videos of 256²."""
+        return self.run.train.r1_gamma or 0.0002 * self.run.model.resolution**2 / self.run.train.batch
 
     @property
-    def kimg(self) -> float:
-        """Thousands of real frames seen so far."""
-        return self.steps * self.run.kimg_per_step
+    def learning_rate(self) -> float:
+        """The learning rate of both networks, before the factors of lazy regularisation."""
+        return self.run.train.learning_rate or (0.002 if self.run.model.resolution >= 1024 else 0.0025)
 
-    def samples(self) -> Iterator[list[int]]:
-        """Yield the training samples of this process, step by step from now on: every W-th of each batch."""
-        first = self.videos
-        while True:
-            yield list(range(first + distributed.rank(), first + self.run.train.batch, distributed.world()))
-            first += self.run.train.batch
+    def adam(self, network: nn.Module, interval: int) -> torch.optim.Optimizer:
+        """Make Adam, scaled by n / (n + 1) for a regulariser that runs every n steps.
 
-    def step(self, batch: Batch) -> dict[str, Tensor]:
-        """Train on the real clips of the next samples. Returns what can be plotted, as tensors on the device."""
-        numbers = torch.arange(distributed.rank(), self.run.train.batch, distributed.world(), device=self.device)
+        Source: Karras et al. 2020, appendix B.
+        """
+        factor = interval / (interval + 1)
+        return torch.optim.Adam(
+            self.groups(network, self.learning_rate * factor),
+            lr=self.learning_rate * factor,
+            betas=(0.0, 0.99**factor),
+            eps=1e-8,
+            fused=True,
+            capturable=self.run.train.cuda_graphs,
+        )
+
+    def groups(self, network: nn.Module, rate: float) -> Any:  # Any: all that Adam takes
+        """Return the parameters of a network, in groups where some of them learn at another rate."""
+        return network.parameters()
+
+    def update(self, numbers: Tensor, batch: Batch) -> dict[str, Tensor]:
+        """Take a step of each network, with R1 every r1_interval steps, and let augmentation follow."""
         r1 = self.steps % self.run.train.r1_interval == 0
         work = self._recorded[r1] if self._recorded else functools.partial(self._update, r1=r1)
-        logs = work(self.videos + numbers, batch.to(self.device))
-        self.update_ema()
+        logs = work(numbers, batch)
         self.update_augment(logs)
-        self.steps += 1
         return logs
 
+    def watched(self) -> dict[str, float]:
+        return {"augment/probability": self.probability.p}
+
     @torch.no_grad()
-    def rehearse(self) -> float:
+    def rehearse(self) -> float | None:
         """Return about how many seconds a step takes on this CPU, from how long either network takes for few videos.
 
         Nothing changes. In units of a network's pass over the batch, a step is 4 of the generator's and 8.4 of the
@@ -178,13 +184,13 @@ class Trainer:
         for batch in self._micro_batches(fakes):
             frames, mean = self._generate(batch)
             logits = self._discriminate(_seen(frames, batch.augmentations), batch.times, batch.labels)
-            loss = generator_loss(logits)
+            loss = self.fooled(logits)
             self._add_gradients(loss)
             losses.append(loss.detach())
             means.append(mean)
         self.discriminator.requires_grad_(True)
         self._track(means)
-        _apply(self.generator, self.generator_optimizer)
+        self.apply("generator")
         return {"loss/generator": torch.stack(losses).mean()}
 
     def update_discriminator(self, fakes: Fakes, reals: Reals) -> dict[str, Tensor]:
@@ -196,15 +202,15 @@ class Trainer:
                 frames = _seen(frames, made.augmentations)
             fake = self._discriminate(frames, made.times, made.labels)
             real = self._discriminate(_seen(given.frames, given.augmentations), given.times, given.labels)
-            loss = discriminator_loss(real, fake)
+            loss = self.told_apart(real, fake)
             self._add_gradients(loss)
             losses.append(loss.detach())
             means.append(mean)
             real_logits.append(real.detach())
             fake_logits.append(fake.detach())
         self._track(means)
-        _apply(self.discriminator, self.discriminator_optimizer)
-        signs = torch.cat(real_logits).sign()
+        self.apply("discriminator")
+        signs = self.of_images(torch.cat(real_logits)).sign()
         return {
             "loss/discriminator": torch.stack(losses).mean(),
             "logits/real": torch.cat(real_logits).mean(),
@@ -214,28 +220,33 @@ class Trainer:
 
     def update_r1(self, reals: Reals) -> dict[str, Tensor]:
         """Take one step of the discriminator on R1 alone, with the weight of all steps in its interval."""
-        weight = self.run.gamma / 2 * self.run.train.r1_interval
+        weight = self.gamma / 2 * self.run.train.r1_interval
         penalties = []
         for batch in self._micro_batches(reals):
             videos = batch.frames.detach().requires_grad_()
-            logits = self.discriminator(_seen(videos, batch.r1_augmentations), batch.times, batch.labels)
+            logits = self.image_logits(_seen(videos, batch.r1_augmentations), batch.times, batch.labels)
             penalty = r1_penalty(logits, videos)
             self._add_gradients(penalty * weight)
             penalties.append(penalty.detach())
-        _apply(self.discriminator, self.discriminator_optimizer)
+        self.apply("discriminator")
         return {"loss/r1": torch.stack(penalties).mean()}
 
-    @torch.no_grad()
-    def update_ema(self) -> None:
-        """Let the average generator follow. It forgets half in ema_kimg thousand videos."""
-        half_life = self.run.train.ema_kimg * 1000
-        if self.run.train.ema_rampup:
-            half_life = min(half_life, max(self.kimg * 1000 * self.run.train.ema_rampup, 1e-8))
-        beta = 0.5 ** (self.run.train.batch / half_life)
-        follow = get_ema_multi_avg_fn(beta)  # type: ignore[no-untyped-call]
-        follow(list(self.ema.parameters()), list(self.generator.parameters()), self.steps)
-        for copied, buffer in zip(self.ema.buffers(), self.generator.buffers(), strict=True):
-            copied.copy_(buffer)
+    def fooled(self, fake: Tensor) -> Tensor:
+        """Return the generator's loss. fake: logits of generated videos."""
+        return generator_loss(fake)
+
+    def told_apart(self, real: Tensor, fake: Tensor) -> Tensor:
+        """Return the discriminator's loss of logits of real and of generated videos."""
+        return discriminator_loss(real, fake)
+
+    def of_images(self, logits: Tensor) -> Tensor:
+        """Return the logits whose signs augmentation looks at."""
+        return logits
+
+    def image_logits(self, frames: Tensor, times: Tensor, labels: Tensor | None) -> Tensor:
+        """Return the logits that R1 bounds the gradients of."""
+        logits: Tensor = self.discriminator(frames, times, labels)
+        return logits
 
     def update_augment(self, logs: Mapping[str, Tensor]) -> None:
         """Let the probability of augmentation follow the signs of the real logits."""
@@ -244,45 +255,12 @@ class Trainer:
             distributed.average([sign])
             self.probability.update(sign * self.run.train.batch, self.run.train.batch)
 
-    def tensors(self) -> dict[str, Tensor]:
-        """Return the tensors of a checkpoint, including those of the optimisers."""
-        networks = {"ema": self.ema, "generator": self.generator, "discriminator": self.discriminator}
-        found = {f"{part}.{name}": t for part, net in networks.items() for name, t in net.state_dict().items()}
-        for part, optimizer, network in self._optimizers():
-            for name, parameter in network.named_parameters():
-                for key, value in optimizer.state[parameter].items():
-                    if key == "exp_avg":  # with β₁ = 0, every step overwrites it with the gradient
-                        continue
-                    found[f"{part}.{key}.{name}"] = torch.as_tensor(value)
-        return found
-
     def state(self) -> dict[str, Any]:
-        """Return the rest of the state, as plain values."""
-        return {"steps": self.steps, "augment": self.probability.state_dict()}
+        return {**super().state(), "augment": self.probability.state_dict()}
 
     def load(self, tensors: Mapping[str, Mapping[str, Tensor]], state: Mapping[str, Any]) -> None:
-        """Go on from where a checkpoint was made. tensors: those of each part. Raises CheckpointError."""
-        load_part(self.ema, tensors["ema"], "ema")
-        load_part(self.generator, tensors["generator"], "generator")
-        load_part(self.discriminator, tensors["discriminator"], "discriminator")
-        self.steps = int(state["steps"])
+        super().load(tensors, state)
         self.probability.load_state_dict(state["augment"])
-        for part, optimizer, network in self._optimizers():
-            for key, value in tensors.get(part, {}).items():  # empty before the first step
-                kind, _, name = key.partition(".")
-                parameter = network.get_parameter(name)
-                optimizer.state[parameter][kind] = value.to(self.device, copy=True)
-                optimizer.state[parameter].setdefault("exp_avg", torch.zeros_like(parameter))
-
-    def _optimizers(self) -> tuple[tuple[str, torch.optim.Adam, nn.Module], ...]:
-        return (
-            ("generator_optimizer", self.generator_optimizer, self.generator),
-            ("discriminator_optimizer", self.discriminator_optimizer, self.discriminator),
-        )
-
-    def _add_gradients(self, loss: Tensor) -> None:
-        """Add the gradients of the mean over micro-batches."""
-        torch.autograd.backward(loss / self.micro_batches)
 
     def _micro_batches(self, videos: Videos) -> list[Videos]:
         """Split into micro-batches. Each takes every M-th video, see `MinibatchDeviation`."""
@@ -345,29 +323,3 @@ def _some(videos: Videos, some: slice) -> Videos:
 
 def _seen(frames: Tensor, augmentations: Augmentations | None) -> Tensor:
     return frames if augmentations is None else augment(frames, augmentations)
-
-
-def _adam(network: nn.Module, run: Run, *, interval: int) -> torch.optim.Adam:
-    """Make Adam, scaled by n / (n + 1) for a regulariser that runs every n steps (Karras et al. 2020, appendix B)."""
-    factor = interval / (interval + 1)
-    return torch.optim.Adam(
-        network.parameters(),
-        lr=run.learning_rate * factor,
-        betas=(0.0, 0.99**factor),
-        eps=1e-8,
-        fused=True,
-        capturable=run.train.cuda_graphs,
-    )
-
-
-def _apply(network: nn.Module, optimizer: torch.optim.Adam) -> None:
-    """Average gradients over processes, take the step, and forget them. NaN becomes 0, an infinity ± 1e5."""
-    parameters = [parameter for parameter in network.parameters() if parameter.grad is not None]
-    gradients = torch.cat([parameter.grad.flatten() for parameter in parameters if parameter.grad is not None])
-    distributed.average([gradients])
-    torch.nan_to_num(gradients, nan=0.0, posinf=_LARGEST_GRADIENT, neginf=-_LARGEST_GRADIENT, out=gradients)
-    parts = torch.split(gradients, [parameter.numel() for parameter in parameters])
-    for parameter, gradient in zip(parameters, parts, strict=True):
-        parameter.grad = gradient.view_as(parameter)
-    optimizer.step()
-    optimizer.zero_grad(set_to_none=True)

@@ -1,0 +1,179 @@
+"""What holds for every method: its steps learn, go on after an interruption, and make videos that depend on nothing
+else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from stylegan_v.baselines import registry
+from stylegan_v.checkpoints.checkpoint import Checkpoint, load, save
+from stylegan_v.errors import ConfigError
+from stylegan_v.methods.trainer import Trainer
+from stylegan_v.networks.video_generator import VideoGenerator
+from stylegan_v.sampling.videos import GeneratedVideos, VideoSampler
+from stylegan_v.training.run import load_run
+from tests.model.baselines.conftest import METHODS, STAGES, first_batch, tiny
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+COUNTS = [
+    # Shared facts of the official networks. Ours have no strength of noise for each layer, 9 of them at 64².
+    ("stylegan2", {"resolution": 64}, {"generator": 22_243_608 - 9, "discriminator": 23_407_361}),
+    ("stylegan2", {"resolution": 128}, {"generator": 22_949_277 - 11, "discriminator": 23_882_369}),
+    ("stylegan2", {"resolution": 256}, {"generator": 23_191_522 - 13, "discriminator": 24_001_089}),
+    ("stylegan2", {"resolution": 64, "mapping_layers": 8}, {"generator": 22_243_608 - 9 + 1_575_936}),
+    ("mocogan-sg2", {"resolution": 64}, {"generator": 28_278_031, "discriminator": 23_407_361 + 11_056_896}),
+    ("mocogan-sg2", {"resolution": 256}, {"generator": 29_619_157, "discriminator": 24_001_089 + 25_214_720}),
+]
+
+
+def steps(trainer: Trainer, count: int) -> None:
+    for _ in range(count):
+        trainer.step(first_batch(trainer))
+
+
+def parts(trainer: Trainer) -> dict[str, dict[str, torch.Tensor]]:
+    found: dict[str, dict[str, torch.Tensor]] = {}
+    for key, tensor in trainer.tensors().items():
+        part, _, name = key.partition(".")
+        found.setdefault(part, {})[name] = tensor.clone()
+    return found
+
+
+@pytest.fixture(scope="module")
+def generators() -> dict[str, VideoGenerator]:
+    made = {}
+    for name in METHODS:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(1)
+            made[name] = registry.method(name).makers()["generator"](tiny(name)).eval().requires_grad_(False)
+    return made
+
+
+@pytest.mark.parametrize(("name", "stage"), STAGES)
+def test_a_step_of_a_network_lowers_its_own_loss(name: str, stage: str, tiny_trainer, monkeypatch) -> None:
+    """On a fixed batch, while the others stay as they are."""
+    for network in tiny_trainer(name, stage).optimizers:
+        trainer = tiny_trainer(name, stage, learning_rate=1e-4, r1_interval=16)
+        batch, numbers = first_batch(trainer), torch.arange(4)
+        trainer.steps = 1  # without R1
+        apply = trainer.apply
+
+        def only(chosen: str, trainer=trainer, network=network, apply=apply) -> None:
+            apply(chosen) if chosen == network else trainer.networks[chosen].zero_grad(set_to_none=True)
+
+        monkeypatch.setattr(trainer, "apply", only)
+
+        before, after = (float(trainer.update(numbers, batch)[f"loss/{network}"]) for _ in range(2))
+
+        assert after < before, network
+
+
+@pytest.mark.parametrize(("name", "stage"), STAGES)
+def test_gradients_reach_what_is_meant_to_learn_and_nothing_else(name: str, stage: str, tiny_trainer) -> None:
+    trainer = tiny_trainer(name, stage)
+    learning = {id(p) for optimizer in trainer.optimizers.values() for g in optimizer.param_groups for p in g["params"]}
+    parameters = {f"{n}.{k}": p for n, net in trainer.networks.items() for k, p in net.named_parameters()}
+    before = {key: parameter.detach().clone() for key, parameter in parameters.items()}
+
+    steps(trainer, 1)
+
+    moved = {key for key, parameter in parameters.items() if not torch.equal(before[key], parameter)}
+    assert moved == {key for key, parameter in parameters.items() if id(parameter) in learning}
+    assert moved
+
+
+@pytest.mark.parametrize(("name", "stage"), STAGES)
+def test_an_interruption_changes_no_bit(name: str, stage: str, tiny_trainer) -> None:
+    straight, first, second = (tiny_trainer(name, stage) for _ in range(3))
+    steps(straight, 3)
+    steps(first, 2)
+
+    second.load(parts(first), first.state())
+    steps(second, 1)
+
+    ours, theirs = straight.tensors(), second.tensors()
+    assert ours.keys() == theirs.keys()
+    assert [key for key, tensor in ours.items() if not torch.equal(tensor, theirs[key])] == []
+    assert straight.state() == second.state()
+    assert any(not torch.equal(tensor, ours[key]) for key, tensor in first.tensors().items() if "optim" not in key)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_video_depends_on_its_number_alone(name: str, generators) -> None:
+    generator, times = generators[name], [0.0, 1.0, 2.0, 5.0]
+
+    together, twice, alone = (
+        generator.sample(7, [3, 1], times), generator.sample(7, [3, 1], times), generator.sample(7, [1], times)
+    )  # fmt: skip
+
+    assert together.shape == (2, 4, 3, generator.config.resolution, generator.config.resolution)
+    assert torch.equal(together, twice) and torch.equal(together[1:], alone)
+    assert not torch.equal(together[0], together[1])
+    assert not torch.equal(together, generator.sample(8, [3, 1], times))
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_longer_video_begins_with_the_shorter_one(name: str, generators) -> None:
+    sampler = VideoSampler(generators[name], seed=2, batch_frames=4)
+    longest = min(generators[name].longest or 10, 10)
+
+    whole, part = list(sampler.frames(5, range(longest))), list(sampler.frames(5, range(3)))
+    last = next(sampler.frames(5, [longest - 1]))
+
+    assert all(np.array_equal(a, b) for a, b in zip(whole, part, strict=False))
+    assert np.array_equal(whole[-1], last)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_what_a_method_cannot_do_is_said(name: str, generators) -> None:
+    generator = generators[name]
+    if generator.longest is not None:
+        with pytest.raises(ConfigError, match=f"{name} makes videos of at most {generator.longest} frames"):
+            GeneratedVideos(generator, videos=1, frames=generator.longest + 1)
+    if not generator.continuous:
+        with pytest.raises(ConfigError, match=f"{name} makes frames at whole times"):
+            VideoSampler(generator, fps=50.0)
+    if not generator.truncates:
+        with pytest.raises(ConfigError, match=f"{name} has none"):
+            VideoSampler(generator, truncation=0.5)
+    if not generator.separate:
+        with pytest.raises(ConfigError, match="no video takes another's motion"):
+            next(VideoSampler(generator).frames(0, [0], motion_of=1))
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_checkpoint_knows_its_method(name: str, generators, tmp_path: Path) -> None:
+    generator = generators[name]
+    save(Checkpoint(tiny(name), {f"ema.{k}": t for k, t in generator.state_dict().items()}), tmp_path / "a.pt")
+
+    found = load(tmp_path / "a.pt")
+
+    assert found.model == tiny(name) and found.model.method == name
+    assert torch.equal(found.generator().sample(0, [4], [0.0, 3.0]), generator.sample(0, [4], [0.0, 3.0]))
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_run_is_the_file_that_it_writes(name: str, tmp_path: Path) -> None:
+    method = registry.method(name)
+    for preset in method.presets:
+        run = load_run(None, {"model": {"method": name, "preset": preset}})
+        (tmp_path / "run.toml").write_text(run.to_toml())
+
+        assert load_run(str(tmp_path / "run.toml"), {}) == run
+        assert not method.unused & run.as_dict()["train"].keys()
+    for unused in method.unused:
+        with pytest.raises(ConfigError, match=f"{name} has no use for train.{unused}"):
+            load_run(None, {"model": {"method": name}, "train": {unused: 1}})
+
+
+@pytest.mark.parametrize(("name", "changes", "counts"), COUNTS)
+def test_parameters_are_as_many_as_in_the_originals(name: str, changes: dict, counts: dict[str, int]) -> None:
+    found = registry.method(name)
+    parameters = found.parameters(found.configure("paper", **changes))
+
+    assert {network: parameters[network]["total"] for network in counts} == counts

@@ -1,0 +1,111 @@
+"""Methods whose training has stages: one goes on from what the other left, in the same folder."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+import torch
+
+from fvd_bench.progress import silent
+from stylegan_v.baselines import registry
+from stylegan_v.baselines.stylegan2 import ImageConfig, StyleGAN2
+from stylegan_v.checkpoints.checkpoint import load
+from stylegan_v.errors import ConfigError
+from stylegan_v.methods.method import Stage
+from stylegan_v.methods.style_trainer import StyleTrainer
+from stylegan_v.training.loop import train
+from stylegan_v.training.run import Run, load_run
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+class TwoConfig(ImageConfig):
+    method: ClassVar[str] = "two-stages"
+
+
+class Blind(StyleTrainer):
+    """A first stage that makes no videos yet."""
+
+    shows = False
+
+
+class Darker(StyleTrainer):
+    """A second stage, which begins with darker images and sees three frames."""
+
+    def take_over(self) -> None:
+        for network in (self.generator, self.ema):
+            network.synthesis.first.to_rgb.bias.data -= 1
+
+
+class TwoStages(StyleGAN2):
+    """Image StyleGAN2, trained in two stages of which the second has a quarter of the frames."""
+
+    name = "two-stages"
+    config = TwoConfig
+    unused = frozenset({"compile"})
+
+    def stages(self) -> tuple[Stage, ...]:
+        return Stage(Blind, "first", 0.75), Stage(Darker, "second", 0.25)
+
+
+METHOD = TwoStages()
+
+
+@pytest.fixture
+def run(toy_videos: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Three steps of four images, and one more."""
+    monkeypatch.setattr(registry, "MODULES", {**registry.MODULES, METHOD.name: __name__})
+    sections: dict[str, Any] = {
+        "model": {"method": METHOD.name, "preset": "tiny"},
+        "data": {"path": str(toy_videos)},
+        "train": {"batch": 4, "kimg": 0.016},
+        "report": {"tick_kimg": 0.004, "snapshot_kimg": 0.004, "fvd_kimg": 0.0},
+    }
+    return load_run(None, sections)
+
+
+def go(run: Run, out: Path, **options: Any) -> float:
+    return train(run, out, device="cpu", workers=1, progress=silent, **{"minutes": None, **options})
+
+
+def test_the_second_stage_goes_on_from_the_first(run: Run, tmp_path: Path, capsys) -> None:
+    assert go(run, tmp_path, stage="first") == 0.012
+    first = load(tmp_path / "checkpoint.pt")
+    assert not [*(tmp_path / "samples").glob("fakes-*")]
+
+    assert go(run, tmp_path) == 0.016
+
+    last = load(tmp_path / "checkpoint.pt")
+    bias = "ema.synthesis.first.to_rgb.bias"
+    assert first.state["trainer"]["stage"] == "first" and last.state["trainer"]["stage"] == "second"
+    assert last.state["trainer"] == last.state["trainer"] | {"steps": 1, "kimg_before": 0.012}
+    assert (first.tensors[bias] - last.tensors[bias]).min() > 0.9
+    lines = (tmp_path / "log.jsonl").read_text().splitlines()
+    assert [json.loads(line)["kimg"] for line in lines] == [0.004, 0.008, 0.012, 0.016]
+    assert [*(tmp_path / "samples").glob("fakes-*")]
+    assert "4 frames to train on in stage second" in capsys.readouterr().err
+
+
+def test_an_interruption_of_any_stage_changes_no_bit(run: Run, tmp_path: Path) -> None:
+    go(run, tmp_path / "straight")
+    for _ in range(5):
+        go(run, tmp_path / "steps", minutes=0.0)
+
+    straight, steps = (load(tmp_path / name / "checkpoint.pt") for name in ("straight", "steps"))
+    assert straight.state == steps.state
+    assert all(torch.equal(tensor, steps.tensors[name]) for name, tensor in straight.tensors.items())
+
+
+def test_a_stage_can_be_ended_early_and_not_begun_again(run: Run, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="begins with stage first of first, second: stage second cannot be trained"):
+        go(run, tmp_path, stage="second")
+    go(run, tmp_path, minutes=0.0)
+
+    assert go(run, tmp_path, stage="second") == 0.008
+    with pytest.raises(ConfigError, match="is at stage second of first, second: stage first cannot be trained now"):
+        go(run, tmp_path, stage="first")
+    with pytest.raises(ConfigError, match="two-stages has no stage 'third'; its stages are first, second"):
+        go(run, tmp_path, stage="third")
