@@ -11,6 +11,7 @@ from fvd_bench.errors import MetricError
 from fvd_bench.evaluation import windows
 from fvd_bench.evaluation.counts import Unserved
 from fvd_bench.evaluation.findings import find, refuse_skipped, shortages, skipped
+from fvd_bench.evaluation.ranking import is_window
 from fvd_bench.evaluation.result import MotionPanel, Result, Score, SideCount, SourceInfo
 from fvd_bench.evaluation.scoring import as_score
 from fvd_bench.features.distributed import Share
@@ -42,6 +43,11 @@ class OpenSide:
     given: Given
     store: FeatureStore
     groups: Sequence[int]
+
+    @classmethod
+    def of(cls, given: Given, store: FeatureStore, group_by: str | None) -> OpenSide:
+        """Find the groups of a side. Raises FvdBenchError as `dependence.groups` does."""
+        return cls(given, store, dependence.groups(given.source.names, group_by, given.columns))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,7 +157,7 @@ class Evaluation:
         collected = {job: found for job, found in collected.items() if job in told and job.draw.reads not in known}
         scored = self._scored(scores)
         unscored = collected.keys() - self._jobs_of(scored)
-        judged = [score for score in scores if not windows.is_window(score)]
+        judged = [score for score in scores if not is_window(score)]
         warnings = find(self.sources, collected, judged, self.extractors, motion, self.store.damaged, unscored)
         warnings += windows.findings(scores, collection.spreads, {p.name: p.real for p in self.protocols})
         warnings += [Finding("not-comparable", f"{p.name}: {p.not_comparable}") for p in scored if p.not_comparable]

@@ -80,6 +80,10 @@ class Network:
     fewest_frames: int
     sees: Literal["clips", "frames"]
 
+    def count(self, lengths: Sequence[int]) -> int:
+        """Return how many features clips of these numbers of frames give."""
+        return sum(lengths) if self.sees == "frames" else len(lengths)
+
 
 NETWORKS = {
     network.name: network
