@@ -12,7 +12,8 @@ from fvd_bench.reports.page.canvas import LIMIT, SOFT, WORST
 from fvd_bench.reports.page.page import Block, Charts, Items, Made, Page, Section, Table, Tone, Verdict, Words
 from fvd_bench.reports.page.score_charts import Bar, bars_chart
 from fvd_bench.reports.page.sections import clip_sections, remaining_sections, title_of
-from fvd_bench.reports.tables import number, percent
+from fvd_bench.reports.tables import number
+from fvd_bench.words import percent
 
 _WORDS = {
     "regression": "worse by more than is allowed and more than chance explains",

@@ -4,24 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from fvd_bench.estimate import doubts
 from fvd_bench.evaluation.exhibits import Exhibits
-from fvd_bench.evaluation.ranking import is_ranked
+from fvd_bench.evaluation.ranking import is_ranked, is_scale, is_window
 from fvd_bench.evaluation.result import Result, Score
-from fvd_bench.evaluation.windows import is_window
-from fvd_bench.finding import HEADLINES
+from fvd_bench.finding import WRONG
 from fvd_bench.protocols.variants import SCALE
 from fvd_bench.reports.page.page import Block, Charts, Made, Page, Section, Tone, Verdict, Words
 from fvd_bench.reports.page.score_charts import row_of, scores_chart
 from fvd_bench.reports.page.sections import clip_sections, remaining_sections, title_of
-from fvd_bench.reports.tables import is_scale, number, span
+from fvd_bench.reports.tables import number, span
 
 _FEW_FLOORS = 3.0
 """Up to so many floors a score is fair, and beyond it is bad."""
-
-_WRONG = (
-    "same-videos", "shared-files", "shared-frames", "clipped-range", "value-range", "shard-alone", "replay-differs",
-)  # fmt: skip
-"""Codes of findings after which a score is not what it seems."""
 
 
 def result_page(result: Result, exhibits: Exhibits | None = None, made: Made | None = None) -> Page:
@@ -40,7 +35,7 @@ def result_page(result: Result, exhibits: Exhibits | None = None, made: Made | N
 
 def result_verdict(result: Result) -> Verdict:
     """Say what the first score means."""
-    wrong = dict.fromkeys(HEADLINES[code] for code in _WRONG if any(f.code == code for f in result.warnings))
+    wrong = dict.fromkeys(what for code, what in WRONG.items() if any(f.code == code for f in result.warnings))
     warning = f"Do not trust this number: {'; '.join(wrong)}." if wrong else ""
     score = next((score for score in result.scores if score.value is not None), None)
     if score is None or score.value is None:
@@ -59,12 +54,13 @@ def result_verdict(result: Result) -> Verdict:
 def _meaning(score: Score) -> tuple[Tone, str]:
     """Return the tone of a score that has a value, and the end of the sentence about it."""
     assert score.value is not None
-    if score.interval is not None and score.interval[1] - score.interval[0] > abs(score.value) > 0:
+    found = doubts(score.value, score.interval, score.floor)
+    if "too-few-to-say" in found:
         return "unsure", ": with so few videos it says nothing."
     if score.floor is None or score.floor.value <= 0:
         return "unsure", ""
     floor = number(score.floor.value)
-    if score.value <= score.floor.interval[1]:
+    if "at-the-floor" in found:
         return "good", f": cannot be told from real videos, which score {floor} against their own kind."
     times = score.value / score.floor.value
     tone: Tone = "fair" if times <= _FEW_FLOORS else "bad"

@@ -26,7 +26,8 @@ from fvd_bench.reports.page.page import (
 from fvd_bench.reports.page.protocol_words import protocol_words
 from fvd_bench.reports.page.score_charts import count_chart
 from fvd_bench.reports.page.video_charts import change_chart, distance_chart, energy_chart, map_chart
-from fvd_bench.reports.tables import UNKNOWN, number, percent, span
+from fvd_bench.reports.tables import UNKNOWN, number, span
+from fvd_bench.words import percent
 
 
 def title_of(result: Result) -> str:
