@@ -144,7 +144,7 @@ def verdict(score: Score, proper: Score) -> str:
     if proper.interval is not None and proper.value:
         uncertain = (proper.interval[1] - proper.interval[0]) / 2
         if abs(score.value - proper.value) < uncertain:
-            return f"no verdict, since the score itself is uncertain by ± {100 * uncertain / proper.value:.0f} %"
+            return f"no verdict, since the score itself is uncertain by ± {percent(uncertain / proper.value)}"
     return moves if len(gaps) > 1 else f"{moves} in this one draw; --repeats 5 tells change from chance"
 
 
