@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import TYPE_CHECKING
 
 from fvd_bench.errors import MetricError
 from fvd_bench.evaluation import windows
@@ -34,6 +35,9 @@ from fvd_bench.protocols.windows import WINDOW
 from fvd_bench.sources.opening import ClipSource
 from fvd_bench.version import __version__
 from fvd_bench.videos.clips import Draw
+
+if TYPE_CHECKING:
+    from fvd_bench.evaluation.per_video import Points
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,7 +272,7 @@ class Collection:
     """The features of an evaluation, valid while that is open.
 
     noticed: findings made while they were scored. spreads: digest of a score -> what each video contributes to it, from
-    when it was scored on, and in the process that scored alone.
+    when it was scored on, and in the process that scored alone. points: see `per_video.points_of`.
     """
 
     evaluation: Evaluation
@@ -276,6 +280,7 @@ class Collection:
     collected: Mapping[Job, Collected]
     noticed: list[Finding] = field(default_factory=list)
     spreads: dict[str, Spread] = field(default_factory=dict)
+    points: dict[Protocol, Mapping[Side, Points]] = field(default_factory=dict)
 
     def repeats(self, protocol: Protocol) -> Iterator[Sides]:
         """Yield the features of both sides for each repeat. The videos of a group count as one. Raises CacheError."""

@@ -21,8 +21,6 @@ _RESOLUTIONS = ("32", "64", "128", "256", "512", "1024")
 @click.argument("source", type=click.Path(path_type=Path))
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option("--resolution", required=True, type=click.Choice(_RESOLUTIONS), help="Side of the frames, in pixels.")
-@click.option("--crop", default="centre", show_default=True, type=click.Choice(["centre"]),
-              help="Square that is cut out: the largest in the middle.")  # fmt: skip
 @click.option("--boxes", metavar="FILE", type=click.Path(path_type=Path),
               help="Cut out these squares instead: CSV, video,left,top,right,bottom[,frame], in pixels.")  # fmt: skip
 @click.option("--skip", default=0, show_default=True, type=click.IntRange(0), metavar="N",
@@ -36,7 +34,6 @@ def data(
     source: Path,
     out: Path,
     resolution: str,
-    crop: str,
     boxes: Path | None,
     skip: int,
     chunk: int | None,
@@ -46,8 +43,9 @@ def data(
 ) -> None:
     """Make a training set in OUT of the videos of SOURCE.
 
-    SOURCE is a folder of videos, of folders of frames, or a zip archive of either. Frames are cropped to squares,
-    resized and written as JPEG files, in a folder for each video. An interrupted run goes on where it was.
+    SOURCE is a folder of videos, of folders of frames, or a zip archive of either. Frames are cropped to the largest
+    square in the middle, resized and written as JPEG files, in a folder for each video. An interrupted run goes on
+    where it was.
     """
     from stylegan_v.data.folder import PrepareSettings
     from stylegan_v.data.preparing import prepare
