@@ -94,7 +94,7 @@ class Score:
         estimates: dict[str, float | None] = {}
         for name in _ESTIMATED:
             found: Estimate | None = getattr(self, name)
-            estimates |= {name: found and found.value, **ends(name, found and found.interval)}
+            estimates |= {name: found.value if found else None, **ends(name, found.interval if found else None)}
         return {
             "protocol": self.protocol,
             "protocol_version": self.protocol_version,
