@@ -164,7 +164,7 @@ class TestValues:
         (note,) = open_source(Arrays(make(floats), axes=axes, value_range=(0, 1))).notes
 
         assert re.search(
-            r"[45]\d% of the values in frames of its first video, which go from -\d.* the stated range, 0 to 1", note
+            r"[45]\d % of the values in frames of its first video, which go from -\d.* the stated range, 0 to 1", note
         )
         assert not open_source(Arrays(floats * 1.001, axes="NTHWC", value_range=(-1, 1))).notes
 
