@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import secrets
 import shutil
 import stat
 import tempfile
@@ -72,7 +71,7 @@ def partial_file(file: Path) -> Iterator[Path]:
     """
     place = destination(file)
     if isinstance(place, Path) and _is_replaced(place):
-        partial = place.with_name(f".{place.name[:_NAME_LENGTH]}.{secrets.token_hex(8)}.part")
+        partial = place.with_name(f".{place.name[:_NAME_LENGTH]}.{os.urandom(8).hex()}.part")
         try:
             yield partial
             with contextlib.suppress(FileNotFoundError):

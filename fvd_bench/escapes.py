@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from html import escape
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -29,6 +28,8 @@ def escaped_lines(text: str) -> str:
 
 def in_html(text: str) -> str:
     """Return text on one line as HTML in which it means nothing but itself, in quotes too."""
+    from html import escape
+
     return escape(escaped(text))
 
 

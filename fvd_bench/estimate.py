@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+_MOSTLY = 0.5
+"""A score is mostly chance where its floor makes up more than this part of it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
@@ -11,3 +14,24 @@ class Estimate:
 
     value: float
     interval: tuple[float, float]
+
+
+def ends(name: str, interval: tuple[float, float] | None) -> dict[str, float | None]:
+    """Return an interval as two numbers of a flat table, NAME_low and NAME_high; None where it is not known."""
+    return dict(zip((f"{name}_low", f"{name}_high"), interval or (None, None), strict=True))
+
+
+def doubts(value: float, interval: tuple[float, float] | None, floor: Estimate | None) -> list[str]:
+    """List the codes of the findings that hold of a score beside chance, the worst first.
+
+    `too-few-to-say`: its interval is wider than the score itself. `at-the-floor`: the score lies within the interval of
+    its floor. `mostly-chance`: the floor is most of the score.
+    """
+    found = []
+    if interval is not None and interval[1] - interval[0] > abs(value) > 0:
+        found.append("too-few-to-say")
+    if floor is not None and value <= floor.interval[1]:
+        found.append("at-the-floor")
+    elif floor is not None and floor.value > _MOSTLY * value:
+        found.append("mostly-chance")
+    return found

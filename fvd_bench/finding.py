@@ -11,7 +11,7 @@ from fvd_bench.escapes import escaped
 NAMED = 3
 """Number of videos that a sentence names. It counts the others."""
 
-HEADLINES = {
+WRONG = {
     "same-videos": "both sides hold the same videos",
     "shared-files": "some videos are on both sides",
     "shared-frames": "some videos are on both sides",
@@ -20,6 +20,11 @@ HEADLINES = {
     "shard-alone": "a shard is used as if it were a whole side",
     "real-again": "real videos were handed over twice",
     "replay-differs": "the recorded score was not found again",
+}
+"""Code of a finding after which a score is not what it seems -> what it says, in a few words."""
+
+HEADLINES = {
+    **WRONG,
     "fake-still": "the fake videos hardly move",
     "fake-loops": "the fake videos repeat themselves",
     "drift": "the fake videos change over time",

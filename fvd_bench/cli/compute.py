@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from fvd_bench.evaluation.exhibits import Exhibits
     from fvd_bench.evaluation.manifest import Manifest
     from fvd_bench.evaluation.per_video import VideoRecord
-    from fvd_bench.evaluation.plan import Plan
     from fvd_bench.evaluation.result import Result
     from fvd_bench.progress import Progress
     from fvd_bench.reports.page import Made, Page
@@ -117,6 +116,9 @@ def compute(
         )
         return
     (only,) = fake.values()
+    if dry_run:
+        _dry_run(real, only, protocol, repeats=repeats, seed=seed, settings=chosen)
+        return
     with delivery() as attempt:
         with (
             processes() as first,
@@ -125,26 +127,45 @@ def compute(
                 real, only, protocol, repeats=repeats, seed=seed, replay_file=replay_file, settings=chosen, show=show
             ) as (evaluation, replayed),
         ):
-            if dry_run:
-                from fvd_bench.evaluation.plan import plan
-
-                planned = plan(evaluation)
-            else:
-                collection = evaluation.collect(evaluation.read())
-                result = _score(collection, replayed)
-                videos = _videos(collection, result) if per_video_file else []
-                if manifest_file and first:
-                    attempt(lambda: _record(Path(manifest_file), collection, result))
-                if beside and first:
-                    attempt(lambda: _keep(beside, collection, result, wanted=keep_features))
-        if not first:
-            return
-        if dry_run:
-            _print_plan(planned)
-            planned.check_possible()
-        else:
+            collection = evaluation.collect(evaluation.read())
+            result = _score(collection, replayed)
+            videos = _videos(collection, result) if per_video_file else []
+            if manifest_file and first:
+                attempt(lambda: _record(Path(manifest_file), collection, result))
+            if beside and first:
+                attempt(lambda: _keep(beside, collection, result, wanted=keep_features))
+        if first:
             page = showing.text(partial(_page, result))
             attempt(lambda: print_result(result, json_file, page, (per_video_file, lambda: _csv(videos)), form=form))
+
+
+def _dry_run(
+    real: str | Path | Arrays,
+    fake: str | Path | Arrays,
+    protocol: tuple[str, ...],
+    *,
+    repeats: int,
+    seed: int,
+    settings: Settings,
+) -> None:
+    """Say what scoring would use and skip, and how long it would take. Raises MetricError where there would be no
+    score."""
+    from fvd_bench.evaluation.evaluate import open_evaluation
+    from fvd_bench.evaluation.plan import plan
+    from fvd_bench.features.distributed import processes
+    from fvd_bench.reports.plan import plan_table
+
+    with (
+        processes() as first,
+        progress(shown=first) as show,
+        open_evaluation(
+            real, fake, protocol, repeats=repeats, seed=seed, settings=settings, progress=show
+        ) as evaluation,
+    ):
+        planned = plan(evaluation)
+    if first:
+        console().print(plan_table({"": planned}))
+        planned.check_possible()
 
 
 _OF_THE_MANIFEST = ("protocol", "repeats", "seed")
@@ -241,9 +262,3 @@ def _page(result: Result, exhibits: Exhibits | None, made: Made) -> Page:
     from fvd_bench.reports.page import result_page
 
     return result_page(result, exhibits, made)
-
-
-def _print_plan(planned: Plan) -> None:
-    from fvd_bench.reports.plan import plan_table
-
-    console().print(plan_table({"": planned}))

@@ -49,15 +49,16 @@ def inspect(
     """Say what is in a folder or archive of videos, and every defect in it."""
     from fvd_bench.inspection.checkup import inspect as look
     from fvd_bench.reports.charts.canvas import IMAGES
-    from fvd_bench.reports.charts.length_chart import draw_lengths
-    from fvd_bench.reports.inspection import checkup_report
-    from fvd_bench.reports.page import checkup_page
 
     if plot is not None and Path(plot).suffix.lower() not in IMAGES:
         raise click.UsageError(f"--plot {plot}: expected a file that ends in {' or '.join(IMAGES)}")
     check_outputs(stdout_of(form), json_file, html_file, plot)
     with progress() as show:
         checkup = look(path, against, protocol=protocol, fps=fps, workers=workers, progress=show)
+    from fvd_bench.reports.charts.length_chart import draw_lengths  # after what may be refused at once
+    from fvd_bench.reports.inspection import checkup_report
+    from fvd_bench.reports.page import checkup_page
+
     paths = [path] if against is None else [path, against]
     sides = {side.path: given for side, given in zip(checkup.sides, paths, strict=True)}
     page = Showing(html_file).text(lambda _, made: checkup_page(checkup, _clips(sides, workers), made))

@@ -17,6 +17,7 @@ from fvd_bench.cli.terminal import plain
 from fvd_bench.errors import OutputError
 from fvd_bench.escapes import escaped
 from fvd_bench.progress import Progress, bars, silent
+from fvd_bench.words import duration
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -103,7 +104,7 @@ def _progress_lines() -> Progress:
         elif done > before and now - told > _QUIET_SECONDS:
             told = now
             left = (now - since) / (done - before) * (total - done)
-            say(f"{what}: {done} of {total}, about {left:.0f} seconds left", err=True)
+            say(f"{what}: {done} of {total}, about {duration(left)} left", err=True)
 
     return show
 

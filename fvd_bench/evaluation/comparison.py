@@ -224,18 +224,13 @@ def _recomputed(before: Result, evaluation: Evaluation) -> ResultFeatures | None
     """
     from fvd_bench.evaluation.evaluation import OpenSide
     from fvd_bench.features.given import Given
-    from fvd_bench.metrics import dependence
     from fvd_bench.sources.opening import open_source
 
     try:
         if not Path(before.fake.path).exists():
             return None
         given = Given(open_source(before.fake.path))
-        fake = OpenSide(
-            given,
-            evaluation.store,
-            dependence.groups(given.source.names, evaluation.group_by, given.columns),
-        )
+        fake = OpenSide.of(given, evaluation.store, evaluation.group_by)
         again = dataclasses.replace(evaluation, sides={**evaluation.sides, "fake": fake}, strict=False)
         extractions = again.read()
         if given.fingerprint(extractions["fake"].contents) != before.fake.fingerprint:

@@ -7,6 +7,7 @@ for this. A side that is refused here would have got no score after all networks
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from fvd_bench.errors import MetricError, ShortVideoError, SourceError, VideoErr
 from fvd_bench.evaluation.result import Skipped
 from fvd_bench.features.given import Given
 from fvd_bench.finding import some
-from fvd_bench.networks import NETWORKS
+from fvd_bench.networks import NETWORKS, Network
 from fvd_bench.protocols.protocol import Protocol
 from fvd_bench.protocols.rules import ClipRule, Side
 from fvd_bench.sources.addresses import AtAddress
@@ -43,38 +44,31 @@ class Unserved:
 
 
 def too_few(
-    sides: Mapping[Side, Given],
+    looks: Mapping[Side, Look],
     protocols: Sequence[Protocol],
     *,
     required: Sequence[Protocol] = (),
-    workers: int,
     strict: bool,
 ) -> dict[Protocol, Unserved]:
     """Return the protocols of which no metric can be computed from these sides, and what was found and is needed.
 
+    looks: what is known of each side. It grows.
     required: protocols without which the others are worth nothing.
-    workers: number of threads that decode.
     strict: whether a video that has to be skipped is an error.
     Raises MetricError where no protocol is left or a required one is lost, and where one is lost to skipped videos
     although none may be; SourceError where that is so because a side has nothing but single images.
     """
-    found = {p: Unserved(why) for p in protocols if (why := _single_images(p, sides))}
+    found = {p: Unserved(why) for p in protocols if (why := _single_images(p, looks))}
     if found and _is_vain(found, protocols, required):
         raise SourceError("; ".join(dict.fromkeys(lost.reason for lost in found.values())))
     protocols = [p for p in protocols if p not in found]
-    return found | _too_few(sides, protocols, required=required, workers=workers, strict=strict)
+    return found | _too_few(looks, protocols, required=required, strict=strict)
 
 
 def _too_few(
-    sides: Mapping[Side, Given],
-    protocols: Sequence[Protocol],
-    *,
-    required: Sequence[Protocol],
-    workers: int,
-    strict: bool,
+    looks: Mapping[Side, Look], protocols: Sequence[Protocol], *, required: Sequence[Protocol], strict: bool
 ) -> dict[Protocol, Unserved]:
     """Do as `too_few` does, by counts alone."""
-    looks = {side: _Look(given, side, workers) for side, given in sides.items()}
     found: dict[Protocol, Unserved] = {}
     for decodes in (False, True):  # the listings of both sides cost nothing, so they come first
         for protocol in protocols:
@@ -84,7 +78,7 @@ def _too_few(
                     found[protocol] = Unserved(
                         lacking[0], {side: look.skipped(protocol) for side, look in looks.items()}
                     )
-        skipping = [sides[side] for side, look in looks.items() if look.skips]
+        skipping = [look.given for look in looks.values() if look.skips]
         if _is_vain(found, protocols, required) or (found and strict and skipping):
             for given in skipping:
                 given.check_readable()  # a side without any video that decodes says so itself
@@ -100,13 +94,26 @@ def _is_vain(lost: Container[Protocol], protocols: Sequence[Protocol], required:
     return all(protocol in lost for protocol in protocols) or any(protocol in lost for protocol in required)
 
 
-def _single_images(protocol: Protocol, sides: Mapping[Side, Given]) -> str:
+def shortage(metric: str, protocol: Protocol, side: Side, count: int) -> str:
+    """Say that a metric needs more features of a side than it gets; empty where it gets enough."""
+    fewest = metrics.fewest(metric, protocol.metric)[side]
+    if count >= fewest:
+        return ""
+    return f"{metric} needs at least {fewest} {side} {_network(protocol).sees} and gets {count}"
+
+
+def _network(protocol: Protocol) -> Network:
+    return NETWORKS[protocol.features.extractor]
+
+
+def _single_images(protocol: Protocol, looks: Mapping[Side, Look]) -> str:
     """Say what a protocol needs of a side that has nothing but single images; empty where it can use them."""
-    for side, given in sides.items():
-        rule, most = protocol.clip_rule(side), getattr(given.source, "most_frames", None)
+    for side, look in looks.items():
+        rule, source = protocol.clip_rule(side), look.given.source
+        most = getattr(source, "most_frames", None)
         if most is not None and most < rule.frames_needed and not rule.takes_real:
             return (
-                f"{given.source.name} has no folders of frames but {len(given.source.names)} single images, and "
+                f"{source.name} has no folders of frames but {len(source.names)} single images, and "
                 f"{protocol.name} needs {rule.frames_needed} frames of each {side} video: put the frames of each video "
                 "into a folder of its own, video/000000.jpg, and pass the folder above them, or score single images by "
                 "torch-fidelity-fid"
@@ -114,7 +121,7 @@ def _single_images(protocol: Protocol, sides: Mapping[Side, Given]) -> str:
     return ""
 
 
-def _lacking(looks: Mapping[Side, _Look], protocol: Protocol, metric: str, *, decodes: bool) -> str:
+def _lacking(looks: Mapping[Side, Look], protocol: Protocol, metric: str, *, decodes: bool) -> str:
     """Say what a metric needs and does not get, empty where it gets enough, or may do so for all that was seen.
 
     decodes: whether videos are decoded to see more.
@@ -123,21 +130,20 @@ def _lacking(looks: Mapping[Side, _Look], protocol: Protocol, metric: str, *, de
     for side, fewest in metrics.fewest(metric, protocol.metric).items():
         rule = protocol.clip_rule(side)
         look = looks["real" if rule.takes_real else side]
-        sees = NETWORKS[protocol.features.extractor].sees
-        if (count := look.features(rule, fewest, per_frame=sees == "frames", decodes=decodes)) < fewest:
-            gets = f"{metric} needs at least {fewest} {side} {sees} and gets {count}"
-            sentences.append("; ".join([f"{gets}: {look.held()}", *look.losses(rule)]))
+        count = look.features(rule, fewest, _network(protocol), decodes=decodes)
+        if short := shortage(metric, protocol, side, count):
+            sentences.append("; ".join([f"{short}: {look.held()}", *look.losses(rule)]))
     return "; ".join(sentences)
 
 
-class _Look:
+class Look:
     """What was seen of the videos of a side so far.
 
-    skips: whether a video was seen that cannot be used.
+    workers: number of threads that decode. skips: whether a video was seen that cannot be used.
     """
 
     def __init__(self, given: Given, side: Side, workers: int) -> None:
-        self._given = given
+        self.given = given
         self._side = side
         self._workers = workers
         self._frames: dict[int, int] = {}
@@ -148,37 +154,38 @@ class _Look:
     def skips(self) -> bool:
         return bool(self._short or self._broken)
 
-    def features(self, rule: ClipRule, fewest: int, *, per_frame: bool, decodes: bool) -> int:
-        """Count the features that a rule gets from the side, up to `fewest`.
+    def features(self, rule: ClipRule, fewest: int, network: Network, *, decodes: bool) -> int:
+        """Count the features that a network gives of the side by a rule, up to `fewest`.
 
-        per_frame: whether each frame gives one, and not each clip. decodes: whether videos are decoded to see how long
-        they are. Otherwise they count as long enough.
+        decodes: whether videos are decoded to see how long they are. Otherwise they count as long enough.
         """
-        if self._given.known is not None:
-            return fewest if self._given.known.is_given else self._given.known.count
-        videos = len(self._given.source.names)
+        if self.given.known is not None:
+            return fewest if self.given.known.is_given else self.given.known.count
+        videos = len(self.given.source.names)
         times = rule.count if rule.count is not None and rule.selection == "repeated" else 1
         at_most = math.inf  # where a video gives more the longer it is
         if rule.frames != "all" and rule.start != "all":
             used = videos * times if rule.count is None else min(videos * times, rule.count)
-            at_most = used * (rule.frames if per_frame else 1)
-        can_look = self._given.has_frames and isinstance(self._given.source, _Stored)
+            at_most = network.count([rule.frames] * used)
+        can_look = self.given.has_frames and isinstance(self.given.source, _Stored)
         if at_most < fewest or not (decodes and can_look):
             return int(min(at_most, fewest))
         found = 0
-        for index, frames in self._lengths(_frames_for(rule, fewest, per_frame=per_frame)):
-            found += times * self._of_video(index, frames, rule, per_frame=per_frame)
+        for index, frames in self._lengths(_frames_for(rule, fewest, network)):
+            with contextlib.suppress(ShortVideoError):
+                clips = clip_indices(frames, rule, side=self._side, seed=0, place=index)
+                found += times * network.count(list(map(len, clips)))
             if found >= fewest:
                 break
         return int(min(found, at_most, fewest))
 
     def held(self) -> str:
-        videos = len(self._given.source.names)
-        return f"{self._given.source.name} holds {videos} video{'' if videos == 1 else 's'}"
+        videos = len(self.given.source.names)
+        return f"{self.given.source.name} holds {videos} video{'' if videos == 1 else 's'}"
 
     def losses(self, rule: ClipRule) -> Iterator[str]:
         """Yield why videos that were seen are not used."""
-        names, needed = self._given.source.names, rule.frames_needed
+        names, needed = self.given.source.names, rule.frames_needed
         short = [self._frames[index] for index in self._short if self._frames[index] < needed]
         if short:
             yield (
@@ -191,7 +198,7 @@ class _Look:
 
     def skipped(self, protocol: Protocol) -> tuple[Skipped, ...]:
         """List the videos that were seen and are of no use to a protocol, and why."""
-        rule, source = protocol.clip_rule(self._side), self._given.source
+        rule, source = protocol.clip_rule(self._side), self.given.source
         errors: dict[int, VideoError] = {
             index: ShortVideoError(self._frames[index], rule.frames_needed)
             for index in self._short
@@ -204,9 +211,9 @@ class _Look:
     def _lengths(self, wanted: int) -> Iterator[tuple[int, int]]:
         """Yield each video's index, and its length up to `wanted`. The first ones are enough as a rule, so that only
         later ones are decoded ahead."""
-        first = min(2, len(self._given.source.names))
+        first = min(2, len(self.given.source.names))
         yield from ((index, self._length(index, wanted)) for index in range(first))
-        rest = range(first, len(self._given.source.names))
+        rest = range(first, len(self.given.source.names))
         yield from in_order(rest, lambda index: iter([self._length(index, wanted)]), workers=self._workers)
 
     def _length(self, index: int, wanted: int) -> int:
@@ -214,7 +221,7 @@ class _Look:
         if index not in self._broken and index not in self._short and self._frames.get(index, 0) < wanted:
             self._frames[index] = wanted
             try:
-                for _ in self._given.source.video(index).frames(np.array([wanted - 1], dtype=np.int64)):
+                for _ in self.given.source.video(index).frames(np.array([wanted - 1], dtype=np.int64)):
                     pass
             except ShortVideoError as error:
                 self._frames[index] = error.found
@@ -223,19 +230,12 @@ class _Look:
                 self._frames[index], self._broken[index] = 0, error
         return min(self._frames[index], wanted)
 
-    def _of_video(self, index: int, frames: int, rule: ClipRule, *, per_frame: bool) -> int:
-        try:
-            clips = clip_indices(frames, rule, side=self._side, seed=0, place=index)
-        except ShortVideoError:
-            return 0
-        return sum(map(len, clips)) if per_frame else len(clips)
 
-
-def _frames_for(rule: ClipRule, features: int, *, per_frame: bool) -> int:
+def _frames_for(rule: ClipRule, features: int, network: Network) -> int:
     """Return the length of a video that gives so many features, or all that a video can give."""
     if rule.frames == "all":
         return max(rule.frames_needed, (features - 1) * rule.stride + 1)
     if rule.start != "all":
         return rule.frames_needed
-    clips = math.ceil(features / rule.frames) if per_frame else features
+    clips = math.ceil(features / network.count([rule.frames]))
     return max(rule.frames_needed, clips * ((rule.frames - 1) * rule.stride + 1))

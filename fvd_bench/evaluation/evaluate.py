@@ -5,31 +5,20 @@ protocol -> sources -> store -> frames -> images -> features -> statistics -> me
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
-from pathlib import Path
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
-from fvd_bench.errors import ArgumentError, FvdBenchError
-from fvd_bench.evaluation.counts import Unserved, too_few
+from fvd_bench.errors import ArgumentError
 from fvd_bench.evaluation.loading import load_all
-from fvd_bench.features.distributed import WHOLE, rank, share
-from fvd_bench.features.given import Given, open_side
-from fvd_bench.features.store import FeatureStore
+from fvd_bench.features.distributed import rank
+from fvd_bench.features.given import open_side
 from fvd_bench.finding import warn_of
-from fvd_bench.metrics import dependence
-from fvd_bench.networks import FeatureExtractor, create, environment
-from fvd_bench.processors import processors
 from fvd_bench.progress import Progress, shown
 from fvd_bench.protocols.protocol import Protocol, ProtocolLike
-from fvd_bench.protocols.rules import SIDES, FeatureRule, Side
-from fvd_bench.protocols.variants import SCALE, scale_protocols
-from fvd_bench.protocols.windows import window_protocols
+from fvd_bench.protocols.rules import SIDES
 from fvd_bench.settings import Settings
-from fvd_bench.sources.iterables import IterableVideos
 from fvd_bench.sources.opening import SourceLike
 
 if TYPE_CHECKING:
@@ -76,7 +65,6 @@ def evaluate(
     return result
 
 
-@contextlib.contextmanager
 def open_evaluation(
     real: SourceLike,
     fake: SourceLike,
@@ -88,150 +76,26 @@ def open_evaluation(
     progress: Progress,
     required: Sequence[Protocol] = (),
     to_score: bool = True,
-) -> Iterator[Evaluation]:
+) -> AbstractContextManager[Evaluation]:
     """Open all that `evaluate` needs, with its arguments, and check all that can be checked before any long work.
 
-    Networks are loaded last, since that takes seconds, and minutes where weights have to be fetched.
     required: protocols without whose scores those of the others are worth nothing.
     to_score: whether there has to be enough on both sides for a score.
     """
     started = time.monotonic()
     if repeats < 1 or not 0 <= seed <= 2**32 - repeats:
         raise ArgumentError(f"repeats = {repeats}, seed = {seed}: expected at least 1, and 0 to 2^32 - repeats")
-    chosen = load_all(protocol)
+    protocols = load_all(protocol)
     sides = {side: open_side(source, side, progress) for side, source in zip(SIDES, (real, fake), strict=True)}
-    workers = settings.workers or processors()
-    goes_through = any(isinstance(given.source, IterableVideos) for given in sides.values())
-    unserved: dict[Protocol, Unserved] = {}
-    look = partial(_looked_at, sides, settings=settings, workers=workers, required=required, to_score=to_score)
-    if not goes_through:
-        unserved |= look(chosen)
-    from fvd_bench.evaluation.evaluation import Evaluation, OpenSide  # after what may be refused at once
+    from fvd_bench.evaluation.opening import opened  # what was typed wrong is told without it
 
-    rows = _rows([p for p in chosen if p not in unserved], settings)
-    loaded = (*chosen, *rows)
-    device = environment.resolve_device(settings.device)
-    extractors, without_network = _networks([p for p in loaded if p not in unserved], sides, device, settings, progress)
-    unserved |= without_network
-    if goes_through:  # only after all else, since what an iterable yields may take hours to make
-        unserved |= look([p for p in chosen if p not in unserved])
-    with contextlib.ExitStack() as stack:
-        cache = None if settings.cache is None else Path(settings.cache)
-        store = stack.enter_context(contextlib.closing(FeatureStore(cache)))
-        evaluation = Evaluation(
-            protocols=loaded,
-            rows=rows,
-            unserved=unserved,
-            sides={
-                side: OpenSide(
-                    given,
-                    stack.enter_context(given.store(store)),
-                    dependence.groups(given.source.names, settings.group_by, given.columns),
-                )
-                for side, given in sides.items()
-            },
-            extractors=extractors,
-            store=store,
-            share=share() if settings.distributed else WHOLE,
-            seeds=range(seed, seed + repeats),
-            device=device,
-            workers=workers,
-            strict=settings.strict,
-            group_by=settings.group_by,
-            onlooker=settings.onlooker,
-            progress=progress,
-            started=started,
-        )
-        for side, given in sides.items():
-            given.check_holds(partial(evaluation.missing, side))
-        yield evaluation
-
-
-def _looked_at(
-    sides: Mapping[Side, Given],
-    protocols: Sequence[Protocol],
-    *,
-    settings: Settings,
-    workers: int,
-    required: Sequence[Protocol],
-    to_score: bool,
-) -> dict[Protocol, Unserved]:
-    """Return the protocols that the sides hold too few videos for, and why. Raises FvdBenchError when a side cannot be
-    used, or when the protocols that are left are worth nothing."""
-    for given in sides.values():
-        dependence.groups(given.source.names, settings.group_by, given.columns)
-    found: dict[Protocol, Unserved] = {}
-    if to_score:
-        found = too_few(sides, protocols, required=required, workers=workers, strict=settings.strict)
-    for given in sides.values():
-        given.check_readable()
-    return found
-
-
-def _rows(protocols: Sequence[Protocol], settings: Settings) -> dict[Protocol, str]:
-    """Return the protocols that the settings add for scales of motion and for windows, each with its row in a table."""
-    rows: dict[Protocol, str] = {}
-    for p in protocols:
-        if settings.motion:
-            rows |= {scale: f"{SCALE}{name}" for name, scale in scale_protocols(p).items()}
-        if settings.windows:
-            rows |= {part: row for row, part in window_protocols(p, settings.windows).items()}
-    return rows
-
-
-def _networks(
-    protocols: Sequence[Protocol], sides: Mapping[Side, Given], device: str, settings: Settings, progress: Progress
-) -> tuple[dict[FeatureRule, FeatureExtractor], dict[Protocol, Unserved]]:
-    """Load the networks of all protocols. Also return the protocols that cannot be served, and why.
-
-    Raises FvdBenchError when no protocol is left.
-    """
-    extractors: dict[FeatureRule, FeatureExtractor] = {}
-    unserved: dict[Protocol, Unserved] = {}
-    fetching = _fetching(progress)
-    for p in protocols:
-        try:
-            if p.features not in extractors:
-                extractors[p.features] = create(p.features, device=device, weights=settings.weights, progress=fetching)
-            sides["real"].check_serves(p.fake, dim=extractors[p.features].dim)
-        except FvdBenchError as error:
-            unserved[p] = Unserved(str(error))
-            if len(unserved) == len(protocols):
-                raise
-    return extractors, unserved
-
-
-@contextlib.contextmanager
-def with_fake(evaluation: Evaluation, fake: SourceLike, progress: Progress) -> Iterator[Evaluation]:
-    """Open the same evaluation of another fake side, and check what can be checked of that.
-
-    Networks, store and real side are shared, so that nothing of the real side is read or made twice.
-    """
-    given = open_side(fake, "fake", progress)
-    groups = dependence.groups(given.source.names, evaluation.group_by, given.columns)
-    with given.store(evaluation.store) as store:
-        other = dataclasses.replace(
-            evaluation,
-            sides={
-                **evaluation.sides,
-                "fake": dataclasses.replace(evaluation.sides["fake"], given=given, store=store, groups=groups),
-            },
-            progress=progress,
-        )
-        other = counted(other)
-        given.check_readable()
-        given.check_holds(partial(other.missing, "fake"))
-        yield other
-
-
-def counted(evaluation: Evaluation) -> Evaluation:
-    """Return an evaluation without the protocols that its sides hold too few videos for. Raises MetricError when none
-    is left."""
-    chosen = [p for p in evaluation.protocols if p not in evaluation.rows and p not in evaluation.unserved]
-    sides = {side: opened.given for side, opened in evaluation.sides.items()}
-    lacking = too_few(sides, chosen, workers=evaluation.workers, strict=evaluation.strict)
-    return dataclasses.replace(evaluation, unserved={**evaluation.unserved, **lacking})
-
-
-def _fetching(progress: Progress) -> Callable[[int, int | None], None]:
-    return lambda done, total: progress("fetching weights, MiB", done // 2**20, (total or 0) // 2**20)
+    return opened(
+        sides,
+        protocols,
+        seeds=range(seed, seed + repeats),
+        settings=settings,
+        progress=progress,
+        required=required,
+        to_score=to_score,
+        started=started,
+    )

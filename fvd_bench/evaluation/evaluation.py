@@ -6,11 +6,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import TYPE_CHECKING
 
 from fvd_bench.errors import MetricError
 from fvd_bench.evaluation import windows
 from fvd_bench.evaluation.counts import Unserved
 from fvd_bench.evaluation.findings import find, refuse_skipped, shortages, skipped
+from fvd_bench.evaluation.ranking import is_window
 from fvd_bench.evaluation.result import MotionPanel, Result, Score, SideCount, SourceInfo
 from fvd_bench.evaluation.scoring import as_score
 from fvd_bench.features.distributed import Share
@@ -34,6 +36,9 @@ from fvd_bench.sources.opening import ClipSource
 from fvd_bench.version import __version__
 from fvd_bench.videos.clips import Draw
 
+if TYPE_CHECKING:
+    from fvd_bench.evaluation.per_video import Points
+
 
 @dataclass(frozen=True, slots=True)
 class OpenSide:
@@ -42,6 +47,11 @@ class OpenSide:
     given: Given
     store: FeatureStore
     groups: Sequence[int]
+
+    @classmethod
+    def of(cls, given: Given, store: FeatureStore, group_by: str | None) -> OpenSide:
+        """Find the groups of a side. Raises FvdBenchError as `dependence.groups` does."""
+        return cls(given, store, dependence.groups(given.source.names, group_by, given.columns))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,7 +161,7 @@ class Evaluation:
         collected = {job: found for job, found in collected.items() if job in told and job.draw.reads not in known}
         scored = self._scored(scores)
         unscored = collected.keys() - self._jobs_of(scored)
-        judged = [score for score in scores if not windows.is_window(score)]
+        judged = [score for score in scores if not is_window(score)]
         warnings = find(self.sources, collected, judged, self.extractors, motion, self.store.damaged, unscored)
         warnings += windows.findings(scores, collection.spreads, {p.name: p.real for p in self.protocols})
         warnings += [Finding("not-comparable", f"{p.name}: {p.not_comparable}") for p in scored if p.not_comparable]
@@ -262,7 +272,7 @@ class Collection:
     """The features of an evaluation, valid while that is open.
 
     noticed: findings made while they were scored. spreads: digest of a score -> what each video contributes to it, from
-    when it was scored on, and in the process that scored alone.
+    when it was scored on, and in the process that scored alone. points: see `per_video.points_of`.
     """
 
     evaluation: Evaluation
@@ -270,6 +280,7 @@ class Collection:
     collected: Mapping[Job, Collected]
     noticed: list[Finding] = field(default_factory=list)
     spreads: dict[str, Spread] = field(default_factory=dict)
+    points: dict[Protocol, Mapping[Side, Points]] = field(default_factory=dict)
 
     def repeats(self, protocol: Protocol) -> Iterator[Sides]:
         """Yield the features of both sides for each repeat. The videos of a group count as one. Raises CacheError."""

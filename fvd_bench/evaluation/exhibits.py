@@ -96,7 +96,7 @@ class _Gathering:
         self._collection, self._protocol, self._score = collection, protocol, score
         self._jobs = {side: collection.evaluation.jobs(protocol, side)[0] for side in SIDES}
         self._sides: Sides = collection.sides(protocol, grouped=False)
-        self._points = points_of(self._sides)
+        self._points = points_of(collection, protocol)
         self._shares = self._share_of_score()
         self._absent = self._without_frames()
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from fvd_bench.errors import SourceError
+from fvd_bench.estimate import doubts
 from fvd_bench.evaluation.result import MotionPanel, Score, Skipped
 from fvd_bench.features.extraction import Collected, Job
 from fvd_bench.features.given import OTHER_SHARD
@@ -16,11 +17,7 @@ from fvd_bench.inspection.motion_of_sides import findings as motion_findings
 from fvd_bench.networks import FeatureExtractor
 from fvd_bench.protocols.rules import FeatureRule, Side
 from fvd_bench.videos.frame_times import widest
-from fvd_bench.words import number, span
-
-_MOSTLY = 0.5
-"""A warning is given where chance makes up more than this part of a score."""
-
+from fvd_bench.words import number, percent, span
 
 _NOTES = {
     "variable-rate": "have frames in the clips that do not follow each other at equal intervals, which the networks "
@@ -192,7 +189,7 @@ def _score_findings(scores: Sequence[Score]) -> Iterator[Finding]:
     """Warn of what scores are worth. What holds for several is said of the first, and the others are named."""
     found: dict[str, dict[str, Finding]] = {}
     for score in scores:
-        for finding in (*_floor_findings(score), *_repeat_findings(score)):
+        for finding in (*_chance_findings(score), *_repeat_findings(score)):
             found.setdefault(finding.code, {}).setdefault(f"{score.metric.upper()} of {score.protocol}", finding)
     for of_scores in found.values():
         (_, first), *others = of_scores.items()
@@ -209,30 +206,32 @@ def _repeat_findings(score: Score) -> Iterator[Finding]:
         )
 
 
-def _floor_findings(score: Score) -> Iterator[Finding]:
-    """Warn where chance explains much of a score, judging by what the real videos score against their own kind."""
-    if score.value is None or score.floor is None:
-        return
-    name, floor = f"{score.metric.upper()} of {score.protocol}", score.floor
-    if score.value <= floor.interval[1]:
-        yield Finding(
-            "at-the-floor",
-            f"{name}: {number(score.value)} cannot be told from the {number(floor.value)} (up to "
-            f"{number(floor.interval[1])}) that real videos score against their own kind at these numbers: more videos "
-            "are needed to see a difference",
+def _chance_findings(score: Score) -> Iterator[Finding]:
+    """Warn where chance explains much of a score, judging by its interval and its floor."""
+    if score.value is not None:
+        for code in doubts(score.value, score.interval, score.floor):
+            yield Finding(code, f"{score.metric.upper()} of {score.protocol}: {_doubt(code, score)}")
+
+
+def _doubt(code: str, score: Score) -> str:
+    """Write what a code of `doubts` says of a score."""
+    value, interval, floor = score.value, score.interval, score.floor
+    if code == "too-few-to-say":
+        assert interval is not None
+        return (
+            f"the interval from {span(interval)} is wider than the score itself: at these "
+            "numbers of videos it says nothing"
         )
-    elif floor.value > _MOSTLY * score.value:
-        yield Finding(
-            "mostly-chance",
-            f"{name}: {floor.value / score.value:.0%} of the score is what real videos score against their own kind "
-            "at these numbers of videos: compare it only with scores at the same numbers, or see `infinite`",
+    assert value is not None and floor is not None
+    if code == "at-the-floor":
+        return (
+            f"{number(value)} cannot be told from the {number(floor.value)} (up to {number(floor.interval[1])}) that "
+            "real videos score against their own kind at these numbers: more videos are needed to see a difference"
         )
-    if score.interval is not None and score.interval[1] - score.interval[0] > score.value:
-        yield Finding(
-            "too-few-to-say",
-            f"{name}: the interval from {span(score.interval)} is wider than the score itself: at these numbers of "
-            "videos it says nothing",
-        )
+    return (
+        f"{percent(floor.value / value)} of the score is what real videos score against their own kind at these "
+        "numbers of videos: compare it only with scores at the same numbers, or see `infinite`"
+    )
 
 
 def _qualities(qualities: set[int]) -> str:

@@ -66,8 +66,17 @@ class Points:
     own: Nearest | None
 
 
-def points_of(sides: Sides) -> dict[Side, Points]:
-    """Return the points of each side whose features are known."""
+def points_of(collection: Collection, protocol: Protocol) -> Mapping[Side, Points]:
+    """Return the points of each side whose features are known, in the first repeat. They are made once of a collection.
+
+    Raises CacheError.
+    """
+    if protocol not in collection.points:
+        collection.points[protocol] = _points(collection.sides(protocol, grouped=False))
+    return collection.points[protocol]
+
+
+def _points(sides: Sides) -> dict[Side, Points]:
     means = {side: found for side in SIDES if (found := _means(sides[side])) is not None}
     points: dict[Side, Points] = {}
     for side, (videos, features) in means.items():
@@ -108,7 +117,7 @@ def per_video(
         if protocol in evaluation.unserved or protocol in evaluation.rows:
             continue
         sides = collection.sides(protocol, grouped=False)
-        points = points_of(sides)
+        points = points_of(collection, protocol)
         of_protocol = {side: dict(_placed(collection, protocol, side, points, motions)) for side in SIDES}
         for metric in protocol.metric.names:
             added = _influences(metric, sides, protocol)

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, field
 from functools import partial
 
-from fvd_bench import metrics
 from fvd_bench.errors import MetricError, VideoError, WeightsError
+from fvd_bench.evaluation.counts import shortage
 from fvd_bench.evaluation.duration import Seconds, duration
 from fvd_bench.evaluation.evaluation import Evaluation
 from fvd_bench.evaluation.loading import load_all
@@ -154,7 +154,7 @@ def _look(
         if facts.skipped is None:
             outlooks[job].stored += 1
             lengths = [1] if facts.num_frames is None else _taken(job, place, facts.num_frames)
-            outlooks[job].features += _features(job, lengths)
+            outlooks[job].features += NETWORKS[job.features.extractor].count(lengths)
         else:
             outlooks[job].skipped[names[place % len(names)]] = facts.skipped
     first = set(first_of_each(absent).values())
@@ -169,7 +169,7 @@ def _look(
             outlooks[job].skipped[names[place % len(names)]] = outcome
             continue
         outlooks[job].absent += 1
-        outlooks[job].features += _features(job, outcome)
+        outlooks[job].features += NETWORKS[job.features.extractor].count(outcome)
         if (place, job) in first:
             computed.setdefault(place, []).append(job)
     return computed
@@ -196,11 +196,6 @@ def _taken(job: Job, place: int, num_frames: int) -> list[int]:
     return [len(clip) for clip in clip_indices(num_frames, draw.rule, side=draw.side, seed=draw.seed, place=place)]
 
 
-def _features(job: Job, lengths: list[int]) -> int:
-    """Return how many features clips of these lengths give."""
-    return sum(lengths) if NETWORKS[job.features.extractor].sees == "frames" else len(lengths)
-
-
 def _why_not(evaluation: Evaluation, protocol: Protocol, outlooks: Mapping[Job, _Outlook]) -> str:
     """Say why a protocol would get no score, empty where it would."""
     found: dict[Side, int] = {}
@@ -215,11 +210,8 @@ def _why_not(evaluation: Evaluation, protocol: Protocol, outlooks: Mapping[Job, 
             found[side] = outlooks[job].features
     reasons: list[str] = []
     for name in protocol.metric.names:
-        needed = metrics.fewest(name, protocol.metric)
-        lacking = {side: fewest for side, fewest in needed.items() if found.get(side, fewest) < fewest}
+        lacking = [short for side, count in found.items() if (short := shortage(name, protocol, side, count))]
         if not lacking:
             return ""
-        reasons += [
-            f"{name} needs at least {few} {side} features and gets {found[side]}" for side, few in lacking.items()
-        ]
+        reasons += lacking
     return "; ".join(reasons)

@@ -90,9 +90,19 @@ class Entrant:
     fake_names: Sequence[str] | None
 
 
+def is_scale(score: Score) -> bool:
+    """Return whether a score compares the real videos with themselves after their motion was broken."""
+    return score.row is not None and score.row.startswith(SCALE)
+
+
+def is_window(score: Score) -> bool:
+    """Return whether a score is one of a window of the fake videos."""
+    return score.row is not None and score.row.startswith(WINDOW)
+
+
 def is_ranked(score: Score) -> bool:
     """Return whether a score is one to rank by: no scale of motion, which has no fake videos, and no window."""
-    return score.row is None or not score.row.startswith((SCALE, WINDOW))
+    return not is_scale(score) and not is_window(score)
 
 
 def ranking(entrants: Mapping[str, Entrant], alike: Sequence[Sequence[Score]], notes: Sequence[str] = ()) -> Ranking:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from fvd_bench.atomic import write_text
 from fvd_bench.errors import ResultError
 from fvd_bench.escapes import escaped
-from fvd_bench.estimate import Estimate
+from fvd_bench.estimate import Estimate, ends
 from fvd_bench.finding import Finding
 from fvd_bench.inspection.motion import SideMotion
 from fvd_bench.records import record
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     import pandas
 
 SCHEMA = 1
+
+_ESTIMATED = ("floor", "infinite")
+_LOGGED = ("value", "std", *ends("interval", None), *(key for name in _ESTIMATED for key in (name, *ends(name, None))))
+"""Keys of `Score.flat` that loggers take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +90,44 @@ class Score:
     infinite: Estimate | None = None
     unknown: Mapping[str, str] = field(default_factory=dict)
 
+    def flat(self) -> dict[str, Any]:
+        """Return the score as a row of a table: its numbers and texts by name, None for what is not known."""
+        estimates: dict[str, float | None] = {}
+        for name in _ESTIMATED:
+            found: Estimate | None = getattr(self, name)
+            estimates |= {name: found.value if found else None, **ends(name, found.interval if found else None)}
+        return {
+            "protocol": self.protocol,
+            "protocol_version": self.protocol_version,
+            "metric": self.metric,
+            "row": self.row,
+            "value": self.value,
+            "std": self.std,
+            **ends("interval", self.interval),
+            "error_real": self.error_real,
+            "error_fake": self.error_fake,
+            **estimates,
+            "real_clips": self.real.clips,
+            "fake_clips": self.fake.clips,
+            "real_skipped": len(self.real.skipped),
+            "fake_skipped": len(self.fake.skipped),
+            "repeats": len(self.values),
+            "seed": self.seed,
+            "digest": self.digest,
+            "signature": self.signature if self.value is not None else None,
+            "reason": self.reason,
+        }
+
+    def numbers(self, name: str) -> dict[str, float]:
+        """Return what is known as loggers take it: the value by this name, and by it with an ending its `_std`, the
+        `_low` and `_high` of its interval, `_floor` and `_infinite`, and the `_low` and `_high` of these."""
+        row, endings = self.flat(), {key: f"_{key.removeprefix('interval_')}" for key in _LOGGED} | {"value": ""}
+        return {name + endings[key]: row[key] for key in _LOGGED if row[key] is not None}
+
     @property
     def metrics(self) -> dict[str, float]:
-        """The numbers as loggers take them, such as `stylegan-v-fvd16/fvd` and `stylegan-v-fvd16/fvd_low`: the value,
-        and std, low and high (of the interval), floor and infinite where they are known."""
-        low, high = self.interval or (None, None)
-        floor, infinite = (None if estimate is None else estimate.value for estimate in (self.floor, self.infinite))
-        numbers = {"": self.value, "_std": self.std, "_low": low, "_high": high, "_floor": floor, "_infinite": infinite}
-        return {f"{self.protocol}/{self.metric}{what}": n for what, n in numbers.items() if n is not None}
+        """The `numbers` by protocol and metric, such as `stylegan-v-fvd16/fvd` and `stylegan-v-fvd16/fvd_low`."""
+        return self.numbers(f"{self.protocol}/{self.metric}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,16 +214,7 @@ class Result:
         """Return a table with one row per score, with what is known about its uncertainty and how it was made."""
         import pandas
 
-        columns = (
-            "protocol protocol_version metric row value std interval error_real error_fake seed digest signature reason"
-        ).split()
-        rows = [
-            {name: getattr(score, name) for name in columns}
-            | {"floor": score.floor and score.floor.value, "infinite": score.infinite and score.infinite.value}
-            | {"real_clips": score.real.clips, "fake_clips": score.fake.clips}
-            for score in self.scores
-        ]
-        return pandas.DataFrame(rows)
+        return pandas.DataFrame([{**score.flat(), "interval": score.interval} for score in self.scores])
 
     def to_json(self) -> str:
         """Return JSON text of schema 1. Numbers survive the round trip exactly, and NaN never occurs."""

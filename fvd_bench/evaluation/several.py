@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 
 from fvd_bench.errors import ArgumentError, MetricError
-from fvd_bench.evaluation.evaluate import counted, open_evaluation, with_fake
-from fvd_bench.evaluation.evaluation import Collection, Evaluation
+from fvd_bench.evaluation.counts import Look, too_few
+from fvd_bench.evaluation.evaluate import open_evaluation
+from fvd_bench.evaluation.evaluation import Collection, Evaluation, OpenSide
 from fvd_bench.evaluation.ranking import Entrant, Ranking, findings, is_ranked, ranking
 from fvd_bench.evaluation.result import Result
 from fvd_bench.features import distributed
+from fvd_bench.features.given import open_side
 from fvd_bench.finding import warn_of
 from fvd_bench.progress import Progress, shown
 from fvd_bench.protocols.protocol import ProtocolLike
@@ -78,11 +82,12 @@ def open_ranking(
                 to_score=False,  # what one generator has too few videos for may be scored of the others
             )
         )
+        seen = Look(evaluation.sides["real"].given, "real", evaluation.workers)
         with _named(first):
-            opened = {first: counted(evaluation)}
+            opened = {first: _counted(evaluation, seen)}
         for name, fake in others:
             with _named(name):
-                opened[name] = stack.enter_context(with_fake(evaluation, fake, _about(name, progress)))
+                opened[name] = stack.enter_context(_with_fake(evaluation, seen, fake, _about(name, progress)))
         yield opened
 
 
@@ -105,6 +110,32 @@ def run(
         entrants[name] = Entrant(result, collection.spreads, names)
     alike = zip(*(list(filter(is_ranked, e.result.scores)) for e in entrants.values()), strict=True)
     return first.share.once(lambda: ranking(entrants, list(alike)))
+
+
+@contextlib.contextmanager
+def _with_fake(evaluation: Evaluation, real: Look, fake: SourceLike, progress: Progress) -> Iterator[Evaluation]:
+    """Open the same evaluation of another fake side, and check what can be checked of that.
+
+    Networks, store and real side are shared, so that nothing of the real side is read or made twice. real: see
+    `_counted`.
+    """
+    given = open_side(fake, "fake", progress)
+    with given.store(evaluation.store) as store:
+        side = OpenSide.of(given, store, evaluation.group_by)
+        other = dataclasses.replace(evaluation, sides={**evaluation.sides, "fake": side}, progress=progress)
+        other = _counted(other, real)
+        given.check_readable()
+        given.check_holds(partial(other.missing, "fake"))
+        yield other
+
+
+def _counted(evaluation: Evaluation, real: Look) -> Evaluation:
+    """Return an evaluation without the protocols that its sides hold too few videos for. Raises MetricError when none
+    is left. real: what was seen of the real side, which grows."""
+    chosen = [p for p in evaluation.protocols if p not in evaluation.rows and p not in evaluation.unserved]
+    fake = Look(evaluation.sides["fake"].given, "fake", evaluation.workers)
+    lacking = too_few({"real": real, "fake": fake}, chosen, strict=evaluation.strict)
+    return dataclasses.replace(evaluation, unserved={**evaluation.unserved, **lacking})
 
 
 @contextlib.contextmanager

@@ -24,6 +24,7 @@ from fvd_bench.protocols.rules import SIDES, Resize, Side
 from fvd_bench.settings import Settings
 from fvd_bench.sources.opening import ClipSource, SourceLike, open_source
 from fvd_bench.videos.video import Frame
+from fvd_bench.words import percent
 
 PROPER = "proper"
 """The row that the other rows are compared with."""
@@ -133,8 +134,8 @@ def change_percent(score: Score, proper: Score) -> float | None:
 def verdict(score: Score, proper: Score) -> str:
     """Write a sentence on what a row that has a value does to the score."""
     assert score.value is not None and proper.value is not None
-    percent = change_percent(score, proper)
-    size = f"by {abs(percent):.1f} %" if percent is not None else "from 0"
+    change = change_percent(score, proper)
+    size = f"by {abs(change):.1f} %" if change is not None else "from 0"
     moves = f"{'raises' if score.value > proper.value else 'lowers'} the score {size}"
     gaps = [after - before for after, before in zip(score.values, proper.values, strict=True)]
     if len(gaps) > 1:
@@ -144,7 +145,7 @@ def verdict(score: Score, proper: Score) -> str:
     if proper.interval is not None and proper.value:
         uncertain = (proper.interval[1] - proper.interval[0]) / 2
         if abs(score.value - proper.value) < uncertain:
-            return f"no verdict, since the score itself is uncertain by ± {100 * uncertain / proper.value:.0f} %"
+            return f"no verdict, since the score itself is uncertain by ± {percent(uncertain / proper.value)}"
     return moves if len(gaps) > 1 else f"{moves} in this one draw; --repeats 5 tells change from chance"
 
 

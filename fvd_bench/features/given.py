@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING
 from fvd_bench.errors import NotComparableError, SourceError
 from fvd_bench.features.distributed import WHOLE, Share
 from fvd_bench.features.feature_set import FeatureSet
-from fvd_bench.features.stats_file import StatsFile, is_stats_file
-from fvd_bench.features.store import FeatureStore
 from fvd_bench.finding import Finding
 from fvd_bench.paths import user_path
 from fvd_bench.progress import Progress, silent
@@ -28,9 +26,11 @@ from fvd_bench.videos.absent_video import AbsentVideo
 if TYPE_CHECKING:
     from fvd_bench.features.extraction import Target
     from fvd_bench.features.foreign import ForeignStats
+    from fvd_bench.features.stats_file import StatsFile
+    from fvd_bench.features.store import FeatureStore
 
 _STATISTICS = (".npz", ".pkl", ".pickle")
-"""Endings of statistics, our own and those of `foreign`, which is imported only where one is given."""
+"""Endings of statistics, our own and those of `foreign`. What reads them is imported only where one is given."""
 
 OTHER_SHARD = "it was another shard's: merge all shards first"
 """Why a video that belongs to another shard of a statistics file is not used."""
@@ -132,6 +132,8 @@ class GivenFile(Given):
     @contextlib.contextmanager
     def held(self) -> Iterator[FeatureStore]:
         """Open a store of what the file holds."""
+        from fvd_bench.features.store import FeatureStore
+
         with contextlib.closing(FeatureStore(None)) as own:
             own.put(self._file.entries.items())
             own.put(self._file.motion.items())
@@ -206,16 +208,27 @@ def open_side(source: SourceLike, side: Side, progress: Progress = silent) -> Gi
 
 def _statistics(path: Path, name: str, side: Side) -> Given | None:
     """Open a side of statistics. None if the file is none of them. name: what the side is called."""
-    if path.suffix.lower() == ".npz" and path.is_file() and is_stats_file(path):
-        file = StatsFile.read(path)
-        if file.side != side:
-            raise NotComparableError(
-                f"{name} holds features for the {file.side} side, and is given as the {side} one: clips are not drawn "
-                f"alike on both; make it with `fvd-bench stats --side {side}`"
-            )
+    if not (path.suffix and os.path.isfile(path)):  # noqa: PTH113 - no name is too long for it
+        return None
+    if path.suffix.lower() == ".npz" and (file := _own(path, name, side)):
         return GivenFile(name, file)
-    stats = _foreign(path, name, side) if path.suffix else None
+    stats = _foreign(path, name, side)
     return GivenStats(stats) if stats else None
+
+
+def _own(path: Path, name: str, side: Side) -> StatsFile | None:
+    """Read a statistics file, None where it is none."""
+    from fvd_bench.features.stats_file import StatsFile, is_stats_file
+
+    if not is_stats_file(path):
+        return None
+    file = StatsFile.read(path)
+    if file.side != side:
+        raise NotComparableError(
+            f"{name} holds features for the {file.side} side, and is given as the {side} one: clips are not drawn "
+            f"alike on both; make it with `fvd-bench stats --side {side}`"
+        )
+    return file
 
 
 def _foreign(path: Path, name: str, side: Side) -> ForeignStats | None:

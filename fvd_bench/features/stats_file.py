@@ -26,6 +26,7 @@ from fvd_bench.features.store import Entry, Facts
 from fvd_bench.paths import user_path
 from fvd_bench.protocols.protocol import Protocol
 from fvd_bench.protocols.rules import SIDES, Side
+from fvd_bench.version import __version__
 from fvd_bench.videos.files import regular_file
 
 SCHEMA = 1
@@ -76,8 +77,6 @@ class StatsFile:
 
     def write(self, file: Path) -> None:
         """Write the file, whole or not at all. Raises SourceError."""
-        from fvd_bench.version import __version__
-
         arrays: dict[str, NDArray[Any]] = {}
         rows = {
             "entries": _packed(self.entries, _FEATURES, arrays),

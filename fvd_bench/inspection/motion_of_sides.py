@@ -17,6 +17,7 @@ from fvd_bench.finding import Finding
 from fvd_bench.inspection.motion import Motion, SideMotion, measure, summary
 from fvd_bench.sources.opening import ClipSource
 from fvd_bench.videos.prefetch import in_order
+from fvd_bench.words import percent
 
 MOST_VIDEOS = 256
 
@@ -142,27 +143,27 @@ def findings(real: SideMotion, fake: SideMotion) -> list[Finding]:
             Finding(
                 "fake-still",
                 f"the fake videos hardly move: from frame to frame they change by {fake.median:.3g} grey levels (the "
-                f"median of {fake.videos} videos), the real ones by {real.median:.3g}; {fake.still:.0%} of them stand "
-                f"still, of the real ones {real.still:.0%}. FVD weighs single frames more than motion, and sees "
-                "nothing after the last frame of its clips",
+                f"median of {fake.videos} videos), the real ones by {real.median:.3g}; {percent(fake.still)} of them "
+                f"stand still, of the real ones {percent(real.still)}. FVD weighs single frames more than motion, and "
+                "sees nothing after the last frame of its clips",
             )
         )
     if _exceeds(fake.looping, fake.asked, real.looping, real.asked):
         found.append(
             Finding(
                 "fake-loops",
-                f"{fake.looping:.0%} of the fake videos repeat themselves ({fake.asked} could be asked), against "
-                f"{real.looping or 0:.0%} of the real ones ({real.asked}). FVD cannot see that where its clips are "
-                "shorter than a loop, and hardly where they are longer",
+                f"{percent(fake.looping)} of the fake videos repeat themselves ({fake.asked} could be asked), against "
+                f"{percent(real.looping or 0)} of the real ones ({real.asked}). FVD cannot see that where its clips "
+                "are shorter than a loop, and hardly where they are longer",
             )
         )
     if not found and _move_alike(real, fake):
         found.append(
             Finding(
                 "fake-alike",
-                f"the fake videos all move by the same amount: the spread of their motion is "
-                f"{fake.spread / fake.mean:.0%} of its mean, that of the real ones {real.spread / real.mean:.0%}. FVD "
-                "does not tell this from other errors",
+                "the fake videos all move by the same amount: the spread of their motion is "
+                f"{percent(fake.spread / fake.mean)} of its mean, that of the real ones "
+                f"{percent(real.spread / real.mean)}. FVD does not tell this from other errors",
             )
         )
     return found

@@ -83,6 +83,10 @@ class Network:
     most_frames: int | None = None
     weights: tuple[str, ...] = ()
 
+    def count(self, lengths: Sequence[int]) -> int:
+        """Return how many features clips of these numbers of frames give."""
+        return sum(lengths) if self.sees == "frames" else len(lengths)
+
 
 NETWORKS = {
     network.name: network

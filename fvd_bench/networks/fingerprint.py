@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from fvd_bench.words import percent
+
 LENGTHS = (10, 16, 25, 30)
 """Frames of the constant videos. They give even and odd sizes at the strides of the network."""
 
@@ -136,7 +138,7 @@ def diagnose(distances: Mapping[int, float], *, again: Mapping[int, float] | Non
     if deviation <= _REDUCED:
         return Diagnosis(
             "reduced-precision",
-            f"the network of FVD, off by {deviation:.2%}: products in TF32, bfloat16 or float16. Set "
+            f"the network of FVD, off by {percent(deviation, '.2%')}: products in TF32, bfloat16 or float16. Set "
             "torch.backends.cudnn.allow_tf32 = False and leave autocast off",
             right=False,
         )

@@ -16,7 +16,7 @@ from fvd_bench.evaluation.comparison import Comparison, Comparisons
 from fvd_bench.reports.formats import Report, markdown_code, markdown_plain, markdown_table
 from fvd_bench.reports.layout import Column, Grid, Prose, Record
 from fvd_bench.reports.scores import signatures
-from fvd_bench.words import number
+from fvd_bench.words import number, percent
 
 PAIRED = "Fake videos of one name were compared with each other."
 
@@ -127,21 +127,21 @@ def score_name(score: Comparison) -> str:
 
 
 def _numbers(score: Comparison) -> list[str]:
-    percent = "" if score.relative_change is None else f" ({score.relative_change:+.1%})"
+    relative = "" if score.relative_change is None else f" ({percent(score.relative_change, '+.1%')})"
     found = "–"
     if score.detectable is not None and score.relative_change is not None:
-        found = f"{'+' if score.lower_is_better else '-'}{score.detectable:.1%}"
+        found = f"{'+' if score.lower_is_better else '-'}{percent(score.detectable, '.1%')}"
     sign = "+" if score.change > 0 else ""
     noise = "unknown" if score.error is None else f"± {number(score.noise)}"
-    return [number(score.before), number(score.now), f"{sign}{number(score.change)}{percent}", noise, found]
+    return [number(score.before), number(score.now), f"{sign}{number(score.change)}{relative}", noise, found]
 
 
 def _sentences(compared: Comparisons) -> list[str]:
     sentences = []
     if math.isfinite(compared.allowed):
         sentences.append(
-            f"A regression is worse by more than the allowed {compared.allowed:.1%} and by more than chance explains "
-            "(less than one run in twenty with nothing to find goes beyond that)."
+            f"A regression is worse by more than the allowed {percent(compared.allowed, '.1%')} and by more than "
+            "chance explains (less than one run in twenty with nothing to find goes beyond that)."
         )
     if any(score.paired for score in compared.scores):
         sentences.append(PAIRED)

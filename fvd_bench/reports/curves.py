@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from rich.console import Group, RenderableType
 
+from fvd_bench.estimate import ends
 from fvd_bench.evaluation.curves import Curve, Panel, Point
 from fvd_bench.reports.formats import Report
 from fvd_bench.reports.layout import Column, Grid, Prose
@@ -70,7 +71,6 @@ def _row(curve: Curve, point: Point) -> list[str]:
 
 
 def _record(panel: Panel, curve: Curve, point: Point) -> dict[str, object]:
-    low, high = point.interval or (None, None)
     return {
         "metric": panel.metric,
         "protocol": panel.protocol,
@@ -79,8 +79,7 @@ def _record(panel: Panel, curve: Curve, point: Point) -> dict[str, object]:
         "at": point.at,
         "name": point.name,
         "value": point.value,
-        "interval_low": low,
-        "interval_high": high,
+        **ends("interval", point.interval),
         "floor": point.floor.value if point.floor else None,
         "clips": point.clips,
     }

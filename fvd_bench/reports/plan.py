@@ -9,6 +9,7 @@ from rich.console import Group, RenderableType
 
 from fvd_bench.evaluation.plan import Plan, whole
 from fvd_bench.reports.layout import Column, Grid, Prose
+from fvd_bench.words import duration
 
 if TYPE_CHECKING:
     from fvd_bench.evaluation.duration import Seconds
@@ -45,15 +46,9 @@ def plan_table(plans: Mapping[str, Plan]) -> RenderableType:
 
 def _time(seconds: Seconds) -> str:
     """Say how long the whole takes, and its parts."""
-    parts = [f"opening {_duration(seconds.opening)}"]
+    parts = [f"opening {duration(seconds.opening)}"]
     if seconds.features:
-        networks, reading = _duration(seconds.networks), _duration(seconds.reading)
-        parts.append(f"features {_duration(seconds.features)} (networks alone {networks}, reading alone {reading})")
-    parts += [f"motion {_duration(seconds.motion)}", f"scores {_duration(seconds.scoring)}"]
-    return f"the whole run needs about {_duration(seconds.total)} on this device: {', '.join(parts)}"
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.1f} seconds" if seconds < 10 else f"{seconds:.0f} seconds"
-    return f"{seconds / 60:.0f} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"
+        networks, reading = duration(seconds.networks), duration(seconds.reading)
+        parts.append(f"features {duration(seconds.features)} (networks alone {networks}, reading alone {reading})")
+    parts += [f"motion {duration(seconds.motion)}", f"scores {duration(seconds.scoring)}"]
+    return f"the whole run needs about {duration(seconds.total)} on this device: {', '.join(parts)}"

@@ -13,7 +13,7 @@ from fvd_bench.reports.comparison import PAIRED
 from fvd_bench.reports.formats import Report
 from fvd_bench.reports.layout import Column, Grid, Prose
 from fvd_bench.reports.tables import number_or_blank, span_or_blank
-from fvd_bench.words import number
+from fvd_bench.words import number, percent
 
 
 def ranking_report(ranked: Ranking) -> Report:
@@ -41,8 +41,8 @@ def sentences(ranked: Ranking) -> list[str]:
         many = f"{len(judged)} comparisons" if len(judged) > 1 else "one comparison"
         said.append(
             "A generator differs from another where chance in drawing the fake videos hardly explains it: with nothing "
-            f"to find, less than {LEVEL:.0%} of rankings name any difference (Holm's correction for {many}). That is "
-            "against these real videos."
+            f"to find, less than {percent(LEVEL)} of rankings name any difference (Holm's correction for {many}). That "
+            "is against these real videos."
         )
     if any(contrast.paired for contrast in judged):
         said.append(PAIRED)
@@ -128,20 +128,9 @@ def reasons(ranked: RankedScore) -> Iterator[str]:
 
 def _records(ranked: RankedScore) -> Iterator[dict[str, object]]:
     for place, (name, score) in enumerate(ranked.scores.items(), start=1):
-        low, high = score.interval or (None, None)
         yield {
-            "metric": score.metric,
-            "protocol": score.protocol,
-            "protocol_version": score.protocol_version,
-            "row": score.row,
             "place": place if score.value is not None else None,
             "generator": name,
-            "value": score.value,
-            "std": score.std,
-            "interval_low": low,
-            "interval_high": high,
-            "floor": score.floor.value if score.floor else None,
-            "fake_clips": score.fake.clips,
             "differs_from": "; ".join(ranked.real_differences(name)),
-            "reason": score.reason,
+            **score.flat(),
         }

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from rich.console import Group, RenderableType
 
-from fvd_bench.estimate import Estimate
 from fvd_bench.evaluation.curves import over_windows
-from fvd_bench.evaluation.ranking import is_ranked
+from fvd_bench.evaluation.ranking import is_ranked, is_scale, is_window
 from fvd_bench.evaluation.result import MotionPanel, Result, Score
-from fvd_bench.evaluation.windows import frames, is_window
+from fvd_bench.evaluation.windows import frames
 from fvd_bench.finding import HEADLINES, Finding, worst_first
 from fvd_bench.protocols.variants import SCALE
 from fvd_bench.reports.curves import curves_grid, title
 from fvd_bench.reports.formats import Report
 from fvd_bench.reports.layout import Column, Grid, Prose, Record
-from fvd_bench.reports.tables import UNKNOWN, is_scale, number_or_blank, percent, span_or_blank
-from fvd_bench.words import number, span
+from fvd_bench.reports.tables import UNKNOWN, number_or_blank, span_or_blank
+from fvd_bench.words import number, percent, span
 
 
 def result_report(result: Result) -> Report:
@@ -45,7 +44,7 @@ def result_report(result: Result) -> Report:
     return Report(
         text=Group(*parts),
         grid=score_grid(scores),
-        records=[score_values(score) for score in result.scores],
+        records=[score.flat() for score in result.scores],
         to_json=result.to_json,
         scores=[score.value for score in scores],
         signatures=signatures(scores),
@@ -181,37 +180,6 @@ def signatures(scores: Sequence[Score]) -> list[str]:
         else:
             lines += ["|".join(fields) for fields in parts]
     return lines
-
-
-def score_values(score: Score) -> Mapping[str, object]:
-    """Return all numbers of a score by name, and how it was made."""
-
-    def estimate(name: str, value: Estimate | None) -> dict[str, float | None]:
-        low, high = value.interval if value else (None, None)
-        return {name: value.value if value else None, f"{name}_low": low, f"{name}_high": high}
-
-    low, high = score.interval or (None, None)
-    return {
-        "protocol": score.protocol,
-        "protocol_version": score.protocol_version,
-        "metric": score.metric,
-        "row": score.row,
-        "value": score.value,
-        "std": score.std,
-        "interval_low": low,
-        "interval_high": high,
-        **estimate("floor", score.floor),
-        **estimate("infinite", score.infinite),
-        "real_clips": score.real.clips,
-        "fake_clips": score.fake.clips,
-        "real_skipped": len(score.real.skipped),
-        "fake_skipped": len(score.fake.skipped),
-        "repeats": len(score.values),
-        "seed": score.seed,
-        "digest": score.digest,
-        "signature": score.signature if score.value is not None else None,
-        "reason": score.reason,
-    }
 
 
 def _scale_grid(scores: Sequence[Score]) -> Grid:

@@ -8,7 +8,7 @@ from fvd_bench.evaluation.result import Result, Score
 from fvd_bench.evaluation.table4 import PITFALLS, PROPER, SAME, change_percent, verdict
 from fvd_bench.reports.formats import Report
 from fvd_bench.reports.layout import Column, Grid, Prose
-from fvd_bench.reports.scores import beware, score_values, signatures
+from fvd_bench.reports.scores import beware, signatures
 from fvd_bench.reports.tables import number_or_blank, span_or_blank
 
 
@@ -25,9 +25,7 @@ def table4_report(result: Result) -> Report:
     return Report(
         text=Group(grid, Prose(note), *found),
         grid=grid,
-        records=[
-            {"change_percent": _change(score, result.scores[0]), **score_values(score)} for score in result.scores
-        ],
+        records=[{"change_percent": _change(score, result.scores[0]), **score.flat()} for score in result.scores],
         to_json=result.to_json,
         scores=[score.value for score in result.scores],
         signatures=signatures(result.scores[:1]),

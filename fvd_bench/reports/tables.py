@@ -9,27 +9,16 @@ if TYPE_CHECKING:
     import pandas
 
 from fvd_bench.estimate import Estimate
-from fvd_bench.evaluation.result import Result, Score
-from fvd_bench.protocols.variants import SCALE
+from fvd_bench.evaluation.result import Result
 from fvd_bench.words import number, span
 
 UNKNOWN = {"interval": "interval", "floor": "floor", "infinite": "value at infinity"}
 """What may be unknown about a score, in words."""
 
 
-def is_scale(score: Score) -> bool:
-    """Return whether a score compares the real videos with themselves after their motion was broken."""
-    return score.row is not None and score.row.startswith(SCALE)
-
-
 def score_frame(result: Result) -> pandas.DataFrame:
     """Return one row per score, with what is known about its uncertainty and how it was made."""
     return result.to_frame()
-
-
-def percent(part: float | None, form: str = ".0%") -> str:
-    """Write a fraction as percents for people, a dash where there is none. form: as for `format`."""
-    return "–" if part is None else format(part, form).replace("%", " %")
 
 
 def number_or_blank(value: float | Estimate | None) -> str:

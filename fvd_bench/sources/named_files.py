@@ -37,7 +37,7 @@ class NamedFile:
 
     @classmethod
     def of(cls, path: Path) -> NamedFile:
-        place = Path(os.path.normpath(path.absolute()))  # links stay: their names are those that people chose
+        place = Path(os.path.abspath(path))  # noqa: PTH100 - links stay: their names are those that people chose
         return cls(place, PurePosixPath(place))
 
 
@@ -63,7 +63,8 @@ def open_named(
         return ArrayFolder(what, {name: file.place for name, file in names.items()}, layout)
     files: dict[str, Path] = {}
     for name, file in names.items():
-        inside = {f"{name}/{below}": file.place / below for below in walk(file.place)} if file.place.is_dir() else {}
+        is_folder = os.path.isdir(file.place)  # noqa: PTH112 - which raises nothing for a name that is too long
+        inside = {f"{name}/{below}": file.place / below for below in walk(file.place)} if is_folder else {}
         files |= inside or {name: file.place}
     placed = _Placed(files)
     listing = _listing(what, placed, names)

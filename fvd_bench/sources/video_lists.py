@@ -75,13 +75,14 @@ def open_list(what: str, rows: Sequence[Row], base: Path | str, layout: Layout, 
     what: the name of the side. base: the folder that paths are relative to, or its address.
     """
     with contextlib.closing(Copiers(_AT_ONCE)) as pool:
-        places = list(pool.map(lambda row: _places(what, row.path, base, progress), rows))
+        each = pool.map if isinstance(base, str) or any(is_address(row.path) for row in rows) else map
+        places = list(each(lambda row: _places(what, row.path, base, progress), rows))
     named = [
         dataclasses.replace(file, columns=row.columns)
         for row, found in zip(rows, places, strict=True)
         for file in found
     ]
-    if not any(file.place.exists() for file in named):
+    if not any(os.path.exists(file.place) for file in named):  # noqa: PTH110 - no name is too long for it
         raise SourceError(
             f"{what}: none of its {len(rows)} paths is there; the first is {named[0].name}; expected paths from the "
             f"root, or from {base} on"

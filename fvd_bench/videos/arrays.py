@@ -25,6 +25,7 @@ from fvd_bench.videos.alpha import over_black
 from fvd_bench.videos.files import file_state
 from fvd_bench.videos.sampling import Indices
 from fvd_bench.videos.video import Frame, Pixels
+from fvd_bench.words import percent
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -153,7 +154,7 @@ class KnownLayout:
             outside = float(np.mean((values < low - slack) | (values > high + slack)))
             if outside > _MUCH_CLIPPED:
                 sentence = (
-                    f"{name}: {outside:.0%} of the values in frames of its first video, which go from "
+                    f"{name}: {percent(outside)} of the values in frames of its first video, which go from "
                     f"{values.min():.4g} to {values.max():.4g}, lie outside of the stated range, {low:g} to {high:g}, "
                     "and are clipped"
                 )

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import torch
 
-import fvd_bench.evaluation.evaluate  # noqa: F401, so that no case is charged for importing it
+import fvd_bench.evaluation.evaluation  # noqa: F401, so that no case is charged for importing it
 from fvd_bench.cli import main
 
 _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from fvd_bench.videos.video import Pixels
-from tests.hostile import arrays, features, frame_folders, tars, video_files, zips
+from tests.hostile import addresses, arrays, features, frame_folders, lists, tars, video_files, zips
 from tests.hostile.case import Case, Good, Maker
 from tests.program import fvd_bench
 
@@ -40,6 +40,8 @@ MAKERS: dict[str, Maker] = {
     "tar": tars.make,
     "array": arrays.make,
     "features": features.make,
+    "list": lists.make,
+    "address": addresses.make,
 }
 
 _CODECS = {"mp4": "mpeg4", "mkv": "ffv1", "avi": "mpeg4", "gif": "gif", "webm": "libvpx"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import queue
 import subprocess
 import sys
@@ -46,6 +47,7 @@ class Child:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "tests.hostile.child"],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2],
+                env={**os.environ, "FVD_BENCH_HOME": str(self._root / "home")},  # where copies of addresses go
             )  # fmt: skip
         assert self._process.stdin and self._process.stdout
         self._process.stdin.write(json.dumps(arguments) + "\n")
@@ -122,6 +124,8 @@ def _problems(good: Good, case: Case, answer: dict[str, Any]) -> Iterable[str]:
         yield "code was run"
     if "Traceback" in answer["stderr"] or "Traceback" in answer["stdout"]:
         yield f"a traceback: {answer['stderr'].strip().splitlines()[-1]}"
+    if "\x1b" in answer["stderr"] + answer["stdout"]:
+        yield "a terminal would obey what is shown"
     if answer["code"] not in _EXITS[case.expected]:
         yield f"exit code {answer['code']}, not one of {_EXITS[case.expected]}: {answer['stderr'].strip()[-300:]}"
     if answer["code"] != 0 and "fvd-bench: error: " not in answer["stderr"]:

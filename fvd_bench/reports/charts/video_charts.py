@@ -13,7 +13,7 @@ from fvd_bench.inspection.motion import Motion
 from fvd_bench.protocols.rules import SIDES, Side
 from fvd_bench.reports.charts.canvas import Chart, canvas, set_log_ticks
 from fvd_bench.reports.charts.palette import FAKE, LINE, MILD, PAGE, REAL, SOFT, STRONG, WORST
-from fvd_bench.reports.tables import percent
+from fvd_bench.words import percent
 
 _MOST_POINTS = 700
 """Points of a side that are drawn, so that the page stays small."""
@@ -124,7 +124,7 @@ def energy_chart(motions: Mapping[Side, Sequence[Motion]]) -> Chart | None:
         if is_wide:
             axes.set_xscale("log")
             set_log_ticks(axes.xaxis, low, high)
-        axes.yaxis.set_major_formatter(lambda part, _: f"{100 * part:.0f} %")
+        axes.yaxis.set_major_formatter(lambda part, _: percent(part))
         axes.set_xlabel("mean change from frame to frame, in grey levels")
         axes.set_ylabel("part of the videos")
     return Chart(drawn.svg, "", {side: f"{len(energies[side])} {side} videos" for side in SIDES})

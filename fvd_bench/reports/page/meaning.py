@@ -4,34 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fvd_bench.estimate import Estimate
-from fvd_bench.finding import HEADLINES, Finding
+from fvd_bench.estimate import Estimate, doubts
+from fvd_bench.finding import WRONG, Finding
 from fvd_bench.reports.page.page import Tone
 from fvd_bench.words import number
 
 _FEW_FLOORS = 3.0
 """Up to so many floors a score is fair, and beyond it is bad."""
 
-_WRONG = (
-    "same-videos", "shared-files", "shared-frames", "clipped-range", "value-range", "shard-alone", "replay-differs",
-)  # fmt: skip
-"""Codes of findings after which a score is not what it seems."""
-
 
 def distrust(findings: Sequence[Finding]) -> str:
     """Say what makes a score not what it seems, empty where nothing does."""
     codes = {finding.code for finding in findings}
-    wrong = dict.fromkeys(HEADLINES[code] for code in _WRONG if code in codes)
+    wrong = dict.fromkeys(what for code, what in WRONG.items() if code in codes)
     return f"Do not trust this number: {'; '.join(wrong)}." if wrong else ""
 
 
 def meaning(value: float, interval: tuple[float, float] | None, floor: Estimate | None) -> tuple[Tone, str]:
     """Return the tone of a score, and the end of the sentence about it."""
-    if interval is not None and interval[1] - interval[0] > abs(value) > 0:
+    found = doubts(value, interval, floor)
+    if "too-few-to-say" in found:
         return "unsure", ": with so few videos it says nothing."
     if floor is None or floor.value <= 0:
         return "unsure", "."
-    if value <= floor.interval[1]:
+    if "at-the-floor" in found:
         return "good", f": cannot be told from real videos, which score {number(floor.value)} against their own kind."
     times = value / floor.value
     tone: Tone = "fair" if times <= _FEW_FLOORS else "bad"

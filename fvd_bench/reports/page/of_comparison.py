@@ -12,8 +12,7 @@ from fvd_bench.reports.charts.score_charts import Bar, bars_chart
 from fvd_bench.reports.comparison import PAIRED, score_name
 from fvd_bench.reports.page.page import Block, Charts, Items, Made, Page, Section, Table, Tone, Verdict, Words
 from fvd_bench.reports.page.sections import clip_sections, remaining_sections, title_of
-from fvd_bench.reports.tables import percent
-from fvd_bench.words import number
+from fvd_bench.words import number, percent
 
 _WORDS = {
     "regression": "worse by more than is allowed and more than chance explains",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from fvd_bench.evaluation.exhibits import Exhibits
-from fvd_bench.evaluation.ranking import is_ranked
+from fvd_bench.evaluation.ranking import is_ranked, is_scale
 from fvd_bench.evaluation.result import Result, Score
 from fvd_bench.protocols.variants import SCALE
 from fvd_bench.reports.charts.score_charts import row_of, scores_chart
@@ -13,7 +13,6 @@ from fvd_bench.reports.page.meaning import distrust, meaning
 from fvd_bench.reports.page.of_curves import window_sections
 from fvd_bench.reports.page.page import Block, Charts, Made, Page, Section, Verdict, Words
 from fvd_bench.reports.page.sections import clip_sections, remaining_sections, title_of
-from fvd_bench.reports.tables import is_scale
 from fvd_bench.words import number, span
 
 

@@ -27,8 +27,8 @@ from fvd_bench.reports.page.page import (
     Words,
 )
 from fvd_bench.reports.page.protocol_words import protocol_words
-from fvd_bench.reports.tables import UNKNOWN, percent
-from fvd_bench.words import number, span
+from fvd_bench.reports.tables import UNKNOWN
+from fvd_bench.words import number, percent, span
 
 WHAT_STRIPS_SHOW = (
     "Swapped colours, black frames and a wrong range of values are seen here, and in no number. These are the frames "

@@ -25,8 +25,6 @@ _DATASETS = ("ffs", "sky_timelapse", "ucf101", "rainbow_jelly", "mead")
               help="SOURCE is this set of the paper, as it is published: use what the paper uses.")  # fmt: skip
 @click.option("--resolution", type=click.Choice(_RESOLUTIONS),
               help="Side of the frames, in pixels; needed without --dataset.")  # fmt: skip
-@click.option("--crop", default="centre", show_default=True, type=click.Choice(["centre"]),
-              help="Square that is cut out: the largest in the middle.")  # fmt: skip
 @click.option("--boxes", metavar="FILE", type=click.Path(path_type=Path),
               help="Cut out these squares instead: CSV, video,left,top,right,bottom[,frame], in pixels.")  # fmt: skip
 @click.option("--skip", type=click.IntRange(0), metavar="N",
@@ -41,7 +39,6 @@ def data(
     out: Path,
     dataset: str | None,
     resolution: str | None,
-    crop: str,
     boxes: Path | None,
     skip: int | None,
     chunk: int | None,
@@ -51,8 +48,9 @@ def data(
 ) -> None:
     """Make a training set in OUT of the videos of SOURCE.
 
-    SOURCE is a folder of videos, of folders of frames, or a zip archive of either. Frames are cropped to squares,
-    resized and written as JPEG files, in a folder for each video. An interrupted run goes on where it was.
+    SOURCE is a folder of videos, of folders of frames, or a zip archive of either. Frames are cropped to the largest
+    square in the middle, resized and written as JPEG files, in a folder for each video. An interrupted run goes on
+    where it was.
     """
     from stylegan_v.data.datasets import DATASETS
     from stylegan_v.data.folder import PrepareSettings

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from fvd_bench.cli.streams import is_quiet, progress, say
 from fvd_bench.cli.terminal import plain
 from fvd_bench.escapes import escaped
+from fvd_bench.words import duration
 
 if TYPE_CHECKING:
     from stylegan_v.training.pace import Pace
@@ -65,10 +66,10 @@ def _pace_lines() -> Callable[[Pace], None]:
 
 
 def _standing(pace: Pace) -> str:
-    from stylegan_v.training.pace import in_seconds, in_words
+    from stylegan_v.training.pace import in_seconds
 
     frames = f"{pace.frames:,} of {pace.total:,} frames"
     if pace.seconds_left is None or pace.seconds_per_kimg is None:
         return frames
     over = "over" if pace.unmeasured else "about"  # what scores take is not known before the first one
-    return f"{frames}, {in_seconds(pace.seconds_per_kimg)} s/1,000, {over} {in_words(pace.seconds_left)} left"
+    return f"{frames}, {in_seconds(pace.seconds_per_kimg)} s/1,000, {over} {duration(pace.seconds_left)} left"

@@ -15,6 +15,7 @@ import torch
 from fvd_bench.escapes import escaped
 from fvd_bench.networks.arithmetic import float32_arithmetic
 from fvd_bench.progress import Progress
+from fvd_bench.words import duration
 from stylegan_v import distributed
 from stylegan_v.checkpoints import checkpoint as checkpoints
 from stylegan_v.checkpoints.files import LAST
@@ -26,7 +27,7 @@ from stylegan_v.methods.trainer import Trainer
 from stylegan_v.networks.generator import half_precision
 from stylegan_v.sampling.scoring import check_length, check_scoring
 from stylegan_v.training.allocator import kept_memory
-from stylegan_v.training.pace import Pace, in_seconds, in_words
+from stylegan_v.training.pace import Pace, in_seconds
 from stylegan_v.training.run import Run
 from stylegan_v.training.session import Session, check, claim, stage_of
 from stylegan_v.training.stopping import stoppable
@@ -166,7 +167,7 @@ def _foretell(session: Session) -> None:
         scores = session.clock.pace(trainer.steps).unmeasured
         besides = f", and {scores} scores besides" if scores else ""
         pace = in_seconds(1000 * seconds / frames)
-        _say(f"about {pace} s for 1,000 frames here, {in_words(seconds * steps)} for all{besides}")
+        _say(f"about {pace} s for 1,000 frames here, {duration(seconds * steps)} for all{besides}")
     _say("--kimg sets the end; --minutes and Ctrl-C stop before it, and the same command goes on")
 
 

@@ -100,19 +100,6 @@ def _times(run: Run, kimg: float, steps: int) -> int:
     return max(0, run.total_steps // every - steps // every) if kimg else 0
 
 
-def in_words(seconds: float) -> str:
-    """Return a length of time in words: 45 seconds, 12 minutes, 3 h 05 min, 4 days, 2 years."""
-    if seconds < 90:
-        return f"{seconds:.0f} seconds"
-    minutes = round(seconds / 60)
-    if minutes < 90:
-        return f"{minutes} minutes"
-    if minutes < 48 * 60:
-        return f"{minutes // 60} h {minutes % 60:02} min"
-    days = seconds / 86400
-    return f"{days:.0f} days" if days < 730 else f"{days / 365.25:.0f} years"
-
-
 def in_seconds(seconds: float) -> str:
     """Return a number of seconds with two digits at least: 0.52, 6.3, 113, 1,130."""
     return f"{seconds:,.0f}" if seconds >= 10 else f"{seconds:.2g}"

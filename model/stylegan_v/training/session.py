@@ -18,7 +18,6 @@ import torch
 from torch import Tensor
 
 from fvd_bench.atomic import write_text
-from fvd_bench.evaluation.result import Score
 from fvd_bench.progress import Progress, silent
 from stylegan_v import distributed
 from stylegan_v.baselines import registry
@@ -162,7 +161,9 @@ class Session:
         if score.value is None:
             return
         assert self._journal is not None
-        self._journal.write(self.trainer.kimg, numbers_of(score) | {"score_seconds": time.monotonic() - began})
+        self._journal.write(
+            self.trainer.kimg, score.numbers(score.metric) | {"score_seconds": time.monotonic() - began}
+        )
         sign = 1 if score.lower_is_better else -1
         if self.best is None or sign * score.value < sign * self.best:
             self.best = score.value
@@ -255,16 +256,3 @@ def claim(out: Path, run: Run) -> None:
         write_text(out / "run.toml", run.to_toml())
     except OSError as error:
         raise ConfigError(f"{out} cannot be written: {error.strerror or error}") from error
-
-
-def numbers_of(score: Score) -> dict[str, float]:
-    """Return what the log says of a score that has a value: this, and as far as they are known its interval, its floor
-    and the interval of that."""
-    assert score.value is not None
-    numbers = {score.metric: score.value}
-    if score.interval is not None:
-        numbers |= dict(zip((f"{score.metric}_low", f"{score.metric}_high"), score.interval, strict=True))
-    if score.floor is not None:
-        names = (f"{score.metric}_floor{end}" for end in ("", "_low", "_high"))
-        numbers |= dict(zip(names, (score.floor.value, *score.floor.interval), strict=True))
-    return numbers

@@ -9,7 +9,6 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from fvd_bench import Settings, evaluate
 from fvd_bench.estimate import Estimate
 from stylegan_v.training.log import Journal
-from stylegan_v.training.session import numbers_of
 
 
 def write(folder: Path, *, begin: float, kimgs: list[float]) -> None:
@@ -64,7 +63,7 @@ def test_a_score_is_logged_with_its_floor_where_that_is_known(two_sides, pixels_
     floored = dataclasses.replace(score, floor=Estimate(3.0, (2.0, 5.0)))
     bare = dataclasses.replace(score, floor=None, interval=None)
 
-    assert numbers_of(floored) == {
+    assert floored.numbers("fvd") == {
         "fvd": score.value,
         "fvd_low": score.interval[0],
         "fvd_high": score.interval[1],
@@ -72,4 +71,4 @@ def test_a_score_is_logged_with_its_floor_where_that_is_known(two_sides, pixels_
         "fvd_floor_low": 2.0,
         "fvd_floor_high": 5.0,
     }
-    assert numbers_of(bare) == {"fvd": score.value}
+    assert bare.numbers("fvd") == {"fvd": score.value}

@@ -6,7 +6,7 @@ import pytest
 
 from stylegan_v.networks.config import model_config
 from stylegan_v.training import pace
-from stylegan_v.training.pace import Clock, in_seconds, in_words
+from stylegan_v.training.pace import Clock, in_seconds
 from stylegan_v.training.run import ReportRun, Run, TrainRun
 
 
@@ -93,24 +93,6 @@ def test_scores_and_samples_are_no_steps_and_take_their_time(time: Time) -> None
         left = clock.pace(steps)
         assert left.unmeasured == 0
         assert left.seconds_left == pytest.approx(100 - steps + 700 * scores + 30 * snapshots)
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [
-        (0.4, "0 seconds"),
-        (89.4, "89 seconds"),
-        (90, "2 minutes"),
-        (5340, "89 minutes"),
-        (5400, "1 h 30 min"),
-        (11100, "3 h 05 min"),
-        (47.5 * 3600, "47 h 30 min"),
-        (3 * 86400, "3 days"),
-        (900 * 86400, "2 years"),
-    ],
-)
-def test_times_in_words(seconds: float, words: str) -> None:
-    assert in_words(seconds) == words
 
 
 def test_seconds_with_two_digits_at_least() -> None:

@@ -72,7 +72,7 @@ def test_the_forms_of_a_ranking(compute) -> None:
     }
 
     assert json.loads(forms["json"])["kind"] == "ranking"
-    assert forms["csv"].split("\n")[1].startswith("fvd,pixels,1,,1,good,")
+    assert forms["csv"].split("\n")[1].startswith("1,good,dark,pixels,1,fvd,")
     assert "| 1 | good |" in forms["markdown"]
     assert len(forms["score"].split()) == 2
 

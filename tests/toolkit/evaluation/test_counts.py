@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from fvd_bench.errors import MetricError
-from fvd_bench.evaluation.counts import too_few
+from fvd_bench.evaluation.counts import Look, too_few
 from fvd_bench.evaluation.evaluate import evaluate
 from fvd_bench.evaluation.statistics import make
 from fvd_bench.features.given import open_side
 from fvd_bench.protocols.protocol import Protocol, load
+from fvd_bench.protocols.rules import SIDES
 from fvd_bench.settings import Settings
 from fvd_bench.videos.video import Pixels
 
@@ -33,9 +34,10 @@ def refusal(videos) -> Callable[..., str]:
     """What the check says of fake videos of these lengths beside three of nine frames, empty where these pass."""
 
     def find(protocol: str | Protocol, *lengths: int, strict: bool = False) -> str:
-        sides = {"real": open_side(videos(9, 9, 9), "real"), "fake": open_side(videos(*lengths), "fake")}
+        sides = {"real": videos(9, 9, 9), "fake": videos(*lengths)}
+        looks = {side: Look(open_side(source, side), side, workers=2) for side, source in sides.items()}
         try:
-            assert too_few(sides, [load(protocol)], workers=2, strict=strict) == {}
+            assert too_few(looks, [load(protocol)], strict=strict) == {}
         except MetricError as error:
             return str(error)
         return ""
@@ -104,14 +106,14 @@ def test_no_network_is_loaded_for_a_protocol_that_cannot_be_scored(videos, pixel
 
 def test_strictness_outlives_the_check(refusal, pixels_protocol, videos) -> None:
     long, short = pixels_protocol(name="long", frames=20), pixels_protocol(frames=9)
-    sides = {side: open_side(videos(9, 9, 9), side) for side in ("real", "fake")}
+    looks = {side: Look(open_side(videos(9, 9, 9), side), side, workers=1) for side in SIDES}
     both = [load(long), load(short)]
 
-    assert list(too_few(sides, both, workers=1, strict=False)) == both[:1]
+    assert list(too_few(looks, both, strict=False)) == both[:1]
     with pytest.raises(MetricError, match="long: fvd needs at least 2 real clips"):
-        too_few(sides, both, workers=1, strict=True)
+        too_few(looks, both, strict=True)
     with pytest.raises(MetricError, match="long: fvd needs at least 2 real clips"):
-        too_few(sides, both, required=both[:1], workers=1, strict=False)
+        too_few(looks, both, required=both[:1], strict=False)
 
 
 def test_an_iterable_is_gone_through_once(videos, pixels_protocol) -> None:

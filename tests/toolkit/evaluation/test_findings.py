@@ -2,7 +2,7 @@
 
 import pytest
 
-from fvd_bench.estimate import Estimate
+from fvd_bench.estimate import Estimate, doubts
 from fvd_bench.evaluation.findings import find
 from fvd_bench.evaluation.result import Score, SideCount
 
@@ -29,3 +29,8 @@ def test_a_score_is_held_against_what_chance_makes(
     )  # fmt: skip
 
     assert [finding.code for finding in find({}, {}, [score], {}, None, 0)] == codes
+
+
+def test_an_interval_wider_than_the_score_is_told_without_a_floor_too() -> None:
+    assert doubts(30.0, (10.0, 41.0), None) == doubts(-3.0, (-6.0, 1.0), None) == ["too-few-to-say"]
+    assert doubts(30.0, (20.0, 41.0), None) == doubts(0.0, (0.0, 0.0), None) == []

@@ -12,6 +12,7 @@ from scipy.spatial.distance import cdist
 
 from fvd_bench.evaluation.evaluate import open_evaluation
 from fvd_bench.evaluation.evaluation import Collection
+from fvd_bench.evaluation.exhibits import exhibits
 from fvd_bench.evaluation.per_video import VideoRecord, per_video, records_csv
 from fvd_bench.evaluation.result import Result
 from fvd_bench.inspection.motion import measure
@@ -50,6 +51,15 @@ def found(
         result = evaluation.score(collection)
         motions = {side: evaluation.motions(side, most=None) for side in SIDES}
         yield collection, result, per_video(collection, result, motions)
+
+
+def test_points_are_made_once_for_the_table_and_the_page(found) -> None:
+    collection, result, _ = found
+    (protocol,) = collection.evaluation.protocols
+
+    shown = exhibits(collection, result)
+
+    assert shown.points is collection.points[protocol]
 
 
 def _of(records: list[VideoRecord], side: str) -> list[VideoRecord]:

@@ -18,6 +18,7 @@ from fvd_bench.progress import silent
 from fvd_bench.reports import comparison as gate_tables
 from fvd_bench.settings import Settings
 from fvd_bench.videos.video import Pixels
+from fvd_bench.words import percent
 from tests.conftest import PIXELS_PROTOCOL
 
 NO_CACHE = Settings(cache=None)
@@ -197,14 +198,14 @@ class TestReports:
 
         compared = comparison.comparisons(before, now, (None, None), allowed=0.05)
 
-        assert f"| {sign}{compared.scores[0].detectable:.1%} |" in gate_tables.markdown(compared)
+        assert f"| {sign}{percent(compared.scores[0].detectable, '.1%')} |" in gate_tables.markdown(compared)
 
     def test_a_rise_from_below_zero_is_one_in_percents_too(self, scored) -> None:
         before, now = (
             _with(result, value=value, values=(value,)) for result, value in zip(scored[0], (-2.0, -1.5), strict=True)
         )
 
-        assert "| +0.5 (+25.0%) |" in gate_tables.markdown(
+        assert "| +0.5 (+25.0 %) |" in gate_tables.markdown(
             comparison.comparisons(before, now, (None, None), allowed=0.05)
         )
 

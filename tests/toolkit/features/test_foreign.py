@@ -280,5 +280,5 @@ def test_truncated_pickles_are_told(tmp_path, protocol, features, cut: int) -> N
 
 
 def test_a_file_that_is_not_there_is_told(tmp_path, protocol) -> None:
-    with pytest.raises(SourceError, match=r"stats\.pkl: No such file"):
+    with pytest.raises(SourceError, match=r"stats\.pkl does not exist"):
         evaluate(tmp_path / "stats.pkl", tmp_path, protocol, settings=NO_CACHE)

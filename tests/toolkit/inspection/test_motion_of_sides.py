@@ -158,7 +158,7 @@ def test_a_finding_names_the_numbers() -> None:
     (warned,) = findings(REAL, replace(REAL, looping=0.5, asked=80))
 
     assert warned.message.startswith(
-        "50% of the fake videos repeat themselves (80 could be asked), against 0% of the real ones (100)"
+        "50 % of the fake videos repeat themselves (80 could be asked), against 0 % of the real ones (100)"
     )
 
 

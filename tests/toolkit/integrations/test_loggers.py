@@ -26,7 +26,17 @@ def test_metrics_are_flat_and_hold_what_is_known(result: Result) -> None:
         "pixels/fvd_low": score.interval[0],
         "pixels/fvd_high": score.interval[1],
         "pixels/fvd_floor": score.floor.value,
-        **({"pixels/fvd_infinite": score.infinite.value} if score.infinite else {}),
+        "pixels/fvd_floor_low": score.floor.interval[0],
+        "pixels/fvd_floor_high": score.floor.interval[1],
+        **(
+            {
+                "pixels/fvd_infinite": score.infinite.value,
+                "pixels/fvd_infinite_low": score.infinite.interval[0],
+                "pixels/fvd_infinite_high": score.infinite.interval[1],
+            }
+            if score.infinite
+            else {}
+        ),
     }
     motion = {"motion/real": result.motion.real.mean, "motion/fake": result.motion.fake.mean}
 

@@ -164,7 +164,7 @@ class TestValues:
         (note,) = open_source(Arrays(make(floats), axes=axes, value_range=(0, 1))).notes
 
         assert re.search(
-            r"[45]\d% of the values in frames of its first video, which go from -\d.* the stated range, 0 to 1", note
+            r"[45]\d % of the values in frames of its first video, which go from -\d.* the stated range, 0 to 1", note
         )
         assert not open_source(Arrays(floats * 1.001, axes="NTHWC", value_range=(-1, 1))).notes
 
@@ -174,7 +174,7 @@ class TestValues:
 
         (note,) = open_source(Arrays(floats, axes="NTHWC", value_range=(0, 1))).notes
 
-        assert "6% of the values in frames of its first video, which go from 0 to 25" in note
+        assert "6 % of the values in frames of its first video, which go from 0 to 25" in note
 
     def test_bytes_have_a_range_of_their_own(self) -> None:
         np.testing.assert_array_equal(_frames(Arrays(VIDEOS, value_range=(0, 255))), VIDEOS[0])

@@ -1,0 +1,154 @@
+"""Opening an evaluation, from what costs least to what costs most, so that what is missing is told soon."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fvd_bench.errors import FvdBenchError
+from fvd_bench.evaluation.counts import Look, Unserved, too_few
+from fvd_bench.features.distributed import WHOLE, share
+from fvd_bench.features.given import Given
+from fvd_bench.features.store import FeatureStore
+from fvd_bench.metrics import dependence
+from fvd_bench.networks import FeatureExtractor, create, environment
+from fvd_bench.processors import processors
+from fvd_bench.progress import Progress
+from fvd_bench.protocols.protocol import Protocol
+from fvd_bench.protocols.rules import FeatureRule, Side
+from fvd_bench.protocols.variants import SCALE, scale_protocols
+from fvd_bench.protocols.windows import window_protocols
+from fvd_bench.settings import Settings
+from fvd_bench.sources.iterables import IterableVideos
+
+if TYPE_CHECKING:
+    from fvd_bench.evaluation.evaluation import Evaluation, OpenSide
+
+
+@contextlib.contextmanager
+def opened(
+    sides: Mapping[Side, Given],
+    protocols: Sequence[Protocol],
+    *,
+    seeds: range,
+    settings: Settings,
+    progress: Progress,
+    required: Sequence[Protocol],
+    to_score: bool,
+    started: float,
+) -> Iterator[Evaluation]:
+    """Open the evaluation of two sides, see `open_evaluation`. Networks are loaded last, which takes seconds, and
+    minutes where weights have to be fetched."""
+    workers = settings.workers or processors()
+    check = partial(_check, sides, settings=settings, workers=workers, required=required, to_score=to_score)
+    goes_through = any(isinstance(given.source, IterableVideos) for given in sides.values())
+    unserved = {} if goes_through else check(protocols)
+    from fvd_bench.evaluation.evaluation import Evaluation  # after what may be refused at once
+
+    rows = _rows([p for p in protocols if p not in unserved], settings)
+    loaded = (*protocols, *rows)
+    device = environment.resolve_device(settings.device)
+    extractors, without_network = _networks([p for p in loaded if p not in unserved], sides, device, settings, progress)
+    unserved |= without_network
+    if goes_through:  # only after all else, since what an iterable yields may take hours to make
+        unserved |= check([p for p in protocols if p not in unserved])
+    with _stored(sides, settings) as (store, stored):
+        evaluation = Evaluation(
+            protocols=loaded,
+            rows=rows,
+            unserved=unserved,
+            sides=stored,
+            extractors=extractors,
+            store=store,
+            share=share() if settings.distributed else WHOLE,
+            seeds=seeds,
+            device=device,
+            workers=workers,
+            strict=settings.strict,
+            group_by=settings.group_by,
+            onlooker=settings.onlooker,
+            progress=progress,
+            started=started,
+        )
+        for side, given in sides.items():
+            given.check_holds(partial(evaluation.missing, side))
+        yield evaluation
+
+
+def _check(
+    sides: Mapping[Side, Given],
+    protocols: Sequence[Protocol],
+    *,
+    settings: Settings,
+    workers: int,
+    required: Sequence[Protocol],
+    to_score: bool,
+) -> dict[Protocol, Unserved]:
+    """Return the protocols that the sides hold too few videos for, and why. Raises FvdBenchError when a side cannot be
+    used, or when the protocols that are left are worth nothing."""
+    for given in sides.values():
+        dependence.groups(given.source.names, settings.group_by, given.columns)
+    found: dict[Protocol, Unserved] = {}
+    if to_score:
+        looks = {side: Look(given, side, workers) for side, given in sides.items()}
+        found = too_few(looks, protocols, required=required, strict=settings.strict)
+    for given in sides.values():
+        given.check_readable()
+    return found
+
+
+@contextlib.contextmanager
+def _stored(sides: Mapping[Side, Given], settings: Settings) -> Iterator[tuple[FeatureStore, dict[Side, OpenSide]]]:
+    """Open the store, and what holds the features of each side."""
+    from fvd_bench.evaluation.evaluation import OpenSide
+
+    cache = None if settings.cache is None else Path(settings.cache)
+    with contextlib.ExitStack() as stack:
+        store = stack.enter_context(contextlib.closing(FeatureStore(cache)))
+        yield (
+            store,
+            {
+                side: OpenSide.of(given, stack.enter_context(given.store(store)), settings.group_by)
+                for side, given in sides.items()
+            },
+        )
+
+
+def _rows(protocols: Sequence[Protocol], settings: Settings) -> dict[Protocol, str]:
+    """Return the protocols that the settings add for scales of motion and for windows, each with its row in a table."""
+    rows: dict[Protocol, str] = {}
+    for p in protocols:
+        if settings.motion:
+            rows |= {scale: f"{SCALE}{name}" for name, scale in scale_protocols(p).items()}
+        if settings.windows:
+            rows |= {part: row for row, part in window_protocols(p, settings.windows).items()}
+    return rows
+
+
+def _networks(
+    protocols: Sequence[Protocol], sides: Mapping[Side, Given], device: str, settings: Settings, progress: Progress
+) -> tuple[dict[FeatureRule, FeatureExtractor], dict[Protocol, Unserved]]:
+    """Load the networks of all protocols. Also return the protocols that cannot be served, and why.
+
+    Raises FvdBenchError when no protocol is left.
+    """
+    extractors: dict[FeatureRule, FeatureExtractor] = {}
+    unserved: dict[Protocol, Unserved] = {}
+    fetching = _fetching(progress)
+    for p in protocols:
+        try:
+            if p.features not in extractors:
+                extractors[p.features] = create(p.features, device=device, weights=settings.weights, progress=fetching)
+            sides["real"].check_serves(p.fake, dim=extractors[p.features].dim)
+        except FvdBenchError as error:
+            unserved[p] = Unserved(str(error))
+            if len(unserved) == len(protocols):
+                raise
+    return extractors, unserved
+
+
+def _fetching(progress: Progress) -> Callable[[int, int | None], None]:
+    return lambda done, total: progress("fetching weights, MiB", done // 2**20, (total or 0) // 2**20)

@@ -1,0 +1,29 @@
+"""Numbers as people read them."""
+
+import pytest
+
+from fvd_bench.words import duration, percent
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0.043, "0.043 seconds"),
+        (9.94, "9.9 seconds"),
+        (9.96, "10 seconds"),
+        (89.4, "89 seconds"),
+        (90, "2 minutes"),
+        (5340, "89 minutes"),
+        (5400, "1 h 30 min"),
+        (11100, "3 h 05 min"),
+        (47.5 * 3600, "47 h 30 min"),
+        (3 * 86400, "3 days"),
+        (900 * 86400, "2 years"),
+    ],
+)
+def test_lengths_of_time(seconds: float, words: str) -> None:
+    assert duration(seconds) == words
+
+
+def test_percents_have_a_space_and_what_is_unknown_a_dash() -> None:
+    assert [percent(0.671), percent(-0.0123, "+.1%"), percent(None)] == ["67 %", "-1.2 %", "–"]
