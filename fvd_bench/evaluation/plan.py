@@ -72,8 +72,8 @@ def check_weights(protocol: ProtocolLike | Sequence[ProtocolLike], settings: Set
     absent = [name for name in needed if name not in settings.weights and not weights.is_here(name)]
     if absent:
         raise WeightsError(
-            f"a dry run fetches nothing, and the weights {' and '.join(absent)} are not here: "
-            f"`fvd-bench weights pull {absent[0]}` gets them"
+            f"a dry run fetches nothing, and the weights {', '.join(absent)} are not here: "
+            f"{', '.join(f'`fvd-bench weights pull {name}`' for name in absent)} would get them"
         )
 
 
