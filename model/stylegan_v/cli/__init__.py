@@ -12,6 +12,7 @@ from stylegan_v.cli.generate import generate
 from stylegan_v.cli.importing import import_
 from stylegan_v.cli.info import info
 from stylegan_v.cli.state import state
+from stylegan_v.cli.strip import strip
 from stylegan_v.cli.train import train
 
 __all__ = ["cli", "main"]
@@ -28,5 +29,5 @@ def cli() -> None:
     """Train and sample StyleGAN-V, a continuous video generator."""
 
 
-for command in (data, train, state, generate, evaluate, import_, info):
+for command in (data, train, state, generate, evaluate, import_, info, strip):
     cli.add_command(command)

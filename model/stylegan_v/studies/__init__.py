@@ -1,0 +1,3 @@
+"""What the paper shows of a trained model besides scores: a study is a file, and a command of `stylegan-v`."""
+
+__all__ = ["pictures", "strip"]
