@@ -11,6 +11,7 @@ from stylegan_v.cli.evaluate import evaluate
 from stylegan_v.cli.generate import generate
 from stylegan_v.cli.importing import import_
 from stylegan_v.cli.info import info
+from stylegan_v.cli.project import project
 from stylegan_v.cli.state import state
 from stylegan_v.cli.strip import strip
 from stylegan_v.cli.train import train
@@ -29,5 +30,5 @@ def cli() -> None:
     """Train and sample StyleGAN-V, a continuous video generator."""
 
 
-for command in (data, train, state, generate, evaluate, import_, info, strip):
+for command in (data, train, state, generate, evaluate, import_, info, strip, project):
     cli.add_command(command)

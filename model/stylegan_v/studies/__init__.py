@@ -1,3 +1,11 @@
 """What the paper shows of a trained model besides scores: a study is a file, and a command of `stylegan-v`."""
 
-__all__ = ["pictures", "strip"]
+__all__ = [
+    "content",
+    "perceptual",
+    "pictures",
+    "projection",
+    "strip",
+    "targets",
+    "weights",
+]
