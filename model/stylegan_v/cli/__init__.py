@@ -7,6 +7,7 @@ import click
 from fvd_bench.cli import run
 from fvd_bench.cli.options import Commands
 from stylegan_v.cli.data import data
+from stylegan_v.cli.edit import edit
 from stylegan_v.cli.evaluate import evaluate
 from stylegan_v.cli.generate import generate
 from stylegan_v.cli.importing import import_
@@ -30,5 +31,5 @@ def cli() -> None:
     """Train and sample StyleGAN-V, a continuous video generator."""
 
 
-for command in (data, train, state, generate, evaluate, import_, info, strip, project):
+for command in (data, train, state, generate, evaluate, import_, info, strip, project, edit):
     cli.add_command(command)

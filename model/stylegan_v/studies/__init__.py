@@ -1,7 +1,9 @@
 """What the paper shows of a trained model besides scores: a study is a file, and a command of `stylegan-v`."""
 
 __all__ = [
+    "clip",
     "content",
+    "editing",
     "perceptual",
     "pictures",
     "projection",
