@@ -10,6 +10,7 @@ from stylegan_v.cli.data import data
 from stylegan_v.cli.edit import edit
 from stylegan_v.cli.evaluate import evaluate
 from stylegan_v.cli.generate import generate
+from stylegan_v.cli.gradients import gradients
 from stylegan_v.cli.importing import import_
 from stylegan_v.cli.info import info
 from stylegan_v.cli.project import project
@@ -31,5 +32,5 @@ def cli() -> None:
     """Train and sample StyleGAN-V, a continuous video generator."""
 
 
-for command in (data, train, state, generate, evaluate, import_, info, strip, project, edit):
+for command in (data, train, state, generate, evaluate, import_, info, strip, project, edit, gradients):
     cli.add_command(command)

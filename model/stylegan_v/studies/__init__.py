@@ -4,6 +4,8 @@ __all__ = [
     "clip",
     "content",
     "editing",
+    "gradients",
+    "pair",
     "perceptual",
     "pictures",
     "projection",
