@@ -8,6 +8,7 @@ from fvd_bench.cli import run
 from fvd_bench.cli.options import Commands
 from stylegan_v.cli.data import data
 from stylegan_v.cli.edit import edit
+from stylegan_v.cli.encodings import encodings
 from stylegan_v.cli.evaluate import evaluate
 from stylegan_v.cli.generate import generate
 from stylegan_v.cli.gradients import gradients
@@ -32,5 +33,5 @@ def cli() -> None:
     """Train and sample StyleGAN-V, a continuous video generator."""
 
 
-for command in (data, train, state, generate, evaluate, import_, info, strip, project, edit, gradients):
+for command in (data, train, state, generate, evaluate, import_, info, strip, project, edit, gradients, encodings):
     cli.add_command(command)

@@ -4,6 +4,7 @@ __all__ = [
     "clip",
     "content",
     "editing",
+    "encodings",
     "gradients",
     "pair",
     "perceptual",
