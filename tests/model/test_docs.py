@@ -31,7 +31,7 @@ MATTERS = {
     "appendix A": r"limitation",  # limitations, negative impact
     "appendix B": r"training",  # implementation and training
     "appendix B.1": r"convolution|augmentation|loss|optimiser|average",  # optimisation, sizes of networks, augmentation
-    "appendix B.2": r"project|edit|motion",  # projection and editing
+    "appendix B.2": r"project|[Ee]dit",  # projection and editing
     "appendix B.3": r"period|spac|wave",  # positional embeddings: bounded and linearly spaced periods
     "appendix C": r"FVD|JPEG",  # evaluation
     "appendix D": r"idea",  # what was tried and dropped
