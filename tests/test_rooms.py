@@ -13,7 +13,7 @@ ROOMS = {
     "fvd_bench": (
         "protocols videos sources networks features metrics inspection evaluation reports integrations cli"
     ).split(),
-    "stylegan_v": "networks data methods baselines checkpoints sampling training cli".split(),
+    "stylegan_v": "networks data methods baselines checkpoints sampling training studies cli".split(),
 }
 """Each imports only from those before it, and from the modules that stand beside the rooms."""
 

@@ -18,14 +18,20 @@ MATTERS = {
     "eq. 4": r"stitch|align",  # raw motion codes less their interpolation, plus that of the aligned codes
     "eq. 5": r"tanh|from a motion code|frequenc",  # frequencies as used: (tanh + 1) σ
     "eq. 6": r"spac|period",  # σ: linearly spaced periods
+    "fig. 1": r"hour",  # one-hour videos of several methods
+    "fig. 2": r"edit|project",  # edited and projected images, animated
+    "fig. 4": r"gradient",  # what reaches the generator from either discriminator
     "fig. 5": r"generator|frame from|time embedding v",  # architecture of the generator
     "fig. 6": r"discriminator|frames go through",  # architecture of the discriminator
+    "fig. 8": r"hour|long",  # long videos of MEAD
+    "fig. 9": r"encoding|cycle|wave",  # positional embeddings and their cycle lengths
     "section 3.1": r"content|motion|wave|code",  # structure of the generator, acyclic positional encoding
     "section 3.2": r"discriminator|time distance|frames go through|hyper-modulation",  # structure of the discriminator
     "section 3.3": r"k frames|span|sparse",  # sparse training: which frames make a clip
     "appendix A": r"limitation",  # limitations, negative impact
     "appendix B": r"training",  # implementation and training
     "appendix B.1": r"convolution|augmentation|loss|optimiser|average",  # optimisation, sizes of networks, augmentation
+    "appendix B.2": r"project|[Ee]dit",  # projection and editing
     "appendix B.3": r"period|spac|wave",  # positional embeddings: bounded and linearly spaced periods
     "appendix C": r"FVD|JPEG",  # evaluation
     "appendix D": r"idea",  # what was tried and dropped
@@ -91,6 +97,7 @@ FILES = sorted(
         *(ROOT / "benchmarks").glob("*.md"),
         ROOT / "docs" / "model.md",
         ROOT / "docs" / "paper.md",
+        ROOT / "docs" / "properties.md",
         ROOT / "README.md",
     ]
 )

@@ -7,11 +7,16 @@ import click
 from fvd_bench.cli import run
 from fvd_bench.cli.options import Commands
 from stylegan_v.cli.data import data
+from stylegan_v.cli.edit import edit
+from stylegan_v.cli.encodings import encodings
 from stylegan_v.cli.evaluate import evaluate
 from stylegan_v.cli.generate import generate
+from stylegan_v.cli.gradients import gradients
 from stylegan_v.cli.importing import import_
 from stylegan_v.cli.info import info
+from stylegan_v.cli.project import project
 from stylegan_v.cli.state import state
+from stylegan_v.cli.strip import strip
 from stylegan_v.cli.train import train
 
 __all__ = ["cli", "main"]
@@ -28,5 +33,5 @@ def cli() -> None:
     """Train and sample StyleGAN-V, a continuous video generator."""
 
 
-for command in (data, train, state, generate, evaluate, import_, info):
+for command in (data, train, state, generate, evaluate, import_, info, strip, project, edit, gradients, encodings):
     cli.add_command(command)

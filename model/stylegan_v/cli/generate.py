@@ -36,6 +36,9 @@ def _given(name: str) -> bool:
               help="Folder of the videos; with --decompose, a file that ends in .mp4 or .webp.")  # fmt: skip
 @click.option("--videos", default=16, show_default=True, type=click.IntRange(1), help="How many.")
 @click.option("--frames", default=16, show_default=True, type=click.IntRange(1), help="Of each video.")
+@click.option(
+    "--hours", type=click.FloatRange(0, 10**4, min_open=True), help="Length of each video, instead of --frames."
+)
 @click.option("--fps", type=float, help="Frames per second of motion; those of the training videos unless given.")
 @click.option("--start", default=0.0, show_default=True, type=float, help="Time of the first frame, in frames.")
 @click.option("--truncation", default=1.0, show_default=True, type=float, help="Below 1: less varied, more usual.")
@@ -55,6 +58,7 @@ def generate(
     out: Path,
     videos: int,
     frames: int,
+    hours: float | None,
     fps: float | None,
     start: float,
     truncation: float,
@@ -69,13 +73,16 @@ def generate(
 ) -> None:
     """Generate videos of a CHECKPOINT.
 
-    Any video and any part of it can be had alone: --first and --start say where to begin. Videos that the folder
-    holds already are not made again, so an interrupted run goes on where it was, and --videos may grow. For
-    scores use jpg as the paper does, or png; the codec of mp4 loses more.
+    Any video and any stretch of it can be had alone: --first and --start say where to begin, --frames or --hours how
+    far to go. The frame at an hour costs what the first one does. Videos that the folder holds already are not made
+    again, so an interrupted run goes on where it was, and --videos may grow. For scores use jpg as the paper does, or
+    png; the codec of mp4 loses more.
     """
     if decompose and (unused := [name for name in ("videos", "form") if _given(name)]):
         option = {"videos": "--videos", "form": "--format"}[unused[0]]
         raise click.UsageError(f"--decompose makes one grid, so {option} says nothing beside it")
+    if hours and _given("frames"):
+        raise click.UsageError("--hours and --frames both say how long a video is: give one of them")
     from stylegan_v.checkpoints.files import check_checkpoint
 
     check_checkpoint(checkpoint)
@@ -98,6 +105,8 @@ def generate(
             truncation=truncation,
             batch_frames=batch_frames,
         )
+        if hours:
+            frames = max(1, round(hours * 3600 * sampler.rate))
         sampler.check(frames, motion_of=first if decompose else None)
     with progress() as show, float32_arithmetic("float32"):
         if decompose:

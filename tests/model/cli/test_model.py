@@ -57,6 +57,20 @@ class TestGenerate:
         assert done.exit_code == 2
         assert f"so {option} says nothing" in done.output
 
+    def test_any_stretch_of_an_hour(self, tiny_checkpoint, tmp_path: Path) -> None:
+        start, common = 30 * 3600 - 2, ("--videos", 1, "--format", "png")
+        checkpoint = tiny_checkpoint()
+        done = run("generate", checkpoint, "--out", tmp_path / "a", *common, "--start", start, "--hours", 4 / 30 / 3600)
+        alone = run("generate", checkpoint, "--out", tmp_path / "b", *common, "--start", start + 2, "--frames", 1)
+        both = run("generate", checkpoint, "--out", tmp_path / "c", "--frames", 2, "--hours", 1)
+
+        assert (done.exit_code, alone.exit_code, both.exit_code) == (0, 0, 2), (done.output, alone.output)
+        assert [file.name for file in sorted((tmp_path / "a" / "000000").iterdir())][-1] == "000003.png"
+        in_run, by_itself = (
+            np.asarray(Image.open(tmp_path / f)) for f in ("a/000000/000002.png", "b/000000/000000.png")
+        )
+        np.testing.assert_array_equal(in_run, by_itself)
+
     def test_numbers_of_videos_have_an_end(self, tiny_checkpoint, tmp_path: Path) -> None:
         done = run("generate", tiny_checkpoint(), "--out", tmp_path / "out", "--first", 10**30)
 

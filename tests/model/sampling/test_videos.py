@@ -43,6 +43,19 @@ def test_a_frame_is_the_same_alone_in_any_order_and_in_any_company(tiny_generato
         assert not np.array_equal(stack(sampler, other, range(11)), whole)
 
 
+def test_frames_at_an_hour_are_the_same_alone_and_in_a_run(tiny_generator) -> None:
+    hour = 25 * 3600
+    generator = tiny_generator()
+    from_the_start = VideoSampler(generator, seed=5)
+    run = stack(from_the_start, 7, range(hour - 20, hour + 20))
+    begun_there = VideoSampler(generator, seed=5, start=hour)
+
+    assert len(np.unique(run)) > 20
+    np.testing.assert_array_equal(stack(from_the_start, 7, [hour + 3])[0], run[23])
+    np.testing.assert_array_equal(stack(begun_there, 7, range(20)), run[20:])
+    np.testing.assert_array_equal(stack(begun_there, 7, [3])[0], run[23])
+
+
 def test_another_batch_size_moves_a_value_by_one_at_most(tiny_generator) -> None:
     generator = tiny_generator()
     one, many = (stack(VideoSampler(generator, batch_frames=size), 1, range(9)) for size in (1, 16))

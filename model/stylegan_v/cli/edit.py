@@ -1,0 +1,124 @@
+"""edit: a content changed until it goes with a text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import click
+from click.core import ParameterSource
+
+from fvd_bench.cli.options import Command, typed
+from fvd_bench.cli.streams import progress, say
+from stylegan_v.cli.perceptual import check_perceptual, perceptual_options
+
+
+@click.command(cls=Command)
+@click.argument("checkpoint", type=click.Path(path_type=Path))
+@click.option("--text", required=True, help="What the frames should show.")
+@click.option("--clip", required=True, type=click.Path(path_type=Path),
+              help="Weights of CLIP: a .safetensors file or a state dict of open_clip.")  # fmt: skip
+@click.option("--clip-model", default="ViT-B-32-quickgelu", show_default=True, help="Which of open_clip's models.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="A folder that is empty or not there yet.")
+@click.option("--video", default=0, show_default=True, type=click.IntRange(0, 2**32 - 1), help="Whose content to edit.")
+@click.option("--projection", type=click.Path(path_type=Path), help="A folder of `project` or `edit`, to edit that.")
+@click.option("--steps", default=300, show_default=True, type=click.IntRange(1), help="Of Adam.")
+@click.option("--pull", default=0.008, show_default=True, type=click.FloatRange(0),
+              help="Weight of the squared distance from the content as it was.")  # fmt: skip
+@click.option("--keep", type=click.Path(path_type=Path), help="An image, white where frames should stay as they are.")
+@click.option("--motions", default=3, show_default=True, type=click.IntRange(0, 16), help="Other motions to show.")
+@perceptual_options
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**32 - 1))
+@click.option("--class", "label", type=click.IntRange(0), help="Class of the video; drawn unless given.")
+@click.option("--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu", "cuda"]))
+def edit(
+    checkpoint: Path,
+    text: str,
+    clip: Path,
+    clip_model: str,
+    out: Path,
+    video: int,
+    projection: Path | None,
+    steps: int,
+    pull: float,
+    keep: Path | None,
+    motions: int,
+    vgg: Path | None,
+    lpips: Path | None,
+    seed: int,
+    label: int | None,
+    device: Literal["auto", "cpu", "cuda"],
+) -> None:
+    """Edit the content of a video of a CHECKPOINT by a text, with CLIP.
+
+    Edited is a generated video, or a projected image. The folder gets a sheet and a video of the content as it was,
+    edited, and with other motions; the styles, to be edited again; and a report.
+    """
+    from stylegan_v.checkpoints.files import check_checkpoint, check_readable
+
+    source = click.get_current_context().get_parameter_source("video")
+    if projection is not None and source is ParameterSource.COMMANDLINE:
+        raise click.UsageError("--video and --projection both say whose content to edit: give one of them")
+    if keep is None and vgg is not None:
+        raise click.UsageError("--vgg and --lpips compare what --keep names: give --keep as well, or none of them")
+    check_perceptual(vgg, lpips)
+    check_checkpoint(checkpoint)
+    for file in (clip, keep):
+        if file is not None:
+            check_readable(file)
+    from fvd_bench.networks.arithmetic import float32_arithmetic
+    from fvd_bench.networks.environment import resolve_device
+    from stylegan_v.checkpoints.checkpoint import load
+    from stylegan_v.networks.generator import Generator
+    from stylegan_v.sampling.videos import VideoSampler
+    from stylegan_v.studies import clip as clips
+    from stylegan_v.studies import content as contents
+    from stylegan_v.studies import editing, targets
+    from stylegan_v.studies.perceptual import perceptual_distance
+
+    loaded = load(checkpoint)
+    generator = loaded.generator_as(Generator, resolve_device(device))
+    sampler = VideoSampler(generator, seed=seed, train_fps=loaded.fps)
+    vector = sampler.label(video, label)
+    with typed():
+        score = clips.text_score(text, clip, clip_model, sampler.device)
+    kept = None
+    if keep is not None:
+        (image,) = targets.read_images([keep], generator.config.resolution)
+        mask = (targets.as_tensor([image], sampler.device)[0].mean(dim=0) > 0).float()
+        kept = editing.Kept(mask, perceptual_distance(vgg, lpips, sampler.device))
+    begun = (
+        contents.of_video(generator, seed, video, vector)
+        if projection is None
+        else contents.read_content(projection, generator, sampler.digest, vector)
+    )
+    contents.make_folder(out)
+    with progress() as show, float32_arithmetic("float32"):
+        found = editing.edit(begun, score, steps=steps, pull=pull, kept=kept, seed=seed, progress=show)
+        own = contents.motion(generator, seed, video)
+        rows = {"before": begun.moving(own), "edited": found.content.moving(own)}
+        for number in range(video + 1, video + motions + 1):
+            rows[f"motion {number}"] = found.content.moving(contents.motion(generator, seed, number))
+        contents.write_rows(out, rows, loaded.fps)
+    contents.write_content(
+        out,
+        found.content,
+        None,
+        {
+            "study": "editing",
+            "generator": sampler.digest,
+            "text": text,
+            "clip": clip_model,
+            "video": video if projection is None else None,
+            "steps": steps,
+            "pull": pull,
+            "seed": seed,
+            "class": label,
+            "keep": None if kept is None else {"name": kept.distance.name, "weights": dict(kept.distance.digests)},
+            "before": found.before,
+            "after": found.after,
+        },
+    )
+    say(f"{out}: {text!r} in {steps} steps; the similarity went from {found.before:.4f} to {found.after:.4f}")
+    if kept is not None:
+        say(f"what was to be kept: compared by {kept.distance.words}")

@@ -1,0 +1,92 @@
+"""gradients: what a generator learns from two kinds of discriminators."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from fvd_bench.cli.options import Command, Place
+from fvd_bench.cli.streams import say
+
+if TYPE_CHECKING:
+    from stylegan_v.checkpoints.checkpoint import Checkpoint
+    from stylegan_v.networks.config import ModelConfig
+    from stylegan_v.networks.discriminator import Discriminator
+    from stylegan_v.studies.pair import Pair
+
+
+@click.command(cls=Command)
+@click.argument("checkpoint", type=click.Path(path_type=Path))
+@click.option("--real", required=True, type=Place(), help="Real videos, which the loss of the pair compares with.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="A picture that ends in .png or .jpg.")
+@click.option("--videos", default=4, show_default=True, type=click.IntRange(1, 64), help="Three rows each.")
+@click.option("--pair", "pair_file", type=click.Path(path_type=Path),
+              help="Trained weights of the pair: a state dict; untrained unless given.")  # fmt: skip
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**32 - 1))
+@click.option("--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu", "cuda"]))
+def gradients(
+    checkpoint: Path,
+    real: str | Path,
+    out: Path,
+    videos: int,
+    pair_file: Path | None,
+    seed: int,
+    device: Literal["auto", "cpu", "cuda"],
+) -> None:
+    """Show the gradients that reach the frames of a CHECKPOINT's generator.
+
+    One comes from our discriminator, the other from MoCoGAN-HD's pair, which sees images and clips. A checkpoint for
+    sampling has no discriminator; ours is then an untrained one.
+    """
+    from stylegan_v.checkpoints.files import check_checkpoint, check_readable
+
+    check_checkpoint(checkpoint)
+    if pair_file is not None:
+        check_readable(pair_file)
+    from fvd_bench.networks.arithmetic import float32_arithmetic
+    from fvd_bench.networks.environment import resolve_device
+    from fvd_bench.sources import open_source
+    from stylegan_v.checkpoints.checkpoint import load
+    from stylegan_v.networks.generator import Generator
+    from stylegan_v.studies import gradients as study
+    from stylegan_v.studies import pictures
+
+    pictures.check_picture(out)
+    loaded = load(checkpoint)
+    place = resolve_device(device)
+    generator = loaded.generator_as(Generator, place)
+    discriminator, ours = _ours(loaded, generator.config, seed)
+    pair, theirs = _pair(pair_file, seed)
+    clips = study.real_clips(open_source(real), videos, generator.config.resolution).to(place)
+    with float32_arithmetic("float32"):
+        found = study.gradients(generator, discriminator.to(place), pair.to(place), clips, videos=videos, seed=seed)
+    pictures.write_picture(out, found.picture())
+    say(f"{out}: gradients of each discriminator's loss for the generator by the frames of {videos} videos")
+    for name, what in (("ours", f"our discriminator, {ours}"), ("pair", f"the pair of MoCoGAN-HD, {theirs}")):
+        sizes = ", ".join(f"{size:.2e}" for size in found.sizes()[name])
+        say(f"{what}: root mean squares {sizes} at t = {', '.join(map(str, study.TIMES))}")
+    say("each picture is scaled by itself: it tells where a gradient is, and not how large it is")
+
+
+def _ours(loaded: Checkpoint, config: ModelConfig, seed: int) -> tuple[Discriminator, str]:
+    from stylegan_v.methods.parts import load_part
+    from stylegan_v.networks.discriminator import build_discriminator
+
+    network = build_discriminator(config, seed=seed)
+    trained = "discriminator" in loaded.parts
+    if trained:
+        load_part(network, loaded.part("discriminator"), "discriminator")
+    return network, f"{'trained' if trained else 'untrained'}, {config.frames} of these frames at a time"
+
+
+def _pair(file: Path | None, seed: int) -> tuple[Pair, str]:
+    from stylegan_v.studies.pair import CLIP_FRAMES, build_pair
+    from stylegan_v.studies.weights import read_weights
+
+    network = build_pair(seed=seed)
+    if file is not None:
+        shapes = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+        network.load_state_dict(read_weights(file, "the pair of MoCoGAN-HD", shapes))
+    return network, f"{'untrained' if file is None else 'trained'}, {CLIP_FRAMES} consecutive frames"

@@ -1,0 +1,105 @@
+"""project: the content behind images, with other motions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from fvd_bench.cli.options import Command
+from fvd_bench.cli.streams import progress, say
+from stylegan_v.cli.perceptual import check_perceptual, perceptual_options
+
+
+@click.command(cls=Command)
+@click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--checkpoint", required=True, type=click.Path(path_type=Path), help="Whose generator shows them.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="A folder that is empty or not there yet.")
+@click.option("--stride", default=1.0, show_default=True, type=click.FloatRange(0, min_open=True),
+              help="Time from image to image, in frames of the training videos.")  # fmt: skip
+@click.option("--motion", default="kept", show_default=True, type=click.Choice(["kept", "optimised"]),
+              help="Optimised motion meets the images better and goes less well with other motions.")  # fmt: skip
+@click.option("--steps", default=1000, show_default=True, type=click.IntRange(1), help="Of Adam.")
+@click.option("--motions", default=3, show_default=True, type=click.IntRange(0, 16), help="Other motions to show.")
+@perceptual_options
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**32 - 1))
+@click.option("--class", "label", type=click.IntRange(0), help="Class of the video; drawn unless given.")
+@click.option("--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu", "cuda"]))
+def project(
+    images: tuple[Path, ...],
+    checkpoint: Path,
+    out: Path,
+    stride: float,
+    motion: Literal["kept", "optimised"],
+    steps: int,
+    motions: int,
+    vgg: Path | None,
+    lpips: Path | None,
+    seed: int,
+    label: int | None,
+    device: Literal["auto", "cpu", "cuda"],
+) -> None:
+    """Find the content that looks like IMAGES, one or several frames of one video in their order.
+
+    The folder gets a sheet and a video of the images, their projection, and its content with other motions; the styles,
+    for `stylegan-v edit`; and a report.
+    """
+    from stylegan_v.checkpoints.files import check_checkpoint, check_readable
+
+    check_perceptual(vgg, lpips)
+    check_checkpoint(checkpoint)
+    for image in images:
+        check_readable(image)
+    from fvd_bench.networks.arithmetic import float32_arithmetic
+    from fvd_bench.networks.environment import resolve_device
+    from stylegan_v.checkpoints.checkpoint import load
+    from stylegan_v.networks.generator import Generator
+    from stylegan_v.sampling.videos import VideoSampler
+    from stylegan_v.studies import content, projection, targets
+    from stylegan_v.studies.perceptual import perceptual_distance
+
+    loaded = load(checkpoint)
+    generator = loaded.generator_as(Generator, resolve_device(device))
+    sampler = VideoSampler(generator, seed=seed, train_fps=loaded.fps)
+    vector = sampler.label(0, label)
+    pixels = targets.read_images(images, generator.config.resolution)
+    distance = perceptual_distance(vgg, lpips, sampler.device)
+    content.make_folder(out)
+    times = [place * stride for place in range(len(pixels))]
+    with progress() as show, float32_arithmetic("float32"):
+        found = projection.project(
+            generator,
+            targets.as_tensor(pixels, sampler.device),
+            times,
+            distance,
+            steps=steps,
+            motion=motion,
+            label=vector,
+            seed=seed,
+            progress=show,
+        )
+        rows = {"images": content.held(pixels, times), "projection": found.content.moving(found.noise)}
+        for number in range(1, motions + 1):
+            rows[f"motion {number}"] = found.content.moving(content.motion(generator, seed, number))
+        content.write_rows(out, rows, loaded.fps)
+    content.write_content(
+        out,
+        found.content,
+        found.learned,
+        {
+            "study": "projection",
+            "generator": sampler.digest,
+            "images": [image.name for image in images],
+            "stride": stride,
+            "motion": motion,
+            "steps": steps,
+            "seed": seed,
+            "class": label,
+            "distance": {"name": distance.name, "weights": dict(distance.digests)},
+            "before": found.before,
+            "after": found.after,
+        },
+    )
+    say(f"{out}: {len(pixels)} images projected in {steps} steps, with motion {motion}")
+    say(f"compared by {distance.words}: the distance went from {found.before:.4f} to {found.after:.4f}")

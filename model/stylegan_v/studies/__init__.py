@@ -1,0 +1,16 @@
+"""What the paper shows of a trained model besides scores: a study is a file, and a command of `stylegan-v`."""
+
+__all__ = [
+    "clip",
+    "content",
+    "editing",
+    "encodings",
+    "gradients",
+    "pair",
+    "perceptual",
+    "pictures",
+    "projection",
+    "strip",
+    "targets",
+    "weights",
+]

@@ -1,0 +1,58 @@
+"""Pictures of frames in rows and columns, with their names at the edges."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from fvd_bench.videos.video import Pixels
+from stylegan_v.errors import ModelError
+from stylegan_v.sampling.sheets import whole_or_nothing
+
+FORMS = {".png": "PNG", ".jpg": "JPEG"}
+"""Suffix of a picture's file -> what Pillow calls its format."""
+
+_LEAST_SIDE = 96
+"""Frames with fewer pixels a side are shown enlarged, each pixel as a square."""
+
+_TEXT = 13
+_GAP = 4
+
+
+def check_picture(file: Path) -> None:
+    """Raise ModelError when a file is not named as a picture is."""
+    if file.suffix.lower() not in FORMS:
+        raise ModelError(f"{file}: expected a file that ends in {' or '.join(FORMS)}")
+
+
+def labelled(cells: Sequence[Sequence[Pixels | None]], *, rows: Sequence[str], columns: Sequence[str]) -> Image.Image:
+    """Draw a grid of frames, uint8 [R, R, 3] each and None for an empty place, below and beside names.
+
+    rows, columns: one name each. Names are cut nowhere: the margin is as wide as the longest one.
+    """
+    side = next(cell.shape[0] for row in cells for cell in row if cell is not None)
+    shown = side * -(-_LEAST_SIDE // side)
+    font = ImageFont.load_default(_TEXT)
+    left = max((round(font.getlength(name)) for name in rows), default=0) + 2 * _GAP
+    top = _TEXT + 2 * _GAP
+    picture = Image.new("RGB", (left + len(columns) * shown, top + len(rows) * shown), "white")
+    draw = ImageDraw.Draw(picture)
+    for place, name in enumerate(columns):
+        draw.text((left + place * shown + shown // 2, top // 2), name, fill="black", font=font, anchor="mm")
+    for place, (name, row) in enumerate(zip(rows, cells, strict=True)):
+        draw.text((_GAP, top + place * shown + shown // 2), name, fill="black", font=font, anchor="lm")
+        for column, cell in enumerate(row):
+            if cell is not None:
+                image = Image.fromarray(np.ascontiguousarray(cell)).resize((shown, shown), Image.Resampling.NEAREST)
+                picture.paste(image, (left + column * shown, top + place * shown))
+    return picture
+
+
+def write_picture(file: Path, picture: Image.Image) -> None:
+    """Write a picture, as .png or as .jpg of quality 95; it gets its name when it is whole. Raises ModelError."""
+    check_picture(file)
+    with whole_or_nothing(file) as partial:
+        picture.save(partial, FORMS[file.suffix.lower()], quality=95)

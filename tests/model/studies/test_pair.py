@@ -1,0 +1,56 @@
+"""MoCoGAN-HD's pair: parameters and sizes of maps as published, and its loss by hand."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from stylegan_v.studies.pair import Pair, build_pair, relativistic
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+@pytest.fixture(scope="module")
+def laid_out() -> Pair:
+    with torch.device("meta"):
+        return Pair()
+
+
+def test_parameters(laid_out: Pair) -> None:
+    counts = [sum(p.numel() for p in part.parameters()) for part in (laid_out.image, laid_out.video)]
+
+    assert counts == [5_535_618, 22_136_706]
+
+
+@pytest.mark.parametrize("side", [128, 256])
+def test_maps(laid_out: Pair, side: int) -> None:
+    frames = torch.empty(2, 16, 3, side, side, device="meta")
+
+    assert [tuple(x.shape) for x in laid_out.clips(frames)] == [(2, 1, 5, 19, 19), (2, 1, 5, 11, 11)]
+    assert [tuple(x.shape) for x in laid_out.pairs(frames)] == [(30, 1, 19, 19), (30, 1, 11, 11)]
+
+
+def test_every_frame_is_seen_beside_the_first() -> None:
+    pair = build_pair(seed=1)
+    frames = torch.rand(1, 3, 3, 32, 32)
+    with torch.no_grad():
+        found = pair.pairs(frames)[0]
+        alone = pair.image[0](torch.cat([frames[:, 0], frames[:, 2]], dim=1))
+
+    torch.testing.assert_close(found[1:], alone)
+
+
+def test_the_relativistic_loss() -> None:
+    made, other = torch.tensor([3.0, 1.0]), torch.tensor([2.0, 0.0])
+
+    # mean(other) = 1: (1² + (-1)²) / 2 = 1; mean(made) = 2: (0² + (-2)²) / 2 = 2
+    assert relativistic(made, other).item() == pytest.approx((1 + 2) / 2)
+
+
+def test_parameters_depend_on_the_seed_alone() -> None:
+    state = torch.get_rng_state()
+    first, second, third = (build_pair(seed=seed).image[0].layers[0].weight for seed in (0, 0, 1))
+
+    assert torch.equal(first, second) and not torch.equal(first, third)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert first.std().item() == pytest.approx(0.02, rel=0.05)

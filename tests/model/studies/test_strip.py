@@ -1,0 +1,62 @@
+"""Moments of long videos side by side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from stylegan_v.cli import cli
+from stylegan_v.errors import ModelError
+from stylegan_v.sampling.videos import VideoSampler
+from stylegan_v.studies.pictures import labelled
+from stylegan_v.studies.strip import SECONDS, in_units, strip
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+def test_every_cell_is_the_frame_of_its_video_and_time(tiny_generator) -> None:
+    sampler = VideoSampler(tiny_generator(), seed=2, train_fps=25)
+
+    picture = np.asarray(strip(sampler, videos=2, first=3))
+
+    side, columns = 96, len(SECONDS)
+    cells = picture[-2 * side :, -columns * side :].reshape(2, side, columns, side, 3)
+    for row, video in enumerate((3, 4)):
+        frames = np.stack(list(sampler.frames(video, [0, 25, 1500, 15_000, 90_000])))
+        np.testing.assert_array_equal(cells[row, ::3, :, ::3].transpose(1, 0, 2, 3), frames)
+        assert len({frame.tobytes() for frame in frames}) == 5
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0, "0 s"), (1, "1 s"), (60, "1 min"), (600, "10 min"), (3600, "1 h"), (5400, "1.5 h")]
+)
+def test_times_are_written_in_their_largest_unit(seconds: float, text: str) -> None:
+    assert in_units(seconds) == text
+
+
+def test_empty_places_stay_white() -> None:
+    frame = np.zeros((100, 100, 3), np.uint8)
+
+    picture = np.asarray(labelled([[frame, None], [None, frame]], rows=["a", "b"], columns=["c", "d"]))
+
+    assert [int(picture[-y, -x].sum()) for y, x in ((150, 150), (150, 50), (50, 150), (50, 50))] == [0, 765, 765, 0]
+
+
+def test_the_command_draws_the_times_that_are_asked_for(tiny_checkpoint, tmp_path: Path) -> None:
+    given = ["strip", tiny_checkpoint(), "--out", tmp_path / "a.png", "--videos", 1, "--at", 0, "--at", 7200]
+
+    done = CliRunner().invoke(cli, [str(argument) for argument in given])
+
+    assert done.stdout == f"{tmp_path / 'a.png'}: 1 videos at 0 s, 2 h\n", done.output
+    with Image.open(tmp_path / "a.png") as image:
+        assert image.height == 96 + 21
+
+
+def test_a_picture_of_another_kind_is_refused(tiny_checkpoint, tmp_path: Path) -> None:
+    done = CliRunner().invoke(cli, ["strip", str(tiny_checkpoint()), "--out", str(tmp_path / "a.gif")])
+
+    assert isinstance(done.exception, ModelError) and "ends in .png or .jpg" in str(done.exception)
