@@ -19,6 +19,7 @@ MODULES: Mapping[str, str] = {
     DEFAULT: "stylegan_v.methods.stylegan_v",
     "stylegan2": "stylegan_v.baselines.stylegan2",
     "mocogan-sg2": "stylegan_v.baselines.mocogan_sg2",
+    "digan": "stylegan_v.baselines.digan",
 }
 """Name -> the module whose METHOD it is."""
 

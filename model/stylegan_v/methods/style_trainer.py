@@ -10,7 +10,7 @@ import functools
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -22,7 +22,7 @@ from stylegan_v.errors import ConfigError
 from stylegan_v.methods.cuda_graph import Recorded
 from stylegan_v.methods.trainer import Makers, Settings, Trainer
 from stylegan_v.networks.adaptive_augment import AdaptiveProbability
-from stylegan_v.networks.augment import Augmentations, augment, plan
+from stylegan_v.networks.augment import plan
 from stylegan_v.networks.discriminator import Discriminator
 from stylegan_v.networks.generator import Generator, half_precision
 from stylegan_v.networks.loss import discriminator_loss, generator_loss, r1_penalty
@@ -38,6 +38,13 @@ _GENERATOR_PASSES, _DISCRIMINATOR_PASSES = 4.0, 8.4
 
 
 Videos = TypeVar("Videos", "Reals", "Fakes")
+
+
+class Augmentations(Protocol):
+    """What is done to each of some clips: [B, T, 3, R, R] of the shape of `frames`."""
+
+    def __getitem__(self, some: slice, /) -> Augmentations: ...
+    def __call__(self, frames: Tensor, /) -> Tensor: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,4 +329,4 @@ def _some(videos: Videos, some: slice) -> Videos:
 
 
 def _seen(frames: Tensor, augmentations: Augmentations | None) -> Tensor:
-    return frames if augmentations is None else augment(frames, augmentations)
+    return frames if augmentations is None else augmentations(frames)

@@ -1,6 +1,7 @@
 """The networks of StyleGAN-V, their losses, the augmentation before its discriminator, and what other methods share."""
 
 __all__ = [
+    "activation",
     "adaptive_augment",
     "augment",
     "clip_discriminator",

@@ -31,6 +31,10 @@ class Augmentations:
     def __getitem__(self, some: slice) -> Augmentations:
         return Augmentations(self.sources[some], self.colours[some])
 
+    def __call__(self, frames: Tensor) -> Tensor:
+        """Return `augment` of clips: [B, T, 3, H, W]."""
+        return augment(frames, self)
+
 
 def plan(
     probability: Tensor,

@@ -79,14 +79,15 @@ class Conditioning(nn.Module):
 class DiscriminatorBlock(nn.Module):
     """Two convolutions and a shortcut, which halve the size. The first of all blocks takes colours.
 
+    colours: channels of an image where the block is the first one, 0 elsewhere.
     style_dim: size of the vector that modulates the first convolution, None for an ordinary one.
     """
 
     def __init__(
-        self, in_channels: int, middle_channels: int, out_channels: int, *, colours: bool, style_dim: int | None
+        self, in_channels: int, middle_channels: int, out_channels: int, *, colours: int, style_dim: int | None
     ) -> None:
         super().__init__()
-        self.from_rgb = Conv2d(3, in_channels, 1) if colours else None
+        self.from_rgb = Conv2d(colours, in_channels, 1) if colours else None
         self.conv0 = (
             Conv2d(in_channels, middle_channels, 3)
             if style_dim is None
@@ -96,7 +97,10 @@ class DiscriminatorBlock(nn.Module):
         self.skip = Conv2d(in_channels, out_channels, 1, bias=False, down=True, activation="linear")
 
     def forward(self, x: Tensor, condition: Tensor | None) -> Tensor:
-        """Map [N, in (or 3), r, r] to [N, out, r/2, r/2]. condition: [B, style_dim], used with hyper-modulation."""
+        """Map [N, in, r, r] to [N, out, r/2, r/2], the first block from colours instead of `in` channels.
+
+        condition: [B, style_dim], used with hyper-modulation.
+        """
         if self.from_rgb is not None:
             x = self.from_rgb(x)
         y = self.conv0(x, condition) if isinstance(self.conv0, StyledConv2d) else self.conv0(x)
@@ -124,9 +128,9 @@ class Head(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """From k frames of each video, and their times, to one logit per video."""
+    """From k frames of each video, and their times, to one logit per video. colours: channels of a frame."""
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, config: ModelConfig, *, colours: int = 3) -> None:
         super().__init__()
         self.config = config
         self.time = None
@@ -146,7 +150,7 @@ class Discriminator(nn.Module):
                 in_channels,
                 config.channels(r),
                 out_channels,
-                colours=r == config.resolution,
+                colours=colours if r == config.resolution else 0,
                 style_dim=condition_dim if config.hyper_modulation and condition_dim else None,
             )
         self.blocks = nn.ModuleDict(blocks)

@@ -52,7 +52,7 @@ def clamp_activations(network: nn.Module, clamped: bool) -> None:
 
 
 class FullyConnected(nn.Module):
-    """A linear layer with an equalised learning rate: [..., in] -> [..., out].
+    """A linear layer with an equalised learning rate: [..., in] -> [..., out], in the type of its input.
 
     lr_multiplier: factor on the learning rate of its parameters. activation: `lrelu` has a gain of √2.
     """
@@ -73,8 +73,8 @@ class FullyConnected(nn.Module):
         self.activation = activation
 
     def forward(self, x: Tensor) -> Tensor:
-        weight = self.weight * (self.lr_multiplier / math.sqrt(self.weight.shape[1]))
-        bias = None if self.bias is None else self.bias * self.lr_multiplier
+        weight = self.weight.to(x.dtype) * (self.lr_multiplier / math.sqrt(self.weight.shape[1]))
+        bias = None if self.bias is None else self.bias.to(x.dtype) * self.lr_multiplier
         y = functional.linear(x, weight, bias)
         return activate(y, gain=math.sqrt(2)) if self.activation == "lrelu" else y
 

@@ -28,6 +28,9 @@ COUNTS = [
     ("stylegan2", {"resolution": 64, "mapping_layers": 8}, {"generator": 22_243_608 - 9 + 1_575_936}),
     ("mocogan-sg2", {"resolution": 64}, {"generator": 28_278_031, "discriminator": 23_407_361 + 11_056_896}),
     ("mocogan-sg2", {"resolution": 256}, {"generator": 29_619_157, "discriminator": 24_001_089 + 25_214_720}),
+    ("digan", {"resolution": 64}, {"generator": 52_210_703, "discriminator": 26_490_881 + 26_488_833}),
+    ("digan", {"resolution": 128}, {"generator": 63_538_706, "discriminator": 56_779_266}),
+    ("digan", {"resolution": 256}, {"generator": 69_974_421, "discriminator": 57_728_770}),
 ]
 
 
