@@ -19,6 +19,7 @@ MODULES: Mapping[str, str] = {
     DEFAULT: "stylegan_v.methods.stylegan_v",
     "stylegan2": "stylegan_v.baselines.stylegan2",
     "mocogan-sg2": "stylegan_v.baselines.mocogan_sg2",
+    "videogpt": "stylegan_v.baselines.videogpt",
 }
 """Name -> the module whose METHOD it is."""
 
