@@ -1,12 +1,11 @@
 """VideoGPT: a VQ-VAE makes a clip a grid of codes, and a transformer draws such grids, one code after the other.
 
 It is trained in two stages. The first learns the VQ-VAE (vqvae.py); the second keeps that as it is, and learns the
-transformer on the codes of clips. The transformer has a position for each place of the grid and no more, so a video is
-a clip, and none is longer.
+transformer (prior.py) on the codes of clips. It has a position for each place of the grid and no more, so a video is a
+clip, and none is longer.
 
 Source: Yan et al. 2021, "VideoGPT: video generation using VQ-VAE and transformers", and the authors' code,
-wilson1yan/VideoGPT. Attention is full, where their large models have a sparse one, and layer norms are torch's, whose ε
-is inside of the root. How they were trained at 256² for the tables of the paper is not published.
+wilson1yan/VideoGPT. Its sizes at 256² in the tables of the paper are not published.
 """
 
 from __future__ import annotations
@@ -25,6 +24,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from stylegan_v import distributed
+from stylegan_v.baselines.prior import Prior
 from stylegan_v.baselines.vqvae import VQVAE
 from stylegan_v.data.clips import Batch, VideoDataset
 from stylegan_v.data.times import ClipRule
@@ -33,7 +33,6 @@ from stylegan_v.methods.config import MethodConfig
 from stylegan_v.methods.method import Method, Stage
 from stylegan_v.methods.stylegan_v import BUDGETS
 from stylegan_v.methods.trainer import Makers, Settings, Trainer
-from stylegan_v.networks.attention import KeyValueCache, SelfAttention
 from stylegan_v.networks.noise import Purpose, uniform
 from stylegan_v.networks.pixels import normalise
 from stylegan_v.networks.video_generator import Clip, Draw, VideoGenerator
@@ -102,94 +101,6 @@ class VideoGPTConfig(MethodConfig):
         return self.frames // self.time_stride, side, side
 
 
-class Block(nn.Module):
-    """A layer of the transformer: attention, and two layers at each place, after layer norms, added to x."""
-
-    def __init__(self, config: VideoGPTConfig) -> None:
-        super().__init__()
-        width, depth = config.prior_width, config.prior_layers
-        self.attention_norm = nn.LayerNorm(width)
-        self.attention = SelfAttention(
-            width, config.prior_heads, causal=True, dropout=config.attention_dropout, depth=depth
-        )
-        self.layers_norm = nn.LayerNorm(width)
-        self.layers = nn.Sequential(nn.Linear(width, 4 * width), QuickGELU(), nn.Linear(4 * width, width))
-        self.dropout = nn.Dropout(config.dropout)
-
-    def forward(self, x: Tensor, cache: KeyValueCache | None = None) -> Tensor:
-        x = x + self.dropout(self.attention(self.attention_norm(x), cache))
-        y: Tensor = x + self.dropout(self.layers(self.layers_norm(x)))
-        return y
-
-
-class QuickGELU(nn.Module):
-    """x · σ(1.702 x), close to GELU (Hendrycks and Gimpel 2016, section 2)."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x * torch.sigmoid(1.702 * x)
-
-
-class Prior(nn.Module):
-    """The causal transformer: from the vectors of codes, in the order of time, height and width, to the next code.
-
-    What it sees at a place is the vector before, or a learned one at the first place, and a learned position: three
-    vectors side by side, for the place in time, height and width. The last layer begins with zeros, so that all codes
-    are as likely at first.
-    """
-
-    def __init__(self, config: VideoGPTConfig) -> None:
-        super().__init__()
-        width = config.prior_width
-        self.grid = config.grid
-        self.enter = nn.Linear(config.code_dim, width, bias=False)
-        self.start = nn.Parameter(0.02 * torch.randn(width))
-        self.positions = nn.ParameterList(0.01 * torch.randn(places, width // 3) for places in self.grid)
-        self.blocks = nn.ModuleList(Block(config) for _ in range(config.prior_layers))
-        self.norm = nn.LayerNorm(width)
-        self.head = nn.Linear(width, config.codes, bias=False)
-        nn.init.normal_(self.enter.weight, std=0.02)
-        nn.init.zeros_(self.head.weight)
-
-    def forward(self, vectors: Tensor) -> Tensor:
-        """Return logits of the code at each place given those before, [B, N, codes]. vectors: of codes, [B, N, D]."""
-        seen = torch.cat([self.start.expand(len(vectors), 1, -1), self.enter(vectors[:, :-1])], dim=1)
-        tables = (
-            table.view([-1 if axis == own else 1 for axis in range(3)] + [table.shape[1]]).expand(*self.grid, -1)
-            for own, table in enumerate(self.positions)
-        )
-        return self._logits(seen + torch.cat([*tables], dim=-1).flatten(0, 2), [None] * len(self.blocks))
-
-    def next(self, seen: Tensor, place: int, caches: Sequence[KeyValueCache]) -> Tensor:
-        """Return logits of the code at a place, [B, codes], after those of all places before it.
-
-        seen: `start`, or of the vector before what `enter` makes of it, [B, width]. caches: one for each block.
-        """
-        indices = np.unravel_index(place, self.grid)
-        position = torch.cat([table[int(index)] for table, index in zip(self.positions, indices, strict=True)])
-        return self._logits((seen + position)[:, None], caches)[:, 0]
-
-    def sample(self, codebook: Tensor, numbers: Tensor) -> Tensor:
-        """Draw the codes of videos, int64 [B, N]. codebook: [codes, D]. numbers: uniform in (0, 1), float64 [B, N]."""
-        caches = [KeyValueCache(numbers.shape[1]) for _ in self.blocks]
-        seen, codes = self.start.expand(len(numbers), -1), []
-        for place, chances in enumerate(numbers.unbind(1)):
-            codes.append(drawn(self.next(seen, place, caches), chances))
-            seen = self.enter(codebook[codes[-1]])
-        return torch.stack(codes, dim=1)
-
-    def _logits(self, x: Tensor, caches: Sequence[KeyValueCache | None]) -> Tensor:
-        for block, cache in zip(self.blocks, caches, strict=True):
-            x = block(x, cache)
-        logits: Tensor = self.head(self.norm(x))
-        return logits
-
-
-def drawn(logits: Tensor, numbers: Tensor) -> Tensor:
-    """Draw codes from the softmax of logits, [B, codes], with a uniform number for each, float64 [B]: int64 [B]."""
-    ends = logits.double().softmax(dim=1).cumsum(dim=1)
-    return torch.searchsorted(ends, numbers[:, None] * ends[:, -1:])[:, 0]
-
-
 class VideoGPTGenerator(VideoGenerator):
     """The VQ-VAE and the transformer. Videos are drawn in groups, which go through the transformer together."""
 
@@ -208,7 +119,16 @@ class VideoGPTGenerator(VideoGenerator):
             code_dim=config.code_dim,
             strides=(config.time_stride, config.space_stride),
         )
-        self.prior = Prior(config)
+        self.prior = Prior(
+            config.grid,
+            codes=config.codes,
+            code_dim=config.code_dim,
+            width=config.prior_width,
+            layers=config.prior_layers,
+            heads=config.prior_heads,
+            dropout=config.dropout,
+            attention_dropout=config.attention_dropout,
+        )
 
     @property
     def longest(self) -> int:

@@ -10,10 +10,10 @@ import pytest
 import torch
 from torch.nn import functional
 
-from stylegan_v.baselines.videogpt import METHOD, Prior, VideoGPTConfig, VideoGPTGenerator, drawn
+from stylegan_v.baselines.prior import Prior, drawn
+from stylegan_v.baselines.videogpt import METHOD, VideoGPTGenerator
 from stylegan_v.baselines.vqvae import VQVAE, AxialAttention, Codebook, Doubling, Halving
 from stylegan_v.errors import ConfigError
-from stylegan_v.networks.attention import KeyValueCache
 from stylegan_v.sampling.videos import GeneratedVideos, VideoSampler
 from tests.model.baselines.conftest import first_batch
 from tests.model.baselines.test_methods import parts
@@ -29,15 +29,10 @@ def seeded():
 
 
 @pytest.fixture
-def config() -> VideoGPTConfig:
-    return METHOD.configure("tiny", dropout=0.0, attention_dropout=0.0)  # type: ignore[return-value]
-
-
-@pytest.fixture
-def prior(config: VideoGPTConfig) -> Prior:
+def prior() -> Prior:
     """A transformer whose logits differ, as they do not at first."""
-    made = Prior(config).eval().requires_grad_(False)
-    torch.nn.init.normal_(made.head.weight)
+    made = VideoGPTGenerator(METHOD.configure("tiny")).prior.eval().requires_grad_(False)  # type: ignore[arg-type]
+    torch.nn.init.normal_(made.head.weight, std=0.3)
     return made
 
 
@@ -46,7 +41,7 @@ def generator() -> VideoGPTGenerator:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(2)
         made = VideoGPTGenerator(METHOD.configure("tiny", frames=16))  # type: ignore[arg-type]
-        torch.nn.init.normal_(made.prior.head.weight)
+        torch.nn.init.normal_(made.prior.head.weight, std=0.3)
     return made.eval().requires_grad_(False)
 
 
@@ -80,10 +75,10 @@ def test_a_code_changes_later_logits_alone(prior: Prior) -> None:
 
 def test_logits_with_a_cache_are_those_without(prior: Prior) -> None:
     vectors = torch.randn(3, 32, 8)
-    seen, caches, logits = prior.start.expand(3, -1), [KeyValueCache(32) for _ in prior.blocks], []
-    for place in range(32):
-        logits.append(prior.next(seen, place, caches))
-        seen = prior.enter(vectors[:, place])
+    before, caches, logits = prior.start.expand(3, -1), prior.caches(), []
+    for position, vector in zip(prior.embedded_places(), vectors.unbind(1), strict=True):
+        logits.append(prior.next(before + position, caches))
+        before = prior.enter(vector)
 
     assert torch.allclose(torch.stack(logits, dim=1), prior(vectors), rtol=0, atol=1e-5)
 
@@ -105,14 +100,14 @@ def test_a_code_is_drawn_as_often_as_is_likely() -> None:
     assert drawn(logits.expand(6, -1), numbers).tolist() == [0, 0, 1, 1, 3, 3]
 
 
-def test_places_of_the_grid_have_positions_of_their_own(config: VideoGPTConfig, prior: Prior) -> None:
+def test_places_of_the_grid_have_positions_of_their_own(prior: Prior) -> None:
     """In the order of time, height and width: the second row begins at place 4."""
     before = prior(torch.zeros(1, 32, 8))
     prior.positions[1][1] += 1
 
     moved = (prior(torch.zeros(1, 32, 8)) - before).abs().amax(dim=(0, 2)) > 0
 
-    assert config.grid == (2, 4, 4)
+    assert prior.grid == (2, 4, 4)
     assert moved.nonzero().flatten().tolist() == [*range(4, 32)]  # each place is seen by all later ones
 
 
