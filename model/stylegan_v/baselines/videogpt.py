@@ -251,7 +251,7 @@ class VideoGPT(Method):
         "paper": {"resolution": 256},
         # A quarter of the codes of a clip, and narrower networks.
         "small": {
-            "resolution": 64, "space_stride": 8, "codes": 512, "code_dim": 64, "width": 64, "blocks": 2,
+            "resolution": 64, "space_stride": 8, "codes": 256, "code_dim": 64, "width": 48, "blocks": 2,
             "prior_width": 192, "prior_layers": 4, "dropout": 0.1, "attention_dropout": 0.0,
         },
         "tiny": {
@@ -263,8 +263,8 @@ class VideoGPT(Method):
         # 200,000 steps of each stage, as in the authors' code, or 5,000.
         "paper": {"train": {"kimg": 204_800.0, "batch": 32}},
         "small": {
-            "train": {"kimg": 1280.0, "batch": 8},
-            "report": {"tick_kimg": 5.0, "snapshot_kimg": 64.0, "fvd_kimg": 320.0, "fvd_videos": 256},
+            "train": {"kimg": 640.0, "batch": 4},
+            "report": {"tick_kimg": 2.0, "snapshot_kimg": 32.0, "fvd_kimg": 160.0, "fvd_videos": 256},
         },
     }
     unused = frozenset({
