@@ -2,6 +2,7 @@
 
 __all__ = [
     "adaptive_augment",
+    "attention",
     "augment",
     "clip_discriminator",
     "config",
