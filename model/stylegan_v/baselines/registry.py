@@ -20,6 +20,7 @@ MODULES: Mapping[str, str] = {
     "stylegan2": "stylegan_v.baselines.stylegan2",
     "mocogan-sg2": "stylegan_v.baselines.mocogan_sg2",
     "digan": "stylegan_v.baselines.digan",
+    "videogpt": "stylegan_v.baselines.videogpt",
 }
 """Name -> the module whose METHOD it is."""
 

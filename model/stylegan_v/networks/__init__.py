@@ -3,6 +3,7 @@
 __all__ = [
     "activation",
     "adaptive_augment",
+    "attention",
     "augment",
     "clip_discriminator",
     "config",

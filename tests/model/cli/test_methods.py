@@ -74,6 +74,7 @@ def test_a_folder_belongs_to_its_method(train, tmp_path: Path) -> None:
         (("--method", "mocogan-sg2", "--frames", 4), "the discriminator of clips needs 13 at 32"),
         (("--method", "mocogan-sg2", "--micro-batch", 1), "mocogan-sg2 has no use for train.micro_batch"),
         (("--method", "stylegan2", "--frames", 3), "stylegan2 has no motion"),
+        (("--method", "videogpt", "--frames", 17), "clips of videogpt have 16 at most"),
         (("--method", "stylegan2", "--preset", "middle"), "allowed are paper, small, tiny"),
         (("--method", "stylegan2", "--stage", "motion"), "stylegan2 has no stage 'motion'"),
     ],
