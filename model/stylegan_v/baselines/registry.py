@@ -18,6 +18,7 @@ DEFAULT = "stylegan-v"
 MODULES: Mapping[str, str] = {
     DEFAULT: "stylegan_v.methods.stylegan_v",
     "stylegan2": "stylegan_v.baselines.stylegan2",
+    "mocogan": "stylegan_v.baselines.mocogan",
     "mocogan-sg2": "stylegan_v.baselines.mocogan_sg2",
 }
 """Name -> the module whose METHOD it is."""

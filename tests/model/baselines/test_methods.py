@@ -26,6 +26,16 @@ COUNTS = [
     ("stylegan2", {"resolution": 128}, {"generator": 22_949_277 - 11, "discriminator": 23_882_369}),
     ("stylegan2", {"resolution": 256}, {"generator": 23_191_522 - 13, "discriminator": 24_001_089}),
     ("stylegan2", {"resolution": 64, "mapping_layers": 8}, {"generator": 22_243_608 - 9 + 1_575_936}),
+    (
+        "mocogan",
+        {"resolution": 64},
+        {"generator": 3_249_684, "image_discriminator": 663_296, "clip_discriminator": 11_056_896},
+    ),
+    (
+        "mocogan",
+        {"resolution": 64, "image_patches": False, "clip_patches": True},
+        {"image_discriminator": 2_765_568, "clip_discriminator": 2_650_880},
+    ),
     ("mocogan-sg2", {"resolution": 64}, {"generator": 28_278_031, "discriminator": 23_407_361 + 11_056_896}),
     ("mocogan-sg2", {"resolution": 256}, {"generator": 29_619_157, "discriminator": 24_001_089 + 25_214_720}),
 ]
