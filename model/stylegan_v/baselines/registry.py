@@ -20,6 +20,7 @@ MODULES: Mapping[str, str] = {
     "stylegan2": "stylegan_v.baselines.stylegan2",
     "mocogan": "stylegan_v.baselines.mocogan",
     "mocogan-sg2": "stylegan_v.baselines.mocogan_sg2",
+    "mocogan-hd": "stylegan_v.baselines.mocogan_hd",
 }
 """Name -> the module whose METHOD it is."""
 

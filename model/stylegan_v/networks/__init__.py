@@ -12,6 +12,7 @@ __all__ = [
     "motion",
     "noise",
     "parameter_counts",
+    "patch_discriminator",
     "pixels",
     "recurrent",
     "video_generator",

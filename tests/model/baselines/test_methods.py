@@ -38,6 +38,17 @@ COUNTS = [
     ),
     ("mocogan-sg2", {"resolution": 64}, {"generator": 28_278_031, "discriminator": 23_407_361 + 11_056_896}),
     ("mocogan-sg2", {"resolution": 256}, {"generator": 29_619_157, "discriminator": 24_001_089 + 25_214_720}),
+    (
+        "mocogan-hd",
+        {"resolution": 256},
+        {
+            # StyleGAN2 with eight layers of mapping, at full width, 30.0 million, and 3,562,880 for motion.
+            "generator": 28_458_402 - 13 + 1_575_936 + 3_562_880,
+            "discriminator": 28_864_129,
+            "pair_discriminator": 5_535_618,
+            "clip_discriminator": 22_136_706,
+        },
+    ),
 ]
 
 
