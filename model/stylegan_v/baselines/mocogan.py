@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from stylegan_v import distributed
 from stylegan_v.data.clips import Batch, VideoDataset
-from stylegan_v.data.times import ClipRule
+from stylegan_v.data.times import WHOLE_VIDEO, ClipRule
 from stylegan_v.errors import ConfigError
 from stylegan_v.methods.config import MethodConfig
 from stylegan_v.methods.method import Method, Stage
@@ -45,9 +45,6 @@ from stylegan_v.networks.noise import Purpose, normal, uniform
 from stylegan_v.networks.pixels import normalise
 from stylegan_v.networks.recurrent import Walk
 from stylegan_v.networks.video_generator import Clip, Draw, VideoGenerator
-
-_WHOLE_VIDEO = 2**31
-"""More frames than any video has: clips begin anywhere in it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,7 +166,7 @@ class MoCoGANTrainer(Trainer):
     @staticmethod
     def clips(model: Any) -> ClipRule:
         """Return consecutive frames, from anywhere in a video. model: a `MoCoGANConfig`."""
-        return ClipRule(frames=model.frames, max_frames=_WHOLE_VIDEO, spans="consecutive", stride=model.stride)
+        return ClipRule(frames=model.frames, max_frames=WHOLE_VIDEO, spans="consecutive", stride=model.stride)
 
     def __init__(self, run: Settings, dataset: VideoDataset, device: torch.device) -> None:
         super().__init__(run, dataset, device)

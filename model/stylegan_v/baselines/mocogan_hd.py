@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from stylegan_v.data.clips import Batch, VideoDataset
-from stylegan_v.data.times import ClipRule
+from stylegan_v.data.times import WHOLE_VIDEO, ClipRule
 from stylegan_v.errors import ConfigError
 from stylegan_v.methods.config import MethodConfig
 from stylegan_v.methods.method import Method, Stage
@@ -35,14 +35,13 @@ from stylegan_v.methods.stylegan_v import BUDGETS
 from stylegan_v.methods.trainer import Makers, Settings, Trainer
 from stylegan_v.networks.config import ModelConfig
 from stylegan_v.networks.discriminator import Discriminator
-from stylegan_v.networks.generator import Mapping, Synthesis, half_precision
-from stylegan_v.networks.layers import clamp_activations
+from stylegan_v.networks.generator import Mapping, StyledGenerator, Synthesis
 from stylegan_v.networks.motion import Noise, keyed_noise
 from stylegan_v.networks.noise import Purpose, normal, uniform
-from stylegan_v.networks.patch_discriminator import PatchDiscriminator, gradient_penalty, relativistic_loss
+from stylegan_v.networks.patch_discriminator import PatchDiscriminator, gradient_penalty, relativistic_loss, views
 from stylegan_v.networks.pixels import normalise
 from stylegan_v.networks.recurrent import Walk
-from stylegan_v.networks.video_generator import Clip, Draw, VideoGenerator
+from stylegan_v.networks.video_generator import Clip, Draw
 
 _STEP = 0.2
 """The longest step along an axis, in standard deviations of w along it."""
@@ -56,9 +55,6 @@ _SEEN = 128
 
 _CHUNK = 4000
 """Number of w in a pass through the mapping."""
-
-_WHOLE_VIDEO = 2**31
-"""More frames than any video has: clips begin anywhere in it."""
 
 State = tuple[Tensor, tuple[Tensor, Tensor]]
 """w of a frame, and the LSTM's output and its cells."""
@@ -155,11 +151,10 @@ class Motion(nn.Module):
         return torch.stack([w for w, _ in states], dim=1), alike
 
 
-class MoCoGANHDGenerator(VideoGenerator):
+class MoCoGANHDGenerator(StyledGenerator):
     """StyleGAN2, all of whose layers take the w of a frame."""
 
     recurrent = "steps of w: one of an LSTM for each frame, from the first frame on"
-    truncates = True
     config: MoCoGANHDConfig
 
     def __init__(self, config: MoCoGANHDConfig) -> None:
@@ -187,18 +182,6 @@ class MoCoGANHDGenerator(VideoGenerator):
         walk = Walk(self.motion, lambda tokens: noise(tokens[None])[0], state=self.motion.begin(w))
         return [lambda times: self.frames(walk.at(times.long().tolist())[None])[0]]
 
-    @property
-    def half_dtype(self) -> torch.dtype | None:
-        return self.synthesis.half_dtype
-
-    def use_precision(self, precision: str) -> None:
-        self.use_half(half_precision(precision, self.mapping.w_mean.device))
-
-    def use_half(self, dtype: torch.dtype | None) -> None:
-        """Run the blocks of the highest resolutions in float16 or bfloat16, or with None in the parameters' type."""
-        self.synthesis.half_dtype = dtype
-        clamp_activations(self.synthesis, dtype is not None)
-
 
 def _discriminator(config: MoCoGANHDConfig, *, clips: bool) -> PatchDiscriminator:
     return PatchDiscriminator(width=config.width, scales=config.scales, clips=clips)
@@ -220,7 +203,7 @@ class ImageTrainer(StyleTrainer):
     @staticmethod
     def clips(model: Any) -> ClipRule:
         """Return single frames, from anywhere in a video. model: a `MoCoGANHDConfig`."""
-        return ClipRule(frames=1, max_frames=_WHOLE_VIDEO)
+        return ClipRule(frames=1, max_frames=WHOLE_VIDEO)
 
     def groups(self, network: nn.Module, rate: float) -> Any:
         if not isinstance(network, MoCoGANHDGenerator):
@@ -229,7 +212,7 @@ class ImageTrainer(StyleTrainer):
 
 
 class MotionTrainer(Trainer):
-    """Stage 2: the LSTM, and its discriminators D_I and D_V."""
+    """Stage 2: the LSTM, and its discriminators D_I and D_V, all in float32."""
 
     makes: ClassVar[Makers] = _MAKES
     averages = False
@@ -237,7 +220,7 @@ class MotionTrainer(Trainer):
     @staticmethod
     def clips(model: Any) -> ClipRule:
         """Return consecutive frames, from anywhere in a video. model: a `MoCoGANHDConfig`."""
-        return ClipRule(frames=model.frames, max_frames=_WHOLE_VIDEO, spans="consecutive", stride=model.stride)
+        return ClipRule(frames=model.frames, max_frames=WHOLE_VIDEO, spans="consecutive", stride=model.stride)
 
     def __init__(self, run: Settings, dataset: VideoDataset, device: torch.device) -> None:
         super().__init__(run, dataset, device)
@@ -245,15 +228,9 @@ class MotionTrainer(Trainer):
         self.generator.requires_grad_(False)
         self.generator.motion.requires_grad_(True)
         self.pair, self.clip = self.networks["pair_discriminator"], self.networks["clip_discriminator"]
-        learning = {
-            "generator": self.generator.motion,
-            "pair_discriminator": self.pair,
-            "clip_discriminator": self.clip,
-        }
-        for name, network in learning.items():
-            self.optimizers[name] = torch.optim.Adam(
-                network.parameters(), lr=run.train.learning_rate or 1e-4, betas=(0.5, 0.999)
-            )
+        for name in ("generator", "pair_discriminator", "clip_discriminator"):
+            learning = [parameter for parameter in self.networks[name].parameters() if parameter.requires_grad]
+            self.optimizers[name] = torch.optim.Adam(learning, lr=run.train.learning_rate or 1e-4, betas=(0.5, 0.999))
 
     @torch.no_grad()
     def take_over(self) -> None:
@@ -300,11 +277,8 @@ class MotionTrainer(Trainer):
         clips = relativistic_loss(self.clip(real[1]), self.clip(fake[1])) + _PENALTY * penalty
         torch.autograd.backward(clips)
         self.apply("clip_discriminator")
-        return {
-            "loss/pair_discriminator": pairs.detach(),
-            "loss/clip_discriminator": clips.detach(),
-            "loss/gradient_penalty": penalty.detach(),
-        }
+        losses = {"pair_discriminator": pairs, "clip_discriminator": clips, "gradient_penalty": penalty}
+        return {f"loss/{name}": loss.detach() for name, loss in losses.items()}
 
     def _shared(self, turn: int) -> tuple[int, bool, bool]:
         """Draw what a batch shares: the frame of pairs, and whether real and whether generated clips run backwards."""
@@ -344,17 +318,6 @@ def principal_axes(mapping: Mapping, model: MoCoGANHDConfig, *, seed: int) -> Te
     variances, axes = torch.linalg.eigh((products / model.w_samples - mean.outer(mean)).cpu())  # ascending
     scaled = axes * variances.clamp(min=0).sqrt()
     return scaled.T.flip(0)[: model.components].float()
-
-
-def views(frames: Tensor, place: int, backwards: bool) -> tuple[Tensor, Tensor]:
-    """Return what D_I and D_V see of clips [B, T, 3, R, R]: a frame, and all, each beside the first one.
-
-    [B, 6, R, R] and [B, 6, T - 1, R, R]. backwards: whether D_V sees time run backwards.
-    """
-    first = frames[:, 0]
-    clips = (frames.flip(1) if backwards else frames).transpose(1, 2)
-    beginning = clips[:, :, :1].expand(-1, -1, clips.shape[2] - 1, -1, -1)
-    return torch.cat([first, frames[:, place]], dim=1), torch.cat([beginning, clips[:, :, 1:]], dim=1)
 
 
 class MoCoGANHD(Method):

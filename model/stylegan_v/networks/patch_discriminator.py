@@ -50,6 +50,17 @@ def _patches(width: int, *, clips: bool) -> nn.Sequential:
     return nn.Sequential(*layers, convolution(8 * width, 1, 4, padding=2))
 
 
+def views(frames: Tensor, place: int, backwards: bool) -> tuple[Tensor, Tensor]:
+    """Return what D_I and D_V see of clips [B, T, 3, R, R]: a frame, and all, each beside the first one.
+
+    [B, 6, R, R] and [B, 6, T - 1, R, R]. backwards: whether D_V sees time run backwards.
+    """
+    first = frames[:, 0]
+    clips = (frames.flip(1) if backwards else frames).transpose(1, 2)
+    beginning = clips[:, :, :1].expand(-1, -1, clips.shape[2] - 1, -1, -1)
+    return torch.cat([first, frames[:, place]], dim=1), torch.cat([beginning, clips[:, :, 1:]], dim=1)
+
+
 def relativistic_loss(higher: Sequence[Tensor], lower: Sequence[Tensor]) -> Tensor:
     """Return the relativistic least squares of logits that should be higher than others, summed over scales.
 

@@ -7,11 +7,11 @@ import pytest
 import torch
 from torch import nn
 
-from stylegan_v.baselines.mocogan_hd import METHOD, Motion, MotionTrainer, principal_axes, views
+from stylegan_v.baselines.mocogan_hd import METHOD, Motion, MotionTrainer, principal_axes
 from stylegan_v.errors import ConfigError
 from stylegan_v.networks.motion import keyed_noise
 from stylegan_v.networks.noise import Purpose, normal
-from stylegan_v.networks.patch_discriminator import PatchDiscriminator, gradient_penalty, relativistic_loss
+from stylegan_v.networks.patch_discriminator import PatchDiscriminator, gradient_penalty, relativistic_loss, views
 from tests.model.baselines.conftest import first_batch
 
 pytestmark = pytest.mark.usefixtures("one_thread")
