@@ -172,8 +172,9 @@ class MoCoGANTrainer(Trainer):
         super().__init__(run, dataset, device)
         self.discriminators = {name: self.networks[name] for name in ("image_discriminator", "clip_discriminator")}
         for name, network in self.networks.items():
+            rate = run.train.learning_rate or 2e-4
             self.optimizers[name] = torch.optim.Adam(
-                network.parameters(), lr=run.train.learning_rate or 2e-4, betas=(0.5, 0.999), weight_decay=1e-5
+                network.parameters(), lr=rate, betas=(0.5, 0.999), weight_decay=1e-5, fused=True
             )
 
     def update(self, numbers: Tensor, batch: Batch) -> dict[str, Tensor]:

@@ -230,7 +230,8 @@ class MotionTrainer(Trainer):
         self.pair, self.clip = self.networks["pair_discriminator"], self.networks["clip_discriminator"]
         for name in ("generator", "pair_discriminator", "clip_discriminator"):
             learning = [parameter for parameter in self.networks[name].parameters() if parameter.requires_grad]
-            self.optimizers[name] = torch.optim.Adam(learning, lr=run.train.learning_rate or 1e-4, betas=(0.5, 0.999))
+            rate = run.train.learning_rate or 1e-4
+            self.optimizers[name] = torch.optim.Adam(learning, lr=rate, betas=(0.5, 0.999), fused=True)
 
     @torch.no_grad()
     def take_over(self) -> None:
@@ -332,8 +333,8 @@ class MoCoGANHD(Method):
             "channel_base": 2048, "components": 168, "w_samples": 100_000, "width": 16,
         },
         "tiny": {
-            **dict.fromkeys(("z_dim", "channel_max", "noise_dim", "width"), 8), "resolution": 32, "frames": 6,
-            "std_group": 2, "w_dim": 32, "components": 24, "w_samples": 2000, "scales": 1,
+            **dict.fromkeys(("z_dim", "channel_max", "noise_dim"), 8), "resolution": 32, "frames": 6, "std_group": 2,
+            "w_dim": 32, "components": 24, "w_samples": 2000, "width": 4, "scales": 1,
         },
     }  # fmt: skip
     budgets: ClassVar = {
