@@ -227,6 +227,7 @@ class MotionTrainer(Trainer):
         self.generator: MoCoGANHDGenerator = self.networks["generator"]
         self.generator.requires_grad_(False)
         self.generator.motion.requires_grad_(True)
+        self.generator.motion.encoder.weight_hh.requires_grad_(False)  # no use: its only step is from a state of zeros
         self.pair, self.clip = self.networks["pair_discriminator"], self.networks["clip_discriminator"]
         for name in ("generator", "pair_discriminator", "clip_discriminator"):
             learning = [parameter for parameter in self.networks[name].parameters() if parameter.requires_grad]

@@ -75,8 +75,7 @@ def test_noise_is_added_before_layers_as_in_the_original() -> None:
         assert (kinds[-2] == "InstanceNoise") == patches
 
 
-def test_the_first_losses_are_binary_cross_entropies(tiny_run, tiny_trainer) -> None:
-    trainer = tiny_trainer("mocogan")
+def test_the_first_losses_are_binary_cross_entropies(trainer: MoCoGANTrainer) -> None:
     for network in trainer.discriminators.values():
         for layer in network.modules():
             if isinstance(layer, InstanceNoise):
