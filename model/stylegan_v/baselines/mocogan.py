@@ -206,8 +206,10 @@ class MoCoGANTrainer(Trainer):
         return {"loss/generator": loss.detach()}
 
     def _generate(self, videos: Tensor) -> tuple[Tensor, Tensor]:
-        """Return frames, each of a video of its own and at any place of a clip, [B, 3, R, R], and clips of other
-        videos, [B, T, 3, R, R]."""
+        """Return single frames, [B, 3, R, R], and clips of other videos, [B, T, 3, R, R].
+
+        Each frame is of a video of its own, and at any place of a clip.
+        """
         seed, generator = self.run.train.seed, self.networks["generator"]
         alone, together = 2 * videos, 2 * videos + 1
         codes = _chosen(generator.codes(seed, alone), uniform(seed, Purpose.FAKE_TIMES, alone, 0, 1))

@@ -305,8 +305,7 @@ class MotionTrainer(Trainer):
 
 
 def principal_axes(mapping: Mapping, model: MoCoGANHDConfig, *, seed: int) -> Tensor:
-    """Return the first principal axes of w, each as long as the standard deviation of w along it:
-    [components, w_dim]."""
+    """Return the first principal axes of w, each as long as the deviation of w along it: [components, w_dim]."""
     stream = torch.Generator().manual_seed(seed)
     device = mapping.w_mean.device
     total = torch.zeros(model.w_dim, dtype=torch.float64, device=device)
