@@ -7,7 +7,7 @@ more in the generator here, half as wide, and at 256² nothing.
 
 The state of the GRU stays bounded, but only the first 16 positions are ever trained, so long videos repeat themselves.
 
-Source: Tulyakov et al. 2018, "MoCoGAN: decomposing motion and content for video generation", section 3, and
+Source: Tulyakov et al. 2018, "MoCoGAN: decomposing motion and content for video generation", and
 sergeytulyakov/mocogan for sizes and settings. Its loader takes every second frame, whatever its options say; with
 `stride` = 2 this one does too, and videos then move twice as fast as those that they are learned from.
 """
@@ -84,7 +84,7 @@ class MoCoGANConfig(MethodConfig):
 
 
 class MoCoGANGenerator(VideoGenerator):
-    """G_I, a DCGAN, of [z_C; z_M(t)], where z_M is the state of R_M, a GRU that noise drives (section 3)."""
+    """G_I, a DCGAN, of [z_C; z_M(t)], where z_M is the state of R_M, a GRU that noise drives."""
 
     recurrent = "motion codes: a step of a GRU for each frame, from the first frame on"
     config: MoCoGANConfig
