@@ -31,12 +31,12 @@ from stylegan_v.methods.trainer import Makers
 from stylegan_v.networks.clip_discriminator import ClipDiscriminator, begin_noise, clip_frames, softplus_loss
 from stylegan_v.networks.config import ModelConfig
 from stylegan_v.networks.discriminator import Discriminator
-from stylegan_v.networks.generator import Mapping, Synthesis, half_precision
-from stylegan_v.networks.layers import FullyConnected, clamp_activations, normalise
+from stylegan_v.networks.generator import Mapping, StyledGenerator, Synthesis
+from stylegan_v.networks.layers import FullyConnected, normalise
 from stylegan_v.networks.motion import Noise, keyed_noise
 from stylegan_v.networks.noise import Purpose, normal
 from stylegan_v.networks.recurrent import Walk
-from stylegan_v.networks.video_generator import Clip, Draw, VideoGenerator
+from stylegan_v.networks.video_generator import Clip, Draw
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,11 +100,10 @@ class Motion(nn.Module):
         return codes
 
 
-class MoCoGANSG2Generator(VideoGenerator):
+class MoCoGANSG2Generator(StyledGenerator):
     """StyleGAN2 whose styles are [w; v_t]."""
 
     recurrent = "motion codes: a step of an LSTM for each frame, from the first frame on"
-    truncates = True
     config: MoCoGANSG2Config
 
     def __init__(self, config: MoCoGANSG2Config) -> None:
@@ -136,18 +135,6 @@ class MoCoGANSG2Generator(VideoGenerator):
         noise = keyed_noise(draw.seed, draw.motion, self.config.noise_dim)
         walk = Walk(self.motion.lstm, lambda tokens: noise(tokens[None])[0])
         return [lambda times: self.frames(w, self.motion.codes(walk.at(times.long().tolist()))[None])[0]]
-
-    @property
-    def half_dtype(self) -> torch.dtype | None:
-        return self.synthesis.half_dtype
-
-    def use_precision(self, precision: str) -> None:
-        self.use_half(half_precision(precision, self.mapping.w_mean.device))
-
-    def use_half(self, dtype: torch.dtype | None) -> None:
-        """Run the blocks of the highest resolutions in float16 or bfloat16, or with None in the parameters' type."""
-        self.synthesis.half_dtype = dtype
-        clamp_activations(self.synthesis, dtype is not None)
 
 
 class TwoDiscriminators(nn.Module):

@@ -18,9 +18,11 @@ DEFAULT = "stylegan-v"
 MODULES: Mapping[str, str] = {
     DEFAULT: "stylegan_v.methods.stylegan_v",
     "stylegan2": "stylegan_v.baselines.stylegan2",
+    "mocogan": "stylegan_v.baselines.mocogan",
     "mocogan-sg2": "stylegan_v.baselines.mocogan_sg2",
     "digan": "stylegan_v.baselines.digan",
     "videogpt": "stylegan_v.baselines.videogpt",
+    "mocogan-hd": "stylegan_v.baselines.mocogan_hd",
 }
 """Name -> the module whose METHOD it is."""
 

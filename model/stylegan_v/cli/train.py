@@ -21,7 +21,7 @@ from stylegan_v.cli.progress import training_progress
 @click.option("--preset", help="release, paper, middle, small or image; other methods: paper or small.")
 @click.option("--resolution", type=int, help="Side of a frame in pixels.")
 @click.option("--frames", type=int, help="Frames per clip that the discriminator sees.")
-@click.option("--kimg", type=float, help="Thousands of frames to train on.  [default: 100 of small, else 25000]")
+@click.option("--kimg", type=float, help="Thousands of frames to train on.  [default: 25000, or the preset's own]")
 @click.option("--batch", type=int, help="Videos per step, over all processes.")
 @click.option("--micro-batch", type=int, help="Videos at a time in one process.")
 @click.option("--seed", type=int, help="Of everything random.")

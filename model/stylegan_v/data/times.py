@@ -20,6 +20,9 @@ from stylegan_v.networks.noise import Purpose, uniform
 
 Spans = Literal["powers", "uniform", "consecutive", "beta"]
 
+WHOLE_VIDEO = 2**31
+"""More frames than any video has: a window of so many is all of it, and clips begin anywhere."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClipRule:

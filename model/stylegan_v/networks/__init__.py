@@ -14,6 +14,7 @@ __all__ = [
     "motion",
     "noise",
     "parameter_counts",
+    "patch_discriminator",
     "pixels",
     "recurrent",
     "video_generator",

@@ -6,6 +6,7 @@ authors' code, sergeytulyakov/mocogan, and for larger frames of universome/style
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 
@@ -46,33 +47,54 @@ class ClipDiscriminator(nn.Module):
     """
 
     def __init__(
-        self, resolution: int, *, width: int = 64, sigma: float = 0.1, plain_blocks: int = 0, outputs: int = 1
+        self,
+        resolution: int,
+        *,
+        width: int = 64,
+        sigma: float = 0.1,
+        patches: bool = False,
+        plain_blocks: int = 0,
+        outputs: int = 1,
     ) -> None:
-        """width: channels of the first layer, of which the last has eight times as many. sigma: of the noise.
+        """width: channels of the first layer; they double from layer to layer. sigma: of the noise.
 
-        plain_blocks: number of convolutions of 3³ that change no size, before the last one. outputs: for each place.
+        patches: whether the last of the layers that halve gives the logits already, of patches. plain_blocks: number of
+        convolutions of 3³ that change no size, before the last one. outputs: for each place.
         """
         super().__init__()
-        halvings = clip_halvings(resolution)
-        widths = [3, *(width * 2**place for place in range(halvings))]
-        layers: list[nn.Module] = []
-        for place in range(halvings):
-            layers += [InstanceNoise(sigma)] if sigma else []
-            layers.append(
-                nn.Conv3d(widths[place], widths[place + 1], 4, stride=(1, 2, 2), padding=(0, 1, 1), bias=False)
-            )
-            layers += ([nn.BatchNorm3d(widths[place + 1])] if place else []) + [nn.LeakyReLU(0.2)]
+        widths = [3, *(width * 2**place for place in range(clip_halvings(resolution) - patches))]
+        layers = halving_layers(widths, sigma=sigma, clips=True)
         for _ in range(plain_blocks):
             layers += [InstanceNoise(sigma)] if sigma else []
             layers += [nn.Conv3d(widths[-1], widths[-1], 3, padding=1, bias=False), nn.BatchNorm3d(widths[-1])]
             layers.append(nn.LeakyReLU(0.2))
-        self.layers = nn.Sequential(*layers, nn.Conv3d(widths[-1], outputs, 4, bias=False))
+        stride, padding = ((1, 2, 2), (0, 1, 1)) if patches else (1, 0)
+        last = nn.Conv3d(widths[-1], outputs, 4, stride=stride, padding=padding, bias=False)
+        self.layers = nn.Sequential(*layers, last)
         self.apply(initialise)
 
     def forward(self, frames: Tensor) -> Tensor:
         """Return logits [B, outputs, places]. frames: [B, T, 3, R, R] in [-1, 1], of `clip_frames` at least."""
         logits: Tensor = self.layers(frames.transpose(1, 2))
         return logits.flatten(2)
+
+
+def halving_layers(widths: Sequence[int], *, sigma: float, clips: bool) -> list[nn.Module]:
+    """Return convolutions that halve height and width, from one number of channels to the next, and all around them.
+
+    Before each there is noise; a batch norm, but for the first, and a leaky ReLU follow. clips: whether they are of 4³
+    and take 3 frames off clips, rather than of 4² for images.
+    """
+    layers: list[nn.Module] = []
+    for place, (before, after) in enumerate(itertools.pairwise(widths)):
+        layers += [InstanceNoise(sigma)] if sigma else []
+        if clips:
+            layers.append(nn.Conv3d(before, after, 4, stride=(1, 2, 2), padding=(0, 1, 1), bias=False))
+        else:
+            layers.append(nn.Conv2d(before, after, 4, stride=2, padding=1, bias=False))
+        norm = nn.BatchNorm3d if clips else nn.BatchNorm2d
+        layers += ([norm(after)] if place else []) + [nn.LeakyReLU(0.2)]
+    return layers
 
 
 def clip_halvings(resolution: int) -> int:

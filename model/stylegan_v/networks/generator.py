@@ -124,14 +124,35 @@ class Synthesis(nn.Module):
         return rgb.reshape(*v.shape[:2], *rgb.shape[1:])
 
 
-class Generator(VideoGenerator):
+class StyledGenerator(VideoGenerator):
+    """A generator whose frames StyleGAN2 makes of styles, with what that offers: truncation, and half precision."""
+
+    truncates = True
+    mapping: Mapping
+    synthesis: Synthesis
+
+    @property
+    def half_dtype(self) -> torch.dtype | None:
+        """The type of the blocks of the highest resolutions, None for the parameters' type."""
+        return self.synthesis.half_dtype
+
+    def use_precision(self, precision: str) -> None:
+        """Run the blocks of the highest resolutions in this type, see `half_precision`."""
+        self.use_half(half_precision(precision, self.mapping.w_mean.device))
+
+    def use_half(self, dtype: torch.dtype | None) -> None:
+        """Run the blocks of the highest resolutions in float16 or bfloat16, or with None in the parameters' type."""
+        self.synthesis.half_dtype = dtype
+        clamp_activations(self.synthesis, dtype is not None)
+
+
+class Generator(StyledGenerator):
     """From z, motion noise and times to frames.
 
     Parameters are drawn from torch's global generator. `build_generator` hides that from its caller.
     """
 
     continuous = True
-    truncates = True
     config: ModelConfig
 
     def __init__(self, config: ModelConfig) -> None:
@@ -173,20 +194,6 @@ class Generator(VideoGenerator):
         w = self.styles(z, draw.labels, truncation=draw.truncation)
         noise = keyed_noise(draw.seed, draw.motion, self.config.noise_dim)
         return [lambda times: self.render(w, times[None], noise, draw.motion_labels)[0]]
-
-    @property
-    def half_dtype(self) -> torch.dtype | None:
-        """The type of the blocks of the highest resolutions, None for the parameters' type."""
-        return self.synthesis.half_dtype
-
-    def use_precision(self, precision: str) -> None:
-        """Run the blocks of the highest resolutions in this type, see `half_precision`."""
-        self.use_half(half_precision(precision, self.mapping.w_mean.device))
-
-    def use_half(self, dtype: torch.dtype | None) -> None:
-        """Run the blocks of the highest resolutions in float16 or bfloat16, or with None in the parameters' type."""
-        self.synthesis.half_dtype = dtype
-        clamp_activations(self.synthesis, dtype is not None)
 
     def _class_means(self, labels: Tensor) -> Tensor:
         """Return the mean w of each video's label over 1000 fixed z. One mean for all would pull classes together."""

@@ -4,6 +4,7 @@ step."""
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -21,12 +22,13 @@ class Walk:
 
     def __init__(
         self,
-        network: nn.LSTM | nn.GRU,
+        network: nn.Module,
         inputs: Callable[[Tensor], Tensor],
         *,
-        state: Tensor | tuple[Tensor, Tensor] | None = None,
+        state: Any = None,
     ) -> None:
-        """network: of one layer, with the batch first. inputs: of tokens, int64 [N], float32 [N, in].
+        """network: an LSTM or a GRU of one layer with the batch first, or what is called as these are: with vectors and
+        a state, for outputs and the next state. inputs: of tokens, int64 [N], float32 [N, in].
 
         state: that before token 0, as the network takes it; None for zeros.
         """

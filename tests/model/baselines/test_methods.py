@@ -26,6 +26,16 @@ COUNTS = [
     ("stylegan2", {"resolution": 128}, {"generator": 22_949_277 - 11, "discriminator": 23_882_369}),
     ("stylegan2", {"resolution": 256}, {"generator": 23_191_522 - 13, "discriminator": 24_001_089}),
     ("stylegan2", {"resolution": 64, "mapping_layers": 8}, {"generator": 22_243_608 - 9 + 1_575_936}),
+    (
+        "mocogan",
+        {"resolution": 64},
+        {"generator": 3_249_684, "image_discriminator": 663_296, "clip_discriminator": 11_056_896},
+    ),
+    (
+        "mocogan",
+        {"resolution": 64, "image_patches": False, "clip_patches": True},
+        {"image_discriminator": 2_765_568, "clip_discriminator": 2_650_880},
+    ),
     ("mocogan-sg2", {"resolution": 64}, {"generator": 28_278_031, "discriminator": 23_407_361 + 11_056_896}),
     ("mocogan-sg2", {"resolution": 256}, {"generator": 29_619_157, "discriminator": 24_001_089 + 25_214_720}),
     ("digan", {"resolution": 64}, {"generator": 52_210_703, "discriminator": 26_490_881 + 26_488_833}),
@@ -34,6 +44,17 @@ COUNTS = [
     # The transformer of the original has positions for 4 + 8 + 8 places, as clips of 32² have; 192 numbers for each.
     ("videogpt", {"resolution": 32}, {"generator": 21_141_619 + 33_229_248}),
     ("videogpt", {"resolution": 128}, {"generator": 21_141_619 + 33_229_248 + 192 * (32 + 32 - 8 - 8)}),
+    (
+        "mocogan-hd",
+        {"resolution": 256},
+        {
+            # StyleGAN2 with eight layers of mapping, at full width, 30.0 million, and 3,562,880 for motion.
+            "generator": 28_458_402 - 13 + 1_575_936 + 3_562_880,
+            "discriminator": 28_864_129,
+            "pair_discriminator": 5_535_618,
+            "clip_discriminator": 22_136_706,
+        },
+    ),
 ]
 
 
