@@ -6,6 +6,7 @@ import click
 
 from fvd_bench.cli import run
 from fvd_bench.cli.options import Commands
+from stylegan_v.cli.ablations import ablations
 from stylegan_v.cli.data import data
 from stylegan_v.cli.evaluate import evaluate
 from stylegan_v.cli.generate import generate
@@ -28,5 +29,5 @@ def cli() -> None:
     """Train and sample StyleGAN-V, a continuous video generator."""
 
 
-for command in (data, train, state, generate, evaluate, import_, info):
+for command in (data, train, state, generate, evaluate, import_, info, ablations):
     cli.add_command(command)
