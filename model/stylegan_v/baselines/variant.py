@@ -35,9 +35,7 @@ def mocogan_sg2(config: ModelConfig, *, clip_width: int = 64) -> MoCoGANSG2Confi
         raise ConfigError(
             f"{config.method} has no networks for resolution = {config.resolution}: allowed are {allowed}"
         )
-    return MoCoGANSG2Config(
-        motion_dim=config.v_dim,
-        channel_base=config.channel_base or MoCoGANSG2Config.channel_base,
-        clip_width=clip_width,
-        **{name: getattr(config, name) for name in _SHARED},
-    )
+    sizes = {name: getattr(config, name) for name in _SHARED}
+    if config.channel_base:  # 0 is the default of either
+        sizes["channel_base"] = config.channel_base
+    return MoCoGANSG2Config(motion_dim=config.v_dim, clip_width=clip_width, **sizes)
