@@ -42,9 +42,14 @@ def device_name(device: str) -> str:
 
 def write(name: str, doc: str | None, table: dict[str, Any], *, device: str = "cpu") -> None:
     """Write NAME-DEVICE.json: the question (first line of the script's doc), the machine, and the answer."""
-    slug = re.sub(r"[^a-z0-9]+", "-", device_name(device).lower()).strip("-")
     question = (doc or "").splitlines()[0].removeprefix("Question: ")
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    file = RESULTS / f"{name}-{slug}.json"
+    file = result_file(name, ".json", device)
     write_text(file, json.dumps({"question": question, "machine": machine(device), **table}, indent=1) + "\n")
     print(f"wrote {file}", flush=True)
+
+
+def result_file(name: str, ending: str, device: str) -> Path:
+    """The path of a result, with the device's name in it; its folder is made."""
+    slug = re.sub(r"[^a-z0-9]+", "-", device_name(device).lower()).strip("-")
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    return RESULTS / f"{name}-{slug}{ending}"

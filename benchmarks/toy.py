@@ -35,15 +35,22 @@ SETTINGS = {
 }
 
 
-def write_videos(folder: Path) -> Path:
+def write_videos(
+    folder: Path,
+    *,
+    first_seed: int = FIRST_SEED,
+    videos: int = REAL_VIDEOS,
+    side: int = SIDE,
+    frames: int = demo.FRAMES,
+) -> Path:
     """The demo's moving shapes as frame folders, JPEG of quality 95."""
-    for seed in range(FIRST_SEED, FIRST_SEED + REAL_VIDEOS):
+    for seed in range(first_seed, first_seed + videos):
         video = folder / f"{seed}"
         if not video.exists():
             partial = folder / f".{seed}"
             partial.mkdir(parents=True, exist_ok=True)
-            for t, frame in enumerate(demo.moving_shapes(np.random.default_rng(seed))):
-                image = Image.fromarray(frame).resize((SIDE, SIDE), Image.Resampling.LANCZOS)
+            for t, frame in enumerate(demo.moving_shapes(np.random.default_rng(seed), frames=frames)):
+                image = Image.fromarray(frame).resize((side, side), Image.Resampling.LANCZOS)
                 image.save(partial / f"{t:06d}.jpg", quality=95)
             partial.rename(video)
     return folder

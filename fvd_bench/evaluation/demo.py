@@ -21,7 +21,7 @@ from fvd_bench.settings import Settings
 from fvd_bench.videos.video import Pixels
 
 _VIDEOS = 24
-_FRAMES = 32
+FRAMES = 32
 _SIDE = 96
 _FPS = 25
 
@@ -96,15 +96,15 @@ def _write_set(folder: Path, change: Callable[[Pixels, np.random.Generator], Pix
         raise SourceError(f"the demo cannot write its videos to {folder}: {error.strerror or error}") from error
 
 
-def moving_shapes(rng: np.random.Generator) -> Pixels:
-    """Draw discs and boxes that drift over a plain ground and bounce off its edges: uint8 [T, S, S, 3]."""
+def moving_shapes(rng: np.random.Generator, *, frames: int = FRAMES) -> Pixels:
+    """Draw discs and boxes that drift over a plain ground and bounce off its edges: uint8 [frames, S, S, 3]."""
     ground = tuple(rng.integers(0, 80, 3).tolist())
     colours = [tuple(c) for c in rng.integers(100, 256, (3, 3)).tolist()]
     sizes = rng.uniform(8, 20, 3)
     places = rng.uniform(20, _SIDE - 20, (3, 2))
     speeds = rng.uniform(-3, 3, (3, 2))
-    frames: list[Pixels] = []
-    for _ in range(_FRAMES):
+    drawn: list[Pixels] = []
+    for _ in range(frames):
         image = Image.new("RGB", (_SIDE, _SIDE), ground)
         draw = ImageDraw.Draw(image)
         for shape, (colour, size, (x, y)) in enumerate(zip(colours, sizes, places, strict=True)):
@@ -113,10 +113,10 @@ def moving_shapes(rng: np.random.Generator) -> Pixels:
                 draw.rectangle(outline, fill=colour)
             else:
                 draw.ellipse(outline, fill=colour)
-        frames.append(np.asarray(image))
+        drawn.append(np.asarray(image))
         places = places + speeds
         speeds = np.where((places < 0) | (places > _SIDE), -speeds, speeds)
-    return np.stack(frames)
+    return np.stack(drawn)
 
 
 def write_mp4(file: Path, frames: Pixels) -> None:

@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -239,8 +239,8 @@ class MotionTrainer(Trainer):
         """Keep the average of the image generator, and find the axes that its w moves along."""
         self.generator.load_state_dict(self.ema.state_dict())
         model = self.run.model
-        basis = principal_axes(self.ema.mapping, model, seed=self.run.train.seed)
-        for generator in (self.generator, self.ema):
+        basis = principal_axes(self.generator.mapping, model, seed=self.run.train.seed)
+        for generator in (self.generator, cast("MoCoGANHDGenerator", self.ema)):
             generator.motion.basis.copy_(basis)
 
     def update(self, numbers: Tensor, batch: Batch) -> dict[str, Tensor]:
@@ -301,7 +301,8 @@ class MotionTrainer(Trainer):
         factor = self.run.model.resolution // _SEEN
         if factor <= 1:
             return frames
-        return functional.avg_pool2d(frames.flatten(0, 1), factor).unflatten(0, frames.shape[:2])
+        small = functional.avg_pool2d(frames.flatten(0, 1), factor)
+        return small.reshape(*frames.shape[:3], *small.shape[2:])
 
 
 def principal_axes(mapping: Mapping, model: MoCoGANHDConfig, *, seed: int) -> Tensor:
@@ -317,7 +318,7 @@ def principal_axes(mapping: Mapping, model: MoCoGANHDConfig, *, seed: int) -> Te
         products += w.T @ w
     mean = total / model.w_samples
     variances, axes = torch.linalg.eigh((products / model.w_samples - mean.outer(mean)).cpu())  # ascending
-    scaled = axes * variances.clamp(min=0).sqrt()
+    scaled: Tensor = axes * variances.clamp(min=0).sqrt()
     return scaled.T.flip(0)[: model.components].float()
 
 

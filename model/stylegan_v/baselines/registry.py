@@ -24,16 +24,24 @@ MODULES: Mapping[str, str] = {
     "videogpt": "stylegan_v.baselines.videogpt",
     "mocogan-hd": "stylegan_v.baselines.mocogan_hd",
 }
-"""Name -> the module whose METHOD it is."""
+"""Name -> the module whose METHOD it is: what the paper's Table 1 compares."""
+
+VARIANTS: Mapping[str, str] = {
+    "lstm-codes": "stylegan_v.baselines.lstm_codes",
+    "without-our-generator": "stylegan_v.baselines.without_our_generator",
+    "without-our-discriminator": "stylegan_v.baselines.without_our_discriminator",
+}
+"""The same of StyleGAN-V with a part replaced, of the paper's Table 2: see ablations.py."""
 
 
 def method(name: object) -> Method:
     """Return a method by name. Raises ConfigError, with what may have been meant."""
-    if not isinstance(name, str) or name not in MODULES:
-        close = difflib.get_close_matches(str(name), MODULES, n=2)
+    modules = {**MODULES, **VARIANTS}
+    if not isinstance(name, str) or name not in modules:
+        close = difflib.get_close_matches(str(name), modules, n=2)
         hint = f"did you mean {' or '.join(close)}? " if close else ""
         raise ConfigError(f"there is no method {name!r}; {hint}the methods are {', '.join(MODULES)}")
-    found: Method = importlib.import_module(MODULES[name]).METHOD
+    found: Method = importlib.import_module(modules[name]).METHOD
     return found
 
 

@@ -6,6 +6,7 @@ import click
 
 from fvd_bench.cli import run
 from fvd_bench.cli.options import Commands
+from stylegan_v.cli.ablations import ablations
 from stylegan_v.cli.data import data
 from stylegan_v.cli.edit import edit
 from stylegan_v.cli.encodings import encodings
@@ -33,5 +34,7 @@ def cli() -> None:
     """Train and sample StyleGAN-V, a continuous video generator."""
 
 
-for command in (data, train, state, generate, evaluate, import_, info, strip, project, edit, gradients, encodings):
+for command in (
+    data, train, state, generate, evaluate, import_, info, strip, project, edit, gradients, encodings, ablations,
+):  # fmt: skip
     cli.add_command(command)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="A picture that ends in .png or .jpg.")
 @click.option("--videos", default=4, show_default=True, type=click.IntRange(1, 64), help="Three rows each.")
 @click.option("--pair", "pair_file", type=click.Path(path_type=Path),
-              help="Trained weights of the pair: a state dict; untrained unless given.")  # fmt: skip
+              help="A checkpoint of mocogan-hd, which has the pair; untrained unless given.")  # fmt: skip
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**32 - 1))
 @click.option("--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu", "cuda"]))
 def gradients(
@@ -40,11 +40,11 @@ def gradients(
     One comes from our discriminator, the other from MoCoGAN-HD's pair, which sees images and clips. A checkpoint for
     sampling has no discriminator; ours is then an untrained one.
     """
-    from stylegan_v.checkpoints.files import check_checkpoint, check_readable
+    from stylegan_v.checkpoints.files import check_checkpoint
 
     check_checkpoint(checkpoint)
     if pair_file is not None:
-        check_readable(pair_file)
+        check_checkpoint(pair_file)
     from fvd_bench.networks.arithmetic import float32_arithmetic
     from fvd_bench.networks.environment import resolve_device
     from fvd_bench.sources import open_source
@@ -82,11 +82,7 @@ def _ours(loaded: Checkpoint, config: ModelConfig, seed: int) -> tuple[Discrimin
 
 
 def _pair(file: Path | None, seed: int) -> tuple[Pair, str]:
-    from stylegan_v.studies.pair import CLIP_FRAMES, build_pair
-    from stylegan_v.studies.weights import read_weights
+    from stylegan_v.studies.pair import CLIP_FRAMES, build_pair, load_pair
 
-    network = build_pair(seed=seed)
-    if file is not None:
-        shapes = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
-        network.load_state_dict(read_weights(file, "the pair of MoCoGAN-HD", shapes))
+    network = build_pair(seed=seed) if file is None else load_pair(file)
     return network, f"{'untrained' if file is None else 'trained'}, {CLIP_FRAMES} consecutive frames"

@@ -15,6 +15,7 @@ from stylegan_v.cli.progress import training_progress
 
 @click.command(cls=Command)
 @click.option("--config", metavar="NAME|FILE", help="A run to start from: a TOML file, or one that ships.")
+@click.option("--ablation", metavar="NAME", help="A row of the paper's Table 2 or 3, see `ablations`.")
 @click.option("--data", "path", metavar="PATH", help="Folder or archive of training videos.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the run.")
 @click.option("--method", help="What to train: stylegan-v, or what the paper compares it with (docs/methods.md).")
@@ -36,6 +37,7 @@ from stylegan_v.cli.progress import training_progress
 @click.option("--workers", default=4, show_default=True, type=click.IntRange(1), help="Threads that read videos.")
 def train(
     config: str | None,
+    ablation: str | None,
     path: str | None,
     out: Path,
     stage: str | None,
@@ -48,6 +50,7 @@ def train(
     from fvd_bench.networks.environment import resolve_device
     from fvd_bench.paths import user_path
     from fvd_bench.sources.opening import open_source
+    from stylegan_v.training import ablations
     from stylegan_v.training.run import load_run
 
     sections = {
@@ -61,6 +64,9 @@ def train(
     source = config or (str(out / "run.toml") if (out / "run.toml").exists() else None)
     load_run(source, {})  # first alone: what is wrong with the file was not typed here
     with typed():
+        if ablation is not None:
+            row = ablations.ablation(ablation).changes
+            given = {section: {**row.get(section, {}), **values} for section, values in given.items()}
         run = load_run(source, given)
         if stage is not None:
             run.method.stage(stage)

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from stylegan_v.methods.method import Method, Stage
 from stylegan_v.networks.config import PRESETS, ModelConfig
 
 if TYPE_CHECKING:
     from stylegan_v.networks.video_generator import Config
+
+TINY: Mapping[str, Any] = {
+    **dict.fromkeys(("z_dim", "w_dim", "noise_dim", "u_dim", "v_dim", "channel_max", "time_dim"), 8),
+    "resolution": 32, "std_group": 2,
+}  # fmt: skip
+"""As small as it gets, for tests and rehearsals."""
 
 BUDGETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     # Hours on a CPU, and small batches as docs/model.md found that they learn there. Other presets keep the budget and
@@ -26,7 +32,7 @@ class StyleGANV(Method):
 
     name = "stylegan-v"
     config = ModelConfig
-    presets = PRESETS
+    presets: ClassVar = {**PRESETS, "tiny": TINY}
     budgets = BUDGETS
 
     def stages(self) -> tuple[Stage, ...]:

@@ -20,7 +20,10 @@ FRAMES_PER_CLIP = (2, 3, 4, 8, 16)
 
 Kind = TypeVar("Kind")
 
-_MAY_BE_ZERO = ("num_classes", "v_dim", "channel_base", "hyper_modulation")
+_MAY_BE_ZERO = ("num_classes", "v_dim", "channel_base", "hyper_modulation", "zero_modulation", "projection")
+
+_UNSAID = {"zero_modulation": False, "projection": True}
+"""What models are unless they say otherwise: files of models that are so do not speak of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +48,8 @@ class ModelConfig:
     concat_resolution: resolution at which features of frames are concatenated.
     frame_divisor: by which factor the features of a frame are narrower there.
     hyper_modulation: whether time distances modulate the first convolution of each block of the discriminator.
+    zero_modulation: whether zeros take the place of time distances there, so that biases alone modulate.
+    projection: whether time distances condition the discriminator's head; without it, it gives a logit as it is.
     time_dim: number of learned values that embed a time distance. std_group: videos per minibatch deviation.
     spans: how spans of training clips are drawn, `powers` of two or `uniform`. max_span: the longest span, in frames.
     """
@@ -75,6 +80,8 @@ class ModelConfig:
     concat_resolution: int = 16
     frame_divisor: int = 2
     hyper_modulation: bool = False
+    zero_modulation: bool = False
+    projection: bool = True
     time_dim: int = 256
     std_group: int = 4
     spans: Literal["powers", "uniform"] = "powers"
@@ -96,6 +103,13 @@ class ModelConfig:
                 raise ConfigError(f"{name} = {getattr(self, name)!r}: allowed are {', '.join(allowed)}")
         if self.v_dim == 0 and self.frames > 1:
             raise ConfigError(f"v_dim = 0 is a model without motion, which learns from frames = 1, not {self.frames}")
+        if self.zero_modulation and not self.hyper_modulation:
+            raise ConfigError("zero_modulation = true needs hyper_modulation = true: without it nothing is modulated")
+        if not self.projection and (self.zero_modulation or not self.hyper_modulation):
+            raise ConfigError(
+                "projection = false needs hyper_modulation = true and zero_modulation = false: else the discriminator "
+                "knows no time distances"
+            )
         if self.v_dim % 2 and self.encoding == "release":
             raise ConfigError(f"v_dim = {self.v_dim}: sines and cosines are half of it each, so it must be even")
         if self.concat_resolution not in self.resolutions[1:-1]:
@@ -126,7 +140,8 @@ class ModelConfig:
     def as_dict(self) -> dict[str, Any]:
         """Return plain values, as checkpoints store them; those of StyleGAN-V do not name the method."""
         named = {} if self.method == ModelConfig.method else {"method": self.method}
-        return {**named, **dataclasses.asdict(self)}
+        values = {name: value for name, value in dataclasses.asdict(self).items() if value != _UNSAID.get(name)}
+        return {**named, **values}
 
 
 def _narrow(width: int) -> dict[str, Any]:

@@ -154,13 +154,17 @@ class Discriminator(nn.Module):
                 style_dim=condition_dim if config.hyper_modulation and condition_dim else None,
             )
         self.blocks = nn.ModuleDict(blocks)
-        self.head = Head(config.channels(4), std_group=config.std_group, condition_dim=condition_dim)
+        projected = condition_dim if config.projection else 0
+        self.head = Head(config.channels(4), std_group=config.std_group, condition_dim=projected)
         self.half_dtype: torch.dtype | None = None
 
     def forward(self, frames: Tensor, times: Tensor, labels: Tensor | None = None) -> Tensor:
         """Return logits [B]. frames: [B, k, 3, R, R] in [-1, 1]; times: [B, k] in frames; labels: [B, num_classes]."""
         videos = len(frames)
         condition = self.condition(times, labels)
+        modulation = condition
+        if self.config.zero_modulation and condition is not None:
+            modulation = torch.zeros_like(condition)
         x = frames.flatten(0, 1).contiguous(memory_format=torch.channels_last)
         full = self.head.fc.weight.dtype
         for place, (resolution, block) in enumerate(self.blocks.items()):
@@ -168,8 +172,8 @@ class Discriminator(nn.Module):
                 x = x.reshape(videos, -1, *x.shape[2:])  # features of frame 0, then of frame 1, …
                 x = x.contiguous(memory_format=torch.channels_last)
             half = self.half_dtype if place < HALF_BLOCKS else None
-            x = block(x.to(half or full), condition)
-        logits: Tensor = self.head(x.to(full), condition)
+            x = block(x.to(half or full), modulation)
+        logits: Tensor = self.head(x.to(full), condition if self.config.projection else None)
         return logits
 
     def condition(self, times: Tensor, labels: Tensor | None = None) -> Tensor | None:

@@ -7,6 +7,7 @@ v(t).
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -159,7 +160,7 @@ class Generator(StyledGenerator):
         super().__init__()
         self.config = config
         self.mapping = Mapping(config)
-        self.motion = MotionEncoder(config) if config.v_dim else None
+        self.motion: Any = MotionEncoder(config) if config.v_dim else None
         self.synthesis = Synthesis(config)
 
     def forward(
@@ -183,8 +184,12 @@ class Generator(StyledGenerator):
 
     def render(self, w: Tensor, times: Tensor, noise: Noise, labels: Tensor | None = None) -> Tensor:
         """Return frames [B, T, 3, R, R]. w: one style per video [B, w_dim] or one per layer [B, num_ws, w_dim]."""
-        ws = w[:, None].expand(-1, self.config.num_ws, -1) if w.ndim == 2 else w
         v = w.new_zeros(*times.shape, 0) if self.motion is None else self.motion(times, noise, labels)
+        return self.frames(w, v)
+
+    def frames(self, w: Tensor, v: Tensor) -> Tensor:
+        """Return frames [B, T, 3, R, R] of styles as in `render`, and time embeddings v: [B, T, v_dim]."""
+        ws = w[:, None].expand(-1, self.config.num_ws, -1) if w.ndim == 2 else w
         frames: Tensor = self.synthesis(ws, v)
         return frames
 

@@ -1,114 +1,86 @@
 """The two discriminators that MoCoGAN-HD trains with (Tian et al. 2021): one sees two frames, one sees a clip.
 
-Both are PatchGANs at two scales, in two and in three dimensions, and see each frame beside the first one, so that they
-judge how a video goes on. Their loss is relativistic (Jolicoeur-Martineau 2018) with squared errors. Frames of more
-than 128 pixels a side are averaged down to that.
+Both see each frame beside the first one, so that they judge how a video goes on, and their loss is relativistic. Frames
+of more than 128 pixels a side are averaged down to that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Literal
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from stylegan_v.baselines import registry
+from stylegan_v.checkpoints.checkpoint import load
+from stylegan_v.errors import CheckpointError
+from stylegan_v.methods.parts import load_part
+from stylegan_v.networks.patch_discriminator import PatchDiscriminator, relativistic_loss
+from stylegan_v.networks.video_generator import Config
+
 CLIP_FRAMES = 16
 """Frames of a clip: the first one, and the 15 that are seen beside it."""
 
+_METHOD = "mocogan-hd"
+_IMAGE, _VIDEO = "pair_discriminator", "clip_discriminator"
 _LARGEST_SIDE = 128
-_WIDTHS = (64, 128, 256, 512)
-_SCALES = 2
-_DEVIATION = 0.02
-
-_CONVOLUTIONS: Mapping[int, type[nn.Conv2d] | type[nn.Conv3d]] = {2: nn.Conv2d, 3: nn.Conv3d}
-_NORMS: Mapping[int, type[nn.InstanceNorm2d] | type[nn.InstanceNorm3d]] = {2: nn.InstanceNorm2d, 3: nn.InstanceNorm3d}
-
-
-class PatchDiscriminator(nn.Module):
-    """Five convolutions of four taps in each direction: [N, 6, …] -> a logit for each patch, [N, 1, …].
-
-    The first three halve the size. All but the first and the last are normalised by instance, without parameters.
-    """
-
-    def __init__(self, dimensions: Literal[2, 3]) -> None:
-        super().__init__()
-        conv, norm = _CONVOLUTIONS[dimensions], _NORMS[dimensions]
-        layers: list[nn.Module] = []
-        channels = 6
-        for place, width in enumerate(_WIDTHS):
-            layers.append(conv(channels, width, 4, stride=2 if place < 3 else 1, padding=2))
-            if place:
-                layers.append(norm(width))
-            layers.append(nn.LeakyReLU(0.2))
-            channels = width
-        self.layers = nn.Sequential(*layers, conv(channels, 1, 4, padding=2))
-        for layer in self.layers:
-            if isinstance(layer, nn.Conv2d | nn.Conv3d):
-                nn.init.normal_(layer.weight, 0.0, _DEVIATION)
-                nn.init.zeros_(layer.bias)  # type: ignore[arg-type]  # all of them have one
-
-    def forward(self, x: Tensor) -> Tensor:
-        logits: Tensor = self.layers(x)
-        return logits
 
 
 class Pair(nn.Module):
-    """Both discriminators: 5,535,618 parameters for pairs of frames, and 22,136,706 for clips."""
+    """Both discriminators: at full size 5,535,618 parameters for pairs of frames, and 22,136,706 for clips."""
 
-    def __init__(self) -> None:
+    def __init__(self, image: PatchDiscriminator, video: PatchDiscriminator) -> None:
         super().__init__()
-        self.image = nn.ModuleList(PatchDiscriminator(2) for _ in range(_SCALES))
-        self.video = nn.ModuleList(PatchDiscriminator(3) for _ in range(_SCALES))
+        self.image = image
+        self.video = video
 
     def pairs(self, frames: Tensor) -> list[Tensor]:
         """Return the logits of each frame beside the first: [B·(T-1), 1, H, W] at each scale. frames: [B, T, 3, R, R].
 
         Training shows one frame of a clip, drawn at random. All of them are that on average.
         """
-        x = _beside_the_first(frames)  # [B, T-1, 6, R, R]
-        return _at_scales(self.image, x.flatten(0, 1))
+        logits: list[Tensor] = self.image(_beside_the_first(frames).flatten(0, 1))
+        return logits
 
     def clips(self, frames: Tensor) -> list[Tensor]:
         """Return the logits of clips: [B, 1, T', H, W] at each scale. frames: [B, T, 3, R, R]."""
-        return _at_scales(self.video, _beside_the_first(frames).transpose(1, 2))
+        logits: list[Tensor] = self.video(_beside_the_first(frames).transpose(1, 2))
+        return logits
 
     def generator_loss(self, fake: Tensor, real: Tensor) -> Tensor:
-        """Return what a generator lowers: the sum over both discriminators and both scales. [B, T, 3, R, R] each."""
-        losses = [
-            relativistic(made, other)
-            for see in (self.pairs, self.clips)
-            for made, other in zip(see(fake), see(real), strict=True)
-        ]
-        return torch.stack(losses).sum()
-
-
-def relativistic(made: Tensor, other: Tensor) -> Tensor:
-    """Return how far `made` is from looking realer than `other` by one, on average: the loss of whoever wants that.
-
-    Half the mean of (made - mean(other) - 1)², and half that of (other - mean(made))².
-    """
-    return ((made - other.mean() - 1).square().mean() + (other - made.mean()).square().mean()) / 2
+        """Return what a generator lowers: the sum over both discriminators and all scales. [B, T, 3, R, R] each."""
+        pairs = relativistic_loss(self.pairs(fake), self.pairs(real))
+        return pairs + relativistic_loss(self.clips(fake), self.clips(real))
 
 
 def build_pair(*, seed: int = 0) -> Pair:
-    """Make both discriminators with initial parameters that depend on the seed alone."""
+    """Make both discriminators at full size, with initial parameters that depend on the seed alone."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return Pair()
+        return Pair(*_networks(registry.method(_METHOD).configure()))
+
+
+def load_pair(file: Path) -> Pair:
+    """Read both discriminators from a checkpoint of MoCoGAN-HD. Raises CheckpointError for other ones."""
+    loaded = load(file)
+    if loaded.model.method != _METHOD:
+        raise CheckpointError(f"{file} is a checkpoint of {loaded.model.method}; expected one of {_METHOD}")
+    networks = _networks(loaded.model)
+    for name, network in zip((_IMAGE, _VIDEO), networks, strict=True):
+        load_part(network, loaded.part(name), name)
+    return Pair(*networks)
+
+
+def _networks(model: Config) -> tuple[PatchDiscriminator, PatchDiscriminator]:
+    image, video = (registry.method(_METHOD).makers()[name](model) for name in (_IMAGE, _VIDEO))
+    assert isinstance(image, PatchDiscriminator) and isinstance(video, PatchDiscriminator)
+    return image, video
 
 
 def _beside_the_first(frames: Tensor) -> Tensor:
+    """Return each frame but the first in six channels, after those of the first: [B, T-1, 6, R, R]."""
     if frames.shape[-1] > _LARGEST_SIDE:
         small = functional.adaptive_avg_pool2d(frames.flatten(0, 1), _LARGEST_SIDE)
         frames = small.reshape(*frames.shape[:3], *small.shape[2:])
     return torch.cat([frames[:, :1].expand_as(frames[:, 1:]), frames[:, 1:]], dim=2)
-
-
-def _at_scales(networks: nn.ModuleList, x: Tensor) -> list[Tensor]:
-    logits = []
-    for network in networks:
-        logits.append(network(x))
-        x = functional.avg_pool2d(x, 2) if x.ndim == 4 else functional.avg_pool3d(x, (1, 2, 2))
-    return logits

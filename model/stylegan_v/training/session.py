@@ -7,6 +7,7 @@ tensorboard/ the curves, samples/ what it makes, and features/ what scores are c
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import math
 import os
 import time
@@ -20,7 +21,6 @@ from torch import Tensor
 from fvd_bench.atomic import write_text
 from fvd_bench.progress import Progress, silent
 from stylegan_v import distributed
-from stylegan_v.baselines import registry
 from stylegan_v.checkpoints import checkpoint as checkpoints
 from stylegan_v.checkpoints.checkpoint import Checkpoint
 from stylegan_v.checkpoints.files import LAST
@@ -228,10 +228,10 @@ def check(out: Path, run: Run) -> None:
     """
     file = out / "run.toml"
     if file.exists() and (out / LAST).exists():  # without a checkpoint nothing has been trained yet
-        began, now = load_run(str(file), {}).as_dict(), run.as_dict()
-        of, named = (settings["model"].get("method", registry.DEFAULT) for settings in (began, now))
-        if of != named:
+        before = load_run(str(file), {})
+        if (of := before.model.method) != (named := run.model.method):
             raise ConfigError(f"{out} holds a run of {of}, now it is one of {named}; name another --out")
+        began, now = _settings(before), _settings(run)
         for section, values in now.items():
             for name, value in values.items():
                 free = name in FREE_TO_CHANGE.get(section, ()) or (
@@ -246,6 +246,12 @@ def check(out: Path, run: Run) -> None:
     if not there.is_dir() or not os.access(there, os.W_OK):
         reason = "no folder" if not there.is_dir() else "not writable"
         raise ConfigError(f"{out} cannot be written: {there} is {reason}")
+
+
+def _settings(run: Run) -> dict[str, Any]:
+    """Return all settings of a run, those of its model that files leave unsaid too."""
+    model: Any = run.model  # a dataclass, as all configs are
+    return {**run.as_dict(), "model": dataclasses.asdict(model)}
 
 
 def claim(out: Path, run: Run) -> None:

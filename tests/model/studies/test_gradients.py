@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from fvd_bench.sources import open_source
+from stylegan_v.baselines import registry
 from stylegan_v.checkpoints.checkpoint import Checkpoint, save
 from stylegan_v.cli import cli
 from stylegan_v.errors import DataError
@@ -102,7 +103,14 @@ def test_the_command_says_what_is_compared(tiny_generator, toy_videos: Path, tmp
     trained = build_discriminator(generator.config, seed=9)
     tensors |= {f"discriminator.{name}": tensor for name, tensor in trained.state_dict().items()}
     save(Checkpoint(generator.config, tensors), tmp_path / "a.pt")
-    torch.save(build_pair(seed=4).state_dict(), tmp_path / "pair.pt")
+    rival = registry.method("mocogan-hd")
+    model = rival.configure("tiny")
+    tensors = {
+        f"{part}.{name}": tensor
+        for part, make in rival.makers().items()
+        for name, tensor in make(model).state_dict().items()
+    }
+    save(Checkpoint(model, tensors), tmp_path / "pair.pt")
     given = ["gradients", tmp_path / "a.pt", "--real", toy_videos, "--out", tmp_path / "a.png", "--videos", 1]
 
     done = CliRunner().invoke(cli, [str(word) for word in (*given, "--pair", tmp_path / "pair.pt")])
@@ -110,5 +118,7 @@ def test_the_command_says_what_is_compared(tiny_generator, toy_videos: Path, tmp
     assert done.exit_code == 0, (done.output, done.exception)
     assert "our discriminator, trained, 2 of these frames at a time: root mean squares" in done.stdout
     assert "the pair of MoCoGAN-HD, trained, 16 consecutive frames" in done.stdout
+    wrong = CliRunner().invoke(cli, [str(word) for word in (*given, "--pair", tmp_path / "a.pt")])
+    assert "is a checkpoint of stylegan-v; expected one of mocogan-hd" in str(wrong.exception)
     with Image.open(tmp_path / "a.png") as picture:
         assert picture.height == 3 * 96 + 21
