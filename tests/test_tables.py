@@ -14,6 +14,7 @@ from PIL import Image
 
 from fvd_bench.errors import FvdBenchError
 from stylegan_v.baselines import registry
+from stylegan_v.errors import TrainingError
 from stylegan_v.methods.method import Stage
 from stylegan_v.training import ablations
 
@@ -87,6 +88,32 @@ def test_a_table_is_made_and_its_command_goes_on(
     assert shapes["rows"]["stylegan-v"]["scores"]["FVD128"]["value"] > 0
     answer = shapes["others of the same kind"]["scores"]["FVD16"]["value"]
     assert 0 <= answer < min(row["scores"]["FVD16"]["value"] for row in shapes["rows"].values())
+
+
+def test_a_row_that_fails_is_named_and_the_others_are_there(module, tmp_path: Path, monkeypatch) -> None:
+    comparison = module("comparison")
+    rows = [comparison.Row(name, name, {}) for name in ("good", "bad")]
+    drawn = []
+
+    def learned(row, *rest) -> dict:
+        if row.name == "bad":
+            raise TrainingError("not finite")
+        return {"label": "good", "seconds_per_kimg": 2.0}
+
+    monkeypatch.setattr(comparison, "learned", learned)
+    monkeypatch.setattr(comparison, "video_sets", lambda *_: [comparison.VideoSet("a", "b", tmp_path)])
+    monkeypatch.setattr(comparison.pictures, "sheet", lambda trained, *_, **__: drawn.append([*trained]))
+    monkeypatch.setattr(comparison.pictures, "costs", lambda rows, *_: drawn.append([*rows]))
+
+    with pytest.raises(SystemExit, match="tried again by the same command: a, bad"):
+        comparison.main("table9", "Question: what?", rows, "good", argv=[str(tmp_path), str(tmp_path), "--tiny"])
+
+    (file,) = (tmp_path / "results").glob("table9-*.json")
+    assert json.loads(file.read_text())["sets"]["a"]["rows"] == {
+        "good": {"label": "good", "seconds_per_kimg": 2.0, "cost": 1.0},
+        "bad": {"label": "bad", "failed": "not finite"},
+    }
+    assert drawn == [["good"], ["good"]]
 
 
 def test_another_budget_is_another_folder(module, tmp_path: Path) -> None:

@@ -18,8 +18,10 @@ MATTERS = {
     "eq. 4": r"stitch|align",  # raw motion codes less their interpolation, plus that of the aligned codes
     "eq. 5": r"tanh|from a motion code|frequenc",  # frequencies as used: (tanh + 1) σ
     "eq. 6": r"spac|period",  # σ: linearly spaced periods
+    "fig. 3": r"cost",  # scores by costs of training
     "fig. 5": r"generator|frame from|time embedding v",  # architecture of the generator
     "fig. 6": r"discriminator|frames go through",  # architecture of the discriminator
+    "fig. 7": r"samples",  # of all methods
     "section 3.1": r"content|motion|wave|code",  # structure of the generator, acyclic positional encoding
     "section 3.2": r"discriminator|time distance|frames go through|hyper-modulation",  # structure of the discriminator
     "section 3.3": r"k frames|span|sparse",  # sparse training: which frames make a clip

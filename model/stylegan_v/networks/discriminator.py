@@ -158,8 +158,9 @@ class Discriminator(nn.Module):
         """Return logits [B]. frames: [B, k, 3, R, R] in [-1, 1]; times: [B, k] in frames; labels: [B, num_classes]."""
         videos = len(frames)
         condition = self.condition(times, labels)
-        blind = self.config.zero_modulation and condition is not None
-        modulation = torch.zeros_like(condition) if blind else condition
+        modulation = condition
+        if condition is not None and self.config.zero_modulation:
+            modulation = torch.zeros_like(condition)
         x = frames.flatten(0, 1).contiguous(memory_format=torch.channels_last)
         full = self.head.fc.weight.dtype
         for place, (resolution, block) in enumerate(self.blocks.items()):
