@@ -54,7 +54,7 @@ SHAPE_FRAMES = 144
 
 FPS = 25.0
 LONGEST = 25000.0
-"""Thousands of frames, as long as the paper trains. No budget here reaches it, so rates that fall over a run stay high."""
+"""Thousands of frames, as the paper trains. No budget here reaches them, so rates that fall over a run stay high."""
 
 NEARLY = 0.02
 """A stage ends when this share of its budget is left, since a training cannot be stopped to the second."""
