@@ -20,9 +20,11 @@ MATTERS = {
     "eq. 6": r"spac|period",  # σ: linearly spaced periods
     "fig. 1": r"hour",  # one-hour videos of several methods
     "fig. 2": r"edit|project",  # edited and projected images, animated
+    "fig. 3": r"cost",  # scores by costs of training
     "fig. 4": r"gradient",  # what reaches the generator from either discriminator
     "fig. 5": r"generator|frame from|time embedding v",  # architecture of the generator
     "fig. 6": r"discriminator|frames go through",  # architecture of the discriminator
+    "fig. 7": r"samples",  # of all methods
     "fig. 8": r"hour|long",  # long videos of MEAD
     "fig. 9": r"encoding|cycle|wave",  # positional embeddings and their cycle lengths
     "section 3.1": r"content|motion|wave|code",  # structure of the generator, acyclic positional encoding

@@ -28,6 +28,15 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 STEPS = 20
 
+SLOW = {"frames-4", "frames-8"}
+"""Between two others that have all that they have."""
+
+ROWS = [
+    pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name
+    for name in ablations.NAMES
+    if name != "frames-3"  # the same as `default`, see below
+]
+
 
 @pytest.fixture
 def trainer(toy_videos: Path) -> Callable[[str], Trainer]:
@@ -63,7 +72,7 @@ def test_every_file_is_listed() -> None:
     assert [len(ablations.ablations(table)) for table in (None, 2, 3)] == [13, 7, 6]
 
 
-@pytest.mark.parametrize("name", ablations.NAMES)
+@pytest.mark.parametrize("name", ROWS)
 def test_a_row_is_trained(name: str, trainer) -> None:
     """Everything learns but what the row takes the input of."""
     trained = trainer(name)
@@ -77,6 +86,10 @@ def test_a_row_is_trained(name: str, trainer) -> None:
     still = {key for key, parameter in parameters.items() if torch.equal(before[key], parameter)}
     blind = {key for key in parameters if "conv0.affine.weight" in key and "discriminator" in key}
     assert still == (blind if name == "without-hyper-modulation" else set())
+
+
+def test_three_frames_are_the_default(trainer) -> None:
+    assert trainer("frames-3").run == trainer("default").run
 
 
 @pytest.mark.parametrize(("frames", "name"), [(k, f"frames-{k}") for k in (2, 3, 4, 8, 16)])
@@ -136,8 +149,8 @@ def test_files_of_other_models_do_not_speak_of_it() -> None:
 @pytest.mark.parametrize(
     ("name", "counts"),
     [
-        # Shared facts of the official networks. Ours have no strength of noise for each layer, 13 of them at 256².
-        ("lstm-codes", {"generator": 28_440_021 - 13}),
+        # Shared facts of the official networks.
+        ("lstm-codes", {"generator": 28_440_021}),
         ("without-our-generator", {"generator": 29_619_157}),
         ("without-our-discriminator", {"discriminator": 24_001_089 + 25_214_720}),
     ],
@@ -185,8 +198,8 @@ def test_a_longer_video_begins_with_the_shorter_one(name: str, trainer) -> None:
 @pytest.mark.parametrize("name", ["without-our-generator", "without-our-discriminator", "lstm-codes-16"])
 def test_an_interruption_changes_no_bit(name: str, trainer) -> None:
     straight, first, second = (trainer(name) for _ in range(3))
-    steps(straight, 3)
-    steps(first, 2)
+    steps(straight, 2)
+    steps(first, 1)
     parts: dict[str, dict[str, torch.Tensor]] = {}
     for key, tensor in first.tensors().items():
         part, _, inside = key.partition(".")
