@@ -216,6 +216,8 @@ class MotionTrainer(Trainer):
 
     makes: ClassVar[Makers] = _MAKES
     averages = False
+    generator: MoCoGANHDGenerator
+    ema: MoCoGANHDGenerator
 
     @staticmethod
     def clips(model: Any) -> ClipRule:
@@ -224,7 +226,7 @@ class MotionTrainer(Trainer):
 
     def __init__(self, run: Settings, dataset: VideoDataset, device: torch.device) -> None:
         super().__init__(run, dataset, device)
-        self.generator: MoCoGANHDGenerator = self.networks["generator"]
+        self.generator = self.networks["generator"]
         self.generator.requires_grad_(False)
         self.generator.motion.requires_grad_(True)
         self.generator.motion.encoder.weight_hh.requires_grad_(False)  # no use: its only step is from a state of zeros
@@ -301,7 +303,8 @@ class MotionTrainer(Trainer):
         factor = self.run.model.resolution // _SEEN
         if factor <= 1:
             return frames
-        return functional.avg_pool2d(frames.flatten(0, 1), factor).unflatten(0, frames.shape[:2])
+        small = functional.avg_pool2d(frames.flatten(0, 1), factor)
+        return small.reshape(*frames.shape[:2], *small.shape[1:])
 
 
 def principal_axes(mapping: Mapping, model: MoCoGANHDConfig, *, seed: int) -> Tensor:
@@ -317,8 +320,8 @@ def principal_axes(mapping: Mapping, model: MoCoGANHDConfig, *, seed: int) -> Te
         products += w.T @ w
     mean = total / model.w_samples
     variances, axes = torch.linalg.eigh((products / model.w_samples - mean.outer(mean)).cpu())  # ascending
-    scaled = axes * variances.clamp(min=0).sqrt()
-    return scaled.T.flip(0)[: model.components].float()
+    scaled: Tensor = (axes * variances.clamp(min=0).sqrt()).T
+    return scaled.flip(0)[: model.components].float()
 
 
 class MoCoGANHD(Method):
