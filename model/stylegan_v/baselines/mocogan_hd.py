@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -216,6 +216,8 @@ class MotionTrainer(Trainer):
 
     makes: ClassVar[Makers] = _MAKES
     averages = False
+    generator: MoCoGANHDGenerator
+    ema: MoCoGANHDGenerator
 
     @staticmethod
     def clips(model: Any) -> ClipRule:
@@ -224,7 +226,7 @@ class MotionTrainer(Trainer):
 
     def __init__(self, run: Settings, dataset: VideoDataset, device: torch.device) -> None:
         super().__init__(run, dataset, device)
-        self.generator: MoCoGANHDGenerator = self.networks["generator"]
+        self.generator = self.networks["generator"]
         self.generator.requires_grad_(False)
         self.generator.motion.requires_grad_(True)
         self.generator.motion.encoder.weight_hh.requires_grad_(False)  # no use: its only step is from a state of zeros
@@ -239,8 +241,8 @@ class MotionTrainer(Trainer):
         """Keep the average of the image generator, and find the axes that its w moves along."""
         self.generator.load_state_dict(self.ema.state_dict())
         model = self.run.model
-        basis = principal_axes(self.generator.mapping, model, seed=self.run.train.seed)
-        for generator in (self.generator, cast("MoCoGANHDGenerator", self.ema)):
+        basis = principal_axes(self.ema.mapping, model, seed=self.run.train.seed)
+        for generator in (self.generator, self.ema):
             generator.motion.basis.copy_(basis)
 
     def update(self, numbers: Tensor, batch: Batch) -> dict[str, Tensor]:
@@ -302,7 +304,7 @@ class MotionTrainer(Trainer):
         if factor <= 1:
             return frames
         small = functional.avg_pool2d(frames.flatten(0, 1), factor)
-        return small.reshape(*frames.shape[:3], *small.shape[2:])
+        return small.reshape(*frames.shape[:2], *small.shape[1:])
 
 
 def principal_axes(mapping: Mapping, model: MoCoGANHDConfig, *, seed: int) -> Tensor:
@@ -318,8 +320,8 @@ def principal_axes(mapping: Mapping, model: MoCoGANHDConfig, *, seed: int) -> Te
         products += w.T @ w
     mean = total / model.w_samples
     variances, axes = torch.linalg.eigh((products / model.w_samples - mean.outer(mean)).cpu())  # ascending
-    scaled: Tensor = axes * variances.clamp(min=0).sqrt()
-    return scaled.T.flip(0)[: model.components].float()
+    scaled: Tensor = (axes * variances.clamp(min=0).sqrt()).T
+    return scaled.flip(0)[: model.components].float()
 
 
 class MoCoGANHD(Method):
