@@ -61,7 +61,9 @@ def train(
     }
     changes["path"] = path
     given = {s: {n: changes[n] for n in names if changes[n] is not None} for s, names in sections.items()}
-    source = config or (str(out / "run.toml") if (out / "run.toml").exists() else None)
+    source = config
+    if source is None and ablation is None and (out / "run.toml").exists():  # which may be of another ablation
+        source = str(out / "run.toml")
     load_run(source, {})  # first alone: what is wrong with the file was not typed here
     with typed():
         if ablation is not None:
