@@ -223,7 +223,7 @@ def test_the_pace_is_told_after_each_step(run_of, tmp_path: Path, capsys) -> Non
     assert paces[2].seconds_left == 0
     errors = capsys.readouterr().err
     assert "36 frames to train on, in 3 steps, on cpu\n" in errors
-    assert re.search(r"about [\d.,]+ s for 1,000 frames here, \d+ seconds for all\n", errors)
+    assert re.search(r"about [\d.,]+ s for 1,000 frames here, [\d.]+ seconds for all\n", errors)
 
 
 def test_an_interruption_ends_a_score_and_keeps_what_was_trained(run_of, tmp_path: Path, pixels_protocol) -> None:
