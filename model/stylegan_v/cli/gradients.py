@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from fvd_bench.cli.options import Command, Place
+from fvd_bench.cli.options import Command, Place, array_options
 from fvd_bench.cli.streams import say
 
 if TYPE_CHECKING:
+    from fvd_bench.sources.opening import Arrays
     from stylegan_v.checkpoints.checkpoint import Checkpoint
     from stylegan_v.networks.config import ModelConfig
     from stylegan_v.networks.discriminator import Discriminator
@@ -26,9 +27,10 @@ if TYPE_CHECKING:
               help="A checkpoint of mocogan-hd, which has the pair; untrained unless given.")  # fmt: skip
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**32 - 1))
 @click.option("--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu", "cuda"]))
+@array_options(real="real-")
 def gradients(
     checkpoint: Path,
-    real: str | Path,
+    real: str | Path | Arrays,
     out: Path,
     videos: int,
     pair_file: Path | None,
