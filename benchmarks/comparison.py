@@ -199,7 +199,8 @@ def run_of(row: Row, videos: VideoSet, budget: Budget) -> Run:
     """The run of a row on a set."""
     model = {"preset": budget.preset, "resolution": budget.resolution, **row.changes.get("model", {})}
     unused = load_run(None, {"model": model}).method.unused
-    train = {key: value for key, value in {**videos.train, "kimg": LONGEST}.items() if key not in unused}
+    batch = {"batch": 4} if budget.preset == "tiny" else {}  # others have one of their own
+    train = {key: value for key, value in {**videos.train, **batch, "kimg": LONGEST}.items() if key not in unused}
     sections = {
         "model": model,
         "data": {"path": str(videos.videos), "fps": FPS},
