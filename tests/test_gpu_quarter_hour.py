@@ -116,7 +116,7 @@ def packed(call: Call, tmp_path: Path, moving_frames, write_frames) -> None:
     assert f"all of {len(parts)} parts are here" in staged.stdout
 
 
-@pytest.mark.slow  # the training below is packed, staged and run in the same way
+@pytest.mark.slow
 @pytest.mark.usefixtures("packed")
 def test_everything_is_measured_in_small(call: Call, tmp_path: Path) -> None:
     out = tmp_path / "out"
@@ -132,6 +132,7 @@ def test_everything_is_measured_in_small(call: Call, tmp_path: Path) -> None:
     assert re.search(r"\d+ skipped", (out / "log.txt").read_text())
 
 
+@pytest.mark.slow  # what the script does with its steps is tested below, and each of them by tests of its own
 @pytest.mark.usefixtures("packed")
 def test_a_training_runs_in_small(call: Call, tmp_path: Path) -> None:
     out = tmp_path / "out"

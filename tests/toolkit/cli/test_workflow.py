@@ -62,6 +62,7 @@ def _run(workflow: dict, project: Path) -> list[subprocess.CompletedProcess[str]
     return done
 
 
+@pytest.mark.slow  # programs of their own with the network; their commands are tested by test_gate.py
 def test_the_steps_pass_and_fail_as_they_should(workflow: dict, project: Path, moving_frames, write_video) -> None:
     passed = _run(workflow, project)
 

@@ -30,8 +30,9 @@ def protocol(pixels_protocol) -> str:
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return Settings(cache=tmp_path / "store")
+def settings(sets: Path) -> Settings:
+    """With one store for all tests of a file, so that each video is read once."""
+    return Settings(cache=sets / "store")
 
 
 @pytest.fixture
