@@ -8,7 +8,7 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,7 +63,7 @@ def save(file: Path, collection: Collection, result: Result) -> None:
     Sides of which only the moments were kept are left out. Raises ResultError.
     """
     found = features(collection)
-    arrays: dict[str, NDArray[np.generic]] = {_OF: np.array(_identity(result)), _NAMES: np.array(found.fake_names)}
+    arrays: dict[str, Any] = {_OF: np.array(_identity(result)), _NAMES: np.array(found.fake_names)}
     first: dict[int, str] = {}
     for digest, repeats in found.repeats.items():
         if (like := first.setdefault(id(repeats), digest)) != digest:
@@ -78,7 +78,7 @@ def save(file: Path, collection: Collection, result: Result) -> None:
                 arrays[f"{name}/{number}{_OWNERS}"] = repeats[number][side].owners()
     try:
         with partial_file(file) as partial, partial.open("wb") as out:
-            np.savez(out, allow_pickle=False, **arrays)
+            np.savez(out, **arrays)  # before NumPy 2.1 `allow_pickle` would be an array of that name
     except OSError as error:
         raise ResultError(f"{file} cannot be written: {error.strerror}") from error
 

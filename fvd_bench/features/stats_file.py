@@ -101,9 +101,10 @@ class StatsFile:
             **rows,
         }
         text = json.dumps({**head, "checksum": _checksum(head, arrays)}, allow_nan=False)
+        named: dict[str, Any] = {_HEAD: np.frombuffer(text.encode("ascii"), np.uint8), **arrays}
         try:
             with partial_file(file) as partial, partial.open("wb") as out:
-                np.savez(out, allow_pickle=False, **{_HEAD: np.frombuffer(text.encode("ascii"), np.uint8)}, **arrays)
+                np.savez(out, **named)  # before NumPy 2.1 `allow_pickle` would be an array of that name
         except OSError as error:
             raise SourceError(f"{file} cannot be written: {error.strerror or error}") from error
 
