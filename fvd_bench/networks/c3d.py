@@ -5,18 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import torch
-
 from fvd_bench.errors import ProtocolError
 from fvd_bench.networks import NETWORKS, Features, Progress
 from fvd_bench.networks import weights as weight_store
-from fvd_bench.networks.arithmetic import float32_arithmetic
 from fvd_bench.networks.c3d_network import C3D
+from fvd_bench.networks.micro_batches import features_of
 from fvd_bench.networks.weights import LoadedWeights
 from fvd_bench.networks.weights.c3d_tensors import MEAN as MEAN_SHAPE
 from fvd_bench.networks.weights.c3d_tensors import NUM_CLASSES
 from fvd_bench.protocols.rules import FeatureRule
-from fvd_bench.videos.preprocess import network_input
 from fvd_bench.videos.video import Pixels
 
 WEIGHTS, MEAN = NETWORKS["c3d"].weights
@@ -45,15 +42,7 @@ class C3DExtractor:
         return _BATCH_CLIPS
 
     def __call__(self, clips: Sequence[Pixels]) -> list[Features]:
-        features: list[Features] = []
-        with torch.inference_mode(), float32_arithmetic(self._rule.precision):
-            for first in range(0, len(clips), _BATCH_CLIPS):
-                part = clips[first : first + _BATCH_CLIPS]
-                inputs = [network_input(torch.from_numpy(c).to(self._device), self._rule) for c in part]
-                inputs += [inputs[0]] * (_BATCH_CLIPS - len(part))  # the arithmetic may depend on the size of the batch
-                logits = self._network(torch.stack(inputs)).cpu().numpy()  # [2, 101]
-                features += [logits[i : i + 1] for i in range(len(part))]
-        return features
+        return features_of(self._network, clips, self._rule, size=_BATCH_CLIPS, device=self._device)
 
 
 def create(rule: FeatureRule, *, device: str, weights: Mapping[str, Path], progress: Progress) -> C3DExtractor:

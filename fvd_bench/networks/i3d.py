@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import torch
-
 from fvd_bench.errors import ProtocolError
 from fvd_bench.networks import NETWORKS, Features, Progress
 from fvd_bench.networks import weights as weight_store
-from fvd_bench.networks.arithmetic import float32_arithmetic
 from fvd_bench.networks.i3d_network import I3D
+from fvd_bench.networks.micro_batches import features_of
 from fvd_bench.protocols.rules import FeatureRule
-from fvd_bench.videos.preprocess import network_input
 from fvd_bench.videos.video import Pixels
 
 (WEIGHTS,) = NETWORKS["i3d"].weights
@@ -39,17 +36,8 @@ class I3DExtractor:
         return max(1, _BATCH_FRAMES // frames)
 
     def __call__(self, clips: Sequence[Pixels]) -> list[Features]:
-        frames = len(clips[0])
-        size = self.batch_clips(frames)
-        features: list[Features] = []
-        with torch.inference_mode(), float32_arithmetic(self._rule.precision):
-            for first in range(0, len(clips), size):
-                part = clips[first : first + size]
-                inputs = [network_input(torch.from_numpy(c).to(self._device), self._rule) for c in part]
-                inputs += [inputs[0]] * (size - len(part))  # the arithmetic may depend on the size of the batch
-                logits = self._network(torch.stack(inputs)).cpu().numpy()  # [size, 400]
-                features += [logits[i : i + 1] for i in range(len(part))]
-        return features
+        size = self.batch_clips(len(clips[0]))
+        return features_of(self._network, clips, self._rule, size=size, device=self._device)
 
 
 def create(rule: FeatureRule, *, device: str, weights: Mapping[str, Path], progress: Progress) -> I3DExtractor:
