@@ -38,7 +38,13 @@ from stylegan_v.networks.discriminator import Discriminator
 from stylegan_v.networks.generator import Mapping, StyledGenerator, Synthesis
 from stylegan_v.networks.motion import Noise, keyed_noise
 from stylegan_v.networks.noise import Purpose, normal, uniform
-from stylegan_v.networks.patch_discriminator import PatchDiscriminator, gradient_penalty, relativistic_loss, views
+from stylegan_v.networks.patch_discriminator import (
+    PatchDiscriminator,
+    gradient_penalty,
+    relativistic_loss,
+    shrunk,
+    views,
+)
 from stylegan_v.networks.pixels import normalise
 from stylegan_v.networks.recurrent import Walk
 from stylegan_v.networks.video_generator import Clip, Draw
@@ -50,9 +56,6 @@ _GENERATOR_STEPS = 5
 """Steps of the LSTM on a batch, before one of the discriminators."""
 
 _PENALTY = 10.0
-_SEEN = 128
-"""The discriminators of motion see frames of this resolution at most."""
-
 _CHUNK = 4000
 """Number of w in a pass through the mapping."""
 
@@ -246,7 +249,7 @@ class MotionTrainer(Trainer):
             generator.motion.basis.copy_(basis)
 
     def update(self, numbers: Tensor, batch: Batch) -> dict[str, Tensor]:
-        reals, steps = self._shrunk(normalise(batch.frames)), _GENERATOR_STEPS + 1
+        reals, steps = shrunk(normalise(batch.frames)), _GENERATOR_STEPS + 1
         losses = [self._update_generator(steps * numbers + turn, reals, turn) for turn in range(_GENERATOR_STEPS)]
         logs = {name: torch.stack([log[name] for log in losses]).mean() for name in losses[0]}
         return logs | self._update_discriminators(steps * numbers + _GENERATOR_STEPS, reals)
@@ -297,14 +300,7 @@ class MotionTrainer(Trainer):
         tokens = torch.arange(model.frames - 1, device=videos.device)[None]
         noise = keyed_noise(seed, videos, model.noise_dim)(tokens)
         ws, alike = self.generator.motion.trajectory(w, noise)
-        return self._shrunk(self.generator.frames(ws)), alike
-
-    def _shrunk(self, frames: Tensor) -> Tensor:
-        factor = self.run.model.resolution // _SEEN
-        if factor <= 1:
-            return frames
-        small = functional.avg_pool2d(frames.flatten(0, 1), factor)
-        return small.reshape(*frames.shape[:2], *small.shape[1:])
+        return shrunk(self.generator.frames(ws)), alike
 
 
 def principal_axes(mapping: Mapping, model: MoCoGANHDConfig, *, seed: int) -> Tensor:

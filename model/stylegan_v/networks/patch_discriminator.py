@@ -10,8 +10,11 @@ from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from stylegan_v.networks.clip_discriminator import initialise
+
+_LARGEST_SIDE = 128
 
 
 class PatchDiscriminator(nn.Module):
@@ -48,6 +51,18 @@ def _patches(width: int, *, clips: bool) -> nn.Sequential:
         layers.append(convolution(channels, 2 * channels, 4, stride=stride, padding=2))
         layers += [norm(2 * channels), nn.LeakyReLU(0.2)]
     return nn.Sequential(*layers, convolution(8 * width, 1, 4, padding=2))
+
+
+def shrunk(frames: Tensor) -> Tensor:
+    """Return frames as the discriminators see them: of more than 128 pixels a side, averaged down to that.
+
+    frames: [B, T, 3, R, R], R a power of two.
+    """
+    factor = frames.shape[-1] // _LARGEST_SIDE
+    if factor <= 1:
+        return frames
+    small = functional.avg_pool2d(frames.flatten(0, 1), factor)
+    return small.reshape(*frames.shape[:3], *small.shape[2:])
 
 
 def views(frames: Tensor, place: int, backwards: bool) -> tuple[Tensor, Tensor]:

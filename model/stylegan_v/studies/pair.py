@@ -10,13 +10,12 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from stylegan_v.baselines import registry
 from stylegan_v.checkpoints.checkpoint import load
 from stylegan_v.errors import CheckpointError
 from stylegan_v.methods.parts import load_part
-from stylegan_v.networks.patch_discriminator import PatchDiscriminator, relativistic_loss
+from stylegan_v.networks.patch_discriminator import PatchDiscriminator, relativistic_loss, shrunk
 from stylegan_v.networks.video_generator import Config
 
 CLIP_FRAMES = 16
@@ -24,7 +23,6 @@ CLIP_FRAMES = 16
 
 _METHOD = "mocogan-hd"
 _IMAGE, _VIDEO = "pair_discriminator", "clip_discriminator"
-_LARGEST_SIDE = 128
 
 
 class Pair(nn.Module):
@@ -80,7 +78,5 @@ def _networks(model: Config) -> tuple[PatchDiscriminator, PatchDiscriminator]:
 
 def _beside_the_first(frames: Tensor) -> Tensor:
     """Return each frame but the first in six channels, after those of the first: [B, T-1, 6, R, R]."""
-    if frames.shape[-1] > _LARGEST_SIDE:
-        small = functional.adaptive_avg_pool2d(frames.flatten(0, 1), _LARGEST_SIDE)
-        frames = small.reshape(*frames.shape[:3], *small.shape[2:])
+    frames = shrunk(frames)
     return torch.cat([frames[:, :1].expand_as(frames[:, 1:]), frames[:, 1:]], dim=2)
