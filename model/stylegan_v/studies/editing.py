@@ -13,12 +13,11 @@ import torch
 from torch import Tensor
 
 from fvd_bench.progress import Progress, silent
-from stylegan_v.errors import ModelError
 from stylegan_v.networks.motion import keyed_noise
 from stylegan_v.studies.clip import Score
 from stylegan_v.studies.content import Content
+from stylegan_v.studies.descent import descend
 from stylegan_v.studies.perceptual import PerceptualDistance
-from stylegan_v.studies.projection import learning_rate
 
 STEPS = 300
 PULL = 0.008
@@ -67,7 +66,6 @@ def edit(
     """
     first = content.ws
     ws = first.clone().requires_grad_()
-    optimizer = torch.optim.Adam([ws], betas=(0.9, 0.999))
 
     def frame(styles: Tensor, motion: int) -> Tensor:
         noise = keyed_noise(seed, torch.tensor([motion], device=first.device), content.generator.config.noise_dim)
@@ -78,20 +76,15 @@ def edit(
     def judged(styles: Tensor) -> float:
         return score(torch.cat([frame(styles, motion) for motion in range(_JUDGED)])).mean().item()
 
-    before = judged(first)
-    for step in range(steps):
-        progress("steps of editing", step, steps)
-        optimizer.param_groups[0]["lr"] = learning_rate(step / steps)
+    def loss(step: int) -> Tensor:
         shown = frame(ws, step)
-        loss = 1 - score(shown).mean() + pull * (ws - first).square().sum()
-        if kept is not None:
-            with torch.no_grad():
-                unchanged = frame(first, step)
-            loss = loss + kept.change(shown, unchanged)
-        if not torch.isfinite(loss):
-            raise ModelError(f"step {step} of the edit gives no finite loss: its checkpoint has diverged")
-        optimizer.zero_grad()
-        torch.autograd.backward(loss)
-        optimizer.step()
-    progress("steps of editing", steps, steps)
+        found = 1 - score(shown).mean() + pull * (ws - first).square().sum()
+        if kept is None:
+            return found
+        with torch.no_grad():
+            unchanged = frame(first, step)
+        return found + kept.change(shown, unchanged)
+
+    before = judged(first)
+    descend([ws], loss, steps=steps, what="editing", progress=progress)
     return Edit(replace(content, ws=ws.detach()), before, judged(ws.detach()))

@@ -20,18 +20,16 @@ from stylegan_v.errors import ModelError
 from stylegan_v.networks.generator import Generator
 from stylegan_v.networks.motion import Noise, keyed_noise
 from stylegan_v.studies.content import Content
+from stylegan_v.studies.descent import descend
 from stylegan_v.studies.perceptual import PerceptualDistance
 
 STEPS = 1000
-LEARNING_RATE = 0.1
 
 _SAMPLES = 10_000
 """Contents whose mean is where the search begins, and whose deviation says how far it strays at first."""
 
 _STRAYING = 0.05
 _STRAYING_PART = 0.75
-_RISING_PART = 0.05
-_FALLING_PART = 0.25
 
 Motion = Literal["kept", "optimised"]
 
@@ -88,30 +86,19 @@ def project(
 
     kept = movement().detach()
     before = loss(ws.detach(), kept).item()
-    optimizer = torch.optim.Adam([ws] if learned is None else [ws, learned], lr=LEARNING_RATE, betas=(0.9, 0.999))
-    for step in range(steps):
-        progress("steps of projection", step, steps)
-        optimizer.param_groups[0]["lr"] = learning_rate(step / steps)
+
+    def strayed(step: int) -> Tensor:
         away = torch.randn(ws.shape, generator=random).to(device) * (straying(step / steps) * deviation)
-        found = loss(ws + away, kept if learned is None else movement())
-        if not torch.isfinite(found):
-            raise ModelError(f"step {step} of the projection gives no finite distance: its checkpoint has diverged")
-        optimizer.zero_grad()
-        torch.autograd.backward(found)
-        optimizer.step()
-    progress("steps of projection", steps, steps)
+        return loss(ws + away, kept if learned is None else movement())
+
+    parameters = [ws] if learned is None else [ws, learned]
+    descend(parameters, strayed, steps=steps, what="projection", progress=progress)
     with torch.no_grad():
         after = loss(ws, movement()).item()
     ended = learned if learned is None else learned.detach()
     return Projection(
         Content(generator, ws.detach(), label), drawn if ended is None else _joined(ended, drawn), ended, before, after
     )
-
-
-def learning_rate(part: float, highest: float = LEARNING_RATE) -> float:
-    """Return the learning rate after a part of the steps, from 0 to 1: a rise, a plateau, and half a cosine to 0."""
-    falling = min(1.0, (1.0 - part) / _FALLING_PART)
-    return highest * (0.5 - 0.5 * math.cos(math.pi * falling)) * min(1.0, part / _RISING_PART)
 
 
 def straying(part: float) -> float:

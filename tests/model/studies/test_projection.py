@@ -14,7 +14,8 @@ from PIL import Image
 from stylegan_v.cli import cli
 from stylegan_v.errors import CheckpointError, DataError, ModelError
 from stylegan_v.sampling.videos import VideoSampler
-from stylegan_v.studies.projection import Projection, learning_rate, project, straying
+from stylegan_v.studies.descent import learning_rate
+from stylegan_v.studies.projection import Projection, project, straying
 from stylegan_v.studies.targets import as_tensor
 
 pytestmark = pytest.mark.usefixtures("one_thread")
