@@ -11,8 +11,9 @@ import itertools
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from functools import partial
+from typing import Any
 
 from fvd_bench.errors import CacheError, VideoError
 from fvd_bench.features.batches import Batches
@@ -358,9 +359,9 @@ def feature_key(
     """
     everything = {
         "content": content,
-        "rule": {k: v for k, v in asdict(rule.effective()).items() if k not in _RULES_FOR_LISTINGS},
+        "rule": {k: v for k, v in _choices(rule.effective()).items() if k not in _RULES_FOR_LISTINGS},
         "draw": [side, seed, place] if rule.is_random else None,
-        "features": asdict(features),
+        "features": _choices(features),
         "weights": dict(weights),
         "versions": dict(versions),
         "engine": ENGINE,
@@ -368,6 +369,13 @@ def feature_key(
     if rule.content in ("still", "still-real") and rule.start == "all":
         everything["stills"] = "one for each clip"
     return hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()
+
+
+def _choices(rule: ClipRule | FeatureRule) -> dict[str, Any]:
+    """Return the fields of a rule, without those that are younger than `ENGINE` and at their defaults: features that
+    were made before there was such a field are still those of the rule."""
+    younger = {f.name: f.default for f in fields(rule) if f.name in _YOUNGER}
+    return {name: value for name, value in asdict(rule).items() if name not in younger or value != younger[name]}
 
 
 def first_of_each(absent: Mapping[Target, str]) -> dict[str, Target]:
@@ -380,6 +388,9 @@ def first_of_each(absent: Mapping[Target, str]) -> dict[str, Target]:
 
 _BYTES_PER_WORKER = 2**28
 """Bytes of clips that each worker may read ahead of the networks."""
+
+_YOUNGER = ("most_frames", "given_frames", "channels")
+"""Fields of rules that came after `ENGINE` was last raised."""
 
 _RULES_FOR_LISTINGS = ("count", "selection", "short_videos")
 """Fields of a ClipRule that say which videos are used, not what is taken from one."""

@@ -120,10 +120,24 @@ def check(protocol: protocols.Protocol, where: str) -> None:
         raise ProtocolError(f"{where}: extractor = {name!r}: allowed are {', '.join(map(repr, NETWORKS))}")
     fewest, most = NETWORKS[name].fewest_frames, NETWORKS[name].most_frames
     for side in SIDES:
-        frames = protocol.clip_rule(side).frames
+        rule = protocol.clip_rule(side)
+        frames = rule.frames
         if frames == "all":
             if fewest > 1:
-                raise ProtocolError(f"{where}: {name} needs clips of a fixed length; {side} frames is 'all'")
+                raise ProtocolError(
+                    f"{where}: {name} sees clips; {side} frames is 'all', which takes frames by themselves: 'whole' "
+                    "makes one clip of the whole video"
+                )
+        elif frames == "whole":
+            if fewest == most:
+                raise ProtocolError(f"{where}: {name} sees clips of {fewest} frames alone; {side} frames is 'whole'")
+            if NETWORKS[name].sees == "frames":
+                raise ProtocolError(f"{where}: {name} sees single frames; {side} frames is 'whole', write 'all'")
+            if rule.frames_needed - rule.given_frames < fewest or 0 < rule.most_frames < fewest:
+                raise ProtocolError(
+                    f"{where}: {side} frames is 'whole', and {name} needs at least {fewest} frames a clip: "
+                    f"min_frames must be {rule.given_frames + fewest} or more, and most_frames no fewer than {fewest}"
+                )
         elif fewest == most and frames != fewest:
             raise ProtocolError(f"{where}: {side} frames = {frames}, but {name} sees clips of {fewest} frames alone")
         elif frames < fewest:

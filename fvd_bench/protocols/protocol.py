@@ -271,7 +271,10 @@ def parse(table: Mapping[str, Any], *, where: str) -> Protocol:
     return protocol
 
 
-_CLIP_KEYS = ("frames", "stride", "start", "length_rule", "min_frames", "short_videos", "content", "frame_order")
+_CLIP_KEYS = (
+    "frames", "most_frames", "given_frames", "stride", "start", "length_rule", "min_frames", "short_videos", "content",
+    "frame_order",
+)  # fmt: skip
 _COUNT_KEYS = ("real", "fake", "selection")
 _FRAMES_KEYS = ("resize", "rounding", "order", "jpeg", "jpeg_quality", "jpeg_subsampling")
 
@@ -303,8 +306,12 @@ def check_possible(protocol: Protocol, where: str) -> None:
     """
     for side in SIDES:
         rule = protocol.clip_rule(side)
-        if rule.frames == "all" and (rule.start != "first" or rule.content != "video"):
-            raise ProtocolError(f'{where}: {side} frames = "all" takes the whole video: start must be "first"')
+        if isinstance(rule.frames, str) and (rule.start != "first" or rule.content != "video"):
+            raise ProtocolError(
+                f'{where}: {side} frames = "{rule.frames}" takes whole videos: start must be "first"'
+            )
+        if rule.most_frames and rule.frames != "whole":
+            raise ProtocolError(f'{where}: most_frames = {rule.most_frames} goes with frames = "whole" only')
         if rule.selection == "repeated" and rule.count is None:
             raise ProtocolError(f'{where}: selection = "repeated" needs a number of {side} videos, not "all"')
     if protocol.real.takes_real:

@@ -44,11 +44,16 @@ class Resize:
 class ClipRule:
     """How the videos of one side become uint8 clips.
 
-    frames: the length of a clip in frames. `all` takes every frame of the video (for networks that see single frames).
+    frames: the length of a clip in frames. `all` takes every frame of the video (for networks that see single frames),
+        `whole` makes one clip of all frames of the video (for networks that see clips of any length).
+    most_frames: a whole clip ends after this many frames; 0 for no such end.
+    given_frames: the first frames of each video, which do not count since the generator was given them, as in
+        prediction: clips are taken from what follows them. 0 where all frames count.
     stride: how many frames of the video neighbouring frames of a clip are apart.
     start: `random` takes one clip at a random place, `first` one from the first frame on, `all` all non-overlapping
-        clips, and `spread` one clip whose frames are spread evenly over the whole video. A number takes one clip from
-        that frame on, counted from 0.
+        clips, `every` the clip at every place where it fits, and `spread` one clip whose frames are spread evenly over
+        the whole video. `first-repeated` takes the first clip as many times as `all` takes clips. A number takes one
+        clip from that frame on, counted from 0.
     length_rule: how many frames a video must have: the clip's `span`, (frames - 1) · stride + 1, or
         `frames-times-stride`.
     min_frames: videos with fewer frames than this count as too short as well.
@@ -71,9 +76,11 @@ class ClipRule:
     order: whether resize or JPEG comes first.
     """
 
-    frames: int | Literal["all"] = field(metadata={"least": 1})
+    frames: int | Literal["all", "whole"] = field(metadata={"least": 1})
     stride: int = field(default=1, metadata={"least": 1})
-    start: Literal["random", "first", "all", "spread"] | int = field(default="first", metadata={"least": 0})
+    start: Literal["random", "first", "all", "every", "first-repeated", "spread"] | int = field(
+        default="first", metadata={"least": 0}
+    )
     length_rule: Literal["span", "frames-times-stride"] = "span"
     min_frames: int = field(default=0, metadata={"least": 0})
     short_videos: Literal["skip", "error"] = "skip"
@@ -87,6 +94,8 @@ class ClipRule:
     jpeg: Literal["never", "unless-jpeg", "always"] = "never"
     jpeg_quality: int = field(default=95, metadata={"least": 1, "most": 100})
     jpeg_subsampling: Literal["4:2:0", "4:2:2", "4:4:4"] = "4:2:0"
+    most_frames: int = field(default=0, metadata={"least": 0})
+    given_frames: int = field(default=0, metadata={"least": 0})
 
     @property
     def is_random(self) -> bool:
@@ -101,18 +110,28 @@ class ClipRule:
     @property
     def frames_needed(self) -> int:
         """Number of frames that must decode for a video to be used."""
-        if self.frames == "all":
-            return max(1, self.min_frames)
+        if isinstance(self.frames, str):
+            return max(self.given_frames + 1, self.min_frames)
         if self.start == "spread":
-            return max(self.frames, self.min_frames)
-        span = (self.frames - 1) * self.stride + 1
-        needed = span if self.length_rule == "span" else self.frames * self.stride
+            return max(self.given_frames + self.frames, self.min_frames)
+        needed = self.span if self.length_rule == "span" else self.frames * self.stride
         return max(self.first_frame + needed, self.min_frames)
 
     @property
     def first_frame(self) -> int:
-        """The frame that clips with a fixed start begin at; 0 for others."""
-        return self.start if isinstance(self.start, int) else 0
+        """The first frame that a clip can begin at; clips with a fixed start begin there."""
+        return self.given_frames + (self.start if isinstance(self.start, int) else 0)
+
+    @property
+    def span(self) -> int:
+        """How many frames of the video a clip of a fixed length reaches over."""
+        assert not isinstance(self.frames, str)
+        return (self.frames - 1) * self.stride + 1
+
+    @property
+    def clips_by_length(self) -> bool:
+        """Whether a longer video gives more clips, or more single frames."""
+        return self.frames == "all" or self.start in ("all", "every", "first-repeated")
 
     def effective(self) -> ClipRule:
         """Return the same rule, with fields that have no effect in it at their defaults."""
@@ -125,6 +144,8 @@ class ClipRule:
             idle |= {"order", "jpeg_quality", "jpeg_subsampling"}
         if self.start == 0:
             idle.add("start")
+        if self.frames != "whole":
+            idle.add("most_frames")
         defaults: dict[str, Any] = {f.name: f.default for f in dataclasses.fields(self) if f.name in idle}
         return dataclasses.replace(self, **defaults)
 
@@ -132,6 +153,10 @@ class ClipRule:
         """Return a short text that names every choice of this rule."""
         parts = ["all" if self.count is None else f"{self.count}-{self.selection}"]
         parts += [f"from{self.start}" if isinstance(self.start, int) else self.start, f"{self.frames}x{self.stride}"]
+        if self.frames == "whole" and self.most_frames:
+            parts.append(f"most{self.most_frames}")
+        if self.given_frames:
+            parts.append(f"after{self.given_frames}")
         if self.length_rule != "span":
             parts.append(self.length_rule)
         if self.min_frames:
@@ -158,6 +183,7 @@ class FeatureRule:
     rounding: rounding of the resized values.
     range: the values that 0 and 255 become.
     precision: arithmetic of the network; `tf32` exists on CUDA devices only.
+    channels: the order of the colours that the network gets.
     """
 
     extractor: str
@@ -166,13 +192,15 @@ class FeatureRule:
     rounding: Literal["none", "nearest", "truncate"] = "none"
     range: tuple[float, float] = (-1.0, 1.0)
     precision: Literal["float32", "tf32"] = "float32"
+    channels: Literal["rgb", "bgr"] = "rgb"
 
     def signature(self) -> str:
         """Return a short text that names every choice of this rule."""
         size = "as-is" if self.resize is None else str(self.resize)
         rounding = "" if self.rounding == "none" else f"-{self.rounding}"
         low, high = self.range
-        return f"{self.extractor}:{self.layer},{size}{rounding},[{low:g},{high:g}],{self.precision}"
+        channels = "" if self.channels == "rgb" else f",{self.channels}"
+        return f"{self.extractor}:{self.layer},{size}{rounding},[{low:g},{high:g}],{self.precision}{channels}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

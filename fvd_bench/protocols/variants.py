@@ -31,7 +31,8 @@ def scale_protocols(protocol: Protocol) -> dict[str, Protocol]:
     The result is empty where features are of single frames, which have no motion, and where the real side takes whole
     videos or frames spread over them, which are not clips.
     """
-    if protocol.features.extractor == "inception" or protocol.real.frames == "all" or protocol.real.start == "spread":
+    whole = isinstance(protocol.real.frames, str) or protocol.real.start == "spread"
+    if protocol.features.extractor == "inception" or whole:
         return {}
     return {
         name: replace(

@@ -64,6 +64,8 @@ def network_input(frames: Tensor, rule: FeatureRule) -> Tensor:
     Returns float32 [3, T, S, S] with values in `rule.range`, where S is the size of the resize. Without a resize the
     frames keep their height and width.
     """
+    if rule.channels == "bgr":
+        frames = frames.flip(3)
     values = frames.permute(0, 3, 1, 2).float() if rule.resize is None else _resize(frames, rule.resize)
     if rule.rounding != "none":
         values = _round(values, rule.rounding)
