@@ -10,6 +10,7 @@ from fvd_bench.metrics.frechet import FID, FVD
 from fvd_bench.metrics.inception_score import IS
 from fvd_bench.metrics.kernel import KID, KVD, KVD_BIASED
 from fvd_bench.metrics.metric import Metric, all_features
+from fvd_bench.metrics.mind import MIND
 from fvd_bench.metrics.neighbours import COVERAGE, DENSITY, PRECISION, RECALL
 from fvd_bench.networks import NETWORKS
 from fvd_bench.protocols.protocol import Protocol
@@ -29,7 +30,10 @@ __all__ = [
     "uncertainty",
 ]
 
-METRICS = {metric.name: metric for metric in (FVD, KVD, KVD_BIASED, PRECISION, RECALL, DENSITY, COVERAGE, FID, KID, IS)}
+METRICS = {
+    metric.name: metric
+    for metric in (FVD, KVD, KVD_BIASED, MIND, PRECISION, RECALL, DENSITY, COVERAGE, FID, KID, IS)
+}
 """Metrics by their names in protocols. To add a metric, write a file that makes a Metric, and list it here."""
 
 
@@ -40,7 +44,9 @@ def check(protocol: Protocol, where: str) -> None:
         if name not in METRICS:
             raise ProtocolError(f"{where}: names = {name!r}: allowed are {', '.join(map(repr, METRICS))}")
         metric = METRICS[name]
-        allowed = list(metric.layers) or [network.name for network in NETWORKS.values() if network.sees == "clips"]
+        allowed = list(metric.layers) or [
+            network.name for network in NETWORKS.values() if network.sees == "clips" or metric.of_frames_too
+        ]
         if features.extractor not in allowed:
             raise ProtocolError(
                 f"{where}: {name} is computed on features of {' or '.join(allowed)}, not of {features.extractor}"

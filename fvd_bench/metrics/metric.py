@@ -34,6 +34,7 @@ class Metric:
 
     layers: the networks whose features it is computed on, and the layer of each. Empty for every network that sees
         whole clips, and any layer.
+    of_frames_too: with no layers named, whether networks that see single frames are allowed as well.
     compute: (real, fake, rule) -> value, not aggregated yet. Raises MetricError.
     lower_is_better: whether it is a distance.
     range: its least and its greatest possible value.
@@ -41,11 +42,13 @@ class Metric:
     influence: (real, fake) -> influences. None where none are known, or where they need features that were not kept.
     of_moments: whether it depends on mean and covariance of both sides alone.
     rises_by_chance: whether few features raise it, so that the real distribution itself has a floor above 0.
+    pairs: whether it takes as many features of each side as the smaller one has.
     is_skewed: whether its standard error grows with its value, since a few extreme videos raise both.
     """
 
     name: str
     layers: Mapping[str, str] = field(default_factory=dict)
+    of_frames_too: bool = False
     compute: Callable[[FeatureSet, FeatureSet, MetricRule], float]
     lower_is_better: bool
     range: tuple[float, float] = (-np.inf, np.inf)
@@ -53,6 +56,7 @@ class Metric:
     influence: Callable[[FeatureSet, FeatureSet], Influences | None] = _unknown
     of_moments: bool = False
     rises_by_chance: bool = False
+    pairs: bool = False
     is_skewed: bool = False
 
 

@@ -2,7 +2,8 @@
 
 A protocol is a TOML file. In [clip], [count] and [frames] a value is given once for both sides, or per side as `{ real
 = ..., fake = ... }`. Unknown keys are refused. Files shipped with the package are found by name, or by a short one of
-`aliases.ALIASES`. Any other file is found by its path, which contains a slash or ends in .toml.
+`aliases.ALIASES`; those of `family` are made of one by the numbers in their name. Any other file is found by its path,
+which contains a slash or ends in .toml.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from typing import Any
 
 from fvd_bench.errors import ProtocolError, UnknownProtocolError
 from fvd_bench.paths import user_path
+from fvd_bench.protocols import family
 from fvd_bench.protocols.aliases import ALIASES
 from fvd_bench.protocols.parsing import refuse_unknown, rule_of, value_of
 from fvd_bench.protocols.rules import (
@@ -159,6 +161,8 @@ def names() -> list[str]:
 
 def versions(name: str) -> list[int]:
     """Return the shipped versions of a protocol, newest first, or an empty list if none has that name."""
+    if name not in names() and _numbers(name) is not None:
+        return versions(family.BASE)
     if name not in names():
         return []
     older = [int(version) for stem, _, version in (s.partition("@") for s in _stems()) if stem == name and version]
@@ -177,6 +181,8 @@ def text(name_or_path: str) -> str:
             raise ProtocolError(f"protocol file {name_or_path}: {error}") from error
     given, at, version = name_or_path.partition("@")
     name = ALIASES.get(given, given)
+    if name not in names() and (numbers := family.Numbers.of(name)) is not None:
+        return numbers.text(text(f"{family.BASE}{at}{version}"))
     if name not in names():
         close = difflib.get_close_matches(name, [*ALIASES, *names()], n=_SUGGESTIONS, cutoff=_ALIKE)
         hint = f"did you mean {' or '.join(close)}? " if close else ""
@@ -191,6 +197,15 @@ def text(name_or_path: str) -> str:
         there = ", ".join(f"{name}@{v}" for v in (newest, *older))
         raise UnknownProtocolError(f"there is no version {version!r} of {name}; there is {there}")
     return text(name)
+
+
+def _numbers(name: str) -> family.Numbers | None:
+    """Return the numbers in the full name of a protocol of the family; None for every other name."""
+    try:
+        numbers = family.Numbers.of(name)
+    except UnknownProtocolError:
+        return None
+    return numbers if numbers is not None and numbers.name == name else None
 
 
 def load(protocol: ProtocolLike) -> Protocol:
@@ -307,9 +322,7 @@ def check_possible(protocol: Protocol, where: str) -> None:
     for side in SIDES:
         rule = protocol.clip_rule(side)
         if isinstance(rule.frames, str) and (rule.start != "first" or rule.content != "video"):
-            raise ProtocolError(
-                f'{where}: {side} frames = "{rule.frames}" takes whole videos: start must be "first"'
-            )
+            raise ProtocolError(f'{where}: {side} frames = "{rule.frames}" takes whole videos: start must be "first"')
         if rule.most_frames and rule.frames != "whole":
             raise ProtocolError(f'{where}: most_frames = {rule.most_frames} goes with frames = "whole" only')
         if rule.selection == "repeated" and rule.count is None:

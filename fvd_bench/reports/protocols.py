@@ -13,6 +13,8 @@ from fvd_bench.reports.formats import Report
 from fvd_bench.reports.layout import Column, Grid, Prose
 
 _MARKS = (
+    "fvdN_Tf, such as fvd10000_16f: stylegan-v-fvd16-code with N videos a side and clips of T frames; "
+    "fvdN_Tf_subsampleSf takes every S-th of these frames",
     "not comparable: its scores are not those of the codebase that it is named after; `show` says why",
     "superseded: an older version, kept so that its scores can be made again; `show` says what was wrong",
 )
