@@ -66,6 +66,8 @@ HEADLINES = {
     "at-the-floor": "the score cannot be told from chance",
     "mostly-chance": "most of the score is chance",
     "few-videos": "few videos, which raise the score",
+    "class-missing": "some classes have videos on one side alone",
+    "few-of-class": "few videos of some classes, which raise their scores",
     "fake-alike": "the fake videos all move by the same amount",
     "not-comparable": "the score is not that of the codebase that it is named after",
     "unknown-protocol": "the real side is of an unknown protocol",

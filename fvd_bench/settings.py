@@ -46,6 +46,8 @@ class Settings:
     group_by: how to find videos that were not drawn independently, such as windows of one video, see
         `dependence.groups`. Those of one group count as one in interval, floor, value at infinity and gate. No score
         depends on it.
+    classes: how to find the class of each video, in the same words as `group_by`. Each class is then also scored by
+        itself.
     onlooker: called with the `Collection` and the `Result` of each evaluation while its videos can still be read, for
         what shows them. None for nobody.
     """
@@ -59,6 +61,7 @@ class Settings:
     windows: int = 0
     distributed: bool = False
     group_by: str | None = None
+    classes: str | None = None
     onlooker: Callable[[Any, Any], None] | None = None  # of classes of a later room
 
     def __post_init__(self) -> None:

@@ -51,6 +51,9 @@ if TYPE_CHECKING:
 @click.option("--motion", is_flag=True, help="Also score the real videos shuffled, frozen and reversed, as a scale.")
 @click.option("--windows", default=0, type=click.IntRange(0, 1000), metavar="N",
               help="Also score the first N windows of the fake videos: frames 0 to 15, 16 to 31, …")  # fmt: skip
+@click.option("--classes", metavar="PATTERN",
+              help="Also score each class by itself: folder for that of each video, a column of a list of videos, "
+              "column:NAME, or one of a table, FILE.csv:COLUMN, or a regular expression for names.")  # fmt: skip
 @click.option("--keep-features", is_flag=True, help="Keep the features beside the JSON, for check and compare.")
 @click.option("--manifest", "manifest_file", metavar="FILE", help="Write which frames of which videos were used.")
 @click.option("--replay", "replay_file", metavar="FILE", help="Use the frames that a manifest names.")

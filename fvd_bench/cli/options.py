@@ -321,6 +321,7 @@ def chosen_settings(
     motion: bool = False,
     windows: int = 0,
     group_by: str | None = None,
+    classes: str | None = None,
     onlooker: Callable[[Collection, Result], None] | None = None,
 ) -> Settings:
     from fvd_bench.settings import Settings, default_cache
@@ -343,6 +344,7 @@ def chosen_settings(
         motion=motion,
         windows=windows,
         group_by=group_by,
+        classes=classes,
         onlooker=onlooker,
         distributed=True,  # takes effect where torchrun started the command
     )

@@ -9,7 +9,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from fvd_bench.errors import MetricError
-from fvd_bench.evaluation import windows
+from fvd_bench.evaluation import classes, windows
+from fvd_bench.evaluation.classes import class_panel
 from fvd_bench.evaluation.counts import Unserved
 from fvd_bench.evaluation.findings import find, refuse_skipped, shortages, skipped
 from fvd_bench.evaluation.ranking import is_window
@@ -42,16 +43,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class OpenSide:
-    """A side, the store that its features are in, and the group of each video (see `dependence.groups`)."""
+    """A side, the store that its features are in, and the group and class of each video (see `dependence.labels`).
+
+    classes: None where none are asked for.
+    """
 
     given: Given
     store: FeatureStore
     groups: Sequence[int]
+    classes: Sequence[str] | None
 
     @classmethod
-    def of(cls, given: Given, store: FeatureStore, group_by: str | None) -> OpenSide:
-        """Find the groups of a side. Raises FvdBenchError as `dependence.groups` does."""
-        return cls(given, store, dependence.groups(given.source.names, group_by, given.columns))
+    def of(cls, given: Given, store: FeatureStore, group_by: str | None, classes: str | None) -> OpenSide:
+        """Find the groups and classes of a side. Raises FvdBenchError as `dependence.labels` does."""
+        names, columns = given.source.names, given.columns
+        groups, found = dependence.groups(names, group_by, columns), None
+        if classes is not None:
+            found = ["/".join(label) for label in dependence.labels(names, classes, columns, what="classes")]
+        return cls(given, store, groups, found)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +85,7 @@ class Evaluation:
     workers: int
     strict: bool
     group_by: str | None
+    classes: str | None
     onlooker: Callable[[Collection, Result], None] | None
     progress: Progress
     started: float
@@ -171,6 +181,9 @@ class Evaluation:
         warnings += header_findings(givens, contents, workers=self.workers)
         here = environment.feature_versions(self.device)
         warnings += [finding for side, given in givens.items() for finding in given.findings(side, here)]
+        panel = None if self.classes is None else class_panel(collection, scores, self.classes)
+        if panel is not None:
+            warnings += classes.findings(panel, self._dims())
         if real.fingerprint == fake.fingerprint:
             warnings.append(Finding("same-videos", "the real and the fake side hold the same videos"))
         return Result(
@@ -187,7 +200,13 @@ class Evaluation:
             },
             motion=motion,
             group_by=self.group_by,
+            classes=panel,
         )
+
+    def _dims(self) -> dict[str, int]:
+        """Return the length of the features that a score is made of, by its digest."""
+        served = [p for p in self.protocols if p.features in self.extractors]
+        return {p.alone(name).digest(): self.extractors[p.features].dim for p in served for name in p.metric.names}
 
     def _jobs_of(self, protocols: Sequence[Protocol]) -> set[Job]:
         return {job for p in protocols for side in SIDES for job in self.jobs(p, side)}

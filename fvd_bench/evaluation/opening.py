@@ -69,6 +69,7 @@ def opened(
             workers=workers,
             strict=settings.strict,
             group_by=settings.group_by,
+            classes=settings.classes,
             onlooker=settings.onlooker,
             progress=progress,
             started=started,
@@ -89,8 +90,15 @@ def _check(
 ) -> dict[Protocol, Unserved]:
     """Return the protocols that the sides hold too few videos for, and why. Raises FvdBenchError when a side cannot be
     used, or when the protocols that are left are worth nothing."""
-    for given in sides.values():
+    for side, given in sides.items():
         dependence.groups(given.source.names, settings.group_by, given.columns)
+        if settings.classes is not None and given.known is not None:
+            raise FvdBenchError(
+                f"classes {settings.classes!r}: the {side} side is statistics without single videos, which cannot be "
+                "parted by class; give its videos, or a file of `fvd-bench stats`"
+            )
+        if settings.classes is not None:
+            dependence.labels(given.source.names, settings.classes, given.columns, what="classes")
     found: dict[Protocol, Unserved] = {}
     if to_score:
         looks = {side: Look(given, side, workers) for side, given in sides.items()}
@@ -111,7 +119,7 @@ def _stored(sides: Mapping[Side, Given], settings: Settings) -> Iterator[tuple[F
         yield (
             store,
             {
-                side: OpenSide.of(given, stack.enter_context(given.store(store)), settings.group_by)
+                side: OpenSide.of(given, stack.enter_context(given.store(store)), settings.group_by, settings.classes)
                 for side, given in sides.items()
             },
         )

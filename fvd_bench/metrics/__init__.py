@@ -31,8 +31,7 @@ __all__ = [
 ]
 
 METRICS = {
-    metric.name: metric
-    for metric in (FVD, KVD, KVD_BIASED, MIND, PRECISION, RECALL, DENSITY, COVERAGE, FID, KID, IS)
+    metric.name: metric for metric in (FVD, KVD, KVD_BIASED, MIND, PRECISION, RECALL, DENSITY, COVERAGE, FID, KID, IS)
 }
 """Metrics by their names in protocols. To add a metric, write a file that makes a Metric, and list it here."""
 

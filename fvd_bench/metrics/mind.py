@@ -43,7 +43,7 @@ def monge_inception_distance(real: NDArray[np.floating], fake: NDArray[np.floati
     for block in _blocks(directions, len(real)):
         gaps = np.sort(real @ block, axis=0) - np.sort(fake @ block, axis=0)
         total += float(np.sum(np.mean(gaps**2, axis=0)))
-    return _SCALE * real.shape[1] * total / _DIRECTIONS
+    return float(_SCALE * real.shape[1] * total / _DIRECTIONS)
 
 
 def _influence(real: Float64, fake: Float64) -> Influences:
@@ -53,15 +53,15 @@ def _influence(real: Float64, fake: Float64) -> Influences:
     """
     sides = real, fake
     (real, real_places), (fake, fake_places), directions = _drawn(*sides)
-    sums = np.zeros((2, len(real)))
+    sums: Float64 = np.zeros((2, len(real)))
     for block in _blocks(directions, len(real)):
         lines = [side @ block for side in (real, fake)]
         orders = [np.argsort(line, axis=0, kind="stable") for line in lines]
         ordered = [np.take_along_axis(line, order, axis=0) for line, order in zip(lines, orders, strict=True)]
-        for side, order in enumerate(orders):
+        for row, order in enumerate(orders):
             potential = np.empty_like(ordered[0])
-            np.put_along_axis(potential, order, _potential(ordered[side], ordered[1 - side]), axis=0)
-            sums[side] += potential.sum(axis=1)
+            np.put_along_axis(potential, order, _potential(ordered[row], ordered[1 - row]), axis=0)
+            sums[row] += potential.sum(axis=1)
     scale, found = _SCALE * real.shape[1] / _DIRECTIONS, []
     for side, places, values in zip(sides, (real_places, fake_places), sums, strict=True):
         influences = np.zeros(len(side))

@@ -143,7 +143,12 @@ class I3D(nn.Module):
         Raises FeatureError for a shape that the network does not accept.
         """
         _check_videos(x, any_size=self._read_out == "pool")
-        x = self.mixed_5c(x).mean((3, 4))  # [B,1024,T']
+        return self.head(self.mixed_5c(x))
+
+    @torch.no_grad()
+    def head(self, x: Tensor) -> Tensor:
+        """Read out an activation: from what `mixed_5c` returns to what `forward` does."""
+        x = x.mean((3, 4))  # [B,1024,T']
         if self._read_out == "pool":
             return x.mean(2)
         # The original pools over 2x7x7 places; the mean of its windows over time.

@@ -12,6 +12,7 @@ from fvd_bench.evaluation.result import MotionPanel, Result, Score
 from fvd_bench.evaluation.windows import frames
 from fvd_bench.finding import HEADLINES, Finding, worst_first
 from fvd_bench.protocols.variants import SCALE
+from fvd_bench.reports.classes import class_parts, class_records
 from fvd_bench.reports.curves import curves_grid, title
 from fvd_bench.reports.formats import Report
 from fvd_bench.reports.layout import Column, Grid, Prose, Record
@@ -39,12 +40,13 @@ def result_report(result: Result) -> Report:
         for score in result.scores
         if is_window(score) and score.value is None
     ]
+    parts += class_parts(result)
     if scales:
         parts += [Prose("The real videos against themselves, with their motion broken:"), _scale_grid(scales)]
     return Report(
         text=Group(*parts),
         grid=score_grid(scores),
-        records=[score.flat() for score in result.scores],
+        records=[*(score.flat() for score in result.scores), *class_records(result)],
         to_json=result.to_json,
         scores=[score.value for score in scores],
         signatures=signatures(scores),
