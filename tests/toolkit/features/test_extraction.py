@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from fvd_bench.evaluation.evaluate import evaluate
 from fvd_bench.features import extraction
 from fvd_bench.features.store import FeatureStore
+from fvd_bench.protocols.protocol import load
 from fvd_bench.protocols.rules import ClipRule, FeatureRule
 from fvd_bench.settings import Settings
 from fvd_bench.videos.file import VideoFile
@@ -216,6 +218,22 @@ class TestStore:
             == evaluate(real, two_sides[1], protocol, settings=NO_CACHE).value
         )
         assert stored_entries(store) == 2 * 30  # features and motion of each video
+
+    def test_features_that_were_made_before_there_were_younger_fields_are_still_found(self) -> None:
+        """Keys of stylegan-v-fvd16 as they were then; a field that is not at its default makes others."""
+        values = {"content": "c", "seed": 0, "place": 3, "weights": {"w": "d"}, "versions": {"v": "1"}}
+        fvd16 = load("stylegan-v-fvd16")
+        keys = {
+            side: extraction.feature_key(**values, rule=fvd16.clip_rule(side), side=side, features=fvd16.features)
+            for side in ("real", "fake")
+        }
+
+        assert keys["fake"] == "fd81fa808c4e08f80b0b4184b1d6a4e1acd60a3a5377445f2be83b78dae45f67"
+        assert keys["real"] == "f0eb06a136eb899b4479b349dab8dc15ddd399c7bf10287da36733c5c1f31472"
+        blue = replace(fvd16.features, channels="bgr")
+        assert extraction.feature_key(**values, rule=fvd16.fake, side="fake", features=blue) != keys["fake"]
+        after = replace(fvd16.fake, given_frames=1)
+        assert extraction.feature_key(**values, rule=after, side="fake", features=fvd16.features) != keys["fake"]
 
     def test_features_of_another_order_of_frames_or_of_an_older_engine_are_others(self, monkeypatch) -> None:
         values = {

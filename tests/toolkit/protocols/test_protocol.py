@@ -18,15 +18,22 @@ PINNED = {
     "common-metrics-videogpt-on-tfhub-weights@1": "9f74f6af12eb",
     "digan-on-tfhub-weights@2": "3f7653a83fa9",
     "digan-on-tfhub-weights@1": "2d245c408d3c",
+    "disco-fvd-on-tfhub-weights@1": "533a3969da83",
+    "disco-fvd-windows-on-tfhub-weights@1": "618aa5f72e29",
+    "drivinggen@1": "05e9556b8d92",
     "fastvideo@2": "faf26db4b817",
     "fastvideo@1": "65e5446cc302",
+    "fastvideo-eval@1": "fe6a6f60dfe2",
     "fvd-comparison@1": "a6fd7b7be406",
     "google-2018@1": "0e959be27a83",
     "latte@2": "58af3bba154d",
     "latte@1": "c42326e19ee0",
     "long-video-gan@1": "329278d51ec5",
+    "lvdm-on-tfhub-weights@1": "fe69a36abb0b",
     "mocogan-hd@1": "7340fd68c330",
     "open-sora@1": "01bb45575575",
+    "prediction-fvd16@1": "c00eff5ad5c9",
+    "prediction-fvd16-without-given@1": "c677b1d8d0e7",
     "pvdm-on-tfhub-weights@1": "db6c97f3912e",
     "stylegan-v-fid@1": "488828327ad6",
     "stylegan-v-fid-code@1": "9f5a5f1917fc",
@@ -50,9 +57,13 @@ PINNED = {
     "stylegan-v-fvd16-stride8@1": "b18d385ae9c7",
     "stylegan-v-is@1": "fd7b669b9bf7",
     "stylegan-v-kid@1": "b703053688e1",
+    "stylegan-v-mind@1": "9cfa2c5bc569",
     "tats-on-tfhub-weights@1": "bd8072efe4c6",
+    "tokenbench-rfvd@1": "2b55bd59b0e5",
     "torch-fidelity-fid@1": "bc9aa9aa5201",
     "ucf101-c3d-is@1": "3a35a556b054",
+    "vfid-inpainting-on-tfhub-weights@1": "41e10953259c",
+    "vfid-tryon-on-tfhub-weights@1": "034e5269156a",
     "videogpt-on-tfhub-weights@1": "75e9ca10ccf3",
     "videvalkit@1": "63a6f6fd04c1",
 }
@@ -73,15 +84,22 @@ PINNED_WHOLE = {
     "common-metrics-videogpt-on-tfhub-weights@1": "38631420a761",
     "digan-on-tfhub-weights@2": "71030d97d934",
     "digan-on-tfhub-weights@1": "fdcb0bf6b132",
+    "disco-fvd-on-tfhub-weights@1": "7a73ab720f7e",
+    "disco-fvd-windows-on-tfhub-weights@1": "543fe4960b12",
+    "drivinggen@1": "1903234b8dac",
     "fastvideo@2": "0f458c2f41c5",
     "fastvideo@1": "eefe5a1d3695",
+    "fastvideo-eval@1": "df1e2a24d4d8",
     "fvd-comparison@1": "bc94e2ba914f",
     "google-2018@1": "ddccf94f201f",
     "latte@2": "5123389e1bbf",
     "latte@1": "e75a4d42e611",
     "long-video-gan@1": "f71e31486319",
+    "lvdm-on-tfhub-weights@1": "cf82d7aeca8f",
     "mocogan-hd@1": "3e7ea525e7a6",
     "open-sora@1": "75d27298791a",
+    "prediction-fvd16@1": "5a80eedc91db",
+    "prediction-fvd16-without-given@1": "4599e07ae4b2",
     "pvdm-on-tfhub-weights@1": "87ce96ffc9b3",
     "stylegan-v-fid@1": "cc058917bbe9",
     "stylegan-v-fid-code@1": "7d6e09b28cae",
@@ -105,12 +123,20 @@ PINNED_WHOLE = {
     "stylegan-v-fvd16-stride8@1": "63c5a874f001",
     "stylegan-v-is@1": "776881d03d58",
     "stylegan-v-kid@1": "8bb622b064e3",
+    "stylegan-v-mind@1": "36403fc230cc",
     "tats-on-tfhub-weights@1": "f17df3adc819",
+    "tokenbench-rfvd@1": "90a5bd080da4",
     "torch-fidelity-fid@1": "f30a1c58d525",
     "ucf101-c3d-is@1": "37e8dfe929d0",
+    "vfid-inpainting-on-tfhub-weights@1": "691499006204",
+    "vfid-tryon-on-tfhub-weights@1": "e83ca45d44c5",
     "videogpt-on-tfhub-weights@1": "c2ffff2601b1",
     "videvalkit@1": "c06ef95d115e",
 }
+
+
+YOUNGER = {"frame_order": "natural", "most_frames": 0, "given_frames": 0, "channels": "rgb"}
+"""Keys that came after these pins, and their defaults."""
 
 
 def test_no_default_has_changed() -> None:
@@ -118,10 +144,10 @@ def test_no_default_has_changed() -> None:
     found = {}
     for name in EVERY:
         loaded = dataclasses.asdict(protocol.load(name))
-        for side in ("real", "fake"):  # a key that is younger than these pins
-            if loaded[side]["frame_order"] == "natural":
-                del loaded[side]["frame_order"]
-        everything = {key: loaded[key] for key in ("real", "fake", "features", "metric")}
+        everything = {
+            rule: {k: v for k, v in loaded[rule].items() if k not in YOUNGER or v != YOUNGER[k]}
+            for rule in ("real", "fake", "features", "metric")
+        }
         found[name] = hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()[:12]
 
     assert found == PINNED_WHOLE
@@ -179,6 +205,10 @@ def test_prose_name_and_spelled_out_defaults_do_not_change_the_digest(tmp_path: 
         ("ddof = 0", "epsilon = 1e-6"),
         ("ddof = 0", 'aggregation = "batch-mean"\nbatch = 2'),
         ("[-1, 1]", '[-1, 1]\nprecision = "tf32"'),
+        ("[-1, 1]", '[-1, 1]\nchannels = "bgr"'),
+        ("frames = 16", "frames = 16\ngiven_frames = 1"),
+        ('real = "random"', 'real = "every"'),
+        ('real = "random"', 'real = "first-repeated"'),
     ],
 )
 def test_each_choice_changes_digest_and_signature(tmp_path: Path, toml: str, old: str, new: str) -> None:
@@ -234,6 +264,11 @@ def test_what_is_wrong_is_named(tmp_path: Path, toml: str, old: str, new: str, m
         ("fid", "stylegan-v-fid"),
         ("kid", "stylegan-v-kid"),
         ("is", "stylegan-v-is"),
+        ("mind", "stylegan-v-mind"),
+        ("disco-fvd", "disco-fvd-on-tfhub-weights"),
+        ("lvdm", "lvdm-on-tfhub-weights"),
+        ("vfid-inpainting", "vfid-inpainting-on-tfhub-weights"),
+        ("vfid-tryon", "vfid-tryon-on-tfhub-weights"),
     ],
 )
 def test_short_names_stand_for_protocols(short: str, name: str) -> None:
