@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import RenderableType
 
 from fvd_bench.estimate import ends
-from fvd_bench.evaluation.result import Result, ScoreByClass
+from fvd_bench.evaluation.result import ClassPanel, Result, ScoreByClass
 from fvd_bench.reports.layout import Column, Grid, Prose
 from fvd_bench.reports.tables import number_or_blank, span_or_blank
 from fvd_bench.words import number
@@ -26,8 +26,13 @@ def class_parts(result: Result) -> list[RenderableType]:
         return []
     parts: list[RenderableType] = []
     for score in result.classes.scores:
-        parts += [Prose(f"{score.metric.upper()} by {score.protocol}, by class ({result.classes.by}):"), _grid(score)]
+        parts += [Prose(class_title(score, result.classes)), class_grid(score)]
     return parts
+
+
+def class_title(score: ScoreByClass, panel: ClassPanel) -> str:
+    """Say what the table of `class_grid` is about."""
+    return f"{score.metric.upper()} by {score.protocol}, by class ({panel.by}):"
 
 
 def class_records(result: Result) -> Iterator[dict[str, Any]]:
@@ -46,7 +51,8 @@ def class_records(result: Result) -> Iterator[dict[str, Any]]:
         yield same | {"row": MEAN, "value": score.mean}
 
 
-def _grid(score: ScoreByClass) -> Grid:
+def class_grid(score: ScoreByClass) -> Grid:
+    """Show a score by class."""
     columns = [
         Column("class"),
         Column("score", is_number=True, style="bold"),

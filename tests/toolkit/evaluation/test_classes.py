@@ -101,7 +101,7 @@ def test_a_table_names_the_classes_on_the_command_line(sides, protocol, tmp_path
     place = ("--real", sides[0], "--fake", sides[1], "--protocol", protocol, "--no-cache", "--device", "cpu")
     by = ("--classes", f"{tmp_path / 'labels.csv'}:label")
 
-    done = fvd_bench("compute", *place, *by, COLUMNS="100")
+    done = fvd_bench("compute", *place, *by, "--html", tmp_path / "page.html", COLUMNS="100")
     as_csv = fvd_bench("compute", *place, *by, "--format", "csv")
 
     assert done.returncode == 0, done.stderr
@@ -109,6 +109,8 @@ def test_a_table_names_the_classes_on_the_command_line(sides, protocol, tmp_path
     assert next(line for line in lines if line[:1] == ["pet"])[-3:] == ["9", "+", "8"]
     assert any(line[:4] == ["mean", "over", "2", "classes"] for line in lines)
     assert any(line[:3] == ["all", "videos", "together"] and line[-3:] == ["13", "+", "13"] for line in lines)
+    page = (tmp_path / "page.html").read_text()
+    assert "Each class by itself" in page and "mean over 2 classes" in page
     table = list(csv.DictReader(io.StringIO(as_csv.stdout)))
     assert [row["row"] for row in table] == ["", "class-pet", "class-wild", "classes-mean"]
     assert float(table[3]["value"]) == pytest.approx(np.mean([float(row["value"]) for row in table[1:3]]))

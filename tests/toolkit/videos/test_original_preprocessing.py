@@ -82,7 +82,9 @@ def inpainting(frame: np.ndarray) -> np.ndarray:
 def test_frames_are_what_the_original_makes_of_them(frames: np.ndarray, name: str, original) -> None:
     found = _input(name, frames)
 
-    np.testing.assert_allclose(found, np.stack([original(frame) for frame in frames]), atol=3e-6, rtol=0)
+    np.testing.assert_allclose(
+        found, np.stack([original(frame) for frame in frames]), atol=3e-5, rtol=0
+    )  # places in float32 there
 
 
 def test_bicubic_values_are_not_clipped(frames: np.ndarray) -> None:
