@@ -94,8 +94,8 @@ def compute(
     if manifest_file == "-":
         raise click.UsageError("--manifest goes to a FILE, since stdout is for the result")
     if len(fake) > 1:
-        if manifest_file or replay_file:
-            raise click.UsageError("--manifest and --replay are of one --fake: give one at a time")
+        if manifest_file or replay_file or chosen.classes:
+            raise click.UsageError("--manifest, --replay and --classes are of one --fake: give one at a time")
         if dry_run:
             several.dry_run(real, fake, protocol, repeats=repeats, seed=seed, settings=chosen)
             return

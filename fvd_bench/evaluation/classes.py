@@ -48,7 +48,7 @@ def class_panel(collection: Collection, scores: Sequence[Score], by: str) -> Cla
     return ClassPanel(by, tuple(found))
 
 
-def findings(panel: ClassPanel, dims: Mapping[str, int]) -> Iterator[Finding]:
+def class_findings(panel: ClassPanel, dims: Mapping[str, int]) -> Iterator[Finding]:
     """Yield warnings of classes that are on one side alone, and of those with few videos.
 
     dims: by the digest of a score, the length of its features.

@@ -9,8 +9,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from fvd_bench.errors import MetricError
-from fvd_bench.evaluation import classes, windows
-from fvd_bench.evaluation.classes import class_panel
+from fvd_bench.evaluation import windows
+from fvd_bench.evaluation.classes import class_findings, class_panel
 from fvd_bench.evaluation.counts import Unserved
 from fvd_bench.evaluation.findings import find, refuse_skipped, shortages, skipped
 from fvd_bench.evaluation.ranking import is_window
@@ -183,7 +183,7 @@ class Evaluation:
         warnings += [finding for side, given in givens.items() for finding in given.findings(side, here)]
         panel = None if self.classes is None else class_panel(collection, scores, self.classes)
         if panel is not None:
-            warnings += classes.findings(panel, self._dims())
+            warnings += class_findings(panel, self._dims())
         if real.fingerprint == fake.fingerprint:
             warnings.append(Finding("same-videos", "the real and the fake side hold the same videos"))
         return Result(

@@ -133,10 +133,11 @@ def check(protocol: protocols.Protocol, where: str) -> None:
                 raise ProtocolError(f"{where}: {name} sees clips of {fewest} frames alone; {side} frames is 'whole'")
             if NETWORKS[name].sees == "frames":
                 raise ProtocolError(f"{where}: {name} sees single frames; {side} frames is 'whole', write 'all'")
-            if rule.frames_needed - rule.given_frames < fewest or 0 < rule.most_frames < fewest:
+            needed = rule.given_frames + (fewest - 1) * rule.stride + 1
+            if rule.frames_needed < needed or 0 < rule.most_frames < fewest:
                 raise ProtocolError(
                     f"{where}: {side} frames is 'whole', and {name} needs at least {fewest} frames a clip: "
-                    f"min_frames must be {rule.given_frames + fewest} or more, and most_frames no fewer than {fewest}"
+                    f"min_frames must be {needed} or more, and most_frames no fewer than {fewest}"
                 )
         elif fewest == most and frames != fewest:
             raise ProtocolError(f"{where}: {side} frames = {frames}, but {name} sees clips of {fewest} frames alone")

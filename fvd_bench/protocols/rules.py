@@ -53,7 +53,7 @@ class ClipRule:
     start: `random` takes one clip at a random place, `first` one from the first frame on, `all` all non-overlapping
         clips, `every` the clip at every place where it fits, and `spread` one clip whose frames are spread evenly over
         the whole video. `first-repeated` takes the first clip as many times as `all` takes clips. A number takes one
-        clip from that frame on, counted from 0.
+        clip from that frame on, counted from 0 at the first frame that counts.
     length_rule: how many frames a video must have: the clip's `span`, (frames - 1) · stride + 1, or
         `frames-times-stride`.
     min_frames: videos with fewer frames than this count as too short as well.

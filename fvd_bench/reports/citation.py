@@ -73,6 +73,17 @@ _KERNEL = _paper(
     "binkowski2018kid", "Demystifying {MMD} {GANs}",
     "Bi{\\'n}kowski, Miko{\\l}aj and Sutherland, Danica J. and Arbel, Michael and Gretton, Arthur", "ICLR", 2018,
 )  # fmt: skip
+_MIND = Reference(
+    "berthet2026mind",
+    "article",
+    (
+        ("title", "{MIND}: {Monge} Inception Distance for Generative Models Evaluation"),
+        ("author", "Berthet, Quentin and Wu, Yu-Han and Crepy, Cl{\\'e}ment and Elie, Romuald and Greff, Klaus "
+                   "and Sander, Michael Eli"),
+        ("journal", "arXiv preprint arXiv:2605.06797"),
+        ("year", "2026"),
+    ),
+)  # fmt: skip
 _PRECISION = _paper(
     "kynkaanniemi2019precision", "Improved Precision and Recall Metric for Assessing Generative Models",
     "Kynk{\\\"a}{\\\"a}nniemi, Tuomas and Karras, Tero and Laine, Samuli and Lehtinen, Jaakko and Aila, Timo",
@@ -98,8 +109,8 @@ _TGAN = _paper(
 )  # fmt: skip
 
 _OF_METRICS = {
-    "fvd": _FVD, "fid": _FID, "kvd": _KERNEL, "kvd-biased": _KERNEL, "kid": _KERNEL, "precision": _PRECISION,
-    "recall": _PRECISION, "density": _DENSITY, "coverage": _DENSITY, "is": _INCEPTION_SCORE,
+    "fvd": _FVD, "fid": _FID, "kvd": _KERNEL, "kvd-biased": _KERNEL, "kid": _KERNEL, "mind": _MIND,
+    "precision": _PRECISION, "recall": _PRECISION, "density": _DENSITY, "coverage": _DENSITY, "is": _INCEPTION_SCORE,
 }  # fmt: skip
 """Name of a metric -> the work that introduced it. The test of this module sees that none is missing."""
 

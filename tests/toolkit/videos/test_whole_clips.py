@@ -137,6 +137,7 @@ def _changed(**clip: object) -> Protocol:
         (_changed(min_frames=0), "i3d needs at least 9 frames a clip: min_frames must be 9 or more"),
         (_changed(given_frames=3), "min_frames must be 12 or more"),
         (_changed(most_frames=8), "most_frames no fewer than 9"),
+        (_changed(stride=2), "min_frames must be 17 or more"),
         (_changed(start="random"), 'frames = "whole" takes whole videos: start must be "first"'),
         (_changed(frames="all", most_frames=0), "'whole' makes one clip of the whole video"),
         (_changed(frames=16), 'most_frames = 300 goes with frames = "whole" only'),
