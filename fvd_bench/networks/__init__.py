@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from fvd_bench.errors import ProtocolError
 from fvd_bench.paths import PathLike
 from fvd_bench.protocols import protocol as protocols
-from fvd_bench.protocols.rules import SIDES, FeatureRule
+from fvd_bench.protocols.rules import SIDES, ClipRule, FeatureRule
 from fvd_bench.videos.video import Pixels
 
 __all__ = [
@@ -122,30 +122,33 @@ def check(protocol: protocols.Protocol, where: str) -> None:
     for side in SIDES:
         rule = protocol.clip_rule(side)
         frames = rule.frames
+        if fewest == most and frames != fewest:
+            raise ProtocolError(f"{where}: {side} frames = {frames}, but {name} sees clips of {fewest} frames alone")
         if frames == "all":
             if fewest > 1:
                 raise ProtocolError(
-                    f"{where}: {name} sees clips; {side} frames is 'all', which takes frames by themselves: 'whole' "
-                    "makes one clip of the whole video"
+                    f"{where}: {side} frames = all, which takes frames by themselves, but {name} sees clips; whole "
+                    "makes one clip of each video"
                 )
         elif frames == "whole":
-            if fewest == most:
-                raise ProtocolError(f"{where}: {name} sees clips of {fewest} frames alone; {side} frames is 'whole'")
-            if NETWORKS[name].sees == "frames":
-                raise ProtocolError(f"{where}: {name} sees single frames; {side} frames is 'whole', write 'all'")
-            needed = rule.given_frames + (fewest - 1) * rule.stride + 1
-            if rule.frames_needed < needed or 0 < rule.most_frames < fewest:
-                raise ProtocolError(
-                    f"{where}: {side} frames is 'whole', and {name} needs at least {fewest} frames a clip: "
-                    f"min_frames must be {needed} or more, and most_frames no fewer than {fewest}"
-                )
-        elif fewest == most and frames != fewest:
-            raise ProtocolError(f"{where}: {side} frames = {frames}, but {name} sees clips of {fewest} frames alone")
+            _check_whole(rule, NETWORKS[name], f"{where}: {side} frames = whole")
         elif frames < fewest:
             raise ProtocolError(
                 f"{where}: {side} frames = {frames}, but {name} needs at least {fewest} frames a clip "
                 "(below that its last pooling window is empty and the original network gives NaN)"
             )
+
+
+def _check_whole(rule: ClipRule, network: Network, what: str) -> None:
+    """Raise ProtocolError, which begins with `what`, when a network may not see whole videos as single clips."""
+    if network.sees == "frames":
+        raise ProtocolError(f"{what}, but {network.name} sees single frames: all takes them")
+    needed = rule.given_frames + (network.fewest_frames - 1) * rule.stride + 1
+    if rule.frames_needed < needed or 0 < rule.most_frames < network.fewest_frames:
+        raise ProtocolError(
+            f"{what}, and {network.name} needs at least {network.fewest_frames} frames a clip: min_frames must be "
+            f"{needed} or more, and most_frames no fewer than {network.fewest_frames}"
+        )
 
 
 def create(rule: FeatureRule, *, device: str, weights: Mapping[str, PathLike], progress: Progress) -> FeatureExtractor:

@@ -21,7 +21,12 @@ def test_every_protocol_that_ships_can_be_scored_by(name: str) -> None:
     ("base", "old", "new", "message"),
     [
         ("stylegan-v-fvd16", "frames = 16", "frames = 8", "frames = 8, but i3d needs at least 9"),
-        ("stylegan-v-fid", '"inception"', '"i3d"', "i3d needs clips of a fixed length"),
+        (
+            "stylegan-v-fid",
+            '"inception"',
+            '"i3d"',
+            "frames = all, which takes frames by themselves, but i3d sees clips; whole",
+        ),
         ("stylegan-v-fvd16", '"i3d"', '"i4d"', "extractor = 'i4d': allowed are 'i3d', 'inception', 'c3d'"),
         ("stylegan-v-fvd16", '["fvd"]', '["fdv"]', "names = 'fdv': allowed are 'fvd', 'kvd'"),
         ("stylegan-v-fvd16", '["fvd"]', '["fid"]', "fid is computed on features of inception, not of i3d"),
@@ -33,7 +38,7 @@ def test_every_protocol_that_ships_can_be_scored_by(name: str) -> None:
         ),
         ("stylegan-v-fid", '["fid"]', '["fid", "is"]', "is is computed on the layer 'logits_unbiased', not on '2048'"),
         ("ucf101-c3d-is", "frames = 16", "frames = 32", "real frames = 32, but c3d sees clips of 16 frames alone"),
-        ("ucf101-c3d-is", "frames = 16", 'frames = "all"', "c3d needs clips of a fixed length"),
+        ("ucf101-c3d-is", "frames = 16", 'frames = "all"', "real frames = all, but c3d sees clips of 16 frames alone"),
         ("ucf101-c3d-is", '"logits"', '"prob"', "is is computed on the layer 'logits', not on 'prob'"),
         ("ucf101-c3d-is", '"c3d"', '"i3d"', "is is computed on features of inception or c3d, not of i3d"),
     ],

@@ -134,12 +134,12 @@ def _changed(**clip: object) -> Protocol:
 @pytest.mark.parametrize(
     ("protocol", "message"),
     [
-        (_changed(min_frames=0), "i3d needs at least 9 frames a clip: min_frames must be 9 or more"),
+        (_changed(min_frames=0), "i3d needs at least 9 frames a clip: min_frames must be 9 or more, and"),
         (_changed(given_frames=3), "min_frames must be 12 or more"),
         (_changed(most_frames=8), "most_frames no fewer than 9"),
         (_changed(stride=2), "min_frames must be 17 or more"),
         (_changed(start="random"), 'frames = "whole" takes whole videos: start must be "first"'),
-        (_changed(frames="all", most_frames=0), "'whole' makes one clip of the whole video"),
+        (_changed(frames="all", most_frames=0), "i3d sees clips; whole makes one clip of each video"),
         (_changed(frames=16), 'most_frames = 300 goes with frames = "whole" only'),
     ],
 )
@@ -149,7 +149,11 @@ def test_what_a_network_cannot_see_is_refused(protocol: Protocol, message: str) 
 
 
 @pytest.mark.parametrize(
-    ("name", "message"), [("stylegan-v-fid", "write 'all'"), ("ucf101-c3d-is", "of 16 frames alone")]
+    ("name", "why"),
+    [
+        ("stylegan-v-fid", "inception sees single frames: all takes them"),
+        ("ucf101-c3d-is", "real frames = whole, but c3d sees clips of 16 frames alone"),
+    ],
 )
 def test_other_networks_see_no_whole_videos(name: str, why: str) -> None:
     base = read(name)
