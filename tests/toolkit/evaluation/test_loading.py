@@ -25,7 +25,7 @@ def test_every_protocol_that_ships_can_be_scored_by(name: str) -> None:
             "stylegan-v-fid",
             '"inception"',
             '"i3d"',
-            "frames = all, which takes frames by themselves, but i3d sees clips; whole",
+            "by themselves, but i3d sees clips; whole",
         ),
         ("stylegan-v-fvd16", '"i3d"', '"i4d"', "extractor = 'i4d': allowed are 'i3d', 'inception', 'c3d'"),
         ("stylegan-v-fvd16", '["fvd"]', '["fdv"]', "names = 'fdv': allowed are 'fvd', 'kvd'"),
