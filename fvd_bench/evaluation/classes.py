@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from fvd_bench import metrics
@@ -17,7 +18,7 @@ from fvd_bench.errors import MetricError
 from fvd_bench.evaluation.result import ClassPanel, ClassScore, ScoreByClass
 from fvd_bench.features.feature_set import FeatureSet
 from fvd_bench.finding import Finding, some
-from fvd_bench.metrics.uncertainty import Sides, Spread
+from fvd_bench.metrics.uncertainty import Spread
 from fvd_bench.protocols.protocol import Protocol
 from fvd_bench.protocols.rules import OTHER_SIDE, SIDES, Side
 
@@ -26,25 +27,18 @@ if TYPE_CHECKING:
     from fvd_bench.evaluation.result import Score
 
 
-@dataclass(slots=True)
-class _Class:
-    """A class: its features on each side, for each repeat, and its videos on each side."""
-
-    repeats: list[dict[Side, FeatureSet]] = field(default_factory=list)
-    videos: dict[Side, set[int]] = field(default_factory=lambda: {side: set() for side in SIDES})
-
-
 def class_panel(collection: Collection, scores: Sequence[Score], by: str) -> ClassPanel:
     """Score each class under each protocol that has a score of all videos. Raises CacheError.
 
     scores: those of all videos. by: how classes were found, see `Settings`.
     """
-    found = []
+    found: list[ScoreByClass] = []
     for protocol in collection.evaluation.protocols:
-        of_all = {s.metric: s for s in scores if s.protocol == protocol.name and s.row is None and s.value is not None}
+        of_all = [s for s in scores if s.protocol == protocol.name and s.row is None and s.value is not None]
         if of_all:
-            classes = _parted(collection, protocol)
-            found += [_score_by_class(protocol, of_all[name], classes) for name in of_all]
+            names = sorted({name for side in SIDES for name in _names(collection, protocol, side)})
+            rows = [_class_scores(collection, protocol, name) for name in names]
+            found += [_score_by_class(score, [of_class[score.metric] for of_class in rows]) for score in of_all]
     return ClassPanel(by, tuple(found))
 
 
@@ -77,59 +71,82 @@ def class_findings(panel: ClassPanel, dims: Mapping[str, int]) -> Iterator[Findi
         )
 
 
-def _parted(collection: Collection, protocol: Protocol) -> dict[str, _Class]:
-    """Return the features of each class, in the order of their names."""
+def _names(collection: Collection, protocol: Protocol, side: Side) -> Iterator[str]:
+    """Yield the classes of the videos that were used of a side, in every repeat."""
+    for job in collection.evaluation.jobs(protocol, side):
+        classes = collection.evaluation.sides[job.draw.reads].classes
+        assert classes is not None
+        yield from (classes[video] for video in collection.collected[job].videos)
+
+
+def _class_scores(collection: Collection, protocol: Protocol, name: str) -> dict[str, ClassScore]:
+    """Score one class by each metric, holding its features of one repeat at a time. Raises CacheError."""
+    repeats = len(collection.evaluation.seeds)
+    videos: dict[Side, set[int]] = {side: set() for side in SIDES}
+    clips: dict[Side, int] = {}
+    spreads = {m: Spread(m, protocol.metric.alone(m), protocol.fake.takes_real) for m in protocol.metric.names}
+    values: dict[str, list[float]] = {metric: [] for metric in spreads}
+    failed: dict[str, str] = {}
+    for repeat in range(repeats):
+        sides = {side: _features(collection, protocol, side, name, repeat, videos[side]) for side in SIDES}
+        if repeat == 0:
+            clips = {side: features.count for side, features in sides.items()}
+        for metric, spread in spreads.items():
+            if metric not in failed:
+                try:
+                    values[metric].append(metrics.compute(metric, sides["real"], sides["fake"], spread.rule))
+                    spread.add(sides)
+                except MetricError as error:
+                    failed[metric] = str(error)
+    row = ClassScore(
+        name=name,
+        real_videos=len(videos["real"]),
+        fake_videos=len(videos["fake"]),
+        real_clips=clips["real"],
+        fake_clips=clips["fake"],
+    )
+    if lacking := [side for side in SIDES if not videos[side]]:
+        return dict.fromkeys(spreads, replace(row, reason=f"no {' and no '.join(lacking)} videos"))
+    return {
+        metric: replace(row, reason=failed[metric]) if metric in failed else _measured(row, spread, values[metric])
+        for metric, spread in spreads.items()
+    }
+
+
+def _measured(row: ClassScore, spread: Spread, values: Sequence[float]) -> ClassScore:
+    mean = statistics.fmean(values)
+    return replace(row, value=mean, interval=None if spread.unknown() else spread.interval(mean))
+
+
+def _features(
+    collection: Collection, protocol: Protocol, side: Side, name: str, repeat: int, videos: set[int]
+) -> FeatureSet:
+    """Return the features of one class of a side in one repeat, and add its videos to `videos`."""
     evaluation = collection.evaluation
-    classes: dict[str, _Class] = {}
-    dim = evaluation.extractors[protocol.features].dim
-    for repeat in range(len(evaluation.seeds)):
-        for side in SIDES:
-            job = evaluation.jobs(protocol, side)[repeat]
-            source = evaluation.sides[job.draw.reads]
-            assert source.classes is not None
-            for video, features in collection.extractions[job.draw.reads].features(collection.collected[job]):
-                found = classes.setdefault(source.classes[video], _Class())
-                while len(found.repeats) <= repeat:
-                    found.repeats.append({one: FeatureSet(dim) for one in SIDES})
-                found.repeats[repeat][side].add(features, video=source.groups[video])
-                found.videos[side].add(video)
-    return dict(sorted(classes.items()))
+    job = evaluation.jobs(protocol, side)[repeat]
+    source, collected = evaluation.sides[job.draw.reads], collection.collected[job]
+    assert source.classes is not None
+    of_class = [place for place, video in enumerate(collected.videos) if source.classes[video] == name]
+    collected = replace(
+        collected,
+        keys=[collected.keys[place] for place in of_class],
+        videos=[collected.videos[place] for place in of_class],
+    )
+    again = partial(collection.extractions[job.draw.reads].features, collected)
+    found = FeatureSet(evaluation.extractors[protocol.features].dim, again=again)
+    for video, features in again():
+        found.add(features, video=source.groups[video])
+        videos.add(video)
+    return found
 
 
-def _score_by_class(protocol: Protocol, score: Score, classes: Mapping[str, _Class]) -> ScoreByClass:
-    rows = tuple(_class_score(name, one, protocol, score.metric) for name, one in classes.items())
+def _score_by_class(score: Score, rows: Sequence[ClassScore]) -> ScoreByClass:
     values = [row.value for row in rows if row.value is not None]
     return ScoreByClass(
-        protocol=protocol.name,
+        protocol=score.protocol,
         metric=score.metric,
         digest=score.digest,
         value=score.value,
         mean=statistics.fmean(values) if values else None,
-        classes=rows,
+        classes=tuple(rows),
     )
-
-
-def _class_score(name: str, one: _Class, protocol: Protocol, metric: str) -> ClassScore:
-    row = ClassScore(
-        name=name,
-        real_videos=len(one.videos["real"]),
-        fake_videos=len(one.videos["fake"]),
-        real_clips=one.repeats[0]["real"].count,
-        fake_clips=one.repeats[0]["fake"].count,
-    )
-    if lacking := [side for side in SIDES if not one.videos[side]]:
-        return replace(row, reason=f"no {' and no '.join(lacking)} videos")
-    spread = Spread(metric, protocol.metric.alone(metric), protocol.fake.takes_real)
-    try:
-        values = [_value(spread, sides) for sides in one.repeats]
-    except MetricError as error:
-        return replace(row, reason=str(error))
-    mean = statistics.fmean(values)
-    interval = None if spread.unknown() else spread.interval(mean)
-    return replace(row, value=mean, interval=interval)
-
-
-def _value(spread: Spread, sides: Sides) -> float:
-    value = metrics.compute(spread.name, sides["real"], sides["fake"], spread.rule)
-    spread.add(sides)
-    return value
