@@ -81,3 +81,28 @@ def test_blue_first_is_another_input(moving_frames) -> None:
     rgb, bgr = (network_input(frames, FeatureRule(extractor="i3d", channels=order)) for order in ("rgb", "bgr"))
 
     assert torch.equal(bgr, rgb.flip(0)) and not torch.equal(bgr, rgb)
+
+
+@pytest.mark.parametrize(
+    ("clip", "cut"),
+    [
+        ('frames = 9\nstart = "first"\ngiven_frames = 2', lambda video: [video[2:11]]),
+        ('frames = 9\nstart = "every"', lambda video: [video[k : k + 9] for k in range(len(video) - 8)]),
+        ('frames = "whole"\nmost_frames = 11', lambda video: [video[:11]]),
+    ],
+    ids=["given", "every", "whole"],
+)
+def test_the_score_is_that_of_clips_that_were_cut_before(pixels_protocol, moving_frames, tmp_path, clip, cut) -> None:
+    plain = Path(pixels_protocol(name="plain"))
+    starts = 'frames = 9\nstart = { real = "random", fake = "first" }'
+    assert starts in plain.read_text()
+    cutting = tmp_path / "cutting.toml"
+    cutting.write_text(plain.read_text().replace(starts, clip).replace('"plain"', '"cutting"'))
+    plain.write_text(plain.read_text().replace(starts, 'frames = "whole"'))
+    sides = [_videos(10 * side, (11, 14, 12), moving_frames) for side in range(2)]
+
+    found = evaluate(*sides, str(cutting), settings=NO_CACHE)
+
+    before = evaluate(*([c for video in side for c in cut(video)] for side in sides), str(plain), settings=NO_CACHE)
+    assert found.value == pytest.approx(before.value, rel=1e-12)
+    assert found.scores[0].real.clips == before.scores[0].real.clips
