@@ -117,7 +117,6 @@ MIND = Metric(
     compute=on_features("mind", monge_inception_distance),
     lower_is_better=True,
     range=(0.0, np.inf),
-    fewest=(2, 2),
     influence=influence_on_features(_influence),
     of_frames_too=True,
     pairs=True,

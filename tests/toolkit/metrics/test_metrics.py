@@ -8,13 +8,13 @@ from fvd_bench.errors import MetricError
 from fvd_bench.evaluation.evaluate import evaluate
 from fvd_bench.features import feature_set
 from fvd_bench.features.feature_set import FeatureSet
-from fvd_bench.metrics import inception_score, kernel, neighbours
+from fvd_bench.metrics import inception_score, kernel, mind, neighbours
 from fvd_bench.metrics.frechet import frechet_distance
 from fvd_bench.protocols import protocol
 from fvd_bench.protocols.rules import MetricRule
 from fvd_bench.settings import Settings
 
-NEED_BOTH = ("kvd", "kvd-biased", "precision", "recall", "density", "coverage", "kid")
+NEED_BOTH = ("kvd", "kvd-biased", "mind", "precision", "recall", "density", "coverage", "kid")
 RULE = MetricRule(names=("fvd",))
 
 
@@ -37,6 +37,7 @@ def test_each_name_computes_its_metric_with_real_and_fake_in_their_places(sides)
         "fvd": frechet_distance(real, fake, ddof=0),
         "kvd": kernel.kernel_distance(real, fake),
         "kvd-biased": kernel.biased_kernel_distance(real, fake),
+        "mind": mind.monge_inception_distance(real, fake),
         "precision": neighbours.precision(real, fake),
         "recall": neighbours.recall(real, fake),
         "density": neighbours.density(real, fake),
