@@ -95,7 +95,7 @@ class Protocol:
             if not isinstance(table.get(key), dict if key in _RULES else object) or key not in table:
                 raise ProtocolError(f"{where}: the key {key!r} is missing, or is no table")
         protocol = cls(
-            name=_name(table["name"], where),
+            name=checked_name(table["name"], where),
             version=value_of(int, table["version"], {"least": 1}, f"{where}: version"),
             summary=value_of(str, table["summary"], {}, f"{where}: summary"),
             source=value_of(str, table["source"], {}, f"{where}: source"),
@@ -256,7 +256,7 @@ def parse(table: Mapping[str, Any], *, where: str) -> Protocol:
             raise ProtocolError(f"{where}: {key} is a table, [{key}]")
     sides = _side_tables(table, where)
     protocol = Protocol(
-        name=_name(table["name"], where),
+        name=checked_name(table["name"], where),
         version=value_of(int, table["version"], {"least": 1}, f"{where}: version"),
         summary=value_of(str, table["summary"], {}, f"{where}: summary"),
         source=value_of(str, table["source"], {}, f"{where}: source"),
@@ -333,8 +333,8 @@ def plain(choices: Mapping[str, Any]) -> dict[str, Any]:
     return {key: list(value) if isinstance(value, tuple) else value for key, value in shown.items()}
 
 
-def _name(value: Any, where: str) -> str:
-    """Check a name, which must be plain because it appears in signatures and tables."""
+def checked_name(value: Any, where: str) -> str:
+    """Return a name, which must be plain because it appears in signatures and tables. Raises ProtocolError."""
     name: str = value_of(str, value, {}, f"{where}: name")
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
         raise ProtocolError(f"{where}: name = {name!r}: expected letters, digits, '.', '_' and '-'")
