@@ -65,14 +65,15 @@ class SsimRule:
     """SSIM (Wang et al. 2004) with K1 = 0.01 and K2 = 0.03, of each colour channel, averaged over channels and places.
 
     window, size, sigma: what local means are weighted by: a `gaussian` or a `uniform` square of that many pixels.
-    border: `valid` leaves out places where the window leaves the frame, `zeros` fills them with black.
+    border: what is beyond the frame: `zeros` for black, `reflect` for its mirror image. `valid` for nothing: places
+        where the window leaves the frame are left out.
     covariance: divided by the number of pixels in the window, or, for a `sample`, by one less.
     """
 
     window: Literal["gaussian", "uniform"]
     size: int = field(metadata={"least": 3})
     sigma: float = field(default=1.5, metadata={"least": 0.0})
-    border: Literal["valid", "zeros"] = "valid"
+    border: Literal["valid", "zeros", "reflect"] = "valid"
     covariance: Literal["population", "sample"] = "population"
     average: Average = "videos"
 

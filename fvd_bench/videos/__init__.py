@@ -2,6 +2,7 @@
 
 __all__ = [
     "absent_video",
+    "all_frames",
     "arrays",
     "clips",
     "file",

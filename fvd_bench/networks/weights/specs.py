@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
-from fvd_bench.networks.weights import c3d_tensors
+from fvd_bench.networks.weights import c3d_tensors, lpips_tensors
 from fvd_bench.networks.weights.download import inception_url
 from fvd_bench.networks.weights.files import I3D_SDIST, Form, Sdist
 
@@ -47,6 +48,28 @@ class WeightSpec:
 
 _FORMS_OF_C3D: frozenset[Form] = frozenset(("npz", "safetensors", "state dict"))
 _OF_C3D = "an .npz file, as Chainer writes it, a .safetensors file, or a torch state dict (.pt, .pth)"
+
+
+def _below_lpips(network: str, file: str, prefix: str) -> WeightSpec:
+    """Return what is known of a network of torchvision that LPIPS looks through. prefix: of the file's sha256."""
+    backbone = lpips_tensors.BACKBONES[network]
+    return WeightSpec(
+        name=backbone.weights,
+        file=file,
+        digest=None,
+        layout=None,
+        file_sha256_prefix=prefix,
+        sdist=None,
+        licence="BSD-3-Clause (torchvision), trained on ImageNet",
+        origin="the address that the installed torchvision names",
+        environment=f"FVD_BENCH_{backbone.model.partition('1_')[0].upper()}",
+        fetch=f"{file} (its sha256 begins with {prefix})",
+        accepted="a torch state dict, as torchvision publishes it (.pth), or a .safetensors file of the same names",
+        forms=frozenset(("state dict", "safetensors")),
+        address=partial(lpips_tensors.address, network),
+        arrange=lpips_tensors.arranger(network),
+    )
+
 
 WEIGHTS: dict[str, WeightSpec] = {
     spec.name: spec
@@ -117,5 +140,8 @@ WEIGHTS: dict[str, WeightSpec] = {
             forms=_FORMS_OF_C3D,
             arrange=c3d_tensors.mean,
         ),
+        _below_lpips("alex", "alexnet-owt-7be5be79.pth", "7be5be79"),
+        _below_lpips("vgg", "vgg16-397923af.pth", "397923af"),
+        _below_lpips("squeeze", "squeezenet1_1-b8a52dc0.pth", "b8a52dc0"),
     )
 }
