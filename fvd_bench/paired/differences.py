@@ -1,4 +1,4 @@
-"""How far frames are from each other, value by value: squared errors, of which PSNR is made, and temporal flickering."""
+"""How far frames are from each other, value by value: what PSNR and temporal flickering are made of."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def steadiness(change: Float64) -> Float64:
 
 
 def decibels(error: Float64, rule: PsnrRule) -> Float64:
-    """Return the PSNR of mean squared errors in grey levels; infinity where there is none and the rule has no `most`."""
+    """Return the PSNR of mean squared errors in grey levels: of none it is infinite, or what the rule says."""
     with np.errstate(divide="ignore"):
         found: Float64 = 20 * np.log10(255 / (np.sqrt(error) + rule.epsilon))
     return found if rule.most is None else np.minimum(found, rule.most)

@@ -110,7 +110,9 @@ def heads(network: str) -> tuple[dict[str, np.ndarray], str]:
     """
     spec = importlib.util.find_spec("lpips")
     if spec is None or not spec.submodule_search_locations:
-        raise WeightsError("LPIPS needs the linear heads of the package lpips, which is not installed: pip install lpips")
+        raise WeightsError(
+            "LPIPS needs the linear heads of the package lpips, which is not installed: pip install lpips"
+        )
     file = Path(spec.submodule_search_locations[0]) / "weights" / "v0.1" / f"{network}.pth"
     found = files.read_tensors(
         file, name=f"LPIPS' heads for {network}", accepted="a torch state dict", forms=("state dict",), sdist=None
