@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from fvd_bench.inspection import checkup as doctor  # noqa: F401
     from fvd_bench.metrics.frechet import frechet_distance
     from fvd_bench.networks import fingerprint, weights  # noqa: F401
+    from fvd_bench.paired.evaluate import evaluate_paired
+    from fvd_bench.paired.result import PairedResult
     from fvd_bench.protocols.protocol import Protocol
     from fvd_bench.reports import tables as report  # noqa: F401
     from fvd_bench.settings import Settings
@@ -35,6 +37,7 @@ __all__ = [
     "FvdBenchError",
     "FvdBenchWarning",
     "GeneratorSource",
+    "PairedResult",
     "Protocol",
     "Ranking",
     "Result",
@@ -42,6 +45,7 @@ __all__ = [
     "Settings",
     "__version__",
     "evaluate",
+    "evaluate_paired",
     "frechet_distance",
     "rank",
 ]
@@ -52,6 +56,7 @@ _HOMES = {
     "FvdBenchError": "fvd_bench.errors",
     "FvdBenchWarning": "fvd_bench.finding",
     "GeneratorSource": "fvd_bench.sources.opening",
+    "PairedResult": "fvd_bench.paired.result",
     "Protocol": "fvd_bench.protocols.protocol",
     "Ranking": "fvd_bench.evaluation.ranking",
     "Result": "fvd_bench.evaluation.result",
@@ -59,6 +64,7 @@ _HOMES = {
     "Settings": "fvd_bench.settings",
     "__version__": "fvd_bench.version",
     "evaluate": "fvd_bench.evaluation.evaluate",
+    "evaluate_paired": "fvd_bench.paired.evaluate",
     "frechet_distance": "fvd_bench.metrics.frechet",
     "rank": "fvd_bench.evaluation.several",
 }

@@ -19,6 +19,7 @@ WRONG = {
     "value-range": "values use little of their range",
     "shard-alone": "a shard is used as if it were a whole side",
     "real-again": "real videos were handed over twice",
+    "psnr-wraps": "PSNR wraps around, as its code does",
     "replay-differs": "the recorded score was not found again",
 }
 """Code of a finding after which a score is not what it seems -> what it says, in a few words."""
@@ -31,6 +32,8 @@ HEADLINES = {
     "short-for-windows": "some windows are of fewer videos",
     "unreadable": "some videos cannot be read",
     "two-sequences": "some folders hold the frames of two videos",
+    "pairs-skipped": "some pairs are not compared",
+    "unpaired": "some videos have no partner",
     "truncated": "some videos are cut off",
     "damaged": "some videos are damaged",
     "videos-damaged": "some videos are damaged",
@@ -58,6 +61,7 @@ HEADLINES = {
     "mixed-rates": "the videos of a side differ in frame rate",
     "mixed-codecs": "the videos of a side differ in codec",
     "mixed-qualities": "the videos of a side differ in JPEG quality",
+    "unequal-lengths": "some pairs differ in length",
     "size-changes": "some videos change their size",
     "pixel-aspect": "some pixels are not square",
     "mirrored": "some videos are mirrored",

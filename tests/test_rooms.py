@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 FOLDERS = {"fvd_bench": ROOT / "fvd_bench", "stylegan_v": ROOT / "model" / "stylegan_v"}
 ROOMS = {
     "fvd_bench": (
-        "protocols videos sources networks features metrics inspection evaluation reports integrations cli"
+        "protocols videos sources networks features metrics inspection evaluation paired reports integrations cli"
     ).split(),
     "stylegan_v": "networks data methods baselines checkpoints sampling training studies cli".split(),
 }

@@ -49,8 +49,8 @@ def pair(real: Sequence[str], fake: Sequence[str], by: PathLike = BY_NAME) -> Pa
         indices = [(index, places["fake"][name]) for name, index in places["real"].items() if name in places["fake"]]
         if not indices:
             raise SourceError(
-                f"no fake video has the name of a real one: there are {_some(real)}, and {_some(fake)}; give both the same "
-                "names, pair them by order, or name a CSV file with the columns real and fake"
+                f"no fake video has the name of a real one: real are {_some(real)}, fake are {_some(fake)}; give "
+                "both the same names, pair them by order, or name a CSV file with the columns real and fake"
             )
     else:
         indices = _of_table(os.fspath(by), real, fake)

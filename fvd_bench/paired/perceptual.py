@@ -62,9 +62,8 @@ class Perceptual:
 
     def batch(self, height: int, width: int) -> int:
         """Return how many frames of this size to measure at a time; 0 where they are too small for every network."""
-        return max(
-            (n.batch(height, width) for n in self.networks.values() if n.smallest <= min(height, width)), default=0
-        )
+        fitting = [network for network in self.networks.values() if network.smallest <= min(height, width)]
+        return fitting[0].batch(height, width) if fitting else 0
 
     def distances(self, real: Pixels, fake: Pixels) -> dict[Measure, list[float]]:
         """Measure each pair of frames, uint8 [N, H, W, 3], by all rules whose networks can see frames of this size."""

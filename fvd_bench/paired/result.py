@@ -7,7 +7,7 @@ schema number.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,10 @@ from typing import Any
 from fvd_bench.atomic import write_text
 from fvd_bench.errors import ResultError
 from fvd_bench.estimate import ends
+from fvd_bench.evaluation.comparison import read_text
 from fvd_bench.evaluation.result import Result, Skipped, SourceInfo
 from fvd_bench.finding import Finding
+from fvd_bench.paths import distinct_names, user_path
 from fvd_bench.records import record
 
 SCHEMA = 1
@@ -152,10 +154,26 @@ class PairedResult:
         return result
 
 
-def is_paired(text: str) -> bool:
-    """Return whether a text claims to be a paired result."""
+def read_all(files: Sequence[Path]) -> dict[str, PairedResult]:
+    """Read the paired results of files, by the ends in which the paths differ; none where the first file is another.
+
+    Raises ResultError, which names the file.
+    """
+    if not is_paired(files[0]):
+        return {}
+    found = {}
+    for name, file in zip(distinct_names([str(file) for file in files]), files, strict=True):
+        try:
+            found[name] = PairedResult.from_json(read_text(user_path(file)))
+        except ResultError as error:
+            raise ResultError(f"{file}: {error}") from error
+    return found
+
+
+def is_paired(file: Path) -> bool:
+    """Return whether a file claims to be a paired result."""
     try:
-        table = json.loads(text)
-    except (ValueError, RecursionError):
+        table = json.loads(read_text(user_path(file)))
+    except (ResultError, ValueError, RecursionError):
         return False
     return isinstance(table, dict) and table.get("kind") == KIND

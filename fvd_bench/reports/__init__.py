@@ -12,6 +12,7 @@ __all__ = [
     "inspection",
     "layout",
     "page",
+    "paired",
     "plan",
     "protocols",
     "ranking",
