@@ -72,9 +72,9 @@ def paired(
     check_outputs(stdout_of(form), json_file, html_file, per_video_file, plot)
     chosen = chosen_settings(**settings)
     with processes(), progress() as show:
-        from fvd_bench.paired.evaluate import evaluate_paired
+        from fvd_bench.paired.evaluate import score_pairs
 
-        result = evaluate_paired(
+        result = score_pairs(
             real, fake, protocol, pairs=pairs, metrics=metrics or None, seed=seed, settings=chosen, progress=show
         )
     from fvd_bench.reports.curves import draw

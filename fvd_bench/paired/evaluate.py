@@ -59,29 +59,52 @@ def evaluate_paired(
     and a reason. Warns of each finding by a FvdBenchWarning. Raises FvdBenchError where there is no score at all, or
     where a side, a protocol or the pairs are unusable.
     """
-    settings = settings or Settings()
+    with shown(progress, first=True) as show:
+        result = score_pairs(
+            real,
+            fake,
+            protocol,
+            pairs=pairs,
+            metrics=metrics,
+            seed=seed,
+            settings=settings or Settings(),
+            progress=show,
+        )
+    warn_of(result.warnings, stacklevel=2)
+    return result
+
+
+def score_pairs(
+    real: SourceLike,
+    fake: SourceLike,
+    protocol: PairedProtocolLike | Sequence[PairedProtocolLike],
+    *,
+    pairs: PathLike,
+    metrics: Sequence[str] | None,
+    seed: int,
+    settings: Settings,
+    progress: Progress,
+) -> PairedResult:
+    """Return what `evaluate_paired` does, without warning of what was found."""
+    started = time.monotonic()
     chosen = _chosen(metrics)
-    if settings.distributed and world() > 1:
+    if world() > 1:
         raise ArgumentError("paired scores are computed in one process: run the command without torchrun")
     if not 0 <= seed < 2**32:
         raise ArgumentError(f"seed = {seed}: expected 0 to 2^32 - 1")
     protocols = load_all(protocol)
     if not any(name in chosen for p in protocols for name in (*p.metrics, *([RFVD] if p.rfvd else []))):
         raise ArgumentError(f"{', '.join(p.name for p in protocols)} has none of {', '.join(chosen)}")
-    started = time.monotonic()
-    with shown(progress, first=True) as show:
-        result = _evaluated(
-            protocols,
-            chosen,
-            _opened(real, fake, pairs, show),
-            pairing=os.fspath(pairs),
-            seed=seed,
-            settings=settings,
-            progress=show,
-            started=started,
-        )
-    warn_of(result.warnings, stacklevel=2)
-    return result
+    return _evaluated(
+        protocols,
+        chosen,
+        _opened(real, fake, pairs, progress),
+        pairing=os.fspath(pairs),
+        seed=seed,
+        settings=settings,
+        progress=progress,
+        started=started,
+    )
 
 
 def _chosen(metrics: Sequence[str] | None) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ _MARKED = 4
 
 
 def paired_report(result: PairedResult) -> Report:
-    """Report a result: a row for each score, what the worst finding is, and why there is no rFVD where there is none."""
+    """Report a result: a row for each score, what the worst finding is, and why there is no rFVD."""
     grid = paired_grid({"": result})
     parts: list[RenderableType] = [grid]
     parts += [Prose(text, label=f"{name}  ") for name, text in _notes(result)]
@@ -77,7 +77,7 @@ def paired_grid(results: Mapping[str, PairedResult]) -> Grid:
 
 
 def frame_panels(results: Mapping[str, PairedResult]) -> list[Panel]:
-    """Return a panel for each metric of each protocol: curves over the frames, one for each result. results: by name."""
+    """Return a panel for each metric of each protocol, with a curve over the frames for each result by its name."""
     found: dict[tuple[str, str, bool], list[Curve]] = {}
     for name, result in results.items():
         for score in result.scores:
