@@ -30,6 +30,7 @@ __all__ = [
     "fingerprint",
     "goldens",
     "i3d_network",
+    "lpips",
     "verification",
     "weights",
 ]

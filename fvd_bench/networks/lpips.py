@@ -30,14 +30,14 @@ _BATCH_PIXELS, _MOST_IMAGES = 2**19, 16
 
 
 class Layers(nn.Module):
-    """The layers of a network that LPIPS compares."""
+    """The layers of a network that LPIPS compares. Gradients flow to the images, and to no weight."""
 
-    def __init__(self, network: str, tensors: Mapping[str, np.ndarray]) -> None:
-        """network: the name of its backbone. tensors: torchvision's, `features.0.weight` and so on."""
+    def __init__(self, network: str, tensors: Mapping[str, Tensor]) -> None:
+        """network: alex, vgg or squeeze. tensors: torchvision's, `features.0.weight` and so on."""
         super().__init__()
         taps = BACKBONES[network].taps
         whole = layers(network)
-        state = {name.removeprefix("features."): torch.from_numpy(tensor) for name, tensor in tensors.items()}
+        state = {name.removeprefix("features."): tensor for name, tensor in tensors.items()}
         whole.load_state_dict(state, assign=True)
         self._stages = whole[: taps[-1] + 1].requires_grad_(False).eval()
         self._taps = frozenset(taps)
@@ -71,7 +71,8 @@ class Lpips:
         backbone = BACKBONES[network]
         linear, digest = heads(network)
         loaded = weight_store.load(backbone.weights, path=weights.get(backbone.weights), progress=progress)
-        self._layers = Layers(network, loaded.tensors).to(device)
+        tensors = {name: torch.from_numpy(tensor) for name, tensor in loaded.tensors.items()}
+        self._layers = Layers(network, tensors).to(device)
         self._heads = [torch.from_numpy(head)[0].to(device) for head in linear.values()]
         self._device = device
         self.smallest = backbone.smallest

@@ -20,8 +20,6 @@ from fvd_bench.networks.weights import files
 if TYPE_CHECKING:
     from torch import nn
 
-_FEATURES = "features."
-
 
 @dataclass(frozen=True, slots=True)
 class Backbone:
@@ -85,6 +83,11 @@ def layers(network: str) -> nn.Sequential:
     return features
 
 
+def shapes(network: str) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of torchvision's tensors below the classifier, by their names."""
+    return {f"features.{name}": tuple(tensor.shape) for name, tensor in layers(network).state_dict().items()}
+
+
 def address(network: str) -> str:
     """Return where the installed torchvision gets a network's weights."""
     import torchvision
@@ -99,8 +102,7 @@ def arranger(network: str) -> Callable[[Mapping[str, np.ndarray], str], dict[str
 
 def _convolutions(network: str, tensors: Mapping[str, np.ndarray], where: str) -> dict[str, np.ndarray]:
     """Return torchvision's tensors below the classifier. Raises WeightsError where the network has others."""
-    expected = {f"{_FEATURES}{name}": tuple(tensor.shape) for name, tensor in layers(network).state_dict().items()}
-    return _of_shapes(tensors, expected, f"{where} is not torchvision's {BACKBONES[network].model}")
+    return _of_shapes(tensors, shapes(network), f"{where} is not torchvision's {BACKBONES[network].model}")
 
 
 def heads(network: str) -> tuple[dict[str, np.ndarray], str]:
