@@ -26,7 +26,7 @@ def theirs(network: str, file: Path, *, spatial: bool) -> lpips.LPIPS:
     with torch.device("meta"), warnings.catch_warnings(action="ignore"):
         module = lpips.LPIPS(net=network, pretrained=False, pnet_rand=True, spatial=spatial, verbose=False)
     published = Path(lpips.__file__).parent / "weights" / "v0.1" / f"{network}.pth"
-    head = torch.load(published, weights_only=True)
+    head = torch.load(published, map_location="cpu", weights_only=True)
     module.load_state_dict(head, strict=False, assign=True)
     state = torch.load(file, weights_only=True)
     below = {name: state[f"features.{name.partition('.')[2]}"] for name in module.net.state_dict()}
@@ -35,21 +35,21 @@ def theirs(network: str, file: Path, *, spatial: bool) -> lpips.LPIPS:
     return module
 
 
-@pytest.mark.parametrize("spatial", [False, True], ids=["mean", "spatial"])
 @pytest.mark.parametrize("network", ["alex", "vgg", "squeeze"])
-def test_it_is_that_of_the_package(network: str, spatial: bool, seeded_backbone) -> None:
+def test_it_is_that_of_the_package(network: str, seeded_backbone) -> None:
     file = seeded_backbone(network)
     ours = Lpips(network, device="cpu", weights={BACKBONES[network].weights: file})
-    a, b = frames(2, 35, 52, 1), frames(2, 35, 52, 2)
+    a, b = frames(2, 32, 39, 1), frames(2, 32, 39, 2)
     as_tensors = [torch.from_numpy(side).permute(0, 3, 1, 2) / 127.5 - 1 for side in (a, b)]
-    with torch.no_grad():
-        expected = theirs(network, file, spatial=spatial)(*as_tensors).mean(dim=(1, 2, 3))
 
-    both = ours.distances(a, b, (False, True))
+    found = ours.distances(a, b, (False, True))
 
-    assert both[spatial] == pytest.approx(expected.tolist(), rel=1e-5)
-    assert both[False] != pytest.approx(both[True], rel=1e-5)
-    assert ours.distances(a, a, (spatial,))[spatial] == [0, 0]
+    for spatial in (False, True):
+        with torch.no_grad():
+            expected = theirs(network, file, spatial=spatial)(*as_tensors).mean(dim=(1, 2, 3))
+        assert found[spatial] == pytest.approx(expected.tolist(), rel=1e-5)
+    assert found[False] != found[True]
+    assert ours.distances(a, a)[False] == [0, 0]
 
 
 def test_a_distance_does_not_depend_on_the_other_frames(seeded_backbone) -> None:

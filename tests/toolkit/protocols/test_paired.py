@@ -72,7 +72,7 @@ def test_a_copy_under_another_name_computes_the_same(tmp_path: Path) -> None:
     file.write_text(paired.text("tokenbench").replace('name = "tokenbench"', 'name = "mine"'))
 
     assert paired.load(file).digest() == paired.load("tokenbench").digest()
-    with pytest.raises(ProtocolError, match="cannot|No such file"):
+    with pytest.raises(ProtocolError, match="No such file"):
         paired.load(tmp_path / "none.toml")
     with pytest.raises(ProtocolError, match="no paired protocol is given"):
         paired.load_all([])
