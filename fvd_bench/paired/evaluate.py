@@ -192,7 +192,7 @@ def _evaluated(
         fvd_bench=__version__,
         scores=tuple(scored),
         pairs=tuple(pair_records(protocols, scored, compared)),
-        unpaired=sides.pairs.unpaired,
+        unpaired={side: sides.pairs.unpaired[side] for side in SIDES},
         pairing=pairing,
         real=_info(sides, "real", compared),
         fake=_info(sides, "fake", compared),

@@ -143,9 +143,11 @@ def _pair(
             yield Unread(f"frame {place} is {_size(a)} in the real video and {_size(b)} in the fake one")
             return
         if last is None:
-            found.size = (a.shape[1], a.shape[0])
-            most = wanted.batch(*a.shape[:2]) if wanted.network else 0
-            found.values = {of: [] for of in wanted.measures if not isinstance(of, SsimRule) or fits(*a.shape[:2], of)}
+            height, width, _ = a.shape
+            found.size = width, height
+            most = wanted.batch(height, width) if wanted.network else 0
+            fitting = [of for of in wanted.measures if not isinstance(of, SsimRule) or fits(height, width, of)]
+            found.values = {of: [] for of in fitting}
         elif a.shape != last[0].shape:
             yield Unread(f"frame {place} is {_size(a)}, the frames before it are {_size(last[0])}")
             return

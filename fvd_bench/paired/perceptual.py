@@ -33,7 +33,10 @@ class Perceptual:
 
     @classmethod
     def load(cls, rules: Sequence[LpipsRule], settings: Settings, device: str, progress: Progress) -> Perceptual:
-        """Load the networks of rules, and fetch the weights that are missing, as far as they can be had."""
+        """Load the networks of rules, and fetch the weights that are missing, as far as they can be had.
+
+        Raises WeightsError where a file that the settings name cannot be used.
+        """
         from fvd_bench.networks.lpips import Lpips
 
         networks: dict[str, Lpips] = {}
@@ -47,6 +50,8 @@ class Perceptual:
             try:
                 networks[name] = Lpips(name, device=device, weights=files, progress=fetching)
             except WeightsError as error:
+                if BACKBONES[name].weights in files:
+                    raise
                 missing[name] = _in_a_sentence(error, BACKBONES[name].weights)
         return cls([rule for rule in dict.fromkeys(rules) if rule.network in networks], networks, missing)
 

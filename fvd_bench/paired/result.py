@@ -92,7 +92,8 @@ class PairRecord:
     def flat(self) -> dict[str, Any]:
         """Return the pair as a row of a table."""
         table = asdict(self)
-        return table | table.pop("values")
+        values: dict[str, float | None] = table.pop("values")
+        return {**table, **values}
 
 
 @dataclass(frozen=True, slots=True)

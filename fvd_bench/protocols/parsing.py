@@ -27,7 +27,7 @@ def rule_of(cls: type[_Rule], table: Mapping[str, Any], where: str) -> _Rule:
 
     Raises ProtocolError, naming `where`, the key and what is expected.
     """
-    hints = _hints(cls)
+    hints = _hints(cls)  # type: ignore[arg-type]  # a class is hashable
     fields = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
     refuse_unknown(table, tuple(fields), where)
     missing = [f.name for f in fields.values() if f.default is MISSING and f.name not in table]

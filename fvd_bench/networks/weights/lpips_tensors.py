@@ -117,7 +117,7 @@ def heads(network: str) -> tuple[dict[str, np.ndarray], str]:
         )
     file = Path(spec.submodule_search_locations[0]) / "weights" / "v0.1" / f"{network}.pth"
     found = files.read_tensors(
-        file, name=f"LPIPS' heads for {network}", accepted="a torch state dict", forms=("state dict",), sdist=None
+        file, name=f"LPIPS' heads for {network}", accepted="a torch state dict", forms=["state dict"], sdist=None
     )
     expected = {f"lin{k}.model.1.weight": (1, n, 1, 1) for k, n in enumerate(BACKBONES[network].channels)}
     tensors = _of_shapes(found, expected, f"{file} does not hold LPIPS' heads for {network}")
