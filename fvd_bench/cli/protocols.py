@@ -36,9 +36,16 @@ def protocols_list(form: str) -> None:
 @protocols.command("show")
 @click.argument("name", metavar="NAME|NAME@VERSION|FILE", shell_complete=protocol_names)
 def protocols_show(name: str) -> None:
-    """The file of a protocol, its digest and its signature, and the digest of each score where it has several."""
-    from fvd_bench.protocols import protocol
+    """The file of a protocol, its digest and its signature, and those of each score where it has several."""
+    from fvd_bench.protocols import paired, protocol
 
+    if name in paired.names():
+        of_pairs = paired.load(name)
+        say(paired.text(name), lines=True)
+        say(f"# digest: {of_pairs.digest()}")
+        for metric in of_pairs.metrics:
+            say(f"# signature of its {metric}: {of_pairs.signature(metric)}")
+        return
     loaded = protocol.load(name)
     say(protocol.text(name), lines=True)
     say(f"# digest: {loaded.digest()}")

@@ -8,6 +8,7 @@ import pytest
 
 from fvd_bench.errors import ProtocolError
 from fvd_bench.protocols import paired, protocol
+from tests.program import fvd_bench
 
 HEAD = 'name = "mine"\nversion = 1\nsummary = "s"\nsource = "s"\nlengths = "equal"\n'
 
@@ -76,3 +77,11 @@ def test_a_copy_under_another_name_computes_the_same(tmp_path: Path) -> None:
         paired.load(tmp_path / "none.toml")
     with pytest.raises(ProtocolError, match="no paired protocol is given"):
         paired.load_all([])
+
+
+def test_the_command_line_shows_them() -> None:
+    listed, shown = fvd_bench("protocols", "list"), fvd_bench("protocols", "show", "tokenbench")
+
+    assert all(f"{name}@1" in listed.stdout for name in DIGESTS)
+    assert shown.stdout.startswith('name = "tokenbench"') and f"# digest: {DIGESTS['tokenbench']}" in shown.stdout
+    assert "# signature of its lpips: tokenbench@1|vgg,v0.1,mean-of-videos|lengths:equal|#" in shown.stdout

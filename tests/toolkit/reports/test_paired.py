@@ -113,7 +113,7 @@ def test_names_are_shown_and_not_obeyed(result: PairedResult) -> None:
     page, table = paired_page(result).html(), pairs_csv(result)
 
     assert "<script>" not in page.split("</style>")[-1] and "\x1b" not in page + table
-    assert table.splitlines()[2].startswith("./=cmd()")
+    assert table.splitlines()[1].startswith("./=cmd()")
     assert paired_report(result).in_form("markdown").count("\n| PSNR") == 1
 
 
