@@ -24,6 +24,7 @@ from fvd_bench.paths import PathLike
 from fvd_bench.processors import processors
 from fvd_bench.progress import Progress, shown
 from fvd_bench.protocols.paired import METRICS, LpipsRule, PairedProtocol, PairedProtocolLike, load_all
+from fvd_bench.protocols.protocol import load
 from fvd_bench.protocols.rules import SIDES, Side
 from fvd_bench.settings import Settings
 from fvd_bench.sources.listing import fingerprint
@@ -93,6 +94,9 @@ def score_pairs(
     if not 0 <= seed < 2**32:
         raise ArgumentError(f"seed = {seed}: expected 0 to 2^32 - 1")
     protocols = load_all(protocol)
+    for p in protocols if RFVD in chosen else ():
+        if p.rfvd:
+            load(p.rfvd)  # where there is none, that is said before the long work
     if not any(name in chosen for p in protocols for name in (*p.metrics, *([RFVD] if p.rfvd else []))):
         raise ArgumentError(f"{', '.join(p.name for p in protocols)} has none of {', '.join(chosen)}")
     return _evaluated(
