@@ -89,4 +89,4 @@ def paired(
                 raise ArgumentError("--plot draws scores by frame, and there are none")
             attempt(lambda: write(draw(panels, Path(plot).suffix.lower()), plot))
         texts = (json_file, result.to_json), (per_video_file, lambda: pairs_csv(result)), page
-        attempt(lambda: print_report(paired_report(result), form, *texts, findings=result.warnings))
+        attempt(lambda: print_report(paired_report(result), form, *texts, findings=result.findings))

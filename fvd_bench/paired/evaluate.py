@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 import time
-import warnings as warnings_module
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from fvd_bench.errors import ArgumentError, FvdBenchError, MetricError
-from fvd_bench.evaluation.evaluate import evaluate
+from fvd_bench.evaluation.evaluate import open_evaluation
 from fvd_bench.evaluation.result import Result, SourceInfo
 from fvd_bench.features.distributed import world
-from fvd_bench.finding import Finding, FvdBenchWarning, warn_of, worst_first
+from fvd_bench.finding import Finding, warn_of, worst_first
 from fvd_bench.metrics import dependence
 from fvd_bench.paired.findings import find, refuse_left_out
 from fvd_bench.paired.measure import Measured, Wanted, measure, measures_of
@@ -71,7 +70,7 @@ def evaluate_paired(
             settings=settings or Settings(),
             progress=show,
         )
-    warn_of(result.warnings, stacklevel=2)
+    warn_of(result.findings, stacklevel=2)
     return result
 
 
@@ -227,9 +226,10 @@ def _rfvd(
         return None, None
     real, fake = (sides.side(side, used) for side in SIDES)
     try:
-        with warnings_module.catch_warnings():
-            warnings_module.simplefilter("ignore", FvdBenchWarning)  # they stand in its result
-            return evaluate(real, fake, names, seed=seed, settings=settings, progress=progress), None
+        with open_evaluation(
+            real, fake, names, repeats=1, seed=seed, settings=settings, progress=progress
+        ) as evaluation:
+            return evaluation.run(), None
     except FvdBenchError as error:
         return None, str(error).partition("\n")[0]
 

@@ -20,6 +20,9 @@ def find(sources: Mapping[Side, ClipSource], pairs: Pairs, of: Compared) -> Iter
         if names := pairs.unpaired[side]:
             what = f"{len(names)} of {len(sources[side].names)} {side} videos have no partner and are left out"
             yield Finding.of("unpaired", what, dict.fromkeys(names, ""), side=side)
+        if damaged := _damaged(of, SIDES.index(side)):
+            what = f"{len(damaged)} {side} videos have frames that decode with errors"
+            yield Finding.of("damaged", what, damaged, side=side)
     if unread := _unread(of):
         yield Finding.of("pairs-skipped", f"{len(unread)} of {len(of.pairs)} pairs are not compared", unread)
     if unequal := _unequal(of):
@@ -41,6 +44,16 @@ _STRICT = "and --strict allows no video to be left out"
 def _unread(of: Compared) -> dict[str, str]:
     pairs = zip(of.names, of.pairs, strict=True)
     return {names[1]: pair.reason for names, pair in pairs if isinstance(pair, Unread)}
+
+
+def _damaged(of: Compared, column: int) -> dict[str, str]:
+    """Count the damaged frames of each video of a side that has some. column: 0 for the real side, 1 for the fake."""
+    pairs = zip(of.names, of.pairs, strict=True)
+    return {
+        names[column]: f"{pair.damaged[column]} of {pair.frames}"
+        for names, pair in pairs
+        if isinstance(pair, Measured) and pair.damaged[column]
+    }
 
 
 def _unequal(of: Compared) -> dict[str, str]:

@@ -43,13 +43,14 @@ class Measured:
     size: width and height of the frames. lengths: frames of the real and of the fake video. frames: those compared.
     values: what was measured of each pair of frames. A measure whose window or network is too large for the frames is
     not among them.
-    contents: digests of the real and of the fake video.
+    contents: digests of the real and of the fake video. damaged: frames of them that decode with errors.
     """
 
     size: tuple[int, int] = (0, 0)
     lengths: tuple[int, int] = (0, 0)
     values: dict[Measure, list[float]] = field(default_factory=dict)
     contents: tuple[str, str] = ("", "")
+    damaged: tuple[int, int] = (0, 0)
 
     @property
     def frames(self) -> int:
@@ -153,7 +154,8 @@ def _pair(
             return
         for of, values in found.values.items():
             values += _numbers(of, a, b, last)
-        found.lengths = (place + 1, place + 1)
+        found.lengths = place + 1, place + 1
+        found.damaged = found.damaged[0] + first.damaged, found.damaged[1] + second.damaged
         last = a, b
         if most:
             held.append(last)
@@ -163,7 +165,7 @@ def _pair(
     if held:
         yield _batch(held, reserve)
     rest = [sum(1 for _ in side) + (frame is not None) for side, frame in zip(sides, (first, second), strict=True)]
-    found.lengths = (found.frames + rest[0], found.frames + rest[1])
+    found.lengths = found.frames + rest[0], found.frames + rest[1]
     yield found if last is not None else Unread("a video of it has no frame that decodes")
 
 

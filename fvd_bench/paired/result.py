@@ -17,7 +17,7 @@ from fvd_bench.errors import ResultError
 from fvd_bench.estimate import ends
 from fvd_bench.evaluation.comparison import read_text
 from fvd_bench.evaluation.result import Result, Skipped, SourceInfo
-from fvd_bench.finding import Finding
+from fvd_bench.finding import Finding, worst_first
 from fvd_bench.paths import distinct_names, user_path
 from fvd_bench.records import record
 
@@ -127,6 +127,11 @@ class PairedResult:
         """All numbers in one flat table, for loggers: `common-metrics/psnr`, and those of rFVD's protocol."""
         numbers = {score.name: score.value for score in self.scores if score.value is not None}
         return numbers | (self.rfvd.metrics if self.rfvd is not None else {})
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What was noticed about the pairs, and about them as two sets, the worst first."""
+        return worst_first([*self.warnings, *(self.rfvd.warnings if self.rfvd is not None else ())])
 
     def to_json(self) -> str:
         """Return JSON text. Numbers survive the round trip exactly, and NaN never occurs."""

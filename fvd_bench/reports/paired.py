@@ -145,7 +145,7 @@ def _along(score: PairedScore) -> str:
 
 def _notes(result: PairedResult) -> Sequence[tuple[str, str]]:
     reason = [("no rFVD", result.rfvd_reason)] if result.rfvd_reason else []
-    return [*reason, *beware([*result.warnings, *(result.rfvd.warnings if result.rfvd else ())])]
+    return [*reason, *beware(result.findings)]
 
 
 def _as_paired(score: Score) -> dict[str, object]:

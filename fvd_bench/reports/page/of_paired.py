@@ -17,7 +17,6 @@ _WORST = 20
 def paired_page(result: PairedResult, made: Made | None = None) -> Page:
     """Make the page of what `evaluate_paired` returns."""
     panels = frame_panels({"": result})
-    more = result.rfvd.warnings if result.rfvd else ()
     return Page(
         title=f"{result.fake.path} against {result.real.path}, pair by pair",
         verdict=_verdict(result),
@@ -25,7 +24,7 @@ def paired_page(result: PairedResult, made: Made | None = None) -> Page:
             Section("Scores", [Table.of_grid(paired_grid({"": result}))]),
             *(Section(f"{p.metric.upper()} of {p.protocol} by frame", _short(curve_blocks(p))) for p in panels),
             Section("The worst pairs", list(_worst(result))),
-            Section("Findings", [Items([f.message for f in (*result.warnings, *more)])] if result.warnings else []),
+            Section("Findings", [Items([f.message for f in result.findings])] if result.findings else []),
             Section("How it was made", list(_origin(result))),
         ],
         made=made or Made(),
@@ -45,7 +44,7 @@ def _verdict(result: PairedResult) -> Verdict:
         "unsure",
         f"{', '.join([f'{first.metric.upper()} {number(first.value)}{sure}', *others])}",
         f"{first.protocol}, {first.pairs} pairs of videos, {first.frames} frames.",
-        distrust(result.warnings),
+        distrust(result.findings),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from fvd_bench.errors import ArgumentError, FvdBenchError, MetricError, SourceEr
 from fvd_bench.paired.evaluate import evaluate_paired
 from fvd_bench.paired.result import PairedResult, PairedScore
 from fvd_bench.settings import Settings
-from fvd_bench.videos.video import Pixels
+from fvd_bench.videos.video import Frame, Pixels
 
 NO_NETWORK = ("psnr", "ssim", "flickering")
 
@@ -252,3 +252,33 @@ def test_a_result_comes_back_from_json_and_other_texts_do_not(originals, copies,
 def test_what_is_typed_wrong_is_refused(originals, copies, given, error, says: str) -> None:
     with pytest.raises(error, match=says):
         score(originals, copies, **given)
+
+
+class Damaged:
+    """A side of one video whose third frame decodes with errors."""
+
+    name, kind, notes, names = "damaged", "frames in memory", (), ("000000",)
+    num_frames = 6
+
+    def __init__(self, frames: Pixels) -> None:
+        self._frames = frames
+
+    def video(self, index: int) -> Damaged:
+        return self
+
+    def frames(self, indices: np.ndarray) -> Iterator[Frame]:
+        for index in indices.tolist():
+            yield Frame(self._frames[index], damaged=index == 2)
+
+    def content(self) -> str:
+        return "0" * 64
+
+    state = content
+
+
+def test_damaged_frames_are_told(originals: list[Pixels], copies: list[Pixels]) -> None:
+    result = score(originals[:1], Damaged(copies[0]))
+
+    (finding,) = [finding for finding in result.findings if finding.code == "damaged"]
+    assert (finding.side, finding.videos) == ("fake", {"000000": "1 of 6"})
+    assert of(result, "common-metrics/psnr").pairs == 1
