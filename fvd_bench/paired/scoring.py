@@ -37,8 +37,14 @@ class Compared:
     weights: Mapping[str, str]
 
     def usable(self, protocol: PairedProtocol, metric: Metric) -> tuple[list[int], dict[int, str]]:
-        """Return the places of the pairs that a metric can be computed of, and why not of each other pair."""
+        """Return the places of the pairs that a metric can be computed of, and why not of each other pair.
+
+        Without its network there are neither.
+        """
         used, skipped = [], dict[int, str]()
+        rule = protocol.rule(metric)
+        if isinstance(rule, LpipsRule) and rule.network in self.missing:
+            return used, skipped
         for place, pair in enumerate(self.pairs):
             if reason := _why_not(pair, protocol, metric):
                 skipped[place] = reason

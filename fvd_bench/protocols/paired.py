@@ -202,11 +202,18 @@ def load(protocol: PairedProtocolLike) -> PairedProtocol:
 
 
 def load_all(protocol: PairedProtocolLike | Sequence[PairedProtocolLike]) -> tuple[PairedProtocol, ...]:
-    """Load one paired protocol or several, each once, as `load` does. Raises ProtocolError, also for none at all."""
+    """Load one paired protocol or several, each once, as `load` does.
+
+    Raises ProtocolError, also for none at all, and for two of one name.
+    """
     given = [protocol] if isinstance(protocol, PairedProtocol | str | os.PathLike) else protocol
     if not given:
         raise ProtocolError("no paired protocol is given")
-    return tuple(dict.fromkeys(map(load, given)))
+    loaded = tuple(dict.fromkeys(map(load, given)))
+    names = [one.name for one in loaded]
+    if len(set(names)) < len(names):
+        raise ProtocolError(f"two of the paired protocols {', '.join(names)} have one name and differ: rename one")
+    return loaded
 
 
 def text(name_or_path: str) -> str:

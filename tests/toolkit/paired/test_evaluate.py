@@ -174,7 +174,7 @@ def test_without_weights_lpips_says_what_to_do_and_the_others_are_scored(
     result = score(originals, copies, "tokenbench", metrics=("psnr", "lpips"))
 
     lpips = of(result, "tokenbench/lpips")
-    assert lpips.value is None and lpips.reason is not None and "\n" not in lpips.reason
+    assert lpips.value is None and lpips.reason is not None and "\n" not in lpips.reason and lpips.skipped == ()
     assert "`fvd-bench weights import vgg16-imagenet FILE`" in lpips.reason
     assert of(result, "tokenbench/psnr").value is not None
     with pytest.raises(MetricError, match="vgg16-imagenet are not here"):

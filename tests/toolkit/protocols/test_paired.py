@@ -77,6 +77,10 @@ def test_a_copy_under_another_name_computes_the_same(tmp_path: Path) -> None:
         paired.load(tmp_path / "none.toml")
     with pytest.raises(ProtocolError, match="no paired protocol is given"):
         paired.load_all([])
+    edited = tmp_path / "edited.toml"
+    edited.write_text(file.read_text().replace("size = 7", "size = 9"))
+    with pytest.raises(ProtocolError, match="mine, mine have one name and differ"):
+        paired.load_all([file, edited])
 
 
 def test_the_command_line_shows_them() -> None:
