@@ -210,9 +210,9 @@ def load_all(protocol: PairedProtocolLike | Sequence[PairedProtocolLike]) -> tup
     if not given:
         raise ProtocolError("no paired protocol is given")
     loaded = tuple(dict.fromkeys(map(load, given)))
-    names = [one.name for one in loaded]
-    if len(set(names)) < len(names):
-        raise ProtocolError(f"two of the paired protocols {', '.join(names)} have one name and differ: rename one")
+    called = [one.name for one in loaded]
+    if len(set(called)) < len(called):
+        raise ProtocolError(f"two of the paired protocols {', '.join(called)} have one name and differ: rename one")
     return loaded
 
 
