@@ -161,3 +161,19 @@ def test_single_numbers() -> None:
     assert f"{hostile['refused']} end in a message, {hostile['scored']} in a score" in trust
     assert f"All of the {published['passed']} published numbers" in trust
     assert f"{published['passed']} of {len(published['checks'])} published numbers" in page("README.md")
+
+
+def test_the_conventions_of_pairs() -> None:
+    scores = {(s["protocol"], s["metric"], s["quantiser"]): s["value"] for s in results("conventions")["scores"]}
+    text = page("docs/paired.md")
+
+    for name, *cells in rows(text, "convention"):
+        psnr = [f"{scores[name, 'psnr', quantiser]:.2f}" for quantiser in (20, 35, 50)]
+        assert cells == [*psnr, *(f"{scores[name, 'ssim', quantiser]:.3f}" for quantiser in (20, 35, 50))]
+    coarsest = {key[:2]: value for key, value in scores.items() if key[2] == 50}
+    others = [value for (name, metric), value in coarsest.items() if metric == "psnr" and name != "tokenbench"]
+    assert (
+        round(coarsest["tokenbench", "psnr"] - max(others)) == round(coarsest["tokenbench", "psnr"] - min(others)) == 5
+    )
+    ssims = sorted(value for (_, metric), value in coarsest.items() if metric == "ssim")
+    assert f"the five SSIMs go from {ssims[0]:.2f}\nto {ssims[-1]:.2f}" in text
