@@ -25,6 +25,7 @@ SAID_BY = {
     "fvd_bench/evaluation/statistics.py": ["merge"],
     "fvd_bench/evaluation/table4.py": ["table4"],
     "fvd_bench/networks/environment.py": ["compute", "check", "table4", "stats", "merge", "selftest", "demo"],
+    "fvd_bench/paired/findings.py": ["paired"],
     "model/stylegan_v/training/loop.py": ["train"],
     "model/stylegan_v/training/session.py": ["train"],
 }
