@@ -237,6 +237,8 @@ class Result:
             table = json.loads(text)
             if table["schema"] != SCHEMA:
                 raise ResultError(f"not a result of schema {SCHEMA}, but of {table['schema']!r:.60}")
+            if "kind" in table:
+                raise ResultError(f"not a result of schema {SCHEMA}, but of the kind {table['kind']!r:.60}")
             result: Result = record(cls, table, "the result")
             for place, score in enumerate(result.scores):
                 _check(score, f"the result.scores[{place}]")

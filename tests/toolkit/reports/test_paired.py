@@ -88,10 +88,12 @@ def test_report_draws_several_results_on_the_same_axes(arrays: Path, tmp_path: P
         result.write(tmp_path / f"{name}.json")
 
     done = fvd_bench("report", tmp_path / "one.json", tmp_path / "two.json", "--out", tmp_path / "c.svg")
+    compared = fvd_bench("compare", tmp_path / "one.json", tmp_path / "two.json")
     points = fvd_bench("report", tmp_path / "one.json", "--format", "csv")
 
     assert done.returncode == points.returncode == 0, done.stderr
     assert "one.json" in done.stdout and "two.json" in done.stdout
+    assert compared.returncode == 3 and "not a result of schema 1, but of the kind 'paired'" in compared.stderr
     drawn = (tmp_path / "c.svg").read_text()
     assert "one.json" in drawn and "PSNR, common-metrics" in drawn
     rows = list(csv.DictReader(io.StringIO(points.stdout)))
