@@ -43,8 +43,8 @@ def protocols_show(name: str) -> None:
         of_pairs = paired.load(name)
         say(paired.text(name), lines=True)
         say(f"# digest: {of_pairs.digest()}")
-        for metric in of_pairs.metrics:
-            say(f"# signature of its {metric}: {of_pairs.signature(metric)}")
+        for one in of_pairs.metrics:
+            say(f"# signature of its {one}: {of_pairs.signature(one)}")
         return
     loaded = protocol.load(name)
     say(protocol.text(name), lines=True)

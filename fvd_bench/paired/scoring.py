@@ -41,7 +41,7 @@ class Compared:
 
         Without its network there are neither.
         """
-        used, skipped = [], dict[int, str]()
+        used, skipped = list[int](), dict[int, str]()
         rule = protocol.rule(metric)
         if isinstance(rule, LpipsRule) and rule.network in self.missing:
             return used, skipped

@@ -28,13 +28,14 @@ def paired_report(result: PairedResult) -> Report:
     parts: list[RenderableType] = [grid]
     parts += [Prose(text, label=f"{name}  ") for name, text in _notes(result)]
     fvd = result.rfvd.scores if result.rfvd else ()
+    scored = [*((s.value, s.signature) for s in result.scores), *((s.value, s.signature) for s in fvd)]
     return Report(
         text=Group(*parts),
         grid=grid,
         records=[*(score.flat() for score in result.scores), *map(_as_paired, fvd)],
         to_json=result.to_json,
-        scores=[*(score.value for score in result.scores), *(score.value for score in fvd)],
-        signatures=[score.signature for score in (*result.scores, *fvd) if score.value is not None],
+        scores=[value for value, _ in scored],
+        signatures=[signature for value, signature in scored if value is not None],
     )
 
 
