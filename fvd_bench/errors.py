@@ -7,6 +7,7 @@ FvdBenchError
 ├── WeightsError          network weights missing, damaged, or not the ones expected
 │   └── UnknownWeightsError   a name that no weights have (exit code 2)
 ├── SourceError           a whole side that cannot be used: missing, empty, not permitted, too few clips
+│   └── UnknownReferenceError  a name or digest that no reference has (exit code 2)
 ├── VideoError            one video that cannot be used; the pipeline skips and names it
 │   └── ShortVideoError   fewer frames decode than a clip needs
 ├── DecoderError          the process that decodes videos does not start, or no video can be decoded by it
@@ -72,6 +73,12 @@ class UnknownWeightsError(WeightsError):
 
 class SourceError(FvdBenchError):
     """A whole side (real or fake) cannot be used."""
+
+
+class UnknownReferenceError(SourceError):
+    """No reference has this name or digest, or several have: it was typed wrong."""
+
+    exit_code = EXIT_OF_USAGE
 
 
 class VideoError(FvdBenchError):

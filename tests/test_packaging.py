@@ -53,7 +53,7 @@ def test_every_package_folder_is_listed() -> None:
 
     found = {
         str(file.parent.relative_to(ROOT))
-        for top in ("fvd_bench", "protocols", "model")
+        for top in ("fvd_bench", "protocols", "references", "model")
         for file in (ROOT / top).rglob("__init__.py")
     }
 
@@ -113,7 +113,7 @@ def test_the_wheel_has_the_model_and_its_runs(installed: Path, tmp_path: Path) -
 
 
 def test_nothing_but_its_packages_is_installed(installed: Path, tmp_path: Path) -> None:
-    for name in ("model", "protocols", "tests", "benchmarks", "runs"):
+    for name in ("model", "protocols", "references", "tests", "benchmarks", "runs"):
         done = _run([installed / "python", "-c", f"import {name}; print({name}.__file__)"], tmp_path)
         assert str(installed.parent) not in done.stdout
         assert str(ROOT / name) not in done.stdout  # torch-fidelity installs a `tests` of its own elsewhere

@@ -10,6 +10,7 @@ __all__ = [
     "moments",
     "noticed",
     "online_features",
+    "references",
     "stats_file",
     "store",
 ]

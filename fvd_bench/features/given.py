@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from fvd_bench.errors import NotComparableError, SourceError
 from fvd_bench.features.distributed import WHOLE, Share
 from fvd_bench.features.feature_set import FeatureSet
+from fvd_bench.features.references.names import is_reference
 from fvd_bench.finding import Finding
 from fvd_bench.paths import user_path
 from fvd_bench.progress import Progress, silent
@@ -190,10 +191,16 @@ class GivenStats(Given):
 
 
 def open_side(source: SourceLike, side: Side, progress: Progress = silent) -> Given:
-    """Open a side: videos, a statistics file, or, for the real side alone, statistics of other programs.
+    """Open a side: videos, a statistics file or the name of one, `refs:NAME`, or, for the real side alone, statistics
+    of other programs.
 
     progress: see `open_source`. Raises SourceError, and NotComparableError for a statistics file of the other side.
     """
+    if isinstance(source, str | os.PathLike) and is_reference(source):
+        from fvd_bench.features.references.resolving import resolved
+
+        name, path = resolved(source, progress)
+        return GivenFile(name, _read(path, name, side))
     if isinstance(source, str) and is_address(source):
         if PurePosixPath(source.partition("?")[0]).suffix.lower() in _STATISTICS and "*" not in source:
             fetched = fetch(source, progress)
@@ -218,10 +225,15 @@ def _statistics(path: Path, name: str, side: Side) -> Given | None:
 
 def _own(path: Path, name: str, side: Side) -> StatsFile | None:
     """Read a statistics file, None where it is none."""
-    from fvd_bench.features.stats_file import StatsFile, is_stats_file
+    from fvd_bench.features.stats_file import is_stats_file
 
-    if not is_stats_file(path):
-        return None
+    return _read(path, name, side) if is_stats_file(path) else None
+
+
+def _read(path: Path, name: str, side: Side) -> StatsFile:
+    """Read a statistics file for a side. Raises SourceError, and NotComparableError for a file of the other side."""
+    from fvd_bench.features.stats_file import StatsFile
+
     file = StatsFile.read(path)
     if file.side != side:
         raise NotComparableError(

@@ -142,7 +142,7 @@ def fetch(address: str, progress: Progress) -> Fetched:
     """
     shown = redact(address)
     download = Download(home() / "downloads" / hashlib.sha256(address.encode()).hexdigest()[:32], shown)
-    with _telling(shown), download.locked():
+    with telling(shown), download.locked():
         if is_offline():
             found = _last(download, shown)
         else:
@@ -195,7 +195,7 @@ def _last(download: Download, shown: str) -> _Found:
 
 def _copied(download: Download, address: str, progress: Progress) -> _Found:
     """Copy what is at an address. Raises SourceError, OSError, and what file systems raise."""
-    files, path = _file_system(address)
+    files, path = file_system(address)
     is_folder, listed = _listed(files, path, address)
     shown = redact(address)
     progress(f"copying {shown}", 0, len(listed))
@@ -260,7 +260,7 @@ _KINDS: Sequence[Callable[[str], bool]] = (
 """The files of a folder that are copied: those of the first kind that it has."""
 
 
-def _file_system(address: str) -> tuple[FileSystem, str]:
+def file_system(address: str) -> tuple[FileSystem, str]:
     """Return the file system that an address is on, and its path there. Raises SourceError."""
     shown, scheme = redact(address), address.partition("://")[0]
     if "::" in address:
@@ -301,7 +301,7 @@ def _file_name(path: str) -> str:
 
 
 @contextlib.contextmanager
-def _telling(shown: str) -> Iterator[None]:
+def telling(shown: str) -> Iterator[None]:
     """Turn an exception of a file system into a SourceError that names the address."""
     try:
         yield
