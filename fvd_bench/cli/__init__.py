@@ -11,6 +11,7 @@ import click
 from fvd_bench.cli.cite import cite
 from fvd_bench.cli.compute import compute
 from fvd_bench.cli.demo import demo
+from fvd_bench.cli.export import export
 from fvd_bench.cli.gate import check, compare
 from fvd_bench.cli.inspect import inspect
 from fvd_bench.cli.options import DEBUG, Commands
@@ -108,5 +109,6 @@ def cli() -> None:
 
 for command in (
     compute, table4, check, compare, report, stats, merge, refs, inspect, protocols, weights, selftest, demo, cite,
+    export,
 ):  # fmt: skip
     cli.add_command(command)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from fvd_bench.errors import ResultError
-from fvd_bench.escapes import escaped
+from fvd_bench.escapes import escaped, in_latex
 from fvd_bench.evaluation.ranking import is_ranked
 from fvd_bench.evaluation.result import Result, Score
 from fvd_bench.protocols.protocol import Protocol
@@ -104,13 +104,6 @@ _OF_METRICS = {
 """Name of a metric -> the work that introduced it. The test of this module sees that none is missing."""
 
 
-_TEX = {
-    **{character: f"\\{character}" for character in "&%$#_{}"},
-    "~": "\\textasciitilde{}", "^": "\\textasciicircum{}", "\\": "\\textbackslash{}", "–": "--",
-}  # fmt: skip
-"""Character -> how LaTeX writes it."""
-
-
 def citation(protocol: Protocol) -> str:
     """Return a sentence for a paper about scores of this protocol, and the BibTeX entries that it cites."""
     metrics = ", ".join(name.upper() for name in protocol.metric.names)
@@ -139,7 +132,7 @@ def result_citation(results: Mapping[str, Result]) -> str:
             works |= dict.fromkeys(found)
             said = _sentence(score, name, unit(score, result), result.fvd_bench)
             words.append(f"{said}.")
-            tex.append(f"{_tex(said)} {_cite(found)}.\n% {escaped(score.signature)}")
+            tex.append(f"{in_latex(said)} {_cite(found)}.\n% {escaped(score.signature)}")
     if not words:
         raise ResultError("there is no score to cite")
     return "\n\n".join([*words, "In LaTeX:", *tex, *(work.bibtex() for work in works)])
@@ -177,8 +170,3 @@ def _sentence(score: Score, name: str, counted: str, version: str) -> str:
 
 def _cite(works: Sequence[Reference]) -> str:
     return f"\\cite{{{', '.join(work.key for work in works)}}}"
-
-
-def _tex(text: str) -> str:
-    """Write text so that in LaTeX it means nothing but itself."""
-    return "".join(_TEX.get(character, character) for character in text).replace("±", "$\\pm$")
