@@ -129,11 +129,13 @@ RUN = (
     "manifest",
     "uncertainty",
     "protocols",
+    "references",
+    "result",
 )
 """Pages whose commands are run, page by page in their order, in one folder."""
 
-LONG = re.compile(r"fvd-bench (demo|selftest|weights pull)|fvd-bench-demo|elsewhere")
-"""What is not run: networks at work for minutes, downloads, and videos that stand elsewhere."""
+LONG = re.compile(r"fvd-bench (demo|selftest|weights pull)|fvd-bench-demo|elsewhere|refs:grid")
+"""What is not run: networks at work for minutes, downloads, videos that stand elsewhere, and features of I3D."""
 
 
 @pytest.fixture(scope="module")

@@ -34,7 +34,7 @@ def _address(context: click.Context, option: click.Parameter, text: str) -> str:
 @click.command(cls=Command)
 @click.argument("file", metavar="RESULT.json", type=click.Path(path_type=Path))
 @click.option("--format", "form", required=True, type=click.Choice(["hf", "eee", "csv", "latex"]),
-              help="For .eval_results on the Hugging Face hub, Every Eval Ever, a spreadsheet, or a paper.")  # fmt: skip
+              help="For .eval_results of the hub, Every Eval Ever, a spreadsheet, or a paper.")  # fmt: skip
 @click.option("--model", default="", metavar="OWNER/NAME", help="The generator.")
 @click.option("--dataset", default="", metavar="OWNER/NAME", help="The real videos, as the hub names them.")
 @click.option("--revision", default="", metavar="HASH", help="Of the dataset.")

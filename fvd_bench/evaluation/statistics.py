@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
@@ -69,15 +69,44 @@ def merge(
     settings: Settings | None = None,
     progress: Progress = silent,
 ) -> StatsFile:
-    """Join the shards of one side. The order of the files does not matter.
+    """Join the files of one side: its shards, and those of other protocols and networks. Their order does not matter.
 
     files: each file by the name that messages call it. source: the videos, to compute features that no file holds. A
     protocol that wants some of many videos replaces an unusable one by another, which no shard may have taken.
     Raises SourceError that names what does not fit or is missing; with a source also what `make` raises.
     """
+    kinds: dict[object, dict[str, StatsFile]] = {}
+    for name, file in files.items():
+        kinds.setdefault(tuple(map(_features_of, file.protocols)), {})[name] = file
     (first_name, first), *others = files.items()
+    are_whole = len(kinds) > 1 and not any(_without(shards.values()) for shards in kinds.values())
     for name, file in others:
-        _check_alike(first_name, first, name, file)
+        _check_alike(first_name, first, name, file, may_differ=("protocols", "weights") if are_whole else ())
+    wholes = {", ".join(shards): _joined(shards, source, settings, progress) for shards in kinds.values()}
+    return _united(wholes)
+
+
+def _united(wholes: Mapping[str, StatsFile]) -> StatsFile:
+    """Return one file of all protocols and networks. wholes: each file, complete, by what messages call it."""
+    (first_name, first), *others = wholes.items()
+    for name, file in others:
+        if (file.contents, file.unreadable) != (first.contents, first.unreadable):
+            raise SourceError(f"{name} and {first_name} are not of the same videos: their contents differ")
+    files = wholes.values()
+    return dataclasses.replace(
+        first,
+        protocols=tuple(dict.fromkeys(protocol for file in files for protocol in file.protocols)),
+        weights={rule: digests for file in files for rule, digests in file.weights.items()},
+        entries={key: entry for file in files for key, entry in file.entries.items()},
+        motion={key: entry for file in files for key, entry in file.motion.items()},
+    )
+
+
+def _joined(
+    files: Mapping[str, StatsFile], source: SourceLike | None, settings: Settings | None, progress: Progress
+) -> StatsFile:
+    """Return the shards of one listing under the same protocols as one file."""
+    first = next(iter(files.values()))
     joined = dataclasses.replace(
         first,
         contents={i: digest for file in files.values() for i, digest in file.contents.items()},
@@ -89,8 +118,7 @@ def merge(
         for i, digest in file.contents.items():
             if joined.contents[i] != digest:
                 raise SourceError(f"{name}: {file.names[i]} has other contents than in another file")
-    without = [name for i, name in enumerate(joined.names) if i not in joined.contents and i not in joined.unreadable]
-    if without:
+    if without := _without(files.values()):
         raise SourceError(
             f"{len(without)} of {len(joined.names)} videos are in none of the {len(files)} files, "
             f"{some(dict.fromkeys(without, ''))}: give the files of all shards"
@@ -104,6 +132,12 @@ def merge(
             "which no shard has features: pass --source PATH, the folder or archive of the videos"
         )
     return _completed(joined, source, settings or Settings(), progress)
+
+
+def _without(shards: Collection[StatsFile]) -> list[str]:
+    """List the videos that are in none of the shards of a listing."""
+    known = {i for file in shards for i in (*file.contents, *file.unreadable)}
+    return [name for file in list(shards)[:1] for i, name in enumerate(file.names) if i not in known]
 
 
 def _make(evaluation: Evaluation, side: Side, share: Share) -> StatsFile:
@@ -220,11 +254,11 @@ class _Recorded:
         raise AssertionError("it is not here")
 
 
-def _check_alike(first_name: str, first: StatsFile, name: str, file: StatsFile) -> None:
-    """Raise SourceError when two files cannot be shards of one side."""
+def _check_alike(first_name: str, first: StatsFile, name: str, file: StatsFile, *, may_differ: Sequence[str]) -> None:
+    """Raise SourceError when two files cannot be of one side. may_differ: parts of their identity that may."""
     mine, theirs = _identity(first), _identity(file)
     for what, value in mine.items():
-        if theirs[what] != value:
+        if theirs[what] != value and what not in may_differ:
             raise SourceError(f"{name} and {first_name} are not of one kind: their {what} differ")
 
 

@@ -14,7 +14,7 @@ from fvd_bench.evaluation.evaluate import evaluate
 from fvd_bench.evaluation.online import FrechetVideoDistance
 from fvd_bench.evaluation.statistics import make, merge
 from fvd_bench.features.stats_file import StatsFile
-from fvd_bench.networks import environment
+from fvd_bench.networks import NETWORKS, environment
 from fvd_bench.settings import Settings
 from tests.program import fvd_bench
 
@@ -107,6 +107,28 @@ def test_a_video_that_no_shard_has_is_asked_for(sides, pixels_protocol) -> None:
     assert merge(parts, source=sides[0], settings=NO_CACHE).entries.keys() == (
         make(sides[0], "real", protocol, settings=NO_CACHE).entries.keys()
     )
+
+
+def test_files_of_several_networks_become_one(
+    sides, pixels_protocol, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two networks of equal and of other protocols, in shards too; each scores as from the videos."""
+    monkeypatch.setitem(NETWORKS, "coarse", dataclasses.replace(NETWORKS["pixels"], name="coarse"))
+    first, second = pixels_protocol(), pixels_protocol(name="second", frames=10)
+    other = Path(pixels_protocol(name="other"))
+    other.write_text(other.read_text().replace('"pixels"\n\n[metric]', '"coarse"\n\n[metric]'))
+    shards = {str(i): make(sides[0], "real", first, shard=(i, 2), settings=NO_CACHE) for i in (1, 2)}
+    wholes = {str(p): make(sides[0], "real", p, settings=NO_CACHE) for p in (second, other)}
+
+    file = written(merge({**wholes, **shards}), tmp_path / "real.npz")
+
+    protocols = [first, second, str(other)]
+    assert len({p.features.extractor for p in StatsFile.read(Path(file)).protocols}) == 2
+    found = evaluate(file, sides[1], protocols, settings=NO_CACHE)
+    assert found.scores == evaluate(*sides, protocols, settings=NO_CACHE).scores
+    changed = {name: dataclasses.replace(f, contents={**f.contents, 0: "x"}) for name, f in wholes.items()}
+    with pytest.raises(SourceError, match="are not of the same videos: their contents differ"):
+        merge({**shards, "changed": changed[second]})
 
 
 class TestWhatDoesNotFit:
