@@ -1,7 +1,7 @@
 """A result in the forms in which others collect them: the Hugging Face hub, Every Eval Ever, and a row of a paper.
 
 Sources: huggingface/hub-docs, docs/hub/eval-results.md and eval_results.yaml; evaleval/every_eval_ever,
-eval.schema.json 0.2.1.
+eval.schema.json 0.2.1, and what 0.3.0 asks for besides.
 """
 
 from __future__ import annotations
@@ -101,7 +101,11 @@ def eee_json(result: Result, origin: Origin, *, now: float) -> str:
             "version": result.fvd_bench,
             "additional_details": {name: str(text) for name, text in result.environment.items()},
         },
-        "model_info": {"name": origin.model.rpartition("/")[2], "id": origin.model},
+        "model_info": {
+            "name": origin.model.rpartition("/")[2],
+            "id": origin.model,
+            "additional_details": {"deployment_type": "unknown", "model_availability": "unknown"},  # from 0.3.0 on
+        },
         "evaluation_results": [_evaluation(score, result, origin) for score in _scores(result)],
     }
     if origin.date:

@@ -1,7 +1,8 @@
 """Exports are what their readers ask for, whatever names are in a result.
 
 The schemas are written from what is published: huggingface/hub-docs, docs/hub/eval-results.md (as of commit
-064c754), and evaleval/every_eval_ever, eval.schema.json 0.2.1 (as of commit 0666632).
+064c754), and evaleval/every_eval_ever, eval.schema.json 0.2.1 (as of commit 0666632) and 0.3.0 (as in the package
+every-eval-ever).
 """
 
 import csv
@@ -81,7 +82,15 @@ EEE = {
             "required": ["name", "version"],
             "properties": {"name": TEXT, "version": TEXT, "additional_details": TEXTS},
         },
-        "model_info": {"type": "object", "required": ["name", "id"], "properties": {"name": TEXT, "id": TEXT}},
+        "model_info": {  # the details are asked for from 0.3.0 on
+            "type": "object",
+            "required": ["name", "id", "additional_details"],
+            "properties": {
+                "name": TEXT,
+                "id": TEXT,
+                "additional_details": {**TEXTS, "required": ["deployment_type", "model_availability"]},
+            },
+        },
         "evaluation_results": {
             "type": "array",
             "items": {
