@@ -55,9 +55,12 @@ def resolve(text: str, zoo: PathLike | None = None) -> Held:
 def pull(text: str, zoo: PathLike | None = None, progress: Progress = silent) -> tuple[Reference, Path]:
     """Fetch the statistics file of a reference from a zoo, and verify it. Return the reference and its file.
 
-    zoo: as in `held`. Raises ArgumentError where no zoo is named, and what `resolve` raises.
+    zoo: as in `held`. Raises ArgumentError where no zoo is named and it is not here, and what `resolve` raises.
     """
     if not (zoo or os.environ.get("FVD_BENCH_REFS")):
+        found = _only(text, list(_here()))
+        if found and (path := found.zoo.path(found.reference)):
+            return found.reference, path
         raise ArgumentError("no zoo is named: pass --zoo, a path or an address, or set FVD_BENCH_REFS to it")
     there = list(_there(zoo))
     found = _only(text, there) or _refuse(text, there)
