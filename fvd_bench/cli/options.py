@@ -196,7 +196,7 @@ def side_options(command: _Command, *, several_fakes: bool = False) -> _Command:
             required=True,
             type=Place(),
             help="Videos: a folder, archive, array file, list, pattern, address, or module:function; or statistics "
-            "(.npz, .pkl).",
+            "(.npz, .pkl, refs:NAME).",
         ),
         click.option("--fake", required=True, type=Place(), multiple=several_fakes, help=_FAKE[several_fakes]),
         click.option(

@@ -85,7 +85,7 @@ def merge(
     source: str | Path | Arrays | None,
     **settings: Any,  # click hands over the options of chosen_settings by name
 ) -> None:
-    """Join the FILES that `stats --shard` wrote."""
+    """Join the FILES that `stats` wrote: the shards of a side, and those of its other protocols and networks."""
     from fvd_bench.evaluation.statistics import merge as join
     from fvd_bench.features.stats_file import StatsFile
 

@@ -200,7 +200,9 @@ def open_side(source: SourceLike, side: Side, progress: Progress = silent) -> Gi
         from fvd_bench.features.references.resolving import resolved
 
         name, path = resolved(source, progress)
-        return GivenFile(name, _read(path, name, side))
+        if given := _statistics(path, name, side):
+            return given
+        raise SourceError(f"{name} holds no statistics that this version reads: pull another, or update fvd-bench")
     if isinstance(source, str) and is_address(source):
         if PurePosixPath(source.partition("?")[0]).suffix.lower() in _STATISTICS and "*" not in source:
             fetched = fetch(source, progress)
@@ -225,15 +227,10 @@ def _statistics(path: Path, name: str, side: Side) -> Given | None:
 
 def _own(path: Path, name: str, side: Side) -> StatsFile | None:
     """Read a statistics file, None where it is none."""
-    from fvd_bench.features.stats_file import is_stats_file
+    from fvd_bench.features.stats_file import StatsFile, is_stats_file
 
-    return _read(path, name, side) if is_stats_file(path) else None
-
-
-def _read(path: Path, name: str, side: Side) -> StatsFile:
-    """Read a statistics file for a side. Raises SourceError, and NotComparableError for a file of the other side."""
-    from fvd_bench.features.stats_file import StatsFile
-
+    if not is_stats_file(path):
+        return None
     file = StatsFile.read(path)
     if file.side != side:
         raise NotComparableError(

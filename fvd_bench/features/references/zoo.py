@@ -8,6 +8,7 @@ DIGEST.npz              a statistics file
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from fvd_bench.paths import PathLike
 from fvd_bench.progress import Progress
 
 _MANIFEST = "manifest.json"
+_ENTRY = re.compile(r"[a-z0-9][^/]*@[0-9a-f]{64}\.json")
 _MOST_MANIFEST_BYTES = 1 << 25
 
 
@@ -84,7 +86,8 @@ class Zoo:
         self._storage.write(reference.entry, manifest_text([reference]).encode())
         while True:  # whoever wrote the manifest last has seen all entries that were there before it
             listed = self._listed()
-            known = listed | {name: self._read(name)[0] for name in self._storage.names() if "@" in name}
+            entries = [name for name in self._storage.names() if _ENTRY.fullmatch(name)]
+            known = listed | {name: self._read(name)[0] for name in entries}
             if known == listed:
                 return
             self._storage.write(_MANIFEST, manifest_text(known.values()).encode())

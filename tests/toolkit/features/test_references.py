@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import fsspec
+import numpy as np
 import pytest
 
 from fvd_bench.errors import ArgumentError, NotComparableError, SourceError, UnknownReferenceError
@@ -108,7 +109,8 @@ def test_the_real_side_of_a_metric_in_a_training_loop(zoo: Path, two_sides, prot
     metrics = [FrechetVideoDistance(protocol, real=real, settings=NO_CACHE) for real in (two_sides[0], "refs:squares")]
 
     source = open_source(two_sides[1])
-    clips = [[frame.pixels for frame in source.video(n).frames(range(9))] for n in range(len(source.names))]  # type: ignore[arg-type]
+    videos = [source.video(n).frames(np.arange(9)) for n in range(len(source.names))]
+    clips = np.stack([np.stack([frame.pixels for frame in frames]) for frames in videos])
     for metric in metrics:
         metric.update(fake=clips)
 
