@@ -82,6 +82,11 @@ def merge(
     are_whole = len(kinds) > 1 and not any(_without(shards.values()) for shards in kinds.values())
     for name, file in others:
         _check_alike(first_name, first, name, file, may_differ=("protocols", "weights") if are_whole else ())
+    contents = {i: digest for file in files.values() for i, digest in file.contents.items()}
+    for name, file in files.items():
+        for i, digest in file.contents.items():
+            if contents[i] != digest:
+                raise SourceError(f"{name}: {file.names[i]} has other contents than in another file")
     wholes = {", ".join(shards): _joined(shards, source, settings, progress) for shards in kinds.values()}
     return _united(wholes)
 
@@ -90,8 +95,8 @@ def _united(wholes: Mapping[str, StatsFile]) -> StatsFile:
     """Return one file of all protocols and networks. wholes: each file, complete, by what messages call it."""
     (first_name, first), *others = wholes.items()
     for name, file in others:
-        if (file.contents, file.unreadable) != (first.contents, first.unreadable):
-            raise SourceError(f"{name} and {first_name} are not of the same videos: their contents differ")
+        if file.contents != first.contents:
+            raise SourceError(f"{name} and {first_name} are not of the same videos: one has some that the other lacks")
     files = wholes.values()
     return dataclasses.replace(
         first,
@@ -114,10 +119,6 @@ def _joined(
         entries={key: entry for file in files.values() for key, entry in file.entries.items()},
         motion={key: entry for file in files.values() for key, entry in file.motion.items()},
     )
-    for name, file in files.items():
-        for i, digest in file.contents.items():
-            if joined.contents[i] != digest:
-                raise SourceError(f"{name}: {file.names[i]} has other contents than in another file")
     if without := _without(files.values()):
         raise SourceError(
             f"{len(without)} of {len(joined.names)} videos are in none of the {len(files)} files, "

@@ -1,6 +1,6 @@
 """A result in the forms in which others collect them: the Hugging Face hub, Every Eval Ever, and a row of a paper.
 
-Sources: huggingface/hub-docs, docs/hub/eval-results.md and eval_results.yaml; evaleval/every_eval_ever,
+Sources: huggingface/hub-docs, eval-results.md and eval_results.yaml; evaleval/every_eval_ever,
 eval.schema.json 0.2.1, and what 0.3.0 asks for besides.
 """
 

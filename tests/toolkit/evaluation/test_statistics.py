@@ -126,9 +126,13 @@ def test_files_of_several_networks_become_one(
     assert len({p.features.extractor for p in StatsFile.read(Path(file)).protocols}) == 2
     found = evaluate(file, sides[1], protocols, settings=NO_CACHE)
     assert found.scores == evaluate(*sides, protocols, settings=NO_CACHE).scores
-    changed = {name: dataclasses.replace(f, contents={**f.contents, 0: "x"}) for name, f in wholes.items()}
-    with pytest.raises(SourceError, match="are not of the same videos: their contents differ"):
-        merge({**shards, "changed": changed[second]})
+    whole = wholes[second]
+    with pytest.raises(SourceError, match=r"1: 0\.mkv has other contents than in another file"):
+        merge({**shards, "changed": dataclasses.replace(whole, contents={**whole.contents, 0: "x"})})
+    fewer = {i: digest for i, digest in whole.contents.items() if i}
+    unread = dataclasses.replace(whole, contents=fewer, unreadable={**whole.unreadable, 0: "no video"})
+    with pytest.raises(SourceError, match="not of the same videos: one has some that the other lacks"):
+        merge({str(other): wholes[str(other)], "unread": unread})
 
 
 class TestWhatDoesNotFit:

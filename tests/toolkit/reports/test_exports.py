@@ -1,6 +1,6 @@
 """Exports are what their readers ask for, whatever names are in a result.
 
-The schemas are written from what is published: huggingface/hub-docs, docs/hub/eval-results.md (as of commit
+The schemas are written from what is published: huggingface/hub-docs, eval-results.md (as of commit
 064c754), and evaleval/every_eval_ever, eval.schema.json 0.2.1 (as of commit 0666632) and 0.3.0 (as in the package
 every-eval-ever).
 """
