@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
-from fvd_bench.cli.options import Commands, Place, format_option
+from fvd_bench.cli.options import Commands, format_option
 from fvd_bench.cli.streams import print_report, progress, say, wrote
 
 _zoo = click.option(
-    "--zoo", metavar="PATH|ADDRESS", type=Place(), envvar="FVD_BENCH_REFS", show_envvar=True,
+    "--zoo", metavar="PATH|ADDRESS", envvar="FVD_BENCH_REFS", show_envvar=True,
     help="A zoo: a folder, or an address.",
 )  # fmt: skip
 _name = click.argument("name", metavar="NAME|NAME@DIGEST")
@@ -24,7 +24,7 @@ def refs() -> None:
 @refs.command("list")
 @_zoo
 @format_option("json", "csv", "markdown", "latex")
-def refs_list(zoo: str | Path | None, form: str) -> None:
+def refs_list(zoo: str | None, form: str) -> None:
     """Each reference that ships with the package, that was pulled, or that a zoo has."""
     from fvd_bench.features.references.resolving import held
     from fvd_bench.reports.references import listing
@@ -36,7 +36,7 @@ def refs_list(zoo: str | Path | None, form: str) -> None:
 @_name
 @_zoo
 @format_option("json", "csv", "markdown", "latex")
-def refs_show(name: str, zoo: str | Path | None, form: str) -> None:
+def refs_show(name: str, zoo: str | None, form: str) -> None:
     """What a reference is of, how it was made, under which licence, and its digest."""
     from fvd_bench.features.references.resolving import resolve
     from fvd_bench.reports.references import description
@@ -47,7 +47,7 @@ def refs_show(name: str, zoo: str | Path | None, form: str) -> None:
 @refs.command("pull")
 @_name
 @_zoo
-def refs_pull(name: str, zoo: str | Path | None) -> None:
+def refs_pull(name: str, zoo: str | None) -> None:
     """Fetch a reference from a zoo, verified, so that `--real refs:NAME` finds it here."""
     from fvd_bench.features.references.resolving import pull
 
@@ -65,7 +65,7 @@ def refs_pull(name: str, zoo: str | Path | None) -> None:
 @click.option("--prepared", default="", metavar="TEXT", help="What was done to the videos before.")
 @click.option("--licence", required=True, metavar="TEXT", help="Of the videos.")
 @click.option("--credit", default="", metavar="TEXT", help="Whom to name.")
-def refs_push(file: Path, zoo: str | Path | None, name: str, of: str, prepared: str, licence: str, credit: str) -> None:
+def refs_push(file: Path, zoo: str | None, name: str, of: str, prepared: str, licence: str, credit: str) -> None:
     """Put a statistics file, as `stats` makes them, into a zoo, with an entry in its manifest."""
     from fvd_bench.features.references.reference import Reference
     from fvd_bench.features.references.zoo import Zoo

@@ -24,7 +24,9 @@ SAID_BY = {
     "fvd_bench/evaluation/plan.py": ["compute"],
     "fvd_bench/evaluation/statistics.py": ["merge"],
     "fvd_bench/evaluation/table4.py": ["table4"],
+    "fvd_bench/features/references/resolving.py": ["refs pull"],
     "fvd_bench/networks/environment.py": ["compute", "check", "table4", "stats", "merge", "selftest", "demo"],
+    "fvd_bench/reports/exports.py": ["export"],
     "model/stylegan_v/training/loop.py": ["train"],
     "model/stylegan_v/training/session.py": ["train"],
 }

@@ -223,12 +223,14 @@ def test_commands_are_listed_in_the_order_of_the_work() -> None:
         "report",
         "stats",
         "merge",
+        "refs",
         "inspect",
         "protocols",
         "weights",
         "selftest",
         "demo",
         "cite",
+        "export",
     ]
 
 
