@@ -4,6 +4,7 @@ FvdBenchError
 ├── ArgumentError         a value that an argument cannot have (exit code 2)
 ├── ProtocolError         a protocol file that cannot be read, or that asks for something impossible
 │   └── UnknownProtocolError  a name or version that no protocol has (exit code 2)
+├── NetworkError          code of another package or of the user's own, a network or a metric, does not do what it says
 ├── WeightsError          network weights missing, damaged, or not the ones expected
 │   └── UnknownWeightsError   a name that no weights have (exit code 2)
 ├── SourceError           a whole side that cannot be used: missing, empty, not permitted, too few clips
@@ -55,6 +56,10 @@ class UnknownProtocolError(ProtocolError):
     """No protocol that ships has this name or version: it was typed wrong."""
 
     exit_code = EXIT_OF_USAGE
+
+
+class NetworkError(FvdBenchError):
+    """A network of another package, or of the user's own, fails or does other than it says."""
 
 
 class WeightsError(FvdBenchError):

@@ -158,7 +158,7 @@ def test_the_commands_run(folder: Path, name: str, monkeypatch: pytest.MonkeyPat
     """Means of pixels stand in for I3D, whose features would take minutes, in a cache of their own."""
     monkeypatch.chdir(folder)
     monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
-    monkeypatch.setitem(NETWORKS, "i3d", dataclasses.replace(NETWORKS["pixels"], name="i3d", fewest_frames=9))
+    monkeypatch.setitem(NETWORKS.built_in, "i3d", dataclasses.replace(NETWORKS["pixels"], name="i3d", fewest_frames=9))
     for written in commands(DOCS / f"{name}.md"):
         line = shlex.join([written.program, *written.arguments])
         if written.program == "fvd-bench" and not LONG.search(line):

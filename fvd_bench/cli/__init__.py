@@ -13,6 +13,7 @@ from fvd_bench.cli.compute import compute
 from fvd_bench.cli.demo import demo
 from fvd_bench.cli.gate import check, compare
 from fvd_bench.cli.inspect import inspect
+from fvd_bench.cli.networks import networks
 from fvd_bench.cli.options import DEBUG, Commands
 from fvd_bench.cli.protocols import protocols
 from fvd_bench.cli.report import report
@@ -106,6 +107,6 @@ def cli() -> None:
 
 
 for command in (
-    compute, table4, check, compare, report, stats, merge, inspect, protocols, weights, selftest, demo, cite,
+    compute, table4, check, compare, report, stats, merge, inspect, protocols, networks, weights, selftest, demo, cite,
 ):  # fmt: skip
     cli.add_command(command)

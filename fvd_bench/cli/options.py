@@ -248,7 +248,21 @@ def run_options(command: _Command) -> _Command:
         click.option("--no-cache", is_flag=True, help="Keep no features after the run."),
         click.option("--weights", multiple=True, metavar="NAME=FILE", help="Read these weights from a file."),
         click.option("--strict", is_flag=True, help="A video that has to be skipped is an error."),
+        click.option(
+            "--allow-code",
+            multiple=True,
+            metavar="MODULE:OBJECT",
+            expose_value=False,
+            callback=_allow_code,
+            help="Run this code where a protocol names it as its network or metric.",
+        ),
     )(command)
+
+
+def _allow_code(context: click.Context, option: click.Parameter, names: tuple[str, ...]) -> None:
+    from fvd_bench.plugins import allow_code
+
+    allow_code(*names)
 
 
 def _named(places: Sequence[str | Path]) -> dict[str, str | Path]:
@@ -310,6 +324,17 @@ def _all(*options: Callable[[_Command], _Command]) -> Callable[[_Command], _Comm
     return decorate
 
 
+def named_files(weights: Sequence[str]) -> dict[str, Path]:
+    """Return the files of `--weights` by name. Raises UsageError."""
+    files: dict[str, Path] = {}
+    for pair in weights:
+        name, equals, file = pair.partition("=")
+        if not equals:
+            raise click.UsageError(f"--weights {pair}: expected NAME=FILE, such as i3d-kinetics-400={pair}")
+        files[name] = Path(file)
+    return files
+
+
 def chosen_settings(
     *,
     device: Device,
@@ -327,12 +352,7 @@ def chosen_settings(
 
     if cache and no_cache:
         raise click.UsageError("--cache and --no-cache exclude each other")
-    files: dict[str, Path] = {}
-    for pair in weights:
-        name, equals, file = pair.partition("=")
-        if not equals:
-            raise click.UsageError(f"--weights {pair}: expected NAME=FILE, such as i3d-kinetics-400={pair}")
-        files[name] = Path(file)
+    files = named_files(weights)
     folder = None if no_cache else cache or default_cache()
     return Settings(
         device=device,

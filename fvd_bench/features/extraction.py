@@ -360,7 +360,7 @@ def feature_key(
         "content": content,
         "rule": {k: v for k, v in asdict(rule.effective()).items() if k not in _RULES_FOR_LISTINGS},
         "draw": [side, seed, place] if rule.is_random else None,
-        "features": asdict(features),
+        "features": {k: v for k, v in asdict(features).items() if k != "network" or v},
         "weights": dict(weights),
         "versions": dict(versions),
         "engine": ENGINE,

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from fvd_bench.errors import FeatureError, WeightsError
-from fvd_bench.networks import NETWORKS
 from fvd_bench.networks.arithmetic import linear
 
 Padding = Literal["same", "symmetric"]
@@ -25,7 +24,7 @@ Folded = tuple[Tensor, Tensor]
 """Kernel (Cout, Cin, kT, kH, kW) and bias (Cout,) of one convolution, with its batch norm folded in."""
 
 NUM_CLASSES = 400
-MIN_FRAMES = NETWORKS["i3d"].fewest_frames
+MIN_FRAMES = 9
 """Length of the shortest clip. It leaves the two time steps that the last pool averages."""
 
 _FRAME_SIZES = range(193, 225)  # heights and widths that leave the 7x7 places that the last pool averages

@@ -152,12 +152,14 @@ class ClipRule:
 class FeatureRule:
     """How uint8 clips become features.
 
-    extractor: the network, one of `networks.NETWORKS`.
+    extractor: the network, one of `networks.NETWORKS`: a name, or module:object.
     layer: which output of the network.
     resize: resize to the network's input size. None passes the frames as they are.
     rounding: rounding of the resized values.
     range: the values that 0 and 255 become.
     precision: arithmetic of the network; `tf32` exists on CUDA devices only.
+    network: name, version and weights of a network that is not of this package, see `networks.identity`. Empty for
+        others, and in a file that takes any.
     """
 
     extractor: str
@@ -166,13 +168,14 @@ class FeatureRule:
     rounding: Literal["none", "nearest", "truncate"] = "none"
     range: tuple[float, float] = (-1.0, 1.0)
     precision: Literal["float32", "tf32"] = "float32"
+    network: str = ""
 
     def signature(self) -> str:
         """Return a short text that names every choice of this rule."""
         size = "as-is" if self.resize is None else str(self.resize)
         rounding = "" if self.rounding == "none" else f"-{self.rounding}"
         low, high = self.range
-        return f"{self.extractor}:{self.layer},{size}{rounding},[{low:g},{high:g}],{self.precision}"
+        return f"{self.network or self.extractor}:{self.layer},{size}{rounding},[{low:g},{high:g}],{self.precision}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,6 +189,7 @@ class MetricRule:
     epsilon: added to the diagonals of both covariances.
     aggregation: one score of `all` features, or the mean over consecutive batches (`batch-mean`).
     batch: number of features in a batch of `batch-mean`. 0 for `all`.
+    versions: for each metric that is not of this package, NAME@VERSION. Empty in a file that takes any.
     """
 
     names: tuple[str, ...]
@@ -194,12 +198,14 @@ class MetricRule:
     epsilon: float = field(default=0.0, metadata={"least": 0.0, "most": 1.0})
     aggregation: Literal["all", "batch-mean"] = "all"
     batch: int = field(default=0, metadata={"least": 0})
+    versions: tuple[str, ...] = ()
 
     def alone(self, name: str) -> MetricRule:
         """Return the rule for one of the metrics, with fields that do not affect it at their defaults."""
         idle = () if name in FRECHET else OF_FRECHET
         defaults: dict[str, Any] = {f.name: f.default for f in dataclasses.fields(self) if f.name in idle}
-        return dataclasses.replace(self, **(defaults | {"names": (name,)}))
+        own = tuple(version for version in self.versions if version.rpartition("@")[0] == name)
+        return dataclasses.replace(self, **(defaults | {"names": (name,), "versions": own}))
 
     def signature(self) -> str:
         """Return a short text that names every choice of this rule except the names of the metrics."""
@@ -210,4 +216,5 @@ class MetricRule:
             parts.append(f"eps:{self.epsilon:g}")
         if self.aggregation != "all":
             parts.append(f"batch-mean:{self.batch}")
+        parts += self.versions
         return ",".join(parts)

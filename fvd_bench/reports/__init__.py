@@ -11,6 +11,7 @@ __all__ = [
     "formats",
     "inspection",
     "layout",
+    "networks",
     "page",
     "plan",
     "protocols",

@@ -23,6 +23,7 @@ from fvd_bench.networks.weights import download, files
 from fvd_bench.networks.weights.files import Progress
 from fvd_bench.networks.weights.specs import WEIGHTS, WeightSpec
 from fvd_bench.paths import home, user_path
+from fvd_bench.settings import is_offline
 from fvd_bench.videos.files import regular_file
 
 __all__ = [
@@ -68,6 +69,7 @@ class InstalledWeights:
     """One row of `weights list`.
 
     present: whether there is a file at `path`. It has not been checked. source: where `load` takes the weights from.
+    can_be_fetched: whether it knows where to fetch them, and may.
     """
 
     name: str
@@ -76,6 +78,12 @@ class InstalledWeights:
     digest: str | None
     licence: str
     source: str
+    can_be_fetched: bool
+
+    @property
+    def state(self) -> str:
+        """`here`, `fetchable` or `absent`."""
+        return "here" if self.present else "fetchable" if self.can_be_fetched else "absent"
 
 
 def spec_of(name: str) -> WeightSpec:
@@ -165,7 +173,8 @@ def installed() -> list[InstalledWeights]:
             source = spec.environment
         elif path.exists():
             source = "store"
-        rows.append(InstalledWeights(spec.name, path.exists(), path, spec.digest, spec.licence, source))
+        fetched = bool(os.environ.get(mirror) or spec.sdist or spec.address) and not is_offline()
+        rows.append(InstalledWeights(spec.name, path.exists(), path, spec.digest, spec.licence, source, fetched))
     return rows
 
 

@@ -11,7 +11,7 @@ import torch
 
 import fvd_bench
 from fvd_bench.networks import weights
-from fvd_bench.networks.i3d import I3D
+from fvd_bench.networks.i3d_network import I3D
 from tests.forked import Program
 
 ROOT = Path(__file__).parents[3]
