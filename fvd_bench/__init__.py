@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from fvd_bench.inspection import checkup as doctor  # noqa: F401
     from fvd_bench.metrics.frechet import frechet_distance
     from fvd_bench.networks import fingerprint, weights  # noqa: F401
+    from fvd_bench.networks.declared import network
+    from fvd_bench.plugins import allow_code
     from fvd_bench.protocols.protocol import Protocol
     from fvd_bench.reports import tables as report  # noqa: F401
     from fvd_bench.settings import Settings
@@ -41,8 +43,10 @@ __all__ = [
     "Score",
     "Settings",
     "__version__",
+    "allow_code",
     "evaluate",
     "frechet_distance",
+    "network",
     "rank",
 ]
 
@@ -58,8 +62,10 @@ _HOMES = {
     "Score": "fvd_bench.evaluation.result",
     "Settings": "fvd_bench.settings",
     "__version__": "fvd_bench.version",
+    "allow_code": "fvd_bench.plugins",
     "evaluate": "fvd_bench.evaluation.evaluate",
     "frechet_distance": "fvd_bench.metrics.frechet",
+    "network": "fvd_bench.networks.declared",
     "rank": "fvd_bench.evaluation.several",
 }
 

@@ -248,14 +248,19 @@ def run_options(command: _Command) -> _Command:
         click.option("--no-cache", is_flag=True, help="Keep no features after the run."),
         click.option("--weights", multiple=True, metavar="NAME=FILE", help="Read these weights from a file."),
         click.option("--strict", is_flag=True, help="A video that has to be skipped is an error."),
-        click.option(
-            "--allow-code",
-            multiple=True,
-            metavar="MODULE:OBJECT",
-            expose_value=False,
-            callback=_allow_code,
-            help="Run this code where a protocol names it as its network or metric.",
-        ),
+        allow_code_option,
+    )(command)
+
+
+def allow_code_option(command: _Command) -> _Command:
+    """Add the option that lets protocols use code of the user's own."""
+    return click.option(
+        "--allow-code",
+        multiple=True,
+        metavar="MODULE:OBJECT",
+        expose_value=False,
+        callback=_allow_code,
+        help="Run this code where a protocol names it as its network or metric.",
     )(command)
 
 

@@ -37,6 +37,8 @@ def protocols_list(form: str) -> None:
 @click.argument("name", metavar="NAME|NAME@VERSION|FILE", shell_complete=protocol_names)
 def protocols_show(name: str) -> None:
     """The file of a protocol, its digest and its signature, and the digest of each score where it has several."""
+    from fvd_bench.metrics import METRICS
+    from fvd_bench.networks import NETWORKS
     from fvd_bench.protocols import protocol
 
     loaded = protocol.load(name)
@@ -46,6 +48,10 @@ def protocols_show(name: str) -> None:
     if len(loaded.metric.names) > 1:
         for metric in loaded.metric.names:
             say(f"# digest of its {metric}: {loaded.alone(metric).digest()}")
+    foreign = [name for name in (loaded.features.extractor,) if name not in NETWORKS.built_in]
+    foreign += [name for name in loaded.metric.names if name not in METRICS.built_in]
+    if foreign:
+        say(f"# not of fvd-bench: {', '.join(foreign)}; scores have another digest, with the versions of these")
 
 
 @protocols.command("diff")

@@ -10,6 +10,7 @@ __all__ = [
     "explain",
     "manifest",
     "online",
+    "own_network",
     "per_video",
     "plan",
     "ranking",

@@ -14,7 +14,7 @@ from fvd_bench.features.distributed import WHOLE, share
 from fvd_bench.features.given import Given
 from fvd_bench.features.store import FeatureStore
 from fvd_bench.metrics import dependence
-from fvd_bench.networks import FeatureExtractor, create, environment
+from fvd_bench.networks import NETWORKS, FeatureExtractor, create, environment
 from fvd_bench.processors import processors
 from fvd_bench.progress import Progress
 from fvd_bench.protocols.protocol import Protocol
@@ -122,7 +122,8 @@ def _rows(protocols: Sequence[Protocol], settings: Settings) -> dict[Protocol, s
     rows: dict[Protocol, str] = {}
     for p in protocols:
         if settings.motion:
-            rows |= {scale: f"{SCALE}{name}" for name, scale in scale_protocols(p).items()}
+            scales = scale_protocols(p, sees=NETWORKS[p.features.extractor].sees)
+            rows |= {scale: f"{SCALE}{name}" for name, scale in scales.items()}
         if settings.windows:
             rows |= {part: row for row, part in window_protocols(p, settings.windows).items()}
     return rows

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from fvd_bench.errors import FeatureError
+from fvd_bench.errors import FeatureError, NetworkError
 from fvd_bench.features.store import Entry, Facts, FeatureStore
-from fvd_bench.networks import FeatureExtractor, Features
+from fvd_bench.networks import NETWORKS, FeatureExtractor, Features
 from fvd_bench.protocols.rules import FeatureRule
 from fvd_bench.videos.clips import DrawEnd, DrawnClip
 from fvd_bench.videos.frame_times import Intervals, intervals_text, widest
@@ -127,17 +127,33 @@ class Batches:
             results = self._extractors[rule]([clip.images for clip in waiting])
         except FeatureError as error:  # all clips of a batch have one shape, so it is refused as a whole
             refused, results = str(error), [_NO_FEATURES] * len(waiting)
+        if refused is None:
+            self._check(rule, waiting, results)
         for clip, features in zip(waiting, results, strict=True):
-            if not np.isfinite(features).all():
-                raise FeatureError(
-                    f"{self._open[clip.wanted_by[0][0]].name}: {rule.extractor} gave features that are not finite; the "
-                    "weights or the arithmetic of this device are broken: `fvd-bench selftest` tells more"
-                )
             clip.features, clip.refused, clip.images = features, refused, _NO_IMAGES
             for key, place in clip.wanted_by:
                 self._open[key].features[place] = features
                 self._open[key].refused = self._open[key].refused or refused
         self._finish(list(dict.fromkeys(key for clip in waiting for key, _ in clip.wanted_by)))
+
+    def _check(self, rule: FeatureRule, clips: Sequence[_Input], results: Sequence[Features]) -> None:
+        """Raise NetworkError where results are not what the network says, and FeatureError where they are NaN."""
+        network, dim = NETWORKS[rule.extractor], self._extractors[rule].dim
+        if len(results) != len(clips):
+            raise NetworkError(f"{rule.extractor} gave the features of {len(results)} clips: expected {len(clips)}")
+        for clip, features in zip(clips, results, strict=True):
+            name, expected = self._open[clip.wanted_by[0][0]].name, (network.count([len(clip.images)]), dim)
+            if features.shape != expected or features.dtype != np.float32:
+                raise NetworkError(
+                    f"{name}: {rule.extractor} gave features {features.dtype} {list(features.shape)}: expected float32 "
+                    f"{list(expected)}"
+                )
+            if not np.isfinite(features).all():
+                more = f"networks check {rule.extractor}" if network.version else "selftest"
+                raise FeatureError(
+                    f"{name}: {rule.extractor} gave features that are not finite; the weights or the arithmetic of "
+                    f"this device are broken: `fvd-bench {more}` tells more"
+                )
 
     def _finish(self, keys: Sequence[str]) -> None:
         """Store the videos among these keys whose features are complete."""

@@ -360,7 +360,7 @@ def feature_key(
         "content": content,
         "rule": {k: v for k, v in asdict(rule.effective()).items() if k not in _RULES_FOR_LISTINGS},
         "draw": [side, seed, place] if rule.is_random else None,
-        "features": {k: v for k, v in asdict(features).items() if k != "network" or v},
+        "features": _identified(features),
         "weights": dict(weights),
         "versions": dict(versions),
         "engine": ENGINE,
@@ -368,6 +368,13 @@ def feature_key(
     if rule.content in ("still", "still-real") and rule.start == "all":
         everything["stills"] = "one for each clip"
     return hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()
+
+
+def _identified(features: FeatureRule) -> dict[str, object]:
+    """Return the fields of a rule. A network that has an identity is known by it, wherever it was found."""
+    fields = asdict(features)
+    fields.pop("extractor" if features.network else "network")
+    return fields
 
 
 def first_of_each(absent: Mapping[Target, str]) -> dict[str, Target]:

@@ -148,5 +148,6 @@ def _created(
     with torch.random.fork_rng(devices=[]):  # a network is made with random weights, which its own then replace
         if not network.version:
             return network.create(rule, device=device, weights=files, progress=progress)
+        torch.default_generator.seed()  # so that weights that are drawn without a seed are others each time
         with telling(f"{network.name}: making it", raising=NetworkError):
             return network.create(rule, device=device, weights=files, progress=progress)

@@ -94,7 +94,7 @@ def network(
             fewest_frames=fewest,
             most_frames=most,
             size=size,
-            range=range,
+            range=(float(range[0]), float(range[1])),
             licence=licence,
             version=made_by,
         )

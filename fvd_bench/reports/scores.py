@@ -11,6 +11,7 @@ from fvd_bench.evaluation.ranking import is_ranked, is_scale, is_window
 from fvd_bench.evaluation.result import MotionPanel, Result, Score
 from fvd_bench.evaluation.windows import frames
 from fvd_bench.finding import HEADLINES, Finding, worst_first
+from fvd_bench.networks import NETWORKS
 from fvd_bench.protocols.variants import SCALE
 from fvd_bench.reports.curves import curves_grid, title
 from fvd_bench.reports.formats import Report
@@ -128,9 +129,10 @@ def _counts(score: Score, unit: str) -> str:
 
 
 def unit(score: Score, result: Result) -> str:
-    """Return what a score is made of: clips, or single frames."""
-    choices = result.protocols.get(score.digest, {})
-    return "frames" if choices.get("features.extractor") == "inception" else "clips"
+    """Return what a score is made of: clips or single frames, or just features where its network is not here."""
+    name = result.protocols.get(score.digest, {}).get("features.extractor", "i3d")
+    network = NETWORKS.get(name)
+    return network.sees if network else "features"
 
 
 def unknown(scores: Sequence[Score]) -> list[str]:

@@ -221,9 +221,9 @@ def test_the_scale_keeps_all_but_the_fake_clips() -> None:
 
 
 def test_single_frames_and_spread_frames_have_no_scale(pixels_protocol) -> None:
-    assert scale_protocols(load("stylegan-v-fid")) == {}
+    assert scale_protocols(load("stylegan-v-fid"), sees="frames") == {}
     assert scale_protocols(load(pixels_protocol(clip='length_rule = "span"', frames=9))) != {}
     spread = load(pixels_protocol())
     assert scale_protocols(replace(spread, real=replace(spread.real, start="spread"))) == {}
     assert scale_protocols(replace(spread, real=replace(spread.real, frames="all", start="first"))) == {}
-    assert scale_protocols(replace(spread, features=replace(spread.features, extractor="inception"))) == {}
+    assert scale_protocols(spread, sees="frames") == {} != scale_protocols(spread)

@@ -141,5 +141,5 @@ def test_preprocessing_that_is_not_its_own_is_refused(seeded_inception: Path) ->
 def test_another_layer_is_refused(seeded_inception: Path) -> None:
     rule = dataclasses.replace(load("stylegan-v-fid").features, layer="768")
 
-    with pytest.raises(ProtocolError, match="has the layer \"2048\" or \"logits_unbiased\", not '768'"):
+    with pytest.raises(ProtocolError, match='has the layer "2048" or "logits_unbiased", not \'768\''):
         create(rule, device="cpu", weights={WEIGHTS: seeded_inception}, progress=lambda done, total: None)
