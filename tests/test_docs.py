@@ -28,7 +28,8 @@ PROGRAMS = {"fvd-bench": cli, "stylegan-v": model_cli}
 
 
 def blocks(page: Path, language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", page.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    found = re.findall(r"^```(\w*)\n(.*?)^```$", page.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    return [text for of, text in found if of == language]
 
 
 @dataclass(frozen=True)

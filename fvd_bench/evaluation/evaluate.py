@@ -66,7 +66,7 @@ def evaluate(
         if network is not None:
             from fvd_bench.evaluation.own_network import is_bare, on_network
 
-            protocol = stack.enter_context(on_network(network, protocol))
+            protocol = stack.enter_context(on_network(network, protocol, device=settings.device))
             if is_bare(network):
                 settings = replace(settings, cache=None)
         show = stack.enter_context(shown(progress, first=is_first))

@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING
 from fvd_bench.errors import ArgumentError, NetworkError, ProtocolError
 from fvd_bench.networks import NETWORKS, Network, Sees
 from fvd_bench.networks.declared import network as declare
+from fvd_bench.networks.environment import resolve_device
 from fvd_bench.plugins import source_version, telling
 from fvd_bench.protocols.protocol import Protocol, ProtocolLike, load
 from fvd_bench.protocols.rules import FeatureRule, Resize
+from fvd_bench.settings import Device
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,12 +27,13 @@ _TRIED_SIZE = 224
 
 @contextlib.contextmanager
 def on_network(
-    given: Network | Callable[[Tensor], Tensor], protocol: ProtocolLike | Sequence[ProtocolLike]
+    given: Network | Callable[[Tensor], Tensor], protocol: ProtocolLike | Sequence[ProtocolLike], *, device: Device
 ) -> Iterator[tuple[Protocol, ...]]:
     """Yield protocols with this network in the place of their own; outside of the block there is no such network.
 
     given: a declared network, which gets frames of the size and the range that it states; or a torch module or another
         function, which gets what the protocol prepares for its own network. A module is copied, and stays as it is.
+    device: where the network is to run.
     The protocols are named after both, and say that they are not comparable with what they are named after.
     Raises ProtocolError, ArgumentError, and NetworkError when the network fails.
     """
@@ -41,7 +44,7 @@ def on_network(
     if isinstance(given, Network):
         described = given
     elif callable(given):
-        described = _described(given, protocols[0])
+        described = _described(given, protocols[0], resolve_device(device))
     else:
         raise ArgumentError(f"network is a {type(given).__name__}: expected a torch module, or a declared network")
     with NETWORKS.given(described.name, described) as name:
@@ -75,7 +78,7 @@ def _on(protocol: Protocol, network: Network, name: str) -> Protocol:
     )
 
 
-def _described(module: Callable[[Tensor], Tensor], protocol: Protocol) -> Network:
+def _described(module: Callable[[Tensor], Tensor], protocol: Protocol, device: str) -> Network:
     """Describe a torch module, or another function, by the protocol that it is to follow and by what it gives."""
     import torch
 
@@ -89,11 +92,11 @@ def _described(module: Callable[[Tensor], Tensor], protocol: Protocol) -> Networ
     own = NETWORKS.get(protocol.features.extractor)
     sees: Sees = own.sees if own else "clips"
     make: Callable[[], Callable[[Tensor], Tensor]] = (lambda: copy.deepcopy(module)) if is_module else lambda: module
-    dim = _dim(make(), protocol, sees, name)
+    dim = _dim(make(), protocol, sees, name, device)
     return declare(name=name, version=version, dim=dim, size=None, range=protocol.features.range, sees=sees)(make)
 
 
-def _dim(module: Callable[[Tensor], Tensor], protocol: Protocol, sees: Sees, name: str) -> int:
+def _dim(module: Callable[[Tensor], Tensor], protocol: Protocol, sees: Sees, name: str, device: str) -> int:
     """Return how many numbers a module gives for one input of a protocol, all grey. Raises NetworkError."""
     import torch
 
@@ -101,9 +104,9 @@ def _dim(module: Callable[[Tensor], Tensor], protocol: Protocol, sees: Sees, nam
     side = resize.size if resize else _TRIED_SIZE
     length = () if sees == "frames" else (1 if frames == "all" else frames,)
     if isinstance(module, torch.nn.Module):
-        module = module.cpu().eval()
+        module = module.to(device).eval()
     with telling(f"{name}: trying it on one input", raising=NetworkError), torch.inference_mode():
-        found = module(torch.full((1, 3, *length, side, side), sum(protocol.features.range) / 2))
+        found = module(torch.full((1, 3, *length, side, side), sum(protocol.features.range) / 2, device=device))
     if not isinstance(found, torch.Tensor) or found.ndim != 2 or len(found) != 1:
         what = list(found.shape) if isinstance(found, torch.Tensor) else f"a {type(found).__name__}"
         raise NetworkError(

@@ -34,7 +34,7 @@ def test_every_protocol_that_ships_can_be_scored_by(name: str) -> None:
         ("stylegan-v-fid", '["fid"]', '["fid", "is"]', "is is computed on the layer 'logits_unbiased', not on '2048'"),
         ("ucf101-c3d-is", "frames = 16", "frames = 32", "real frames = 32, but c3d sees clips of 16 frames alone"),
         ("ucf101-c3d-is", "frames = 16", 'frames = "all"', "c3d needs clips of a fixed length"),
-        ("ucf101-c3d-is", '"logits"', '"prob"', "is is computed on the layer 'logits', not on 'prob'"),
+        ("ucf101-c3d-is", '"logits"', '"prob"', "c3d has the layer \"logits\", not 'prob'"),
         ("ucf101-c3d-is", '"c3d"', '"i3d"', "is is computed on features of inception or c3d, not of i3d"),
     ],
 )
