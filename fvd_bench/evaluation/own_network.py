@@ -46,7 +46,9 @@ def on_network(
     elif callable(given):
         described = _described(given, protocols[0], resolve_device(device))
     else:
-        raise ArgumentError(f"network is a {type(given).__name__}: expected a torch module, or a declared network")
+        raise ArgumentError(
+            f"network is of type {type(given).__name__}: expected a torch module, or a declared network"
+        )
     with NETWORKS.given(described.name, described) as name:
         yield tuple(_on(p, described, name) for p in protocols)
 
@@ -59,8 +61,9 @@ def is_bare(given: object) -> bool:
 def _on(protocol: Protocol, network: Network, name: str) -> Protocol:
     """Return a protocol with the features of a network that stands under a name."""
     rule, own = protocol.features, network.rule(name)
-    size = network.size
-    resize = rule.resize if size is None else dataclasses.replace(rule.resize or Resize(size=size), size=size)
+    resize = own.resize if network.kernel else rule.resize
+    if network.size is not None and network.kernel is None:
+        resize = dataclasses.replace(resize or Resize(size=network.size), size=network.size)
     features = FeatureRule(
         extractor=name,
         layer=rule.layer if rule.layer in network.layers else own.layer,
@@ -93,7 +96,8 @@ def _described(module: Callable[[Tensor], Tensor], protocol: Protocol, device: s
     sees: Sees = own.sees if own else "clips"
     make: Callable[[], Callable[[Tensor], Tensor]] = (lambda: copy.deepcopy(module)) if is_module else lambda: module
     dim = _dim(make(), protocol, sees, name, device)
-    return declare(name=name, version=version, dim=dim, size=None, range=protocol.features.range, sees=sees)(make)
+    described = declare(name=name, version=version, dim=dim, size=None, range=protocol.features.range, sees=sees)(make)
+    return dataclasses.replace(described, range=None)  # it is that of each protocol
 
 
 def _dim(module: Callable[[Tensor], Tensor], protocol: Protocol, sees: Sees, name: str, device: str) -> int:

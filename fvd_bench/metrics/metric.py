@@ -76,7 +76,7 @@ def foreign(name: str, found: object) -> Metric:
         metric = Metric(name=name, compute=_of_function(name, found), lower_is_better=True, sees=("clips", "frames"))
     else:
         raise ProtocolError(
-            f"{name} is a {type(found).__name__}: expected a fvd_bench.metrics.Metric, or a function of two arrays"
+            f"{name} is of type {type(found).__name__}: expected a fvd_bench.metrics.Metric or a function of two arrays"
         )
     version = metric.version or source_version(found if metric is not found else metric.compute, name)
 

@@ -48,7 +48,7 @@ def _adopt(name: str, found: object) -> Network:
     """Return the network that another package, or the user's own code, has under a name. Raises ProtocolError."""
     if not isinstance(found, Network):
         raise ProtocolError(
-            f"{name} is a {type(found).__name__}: expected a network, which @fvd_bench.network(...) makes of a function"
+            f"{name} is of type {type(found).__name__}: expected a network, as @fvd_bench.network(...) makes one"
         )
     if not found.version:
         raise ProtocolError(f"{name} states no version, which has to rise whenever one of its features could change")

@@ -161,7 +161,7 @@ def test_frames_and_functions_stand_in_too(sides, pixels_protocol) -> None:
 @pytest.mark.parametrize(
     ("network", "error", "message"),
     [
-        (3, ArgumentError, "network is a int: expected a torch module"),
+        (3, ArgumentError, "network is of type int: expected a torch module"),
         (torch.nn.Linear(2, 2), NetworkError, "Linear: trying it on one input failed: RuntimeError: mat1 and mat2"),
         (torch.nn.Identity(), NetworkError, r"Identity gives \[1, 3, 9, 224, 224\] for one input"),
         (lambda x: 3, NetworkError, r"lambda gives a int for one input \[1, 3, 9, 224, 224\]: expected a tensor"),

@@ -126,7 +126,7 @@ def test_what_it_breaks_is_told_and_other_metrics_are_scored(
 @pytest.mark.parametrize(
     ("code", "message"),
     [
-        ("gap = 3", "of_mine:gap is a int: expected a fvd_bench.metrics.Metric, or a function of two arrays"),
+        ("gap = 3", "of_mine:gap is of type int: expected a fvd_bench.metrics.Metric or a function of two arrays"),
         ("", "names = 'of_mine:gap': the module of_mine has no gap"),
         ("gap = len", "of_mine:gap has no source that can be read, so it has to state a version"),
     ],

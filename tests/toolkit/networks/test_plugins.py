@@ -74,7 +74,7 @@ def test_code_runs_only_where_the_user_names_it(plugins, own_protocol, tmp_path:
     assert not trace.exists() and "of_mine" not in sys.modules
     allow_code("of_mine:means")
     with pytest.raises(ProtocolError, match="the module of_mine has no means"):
-        load(file)
+        load(own_protocol("of_mine:means"))
     assert trace.exists()
 
 
@@ -88,8 +88,8 @@ def test_what_names_no_code_cannot_be_allowed(name: str) -> None:
 @pytest.mark.parametrize(
     ("code", "error", "message"),
     [
-        ("means = 3", ProtocolError, "of_mine:means is a int: expected a network, which @fvd_bench.network"),
-        ("def means(): pass", ProtocolError, "of_mine:means is a function: expected a network"),
+        ("means = 3", ProtocolError, "of_mine:means is of type int: expected a network, as @fvd_bench.network"),
+        ("def means(): pass", ProtocolError, "of_mine:means is of type function: expected a network"),
         ("1 / 0", ProtocolError, "importing of_mine failed: ZeroDivisionError: division by zero .*of_mine.py, line 1"),
         ("import not_there_at_all", ProtocolError, "ModuleNotFoundError: No module named 'not_there_at_all'"),
         (
@@ -98,7 +98,7 @@ def test_what_names_no_code_cannot_be_allowed(name: str) -> None:
             "states no version",
         ),
         (
-            "{declared}(dim=6, size=None, range=(0, 1))(lambda: 1 / 0)",
+            "{declared}(dim=6, size=None, range=(0, 1), name='m')(lambda: 1 / 0)",
             NetworkError,
             "making it failed: ZeroDivisionErr",
         ),
