@@ -313,8 +313,8 @@ def check_possible(protocol: Protocol, where: str) -> None:
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
         raise ProtocolError(f"{where}: range = [{low}, {high}]: expected two finite numbers, the smaller one first")
     for resize in (protocol.real.resize, protocol.fake.resize, protocol.features.resize):
-        if resize is not None and resize.antialias and resize.kernel.startswith("bilinear-"):
-            raise ProtocolError(f"{where}: the kernel {resize.kernel} has no antialiasing")
+        if resize is not None:
+            _check_resize(resize, where)
     for rule in (protocol.real, protocol.fake):
         if rule.rounding == "truncate-unit" and rule.resize is not None and not rule.resize.antialias:
             raise ProtocolError(f'{where}: rounding = "truncate-unit" goes with a resize of antialias = true only')
@@ -325,6 +325,19 @@ def check_possible(protocol: Protocol, where: str) -> None:
         raise ProtocolError(f'{where}: epsilon = {metric.epsilon:g} goes with root = "exact" only')
     if (metric.aggregation == "batch-mean") != (metric.batch >= 2):
         raise ProtocolError(f'{where}: aggregation = "batch-mean" needs batch >= 2, and "all" takes no batch')
+
+
+def _check_resize(resize: Resize, where: str) -> None:
+    if resize.antialias and resize.kernel.endswith("-pillow"):
+        raise ProtocolError(f"{where}: the kernel {resize.kernel} always antialiases: leave antialias out")
+    if resize.antialias and resize.kernel.startswith("bilinear-"):
+        raise ProtocolError(f"{where}: the kernel {resize.kernel} has no antialiasing")
+    if resize.short_side is None:
+        return
+    if not resize.geometry.startswith("short-side-"):
+        raise ProtocolError(f'{where}: short_side goes with a geometry of "short-side-…", not {resize.geometry!r}')
+    if resize.short_side < resize.size:
+        raise ProtocolError(f"{where}: short_side = {resize.short_side}: expected at least the size, {resize.size}")
 
 
 def plain(choices: Mapping[str, Any]) -> dict[str, Any]:

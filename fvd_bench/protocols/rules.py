@@ -25,19 +25,26 @@ class Resize:
 
     size: side of the result in pixels.
     geometry: `stretch` resizes both sides to `size`; `short-side-crop` resizes the shorter side to it and crops the
-        centre.
+        centre; `short-side-floor-crop` does the same, but rounds the length of the longer side down; `square-crop`
+        crops the largest square in the centre, and resizes that.
     kernel: `bilinear` (half-pixel centres), `bilinear-tf1` (source = target · in / out), `bilinear-align-corners`
-        (source = target · (in - 1) / (out - 1)), or `bicubic`.
+        (source = target · (in - 1) / (out - 1)), or `bicubic`. `bilinear-pillow` and `bicubic-pillow` are Pillow's own,
+        which always widen the kernel when shrinking, and round to uint8.
     antialias: whether the kernel is widened when shrinking.
+    short_side: the length that the shorter side is resized to before the centre is cropped; None for `size`.
     """
 
     size: int = field(metadata={"least": 1})
-    geometry: Literal["stretch", "short-side-crop"] = "stretch"
-    kernel: Literal["bilinear", "bilinear-tf1", "bilinear-align-corners", "bicubic"] = "bilinear"
+    geometry: Literal["stretch", "short-side-crop", "short-side-floor-crop", "square-crop"] = "stretch"
+    kernel: Literal[
+        "bilinear", "bilinear-tf1", "bilinear-align-corners", "bicubic", "bilinear-pillow", "bicubic-pillow"
+    ] = "bilinear"
     antialias: bool = False
+    short_side: int | None = field(default=None, metadata={"least": 1})
 
     def __str__(self) -> str:
-        return f"{self.size}-{self.geometry}-{self.kernel}{'-antialias' if self.antialias else ''}"
+        before_crop = "" if self.short_side is None else f"-of-{self.short_side}"
+        return f"{self.size}{before_crop}-{self.geometry}-{self.kernel}{'-antialias' if self.antialias else ''}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
