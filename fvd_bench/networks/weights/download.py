@@ -188,8 +188,8 @@ def fetch_member(
 def download(url: str, out: IO[bytes], progress: Progress | None) -> None:
     """Write the content of an http(s) or file address to `out`.
 
-    Raises WeightsError when an http(s) address cannot be reached, refuses, ends early, or sends more than 16 GiB; raises
-    OSError when a file cannot be read.
+    Raises WeightsError when an http(s) address cannot be reached, refuses, ends early, or sends more than 16 GiB;
+    raises OSError when a file cannot be read.
     """
     from urllib.request import url2pathname
 
