@@ -1,0 +1,318 @@
+"""Networks of transformers: files that the library writes, read by us, and features against the library's own forward.
+
+All of them are small and seeded. The preprocessing of their protocols is compared with the originals' operations on a
+photograph.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+import matplotlib.cbook
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+import transformers
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+from torchvision.transforms import v2
+
+from fvd_bench.errors import FeatureError, WeightsError
+from fvd_bench.networks import pretrained
+from fvd_bench.networks.clip_network import MeanCLIP, UnitCLIP
+from fvd_bench.networks.dinov2_network import DINOv2, places
+from fvd_bench.networks.extractor import TorchExtractor
+from fvd_bench.networks.normalisation import IMAGENET, OPENAI_CLIP, Normalisation
+from fvd_bench.networks.token_arithmetic import Patches
+from fvd_bench.networks.videomae import BASE
+from fvd_bench.networks.videomae_network import VideoMAE, VideoMAEv2
+from fvd_bench.networks.vjepa2_network import VJEPA2
+from fvd_bench.networks.weights import files
+from fvd_bench.networks.weights import vision_transformers as layouts
+from fvd_bench.networks.weights.vision_transformers import Layout
+from fvd_bench.protocols.protocol import read
+from fvd_bench.videos.preprocess import network_input
+from tests.toolkit.networks.transformer_tensors import SMALL, SMALL_IMAGE, Plain, Tensors, seeded
+
+TOLERANCE = 1e-5
+
+
+@pytest.fixture(scope="module")
+def clips() -> Tensor:
+    return torch.rand(3, 3, 4, 32, 32, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.fixture(scope="module")
+def images(clips: Tensor) -> Tensor:
+    return clips[:, :, 0].contiguous()
+
+
+@pytest.fixture
+def saved(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Callable[..., tuple[Tensors, torch.nn.Module]]:
+    """Make a model of the library with random weights, none of which is 0 or 1, and save it as the library does.
+
+    Returns its tensors, as we read them from the file, and the model.
+    """
+
+    def save(model: torch.nn.Module, layout: Layout) -> tuple[Tensors, torch.nn.Module]:
+        generator = torch.Generator().manual_seed(0)
+        for parameter in model.parameters():
+            parameter.data += 0.1 * torch.randn(parameter.shape, generator=generator)
+        model.eval().save_pretrained(tmp_path)
+        file = tmp_path / "model.safetensors"
+        read = files.read_tensors(file, name="x", accepted="", forms=("safetensors",), sdist=None)
+        return layout.arrange(read, str(file)), model
+
+    return save
+
+
+def same(found: Tensor, expected: Tensor) -> None:
+    torch.testing.assert_close(found, expected, atol=TOLERANCE, rtol=0)
+
+
+@torch.no_grad()
+def test_videomae_is_the_librarys(saved, clips) -> None:
+    config = transformers.VideoMAEConfig(
+        image_size=32, patch_size=8, num_frames=4, hidden_size=48, num_hidden_layers=2, num_attention_heads=4,
+        intermediate_size=96, use_mean_pooling=False, decoder_hidden_size=24, decoder_num_attention_heads=2,
+        decoder_intermediate_size=24, decoder_num_hidden_layers=1,
+    )  # fmt: skip
+    tensors, model = saved(transformers.VideoMAEForPreTraining(config), layouts.videomae(SMALL))
+
+    found = VideoMAE(tensors, SMALL)(clips)
+
+    pixels = v2.functional.normalize(clips.transpose(1, 2), *map(list, IMAGENET))
+    same(found, model.videomae(pixels).last_hidden_state.mean(dim=1))
+
+
+@torch.no_grad()
+def test_videomae_v2_is_the_plain_forward(clips) -> None:
+    tensors = seeded(layouts.videomae_v2(SMALL))
+    plain = Plain(tensors, SMALL)
+    steps = np.arange(32)[:, None] / 10000 ** (2 * (np.arange(48) // 2) / 48)
+    table = torch.from_numpy(np.where(np.arange(48) % 2 == 0, np.sin(steps), np.cos(steps)))
+
+    found = VideoMAEv2(tensors, SMALL)(clips)
+
+    tokens = [plain.blocks(plain.patches(clip) + table, 1e-6) for clip in clips]
+    same(found.double(), torch.stack([plain.norm("fc_norm", x.mean(0), 1e-6) for x in tokens]))
+
+
+@torch.no_grad()
+def test_vjepa2_is_the_librarys(saved, clips) -> None:
+    config = transformers.VJEPA2Config(
+        crop_size=32, patch_size=8, frames_per_clip=4, hidden_size=48, num_hidden_layers=2, num_attention_heads=4,
+        mlp_ratio=2, pred_hidden_size=24, pred_num_attention_heads=2, pred_num_hidden_layers=1,
+    )  # fmt: skip
+    tensors, model = saved(transformers.VJEPA2Model(config), layouts.vjepa2(SMALL))
+    network = VJEPA2(tensors, SMALL)
+
+    found = network(clips)
+
+    pixels = v2.functional.normalize(clips.transpose(1, 2), *map(list, IMAGENET))
+    same(found, model(pixels, skip_predictor=True).last_hidden_state.mean(dim=1))
+    assert network(clips[:, :, :2]).shape == found.shape
+    with pytest.raises(FeatureError, match="sees frames by 2, and clips have 3"):
+        network(clips[:, :, :3])
+
+
+@torch.no_grad()
+def test_dinov2_is_the_librarys_at_the_size_of_its_training(saved, images) -> None:
+    config = transformers.Dinov2Config(
+        image_size=32, patch_size=8, hidden_size=48, num_hidden_layers=2, num_attention_heads=4, mlp_ratio=2
+    )
+    tensors, model = saved(transformers.Dinov2Model(config), layouts.dinov2(SMALL_IMAGE))
+
+    found = DINOv2(tensors, SMALL_IMAGE, image=32)(images)
+
+    same(found, model(v2.functional.normalize(images, *map(list, IMAGENET))).pooler_output)
+
+
+@torch.no_grad()
+def test_dinov2_at_another_size_has_its_authors_places(images) -> None:
+    """Trained at 5 × 5 patches and run at 4 × 4: facebookresearch/dinov2 scales by 4.1 / 5."""
+    size = dataclasses.replace(SMALL_IMAGE, image=40)
+    tensors = seeded(layouts.dinov2(size))
+    table = torch.from_numpy(tensors["pos_embed"])
+    square = table[:, 1:].reshape(1, 5, 5, 48).permute(0, 3, 1, 2)
+    shrunk = F.interpolate(square, scale_factor=4.1 / 5, mode="bicubic").permute(0, 2, 3, 1).reshape(16, 48)
+    plain = Plain(tensors, size)
+
+    found = DINOv2(tensors, size, image=32)(images)
+
+    expected = []
+    for image in v2.functional.normalize(images.double(), *map(list, IMAGENET)):
+        tokens = torch.cat([plain.tensors["cls_token"][0] + table[0, :1], plain.patches(image) + shrunk])
+        expected.append(plain.norm("norm", plain.blocks(tokens, 1e-6), 1e-6)[0])
+    same(found.double(), torch.stack(expected))
+    ratio = F.interpolate(square, size=(4, 4), mode="bicubic").permute(0, 2, 3, 1).reshape(16, 48)
+    assert float((torch.from_numpy(places(tensors["pos_embed"], size, 32))[0, 1:] - ratio).abs().max()) > 1e-3
+
+
+@torch.no_grad()
+def test_clip_is_the_librarys(saved, clips, images) -> None:
+    tower = {"hidden_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 96}
+    vision = tower | {"image_size": 32, "patch_size": 8}
+    config = transformers.CLIPConfig(vision_config=vision, text_config=tower | {"vocab_size": 60}, projection_dim=16)
+    tensors, model = saved(transformers.CLIPModel(config), layouts.clip(SMALL_IMAGE, 16, "CLIP"))
+
+    lengths, means = UnitCLIP(tensors, SMALL_IMAGE)(images), MeanCLIP(tensors, SMALL_IMAGE)(clips)
+
+    frames = v2.functional.normalize(clips.transpose(1, 2).flatten(0, 1), *map(list, OPENAI_CLIP))
+    embeddings = model.visual_projection(model.vision_model(pixel_values=frames).pooler_output).reshape(3, 4, 16)
+    same(lengths, embeddings[:, 0] / embeddings[:, 0].norm(dim=1, keepdim=True))
+    same(means, embeddings.mean(dim=1))
+
+
+def test_features_depend_on_no_neighbour_and_on_no_thread() -> None:
+    size = dataclasses.replace(SMALL, image=48, frames=4)
+    network = dataclasses.replace(BASE, layers={"mean": 48}, size=48, fewest_frames=4)
+    rule = dataclasses.replace(read("fastvideo-eval-videomae").features, resize=None)
+    module = VideoMAE(seeded(layouts.videomae(size)), size)
+    extractor = TorchExtractor(module, rule, network, device="cpu", weights={}, batch_frames=8)
+    frames = np.random.default_rng(0).integers(0, 256, (5, 4, 48, 48, 3), dtype=np.uint8)
+    before = torch.get_num_threads()
+
+    together = np.concatenate(extractor(list(frames)))
+    try:
+        torch.set_num_threads(3)
+        alone = np.concatenate([extractor([clip])[0] for clip in frames[::-1]])[::-1]
+    finally:
+        torch.set_num_threads(before)
+
+    np.testing.assert_array_equal(together, alone)
+    assert len(np.unique(together, axis=0)) == 5
+
+
+@pytest.mark.parametrize("shape", [(7, 16, 16), (6, 19, 25)])
+def test_patches_are_a_convolution_that_drops_what_is_over(shape: tuple[int, ...]) -> None:
+    torch.manual_seed(0)
+    for convolution in (torch.nn.Conv3d(3, 5, (2, 4, 4), (2, 4, 4)), torch.nn.Conv2d(3, 5, 4, 4, bias=False)):
+        x = torch.rand(2, 3, *shape[-len(convolution.kernel_size) :])
+
+        torch.testing.assert_close(Patches(convolution)(x), convolution(x), atol=1e-6, rtol=0)
+
+
+def test_tensors_that_the_library_does_not_take_are_named(capfd: pytest.CaptureFixture[str]) -> None:
+    """As releases of transformers 5 did with the biases of VideoMAE, of which they told in a report alone."""
+    tensors = seeded(layouts.videomae(SMALL))
+    renamed = {name.replace("q_bias", "lost_bias"): tensor for name, tensor in tensors.items()}
+    short = tensors | {"layernorm.bias": np.zeros(5, np.float32)}
+
+    with pytest.raises(WeightsError, match=r"did not take encoder\.layer\.0\.\S+\.lost_bias, .* and has no tensor for"):
+        VideoMAE(renamed, SMALL)
+    with pytest.raises(WeightsError, match=r"^transformers \S+ did not take layernorm\.bias.*VideoMAEModel is not the"):
+        VideoMAE(short, SMALL)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_tensors_that_the_library_takes_and_does_not_use_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever its report says: the values themselves are looked for in the model."""
+
+    class Forgetful(transformers.VideoMAEModel):
+        @classmethod
+        def from_pretrained(cls, *args, **kwargs):
+            model, report = super().from_pretrained(*args, **kwargs)
+            for layer in model.encoder.layer:
+                layer.attention.attention.value.bias.data.zero_()
+            return model, report
+
+    monkeypatch.setattr(transformers, "VideoMAEModel", Forgetful)
+
+    with pytest.raises(WeightsError, match=r"did not take encoder\.layer\.0\.attention\.attention\.v_bias, .*1\."):
+        VideoMAE(seeded(layouts.videomae(SMALL)), SMALL)
+
+
+def test_the_settings_of_the_library_stay_as_they_are() -> None:
+    from transformers.utils import logging
+
+    before = logging.get_verbosity(), logging.is_progress_bar_enabled()
+
+    with pretrained._silence():
+        pass
+
+    assert (logging.get_verbosity(), logging.is_progress_bar_enabled()) == before
+
+
+@pytest.fixture(scope="module")
+def photograph() -> NDArray[np.uint8]:
+    """A portrait of 600 × 512 pixels that comes with Matplotlib."""
+    with matplotlib.cbook.get_sample_data("grace_hopper.jpg") as file:
+        return np.array(Image.open(file).convert("RGB"))
+
+
+@pytest.fixture(params=["tall", "wide", "small"])
+def frame(request: pytest.FixtureRequest, photograph: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    views = {"tall": photograph, "wide": photograph[100:371], "small": photograph[:131, :97]}
+    return np.ascontiguousarray(views[request.param])
+
+
+def seen(protocol: str, frame: NDArray[np.uint8], colours=None) -> Tensor:
+    """What a network sees of a frame under a protocol: [3, S, S]."""
+    values = network_input(torch.from_numpy(frame[None]), read(protocol).features)[:, 0]
+    return values if colours is None else Normalisation(colours)(values[None])[0]
+
+
+def unit(frame: NDArray[np.uint8]) -> Tensor:
+    return torch.from_numpy(frame).permute(2, 0, 1).float() / 255
+
+
+def test_videomaes_frames_are_stretched_by_torch(frame) -> None:
+    expected = F.interpolate(unit(frame)[None], size=(224, 224), mode="bilinear", align_corners=False)[0]
+
+    same(seen("cd-fvd-videomae", frame), expected)
+    mean, deviation = (torch.tensor(values).view(3, 1, 1) for values in IMAGENET)
+    same(seen("fastvideo-eval-videomae", frame, IMAGENET), (expected - mean) / deviation)
+
+
+def test_worldarenas_frames_are_torchvisions(frame) -> None:
+    same(seen("jedi-worldarena", frame), v2.functional.resize(unit(frame), [224, 224], antialias=True))
+
+
+def test_edm2s_frames_are_torchs(frame) -> None:
+    values = torch.from_numpy(frame).permute(2, 0, 1)[None].float()
+    expected = F.interpolate(values, size=(224, 224), mode="bicubic", antialias=True)[0] / 255
+
+    same(seen("edm2-dinov2", frame), expected)
+
+
+def test_dgm_evals_frames_are_torchvisions_of_pillow(frame) -> None:
+    import torchvision.transforms as T
+
+    steps = [T.Resize((224, 224), T.InterpolationMode.BICUBIC), T.ToTensor(), T.Normalize(*IMAGENET)]
+
+    same(seen("dgm-eval-dinov2", frame, IMAGENET), T.Compose(steps)(Image.fromarray(frame)))
+
+
+def test_cmmds_frames_are_pillows_of_the_square_in_the_centre(frame) -> None:
+    image = Image.fromarray(frame)
+    side = min(image.size)
+    left, top = (image.width - side) // 2, (image.height - side) // 2
+    square = image.crop((left, top, left + side, top + side)).resize((336, 336), resample=Image.Resampling.BICUBIC)
+    processor = transformers.CLIPImageProcessor(do_center_crop=False, do_resize=False, do_rescale=False)
+
+    expected = processor(images=np.asarray(square, np.float32) / 255, return_tensors="pt")["pixel_values"][0]
+
+    same(seen("cmmd-frames", frame, OPENAI_CLIP), expected)
+
+
+def test_vjepa2s_frames_are_the_processors(frame) -> None:
+    """torchvision's own resize of uint8 is a grey level apart in some pixels, and its resize of floats is ours."""
+    processor = transformers.VJEPA2VideoProcessor()
+    found = seen("vjepa2-l-fd", frame, IMAGENET)
+    frames = torch.from_numpy(frame).permute(2, 0, 1)[None]
+
+    expected = processor(frames, return_tensors="pt")["pixel_values_videos"][0, 0]
+
+    short, long = sorted(frame.shape[:2])
+    size = [292, int(292 * long / short)]
+    resized = v2.functional.resize(frames.float(), size if frame.shape[0] < frame.shape[1] else size[::-1])
+    cropped = v2.functional.center_crop(resized, [256, 256]).round() / 255
+    deviation = torch.tensor(IMAGENET[1]).view(3, 1, 1)
+    grey_levels = ((found - expected) * deviation * 255).abs()
+    assert float(grey_levels.max()) < 1.01
+    assert float((grey_levels > 0.5).float().mean()) < 0.02
+    off = (found - v2.functional.normalize(cropped, *map(list, IMAGENET))[0]).abs() > TOLERANCE
+    assert float(off.float().mean()) < 1e-5  # halves, which a last bit rounds up or down
