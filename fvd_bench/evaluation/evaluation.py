@@ -27,7 +27,7 @@ from fvd_bench.inspection.motion_of_sides import MOST_VIDEOS, evenly_spaced, mot
 from fvd_bench.metrics import dependence
 from fvd_bench.metrics.measurement import Measured, measure
 from fvd_bench.metrics.uncertainty import Sides, Spread
-from fvd_bench.networks import FeatureExtractor, environment
+from fvd_bench.networks import NETWORKS, FeatureExtractor, environment
 from fvd_bench.progress import Progress
 from fvd_bench.protocols.protocol import Protocol, plain
 from fvd_bench.protocols.rules import SIDES, FeatureRule, Side
@@ -169,7 +169,7 @@ class Evaluation:
         givens = {name: side.given for name, side in self.sides.items()}
         contents = {side: extraction.contents for side, extraction in extractions.items()}
         warnings += header_findings(givens, contents, workers=self.workers)
-        here = environment.feature_versions(self.device)
+        here = self.versions()
         warnings += [finding for side, given in givens.items() for finding in given.findings(side, here)]
         if real.fingerprint == fake.fingerprint:
             warnings.append(Finding("same-videos", "the real and the fake side hold the same videos"))
@@ -180,7 +180,9 @@ class Evaluation:
             fake=fake,
             warnings=tuple(worst_first(warnings)),
             weights={name: digest for e in self.extractors.values() for name, digest in e.weights.items()},
-            environment=environment.describe(self.device, [rule.precision for rule in self.extractors]),
+            environment=environment.describe(
+                self.device, [rule.precision for rule in self.extractors], self._software()
+            ),
             seconds=round(time.monotonic() - self.started, 3),
             protocols={
                 alone.digest(): plain(alone.choices()) for p in self.protocols for alone in map(p.alone, p.metric.names)
@@ -188,6 +190,14 @@ class Evaluation:
             motion=motion,
             group_by=self.group_by,
         )
+
+    def versions(self) -> dict[str, str]:
+        """Return the versions of all software that can change the features."""
+        return environment.feature_versions(self.device) | environment.versions(self._software())
+
+    def _software(self) -> set[str]:
+        """Return the packages that the layers of its networks are from."""
+        return {package for rule in self.extractors for package in NETWORKS[rule.extractor].software}
 
     def _jobs_of(self, protocols: Sequence[Protocol]) -> set[Job]:
         return {job for p in protocols for side in SIDES for job in self.jobs(p, side)}

@@ -139,7 +139,7 @@ def _make(evaluation: Evaluation, side: Side, share: Share) -> StatsFile:
         contents=dict(extraction.contents),
         unreadable=dict(extraction.unreadable),
         weights={rule.signature(): e.weights for rule, e in evaluation.extractors.items()},
-        versions=environment.feature_versions(evaluation.device),
+        versions=evaluation.versions(),
         motion_versions=motion_versions,
         entries=entries,
         motion=motion,
@@ -161,7 +161,7 @@ def _completed(joined: StatsFile, source: SourceLike, settings: Settings, progre
         progress=progress,
         to_score=False,
     ) as evaluation:
-        here = environment.feature_versions(evaluation.device)
+        here = evaluation.versions()
         if different := [name for name in here if here[name] != joined.versions.get(name)]:
             name = different[0]
             raise SourceError(

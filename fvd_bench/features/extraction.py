@@ -13,12 +13,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from functools import partial
+from typing import Any
 
 from fvd_bench.errors import CacheError, VideoError
 from fvd_bench.features.batches import Batches
 from fvd_bench.features.distributed import WHOLE, Share
 from fvd_bench.features.store import Entry, Facts, FeatureStore
-from fvd_bench.networks import FeatureExtractor, Features
+from fvd_bench.networks import NETWORKS, FeatureExtractor, Features, environment
 from fvd_bench.protocols.rules import ClipRule, FeatureRule, Side
 from fvd_bench.sources.opening import ClipSource
 from fvd_bench.videos.clips import Draw, DrawEnd, DrawnClip, read_draws
@@ -311,7 +312,7 @@ class Extraction:
             place=place,
             features=job.features,
             weights=self._extractors[job.features].weights,
-            versions=self._versions,
+            versions={**environment.versions(NETWORKS[job.features.extractor].software), **self._versions},
         )
 
     def _collected(self, job: Job, outcomes: Mapping[int, Outcome]) -> Collected:
@@ -358,7 +359,7 @@ def feature_key(
     """
     everything = {
         "content": content,
-        "rule": {k: v for k, v in asdict(rule.effective()).items() if k not in _RULES_FOR_LISTINGS},
+        "rule": {k: v for k, v in _told(asdict(rule.effective())).items() if k not in _RULES_FOR_LISTINGS},
         "draw": [side, seed, place] if rule.is_random else None,
         "features": _identified(features),
         "weights": dict(weights),
@@ -370,11 +371,18 @@ def feature_key(
     return hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()
 
 
-def _identified(features: FeatureRule) -> dict[str, object]:
+def _identified(features: FeatureRule) -> dict[str, Any]:
     """Return the fields of a rule. A network that has an identity is known by it, wherever it was found."""
-    fields = asdict(features)
-    fields.pop("extractor" if features.network else "network")
+    fields = _told(asdict(features))
+    if features.network:
+        fields.pop("extractor")
     return fields
+
+
+def _told(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a rule without those that older versions did not have, where these change nothing."""
+    kept = {name: value for name, value in fields.items() if value or name not in _LATER_FIELDS}
+    return {name: _told(value) if isinstance(value, dict) else value for name, value in kept.items()}
 
 
 def first_of_each(absent: Mapping[Target, str]) -> dict[str, Target]:
@@ -387,6 +395,9 @@ def first_of_each(absent: Mapping[Target, str]) -> dict[str, Target]:
 
 _BYTES_PER_WORKER = 2**28
 """Bytes of clips that each worker may read ahead of the networks."""
+
+_LATER_FIELDS = ("network", "short_side")
+"""Fields of rules that keys had no place for at first. Features that were kept before are found again."""
 
 _RULES_FOR_LISTINGS = ("count", "selection", "short_videos")
 """Fields of a ClipRule that say which videos are used, not what is taken from one."""

@@ -39,6 +39,13 @@ _BUILT_IN: dict[str, str | Network] = {
     "i3d": "fvd_bench.networks.i3d:NETWORK",
     "inception": "fvd_bench.networks.inception:NETWORK",
     "c3d": "fvd_bench.networks.c3d:NETWORK",
+    "videomae-base": "fvd_bench.networks.videomae:BASE",
+    "videomae-v2-g": "fvd_bench.networks.videomae:GIANT",
+    "vjepa-h": "fvd_bench.networks.vjepa:FIRST",
+    "vjepa2-l": "fvd_bench.networks.vjepa:SECOND",
+    "dinov2-l": "fvd_bench.networks.dinov2:NETWORK",
+    "clip-l14-336": "fvd_bench.networks.clip:LARGE",
+    "clip-b32": "fvd_bench.networks.clip:BASE",
     "pixels": "fvd_bench.networks.pixels:NETWORK",
 }
 """Name, as protocols have it -> where the network is described. A new network is a file, and a line here."""

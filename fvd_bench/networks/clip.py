@@ -49,6 +49,7 @@ LARGE = Network(
     size=CLIP_L14_336.image,
     range=(0.0, 1.0),
     weights=(_LARGE,),
+    software=("transformers",),
     checked="transformers' own forward on seeded weights, to 1e-5",
     create=create_large,
 )
@@ -60,6 +61,7 @@ BASE = Network(
     size=CLIP_B32.image,
     range=(0.0, 1.0),
     weights=(_BASE,),
+    software=("transformers",),
     checked="transformers' own forward on seeded weights, to 1e-5",
     create=create_base,
 )

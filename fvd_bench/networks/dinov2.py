@@ -32,6 +32,7 @@ NETWORK = Network(
     size=224,
     range=(0.0, 1.0),
     weights=(_WEIGHTS,),
+    software=("transformers",),
     checked="transformers' own forward on seeded weights, to 1e-5",
     create=create,
 )

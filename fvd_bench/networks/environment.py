@@ -69,14 +69,23 @@ def feature_versions(device: str) -> dict[str, str]:
     }
 
 
-def describe(device: str, precisions: Iterable[str]) -> dict[str, str]:
-    """Return what a result says about where it was made. precisions: those of the networks' arithmetic."""
+def versions(packages: Iterable[str]) -> dict[str, str]:
+    """Return the versions of installed packages by name."""
+    return {package: _version(package) for package in packages}
+
+
+def describe(device: str, precisions: Iterable[str], software: Iterable[str] = ()) -> dict[str, str]:
+    """Return what a result says about where it was made.
+
+    precisions: those of the networks' arithmetic. software: the packages that these networks come from.
+    """
     import torch
 
     return {
         "python": platform.python_version(),
         "scipy": _version("scipy"),
         **feature_versions(device),
+        **versions(sorted(set(software))),
         "instructions": torch.backends.cpu.get_cpu_capability(),
         "threads": str(torch.get_num_threads()),
         "precision": ", ".join(sorted(set(precisions))),

@@ -58,6 +58,7 @@ BASE = Network(
     size=VIDEOMAE_BASE.image,
     range=(0.0, 1.0),
     weights=(_BASE,),
+    software=("transformers",),
     checked="transformers' own forward on seeded weights, to 1e-5",
     create=create_base,
 )
@@ -71,6 +72,7 @@ GIANT = Network(
     size=VIDEOMAE_V2_G.image,
     range=(0.0, 1.0),
     weights=(_GIANT,),
+    software=("transformers",),
     checked="its forward written a second time, on seeded weights, to 1e-5",
     create=create_giant,
 )

@@ -68,6 +68,7 @@ SECOND = Network(
     size=VJEPA2_L.image,
     range=(0.0, 1.0),
     weights=(_SECOND,),
+    software=("transformers",),
     checked="transformers' own forward on seeded weights, to 1e-5",
     create=create_second,
 )

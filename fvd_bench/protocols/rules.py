@@ -12,7 +12,7 @@ Side = Literal["real", "fake"]
 SIDES: tuple[Side, Side] = ("real", "fake")
 OTHER_SIDE: Mapping[Side, Side] = {"real": "fake", "fake": "real"}
 
-FRECHET = ("fvd", "fid")
+FRECHET = ("fvd", "fid", "fd")
 """Metrics that are a Fréchet distance."""
 
 OF_FRECHET = ("ddof", "root", "epsilon")

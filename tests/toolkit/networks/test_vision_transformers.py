@@ -249,6 +249,14 @@ def frame(request: pytest.FixtureRequest, photograph: NDArray[np.uint8]) -> NDAr
     return np.ascontiguousarray(views[request.param])
 
 
+GREY_LEVEL = 1 / 255
+
+
+def alike(found: Tensor, expected: Tensor) -> None:
+    """Torch's own resize, in single precision, is off by some thousandths of a grey level."""
+    torch.testing.assert_close(found, expected, atol=0.02 * GREY_LEVEL, rtol=0)
+
+
 def seen(protocol: str, frame: NDArray[np.uint8], colours=None) -> Tensor:
     """What a network sees of a frame under a protocol: [3, S, S]."""
     values = network_input(torch.from_numpy(frame[None]), read(protocol).features)[:, 0]
@@ -262,20 +270,20 @@ def unit(frame: NDArray[np.uint8]) -> Tensor:
 def test_videomaes_frames_are_stretched_by_torch(frame) -> None:
     expected = F.interpolate(unit(frame)[None], size=(224, 224), mode="bilinear", align_corners=False)[0]
 
-    same(seen("cd-fvd-videomae", frame), expected)
+    alike(seen("cd-fvd-videomae", frame), expected)
     mean, deviation = (torch.tensor(values).view(3, 1, 1) for values in IMAGENET)
-    same(seen("fastvideo-eval-videomae", frame, IMAGENET), (expected - mean) / deviation)
+    alike(seen("fastvideo-eval-videomae", frame, IMAGENET), (expected - mean) / deviation)
 
 
 def test_worldarenas_frames_are_torchvisions(frame) -> None:
-    same(seen("jedi-worldarena", frame), v2.functional.resize(unit(frame), [224, 224], antialias=True))
+    alike(seen("jedi-worldarena", frame), v2.functional.resize(unit(frame), [224, 224], antialias=True))
 
 
 def test_edm2s_frames_are_torchs(frame) -> None:
     values = torch.from_numpy(frame).permute(2, 0, 1)[None].float()
     expected = F.interpolate(values, size=(224, 224), mode="bicubic", antialias=True)[0] / 255
 
-    same(seen("edm2-dinov2", frame), expected)
+    alike(seen("edm2-dinov2", frame), expected)
 
 
 def test_dgm_evals_frames_are_torchvisions_of_pillow(frame) -> None:
@@ -299,20 +307,20 @@ def test_cmmds_frames_are_pillows_of_the_square_in_the_centre(frame) -> None:
 
 
 def test_vjepa2s_frames_are_the_processors(frame) -> None:
-    """torchvision's own resize of uint8 is a grey level apart in some pixels, and its resize of floats is ours."""
-    processor = transformers.VJEPA2VideoProcessor()
-    found = seen("vjepa2-l-fd", frame, IMAGENET)
-    frames = torch.from_numpy(frame).permute(2, 0, 1)[None]
-
-    expected = processor(frames, return_tensors="pt")["pixel_values_videos"][0, 0]
-
+    """transformers leaves the resize to torchvision, which has one for uint8 on processors with AVX2."""
     short, long = sorted(frame.shape[:2])
-    size = [292, int(292 * long / short)]
-    resized = v2.functional.resize(frames.float(), size if frame.shape[0] < frame.shape[1] else size[::-1])
-    cropped = v2.functional.center_crop(resized, [256, 256]).round() / 255
-    deviation = torch.tensor(IMAGENET[1]).view(3, 1, 1)
-    grey_levels = ((found - expected) * deviation * 255).abs()
+    longer = int(292 * long / short)
+    is_wide = frame.shape[1] > frame.shape[0]
+    image = Image.fromarray(frame).resize((longer, 292) if is_wide else (292, longer), Image.Resampling.BILINEAR)
+    cropped = v2.functional.center_crop(unit(np.array(image)), [256, 256])
+    processor = transformers.VJEPA2VideoProcessor()
+    video = torch.from_numpy(frame).permute(2, 0, 1)[None]
+
+    found = seen("vjepa2-l-fd", frame, IMAGENET)
+
+    same(found, v2.functional.normalize(cropped, *map(list, IMAGENET)))
+    expected = processor(video, return_tensors="pt")["pixel_values_videos"][0, 0]
+    grey_levels = ((found - expected) * torch.tensor(IMAGENET[1]).view(3, 1, 1) * 255).abs()
     assert float(grey_levels.max()) < 1.01
-    assert float((grey_levels > 0.5).float().mean()) < 0.02
-    off = (found - v2.functional.normalize(cropped, *map(list, IMAGENET))[0]).abs() > TOLERANCE
-    assert float(off.float().mean()) < 1e-5  # halves, which a last bit rounds up or down
+    if "AVX2" in torch.backends.cpu.get_cpu_capability():
+        assert float((grey_levels > 0.5).float().mean()) < 0.01
