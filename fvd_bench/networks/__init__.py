@@ -32,6 +32,8 @@ __all__ = [
     "pinned",
     "trial",
     "verification",
+    "videomae_network",
+    "vjepa2_network",
     "weights",
 ]
 

@@ -24,6 +24,10 @@ _BASE_EPSILON, _V2_EPSILON = 1e-12, 1e-6
 """Epsilons of the layer norms: that of videomae-base's config.json, and that of VideoMAE-v2's vit_giant_patch14_224."""
 
 
+_HEAD = ("fc_norm.", "classifier.")
+"""What the names of tensors begin with that come behind the encoder, where it was fine-tuned."""
+
+
 class VideoMAE(nn.Module):
     """VideoMAE base: the mean of the last tokens, after its layer norm."""
 
@@ -36,6 +40,24 @@ class VideoMAE(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return [B, 768] for x [B, 3, 16, 224, 224] with values of 0 to 1."""
         return mean_of_tokens(_tokens(self.encoder, self.normalisation(x)))
+
+
+class VideoMAEClassifier(nn.Module):
+    """VideoMAE base as it was fine-tuned on Kinetics-400, whose logits a test of transformers publishes."""
+
+    def __init__(self, tensors: Mapping[str, NDArray[np.float32]], size: Size = VIDEOMAE_BASE) -> None:
+        """Build the network. tensors: see `vision_transformers.videomae_classifier`."""
+        super().__init__()
+        self.head = {name: torch.from_numpy(tensor) for name, tensor in tensors.items() if name.startswith(_HEAD)}
+        encoder = {name: tensor for name, tensor in tensors.items() if name not in self.head}
+        self.encoder = _encoder(encoder, size, epsilon=_BASE_EPSILON, ends_in_mean=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return [B, 400] for x [B, 3, 16, 224, 224] with values of -1 to 1."""
+        head = {name: tensor.to(x.device) for name, tensor in self.head.items()}
+        mean = mean_of_tokens(_tokens(self.encoder, x))
+        normed = F.layer_norm(mean, mean.shape[-1:], head["fc_norm.weight"], head["fc_norm.bias"])
+        return F.linear(normed, head["classifier.weight"], head["classifier.bias"])
 
 
 class VideoMAEv2(nn.Module):

@@ -155,6 +155,13 @@ WEIGHTS: dict[str, WeightSpec] = {
             hub=HubFile("MCG-NJU/videomae-base", _PUBLISHED),
         ),
         _transformer(
+            "videomae-base-kinetics",
+            transformers.videomae_classifier(transformers.VIDEOMAE_BASE, 400),
+            environment="FVD_BENCH_VIDEOMAE_BASE_KINETICS",
+            licence="CC BY-NC 4.0",
+            hub=HubFile("MCG-NJU/videomae-base-finetuned-kinetics", _PUBLISHED),
+        ),
+        _transformer(
             "videomae-v2-g-ssv2",
             transformers.videomae_v2(transformers.VIDEOMAE_V2_G),
             environment="FVD_BENCH_VIDEOMAE_V2_G",

@@ -8,7 +8,7 @@ jepa, src/models; facebookresearch/dinov2, dinov2/models; the model classes of t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -142,6 +142,14 @@ def videomae(size: Size) -> Layout:
         rename=_biases_of_later_files,
         never_zero=("q_bias", "v_bias"),
     )
+
+
+def videomae_classifier(size: Size, classes: int) -> Layout:
+    """Return the layout of VideoMAE as it was fine-tuned, which has another last layer norm, and a layer of classes."""
+    base = videomae(size)
+    shapes = {name: shape for name, shape in base.shapes.items() if not name.startswith("layernorm.")}
+    shapes |= _norm("fc_norm", size.width) | _linear("classifier", size.width, classes)
+    return replace(base, what="VideoMAE base with the classes of Kinetics-400", shapes=shapes, unused=())
 
 
 def videomae_v2(size: Size) -> Layout:

@@ -120,6 +120,7 @@ def test_the_published_sizes_are_those_of_the_papers() -> None:
 
     assert {name: round(size) for name, size in sizes.items()} == {
         "videomae-base": 86,
+        "videomae-base-kinetics": 87,
         "videomae-v2-g-ssv2": 1012,
         "vjepa-h": 634,
         "vjepa-h-ssv2-probe": 20,

@@ -214,6 +214,13 @@ def test_each_choice_changes_digest_and_signature(tmp_path: Path, toml: str, old
         ('["fvd"]', '["fvd", "fvd"]', r"each once"),
         ('kernel = "bilinear"', 'kernel = "bilinear-tf1", antialias = true', r"has no antialiasing"),
         ('kernel = "bilinear"', 'kernel = "bilinear-align-corners", antialias = true', r"has no antialiasing"),
+        ('kernel = "bilinear"', 'kernel = "bicubic-pillow", antialias = true', r"always antialiases: leave antialias"),
+        ('kernel = "bilinear"', 'kernel = "bilinear", short_side = 256', r"short_side goes with .*, not 'stretch'"),
+        (
+            'geometry = "stretch"',
+            'geometry = "short-side-crop", short_side = 99',
+            r"= 99: expected at least the size, 224",
+        ),
         ('name = "stylegan-v-fvd16"', 'name = "a|b"', r"expected letters"),
         ("jpeg_quality = { fake = 95 }", "resize = {}", r"'size' is missing"),
     ],
