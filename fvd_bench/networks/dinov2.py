@@ -21,7 +21,7 @@ def create(rule: FeatureRule, *, device: str, weights: Mapping[str, Path], progr
     loaded = weight_store.load(_WEIGHTS, path=weights.get(_WEIGHTS), progress=progress)
     digests = {_WEIGHTS: loaded.digest}
     return TorchExtractor(
-        DINOv2(loaded.tensors), rule, NETWORK, device=device, weights=digests, unverified=loaded.unverified
+        DINOv2(loaded.tensors, DINOV2_L), rule, NETWORK, device=device, weights=digests, unverified=loaded.unverified
     )
 
 

@@ -25,7 +25,12 @@ def create_base(rule: FeatureRule, *, device: str, weights: Mapping[str, Path], 
     loaded = weight_store.load(_BASE, path=weights.get(_BASE), progress=progress)
     digests = {_BASE: loaded.digest}
     return TorchExtractor(
-        VideoMAE(loaded.tensors), rule, BASE, device=device, weights=digests, unverified=loaded.unverified
+        VideoMAE(loaded.tensors, VIDEOMAE_BASE),
+        rule,
+        BASE,
+        device=device,
+        weights=digests,
+        unverified=loaded.unverified,
     )
 
 
@@ -39,7 +44,7 @@ def create_giant(
 
     loaded = weight_store.load(_GIANT, path=weights.get(_GIANT), progress=progress)
     return TorchExtractor(
-        VideoMAEv2(loaded.tensors),
+        VideoMAEv2(loaded.tensors, VIDEOMAE_V2_G),
         rule,
         GIANT,
         device=device,

@@ -23,7 +23,7 @@ def create_first(
 
     encoder, probe = (weight_store.load(name, path=weights.get(name), progress=progress) for name in (_ENCODER, _PROBE))
     return TorchExtractor(
-        VJEPA(encoder.tensors, probe.tensors),
+        VJEPA(encoder.tensors, probe.tensors, VJEPA_H),
         rule,
         FIRST,
         device=device,
@@ -43,7 +43,7 @@ def create_second(
     loaded = weight_store.load(_SECOND, path=weights.get(_SECOND), progress=progress)
     digests = {_SECOND: loaded.digest}
     return TorchExtractor(
-        VJEPA2(loaded.tensors), rule, SECOND, device=device, weights=digests, unverified=loaded.unverified
+        VJEPA2(loaded.tensors, VJEPA2_L), rule, SECOND, device=device, weights=digests, unverified=loaded.unverified
     )
 
 

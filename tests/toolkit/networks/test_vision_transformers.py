@@ -16,11 +16,14 @@ import torch.nn.functional as F
 import transformers
 from numpy.typing import NDArray
 from PIL import Image
+from safetensors.numpy import save_file
 from torch import Tensor
 from torchvision.transforms import v2
 
 from fvd_bench.errors import FeatureError, WeightsError
-from fvd_bench.networks import pretrained
+from fvd_bench.evaluation.evaluate import evaluate
+from fvd_bench.metrics.kernel import biased_kernel_distance
+from fvd_bench.networks import NETWORKS, clip, dinov2, pretrained, videomae, vjepa, weights
 from fvd_bench.networks.clip_network import MeanCLIP, UnitCLIP
 from fvd_bench.networks.dinov2_network import DINOv2, places
 from fvd_bench.networks.extractor import TorchExtractor
@@ -29,10 +32,12 @@ from fvd_bench.networks.token_arithmetic import Patches
 from fvd_bench.networks.videomae import BASE
 from fvd_bench.networks.videomae_network import VideoMAE, VideoMAEv2
 from fvd_bench.networks.vjepa2_network import VJEPA2
+from fvd_bench.networks.vjepa_network import VJEPA
 from fvd_bench.networks.weights import files
 from fvd_bench.networks.weights import vision_transformers as layouts
-from fvd_bench.networks.weights.vision_transformers import Layout
+from fvd_bench.networks.weights.vision_transformers import Layout, Size
 from fvd_bench.protocols.protocol import read
+from fvd_bench.settings import Settings
 from fvd_bench.videos.preprocess import network_input
 from tests.toolkit.networks.transformer_tensors import SMALL, SMALL_IMAGE, Plain, Tensors, seeded
 
@@ -324,3 +329,87 @@ def test_vjepa2s_frames_are_the_processors(frame) -> None:
     assert float(grey_levels.max()) < 1.01
     if "AVX2" in torch.backends.cpu.get_cpu_capability():
         assert float((grey_levels > 0.5).float().mean()) < 0.01
+
+
+THIN = Size(width=16, depth=1, heads=2, hidden=32, patch=32, image=224, frames=16)
+THIN_IMAGE = dataclasses.replace(THIN, frames=0)
+THIN_NETWORKS = {
+    "fastvideo-eval-videomae": (videomae, "BASE", {"VIDEOMAE_BASE": THIN}, {"videomae-base": layouts.videomae(THIN)}),
+    "jedi": (
+        vjepa,
+        "FIRST",
+        {"VJEPA_H": THIN},
+        {"vjepa-h": layouts.vjepa(THIN), "vjepa-h-ssv2-probe": layouts.vjepa_probe(THIN)},
+    ),
+    "vjepa2-l-fd": (
+        vjepa,
+        "SECOND",
+        {"VJEPA2_L": dataclasses.replace(THIN, image=256)},
+        {"vjepa2-l": layouts.vjepa2(THIN)},
+    ),
+    "edm2-dinov2": (dinov2, "NETWORK", {"DINOV2_L": THIN_IMAGE}, {"dinov2-l": layouts.dinov2(THIN_IMAGE)}),
+    "cmmd-frames": (
+        clip,
+        "LARGE",
+        {"CLIP_L14_336": dataclasses.replace(THIN_IMAGE, image=336, patch=48)},
+        {"clip-l14-336": layouts.clip(dataclasses.replace(THIN_IMAGE, image=336, patch=48), 16, "CLIP")},
+    ),
+}
+"""Protocol -> the module of its network, what describes it there, sizes that stand in for those of the paper, and the
+layouts of its weights."""
+
+
+@pytest.fixture
+def thin(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Path]:
+    """Make all of these networks thin, and write weights of theirs; returns what `--weights` says."""
+    given = {}
+    for module, described, sizes, sets in THIN_NETWORKS.values():
+        for name, size in sizes.items():
+            monkeypatch.setattr(module, name, size)
+        network = getattr(module, described)
+        small = dataclasses.replace(network, layers=dict.fromkeys(network.layers, 16))
+        monkeypatch.setattr(module, described, small)
+        monkeypatch.setitem(NETWORKS.built_in, network.name, small)
+        for name, layout in sets.items():
+            spec = dataclasses.replace(weights.WEIGHTS[name], arrange=layout.arrange)
+            monkeypatch.setitem(weights.WEIGHTS, name, spec)
+            given[name] = tmp_path / f"{name}.safetensors"
+            save_file(seeded(layout), given[name])
+    return given
+
+
+def test_from_videos_to_scores(thin: dict[str, Path], moving_frames) -> None:
+    """All in one run, which decodes once; JEDi and CMMD are made a second time, from frames to number."""
+    sides = [[moving_frames(16, 60, 48, seed=seed) for seed in seeds] for seeds in (range(4), range(10, 14))]
+    settings = Settings(cache=None, weights=thin)
+
+    result = evaluate(*sides, protocol=list(THIN_NETWORKS), settings=settings)
+
+    scores = {score.protocol: score for score in result.scores}
+    assert [scores[name].metric for name in THIN_NETWORKS] == ["fvd", "jedi", "fd", "fd", "cmmd"]
+    assert all(score.value is not None and score.value > 0 for score in scores.values())
+    assert scores["cmmd-frames"].real.clips == scores["edm2-dinov2"].fake.clips == 64
+    assert {warning.code for warning in result.warnings} >= {"weights-unverified"}
+    assert result.environment["transformers"] == transformers.__version__
+    assert set(result.weights) == set(thin)
+    network = VJEPA(*(seeded(layout) for layout in THIN_NETWORKS["jedi"][3].values()), THIN)
+    pooled = [
+        torch.stack([network_input(torch.from_numpy(video), read("jedi").features) for video in side]) for side in sides
+    ]
+    with torch.no_grad():
+        expected = biased_kernel_distance(*(network(clips).numpy() for clips in pooled))
+    assert scores["jedi"].value == pytest.approx(expected, rel=1e-5)
+
+
+def test_features_of_one_network_are_not_taken_for_anothers(
+    thin: dict[str, Path], moving_frames, tmp_path: Path
+) -> None:
+    """The store knows other weights, and another release of transformers; I3D's and the pixels' keys know neither."""
+    sides = [[moving_frames(16, 60, 48, seed=seed) for seed in seeds] for seeds in (range(2), range(2, 4))]
+    settings = Settings(cache=tmp_path / "store", weights=thin)
+    before = evaluate(*sides, protocol="edm2-dinov2", settings=settings).scores[0].value
+
+    save_file(seeded(layouts.dinov2(THIN_IMAGE), seed=1), thin["dinov2-l"])
+    after = evaluate(*sides, protocol="edm2-dinov2", settings=settings).scores[0].value
+
+    assert before != after
