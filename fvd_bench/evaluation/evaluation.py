@@ -27,7 +27,7 @@ from fvd_bench.inspection.motion_of_sides import MOST_VIDEOS, evenly_spaced, mot
 from fvd_bench.metrics import dependence
 from fvd_bench.metrics.measurement import Measured, measure
 from fvd_bench.metrics.uncertainty import Sides, Spread
-from fvd_bench.networks import NETWORKS, FeatureExtractor, environment
+from fvd_bench.networks import FeatureExtractor, environment, software
 from fvd_bench.progress import Progress
 from fvd_bench.protocols.protocol import Protocol, plain
 from fvd_bench.protocols.rules import SIDES, FeatureRule, Side
@@ -197,7 +197,7 @@ class Evaluation:
 
     def _software(self) -> set[str]:
         """Return the packages that the layers of its networks are from."""
-        return {package for rule in self.extractors for package in NETWORKS[rule.extractor].software}
+        return {package for rule in self.extractors for package in software(rule)}
 
     def _jobs_of(self, protocols: Sequence[Protocol]) -> set[Job]:
         return {job for p in protocols for side in SIDES for job in self.jobs(p, side)}

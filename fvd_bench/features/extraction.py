@@ -19,7 +19,7 @@ from fvd_bench.errors import CacheError, VideoError
 from fvd_bench.features.batches import Batches
 from fvd_bench.features.distributed import WHOLE, Share
 from fvd_bench.features.store import Entry, Facts, FeatureStore
-from fvd_bench.networks import NETWORKS, FeatureExtractor, Features, environment
+from fvd_bench.networks import FeatureExtractor, Features, environment, software
 from fvd_bench.protocols.rules import ClipRule, FeatureRule, Side
 from fvd_bench.sources.opening import ClipSource
 from fvd_bench.videos.clips import Draw, DrawEnd, DrawnClip, read_draws
@@ -312,7 +312,7 @@ class Extraction:
             place=place,
             features=job.features,
             weights=self._extractors[job.features].weights,
-            versions={**environment.versions(NETWORKS[job.features.extractor].software), **self._versions},
+            versions={**environment.versions(software(job.features)), **self._versions},
         )
 
     def _collected(self, job: Job, outcomes: Mapping[int, Outcome]) -> Collected:

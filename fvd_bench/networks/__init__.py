@@ -30,6 +30,7 @@ __all__ = [
     "i3d_network",
     "identity",
     "pinned",
+    "software",
     "trial",
     "verification",
     "videomae_network",
@@ -124,6 +125,12 @@ def create(rule: FeatureRule, *, device: str, weights: Mapping[str, PathLike], p
             "time that it is made; weights that are drawn need a seed, torch.manual_seed(0)"
         )
     return extractor
+
+
+def software(rule: FeatureRule) -> tuple[str, ...]:
+    """Return the packages that the layers of a rule's network are from. None are known of one that is not here."""
+    network = NETWORKS.get(rule.extractor)
+    return () if network is None else network.software
 
 
 def pinned(rule: FeatureRule, where: str) -> FeatureRule:
