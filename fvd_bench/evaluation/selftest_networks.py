@@ -16,6 +16,7 @@ from fvd_bench.networks import create, weights
 from fvd_bench.networks.arithmetic import float32_arithmetic
 from fvd_bench.networks.videomae_network import VideoMAEClassifier
 from fvd_bench.networks.vjepa2_network import VJEPA2
+from fvd_bench.networks.weights.vision_transformers import VIDEOMAE_BASE, VJEPA2_L
 from fvd_bench.paths import home
 from fvd_bench.protocols.protocol import read
 from fvd_bench.protocols.rules import FeatureRule, Resize
@@ -90,7 +91,7 @@ _TOKENS = ((-0.0061, -1.8365, 2.7343), (-2.5938, -2.7181, -0.1663), (-1.7993, -2
 def error_of_vjepa2(files: Sequence[Path], device: str) -> float:
     """Return the largest error of the first 3 numbers of the first 3 tokens of an image that is repeated 64 times."""
     clip = np.repeat(_image(files[0])[None], 64, axis=0)
-    network = VJEPA2(weights.load("vjepa2-l").tensors).to(device)
+    network = VJEPA2(weights.load("vjepa2-l").tensors, VJEPA2_L).to(device)
     inputs = network_input(torch.from_numpy(clip).to(device), read("vjepa2-l-fd").features)
     with torch.inference_mode(), float32_arithmetic("float32"):
         tokens = network.tokens(inputs[None])[0, :3, :3].cpu()
@@ -109,7 +110,7 @@ _OF_VIDEOMAE = FeatureRule(
 def error_of_videomae(files: Sequence[Path], device: str) -> float:
     """Return the largest error of the first 3 logits of a clip."""
     clip = np.load(files[0], allow_pickle=False)
-    network = VideoMAEClassifier(weights.load("videomae-base-kinetics").tensors).to(device)
+    network = VideoMAEClassifier(weights.load("videomae-base-kinetics").tensors, VIDEOMAE_BASE).to(device)
     with torch.inference_mode(), float32_arithmetic("float32"):
         logits = network(network_input(torch.from_numpy(clip).to(device), _OF_VIDEOMAE)[None])[0, :3].cpu()
     return float((logits - torch.tensor(_LOGITS)).abs().max())

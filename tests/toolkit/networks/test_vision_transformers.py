@@ -21,7 +21,9 @@ from torch import Tensor
 from torchvision.transforms import v2
 
 from fvd_bench.errors import FeatureError, WeightsError
+from fvd_bench.evaluation import selftest_networks
 from fvd_bench.evaluation.evaluate import evaluate
+from fvd_bench.metrics.gaussian_kernel import gaussian_kernel_distance
 from fvd_bench.metrics.kernel import biased_kernel_distance
 from fvd_bench.networks import NETWORKS, clip, dinov2, pretrained, videomae, vjepa, weights
 from fvd_bench.networks.clip_network import MeanCLIP, UnitCLIP
@@ -413,3 +415,43 @@ def test_features_of_one_network_are_not_taken_for_anothers(
     after = evaluate(*sides, protocol="edm2-dinov2", settings=settings).scores[0].value
 
     assert before != after
+
+
+def test_published_numbers_run_where_weights_and_pictures_are(
+    thin: dict[str, Path], photograph, monkeypatch: pytest.MonkeyPatch, store: Path
+) -> None:
+    """Of thin networks no number is the published one; what is found is that of the same network by hand."""
+    layout = layouts.videomae_classifier(THIN, 3)
+    spec = dataclasses.replace(weights.WEIGHTS["videomae-base-kinetics"], arrange=layout.arrange)
+    monkeypatch.setitem(weights.WEIGHTS, spec.name, spec)
+    monkeypatch.setattr(selftest_networks, "VIDEOMAE_BASE", THIN)
+    monkeypatch.setattr(selftest_networks, "VJEPA2_L", dataclasses.replace(THIN, image=256))
+    monkeypatch.setenv("FVD_BENCH_OFFLINE", "1")
+    nothing = selftest_networks.run("cpu")
+    folder = selftest_networks.folder()
+    folder.mkdir(parents=True)
+    for name in ("clip-l14-336", "vjepa2-l"):
+        monkeypatch.setenv(weights.WEIGHTS[name].environment, str(thin[name]))
+    monkeypatch.setenv(spec.environment, str(folder / "kinetics.safetensors"))
+    save_file(seeded(layout), folder / "kinetics.safetensors")
+    without_pictures = selftest_networks.run("cpu")
+    for name, picture in (("glowing_512_1.png", photograph), ("glowing_512_2.png", photograph[::-1])):
+        Image.fromarray(picture).save(folder / name)
+    Image.fromarray(photograph).save(folder / "000000039769.jpg")
+    np.save(folder / "eating_spaghetti.npy", np.repeat(photograph[None, :300, :250], 16, axis=0))
+
+    found = selftest_networks.run("cpu")
+
+    assert all(isinstance(number, selftest_networks.NotRun) for number in (*nothing, *without_pictures))
+    assert nothing[0].reason == "the weights clip-l14-336 are not here"
+    assert "lacks glowing_512_1.png (reference_images of sayakpaul/cmmd-pytorch) and" in without_pictures[0].reason
+    cmmd, vjepa2, videomae_logits, content_debiased = found
+    network = UnitCLIP(seeded(THIN_NETWORKS["cmmd-frames"][3]["clip-l14-336"]), clip.CLIP_L14_336)
+    with torch.no_grad():
+        embeddings = [
+            network(seen("cmmd-frames", side)[None]).numpy() for side in (photograph, photograph[::-1].copy())
+        ]
+    assert cmmd.found == pytest.approx(gaussian_kernel_distance(*embeddings), rel=1e-4)
+    assert not cmmd.ok and not vjepa2.ok and not videomae_logits.ok
+    assert all(np.isfinite(number.found) and number.found > 0.1 for number in (vjepa2, videomae_logits))
+    assert "PyTorch's generator" in content_debiased.reason
