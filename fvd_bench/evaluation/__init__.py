@@ -19,6 +19,7 @@ __all__ = [
     "result_features",
     "result_files",
     "selftest",
+    "selftest_networks",
     "several",
     "shown_clips",
     "statistics",

@@ -357,11 +357,12 @@ def feature_key(
     weights: tensor digests of the network's weights.
     versions: versions of all software that can change the features.
     """
+    unidentified = "extractor" if features.network else None  # else it is known by that, wherever it was found
     everything = {
         "content": content,
         "rule": {k: v for k, v in _told(asdict(rule.effective())).items() if k not in _RULES_FOR_LISTINGS},
         "draw": [side, seed, place] if rule.is_random else None,
-        "features": _identified(features),
+        "features": {k: v for k, v in _told(asdict(features)).items() if k != unidentified},
         "weights": dict(weights),
         "versions": dict(versions),
         "engine": ENGINE,
@@ -369,14 +370,6 @@ def feature_key(
     if rule.content in ("still", "still-real") and rule.start == "all":
         everything["stills"] = "one for each clip"
     return hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()
-
-
-def _identified(features: FeatureRule) -> dict[str, Any]:
-    """Return the fields of a rule. A network that has an identity is known by it, wherever it was found."""
-    fields = _told(asdict(features))
-    if features.network:
-        fields.pop("extractor")
-    return fields
 
 
 def _told(fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -23,6 +23,7 @@ __all__ = [
     "fewer",
     "fewest",
     "frechet",
+    "gaussian_kernel",
     "measurement",
     "neighbours",
     "pinned",
