@@ -357,12 +357,12 @@ def feature_key(
     weights: tensor digests of the network's weights.
     versions: versions of all software that can change the features.
     """
-    unidentified = "extractor" if features.network else None  # else it is known by that, wherever it was found
+    left_out = "extractor" if features.network else None  # its identity tells it, wherever it was found
     everything = {
         "content": content,
         "rule": {k: v for k, v in _told(asdict(rule.effective())).items() if k not in _RULES_FOR_LISTINGS},
         "draw": [side, seed, place] if rule.is_random else None,
-        "features": {k: v for k, v in _told(asdict(features)).items() if k != unidentified},
+        "features": {k: v for k, v in _told(asdict(features)).items() if k != left_out},
         "weights": dict(weights),
         "versions": dict(versions),
         "engine": ENGINE,
