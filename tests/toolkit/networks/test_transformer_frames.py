@@ -39,8 +39,9 @@ GREY_LEVEL = 1 / 255
 
 
 def alike(found: Tensor, expected: Tensor) -> None:
-    """Torch's own resize, in single precision, is off by some thousandths of a grey level."""
-    torch.testing.assert_close(found, expected, atol=0.02 * GREY_LEVEL, rtol=0)
+    """Torch computes places in single precision, which moves values by thousandths of a grey level, and the deviation
+    that they are divided by is about a quarter."""
+    torch.testing.assert_close(found, expected, atol=0.05 * GREY_LEVEL, rtol=0)
 
 
 def seen(protocol: str, frame: NDArray[np.uint8], colours=None) -> Tensor:
