@@ -36,11 +36,12 @@ def pretrained(
     Some of its releases left the biases of VideoMAE out, and said so in a report alone.
     """
     given = {name: torch.from_numpy(tensor) for name, tensor in tensors.items()}
+    wanted = {name: _value(tensor) for name, tensor in given.items()}  # before anything could be written to them
     with _silence():
         loaded, report = model.from_pretrained(
             None,
             config=config,
-            state_dict=dict(given),
+            state_dict=given,
             output_loading_info=True,
             ignore_mismatched_sizes=True,
             attn_implementation="sdpa",
@@ -49,7 +50,7 @@ def pretrained(
     missing = sorted(name for name in report["missing_keys"] if not name.startswith(without))
     lost = sorted(set(report["unexpected_keys"]) | {name for name, *_ in report["mismatched_keys"]})
     values = {_value(tensor) for tensor in loaded.state_dict().values()}
-    lost += [name for name, tensor in given.items() if name not in lost and _value(tensor) not in values]
+    lost += [name for name, value in wanted.items() if name not in lost and value not in values]
     if missing or lost:
         import transformers
 

@@ -99,7 +99,8 @@ def test_vjepa2s_frames_are_the_processors(frame) -> None:
     longer = int(292 * long / short)
     is_wide = frame.shape[1] > frame.shape[0]
     image = Image.fromarray(frame).resize((longer, 292) if is_wide else (292, longer), Image.Resampling.BILINEAR)
-    cropped = v2.functional.center_crop(unit(np.array(image)), [256, 256])
+    left, top = (image.width - 256) // 2, (image.height - 256) // 2
+    cropped = unit(np.array(image.crop((left, top, left + 256, top + 256))))
     processor = transformers.VJEPA2VideoProcessor()
     video = torch.from_numpy(frame).permute(2, 0, 1)[None]
 

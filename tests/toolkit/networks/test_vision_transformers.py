@@ -298,7 +298,7 @@ def thin(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Path]:
 
 def test_from_videos_to_scores(thin: dict[str, Path], moving_frames) -> None:
     """All in one run, which decodes once; JEDi and CMMD are made a second time, from frames to number."""
-    sides = [[moving_frames(16, 60, 48, seed=seed) for seed in seeds] for seeds in (range(4), range(10, 14))]
+    sides = [[moving_frames(16, 60, 48, seed=seed) for seed in seeds] for seeds in (range(2), range(10, 12))]
     settings = Settings(cache=None, weights=thin)
 
     result = evaluate(*sides, protocol=list(THIN_NETWORKS), settings=settings)
@@ -306,7 +306,7 @@ def test_from_videos_to_scores(thin: dict[str, Path], moving_frames) -> None:
     scores = {score.protocol: score for score in result.scores}
     assert [scores[name].metric for name in THIN_NETWORKS] == ["fvd", "jedi", "fd", "fd", "cmmd"]
     assert all(score.value is not None and score.value > 0 for score in scores.values())
-    assert scores["cmmd-frames"].real.clips == scores["edm2-dinov2"].fake.clips == 64
+    assert scores["cmmd-frames"].real.clips == scores["edm2-dinov2"].fake.clips == 32
     assert {warning.code for warning in result.warnings} >= {"weights-unverified"}
     assert result.environment["transformers"] == transformers.__version__
     assert set(result.weights) == set(thin)
@@ -351,10 +351,11 @@ def test_published_numbers_run_where_weights_and_pictures_are(
     monkeypatch.setenv(spec.environment, str(folder / "kinetics.safetensors"))
     save_file(seeded(layout), folder / "kinetics.safetensors")
     without_pictures = selftest_networks.run("cpu")
+    photograph = np.ascontiguousarray(photograph[:100, :90])
     for name, picture in (("glowing_512_1.png", photograph), ("glowing_512_2.png", photograph[::-1])):
         Image.fromarray(picture).save(folder / name)
     Image.fromarray(photograph).save(folder / "000000039769.jpg")
-    np.save(folder / "eating_spaghetti.npy", np.repeat(photograph[None, :300, :250], 16, axis=0))
+    np.save(folder / "eating_spaghetti.npy", np.repeat(photograph[None], 16, axis=0))
 
     found = selftest_networks.run("cpu")
 
@@ -368,9 +369,7 @@ def test_published_numbers_run_where_weights_and_pictures_are(
 
     network = UnitCLIP(seeded(THIN_NETWORKS["cmmd-frames"][3]["clip-l14-336"]), clip.CLIP_L14_336)
     with torch.no_grad():
-        embeddings = [
-            network(seen("cmmd-frames", side)[None]).numpy() for side in (photograph, photograph[::-1].copy())
-        ]
+        embeddings = [network(seen(side)).numpy() for side in (photograph, photograph[::-1].copy())]
     assert cmmd.found == pytest.approx(gaussian_kernel_distance(*embeddings), rel=1e-4)
     assert not cmmd.ok and not vjepa2.ok and not videomae_logits.ok
     assert all(np.isfinite(number.found) and number.found > 0.1 for number in (vjepa2, videomae_logits))

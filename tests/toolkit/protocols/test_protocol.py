@@ -55,6 +55,15 @@ PINNED = {
     "ucf101-c3d-is@1": "3a35a556b054",
     "videogpt-on-tfhub-weights@1": "75e9ca10ccf3",
     "videvalkit@1": "63a6f6fd04c1",
+    "cd-fvd-videomae@1": "5bc7fc752479",
+    "cmmd-frames@1": "cfc7641b54ad",
+    "dgm-eval-dinov2@1": "99aed1154da1",
+    "edm2-dinov2@1": "10c5f3fbaeb6",
+    "fastvideo-eval-videomae@1": "c5838b90aa04",
+    "jedi@1": "6dcf245c9a04",
+    "jedi-worldarena@1": "185251699018",
+    "vjepa2-l-fd@1": "89ee4d43fc5b",
+    "vjepa2-l-mmd@1": "2c2003936c99",
 }
 
 
@@ -110,6 +119,15 @@ PINNED_WHOLE = {
     "ucf101-c3d-is@1": "37e8dfe929d0",
     "videogpt-on-tfhub-weights@1": "c2ffff2601b1",
     "videvalkit@1": "c06ef95d115e",
+    "cd-fvd-videomae@1": "7e2d6b0c9740",
+    "cmmd-frames@1": "40d135b5313f",
+    "dgm-eval-dinov2@1": "a767bcd13178",
+    "edm2-dinov2@1": "8e59062ca217",
+    "fastvideo-eval-videomae@1": "08260085ed4f",
+    "jedi@1": "2a9142ad97f4",
+    "jedi-worldarena@1": "4490b03acdb6",
+    "vjepa2-l-fd@1": "26201d10b32c",
+    "vjepa2-l-mmd@1": "9686d23fdeeb",
 }
 
 
@@ -121,6 +139,9 @@ def test_no_default_has_changed() -> None:
         for side in ("real", "fake"):  # a key that is younger than these pins
             if loaded[side]["frame_order"] == "natural":
                 del loaded[side]["frame_order"]
+        for section in ("real", "fake", "features"):  # another
+            if (resize := loaded[section]["resize"]) is not None and resize["short_side"] is None:
+                del resize["short_side"]
         for section, key in (("features", "network"), ("metric", "versions")):
             assert not loaded[section].pop(key)
         everything = {key: loaded[key] for key in ("real", "fake", "features", "metric")}
