@@ -6,6 +6,7 @@ and protocols first.
 
 from __future__ import annotations
 
+import functools
 import platform
 from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
@@ -84,6 +85,7 @@ def describe(device: str, precisions: Iterable[str]) -> dict[str, str]:
     }
 
 
+@functools.cache  # every key of a feature has it, and it is read from files
 def _version(package: str) -> str:
     try:
         return version(package)
