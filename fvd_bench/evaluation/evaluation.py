@@ -23,7 +23,7 @@ from fvd_bench.features.store import FeatureStore
 from fvd_bench.finding import Finding, worst_first
 from fvd_bench.inspection.headers import header_findings
 from fvd_bench.inspection.motion import Motion, summary
-from fvd_bench.inspection.motion_of_sides import MOST_VIDEOS, evenly_spaced, motions
+from fvd_bench.inspection.motion_of_sides import MOST_VIDEOS, PassingMotion, evenly_spaced, motions
 from fvd_bench.metrics import dependence
 from fvd_bench.metrics.measurement import Measured, measure
 from fvd_bench.metrics.uncertainty import Sides, Spread
@@ -125,7 +125,9 @@ class Evaluation:
         collected: dict[Job, Collected] = {}
         for side, extraction in extractions.items():
             show = _labelled(self.progress, f"{side} videos")
-            collected |= extraction.collect(self.jobs_reading(side), show)
+            passing = self.passing_motion(side, extraction)
+            collected |= extraction.collect(self.jobs_reading(side), show, watch=passing)
+            passing.store()
         if self.strict:
             refuse_skipped(collected)
         return Collection(self, extractions, collected)
@@ -209,6 +211,13 @@ class Evaluation:
             progress=_labelled(self.progress, f"motion of {name} videos"),
             share=side.given.share(self.share),
         )
+
+    def passing_motion(self, name: Side, extraction: Extraction) -> PassingMotion:
+        """Return what measures the motion of a side's videos while they are read by this extraction."""
+        given, store = self.sides[name].given, self.sides[name].store
+        chosen = evenly_spaced(len(self.sources[name].names), MOST_VIDEOS)
+        versions = given.motion_versions(environment.feature_versions("cpu"))
+        return PassingMotion(store, chosen, extraction.contents, versions=versions)
 
     def _motion(self) -> MotionPanel | None:
         """Sum up how both sides move, None where a side has no videos of two frames."""

@@ -109,7 +109,11 @@ def merge(
 def _make(evaluation: Evaluation, side: Side, share: Share) -> StatsFile:
     extraction = evaluation.extraction(side, share)
     jobs = evaluation.jobs_reading(side)
-    collected, outcomes = extraction.outcomes(jobs, lambda done, total: evaluation.progress("videos", done, total))
+    passing = evaluation.passing_motion(side, extraction)
+    collected, outcomes = extraction.outcomes(
+        jobs, lambda done, total: evaluation.progress("videos", done, total), watch=passing
+    )
+    passing.store()
     if evaluation.strict:
         refuse_skipped(collected)
     motion_versions = environment.feature_versions("cpu")

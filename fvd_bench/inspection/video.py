@@ -12,10 +12,10 @@ import numpy as np
 from PIL import Image
 
 from fvd_bench.errors import ShortVideoError, VideoError
-from fvd_bench.inspection.motion import Grey, small_grey
 from fvd_bench.videos.file import VideoFile
 from fvd_bench.videos.frame_names import Doubt
 from fvd_bench.videos.frame_times import widest
+from fvd_bench.videos.greys import Greys, small_grey
 from fvd_bench.videos.header import Probe, Track
 from fvd_bench.videos.images import FrameFolder
 from fvd_bench.videos.probe import probe
@@ -90,6 +90,8 @@ def examine(name: str, video: Video) -> Examined:
         found.probe = probe(video)
         if isinstance(video, VideoFile):
             found.track = video.track()
+        if isinstance(video, FrameFolder):
+            video.check_all()
         for frame in _all_frames(video, found.track):
             look.take(frame.pixels)
             _note(found, frame)
@@ -166,7 +168,7 @@ class _Look:
     def __init__(self) -> None:
         self.black = self.frozen = True
         self.start: str | None = None
-        self._first: Grey | None = None
+        self._first: Greys | None = None
         self._hash = hashlib.sha256()
 
     def take(self, pixels: Pixels) -> None:

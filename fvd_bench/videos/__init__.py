@@ -8,6 +8,7 @@ __all__ = [
     "files",
     "frame_names",
     "frame_times",
+    "greys",
     "header",
     "images",
     "prefetch",

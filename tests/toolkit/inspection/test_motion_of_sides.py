@@ -1,6 +1,8 @@
 """Motion of whole sides, what is found in it, and the scale of broken copies."""
 
 import math
+import shutil
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 from fvd_bench.evaluation.evaluate import evaluate
 from fvd_bench.features.extraction import Extraction
 from fvd_bench.features.store import FeatureStore
+from fvd_bench.inspection import motion_of_sides
 from fvd_bench.inspection.motion import Motion, SideMotion, measure, summary
 from fvd_bench.inspection.motion_of_sides import evenly_spaced, findings, measure_side
 from fvd_bench.metrics.frechet import frechet_distance
@@ -91,6 +94,45 @@ def test_what_was_measured_is_not_measured_again(tmp_path: Path, write_video, wa
     assert (measured, measured_again, measured_by_others, measured_anew) == (3, 0, 3, 1)
 
 
+def test_motion_is_measured_while_the_clips_are_read(tmp_path: Path, two_sides, pixels_protocol, monkeypatch) -> None:
+    """Of each video once, in the threads that read; what is asked for later is in the store."""
+    measured: list[str] = []
+    threads: set[int] = set()
+
+    def watched(video: VideoFile) -> Motion:
+        measured.append(f"{video.path.parent.name}/{video.path.name}")
+        threads.add(threading.get_ident())
+        return measure(video)
+
+    monkeypatch.setattr(motion_of_sides, "measure", watched)
+    settings = Settings(cache=tmp_path / "store")
+    result = evaluate(*two_sides, pixels_protocol(), repeats=2, settings=settings)
+
+    assert sorted(measured) == sorted(
+        f"{file.parent.name}/{file.name}" for side in two_sides for file in side.iterdir()
+    )
+    assert threading.get_ident() not in threads
+    assert result.motion is not None
+    for side, found in zip(two_sides, (result.motion.real, result.motion.fake), strict=True):
+        assert found == summary([measure(VideoFile(file)) for file in sorted(side.iterdir())])
+    assert evaluate(*two_sides, pixels_protocol(), repeats=2, settings=settings).motion == result.motion
+    assert len(measured) == 11
+
+
+def test_the_motion_of_a_video_that_changes_meanwhile_is_not_kept(tmp_path: Path, two_sides) -> None:
+    folder, store = shutil.copytree(two_sides[0], tmp_path / "side"), FeatureStore(tmp_path / "store")
+    source = open_source(folder)
+    extraction = Extraction(source, store, {}, versions={}, workers=1, progress=lambda done, total: None)
+    watch = motion_of_sides.PassingMotion(store, range(6), extraction.contents, versions=VERSIONS)
+
+    keep, _ = watch(0, source.video(0)), watch(1, source.video(1))
+    keep()
+    watch.store()
+
+    kept = [store.get(motion_of_sides.motion_key(extraction.contents[i], VERSIONS)) is not None for i in range(6)]
+    assert kept == [True, False, False, False, False, False]
+
+
 def test_files_of_unknown_contents_are_measured_and_not_stored(tmp_path: Path, two_sides) -> None:
     store = FeatureStore(tmp_path)
 
@@ -99,6 +141,7 @@ def test_files_of_unknown_contents_are_measured_and_not_stored(tmp_path: Path, t
 
 
 def test_a_part_of_many_videos_is_spread_evenly() -> None:
+    assert set(evenly_spaced(1000, 64)) < set(evenly_spaced(1000, 256))  # what older stores hold
     assert list(evenly_spaced(5, 256)) == [0, 1, 2, 3, 4]
     assert list(evenly_spaced(10, 4)) == [0, 2, 5, 7]
     many = list(evenly_spaced(1000, 256))
