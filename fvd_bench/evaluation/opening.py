@@ -14,7 +14,7 @@ from fvd_bench.features.distributed import WHOLE, share
 from fvd_bench.features.given import Given
 from fvd_bench.features.store import FeatureStore
 from fvd_bench.metrics import dependence
-from fvd_bench.networks import FeatureExtractor, create, environment
+from fvd_bench.networks import FeatureExtractor, create, environment, remembered
 from fvd_bench.processors import processors
 from fvd_bench.progress import Progress
 from fvd_bench.protocols.protocol import Protocol
@@ -76,6 +76,8 @@ def opened(
         for side, given in sides.items():
             given.check_holds(partial(evaluation.missing, side))
         yield evaluation
+        if settings.cache is not None:
+            remembered.write()
 
 
 def _check(

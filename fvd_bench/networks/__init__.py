@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,7 @@ __all__ = [
     "fingerprint",
     "goldens",
     "i3d_network",
+    "remembered",
     "verification",
     "weights",
 ]
@@ -134,7 +136,8 @@ def check(protocol: protocols.Protocol, where: str) -> None:
 
 
 def create(rule: FeatureRule, *, device: str, weights: Mapping[str, PathLike], progress: Progress) -> FeatureExtractor:
-    """Build the extractor that a protocol names. Weights that are not here yet are fetched.
+    """Build the extractor that a protocol names. Weights that are not here yet are fetched. Where an earlier run built
+    the same from the same files, and torch is not loaded, that is put off until the extractor has to run.
 
     The global random generator of torch stays as it is.
     device: `cpu`, `cuda` or `mps`.
@@ -143,16 +146,28 @@ def create(rule: FeatureRule, *, device: str, weights: Mapping[str, PathLike], p
     Raises ProtocolError when the extractor cannot do what the rule asks for. Raises WeightsError when the weights
     cannot be found or used, and for unknown names in `weights`.
     """
+    from fvd_bench.networks import remembered
     from fvd_bench.networks import weights as weight_store
 
     for name in weights:
         weight_store.spec_of(name)
     if rule.precision == "tf32" and device != "cuda":
         raise ProtocolError('precision = "tf32" exists on CUDA devices only')
-    import torch  # only here, since it takes seconds
-
-    module = importlib.import_module(NETWORKS[rule.extractor].module)
     files = {name: Path(file) for name, file in weights.items()}
-    with torch.random.fork_rng(devices=[]):  # a network is made with random weights, which its own then replace
-        extractor: FeatureExtractor = module.create(rule, device=device, weights=files, progress=progress)
+    network = NETWORKS[rule.extractor]
+
+    def make() -> FeatureExtractor:
+        import torch  # only here, since it takes seconds
+
+        module = importlib.import_module(network.module)
+        with torch.random.fork_rng(devices=[]):  # a network is made with random weights, which its own then replace
+            extractor: FeatureExtractor = module.create(rule, device=device, weights=files, progress=progress)
+        return extractor
+
+    places = {each.name: each.path for each in weight_store.installed()} | files
+    used = [places[name] for name in network.weights]
+    if "torch" not in sys.modules and (deferred := remembered.Deferred.of(rule, used, device, make)):
+        return deferred
+    extractor = make()
+    remembered.remember_network(rule, used, device, extractor)
     return extractor
