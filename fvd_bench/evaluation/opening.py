@@ -42,42 +42,43 @@ def opened(
 ) -> Iterator[Evaluation]:
     """Open the evaluation of two sides, see `open_evaluation`. Networks are loaded last, which takes seconds, and
     minutes where weights have to be fetched."""
-    workers = settings.workers or processors()
-    check = partial(_check, sides, settings=settings, workers=workers, required=required, to_score=to_score)
-    goes_through = any(isinstance(given.source, IterableVideos) for given in sides.values())
-    unserved = {} if goes_through else check(protocols)
-    from fvd_bench.evaluation.evaluation import Evaluation  # after what may be refused at once
+    with remembered.kept_in(None if settings.cache is None else Path(settings.cache)):
+        workers = settings.workers or processors()
+        check = partial(_check, sides, settings=settings, workers=workers, required=required, to_score=to_score)
+        goes_through = any(isinstance(given.source, IterableVideos) for given in sides.values())
+        unserved = {} if goes_through else check(protocols)
+        from fvd_bench.evaluation.evaluation import Evaluation  # after what may be refused at once
 
-    rows = _rows([p for p in protocols if p not in unserved], settings)
-    loaded = (*protocols, *rows)
-    device = environment.resolve_device(settings.device)
-    extractors, without_network = _networks([p for p in loaded if p not in unserved], sides, device, settings, progress)
-    unserved |= without_network
-    if goes_through:  # only after all else, since what an iterable yields may take hours to make
-        unserved |= check([p for p in protocols if p not in unserved])
-    with _stored(sides, settings) as (store, stored):
-        evaluation = Evaluation(
-            protocols=loaded,
-            rows=rows,
-            unserved=unserved,
-            sides=stored,
-            extractors=extractors,
-            store=store,
-            share=share() if settings.distributed else WHOLE,
-            seeds=seeds,
-            device=device,
-            workers=workers,
-            strict=settings.strict,
-            group_by=settings.group_by,
-            onlooker=settings.onlooker,
-            progress=progress,
-            started=started,
+        rows = _rows([p for p in protocols if p not in unserved], settings)
+        loaded = (*protocols, *rows)
+        device = environment.resolve_device(settings.device)
+        extractors, without_network = _networks(
+            [p for p in loaded if p not in unserved], sides, device, settings, progress
         )
-        for side, given in sides.items():
-            given.check_holds(partial(evaluation.missing, side))
-        yield evaluation
-        if settings.cache is not None:
-            remembered.write()
+        unserved |= without_network
+        if goes_through:  # only after all else, since what an iterable yields may take hours to make
+            unserved |= check([p for p in protocols if p not in unserved])
+        with _stored(sides, settings) as (store, stored):
+            evaluation = Evaluation(
+                protocols=loaded,
+                rows=rows,
+                unserved=unserved,
+                sides=stored,
+                extractors=extractors,
+                store=store,
+                share=share() if settings.distributed else WHOLE,
+                seeds=seeds,
+                device=device,
+                workers=workers,
+                strict=settings.strict,
+                group_by=settings.group_by,
+                onlooker=settings.onlooker,
+                progress=progress,
+                started=started,
+            )
+            for side, given in sides.items():
+                given.check_holds(partial(evaluation.missing, side))
+            yield evaluation
 
 
 def _check(

@@ -2,8 +2,8 @@
 neither torch nor a network: both take seconds.
 
 It is a small JSON file beside the store of features. Each value is kept under a digest of everything that it depends
-on, and is asked for anew when any of that changes. Without the file, or where it cannot be written, all is as it is
-in a first run.
+on, and is asked for anew when any of that changes. Without the file, or where it cannot be written, all is as it is in
+a first run.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from fvd_bench.atomic import partial_file
 from fvd_bench.networks import FeatureExtractor, Features
-from fvd_bench.paths import home, user_path
+from fvd_bench.paths import user_path
 from fvd_bench.protocols.rules import FeatureRule
 from fvd_bench.version import __version__
 from fvd_bench.videos.files import file_state
@@ -34,34 +34,52 @@ def key_of(*parts: object) -> str:
     return hashlib.sha256(json.dumps([__version__, *parts], sort_keys=True).encode()).hexdigest()
 
 
+@contextlib.contextmanager
+def kept_in(folder: Path | None) -> Iterator[None]:
+    """Recall what the file in a folder holds, and write there what was learnt, where that can be done. None for a run
+    that keeps nothing."""
+    before, _Place.folder = _Place.folder, folder
+    try:
+        yield
+        if folder is not None:
+            _write(folder)
+    finally:
+        _Place.folder = before
+
+
 def recall(key: str) -> Any:
     """Return what was remembered under a key: a JSON value, or None."""
-    return _learnt[key] if key in _learnt else _read().get(key)
+    if key not in _learnt and _Place.folder is not None and (found := _read(_Place.folder).get(key)) is not None:
+        _learnt[key] = found
+    return _learnt.get(key)
 
 
 def remember(key: str, value: object) -> None:
-    """Keep a JSON value under a key: in this process, and for later ones once `write` is called."""
+    """Keep a JSON value under a key: in this process, and where `kept_in` says for later ones."""
     _learnt[key] = value
 
 
-def write() -> None:
-    """Write what this process has learnt, where that can be done."""
-    known = _read()
-    if all(known.get(key) == value for key, value in _learnt.items()):
-        return
-    others = [item for item in known.items() if item[0] not in _learnt]
-    with contextlib.suppress(OSError):
-        home().mkdir(parents=True, exist_ok=True)
-        with partial_file(home() / _FILE) as partial:
-            partial.write_text(json.dumps(dict([*others, *_learnt.items()][-_MOST:])), encoding="utf-8")
+class _Place:
+    """Where the file is. None while nothing is kept."""
+
+    folder: Path | None = None
 
 
 _learnt: dict[str, Any] = {}
 
 
-def _read() -> dict[str, Any]:
+def _write(folder: Path) -> None:
+    known = _read(folder)
+    if all(known.get(key) == value for key, value in _learnt.items()):
+        return
+    others = [item for item in known.items() if item[0] not in _learnt]
+    with contextlib.suppress(OSError), partial_file(folder / _FILE) as partial:
+        partial.write_text(json.dumps(dict([*others, *_learnt.items()][-_MOST:])), encoding="utf-8")
+
+
+def _read(folder: Path) -> dict[str, Any]:
     try:
-        known = json.loads((home() / _FILE).read_text(encoding="utf-8"))
+        known = json.loads((folder / _FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return {}
     return known if isinstance(known, dict) else {}
