@@ -170,8 +170,9 @@ class Evaluation:
         warnings += collection.noticed
         givens = {name: side.given for name, side in self.sides.items()}
         contents = {side: extraction.contents for side, extraction in extractions.items()}
-        warnings += header_findings(givens, contents, workers=self.workers)
+        stores = {name: side.store for name, side in self.sides.items()}
         here = environment.feature_versions(self.device)
+        warnings += header_findings(givens, stores, contents, versions=here, workers=self.workers)
         warnings += [finding for side, given in givens.items() for finding in given.findings(side, here)]
         if real.fingerprint == fake.fingerprint:
             warnings.append(Finding("same-videos", "the real and the fake side hold the same videos"))
@@ -281,7 +282,8 @@ class Collection:
     """The features of an evaluation, valid while that is open.
 
     noticed: findings made while they were scored. spreads: digest of a score -> what each video contributes to it, from
-    when it was scored on, and in the process that scored alone. points: see `per_video.points_of`.
+    when it was scored on, and in the process that scored alone. points: see `per_video.points_of`. counts: how many
+    features a job has, once they were gone through.
     """
 
     evaluation: Evaluation
@@ -290,6 +292,7 @@ class Collection:
     noticed: list[Finding] = field(default_factory=list)
     spreads: dict[str, Spread] = field(default_factory=dict)
     points: dict[Protocol, Mapping[Side, Points]] = field(default_factory=dict)
+    counts: dict[Job, int] = field(default_factory=dict)
 
     def repeats(self, protocol: Protocol) -> Iterator[Sides]:
         """Yield the features of both sides for each repeat. The videos of a group count as one. Raises CacheError."""
@@ -313,6 +316,7 @@ class Collection:
             groups = self.evaluation.sides[job.draw.reads].groups
             for video, features in again():
                 sets[side].add(features, video=groups[video] if grouped else video)
+            self.counts[job] = sets[side].count
         return sets
 
     def clips(self, protocol: Protocol, side: Side) -> int:
@@ -321,7 +325,10 @@ class Collection:
         if known is not None:
             return known.count
         job = self.evaluation.jobs(protocol, side)[0]
-        return sum(len(features) for _, features in self.extractions[job.draw.reads].features(self.collected[job]))
+        if job not in self.counts:  # where it was not scored
+            features = self.extractions[job.draw.reads].features(self.collected[job])
+            self.counts[job] = sum(len(each) for _, each in features)
+        return self.counts[job]
 
 
 def _labelled(progress: Progress, what: str) -> Callable[[int, int], None]:

@@ -184,7 +184,8 @@ class FeatureStore:
         self._do(lambda c: c.executemany("INSERT OR REPLACE INTO features VALUES (?, ?, ?, ?, ?)", rows))
 
     def content(self, state: str) -> str | None:
-        """Return the content digest that is remembered for this state of files, or None if there is none."""
+        """Return the content digest that is remembered for this state of files, or None if there is none. Other texts
+        are remembered likewise, under digests of what they depend on."""
         row = self._do(lambda c: c.execute("SELECT digest FROM contents WHERE state = ?", (state,)).fetchone())
         return None if row is None else str(row[0])
 
