@@ -2,7 +2,6 @@
 
 import math
 import shutil
-import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import numpy as np
 import pytest
 
 from fvd_bench.evaluation.evaluate import evaluate
+from fvd_bench.features import extraction
 from fvd_bench.features.extraction import Extraction
 from fvd_bench.features.store import FeatureStore
 from fvd_bench.inspection import motion_of_sides
@@ -95,23 +95,17 @@ def test_what_was_measured_is_not_measured_again(tmp_path: Path, write_video, wa
 
 
 def test_motion_is_measured_while_the_clips_are_read(tmp_path: Path, two_sides, pixels_protocol, monkeypatch) -> None:
-    """Of each video once, in the threads that read; what is asked for later is in the store."""
-    measured: list[str] = []
-    threads: set[int] = set()
-
-    def watched(video: VideoFile) -> Motion:
-        measured.append(f"{video.path.parent.name}/{video.path.name}")
-        threads.add(threading.get_ident())
-        return measure(video)
-
-    monkeypatch.setattr(motion_of_sides, "measure", watched)
+    """Of each video once, of the very object that its clips were read from; what is asked for later is in the store."""
+    read: list[VideoFile] = []
+    measured: list[VideoFile] = []
+    reading = extraction.read_draws
+    monkeypatch.setattr(extraction, "read_draws", lambda video, *a, **k: read.append(video) or reading(video, *a, **k))
+    monkeypatch.setattr(motion_of_sides, "measure", lambda video: measured.append(video) or measure(video))
     settings = Settings(cache=tmp_path / "store")
+
     result = evaluate(*two_sides, pixels_protocol(), repeats=2, settings=settings)
 
-    assert sorted(measured) == sorted(
-        f"{file.parent.name}/{file.name}" for side in two_sides for file in side.iterdir()
-    )
-    assert threading.get_ident() not in threads
+    assert len(measured) == 11 and set(map(id, measured)) == set(map(id, read))
     assert result.motion is not None
     for side, found in zip(two_sides, (result.motion.real, result.motion.fake), strict=True):
         assert found == summary([measure(VideoFile(file)) for file in sorted(side.iterdir())])
@@ -122,14 +116,14 @@ def test_motion_is_measured_while_the_clips_are_read(tmp_path: Path, two_sides, 
 def test_the_motion_of_a_video_that_changes_meanwhile_is_not_kept(tmp_path: Path, two_sides) -> None:
     folder, store = shutil.copytree(two_sides[0], tmp_path / "side"), FeatureStore(tmp_path / "store")
     source = open_source(folder)
-    extraction = Extraction(source, store, {}, versions={}, workers=1, progress=lambda done, total: None)
-    watch = motion_of_sides.PassingMotion(store, range(6), extraction.contents, versions=VERSIONS)
+    contents = Extraction(source, store, {}, versions={}, workers=1, progress=lambda done, total: None).contents
+    watch = motion_of_sides.PassingMotion(store, range(6), contents, versions=VERSIONS)
 
     keep, _ = watch(0, source.video(0)), watch(1, source.video(1))
     keep()
     watch.store()
 
-    kept = [store.get(motion_of_sides.motion_key(extraction.contents[i], VERSIONS)) is not None for i in range(6)]
+    kept = [store.get(motion_of_sides.motion_key(contents[i], VERSIONS)) is not None for i in range(6)]
     assert kept == [True, False, False, False, False, False]
 
 
