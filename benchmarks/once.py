@@ -157,14 +157,14 @@ def write_data(folder: Path) -> None:
         for form in ("first", "folders", "large", "small"):
             (folder / form / side).mkdir(parents=True)
         for video in range(64):
-            frames = demo.moving_shapes(np.random.default_rng([number, video]), frames=75)
-            demo.write_mp4(folder / "first" / side / f"{video:02d}.mp4", frames)
+            shapes = demo.moving_shapes(np.random.default_rng([number, video]), frames=75)
+            demo.write_mp4(folder / "first" / side / f"{video:02d}.mp4", shapes)
             if video < 8:
                 shutil.copy(folder / "first" / side / f"{video:02d}.mp4", folder / "small" / side)
             if video < 16:
                 place = folder / "folders" / side / f"{video:02d}"
                 place.mkdir()
-                for t, frame in enumerate(frames[:60]):
+                for t, frame in enumerate(shapes[:60]):
                     Image.fromarray(frame).save(place / f"{t:03d}.jpg", quality=90)
         rng = np.random.default_rng(number)
         for video in range(2048):

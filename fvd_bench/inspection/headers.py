@@ -83,7 +83,7 @@ def _seen(
                 learnt.append((keys[index], json.dumps(asdict(found))))
     store.remember_contents(learnt)
     some = ((source.names[index], probes.get(index)) for index in chosen)
-    return [Appearance(name, found and found.size, found) for name, found in some]
+    return [Appearance(name, known.size if known else None, known) for name, known in some]
 
 
 def _key(name: str, content: str, versions: Mapping[str, str]) -> str:

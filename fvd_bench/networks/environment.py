@@ -110,9 +110,8 @@ _CPU_LINES = ("vendor_id", "cpu family", "model", "model name", "stepping", "fla
 
 def _torch_version() -> str:
     """Return torch's version, which the name of its file says without loading it."""
-    torch = sys.modules.get("torch")
-    if torch is not None:
-        return str(torch.__version__)
+    if (loaded := sys.modules.get("torch")) is not None:
+        return str(loaded.__version__)
     spec = importlib.util.find_spec("torch")
     if spec is None or spec.origin is None:
         return "absent"
