@@ -151,6 +151,7 @@ def write_data(folder: Path) -> None:
 
     from fvd_bench.evaluation import demo
 
+    folder.mkdir()
     for frames in (9, 16):
         (folder / f"colours{frames}.toml").write_text(PROTOCOL.format(frames=frames))
     for number, side in enumerate(("real", "fake")):
