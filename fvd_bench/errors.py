@@ -17,6 +17,7 @@ FvdBenchError
 ├── ManifestError         a file that is not a manifest, or videos and frames that are not those of one
 ├── CacheError            the feature store cannot be opened, read or written
 ├── OutputError           stdout, or a file that was asked for, cannot be written
+├── EngineError           the engine that was asked for is not installed, cannot be reached, or has lost a worker
 ├── EndedElsewhereError   another process of the same run has failed
 └── SelftestError         a published number was not reproduced
 
@@ -130,6 +131,10 @@ class CacheError(FvdBenchError):
 
 class OutputError(FvdBenchError):
     """Stdout, or a file that was asked for, cannot be written."""
+
+
+class EngineError(FvdBenchError):
+    """An engine for many machines is not installed, cannot be reached, cannot read a side, or has lost a worker."""
 
 
 class EndedElsewhereError(FvdBenchError):

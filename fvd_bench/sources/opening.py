@@ -30,6 +30,7 @@ from fvd_bench.sources.iterables import IterableVideos
 from fvd_bench.sources.listing import ClipSource, FileSource, Listing, fingerprint, walk
 from fvd_bench.sources.named_files import NamedFile, open_named
 from fvd_bench.sources.patterns import expand, is_pattern, matching
+from fvd_bench.sources.remote_shards import open_remote_shards, remote_shards
 from fvd_bench.sources.shards import open_shards
 from fvd_bench.sources.tars import TarArchive, is_tar, is_tar_name
 from fvd_bench.sources.video_lists import LIST_SUFFIXES, Row, open_list, read_list
@@ -219,7 +220,9 @@ def _open_name(path: Path, layout: Layout, progress: Progress) -> ClipSource:
 
 
 def _open_address(address: str, layout: Layout, progress: Progress) -> ClipSource:
-    if len(addresses := expand(address)) > 1:
+    if shards := remote_shards(addresses := expand(address)):
+        return open_remote_shards(redact(address), shards)
+    if len(addresses) > 1:
         return open_list(redact(address), [Row(one, {}) for one in addresses], Path.cwd(), layout, progress)
     fetched = fetch(address, progress)
     try:

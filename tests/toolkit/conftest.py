@@ -18,6 +18,7 @@ from fvd_bench.networks.weights.files import I3D_SDIST
 from fvd_bench.videos.decoding.limits import Limits
 from fvd_bench.videos.decoding.pool import Decoders
 from fvd_bench.videos.video import Pixels
+from tests.served import Server
 
 
 @pytest.fixture(scope="session")
@@ -173,3 +174,16 @@ def closing_decoders() -> Iterator[Callable[[Limits], Decoders]]:
     yield make
     for decoders in made:
         decoders.close()
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    monkeypatch.setenv("FVD_BENCH_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("no_proxy", "*")
+    monkeypatch.delenv("FVD_BENCH_OFFLINE", raising=False)
+    started = Server()
+    thread = threading.Thread(target=started.http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread.start()
+    yield started
+    started.http.shutdown()
+    started.http.server_close()
