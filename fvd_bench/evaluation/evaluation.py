@@ -16,6 +16,7 @@ from fvd_bench.evaluation.ranking import is_window
 from fvd_bench.evaluation.result import MotionPanel, Result, Score, SideCount, SourceInfo
 from fvd_bench.evaluation.scoring import as_score
 from fvd_bench.features.distributed import Share
+from fvd_bench.features.engine import Engine
 from fvd_bench.features.extraction import Collected, Extraction, Job, Target
 from fvd_bench.features.feature_set import FeatureSet
 from fvd_bench.features.given import Given
@@ -61,6 +62,7 @@ class Evaluation:
     rows: protocol -> the row that its scores have in a table, for protocols that have one.
     unserved: protocol -> why it gets no score, such as a network that cannot be had.
     store: the store for sides whose features are made here. share: the part of the videos that this process reads.
+    engine: what computes features, None for this process.
     seeds: one per repeat. onlooker: see `Settings`. started: when the evaluation began, by a monotonic clock.
     """
 
@@ -71,6 +73,7 @@ class Evaluation:
     extractors: Mapping[FeatureRule, FeatureExtractor]
     store: FeatureStore
     share: Share
+    engine: Engine | None
     seeds: range
     device: str
     workers: int
@@ -96,6 +99,7 @@ class Evaluation:
             workers=self.workers,
             progress=_labelled(self.progress, f"reading {side} files"),
             share=given.share(share or self.share),
+            engine=self.engine if given.has_frames else None,
         )
 
     def missing(self, side: Side) -> list[Target]:

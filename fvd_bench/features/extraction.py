@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from functools import partial
+from typing import TYPE_CHECKING
 
 from fvd_bench.errors import CacheError, VideoError
 from fvd_bench.features.batches import Batches
@@ -25,6 +26,9 @@ from fvd_bench.videos.clips import Draw, DrawEnd, DrawnClip, read_draws
 from fvd_bench.videos.frame_times import widest
 from fvd_bench.videos.prefetch import Budget, in_order
 from fvd_bench.videos.sampling import video_order
+
+if TYPE_CHECKING:
+    from fvd_bench.features.engine import Engine
 
 ENGINE = 2
 """Version of our own arithmetic, raised whenever it changes a feature or a frame: features of older engines are then
@@ -48,6 +52,9 @@ listing for each time that the video was taken before."""
 
 Outcome = tuple[str, Facts]
 """The key of a video's entry in the store, and the facts in the entry."""
+
+Tasks = Mapping[int, Mapping[str, Job]]
+"""What is read from the video at each place: by the key of an entry, its job."""
 
 
 @dataclass(slots=True)
@@ -89,6 +96,7 @@ class Extraction:
     workers: number of threads that read videos.
     share: the part of the videos that this process reads. Where other processes read the rest, the results are
         exchanged.
+    engine: what does the work. None for this process.
     """
 
     def __init__(
@@ -101,8 +109,10 @@ class Extraction:
         workers: int,
         progress: VideosDone,
         share: Share = WHOLE,
+        engine: Engine | None = None,
     ) -> None:
         self._share = share
+        self._engine = engine
         self._source = source
         self._store = store
         self._extractors = extractors
@@ -175,7 +185,8 @@ class Extraction:
     def _read_contents(self, progress: VideosDone) -> None:
         total = len(self._source.names)
         with ThreadPoolExecutor(self._workers) as pool:
-            for i, state in enumerate(pool.map(self._state, range(total))):
+            here = [i for i in range(total) if self._share.exchanged or self._share.has(i)]
+            for i, state in zip(here, pool.map(self._state, here), strict=True):
                 if isinstance(state, VideoError):
                     self._unreadable[i] = str(state)
                     continue
@@ -183,7 +194,8 @@ class Extraction:
                 if (digest := self._store.content(state)) is not None:
                     self._contents[i] = digest
             new = [i for i in self._states if i not in self._contents and self._share.has(i)]
-            for done, (i, content) in enumerate(zip(new, pool.map(self._content, new), strict=True)):
+            found = self._engine.contents(self._source, new) if self._engine else pool.map(self._content, new)
+            for done, (i, content) in enumerate(zip(new, found, strict=True)):
                 if isinstance(content, VideoError):
                     self._unreadable[i] = str(content)
                 else:
@@ -274,6 +286,9 @@ class Extraction:
             tasks.setdefault(place, {})[key] = job
         if tasks:
             self._store.check_writable()
+        if tasks and self._engine:
+            facts = self._engine.features(self._source, tasks, self._contents, self._extractors, self._store, progress)
+            return known | {target: (key, facts[key]) for target, key in absent.items()}
         batches = Batches(self._store, self._extractors)
         done = {place: number for number, place in enumerate(tasks)}
         budget = Budget(_BYTES_PER_WORKER * self._workers)
