@@ -39,6 +39,7 @@ HEADLINES = {
     "duplicate-files": "some videos are there twice",
     "duplicate-frames": "some videos are there twice",
     "not-independent": "the videos are windows of fewer ones",
+    "sampled": "some metrics are of a sample",
     "videos-skipped": "some videos are skipped",
     "too-short": "some videos are too short",
     "transfer-mismatch": "the sides differ in dynamic range",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import os
 from collections.abc import Mapping, Sequence
 
@@ -15,6 +16,8 @@ from fvd_bench.evaluation.findings import refuse_skipped
 from fvd_bench.features.distributed import WHOLE, Share
 from fvd_bench.features.extraction import Extraction, Job, Target
 from fvd_bench.features.given import GivenFile
+from fvd_bench.features.moments_file import MomentsFile, added
+from fvd_bench.features.pieces import PIECES, Pieces
 from fvd_bench.features.stats_file import StatsFile, is_stats_file
 from fvd_bench.features.store import Entry
 from fvd_bench.finding import some
@@ -60,6 +63,65 @@ def make(
     ) as evaluation:
         share = evaluation.share if parts == 1 else Share(part - 1, parts)
         return _make(evaluation, side, share)
+
+
+def make_moments(
+    source: SourceLike,
+    side: Side,
+    protocol: ProtocolLike = "stylegan-v-fvd16",
+    *,
+    seed: int = 0,
+    shard: tuple[int, int] = (1, 1),
+    settings: Settings | None = None,
+    progress: Progress = silent,
+) -> MomentsFile:
+    """Compute the moments of a side of very many clips, of which no features are kept but in the feature store.
+
+    The arguments are those of `make`, which raises the same.
+    """
+    part, parts = shard
+    opened = open_source(source, progress)
+    settings = settings or Settings()
+    with open_evaluation(
+        opened, opened, protocol, repeats=1, seed=seed, settings=settings, progress=progress, to_score=False
+    ) as evaluation:
+        (only,) = evaluation.protocols
+        if parts > 1 and only.clip_rule(side).count is not None:
+            raise SourceError(
+                f"{only.name} takes {only.clip_rule(side).count} of the {side} videos, and shards cannot know which of "
+                "them have to be replaced: make the moments without --shard"
+            )
+        if evaluation.share.exchanged:
+            raise SourceError("moments are made by one process: take --shard in place of torchrun")
+        extraction = evaluation.extraction(side, Share(part - 1, parts))
+        job = evaluation.jobs(only, side)[0]
+        if job.draw.reads != side:
+            raise SourceError(
+                f"{only.name} makes its {side} clips of real videos: these are the side to make moments of"
+            )
+        collected = extraction.outcomes([job], lambda done, total: evaluation.progress("videos", done, total))[0][job]
+        if evaluation.strict:
+            refuse_skipped({job: collected})
+        contents = extraction.contents
+        features = ((contents[video], found) for video, found in extraction.features(collected))
+        pieces = Pieces.of(features, seed=seed, pieces=-(-PIECES // parts))
+        if pieces is None:
+            raise SourceError(f"{opened.name}: none of its {len(opened.names)} videos gives a clip")
+        return MomentsFile(
+            side=side,
+            protocol=only,
+            seed=seed,
+            path=opened.name,
+            kind=opened.kind,
+            videos=len(opened.names),
+            listing=hashlib.sha256("\0".join(opened.names).encode("utf-8", "surrogateescape")).hexdigest(),
+            shards=(shard,),
+            contents=added("0", *contents.values()),
+            skipped=collected.skipped,
+            weights=dict(evaluation.extractors[job.features].weights),
+            versions=environment.feature_versions(evaluation.device),
+            pieces=pieces,
+        )
 
 
 def merge(
