@@ -12,7 +12,14 @@ import click
 from click.core import ParameterSource
 
 from fvd_bench.cli import several
-from fvd_bench.cli.options import Command, chosen_settings, format_option, protocol_names, ranking_options
+from fvd_bench.cli.options import (
+    Command,
+    chosen_settings,
+    engine_options,
+    format_option,
+    protocol_names,
+    ranking_options,
+)
 from fvd_bench.cli.pages import CLIPS_AND_CHARTS, Showing, html_option
 from fvd_bench.cli.streams import (
     STDOUT,
@@ -54,6 +61,7 @@ if TYPE_CHECKING:
 @click.option("--keep-features", is_flag=True, help="Keep the features beside the JSON, for check and compare.")
 @click.option("--manifest", "manifest_file", metavar="FILE", help="Write which frames of which videos were used.")
 @click.option("--replay", "replay_file", metavar="FILE", help="Use the frames that a manifest names.")
+@engine_options
 @click.option("--dry-run", is_flag=True, help="Say what would be scored and skipped, and for how long; score nothing.")
 def compute(
     real: str | Path | Arrays,

@@ -16,7 +16,7 @@ from fvd_bench.cli.streams import TEXT, be_quiet
 from fvd_bench.errors import FvdBenchError
 from fvd_bench.escapes import redact
 from fvd_bench.paths import distinct_names
-from fvd_bench.settings import DEVICES, Device
+from fvd_bench.settings import DEVICES, ENGINES, Device, Engine
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -251,6 +251,16 @@ def run_options(command: _Command) -> _Command:
     )(command)
 
 
+def engine_options(command: _Command) -> _Command:
+    """Add options that say which machines compute features."""
+    return _all(
+        click.option("--engine", default="local", show_default=True, type=click.Choice(ENGINES),
+                     help="What computes features: this machine, or the Ray cluster at RAY_ADDRESS."),
+        click.option("--parquet", metavar="PLACE",
+                     help="Where ray writes features: a folder or address that all machines see."),
+    )(command)  # fmt: skip
+
+
 def _named(places: Sequence[str | Path]) -> dict[str, str | Path]:
     """Return the places of several sides by the ends in which they differ. Raises UsageError when two are one."""
     shown = [redact(place) if isinstance(place, str) else os.fspath(place) for place in places]  # texts are addresses
@@ -321,6 +331,8 @@ def chosen_settings(
     motion: bool = False,
     windows: int = 0,
     group_by: str | None = None,
+    engine: Engine = "local",
+    parquet: str | None = None,
     onlooker: Callable[[Collection, Result], None] | None = None,
 ) -> Settings:
     from fvd_bench.settings import Settings, default_cache
@@ -343,6 +355,8 @@ def chosen_settings(
         motion=motion,
         windows=windows,
         group_by=group_by,
+        engine=engine,
+        parquet=parquet,
         onlooker=onlooker,
         distributed=True,  # takes effect where torchrun started the command
     )

@@ -8,13 +8,15 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fvd_bench.errors import FvdBenchError
+from fvd_bench.errors import EngineError, FvdBenchError
 from fvd_bench.evaluation.counts import Look, Unserved, too_few
 from fvd_bench.features.distributed import WHOLE, share
 from fvd_bench.features.given import Given
 from fvd_bench.features.store import FeatureStore
 from fvd_bench.metrics import dependence
 from fvd_bench.networks import FeatureExtractor, create, environment
+from fvd_bench.packages import needed_for
+from fvd_bench.paths import user_path
 from fvd_bench.processors import processors
 from fvd_bench.progress import Progress
 from fvd_bench.protocols.protocol import Protocol
@@ -22,10 +24,12 @@ from fvd_bench.protocols.rules import FeatureRule, Side
 from fvd_bench.protocols.variants import SCALE, scale_protocols
 from fvd_bench.protocols.windows import window_protocols
 from fvd_bench.settings import Settings
+from fvd_bench.sources.addresses import is_address
 from fvd_bench.sources.iterables import IterableVideos
 
 if TYPE_CHECKING:
     from fvd_bench.evaluation.evaluation import Evaluation, OpenSide
+    from fvd_bench.features.engine import Engine
 
 
 @contextlib.contextmanager
@@ -55,7 +59,7 @@ def opened(
     unserved |= without_network
     if goes_through:  # only after all else, since what an iterable yields may take hours to make
         unserved |= check([p for p in protocols if p not in unserved])
-    with _stored(sides, settings) as (store, stored):
+    with _stored(sides, settings) as (store, stored), _engine(settings, device, workers) as engine:
         evaluation = Evaluation(
             protocols=loaded,
             rows=rows,
@@ -64,6 +68,7 @@ def opened(
             extractors=extractors,
             store=store,
             share=share() if settings.distributed else WHOLE,
+            engine=engine,
             seeds=seeds,
             device=device,
             workers=workers,
@@ -74,6 +79,7 @@ def opened(
             started=started,
         )
         for side, given in sides.items():
+            given.check_jobs(evaluation.jobs_reading(side), extractors)
             given.check_holds(partial(evaluation.missing, side))
         yield evaluation
 
@@ -115,6 +121,31 @@ def _stored(sides: Mapping[Side, Given], settings: Settings) -> Iterator[tuple[F
                 for side, given in sides.items()
             },
         )
+
+
+@contextlib.contextmanager
+def _engine(settings: Settings, device: str, workers: int) -> Iterator[Engine | None]:
+    """Open what computes features, None for this process. Raises EngineError."""
+    if settings.engine == "local":
+        yield None
+        return
+    if settings.distributed and share().exchanged:
+        raise EngineError("torchrun has started several processes, and the engine ray starts its own: leave one out")
+    with needed_for("runs by the engine ray", "'fvd-bench[ray]'", raising=EngineError):
+        import pyarrow  # noqa: F401 - whether they are there
+        import ray  # noqa: F401
+    from fvd_bench.features.cluster.ray_data import RayEngine
+
+    place = settings.parquet or str(Path(settings.cache or "") / "parquet")
+    engine = RayEngine(
+        place=place if is_address(place) else str(user_path(place).absolute()),
+        device=device,
+        weights=settings.weights,
+        versions=environment.feature_versions(device),
+        workers=workers,
+    )
+    with contextlib.closing(engine):
+        yield engine
 
 
 def _rows(protocols: Sequence[Protocol], settings: Settings) -> dict[Protocol, str]:

@@ -2,14 +2,19 @@
 
 __all__ = [
     "batches",
+    "cluster",
     "distributed",
+    "engine",
     "extraction",
     "feature_set",
     "foreign",
     "given",
     "moments",
+    "moments_file",
     "noticed",
     "online_features",
+    "pieces",
     "stats_file",
+    "stats_places",
     "store",
 ]
