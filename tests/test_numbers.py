@@ -161,3 +161,25 @@ def test_single_numbers() -> None:
     assert f"{hostile['refused']} end in a message, {hostile['scored']} in a score" in trust
     assert f"All of the {published['passed']} published numbers" in trust
     assert f"{published['passed']} of {len(published['checks'])} published numbers" in page("README.md")
+
+
+def test_what_clips_cost() -> None:
+    found, text = results("scale"), page("docs/scale.md")
+    predictions = rows(text, "simulated decoder")
+
+    assert predictions == [
+        [
+            run["decoder"],
+            f"{run['videos']:,}",
+            f"{run['predicted']:.1f} s",
+            f"{run['seconds']:.1f} s",
+            f"{run['ratio']:.2f}",
+        ]
+        for run in found["runs"]
+    ]
+    parts = found["million"]["core_seconds_per_clip"]
+    shown = dict(rows(text, "of a clip of 16 frames"))
+    assert {name: float(cell.removesuffix(" ms")) for name, cell in shown.items()} == {
+        name: pytest.approx(1000 * part, abs=0.5) for name, part in parts.items()
+    }
+    assert f"{found['million']['core_hours']:,} core hours, or {found['million']['dollars']} dollars" in text
