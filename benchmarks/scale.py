@@ -100,6 +100,12 @@ def cost(count: int, decoder: float, protocol: str) -> tuple[float, float]:
         return time.monotonic() - begun, time.process_time() - used
 
 
+def processor_seconds(protocol: str) -> float:
+    """What we use of a processor for each video, beyond what a run needs to begin."""
+    (few, short), (many, long) = ((count, cost(count, 0.0, protocol)[1]) for count in SMALL)
+    return (long - short) / (many - few)
+
+
 def model(measured: dict[int, float], decoder: float) -> tuple[float, float]:
     """The seconds to begin, and those of each video beyond: our own work, or the decoders' where that is longer."""
     (few, short), (many, long) = sorted(measured.items())
@@ -136,15 +142,14 @@ def main() -> None:
             small = {count: cost(count, decoder, str(protocol))[0] for count in SMALL}
             begin, each = model(small, decoder)
             for count in LARGE:
-                found, used = cost(count, decoder, str(protocol))
+                found, _ = cost(count, decoder, str(protocol))
                 predicted = begin + count * each
                 runs.append({
                     "decoder": name, "videos": count, "seconds": round(found, 2),
                     "predicted": round(predicted, 2), "ratio": round(found / predicted, 3),
-                    "processor_seconds": round(used, 2),
                 })  # fmt: skip
                 print(runs[-1], flush=True)
-    own = next(run["processor_seconds"] / run["videos"] for run in reversed(runs) if run["decoder"] == "free")
+        own = processor_seconds(str(protocol))
     write("scale", __doc__, {"runs": runs, "million": million(own), "frames": FRAMES, "workers": WORKERS})
 
 

@@ -114,6 +114,7 @@ def merge(
             raise SourceError(f"{next(iter(moments))} holds moments, and {next(iter(shards))} features: merge one kind")
         if moments and source is not None:
             raise click.UsageError("--source is for features that no shard holds, and these files hold moments")
+        whole: StatsFile | MomentsFile
         whole = moments_file.joined(moments) if moments else join(shards, source=source, settings=chosen, progress=show)
     write_at(out, whole)
     wrote(_shown(out))

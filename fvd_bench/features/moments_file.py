@@ -145,7 +145,7 @@ def joined(files: Mapping[str, MomentsFile]) -> MomentsFile:
             if len(splits) > 1
             else f"without shard {missing[0]}/{max(splits)}"
         )
-        raise SourceError(f"the {len(files)} files are {what}: give the files of all shards of one split")
+        raise SourceError(f"what is given is {what}: give the files of all shards of one split")
     return dataclasses.replace(whole, shards=((1, 1),), pieces=whole.pieces.fewer(MOST_PIECES))
 
 
