@@ -80,11 +80,11 @@ class RayEngine(ClusterEngine):
                 yield from stages.clips(_shared(shared[0]), table)
 
             class Networks:
-                @functools.cached_property
-                def loaded(self) -> stages.Networks:  # not when it begins, as Ray would lose the error
-                    return stages.Networks(_shared(shared[0]))
+                loaded: stages.Networks | None = None
 
                 def __call__(self, table: Table) -> Table:
+                    if self.loaded is None:  # not when it begins, as Ray would lose the error
+                        self.loaded = stages.Networks(_shared(shared[0]))
                     return self.loaded(table)
 
             def write(table: Table) -> Table:
