@@ -13,6 +13,7 @@ import contextlib
 import functools
 import logging
 import os
+import socket
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -44,6 +45,8 @@ Ray from making one stage of both, which would let networks wait for decoders.""
 
 _PART_FOR_NETWORKS = 0.75
 """The most of all processors that networks take, where there are no GPUs, so that reading never waits for long."""
+
+_PATIENCE_SECONDS = 10.0
 
 _QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "fatal"}
 """Environment of Ray: it tells nobody of its use, and does not write between our lines."""
@@ -140,6 +143,7 @@ class RayEngine(ClusterEngine):
             where = {"address": "local", "num_cpus": max(2, self.workers), "include_dashboard": False}
             where["object_store_memory"] = _OBJECT_BYTES
         try:
+            _check_answers(address)
             with _no_stderr():
                 ray.init(**where, log_to_driver=False, logging_level="error")
         except (ConnectionError, OSError, ValueError, RuntimeError) as error:
@@ -157,6 +161,14 @@ class RayEngine(ClusterEngine):
         context.max_consecutive_actor_init_deaths = 3  # one that was killed while it began is replaced
         if not address:
             context.op_resource_reservation_enabled = False  # it would keep half of two processors idle
+
+
+def _check_answers(address: str) -> None:
+    """Raise OSError where nothing answers at host:port. Ray would try for minutes."""
+    host, _, port = address.rpartition(":")
+    if host and "/" not in host and port.isdecimal():
+        with socket.create_connection((host.strip("[]"), int(port)), _PATIENCE_SECONDS):
+            pass
 
 
 @contextlib.contextmanager
