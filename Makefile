@@ -7,7 +7,10 @@ LOWEST := $(shell sed -n 's/^requires-python = ">=3\.\([0-9]*\)"$$/\1/p' pyproje
 # Three processes of one thread each, since many tests wait for a program. Files go in their order: those of few tests are long.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
-.PHONY: install demo test test-versions test-all docs clean
+# The tests start many Pythons, which would compile both packages anew each time.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: install demo test mypy pytest test-versions test-all docs clean
 
 install: $(VENV)/.installed
 
@@ -24,7 +27,12 @@ demo: install
 test: install
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	$(MAKE) --jobs=2 mypy pytest
+
+mypy: install  # takes one processor for as long as many tests do
 	$(BIN)/mypy
+
+pytest: install
 	$(PYTEST) -m "not slow and not gpu"
 
 # In two more environments, of the lowest and of the highest versions that pyproject.toml allows.

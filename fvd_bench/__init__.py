@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from fvd_bench.inspection import checkup as doctor  # noqa: F401
     from fvd_bench.metrics.frechet import frechet_distance
     from fvd_bench.networks import fingerprint, weights  # noqa: F401
+    from fvd_bench.networks.declared import network
+    from fvd_bench.paired.evaluate import evaluate_paired
+    from fvd_bench.paired.result import PairedResult
+    from fvd_bench.plugins import allow_code
     from fvd_bench.protocols.protocol import Protocol
     from fvd_bench.reports import tables as report  # noqa: F401
     from fvd_bench.settings import Settings
@@ -35,14 +39,18 @@ __all__ = [
     "FvdBenchError",
     "FvdBenchWarning",
     "GeneratorSource",
+    "PairedResult",
     "Protocol",
     "Ranking",
     "Result",
     "Score",
     "Settings",
     "__version__",
+    "allow_code",
     "evaluate",
+    "evaluate_paired",
     "frechet_distance",
+    "network",
     "rank",
 ]
 
@@ -52,14 +60,18 @@ _HOMES = {
     "FvdBenchError": "fvd_bench.errors",
     "FvdBenchWarning": "fvd_bench.finding",
     "GeneratorSource": "fvd_bench.sources.opening",
+    "PairedResult": "fvd_bench.paired.result",
     "Protocol": "fvd_bench.protocols.protocol",
     "Ranking": "fvd_bench.evaluation.ranking",
     "Result": "fvd_bench.evaluation.result",
     "Score": "fvd_bench.evaluation.result",
     "Settings": "fvd_bench.settings",
     "__version__": "fvd_bench.version",
+    "allow_code": "fvd_bench.plugins",
     "evaluate": "fvd_bench.evaluation.evaluate",
+    "evaluate_paired": "fvd_bench.paired.evaluate",
     "frechet_distance": "fvd_bench.metrics.frechet",
+    "network": "fvd_bench.networks.declared",
     "rank": "fvd_bench.evaluation.several",
 }
 

@@ -4,9 +4,11 @@ FvdBenchError
 ├── ArgumentError         a value that an argument cannot have (exit code 2)
 ├── ProtocolError         a protocol file that cannot be read, or that asks for something impossible
 │   └── UnknownProtocolError  a name or version that no protocol has (exit code 2)
+├── NetworkError          code of another package or of the user's own, a network or a metric, does not do what it says
 ├── WeightsError          network weights missing, damaged, or not the ones expected
 │   └── UnknownWeightsError   a name that no weights have (exit code 2)
 ├── SourceError           a whole side that cannot be used: missing, empty, not permitted, too few clips
+│   └── UnknownReferenceError  a name or digest that no reference has (exit code 2)
 ├── VideoError            one video that cannot be used; the pipeline skips and names it
 │   └── ShortVideoError   fewer frames decode than a clip needs
 ├── DecoderError          the process that decodes videos does not start, or no video can be decoded by it
@@ -17,6 +19,7 @@ FvdBenchError
 ├── ManifestError         a file that is not a manifest, or videos and frames that are not those of one
 ├── CacheError            the feature store cannot be opened, read or written
 ├── OutputError           stdout, or a file that was asked for, cannot be written
+├── EngineError           the engine that was asked for is not installed, cannot be reached, or has lost a worker
 ├── EndedElsewhereError   another process of the same run has failed
 └── SelftestError         a published number was not reproduced
 
@@ -57,6 +60,10 @@ class UnknownProtocolError(ProtocolError):
     exit_code = EXIT_OF_USAGE
 
 
+class NetworkError(FvdBenchError):
+    """A network of another package, or of the user's own, fails or does other than it says."""
+
+
 class WeightsError(FvdBenchError):
     """Network weights are missing, damaged or not the expected ones. The message may list the places where they were
     sought."""
@@ -72,6 +79,12 @@ class UnknownWeightsError(WeightsError):
 
 class SourceError(FvdBenchError):
     """A whole side (real or fake) cannot be used."""
+
+
+class UnknownReferenceError(SourceError):
+    """No reference has this name or digest, or several have: it was typed wrong."""
+
+    exit_code = EXIT_OF_USAGE
 
 
 class VideoError(FvdBenchError):
@@ -130,6 +143,10 @@ class CacheError(FvdBenchError):
 
 class OutputError(FvdBenchError):
     """Stdout, or a file that was asked for, cannot be written."""
+
+
+class EngineError(FvdBenchError):
+    """An engine for many machines is not installed, cannot be reached, cannot read a side, or has lost a worker."""
 
 
 class EndedElsewhereError(FvdBenchError):

@@ -16,6 +16,14 @@ _BUT_LINES = re.compile(f"[{_CONTROLS}]")
 _ALL = re.compile(rf"[\t\n{_CONTROLS}]")
 
 
+_TEX = {
+    **{character: f"\\{character}" for character in "&%$#_{}"},
+    "~": "\\textasciitilde{}", "^": "\\textasciicircum{}", "\\": "\\textbackslash{}", "–": "--",
+    "±": "$\\pm$", "×": "$\\times$", "<": "\\textless{}", ">": "\\textgreater{}", "|": "\\textbar{}",
+}  # fmt: skip
+"""Character -> how LaTeX writes it."""
+
+
 def escaped(text: str) -> str:
     r"""Return text on one line, with control characters written as \n, \x1b or \u202e."""
     return _ALL.sub(_shown, text)
@@ -31,6 +39,17 @@ def in_html(text: str) -> str:
     from html import escape
 
     return escape(escaped(text))
+
+
+def in_csv(text: str) -> str:
+    """Return text on one line as a field of CSV, with ' before what a spreadsheet would run as a formula."""
+    shown = escaped(text)
+    return f"'{shown}" if shown[:1] in ("=", "+", "-", "@") else shown
+
+
+def in_latex(text: str) -> str:
+    """Return text on one line as LaTeX in which it means nothing but itself."""
+    return "".join(_TEX.get(character, character) for character in escaped(text))
 
 
 def redact(text: str) -> str:

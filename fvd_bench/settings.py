@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from fvd_bench.errors import FvdBenchError
+from fvd_bench.errors import ArgumentError, FvdBenchError
 from fvd_bench.paths import PathLike, home, user_path
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
@@ -16,6 +16,12 @@ Device = Literal["auto", "cpu", "cuda", "mps"]
 and else the processor."""
 
 DEVICES: tuple[str, ...] = get_args(Device)
+
+Engine = Literal["local", "ray"]
+"""What computes features: this process, with those that torchrun started beside it, or the machines of a Ray
+cluster."""
+
+ENGINES: tuple[str, ...] = get_args(Engine)
 
 
 def default_cache() -> Path:
@@ -43,9 +49,14 @@ class Settings:
         `protocols.windows`.
     distributed: whether to split the videos over the processes of the torch.distributed run, all of which have to make
         the same call.
+    engine: what computes features.
+    parquet: with the engine `ray`, the folder or address where features are written, which all machines see. None for
+        the folder `parquet` beside the feature store.
     group_by: how to find videos that were not drawn independently, such as windows of one video, see
         `dependence.groups`. Those of one group count as one in interval, floor, value at infinity and gate. No score
         depends on it.
+    classes: how to find the class of each video, in the same words as `group_by`. Each class is then also scored by
+        itself.
     onlooker: called with the `Collection` and the `Result` of each evaluation while its videos can still be read, for
         what shows them. None for nobody.
     """
@@ -58,12 +69,24 @@ class Settings:
     motion: bool = False
     windows: int = 0
     distributed: bool = False
+    engine: Engine = "local"
+    parquet: str | None = None
     group_by: str | None = None
+    classes: str | None = None
     onlooker: Callable[[Any, Any], None] | None = None  # of classes of a later room
 
     def __post_init__(self) -> None:
         if self.device not in DEVICES:
             raise FvdBenchError(f"device = {self.device!r}: allowed are {', '.join(DEVICES)}")
+        if self.engine not in ENGINES:
+            raise FvdBenchError(f"engine = {self.engine!r}: allowed are {', '.join(ENGINES)}")
+        if self.parquet is not None and self.engine != "ray":
+            raise ArgumentError("a folder for Parquet files is named, which only the engine ray writes")
+        if self.engine == "ray" and self.parquet is None and self.cache is None:
+            raise ArgumentError(
+                "the engine ray writes features where all machines see them: name that folder or address (--parquet), "
+                "or keep a feature store (--cache)"
+            )
         if self.workers is not None and self.workers < 1:
             raise FvdBenchError(f"workers = {self.workers}: expected at least 1")
         if self.windows < 0:

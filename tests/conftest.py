@@ -15,6 +15,7 @@ import torch
 from PIL import Image
 
 from fvd_bench.networks import weights
+from fvd_bench.videos.decoding import pool
 from fvd_bench.videos.video import Pixels
 
 PIXELS_PROTOCOL = """
@@ -45,6 +46,8 @@ names = ["fvd"]
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell starts what runs in the background so, and programs that the tests interrupt would inherit it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+pool._IDLE_SECONDS = 600.0  # a decoder takes half a second to start, and some files of tests decode nothing for a while
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -26,7 +26,13 @@ import torch
 
 _SERVER = multiprocessing.get_context("forkserver")
 _SERVER.set_forkserver_preload(
-    ["fvd_bench.evaluation.evaluation", "fvd_bench.networks.i3d", "scipy.linalg", "stylegan_v.training.loop"]
+    [
+        "fvd_bench.evaluation.evaluation",
+        "fvd_bench.networks.extractor",
+        "fvd_bench.networks.i3d_network",
+        "scipy.linalg",
+        "stylegan_v.training.loop",
+    ]
 )
 
 

@@ -28,7 +28,8 @@ PROGRAMS = {"fvd-bench": cli, "stylegan-v": model_cli}
 
 
 def blocks(page: Path, language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", page.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    found = re.findall(r"^```(\w*)\n(.*?)^```$", page.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    return [text for of, text in found if of == language]
 
 
 @dataclass(frozen=True)
@@ -129,11 +130,14 @@ RUN = (
     "manifest",
     "uncertainty",
     "protocols",
+    "references",
+    "result",
+    "paired",
 )
 """Pages whose commands are run, page by page in their order, in one folder."""
 
-LONG = re.compile(r"fvd-bench (demo|selftest|weights pull)|fvd-bench-demo|elsewhere")
-"""What is not run: networks at work for minutes, downloads, and videos that stand elsewhere."""
+LONG = re.compile(r"fvd-bench (demo|selftest|weights pull)|fvd-bench-demo|elsewhere|refs:grid")
+"""What is not run: networks at work for minutes, downloads, videos that stand elsewhere, and features of I3D."""
 
 
 @pytest.fixture(scope="module")
@@ -158,7 +162,8 @@ def test_the_commands_run(folder: Path, name: str, monkeypatch: pytest.MonkeyPat
     """Means of pixels stand in for I3D, whose features would take minutes, in a cache of their own."""
     monkeypatch.chdir(folder)
     monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
-    monkeypatch.setitem(NETWORKS, "i3d", dataclasses.replace(NETWORKS["pixels"], name="i3d", fewest_frames=9))
+    monkeypatch.setenv("FVD_BENCH_OFFLINE", "1")
+    monkeypatch.setitem(NETWORKS.built_in, "i3d", dataclasses.replace(NETWORKS["pixels"], name="i3d", fewest_frames=9))
     for written in commands(DOCS / f"{name}.md"):
         line = shlex.join([written.program, *written.arguments])
         if written.program == "fvd-bench" and not LONG.search(line):

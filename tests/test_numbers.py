@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 
+from fvd_bench.networks import NETWORKS
+from fvd_bench.protocols import protocol
+
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 
@@ -161,3 +164,34 @@ def test_single_numbers() -> None:
     assert f"{hostile['refused']} end in a message, {hostile['scored']} in a score" in trust
     assert f"All of the {published['passed']} published numbers" in trust
     assert f"{published['passed']} of {len(published['checks'])} published numbers" in page("README.md")
+    of_others = [name for name in NETWORKS if name != "pixels"]
+    assert f"[{len(protocol.names())} protocols](docs/protocols.md)" in page("README.md")
+    assert f"on {len(of_others)} networks" in page("README.md")
+
+
+def test_the_conventions_of_pairs() -> None:
+    scores = {(s["protocol"], s["metric"], s["quantiser"]): s["value"] for s in results("conventions")["scores"]}
+    text = page("docs/paired.md")
+
+    for name, *cells in rows(text, "convention"):
+        psnr = [f"{scores[name, 'psnr', quantiser]:.2f}" for quantiser in (20, 35, 50)]
+        assert cells == [*psnr, *(f"{scores[name, 'ssim', quantiser]:.3f}" for quantiser in (20, 35, 50))]
+    coarsest = {key[:2]: value for key, value in scores.items() if key[2] == 50}
+    others = [value for (name, metric), value in coarsest.items() if metric == "psnr" and name != "tokenbench"]
+    assert (
+        round(coarsest["tokenbench", "psnr"] - max(others)) == round(coarsest["tokenbench", "psnr"] - min(others)) == 5
+    )
+    ssims = sorted(value for (_, metric), value in coarsest.items() if metric == "ssim")
+    assert f"the five SSIMs go from {ssims[0]:.2f}\nto {ssims[-1]:.2f}" in text
+
+
+def test_what_clips_cost() -> None:
+    speed, overlap, text = results("throughput"), results("overlap"), page("docs/scale.md")
+    fastest = max(rate for name, rate in speed["clips_per_second"].items() if "fvd-bench" in name)
+    network = speed["threads"] / fastest
+    decoding = speed["threads"] * overlap["seconds"]["decoding"] / overlap["videos"]
+    hours = (network + decoding) * 1e6 / 3600
+
+    shown = dict(rows(text, "of a clip of 16 frames"))
+    assert shown == {"network": f"{1000 * network:.0f} ms", "decoding": f"{1000 * decoding:.0f} ms"}
+    assert f"{hours:.0f} core hours, or {hours * 0.04:.0f} dollars" in text

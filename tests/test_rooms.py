@@ -1,6 +1,7 @@
 """The rooms of both packages: imports point one way, and go through what a room says others may use."""
 
 import ast
+import functools
 import graphlib
 import importlib
 from pathlib import Path
@@ -11,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 FOLDERS = {"fvd_bench": ROOT / "fvd_bench", "stylegan_v": ROOT / "model" / "stylegan_v"}
 ROOMS = {
     "fvd_bench": (
-        "protocols videos sources networks features metrics inspection evaluation reports integrations cli"
+        "protocols videos sources networks features metrics inspection evaluation paired reports integrations cli"
     ).split(),
     "stylegan_v": "networks data methods baselines checkpoints sampling training studies cli".split(),
 }
@@ -22,6 +23,7 @@ SHOWS_ITSELF = ("fvd_bench", "evaluation.result", "reports.card")
 """The one import to the right: notebooks ask a result for HTML by a method, and what draws it is imported then."""
 
 
+@functools.cache
 def _modules(package: str) -> dict[str, Path]:
     """Name below the package -> file. A room's own name is that of its __init__."""
     folder = FOLDERS[package]

@@ -16,7 +16,7 @@ from fvd_bench.errors import FvdBenchError
 from stylegan_v.baselines import registry
 from stylegan_v.errors import TrainingError
 from stylegan_v.methods.method import Stage
-from stylegan_v.training import ablations
+from stylegan_v.training import ablations, snapshots
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
@@ -56,6 +56,7 @@ def test_a_table_is_made_and_its_command_goes_on(
         return train(run, *rest, **more)
 
     monkeypatch.setattr(comparison, "train", counted)
+    monkeypatch.setattr(snapshots, "_STRIDE", 1)  # short films of its samples, which take longer than the training
     with pytest.raises(KeyboardInterrupt):
         comparison.main("table1", table1.__doc__, rows, "stylegan2", argv=argv, scores=scores)
     begun = {row.name: (tmp_path / "out" / "faces" / row.name / "row.json").exists() for row in rows}

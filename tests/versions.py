@@ -36,6 +36,8 @@ TESTS = (
     "tests/toolkit/networks/test_weight_download.py",  # pypi-simple, requests
     "tests/toolkit/networks/test_i3d.py",  # torch, on the real weights
     "tests/toolkit/networks/test_inception.py",  # torch-fidelity
+    "tests/toolkit/networks/test_vision_transformers.py",  # transformers
+    "tests/toolkit/networks/test_transformer_weights.py",  # huggingface-hub
     "tests/toolkit/cli/test_inspect.py",  # click, rich
     "tests/toolkit/evaluation/test_result.py",  # pandas, jsonschema
     "tests/toolkit/evaluation/test_statistics.py",  # numpy, whose savez has other arguments from 2.1 on

@@ -11,10 +11,14 @@ import click
 from fvd_bench.cli.cite import cite
 from fvd_bench.cli.compute import compute
 from fvd_bench.cli.demo import demo
+from fvd_bench.cli.export import export
 from fvd_bench.cli.gate import check, compare
 from fvd_bench.cli.inspect import inspect
+from fvd_bench.cli.networks import networks
 from fvd_bench.cli.options import DEBUG, Commands
+from fvd_bench.cli.paired import paired
 from fvd_bench.cli.protocols import protocols
+from fvd_bench.cli.refs import refs
 from fvd_bench.cli.report import report
 from fvd_bench.cli.selftest import selftest
 from fvd_bench.cli.stats import merge, stats
@@ -106,6 +110,7 @@ def cli() -> None:
 
 
 for command in (
-    compute, table4, check, compare, report, stats, merge, inspect, protocols, weights, selftest, demo, cite,
+    compute, paired, table4, check, compare, report, stats, merge, refs, inspect, protocols, networks, weights,
+    selftest, demo, cite, export,
 ):  # fmt: skip
     cli.add_command(command)

@@ -12,7 +12,14 @@ import click
 from click.core import ParameterSource
 
 from fvd_bench.cli import several
-from fvd_bench.cli.options import Command, chosen_settings, format_option, protocol_names, ranking_options
+from fvd_bench.cli.options import (
+    Command,
+    chosen_settings,
+    engine_options,
+    format_option,
+    protocol_names,
+    ranking_options,
+)
 from fvd_bench.cli.pages import CLIPS_AND_CHARTS, Showing, html_option
 from fvd_bench.cli.streams import (
     STDOUT,
@@ -51,9 +58,13 @@ if TYPE_CHECKING:
 @click.option("--motion", is_flag=True, help="Also score the real videos shuffled, frozen and reversed, as a scale.")
 @click.option("--windows", default=0, type=click.IntRange(0, 1000), metavar="N",
               help="Also score the first N windows of the fake videos: frames 0 to 15, 16 to 31, …")  # fmt: skip
+@click.option("--classes", metavar="PATTERN",
+              help="Also score each class by itself: folder for that of each video, a column of a list of videos, "
+              "column:NAME, or one of a table, FILE.csv:COLUMN, or a regular expression for names.")  # fmt: skip
 @click.option("--keep-features", is_flag=True, help="Keep the features beside the JSON, for check and compare.")
 @click.option("--manifest", "manifest_file", metavar="FILE", help="Write which frames of which videos were used.")
 @click.option("--replay", "replay_file", metavar="FILE", help="Use the frames that a manifest names.")
+@engine_options
 @click.option("--dry-run", is_flag=True, help="Say what would be scored and skipped, and for how long; score nothing.")
 def compute(
     real: str | Path | Arrays,
@@ -91,8 +102,8 @@ def compute(
     if manifest_file == "-":
         raise click.UsageError("--manifest goes to a FILE, since stdout is for the result")
     if len(fake) > 1:
-        if manifest_file or replay_file:
-            raise click.UsageError("--manifest and --replay are of one --fake: give one at a time")
+        if manifest_file or replay_file or chosen.classes:
+            raise click.UsageError("--manifest, --replay and --classes are of one --fake: give one at a time")
         if dry_run:
             several.dry_run(real, fake, protocol, repeats=repeats, seed=seed, settings=chosen)
             return

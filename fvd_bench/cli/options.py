@@ -16,7 +16,7 @@ from fvd_bench.cli.streams import TEXT, be_quiet
 from fvd_bench.errors import FvdBenchError
 from fvd_bench.escapes import redact
 from fvd_bench.paths import distinct_names
-from fvd_bench.settings import DEVICES, Device
+from fvd_bench.settings import DEVICES, ENGINES, Device, Engine
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -196,7 +196,7 @@ def side_options(command: _Command, *, several_fakes: bool = False) -> _Command:
             required=True,
             type=Place(),
             help="Videos: a folder, archive, array file, list, pattern, address, or module:function; or statistics "
-            "(.npz, .pkl).",
+            "(.npz, .pkl, refs:NAME).",
         ),
         click.option("--fake", required=True, type=Place(), multiple=several_fakes, help=_FAKE[several_fakes]),
         click.option(
@@ -248,7 +248,36 @@ def run_options(command: _Command) -> _Command:
         click.option("--no-cache", is_flag=True, help="Keep no features after the run."),
         click.option("--weights", multiple=True, metavar="NAME=FILE", help="Read these weights from a file."),
         click.option("--strict", is_flag=True, help="A video that has to be skipped is an error."),
+        allow_code_option,
     )(command)
+
+
+def allow_code_option(command: _Command) -> _Command:
+    """Add the option that lets protocols use code of the user's own."""
+    return click.option(
+        "--allow-code",
+        multiple=True,
+        metavar="MODULE:OBJECT",
+        expose_value=False,
+        callback=_allow_code,
+        help="Run this code where a protocol names it as its network or metric.",
+    )(command)
+
+
+def _allow_code(context: click.Context, option: click.Parameter, names: tuple[str, ...]) -> None:
+    from fvd_bench.plugins import allow_code
+
+    allow_code(*names)
+
+
+def engine_options(command: _Command) -> _Command:
+    """Add options that say which machines compute features."""
+    return _all(
+        click.option("--engine", default="local", show_default=True, type=click.Choice(ENGINES),
+                     help="What computes features: this machine, or the Ray cluster at RAY_ADDRESS."),
+        click.option("--parquet", metavar="PLACE",
+                     help="Where ray writes features: a folder or address that all machines see."),
+    )(command)  # fmt: skip
 
 
 def _named(places: Sequence[str | Path]) -> dict[str, str | Path]:
@@ -310,6 +339,17 @@ def _all(*options: Callable[[_Command], _Command]) -> Callable[[_Command], _Comm
     return decorate
 
 
+def named_files(weights: Sequence[str]) -> dict[str, Path]:
+    """Return the files of `--weights` by name. Raises UsageError."""
+    files: dict[str, Path] = {}
+    for pair in weights:
+        name, equals, file = pair.partition("=")
+        if not equals:
+            raise click.UsageError(f"--weights {pair}: expected NAME=FILE, such as i3d-kinetics-400={pair}")
+        files[name] = Path(file)
+    return files
+
+
 def chosen_settings(
     *,
     device: Device,
@@ -321,18 +361,16 @@ def chosen_settings(
     motion: bool = False,
     windows: int = 0,
     group_by: str | None = None,
+    classes: str | None = None,
+    engine: Engine = "local",
+    parquet: str | None = None,
     onlooker: Callable[[Collection, Result], None] | None = None,
 ) -> Settings:
     from fvd_bench.settings import Settings, default_cache
 
     if cache and no_cache:
         raise click.UsageError("--cache and --no-cache exclude each other")
-    files: dict[str, Path] = {}
-    for pair in weights:
-        name, equals, file = pair.partition("=")
-        if not equals:
-            raise click.UsageError(f"--weights {pair}: expected NAME=FILE, such as i3d-kinetics-400={pair}")
-        files[name] = Path(file)
+    files = named_files(weights)
     folder = None if no_cache else cache or default_cache()
     return Settings(
         device=device,
@@ -343,6 +381,9 @@ def chosen_settings(
         motion=motion,
         windows=windows,
         group_by=group_by,
+        classes=classes,
+        engine=engine,
+        parquet=parquet,
         onlooker=onlooker,
         distributed=True,  # takes effect where torchrun started the command
     )

@@ -36,9 +36,18 @@ def protocols_list(form: str) -> None:
 @protocols.command("show")
 @click.argument("name", metavar="NAME|NAME@VERSION|FILE", shell_complete=protocol_names)
 def protocols_show(name: str) -> None:
-    """The file of a protocol, its digest and its signature, and the digest of each score where it has several."""
-    from fvd_bench.protocols import protocol
+    """The file of a protocol, its digest and its signature, and those of each score where it has several."""
+    from fvd_bench.metrics import METRICS
+    from fvd_bench.networks import NETWORKS
+    from fvd_bench.protocols import paired, protocol
 
+    if name in paired.names():
+        of_pairs = paired.load(name)
+        say(paired.text(name), lines=True)
+        say(f"# digest: {of_pairs.digest()}")
+        for of in of_pairs.metrics:
+            say(f"# signature of its {of}: {of_pairs.signature(of)}")
+        return
     loaded = protocol.load(name)
     say(protocol.text(name), lines=True)
     say(f"# digest: {loaded.digest()}")
@@ -46,6 +55,10 @@ def protocols_show(name: str) -> None:
     if len(loaded.metric.names) > 1:
         for metric in loaded.metric.names:
             say(f"# digest of its {metric}: {loaded.alone(metric).digest()}")
+    foreign = [name for name in (loaded.features.extractor,) if name not in NETWORKS.built_in]
+    foreign += [name for name in loaded.metric.names if name not in METRICS.built_in]
+    if foreign:
+        say(f"# not of fvd-bench: {', '.join(foreign)}; scores have another digest, with the versions of these")
 
 
 @protocols.command("diff")

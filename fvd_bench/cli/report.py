@@ -1,4 +1,4 @@
-"""report: curves over the checkpoints of a run, and over the windows of long videos."""
+"""report: curves over the checkpoints of a run, over the windows of long videos, and over the frames of pairs."""
 
 from __future__ import annotations
 
@@ -20,18 +20,21 @@ if TYPE_CHECKING:
 @click.option("--out", metavar="FILE", help="Draw the curves: a .png, a .svg, or a page, .html.")
 @format_option("json", "csv", "markdown", "latex")
 def report(files: tuple[Path, ...], out: str | None, form: str) -> None:
-    """Scores over checkpoints and windows as curves, of results as JSON or of the folders of training runs."""
+    """Scores over checkpoints, windows or frames as curves, of results as JSON or of the folders of training runs."""
     from fvd_bench.evaluation.curves import read
+    from fvd_bench.paired.result import read_all
     from fvd_bench.reports.curves import FORMS, curves_report
+    from fvd_bench.reports.paired import frame_panels, frames_report
 
     if out is not None and Path(out).suffix.lower() not in FORMS:
         raise click.UsageError(f"--out {out}: expected a file that ends in {', '.join(FORMS)}")
     check_outputs(stdout_of(form), out)
-    panels = read(files)
+    paired = read_all(files)
+    panels = frame_panels(paired) if paired else read(files)
     with delivery() as attempt:
         if out is not None:
             attempt(lambda: write(_drawn(panels, Path(out).suffix.lower()), out))
-        attempt(lambda: print_report(curves_report(panels), form))
+        attempt(lambda: print_report(frames_report(paired) if paired else curves_report(panels), form))
 
 
 def _drawn(panels: Sequence[Panel], form: str) -> bytes:

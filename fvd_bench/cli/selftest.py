@@ -11,27 +11,35 @@ from fvd_bench.settings import Device
 
 
 @click.command(cls=Command)
-@click.option("--full", is_flag=True, help="Also fvd-comparison's 256 clips: some minutes on a CPU.")
+@click.option("--full", is_flag=True, help="Also fvd-comparison's 256 clips, some minutes on a CPU; black frames "
+              "against white ones by PSNR, SSIM and LPIPS; and networks whose weights are here.")  # fmt: skip
 @device_option
 @click.option("--json", "json_file", metavar="FILE", help="Write the checks as JSON; - for stdout alone.")
 @click.option("--verbose", is_flag=True, help="Show all numbers, and where each was published.")
 def selftest(full: bool, device: Device, json_file: str | None, verbose: bool) -> None:
     """Recompute published numbers with this installation."""
     from fvd_bench.evaluation import selftest as published
+    from fvd_bench.evaluation import selftest_networks as of_networks
     from fvd_bench.networks.environment import resolve_device
+    from fvd_bench.paired.selftest import checks as paired_checks
     from fvd_bench.reports.selftest import checks_json, checks_table, checks_text
 
     check_outputs(json_file)
     with progress() as show:
         where = resolve_device(device)
         checks = published.run(full=full, device=where, progress=lambda done, total: show("frames", done, total))
+        if full:
+            checks += paired_checks(where)
+        outcomes = of_networks.run(where) if full else []
+    checks += tuple(outcome for outcome in outcomes if isinstance(outcome, published.Check))
+    not_run = [outcome for outcome in outcomes if isinstance(outcome, of_networks.NotRun)]
 
     def show_checks() -> None:
         if verbose:
             console().print(checks_table(checks))
-        console().print(checks_text(checks))
+        console().print(checks_text(checks, not_run))
 
-    deliver((json_file, lambda: checks_json(checks)), show=show_checks)
+    deliver((json_file, lambda: checks_json(checks, not_run)), show=show_checks)
     failed = [check for check in checks if not check.ok]
     if failed:
         raise SelftestError(

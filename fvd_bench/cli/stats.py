@@ -14,12 +14,17 @@ from fvd_bench.cli.options import (
     array_options,
     chosen_settings,
     draw_options,
+    engine_options,
     protocol_names,
     run_options,
 )
 from fvd_bench.cli.streams import check_outputs, progress, say, wrote
+from fvd_bench.errors import SourceError
+from fvd_bench.escapes import redact
 
 if TYPE_CHECKING:
+    from fvd_bench.features.moments_file import MomentsFile
+    from fvd_bench.features.stats_file import StatsFile
     from fvd_bench.sources.opening import Arrays
 
 
@@ -41,65 +46,111 @@ class _Shard(click.ParamType[tuple[int, int]]):
 @click.option("--protocol", multiple=True, default=["stylegan-v-fvd16"], show_default=True, metavar="NAME|FILE",
               shell_complete=protocol_names,
               help="How they will be scored; may be given several times.")  # fmt: skip
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="The .npz file to write.")
+@click.option("--out", required=True, type=Place(), help="The .npz file to write: a path or an address.")
 @draw_options(repeats=1)
 @click.option("--shard", default="1/1", type=_Shard(), help="Take every N-th video, from the I-th on; see merge.")
 @array_options(path="")
 @run_options
+@engine_options
+@click.option("--moments", is_flag=True, help="Keep moments and a sample in place of features; see docs/scale.md.")
 def stats(
     path: str | Path | Arrays,
     side: Literal["real", "fake"],
     protocol: tuple[str, ...],
-    out: Path,
+    out: str | Path,
     repeats: int,
     seed: int,
     shard: tuple[int, int],
+    moments: bool,
     **settings: Any,  # click hands over the options of chosen_settings by name
 ) -> None:
     """Compute the features of the videos at PATH once, to be scored later: `compute --real FILE`."""
-    from fvd_bench.evaluation.statistics import make
+    from fvd_bench.evaluation.statistics import make, make_moments
     from fvd_bench.features.distributed import processes
+    from fvd_bench.features.stats_places import write_at
 
     chosen = chosen_settings(**settings)
     _check_out(out)
+    if moments and (len(protocol) > 1 or repeats > 1):
+        raise click.UsageError("--moments are those of one draw: give one --protocol, and no --repeats")
     with processes() as first, progress(shown=first) as show:
-        file = make(path, side, protocol, repeats=repeats, seed=seed, shard=shard, settings=chosen, progress=show)
+        file: StatsFile | MomentsFile
+        if moments:
+            file = make_moments(path, side, protocol[0], seed=seed, shard=shard, settings=chosen, progress=show)
+        else:
+            file = make(path, side, protocol, repeats=repeats, seed=seed, shard=shard, settings=chosen, progress=show)
         if first:
-            file.write(out)
-            wrote(out)
-            skipped = sum(entry.facts.skipped is not None for entry in file.entries.values()) + len(file.unreadable)
-            names = ", ".join(p.name for p in file.protocols)
+            write_at(out, file)
+            wrote(_shown(out))
             of = "" if shard == (1, 1) else f" (shard {shard[0]}/{shard[1]})"
-            say(f"{out}: {len(file.contents)} {side} videos{of} for {names}, {skipped} skipped")
+            say(f"{_shown(out)}: {_counts(file)}{of} {_served(file)}")
 
 
 @click.command(cls=Command)
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="The .npz file to write.")
+@click.argument("files", nargs=-1, required=True, type=Place())
+@click.option("--out", required=True, type=Place(), help="The .npz file to write: a path or an address.")
 @click.option("--source", type=Place(), help="The videos: computes what no shard holds.")
 @array_options(source="")
 @run_options
 def merge(
-    files: tuple[Path, ...],
-    out: Path,
+    files: tuple[str | Path, ...],
+    out: str | Path,
     source: str | Path | Arrays | None,
     **settings: Any,  # click hands over the options of chosen_settings by name
 ) -> None:
-    """Join the FILES that `stats --shard` wrote."""
+    """Join the FILES that `stats` wrote: the shards of a side, and those of its other protocols and networks."""
     from fvd_bench.evaluation.statistics import merge as join
+    from fvd_bench.features import moments_file
     from fvd_bench.features.stats_file import StatsFile
+    from fvd_bench.features.stats_places import read_at, write_at
 
     chosen = chosen_settings(**settings)
     _check_out(out)
     with progress() as show:
-        read = {str(file): StatsFile.read(file) for file in dict.fromkeys(files)}
-        whole = join(read, source=source, settings=chosen, progress=show)
-    whole.write(out)
-    wrote(out)
-    say(f"{out}: {len(whole.contents)} {whole.side} videos of {len(read)} files")
+        read = {str(_shown(file)): read_at(file, show) for file in dict.fromkeys(files)}
+        shards = {name: file for name, file in read.items() if isinstance(file, StatsFile)}
+        moments = {name: file for name, file in read.items() if not isinstance(file, StatsFile)}
+        if shards and moments:
+            raise SourceError(f"{next(iter(moments))} holds moments, and {next(iter(shards))} features: merge one kind")
+        if moments and source is not None:
+            raise click.UsageError("--source is for features that no shard holds, and these files hold moments")
+        whole: StatsFile | MomentsFile
+        whole = moments_file.joined(moments) if moments else join(shards, source=source, settings=chosen, progress=show)
+    write_at(out, whole)
+    wrote(_shown(out))
+    say(f"{_shown(out)}: {_counts(whole)} of {len(read)} files")
 
 
-def _check_out(out: Path) -> None:
-    if out.suffix != ".npz":
-        raise click.UsageError(f"{out}: expected a file that ends in .npz, as a side of that form is known by")
-    check_outputs(str(out))
+def _counts(file: StatsFile | MomentsFile) -> str:
+    """Say how much a file holds."""
+    from fvd_bench.features.stats_file import StatsFile
+
+    if isinstance(file, StatsFile):
+        return f"{len(file.contents)} {file.side} videos"
+    return f"moments of {file.pieces.count} {file.side} features"
+
+
+def _served(file: StatsFile | MomentsFile) -> str:
+    """Say which protocols a file serves, and how many videos were skipped."""
+    from fvd_bench.features.stats_file import StatsFile
+
+    if isinstance(file, StatsFile):
+        skipped = sum(entry.facts.skipped is not None for entry in file.entries.values()) + len(file.unreadable)
+        return f"for {', '.join(p.name for p in file.protocols)}, {skipped} skipped"
+    return f"for {file.protocol.name}, {len(file.skipped)} skipped"
+
+
+def _check_out(out: str | Path) -> None:
+    if not str(out).endswith(".npz"):
+        raise click.UsageError(f"{_shown(out)}: expected a file that ends in .npz, as a side of that form is known by")
+    if isinstance(out, Path):
+        check_outputs(str(out))
+    else:
+        from fvd_bench.sources.addresses import check_writable
+
+        check_writable(out)
+
+
+def _shown(place: str | Path) -> str | Path:
+    """Return a place as people see it: an address without passwords and tokens."""
+    return redact(place) if isinstance(place, str) else place

@@ -7,10 +7,11 @@ from dataclasses import MISSING, fields
 from typing import Any
 
 from fvd_bench.errors import NotComparableError, ProtocolError, ResultError
+from fvd_bench.evaluation.loading import load
 from fvd_bench.evaluation.result import Result, Score
 from fvd_bench.networks.environment import NEUTRAL
 from fvd_bench.protocols import protocol as protocols
-from fvd_bench.protocols.protocol import Protocol, ProtocolLike, load, plain
+from fvd_bench.protocols.protocol import Protocol, ProtocolLike, plain
 from fvd_bench.protocols.rules import (
     FRECHET,
     OF_FRECHET,

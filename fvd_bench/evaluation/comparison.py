@@ -230,7 +230,7 @@ def _recomputed(before: Result, evaluation: Evaluation) -> ResultFeatures | None
         if not Path(before.fake.path).exists():
             return None
         given = Given(open_source(before.fake.path))
-        fake = OpenSide.of(given, evaluation.store, evaluation.group_by)
+        fake = OpenSide.of(given, evaluation.store, evaluation.group_by, None)
         again = dataclasses.replace(evaluation, sides={**evaluation.sides, "fake": fake}, strict=False)
         extractions = again.read()
         if given.fingerprint(extractions["fake"].contents) != before.fake.fingerprint:

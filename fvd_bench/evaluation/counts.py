@@ -164,9 +164,9 @@ class Look:
         videos = len(self.given.source.names)
         times = rule.count if rule.count is not None and rule.selection == "repeated" else 1
         at_most = math.inf  # where a video gives more the longer it is
-        if rule.frames != "all" and rule.start != "all":
+        if not rule.clips_by_length:
             used = videos * times if rule.count is None else min(videos * times, rule.count)
-            at_most = network.count([rule.frames] * used)
+            at_most = used if rule.frames == "whole" else network.count([int(rule.frames)] * used)
         can_look = self.given.has_frames and isinstance(self.given.source, _Stored)
         if at_most < fewest or not (decodes and can_look):
             return int(min(at_most, fewest))
@@ -234,8 +234,8 @@ class Look:
 def _frames_for(rule: ClipRule, features: int, network: Network) -> int:
     """Return the length of a video that gives so many features, or all that a video can give."""
     if rule.frames == "all":
-        return max(rule.frames_needed, (features - 1) * rule.stride + 1)
-    if rule.start != "all":
+        return max(rule.frames_needed, rule.given_frames + (features - 1) * rule.stride + 1)
+    if not rule.clips_by_length:
         return rule.frames_needed
-    clips = math.ceil(features / network.count([rule.frames]))
-    return max(rule.frames_needed, clips * ((rule.frames - 1) * rule.stride + 1))
+    clips = math.ceil(features / network.count([int(rule.frames)]))
+    return max(rule.frames_needed, rule.given_frames + clips * rule.span)

@@ -5,9 +5,11 @@ protocol -> sources -> store -> frames -> images -> features -> statistics -> me
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from fvd_bench.errors import ArgumentError
@@ -22,8 +24,11 @@ from fvd_bench.settings import Settings
 from fvd_bench.sources.opening import SourceLike
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from fvd_bench.evaluation.evaluation import Evaluation
     from fvd_bench.evaluation.result import Result
+    from fvd_bench.networks import Network
 
 
 def evaluate(
@@ -35,6 +40,7 @@ def evaluate(
     seed: int = 0,
     settings: Settings | None = None,
     progress: Progress | bool = True,
+    network: Network | Callable[[Tensor], Tensor] | None = None,
 ) -> Result:
     """Score fake videos against real ones.
 
@@ -46,6 +52,9 @@ def evaluate(
     protocol: one or several, each by name, by path of a TOML file, or loaded. Several share the decoding.
     repeats: number of draws. They have the seeds seed, seed + 1, …, and a score is the mean over them.
     progress: True for bars on a terminal and in a notebook, False for none, or a function that shows it.
+    network: makes the features in the place of the protocol's own network: one that `fvd_bench.network` declared, or a
+        torch module, which gets what the protocol prepares, [B, 3, T, H, W], and gives [B, dim]. The result says so, by
+        its protocol's name and by a finding. Features of a bare module are kept for the run only.
 
     Warns of each finding in the result's `warnings`, by a FvdBenchWarning. A protocol that cannot be served gives a
     score with the value None and a reason. Raises FvdBenchError when no protocol can be served, or when a side, the
@@ -53,12 +62,17 @@ def evaluate(
     """
     settings = settings or Settings()
     is_first = not settings.distributed or rank() == 0
-    with (
-        shown(progress, first=is_first) as show,
-        open_evaluation(
-            real, fake, protocol, repeats=repeats, seed=seed, settings=settings, progress=show
-        ) as evaluation,
-    ):
+    with contextlib.ExitStack() as stack:
+        if network is not None:
+            from fvd_bench.evaluation.own_network import is_bare, on_network
+
+            protocol = stack.enter_context(on_network(network, protocol, device=settings.device))
+            if is_bare(network):
+                settings = replace(settings, cache=None)
+        show = stack.enter_context(shown(progress, first=is_first))
+        evaluation = stack.enter_context(
+            open_evaluation(real, fake, protocol, repeats=repeats, seed=seed, settings=settings, progress=show)
+        )
         result = evaluation.run()
     if is_first:
         warn_of(result.warnings, stacklevel=2)

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 
 from fvd_bench.errors import MetricError
 from fvd_bench.evaluation import windows
+from fvd_bench.evaluation.classes import class_findings, class_panel
 from fvd_bench.evaluation.counts import Unserved
 from fvd_bench.evaluation.findings import find, refuse_skipped, shortages, skipped
 from fvd_bench.evaluation.ranking import is_window
 from fvd_bench.evaluation.result import MotionPanel, Result, Score, SideCount, SourceInfo
 from fvd_bench.evaluation.scoring import as_score
 from fvd_bench.features.distributed import Share
+from fvd_bench.features.engine import Engine
 from fvd_bench.features.extraction import Collected, Extraction, Job, Target
 from fvd_bench.features.feature_set import FeatureSet
 from fvd_bench.features.given import Given
@@ -23,11 +25,11 @@ from fvd_bench.features.store import FeatureStore
 from fvd_bench.finding import Finding, worst_first
 from fvd_bench.inspection.headers import header_findings
 from fvd_bench.inspection.motion import Motion, summary
-from fvd_bench.inspection.motion_of_sides import MOST_VIDEOS, evenly_spaced, motions
+from fvd_bench.inspection.motion_of_sides import MOST_VIDEOS, PassingMotion, evenly_spaced, motions
 from fvd_bench.metrics import dependence
 from fvd_bench.metrics.measurement import Measured, measure
 from fvd_bench.metrics.uncertainty import Sides, Spread
-from fvd_bench.networks import FeatureExtractor, environment
+from fvd_bench.networks import FeatureExtractor, environment, software
 from fvd_bench.progress import Progress
 from fvd_bench.protocols.protocol import Protocol, plain
 from fvd_bench.protocols.rules import SIDES, FeatureRule, Side
@@ -42,16 +44,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class OpenSide:
-    """A side, the store that its features are in, and the group of each video (see `dependence.groups`)."""
+    """A side, the store that its features are in, and the group and class of each video (see `dependence.labels`).
+
+    classes: None where none are asked for.
+    """
 
     given: Given
     store: FeatureStore
     groups: Sequence[int]
+    classes: Sequence[str] | None
 
     @classmethod
-    def of(cls, given: Given, store: FeatureStore, group_by: str | None) -> OpenSide:
-        """Find the groups of a side. Raises FvdBenchError as `dependence.groups` does."""
-        return cls(given, store, dependence.groups(given.source.names, group_by, given.columns))
+    def of(cls, given: Given, store: FeatureStore, group_by: str | None, classes: str | None) -> OpenSide:
+        """Find the groups and classes of a side. Raises FvdBenchError as `dependence.labels` does."""
+        names, columns = given.source.names, given.columns
+        groups, found = dependence.groups(names, group_by, columns), None
+        if classes is not None:
+            found = ["/".join(label) for label in dependence.labels(names, classes, columns, what="classes")]
+        return cls(given, store, groups, found)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +71,7 @@ class Evaluation:
     rows: protocol -> the row that its scores have in a table, for protocols that have one.
     unserved: protocol -> why it gets no score, such as a network that cannot be had.
     store: the store for sides whose features are made here. share: the part of the videos that this process reads.
+    engine: what computes features, None for this process.
     seeds: one per repeat. onlooker: see `Settings`. started: when the evaluation began, by a monotonic clock.
     """
 
@@ -71,11 +82,13 @@ class Evaluation:
     extractors: Mapping[FeatureRule, FeatureExtractor]
     store: FeatureStore
     share: Share
+    engine: Engine | None
     seeds: range
     device: str
     workers: int
     strict: bool
     group_by: str | None
+    classes: str | None
     onlooker: Callable[[Collection, Result], None] | None
     progress: Progress
     started: float
@@ -96,6 +109,7 @@ class Evaluation:
             workers=self.workers,
             progress=_labelled(self.progress, f"reading {side} files"),
             share=given.share(share or self.share),
+            engine=self.engine if given.has_frames else None,
         )
 
     def missing(self, side: Side) -> list[Target]:
@@ -125,7 +139,9 @@ class Evaluation:
         collected: dict[Job, Collected] = {}
         for side, extraction in extractions.items():
             show = _labelled(self.progress, f"{side} videos")
-            collected |= extraction.collect(self.jobs_reading(side), show)
+            passing = self.passing_motion(side, extraction)
+            collected |= extraction.collect(self.jobs_reading(side), show, watch=passing)
+            passing.store()
         if self.strict:
             refuse_skipped(collected)
         return Collection(self, extractions, collected)
@@ -168,9 +184,15 @@ class Evaluation:
         warnings += collection.noticed
         givens = {name: side.given for name, side in self.sides.items()}
         contents = {side: extraction.contents for side, extraction in extractions.items()}
-        warnings += header_findings(givens, contents, workers=self.workers)
-        here = environment.feature_versions(self.device)
+        stores = {name: side.store for name, side in self.sides.items()}
+        here = self.versions()
+        warnings += header_findings(
+            givens, stores, contents, versions=environment.feature_versions(self.device), workers=self.workers
+        )
         warnings += [finding for side, given in givens.items() for finding in given.findings(side, here)]
+        panel = None if self.classes is None else class_panel(collection, scores, self.classes)
+        if panel is not None:
+            warnings += class_findings(panel, self._dims())
         if real.fingerprint == fake.fingerprint:
             warnings.append(Finding("same-videos", "the real and the fake side hold the same videos"))
         return Result(
@@ -180,14 +202,30 @@ class Evaluation:
             fake=fake,
             warnings=tuple(worst_first(warnings)),
             weights={name: digest for e in self.extractors.values() for name, digest in e.weights.items()},
-            environment=environment.describe(self.device, [rule.precision for rule in self.extractors]),
+            environment=environment.describe(
+                self.device, [rule.precision for rule in self.extractors], self._software()
+            ),
             seconds=round(time.monotonic() - self.started, 3),
             protocols={
                 alone.digest(): plain(alone.choices()) for p in self.protocols for alone in map(p.alone, p.metric.names)
             },
             motion=motion,
             group_by=self.group_by,
+            classes=panel,
         )
+
+    def _dims(self) -> dict[str, int]:
+        """Return the length of the features that a score is made of, by its digest."""
+        served = [p for p in self.protocols if p.features in self.extractors]
+        return {p.alone(name).digest(): self.extractors[p.features].dim for p in served for name in p.metric.names}
+
+    def versions(self) -> dict[str, str]:
+        """Return the versions of all software that can change the features."""
+        return environment.feature_versions(self.device) | environment.versions(self._software())
+
+    def _software(self) -> set[str]:
+        """Return the packages that the layers of its networks are from."""
+        return {package for rule in self.extractors for package in software(rule)}
 
     def _jobs_of(self, protocols: Sequence[Protocol]) -> set[Job]:
         return {job for p in protocols for side in SIDES for job in self.jobs(p, side)}
@@ -209,6 +247,13 @@ class Evaluation:
             progress=_labelled(self.progress, f"motion of {name} videos"),
             share=side.given.share(self.share),
         )
+
+    def passing_motion(self, name: Side, extraction: Extraction) -> PassingMotion:
+        """Return what measures the motion of a side's videos while they are read by this extraction."""
+        given, store = self.sides[name].given, self.sides[name].store
+        chosen = evenly_spaced(len(self.sources[name].names), MOST_VIDEOS)
+        versions = given.motion_versions(environment.feature_versions("cpu"))
+        return PassingMotion(store, chosen, extraction.contents, versions=versions)
 
     def _motion(self) -> MotionPanel | None:
         """Sum up how both sides move, None where a side has no videos of two frames."""
@@ -272,7 +317,8 @@ class Collection:
     """The features of an evaluation, valid while that is open.
 
     noticed: findings made while they were scored. spreads: digest of a score -> what each video contributes to it, from
-    when it was scored on, and in the process that scored alone. points: see `per_video.points_of`.
+    when it was scored on, and in the process that scored alone. points: see `per_video.points_of`. counts: how many
+    features a job has, once they were gone through.
     """
 
     evaluation: Evaluation
@@ -281,6 +327,7 @@ class Collection:
     noticed: list[Finding] = field(default_factory=list)
     spreads: dict[str, Spread] = field(default_factory=dict)
     points: dict[Protocol, Mapping[Side, Points]] = field(default_factory=dict)
+    counts: dict[Job, int] = field(default_factory=dict)
 
     def repeats(self, protocol: Protocol) -> Iterator[Sides]:
         """Yield the features of both sides for each repeat. The videos of a group count as one. Raises CacheError."""
@@ -304,6 +351,7 @@ class Collection:
             groups = self.evaluation.sides[job.draw.reads].groups
             for video, features in again():
                 sets[side].add(features, video=groups[video] if grouped else video)
+            self.counts[job] = sets[side].count
         return sets
 
     def clips(self, protocol: Protocol, side: Side) -> int:
@@ -312,7 +360,10 @@ class Collection:
         if known is not None:
             return known.count
         job = self.evaluation.jobs(protocol, side)[0]
-        return sum(len(features) for _, features in self.extractions[job.draw.reads].features(self.collected[job]))
+        if job not in self.counts:  # where it was not scored
+            features = self.extractions[job.draw.reads].features(self.collected[job])
+            self.counts[job] = sum(len(each) for _, each in features)
+        return self.counts[job]
 
 
 def _labelled(progress: Progress, what: str) -> Callable[[int, int], None]:

@@ -171,7 +171,7 @@ def _count_findings(
         rule, side, used = job.draw.rule, job.draw.side, len(set(found.videos))
         if rule.count is not None and used < rule.count:
             asked.setdefault(side, {})[str(rule.count)] = used
-        elif rule.start != "all" and rule.frames != "all" and 0 < used < extractors[job.features].dim:
+        elif not rule.clips_by_length and 0 < used < extractors[job.features].dim:
             few.setdefault(side, {})[str(extractors[job.features].dim)] = used
     for side, counts in asked.items():
         what = f"{' or '.join(counts)} {side} videos are asked for and {min(counts.values())} are used"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Sequence
 
@@ -12,10 +13,16 @@ from fvd_bench.protocols.protocol import Protocol, ProtocolLike
 
 
 def load(protocol: ProtocolLike) -> Protocol:
-    """A protocol by name, path, or as it is. Raises ProtocolError as `protocols.load` and `check` do."""
+    """A protocol by name, path, or as it is. It names the versions of networks and metrics that are not of this
+    package, which are loaded for that.
+
+    Raises ProtocolError as `protocols.load` and `check` do, and what `networks.pinned` raises.
+    """
     loaded = protocols.load(protocol)
-    check(loaded, loaded.name if isinstance(protocol, Protocol) else os.fspath(protocol))
-    return loaded
+    where = loaded.name if isinstance(protocol, Protocol) else os.fspath(protocol)
+    check(loaded, where)
+    features, metric = networks.pinned(loaded.features, where), metrics.pinned(loaded.metric, where)
+    return dataclasses.replace(loaded, features=features, metric=metric)
 
 
 def load_all(protocol: ProtocolLike | Sequence[ProtocolLike]) -> tuple[Protocol, ...]:

@@ -8,13 +8,15 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fvd_bench.errors import FvdBenchError
+from fvd_bench.errors import EngineError, FvdBenchError
 from fvd_bench.evaluation.counts import Look, Unserved, too_few
 from fvd_bench.features.distributed import WHOLE, share
 from fvd_bench.features.given import Given
 from fvd_bench.features.store import FeatureStore
 from fvd_bench.metrics import dependence
-from fvd_bench.networks import FeatureExtractor, create, environment
+from fvd_bench.networks import NETWORKS, FeatureExtractor, create, environment, remembered
+from fvd_bench.packages import needed_for
+from fvd_bench.paths import user_path
 from fvd_bench.processors import processors
 from fvd_bench.progress import Progress
 from fvd_bench.protocols.protocol import Protocol
@@ -22,10 +24,12 @@ from fvd_bench.protocols.rules import FeatureRule, Side
 from fvd_bench.protocols.variants import SCALE, scale_protocols
 from fvd_bench.protocols.windows import window_protocols
 from fvd_bench.settings import Settings
+from fvd_bench.sources.addresses import is_address
 from fvd_bench.sources.iterables import IterableVideos
 
 if TYPE_CHECKING:
     from fvd_bench.evaluation.evaluation import Evaluation, OpenSide
+    from fvd_bench.features.engine import Engine
 
 
 @contextlib.contextmanager
@@ -42,40 +46,46 @@ def opened(
 ) -> Iterator[Evaluation]:
     """Open the evaluation of two sides, see `open_evaluation`. Networks are loaded last, which takes seconds, and
     minutes where weights have to be fetched."""
-    workers = settings.workers or processors()
-    check = partial(_check, sides, settings=settings, workers=workers, required=required, to_score=to_score)
-    goes_through = any(isinstance(given.source, IterableVideos) for given in sides.values())
-    unserved = {} if goes_through else check(protocols)
-    from fvd_bench.evaluation.evaluation import Evaluation  # after what may be refused at once
+    with remembered.kept_in(None if settings.cache is None else Path(settings.cache)):
+        workers = settings.workers or processors()
+        check = partial(_check, sides, settings=settings, workers=workers, required=required, to_score=to_score)
+        goes_through = any(isinstance(given.source, IterableVideos) for given in sides.values())
+        unserved = {} if goes_through else check(protocols)
+        from fvd_bench.evaluation.evaluation import Evaluation  # after what may be refused at once
 
-    rows = _rows([p for p in protocols if p not in unserved], settings)
-    loaded = (*protocols, *rows)
-    device = environment.resolve_device(settings.device)
-    extractors, without_network = _networks([p for p in loaded if p not in unserved], sides, device, settings, progress)
-    unserved |= without_network
-    if goes_through:  # only after all else, since what an iterable yields may take hours to make
-        unserved |= check([p for p in protocols if p not in unserved])
-    with _stored(sides, settings) as (store, stored):
-        evaluation = Evaluation(
-            protocols=loaded,
-            rows=rows,
-            unserved=unserved,
-            sides=stored,
-            extractors=extractors,
-            store=store,
-            share=share() if settings.distributed else WHOLE,
-            seeds=seeds,
-            device=device,
-            workers=workers,
-            strict=settings.strict,
-            group_by=settings.group_by,
-            onlooker=settings.onlooker,
-            progress=progress,
-            started=started,
+        rows = _rows([p for p in protocols if p not in unserved], settings)
+        loaded = (*protocols, *rows)
+        device = environment.resolve_device(settings.device)
+        extractors, without_network = _networks(
+            [p for p in loaded if p not in unserved], sides, device, settings, progress
         )
-        for side, given in sides.items():
-            given.check_holds(partial(evaluation.missing, side))
-        yield evaluation
+        unserved |= without_network
+        if goes_through:  # only after all else, since what an iterable yields may take hours to make
+            unserved |= check([p for p in protocols if p not in unserved])
+        with _stored(sides, settings) as (store, stored), _engine(settings, device, workers) as engine:
+            evaluation = Evaluation(
+                protocols=loaded,
+                rows=rows,
+                unserved=unserved,
+                sides=stored,
+                extractors=extractors,
+                store=store,
+                share=share() if settings.distributed else WHOLE,
+                engine=engine,
+                seeds=seeds,
+                device=device,
+                workers=workers,
+                strict=settings.strict,
+                group_by=settings.group_by,
+                classes=settings.classes,
+                onlooker=settings.onlooker,
+                progress=progress,
+                started=started,
+            )
+            for side, given in sides.items():
+                given.check_jobs(evaluation.jobs_reading(side), extractors)
+                given.check_holds(partial(evaluation.missing, side))
+            yield evaluation
 
 
 def _check(
@@ -89,8 +99,15 @@ def _check(
 ) -> dict[Protocol, Unserved]:
     """Return the protocols that the sides hold too few videos for, and why. Raises FvdBenchError when a side cannot be
     used, or when the protocols that are left are worth nothing."""
-    for given in sides.values():
+    for side, given in sides.items():
         dependence.groups(given.source.names, settings.group_by, given.columns)
+        if settings.classes is not None and given.known is not None:
+            raise FvdBenchError(
+                f"classes {settings.classes!r}: the {side} side is statistics without single videos, which cannot be "
+                "parted by class; give its videos, or a file of `fvd-bench stats`"
+            )
+        if settings.classes is not None:
+            dependence.labels(given.source.names, settings.classes, given.columns, what="classes")
     found: dict[Protocol, Unserved] = {}
     if to_score:
         looks = {side: Look(given, side, workers) for side, given in sides.items()}
@@ -111,10 +128,35 @@ def _stored(sides: Mapping[Side, Given], settings: Settings) -> Iterator[tuple[F
         yield (
             store,
             {
-                side: OpenSide.of(given, stack.enter_context(given.store(store)), settings.group_by)
+                side: OpenSide.of(given, stack.enter_context(given.store(store)), settings.group_by, settings.classes)
                 for side, given in sides.items()
             },
         )
+
+
+@contextlib.contextmanager
+def _engine(settings: Settings, device: str, workers: int) -> Iterator[Engine | None]:
+    """Open what computes features, None for this process. Raises EngineError."""
+    if settings.engine == "local":
+        yield None
+        return
+    if settings.distributed and share().exchanged:
+        raise EngineError("torchrun has started several processes, and the engine ray starts its own: leave one out")
+    with needed_for("runs by the engine ray", "'fvd-bench[ray]'", raising=EngineError):
+        import pyarrow  # noqa: F401 - whether they are there
+        import ray  # noqa: F401
+    from fvd_bench.features.cluster.ray_data import RayEngine
+
+    place = settings.parquet or str(Path(settings.cache or "") / "parquet")
+    engine = RayEngine(
+        place=place if is_address(place) else str(user_path(place).absolute()),
+        device=device,
+        weights=settings.weights,
+        versions=environment.feature_versions(device),
+        workers=workers,
+    )
+    with contextlib.closing(engine):
+        yield engine
 
 
 def _rows(protocols: Sequence[Protocol], settings: Settings) -> dict[Protocol, str]:
@@ -122,7 +164,8 @@ def _rows(protocols: Sequence[Protocol], settings: Settings) -> dict[Protocol, s
     rows: dict[Protocol, str] = {}
     for p in protocols:
         if settings.motion:
-            rows |= {scale: f"{SCALE}{name}" for name, scale in scale_protocols(p).items()}
+            scales = scale_protocols(p, sees=NETWORKS[p.features.extractor].sees)
+            rows |= {scale: f"{SCALE}{name}" for name, scale in scales.items()}
         if settings.windows:
             rows |= {part: row for row, part in window_protocols(p, settings.windows).items()}
     return rows

@@ -149,11 +149,12 @@ def _csv(head: list[str], rows: Sequence[tuple[list[str], VideoRecord]]) -> str:
     table.writerow([*head, *names])
     for first, record in rows:
         values = [*first, *(getattr(record, name) for name in names[:-1]), " ".join(record.findings)]
-        table.writerow([_plain(value) if isinstance(value, str) else value for value in values])
+        table.writerow([spreadsheet_text(value) if isinstance(value, str) else value for value in values])
     return out.getvalue()
 
 
-def _plain(text: str) -> str:
+def spreadsheet_text(text: str) -> str:
+    """Escape a name as on a terminal, and write it as ./NAME where a spreadsheet would take it for a formula."""
     shown = escaped(text)
     return f"./{shown}" if shown.startswith(_FORMULAS) else shown
 

@@ -22,6 +22,7 @@ from fvd_bench.finding import Finding
 from fvd_bench.networks import environment
 from fvd_bench.processors import processors
 from fvd_bench.progress import Progress, shown
+from fvd_bench.sources.arrays import ArrayVideos
 from fvd_bench.sources.opening import SourceLike
 from fvd_bench.videos.clips import Draw
 
@@ -66,6 +67,8 @@ class RealSide:
     def forget(self) -> None:
         """Let the next call of `read` read the side again."""
         self._read = None
+        if self._given is not None and isinstance(self._given.source, ArrayVideos):
+            self._given = None  # arrays may hold other values by then
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out open files, which are opened again where they are needed."""

@@ -148,6 +148,49 @@ class MotionPanel:
     fake: SideMotion
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassScore:
+    """One class of a score.
+
+    value: mean over the repeats; None, with a `reason`, where it could not be computed. interval: its 95 % confidence
+    interval, None where it is not known. real_videos, fake_videos: how many were used in any repeat. real_clips,
+    fake_clips: number of clips (for FID: of frames) of these in the first repeat.
+    """
+
+    name: str
+    value: float | None = None
+    reason: str | None = None
+    interval: tuple[float, float] | None = None
+    real_videos: int
+    fake_videos: int
+    real_clips: int
+    fake_clips: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreByClass:
+    """A score by class.
+
+    protocol, metric, digest: those of the score. value: the score of all videos, whatever their class. mean: of the
+    classes that have a value, each counting alike; None where none has.
+    """
+
+    protocol: str
+    metric: str
+    digest: str
+    value: float | None
+    mean: float | None
+    classes: tuple[ClassScore, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ClassPanel:
+    """Scores by class. by: how classes were found, see `Settings`."""
+
+    by: str
+    scores: tuple[ScoreByClass, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Result:
     """Everything that an evaluation found.
@@ -156,6 +199,7 @@ class Result:
     protocols: digest of a score -> every choice that made it, by dotted names such as `real.start`.
     motion: how both sides move, None where it could not be measured.
     group_by: which videos were said to belong together, see `Settings`. No score depends on it.
+    classes: the scores by class, None where no classes were asked for.
     """
 
     fvd_bench: str
@@ -169,6 +213,7 @@ class Result:
     protocols: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     motion: MotionPanel | None = None
     group_by: str | None = None
+    classes: ClassPanel | None = None
 
     @property
     def value(self) -> float | None:
@@ -237,9 +282,13 @@ class Result:
             table = json.loads(text)
             if table["schema"] != SCHEMA:
                 raise ResultError(f"not a result of schema {SCHEMA}, but of {table['schema']!r:.60}")
+            if "kind" in table:
+                raise ResultError(f"not a result of schema {SCHEMA}, but of the kind {table['kind']!r:.60}")
             result: Result = record(cls, table, "the result")
             for place, score in enumerate(result.scores):
                 _check(score, f"the result.scores[{place}]")
+        except json.JSONDecodeError as error:
+            raise ResultError(f"not a result of schema {SCHEMA}: no JSON ({error})") from error
         except (ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
             raise ResultError(f"not a result of schema {SCHEMA}: {error!r}") from error
         if not result.scores:

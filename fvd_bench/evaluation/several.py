@@ -121,7 +121,7 @@ def _with_fake(evaluation: Evaluation, real: Look, fake: SourceLike, progress: P
     """
     given = open_side(fake, "fake", progress)
     with given.store(evaluation.store) as store:
-        side = OpenSide.of(given, store, evaluation.group_by)
+        side = OpenSide.of(given, store, evaluation.group_by, evaluation.classes)
         other = dataclasses.replace(evaluation, sides={**evaluation.sides, "fake": side}, progress=progress)
         other = _counted(other, real)
         given.check_readable()

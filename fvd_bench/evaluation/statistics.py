@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
@@ -15,6 +16,8 @@ from fvd_bench.evaluation.findings import refuse_skipped
 from fvd_bench.features.distributed import WHOLE, Share
 from fvd_bench.features.extraction import Extraction, Job, Target
 from fvd_bench.features.given import GivenFile
+from fvd_bench.features.moments_file import MomentsFile, added
+from fvd_bench.features.pieces import PIECES, Pieces
 from fvd_bench.features.stats_file import StatsFile, is_stats_file
 from fvd_bench.features.store import Entry
 from fvd_bench.finding import some
@@ -62,6 +65,65 @@ def make(
         return _make(evaluation, side, share)
 
 
+def make_moments(
+    source: SourceLike,
+    side: Side,
+    protocol: ProtocolLike = "stylegan-v-fvd16",
+    *,
+    seed: int = 0,
+    shard: tuple[int, int] = (1, 1),
+    settings: Settings | None = None,
+    progress: Progress = silent,
+) -> MomentsFile:
+    """Compute the moments of a side of very many clips, of which no features are kept but in the feature store.
+
+    The arguments are those of `make`, which raises the same.
+    """
+    part, parts = shard
+    opened = open_source(source, progress)
+    settings = settings or Settings()
+    with open_evaluation(
+        opened, opened, protocol, repeats=1, seed=seed, settings=settings, progress=progress, to_score=False
+    ) as evaluation:
+        (only,) = evaluation.protocols
+        if parts > 1 and only.clip_rule(side).count is not None:
+            raise SourceError(
+                f"{only.name} takes {only.clip_rule(side).count} of the {side} videos, and shards cannot know which of "
+                "them have to be replaced: leave out `stats --shard`"
+            )
+        if evaluation.share.exchanged:
+            raise SourceError("moments are made by one process: take `stats --shard` in place of torchrun")
+        extraction = evaluation.extraction(side, Share(part - 1, parts))
+        job = evaluation.jobs(only, side)[0]
+        if job.draw.reads != side:
+            raise SourceError(
+                f"{only.name} makes its {side} clips of real videos: these are the side to make moments of"
+            )
+        collected = extraction.outcomes([job], lambda done, total: evaluation.progress("videos", done, total))[0][job]
+        if evaluation.strict:
+            refuse_skipped({job: collected})
+        contents = extraction.contents
+        features = ((contents[video], found) for video, found in extraction.features(collected))
+        pieces = Pieces.of(features, seed=seed, pieces=-(-PIECES // parts))
+        if pieces is None:
+            raise SourceError(f"{opened.name}: none of its {len(opened.names)} videos gives a clip")
+        return MomentsFile(
+            side=side,
+            protocol=only,
+            seed=seed,
+            path=opened.name,
+            kind=opened.kind,
+            videos=len(opened.names),
+            listing=hashlib.sha256("\0".join(opened.names).encode("utf-8", "surrogateescape")).hexdigest(),
+            shards=(shard,),
+            contents=added("0", *contents.values()),
+            skipped=collected.skipped,
+            weights=dict(evaluation.extractors[job.features].weights),
+            versions=environment.feature_versions(evaluation.device),
+            pieces=pieces,
+        )
+
+
 def merge(
     files: Mapping[str, StatsFile],
     *,
@@ -69,15 +131,49 @@ def merge(
     settings: Settings | None = None,
     progress: Progress = silent,
 ) -> StatsFile:
-    """Join the shards of one side. The order of the files does not matter.
+    """Join the files of one side: its shards, and those of other protocols and networks. Their order does not matter.
 
     files: each file by the name that messages call it. source: the videos, to compute features that no file holds. A
     protocol that wants some of many videos replaces an unusable one by another, which no shard may have taken.
     Raises SourceError that names what does not fit or is missing; with a source also what `make` raises.
     """
+    kinds: dict[object, dict[str, StatsFile]] = {}
+    for name, file in files.items():
+        kinds.setdefault(tuple(map(_features_of, file.protocols)), {})[name] = file
     (first_name, first), *others = files.items()
+    are_whole = len(kinds) > 1 and not any(_without(shards.values()) for shards in kinds.values())
     for name, file in others:
-        _check_alike(first_name, first, name, file)
+        _check_alike(first_name, first, name, file, may_differ=("protocols", "weights") if are_whole else ())
+    contents = {i: digest for file in files.values() for i, digest in file.contents.items()}
+    for name, file in files.items():
+        for i, digest in file.contents.items():
+            if contents[i] != digest:
+                raise SourceError(f"{name}: {file.names[i]} has other contents than in another file")
+    wholes = {", ".join(shards): _joined(shards, source, settings, progress) for shards in kinds.values()}
+    return _united(wholes)
+
+
+def _united(wholes: Mapping[str, StatsFile]) -> StatsFile:
+    """Return one file of all protocols and networks. wholes: each file, complete, by what messages call it."""
+    (first_name, first), *others = wholes.items()
+    for name, file in others:
+        if file.contents != first.contents:
+            raise SourceError(f"{name} and {first_name} are not of the same videos: one has some that the other lacks")
+    files = wholes.values()
+    return dataclasses.replace(
+        first,
+        protocols=tuple(dict.fromkeys(protocol for file in files for protocol in file.protocols)),
+        weights={rule: digests for file in files for rule, digests in file.weights.items()},
+        entries={key: entry for file in files for key, entry in file.entries.items()},
+        motion={key: entry for file in files for key, entry in file.motion.items()},
+    )
+
+
+def _joined(
+    files: Mapping[str, StatsFile], source: SourceLike | None, settings: Settings | None, progress: Progress
+) -> StatsFile:
+    """Return the shards of one listing under the same protocols as one file."""
+    first = next(iter(files.values()))
     joined = dataclasses.replace(
         first,
         contents={i: digest for file in files.values() for i, digest in file.contents.items()},
@@ -85,12 +181,7 @@ def merge(
         entries={key: entry for file in files.values() for key, entry in file.entries.items()},
         motion={key: entry for file in files.values() for key, entry in file.motion.items()},
     )
-    for name, file in files.items():
-        for i, digest in file.contents.items():
-            if joined.contents[i] != digest:
-                raise SourceError(f"{name}: {file.names[i]} has other contents than in another file")
-    without = [name for i, name in enumerate(joined.names) if i not in joined.contents and i not in joined.unreadable]
-    if without:
+    if without := _without(files.values()):
         raise SourceError(
             f"{len(without)} of {len(joined.names)} videos are in none of the {len(files)} files, "
             f"{some(dict.fromkeys(without, ''))}: give the files of all shards"
@@ -106,10 +197,20 @@ def merge(
     return _completed(joined, source, settings or Settings(), progress)
 
 
+def _without(shards: Collection[StatsFile]) -> list[str]:
+    """List the videos that are in none of the shards of a listing."""
+    known = {i for file in shards for i in (*file.contents, *file.unreadable)}
+    return [name for file in list(shards)[:1] for i, name in enumerate(file.names) if i not in known]
+
+
 def _make(evaluation: Evaluation, side: Side, share: Share) -> StatsFile:
     extraction = evaluation.extraction(side, share)
     jobs = evaluation.jobs_reading(side)
-    collected, outcomes = extraction.outcomes(jobs, lambda done, total: evaluation.progress("videos", done, total))
+    passing = evaluation.passing_motion(side, extraction)
+    collected, outcomes = extraction.outcomes(
+        jobs, lambda done, total: evaluation.progress("videos", done, total), watch=passing
+    )
+    passing.store()
     if evaluation.strict:
         refuse_skipped(collected)
     motion_versions = environment.feature_versions("cpu")
@@ -139,7 +240,7 @@ def _make(evaluation: Evaluation, side: Side, share: Share) -> StatsFile:
         contents=dict(extraction.contents),
         unreadable=dict(extraction.unreadable),
         weights={rule.signature(): e.weights for rule, e in evaluation.extractors.items()},
-        versions=environment.feature_versions(evaluation.device),
+        versions=evaluation.versions(),
         motion_versions=motion_versions,
         entries=entries,
         motion=motion,
@@ -161,7 +262,7 @@ def _completed(joined: StatsFile, source: SourceLike, settings: Settings, progre
         progress=progress,
         to_score=False,
     ) as evaluation:
-        here = environment.feature_versions(evaluation.device)
+        here = evaluation.versions()
         if different := [name for name in here if here[name] != joined.versions.get(name)]:
             name = different[0]
             raise SourceError(
@@ -220,11 +321,11 @@ class _Recorded:
         raise AssertionError("it is not here")
 
 
-def _check_alike(first_name: str, first: StatsFile, name: str, file: StatsFile) -> None:
-    """Raise SourceError when two files cannot be shards of one side."""
+def _check_alike(first_name: str, first: StatsFile, name: str, file: StatsFile, *, may_differ: Sequence[str]) -> None:
+    """Raise SourceError when two files cannot be of one side. may_differ: parts of their identity that may."""
     mine, theirs = _identity(first), _identity(file)
     for what, value in mine.items():
-        if theirs[what] != value:
+        if theirs[what] != value and what not in may_differ:
             raise SourceError(f"{name} and {first_name} are not of one kind: their {what} differ")
 
 

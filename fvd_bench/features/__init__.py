@@ -2,14 +2,20 @@
 
 __all__ = [
     "batches",
+    "cluster",
     "distributed",
+    "engine",
     "extraction",
     "feature_set",
     "foreign",
     "given",
     "moments",
+    "moments_file",
     "noticed",
     "online_features",
+    "pieces",
+    "references",
     "stats_file",
+    "stats_places",
     "store",
 ]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from fvd_bench.errors import FeatureError
+from fvd_bench.errors import FeatureError, NetworkError
 from fvd_bench.features.store import Entry, Facts, FeatureStore
-from fvd_bench.networks import FeatureExtractor, Features
+from fvd_bench.networks import NETWORKS, FeatureExtractor, Features
 from fvd_bench.protocols.rules import FeatureRule
 from fvd_bench.videos.clips import DrawEnd, DrawnClip
 from fvd_bench.videos.frame_times import Intervals, intervals_text, widest
@@ -19,6 +19,52 @@ from fvd_bench.videos.video import Pixels
 _MOST_WAITING_BYTES = 2**28
 """The most bytes of clips that wait for others. Where clips are so large, the network runs on a batch that is
 padded."""
+
+
+@dataclass(slots=True)
+class Noted:
+    """What was noticed of the clips that a draw took from a video so far, see `Facts` and `DrawnClip`."""
+
+    clips: int = 0
+    damaged: int = 0
+    transparent: int = 0
+    jpeg_qualities: set[int] = field(default_factory=set)
+    not_jpeg: bool = False
+    intervals: Intervals | None = None
+    levels: tuple[int, int] | None = None
+
+    def take(self, clip: DrawnClip) -> None:
+        """Take in one clip more."""
+        self.clips += 1
+        self.damaged += clip.damaged
+        self.transparent += clip.transparent
+        self.jpeg_qualities.update(q for q in clip.jpeg_qualities if q is not None)
+        self.not_jpeg |= None in clip.jpeg_qualities
+        self.intervals = widest(self.intervals, clip.intervals)
+        self.levels = widest(self.levels, clip.levels)
+
+    def facts(self, end: DrawEnd) -> Facts:
+        """Return the facts about the video, of which all clips were taken in."""
+        uneven = [("variable-rate", intervals_text(self.intervals))] if self.intervals else []
+        hidden = [("transparent", f"{self.transparent} frames")] if self.transparent else []
+        return Facts(
+            skipped=end.skipped,
+            found=end.found,
+            damaged=self.damaged,
+            jpeg_qualities=tuple(sorted(self.jpeg_qualities)),
+            not_jpeg=self.not_jpeg,
+            num_frames=end.num_frames,
+            notes=(*end.notes, *uneven, *hidden),
+            levels=self.levels,
+        )
+
+
+def entry_of(features: Sequence[Features], facts: Facts) -> Entry | None:
+    """Return what is stored of a video, None where nothing is. features: of each of its clips."""
+    if facts.skipped is None:
+        return Entry(np.concatenate(features), facts)
+    # For other reasons than too few frames, such as a disk that does not answer, a later try may work.
+    return None if facts.found is None else Entry(_NO_FEATURES, facts)
 
 
 @dataclass(slots=True)
@@ -31,12 +77,7 @@ class _Open:
 
     name: str
     features: list[Features | None] = field(default_factory=list)
-    damaged: int = 0
-    transparent: int = 0
-    jpeg_qualities: set[int] = field(default_factory=set)
-    not_jpeg: bool = False
-    intervals: Intervals | None = None
-    levels: tuple[int, int] | None = None
+    noted: Noted = field(default_factory=Noted)
     refused: str | None = None
     end: DrawEnd | None = None
 
@@ -81,12 +122,7 @@ class Batches:
             video.end = item
             self._finish([key])
             return
-        video.damaged += item.damaged
-        video.transparent += item.transparent
-        video.jpeg_qualities.update(q for q in item.jpeg_qualities if q is not None)
-        video.not_jpeg |= None in item.jpeg_qualities
-        video.intervals = widest(video.intervals, item.intervals)
-        video.levels = widest(video.levels, item.levels)
+        video.noted.take(item)
         place = (key, len(video.features))
         video.features.append(None)
         clip, is_new = self._input(name, rule, item.images)
@@ -127,17 +163,33 @@ class Batches:
             results = self._extractors[rule]([clip.images for clip in waiting])
         except FeatureError as error:  # all clips of a batch have one shape, so it is refused as a whole
             refused, results = str(error), [_NO_FEATURES] * len(waiting)
+        if refused is None:
+            self._check(rule, waiting, results)
         for clip, features in zip(waiting, results, strict=True):
-            if not np.isfinite(features).all():
-                raise FeatureError(
-                    f"{self._open[clip.wanted_by[0][0]].name}: {rule.extractor} gave features that are not finite; the "
-                    "weights or the arithmetic of this device are broken: `fvd-bench selftest` tells more"
-                )
             clip.features, clip.refused, clip.images = features, refused, _NO_IMAGES
             for key, place in clip.wanted_by:
                 self._open[key].features[place] = features
                 self._open[key].refused = self._open[key].refused or refused
         self._finish(list(dict.fromkeys(key for clip in waiting for key, _ in clip.wanted_by)))
+
+    def _check(self, rule: FeatureRule, clips: Sequence[_Input], results: Sequence[Features]) -> None:
+        """Raise NetworkError where results are not what the network says, and FeatureError where they are NaN."""
+        network, dim = NETWORKS[rule.extractor], self._extractors[rule].dim
+        if len(results) != len(clips):
+            raise NetworkError(f"{rule.extractor} gave the features of {len(results)} clips: expected {len(clips)}")
+        for clip, features in zip(clips, results, strict=True):
+            name, expected = self._open[clip.wanted_by[0][0]].name, (network.count([len(clip.images)]), dim)
+            if features.shape != expected or features.dtype != np.float32:
+                raise NetworkError(
+                    f"{name}: {rule.extractor} gave features {features.dtype} {list(features.shape)}: expected float32 "
+                    f"{list(expected)}"
+                )
+            if not np.isfinite(features).all():
+                more = f"networks check {rule.extractor}" if network.version else "selftest"
+                raise FeatureError(
+                    f"{name}: {rule.extractor} gave features that are not finite; the weights or the arithmetic of "
+                    f"this device are broken: `fvd-bench {more}` tells more"
+                )
 
     def _finish(self, keys: Sequence[str]) -> None:
         """Store the videos among these keys whose features are complete."""
@@ -148,25 +200,10 @@ class Batches:
             if video.end is None or len(features) < len(video.features):
                 continue
             del self._open[key]
-            end = video.end
-            skipped = end.skipped or video.refused
-            uneven = [("variable-rate", intervals_text(video.intervals))] if video.intervals else []
-            hidden = [("transparent", f"{video.transparent} frames")] if video.transparent else []
-            facts = Facts(
-                skipped=skipped,
-                found=end.found,
-                damaged=video.damaged,
-                jpeg_qualities=tuple(sorted(video.jpeg_qualities)),
-                not_jpeg=video.not_jpeg,
-                num_frames=end.num_frames,
-                notes=(*end.notes, *uneven, *hidden),
-                levels=video.levels,
-            )
-            self.facts[key] = facts
-            if skipped is None:
-                entries.append((key, Entry(np.concatenate(features), facts)))
-            elif end.found is not None:  # for other reasons, such as a disk that does not answer, a later try may work
-                entries.append((key, Entry(_NO_FEATURES, facts)))
+            facts = video.noted.facts(video.end)
+            self.facts[key] = replace(facts, skipped=facts.skipped or video.refused)
+            if (entry := entry_of(features, self.facts[key])) is not None:
+                entries.append((key, entry))
         if entries:
             self._store.put(entries)
 

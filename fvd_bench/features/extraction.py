@@ -6,32 +6,36 @@ already holds is not computed again, so a run that was killed goes on where it w
 
 from __future__ import annotations
 
-import hashlib
 import itertools
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import partial
+from typing import TYPE_CHECKING
 
 from fvd_bench.errors import CacheError, VideoError
 from fvd_bench.features.batches import Batches
 from fvd_bench.features.distributed import WHOLE, Share
+from fvd_bench.features.keys import feature_keys
 from fvd_bench.features.store import Entry, Facts, FeatureStore
-from fvd_bench.networks import FeatureExtractor, Features
-from fvd_bench.protocols.rules import ClipRule, FeatureRule, Side
+from fvd_bench.networks import FeatureExtractor, Features, environment, software
+from fvd_bench.protocols.rules import FeatureRule
 from fvd_bench.sources.opening import ClipSource
 from fvd_bench.videos.clips import Draw, DrawEnd, DrawnClip, read_draws
 from fvd_bench.videos.frame_times import widest
 from fvd_bench.videos.prefetch import Budget, in_order
 from fvd_bench.videos.sampling import video_order
+from fvd_bench.videos.video import Video
 
-ENGINE = 2
-"""Version of our own arithmetic, raised whenever it changes a feature or a frame: features of older engines are then
-not used. Since 2, alpha is laid over black, and display matrices and EXIF are applied completely."""
+if TYPE_CHECKING:
+    from fvd_bench.features.engine import Engine
 
 VideosDone = Callable[[int, int], None]
 """A function that is called with (videos done, videos in all)."""
+
+Watch = Callable[[int, Video], Callable[[], None]]
+"""A function that looks at a video, given with its index, once its clips were read. It runs in a thread, and returns
+what keeps the outcome: a function that is called unless the video has changed meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,9 @@ listing for each time that the video was taken before."""
 
 Outcome = tuple[str, Facts]
 """The key of a video's entry in the store, and the facts in the entry."""
+
+Tasks = Mapping[int, Mapping[str, Job]]
+"""What is read from the video at each place: by the key of an entry, its job."""
 
 
 @dataclass(slots=True)
@@ -89,6 +96,7 @@ class Extraction:
     workers: number of threads that read videos.
     share: the part of the videos that this process reads. Where other processes read the rest, the results are
         exchanged.
+    engine: what does the work. None for this process.
     """
 
     def __init__(
@@ -101,8 +109,10 @@ class Extraction:
         workers: int,
         progress: VideosDone,
         share: Share = WHOLE,
+        engine: Engine | None = None,
     ) -> None:
         self._share = share
+        self._engine = engine
         self._source = source
         self._store = store
         self._extractors = extractors
@@ -111,6 +121,7 @@ class Extraction:
         self._states: dict[int, str] = {}
         self._contents: dict[int, str] = {}
         self._unreadable: dict[int, str] = {}
+        self._keys: dict[Job, Callable[[str, int], str]] = {}
         self._read_contents(progress)
 
     @property
@@ -123,17 +134,21 @@ class Extraction:
         """Why a video cannot be read, by index."""
         return self._unreadable
 
-    def collect(self, jobs: Sequence[Job], progress: VideosDone) -> dict[Job, Collected]:
+    def collect(self, jobs: Sequence[Job], progress: VideosDone, *, watch: Watch | None = None) -> dict[Job, Collected]:
         """Make sure that the store holds the features of all jobs, and say under which keys. Raises FeatureError and
         CacheError.
+
+        watch: looks at each video that is read for that.
 
         Where a rule wants fewer videos than there are, a video that has to be skipped is replaced by the next in the
         draw's order.
         """
-        collected, _ = self.outcomes(jobs, progress)
+        collected, _ = self.outcomes(jobs, progress, watch=watch)
         return collected
 
-    def outcomes(self, jobs: Sequence[Job], progress: VideosDone) -> tuple[dict[Job, Collected], list[Outcome]]:
+    def outcomes(
+        self, jobs: Sequence[Job], progress: VideosDone, *, watch: Watch | None = None
+    ) -> tuple[dict[Job, Collected], list[Outcome]]:
         """Do what `collect` does, and also return the key and the facts of each video that was tried.
 
         A share that is not exchanged makes only one pass, as it cannot know which videos of other shares have to be
@@ -141,7 +156,7 @@ class Extraction:
         """
         outcomes: dict[Job, dict[int, Outcome]] = {job: {} for job in jobs}
         while wanted := self._wanted(outcomes):
-            for (index, job), outcome in self._passed(wanted, progress).items():
+            for (index, job), outcome in self._passed(wanted, progress, watch).items():
                 outcomes[job][index] = outcome
             if self._share.parts > 1 and not self._share.exchanged:
                 break
@@ -175,7 +190,8 @@ class Extraction:
     def _read_contents(self, progress: VideosDone) -> None:
         total = len(self._source.names)
         with ThreadPoolExecutor(self._workers) as pool:
-            for i, state in enumerate(pool.map(self._state, range(total))):
+            here = [i for i in range(total) if self._share.exchanged or self._share.has(i)]
+            for i, state in zip(here, pool.map(self._state, here), strict=True):
                 if isinstance(state, VideoError):
                     self._unreadable[i] = str(state)
                     continue
@@ -183,7 +199,8 @@ class Extraction:
                 if (digest := self._store.content(state)) is not None:
                     self._contents[i] = digest
             new = [i for i in self._states if i not in self._contents and self._share.has(i)]
-            for done, (i, content) in enumerate(zip(new, pool.map(self._content, new), strict=True)):
+            found = self._engine.contents(self._source, new) if self._engine else pool.map(self._content, new)
+            for done, (i, content) in enumerate(zip(new, found, strict=True)):
                 if isinstance(content, VideoError):
                     self._unreadable[i] = str(content)
                 else:
@@ -247,12 +264,12 @@ class Extraction:
                 known[place, job] = key, entry.facts
         return known, absent
 
-    def _passed(self, wanted: Sequence[Target], progress: VideosDone) -> dict[Target, Outcome]:
+    def _passed(self, wanted: Sequence[Target], progress: VideosDone, watch: Watch | None) -> dict[Target, Outcome]:
         """Make a pass over this process's share. Return its outcomes and those of the other processes."""
         mine = [target for target in wanted if self._share.has(target[0] % len(self._source.names))]
 
         def work() -> tuple[dict[Target, Outcome], str | None, list[tuple[str, Entry]]]:
-            found = self._pass(mine, progress)
+            found = self._pass(mine, progress, watch)
             if not self._share.exchanged:
                 return found, None, []
             keys = dict.fromkeys(key for key, _ in found.values())
@@ -266,7 +283,7 @@ class Extraction:
                 self._store.put(entries)
         return outcomes
 
-    def _pass(self, wanted: Sequence[Target], progress: VideosDone) -> dict[Target, Outcome]:
+    def _pass(self, wanted: Sequence[Target], progress: VideosDone, watch: Watch | None) -> dict[Target, Outcome]:
         """Make one pass over the videos. Compute what the store does not hold, and nothing twice."""
         known, absent = self._look_up(wanted)
         tasks: dict[int, dict[str, Job]] = {}
@@ -274,45 +291,59 @@ class Extraction:
             tasks.setdefault(place, {})[key] = job
         if tasks:
             self._store.check_writable()
+        if tasks and self._engine:
+            facts = self._engine.features(self._source, tasks, self._contents, self._extractors, self._store, progress)
+            return known | {target: (key, facts[key]) for target, key in absent.items()}
         batches = Batches(self._store, self._extractors)
         done = {place: number for number, place in enumerate(tasks)}
         budget = Budget(_BYTES_PER_WORKER * self._workers)
-        read = partial(self._read, budget)
+        read = partial(self._read, budget, watch)
         for (place, jobs), item in in_order(list(tasks.items()), read, workers=self._workers, budget=budget):
             progress(done[place], len(tasks))
             for key, job in jobs.items():
                 if job.draw == item.draw:
                     batches.add(key, self._name(place), job.features, item)
         batches.flush()
+        self._store.commit()
         progress(len(tasks), len(tasks))
         return known | {target: (key, batches.facts[key]) for target, key in absent.items()}
 
-    def _read(self, budget: Budget, task: tuple[int, Mapping[str, Job]]) -> Iterator[DrawnClip | DrawEnd]:
+    def _read(
+        self, budget: Budget, watch: Watch | None, task: tuple[int, Mapping[str, Job]]
+    ) -> Iterator[DrawnClip | DrawEnd]:
         """Read what the jobs want from a video, in a thread. A file that changes while it is read is skipped."""
         place, jobs = task
         index = place % len(self._source.names)
         video = self._source.video(index)
         draws = list(dict.fromkeys(job.draw for job in jobs.values()))
+        ends: list[DrawEnd] = []
         for item in read_draws(video, draws, place, reserve=budget.take):
-            if isinstance(item, DrawEnd) and self._state(index) != self._states[index]:
-                yield DrawEnd(item.draw, skipped="changed while it was being read")
+            if isinstance(item, DrawEnd):
+                ends.append(item)
             else:
                 yield item
+        keep = watch(index, video) if watch else None
+        if self._state(index) != self._states[index]:
+            yield from (DrawEnd(end.draw, skipped="changed while it was being read") for end in ends)
+            return
+        if keep:
+            keep()
+        yield from ends
 
     def _name(self, place: int) -> str:
         return self._source.names[place % len(self._source.names)]
 
     def _key(self, job: Job, place: int) -> str:
-        return feature_key(
-            content=self._contents[place % len(self._source.names)],
-            rule=job.draw.rule,
-            side=job.draw.side,
-            seed=job.draw.seed,
-            place=place,
-            features=job.features,
-            weights=self._extractors[job.features].weights,
-            versions=self._versions,
-        )
+        if job not in self._keys:
+            self._keys[job] = feature_keys(
+                rule=job.draw.rule,
+                side=job.draw.side,
+                seed=job.draw.seed,
+                features=job.features,
+                weights=self._extractors[job.features].weights,
+                versions={**environment.versions(software(job.features)), **self._versions},
+            )
+        return self._keys[job](self._contents[place % len(self._source.names)], place)
 
     def _collected(self, job: Job, outcomes: Mapping[int, Outcome]) -> Collected:
         collected = Collected()
@@ -338,38 +369,6 @@ class Extraction:
         return collected
 
 
-def feature_key(
-    *,
-    content: str,
-    rule: ClipRule,
-    side: Side,
-    seed: int,
-    place: int,
-    features: FeatureRule,
-    weights: Mapping[str, str],
-    versions: Mapping[str, str],
-) -> str:
-    """Return the sha256 of everything that the features of a video depend on.
-
-    content: the digest of the video.
-    side, seed, place: matter only for random draws.
-    weights: tensor digests of the network's weights.
-    versions: versions of all software that can change the features.
-    """
-    everything = {
-        "content": content,
-        "rule": {k: v for k, v in asdict(rule.effective()).items() if k not in _RULES_FOR_LISTINGS},
-        "draw": [side, seed, place] if rule.is_random else None,
-        "features": asdict(features),
-        "weights": dict(weights),
-        "versions": dict(versions),
-        "engine": ENGINE,
-    }
-    if rule.content in ("still", "still-real") and rule.start == "all":
-        everything["stills"] = "one for each clip"
-    return hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()
-
-
 def first_of_each(absent: Mapping[Target, str]) -> dict[str, Target]:
     """Return the first target of each key, since repeats and protocols often want the same from a video."""
     first: dict[str, Target] = {}
@@ -380,6 +379,3 @@ def first_of_each(absent: Mapping[Target, str]) -> dict[str, Target]:
 
 _BYTES_PER_WORKER = 2**28
 """Bytes of clips that each worker may read ahead of the networks."""
-
-_RULES_FOR_LISTINGS = ("count", "selection", "short_videos")
-"""Fields of a ClipRule that say which videos are used, not what is taken from one."""

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fvd_bench.features.moments import Float64, Moments, add_scatter
+from fvd_bench.features.pieces import Pieces
 
 _KEPT_VALUES = 2**26
 """Features are kept as float32 up to this many values (256 MiB). Beyond it only their moments are kept."""
@@ -29,10 +30,19 @@ class FeatureSet:
     again: returns everything that was added once more, for what needs each feature after they were folded. None if it
         cannot.
     given: moments that somebody else computed, which are then all that is known. Else None.
+    pieces: what `given` was joined of, with a sample of the features. None where that is not known.
     """
 
-    def __init__(self, dim: int, *, again: Callable[[], Parts] | None = None, given: Moments | None = None) -> None:
+    def __init__(
+        self,
+        dim: int,
+        *,
+        again: Callable[[], Parts] | None = None,
+        given: Moments | None = None,
+        pieces: Pieces | None = None,
+    ) -> None:
         self.dim = dim
+        self.pieces = pieces
         self._again = again
         self._given = given
         self.count = 0 if given is None else given.count or 0
@@ -74,6 +84,16 @@ class FeatureSet:
     def of_known(cls, moments: Moments) -> FeatureSet:
         """Make the set that is known only by these moments."""
         return cls(len(moments.mean), given=moments)
+
+    @classmethod
+    def of_pieces(cls, pieces: Pieces) -> FeatureSet:
+        """Make the set of which the moments of pieces and a sample are known."""
+        whole = pieces.whole()
+        return cls(len(whole.mean), given=whole, pieces=pieces)
+
+    def sampled(self) -> FeatureSet:
+        """Return the set of the sample where there is one. Else this set."""
+        return self if self.pieces is None else FeatureSet.of(self.pieces.sample)
 
     @property
     def is_given(self) -> bool:

@@ -1,4 +1,4 @@
-"""A side as it was given: videos, a statistics file of ours, or statistics of another program."""
+"""A side as it was given: videos, a statistics file or moments of ours, or statistics of another program."""
 
 from __future__ import annotations
 
@@ -14,20 +14,24 @@ from typing import TYPE_CHECKING
 from fvd_bench.errors import NotComparableError, SourceError
 from fvd_bench.features.distributed import WHOLE, Share
 from fvd_bench.features.feature_set import FeatureSet
+from fvd_bench.features.references.names import is_reference
 from fvd_bench.finding import Finding
 from fvd_bench.paths import user_path
 from fvd_bench.progress import Progress, silent
-from fvd_bench.protocols.rules import ClipRule, Side
+from fvd_bench.protocols.rules import ClipRule, FeatureRule, Side
 from fvd_bench.sources.addresses import fetch, is_address
 from fvd_bench.sources.listing import fingerprint
 from fvd_bench.sources.opening import ClipSource, SourceLike, check_something_decodes, open_source
 from fvd_bench.videos.absent_video import AbsentVideo
+from fvd_bench.videos.video import Video
 
 if TYPE_CHECKING:
-    from fvd_bench.features.extraction import Target
+    from fvd_bench.features.extraction import Job, Target
     from fvd_bench.features.foreign import ForeignStats
+    from fvd_bench.features.moments_file import MomentsFile
     from fvd_bench.features.stats_file import StatsFile
     from fvd_bench.features.store import FeatureStore
+    from fvd_bench.networks import FeatureExtractor
 
 _STATISTICS = (".npz", ".pkl", ".pickle")
 """Endings of statistics, our own and those of `foreign`. What reads them is imported only where one is given."""
@@ -68,6 +72,9 @@ class Given:
 
     def check_holds(self, missing: Callable[[], Sequence[Target]]) -> None:
         """Raise SourceError when features are missing that cannot be computed here. missing: finds the missing ones."""
+
+    def check_jobs(self, jobs: Sequence[Job], extractors: Mapping[FeatureRule, FeatureExtractor]) -> None:
+        """Raise SourceError when the side cannot serve jobs that read it. extractors: the network of each."""
 
     def store(self, shared: FeatureStore) -> AbstractContextManager[FeatureStore]:
         """Return the store that holds the side's features. shared: the store of sides whose features are computed
@@ -118,9 +125,10 @@ class GivenFile(Given):
         file = self._file
         held = ", ".join(p.name for p in file.protocols)
         last = file.seed + file.repeats - 1
+        seeds = f"the seed {file.seed}" if file.repeats == 1 else f"the seeds {file.seed} to {last}"
         raise SourceError(
-            f"{self.source.name} does not hold all features that are asked for: it was made for {held}, with the seeds "
-            f"{file.seed} to {last}, and the weights {_weights(file)}; ask for these, or make another with "
+            f"{self.source.name} does not hold all features that are asked for: it was made for {held}, with {seeds}, "
+            f"and the weights {_weights(file)}; ask for these, or make another with "
             "`fvd-bench stats`; if these are asked for, an older version of fvd-bench made the file, from other frames "
             "or by other arithmetic, and it has to be made again"
         )
@@ -157,12 +165,16 @@ class GivenFile(Given):
                 f"the {side} features are one shard of several: {len(absent)} of {len(file.names)} videos are not in it"
             )
             yield Finding.of("shard-alone", f"{what}; merge all shards first", absent, side=side)
-        made = file.versions
-        other = [f"{name} {made.get(name)} (here {here[name]})" for name in here if made.get(name) != here[name]]
-        if other:
-            made_with = f"the {side} features were made with {', '.join(other)}"
-            why = "that may move the score in its last digits, or with other decoders by more"
-            yield Finding("made-elsewhere", f"{made_with}: {why}", side=side)
+        yield from made_elsewhere(file.versions, here, side)
+
+
+def made_elsewhere(made: Mapping[str, str], here: Mapping[str, str], side: Side) -> Iterator[Finding]:
+    """Yield a warning where features were made with other software than that here."""
+    other = [f"{name} {made.get(name)} (here {here[name]})" for name in here if made.get(name) != here[name]]
+    if other:
+        made_with = f"the {side} features were made with {', '.join(other)}"
+        why = "that may move the score in its last digits, or with other decoders by more"
+        yield Finding("made-elsewhere", f"{made_with}: {why}", side=side)
 
 
 class GivenStats(Given):
@@ -189,11 +201,65 @@ class GivenStats(Given):
         yield Finding("unknown-protocol", self._stats.warning, side=side)
 
 
+class GivenMoments(Given):
+    """Moments of known clips: they serve one protocol and one seed."""
+
+    has_frames = False
+
+    def __init__(self, name: str, file: MomentsFile) -> None:
+        super().__init__(_Unlisted(name, f"moments of {file.videos} {file.kind}"))
+        self._file = file
+        self.known = FeatureSet.of_pieces(file.pieces)
+
+    def check_readable(self) -> None:
+        """Check nothing, as there is nothing to decode."""
+
+    def check_jobs(self, jobs: Sequence[Job], extractors: Mapping[FeatureRule, FeatureExtractor]) -> None:
+        file = self._file
+        rule = file.protocol.clip_rule(file.side).effective()
+        for job in jobs:
+            weights = dict(extractors[job.features].weights)
+            made = (rule, file.seed, file.protocol.features, file.side, dict(file.weights))
+            if (job.draw.rule.effective(), job.draw.seed, job.features, job.draw.side, weights) != made:
+                raise SourceError(
+                    f"{self.source.name} holds moments for {file.protocol.name} with the seed {file.seed}, and other "
+                    "clips or features are asked for: ask for these in one draw, or make others with `fvd-bench stats "
+                    "--moments`"
+                )
+
+    def fingerprint(self, contents: Mapping[int, str]) -> str:
+        """Return the sum of the videos' digests, which differs from the fingerprint of the videos themselves."""
+        return self._file.contents
+
+    def findings(self, side: Side, here: Mapping[str, str]) -> Iterator[Finding]:
+        pieces = self._file.pieces
+        if self._file.shards != ((1, 1),):
+            yield Finding(
+                "shard-alone", f"the {side} moments are those of one shard: merge all shards first", side=side
+            )
+        if pieces.count > len(pieces.sample):
+            yield Finding(
+                "sampled",
+                f"of the {pieces.count:,} {side} features {len(pieces.sample):,} are kept, drawn by chance: metrics "
+                "that need more than mean and covariance are computed on these",
+                side=side,
+            )
+        yield from made_elsewhere(self._file.versions, here, side)
+
+
 def open_side(source: SourceLike, side: Side, progress: Progress = silent) -> Given:
-    """Open a side: videos, a statistics file, or, for the real side alone, statistics of other programs.
+    """Open a side: videos, a statistics file or the name of one, `refs:NAME`, or, for the real side alone, statistics
+    of other programs.
 
     progress: see `open_source`. Raises SourceError, and NotComparableError for a statistics file of the other side.
     """
+    if isinstance(source, str | os.PathLike) and is_reference(source):
+        from fvd_bench.features.references.resolving import resolved
+
+        name, path = resolved(source, progress)
+        if given := _statistics(path, name, side):
+            return given
+        raise SourceError(f"{name} holds no statistics that this version reads: pull another, or update fvd-bench")
     if isinstance(source, str) and is_address(source):
         if PurePosixPath(source.partition("?")[0]).suffix.lower() in _STATISTICS and "*" not in source:
             fetched = fetch(source, progress)
@@ -212,6 +278,8 @@ def _statistics(path: Path, name: str, side: Side) -> Given | None:
         return None
     if path.suffix.lower() == ".npz" and (file := _own(path, name, side)):
         return GivenFile(name, file)
+    if path.suffix.lower() == ".npz" and (moments := _moments(path, name, side)):
+        return moments
     stats = _foreign(path, name, side)
     return GivenStats(stats) if stats else None
 
@@ -223,12 +291,27 @@ def _own(path: Path, name: str, side: Side) -> StatsFile | None:
     if not is_stats_file(path):
         return None
     file = StatsFile.read(path)
-    if file.side != side:
-        raise NotComparableError(
-            f"{name} holds features for the {file.side} side, and is given as the {side} one: clips are not drawn "
-            f"alike on both; make it with `fvd-bench stats --side {side}`"
-        )
+    _check_side(name, "features", file.side, side)
     return file
+
+
+def _moments(path: Path, name: str, side: Side) -> Given | None:
+    """Open a file of moments, None where it is none."""
+    from fvd_bench.features.moments_file import MomentsFile, is_moments_file
+
+    if not is_moments_file(path):
+        return None
+    file = MomentsFile.read(path)
+    _check_side(name, "moments", file.side, side)
+    return GivenMoments(name, file)
+
+
+def _check_side(name: str, what: str, made_for: Side, given_as: Side) -> None:
+    if made_for != given_as:
+        raise NotComparableError(
+            f"{name} holds {what} for the {made_for} side, and is given as the {given_as} one: clips are not drawn "
+            f"alike on both; make it with `fvd-bench stats --side {given_as}`"
+        )
 
 
 def _foreign(path: Path, name: str, side: Side) -> ForeignStats | None:
@@ -268,6 +351,19 @@ class _Listed:
     def video(self, index: int) -> AbsentVideo:
         unread = self.file.unreadable.get(index, OTHER_SHARD)
         return AbsentVideo(self.file.contents.get(index), unread, "its frames are not in the statistics file")
+
+
+@dataclass(frozen=True)
+class _Unlisted:
+    """A `ClipSource` without videos."""
+
+    name: str
+    kind: str
+    names: Sequence[str] = ()
+    notes: Sequence[str] = ()
+
+    def video(self, index: int) -> Video:
+        raise IndexError("moments hold no videos")
 
 
 def _weights(file: StatsFile) -> str:

@@ -34,7 +34,7 @@ SCHEMA = 1
 _HEAD = "fvd_bench_stats"
 _FEATURES, _MOTION = "features_{}", "motion_{}"
 
-_DAMAGED = (
+DAMAGED = (
     OSError, EOFError, ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError, MemoryError,
     NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error, struct.error, SyntaxError, ProtocolError,
 )  # fmt: skip
@@ -113,7 +113,7 @@ class StatsFile:
         """Read a file. Raises SourceError when it is damaged, or not a statistics file of this schema."""
         path = user_path(path)
         try:
-            arrays = _read_arrays(path)
+            arrays = read_arrays(path)
             head = json.loads(arrays.pop(_HEAD).tobytes())
             if head["schema"] != SCHEMA:
                 raise SourceError(
@@ -141,23 +141,28 @@ class StatsFile:
                 motion=_unpacked(head["motion"], _MOTION, arrays, finite=False),  # NaN stands for what has no answer
                 value_range=_range(head.get("value_range")),
             )
-        except _DAMAGED as error:
+        except DAMAGED as error:
             raise SourceError(
                 f"{path} cannot be read as a statistics file: {error}; make it again with `fvd-bench stats`"
             ) from error
 
 
 def is_stats_file(path: Path) -> bool:
-    """Return whether a file has the member that marks a statistics file."""
+    """Return whether a file has the array that marks a statistics file."""
+    return has_array(path, _HEAD)
+
+
+def has_array(path: Path, name: str) -> bool:
+    """Return whether a file is an .npz that holds an array of this name."""
     try:
         regular_file(path)
         with zipfile.ZipFile(path) as archive:
-            return f"{_HEAD}.npy" in archive.namelist()
-    except _DAMAGED:
+            return f"{name}.npy" in archive.namelist()
+    except DAMAGED:
         return False
 
 
-def _read_arrays(path: Path) -> dict[str, NDArray[Any]]:
+def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
     """Read the members of a file. None of them may claim to be larger than the file is."""
     regular_file(path)
     with zipfile.ZipFile(path) as archive:

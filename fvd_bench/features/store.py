@@ -1,7 +1,8 @@
 """The feature store: features of videos on disk, keyed by content, in one SQLite file.
 
-Each entry has a checksum and is written in a transaction. So a run that was killed resumes where it was, a damaged
-entry is computed again instead of used, and several processes may share the file.
+Each entry has a checksum and is written in a transaction, together with others that were made within a quarter of a
+second. So a run that was killed resumes where it was a moment before, a damaged entry is computed again instead of
+used, and several processes may share the file. There is no write-ahead log, since network disks do not allow one.
 """
 
 from __future__ import annotations
@@ -9,10 +10,11 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import math
 import platform
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -27,6 +29,15 @@ _T = TypeVar("_T")
 _BUSY_SECONDS = 120.0
 _MEMORY_KIB = 1 << 20
 """Memory for the features of a run that has no store. Beyond it SQLite uses a temporary file, which no FVD needs."""
+
+_COMMIT_SECONDS = 0.25
+"""Entries that were put this soon after a transaction wait for the next one. What a killed run loses is the work of so
+long, however fast or slow that is."""
+
+_MOST_WAITING_BYTES = 2**24
+_MOST_KEPT_BYTES = 2**28
+"""The most bytes of features that stay in memory after they were read or made, so that each is read and checked once.
+Further ones are read whenever they are used."""
 
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
@@ -93,6 +104,11 @@ class FeatureStore:
     def __init__(self, folder: Path | None) -> None:
         self._file = None if folder is None else folder / "features.sqlite"
         self.damaged = 0
+        self._waiting: dict[str, tuple[Any, ...]] = {}
+        self._waiting_bytes = 0
+        self._kept: dict[str, Entry] = {}
+        self._kept_bytes = 0
+        self._committed = -math.inf
         try:
             if folder is not None:
                 folder.mkdir(parents=True, exist_ok=True)
@@ -109,30 +125,67 @@ class FeatureStore:
         return f"{platform.node()} {stat.st_dev} {stat.st_ino}"
 
     def get(self, key: str) -> Entry | None:
-        """Return the entry of a key, or None if there is none or it is damaged. Raises CacheError."""
-        query = "SELECT facts, dim, data, checksum FROM features WHERE key = ?"
-        row = self._do(lambda c: c.execute(query, (key,)).fetchone())
+        """Return the entry of a key, or None if there is none or it is damaged. Its features are not to be changed.
+
+        Raises CacheError.
+        """
+        if key in self._kept:
+            return self._kept[key]
+        query = "SELECT key, facts, dim, data, checksum FROM features WHERE key = ?"
+        row = self._waiting.get(key) or self._do(lambda c: c.execute(query, (key,)).fetchone())
         if row is None:
             return None
-        facts, dim, data, checksum = row
+        _, facts, dim, data, checksum = row
         if checksum != _checksum(key, facts, dim, data):
             self.damaged += 1
             self._do(lambda c: c.execute("DELETE FROM features WHERE key = ?", (key,)))
             return None
         features = np.frombuffer(data, dtype="<f4").reshape(-1, dim).astype(np.float32)
-        return Entry(features, Facts.from_values(json.loads(facts)))
+        entry = Entry(features, Facts.from_values(json.loads(facts)))
+        self._keep(key, entry)
+        return entry
 
     def put(self, entries: Iterable[tuple[str, Entry]]) -> None:
-        """Write entries in one transaction. Raises CacheError, for instance on a full disk."""
-        rows = []
+        """Take in entries, and write them now, or at a later `put`, `commit` or `close`. Raises CacheError as `commit`
+        does."""
         for key, entry in entries:
             facts, dim = json.dumps(asdict(entry.facts)), entry.features.shape[1]
             data = entry.features.astype("<f4").tobytes()
-            rows.append((key, facts, dim, data, _checksum(key, facts, dim, data)))
+            self._waiting[key] = key, facts, dim, data, _checksum(key, facts, dim, data)
+            self._waiting_bytes += len(data)
+            self._keep(key, entry)
+        is_due = time.monotonic() - self._committed >= _COMMIT_SECONDS
+        if is_due or self._waiting_bytes > _MOST_WAITING_BYTES:
+            self.commit()
+
+    def commit(self) -> None:
+        """Write all entries that wait, in one transaction, so that other processes see them.
+
+        Raises CacheError, for instance on a full disk, where those that still fit are written.
+        """
+        rows, self._waiting, self._waiting_bytes = list(self._waiting.values()), {}, 0
+        if not rows:
+            return
+        try:
+            self._write(rows)
+        except CacheError:
+            for row in rows:
+                self._write([row])
+        self._committed = time.monotonic()
+
+    def _keep(self, key: str, entry: Entry) -> None:
+        before = self._kept.pop(key, None)
+        self._kept_bytes -= before.features.nbytes if before else 0
+        if self._kept_bytes + entry.features.nbytes <= _MOST_KEPT_BYTES:
+            self._kept[key] = entry
+            self._kept_bytes += entry.features.nbytes
+
+    def _write(self, rows: Sequence[tuple[Any, ...]]) -> None:
         self._do(lambda c: c.executemany("INSERT OR REPLACE INTO features VALUES (?, ?, ?, ?, ?)", rows))
 
     def content(self, state: str) -> str | None:
-        """Return the content digest that is remembered for this state of files, or None if there is none."""
+        """Return the content digest that is remembered for this state of files, or None if there is none. Other texts
+        are remembered likewise, under digests of what they depend on."""
         row = self._do(lambda c: c.execute("SELECT digest FROM contents WHERE state = ?", (state,)).fetchone())
         return None if row is None else str(row[0])
 
@@ -147,12 +200,16 @@ class FeatureStore:
         self._do(lambda c: c.execute("INSERT OR REPLACE INTO contents VALUES ('', '')"))
 
     def close(self) -> None:
-        self._connection.close()
+        """Write what waits, and close the file. Raises CacheError."""
+        try:
+            self.commit()
+        finally:
+            self._connection.close()
 
     def __del__(self) -> None:
         """Close a store that was dropped: from Python 3.13 on there is a warning for connections left open."""
         if hasattr(self, "_connection"):
-            with contextlib.suppress(sqlite3.ProgrammingError):  # raised when another thread collects it
+            with contextlib.suppress(sqlite3.ProgrammingError, CacheError):  # such as when another thread collects it
                 self.close()
 
     def _connect(self) -> sqlite3.Connection:

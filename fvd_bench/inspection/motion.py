@@ -16,14 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fvd_bench.errors import ShortVideoError
-from fvd_bench.videos.video import Frame, Video
+from fvd_bench.videos.greys import Greys, first_greys
+from fvd_bench.videos.video import Video
 
 MOST_FRAMES = 256
 """Only this many frames of a video are looked at, its first ones, so that time and memory do not grow with its
 length."""
-
-_SIDE = 32
-"""Width and height of the grey frames, in pixels. Areas are averaged, which removes most of the coding noise."""
 
 _FEWEST_FRAMES = 24
 _LEAST_LAG = 8
@@ -40,8 +38,6 @@ quality factors up to 35, and 0.03 at 45.
 LOOPS = 0.75
 """A video loops if its repetition is larger than this. The same real videos have 0.50 or less; loops cut from them have
 1."""
-
-Grey = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +93,9 @@ def measure(video: Video) -> Motion:
 
     Raises VideoError, and ShortVideoError where fewer than 2 frames decode.
     """
-    grey = _grey_frames(video)
+    grey = first_greys(video, MOST_FRAMES)
+    if len(grey) < 2:
+        raise ShortVideoError(len(grey), 2)
     steps = _distances(grey, 1)
     energy, calm = _stored(steps.mean()), _stored(_least_mean(steps, -(-2 * len(steps) // 3)))
     repetition = None if len(grey) < _FEWEST_FRAMES or calm < STILL else _stored(_repetition(grey))
@@ -121,29 +119,7 @@ def summary(motions: Sequence[Motion]) -> SideMotion | None:
     )
 
 
-def _grey_frames(video: Video) -> Grey:
-    """Return the first frames, small and grey: [T, 32, 32]."""
-    frames: list[Grey] = []
-    try:
-        for frame in video.frames(np.arange(MOST_FRAMES)):
-            frames.append(small_grey(frame))
-    except ShortVideoError as error:
-        if error.found < 2:
-            raise ShortVideoError(error.found, 2) from error
-        if not frames:  # a folder knows its length before it reads a frame, a file only after the last one
-            frames = [small_grey(frame) for frame in video.frames(np.arange(error.found))]
-    return np.stack(frames)
-
-
-def small_grey(frame: Frame) -> Grey:
-    """Return ITU-R 601 luma, not rounded, averaged over areas."""
-    from PIL import Image
-
-    luma = Image.fromarray(frame.pixels).convert("F")
-    return np.asarray(luma.resize((_SIDE, _SIDE), Image.Resampling.BOX))
-
-
-def _distances(grey: Grey, lag: int) -> NDArray[np.float64]:
+def _distances(grey: Greys, lag: int) -> NDArray[np.float64]:
     """Return the mean absolute difference of each pair of frames that are `lag` apart."""
     return np.asarray(np.abs(grey[lag:] - grey[:-lag]).mean(axis=(1, 2), dtype=np.float64))
 
@@ -154,7 +130,7 @@ def _least_mean(values: NDArray[np.float64], width: int) -> float:
     return max(0.0, float((sums[width:] - sums[:-width]).min() / width))
 
 
-def _repetition(grey: Grey) -> float:
+def _repetition(grey: Greys) -> float:
     """Compute `Motion.repetition`.
 
     d(lag) is the mean distance of frames that far apart. Lags go up to two thirds of the frames, so that a loop is

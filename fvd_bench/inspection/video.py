@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
 import numpy as np
 from PIL import Image
 
-from fvd_bench.errors import ShortVideoError, VideoError
-from fvd_bench.inspection.motion import Grey, small_grey
+from fvd_bench.errors import VideoError
+from fvd_bench.videos.all_frames import all_frames
 from fvd_bench.videos.file import VideoFile
 from fvd_bench.videos.frame_names import Doubt
 from fvd_bench.videos.frame_times import widest
+from fvd_bench.videos.greys import Greys, small_grey
 from fvd_bench.videos.header import Probe, Track
 from fvd_bench.videos.images import FrameFolder
 from fvd_bench.videos.probe import probe
@@ -90,7 +91,9 @@ def examine(name: str, video: Video) -> Examined:
         found.probe = probe(video)
         if isinstance(video, VideoFile):
             found.track = video.track()
-        for frame in _all_frames(video, found.track):
+        if isinstance(video, FrameFolder):
+            video.check_all()
+        for frame in all_frames(video, found.track):
             look.take(frame.pixels)
             _note(found, frame)
     except VideoError as error:
@@ -130,24 +133,6 @@ _MOST_MISSING = 1000
 """The most missing images that are named, since a gap may be as wide as its numbers say."""
 
 
-def _all_frames(video: Video, track: Track | None) -> Iterator[Frame]:
-    """Yield all frames, in one pass where the container tells about how many there are. Raises VideoError."""
-    asked = track.packets + 1 if track and track.packets else video.num_frames  # one more than there should be
-    if not asked:
-        return
-    given = 0
-    try:
-        for frame in video.frames(np.arange(asked)):
-            given += 1
-            yield frame
-    except ShortVideoError as error:
-        if not given and error.found:  # the video knew its length before it read a frame
-            yield from video.frames(np.arange(error.found))
-        return
-    if given < video.num_frames:  # there are more frames than packets
-        yield from video.frames(np.arange(given, video.num_frames))
-
-
 def _note(found: Examined, frame: Frame) -> None:
     height, width, _ = frame.pixels.shape
     found.frames += 1
@@ -166,7 +151,7 @@ class _Look:
     def __init__(self) -> None:
         self.black = self.frozen = True
         self.start: str | None = None
-        self._first: Grey | None = None
+        self._first: Greys | None = None
         self._hash = hashlib.sha256()
 
     def take(self, pixels: Pixels) -> None:

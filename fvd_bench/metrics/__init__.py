@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 
 from fvd_bench.errors import MetricError, ProtocolError
 from fvd_bench.features.feature_set import FeatureSet
-from fvd_bench.metrics.frechet import FID, FVD
-from fvd_bench.metrics.inception_score import IS
-from fvd_bench.metrics.kernel import KID, KVD, KVD_BIASED
-from fvd_bench.metrics.metric import Metric, all_features
-from fvd_bench.metrics.neighbours import COVERAGE, DENSITY, PRECISION, RECALL
+from fvd_bench.metrics.metric import Metric, all_features, foreign
 from fvd_bench.networks import NETWORKS
+from fvd_bench.plugins import Registry
 from fvd_bench.protocols.protocol import Protocol
 from fvd_bench.protocols.rules import SIDES, MetricRule, Side
 
@@ -24,30 +23,63 @@ __all__ = [
     "fewer",
     "fewest",
     "frechet",
+    "gaussian_kernel",
     "measurement",
     "neighbours",
+    "pinned",
     "uncertainty",
 ]
 
-METRICS = {metric.name: metric for metric in (FVD, KVD, KVD_BIASED, PRECISION, RECALL, DENSITY, COVERAGE, FID, KID, IS)}
-"""Metrics by their names in protocols. To add a metric, write a file that makes a Metric, and list it here."""
+_BUILT_IN: dict[str, str | Metric] = {
+    "fvd": "fvd_bench.metrics.frechet:FVD",
+    "kvd": "fvd_bench.metrics.kernel:KVD",
+    "kvd-biased": "fvd_bench.metrics.kernel:KVD_BIASED",
+    "mind": "fvd_bench.metrics.mind:MIND",
+    "precision": "fvd_bench.metrics.neighbours:PRECISION",
+    "recall": "fvd_bench.metrics.neighbours:RECALL",
+    "density": "fvd_bench.metrics.neighbours:DENSITY",
+    "coverage": "fvd_bench.metrics.neighbours:COVERAGE",
+    "jedi": "fvd_bench.metrics.kernel:JEDI",
+    "fd": "fvd_bench.metrics.frechet:FD",
+    "cmmd": "fvd_bench.metrics.gaussian_kernel:CMMD",
+    "fid": "fvd_bench.metrics.frechet:FID",
+    "kid": "fvd_bench.metrics.kernel:KID",
+    "is": "fvd_bench.metrics.inception_score:IS",
+}
+"""Name, as protocols have it -> where the metric is. A new metric is a Metric in a file, and a line here."""
+
+METRICS = Registry("metric", key="names", group="fvd_bench.metrics", adopt=foreign, built_in=_BUILT_IN)
+"""Metrics by name. Those of other packages are entry points, and those of the user's own are module:object."""
 
 
 def check(protocol: Protocol, where: str) -> None:
     """Raises ProtocolError, naming `where`, when there is no such metric, or none on the network's features."""
     features = protocol.features
     for name in protocol.metric.names:
-        if name not in METRICS:
-            raise ProtocolError(f"{where}: names = {name!r}: allowed are {', '.join(map(repr, METRICS))}")
-        metric = METRICS[name]
-        allowed = list(metric.layers) or [network.name for network in NETWORKS.values() if network.sees == "clips"]
-        if features.extractor not in allowed:
+        try:
+            metric, network = METRICS.find(name), NETWORKS.find(features.extractor)
+        except ProtocolError as error:
+            raise ProtocolError(f"{where}: {error}") from error
+        on = features.extractor in metric.layers if metric.layers else network.sees in metric.sees
+        if not on:
+            allowed = list(metric.layers) or [name for name in NETWORKS if NETWORKS[name].sees in metric.sees]
             raise ProtocolError(
                 f"{where}: {name} is computed on features of {' or '.join(allowed)}, not of {features.extractor}"
             )
         layer = metric.layers.get(features.extractor, features.layer)
         if features.layer != layer:
             raise ProtocolError(f"{where}: {name} is computed on the layer {layer!r}, not on {features.layer!r}")
+
+
+def pinned(rule: MetricRule, where: str) -> MetricRule:
+    """Return a rule that names the versions of its metrics that are not of this package.
+
+    Raises ProtocolError, naming `where`, where the rule names others already.
+    """
+    found = tuple(f"{name}@{version}" for name in rule.names if (version := METRICS[name].version))
+    if rule.versions not in ((), found):
+        raise ProtocolError(f"{where}: versions = {list(rule.versions)}, and the metrics are {list(found)} here")
+    return dataclasses.replace(rule, versions=found)
 
 
 def fewest(name: str, rule: MetricRule) -> dict[Side, int]:

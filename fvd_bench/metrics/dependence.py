@@ -44,36 +44,49 @@ def groups(names: Sequence[str], by: str | None, columns: Mapping[str, Sequence[
     """Return for each name the index of the first name in its group, or its own where nothing is grouped.
 
     columns: for each column of a list of videos, its entries in the order of the names.
-    by: how names are grouped, None for not at all.
+    by: how names are grouped, None for not at all. See `labels`.
+    Raises FvdBenchError as `labels` does.
+    """
+    if by is None:
+        return list(range(len(names)))
+    first: dict[tuple[str, ...], int] = {}
+    return [first.setdefault(key, index) for index, key in enumerate(labels(names, by, columns, what="group_by"))]
+
+
+def labels(
+    names: Sequence[str], by: str, columns: Mapping[str, Sequence[str]] = {}, *, what: str
+) -> list[tuple[str, ...]]:
+    """Return the group or class of each name, in one or more parts.
+
+    columns: for each column of a list of videos, its entries in the order of the names.
+    by: where it is found.
     - `folder`: the folder that a video lies in.
     - `folder:2`: the top two levels of its folders, and likewise for other numbers.
     - `column:NAME`: that column of the list that the videos were named in, see `columns`.
     - `FILE.csv:COLUMN`: that column of a table whose column `video` has the names, with or without a suffix.
     - Any other text is a regular expression that is searched in the name. Its groups, or its match if it has none,
       name the group.
+    what: that `by` is the value of, for messages.
     Raises FvdBenchError where `by` is no expression or no such table, or where a name has no group.
     """
-    if by is None:
-        return list(range(len(names)))
-    first: dict[tuple[str, ...], int] = {}
     advice = "write an expression that is found in every name, or folder for the folder that a video lies in"
     keys: list[tuple[str, ...] | None]
     if by.startswith(_COLUMN):
         advice = "write an entry for every video"
-        keys = [(entry,) if entry else None for entry in _entries(columns, by.removeprefix(_COLUMN))]
+        keys = [(entry,) if entry else None for entry in _entries(columns, by.removeprefix(_COLUMN), what)]
     elif table := _TABLE.fullmatch(by):
         advice = "write a row for every video of both sides"
         column = _column(table[1], table[2])
         keys = [column.get(name) or column.get(bare_name(name)) for name in names]
     else:
-        keys = [_key(name, by) for name in names]
+        keys = [_key(name, by, what) for name in names]
     without = {name: "" for name, key in zip(names, keys, strict=True) if key is None}
     if without:
         raise FvdBenchError(
-            f"group_by {by!r}: {len(without)} of {len(names)} names have no group, such as {next(iter(without))!r}; "
+            f"{what} {by!r}: {len(without)} of {len(names)} names have no group, such as {next(iter(without))!r}; "
             f"{advice}"
         )
-    return [first.setdefault(key, index) for index, key in enumerate(keys) if key is not None]
+    return [key for key in keys if key is not None]
 
 
 def findings(side: Side, names: Sequence[str], stats: FeatureSet) -> Iterator[Finding]:
@@ -116,11 +129,11 @@ def watch(repeats: Iterable[Sides], names: Mapping[Side, Sequence[str]], found: 
         yield sides
 
 
-def _entries(columns: Mapping[str, Sequence[str]], name: str) -> Sequence[str]:
+def _entries(columns: Mapping[str, Sequence[str]], name: str, what: str) -> Sequence[str]:
     """Return a column of a list. Raises FvdBenchError where there is none."""
     if name not in columns:
         raise FvdBenchError(
-            f"group_by {_COLUMN}{name}: a side has no such column, it has {', '.join(columns) or 'none'}; expected "
+            f"{what} {_COLUMN}{name}: a side has no such column, it has {', '.join(columns) or 'none'}; expected "
             "both sides to be lists of videos that have it, CSV or JSONL"
         )
     return columns[name]
@@ -146,14 +159,14 @@ def _column(file: str, column: str) -> dict[str, tuple[str, ...]]:
         raise FvdBenchError(f"{file} cannot be read as a table of groups: {error}; expected CSV") from error
 
 
-def _key(name: str, by: str) -> tuple[str, ...] | None:
+def _key(name: str, by: str, what: str) -> tuple[str, ...] | None:
     if folder := _FOLDER.fullmatch(by):
         folders = tuple(name.split("/")[:-1])
         return (folders[: int(folder[1])] if folder[1] else folders) or None
     try:
         match = re.search(by, name)
     except re.error as error:
-        raise ArgumentError(f"group_by {by!r} is no regular expression: {error}") from error
+        raise ArgumentError(f"{what} {by!r} is no regular expression: {error}") from error
     if match is None:
         return None
     return tuple(group or "" for group in match.groups()) or (match[0],)

@@ -79,7 +79,7 @@ def floor(name: str, sides: Sides, rule: MetricRule, *, seed: int) -> Estimate |
         for start in (0, half):
             smaller = split.piece(start + fewer, start + half), split.piece(start, start + fewer)
             below.append(_scored(name, *smaller, rule)[0])
-    law = _Law.of(rule, overlaps, *pieces)
+    law = _Law.of(name, rule, overlaps, *pieces)
     there = law.added(*pieces)
     if min(*scores, *below, there) <= 0:
         return "parts of the real videos do not differ"
@@ -116,7 +116,7 @@ def infinite(spread: Spread, sides: Sides, *, seed: int) -> Estimate | str | Non
         counts = _num_videos(real), _num_videos(fake)
         if Overlap.of(overlap, *counts, real.dim).guessed(*counts) > _GUESSED:
             return TOO_FEW
-    law = _Law.of(rule, [overlap], real, fake)
+    law = _Law.of(name, rule, [overlap], real, fake)
     stream, halves = RandomStream(seed, 0, SPLIT), []
     for _ in range(_cuts(real) // 2):
         cut = [_halves(side, stream, of_moments=_is_of_moments(name, rule)) for side in (real, fake)]
@@ -132,26 +132,30 @@ def infinite(spread: Spread, sides: Sides, *, seed: int) -> Estimate | str | Non
 class _Law:
     """What chance adds to a score at some numbers of features, up to a factor."""
 
-    def __init__(self, rule: MetricRule, overlap: Overlap | None) -> None:
-        self._rule, self._overlap = rule, overlap
+    def __init__(self, name: str, rule: MetricRule, overlap: Overlap | None) -> None:
+        self._name, self._rule, self._overlap = name, rule, overlap
 
     @classmethod
-    def of(cls, rule: MetricRule, overlaps: Sequence[Float64 | None], real: FeatureSet, fake: FeatureSet) -> _Law:
-        """Make the law from Fréchet distances at the numbers of features of these sides.
+    def of(
+        cls, name: str, rule: MetricRule, overlaps: Sequence[Float64 | None], real: FeatureSet, fake: FeatureSet
+    ) -> _Law:
+        """Make the law of a metric; for Fréchet distances from those at the numbers of features of these sides.
 
         overlaps: the singular values behind each distance. None for other metrics.
         """
         values = np.zeros(real.dim)
         for overlap in overlaps:
             if overlap is None:
-                return cls(rule, None)
+                return cls(name, rule, None)
             values[: len(overlap)] += overlap / len(overlaps)
-        return cls(rule, Overlap.of(values, real.count, fake.count, real.dim))
+        return cls(name, rule, Overlap.of(values, real.count, fake.count, real.dim))
 
     def added(self, real: FeatureSet, fake: FeatureSet) -> float:
         """Return what chance adds at the numbers of features of these sides."""
         if self._rule.aggregation != "all":  # batches have the same size in all pieces
             return 1.0
+        if metrics.METRICS[self._name].pairs:
+            return 2 / min(real.count, fake.count)
         if self._overlap is None:  # such a metric is an average of squared means
             return 1 / real.count + 1 / fake.count
         return self._overlap.added(real.count, fake.count, self._rule.ddof)

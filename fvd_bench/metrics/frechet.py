@@ -14,6 +14,7 @@ from fvd_bench.features.feature_set import FeatureSet
 from fvd_bench.features.moments import Float64
 from fvd_bench.metrics.metric import Metric
 from fvd_bench.metrics.roots import MANY, centred, compact, covariance_root, eigen_root, inverse, overlap, root
+from fvd_bench.networks import Sees
 from fvd_bench.protocols.rules import MetricRule
 
 if TYPE_CHECKING:
@@ -243,11 +244,16 @@ def _float32_root(matrix: NDArray[np.float32]) -> NDArray[np.float32]:
     return root
 
 
-_FRECHET: tuple[tuple[str, dict[str, str]], ...] = (("fvd", {}), ("fid", {"inception": "2048"}))
-FVD, FID = (
+_FRECHET: tuple[tuple[str, dict[str, str], tuple[Sees, ...]], ...] = (
+    ("fvd", {}, ("clips",)),
+    ("fid", {"inception": "2048"}, ("frames",)),
+    ("fd", {}, ("clips", "frames")),
+)
+FVD, FID, FD = (
     Metric(
         name=name,
         layers=layers,
+        sees=sees,
         compute=frechet_distance_of_stats,
         lower_is_better=True,
         range=(0.0, np.inf),
@@ -256,5 +262,5 @@ FVD, FID = (
         of_moments=True,
         rises_by_chance=True,
     )
-    for name, layers in _FRECHET
+    for name, layers, sees in _FRECHET
 )

@@ -1,9 +1,12 @@
 """Kernel distances: squared maximum mean discrepancy (MMD) between two feature sets under polynomial kernels.
 
-KVD and its biased form use features of videos. KID uses features of frames, as torch-fidelity computes it.
+KVD and its biased form use features of videos, and JEDi is the latter on features of V-JEPA. KID uses features of
+frames, as torch-fidelity computes it.
 """
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -173,6 +176,9 @@ KVD_BIASED = Metric(
     range=(0.0, np.inf),
     influence=influence_on_features(_influence_under_biased_kernel),
     rises_by_chance=True,
+)
+JEDI = replace(
+    KVD_BIASED, name="jedi", layers={"vjepa-h": "pooled"}, compute=on_features("jedi", biased_kernel_distance)
 )
 KID = Metric(
     name="kid",

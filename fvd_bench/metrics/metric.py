@@ -8,15 +8,18 @@ varies by their standard deviation over √N. Source: Hampel 1974; for U-statist
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fvd_bench.errors import MetricError
+from fvd_bench.errors import MetricError, ProtocolError
 from fvd_bench.features.feature_set import FeatureSet
 from fvd_bench.features.moments import Float64
+from fvd_bench.networks import Sees
+from fvd_bench.plugins import source_version, telling
 from fvd_bench.protocols.rules import MetricRule, Side
 
 Influences = tuple[Float64 | None, Float64 | None]
@@ -33,7 +36,7 @@ class Metric:
     """A metric, with all that is known of it.
 
     layers: the networks whose features it is computed on, and the layer of each. Empty for every network that sees
-        whole clips, and any layer.
+        what `sees` names, and any layer.
     compute: (real, fake, rule) -> value, not aggregated yet. Raises MetricError.
     lower_is_better: whether it is a distance.
     range: its least and its greatest possible value.
@@ -41,11 +44,14 @@ class Metric:
     influence: (real, fake) -> influences. None where none are known, or where they need features that were not kept.
     of_moments: whether it depends on mean and covariance of both sides alone.
     rises_by_chance: whether few features raise it, so that the real distribution itself has a floor above 0.
+    pairs: whether it takes as many features of each side as the smaller one has.
     is_skewed: whether its standard error grows with its value, since a few extreme videos raise both.
+    version: rises whenever a value could change. Empty for metrics of this package, which has a version of its own.
     """
 
     name: str
     layers: Mapping[str, str] = field(default_factory=dict)
+    sees: tuple[Sees, ...] = ("clips",)
     compute: Callable[[FeatureSet, FeatureSet, MetricRule], float]
     lower_is_better: bool
     range: tuple[float, float] = (-np.inf, np.inf)
@@ -53,7 +59,48 @@ class Metric:
     influence: Callable[[FeatureSet, FeatureSet], Influences | None] = _unknown
     of_moments: bool = False
     rises_by_chance: bool = False
+    pairs: bool = False
     is_skewed: bool = False
+    version: str = ""
+
+
+def foreign(name: str, found: object) -> Metric:
+    """Return the metric that another package, or the user's own code, has under a name.
+
+    found: a Metric, or a function of the features of both sides, float64 [N, dim] and [M, dim], that returns a
+        distance. Its version is that of the file that it is written in, unless a Metric states one.
+    Raises ProtocolError for anything else. The metric raises MetricError where the code fails or gives no finite
+    number.
+    """
+    if isinstance(found, Metric):
+        metric = found
+    elif callable(found):
+        metric = Metric(name=name, compute=_of_function(name, found), lower_is_better=True, sees=("clips", "frames"))
+    else:
+        raise ProtocolError(
+            f"{name} is of type {type(found).__name__}: expected a fvd_bench.metrics.Metric or a function of two arrays"
+        )
+    version = metric.version or source_version(found if metric is not found else metric.compute, name)
+
+    def compute(real: FeatureSet, fake: FeatureSet, rule: MetricRule) -> float:
+        with telling(f"{name}: computing it", raising=MetricError):
+            value = float(metric.compute(real, fake, rule.alone(name)))  # what other metrics heed is left out
+        if not math.isfinite(value):
+            raise MetricError(f"{name} gave {value}: expected a finite number")
+        return value
+
+    def influence(real: FeatureSet, fake: FeatureSet) -> Influences | None:
+        with telling(f"{name}: computing its influence", raising=MetricError):
+            return metric.influence(real, fake)
+
+    return replace(metric, name=name, compute=compute, influence=influence, version=version)
+
+
+def _of_function(
+    name: str, function: Callable[[Float64, Float64], float]
+) -> Callable[[FeatureSet, FeatureSet, MetricRule], float]:
+    """Make the `compute` of a metric from a function of arrays that it may change."""
+    return on_features(name, lambda real, fake: function(real.astype(np.float64), fake.astype(np.float64)))
 
 
 def on_features(

@@ -159,11 +159,28 @@ def _contributions(name: str, sides: Sides, rule: MetricRule) -> dict[Side, dict
     if rule.aggregation != "all":
         return _batch_contributions(name, sides, rule)
     known = influences(name, sides, rule)
+    pieced = {side: _by_piece(name, sides, rule, side) for side in SIDES if sides[side].pieces}
+    known |= {side: parts for side, parts in pieced.items() if parts}
     if any(parts is not None for parts in known.values()):
         return known
     if any(side.features() is None for side in sides.values()):
         return dict.fromkeys(SIDES)
     return {side: _jackknife(name, sides, rule, side) for side in SIDES}
+
+
+def _by_piece(name: str, sides: Sides, rule: MetricRule, side: Side) -> dict[int, float] | None:
+    """Return by how much leaving out each piece of a side lowers the score, scaled to a contribution. None where there
+    are too few pieces."""
+    pieces = sides[side].pieces
+    assert pieces is not None
+    scores = []
+    for piece in range(len(pieces.moments) if len(pieces.moments) > 2 else 0):
+        kept = {**sides, side: FeatureSet.of_known(pieces.without(piece))}
+        scores.append(metrics.compute(name, kept["real"], kept["fake"], rule))
+    if not scores:
+        return None
+    drops = (np.mean(scores) - np.array(scores)) * (len(scores) - 1) / len(scores)
+    return dict(enumerate(drops.tolist()))
 
 
 def _batch_contributions(name: str, sides: Sides, rule: MetricRule) -> dict[Side, dict[int, float] | None]:

@@ -1,16 +1,23 @@
 """The device that networks run on, and the versions of the software that a score depends on.
 
-Networks begin here: asking for a device or a version loads torch, which takes seconds. So evaluations check their sides
-and protocols first.
+Torch takes seconds to load, and is loaded here only where it alone knows the answer: what it says of this processor is
+remembered for later runs.
 """
 
 from __future__ import annotations
 
+import functools
+import importlib.util
+import os
 import platform
+import re
+import sys
 from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 from fvd_bench.errors import FvdBenchError
+from fvd_bench.networks.remembered import key_of, recall, remember
 from fvd_bench.settings import Device
 
 NEUTRAL = frozenset({"threads"})
@@ -19,6 +26,8 @@ NEUTRAL = frozenset({"threads"})
 
 def resolve_device(name: Device) -> str:
     """Return `cpu`, `cuda` or `mps`. Raises FvdBenchError when a GPU is asked for and there is none."""
+    if name == "cpu" or (name == "auto" and "torch" not in sys.modules and _has_no_gpu()):
+        return "cpu"
     import torch
 
     if name == "cuda" and not torch.cuda.is_available():
@@ -36,6 +45,23 @@ def resolve_device(name: Device) -> str:
     return name
 
 
+def _has_no_gpu() -> bool:
+    """Return whether torch would find no GPU for sure: Linux has no file for one."""
+    return sys.platform == "linux" and not any(Path(file).exists() for file in _GPU_FILES)
+
+
+_GPU_FILES = (
+    "/dev/nvidiactl",
+    "/dev/nvidia0",
+    "/dev/nvidia-uvm",
+    "/dev/dxg",
+    "/dev/kfd",
+    "/dev/nvhost-gpu",
+    "/dev/nvmap",
+)
+"""What CUDA and ROCm need: drivers of graphics cards, of WSL, of AMD, and of Jetson."""
+
+
 def threads(device: str) -> int:
     """Return how many processors a network keeps busy while it runs on a device."""
     import torch
@@ -45,22 +71,65 @@ def threads(device: str) -> int:
 
 def device_name(device: str) -> str:
     """Return the usual name of the device: the GPU's, or the processor's architecture and vector instructions."""
-    import torch
-
     if device == "cuda":
+        import torch
+
         return torch.cuda.get_device_name()
     if device == "mps":
         return f"mps ({platform.machine()}, macOS {platform.mac_ver()[0]})"
-    return f"cpu ({platform.machine()}, {torch.backends.cpu.get_cpu_capability()})"
+    return f"cpu ({platform.machine()}, {instructions()})"
+
+
+@functools.cache
+def instructions() -> str:
+    """Return the vector instructions that torch uses on this processor."""
+    key = _processor_key()
+    known = None if key is None or "torch" in sys.modules else recall(key)
+    if isinstance(known, str):
+        return known
+    import torch
+
+    found = torch.backends.cpu.get_cpu_capability()
+    if key is not None:
+        remember(key, found)
+    return found
+
+
+def _processor_key() -> str | None:
+    """Return the digest of what torch's choice of instructions depends on. None where this system does not tell."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return None
+    about = sorted({line for line in lines if line.partition(":")[0].strip() in _CPU_LINES})
+    return key_of("instructions", _torch_version(), platform.machine(), os.environ.get("ATEN_CPU_CAPABILITY"), about)
+
+
+_CPU_LINES = ("vendor_id", "cpu family", "model", "model name", "stepping", "flags", "Features", "CPU part", "isa")
+
+
+def _torch_version() -> str:
+    """Return torch's version, which the name of its file says without loading it."""
+    if (loaded := sys.modules.get("torch")) is not None:
+        return str(loaded.__version__)
+    spec = importlib.util.find_spec("torch")
+    if spec is None or spec.origin is None:
+        return "absent"
+    text = (Path(spec.origin).parent / "version.py").read_text(encoding="utf-8")
+    found = re.search(r"^__version__ = '([^']+)'$", text, re.MULTILINE)
+    if found is None:
+        import torch
+
+        return str(torch.__version__)
+    return found[1]
 
 
 def feature_versions(device: str) -> dict[str, str]:
     """Return the version of everything outside this package that may change a feature."""
-    import torch
     from PIL import features as pillow_features
 
     return {
-        "torch": torch.__version__,
+        "torch": _torch_version(),
         "numpy": _version("numpy"),
         "pillow": f"{_version('pillow')} (libjpeg {pillow_features.version('jpg')})",
         "av": _av_version(),
@@ -69,21 +138,30 @@ def feature_versions(device: str) -> dict[str, str]:
     }
 
 
-def describe(device: str, precisions: Iterable[str]) -> dict[str, str]:
-    """Return what a result says about where it was made. precisions: those of the networks' arithmetic."""
-    import torch
+def versions(packages: Iterable[str]) -> dict[str, str]:
+    """Return the versions of installed packages by name."""
+    return {package: _version(package) for package in packages}
 
+
+def describe(device: str, precisions: Iterable[str], software: Iterable[str] = ()) -> dict[str, str]:
+    """Return what a result says about where it was made.
+
+    precisions: those of the networks' arithmetic. software: the packages that these networks come from.
+    """
+    torch = sys.modules.get("torch")  # where it was not loaded, no network ran
     return {
         "python": platform.python_version(),
         "scipy": _version("scipy"),
         **feature_versions(device),
-        "instructions": torch.backends.cpu.get_cpu_capability(),
-        "threads": str(torch.get_num_threads()),
+        **versions(sorted(set(software))),
+        "instructions": instructions(),
+        "threads": str(torch.get_num_threads() if torch else 0),
         "precision": ", ".join(sorted(set(precisions))),
         "system": f"{platform.system()} {platform.machine()}",
     }
 
 
+@functools.cache  # every key of a feature has it, and it is read from files
 def _version(package: str) -> str:
     try:
         return version(package)

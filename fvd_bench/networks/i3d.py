@@ -1,48 +1,44 @@
-"""I3D as a feature extractor: the 400 logits of a clip."""
+"""I3D: the 400 logits of a clip, of which FVD is made, or the 1024 channels before them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
-from fvd_bench.errors import ProtocolError
-from fvd_bench.networks import NETWORKS, Features, Progress
-from fvd_bench.networks import weights as weight_store
-from fvd_bench.networks.i3d_network import I3D
-from fvd_bench.networks.micro_batches import features_of
+from fvd_bench.networks.network import FeatureExtractor, Network, Progress
 from fvd_bench.protocols.rules import FeatureRule
-from fvd_bench.videos.video import Pixels
 
-(WEIGHTS,) = NETWORKS["i3d"].weights
+if TYPE_CHECKING:
+    from fvd_bench.networks.i3d_network import ReadOut
 
-_BATCH_FRAMES = 32
-"""Frames in a micro-batch: 2 clips of 16 frames, or 1 of 128. It is part of the arithmetic, so it is never a
-setting."""
+WEIGHTS = "i3d-kinetics-400"
 
+READ_OUTS = {"logits": 400, "logits-all": 400, "pool": 1024}
+"""What the network can give of a clip, and how many numbers that is. All are made of the last activation, "Mixed_5c".
 
-class I3DExtractor:
-    """I3D with the weights of the tf.hub module deepmind/i3d-kinetics-400/1."""
-
-    dim = 400
-    unverified: Sequence[str] = ()
-
-    def __init__(self, rule: FeatureRule, network: I3D, digest: str, device: str) -> None:
-        self._rule = rule
-        self._network = network.to(device)
-        self._device = device
-        self.weights = {WEIGHTS: digest}
-
-    def batch_clips(self, frames: int) -> int:
-        return max(1, _BATCH_FRAMES // frames)
-
-    def __call__(self, clips: Sequence[Pixels]) -> list[Features]:
-        size = self.batch_clips(len(clips[0]))
-        return features_of(self._network, clips, self._rule, size=size, device=self._device)
+logits: the original head: mean over windows of 2 x 7 x 7 places, products with the classes, mean over all windows. The
+first and the last step count half. logits-all: the same with windows of 1 x 7 x 7, so that all steps count alike. pool:
+the mean over all places, without the classes.
+"""
 
 
-def create(rule: FeatureRule, *, device: str, weights: Mapping[str, Path], progress: Progress) -> I3DExtractor:
-    """Load the network. Raises ProtocolError for any layer but `logits`, and WeightsError without weights."""
-    if rule.layer != "logits":
-        raise ProtocolError(f'i3d has the layer "logits", not {rule.layer!r}')
+def create(rule: FeatureRule, *, device: str, weights: Mapping[str, Path], progress: Progress) -> FeatureExtractor:
+    """Load the network with the weights of the tf.hub module deepmind/i3d-kinetics-400/1. Raises WeightsError."""
+    from fvd_bench.networks import weights as weight_store
+    from fvd_bench.networks.extractor import TorchExtractor
+    from fvd_bench.networks.i3d_network import I3D
+
     loaded = weight_store.load(WEIGHTS, path=weights.get(WEIGHTS), progress=progress)
-    return I3DExtractor(rule, I3D.from_tensors(loaded.tensors), loaded.digest, device)
+    network = I3D.from_tensors(loaded.tensors, read_out=cast("ReadOut", rule.layer))
+    return TorchExtractor(network, rule, NETWORK, device=device, weights={WEIGHTS: loaded.digest})
+
+
+NETWORK = Network(
+    name="i3d",
+    create=create,
+    layers=READ_OUTS,
+    fewest_frames=9,
+    weights=(WEIGHTS,),
+    checked="85 published numbers: `fvd-bench selftest`",
+)

@@ -16,19 +16,19 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from fvd_bench.errors import FeatureError, WeightsError
-from fvd_bench.networks import NETWORKS
 from fvd_bench.networks.arithmetic import linear
 
 Padding = Literal["same", "symmetric"]
+ReadOut = Literal["logits", "logits-all", "pool"]
 Triple = tuple[int, int, int]
 Folded = tuple[Tensor, Tensor]
 """Kernel (Cout, Cin, kT, kH, kW) and bias (Cout,) of one convolution, with its batch norm folded in."""
 
 NUM_CLASSES = 400
-MIN_FRAMES = NETWORKS["i3d"].fewest_frames
+MIN_FRAMES = 9
 """Length of the shortest clip. It leaves the two time steps that the last pool averages."""
 
-_FRAME_SIZES = range(193, 225)  # heights and widths that leave the 7x7 places that the last pool averages
+_FRAME_SIZES = range(193, 225)  # heights and widths that leave the 7x7 places that the pool before the classes averages
 _EPSILON = 1e-3  # the original's batch norm has this epsilon, and no gamma
 _SMALL = 20_480  # up to this channels x time x height, torch takes another algorithm for a single clip
 
@@ -82,10 +82,13 @@ class I3D(nn.Module):
     logits_weight: Tensor
     logits_bias: Tensor
 
-    def __init__(self, folded: Mapping[str, Folded], *, padding: Padding = "same") -> None:
+    def __init__(
+        self, folded: Mapping[str, Folded], *, padding: Padding = "same", read_out: ReadOut = "logits"
+    ) -> None:
         """Build the network. folded: the convolutions named in `kernel_shapes`."""
         super().__init__()
         self._padding = padding
+        self._read_out = read_out
         self.conv_1a = Convolution(folded["Conv3d_1a_7x7"])
         self.conv_2b = Pointwise([folded["Conv3d_2b_1x1"]])
         self.conv_2c = Convolution(folded["Conv3d_2c_3x3"])
@@ -103,27 +106,51 @@ class I3D(nn.Module):
         *,
         epsilon: float = _EPSILON,
         padding: Padding = "same",
+        read_out: ReadOut = "logits",
     ) -> Self:
         """Build the network from named arrays, with batch norm folded into the kernels in float64.
 
         tensors: those of `tensor_shapes`, kernels as (kT, kH, kW, Cin, Cout).
         epsilon, padding: by default those of the original network. 1e-5 and "symmetric" are mistakes of its ports,
             offered here so that they can be recognised.
+        read_out: what it gives of a clip, see `i3d.READ_OUTS`.
 
         Raises WeightsError naming the tensors that are missing, unexpected or of another shape.
         """
         _check_tensors(tensors)
-        return cls({name: _fold(tensors, name, epsilon) for name in kernel_shapes()}, padding=padding)
+        return cls(
+            {name: _fold(tensors, name, epsilon) for name in kernel_shapes()}, padding=padding, read_out=read_out
+        )
 
     @torch.no_grad()
     def forward(self, x: Tensor) -> Tensor:
-        """Return the logits before softmax, averaged over time: float32 [B,400].
+        """Return what the network was built to read out, averaged over time: float32 [B,400], or [B,1024] for `pool`.
 
-        x: float32 [B,3,T,H,W] in [-1,1], with T at least 9, and H and W from 193 to 224 (FVD: 224).
+        x: float32 [B,3,T,H,W] in [-1,1], with T at least 9. H and W are any for `pool`; for logits, which are those
+            before softmax, they are from 193 to 224 (FVD: 224).
 
         Raises FeatureError for a shape that the network does not accept.
         """
-        _check_videos(x)
+        _check_videos(x, any_size=self._read_out == "pool")
+        return self.head(self.mixed_5c(x))
+
+    @torch.no_grad()
+    def head(self, x: Tensor) -> Tensor:
+        """Read out an activation: from what `mixed_5c` returns to what `forward` does."""
+        x = x.mean((3, 4))  # [B,1024,T']
+        if self._read_out == "pool":
+            return x.mean(2)
+        # The original pools over 2x7x7 places; the mean of its windows over time.
+        x = x.mean(2) if self._read_out == "logits-all" else (x[:, :, 1:] + x[:, :, :-1]).mean(2) / 2
+        # A matrix product here would add up in another order for another batch size.
+        return (x.unsqueeze(1) * self.logits_weight).sum(2) + self.logits_bias
+
+    @torch.no_grad()
+    def mixed_5c(self, x: Tensor) -> Tensor:
+        """Return the last activation before any pool: float32 [B,1024,T/8,H/32,W/32], rounded up.
+
+        x: as in `forward`.
+        """
         # Clips go one by one: the largest activation of a whole batch would cost fresh memory pages in every call.
         x = torch.cat([self._stem(clip) for clip in torch.split(x, 1)])
         x = self.conv_2b(x).relu_()
@@ -134,10 +161,7 @@ class I3D(nn.Module):
             elif name == "Mixed_5b":
                 x = self._max_pool(x, (2, 2, 2), (2, 2, 2))
             x = mixed(x)
-        x = x.mean((3, 4))  # [B,1024,T']
-        x = (x[:, :, 1:] + x[:, :, :-1]).mean(2) / 2  # the pool over 2x7x7 and the mean over time
-        # A matrix product here would add up in another order for another batch size.
-        return (x.unsqueeze(1) * self.logits_weight).sum(2) + self.logits_bias
+        return x
 
     def _stem(self, x: Tensor) -> Tensor:
         """Map [B,3,T,H,W] to [B,64,T/2,H/4,W/4]. ReLU comes after the pool, where it has less to do."""
@@ -272,7 +296,7 @@ def _check_tensors(tensors: Mapping[str, NDArray[np.float32]]) -> None:
         )
 
 
-def _check_videos(x: Tensor) -> None:
+def _check_videos(x: Tensor, *, any_size: bool) -> None:
     if x.dim() != 5 or x.shape[1] != 3 or x.dtype != torch.float32:
         raise FeatureError(f"I3D takes float32 [B,3,T,H,W], not {str(x.dtype)[6:]} {list(x.shape)}")
     frames, height, width = x.shape[2:]
@@ -281,7 +305,7 @@ def _check_videos(x: Tensor) -> None:
             f"I3D needs clips of at least {MIN_FRAMES} frames, found {frames}: its strides leave one "
             "time step where the last pool averages two. Use a protocol with longer clips"
         )
-    if height not in _FRAME_SIZES or width not in _FRAME_SIZES:
+    if not any_size and (height not in _FRAME_SIZES or width not in _FRAME_SIZES):
         raise FeatureError(
             f"I3D takes frames of 193 to 224 pixels a side, found {height}x{width}: resize them to 224x224"
         )

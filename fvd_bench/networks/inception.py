@@ -1,101 +1,43 @@
-"""The Inception network of FID, as torch-fidelity ported it from TensorFlow: features or logits of each frame."""
+"""The Inception network of FID: features or logits of each frame."""
 
 from __future__ import annotations
 
-import itertools
-import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-import numpy as np
-import torch
-from numpy.typing import NDArray
 
 from fvd_bench.errors import ProtocolError
-from fvd_bench.networks import NETWORKS, Features, Progress
-from fvd_bench.networks import weights as weight_store
-from fvd_bench.networks.arithmetic import float32_arithmetic, linear
-from fvd_bench.packages import needed_for
-from fvd_bench.protocols.rules import FeatureRule, Resize
-from fvd_bench.videos.video import Pixels
+from fvd_bench.networks.network import FeatureExtractor, Network, Progress
+from fvd_bench.protocols.rules import FeatureRule
 
-if TYPE_CHECKING:
-    from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
-
-(WEIGHTS,) = NETWORKS["inception"].weights
+WEIGHTS = "inception-2015-12-05"
 _LOGITS = "logits_unbiased"
-LAYERS = {"2048": 2048, _LOGITS: 1008}
-"""The network's outputs and their lengths: pooled features for FID and KID, logits for the inception score."""
-
-RESIZE = Resize(size=299, kernel="bilinear-tf1")
-RANGE = (-1.0, 127 / 128)
-"""The network scales by (x - 128) / 128, which maps 255 to 127/128."""
-
-_BATCH_FRAMES = 32
-"""Frames in a micro-batch. It is part of the arithmetic, so it is never a setting."""
 
 
-class InceptionExtractor:
-    """torch-fidelity's Inception, which resizes and scales uint8 images itself."""
+def create(rule: FeatureRule, *, device: str, weights: Mapping[str, Path], progress: Progress) -> FeatureExtractor:
+    """Load the network as torch-fidelity ported it. Raises ProtocolError for a rounding, and WeightsError."""
+    from fvd_bench.networks import weights as weight_store
+    from fvd_bench.networks.inception_network import InceptionExtractor
 
-    def __init__(self, loaded: weight_store.LoadedWeights, *, layer: str, device: str, precision: str) -> None:
-        self.dim = LAYERS[layer]
-        self._network = _network(loaded.tensors).to(device).eval()
-        self._gives_logits = layer == _LOGITS
-        self._device = device
-        self._precision = precision
-        self.weights = {WEIGHTS: loaded.digest}
-        self.unverified: Sequence[str] = loaded.unverified
-
-    def batch_clips(self, frames: int) -> int:
-        return max(1, _BATCH_FRAMES // frames)
-
-    def __call__(self, clips: Sequence[Pixels]) -> list[Features]:
-        """Return the features of each clip's frames, float32 [T, dim]. The clips may differ in size and length."""
-        features: list[Features] = []
-        for _, group in itertools.groupby(clips, key=lambda clip: clip.shape[1:]):
-            alike = list(group)
-            ends = np.cumsum([len(clip) for clip in alike])
-            features += np.split(self._frames(np.concatenate(alike)), ends[:-1])
-        return features
-
-    def _frames(self, clip: Pixels) -> Features:
-        batches: list[Features] = []
-        for first in range(0, len(clip), _BATCH_FRAMES):
-            part = clip[first : first + _BATCH_FRAMES]
-            padding = np.repeat(part[:1], _BATCH_FRAMES - len(part), axis=0)
-            images = torch.from_numpy(np.concatenate([part, padding])).to(self._device).permute(0, 3, 1, 2)
-            with torch.inference_mode(), float32_arithmetic(self._precision):
-                (features,) = self._network(images.contiguous())  # [32, 2048]
-                if self._gives_logits:
-                    features = linear(features[None], self._network.fc.weight)[0]  # [32, 1008]
-            batches.append(features[: len(part)].cpu().numpy())
-        return np.concatenate(batches)
-
-
-def create(rule: FeatureRule, *, device: str, weights: Mapping[str, Path], progress: Progress) -> InceptionExtractor:
-    """Load the network. Raises ProtocolError for a layer or preprocessing that it does not have, and WeightsError."""
-    if rule.layer not in LAYERS:
-        raise ProtocolError(f"inception has no layer {rule.layer!r}: expected {' or '.join(map(repr, LAYERS))}")
-    own = {"resize": RESIZE, "range": RANGE, "rounding": "none"}
-    for key, value in own.items():
-        if getattr(rule, key) != value:
-            raise ProtocolError(f"inception resizes and scales by itself: {key} must be {value}")
+    if rule.rounding != "none":
+        raise ProtocolError("inception resizes and scales by itself: rounding must be none")
     loaded = weight_store.load(WEIGHTS, path=weights.get(WEIGHTS), progress=progress)
-    return InceptionExtractor(loaded, layer=rule.layer, device=device, precision=rule.precision)
+    return InceptionExtractor(
+        loaded,
+        dim=NETWORK.layers[rule.layer],
+        gives_logits=rule.layer == _LOGITS,
+        device=device,
+        precision=rule.precision,
+    )
 
 
-def _network(tensors: Mapping[str, NDArray[np.float32]]) -> FeatureExtractorInceptionV3:
-    """Return torch-fidelity's module. It unpickles anything in the file that it is given, so that is a file of our own.
-
-    The module returns the pooled features. Its logits are a product of these whose last bits depend on the number of
-    threads, so they are not taken from it.
-    """
-    with needed_for("FID, KID and the inception score", "torch-fidelity"):
-        from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
-
-    with tempfile.TemporaryDirectory(prefix="fvd-bench-") as folder:
-        file = Path(folder) / "inception.pth"
-        torch.save({name: torch.from_numpy(array) for name, array in tensors.items()}, file)
-        return FeatureExtractorInceptionV3("inception", ["2048"], feature_extractor_weights_path=str(file))
+NETWORK = Network(
+    name="inception",
+    create=create,
+    layers={"2048": 2048, _LOGITS: 1008},  # pooled features for FID and KID, logits for the inception score
+    sees="frames",
+    size=299,
+    kernel="bilinear-tf1",
+    range=(-1.0, 127 / 128),  # it scales by (x - 128) / 128, which maps 255 to 127/128
+    weights=(WEIGHTS,),
+    checked="torch-fidelity's own, on seeded weights, to 1e-6",
+)

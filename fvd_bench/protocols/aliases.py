@@ -11,5 +11,10 @@ ALIASES: Mapping[str, str] = {
     "fid": "stylegan-v-fid",
     "kid": "stylegan-v-kid",
     "is": "stylegan-v-is",
+    "mind": "stylegan-v-mind",
+    "disco-fvd": "disco-fvd-on-tfhub-weights",
+    "lvdm": "lvdm-on-tfhub-weights",
+    "vfid-inpainting": "vfid-inpainting-on-tfhub-weights",
+    "vfid-tryon": "vfid-tryon-on-tfhub-weights",
 }
 """Short name -> the protocol that it stands for. Results have the protocol's own name."""

@@ -11,15 +11,12 @@ from fvd_bench.protocols.protocol import Protocol
 from fvd_bench.protocols.rules import SIDES, ClipRule
 
 ABSENT: Mapping[str, str] = {
-    "cd-fvd-videomae": "needs VideoMAE-v2 ViT-g fine-tuned on SSv2, whose published link is dead",
-    "dgm-eval": "needs eight image networks (DINOv2, MAE, SwAV, CLIP and others) from their own download sites",
-    "edm2-dinov2": "needs DINOv2 ViT-L, which is on its own download site alone",
-    "fastvideo-clip": "needs CLIP from the Hugging Face hub",
-    "fastvideo-videomae": "needs VideoMAE-base from the Hugging Face hub",
+    "dgm-eval": "its seven other image networks (MAE, SwAV, ConvNeXt and others) are on their own download sites",
+    "disco-fid-vid": "needs a 3D-ResNet-50 trained on Kinetics, from a release on GitHub",
     "fvmd": "needs the point tracker PIPs++; its distance is one of tracks, not of features",
-    "jedi": "needs V-JEPA ViT-H/16 with the attentive probe trained on SSv2",
     "srvp-fd": "needs the SRVP encoders, one for each data set, from the Hugging Face hub",
     "stream": "needs SwAV, which is on its own download site alone",
+    "vfid-tryon-resnext": "needs a 3D-ResNeXt-101 from the Hugging Face hub",
 }
 """Protocols of the literature that this package does not have, each with the reason."""
 

@@ -4,26 +4,31 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
 from collections.abc import Mapping
 from dataclasses import MISSING
 from types import UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from fvd_bench.errors import ProtocolError
-from fvd_bench.protocols.rules import ClipRule, FeatureRule, MetricRule, Resize
+from fvd_bench.protocols.rules import Resize
 
-_Section = TypeVar("_Section", Resize, ClipRule, FeatureRule, MetricRule)
-
-_HINTS: Mapping[type, Mapping[str, Any]] = {  # Any: typing's own objects
-    rule: get_type_hints(rule) for rule in (Resize, ClipRule, FeatureRule, MetricRule)
-}
-"""The declared type of each field of a rule, found once, since that takes longer than to parse a protocol."""
+_Rule = TypeVar("_Rule")
 
 
-def rule_of(cls: type[_Section], table: Mapping[str, Any], where: str) -> _Section:
-    """Make a rule from a table of its fields. Raises ProtocolError, naming `where`, the key and what is expected."""
-    hints = _HINTS[cls]
-    fields = {f.name: f for f in dataclasses.fields(cls)}
+@functools.cache  # finding them takes longer than to parse a protocol
+def _hints(rule: type) -> Mapping[str, Any]:  # Any: typing's own objects
+    """Return the declared type of each field of a rule."""
+    return get_type_hints(rule)
+
+
+def rule_of(cls: type[_Rule], table: Mapping[str, Any], where: str) -> _Rule:
+    """Make a rule, which is a dataclass, from a table of its fields.
+
+    Raises ProtocolError, naming `where`, the key and what is expected.
+    """
+    hints = _hints(cls)  # type: ignore[arg-type]  # a class is hashable
+    fields = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
     refuse_unknown(table, tuple(fields), where)
     missing = [f.name for f in fields.values() if f.default is MISSING and f.name not in table]
     if missing:

@@ -2,7 +2,8 @@
 
 A protocol is a TOML file. In [clip], [count] and [frames] a value is given once for both sides, or per side as `{ real
 = ..., fake = ... }`. Unknown keys are refused. Files shipped with the package are found by name, or by a short one of
-`aliases.ALIASES`. Any other file is found by its path, which contains a slash or ends in .toml.
+`aliases.ALIASES`; those of `family` are made of one by the numbers in their name. Any other file is found by its path,
+which contains a slash or ends in .toml.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from typing import Any
 
 from fvd_bench.errors import ProtocolError, UnknownProtocolError
 from fvd_bench.paths import user_path
+from fvd_bench.protocols import family
 from fvd_bench.protocols.aliases import ALIASES
 from fvd_bench.protocols.parsing import refuse_unknown, rule_of, value_of
 from fvd_bench.protocols.rules import (
@@ -95,7 +97,7 @@ class Protocol:
             if not isinstance(table.get(key), dict if key in _RULES else object) or key not in table:
                 raise ProtocolError(f"{where}: the key {key!r} is missing, or is no table")
         protocol = cls(
-            name=_name(table["name"], where),
+            name=checked_name(table["name"], where),
             version=value_of(int, table["version"], {"least": 1}, f"{where}: version"),
             summary=value_of(str, table["summary"], {}, f"{where}: summary"),
             source=value_of(str, table["source"], {}, f"{where}: source"),
@@ -159,6 +161,8 @@ def names() -> list[str]:
 
 def versions(name: str) -> list[int]:
     """Return the shipped versions of a protocol, newest first, or an empty list if none has that name."""
+    if name not in names() and _numbers(name) is not None:
+        return versions(family.BASE)
     if name not in names():
         return []
     older = [int(version) for stem, _, version in (s.partition("@") for s in _stems()) if stem == name and version]
@@ -177,6 +181,8 @@ def text(name_or_path: str) -> str:
             raise ProtocolError(f"protocol file {name_or_path}: {error}") from error
     given, at, version = name_or_path.partition("@")
     name = ALIASES.get(given, given)
+    if name not in names() and (numbers := family.Numbers.of(name)) is not None:
+        return numbers.text(text(f"{family.BASE}{at}{version}"))
     if name not in names():
         close = difflib.get_close_matches(name, [*ALIASES, *names()], n=_SUGGESTIONS, cutoff=_ALIKE)
         hint = f"did you mean {' or '.join(close)}? " if close else ""
@@ -191,6 +197,15 @@ def text(name_or_path: str) -> str:
         there = ", ".join(f"{name}@{v}" for v in (newest, *older))
         raise UnknownProtocolError(f"there is no version {version!r} of {name}; there is {there}")
     return text(name)
+
+
+def _numbers(name: str) -> family.Numbers | None:
+    """Return the numbers in the full name of a protocol of the family; None for every other name."""
+    try:
+        numbers = family.Numbers.of(name)
+    except UnknownProtocolError:
+        return None
+    return numbers if numbers is not None and numbers.name == name else None
 
 
 def load(protocol: ProtocolLike) -> Protocol:
@@ -256,7 +271,7 @@ def parse(table: Mapping[str, Any], *, where: str) -> Protocol:
             raise ProtocolError(f"{where}: {key} is a table, [{key}]")
     sides = _side_tables(table, where)
     protocol = Protocol(
-        name=_name(table["name"], where),
+        name=checked_name(table["name"], where),
         version=value_of(int, table["version"], {"least": 1}, f"{where}: version"),
         summary=value_of(str, table["summary"], {}, f"{where}: summary"),
         source=value_of(str, table["source"], {}, f"{where}: source"),
@@ -271,7 +286,10 @@ def parse(table: Mapping[str, Any], *, where: str) -> Protocol:
     return protocol
 
 
-_CLIP_KEYS = ("frames", "stride", "start", "length_rule", "min_frames", "short_videos", "content", "frame_order")
+_CLIP_KEYS = (
+    "frames", "most_frames", "given_frames", "stride", "start", "length_rule", "min_frames", "short_videos", "content",
+    "frame_order",
+)  # fmt: skip
 _COUNT_KEYS = ("real", "fake", "selection")
 _FRAMES_KEYS = ("resize", "rounding", "order", "jpeg", "jpeg_quality", "jpeg_subsampling")
 
@@ -303,8 +321,10 @@ def check_possible(protocol: Protocol, where: str) -> None:
     """
     for side in SIDES:
         rule = protocol.clip_rule(side)
-        if rule.frames == "all" and (rule.start != "first" or rule.content != "video"):
-            raise ProtocolError(f'{where}: {side} frames = "all" takes the whole video: start must be "first"')
+        if isinstance(rule.frames, str) and (rule.start != "first" or rule.content != "video"):
+            raise ProtocolError(f'{where}: {side} frames = "{rule.frames}" takes whole videos: start must be "first"')
+        if rule.most_frames and rule.frames != "whole":
+            raise ProtocolError(f'{where}: most_frames = {rule.most_frames} goes with frames = "whole" only')
         if rule.selection == "repeated" and rule.count is None:
             raise ProtocolError(f'{where}: selection = "repeated" needs a number of {side} videos, not "all"')
     if protocol.real.takes_real:
@@ -313,8 +333,8 @@ def check_possible(protocol: Protocol, where: str) -> None:
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
         raise ProtocolError(f"{where}: range = [{low}, {high}]: expected two finite numbers, the smaller one first")
     for resize in (protocol.real.resize, protocol.fake.resize, protocol.features.resize):
-        if resize is not None and resize.antialias and resize.kernel.startswith("bilinear-"):
-            raise ProtocolError(f"{where}: the kernel {resize.kernel} has no antialiasing")
+        if resize is not None:
+            _check_resize(resize, where)
     for rule in (protocol.real, protocol.fake):
         if rule.rounding == "truncate-unit" and rule.resize is not None and not rule.resize.antialias:
             raise ProtocolError(f'{where}: rounding = "truncate-unit" goes with a resize of antialias = true only')
@@ -327,14 +347,27 @@ def check_possible(protocol: Protocol, where: str) -> None:
         raise ProtocolError(f'{where}: aggregation = "batch-mean" needs batch >= 2, and "all" takes no batch')
 
 
+def _check_resize(resize: Resize, where: str) -> None:
+    if resize.antialias and resize.kernel.endswith("-pillow"):
+        raise ProtocolError(f"{where}: the kernel {resize.kernel} always antialiases: leave antialias out")
+    if resize.antialias and resize.kernel.startswith("bilinear-"):
+        raise ProtocolError(f"{where}: the kernel {resize.kernel} has no antialiasing")
+    if resize.short_side is None:
+        return
+    if not resize.geometry.startswith("short-side-"):
+        raise ProtocolError(f'{where}: short_side goes with a geometry of "short-side-…", not {resize.geometry!r}')
+    if resize.short_side < resize.size:
+        raise ProtocolError(f"{where}: short_side = {resize.short_side}: expected at least the size, {resize.size}")
+
+
 def plain(choices: Mapping[str, Any]) -> dict[str, Any]:
     """Return `Protocol.choices` as JSON gives them back."""
     shown = {key: str(value) if isinstance(value, Resize) else value for key, value in choices.items()}
     return {key: list(value) if isinstance(value, tuple) else value for key, value in shown.items()}
 
 
-def _name(value: Any, where: str) -> str:
-    """Check a name, which must be plain because it appears in signatures and tables."""
+def checked_name(value: Any, where: str) -> str:
+    """Return a name, which must be plain because it appears in signatures and tables. Raises ProtocolError."""
     name: str = value_of(str, value, {}, f"{where}: name")
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
         raise ProtocolError(f"{where}: name = {name!r}: expected letters, digits, '.', '_' and '-'")

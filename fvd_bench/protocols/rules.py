@@ -12,7 +12,7 @@ Side = Literal["real", "fake"]
 SIDES: tuple[Side, Side] = ("real", "fake")
 OTHER_SIDE: Mapping[Side, Side] = {"real": "fake", "fake": "real"}
 
-FRECHET = ("fvd", "fid")
+FRECHET = ("fvd", "fid", "fd")
 """Metrics that are a Fréchet distance."""
 
 OF_FRECHET = ("ddof", "root", "epsilon")
@@ -25,30 +25,42 @@ class Resize:
 
     size: side of the result in pixels.
     geometry: `stretch` resizes both sides to `size`; `short-side-crop` resizes the shorter side to it and crops the
-        centre.
+        centre; `short-side-floor-crop` does the same, but rounds the length of the longer side down; `square-crop`
+        crops the largest square in the centre, and resizes that.
     kernel: `bilinear` (half-pixel centres), `bilinear-tf1` (source = target · in / out), `bilinear-align-corners`
-        (source = target · (in - 1) / (out - 1)), or `bicubic`.
+        (source = target · (in - 1) / (out - 1)), or `bicubic`. `bilinear-pillow` and `bicubic-pillow` are Pillow's own,
+        which always widen the kernel when shrinking, and round to uint8.
     antialias: whether the kernel is widened when shrinking.
+    short_side: the length that the shorter side is resized to before the centre is cropped; None for `size`.
     """
 
     size: int = field(metadata={"least": 1})
-    geometry: Literal["stretch", "short-side-crop"] = "stretch"
-    kernel: Literal["bilinear", "bilinear-tf1", "bilinear-align-corners", "bicubic"] = "bilinear"
+    geometry: Literal["stretch", "short-side-crop", "short-side-floor-crop", "square-crop"] = "stretch"
+    kernel: Literal[
+        "bilinear", "bilinear-tf1", "bilinear-align-corners", "bicubic", "bilinear-pillow", "bicubic-pillow"
+    ] = "bilinear"
     antialias: bool = False
+    short_side: int | None = field(default=None, metadata={"least": 1})
 
     def __str__(self) -> str:
-        return f"{self.size}-{self.geometry}-{self.kernel}{'-antialias' if self.antialias else ''}"
+        before_crop = "" if self.short_side is None else f"-of-{self.short_side}"
+        return f"{self.size}{before_crop}-{self.geometry}-{self.kernel}{'-antialias' if self.antialias else ''}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClipRule:
     """How the videos of one side become uint8 clips.
 
-    frames: the length of a clip in frames. `all` takes every frame of the video (for networks that see single frames).
+    frames: the length of a clip in frames. `all` takes every frame of the video (for networks that see single frames),
+        `whole` makes one clip of all frames of the video (for networks that see clips of any length).
+    most_frames: a whole clip ends after this many frames; 0 for no such end.
+    given_frames: the first frames of each video, which do not count since the generator was given them, as in
+        prediction: clips are taken from what follows them. 0 where all frames count.
     stride: how many frames of the video neighbouring frames of a clip are apart.
     start: `random` takes one clip at a random place, `first` one from the first frame on, `all` all non-overlapping
-        clips, and `spread` one clip whose frames are spread evenly over the whole video. A number takes one clip from
-        that frame on, counted from 0.
+        clips, `every` the clip at every place where it fits, and `spread` one clip whose frames are spread evenly over
+        the whole video. `first-repeated` takes the first clip as many times as `all` takes clips. A number takes one
+        clip from that frame on, counted from 0 at the first frame that counts.
     length_rule: how many frames a video must have: the clip's `span`, (frames - 1) · stride + 1, or
         `frames-times-stride`.
     min_frames: videos with fewer frames than this count as too short as well.
@@ -71,9 +83,11 @@ class ClipRule:
     order: whether resize or JPEG comes first.
     """
 
-    frames: int | Literal["all"] = field(metadata={"least": 1})
+    frames: int | Literal["all", "whole"] = field(metadata={"least": 1})
     stride: int = field(default=1, metadata={"least": 1})
-    start: Literal["random", "first", "all", "spread"] | int = field(default="first", metadata={"least": 0})
+    start: Literal["random", "first", "all", "every", "first-repeated", "spread"] | int = field(
+        default="first", metadata={"least": 0}
+    )
     length_rule: Literal["span", "frames-times-stride"] = "span"
     min_frames: int = field(default=0, metadata={"least": 0})
     short_videos: Literal["skip", "error"] = "skip"
@@ -87,6 +101,8 @@ class ClipRule:
     jpeg: Literal["never", "unless-jpeg", "always"] = "never"
     jpeg_quality: int = field(default=95, metadata={"least": 1, "most": 100})
     jpeg_subsampling: Literal["4:2:0", "4:2:2", "4:4:4"] = "4:2:0"
+    most_frames: int = field(default=0, metadata={"least": 0})
+    given_frames: int = field(default=0, metadata={"least": 0})
 
     @property
     def is_random(self) -> bool:
@@ -101,18 +117,28 @@ class ClipRule:
     @property
     def frames_needed(self) -> int:
         """Number of frames that must decode for a video to be used."""
-        if self.frames == "all":
-            return max(1, self.min_frames)
+        if isinstance(self.frames, str):
+            return max(self.given_frames + 1, self.min_frames)
         if self.start == "spread":
-            return max(self.frames, self.min_frames)
-        span = (self.frames - 1) * self.stride + 1
-        needed = span if self.length_rule == "span" else self.frames * self.stride
+            return max(self.given_frames + self.frames, self.min_frames)
+        needed = self.span if self.length_rule == "span" else self.frames * self.stride
         return max(self.first_frame + needed, self.min_frames)
 
     @property
     def first_frame(self) -> int:
-        """The frame that clips with a fixed start begin at; 0 for others."""
-        return self.start if isinstance(self.start, int) else 0
+        """The first frame that a clip can begin at; clips with a fixed start begin there."""
+        return self.given_frames + (self.start if isinstance(self.start, int) else 0)
+
+    @property
+    def span(self) -> int:
+        """How many frames of the video a clip of a fixed length reaches over."""
+        assert not isinstance(self.frames, str)
+        return (self.frames - 1) * self.stride + 1
+
+    @property
+    def clips_by_length(self) -> bool:
+        """Whether a longer video gives more clips, or more single frames."""
+        return self.frames == "all" or self.start in ("all", "every", "first-repeated")
 
     def effective(self) -> ClipRule:
         """Return the same rule, with fields that have no effect in it at their defaults."""
@@ -125,6 +151,8 @@ class ClipRule:
             idle |= {"order", "jpeg_quality", "jpeg_subsampling"}
         if self.start == 0:
             idle.add("start")
+        if self.frames != "whole":
+            idle.add("most_frames")
         defaults: dict[str, Any] = {f.name: f.default for f in dataclasses.fields(self) if f.name in idle}
         return dataclasses.replace(self, **defaults)
 
@@ -132,6 +160,10 @@ class ClipRule:
         """Return a short text that names every choice of this rule."""
         parts = ["all" if self.count is None else f"{self.count}-{self.selection}"]
         parts += [f"from{self.start}" if isinstance(self.start, int) else self.start, f"{self.frames}x{self.stride}"]
+        if self.frames == "whole" and self.most_frames:
+            parts.append(f"most{self.most_frames}")
+        if self.given_frames:
+            parts.append(f"after{self.given_frames}")
         if self.length_rule != "span":
             parts.append(self.length_rule)
         if self.min_frames:
@@ -152,12 +184,15 @@ class ClipRule:
 class FeatureRule:
     """How uint8 clips become features.
 
-    extractor: the network, one of `networks.NETWORKS`.
+    extractor: the network, one of `networks.NETWORKS`: a name, or module:object.
     layer: which output of the network.
     resize: resize to the network's input size. None passes the frames as they are.
     rounding: rounding of the resized values.
     range: the values that 0 and 255 become.
     precision: arithmetic of the network; `tf32` exists on CUDA devices only.
+    network: name, version and weights of a network that is not of this package, see `networks.identity`. Empty for
+        others, and in a file that takes any.
+    channels: the order of the colours that the network gets.
     """
 
     extractor: str
@@ -166,13 +201,17 @@ class FeatureRule:
     rounding: Literal["none", "nearest", "truncate"] = "none"
     range: tuple[float, float] = (-1.0, 1.0)
     precision: Literal["float32", "tf32"] = "float32"
+    network: str = ""
+    channels: Literal["rgb", "bgr"] = "rgb"
 
     def signature(self) -> str:
         """Return a short text that names every choice of this rule."""
         size = "as-is" if self.resize is None else str(self.resize)
         rounding = "" if self.rounding == "none" else f"-{self.rounding}"
         low, high = self.range
-        return f"{self.extractor}:{self.layer},{size}{rounding},[{low:g},{high:g}],{self.precision}"
+        channels = "" if self.channels == "rgb" else f",{self.channels}"
+        network = self.network or self.extractor
+        return f"{network}:{self.layer},{size}{rounding},[{low:g},{high:g}],{self.precision}{channels}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,6 +225,7 @@ class MetricRule:
     epsilon: added to the diagonals of both covariances.
     aggregation: one score of `all` features, or the mean over consecutive batches (`batch-mean`).
     batch: number of features in a batch of `batch-mean`. 0 for `all`.
+    versions: for each metric that is not of this package, NAME@VERSION. Empty in a file that takes any.
     """
 
     names: tuple[str, ...]
@@ -194,12 +234,14 @@ class MetricRule:
     epsilon: float = field(default=0.0, metadata={"least": 0.0, "most": 1.0})
     aggregation: Literal["all", "batch-mean"] = "all"
     batch: int = field(default=0, metadata={"least": 0})
+    versions: tuple[str, ...] = ()
 
     def alone(self, name: str) -> MetricRule:
         """Return the rule for one of the metrics, with fields that do not affect it at their defaults."""
         idle = () if name in FRECHET else OF_FRECHET
         defaults: dict[str, Any] = {f.name: f.default for f in dataclasses.fields(self) if f.name in idle}
-        return dataclasses.replace(self, **(defaults | {"names": (name,)}))
+        own = tuple(version for version in self.versions if version.rpartition("@")[0] == name)
+        return dataclasses.replace(self, **(defaults | {"names": (name,), "versions": own}))
 
     def signature(self) -> str:
         """Return a short text that names every choice of this rule except the names of the metrics."""
@@ -210,4 +252,5 @@ class MetricRule:
             parts.append(f"eps:{self.epsilon:g}")
         if self.aggregation != "all":
             parts.append(f"batch-mean:{self.batch}")
+        parts += self.versions
         return ",".join(parts)

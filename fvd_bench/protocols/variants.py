@@ -24,14 +24,16 @@ _BROKEN: dict[str, tuple[_Content, str]] = {
 }
 
 
-def scale_protocols(protocol: Protocol) -> dict[str, Protocol]:
+def scale_protocols(protocol: Protocol, *, sees: Literal["clips", "frames"] = "clips") -> dict[str, Protocol]:
     """Return the protocols whose scores are the scale of this one, by name: `shuffled`, `frozen` and `reversed`.
 
     Their fake clips are those of the real side, processed like the real side's, so that nothing differs but the motion.
+    sees: what the protocol's network sees.
     The result is empty where features are of single frames, which have no motion, and where the real side takes whole
     videos or frames spread over them, which are not clips.
     """
-    if protocol.features.extractor == "inception" or protocol.real.frames == "all" or protocol.real.start == "spread":
+    whole = isinstance(protocol.real.frames, str) or protocol.real.start == "spread"
+    if sees == "frames" or whole:
         return {}
     return {
         name: replace(

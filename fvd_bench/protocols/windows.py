@@ -25,18 +25,17 @@ def window_protocols(protocol: Protocol, count: int) -> dict[str, Protocol]:
     frames or frames spread over the whole video.
     """
     rule = protocol.fake
-    if rule.content != "video" or rule.frames == "all" or rule.start == "spread":
+    if rule.content != "video" or isinstance(rule.frames, str) or rule.start == "spread":
         raise ProtocolError(
             f"{protocol.name} takes its fake clips from whole videos or from real ones: there are no windows of it"
         )
-    span = (rule.frames - 1) * rule.stride + 1
     found = {}
-    for first in range(0, count * span, span):
-        frames = f"{first}-{first + span - 1}"
+    for first in range(0, count * rule.span, rule.span):
+        frames = f"{rule.given_frames + first}-{rule.given_frames + first + rule.span - 1}"
         found[f"{WINDOW}{frames}"] = replace(
             protocol,
             name=f"{protocol.name}-{WINDOW}{frames}",
-            summary=f"{protocol.name} on frames {first} to {first + span - 1} of the fake videos",
+            summary=f"{protocol.name} on frames {frames.replace('-', ' to ')} of the fake videos",
             real=_moved(protocol.real, first) if protocol.real.start == "first" else protocol.real,
             fake=_moved(rule, first),
         )
@@ -50,4 +49,4 @@ def first_frame(row: str) -> int:
 
 def _moved(rule: ClipRule, first: int) -> ClipRule:
     """Return a rule with clips that start at a frame; those of the real side that take every frame stay."""
-    return rule if rule.frames == "all" else replace(rule, start=first or "first")
+    return rule if isinstance(rule.frames, str) else replace(rule, start=first or "first")

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from fvd_bench.errors import ResultError
-from fvd_bench.escapes import escaped
+from fvd_bench.escapes import escaped, in_latex
 from fvd_bench.evaluation.ranking import is_ranked
 from fvd_bench.evaluation.result import Result, Score
 from fvd_bench.protocols.protocol import Protocol
@@ -32,6 +32,12 @@ class Reference:
 def _paper(key: str, title: str, author: str, booktitle: str, year: int) -> Reference:
     fields = (("title", title), ("author", author), ("booktitle", booktitle), ("year", str(year)))
     return Reference(key, "inproceedings", fields)
+
+
+def _preprint(key: str, title: str, author: str, number: str) -> Reference:
+    """Return a preprint. number: that of arXiv, whose first two digits are the year."""
+    journal, year = f"arXiv preprint arXiv:{number}", f"20{number[:2]}"
+    return Reference(key, "article", (("title", title), ("author", author), ("journal", journal), ("year", year)))
 
 
 _SOFTWARE = Reference(
@@ -73,6 +79,17 @@ _KERNEL = _paper(
     "binkowski2018kid", "Demystifying {MMD} {GANs}",
     "Bi{\\'n}kowski, Miko{\\l}aj and Sutherland, Danica J. and Arbel, Michael and Gretton, Arthur", "ICLR", 2018,
 )  # fmt: skip
+_MIND = Reference(
+    "berthet2026mind",
+    "article",
+    (
+        ("title", "{MIND}: {Monge} Inception Distance for Generative Models Evaluation"),
+        ("author", "Berthet, Quentin and Wu, Yu-Han and Crepy, Cl{\\'e}ment and Elie, Romuald and Greff, Klaus "
+                   "and Sander, Michael Eli"),
+        ("journal", "arXiv preprint arXiv:2605.06797"),
+        ("year", "2026"),
+    ),
+)  # fmt: skip
 _PRECISION = _paper(
     "kynkaanniemi2019precision", "Improved Precision and Recall Metric for Assessing Generative Models",
     "Kynk{\\\"a}{\\\"a}nniemi, Tuomas and Karras, Tero and Laine, Samuli and Lehtinen, Jaakko and Aila, Timo",
@@ -97,18 +114,68 @@ _TGAN = _paper(
     "Saito, Masaki and Matsumoto, Eiichi and Saito, Shunta", "ICCV", 2017,
 )  # fmt: skip
 
+_JEDI = _paper(
+    "luo2025jedi", "Beyond {FVD}: An Enhanced Evaluation Metrics for Video Generation Distribution Quality",
+    "Luo, Ge Ya and Favero, Gian Mario and Luo, Zhi Hao and Jolicoeur-Martineau, Alexia and Pal, Christopher",
+    "ICLR", 2025,
+)  # fmt: skip
+_CMMD = _paper(
+    "jayasumana2024cmmd", "Rethinking {FID}: Towards a Better Evaluation Metric for Image Generation",
+    "Jayasumana, Sadeep and Ramalingam, Srikumar and Veit, Andreas and Glasner, Daniel and Chakrabarti, Ayan and "
+    "Kumar, Sanjiv", "CVPR", 2024,
+)  # fmt: skip
+_CONTENT_BIAS = _paper(
+    "ge2024content", "On the Content Bias in {Fr\\'e}chet Video Distance",
+    "Ge, Songwei and Mahapatra, Aniruddha and Parmar, Gaurav and Zhu, Jun-Yan and Huang, Jia-Bin", "CVPR", 2024,
+)  # fmt: skip
+_DGM_EVAL = _paper(
+    "stein2023exposing", "Exposing Flaws of Generative Model Evaluation Metrics and Their Unfair Treatment of "
+    "Diffusion Models", "Stein, George and Cresswell, Jesse C. and Hosseinzadeh, Rasa and Sui, Yi and Ross, Brendan "
+    "Leigh and Villecroze, Valentin and Liu, Zhaoyan and Caterini, Anthony L. and Taylor, J. Eric T. and "
+    "Loaiza-Ganem, Gabriel", "NeurIPS", 2023,
+)  # fmt: skip
+_VIDEOMAE = _paper(
+    "tong2022videomae", "{VideoMAE}: Masked Autoencoders are Data-Efficient Learners for Self-Supervised Video "
+    "Pre-Training", "Tong, Zhan and Song, Yibing and Wang, Jue and Wang, Limin", "NeurIPS", 2022,
+)  # fmt: skip
+_VIDEOMAE_V2 = _paper(
+    "wang2023videomaev2", "{VideoMAE V2}: Scaling Video Masked Autoencoders with Dual Masking",
+    "Wang, Limin and Huang, Bingkun and Zhao, Zhiyu and Tong, Zhan and He, Yinan and Wang, Yi and Wang, Yali and "
+    "Qiao, Yu", "CVPR", 2023,
+)  # fmt: skip
+_VJEPA = _preprint(
+    "bardes2024vjepa", "Revisiting Feature Prediction for Learning Visual Representations from Video",
+    "Bardes, Adrien and Garrido, Quentin and Ponce, Jean and Chen, Xinlei and Rabbat, Michael and LeCun, Yann and "
+    "Assran, Mahmoud and Ballas, Nicolas", "2404.08471",
+)  # fmt: skip
+_VJEPA2 = _preprint(
+    "assran2025vjepa2", "{V-JEPA} 2: Self-Supervised Video Models Enable Understanding, Prediction and Planning",
+    "Assran, Mido and others", "2506.09985",
+)  # fmt: skip
+_DINOV2 = _preprint(
+    "oquab2024dinov2", "{DINOv2}: Learning Robust Visual Features without Supervision",
+    "Oquab, Maxime and others", "2304.07193",
+)  # fmt: skip
+_CLIP = _paper(
+    "radford2021clip", "Learning Transferable Visual Models From Natural Language Supervision",
+    "Radford, Alec and Kim, Jong Wook and Hallacy, Chris and Ramesh, Aditya and Goh, Gabriel and Agarwal, Sandhini "
+    "and Sastry, Girish and Askell, Amanda and Mishkin, Pamela and Clark, Jack and Krueger, Gretchen and Sutskever, "
+    "Ilya", "ICML", 2021,
+)  # fmt: skip
+
 _OF_METRICS = {
-    "fvd": _FVD, "fid": _FID, "kvd": _KERNEL, "kvd-biased": _KERNEL, "kid": _KERNEL, "precision": _PRECISION,
-    "recall": _PRECISION, "density": _DENSITY, "coverage": _DENSITY, "is": _INCEPTION_SCORE,
+    "fvd": _FVD, "fid": _FID, "fd": _FID, "kvd": _KERNEL, "kvd-biased": _KERNEL, "kid": _KERNEL, "jedi": _JEDI,
+    "cmmd": _CMMD, "mind": _MIND, "precision": _PRECISION, "recall": _PRECISION, "density": _DENSITY,
+    "coverage": _DENSITY, "is": _INCEPTION_SCORE,
 }  # fmt: skip
 """Name of a metric -> the work that introduced it. The test of this module sees that none is missing."""
 
-
-_TEX = {
-    **{character: f"\\{character}" for character in "&%$#_{}"},
-    "~": "\\textasciitilde{}", "^": "\\textasciicircum{}", "\\": "\\textbackslash{}", "–": "--",
+_OF_NETWORKS = {
+    "i3d": (_I3D,), "c3d": (_C3D, _TGAN), "videomae-base": (_VIDEOMAE,), "videomae-v2-g": (_VIDEOMAE_V2, _CONTENT_BIAS),
+    "vjepa-h": (_VJEPA,), "vjepa2-l": (_VJEPA2,), "dinov2-l": (_DINOV2, _DGM_EVAL), "clip-l14-336": (_CLIP,),
+    "clip-b32": (_CLIP,),
 }  # fmt: skip
-"""Character -> how LaTeX writes it."""
+"""Name of a network -> the works that it comes from, and that first compared videos or images by it."""
 
 
 def citation(protocol: Protocol) -> str:
@@ -139,7 +206,7 @@ def result_citation(results: Mapping[str, Result]) -> str:
             works |= dict.fromkeys(found)
             said = _sentence(score, name, unit(score, result), result.fvd_bench)
             words.append(f"{said}.")
-            tex.append(f"{_tex(said)} {_cite(found)}.\n% {escaped(score.signature)}")
+            tex.append(f"{in_latex(said)} {_cite(found)}.\n% {escaped(score.signature)}")
     if not words:
         raise ResultError("there is no score to cite")
     return "\n\n".join([*words, "In LaTeX:", *tex, *(work.bibtex() for work in works)])
@@ -148,10 +215,7 @@ def result_citation(results: Mapping[str, Result]) -> str:
 def references(metrics: Sequence[str], extractor: str, protocol: str) -> Sequence[Reference]:
     """Return the works that scores rest on, each once. extractor, protocol: their names."""
     found = [_SOFTWARE, *(_OF_METRICS[name] for name in metrics if name in _OF_METRICS)]
-    if extractor == "i3d":
-        found.append(_I3D)
-    if extractor == "c3d":
-        found += [_C3D, _TGAN]
+    found += _OF_NETWORKS.get(extractor, ())
     if protocol.startswith(("stylegan-v-", "ucf101-")):
         found.append(_STYLEGAN_V)
     return list(dict.fromkeys(found))
@@ -177,8 +241,3 @@ def _sentence(score: Score, name: str, counted: str, version: str) -> str:
 
 def _cite(works: Sequence[Reference]) -> str:
     return f"\\cite{{{', '.join(work.key for work in works)}}}"
-
-
-def _tex(text: str) -> str:
-    """Write text so that in LaTeX it means nothing but itself."""
-    return "".join(_TEX.get(character, character) for character in text).replace("±", "$\\pm$")

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fvd_bench.escapes import escaped
+from fvd_bench.escapes import escaped, in_csv
 from fvd_bench.reports.layout import Grid
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def csv_text(records: Sequence[Mapping[str, object]]) -> str:
     writer = csv.DictWriter(out, list(records[0]), lineterminator="\n")
     writer.writeheader()
     for row in records:
-        writer.writerow({name: escaped(value) if isinstance(value, str) else value for name, value in row.items()})
+        writer.writerow({name: in_csv(value) if isinstance(value, str) else value for name, value in row.items()})
     return out.getvalue()
 
 

@@ -6,13 +6,15 @@ import json
 
 from rich.console import Group
 
-from fvd_bench.protocols import protocol
+from fvd_bench.protocols import paired, protocol
 from fvd_bench.protocols.aliases import ALIASES
 from fvd_bench.protocols.differences import ABSENT, Difference
 from fvd_bench.reports.formats import Report
 from fvd_bench.reports.layout import Column, Grid, Prose
 
 _MARKS = (
+    "fvdN_Tf, such as fvd10000_16f: stylegan-v-fvd16-code with N videos a side and clips of T frames; "
+    "fvdN_Tf_subsampleSf takes every S-th of these frames",
     "not comparable: its scores are not those of the codebase that it is named after; `show` says why",
     "superseded: an older version, kept so that its scores can be made again; `show` says what was wrong",
 )
@@ -39,11 +41,20 @@ def listing() -> Report:
     grid = Grid([Column("protocol"), Column("short"), Column("digest"), Column("summary", is_prose=True)], rows)
     absent = Grid([Column("not shipped"), Column("why", is_prose=True)], list(map(list, ABSENT.items())))
     return Report(
-        text=Group(grid, "", absent, "", *map(Prose, _MARKS)),
+        text=Group(grid, "", _of_pairs(), "", absent, "", *map(Prose, _MARKS)),
         grid=grid,
         records=records,
         to_json=lambda: json.dumps(records, indent=2) + "\n",
     )
+
+
+def _of_pairs() -> Grid:
+    """Show the protocols of videos against their originals, which `fvd-bench paired` takes."""
+    rows = []
+    for name in paired.names():
+        loaded = paired.load(name)
+        rows.append([f"{name}@{loaded.version}", loaded.digest()[:12], loaded.summary])
+    return Grid([Column("of pairs"), Column("digest"), Column("summary", is_prose=True)], rows)
 
 
 def comparison(names: tuple[str, str], found: list[Difference]) -> Report:

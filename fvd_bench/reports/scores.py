@@ -11,7 +11,9 @@ from fvd_bench.evaluation.ranking import is_ranked, is_scale, is_window
 from fvd_bench.evaluation.result import MotionPanel, Result, Score
 from fvd_bench.evaluation.windows import frames
 from fvd_bench.finding import HEADLINES, Finding, worst_first
+from fvd_bench.networks import NETWORKS
 from fvd_bench.protocols.variants import SCALE
+from fvd_bench.reports.classes import class_parts, class_records
 from fvd_bench.reports.curves import curves_grid, title
 from fvd_bench.reports.formats import Report
 from fvd_bench.reports.layout import Column, Grid, Prose, Record
@@ -39,12 +41,13 @@ def result_report(result: Result) -> Report:
         for score in result.scores
         if is_window(score) and score.value is None
     ]
+    parts += class_parts(result)
     if scales:
         parts += [Prose("The real videos against themselves, with their motion broken:"), _scale_grid(scales)]
     return Report(
         text=Group(*parts),
         grid=score_grid(scores),
-        records=[score.flat() for score in result.scores],
+        records=[*(score.flat() for score in result.scores), *class_records(result)],
         to_json=result.to_json,
         scores=[score.value for score in scores],
         signatures=signatures(scores),
@@ -128,9 +131,10 @@ def _counts(score: Score, unit: str) -> str:
 
 
 def unit(score: Score, result: Result) -> str:
-    """Return what a score is made of: clips, or single frames."""
-    choices = result.protocols.get(score.digest, {})
-    return "frames" if choices.get("features.extractor") == "inception" else "clips"
+    """Return what a score is made of: clips or single frames, or just features where its network is not here."""
+    name = result.protocols.get(score.digest, {}).get("features.extractor", "i3d")
+    network = NETWORKS.get(name)
+    return network.sees if network else "features"
 
 
 def unknown(scores: Sequence[Score]) -> list[str]:

@@ -13,12 +13,14 @@ from fvd_bench.reports.layout import Column, Grid, Prose
 
 if TYPE_CHECKING:
     from fvd_bench.evaluation.selftest import Check
+    from fvd_bench.evaluation.selftest_networks import NotRun
 
 
-def checks_text(checks: Sequence[Check]) -> RenderableType:
-    """Say what is known of each published number that is not reproduced, and how many are."""
+def checks_text(checks: Sequence[Check], not_run: Sequence[NotRun] = ()) -> RenderableType:
+    """Say what is known of each published number that is not reproduced or was not tried, and how many are."""
     failed = [check for check in checks if not check.ok]
     lines = [Prose(f"FAILED {check.name}: {_difference(check)} ({check.origin})") for check in failed]
+    lines += [Prose(f"not run: {number.name}: {number.reason} ({number.origin})") for number in not_run]
     return Group(*lines, Prose(f"{len(checks) - len(failed)} of {len(checks)} published numbers are reproduced"))
 
 
@@ -38,9 +40,10 @@ def checks_table(checks: Sequence[Check]) -> RenderableType:
     return Group(*parts)
 
 
-def checks_json(checks: Sequence[Check]) -> str:
-    """Write the checks as a JSON list."""
-    return json.dumps([{**asdict(check), "ok": check.ok} for check in checks], indent=2) + "\n"
+def checks_json(checks: Sequence[Check], not_run: Sequence[NotRun] = ()) -> str:
+    """Write the checks as a JSON list. Numbers that were not tried have `ok` and `found` null, and a `reason`."""
+    tried = [{**asdict(check), "ok": check.ok} for check in checks]
+    return json.dumps([*tried, *({**asdict(number), "found": None, "ok": None} for number in not_run)], indent=2) + "\n"
 
 
 def _difference(check: Check) -> str:

@@ -142,13 +142,13 @@ def fetch(address: str, progress: Progress) -> Fetched:
     """
     shown = redact(address)
     download = Download(home() / "downloads" / hashlib.sha256(address.encode()).hexdigest()[:32], shown)
-    with _telling(shown), download.locked():
+    with telling(shown), download.locked():
         if is_offline():
             found = _last(download, shown)
         else:
             found = _copied(download, address, progress)
             atomic.write_text(_record(download), json.dumps({"address": shown, **asdict(found)}))
-    root = _named(address)
+    root = named(address)
     if not found.is_folder:
         ((name, digest),) = found.digests.items()
         return Fetched(shown, [NamedFile(download.place(name), root)], False, None, digest)
@@ -158,12 +158,54 @@ def fetch(address: str, progress: Progress) -> Fetched:
     return Fetched(shown, files, True, above if above == root else None, whole.hexdigest())
 
 
+def write(address: str, data: bytes) -> None:
+    """Write a file at an address, which file systems show whole or not at all. Raises SourceError."""
+    shown = redact(address)
+    with telling(shown, "written"):
+        files, path = file_system(address)
+        with files.transaction:
+            files.pipe_file(path, data)
+
+
+def check_writable(address: str) -> None:
+    """Raise SourceError where no file can be written at an address, for want of a login for one. An empty file is
+    written beside it and deleted."""
+    scheme = address.partition("://")[0]
+    if scheme in _WEB:
+        raise SourceError(
+            f"{redact(address)} cannot be written: servers on the web are only read; expected s3, gs or hf"
+        )
+    beside = f"{address}.part"
+    write(beside, b"")
+    with telling(redact(address), "written"):
+        files, path = file_system(beside)
+        files.rm_file(path)
+
+
+def read(address: str) -> bytes:
+    """Return the bytes of a file at an address, without keeping a copy. Raises SourceError."""
+    with telling(redact(address)):
+        files, path = file_system(address)
+        found: bytes = files.cat_file(path)
+    return found
+
+
+def names(address: str) -> list[str]:
+    """List the names of the files in a folder at an address, none where it is not there. Raises SourceError."""
+    with telling(redact(address)):
+        files, path = file_system(address)
+        try:
+            return sorted(str(place).rpartition("/")[2] for place in files.ls(path, detail=False))
+        except FileNotFoundError:
+            return []
+
+
 def missing(address: str) -> NamedFile:
     """Return what stands for a file that is not at its address."""
-    return NamedFile(home() / "downloads" / "nothing", _named(address))
+    return NamedFile(home() / "downloads" / "nothing", named(address))
 
 
-def _named(address: str) -> PurePosixPath:
+def named(address: str) -> PurePosixPath:
     """Return an address as a path that names are taken from."""
     scheme, _, rest = address.partition("://")
     return PurePosixPath("/", scheme, _without_query(rest) if scheme in _WEB else rest.lstrip("/"))
@@ -195,7 +237,7 @@ def _last(download: Download, shown: str) -> _Found:
 
 def _copied(download: Download, address: str, progress: Progress) -> _Found:
     """Copy what is at an address. Raises SourceError, OSError, and what file systems raise."""
-    files, path = _file_system(address)
+    files, path = file_system(address)
     is_folder, listed = _listed(files, path, address)
     shown = redact(address)
     progress(f"copying {shown}", 0, len(listed))
@@ -260,7 +302,7 @@ _KINDS: Sequence[Callable[[str], bool]] = (
 """The files of a folder that are copied: those of the first kind that it has."""
 
 
-def _file_system(address: str) -> tuple[FileSystem, str]:
+def file_system(address: str) -> tuple[FileSystem, str]:
     """Return the file system that an address is on, and its path there. Raises SourceError."""
     shown, scheme = redact(address), address.partition("://")[0]
     if "::" in address:
@@ -301,8 +343,8 @@ def _file_name(path: str) -> str:
 
 
 @contextlib.contextmanager
-def _telling(shown: str) -> Iterator[None]:
-    """Turn an exception of a file system into a SourceError that names the address."""
+def telling(shown: str, done: str = "read") -> Iterator[None]:
+    """Turn an exception of a file system into a SourceError that names the address. done: what was to be done."""
     try:
         yield
     except FvdBenchError:
@@ -314,6 +356,8 @@ def _telling(shown: str) -> Iterator[None]:
                 raise SourceError(f"{shown} does not exist") from error
             cause = error.__cause__
         reason = redact(str(cause)) or type(cause).__name__
+        if done == "written":
+            raise SourceError(f"{shown} cannot be written: {reason}") from cause
         raise SourceError(
             f"{shown} cannot be read: {reason}; run the same command again, which goes on from what was copied, or "
             "copy it by other means and pass its path"

@@ -68,7 +68,7 @@ class Download:
         Raises SourceError, OSError, and what the file system raises.
         """
         info = files.info(path)
-        version = _version(info)
+        version = version_of(info)
         place, record = self.place(name), self._beside("records", f"{name}.json")
         known = _read(record)
         if known and version and known.version == version and _state(place) == known.state:
@@ -79,7 +79,7 @@ class Download:
         size = info.get("size")
         self._check_size(name, size, already=offset)
         self._append(files, path, name, partial, size, offset)
-        if _version(files.info(path)) != version:
+        if version_of(files.info(path)) != version:
             partial.unlink()
             raise SourceError(f"{self._shown}: {name} changed while it was copied: run the same command again")
         with partial.open("rb") as whole:
@@ -140,7 +140,7 @@ class Download:
         return file
 
 
-def _version(info: Mapping[str, Any]) -> str:
+def version_of(info: Mapping[str, Any]) -> str:
     """Return what tells a file from its later versions. Empty where the file system says nothing of the kind."""
     found = {key: value for key, value in info.items() if key.lower().replace("-", "").replace("_", "") in _VALIDATORS}
     return json.dumps({**found, "size": info.get("size")}, sort_keys=True, default=str) if found else ""

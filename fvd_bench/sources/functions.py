@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import importlib
-import re
 import sys
 import threading
-import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import KW_ONLY, dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from fvd_bench.errors import FvdBenchError, SourceError
+from fvd_bench.errors import SourceError
+from fvd_bench.plugins import imported, is_code, telling
 from fvd_bench.sources.arrays import numbered
 from fvd_bench.videos.arrays import ArrayVideo, Layout, ValueRange, as_block
 from fvd_bench.videos.sampling import Indices
 from fvd_bench.videos.video import Frame, Video
-
-_NAME = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +72,7 @@ class GeneratorSource:
         """Call the function. Raises SourceError when that fails, or returns anything but a video."""
         name = f"{self.name}, video {index}"
         with self._lock:  # held until the frames are copied: the function may use one buffer for all videos
-            with _no_gradients(), telling(f"{self.name}: making video {index}"):
+            with _no_gradients(), telling(f"{self.name}: making video {index}", raising=SourceError):
                 block = as_block(made := self.function(index))
             if block is None:
                 raise SourceError(
@@ -146,33 +142,15 @@ def _no_gradients() -> Iterator[None]:
 
 def is_function_name(text: str) -> bool:
     """Return whether a text is module:function, and not the path of a file."""
-    return bool(_NAME.fullmatch(text)) and not Path(text).exists()
+    return is_code(text) and not Path(text).exists()
 
 
 def find_function(name: str) -> Callable[[], object]:
     """Import module:function, also from the working directory. Raises SourceError."""
-    module_name, _, attribute = name.partition(":")
-    if (here := str(Path.cwd())) not in sys.path:  # it stays there: the function may import more when it is called
-        sys.path.insert(0, here)
-    with telling(f"{name}: importing {module_name}"):
-        module = importlib.import_module(module_name)
-    function: object = getattr(module, attribute, None)
+    function = imported(name, raising=SourceError)
     if not callable(function):
+        module, _, attribute = name.partition(":")
         raise SourceError(
-            f"{name}: {module_name} has no function {attribute}: expected one that takes nothing and returns videos"
+            f"{name}: {module} has no function {attribute}: expected one that takes nothing and returns videos"
         )
     return function
-
-
-@contextlib.contextmanager
-def telling(what: str) -> Iterator[None]:
-    """Turn an exception of the user's code into a SourceError that names what was done, its type and its place."""
-    try:
-        yield
-    except FvdBenchError:
-        raise
-    except Exception as error:  # the user's code may raise anything, and the user has to fix it
-        where = traceback.extract_tb(error.__traceback__)[-1]
-        raise SourceError(
-            f"{what} failed: {type(error).__name__}: {error} ({where.filename}, line {where.lineno})"
-        ) from error

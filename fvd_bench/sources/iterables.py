@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from fvd_bench.errors import SourceError
+from fvd_bench.plugins import telling
 from fvd_bench.sources.arrays import numbered
-from fvd_bench.sources.functions import telling
 from fvd_bench.sources.scratch import Scratch
 from fvd_bench.videos.arrays import PLAIN, ArrayVideo, Block, Layout, as_block, frames_digest
 from fvd_bench.videos.video import Pixels, Video
@@ -29,7 +29,7 @@ class IterableVideos:
         """Read the first item. Raises SourceError when there is none, or it cannot be used."""
         self.name = name
         self._layout = layout
-        with telling(f"{name}: making its iterator"):
+        with telling(f"{name}: making its iterator", raising=SourceError):
             self._items = iter(videos)
         first = self._next(0)
         if first is None:
@@ -67,7 +67,7 @@ class IterableVideos:
 
     def _next(self, number: int) -> Block | None:
         """Return what the iterable yields next, or None at its end. number: the number of the first video in it."""
-        with telling(f"{self.name}: making video {number}"):
+        with telling(f"{self.name}: making video {number}", raising=SourceError):
             item = next(self._items, self)
         if item is self:
             return None

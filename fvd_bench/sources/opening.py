@@ -19,17 +19,19 @@ import numpy as np
 from fvd_bench.errors import SourceError, VideoError
 from fvd_bench.escapes import redact
 from fvd_bench.paths import user_path
+from fvd_bench.plugins import telling
 from fvd_bench.progress import Progress, silent
 from fvd_bench.sources.addresses import AtAddress, check_not_mangled, fetch, is_address
 from fvd_bench.sources.array_files import ARRAY_SUFFIXES, inside, open_array_file
 from fvd_bench.sources.array_folder import ArrayFolder, holds_arrays
 from fvd_bench.sources.arrays import ArrayVideos, numbered
-from fvd_bench.sources.functions import GeneratorSource, find_function, is_function_name, telling
+from fvd_bench.sources.functions import GeneratorSource, find_function, is_function_name
 from fvd_bench.sources.hub_datasets import is_dataset, open_dataset
 from fvd_bench.sources.iterables import IterableVideos
 from fvd_bench.sources.listing import ClipSource, FileSource, Listing, fingerprint, walk
 from fvd_bench.sources.named_files import NamedFile, open_named
 from fvd_bench.sources.patterns import expand, is_pattern, matching
+from fvd_bench.sources.remote_shards import open_remote_shards, remote_shards
 from fvd_bench.sources.shards import open_shards
 from fvd_bench.sources.tars import TarArchive, is_tar, is_tar_name
 from fvd_bench.sources.video_lists import LIST_SUFFIXES, Row, open_list, read_list
@@ -211,7 +213,7 @@ def _open_name(path: Path, layout: Layout, progress: Progress) -> ClipSource:
         raise SourceError(f"{path} does not exist")
     function = find_function(name)
     videos: Any  # whatever it returns
-    with telling(f"{name}: calling it"):
+    with telling(f"{name}: calling it", raising=SourceError):
         videos = function()
     if videos is None:
         raise SourceError(f"{name} returned nothing: expected an iterable of videos, or another side")
@@ -219,7 +221,9 @@ def _open_name(path: Path, layout: Layout, progress: Progress) -> ClipSource:
 
 
 def _open_address(address: str, layout: Layout, progress: Progress) -> ClipSource:
-    if len(addresses := expand(address)) > 1:
+    if shards := remote_shards(addresses := expand(address)):
+        return open_remote_shards(redact(address), shards)
+    if len(addresses) > 1:
         return open_list(redact(address), [Row(one, {}) for one in addresses], Path.cwd(), layout, progress)
     fetched = fetch(address, progress)
     try:

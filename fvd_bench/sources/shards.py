@@ -23,7 +23,14 @@ def open_shards(place: PurePath | str, shards: Sequence[Path]) -> FileSource:
 
     place: the folder or pattern by which they were found.
     """
-    archives = list(zip(_stems(shards), map(TarArchive, shards), strict=True))
+    return side_of(place, list(zip(_stems(shards), map(TarArchive, shards), strict=True)))
+
+
+def side_of(place: PurePath | str, archives: Sequence[tuple[str, TarArchive]]) -> FileSource:
+    """Return the side of all archives. Raises SourceError, OSError.
+
+    archives: each with what is put before the names in it where two archives have the same.
+    """
     members = [
         (stem, archive, name)
         for stem, archive in archives
@@ -42,7 +49,7 @@ def open_shards(place: PurePath | str, shards: Sequence[Path]) -> FileSource:
     check_distinct(place, list(files))
     root, members_of = PurePosixPath(), _Shards(files)
     listing = Listing.of(str(place), files, root, members_of)
-    kind = f"{listing.kind} in {len(shards)} tar shards"
+    kind = f"{listing.kind} in {len(archives)} tar shards"
     return FileSource(str(place), kind, listing, root, members_of, tuple(notes))
 
 

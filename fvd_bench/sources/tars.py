@@ -18,7 +18,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import IO
+from typing import IO, Protocol
 
 from fvd_bench.errors import SourceError
 from fvd_bench.sources.archives import (
@@ -50,6 +50,9 @@ _ZSTANDARD = b"\x28\xb5\x2f\xfd"
 _MOST_HEADER_BYTES = 1 << 20
 """The longest header of a member that is read. The longest part of a header is a path."""
 
+_AHEAD_BYTES = 1 << 14
+"""Bytes that are read at a time where headers are, each of which has 512: small members lie close to each other."""
+
 _RECORD_BYTES = 20 * tarfile.BLOCKSIZE
 """An archive ends with zeros up to a multiple of this size."""
 
@@ -63,6 +66,22 @@ class _Member:
     is_file: bool
 
 
+class Stored(Protocol):
+    """The bytes of an uncompressed archive, wherever they are. Several threads read them, and processes they are
+    handed to.
+
+    size: how many there are.
+    """
+
+    @property
+    def size(self) -> int: ...
+    def read_at(self, size: int, offset: int) -> bytes:
+        """Return the bytes at an offset, fewer where they end. Raises OSError."""
+
+    def state(self) -> bytes:
+        """Return bytes that cost little and change when the archive does. Raises OSError."""
+
+
 class TarArchive:
     """The visible files of a tar archive, as `files.Files`.
 
@@ -70,13 +89,16 @@ class TarArchive:
     notes: findings, each a sentence.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Read the headers of an archive. Raises SourceError, OSError."""
+    def __init__(self, path: Path | str, stored: Stored | None = None) -> None:
+        """Read the headers of an archive. Raises SourceError, OSError.
+
+        path: its path, or what messages call it where its bytes are given. stored: these. None for the file at the
+        path.
+        """
         self.path = path
         self.notes: list[str] = []
-        file, packed = _plain(path)
-        self._file = file
-        weakref.finalize(self, self._file.close)
+        self._stored = stored or _OnDisk(Path(path))
+        packed = isinstance(self._stored, _OnDisk) and self._stored.is_packed
         try:
             self._members = self._scan(packed=packed)
         except (OSError, *_READ_ERRORS) as error:
@@ -94,7 +116,7 @@ class TarArchive:
             raise OSError(f"{name} in the archive is a link, a device or sparse: expected the file itself")
         if problem := size_problem(name, member.size):
             raise OSError(f"{name} in the archive {problem}")
-        data = os.pread(self._file.fileno(), member.size, member.offset)
+        data = self._stored.read_at(member.size, member.offset)
         if len(data) != member.size:
             raise OSError(f"{name} in the archive breaks off: {len(data)} of {member.size} bytes are there")
         return MemberFile(data, name)
@@ -103,14 +125,14 @@ class TarArchive:
         """Return bytes that cost little and change when a member does. Raises OSError."""
         name = path.as_posix()
         member = self._members[name]
-        return file_state(self.path) + repr((name, member.offset, member.size)).encode()
+        return self._stored.state() + repr((name, member.offset, member.size)).encode()
 
     def _scan(self, *, packed: bool) -> dict[str, _Member]:
         """Return the visible files by name. Raises SourceError, OSError, and what tarfile raises."""
-        end = os.fstat(self._file.fileno()).st_size
+        end = self._stored.size
         found: list[tuple[str, _Member]] = []
         names: list[str] = []
-        with tarfile.open(fileobj=_Headers(self._file), mode="r:") as archive:  # type: ignore[call-overload]
+        with tarfile.open(fileobj=_Headers(str(self.path), self._stored), mode="r:") as archive:  # type: ignore[call-overload]
             for info in _infos(archive):
                 name = info.name.removeprefix("./")  # `tar -cf x.tar .` writes this prefix
                 if info.isdir():
@@ -134,7 +156,7 @@ class TarArchive:
 
         tarfile stops silently at a damaged header, and at the end of the first of several joined archives.
         """
-        tail = os.pread(self._file.fileno(), 2 * _RECORD_BYTES, offset)
+        tail = self._stored.read_at(2 * _RECORD_BYTES, offset)
         if not tail:
             self.notes.append(f"{self.path}: no end is marked in this archive; if it was cut off, videos are missing")
         elif tail.strip(b"\0"):
@@ -142,6 +164,30 @@ class TarArchive:
                 f"{self.path}: what stands at byte {offset:,} is neither a member nor the end: the archive is damaged, "
                 "or several were joined into one; make it again, or pass shards as a folder"
             )
+
+
+class _OnDisk:
+    """An archive on this machine, unpacked where it is compressed."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises SourceError, OSError."""
+        self._path = path
+        self._file, self.is_packed = _plain(path)
+        weakref.finalize(self, self._file.close)
+
+    def __reduce__(self) -> tuple[type[_OnDisk], tuple[Path]]:
+        """Let another process open the archive for itself."""
+        return type(self), (self._path,)
+
+    @property
+    def size(self) -> int:
+        return os.fstat(self._file.fileno()).st_size
+
+    def read_at(self, size: int, offset: int) -> bytes:
+        return os.pread(self._file.fileno(), size, offset)
+
+    def state(self) -> bytes:
+        return file_state(self._path)
 
 
 def is_tar(path: Path) -> bool:
@@ -200,13 +246,29 @@ def _infos(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
 class _Headers:
     """What tarfile reads from an archive. It refuses to read more than the longest header, or a negative length."""
 
-    def __init__(self, file: IO[bytes]) -> None:
-        self.name = getattr(file, "name", "")
-        self._file = file
-        self.seek, self.tell = file.seek, file.tell
-        file.seek(0)
+    def __init__(self, name: str, stored: Stored) -> None:
+        self.name = name
+        self._stored = stored
+        self._position = 0
+        self._ahead, self._ahead_at = b"", 0
+
+    def seek(self, position: int) -> int:
+        self._position = position
+        return position
+
+    def tell(self) -> int:
+        return self._position
 
     def read(self, size: int) -> bytes:
         if not 0 <= size <= _MOST_HEADER_BYTES:
             raise ValueError(f"a header says that it has {size} bytes")
-        return self._file.read(size)
+        begin = self._position - self._ahead_at
+        if not 0 <= begin <= begin + size <= len(self._ahead):
+            self._ahead, self._ahead_at, begin = (
+                self._stored.read_at(max(size, _AHEAD_BYTES), self._position),
+                self._position,
+                0,
+            )
+        data = self._ahead[begin : begin + size]
+        self._position += len(data)
+        return data

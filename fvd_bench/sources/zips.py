@@ -60,6 +60,10 @@ class Archive:
         self.names = tuple(self._members)
         self.num_bytes = sum(info.file_size for info in self._zip.infolist())
 
+    def __reduce__(self) -> tuple[type[Archive], tuple[Path]]:
+        """Let another process open the archive for itself."""
+        return type(self), (self.path,)
+
     def source(self, path: PurePath) -> io.BytesIO:
         """Read the bytes of a member. Raises OSError when they cannot be read, or are refused."""
         info = self.info(path)

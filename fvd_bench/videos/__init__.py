@@ -2,12 +2,14 @@
 
 __all__ = [
     "absent_video",
+    "all_frames",
     "arrays",
     "clips",
     "file",
     "files",
     "frame_names",
     "frame_times",
+    "greys",
     "header",
     "images",
     "prefetch",

@@ -12,7 +12,7 @@ import hashlib
 import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -192,7 +192,8 @@ class ArrayVideo:
     block: the array, which may hold other videos too.
     layout: the layout of the array.
     index: the place of the video along the axis N. None where there is no such axis.
-    stamp: returns bytes that cost little and change when the array does. None if only the values tell of a change.
+    stamp: returns bytes that cost little and change when the array does. None for an array in memory, which must not
+        change: its content is digested once.
     known_content: the content digest, if it was computed before. Else None.
     """
 
@@ -202,6 +203,7 @@ class ArrayVideo:
     index: int | None = None
     stamp: Callable[[], bytes] | None = None
     known_content: str | None = None
+    _digests: list[str] = field(default_factory=list, init=False, repr=False)
 
     @property
     def num_frames(self) -> int:
@@ -216,7 +218,11 @@ class ArrayVideo:
 
     def content(self) -> str:
         """Return the sha256 of the frames."""
-        return self.known_content or frames_digest(self.num_frames, map(self.levels, range(self.num_frames)))
+        if self.known_content:
+            return self.known_content
+        if not self._digests or self.stamp is not None:
+            self._digests[:] = [frames_digest(self.num_frames, map(self.levels, range(self.num_frames)))]
+        return self._digests[0]
 
     def state(self) -> str:
         """Return a digest of the array's stamp and of how the array is read. Without a stamp it is the content."""

@@ -135,9 +135,9 @@ def _read_wanted(
 
 def _is_prefix(rule: ClipRule) -> bool:
     """Return whether the rule takes certain frames and no later ones, so that the video's length need not be known."""
-    if rule.frames == "all" or rule.start in ("random", "all", "spread") or rule.content != "video":
+    if isinstance(rule.frames, str) or rule.clips_by_length or rule.start in ("random", "spread"):
         return False
-    return rule.frames_needed == rule.first_frame + (rule.frames - 1) * rule.stride + 1
+    return rule.content == "video" and rule.frames_needed == rule.first_frame + rule.span
 
 
 def _notes(video: Video) -> tuple[tuple[str, str], ...]:

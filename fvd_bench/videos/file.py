@@ -17,6 +17,7 @@ from fvd_bench.errors import DecoderError, VideoError
 from fvd_bench.videos.decoding.pool import DECODERS, Decoders, Reading
 from fvd_bench.videos.decoding.process import Decoder, Source
 from fvd_bench.videos.files import DISK, Files, is_image, sha256_of, state_of
+from fvd_bench.videos.greys import Greys
 from fvd_bench.videos.header import Probe, Track
 from fvd_bench.videos.sampling import Indices
 from fvd_bench.videos.video import Frame
@@ -60,6 +61,12 @@ class VideoFile:
         with self._decoder() as decoder:
             source = None if decoder.holds(number) else self._source()
             yield from decoder.frames(number, source, indices, self._index)
+
+    def first_greys(self, most: int) -> Greys:
+        """Return the first frames that decode, small and grey, at most so many. Raises VideoError."""
+        number = self._reading.number
+        with self._decoder() as decoder:
+            return decoder.greys(number, [] if decoder.holds(number) else [self._source()], most)
 
     def probe(self) -> Probe:
         """Read the header and the first frame, which takes some milliseconds. Raises VideoError."""

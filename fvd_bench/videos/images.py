@@ -9,7 +9,6 @@ import copy
 import hashlib
 import io
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cached_property
 from pathlib import PurePath
 
 import numpy as np
@@ -19,6 +18,7 @@ from fvd_bench.videos.decoding.pool import DECODERS, Decoders, Reading
 from fvd_bench.videos.decoding.process import Source
 from fvd_bench.videos.files import DISK, Files, sha256_of, state_of
 from fvd_bench.videos.frame_names import Doubt, FrameNames
+from fvd_bench.videos.greys import Greys
 from fvd_bench.videos.header import ImageHeader, Probe
 from fvd_bench.videos.sampling import Indices
 from fvd_bench.videos.video import Frame
@@ -57,31 +57,51 @@ class FrameFolder:
         """What the names of the images leave in doubt."""
         return self._frame_names.doubts
 
-    @cached_property
+    @property
     def num_frames(self) -> int:
-        """The number of images.
-
-        Raises VideoError when these are not the frames of one video, or when one has no valid header or another size
-        than the first.
-        """
+        """The number of images, as their names say. Raises VideoError when these are not the frames of one video."""
         self._check_mixture()
-        first: tuple[int, int] | None = None
-        headers = _headers([self.folder / name for name in self.names], self._files, self._reading)
-        for name, header in zip(self.names, headers, strict=True):
-            size = header.probe.size
-            first = first or size
-            if size != first:
-                raise VideoError(f"frames differ in size: {self.names[0]} is {_text(first)}, {name} is {_text(size)}")
         return len(self.names)
 
     def frames(self, indices: Indices) -> Iterator[Frame]:
-        """Yield the frames at ascending, distinct indices. Raises ShortVideoError when the video ends before them,
-        VideoError."""
+        """Yield the frames at ascending, distinct indices. No other images are looked at.
+
+        Raises ShortVideoError when the video ends before them, VideoError when one is no image or of another size than
+        the first of them.
+        """
         if int(indices[-1]) >= self.num_frames:
             raise ShortVideoError(self.num_frames, int(indices[-1]) + 1)
-        for sources in _sources([self.folder / self.names[index] for index in indices], self._files):
+        names, first = [self.names[index] for index in indices], None
+        for name, frame in zip(names, self._decoded(names), strict=True):
+            first = first or frame
+            if frame.pixels.shape != first.pixels.shape:
+                raise _other_size((names[0], _size(first)), (name, _size(frame)))
+            yield frame
+
+    def first_greys(self, most: int) -> Greys:
+        """Return the first frames, small and grey, at most so many. Raises VideoError as `frames` does."""
+        found: list[Greys] = []
+        size: tuple[int, int] | None = None
+        names = self.names[: min(most, self.num_frames)]
+        for sources in self._sources(names):
             with self._reading.decoder() as decoder:
-                yield from decoder.images(self._reading.number, sources)
+                greys, sizes = decoder.image_greys(self._reading.number, sources)
+            found.append(greys)
+            for (name, _), each in zip(sources, sizes, strict=True):
+                size = size or each
+                if each != size:
+                    raise _other_size((names[0], size), (name, each))
+        return np.concatenate(found)
+
+    def check_all(self) -> None:
+        """Read the header of every image, also of those that no clip needs. Raises VideoError when one has no valid
+        header, or another size than the first."""
+        first: tuple[int, int] | None = None
+        headers = _headers([self.folder / name for name in self.names], self._files, self._reading)
+        for name, header in zip(self.names, headers, strict=True):
+            first = first or header.probe.size
+            if header.probe.size != first:
+                raise _other_size((self.names[0], first), (name, header.probe.size))
 
     def subset(self, indices: Indices) -> FrameFolder:
         """Return the video that consists of some of these frames, in ascending order. Raises ShortVideoError.
@@ -92,7 +112,6 @@ class FrameFolder:
             raise ShortVideoError(len(self.names), int(indices[-1]) + 1)
         part = copy.copy(self)
         part.names = [self.names[index] for index in indices]
-        part.__dict__.pop("num_frames", None)  # the copy may hold the number of all frames
         return part
 
     def probe(self) -> Probe:
@@ -117,6 +136,14 @@ class FrameFolder:
     def state(self) -> str:
         self._check_mixture()
         return state_of(self._files, [self.folder / name for name in self.names])
+
+    def _decoded(self, names: Sequence[str]) -> Iterator[Frame]:
+        for sources in self._sources(names):
+            with self._reading.decoder() as decoder:
+                yield from decoder.images(self._reading.number, sources)
+
+    def _sources(self, names: Sequence[str]) -> Iterator[list[Source]]:
+        return _sources([self.folder / name for name in names], self._files)
 
     def _check_mixture(self) -> None:
         """Raise VideoError if the images are not the frames of one video.
@@ -167,5 +194,12 @@ def _sources(paths: Iterable[PurePath], files: Files) -> Iterator[list[Source]]:
         yield sources
 
 
-def _text(size: tuple[int, int] | None) -> str:
-    return "×".join(map(str, size or ()))
+def _size(frame: Frame) -> tuple[int, int]:
+    height, width, _ = frame.pixels.shape
+    return width, height
+
+
+def _other_size(first: tuple[str, tuple[int, int] | None], other: tuple[str, tuple[int, int] | None]) -> VideoError:
+    """Return the error that says which two images, given with their widths and heights, differ in size."""
+    one, two = (f"{name} is {'×'.join(map(str, size or ()))}" for name, size in (first, other))
+    return VideoError(f"frames differ in size: {one}, {two}")

@@ -64,6 +64,8 @@ def network_input(frames: Tensor, rule: FeatureRule) -> Tensor:
     Returns float32 [3, T, S, S] with values in `rule.range`, where S is the size of the resize. Without a resize the
     frames keep their height and width.
     """
+    if rule.channels == "bgr":
+        frames = frames.flip(3)
     values = frames.permute(0, 3, 1, 2).float() if rule.resize is None else _resize(frames, rule.resize)
     if rule.rounding != "none":
         values = _round(values, rule.rounding)
@@ -104,19 +106,33 @@ def _resize_piece(images: Tensor, rule: Resize, interpolation: _Interpolation) -
     """Resize float32 [T, 3, H, W] to float32 [T, 3, S, S]."""
     height, width = images.shape[2:]
     target = (rule.size, rule.size)
-    if rule.geometry == "short-side-crop":
-        target = _short_side_to(rule.size, height, width)
-    if (height, width) != target:
+    if rule.geometry == "square-crop":
+        images = _centre(images, min(height, width))
+    elif rule.geometry != "stretch":
+        target = _short_side_to(rule, height, width)
+    if tuple(images.shape[2:]) != target:
         images = interpolation(images, target, rule)
-    top, left = (target[0] - rule.size) // 2, (target[1] - rule.size) // 2
-    return images[:, :, top : top + rule.size, left : left + rule.size]
+    return _centre(images, rule.size)
 
 
-def _short_side_to(size: int, height: int, width: int) -> tuple[int, int]:
-    """Return the height and width with the shorter side at `size`. The longer is rounded up, as VideoGPT's fvd.py
-    does."""
-    scale = size / min(height, width)
-    return (size, math.ceil(width * scale)) if height < width else (math.ceil(height * scale), size)
+def _centre(images: Tensor, size: int) -> Tensor:
+    """Return the square of a size in the centre of images [T, 3, H, W]."""
+    top, left = ((length - size) // 2 for length in images.shape[2:])
+    return images[:, :, top : top + size, left : left + size]
+
+
+def _short_side_to(rule: Resize, height: int, width: int) -> tuple[int, int]:
+    """Return the height and width to resize to before the centre is cropped.
+
+    The longer side is rounded up, as VideoGPT's fvd.py does, or down, as torchvision and transformers do, where the
+    product comes first.
+    """
+    short, length, longer = min(height, width), rule.short_side or rule.size, max(height, width)
+    if rule.geometry == "short-side-floor-crop":
+        long_side = int(length * longer / short)
+    else:
+        long_side = math.ceil(longer * (length / short))
+    return (length, long_side) if height < width else (long_side, length)
 
 
 def _round(values: Tensor, rounding: Literal["nearest", "truncate"]) -> Tensor:

@@ -1,7 +1,8 @@
-"""Resizing images with explicit weights.
+"""Resizing images with explicit weights, or by Pillow.
 
 The last bits of `torch.nn.functional.interpolate` depend on the number of threads. Here each output value is a sum of
-products in a fixed order, made by one elementwise operation at a time, so it does not depend on threads.
+products in a fixed order, made by one elementwise operation at a time, so it does not depend on threads. Pillow
+computes with whole numbers, on one thread.
 """
 
 from __future__ import annotations
@@ -12,23 +13,36 @@ from typing import Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor
 
-Kernel = Literal["bilinear", "bilinear-tf1", "bilinear-align-corners", "bicubic"]
+Kernel = Literal["bilinear", "bilinear-tf1", "bilinear-align-corners", "bicubic", "bilinear-pillow", "bicubic-pillow"]
+
+_PILLOW = {"bilinear-pillow": Image.Resampling.BILINEAR, "bicubic-pillow": Image.Resampling.BICUBIC}
 
 
 def resample(images: Tensor, size: tuple[int, int], *, kernel: Kernel, antialias: bool) -> Tensor:
-    """Resize float32 images [N, C, H, W] to the (height, width) `size`, without rounding or clamping.
+    """Resize float32 images [N, C, H, W] to the (height, width) `size`, without rounding or clamping unless by Pillow.
 
     kernel: `bilinear` and `bicubic` are torch's, with half-pixel centres (align_corners=False). `bilinear-tf1` is
         TensorFlow 1's resize_bilinear (source = target · in / out). `bilinear-align-corners` is Chainer's
-        resize_images, and torch's with align_corners=True (source = target · (in - 1) / (out - 1)).
+        resize_images, and torch's with align_corners=True (source = target · (in - 1) / (out - 1)). `bilinear-pillow`
+        and `bicubic-pillow` are Pillow's resize of 8-bit RGB images: C is 3, and values are whole numbers of 0 to 255.
     antialias: whether the kernel is widened when an image shrinks, as Pillow does.
     """
+    if kernel in _PILLOW:
+        return _by_pillow(images, size, _PILLOW[kernel])
     for axis, target in ((2, size[0]), (3, size[1])):
         if images.shape[axis] != target:
             images = _along(images, axis, *_taps(images.shape[axis], target, kernel, antialias))
     return images
+
+
+def _by_pillow(images: Tensor, size: tuple[int, int], kernel: Image.Resampling) -> Tensor:
+    height, width = size
+    frames = images.permute(0, 2, 3, 1).to(torch.uint8).cpu().numpy()
+    resized = np.stack([np.asarray(Image.fromarray(frame).resize((width, height), kernel)) for frame in frames])
+    return torch.from_numpy(resized).permute(0, 3, 1, 2).to(images.device, torch.float32)
 
 
 def _along(images: Tensor, axis: int, places: NDArray[np.int64], weights: NDArray[np.float32]) -> Tensor:

@@ -55,31 +55,35 @@ def clip_indices(num_frames: int, rule: ClipRule, *, side: Side, seed: int, plac
     the clip fits. Non-overlapping clips follow each other without a gap, and an incomplete last one is dropped. Frames
     that are spread lie at NumPy's linspace(0, num_frames - 1, n), rounded down. Clips of real videos that stand in for
     fake ones start where those of the real side would. Still clips repeat one frame of the video, or one frame of each
-    clip where all clips are taken.
+    clip where all clips are taken. Given frames are no part of the video, whatever the rule takes.
 
     Raises ShortVideoError when the video has fewer than `rule.frames_needed` frames.
     """
     if num_frames < rule.frames_needed:
         raise ShortVideoError(num_frames, rule.frames_needed)
+    clips = _clips(num_frames - rule.given_frames, rule, side=side, seed=seed, place=place)
+    return [clip + rule.given_frames for clip in clips] if rule.given_frames else clips
+
+
+def _clips(num_frames: int, rule: ClipRule, *, side: Side, seed: int, place: int) -> list[Indices]:
+    """Return the clips of a video whose frames all count."""
     if rule.content in ("still", "still-real"):
-        assert rule.frames != "all"
+        assert not isinstance(rule.frames, str)
         stream = RandomStream(seed, place, _STILL_FRAME)
-        if rule.start != "all":
+        if not rule.clips_by_length:
             return [np.full(rule.frames, stream.below(num_frames), dtype=np.int64)]
-        span = (rule.frames - 1) * rule.stride + 1
-        return [
-            np.full(rule.frames, start + stream.below(span), dtype=np.int64)
-            for start in range(0, num_frames - span + 1, span)
-        ]
+        starts = _starts(num_frames, rule, side=side, seed=seed, place=place)
+        return [np.full(rule.frames, start + stream.below(rule.span), dtype=np.int64) for start in starts]
+    if rule.frames == "whole":
+        return [np.arange(0, num_frames, rule.stride, dtype=np.int64)[: rule.most_frames or None]]
     if rule.frames == "all":
         every = np.arange(0, num_frames, rule.stride, dtype=np.int64)
         return [every[i : i + _CHUNK_FRAMES] for i in range(0, len(every), _CHUNK_FRAMES)]
     if rule.start == "spread":
         clips = [np.linspace(0, num_frames - 1, rule.frames).astype(np.int64)]
     else:
-        span = (rule.frames - 1) * rule.stride + 1
-        starts = _starts(num_frames, span, rule, side=side, seed=seed, place=place)
-        clips = [np.arange(start, start + span, rule.stride, dtype=np.int64) for start in starts]
+        starts = _starts(num_frames, rule, side=side, seed=seed, place=place)
+        clips = [np.arange(start, start + rule.span, rule.stride, dtype=np.int64) for start in starts]
     if rule.content == "shuffled-real":
         shuffle = RandomStream(seed, place, _SHUFFLE)
         clips = [shuffle.permutation(clip) for clip in clips]
@@ -88,8 +92,15 @@ def clip_indices(num_frames: int, rule: ClipRule, *, side: Side, seed: int, plac
     return clips
 
 
-def _starts(num_frames: int, span: int, rule: ClipRule, *, side: Side, seed: int, place: int) -> list[int]:
+def _starts(num_frames: int, rule: ClipRule, *, side: Side, seed: int, place: int) -> list[int]:
+    places = range(num_frames - rule.span + 1)
     if rule.start == "random":
         purpose = _REAL_START if side == "real" or rule.takes_real else _FAKE_START
-        return [RandomStream(seed, place, purpose).below(num_frames - span + 1)]
-    return list(range(0, num_frames - span + 1, span)) if rule.start == "all" else [rule.first_frame]
+        return [RandomStream(seed, place, purpose).below(len(places))]
+    if rule.start == "every":
+        return list(places)
+    if rule.start == "all":
+        return list(places[:: rule.span])
+    if rule.start == "first-repeated":
+        return [0] * len(places[:: rule.span])
+    return [rule.start] if isinstance(rule.start, int) else [0]

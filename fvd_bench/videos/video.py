@@ -103,6 +103,7 @@ def read_clips(
     """
     waiting = sorted(range(len(wanted)), key=lambda k: (wanted[k].max(), k))
     unbegun = sorted(wanted, key=np.min, reverse=True)
+    firsts = [int(indices.min()) for indices in wanted]
     held: dict[int, Frame] = {}
     union = np.unique(np.concatenate(list(wanted)))
     for index, frame in zip(union.tolist(), video.frames(union), strict=True):
@@ -111,7 +112,7 @@ def read_clips(
             reserve(_clip_bytes(len(unbegun.pop()), frame))
         while waiting and wanted[waiting[0]].max() <= index:
             k = waiting.pop(0)
-            oldest = min((int(wanted[k].min()) for k in waiting), default=index + 1)
+            oldest = min((firsts[k] for k in waiting), default=index + 1)
             yield k, _clip(held, wanted[k], oldest)
 
 

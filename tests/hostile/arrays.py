@@ -80,7 +80,9 @@ def _npys(folder: Path, videos: Pixels, payload: Payload) -> Iterator[Case]:
         archive.writestr("../escaped.npy", _npy(videos))
     yield _write(folder, "name-parent.npz", out.getvalue(), "used-or-refused")
     bomb = io.BytesIO()
-    np.savez_compressed(bomb, videos=np.zeros((200, 100, 128, 128, 3), dtype=np.uint8))
+    packed = zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED, compresslevel=1)  # the default takes three times as long
+    with packed as archive, archive.open("videos.npy", "w", force_zip64=True) as member:
+        np.save(member, np.zeros((200, 100, 128, 128, 3), dtype=np.uint8))
     yield _write(folder, "bomb.npz", bomb.getvalue(), "used-or-refused")
 
 

@@ -20,7 +20,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Good, list[Case]]
 @pytest.fixture(scope="module", params=[FIFTH, pytest.param(ALL, marks=pytest.mark.slow)], ids=["fifth", "all"])
 def outcomes(written: tuple[Good, list[Case]], request: pytest.FixtureRequest) -> list[Outcome]:
     good, cases = written
-    return runner.run(good, cases[:: request.param])
+    return runner.run(good, cases[:: request.param], children=1)
 
 
 def test_the_corpus_is_large_and_of_every_form(written: tuple[Good, list[Case]]) -> None:

@@ -13,6 +13,7 @@ import torch
 from stylegan_v.checkpoints.checkpoint import Checkpoint, save
 from stylegan_v.networks.config import ModelConfig, model_config
 from stylegan_v.networks.generator import Generator, build_generator
+from stylegan_v.training import snapshots
 
 TINY: dict[str, Any] = dict.fromkeys(("z_dim", "w_dim", "noise_dim", "u_dim", "v_dim", "channel_max", "time_dim"), 8)
 
@@ -60,6 +61,12 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture
+def short_films(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Samples of a training run are of 8 frames, not 32: to make them takes longer than some steps."""
+    monkeypatch.setattr(snapshots, "_STRIDE", 1)
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,11 @@
-"""The published weights, an empty store for them, and a package index on this machine."""
+"""The published weights, an empty store for them, a package index on this machine, and plug-ins."""
 
+import importlib
 import io
 import os
+import shutil
 import sqlite3
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
@@ -13,11 +16,14 @@ import numpy as np
 import pytest
 
 from fvd_bench.errors import WeightsError
+from fvd_bench.metrics import METRICS
+from fvd_bench.networks import NETWORKS
 from fvd_bench.networks.weights import download, files
 from fvd_bench.networks.weights.files import I3D_SDIST
 from fvd_bench.videos.decoding.limits import Limits
 from fvd_bench.videos.decoding.pool import Decoders
 from fvd_bench.videos.video import Pixels
+from tests.served import Server
 
 
 @pytest.fixture(scope="session")
@@ -173,3 +179,121 @@ def closing_decoders() -> Iterator[Callable[[Limits], Decoders]]:
     yield make
     for decoders in made:
         decoders.close()
+
+
+NETWORKS_OF_MINE = """
+import torch
+import fvd_bench
+
+@fvd_bench.network(dim=6, frames=(2, None), size=None, range=(0, 1), version={version!r}, licence="mine")
+def means():
+    torch.manual_seed({seed})
+    return Means()
+
+class Means(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.scale = torch.nn.Parameter(torch.rand(6))
+    def forward(self, clips):
+        change = clips.diff(dim=2).abs().mean(dim=(2, 3, 4))
+        return torch.cat([clips.mean(dim=(2, 3, 4)), change], dim=1) * self.scale
+"""
+"""A network of a user: colours and changes, which weights scale. Its version and its seed are filled in."""
+
+
+class Plugins:
+    """Writes modules of a user, and installs packages, into a folder that Python imports from."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.folder = folder
+        self._monkeypatch = monkeypatch
+
+    def module(self, name: str, code: str) -> Path:
+        """Write a module, which is imported anew."""
+        self._monkeypatch.setitem(sys.modules, name, None)  # so that what was there before comes back at the end
+        del sys.modules[name]
+        shutil.rmtree(self.folder / "__pycache__", ignore_errors=True)
+        importlib.invalidate_caches()
+        self.forget()
+        file = self.folder / f"{name}.py"
+        file.write_text(code)
+        return file
+
+    def network(self, name: str = "of_mine", *, version: str | None = "1", seed: int = 0) -> str:
+        """Write a module with the network `means`, and return what protocols call that."""
+        self.module(name, NETWORKS_OF_MINE.format(version=version, seed=seed))
+        return f"{name}:means"
+
+    def package(self, name: str, **groups: dict[str, str]) -> None:
+        """Install a package that offers entry points: group, with _ for its dot -> name -> module:object."""
+        folder = self.folder / f"{name}-1.0.dist-info"
+        folder.mkdir()
+        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+        lines = []
+        for group, points in groups.items():
+            lines += [f"[fvd_bench.{group}]", *(f"{point} = {target}" for point, target in points.items())]
+        (folder / "entry_points.txt").write_text("\n".join(lines))
+
+    def forget(self) -> None:
+        """Forget what was found before, as a new process does."""
+        for registry in (NETWORKS, METRICS):
+            self._monkeypatch.setattr(registry, "_found", {})
+
+
+@pytest.fixture
+def plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plugins:
+    """A folder for plug-ins; none of their code is allowed yet."""
+    folder = tmp_path / "plugins"
+    folder.mkdir()
+    monkeypatch.syspath_prepend(folder)
+    monkeypatch.setattr("fvd_bench.plugins._allowed", set())
+    found = Plugins(folder, monkeypatch)
+    found.forget()
+    return found
+
+
+OWN_PROTOCOL = """
+name = "own"
+version = 1
+summary = "a network of a user"
+source = "the test suite"
+[clip]
+frames = 9
+[features]
+extractor = "{extractor}"
+layer = "{layer}"
+range = [0, 1]
+{features}
+[metric]
+names = {names}
+{metric}
+"""
+
+
+@pytest.fixture
+def own_protocol(tmp_path: Path) -> Callable[..., str]:
+    """Write a protocol on a network that is not of fvd-bench; features and metric are lines of their sections."""
+
+    def write(extractor: str, names: tuple[str, ...] = ("fvd",), *, features: str = "", metric: str = "") -> str:
+        layer = "logits" if extractor == "pixels" else "features"
+        text = OWN_PROTOCOL.format(
+            extractor=extractor, layer=layer, names=list(names), features=features, metric=metric
+        )
+        file = tmp_path / "own.toml"
+        file.write_text(text)
+        return str(file)
+
+    return write
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    monkeypatch.setenv("FVD_BENCH_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("no_proxy", "*")
+    monkeypatch.delenv("FVD_BENCH_OFFLINE", raising=False)
+    started = Server()
+    thread = threading.Thread(target=started.http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread.start()
+    yield started
+    started.http.shutdown()
+    started.http.server_close()

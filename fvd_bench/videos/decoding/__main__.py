@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import io
+import itertools
 import json
 import os
 import queue
@@ -30,6 +31,7 @@ from fvd_bench.videos.decoding.limits import Limits
 from fvd_bench.videos.decoding.messages import Bytes, MessageError, Part, read_message, write_message
 from fvd_bench.videos.decoding.meter import Meter
 from fvd_bench.videos.files import is_image
+from fvd_bench.videos.greys import Greys, small_grey, stacked
 from fvd_bench.videos.header import Probe, Track
 from fvd_bench.videos.video import Frame
 
@@ -114,6 +116,10 @@ class DecodingProcess:
                 case "frames":
                     known = FrameIndex.from_bytes(index.data) if index.size else None
                     self._frames(files[0] if files else None, places.view("<i8").tolist(), known)
+                case "greys":
+                    self._greys(files[0] if files else None, int(places.view("<i8")[0]))
+                case "image-greys":
+                    self._image_greys(files)
                 case "image-headers":
                     self._image_headers(files)
                 case "images":
@@ -180,6 +186,17 @@ class DecodingProcess:
         for number, decoded in enumerate(found, 1):
             self._give(decoded.frame(), last=number == len(places))
 
+    def _greys(self, file: _File | None, most: int) -> None:
+        """Answer with the first frames, small and grey. file: None for the video that is held. Raises VideoError."""
+        found: list[Greys] = []
+        if file is None:
+            found = [small_grey(decoded.frame()) for decoded in self._held[:most]]
+        else:
+            self._held = []
+            with self._open(file) as opened:
+                found = [small_grey(decoded.frame()) for decoded in itertools.islice(opened.frames(), most)]
+        self._end({"kind": "greys"}, stacked(found).astype("<f4").data)
+
     def _give(self, frame: Frame, *, last: bool) -> None:
         head = {"size": frame.pixels.shape[:2], "damaged": frame.damaged, "transparent": frame.transparent}
         head |= {"kind": "frame", "jpeg_quality": frame.jpeg_quality, "time": frame.time, "last": last}
@@ -224,15 +241,29 @@ class DecodingProcess:
 
     def _images(self, files: Sequence[_File]) -> None:
         """Answer with one frame from each image file. Raises VideoError."""
+        for number, frame in enumerate(self._read_images(files), 1):
+            self._give(frame, last=number == len(files))
+
+    def _image_greys(self, files: Sequence[_File]) -> None:
+        """Answer with one small and grey frame from each image file. Raises VideoError."""
+        found: list[Greys] = []
+        sizes: list[tuple[int, int]] = []
+        for frame in self._read_images(files):
+            found.append(small_grey(frame))
+            height, width, _ = frame.pixels.shape
+            sizes.append((width, height))
+        self._end({"kind": "greys", "image_sizes": sizes}, stacked(found).astype("<f4").data)
+
+    def _read_images(self, files: Sequence[_File]) -> Iterator[Frame]:
         from fvd_bench.videos.decoding.image_file import open_image, read_still
 
         self._held = []
-        for number, file in enumerate(files, 1):
+        for file in files:
             self._meter.packet_done()
             with open_image(file.source(), file.name, self._limits) as image:
                 frame = read_still(image, file.name)
             self._meter.decoded += 1
-            self._give(frame, last=number == len(files))
+            yield frame
 
     def tell_alive(self) -> None:
         """Send a sign of life. The first one says that the process is ready."""

@@ -21,6 +21,7 @@ from fvd_bench.errors import DecoderError, ShortVideoError, VideoError
 from fvd_bench.videos.decoding.limits import Limits
 from fvd_bench.videos.decoding.messages import MessageError, Part, read_message, write_message
 from fvd_bench.videos.frame_times import Time
+from fvd_bench.videos.greys import SIDE, Greys
 from fvd_bench.videos.header import ImageHeader, Probe, Track
 from fvd_bench.videos.sampling import Indices
 from fvd_bench.videos.video import Frame
@@ -110,6 +111,21 @@ class Decoder:
         """Yield one frame from each image file. Raises VideoError."""
         with self._asking(video, "images", sources):
             yield from self._frames(len(sources))
+
+    def greys(self, video: int, sources: Sequence[Source], most: int) -> Greys:
+        """Return the first frames of a video file, small and grey, at most so many. Raises VideoError.
+
+        sources: the file, or nothing if the process holds the frames.
+        """
+        with self._asking(video, "greys", sources, np.array([most])):
+            return _greys(self._answer()[1])
+
+    def image_greys(self, video: int, sources: Sequence[Source]) -> tuple[Greys, list[tuple[int, int]]]:
+        """Return one small and grey frame from each image file, and the widths and heights of the files. Raises
+        VideoError."""
+        with self._asking(video, "image-greys", sources):
+            head, part = self._answer()
+            return _greys(part), [(_number(width), _number(height)) for width, height in head["image_sizes"]]
 
     def image_headers(self, video: int, sources: Sequence[Source]) -> list[ImageHeader]:
         """Return the header of each image file. Raises VideoError."""
@@ -246,6 +262,11 @@ def _no_start(why: str) -> DecoderError:
         "fvd_bench.videos.decoding to run: see whether NumPy can be imported there, and whether memory and processes "
         "are left"
     )
+
+
+def _greys(part: Part) -> Greys:
+    """Return the frames in the bytes of an answer. Raises ValueError."""
+    return part.view("<f4").reshape(-1, SIDE, SIDE).astype(np.float32)
 
 
 def _number(value: object) -> int:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from fvd_bench.cli.options import Command, Place, array_options, protocol_names
+from fvd_bench.cli.options import Command, Place, allow_code_option, array_options, protocol_names
 from fvd_bench.cli.pages import CLIPS_AND_CHARTS, Showing, html_option
 from fvd_bench.cli.streams import check_outputs, print_result, progress
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 @click.option("--json", "json_file", metavar="FILE", help="Write the result as JSON; - for stdout alone.")
 @html_option(CLIPS_AND_CHARTS)
 @click.option("--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu", "cuda"]))
+@allow_code_option
 @array_options(real="real-")
 def evaluate(
     checkpoint: Path,

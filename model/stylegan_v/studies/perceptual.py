@@ -18,18 +18,10 @@ from torch.nn import functional
 
 from fvd_bench.networks import weights as weight_store
 from fvd_bench.networks.i3d_network import I3D, same_padding
+from fvd_bench.networks.lpips import Layers as VggLayers
 from fvd_bench.networks.weights.files import tensor_digest
+from fvd_bench.networks.weights.lpips_tensors import BACKBONES, shapes
 from stylegan_v.studies.weights import read_weights
-
-_VGG_CHANNELS = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
-"""Of VGG16's convolutions, stage by stage. LPIPS looks at the last of each."""
-
-_VGG_PLACES = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28)
-"""The numbers of these convolutions among torchvision's layers."""
-
-_SHIFT = (-0.030, -0.088, -0.188)
-_SCALE = (0.458, 0.448, 0.450)
-"""LPIPS' normalisation of colours in [-1, 1]."""
 
 _LARGEST_SIDE = 256
 """Larger images are averaged down to this before VGG16 sees them, as StyleGAN2's projection does."""
@@ -83,19 +75,15 @@ def perceptual_distance(vgg: Path | None, lpips: Path | None, device: str | torc
 
 def lpips_distance(vgg: Path, lpips: Path, device: str | torch.device) -> PerceptualDistance:
     """Return LPIPS by VGG16. vgg: torchvision's state dict. lpips: the linear heads. Raises CheckpointError."""
-    shapes: dict[str, tuple[int, ...]] = {}
-    channels = 3
-    for place, width in zip(_VGG_PLACES, (width for stage in _VGG_CHANNELS for width in stage), strict=True):
-        shapes |= {f"features.{place}.weight": (width, channels, 3, 3), f"features.{place}.bias": (width,)}
-        channels = width
-    heads = {f"lin{place}.model.1.weight": (1, stage[-1], 1, 1) for place, stage in enumerate(_VGG_CHANNELS)}
-    tensors = read_weights(vgg, "the weights of torchvision's VGG16", shapes)
+    channels = enumerate(BACKBONES["vgg"].channels)
+    heads = {f"lin{place}.model.1.weight": (1, width, 1, 1) for place, width in channels}
+    tensors = read_weights(vgg, "the weights of torchvision's VGG16", shapes("vgg"))
     weighting = read_weights(lpips, "LPIPS' linear heads for VGG16", heads)
     return PerceptualDistance(
         "lpips-vgg16",
         "LPIPS by VGG16, with the weights that were given",
         {"vgg16": _digest(tensors), "lpips": _digest(weighting)},
-        _vgg_layers({name: tensor.to(device) for name, tensor in tensors.items()}),
+        _vgg_layers(VggLayers("vgg", tensors).to(device)),
         [weighting[name].flatten().to(device) for name in heads],
     )
 
@@ -111,20 +99,11 @@ def i3d_distance(device: str | torch.device) -> PerceptualDistance:
     )
 
 
-def _vgg_layers(tensors: Mapping[str, Tensor]) -> Layers:
+def _vgg_layers(network: VggLayers) -> Layers:
     def layers(images: Tensor) -> list[Tensor]:
-        shift, scale = (images.new_tensor(values)[:, None, None] for values in (_SHIFT, _SCALE))
         if images.shape[-1] > _LARGEST_SIDE:
             images = functional.interpolate(images, size=(_LARGEST_SIDE, _LARGEST_SIDE), mode="area")
-        x = (images - shift) / scale
-        found: list[Tensor] = []
-        places = iter(_VGG_PLACES)
-        for stage in _VGG_CHANNELS:
-            x = functional.max_pool2d(x, 2) if found else x
-            for place in (next(places) for _ in stage):
-                weight, bias = tensors[f"features.{place}.weight"], tensors[f"features.{place}.bias"]
-                x = functional.conv2d(x, weight, bias, padding=1).relu()
-            found.append(x)
+        found: list[Tensor] = network(images)
         return found
 
     return layers

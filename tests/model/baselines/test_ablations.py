@@ -26,7 +26,7 @@ from stylegan_v.training.run import load_run
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
-STEPS = 20
+STEPS = 4
 
 SLOW = {"frames-4", "frames-8", "frames-16", "powers-of-two-spans", "lstm-codes-1"}
 """Others take the same steps with other numbers."""
@@ -45,7 +45,8 @@ def trainer(toy_videos: Path) -> Callable[[str], Trainer]:
     def make(name: str) -> Trainer:
         changes = ablations.ablation(name).changes
         model = {"preset": "tiny", **changes["model"]}
-        run = load_run(None, {**changes, "model": model, "train": {"batch": 2, "precision": "float32"}})
+        train = {"batch": 2, "precision": "float32", "r1_interval": 2}
+        run = load_run(None, {**changes, "model": model, "train": train})
         kind = run.method.stage("").trainer
         clips = dataclasses.asdict(kind.clips(run.model))
         dataset = VideoDataset.open(str(toy_videos), resolution=run.model.resolution, **clips)

@@ -3,6 +3,7 @@ else."""
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
 import numpy as np
@@ -116,18 +117,20 @@ def test_gradients_reach_what_is_meant_to_learn_and_nothing_else(name: str, stag
 
 @pytest.mark.parametrize(("name", "stage"), STAGES)
 def test_an_interruption_changes_no_bit(name: str, stage: str, tiny_trainer) -> None:
-    straight, first, second = (tiny_trainer(name, stage) for _ in range(3))
-    steps(straight, 3)
-    steps(first, 2)
+    straight, other = (tiny_trainer(name, stage) for _ in range(2))
+    steps(straight, 2)
+    kept = parts(straight)
 
-    second.load(parts(first), first.state())
-    steps(second, 1)
+    other.load(kept, copy.deepcopy(straight.state()))
+    for trainer in (straight, other):
+        steps(trainer, 1)
 
-    ours, theirs = straight.tensors(), second.tensors()
+    ours, theirs = straight.tensors(), other.tensors()
     assert ours.keys() == theirs.keys()
     assert [key for key, tensor in ours.items() if not torch.equal(tensor, theirs[key])] == []
-    assert straight.state() == second.state()
-    assert any(not torch.equal(tensor, ours[key]) for key, tensor in first.tensors().items() if "optim" not in key)
+    assert straight.state() == other.state()
+    before = {f"{part}.{key}": tensor for part, tensors in kept.items() for key, tensor in tensors.items()}
+    assert any(not torch.equal(tensor, ours[key]) for key, tensor in before.items() if "optim" not in key)
 
 
 @pytest.mark.parametrize("name", METHODS)

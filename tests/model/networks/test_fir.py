@@ -59,7 +59,7 @@ def test_smoothing_keeps_the_layout_of_images(padding: int, layout: torch.memory
 @pytest.mark.parametrize("size", [(6, 8), (7, 5)])
 @pytest.mark.parametrize("name", ["upsample", "downsample", "smooth by 1", "smooth by 2"])
 def test_derivatives(name: str, size: tuple[int, int]) -> None:
-    fir, x = Fir(2.0), images(*size).requires_grad_()
+    fir, x = Fir(2.0), images(*size)[:1, :2].requires_grad_()
     function = {
         "upsample": fir.upsample,
         "downsample": fir.downsample,

@@ -25,6 +25,7 @@ def norms(loss: Tensor, network: nn.Module, table: tuple[tuple[str, str], ...], 
     return [0.0 if grad is None else grad.double().norm().item() for grad in grads]
 
 
+@pytest.mark.slow  # the logits that it differentiates are compared by test_goldens.py, and R1 by test_discriminator.py
 @double_is_slow
 def test_r1_and_its_gradients(discriminator: Discriminator, inputs: dict[str, Tensor], check: Checker) -> None:
     expected = OUTPUTS["D"]
@@ -43,7 +44,7 @@ def test_r1_and_its_gradients(discriminator: Discriminator, inputs: dict[str, Te
         check(list(itertools.islice(found, len(expected[key]))), list(expected[key].values()), f"D/{key}")
 
 
-@pytest.mark.slow  # gradients of R1, above, and those through the discriminator, below, are of the same layers
+@pytest.mark.slow  # as the two beside it
 @double_is_slow
 @pytest.mark.parametrize(("name", "sign"), [("loss_real_softplus_neg", -1), ("loss_fake_softplus_pos", 1)])
 def test_losses_of_the_discriminator(
@@ -57,6 +58,7 @@ def test_losses_of_the_discriminator(
     check(found, list(expected.values()), f"D/{name}_param_grad_norms")
 
 
+@pytest.mark.slow  # frames and logits are compared by test_goldens.py, and derivatives with finite differences
 @double_is_slow
 def test_the_generator_learns_through_the_discriminator(
     generator: Generator, discriminator: Discriminator, inputs: dict[str, Tensor], check: Checker

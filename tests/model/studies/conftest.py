@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import torch
-import torchmetrics
 from torch import Tensor
 
 from stylegan_v.studies.perceptual import PerceptualDistance
@@ -35,6 +34,8 @@ def seeded_vgg(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def lpips_heads() -> Path:
     """The published linear heads, which torchmetrics carries."""
+    import torchmetrics  # not at the top: every process collects this file, and one of them needs it
+
     return Path(torchmetrics.__file__).parent / "functional" / "image" / "lpips_models" / "vgg.pth"
 
 

@@ -27,7 +27,7 @@ from stylegan_v.training.pace import Pace
 from stylegan_v.training.run import Run, load_run
 from tests.forked import Program
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = pytest.mark.usefixtures("one_thread", "short_films")
 
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 
@@ -327,7 +327,10 @@ def test_scores_are_logged_and_the_best_generator_is_kept(run_of, tmp_path: Path
 def test_frame_folders_need_neither_a_decoder_nor_torch_fidelity(run_of, tmp_path: Path, pixels_protocol) -> None:
     report = {"fvd_kimg": 2 * STEP_KIMG, "fvd_videos": 4, "protocol": pixels_protocol(frames=9)}
     absent = ["av", "torch_fidelity", "torchvision", "pandas", "pypi_simple", "requests", "tensorboard"]
-    start = f"import sys; sys.modules.update(dict.fromkeys({absent})); from stylegan_v.cli import main; main()"
+    start = (
+        f"import sys; sys.modules.update(dict.fromkeys({absent})); from stylegan_v.cli import main; "
+        "from stylegan_v.training import snapshots; snapshots._STRIDE = 1; main()"
+    )
     program = [sys.executable, "-c", start, *command(run_of(2, report=report), tmp_path / "run")[2:]]
 
     done = subprocess.run(program, capture_output=True, text=True, env=ENVIRONMENT, check=False)

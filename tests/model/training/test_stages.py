@@ -19,7 +19,7 @@ from stylegan_v.methods.style_trainer import StyleTrainer
 from stylegan_v.training.loop import train
 from stylegan_v.training.run import Run, load_run
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = pytest.mark.usefixtures("one_thread", "short_films")
 
 
 class TwoConfig(ImageConfig):

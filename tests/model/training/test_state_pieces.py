@@ -20,7 +20,7 @@ from stylegan_v.training.loop import train
 from stylegan_v.training.run import Run, load_run
 from stylegan_v.training.state_pieces import join, split
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = pytest.mark.usefixtures("one_thread", "short_films")
 
 STEPS = 3
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 from pathlib import Path
 
@@ -130,23 +131,22 @@ def test_a_step_moves_both_networks_and_their_average(make_trainer) -> None:
     ],
 )
 def test_an_interruption_changes_no_bit(make_trainer, options) -> None:
-    straight, first, second = (make_trainer(**options) for _ in range(3))
-    for trainer in (straight, first):
-        trainer.probability.p = 0.4
-    advance(straight, 5)
-    advance(first, 3)  # in the middle of an interval of the augmentation, and of R1
-    tensors = {name: tensor.clone() for name, tensor in first.tensors().items()}
+    straight, other = (make_trainer(**options) for _ in range(2))
+    straight.probability.p = 0.4
+    advance(straight, 3)  # in the middle of an interval of the augmentation, and of R1
+    tensors = {name: tensor.clone() for name, tensor in straight.tensors().items()}
     parts = {name.partition(".")[0] for name in tensors}
     split = {
         part: {n.removeprefix(f"{part}."): t for n, t in tensors.items() if n.startswith(f"{part}.")} for part in parts
     }
 
-    second.load(split, first.state())
-    advance(second, 2)
+    other.load(split, copy.deepcopy(straight.state()))
+    for trainer in (straight, other):
+        advance(trainer, 2)
 
-    assert differences(straight, second) == 0
-    assert straight.state() == second.state()
-    assert differences(straight, first) > 1e-4
+    assert differences(straight, other) == 0
+    assert straight.state() == other.state()
+    assert max(float((tensor - tensors[name]).abs().max()) for name, tensor in straight.tensors().items()) > 1e-4
 
 
 @pytest.mark.parametrize("kind", [{"foreach": False}, {"foreach": True}, {"fused": True}])

@@ -11,6 +11,8 @@ import pytest
 import torch
 
 from fvd_bench.features.store import FeatureStore
+from fvd_bench.networks import inception_network
+from fvd_bench.protocols.protocol import text
 from tests.forked import Program
 from tests.program import fvd_bench
 
@@ -177,21 +179,25 @@ def test_control_c_exits_130_and_keeps_what_is_done(
 
 
 def test_features_that_are_not_finite_stop_the_run(
-    tmp_path: Path, moving_frames, write_frames, seeded_inception: Path
+    tmp_path: Path, moving_frames, write_frames, seeded_inception: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A real Inception whose weights hold a NaN: accepted by path, found out by its features."""
-    side = write_frames(tmp_path / "side" / "0", moving_frames(16)).parent
+    monkeypatch.setattr(inception_network, "_BATCH_FRAMES", 1)
+    protocol = tmp_path / "one.toml"
+    protocol.write_text(text("stylegan-v-fid").replace('"stylegan-v-fid"', '"one"').replace("fake = 16", "fake = 1"))
+    for video in range(2):
+        write_frames(tmp_path / "side" / f"{video}", moving_frames(1, seed=video))
     state = torch.load(seeded_inception, weights_only=True)
     state["Conv2d_1a_3x3.conv.weight"][0, 0, 0, 0] = float("nan")
     torch.save(state, tmp_path / "nan.pth")
 
     done = fvd_bench(
-        "compute", "--real", side, "--fake", side, "--protocol", "stylegan-v-fid", "--no-cache",
+        "compute", "--real", tmp_path / "side", "--fake", tmp_path / "side", "--protocol", protocol, "--no-cache",
         "--weights", f"inception-2015-12-05={tmp_path / 'nan.pth'}",
     )  # fmt: skip
 
     assert done.returncode == 3
-    assert "not finite" in done.stderr
+    assert "inception gave features that are not finite" in done.stderr
 
 
 def test_the_disk_being_full_stops_the_run_with_advice(two_sides, pixels_protocol, tmp_path: Path) -> None:
@@ -217,18 +223,22 @@ def test_commands_are_listed_in_the_order_of_the_work() -> None:
 
     assert names == [
         "compute",
+        "paired",
         "table4",
         "check",
         "compare",
         "report",
         "stats",
         "merge",
+        "refs",
         "inspect",
         "protocols",
+        "networks",
         "weights",
         "selftest",
         "demo",
         "cite",
+        "export",
     ]
 
 

@@ -112,7 +112,7 @@ def test_the_documented_commands_run(two_sides, pixels_protocol, tmp_path: Path,
 
     assert len(COMMANDS) >= 7
     for command in COMMANDS:
-        _, *arguments = shlex.split(command.replace("-p fvd", f"-p {pixels}"))
+        _, *arguments = shlex.split(command.replace("-p fvd", f"-p {pixels}").replace("check i3d", "check pixels"))
         if "compute" in arguments and "-p" not in arguments:
             arguments += ["-p", pixels]
         assert fvd_bench(*arguments, FVD_BENCH_HOME=str(tmp_path / "home")).returncode == 0, command

@@ -19,6 +19,7 @@ from fvd_bench.errors import OutputError
 from fvd_bench.escapes import escaped
 from fvd_bench.reports.layout import Column, Grid, Prose, Record
 from stylegan_v.cli import cli as model_cli
+from tests.forked import Program, in_terminal
 
 EVIL = "a\x1b[31m[red]x[/blue]\r\n::error::\x9b2J\u202e\udcff"
 SHOWN = r"a\x1b[31m[red]x[/blue]\r\n::error::\x9b2J\u202e\xff"
@@ -32,9 +33,15 @@ def _bash(arguments: str, *, package: str = "fvd_bench", **environment: str) -> 
     )
 
 
+def _program(before: str) -> tuple[str, str]:
+    """What follows `python` to do something and then be `fvd-bench`."""
+    return "-c", f"import os, signal, sys\nfrom fvd_bench.cli import main\n{before}\nmain()"
+
+
 @pytest.fixture
-def sides(two_sides, pixels_protocol) -> str:
-    return f"--real {two_sides[0]} --fake {two_sides[1]} --protocol {pixels_protocol()} --no-cache --device cpu"
+def sides(two_sides, pixels_protocol) -> list[str]:
+    real, fake = map(str, two_sides)
+    return ["--real", real, "--fake", fake, "--protocol", pixels_protocol(), "--no-cache", "--device", "cpu"]
 
 
 @pytest.mark.parametrize(
@@ -71,8 +78,8 @@ def test_a_closed_pipe_has_its_exit_code(package: str) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_characters_that_an_encoding_has_not_are_spelled(sides: str) -> None:
-    done = _bash(f"compute {sides}", PYTHONIOENCODING="ascii")
+def test_characters_that_an_encoding_has_not_are_spelled(sides: list[str]) -> None:
+    done = Program(*_program("sys.stdout.reconfigure(encoding='ascii')"), "compute", *sides).end()
 
     assert "Traceback" not in done.stderr
     assert "FVD " in done.stdout and "95 % interval" in done.stdout
@@ -88,11 +95,12 @@ def test_characters_that_an_encoding_has_are_left(encoding: str) -> None:
     assert done.stdout.decode(encoding).endswith(f"{'-' if encoding == 'latin-1' else '–'}: does not matter there\n")
 
 
-def test_files_are_written_although_stdout_is_full(sides: str, tmp_path: Path) -> None:
+def test_files_are_written_although_stdout_is_full(sides: list[str], tmp_path: Path) -> None:
     files = {name: tmp_path / name for name in ("json", "html", "manifest")}
-    options = " ".join(f"--{name} {file}" for name, file in files.items())
+    options = [part for name, file in files.items() for part in (f"--{name}", file)]
+    full = _program("os.dup2(os.open('/dev/full', os.O_WRONLY), 1)")
 
-    done = _bash(f"compute {sides} {options} --keep-features >/dev/full")
+    done = Program(*full, "compute", *sides, *options, "--keep-features").end()
 
     assert done.returncode == 3
     assert "stdout cannot be written" in done.stderr and "Traceback" not in done.stderr
@@ -102,22 +110,21 @@ def test_files_are_written_although_stdout_is_full(sides: str, tmp_path: Path) -
     assert (tmp_path / "json.npz").exists()
 
 
-def test_the_table_is_printed_although_a_file_cannot_be_written(sides: str, tmp_path: Path) -> None:
-    """The limit is on sizes of files: the page is longer, and stdout is a pipe."""
-    limited = f"ulimit -f 1; {shlex.quote(sys.executable)} -m fvd_bench compute {sides} --html {tmp_path / 'page'}"
-
-    full = subprocess.run(
-        [sys.executable, "-c", _IGNORING, "bash", "-c", limited], capture_output=True, text=True, check=False
+def test_the_table_is_printed_although_a_file_cannot_be_written(sides: list[str], tmp_path: Path) -> None:
+    """The limit is on sizes of files: the page is longer, and stdout is a terminal. The signal ends a program by
+    default; a full disk sends none."""
+    limited = _program(
+        "import resource\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1024, 1024))"
     )
 
-    assert full.returncode == 3, full.stderr
-    assert f"{tmp_path / 'page'} cannot be written: File too large" in full.stderr
-    assert "FVD" in full.stdout and "fvd|pixels@1" in full.stdout
+    code, text = in_terminal(200, *limited, "compute", *sides, "--html", tmp_path / "page")
+
+    assert code == 3, text
+    assert f"{tmp_path / 'page'} cannot be written: File too large" in text
+    assert "FVD" in text and "fvd|pixels@1" in text
     assert sorted(f.name for f in tmp_path.iterdir() if "page" in f.name) == []
-
-
-_IGNORING = "from signal import *; signal(SIGXFSZ, SIG_IGN); import os, sys; os.execvp(sys.argv[1], sys.argv[1:])"
-"""Such a signal ends a program by default; a full disk sends none."""
 
 
 def test_a_file_that_is_opened_later_is_no_stream() -> None:
@@ -171,11 +178,10 @@ def test_names_of_files_reach_no_terminal_as_they_are(
         ["compute", "--real", str(fake / f"{evil}.mp4"), "--fake", str(fake)],
     ]
 
-    done = subprocess.run(
-        [sys.executable, "-c", _ONE_AFTER_ANOTHER], capture_output=True, input=json.dumps(lines).encode(), check=True
-    )
-    text = (done.stdout + done.stderr).decode("utf-8")  # no byte that is no character
+    done = Program("-c", _ONE_AFTER_ANOTHER, json.dumps(lines)).end()  # no byte that is no character: it is text
+    text = done.stdout + done.stderr
 
+    assert done.returncode == 0
     assert not set(text) & {"\x1b", "\r", "\x9b", "\u202e"}
     assert "\n::error::" not in text
     assert re.findall(r"^code (\d+)$", text, re.MULTILINE) == ["0", "0", "0", "3"]
@@ -187,7 +193,7 @@ def test_names_of_files_reach_no_terminal_as_they_are(
 _ONE_AFTER_ANOTHER = """
 import json, sys
 from fvd_bench.cli import main
-for arguments in json.load(sys.stdin):
+for arguments in json.loads(sys.argv[1]):
     sys.argv = ["fvd-bench", *arguments]
     try:
         main()
@@ -250,10 +256,9 @@ main()
     ("package", "command", "name"), [("fvd_bench", "demo", "fvd-bench"), ("stylegan_v", "info", "stylegan-v")]
 )
 def test_a_fault_of_ours_is_one_sentence_and_no_regression(package: str, command: str, name: str) -> None:
-    program = [sys.executable, "-c", FAULTY.format(package=package, command=command), command]
+    program = ["-c", FAULTY.format(package=package, command=command), command]
 
-    done = subprocess.run(program, capture_output=True, text=True, check=False)
-    again = subprocess.run([*program, "--debug"], capture_output=True, text=True, check=False)
+    done, again = Program(*program).end(), Program(*program, "--debug").end()
 
     assert done.returncode == again.returncode == 70
     assert done.stderr == (
@@ -268,9 +273,8 @@ def test_a_gpu_without_memory_is_one_sentence() -> None:
     """Raised as torch raises it, since there may be no GPU here."""
     fault = "import torch\ndef fault(*given, **more): raise torch.OutOfMemoryError('CUDA out of memory.')"
     faulty = FAULTY.replace('def fault(*given, **more): raise ZeroDivisionError("a\\x1b\\nb")', fault)
-    program = [sys.executable, "-c", faulty.format(package="stylegan_v", command="info"), "info"]
 
-    done = subprocess.run(program, capture_output=True, text=True, check=False)
+    done = Program("-c", faulty.format(package="stylegan_v", command="info"), "info").end()
 
     assert done.returncode == 3
     assert done.stderr == (

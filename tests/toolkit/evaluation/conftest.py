@@ -1,5 +1,7 @@
 """Results to be compared with others, of features that need no network."""
 
+import functools
+import shutil
 from pathlib import Path
 
 import pytest
@@ -24,31 +26,45 @@ def sets(tmp_path_factory, moving_frames, write_video) -> Path:
     return root
 
 
-@pytest.fixture
-def protocol(pixels_protocol) -> str:
-    return pixels_protocol()
+@pytest.fixture(scope="module")
+def protocol(write_pixels_protocol, tmp_path_factory) -> str:
+    return write_pixels_protocol(tmp_path_factory.mktemp("protocol"))
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def settings(sets: Path) -> Settings:
     """With one store for all tests of a file, so that each video is read once."""
     return Settings(cache=sets / "store")
 
 
-@pytest.fixture
-def baseline(tmp_path: Path, sets: Path, protocol: str, settings: Settings):
-    """Write the result of a set, with its features unless told otherwise."""
+@pytest.fixture(scope="module")
+def scored(sets: Path, protocol: str, settings: Settings):
+    """The file with the result of a set, and its features beside it, made once for all tests of a file."""
 
-    def write(name: str = "good", *, repeats: int = 1, features: bool = True, file: str = "base.json") -> Path:
-        target = tmp_path / file
+    @functools.cache
+    def make(name: str, repeats: int) -> Path:
+        target = sets / f"{name}-{repeats}.json"
         with open_evaluation(
             sets / "real", sets / name, protocol, repeats=repeats, seed=0, settings=settings, progress=silent
         ) as evaluation:
             collection = evaluation.collect(evaluation.read())
             result = evaluation.score(collection)
             result.write(target)
-            if features:
-                result_features.save(result_features.beside(target), collection, result)
+            result_features.save(result_features.beside(target), collection, result)
+        return target
+
+    return make
+
+
+@pytest.fixture
+def baseline(tmp_path: Path, scored):
+    """Write the result of a set, with its features unless told otherwise."""
+
+    def write(name: str = "good", *, repeats: int = 1, features: bool = True, file: str = "base.json") -> Path:
+        made, target = scored(name, repeats), tmp_path / file
+        shutil.copy(made, target)
+        if features:
+            shutil.copy(result_features.beside(made), result_features.beside(target))
         return target
 
     return write

@@ -96,7 +96,7 @@ SCHEMA = {
     "type": "object",
     "additionalProperties": False,
     "required": (
-        "schema fvd_bench scores real fake warnings weights environment seconds protocols motion group_by"
+        "schema fvd_bench scores real fake warnings weights environment seconds protocols motion group_by classes"
     ).split(),
     "properties": {
         "schema": {"const": 1},
@@ -137,6 +137,7 @@ SCHEMA = {
             "additionalProperties": {"type": "object"},
         },
         "group_by": {"type": ["string", "null"]},
+        "classes": {"type": ["object", "null"]},
     },
 }
 

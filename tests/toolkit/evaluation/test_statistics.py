@@ -14,7 +14,7 @@ from fvd_bench.evaluation.evaluate import evaluate
 from fvd_bench.evaluation.online import FrechetVideoDistance
 from fvd_bench.evaluation.statistics import make, merge
 from fvd_bench.features.stats_file import StatsFile
-from fvd_bench.networks import environment
+from fvd_bench.networks import NETWORKS, environment
 from fvd_bench.settings import Settings
 from tests.program import fvd_bench
 
@@ -109,6 +109,32 @@ def test_a_video_that_no_shard_has_is_asked_for(sides, pixels_protocol) -> None:
     )
 
 
+def test_files_of_several_networks_become_one(
+    sides, pixels_protocol, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two networks of equal and of other protocols, in shards too; each scores as from the videos."""
+    monkeypatch.setitem(NETWORKS.built_in, "coarse", dataclasses.replace(NETWORKS["pixels"], name="coarse"))
+    first, second = pixels_protocol(), pixels_protocol(name="second", frames=10)
+    other = Path(pixels_protocol(name="other"))
+    other.write_text(other.read_text().replace('"pixels"\n\n[metric]', '"coarse"\n\n[metric]'))
+    shards = {str(i): make(sides[0], "real", first, shard=(i, 2), settings=NO_CACHE) for i in (1, 2)}
+    wholes = {str(p): make(sides[0], "real", p, settings=NO_CACHE) for p in (second, other)}
+
+    file = written(merge({**wholes, **shards}), tmp_path / "real.npz")
+
+    protocols = [first, second, str(other)]
+    assert len({p.features.extractor for p in StatsFile.read(Path(file)).protocols}) == 2
+    found = evaluate(file, sides[1], protocols, settings=NO_CACHE)
+    assert found.scores == evaluate(*sides, protocols, settings=NO_CACHE).scores
+    whole = wholes[second]
+    with pytest.raises(SourceError, match=r"1: 0\.mkv has other contents than in another file"):
+        merge({**shards, "changed": dataclasses.replace(whole, contents={**whole.contents, 0: "x"})})
+    fewer = {i: digest for i, digest in whole.contents.items() if i}
+    unread = dataclasses.replace(whole, contents=fewer, unreadable={**whole.unreadable, 0: "no video"})
+    with pytest.raises(SourceError, match="not of the same videos: one has some that the other lacks"):
+        merge({str(other): wholes[str(other)], "unread": unread})
+
+
 class TestWhatDoesNotFit:
     def test_a_shard_is_missing(self, sides, pixels_protocol) -> None:
         parts = {str(i): make(sides[0], "real", pixels_protocol(), shard=(i, 3), settings=NO_CACHE) for i in (1, 3)}
@@ -159,7 +185,7 @@ class TestWhatDoesNotFit:
         real = written(make(sides[0], "real", pixels_protocol(), settings=NO_CACHE), tmp_path / "real.npz")
         protocol = pixels_protocol(name="asked", frames=change.pop("frames", 9))
 
-        with pytest.raises(SourceError, match="it was made for pixels, with the seeds 0 to 0, and the weights none"):
+        with pytest.raises(SourceError, match="it was made for pixels, with the seed 0, and the weights none"):
             evaluate(real, sides[1], protocol, settings=NO_CACHE, **change)
 
     def test_a_statistics_file_as_the_source_of_another(self, sides, pixels_protocol, tmp_path: Path) -> None:

@@ -20,9 +20,9 @@ ROWS = ["proper", "resize-128", "jpeg-75", "all-clips", "first-frames", "stride-
 JPEG = 'jpeg = { fake = "unless-jpeg" }\norder = { fake = "jpeg-then-resize" }'
 
 
-@pytest.fixture
-def base(pixels_protocol) -> str:
-    return pixels_protocol(name="base", images=JPEG, count="fake = 2048")
+@pytest.fixture(scope="module")
+def base(write_pixels_protocol, tmp_path_factory) -> str:
+    return write_pixels_protocol(tmp_path_factory.mktemp("base"), name="base", images=JPEG, count="fake = 2048")
 
 
 def test_the_rows_of_the_shipped_base_are_the_shipped_files() -> None:
@@ -36,7 +36,7 @@ def test_the_rows_of_the_shipped_base_are_the_shipped_files() -> None:
         assert (row.name, row.version, row.digest()) == (file.name, file.version, file.digest())
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def found(two_sides, base: str) -> Result:
     return table4.table4(*two_sides, base, repeats=3, seed=2, settings=NO_CACHE)
 

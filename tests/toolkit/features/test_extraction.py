@@ -1,17 +1,21 @@
 """What a run keeps: never stale, never damaged, enough to resume."""
 
+import hashlib
 import json
 import os
 import shutil
 import signal
 import time
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from fvd_bench.evaluation.evaluate import evaluate
-from fvd_bench.features import extraction
+from fvd_bench.features import extraction, keys
 from fvd_bench.features.store import FeatureStore
+from fvd_bench.protocols.protocol import load
 from fvd_bench.protocols.rules import ClipRule, FeatureRule
 from fvd_bench.settings import Settings
 from fvd_bench.videos.file import VideoFile
@@ -19,6 +23,10 @@ from tests.forked import Program
 from tests.program import fvd_bench
 
 NO_CACHE = Settings(cache=None)
+
+
+def _key(*, content: str, place: int, **rest: Any) -> str:
+    return keys.feature_keys(**rest)(content, place)
 
 
 def test_a_video_that_changes_while_it_is_read_is_skipped_and_not_stored(
@@ -121,12 +129,28 @@ class TestStore:
             "versions": {"torch": "2"},
         }  # fmt: skip
 
-        assert extraction.feature_key(**values) != extraction.feature_key(**{**values, name: others[name]})
+        assert _key(**values) != _key(**{**values, name: others[name]})
         subset = {**values, "rule": ClipRule(frames=9, start="random", count=5, selection="first-sorted")}
-        assert extraction.feature_key(**subset) == extraction.feature_key(**values)
+        assert _key(**subset) == _key(**values)
         still = {**values, "rule": ClipRule(frames=9)}
         same = name in ("seed", "place", "side")
-        assert (extraction.feature_key(**still) == extraction.feature_key(**{**still, name: others[name]})) is same
+        assert (_key(**still) == _key(**{**still, name: others[name]})) is same
+
+    def test_a_key_is_the_digest_of_everything_and_what_older_stores_have(self) -> None:
+        rule, features = ClipRule(frames=9, start="random"), FeatureRule(extractor="pixels")
+        values = {"rule": rule, "side": "real", "features": features, "weights": {"wéights": "1"}}
+
+        key = _key(content='"ä', seed=3, place=7, versions={"torch": "2", "av": "1"}, **values)
+
+        listed = ("count", "selection", "short_videos", *keys._YOUNGER)
+        everything = {
+            "content": '"ä', "draw": ["real", 3, 7], "weights": {"wéights": "1"},
+            "features": {name: value for name, value in asdict(features).items() if name not in keys._YOUNGER},
+            "rule": {name: value for name, value in asdict(rule.effective()).items() if name not in listed},
+            "versions": {"torch": "2", "av": "1"}, "engine": keys.ENGINE,
+        }  # fmt: skip
+        assert key == hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()
+        assert key == "ebaf5b33e5dc65fdb78068cc08db6c88f033031d91639e6d0c5322321b7ee96e"
 
     @pytest.mark.parametrize("content", ["still", "still-real", "shuffled-real", "reversed-real"])
     def test_whatever_is_drawn_has_a_key_for_each_seed(self, content: str) -> None:
@@ -134,7 +158,7 @@ class TestStore:
         rule = ClipRule(frames=9, content=content)
 
         one, other = (
-            extraction.feature_key(
+            _key(
                 content="c", rule=rule, side="fake", seed=seed, place=0, features=FeatureRule(extractor="pixels"),
                 weights={}, versions={},
             )
@@ -217,15 +241,31 @@ class TestStore:
         )
         assert stored_entries(store) == 2 * 30  # features and motion of each video
 
+    def test_features_that_were_made_before_there_were_younger_fields_are_still_found(self) -> None:
+        """Keys of stylegan-v-fvd16 as they were then; a field that is not at its default makes others."""
+        values = {"seed": 0, "weights": {"w": "d"}, "versions": {"v": "1"}}
+        fvd16 = load("stylegan-v-fvd16")
+        found = {
+            side: keys.feature_keys(**values, rule=fvd16.clip_rule(side), side=side, features=fvd16.features)("c", 3)
+            for side in ("real", "fake")
+        }
+
+        assert found["fake"] == "fd81fa808c4e08f80b0b4184b1d6a4e1acd60a3a5377445f2be83b78dae45f67"
+        assert found["real"] == "f0eb06a136eb899b4479b349dab8dc15ddd399c7bf10287da36733c5c1f31472"
+        blue = replace(fvd16.features, channels="bgr")
+        assert keys.feature_keys(**values, rule=fvd16.fake, side="fake", features=blue)("c", 3) != found["fake"]
+        after = replace(fvd16.fake, given_frames=1)
+        assert keys.feature_keys(**values, rule=after, side="fake", features=fvd16.features)("c", 3) != found["fake"]
+
     def test_features_of_another_order_of_frames_or_of_an_older_engine_are_others(self, monkeypatch) -> None:
         values = {
             "content": "c", "side": "real", "seed": 1, "place": 2, "features": FeatureRule(extractor="pixels"),
             "weights": {}, "versions": {"torch": "2"},
         }  # fmt: skip
 
-        key = extraction.feature_key(**values, rule=ClipRule(frames=9, start="random"))
-        as_text = extraction.feature_key(**values, rule=ClipRule(frames=9, start="random", frame_order="text"))
-        monkeypatch.setattr(extraction, "ENGINE", extraction.ENGINE - 1)
-        older = extraction.feature_key(**values, rule=ClipRule(frames=9, start="random"))
+        key = _key(**values, rule=ClipRule(frames=9, start="random"))
+        as_text = _key(**values, rule=ClipRule(frames=9, start="random", frame_order="text"))
+        monkeypatch.setattr(keys, "ENGINE", keys.ENGINE - 1)
+        older = _key(**values, rule=ClipRule(frames=9, start="random"))
 
         assert len({key, as_text, older}) == 3

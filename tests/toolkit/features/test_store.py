@@ -1,3 +1,4 @@
+import contextlib
 import sqlite3
 import subprocess
 import sys
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 
 from fvd_bench.errors import CacheError
+from fvd_bench.features import store as store_module
 from fvd_bench.features.store import Entry, Facts, FeatureStore
 
 
@@ -142,7 +144,7 @@ def test_two_processes_share_a_store(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_is_an_error_that_says_what_to_do(tmp_path: Path) -> None:
-    """A limit on file sizes stands for the disk; what was stored before it was reached stays."""
+    """A limit on file sizes stands for the disk; what still fits on it is kept."""
     program = (
         "import resource, signal, sys, numpy as np; from pathlib import Path\n"
         "from fvd_bench.features.store import Entry, Facts, FeatureStore\n"
@@ -151,18 +153,64 @@ def test_a_full_disk_is_an_error_that_says_what_to_do(tmp_path: Path) -> None:
         "store = FeatureStore(Path(sys.argv[1]))\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (2**18, 2**18))\n"
         "try:\n"
-        "    for i in range(100):\n"
-        "        store.put([(str(i), Entry(np.zeros((10, 400), np.float32), Facts()))])\n"
+        "    store.put((str(i), Entry(np.zeros((10, 400), np.float32), Facts())) for i in range(100))\n"
+        "    store.commit()\n"
         "except CacheError as error:\n"
-        "    print(i, error)\n"
+        "    print(error)\n"
     )
     done = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=True)
 
-    stored, _, message = done.stdout.partition(" ")
-    assert "--no-cache" in message
-    assert int(stored) > 3
+    assert "--no-cache" in done.stdout
+    kept = [FeatureStore(tmp_path).get(str(i)) is not None for i in range(100)]
+    assert 3 < sum(kept) < 100 and kept == sorted(kept, reverse=True)
+
+
+def test_entries_are_written_together_and_none_waits_for_long(tmp_path: Path, stored_entries, monkeypatch) -> None:
+    clock = 100.0
+    monkeypatch.setattr(store_module.time, "monotonic", lambda: clock)
     store = FeatureStore(tmp_path)
-    assert all(store.get(str(i)) is not None for i in range(int(stored)))
+    store.put([("a", _entry())])
+    assert stored_entries(tmp_path) == 1
+
+    store.put([("b", _entry(1))])
+    store.put([("c", _entry(2))])
+    assert stored_entries(tmp_path) == 1  # what another process sees
+    assert all(store.get(key) is not None for key in "abc")
+    clock += 0.25
+    store.put([("d", _entry(3))])
+    assert stored_entries(tmp_path) == 4
+    store.put([("e", _entry(4))])
+    store.commit()
+    assert stored_entries(tmp_path) == 5
+    store.put([("f", _entry(5))])
+    store.close()
+    assert stored_entries(tmp_path) == 6
+
+
+def test_a_store_that_is_left_by_an_error_has_written_everything(tmp_path: Path, stored_entries) -> None:
+    with pytest.raises(KeyboardInterrupt), contextlib.closing(FeatureStore(tmp_path)) as store:
+        for key in "abc":
+            store.put([(key, _entry())])
+        raise KeyboardInterrupt
+
+    assert stored_entries(tmp_path) == 3
+
+
+def test_an_entry_is_read_and_checked_once_while_it_fits(tmp_path: Path, monkeypatch) -> None:
+    FeatureStore(tmp_path).put([("a", _entry()), ("b", _entry(1))])
+    monkeypatch.setattr(store_module, "_MOST_KEPT_BYTES", _entry().features.nbytes)
+    checked: list[str] = []
+    original = store_module._checksum
+    monkeypatch.setattr(store_module, "_checksum", lambda key, *rest: checked.append(key) or original(key, *rest))
+    store = FeatureStore(tmp_path)
+
+    for _ in range(3):
+        for key in "ab":
+            found = store.get(key)
+            assert found is not None
+            np.testing.assert_array_equal(found.features, _entry("ab".index(key)).features)
+
+    assert checked == ["a", "b", "b", "b"]
 
 
 def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from fvd_bench.evaluation.evaluate import evaluate
 from fvd_bench.inspection import headers
 from fvd_bench.inspection.faults import Appearance, mismatched
 from fvd_bench.settings import Settings
+from fvd_bench.videos.probe import probe
 
 
 def _warned(real: Path, fake: Path, protocol: str, tmp_path: Path) -> dict[str, str]:
@@ -74,6 +75,28 @@ def test_a_sample_says_that_it_is_one(
     found = _warned(tmp_path / "real", two_sides[1], pixels_protocol(images="resize = { size = 20 }"), tmp_path)
 
     assert found["mixed-sizes"].startswith("real videos, of which 4 of 6 were looked at, differ in size")
+
+
+def test_headers_are_read_once(
+    two_sides, pixels_protocol, tmp_path: Path, moving_frames, write_video, monkeypatch
+) -> None:
+    fake = shutil.copytree(two_sides[1], tmp_path / "fake")
+    read: list[str] = []
+    monkeypatch.setattr(headers, "probe", lambda video: read.append(video.path.name) or probe(video))
+
+    for seed in range(3):
+        write_video(
+            fake / f"{seed}.mkv", moving_frames(20, height=32, seed=seed), codec="ffv1", pix_fmt="bgr0", rate=10
+        )
+    first, again = (
+        _warned(two_sides[0], fake, pixels_protocol(images="resize = { size = 20 }"), tmp_path) for _ in "12"
+    )
+
+    assert "size-mismatch" in first and again == first
+    assert len(read) == 11
+    write_video(fake / "0.mkv", moving_frames(20, seed=9), codec="ffv1", pix_fmt="bgr0")
+    _warned(two_sides[0], fake, pixels_protocol(images="resize = { size = 20 }"), tmp_path)
+    assert read[11:] == ["0.mkv"]
 
 
 @pytest.mark.parametrize(("large", "told"), [(2, False), (3, True)])

@@ -1,6 +1,7 @@
 """Motion of whole sides, what is found in it, and the scale of broken copies."""
 
 import math
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,8 +9,10 @@ import numpy as np
 import pytest
 
 from fvd_bench.evaluation.evaluate import evaluate
+from fvd_bench.features import extraction
 from fvd_bench.features.extraction import Extraction
 from fvd_bench.features.store import FeatureStore
+from fvd_bench.inspection import motion_of_sides
 from fvd_bench.inspection.motion import Motion, SideMotion, measure, summary
 from fvd_bench.inspection.motion_of_sides import evenly_spaced, findings, measure_side
 from fvd_bench.metrics.frechet import frechet_distance
@@ -91,6 +94,39 @@ def test_what_was_measured_is_not_measured_again(tmp_path: Path, write_video, wa
     assert (measured, measured_again, measured_by_others, measured_anew) == (3, 0, 3, 1)
 
 
+def test_motion_is_measured_while_the_clips_are_read(tmp_path: Path, two_sides, pixels_protocol, monkeypatch) -> None:
+    """Of each video once, of the very object that its clips were read from; what is asked for later is in the store."""
+    read: list[VideoFile] = []
+    measured: list[VideoFile] = []
+    reading = extraction.read_draws
+    monkeypatch.setattr(extraction, "read_draws", lambda video, *a, **k: read.append(video) or reading(video, *a, **k))
+    monkeypatch.setattr(motion_of_sides, "measure", lambda video: measured.append(video) or measure(video))
+    settings = Settings(cache=tmp_path / "store")
+
+    result = evaluate(*two_sides, pixels_protocol(), repeats=2, settings=settings)
+
+    assert len(measured) == 11 and set(map(id, measured)) == set(map(id, read))
+    assert result.motion is not None
+    for side, found in zip(two_sides, (result.motion.real, result.motion.fake), strict=True):
+        assert found == summary([measure(VideoFile(file)) for file in sorted(side.iterdir())])
+    assert evaluate(*two_sides, pixels_protocol(), repeats=2, settings=settings).motion == result.motion
+    assert len(measured) == 11
+
+
+def test_the_motion_of_a_video_that_changes_meanwhile_is_not_kept(tmp_path: Path, two_sides) -> None:
+    folder, store = shutil.copytree(two_sides[0], tmp_path / "side"), FeatureStore(tmp_path / "store")
+    source = open_source(folder)
+    contents = Extraction(source, store, {}, versions={}, workers=1, progress=lambda done, total: None).contents
+    watch = motion_of_sides.PassingMotion(store, range(6), contents, versions=VERSIONS)
+
+    keep, _ = watch(0, source.video(0)), watch(1, source.video(1))
+    keep()
+    watch.store()
+
+    kept = [store.get(motion_of_sides.motion_key(contents[i], VERSIONS)) is not None for i in range(6)]
+    assert kept == [True, False, False, False, False, False]
+
+
 def test_files_of_unknown_contents_are_measured_and_not_stored(tmp_path: Path, two_sides) -> None:
     store = FeatureStore(tmp_path)
 
@@ -99,6 +135,7 @@ def test_files_of_unknown_contents_are_measured_and_not_stored(tmp_path: Path, t
 
 
 def test_a_part_of_many_videos_is_spread_evenly() -> None:
+    assert set(evenly_spaced(1000, 64)) < set(evenly_spaced(1000, 256))  # what older stores hold
     assert list(evenly_spaced(5, 256)) == [0, 1, 2, 3, 4]
     assert list(evenly_spaced(10, 4)) == [0, 2, 5, 7]
     many = list(evenly_spaced(1000, 256))
@@ -221,9 +258,9 @@ def test_the_scale_keeps_all_but_the_fake_clips() -> None:
 
 
 def test_single_frames_and_spread_frames_have_no_scale(pixels_protocol) -> None:
-    assert scale_protocols(load("stylegan-v-fid")) == {}
+    assert scale_protocols(load("stylegan-v-fid"), sees="frames") == {}
     assert scale_protocols(load(pixels_protocol(clip='length_rule = "span"', frames=9))) != {}
     spread = load(pixels_protocol())
     assert scale_protocols(replace(spread, real=replace(spread.real, start="spread"))) == {}
     assert scale_protocols(replace(spread, real=replace(spread.real, frames="all", start="first"))) == {}
-    assert scale_protocols(replace(spread, features=replace(spread.features, extractor="inception"))) == {}
+    assert scale_protocols(spread, sees="frames") == {} != scale_protocols(spread)

@@ -8,13 +8,13 @@ from fvd_bench.errors import MetricError
 from fvd_bench.evaluation.evaluate import evaluate
 from fvd_bench.features import feature_set
 from fvd_bench.features.feature_set import FeatureSet
-from fvd_bench.metrics import inception_score, kernel, neighbours
+from fvd_bench.metrics import gaussian_kernel, inception_score, kernel, mind, neighbours
 from fvd_bench.metrics.frechet import frechet_distance
 from fvd_bench.protocols import protocol
 from fvd_bench.protocols.rules import MetricRule
 from fvd_bench.settings import Settings
 
-NEED_BOTH = ("kvd", "kvd-biased", "precision", "recall", "density", "coverage", "kid")
+NEED_BOTH = ("kvd", "kvd-biased", "mind", "precision", "recall", "density", "coverage", "kid")
 RULE = MetricRule(names=("fvd",))
 
 
@@ -37,10 +37,14 @@ def test_each_name_computes_its_metric_with_real_and_fake_in_their_places(sides)
         "fvd": frechet_distance(real, fake, ddof=0),
         "kvd": kernel.kernel_distance(real, fake),
         "kvd-biased": kernel.biased_kernel_distance(real, fake),
+        "mind": mind.monge_inception_distance(real, fake),
         "precision": neighbours.precision(real, fake),
         "recall": neighbours.recall(real, fake),
         "density": neighbours.density(real, fake),
         "coverage": neighbours.coverage(real, fake),
+        "jedi": kernel.biased_kernel_distance(real, fake),
+        "fd": frechet_distance(real, fake, ddof=0),
+        "cmmd": gaussian_kernel.gaussian_kernel_distance(real, fake),
         "fid": frechet_distance(real, fake, ddof=0),
         "kid": kernel.kernel_inception_distance(real, fake),
         "is": inception_score.inception_score(fake),
@@ -50,7 +54,7 @@ def test_each_name_computes_its_metric_with_real_and_fake_in_their_places(sides)
 
     assert found == expected
     assert all(type(value) is float for value in found.values())
-    assert len(set(found.values())) == len(found) - 1  # fvd is fid, and all else differ
+    assert len(set(found.values())) == len(found) - 3  # fvd is fid and fd, jedi is kvd-biased, and all else differ
 
 
 def test_features_that_were_not_kept_are_refused_with_a_reason(sides, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -271,8 +271,8 @@ def test_the_score_is_that_of_the_networks_classes(thin: Tensors, given, moving_
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("size = 112", "size = 128", "resize must have size = 112, and range must be \\[0, 255\\]"),
-        ("[0, 255]", "[-1, 1]", "resize must have size = 112, and range must be \\[0, 255\\]"),
+        ("size = 112", "size = 128", "resize must have size = 112, not 128"),
+        ("[0, 255]", "[-1, 1]", "range must be \\[0, 255\\], not \\[-1, 1\\]"),
         ('"logits"', '"prob"', "c3d has the layer \"logits\", not 'prob'"),
     ],
 )

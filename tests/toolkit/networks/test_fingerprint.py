@@ -34,7 +34,7 @@ def test_a_mistaken_build_is_named(i3d_tensors, mistake, name):
     ("scale", "shift", "name"), [(0.5, 0, "range-half"), (0.5, 0.5, "range-unit"), (127.5, 127.5, "range-255")]
 )
 def test_a_wrong_input_range_is_named(network, scale, shift, name):
-    distances = measure(lambda x: network(x * scale + shift), lengths=(16,))
+    distances = measure(lambda x: network(x * scale + shift), lengths=(10,))
 
     assert diagnose(distances).name == name
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +14,7 @@ from fvd_bench.networks import FeatureExtractor, create
 from fvd_bench.networks.i3d_network import I3D
 from fvd_bench.protocols.protocol import load, parse, text
 from fvd_bench.settings import Settings
+from tests.forked import Program
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +25,7 @@ def extractor() -> FeatureExtractor:
 @pytest.fixture(scope="module")
 def clips(moving_frames) -> list[np.ndarray]:
     """Clips of two sizes, as a folder of mixed videos gives them."""
-    return [moving_frames(16, 48 + 16 * (seed % 2), 64, seed=seed) for seed in range(3)]
+    return [moving_frames(9, 48 + 16 * (seed % 2), 64, seed=seed) for seed in range(3)]
 
 
 def test_features_are_the_networks_logits_of_resized_clips(extractor, clips, i3d_tensors) -> None:
@@ -44,9 +43,8 @@ def test_features_are_the_networks_logits_of_resized_clips(extractor, clips, i3d
 def test_a_clip_has_the_same_features_in_any_company(extractor, clips) -> None:
     together = extractor(clips)
 
-    for clip, features in zip(clips, together, strict=True):
-        np.testing.assert_array_equal(extractor([clip])[0], features)
-    np.testing.assert_array_equal(extractor(clips[::-1])[0], together[2])
+    np.testing.assert_array_equal(extractor(clips[1:2])[0], together[1])
+    np.testing.assert_array_equal(extractor(clips[::-1])[::-1], together)
 
 
 def test_the_score_has_the_same_digits_for_any_workers_threads_and_order(tmp_path: Path, two_sides) -> None:
@@ -58,12 +56,14 @@ def test_the_score_has_the_same_digits_for_any_workers_threads_and_order(tmp_pat
         "print(repr(evaluate(sys.argv[3], sys.argv[4], sys.argv[5], settings=settings).value))\n"
     )
     protocol = tmp_path / "short.toml"
-    protocol.write_text(text("stylegan-v-fvd16").replace("frames = 16", "frames = 9").replace("-fvd16", "-fvd9"))
+    toml = text("stylegan-v-fvd16").replace("frames = 16", "frames = 9").replace("-fvd16", "-fvd9")
+    protocol.write_text(toml.replace('real = "all"\nfake = 2048', "real = 3\nfake = 3"))
     more = [torch.get_num_threads() + 1, 3, *two_sides, protocol]
 
-    done = subprocess.run([sys.executable, "-c", program, *map(str, more)], capture_output=True, text=True, check=True)
+    done = Program("-c", program, *more).end()
 
     here = evaluate(*two_sides, str(protocol), settings=Settings(device="cpu", cache=None, workers=1))
+    assert done.returncode == 0, done.stderr
     assert float(done.stdout) == pytest.approx(here.value, rel=1e-9)
 
 
@@ -90,7 +90,7 @@ def test_the_network_always_sees_batches_of_one_size(clips, monkeypatch) -> None
     extractor(clips)
     extractor(clips[:1])
 
-    assert set(seen) == {(2, 3, 16, 224, 224)}
+    assert set(seen) == {(3, 3, 9, 224, 224)}
 
 
 def test_frames_of_mixed_sizes_that_go_in_as_they_are_are_batched_apart(
@@ -111,7 +111,7 @@ def test_another_layer_is_refused() -> None:
     import tomllib
 
     table = tomllib.loads(text("stylegan-v-fvd16"))
-    table["features"]["layer"] = "pool"
+    table["features"]["layer"] = "softmax"
 
     with pytest.raises(ProtocolError, match="logits"):
         create(parse(table, where="test").features, device="cpu", weights={}, progress=lambda done, total: None)

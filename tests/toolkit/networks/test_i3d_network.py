@@ -44,21 +44,19 @@ def test_the_network_has_the_published_number_of_tensors_and_weights():
 
 @pytest.mark.parametrize("frames", [9, 16, pytest.param(17, marks=pytest.mark.slow)])
 def test_a_clip_has_the_same_bits_in_any_batch_on_any_place_and_thread_count(network, frames):
-    x = videos(4, frames)
+    x = videos(3, frames)
     logits = network(x)
 
     rolled = network(x.roll(1, dims=0)).roll(-1, dims=0)
-    alone = network(x[:1])
     threads = torch.get_num_threads()
     try:
-        torch.set_num_threads(1)
-        single = network(x[:2])
+        torch.set_num_threads(threads + 1)
+        alone = network(x[:1])
     finally:
         torch.set_num_threads(threads)
 
     assert torch.equal(rolled, logits)
     assert torch.equal(alone, logits[:1])
-    assert torch.equal(single, logits[:2])
 
 
 def test_a_clip_does_not_see_its_neighbours(network):

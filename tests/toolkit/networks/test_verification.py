@@ -1,3 +1,4 @@
+import functools
 from pathlib import Path
 
 import numpy as np
@@ -5,7 +6,7 @@ import pytest
 import safetensors.numpy
 
 from fvd_bench.errors import WeightsError
-from fvd_bench.networks import verification
+from fvd_bench.networks import fingerprint, verification
 from fvd_bench.networks.i3d_network import I3D
 from fvd_bench.networks.verification import verify
 
@@ -42,6 +43,7 @@ def test_a_network_that_misbehaves_on_the_right_weights_is_named(i3d_tensors, mo
             return I3D.from_tensors(tensors, **mistake)
 
     monkeypatch.setattr(verification, "I3D", Mistaken)
+    monkeypatch.setattr(verification.fingerprint, "measure", functools.partial(fingerprint.measure, lengths=(10,)))
 
     with pytest.raises(WeightsError, match=message):
         verify(NAME, file=None, device="cpu")

@@ -8,54 +8,9 @@ import pytest
 from fvd_bench.errors import ProtocolError, UnknownProtocolError
 from fvd_bench.protocols import protocol
 from fvd_bench.protocols.rules import Resize
+from tests.toolkit.protocols.pinned import PINNED, PINNED_WHOLE
 
 EVERY = [f"{name}@{version}" for name in protocol.names() for version in protocol.versions(name)]
-
-PINNED = {
-    "cd-fvd-on-tfhub-weights@2": "1625be68ee90",
-    "cd-fvd-on-tfhub-weights@1": "e1c9c9c972c1",
-    "common-metrics-stylegan-v@1": "5d8c90633cb3",
-    "common-metrics-videogpt-on-tfhub-weights@1": "9f74f6af12eb",
-    "digan-on-tfhub-weights@2": "3f7653a83fa9",
-    "digan-on-tfhub-weights@1": "2d245c408d3c",
-    "fastvideo@2": "faf26db4b817",
-    "fastvideo@1": "65e5446cc302",
-    "fvd-comparison@1": "a6fd7b7be406",
-    "google-2018@1": "0e959be27a83",
-    "latte@2": "58af3bba154d",
-    "latte@1": "c42326e19ee0",
-    "long-video-gan@1": "329278d51ec5",
-    "mocogan-hd@1": "7340fd68c330",
-    "open-sora@1": "01bb45575575",
-    "pvdm-on-tfhub-weights@1": "db6c97f3912e",
-    "stylegan-v-fid@1": "488828327ad6",
-    "stylegan-v-fid-code@1": "9f5a5f1917fc",
-    "stylegan-v-fid-panel@1": "02134166fadd",
-    "stylegan-v-fvd128@1": "83ac356481f9",
-    "stylegan-v-fvd128-code@2": "08d796b32a22",
-    "stylegan-v-fvd128-code@1": "178acb734194",
-    "stylegan-v-fvd128-subsample8-code@1": "b8121683d7b6",
-    "stylegan-v-fvd16@1": "2ede59eac204",
-    "stylegan-v-fvd16-all-clips@1": "cb466b49ed38",
-    "stylegan-v-fvd16-code@2": "85929d097f86",
-    "stylegan-v-fvd16-code@1": "734f0d8e655d",
-    "stylegan-v-fvd16-code-as-stored@1": "0462fc480332",
-    "stylegan-v-fvd16-code-direct@2": "7ed42d213acf",
-    "stylegan-v-fvd16-code-direct@1": "4d6e8eea1ece",
-    "stylegan-v-fvd16-first-frames@1": "f53fbfae93ed",
-    "stylegan-v-fvd16-jpeg75@1": "e75d351811d6",
-    "stylegan-v-fvd16-panel@1": "6d076d3ece4f",
-    "stylegan-v-fvd16-resize128@1": "10f0ac784f27",
-    "stylegan-v-fvd16-still@1": "0799357e21e3",
-    "stylegan-v-fvd16-stride8@1": "b18d385ae9c7",
-    "stylegan-v-is@1": "fd7b669b9bf7",
-    "stylegan-v-kid@1": "b703053688e1",
-    "tats-on-tfhub-weights@1": "bd8072efe4c6",
-    "torch-fidelity-fid@1": "bc9aa9aa5201",
-    "ucf101-c3d-is@1": "3a35a556b054",
-    "videogpt-on-tfhub-weights@1": "75e9ca10ccf3",
-    "videvalkit@1": "63a6f6fd04c1",
-}
 
 
 def test_shipped_protocols_keep_their_digests() -> None:
@@ -66,51 +21,15 @@ def test_shipped_protocols_keep_their_digests() -> None:
     assert all(f"{protocol.load(n).name}@{protocol.load(n).version}" == n for n in EVERY)
 
 
-PINNED_WHOLE = {
-    "cd-fvd-on-tfhub-weights@2": "ec8e1cd143b9",
-    "cd-fvd-on-tfhub-weights@1": "ce5f10d2ccc2",
-    "common-metrics-stylegan-v@1": "6b9b5be014d6",
-    "common-metrics-videogpt-on-tfhub-weights@1": "38631420a761",
-    "digan-on-tfhub-weights@2": "71030d97d934",
-    "digan-on-tfhub-weights@1": "fdcb0bf6b132",
-    "fastvideo@2": "0f458c2f41c5",
-    "fastvideo@1": "eefe5a1d3695",
-    "fvd-comparison@1": "bc94e2ba914f",
-    "google-2018@1": "ddccf94f201f",
-    "latte@2": "5123389e1bbf",
-    "latte@1": "e75a4d42e611",
-    "long-video-gan@1": "f71e31486319",
-    "mocogan-hd@1": "3e7ea525e7a6",
-    "open-sora@1": "75d27298791a",
-    "pvdm-on-tfhub-weights@1": "87ce96ffc9b3",
-    "stylegan-v-fid@1": "cc058917bbe9",
-    "stylegan-v-fid-code@1": "7d6e09b28cae",
-    "stylegan-v-fid-panel@1": "ad4d11a77da8",
-    "stylegan-v-fvd128@1": "28baa8727247",
-    "stylegan-v-fvd128-code@2": "e6ae36c6442b",
-    "stylegan-v-fvd128-code@1": "60e3639911d1",
-    "stylegan-v-fvd128-subsample8-code@1": "729d83f30443",
-    "stylegan-v-fvd16@1": "dcf113bf62aa",
-    "stylegan-v-fvd16-all-clips@1": "56d2ef6677fa",
-    "stylegan-v-fvd16-code@2": "1f74ad565f1b",
-    "stylegan-v-fvd16-code@1": "f74fda2bdb64",
-    "stylegan-v-fvd16-code-as-stored@1": "a1e79659addc",
-    "stylegan-v-fvd16-code-direct@2": "dfbc0447f6fa",
-    "stylegan-v-fvd16-code-direct@1": "2069aabdb0c6",
-    "stylegan-v-fvd16-first-frames@1": "d1f940736397",
-    "stylegan-v-fvd16-jpeg75@1": "05d9088ddd36",
-    "stylegan-v-fvd16-panel@1": "703c5473aaa6",
-    "stylegan-v-fvd16-resize128@1": "9c49dc6b56a4",
-    "stylegan-v-fvd16-still@1": "26c4728ed2f5",
-    "stylegan-v-fvd16-stride8@1": "63c5a874f001",
-    "stylegan-v-is@1": "776881d03d58",
-    "stylegan-v-kid@1": "8bb622b064e3",
-    "tats-on-tfhub-weights@1": "f17df3adc819",
-    "torch-fidelity-fid@1": "f30a1c58d525",
-    "ucf101-c3d-is@1": "37e8dfe929d0",
-    "videogpt-on-tfhub-weights@1": "c2ffff2601b1",
-    "videvalkit@1": "c06ef95d115e",
+YOUNGER = {
+    "frame_order": "natural",
+    "most_frames": 0,
+    "given_frames": 0,
+    "channels": "rgb",
+    "network": "",
+    "versions": (),
 }
+"""Keys that came after these pins, and their defaults."""
 
 
 def test_no_default_has_changed() -> None:
@@ -118,10 +37,13 @@ def test_no_default_has_changed() -> None:
     found = {}
     for name in EVERY:
         loaded = dataclasses.asdict(protocol.load(name))
-        for side in ("real", "fake"):  # a key that is younger than these pins
-            if loaded[side]["frame_order"] == "natural":
-                del loaded[side]["frame_order"]
-        everything = {key: loaded[key] for key in ("real", "fake", "features", "metric")}
+        for section in ("real", "fake", "features"):
+            if (resize := loaded[section]["resize"]) is not None and resize["short_side"] is None:
+                del resize["short_side"]  # younger than these pins as well
+        everything = {
+            rule: {k: v for k, v in loaded[rule].items() if k not in YOUNGER or v != YOUNGER[k]}
+            for rule in ("real", "fake", "features", "metric")
+        }
         found[name] = hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()[:12]
 
     assert found == PINNED_WHOLE
@@ -179,6 +101,10 @@ def test_prose_name_and_spelled_out_defaults_do_not_change_the_digest(tmp_path: 
         ("ddof = 0", "epsilon = 1e-6"),
         ("ddof = 0", 'aggregation = "batch-mean"\nbatch = 2'),
         ("[-1, 1]", '[-1, 1]\nprecision = "tf32"'),
+        ("[-1, 1]", '[-1, 1]\nchannels = "bgr"'),
+        ("frames = 16", "frames = 16\ngiven_frames = 1"),
+        ('real = "random"', 'real = "every"'),
+        ('real = "random"', 'real = "first-repeated"'),
     ],
 )
 def test_each_choice_changes_digest_and_signature(tmp_path: Path, toml: str, old: str, new: str) -> None:
@@ -212,6 +138,13 @@ def test_each_choice_changes_digest_and_signature(tmp_path: Path, toml: str, old
         ('["fvd"]', '["fvd", "fvd"]', r"each once"),
         ('kernel = "bilinear"', 'kernel = "bilinear-tf1", antialias = true', r"has no antialiasing"),
         ('kernel = "bilinear"', 'kernel = "bilinear-align-corners", antialias = true', r"has no antialiasing"),
+        ('kernel = "bilinear"', 'kernel = "bicubic-pillow", antialias = true', r"always antialiases: leave antialias"),
+        ('kernel = "bilinear"', 'kernel = "bilinear", short_side = 256', r"short_side goes with .*, not 'stretch'"),
+        (
+            'geometry = "stretch"',
+            'geometry = "short-side-crop", short_side = 99',
+            r"= 99: expected at least the size, 224",
+        ),
         ('name = "stylegan-v-fvd16"', 'name = "a|b"', r"expected letters"),
         ("jpeg_quality = { fake = 95 }", "resize = {}", r"'size' is missing"),
     ],
@@ -234,6 +167,11 @@ def test_what_is_wrong_is_named(tmp_path: Path, toml: str, old: str, new: str, m
         ("fid", "stylegan-v-fid"),
         ("kid", "stylegan-v-kid"),
         ("is", "stylegan-v-is"),
+        ("mind", "stylegan-v-mind"),
+        ("disco-fvd", "disco-fvd-on-tfhub-weights"),
+        ("lvdm", "lvdm-on-tfhub-weights"),
+        ("vfid-inpainting", "vfid-inpainting-on-tfhub-weights"),
+        ("vfid-tryon", "vfid-tryon-on-tfhub-weights"),
     ],
 )
 def test_short_names_stand_for_protocols(short: str, name: str) -> None:

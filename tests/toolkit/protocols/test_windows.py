@@ -64,7 +64,10 @@ def test_clips_start_at_a_frame_on_either_side() -> None:
 
 @pytest.mark.parametrize(
     ("start", "message"),
-    [("-1", "start = -1: expected 0 to any"), ('"frist"', "allowed are 'random', 'first', 'all', 'spread', and whole")],
+    [
+        ("-1", "start = -1: expected 0 to any"),
+        ('"frist"', "allowed are 'random', 'first', 'all', 'every', 'first-repeated', 'spread', and whole"),
+    ],
 )
 def test_a_start_that_is_none_is_refused(tmp_path: Path, write_pixels_protocol, start: str, message: str) -> None:
     file = Path(write_pixels_protocol(tmp_path))

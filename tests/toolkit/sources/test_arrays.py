@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from fvd_bench import Arrays
+from fvd_bench import Arrays, FrechetVideoDistance
 from fvd_bench.errors import SourceError
 from fvd_bench.evaluation.evaluate import evaluate
 from fvd_bench.settings import Settings
 from fvd_bench.sources.opening import open_source
+from fvd_bench.videos import arrays
 from fvd_bench.videos.arrays import fitting_orders
 from fvd_bench.videos.video import Pixels
 
@@ -220,3 +221,34 @@ class TestMemory:
     def test_axes_of_what_is_no_array_are_refused(self, tmp_path: Path) -> None:
         with pytest.raises(SourceError, match="axes and a value range are stated, but only of arrays"):
             open_source(Arrays(tmp_path, axes="NTHWC"))
+
+
+def test_each_video_in_memory_is_digested_once(pixels_protocol, monkeypatch) -> None:
+    digested: list[int] = []
+    original = arrays.frames_digest
+    monkeypatch.setattr(arrays, "frames_digest", lambda n, frames: digested.append(n) or original(n, frames))
+    rng = np.random.default_rng(5)
+    real, fake = (rng.integers(0, 256, (n, 12, 16, 16, 3), dtype=np.uint8) for n in (4, 5))
+    protocol = pixels_protocol()
+
+    first = evaluate(real, fake, protocol, repeats=2, settings=Settings(cache=None))
+    assert len(digested) == 9
+
+    fake[2] = 255 - fake[2]  # the next evaluation sees other values in the same array
+    assert evaluate(real, fake, protocol, repeats=2, settings=Settings(cache=None)).value != first.value
+    assert len(digested) == 18
+
+
+def test_a_real_array_that_was_changed_is_read_again_where_a_metric_forgets_it(pixels_protocol, tmp_path: Path) -> None:
+    rng = np.random.default_rng(6)
+    real, fake = (rng.integers(0, 256, (n, 12, 16, 16, 3), dtype=np.uint8) for n in (4, 5))
+    metric = FrechetVideoDistance(pixels_protocol(), real=real, settings=Settings(cache=tmp_path, device="cpu"))
+    metric.update(fake=fake)
+    before = metric.compute()
+
+    real[:] = 255 - real
+    metric.reset(real=True)
+    metric.update(fake=fake)
+
+    expected = evaluate(real, fake, pixels_protocol(), settings=Settings(cache=None)).value
+    assert metric.compute() == pytest.approx(expected, rel=1e-9) != before

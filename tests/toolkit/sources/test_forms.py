@@ -224,9 +224,9 @@ def score(real: Path, tmp_path_factory) -> Callable[[Any, str], float]:
     return value
 
 
-@pytest.fixture
-def expected(score, folder: Path, pixels_protocol) -> float:
-    value: float = score(folder, pixels_protocol(frames=16))
+@pytest.fixture(scope="session")
+def expected(score, folder: Path, write_pixels_protocol, tmp_path_factory) -> float:
+    value: float = score(folder, write_pixels_protocol(tmp_path_factory.mktemp("protocol"), frames=16))
     assert value > 1e-3
     return value
 

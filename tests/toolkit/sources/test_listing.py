@@ -43,6 +43,7 @@ def test_what_is_listed_but_no_file_is_a_bad_video(tmp_path: Path) -> None:
     assert list(source.names) == ["device.mp4", "frames", "itself.mp4", "pipe.mp4"]
     for index, reason in enumerate(["is a device", "is a pipe", "symbolic links", "is a pipe"]):
         video = source.video(index)
-        for ask in (video.content, video.state, lambda video=video: video.num_frames):
+        length = () if source.names[index] == "frames" else (lambda video=video: video.num_frames,)  # that counts names
+        for ask in (video.content, video.state, *length):
             with pytest.raises(VideoError, match=reason):
                 ask()

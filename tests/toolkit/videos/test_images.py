@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from fvd_bench.errors import ShortVideoError, VideoError
+from fvd_bench.videos.files import DISK
 from fvd_bench.videos.images import FrameFolder
 from fvd_bench.videos.video import Video
 
@@ -66,16 +67,44 @@ def test_a_corrupt_frame_is_named(tmp_path: Path, moving_frames, write_frames) -
     with pytest.raises(VideoError, match=r"frame 5\.jpg cannot be decoded"):
         list(_folder(folder).frames(np.arange(12)))
     (folder / "5.jpg").write_bytes(b"no image")
-    with pytest.raises(VideoError, match=r"frame 5\.jpg is not an image"):
-        _ = _folder(folder).num_frames
+    for look in (lambda video: list(video.frames(np.arange(12))), FrameFolder.check_all):
+        with pytest.raises(VideoError, match=r"frame 5\.jpg is not an image"):
+            look(_folder(folder))
 
 
 def test_frames_of_unequal_size_are_named(tmp_path: Path, moving_frames, write_frames) -> None:
     folder = write_frames(tmp_path / "a", moving_frames(12))
     Image.fromarray(moving_frames(1, 48, 66)[0]).save(folder / "7.png")
 
-    with pytest.raises(VideoError, match=r"0\.png is 64×48, 7\.png is 66×48"):
-        _ = _folder(folder).num_frames
+    looks = (
+        lambda video: list(video.frames(np.arange(12))),
+        lambda video: video.first_greys(12),
+        FrameFolder.check_all,
+    )
+    for look in looks:
+        with pytest.raises(VideoError, match=r"0\.png is 64×48, 7\.png is 66×48"):
+            look(_folder(folder))
+
+
+def test_only_the_images_that_are_asked_for_are_opened(tmp_path: Path, moving_frames, write_frames) -> None:
+    folder = write_frames(tmp_path / "a", moving_frames(12))
+    opened: list[str] = []
+
+    class Watched:
+        def source(self, path: Path) -> str:
+            opened.append(path.name)
+            return DISK.source(path)
+
+        def state(self, path: Path) -> bytes:
+            return DISK.state(path)
+
+    video = FrameFolder(folder, [f.name for f in folder.iterdir()], Watched())
+
+    assert (video.num_frames, opened) == (12, [])
+    assert len(list(video.frames(np.array([3, 7])))) == 2
+    assert opened == ["3.png", "7.png"]
+    assert len(video.first_greys(3)) == 3
+    assert opened[2:] == ["0.png", "1.png", "2.png"]
 
 
 def test_a_subset_looks_at_its_own_images_alone(tmp_path: Path, moving_frames, write_frames) -> None:
@@ -91,9 +120,9 @@ def test_a_subset_looks_at_its_own_images_alone(tmp_path: Path, moving_frames, w
     assert part.names == [folder.names[index] for index in (0, 2, 5)]
     assert part.content() != part.subset(np.array([1])).content()
     with pytest.raises(VideoError, match="differ in size"):
-        _ = folder.subset(np.array([2, 3])).num_frames
+        folder.subset(np.array([2, 3])).check_all()
     with pytest.raises(VideoError, match=folder.names[4]):
-        _ = folder.num_frames
+        list(folder.subset(np.array([2, 4])).frames(np.array([0, 1])))
     with pytest.raises(ShortVideoError):
         folder.subset(np.array([2, 6]))
 

@@ -89,6 +89,27 @@ def test_the_longer_side_is_rounded_up() -> None:
         torch.testing.assert_close(tall.transpose(1, 2), wide, atol=1e-3, rtol=0)
 
 
+def test_a_longer_short_side_leaves_a_smaller_centre() -> None:
+    """As transformers does: 19 x 30 to 24 makes 37.89 columns, of which 37 are kept, and the middle 16 of these."""
+    frames = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (2, 19, 30, 3), dtype=np.uint8))
+    rule = _features(resize=Resize(size=16, short_side=24, geometry="short-side-floor-crop"), range=(0.0, 255.0))
+
+    wide, tall = network_input(frames, rule), network_input(frames.transpose(1, 2).contiguous(), rule)
+
+    images = frames.permute(0, 3, 1, 2).float()
+    whole = torch.nn.functional.interpolate(images, (24, 37), mode="bilinear", align_corners=False)
+    torch.testing.assert_close(wide, whole[:, :, 4:20, 10:26].transpose(0, 1), atol=1e-3, rtol=0)
+    torch.testing.assert_close(tall, wide.transpose(2, 3), atol=1e-3, rtol=0)
+
+
+def test_the_square_in_the_centre_is_cropped_before_it_is_resized() -> None:
+    frames = torch.zeros(1, 20, 33, 3, dtype=torch.uint8)
+    frames[:, :, 6:26] = 200  # the square; a kernel across its edge would mix in black
+    rule = _features(resize=Resize(size=50, geometry="square-crop", kernel="bicubic"), range=(0.0, 255.0))
+
+    assert network_input(frames, rule).unique().tolist() == pytest.approx([200], abs=1e-3)
+
+
 def test_a_kernel_that_overshoots_is_clamped() -> None:
     frame = np.zeros((1, 4, 4, 3), dtype=np.uint8)
     frame[:, :, 2:] = 255

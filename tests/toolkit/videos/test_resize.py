@@ -1,5 +1,7 @@
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch.nn import functional
 from torch_fidelity.interpolate_compat_tensorflow import interpolate_bilinear_2d_like_tensorflow1x
 
@@ -43,6 +45,20 @@ def test_aligned_corners_are_torchs(images, source, target) -> None:
 
     theirs = functional.interpolate(images.double(), target, mode="bilinear", align_corners=True)
     torch.testing.assert_close(ours.double(), theirs, atol=2e-3, rtol=0)
+
+
+@pytest.mark.parametrize(("source", "target"), [*SIZES, ((300, 400), (150, 224))])
+@pytest.mark.parametrize("kernel", ["bilinear", "bicubic"])
+def test_pillows_kernels_are_pillows(images, source, target, kernel) -> None:
+    frames = images[:, :, : source[0], : source[1]].floor()
+
+    ours = resample(frames, target, kernel=f"{kernel}-pillow", antialias=False)
+
+    assert ours.dtype == torch.float32
+    for frame, found in zip(frames, ours, strict=True):
+        image = Image.fromarray(frame.permute(1, 2, 0).to(torch.uint8).numpy())
+        theirs = image.resize(target[::-1], Image.Resampling[kernel.upper()])
+        np.testing.assert_array_equal(found.permute(1, 2, 0).numpy(), np.asarray(theirs))
 
 
 @pytest.mark.parametrize("kernel", ["bilinear", "bilinear-tf1", "bilinear-align-corners", "bicubic"])

@@ -1,0 +1,1 @@
+"""Features that the machines of a cluster compute, and the files through which they come."""

@@ -1,0 +1,1 @@
+"""References: statistics files of known sets, found by name in zoos, and fetched and verified by content digest."""

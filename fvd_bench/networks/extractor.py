@@ -1,0 +1,103 @@
+"""A torch module as a feature extractor: frames are prepared as a protocol says, and go through in micro-batches.
+
+All micro-batches have one size, since the arithmetic may depend on how many clips there are.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fvd_bench.errors import NetworkError
+from fvd_bench.networks.arithmetic import float32_arithmetic
+from fvd_bench.networks.network import Features, Network
+from fvd_bench.plugins import telling
+from fvd_bench.protocols.rules import FeatureRule
+from fvd_bench.videos.preprocess import network_input
+from fvd_bench.videos.video import Pixels
+
+BATCH_FRAMES = 32
+"""Frames in a micro-batch: 2 clips of 16 frames, or 1 of 128. It is part of the arithmetic, so it is never a
+setting of a run."""
+
+
+class TorchExtractor:
+    """A torch module, or another function of tensors, that gives the features of a network.
+
+    module: from [B, 3, T, H, W], or [B, 3, H, W] where the network sees single frames, float32 and prepared by the
+        rule, to float32 [B, dim]. A module is moved to the device, and evaluates from now on.
+    weights, unverified: as in `FeatureExtractor`.
+    batch_frames: frames in a micro-batch.
+    """
+
+    def __init__(
+        self,
+        module: Callable[[Tensor], Tensor],
+        rule: FeatureRule,
+        network: Network,
+        *,
+        device: str,
+        weights: Mapping[str, str],
+        unverified: Sequence[str] = (),
+        batch_frames: int = BATCH_FRAMES,
+    ) -> None:
+        self.dim = network.layers[rule.layer]
+        self.weights = weights
+        self.unverified = unverified
+        self._module = module.to(device).eval() if isinstance(module, torch.nn.Module) else module
+        self._rule = rule
+        self._network = network
+        self._is_foreign = bool(network.version)
+        self._device = device
+        self._batch_frames = batch_frames
+
+    def batch_clips(self, frames: int) -> int:
+        return max(1, self._batch_frames // frames)
+
+    def __call__(self, clips: Sequence[Pixels]) -> list[Features]:
+        """Return features as `FeatureExtractor` says. Raises NetworkError when the module gives something else."""
+        with torch.inference_mode(), float32_arithmetic(self._rule.precision):
+            if self._network.sees == "frames":
+                return list(self._of_frames(clips))
+            features: list[Features] = []
+            size = self.batch_clips(len(clips[0]))
+            for first in range(0, len(clips), size):
+                inputs = [self._prepared(clip) for clip in clips[first : first + size]]
+                found = self._run(torch.stack(inputs + inputs[:1] * (size - len(inputs))))
+                features += [found[i : i + 1] for i in range(len(inputs))]
+            return features
+
+    def _of_frames(self, clips: Sequence[Pixels]) -> Iterator[Features]:
+        """Yield the features of each clip's frames. The clips may differ in size and length."""
+        for _, group in itertools.groupby(clips, key=lambda clip: clip.shape[1:]):
+            alike = list(group)
+            frames, size = np.concatenate(alike), self._batch_frames
+            found = []
+            for first in range(0, len(frames), size):
+                part = frames[first : first + size]
+                padding = np.repeat(part[:1], size - len(part), axis=0)
+                inputs = self._prepared(np.concatenate([part, padding])).transpose(0, 1)  # [size, 3, H, W]
+                found.append(self._run(inputs.contiguous())[: len(part)])
+            yield from np.split(np.concatenate(found), np.cumsum([len(clip) for clip in alike])[:-1])
+
+    def _prepared(self, clip: Pixels) -> Tensor:
+        return network_input(torch.from_numpy(clip).to(self._device), self._rule)
+
+    def _run(self, inputs: Tensor) -> Features:
+        """Return the features of a whole micro-batch. Raises NetworkError when they are not what the network says."""
+        with telling(f"{self._network.name}: running it", raising=NetworkError) if self._is_foreign else nullcontext():
+            found = self._module(inputs)
+        expected = (len(inputs), self.dim)
+        if not isinstance(found, Tensor) or found.dtype != torch.float32 or found.shape != expected:
+            is_tensor = isinstance(found, Tensor)
+            what = f"{str(found.dtype)[6:]} {list(found.shape)}" if is_tensor else f"a {type(found).__name__}"
+            raise NetworkError(
+                f"{self._network.name} gives {what} for inputs {list(inputs.shape)}: expected a tensor, float32 "
+                f"{list(expected)}"
+            )
+        return np.asarray(found.cpu().numpy())

@@ -1,0 +1,65 @@
+"""What people should know before they believe scores of pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from fvd_bench.errors import SourceError
+from fvd_bench.finding import Finding, noted, of_side, some
+from fvd_bench.paired.measure import Measured, Unread
+from fvd_bench.paired.pairing import Pairs
+from fvd_bench.paired.scoring import Compared
+from fvd_bench.protocols.rules import SIDES, Side
+from fvd_bench.sources.opening import ClipSource
+
+
+def find(sources: Mapping[Side, ClipSource], pairs: Pairs, of: Compared) -> Iterator[Finding]:
+    """Yield what was noticed about sides and pairs."""
+    for side in SIDES:
+        yield from of_side(side, map(noted, sources[side].notes))
+        if names := pairs.unpaired[side]:
+            what = f"{len(names)} of {len(sources[side].names)} {side} videos have no partner and are left out"
+            yield Finding.of("unpaired", what, dict.fromkeys(names, ""), side=side)
+        if damaged := _damaged(of, SIDES.index(side)):
+            what = f"{len(damaged)} {side} videos have frames that decode with errors"
+            yield Finding.of("damaged", what, damaged, side=side)
+    if unread := _unread(of):
+        yield Finding.of("pairs-skipped", f"{len(unread)} of {len(of.pairs)} pairs are not compared", unread)
+    if unequal := _unequal(of):
+        yield Finding.of("unequal-lengths", f"{len(unequal)} of {len(of.pairs)} pairs differ in length", unequal)
+
+
+def refuse_left_out(pairs: Pairs, of: Compared) -> None:
+    """Raise SourceError where a video has no partner, or a pair cannot be compared or differs in length."""
+    for side in SIDES:
+        if names := pairs.unpaired[side]:
+            raise SourceError(f"the {side} videos {some(dict.fromkeys(names, ''))} have no partner, {_STRICT}")
+    if faults := {**_unequal(of), **_unread(of)}:
+        raise SourceError(f"pairs cannot be compared as they are: {some(faults)}, {_STRICT}")
+
+
+_STRICT = "and --strict allows no video to be left out"
+
+
+def _unread(of: Compared) -> dict[str, str]:
+    pairs = zip(of.names, of.pairs, strict=True)
+    return {names[1]: pair.reason for names, pair in pairs if isinstance(pair, Unread)}
+
+
+def _damaged(of: Compared, column: int) -> dict[str, str]:
+    """Count the damaged frames of each video of a side that has some. column: 0 for the real side, 1 for the fake."""
+    pairs = zip(of.names, of.pairs, strict=True)
+    return {
+        names[column]: f"{pair.damaged[column]} of {pair.frames}"
+        for names, pair in pairs
+        if isinstance(pair, Measured) and pair.damaged[column]
+    }
+
+
+def _unequal(of: Compared) -> dict[str, str]:
+    pairs = zip(of.names, of.pairs, strict=True)
+    return {
+        names[1]: "{} real frames, {} fake ones".format(*pair.lengths)
+        for names, pair in pairs
+        if isinstance(pair, Measured) and pair.lengths[0] != pair.lengths[1]
+    }

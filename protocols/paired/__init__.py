@@ -1,0 +1,1 @@
+"""The paired protocols that ship with fvd-bench, read through `fvd_bench.protocols.paired`."""

@@ -1,0 +1,142 @@
+"""Moments of very many clips in pieces: the digits of kept features, in whatever shards."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fvd_bench.errors import NotComparableError, SourceError
+from fvd_bench.features import pieces as pieces_module
+from fvd_bench.features.feature_set import FeatureSet
+from fvd_bench.features.moments_file import MomentsFile, joined
+from fvd_bench.features.pieces import Pieces
+from fvd_bench.metrics.measurement import measure
+from fvd_bench.metrics.uncertainty import Spread
+from fvd_bench.protocols.rules import MetricRule
+from tests.program import fvd_bench
+
+DIM = 6
+RULE = MetricRule(names=("fvd", "kvd"))
+
+
+def features(count: int, seed: int, shift: float = 0.0) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    mixed = rng.normal(size=(count, DIM)) @ np.random.default_rng(9).normal(size=(DIM, DIM)) + shift
+    return np.asarray(mixed, dtype=np.float32)
+
+
+def pieces_of(rows: np.ndarray, part: int = 0, parts: int = 1, pieces: int = 20) -> Pieces:
+    """Each row a video, of the shard of every parts-th one."""
+    found = Pieces.of(((f"{n:x}", row[None]) for n, row in enumerate(rows) if n % parts == part), seed=0, pieces=pieces)
+    assert found is not None
+    return found
+
+
+def measured(real: FeatureSet, fake: FeatureSet):
+    return measure([{"real": real, "fake": fake}], RULE, seed=0)
+
+
+@pytest.mark.parametrize("shards", [1, 3])
+def test_scores_are_those_of_kept_features(shards: int) -> None:
+    real, fake = features(500, 1), features(400, 2, shift=0.4)
+    kept = measured(FeatureSet.of(real), FeatureSet.of(fake))
+    many = pieces_of(real, 0, shards)
+    for shard in range(1, shards):
+        many = many.joined(pieces_of(real, shard, shards))
+
+    found = measured(FeatureSet.of_pieces(many), FeatureSet.of(fake))
+
+    assert found["fvd"].values[0] == pytest.approx(kept["fvd"].values[0], rel=1e-9)
+    assert found["kvd"].values[0] == pytest.approx(kept["kvd"].values[0], rel=1e-9)
+    assert many.whole().cov == pytest.approx(np.cov(real.T.astype(np.float64), ddof=0), rel=1e-9)
+
+
+def error(real: FeatureSet, fake: FeatureSet) -> float:
+    """The standard error of FVD."""
+    spread = Spread("fvd", RULE)
+    spread.add({"real": real, "fake": fake})
+    found = [spread.error("real"), spread.error("fake")]
+    assert None not in found
+    return float(np.hypot(*found))
+
+
+def test_leaving_out_pieces_says_what_kept_features_say_of_the_error() -> None:
+    """On average: an error of 40 pieces is itself known to a tenth or so."""
+    ratios = []
+    for seed in range(12):
+        real, fake = features(800, 10 + seed), features(800, 50 + seed, shift=0.4)
+        pieces = [FeatureSet.of_pieces(pieces_of(side, pieces=40)) for side in (real, fake)]
+        ratios.append(error(*pieces) / error(FeatureSet.of(real), FeatureSet.of(fake)))
+
+    assert np.mean(ratios) == pytest.approx(1, abs=0.12)
+
+
+def test_a_sample_does_not_depend_on_shards(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pieces_module, "SAMPLE", 50)
+    rows = features(400, 3)
+    whole = pieces_of(rows)
+    shards = [pieces_of(rows, part, 4) for part in (2, 0, 3, 1)]
+    many = shards[0].joined(shards[1]).joined(shards[2]).joined(shards[3])
+
+    assert (many.sample == whole.sample).all() and len(whole.sample) == 50
+    assert whole.sample.mean() == pytest.approx(rows.mean(), abs=0.5)
+    assert [moments.count for moments in many.fewer(7).moments] != [] and many.fewer(7).count == 400
+
+
+@pytest.fixture
+def files(two_sides, pixels_protocol, tmp_path: Path):
+    """Moments of the real videos, whole and in two shards."""
+
+    def make(out: str, *options: object):
+        given = ["stats", two_sides[0], "--side", "real", "--protocol", pixels_protocol(), "--cache", tmp_path / "c"]
+        done = fvd_bench(*given, "--moments", "--out", tmp_path / out, *options)
+        assert done.returncode == 0, done.stderr
+        return tmp_path / out
+
+    return make
+
+
+def score(real: object, fake: object, protocol: str, *options: object):
+    return fvd_bench("compute", "--real", real, "--fake", fake, "--protocol", protocol, "--no-cache", *options)
+
+
+def test_a_file_scores_as_its_videos(files, two_sides, pixels_protocol, tmp_path: Path) -> None:
+    whole, shards = files("whole.npz"), [files(f"{n}.npz", "--shard", f"{n}/2") for n in (1, 2)]
+    done = fvd_bench("merge", *reversed(shards), "--out", tmp_path / "merged.npz")
+    assert done.returncode == 0 and "moments of 6 real features" in done.stdout, done.stderr
+
+    expected = float(score(*two_sides, pixels_protocol(), "--format", "score").stdout)
+    for file in (whole, tmp_path / "merged.npz"):
+        found = score(file, two_sides[1], pixels_protocol(), "--format", "score")
+        assert float(found.stdout) == pytest.approx(expected, rel=1e-9), found.stderr
+    assert "shard-alone" in score(shards[0], two_sides[1], pixels_protocol(), "--json", "-").stdout
+
+
+def test_what_a_file_was_not_made_for_is_refused(files, two_sides, pixels_protocol, tmp_path: Path) -> None:
+    whole, shard = files("whole.npz"), files("1.npz", "--shard", "1/3")
+
+    for options in (["--seed", 1], ["--repeats", 2]):
+        refused = score(whole, two_sides[1], pixels_protocol(), *options)
+        assert refused.returncode == 3 and "holds moments for pixels with the seed 0" in refused.stderr
+    other = score(whole, two_sides[1], pixels_protocol(name="longer", frames=11))
+    assert other.returncode == 3 and "other clips or features are asked for" in other.stderr
+    assert score(two_sides[0], whole, pixels_protocol()).returncode == NotComparableError.exit_code
+    alone = fvd_bench("merge", shard, "--out", tmp_path / "x.npz")
+    assert alone.returncode == 3 and "without shard 2/3" in alone.stderr and not (tmp_path / "x.npz").exists()
+
+
+def test_damage_and_other_kinds_are_told_of(files, tmp_path: Path) -> None:
+    file = files("whole.npz")
+    moments = MomentsFile.read(file)
+    with pytest.raises(SourceError, match="holds shard 1/1, which another file holds too"):
+        joined({"a": moments, "b": moments})
+    with pytest.raises(SourceError, match="their seed differ"):
+        joined({"a": moments, "b": dataclasses.replace(moments, seed=1)})
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 1
+    file.write_bytes(data)
+    with pytest.raises(SourceError, match="cannot be read as a file of moments"):
+        MomentsFile.read(file)
