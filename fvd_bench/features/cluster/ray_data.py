@@ -132,7 +132,8 @@ class RayEngine(ClusterEngine):
         if not ray.is_initialized():
             self._start(ray)
         try:
-            yield ray
+            with contextlib.redirect_stdout(sys.stderr):  # Ray prints when a worker is lost; stdout is for results
+                yield ray
         except ray.exceptions.RayError as error:
             raise _told(error) from error
 
