@@ -1,6 +1,7 @@
 """Scores of two sides: at once, inside a training loop, against an earlier score, and under other protocols."""
 
 __all__ = [
+    "audit",
     "comparison",
     "curves",
     "demo",
@@ -20,6 +21,7 @@ __all__ = [
     "result_files",
     "selftest",
     "selftest_networks",
+    "sensitivity",
     "several",
     "shown_clips",
     "statistics",

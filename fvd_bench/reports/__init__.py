@@ -1,6 +1,7 @@
 """Results for people and for CI."""
 
 __all__ = [
+    "audit",
     "card",
     "charts",
     "citation",

@@ -9,6 +9,7 @@ __all__ = [
     "addresses",
     "array_folder",
     "arrays",
+    "distorted",
     "iterables",
     "listing",
     "open_source",

@@ -5,6 +5,7 @@ __all__ = [
     "all_frames",
     "arrays",
     "clips",
+    "distortion",
     "file",
     "files",
     "frame_names",
