@@ -8,6 +8,7 @@ import traceback
 
 import click
 
+from fvd_bench.cli.audit import audit
 from fvd_bench.cli.cite import cite
 from fvd_bench.cli.compute import compute
 from fvd_bench.cli.demo import demo
@@ -110,7 +111,7 @@ def cli() -> None:
 
 
 for command in (
-    compute, paired, table4, check, compare, report, stats, merge, refs, inspect, protocols, networks, weights,
+    compute, paired, audit, table4, check, compare, report, stats, merge, refs, inspect, protocols, networks, weights,
     selftest, demo, cite, export,
 ):  # fmt: skip
     cli.add_command(command)

@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 DEFAULT = ("stylegan-v-fvd16-panel", "stylegan-v-mind")
 """Protocols whose metrics share one pass of I3D."""
 
+_AUDITED = "-audited"
+"""What the names of protocols end with that take the real side's clips for both sides."""
+
 _QUALITY_VIDEOS, _QUALITY_FRAMES = 16, 4
 """Evenly spaced videos, and frames of each, that the quality of distorted frames is measured on."""
 
@@ -63,7 +66,7 @@ def audit(
     """
     started, settings = time.monotonic(), settings or Settings()
     chosen = _chosen(distortions)
-    protocols = [replace(p, fake=p.real) for p in map(_in_natural_order, load_all(protocol))]
+    protocols = list(map(_of_real_clips, load_all(protocol)))
     is_first = not settings.distributed or rank() == 0
     with (
         shown(progress, first=is_first) as show,
@@ -159,7 +162,7 @@ class _Auditing:
         effective = f"n:{undistorted.clips}|seed:{self._seed}"
         return Sensitivity(
             metric=name,
-            protocol=protocol.name,
+            protocol=protocol.name.removesuffix(_AUDITED),
             digest=alone.digest(),
             signature=f"{name}|{alone.signature()}|{effective}|weights:{digests}|fvd-bench:{__version__}",
             lower_is_better=lower,
@@ -234,6 +237,8 @@ def _chosen(names: Sequence[str] | None) -> list[Distortion]:
     return [distortion for distortion in DISTORTIONS.values() if names is None or distortion.name in names]
 
 
-def _in_natural_order(protocol: Protocol) -> Protocol:
-    """Return a protocol that numbers frames as distortions do."""
-    return replace(protocol, real=replace(protocol.real, frame_order="natural"))
+def _of_real_clips(protocol: Protocol) -> Protocol:
+    """Return a protocol, named apart, that takes the real side's clips for both sides and numbers frames as distortions
+    do."""
+    real = replace(protocol.real, frame_order="natural")
+    return replace(protocol, name=f"{protocol.name}{_AUDITED}", real=real, fake=real)

@@ -1,0 +1,117 @@
+"""Audits of metrics: closed forms of what they see, the same numbers again, and what is refused."""
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from fvd_bench.cli import cli
+from fvd_bench.errors import ArgumentError, SourceError
+from fvd_bench.estimate import Estimate
+from fvd_bench.evaluation.audit import audit
+from fvd_bench.evaluation.sensitivity import Scored, content_bias, seen_of
+from fvd_bench.settings import Settings
+
+
+def scored(value: float | None) -> Scored:
+    return Scored(value, None, None if value is not None else "none", 4)
+
+
+def test_scales_and_content_bias_in_closed_form() -> None:
+    values = {("elastic-per-video", 1): 3.0, ("elastic-per-video", 2): 9.0, ("elastic-per-frame", 1): 5.0,
+              ("elastic-per-frame", 2): 33.0, ("freeze", 1): 0.5}  # fmt: skip
+    scores = {rung: scored(value) for rung, value in values.items()}
+    seen = seen_of(scores, scored(1.0), Estimate(2.0, (1.0, 4.0)), lower_is_better=True)
+
+    assert [s.damage for s in seen] == [2, 8, 4, 32, -0.5]
+    assert [s.floors for s in seen] == [1, 4, 2, 16, -0.25]
+    assert [s.share for s in seen] == [2 / 32, 8 / 32, 4 / 32, 1, -0.5 / 32]
+    assert content_bias(seen) == pytest.approx(math.sqrt(2 / 4 * 8 / 32), rel=1e-12)
+
+
+def test_of_a_metric_where_higher_is_better_damage_is_what_is_lost() -> None:
+    scores = {("elastic-per-video", 1): scored(0.75), ("elastic-per-frame", 1): scored(0.5)}
+    seen = seen_of(scores, scored(1.0), None, lower_is_better=False)
+
+    assert [s.damage for s in seen] == [0.25, 0.5] and [s.floors for s in seen] == [None, None]
+    assert content_bias(seen) == pytest.approx(0.5)
+
+
+def test_without_damage_there_is_no_content_bias() -> None:
+    for still, moving in ((0.0, 1.0), (1.0, -1.0), (None, 1.0)):
+        scores = {("elastic-per-video", 1): scored(still), ("elastic-per-frame", 1): scored(moving)}
+        assert content_bias(seen_of(scores, scored(0.0), None, lower_is_better=True)) is None
+    assert content_bias(()) is None
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory, moving_frames) -> Path:
+    file = tmp_path_factory.mktemp("audit") / "real.npy"
+    np.save(file, np.stack([moving_frames(24, 16, 16, seed=k) for k in range(9)]))
+    return file
+
+
+@pytest.fixture(scope="module")
+def protocol(write_pixels_protocol, tmp_path_factory) -> str:
+    file = Path(write_pixels_protocol(tmp_path_factory.mktemp("protocol"), frames=9))
+    file.write_text(file.read_text().replace('["fvd"]', '["fvd", "precision"]'))
+    return str(file)
+
+
+CHOSEN = ["elastic-per-video", "elastic-per-frame", "freeze", "speed"]
+
+
+def run(real: Path, protocol: str, *more: object, store: Path) -> str:
+    names = [part for name in CHOSEN for part in ("--distortion", name)]
+    line = ["audit", "--real", real, "--protocol", protocol, "--cache", store, "--device", "cpu", *names, *more]
+    done = CliRunner().invoke(cli, list(map(str, line)))
+    assert done.exit_code == 0, done.output
+    return done.stdout
+
+
+def test_an_audit_from_the_command_line(real: Path, protocol: str, tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    text = run(real, protocol, "--json", tmp_path / "a.json", "--plot", tmp_path / "a.svg", store=store)
+    found = json.loads((tmp_path / "a.json").read_text())
+
+    fvd, precision = found["sensitivities"]
+    assert "content bias" in text and "elastic-per-frame" in text and fvd["signature"] in text
+    assert fvd["undistorted"] == pytest.approx(0, abs=1e-9) and precision["undistorted"] == 1
+    assert fvd["floor"]["value"] > 0 and precision["floor"] is None
+    assert len(fvd["seen"]) == len(found["ladder"]) == 12
+    assert max(seen["share"] for seen in fvd["seen"] if seen["share"]) == 1
+    assert fvd["content_bias"] > 0
+    last = fvd["seen"][-1]  # four times as fast, 24 frames are 6, and a clip takes 9
+    assert (last["distortion"], last["score"]["value"], last["damage"]) == ("speed", None, None)
+    assert last["score"]["reason"]
+    assert "elastic-per-video" in (tmp_path / "a.svg").read_text()
+
+    rows = run(real, protocol, "--format", "csv", store=store).splitlines()
+    assert len(rows) == 1 + 2 * 12 and rows[0].startswith("protocol,metric,distortion,strength,says,changes,psnr,value")
+    again = json.loads(run(real, protocol, "--format", "json", store=tmp_path / "other"))
+    assert again["sensitivities"] == found["sensitivities"] and again["ladder"] == found["ladder"]
+
+
+def test_it_goes_on_from_what_is_stored(real: Path, protocol: str, tmp_path: Path, stored_entries) -> None:
+    settings = Settings(cache=tmp_path / "store", device="cpu")
+    audit(real, protocol, distortions=["freeze"], settings=settings, progress=False)
+    before = stored_entries(tmp_path / "store")
+    audit(real, protocol, distortions=["freeze", "reverse"], settings=settings, progress=False)
+
+    assert before == 9 * (1 + 3)
+    assert stored_entries(tmp_path / "store") == before + 9  # reversed videos of all strengths are the same
+
+
+def test_what_is_refused(real: Path, protocol: str, tmp_path: Path) -> None:
+    with pytest.raises(ArgumentError, match="there is no distortion 'blurr': expected some of elastic-per-video"):
+        audit(real, protocol, distortions=["blurr"], progress=False)
+    done = CliRunner().invoke(cli, ["audit", "--real", str(real), "--plot", "a.pdf"])
+    assert done.exit_code == 2 and "expected a file that ends in .png or .svg" in done.output
+    stats = tmp_path / "stats.npz"
+    line = ["stats", str(real), "--side", "real", "--protocol", protocol, "--out", str(stats), "--no-cache"]
+    assert CliRunner().invoke(cli, [*line, "--device", "cpu"]).exit_code == 0
+    with pytest.raises(SourceError):
+        audit(stats, protocol, settings=Settings(device="cpu", cache=None), progress=False)
