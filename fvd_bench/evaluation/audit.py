@@ -6,6 +6,7 @@ but the distortion differs.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -19,9 +20,9 @@ from fvd_bench.errors import ArgumentError, MetricError, SourceError, VideoError
 from fvd_bench.evaluation.evaluate import open_evaluation
 from fvd_bench.evaluation.loading import load_all
 from fvd_bench.evaluation.result import SourceInfo
-from fvd_bench.evaluation.sensitivity import Audit, Rung, Scored, Sensitivity, content_bias, seen_of
+from fvd_bench.evaluation.sensitivity import Audit, Rung, Scored, Seen, Sensitivity, content_bias, seen_of
 from fvd_bench.features.distributed import rank
-from fvd_bench.features.given import Given
+from fvd_bench.features.given import Given, open_side
 from fvd_bench.progress import Progress, shown
 from fvd_bench.protocols.protocol import Protocol, ProtocolLike
 from fvd_bench.settings import Settings
@@ -68,17 +69,21 @@ def audit(
     chosen = _chosen(distortions)
     protocols = list(map(_of_real_clips, load_all(protocol)))
     is_first = not settings.distributed or rank() == 0
-    with (
-        shown(progress, first=is_first) as show,
-        open_evaluation(real, real, protocols, repeats=1, seed=seed, settings=settings, progress=show) as evaluation,
-    ):
+    with contextlib.ExitStack() as stack:
+        show = stack.enter_context(shown(progress, first=is_first))
+        given = open_side(real, "real", show)
+        if not given.has_frames:
+            raise SourceError(f"{given.source.name} holds statistics: expected videos, which are to be distorted")
+        source = given.source
+        evaluation = stack.enter_context(
+            open_evaluation(source, source, protocols, repeats=1, seed=seed, settings=settings, progress=show)
+        )
         auditing = _Auditing.of(evaluation)
         rungs = [(distortion, strength) for distortion in chosen for strength in range(1, len(STRENGTHS) + 1)]
         scores = {(d.name, strength): auditing.scores(d, strength) for d, strength in rungs}
         sensitivities = [
             auditing.sensitivity(protocol, name, scores) for protocol in protocols for name in protocol.metric.names
         ]
-        source = evaluation.sources["real"]
         ladder = []
         for done, (distortion, strength) in enumerate(rungs):
             show("quality of distorted frames", done, len(rungs))
@@ -122,10 +127,7 @@ class _Auditing:
 
     @classmethod
     def of(cls, evaluation: Evaluation) -> _Auditing:
-        """Read the real videos. Raises SourceError when there are none to distort."""
-        given = evaluation.sides["real"].given
-        if not given.has_frames:
-            raise SourceError(f"{given.source.name} holds statistics: expected videos, which are to be distorted")
+        """Read the real videos."""
         extraction = evaluation.extraction("real")
         return cls(evaluation, extraction, _features(evaluation, extraction, "real videos"))
 
@@ -148,7 +150,8 @@ class _Auditing:
         from fvd_bench.metrics import METRICS, extrapolation
 
         lost, real = self.evaluation.unserved.get(protocol), self.sets.get(protocol)
-        lower, floor, seen = METRICS[name].lower_is_better, None, ()
+        lower, floor = METRICS[name].lower_is_better, None
+        seen: tuple[Seen, ...] = ()
         if lost is not None or real is None or isinstance(real, str):
             undistorted = Scored(None, None, lost.reason if lost else str(real), 0)
         else:

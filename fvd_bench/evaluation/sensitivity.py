@@ -112,11 +112,7 @@ def seen_of(
     scores: Mapping[tuple[str, int], Scored], undistorted: Scored, floor: Estimate | None, *, lower_is_better: bool
 ) -> tuple[Seen, ...]:
     """Put the scores of rungs, by distortion and strength, on the metric's own scales."""
-    sign = 1 if lower_is_better else -1
-    damages = {
-        rung: None if None in (score.value, undistorted.value) else sign * (score.value - undistorted.value)
-        for rung, score in scores.items()
-    }
+    damages = {rung: _damage(score.value, undistorted.value, lower_is_better) for rung, score in scores.items()}
     largest = max((damage for damage in damages.values() if damage is not None), default=0.0)
     unit = floor.value if floor else 0.0
     return tuple(
@@ -137,6 +133,12 @@ def content_bias(seen: Sequence[Seen]) -> float | None:
             return None
         logs.append(math.log(still / moving))
     return math.exp(math.fsum(logs) / len(logs)) if logs else None
+
+
+def _damage(value: float | None, undistorted: float | None, lower_is_better: bool) -> float | None:
+    if value is None or undistorted is None:
+        return None
+    return value - undistorted if lower_is_better else undistorted - value
 
 
 def _part(damage: float | None, whole: float) -> float | None:

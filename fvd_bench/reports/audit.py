@@ -22,9 +22,9 @@ def audit_report(audit: Audit) -> Report:
     parts.append(
         Prose(
             "Each strength: how much worse the distorted videos score than the videos themselves. Of largest: as a "
-            "part of the largest damage that the metric shows. Of floor: in multiples of what real videos score against "
-            "others of their kind. Content bias: damage of frames bent all alike over that of frames bent each by "
-            "itself, which are equally bad one by one; 1 for a metric that sees no motion."
+            "part of the largest damage that the metric shows. Of floor: in multiples of what real videos score "
+            "against others of their kind. Content bias: damage of frames bent all alike over that of frames bent "
+            "each by itself, which are equally bad one by one; 1 for a metric that sees no motion."
         )
     )
     return Report(

@@ -138,7 +138,8 @@ def _shuffled(numbers: Indices, length: int, amount: float, key: Key) -> Indices
 
 def _frozen(numbers: Indices, length: int, amount: float, key: Key) -> Indices:
     held = length if amount == 1 else round(1 / (1 - amount))
-    return numbers // held * held
+    shown: Indices = numbers // held * held
+    return shown
 
 
 def _lossy(numbers: Indices, length: int, amount: float, key: Key) -> Indices:
