@@ -138,8 +138,7 @@ def _shuffled(numbers: Indices, length: int, amount: float, key: Key) -> Indices
 
 def _frozen(numbers: Indices, length: int, amount: float, key: Key) -> Indices:
     held = length if amount == 1 else round(1 / (1 - amount))
-    shown: Indices = numbers // held * held
-    return shown
+    return numbers // held * held
 
 
 def _lossy(numbers: Indices, length: int, amount: float, key: Key) -> Indices:
@@ -158,7 +157,8 @@ def _backwards(numbers: Indices, length: int, amount: float, key: Key) -> Indice
 
 
 def _fast(numbers: Indices, length: int, amount: float, key: Key) -> Indices:
-    return np.floor(numbers * amount).astype(np.int64)
+    shown: Indices = np.floor(numbers * amount).astype(np.int64)
+    return shown
 
 
 def _levels(values: NDArray[np.float64]) -> Pixels:
