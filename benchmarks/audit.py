@@ -4,6 +4,8 @@ Command:  python benchmarks/audit.py DATA            (DATA: a folder with train/
 Time:     about 10 minutes on a core; seconds when the features are stored already.
 Expected: frames that are bent each by itself score worse than frames that are bent all alike, although single frames
           are equally bad; motion that is reversed hardly scores worse than nothing.
+
+It also draws audit.svg, the picture in docs/audit.md.
 """
 
 from __future__ import annotations
@@ -12,9 +14,10 @@ import json
 import sys
 from pathlib import Path
 
-from machine import write
+from machine import RESULTS, write
 
 from fvd_bench.evaluation.audit import audit
+from fvd_bench.reports.audit import draw
 from fvd_bench.settings import Settings
 
 VIDEOS = 16
@@ -23,8 +26,10 @@ VIDEOS = 16
 def main(data: Path) -> None:
     every = sorted(str(folder) for folder in (data / "train" / "grid_faces_128").iterdir() if folder.is_dir())
     chosen = [every[place * len(every) // VIDEOS] for place in range(VIDEOS)]
-    found = json.loads(audit(chosen, settings=Settings(workers=1)).to_json())
+    done = audit(chosen, settings=Settings(workers=1))
+    found = json.loads(done.to_json())
     write("audit", __doc__, {key: found[key] for key in ("real", "seed", "ladder", "sensitivities", "seconds")})
+    (RESULTS / "audit.svg").write_bytes(draw(done, ".svg"))
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ __all__ = [
     "check",
     "compute",
     "dependence",
+    "extrapolation",
     "fewer",
     "fewest",
     "frechet",
