@@ -185,6 +185,31 @@ def test_the_conventions_of_pairs() -> None:
     assert f"the five SSIMs go from {ssims[0]:.2f}\nto {ssims[-1]:.2f}" in text
 
 
+def test_what_metrics_see() -> None:
+    found, text = results("audit"), page("docs/audit.md")
+    distortions = ("elastic-per-video", "elastic-per-frame", "jpeg", "shuffle", "freeze", "reverse")
+    strong = {
+        s["metric"]: [next(x for x in s["seen"] if x["distortion"] == d and x["strength"] == 3) for d in distortions]
+        for s in found["sensitivities"]
+    }
+    bias = {s["metric"]: s["content_bias"] for s in found["sensitivities"]}
+
+    for name, shown, *cells in rows(text, "metric"):
+        assert shown == ("–" if bias[name] is None else f"{bias[name]:.2f}")
+        assert cells == [f"{abs(x['share']):.0%}".replace("%", " %") if abs(x["share"]) < 0.005
+                         else f"{x['share']:.0%}".replace("%", " %") for x in strong[name]]  # fmt: skip
+    assert len(rows(text, "metric")) == len(bias)
+    damage = {(x["distortion"], x["strength"]): x["damage"] for x in found["sensitivities"][0]["seen"]}
+    ratios = [damage["elastic-per-video", k] / damage["elastic-per-frame", k] for k in (1, 2, 3)]
+    assert f"the ratio of FVD is {', '.join(f'{ratio:.2f}' for ratio in ratios)}" in text
+    assert f"FVD is {1 / bias['fvd']:.1f} times as bad" in text
+    psnr = {(rung["distortion"], rung["strength"]): rung["psnr"] for rung in found["ladder"]}
+    alike, apart = (", ".join(f"{psnr[f'elastic-per-{of}', k]:.1f}" for k in (1, 2, 3)) for of in ("video", "frame"))
+    assert f"PSNR {alike} and {apart} dB" in text
+    shuffled, still, backwards = (strong["fvd"][place]["floors"] for place in (3, 4, 5))
+    assert max(shuffled, backwards) < 1 and f"({still:.1f} times the floor)" in text
+
+
 def test_what_clips_cost() -> None:
     speed, overlap, text = results("throughput"), results("overlap"), page("docs/scale.md")
     fastest = max(rate for name, rate in speed["clips_per_second"].items() if "fvd-bench" in name)
