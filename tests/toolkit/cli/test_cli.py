@@ -224,6 +224,7 @@ def test_commands_are_listed_in_the_order_of_the_work() -> None:
     assert names == [
         "compute",
         "paired",
+        "audit",
         "table4",
         "check",
         "compare",
