@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from fvd_bench.cli.late_choice import LateChoice
 from fvd_bench.cli.options import (
     Command,
     Place,
@@ -17,10 +18,15 @@ from fvd_bench.cli.options import (
     run_options,
 )
 from fvd_bench.cli.streams import check_outputs, delivery, print_report, progress, stdout_of, write
-from fvd_bench.videos.distortion import DISTORTIONS
 
 if TYPE_CHECKING:
     from fvd_bench.sources.opening import Arrays
+
+
+def _distortions() -> list[str]:
+    from fvd_bench.videos.distortion import DISTORTIONS
+
+    return list(DISTORTIONS)
 
 
 @click.command(cls=Command)
@@ -30,7 +36,7 @@ if TYPE_CHECKING:
 @click.option("--protocol", multiple=True, metavar="NAME|FILE", shell_complete=protocol_names,
               help="Whose metrics to audit; may be given several times. Unless given, those on I3D: "
               "stylegan-v-fvd16-panel and stylegan-v-mind.")  # fmt: skip
-@click.option("--distortion", "distortions", multiple=True, type=click.Choice(tuple(DISTORTIONS)),
+@click.option("--distortion", "distortions", multiple=True, type=LateChoice(_distortions),
               help="Make this one alone; may be given several times.")  # fmt: skip
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**32 - 1),
               help="Of the clips and of the distortions.")  # fmt: skip

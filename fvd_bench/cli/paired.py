@@ -7,25 +7,31 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from fvd_bench.cli.late_choice import LateChoice
 from fvd_bench.cli.options import Command, chosen_settings, format_option, side_options
 from fvd_bench.cli.pages import Showing, html_option
 from fvd_bench.cli.streams import check_outputs, delivery, print_report, progress, stdout_of, write
 from fvd_bench.errors import ArgumentError
-from fvd_bench.protocols import paired as protocols
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
     from fvd_bench.sources.opening import Arrays
 
-_METRICS = (*protocols.METRICS, "rfvd")
-
 
 def _names(context: click.Context, param: click.Parameter, begun: str) -> list[CompletionItem]:
     """Complete the name of a paired protocol for a shell."""
     from click.shell_completion import CompletionItem
 
+    from fvd_bench.protocols import paired as protocols
+
     return [CompletionItem(name) for name in protocols.names() if name.startswith(begun)]
+
+
+def _metrics() -> list[str]:
+    from fvd_bench.protocols.paired import METRICS
+
+    return [*METRICS, "rfvd"]
 
 
 @click.command(cls=Command)
@@ -36,7 +42,7 @@ def _names(context: click.Context, param: click.Parameter, begun: str) -> list[C
               shell_complete=_names,
               help="How to score; may be given several times: common-metrics, tokenbench, fastvideo, e2fgvi, "
               "torchmetrics, or a file.")  # fmt: skip
-@click.option("--metric", "metrics", multiple=True, type=click.Choice(_METRICS),
+@click.option("--metric", "metrics", multiple=True, type=LateChoice(_metrics),
               help="Score this one alone; may be given several times.")  # fmt: skip
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**32 - 1),
               help="Of the intervals, and of rFVD's draws.")  # fmt: skip
