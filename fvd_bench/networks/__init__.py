@@ -147,8 +147,7 @@ def create(rule: FeatureRule, *, device: str, weights: Mapping[str, PathLike], p
     files = {name: Path(file) for name, file in weights.items()}
     make = partial(_created, network, rule, device=device, weights=files, progress=progress)
     if not network.version:
-        places = {each.name: each.path for each in weight_store.installed()} | files
-        used = [places[name] for name in network.weights]
+        used = [files.get(name) or weight_store.place(name) for name in network.weights]
         if "torch" not in sys.modules and (deferred := remembered.Deferred.of(rule, used, device, make)):
             return deferred
         made = make()

@@ -169,19 +169,27 @@ def import_file(name: str, file: Path) -> Path:
         raise WeightsError(f"cannot import {file}: {error}; FVD_BENCH_HOME moves the store") from error
 
 
+def place(name: str) -> Path:
+    """Return where a set of weights is or would be: what its variable names, the store, or the hub's cache. No file is
+    read, and the hub is not looked at for what lies elsewhere."""
+    spec = spec_of(name)
+    own, stored = _environment_path(spec), _stored(spec)
+    if own is not None or stored.exists() or spec.hub is None:
+        return own or stored
+    return hub.cached(spec.hub) or stored
+
+
 def installed() -> list[InstalledWeights]:
     """List all known weights, and where each set is or would come from. No file is read."""
     rows = []
     for spec in WEIGHTS.values():
-        path = _environment_path(spec) or _stored(spec)
+        path = place(spec.name)
         mirror = f"{spec.environment}_URL"
         source = mirror if os.environ.get(mirror) else spec.origin
         if path != _stored(spec):
-            source = spec.environment
+            source = "cache of the Hugging Face hub" if _environment_path(spec) is None else spec.environment
         elif path.exists():
             source = "store"
-        elif spec.hub and (held := hub.cached(spec.hub)):
-            path, source = held, "cache of the Hugging Face hub"
         fetched = bool(os.environ.get(mirror) or spec.sdist or spec.address or spec.hub) and not is_offline()
         rows.append(InstalledWeights(spec.name, path.exists(), path, spec.digest, spec.licence, source, fetched))
     return rows
