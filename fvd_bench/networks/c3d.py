@@ -15,18 +15,11 @@ WEIGHTS, MEAN = "c3d-ucf101", "c3d-ucf101-mean"
 
 def create(rule: FeatureRule, *, device: str, weights: Mapping[str, Path], progress: Progress) -> FeatureExtractor:
     """Load the network with weights that somebody fine-tuned on UCF-101. Raises WeightsError."""
-    from fvd_bench.networks import weights as weight_store
     from fvd_bench.networks.c3d_network import C3D
     from fvd_bench.networks.extractor import TorchExtractor
 
-    layers, mean = (weight_store.load(name, path=weights.get(name), progress=progress) for name in (WEIGHTS, MEAN))
-    return TorchExtractor(
-        C3D(layers.tensors, mean.tensors["mean"]),
-        rule,
-        NETWORK,
-        device=device,
-        weights={WEIGHTS: layers.digest, MEAN: mean.digest},
-        unverified=(*layers.unverified, *mean.unverified),
+    return TorchExtractor.load(
+        lambda layers, mean: C3D(layers, mean["mean"]), rule, NETWORK, device=device, weights=weights, progress=progress
     )
 
 

@@ -22,24 +22,22 @@ def create_large(
     rule: FeatureRule, *, device: str, weights: Mapping[str, Path], progress: Progress
 ) -> FeatureExtractor:
     """Load CLIP ViT-L/14 at 336 pixels. Raises WeightsError."""
-    from fvd_bench.networks import weights as weight_store
     from fvd_bench.networks.clip_network import UnitCLIP
     from fvd_bench.networks.extractor import TorchExtractor
 
-    loaded = weight_store.load(_LARGE, path=weights.get(_LARGE), progress=progress)
-    module, digests = UnitCLIP(loaded.tensors, CLIP_L14_336), {_LARGE: loaded.digest}
-    return TorchExtractor(module, rule, LARGE, device=device, weights=digests, unverified=loaded.unverified)
+    return TorchExtractor.load(
+        lambda tensors: UnitCLIP(tensors, CLIP_L14_336), rule, LARGE, device=device, weights=weights, progress=progress
+    )
 
 
 def create_base(rule: FeatureRule, *, device: str, weights: Mapping[str, Path], progress: Progress) -> FeatureExtractor:
     """Load CLIP ViT-B/32. Raises WeightsError."""
-    from fvd_bench.networks import weights as weight_store
     from fvd_bench.networks.clip_network import MeanCLIP
     from fvd_bench.networks.extractor import TorchExtractor
 
-    loaded = weight_store.load(_BASE, path=weights.get(_BASE), progress=progress)
-    module, digests = MeanCLIP(loaded.tensors, CLIP_B32), {_BASE: loaded.digest}
-    return TorchExtractor(module, rule, BASE, device=device, weights=digests, unverified=loaded.unverified)
+    return TorchExtractor.load(
+        lambda tensors: MeanCLIP(tensors, CLIP_B32), rule, BASE, device=device, weights=weights, progress=progress
+    )
 
 
 LARGE = Network(

@@ -14,14 +14,11 @@ _WEIGHTS = "dinov2-l"
 
 def create(rule: FeatureRule, *, device: str, weights: Mapping[str, Path], progress: Progress) -> FeatureExtractor:
     """Load DINOv2. Raises WeightsError."""
-    from fvd_bench.networks import weights as weight_store
     from fvd_bench.networks.dinov2_network import DINOv2
     from fvd_bench.networks.extractor import TorchExtractor
 
-    loaded = weight_store.load(_WEIGHTS, path=weights.get(_WEIGHTS), progress=progress)
-    digests = {_WEIGHTS: loaded.digest}
-    return TorchExtractor(
-        DINOv2(loaded.tensors, DINOV2_L), rule, NETWORK, device=device, weights=digests, unverified=loaded.unverified
+    return TorchExtractor.load(
+        lambda tensors: DINOv2(tensors, DINOV2_L), rule, NETWORK, device=device, weights=weights, progress=progress
     )
 
 

@@ -8,14 +8,16 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from fvd_bench.errors import NetworkError
+from fvd_bench.networks import weights as weight_store
 from fvd_bench.networks.arithmetic import float32_arithmetic
-from fvd_bench.networks.network import Features, Network
+from fvd_bench.networks.network import Features, Network, Progress
 from fvd_bench.plugins import telling
 from fvd_bench.protocols.rules import FeatureRule
 from fvd_bench.videos.preprocess import network_input
@@ -55,6 +57,34 @@ class TorchExtractor:
         self._is_foreign = bool(network.version)
         self._device = device
         self._batch_frames = batch_frames
+
+    @classmethod
+    def load(
+        cls,
+        build: Callable[..., torch.nn.Module],
+        rule: FeatureRule,
+        network: Network,
+        *,
+        device: str,
+        weights: Mapping[str, Path],
+        progress: Progress,
+        batch_frames: int = BATCH_FRAMES,
+    ) -> TorchExtractor:
+        """Load the weights of a network, and make its extractor.
+
+        build: returns the module, from the tensors by name of each set of weights that the network names.
+        weights, progress: as in `networks.network.Create`. Raises WeightsError.
+        """
+        sets = [weight_store.load(name, path=weights.get(name), progress=progress) for name in network.weights]
+        return cls(
+            build(*(each.tensors for each in sets)),
+            rule,
+            network,
+            device=device,
+            weights={name: each.digest for name, each in zip(network.weights, sets, strict=True)},
+            unverified=[sentence for each in sets for sentence in each.unverified],
+            batch_frames=batch_frames,
+        )
 
     def batch_clips(self, frames: int) -> int:
         return max(1, self._batch_frames // frames)

@@ -25,13 +25,17 @@ the mean over all places, without the classes.
 
 def create(rule: FeatureRule, *, device: str, weights: Mapping[str, Path], progress: Progress) -> FeatureExtractor:
     """Load the network with the weights of the tf.hub module deepmind/i3d-kinetics-400/1. Raises WeightsError."""
-    from fvd_bench.networks import weights as weight_store
     from fvd_bench.networks.extractor import TorchExtractor
     from fvd_bench.networks.i3d_network import I3D
 
-    loaded = weight_store.load(WEIGHTS, path=weights.get(WEIGHTS), progress=progress)
-    network = I3D.from_tensors(loaded.tensors, read_out=cast("ReadOut", rule.layer))
-    return TorchExtractor(network, rule, NETWORK, device=device, weights={WEIGHTS: loaded.digest})
+    return TorchExtractor.load(
+        lambda tensors: I3D.from_tensors(tensors, read_out=cast("ReadOut", rule.layer)),
+        rule,
+        NETWORK,
+        device=device,
+        weights=weights,
+        progress=progress,
+    )
 
 
 NETWORK = Network(

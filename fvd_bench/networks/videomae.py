@@ -18,19 +18,11 @@ _BATCH_FRAMES = 16
 
 def create_base(rule: FeatureRule, *, device: str, weights: Mapping[str, Path], progress: Progress) -> FeatureExtractor:
     """Load VideoMAE base, which was trained on Kinetics-400 without labels. Raises WeightsError."""
-    from fvd_bench.networks import weights as weight_store
     from fvd_bench.networks.extractor import TorchExtractor
     from fvd_bench.networks.videomae_network import VideoMAE
 
-    loaded = weight_store.load(_BASE, path=weights.get(_BASE), progress=progress)
-    digests = {_BASE: loaded.digest}
-    return TorchExtractor(
-        VideoMAE(loaded.tensors, VIDEOMAE_BASE),
-        rule,
-        BASE,
-        device=device,
-        weights=digests,
-        unverified=loaded.unverified,
+    return TorchExtractor.load(
+        lambda tensors: VideoMAE(tensors, VIDEOMAE_BASE), rule, BASE, device=device, weights=weights, progress=progress
     )
 
 
@@ -38,18 +30,16 @@ def create_giant(
     rule: FeatureRule, *, device: str, weights: Mapping[str, Path], progress: Progress
 ) -> FeatureExtractor:
     """Load VideoMAE-v2 ViT-g/14 as it was fine-tuned on Something-Something v2. Raises WeightsError."""
-    from fvd_bench.networks import weights as weight_store
     from fvd_bench.networks.extractor import TorchExtractor
     from fvd_bench.networks.videomae_network import VideoMAEv2
 
-    loaded = weight_store.load(_GIANT, path=weights.get(_GIANT), progress=progress)
-    return TorchExtractor(
-        VideoMAEv2(loaded.tensors, VIDEOMAE_V2_G),
+    return TorchExtractor.load(
+        lambda tensors: VideoMAEv2(tensors, VIDEOMAE_V2_G),
         rule,
         GIANT,
         device=device,
-        weights={_GIANT: loaded.digest},
-        unverified=loaded.unverified,
+        weights=weights,
+        progress=progress,
         batch_frames=_BATCH_FRAMES,
     )
 

@@ -17,18 +17,16 @@ def create_first(
     rule: FeatureRule, *, device: str, weights: Mapping[str, Path], progress: Progress
 ) -> FeatureExtractor:
     """Load V-JEPA and the probe that was trained on Something-Something v2. Raises WeightsError."""
-    from fvd_bench.networks import weights as weight_store
     from fvd_bench.networks.extractor import TorchExtractor
     from fvd_bench.networks.vjepa_network import VJEPA
 
-    encoder, probe = (weight_store.load(name, path=weights.get(name), progress=progress) for name in (_ENCODER, _PROBE))
-    return TorchExtractor(
-        VJEPA(encoder.tensors, probe.tensors, VJEPA_H),
+    return TorchExtractor.load(
+        lambda encoder, probe: VJEPA(encoder, probe, VJEPA_H),
         rule,
         FIRST,
         device=device,
-        weights={_ENCODER: encoder.digest, _PROBE: probe.digest},
-        unverified=(*encoder.unverified, *probe.unverified),
+        weights=weights,
+        progress=progress,
     )
 
 
@@ -36,14 +34,11 @@ def create_second(
     rule: FeatureRule, *, device: str, weights: Mapping[str, Path], progress: Progress
 ) -> FeatureExtractor:
     """Load V-JEPA 2. Raises WeightsError."""
-    from fvd_bench.networks import weights as weight_store
     from fvd_bench.networks.extractor import TorchExtractor
     from fvd_bench.networks.vjepa2_network import VJEPA2
 
-    loaded = weight_store.load(_SECOND, path=weights.get(_SECOND), progress=progress)
-    digests = {_SECOND: loaded.digest}
-    return TorchExtractor(
-        VJEPA2(loaded.tensors, VJEPA2_L), rule, SECOND, device=device, weights=digests, unverified=loaded.unverified
+    return TorchExtractor.load(
+        lambda tensors: VJEPA2(tensors, VJEPA2_L), rule, SECOND, device=device, weights=weights, progress=progress
     )
 
 
