@@ -6,6 +6,10 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
 
 PathLike = str | os.PathLike[str]
 
@@ -25,6 +29,19 @@ def distinct_names(paths: Sequence[str]) -> list[str]:
         while all(len(p) > 1 for p in parts) and len({p[end] for p in parts}) == 1:
             parts = [p[kept] for p in parts]
     return ["/".join(p) for p in parts]
+
+
+def shipped(package: str, beside: str) -> Traversable:
+    """Return a folder of files that ship: inside the package, or, in a checkout that is not installed, where it lies.
+
+    beside: its path below the top of the checkout.
+    """
+    import importlib.resources  # for the few who ask
+
+    try:
+        return importlib.resources.files(package)
+    except ModuleNotFoundError:
+        return Path(__file__).parents[1] / beside
 
 
 def home() -> Path:

@@ -10,21 +10,19 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import hashlib
-import importlib.resources
 import json
 import os
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, field
-from functools import lru_cache
-from importlib.resources.abc import Traversable
-from pathlib import Path
 from typing import Any, Literal, get_args
 
 from fvd_bench.errors import ProtocolError, UnknownProtocolError
-from fvd_bench.paths import user_path
+from fvd_bench.paths import shipped, user_path
 from fvd_bench.protocols.parsing import refuse_unknown, rule_of, value_of
 from fvd_bench.protocols.protocol import checked_name
+
+_SHIPPED = shipped("fvd_bench.protocols.shipped.paired", "protocols/paired")
 
 Metric = Literal["psnr", "ssim", "lpips", "flickering"]
 METRICS: tuple[Metric, ...] = get_args(Metric)
@@ -181,7 +179,7 @@ _RULES: Mapping[str, type[Rule]] = {"psnr": PsnrRule, "ssim": SsimRule, "lpips":
 
 def names() -> list[str]:
     """Return the names of the paired protocols that ship with the package."""
-    return sorted(file.name.removesuffix(".toml") for file in _shipped().iterdir() if file.name.endswith(".toml"))
+    return sorted(file.name.removesuffix(".toml") for file in _SHIPPED.iterdir() if file.name.endswith(".toml"))
 
 
 def load(protocol: PairedProtocolLike) -> PairedProtocol:
@@ -230,7 +228,7 @@ def text(name_or_path: str) -> str:
             f"no paired protocol is named {name_or_path!r}; {hint}there are {', '.join(names())}; to use a file of "
             "your own pass its path, ending in .toml"
         )
-    return _shipped().joinpath(f"{name_or_path}.toml").read_text("utf-8")
+    return _SHIPPED.joinpath(f"{name_or_path}.toml").read_text("utf-8")
 
 
 def parse(table: Mapping[str, Any], *, where: str) -> PairedProtocol:
@@ -265,12 +263,3 @@ def _read(name_or_path: str) -> PairedProtocol:
     except (ValueError, RecursionError) as error:
         raise ProtocolError(f"{name_or_path}: not valid TOML: {error}") from error
     return parse(table, where=name_or_path)
-
-
-@lru_cache
-def _shipped() -> Traversable:
-    """Return the folder of the shipped files: inside the package, or in a checkout that is not installed."""
-    try:
-        return importlib.resources.files("fvd_bench.protocols.shipped.paired")
-    except ModuleNotFoundError:
-        return Path(__file__).parents[2] / "protocols" / "paired"

@@ -11,7 +11,6 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import hashlib
-import importlib.resources
 import json
 import math
 import os
@@ -20,12 +19,10 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass
 from functools import lru_cache
-from importlib.resources.abc import Traversable
-from pathlib import Path
 from typing import Any
 
 from fvd_bench.errors import ProtocolError, UnknownProtocolError
-from fvd_bench.paths import user_path
+from fvd_bench.paths import shipped, user_path
 from fvd_bench.protocols import family
 from fvd_bench.protocols.aliases import ALIASES
 from fvd_bench.protocols.parsing import refuse_unknown, rule_of, value_of
@@ -138,16 +135,7 @@ _RULES = ("real", "fake", "features", "metric")
 ProtocolLike = Protocol | str | os.PathLike[str]
 
 
-def _shipped() -> Traversable:
-    """Return the folder of the shipped protocols: inside the package, or beside it in a checkout that is not
-    installed."""
-    try:
-        return importlib.resources.files("fvd_bench.protocols.shipped")
-    except ModuleNotFoundError:
-        return Path(__file__).parents[2] / "protocols"
-
-
-_SHIPPED = _shipped()
+_SHIPPED = shipped("fvd_bench.protocols.shipped", "protocols")
 
 _SUGGESTIONS = 5
 _ALIKE = 0.5

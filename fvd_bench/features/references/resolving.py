@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import importlib.resources
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from fvd_bench.errors import ArgumentError, UnknownReferenceError
 from fvd_bench.features.references.names import PREFIX, split
 from fvd_bench.features.references.reference import Reference
 from fvd_bench.features.references.zoo import Zoo
-from fvd_bench.paths import PathLike, home
+from fvd_bench.paths import PathLike, home, shipped
 from fvd_bench.progress import Progress, silent
 
 _SUGGESTIONS = 5
@@ -95,11 +94,7 @@ def _here() -> Iterator[Held]:
 
 
 def _shipped() -> Path:
-    """Return the folder of what ships: inside the package, or beside it in a checkout that is not installed."""
-    try:
-        return Path(str(importlib.resources.files("fvd_bench.features.references.shipped")))
-    except ModuleNotFoundError:
-        return Path(__file__).parents[3] / "references"
+    return Path(str(shipped("fvd_bench.features.references.shipped", "references")))
 
 
 def _there(place: PathLike | None) -> Iterator[Held]:
