@@ -21,6 +21,11 @@ _NOTEBOOK_SECONDS = 0.2
 """Least time between two updates of a notebook, which are messages that its file may keep."""
 
 
+def labelled(progress: Progress, what: str) -> Callable[[int, int], None]:
+    """Return a function of how much is done, and how much there is, for one thing that is being done."""
+    return lambda done, total: progress(what, done, total)
+
+
 def silent(what: str, done: int, total: int) -> None:
     """A Progress that shows nothing."""
 

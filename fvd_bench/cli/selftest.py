@@ -7,6 +7,7 @@ import click
 from fvd_bench.cli.options import Command, device_option
 from fvd_bench.cli.streams import check_outputs, console, deliver, progress
 from fvd_bench.errors import SelftestError
+from fvd_bench.progress import labelled
 from fvd_bench.settings import Device
 
 
@@ -27,7 +28,7 @@ def selftest(full: bool, device: Device, json_file: str | None, verbose: bool) -
     check_outputs(json_file)
     with progress() as show:
         where = resolve_device(device)
-        checks = published.run(full=full, device=where, progress=lambda done, total: show("frames", done, total))
+        checks = published.run(full=full, device=where, progress=labelled(show, "frames"))
         if full:
             checks += paired_checks(where)
         outcomes = of_networks.run(where) if full else []

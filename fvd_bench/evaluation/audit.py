@@ -9,9 +9,8 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,10 +19,11 @@ from fvd_bench.errors import ArgumentError, MetricError, SourceError, VideoError
 from fvd_bench.evaluation.evaluate import open_evaluation
 from fvd_bench.evaluation.loading import load_all
 from fvd_bench.evaluation.result import SourceInfo
+from fvd_bench.evaluation.scoring import signature
 from fvd_bench.evaluation.sensitivity import Audit, Rung, Scored, Seen, Sensitivity, content_bias, seen_of
 from fvd_bench.features.distributed import rank
 from fvd_bench.features.given import Given, open_side
-from fvd_bench.progress import Progress, shown
+from fvd_bench.progress import Progress, labelled, shown
 from fvd_bench.protocols.protocol import Protocol, ProtocolLike
 from fvd_bench.settings import Settings
 from fvd_bench.sources.distorted import DistortedSource
@@ -160,14 +160,13 @@ class _Auditing:
             floor = None if isinstance(found, str) else found
             of_rungs = {rung: score[protocol, name] for rung, score in scores.items()}
             seen = seen_of(of_rungs, undistorted, floor, lower_is_better=lower)
-        alone, weights = protocol.alone(name), self.evaluation.extractors.get(protocol.features)
-        digests = ",".join(digest[:8] for digest in weights.weights.values()) if weights else "none"
+        alone, extractor = protocol.alone(name), self.evaluation.extractors.get(protocol.features)
         effective = f"n:{undistorted.clips}|seed:{self._seed}"
         return Sensitivity(
             metric=name,
             protocol=protocol.name.removesuffix(_AUDITED),
             digest=alone.digest(),
-            signature=f"{name}|{alone.signature()}|{effective}|weights:{digests}|fvd-bench:{__version__}",
+            signature=signature(alone, effective, extractor.weights if extractor else None),
             lower_is_better=lower,
             undistorted=undistorted.value,
             reason=undistorted.reason,
@@ -178,9 +177,7 @@ class _Auditing:
 
     def info(self) -> SourceInfo:
         """Describe the real videos."""
-        given = self.evaluation.sides["real"].given
-        source = given.source
-        return SourceInfo(source.name, source.kind, len(source.names), given.fingerprint(self.real.contents))
+        return self.evaluation.info("real", self.real)
 
     @property
     def _seed(self) -> int:
@@ -208,11 +205,10 @@ def _features(evaluation: Evaluation, extraction: Extraction, what: str) -> dict
     """Collect the real side's clips of all protocols from some videos, in one pass, and return their features, or why
     a protocol has none."""
     from fvd_bench.evaluation.findings import refuse_skipped
-    from fvd_bench.features.feature_set import FeatureSet
 
     served = [p for p in evaluation.protocols if p not in evaluation.unserved]
     jobs = {protocol: evaluation.jobs(protocol, "real")[0] for protocol in served}
-    collected = extraction.collect(list(dict.fromkeys(jobs.values())), _labelled(evaluation.progress, what))
+    collected = extraction.collect(list(dict.fromkeys(jobs.values())), labelled(evaluation.progress, what))
     if evaluation.strict:
         refuse_skipped(collected)
     sets: dict[Protocol, FeatureSet | str] = {}
@@ -220,16 +216,8 @@ def _features(evaluation: Evaluation, extraction: Extraction, what: str) -> dict
         if (reason := collected[job].refused) is not None:
             sets[protocol] = reason
             continue
-        again = partial(extraction.features, collected[job])
-        found = FeatureSet(evaluation.extractors[protocol.features].dim, again=again)
-        for video, features in again():
-            found.add(features, video=evaluation.sides["real"].groups[video])
-        sets[protocol] = found
+        sets[protocol] = extraction.feature_set(job, collected[job], evaluation.sides["real"].groups)
     return sets
-
-
-def _labelled(progress: Progress, what: str) -> Callable[[int, int], None]:
-    return lambda done, total: progress(what, done, total)
 
 
 def _chosen(names: Sequence[str] | None) -> list[Distortion]:

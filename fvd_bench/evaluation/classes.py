@@ -10,7 +10,6 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 from fvd_bench import metrics
@@ -132,12 +131,8 @@ def _features(
         keys=[collected.keys[place] for place in of_class],
         videos=[collected.videos[place] for place in of_class],
     )
-    again = partial(collection.extractions[job.draw.reads].features, collected)
-    found = FeatureSet(evaluation.extractors[protocol.features].dim, again=again)
-    for video, features in again():
-        found.add(features, video=source.groups[video])
-        videos.add(video)
-    return found
+    videos.update(collected.videos)
+    return collection.extractions[job.draw.reads].feature_set(job, collected, source.groups)
 
 
 def _score_by_class(score: Score, rows: Sequence[ClassScore]) -> ScoreByClass:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING
 
 from fvd_bench.errors import MetricError
@@ -30,7 +29,7 @@ from fvd_bench.metrics import dependence
 from fvd_bench.metrics.measurement import Measured, measure
 from fvd_bench.metrics.uncertainty import Sides, Spread
 from fvd_bench.networks import FeatureExtractor, environment, software
-from fvd_bench.progress import Progress
+from fvd_bench.progress import Progress, labelled
 from fvd_bench.protocols.protocol import Protocol, plain
 from fvd_bench.protocols.rules import SIDES, FeatureRule, Side
 from fvd_bench.protocols.windows import WINDOW
@@ -107,7 +106,7 @@ class Evaluation:
             self.extractors,
             versions=given.versions(environment.feature_versions(self.device)),
             workers=self.workers,
-            progress=_labelled(self.progress, f"reading {side} files"),
+            progress=labelled(self.progress, f"reading {side} files"),
             share=given.share(share or self.share),
             engine=self.engine if given.has_frames else None,
         )
@@ -138,7 +137,7 @@ class Evaluation:
         """Make sure that the store holds all features. Raises as `evaluate` does."""
         collected: dict[Job, Collected] = {}
         for side, extraction in extractions.items():
-            show = _labelled(self.progress, f"{side} videos")
+            show = labelled(self.progress, f"{side} videos")
             passing = self.passing_motion(side, extraction)
             collected |= extraction.collect(self.jobs_reading(side), show, watch=passing)
             passing.store()
@@ -170,7 +169,7 @@ class Evaluation:
 
     def _result(self, collection: Collection, scores: Sequence[Score], motion: MotionPanel | None) -> Result:
         collected, extractions = collection.collected, collection.extractions
-        real, fake = (_info(self.sides[side].given, extractions[side]) for side in SIDES)
+        real, fake = (self.info(side, extractions[side]) for side in SIDES)
         # Statistics have no videos in which anything could be found. What windows skip is counted, see `windows`.
         told = self._jobs_of([p for p in self.protocols if not self.rows.get(p, "").startswith(WINDOW)])
         known = {side for side in SIDES if self.sides[side].given.known is not None}
@@ -214,6 +213,12 @@ class Evaluation:
             classes=panel,
         )
 
+    def info(self, side: Side, extraction: Extraction) -> SourceInfo:
+        """Describe a side, of which this extraction has read the contents."""
+        given = self.sides[side].given
+        source = given.source
+        return SourceInfo(source.name, source.kind, len(source.names), given.fingerprint(extraction.contents))
+
     def _dims(self) -> dict[str, int]:
         """Return the length of the features that a score is made of, by its digest."""
         served = [p for p in self.protocols if p.features in self.extractors]
@@ -244,7 +249,7 @@ class Evaluation:
             evenly_spaced(videos, most or videos),
             versions=side.given.motion_versions(environment.feature_versions("cpu")),
             workers=self.workers,
-            progress=_labelled(self.progress, f"motion of {name} videos"),
+            progress=labelled(self.progress, f"motion of {name} videos"),
             share=side.given.share(self.share),
         )
 
@@ -346,11 +351,8 @@ class Collection:
                 sets[side] = known
                 continue
             job = self.evaluation.jobs(protocol, side)[repeat]
-            again = partial(self.extractions[job.draw.reads].features, self.collected[job])
-            sets[side] = FeatureSet(self.evaluation.extractors[protocol.features].dim, again=again)
-            groups = self.evaluation.sides[job.draw.reads].groups
-            for video, features in again():
-                sets[side].add(features, video=groups[video] if grouped else video)
+            groups = self.evaluation.sides[job.draw.reads].groups if grouped else None
+            sets[side] = self.extractions[job.draw.reads].feature_set(job, self.collected[job], groups)
             self.counts[job] = sets[side].count
         return sets
 
@@ -364,12 +366,3 @@ class Collection:
             features = self.extractions[job.draw.reads].features(self.collected[job])
             self.counts[job] = sum(len(each) for _, each in features)
         return self.counts[job]
-
-
-def _labelled(progress: Progress, what: str) -> Callable[[int, int], None]:
-    return lambda done, total: progress(what, done, total)
-
-
-def _info(given: Given, extraction: Extraction) -> SourceInfo:
-    source = given.source
-    return SourceInfo(source.name, source.kind, len(source.names), given.fingerprint(extraction.contents))

@@ -21,7 +21,7 @@ from fvd_bench.features.store import FeatureStore
 from fvd_bench.finding import Finding
 from fvd_bench.networks import environment
 from fvd_bench.processors import processors
-from fvd_bench.progress import Progress, shown
+from fvd_bench.progress import Progress, labelled, shown
 from fvd_bench.sources.arrays import ArrayVideos
 from fvd_bench.sources.opening import SourceLike
 from fvd_bench.videos.clips import Draw
@@ -94,10 +94,10 @@ def _read(given: Given, intake: Intake, progress: Progress) -> ReadSide:
             {rule: intake.network},
             versions=given.versions(here),
             workers=intake.settings.workers or processors(),
-            progress=lambda done, total: progress("reading real files", done, total),
+            progress=labelled(progress, "reading real files"),
         )
         given.check_holds(lambda: extraction.missing([job]))
-        collected = extraction.collect([job], lambda done, total: progress("real videos", done, total))
+        collected = extraction.collect([job], labelled(progress, "real videos"))
         if intake.settings.strict:
             refuse_skipped(collected)
         if (refused := collected[job].refused) is not None:

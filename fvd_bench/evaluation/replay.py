@@ -21,7 +21,7 @@ from fvd_bench.finding import Finding, some, worst_first
 from fvd_bench.networks import environment
 from fvd_bench.networks.environment import NEUTRAL
 from fvd_bench.processors import processors
-from fvd_bench.progress import Progress, silent
+from fvd_bench.progress import Progress, labelled, silent
 from fvd_bench.protocols.rules import SIDES, Side
 from fvd_bench.settings import Settings
 from fvd_bench.sources.opening import ClipSource, SourceLike, open_source
@@ -158,7 +158,7 @@ def _find(
             {},
             versions={},
             workers=settings.workers or processors(),
-            progress=lambda done, total: progress(f"looking for {side} videos", done, total),
+            progress=labelled(progress, f"looking for {side} videos"),
         ).contents
     finally:
         store.close()

@@ -267,10 +267,7 @@ class Result:
 
     def write(self, file: Path) -> None:
         """Write `to_json` to a file, whole or not at all. Raises ResultError."""
-        try:
-            write_text(file, self.to_json())
-        except OSError as error:
-            raise ResultError(f"{file} cannot be written: {error.strerror}") from error
+        write_json(file, self.to_json())
 
     @classmethod
     def from_json(cls, text: str) -> Result:
@@ -294,6 +291,14 @@ class Result:
         if not result.scores:
             raise ResultError(f"not a result of schema {SCHEMA}: it has no scores")
         return result
+
+
+def write_json(file: Path, text: str) -> None:
+    """Write the JSON text of a result, whole or not at all. Raises ResultError."""
+    try:
+        write_text(file, text)
+    except OSError as error:
+        raise ResultError(f"{file} cannot be written: {error.strerror}") from error
 
 
 def summary(score: Score) -> str:

@@ -32,7 +32,6 @@ def as_score(
     Digest and signature are those of the protocol with this metric alone.
     """
     alone = protocol.alone(metric)
-    digests = "none" if weights is None else ",".join(digest[:8] for digest in weights.values())
     effective = f"n:{counts['real'].clips}+{counts['fake'].clips}|seed:{seeds[0]}|repeats:{len(seeds)}"
     values = measured.values if measured else ()
     return Score(
@@ -40,7 +39,7 @@ def as_score(
         protocol=protocol.name,
         protocol_version=protocol.version,
         digest=alone.digest(),
-        signature=f"{metric}|{alone.signature()}|{effective}|weights:{digests}|fvd-bench:{__version__}",
+        signature=signature(alone, effective, weights),
         row=row,
         value=statistics.fmean(values) if values else None,
         reason=reason,
@@ -57,6 +56,17 @@ def as_score(
         infinite=measured.infinite if measured else None,
         unknown=measured.unknown if measured else {},
     )
+
+
+def signature(alone: Protocol, effective: str, weights: Mapping[str, str] | None) -> str:
+    """Return the line that names each choice of a score, and what it was made of.
+
+    alone: the protocol with the score's metric alone. effective: numbers of clips, seeds and the like. weights: name ->
+    digest of the tensors, None without the network.
+    """
+    digests = "none" if weights is None else ",".join(digest[:8] for digest in weights.values())
+    (metric,) = alone.metric.names
+    return f"{metric}|{alone.signature()}|{effective}|weights:{digests}|fvd-bench:{__version__}"
 
 
 def served(score: Score) -> Score:

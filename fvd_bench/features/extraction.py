@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from fvd_bench.errors import CacheError, VideoError
 from fvd_bench.features.batches import Batches
 from fvd_bench.features.distributed import WHOLE, Share
+from fvd_bench.features.feature_set import FeatureSet
 from fvd_bench.features.keys import feature_keys
 from fvd_bench.features.store import Entry, Facts, FeatureStore
 from fvd_bench.networks import FeatureExtractor, Features, environment, software
@@ -186,6 +187,17 @@ class Extraction:
             if entry is None:
                 raise CacheError("a stored feature was lost while in use; the same command run again repairs that")
             yield video, entry.features
+
+    def feature_set(self, job: Job, collected: Collected, groups: Sequence[int] | None = None) -> FeatureSet:
+        """Go through the features of a job once, as a set that can go through them again. Raises CacheError.
+
+        groups: the group of each video of the listing, whose videos count as one; None where each counts by itself.
+        """
+        again = partial(self.features, collected)
+        found = FeatureSet(self._extractors[job.features].dim, again=again)
+        for video, features in again():
+            found.add(features, video=video if groups is None else groups[video])
+        return found
 
     def _read_contents(self, progress: VideosDone) -> None:
         total = len(self._source.names)

@@ -21,7 +21,7 @@ from fvd_bench.paired.result import PairedResult
 from fvd_bench.paired.scoring import Compared, pair_records, scores, wrapped
 from fvd_bench.paths import PathLike
 from fvd_bench.processors import processors
-from fvd_bench.progress import Progress, shown
+from fvd_bench.progress import Progress, labelled, shown
 from fvd_bench.protocols.paired import METRICS, LpipsRule, PairedProtocol, PairedProtocolLike, load_all
 from fvd_bench.protocols.protocol import load
 from fvd_bench.protocols.rules import SIDES, Side
@@ -178,7 +178,7 @@ def _evaluated(
         len(everything),
         wanted,
         workers=settings.workers or processors(),
-        progress=lambda done, total: progress("pairs of videos", done, total),
+        progress=labelled(progress, "pairs of videos"),
     )
     compared = Compared(sides.names, list(found), groups, perceptual.missing, perceptual.weights)
     if settings.strict:

@@ -12,11 +12,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from fvd_bench.atomic import write_text
 from fvd_bench.errors import ResultError
 from fvd_bench.estimate import ends
 from fvd_bench.evaluation.comparison import read_text
-from fvd_bench.evaluation.result import Result, Skipped, SourceInfo
+from fvd_bench.evaluation.result import Result, Skipped, SourceInfo, write_json
 from fvd_bench.finding import Finding, worst_first
 from fvd_bench.paths import distinct_names, user_path
 from fvd_bench.records import record
@@ -142,10 +141,7 @@ class PairedResult:
 
     def write(self, file: Path) -> None:
         """Write `to_json` to a file, whole or not at all. Raises ResultError."""
-        try:
-            write_text(file, self.to_json())
-        except OSError as error:
-            raise ResultError(f"{file} cannot be written: {error.strerror}") from error
+        write_json(file, self.to_json())
 
     @classmethod
     def from_json(cls, text: str) -> PairedResult:
