@@ -20,8 +20,9 @@ from fvd_bench.protocols.rules import ClipRule, FeatureRule, Resize
 from fvd_bench.videos.resize import resample
 from fvd_bench.videos.video import Clip, Pixels
 
-_PIECE_VALUES = 2**24
-"""Float values held at a time while resizing, so that large frames need no more memory than small ones."""
+_PIECE_VALUES = {"cpu": 2**16, "cuda": 2**24, "mps": 2**24}
+"""Values of frames that are resized at a time, and at least one frame, by the kind of device. On a processor its cache
+holds them while they are; elsewhere large frames need no more memory than small ones."""
 
 
 def clip_images(clip: Clip, rule: ClipRule) -> Pixels:
@@ -54,7 +55,7 @@ def resize_uint8(frames: Pixels, rule: Resize, rounding: Literal["nearest", "tru
         resized = _round(_resize(torch.from_numpy(frames), rule, _interpolate_unit), "truncate")
     else:
         resized = _round(_resize(torch.from_numpy(frames), rule), rounding)
-    return resized.to(torch.uint8).permute(0, 2, 3, 1).contiguous().numpy()
+    return resized.to(torch.uint8).contiguous().numpy()
 
 
 def network_input(frames: Tensor, rule: FeatureRule) -> Tensor:
@@ -66,15 +67,15 @@ def network_input(frames: Tensor, rule: FeatureRule) -> Tensor:
     """
     if rule.channels == "bgr":
         frames = frames.flip(3)
-    values = frames.permute(0, 3, 1, 2).float() if rule.resize is None else _resize(frames, rule.resize)
+    values = frames.float() if rule.resize is None else _resize(frames, rule.resize)
     if rule.rounding != "none":
         values = _round(values, rule.rounding)
     low, high = rule.range
-    return values.mul_((high - low) / 255).add_(low).transpose(0, 1)  # [3, T, S, S]
+    return values.mul_((high - low) / 255).add_(low).permute(3, 0, 1, 2)  # [3, T, S, S]
 
 
 _Interpolation = Callable[[Tensor, tuple[int, int], Resize], Tensor]
-"""A function that resizes float32 images [T, 3, H, W] with values in 0 to 255 to a (height, width)."""
+"""A function that resizes uint8 images [T, H, W, 3] to a (height, width), as float32 with values in 0 to 255."""
 
 
 def _resample(images: Tensor, size: tuple[int, int], rule: Resize) -> Tensor:
@@ -87,38 +88,39 @@ def _interpolate_unit(images: Tensor, size: tuple[int, int], rule: Resize) -> Te
     This is for originals that truncate the result, where the last bit of a float decides over a grey level. With
     antialiasing torch gives the same bits for any number of threads.
     """
-    resized = functional.interpolate(images / 255, size, mode=rule.kernel, antialias=rule.antialias)
-    return resized * 255
+    unit = images.permute(0, 3, 1, 2).float() / 255
+    resized = functional.interpolate(unit, size, mode=rule.kernel, antialias=rule.antialias)
+    return resized.permute(0, 2, 3, 1) * 255
 
 
 def _resize(frames: Tensor, rule: Resize, interpolation: _Interpolation = _resample) -> Tensor:
-    """Resize uint8 [T, H, W, 3] to float32 [T, 3, S, S] with values in 0 to 255, not rounded."""
-    _, height, width, _ = frames.shape
-    per_piece = max(1, _PIECE_VALUES // (height * width * 3))
-    pieces = [
-        _resize_piece(piece.permute(0, 3, 1, 2).float(), rule, interpolation)
-        for piece in torch.split(frames, per_piece)
-    ]
-    return pieces[0] if len(pieces) == 1 else torch.cat(pieces)
+    """Resize uint8 [T, H, W, 3] to float32 [T, S, S, 3] with values in 0 to 255, not rounded."""
+    count, height, width, _ = frames.shape
+    per_piece = max(1, _PIECE_VALUES[frames.device.type] // (height * width * 3))
+    resized = frames.new_empty((3, count, rule.size, rule.size), dtype=torch.float32).permute(1, 2, 3, 0)
+    for first in range(0, count, per_piece):
+        piece = slice(first, first + per_piece)
+        resized[piece] = _resize_piece(frames[piece], rule, interpolation)
+    return resized
 
 
 def _resize_piece(images: Tensor, rule: Resize, interpolation: _Interpolation) -> Tensor:
-    """Resize float32 [T, 3, H, W] to float32 [T, 3, S, S]."""
-    height, width = images.shape[2:]
+    """Resize uint8 [T, H, W, 3] to float32 [T, S, S, 3]."""
+    height, width = images.shape[1:3]
     target = (rule.size, rule.size)
     if rule.geometry == "square-crop":
         images = _centre(images, min(height, width))
     elif rule.geometry != "stretch":
         target = _short_side_to(rule, height, width)
-    if tuple(images.shape[2:]) != target:
+    if tuple(images.shape[1:3]) != target:
         images = interpolation(images, target, rule)
     return _centre(images, rule.size)
 
 
 def _centre(images: Tensor, size: int) -> Tensor:
-    """Return the square of a size in the centre of images [T, 3, H, W]."""
-    top, left = ((length - size) // 2 for length in images.shape[2:])
-    return images[:, :, top : top + size, left : left + size]
+    """Return the square of a size in the centre of images [T, H, W, 3]."""
+    top, left = ((length - size) // 2 for length in images.shape[1:3])
+    return images[:, top : top + size, left : left + size]
 
 
 def _short_side_to(rule: Resize, height: int, width: int) -> tuple[int, int]:

@@ -22,8 +22,9 @@ _PILLOW = {"bilinear-pillow": Image.Resampling.BILINEAR, "bicubic-pillow": Image
 
 
 def resample(images: Tensor, size: tuple[int, int], *, kernel: Kernel, antialias: bool) -> Tensor:
-    """Resize float32 images [N, C, H, W] to the (height, width) `size`, without rounding or clamping unless by Pillow.
+    """Resize images [N, H, W, C], uint8 or float32, to the (height, width) `size`.
 
+    Returns float32 [N, height, width, C], without rounding or clamping unless by Pillow.
     kernel: `bilinear` and `bicubic` are torch's, with half-pixel centres (align_corners=False). `bilinear-tf1` is
         TensorFlow 1's resize_bilinear (source = target · in / out). `bilinear-align-corners` is Chainer's
         resize_images, and torch's with align_corners=True (source = target · (in - 1) / (out - 1)). `bilinear-pillow`
@@ -32,37 +33,45 @@ def resample(images: Tensor, size: tuple[int, int], *, kernel: Kernel, antialias
     """
     if kernel in _PILLOW:
         return _by_pillow(images, size, _PILLOW[kernel])
-    for axis, target in ((2, size[0]), (3, size[1])):
+    for axis, target in ((1, size[0]), (2, size[1])):
         if images.shape[axis] != target:
-            images = _along(images, axis, *_taps(images.shape[axis], target, kernel, antialias))
-    return images
+            images = _along(images, axis, *_taps(images.shape[axis], target, kernel, antialias, images.device))
+    return images.float()
 
 
 def _by_pillow(images: Tensor, size: tuple[int, int], kernel: Image.Resampling) -> Tensor:
     height, width = size
-    frames = images.permute(0, 2, 3, 1).to(torch.uint8).cpu().numpy()
+    frames = images.to(torch.uint8).cpu().numpy()
     resized = np.stack([np.asarray(Image.fromarray(frame).resize((width, height), kernel)) for frame in frames])
-    return torch.from_numpy(resized).permute(0, 3, 1, 2).to(images.device, torch.float32)
+    return torch.from_numpy(resized).to(images.device, torch.float32)
 
 
-def _along(images: Tensor, axis: int, places: NDArray[np.int64], weights: NDArray[np.float32]) -> Tensor:
+def _along(images: Tensor, axis: int, places: Tensor, weights: Tensor) -> Tensor:
     """Resize along one axis: sum over taps the weight times the line at the tap's place.
 
-    places, weights: [out, taps].
+    places, weights: [taps, out], on the device of the images.
     """
-    lines = images.movedim(axis, 0).contiguous()  # copying whole lines is many times faster than single values
+    lines = images.transpose(1, axis).contiguous()  # copying whole lines is many times faster than single values
     out: Tensor | None = None
-    for tap in range(places.shape[1]):
-        part = lines.index_select(0, torch.from_numpy(places[:, tap].copy()).to(images.device))
-        part.mul_(torch.from_numpy(weights[:, tap].copy()).to(images.device).view(-1, 1, 1, 1))
+    for tap_places, tap_weights in zip(places, weights, strict=True):
+        part = lines.index_select(1, tap_places).float().mul_(tap_weights.view(-1, 1, 1))
         out = part if out is None else out.add_(part)
     assert out is not None
-    return out.movedim(0, axis)
+    return out.transpose(1, axis)
 
 
 @lru_cache(maxsize=256)
-def _taps(source: int, target: int, kernel: Kernel, antialias: bool) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Return which source lines each target line is made of, and their weights, both [target, taps]."""
+def _taps(source: int, target: int, kernel: Kernel, antialias: bool, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Return which source lines each target line is made of, and their weights, both [taps, target], on a device."""
+    places, weights = _lines_and_weights(source, target, kernel, antialias)
+    lines = torch.from_numpy(places.T.copy()).to(device)
+    return lines, torch.from_numpy(weights.T.astype(np.float32)).to(device)
+
+
+def _lines_and_weights(
+    source: int, target: int, kernel: Kernel, antialias: bool
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return the same as arrays [target, taps]."""
     ratio = source / target
     places = np.arange(target)
     if antialias:
@@ -77,7 +86,7 @@ def _taps(source: int, target: int, kernel: Kernel, antialias: bool) -> tuple[ND
         fraction = centre - np.floor(centre)
         weights = np.stack([1 - fraction, fraction], axis=1)
     lines = np.floor(centre).astype(np.int64)[:, None] + offsets
-    return np.clip(lines, 0, source - 1), weights.astype(np.float32)
+    return np.clip(lines, 0, source - 1), weights
 
 
 def _bilinear_centres(source: int, target: int, kernel: Kernel) -> NDArray[np.float64]:
@@ -92,7 +101,7 @@ def _bilinear_centres(source: int, target: int, kernel: Kernel) -> NDArray[np.fl
 
 def _antialiased_taps(
     source: int, ratio: float, places: NDArray[np.int64], kernel: Kernel
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Return the taps of a kernel that is stretched over all source lines under a target line. Weights sum to 1."""
     stretch = max(ratio, 1.0)
     support = (2.0 if kernel == "bicubic" else 1.0) * stretch
@@ -104,7 +113,7 @@ def _antialiased_taps(
     weights = _cubic(distance, a=-0.5) if kernel == "bicubic" else np.maximum(1 - np.abs(distance), 0)
     weights = np.where(lines < last[:, None], weights, 0)
     weights /= weights.sum(axis=1, keepdims=True)
-    return np.clip(lines, 0, source - 1), weights.astype(np.float32)
+    return np.clip(lines, 0, source - 1), weights
 
 
 def _cubic(distance: NDArray[np.float64], *, a: float) -> NDArray[np.float64]:

@@ -140,7 +140,7 @@ def test_large_frames_are_resized_in_pieces_without_a_difference(monkeypatch, mo
     rule = _features(resize=Resize(size=32))
     whole = network_input(frames, rule)
 
-    monkeypatch.setattr(preprocess, "_PIECE_VALUES", 1)
+    monkeypatch.setattr(preprocess, "_PIECE_VALUES", {"cpu": 1})
 
     assert torch.equal(network_input(frames, rule), whole)
 

@@ -12,58 +12,66 @@ SIZES = [((48, 64), (224, 224)), ((300, 400), (224, 224)), ((128, 128), (224, 22
 
 @pytest.fixture
 def images() -> torch.Tensor:
-    return torch.rand(2, 3, 600, 600, generator=torch.Generator().manual_seed(0)) * 255
+    return torch.rand(2, 600, 600, 3, generator=torch.Generator().manual_seed(0)) * 255
+
+
+def planes_of(images: torch.Tensor) -> torch.Tensor:
+    """Images [N, H, W, C] in the layout of other libraries, [N, C, H, W]."""
+    return images.permute(0, 3, 1, 2)
 
 
 @pytest.mark.parametrize(("source", "target"), SIZES)
 @pytest.mark.parametrize("kernel", ["bilinear", "bicubic"])
 @pytest.mark.parametrize("antialias", [False, True])
 def test_it_is_torchs(images, source, target, kernel, antialias) -> None:
-    images = images[:, :, : source[0], : source[1]]
+    images = images[:, : source[0], : source[1]]
 
     ours = resample(images, target, kernel=kernel, antialias=antialias)
 
-    theirs = functional.interpolate(images.double(), target, mode=kernel, align_corners=False, antialias=antialias)
-    torch.testing.assert_close(ours.double(), theirs, atol=2e-3, rtol=0)  # 1e-5 of the range of values
+    planes = planes_of(images).double()
+    theirs = functional.interpolate(planes, target, mode=kernel, align_corners=False, antialias=antialias)
+    torch.testing.assert_close(planes_of(ours).double(), theirs, atol=2e-3, rtol=0)  # 1e-5 of the range of values
 
 
 @pytest.mark.parametrize(("source", "target"), SIZES)
 def test_the_tf1_kernel_is_torch_fidelitys(images, source, target) -> None:
-    images = images[:, :, : source[0], : source[1]]
+    images = images[:, : source[0], : source[1]]
 
     ours = resample(images, target, kernel="bilinear-tf1", antialias=False)
 
-    theirs = interpolate_bilinear_2d_like_tensorflow1x(images, size=target, align_corners=False)
-    torch.testing.assert_close(ours, theirs, atol=2e-2, rtol=0)  # torch-fidelity has places in float32, as TensorFlow
+    theirs = interpolate_bilinear_2d_like_tensorflow1x(planes_of(images), size=target, align_corners=False)
+    torch.testing.assert_close(
+        planes_of(ours), theirs, atol=2e-2, rtol=0
+    )  # torch-fidelity has places in float32, as TensorFlow
 
 
 @pytest.mark.parametrize(("source", "target"), [*SIZES, ((48, 64), (1, 1))])
 def test_aligned_corners_are_torchs(images, source, target) -> None:
-    images = images[:, :, : source[0], : source[1]]
+    images = images[:, : source[0], : source[1]]
 
     ours = resample(images, target, kernel="bilinear-align-corners", antialias=False)
 
-    theirs = functional.interpolate(images.double(), target, mode="bilinear", align_corners=True)
-    torch.testing.assert_close(ours.double(), theirs, atol=2e-3, rtol=0)
+    theirs = functional.interpolate(planes_of(images).double(), target, mode="bilinear", align_corners=True)
+    torch.testing.assert_close(planes_of(ours).double(), theirs, atol=2e-3, rtol=0)
 
 
 @pytest.mark.parametrize(("source", "target"), [*SIZES, ((300, 400), (150, 224))])
 @pytest.mark.parametrize("kernel", ["bilinear", "bicubic"])
 def test_pillows_kernels_are_pillows(images, source, target, kernel) -> None:
-    frames = images[:, :, : source[0], : source[1]].floor()
+    frames = images[:, : source[0], : source[1]].floor()
 
     ours = resample(frames, target, kernel=f"{kernel}-pillow", antialias=False)
 
     assert ours.dtype == torch.float32
     for frame, found in zip(frames, ours, strict=True):
-        image = Image.fromarray(frame.permute(1, 2, 0).to(torch.uint8).numpy())
+        image = Image.fromarray(frame.to(torch.uint8).numpy())
         theirs = image.resize(target[::-1], Image.Resampling[kernel.upper()])
-        np.testing.assert_array_equal(found.permute(1, 2, 0).numpy(), np.asarray(theirs))
+        np.testing.assert_array_equal(found.numpy(), np.asarray(theirs))
 
 
 @pytest.mark.parametrize("kernel", ["bilinear", "bilinear-tf1", "bilinear-align-corners", "bicubic"])
 def test_one_and_two_threads_give_the_same_bits(kernel: str) -> None:
-    images = torch.rand(9, 3, 48, 64, generator=torch.Generator().manual_seed(0)) * 255
+    images = torch.rand(9, 48, 64, 3, generator=torch.Generator().manual_seed(0)) * 255
     before = torch.get_num_threads()
     outputs = []
     try:
