@@ -115,8 +115,8 @@ def main(
         device=asked.device,
         preset="tiny" if tiny else "small",
         resolution=32 if tiny else 64,
-        videos=6 if tiny else 128,
-        repeats=2 if tiny else 5,
+        videos=6 if tiny else asked.videos,
+        repeats=2 if tiny else 3,
     )
     failed: list[str] = []
     table: dict[str, Any] = {"tiny": True} if tiny else {}
@@ -152,6 +152,7 @@ def arguments(doc: str, argv: Sequence[str] | None) -> argparse.Namespace:
     options.add_argument("data", type=Path, help="a folder with train/grid_faces_128, see benchmarks/README.md")
     options.add_argument("out", type=Path, help="a folder for the runs; the same command goes on")
     options.add_argument("--minutes", type=float, default=60.0, help="of a processor, or of a GPU, for each row")
+    options.add_argument("--videos", type=int, default=128, help="that are scored on each side, in each row")
     return options.parse_args(argv)
 
 
