@@ -11,9 +11,9 @@ from typing import Any, Literal, get_args
 from fvd_bench.errors import ArgumentError, FvdBenchError
 from fvd_bench.paths import PathLike, home, user_path
 
-Device = Literal["auto", "cpu", "cuda", "mps"]
-"""Where networks run: the processor, an NVIDIA GPU, or the GPU of a Mac. `auto` uses CUDA where there is a CUDA device,
-and else the processor."""
+Device = Literal["auto", "cpu", "cuda", "mps", "openvino"]
+"""Where networks run: the processor, an NVIDIA GPU, the GPU of a Mac, or the processor by OpenVINO in place of torch.
+`auto` uses CUDA where there is a CUDA device, and else the processor."""
 
 DEVICES: tuple[str, ...] = get_args(Device)
 

@@ -21,13 +21,15 @@ def selftest(full: bool, device: Device, json_file: str | None, verbose: bool) -
     """Recompute published numbers with this installation."""
     from fvd_bench.evaluation import selftest as published
     from fvd_bench.evaluation import selftest_networks as of_networks
-    from fvd_bench.networks.environment import resolve_device
+    from fvd_bench.networks.environment import check_torch, resolve_device
     from fvd_bench.paired.selftest import checks as paired_checks
     from fvd_bench.reports.selftest import checks_json, checks_table, checks_text
 
     check_outputs(json_file)
     with progress() as show:
         where = resolve_device(device)
+        if full:
+            check_torch(where, "all that --full compares")
         checks = published.run(full=full, device=where, progress=labelled(show, "frames"))
         if full:
             checks += paired_checks(where)

@@ -166,7 +166,7 @@ class _Auditing:
             metric=name,
             protocol=protocol.name.removesuffix(_AUDITED),
             digest=alone.digest(),
-            signature=signature(alone, effective, extractor.weights if extractor else None),
+            signature=signature(alone, effective, extractor.weights if extractor else None, self.evaluation.device),
             lower_is_better=lower,
             undistorted=undistorted.value,
             reason=undistorted.reason,

@@ -234,6 +234,7 @@ class FrechetVideoDistance:
                 reason=str(found) if isinstance(found, MetricError) else None,
                 counts=sides.counts,
                 weights=self.intake.network.weights,
+                device=self.intake.settings.device,
                 seeds=range(self.seed, self.seed + 1),
                 row=None,
             )

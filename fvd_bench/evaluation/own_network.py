@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from fvd_bench.errors import ArgumentError, NetworkError, ProtocolError
 from fvd_bench.networks import NETWORKS, Network, Sees
 from fvd_bench.networks.declared import network as declare
-from fvd_bench.networks.environment import resolve_device
+from fvd_bench.networks.environment import inputs_on, resolve_device
 from fvd_bench.plugins import source_version, telling
 from fvd_bench.protocols.protocol import Protocol, ProtocolLike, load
 from fvd_bench.protocols.rules import FeatureRule, Resize
@@ -44,7 +44,7 @@ def on_network(
     if isinstance(given, Network):
         described = given
     elif callable(given):
-        described = _described(given, protocols[0], resolve_device(device))
+        described = _described(given, protocols[0], inputs_on(resolve_device(device)))
     else:
         raise ArgumentError(
             f"network is of type {type(given).__name__}: expected a torch module, or a declared network"

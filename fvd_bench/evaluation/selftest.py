@@ -7,14 +7,18 @@ from hashlib import sha256
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from fvd_bench.metrics.frechet import frechet_distance
-from fvd_bench.networks import fingerprint, goldens, weights
+from fvd_bench.networks import environment, fingerprint, goldens, i3d, weights
 from fvd_bench.networks.arithmetic import float32_arithmetic
 from fvd_bench.networks.goldens import GoldenLogits, Videos
-from fvd_bench.networks.i3d_network import I3D, NUM_CLASSES
+from fvd_bench.networks.i3d_network import NUM_CLASSES
 
 Progress = Callable[[int, int], None]
+
+Logits = Callable[[Tensor], Tensor]
+"""I3D, as `i3d.build` makes it."""
 
 _MICRO_BATCH = 2
 
@@ -46,14 +50,15 @@ def run(*, full: bool, device: str = "cpu", progress: Progress | None = None) ->
     It takes about half a minute on two cores, with `full` two minutes.
 
     full: whether to include the 256 random clips of fvd-comparison.
-    device: `cpu`, `cuda` or `mps`. On mps the logits are also compared with those of this machine's processor.
+    device: `cpu`, `cuda`, `mps` or `openvino`. On the last two the logits are also compared with those of this
+        machine's processor by torch.
     progress: called with the number of video frames that went through the network, and their total.
 
     Raises WeightsError when the network's weights cannot be had.
     """
     tensors = weights.load("i3d-kinetics-400").tensors
-    network = I3D.from_tensors(tensors).to(device)
-    reference = I3D.from_tensors(tensors) if device == "mps" else None
+    network = i3d.build(tensors, device)
+    reference = i3d.build(tensors, "cpu") if device in ("mps", "openvino") else None
     checks: list[Check] = []
     total = _total_frames(full)
     done = 0
@@ -66,7 +71,7 @@ def run(*, full: bool, device: str = "cpu", progress: Progress | None = None) ->
     return tuple(checks)
 
 
-def logits_checks(network: I3D, golden: GoldenLogits, *, device: str = "cpu") -> list[Check]:
+def logits_checks(network: Logits, golden: GoldenLogits, *, device: str = "cpu") -> list[Check]:
     """Make one row's videos, and compare the network's logits with the published ones.
 
     An error of at most e in each of n logits moves their L2 norm by at most e √n. It moves the sum by about as much
@@ -89,9 +94,10 @@ def logits_checks(network: I3D, golden: GoldenLogits, *, device: str = "cpu") ->
     return checks
 
 
-def constant_checks(network: I3D, golden: goldens.ConstantVideos, *, device: str = "cpu") -> list[Check]:
+def constant_checks(network: Logits, golden: goldens.ConstantVideos, *, device: str = "cpu") -> list[Check]:
     """Compare the FVD of the all -1 against the all +1 video with every number published for it."""
-    found = fingerprint.measure(network, lengths=(golden.frames,), device=device)[golden.frames]
+    where = environment.inputs_on(device)
+    found = fingerprint.measure(network, lengths=(golden.frames,), device=where)[golden.frames]
     name = f"FVD of constant videos, {golden.frames} frames"
     references = [
         (name, golden.float32, goldens.CONSTANT_TOLERANCE, goldens.CONSTANT_ORIGIN),
@@ -105,7 +111,7 @@ def constant_checks(network: I3D, golden: goldens.ConstantVideos, *, device: str
     ]
 
 
-def device_check(network: I3D, reference: I3D, golden: GoldenLogits, *, device: str) -> Check:
+def device_check(network: Logits, reference: Logits, golden: GoldenLogits, *, device: str) -> Check:
     """Compare the logits of one row's videos on a device with those on the processor. reference: the network there."""
     videos = golden.videos()
     error = abs(_logits(network, videos, device) - _logits(reference, videos, "cpu")).max()
@@ -113,7 +119,7 @@ def device_check(network: I3D, reference: I3D, golden: GoldenLogits, *, device: 
     return Check(f"{golden.name}: {device} against cpu", 0.0, float(error), goldens.LOGITS_TOLERANCE, origin)
 
 
-def _steps(network: I3D, reference: I3D | None, *, full: bool, device: str) -> Iterator[tuple[int, list[Check]]]:
+def _steps(network: Logits, reference: Logits | None, *, full: bool, device: str) -> Iterator[tuple[int, list[Check]]]:
     """Yield (number of frames that went through the network, checks that were completed by that).
 
     reference: the network on the processor, to compare with. None for no such comparison.
@@ -129,7 +135,7 @@ def _steps(network: I3D, reference: I3D | None, *, full: bool, device: str) -> I
         yield from _random_steps(network, device=device)
 
 
-def _random_steps(network: I3D, *, device: str) -> Iterator[tuple[int, list[Check]]]:
+def _random_steps(network: Logits, *, device: str) -> Iterator[tuple[int, list[Check]]]:
     sides = []
     for seed in (goldens.RANDOM_REAL_SEED, goldens.RANDOM_FAKE_SEED):
         features = []
@@ -149,8 +155,9 @@ def _total_frames(full: bool) -> int:
     return rows + constants + (2 * goldens.RANDOM_CLIPS * goldens.RANDOM_FRAMES if full else 0)
 
 
-def _logits(network: I3D, videos: Videos, device: str) -> NDArray[np.float32]:
+def _logits(network: Logits, videos: Videos, device: str) -> NDArray[np.float32]:
     """Return the logits of [B, T, H, W, 3] videos as [B, 400]."""
+    where = environment.inputs_on(device)
     with torch.inference_mode():
         inputs = torch.split(torch.from_numpy(videos).permute(0, 4, 1, 2, 3), _MICRO_BATCH)
-        return torch.cat([network(part.to(device)).cpu() for part in inputs]).numpy()
+        return torch.cat([network(part.to(where)).cpu() for part in inputs]).numpy()

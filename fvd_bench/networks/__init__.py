@@ -129,7 +129,7 @@ def create(rule: FeatureRule, *, device: str, weights: Mapping[str, PathLike], p
     the same from the same files, and torch is not loaded, that is put off until the extractor has to run.
 
     The global random generator of torch stays as it is.
-    device: `cpu`, `cuda` or `mps`.
+    device: `cpu`, `cuda`, `mps` or `openvino`.
     weights: for names of sets of weights, the file to read the set from.
     progress: reports on fetching.
     Raises ProtocolError when the extractor cannot do what the rule asks for. Raises WeightsError when the weights
@@ -144,6 +144,10 @@ def create(rule: FeatureRule, *, device: str, weights: Mapping[str, PathLike], p
         raise ProtocolError('precision = "tf32" exists on CUDA devices only')
     network = NETWORKS.find(rule.extractor)
     network.check(rule)
+    if device not in network.devices:
+        raise ProtocolError(
+            f"{network.name} runs on {', '.join(network.devices)}, not on {device}: use another --device"
+        )
     files = {name: Path(file) for name, file in weights.items()}
     make = partial(_created, network, rule, device=device, weights=files, progress=progress)
     if not network.version:

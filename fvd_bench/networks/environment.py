@@ -25,9 +25,17 @@ NEUTRAL = frozenset({"threads"})
 
 
 def resolve_device(name: Device) -> str:
-    """Return `cpu`, `cuda` or `mps`. Raises FvdBenchError when a GPU is asked for and there is none."""
+    """Return `cpu`, `cuda`, `mps` or `openvino`. Raises FvdBenchError when a GPU is asked for and there is none, or
+    OpenVINO and it is not installed."""
     if name == "cpu" or (name == "auto" and "torch" not in sys.modules and _has_no_gpu()):
         return "cpu"
+    if name == "openvino":
+        if importlib.util.find_spec("openvino") is None:
+            raise FvdBenchError(
+                "device openvino is asked for, but OpenVINO is not installed: `pip install 'fvd-bench[openvino]'`, or "
+                "use --device cpu"
+            )
+        return name
     import torch
 
     if name == "cuda" and not torch.cuda.is_available():
@@ -43,6 +51,17 @@ def resolve_device(name: Device) -> str:
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     return name
+
+
+def inputs_on(device: str) -> str:
+    """Return torch's name of the device on which a network that runs on a device wants its inputs."""
+    return "cpu" if device == "openvino" else device
+
+
+def check_torch(device: str, what: str) -> None:
+    """Raise FvdBenchError where another engine is asked for than torch, which alone computes this."""
+    if device == "openvino":
+        raise FvdBenchError(f"device openvino runs I3D alone, not {what}: use --device cpu")
 
 
 def _has_no_gpu() -> bool:
@@ -66,7 +85,7 @@ def threads(device: str) -> int:
     """Return how many processors a network keeps busy while it runs on a device."""
     import torch
 
-    return torch.get_num_threads() if device == "cpu" else 1
+    return torch.get_num_threads() if device in ("cpu", "openvino") else 1
 
 
 def device_name(device: str) -> str:
@@ -77,6 +96,8 @@ def device_name(device: str) -> str:
         return torch.cuda.get_device_name()
     if device == "mps":
         return f"mps ({platform.machine()}, macOS {platform.mac_ver()[0]})"
+    if device == "openvino":
+        return f"openvino {_version('openvino')} ({platform.machine()}, {instructions()})"
     return f"cpu ({platform.machine()}, {instructions()})"
 
 

@@ -17,6 +17,7 @@ from torch import Tensor
 from fvd_bench.errors import NetworkError
 from fvd_bench.networks import weights as weight_store
 from fvd_bench.networks.arithmetic import float32_arithmetic
+from fvd_bench.networks.environment import inputs_on
 from fvd_bench.networks.network import Features, Network, Progress
 from fvd_bench.plugins import telling
 from fvd_bench.protocols.rules import FeatureRule
@@ -55,13 +56,13 @@ class TorchExtractor:
         self._rule = rule
         self._network = network
         self._is_foreign = bool(network.version)
-        self._device = device
+        self._device = inputs_on(device)
         self._batch_frames = batch_frames
 
     @classmethod
     def load(
         cls,
-        build: Callable[..., torch.nn.Module],
+        build: Callable[..., Callable[[Tensor], Tensor]],
         rule: FeatureRule,
         network: Network,
         *,

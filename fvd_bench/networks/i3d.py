@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
+
+import numpy as np
+from numpy.typing import NDArray
 
 from fvd_bench.networks.network import FeatureExtractor, Network, Progress
 from fvd_bench.protocols.rules import FeatureRule
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from fvd_bench.networks.i3d_network import ReadOut
 
 WEIGHTS = "i3d-kinetics-400"
@@ -26,10 +31,9 @@ the mean over all places, without the classes.
 def create(rule: FeatureRule, *, device: str, weights: Mapping[str, Path], progress: Progress) -> FeatureExtractor:
     """Load the network with the weights of the tf.hub module deepmind/i3d-kinetics-400/1. Raises WeightsError."""
     from fvd_bench.networks.extractor import TorchExtractor
-    from fvd_bench.networks.i3d_network import I3D
 
     return TorchExtractor.load(
-        lambda tensors: I3D.from_tensors(tensors, read_out=cast("ReadOut", rule.layer)),
+        lambda tensors: build(tensors, device, read_out=cast("ReadOut", rule.layer)),
         rule,
         NETWORK,
         device=device,
@@ -38,11 +42,26 @@ def create(rule: FeatureRule, *, device: str, weights: Mapping[str, Path], progr
     )
 
 
+def build(
+    tensors: Mapping[str, NDArray[np.float32]], device: str, read_out: ReadOut = "logits"
+) -> Callable[[Tensor], Tensor]:
+    """Return the network as a function of float32 [B, 3, T, H, W], which is on the processor for `openvino`."""
+    from fvd_bench.networks.i3d_network import I3D
+
+    network = I3D.from_tensors(tensors, read_out=read_out)
+    if device == "openvino":
+        from fvd_bench.networks.i3d_openvino import OpenVINOI3D
+
+        return OpenVINOI3D(network)
+    return network.to(device)
+
+
 NETWORK = Network(
     name="i3d",
     create=create,
     layers=READ_OUTS,
     fewest_frames=9,
+    devices=("cpu", "cuda", "mps", "openvino"),
     weights=(WEIGHTS,),
     checked="85 published numbers: `fvd-bench selftest`",
 )

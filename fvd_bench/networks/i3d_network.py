@@ -6,7 +6,7 @@ threads and in any batch; comments mark the code that ensures it.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal, Self
 
 import numpy as np
@@ -44,6 +44,10 @@ _MIXED = {
     "Mixed_5b": (256, 160, 320, 32, 128, 128),
     "Mixed_5c": (384, 192, 384, 48, 128, 128),
 }
+
+
+_POOLS: dict[str, tuple[Triple, Triple]] = {"Mixed_4b": ((3, 3, 3), (2, 2, 2)), "Mixed_5b": ((2, 2, 2), (2, 2, 2))}
+"""Kernel and stride of the pool before a block."""
 
 
 def kernel_shapes() -> dict[str, tuple[int, int, int, int, int]]:
@@ -131,8 +135,12 @@ class I3D(nn.Module):
 
         Raises FeatureError for a shape that the network does not accept.
         """
-        _check_videos(x, any_size=self._read_out == "pool")
+        self.check_videos(x)
         return self.head(self.mixed_5c(x))
+
+    def check_videos(self, x: Tensor) -> None:
+        """Raise FeatureError for a shape that the network does not accept."""
+        _check_videos(x, any_size=self._read_out == "pool")
 
     @torch.no_grad()
     def head(self, x: Tensor) -> Tensor:
@@ -155,13 +163,15 @@ class I3D(nn.Module):
         x = torch.cat([self._stem(clip) for clip in torch.split(x, 1)])
         x = self.conv_2b(x).relu_()
         x = self._max_pool(self.conv_2c(x), (1, 3, 3), (1, 2, 2)).relu_()
-        for name, mixed in self.mixed.items():
-            if name == "Mixed_4b":
-                x = self._max_pool(x, (3, 3, 3), (2, 2, 2))
-            elif name == "Mixed_5b":
-                x = self._max_pool(x, (2, 2, 2), (2, 2, 2))
-            x = mixed(x)
+        for pool, mixed in self.blocks():
+            x = mixed(x if pool is None else self._max_pool(x, *pool))
         return x
+
+    def blocks(self) -> Iterator[tuple[tuple[Triple, Triple] | None, "Mixed"]]:
+        """Yield each Inception block, with kernel and stride of the pool before it, None where there is none."""
+        for name, mixed in self.mixed.items():
+            assert isinstance(mixed, Mixed)
+            yield _POOLS.get(name), mixed
 
     def _stem(self, x: Tensor) -> Tensor:
         """Map [B,3,T,H,W] to [B,64,T/2,H/4,W/4]. ReLU comes after the pool, where it has less to do."""
@@ -249,7 +259,7 @@ class Mixed(nn.Module):
         """Build the block. folded: the six convolutions named in `_BRANCHES`."""
         super().__init__()
         direct, reduced_1, reduced_2, out_1, out_2, pooled = (folded[key] for key in _BRANCHES)
-        self._entry_widths = [len(bias) for _, bias in (direct, reduced_1, reduced_2)]
+        self.entry_widths = [len(bias) for _, bias in (direct, reduced_1, reduced_2)]
         self._widths = [len(bias) for _, bias in (direct, out_1, out_2, pooled)]
         self.entry = Pointwise([direct, reduced_1, reduced_2])
         self.conv_1 = Convolution(out_1)
@@ -260,7 +270,7 @@ class Mixed(nn.Module):
         """Map [B,Cin,T,H,W] to [B,Cout,T,H,W], with values of 0 or more."""
         out = x.new_empty(len(x), *x.shape[2:], sum(self._widths)).movedim(-1, 1)
         out_0, out_1, out_2, out_3 = torch.split(out, self._widths, dim=1)
-        direct, reduced_1, reduced_2 = torch.split(self.entry(x), self._entry_widths, dim=1)
+        direct, reduced_1, reduced_2 = torch.split(self.entry(x), self.entry_widths, dim=1)
         torch.clamp_min(direct, 0, out=out_0)
         torch.clamp_min(self.conv_1(reduced_1.relu()), 0, out=out_1)
         torch.clamp_min(self.conv_2(reduced_2.relu()), 0, out=out_2)

@@ -18,6 +18,7 @@ from torch.nn import functional
 from fvd_bench.networks import Progress
 from fvd_bench.networks import weights as weight_store
 from fvd_bench.networks.arithmetic import float32_arithmetic
+from fvd_bench.networks.environment import check_torch
 from fvd_bench.networks.weights.lpips_tensors import BACKBONES, heads, layers
 from fvd_bench.videos.video import Pixels
 
@@ -68,6 +69,7 @@ class Lpips:
 
         Raises WeightsError where either cannot be had.
         """
+        check_torch(device, "LPIPS")
         backbone = BACKBONES[network]
         linear, digest = heads(network)
         loaded = weight_store.load(backbone.weights, path=weights.get(backbone.weights), progress=progress)

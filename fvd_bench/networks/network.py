@@ -59,8 +59,8 @@ class Create(Protocol):
     ) -> FeatureExtractor:
         """Load the network as the rule wants it.
 
-        device: `cpu`, `cuda` or `mps`. weights: for names of sets of weights, the file to read the set from. progress:
-        reports on fetching. Raises ProtocolError for a rule that the network cannot follow, and WeightsError.
+        device: one of the network's `devices`. weights: for names of sets of weights, the file to read the set from.
+        progress: reports on fetching. Raises ProtocolError for a rule that the network cannot follow, and WeightsError.
         """
 
 
@@ -74,6 +74,7 @@ class Network:
     size: the side in pixels of the frames that it sees, None for any. kernel: that of the resize to this size, where
     the network does it itself; None for any. range: what it sees for black and for white, None for any.
     weights: the names of its sets of weights in the store. software: the packages that its layers are from.
+    devices: where it runs.
     licence: where none of these says it. checked: what its features were compared with.
     version: rises whenever a feature could change. Empty for networks of this package, which has a version of its own.
     """
@@ -89,6 +90,7 @@ class Network:
     range: tuple[float, float] | None = None
     weights: tuple[str, ...] = ()
     software: tuple[str, ...] = ()
+    devices: tuple[str, ...] = ("cpu", "cuda", "mps")
     licence: str = ""
     checked: str = ""
     version: str = ""

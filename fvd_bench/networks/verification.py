@@ -9,9 +9,8 @@ import torch
 from fvd_bench.errors import WeightsError
 from fvd_bench.networks import fingerprint, weights
 from fvd_bench.networks.arithmetic import float32_arithmetic
-from fvd_bench.networks.environment import device_name, resolve_device
-from fvd_bench.networks.i3d import WEIGHTS
-from fvd_bench.networks.i3d_network import I3D
+from fvd_bench.networks.environment import device_name, inputs_on, resolve_device
+from fvd_bench.networks.i3d import WEIGHTS, build
 from fvd_bench.settings import Device
 
 
@@ -32,9 +31,9 @@ def verify(name: str, *, file: Path | None, device: Device) -> list[str]:
     ]
     if name == WEIGHTS:
         where = resolve_device(device)
-        network = I3D.from_tensors(loaded.tensors).to(where)
+        network = build(loaded.tensors, where)
         with torch.inference_mode(), float32_arithmetic("float32"):
-            distances = fingerprint.measure(network, device=where)
+            distances = fingerprint.measure(network, device=inputs_on(where))
         found = fingerprint.diagnose(distances)
         if not found.right:
             raise WeightsError(f"the tensors are right, but on {device_name(where)} they behave like {found.message}")
