@@ -1,9 +1,14 @@
-"""Clips on their way through the networks in batches, and features on their way into the store."""
+"""Clips on their way through the networks in batches, and features on their way into the store.
+
+Networks run in a thread of their own, one batch after the other, while this one gathers the next batch and writes the
+features of the last one.
+"""
 
 from __future__ import annotations
 
-import hashlib
+import sys
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -96,10 +101,20 @@ class _Input:
     refused: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Running:
+    """A batch that a network works on, and what it will give."""
+
+    rule: FeatureRule
+    clips: Sequence[_Input]
+    results: Future[list[Features]]
+
+
 class Batches:
     """Clips that wait until a batch of a network is full, and videos that wait for their last features.
 
-    Clips of one video that are equal, under several rules or seeds, go through a network once.
+    Clips of one video that are equal, under several rules or seeds, go through a network once. What goes wrong with a
+    batch is raised once the next one is full, or by `flush`.
     facts: the facts about the finished videos, by key.
     """
 
@@ -109,6 +124,8 @@ class Batches:
         self._extractors = extractors
         self._open: dict[str, _Open] = {}
         self._waiting: dict[tuple[FeatureRule, tuple[int, ...]], list[_Input]] = {}
+        self._thread = _network_thread()
+        self._running: _Running | None = None
         self._name = ""
         self._seen: dict[tuple[FeatureRule, tuple[int, ...], bytes], _Input] = {}  # inputs of the video `_name`
 
@@ -125,7 +142,7 @@ class Batches:
         video.noted.take(item)
         place = (key, len(video.features))
         video.features.append(None)
-        clip, is_new = self._input(name, rule, item.images)
+        clip, is_new = self._input(name, rule, item)
         clip.wanted_by.append(place)
         if clip.features is not None:
             video.features[-1] = clip.features
@@ -140,37 +157,48 @@ class Batches:
                 self._run(rule, alike)
 
     def flush(self) -> None:
-        """Run the networks on the clips that are left."""
+        """Run the networks on the clips that are left, and wait for all features."""
         for rule, alike in list(self._waiting):
             self._run(rule, alike)
+        self._take_results()
+        self._thread.shutdown()
         assert not self._open, "a video was read without an end"
 
-    def _input(self, name: str, rule: FeatureRule, images: Pixels) -> tuple[_Input, bool]:
-        """Return the input of these images, and whether it is new. All clips of one video come before those of the
-        next."""
+    def _input(self, name: str, rule: FeatureRule, clip: DrawnClip) -> tuple[_Input, bool]:
+        """Return the input of a clip, and whether it is new. All clips of one video come before those of the next."""
         if name != self._name:
             self._name, self._seen = name, {}
-        same = (rule, images.shape, hashlib.sha256(images.data).digest())
+        same = (rule, clip.images.shape, clip.digest)
         is_new = same not in self._seen
         if is_new:
-            self._seen[same] = _Input(images, [])
+            self._seen[same] = _Input(clip.images, [])
         return self._seen[same], is_new
 
     def _run(self, rule: FeatureRule, alike: tuple[int, ...]) -> None:
+        """Hand a batch to its network, once that is done with the last one."""
         waiting = self._waiting.pop((rule, alike))
-        refused: str | None = None
+        self._take_results()
+        results = self._thread.submit(self._extractors[rule], [clip.images for clip in waiting])
+        self._running = _Running(rule, waiting, results)
+
+    def _take_results(self) -> None:
+        """Wait for the batch that is running, and take in its features."""
+        if (running := self._running) is None:
+            return
+        self._running = None
+        rule, clips, refused = running.rule, running.clips, None
         try:
-            results = self._extractors[rule]([clip.images for clip in waiting])
+            results = running.results.result()
         except FeatureError as error:  # all clips of a batch have one shape, so it is refused as a whole
-            refused, results = str(error), [_NO_FEATURES] * len(waiting)
+            refused, results = str(error), [_NO_FEATURES] * len(clips)
         if refused is None:
-            self._check(rule, waiting, results)
-        for clip, features in zip(waiting, results, strict=True):
+            self._check(rule, clips, results)
+        for clip, features in zip(clips, results, strict=True):
             clip.features, clip.refused, clip.images = features, refused, _NO_IMAGES
             for key, place in clip.wanted_by:
                 self._open[key].features[place] = features
                 self._open[key].refused = self._open[key].refused or refused
-        self._finish(list(dict.fromkeys(key for clip in waiting for key, _ in clip.wanted_by)))
+        self._finish(list(dict.fromkeys(key for clip in clips for key, _ in clip.wanted_by)))
 
     def _check(self, rule: FeatureRule, clips: Sequence[_Input], results: Sequence[Features]) -> None:
         """Raise NetworkError where results are not what the network says, and FeatureError where they are NaN."""
@@ -206,6 +234,14 @@ class Batches:
                 entries.append((key, entry))
         if entries:
             self._store.put(entries)
+
+
+def _network_thread() -> ThreadPoolExecutor:
+    """Return a thread for networks. It uses the CUDA device that this thread uses: torch has one for each thread."""
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_initialized():
+        return ThreadPoolExecutor(1, "network")
+    return ThreadPoolExecutor(1, "network", torch.cuda.set_device, (torch.cuda.current_device(),))
 
 
 _NO_IMAGES: Pixels = np.zeros((0, 1, 1, 3), dtype=np.uint8)

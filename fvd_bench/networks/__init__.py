@@ -29,6 +29,7 @@ __all__ = [
     "environment",
     "fingerprint",
     "goldens",
+    "i3d",
     "i3d_network",
     "identity",
     "lpips",

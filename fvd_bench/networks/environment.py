@@ -58,6 +58,12 @@ def inputs_on(device: str) -> str:
     return "cpu" if device == "openvino" else device
 
 
+def micro_batch(device: str) -> int:
+    """Return how many frames go through I3D at a time. It is part of the arithmetic, so it is never a setting of a run:
+    2 clips of 16 frames keep a processor busy, a GPU wants more."""
+    return 512 if device == "cuda" else 32
+
+
 def check_torch(device: str, what: str) -> None:
     """Raise FvdBenchError where another engine is asked for than torch, which alone computes this."""
     if device == "openvino":
@@ -149,6 +155,7 @@ def feature_versions(device: str) -> dict[str, str]:
     """Return the version of everything outside this package that may change a feature."""
     from PIL import features as pillow_features
 
+    larger = {} if (frames := micro_batch(device)) == micro_batch("cpu") else {"micro-batch": f"{frames} frames"}
     return {
         "torch": _torch_version(),
         "numpy": _version("numpy"),
@@ -156,6 +163,7 @@ def feature_versions(device: str) -> dict[str, str]:
         "av": _av_version(),
         "torch-fidelity": _version("torch-fidelity"),
         "device": device_name(device),
+        **larger,
     }
 
 

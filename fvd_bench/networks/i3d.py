@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from fvd_bench.networks.environment import micro_batch
 from fvd_bench.networks.network import FeatureExtractor, Network, Progress
 from fvd_bench.protocols.rules import FeatureRule
 
@@ -39,6 +40,7 @@ def create(rule: FeatureRule, *, device: str, weights: Mapping[str, Path], progr
         device=device,
         weights=weights,
         progress=progress,
+        batch_frames=micro_batch(device),
     )
 
 

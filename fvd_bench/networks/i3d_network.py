@@ -159,8 +159,8 @@ class I3D(nn.Module):
 
         x: as in `forward`.
         """
-        # Clips go one by one: the largest activation of a whole batch would cost fresh memory pages in every call.
-        x = torch.cat([self._stem(clip) for clip in torch.split(x, 1)])
+        # On a processor clips go one by one: a batch's largest activation would cost fresh memory pages in every call.
+        x = torch.cat([self._stem(clip) for clip in torch.split(x, 1)]) if x.is_cpu else self._stem(x)
         x = self.conv_2b(x).relu_()
         x = self._max_pool(self.conv_2c(x), (1, 3, 3), (1, 2, 2)).relu_()
         for pool, mixed in self.blocks():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -37,12 +38,14 @@ class DrawnClip:
 
     draw: the draw that the clip belongs to.
     images: uint8 [T, H, W, 3].
+    digest: of the bytes of the images.
     jpeg_qualities, damaged, transparent, intervals, levels: facts about the clip's frames before they were resized and
         JPEG-coded, see `video.Clip`.
     """
 
     draw: Draw
     images: Pixels
+    digest: bytes
     jpeg_qualities: tuple[int | None, ...]
     damaged: int
     transparent: int
@@ -118,7 +121,7 @@ def _read_wanted(
             draw, _ = unread.pop(place)
             images = clip_images(clip, draw.rule)
             facts = (clip.jpeg_qualities, clip.damaged, clip.transparent, clip.intervals, clip.levels)
-            yield DrawnClip(draw, images, *facts)
+            yield DrawnClip(draw, images, hashlib.sha256(images.data).digest(), *facts)
     except VideoError as error:
         failure = error
     draws = dict.fromkeys(draw for draw, _ in wanted)

@@ -7,7 +7,7 @@ import torch
 
 from fvd_bench.errors import FvdBenchError
 from fvd_bench.evaluation.selftest import device_check
-from fvd_bench.networks import goldens
+from fvd_bench.networks import environment, goldens
 from fvd_bench.networks.environment import resolve_device
 from fvd_bench.networks.i3d_network import I3D
 from tests.program import fvd_bench
@@ -33,3 +33,10 @@ def test_another_arithmetic_of_a_device_is_seen(i3d_tensors) -> None:
     assert (same.ok, same.found) == (True, 0.0)
     assert not other.ok
     assert other.name == f"{golden.name}: cpu against cpu"
+
+
+def test_larger_batches_of_a_gpu_are_part_of_what_features_depend_on(monkeypatch) -> None:
+    monkeypatch.setattr(environment, "device_name", lambda device: device)
+
+    assert environment.feature_versions("cuda")["micro-batch"] == "512 frames"
+    assert "micro-batch" not in environment.feature_versions("cpu")  # as in stores of earlier versions

@@ -37,12 +37,7 @@ def test_other_weights_are_named(tmp_path: Path, i3d_tensors) -> None:
     ],
 )
 def test_a_network_that_misbehaves_on_the_right_weights_is_named(i3d_tensors, monkeypatch, mistake, message) -> None:
-    class Mistaken:
-        @staticmethod
-        def from_tensors(tensors: dict[str, np.ndarray]) -> I3D:
-            return I3D.from_tensors(tensors, **mistake)
-
-    monkeypatch.setattr(verification, "I3D", Mistaken)
+    monkeypatch.setattr(verification, "build", lambda tensors, device: I3D.from_tensors(tensors, **mistake))
     monkeypatch.setattr(verification.fingerprint, "measure", functools.partial(fingerprint.measure, lengths=(10,)))
 
     with pytest.raises(WeightsError, match=message):

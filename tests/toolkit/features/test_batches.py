@@ -1,0 +1,97 @@
+"""The thread that networks run in, beside the one that gathers clips and stores features."""
+
+import contextlib
+import threading
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from fvd_bench.errors import FeatureError, NetworkError
+from fvd_bench.features.batches import Batches
+from fvd_bench.features.store import FeatureStore
+from fvd_bench.protocols.protocol import load
+from fvd_bench.protocols.rules import FeatureRule
+from fvd_bench.videos.clips import Draw, DrawEnd, DrawnClip
+
+RULE = FeatureRule(extractor="i3d")
+DRAW = Draw(load("stylegan-v-fvd16").fake, "fake", 0)
+
+
+class OneByOne:
+    """A network that sees one clip at a time, when it is let. A feature is the clip's grey level."""
+
+    dim, weights, unverified = 400, {}, ()
+
+    def __init__(self) -> None:
+        self.let = threading.Semaphore(0)
+        self.done: list[int] = []
+
+    def batch_clips(self, frames: int) -> int:
+        return 1
+
+    def __call__(self, clips):
+        assert self.let.acquire(timeout=10)
+        level = int(clips[0].flat[0])
+        self.done.append(level)
+        if level == 13:
+            raise FeatureError("13 is refused")
+        if level == 99:
+            raise NetworkError("the network is broken")
+        return [np.full((1, self.dim), level, dtype=np.float32)]
+
+
+@contextlib.contextmanager
+def running(network: OneByOne) -> Iterator[tuple[Batches, FeatureStore]]:
+    with contextlib.closing(FeatureStore(None)) as store:
+        yield Batches(store, {RULE: network}), store
+
+
+def add(batches: Batches, *levels: int) -> None:
+    """Add videos of one clip each, whose names and keys are their levels."""
+    for level in levels:
+        images = np.full((16, 2, 2, 3), level, dtype=np.uint8)
+        batches.add(str(level), str(level), RULE, DrawnClip(DRAW, images, bytes([level]), (), 0, 0, None, None))
+        batches.add(str(level), str(level), RULE, DrawEnd(DRAW, num_frames=16))
+
+
+def test_a_batch_is_gathered_while_the_network_runs_on_the_last_one() -> None:
+    network = OneByOne()
+    with running(network) as (batches, store):
+        add(batches, 1)  # would wait for the network for ever if it ran here
+
+        assert network.done == [] and store.get("1") is None
+        network.let.release(3)
+        add(batches, 2, 3)
+        assert store.get("1").features[0, 0] == 1
+        batches.flush()
+        assert network.done == [1, 2, 3]
+        assert [store.get(str(level)).features[0, 0] for level in (1, 2, 3)] == [1, 2, 3]
+
+
+def test_an_equal_clip_waits_for_the_features_of_the_one_that_runs() -> None:
+    network = OneByOne()
+    with running(network) as (batches, store):
+        clip = DrawnClip(DRAW, np.full((16, 2, 2, 3), 7, dtype=np.uint8), b"7", (), 0, 0, None, None)
+        for key in ("first", "second"):
+            batches.add(key, "one video", RULE, clip)
+            batches.add(key, "one video", RULE, DrawEnd(DRAW, num_frames=16))
+        network.let.release(2)
+        batches.flush()
+
+        assert network.done == [7]
+        assert store.get("first").features[0, 0] == store.get("second").features[0, 0] == 7
+
+
+def test_what_goes_wrong_in_the_thread_is_told_of_its_own_batch() -> None:
+    network = OneByOne()
+    network.let.release(9)
+    with running(network) as (batches, store):
+        add(batches, 12, 13, 14)
+        batches.flush()
+
+        assert [batches.facts[str(level)].skipped for level in (12, 13, 14)] == [None, "13 is refused", None]
+        assert store.get("13") is None
+    with running(network) as (batches, _), pytest.raises(NetworkError, match="the network is broken"):
+        add(batches, 99)
+        batches.flush()
