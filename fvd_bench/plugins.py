@@ -152,11 +152,15 @@ class Registry(Mapping[str, _T]):
     @contextlib.contextmanager
     def given(self, name: str, found: _T) -> Iterator[str]:
         """Let a name stand for an object that was handed over in Python, and yield what protocols call it."""
-        self._found[GIVEN + name] = found
+        called = GIVEN + name
+        before = self._found.get(called)
+        self._found[called] = found
         try:
-            yield GIVEN + name
+            yield called
         finally:
-            self._found.pop(GIVEN + name, None)
+            del self._found[called]
+            if before is not None:
+                self._found[called] = before
 
     def installed(self) -> dict[str, list[str]]:
         """Return what other packages offer: name -> the packages that have an object of this name. Imports nothing."""
@@ -175,7 +179,7 @@ class Registry(Mapping[str, _T]):
             )
         if name.startswith(GIVEN):
             raise ProtocolError(
-                f"{self._key} = {name!r} was handed to fvd_bench.evaluate as an object, which no name stands for"
+                f"{self._key} = {name!r} was handed over in Python as an object, which no name stands for"
             )
         if not points:
             allowed = ", ".join(map(repr, (*self, *self.installed())))

@@ -60,7 +60,7 @@ class RealSide:
         """
         if self._read is None:
             self._given = self._given or open_side(self._real, "real")
-            with shown(progress, first=True) as show:
+            with shown(progress, first=True) as show, intake.findable():
                 self._read = _read(self._given, intake, show)
         return self._read
 

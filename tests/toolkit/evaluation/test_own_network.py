@@ -1,5 +1,6 @@
 """A network of the user's own in a score: in all that the score is known by, and in the place of a protocol's own."""
 
+import copy
 import json
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from fvd_bench import allow_code, evaluate, frechet_distance
+from fvd_bench import FrechetVideoDistance, allow_code, evaluate, frechet_distance, rank
 from fvd_bench.errors import ArgumentError, FvdBenchError, NetworkError, NotComparableError, ProtocolError
 from fvd_bench.evaluation.comparability import pairs, protocols_of
 from fvd_bench.evaluation.loading import load
@@ -156,6 +157,52 @@ def test_frames_and_functions_stand_in_too(sides, pixels_protocol) -> None:
     assert "weights-unverified" in {found.code for found in result.warnings}
     with pytest.raises(ProtocolError, match="fid is computed on features of inception, not of given:Means"):
         evaluate(*sides, "stylegan-v-fid", network=Means(), settings=UNKEPT, progress=False)
+
+
+def test_a_ranking_is_on_the_network_that_is_handed_over(sides, pixels_protocol, tmp_path: Path) -> None:
+    module, settings = Means(), Settings(cache=tmp_path / "cache")
+    alone = evaluate(*sides, pixels_protocol(), network=module, settings=UNKEPT, progress=False)
+
+    fakes = {"a": sides[1], "b": sides[0][:5]}
+    ranked = rank(sides[0], fakes, pixels_protocol(), network=module, settings=settings, progress=False)
+
+    assert ranked.scores[0].scores["a"] == alone.scores[0]
+    assert not Path(str(settings.cache)).exists()
+
+
+@pytest.mark.parametrize("is_declared", [True, False])
+def test_a_metric_in_a_training_loop_is_on_the_network_that_is_handed_over(
+    plugins, sides, pixels_protocol, is_declared: bool
+) -> None:
+    plugins.network()
+    network = NETWORKS.find(NAME) if is_declared else Means()
+    (expected,) = evaluate(*sides, pixels_protocol(), network=network, settings=UNKEPT, progress=False).scores
+
+    metric = FrechetVideoDistance(pixels_protocol(), real=sides[0], settings=UNKEPT, progress=False, network=network)
+    if not is_declared:
+        with torch.no_grad():
+            network.scale.zero_()  # training goes on, and the metric's own copy does not
+    metric.update(fake=np.stack(sides[1])[:2])
+    copied = copy.deepcopy(metric).to("cpu")  # which loads the network again
+    for each in (metric, copied):
+        each.update(fake=np.stack(sides[1])[2:])
+        assert each.compute() == pytest.approx(expected.value, rel=1e-9)
+        assert each.scores()[0].signature == expected.signature
+        assert "not-comparable" in {found.code for found in each.findings}
+    own = FrechetVideoDistance(pixels_protocol(), settings=UNKEPT)
+    with pytest.raises(FvdBenchError, match="cannot be merged"):
+        own.merge(metric)
+    assert not any(name.startswith("given:") for name in NETWORKS._found)
+
+
+def test_two_networks_of_one_name_do_not_meet(pixels_protocol) -> None:
+    first, second = (FrechetVideoDistance(pixels_protocol(), settings=UNKEPT, network=Means()).intake for _ in range(2))
+
+    with first.findable():
+        before = NETWORKS["given:Means"]
+        with second.findable():
+            assert NETWORKS["given:Means"] is not before
+        assert NETWORKS["given:Means"] is before
 
 
 @pytest.mark.parametrize(

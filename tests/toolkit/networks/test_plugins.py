@@ -143,7 +143,7 @@ def test_a_missing_module_and_an_unknown_name_are_told(plugins) -> None:
         NETWORKS.find("means")
     with pytest.raises(ProtocolError, match=r"allowed are 'i3d', .*'pixels', 'means', and module:object"):
         NETWORKS.find("mean")
-    with pytest.raises(ProtocolError, match=r"was handed to fvd_bench\.evaluate as an object"):
+    with pytest.raises(ProtocolError, match=r"was handed over in Python as an object"):
         NETWORKS.find("given:M")
 
 
