@@ -231,7 +231,7 @@ def _rfvd(
         ) as evaluation:
             return evaluation.run(), None
     except FvdBenchError as error:
-        return None, str(error).partition("\n")[0]
+        return None, error.sentence
 
 
 def _info(sides: _Sides, side: Side, of: Compared) -> SourceInfo:
