@@ -312,6 +312,7 @@ class Evaluation:
             reason=reason,
             counts=counts,
             weights=extractor.weights if extractor else None,
+            software=environment.versions(software(protocol.features)),
             seeds=self.seeds,
             row=self.rows.get(protocol),
         )

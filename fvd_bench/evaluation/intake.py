@@ -16,7 +16,7 @@ from fvd_bench.features.batches import Batches
 from fvd_bench.features.noticed import Noticed
 from fvd_bench.features.online_features import OnlineFeatures
 from fvd_bench.features.store import FeatureStore
-from fvd_bench.networks import NETWORKS, FeatureExtractor, Network, create, environment
+from fvd_bench.networks import NETWORKS, FeatureExtractor, Network, create, environment, software
 from fvd_bench.protocols.protocol import Protocol
 from fvd_bench.protocols.rules import FRECHET, Side
 from fvd_bench.settings import Settings
@@ -62,6 +62,12 @@ class Intake:
                     progress=lambda done, total: None,
                 )
         return self._extractor
+
+    @property
+    def software(self) -> tuple[str, ...]:
+        """The packages whose versions are part of the network."""
+        with self.findable():
+            return software(self.protocol.features)
 
     @contextlib.contextmanager
     def findable(self) -> Iterator[None]:

@@ -25,6 +25,7 @@ from fvd_bench.features.noticed import Noticed
 from fvd_bench.features.online_features import Contribution, OnlineFeatures
 from fvd_bench.finding import Finding, warn_of
 from fvd_bench.metrics.measurement import measure
+from fvd_bench.networks import environment
 from fvd_bench.progress import Progress
 from fvd_bench.protocols.protocol import Protocol, ProtocolLike
 from fvd_bench.protocols.rules import SIDES, Side
@@ -248,6 +249,7 @@ class FrechetVideoDistance:
                 reason=str(found) if isinstance(found, MetricError) else None,
                 counts=sides.counts,
                 weights=self.intake.network.weights,
+                software=environment.versions(self.intake.software),
                 seeds=range(self.seed, self.seed + 1),
                 row=None,
             )

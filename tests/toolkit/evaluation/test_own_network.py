@@ -129,6 +129,32 @@ def test_stored_features_are_those_of_one_version_and_its_weights(
         ran.clear()
 
 
+def test_a_library_of_a_network_is_in_all_that_a_score_is_known_by(
+    plugins, sides, own_protocol, tmp_path: Path, monkeypatch
+) -> None:
+    plugins.package("of-layers")
+    plugins.network(software=("of-layers",))
+    file, settings = own_protocol(NAME), Settings(cache=tmp_path / "cache")
+    result, manifest = evaluate_and_record(*sides, file, settings=settings)
+    ran: list[int] = []
+    run = TorchExtractor.__call__
+    monkeypatch.setattr(TorchExtractor, "__call__", lambda self, clips: ran.append(len(clips)) or run(self, clips))
+
+    (score,) = result.scores
+    assert f"|weights:{result.weights['means'][:8]}|of-layers:1.0|fvd-bench:" in score.signature
+    assert result.environment["of-layers"] == manifest.environment["of-layers"] == "1.0"
+    plugins.package("of-layers", version="2.0")
+    other = evaluate(*sides, file, settings=settings, progress=False)
+    assert sum(ran) == 11 and "|of-layers:2.0|" in other.scores[0].signature
+
+    plugins.network()  # which names none: its features are stored as if there were no such thing
+    without = evaluate(*sides, file, settings=settings, progress=False)
+    assert sum(ran) == 22 and without.scores[0].signature == score.signature.replace("of-layers:1.0|", "")
+    plugins.package("of-layers", version="1.0")
+    evaluate(*sides, file, settings=settings, progress=False)
+    assert sum(ran) == 22
+
+
 def test_a_torch_module_stands_in_for_the_protocols_network(sides, pixels_protocol, tmp_path: Path) -> None:
     module, cache = Means(), tmp_path / "cache"
     file = pixels_protocol()

@@ -106,6 +106,16 @@ def test_what_names_no_code_cannot_be_allowed(name: str) -> None:
             "making it failed: ZeroDivisionErr",
         ),
         ("{declared}(dim=6, size=None, range=(0, 1), name='m')(lambda: 3)", NetworkError, "m returned a int: expected"),
+        (
+            "{declared}(dim=6, size=None, range=(0, 1), name='m', software=('not-there',))(lambda: 1)",
+            NetworkError,
+            "m names the library 'not-there', and no package of that name is installed: install it, or name it as pip",
+        ),
+        (
+            "{declared}(dim=6, size=None, range=(0, 1), software='timm')(lambda: 3)",
+            ArgumentError,
+            "expected a tuple of",
+        ),
         ("{declared}(dim=0, size=None, range=(0, 1))(lambda: 3)", ArgumentError, "dim = 0: expected 1 or more"),
         ("{declared}(dim=6, size=None, range=(0, 1), digest='no!')(lambda: 3)", ArgumentError, "digest = 'no!'"),
         ("{declared}(dim=6, size=None, range=(0, 1), name='a|b')(lambda: 3)", ArgumentError, "'a|b': expected letters"),
