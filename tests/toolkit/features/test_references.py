@@ -18,7 +18,7 @@ import pytest
 from fvd_bench.errors import ArgumentError, NotComparableError, SourceError, UnknownReferenceError
 from fvd_bench.evaluation.evaluate import evaluate
 from fvd_bench.evaluation.online import FrechetVideoDistance
-from fvd_bench.evaluation.statistics import make, merge
+from fvd_bench.evaluation.statistics import make, make_moments, merge
 from fvd_bench.features.references import resolving
 from fvd_bench.features.references.reference import Reference, manifest_text, read_manifest
 from fvd_bench.features.references.resolving import held, pull, resolve
@@ -137,6 +137,37 @@ def test_the_command_line_makes_lists_shows_fetches_and_uses_a_zoo(
     assert "moving squares" in shown.stdout and "pixels@1" in shown.stdout and "0 to 1" in shown.stdout
     assert pulled.stdout.strip() == name and pulled.returncode == 0, pulled.stderr
     assert scores[0].stdout == scores[1].stdout and scores[0].returncode == 0, scores[0].stderr
+
+
+@pytest.mark.parametrize("place", ["folder", "memory://moments"])
+def test_a_reference_of_moments_scores_as_its_videos(
+    place: str, tmp_path: Path, two_sides, protocol: str, write_pixels_protocol, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    zoo = str(tmp_path / place) if place == "folder" else place
+    file = tmp_path / "moments.npz"
+    make_moments(two_sides[0], "real", protocol, settings=NO_CACHE).write(file)
+    pushed = fvd_bench(
+        "refs", "push", file, "--zoo", zoo, "--name", "few", "--set", "moving squares", "--licence", "CC0"
+    )
+    videos = evaluate(*two_sides, protocol, settings=NO_CACHE)
+
+    reference, _, is_fetched = pull("few", zoo)
+    shown = fvd_bench("refs", "show", "few")
+    found = evaluate("refs:few", two_sides[1], protocol, settings=NO_CACHE)
+
+    assert (pushed.returncode, pushed.stdout.strip(), is_fetched) == (0, reference.shown, True), pushed.stderr
+    assert (reference.holds, reference.videos, list(reference.protocols)) == ("moments", 6, ["pixels@1"])
+    assert "moments" in shown.stdout
+    assert found.value == pytest.approx(videos.value, rel=1e-9)
+    assert (found.real.path, found.real.fingerprint) == (reference.shown, reference.fingerprint)
+    other = write_pixels_protocol(tmp_path, frames=10)
+    with pytest.raises(SourceError, match=r"refs:few@.* holds moments for pixels with the seed 0, and other clips"):
+        evaluate("refs:few", two_sides[1], other, settings=NO_CACHE)
+    with pytest.raises(SourceError, match=r"refs:few@.* holds moments for pixels with the seed 0, and other clips"):
+        FrechetVideoDistance(other, real="refs:few", settings=NO_CACHE)
+    make_moments(two_sides[0], "real", protocol, shard=(1, 2), settings=NO_CACHE).write(file)
+    with pytest.raises(SourceError, match=r"is the shard 1/2: merge all first"):
+        Reference.of(file, name="part", **ABOUT)
 
 
 @pytest.mark.parametrize("place", ["zoo", "on_the_web", "in_memory"])
