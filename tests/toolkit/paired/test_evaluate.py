@@ -257,7 +257,7 @@ def test_a_result_comes_back_from_json_and_other_texts_do_not(originals, copies,
     [
         ({"metrics": ("fvd",)}, ArgumentError, "expected some of psnr, ssim, lpips, flickering, rfvd"),
         ({"metrics": ()}, ArgumentError, "expected some of"),
-        ({"metrics": ("rfvd",), "protocol": "torchmetrics"}, ArgumentError, "torchmetrics has none of rfvd"),
+        ({"metrics": ("rfvd",), "protocol": "torchmetrics"}, ArgumentError, "rfvd cannot be scored: torchmetrics has psnr, ssim,"),
         ({"seed": -1}, ArgumentError, "seed = -1"),
         ({"protocol": "common-metric"}, UnknownProtocolError, "did you mean common-metrics"),
         (
