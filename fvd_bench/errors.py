@@ -4,7 +4,8 @@ FvdBenchError
 ├── ArgumentError         a value that an argument cannot have (exit code 2)
 ├── ProtocolError         a protocol file that cannot be read, or that asks for something impossible
 │   └── UnknownProtocolError  a name or version that no protocol has (exit code 2)
-├── NetworkError          code of another package or of the user's own, a network or a metric, does not do what it says
+├── NetworkError          code of another package or of the user's own, a network or a metric, does not do what it says,
+│                         or a package that a network needs is not installed
 ├── WeightsError          network weights missing, damaged, or not the ones expected
 │   ├── AbsentWeightsError    weights that are neither here nor to be had
 │   └── UnknownWeightsError   a name that no weights have (exit code 2)
@@ -67,7 +68,7 @@ class UnknownProtocolError(ProtocolError):
 
 
 class NetworkError(FvdBenchError):
-    """A network of another package, or of the user's own, fails or does other than it says."""
+    """A network of another package, or of the user's own, fails or does other than it says, or lacks a package."""
 
 
 class WeightsError(FvdBenchError):

@@ -197,14 +197,16 @@ def _created(
 
     from fvd_bench.networks import environment
 
+    if lacking := environment.absent(network.software):  # before weights are fetched
+        raise NetworkError(
+            f"{network.name} names the library {lacking[0]!r}, and no package of that name is installed: install it, "
+            "or name it as pip does, such as open_clip_torch"
+            if network.version
+            else f"{network.name} needs {lacking[0]}, which is not installed: pip install 'fvd-bench[networks]'"
+        )
     with torch.random.fork_rng(devices=[]):  # a network is made with random weights, which its own then replace
         if not network.version:
             return network.create(rule, device=device, weights=weights, progress=progress)
-        if lacking := environment.absent(network.software):
-            raise NetworkError(
-                f"{network.name} names the library {lacking[0]!r}, and no package of that name is installed: install "
-                "it, or name it as pip does, such as open_clip_torch"
-            )
         torch.default_generator.seed()  # so that weights that are drawn without a seed are others each time
         with telling(f"{network.name}: making it", raising=NetworkError):
             return network.create(rule, device=device, weights=weights, progress=progress)
