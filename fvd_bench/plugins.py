@@ -65,8 +65,8 @@ def imported(name: str, *, raising: type[FvdBenchError]) -> object:
             if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
                 raise  # a package that the module itself imports
             raise raising(
-                f"{name}: there is no module {error.name}: run the command in the folder that {error.name}.py lies in, or "
-                "install its package"
+                f"{name}: there is no module {error.name}: run the command in the folder that {error.name}.py lies in, "
+                "or install its package"
             ) from error
     found: object = getattr(module, attribute, None)
     return found
@@ -172,7 +172,7 @@ class Registry(Mapping[str, _T]):
         try:
             yield called
         finally:
-            del self._found[called]
+            self._found.pop(called, None)
             if before is not None:
                 self._found[called] = before
 

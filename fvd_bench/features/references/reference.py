@@ -12,11 +12,11 @@ from typing import Any, Literal
 
 from fvd_bench.errors import ArgumentError, SourceError
 from fvd_bench.features.moments_file import MomentsFile, is_moments_file
-from fvd_bench.features.references.names import PREFIX
 from fvd_bench.features.stats_file import StatsFile
 from fvd_bench.protocols.rules import Side
 from fvd_bench.records import record
 from fvd_bench.sources.listing import fingerprint
+from fvd_bench.sources.reference_names import PREFIX
 
 SCHEMA = 1
 
@@ -68,6 +68,8 @@ class Reference:
     def of(cls, path: Path, *, name: str, set: str, prepared: str, licence: str, credit: str) -> Reference:
         """Describe a statistics file. Raises SourceError for a file that is none or holds one shard alone, and
         ArgumentError for a name that is not of the form."""
+        if not path.exists():
+            raise SourceError(f"{path} does not exist")
         known = _of_moments(path) if is_moments_file(path) else _of_features(path)
         try:
             return cls(

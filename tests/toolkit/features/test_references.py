@@ -24,6 +24,7 @@ from fvd_bench.features.references.reference import Reference, manifest_text, re
 from fvd_bench.features.references.resolving import held, pull, resolve
 from fvd_bench.features.references.zoo import Zoo
 from fvd_bench.settings import Settings
+from fvd_bench.sources import open_source
 from tests.program import fvd_bench
 
 NO_CACHE = Settings(cache=None)
@@ -103,8 +104,6 @@ def test_a_reference_scores_as_its_videos(
 
 
 def test_the_real_side_of_a_metric_in_a_training_loop(zoo: Path, two_sides, protocol: str, monkeypatch) -> None:
-    from fvd_bench.sources import open_source
-
     monkeypatch.setenv("FVD_BENCH_REFS", str(zoo))
     metrics = [FrechetVideoDistance(protocol, real=real, settings=NO_CACHE) for real in (two_sides[0], "refs:squares")]
 
@@ -243,6 +242,11 @@ def test_names_are_found_by_the_beginning_of_the_digest_and_else_refused(
 
 def test_what_cannot_be_used_is_one_sentence(zoo: Path, two_sides, protocol: str, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv("FVD_BENCH_REFS", str(zoo))
+    for statistics in ("refs:squares", zoo / resolve("squares").reference.file):
+        with pytest.raises(SourceError, match="holds statistics of videos: expected videos"):
+            open_source(statistics)
+    with pytest.raises(SourceError, match=r"none\.npz does not exist"):
+        Reference.of(tmp_path / "none.npz", name="none", **ABOUT)
     with pytest.raises(NotComparableError, match=r"refs:squares@.* holds features for the real side"):
         evaluate(two_sides[0], "refs:squares", protocol, settings=NO_CACHE)
     with pytest.raises(SourceError, match=r"refs:squares@.* was made for pixels, with the seeds 0 to 1"):

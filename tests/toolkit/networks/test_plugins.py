@@ -78,6 +78,9 @@ def test_code_runs_only_where_the_user_names_it(plugins, own_protocol, tmp_path:
     allow_code("of_mine:means")
     with pytest.raises(ProtocolError, match=r"the module of_mine has no means$"):
         load(own_protocol("of_mine:means"))
+    allow_code("of_mine:pathlip")
+    with pytest.raises(ProtocolError, match=r"the module of_mine has no pathlip; did you mean of_mine:pathlib\?"):
+        load(own_protocol("of_mine:pathlip"))
     assert trace.exists()
 
 
@@ -94,7 +97,11 @@ def test_what_names_no_code_cannot_be_allowed(name: str) -> None:
         ("means = 3", ProtocolError, "of_mine:means is of type int: expected a network, as @fvd_bench.network"),
         ("def means(): pass", ProtocolError, "of_mine:means is of type function: expected a network"),
         ("1 / 0", ProtocolError, "importing of_mine failed: ZeroDivisionError: division by zero .*of_mine.py, line 1"),
-        ("import not_there_at_all", ProtocolError, "No module named 'not_there_at_all' .*of_mine.py, line 1.: install it"),
+        (
+            "import not_there_at_all",
+            ProtocolError,
+            "'not_there_at_all' .*of_mine.py, line 1.: install it",
+        ),
         (
             "import fvd_bench.networks as n\nmeans = n.Network(name='means', create=None, layers={'features': 6})",
             ProtocolError,
@@ -147,7 +154,10 @@ def test_a_missing_module_and_an_unknown_name_are_told(plugins) -> None:
     plugins.package("of-others", extractors={"means": "not_there:means"})
     allow_code("not_there:means")
 
-    with pytest.raises(ProtocolError, match=r"not_there:means: there is no module not_there: run the command in the folder that not_there\.py"):
+    with pytest.raises(
+        ProtocolError,
+        match=r"not_there:means: there is no module not_there: run the command in the folder that not_there\.py",
+    ):
         NETWORKS.find("not_there:means")
     with pytest.raises(ProtocolError, match=r"means of of-others 1\.0: importing not_there:means failed"):
         NETWORKS.find("means")

@@ -187,7 +187,11 @@ def test_what_cannot_be_scored_ends_as_in_compute(sides: Path, store: Path, pixe
     given = ["--real", sides / "real", "--fake", sides / "fake", "--json", "-", "--no-cache"]
     commands = [
         (["paired", *given, "--metric", "lpips"], ["--metric", "psnr"], "alexnet-imagenet"),
-        (["compute", *given, "--protocol", "torch-fidelity-fid"], ["--protocol", pixels_protocol(frames=4)], "inception"),
+        (
+            ["compute", *given, "--protocol", "torch-fidelity-fid"],
+            ["--protocol", pixels_protocol(frames=4)],
+            "inception",
+        ),
     ]
     for command, more, weights in commands:
         alone, beside = (fvd_bench(*command, *extra, FVD_BENCH_OFFLINE="1") for extra in ([], more))
@@ -257,7 +261,11 @@ def test_a_result_comes_back_from_json_and_other_texts_do_not(originals, copies,
     [
         ({"metrics": ("fvd",)}, ArgumentError, "expected some of psnr, ssim, lpips, flickering, rfvd"),
         ({"metrics": ()}, ArgumentError, "expected some of"),
-        ({"metrics": ("rfvd",), "protocol": "torchmetrics"}, ArgumentError, "rfvd cannot be scored: torchmetrics has psnr, ssim,"),
+        (
+            {"metrics": ("rfvd",), "protocol": "torchmetrics"},
+            ArgumentError,
+            "rfvd cannot be scored: torchmetrics has psnr, ssim,",
+        ),
         ({"seed": -1}, ArgumentError, "seed = -1"),
         ({"protocol": "common-metric"}, UnknownProtocolError, "did you mean common-metrics"),
         (
