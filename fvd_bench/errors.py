@@ -4,8 +4,10 @@ FvdBenchError
 ├── ArgumentError         a value that an argument cannot have (exit code 2)
 ├── ProtocolError         a protocol file that cannot be read, or that asks for something impossible
 │   └── UnknownProtocolError  a name or version that no protocol has (exit code 2)
-├── NetworkError          code of another package or of the user's own, a network or a metric, does not do what it says
+├── NetworkError          code of another package or of the user's own, a network or a metric, does not do what it says,
+│                         or a package that a network needs is not installed
 ├── WeightsError          network weights missing, damaged, or not the ones expected
+│   ├── AbsentWeightsError    weights that are neither here nor to be had
 │   └── UnknownWeightsError   a name that no weights have (exit code 2)
 ├── SourceError           a whole side that cannot be used: missing, empty, not permitted, too few clips
 │   └── UnknownReferenceError  a name or digest that no reference has (exit code 2)
@@ -43,6 +45,11 @@ class FvdBenchError(Exception):
     exit_code = 3
     has_lines = False
 
+    @property
+    def sentence(self) -> str:
+        """The message in one sentence, for places that have no room for more."""
+        return str(self)
+
 
 class ArgumentError(FvdBenchError):
     """An argument has a value that it cannot have."""
@@ -61,7 +68,7 @@ class UnknownProtocolError(ProtocolError):
 
 
 class NetworkError(FvdBenchError):
-    """A network of another package, or of the user's own, fails or does other than it says."""
+    """A network of another package, or of the user's own, fails or does other than it says, or lacks a package."""
 
 
 class WeightsError(FvdBenchError):
@@ -69,6 +76,23 @@ class WeightsError(FvdBenchError):
     sought."""
 
     has_lines = True
+
+
+class AbsentWeightsError(WeightsError):
+    """Network weights are neither here nor to be had.
+
+    message: with the places where they were sought. sentence: without these.
+    """
+
+    def __init__(self, message: str, sentence: str) -> None:
+        super().__init__(message, sentence)
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+    @property
+    def sentence(self) -> str:
+        return str(self.args[1])
 
 
 class UnknownWeightsError(WeightsError):

@@ -8,6 +8,7 @@ given himself.
 from __future__ import annotations
 
 import contextlib
+import difflib
 import hashlib
 import importlib
 import inspect
@@ -58,7 +59,15 @@ def imported(name: str, *, raising: type[FvdBenchError]) -> object:
     if (here := str(Path.cwd())) not in sys.path:  # it stays there: the object may import more when it is called
         sys.path.insert(0, here)
     with telling(f"{name}: importing {module_name}", raising=raising):
-        module = importlib.import_module(module_name)
+        try:
+            module = importlib.import_module(module_name)
+        except ModuleNotFoundError as error:
+            if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
+                raise  # a package that the module itself imports
+            raise raising(
+                f"{name}: there is no module {error.name}: run the command in the folder that {error.name}.py lies in, "
+                "or install its package"
+            ) from error
     found: object = getattr(module, attribute, None)
     return found
 
@@ -73,9 +82,15 @@ def telling(what: str, *, raising: type[FvdBenchError]) -> Iterator[None]:
     except Exception as error:  # the user's code may raise anything, and the user has to fix it
         if type(error).__name__ == "OutOfMemoryError":  # of torch, which says more than its place would
             raise
-        last = traceback.extract_tb(error.__traceback__)[-1]
-        place = "" if last.filename.startswith("<") else f" ({last.filename}, line {last.lineno})"  # <frozen importlib>
-        raise raising(f"{what} failed: {type(error).__name__}: {error}{place}") from error
+        frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_theirs(frame.filename)]
+        advice = ": install it" if isinstance(error, ModuleNotFoundError) else ""
+        place = f" ({frames[-1].filename}, line {frames[-1].lineno})" if frames else ""
+        raise raising(f"{what} failed: {type(error).__name__}: {error}{place}{advice}") from error
+
+
+def _is_theirs(file: str) -> bool:
+    """Return whether a line of code is neither of this file nor of what imports modules, `<frozen importlib>` too."""
+    return file != __file__ and not file.startswith("<") and "importlib" not in Path(file).parts
 
 
 def source_version(function: object, name: str) -> str:
@@ -142,8 +157,7 @@ class Registry(Mapping[str, _T]):
                 )
             found = imported(name, raising=ProtocolError)
             if found is None:
-                module, _, attribute = name.partition(":")
-                raise ProtocolError(f"{self._key} = {name!r}: the module {module} has no {attribute}")
+                raise ProtocolError(f"{self._key} = {name!r}: {_not_in_module(name)}")
         else:
             found = self._entry_point(name)
         self._found[name] = self._adopt(name, found)
@@ -152,11 +166,15 @@ class Registry(Mapping[str, _T]):
     @contextlib.contextmanager
     def given(self, name: str, found: _T) -> Iterator[str]:
         """Let a name stand for an object that was handed over in Python, and yield what protocols call it."""
-        self._found[GIVEN + name] = found
+        called = GIVEN + name
+        before = self._found.get(called)
+        self._found[called] = found
         try:
-            yield GIVEN + name
+            yield called
         finally:
-            self._found.pop(GIVEN + name, None)
+            self._found.pop(called, None)
+            if before is not None:
+                self._found[called] = before
 
     def installed(self) -> dict[str, list[str]]:
         """Return what other packages offer: name -> the packages that have an object of this name. Imports nothing."""
@@ -175,7 +193,7 @@ class Registry(Mapping[str, _T]):
             )
         if name.startswith(GIVEN):
             raise ProtocolError(
-                f"{self._key} = {name!r} was handed to fvd_bench.evaluate as an object, which no name stands for"
+                f"{self._key} = {name!r} was handed over in Python as an object, which no name stands for"
             )
         if not points:
             allowed = ", ".join(map(repr, (*self, *self.installed())))
@@ -187,6 +205,13 @@ class Registry(Mapping[str, _T]):
         from importlib.metadata import entry_points  # only where a name is not of this package: it looks at all others
 
         return list(entry_points(group=self._group))
+
+
+def _not_in_module(name: str) -> str:
+    """Say that a module, which was imported, has no object of a name, and which one may be meant."""
+    module, _, attribute = name.partition(":")
+    close = difflib.get_close_matches(attribute, vars(sys.modules[module]), n=1)
+    return f"the module {module} has no {attribute}" + (f"; did you mean {module}:{close[0]}?" if close else "")
 
 
 def _package(point: EntryPoint) -> str:

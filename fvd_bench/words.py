@@ -28,7 +28,7 @@ def percent(part: float | None, form: str = ".0%") -> str:
 def duration(seconds: float) -> str:
     """Write a length of time: 0.52 seconds, 45 seconds, 12 minutes, 3 h 05 min, 4 days, 2 years."""
     if seconds < 90:
-        return f"{seconds:.0f} seconds" if seconds >= 10 else f"{seconds:.2g} seconds"
+        return f"{seconds:.0f} seconds" if seconds >= 10 else f"{round(seconds, 3):.2g} seconds"
     minutes = round(seconds / 60)
     if minutes < 90:
         return f"{minutes} minutes"

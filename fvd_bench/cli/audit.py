@@ -20,6 +20,9 @@ from fvd_bench.cli.options import (
 from fvd_bench.cli.streams import check_outputs, delivery, print_report, progress, stdout_of, write
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fvd_bench.protocols.protocol import ProtocolLike
     from fvd_bench.sources.opening import Arrays
 
 
@@ -36,6 +39,9 @@ def _distortions() -> list[str]:
 @click.option("--protocol", multiple=True, metavar="NAME|FILE", shell_complete=protocol_names,
               help="Whose metrics to audit; may be given several times. Unless given, those on I3D: "
               "stylegan-v-fvd16-panel and stylegan-v-mind.")  # fmt: skip
+@click.option("--every-network", is_flag=True,
+              help="Audit all metrics on each network whose weights are here, also of installed packages, in place of "
+              "--protocol.")  # fmt: skip
 @click.option("--distortion", "distortions", multiple=True, type=LateChoice(_distortions),
               help="Make this one alone; may be given several times.")  # fmt: skip
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**32 - 1),
@@ -48,6 +54,7 @@ def _distortions() -> list[str]:
 def audit(
     real: str | Path | Arrays,
     protocol: tuple[str, ...],
+    every_network: bool,
     distortions: tuple[str, ...],
     seed: int,
     json_file: str | None,
@@ -65,14 +72,19 @@ def audit(
 
     if plot is not None and Path(plot).suffix.lower() not in IMAGES:
         raise click.UsageError(f"--plot {plot}: expected a file that ends in {' or '.join(IMAGES)}")
+    if every_network and protocol:
+        raise click.UsageError("--every-network and --protocol exclude each other")
     check_outputs(stdout_of(form), json_file, plot)
     chosen = chosen_settings(**settings)
     with processes() as first, progress(shown=first) as show:
         from fvd_bench.evaluation import audit as audits
 
-        found = audits.audit(
-            real, protocol or audits.DEFAULT, distortions=distortions or None, seed=seed, settings=chosen, progress=show
-        )
+        scored: Sequence[ProtocolLike] = protocol or audits.DEFAULT
+        if every_network:
+            from fvd_bench.evaluation.every_network import protocols_at_hand
+
+            scored = protocols_at_hand(chosen.weights)
+        found = audits.audit(real, scored, distortions=distortions or None, seed=seed, settings=chosen, progress=show)
     if not first:
         return
     from fvd_bench.reports.audit import audit_report, draw

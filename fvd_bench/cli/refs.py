@@ -69,7 +69,8 @@ def refs_pull(name: str, zoo: str | None) -> None:
 @click.option("--licence", required=True, metavar="TEXT", help="Of the videos.")
 @click.option("--credit", default="", metavar="TEXT", help="Whom to name.")
 def refs_push(file: Path, zoo: str | None, name: str, of: str, prepared: str, licence: str, credit: str) -> None:
-    """Put a statistics file, as `stats` makes them, into a zoo, with an entry in its manifest."""
+    """Put a statistics file, as `stats` makes them, of features or of moments, into a zoo, with an entry in its
+    manifest."""
     from fvd_bench.features.references.reference import Reference
     from fvd_bench.features.references.zoo import Zoo
 

@@ -13,7 +13,7 @@ from fvd_bench.settings import Device
 
 @click.command(cls=Command)
 @click.option("--full", is_flag=True, help="Also fvd-comparison's 256 clips, some minutes on a CPU; black frames "
-              "against white ones by PSNR, SSIM and LPIPS; and networks whose weights are here.")  # fmt: skip
+              "against white ones by PSNR, SSIM, LPIPS and rFVD; and networks whose weights are here.")  # fmt: skip
 @device_option
 @click.option("--json", "json_file", metavar="FILE", help="Write the checks as JSON; - for stdout alone.")
 @click.option("--verbose", is_flag=True, help="Show all numbers, and where each was published.")
@@ -31,9 +31,7 @@ def selftest(full: bool, device: Device, json_file: str | None, verbose: bool) -
         if full:
             check_torch(where, "all that --full compares")
         checks = published.run(full=full, device=where, progress=labelled(show, "frames"))
-        if full:
-            checks += paired_checks(where)
-        outcomes = of_networks.run(where) if full else []
+        outcomes = [*paired_checks(where), *of_networks.run(where)] if full else []
     checks += tuple(outcome for outcome in outcomes if isinstance(outcome, published.Check))
     not_run = [outcome for outcome in outcomes if isinstance(outcome, of_networks.NotRun)]
 

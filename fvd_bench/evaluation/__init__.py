@@ -7,6 +7,7 @@ __all__ = [
     "demo",
     "evaluate",
     "evaluation",
+    "every_network",
     "exhibits",
     "explain",
     "manifest",

@@ -23,6 +23,7 @@ from fvd_bench.evaluation.scoring import signature
 from fvd_bench.evaluation.sensitivity import Audit, Rung, Scored, Seen, Sensitivity, content_bias, seen_of
 from fvd_bench.features.distributed import rank
 from fvd_bench.features.given import Given, open_side
+from fvd_bench.networks import environment, software
 from fvd_bench.progress import Progress, labelled, shown
 from fvd_bench.protocols.protocol import Protocol, ProtocolLike
 from fvd_bench.settings import Settings
@@ -161,12 +162,13 @@ class _Auditing:
             of_rungs = {rung: score[protocol, name] for rung, score in scores.items()}
             seen = seen_of(of_rungs, undistorted, floor, lower_is_better=lower)
         alone, extractor = protocol.alone(name), self.evaluation.extractors.get(protocol.features)
+        weights, packages = extractor.weights if extractor else None, software(protocol.features)
         effective = f"n:{undistorted.clips}|seed:{self._seed}"
         return Sensitivity(
             metric=name,
             protocol=protocol.name.removesuffix(_AUDITED),
             digest=alone.digest(),
-            signature=signature(alone, effective, extractor.weights if extractor else None, self.evaluation.device),
+            signature=signature(alone, effective, weights, environment.made_with(packages, self.evaluation.device)),
             lower_is_better=lower,
             undistorted=undistorted.value,
             reason=undistorted.reason,

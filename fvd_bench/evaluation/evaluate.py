@@ -9,7 +9,6 @@ import contextlib
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from fvd_bench.errors import ArgumentError
@@ -64,11 +63,10 @@ def evaluate(
     is_first = not settings.distributed or rank() == 0
     with contextlib.ExitStack() as stack:
         if network is not None:
-            from fvd_bench.evaluation.own_network import is_bare, on_network
+            from fvd_bench.evaluation.own_network import on_network, without_store
 
             protocol = stack.enter_context(on_network(network, protocol, device=settings.device))
-            if is_bare(network):
-                settings = replace(settings, cache=None)
+            settings = without_store(settings, network)
         show = stack.enter_context(shown(progress, first=is_first))
         evaluation = stack.enter_context(
             open_evaluation(real, fake, protocol, repeats=repeats, seed=seed, settings=settings, progress=show)

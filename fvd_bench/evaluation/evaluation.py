@@ -312,7 +312,7 @@ class Evaluation:
             reason=reason,
             counts=counts,
             weights=extractor.weights if extractor else None,
-            device=self.device,
+            software=environment.made_with(software(protocol.features), self.device),
             seeds=self.seeds,
             row=self.rows.get(protocol),
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +16,7 @@ from fvd_bench.features.batches import Batches
 from fvd_bench.features.noticed import Noticed
 from fvd_bench.features.online_features import OnlineFeatures
 from fvd_bench.features.store import FeatureStore
-from fvd_bench.networks import FeatureExtractor, create, environment
+from fvd_bench.networks import NETWORKS, FeatureExtractor, Network, create, environment, software
 from fvd_bench.protocols.protocol import Protocol
 from fvd_bench.protocols.rules import FRECHET, Side
 from fvd_bench.settings import Settings
@@ -29,16 +29,18 @@ class Intake:
     """What makes features of the videos of a training loop, and says which features belong together.
 
     seed: of all draws. metric: the first Fréchet distance among the protocol's metrics.
+    given: the protocol's network where it was handed over in Python, so that no name of it lasts.
 
     Raises FvdBenchError for a seed that is none, ProtocolError for a protocol without a Fréchet distance, or one that
     makes its fake clips of real videos, and what `networks.create` raises.
     """
 
-    def __init__(self, protocol: Protocol, *, seed: int, settings: Settings) -> None:
+    def __init__(self, protocol: Protocol, *, seed: int, settings: Settings, given: Network | None = None) -> None:
         self.protocol = protocol
         self.seed = seed
         self.metric = _frechet(protocol.metric.names, protocol.name)
         self.settings = settings
+        self._given = given
         self._extractor: FeatureExtractor | None = None
         if not 0 <= seed < 2**32:
             raise FvdBenchError(f"seed = {seed}: expected 0 to 2^32 - 1")
@@ -52,13 +54,26 @@ class Intake:
     def network(self) -> FeatureExtractor:
         """The network, loaded when it is first used."""
         if self._extractor is None:
-            self._extractor = create(
-                self.protocol.features,
-                device=environment.resolve_device(self.settings.device),
-                weights=self.settings.weights,
-                progress=lambda done, total: None,
-            )
+            with self.findable():
+                self._extractor = create(
+                    self.protocol.features,
+                    device=environment.resolve_device(self.settings.device),
+                    weights=self.settings.weights,
+                    progress=lambda done, total: None,
+                )
         return self._extractor
+
+    @property
+    def software(self) -> tuple[str, ...]:
+        """The packages whose versions are part of the network."""
+        with self.findable():
+            return software(self.protocol.features)
+
+    @contextlib.contextmanager
+    def findable(self) -> Iterator[None]:
+        """Let what works by the protocol find its network, also where that was handed over in Python."""
+        with NETWORKS.given(self._given.name, self._given) if self._given else contextlib.nullcontext():
+            yield
 
     @property
     def identity(self) -> dict[str, str | int]:
@@ -94,7 +109,7 @@ class Intake:
         world = distributed.world()
         places = itertools.count(next_turn * world + distributed.rank(), world)
         named = {place: f"{side} video {place}" for place in itertools.islice(places, len(source.names))}
-        with contextlib.closing(FeatureStore(None)) as store:
+        with contextlib.closing(FeatureStore(None)) as store, self.findable():
             batches = Batches(store, {self.protocol.features: self.network})
             for video, (place, name) in zip(source.videos, named.items(), strict=True):
                 if video.num_frames < draw.rule.frames_needed:

@@ -14,6 +14,7 @@ from fvd_bench.errors import FvdBenchError, MetricError, SourceError
 from fvd_bench.evaluation.findings import find
 from fvd_bench.evaluation.intake import Intake
 from fvd_bench.evaluation.loading import load
+from fvd_bench.evaluation.own_network import described, on_network, without_store
 from fvd_bench.evaluation.real_side import RealSide
 from fvd_bench.evaluation.result import Score, SideCount
 from fvd_bench.evaluation.scoring import as_score
@@ -24,6 +25,7 @@ from fvd_bench.features.noticed import Noticed
 from fvd_bench.features.online_features import Contribution, OnlineFeatures
 from fvd_bench.finding import Finding, warn_of
 from fvd_bench.metrics.measurement import measure
+from fvd_bench.networks import environment
 from fvd_bench.progress import Progress
 from fvd_bench.protocols.protocol import Protocol, ProtocolLike
 from fvd_bench.protocols.rules import SIDES, Side
@@ -34,6 +36,9 @@ from fvd_bench.videos.clips import Draw
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
+    from torch import Tensor
+
+    from fvd_bench.networks import Network
 
 _T = TypeVar("_T")
 
@@ -62,6 +67,7 @@ class FrechetVideoDistance:
     through `update` too.
     seed: of all draws. settings: as for `evaluate`.
     progress: True for bars on a terminal and in a notebook while `real` is read, False for none, or a function.
+    network: in the place of the protocol's own, as for `evaluate`. With one, the metric can be copied but not pickled.
 
     The index of a video is the number of videos that came before it on its side. In a torch.distributed run of several
     processes, the processes take turns: the k-th video of a process has the index k · processes + rank. The index and
@@ -81,11 +87,20 @@ class FrechetVideoDistance:
         seed: int = 0,
         settings: Settings | None = None,
         progress: Progress | bool = True,
+        network: Network | Callable[[Tensor], Tensor] | None = None,
     ) -> None:
         settings = settings or Settings()
         if settings.motion:
             raise FvdBenchError("motion = True is a table of fvd_bench.evaluate; a single score has no place for it")
-        self.intake = Intake(load(protocol), seed=seed, settings=settings)
+        given = None
+        if network is None:
+            protocol = load(protocol)
+        else:
+            given = described(network, protocol, device=settings.device)
+            settings = without_store(settings, network)
+            with on_network(given, protocol, device=settings.device) as (replaced,):
+                protocol = load(replaced)
+        self.intake = Intake(protocol, seed=seed, settings=settings, given=given)
         self._progress = progress
         self._real = None if real is None else RealSide(real, self.intake)
         self._kept: dict[Side, OnlineFeatures] = {side: OnlineFeatures() for side in SIDES}
@@ -234,7 +249,7 @@ class FrechetVideoDistance:
                 reason=str(found) if isinstance(found, MetricError) else None,
                 counts=sides.counts,
                 weights=self.intake.network.weights,
-                device=self.intake.settings.device,
+                software=environment.made_with(self.intake.software, self.intake.settings.device),
                 seeds=range(self.seed, self.seed + 1),
                 row=None,
             )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ from fvd_bench.features.distributed import WHOLE, share
 from fvd_bench.features.given import Given
 from fvd_bench.features.store import FeatureStore
 from fvd_bench.metrics import dependence
-from fvd_bench.networks import NETWORKS, FeatureExtractor, create, environment, remembered
+from fvd_bench.networks import NETWORKS, FeatureExtractor, create, environment, remembered, software
 from fvd_bench.packages import needed_for
 from fvd_bench.paths import user_path
 from fvd_bench.processors import processors
@@ -62,7 +62,10 @@ def opened(
         unserved |= without_network
         if goes_through:  # only after all else, since what an iterable yields may take hours to make
             unserved |= check([p for p in protocols if p not in unserved])
-        with _stored(sides, settings) as (store, stored), _engine(settings, device, workers) as engine:
+        with (
+            _stored(sides, settings) as (store, stored),
+            _engine(settings, device, workers, extractors) as engine,
+        ):
             evaluation = Evaluation(
                 protocols=loaded,
                 rows=rows,
@@ -135,8 +138,8 @@ def _stored(sides: Mapping[Side, Given], settings: Settings) -> Iterator[tuple[F
 
 
 @contextlib.contextmanager
-def _engine(settings: Settings, device: str, workers: int) -> Iterator[Engine | None]:
-    """Open what computes features, None for this process. Raises EngineError."""
+def _engine(settings: Settings, device: str, workers: int, rules: Iterable[FeatureRule]) -> Iterator[Engine | None]:
+    """Open what computes features, None for this process. rules: of all networks. Raises EngineError."""
     if settings.engine == "local":
         yield None
         return
@@ -152,7 +155,7 @@ def _engine(settings: Settings, device: str, workers: int) -> Iterator[Engine | 
         place=place if is_address(place) else str(user_path(place).absolute()),
         device=device,
         weights=settings.weights,
-        versions=environment.feature_versions(device),
+        versions=environment.feature_versions(device) | environment.versions(p for r in rules for p in software(r)),
         workers=workers,
     )
     with contextlib.closing(engine):
@@ -187,7 +190,7 @@ def _networks(
                 extractors[p.features] = create(p.features, device=device, weights=settings.weights, progress=fetching)
             sides["real"].check_serves(p.fake, dim=extractors[p.features].dim)
         except FvdBenchError as error:
-            unserved[p] = Unserved(str(error))
+            unserved[p] = Unserved(error.sentence)
             if len(unserved) == len(protocols):
                 raise
     return extractors, unserved

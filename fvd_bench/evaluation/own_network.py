@@ -17,7 +17,7 @@ from fvd_bench.networks.environment import inputs_on, resolve_device
 from fvd_bench.plugins import source_version, telling
 from fvd_bench.protocols.protocol import Protocol, ProtocolLike, load
 from fvd_bench.protocols.rules import FeatureRule, Resize
-from fvd_bench.settings import Device
+from fvd_bench.settings import Device, Settings
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -41,21 +41,26 @@ def on_network(
     protocols = [load(p) for p in given_protocols]  # whose own networks are not needed
     if not protocols:
         raise ProtocolError("no protocol is given")
+    network = described(given, protocols[0], device=device)
+    with NETWORKS.given(network.name, network) as name:
+        yield tuple(_on(p, network, name) for p in protocols)
+
+
+def described(given: Network | Callable[[Tensor], Tensor], protocol: ProtocolLike, *, device: Device) -> Network:
+    """Return a network as it was declared, or the description of a bare one by what it gives for a protocol's clips.
+
+    Raises ArgumentError for what is no network, and as `on_network` does.
+    """
     if isinstance(given, Network):
-        described = given
-    elif callable(given):
-        described = _described(given, protocols[0], inputs_on(resolve_device(device)))
-    else:
-        raise ArgumentError(
-            f"network is of type {type(given).__name__}: expected a torch module, or a declared network"
-        )
-    with NETWORKS.given(described.name, described) as name:
-        yield tuple(_on(p, described, name) for p in protocols)
+        return given
+    if callable(given):
+        return _described(given, load(protocol), inputs_on(resolve_device(device)))
+    raise ArgumentError(f"network is of type {type(given).__name__}: expected a torch module, or a declared network")
 
 
-def is_bare(given: object) -> bool:
-    """Return whether a network states no version, so that nothing tells what it computed at another time."""
-    return not isinstance(given, Network)
+def without_store(settings: Settings, given: object) -> Settings:
+    """Return settings that keep no features of a bare network: nothing tells what it computed at another time."""
+    return settings if isinstance(given, Network) else dataclasses.replace(settings, cache=None)
 
 
 def _on(protocol: Protocol, network: Network, name: str) -> Protocol:
@@ -94,6 +99,8 @@ def _described(module: Callable[[Tensor], Tensor], protocol: Protocol, device: s
         version = "unknown"
     own = NETWORKS.get(protocol.features.extractor)
     sees: Sees = own.sees if own else "clips"
+    if is_module:
+        module = copy.deepcopy(module)  # what becomes of the given one, in training for one, is no matter of ours
     make: Callable[[], Callable[[Tensor], Tensor]] = (lambda: copy.deepcopy(module)) if is_module else lambda: module
     dim = _dim(make(), protocol, sees, name, device)
     described = declare(name=name, version=version, dim=dim, size=None, range=protocol.features.range, sees=sees)(make)

@@ -51,6 +51,7 @@ class RealSide:
         self._read: ReadSide | None = None
         self._given: Given | None = open_side(real, "real")
         self._given.check_serves(intake.protocol.fake, dim=intake.network.dim)
+        self._given.check_jobs([_job(intake)], {intake.protocol.features: intake.network})
         self._given.check_readable()
 
     def read(self, intake: Intake, progress: Progress | bool) -> ReadSide:
@@ -60,7 +61,7 @@ class RealSide:
         """
         if self._read is None:
             self._given = self._given or open_side(self._real, "real")
-            with shown(progress, first=True) as show:
+            with shown(progress, first=True) as show, intake.findable():
                 self._read = _read(self._given, intake, show)
         return self._read
 
@@ -76,14 +77,19 @@ class RealSide:
         return {**self.__dict__, "_given": None, "_read": self._read if is_kept else None}
 
 
+def _job(intake: Intake) -> Job:
+    return Job(Draw(intake.protocol.real, "real", intake.seed), intake.protocol.features)
+
+
 def _read(given: Given, intake: Intake, progress: Progress) -> ReadSide:
     here = environment.feature_versions(environment.resolve_device(intake.settings.device))
+    here |= environment.versions(intake.software)
     findings = tuple(given.findings("real", here))
     noticed = Noticed(tuple(given.source.notes), getattr(given.source, "value_range", None))
     if given.known is not None:
         return ReadSide(given.known, SideCount(given.known.count, ()), noticed, None, findings)
     cache, rule = intake.settings.cache, intake.protocol.features
-    job = Job(Draw(intake.protocol.real, "real", intake.seed), rule)
+    job = _job(intake)
     with (
         contextlib.closing(FeatureStore(None if cache is None else Path(cache))) as own,
         given.store(own) as store,

@@ -280,7 +280,10 @@ class Result:
             if table["schema"] != SCHEMA:
                 raise ResultError(f"not a result of schema {SCHEMA}, but of {table['schema']!r:.60}")
             if "kind" in table:
-                raise ResultError(f"not a result of schema {SCHEMA}, but of the kind {table['kind']!r:.60}")
+                raise ResultError(
+                    f"not a result of schema {SCHEMA}, but of the kind {table['kind']!r:.60}: expected what `fvd-bench "
+                    "compute --json` writes of one fake side"
+                )
             result: Result = record(cls, table, "the result")
             for place, score in enumerate(result.scores):
                 _check(score, f"the result.scores[{place}]")

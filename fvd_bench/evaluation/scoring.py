@@ -22,14 +22,15 @@ def as_score(
     reason: str | None,
     counts: Mapping[Side, SideCount],
     weights: Mapping[str, str] | None,
-    device: str,
+    software: Mapping[str, str],
     seeds: range,
     row: str | None,
 ) -> Score:
     """Put what was measured into the form in which people get it.
 
     measured: None where nothing could be measured, for the given reason. weights: name -> digest of the tensors, None
-    without the network. device: where the network ran. seeds: one per repeat. row: the score's row in a table, or None.
+    without the network. software: versions of the packages that are part of it. seeds: one per repeat. row: the score's
+    row in a table, or None.
     Digest and signature are those of the protocol with this metric alone.
     """
     alone = protocol.alone(metric)
@@ -40,7 +41,7 @@ def as_score(
         protocol=protocol.name,
         protocol_version=protocol.version,
         digest=alone.digest(),
-        signature=signature(alone, effective, weights, device),
+        signature=signature(alone, effective, weights, software),
         row=row,
         value=statistics.fmean(values) if values else None,
         reason=reason,
@@ -59,17 +60,16 @@ def as_score(
     )
 
 
-def signature(alone: Protocol, effective: str, weights: Mapping[str, str] | None, device: str) -> str:
+def signature(alone: Protocol, effective: str, weights: Mapping[str, str] | None, software: Mapping[str, str]) -> str:
     """Return the line that names each choice of a score, and what it was made of.
 
     alone: the protocol with the score's metric alone. effective: numbers of clips, seeds and the like. weights: name ->
-    digest of the tensors, None without the network. device: where that ran, of which engines other than torch are
-    named.
+    digest of the tensors, None without the network. software: versions of the packages that are part of it.
     """
-    engine = "|engine:openvino" if device == "openvino" else ""
     digests = "none" if weights is None else ",".join(digest[:8] for digest in weights.values())
     (metric,) = alone.metric.names
-    return f"{metric}|{alone.signature()}|{effective}|weights:{digests}{engine}|fvd-bench:{__version__}"
+    made_with = "".join(f"{package}:{version}|" for package, version in software.items())
+    return f"{metric}|{alone.signature()}|{effective}|weights:{digests}|{made_with}fvd-bench:{__version__}"
 
 
 def served(score: Score) -> Score:

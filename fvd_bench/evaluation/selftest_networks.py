@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import functools
+import tarfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 
 from fvd_bench.evaluation.selftest import Check
+from fvd_bench.metrics.frechet import frechet_distance
 from fvd_bench.metrics.gaussian_kernel import gaussian_kernel_distance
+from fvd_bench.metrics.neighbours import coverage, density
 from fvd_bench.networks import create, weights
 from fvd_bench.networks.arithmetic import float32_arithmetic
 from fvd_bench.networks.videomae_network import VideoMAEClassifier
@@ -73,7 +79,13 @@ def _run(published: Published, device: str) -> Check | NotRun:
         reasons.append(f"{folder()} lacks {' and '.join(absent)}")
     if reasons or published.found is None:
         return NotRun(published.name, published.expected, published.origin, "; ".join(reasons))
-    found = published.found(files, device)
+    try:
+        found = published.found(files, device)
+    except (OSError, ValueError, KeyError, EOFError, tarfile.TarError) as error:
+        if not files:
+            raise
+        reason = f"{' and '.join(file.name for file in files)} cannot be read: {error}"
+        return NotRun(published.name, published.expected, published.origin, reason)
     return Check(published.name, published.expected, found, published.tolerance, published.origin)
 
 
@@ -116,12 +128,65 @@ def error_of_videomae(files: Sequence[Path], device: str) -> float:
     return float((logits - torch.tensor(_LOGITS)).abs().max())
 
 
+def tokenbench_of_black_and_white(files: Sequence[Path], device: str) -> float:
+    """Return TokenBench's rFVD of 8 black videos of 50 frames against 8 white ones."""
+    extractor = create(read("tokenbench-rfvd").features, device=device, weights={}, progress=lambda done, total: None)
+    black = np.zeros((50, 64, 64, 3), np.uint8)
+    real, fake = (np.repeat(features, 8, axis=0) for features in extractor([black, black + 255]))
+    return frechet_distance(real, fake, ddof=1)
+
+
+_SEED, _IMAGES = 13579, 512
+"""How dgm-eval draws images of a set, and how many of them its example takes."""
+
+
+def of_cifar10(distance: Callable[[np.ndarray, np.ndarray], float], files: Sequence[Path], device: str) -> float:
+    """Return what a metric says of 512 training images of CIFAR-10, as real ones, and 512 test images."""
+    return distance(*_features_of_cifar10(files[0], device))
+
+
+@functools.cache  # of three numbers
+def _features_of_cifar10(file: Path, device: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return the features of DINOv2, float32 [512, 1024] each."""
+    extractor = create(read("dgm-eval-dinov2").features, device=device, weights={}, progress=lambda done, total: None)
+    sets = []
+    with tarfile.open(file) as archive:
+        for names in ([f"data_batch_{number}" for number in range(1, 6)], ["test_batch"]):
+            images = np.concatenate([_batch(archive, f"cifar-10-batches-bin/{name}.bin") for name in names])
+            chosen = np.random.RandomState(_SEED).choice(len(images), _IMAGES, replace=False)
+            sets.append(images[np.sort(chosen)])
+    real, fake = extractor(sets)
+    return real, fake
+
+
+def _batch(archive: tarfile.TarFile, name: str) -> NDArray[np.uint8]:
+    """Return the images [N, 32, 32, 3] of a file, in which each has a byte for its class before it."""
+    member = archive.extractfile(name)
+    if member is None:
+        raise ValueError(f"{name} in it is no file")
+    records = np.frombuffer(member.read(), np.uint8).reshape(-1, 1 + 3 * 32 * 32)
+    return records[:, 1:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
+
+
+_CIFAR10 = {"cifar-10-binary.tar.gz": "the page of CIFAR-10"}
+_DGM_EVAL = "README of layer6ai-labs/dgm-eval: 512 training against 512 test images of CIFAR-10"
+
+
 def _image(file: Path) -> np.ndarray:
     with Image.open(file) as image:
         return np.array(image.convert("RGB"))
 
 
 PUBLISHED = (
+    Published(
+        "rFVD of black against white by TokenBench",
+        expected=232.7575,
+        tolerance=0.025,
+        origin="docstring of NVlabs/TokenBench, token_bench/fvd.py, made on a GPU",
+        weights="i3d-kinetics-400",
+        files={},
+        found=tokenbench_of_black_and_white,
+    ),
     Published(
         "CMMD of two images",
         expected=7.696,
@@ -152,14 +217,33 @@ PUBLISHED = (
         files={"eating_spaghetti.npy": "hf-internal-testing/spaghetti-video on the Hugging Face hub"},
         found=error_of_videomae,
     ),
-    Published(
-        "FVD on VideoMAE-v2 of content-debiased FVD's example videos",
-        expected=1064.6156430306792,
-        tolerance=1e-3,
-        origin="songweige/content-debiased-fvd issue 2",
-        weights="",
-        files={},
-        found=None,
-        why="its clips are drawn by PyTorch's generator in the original, which nothing here follows",
+    *(
+        Published(name, expected, tolerance, _DGM_EVAL, "dinov2-l", _CIFAR10, partial(of_cifar10, distance))
+        for name, expected, tolerance, distance in (
+            ("FD on DINOv2 of CIFAR-10", 862.53745, 0.5, partial(frechet_distance, ddof=1)),
+            ("density on DINOv2 of CIFAR-10", 0.97969, 5e-3, density),
+            ("coverage on DINOv2 of CIFAR-10", 0.94141, 5e-3, coverage),
+        )
+    ),
+    *(
+        Published(name, expected, 0.0, _DGM_EVAL, "", {}, None, why)
+        for name, expected, why in (
+            ("precision on DINOv2 of CIFAR-10", 0.90430, "it counts 5 neighbours, and here 3, as its paper does"),
+            ("recall on DINOv2 of CIFAR-10", 0.91797, "it counts 5 neighbours, and here 3, as its paper does"),
+            ("KD on DINOv2 of CIFAR-10", 0.01095, "it is a mean over subsets that are drawn, and here of all images"),
+        )
+    ),
+    *(
+        Published(
+            "FVD on VideoMAE-v2 of content-debiased FVD's example videos",
+            expected=expected,
+            tolerance=1e-3,
+            origin="songweige/content-debiased-fvd issue 2",
+            weights="",
+            files={},
+            found=None,
+            why="its clips are drawn by PyTorch's generator in the original, which nothing here follows",
+        )
+        for expected in (1064.6156430306792, 3383.9670431314958)
     ),
 )

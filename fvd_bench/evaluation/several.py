@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
 from fvd_bench.errors import ArgumentError, MetricError
 from fvd_bench.evaluation.counts import Look, too_few
@@ -22,6 +23,11 @@ from fvd_bench.settings import Settings
 from fvd_bench.sources.opening import SourceLike
 from fvd_bench.videos.files import bare_name
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from fvd_bench.networks import Network
+
 
 def rank(
     real: SourceLike,
@@ -32,6 +38,7 @@ def rank(
     seed: int = 0,
     settings: Settings | None = None,
     progress: Progress | bool = True,
+    network: Network | Callable[[Tensor], Tensor] | None = None,
 ) -> Ranking:
     """Score several generators against the same real videos, and say which differences between them are real.
 
@@ -42,12 +49,16 @@ def rank(
     """
     settings = settings or Settings()
     is_first = not settings.distributed or distributed.rank() == 0
-    with (
-        shown(progress, first=is_first) as show,
-        open_ranking(
-            real, fakes, protocol, repeats=repeats, seed=seed, settings=settings, progress=show
-        ) as evaluations,
-    ):
+    with contextlib.ExitStack() as stack:
+        if network is not None:
+            from fvd_bench.evaluation.own_network import on_network, without_store
+
+            protocol = stack.enter_context(on_network(network, protocol, device=settings.device))
+            settings = without_store(settings, network)
+        show = stack.enter_context(shown(progress, first=is_first))
+        evaluations = stack.enter_context(
+            open_ranking(real, fakes, protocol, repeats=repeats, seed=seed, settings=settings, progress=show)
+        )
         found = run(evaluations)
     if is_first:
         warn_of(findings(found), stacklevel=2)

@@ -119,7 +119,7 @@ def make_moments(
             contents=added("0", *contents.values()),
             skipped=collected.skipped,
             weights=dict(evaluation.extractors[job.features].weights),
-            versions=environment.feature_versions(evaluation.device),
+            versions=evaluation.versions(),
             pieces=pieces,
         )
 
@@ -164,6 +164,7 @@ def _united(wholes: Mapping[str, StatsFile]) -> StatsFile:
         first,
         protocols=tuple(dict.fromkeys(protocol for file in files for protocol in file.protocols)),
         weights={rule: digests for file in files for rule, digests in file.weights.items()},
+        versions={name: version for file in files for name, version in file.versions.items()},
         entries={key: entry for file in files for key, entry in file.entries.items()},
         motion={key: entry for file in files for key, entry in file.motion.items()},
     )
@@ -323,18 +324,19 @@ class _Recorded:
 
 def _check_alike(first_name: str, first: StatsFile, name: str, file: StatsFile, *, may_differ: Sequence[str]) -> None:
     """Raise SourceError when two files cannot be of one side. may_differ: parts of their identity that may."""
-    mine, theirs = _identity(first), _identity(file)
+    known = first.versions.keys() & file.versions.keys()  # libraries of one network alone may be in one file alone
+    mine, theirs = _identity(first, known), _identity(file, known)
     for what, value in mine.items():
         if theirs[what] != value and what not in may_differ:
             raise SourceError(f"{name} and {first_name} are not of one kind: their {what} differ")
 
 
-def _identity(file: StatsFile) -> dict[str, object]:
+def _identity(file: StatsFile, software: Collection[str]) -> dict[str, object]:
     return {
         "sides": file.side,
         "listings": file.names,
         "seeds": (file.seed, file.repeats),
         "protocols": [_features_of(p) for p in file.protocols],
         "weights": {rule: dict(digests) for rule, digests in file.weights.items()},
-        "versions of software or device": dict(file.versions),
+        "versions of software or device": {name: file.versions[name] for name in software},
     }

@@ -353,7 +353,7 @@ class Extraction:
                 seed=job.draw.seed,
                 features=job.features,
                 weights=self._extractors[job.features].weights,
-                versions={**environment.versions(software(job.features)), **self._versions},
+                versions=environment.versions_of_network(software(job.features), self._versions),
             )
         return self._keys[job](self._contents[place % len(self._source.names)], place)
 

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 from fvd_bench.errors import NotComparableError, SourceError
 from fvd_bench.features.distributed import WHOLE, Share
 from fvd_bench.features.feature_set import FeatureSet
-from fvd_bench.features.references.names import is_reference
 from fvd_bench.finding import Finding
 from fvd_bench.paths import user_path
 from fvd_bench.progress import Progress, silent
@@ -22,6 +21,7 @@ from fvd_bench.protocols.rules import ClipRule, FeatureRule, Side
 from fvd_bench.sources.addresses import fetch, is_address
 from fvd_bench.sources.listing import fingerprint
 from fvd_bench.sources.opening import ClipSource, SourceLike, check_something_decodes, open_source
+from fvd_bench.sources.reference_names import is_reference
 from fvd_bench.videos.absent_video import AbsentVideo
 from fvd_bench.videos.video import Video
 

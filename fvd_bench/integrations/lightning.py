@@ -10,6 +10,7 @@ from torch import Tensor
 from fvd_bench.errors import FvdBenchError
 from fvd_bench.evaluation.online import FrechetVideoDistance
 from fvd_bench.features import distributed
+from fvd_bench.networks import Network
 from fvd_bench.packages import needed_for
 from fvd_bench.protocols.protocol import ProtocolLike
 from fvd_bench.settings import Settings
@@ -31,7 +32,7 @@ class FrechetVideoCallback(Callback):
     videos: number of generated videos, over all processes. batch: number that is made at once.
     every_n_epochs: an epoch is scored if its number, counted from 1, is a multiple of this one.
     axes, value_range: those of the generated videos, see `FrechetVideoDistance.update`.
-    protocol, seed, settings: as for `FrechetVideoDistance`.
+    protocol, seed, settings, network: as for `FrechetVideoDistance`.
 
     The numbers are those of `Score.metrics`, such as `stylegan-v-fvd16/fvd`, which a ModelCheckpoint may monitor. They
     are logged at the end of validation, or of the training epoch where nothing is validated. Each time the generator
@@ -51,11 +52,14 @@ class FrechetVideoCallback(Callback):
         protocol: ProtocolLike = "stylegan-v-fvd16",
         seed: int = 0,
         settings: Settings | None = None,
+        network: Network | Callable[[Tensor], Tensor] | None = None,
     ) -> None:
         for name, number in {"videos": videos, "batch": batch, "every_n_epochs": every_n_epochs}.items():
             if number < 1:
                 raise FvdBenchError(f"{name} = {number}: expected at least 1")
-        self.distance = FrechetVideoDistance(protocol, real=real, seed=seed, settings=settings, progress=False)
+        self.distance = FrechetVideoDistance(
+            protocol, real=real, seed=seed, settings=settings, progress=False, network=network
+        )
         self._generate = generate
         self._videos = videos
         self._batch = batch

@@ -19,6 +19,7 @@ from fvd_bench.features import distributed
 from fvd_bench.features.noticed import Noticed
 from fvd_bench.features.online_features import Contribution, OnlineFeatures
 from fvd_bench.finding import Finding
+from fvd_bench.networks import Network
 from fvd_bench.packages import needed_for
 from fvd_bench.progress import Progress
 from fvd_bench.protocols.protocol import ProtocolLike
@@ -35,7 +36,8 @@ class FrechetVideoMetric(Metric):
     """The score of `fvd_bench.evaluate` with states as torchmetrics keeps them: for a MetricCollection, for Lightning,
     and over the processes of a torch.distributed run.
 
-    protocol, real, seed, settings, progress: as for `FrechetVideoDistance`, which says what the index of a video is.
+    protocol, real, seed, settings, progress, network: as for `FrechetVideoDistance`, which says what the index of a
+    video is.
     axes: the letters NTHWC in the order of the axes of the videos. value_range: for floats, the values of black and
     white, such as (-1, 1). None for uint8.
     The other arguments are those of `torchmetrics.Metric`.
@@ -62,10 +64,13 @@ class FrechetVideoMetric(Metric):
         seed: int = 0,
         settings: Settings | None = None,
         progress: Progress | bool = True,
+        network: Network | Callable[[Tensor], Tensor] | None = None,
         **arguments: Any,  # of torchmetrics.Metric, which checks them
     ) -> None:
         super().__init__(**arguments)
-        self._distance = FrechetVideoDistance(protocol, real=real, seed=seed, settings=settings, progress=progress)
+        self._distance = FrechetVideoDistance(
+            protocol, real=real, seed=seed, settings=settings, progress=progress, network=network
+        )
         self._is_whole = real is not None
         self._layout = Layout(axes, value_range)
         self._noticed: dict[Side, Noticed] = {side: Noticed() for side in SIDES}

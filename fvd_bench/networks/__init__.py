@@ -168,7 +168,7 @@ def create(rule: FeatureRule, *, device: str, weights: Mapping[str, PathLike], p
 
 
 def software(rule: FeatureRule) -> tuple[str, ...]:
-    """Return the packages that the layers of a rule's network are from. None are known of one that is not here."""
+    """Return the packages whose versions are part of a rule's network. None are known of one that is not here."""
     network = NETWORKS.get(rule.extractor)
     return () if network is None else network.software
 
@@ -200,6 +200,15 @@ def _created(
 ) -> FeatureExtractor:
     import torch  # only here, since it takes seconds
 
+    from fvd_bench.networks import environment
+
+    if lacking := environment.absent(network.software):  # before weights are fetched
+        raise NetworkError(
+            f"{network.name} names the library {lacking[0]!r}, and no package of that name is installed: install it, "
+            "or name it as pip does, such as open_clip_torch"
+            if network.version
+            else f"{network.name} needs {lacking[0]}, which is not installed: pip install 'fvd-bench[networks]'"
+        )
     with torch.random.fork_rng(devices=[]):  # a network is made with random weights, which its own then replace
         if not network.version:
             return network.create(rule, device=device, weights=weights, progress=progress)

@@ -34,6 +34,7 @@ def network(
     name: str | None = None,
     version: str | None = None,
     digest: str | None = None,
+    software: tuple[str, ...] = (),
     licence: str = "",
 ) -> Callable[[Callable[[], Module]], Network]:
     """Make a network, which protocols may name, of a function that returns a torch module.
@@ -50,6 +51,7 @@ def network(
     that the function is in unless given.
     digest: of the weights. That of a module is computed from its state dict, and has to begin with this one, of 8
     digits or more; that of another function is this one.
+    software: libraries whose versions are part of what the network is, as pip names them, such as ("torchvision",).
     licence: of the weights.
 
     Raises ArgumentError, and ProtocolError where a version has to be given.
@@ -58,6 +60,8 @@ def network(
     for what, number in (("dim", dim), ("size", size), ("batch_frames", batch_frames), ("frames", fewest)):
         if number is not None and number < 1:
             raise ArgumentError(f"{what} = {number}: expected 1 or more")
+    if isinstance(software, str):
+        raise ArgumentError(f"software = {software!r}: expected a tuple of names, ({software!r},)")
     if digest is not None and not re.fullmatch(r"[A-Za-z0-9]{8,}", digest):
         raise ArgumentError(f"digest = {digest!r}: expected {_FEWEST_DIGITS} letters and digits, or more")
 
@@ -95,6 +99,7 @@ def network(
             most_frames=most,
             size=size,
             range=(float(range[0]), float(range[1])),
+            software=software,
             licence=licence,
             version=made_by,
         )

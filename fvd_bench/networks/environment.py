@@ -12,7 +12,7 @@ import os
 import platform
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -167,9 +167,33 @@ def feature_versions(device: str) -> dict[str, str]:
     }
 
 
+_OF_ALL = frozenset({"torch", "numpy", "pillow", "av", "torch-fidelity", "device", "micro-batch"})
+"""The names in `feature_versions`."""
+
+
 def versions(packages: Iterable[str]) -> dict[str, str]:
-    """Return the versions of installed packages by name."""
+    """Return the versions of packages by name, `absent` for those that are not installed."""
     return {package: _version(package) for package in packages}
+
+
+def absent(packages: Iterable[str]) -> list[str]:
+    """List the packages that are not installed."""
+    return [package for package, found in versions(packages).items() if found == _ABSENT]
+
+
+def versions_of_network(packages: Iterable[str], made: Mapping[str, str]) -> dict[str, str]:
+    """Return the versions of everything outside this package that may change the features of one network.
+
+    packages: those that its layers are from. made: the versions where the features are made, of the packages of other
+    networks too.
+    """
+    own = set(packages)
+    return versions(own) | {name: found for name, found in made.items() if name in own | _OF_ALL}
+
+
+def made_with(packages: Iterable[str], device: str) -> dict[str, str]:
+    """Return the versions of what is part of a network besides torch: its packages, and another engine that runs it."""
+    return versions([*packages, "openvino"] if device == "openvino" else packages)
 
 
 def describe(device: str, precisions: Iterable[str], software: Iterable[str] = ()) -> dict[str, str]:
@@ -195,7 +219,11 @@ def _version(package: str) -> str:
     try:
         return version(package)
     except PackageNotFoundError:
-        return "absent"
+        return _ABSENT
+
+
+_ABSENT = "absent"
+"""What stands for the version of a package that is not installed."""
 
 
 def _av_version() -> str:

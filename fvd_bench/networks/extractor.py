@@ -129,6 +129,6 @@ class TorchExtractor:
             what = f"{str(found.dtype)[6:]} {list(found.shape)}" if is_tensor else f"a {type(found).__name__}"
             raise NetworkError(
                 f"{self._network.name} gives {what} for inputs {list(inputs.shape)}: expected a tensor, float32 "
-                f"{list(expected)}"
+                f"{list(expected)}, as dim = {self.dim} states"
             )
         return np.asarray(found.cpu().numpy())

@@ -73,7 +73,9 @@ class Network:
     fewest_frames, most_frames: of the shortest and of the longest clip that it can see, None where there is no longest.
     size: the side in pixels of the frames that it sees, None for any. kernel: that of the resize to this size, where
     the network does it itself; None for any. range: what it sees for black and for white, None for any.
-    weights: the names of its sets of weights in the store. software: the packages that its layers are from.
+    weights: the names of its sets of weights in the store.
+    software: the packages that its layers are from, as pip names them. Their versions are part of the key of stored
+    features and of the signature.
     devices: where it runs.
     licence: where none of these says it. checked: what its features were compared with.
     version: rises whenever a feature could change. Empty for networks of this package, which has a version of its own.

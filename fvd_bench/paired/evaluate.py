@@ -97,7 +97,8 @@ def score_pairs(
         if p.rfvd:
             load(p.rfvd)  # where there is none, that is said before the long work
     if not any(name in chosen for p in protocols for name in (*p.metrics, *([RFVD] if p.rfvd else []))):
-        raise ArgumentError(f"{', '.join(p.name for p in protocols)} has none of {', '.join(chosen)}")
+        has = "; ".join(f"{p.name} has {', '.join([*p.metrics, *([RFVD] if p.rfvd else [])])}" for p in protocols)
+        raise ArgumentError(f"{' and '.join(chosen)} cannot be scored: {has}")
     return _evaluated(
         protocols,
         chosen,
@@ -231,7 +232,7 @@ def _rfvd(
         ) as evaluation:
             return evaluation.run(), None
     except FvdBenchError as error:
-        return None, str(error).partition("\n")[0]
+        return None, error.sentence
 
 
 def _info(sides: _Sides, side: Side, of: Compared) -> SourceInfo:

@@ -102,7 +102,8 @@ def _of_table(path: str, real: Sequence[str], fake: Sequence[str]) -> list[tuple
             f"pairs cannot be read from {path}: {reason}; expected {BY_NAME}, {BY_ORDER}, or a CSV file with the "
             "columns real and fake"
         ) from error
-    known = {side: _places(names) for side, names in zip(SIDES, (real, fake), strict=True)}
+    names = dict(zip(SIDES, (real, fake), strict=True))
+    known = {side: _places(names[side]) for side in SIDES}
     reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
     indices = []
     try:
@@ -114,7 +115,10 @@ def _of_table(path: str, real: Sequence[str], fake: Sequence[str]) -> list[tuple
                 name = (row[side] or "").strip()
                 index = known[side].get(name)
                 if index is None:
-                    raise SourceError(f"{path}, line {reader.line_num}: no {side} video is named {name!r:.200}")
+                    raise SourceError(
+                        f"{path}, line {reader.line_num}: no {side} video is named {name!r:.200}; there are "
+                        f"{_some(names[side])}"
+                    )
                 found.append(index)
             indices.append((found[0], found[1]))
     except csv.Error as error:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from fvd_bench.errors import WeightsError
 from fvd_bench.networks.weights.lpips_tensors import BACKBONES
-from fvd_bench.networks.weights.specs import WEIGHTS
 from fvd_bench.paired.measure import Measure
 from fvd_bench.progress import Progress
 from fvd_bench.protocols.paired import LpipsRule
@@ -52,7 +51,7 @@ class Perceptual:
             except WeightsError as error:
                 if BACKBONES[name].weights in files:
                     raise
-                missing[name] = _in_a_sentence(error, BACKBONES[name].weights)
+                missing[name] = error.sentence
         return cls([rule for rule in dict.fromkeys(rules) if rule.network in networks], networks, missing)
 
     @property
@@ -79,14 +78,3 @@ class Perceptual:
                 for spatial, values in network.distances(real, fake, rules).items():
                     found[rules[spatial]] = values
         return found
-
-
-def _in_a_sentence(error: WeightsError, name: str) -> str:
-    """Say why weights cannot be used. The error itself may list the places where they were sought."""
-    text = str(error)
-    if "\n" not in text:
-        return text
-    return (
-        f"the weights {name} are not here and could not be fetched: get {WEIGHTS[name].fetch}, and then run "
-        f"`fvd-bench weights import {name} FILE`"
-    )

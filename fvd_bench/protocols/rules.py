@@ -115,6 +115,11 @@ class ClipRule:
         return self.content.endswith("-real")
 
     @property
+    def processing(self) -> tuple[object, ...]:
+        """What is done to the frames of a clip. Rules in which it is equal make equal images of equal frames."""
+        return self.resize, self.rounding, self.jpeg, self.jpeg_quality, self.jpeg_subsampling, self.order
+
+    @property
     def frames_needed(self) -> int:
         """Number of frames that must decode for a video to be used."""
         if isinstance(self.frames, str):

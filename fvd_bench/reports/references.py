@@ -41,6 +41,7 @@ def description(held: Held) -> Report:
         ("licence", r.licence),
         ("credit", r.credit),
         ("videos", f"{r.videos}, for the {r.side} side"),
+        ("holds", r.holds),
         ("protocols", ", ".join(f"{name} ({digest[:12]})" for name, digest in r.protocols.items())),
         ("seeds", f"{r.seed} to {r.seed + r.repeats - 1}" if r.repeats > 1 else str(r.seed)),
         ("weights", ", ".join(f"{name} ({digest[:12]})" for name, digest in r.weights.items())),

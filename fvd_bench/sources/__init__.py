@@ -14,5 +14,6 @@ __all__ = [
     "listing",
     "open_source",
     "opening",
+    "reference_names",
     "zips",
 ]

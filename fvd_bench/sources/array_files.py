@@ -137,8 +137,14 @@ def _npy(path: Path) -> Block:
     return _mapped(path, shape, order, dtype, offset)
 
 
+_OF_STATISTICS = "fvd_bench_"
+"""How the name of a member begins that marks a file of features or of moments."""
+
+
 def _npz(path: Path, axes: Collection[int | None]) -> dict[str, Block]:
     archive = Archive(path)
+    if any(name.startswith(_OF_STATISTICS) for name in archive.names):
+        raise SourceError(f"{path} holds statistics of videos: expected videos")
     scratch = Scratch(f"a compressed array in {path}")
     found: dict[str, Block] = {}
     unpacked: dict[str, _Place] = {}

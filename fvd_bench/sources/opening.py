@@ -31,6 +31,7 @@ from fvd_bench.sources.iterables import IterableVideos
 from fvd_bench.sources.listing import ClipSource, FileSource, Listing, fingerprint, walk
 from fvd_bench.sources.named_files import NamedFile, open_named
 from fvd_bench.sources.patterns import expand, is_pattern, matching
+from fvd_bench.sources.reference_names import is_reference
 from fvd_bench.sources.remote_shards import open_remote_shards, remote_shards
 from fvd_bench.sources.shards import open_shards
 from fvd_bench.sources.tars import TarArchive, is_tar, is_tar_name
@@ -206,6 +207,8 @@ def _in_archive(archive: Archive | TarArchive, form: str, *, notes: Sequence[str
 def _open_name(path: Path, layout: Layout, progress: Progress) -> ClipSource:
     """Open what is not a file: a pattern, or a function."""
     name = str(path)
+    if is_reference(name):
+        raise SourceError(f"{name} names a reference, which holds statistics of videos: expected videos")
     if is_pattern(name):
         return open_named(name, "that match a pattern", [NamedFile.of(file) for file in matching(name)], layout)
     if not is_function_name(name):

@@ -37,7 +37,7 @@ class DrawnClip:
     """One clip of a draw, resized and JPEG-coded as its rule says.
 
     draw: the draw that the clip belongs to.
-    images: uint8 [T, H, W, 3].
+    images: uint8 [T, H, W, 3], which draws that take the same clip share.
     digest: of the bytes of the images.
     jpeg_qualities, damaged, transparent, intervals, levels: facts about the clip's frames before they were resized and
         JPEG-coded, see `video.Clip`.
@@ -114,19 +114,24 @@ def _read_wanted(
 ) -> Iterator[DrawnClip | DrawEnd]:
     from fvd_bench.videos.preprocess import clip_images  # loads torch, which what only counts frames does without
 
-    unread = dict(enumerate(wanted))
+    alike: dict[object, list[tuple[Draw, Indices]]] = {}  # of several networks, which share a clip and its JPEG
+    for draw, indices in wanted:
+        alike.setdefault((indices.tobytes(), draw.rule.processing), []).append((draw, indices))
+    unread = dict(enumerate(alike.values()))
     failure: VideoError | None = None
     try:
-        for place, clip in read_clips(video, [indices for _, indices in wanted], reserve=reserve):
-            draw, _ = unread.pop(place)
-            images = clip_images(clip, draw.rule)
+        for place, clip in read_clips(video, [same[0][1] for same in unread.values()], reserve=reserve):
+            same = unread.pop(place)
+            images = clip_images(clip, same[0][0].rule)
             facts = (clip.jpeg_qualities, clip.damaged, clip.transparent, clip.intervals, clip.levels)
-            yield DrawnClip(draw, images, hashlib.sha256(images.data).digest(), *facts)
+            digest = hashlib.sha256(images.data).digest()
+            for draw, _ in same:
+                yield DrawnClip(draw, images, digest, *facts)
     except VideoError as error:
         failure = error
     draws = dict.fromkeys(draw for draw, _ in wanted)
     for draw in draws:
-        rest = [(d, indices) for d, indices in unread.values() if d == draw]
+        rest = [(d, indices) for same in unread.values() for d, indices in same if d == draw]
         if not rest:
             yield DrawEnd(draw)
         elif len(draws) > 1:

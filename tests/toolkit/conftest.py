@@ -17,7 +17,7 @@ import pytest
 
 from fvd_bench.errors import WeightsError
 from fvd_bench.metrics import METRICS
-from fvd_bench.networks import NETWORKS
+from fvd_bench.networks import NETWORKS, environment
 from fvd_bench.networks.weights import download, files
 from fvd_bench.networks.weights.files import I3D_SDIST
 from fvd_bench.videos.decoding.limits import Limits
@@ -185,7 +185,9 @@ NETWORKS_OF_MINE = """
 import torch
 import fvd_bench
 
-@fvd_bench.network(dim=6, frames=(2, None), size=None, range=(0, 1), version={version!r}, licence="mine")
+@fvd_bench.network(
+    dim=6, frames=(2, None), size=None, range=(0, 1), version={version!r}, software={software!r}, licence="mine"
+)
 def means():
     torch.manual_seed({seed})
     return Means()
@@ -198,7 +200,7 @@ class Means(torch.nn.Module):
         change = clips.diff(dim=2).abs().mean(dim=(2, 3, 4))
         return torch.cat([clips.mean(dim=(2, 3, 4)), change], dim=1) * self.scale
 """
-"""A network of a user: colours and changes, which weights scale. Its version and its seed are filled in."""
+"""A network of a user: colours and changes, which weights scale. Version, seed and libraries are filled in."""
 
 
 class Plugins:
@@ -219,16 +221,20 @@ class Plugins:
         file.write_text(code)
         return file
 
-    def network(self, name: str = "of_mine", *, version: str | None = "1", seed: int = 0) -> str:
+    def network(
+        self, name: str = "of_mine", *, version: str | None = "1", seed: int = 0, software: tuple[str, ...] = ()
+    ) -> str:
         """Write a module with the network `means`, and return what protocols call that."""
-        self.module(name, NETWORKS_OF_MINE.format(version=version, seed=seed))
+        self.module(name, NETWORKS_OF_MINE.format(version=version, seed=seed, software=software))
         return f"{name}:means"
 
-    def package(self, name: str, **groups: dict[str, str]) -> None:
-        """Install a package that offers entry points: group, with _ for its dot -> name -> module:object."""
-        folder = self.folder / f"{name}-1.0.dist-info"
-        folder.mkdir()
-        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+    def package(self, name: str, version: str = "1.0", **groups: dict[str, str]) -> None:
+        """Install a package that offers entry points: group, with _ for its dot -> name -> module:object. Another
+        version takes the place of the one that was there."""
+        folder = self.folder / f"{name.replace('-', '_')}-1.0.dist-info"
+        folder.mkdir(exist_ok=True)
+        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+        environment._version.cache_clear()
         lines = []
         for group, points in groups.items():
             lines += [f"[fvd_bench.{group}]", *(f"{point} = {target}" for point, target in points.items())]

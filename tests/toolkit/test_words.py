@@ -8,6 +8,7 @@ from fvd_bench.words import duration, percent
 @pytest.mark.parametrize(
     ("seconds", "words"),
     [
+        (6.4e-05, "0 seconds"),
         (0.043, "0.043 seconds"),
         (9.94, "9.9 seconds"),
         (9.96, "10 seconds"),

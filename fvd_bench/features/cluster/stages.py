@@ -17,7 +17,7 @@ import pyarrow as pa
 from fvd_bench.errors import EngineError, FeatureError, VideoError
 from fvd_bench.features.batches import Noted
 from fvd_bench.features.extraction import Job
-from fvd_bench.networks import Features, create, environment
+from fvd_bench.networks import Features, create, environment, software
 from fvd_bench.paths import PathLike
 from fvd_bench.protocols.rules import FeatureRule
 from fvd_bench.sources.opening import ClipSource
@@ -154,6 +154,7 @@ class Networks:
     def __init__(self, work: Work) -> None:
         """Load the networks. Raises FvdBenchError, where another machine has other software than the first one too."""
         here = environment.feature_versions(environment.resolve_device(work.device))  # type: ignore[arg-type]
+        here |= environment.versions(package for job in work.jobs for package in software(job.features))
         if different := [name for name in here if here[name] != work.versions.get(name)]:
             name = different[0]
             raise EngineError(

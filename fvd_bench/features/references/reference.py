@@ -8,14 +8,15 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any, Literal
 
 from fvd_bench.errors import ArgumentError, SourceError
-from fvd_bench.features.moments_file import is_moments_file
-from fvd_bench.features.references.names import PREFIX
+from fvd_bench.features.moments_file import MomentsFile, is_moments_file
 from fvd_bench.features.stats_file import StatsFile
 from fvd_bench.protocols.rules import Side
 from fvd_bench.records import record
 from fvd_bench.sources.listing import fingerprint
+from fvd_bench.sources.reference_names import PREFIX
 
 SCHEMA = 1
 
@@ -26,14 +27,16 @@ _SHOWN_DIGITS = 12
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A statistics file of a known set.
+    """A statistics file of a known set, of features or of moments.
 
     name: of the set, as people ask for it. digest: sha256 of the file. size: of the file, in bytes.
     set: which videos these are. prepared: what was done to them before. licence: of the videos. credit: whom to name.
     side: the side that the features are for. videos: how many there are.
-    fingerprint: sha256 of their names and contents, as results have it.
+    fingerprint: sha256 of their names and contents, or for moments the sum of the digests of their contents, as results
+        have it.
     protocols: NAME@VERSION -> digest, of each protocol that the file was made for. seed, repeats: of its draws.
     weights: name -> digest of the tensors of each network that made the features.
+    holds: what is kept of the features.
     """
 
     name: str
@@ -50,6 +53,7 @@ class Reference:
     seed: int
     repeats: int
     weights: Mapping[str, str]
+    holds: Literal["features", "moments"] = "features"
 
     def __post_init__(self) -> None:
         """Raises ValueError where a name or a digest is not of its form, or a number is below 0."""
@@ -64,15 +68,9 @@ class Reference:
     def of(cls, path: Path, *, name: str, set: str, prepared: str, licence: str, credit: str) -> Reference:
         """Describe a statistics file. Raises SourceError for a file that is none or holds one shard alone, and
         ArgumentError for a name that is not of the form."""
-        if is_moments_file(path):
-            raise SourceError(f"{path} holds moments, and a reference features: make it without `stats --moments`")
-        file = StatsFile.read(path)
-        places = range(len(file.names))
-        absent = len(file.names) - len(file.contents.keys() | file.unreadable.keys())
-        if absent:
-            raise SourceError(
-                f"{path} is one shard of several: {absent} of {len(file.names)} videos are not in it; merge all first"
-            )
+        if not path.exists():
+            raise SourceError(f"{path} does not exist")
+        known = _of_moments(path) if is_moments_file(path) else _of_features(path)
         try:
             return cls(
                 name=name,
@@ -82,13 +80,7 @@ class Reference:
                 prepared=prepared,
                 licence=licence,
                 credit=credit,
-                side=file.side,
-                videos=len(file.names),
-                fingerprint=fingerprint(file.names, (file.contents.get(i, "unreadable") for i in places)),
-                protocols={f"{p.name}@{p.version}": p.digest() for p in file.protocols},
-                seed=file.seed,
-                repeats=file.repeats,
-                weights={n: digest for digests in file.weights.values() for n, digest in digests.items()},
+                **known,
             )
         except ValueError as error:
             raise ArgumentError(f"{path} cannot become a reference: {error}") from error
@@ -112,6 +104,44 @@ class Reference:
     def entry(self) -> str:
         """The name of the file in a zoo that holds this entry alone."""
         return f"{self.name}@{self.digest}.json"
+
+
+def _of_features(path: Path) -> dict[str, Any]:
+    """Return what a file of features says of itself. Raises SourceError, for a shard of several too."""
+    file = StatsFile.read(path)
+    absent = len(file.names) - len(file.contents.keys() | file.unreadable.keys())
+    if absent:
+        raise SourceError(
+            f"{path} is one shard of several: {absent} of {len(file.names)} videos are not in it; merge all first"
+        )
+    contents = (file.contents.get(index, "unreadable") for index in range(len(file.names)))
+    return {
+        "side": file.side,
+        "videos": len(file.names),
+        "fingerprint": fingerprint(file.names, contents),
+        "protocols": {f"{p.name}@{p.version}": p.digest() for p in file.protocols},
+        "seed": file.seed,
+        "repeats": file.repeats,
+        "weights": {name: digest for digests in file.weights.values() for name, digest in digests.items()},
+    }
+
+
+def _of_moments(path: Path) -> dict[str, Any]:
+    """Return what a file of moments says of itself. Raises SourceError, for a shard of several too."""
+    file = MomentsFile.read(path)
+    if file.shards != ((1, 1),):
+        parts = ", ".join(f"{part}/{parts}" for part, parts in file.shards)
+        raise SourceError(f"{path} is the shard {parts}: merge all first")
+    return {
+        "side": file.side,
+        "videos": file.videos,
+        "fingerprint": file.contents,
+        "protocols": {f"{file.protocol.name}@{file.protocol.version}": file.protocol.digest()},
+        "seed": file.seed,
+        "repeats": 1,
+        "weights": dict(file.weights),
+        "holds": "moments",
+    }
 
 
 def file_digest(path: Path) -> str:

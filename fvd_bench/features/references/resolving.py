@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fvd_bench.errors import ArgumentError, UnknownReferenceError
-from fvd_bench.features.references.names import PREFIX, split
 from fvd_bench.features.references.reference import Reference
 from fvd_bench.features.references.zoo import Zoo
 from fvd_bench.paths import PathLike, home, shipped
 from fvd_bench.progress import Progress, silent
+from fvd_bench.sources.reference_names import PREFIX, split
 
 _SUGGESTIONS = 5
 _ALIKE = 0.5

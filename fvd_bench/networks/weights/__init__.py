@@ -18,7 +18,7 @@ import numpy as np
 import safetensors.numpy
 
 from fvd_bench.atomic import partial_file
-from fvd_bench.errors import UnknownWeightsError, WeightsError
+from fvd_bench.errors import AbsentWeightsError, UnknownWeightsError, WeightsError
 from fvd_bench.networks.weights import download, files, hub
 from fvd_bench.networks.weights.files import Progress
 from fvd_bench.networks.weights.specs import WEIGHTS, WeightSpec
@@ -216,14 +216,16 @@ def _pull(spec: WeightSpec, tried: list[str], progress: Progress | None) -> Path
         except WeightsError as error:
             tried.append(f"{spec.hub}: {error}")
     advice = spec.fetch if spec.address is None else f"{spec.fetch} from {spec.address()}"
-    raise WeightsError(
+    raise AbsentWeightsError(
         f"the weights {spec.name} are not here and cannot be fetched. Tried:\n"
         + "".join(f"  - {place}\n" for place in tried)
         + f"Without a network, or behind a firewall: get {advice}. Then run\n"
         f"  fvd-bench weights import {spec.name} FILE\n"
         f"or set {spec.environment} to the file's path, or copy {_stored(spec)} from a machine that has it. "
         "After that no network is needed. "
-        f"(FVD_BENCH_HOME moves the store, {spec.environment}_URL names a mirror.)"
+        f"(FVD_BENCH_HOME moves the store, {spec.environment}_URL names a mirror.)",
+        f"the weights {spec.name} are not here and cannot be fetched: get {spec.fetch}, and then run "
+        f"`fvd-bench weights import {spec.name} FILE`",
     )
 
 

@@ -67,7 +67,7 @@ def test_a_check_says_what_holds_and_what_does_not(plugins, tmp_path: Path) -> N
     ("arguments", "code", "message"),
     [
         (["mean"], 2, "no network is called 'mean'; there are i3d, inception, c3d, videomae-base"),
-        (["not_there:means"], 3, "importing not_there failed: ModuleNotFoundError"),
+        (["not_there:means"], 3, "there is no module not_there: run the command in the folder"),
         (["pixels", "--layer", "pool"], 3, "pixels has the layer \"logits\", not 'pool'"),
         (["pixels", "--weights", "none"], 2, "expected NAME=FILE"),
     ],

@@ -9,10 +9,12 @@ import pytest
 from click.testing import CliRunner
 
 from fvd_bench.cli import cli
-from fvd_bench.errors import ArgumentError, SourceError
+from fvd_bench.errors import ArgumentError, ProtocolError, SourceError
 from fvd_bench.estimate import Estimate
 from fvd_bench.evaluation.audit import audit
+from fvd_bench.evaluation.every_network import protocols_at_hand
 from fvd_bench.evaluation.sensitivity import Scored, content_bias, seen_of
+from fvd_bench.protocols.protocol import load
 from fvd_bench.settings import Settings
 
 
@@ -104,6 +106,54 @@ def test_it_goes_on_from_what_is_stored(real: Path, protocol: str, tmp_path: Pat
 
     assert before == 9 * (1 + 3)
     assert stored_entries(tmp_path / "store") == before + 9  # reversed videos of all strengths are the same
+
+
+def test_every_network_at_hand_is_audited(real: Path, plugins, store: Path, tmp_path: Path) -> None:
+    """Two of an installed package and its metric; none of fvd-bench has its weights in an empty store."""
+    plugins.module("of_others", NETWORKS_OF_OTHERS)
+    names = ("clips", "frames")
+    plugins.package(
+        "of-others",
+        extractors={name: f"of_others:{name}" for name in names},
+        metrics={"gap": "of_others:gap"},
+    )
+    line = ["audit", "--real", real, "--every-network", "--distortion", "freeze", "--json", "-", "--no-cache"]
+    done = CliRunner().invoke(cli, list(map(str, [*line, "--device", "cpu"])))
+
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.stdout)["sensitivities"]
+    of_clips = ["fvd", "kvd", "kvd-biased", "mind", "precision", "recall", "density", "coverage", "gap"]
+    assert [(s["protocol"], s["metric"]) for s in found] == [
+        *(("clips-features", name) for name in of_clips),
+        *(("frames-features", name) for name in ("fd", "mind", "gap")),
+    ]
+    assert all(s["reason"] is None and s["seen"][-1]["score"]["value"] is not None for s in found)
+    assert "|real:all,random,16x1|fake:all,random,16x1|" in found[0]["signature"]
+    (i3d,) = protocols_at_hand(["i3d-kinetics-400"])[:1]
+    assert (i3d.name, i3d.features) == ("i3d-logits", load("stylegan-v-fvd16").features)
+    both = CliRunner().invoke(cli, list(map(str, [*line, "--protocol", "fvd16"])))
+    assert both.exit_code == 2 and "--every-network and --protocol exclude each other" in both.output
+
+
+def test_where_no_network_is_at_hand_that_is_said(store: Path) -> None:
+    with pytest.raises(ProtocolError, match="no network is at hand: `fvd-bench weights list`"):
+        protocols_at_hand()
+
+
+NETWORKS_OF_OTHERS = """
+import fvd_bench
+
+@fvd_bench.network(dim=3, size=None, range=(0, 1), version="1")
+def clips():
+    return lambda x: x.mean(dim=(2, 3, 4))
+
+@fvd_bench.network(dim=3, size=None, range=(0, 1), version="1", sees="frames")
+def frames():
+    return lambda x: x.mean(dim=(2, 3))
+
+def gap(real, fake):
+    return abs(real.mean() - fake.mean())
+"""
 
 
 def test_what_is_refused(real: Path, protocol: str, tmp_path: Path) -> None:

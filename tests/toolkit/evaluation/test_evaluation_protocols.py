@@ -1,9 +1,15 @@
 """The pipeline under protocols that ask for something special."""
 
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from fvd_bench.evaluation.evaluate import evaluate
+from fvd_bench.networks import NETWORKS
 from fvd_bench.settings import Settings
+from fvd_bench.videos import preprocess
+from fvd_bench.videos.file import VideoFile
 
 NO_CACHE = Settings(cache=None)
 
@@ -18,6 +24,29 @@ def test_a_network_that_does_not_take_the_frames_leaves_the_other_protocols_alon
     assert len(refused.real.skipped) == 6
     assert served.value == evaluate(*two_sides, pixels_protocol(), repeats=2, settings=NO_CACHE).value
     assert "not-comparable" not in [warned.code for warned in result.warnings]
+
+
+def test_several_networks_share_one_decode_and_one_jpeg_round_trip(
+    two_sides, pixels_protocol, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their protocols count videos in other ways, and take the same clips of each."""
+    monkeypatch.setitem(NETWORKS.built_in, "coarse", replace(NETWORKS["pixels"], name="coarse"))
+    jpeg = 'jpeg = { fake = "always" }'
+    first = pixels_protocol(images=jpeg)
+    second = Path(pixels_protocol(name="second", images=jpeg, count="fake = 2048"))
+    second.write_text(second.read_text().replace('extractor = "pixels"', 'extractor = "coarse"'))
+    done: list[str] = []
+    read, coded = VideoFile.frames, preprocess.jpeg_round_trip
+    monkeypatch.setattr(VideoFile, "frames", lambda self, at: done.extend(["read"] * len(at)) or read(self, at))
+    monkeypatch.setattr(preprocess, "jpeg_round_trip", lambda *frame: done.append("coded") or coded(*frame))
+    counts = []
+    for protocols in ([first], [second], [first, second]):
+        done.clear()
+        found = evaluate(*two_sides, protocols, settings=NO_CACHE)
+        counts.append((done.count("read"), done.count("coded")))
+
+    assert counts[0] == counts[1] == counts[2] and counts[0][1] == 5 * 9
+    assert len(found.scores) == 2 and found.scores[0].digest != found.scores[1].digest
 
 
 def test_scores_that_are_not_the_originals_say_so(two_sides, tmp_path: Path, pixels_protocol) -> None:

@@ -1,5 +1,6 @@
 """A network of the user's own in a score: in all that the score is known by, and in the place of a protocol's own."""
 
+import copy
 import json
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from fvd_bench import allow_code, evaluate, frechet_distance
+from fvd_bench import FrechetVideoDistance, allow_code, evaluate, frechet_distance, rank
 from fvd_bench.errors import ArgumentError, FvdBenchError, NetworkError, NotComparableError, ProtocolError
 from fvd_bench.evaluation.comparability import pairs, protocols_of
 from fvd_bench.evaluation.loading import load
@@ -128,6 +129,32 @@ def test_stored_features_are_those_of_one_version_and_its_weights(
         ran.clear()
 
 
+def test_a_library_of_a_network_is_in_all_that_a_score_is_known_by(
+    plugins, sides, own_protocol, tmp_path: Path, monkeypatch
+) -> None:
+    plugins.package("of-layers")
+    plugins.network(software=("of-layers",))
+    file, settings = own_protocol(NAME), Settings(cache=tmp_path / "cache")
+    result, manifest = evaluate_and_record(*sides, file, settings=settings)
+    ran: list[int] = []
+    run = TorchExtractor.__call__
+    monkeypatch.setattr(TorchExtractor, "__call__", lambda self, clips: ran.append(len(clips)) or run(self, clips))
+
+    (score,) = result.scores
+    assert f"|weights:{result.weights['means'][:8]}|of-layers:1.0|fvd-bench:" in score.signature
+    assert result.environment["of-layers"] == manifest.environment["of-layers"] == "1.0"
+    plugins.package("of-layers", version="2.0")
+    other = evaluate(*sides, file, settings=settings, progress=False)
+    assert sum(ran) == 11 and "|of-layers:2.0|" in other.scores[0].signature
+
+    plugins.network()  # which names none: its features are stored as if there were no such thing
+    without = evaluate(*sides, file, settings=settings, progress=False)
+    assert sum(ran) == 22 and without.scores[0].signature == score.signature.replace("of-layers:1.0|", "")
+    plugins.package("of-layers", version="1.0")
+    evaluate(*sides, file, settings=settings, progress=False)
+    assert sum(ran) == 22
+
+
 def test_a_torch_module_stands_in_for_the_protocols_network(sides, pixels_protocol, tmp_path: Path) -> None:
     module, cache = Means(), tmp_path / "cache"
     file = pixels_protocol()
@@ -156,6 +183,52 @@ def test_frames_and_functions_stand_in_too(sides, pixels_protocol) -> None:
     assert "weights-unverified" in {found.code for found in result.warnings}
     with pytest.raises(ProtocolError, match="fid is computed on features of inception, not of given:Means"):
         evaluate(*sides, "stylegan-v-fid", network=Means(), settings=UNKEPT, progress=False)
+
+
+def test_a_ranking_is_on_the_network_that_is_handed_over(sides, pixels_protocol, tmp_path: Path) -> None:
+    module, settings = Means(), Settings(cache=tmp_path / "cache")
+    alone = evaluate(*sides, pixels_protocol(), network=module, settings=UNKEPT, progress=False)
+
+    fakes = {"a": sides[1], "b": sides[0][:5]}
+    ranked = rank(sides[0], fakes, pixels_protocol(), network=module, settings=settings, progress=False)
+
+    assert ranked.scores[0].scores["a"] == alone.scores[0]
+    assert not Path(str(settings.cache)).exists()
+
+
+@pytest.mark.parametrize("is_declared", [True, False])
+def test_a_metric_in_a_training_loop_is_on_the_network_that_is_handed_over(
+    plugins, sides, pixels_protocol, is_declared: bool
+) -> None:
+    plugins.network()
+    network = NETWORKS.find(NAME) if is_declared else Means()
+    (expected,) = evaluate(*sides, pixels_protocol(), network=network, settings=UNKEPT, progress=False).scores
+
+    metric = FrechetVideoDistance(pixels_protocol(), real=sides[0], settings=UNKEPT, progress=False, network=network)
+    if not is_declared:
+        with torch.no_grad():
+            network.scale.zero_()  # training goes on, and the metric's own copy does not
+    metric.update(fake=np.stack(sides[1])[:2])
+    copied = copy.deepcopy(metric).to("cpu")  # which loads the network again
+    for each in (metric, copied):
+        each.update(fake=np.stack(sides[1])[2:])
+        assert each.compute() == pytest.approx(expected.value, rel=1e-9)
+        assert each.scores()[0].signature == expected.signature
+        assert "not-comparable" in {found.code for found in each.findings}
+    own = FrechetVideoDistance(pixels_protocol(), settings=UNKEPT)
+    with pytest.raises(FvdBenchError, match="cannot be merged"):
+        own.merge(metric)
+    assert not any(name.startswith("given:") for name in NETWORKS._found)
+
+
+def test_two_networks_of_one_name_do_not_meet(pixels_protocol) -> None:
+    first, second = (FrechetVideoDistance(pixels_protocol(), settings=UNKEPT, network=Means()).intake for _ in range(2))
+
+    with first.findable():
+        before = NETWORKS["given:Means"]
+        with second.findable():
+            assert NETWORKS["given:Means"] is not before
+        assert NETWORKS["given:Means"] is before
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fvd_bench import allow_code
 from fvd_bench.errors import NotComparableError, SourceError
 from fvd_bench.evaluation.evaluate import evaluate
 from fvd_bench.evaluation.online import FrechetVideoDistance
@@ -204,6 +205,29 @@ def test_a_training_loop_scores_against_a_file(sides, pixels_protocol, tmp_path:
         metric.update(fake=fakes)
 
     assert metrics[0].compute() == metrics[1].compute() == evaluate(real, fakes, protocol, settings=NO_CACHE).value
+
+
+def test_files_of_networks_with_libraries_of_their_own_become_one(
+    sides, plugins, pixels_protocol, own_protocol, tmp_path: Path
+) -> None:
+    """The library of one network is none of the other's, in a file that is made for both as in one that is joined."""
+    plugins.package("of-layers")
+    allow_code(plugins.network(software=("of-layers",)))
+    protocols = [pixels_protocol(), own_protocol("of_mine:means")]
+    files = {p: make(sides[0], "real", p, settings=NO_CACHE) for p in protocols}
+    both = make(sides[0], "real", protocols, settings=NO_CACHE)
+
+    joined = merge(files)
+
+    assert joined.entries.keys() == both.entries.keys() and joined.versions == both.versions
+    for number, whole in enumerate((joined, both)):
+        file = written(whole, tmp_path / f"{number}.npz")
+        for protocol in protocols:
+            expected = evaluate(*sides, protocol, settings=NO_CACHE)
+            assert evaluate(file, sides[1], protocol, settings=NO_CACHE).scores == expected.scores
+    plugins.package("of-layers", version="2.0")
+    found = evaluate(file, sides[1], protocols[1], settings=NO_CACHE)
+    assert "of-layers 1.0 (here 2.0)" in next(f.message for f in found.warnings if f.code == "made-elsewhere")
 
 
 def test_features_made_elsewhere_are_used_and_named(sides, pixels_protocol, tmp_path: Path, monkeypatch) -> None:

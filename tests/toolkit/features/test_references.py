@@ -18,12 +18,13 @@ import pytest
 from fvd_bench.errors import ArgumentError, NotComparableError, SourceError, UnknownReferenceError
 from fvd_bench.evaluation.evaluate import evaluate
 from fvd_bench.evaluation.online import FrechetVideoDistance
-from fvd_bench.evaluation.statistics import make, merge
+from fvd_bench.evaluation.statistics import make, make_moments, merge
 from fvd_bench.features.references import resolving
 from fvd_bench.features.references.reference import Reference, manifest_text, read_manifest
 from fvd_bench.features.references.resolving import held, pull, resolve
 from fvd_bench.features.references.zoo import Zoo
 from fvd_bench.settings import Settings
+from fvd_bench.sources import open_source
 from tests.program import fvd_bench
 
 NO_CACHE = Settings(cache=None)
@@ -103,8 +104,6 @@ def test_a_reference_scores_as_its_videos(
 
 
 def test_the_real_side_of_a_metric_in_a_training_loop(zoo: Path, two_sides, protocol: str, monkeypatch) -> None:
-    from fvd_bench.sources import open_source
-
     monkeypatch.setenv("FVD_BENCH_REFS", str(zoo))
     metrics = [FrechetVideoDistance(protocol, real=real, settings=NO_CACHE) for real in (two_sides[0], "refs:squares")]
 
@@ -137,6 +136,37 @@ def test_the_command_line_makes_lists_shows_fetches_and_uses_a_zoo(
     assert "moving squares" in shown.stdout and "pixels@1" in shown.stdout and "0 to 1" in shown.stdout
     assert pulled.stdout.strip() == name and pulled.returncode == 0, pulled.stderr
     assert scores[0].stdout == scores[1].stdout and scores[0].returncode == 0, scores[0].stderr
+
+
+@pytest.mark.parametrize("place", ["folder", "memory://moments"])
+def test_a_reference_of_moments_scores_as_its_videos(
+    place: str, tmp_path: Path, two_sides, protocol: str, write_pixels_protocol, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    zoo = str(tmp_path / place) if place == "folder" else place
+    file = tmp_path / "moments.npz"
+    make_moments(two_sides[0], "real", protocol, settings=NO_CACHE).write(file)
+    pushed = fvd_bench(
+        "refs", "push", file, "--zoo", zoo, "--name", "few", "--set", "moving squares", "--licence", "CC0"
+    )
+    videos = evaluate(*two_sides, protocol, settings=NO_CACHE)
+
+    reference, _, is_fetched = pull("few", zoo)
+    shown = fvd_bench("refs", "show", "few")
+    found = evaluate("refs:few", two_sides[1], protocol, settings=NO_CACHE)
+
+    assert (pushed.returncode, pushed.stdout.strip(), is_fetched) == (0, reference.shown, True), pushed.stderr
+    assert (reference.holds, reference.videos, list(reference.protocols)) == ("moments", 6, ["pixels@1"])
+    assert "moments" in shown.stdout
+    assert found.value == pytest.approx(videos.value, rel=1e-9)
+    assert (found.real.path, found.real.fingerprint) == (reference.shown, reference.fingerprint)
+    other = write_pixels_protocol(tmp_path, frames=10)
+    with pytest.raises(SourceError, match=r"refs:few@.* holds moments for pixels with the seed 0, and other clips"):
+        evaluate("refs:few", two_sides[1], other, settings=NO_CACHE)
+    with pytest.raises(SourceError, match=r"refs:few@.* holds moments for pixels with the seed 0, and other clips"):
+        FrechetVideoDistance(other, real="refs:few", settings=NO_CACHE)
+    make_moments(two_sides[0], "real", protocol, shard=(1, 2), settings=NO_CACHE).write(file)
+    with pytest.raises(SourceError, match=r"is the shard 1/2: merge all first"):
+        Reference.of(file, name="part", **ABOUT)
 
 
 @pytest.mark.parametrize("place", ["zoo", "on_the_web", "in_memory"])
@@ -212,6 +242,11 @@ def test_names_are_found_by_the_beginning_of_the_digest_and_else_refused(
 
 def test_what_cannot_be_used_is_one_sentence(zoo: Path, two_sides, protocol: str, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv("FVD_BENCH_REFS", str(zoo))
+    for statistics in ("refs:squares", zoo / resolve("squares").reference.file):
+        with pytest.raises(SourceError, match="holds statistics of videos: expected videos"):
+            open_source(statistics)
+    with pytest.raises(SourceError, match=r"none\.npz does not exist"):
+        Reference.of(tmp_path / "none.npz", name="none", **ABOUT)
     with pytest.raises(NotComparableError, match=r"refs:squares@.* holds features for the real side"):
         evaluate(two_sides[0], "refs:squares", protocol, settings=NO_CACHE)
     with pytest.raises(SourceError, match=r"refs:squares@.* was made for pixels, with the seeds 0 to 1"):

@@ -38,5 +38,6 @@ def test_another_arithmetic_of_a_device_is_seen(i3d_tensors) -> None:
 def test_larger_batches_of_a_gpu_are_part_of_what_features_depend_on(monkeypatch) -> None:
     monkeypatch.setattr(environment, "device_name", lambda device: device)
 
-    assert environment.feature_versions("cuda")["micro-batch"] == "512 frames"
+    made = environment.feature_versions("cuda")
+    assert environment.versions_of_network([], made)["micro-batch"] == "512 frames"
     assert "micro-batch" not in environment.feature_versions("cpu")  # as in stores of earlier versions

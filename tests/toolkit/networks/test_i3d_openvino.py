@@ -69,7 +69,7 @@ def test_a_score_names_the_engine_and_its_features_are_kept_apart(two_sides, tmp
     by_torch, by_openvino, again = (result.scores[0] for result in results)
     assert by_openvino.value == pytest.approx(by_torch.value, rel=1e-4)
     assert by_openvino.value == again.value
-    assert "openvino" not in by_torch.signature and "|engine:openvino|" in by_openvino.signature
+    assert "openvino" not in by_torch.signature and "|openvino:20" in by_openvino.signature
     assert results[1].environment["device"].startswith("openvino 20")
     assert entries[0] < entries[1] == entries[2]
 

@@ -76,8 +76,11 @@ def test_code_runs_only_where_the_user_names_it(plugins, own_protocol, tmp_path:
     assert NETWORKS.get("of_mine:means") is None
     assert not trace.exists() and "of_mine" not in sys.modules
     allow_code("of_mine:means")
-    with pytest.raises(ProtocolError, match="the module of_mine has no means"):
+    with pytest.raises(ProtocolError, match=r"the module of_mine has no means$"):
         load(own_protocol("of_mine:means"))
+    allow_code("of_mine:pathlip")
+    with pytest.raises(ProtocolError, match=r"the module of_mine has no pathlip; did you mean of_mine:pathlib\?"):
+        load(own_protocol("of_mine:pathlip"))
     assert trace.exists()
 
 
@@ -94,7 +97,11 @@ def test_what_names_no_code_cannot_be_allowed(name: str) -> None:
         ("means = 3", ProtocolError, "of_mine:means is of type int: expected a network, as @fvd_bench.network"),
         ("def means(): pass", ProtocolError, "of_mine:means is of type function: expected a network"),
         ("1 / 0", ProtocolError, "importing of_mine failed: ZeroDivisionError: division by zero .*of_mine.py, line 1"),
-        ("import not_there_at_all", ProtocolError, "ModuleNotFoundError: No module named 'not_there_at_all'"),
+        (
+            "import not_there_at_all",
+            ProtocolError,
+            "'not_there_at_all' .*of_mine.py, line 1.: install it",
+        ),
         (
             "import fvd_bench.networks as n\nmeans = n.Network(name='means', create=None, layers={'features': 6})",
             ProtocolError,
@@ -106,6 +113,16 @@ def test_what_names_no_code_cannot_be_allowed(name: str) -> None:
             "making it failed: ZeroDivisionErr",
         ),
         ("{declared}(dim=6, size=None, range=(0, 1), name='m')(lambda: 3)", NetworkError, "m returned a int: expected"),
+        (
+            "{declared}(dim=6, size=None, range=(0, 1), name='m', software=('not-there',))(lambda: 1)",
+            NetworkError,
+            "m names the library 'not-there', and no package of that name is installed: install it, or name it as pip",
+        ),
+        (
+            "{declared}(dim=6, size=None, range=(0, 1), software='timm')(lambda: 3)",
+            ArgumentError,
+            "expected a tuple of",
+        ),
         ("{declared}(dim=0, size=None, range=(0, 1))(lambda: 3)", ArgumentError, "dim = 0: expected 1 or more"),
         ("{declared}(dim=6, size=None, range=(0, 1), digest='no!')(lambda: 3)", ArgumentError, "digest = 'no!'"),
         ("{declared}(dim=6, size=None, range=(0, 1), name='a|b')(lambda: 3)", ArgumentError, "'a|b': expected letters"),
@@ -137,13 +154,16 @@ def test_a_missing_module_and_an_unknown_name_are_told(plugins) -> None:
     plugins.package("of-others", extractors={"means": "not_there:means"})
     allow_code("not_there:means")
 
-    with pytest.raises(ProtocolError, match="not_there:means: importing not_there failed: ModuleNotFoundError"):
+    with pytest.raises(
+        ProtocolError,
+        match=r"not_there:means: there is no module not_there: run the command in the folder that not_there\.py",
+    ):
         NETWORKS.find("not_there:means")
     with pytest.raises(ProtocolError, match=r"means of of-others 1\.0: importing not_there:means failed"):
         NETWORKS.find("means")
     with pytest.raises(ProtocolError, match=r"allowed are 'i3d', .*'pixels', 'means', and module:object"):
         NETWORKS.find("mean")
-    with pytest.raises(ProtocolError, match=r"was handed to fvd_bench\.evaluate as an object"):
+    with pytest.raises(ProtocolError, match=r"was handed over in Python as an object"):
         NETWORKS.find("given:M")
 
 

@@ -8,7 +8,8 @@ import pytest
 import torch
 from safetensors.numpy import load_file, save_file
 
-from fvd_bench.networks import weights
+from fvd_bench.errors import NetworkError
+from fvd_bench.networks import NETWORKS, create, environment, weights
 from fvd_bench.networks.weights import files
 from fvd_bench.networks.weights import vision_transformers as layouts
 from fvd_bench.networks.weights.vision_transformers import Layout
@@ -31,6 +32,15 @@ def small(monkeypatch: pytest.MonkeyPatch):
 
 def torch_tensors(tensors: Tensors, prefix: str = "") -> dict[str, torch.Tensor]:
     return {f"{prefix}{name}": torch.from_numpy(tensor) for name, tensor in tensors.items()}
+
+
+def test_an_extra_that_is_not_installed_is_told_before_weights_are_sought(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(environment, "_version", lambda package: "absent")
+    monkeypatch.setattr(weights, "load", lambda *given, **more: pytest.fail("it sought weights"))
+
+    for name in ("dinov2-l", "clip-b32", "videomae-base", "vjepa2-l"):
+        with pytest.raises(NetworkError, match=rf"{name} needs transformers, .*: pip install 'fvd-bench\[networks\]'"):
+            create(NETWORKS[name].rule(name), device="cpu", weights={}, progress=lambda done, total: None)
 
 
 def test_a_checkpoint_with_more_in_it_has_the_digest_of_its_tensors(small, tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ All of them are small and seeded.
 """
 
 import dataclasses
+import io
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,9 +24,10 @@ from torchvision.transforms import v2
 from fvd_bench.errors import FeatureError, WeightsError
 from fvd_bench.evaluation import selftest_networks
 from fvd_bench.evaluation.evaluate import evaluate
+from fvd_bench.metrics.frechet import frechet_distance
 from fvd_bench.metrics.gaussian_kernel import gaussian_kernel_distance
 from fvd_bench.metrics.kernel import biased_kernel_distance
-from fvd_bench.networks import NETWORKS, clip, dinov2, pretrained, videomae, vjepa, weights
+from fvd_bench.networks import NETWORKS, clip, create, dinov2, pretrained, videomae, vjepa, weights
 from fvd_bench.networks.clip_network import MeanCLIP, UnitCLIP
 from fvd_bench.networks.dinov2_network import DINOv2, places
 from fvd_bench.networks.extractor import TorchExtractor
@@ -333,6 +336,21 @@ def test_features_of_one_network_are_not_taken_for_anothers(
     assert before != after
 
 
+def _archive_of_cifar10(file: Path) -> list[np.ndarray]:
+    """Write noise as CIFAR-10 lies in its archive, 4 images a batch, and return its training and its test images."""
+    rng = np.random.default_rng(0)
+    sets = [rng.integers(0, 256, (count, 32, 32, 3), dtype=np.uint8) for count in (20, 12)]
+    batches = {f"data_batch_{number + 1}": sets[0][4 * number : 4 * number + 4] for number in range(5)}
+    with tarfile.open(file, "w:gz") as archive:
+        for name, images in {**batches, "test_batch": sets[1]}.items():
+            planes = images.transpose(0, 3, 1, 2).reshape(len(images), -1)
+            data = np.hstack([np.full((len(images), 1), 7, np.uint8), planes]).tobytes()
+            info = tarfile.TarInfo(f"cifar-10-batches-bin/{name}.bin")
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    return sets
+
+
 def test_published_numbers_run_where_weights_and_pictures_are(
     thin: dict[str, Path], photograph, monkeypatch: pytest.MonkeyPatch, store: Path
 ) -> None:
@@ -343,10 +361,11 @@ def test_published_numbers_run_where_weights_and_pictures_are(
     monkeypatch.setattr(selftest_networks, "VIDEOMAE_BASE", THIN)
     monkeypatch.setattr(selftest_networks, "VJEPA2_L", dataclasses.replace(THIN, image=256))
     monkeypatch.setenv("FVD_BENCH_OFFLINE", "1")
+    monkeypatch.setattr(selftest_networks, "_IMAGES", 8)
     nothing = selftest_networks.run("cpu")
     folder = selftest_networks.folder()
     folder.mkdir(parents=True)
-    for name in ("clip-l14-336", "vjepa2-l"):
+    for name in ("clip-l14-336", "vjepa2-l", "dinov2-l"):
         monkeypatch.setenv(weights.WEIGHTS[name].environment, str(thin[name]))
     monkeypatch.setenv(spec.environment, str(folder / "kinetics.safetensors"))
     save_file(seeded(layout), folder / "kinetics.safetensors")
@@ -356,13 +375,24 @@ def test_published_numbers_run_where_weights_and_pictures_are(
         Image.fromarray(picture).save(folder / name)
     Image.fromarray(photograph).save(folder / "000000039769.jpg")
     np.save(folder / "eating_spaghetti.npy", np.repeat(photograph[None], 16, axis=0))
+    cifar10 = _archive_of_cifar10(folder / "cifar-10-binary.tar.gz")
 
-    found = selftest_networks.run("cpu")
+    found = {(number.name, number.expected): number for number in selftest_networks.run("cpu")}
 
+    (folder / "cifar-10-binary.tar.gz").write_bytes(b"none")
+    selftest_networks._features_of_cifar10.cache_clear()
+    unread = next(n for n in selftest_networks.run("cpu") if n.name.startswith("FD on DINOv2"))
+    assert unread.reason.startswith("cifar-10-binary.tar.gz cannot be read: ")
     assert all(isinstance(number, selftest_networks.NotRun) for number in (*nothing, *without_pictures))
-    assert nothing[0].reason == "the weights clip-l14-336 are not here"
-    assert "lacks glowing_512_1.png (reference_images of sayakpaul/cmmd-pytorch) and" in without_pictures[0].reason
-    cmmd, vjepa2, videomae_logits, content_debiased = found
+    assert nothing[1].reason == "the weights clip-l14-336 are not here"
+    assert nothing[0].reason == "the weights i3d-kinetics-400 are not here"
+    assert "lacks glowing_512_1.png (reference_images of sayakpaul/cmmd-pytorch) and" in without_pictures[1].reason
+    assert len(found) == len(nothing) == 12
+    _, cmmd, vjepa2, videomae_logits, fd, *_, content_debiased = found.values()
+    extractor = create(read("dgm-eval-dinov2").features, device="cpu", weights=thin, progress=lambda done, total: None)
+    chosen = [[4, 5, 7, 8, 9, 10, 11, 14], [3, 4, 5, 6, 7, 9, 10, 11]]  # np.random.seed(13579), np.random.choice
+    drawn = [images[these] for images, these in zip(cifar10, chosen, strict=True)]
+    assert fd.found == pytest.approx(frechet_distance(*extractor(drawn), ddof=1), rel=1e-6)
 
     def seen(frame: NDArray[np.uint8]) -> Tensor:
         return network_input(torch.from_numpy(frame[None]), read("cmmd-frames").features).transpose(0, 1)

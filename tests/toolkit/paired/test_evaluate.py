@@ -16,6 +16,7 @@ from fvd_bench.paired.evaluate import evaluate_paired
 from fvd_bench.paired.result import PairedResult, PairedScore
 from fvd_bench.settings import Settings
 from fvd_bench.videos.video import Frame, Pixels
+from tests.program import fvd_bench
 
 NO_NETWORK = ("psnr", "ssim", "flickering")
 
@@ -181,6 +182,27 @@ def test_without_weights_lpips_says_what_to_do_and_the_others_are_scored(
         score(originals, copies, "tokenbench", metrics=("lpips",))
 
 
+def test_what_cannot_be_scored_ends_as_in_compute(sides: Path, store: Path, pixels_protocol) -> None:
+    """0 where another score has a value, with the reason in a sentence, and 3 where none has."""
+    given = ["--real", sides / "real", "--fake", sides / "fake", "--json", "-", "--no-cache"]
+    commands = [
+        (["paired", *given, "--metric", "lpips"], ["--metric", "psnr"], "alexnet-imagenet"),
+        (
+            ["compute", *given, "--protocol", "torch-fidelity-fid"],
+            ["--protocol", pixels_protocol(frames=4)],
+            "inception",
+        ),
+    ]
+    for command, more, weights in commands:
+        alone, beside = (fvd_bench(*command, *extra, FVD_BENCH_OFFLINE="1") for extra in ([], more))
+
+        assert (alone.returncode, alone.stdout) == (3, "") and f"the weights {weights}" in alone.stderr
+        scores = json.loads(beside.stdout)["scores"]
+        assert beside.returncode == 0 and {score["value"] is None for score in scores} == {True, False}
+        (reason,) = {score["reason"] for score in scores} - {None}
+        assert f"the weights {weights}" in reason and "`fvd-bench weights import" in reason and "\n" not in reason
+
+
 def test_frames_too_small_for_a_window_have_no_score_of_it(originals, copies) -> None:
     result = score(originals, copies, "e2fgvi")
 
@@ -239,7 +261,11 @@ def test_a_result_comes_back_from_json_and_other_texts_do_not(originals, copies,
     [
         ({"metrics": ("fvd",)}, ArgumentError, "expected some of psnr, ssim, lpips, flickering, rfvd"),
         ({"metrics": ()}, ArgumentError, "expected some of"),
-        ({"metrics": ("rfvd",), "protocol": "torchmetrics"}, ArgumentError, "torchmetrics has none of rfvd"),
+        (
+            {"metrics": ("rfvd",), "protocol": "torchmetrics"},
+            ArgumentError,
+            "rfvd cannot be scored: torchmetrics has psnr, ssim,",
+        ),
         ({"seed": -1}, ArgumentError, "seed = -1"),
         ({"protocol": "common-metric"}, UnknownProtocolError, "did you mean common-metrics"),
         (

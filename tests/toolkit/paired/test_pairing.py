@@ -40,7 +40,7 @@ def test_a_table_pairs_its_rows(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("real,fake\na/1,nobody\n", "line 2: no fake video is named 'nobody'"),
+        ("real,fake\na/1,nobody\n", "line 2: no fake video is named 'nobody'; there are "),
         ("real,other\na/1,x\n", "has the columns .*expected real and fake"),
         ("real,fake\n", "names no pair"),
         ('real,fake\n"a,x\n', "expected CSV"),

@@ -311,7 +311,7 @@ class TestFunctionName:
     @pytest.mark.parametrize(
         ("name", "message"),
         [
-            ("none_of_mine:videos", "importing none_of_mine failed: ModuleNotFoundError: No module named"),
+            ("none_of_mine:videos", "there is no module none_of_mine: run the command in the folder"),
             ("bad_syntax_of_mine:videos", r"importing bad_syntax_of_mine failed: SyntaxError"),
             ("of_mine.generators:other", "of_mine.generators has no function other: expected one that takes nothing"),
             ("of_mine.generators:number", "has no function number"),
