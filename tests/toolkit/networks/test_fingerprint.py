@@ -47,7 +47,12 @@ def test_scores_published_from_a_gpu_are_taken_for_reduced_precision():
 
 def test_a_second_measurement_finds_training_mode(network):
     torch.manual_seed(0)
-    first, second = (measure(lambda x: torch.nn.functional.dropout(network(x)), lengths=(10,)) for _ in range(2))
+    logits = {float(sign): network(torch.full((1, 3, 10, 224, 224), float(sign))) for sign in (-1, 1)}
+
+    def training(x: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.dropout(logits[float(x.mean())])
+
+    first, second = (measure(training, lengths=(10,)) for _ in range(2))
 
     assert diagnose(first, again=second).name == "training-mode"
 
