@@ -20,7 +20,7 @@ def test_a_network_that_does_not_take_the_frames_leaves_the_other_protocols_alon
     assert "not-comparable" not in [warned.code for warned in result.warnings]
 
 
-def test_scores_that_are_not_the_originals_say_so(two_sides, tmp_path: Path, pixels_protocol) -> None:
+def test_scores_that_are_not_the_originals_say_so(two_sides, pixels_protocol) -> None:
     file = Path(pixels_protocol())
     file.write_text('not_comparable = "made on other weights"\n' + file.read_text())
 

@@ -128,7 +128,7 @@ def test_what_a_file_was_not_made_for_is_refused(files, two_sides, pixels_protoc
     assert alone.returncode == 3 and "without shard 2/3" in alone.stderr and not (tmp_path / "x.npz").exists()
 
 
-def test_damage_and_other_kinds_are_told_of(files, tmp_path: Path) -> None:
+def test_damage_and_other_kinds_are_told_of(files) -> None:
     file = files("whole.npz")
     moments = MomentsFile.read(file)
     with pytest.raises(SourceError, match="holds shard 1/1, which another file holds too"):

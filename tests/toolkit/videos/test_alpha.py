@@ -148,7 +148,7 @@ def test_opaque_alpha_is_as_none(tmp_path: Path, pictures: Pixels, form: str) ->
     assert not any(frame.transparent for video in found for frame in video)
 
 
-def test_transparent_gif_is_as_png(tmp_path: Path, write_frames) -> None:
+def test_transparent_gif_is_as_png(tmp_path: Path) -> None:
     """Of few colours and full transparency alone, which is what a GIF can hold."""
     rng = np.random.default_rng(0)
     places = rng.integers(0, 8, (FRAMES, SIZE, SIZE))
