@@ -13,6 +13,7 @@ from fvd_bench.features import pieces as pieces_module
 from fvd_bench.features.feature_set import FeatureSet
 from fvd_bench.features.moments_file import MomentsFile, joined
 from fvd_bench.features.pieces import Pieces
+from fvd_bench.metrics import compute
 from fvd_bench.metrics.measurement import measure
 from fvd_bench.metrics.uncertainty import Spread
 from fvd_bench.protocols.rules import MetricRule
@@ -72,6 +73,17 @@ def test_leaving_out_pieces_says_what_kept_features_say_of_the_error() -> None:
         ratios.append(error(*pieces) / error(FeatureSet.of(real), FeatureSet.of(fake)))
 
     assert np.mean(ratios) == pytest.approx(1, abs=0.12)
+
+
+def test_the_error_of_pieces_is_that_of_the_jackknife() -> None:
+    """Of g pieces: the root of (g - 1) / g times the squares of how far scores without one are from their mean."""
+    real, pieces = FeatureSet.of(features(200, 1)), pieces_of(features(200, 2, shift=0.4), pieces=5)
+    spread = Spread("fvd", RULE)
+    spread.add({"real": real, "fake": FeatureSet.of_pieces(pieces)})
+
+    scores = np.array([compute("fvd", real, FeatureSet.of_known(pieces.without(k)), RULE) for k in range(5)])
+
+    assert spread.error("fake") == pytest.approx(np.sqrt(4 / 5 * np.sum((scores - scores.mean()) ** 2)), rel=1e-9)
 
 
 def test_a_sample_does_not_depend_on_shards(monkeypatch: pytest.MonkeyPatch) -> None:
