@@ -12,6 +12,7 @@ import os
 import pty
 import runpy
 import signal
+import socket
 import struct
 import subprocess
 import sys
@@ -68,6 +69,20 @@ class Program:
             texts.append(output.read())
             output.close()
         return subprocess.CompletedProcess(self._arguments, self._process.exitcode, *texts)
+
+
+def ranks(count: int, *arguments: object) -> list[subprocess.CompletedProcess[str]]:
+    """Run a program in several processes that are told of each other as torchrun does it, but start at once.
+
+    arguments: as for `Program`.
+    """
+    with socket.socket() as place:
+        place.bind(("127.0.0.1", 0))
+        port = place.getsockname()[1]
+    shared = {"WORLD_SIZE": f"{count}", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": f"{port}"}
+    each = [{**os.environ, **shared, "RANK": f"{rank}", "LOCAL_RANK": f"{rank}"} for rank in range(count)]
+    running = [Program(*arguments, env=environment) for environment in each]
+    return [program.end() for program in running]
 
 
 def in_terminal(columns: int, *arguments: object, env: Mapping[str, str] = os.environ) -> tuple[int, str]:

@@ -130,6 +130,7 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[bytes], Index]]
         thread.start()
         running.append((index, thread))
         monkeypatch.setenv("PIP_INDEX_URL", index.simple)
+        monkeypatch.setattr(download, "_pip_config", dict)  # there are no files of it, and to ask it takes a while
         return index
 
     yield start

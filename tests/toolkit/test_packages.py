@@ -70,7 +70,7 @@ def test_a_mirror_on_a_network_needs_requests(absent, monkeypatch: pytest.Monkey
         weights.load("i3d-kinetics-400")
 
 
-def test_metrics_of_frames_need_torch_fidelity(absent, seeded_inception: Path, tmp_path: Path) -> None:
+def test_metrics_of_frames_need_torch_fidelity(absent, seeded_inception: Path) -> None:
     absent("torch_fidelity")
     features = np.zeros((20, 8), dtype=np.float32)
     network = {"device": "cpu", "weights": {"inception-2015-12-05": seeded_inception}}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fvd_bench.words import duration, percent
+from fvd_bench.words import duration, number, percent, signed
 
 
 @pytest.mark.parametrize(
@@ -28,3 +28,18 @@ def test_lengths_of_time(seconds: float, words: str) -> None:
 
 def test_percents_have_a_space_and_what_is_unknown_a_dash() -> None:
     assert [percent(0.671), percent(-0.0123, "+.1%"), percent(None)] == ["67 %", "-1.2 %", "–"]
+
+
+def test_scores_have_two_decimals_and_small_ones_three_digits() -> None:
+    values = (123.456, 1, 0, 0.98765, 0.000123456, -0.0123)
+
+    assert [number(value) for value in (*values, None)] == [
+        "123.46",
+        "1.00",
+        "0.00",
+        "0.988",
+        "0.000123",
+        "-0.0123",
+        "–",
+    ]
+    assert [signed(value) for value in (0.5, -12.345)] == ["+0.5", "-12.35"]

@@ -126,6 +126,15 @@ def test_a_truncated_file_is_refused(checkpoint: Checkpoint, tmp_path: Path, cut
         load(tmp_path / "a.pt")
 
 
+def test_what_half_precision_cannot_hold_stays_as_it_is(checkpoint: Checkpoint) -> None:
+    name = "ema.mapping.layers.0.weight"
+    large = torch.full_like(checkpoint.tensors[name], 1e6)
+
+    found = replace(checkpoint, tensors={**checkpoint.tensors, name: large}).for_sampling()
+
+    assert torch.equal(found.tensors[name], large)
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"none\.pt cannot be read: No such file"):
         load(tmp_path / "none.pt")

@@ -58,7 +58,7 @@ def test_a_method_that_does_not_exist(train, tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
-def test_a_folder_belongs_to_its_method(train, tmp_path: Path) -> None:
+def test_a_folder_belongs_to_its_method(train) -> None:
     assert train("--method", "stylegan2", "--kimg", 0.002).exit_code == 0
 
     done = train("--method", "mocogan-sg2")

@@ -14,6 +14,7 @@ from fvd_bench.sources.opening import open_source
 from fvd_bench.videos.file import VideoFile
 from fvd_bench.videos.images import FrameFolder
 from stylegan_v.data.clips import VideoDataset
+from stylegan_v.data.crops import Box, CentreCrop
 from stylegan_v.data.folder import PrepareSettings
 from stylegan_v.data.frames import every_frame
 from stylegan_v.data.preparing import prepare
@@ -62,6 +63,11 @@ def test_the_middle_of_every_frame_is_kept(source: Path, tmp_path: Path, moving_
     ]
     assert (done.skipped, done.notes, done.kept) == ([], [], 0)
     assert VideoDataset.open(tmp_path / "out", resolution=32, frames=3).lengths == (9, 5, 14)
+
+
+def test_a_middle_between_pixels_is_that_to_the_left_or_the_top() -> None:
+    assert CentreCrop().box(0, 35, 32) == Box(1, 0, 33, 32)
+    assert CentreCrop().box(0, 32, 35) == Box(0, 1, 32, 33)
 
 
 def test_files_have_the_quality_that_was_asked_for(source: Path, tmp_path: Path) -> None:

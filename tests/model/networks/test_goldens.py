@@ -147,7 +147,9 @@ def test_blocks_and_layers_of_the_generator(generator: Generator, inputs: dict[s
 
 
 @double_is_slow
-def test_blocks_of_the_discriminator(discriminator: Discriminator, inputs: dict[str, Tensor], check: Checker) -> None:
+def test_blocks_and_logits_of_the_discriminator(
+    discriminator: Discriminator, inputs: dict[str, Tensor], check: Checker
+) -> None:
     expected = OUTPUTS["D"]
     blocks = [f"blocks.{r}" for r in (64, 32, 16, 8)]
     seen, hooks = outputs_of(
@@ -161,10 +163,12 @@ def test_blocks_of_the_discriminator(discriminator: Discriminator, inputs: dict[
         "head.fc",
         "head.out",
     )
-    discriminator(inputs["x"], inputs["times_d"])
+    with torch.no_grad():
+        logits = discriminator(inputs["x"], inputs["times_d"])
     for hook in hooks:
         hook.remove()
 
+    check(logits, expected["logits"], "D/logits")
     check.statistics(seen["time"], expected["time_embedding"], "D/time_embedding")
     for row, video in zip(seen["time"], expected["time_embedding"]["per_video"], strict=True):
         for part, difference in zip(row.chunk(2), video["diffs"], strict=True):
@@ -187,7 +191,9 @@ def test_blocks_of_the_discriminator(discriminator: Discriminator, inputs: dict[
 
 
 @double_is_slow
-def test_logits(discriminator: Discriminator, inputs: dict[str, Tensor], check: Checker) -> None:
+def test_logits_of_other_orders_times_and_company(
+    discriminator: Discriminator, inputs: dict[str, Tensor], check: Checker
+) -> None:
     expected, x, times = OUTPUTS["D"], inputs["x"], inputs["times_d"]
     permuted = x[:, expected["perm"]]
 
@@ -195,7 +201,6 @@ def test_logits(discriminator: Discriminator, inputs: dict[str, Tensor], check: 
         with torch.no_grad():
             return discriminator(frames, at)
 
-    check(logits(x), expected["logits"], "D/logits")
     check(logits(permuted), expected["logits_all_videos_frames_permuted"], "D/logits_all_videos_frames_permuted")
     first = torch.stack([permuted[0], x[1]])
     check(logits(first), expected["logits_only_video0_permuted"], "D/logits_only_video0_permuted")

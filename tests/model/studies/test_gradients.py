@@ -73,6 +73,18 @@ def test_gradients_are_those_of_both_losses(tiny_generator) -> None:
             assert (loss(step) - loss(-step)) / (2 * step) == pytest.approx(square, rel=0.02)
 
 
+def test_of_a_frame_in_two_windows_the_first_one_counts(tiny_generator) -> None:
+    generator = tiny_generator(frames=4)
+    discriminator = build_discriminator(generator.config, seed=1)
+
+    found = gradients(generator, discriminator, build_pair(seed=2), torch.zeros(1, 16, 3, 32, 32), videos=1)
+
+    frames = found.frames[:, :4].requires_grad_()
+    loss = generator_loss(discriminator(frames, torch.tensor([TIMES[:4]], dtype=torch.float32)))
+    (expected,) = torch.autograd.grad(loss, frames)
+    torch.testing.assert_close(found.ours[:, :4], expected, rtol=1e-3, atol=1e-6)
+
+
 def test_pictures_are_white_where_a_gradient_is_longest() -> None:
     gradient = torch.zeros(1, 6, 3, 100, 100)
     gradient[:, :, 0, :10] = 3e-9

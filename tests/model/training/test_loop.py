@@ -25,11 +25,15 @@ from stylegan_v.methods import style_trainer as trainer
 from stylegan_v.training.loop import train
 from stylegan_v.training.pace import Pace
 from stylegan_v.training.run import Run, load_run
-from tests.forked import Program
+from tests.forked import Program, ranks
 
 pytestmark = pytest.mark.usefixtures("one_thread", "short_films")
 
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
+
+SHORT_FILMS = (
+    "from stylegan_v.cli import main; from stylegan_v.training import snapshots; snapshots._STRIDE = 1; main()"
+)
 
 STEP_KIMG = 4 * 3 / 1000
 
@@ -56,10 +60,10 @@ def go(run: Run, out: Path) -> None:
 
 
 def command(run: Run, out: Path, *options: str) -> list[str]:
-    """What follows `python` to train it."""
+    """What follows `python` to train it, with short films as in this process."""
     file = out.with_suffix(".toml")
     file.write_text(run.to_toml())
-    return ["-m", "stylegan_v", "train", "--config", str(file), "--out", str(out), "--device", "cpu", *options]
+    return ["-c", SHORT_FILMS, "train", "--config", str(file), "--out", str(out), "--device", "cpu", *options]
 
 
 def tensors(out: Path) -> dict[str, torch.Tensor]:
@@ -137,10 +141,10 @@ def test_a_call_that_has_no_time_takes_a_step_so_that_many_get_on(run_of, tmp_pa
 def test_two_processes_do_what_one_does(run_of, tmp_path: Path) -> None:
     run = run_of(3)
     go(run, tmp_path / "one")
-    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    done = Program(*torchrun, *command(run, tmp_path / "two"), env=ENVIRONMENT).end()
 
-    assert done.returncode == 0, done.stderr
+    for done in ranks(2, *command(run, tmp_path / "two")):
+        assert done.returncode == 0, done.stderr
+
     assert_same(tmp_path / "one", tmp_path / "two", tolerance=1e-5)
     assert len(lines(tmp_path / "two")) == 3
 
@@ -155,16 +159,16 @@ def test_numbers_that_are_not_finite_end_the_run(run_of, tmp_path: Path) -> None
 
 
 def test_too_little_memory_ends_the_run_with_advice(run_of, tmp_path: Path) -> None:
-    run = run_of(5, train={"batch": 4096})
+    run = run_of(5, train={"batch": 2048})
     limit = "import resource, sys, torch, stylegan_v.training.loop; from stylegan_v.cli import main; " + (
         "used = int(open('/proc/self/statm').read().split()[0]) * 4096; "
-        "resource.setrlimit(resource.RLIMIT_AS, (used + 2 * 2**30,) * 2); main()"
+        "resource.setrlimit(resource.RLIMIT_AS, (used + 2**30,) * 2); main()"
     )
     done = Program("-c", limit, *command(run, tmp_path / "run", "--workers", "1")[2:]).end()
 
     assert done.returncode == 3, done.stderr[-2000:]
-    assert "out of memory with 4096 videos" in done.stderr
-    assert "--micro-batch 2048" in done.stderr
+    assert "out of memory with 2048 videos" in done.stderr
+    assert "--micro-batch 1024" in done.stderr
     assert "Traceback" not in done.stderr
     assert tensors(tmp_path / "run")
 
@@ -266,9 +270,10 @@ def test_what_scores_need_is_looked_at_before_training(run_of, tmp_path: Path) -
 @pytest.mark.slow  # two processes train above, and those of the toolkit end together in test_torchrun.py
 def test_a_failure_of_one_process_ends_all(run_of, tmp_path: Path) -> None:
     report = {"fvd_kimg": 1000.0, "protocol": "stylegan-v-fvd61"}
-    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "stylegan_v"]
+    training = command(run_of(1, report=report), tmp_path / "run")[2:]
 
-    done = Program(*torchrun, *command(run_of(1, report=report), tmp_path / "run"), env=ENVIRONMENT).end()
+    done = Program(*torchrun, *training, env=ENVIRONMENT).end()
 
     assert done.returncode != 0
     assert done.stderr.count("'stylegan-v-fvd61'") == 1, done.stderr
@@ -327,10 +332,7 @@ def test_scores_are_logged_and_the_best_generator_is_kept(run_of, tmp_path: Path
 def test_frame_folders_need_neither_a_decoder_nor_torch_fidelity(run_of, tmp_path: Path, pixels_protocol) -> None:
     report = {"fvd_kimg": 2 * STEP_KIMG, "fvd_videos": 4, "protocol": pixels_protocol(frames=9)}
     absent = ["av", "torch_fidelity", "torchvision", "pandas", "pypi_simple", "requests", "tensorboard"]
-    start = (
-        f"import sys; sys.modules.update(dict.fromkeys({absent})); from stylegan_v.cli import main; "
-        "from stylegan_v.training import snapshots; snapshots._STRIDE = 1; main()"
-    )
+    start = f"import sys; sys.modules.update(dict.fromkeys({absent})); {SHORT_FILMS}"
     program = [sys.executable, "-c", start, *command(run_of(2, report=report), tmp_path / "run")[2:]]
 
     done = subprocess.run(program, capture_output=True, text=True, env=ENVIRONMENT, check=False)

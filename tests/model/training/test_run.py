@@ -46,7 +46,7 @@ def test_small_has_a_budget_that_ends() -> None:
     assert load_run(None, {"model": {"preset": "middle"}}).train == Run(model=model_config()).train
 
 
-def test_changes_replace_what_the_file_says(tmp_path: Path) -> None:
+def test_changes_replace_what_the_file_says() -> None:
     run = load_run("mead", {"model": {"resolution": 64}, "train": {"batch": 8}})
 
     assert (run.model.resolution, run.model.frames, run.train.batch) == (64, 2, 8)

@@ -12,7 +12,7 @@ import torch
 from stylegan_v.data.clips import VideoDataset, batches
 from stylegan_v.errors import ConfigError
 from stylegan_v.methods.settings import TrainRun
-from stylegan_v.methods.style_trainer import StyleTrainer
+from stylegan_v.methods.style_trainer import Reals, StyleTrainer
 from stylegan_v.networks.generator import half_precision
 from stylegan_v.training.run import DataRun, Run
 
@@ -108,6 +108,18 @@ def test_r1_weighs_what_the_released_run_gives_it(make_trainer, tiny_config) -> 
     assert make_trainer(r1_gamma=5.0).gamma == 5.0
 
 
+@pytest.mark.parametrize("interval", [1, 4])
+def test_lazy_r1_counts_for_all_steps_of_its_interval(make_trainer, monkeypatch, interval: int) -> None:
+    trainer, losses = make_trainer(r1_interval=interval, r1_gamma=3.0), []
+    monkeypatch.setattr(trainer, "_add_gradients", losses.append)
+    monkeypatch.setattr(trainer, "apply", lambda name: None)
+    frames = torch.rand(4, 3, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+
+    logs = trainer.update_r1(Reals(frames, torch.tensor([[0.0, 1.0, 2.0]] * 4), None, None, None))
+
+    assert losses[0].item() == pytest.approx(3.0 / 2 * interval * logs["loss/r1"].item(), rel=1e-6)
+
+
 def test_a_step_moves_both_networks_and_their_average(make_trainer) -> None:
     trainer = make_trainer()
     before = {name: tensor.clone() for name, tensor in trainer.tensors().items()}
@@ -199,10 +211,13 @@ def test_micro_batches_do_what_the_batch_does(make_trainer) -> None:
 
 def test_gradients_that_are_not_finite_are_bounded(make_trainer) -> None:
     trainer = make_trainer()
-    trainer.generator.synthesis.first.const.register_hook(lambda g: g * float("nan"))
+    const = trainer.generator.synthesis.first.const
+    before = const.detach().clone()
+    const.register_hook(lambda g: g * float("nan"))
 
     advance(trainer, 2)
 
+    assert torch.equal(const, before)  # NaN counts as 0
     assert all(torch.isfinite(tensor).all() for tensor in trainer.tensors().values())
 
 

@@ -64,9 +64,9 @@ def watched() -> Iterator[Watch]:
         yield watch
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def make_trainer(toy_videos: Path, tiny_config):
-    """A trainer on no device, whose first steps are done: constants are copied in them."""
+    """A trainer on no device, and a batch. All constants have been copied there, in a step of another one."""
 
     def make(*, num_classes: int = 0, **train) -> tuple[StyleTrainer, Batch]:
         model = tiny_config(num_classes=num_classes, std_group=2)
@@ -76,11 +76,10 @@ def make_trainer(toy_videos: Path, tiny_config):
         for optimizer in trainer.optimizers.values():
             for group in optimizer.param_groups:  # a fused step, which a GPU takes, is none of this device's
                 group["fused"], group["foreach"] = False, True
-        batch = next(PreloadedVideos(dataset, META).batches([range(4)], seed=0))
-        trainer.step(batch)
-        trainer.step(batch)
-        return trainer, batch
+        return trainer, next(PreloadedVideos(dataset, META).batches([range(4)], seed=0))
 
+    trainer, batch = make()
+    trainer.step(batch)
     return make
 
 

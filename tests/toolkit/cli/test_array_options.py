@@ -14,7 +14,6 @@ from stylegan_v.cli import cli as model_cli
 from tests.program import fvd_bench
 
 ROOT = Path(__file__).parents[3]
-COMMAND = r"(?:`(?:fvd-bench |stylegan-v )?|(?:fvd-bench|stylegan-v) )([a-z0-9]+)"
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
 
 SAID_BY = {

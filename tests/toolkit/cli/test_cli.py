@@ -69,7 +69,7 @@ def test_the_scale_of_motion_is_printed_beside_the_score(compute) -> None:
     assert all(f"pixels    {name}" in done.stdout for name in ("shuffled", "frozen", "reversed"))
 
 
-def test_a_dry_run_tells_and_does_nothing(compute, two_sides, tmp_path: Path, pixels_protocol) -> None:
+def test_a_dry_run_tells_and_does_nothing(compute, tmp_path: Path, pixels_protocol) -> None:
     done = compute("--dry-run", protocol=pixels_protocol(frames=20))
 
     flat = " ".join(done.stdout.split())
@@ -137,7 +137,7 @@ def test_the_protocol_is_checked_before_the_sides(tmp_path: Path, two_sides) -> 
     assert "no.toml" in done.stderr
 
 
-def test_skips_are_told_and_strict_forbids_them(compute, two_sides, tmp_path: Path, moving_frames, write_video) -> None:
+def test_skips_are_told_and_strict_forbids_them(compute, tmp_path: Path, moving_frames, write_video) -> None:
     for seed in range(3):
         write_video(tmp_path / "fake" / f"{seed}.mkv", moving_frames(12, seed=seed), codec="ffv1", pix_fmt="bgr0")
     (tmp_path / "fake" / "broken.mp4").write_text("no video")
@@ -150,7 +150,7 @@ def test_skips_are_told_and_strict_forbids_them(compute, two_sides, tmp_path: Pa
     assert "broken.mp4" in strict.stderr
 
 
-def test_one_protocol_of_two_may_fail(compute, pixels_protocol, tmp_path: Path, two_sides) -> None:
+def test_one_protocol_of_two_may_fail(compute, pixels_protocol) -> None:
     done = compute("--protocol", pixels_protocol(name="long", frames=400), "--json", "-")
 
     scores = json.loads(done.stdout)["scores"]

@@ -28,7 +28,7 @@ def compute(two_sides, write_pixels_protocol, tmp_path_factory):
     return run
 
 
-def test_every_form_has_the_same_number(compute, tmp_path: Path) -> None:
+def test_every_form_has_the_same_number(compute) -> None:
     value = json.loads(compute("--json", "-").stdout)["scores"][0]["value"]
     forms = {form: compute("--format", form).stdout for form in ("score", "json", "csv", "markdown", "latex")}
 

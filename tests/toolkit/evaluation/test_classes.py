@@ -41,7 +41,7 @@ def result(sides, protocol) -> Result:
     return evaluate(*sides, protocol, repeats=2, settings=Settings(cache=None, classes="folder"))
 
 
-def test_a_class_scores_what_its_videos_score_alone(result: Result, sides, protocol, tmp_path: Path) -> None:
+def test_a_class_scores_what_its_videos_score_alone(result: Result, sides, protocol) -> None:
     assert result.classes is not None
     (score,) = result.classes.scores
     rows = {row.name: row for row in score.classes}
@@ -56,7 +56,7 @@ def test_a_class_scores_what_its_videos_score_alone(result: Result, sides, proto
     assert score.mean == pytest.approx(statistics.fmean([rows["cat"].value, rows["dog"].value]))
 
 
-def test_without_a_draw_it_is_the_very_score(sides, tmp_path: Path, pixels_protocol) -> None:
+def test_without_a_draw_it_is_the_very_score(sides, pixels_protocol) -> None:
     file = Path(pixels_protocol(name="first"))
     file.write_text(file.read_text().replace('real = "random"', 'real = "first"'))
 

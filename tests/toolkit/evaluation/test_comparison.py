@@ -67,7 +67,7 @@ def test_what_is_worse_within_the_allowance_passes(check, baseline) -> None:
     assert (compared.scores[0].verdict, compared.failed) == ("worse", False)
 
 
-def test_the_error_is_that_of_both_checkpoints(check, baseline, sets: Path, tmp_path: Path) -> None:
+def test_the_error_is_that_of_both_checkpoints(baseline, sets: Path, tmp_path: Path) -> None:
     """Unless videos of the same names are compared with each other, the squares of both errors add up."""
     shutil.copytree(sets / "also_good", tmp_path / "renamed")
     for file in list((tmp_path / "renamed").iterdir()):
@@ -122,7 +122,7 @@ def test_other_real_videos_are_not_comparable(check, baseline) -> None:
         check("good", baseline(), real="also_good")
 
 
-def test_a_changed_protocol_is_not_comparable_and_its_field_is_named(check, baseline, pixels_protocol) -> None:
+def test_a_changed_protocol_is_not_comparable_and_its_field_is_named(check, baseline) -> None:
     file = baseline(features=False)
 
     with pytest.raises(NotComparableError, match=r"the protocol pixels: real\.stride is 1 and was 2") as refused:
@@ -228,7 +228,7 @@ class TestOtherMetricsBesideIt:
             assert len([name for name in arrays.files if name.endswith("/real/0")]) == 1
 
 
-def test_a_baseline_is_scored_by_the_version_that_made_it(check, baseline) -> None:
+def test_a_baseline_is_scored_by_the_version_that_made_it(baseline) -> None:
     table = json.loads(baseline().read_text())
     old = load("latte@1")
     table["scores"][0] |= {"protocol": old.name, "protocol_version": 1, "digest": old.digest()}
@@ -237,9 +237,7 @@ def test_a_baseline_is_scored_by_the_version_that_made_it(check, baseline) -> No
     assert protocols_of(Result.from_json(json.dumps(table)), []) == [old]
 
 
-def test_a_score_that_has_no_value_any_more_is_not_passed_over(
-    sets, baseline, pixels_protocol, tmp_path, settings
-) -> None:
+def test_a_score_that_has_no_value_any_more_is_not_passed_over(sets, pixels_protocol, tmp_path, settings) -> None:
     """Or a gate would pass that looked at less than it was made for."""
     long = pixels_protocol(name="long", frames=12)
     old = fvd_bench.evaluate(sets / "real", sets / "good", [pixels_protocol(), long], settings=settings)
@@ -297,9 +295,7 @@ def test_an_accepted_regression_fails_no_report(check, baseline) -> None:
     assert json.loads(gate_tables.comparisons_json(compared))["accepted"] is True
 
 
-def test_other_numbers_of_videos_are_not_comparable(
-    check, baseline, sets: Path, tmp_path: Path, settings, protocol
-) -> None:
+def test_other_numbers_of_videos_are_not_comparable(baseline, sets: Path, tmp_path: Path, settings, protocol) -> None:
     shutil.copytree(sets / "good", tmp_path / "fewer")
     (tmp_path / "fewer" / "00.mkv").unlink()
 
@@ -307,7 +303,7 @@ def test_other_numbers_of_videos_are_not_comparable(
         comparison.check(sets / "real", tmp_path / "fewer", baseline(), protocol=[protocol], settings=settings)
 
 
-def test_other_weights_are_not_comparable(check, baseline) -> None:
+def test_other_weights_are_not_comparable(baseline) -> None:
     file = baseline()
     table = json.loads(file.read_text())
     results = [Result.from_json(json.dumps({**table, "weights": {"i3d": digest}})) for digest in ("a" * 64, "b" * 64)]

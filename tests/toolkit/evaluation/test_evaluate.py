@@ -132,7 +132,7 @@ def test_a_corrupt_frame_spoils_only_the_clips_that_want_it(
     )
 
 
-def test_still_images_are_drawn_from_the_real_videos(tmp_path: Path, two_sides, pixels_protocol) -> None:
+def test_still_images_are_drawn_from_the_real_videos(two_sides, pixels_protocol) -> None:
     real, _ = two_sides
     protocol = pixels_protocol(clip='content = { fake = "still-real" }')
 
@@ -386,7 +386,7 @@ def test_fewer_fakes_than_the_protocol_asks_for_is_a_warning(two_sides, pixels_p
     assert "|n:6+5|" in result.scores[0].signature
 
 
-def test_tf32_is_refused_without_cuda(tmp_path: Path, two_sides, pixels_protocol) -> None:
+def test_tf32_is_refused_without_cuda(two_sides, pixels_protocol) -> None:
     file = Path(pixels_protocol())
     file.write_text(file.read_text().replace('"pixels"\n\n[metric]', '"pixels"\nprecision = "tf32"\n\n[metric]'))
 

@@ -49,7 +49,7 @@ def test_several_networks_share_one_decode_and_one_jpeg_round_trip(
     assert len(found.scores) == 2 and found.scores[0].digest != found.scores[1].digest
 
 
-def test_scores_that_are_not_the_originals_say_so(two_sides, tmp_path: Path, pixels_protocol) -> None:
+def test_scores_that_are_not_the_originals_say_so(two_sides, pixels_protocol) -> None:
     file = Path(pixels_protocol())
     file.write_text('not_comparable = "made on other weights"\n' + file.read_text())
 

@@ -19,14 +19,15 @@ FRAMES, SIDE = 9, 512
 CLIP_BYTES = FRAMES * SIDE * SIDE * 3
 
 
-@pytest.fixture
-def large_sides(tmp_path: Path, moving_frames, write_video) -> tuple[Path, Path]:
+@pytest.fixture(scope="module")
+def large_sides(tmp_path_factory: pytest.TempPathFactory, moving_frames, write_video) -> tuple[Path, Path]:
     """Two real and eight fake videos whose clips are larger than the budget of two workers below."""
+    folder = tmp_path_factory.mktemp("large")
     for side, videos in (("real", 2), ("fake", 8)):
         for number in range(videos):
             frames = moving_frames(FRAMES, SIDE, SIDE, seed=number)
-            write_video(tmp_path / side / f"{number}.mp4", frames, codec="mpeg4", pix_fmt="yuv420p")
-    return tmp_path / "real", tmp_path / "fake"
+            write_video(folder / side / f"{number}.mp4", frames, codec="mpeg4", pix_fmt="yuv420p")
+    return folder / "real", folder / "fake"
 
 
 def test_clips_in_flight_are_bounded_by_their_bytes(large_sides, pixels_protocol, monkeypatch) -> None:
@@ -78,7 +79,7 @@ def test_a_clip_that_is_too_large_is_refused_before_it_is_read(large_sides, pixe
         evaluate(*large_sides, pixels_protocol(), settings=Settings(cache=None))
 
 
-def test_copying_a_clip_lets_go_of_its_frames(moving_frames) -> None:
+def test_copying_a_clip_lets_go_of_its_frames() -> None:
     class Frames:
         num_frames = FRAMES
 

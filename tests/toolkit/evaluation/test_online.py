@@ -306,7 +306,7 @@ def _torch_flags() -> tuple[object, ...]:
     )
 
 
-def test_networks_leave_the_global_generator_alone(moving_frames, i3d_tensors, seeded_inception) -> None:
+def test_networks_leave_the_global_generator_alone(moving_frames, seeded_inception) -> None:
     """Inception is born with random weights before it gets its own."""
     state = torch.get_rng_state()
 

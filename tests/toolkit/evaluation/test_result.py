@@ -142,9 +142,11 @@ SCHEMA = {
 }
 
 
-@pytest.fixture
-def result(two_sides: tuple[Path, Path], pixels_protocol) -> Result:
-    served, unserved = pixels_protocol(frames=12), pixels_protocol(name="long", frames=31)
+@pytest.fixture(scope="module")
+def result(two_sides: tuple[Path, Path], write_pixels_protocol, tmp_path_factory: pytest.TempPathFactory) -> Result:
+    """Of a protocol with a score, and of one that has none here."""
+    folder = tmp_path_factory.mktemp("protocols")
+    served, unserved = (write_pixels_protocol(folder, name=n, frames=f) for n, f in (("pixels", 12), ("long", 31)))
     return evaluate(*two_sides, [served, unserved], repeats=2, settings=Settings(cache=None))
 
 

@@ -99,7 +99,7 @@ def test_without_the_proper_score_there_is_no_table(two_sides, pixels_protocol) 
         table4.table4(*two_sides, str(file), settings=NO_CACHE)
 
 
-def test_a_base_of_two_metrics_is_refused(two_sides, base: str) -> None:
+def test_a_base_of_two_metrics_is_refused(base: str) -> None:
     loaded = protocol.load(base)
     two = dataclasses.replace(loaded, metric=dataclasses.replace(loaded.metric, names=("fvd", "kvd")))
 
@@ -177,7 +177,7 @@ def test_a_row_that_changes_nothing_is_known_to_change_nothing(found: Result) ->
 
 
 @pytest.mark.slow  # the rows are tested above, the network in many places
-def test_the_command_makes_the_table_with_the_network(two_sides, tmp_path: Path, i3d_tensors) -> None:
+def test_the_command_makes_the_table_with_the_network(two_sides, tmp_path: Path) -> None:
     command = ["table4", "--real", two_sides[0], "--fake", two_sides[1], "--cache", tmp_path / "s", "--repeats", 1]
 
     for_machines, for_people = (fvd_bench(*command, *more) for more in (["--json", "-"], []))

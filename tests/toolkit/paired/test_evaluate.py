@@ -241,7 +241,7 @@ def test_rfvd_scores_the_same_pairs_as_sets(sides: Path, tmp_path: Path, pixels_
     assert PairedResult.from_json(result.to_json()) == result
 
 
-def test_a_result_comes_back_from_json_and_other_texts_do_not(originals, copies, tmp_path: Path) -> None:
+def test_a_result_comes_back_from_json_and_other_texts_do_not(originals, copies) -> None:
     result = score(originals, copies, ["common-metrics", "tokenbench"])
     table = json.loads(result.to_json())
     broken = [

@@ -76,7 +76,7 @@ def test_batches_get_smaller_as_frames_get_larger() -> None:
     assert [Lpips.batch(side, side) for side in (32, 256, 512, 1080)] == [16, 8, 2, 1]
 
 
-def test_other_weights_are_refused(seeded_backbone, tmp_path: Path) -> None:
+def test_other_weights_are_refused(seeded_backbone) -> None:
     with pytest.raises(WeightsError, match=r"vgg16: its features\.0\.weight has the shape \[64, 3, 11, 11\]"):
         Lpips("vgg", device="cpu", weights={"vgg16-imagenet": seeded_backbone("alex")})
 

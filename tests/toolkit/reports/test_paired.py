@@ -83,7 +83,7 @@ def test_programs_get_one_form_alone(arrays: Path) -> None:
     assert (row["metric"], row["pairs"], row["skipped"]) == ("psnr", "2", "0")
 
 
-def test_report_draws_several_results_on_the_same_axes(arrays: Path, tmp_path: Path, result: PairedResult) -> None:
+def test_report_draws_several_results_on_the_same_axes(tmp_path: Path, result: PairedResult) -> None:
     for name in ("one", "two"):
         result.write(tmp_path / f"{name}.json")
 

@@ -106,9 +106,7 @@ class TestGeneratorFunction:
         assert counted.most_at_once == 1
         assert grads == {False}
 
-    def test_with_an_identity_no_video_is_made_for_its_digest(
-        self, tmp_path: Path, two_sides, pixels_protocol, make
-    ) -> None:
+    def test_with_an_identity_no_video_is_made_for_its_digest(self, two_sides, pixels_protocol, make) -> None:
         """Once for the score and its motion, and the first once to see that there is one."""
         counts: dict[str | None, Counted] = {None: Counted(make), "mine": Counted(make)}
         values = []

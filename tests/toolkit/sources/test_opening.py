@@ -102,7 +102,7 @@ def test_a_folder_without_permission_is_named(tmp_path: Path) -> None:
     assert "Permission denied" in done.stdout
 
 
-def test_the_fingerprint_follows_names_and_contents_not_containers_or_places(tmp_path: Path) -> None:
+def test_the_fingerprint_follows_names_and_contents_not_containers_or_places() -> None:
     names, contents = ["a.mp4", "b.mp4"], ["1", "2"]
 
     assert fingerprint(names, contents) == fingerprint(["a.mkv", "b.mkv"], contents)

@@ -109,7 +109,7 @@ def test_a_still_image_among_animations_is_a_video_of_one_frame(tmp_path: Path, 
     assert [source.video(n).num_frames for n in range(3)] == [4, 4, 1]
 
 
-def test_an_image_that_cannot_be_read_hides_no_animation(tmp_path: Path, moving_frames, write_frames) -> None:
+def test_an_image_that_cannot_be_read_hides_no_animation(tmp_path: Path, moving_frames) -> None:
     for n in range(5):
         _write(tmp_path / f"folder-{n}" / "0.webp", moving_frames(3))
     (tmp_path / "bad").mkdir()

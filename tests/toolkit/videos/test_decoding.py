@@ -149,7 +149,7 @@ def test_frames_without_end_are_given_up(closing_decoders, long_file: Path) -> N
         _ = video.num_frames
 
 
-def test_large_frames_are_refused_by_their_header(closing_decoders, tmp_path: Path, file: Path) -> None:
+def test_large_frames_are_refused_by_their_header(closing_decoders, file: Path) -> None:
     video = VideoFile(file, decoders=closing_decoders(Limits(pixels=64 * 48 - 1)))
 
     with pytest.raises(VideoError, match=r"frames are 64×48: at most 3,071 pixels are decoded; .* smaller copy"):

@@ -12,7 +12,6 @@ from fvd_bench.videos.video import Pixels
 
 FRAMES = 24
 OF_FRAMES = [d for d in DISTORTIONS.values() if d.pixels]
-OF_MOTION = [d for d in DISTORTIONS.values() if d.order]
 
 
 @pytest.fixture(scope="module")

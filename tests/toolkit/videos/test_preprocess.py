@@ -16,7 +16,7 @@ def _features(**values: object) -> FeatureRule:
     return FeatureRule(extractor="pixels", **values)  # type: ignore[arg-type]
 
 
-def test_0_and_255_become_the_ends_of_the_range(moving_frames) -> None:
+def test_0_and_255_become_the_ends_of_the_range() -> None:
     frames = torch.zeros((2, 4, 4, 3), dtype=torch.uint8)
     frames[1] = 255
 
