@@ -39,7 +39,7 @@ def listing() -> Report:
         else:
             records.append(_row(name, network, package, network.licence, {}))
     shown = [Record(str(r["network"]), _fields(r), more=str(r["from"])) for r in records]
-    columns = ("network", "layers", "sees", "frames", "input", "licence", "weights", "check")
+    columns = ("network", "layers", "sees", "frames", "input", "devices", "software", "licence", "weights", "check")
     grid = Grid([Column(name) for name in columns], [[str(r[name] or "") for name in columns] for r in records])
     return Report(text=Group(*shown), grid=grid, records=records, to_json=lambda: json.dumps(records, indent=2) + "\n")
 
@@ -72,6 +72,8 @@ def _row(name: str, network: Network, package: str, licence: str, weights: dict[
         "sees": network.sees,
         "frames": str(most) if most == network.fewest_frames else frames,
         "input": ", ".join(seen),
+        "devices": ", ".join(network.devices),
+        "software": ", ".join(network.software),
         "licence": licence,
         "weights": ", ".join(f"{weights_name} {state}" for weights_name, state in weights.items()) or "its own",
         "check": network.checked or f"fvd-bench networks check {name}",
@@ -79,7 +81,7 @@ def _row(name: str, network: Network, package: str, licence: str, weights: dict[
 
 
 def _unusable(name: str, package: str, why: str) -> dict[str, object]:
-    empty = dict.fromkeys(("layers", "sees", "frames", "input", "licence", "weights"), "")
+    empty = dict.fromkeys(("layers", "sees", "frames", "input", "devices", "software", "licence", "weights"), "")
     return {"network": name, "from": package, **empty, "check": f"cannot be used: {why}"}
 
 

@@ -37,6 +37,8 @@ def test_the_list_has_each_network_with_what_is_known_of_it(plugins, monkeypatch
     assert rows["i3d", "fvd-bench"]["weights"] == "i3d-kinetics-400 fetchable"
     assert rows["c3d", "fvd-bench"]["weights"] == "c3d-ucf101 absent, c3d-ucf101-mean absent"
     assert "Apache-2.0" in rows["inception", "fvd-bench"]["licence"]
+    assert [name for (name, _), row in rows.items() if "openvino" in row["devices"]] == ["i3d"]
+    assert rows["clip-l14-336", "fvd-bench"]["software"] == "transformers"
     own = rows["means", "of-mine 1.0"]
     assert (own["layers"], own["frames"], own["licence"]) == ("features: 6", "2 or more", "mine")
     assert own["check"] == "fvd-bench networks check means"
