@@ -62,7 +62,7 @@ class TestGenerate:
         checkpoint = tiny_checkpoint()
         done = run("generate", checkpoint, "--out", tmp_path / "a", *common, "--start", start, "--hours", 4 / 30 / 3600)
         alone = run("generate", checkpoint, "--out", tmp_path / "b", *common, "--start", start + 2, "--frames", 1)
-        both = run("generate", checkpoint, "--out", tmp_path / "c", "--frames", 2, "--hours", 1)
+        both = run("generate", checkpoint, "--out", tmp_path / "c", "--frames", 2, "--hours", 4 / 30 / 3600)
 
         assert (done.exit_code, alone.exit_code, both.exit_code) == (0, 0, 2), (done.output, alone.output)
         assert [file.name for file in sorted((tmp_path / "a" / "000000").iterdir())][-1] == "000003.png"

@@ -371,6 +371,14 @@ class TestReports:
         assert (good.get("failures"), len(list(good.iter("failure")))) == ("0", 0)
         assert (bad.get("failures"), len(list(bad.iter("failure")))) == ("1", 1)
 
+    def test_names_that_xml_cannot_hold_are_escaped_in_junit(self, check, baseline) -> None:
+        compared = check("also_good", baseline())
+        named = [dataclasses.replace(score, protocol="a\x1b", row="b\0") for score in compared.scores]
+
+        junit = ElementTree.fromstring(gate_tables.junit(dataclasses.replace(compared, scores=tuple(named))))
+
+        assert [case.get("name") for case in junit.iter("testcase")] == [r"FVD a\x1b b\x00"]
+
     def test_markdown_is_a_table(self, check, baseline) -> None:
         lines = gate_tables.markdown(check("bad", baseline())).splitlines()
 
