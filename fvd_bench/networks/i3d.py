@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from fvd_bench.networks.environment import micro_batch
 from fvd_bench.networks.network import FeatureExtractor, Network, Progress
 from fvd_bench.protocols.rules import FeatureRule
 
@@ -31,6 +30,7 @@ the mean over all places, without the classes.
 
 def create(rule: FeatureRule, *, device: str, weights: Mapping[str, Path], progress: Progress) -> FeatureExtractor:
     """Load the network with the weights of the tf.hub module deepmind/i3d-kinetics-400/1. Raises WeightsError."""
+    from fvd_bench.networks.environment import micro_batch
     from fvd_bench.networks.extractor import TorchExtractor
 
     return TorchExtractor.load(
