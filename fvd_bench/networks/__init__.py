@@ -147,7 +147,7 @@ def create(rule: FeatureRule, *, device: str, weights: Mapping[str, PathLike], p
     network.check(rule)
     if device not in network.devices:
         raise ProtocolError(
-            f"{network.name} runs on {', '.join(network.devices)}, not on {device}: use another --device"
+            f"{network.name} runs on {', '.join(network.devices)}, not on {device}: choose one of these"
         )
     files = {name: Path(file) for name, file in weights.items()}
     make = partial(_created, network, rule, device=device, weights=files, progress=progress)

@@ -77,7 +77,7 @@ def test_a_score_names_the_engine_and_its_features_are_kept_apart(two_sides, tmp
 def test_networks_that_it_does_not_run_are_refused(two_sides) -> None:
     settings = Settings(device="openvino", cache=None)
 
-    with pytest.raises(ProtocolError, match="inception runs on cpu, cuda, mps, not on openvino: use another --device"):
+    with pytest.raises(ProtocolError, match="inception runs on cpu, cuda, mps, not on openvino: choose one of these"):
         fvd_bench.evaluate(*two_sides, "stylegan-v-fid", settings=settings)
     with pytest.raises(ProtocolError, match="runs on cpu, cuda, mps, not on openvino"):
         fvd_bench.evaluate(*two_sides, "fvd16", network=lambda x: x.mean((2, 3, 4)), settings=settings)
