@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from fvd_bench.errors import ArgumentError
 from fvd_bench.evaluation.loading import load_all
+from fvd_bench.evaluation.own_network import on_given
 from fvd_bench.features.distributed import rank
 from fvd_bench.features.given import open_side
 from fvd_bench.finding import warn_of
@@ -62,11 +63,7 @@ def evaluate(
     settings = settings or Settings()
     is_first = not settings.distributed or rank() == 0
     with contextlib.ExitStack() as stack:
-        if network is not None:
-            from fvd_bench.evaluation.own_network import on_network, without_store
-
-            protocol = stack.enter_context(on_network(network, protocol, device=settings.device))
-            settings = without_store(settings, network)
+        protocol, settings = stack.enter_context(on_given(network, protocol, settings))
         show = stack.enter_context(shown(progress, first=is_first))
         evaluation = stack.enter_context(
             open_evaluation(real, fake, protocol, repeats=repeats, seed=seed, settings=settings, progress=show)

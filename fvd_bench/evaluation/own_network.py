@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from fvd_bench.errors import ArgumentError, NetworkError, ProtocolError
 from fvd_bench.networks import NETWORKS, Network, Sees
 from fvd_bench.networks.declared import network as declare
-from fvd_bench.networks.environment import inputs_on, resolve_device
 from fvd_bench.plugins import source_version, telling
 from fvd_bench.protocols.protocol import Protocol, ProtocolLike, load
 from fvd_bench.protocols.rules import FeatureRule, Resize
@@ -46,11 +45,28 @@ def on_network(
         yield tuple(_on(p, network, name) for p in protocols)
 
 
+@contextlib.contextmanager
+def on_given(
+    given: Network | Callable[[Tensor], Tensor] | None,
+    protocol: ProtocolLike | Sequence[ProtocolLike],
+    settings: Settings,
+) -> Iterator[tuple[ProtocolLike | Sequence[ProtocolLike], Settings]]:
+    """Yield protocols on a network, and settings that keep no features of a bare one. Where none is given, both are as
+    they were. Raises as `on_network` does."""
+    if given is None:
+        yield protocol, settings
+        return
+    with on_network(given, protocol, device=settings.device) as replaced:
+        yield replaced, without_store(settings, given)
+
+
 def described(given: Network | Callable[[Tensor], Tensor], protocol: ProtocolLike, *, device: Device) -> Network:
     """Return a network as it was declared, or the description of a bare one by what it gives for a protocol's clips.
 
     Raises ArgumentError for what is no network, and as `on_network` does.
     """
+    from fvd_bench.networks.environment import inputs_on, resolve_device  # which load what mistakes are told without
+
     if isinstance(given, Network):
         return given
     if callable(given):

@@ -12,6 +12,7 @@ from fvd_bench.errors import ArgumentError, MetricError
 from fvd_bench.evaluation.counts import Look, too_few
 from fvd_bench.evaluation.evaluate import open_evaluation
 from fvd_bench.evaluation.evaluation import Collection, Evaluation, OpenSide
+from fvd_bench.evaluation.own_network import on_given
 from fvd_bench.evaluation.ranking import Entrant, Ranking, findings, is_ranked, ranking
 from fvd_bench.evaluation.result import Result
 from fvd_bench.features import distributed
@@ -50,11 +51,7 @@ def rank(
     settings = settings or Settings()
     is_first = not settings.distributed or distributed.rank() == 0
     with contextlib.ExitStack() as stack:
-        if network is not None:
-            from fvd_bench.evaluation.own_network import on_network, without_store
-
-            protocol = stack.enter_context(on_network(network, protocol, device=settings.device))
-            settings = without_store(settings, network)
+        protocol, settings = stack.enter_context(on_given(network, protocol, settings))
         show = stack.enter_context(shown(progress, first=is_first))
         evaluations = stack.enter_context(
             open_ranking(real, fakes, protocol, repeats=repeats, seed=seed, settings=settings, progress=show)
