@@ -3,7 +3,8 @@
 Command:  python benchmarks/beside.py [ROUNDS]   (in a clone with its whole history)
 Time:     2 minutes on an idle core for the default of 3 rounds.
 Expected: the inputs of the network are the same to the bit. Preparing them takes less than the former time, and a third
-          to a sixth where frames are large: the more, the faster the machine gives fresh memory. The thread that gathers clips spends less than 0.5 ms on each.
+          to a sixth where frames are large: the less, the faster the machine gives fresh memory. The thread that
+          gathers clips spends less than 0.5 ms on each.
 
 Both states of the code run in processes of their own, which take turns, with one thread. "prepare" makes the input of
 I3D, 16 frames of 224 x 224, from a clip; "gather" puts clips of 256 x 256 into batches for a network that costs
