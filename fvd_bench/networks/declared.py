@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fvd_bench.errors import ArgumentError, NetworkError, WeightsError
-from fvd_bench.networks.network import FeatureExtractor, Network, Progress, Sees
+from fvd_bench.networks.network import BATCH_FRAMES, FeatureExtractor, Network, Progress, Sees
 from fvd_bench.plugins import source_version
 from fvd_bench.protocols.rules import FeatureRule
 
@@ -30,7 +30,7 @@ def network(
     frames: int | tuple[int, int | None] = (1, None),
     sees: Sees = "clips",
     layer: str = "features",
-    batch_frames: int = 32,
+    batch_frames: int = BATCH_FRAMES,
     name: str | None = None,
     version: str | None = None,
     digest: str | None = None,

@@ -17,6 +17,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from fvd_bench.errors import FvdBenchError
+from fvd_bench.networks.network import BATCH_FRAMES
 from fvd_bench.networks.remembered import key_of, recall, remember
 from fvd_bench.settings import Device
 
@@ -59,9 +60,8 @@ def inputs_on(device: str) -> str:
 
 
 def micro_batch(device: str) -> int:
-    """Return how many frames go through I3D at a time. It is part of the arithmetic, so it is never a setting of a run:
-    2 clips of 16 frames keep a processor busy, a GPU wants more."""
-    return 512 if device == "cuda" else 32
+    """Return how many frames go through I3D at a time. The usual ones keep a processor busy, a GPU wants more."""
+    return 512 if device == "cuda" else BATCH_FRAMES
 
 
 def check_torch(device: str, what: str) -> None:
@@ -155,7 +155,7 @@ def feature_versions(device: str) -> dict[str, str]:
     """Return the version of everything outside this package that may change a feature."""
     from PIL import features as pillow_features
 
-    larger = {} if (frames := micro_batch(device)) == micro_batch("cpu") else {"micro-batch": f"{frames} frames"}
+    larger = {} if (frames := micro_batch(device)) == BATCH_FRAMES else {"micro-batch": f"{frames} frames"}
     return {
         "torch": _torch_version(),
         "numpy": _version("numpy"),

@@ -18,15 +18,11 @@ from fvd_bench.errors import NetworkError
 from fvd_bench.networks import weights as weight_store
 from fvd_bench.networks.arithmetic import float32_arithmetic
 from fvd_bench.networks.environment import inputs_on
-from fvd_bench.networks.network import Features, Network, Progress
+from fvd_bench.networks.network import BATCH_FRAMES, Features, Network, Progress
 from fvd_bench.plugins import telling
 from fvd_bench.protocols.rules import FeatureRule
 from fvd_bench.videos.preprocess import network_input
 from fvd_bench.videos.video import Pixels
-
-BATCH_FRAMES = 32
-"""Frames in a micro-batch: 2 clips of 16 frames, or 1 of 128. It is part of the arithmetic, so it is never a
-setting of a run."""
 
 
 class TorchExtractor:

@@ -16,6 +16,10 @@ from fvd_bench.videos.video import Pixels
 
 Features = NDArray[np.float32]
 
+BATCH_FRAMES = 32
+"""Frames in a micro-batch, unless a network has more or fewer: 2 clips of 16 frames, or 1 of 128. It is part of the
+arithmetic, so it is never a setting of a run."""
+
 _USUAL_SIZE = 224
 
 Sees = Literal["clips", "frames"]

@@ -1,6 +1,5 @@
 """What networks see of a photograph under their protocols, against the operations of the originals."""
 
-import matplotlib.cbook
 import numpy as np
 import pytest
 import torch
@@ -14,19 +13,7 @@ from torchvision.transforms import v2
 from fvd_bench.networks.normalisation import IMAGENET, OPENAI_CLIP, Normalisation
 from fvd_bench.protocols.protocol import read
 from fvd_bench.videos.preprocess import network_input
-
-TOLERANCE = 1e-5
-
-
-def same(found: Tensor, expected: Tensor) -> None:
-    torch.testing.assert_close(found, expected, atol=TOLERANCE, rtol=0)
-
-
-@pytest.fixture(scope="module")
-def photograph() -> NDArray[np.uint8]:
-    """A portrait of 600 × 512 pixels that comes with Matplotlib."""
-    with matplotlib.cbook.get_sample_data("grace_hopper.jpg") as file:
-        return np.array(Image.open(file).convert("RGB"))
+from tests.toolkit.networks.transformer_tensors import same
 
 
 @pytest.fixture(params=["tall", "wide", "small"])

@@ -9,7 +9,6 @@ import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
-import matplotlib.cbook
 import numpy as np
 import pytest
 import torch
@@ -43,9 +42,7 @@ from fvd_bench.networks.weights.vision_transformers import Layout, Size
 from fvd_bench.protocols.protocol import read
 from fvd_bench.settings import Settings
 from fvd_bench.videos.preprocess import network_input
-from tests.toolkit.networks.transformer_tensors import SMALL, SMALL_IMAGE, Plain, Tensors, seeded
-
-TOLERANCE = 1e-5
+from tests.toolkit.networks.transformer_tensors import SMALL, SMALL_IMAGE, Plain, Tensors, same, seeded
 
 
 @pytest.fixture(scope="module")
@@ -75,10 +72,6 @@ def saved(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Callable[..., tu
         return layout.arrange(read, str(file)), model
 
     return save
-
-
-def same(found: Tensor, expected: Tensor) -> None:
-    torch.testing.assert_close(found, expected, atol=TOLERANCE, rtol=0)
 
 
 @torch.no_grad()
@@ -243,13 +236,6 @@ def test_the_settings_of_the_library_stay_as_they_are() -> None:
         pass
 
     assert (logging.get_verbosity(), logging.is_progress_bar_enabled()) == before
-
-
-@pytest.fixture(scope="module")
-def photograph() -> NDArray[np.uint8]:
-    """A portrait of 600 × 512 pixels that comes with Matplotlib."""
-    with matplotlib.cbook.get_sample_data("grace_hopper.jpg") as file:
-        return np.array(Image.open(file).convert("RGB"))
 
 
 THIN = Size(width=16, depth=1, heads=2, hidden=32, patch=32, image=224, frames=16)

@@ -14,7 +14,13 @@ SMALL = Size(width=48, depth=2, heads=4, hidden=96, patch=8, image=32, frames=4)
 
 SMALL_IMAGE = Size(width=48, depth=2, heads=4, hidden=96, patch=8, image=32)
 
+TOLERANCE = 1e-5
+
 Tensors = dict[str, np.ndarray]
+
+
+def same(found: Tensor, expected: Tensor) -> None:
+    torch.testing.assert_close(found, expected, atol=TOLERANCE, rtol=0)
 
 
 def seeded(layout: Layout, seed: int = 0) -> Tensors:
