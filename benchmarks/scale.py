@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -113,10 +114,17 @@ def model(measured: dict[int, float], decoder: float) -> tuple[float, float]:
     return max(0.0, short - few * each), each
 
 
-def million(own: float) -> dict[str, Any]:
+def result_of(name: str) -> dict[str, Any]:
+    """What another script measured on this machine."""
+    file = result_file(name, ".json", "cpu")
+    if not file.exists():
+        sys.exit(f"{file} is not there: run {name}.py first")
+    found: dict[str, Any] = json.loads(file.read_text("utf-8"))
+    return found
+
+
+def million(own: float, speed: dict[str, Any], overlap: dict[str, Any]) -> dict[str, Any]:
     """What a million clips of I3D cost on cores like these, extrapolated. own: seconds of ours for a clip."""
-    speed = json.loads(result_file("throughput", ".json", "cpu").read_text("utf-8"))
-    overlap = json.loads(result_file("overlap", ".json", "cpu").read_text("utf-8"))
     cores = speed["threads"]
     parts = {
         "network": cores / max(rate for name, rate in speed["clips_per_second"].items() if "fvd-bench" in name),
@@ -133,6 +141,7 @@ def million(own: float) -> dict[str, Any]:
 
 
 def main() -> None:
+    speed, overlap = result_of("throughput"), result_of("overlap")
     runs = []
     with tempfile.TemporaryDirectory() as folder:
         protocol = Path(folder) / "scale.toml"
@@ -150,7 +159,9 @@ def main() -> None:
                 })  # fmt: skip
                 print(runs[-1], flush=True)
         own = processor_seconds(str(protocol))
-    write("scale", __doc__, {"runs": runs, "million": million(own), "frames": FRAMES, "workers": WORKERS})
+    write(
+        "scale", __doc__, {"runs": runs, "million": million(own, speed, overlap), "frames": FRAMES, "workers": WORKERS}
+    )
 
 
 if __name__ == "__main__":
