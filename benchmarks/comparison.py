@@ -15,7 +15,7 @@ import json
 import sys
 import time
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -121,7 +121,8 @@ def main(
     failed: list[str] = []
     table: dict[str, Any] = {"tiny": True} if tiny else {}
     table |= {"budget": asdict(budget), "baseline": baseline, "sets": {}}
-    for videos in video_sets(asked.data, asked.out, budget):
+    for make in (SETS[name] for name in asked.sets or SETS):
+        videos = make(asked.data, asked.out / "videos", budget)
         found = table["sets"][videos.name] = {"what": videos.what, "train": videos.train, "rows": {}}
         if videos.answer is not None:
             found["others of the same kind"] = scored(videos.answer, videos, budget, scores, asked.out)
@@ -153,19 +154,28 @@ def arguments(doc: str, argv: Sequence[str] | None) -> argparse.Namespace:
     options.add_argument("out", type=Path, help="a folder for the runs; the same command goes on")
     options.add_argument("--minutes", type=float, default=60.0, help="of a processor, or of a GPU, for each row")
     options.add_argument("--videos", type=int, default=128, help="that are scored on each side, in each row")
+    options.add_argument("--set", dest="sets", choices=[*SETS], action="append", help="this one alone, unless both")
     return options.parse_args(argv)
 
 
-def video_sets(data: Path, out: Path, budget: Budget) -> list[VideoSet]:
-    """The sets of all tables, made where they are not there yet."""
-    faces, shapes, others = (out / "videos" / name for name in ("faces", "shapes", "other-shapes"))
-    prepare(data / "train" / "grid_faces_128", faces, PrepareSettings(resolution=budget.resolution))
-    for folder, first in ((shapes, FIRST_SEED), (others, FIRST_SEED + 10**6)):
-        write_videos(folder, first_seed=first, videos=budget.videos, side=budget.resolution, frames=SHAPE_FRAMES)
-    return [
-        VideoSet("faces", "talking faces", faces, {"r1_gamma": 1.0}),
-        VideoSet("shapes", "moving shapes of the demo's generator", shapes, {"r1_gamma": 20.0, "ada": False}, others),
-    ]
+def faces(data: Path, folder: Path, budget: Budget) -> VideoSet:
+    """The talking faces of the data, prepared in a folder unless they are there."""
+    videos = folder / "faces"
+    prepare(data / "train" / "grid_faces_128", videos, PrepareSettings(resolution=budget.resolution))
+    return VideoSet("faces", "talking faces", videos, {"r1_gamma": 1.0})
+
+
+def shapes(data: Path, folder: Path, budget: Budget) -> VideoSet:
+    """Moving shapes, and others of the same kind, written in a folder unless they are there. data: not needed."""
+    videos, others = folder / "shapes", folder / "other-shapes"
+    for written, first in ((videos, FIRST_SEED), (others, FIRST_SEED + 10**6)):
+        write_videos(written, first_seed=first, videos=budget.videos, side=budget.resolution, frames=SHAPE_FRAMES)
+    what = "moving shapes of the demo's generator"
+    return VideoSet("shapes", what, videos, {"r1_gamma": 20.0, "ada": False}, others)
+
+
+SETS: Mapping[str, Callable[[Path, Path, Budget], VideoSet]] = {"faces": faces, "shapes": shapes}
+"""The sets of all tables, by name."""
 
 
 def learned(

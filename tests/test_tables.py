@@ -102,7 +102,7 @@ def test_a_row_that_fails_is_named_and_the_others_are_there(module, tmp_path: Pa
         return {"label": "good", "seconds_per_kimg": 2.0}
 
     monkeypatch.setattr(comparison, "learned", learned)
-    monkeypatch.setattr(comparison, "video_sets", lambda *_: [comparison.VideoSet("a", "b", tmp_path)])
+    monkeypatch.setattr(comparison, "SETS", {"a": lambda *_: comparison.VideoSet("a", "b", tmp_path)})
     monkeypatch.setattr(comparison.pictures, "sheet", lambda trained, *_, **__: drawn.append([*trained]))
     monkeypatch.setattr(comparison.pictures, "costs", lambda rows, *_: drawn.append([*rows]))
 
@@ -115,6 +115,21 @@ def test_a_row_that_fails_is_named_and_the_others_are_there(module, tmp_path: Pa
         "bad": {"label": "bad", "failed": "not finite"},
     }
     assert drawn == [["good"], ["good"]]
+
+
+def test_one_set_alone(module, tmp_path: Path, monkeypatch) -> None:
+    comparison = module("comparison")
+    sets = {name: lambda *_, name=name: comparison.VideoSet(name, name, tmp_path) for name in ("faces", "shapes")}
+    monkeypatch.setattr(comparison, "SETS", sets)
+    monkeypatch.setattr(comparison, "learned", lambda row, *_: {"label": row.label, "seconds_per_kimg": 2.0})
+    monkeypatch.setattr(comparison.pictures, "sheet", lambda *_, **__: None)
+    monkeypatch.setattr(comparison.pictures, "costs", lambda *_: None)
+    argv = [str(tmp_path), str(tmp_path), "--tiny", "--set", "shapes"]
+
+    comparison.main("table9", "Question: what?", [comparison.Row("good", "good", {})], "good", argv=argv)
+
+    (file,) = (tmp_path / "results").glob("table9-*.json")
+    assert [*json.loads(file.read_text())["sets"]] == ["shapes"]
 
 
 def test_another_budget_is_another_folder(module, tmp_path: Path) -> None:
