@@ -1,13 +1,13 @@
 """Clips on their way through the networks in batches, and features on their way into the store.
 
 Networks run in a thread of their own, one batch after the other, while this one gathers the next batch and writes the
-features of the last one.
+features of the last one. A network is handed its next batch before the features of the last one are waited for.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
@@ -15,7 +15,7 @@ import numpy as np
 
 from fvd_bench.errors import FeatureError, NetworkError
 from fvd_bench.features.store import Entry, Facts, FeatureStore
-from fvd_bench.networks import NETWORKS, FeatureExtractor, Features
+from fvd_bench.networks import NETWORKS, FeatureExtractor, Features, begin
 from fvd_bench.protocols.rules import FeatureRule
 from fvd_bench.videos.clips import DrawEnd, DrawnClip
 from fvd_bench.videos.frame_times import Intervals, intervals_text, widest
@@ -107,7 +107,7 @@ class _Running:
 
     rule: FeatureRule
     clips: Sequence[_Input]
-    results: Future[list[Features]]
+    results: Future[Callable[[], list[Features]]]
 
 
 class Batches:
@@ -160,7 +160,7 @@ class Batches:
         """Run the networks on the clips that are left, and wait for all features."""
         for rule, alike in list(self._waiting):
             self._run(rule, alike)
-        self._take_results()
+        self._take_results(self._running)
         self._thread.shutdown()
         assert not self._open, "a video was read without an end"
 
@@ -175,20 +175,20 @@ class Batches:
         return self._seen[same], is_new
 
     def _run(self, rule: FeatureRule, alike: tuple[int, ...]) -> None:
-        """Hand a batch to its network, once that is done with the last one."""
+        """Hand a batch to its network, and take in the features of the last batch."""
         waiting = self._waiting.pop((rule, alike))
-        self._take_results()
-        results = self._thread.submit(self._extractors[rule], [clip.images for clip in waiting])
+        last = self._running
+        results = self._thread.submit(begin, self._extractors[rule], [clip.images for clip in waiting])
         self._running = _Running(rule, waiting, results)
+        self._take_results(last)
 
-    def _take_results(self) -> None:
-        """Wait for the batch that is running, and take in its features."""
-        if (running := self._running) is None:
+    def _take_results(self, running: _Running | None) -> None:
+        """Wait for a batch, and take in its features."""
+        if running is None:
             return
-        self._running = None
         rule, clips, refused = running.rule, running.clips, None
         try:
-            results = running.results.result()
+            results = running.results.result()()
         except FeatureError as error:  # all clips of a batch have one shape, so it is refused as a whole
             refused, results = str(error), [_NO_FEATURES] * len(clips)
         if refused is None:

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from fvd_bench.errors import NetworkError, ProtocolError
-from fvd_bench.networks.network import FeatureExtractor, Features, Network, Progress, Sees
+from fvd_bench.networks.network import FeatureExtractor, Features, Network, Progress, Sees, begin
 from fvd_bench.paths import PathLike
 from fvd_bench.plugins import Registry, telling
 from fvd_bench.protocols import protocol as protocols
@@ -23,6 +23,7 @@ __all__ = [
     "Progress",
     "Sees",
     "arithmetic",
+    "begin",
     "check",
     "create",
     "declared",

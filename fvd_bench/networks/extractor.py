@@ -9,6 +9,7 @@ import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import torch
@@ -52,7 +53,7 @@ class TorchExtractor:
         self._rule = rule
         self._network = network
         self._is_foreign = bool(network.version)
-        self._device = inputs_on(device)
+        self._device = torch.device(inputs_on(device))
         self._batch_frames = batch_frames
 
     @classmethod
@@ -66,7 +67,7 @@ class TorchExtractor:
         weights: Mapping[str, Path],
         progress: Progress,
         batch_frames: int = BATCH_FRAMES,
-    ) -> TorchExtractor:
+    ) -> Self:
         """Load the weights of a network, and make its extractor.
 
         build: returns the module, from the tensors by name of each set of weights that the network names.
@@ -88,35 +89,55 @@ class TorchExtractor:
 
     def __call__(self, clips: Sequence[Pixels]) -> list[Features]:
         """Return features as `FeatureExtractor` says. Raises NetworkError when the module gives something else."""
-        with torch.inference_mode(), float32_arithmetic(self._rule.precision):
-            if self._network.sees == "frames":
-                return list(self._of_frames(clips))
-            features: list[Features] = []
-            size = self.batch_clips(len(clips[0]))
-            for first in range(0, len(clips), size):
-                inputs = [self._prepared(clip) for clip in clips[first : first + size]]
-                found = self._run(torch.stack(inputs + inputs[:1] * (size - len(inputs))))
-                features += [found[i : i + 1] for i in range(len(inputs))]
-            return features
+        return self.begin(clips)()
 
-    def _of_frames(self, clips: Sequence[Pixels]) -> Iterator[Features]:
-        """Yield the features of each clip's frames. The clips may differ in size and length."""
+    def begin(self, clips: Sequence[Pixels]) -> Callable[[], list[Features]]:
+        """Start on clips, and return a function that waits for their features.
+
+        A CUDA device is only told what to do: this thread waits for nothing there. Raises NetworkError as a call does.
+        """
+        with torch.inference_mode(), float32_arithmetic(self._rule.precision):
+            started = list(self._of_frames(clips) if self._network.sees == "frames" else self._of_clips(clips))
+        lengths = [self._network.count([len(clip)]) for clip in clips]
+
+        def features() -> list[Features]:
+            found = np.concatenate([wait()[:count] for wait, count in started])
+            return np.split(found, np.cumsum(lengths)[:-1])
+
+        return features
+
+    def _of_clips(self, clips: Sequence[Pixels]) -> Iterator[_Started]:
+        """Run the network on clips of one length, and of one size where they are not resized."""
+        size = self.batch_clips(len(clips[0]))
+        for first in range(0, len(clips), size):
+            inputs = [self._prepared(clip) for clip in clips[first : first + size]]
+            yield self._run(torch.stack(inputs + inputs[:1] * (size - len(inputs)))), len(inputs)
+
+    def _of_frames(self, clips: Sequence[Pixels]) -> Iterator[_Started]:
+        """Run the network on the frames of clips, which may differ in size and length."""
         for _, group in itertools.groupby(clips, key=lambda clip: clip.shape[1:]):
-            alike = list(group)
-            frames, size = np.concatenate(alike), self._batch_frames
-            found = []
+            frames, size = np.concatenate(list(group)), self._batch_frames
             for first in range(0, len(frames), size):
                 part = frames[first : first + size]
                 padding = np.repeat(part[:1], size - len(part), axis=0)
                 inputs = self._prepared(np.concatenate([part, padding])).transpose(0, 1)  # [size, 3, H, W]
-                found.append(self._run(inputs.contiguous())[: len(part)])
-            yield from np.split(np.concatenate(found), np.cumsum([len(clip) for clip in alike])[:-1])
+                yield self._run(inputs.contiguous()), len(part)
 
     def _prepared(self, clip: Pixels) -> Tensor:
-        return network_input(torch.from_numpy(clip).to(self._device), self._rule)
+        """Return the input of the network [3, T, H, W] that a clip makes."""
+        return network_input(self._on_device(clip), self._rule)
 
-    def _run(self, inputs: Tensor) -> Features:
-        """Return the features of a whole micro-batch. Raises NetworkError when they are not what the network says."""
+    def _on_device(self, clip: Pixels) -> Tensor:
+        pixels = torch.from_numpy(clip)
+        if self._device.type == "cuda":  # a copy from other memory would wait for the batch that runs
+            pixels = pixels.pin_memory()
+        return pixels.to(self._device, non_blocking=True)
+
+    def _run(self, inputs: Tensor) -> Callable[[], Features]:
+        """Return a function that waits for the features of a whole micro-batch.
+
+        Raises NetworkError when they are not what the network says.
+        """
         with telling(f"{self._network.name}: running it", raising=NetworkError) if self._is_foreign else nullcontext():
             found = self._module(inputs)
         expected = (len(inputs), self.dim)
@@ -127,4 +148,26 @@ class TorchExtractor:
                 f"{self._network.name} gives {what} for inputs {list(inputs.shape)}: expected a tensor, float32 "
                 f"{list(expected)}, as dim = {self.dim} states"
             )
-        return np.asarray(found.cpu().numpy())
+        return _fetching(found)
+
+
+_Started = tuple[Callable[[], Features], int]
+"""A function that waits for the features of a micro-batch, and how many of them are wanted."""
+
+
+def _fetching(features: Tensor) -> Callable[[], Features]:
+    """Start to copy features to the processor, and return a function that waits for them."""
+    if not features.is_cuda:
+        found: Features = features.cpu().numpy()
+        return lambda: found
+    copy = torch.empty(features.shape, dtype=features.dtype, pin_memory=True)
+    copy.copy_(features, non_blocking=True)
+    copied = torch.cuda.Event()
+    copied.record()
+
+    def wait() -> Features:
+        copied.synchronize()
+        fetched: Features = copy.numpy()
+        return fetched
+
+    return wait

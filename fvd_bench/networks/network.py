@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,6 +53,22 @@ class FeatureExtractor(Protocol):
         The features of a clip depend neither on the other clips nor on its place among them: the network always runs on
         micro-batches of one size, padded where clips are missing.
         """
+
+
+@runtime_checkable
+class AsynchronousExtractor(FeatureExtractor, Protocol):
+    """A network that takes more clips before it is done with the last ones, as one on a GPU can."""
+
+    def begin(self, clips: Sequence[Pixels]) -> Callable[[], list[Features]]:
+        """Start on clips, and return a function that waits for what calling the extractor with them gives."""
+
+
+def begin(extractor: FeatureExtractor, clips: Sequence[Pixels]) -> Callable[[], list[Features]]:
+    """Start an extractor on clips, and return a function that waits for their features. Most run here and now."""
+    if isinstance(extractor, AsynchronousExtractor):
+        return extractor.begin(clips)
+    features = extractor(clips)
+    return lambda: features
 
 
 class Create(Protocol):

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from fvd_bench.atomic import partial_file
-from fvd_bench.networks import FeatureExtractor, Features
+from fvd_bench.networks import FeatureExtractor, Features, begin
 from fvd_bench.paths import user_path
 from fvd_bench.protocols.rules import FeatureRule
 from fvd_bench.version import __version__
@@ -117,6 +117,9 @@ class Deferred:
 
     def __call__(self, clips: Sequence[Pixels]) -> list[Features]:
         return self._network()(clips)
+
+    def begin(self, clips: Sequence[Pixels]) -> Callable[[], list[Features]]:
+        return begin(self._network(), clips)
 
     def _network(self) -> FeatureExtractor:
         if self._made is None:

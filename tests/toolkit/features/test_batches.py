@@ -41,6 +41,24 @@ class OneByOne:
         return [np.full((1, self.dim), level, dtype=np.float32)]
 
 
+class Ahead(OneByOne):
+    """A network of two levels, 1 and 2, that gives features of the first once it was handed the second."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun = {1: threading.Event(), 2: threading.Event()}
+
+    def begin(self, clips):
+        level = int(clips[0].flat[0])
+        self.begun[level].set()
+
+        def features():
+            assert self.begun[2].wait(timeout=10)
+            return [np.full((1, self.dim), level, dtype=np.float32)]
+
+        return features
+
+
 @contextlib.contextmanager
 def running(network: OneByOne) -> Iterator[tuple[Batches, FeatureStore]]:
     with contextlib.closing(FeatureStore(None)) as store:
@@ -67,6 +85,14 @@ def test_a_batch_is_gathered_while_the_network_runs_on_the_last_one() -> None:
         batches.flush()
         assert network.done == [1, 2, 3]
         assert [store.get(str(level)).features[0, 0] for level in (1, 2, 3)] == [1, 2, 3]
+
+
+def test_a_network_has_its_next_batch_before_features_of_the_last_are_waited_for() -> None:
+    with running(Ahead()) as (batches, store):
+        add(batches, 1, 2)
+        batches.flush()
+
+        assert [store.get(str(level)).features[0, 0] for level in (1, 2)] == [1, 2]
 
 
 def test_an_equal_clip_waits_for_the_features_of_the_one_that_runs() -> None:
