@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 from fvd_bench.errors import ProtocolError
-from fvd_bench.networks.network import FeatureExtractor, Network, Progress
+from fvd_bench.networks.network import BATCH_FRAMES, FeatureExtractor, Network, Progress
 from fvd_bench.protocols.rules import FeatureRule
 
 WEIGHTS = "inception-2015-12-05"
@@ -15,18 +16,18 @@ _LOGITS = "logits_unbiased"
 
 def create(rule: FeatureRule, *, device: str, weights: Mapping[str, Path], progress: Progress) -> FeatureExtractor:
     """Load the network as torch-fidelity ported it. Raises ProtocolError for a rounding, and WeightsError."""
-    from fvd_bench.networks import weights as weight_store
-    from fvd_bench.networks.inception_network import InceptionExtractor
+    from fvd_bench.networks.inception_network import Inception, InceptionExtractor
 
     if rule.rounding != "none":
         raise ProtocolError("inception resizes and scales by itself: rounding must be none")
-    loaded = weight_store.load(WEIGHTS, path=weights.get(WEIGHTS), progress=progress)
-    return InceptionExtractor(
-        loaded,
-        dim=NETWORK.layers[rule.layer],
-        gives_logits=rule.layer == _LOGITS,
+    return InceptionExtractor.load(
+        partial(Inception, gives_logits=rule.layer == _LOGITS),
+        rule,
+        NETWORK,
         device=device,
-        precision=rule.precision,
+        weights=weights,
+        progress=progress,
+        batch_frames=BATCH_FRAMES,
     )
 
 

@@ -1,66 +1,46 @@
-"""The Inception network of FID, as torch-fidelity ported it from TensorFlow: features or logits of each frame."""
+"""The Inception network of FID, as torch-fidelity ported it from TensorFlow: features or logits of single frames."""
 
 from __future__ import annotations
 
-import itertools
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from fvd_bench.networks.arithmetic import float32_arithmetic, linear
-from fvd_bench.networks.network import Features
-from fvd_bench.networks.weights import LoadedWeights
+from fvd_bench.networks.arithmetic import linear
+from fvd_bench.networks.extractor import TorchExtractor
 from fvd_bench.packages import needed_for
 from fvd_bench.videos.video import Pixels
 
 if TYPE_CHECKING:
     from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
-_BATCH_FRAMES = 32
-"""Frames in a micro-batch. It is part of the arithmetic, so it is never a setting."""
+
+class InceptionExtractor(TorchExtractor):
+    """A network that resizes and scales uint8 images itself."""
+
+    def _prepared(self, clip: Pixels) -> Tensor:
+        return self._on_device(clip).permute(3, 0, 1, 2)  # uint8 [3, T, H, W]
 
 
-class InceptionExtractor:
-    """torch-fidelity's Inception, which resizes and scales uint8 images itself."""
+class Inception(torch.nn.Module):
+    """torch-fidelity's module, with its pooled features or logits of them as the only output."""
 
-    def __init__(self, loaded: LoadedWeights, *, dim: int, gives_logits: bool, device: str, precision: str) -> None:
-        self.dim = dim
-        self._network = _network(loaded.tensors).to(device).eval()
+    def __init__(self, tensors: Mapping[str, NDArray[np.float32]], *, gives_logits: bool) -> None:
+        super().__init__()
+        self._network = _network(tensors)
         self._gives_logits = gives_logits
-        self._device = device
-        self._precision = precision
-        self.weights = {loaded.name: loaded.digest}
-        self.unverified: Sequence[str] = loaded.unverified
 
-    def batch_clips(self, frames: int) -> int:
-        return max(1, _BATCH_FRAMES // frames)
-
-    def __call__(self, clips: Sequence[Pixels]) -> list[Features]:
-        """Return the features of each clip's frames, float32 [T, dim]. The clips may differ in size and length."""
-        features: list[Features] = []
-        for _, group in itertools.groupby(clips, key=lambda clip: clip.shape[1:]):
-            alike = list(group)
-            ends = np.cumsum([len(clip) for clip in alike])
-            features += np.split(self._frames(np.concatenate(alike)), ends[:-1])
-        return features
-
-    def _frames(self, clip: Pixels) -> Features:
-        batches: list[Features] = []
-        for first in range(0, len(clip), _BATCH_FRAMES):
-            part = clip[first : first + _BATCH_FRAMES]
-            padding = np.repeat(part[:1], _BATCH_FRAMES - len(part), axis=0)
-            images = torch.from_numpy(np.concatenate([part, padding])).to(self._device).permute(0, 3, 1, 2)
-            with torch.inference_mode(), float32_arithmetic(self._precision):
-                (features,) = self._network(images.contiguous())  # [32, 2048]
-                if self._gives_logits:
-                    features = linear(features[None], self._network.fc.weight)[0]  # [32, 1008]
-            batches.append(features[: len(part)].cpu().numpy())
-        return np.concatenate(batches)
+    def forward(self, images: Tensor) -> Tensor:
+        """Return float32 [B, 2048], or logits [B, 1008], of images uint8 [B, 3, H, W]."""
+        features: Tensor
+        (features,) = self._network(images)
+        return linear(features[None], self._network.fc.weight)[0] if self._gives_logits else features
 
 
 def _network(tensors: Mapping[str, NDArray[np.float32]]) -> FeatureExtractorInceptionV3:

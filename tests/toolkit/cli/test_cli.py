@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from fvd_bench.features.store import FeatureStore
-from fvd_bench.networks import inception_network
+from fvd_bench.networks import inception
 from fvd_bench.protocols.protocol import text
 from tests.forked import Program
 from tests.program import fvd_bench
@@ -182,7 +182,7 @@ def test_features_that_are_not_finite_stop_the_run(
     tmp_path: Path, moving_frames, write_frames, seeded_inception: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A real Inception whose weights hold a NaN: accepted by path, found out by its features."""
-    monkeypatch.setattr(inception_network, "_BATCH_FRAMES", 1)
+    monkeypatch.setattr(inception, "BATCH_FRAMES", 1)
     protocol = tmp_path / "one.toml"
     protocol.write_text(text("stylegan-v-fid").replace('"stylegan-v-fid"', '"one"').replace("fake = 16", "fake = 1"))
     for video in range(2):

@@ -15,7 +15,7 @@ from PIL import Image
 from fvd_bench.errors import ProtocolError
 from fvd_bench.evaluation.evaluate import evaluate
 from fvd_bench.evaluation.result import Result
-from fvd_bench.networks import create, inception_network
+from fvd_bench.networks import create, inception
 from fvd_bench.protocols.protocol import load, parse, text
 from fvd_bench.settings import Settings
 
@@ -78,7 +78,7 @@ def scored(
     frame_sides: Callable[[int], Sides], lively_inception: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., Result]:
     """Scores under a shipped protocol with torch-fidelity's divisor, no JPEG, and clips as long as the videos."""
-    monkeypatch.setattr(inception_network, "_BATCH_FRAMES", 4)  # without padding
+    monkeypatch.setattr(inception, "BATCH_FRAMES", 4)  # without padding
 
     def score(name: str, *, num_frames: int) -> Result:
         toml = text(name).replace(f'name = "{name}"', 'name = "theirs"').replace("ddof = 0", "ddof = 1")
@@ -128,7 +128,7 @@ def test_the_inception_score_is_torch_fidelitys(scored, theirs) -> None:
 def test_a_frame_has_the_same_features_in_any_company_and_surroundings(
     moving_frames, lively_inception: Path, batch: int, count: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(inception_network, "_BATCH_FRAMES", batch)
+    monkeypatch.setattr(inception, "BATCH_FRAMES", batch)
     extractor = create(
         load("stylegan-v-fid").features,
         device="cpu", weights={WEIGHTS: lively_inception}, progress=lambda done, total: None,
