@@ -162,7 +162,7 @@ def _fetching(features: Tensor) -> Callable[[], Features]:
         return lambda: found
     copy = torch.empty(features.shape, dtype=features.dtype, pin_memory=True)
     copy.copy_(features, non_blocking=True)
-    copied = torch.cuda.Event()
+    copied = torch.cuda.Event()  # type: ignore[no-untyped-call]
     copied.record()
 
     def wait() -> Features:
