@@ -4,9 +4,10 @@ Command:  python3.11 -m venv peer
           peer/bin/pip install torch==2.6.0 torchvision==0.21.0 'av<13' 'scipy<1.14' 'numpy<2' setuptools
           peer/bin/pip install --no-build-isolation cd-fvd
           python benchmarks/end_to_end.py DATA --peer peer/bin/python
-Time:     20 minutes on 2 idle cores.
-Expected: less than half of cd-fvd's time in each setting. Its network takes twice the time of ours, see throughput.py,
-          and it decodes, resizes and runs the network in turn.
+Time:     45 minutes on 2 idle cores.
+Expected: less than half of cd-fvd's time in each setting, and about a third by OpenVINO, which the extra `openvino`
+          installs. Its network takes twice the time of ours, see throughput.py, and it decodes, resizes and runs the
+          network in turn.
 
 cd-fvd's last release needs libraries of its time: torchvision reads no videos from 0.26 on, and SciPy's matrix root has
 no `disp` from 1.18 on. Each run is a process of its own with everything in it, from the imports to the number, on the
@@ -45,6 +46,8 @@ from fvd_bench.protocols import protocol
 
 FACES = Path("dev", "faces_mp4_128")
 LARGE = (640, 480)
+ENGINES = {"fvd-bench": "cpu", "by OpenVINO": "openvino"}
+"""Our engines of I3D on a processor, by the devices that `--device` names."""
 
 PEER = """
 import sys
@@ -82,13 +85,18 @@ def main() -> None:
         for name, (videos, asked) in settings.items():
             real, fake = str(videos / "real"), str(videos / "fake")
             sides = ("--real", real, "--fake", fake, "-p", asked, "--no-cache")
-            runs[f"{name}, fvd-bench"] = (sys.executable, "-m", "fvd_bench", "compute", *sides)
+            ours = (sys.executable, "-m", "fvd_bench", "compute", *sides)
+            runs |= {f"{name}, {engine}": (*ours, "--device", device) for engine, device in ENGINES.items()}
             runs[f"{name}, cd-fvd"] = (str(arguments.peer), "-c", PEER, real, fake, str(checkpoint))
         measured = interleave(runs, arguments.rounds)
     table = {"videos_per_side": arguments.videos, "threads": torch.get_num_threads(), "runs": measured}
-    table["ratios"] = {name: ratios(measured[f"{name}, fvd-bench"], measured[f"{name}, cd-fvd"]) for name in settings}
+    table["ratios"] = {
+        f"{name}, {engine}": ratios(measured[f"{name}, {engine}"], measured[f"{name}, cd-fvd"])
+        for name in settings
+        for engine in ENGINES
+    }
     for name, found in table["ratios"].items():
-        print(f"{name:12} {found}")
+        print(f"{name:22} {found}")
     write("end_to_end", __doc__, table)
 
 

@@ -115,8 +115,8 @@ def test_stored_features_are_those_of_one_version_and_its_weights(
     file, settings = own_protocol(NAME), Settings(cache=tmp_path / "cache")
     first = evaluate(*sides, file, settings=settings, progress=False)
     ran: list[int] = []
-    run = TorchExtractor.__call__
-    monkeypatch.setattr(TorchExtractor, "__call__", lambda self, clips: ran.append(len(clips)) or run(self, clips))
+    begin = TorchExtractor.begin
+    monkeypatch.setattr(TorchExtractor, "begin", lambda self, clips: ran.append(len(clips)) or begin(self, clips))
 
     again = evaluate(*sides, file, settings=settings, progress=False)
     handed = evaluate(*sides, file, settings=settings, progress=False, network=NETWORKS[NAME])
@@ -137,8 +137,8 @@ def test_a_library_of_a_network_is_in_all_that_a_score_is_known_by(
     file, settings = own_protocol(NAME), Settings(cache=tmp_path / "cache")
     result, manifest = evaluate_and_record(*sides, file, settings=settings)
     ran: list[int] = []
-    run = TorchExtractor.__call__
-    monkeypatch.setattr(TorchExtractor, "__call__", lambda self, clips: ran.append(len(clips)) or run(self, clips))
+    begin = TorchExtractor.begin
+    monkeypatch.setattr(TorchExtractor, "begin", lambda self, clips: ran.append(len(clips)) or begin(self, clips))
 
     (score,) = result.scores
     assert f"|weights:{result.weights['means'][:8]}|of-layers:1.0|fvd-bench:" in score.signature
