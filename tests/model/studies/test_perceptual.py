@@ -7,11 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from torchmetrics.functional.image import lpips as theirs
 
 from fvd_bench.networks.i3d_network import I3D, tensor_shapes
 from stylegan_v.errors import CheckpointError
 from stylegan_v.studies.perceptual import lpips_distance, still_layers
+from tests.late import Late
+
+theirs = Late("torchmetrics.functional.image.lpips")
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

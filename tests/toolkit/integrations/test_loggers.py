@@ -3,13 +3,15 @@
 from pathlib import Path
 
 import pytest
-from lightning.pytorch.loggers import CSVLogger
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch.utils.tensorboard import SummaryWriter
 
 from fvd_bench import FvdBenchError, Result, evaluate
 from fvd_bench.integrations.loggers import log_result
+from tests.late import Late
 from tests.toolkit.integrations.conftest import NO_CACHE
+
+loggers = Late("lightning.pytorch.loggers")
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +58,7 @@ def test_tensorboard_holds_the_numbers(result: Result, tmp_path: Path) -> None:
 
 
 def test_loggers_of_lightning_hold_the_numbers(result: Result, tmp_path: Path) -> None:
-    logger = CSVLogger(tmp_path)
+    logger = loggers.CSVLogger(tmp_path)
 
     log_result(result.scores[0], logger, step=7)
     logger.save()

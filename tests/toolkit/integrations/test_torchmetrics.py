@@ -10,21 +10,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from torchmetrics import Metric, MetricCollection
 
 from fvd_bench import FvdBenchError, FvdBenchWarning
 from fvd_bench.errors import MetricError, SourceError
-from fvd_bench.integrations.torchmetrics import FrechetVideoMetric
 from tests.forked import Program
+from tests.late import Late
 from tests.toolkit.integrations.conftest import NO_CACHE
+
+torchmetrics, integration = Late("torchmetrics"), Late("fvd_bench.integrations.torchmetrics")
 
 EXACT = 1e-9
 """Relative: both ways add the same features in the same order."""
 
 
 @pytest.fixture
-def metric(protocol: str) -> FrechetVideoMetric:
-    return FrechetVideoMetric(protocol, settings=NO_CACHE)
+def metric(protocol: str):
+    return integration.FrechetVideoMetric(protocol, settings=NO_CACHE)
 
 
 def test_the_score_is_that_of_evaluate(metric, videos, score) -> None:
@@ -35,7 +36,7 @@ def test_the_score_is_that_of_evaluate(metric, videos, score) -> None:
 
     value = metric.compute()
 
-    assert isinstance(metric, Metric)
+    assert isinstance(metric, torchmetrics.Metric)
     assert value.dtype == torch.float64 and value.ndim == 0
     assert float(value) == pytest.approx(score(*videos), rel=EXACT)
 
@@ -53,7 +54,7 @@ def test_a_call_takes_in_a_batch_and_returns_its_own_score(metric, videos, score
 
 
 def test_a_real_side_that_is_a_path_is_read_once_and_kept(protocol, two_sides, videos, score) -> None:
-    metric = FrechetVideoMetric(protocol, real=two_sides[0], settings=NO_CACHE)
+    metric = integration.FrechetVideoMetric(protocol, real=two_sides[0], settings=NO_CACHE)
     expected = score(two_sides[0], videos[1])
 
     for _ in range(2):
@@ -84,12 +85,12 @@ def test_reset_keeps_the_real_videos_unless_told(metric, videos, score) -> None:
 def test_collections_feed_several_protocols_at_once(protocol, pixels_protocol, videos, score) -> None:
     """Compute groups join metrics with equal states: those of other draws are no such metrics."""
     other = pixels_protocol(name="other", frames=5)
-    metrics = MetricCollection(
+    metrics = torchmetrics.MetricCollection(
         {
-            "fvd": FrechetVideoMetric(protocol, settings=NO_CACHE),
-            "again": FrechetVideoMetric(protocol, settings=NO_CACHE),
-            "seed": FrechetVideoMetric(protocol, seed=1, settings=NO_CACHE),
-            "other": FrechetVideoMetric(other, settings=NO_CACHE),
+            "fvd": integration.FrechetVideoMetric(protocol, settings=NO_CACHE),
+            "again": integration.FrechetVideoMetric(protocol, settings=NO_CACHE),
+            "seed": integration.FrechetVideoMetric(protocol, seed=1, settings=NO_CACHE),
+            "other": integration.FrechetVideoMetric(other, settings=NO_CACHE),
         },
         prefix="val/",
     )
@@ -114,7 +115,7 @@ def test_copies_and_checkpoints_go_on_and_other_metrics_do_not_merge(metric, pro
     real, fake = map(torch.from_numpy, videos)
     metric.update(real, real=True)
     metric.update(fake[:4])
-    other = FrechetVideoMetric(protocol, seed=1, settings=NO_CACHE)
+    other = integration.FrechetVideoMetric(protocol, seed=1, settings=NO_CACHE)
     with pytest.raises(FvdBenchError, match="different protocols, seeds or weights"):
         metric.merge_state(other)
     rest = copy.deepcopy(metric)
@@ -128,7 +129,7 @@ def test_copies_and_checkpoints_go_on_and_other_metrics_do_not_merge(metric, pro
         assert float(again.compute()) == pytest.approx(score(*videos), rel=EXACT)
     metric.persistent(True)
     state = metric.state_dict()
-    loaded = FrechetVideoMetric(protocol, settings=NO_CACHE)
+    loaded = integration.FrechetVideoMetric(protocol, settings=NO_CACHE)
     loaded.load_state_dict(state)
     loaded.update(fake[4:])
     assert float(loaded.compute()) == pytest.approx(score(*videos), rel=EXACT)
@@ -148,7 +149,7 @@ def test_the_precision_of_a_model_leaves_the_features_alone(metric, videos, scor
 
 
 def test_it_warns_and_tells_findings(protocol, videos) -> None:
-    metric = FrechetVideoMetric(protocol, value_range=(0, 1), settings=NO_CACHE)
+    metric = integration.FrechetVideoMetric(protocol, value_range=(0, 1), settings=NO_CACHE)
     floats = [torch.from_numpy(side / 127.5 - 1) for side in videos]
     with pytest.warns(FvdBenchWarning, match="are clipped") as told:
         metric.update(floats[0], real=True)

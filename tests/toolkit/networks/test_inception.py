@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-import torch_fidelity
 from PIL import Image
 
 from fvd_bench.errors import ProtocolError
@@ -18,6 +17,9 @@ from fvd_bench.evaluation.result import Result
 from fvd_bench.networks import create, inception
 from fvd_bench.protocols.protocol import load, parse, text
 from fvd_bench.settings import Settings
+from tests.late import Late
+
+torch_fidelity = Late("torch_fidelity")
 
 WEIGHTS = "inception-2015-12-05"
 Sides = tuple[Path, Path]

@@ -4,16 +4,17 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-import transformers
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
-from torchvision.transforms import v2
 
 from fvd_bench.networks.normalisation import IMAGENET, OPENAI_CLIP, Normalisation
 from fvd_bench.protocols.protocol import read
 from fvd_bench.videos.preprocess import network_input
+from tests.late import Late
 from tests.toolkit.networks.transformer_tensors import same
+
+transformers, v2 = Late("transformers"), Late("torchvision.transforms.v2")
 
 
 @pytest.fixture(params=["tall", "wide", "small"])

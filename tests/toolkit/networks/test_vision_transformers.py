@@ -13,12 +13,10 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-import transformers
 from numpy.typing import NDArray
 from PIL import Image
 from safetensors.numpy import save_file
 from torch import Tensor
-from torchvision.transforms import v2
 
 from fvd_bench.errors import FeatureError, WeightsError
 from fvd_bench.evaluation import selftest_networks
@@ -42,7 +40,10 @@ from fvd_bench.networks.weights.vision_transformers import Layout, Size
 from fvd_bench.protocols.protocol import read
 from fvd_bench.settings import Settings
 from fvd_bench.videos.preprocess import network_input
+from tests.late import Late
 from tests.toolkit.networks.transformer_tensors import SMALL, SMALL_IMAGE, Plain, Tensors, same, seeded
+
+transformers, v2 = Late("transformers"), Late("torchvision.transforms.v2")
 
 
 @pytest.fixture(scope="module")

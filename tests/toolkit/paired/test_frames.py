@@ -8,13 +8,15 @@ import cv2
 import numpy as np
 import pytest
 import torch
-import torchmetrics.functional.image as torchmetrics
 from skimage import metrics as skimage
 
 from fvd_bench.paired.differences import change, decibels, squared_error, steadiness
 from fvd_bench.paired.ssim import fits, ssim
 from fvd_bench.protocols.paired import PsnrRule, SsimRule, load
 from fvd_bench.videos.video import Pixels
+from tests.late import Late
+
+torchmetrics = Late("torchmetrics.functional.image")
 
 EXACT = PsnrRule(pool="frame")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from pathlib import Path
 
-import lpips
 import numpy as np
 import pytest
 import torch
@@ -14,13 +13,16 @@ from fvd_bench.errors import WeightsError
 from fvd_bench.networks.lpips import Lpips
 from fvd_bench.networks.weights.lpips_tensors import BACKBONES, heads, layers
 from fvd_bench.videos.video import Pixels
+from tests.late import Late
+
+lpips = Late("lpips")
 
 
 def frames(count: int, height: int, width: int, seed: int) -> Pixels:
     return np.random.default_rng(seed).integers(0, 256, (count, height, width, 3), dtype=np.uint8)
 
 
-def theirs(network: str, file: Path, *, spatial: bool) -> lpips.LPIPS:
+def theirs(network: str, file: Path, *, spatial: bool) -> torch.nn.Module:
     """The package's own module, with the weights of a file and its published heads."""
     # Its random weights would take longer than the test, and its calls of torchvision are of an older day.
     with torch.device("meta"), warnings.catch_warnings(action="ignore"):

@@ -1,14 +1,18 @@
 """The real library `datasets`: a column of videos or of paths, in files or in the dataset itself."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import datasets
 import pytest
 
 from fvd_bench.errors import SourceError
 from fvd_bench.sources.opening import fingerprint, open_source
+from tests.late import Late
+
+datasets = Late("datasets")
 
 
 @pytest.fixture(scope="module", autouse=True)

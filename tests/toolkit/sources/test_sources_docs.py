@@ -10,7 +10,6 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-import datasets
 import h5py
 import numpy as np
 import pytest
@@ -24,6 +23,9 @@ from fvd_bench.cli import cli
 from fvd_bench.evaluation.statistics import make
 from fvd_bench.networks import weights
 from fvd_bench.videos.video import Pixels
+from tests.late import Late
+
+datasets = Late("datasets")
 
 PAGE = (Path(__file__).parents[3] / "docs" / "sources.md").read_text("utf-8")
 ROWS = re.findall(r"^\| (?P<form>[^|]+) \| (?:`(?P<command>[^|]+)`)? ?\| `(?P<python>[^|]+)` \|$", PAGE, re.MULTILINE)[

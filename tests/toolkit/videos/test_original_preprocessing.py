@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torchvision.transforms import functional as torchvision
 
 from fvd_bench.protocols.protocol import load
 from fvd_bench.videos.preprocess import network_input
+from tests.late import Late
+
+torchvision = Late("torchvision.transforms.functional")
 
 
 @pytest.fixture(scope="module")

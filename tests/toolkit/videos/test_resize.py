@@ -3,9 +3,11 @@ import pytest
 import torch
 from PIL import Image
 from torch.nn import functional
-from torch_fidelity.interpolate_compat_tensorflow import interpolate_bilinear_2d_like_tensorflow1x
 
 from fvd_bench.videos.resize import resample
+from tests.late import Late
+
+torch_fidelity = Late("torch_fidelity.interpolate_compat_tensorflow")
 
 SIZES = [((48, 64), (224, 224)), ((300, 400), (224, 224)), ((128, 128), (224, 224)), ((37, 501), (64, 20))]
 
@@ -39,7 +41,9 @@ def test_the_tf1_kernel_is_torch_fidelitys(images, source, target) -> None:
 
     ours = resample(images, target, kernel="bilinear-tf1", antialias=False)
 
-    theirs = interpolate_bilinear_2d_like_tensorflow1x(planes_of(images), size=target, align_corners=False)
+    theirs = torch_fidelity.interpolate_bilinear_2d_like_tensorflow1x(
+        planes_of(images), size=target, align_corners=False
+    )
     torch.testing.assert_close(
         planes_of(ours), theirs, atol=2e-2, rtol=0
     )  # torch-fidelity has places in float32, as TensorFlow
