@@ -130,8 +130,8 @@ class TorchExtractor:
     def _on_device(self, clip: Pixels) -> Tensor:
         pixels = torch.from_numpy(clip)
         if self._device.type == "cuda":  # a copy from other memory would wait for the batch that runs
-            pixels = pixels.pin_memory()
-        return pixels.to(self._device, non_blocking=True)
+            return pixels.pin_memory().to(self._device, non_blocking=True)
+        return pixels.to(self._device)
 
     def _run(self, inputs: Tensor) -> Callable[[], Features]:
         """Return a function that waits for the features of a whole micro-batch.
