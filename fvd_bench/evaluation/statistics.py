@@ -22,7 +22,7 @@ from fvd_bench.features.stats_file import StatsFile, is_stats_file
 from fvd_bench.features.store import Entry
 from fvd_bench.finding import some
 from fvd_bench.inspection.motion_of_sides import MOST_VIDEOS, evenly_spaced, measure_side, motion_key
-from fvd_bench.networks import FeatureExtractor, Features, environment
+from fvd_bench.networks import NETWORKS, FeatureExtractor, Features, environment
 from fvd_bench.paths import user_path
 from fvd_bench.progress import Progress, silent
 from fvd_bench.protocols.protocol import Protocol, ProtocolLike
@@ -278,7 +278,11 @@ def _completed(joined: StatsFile, source: SourceLike, settings: Settings, progre
 
 
 def _missing(joined: StatsFile) -> list[int]:
-    """List the places in the listing whose features are wanted and missing."""
+    """List the places in the listing whose features are wanted and missing. Raises ProtocolError where a network is not
+    here that alone says which libraries its features are known by."""
+    libraries = joined.versions.keys() - environment.versions_of_network((), joined.versions).keys()
+    for protocol in joined.protocols if libraries else ():
+        NETWORKS.find(protocol.features.extractor)
     extractors: dict[FeatureRule, FeatureExtractor] = {
         p.features: _Recorded(joined.weights[p.features.signature()]) for p in joined.protocols
     }
