@@ -205,6 +205,8 @@ def _without(shards: Collection[StatsFile]) -> list[str]:
 
 
 def _make(evaluation: Evaluation, side: Side, share: Share) -> StatsFile:
+    for protocol, lost in evaluation.unserved.items():
+        raise SourceError(f"no features can be made for {protocol.name}: {lost.reason}")
     extraction = evaluation.extraction(side, share)
     jobs = evaluation.jobs_reading(side)
     passing = evaluation.passing_motion(side, extraction)
@@ -232,7 +234,7 @@ def _make(evaluation: Evaluation, side: Side, share: Share) -> StatsFile:
             motion[key] = entry
     return StatsFile(
         side=side,
-        protocols=tuple(p for p in evaluation.protocols if p not in evaluation.unserved),
+        protocols=tuple(evaluation.protocols),
         seed=evaluation.seeds[0],
         repeats=len(evaluation.seeds),
         path=source.name,

@@ -196,6 +196,15 @@ class TestWhatDoesNotFit:
             make(real, "real", pixels_protocol(), settings=NO_CACHE)
 
 
+def test_a_protocol_whose_network_is_not_here_is_not_left_out(
+    sides, pixels_protocol, store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FVD_BENCH_OFFLINE", "1")
+
+    with pytest.raises(SourceError, match="no features can be made for stylegan-v-fid: the weights"):
+        make(sides[0], "real", [pixels_protocol(), "stylegan-v-fid"], settings=NO_CACHE)
+
+
 def test_a_training_loop_scores_against_a_file(sides, pixels_protocol, tmp_path: Path, moving_frames) -> None:
     protocol = pixels_protocol()
     real = written(make(sides[0], "real", protocol, settings=NO_CACHE), tmp_path / "real.npz")
