@@ -109,8 +109,11 @@ class Intake:
         world = distributed.world()
         places = itertools.count(next_turn * world + distributed.rank(), world)
         named = {place: f"{side} video {place}" for place in itertools.islice(places, len(source.names))}
-        with contextlib.closing(FeatureStore(None)) as store, self.findable():
-            batches = Batches(store, {self.protocol.features: self.network})
+        with (
+            self.findable(),
+            contextlib.closing(FeatureStore(None)) as store,
+            contextlib.closing(Batches(store, {self.protocol.features: self.network})) as batches,
+        ):
             for video, (place, name) in zip(source.videos, named.items(), strict=True):
                 if video.num_frames < draw.rule.frames_needed:
                     raise ShortVideoError(video.num_frames, draw.rule.frames_needed, name)

@@ -5,6 +5,7 @@ import copy
 import io
 import pickle
 import shutil
+import threading
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -141,6 +142,7 @@ def test_values_that_are_no_numbers_leave_nothing_behind(metric, videos) -> None
         metric.update(fake=fake, value_range=(0, 255))
 
     assert metric.counts["fake"] == 0
+    assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("network")]
 
 
 def test_a_short_video_is_named_with_its_index(metric, videos) -> None:
