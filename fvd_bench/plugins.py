@@ -45,6 +45,11 @@ def allow_code(*names: str) -> None:
     _allowed.update(names)
 
 
+def allowed_code() -> tuple[str, ...]:
+    """Return the names that `allow_code` was given, for another process of the same run."""
+    return tuple(sorted(_allowed))
+
+
 def is_code(name: str) -> bool:
     """Return whether a name is one of a module's object, `module:object`."""
     return bool(_CODE.fullmatch(name)) and not name.startswith(GIVEN)

@@ -23,6 +23,7 @@ from fvd_bench.cli.options import (
 from fvd_bench.cli.pages import CLIPS_AND_CHARTS, Showing, html_option
 from fvd_bench.cli.streams import (
     STDOUT,
+    TEXT,
     check_outputs,
     console,
     delivery,
@@ -91,9 +92,10 @@ def compute(
     check_outputs(
         stdout_of(form), json_file, html_file, per_video_file, manifest_file, str(beside) if keep_features else None
     )
-    if dry_run and (json_file or html_file or per_video_file or manifest_file or replay_file):
+    if dry_run and (json_file or html_file or per_video_file or manifest_file or replay_file or form != TEXT):
         raise click.UsageError(
-            "--dry-run scores nothing, so there is no --json, --html, --per-video, --manifest or --replay of it"
+            "--dry-run scores nothing, so there is no --format, --json, --html, --per-video, --manifest or --replay of "
+            "it"
         )
     if dry_run:
         from fvd_bench.evaluation.plan import check_weights

@@ -109,8 +109,11 @@ class Intake:
         world = distributed.world()
         places = itertools.count(next_turn * world + distributed.rank(), world)
         named = {place: f"{side} video {place}" for place in itertools.islice(places, len(source.names))}
-        with contextlib.closing(FeatureStore(None)) as store, self.findable():
-            batches = Batches(store, {self.protocol.features: self.network})
+        with (
+            self.findable(),
+            contextlib.closing(FeatureStore(None)) as store,
+            contextlib.closing(Batches(store, {self.protocol.features: self.network})) as batches,
+        ):
             for video, (place, name) in zip(source.videos, named.items(), strict=True):
                 if video.num_frames < draw.rule.frames_needed:
                     raise ShortVideoError(video.num_frames, draw.rule.frames_needed, name)
@@ -127,7 +130,10 @@ class Intake:
 
     def move(self, device: str | torch.device) -> None:
         """Move the network to `cpu`, `mps` or `cuda` (the current CUDA device). Raises FvdBenchError for another."""
-        wanted = torch.device(device) if device != "auto" else torch.device(environment.resolve_device("auto"))
+        try:
+            wanted = torch.device(device if device != "auto" else environment.resolve_device("auto"))
+        except RuntimeError as error:  # it is no device of torch
+            raise FvdBenchError(f"device {device}: allowed are cpu, cuda, mps") from error
         if wanted.type == "cuda" and wanted.index not in (None, _current_cuda()):
             raise FvdBenchError(f"device {wanted} is not the current one: call torch.cuda.set_device({wanted.index})")
         if wanted.type not in ("cpu", "cuda", "mps"):

@@ -42,6 +42,9 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
+_OF_EVALUATE = {"motion": False, "windows": 0, "engine": "local", "group_by": None, "classes": None}
+"""Settings that a score of arrays would have to ignore, and what they are where nobody asks for them."""
+
 Answer = tuple[_T, tuple[Finding, ...]]
 """What was asked for, and what people should know of it."""
 
@@ -65,7 +68,7 @@ class FrechetVideoDistance:
 
     real: a side as `evaluate` takes it, read once, when the first score is asked for. Without it the real videos come
     through `update` too.
-    seed: of all draws. settings: as for `evaluate`.
+    seed: of all draws. settings: as for `evaluate`; those of tables, of groups and of other machines are refused.
     progress: True for bars on a terminal and in a notebook while `real` is read, False for none, or a function.
     network: in the place of the protocol's own, as for `evaluate`. With one, the metric can be copied but not pickled.
 
@@ -90,8 +93,9 @@ class FrechetVideoDistance:
         network: Network | Callable[[Tensor], Tensor] | None = None,
     ) -> None:
         settings = settings or Settings()
-        if settings.motion:
-            raise FvdBenchError("motion = True is a table of fvd_bench.evaluate; a single score has no place for it")
+        for name, unset in _OF_EVALUATE.items():
+            if (value := getattr(settings, name)) != unset:
+                raise FvdBenchError(f"{name} = {value!r} is for fvd_bench.evaluate: a single score has no place for it")
         given = None
         if network is None:
             protocol = load(protocol)

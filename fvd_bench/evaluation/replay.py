@@ -63,6 +63,16 @@ class ReplayedSource:
         """The range that is stated for arrays of floats, None where none is."""
         return getattr(self.source, "value_range", None)
 
+    @property
+    def columns(self) -> dict[str, list[str]]:
+        """The columns of a list that the side is, in the order of the manifest. What is not here stands for itself."""
+        found: Mapping[str, Sequence[str]] = getattr(self.source, "columns", {})
+        places = [(self.here.get(listed.content or ""), listed.name) for listed in self.listing]
+        return {
+            column: [name if place is None else entries[place] for place, name in places]
+            for column, entries in found.items()
+        }
+
     def video(self, index: int) -> Video:
         content = self.listing[index].content
         if content is None or content not in self.here:

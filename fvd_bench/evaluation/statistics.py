@@ -22,7 +22,7 @@ from fvd_bench.features.stats_file import StatsFile, is_stats_file
 from fvd_bench.features.store import Entry
 from fvd_bench.finding import some
 from fvd_bench.inspection.motion_of_sides import MOST_VIDEOS, evenly_spaced, measure_side, motion_key
-from fvd_bench.networks import FeatureExtractor, Features, environment
+from fvd_bench.networks import NETWORKS, FeatureExtractor, Features, environment
 from fvd_bench.paths import user_path
 from fvd_bench.progress import Progress, silent
 from fvd_bench.protocols.protocol import Protocol, ProtocolLike
@@ -205,6 +205,8 @@ def _without(shards: Collection[StatsFile]) -> list[str]:
 
 
 def _make(evaluation: Evaluation, side: Side, share: Share) -> StatsFile:
+    for protocol, lost in evaluation.unserved.items():
+        raise SourceError(f"no features can be made for {protocol.name}: {lost.reason}")
     extraction = evaluation.extraction(side, share)
     jobs = evaluation.jobs_reading(side)
     passing = evaluation.passing_motion(side, extraction)
@@ -232,7 +234,7 @@ def _make(evaluation: Evaluation, side: Side, share: Share) -> StatsFile:
             motion[key] = entry
     return StatsFile(
         side=side,
-        protocols=tuple(p for p in evaluation.protocols if p not in evaluation.unserved),
+        protocols=tuple(evaluation.protocols),
         seed=evaluation.seeds[0],
         repeats=len(evaluation.seeds),
         path=source.name,
@@ -278,7 +280,11 @@ def _completed(joined: StatsFile, source: SourceLike, settings: Settings, progre
 
 
 def _missing(joined: StatsFile) -> list[int]:
-    """List the places in the listing whose features are wanted and missing."""
+    """List the places in the listing whose features are wanted and missing. Raises ProtocolError where a network is not
+    here that alone says which libraries its features are known by."""
+    libraries = joined.versions.keys() - environment.versions_of_network((), joined.versions).keys()
+    for protocol in joined.protocols if libraries else ():
+        NETWORKS.find(protocol.features.extractor)
     extractors: dict[FeatureRule, FeatureExtractor] = {
         p.features: _Recorded(joined.weights[p.features.signature()]) for p in joined.protocols
     }

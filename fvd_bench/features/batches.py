@@ -114,7 +114,7 @@ class Batches:
     """Clips that wait until a batch of a network is full, and videos that wait for their last features.
 
     Clips of one video that are equal, under several rules or seeds, go through a network once. What goes wrong with a
-    batch is raised once the next one is full, or by `flush`.
+    batch is raised once the next one is full, or by `flush`. It has to be closed.
     facts: the facts about the finished videos, by key.
     """
 
@@ -161,8 +161,11 @@ class Batches:
         for rule, alike in list(self._waiting):
             self._run(rule, alike)
         self._take_results(self._running)
-        self._thread.shutdown()
         assert not self._open, "a video was read without an end"
+
+    def close(self) -> None:
+        """End the thread, once it is done with the batch that runs: no network runs on after an error elsewhere."""
+        self._thread.shutdown(cancel_futures=True)
 
     def _input(self, name: str, rule: FeatureRule, clip: DrawnClip) -> tuple[_Input, bool]:
         """Return the input of a clip, and whether it is new. All clips of one video come before those of the next."""

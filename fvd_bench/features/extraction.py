@@ -6,6 +6,7 @@ already holds is not computed again, so a run that was killed goes on where it w
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -306,16 +307,16 @@ class Extraction:
         if tasks and self._engine:
             facts = self._engine.features(self._source, tasks, self._contents, self._extractors, self._store, progress)
             return known | {target: (key, facts[key]) for target, key in absent.items()}
-        batches = Batches(self._store, self._extractors)
         done = {place: number for number, place in enumerate(tasks)}
         budget = Budget(_BYTES_PER_WORKER * self._workers)
         read = partial(self._read, budget, watch)
-        for (place, jobs), item in in_order(list(tasks.items()), read, workers=self._workers, budget=budget):
-            progress(done[place], len(tasks))
-            for key, job in jobs.items():
-                if job.draw == item.draw:
-                    batches.add(key, self._name(place), job.features, item)
-        batches.flush()
+        with contextlib.closing(Batches(self._store, self._extractors)) as batches:
+            for (place, jobs), item in in_order(list(tasks.items()), read, workers=self._workers, budget=budget):
+                progress(done[place], len(tasks))
+                for key, job in jobs.items():
+                    if job.draw == item.draw:
+                        batches.add(key, self._name(place), job.features, item)
+            batches.flush()
         self._store.commit()
         progress(len(tasks), len(tasks))
         return known | {target: (key, batches.facts[key]) for target, key in absent.items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -28,6 +29,7 @@ __all__ = [
     "measurement",
     "neighbours",
     "pinned",
+    "seen",
     "uncertainty",
 ]
 
@@ -86,6 +88,14 @@ def pinned(rule: MetricRule, where: str) -> MetricRule:
 def fewest(name: str, rule: MetricRule) -> dict[Side, int]:
     """Return the fewest features of each side that a metric can be computed from, aggregated as the rule says."""
     return {side: max(few, rule.batch) for side, few in zip(SIDES, METRICS[name].fewest, strict=True)}
+
+
+def seen(name: str, sides: Mapping[Side, FeatureSet], rule: MetricRule) -> Mapping[Side, FeatureSet]:
+    """Return both sides as a metric sees them: where it needs more than mean and covariance, and a side is moments with
+    a sample of the features, that sample."""
+    if METRICS[name].of_moments and rule.aggregation == "all":
+        return sides
+    return {side: features.sampled() for side, features in sides.items()}
 
 
 def compute(name: str, real: FeatureSet, fake: FeatureSet, rule: MetricRule) -> float:

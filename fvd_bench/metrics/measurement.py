@@ -70,8 +70,7 @@ class _Running:
 
     def add(self, sides: Sides, *, seed: int) -> None:
         name, rule = self.spread.name, self.spread.rule
-        if not metrics.METRICS[name].of_moments:
-            sides = {side: features.sampled() for side, features in sides.items()}
+        sides = metrics.seen(name, sides, rule)
         self.values.append(metrics.compute(name, sides["real"], sides["fake"], rule))
         self.spread.add(sides)
         if len(self.values) == 1 and not self.spread.same_videos:

@@ -151,11 +151,13 @@ def influences(name: str, sides: Sides, rule: MetricRule) -> dict[Side, dict[int
     It is the influence function over the number of features, summed over the features of the video. So to first order
     the score falls by this much, more than without an average video, where the video is left out.
     """
+    sides = metrics.seen(name, sides, rule)
     known = metrics.METRICS[name].influence(sides["real"], sides["fake"]) if rule.aggregation == "all" else None
     return {side: _by_video(sides[side], i) for side, i in zip(SIDES, known or (None, None), strict=True)}
 
 
 def _contributions(name: str, sides: Sides, rule: MetricRule) -> dict[Side, dict[int, float] | None]:
+    sides = metrics.seen(name, sides, rule)
     if rule.aggregation != "all":
         return _batch_contributions(name, sides, rule)
     known = influences(name, sides, rule)

@@ -80,7 +80,7 @@ def averages(of: Contributions, groups: Sequence[int], seed: int) -> Averages:
 
     groups: of each video; those of one group are drawn together. seed: of the resamples. Intervals are percentiles of
     `RESAMPLES` sets of as many groups, drawn with repetition, the same ones for every score; of one group there are
-    none.
+    none, and none with an infinite end, as where some sets have nothing but equal frames.
     """
     longest = max(map(len, of.of_frames))
     above, below = np.zeros((len(of.weights), 1 + longest)), np.zeros((len(of.weights), 1 + longest))
@@ -97,8 +97,10 @@ def averages(of: Contributions, groups: Sequence[int], seed: int) -> Averages:
     known = np.isfinite(means) & (np.count_nonzero(grouped[1], axis=0) > 1)
     if known.any():
         ratios = _resampled(grouped[0][:, known], grouped[1][:, known], seed)
-        intervals[known] = np.nanquantile(of.finish(ratios), _ENDS, axis=0).T
-    interval = (float(intervals[0, 0]), float(intervals[0, 1])) if known[0] else None
+        with np.errstate(invalid="ignore"):  # between two infinite scores
+            intervals[known] = np.nanquantile(of.finish(ratios), _ENDS, axis=0).T
+    intervals[~np.isfinite(intervals).all(axis=1)] = np.nan
+    interval = None if np.isnan(intervals[0, 0]) else (float(intervals[0, 0]), float(intervals[0, 1]))
     return Averages(float(means[0]), interval, means[1:], intervals[1:], videos)
 
 

@@ -121,8 +121,9 @@ def _read_wanted(
     failure: VideoError | None = None
     try:
         for place, clip in read_clips(video, [same[0][1] for same in unread.values()], reserve=reserve):
-            same = unread.pop(place)
+            same = unread[place]
             images = clip_images(clip, same[0][0].rule)
+            del unread[place]
             facts = (clip.jpeg_qualities, clip.damaged, clip.transparent, clip.intervals, clip.levels)
             digest = hashlib.sha256(images.data).digest()
             for draw, _ in same:

@@ -10,7 +10,6 @@ Everything random is drawn from streams of a key, which is made of a seed and th
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -118,11 +117,9 @@ def _noisy(frame: Pixels, number: int, amount: float, key: Key) -> Pixels:
 
 
 def _coded(frame: Pixels, number: int, amount: float, key: Key) -> Pixels:
-    from PIL import Image
+    from fvd_bench.videos.jpeg import jpeg_round_trip
 
-    with io.BytesIO() as file:
-        Image.fromarray(frame).save(file, "JPEG", quality=int(amount))
-        return np.asarray(Image.open(file).convert("RGB"))
+    return jpeg_round_trip(frame, int(amount), "4:2:0")
 
 
 def _shuffled(numbers: Indices, length: int, amount: float, key: Key) -> Indices:

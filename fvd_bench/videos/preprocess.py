@@ -5,18 +5,16 @@ Clips stay uint8 [T, H, W, 3] until `network_input` makes floats of them.
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Callable
 from typing import Literal
 
-import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
 from fvd_bench.protocols.rules import ClipRule, FeatureRule, Resize
+from fvd_bench.videos.jpeg import jpeg_round_trip
 from fvd_bench.videos.resize import resample
 from fvd_bench.videos.video import Clip, Pixels
 
@@ -30,6 +28,7 @@ def clip_images(clip: Clip, rule: ClipRule) -> Pixels:
 
     Returns uint8 [T, H, W, 3]. Frames that were read from JPEG files skip the round trip if the rule says so. Without a
     resize before it, the round trip changes the clip's own frames in place, since a copy of them could be too large.
+    Raises VideoError as `jpeg_round_trip` does.
     """
     frames = clip.frames
     for step in rule.order.split("-then-"):
@@ -40,13 +39,6 @@ def clip_images(clip: Clip, rule: ClipRule) -> Pixels:
                 if rule.jpeg == "always" or quality is None:
                     frame[:] = jpeg_round_trip(frame, rule.jpeg_quality, rule.jpeg_subsampling)
     return frames
-
-
-def jpeg_round_trip(frame: Pixels, quality: int, subsampling: str) -> Pixels:
-    """Encode one uint8 [H, W, 3] frame as JPEG with Pillow, and decode it again. quality: 1 to 100."""
-    file = io.BytesIO()
-    Image.fromarray(frame).save(file, "JPEG", quality=quality, subsampling=subsampling)
-    return np.array(Image.open(file, formats=("JPEG",)))
 
 
 def resize_uint8(frames: Pixels, rule: Resize, rounding: Literal["nearest", "truncate", "truncate-unit"]) -> Pixels:

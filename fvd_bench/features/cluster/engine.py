@@ -15,6 +15,7 @@ from fvd_bench.features.extraction import Job, Tasks, VideosDone
 from fvd_bench.features.store import Facts, FeatureStore
 from fvd_bench.networks import FeatureExtractor
 from fvd_bench.paths import PathLike
+from fvd_bench.plugins import allowed_code
 from fvd_bench.protocols.rules import FeatureRule
 from fvd_bench.sources.addresses import AtAddress
 from fvd_bench.sources.listing import ClipSource, FileSource
@@ -73,7 +74,7 @@ class ClusterEngine(ABC):
         jobs = list(dict.fromkeys(job for of_video in tasks.values() for job in of_video.values()))
         videos = _videos(tasks, contents, len(source.names), jobs, gathering.missing)
         if len(videos):
-            work = Work(source, tuple(jobs), self.device, self.weights, self.versions)
+            work = Work(source, tuple(jobs), self.device, self.weights, self.versions, allowed_code())
             batches = {job.features: extractors[job.features].batch_clips(_frames(job)) for job in jobs}
             progress(len(gathering.facts), len(wanted))
             for name in self.files(work, videos, folder, batch=sum(batches.values())):

@@ -17,8 +17,9 @@ import pyarrow as pa
 from fvd_bench.errors import EngineError, FeatureError, VideoError
 from fvd_bench.features.batches import Noted
 from fvd_bench.features.extraction import Job
-from fvd_bench.networks import Features, create, environment, software
+from fvd_bench.networks import NETWORKS, Features, create, environment, software
 from fvd_bench.paths import PathLike
+from fvd_bench.plugins import allow_code
 from fvd_bench.protocols.rules import FeatureRule
 from fvd_bench.sources.opening import ClipSource
 from fvd_bench.videos.clips import DrawEnd, DrawnClip, read_draws
@@ -55,7 +56,7 @@ class Work:
     """What every machine has to know.
 
     source: the side that is read. jobs: what is wanted of its videos.
-    device, weights, versions: as the process has them that gave out the work.
+    device, weights, versions: as the process has them that gave out the work. code: what it may run of the user's own.
     """
 
     source: ClipSource
@@ -63,6 +64,7 @@ class Work:
     device: str
     weights: Mapping[str, PathLike]
     versions: Mapping[str, str]
+    code: tuple[str, ...] = ()
 
     def video_name(self, place: int) -> str:
         return self.source.names[place % len(self.source.names)]
@@ -153,6 +155,9 @@ class Networks:
 
     def __init__(self, work: Work) -> None:
         """Load the networks. Raises FvdBenchError, where another machine has other software than the first one too."""
+        allow_code(*work.code)
+        for job in work.jobs:
+            NETWORKS.find(job.features.extractor)  # which says what libraries it is made of
         here = environment.feature_versions(environment.resolve_device(work.device))  # type: ignore[arg-type]
         here |= environment.versions(package for job in work.jobs for package in software(job.features))
         if different := [name for name in here if here[name] != work.versions.get(name)]:

@@ -82,6 +82,7 @@ def test_the_forms_of_a_ranking(compute) -> None:
     [
         (("good", "good"), (), "is given twice: give each generator once"),
         (("good", "dark"), ("--dry-run", "--html", "-"), "--dry-run scores nothing"),
+        (("good",), ("--dry-run", "--format", "json"), "--dry-run scores nothing, so there is no --format"),
         (("good", "dark"), ("--manifest", "m.json"), "are of one --fake: give one at a time"),
     ],
 )

@@ -16,7 +16,7 @@ from fvd_bench.networks.pixels import PixelsExtractor
 from fvd_bench.protocols.protocol import load
 from fvd_bench.settings import Settings
 from fvd_bench.videos.file import VideoFile
-from fvd_bench.videos.preprocess import jpeg_round_trip
+from fvd_bench.videos.jpeg import jpeg_round_trip
 
 NO_CACHE = Settings(cache=None)
 

@@ -5,6 +5,7 @@ import copy
 import io
 import pickle
 import shutil
+import threading
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -141,6 +142,7 @@ def test_values_that_are_no_numbers_leave_nothing_behind(metric, videos) -> None
         metric.update(fake=fake, value_range=(0, 255))
 
     assert metric.counts["fake"] == 0
+    assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("network")]
 
 
 def test_a_short_video_is_named_with_its_index(metric, videos) -> None:
@@ -258,8 +260,18 @@ def test_merging_adds_the_videos(pixels_protocol, videos) -> None:
 
 def test_the_device_can_be_chosen(metric) -> None:
     assert metric.to("cpu") is metric
-    with pytest.raises(FvdBenchError, match="allowed are cpu, cuda"):
-        metric.to("meta")
+    for other in ("meta", "openvino"):
+        with pytest.raises(FvdBenchError, match="allowed are cpu, cuda"):
+            metric.to(other)
+
+
+@pytest.mark.parametrize(
+    "asked", [{"motion": True}, {"windows": 2}, {"group_by": "folder"}, {"classes": "folder"}, {"engine": "ray"}]
+)
+def test_what_a_score_of_arrays_would_ignore_is_refused(random_protocol, asked: dict[str, object]) -> None:
+    (name,) = asked
+    with pytest.raises(FvdBenchError, match=f"{name} = .* is for fvd_bench.evaluate"):
+        FrechetVideoDistance(random_protocol, settings=Settings(**asked))
 
 
 def test_a_training_loop_neither_moves_the_score_nor_notices(

@@ -58,6 +58,28 @@ def test_moved_and_renamed_videos_score_the_same(
     assert "replay-differs" not in {warned.code for warned in again.warnings}
 
 
+def test_columns_of_a_list_go_with_its_videos(two_sides, pixels_protocol, tmp_path: Path) -> None:
+    """Whatever the order of the list, and what was not used need not be in it."""
+    kinds = {0: "a", 1: "b", 2: "a", 3: "b", 4: "a"}
+    lists = []
+    for side in two_sides:
+        rows = [f"{side / f'{n}.mkv'},{kind}" for n, kind in kinds.items()]
+        lists.append(tmp_path / f"{side.name}.csv")
+        lists[-1].write_text("\n".join(["video,kind", *rows]))
+    settings = Settings(cache=None, group_by="column:kind")
+    protocol = pixels_protocol(count="real = 4\nfake = 3", frames=5)
+    result, made = evaluate_and_record(*lists, protocol, settings=settings)
+    (drawn,) = (drawn for drawn in made.draws if drawn.side == "fake")
+    unused = ({0, 1, 2, 3, 4} - {used.place for used in drawn.videos}).pop()
+    head, *rows = lists[1].read_text().split("\n")
+    lists[1].write_text("\n".join([head, *(row for row in reversed(rows) if f"/{unused}.mkv" not in row)]))
+
+    again = replay(made, *lists, settings=settings)
+
+    assert [score.error_fake for score in again.scores] == [score.error_fake for score in result.scores]
+    assert again.scores[0].values == result.scores[0].values and again.group_by == "column:kind"
+
+
 def test_videos_that_were_not_used_may_be_absent(two_sides, pixels_protocol, tmp_path: Path) -> None:
     protocol = pixels_protocol(count="real = 3\nfake = 3")
     result, made = evaluate_and_record(*two_sides, protocol, settings=NO_CACHE)

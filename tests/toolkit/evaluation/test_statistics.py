@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from fvd_bench import allow_code
-from fvd_bench.errors import NotComparableError, SourceError
+from fvd_bench.errors import NotComparableError, ProtocolError, SourceError
 from fvd_bench.evaluation.evaluate import evaluate
 from fvd_bench.evaluation.online import FrechetVideoDistance
 from fvd_bench.evaluation.statistics import make, merge
@@ -196,6 +196,15 @@ class TestWhatDoesNotFit:
             make(real, "real", pixels_protocol(), settings=NO_CACHE)
 
 
+def test_a_protocol_whose_network_is_not_here_is_not_left_out(
+    sides, pixels_protocol, store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FVD_BENCH_OFFLINE", "1")
+
+    with pytest.raises(SourceError, match="no features can be made for stylegan-v-fid: the weights"):
+        make(sides[0], "real", [pixels_protocol(), "stylegan-v-fid"], settings=NO_CACHE)
+
+
 def test_a_training_loop_scores_against_a_file(sides, pixels_protocol, tmp_path: Path, moving_frames) -> None:
     protocol = pixels_protocol()
     real = written(make(sides[0], "real", protocol, settings=NO_CACHE), tmp_path / "real.npz")
@@ -208,7 +217,7 @@ def test_a_training_loop_scores_against_a_file(sides, pixels_protocol, tmp_path:
 
 
 def test_files_of_networks_with_libraries_of_their_own_become_one(
-    sides, plugins, pixels_protocol, own_protocol, tmp_path: Path
+    sides, plugins, pixels_protocol, own_protocol, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The library of one network is none of the other's, in a file that is made for both as in one that is joined."""
     plugins.package("of-layers")
@@ -225,6 +234,13 @@ def test_files_of_networks_with_libraries_of_their_own_become_one(
         for protocol in protocols:
             expected = evaluate(*sides, protocol, settings=NO_CACHE)
             assert evaluate(file, sides[1], protocol, settings=NO_CACHE).scores == expected.scores
+    plugins.forget()  # as where another process joins them
+    assert merge(files).entries.keys() == both.entries.keys()
+    plugins.forget()
+    monkeypatch.setattr("fvd_bench.plugins._allowed", set())
+    with pytest.raises(ProtocolError, match="--allow-code of_mine:means"):
+        merge(files)
+    allow_code("of_mine:means")
     plugins.package("of-layers", version="2.0")
     found = evaluate(file, sides[1], protocols[1], settings=NO_CACHE)
     assert "of-layers 1.0 (here 2.0)" in next(f.message for f in found.warnings if f.code == "made-elsewhere")

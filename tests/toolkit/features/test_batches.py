@@ -61,8 +61,11 @@ class Ahead(OneByOne):
 
 @contextlib.contextmanager
 def running(network: OneByOne) -> Iterator[tuple[Batches, FeatureStore]]:
-    with contextlib.closing(FeatureStore(None)) as store:
-        yield Batches(store, {RULE: network}), store
+    with (
+        contextlib.closing(FeatureStore(None)) as store,
+        contextlib.closing(Batches(store, {RULE: network})) as batches,
+    ):
+        yield batches, store
 
 
 def add(batches: Batches, *levels: int) -> None:
@@ -93,6 +96,17 @@ def test_a_network_has_its_next_batch_before_features_of_the_last_are_waited_for
         batches.flush()
 
         assert [store.get(str(level)).features[0, 0] for level in (1, 2)] == [1, 2]
+
+
+def test_no_network_runs_on_after_an_error_elsewhere() -> None:
+    network = OneByOne()
+    threading.Timer(0.05, network.let.release).start()
+
+    with pytest.raises(ZeroDivisionError), running(network) as (batches, _):
+        add(batches, 1)
+        raise ZeroDivisionError
+
+    assert network.done == [1]
 
 
 def test_an_equal_clip_waits_for_the_features_of_the_one_that_runs() -> None:

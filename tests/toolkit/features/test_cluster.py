@@ -17,6 +17,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from fvd_bench import allow_code
 from fvd_bench.errors import EngineError, FvdBenchError
 from fvd_bench.evaluation.evaluate import evaluate
 from fvd_bench.evaluation.statistics import make
@@ -165,6 +166,28 @@ def test_workers_with_other_software_are_refused(sides, pixels_protocol, scatter
 
     with pytest.raises(EngineError, match=r"a worker has torch .*, and the command was started with 0\.1"):
         evaluate(*sides, pixels_protocol(), settings=settings(tmp_path))
+
+
+def test_workers_run_the_code_that_was_allowed(
+    sides, plugins, own_protocol, scattered, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a process that has not allowed it, nor found the network before; its libraries are compared too."""
+    plugins.package("of-layers")
+    allow_code(plugins.network(software=("of-layers",)))
+    alone = evaluate(*sides, own_protocol("of_mine:means"), settings=NO_CACHE)
+    original, versions = stages.Networks.__init__, {"of-layers": "1.0"}
+
+    def elsewhere(self: stages.Networks, work: stages.Work) -> None:
+        monkeypatch.setattr("fvd_bench.plugins._allowed", set())
+        plugins.forget()
+        original(self, dataclasses.replace(work, versions={**work.versions, **versions}))
+
+    monkeypatch.setattr(stages.Networks, "__init__", elsewhere)
+
+    assert evaluate(*sides, own_protocol("of_mine:means"), settings=settings(tmp_path)).scores == alone.scores
+    versions["of-layers"] = "2.0"
+    with pytest.raises(EngineError, match=r"a worker has of-layers 1\.0, and the command was started with 2\.0"):
+        evaluate(*sides, own_protocol("of_mine:means"), seed=1, settings=settings(tmp_path))
 
 
 def test_what_no_other_machine_can_read_is_refused(sides, pixels_protocol, scattered, tmp_path, moving_frames) -> None:

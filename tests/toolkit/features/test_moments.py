@@ -86,6 +86,21 @@ def test_the_error_of_pieces_is_that_of_the_jackknife() -> None:
     assert spread.error("fake") == pytest.approx(np.sqrt(4 / 5 * np.sum((scores - scores.mean()) ** 2)), rel=1e-9)
 
 
+def test_the_error_of_a_metric_of_all_features_is_that_of_the_sample() -> None:
+    pieces, fake = pieces_of(features(60, 1)), FeatureSet.of(features(50, 2, shift=0.4))
+    errors = []
+    for real in (FeatureSet.of_pieces(pieces), FeatureSet.of(pieces.sample)):
+        spread = Spread("kvd", RULE.alone("kvd"))
+        spread.add({"real": real, "fake": fake})
+        errors.append([spread.error("real"), spread.error("fake")])
+
+    assert errors[0] == errors[1] and None not in errors[0]
+    batches = dataclasses.replace(RULE, names=("fvd",), aggregation="batch-mean", batch=20)
+    sides = [{"real": real, "fake": fake} for real in (FeatureSet.of_pieces(pieces), FeatureSet.of(pieces.sample))]
+    found = [measure([each], batches, seed=0)["fvd"].values for each in sides]
+    assert found[0] == found[1]
+
+
 def test_a_sample_does_not_depend_on_shards(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pieces_module, "SAMPLE", 50)
     rows = features(400, 3)

@@ -77,6 +77,14 @@ def test_equal_frames_are_infinite_or_capped() -> None:
     assert of(PsnrRule(pool="frame", most=100), [0.0], [0.0]).value == 100
 
 
+def test_an_interval_that_has_no_end_is_not_known() -> None:
+    """Half of the videos are equal to their originals, and so are all of some sets that are drawn of them."""
+    found = of(PsnrRule(pool="all"), [0.0, 4.0], [0.0, 0.0])
+
+    assert np.isfinite(found.value) and found.interval is None
+    assert np.isnan(found.intervals).all()
+
+
 def test_the_interval_is_that_of_the_mean() -> None:
     """Of 400 values that are nearly normal: 1.96 standard errors on either side."""
     values = np.random.default_rng(1).normal(0.5, 0.1, 400)

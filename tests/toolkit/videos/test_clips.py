@@ -3,6 +3,7 @@ from pathlib import Path
 import numpy as np
 
 from fvd_bench.protocols.rules import ClipRule
+from fvd_bench.videos.arrays import PLAIN, ArrayVideo
 from fvd_bench.videos.clips import Draw, DrawEnd, DrawnClip, drawn_length, read_draws
 from fvd_bench.videos.images import FrameFolder
 
@@ -30,6 +31,16 @@ def test_a_draw_ends_as_it_would_alone(tmp_path: Path, moving_frames, write_fram
     assert ends[draws[2]].skipped == "too short: 40 frames decode, the clip needs 50"
     assert ends[draws[2]].found == 40
     assert len(items) == 4
+
+
+def test_a_frame_that_is_too_wide_for_jpeg_is_told_of_where_a_rule_wants_jpeg() -> None:
+    video = ArrayVideo("wide", np.zeros((1, 1, 65_501, 3), np.uint8), PLAIN)
+    draws = [Draw(ClipRule(frames=1, jpeg=jpeg), "fake", 0) for jpeg in ("always", "never")]
+
+    for asked in (draws, draws[:1]):
+        ends = {item.draw: item.skipped for item in read_draws(video, asked, 0) if isinstance(item, DrawEnd)}
+        assert "65501×1 cannot be coded as JPEG" in str(ends[draws[0]])
+        assert ends.get(draws[1]) is None
 
 
 def test_frames_are_counted_by_their_names_as_text_where_a_rule_says_so(

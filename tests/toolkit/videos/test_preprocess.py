@@ -8,7 +8,8 @@ from PIL import Image
 
 from fvd_bench.protocols.rules import ClipRule, FeatureRule, Resize
 from fvd_bench.videos import preprocess
-from fvd_bench.videos.preprocess import clip_images, jpeg_round_trip, network_input, resize_uint8
+from fvd_bench.videos.jpeg import jpeg_round_trip
+from fvd_bench.videos.preprocess import clip_images, network_input, resize_uint8
 from fvd_bench.videos.video import Clip
 
 
