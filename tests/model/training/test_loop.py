@@ -190,6 +190,26 @@ def test_a_set_that_does_not_fit_says_what_to_do(run_of, tmp_path: Path, monkeyp
         go(run_of(1), tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("full", "says"),
+    [
+        ("loop.VideoDataset.open", "before the first step: end what else uses memory, or take a smaller model"),
+        ("loop.VideoDataset.real_clips", r"while clips were read.*checkpoint\.pt.*--workers 1"),
+        ("session.checkpoints.save", "before the first step"),
+    ],
+)
+def test_too_little_memory_outside_of_steps_ends_the_run_with_advice(
+    full: str, says: str, run_of, tmp_path: Path, monkeypatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(f"stylegan_v.training.{full}", fail)
+
+    with pytest.raises(TrainingError, match=f"out of memory {says}"):
+        go(run_of(1, data={"preload": "never"}), tmp_path)
+
+
 def test_a_start_that_failed_leaves_the_folder_free(run_of, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="minibatch deviation"):
         go(run_of(1, train={"batch": 5}), tmp_path)
