@@ -86,7 +86,7 @@ def _begin_with(file: Path, run: Run, folder: Path) -> None:
     trainer = {**before.state["trainer"], "steps": 0}
     claim(folder, run)
     tensors = {**before.tensors, **{f"ema.{key}": tensor for key, tensor in before.part("generator").items()}}
-    state = {**before.state, "trainer": trainer, "kimg": 0.0, "best": None}
+    state = {**before.state, "trainer": trainer, "kimg": 0.0}
     started = checkpoint.Checkpoint(run.model, tensors, before.fps, run.as_dict(), state)
     checkpoint.save(started, folder / "checkpoint.pt")
 

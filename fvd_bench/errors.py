@@ -26,7 +26,7 @@ FvdBenchError
 └── SelftestError         a published number was not reproduced
 
 Our own mistakes are assertions. The command line catches FvdBenchError once and exits with `exit_code`. Any other
-exception is a fault of ours, and exits with EXIT_OF_FAULTS.
+exception is a fault of ours, and exits with EXIT_OF_FAULTS, unless it says that memory has run out.
 """
 
 EXIT_OF_USAGE = 2
@@ -34,6 +34,16 @@ EXIT_OF_USAGE = 2
 
 EXIT_OF_FAULTS = 70
 """Exit code after an exception that is a fault of our own: EX_SOFTWARE of sysexits.h."""
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an exception says that memory has run out: Python's, torch's on the processor, or that of a GPU.
+
+    Errors of torch are told by their names and texts, since torch takes seconds to load.
+    """
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)  # torch's allocator on a CPU
 
 
 class FvdBenchError(Exception):

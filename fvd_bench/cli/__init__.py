@@ -27,7 +27,7 @@ from fvd_bench.cli.streams import say
 from fvd_bench.cli.table4 import table4
 from fvd_bench.cli.terminal import ClosedPipeError, standard_streams
 from fvd_bench.cli.weights import weights
-from fvd_bench.errors import EXIT_OF_FAULTS, EXIT_OF_USAGE, FvdBenchError
+from fvd_bench.errors import EXIT_OF_FAULTS, EXIT_OF_USAGE, FvdBenchError, is_out_of_memory
 from fvd_bench.system import check_system
 
 __all__ = ["cli", "main", "options", "pages", "run", "streams", "terminal"]
@@ -82,8 +82,8 @@ def _run(group: click.Group, name: str, interrupted: str) -> int:
         return _CLOSED_PIPE
     except Exception as fault:
         _show_traceback()
-        if _is_out_of_memory(fault):
-            say(f"{name}: error: out of memory on the device: end what else uses it, or take --device cpu", err=True)
+        if is_out_of_memory(fault):
+            say(f"{name}: error: {_out_of_memory(fault)}", err=True)
             return FvdBenchError.exit_code
         say(
             f"{name}: error: a fault of {name} itself, {type(fault).__name__}: {fault}; the same command with {DEBUG} "
@@ -93,10 +93,10 @@ def _run(group: click.Group, name: str, interrupted: str) -> int:
         return EXIT_OF_FAULTS
 
 
-def _is_out_of_memory(fault: Exception) -> bool:
-    """Whether a GPU has no memory left; torch is not imported to find out."""
-    torch = sys.modules.get("torch")
-    return torch is not None and isinstance(fault, torch.OutOfMemoryError)
+def _out_of_memory(fault: Exception) -> str:
+    if type(fault).__name__ == "OutOfMemoryError":  # of torch, on a GPU
+        return "out of memory on the device: end what else uses it, or take --device cpu"
+    return "out of memory on this machine: end what else uses it, ask for less at a time, or take one with more"
 
 
 def _show_traceback() -> None:

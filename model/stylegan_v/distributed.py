@@ -15,17 +15,23 @@ import torch
 from torch import Tensor
 from torch import distributed as dist
 
-from stylegan_v.errors import ModelError
+from stylegan_v.errors import ConfigError, ModelError
 
 
 @contextlib.contextmanager
 def process_group(device: str) -> Iterator[torch.device]:
-    """Join the group that torchrun describes, if it does, and give this process's device."""
+    """Join the group that torchrun describes, if it does, and give this process's device. Raises ConfigError."""
     if not {"RANK", "WORLD_SIZE", "MASTER_ADDR"} <= os.environ.keys():
         yield torch.device(device)
         return
-    local = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0"))) if device == "cuda" else torch.device(device)
+    place = int(os.environ.get("LOCAL_RANK", "0"))
+    local = torch.device("cuda", place) if device == "cuda" else torch.device(device)
     if local.type == "cuda":
+        if place >= (gpus := torch.cuda.device_count()):
+            raise ConfigError(
+                f"process {place} of this machine, counted from 0, has no GPU: there are {gpus}; start as many "
+                f"processes with --nproc-per-node {gpus}"
+            )
         torch.cuda.set_device(local)
     # Rank 0 scores checkpoints while the others wait, so the wait is long.
     backend = "cpu:gloo,cuda:nccl" if local.type == "cuda" else "gloo"

@@ -22,7 +22,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from fvd_bench.errors import EngineError, FvdBenchError
+from fvd_bench.errors import EngineError, FvdBenchError, is_out_of_memory
 from fvd_bench.escapes import redact
 from fvd_bench.features.cluster import stages
 from fvd_bench.features.cluster.engine import ClusterEngine
@@ -217,7 +217,7 @@ def _told(error: BaseException) -> FvdBenchError:
         if isinstance(found, FvdBenchError):
             return found
     again = "what is finished is kept, and the same command goes on from there"
-    if any(isinstance(found, MemoryError) or type(found).__name__ == "OutOfMemoryError" for found in chain):
+    if any(map(is_out_of_memory, chain)):
         return EngineError(
             f"a worker of Ray ran out of memory: give each machine fewer workers, or more of it; {again}"
         )

@@ -26,9 +26,9 @@ from stylegan_v.data.times import ClipRule
 from stylegan_v.errors import ConfigError
 from stylegan_v.methods.config import MethodConfig
 from stylegan_v.methods.method import Method, Stage
-from stylegan_v.methods.style_trainer import Reals, StyleTrainer
+from stylegan_v.methods.style_trainer import Reals, StyleTrainer, videos_together
 from stylegan_v.methods.stylegan_v import BUDGETS
-from stylegan_v.methods.trainer import Makers
+from stylegan_v.methods.trainer import Makers, Settings
 from stylegan_v.networks.clip_discriminator import softplus_loss
 from stylegan_v.networks.config import ModelConfig
 from stylegan_v.networks.discriminator import Discriminator
@@ -171,6 +171,11 @@ class DIGANTrainer(StyleTrainer):
     def clips(model: Any) -> ClipRule:
         """Return pairs at Beta times, the earlier frame first. model: a `DIGANConfig`."""
         return ClipRule(frames=2, max_frames=model.max_frames, spans="beta")
+
+    @staticmethod
+    def group(run: Settings) -> int:
+        """Return the videos of a minibatch deviation of the discriminator of frames."""
+        return videos_together(run, run.model.frames)
 
     def fooled(self, fake: Tensor) -> Tensor:
         """Return the generator's loss: the mean over frames, and that over pairs, alike."""

@@ -41,7 +41,12 @@ class LSTMCodesConfig(ModelConfig):
 
 class LSTMEncoder(nn.Module):
     """From times and noise to time embeddings v(t): an LSTM's outputs at equal distances, a line between them, and two
-    layers with a hundredth of the learning rate."""
+    layers with a hundredth of the learning rate.
+
+    distance, reach: as in `MotionEncoder`; a code needs all noise vectors before its place too.
+    """
+
+    reach = 1
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()

@@ -25,9 +25,9 @@ from stylegan_v.data.times import ClipRule
 from stylegan_v.errors import ConfigError
 from stylegan_v.methods.config import MethodConfig
 from stylegan_v.methods.method import Method, Stage
-from stylegan_v.methods.style_trainer import StyleTrainer
+from stylegan_v.methods.style_trainer import StyleTrainer, videos_together
 from stylegan_v.methods.stylegan_v import BUDGETS
-from stylegan_v.methods.trainer import Makers
+from stylegan_v.methods.trainer import Makers, Settings
 from stylegan_v.networks.clip_discriminator import ClipDiscriminator, begin_noise, clip_frames, softplus_loss
 from stylegan_v.networks.config import ModelConfig
 from stylegan_v.networks.discriminator import Discriminator
@@ -172,6 +172,11 @@ class MoCoGANSG2Trainer(StyleTrainer):
     def clips(model: Any) -> ClipRule:
         """Return consecutive frames. model: a `MoCoGANSG2Config`."""
         return ClipRule(frames=model.frames, max_frames=model.max_frames, spans="consecutive", stride=model.stride)
+
+    @staticmethod
+    def group(run: Settings) -> int:
+        """Return the videos of a minibatch deviation of the discriminator of frames."""
+        return videos_together(run, run.model.frames)
 
     def groups(self, network: nn.Module, rate: float) -> Any:
         if not isinstance(network, TwoDiscriminators):

@@ -59,6 +59,10 @@ def gradients(
     loaded = load(checkpoint)
     place = resolve_device(device)
     generator = loaded.generator_as(Generator, place)
+    if videos % (group := min(videos, generator.config.std_group)):
+        raise click.UsageError(
+            f"--videos {videos}: our discriminator looks at {group} at a time: give a multiple of {group}, or fewer"
+        )
     discriminator, ours = _ours(loaded, generator.config, seed)
     pair, theirs = _pair(pair_file, seed)
     clips = study.real_clips(open_source(real), videos, generator.config.resolution).to(place)
@@ -73,12 +77,19 @@ def gradients(
 
 
 def _ours(loaded: Checkpoint, config: ModelConfig, seed: int) -> tuple[Discriminator, str]:
+    from stylegan_v.baselines import registry
+    from stylegan_v.errors import CheckpointError
     from stylegan_v.methods.parts import load_part
-    from stylegan_v.networks.discriminator import build_discriminator
+    from stylegan_v.networks.discriminator import Discriminator, build_discriminator
 
     network = build_discriminator(config, seed=seed)
     trained = "discriminator" in loaded.parts
     if trained:
+        if registry.method(config.method).makers()["discriminator"] is not Discriminator:
+            raise CheckpointError(
+                f"the checkpoint is one of {config.method}, whose discriminators are others than ours; expected one of "
+                f"{registry.DEFAULT}, or one for sampling"
+            )
         load_part(network, loaded.part("discriminator"), "discriminator")
     return network, f"{'trained' if trained else 'untrained'}, {config.frames} of these frames at a time"
 

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fvd_bench.paths import user_path
 from fvd_bench.videos.files import bare_name
 from stylegan_v.errors import DataError
 
@@ -32,9 +33,9 @@ Labels = NDArray[np.float32]
 def read_labels(path: Path, names: Sequence[str]) -> dict[str, Label]:
     """Read the labels of the videos that have one, by name. There are none where the set holds no file of labels.
 
-    path: that of the set, a folder or a zip archive. names: those of its videos. Raises DataError.
+    path: that of the set. Only folders and zip archives can hold labels. names: those of its videos. Raises DataError.
     """
-    text, top = _text(path)
+    text, top = _text(user_path(path))
     if text is None:
         return {}
     where = f"{path}: {LABEL_FILE}"
@@ -98,6 +99,8 @@ def _text(path: Path) -> tuple[bytes | None, str]:
                 return None, ""
             with file.open("rb") as data:
                 return _limited(data.read(_MOST_BYTES + 1), path), ""
+        if not zipfile.is_zipfile(path):
+            return None, ""
         with zipfile.ZipFile(path) as archive:
             # In the archive of a folder, all names begin with that folder.
             tops = {name.partition("/")[0] for name in archive.namelist()}

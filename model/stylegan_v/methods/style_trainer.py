@@ -91,8 +91,7 @@ class StyleTrainer(Trainer):
     @staticmethod
     def group(run: Settings) -> int:
         """Return the videos of a minibatch deviation."""
-        group: int = run.model.std_group
-        return min(group, run.train.batch)
+        return videos_together(run, 1)
 
     def __init__(self, run: Settings, dataset: VideoDataset, device: torch.device) -> None:
         super().__init__(run, dataset, device)
@@ -319,6 +318,13 @@ class StyleTrainer(Trainer):
         mean = torch.stack(means).mean(dim=0)
         distributed.average([mean])
         self.generator.mapping.track(mean)
+
+
+def videos_together(run: Settings, images: int) -> int:
+    """Return how many videos a minibatch deviation has to see together, which sees so many images of each."""
+    group: int = run.model.std_group
+    least = min(group, run.train.batch)
+    return least if least * images <= group or least * images % group == 0 else group
 
 
 def _some(videos: Videos, some: slice) -> Videos:

@@ -147,12 +147,16 @@ class AcyclicEncoding(nn.Module):
 
 
 class MotionEncoder(nn.Module):
-    """From times and noise to time embeddings v(t), each on its own."""
+    """From times and noise to time embeddings v(t), each on its own.
+
+    distance: frames between motion codes. reach: how many noise vectors, from its own place on, a code needs.
+    """
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.distance = config.motion_distance
         self.mapping = MotionMapping(config.noise_dim + config.num_classes, config.u_dim, config.motion_kernel)
+        self.reach = self.mapping.reach
         self.encoding = AcyclicEncoding(
             config.encoding,
             u_dim=config.u_dim,

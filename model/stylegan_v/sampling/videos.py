@@ -39,6 +39,9 @@ from stylegan_v.networks.video_generator import Clip, Draw, VideoGenerator
 _KEPT_GROUPS = 2
 """Several threads may be at the end of a group and at the beginning of the next one."""
 
+_END_OF_TIME = 2**32
+"""In frames: tokens of noise have so many numbers, and may lie a frame apart (noise.py)."""
+
 _EDITION = 2
 """A number that is raised when the same settings give other frames. Edition 2 computes motion in float64."""
 
@@ -110,10 +113,14 @@ class VideoSampler:
 
     def check(self, frames: int, *, motion_of: int | None = None) -> None:
         """Raise ConfigError where the generator has no videos of so many frames, or none with another's motion."""
-        longest = self.generator.longest
-        if longest is not None and (last := float(self.times(np.array([frames - 1]))[0])) > longest - 1:
+        longest, last = self.generator.longest, float(self.times(np.array([frames - 1]))[0])
+        if longest is not None and last > longest - 1:
             raise ConfigError(
                 f"{self._method} makes videos of at most {longest} frames; asked for are frames up to {last + 1:g}"
+            )
+        if last >= _END_OF_TIME:
+            raise ConfigError(
+                f"asked for is the time of frame {last:g}; times end before 2^32 frames, 5 years at 25 fps"
             )
         if motion_of is not None and not self.generator.separate:
             raise ConfigError(f"{self._method} draws content and motion in one, so no video takes another's motion")

@@ -120,7 +120,7 @@ def _tokens(generator: Generator, noise: Noise, latest: float) -> Tensor:
     """Return the noise vectors that frames up to a time are made from: [1, L, noise_dim]."""
     if generator.motion is None:
         raise ModelError("the model has no motion to optimise: keep it")
-    count = int(latest // generator.motion.distance) + 1 + generator.motion.mapping.reach
+    count = int(latest // generator.motion.distance) + 1 + generator.motion.reach
     return noise(torch.arange(count, device=generator.mapping.w_mean.device)[None]).clone()
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from fvd_bench.atomic import write_text
+from fvd_bench.atomic import append_text, write_text
+from stylegan_v.errors import TrainingError
 
 _SHOWN = {
     "loss/generator": "G {:.3f}",
@@ -22,7 +24,10 @@ _SHOWN = {
 
 
 class Journal:
-    """Appends to log.jsonl in a folder. Lines from after the point where training goes on are dropped first."""
+    """Appends to log.jsonl in a folder. Lines from after the point where training goes on are dropped first.
+
+    Raises TrainingError where it cannot be written.
+    """
 
     def __init__(self, folder: Path, *, kimg: float) -> None:
         self.file = folder / "log.jsonl"
@@ -31,18 +36,19 @@ class Journal:
         if broken := places.count(None):
             print(f"stylegan-v: warning: {broken} damaged lines of {self.file} are dropped", file=sys.stderr)
         kept = [line for line, at in zip(lines, places, strict=True) if at is not None and at <= round(kimg, 6)]
-        write_text(self.file, "".join(f"{line}\n" for line in kept))
-        self._curves = _tensorboard(folder, kimg)
+        with _written(self.file):
+            write_text(self.file, "".join(f"{line}\n" for line in kept))
+            self._curves = _tensorboard(folder, kimg)
 
     def write(self, kimg: float, values: Mapping[str, float]) -> None:
         """Add a line. kimg: thousands of frames seen so far."""
         line = {"kimg": round(kimg, 6), **{name: float(f"{value:.6g}") for name, value in values.items()}}
-        with self.file.open("a", encoding="utf-8") as out:
-            out.write(json.dumps(line) + "\n")
-        if self._curves is not None:
-            for name, value in values.items():
-                self._curves.add_scalar(name, value, global_step=round(kimg * 1000))
-            self._curves.flush()
+        with _written(self.file):
+            append_text(self.file, json.dumps(line) + "\n")
+            if self._curves is not None:
+                for name, value in values.items():
+                    self._curves.add_scalar(name, value, global_step=round(kimg * 1000))
+                self._curves.flush()
         others = {name: f"{name[5:]} {{:.3f}}" for name in values if name.startswith("loss/") and name not in _SHOWN}
         shown = [form.format(values[name]) for name, form in {**_SHOWN, **others}.items() if name in values]
         print(f"kimg {kimg:.2f}  {'  '.join(shown)}", file=sys.stderr, flush=True)
@@ -51,6 +57,18 @@ class Journal:
         """Close TensorBoard's file."""
         if self._curves is not None:
             self._curves.close()
+
+
+@contextlib.contextmanager
+def _written(file: Path) -> Iterator[None]:
+    """Raise TrainingError where a log, or the curves beside it, cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        raise TrainingError(
+            f"{error.filename or file} cannot be written: {error.strerror or error}; the same command goes on from the "
+            "last checkpoint"
+        ) from error
 
 
 def _lines(file: Path) -> list[str]:

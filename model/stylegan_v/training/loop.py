@@ -12,6 +12,7 @@ from pathlib import Path
 
 import torch
 
+from fvd_bench.errors import is_out_of_memory
 from fvd_bench.escapes import escaped
 from fvd_bench.networks.arithmetic import float32_arithmetic
 from fvd_bench.progress import Progress
@@ -31,6 +32,8 @@ from stylegan_v.training.pace import Pace, in_seconds
 from stylegan_v.training.run import Run
 from stylegan_v.training.session import Session, check, claim, stage_of
 from stylegan_v.training.stopping import stoppable
+
+_END_OTHERS = "end what else uses memory"
 
 
 def train(
@@ -111,9 +114,9 @@ def _train_stage(
     told: Callable[[Pace], None],
 ) -> tuple[float, bool]:
     """Train a stage. Returns the kimg at the end, and whether it ended early. ends: whether to end before a step."""
-    dataset = _open(run, workers, progress)
-    distributed.on_first(lambda: _check_scoring(run, place.type, progress))
-    with _explained_memory(lambda: "out of memory before the first step: take a smaller model"):
+    with _explained_memory(lambda: f"out of memory before the first step: {_END_OTHERS}, or take a smaller model"):
+        dataset = _open(run, workers, progress)
+        distributed.on_first(lambda: _check_scoring(run, place.type, progress))
         trainer = run.method.stage(run.stage).trainer(run, dataset, place)
         if run.report.fvd_kimg and trainer.shows:
             check_length(trainer.ema, protocol=run.report.protocol)
@@ -123,7 +126,8 @@ def _train_stage(
     clips = _batches(run, dataset, trainer, workers, progress)
     answer.under_way = "the step or the score under way is done, and all of it is saved"
     ended = False
-    with contextlib.closing(session), contextlib.closing(clips):
+    between = _explained_memory(lambda: _memory_advice_between(session))
+    with contextlib.closing(session), contextlib.closing(clips), between:
         session.start()
         for batch in clips:
             if trainer.steps >= run.total_steps:
@@ -237,10 +241,8 @@ def _open(run: Run, workers: int, progress: Progress) -> VideoDataset:
 def _explained_memory(advice: Callable[[], str]) -> Iterator[None]:
     try:
         yield
-    except (MemoryError, torch.OutOfMemoryError) as error:
-        raise TrainingError(advice()) from error
-    except RuntimeError as error:
-        if "can't allocate memory" not in str(error):  # the message of the CPU's allocator
+    except Exception as error:
+        if not is_out_of_memory(error):
             raise
         raise TrainingError(advice()) from error
 
@@ -259,6 +261,13 @@ def _memory_advice(run: Run, session: Session) -> str:
     return (
         f"out of memory with {videos} videos of {run.frames} frames at a time; training can go on from "
         f"{session.checkpoint}. {advice}"
+    )
+
+
+def _memory_advice_between(session: Session) -> str:
+    return (
+        "out of memory while clips were read, or the state was saved; training can go on from "
+        f"{session.checkpoint}: {_END_OTHERS}, or read fewer clips ahead with --workers 1"
     )
 
 

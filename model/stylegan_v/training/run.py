@@ -95,6 +95,8 @@ class Run:
                 raise ConfigError(f"train.{name} = {getattr(train, name)}: expected 0 or more, below 2^56")
         if not 0 <= report.fvd_kimg < math.inf:
             raise ConfigError(f"report.fvd_kimg = {report.fvd_kimg}: expected 0 or more")
+        if not -1 <= train.ada_target <= 1:
+            raise ConfigError(f"train.ada_target = {train.ada_target}: expected a mean of signs, from -1 to 1")
         if train.precision not in ("auto", "float32", "float16", "bfloat16"):
             raise ConfigError(f"train.precision = {train.precision!r}: allowed are auto, float32, float16, bfloat16")
         if self.data.preload not in ("auto", "always", "never"):

@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 import math
 import os
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -42,7 +43,10 @@ FREE_TO_CHANGE = {
 
 
 class Session:
-    """A trainer with the folder that its run lives in. best: the best score so far, None before the first."""
+    """A trainer with the folder that its run lives in.
+
+    best: the score of the generator in best.pt, None where there is none that those of this run compare with.
+    """
 
     def __init__(self, run: Run, out: Path, trainer: Trainer, *, progress: Progress = silent) -> None:
         """Go on from the checkpoint in the folder, or begin. Raises CheckpointError.
@@ -86,7 +90,7 @@ class Session:
         if self._due(report.tick_kimg):
             self.tick()
         if report.fvd_kimg and self.trainer.shows and self._due(report.fvd_kimg):
-            self.score()  # before the checkpoint, which keeps the best score
+            self.score()
         if self._due(report.snapshot_kimg):
             with self._not_training("snapshot"):
                 self.save()
@@ -135,8 +139,9 @@ class Session:
         distributed.on_first(lambda: checkpoints.save(self._describe(tensors), self.checkpoint))
 
     def score(self) -> None:
-        """Score the average generator, and keep it if it is the best so far."""
+        """Score the average generator, and keep it if it is the best so far. However that ends, the state is saved."""
         with self._not_training("score"):
+            self.save()
             distributed.on_first(self._score)
 
     def close(self) -> None:
@@ -186,7 +191,7 @@ class Session:
         return self.trainer.steps % self.run.steps_in(kimg) == 0
 
     def _describe(self, tensors: dict[str, Tensor], **more: Any) -> Checkpoint:
-        state = {"trainer": self.trainer.state(), "kimg": self.trainer.kimg, "best": self.best, **more}
+        state = {"trainer": self.trainer.state(), "kimg": self.trainer.kimg, **more}
         return Checkpoint(self.run.model, tensors, self.run.data.fps, self.run.as_dict(), state)
 
     def _load(self, found: Checkpoint) -> None:
@@ -204,16 +209,32 @@ class Session:
                 f"{min(missing)}; name another --out, or put the run's own checkpoint back"
             )
         parts = {part: found.part(part) for part in found.parts}
-        if stage_of(state) != self.run.stage:  # the one before has ended
+        if stage_of(state) == self.run.stage:
+            self.trainer.load(parts, state["trainer"])
+            self._saved = self.trainer.steps
+        else:  # the one before has ended
             self.trainer.begin_stage(parts, kimg=state["kimg"])
-            return
-        self.trainer.load(parts, state["trainer"])
-        self.best, self._saved = state.get("best"), self.trainer.steps
-        best = self.out / "best.pt"
-        if self.best is None and self.run.stage:
-            return  # what is there may be of the stage before
-        if best.exists() and (score := (checkpoints.load(best).state or {}).get("score")) is not None:
-            self.best = score  # newer than the checkpoint's, where a run was killed between the two
+        self.best = self._best()
+
+    def _best(self) -> float | None:
+        """Return the score in best.pt, None where it does not compare with those of this run and stage."""
+        file, report = self.out / "best.pt", self.run.report
+        if not file.exists():
+            return None
+        found = checkpoints.load(file)
+        state, before = found.state or {}, (found.run or {}).get("report", {})
+        if stage_of(state) != self.run.stage:
+            return None
+        if (before.get("protocol"), before.get("fvd_videos")) == (report.protocol, report.fvd_videos):
+            return state.get("score")
+        if report.fvd_kimg and distributed.rank() == 0:
+            print(
+                f"stylegan-v: warning: {file} is the best by {before.get('protocol')} with {before.get('fvd_videos')} "
+                f"videos, which does not compare with {report.protocol} with {report.fvd_videos}: the next score "
+                "replaces it",
+                file=sys.stderr,
+            )
+        return None
 
 
 def stage_of(state: Mapping[str, Any]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,12 +31,19 @@ def tiny(name: str) -> Config:
 
 @pytest.fixture
 def tiny_run(toy_videos: Path) -> Callable[..., Run]:
-    """A run of the smallest model of a method. Settings that it has no use for are left out."""
+    """A run of the smallest model of a method. Settings that it has no use for are left out.
 
-    def make(name: str, stage: str = "", **train: Any) -> Run:
+    model: values of the model that replace others.
+    """
+
+    def make(name: str, stage: str = "", *, model: Mapping[str, Any] | None = None, **train: Any) -> Run:
         train = {"batch": 4, "r1_interval": 2, "precision": "float32", **train}
         used = {key: value for key, value in train.items() if key not in registry.method(name).unused}
-        sections = {"model": tiny(name).as_dict(), "data": {"path": str(toy_videos)}, "train": used}
+        sections = {
+            "model": {**tiny(name).as_dict(), **(model or {})},
+            "data": {"path": str(toy_videos)},
+            "train": used,
+        }
         return dataclasses.replace(load_run(None, sections), stage=stage)
 
     return make
@@ -46,8 +53,8 @@ def tiny_run(toy_videos: Path) -> Callable[..., Run]:
 def tiny_trainer(tiny_run) -> Callable[..., Trainer]:
     """A trainer of the smallest model of a method, in one of its stages."""
 
-    def make(name: str, stage: str = "", **train: Any) -> Trainer:
-        run = tiny_run(name, stage, **train)
+    def make(name: str, stage: str = "", **changes: Any) -> Trainer:
+        run = tiny_run(name, stage, **changes)
         kind = run.method.stage(stage).trainer
         clips = dataclasses.asdict(kind.clips(run.model))
         dataset = VideoDataset.open(run.data.path, resolution=run.model.resolution, **clips)

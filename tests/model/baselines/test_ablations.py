@@ -196,8 +196,9 @@ def test_a_longer_video_begins_with_the_shorter_one(name: str, trainer) -> None:
     assert all(np.array_equal(whole[place], frame) for place, frame in zip((11, 6, 0), backwards, strict=True))
 
 
-def test_an_interruption_changes_no_bit(trainer) -> None:
-    straight, first, second = (trainer("without-our-discriminator") for _ in range(3))
+@pytest.mark.parametrize("name", ["lstm-codes-16", "without-our-generator", "without-our-discriminator"])
+def test_an_interruption_changes_no_bit(name: str, trainer) -> None:
+    straight, first, second = (trainer(name) for _ in range(3))
     steps(straight, 2)
     steps(first, 1)
     parts: dict[str, dict[str, torch.Tensor]] = {}

@@ -133,6 +133,22 @@ def test_an_interruption_changes_no_bit(name: str, stage: str, tiny_trainer) -> 
     assert any(not torch.equal(tensor, ours[key]) for key, tensor in before.items() if "optim" not in key)
 
 
+@pytest.mark.parametrize(("name", "frames"), [("stylegan-v", 2), ("digan", 2), ("mocogan-sg2", 14)])
+def test_a_batch_is_refused_or_trained_on(name: str, frames: int, tiny_trainer) -> None:
+    """Minibatch deviations need whole groups, here of four, of videos or of their frames."""
+    trained = []
+    for batch in (1, 2, 3, 6):
+        try:
+            trainer = tiny_trainer(name, model={"std_group": 4, "frames": frames}, batch=batch)
+        except ConfigError as error:
+            assert "the videos of a minibatch deviation" in str(error)
+            continue
+        steps(trainer, 1)
+        trained.append(batch)
+
+    assert trained == {"stylegan-v": [1, 2, 3], "digan": [1, 2], "mocogan-sg2": [2]}[name]
+
+
 @pytest.mark.parametrize("name", METHODS)
 def test_a_video_depends_on_its_number_alone(name: str, generators) -> None:
     generator, times = generators[name], [0.0, 1.0, 2.0, 5.0]

@@ -332,6 +332,14 @@ def test_labels_go_with_the_pieces(source: Path, tmp_path: Path) -> None:
     }
 
 
+def test_a_single_file_is_a_set_without_labels(source: Path, tmp_path: Path) -> None:
+    done = prepare(source / "file.mkv", tmp_path / "out", _settings())
+
+    assert [record.frames for record in done.records] == [14]
+    with pytest.raises(DataError, match=r"file\.mkv has no label, no video has one"):
+        VideoDataset.open(source / "file.mkv", resolution=64, frames=2, num_classes=2)
+
+
 @pytest.mark.parametrize("first", [3, 7, 9, 14, 100])
 @pytest.mark.parametrize("begin", [0, 4, 9, 14, 20])
 def test_every_frame_is_read_in_steps_of_any_size(

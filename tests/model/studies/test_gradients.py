@@ -14,7 +14,7 @@ from fvd_bench.sources import open_source
 from stylegan_v.baselines import registry
 from stylegan_v.checkpoints.checkpoint import Checkpoint, save
 from stylegan_v.cli import cli
-from stylegan_v.errors import DataError
+from stylegan_v.errors import CheckpointError, DataError
 from stylegan_v.networks.discriminator import build_discriminator
 from stylegan_v.networks.loss import generator_loss
 from stylegan_v.sampling.videos import VideoSampler
@@ -134,3 +134,25 @@ def test_the_command_says_what_is_compared(tiny_generator, toy_videos: Path, tmp
     assert "is a checkpoint of stylegan-v; expected one of mocogan-hd" in str(wrong.exception)
     with Image.open(tmp_path / "a.png") as picture:
         assert picture.height == 3 * 96 + 21
+
+
+def test_videos_that_are_no_groups_are_a_usage_error(tiny_checkpoint, toy_videos: Path, tmp_path: Path) -> None:
+    given = ["gradients", tiny_checkpoint(), "--real", toy_videos, "--out", tmp_path / "a.png", "--videos", 5]
+
+    done = CliRunner().invoke(cli, [str(word) for word in given])
+
+    assert done.exit_code == 2 and "give a multiple of 4, or fewer" in " ".join(done.stderr.split())
+
+
+def test_discriminators_of_another_kind_are_refused(toy_videos: Path, tmp_path: Path) -> None:
+    method = registry.method("without-our-discriminator")
+    model = method.configure("tiny")
+    networks = {"ema": method.makers()["generator"](model), "discriminator": method.makers()["discriminator"](model)}
+    tensors = {f"{part}.{name}": t for part, network in networks.items() for name, t in network.state_dict().items()}
+    save(Checkpoint(model, tensors), tmp_path / "a.pt")
+    given = ["gradients", tmp_path / "a.pt", "--real", toy_videos, "--out", tmp_path / "a.png", "--videos", 1]
+
+    done = CliRunner().invoke(cli, [str(word) for word in given])
+
+    assert isinstance(done.exception, CheckpointError)
+    assert "one of without-our-discriminator, whose discriminators are others than ours" in str(done.exception)

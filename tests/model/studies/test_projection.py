@@ -11,6 +11,7 @@ import torch
 from click.testing import CliRunner, Result
 from PIL import Image
 
+from stylegan_v.baselines import registry
 from stylegan_v.cli import cli
 from stylegan_v.errors import CheckpointError, DataError, ModelError
 from stylegan_v.sampling.videos import VideoSampler
@@ -82,6 +83,16 @@ def test_a_model_without_motion_keeps_it(tiny_generator, colours) -> None:
     assert project(generator, target, [0.0], colours, steps=2).after > 0
     with pytest.raises(ModelError, match="no motion to optimise"):
         project(generator, target, [0.0], colours, steps=2, motion="optimised")
+
+
+def test_motion_of_an_lstm_can_be_optimised_too(colours) -> None:
+    """Codes 0 and 1, around t = 8, are made of two noise vectors."""
+    method = registry.method("lstm-codes")
+    generator = method.makers()["generator"](method.configure("tiny")).eval().requires_grad_(False)
+
+    found = project(generator, torch.zeros(2, 3, 32, 32), [0.0, 8.0], colours, steps=2, motion="optimised")
+
+    assert found.learned is not None and found.learned.shape == (1, 2, 8)
 
 
 def run(*arguments: object) -> Result:

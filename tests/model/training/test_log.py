@@ -4,10 +4,12 @@ import dataclasses
 import json
 from pathlib import Path
 
+import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from fvd_bench import Settings, evaluate
 from fvd_bench.estimate import Estimate
+from stylegan_v.errors import TrainingError
 from stylegan_v.training.log import Journal
 
 
@@ -47,6 +49,16 @@ def test_damaged_lines_are_dropped_and_counted(tmp_path: Path, capsys) -> None:
 
     assert [json.loads(line)["kimg"] for line in log.read_text().splitlines()] == [1, 2, 3]
     assert f"warning: 3 damaged lines of {log} are dropped" in capsys.readouterr().err
+
+
+def test_a_log_that_cannot_be_written_is_told_of(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, kimg=0)
+    journal.file.unlink()
+    journal.file.mkdir()
+
+    with pytest.raises(TrainingError, match=r"log\.jsonl cannot be written: Is a directory; the same command goes on"):
+        journal.write(1, {})
+    journal.close()
 
 
 def test_curves_are_written_for_tensorboard(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ import pytest
 import torch
 from PIL import Image
 
-from fvd_bench.errors import FvdBenchError, ProtocolError
+from fvd_bench.errors import FvdBenchError, ProtocolError, SourceError
 from fvd_bench.progress import silent
 from stylegan_v.checkpoints import checkpoint as checkpoints
 from stylegan_v.errors import CheckpointError, ConfigError, TrainingError
@@ -190,6 +190,26 @@ def test_a_set_that_does_not_fit_says_what_to_do(run_of, tmp_path: Path, monkeyp
         go(run_of(1), tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("full", "says"),
+    [
+        ("loop.VideoDataset.open", "before the first step: end what else uses memory, or take a smaller model"),
+        ("loop.VideoDataset.real_clips", r"while clips were read.*checkpoint\.pt.*--workers 1"),
+        ("session.checkpoints.save", "before the first step"),
+    ],
+)
+def test_too_little_memory_outside_of_steps_ends_the_run_with_advice(
+    full: str, says: str, run_of, tmp_path: Path, monkeypatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(f"stylegan_v.training.{full}", fail)
+
+    with pytest.raises(TrainingError, match=f"out of memory {says}"):
+        go(run_of(1, data={"preload": "never"}), tmp_path)
+
+
 def test_a_start_that_failed_leaves_the_folder_free(run_of, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="minibatch deviation"):
         go(run_of(1, train={"batch": 5}), tmp_path)
@@ -257,6 +277,37 @@ def test_the_best_score_is_remembered_by_a_run_that_goes_on(run_of, tmp_path: Pa
     go(run_of(4, report=report), tmp_path)
 
     assert checkpoints.load(tmp_path / "best.pt").state["score"] == 1e-3
+
+
+@pytest.mark.parametrize("change", ["other videos", "lost"])
+def test_a_score_that_compares_with_none_before_is_the_best(
+    run_of, tmp_path: Path, pixels_protocol, capsys, change: str
+) -> None:
+    report = {"fvd_kimg": 2 * STEP_KIMG, "fvd_videos": 4, "protocol": pixels_protocol(frames=9)}
+    go(run_of(2, report=report), tmp_path)
+    file = tmp_path / "best.pt"
+    best = checkpoints.load(file)
+    checkpoints.save(dataclasses.replace(best, state={**best.state, "score": 1e-3}), file)
+    if change == "lost":
+        file.unlink()
+
+    go(run_of(4, report={**report, "fvd_videos": 4 if change == "lost" else 5}), tmp_path)
+
+    assert checkpoints.load(file).state["trainer"]["steps"] == 4
+    assert ("with 4 videos, which does not compare with" in capsys.readouterr().err) == (change != "lost")
+
+
+def test_a_score_that_fails_keeps_what_was_trained(run_of, tmp_path: Path, pixels_protocol, monkeypatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise SourceError("gone")
+
+    monkeypatch.setattr("stylegan_v.training.session.evaluate", fail)
+    report = {"fvd_kimg": 2 * STEP_KIMG, "protocol": pixels_protocol(frames=9), "snapshot_kimg": 9.0}
+
+    with pytest.raises(SourceError, match="gone"):
+        go(run_of(9, report=report), tmp_path)
+
+    assert checkpoints.load(tmp_path / "checkpoint.pt").state["trainer"]["steps"] == 2
 
 
 def test_what_scores_need_is_looked_at_before_training(run_of, tmp_path: Path) -> None:
@@ -327,7 +378,6 @@ def test_scores_are_logged_and_the_best_generator_is_kept(run_of, tmp_path: Path
     assert best.state["score"] == pytest.approx(min(scores.values()), rel=1e-5)
     assert best.state["kimg"] == pytest.approx(min(scores, key=scores.get))
     assert best.generator().config == run_of(5).model
-    assert checkpoints.load(tmp_path / "run" / "checkpoint.pt").state["best"] == best.state["score"]
 
 
 def test_frame_folders_need_neither_a_decoder_nor_torch_fidelity(run_of, tmp_path: Path, pixels_protocol) -> None:

@@ -85,6 +85,7 @@ def test_another_preset_replaces_the_sizes_of_a_whole_file(tmp_path: Path) -> No
         ('[data]\npreload = "maybe"', "allowed are auto, always, never"),
         ("[train]\nkimg = inf", "train.kimg = inf: expected a number above 0"),
         ("[train]\nlearning_rate = -1", "train.learning_rate = -1.0: expected 0 or more"),
+        ("[train]\nada_target = nan", "train.ada_target = nan: expected a mean of signs, from -1 to 1"),
         ("[train]\nr1_gamma = -1", "train.r1_gamma = -1.0: expected 0 or more"),
         ("[report]\nlines = 3", r"\[report\] has no 'lines'"),
         ("batch = 3", "stands outside of the sections"),

@@ -269,17 +269,28 @@ def test_a_fault_of_ours_is_one_sentence_and_no_regression(package: str, command
     assert "Traceback" in again.stderr and "in fault" in again.stderr
 
 
-def test_a_gpu_without_memory_is_one_sentence() -> None:
-    """Raised as torch raises it, since there may be no GPU here."""
-    fault = "import torch\ndef fault(*given, **more): raise torch.OutOfMemoryError('CUDA out of memory.')"
-    faulty = FAULTY.replace('def fault(*given, **more): raise ZeroDivisionError("a\\x1b\\nb")', fault)
+@pytest.mark.parametrize(
+    ("fault", "says"),
+    [
+        (
+            "__import__('torch').OutOfMemoryError('CUDA out of memory.')",
+            "the device: end what else uses it, or take --device cpu",
+        ),
+        (
+            'RuntimeError("DefaultCPUAllocator: can\'t allocate memory: you tried to allocate 9 bytes.")',
+            "this machine: end what else uses it, ask for less at a time, or take one with more",
+        ),
+    ],
+)
+def test_no_memory_left_is_one_sentence(fault: str, says: str) -> None:
+    """Raised as torch raises it, since there may be no GPU here, and memory is not to be filled."""
+    raising = f"def fault(*given, **more): raise {fault}"
+    faulty = FAULTY.replace('def fault(*given, **more): raise ZeroDivisionError("a\\x1b\\nb")', raising)
 
     done = Program("-c", faulty.format(package="stylegan_v", command="info"), "info").end()
 
     assert done.returncode == 3
-    assert done.stderr == (
-        "stylegan-v: error: out of memory on the device: end what else uses it, or take --device cpu\n"
-    )
+    assert done.stderr == f"stylegan-v: error: out of memory on {says}\n"
 
 
 def test_what_stdout_could_not_take_is_an_output_error() -> None:
