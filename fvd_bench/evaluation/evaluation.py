@@ -189,6 +189,7 @@ class Evaluation:
             givens, stores, contents, versions=environment.feature_versions(self.device), workers=self.workers
         )
         warnings += [finding for side, given in givens.items() for finding in given.findings(side, here)]
+        warnings += self._ungrouped()
         panel = None if self.classes is None else class_panel(collection, scores, self.classes)
         if panel is not None:
             warnings += class_findings(panel, self._dims())
@@ -212,6 +213,18 @@ class Evaluation:
             group_by=self.group_by,
             classes=panel,
         )
+
+    def _ungrouped(self) -> Iterator[Finding]:
+        """Say which sides are moments, whose videos cannot count as the groups that were asked for."""
+        for side, opened in self.sides.items():
+            known = opened.given.known
+            if self.group_by is not None and known is not None and known.pieces is not None:
+                yield Finding(
+                    "not-independent",
+                    f"the {side} side is moments, in which each video counts by itself: group_by holds for the other "
+                    "side alone, and the interval may be too narrow",
+                    side=side,
+                )
 
     def info(self, side: Side, extraction: Extraction) -> SourceInfo:
         """Describe a side, of which this extraction has read the contents."""
