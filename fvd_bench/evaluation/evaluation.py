@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from fvd_bench.errors import MetricError
@@ -114,6 +115,12 @@ class Evaluation:
     def missing(self, side: Side) -> list[Target]:
         """List what the store lacks of a side before any network runs, see `Extraction.missing`."""
         return self.extraction(side).missing(self.jobs_reading(side))
+
+    def check_given(self, side: Side) -> None:
+        """Raise SourceError where a side that was given as features cannot serve what is asked of it."""
+        given = self.sides[side].given
+        given.check_jobs(self.jobs_reading(side), self.extractors)
+        given.check_holds(partial(self.missing, side))
 
     def jobs(self, protocol: Protocol, side: Side) -> list[Job]:
         """List the jobs of a protocol on a side, one per repeat."""
