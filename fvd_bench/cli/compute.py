@@ -140,6 +140,8 @@ def compute(
                 real, only, protocol, repeats=repeats, seed=seed, replay_file=replay_file, settings=chosen, show=show
             ) as (evaluation, replayed),
         ):
+            if manifest_file:
+                _check_recordable(evaluation)
             collection = evaluation.collect(evaluation.read())
             result = _score(collection, replayed)
             videos = _videos(collection, result) if per_video_file else []
@@ -250,6 +252,12 @@ def _keep(beside: Path, collection: Collection, result: Result, *, wanted: bool)
         wrote(beside)
     elif beside.exists():
         say(f"fvd-bench: warning: {beside} holds the features of an older result; delete it", err=True)
+
+
+def _check_recordable(evaluation: Evaluation) -> None:
+    from fvd_bench.evaluation import manifest
+
+    manifest.check_recordable(evaluation)
 
 
 def _record(file: Path, collection: Collection, result: Result) -> None:

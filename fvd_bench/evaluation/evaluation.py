@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from fvd_bench.errors import MetricError
@@ -115,6 +116,12 @@ class Evaluation:
         """List what the store lacks of a side before any network runs, see `Extraction.missing`."""
         return self.extraction(side).missing(self.jobs_reading(side))
 
+    def check_given(self, side: Side) -> None:
+        """Raise SourceError where a side that was given as features cannot serve what is asked of it."""
+        given = self.sides[side].given
+        given.check_jobs(self.jobs_reading(side), self.extractors)
+        given.check_holds(partial(self.missing, side))
+
     def jobs(self, protocol: Protocol, side: Side) -> list[Job]:
         """List the jobs of a protocol on a side, one per repeat."""
         return [Job(Draw(protocol.clip_rule(side), side, seed), protocol.features) for seed in self.seeds]
@@ -189,6 +196,7 @@ class Evaluation:
             givens, stores, contents, versions=environment.feature_versions(self.device), workers=self.workers
         )
         warnings += [finding for side, given in givens.items() for finding in given.findings(side, here)]
+        warnings += self._ungrouped()
         panel = None if self.classes is None else class_panel(collection, scores, self.classes)
         if panel is not None:
             warnings += class_findings(panel, self._dims())
@@ -212,6 +220,18 @@ class Evaluation:
             group_by=self.group_by,
             classes=panel,
         )
+
+    def _ungrouped(self) -> Iterator[Finding]:
+        """Say which sides are moments, whose videos cannot count as the groups that were asked for."""
+        for side, opened in self.sides.items():
+            known = opened.given.known
+            if self.group_by is not None and known is not None and known.pieces is not None:
+                yield Finding(
+                    "not-independent",
+                    f"the {side} side is moments, in which each video counts by itself: group_by holds for the other "
+                    "side alone, and the interval may be too narrow",
+                    side=side,
+                )
 
     def info(self, side: Side, extraction: Extraction) -> SourceInfo:
         """Describe a side, of which this extraction has read the contents."""

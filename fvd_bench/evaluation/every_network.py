@@ -65,9 +65,10 @@ def _of_network(name: str, network: Network, ways: list[FeatureRule], clips: Pro
 
 def _metrics(name: str, network: Network) -> list[str]:
     """List the metrics that can be computed on the features of a network."""
-    bound = [metric for metric in METRICS if name in METRICS[metric].layers]
+    installed = {metric: METRICS.find(metric) for metric in METRICS.installed()}
+    bound = [metric for metric in (*METRICS, *installed) if name in METRICS[metric].layers]
     free = _OF_CLIPS if network.sees == "clips" else _OF_FRAMES
-    others = [metric for metric in METRICS.installed() if network.sees in METRICS.find(metric).sees]
+    others = [metric for metric, found in installed.items() if not found.layers and network.sees in found.sees]
     return [metric for metric in dict.fromkeys([*bound, *free, *others]) if metric != "fd" or "fid" not in bound]
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from fvd_bench.atomic import write_text
 from fvd_bench.errors import ManifestError, ProtocolError, VideoError
 from fvd_bench.evaluation.evaluate import open_evaluation
-from fvd_bench.evaluation.evaluation import Collection
+from fvd_bench.evaluation.evaluation import Collection, Evaluation
 from fvd_bench.evaluation.result import Result
 from fvd_bench.paths import user_path
 from fvd_bench.progress import Progress, silent
@@ -169,13 +169,25 @@ def evaluate_and_record(
     settings: Settings | None = None,
     progress: Progress = silent,
 ) -> tuple[Result, Manifest]:
-    """Do as `evaluate` does, and also return the manifest of what it used."""
+    """Do as `evaluate` does, and also return the manifest of what it used. Raises ManifestError as `check_recordable`
+    does."""
     with open_evaluation(
         real, fake, protocol, repeats=repeats, seed=seed, settings=settings or Settings(), progress=progress
     ) as evaluation:
+        check_recordable(evaluation)
         collection = evaluation.collect(evaluation.read())
         result = evaluation.score(collection)
         return result, record(collection, result)
+
+
+def check_recordable(evaluation: Evaluation) -> None:
+    """Raise ManifestError where a side is statistics that know no videos, so that no manifest could be replayed."""
+    for side, opened in evaluation.sides.items():
+        if opened.given.known is not None:
+            raise ManifestError(
+                f"the {side} side is statistics without single videos, so that no manifest can name their frames; give "
+                "the videos, or a file of `fvd-bench stats` without --moments"
+            )
 
 
 def record(collection: Collection, result: Result) -> Manifest:

@@ -85,9 +85,8 @@ def opened(
                 progress=progress,
                 started=started,
             )
-            for side, given in sides.items():
-                given.check_jobs(evaluation.jobs_reading(side), extractors)
-                given.check_holds(partial(evaluation.missing, side))
+            for side in sides:
+                evaluation.check_given(side)
             yield evaluation
 
 
@@ -103,14 +102,7 @@ def _check(
     """Return the protocols that the sides hold too few videos for, and why. Raises FvdBenchError when a side cannot be
     used, or when the protocols that are left are worth nothing."""
     for side, given in sides.items():
-        dependence.groups(given.source.names, settings.group_by, given.columns)
-        if settings.classes is not None and given.known is not None:
-            raise FvdBenchError(
-                f"classes {settings.classes!r}: the {side} side is statistics without single videos, which cannot be "
-                "parted by class; give its videos, or a file of `fvd-bench stats`"
-            )
-        if settings.classes is not None:
-            dependence.labels(given.source.names, settings.classes, given.columns, what="classes")
+        check_labels(given, side, settings.group_by, settings.classes)
     found: dict[Protocol, Unserved] = {}
     if to_score:
         looks = {side: Look(given, side, workers) for side, given in sides.items()}
@@ -118,6 +110,19 @@ def _check(
     for given in sides.values():
         given.check_readable()
     return found
+
+
+def check_labels(given: Given, side: Side, group_by: str | None, classes: str | None) -> None:
+    """Raise FvdBenchError where the videos of a side have no groups or classes in these words, see `Settings`."""
+    dependence.groups(given.source.names, group_by, given.columns)
+    if classes is None:
+        return
+    if given.known is not None:
+        raise FvdBenchError(
+            f"classes {classes!r}: the {side} side is statistics without single videos, which cannot be parted by "
+            "class; give its videos, or a file of `fvd-bench stats`"
+        )
+    dependence.labels(given.source.names, classes, given.columns, what="classes")
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ from fvd_bench.networks import NETWORKS, Network, Sees
 from fvd_bench.networks.declared import network as declare
 from fvd_bench.plugins import source_version, telling
 from fvd_bench.protocols.protocol import Protocol, ProtocolLike, load
-from fvd_bench.protocols.rules import FeatureRule, Resize
+from fvd_bench.protocols.rules import ClipRule, FeatureRule, Resize
 from fvd_bench.settings import Device, Settings
 
 if TYPE_CHECKING:
@@ -92,6 +92,7 @@ def _on(protocol: Protocol, network: Network, name: str) -> Protocol:
         rounding=rule.rounding,
         range=network.range or rule.range,
         precision=rule.precision,
+        channels=rule.channels if network.range is None else "rgb",  # a network of its own range is declared for RGB
     )
     return dataclasses.replace(
         protocol,
@@ -123,13 +124,19 @@ def _described(module: Callable[[Tensor], Tensor], protocol: Protocol, device: s
     return dataclasses.replace(described, range=None)  # it is that of each protocol
 
 
+def _frames(rule: ClipRule) -> int:
+    """Return the length of a clip, and where clips are as long as their videos that of the shortest one."""
+    if isinstance(rule.frames, int):
+        return rule.frames
+    return 1 if rule.frames == "all" else len(range(0, rule.frames_needed - rule.given_frames, rule.stride))
+
+
 def _dim(module: Callable[[Tensor], Tensor], protocol: Protocol, sees: Sees, name: str, device: str) -> int:
     """Return how many numbers a module gives for one input of a protocol, all grey. Raises NetworkError."""
     import torch
 
-    frames, resize = protocol.fake.frames, protocol.features.resize
-    side = resize.size if resize else _TRIED_SIZE
-    length = () if sees == "frames" else (1 if frames == "all" else frames,)
+    side = protocol.features.resize.size if protocol.features.resize else _TRIED_SIZE
+    length = () if sees == "frames" else (_frames(protocol.fake),)
     if isinstance(module, torch.nn.Module):
         module = module.to(device).eval()
     with telling(f"{name}: trying it on one input", raising=NetworkError), torch.inference_mode():

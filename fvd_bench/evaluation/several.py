@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
 from typing import TYPE_CHECKING
 
 from fvd_bench.errors import ArgumentError, MetricError
 from fvd_bench.evaluation.counts import Look, too_few
 from fvd_bench.evaluation.evaluate import open_evaluation
 from fvd_bench.evaluation.evaluation import Collection, Evaluation, OpenSide
+from fvd_bench.evaluation.opening import check_labels
 from fvd_bench.evaluation.own_network import on_given
 from fvd_bench.evaluation.ranking import Entrant, Ranking, findings, is_ranked, ranking
 from fvd_bench.evaluation.result import Result
@@ -114,7 +114,8 @@ def run(
         with _named(name):
             result = evaluation.score(collection)
         keep(name, collection, result)
-        names = [bare_name(video) for video in evaluation.sources["fake"].names]
+        given = evaluation.sides["fake"].given
+        names = None if given.known is not None else [bare_name(video) for video in given.source.names]
         entrants[name] = Entrant(result, collection.spreads, names)
     alike = zip(*(list(filter(is_ranked, e.result.scores)) for e in entrants.values()), strict=True)
     return first.share.once(lambda: ranking(entrants, list(alike)))
@@ -128,12 +129,13 @@ def _with_fake(evaluation: Evaluation, real: Look, fake: SourceLike, progress: P
     `_counted`.
     """
     given = open_side(fake, "fake", progress)
+    check_labels(given, "fake", evaluation.group_by, evaluation.classes)
     with given.store(evaluation.store) as store:
         side = OpenSide.of(given, store, evaluation.group_by, evaluation.classes)
         other = dataclasses.replace(evaluation, sides={**evaluation.sides, "fake": side}, progress=progress)
         other = _counted(other, real)
         given.check_readable()
-        given.check_holds(partial(other.missing, "fake"))
+        other.check_given("fake")
         yield other
 
 

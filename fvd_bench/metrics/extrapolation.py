@@ -180,7 +180,8 @@ def _halves(side: FeatureSet, stream: RandomStream, *, of_moments: bool) -> list
 
 
 def _num_videos(side: FeatureSet) -> int:
-    return len(set(side.videos))
+    """Return the number of videos of a side. Of moments, which know no videos, that of features."""
+    return len(set(side.videos)) or side.count
 
 
 def _cuts(side: FeatureSet) -> int:

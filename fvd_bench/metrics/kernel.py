@@ -40,11 +40,7 @@ def kernel_distance(real: NDArray[np.floating], fake: NDArray[np.floating]) -> f
 
     Raises MetricError when a side has fewer than 2 features.
     """
-    if min(len(real), len(fake)) < 2:
-        raise MetricError(
-            f"{len(real)} real and {len(fake)} fake features: at least 2 of each are needed for an unbiased "
-            "kernel distance; use more videos"
-        )
+    _need_two(real, fake)
     across = _sum(real.astype(np.float64), fake.astype(np.float64)) / (len(real) * len(fake))
     return _mean_of_others(real.astype(np.float64)) + _mean_of_others(fake.astype(np.float64)) - 2 * across
 
@@ -102,6 +98,15 @@ def kernel_inception_distance(real: NDArray[np.floating], fake: NDArray[np.float
     return float(found[KEY_METRIC_KID_MEAN])
 
 
+def _need_two(real: NDArray[np.floating], fake: NDArray[np.floating]) -> None:
+    """Raise MetricError when a side has fewer than 2 features, so that one has no other of its side."""
+    if min(len(real), len(fake)) < 2:
+        raise MetricError(
+            f"{len(real)} real and {len(fake)} fake features: at least 2 of each are needed for an unbiased "
+            "kernel distance; use more videos"
+        )
+
+
 def _mean_of_others(features: Float64) -> float:
     """Return the mean kernel value of all pairs of different features."""
     count, dim = features.shape
@@ -127,8 +132,11 @@ def _second_moment(features: NDArray[np.floating]) -> Float64:
 
 
 def _influence_under_cubic_kernel(real: Float64, fake: Float64) -> Influences:
-    """Return the influences on the squared MMD under (x·y / D + 1)³, whether of all features or averaged over
-    subsets."""
+    """Return the influences on the squared MMD under (x·y / D + 1)³, whether of all features or averaged over subsets.
+
+    Raises MetricError when a side has fewer than 2 features.
+    """
+    _need_two(real, fake)
     return (
         centred(2 * (_mean_kernel(real, real, others=True) - _mean_kernel(real, fake))),
         centred(2 * (_mean_kernel(fake, fake, others=True) - _mean_kernel(fake, real))),

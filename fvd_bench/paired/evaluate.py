@@ -163,7 +163,9 @@ def _evaluated(
 
     everything = range(len(sides.pairs.indices))
     alone = sides.side("real", everything)
-    groups = dependence.groups(alone.names, settings.group_by, alone.columns)
+    groups: Sequence[int] = sides.pairs.originals()
+    if settings.group_by is not None:
+        groups = dependence.groups(alone.names, settings.group_by, alone.columns)
     for name in settings.weights:
         weights.spec_of(name)
     device = environment.resolve_device(settings.device)

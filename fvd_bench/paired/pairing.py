@@ -33,6 +33,11 @@ class Pairs:
     indices: tuple[tuple[int, int], ...]
     unpaired: Mapping[Side, tuple[str, ...]]
 
+    def originals(self) -> list[int]:
+        """Return for each pair the place of the first one that has the same real video: these are not independent."""
+        first: dict[int, int] = {}
+        return [first.setdefault(real, place) for place, (real, _) in enumerate(self.indices)]
+
 
 def pair(real: Sequence[str], fake: Sequence[str], by: PathLike = BY_NAME) -> Pairs:
     """Pair the videos of two sides, given their names.

@@ -115,7 +115,7 @@ def test_every_network_at_hand_is_audited(real: Path, plugins, store: Path, tmp_
     plugins.package(
         "of-others",
         extractors={name: f"of_others:{name}" for name in names},
-        metrics={"gap": "of_others:gap"},
+        metrics={"gap": "of_others:gap", "of-i3d": "of_others:of_i3d"},
     )
     line = ["audit", "--real", real, "--every-network", "--distortion", "freeze", "--json", "-", "--no-cache"]
     done = CliRunner().invoke(cli, list(map(str, [*line, "--device", "cpu"])))
@@ -131,6 +131,7 @@ def test_every_network_at_hand_is_audited(real: Path, plugins, store: Path, tmp_
     assert "|real:all,random,16x1|fake:all,random,16x1|" in found[0]["signature"]
     (i3d,) = protocols_at_hand(["i3d-kinetics-400"])[:1]
     assert (i3d.name, i3d.features) == ("i3d-logits", load("stylegan-v-fvd16").features)
+    assert {"gap", "of-i3d"} < set(i3d.metric.names)
     both = CliRunner().invoke(cli, list(map(str, [*line, "--protocol", "fvd16"])))
     assert both.exit_code == 2 and "--every-network and --protocol exclude each other" in both.output
 
@@ -142,6 +143,7 @@ def test_where_no_network_is_at_hand_that_is_said(store: Path) -> None:
 
 NETWORKS_OF_OTHERS = """
 import fvd_bench
+from fvd_bench.metrics import Metric
 
 @fvd_bench.network(dim=3, size=None, range=(0, 1), version="1")
 def clips():
@@ -153,6 +155,10 @@ def frames():
 
 def gap(real, fake):
     return abs(real.mean() - fake.mean())
+
+of_i3d = Metric(
+    name="of-i3d", compute=lambda real, fake, rule: 0.0, lower_is_better=True, layers={"i3d": "logits"}, version="1"
+)
 """
 
 

@@ -12,6 +12,7 @@ import pytest
 from fvd_bench.errors import ManifestError
 from fvd_bench.evaluation import manifest
 from fvd_bench.evaluation.manifest import Manifest, evaluate_and_record
+from fvd_bench.evaluation.statistics import make_moments
 from fvd_bench.protocols import protocol
 from fvd_bench.protocols.protocol import Protocol
 from fvd_bench.settings import Settings
@@ -56,6 +57,12 @@ def test_frames_are_ranges_where_they_can_be(
     clips = [clip for place, clips in made["draws"][1]["videos"] if place == 0 for clip in clips]
     still = int(np.random.default_rng([0, 0, 2]).integers(0, 30))  # of 30 frames, by the documented stream
     assert clips == [taken or {"list": [still] * 9}]
+
+
+def test_a_side_without_videos_has_none(two_sides, pixels_protocol, tmp_path: Path) -> None:
+    make_moments(two_sides[0], "real", pixels_protocol(), settings=Settings(cache=None)).write(tmp_path / "real.npz")
+    with pytest.raises(ManifestError, match="the real side is statistics without single videos"):
+        recorded(tmp_path / "real.npz", two_sides[1], [pixels_protocol()], cache=tmp_path / "s")
 
 
 def test_it_survives_json(two_sides, pixels_protocol, tmp_path: Path) -> None:

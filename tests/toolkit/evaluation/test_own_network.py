@@ -185,6 +185,20 @@ def test_frames_and_functions_stand_in_too(sides, pixels_protocol) -> None:
         evaluate(*sides, "stylegan-v-fid", network=Means(), settings=UNKEPT, progress=False)
 
 
+def test_a_module_gets_all_that_the_protocol_prepares(sides, pixels_protocol) -> None:
+    """Clips as long as their videos, and blue first."""
+    file = Path(pixels_protocol(frames='"whole"'))
+    file.write_text(file.read_text().replace('{ real = "random", fake = "first" }', '"first"\nmin_frames = 4'))
+    file.write_text(file.read_text().replace("[metric]", 'channels = "bgr"\n[metric]'))
+    module = Means()
+
+    result = evaluate(*sides, str(file), network=module, settings=UNKEPT, progress=False)
+
+    scale = module.scale.detach().double().numpy()
+    features = [(np.stack(side).mean(axis=(1, 2, 3))[:, ::-1] * 2 / 255 - 1) * scale for side in sides]
+    assert result.value == pytest.approx(frechet_distance(*features), rel=1e-4)
+
+
 def test_a_ranking_is_on_the_network_that_is_handed_over(sides, pixels_protocol, tmp_path: Path) -> None:
     module, settings = Means(), Settings(cache=tmp_path / "cache")
     alone = evaluate(*sides, pixels_protocol(), network=module, settings=UNKEPT, progress=False)

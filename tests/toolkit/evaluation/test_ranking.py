@@ -12,6 +12,7 @@ from fvd_bench.evaluation.evaluate import evaluate, open_evaluation
 from fvd_bench.evaluation.ranking import Entrant, Ranking, findings, ranking
 from fvd_bench.evaluation.result import Score
 from fvd_bench.evaluation.several import open_ranking, rank
+from fvd_bench.evaluation.statistics import make_moments
 from fvd_bench.progress import silent
 from fvd_bench.settings import Settings
 from fvd_bench.sources.arrays import ArrayVideos
@@ -229,3 +230,23 @@ def test_single_images_are_refused_by_the_listing(protocol: str, tmp_path, write
 
     with pytest.raises(SourceError, match="10 single images, and pixels needs 9 frames of each fake video"):
         rank(REAL, {"good": flat, "again": flat}, protocol, settings=NO_CACHE)
+
+
+def test_moments_serve_what_they_were_made_for_whichever_place_they_have(protocol: str, tmp_path) -> None:
+    """As `evaluate` says; their pieces are of no common videos, so that none are compared with each other."""
+    moments = {name: tmp_path / f"{name}.npz" for name in FAKES}
+    for name, file in moments.items():
+        make_moments(FAKES[name], "fake", protocol, settings=NO_CACHE).write(file)
+
+    (score,) = rank(REAL, moments, protocol, settings=NO_CACHE).scores
+
+    for name, fake in FAKES.items():
+        found, (alone,) = score.scores[name], evaluate(REAL, fake, protocol, settings=NO_CACHE).scores
+        assert found.floor is not None and alone.floor is not None
+        assert (found.value, found.floor.value) == pytest.approx((alone.value, alone.floor.value), rel=1e-9)
+    assert not any(contrast.paired for contrast in score.contrasts)
+    for fakes in ({"good": FAKES["good"], "dark": moments["dark"]}, {"dark": moments["dark"], "good": FAKES["good"]}):
+        with pytest.raises(SourceError, match="holds moments for pixels with the seed 0"):
+            rank(REAL, fakes, protocol, seed=1, settings=NO_CACHE)
+    with pytest.raises(FvdBenchError, match="the fake side is statistics without single videos"):
+        rank(REAL, {"good": FAKES["good"], "dark": moments["dark"]}, protocol, settings=Settings(classes=r"\d$"))

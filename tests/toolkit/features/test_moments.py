@@ -140,6 +140,8 @@ def test_a_file_scores_as_its_videos(files, two_sides, pixels_protocol, tmp_path
         found = score(file, two_sides[1], pixels_protocol(), "--format", "score")
         assert float(found.stdout) == pytest.approx(expected, rel=1e-9), found.stderr
     assert "shard-alone" in score(shards[0], two_sides[1], pixels_protocol(), "--json", "-").stdout
+    grouped = score(whole, two_sides[1], pixels_protocol(), "--group-by", ".", "--json", "-").stdout
+    assert "the real side is moments, in which each video counts by itself" in grouped
 
 
 def test_what_a_file_was_not_made_for_is_refused(files, two_sides, pixels_protocol, tmp_path: Path) -> None:

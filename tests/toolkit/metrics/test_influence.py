@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from fvd_bench import metrics
+from fvd_bench.errors import MetricError
 from fvd_bench.features.feature_set import FeatureSet
 from fvd_bench.metrics.uncertainty import Spread
 from fvd_bench.protocols.rules import MetricRule
@@ -73,6 +74,13 @@ def test_that_of_an_unbiased_kernel_distance_leaves_out_each_feature_itself() ->
         FeatureSet.of(real.astype(np.float32)), FeatureSet.of(fake.astype(np.float32))
     )
     np.testing.assert_allclose(found[0], 2 * (expected - expected.mean()), rtol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["kvd", "kid"])
+def test_a_single_feature_has_none_under_an_unbiased_kernel(name: str) -> None:
+    real, fake = map(FeatureSet.of, _sides(0, n=1))
+    with pytest.raises(MetricError, match="1 real and 50 fake features: at least 2 of each"):
+        metrics.METRICS[name].influence(real, fake)
 
 
 @pytest.mark.parametrize(("name", "fakes"), [("fvd", 100), ("kvd", 100), ("kvd-biased", 100), ("is", 2000)])

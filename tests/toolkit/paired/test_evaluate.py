@@ -91,6 +91,19 @@ def test_workers_do_not_matter(sides: Path, seeded_backbone: Callable[[str], Pat
     assert [finding.code for finding in one.warnings] == ["weights-unverified"]
 
 
+def test_predictions_of_one_original_count_as_one(originals, copies, tmp_path: Path) -> None:
+    """Each copy given twice says as much as once."""
+    table, count = tmp_path / "pairs.csv", len(copies)
+    rows = [f"{place % count:06d},{place:06d}" for place in range(2 * count)]
+    table.write_text("\n".join(["real,fake", *rows]))
+
+    once, twice = score(originals, copies), score(originals, [*copies, *copies], pairs=table)
+
+    for name in ("common-metrics/psnr", "common-metrics/ssim"):
+        assert of(twice, name).interval == pytest.approx(of(once, name).interval, rel=1e-12)
+        assert of(twice, name).pairs == 2 * of(once, name).pairs
+
+
 def test_scores_are_the_means_of_their_frames(originals: list[Pixels], copies: list[Pixels]) -> None:
     result = score(originals, copies, ["common-metrics", "torchmetrics"])
     errors = [((a / 255 - b / 255) ** 2).mean(axis=(1, 2, 3)) for a, b in zip(originals, copies, strict=True)]
