@@ -79,9 +79,11 @@ def edit(
     loaded = load(checkpoint)
     generator = loaded.generator_as(Generator, resolve_device(device))
     sampler = VideoSampler(generator, seed=seed, train_fps=loaded.fps)
-    vector = sampler.label(video, label)
+    clips.check_package()
     with typed():
-        score = clips.text_score(text, clip, clip_model, sampler.device)
+        vector = sampler.label(video, label)
+        clips.settings_of(clip_model)
+    score = clips.text_score(text, clip, clip_model, sampler.device)
     kept = None
     if keep is not None:
         (image,) = targets.read_images([keep], generator.config.resolution)
@@ -95,11 +97,6 @@ def edit(
     contents.make_folder(out)
     with progress() as show, float32_arithmetic("float32"):
         found = editing.edit(begun, score, steps=steps, pull=pull, kept=kept, seed=seed, progress=show)
-        own = contents.motion(generator, seed, video)
-        rows = {"before": begun.moving(own), "edited": found.content.moving(own)}
-        for number in range(video + 1, video + motions + 1):
-            rows[f"motion {number}"] = found.content.moving(contents.motion(generator, seed, number))
-        contents.write_rows(out, rows, loaded.fps)
     contents.write_content(
         out,
         found.content,
@@ -119,6 +116,12 @@ def edit(
             "after": found.after,
         },
     )
+    with float32_arithmetic("float32"):
+        own = contents.motion(generator, seed, video)
+        rows = {"before": begun.moving(own), "edited": found.content.moving(own)}
+        for number in range(video + 1, video + motions + 1):
+            rows[f"motion {number}"] = found.content.moving(contents.motion(generator, seed, number))
+        contents.write_rows(out, rows, loaded.fps)
     say(f"{out}: {text!r} in {steps} steps; the similarity went from {found.before:.4f} to {found.after:.4f}")
     if kept is not None:
         say(f"what was to be kept: compared by {kept.distance.words}")

@@ -106,6 +106,7 @@ def generate(
         if hours:
             frames = max(1, round(hours * 3600 * sampler.rate))
         sampler.check(frames, motion_of=first if decompose else None)
+        sampler.label(first, label)
     with progress() as show, float32_arithmetic("float32"):
         if decompose:
             rows, columns = decompose

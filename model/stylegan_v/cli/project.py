@@ -63,7 +63,8 @@ def project(
     loaded = load(checkpoint)
     generator = loaded.generator_as(Generator, resolve_device(device))
     sampler = VideoSampler(generator, seed=seed, train_fps=loaded.fps)
-    vector = sampler.label(0, label)
+    with typed():
+        vector = sampler.label(0, label)
     pixels = targets.read_images(images, generator.config.resolution)
     distance = perceptual_distance(vgg, lpips, sampler.device)
     content.make_folder(out)
@@ -80,10 +81,6 @@ def project(
             seed=seed,
             progress=show,
         )
-        rows = {"images": content.held(pixels, times), "projection": found.content.moving(found.noise)}
-        for number in range(1, motions + 1):
-            rows[f"motion {number}"] = found.content.moving(content.motion(generator, seed, number))
-        content.write_rows(out, rows, loaded.fps)
     content.write_content(
         out,
         found.content,
@@ -102,5 +99,10 @@ def project(
             "after": found.after,
         },
     )
+    with float32_arithmetic("float32"):
+        rows = {"images": content.held(pixels, times), "projection": found.content.moving(found.noise)}
+        for number in range(1, motions + 1):
+            rows[f"motion {number}"] = found.content.moving(content.motion(generator, seed, number))
+        content.write_rows(out, rows, loaded.fps)
     say(f"{out}: {len(pixels)} images projected in {steps} steps, with motion {motion}")
     say(f"compared by {distance.words}: the distance went from {found.before:.4f} to {found.after:.4f}")

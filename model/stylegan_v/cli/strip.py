@@ -48,6 +48,8 @@ def strip(
     pictures.check_picture(out)
     loaded = load(checkpoint)
     sampler = VideoSampler(loaded.generator(resolve_device(device)), seed=seed, train_fps=loaded.fps)
+    with typed():
+        sampler.label(first, label)
     with float32_arithmetic("float32"):
         shown = study.strip(sampler, videos=videos, first=first, seconds=seconds or study.SECONDS, label=label)
     pictures.write_picture(out, shown)
