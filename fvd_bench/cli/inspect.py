@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fvd_bench.cli.options import Command, Place, array_options, format_option, protocol_names
+from fvd_bench.cli.options import Command, Number, Place, array_options, format_option, protocol_names
 from fvd_bench.cli.pages import CLIPS_AND_CHARTS, Showing, html_option
 from fvd_bench.cli.streams import check_outputs, delivery, print_report, progress, stdout_of, write
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     metavar="NAME|FILE",
     help="Check lengths against it, besides the paper's.",
 )
-@click.option("--fps", type=click.FloatRange(0, min_open=True), metavar="N",
+@click.option("--fps", type=Number(0, min_open=True), metavar="N",
               help="Frames a second of videos that have no rate, such as folders of frames.")  # fmt: skip
 @click.option("--plot", metavar="FILE", help="Draw how long the videos are: a .png or a .svg.")
 @click.option("--json", "json_file", metavar="FILE", help="Write the findings as JSON; - for stdout alone.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import math
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -94,6 +95,16 @@ class Place(click.ParamType[str | Path]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str | Path:
         return value if isinstance(value, Path) or "://" in value else Path(value)
+
+
+class Number(click.FloatRange):
+    """A finite number in a range. FloatRange alone takes NaN for a number of every range."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # a float
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is no finite number", param, ctx)
+        return number
 
 
 class Commands(click.Group):

@@ -29,8 +29,8 @@ def process_group(device: str) -> Iterator[torch.device]:
     if local.type == "cuda":
         if place >= (gpus := torch.cuda.device_count()):
             raise ConfigError(
-                f"process {place} of this machine, counted from 0, has no GPU: there are {gpus}; start as many "
-                f"processes with --nproc-per-node {gpus}"
+                f"process {place} of this machine, counted from 0, has no GPU: there are {gpus}, so start as many "
+                "processes, as torchrun's option says"
             )
         torch.cuda.set_device(local)
     # Rank 0 scores checkpoints while the others wait, so the wait is long.

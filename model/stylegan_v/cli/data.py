@@ -9,6 +9,7 @@ import click
 
 from fvd_bench.cli.options import Command
 from fvd_bench.cli.streams import console, progress, say
+from stylegan_v.cli.options import PATH
 
 if TYPE_CHECKING:
     from stylegan_v.data.folder import PrepareSettings
@@ -19,13 +20,13 @@ _DATASETS = ("ffs", "sky_timelapse", "ucf101", "rainbow_jelly", "mead")
 
 
 @click.command(cls=Command)
-@click.argument("source", type=click.Path(path_type=Path))
-@click.argument("out", type=click.Path(path_type=Path))
+@click.argument("source", type=PATH)
+@click.argument("out", type=PATH)
 @click.option("--dataset", type=click.Choice(_DATASETS),
               help="SOURCE is this set of the paper, as it is published: use what the paper uses.")  # fmt: skip
 @click.option("--resolution", type=click.Choice(_RESOLUTIONS),
               help="Side of the frames, in pixels; needed without --dataset.")  # fmt: skip
-@click.option("--boxes", metavar="FILE", type=click.Path(path_type=Path),
+@click.option("--boxes", metavar="FILE", type=PATH,
               help="Cut out these squares instead: CSV, video,left,top,right,bottom[,frame], in pixels.")  # fmt: skip
 @click.option("--skip", type=click.IntRange(0), metavar="N",
               help="Frames to leave out at the beginning of each video; none unless given, or of the set.")  # fmt: skip

@@ -3,34 +3,34 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
 import click
 from click.core import ParameterSource
 
-from fvd_bench.cli.options import Command, typed
+from fvd_bench.cli.options import Command, Number, typed
 from fvd_bench.cli.streams import progress, say
+from stylegan_v.cli.options import PATH, Device, class_option, device_option, folder_option, motions_option, seed_option
 from stylegan_v.cli.perceptual import check_perceptual, perceptual_options
 
 
 @click.command(cls=Command)
-@click.argument("checkpoint", type=click.Path(path_type=Path))
+@click.argument("checkpoint", type=PATH)
 @click.option("--text", required=True, help="What the frames should show.")
-@click.option("--clip", required=True, type=click.Path(path_type=Path),
+@click.option("--clip", required=True, type=PATH,
               help="Weights of CLIP: a .safetensors file or a state dict of open_clip.")  # fmt: skip
 @click.option("--clip-model", default="ViT-B-32-quickgelu", show_default=True, help="Which of open_clip's models.")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="A folder that is empty or not there yet.")
+@folder_option
 @click.option("--video", default=0, show_default=True, type=click.IntRange(0, 2**32 - 1), help="Whose content to edit.")
-@click.option("--projection", type=click.Path(path_type=Path), help="A folder of `project` or `edit`, to edit that.")
+@click.option("--projection", type=PATH, help="A folder of `project` or `edit`, to edit that.")
 @click.option("--steps", default=300, show_default=True, type=click.IntRange(1), help="Of Adam.")
-@click.option("--pull", default=0.008, show_default=True, type=click.FloatRange(0),
+@click.option("--pull", default=0.008, show_default=True, type=Number(0),
               help="Weight of the squared distance from the content as it was.")  # fmt: skip
-@click.option("--keep", type=click.Path(path_type=Path), help="An image, white where frames should stay as they are.")
-@click.option("--motions", default=3, show_default=True, type=click.IntRange(0, 16), help="Other motions to show.")
+@click.option("--keep", type=PATH, help="An image, white where frames should stay as they are.")
+@motions_option
 @perceptual_options
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**32 - 1))
-@click.option("--class", "label", type=click.IntRange(0), help="Class of the video; drawn unless given.")
-@click.option("--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu", "cuda"]))
+@seed_option
+@class_option
+@device_option
 def edit(
     checkpoint: Path,
     text: str,
@@ -47,7 +47,7 @@ def edit(
     lpips: Path | None,
     seed: int,
     label: int | None,
-    device: Literal["auto", "cpu", "cuda"],
+    device: Device,
 ) -> None:
     """Edit the content of a video of a CHECKPOINT by a text, with CLIP.
 
@@ -79,9 +79,11 @@ def edit(
     loaded = load(checkpoint)
     generator = loaded.generator_as(Generator, resolve_device(device))
     sampler = VideoSampler(generator, seed=seed, train_fps=loaded.fps)
-    vector = sampler.label(video, label)
+    clips.check_package()
     with typed():
-        score = clips.text_score(text, clip, clip_model, sampler.device)
+        vector = sampler.label(video, label)
+        clips.settings_of(clip_model)
+    score = clips.text_score(text, clip, clip_model, sampler.device)
     kept = None
     if keep is not None:
         (image,) = targets.read_images([keep], generator.config.resolution)
@@ -95,11 +97,6 @@ def edit(
     contents.make_folder(out)
     with progress() as show, float32_arithmetic("float32"):
         found = editing.edit(begun, score, steps=steps, pull=pull, kept=kept, seed=seed, progress=show)
-        own = contents.motion(generator, seed, video)
-        rows = {"before": begun.moving(own), "edited": found.content.moving(own)}
-        for number in range(video + 1, video + motions + 1):
-            rows[f"motion {number}"] = found.content.moving(contents.motion(generator, seed, number))
-        contents.write_rows(out, rows, loaded.fps)
     contents.write_content(
         out,
         found.content,
@@ -119,6 +116,12 @@ def edit(
             "after": found.after,
         },
     )
+    with float32_arithmetic("float32"):
+        own = contents.motion(generator, seed, video)
+        rows = {"before": begun.moving(own), "edited": found.content.moving(own)}
+        for number in range(video + 1, video + motions + 1):
+            rows[f"motion {number}"] = found.content.moving(contents.motion(generator, seed, number))
+        contents.write_rows(out, rows, loaded.fps)
     say(f"{out}: {text!r} in {steps} steps; the similarity went from {found.before:.4f} to {found.after:.4f}")
     if kept is not None:
         say(f"what was to be kept: compared by {kept.distance.words}")

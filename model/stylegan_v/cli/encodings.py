@@ -8,11 +8,12 @@ import click
 
 from fvd_bench.cli.options import Command
 from fvd_bench.cli.streams import say
+from stylegan_v.cli.options import PATH, seed_option
 
 
 @click.command(cls=Command)
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="A picture that ends in .png or .svg.")
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**32 - 1), help="Of what is drawn.")
+@click.option("--out", required=True, type=PATH, help="A picture that ends in .png or .svg.")
+@seed_option
 def encodings(out: Path, seed: int) -> None:
     """Show encodings of time, and after how many frames they repeat themselves.
 

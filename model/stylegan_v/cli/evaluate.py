@@ -4,29 +4,30 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import click
 
 from fvd_bench.cli.options import Command, Place, allow_code_option, array_options, protocol_names
 from fvd_bench.cli.pages import CLIPS_AND_CHARTS, Showing, html_option
 from fvd_bench.cli.streams import check_outputs, print_result, progress
+from stylegan_v.cli.options import PATH, Device, device_option, seed_option
 
 if TYPE_CHECKING:
     from fvd_bench.sources.opening import Arrays
 
 
 @click.command(cls=Command)
-@click.argument("checkpoint", type=click.Path(path_type=Path))
+@click.argument("checkpoint", type=PATH)
 @click.option("--real", required=True, type=Place(), help="Real videos, as in fvd-bench compute.")
 @click.option("--videos", default=2048, show_default=True, type=click.IntRange(1), help="Generated for the score.")
 @click.option("--protocol", "protocols", multiple=True, default=["stylegan-v-fvd16"], show_default=True,
               metavar="NAME|FILE", shell_complete=protocol_names,
               help="A protocol; may be given several times.")  # fmt: skip
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**32 - 1), help="Of the videos.")
+@seed_option
 @click.option("--json", "json_file", metavar="FILE", help="Write the result as JSON; - for stdout alone.")
 @html_option(CLIPS_AND_CHARTS)
-@click.option("--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu", "cuda"]))
+@device_option
 @allow_code_option
 @array_options(real="real-")
 def evaluate(
@@ -37,7 +38,7 @@ def evaluate(
     seed: int,
     json_file: str | None,
     html_file: str | None,
-    device: Literal["auto", "cpu", "cuda"],
+    device: Device,
 ) -> None:
     """Score the generator of a CHECKPOINT against real videos; nothing is written to disk but features."""
     from stylegan_v.checkpoints.files import check_checkpoint

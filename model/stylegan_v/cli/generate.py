@@ -9,8 +9,9 @@ from typing import Any, Literal
 import click
 from click.core import ParameterSource
 
-from fvd_bench.cli.options import Command, typed
+from fvd_bench.cli.options import Command, Number, typed
 from fvd_bench.cli.streams import progress, say
+from stylegan_v.cli.options import PATH, Device, class_option, device_option, first_option, seed_option
 
 
 class _Grid(click.ParamType[tuple[int, int]]):
@@ -31,25 +32,22 @@ def _given(name: str) -> bool:
 
 
 @click.command(cls=Command)
-@click.argument("checkpoint", type=click.Path(path_type=Path))
-@click.option("--out", required=True, type=click.Path(path_type=Path),
+@click.argument("checkpoint", type=PATH)
+@click.option("--out", required=True, type=PATH,
               help="Folder of the videos; with --decompose, a file that ends in .mp4 or .webp.")  # fmt: skip
 @click.option("--videos", default=16, show_default=True, type=click.IntRange(1), help="How many.")
 @click.option("--frames", default=16, show_default=True, type=click.IntRange(1), help="Of each video.")
-@click.option(
-    "--hours", type=click.FloatRange(0, 10**4, min_open=True), help="Length of each video, instead of --frames."
-)
+@click.option("--hours", type=Number(0, 10**4, min_open=True), help="Length of each video, instead of --frames.")
 @click.option("--fps", type=float, help="Frames per second of motion; those of the training videos unless given.")
 @click.option("--start", default=0.0, show_default=True, type=float, help="Time of the first frame, in frames.")
 @click.option("--truncation", default=1.0, show_default=True, type=float, help="Below 1: less varied, more usual.")
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**32 - 1))
-@click.option("--first", default=0, show_default=True, type=click.IntRange(0, 2**32 - 1),
-              help="Number of the first video.")  # fmt: skip
+@seed_option
+@first_option
 @click.option("--format", "form", default="jpg", show_default=True, type=click.Choice(["jpg", "png", "mp4"]),
               help="Folders of frames, JPEG of quality 95 or PNG; or mp4 files, which are for people.")  # fmt: skip
-@click.option("--class", "label", type=click.IntRange(0), help="Class of all videos; drawn for each unless given.")
+@class_option
 @click.option("--batch-frames", default=16, show_default=True, type=click.IntRange(1), help="Rendered at a time.")
-@click.option("--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu", "cuda"]))
+@device_option
 @click.option("--precision", default="auto", show_default=True, type=click.Choice(["auto", "float32", "float16"]),
               help="Of the blocks of high resolution; auto: float16 on CUDA.")  # fmt: skip
 @click.option("--decompose", type=_Grid(), help="One grid instead: rows share motion, columns share content.")
@@ -67,7 +65,7 @@ def generate(
     form: Literal["mp4", "jpg", "png"],
     label: int | None,
     batch_frames: int,
-    device: Literal["auto", "cpu", "cuda"],
+    device: Device,
     precision: Literal["auto", "float32", "float16"],
     decompose: tuple[int, int] | None,
 ) -> None:
@@ -108,6 +106,7 @@ def generate(
         if hours:
             frames = max(1, round(hours * 3600 * sampler.rate))
         sampler.check(frames, motion_of=first if decompose else None)
+        sampler.label(first, label)
     with progress() as show, float32_arithmetic("float32"):
         if decompose:
             rows, columns = decompose

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import click
 
 from fvd_bench.cli.options import Command, Place, array_options
 from fvd_bench.cli.streams import say
+from stylegan_v.cli.options import PATH, Device, device_option, picture_option, seed_option
 
 if TYPE_CHECKING:
     from fvd_bench.sources.opening import Arrays
@@ -19,14 +20,14 @@ if TYPE_CHECKING:
 
 
 @click.command(cls=Command)
-@click.argument("checkpoint", type=click.Path(path_type=Path))
+@click.argument("checkpoint", type=PATH)
 @click.option("--real", required=True, type=Place(), help="Real videos, which the loss of the pair compares with.")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="A picture that ends in .png or .jpg.")
+@picture_option
 @click.option("--videos", default=4, show_default=True, type=click.IntRange(1, 64), help="Three rows each.")
-@click.option("--pair", "pair_file", type=click.Path(path_type=Path),
+@click.option("--pair", "pair_file", type=PATH,
               help="A checkpoint of mocogan-hd, which has the pair; untrained unless given.")  # fmt: skip
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**32 - 1))
-@click.option("--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu", "cuda"]))
+@seed_option
+@device_option
 @array_options(real="real-")
 def gradients(
     checkpoint: Path,
@@ -35,7 +36,7 @@ def gradients(
     videos: int,
     pair_file: Path | None,
     seed: int,
-    device: Literal["auto", "cpu", "cuda"],
+    device: Device,
 ) -> None:
     """Show the gradients that reach the frames of a CHECKPOINT's generator.
 

@@ -6,14 +6,15 @@ from pathlib import Path
 
 import click
 
-from fvd_bench.cli.options import Command
+from fvd_bench.cli.options import Command, Number
 from fvd_bench.cli.streams import say
+from stylegan_v.cli.options import PATH
 
 
 @click.command("import", cls=Command)
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="The checkpoint to write.")
-@click.option("--fps", default=25.0, show_default=True, type=float, help="Of the training videos.")
+@click.argument("file", type=PATH)
+@click.option("--out", required=True, type=PATH, help="The checkpoint to write.")
+@click.option("--fps", default=25.0, show_default=True, type=Number(0, min_open=True), help="Of the training videos.")
 @click.option("--frames", type=int, help="That D looks at; only needed without D in FILE.  [default: 3]")
 @click.option("--min-period", type=click.IntRange(1), metavar="FRAMES",
               help="time_enc.min_period_len; only needed without freqs in FILE.  [default: 16]")  # fmt: skip

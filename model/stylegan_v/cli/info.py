@@ -9,6 +9,7 @@ import click
 
 from fvd_bench.cli.options import Command, typed
 from fvd_bench.cli.streams import console, say
+from stylegan_v.cli.options import PATH
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command(cls=Command)
-@click.argument("checkpoint", required=False, type=click.Path(path_type=Path))
+@click.argument("checkpoint", required=False, type=PATH)
 @click.option("--method", help="What is trained, see `train`.  [default: stylegan-v]")
 @click.option("--preset", help="release, paper, middle, small or image; other methods: paper or small.")
 @click.option("--resolution", type=int, help="Side of a frame in pixels.  [default: that of the preset]")

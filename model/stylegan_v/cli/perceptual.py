@@ -8,14 +8,15 @@ from typing import Any, TypeVar
 
 import click
 
+from stylegan_v.cli.options import PATH
+
 _Command = TypeVar("_Command", bound=Callable[..., Any])  # a function that click makes a command of
 
 
 def perceptual_options(command: _Command) -> _Command:
     """Add the options for both files of LPIPS."""
-    path = click.Path(path_type=Path)
-    lpips = click.option("--lpips", type=path, help="LPIPS' linear heads for VGG16, version 0.1: a state dict.")
-    vgg = click.option("--vgg", type=path, help="VGG16 of torchvision: a state dict. I3D compares images without both.")
+    lpips = click.option("--lpips", type=PATH, help="LPIPS' linear heads for VGG16, version 0.1: a state dict.")
+    vgg = click.option("--vgg", type=PATH, help="VGG16 of torchvision: a state dict. I3D compares images without both.")
     return vgg(lpips(command))
 
 

@@ -7,25 +7,26 @@ from typing import Literal
 
 import click
 
-from fvd_bench.cli.options import Command
+from fvd_bench.cli.options import Command, Number, typed
 from fvd_bench.cli.streams import progress, say
+from stylegan_v.cli.options import PATH, Device, class_option, device_option, folder_option, motions_option, seed_option
 from stylegan_v.cli.perceptual import check_perceptual, perceptual_options
 
 
 @click.command(cls=Command)
-@click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--checkpoint", required=True, type=click.Path(path_type=Path), help="Whose generator shows them.")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="A folder that is empty or not there yet.")
-@click.option("--stride", default=1.0, show_default=True, type=click.FloatRange(0, min_open=True),
+@click.argument("images", nargs=-1, required=True, type=PATH)
+@click.option("--checkpoint", required=True, type=PATH, help="Whose generator shows them.")
+@folder_option
+@click.option("--stride", default=1.0, show_default=True, type=Number(0, min_open=True),
               help="Time from image to image, in frames of the training videos.")  # fmt: skip
 @click.option("--motion", default="kept", show_default=True, type=click.Choice(["kept", "optimised"]),
               help="Optimised motion meets the images better and goes less well with other motions.")  # fmt: skip
 @click.option("--steps", default=1000, show_default=True, type=click.IntRange(1), help="Of Adam.")
-@click.option("--motions", default=3, show_default=True, type=click.IntRange(0, 16), help="Other motions to show.")
+@motions_option
 @perceptual_options
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**32 - 1))
-@click.option("--class", "label", type=click.IntRange(0), help="Class of the video; drawn unless given.")
-@click.option("--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu", "cuda"]))
+@seed_option
+@class_option
+@device_option
 def project(
     images: tuple[Path, ...],
     checkpoint: Path,
@@ -38,7 +39,7 @@ def project(
     lpips: Path | None,
     seed: int,
     label: int | None,
-    device: Literal["auto", "cpu", "cuda"],
+    device: Device,
 ) -> None:
     """Find the content that looks like IMAGES, one or several frames of one video in their order.
 
@@ -62,7 +63,8 @@ def project(
     loaded = load(checkpoint)
     generator = loaded.generator_as(Generator, resolve_device(device))
     sampler = VideoSampler(generator, seed=seed, train_fps=loaded.fps)
-    vector = sampler.label(0, label)
+    with typed():
+        vector = sampler.label(0, label)
     pixels = targets.read_images(images, generator.config.resolution)
     distance = perceptual_distance(vgg, lpips, sampler.device)
     content.make_folder(out)
@@ -79,10 +81,6 @@ def project(
             seed=seed,
             progress=show,
         )
-        rows = {"images": content.held(pixels, times), "projection": found.content.moving(found.noise)}
-        for number in range(1, motions + 1):
-            rows[f"motion {number}"] = found.content.moving(content.motion(generator, seed, number))
-        content.write_rows(out, rows, loaded.fps)
     content.write_content(
         out,
         found.content,
@@ -101,5 +99,10 @@ def project(
             "after": found.after,
         },
     )
+    with float32_arithmetic("float32"):
+        rows = {"images": content.held(pixels, times), "projection": found.content.moving(found.noise)}
+        for number in range(1, motions + 1):
+            rows[f"motion {number}"] = found.content.moving(content.motion(generator, seed, number))
+        content.write_rows(out, rows, loaded.fps)
     say(f"{out}: {len(pixels)} images projected in {steps} steps, with motion {motion}")
     say(f"compared by {distance.words}: the distance went from {found.before:.4f} to {found.after:.4f}")

@@ -8,6 +8,7 @@ import click
 
 from fvd_bench.cli.options import Command, Commands
 from fvd_bench.cli.streams import say
+from stylegan_v.cli.options import PATH
 
 
 @click.group(cls=Commands)
@@ -16,8 +17,8 @@ def state() -> None:
 
 
 @state.command(cls=Command)
-@click.argument("run", type=click.Path(path_type=Path))
-@click.argument("pieces", type=click.Path(path_type=Path))
+@click.argument("run", type=PATH)
+@click.argument("pieces", type=PATH)
 def split(run: Path, pieces: Path) -> None:
     """Write the last state of a RUN to the new folder PIECES, in files of at most 15 MiB.
 
@@ -31,8 +32,8 @@ def split(run: Path, pieces: Path) -> None:
 
 
 @state.command(cls=Command)
-@click.argument("pieces", type=click.Path(path_type=Path))
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("pieces", type=PATH)
+@click.argument("run", type=PATH)
 def join(pieces: Path, run: Path) -> None:
     """Make the folder of a RUN of its state in PIECES; `train --out RUN --data PATH` goes on from there."""
     from stylegan_v.training.state_pieces import join as read

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
 import click
 
-from fvd_bench.cli.options import Command
+from fvd_bench.cli.options import Command, Number, typed
 from fvd_bench.cli.streams import say
+from stylegan_v.cli.options import PATH, Device, class_option, device_option, first_option, picture_option, seed_option
 
 
 @click.command(cls=Command)
-@click.argument("checkpoint", type=click.Path(path_type=Path))
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="A picture that ends in .png or .jpg.")
+@click.argument("checkpoint", type=PATH)
+@picture_option
 @click.option("--videos", default=4, show_default=True, type=click.IntRange(1), help="How many; a row each.")
-@click.option("--first", default=0, show_default=True, type=click.IntRange(0, 2**32 - 1),
-              help="Number of the first video.")  # fmt: skip
-@click.option("--at", "seconds", multiple=True, type=click.FloatRange(0, 10**7), metavar="SECONDS",
+@first_option
+@click.option("--at", "seconds", multiple=True, type=Number(0, 10**7), metavar="SECONDS",
               help="Time of a column; may be given several times.  [default: 0, 1, 60, 600, 3600]")  # fmt: skip
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**32 - 1))
-@click.option("--class", "label", type=click.IntRange(0), help="Class of all videos; drawn for each unless given.")
-@click.option("--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu", "cuda"]))
+@seed_option
+@class_option
+@device_option
 def strip(
     checkpoint: Path,
     out: Path,
@@ -30,7 +29,7 @@ def strip(
     seconds: tuple[float, ...],
     seed: int,
     label: int | None,
-    device: Literal["auto", "cpu", "cuda"],
+    device: Device,
 ) -> None:
     """Show moments of videos of a CHECKPOINT: at 0 s, 1 s, 1 min, 10 min and 1 h.
 
@@ -49,6 +48,8 @@ def strip(
     pictures.check_picture(out)
     loaded = load(checkpoint)
     sampler = VideoSampler(loaded.generator(resolve_device(device)), seed=seed, train_fps=loaded.fps)
+    with typed():
+        sampler.label(first, label)
     with float32_arithmetic("float32"):
         shown = study.strip(sampler, videos=videos, first=first, seconds=seconds or study.SECONDS, label=label)
     pictures.write_picture(out, shown)

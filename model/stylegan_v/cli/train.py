@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import click
 
-from fvd_bench.cli.options import Command, typed
+from fvd_bench.cli.options import Command, Number, typed
 from fvd_bench.cli.streams import say
+from stylegan_v.cli.options import PATH, Device, device_option
 from stylegan_v.cli.progress import training_progress
 
 
@@ -17,7 +18,7 @@ from stylegan_v.cli.progress import training_progress
 @click.option("--config", metavar="NAME|FILE", help="A run to start from: a TOML file, or one that ships.")
 @click.option("--ablation", metavar="NAME", help="A row of the paper's Table 2 or 3, see `ablations`.")
 @click.option("--data", "path", metavar="PATH", help="Folder or archive of training videos.")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the run.")
+@click.option("--out", required=True, type=PATH, help="Folder of the run.")
 @click.option("--method", help="What to train: stylegan-v, or what the paper compares it with (docs/methods.md).")
 @click.option("--preset", help="release, paper, middle, small or image; other methods: paper or small.")
 @click.option("--resolution", type=int, help="Side of a frame in pixels.")
@@ -32,8 +33,8 @@ from stylegan_v.cli.progress import training_progress
 @click.option("--fvd-kimg", type=float, help="Thousands of frames between scores; 0 for none.")
 @click.option("--fvd-videos", type=int, help="Generated videos per score.")
 @click.option("--stage", help="Of a method that has several: train it alone.  [default: one after the other]")
-@click.option("--minutes", type=float, help="Stop after these; the same command goes on.")
-@click.option("--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu", "cuda"]))
+@click.option("--minutes", type=Number(0), help="Stop after these; the same command goes on.")
+@device_option
 @click.option("--workers", default=4, show_default=True, type=click.IntRange(1), help="Threads that read videos.")
 def train(
     config: str | None,
@@ -42,7 +43,7 @@ def train(
     out: Path,
     stage: str | None,
     minutes: float | None,
-    device: Literal["auto", "cpu", "cuda"],
+    device: Device,
     workers: int,
     **changes: Any,  # the other options, by the names of the settings that they change
 ) -> None:

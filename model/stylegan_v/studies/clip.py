@@ -58,8 +58,8 @@ def text_score(text: str, weights: Path, model: str, device: str | torch.device)
     return score
 
 
-def _network(model: str) -> Any:  # open_clip has no types
-    """Make one of open_clip's networks, with random weights. Raises ConfigError."""
+def settings_of(model: str) -> dict[str, Any]:
+    """Return what open_clip makes a model of. Raises ConfigError where there is none, or one with parts of others."""
     import open_clip
 
     config = None if ":" in model else open_clip.get_model_config(model)  # a colon stands for a place elsewhere
@@ -68,5 +68,13 @@ def _network(model: str) -> Any:  # open_clip has no types
     towers = {*config["vision_cfg"], *config["text_cfg"]}
     if towers & {"timm_model_name", "hf_model_name", "hf_tokenizer_name"} or "custom_text" in config:
         raise ConfigError(f"{model} has parts that are not open_clip's own: take a plain one, such as {USUAL}")
+    return dict(config)
+
+
+def _network(model: str) -> Any:  # open_clip has no types
+    """Make one of open_clip's networks, with random weights. Raises ConfigError."""
+    import open_clip
+
+    config = settings_of(model)
     with torch.random.fork_rng(devices=[]):
         return open_clip.CLIP(**config)

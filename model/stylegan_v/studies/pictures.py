@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from fvd_bench.atomic import check_writable
 from fvd_bench.videos.video import Pixels
 from stylegan_v.errors import ModelError
 from stylegan_v.sampling.sheets import whole_or_nothing
@@ -23,9 +24,15 @@ _GAP = 4
 
 
 def check_picture(file: Path) -> None:
-    """Raise ModelError when a file is not named as a picture is."""
+    """Raise ModelError when a file is not named as a picture is, or cannot be written."""
     if file.suffix.lower() not in FORMS:
         raise ModelError(f"{file}: expected a file that ends in {' or '.join(FORMS)}")
+    try:
+        check_writable(file)
+    except OSError as error:
+        raise ModelError(
+            f"{file} cannot be written: expected a file in a folder that exists ({error.strerror})"
+        ) from error
 
 
 def labelled(cells: Sequence[Sequence[Pixels | None]], *, rows: Sequence[str], columns: Sequence[str]) -> Image.Image:

@@ -37,6 +37,23 @@ def test_the_command_line_starts_without_heavy_modules() -> None:
     assert done.stdout.strip() == "[]"
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        ("generate", "a.pt", "--hours", "nan"),
+        ("strip", "a.pt", "--at", "nan"),
+        ("project", "a.png", "--checkpoint", "a.pt", "--stride", "inf"),
+        ("edit", "a.pt", "--text", "x", "--clip", "c", "--pull", "nan"),
+        ("import", "a.npz", "--fps", "nan"),
+        ("train", "--minutes", "nan"),
+    ],
+)
+def test_numbers_are_finite(given: tuple[str, ...]) -> None:
+    done = run(*given, "--out", "out")
+
+    assert done.exit_code == 2 and f"{given[-1]} is no finite number" in done.stderr
+
+
 class TestGenerate:
     def test_writes_frames_that_the_toolkit_reads_and_goes_on(self, tiny_checkpoint, tmp_path: Path) -> None:
         common = ("generate", tiny_checkpoint(), "--out", tmp_path / "out", "--frames", 3, "--device", "cpu")
@@ -112,6 +129,27 @@ class TestGenerate:
             "frames": 2,
         }
         assert (tmp_path / "out" / "000009" / "000001.png").exists()
+
+    def test_a_home_folder_is_one_after_an_equals_sign_too(self, tiny_checkpoint, tmp_path: Path, monkeypatch) -> None:
+        """Shells leave it as it is there."""
+        monkeypatch.setenv("HOME", str(tmp_path))
+        monkeypatch.chdir(tmp_path)
+
+        done = run("generate", tiny_checkpoint(), "--out=~/out", "--videos", 1, "--frames", 1)
+
+        assert done.exit_code == 0, (done.output, done.exception)
+        assert (tmp_path / "out" / "000000").exists() and not (tmp_path / "~").exists()
+
+    @pytest.mark.parametrize(
+        ("option", "value", "says"),
+        [("--class", 3, "class 3 is asked for; the model has classes 0 to 2"), ("--start", 1e300, "times end before")],
+    )
+    def test_what_no_video_has_was_typed_wrong(
+        self, tiny_checkpoint, tmp_path: Path, option: str, value: object, says: str
+    ) -> None:
+        done = run("generate", tiny_checkpoint(num_classes=3), "--out", tmp_path / "out", option, value)
+
+        assert done.exit_code == 2 and says in " ".join(done.stderr.split())
 
     def test_mp4_files_play_at_the_rate_of_the_training_videos(self, tiny_checkpoint, tmp_path: Path) -> None:
         done = run("generate", tiny_checkpoint(), "--out", tmp_path / "out", "--videos", 1, "--format", "mp4")

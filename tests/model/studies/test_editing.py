@@ -144,6 +144,19 @@ def test_the_command_edits_a_video_and_then_its_edit(clip: Path, tiny_checkpoint
     }
 
 
+def test_a_model_that_is_none_was_typed_wrong_and_weights_are_bad_input(
+    clip: Path, tiny_checkpoint, tmp_path: Path
+) -> None:
+    (tmp_path / "damaged.pt").write_text("x")
+    given = ("edit", tiny_checkpoint(), "--text", "x", "--out", tmp_path / "out")
+
+    typed = run(*given, "--clip", clip, "--clip-model", "tiny-clop")
+    damaged = run(*given, "--clip", tmp_path / "damaged.pt", "--clip-model", "tiny-clip")
+
+    assert typed.exit_code == 2 and "open_clip has no model 'tiny-clop'" in " ".join(typed.stderr.split())
+    assert isinstance(damaged.exception, CheckpointError) and not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize("name", ["none", "elsewhere", "hf-hub:a/b"])
 def test_models_that_are_elsewhere_are_refused(clip: Path, name: str) -> None:
     with pytest.raises(ConfigError, match="open_clip"):

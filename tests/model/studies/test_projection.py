@@ -136,6 +136,18 @@ class TestCommand:
         report = json.loads((tmp_path / "out" / "report.json").read_text())
         assert report["distance"]["name"] == "i3d-first-layers" and report["images"] == ["image.png"] * 2
 
+    def test_what_was_found_is_kept_before_it_is_shown(
+        self, tiny_checkpoint, image: Path, colours, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def interrupt(*_: object) -> None:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr("stylegan_v.studies.perceptual.perceptual_distance", lambda *_: colours)
+        monkeypatch.setattr("stylegan_v.studies.content.write_rows", interrupt)
+        run("project", image, "--checkpoint", tiny_checkpoint(), "--out", tmp_path / "out", "--steps", 1)
+
+        assert {file.name for file in (tmp_path / "out").iterdir()} == {"content.safetensors", "report.json"}
+
     def test_half_of_lpips_is_a_usage_error(self, tiny_checkpoint, image: Path, seeded_vgg: Path) -> None:
         done = run("project", image, "--checkpoint", tiny_checkpoint(), "--out", "out", "--vgg", seeded_vgg)
 

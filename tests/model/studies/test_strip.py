@@ -56,7 +56,15 @@ def test_the_command_draws_the_times_that_are_asked_for(tiny_checkpoint, tmp_pat
         assert image.height == 96 + 21
 
 
-def test_a_picture_of_another_kind_is_refused(tiny_checkpoint, tmp_path: Path) -> None:
-    done = CliRunner().invoke(cli, ["strip", str(tiny_checkpoint()), "--out", str(tmp_path / "a.gif")])
+@pytest.mark.parametrize(
+    ("out", "says"),
+    [("a.gif", "ends in .png or .jpg"), ("none/a.png", "cannot be written: expected a file in a folder that exists")],
+)
+def test_a_picture_that_cannot_be_written_is_told_of_at_once(
+    tiny_checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, out: str, says: str
+) -> None:
+    monkeypatch.setattr("stylegan_v.studies.strip.strip", None)
 
-    assert isinstance(done.exception, ModelError) and "ends in .png or .jpg" in str(done.exception)
+    done = CliRunner().invoke(cli, ["strip", str(tiny_checkpoint()), "--out", str(tmp_path / out)])
+
+    assert isinstance(done.exception, ModelError) and says in str(done.exception)

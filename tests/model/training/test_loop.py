@@ -286,8 +286,9 @@ def test_a_score_that_compares_with_none_before_is_the_best(
     report = {"fvd_kimg": 2 * STEP_KIMG, "fvd_videos": 4, "protocol": pixels_protocol(frames=9)}
     go(run_of(2, report=report), tmp_path)
     file = tmp_path / "best.pt"
-    best = checkpoints.load(file)
-    checkpoints.save(dataclasses.replace(best, state={**best.state, "score": 1e-3}), file)
+    for name, key in (("best.pt", "score"), ("checkpoint.pt", "best")):  # older versions had it in both
+        found = checkpoints.load(tmp_path / name)
+        checkpoints.save(dataclasses.replace(found, state={**found.state, key: 1e-3}), tmp_path / name)
     if change == "lost":
         file.unlink()
 
