@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fvd_bench.errors import ArgumentError
+
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
 
@@ -15,7 +17,12 @@ PathLike = str | os.PathLike[str]
 
 
 def user_path(path: PathLike) -> Path:
-    """Return a path as people write it, in which ~ is a home folder like in a shell."""
+    """Return a path as people write it, in which ~ is a home folder like in a shell.
+
+    Raises ArgumentError for an empty text, which would be the folder where one is.
+    """
+    if path == "":
+        raise ArgumentError("a path is empty, as a variable that is not set is")
     return Path(os.path.expanduser(path))  # noqa: PTH111 - Path.expanduser raises where there is no such user
 
 

@@ -51,7 +51,8 @@ SHORT = {
 class Command(click.Command):
     """A command with `--quiet` and `--debug`, and with the SHORT names of its options.
 
-    It refuses an option of one value that is given twice, since it is unclear which value is meant.
+    It refuses an option of one value that is given twice, since it is unclear which value is meant, and an empty value,
+    which would be the folder where one is, or nothing.
     """
 
     def __init__(self, *given: Any, **more: Any) -> None:  # all that click hands over
@@ -61,7 +62,11 @@ class Command(click.Command):
             param.opts += [SHORT[name] for name in param.opts if name in SHORT]
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        _, _, order = self.make_parser(ctx).parse_args(list(args))
+        given, _, order = self.make_parser(ctx).parse_args(list(args))
+        for param in order:
+            values = given.get(param.name or "")
+            if (values == "" or (isinstance(values, list | tuple) and "" in values)) and param.default != "":
+                raise click.UsageError(f"{max(param.opts, key=len)} is empty, as a variable that is not set is", ctx)
         for param, times in Counter(order).items():
             if isinstance(param, click.Option) and times > 1 and not (param.multiple or param.is_flag):
                 raise click.UsageError(

@@ -186,7 +186,7 @@ def check_recordable(evaluation: Evaluation) -> None:
         if opened.given.known is not None:
             raise ManifestError(
                 f"the {side} side is statistics without single videos, so that no manifest can name their frames; give "
-                "the videos, or a file of `fvd-bench stats` without --moments"
+                "the videos, or a file of `fvd-bench stats` that holds the features of each"
             )
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from fvd_bench import Settings, evaluate
-from fvd_bench.errors import FvdBenchError, SourceError
+from fvd_bench.errors import ArgumentError, FvdBenchError, SourceError
 from fvd_bench.evaluation import comparison
 from fvd_bench.evaluation.manifest import evaluate_and_record
 from fvd_bench.evaluation.manifest import load as load_manifest
@@ -32,6 +32,15 @@ def test_other_files_that_are_read_twice_are_no_pipes(tmp_path: Path) -> None:
     for opened in (StatsFile.read, lambda p: weights.load("i3d-kinetics-400", path=p)):
         with pytest.raises(FvdBenchError, match="is a pipe: expected a regular file"):
             opened(tmp_path / "pipe")
+
+
+def test_an_empty_text_is_no_path(tmp_path: Path, monkeypatch, two_sides, pixels_protocol) -> None:
+    """Not the folder where one is, even if that has videos."""
+    monkeypatch.chdir(two_sides[0])
+    with pytest.raises(ArgumentError, match="a path is empty"):
+        evaluate(two_sides[1], "", pixels_protocol(), settings=Settings(cache=None))
+    with pytest.raises(ArgumentError, match="a path is empty"):
+        Settings(cache="")
 
 
 def test_a_home_folder_is_meant_by_its_sign(tmp_path: Path, monkeypatch, two_sides, pixels_protocol) -> None:

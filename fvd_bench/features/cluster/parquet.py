@@ -39,7 +39,7 @@ class Folder:
     def write(self, rows: Table) -> str:
         """Write FEATURES, and return the name of the file. Raises FvdBenchError."""
         out = io.BytesIO()
-        pq.write_table(rows, out)
+        pq.write_table(rows, out, write_page_checksum=True)
         parts = zip(rows["key"].to_pylist(), rows["clip"].to_pylist(), strict=True)
         name = hashlib.sha256(json.dumps(sorted(parts)).encode()).hexdigest()[:32] + _SUFFIX
         if addresses.is_address(self.place):
@@ -58,10 +58,11 @@ class Folder:
             with self._telling():
                 data = (Path(self.place) / name).read_bytes()
         try:
-            table = pq.read_table(io.BytesIO(data))
-        except pa.ArrowException as error:
+            table = pq.read_table(io.BytesIO(data), page_checksum_verification=True)
+        except (pa.ArrowException, OSError, ValueError) as error:  # which of them depends on the part that is damaged
+            why = " ".join(str(error).split())
             raise EngineError(
-                f"{self.place}/{name} is damaged ({error}): delete it, and run the command again"
+                f"{self.place}/{name} is damaged ({why}): delete it, and run the command again"
             ) from error
         if table.schema.names != FEATURES.names:
             raise EngineError(f"{self.place}/{name} holds other columns than features: name a folder of its own")

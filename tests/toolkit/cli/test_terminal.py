@@ -239,6 +239,19 @@ class TestEveryCommand:
                 tried += 1
         assert tried > 60
 
+    def test_refuses_an_empty_value(self) -> None:
+        """As of --fake "$FAKE" where there is no such variable, which scored the folder where one is."""
+        tried = 0
+        for command in self.commands():
+            for option in command.params:
+                if option.param_type_name != "option" or option.is_flag or option.default == "":
+                    continue
+                done = CliRunner().invoke(command, [option.opts[0], ""])
+                assert done.exit_code == 2, (command.name, option.opts)
+                assert f"{max(option.opts, key=len)} is empty" in done.output
+                tried += 1
+        assert tried > 60
+
     def test_takes_debug(self) -> None:
         for command in self.commands():
             assert "--debug" in CliRunner().invoke(command, ["--help"]).output

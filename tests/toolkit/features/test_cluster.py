@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -206,6 +207,19 @@ def test_damaged_and_foreign_files_are_told_of(sides, pixels_protocol, scattered
     pa.parquet.write_table(pa.table({"x": [1]}), file)
     with pytest.raises(EngineError, match="other columns than features"):
         evaluate(*sides, pixels_protocol(), settings=settings(tmp_path))
+
+
+def test_a_flipped_bit_is_noticed(tmp_path: Path) -> None:
+    folder = Folder(str(tmp_path))
+    features = np.random.default_rng(0).random(400, dtype=np.float32)
+    row = {"video": "a", "key": "k", "clip": 0, "rows": 1, "features": features, "refused": None, "facts": None}
+    name = folder.write(pa.Table.from_pylist([row], stages.FEATURES))
+    data = (tmp_path / name).read_bytes()
+
+    for place in (4, data.index(features[100:110].tobytes()), len(data) - 1):  # a header, features, and the end
+        (tmp_path / name).write_bytes(data[:place] + bytes([data[place] ^ 16]) + data[place + 1 :])
+        with pytest.raises(EngineError, match=r"is damaged .*: delete it"):
+            folder.read(name)
 
 
 def test_features_may_be_written_to_an_address(sides, pixels_protocol, scattered, tmp_path: Path) -> None:
