@@ -136,7 +136,8 @@ def main(
             write(name, doc, table, device=budget.device)
         whole = [row for row in rows if "failed" not in found["rows"][row.name]]
         failed += [f"{videos.name}, {row.name}" for row in rows if row not in whole]
-        sheet, plot = (result_file(f"{name}-{videos.name}-{kind}", ".png", budget.device) for kind in ("sheet", "cost"))
+        sheet = result_file(f"{name}-{videos.name}-sheet", ".jpg", budget.device)
+        plot = result_file(f"{name}-{videos.name}-cost", ".png", budget.device)
         trained = {row.label: asked.out / videos.name / row.name / "checkpoint.pt" for row in whole}
         pictures.sheet(trained, videos.videos, sheet, device=budget.device)
         if baseline in {row.name for row in whole}:

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
 from PIL import Image, ImageDraw
 
 from fvd_bench.reports.charts.canvas import saved
@@ -26,6 +28,12 @@ VIDEOS = 2
 MARGIN = 170
 """Pixels on the left, for names."""
 
+DOT = 4
+"""Half of the side of a point, in pixels."""
+
+BESIDE = [(6, 4, "left"), (6, -14, "left"), (-6, 4, "right"), (-6, -14, "right")]
+"""Where a label may stand: to the right and above of its place, in points, and which end of it."""
+
 
 def sheet(checkpoints: Mapping[str, Path], real: Path, file: Path, *, device: str) -> None:
     """Write samples of all rows below each other, real videos first, a video in a line. checkpoints: by label."""
@@ -43,7 +51,7 @@ def sheet(checkpoints: Mapping[str, Path], real: Path, file: Path, *, device: st
             ImageDraw.Draw(page).text((6, line * side + 6), label, fill="black")
         for column, frame in enumerate(frames):
             page.paste(Image.fromarray(frame), (MARGIN + column * side, line * side))
-    page.save(file)
+    page.save(file, quality=90)
     print(f"wrote {file}", flush=True)
 
 
@@ -59,6 +67,7 @@ def costs(rows: Mapping[str, Mapping[str, Any]], score: str, baseline: str, file
     def figure() -> Figure:
         drawn = Figure(figsize=(7, 4.5), layout="constrained")
         axes = drawn.subplots()
+        places: dict[str, tuple[float, float]] = {}
         for label, row in rows.items():
             found = row["scores"][score]
             if found["value"] is None:
@@ -66,14 +75,31 @@ def costs(rows: Mapping[str, Mapping[str, Any]], score: str, baseline: str, file
             low, high = found["interval"] or (found["value"], found["value"])
             axes.plot([row["cost"], row["cost"]], [low, high], color=SOFT)
             axes.plot(row["cost"], found["value"], "o", color=SCORE)
-            axes.annotate(label, (row["cost"], found["value"]), xytext=(6, 4), textcoords="offset points")
+            places[label] = (row["cost"], found["value"])
         axes.set_xlim(left=0)
         axes.set_ylim(bottom=0)
         axes.margins(0.2)
         axes.set_xlabel(f"time for a thousand frames of training, {baseline} = 1")
         axes.set_ylabel(f"{score}, lower is better")
         axes.spines[["top", "right"]].set_visible(False)
+        write_labels(axes, places)
         return drawn
 
     file.write_bytes(saved(figure, ".png"))
     print(f"wrote {file}", flush=True)
+
+
+def write_labels(axes: Axes, places: Mapping[str, tuple[float, float]]) -> None:
+    """Write a label beside each place, on the first side where it covers nothing and stays within the axes."""
+    axes.figure.draw_without_rendering()  # so that sizes are known
+    points = axes.transData.transform(list(places.values()))
+    taken = [Bbox.from_extents(x - DOT, y - DOT, x + DOT, y + DOT) for x, y in points]
+    for label, place in places.items():
+        for number, (right, up, alignment) in enumerate(BESIDE, 1):
+            text = axes.annotate(label, place, (right, up), textcoords="offset points", ha=alignment)
+            box = text.get_window_extent()
+            is_free = box.x1 <= axes.bbox.x1 and not any(map(box.overlaps, taken))
+            if is_free or number == len(BESIDE):
+                taken.append(box)
+                break
+            text.remove()
