@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from fvd_bench.networks import NETWORKS
@@ -211,12 +212,75 @@ def test_what_metrics_see() -> None:
 
 
 def test_what_clips_cost() -> None:
-    speed, overlap, text = results("throughput"), results("overlap"), page("docs/scale.md")
+    speed, overlap, scale, text = results("throughput"), results("overlap"), results("scale"), page("docs/scale.md")
     fastest = max(rate for name, rate in speed["clips_per_second"].items() if "fvd-bench" in name)
     network = speed["threads"] / fastest
     decoding = speed["threads"] * overlap["seconds"]["decoding"] / overlap["videos"]
-    hours = (network + decoding) * 1e6 / 3600
+    ours = scale["million"]["core_seconds_per_clip"]["our own work"]
+    hours = (network + decoding + ours) * 1e6 / 3600
 
-    shown = dict(rows(text, "of a clip of 16 frames"))
-    assert shown == {"network": f"{1000 * network:.0f} ms", "decoding": f"{1000 * decoding:.0f} ms"}
+    shown = [seconds for _, seconds in rows(text, "of a clip of 16 frames")]
+    assert shown == [f"{1000 * seconds:.0f} ms" for seconds in (network, decoding, ours)]
+    assert scale["million"]["core_hours"] == round(hours)
     assert f"{hours:.0f} core hours, or {hours * 0.04:.0f} dollars" in text
+
+
+def test_what_the_work_on_speed_brought() -> None:
+    once, beside, clocks = results("once"), results("beside"), results("end_to_end")["runs"]
+    engines, memory, states = results("engines")["seconds"], results("memory-short")["runs"], ("before", "now")
+    rates, counts = results("throughput")["clips_per_second"], {"once": 1, "twice": 2, "3 times": 3, "5 times": 5}
+
+    def task(name: str) -> list[str]:
+        return [f"{once[name][f'cpu_seconds_{state}']:.1f} s" for state in states]
+
+    def counted(name: str, what: str) -> list[int]:
+        return [round(once["per_video"][name][state][what]) for state in states]
+
+    def clip(what: str, digits: int) -> list[str]:
+        return [f"{beside[what][f'ms_{state}']:.{digits}f} ms" for state in states]
+
+    def score(name: str) -> list[str]:
+        return [f"{np.median(clocks[f'{name}, {whose}']['seconds']):.1f} s" for whose in ("cd-fvd", "fvd-bench")]
+
+    expected = [
+        *(task("first"), task("folders"), list(map(str, counted("folders", "files opened")))),
+        *(counted("arrays", "arrays digested"), counted("function", "function called")),
+        *map(task, ("repeats", "large", "small")),
+        *(clip(f"prepare, {size}", 1) for size in ("128 x 128", "256 x 256", "640 x 480")),
+        clip("gather, 256 x 256", 2),
+        [f"{max(r for name, r in rates.items() if whose in name):.2f}" for whose in ("cd-fvd", "fvd-bench")],
+        [f"{np.median(engines[engine]):.2f} s" for engine in ("torch", "OpenVINO")],
+        *map(score, ("default", "its recipe", "640 x 480")),
+        [f"{run['all_peak_mib']:.0f} MiB" for run in memory],
+    ]
+
+    shown = rows(page("benchmarks/README.md"), "what")
+    assert [[counts.get(cell, cell) for cell in row[1:3]] for row in shown] == expected
+    for _, before, now, ratio, _ in shown:
+        first, last = (float(str(counts.get(cell, cell)).split()[0]) for cell in (before, now))
+        assert float(ratio) == pytest.approx(max(first, last) / min(first, last), rel=0.03)
+
+
+def test_the_papers_first_table_on_faces() -> None:
+    found = results("table1")["sets"]["faces"]["rows"]
+    names = {
+        "stylegan2": "image StyleGAN2",
+        "stylegan-v": "StyleGAN-V",
+        "mocogan": "MoCoGAN",
+        "mocogan-hd": "MoCoGAN-HD",
+    }
+    names |= {"mocogan-sg2": "MoCoGAN+SG2", "digan": "DIGAN", "videogpt": "VideoGPT"}
+    expected = {}
+    for row in sorted(found.values(), key=lambda row: row["scores"]["FVD16"]["value"]):
+        score = row["scores"]["FVD16"]
+        low, high = score["interval"]
+        cost = "1" if row["cost"] == 1 else f"{row['cost']:.2f}"
+        cells = [f"{row['frames_seen']:,}", cost, f"{score['value']:.1f}", f"{low:.0f} to {high:.0f}"]
+        expected[names[row["label"]]] = cells
+
+    shown = {name: cells for name, *cells in rows(page("docs/paper.md"), "method")}
+    assert list(shown.items()) == list(expected.items())
+    assert ", ".join(shown) in " ".join(page("README.md").split())
+    for name, (_, cost, value, _) in shown.items():
+        assert f"{float(value):.0f} for {name}" in page("docs/paper.md")
+        assert cost == "1" or f"{cost} for {name}" in page("docs/paper.md")
