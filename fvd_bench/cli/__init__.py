@@ -30,7 +30,7 @@ from fvd_bench.cli.weights import weights
 from fvd_bench.errors import EXIT_OF_FAULTS, EXIT_OF_USAGE, FvdBenchError, is_out_of_memory
 from fvd_bench.system import check_system
 
-__all__ = ["cli", "main", "options", "pages", "run", "streams", "terminal"]
+__all__ = ["cli", "main", "options", "pages", "run", "streams", "terminal", "values"]
 
 _INTERRUPTED = 130
 _CLOSED_PIPE = 141

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import math
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fvd_bench.cli.streams import TEXT, be_quiet
+from fvd_bench.cli.values import Place
 from fvd_bench.errors import FvdBenchError
 from fvd_bench.escapes import redact
 from fvd_bench.paths import distinct_names
@@ -91,25 +91,6 @@ class Command(click.Command):
             if options := [option for param in self.params for option in param.opts if option.endswith(ending)]:
                 message = message.replace(phrase, f"with {' or '.join(options)}")
         return message
-
-
-class Place(click.ParamType[str | Path]):
-    """The place of videos: a path, or an address, which stays a text since a path would lose one of its slashes."""
-
-    name = "path"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str | Path:
-        return value if isinstance(value, Path) or "://" in value else Path(value)
-
-
-class Number(click.FloatRange):
-    """A finite number in a range. FloatRange alone takes NaN for a number of every range."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # a float
-        number = super().convert(value, param, ctx)
-        if not math.isfinite(number):
-            self.fail(f"{value} is no finite number", param, ctx)
-        return number
 
 
 class Commands(click.Group):

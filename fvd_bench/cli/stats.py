@@ -10,7 +10,6 @@ import click
 
 from fvd_bench.cli.options import (
     Command,
-    Place,
     array_options,
     chosen_settings,
     draw_options,
@@ -19,6 +18,7 @@ from fvd_bench.cli.options import (
     run_options,
 )
 from fvd_bench.cli.streams import check_outputs, progress, say, wrote
+from fvd_bench.cli.values import Place
 from fvd_bench.errors import SourceError
 from fvd_bench.escapes import redact
 

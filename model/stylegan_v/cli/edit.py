@@ -7,8 +7,9 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
-from fvd_bench.cli.options import Command, Number, typed
+from fvd_bench.cli.options import Command, typed
 from fvd_bench.cli.streams import progress, say
+from fvd_bench.cli.values import Number
 from stylegan_v.cli.options import PATH, Device, class_option, device_option, folder_option, motions_option, seed_option
 from stylegan_v.cli.perceptual import check_perceptual, perceptual_options
 

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fvd_bench.cli.options import Command, Place, allow_code_option, array_options, protocol_names
+from fvd_bench.cli.options import Command, allow_code_option, array_options, protocol_names
 from fvd_bench.cli.pages import CLIPS_AND_CHARTS, Showing, html_option
 from fvd_bench.cli.streams import check_outputs, print_result, progress
+from fvd_bench.cli.values import Place
 from stylegan_v.cli.options import PATH, Device, device_option, seed_option
 
 if TYPE_CHECKING:

@@ -9,8 +9,9 @@ from typing import Any, Literal
 import click
 from click.core import ParameterSource
 
-from fvd_bench.cli.options import Command, Number, typed
+from fvd_bench.cli.options import Command, typed
 from fvd_bench.cli.streams import progress, say
+from fvd_bench.cli.values import Number
 from stylegan_v.cli.options import PATH, Device, class_option, device_option, first_option, seed_option
 
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fvd_bench.cli.options import Command, Place, array_options
+from fvd_bench.cli.options import Command, array_options
 from fvd_bench.cli.streams import say
+from fvd_bench.cli.values import Place
 from stylegan_v.cli.options import PATH, Device, device_option, picture_option, seed_option
 
 if TYPE_CHECKING:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
-from fvd_bench.cli.options import Command, Number, typed
+from fvd_bench.cli.options import Command, typed
 from fvd_bench.cli.streams import say
+from fvd_bench.cli.values import Number
 from stylegan_v.cli.options import PATH, Device, class_option, device_option, first_option, picture_option, seed_option
 
 

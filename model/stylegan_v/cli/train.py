@@ -8,8 +8,9 @@ from typing import Any
 
 import click
 
-from fvd_bench.cli.options import Command, Number, typed
+from fvd_bench.cli.options import Command, typed
 from fvd_bench.cli.streams import say
+from fvd_bench.cli.values import Number
 from stylegan_v.cli.options import PATH, Device, device_option
 from stylegan_v.cli.progress import training_progress
 

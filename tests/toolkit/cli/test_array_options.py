@@ -83,7 +83,7 @@ def test_compute_names_the_options_of_both_sides(arrays: Path) -> None:
 
 def test_every_command_that_reads_sides_has_them() -> None:
     """One that takes a place of videos without them would point to options that it lacks."""
-    from fvd_bench.cli.options import Place
+    from fvd_bench.cli.values import Place
 
     for command in _commands(cli), _commands(model_cli):
         for name, found in command.items():
