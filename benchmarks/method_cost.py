@@ -2,10 +2,10 @@
 
 Command:  OMP_NUM_THREADS=1 python benchmarks/method_cost.py [--rounds N] [--tiny]
 Time:     eight minutes on an idle core for the default of 3 rounds.
-Expected: at most 1.2 times as long for every method and stage but two, which took 1.26 and 1.27 times as long. The
+Expected: at most 1.2 times as long for every method and stage but two, which took 1.38 and 1.30 times as long. The
           image stage of MoCoGAN-HD has steps of 4 images in place of 8, and what a step pays once, such as Adam, counts
-          twice. The VQ-VAE has batch norms and attention on few channels, and costs a fourteenth of StyleGAN2. These
-          reasons are not measured.
+          twice: by steps of 8 it took 0.84 times as long. The VQ-VAE has batch norms and attention on few channels, and
+          costs a fourteenth of StyleGAN2, which may be why.
 
 The `small` preset of every method at 64², by its own batch, without adaptive augmentation. Operations are those of
 convolutions and matrix products, counted by torch while a step is taken, two for each multiplication and addition;
