@@ -264,7 +264,8 @@ def scored(
                     videos.videos, made, protocol, repeats=repeats, settings=settings, progress=False
                 )
         except FvdBenchError as error:
-            found["scores"][name] = {"value": None, "reason": str(error)}
+            reason = str(error).replace(str(videos.videos), f"the set {videos.name}")  # no path of this machine
+            found["scores"][name] = {"value": None, "reason": reason}
             continue
         score = asdict(result.scores[0])
         kept = ("value", "reason", "std", "interval", "floor", "digest")

@@ -204,13 +204,14 @@ def test_what_a_method_cannot_do_is_said_in_its_own_words(module, tmp_path: Path
     budget = comparison.Budget(minutes=1.0, device="cpu", preset="tiny", resolution=32, videos=6, repeats=1)
 
     def short(*given, **more):
-        raise FvdBenchError("videogpt makes videos of at most 16 frames")
+        raise FvdBenchError(f"{tmp_path}: videogpt makes videos of at most 16 frames")
 
     monkeypatch.setattr(comparison, "GeneratedVideos", short)
     videos = comparison.VideoSet("a", "b", tmp_path)
     found = comparison.scored(None, videos, budget, {"FVD128": "stylegan-v-fvd128"}, tmp_path)
 
-    assert found["scores"] == {"FVD128": {"value": None, "reason": "videogpt makes videos of at most 16 frames"}}
+    reason = "videogpt makes videos of at most 16 frames"
+    assert found["scores"] == {"FVD128": {"value": None, "reason": f"the set a: {reason}"}}
 
 
 def test_tables_have_the_rows_of_the_paper(module) -> None:
