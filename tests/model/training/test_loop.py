@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import math
 import os
 import re
@@ -17,7 +15,7 @@ import pytest
 import torch
 from PIL import Image
 
-from fvd_bench.errors import FvdBenchError, ProtocolError, SourceError
+from fvd_bench.errors import FvdBenchError
 from fvd_bench.progress import silent
 from stylegan_v.checkpoints import checkpoint as checkpoints
 from stylegan_v.errors import CheckpointError, ConfigError, TrainingError
@@ -26,6 +24,7 @@ from stylegan_v.training.loop import train
 from stylegan_v.training.pace import Pace
 from stylegan_v.training.run import Run, load_run
 from tests.forked import Program, ranks
+from tests.model.training.conftest import STEP_KIMG, go, lines
 
 pytestmark = pytest.mark.usefixtures("one_thread", "short_films")
 
@@ -34,29 +33,6 @@ ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 SHORT_FILMS = (
     "from stylegan_v.cli import main; from stylegan_v.training import snapshots; snapshots._STRIDE = 1; main()"
 )
-
-STEP_KIMG = 4 * 3 / 1000
-
-
-@pytest.fixture
-def run_of(toy_videos: Path, tiny_config):
-    """A run of some steps of four clips."""
-
-    def make(steps: int, *, data: dict | None = None, train: dict | None = None, report: dict | None = None) -> Run:
-        model = {k: v for k, v in tiny_config(std_group=2).as_dict().items() if k != "preset"}
-        sections = {
-            "model": model,
-            "data": {"path": str(toy_videos), **(data or {})},
-            "train": {"batch": 4, "kimg": steps * STEP_KIMG, "r1_interval": 2, **(train or {})},
-            "report": {"tick_kimg": STEP_KIMG, "snapshot_kimg": 2 * STEP_KIMG, "fvd_kimg": 0.0, **(report or {})},
-        }
-        return load_run(None, sections)
-
-    return make
-
-
-def go(run: Run, out: Path) -> None:
-    train(run, out, device="cpu", workers=1, minutes=None, progress=silent)
 
 
 def command(run: Run, out: Path, *options: str) -> list[str]:
@@ -76,10 +52,6 @@ def assert_same(a: Path, b: Path, *, tolerance: float = 0.0) -> None:
     assert mine.keys() == theirs.keys()
     apart = {n: float((t.double() - theirs[n].double()).abs().max() / t.abs().max().clip(1)) for n, t in mine.items()}
     assert max(apart.values()) <= tolerance, max(apart, key=apart.get)
-
-
-def lines(out: Path) -> list[dict[str, float]]:
-    return [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
 
 
 def test_the_same_command_goes_on_and_changes_no_bit(run_of, tmp_path: Path) -> None:
@@ -250,76 +222,6 @@ def test_the_pace_is_told_after_each_step(run_of, tmp_path: Path, capsys) -> Non
     assert re.search(r"about [\d.,]+ s for 1,000 frames here, [\d.]+ seconds for all\n", errors)
 
 
-def test_an_interruption_ends_a_score_and_keeps_what_was_trained(run_of, tmp_path: Path, pixels_protocol) -> None:
-    report = {"fvd_kimg": 2 * STEP_KIMG, "fvd_videos": 4, "protocol": pixels_protocol(frames=9), "snapshot_kimg": 9.0}
-    scored = []
-
-    def interrupt(what: str, done: int, total: int) -> None:
-        if (tmp_path / "run" / "features").exists():
-            scored.append(what)
-            if len(scored) == 1:  # a second signal could come when another test is under way
-                os.kill(os.getpid(), signal.SIGINT)
-
-    with pytest.raises(KeyboardInterrupt):
-        train(run_of(9, report=report), tmp_path / "run", device="cpu", workers=1, minutes=None, progress=interrupt)
-
-    assert len(scored) == 1
-    assert checkpoints.load(tmp_path / "run" / "checkpoint.pt").state["trainer"]["steps"] == 2
-    assert not any("fvd" in line for line in lines(tmp_path / "run"))
-
-
-def test_the_best_score_is_remembered_by_a_run_that_goes_on(run_of, tmp_path: Path, pixels_protocol) -> None:
-    report = {"fvd_kimg": 2 * STEP_KIMG, "fvd_videos": 4, "protocol": pixels_protocol(frames=9)}
-    go(run_of(2, report=report), tmp_path)
-    best = checkpoints.load(tmp_path / "best.pt")
-    checkpoints.save(dataclasses.replace(best, state={**best.state, "score": 1e-3}), tmp_path / "best.pt")
-
-    go(run_of(4, report=report), tmp_path)
-
-    assert checkpoints.load(tmp_path / "best.pt").state["score"] == 1e-3
-
-
-@pytest.mark.parametrize("change", ["other videos", "lost"])
-def test_a_score_that_compares_with_none_before_is_the_best(
-    run_of, tmp_path: Path, pixels_protocol, capsys, change: str
-) -> None:
-    report = {"fvd_kimg": 2 * STEP_KIMG, "fvd_videos": 4, "protocol": pixels_protocol(frames=9)}
-    go(run_of(2, report=report), tmp_path)
-    file = tmp_path / "best.pt"
-    for name, key in (("best.pt", "score"), ("checkpoint.pt", "best")):  # older versions had it in both
-        found = checkpoints.load(tmp_path / name)
-        checkpoints.save(dataclasses.replace(found, state={**found.state, key: 1e-3}), tmp_path / name)
-    if change == "lost":
-        file.unlink()
-
-    go(run_of(4, report={**report, "fvd_videos": 4 if change == "lost" else 5}), tmp_path)
-
-    assert checkpoints.load(file).state["trainer"]["steps"] == 4
-    assert ("with 4 videos, which does not compare with" in capsys.readouterr().err) == (change != "lost")
-
-
-def test_a_score_that_fails_keeps_what_was_trained(run_of, tmp_path: Path, pixels_protocol, monkeypatch) -> None:
-    def fail(*_: object, **__: object) -> None:
-        raise SourceError("gone")
-
-    monkeypatch.setattr("stylegan_v.training.session.evaluate", fail)
-    report = {"fvd_kimg": 2 * STEP_KIMG, "protocol": pixels_protocol(frames=9), "snapshot_kimg": 9.0}
-
-    with pytest.raises(SourceError, match="gone"):
-        go(run_of(9, report=report), tmp_path)
-
-    assert checkpoints.load(tmp_path / "checkpoint.pt").state["trainer"]["steps"] == 2
-
-
-def test_what_scores_need_is_looked_at_before_training(run_of, tmp_path: Path) -> None:
-    report = {"fvd_kimg": 1000.0, "protocol": "stylegan-v-fvd61"}
-
-    with pytest.raises(ProtocolError, match="stylegan-v-fvd61"):
-        go(run_of(1, report=report), tmp_path)
-
-    assert list(tmp_path.iterdir()) == []
-
-
 @pytest.mark.slow  # two processes train above, and those of the toolkit end together in test_torchrun.py
 def test_a_failure_of_one_process_ends_all(run_of, tmp_path: Path) -> None:
     report = {"fvd_kimg": 1000.0, "protocol": "stylegan-v-fvd61"}
@@ -364,21 +266,6 @@ def test_a_folder_belongs_to_its_run(run_of, tmp_path: Path) -> None:
 
     with pytest.raises(ConfigError, match=r"train\.seed = 0, now it is 9"):
         go(run_of(1, train={"seed": 9}), tmp_path)
-
-
-def test_scores_are_logged_and_the_best_generator_is_kept(run_of, tmp_path: Path, pixels_protocol) -> None:
-    report = {"fvd_kimg": 2 * STEP_KIMG, "fvd_videos": 6, "protocol": pixels_protocol(frames=9)}
-
-    go(run_of(5, report=report), tmp_path / "run")
-
-    scored = [line for line in lines(tmp_path / "run") if "fvd" in line]
-    scores = {line["kimg"]: line["fvd"] for line in scored}
-    assert all(line["fvd_low"] <= line["fvd"] <= line["fvd_high"] for line in scored)
-    best = checkpoints.load(tmp_path / "run" / "best.pt")
-    assert sorted(scores) == pytest.approx([2 * STEP_KIMG, 4 * STEP_KIMG])
-    assert best.state["score"] == pytest.approx(min(scores.values()), rel=1e-5)
-    assert best.state["kimg"] == pytest.approx(min(scores, key=scores.get))
-    assert best.generator().config == run_of(5).model
 
 
 def test_frame_folders_need_neither_a_decoder_nor_torch_fidelity(run_of, tmp_path: Path, pixels_protocol) -> None:

@@ -15,16 +15,8 @@ import pytest
 import torch
 
 from fvd_bench import Arrays, FrechetVideoDistance, FvdBenchWarning, Settings, evaluate
-from fvd_bench.errors import (
-    FvdBenchError,
-    MetricError,
-    ProtocolError,
-    ShortVideoError,
-    SourceError,
-)
-from fvd_bench.networks import create
+from fvd_bench.errors import FvdBenchError, MetricError, ProtocolError, ShortVideoError, SourceError
 from fvd_bench.networks.pixels import PixelsExtractor
-from fvd_bench.protocols.protocol import load
 
 NO_CACHE = Settings(cache=None, device="cpu")
 EXACT = 1e-9
@@ -316,18 +308,6 @@ def _torch_flags() -> tuple[object, ...]:
         (cudnn.enabled, cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32),
         torch.get_default_dtype(),
     )
-
-
-def test_networks_leave_the_global_generator_alone(moving_frames, seeded_inception) -> None:
-    """Inception is born with random weights before it gets its own."""
-    state = torch.get_rng_state()
-
-    metric = FrechetVideoDistance("stylegan-v-fvd16", settings=Settings(cache=None, device="cpu"))
-    metric.update(fake=moving_frames(16, seed=4)[None])
-    weights = {"inception-2015-12-05": seeded_inception}
-    create(load("stylegan-v-fid").features, device="cpu", weights=weights, progress=lambda done, total: None)
-
-    assert torch.equal(torch.get_rng_state(), state)
 
 
 def test_arrays_state_the_same_for_both_ways(metric, videos, random_protocol) -> None:

@@ -11,6 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
+from fvd_bench import FrechetVideoDistance
 from fvd_bench.errors import ProtocolError
 from fvd_bench.evaluation.evaluate import evaluate
 from fvd_bench.evaluation.result import Result
@@ -161,3 +162,15 @@ def test_another_layer_is_refused(seeded_inception: Path) -> None:
 
     with pytest.raises(ProtocolError, match='has the layer "2048" or "logits_unbiased", not \'768\''):
         create(rule, device="cpu", weights={WEIGHTS: seeded_inception}, progress=lambda done, total: None)
+
+
+def test_networks_leave_the_global_generator_alone(moving_frames, seeded_inception) -> None:
+    """Inception is born with random weights before it gets its own."""
+    state = torch.get_rng_state()
+
+    metric = FrechetVideoDistance("stylegan-v-fvd16", settings=Settings(cache=None, device="cpu"))
+    metric.update(fake=moving_frames(16, seed=4)[None])
+    weights = {"inception-2015-12-05": seeded_inception}
+    create(load("stylegan-v-fid").features, device="cpu", weights=weights, progress=lambda done, total: None)
+
+    assert torch.equal(torch.get_rng_state(), state)

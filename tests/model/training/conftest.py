@@ -1,0 +1,39 @@
+"""Runs of a few steps, and what they leave in their folders."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from fvd_bench.progress import silent
+from stylegan_v.training.loop import train
+from stylegan_v.training.run import Run, load_run
+
+STEP_KIMG = 4 * 3 / 1000
+
+
+@pytest.fixture
+def run_of(toy_videos: Path, tiny_config):
+    """A run of some steps of four clips."""
+
+    def make(steps: int, *, data: dict | None = None, train: dict | None = None, report: dict | None = None) -> Run:
+        model = {k: v for k, v in tiny_config(std_group=2).as_dict().items() if k != "preset"}
+        sections = {
+            "model": model,
+            "data": {"path": str(toy_videos), **(data or {})},
+            "train": {"batch": 4, "kimg": steps * STEP_KIMG, "r1_interval": 2, **(train or {})},
+            "report": {"tick_kimg": STEP_KIMG, "snapshot_kimg": 2 * STEP_KIMG, "fvd_kimg": 0.0, **(report or {})},
+        }
+        return load_run(None, sections)
+
+    return make
+
+
+def go(run: Run, out: Path) -> None:
+    train(run, out, device="cpu", workers=1, minutes=None, progress=silent)
+
+
+def lines(out: Path) -> list[dict[str, float]]:
+    return [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]

@@ -1,0 +1,102 @@
+"""Scores of a run: logged, compared with those before, and never at the cost of what was trained."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from fvd_bench.errors import ProtocolError, SourceError
+from stylegan_v.checkpoints import checkpoint as checkpoints
+from stylegan_v.training.loop import train
+from tests.model.training.conftest import STEP_KIMG, go, lines
+
+pytestmark = pytest.mark.usefixtures("one_thread", "short_films")
+
+
+def test_scores_are_logged_and_the_best_generator_is_kept(run_of, tmp_path: Path, pixels_protocol) -> None:
+    report = {"fvd_kimg": 2 * STEP_KIMG, "fvd_videos": 6, "protocol": pixels_protocol(frames=9)}
+
+    go(run_of(5, report=report), tmp_path / "run")
+
+    scored = [line for line in lines(tmp_path / "run") if "fvd" in line]
+    scores = {line["kimg"]: line["fvd"] for line in scored}
+    assert all(line["fvd_low"] <= line["fvd"] <= line["fvd_high"] for line in scored)
+    best = checkpoints.load(tmp_path / "run" / "best.pt")
+    assert sorted(scores) == pytest.approx([2 * STEP_KIMG, 4 * STEP_KIMG])
+    assert best.state["score"] == pytest.approx(min(scores.values()), rel=1e-5)
+    assert best.state["kimg"] == pytest.approx(min(scores, key=scores.get))
+    assert best.generator().config == run_of(5).model
+
+
+def test_an_interruption_ends_a_score_and_keeps_what_was_trained(run_of, tmp_path: Path, pixels_protocol) -> None:
+    report = {"fvd_kimg": 2 * STEP_KIMG, "fvd_videos": 4, "protocol": pixels_protocol(frames=9), "snapshot_kimg": 9.0}
+    scored = []
+
+    def interrupt(what: str, done: int, total: int) -> None:
+        if (tmp_path / "run" / "features").exists():
+            scored.append(what)
+            if len(scored) == 1:  # a second signal could come when another test is under way
+                os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        train(run_of(9, report=report), tmp_path / "run", device="cpu", workers=1, minutes=None, progress=interrupt)
+
+    assert len(scored) == 1
+    assert checkpoints.load(tmp_path / "run" / "checkpoint.pt").state["trainer"]["steps"] == 2
+    assert not any("fvd" in line for line in lines(tmp_path / "run"))
+
+
+def test_the_best_score_is_remembered_by_a_run_that_goes_on(run_of, tmp_path: Path, pixels_protocol) -> None:
+    report = {"fvd_kimg": 2 * STEP_KIMG, "fvd_videos": 4, "protocol": pixels_protocol(frames=9)}
+    go(run_of(2, report=report), tmp_path)
+    best = checkpoints.load(tmp_path / "best.pt")
+    checkpoints.save(dataclasses.replace(best, state={**best.state, "score": 1e-3}), tmp_path / "best.pt")
+
+    go(run_of(4, report=report), tmp_path)
+
+    assert checkpoints.load(tmp_path / "best.pt").state["score"] == 1e-3
+
+
+@pytest.mark.parametrize("change", ["other videos", "lost"])
+def test_a_score_that_compares_with_none_before_is_the_best(
+    run_of, tmp_path: Path, pixels_protocol, capsys, change: str
+) -> None:
+    report = {"fvd_kimg": 2 * STEP_KIMG, "fvd_videos": 4, "protocol": pixels_protocol(frames=9)}
+    go(run_of(2, report=report), tmp_path)
+    file = tmp_path / "best.pt"
+    for name, key in (("best.pt", "score"), ("checkpoint.pt", "best")):  # older versions had it in both
+        found = checkpoints.load(tmp_path / name)
+        checkpoints.save(dataclasses.replace(found, state={**found.state, key: 1e-3}), tmp_path / name)
+    if change == "lost":
+        file.unlink()
+
+    go(run_of(4, report={**report, "fvd_videos": 4 if change == "lost" else 5}), tmp_path)
+
+    assert checkpoints.load(file).state["trainer"]["steps"] == 4
+    assert ("with 4 videos, which does not compare with" in capsys.readouterr().err) == (change != "lost")
+
+
+def test_a_score_that_fails_keeps_what_was_trained(run_of, tmp_path: Path, pixels_protocol, monkeypatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise SourceError("gone")
+
+    monkeypatch.setattr("stylegan_v.training.session.evaluate", fail)
+    report = {"fvd_kimg": 2 * STEP_KIMG, "protocol": pixels_protocol(frames=9), "snapshot_kimg": 9.0}
+
+    with pytest.raises(SourceError, match="gone"):
+        go(run_of(9, report=report), tmp_path)
+
+    assert checkpoints.load(tmp_path / "checkpoint.pt").state["trainer"]["steps"] == 2
+
+
+def test_what_scores_need_is_looked_at_before_training(run_of, tmp_path: Path) -> None:
+    report = {"fvd_kimg": 1000.0, "protocol": "stylegan-v-fvd61"}
+
+    with pytest.raises(ProtocolError, match="stylegan-v-fvd61"):
+        go(run_of(1, report=report), tmp_path)
+
+    assert list(tmp_path.iterdir()) == []
