@@ -59,10 +59,6 @@ FPS = 25.0
 LONGEST = 25000.0
 """Thousands of frames, as the paper trains. No budget here reaches them, so rates that fall over a run stay high."""
 
-RAMP = 0.05
-"""Share of the frames seen that an average of a generator forgets half in, at most, as of Karras et al. 2020. Without a
-limit its half-life is longer than such a budget, and what is scored would be mostly the networks before training."""
-
 NEARLY = 0.02
 """A stage ends when this share of its budget is left, since a training cannot be stopped to the second."""
 
@@ -219,8 +215,7 @@ def run_of(row: Row, videos: VideoSet, budget: Budget) -> Run:
     model = {"preset": budget.preset, "resolution": budget.resolution, **row.changes.get("model", {})}
     unused = load_run(None, {"model": model}).method.unused
     batch = {"batch": 4} if budget.preset == "tiny" else {}  # others have one of their own
-    everywhere = {**videos.train, **batch, "kimg": LONGEST, "ema_rampup": RAMP}
-    train = {key: value for key, value in everywhere.items() if key not in unused}
+    train = {key: value for key, value in {**videos.train, **batch, "kimg": LONGEST}.items() if key not in unused}
     sections = {
         "model": model,
         "data": {"path": str(videos.videos), "fps": FPS},

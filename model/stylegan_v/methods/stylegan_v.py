@@ -18,10 +18,10 @@ TINY: Mapping[str, Any] = {
 """As small as it gets, for tests and rehearsals."""
 
 BUDGETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
-    # Hours on a CPU, and small batches as docs/model.md found that they learn there. Other presets keep the budget and
-    # the settings of the released code, which are days on several GPUs.
+    # Hours on a CPU, and small batches as docs/model.md found that they learn there. The ramp of the average is that of
+    # Karras et al. 2020. Other presets keep the budget and the settings of the released code, which are days on GPUs.
     "small": {
-        "train": {"kimg": 100.0, "batch": 8, "r1_gamma": 1.0, "ema_kimg": 2.0, "ada_kimg": 20.0},
+        "train": {"kimg": 100.0, "batch": 8, "r1_gamma": 1.0, "ema_kimg": 2.0, "ema_rampup": 0.05, "ada_kimg": 20.0},
         "report": {"tick_kimg": 1.0, "snapshot_kimg": 10.0, "fvd_kimg": 20.0, "fvd_videos": 256},
     },
 }
