@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from fvd_bench.errors import MetricError
 from fvd_bench.evaluation import windows
 from fvd_bench.evaluation.classes import class_findings, class_panel
-from fvd_bench.evaluation.counts import Unserved
+from fvd_bench.evaluation.enough_videos import Unserved
 from fvd_bench.evaluation.findings import find, refuse_skipped, shortages, skipped
 from fvd_bench.evaluation.ranking import is_window
 from fvd_bench.evaluation.result import MotionPanel, Result, Score, SideCount, SourceInfo

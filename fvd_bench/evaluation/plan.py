@@ -8,8 +8,8 @@ from dataclasses import astuple, dataclass, field
 from functools import partial
 
 from fvd_bench.errors import MetricError, VideoError, WeightsError
-from fvd_bench.evaluation.counts import shortage
 from fvd_bench.evaluation.duration import Seconds, duration
+from fvd_bench.evaluation.enough_videos import shortage
 from fvd_bench.evaluation.evaluation import Evaluation
 from fvd_bench.evaluation.loading import load_all
 from fvd_bench.features.extraction import Extraction, Job, first_of_each

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from fvd_bench.errors import MetricError
-from fvd_bench.evaluation.counts import Look, too_few
+from fvd_bench.evaluation.enough_videos import Look, too_few
 from fvd_bench.evaluation.evaluate import evaluate
 from fvd_bench.evaluation.statistics import make
 from fvd_bench.features.given import open_side
