@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 from fvd_bench.errors import ArgumentError, FvdBenchError, ResultError
 from fvd_bench.evaluation import result_features
-from fvd_bench.evaluation.changes import change_error
+from fvd_bench.evaluation.change_error import change_error
 from fvd_bench.evaluation.comparability import notes, pairs, protocols_of, require_same_inputs
 from fvd_bench.evaluation.result import Result, Score
 from fvd_bench.evaluation.result_features import ResultFeatures

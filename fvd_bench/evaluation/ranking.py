@@ -12,7 +12,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from fvd_bench.evaluation.changes import change_error
+from fvd_bench.evaluation.change_error import change_error
 from fvd_bench.evaluation.result import Result, Score
 from fvd_bench.finding import Finding
 from fvd_bench.metrics.uncertainty import CONFIDENCE, Spread, holm, p_value
