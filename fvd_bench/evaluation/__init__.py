@@ -27,5 +27,5 @@ __all__ = [
     "shown_clips",
     "statistics",
     "table4",
-    "windows",
+    "window_scores",
 ]

@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from fvd_bench.errors import MetricError
-from fvd_bench.evaluation import windows
+from fvd_bench.evaluation import window_scores
 from fvd_bench.evaluation.classes import class_findings, class_panel
 from fvd_bench.evaluation.enough_videos import Unserved
 from fvd_bench.evaluation.findings import find, refuse_skipped, shortages, skipped
@@ -177,7 +177,7 @@ class Evaluation:
     def _result(self, collection: Collection, scores: Sequence[Score], motion: MotionPanel | None) -> Result:
         collected, extractions = collection.collected, collection.extractions
         real, fake = (self.info(side, extractions[side]) for side in SIDES)
-        # Statistics have no videos in which anything could be found. What windows skip is counted, see `windows`.
+        # Statistics have no videos in which anything could be found. What windows skip is counted, see `window_scores`.
         told = self._jobs_of([p for p in self.protocols if not self.rows.get(p, "").startswith(WINDOW)])
         known = {side for side in SIDES if self.sides[side].given.known is not None}
         collected = {job: found for job, found in collected.items() if job in told and job.draw.reads not in known}
@@ -185,7 +185,7 @@ class Evaluation:
         unscored = collected.keys() - self._jobs_of(scored)
         judged = [score for score in scores if not is_window(score)]
         warnings = find(self.sources, collected, judged, self.extractors, motion, self.store.damaged, unscored)
-        warnings += windows.findings(scores, collection.spreads, {p.name: p.real for p in self.protocols})
+        warnings += window_scores.findings(scores, collection.spreads, {p.name: p.real for p in self.protocols})
         warnings += [Finding("not-comparable", f"{p.name}: {p.not_comparable}") for p in scored if p.not_comparable]
         warnings += collection.noticed
         givens = {name: side.given for name, side in self.sides.items()}
