@@ -17,7 +17,7 @@ from fvd_bench.features.distributed import WHOLE, Share
 from fvd_bench.features.extraction import Extraction, Job, Target
 from fvd_bench.features.given import GivenFile
 from fvd_bench.features.moments_file import MomentsFile, added
-from fvd_bench.features.pieces import PIECES, Pieces
+from fvd_bench.features.moments_in_pieces import PIECES, Pieces
 from fvd_bench.features.stats_file import StatsFile, is_stats_file
 from fvd_bench.features.store import Entry
 from fvd_bench.finding import some

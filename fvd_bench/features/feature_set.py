@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fvd_bench.features.moments import Float64, Moments, add_scatter
-from fvd_bench.features.pieces import Pieces
+from fvd_bench.features.moments_in_pieces import Pieces
 
 _KEPT_VALUES = 2**26
 """Features are kept as float32 up to this many values (256 MiB). Beyond it only their moments are kept."""

@@ -1,4 +1,4 @@
-"""A file of moments: what `pieces` keeps of one side under one protocol, for sides of very many clips.
+"""A file of moments: what `moments_in_pieces` keeps of one side under one protocol, for sides of very many clips.
 
 It is an uncompressed .npz archive. Its member `fvd_bench_moments` holds a JSON text, `counts` [P], `means` [P, D] and
 `covariances` [P, D, D] the moments of each piece in float64, `sample` [n, D] and `ranks` [n] some of the features.
@@ -19,7 +19,7 @@ import numpy as np
 from fvd_bench.atomic import partial_file
 from fvd_bench.errors import SourceError
 from fvd_bench.features.moments import Moments
-from fvd_bench.features.pieces import MOST_PIECES, Pieces
+from fvd_bench.features.moments_in_pieces import MOST_PIECES, Pieces
 from fvd_bench.features.stats_file import DAMAGED, has_array, read_arrays
 from fvd_bench.protocols.protocol import Protocol
 from fvd_bench.protocols.rules import SIDES, Side
