@@ -17,8 +17,8 @@ import numpy as np
 
 from fvd_bench.errors import ArgumentError, MetricError, SourceError, VideoError
 from fvd_bench.evaluation.evaluate import open_evaluation
-from fvd_bench.evaluation.loading import load_all
 from fvd_bench.evaluation.result import SourceInfo
+from fvd_bench.evaluation.scorable_protocols import load_all
 from fvd_bench.evaluation.scoring import signature
 from fvd_bench.evaluation.sensitivity import Audit, Rung, Scored, Seen, Sensitivity, content_bias, seen_of
 from fvd_bench.features.distributed import rank

@@ -12,8 +12,8 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from fvd_bench.errors import ArgumentError
-from fvd_bench.evaluation.loading import load_all
 from fvd_bench.evaluation.own_network import on_given
+from fvd_bench.evaluation.scorable_protocols import load_all
 from fvd_bench.features.distributed import rank
 from fvd_bench.features.given import open_side
 from fvd_bench.finding import warn_of
