@@ -270,6 +270,15 @@ class Result:
         write_json(file, self.to_json())
 
     @classmethod
+    def read(cls, file: Path) -> Result:
+        """Read what `write` wrote. Raises ResultError, which names the file."""
+        text = read_text(file)
+        try:
+            return cls.from_json(text)
+        except ResultError as error:
+            raise ResultError(f"{file}: {error}") from error
+
+    @classmethod
     def from_json(cls, text: str) -> Result:
         """Read what `to_json` wrote. Keys that a later version added are ignored.
 
@@ -294,6 +303,18 @@ class Result:
         if not result.scores:
             raise ResultError(f"not a result of schema {SCHEMA}: it has no scores")
         return result
+
+
+def read_text(file: Path) -> str:
+    """Return the text of a file of results. Raises ResultError, which names the file."""
+    try:
+        return file.read_text("utf-8")
+    except OSError as error:
+        raise ResultError(
+            f"{file} cannot be read: {error.strerror}; a result is written by `fvd-bench compute … --json {file.name}`"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise ResultError(f"{file}: {error}") from error
 
 
 def write_json(file: Path, text: str) -> None:
