@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from fvd_bench.evaluation.evaluate import evaluate
     from fvd_bench.evaluation.online import FrechetVideoDistance
     from fvd_bench.evaluation.ranking import Ranking
-    from fvd_bench.evaluation.result import Result, Score
+    from fvd_bench.evaluation.result import Result
+    from fvd_bench.evaluation.score import Score
     from fvd_bench.evaluation.several import rank
     from fvd_bench.finding import FvdBenchWarning
     from fvd_bench.inspection import checkup as doctor  # noqa: F401
@@ -64,7 +65,7 @@ _HOMES = {
     "Protocol": "fvd_bench.protocols.protocol",
     "Ranking": "fvd_bench.evaluation.ranking",
     "Result": "fvd_bench.evaluation.result",
-    "Score": "fvd_bench.evaluation.result",
+    "Score": "fvd_bench.evaluation.score",
     "Settings": "fvd_bench.settings",
     "__version__": "fvd_bench.version",
     "allow_code": "fvd_bench.plugins",

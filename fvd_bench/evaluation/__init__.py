@@ -20,6 +20,7 @@ __all__ = [
     "result",
     "result_features",
     "result_files",
+    "score",
     "selftest",
     "selftest_networks",
     "sensitivity",

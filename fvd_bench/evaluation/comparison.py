@@ -17,8 +17,9 @@ from fvd_bench.errors import ArgumentError, FvdBenchError, ResultError
 from fvd_bench.evaluation import result_features
 from fvd_bench.evaluation.change_error import change_error
 from fvd_bench.evaluation.comparability import notes, pairs, protocols_of, require_same_inputs
-from fvd_bench.evaluation.result import Result, Score
+from fvd_bench.evaluation.result import Result
 from fvd_bench.evaluation.result_features import ResultFeatures, spread_of
+from fvd_bench.evaluation.score import Score
 from fvd_bench.metrics.uncertainty import CONFIDENCE, quantile
 from fvd_bench.paths import user_path
 from fvd_bench.progress import Progress, silent

@@ -16,7 +16,7 @@ import numpy as np
 
 from fvd_bench import metrics
 from fvd_bench.errors import MetricError, ShortVideoError, SourceError, VideoError
-from fvd_bench.evaluation.result import Skipped
+from fvd_bench.evaluation.score import Skipped
 from fvd_bench.features.given import Given
 from fvd_bench.finding import some
 from fvd_bench.networks import NETWORKS, Network

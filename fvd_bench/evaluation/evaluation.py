@@ -14,7 +14,8 @@ from fvd_bench.evaluation.classes import class_findings, class_panel
 from fvd_bench.evaluation.enough_videos import Unserved
 from fvd_bench.evaluation.findings import find, refuse_skipped, shortages, skipped
 from fvd_bench.evaluation.ranking import is_window
-from fvd_bench.evaluation.result import MotionPanel, Result, Score, SideCount, SourceInfo
+from fvd_bench.evaluation.result import MotionPanel, Result, SourceInfo
+from fvd_bench.evaluation.score import Score, SideCount
 from fvd_bench.evaluation.scoring import as_score
 from fvd_bench.features.distributed import Share
 from fvd_bench.features.engine import Engine

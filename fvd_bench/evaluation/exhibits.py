@@ -11,7 +11,8 @@ from fvd_bench.errors import MetricError
 from fvd_bench.evaluation.evaluation import Collection
 from fvd_bench.evaluation.feature_map import FeatureMap, feature_map
 from fvd_bench.evaluation.per_video import Points, points_of
-from fvd_bench.evaluation.result import Result, Score
+from fvd_bench.evaluation.result import Result
+from fvd_bench.evaluation.score import Score
 from fvd_bench.evaluation.shown_clips import ShownClip, shown_clips
 from fvd_bench.features.moments import Float64
 from fvd_bench.inspection.motion import Motion

@@ -8,7 +8,8 @@ from typing import Protocol
 
 from fvd_bench.errors import SourceError
 from fvd_bench.estimate import doubts
-from fvd_bench.evaluation.result import MotionPanel, Score, Skipped
+from fvd_bench.evaluation.result import MotionPanel
+from fvd_bench.evaluation.score import Score, Skipped
 from fvd_bench.features.extraction import Collected, Job
 from fvd_bench.features.given import OTHER_SHARD
 from fvd_bench.finding import Finding, noted, of_side, some, worst_first

@@ -11,7 +11,7 @@ from typing import Any
 from fvd_bench.errors import MetricError
 from fvd_bench.evaluation.findings import refuse_skipped, skipped
 from fvd_bench.evaluation.intake import Intake
-from fvd_bench.evaluation.result import SideCount
+from fvd_bench.evaluation.score import SideCount
 from fvd_bench.features.extraction import Collected, Extraction, Job
 from fvd_bench.features.feature_set import FeatureSet
 from fvd_bench.features.given import Given, open_side

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from fvd_bench.atomic import partial_file
 from fvd_bench.errors import ResultError
-from fvd_bench.evaluation.result import Result, Score
+from fvd_bench.evaluation.result import Result
+from fvd_bench.evaluation.score import Score
 from fvd_bench.features.feature_set import FeatureSet
 from fvd_bench.metrics import METRICS
 from fvd_bench.metrics.uncertainty import Sides, Spread

@@ -13,8 +13,9 @@ from fvd_bench.errors import NotComparableError, ResultError
 from fvd_bench.evaluation import result_features
 from fvd_bench.evaluation.comparability import notes, pairs, require_same_inputs
 from fvd_bench.evaluation.ranking import Contrast, Entrant, RankedScore, Ranking, is_ranked, ranking
-from fvd_bench.evaluation.result import Result, Score, read_text
+from fvd_bench.evaluation.result import Result, read_text
 from fvd_bench.evaluation.result_features import ResultFeatures, spread_of
+from fvd_bench.evaluation.score import Score
 from fvd_bench.paths import distinct_names, user_path
 from fvd_bench.records import record
 
