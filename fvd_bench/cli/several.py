@@ -11,7 +11,7 @@ from fvd_bench.cli.streams import Text, console, delivery, print_report, progres
 
 if TYPE_CHECKING:
     from fvd_bench.cli.pages import Showing
-    from fvd_bench.evaluation.evaluation import Collection
+    from fvd_bench.evaluation.collection import Collection
     from fvd_bench.evaluation.exhibits import Exhibits
     from fvd_bench.evaluation.per_video import VideoRecord
     from fvd_bench.evaluation.ranking import Ranking

@@ -2,6 +2,7 @@
 
 __all__ = [
     "audit",
+    "collection",
     "comparison",
     "curves",
     "demo",

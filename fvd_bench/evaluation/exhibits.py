@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fvd_bench.errors import MetricError
-from fvd_bench.evaluation.evaluation import Collection
+from fvd_bench.evaluation.collection import Collection
 from fvd_bench.evaluation.feature_map import FeatureMap, feature_map
 from fvd_bench.evaluation.per_video import Points, points_of
 from fvd_bench.evaluation.result import Result

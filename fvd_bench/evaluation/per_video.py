@@ -11,7 +11,7 @@ import numpy as np
 
 from fvd_bench.errors import MetricError
 from fvd_bench.escapes import escaped
-from fvd_bench.evaluation.evaluation import Collection
+from fvd_bench.evaluation.collection import Collection
 from fvd_bench.evaluation.result import Result
 from fvd_bench.features.feature_set import FeatureSet
 from fvd_bench.features.moments import Float64

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from fvd_bench.errors import ManifestError
 from fvd_bench.evaluation import manifest as manifests
+from fvd_bench.evaluation.collection import Collection
 from fvd_bench.evaluation.evaluate import open_evaluation
-from fvd_bench.evaluation.evaluation import Collection, Evaluation
+from fvd_bench.evaluation.evaluation import Evaluation
 from fvd_bench.evaluation.manifest import Drawn, Listed, Manifest, Used
 from fvd_bench.evaluation.result import Result
 from fvd_bench.features.extraction import Extraction

@@ -25,7 +25,7 @@ from fvd_bench.records import record
 from fvd_bench.videos.files import bare_name, regular_file
 
 if TYPE_CHECKING:
-    from fvd_bench.evaluation.evaluation import Collection
+    from fvd_bench.evaluation.collection import Collection
 
 
 @dataclass(frozen=True, slots=True)

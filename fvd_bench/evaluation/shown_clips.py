@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from fvd_bench.errors import VideoError
-from fvd_bench.evaluation.evaluation import Collection
+from fvd_bench.evaluation.collection import Collection
 from fvd_bench.features.extraction import Job
 from fvd_bench.inspection.motion_of_sides import evenly_spaced
 from fvd_bench.sources.opening import ClipSource
