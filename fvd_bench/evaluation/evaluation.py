@@ -172,28 +172,8 @@ class Evaluation:
         return scores
 
     def _result(self, collection: Collection, scores: Sequence[Score], motion: MotionPanel | None) -> Result:
-        collected, extractions = collection.collected, collection.extractions
-        real, fake = (self.info(side, extractions[side]) for side in SIDES)
-        # Statistics have no videos in which anything could be found. What windows skip is counted, see `window_scores`.
-        told = self._jobs_of([p for p in self.protocols if not self.rows.get(p, "").startswith(WINDOW)])
-        known = {side for side in SIDES if self.sides[side].given.known is not None}
-        collected = {job: found for job, found in collected.items() if job in told and job.draw.reads not in known}
-        scored = self._scored(scores)
-        unscored = collected.keys() - self._jobs_of(scored)
-        judged = [score for score in scores if not is_window(score)]
-        warnings = find(self.sources, collected, judged, self.extractors, motion, self.store.damaged, unscored)
-        warnings += window_scores.findings(scores, collection.spreads, {p.name: p.real for p in self.protocols})
-        warnings += [Finding("not-comparable", f"{p.name}: {p.not_comparable}") for p in scored if p.not_comparable]
-        warnings += collection.noticed
-        givens = {name: side.given for name, side in self.sides.items()}
-        contents = {side: extraction.contents for side, extraction in extractions.items()}
-        stores = {name: side.store for name, side in self.sides.items()}
-        here = self.versions()
-        warnings += header_findings(
-            givens, stores, contents, versions=environment.feature_versions(self.device), workers=self.workers
-        )
-        warnings += [finding for side, given in givens.items() for finding in given.findings(side, here)]
-        warnings += self._ungrouped()
+        real, fake = (self.info(side, collection.extractions[side]) for side in SIDES)
+        warnings = self._findings(collection, scores, motion)
         panel = None if self.classes is None else class_panel(collection, scores, self.classes)
         if panel is not None:
             warnings += class_findings(panel, self._dims())
@@ -217,6 +197,33 @@ class Evaluation:
             group_by=self.group_by,
             classes=panel,
         )
+
+    def _findings(self, collection: Collection, scores: Sequence[Score], motion: MotionPanel | None) -> list[Finding]:
+        """List what was noticed of both sides and of the scores, but for classes."""
+        # Statistics have no videos in which anything could be found. What windows skip is counted, see `window_scores`.
+        told = self._jobs_of([p for p in self.protocols if not self.rows.get(p, "").startswith(WINDOW)])
+        known = {side for side in SIDES if self.sides[side].given.known is not None}
+        collected = {
+            job: found for job, found in collection.collected.items() if job in told and job.draw.reads not in known
+        }
+        scored = self._scored(scores)
+        unscored = collected.keys() - self._jobs_of(scored)
+        judged = [score for score in scores if not is_window(score)]
+        findings = find(self.sources, collected, judged, self.extractors, motion, self.store.damaged, unscored)
+        findings += window_scores.findings(scores, collection.spreads, {p.name: p.real for p in self.protocols})
+        findings += [Finding("not-comparable", f"{p.name}: {p.not_comparable}") for p in scored if p.not_comparable]
+        findings += collection.noticed
+        givens = {name: side.given for name, side in self.sides.items()}
+        findings += header_findings(
+            givens,
+            {name: side.store for name, side in self.sides.items()},
+            {side: extraction.contents for side, extraction in collection.extractions.items()},
+            versions=environment.feature_versions(self.device),
+            workers=self.workers,
+        )
+        here = self.versions()
+        findings += [finding for side, given in givens.items() for finding in given.findings(side, here)]
+        return [*findings, *self._ungrouped()]
 
     def _ungrouped(self) -> Iterator[Finding]:
         """Say which sides are moments, whose videos cannot count as the groups that were asked for."""
