@@ -119,9 +119,8 @@ def _at_once(evaluation: Evaluation, reading: float, networks: float) -> float:
 
 
 def _motion(evaluation: Evaluation, side: Side, extraction: Extraction) -> float:
-    given, store = evaluation.sides[side].given, evaluation.sides[side].store
-    versions = given.motion_versions(environment.feature_versions("cpu"))
-    contents = extraction.contents
+    of_side, contents = evaluation.sides[side], extraction.contents
+    given, store, versions = of_side.given, of_side.store, of_side.motion_versions
     absent = [
         index
         for index in evenly_spaced(len(given.source.names), MOST_VIDEOS)

@@ -60,6 +60,11 @@ class OpenSide:
             found = ["/".join(label) for label in dependence.labels(names, classes, columns, what="classes")]
         return cls(given, store, groups, found)
 
+    @property
+    def motion_versions(self) -> Mapping[str, str]:
+        """The versions of all software that can change the measured motion of its videos."""
+        return self.given.motion_versions(environment.feature_versions("cpu"))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
@@ -271,7 +276,7 @@ class Evaluation:
             side.given.source,
             side.store,
             evenly_spaced(videos, most or videos),
-            versions=side.given.motion_versions(environment.feature_versions("cpu")),
+            versions=side.motion_versions,
             workers=self.workers,
             progress=labelled(self.progress, f"motion of {name} videos"),
             share=side.given.share(self.share),
@@ -279,10 +284,9 @@ class Evaluation:
 
     def passing_motion(self, name: Side, extraction: Extraction) -> PassingMotion:
         """Return what measures the motion of a side's videos while they are read by this extraction."""
-        given, store = self.sides[name].given, self.sides[name].store
-        chosen = evenly_spaced(len(self.sources[name].names), MOST_VIDEOS)
-        versions = given.motion_versions(environment.feature_versions("cpu"))
-        return PassingMotion(store, chosen, extraction.contents, versions=versions)
+        side = self.sides[name]
+        chosen = evenly_spaced(len(side.given.source.names), MOST_VIDEOS)
+        return PassingMotion(side.store, chosen, extraction.contents, versions=side.motion_versions)
 
     def _motion(self) -> MotionPanel | None:
         """Sum up how both sides move, None where a side has no videos of two frames."""
