@@ -17,7 +17,7 @@ from fvd_bench.errors import SourceError
 from fvd_bench.features.references.reference import Reference, file_digest, manifest_text, read_manifest
 from fvd_bench.features.references.storage import Folder, Storage, storage_of
 from fvd_bench.paths import PathLike
-from fvd_bench.progress import Progress
+from fvd_bench.progress import Progress, fetching
 
 _MANIFEST = "manifest.json"
 _ENTRY = re.compile(r"[a-z0-9][^/]*@[0-9a-f]{64}\.json")
@@ -65,12 +65,13 @@ class Zoo:
         whole = hashlib.sha256()
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
+            fetched = fetching(progress, reference.shown)
             with partial_file(file) as partial:
                 with partial.open("wb") as out:
                     for chunk in self._chunks(reference.file, reference.size):
                         whole.update(chunk)
                         out.write(chunk)
-                        progress(f"fetching {reference.shown}, MiB", out.tell() >> 20, reference.size >> 20)
+                        fetched(out.tell(), reference.size)
                 _check(reference, whole.hexdigest(), self.shown)
         except OSError as error:
             raise SourceError(f"{file} cannot be written: {error.strerror or error}") from error
