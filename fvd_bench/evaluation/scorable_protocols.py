@@ -27,10 +27,15 @@ def load(protocol: ProtocolLike) -> Protocol:
 
 def load_all(protocol: ProtocolLike | Sequence[ProtocolLike]) -> tuple[Protocol, ...]:
     """One protocol or several, each as `load` does, and once. Raises ProtocolError, when there is none too."""
+    return tuple(dict.fromkeys(map(load, each(protocol))))
+
+
+def each(protocol: ProtocolLike | Sequence[ProtocolLike]) -> Sequence[ProtocolLike]:
+    """Return one protocol or several, as they were given, as several. Raises ProtocolError where there is none."""
     given = [protocol] if isinstance(protocol, Protocol | str | os.PathLike) else protocol
     if not given:
         raise ProtocolError("no protocol is given")
-    return tuple(dict.fromkeys(map(load, given)))
+    return given
 
 
 def check(protocol: Protocol, where: str) -> None:
