@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from fvd_bench.features.extraction import Collected, Extraction, Job
+from fvd_bench.features.extraction import Extraction
 from fvd_bench.features.feature_set import FeatureSet
+from fvd_bench.features.jobs import Collected, Job
 from fvd_bench.finding import Finding
 from fvd_bench.metrics.uncertainty import Sides, Spread
 from fvd_bench.protocols.protocol import Protocol

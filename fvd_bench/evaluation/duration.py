@@ -12,8 +12,9 @@ import numpy as np
 
 from fvd_bench.errors import VideoError
 from fvd_bench.evaluation.evaluation import Evaluation
-from fvd_bench.features.extraction import Extraction, Job
+from fvd_bench.features.extraction import Extraction
 from fvd_bench.features.feature_set import FeatureSet
+from fvd_bench.features.jobs import Job
 from fvd_bench.inspection import motion
 from fvd_bench.inspection.motion_of_sides import MOST_VIDEOS, evenly_spaced, motion_key
 from fvd_bench.metrics.measurement import measure

@@ -19,8 +19,9 @@ from fvd_bench.evaluation.score import Score, SideCount
 from fvd_bench.evaluation.scoring import as_score
 from fvd_bench.features.distributed import Share
 from fvd_bench.features.engine import Engine
-from fvd_bench.features.extraction import Collected, Extraction, Job, Target
+from fvd_bench.features.extraction import Extraction
 from fvd_bench.features.given import Given
+from fvd_bench.features.jobs import Collected, Job, Target
 from fvd_bench.features.store import FeatureStore
 from fvd_bench.finding import Finding, worst_first
 from fvd_bench.inspection.headers import header_findings

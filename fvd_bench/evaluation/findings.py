@@ -10,8 +10,8 @@ from fvd_bench.errors import SourceError
 from fvd_bench.estimate import doubts
 from fvd_bench.evaluation.result import MotionPanel
 from fvd_bench.evaluation.score import Score, Skipped
-from fvd_bench.features.extraction import Collected, Job
 from fvd_bench.features.given import OTHER_SHARD
+from fvd_bench.features.jobs import Collected, Job
 from fvd_bench.finding import Finding, noted, of_side, some, worst_first
 from fvd_bench.inspection import faults
 from fvd_bench.inspection.motion_of_sides import findings as motion_findings

@@ -19,8 +19,8 @@ from fvd_bench.evaluation.scorable_protocols import load
 from fvd_bench.evaluation.score import Score, SideCount
 from fvd_bench.evaluation.scoring import as_score
 from fvd_bench.features import distributed
-from fvd_bench.features.extraction import Collected, Job
 from fvd_bench.features.feature_set import FeatureSet
+from fvd_bench.features.jobs import Collected, Job
 from fvd_bench.features.noticed import Noticed
 from fvd_bench.features.online_features import Contribution, OnlineFeatures
 from fvd_bench.finding import Finding, warn_of

@@ -10,7 +10,7 @@ from PIL import Image
 
 from fvd_bench.errors import VideoError
 from fvd_bench.evaluation.collection import Collection
-from fvd_bench.features.extraction import Job
+from fvd_bench.features.jobs import Job
 from fvd_bench.inspection.motion_of_sides import evenly_spaced
 from fvd_bench.sources.opening import ClipSource
 from fvd_bench.videos.clips import DrawEnd, DrawnClip, read_draws

@@ -14,8 +14,9 @@ from fvd_bench.evaluation.evaluate import open_evaluation
 from fvd_bench.evaluation.evaluation import Evaluation
 from fvd_bench.evaluation.findings import refuse_skipped
 from fvd_bench.features.distributed import WHOLE, Share
-from fvd_bench.features.extraction import Extraction, Job
+from fvd_bench.features.extraction import Extraction
 from fvd_bench.features.given import GivenFile
+from fvd_bench.features.jobs import Job
 from fvd_bench.features.moments_file import MomentsFile, added
 from fvd_bench.features.moments_in_pieces import PIECES, Pieces
 from fvd_bench.features.stats_file import StatsFile, is_stats_file

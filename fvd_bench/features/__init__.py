@@ -9,6 +9,7 @@ __all__ = [
     "feature_set",
     "foreign",
     "given",
+    "jobs",
     "moments",
     "moments_file",
     "moments_in_pieces",

@@ -26,8 +26,8 @@ from fvd_bench.videos.absent_video import AbsentVideo
 from fvd_bench.videos.video import Video
 
 if TYPE_CHECKING:
-    from fvd_bench.features.extraction import Job, Target
     from fvd_bench.features.foreign import ForeignStats
+    from fvd_bench.features.jobs import Job, Target
     from fvd_bench.features.moments_file import MomentsFile
     from fvd_bench.features.stats_file import StatsFile
     from fvd_bench.features.store import FeatureStore

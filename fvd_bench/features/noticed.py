@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from fvd_bench.features.extraction import Collected
+from fvd_bench.features.jobs import Collected
 from fvd_bench.features.store import Facts
 from fvd_bench.finding import Finding, noted, of_side
 from fvd_bench.protocols.rules import Side

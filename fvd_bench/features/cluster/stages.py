@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from fvd_bench.errors import EngineError, FeatureError, VideoError
 from fvd_bench.features.batches import Noted
-from fvd_bench.features.extraction import Job
+from fvd_bench.features.jobs import Job
 from fvd_bench.networks import NETWORKS, Features, create, environment, software
 from fvd_bench.paths import PathLike
 from fvd_bench.plugins import allow_code
@@ -29,7 +29,7 @@ Table = Any  # pyarrow has no type information
 
 VIDEOS = pa.schema([("place", pa.int64()), ("content", pa.string()), ("keys", pa.list_(pa.string())),
                     ("jobs", pa.list_(pa.int32()))])  # fmt: skip
-"""The videos to read: the place of each, see `extraction.Target`, the digest of its contents, and the keys of its
+"""The videos to read: the place of each, see `jobs.Target`, the digest of its contents, and the keys of its
 entries, each with the number of its job."""
 
 DIGESTS = pa.schema([("index", pa.int64()), ("content", pa.string()), ("unreadable", pa.string())])
