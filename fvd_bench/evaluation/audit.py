@@ -22,7 +22,8 @@ from fvd_bench.evaluation.scorable_protocols import load_all
 from fvd_bench.evaluation.scoring import signature
 from fvd_bench.evaluation.sensitivity import Audit, Rung, Scored, Seen, Sensitivity, content_bias, seen_of
 from fvd_bench.features.distributed import rank
-from fvd_bench.features.given import Given, open_side
+from fvd_bench.features.given import Given
+from fvd_bench.features.opening import open_side
 from fvd_bench.networks import environment, software
 from fvd_bench.progress import Progress, labelled, shown
 from fvd_bench.protocols.protocol import Protocol, ProtocolLike

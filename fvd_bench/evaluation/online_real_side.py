@@ -14,10 +14,11 @@ from fvd_bench.evaluation.intake import Intake
 from fvd_bench.evaluation.score import SideCount
 from fvd_bench.features.extraction import Extraction
 from fvd_bench.features.feature_set import FeatureSet
-from fvd_bench.features.given import Given, open_side
+from fvd_bench.features.given import Given
 from fvd_bench.features.jobs import Collected, Job
 from fvd_bench.features.noticed import Noticed
 from fvd_bench.features.online_features import OnlineFeatures
+from fvd_bench.features.opening import open_side
 from fvd_bench.features.store import FeatureStore
 from fvd_bench.finding import Finding
 from fvd_bench.networks import environment

@@ -17,7 +17,7 @@ from fvd_bench.evaluation.own_network import on_given
 from fvd_bench.evaluation.ranking import Entrant, Ranking, findings, is_ranked, ranking
 from fvd_bench.evaluation.result import Result
 from fvd_bench.features import distributed
-from fvd_bench.features.given import open_side
+from fvd_bench.features.opening import open_side
 from fvd_bench.finding import warn_of
 from fvd_bench.progress import Progress, shown
 from fvd_bench.protocols.protocol import ProtocolLike

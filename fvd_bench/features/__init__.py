@@ -15,6 +15,7 @@ __all__ = [
     "moments_in_pieces",
     "noticed",
     "online_features",
+    "opening",
     "references",
     "stats_file",
     "stats_places",

@@ -17,7 +17,7 @@ from fvd_bench.evaluation import comparison
 from fvd_bench.evaluation.result import Result
 from fvd_bench.evaluation.score import Score
 from fvd_bench.features.feature_set import FeatureSet
-from fvd_bench.features.given import open_side
+from fvd_bench.features.opening import open_side
 from tests.program import fvd_bench
 
 NO_CACHE = Settings(cache=None, device="cpu")
