@@ -32,7 +32,7 @@ _NOTES = {
 """Code of a note on videos -> what a warning says about them."""
 
 
-class Noted(Protocol):
+class HasNotes(Protocol):
     """What has notes on a side as a whole: its source, or what was noticed of arrays."""
 
     @property
@@ -40,7 +40,7 @@ class Noted(Protocol):
 
 
 def find(
-    sources: Mapping[Side, Noted],
+    sources: Mapping[Side, HasNotes],
     collected: Mapping[Job, Collected],
     scores: Sequence[Score],
     extractors: Mapping[FeatureRule, FeatureExtractor],
@@ -121,7 +121,7 @@ def _videos(count: int, side: Side) -> str:
     return f"{count} {side} video is" if count == 1 else f"{count} {side} videos are"
 
 
-def _range_findings(sources: Mapping[Side, Noted], collected: Mapping[Job, Collected]) -> Iterator[Finding]:
+def _range_findings(sources: Mapping[Side, HasNotes], collected: Mapping[Job, Collected]) -> Iterator[Finding]:
     """Warn of arrays whose values use little of their stated range."""
     levels: dict[Side, tuple[int, int] | None] = {}
     for job, side in collected.items():
