@@ -17,6 +17,7 @@ from fvd_bench.inspection import faults
 from fvd_bench.inspection.motion_of_sides import findings as motion_findings
 from fvd_bench.networks import FeatureExtractor
 from fvd_bench.protocols.rules import FeatureRule, Side
+from fvd_bench.sources.clip_source import value_range_of
 from fvd_bench.videos.frame_times import widest
 from fvd_bench.words import number, percent, span
 
@@ -127,7 +128,7 @@ def _range_findings(sources: Mapping[Side, HasNotes], collected: Mapping[Job, Co
     for job, side in collected.items():
         levels[job.draw.reads] = widest(levels.get(job.draw.reads), side.levels)
     for name, found in levels.items():
-        stated = getattr(sources[name], "value_range", None)
+        stated = value_range_of(sources[name])
         yield from of_side(name, faults.little_used(f"{name} videos", found, stated=stated))
 
 

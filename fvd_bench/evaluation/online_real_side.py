@@ -25,6 +25,7 @@ from fvd_bench.networks import environment
 from fvd_bench.processors import processors
 from fvd_bench.progress import Progress, labelled, shown
 from fvd_bench.sources.arrays import ArrayVideos
+from fvd_bench.sources.clip_source import value_range_of
 from fvd_bench.sources.opening import SourceLike
 from fvd_bench.videos.clips import Draw
 
@@ -87,7 +88,7 @@ def _read(given: Given, intake: Intake, progress: Progress) -> ReadSide:
     here = environment.feature_versions(environment.resolve_device(intake.settings.device))
     here |= environment.versions(intake.software)
     findings = tuple(given.findings("real", here))
-    noticed = Noticed(tuple(given.source.notes), getattr(given.source, "value_range", None))
+    noticed = Noticed(tuple(given.source.notes), value_range_of(given.source))
     if given.known is not None:
         return ReadSide(given.known, SideCount(given.known.count, ()), noticed, None, findings)
     cache, rule = intake.settings.cache, intake.protocol.features

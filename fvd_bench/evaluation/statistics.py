@@ -29,6 +29,7 @@ from fvd_bench.progress import Progress, labelled, silent
 from fvd_bench.protocols.protocol import Protocol, ProtocolLike
 from fvd_bench.protocols.rules import SIDES, ClipRule, FeatureRule, Side
 from fvd_bench.settings import Settings
+from fvd_bench.sources.clip_source import value_range_of
 from fvd_bench.sources.opening import SourceLike, open_source
 from fvd_bench.videos.clips import Draw
 from fvd_bench.videos.video import Pixels
@@ -249,7 +250,7 @@ def _make(evaluation: Evaluation, side: Side, share: Share) -> StatsFile:
         motion_versions=motion_versions,
         entries=entries,
         motion=motion,
-        value_range=getattr(source, "value_range", None),
+        value_range=value_range_of(source),
     )
 
 

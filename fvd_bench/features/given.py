@@ -13,7 +13,7 @@ from fvd_bench.features.distributed import WHOLE, Share
 from fvd_bench.features.feature_set import FeatureSet
 from fvd_bench.finding import Finding
 from fvd_bench.protocols.rules import ClipRule, FeatureRule, Side
-from fvd_bench.sources.listing import fingerprint
+from fvd_bench.sources.clip_source import columns_of, fingerprint
 from fvd_bench.sources.opening import ClipSource, check_something_decodes
 from fvd_bench.videos.absent_video import AbsentVideo
 from fvd_bench.videos.video import Video
@@ -47,8 +47,7 @@ class Given:
     @property
     def columns(self) -> Mapping[str, Sequence[str]]:
         """For each column of a list of videos, its entries in the order of the videos."""
-        found: Mapping[str, Sequence[str]] = getattr(self.source, "columns", {})
-        return found
+        return columns_of(self.source)
 
     def check_readable(self) -> None:
         """Raise SourceError when no video can be decoded."""

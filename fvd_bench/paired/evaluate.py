@@ -26,7 +26,7 @@ from fvd_bench.protocols.paired import METRICS, LpipsRule, PairedProtocol, Paire
 from fvd_bench.protocols.protocol import load
 from fvd_bench.protocols.rules import SIDES, Side
 from fvd_bench.settings import Settings
-from fvd_bench.sources.listing import fingerprint
+from fvd_bench.sources.clip_source import fingerprint
 from fvd_bench.sources.opening import ClipSource, SourceLike, check_something_decodes, open_source
 from fvd_bench.version import __version__
 from fvd_bench.videos.video import Video

@@ -9,6 +9,7 @@ __all__ = [
     "addresses",
     "array_folder",
     "arrays",
+    "clip_source",
     "distorted",
     "iterables",
     "listing",

@@ -25,8 +25,8 @@ from fvd_bench.progress import Progress
 from fvd_bench.settings import is_offline
 from fvd_bench.sources.archives import check_distinct, check_plain, is_hidden
 from fvd_bench.sources.array_files import ARRAY_SUFFIXES
+from fvd_bench.sources.clip_source import ClipSource, columns_of, most_frames_of, value_range_of
 from fvd_bench.sources.downloads import Download, FileSystem
-from fvd_bench.sources.listing import ClipSource
 from fvd_bench.sources.named_files import NamedFile
 from fvd_bench.sources.tars import is_tar_name
 from fvd_bench.videos.files import IMAGE_SUFFIXES, VIDEO_SUFFIXES, suffix
@@ -106,18 +106,15 @@ class AtAddress:
 
     @property
     def value_range(self) -> tuple[float, float] | None:
-        found: tuple[float, float] | None = getattr(self.side, "value_range", None)
-        return found
+        return value_range_of(self.side)
 
     @property
     def most_frames(self) -> int | None:
-        found: int | None = getattr(self.side, "most_frames", None)
-        return found
+        return most_frames_of(self.side)
 
     @property
     def columns(self) -> Mapping[str, Sequence[str]]:
-        found: Mapping[str, Sequence[str]] = getattr(self.side, "columns", {})
-        return found
+        return columns_of(self.side)
 
     def video(self, index: int) -> Video:
         return self.side.video(index)
