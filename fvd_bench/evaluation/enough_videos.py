@@ -22,10 +22,10 @@ from fvd_bench.finding import some
 from fvd_bench.networks import NETWORKS, Network
 from fvd_bench.protocols.protocol import Protocol
 from fvd_bench.protocols.rules import ClipRule, Side
-from fvd_bench.sources.addresses import AtAddress
 from fvd_bench.sources.array_folder import ArrayFolder
 from fvd_bench.sources.arrays import ArrayVideos
 from fvd_bench.sources.clip_source import most_frames_of
+from fvd_bench.sources.fetched import AtAddress
 from fvd_bench.sources.iterables import IterableVideos
 from fvd_bench.sources.listing import FileSource
 from fvd_bench.videos.clips import reason

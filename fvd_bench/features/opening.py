@@ -11,7 +11,8 @@ from fvd_bench.features.given import Given, GivenFile, GivenMoments, GivenStats
 from fvd_bench.paths import user_path
 from fvd_bench.progress import Progress, silent
 from fvd_bench.protocols.rules import Side
-from fvd_bench.sources.addresses import fetch, is_address
+from fvd_bench.sources.addresses import is_address
+from fvd_bench.sources.fetched import fetch
 from fvd_bench.sources.opening import SourceLike, open_source
 from fvd_bench.sources.reference_names import is_reference
 

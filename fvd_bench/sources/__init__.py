@@ -11,6 +11,7 @@ __all__ = [
     "arrays",
     "clip_source",
     "distorted",
+    "fetched",
     "iterables",
     "listing",
     "open_source",

@@ -17,8 +17,8 @@ from fvd_bench.networks import FeatureExtractor
 from fvd_bench.paths import PathLike
 from fvd_bench.plugins import allowed_code
 from fvd_bench.protocols.rules import FeatureRule
-from fvd_bench.sources.addresses import AtAddress
 from fvd_bench.sources.clip_source import ClipSource
+from fvd_bench.sources.fetched import AtAddress
 from fvd_bench.sources.listing import FileSource
 
 
