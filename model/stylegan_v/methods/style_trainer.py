@@ -20,7 +20,7 @@ from stylegan_v.data.clips import Batch, VideoDataset
 from stylegan_v.data.times import ClipRule
 from stylegan_v.errors import ConfigError
 from stylegan_v.methods.cuda_graph import Recorded
-from stylegan_v.methods.trainer import Makers, Settings, Trainer
+from stylegan_v.methods.trainer import Makers, StageRun, Trainer
 from stylegan_v.networks.adaptive_augment import AdaptiveProbability
 from stylegan_v.networks.augment import plan
 from stylegan_v.networks.discriminator import Discriminator
@@ -89,11 +89,11 @@ class StyleTrainer(Trainer):
         return ClipRule(frames=model.frames, max_frames=model.max_frames, max_span=model.max_span, spans=model.spans)
 
     @staticmethod
-    def group(run: Settings) -> int:
+    def group(run: StageRun) -> int:
         """Return the videos of a minibatch deviation."""
         return videos_together(run, 1)
 
-    def __init__(self, run: Settings, dataset: VideoDataset, device: torch.device) -> None:
+    def __init__(self, run: StageRun, dataset: VideoDataset, device: torch.device) -> None:
         super().__init__(run, dataset, device)
         self._times = dataset.times.to(device)
         self._labels = torch.from_numpy(dataset.labels).to(device)
@@ -320,7 +320,7 @@ class StyleTrainer(Trainer):
         self.generator.mapping.track(mean)
 
 
-def videos_together(run: Settings, images: int) -> int:
+def videos_together(run: StageRun, images: int) -> int:
     """Return how many videos a minibatch deviation has to see together, which sees so many images of each."""
     group: int = run.model.std_group
     least = min(group, run.train.batch)
