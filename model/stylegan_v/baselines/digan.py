@@ -26,7 +26,8 @@ from stylegan_v.data.times import ClipRule
 from stylegan_v.errors import ConfigError
 from stylegan_v.methods.config import MethodConfig
 from stylegan_v.methods.method import Method, Stage
-from stylegan_v.methods.style_trainer import Reals, StyleTrainer, videos_together
+from stylegan_v.methods.step_clips import Reals
+from stylegan_v.methods.style_trainer import StyleTrainer, videos_together
 from stylegan_v.methods.stylegan_v import BUDGETS
 from stylegan_v.methods.trainer import Makers, StageRun
 from stylegan_v.networks.clip_discriminator import softplus_loss
