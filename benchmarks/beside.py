@@ -25,7 +25,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from once import BEFORE, ROOT, unpack
+from history import ROOT, unpack
+from once import BEFORE
 
 SIZES = {"prepare, 128 x 128": (128, 128), "prepare, 256 x 256": (256, 256), "prepare, 640 x 480": (480, 640)}
 GATHER = "gather, 256 x 256"
@@ -107,7 +108,7 @@ def main() -> None:
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
     spent: dict[str, dict[str, list[float]]] = {task: {"before": [], "now": []} for task in PLACES}
     with tempfile.TemporaryDirectory() as folder:
-        unpack(BEFORE, Path(folder))
+        unpack(BEFORE, Path(folder), "fvd_bench", "protocols")
         for _ in range(rounds):
             for task in PLACES:
                 found = {"before": run(Path(folder), task), "now": run(ROOT, task)}

@@ -15,13 +15,11 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import io
 import json
 import os
 import statistics
 import subprocess
 import sys
-import tarfile
 import tempfile
 import time
 from pathlib import Path
@@ -29,9 +27,9 @@ from typing import Any
 
 import numpy as np
 import torch
+from history import ROOT, unpack
 from PIL import Image
 
-ROOT = Path(__file__).parents[1]
 BEFORE = "abcc8b0"
 BATCH, FRAMES, SIDE = 8, 3, 64
 STEPS, R1_INTERVAL = 3, 16
@@ -148,14 +146,6 @@ def write_videos(folder: Path) -> None:
             Image.fromarray(noise).save(folder / f"{video}" / f"{t:06d}.png")
 
 
-def unpack(commit: str, folder: Path) -> None:
-    archive = subprocess.run(
-        ["git", "-C", str(ROOT), "archive", commit, "model", "fvd_bench", "protocols"], check=True, capture_output=True
-    )
-    with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as tar:
-        tar.extractall(folder, filter="data")
-
-
 def seconds(steps: list[float]) -> float:
     """A step's processor seconds, of the steps of a round, the first of which has R1."""
     without = statistics.mean(steps[1:])
@@ -175,7 +165,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         data, before = Path(folder) / "videos", Path(folder) / "before"
         write_videos(data)
-        unpack(BEFORE, before)
+        unpack(BEFORE, before, "model", "fvd_bench", "protocols")
         workers = {"before": Worker(before, data), "now": Worker(ROOT, data)}
         difference = largest_difference(*(worker.ask("numbers") for worker in workers.values()))
         print("largest difference of losses and gradients:", difference, flush=True)
