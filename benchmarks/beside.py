@@ -35,7 +35,7 @@ REPEATS = 8
 
 
 def best(call: Callable[[], Any]) -> float:
-    """Milliseconds of this thread's processor time, the least of several."""
+    """Return the milliseconds of processor time that a call takes in this thread, the least of several."""
     spent = []
     for _ in range(REPEATS):
         began = time.thread_time()
@@ -45,7 +45,7 @@ def best(call: Callable[[], Any]) -> float:
 
 
 def work(task: str) -> None:
-    """One task of one state of the code. Prints its time for a clip, and the digest of what came out."""
+    """Do one task in one state of the code. Print its time for a clip, and the digest of what came out."""
     import numpy as np
     import torch
 

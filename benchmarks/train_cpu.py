@@ -38,14 +38,14 @@ PROBABILITIES = {"plain": 0.0, "augmented": 0.3}
 
 
 def before() -> bool:
-    """Whether this process has the code as it was, all of whose modules stood beside each other."""
+    """Return whether this process has the code as it was, all of whose modules stood beside each other."""
     import stylegan_v
 
     return not (Path(stylegan_v.__path__[0]) / "training").exists()
 
 
 def module(name: str) -> Any:
-    """A module of the model, by the name that it has now."""
+    """Return a module of the model, by the name that it has now."""
     flat = {"data.clips": "data"}.get(name, name.partition(".")[2])
     return importlib.import_module(f"stylegan_v.{flat if before() else name}")
 
@@ -147,13 +147,13 @@ def write_videos(folder: Path) -> None:
 
 
 def seconds(steps: list[float]) -> float:
-    """A step's processor seconds, of the steps of a round, the first of which has R1."""
+    """Return the mean processor seconds of a step. steps: those of a round, the first of which has R1."""
     without = statistics.mean(steps[1:])
     return without + (steps[0] - without) / R1_INTERVAL
 
 
 def largest_difference(a: dict[str, float], b: dict[str, float]) -> float:
-    """Of numbers of one name, relative to the larger one."""
+    """Return the largest difference of two numbers of one name, relative to the larger one."""
     assert a.keys() == b.keys()
     return max(abs(a[name] - b[name]) / max(abs(a[name]), abs(b[name]), 1e-30) for name in a)
 
