@@ -80,7 +80,7 @@ def exhibits(collection: Collection, result: Result, *, is_whole: bool = True) -
     """
     evaluation = collection.evaluation
     motions = {side: list(evaluation.motions(side).values()) for side in SIDES}
-    if evaluation.share.exchanged and evaluation.share.part:
+    if not evaluation.share.is_first:
         return None
     for protocol in evaluation.protocols:
         scores = [s for s in result.scores if s.protocol == protocol.name and s.value is not None]

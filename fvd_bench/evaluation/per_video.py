@@ -97,7 +97,7 @@ def all_videos(collection: Collection, result: Result) -> list[VideoRecord]:
     """
     evaluation = collection.evaluation
     motions = {side: evaluation.motions(side, most=None) for side in SIDES}
-    if evaluation.share.exchanged and evaluation.share.part:
+    if not evaluation.share.is_first:
         return []
     return per_video(collection, result, motions)
 
