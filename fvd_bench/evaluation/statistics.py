@@ -307,7 +307,7 @@ def jobs_of(file: StatsFile) -> list[Job]:
 
 
 def _features_of(protocol: Protocol) -> tuple[ClipRule, ClipRule, FeatureRule]:
-    """The choices of a protocol that features depend on. Its metrics, which are computed later, are not among them."""
+    """Return the choices of a protocol that features depend on: not its metrics, which are computed later."""
     return protocol.real.effective(), protocol.fake.effective(), protocol.features
 
 
