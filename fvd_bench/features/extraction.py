@@ -163,19 +163,14 @@ class Extraction:
                 else:
                     self._contents[i] = content
                 progress(total - len(new) + done + 1, total)
-        own = self._own_contents()
-        for contents, unreadable in self._share.everyone(lambda: own):
+        known = self._contents, self._unreadable
+        mine = [{i: text for i, text in texts.items() if self._share.has(i)} for texts in known]
+        self._contents, self._unreadable = {}, {}
+        for contents, unreadable in self._share.everyone(lambda: mine):
             self._contents.update(contents)
             self._unreadable.update(unreadable)
         learnt = self._states if self._share.exchanged else new
         self._store.remember_contents((self._states[i], self._contents[i]) for i in learnt if i in self._contents)
-
-    def _own_contents(self) -> tuple[dict[int, str], dict[int, str]]:
-        """Return the contents that this process knows in its share, and why others are missing. Drop those of other
-        shares."""
-        self._contents = {i: digest for i, digest in self._contents.items() if self._share.has(i)}
-        self._unreadable = {i: reason for i, reason in self._unreadable.items() if self._share.has(i)}
-        return dict(self._contents), dict(self._unreadable)
 
     def _state(self, index: int) -> str | VideoError:
         try:
