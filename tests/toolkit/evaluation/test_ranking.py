@@ -9,9 +9,9 @@ import scipy.stats
 
 from fvd_bench.errors import FvdBenchError, MetricError, SourceError
 from fvd_bench.evaluation.evaluate import evaluate, open_evaluation
+from fvd_bench.evaluation.rank import open_ranking, rank
 from fvd_bench.evaluation.ranking import Entrant, Ranking, findings, ranking
 from fvd_bench.evaluation.score import Score
-from fvd_bench.evaluation.several import open_ranking, rank
 from fvd_bench.evaluation.statistics import make_moments
 from fvd_bench.progress import silent
 from fvd_bench.settings import Settings
