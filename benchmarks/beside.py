@@ -25,7 +25,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from once import BEFORE, ROOT, unpack
+from history import ROOT, unpack
+from once import BEFORE
 
 SIZES = {"prepare, 128 x 128": (128, 128), "prepare, 256 x 256": (256, 256), "prepare, 640 x 480": (480, 640)}
 GATHER = "gather, 256 x 256"
@@ -34,7 +35,7 @@ REPEATS = 8
 
 
 def best(call: Callable[[], Any]) -> float:
-    """Milliseconds of this thread's processor time, the least of several."""
+    """Return the milliseconds of processor time that a call takes in this thread, the least of several."""
     spent = []
     for _ in range(REPEATS):
         began = time.thread_time()
@@ -44,7 +45,7 @@ def best(call: Callable[[], Any]) -> float:
 
 
 def work(task: str) -> None:
-    """One task of one state of the code. Prints its time for a clip, and the digest of what came out."""
+    """Do one task in one state of the code. Print its time for a clip, and the digest of what came out."""
     import numpy as np
     import torch
 
@@ -107,7 +108,7 @@ def main() -> None:
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
     spent: dict[str, dict[str, list[float]]] = {task: {"before": [], "now": []} for task in PLACES}
     with tempfile.TemporaryDirectory() as folder:
-        unpack(BEFORE, Path(folder))
+        unpack(BEFORE, Path(folder), "fvd_bench", "protocols")
         for _ in range(rounds):
             for task in PLACES:
                 found = {"before": run(Path(folder), task), "now": run(ROOT, task)}

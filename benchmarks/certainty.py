@@ -39,7 +39,7 @@ def side(count: int, dim: int, slope: float, *, seed: int) -> FeatureSet:
 
 
 def cost(name: str, count: int, dim: int, slope: float) -> dict[str, float | int | str]:
-    """Of the distance alone, and of all that is known of it."""
+    """Return what the distance alone costs, and what all that is known of it costs."""
     real, fake = side(count, dim, slope, seed=1), side(count, dim, slope, seed=2)
     before, rule = _peak_mib(), MetricRule(names=(name,))
     started = time.monotonic()

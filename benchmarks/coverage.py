@@ -64,7 +64,7 @@ Draw = Callable[[np.random.Generator], Sequence[NDArray[np.float32]]]
 
 
 def bootstrap(real: NDArray[np.float32], fake: NDArray[np.float32], rng: np.random.Generator) -> tuple[float, float]:
-    """The percentile interval of resamples with repetition."""
+    """Return the percentile interval of resamples with repetition."""
     scores = []
     for _ in range(RESAMPLES):
         drawn = [side[rng.integers(0, len(side), len(side))] for side in (real, fake)]
@@ -74,13 +74,13 @@ def bootstrap(real: NDArray[np.float32], fake: NDArray[np.float32], rng: np.rand
 
 
 def width(intervals: Sequence[tuple[float, float]], scores: Sequence[float]) -> float:
-    """Of intervals, on average, over that of the one which the spread of the scores calls for."""
+    """Return the mean width of intervals, over that of the one which the spread of the scores calls for."""
     needed = 2 * quantile(10**9, tail=(1 - CONFIDENCE) / 2) * float(np.std(scores))
     return float(np.mean([high - low for low, high in intervals])) / needed
 
 
 def row(draw: Draw, trials: int, *, distance: float, bootstrapped: bool) -> dict[str, float | None]:
-    """Shares of trials in which each number holds what it should."""
+    """Return the shares of trials in which each number holds what it should."""
     found: list[Measured] = []
     others, resampled = [], []
     for trial in range(trials):
@@ -129,7 +129,7 @@ def simulated(dim: int, trials: int) -> list[dict[str, object]]:
 
 
 def others(dim: int, trials: int) -> list[dict[str, object]]:
-    """Intervals of other metrics than FVD."""
+    """Return rows on the intervals of other metrics than FVD."""
     rows: list[dict[str, object]] = []
     for (name, shape), sizes, share in itertools.product(POPULATIONS.items(), OTHERS_SIZES, (0.0, FAR)):
         origin = replace(shape, dim=dim)
@@ -169,7 +169,7 @@ def _drawing(origin: Population, fakes: Population, n: int, m: int) -> Draw:
 
 
 def of_real(file: Path, trials: int) -> list[dict[str, object]]:
-    """Quarters of real features: floors of two of them, and scores of the other two, at the distance 0."""
+    """Return rows on quarters of real features: floors of two, and scores of the other two, at the distance 0."""
     features = np.concatenate([entry.features for entry in StatsFile.read(file).entries.values()])
     rows: list[dict[str, object]] = []
     for n in (len(features) // 8, len(features) // 4):

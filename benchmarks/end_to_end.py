@@ -140,7 +140,7 @@ def enlarge(source: Path, target: Path) -> None:
 
 
 def interleave(runs: dict[str, Sequence[str]], rounds: int) -> dict[str, dict[str, list[float]]]:
-    """Seconds and processor seconds of each run in each round, with all of its processes, and the last score."""
+    """Return the seconds and processor seconds of each run in each round, with all of its processes."""
     found: dict[str, dict[str, list[float]]] = {name: {"seconds": [], "processor_seconds": []} for name in runs}
     for number in range(rounds):
         for name, command in runs.items():
@@ -157,7 +157,7 @@ def interleave(runs: dict[str, Sequence[str]], rounds: int) -> dict[str, dict[st
 
 
 def ratios(ours: dict[str, list[float]], peers: dict[str, list[float]]) -> dict[str, float]:
-    """cd-fvd's medians over ours."""
+    """Return cd-fvd's medians over ours."""
     return {key: round(statistics.median(peers[key]) / statistics.median(ours[key]), 2) for key in ours}
 
 

@@ -17,8 +17,9 @@ from populations import Population, of_distance
 
 from fvd_bench import metrics
 from fvd_bench.evaluation import comparison
-from fvd_bench.evaluation.result import Result, Score, SideCount, SourceInfo
+from fvd_bench.evaluation.result import Result, SourceInfo
 from fvd_bench.evaluation.result_features import ResultFeatures
+from fvd_bench.evaluation.score import Score, SideCount
 from fvd_bench.features.feature_set import FeatureSet
 from fvd_bench.protocols.protocol import load, plain
 

@@ -65,7 +65,7 @@ def images_apart(folder: Path) -> Iterator[Pixels]:
 
 
 def as_images(files: list[Path], root: Path) -> list[Path]:
-    """Folders of the videos' frames."""
+    """Write a folder of frames for each video, and return the folders."""
     for file in files:
         (root / file.stem).mkdir()
         for t, pixels in enumerate(here(file)):
@@ -74,7 +74,7 @@ def as_images(files: list[Path], root: Path) -> list[Path]:
 
 
 def cost(read: Callable[[Path], Iterator[Pixels]], files: list[Path]) -> tuple[int, float, float]:
-    """Frames, seconds, and processor seconds."""
+    """Return how many frames the files have, and the seconds and processor seconds that reading them takes."""
     began, processor, frames = time.perf_counter(), processor_seconds(), 0
     for file in files:
         frames += sum(1 for _ in read(file))
@@ -82,7 +82,7 @@ def cost(read: Callable[[Path], Iterator[Pixels]], files: list[Path]) -> tuple[i
 
 
 def processor_seconds() -> float:
-    """Of this process and those that decode, which only Linux tells while they run."""
+    """Return the processor seconds of this process and of those that decode, which only Linux tells while they run."""
     ticks = 0
     for process in DECODERS.processes():
         values = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()

@@ -18,7 +18,7 @@ from stylegan_v.networks.generator import Generator, build_generator
 from stylegan_v.sampling.scoring import evaluate
 from stylegan_v.training.loop import train
 from stylegan_v.training.run import Run
-from stylegan_v.training.session import claim
+from stylegan_v.training.run_folder import claim
 
 CHECKPOINTS = Path(__file__).parent / "checkpoints"
 

@@ -19,7 +19,7 @@ RESULTS = Path(os.environ.get("RESULTS") or Path(__file__).parent / "results")
 
 
 def parser(device: str = "cuda") -> argparse.ArgumentParser:
-    """Of a script that a GPU can run, and a CPU rehearse. device: where, unless it is said."""
+    """Return the options of a script that a GPU can run, and a CPU rehearse. device: where, unless it is said."""
     options = argparse.ArgumentParser()
     options.add_argument("--device", default=device, choices=["cpu", "cuda"])
     options.add_argument("--tiny", action="store_true", help="a rehearsal, whose numbers mean nothing")
@@ -27,12 +27,12 @@ def parser(device: str = "cuda") -> argparse.ArgumentParser:
 
 
 def machine(device: str = "cpu") -> dict[str, str]:
-    """Name of the device and versions of everything that matters."""
+    """Return the name of the device and the versions of everything that matters."""
     return {"name": device_name(device), **environment.describe(device, ["float32"])}
 
 
 def device_name(device: str) -> str:
-    """The GPU's name, or the processor's with the number of its cores."""
+    """Return the GPU's name, or the processor's with the number of its cores."""
     if device == "cuda":
         return torch.cuda.get_device_name()
     info = Path("/proc/cpuinfo")
@@ -49,7 +49,7 @@ def write(name: str, doc: str | None, table: dict[str, Any], *, device: str = "c
 
 
 def result_file(name: str, ending: str, device: str) -> Path:
-    """The path of a result, with the device's name in it; its folder is made."""
+    """Return the path of a result, with the device's name in it, and make its folder."""
     slug = re.sub(r"[^a-z0-9]+", "-", device_name(device).lower()).strip("-")
     RESULTS.mkdir(parents=True, exist_ok=True)
     return RESULTS / f"{name}-{slug}{ending}"

@@ -68,7 +68,7 @@ def write_short_videos(folder: Path, count: int) -> Path:
 
 
 def peak(real: Path, fake: Path, *more: str) -> dict[str, float]:
-    """Peak resident memory in MiB, of the first process and of all, and seconds, of one run."""
+    """Return the peak resident memory of one run in MiB, of its first process and of all, and its seconds."""
     command = [sys.executable, "-m", "fvd_bench", "compute", "--real", str(real), "--fake", str(fake)]
     command += ["--device", "cpu", *more]
     started = time.monotonic()
@@ -90,7 +90,7 @@ def peak(real: Path, fake: Path, *more: str) -> dict[str, float]:
 
 
 def resident(process: int) -> int:
-    """KiB that a process and those that it started have in memory now."""
+    """Return how many KiB a process and those that it started have in memory now."""
     total, waiting = 0, [process]
     while waiting:
         place = Path("/proc") / str(waiting.pop())

@@ -21,7 +21,6 @@ import shutil
 import statistics
 import subprocess
 import sys
-import tarfile
 import tempfile
 import time
 import zipfile
@@ -30,7 +29,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[1]
+from history import ROOT, unpack
+
 BEFORE = "b172367"
 
 PROTOCOL = """
@@ -179,14 +179,6 @@ def write_data(folder: Path) -> None:
                 archive.write(file, file.relative_to(folder / "folders" / side))
 
 
-def unpack(commit: str, folder: Path) -> None:
-    archive = subprocess.run(
-        ["git", "-C", str(ROOT), "archive", commit, "fvd_bench", "protocols"], check=True, capture_output=True
-    )
-    with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as tar:
-        tar.extractall(folder, filter="data")
-
-
 def main() -> None:
     from machine import write
 
@@ -194,7 +186,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         data, before = Path(folder) / "videos", Path(folder) / "before"
         write_data(data)
-        unpack(BEFORE, before)
+        unpack(BEFORE, before, "fvd_bench", "protocols")
         states = {"before": before, "now": ROOT}
         stores = {state: Path(folder) / f"store {state}" for state in states}
         counts: dict[str, Any] = {}

@@ -36,7 +36,7 @@ SIDE = 256
 
 
 def drifting_noise(seed: int, frames: int) -> list[Pixels]:
-    """Which costs a decoder something."""
+    """Return frames of noise that drifts, which cost a decoder something."""
     ground = np.random.default_rng(seed).integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)
     return [np.roll(ground, (t, 2 * t), axis=(0, 1)) for t in range(frames)]
 

@@ -23,7 +23,7 @@ PLACES = range(0, 64, 4)
 """Every 4th frame of the first 64, as the paper shows them; of shorter videos those that there are."""
 
 VIDEOS = 2
-"""Of each row."""
+"""Videos of each row."""
 
 MARGIN = 170
 """Pixels on the left, for names."""

@@ -31,12 +31,12 @@ class Population:
 
     @property
     def variances(self) -> NDArray[np.float64]:
-        """Of the features of one kind of scene, [dim]."""
+        """The variances of the features of one kind of scene, [dim]."""
         return np.asarray(_LARGEST * np.arange(1, self.dim + 1) ** -self.slope)
 
     @property
     def trace(self) -> float:
-        """Of the covariance of the real population."""
+        """The trace of the covariance of the real population."""
         if not self.clusters:
             return float(self.variances.sum())
         centres, spreads = self._kinds()
@@ -48,11 +48,11 @@ class Population:
         return float(_SHIFTED * self.strength**2 + (0.1 * self.strength) ** 2 * self.trace)
 
     def at(self, distance: float) -> Population:
-        """This one moved to a squared distance of the real population."""
+        """Return this population, moved to a squared distance from the real one."""
         return replace(self, strength=float(np.sqrt(distance / replace(self, strength=1.0).distance)))
 
     def draw(self, count: int, rng: np.random.Generator) -> NDArray[np.float32]:
-        """Features [count, dim]."""
+        """Return features [count, dim]."""
         features = rng.standard_normal((count, self.dim)) * np.sqrt(self.variances)
         if self.tails:
             features *= np.sqrt((self.tails - 2) / rng.chisquare(self.tails, (count, 1)))
@@ -65,12 +65,12 @@ class Population:
         return features.astype(np.float32)
 
     def _kinds(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Centres [clusters, dim] around 0, and spreads [clusters]."""
+        """Return the centres of kinds of scenes, [clusters, dim] around 0, and their spreads, [clusters]."""
         rng = np.random.default_rng(99)
         centres = 0.7 * rng.standard_normal((self.clusters, self.dim)) * np.sqrt(self.variances)
         return centres - centres.mean(axis=0), rng.uniform(0.5, 1.5, self.clusters)
 
 
 def of_distance(distance: float, tails: int | None = None) -> Population:
-    """The population at a squared distance."""
+    """Return the population at a squared distance from the real one."""
     return Population(tails=tails).at(distance)

@@ -12,11 +12,10 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
-from fractions import Fraction
 from pathlib import Path
 
-import av
 import numpy as np
+from collapse import write_lossless
 from machine import write
 from pairs import pairs
 from rich.console import Console
@@ -40,18 +39,8 @@ def long_videos(data: Path, folder: Path) -> tuple[Path, Path]:
             indices = np.arange(piece * PIECE_FRAMES, (piece + 1) * PIECE_FRAMES)
             frames = [frame.pixels for frame in video.frames(indices)]
             if frames[0].shape[0] * frames[0].shape[1] <= MOST_PIXELS:
-                _write(sides[piece % 2] / f"{file.stem}-{piece}.mkv", frames)
+                write_lossless(sides[piece % 2] / f"{file.stem}-{piece}.mkv", np.stack(frames))
     return sides
-
-
-def _write(file: Path, frames: list[np.ndarray]) -> None:
-    with av.open(str(file), "w") as container:
-        stream = container.add_stream("ffv1", rate=Fraction(25))
-        stream.height, stream.width = frames[0].shape[:2]
-        stream.pix_fmt = "bgr0"
-        for frame in frames:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
-        container.mux(stream.encode())
 
 
 def main(data: Path) -> None:

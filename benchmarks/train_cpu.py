@@ -15,13 +15,11 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import io
 import json
 import os
 import statistics
 import subprocess
 import sys
-import tarfile
 import tempfile
 import time
 from pathlib import Path
@@ -29,9 +27,9 @@ from typing import Any
 
 import numpy as np
 import torch
+from history import ROOT, unpack
 from PIL import Image
 
-ROOT = Path(__file__).parents[1]
 BEFORE = "abcc8b0"
 BATCH, FRAMES, SIDE = 8, 3, 64
 STEPS, R1_INTERVAL = 3, 16
@@ -40,14 +38,14 @@ PROBABILITIES = {"plain": 0.0, "augmented": 0.3}
 
 
 def before() -> bool:
-    """Whether this process has the code as it was, all of whose modules stood beside each other."""
+    """Return whether this process has the code as it was, all of whose modules stood beside each other."""
     import stylegan_v
 
     return not (Path(stylegan_v.__path__[0]) / "training").exists()
 
 
 def module(name: str) -> Any:
-    """A module of the model, by the name that it has now."""
+    """Return a module of the model, by the name that it has now."""
     flat = {"data.clips": "data"}.get(name, name.partition(".")[2])
     return importlib.import_module(f"stylegan_v.{flat if before() else name}")
 
@@ -148,22 +146,14 @@ def write_videos(folder: Path) -> None:
             Image.fromarray(noise).save(folder / f"{video}" / f"{t:06d}.png")
 
 
-def unpack(commit: str, folder: Path) -> None:
-    archive = subprocess.run(
-        ["git", "-C", str(ROOT), "archive", commit, "model", "fvd_bench", "protocols"], check=True, capture_output=True
-    )
-    with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as tar:
-        tar.extractall(folder, filter="data")
-
-
 def seconds(steps: list[float]) -> float:
-    """A step's processor seconds, of the steps of a round, the first of which has R1."""
+    """Return the mean processor seconds of a step. steps: those of a round, the first of which has R1."""
     without = statistics.mean(steps[1:])
     return without + (steps[0] - without) / R1_INTERVAL
 
 
 def largest_difference(a: dict[str, float], b: dict[str, float]) -> float:
-    """Of numbers of one name, relative to the larger one."""
+    """Return the largest difference of two numbers of one name, relative to the larger one."""
     assert a.keys() == b.keys()
     return max(abs(a[name] - b[name]) / max(abs(a[name]), abs(b[name]), 1e-30) for name in a)
 
@@ -175,7 +165,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         data, before = Path(folder) / "videos", Path(folder) / "before"
         write_videos(data)
-        unpack(BEFORE, before)
+        unpack(BEFORE, before, "model", "fvd_bench", "protocols")
         workers = {"before": Worker(before, data), "now": Worker(ROOT, data)}
         difference = largest_difference(*(worker.ask("numbers") for worker in workers.values()))
         print("largest difference of losses and gradients:", difference, flush=True)

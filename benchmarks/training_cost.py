@@ -36,7 +36,7 @@ from stylegan_v.training.run import Run
 PRESETS = ("image", "release", "middle", "paper")
 BASELINE = "image"
 OPTIONS: tuple[dict[str, Any], ...] = ({"tf32": True}, {"cuda_graphs": True}, {"compile": True})
-"""Of a training on a GPU, tried on this preset, the ones that may take long to begin with last."""
+"""Options of a training on a GPU, each tried on the preset below; those that may take long to begin stand last."""
 
 OPTIONS_OF = "middle"
 SIDE = 128
@@ -98,7 +98,7 @@ def generation(model: ModelConfig, device: torch.device, *, frames: int) -> floa
 
 
 def timed(work: Callable[[], object], device: torch.device) -> float:
-    """Seconds until the device has done it."""
+    """Return the seconds until the device has done some work."""
     began = time.monotonic()
     work()
     if device.type == "cuda":

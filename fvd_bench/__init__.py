@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     from fvd_bench.evaluation import statistics as precomputed  # noqa: F401
     from fvd_bench.evaluation.evaluate import evaluate
     from fvd_bench.evaluation.online import FrechetVideoDistance
+    from fvd_bench.evaluation.rank import rank
     from fvd_bench.evaluation.ranking import Ranking
-    from fvd_bench.evaluation.result import Result, Score
-    from fvd_bench.evaluation.several import rank
+    from fvd_bench.evaluation.result import Result
+    from fvd_bench.evaluation.score import Score
     from fvd_bench.finding import FvdBenchWarning
     from fvd_bench.inspection import checkup as doctor  # noqa: F401
     from fvd_bench.metrics.frechet import frechet_distance
@@ -64,7 +65,7 @@ _HOMES = {
     "Protocol": "fvd_bench.protocols.protocol",
     "Ranking": "fvd_bench.evaluation.ranking",
     "Result": "fvd_bench.evaluation.result",
-    "Score": "fvd_bench.evaluation.result",
+    "Score": "fvd_bench.evaluation.score",
     "Settings": "fvd_bench.settings",
     "__version__": "fvd_bench.version",
     "allow_code": "fvd_bench.plugins",
@@ -72,7 +73,7 @@ _HOMES = {
     "evaluate_paired": "fvd_bench.paired.evaluate",
     "frechet_distance": "fvd_bench.metrics.frechet",
     "network": "fvd_bench.networks.declared",
-    "rank": "fvd_bench.evaluation.several",
+    "rank": "fvd_bench.evaluation.rank",
 }
 
 _FORMER = {

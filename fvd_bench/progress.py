@@ -26,6 +26,12 @@ def labelled(progress: Progress, what: str) -> Callable[[int, int], None]:
     return lambda done, total: progress(what, done, total)
 
 
+def fetching(progress: Progress, what: str) -> Callable[[int, int | None], None]:
+    """Return a function of how many bytes of one thing were fetched, and of how many there are, None where that is not
+    known."""
+    return lambda done, total: progress(f"fetching {what}, MiB", done // 2**20, (total or 0) // 2**20)
+
+
 def silent(what: str, done: int, total: int) -> None:
     """A Progress that shows nothing."""
 

@@ -36,7 +36,8 @@ from fvd_bench.cli.streams import (
 from fvd_bench.paths import user_path
 
 if TYPE_CHECKING:
-    from fvd_bench.evaluation.evaluation import Collection, Evaluation
+    from fvd_bench.evaluation.collection import Collection
+    from fvd_bench.evaluation.evaluation import Evaluation
     from fvd_bench.evaluation.exhibits import Exhibits
     from fvd_bench.evaluation.manifest import Manifest
     from fvd_bench.evaluation.per_video import VideoRecord

@@ -22,7 +22,7 @@ from fvd_bench.settings import DEVICES, ENGINES, Device, Engine
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-    from fvd_bench.evaluation.evaluation import Collection
+    from fvd_bench.evaluation.collection import Collection
     from fvd_bench.evaluation.result import Result
     from fvd_bench.settings import Settings
     from fvd_bench.sources.opening import Arrays

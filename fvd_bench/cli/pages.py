@@ -11,7 +11,7 @@ from fvd_bench.cli.streams import Text, say
 from fvd_bench.errors import FvdBenchError
 
 if TYPE_CHECKING:
-    from fvd_bench.evaluation.evaluation import Collection
+    from fvd_bench.evaluation.collection import Collection
     from fvd_bench.evaluation.exhibits import Exhibits
     from fvd_bench.evaluation.result import Result
     from fvd_bench.reports.page import Made, Page

@@ -11,7 +11,7 @@ from fvd_bench.cli.streams import Text, console, delivery, print_report, progres
 
 if TYPE_CHECKING:
     from fvd_bench.cli.pages import Showing
-    from fvd_bench.evaluation.evaluation import Collection
+    from fvd_bench.evaluation.collection import Collection
     from fvd_bench.evaluation.exhibits import Exhibits
     from fvd_bench.evaluation.per_video import VideoRecord
     from fvd_bench.evaluation.ranking import Ranking
@@ -40,7 +40,7 @@ def compute(
 
     keep: called with each place among the fake sides, its features and its result.
     """
-    from fvd_bench.evaluation import ranking, several
+    from fvd_bench.evaluation import rank, ranking
     from fvd_bench.evaluation.per_video import all_videos, ranking_csv
     from fvd_bench.features.distributed import processes
 
@@ -50,7 +50,7 @@ def compute(
         with (
             processes() as first,
             progress(shown=first) as show,
-            several.open_ranking(
+            rank.open_ranking(
                 real, fakes, protocol, repeats=repeats, seed=seed, settings=settings, progress=show
             ) as evaluations,
         ):
@@ -61,7 +61,7 @@ def compute(
                 if first:
                     attempt(lambda: keep(places[name], collection, result))
 
-            ranked = several.run(evaluations, kept)
+            ranked = rank.run(evaluations, kept)
         if first:
             texts = showing.text_of_all(partial(ranked_page, ranked)), (per_video_file, lambda: ranking_csv(videos))
             found = ranking.findings(ranked)
@@ -80,7 +80,7 @@ def dry_run(
     """Say what ranking the fake sides would use and skip, and how long it would take. Raises MetricError when one of
     them would get no score."""
     from fvd_bench.evaluation.plan import plans
-    from fvd_bench.evaluation.several import open_ranking
+    from fvd_bench.evaluation.rank import open_ranking
     from fvd_bench.features.distributed import processes
     from fvd_bench.reports.plan import plan_table
 

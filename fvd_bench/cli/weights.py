@@ -8,6 +8,7 @@ import click
 
 from fvd_bench.cli.options import Commands, device_option
 from fvd_bench.cli.streams import console, progress, say
+from fvd_bench.progress import fetching
 from fvd_bench.settings import Device
 
 
@@ -39,9 +40,7 @@ def weights_pull(name: str) -> None:
     from fvd_bench.networks import weights as store
 
     with progress() as show:
-        file = store.pull(
-            name, progress=lambda done, total: show(f"fetching {name}, MiB", done // 2**20, (total or 0) // 2**20)
-        )
+        file = store.pull(name, progress=fetching(show, name))
     say(str(file))
 
 

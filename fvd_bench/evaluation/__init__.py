@@ -2,6 +2,7 @@
 
 __all__ = [
     "audit",
+    "collection",
     "comparison",
     "curves",
     "demo",
@@ -15,17 +16,18 @@ __all__ = [
     "own_network",
     "per_video",
     "plan",
+    "rank",
     "ranking",
     "replay",
     "result",
     "result_features",
     "result_files",
+    "score",
     "selftest",
     "selftest_networks",
     "sensitivity",
-    "several",
     "shown_clips",
     "statistics",
     "table4",
-    "windows",
+    "window_scores",
 ]

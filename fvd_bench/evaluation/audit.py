@@ -17,12 +17,13 @@ import numpy as np
 
 from fvd_bench.errors import ArgumentError, MetricError, SourceError, VideoError
 from fvd_bench.evaluation.evaluate import open_evaluation
-from fvd_bench.evaluation.loading import load_all
 from fvd_bench.evaluation.result import SourceInfo
+from fvd_bench.evaluation.scorable_protocols import load_all
 from fvd_bench.evaluation.scoring import signature
 from fvd_bench.evaluation.sensitivity import Audit, Rung, Scored, Seen, Sensitivity, content_bias, seen_of
 from fvd_bench.features.distributed import rank
-from fvd_bench.features.given import Given, open_side
+from fvd_bench.features.given import Given
+from fvd_bench.features.opening import open_side
 from fvd_bench.networks import environment, software
 from fvd_bench.progress import Progress, labelled, shown
 from fvd_bench.protocols.protocol import Protocol, ProtocolLike
@@ -139,7 +140,11 @@ class _Auditing:
         side = replace(real, given=Given(source))
         extraction = replace(evaluation, sides={"real": real, "fake": side}).extraction("fake")
         sets = _features(evaluation, extraction, f"{distortion.name}, {STRENGTHS[strength - 1]}")
-        return {found: score for protocol in sets for found, score in self._scored(protocol, sets[protocol])}
+        return {
+            (protocol, name): score
+            for protocol, fake in sets.items()
+            for name, score in self._scored(protocol, fake).items()
+        }
 
     def sensitivity(
         self,
@@ -156,7 +161,7 @@ class _Auditing:
         if lost is not None or real is None or isinstance(real, str):
             undistorted = Scored(None, None, lost.reason if lost else str(real), 0)
         else:
-            undistorted = dict(self._scored(protocol, real))[protocol, name]
+            undistorted = self._scored(protocol, real)[name]
             found = extrapolation.floor(name, {"real": real, "fake": real}, protocol.metric, seed=self._seed)
             floor = None if isinstance(found, str) else found
             of_rungs = {rung: score[protocol, name] for rung, score in scores.items()}
@@ -185,22 +190,21 @@ class _Auditing:
     def _seed(self) -> int:
         return self.evaluation.seeds[0]
 
-    def _scored(self, protocol: Protocol, fake: FeatureSet | str) -> list[tuple[tuple[Protocol, str], Scored]]:
+    def _scored(self, protocol: Protocol, fake: FeatureSet | str) -> dict[str, Scored]:
+        """Score clips against the real ones by each metric of a protocol."""
         from fvd_bench.metrics.measurement import measure
 
-        real, names = self.sets[protocol], protocol.metric.names
+        real = self.sets[protocol]
         if isinstance(real, str) or isinstance(fake, str):
             reason = next(side for side in (real, fake) if isinstance(side, str))
-            return [((protocol, name), Scored(None, None, reason, 0)) for name in names]
+            return dict.fromkeys(protocol.metric.names, Scored(None, None, reason, 0))
         measured = measure([{"real": real, "fake": fake}], protocol.metric, seed=self._seed, same_videos=True)
-        found = []
-        for name in names:
-            one = measured[name]
-            if isinstance(one, MetricError):
-                found.append(((protocol, name), Scored(None, None, str(one), fake.count)))
-            else:
-                found.append(((protocol, name), Scored(one.values[0], one.interval, None, fake.count)))
-        return found
+        return {
+            name: Scored(None, None, str(found), fake.count)
+            if isinstance(found, MetricError)
+            else Scored(found.values[0], found.interval, None, fake.count)
+            for name, found in measured.items()
+        }
 
 
 def _features(evaluation: Evaluation, extraction: Extraction, what: str) -> dict[Protocol, FeatureSet | str]:
@@ -213,13 +217,11 @@ def _features(evaluation: Evaluation, extraction: Extraction, what: str) -> dict
     collected = extraction.collect(list(dict.fromkeys(jobs.values())), labelled(evaluation.progress, what))
     if evaluation.strict:
         refuse_skipped(collected)
-    sets: dict[Protocol, FeatureSet | str] = {}
-    for protocol, job in jobs.items():
-        if (reason := collected[job].refused) is not None:
-            sets[protocol] = reason
-            continue
-        sets[protocol] = extraction.feature_set(job, collected[job], evaluation.sides["real"].groups)
-    return sets
+    groups = evaluation.sides["real"].groups
+    return {
+        protocol: collected[job].refused or extraction.feature_set(job, collected[job], groups)
+        for protocol, job in jobs.items()
+    }
 
 
 def _chosen(names: Sequence[str] | None) -> list[Distortion]:

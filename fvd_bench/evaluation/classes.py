@@ -22,8 +22,8 @@ from fvd_bench.protocols.protocol import Protocol
 from fvd_bench.protocols.rules import OTHER_SIDE, SIDES, Side
 
 if TYPE_CHECKING:
-    from fvd_bench.evaluation.evaluation import Collection
-    from fvd_bench.evaluation.result import Score
+    from fvd_bench.evaluation.collection import Collection
+    from fvd_bench.evaluation.score import Score
 
 
 def class_panel(collection: Collection, scores: Sequence[Score], by: str) -> ClassPanel:

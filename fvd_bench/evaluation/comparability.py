@@ -7,8 +7,9 @@ from dataclasses import MISSING, fields
 from typing import Any
 
 from fvd_bench.errors import NotComparableError, ProtocolError, ResultError
-from fvd_bench.evaluation.loading import load
-from fvd_bench.evaluation.result import Result, Score
+from fvd_bench.evaluation.result import Result
+from fvd_bench.evaluation.scorable_protocols import load
+from fvd_bench.evaluation.score import Score
 from fvd_bench.networks.environment import NEUTRAL
 from fvd_bench.protocols import protocol as protocols
 from fvd_bench.protocols.protocol import Protocol, ProtocolLike, plain

@@ -15,17 +15,15 @@ from typing import TYPE_CHECKING, Literal
 
 from fvd_bench.errors import ArgumentError, FvdBenchError, ResultError
 from fvd_bench.evaluation import result_features
-from fvd_bench.evaluation.changes import change_error
+from fvd_bench.evaluation.change_error import change_error
 from fvd_bench.evaluation.comparability import notes, pairs, protocols_of, require_same_inputs
-from fvd_bench.evaluation.result import Result, Score
-from fvd_bench.evaluation.result_features import ResultFeatures
-from fvd_bench.metrics import METRICS
-from fvd_bench.metrics.uncertainty import CONFIDENCE, Spread, quantile
+from fvd_bench.evaluation.result import Result
+from fvd_bench.evaluation.result_features import ResultFeatures, spread_of
+from fvd_bench.evaluation.score import Score
+from fvd_bench.metrics.uncertainty import CONFIDENCE, quantile
 from fvd_bench.paths import user_path
 from fvd_bench.progress import Progress, silent
 from fvd_bench.protocols.protocol import Protocol, ProtocolLike
-from fvd_bench.protocols.rules import MetricRule
-from fvd_bench.records import record
 from fvd_bench.settings import Settings
 
 if TYPE_CHECKING:
@@ -121,8 +119,8 @@ def check(
     if not max_increase >= 0:
         raise ArgumentError(f"max_increase is {max_increase}: expected a fraction, such as 0.05, of at least 0")
     baseline = user_path(baseline)
-    before = read_result(baseline)
-    old = kept_features(baseline, before)
+    before = Result.read(baseline)
+    old = result_features.kept(baseline, before)
     protocols = protocols_of(before, protocol)
     first = next(s for s in before.scores if s.protocol == protocols[0].name and s.value is not None)
     with open_evaluation(
@@ -154,9 +152,9 @@ def compare(before_file: Path, now_file: Path) -> Comparisons:
     Raises NotComparableError, naming what differs, and ResultError.
     """
     before_file, now_file = user_path(before_file), user_path(now_file)
-    before, now = read_result(before_file), read_result(now_file)
+    before, now = Result.read(before_file), Result.read(now_file)
     require_same_inputs(before, weights=now.weights, real_fingerprint=now.real.fingerprint)
-    features = kept_features(before_file, before), kept_features(now_file, now)
+    features = result_features.kept(before_file, before), result_features.kept(now_file, now)
     return comparisons(before, now, features, allowed=math.inf)
 
 
@@ -189,33 +187,6 @@ def comparisons(
     return Comparisons(tuple(scores), allowed, now, notes(before, now, found))
 
 
-def read_result(file: Path) -> Result:
-    """Read a result. Raises ResultError, which names the file."""
-    text = read_text(file)
-    try:
-        return Result.from_json(text)
-    except ResultError as error:
-        raise ResultError(f"{file}: {error}") from error
-
-
-def read_text(file: Path) -> str:
-    """Return the text of a file of results. Raises ResultError, which names the file."""
-    try:
-        return file.read_text("utf-8")
-    except OSError as error:
-        raise ResultError(
-            f"{file} cannot be read: {error.strerror}; a result is written by `fvd-bench compute … --json {file.name}`"
-        ) from error
-    except UnicodeDecodeError as error:
-        raise ResultError(f"{file}: {error}") from error
-
-
-def kept_features(file: Path, result: Result) -> ResultFeatures | None:
-    """Read the features that lie beside the file of a result, if any do. Raises ResultError."""
-    beside = result_features.beside(file)
-    return result_features.load(beside, result) if beside.exists() else None
-
-
 def _recomputed(before: Result, evaluation: Evaluation) -> ResultFeatures | None:
     """Return the features of a result from the store, if its fake videos are still where they were.
 
@@ -241,23 +212,6 @@ def _recomputed(before: Result, evaluation: Evaluation) -> ResultFeatures | None
         return result_features.features(again.collect(extractions))
     except (FvdBenchError, OSError):  # the user need not know that these are gone, or never were files
         return None
-
-
-def spread_of(score: Score, features: ResultFeatures | None, result: Result) -> Spread | None:
-    """Return what each fake video contributes to a score, None where its features are not at hand."""
-    repeats = features.repeats.get(score.digest) if features else None
-    choices = result.protocols.get(score.digest)
-    if not repeats or not choices or score.metric not in METRICS:
-        return None
-    known = {f"metric.{f.name}": f.name for f in dataclasses.fields(MetricRule)}  # a later version may have more
-    try:
-        rule: MetricRule = record(MetricRule, {known[key]: value for key, value in choices.items() if key in known}, "")
-    except ValueError as error:
-        raise ResultError(f"the choices of {score.protocol} are none of a protocol: {error}") from error
-    spread = Spread(score.metric, rule)
-    for sides in repeats:
-        spread.add(sides)
-    return spread
 
 
 def _comparison(

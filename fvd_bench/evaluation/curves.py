@@ -11,11 +11,11 @@ from typing import Any
 
 from fvd_bench.errors import ResultError
 from fvd_bench.estimate import Estimate
-from fvd_bench.evaluation import windows
-from fvd_bench.evaluation.comparison import read_text
+from fvd_bench.evaluation import window_scores
 from fvd_bench.evaluation.ranking import is_ranked
-from fvd_bench.evaluation.result import Result, Score
+from fvd_bench.evaluation.result import Result, read_text
 from fvd_bench.evaluation.result_files import alike, holds_several, read_all
+from fvd_bench.evaluation.score import Score
 from fvd_bench.metrics import METRICS
 from fvd_bench.paths import distinct_names, user_path
 from fvd_bench.protocols.windows import first_frame
@@ -130,8 +130,8 @@ def over_windows(results: Mapping[str, Result]) -> list[Panel]:
     """Return a panel for each metric and protocol whose windows were scored. results: name -> result."""
     found: dict[tuple[str, str], list[Curve]] = {}
     for name, result in results.items():
-        for key, scores in windows.curves(result.scores).items():
-            points = (_point(first_frame(str(s.row)), windows.frames(s), s) for s in scores)
+        for key, scores in window_scores.curves(result.scores).items():
+            points = (_point(first_frame(str(s.row)), window_scores.frames(s), s) for s in scores)
             found.setdefault(key, []).append(Curve(name if len(results) > 1 else "", tuple(points)))
     axis = "frame at which a window begins"
     return [Panel(*key, "window", True, tuple(curves), axis) for key, curves in found.items()]

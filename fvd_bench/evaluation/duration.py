@@ -12,8 +12,9 @@ import numpy as np
 
 from fvd_bench.errors import VideoError
 from fvd_bench.evaluation.evaluation import Evaluation
-from fvd_bench.features.extraction import Extraction, Job
+from fvd_bench.features.extraction import Extraction
 from fvd_bench.features.feature_set import FeatureSet
+from fvd_bench.features.jobs import Job
 from fvd_bench.inspection import motion
 from fvd_bench.inspection.motion_of_sides import MOST_VIDEOS, evenly_spaced, motion_key
 from fvd_bench.metrics.measurement import measure
@@ -119,9 +120,8 @@ def _at_once(evaluation: Evaluation, reading: float, networks: float) -> float:
 
 
 def _motion(evaluation: Evaluation, side: Side, extraction: Extraction) -> float:
-    given, store = evaluation.sides[side].given, evaluation.sides[side].store
-    versions = given.motion_versions(environment.feature_versions("cpu"))
-    contents = extraction.contents
+    of_side, contents = evaluation.sides[side], extraction.contents
+    given, store, versions = of_side.given, of_side.store, of_side.motion_versions
     absent = [
         index
         for index in evenly_spaced(len(given.source.names), MOST_VIDEOS)

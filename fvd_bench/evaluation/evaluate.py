@@ -12,10 +12,10 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from fvd_bench.errors import ArgumentError
-from fvd_bench.evaluation.loading import load_all
 from fvd_bench.evaluation.own_network import on_given
+from fvd_bench.evaluation.scorable_protocols import load_all
 from fvd_bench.features.distributed import rank
-from fvd_bench.features.given import open_side
+from fvd_bench.features.opening import open_side
 from fvd_bench.finding import warn_of
 from fvd_bench.progress import Progress, shown
 from fvd_bench.protocols.protocol import Protocol, ProtocolLike

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
 
 from fvd_bench.errors import MetricError
-from fvd_bench.evaluation import windows
+from fvd_bench.evaluation import window_scores
 from fvd_bench.evaluation.classes import class_findings, class_panel
-from fvd_bench.evaluation.counts import Unserved
+from fvd_bench.evaluation.collection import Collection
+from fvd_bench.evaluation.enough_videos import Unserved
 from fvd_bench.evaluation.findings import find, refuse_skipped, shortages, skipped
 from fvd_bench.evaluation.ranking import is_window
-from fvd_bench.evaluation.result import MotionPanel, Result, Score, SideCount, SourceInfo
+from fvd_bench.evaluation.result import MotionPanel, Result, SourceInfo
+from fvd_bench.evaluation.score import Score, SideCount
 from fvd_bench.evaluation.scoring import as_score
 from fvd_bench.features.distributed import Share
 from fvd_bench.features.engine import Engine
-from fvd_bench.features.extraction import Collected, Extraction, Job, Target
-from fvd_bench.features.feature_set import FeatureSet
+from fvd_bench.features.extraction import Extraction
 from fvd_bench.features.given import Given
+from fvd_bench.features.jobs import Collected, Job, Target
 from fvd_bench.features.store import FeatureStore
 from fvd_bench.finding import Finding, worst_first
 from fvd_bench.inspection.headers import header_findings
@@ -28,7 +29,7 @@ from fvd_bench.inspection.motion import Motion, summary
 from fvd_bench.inspection.motion_of_sides import MOST_VIDEOS, PassingMotion, evenly_spaced, motions
 from fvd_bench.metrics import dependence
 from fvd_bench.metrics.measurement import Measured, measure
-from fvd_bench.metrics.uncertainty import Sides, Spread
+from fvd_bench.metrics.uncertainty import Sides
 from fvd_bench.networks import FeatureExtractor, environment, software
 from fvd_bench.progress import Progress, labelled
 from fvd_bench.protocols.protocol import Protocol, plain
@@ -37,9 +38,6 @@ from fvd_bench.protocols.windows import WINDOW
 from fvd_bench.sources.opening import ClipSource
 from fvd_bench.version import __version__
 from fvd_bench.videos.clips import Draw
-
-if TYPE_CHECKING:
-    from fvd_bench.evaluation.per_video import Points
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +60,11 @@ class OpenSide:
         if classes is not None:
             found = ["/".join(label) for label in dependence.labels(names, classes, columns, what="classes")]
         return cls(given, store, groups, found)
+
+    @property
+    def motion_versions(self) -> Mapping[str, str]:
+        """The versions of all software that can change the measured motion of its videos."""
+        return self.given.motion_versions(environment.feature_versions("cpu"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,28 +178,8 @@ class Evaluation:
         return scores
 
     def _result(self, collection: Collection, scores: Sequence[Score], motion: MotionPanel | None) -> Result:
-        collected, extractions = collection.collected, collection.extractions
-        real, fake = (self.info(side, extractions[side]) for side in SIDES)
-        # Statistics have no videos in which anything could be found. What windows skip is counted, see `windows`.
-        told = self._jobs_of([p for p in self.protocols if not self.rows.get(p, "").startswith(WINDOW)])
-        known = {side for side in SIDES if self.sides[side].given.known is not None}
-        collected = {job: found for job, found in collected.items() if job in told and job.draw.reads not in known}
-        scored = self._scored(scores)
-        unscored = collected.keys() - self._jobs_of(scored)
-        judged = [score for score in scores if not is_window(score)]
-        warnings = find(self.sources, collected, judged, self.extractors, motion, self.store.damaged, unscored)
-        warnings += windows.findings(scores, collection.spreads, {p.name: p.real for p in self.protocols})
-        warnings += [Finding("not-comparable", f"{p.name}: {p.not_comparable}") for p in scored if p.not_comparable]
-        warnings += collection.noticed
-        givens = {name: side.given for name, side in self.sides.items()}
-        contents = {side: extraction.contents for side, extraction in extractions.items()}
-        stores = {name: side.store for name, side in self.sides.items()}
-        here = self.versions()
-        warnings += header_findings(
-            givens, stores, contents, versions=environment.feature_versions(self.device), workers=self.workers
-        )
-        warnings += [finding for side, given in givens.items() for finding in given.findings(side, here)]
-        warnings += self._ungrouped()
+        real, fake = (self.info(side, collection.extractions[side]) for side in SIDES)
+        warnings = self._findings(collection, scores, motion)
         panel = None if self.classes is None else class_panel(collection, scores, self.classes)
         if panel is not None:
             warnings += class_findings(panel, self._dims())
@@ -220,6 +203,33 @@ class Evaluation:
             group_by=self.group_by,
             classes=panel,
         )
+
+    def _findings(self, collection: Collection, scores: Sequence[Score], motion: MotionPanel | None) -> list[Finding]:
+        """List what was noticed of both sides and of the scores, but for classes."""
+        # Statistics have no videos in which anything could be found. What windows skip is counted, see `window_scores`.
+        told = self._jobs_of([p for p in self.protocols if not self.rows.get(p, "").startswith(WINDOW)])
+        known = {side for side in SIDES if self.sides[side].given.known is not None}
+        collected = {
+            job: found for job, found in collection.collected.items() if job in told and job.draw.reads not in known
+        }
+        scored = self._scored(scores)
+        unscored = collected.keys() - self._jobs_of(scored)
+        judged = [score for score in scores if not is_window(score)]
+        findings = find(self.sources, collected, judged, self.extractors, motion, self.store.damaged, unscored)
+        findings += window_scores.findings(scores, collection.spreads, {p.name: p.real for p in self.protocols})
+        findings += [Finding("not-comparable", f"{p.name}: {p.not_comparable}") for p in scored if p.not_comparable]
+        findings += collection.noticed
+        givens = {name: side.given for name, side in self.sides.items()}
+        findings += header_findings(
+            givens,
+            {name: side.store for name, side in self.sides.items()},
+            {side: extraction.contents for side, extraction in collection.extractions.items()},
+            versions=environment.feature_versions(self.device),
+            workers=self.workers,
+        )
+        here = self.versions()
+        findings += [finding for side, given in givens.items() for finding in given.findings(side, here)]
+        return [*findings, *self._ungrouped()]
 
     def _ungrouped(self) -> Iterator[Finding]:
         """Say which sides are moments, whose videos cannot count as the groups that were asked for."""
@@ -267,7 +277,7 @@ class Evaluation:
             side.given.source,
             side.store,
             evenly_spaced(videos, most or videos),
-            versions=side.given.motion_versions(environment.feature_versions("cpu")),
+            versions=side.motion_versions,
             workers=self.workers,
             progress=labelled(self.progress, f"motion of {name} videos"),
             share=side.given.share(self.share),
@@ -275,10 +285,9 @@ class Evaluation:
 
     def passing_motion(self, name: Side, extraction: Extraction) -> PassingMotion:
         """Return what measures the motion of a side's videos while they are read by this extraction."""
-        given, store = self.sides[name].given, self.sides[name].store
-        chosen = evenly_spaced(len(self.sources[name].names), MOST_VIDEOS)
-        versions = given.motion_versions(environment.feature_versions("cpu"))
-        return PassingMotion(store, chosen, extraction.contents, versions=versions)
+        side = self.sides[name]
+        chosen = evenly_spaced(len(side.given.source.names), MOST_VIDEOS)
+        return PassingMotion(side.store, chosen, extraction.contents, versions=side.motion_versions)
 
     def _motion(self) -> MotionPanel | None:
         """Sum up how both sides move, None where a side has no videos of two frames."""
@@ -336,54 +345,3 @@ class Evaluation:
             seeds=self.seeds,
             row=self.rows.get(protocol),
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Collection:
-    """The features of an evaluation, valid while that is open.
-
-    noticed: findings made while they were scored. spreads: digest of a score -> what each video contributes to it, from
-    when it was scored on, and in the process that scored alone. points: see `per_video.points_of`. counts: how many
-    features a job has, once they were gone through.
-    """
-
-    evaluation: Evaluation
-    extractions: Mapping[Side, Extraction]
-    collected: Mapping[Job, Collected]
-    noticed: list[Finding] = field(default_factory=list)
-    spreads: dict[str, Spread] = field(default_factory=dict)
-    points: dict[Protocol, Mapping[Side, Points]] = field(default_factory=dict)
-    counts: dict[Job, int] = field(default_factory=dict)
-
-    def repeats(self, protocol: Protocol) -> Iterator[Sides]:
-        """Yield the features of both sides for each repeat. The videos of a group count as one. Raises CacheError."""
-        for repeat in range(len(self.evaluation.seeds)):
-            yield self.sides(protocol, repeat)
-
-    def sides(self, protocol: Protocol, repeat: int = 0, *, grouped: bool = True) -> dict[Side, FeatureSet]:
-        """Return the features of both sides for one repeat. grouped: whether the videos of a group count as one.
-
-        Raises CacheError.
-        """
-        sets: dict[Side, FeatureSet] = {}
-        for side in SIDES:
-            known = self.evaluation.sides[side].given.known
-            if known is not None:
-                sets[side] = known
-                continue
-            job = self.evaluation.jobs(protocol, side)[repeat]
-            groups = self.evaluation.sides[job.draw.reads].groups if grouped else None
-            sets[side] = self.extractions[job.draw.reads].feature_set(job, self.collected[job], groups)
-            self.counts[job] = sets[side].count
-        return sets
-
-    def clips(self, protocol: Protocol, side: Side) -> int:
-        """Count the clips (for FID: the frames) of the first repeat; 0 for statistics that do not tell."""
-        known = self.evaluation.sides[side].given.known
-        if known is not None:
-            return known.count
-        job = self.evaluation.jobs(protocol, side)[0]
-        if job not in self.counts:  # where it was not scored
-            features = self.extractions[job.draw.reads].features(self.collected[job])
-            self.counts[job] = sum(len(each) for _, each in features)
-        return self.counts[job]

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from fvd_bench.errors import MetricError
-from fvd_bench.evaluation.evaluation import Collection
+from fvd_bench.evaluation.collection import Collection
 from fvd_bench.evaluation.feature_map import FeatureMap, feature_map
 from fvd_bench.evaluation.per_video import Points, points_of
-from fvd_bench.evaluation.result import Result, Score
+from fvd_bench.evaluation.result import Result
+from fvd_bench.evaluation.score import Score
 from fvd_bench.evaluation.shown_clips import ShownClip, shown_clips
 from fvd_bench.features.moments import Float64
 from fvd_bench.inspection.motion import Motion
@@ -79,7 +80,7 @@ def exhibits(collection: Collection, result: Result, *, is_whole: bool = True) -
     """
     evaluation = collection.evaluation
     motions = {side: list(evaluation.motions(side).values()) for side in SIDES}
-    if evaluation.share.exchanged and evaluation.share.part:
+    if not evaluation.share.is_first:
         return None
     for protocol in evaluation.protocols:
         scores = [s for s in result.scores if s.protocol == protocol.name and s.value is not None]

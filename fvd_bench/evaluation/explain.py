@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from fvd_bench.errors import ProtocolError
 from fvd_bench.evaluation.evaluate import open_evaluation
-from fvd_bench.evaluation.loading import check, load, only_metric
-from fvd_bench.evaluation.result import Result, Score
+from fvd_bench.evaluation.result import Result
+from fvd_bench.evaluation.scorable_protocols import check, load, only_metric
+from fvd_bench.evaluation.score import Score
 from fvd_bench.evaluation.scoring import served
 from fvd_bench.progress import Progress, silent
 from fvd_bench.protocols.differences import Difference, aligned, differences, with_choices

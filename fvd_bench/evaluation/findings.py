@@ -8,14 +8,16 @@ from typing import Protocol
 
 from fvd_bench.errors import SourceError
 from fvd_bench.estimate import doubts
-from fvd_bench.evaluation.result import MotionPanel, Score, Skipped
-from fvd_bench.features.extraction import Collected, Job
+from fvd_bench.evaluation.result import MotionPanel
+from fvd_bench.evaluation.score import Score, Skipped
 from fvd_bench.features.given import OTHER_SHARD
+from fvd_bench.features.jobs import Collected, Job
 from fvd_bench.finding import Finding, noted, of_side, some, worst_first
 from fvd_bench.inspection import faults
 from fvd_bench.inspection.motion_of_sides import findings as motion_findings
 from fvd_bench.networks import FeatureExtractor
 from fvd_bench.protocols.rules import FeatureRule, Side
+from fvd_bench.sources.clip_source import value_range_of
 from fvd_bench.videos.frame_times import widest
 from fvd_bench.words import number, percent, span
 
@@ -31,7 +33,7 @@ _NOTES = {
 """Code of a note on videos -> what a warning says about them."""
 
 
-class Noted(Protocol):
+class HasNotes(Protocol):
     """What has notes on a side as a whole: its source, or what was noticed of arrays."""
 
     @property
@@ -39,7 +41,7 @@ class Noted(Protocol):
 
 
 def find(
-    sources: Mapping[Side, Noted],
+    sources: Mapping[Side, HasNotes],
     collected: Mapping[Job, Collected],
     scores: Sequence[Score],
     extractors: Mapping[FeatureRule, FeatureExtractor],
@@ -120,13 +122,13 @@ def _videos(count: int, side: Side) -> str:
     return f"{count} {side} video is" if count == 1 else f"{count} {side} videos are"
 
 
-def _range_findings(sources: Mapping[Side, Noted], collected: Mapping[Job, Collected]) -> Iterator[Finding]:
+def _range_findings(sources: Mapping[Side, HasNotes], collected: Mapping[Job, Collected]) -> Iterator[Finding]:
     """Warn of arrays whose values use little of their stated range."""
     levels: dict[Side, tuple[int, int] | None] = {}
     for job, side in collected.items():
         levels[job.draw.reads] = widest(levels.get(job.draw.reads), side.levels)
     for name, found in levels.items():
-        stated = getattr(sources[name], "value_range", None)
+        stated = value_range_of(sources[name])
         yield from of_side(name, faults.little_used(f"{name} videos", found, stated=stated))
 
 

@@ -15,8 +15,9 @@ import numpy as np
 
 from fvd_bench.atomic import write_text
 from fvd_bench.errors import ManifestError, ProtocolError, VideoError
+from fvd_bench.evaluation.collection import Collection
 from fvd_bench.evaluation.evaluate import open_evaluation
-from fvd_bench.evaluation.evaluation import Collection, Evaluation
+from fvd_bench.evaluation.evaluation import Evaluation
 from fvd_bench.evaluation.result import Result
 from fvd_bench.paths import user_path
 from fvd_bench.progress import Progress, silent

@@ -13,14 +13,14 @@ from fvd_bench import metrics
 from fvd_bench.errors import FvdBenchError, MetricError, SourceError
 from fvd_bench.evaluation.findings import find
 from fvd_bench.evaluation.intake import Intake
-from fvd_bench.evaluation.loading import load
+from fvd_bench.evaluation.online_real_side import RealSide
 from fvd_bench.evaluation.own_network import described, on_network, without_store
-from fvd_bench.evaluation.real_side import RealSide
-from fvd_bench.evaluation.result import Score, SideCount
+from fvd_bench.evaluation.scorable_protocols import load
+from fvd_bench.evaluation.score import Score, SideCount
 from fvd_bench.evaluation.scoring import as_score
 from fvd_bench.features import distributed
-from fvd_bench.features.extraction import Collected, Job
 from fvd_bench.features.feature_set import FeatureSet
+from fvd_bench.features.jobs import Collected, Job
 from fvd_bench.features.noticed import Noticed
 from fvd_bench.features.online_features import Contribution, OnlineFeatures
 from fvd_bench.finding import Finding, warn_of

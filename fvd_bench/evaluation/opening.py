@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fvd_bench.errors import EngineError, FvdBenchError
-from fvd_bench.evaluation.counts import Look, Unserved, too_few
+from fvd_bench.evaluation.enough_videos import Look, Unserved, too_few
 from fvd_bench.features.distributed import WHOLE, share
 from fvd_bench.features.given import Given
 from fvd_bench.features.store import FeatureStore
@@ -18,7 +18,7 @@ from fvd_bench.networks import NETWORKS, FeatureExtractor, create, environment, 
 from fvd_bench.packages import needed_for
 from fvd_bench.paths import user_path
 from fvd_bench.processors import processors
-from fvd_bench.progress import Progress
+from fvd_bench.progress import Progress, fetching
 from fvd_bench.protocols.protocol import Protocol
 from fvd_bench.protocols.rules import FeatureRule, Side
 from fvd_bench.protocols.variants import SCALE, scale_protocols
@@ -188,18 +188,14 @@ def _networks(
     """
     extractors: dict[FeatureRule, FeatureExtractor] = {}
     unserved: dict[Protocol, Unserved] = {}
-    fetching = _fetching(progress)
+    fetched = fetching(progress, "weights")
     for p in protocols:
         try:
             if p.features not in extractors:
-                extractors[p.features] = create(p.features, device=device, weights=settings.weights, progress=fetching)
+                extractors[p.features] = create(p.features, device=device, weights=settings.weights, progress=fetched)
             sides["real"].check_serves(p.fake, dim=extractors[p.features].dim)
         except FvdBenchError as error:
             unserved[p] = Unserved(error.sentence)
             if len(unserved) == len(protocols):
                 raise
     return extractors, unserved
-
-
-def _fetching(progress: Progress) -> Callable[[int, int | None], None]:
-    return lambda done, total: progress("fetching weights, MiB", done // 2**20, (total or 0) // 2**20)

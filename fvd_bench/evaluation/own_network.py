@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import copy
 import dataclasses
-import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from fvd_bench.errors import ArgumentError, NetworkError, ProtocolError
+from fvd_bench.evaluation.scorable_protocols import each
 from fvd_bench.networks import NETWORKS, Network, Sees
 from fvd_bench.networks.declared import network as declare
 from fvd_bench.plugins import source_version, telling
@@ -36,10 +36,7 @@ def on_network(
     The protocols are named after both, and say that they are not comparable with what they are named after.
     Raises ProtocolError, ArgumentError, and NetworkError when the network fails.
     """
-    given_protocols = [protocol] if isinstance(protocol, Protocol | str | os.PathLike) else protocol
-    protocols = [load(p) for p in given_protocols]  # whose own networks are not needed
-    if not protocols:
-        raise ProtocolError("no protocol is given")
+    protocols = [load(p) for p in each(protocol)]  # whose own networks are not needed
     network = described(given, protocols[0], device=device)
     with NETWORKS.given(network.name, network) as name:
         yield tuple(_on(p, network, name) for p in protocols)

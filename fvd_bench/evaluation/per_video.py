@@ -11,7 +11,7 @@ import numpy as np
 
 from fvd_bench.errors import MetricError
 from fvd_bench.escapes import escaped
-from fvd_bench.evaluation.evaluation import Collection
+from fvd_bench.evaluation.collection import Collection
 from fvd_bench.evaluation.result import Result
 from fvd_bench.features.feature_set import FeatureSet
 from fvd_bench.features.moments import Float64
@@ -97,7 +97,7 @@ def all_videos(collection: Collection, result: Result) -> list[VideoRecord]:
     """
     evaluation = collection.evaluation
     motions = {side: evaluation.motions(side, most=None) for side in SIDES}
-    if evaluation.share.exchanged and evaluation.share.part:
+    if not evaluation.share.is_first:
         return []
     return per_video(collection, result, motions)
 

@@ -8,11 +8,12 @@ from dataclasses import astuple, dataclass, field
 from functools import partial
 
 from fvd_bench.errors import MetricError, VideoError, WeightsError
-from fvd_bench.evaluation.counts import shortage
 from fvd_bench.evaluation.duration import Seconds, duration
+from fvd_bench.evaluation.enough_videos import shortage
 from fvd_bench.evaluation.evaluation import Evaluation
-from fvd_bench.evaluation.loading import load_all
-from fvd_bench.features.extraction import Extraction, Job, first_of_each
+from fvd_bench.evaluation.scorable_protocols import load_all
+from fvd_bench.features.extraction import Extraction
+from fvd_bench.features.jobs import Job, first_of_each
 from fvd_bench.networks import NETWORKS, weights
 from fvd_bench.protocols.protocol import Protocol, ProtocolLike
 from fvd_bench.protocols.rules import SIDES, Side

@@ -12,8 +12,9 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from fvd_bench.evaluation.changes import change_error
-from fvd_bench.evaluation.result import Result, Score
+from fvd_bench.evaluation.change_error import change_error
+from fvd_bench.evaluation.result import Result
+from fvd_bench.evaluation.score import Score
 from fvd_bench.finding import Finding
 from fvd_bench.metrics.uncertainty import CONFIDENCE, Spread, holm, p_value
 from fvd_bench.protocols.variants import SCALE

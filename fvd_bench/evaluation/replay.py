@@ -11,8 +11,9 @@ from pathlib import Path
 
 from fvd_bench.errors import ManifestError
 from fvd_bench.evaluation import manifest as manifests
+from fvd_bench.evaluation.collection import Collection
 from fvd_bench.evaluation.evaluate import open_evaluation
-from fvd_bench.evaluation.evaluation import Collection, Evaluation
+from fvd_bench.evaluation.evaluation import Evaluation
 from fvd_bench.evaluation.manifest import Drawn, Listed, Manifest, Used
 from fvd_bench.evaluation.result import Result
 from fvd_bench.features.extraction import Extraction
@@ -24,6 +25,7 @@ from fvd_bench.processors import processors
 from fvd_bench.progress import Progress, labelled, silent
 from fvd_bench.protocols.rules import SIDES, Side
 from fvd_bench.settings import Settings
+from fvd_bench.sources.clip_source import columns_of, value_range_of
 from fvd_bench.sources.opening import ClipSource, SourceLike, open_source
 from fvd_bench.version import __version__
 from fvd_bench.videos.absent_video import AbsentVideo
@@ -61,16 +63,15 @@ class ReplayedSource:
     @property
     def value_range(self) -> ValueRange | None:
         """The range that is stated for arrays of floats, None where none is."""
-        return getattr(self.source, "value_range", None)
+        return value_range_of(self.source)
 
     @property
     def columns(self) -> dict[str, list[str]]:
         """The columns of a list that the side is, in the order of the manifest. What is not here stands for itself."""
-        found: Mapping[str, Sequence[str]] = getattr(self.source, "columns", {})
         places = [(self.here.get(listed.content or ""), listed.name) for listed in self.listing]
         return {
             column: [name if place is None else entries[place] for place, name in places]
-            for column, entries in found.items()
+            for column, entries in columns_of(self.source).items()
         }
 
     def video(self, index: int) -> Video:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,13 +16,16 @@ from numpy.typing import NDArray
 from fvd_bench.atomic import partial_file
 from fvd_bench.errors import ResultError
 from fvd_bench.evaluation.result import Result
+from fvd_bench.evaluation.score import Score
 from fvd_bench.features.feature_set import FeatureSet
-from fvd_bench.metrics.uncertainty import Sides
-from fvd_bench.protocols.rules import SIDES
+from fvd_bench.metrics import METRICS
+from fvd_bench.metrics.uncertainty import Sides, Spread
+from fvd_bench.protocols.rules import SIDES, MetricRule
+from fvd_bench.records import record
 from fvd_bench.videos.files import bare_name, regular_file
 
 if TYPE_CHECKING:
-    from fvd_bench.evaluation.evaluation import Collection
+    from fvd_bench.evaluation.collection import Collection
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +105,32 @@ def load(file: Path, result: Result) -> ResultFeatures:
             return ResultFeatures(repeats, [str(name) for name in arrays[_NAMES]])
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise ResultError(f"{file} cannot be read as kept features: {error}; delete it to do without") from error
+
+
+def kept(file: Path, result: Result, place: int | None = None) -> ResultFeatures | None:
+    """Read the features that lie beside the file of a result, if any do. place: of the result in a ranking.
+
+    Raises ResultError.
+    """
+    found = beside(file, place)
+    return load(found, result) if found.exists() else None
+
+
+def spread_of(score: Score, features: ResultFeatures | None, result: Result) -> Spread | None:
+    """Return what each fake video contributes to a score, None where its features are not at hand."""
+    repeats = features.repeats.get(score.digest) if features else None
+    choices = result.protocols.get(score.digest)
+    if not repeats or not choices or score.metric not in METRICS:
+        return None
+    known = {f"metric.{f.name}": f.name for f in fields(MetricRule)}  # a later version may have more
+    try:
+        rule: MetricRule = record(MetricRule, {known[key]: value for key, value in choices.items() if key in known}, "")
+    except ValueError as error:
+        raise ResultError(f"the choices of {score.protocol} are none of a protocol: {error}") from error
+    spread = Spread(score.metric, rule)
+    for sides in repeats:
+        spread.add(sides)
+    return spread
 
 
 def _repeat(arrays: Mapping[str, NDArray[np.generic]], digest: str, repeat: int) -> Sides:

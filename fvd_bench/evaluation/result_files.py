@@ -12,9 +12,10 @@ from typing import Any
 from fvd_bench.errors import NotComparableError, ResultError
 from fvd_bench.evaluation import result_features
 from fvd_bench.evaluation.comparability import notes, pairs, require_same_inputs
-from fvd_bench.evaluation.comparison import read_text, spread_of
 from fvd_bench.evaluation.ranking import Contrast, Entrant, RankedScore, Ranking, is_ranked, ranking
-from fvd_bench.evaluation.result import Result, Score
+from fvd_bench.evaluation.result import Result, read_text
+from fvd_bench.evaluation.result_features import ResultFeatures, spread_of
+from fvd_bench.evaluation.score import Score
 from fvd_bench.paths import distinct_names, user_path
 from fvd_bench.records import record
 
@@ -72,8 +73,8 @@ def read_all(files: Sequence[Path]) -> dict[str, Entrant]:
     for file, of_file in zip(files, distinct_names([os.fspath(f).removesuffix(".json") for f in files]), strict=True):
         held = read(file)
         for number, (name, result) in enumerate(held.results.items() if isinstance(held, Ranking) else [("", held)]):
-            kept = result_features.beside(user_path(file), number if name else None)
-            found[f"{of_file}: {name}" if name and len(files) > 1 else name or of_file] = _entrant(kept, result)
+            features = result_features.kept(user_path(file), result, number if name else None)
+            found[f"{of_file}: {name}" if name and len(files) > 1 else name or of_file] = _entrant(result, features)
     return found
 
 
@@ -134,8 +135,7 @@ def alike(results: Mapping[str, Result]) -> tuple[list[list[Score]], list[str]]:
     return whole, said
 
 
-def _entrant(kept: Path, result: Result) -> Entrant:
-    features = result_features.load(kept, result) if kept.exists() else None
+def _entrant(result: Result, features: ResultFeatures | None) -> Entrant:
     spreads = {score.digest: spread_of(score, features, result) for score in result.scores}
     known = {digest: spread for digest, spread in spreads.items() if spread is not None}
     return Entrant(result, known, features.fake_names if features else None)

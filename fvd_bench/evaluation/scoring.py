@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from fvd_bench import metrics
 from fvd_bench.errors import MetricError
-from fvd_bench.evaluation.result import Score, SideCount
+from fvd_bench.evaluation.score import Score, SideCount
 from fvd_bench.metrics.measurement import Measured
 from fvd_bench.protocols.protocol import Protocol
 from fvd_bench.protocols.rules import Side

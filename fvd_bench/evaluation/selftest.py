@@ -15,8 +15,6 @@ from fvd_bench.networks.arithmetic import float32_arithmetic
 from fvd_bench.networks.goldens import GoldenLogits, Videos
 from fvd_bench.networks.i3d_network import NUM_CLASSES
 
-Progress = Callable[[int, int], None]
-
 Logits = Callable[[Tensor], Tensor]
 """I3D, as `i3d.build` makes it."""
 
@@ -44,7 +42,7 @@ class Check:
         return abs(self.found - self.expected) <= self.tolerance
 
 
-def run(*, full: bool, device: str = "cpu", progress: Progress | None = None) -> tuple[Check, ...]:
+def run(*, full: bool, device: str = "cpu", progress: Callable[[int, int], None] | None = None) -> tuple[Check, ...]:
     """Compute every check; the caller looks at `ok`.
 
     It takes about half a minute on two cores, with `full` two minutes.

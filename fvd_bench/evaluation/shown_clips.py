@@ -9,8 +9,8 @@ import numpy as np
 from PIL import Image
 
 from fvd_bench.errors import VideoError
-from fvd_bench.evaluation.evaluation import Collection
-from fvd_bench.features.extraction import Job
+from fvd_bench.evaluation.collection import Collection
+from fvd_bench.features.jobs import Job
 from fvd_bench.inspection.motion_of_sides import evenly_spaced
 from fvd_bench.sources.opening import ClipSource
 from fvd_bench.videos.clips import DrawEnd, DrawnClip, read_draws
@@ -22,6 +22,7 @@ HEIGHT = 80
 
 _MOST_WIDTH = 160
 _MOST_FRAMES = 16
+_FIRST_VIDEOS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +63,8 @@ def shown_clips(collection: Collection, job: Job, videos: Iterable[int]) -> dict
     return found
 
 
-def first_frames(source: ClipSource, *, most: int = 8, workers: int) -> list[ShownClip]:
-    """Read the first 16 frames of some videos of a source, evenly spaced over its listing, under no protocol."""
+def first_frames(source: ClipSource, *, workers: int) -> list[ShownClip]:
+    """Read the first 16 frames of 8 videos of a source, evenly spaced over its listing, under no protocol."""
 
     def work(index: int) -> Iterator[ShownClip]:
         name, video = source.names[index], source.video(index)
@@ -73,7 +74,7 @@ def first_frames(source: ClipSource, *, most: int = 8, workers: int) -> list[Sho
         except (VideoError, ValueError) as error:  # frames may differ in size
             yield ShownClip(name, reason=str(error))
 
-    return [clip for _, clip in in_order(evenly_spaced(len(source.names), most), work, workers=workers)]
+    return [clip for _, clip in in_order(evenly_spaced(len(source.names), _FIRST_VIDEOS), work, workers=workers)]
 
 
 def _first(name: str, items: Iterator[DrawnClip | DrawEnd]) -> ShownClip:

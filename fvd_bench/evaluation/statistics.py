@@ -14,20 +14,22 @@ from fvd_bench.evaluation.evaluate import open_evaluation
 from fvd_bench.evaluation.evaluation import Evaluation
 from fvd_bench.evaluation.findings import refuse_skipped
 from fvd_bench.features.distributed import WHOLE, Share
-from fvd_bench.features.extraction import Extraction, Job, Target
+from fvd_bench.features.extraction import Extraction
 from fvd_bench.features.given import GivenFile
+from fvd_bench.features.jobs import Job
 from fvd_bench.features.moments_file import MomentsFile, added
-from fvd_bench.features.pieces import PIECES, Pieces
+from fvd_bench.features.moments_in_pieces import PIECES, Pieces
 from fvd_bench.features.stats_file import StatsFile, is_stats_file
 from fvd_bench.features.store import Entry
 from fvd_bench.finding import some
 from fvd_bench.inspection.motion_of_sides import MOST_VIDEOS, evenly_spaced, measure_side, motion_key
 from fvd_bench.networks import NETWORKS, FeatureExtractor, Features, environment
 from fvd_bench.paths import user_path
-from fvd_bench.progress import Progress, silent
+from fvd_bench.progress import Progress, labelled, silent
 from fvd_bench.protocols.protocol import Protocol, ProtocolLike
 from fvd_bench.protocols.rules import SIDES, ClipRule, FeatureRule, Side
 from fvd_bench.settings import Settings
+from fvd_bench.sources.clip_source import value_range_of
 from fvd_bench.sources.opening import SourceLike, open_source
 from fvd_bench.videos.clips import Draw
 from fvd_bench.videos.video import Pixels
@@ -99,7 +101,7 @@ def make_moments(
             raise SourceError(
                 f"{only.name} makes its {side} clips of real videos: these are the side to make moments of"
             )
-        collected = extraction.outcomes([job], lambda done, total: evaluation.progress("videos", done, total))[0][job]
+        collected = extraction.collect([job], labelled(evaluation.progress, "videos"))[job]
         if evaluation.strict:
             refuse_skipped({job: collected})
         contents = extraction.contents
@@ -207,26 +209,27 @@ def _without(shards: Collection[StatsFile]) -> list[str]:
 def _make(evaluation: Evaluation, side: Side, share: Share) -> StatsFile:
     for protocol, lost in evaluation.unserved.items():
         raise SourceError(f"no features can be made for {protocol.name}: {lost.reason}")
-    extraction = evaluation.extraction(side, share)
+    source, extraction = evaluation.sources[side], evaluation.extraction(side, share)
     jobs = evaluation.jobs_reading(side)
     passing = evaluation.passing_motion(side, extraction)
-    collected, outcomes = extraction.outcomes(
-        jobs, lambda done, total: evaluation.progress("videos", done, total), watch=passing
-    )
+    collected, outcomes = extraction.outcomes(jobs, labelled(evaluation.progress, "videos"), watch=passing)
     passing.store()
     if evaluation.strict:
         refuse_skipped(collected)
     motion_versions = environment.feature_versions("cpu")
     if share.parts == 1 or share.exchanged:  # else videos of other shards would be measured
         measure_side(
-            evaluation.sources[side], evaluation.store, versions=motion_versions, workers=evaluation.workers,
-            progress=lambda done, total: evaluation.progress("motion of videos", done, total), share=share,
-        )  # fmt: skip
+            source,
+            evaluation.store,
+            versions=motion_versions,
+            workers=evaluation.workers,
+            progress=labelled(evaluation.progress, "motion of videos"),
+            share=share,
+        )
     entries: dict[str, Entry] = {}
     for key, facts in outcomes:
         if key:
             entries[key] = evaluation.store.get(key) or Entry(_NO_FEATURES, facts)
-    source = evaluation.sources[side]
     motion: dict[str, Entry] = {}
     for index in evenly_spaced(len(source.names), MOST_VIDEOS):
         key = motion_key(extraction.contents[index], motion_versions) if index in extraction.contents else ""
@@ -247,7 +250,7 @@ def _make(evaluation: Evaluation, side: Side, share: Share) -> StatsFile:
         motion_versions=motion_versions,
         entries=entries,
         motion=motion,
-        value_range=getattr(source, "value_range", None),
+        value_range=value_range_of(source),
     )
 
 
@@ -293,7 +296,7 @@ def _missing(joined: StatsFile) -> list[int]:
         extraction = Extraction(
             given.source, store, extractors, versions=joined.versions, workers=1, progress=lambda done, total: None
         )
-        return sorted({_place(target, joined) for target in extraction.missing(jobs_of(joined))})
+        return sorted({place % len(joined.names) for place, _ in extraction.missing(jobs_of(joined))})
 
 
 def jobs_of(file: StatsFile) -> list[Job]:
@@ -303,12 +306,8 @@ def jobs_of(file: StatsFile) -> list[Job]:
     return list(dict.fromkeys(Job(draw, p.features) for p, draw in draws if draw.reads == file.side))
 
 
-def _place(target: Target, file: StatsFile) -> int:
-    return target[0] % len(file.names)
-
-
 def _features_of(protocol: Protocol) -> tuple[ClipRule, ClipRule, FeatureRule]:
-    """The choices of a protocol that features depend on. Its metrics, which are computed later, are not among them."""
+    """Return the choices of a protocol that features depend on: not its metrics, which are computed later."""
     return protocol.real.effective(), protocol.fake.effective(), protocol.features
 
 

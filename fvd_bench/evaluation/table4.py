@@ -13,8 +13,9 @@ import numpy as np
 
 from fvd_bench.errors import VideoError
 from fvd_bench.evaluation.evaluate import open_evaluation
-from fvd_bench.evaluation.loading import check, load, only_metric
-from fvd_bench.evaluation.result import Result, Score
+from fvd_bench.evaluation.result import Result
+from fvd_bench.evaluation.scorable_protocols import check, load, only_metric
+from fvd_bench.evaluation.score import Score
 from fvd_bench.evaluation.scoring import served
 from fvd_bench.metrics.uncertainty import quantile
 from fvd_bench.progress import Progress, silent

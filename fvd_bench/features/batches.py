@@ -27,7 +27,7 @@ padded."""
 
 
 @dataclass(slots=True)
-class Noted:
+class FactsSoFar:
     """What was noticed of the clips that a draw took from a video so far, see `Facts` and `DrawnClip`."""
 
     clips: int = 0
@@ -48,7 +48,7 @@ class Noted:
         self.intervals = widest(self.intervals, clip.intervals)
         self.levels = widest(self.levels, clip.levels)
 
-    def facts(self, end: DrawEnd) -> Facts:
+    def at(self, end: DrawEnd) -> Facts:
         """Return the facts about the video, of which all clips were taken in."""
         uneven = [("variable-rate", intervals_text(self.intervals))] if self.intervals else []
         hidden = [("transparent", f"{self.transparent} frames")] if self.transparent else []
@@ -82,7 +82,7 @@ class _Open:
 
     name: str
     features: list[Features | None] = field(default_factory=list)
-    noted: Noted = field(default_factory=Noted)
+    facts: FactsSoFar = field(default_factory=FactsSoFar)
     refused: str | None = None
     end: DrawEnd | None = None
 
@@ -139,7 +139,7 @@ class Batches:
             video.end = item
             self._finish([key])
             return
-        video.noted.take(item)
+        video.facts.take(item)
         place = (key, len(video.features))
         video.features.append(None)
         clip, is_new = self._input(name, rule, item)
@@ -231,7 +231,7 @@ class Batches:
             if video.end is None or len(features) < len(video.features):
                 continue
             del self._open[key]
-            facts = video.noted.facts(video.end)
+            facts = video.facts.at(video.end)
             self.facts[key] = replace(facts, skipped=facts.skipped or video.refused)
             if (entry := entry_of(features, self.facts[key])) is not None:
                 entries.append((key, entry))

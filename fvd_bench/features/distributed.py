@@ -33,6 +33,11 @@ class Share:
     parts: int = 1
     exchanged: bool = False
 
+    @property
+    def is_first(self) -> bool:
+        """Whether this process speaks for all that exchange their results."""
+        return self.part == 0 or not self.exchanged
+
     def has(self, place: int) -> bool:
         return place % self.parts == self.part
 

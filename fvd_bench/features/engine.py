@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 from fvd_bench.errors import VideoError
-from fvd_bench.features.extraction import Tasks, VideosDone
+from fvd_bench.features.jobs import Tasks, VideosDone
 from fvd_bench.features.store import Facts, FeatureStore
 from fvd_bench.networks import FeatureExtractor
 from fvd_bench.protocols.rules import FeatureRule

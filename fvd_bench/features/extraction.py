@@ -10,83 +10,27 @@ import contextlib
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING
 
 from fvd_bench.errors import CacheError, VideoError
 from fvd_bench.features.batches import Batches
 from fvd_bench.features.distributed import WHOLE, Share
+from fvd_bench.features.engine import Engine
 from fvd_bench.features.feature_set import FeatureSet
+from fvd_bench.features.jobs import Collected, Job, Outcome, Target, VideosDone, first_of_each
 from fvd_bench.features.keys import feature_keys
 from fvd_bench.features.store import Entry, Facts, FeatureStore
 from fvd_bench.networks import FeatureExtractor, Features, environment, software
 from fvd_bench.protocols.rules import FeatureRule
 from fvd_bench.sources.opening import ClipSource
-from fvd_bench.videos.clips import Draw, DrawEnd, DrawnClip, read_draws
-from fvd_bench.videos.frame_times import widest
+from fvd_bench.videos.clips import DrawEnd, DrawnClip, read_draws
 from fvd_bench.videos.prefetch import Budget, in_order
 from fvd_bench.videos.sampling import video_order
 from fvd_bench.videos.video import Video
 
-if TYPE_CHECKING:
-    from fvd_bench.features.engine import Engine
-
-VideosDone = Callable[[int, int], None]
-"""A function that is called with (videos done, videos in all)."""
-
 Watch = Callable[[int, Video], Callable[[], None]]
 """A function that looks at a video, given with its index, once its clips were read. It runs in a thread, and returns
 what keeps the outcome: a function that is called unless the video has changed meanwhile."""
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """A draw, and the network whose features of its clips are wanted."""
-
-    draw: Draw
-    features: FeatureRule
-
-
-Target = tuple[int, Job]
-"""A place and a job for the video there. The place is the video's index in the listing, plus the length of the
-listing for each time that the video was taken before."""
-
-Outcome = tuple[str, Facts]
-"""The key of a video's entry in the store, and the facts in the entry."""
-
-Tasks = Mapping[int, Mapping[str, Job]]
-"""What is read from the video at each place: by the key of an entry, its job."""
-
-
-@dataclass(slots=True)
-class Collected:
-    """The outcome of a job over all videos.
-
-    keys: the key of each used video's entry, in listing order.
-    videos: the index of each used video in the listing.
-    places: the place of each used video, which is beyond the listing if the video is taken again.
-    lengths: the length of each used video, see `Facts.num_frames`.
-    skipped: the reason by name, for each video that was skipped.
-    refused: why the rule does not allow the skips. None if it does.
-    longest_short: number of frames of the longest video that was too short.
-    damaged: by name, the number of used frames that decode with errors.
-    notes: the notes in `Facts`, by code and then by name of the video.
-    levels, jpeg_qualities, not_jpeg: as in `Facts`, over all used videos.
-    """
-
-    keys: list[str] = field(default_factory=list)
-    videos: list[int] = field(default_factory=list)
-    places: list[int] = field(default_factory=list)
-    lengths: list[int | None] = field(default_factory=list)
-    skipped: dict[str, str] = field(default_factory=dict)
-    refused: str | None = None
-    longest_short: int = 0
-    damaged: dict[str, int] = field(default_factory=dict)
-    notes: dict[str, dict[str, str]] = field(default_factory=dict)
-    levels: tuple[int, int] | None = None
-    jpeg_qualities: set[int] = field(default_factory=set)
-    not_jpeg: bool = False
 
 
 class Extraction:
@@ -163,7 +107,7 @@ class Extraction:
             if self._share.parts > 1 and not self._share.exchanged:
                 break
         every = [outcome for tried in outcomes.values() for outcome in tried.values()]
-        return {job: self._collected(job, outcomes[job]) for job in jobs}, every
+        return {job: Collected.of(job, outcomes[job], self._source.names) for job in jobs}, every
 
     def missing(self, jobs: Sequence[Job]) -> list[Target]:
         """Return the first targets that `collect` would have to compute, without computing anything."""
@@ -219,19 +163,14 @@ class Extraction:
                 else:
                     self._contents[i] = content
                 progress(total - len(new) + done + 1, total)
-        own = self._own_contents()
-        for contents, unreadable in self._share.everyone(lambda: own):
+        known = self._contents, self._unreadable
+        mine = [{i: text for i, text in texts.items() if self._share.has(i)} for texts in known]
+        self._contents, self._unreadable = {}, {}
+        for contents, unreadable in self._share.everyone(lambda: mine):
             self._contents.update(contents)
             self._unreadable.update(unreadable)
         learnt = self._states if self._share.exchanged else new
         self._store.remember_contents((self._states[i], self._contents[i]) for i in learnt if i in self._contents)
-
-    def _own_contents(self) -> tuple[dict[int, str], dict[int, str]]:
-        """Return the contents that this process knows in its share, and why others are missing. Drop those of other
-        shares."""
-        self._contents = {i: digest for i, digest in self._contents.items() if self._share.has(i)}
-        self._unreadable = {i: reason for i, reason in self._unreadable.items() if self._share.has(i)}
-        return dict(self._contents), dict(self._unreadable)
 
     def _state(self, index: int) -> str | VideoError:
         try:
@@ -357,37 +296,6 @@ class Extraction:
                 versions=environment.versions_of_network(software(job.features), self._versions),
             )
         return self._keys[job](self._contents[place % len(self._source.names)], place)
-
-    def _collected(self, job: Job, outcomes: Mapping[int, Outcome]) -> Collected:
-        collected = Collected()
-        for place in sorted(outcomes):
-            name, (key, facts) = self._name(place), outcomes[place]
-            if facts.skipped is not None:
-                collected.skipped[name] = facts.skipped
-                collected.longest_short = max(collected.longest_short, facts.found or 0)
-                if facts.found is not None and job.draw.rule.short_videos == "error":
-                    collected.refused = f"{name}: {facts.skipped}; the protocol allows no video to be too short"
-                continue
-            collected.keys.append(key)
-            collected.videos.append(place % len(self._source.names))
-            collected.places.append(place)
-            collected.lengths.append(facts.num_frames)
-            collected.jpeg_qualities.update(facts.jpeg_qualities)
-            collected.not_jpeg |= facts.not_jpeg
-            if facts.damaged:
-                collected.damaged[name] = facts.damaged
-            for code, detail in facts.notes:
-                collected.notes.setdefault(code, {})[name] = detail
-            collected.levels = widest(collected.levels, facts.levels)
-        return collected
-
-
-def first_of_each(absent: Mapping[Target, str]) -> dict[str, Target]:
-    """Return the first target of each key, since repeats and protocols often want the same from a video."""
-    first: dict[str, Target] = {}
-    for target, key in absent.items():
-        first.setdefault(key, target)
-    return first
 
 
 _BYTES_PER_WORKER = 2**28

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from fvd_bench.features.moments import Float64, Moments, add_scatter
-from fvd_bench.features.pieces import Pieces
+from fvd_bench.features.moments import Float64, Moments, add_scatter, scatter_of
+from fvd_bench.features.moments_in_pieces import Pieces
 
 _KEPT_VALUES = 2**26
 """Features are kept as float32 up to this many values (256 MiB). Beyond it only their moments are kept."""
@@ -194,9 +194,7 @@ class FeatureSet:
         if self._scatter is None:
             self._scatter = np.zeros((self.dim, self.dim))
         for block in _blocks(self._kept, _FOLD_ROWS):
-            mean = block.mean(axis=0)
-            centred = block - mean
-            more = centred.T @ centred
+            mean, more = scatter_of(block)
             self._mean = add_scatter(self._scatter, self._mean, self._folded, more, mean, len(block))
             self._folded += len(block)
         self._kept, self._kept_rows = [], 0

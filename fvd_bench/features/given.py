@@ -3,38 +3,28 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from fvd_bench.errors import NotComparableError, SourceError
+from fvd_bench.errors import SourceError
 from fvd_bench.features.distributed import WHOLE, Share
 from fvd_bench.features.feature_set import FeatureSet
 from fvd_bench.finding import Finding
-from fvd_bench.paths import user_path
-from fvd_bench.progress import Progress, silent
 from fvd_bench.protocols.rules import ClipRule, FeatureRule, Side
-from fvd_bench.sources.addresses import fetch, is_address
-from fvd_bench.sources.listing import fingerprint
-from fvd_bench.sources.opening import ClipSource, SourceLike, check_something_decodes, open_source
-from fvd_bench.sources.reference_names import is_reference
+from fvd_bench.sources.clip_source import columns_of, fingerprint
+from fvd_bench.sources.opening import ClipSource, check_something_decodes
 from fvd_bench.videos.absent_video import AbsentVideo
 from fvd_bench.videos.video import Video
 
 if TYPE_CHECKING:
-    from fvd_bench.features.extraction import Job, Target
     from fvd_bench.features.foreign import ForeignStats
+    from fvd_bench.features.jobs import Job, Target
     from fvd_bench.features.moments_file import MomentsFile
     from fvd_bench.features.stats_file import StatsFile
     from fvd_bench.features.store import FeatureStore
     from fvd_bench.networks import FeatureExtractor
-
-_STATISTICS = (".npz", ".pkl", ".pickle")
-"""Endings of statistics, our own and those of `foreign`. What reads them is imported only where one is given."""
 
 OTHER_SHARD = "it was another shard's: merge all shards first"
 """Why a video that belongs to another shard of a statistics file is not used."""
@@ -57,8 +47,7 @@ class Given:
     @property
     def columns(self) -> Mapping[str, Sequence[str]]:
         """For each column of a list of videos, its entries in the order of the videos."""
-        found: Mapping[str, Sequence[str]] = getattr(self.source, "columns", {})
-        return found
+        return columns_of(self.source)
 
     def check_readable(self) -> None:
         """Raise SourceError when no video can be decoded."""
@@ -245,84 +234,6 @@ class GivenMoments(Given):
                 side=side,
             )
         yield from made_elsewhere(self._file.versions, here, side)
-
-
-def open_side(source: SourceLike, side: Side, progress: Progress = silent) -> Given:
-    """Open a side: videos, a statistics file or the name of one, `refs:NAME`, or, for the real side alone, statistics
-    of other programs.
-
-    progress: see `open_source`. Raises SourceError, and NotComparableError for a statistics file of the other side.
-    """
-    if isinstance(source, str | os.PathLike) and is_reference(source):
-        from fvd_bench.features.references.resolving import resolved
-
-        name, path = resolved(source, progress)
-        if given := _statistics(path, name, side):
-            return given
-        raise SourceError(f"{name} holds no statistics that this version reads: pull another, or update fvd-bench")
-    if isinstance(source, str) and is_address(source):
-        if PurePosixPath(source.partition("?")[0]).suffix.lower() in _STATISTICS and "*" not in source:
-            fetched = fetch(source, progress)
-            if not fetched.is_folder and (given := _statistics(fetched.files[0].place, fetched.shown, side)):
-                return given
-    elif isinstance(source, str | os.PathLike):
-        source = user_path(source)
-        if given := _statistics(source, str(source), side):
-            return given
-    return Given(open_source(source, progress))
-
-
-def _statistics(path: Path, name: str, side: Side) -> Given | None:
-    """Open a side of statistics. None if the file is none of them. name: what the side is called."""
-    if not (path.suffix and os.path.isfile(path)):  # noqa: PTH113 - no name is too long for it
-        return None
-    if path.suffix.lower() == ".npz" and (file := _own(path, name, side)):
-        return GivenFile(name, file)
-    if path.suffix.lower() == ".npz" and (moments := _moments(path, name, side)):
-        return moments
-    stats = _foreign(path, name, side)
-    return GivenStats(stats) if stats else None
-
-
-def _own(path: Path, name: str, side: Side) -> StatsFile | None:
-    """Read a statistics file, None where it is none."""
-    from fvd_bench.features.stats_file import StatsFile, is_stats_file
-
-    if not is_stats_file(path):
-        return None
-    file = StatsFile.read(path)
-    _check_side(name, "features", file.side, side)
-    return file
-
-
-def _moments(path: Path, name: str, side: Side) -> Given | None:
-    """Open a file of moments, None where it is none."""
-    from fvd_bench.features.moments_file import MomentsFile, is_moments_file
-
-    if not is_moments_file(path):
-        return None
-    file = MomentsFile.read(path)
-    _check_side(name, "moments", file.side, side)
-    return GivenMoments(name, file)
-
-
-def _check_side(name: str, what: str, made_for: Side, given_as: Side) -> None:
-    if made_for != given_as:
-        raise NotComparableError(
-            f"{name} holds {what} for the {made_for} side, and is given as the {given_as} one: clips are not drawn "
-            f"alike on both; make it with `fvd-bench stats --side {given_as}`"
-        )
-
-
-def _foreign(path: Path, name: str, side: Side) -> ForeignStats | None:
-    """Read the statistics of another program, None where it is no file of such."""
-    from fvd_bench.features.foreign import ForeignStats, is_foreign_stats
-
-    if not is_foreign_stats(path):
-        return None
-    if side == "fake":
-        raise SourceError(f"{name} holds statistics, which can be the real side only: pass the fake videos")
-    return dataclasses.replace(ForeignStats.read(path), name=name)
 
 
 @dataclass(frozen=True)

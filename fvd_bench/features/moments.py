@@ -80,6 +80,13 @@ class Moments:
         return Moments(mean, scatter / count, count, 0)
 
 
+def scatter_of(block: Float64) -> tuple[Float64, Float64]:
+    """Return the mean [D] of features [rows, D], and their scatter matrix, see `add_scatter`."""
+    mean: Float64 = block.mean(axis=0)
+    centred = block - mean
+    return mean, centred.T @ centred
+
+
 def add_scatter(
     scatter: Float64, mean: Float64, count: int, more: Float64, more_mean: Float64, more_count: int
 ) -> Float64:

@@ -1,4 +1,4 @@
-"""A file of moments: what `pieces` keeps of one side under one protocol, for sides of very many clips.
+"""A file of moments: what `moments_in_pieces` keeps of one side under one protocol, for sides of very many clips.
 
 It is an uncompressed .npz archive. Its member `fvd_bench_moments` holds a JSON text, `counts` [P], `means` [P, D] and
 `covariances` [P, D, D] the moments of each piece in float64, `sample` [n, D] and `ranks` [n] some of the features.
@@ -16,11 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from fvd_bench.atomic import partial_file
 from fvd_bench.errors import SourceError
+from fvd_bench.features import headed_arrays
 from fvd_bench.features.moments import Moments
-from fvd_bench.features.pieces import MOST_PIECES, Pieces
-from fvd_bench.features.stats_file import DAMAGED, has_array, read_arrays
+from fvd_bench.features.moments_in_pieces import MOST_PIECES, Pieces
 from fvd_bench.protocols.protocol import Protocol
 from fvd_bench.protocols.rules import SIDES, Side
 from fvd_bench.version import __version__
@@ -70,20 +69,13 @@ class MomentsFile:
         head = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)[:-1]}
         head |= {"schema": SCHEMA, "fvd_bench": __version__, "protocol": self.protocol.to_table()}
         head |= {name: dict(head[name]) for name in ("skipped", "weights", "versions")}
-        text = json.dumps({**head, "checksum": _checksum(head, arrays)}, allow_nan=False)
-        named = {_HEAD: np.frombuffer(text.encode("ascii"), np.uint8), **arrays}
-        try:
-            with partial_file(file) as partial, partial.open("wb") as out:
-                np.savez(out, **named)
-        except OSError as error:
-            raise SourceError(f"{file} cannot be written: {error.strerror or error}") from error
+        headed_arrays.write(file, _HEAD, {**head, "checksum": _checksum(head, arrays)}, arrays)
 
     @classmethod
     def read(cls, path: Path) -> MomentsFile:
         """Read a file. Raises SourceError when it is damaged, or not of this schema."""
         try:
-            arrays = read_arrays(path)
-            head = json.loads(arrays.pop(_HEAD).tobytes())
+            head, arrays = headed_arrays.read(path, _HEAD)
             if head["schema"] != SCHEMA:
                 raise SourceError(
                     f"{path} is a file of moments of schema {head['schema']!r}; this version reads {SCHEMA}"
@@ -96,7 +88,7 @@ class MomentsFile:
             head["protocol"] = Protocol.from_table(head["protocol"], where=str(path))
             head["shards"] = tuple((int(part), int(parts)) for part, parts in head["shards"])
             return cls(**head, pieces=_pieces(arrays))
-        except DAMAGED as error:
+        except headed_arrays.DAMAGED as error:
             raise SourceError(
                 f"{path} cannot be read as a file of moments: {error}; make it again with `fvd-bench stats --moments`"
             ) from error
@@ -104,7 +96,7 @@ class MomentsFile:
 
 def is_moments_file(path: Path) -> bool:
     """Return whether a file has the array that marks a file of moments."""
-    return has_array(path, _HEAD)
+    return headed_arrays.is_one(path, _HEAD)
 
 
 def joined(files: Mapping[str, MomentsFile]) -> MomentsFile:

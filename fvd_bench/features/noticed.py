@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from fvd_bench.features.extraction import Collected
+from fvd_bench.features.jobs import Collected
 from fvd_bench.features.store import Facts
 from fvd_bench.finding import Finding, noted, of_side
 from fvd_bench.protocols.rules import Side
@@ -33,8 +33,8 @@ class Noticed:
         """Gather what the facts about videos say. facts: by name of the video."""
         whole = cls(notes, value_range)
         for name, found in facts.items():
-            noted = {code: {name: detail} for code, detail in found.notes}
-            whole = whole.joined(cls((), value_range, found.levels, noted))
+            videos = {code: {name: detail} for code, detail in found.notes}
+            whole = whole.joined(cls((), value_range, found.levels, videos))
         return whole
 
     def joined(self, later: Noticed) -> Noticed:

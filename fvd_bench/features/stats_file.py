@@ -9,9 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import struct
-import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,25 +17,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fvd_bench.atomic import partial_file
-from fvd_bench.errors import ProtocolError, SourceError
+from fvd_bench.errors import SourceError
+from fvd_bench.features import headed_arrays
 from fvd_bench.features.store import Entry, Facts
 from fvd_bench.paths import user_path
 from fvd_bench.protocols.protocol import Protocol
 from fvd_bench.protocols.rules import SIDES, Side
 from fvd_bench.version import __version__
-from fvd_bench.videos.files import regular_file
 
 SCHEMA = 1
 
 _HEAD = "fvd_bench_stats"
 _FEATURES, _MOTION = "features_{}", "motion_{}"
-
-DAMAGED = (
-    OSError, EOFError, ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError, MemoryError,
-    NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error, struct.error, SyntaxError, ProtocolError,
-)  # fmt: skip
-"""What may be raised by reading a file that is damaged, or not ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,21 +90,14 @@ class StatsFile:
             "value_range": self.value_range,
             **rows,
         }
-        text = json.dumps({**head, "checksum": _checksum(head, arrays)}, allow_nan=False)
-        named: dict[str, Any] = {_HEAD: np.frombuffer(text.encode("ascii"), np.uint8), **arrays}
-        try:
-            with partial_file(file) as partial, partial.open("wb") as out:
-                np.savez(out, **named)  # before NumPy 2.1 `allow_pickle` would be an array of that name
-        except OSError as error:
-            raise SourceError(f"{file} cannot be written: {error.strerror or error}") from error
+        headed_arrays.write(file, _HEAD, {**head, "checksum": _checksum(head, arrays)}, arrays)
 
     @classmethod
     def read(cls, path: Path) -> StatsFile:
         """Read a file. Raises SourceError when it is damaged, or not a statistics file of this schema."""
         path = user_path(path)
         try:
-            arrays = read_arrays(path)
-            head = json.loads(arrays.pop(_HEAD).tobytes())
+            head, arrays = headed_arrays.read(path, _HEAD)
             if head["schema"] != SCHEMA:
                 raise SourceError(
                     f"{path} is a statistics file of schema {head['schema']!r}; this version reads {SCHEMA}"
@@ -141,7 +124,7 @@ class StatsFile:
                 motion=_unpacked(head["motion"], _MOTION, arrays, finite=False),  # NaN stands for what has no answer
                 value_range=_range(head.get("value_range")),
             )
-        except DAMAGED as error:
+        except headed_arrays.DAMAGED as error:
             raise SourceError(
                 f"{path} cannot be read as a statistics file: {error}; make it again with `fvd-bench stats`"
             ) from error
@@ -149,32 +132,7 @@ class StatsFile:
 
 def is_stats_file(path: Path) -> bool:
     """Return whether a file has the array that marks a statistics file."""
-    return has_array(path, _HEAD)
-
-
-def has_array(path: Path, name: str) -> bool:
-    """Return whether a file is an .npz that holds an array of this name."""
-    try:
-        regular_file(path)
-        with zipfile.ZipFile(path) as archive:
-            return f"{name}.npy" in archive.namelist()
-    except DAMAGED:
-        return False
-
-
-def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
-    """Read the members of a file. None of them may claim to be larger than the file is."""
-    regular_file(path)
-    with zipfile.ZipFile(path) as archive:
-        infos = archive.infolist()
-        if any(info.compress_type != zipfile.ZIP_STORED for info in infos):
-            raise ValueError("its members are compressed, and those of a statistics file are not")
-        if sum(info.file_size for info in infos) > path.stat().st_size:
-            raise ValueError("its members are larger together than the file")
-        if len({info.filename for info in infos}) < len(infos):
-            raise ValueError("two of its members have one name")
-    with np.load(path, allow_pickle=False) as members:
-        return {name: members[name] for name in members.files}
+    return headed_arrays.is_one(path, _HEAD)
 
 
 def _packed(entries: Mapping[str, Entry], form: str, arrays: dict[str, NDArray[Any]]) -> list[list[Any]]:

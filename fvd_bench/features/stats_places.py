@@ -11,6 +11,7 @@ from fvd_bench.features.stats_file import StatsFile
 from fvd_bench.paths import user_path
 from fvd_bench.progress import Progress, silent
 from fvd_bench.sources import addresses
+from fvd_bench.sources.fetched import fetch
 
 
 def write_at(place: Path | str, file: StatsFile | MomentsFile) -> None:
@@ -28,7 +29,7 @@ def read_at(place: Path | str, progress: Progress = silent) -> StatsFile | Momen
     """Read the file at a path or an address, of which a copy is kept. Raises SourceError."""
     if not addresses.is_address(place):
         return _read(user_path(place))
-    fetched = addresses.fetch(str(place), progress)
+    fetched = fetch(str(place), progress)
     try:
         return _read(fetched.files[0].place)
     except SourceError as error:

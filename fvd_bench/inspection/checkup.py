@@ -16,6 +16,7 @@ from fvd_bench.inspection.video import Examined, examine
 from fvd_bench.processors import processors
 from fvd_bench.progress import Progress, silent
 from fvd_bench.protocols.protocol import Protocol, ProtocolLike, load
+from fvd_bench.sources.clip_source import value_range_of
 from fvd_bench.sources.opening import ClipSource, SourceLike, open_source
 from fvd_bench.version import __version__
 from fvd_bench.videos.frame_times import intervals_text, widest
@@ -129,7 +130,7 @@ def _within(source: ClipSource, videos: Sequence[Examined], rules: Sequence[Prot
     yield from _shared_by("size-changes", "the frames differ in size", {v.name: _sizes(v) for v in decoded})
     yield from _shared_by("variable-rate", "the time between frames varies", {v.name: _times(v) for v in decoded})
     levels = functools.reduce(widest, (v.levels for v in decoded), None)
-    yield from faults.little_used("videos", levels, stated=getattr(source, "value_range", None))
+    yield from faults.little_used("videos", levels, stated=value_range_of(source))
     files = {v.name: v.content for v in videos if v.content}
     frames = {v.name: v.pictures for v in decoded if v.pictures}
     yield from faults.duplicates("videos", files, of="files")

@@ -12,7 +12,7 @@ import numpy as np
 
 from fvd_bench.errors import VideoError
 from fvd_bench.features.distributed import WHOLE, Share
-from fvd_bench.features.extraction import VideosDone
+from fvd_bench.features.jobs import VideosDone
 from fvd_bench.features.store import Entry, Facts, FeatureStore
 from fvd_bench.finding import Finding
 from fvd_bench.inspection.motion import Motion, SideMotion, measure, summary

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from fvd_bench.errors import FvdBenchError
-from fvd_bench.evaluation.result import Result, Score
+from fvd_bench.evaluation.result import Result
+from fvd_bench.evaluation.score import Score
 
 
 def log_result(result: Result | Score, logger: Any, *, step: int | None = None) -> None:

@@ -26,7 +26,7 @@ from fvd_bench.protocols.paired import METRICS, LpipsRule, PairedProtocol, Paire
 from fvd_bench.protocols.protocol import load
 from fvd_bench.protocols.rules import SIDES, Side
 from fvd_bench.settings import Settings
-from fvd_bench.sources.listing import fingerprint
+from fvd_bench.sources.clip_source import fingerprint
 from fvd_bench.sources.opening import ClipSource, SourceLike, check_something_decodes, open_source
 from fvd_bench.version import __version__
 from fvd_bench.videos.video import Video
@@ -96,8 +96,9 @@ def score_pairs(
     for p in protocols if RFVD in chosen else ():
         if p.rfvd:
             load(p.rfvd)  # where there is none, that is said before the long work
-    if not any(name in chosen for p in protocols for name in (*p.metrics, *([RFVD] if p.rfvd else []))):
-        has = "; ".join(f"{p.name} has {', '.join([*p.metrics, *([RFVD] if p.rfvd else [])])}" for p in protocols)
+    offered = {p.name: [*p.metrics, RFVD] if p.rfvd else list(p.metrics) for p in protocols}
+    if not any(name in chosen for names in offered.values() for name in names):
+        has = "; ".join(f"{protocol} has {', '.join(names)}" for protocol, names in offered.items())
         raise ArgumentError(f"{' and '.join(chosen)} cannot be scored: {has}")
     return _evaluated(
         protocols,

@@ -6,6 +6,7 @@ some frames of some videos, however many there are and however long.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -15,6 +16,7 @@ from fvd_bench.errors import VideoError
 from fvd_bench.paired.differences import change, squared_error
 from fvd_bench.paired.ssim import fits, ssim
 from fvd_bench.protocols.paired import FlickeringRule, LpipsRule, PsnrRule, Rule, SsimRule
+from fvd_bench.protocols.rules import Side
 from fvd_bench.videos.all_frames import all_frames
 from fvd_bench.videos.prefetch import Budget, in_order
 from fvd_bench.videos.video import Frame, Pixels, Video
@@ -129,7 +131,7 @@ def _pair(
 
     Raises VideoError, which says of which side it is.
     """
-    found = Measured(contents=(_of("real", real.content), _of("fake", fake.content)))
+    found = Measured(contents=(_content("real", real), _content("fake", fake)))
     sides = _frames("real", real), _frames("fake", fake)
     held: list[tuple[Pixels, Pixels]] = []
     last: tuple[Pixels, Pixels] | None = None
@@ -185,16 +187,21 @@ def _batch(held: Sequence[tuple[Pixels, Pixels]], reserve: Callable[[int], None]
     return Batch(np.stack([a for a, _ in held]), np.stack([b for _, b in held]))
 
 
-def _frames(side: str, video: Video) -> Iterator[Frame]:
-    try:
+def _content(side: Side, video: Video) -> str:
+    with _naming(side):
+        return video.content()
+
+
+def _frames(side: Side, video: Video) -> Iterator[Frame]:
+    with _naming(side):
         yield from all_frames(video)
-    except VideoError as error:
-        raise VideoError(f"the {side} video: {error}") from error
 
 
-def _of(side: str, content: Callable[[], str]) -> str:
+@contextlib.contextmanager
+def _naming(side: Side) -> Iterator[None]:
+    """Say of which side the video is that cannot be read."""
     try:
-        return content()
+        yield
     except VideoError as error:
         raise VideoError(f"the {side} video: {error}") from error
 

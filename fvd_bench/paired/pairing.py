@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from fvd_bench.errors import SourceError
 from fvd_bench.paths import PathLike, user_path
 from fvd_bench.protocols.rules import SIDES, Side
+from fvd_bench.sources.clip_source import columns_of
 from fvd_bench.sources.opening import ClipSource
 from fvd_bench.videos.files import bare_name
 from fvd_bench.videos.video import Video
@@ -74,8 +75,7 @@ class PairedSide:
         self._indices = list(indices)
         self.name, self.kind, self.notes = source.name, source.kind, source.notes
         self.names = [source.names[index] for index in indices]
-        columns: Mapping[str, Sequence[str]] = getattr(source, "columns", {})
-        self.columns = {name: [entries[index] for index in indices] for name, entries in columns.items()}
+        self.columns = {name: [entries[index] for index in indices] for name, entries in columns_of(source).items()}
 
     def video(self, index: int) -> Video:
         return self._source.video(self._indices[index])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from fvd_bench.errors import WeightsError
 from fvd_bench.networks.weights.lpips_tensors import BACKBONES
 from fvd_bench.paired.measure import Measure
-from fvd_bench.progress import Progress
+from fvd_bench.progress import Progress, fetching
 from fvd_bench.protocols.paired import LpipsRule
 from fvd_bench.settings import Settings
 from fvd_bench.videos.video import Pixels
@@ -41,13 +41,10 @@ class Perceptual:
         networks: dict[str, Lpips] = {}
         missing: dict[str, str] = {}
         files = {name: Path(file) for name, file in settings.weights.items()}
-
-        def fetching(done: int, total: int | None) -> None:
-            progress("fetching weights, MiB", done // 2**20, (total or 0) // 2**20)
-
+        fetched = fetching(progress, "weights")
         for name in dict.fromkeys(rule.network for rule in rules):
             try:
-                networks[name] = Lpips(name, device=device, weights=files, progress=fetching)
+                networks[name] = Lpips(name, device=device, weights=files, progress=fetched)
             except WeightsError as error:
                 if BACKBONES[name].weights in files:
                     raise

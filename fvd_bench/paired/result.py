@@ -14,8 +14,8 @@ from typing import Any
 
 from fvd_bench.errors import ResultError
 from fvd_bench.estimate import ends
-from fvd_bench.evaluation.comparison import read_text
-from fvd_bench.evaluation.result import Result, Skipped, SourceInfo, write_json
+from fvd_bench.evaluation.result import Result, SourceInfo, read_text, write_json
+from fvd_bench.evaluation.score import Skipped
 from fvd_bench.finding import Finding, worst_first
 from fvd_bench.paths import distinct_names, user_path
 from fvd_bench.records import record

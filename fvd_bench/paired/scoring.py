@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fvd_bench.evaluation.result import Skipped
+from fvd_bench.evaluation.score import Skipped
 from fvd_bench.finding import Finding
 from fvd_bench.paired.averages import Averages, averages, contributions
 from fvd_bench.paired.differences import steadiness

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from fvd_bench.escapes import in_html
-from fvd_bench.evaluation.result import Result, summary
+from fvd_bench.evaluation.result import Result
+from fvd_bench.evaluation.score import summary
 from fvd_bench.reports.charts.palette import EITHER, variables
 from fvd_bench.reports.charts.score_charts import row_of, scores_chart
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from rich.console import Group
 
-from fvd_bench.evaluation.result import Result, Score
+from fvd_bench.evaluation.result import Result
+from fvd_bench.evaluation.score import Score
 from fvd_bench.evaluation.table4 import PITFALLS, PROPER, SAME, change_percent, verdict
 from fvd_bench.reports.formats import Report
 from fvd_bench.reports.layout import Column, Grid, Prose

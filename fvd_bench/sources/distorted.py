@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 
 from fvd_bench.errors import ShortVideoError
-from fvd_bench.sources.listing import ClipSource
+from fvd_bench.sources.clip_source import ClipSource
 from fvd_bench.videos.distortion import STRENGTHS, Distortion, Key
 from fvd_bench.videos.sampling import Indices
 from fvd_bench.videos.video import Frame, Video

@@ -11,7 +11,8 @@ from fvd_bench.errors import SourceError
 from fvd_bench.progress import Progress
 from fvd_bench.sources.archives import MemberFile, size_problem
 from fvd_bench.sources.arrays import numbered
-from fvd_bench.sources.listing import ClipSource, FileSource, Listing
+from fvd_bench.sources.clip_source import ClipSource
+from fvd_bench.sources.listing import FileSource, Listing
 from fvd_bench.sources.video_lists import PATH_COLUMNS, Row, open_list
 from fvd_bench.videos.arrays import Layout
 from fvd_bench.videos.files import sort_key

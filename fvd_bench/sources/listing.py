@@ -1,4 +1,4 @@
-"""What a side of a comparison is, and the listing of video files in a fixed order.
+"""The listing of video files in a fixed order, and the side that they are.
 
 A folder or archive is searched for video files and for folders of images, at any depth (class/video), without hidden
 names. The order, and with it every draw, follows the bytes of each relative POSIX path without its suffix.
@@ -7,13 +7,11 @@ names. The order, and with it every draw, follows the bytes of each relative POS
 from __future__ import annotations
 
 import errno
-import hashlib
 import itertools
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
-from typing import Protocol
 
 from fvd_bench.errors import SourceError
 from fvd_bench.videos.file import VideoFile
@@ -28,32 +26,6 @@ from fvd_bench.videos.files import (
 from fvd_bench.videos.frame_names import FrameNames
 from fvd_bench.videos.images import FrameFolder, hold_several
 from fvd_bench.videos.video import Video
-
-
-class ClipSource(Protocol):
-    """What the pipeline needs to know about a side. Any object with these members can be one, a generator for instance.
-
-    name: how the side is shown to people.
-    kind: the form of the side.
-    names: the names of its videos, in the order of their indices.
-    notes: findings of the listing, each a sentence.
-
-    Videos are read from several threads at once, and more than once each. A source that cannot do that, because its
-    videos share a network for instance, has to lock. Videos are asked for frames after their end too, and must then
-    raise ShortVideoError.
-    """
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def kind(self) -> str: ...
-    @property
-    def names(self) -> Sequence[str]: ...
-    @property
-    def notes(self) -> Sequence[str]: ...
-
-    def video(self, index: int) -> Video:
-        """Return the video at a place of the listing, unopened."""
 
 
 @dataclass(frozen=True)
@@ -167,14 +139,6 @@ class FileSource:
         if name in self.listing.images:
             return FrameFolder(self.root / name, self.listing.images[name], self.files)
         return VideoFile(self.root / name, self.files)
-
-
-def fingerprint(names: Iterable[str], contents: Iterable[str]) -> str:
-    """Return the sha256 over the names (without suffix) and contents of all videos of a side, in order."""
-    whole = hashlib.sha256()
-    for name, content in zip(names, contents, strict=True):
-        whole.update(sort_key(name)[0] + b"\0" + content.encode() + b"\0")
-    return whole.hexdigest()
 
 
 def walk(root: Path) -> Iterable[str]:

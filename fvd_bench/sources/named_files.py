@@ -15,7 +15,8 @@ from pathlib import Path, PurePath, PurePosixPath
 from fvd_bench.errors import SourceError
 from fvd_bench.sources.array_files import ARRAY_SUFFIXES
 from fvd_bench.sources.array_folder import ArrayFolder
-from fvd_bench.sources.listing import ClipSource, FileSource, Listing, walk
+from fvd_bench.sources.clip_source import ClipSource
+from fvd_bench.sources.listing import FileSource, Listing, walk
 from fvd_bench.sources.shards import open_shards
 from fvd_bench.sources.tars import is_tar_name
 from fvd_bench.videos.arrays import Layout

@@ -21,14 +21,16 @@ from fvd_bench.escapes import redact
 from fvd_bench.paths import user_path
 from fvd_bench.plugins import telling
 from fvd_bench.progress import Progress, silent
-from fvd_bench.sources.addresses import AtAddress, check_not_mangled, fetch, is_address
+from fvd_bench.sources.addresses import check_not_mangled, is_address
 from fvd_bench.sources.array_files import ARRAY_SUFFIXES, inside, open_array_file
 from fvd_bench.sources.array_folder import ArrayFolder, holds_arrays
 from fvd_bench.sources.arrays import ArrayVideos, numbered
+from fvd_bench.sources.clip_source import ClipSource
+from fvd_bench.sources.fetched import AtAddress, fetch
 from fvd_bench.sources.functions import GeneratorSource, find_function, is_function_name
 from fvd_bench.sources.hub_datasets import is_dataset, open_dataset
 from fvd_bench.sources.iterables import IterableVideos
-from fvd_bench.sources.listing import ClipSource, FileSource, Listing, fingerprint, walk
+from fvd_bench.sources.listing import FileSource, Listing, walk
 from fvd_bench.sources.named_files import NamedFile, open_named
 from fvd_bench.sources.patterns import expand, is_pattern, matching
 from fvd_bench.sources.reference_names import is_reference
@@ -46,7 +48,6 @@ __all__ = [
     "GeneratorSource",
     "SourceLike",
     "check_something_decodes",
-    "fingerprint",
     "open_source",
     "takes_layout",
 ]

@@ -18,8 +18,9 @@ from typing import Any
 from fvd_bench.errors import SourceError
 from fvd_bench.escapes import redact
 from fvd_bench.settings import is_offline
-from fvd_bench.sources.addresses import Copiers, file_system, named, telling
+from fvd_bench.sources.addresses import file_system, named, telling
 from fvd_bench.sources.downloads import FileSystem, version_of
+from fvd_bench.sources.fetched import Copiers
 from fvd_bench.sources.listing import FileSource
 from fvd_bench.sources.shards import side_of
 from fvd_bench.sources.tars import TarArchive, without_suffix

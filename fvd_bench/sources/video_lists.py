@@ -21,9 +21,10 @@ from fvd_bench.errors import SourceError
 from fvd_bench.escapes import redact
 from fvd_bench.paths import user_path
 from fvd_bench.progress import Progress
-from fvd_bench.sources.addresses import ELSEWHERE, Copiers, fetch, is_address, missing
+from fvd_bench.sources.addresses import ELSEWHERE, is_address
 from fvd_bench.sources.archives import check_plain
-from fvd_bench.sources.listing import ClipSource
+from fvd_bench.sources.clip_source import ClipSource
+from fvd_bench.sources.fetched import Copiers, fetch, missing
 from fvd_bench.sources.named_files import NamedFile, open_named
 from fvd_bench.videos.arrays import Layout
 from fvd_bench.videos.files import IMAGE_SUFFIXES, VIDEO_SUFFIXES, regular_file, suffix

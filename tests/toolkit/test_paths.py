@@ -12,7 +12,7 @@ from fvd_bench.evaluation.manifest import evaluate_and_record
 from fvd_bench.evaluation.manifest import load as load_manifest
 from fvd_bench.evaluation.replay import replay
 from fvd_bench.evaluation.statistics import make
-from fvd_bench.features.given import open_side
+from fvd_bench.features.opening import open_side
 from fvd_bench.features.stats_file import StatsFile
 from fvd_bench.networks import weights
 from fvd_bench.paths import distinct_names

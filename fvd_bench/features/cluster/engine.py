@@ -11,19 +11,20 @@ import pyarrow as pa
 from fvd_bench.errors import EngineError, VideoError
 from fvd_bench.features.cluster.parquet import Folder, Gathering
 from fvd_bench.features.cluster.stages import VIDEOS, Table, Work
-from fvd_bench.features.extraction import Job, Tasks, VideosDone
+from fvd_bench.features.jobs import Job, Tasks, VideosDone
 from fvd_bench.features.store import Facts, FeatureStore
 from fvd_bench.networks import FeatureExtractor
 from fvd_bench.paths import PathLike
 from fvd_bench.plugins import allowed_code
 from fvd_bench.protocols.rules import FeatureRule
-from fvd_bench.sources.addresses import AtAddress
-from fvd_bench.sources.listing import ClipSource, FileSource
+from fvd_bench.sources.clip_source import ClipSource
+from fvd_bench.sources.fetched import AtAddress
+from fvd_bench.sources.listing import FileSource
 
 
 @dataclass(slots=True, kw_only=True)
 class ClusterEngine(ABC):
-    """An `extraction.Engine` whose workers run `stages` and write Parquet files, which this process takes in.
+    """An `engine.Engine` whose workers run `stages` and write Parquet files, which this process takes in.
 
     place: the folder or address for the files, which all workers see.
     device, weights, versions: as in `stages.Work`.
@@ -46,7 +47,7 @@ class ClusterEngine(ABC):
         """
 
     def contents(self, source: ClipSource, indices: Sequence[int]) -> Iterator[str | VideoError]:
-        """Do what `extraction.Engine` says."""
+        """Do what `engine.Engine` says."""
         if not indices:
             return
         _check_readable(source)
@@ -65,7 +66,7 @@ class ClusterEngine(ABC):
         store: FeatureStore,
         progress: VideosDone,
     ) -> dict[str, Facts]:
-        """Do what `extraction.Engine` says."""
+        """Do what `engine.Engine` says."""
         _check_readable(source)
         wanted = {key for jobs in tasks.values() for key in jobs}
         gathering, folder = Gathering(store, wanted), Folder(self.place)

@@ -28,7 +28,7 @@ from fvd_bench.features.cluster import stages
 from fvd_bench.features.cluster.engine import ClusterEngine
 from fvd_bench.features.cluster.parquet import Folder
 from fvd_bench.features.cluster.stages import Table, Work
-from fvd_bench.sources.listing import ClipSource
+from fvd_bench.sources.clip_source import ClipSource
 
 _OBJECT_BYTES = 2**29
 """Memory for clips on their way between processes, where Ray is started on this machine alone."""

@@ -15,8 +15,8 @@ import numpy as np
 import pyarrow as pa
 
 from fvd_bench.errors import EngineError, FeatureError, VideoError
-from fvd_bench.features.batches import Noted
-from fvd_bench.features.extraction import Job
+from fvd_bench.features.batches import FactsSoFar
+from fvd_bench.features.jobs import Job
 from fvd_bench.networks import NETWORKS, Features, create, environment, software
 from fvd_bench.paths import PathLike
 from fvd_bench.plugins import allow_code
@@ -29,7 +29,7 @@ Table = Any  # pyarrow has no type information
 
 VIDEOS = pa.schema([("place", pa.int64()), ("content", pa.string()), ("keys", pa.list_(pa.string())),
                     ("jobs", pa.list_(pa.int32()))])  # fmt: skip
-"""The videos to read: the place of each, see `extraction.Target`, the digest of its contents, and the keys of its
+"""The videos to read: the place of each, see `jobs.Target`, the digest of its contents, and the keys of its
 entries, each with the number of its job."""
 
 DIGESTS = pa.schema([("index", pa.int64()), ("content", pa.string()), ("unreadable", pa.string())])
@@ -91,7 +91,7 @@ def _clips_of(work: Work, place: int, content: str, wanted: Mapping[str, int]) -
     """Read one video. wanted: the number of the job by the key of each entry."""
     name = work.video_name(place)
     video = work.source.video(place % len(work.source.names))
-    noted = {key: Noted() for key in wanted}
+    facts = {key: FactsSoFar() for key in wanted}
     ends: list[DrawEnd] = []
     held: dict[tuple[FeatureRule, tuple[int, ...], bytes], dict[str, Any]] = {}
     held_bytes = 0
@@ -106,8 +106,8 @@ def _clips_of(work: Work, place: int, content: str, wanted: Mapping[str, int]) -
                 held[alike] = _clip_row(name, wanted[key], item)
                 held_bytes += item.images.nbytes
             held[alike]["keys"].append(key)
-            held[alike]["clips"].append(noted[key].clips)
-            noted[key].take(item)
+            held[alike]["clips"].append(facts[key].clips)
+            facts[key].take(item)
         if held_bytes > _MOST_HELD_BYTES:
             yield pa.Table.from_pylist(list(held.values()), CLIPS)
             held, held_bytes = {}, 0
@@ -117,8 +117,8 @@ def _clips_of(work: Work, place: int, content: str, wanted: Mapping[str, int]) -
         if changed:
             end = DrawEnd(end.draw, skipped=changed)
         for key in _keys_of(work, wanted, end):
-            facts = json.dumps(asdict(noted[key].facts(end)))
-            ended = {"keys": [key], "clips": [noted[key].clips], "job": wanted[key], "facts": facts}
+            at_end = json.dumps(asdict(facts[key].at(end)))
+            ended = {"keys": [key], "clips": [facts[key].clips], "job": wanted[key], "facts": at_end}
             rows.append({"video": name, "shape": None, "images": None, **ended})
     yield pa.Table.from_pylist(rows, CLIPS)
 

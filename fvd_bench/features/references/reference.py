@@ -15,7 +15,7 @@ from fvd_bench.features.moments_file import MomentsFile, is_moments_file
 from fvd_bench.features.stats_file import StatsFile
 from fvd_bench.protocols.rules import Side
 from fvd_bench.records import record
-from fvd_bench.sources.listing import fingerprint
+from fvd_bench.sources.clip_source import fingerprint
 from fvd_bench.sources.reference_names import PREFIX
 
 SCHEMA = 1

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from fvd_bench.errors import ArgumentError, UnknownReferenceError
 from fvd_bench.features.references.reference import Reference
-from fvd_bench.features.references.zoo import Zoo
+from fvd_bench.features.references.zoo import MANIFEST, Zoo
 from fvd_bench.paths import PathLike, home, shipped
 from fvd_bench.progress import Progress, silent
 from fvd_bench.sources.reference_names import PREFIX, split
@@ -78,23 +78,26 @@ def resolved(text: PathLike, progress: Progress) -> tuple[str, Path]:
 
 def _kept(found: Held, progress: Progress) -> Path:
     """Return the file of a reference in the folder of what was pulled, fetched if it is not there."""
-    folder = home() / "references"
-    own, file = Zoo(folder), folder / found.reference.file
+    file = _pulled() / found.reference.file
     found.zoo.fetch(found.reference, file, progress)
-    own.enter(found.reference)
+    Zoo(_pulled()).enter(found.reference)
     return file
 
 
 def _here() -> Iterator[Held]:
     """Yield what ships, and what was pulled."""
-    for where, place in (("ships", _shipped()), ("pulled", home() / "references")):
-        if (place / "manifest.json").exists():
+    for where, place in (("ships", _shipped()), ("pulled", _pulled())):
+        if (place / MANIFEST).exists():
             zoo = Zoo(place)
             yield from (Held(reference, zoo, where) for reference in zoo.references())
 
 
 def _shipped() -> Path:
     return Path(str(shipped("fvd_bench.features.references.shipped", "references")))
+
+
+def _pulled() -> Path:
+    return home() / "references"
 
 
 def _there(place: PathLike | None) -> Iterator[Held]:

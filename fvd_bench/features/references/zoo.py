@@ -17,9 +17,9 @@ from fvd_bench.errors import SourceError
 from fvd_bench.features.references.reference import Reference, file_digest, manifest_text, read_manifest
 from fvd_bench.features.references.storage import Folder, Storage, storage_of
 from fvd_bench.paths import PathLike
-from fvd_bench.progress import Progress
+from fvd_bench.progress import Progress, fetching
 
-_MANIFEST = "manifest.json"
+MANIFEST = "manifest.json"
 _ENTRY = re.compile(r"[a-z0-9][^/]*@[0-9a-f]{64}\.json")
 _MOST_MANIFEST_BYTES = 1 << 25
 
@@ -38,12 +38,12 @@ class Zoo:
     def references(self) -> list[Reference]:
         """Return what the manifest lists. Raises SourceError where there is none, or it cannot be read."""
         try:
-            return self._read(_MANIFEST)
+            return self._read(MANIFEST)
         except SourceError as error:
             if not isinstance(error.__cause__, FileNotFoundError):
                 raise
             raise SourceError(
-                f"{self.shown} holds no {_MANIFEST}: expected a zoo of references, as `fvd-bench refs push` makes them"
+                f"{self.shown} holds no {MANIFEST}: expected a zoo of references, as `fvd-bench refs push` makes them"
             ) from error.__cause__
 
     def path(self, reference: Reference) -> Path | None:
@@ -65,12 +65,13 @@ class Zoo:
         whole = hashlib.sha256()
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
+            fetched = fetching(progress, reference.shown)
             with partial_file(file) as partial:
                 with partial.open("wb") as out:
                     for chunk in self._chunks(reference.file, reference.size):
                         whole.update(chunk)
                         out.write(chunk)
-                        progress(f"fetching {reference.shown}, MiB", out.tell() >> 20, reference.size >> 20)
+                        fetched(out.tell(), reference.size)
                 _check(reference, whole.hexdigest(), self.shown)
         except OSError as error:
             raise SourceError(f"{file} cannot be written: {error.strerror or error}") from error
@@ -90,12 +91,12 @@ class Zoo:
             known = listed | {name: entry for name in entries for entry in self._read(name)}
             if known == listed:
                 return
-            self._storage.write(_MANIFEST, manifest_text(known.values()).encode())
+            self._storage.write(MANIFEST, manifest_text(known.values()).encode())
 
     def _listed(self) -> dict[str, Reference]:
         """Return the references of the manifest by the names of their entries, empty where there is none yet."""
         try:
-            return {reference.entry: reference for reference in self._read(_MANIFEST)}
+            return {reference.entry: reference for reference in self._read(MANIFEST)}
         except SourceError as error:
             if isinstance(error.__cause__, FileNotFoundError):
                 return {}

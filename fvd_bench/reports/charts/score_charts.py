@@ -10,7 +10,7 @@ import numpy as np
 
 from fvd_bench.escapes import escaped
 from fvd_bench.estimate import Estimate
-from fvd_bench.evaluation.result import Score
+from fvd_bench.evaluation.score import Score
 from fvd_bench.metrics.fewer import AtFewer
 from fvd_bench.reports.charts.canvas import Chart, canvas, set_log_ticks, shortened
 from fvd_bench.reports.charts.palette import FLOOR, INK, LIMIT, LINE, SCORE, SOFT

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from fvd_bench.evaluation.exhibits import Exhibits
 from fvd_bench.evaluation.ranking import is_ranked, is_scale
-from fvd_bench.evaluation.result import Result, Score
+from fvd_bench.evaluation.result import Result
+from fvd_bench.evaluation.score import Score
 from fvd_bench.protocols.variants import SCALE
 from fvd_bench.reports.charts.score_charts import row_of, scores_chart
 from fvd_bench.reports.classes import class_grid, class_title

@@ -26,9 +26,10 @@ from stylegan_v.data.times import ClipRule
 from stylegan_v.errors import ConfigError
 from stylegan_v.methods.config import MethodConfig
 from stylegan_v.methods.method import Method, Stage
-from stylegan_v.methods.style_trainer import Reals, StyleTrainer, videos_together
+from stylegan_v.methods.step_clips import Reals
+from stylegan_v.methods.style_trainer import StyleTrainer, videos_together
 from stylegan_v.methods.stylegan_v import BUDGETS
-from stylegan_v.methods.trainer import Makers, Settings
+from stylegan_v.methods.trainer import Makers, StageRun
 from stylegan_v.networks.clip_discriminator import softplus_loss
 from stylegan_v.networks.config import ModelConfig
 from stylegan_v.networks.discriminator import Discriminator
@@ -173,7 +174,7 @@ class DIGANTrainer(StyleTrainer):
         return ClipRule(frames=2, max_frames=model.max_frames, spans="beta")
 
     @staticmethod
-    def group(run: Settings) -> int:
+    def group(run: StageRun) -> int:
         """Return the videos of a minibatch deviation of the discriminator of frames."""
         return videos_together(run, run.model.frames)
 

@@ -29,7 +29,7 @@ from stylegan_v.errors import ConfigError
 from stylegan_v.methods.config import MethodConfig
 from stylegan_v.methods.method import Method, Stage
 from stylegan_v.methods.stylegan_v import BUDGETS
-from stylegan_v.methods.trainer import Makers, Settings, Trainer
+from stylegan_v.methods.trainer import Makers, StageRun, Trainer
 from stylegan_v.networks.clip_discriminator import (
     ClipDiscriminator,
     InstanceNoise,
@@ -168,7 +168,7 @@ class MoCoGANTrainer(Trainer):
         """Return consecutive frames, from anywhere in a video. model: a `MoCoGANConfig`."""
         return ClipRule(frames=model.frames, max_frames=WHOLE_VIDEO, spans="consecutive", stride=model.stride)
 
-    def __init__(self, run: Settings, dataset: VideoDataset, device: torch.device) -> None:
+    def __init__(self, run: StageRun, dataset: VideoDataset, device: torch.device) -> None:
         super().__init__(run, dataset, device)
         self.discriminators = {name: self.networks[name] for name in ("image_discriminator", "clip_discriminator")}
         for name, network in self.networks.items():

@@ -32,7 +32,7 @@ from stylegan_v.methods.config import MethodConfig
 from stylegan_v.methods.method import Method, Stage
 from stylegan_v.methods.style_trainer import StyleTrainer
 from stylegan_v.methods.stylegan_v import BUDGETS
-from stylegan_v.methods.trainer import Makers, Settings, Trainer
+from stylegan_v.methods.trainer import Makers, StageRun, Trainer
 from stylegan_v.networks.config import ModelConfig
 from stylegan_v.networks.discriminator import Discriminator
 from stylegan_v.networks.generator import Mapping, StyledGenerator, Synthesis
@@ -227,7 +227,7 @@ class MotionTrainer(Trainer):
         """Return consecutive frames, from anywhere in a video. model: a `MoCoGANHDConfig`."""
         return ClipRule(frames=model.frames, max_frames=WHOLE_VIDEO, spans="consecutive", stride=model.stride)
 
-    def __init__(self, run: Settings, dataset: VideoDataset, device: torch.device) -> None:
+    def __init__(self, run: StageRun, dataset: VideoDataset, device: torch.device) -> None:
         super().__init__(run, dataset, device)
         self.generator = self.networks["generator"]
         self.generator.requires_grad_(False)

@@ -27,7 +27,7 @@ from stylegan_v.methods.config import MethodConfig
 from stylegan_v.methods.method import Method, Stage
 from stylegan_v.methods.style_trainer import StyleTrainer, videos_together
 from stylegan_v.methods.stylegan_v import BUDGETS
-from stylegan_v.methods.trainer import Makers, Settings
+from stylegan_v.methods.trainer import Makers, StageRun
 from stylegan_v.networks.clip_discriminator import ClipDiscriminator, begin_noise, clip_frames, softplus_loss
 from stylegan_v.networks.config import ModelConfig
 from stylegan_v.networks.discriminator import Discriminator
@@ -174,7 +174,7 @@ class MoCoGANSG2Trainer(StyleTrainer):
         return ClipRule(frames=model.frames, max_frames=model.max_frames, spans="consecutive", stride=model.stride)
 
     @staticmethod
-    def group(run: Settings) -> int:
+    def group(run: StageRun) -> int:
         """Return the videos of a minibatch deviation of the discriminator of frames."""
         return videos_together(run, run.model.frames)
 

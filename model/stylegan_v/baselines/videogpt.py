@@ -31,7 +31,7 @@ from stylegan_v.data.times import ClipRule
 from stylegan_v.errors import ConfigError
 from stylegan_v.methods.config import MethodConfig
 from stylegan_v.methods.method import Method, Stage
-from stylegan_v.methods.trainer import Makers, Settings, Trainer
+from stylegan_v.methods.trainer import Makers, StageRun, Trainer
 from stylegan_v.networks.noise import Purpose, uniform
 from stylegan_v.networks.pixels import normalise
 from stylegan_v.networks.video_generator import Clip, Draw, VideoGenerator
@@ -160,7 +160,7 @@ class VideoGPTTrainer(Trainer):
         """Return consecutive frames, from any place of a video on. model: a `VideoGPTConfig`."""
         return ClipRule(frames=model.frames, max_frames=model.frames, spans="consecutive")
 
-    def __init__(self, run: Settings, dataset: VideoDataset, device: torch.device) -> None:
+    def __init__(self, run: StageRun, dataset: VideoDataset, device: torch.device) -> None:
         super().__init__(run, dataset, device)
         self.generator: VideoGPTGenerator = self.networks["generator"]
         learning = [*getattr(self.generator, self.trains).parameters()]
@@ -226,7 +226,7 @@ class PriorTrainer(VideoGPTTrainer):
 
     trains = "prior"
 
-    def __init__(self, run: Settings, dataset: VideoDataset, device: torch.device) -> None:
+    def __init__(self, run: StageRun, dataset: VideoDataset, device: torch.device) -> None:
         super().__init__(run, dataset, device)
         self.generator.vqvae.eval().requires_grad_(False)  # its batch norms and its codebook stay too
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from stylegan_v.checkpoints.checkpoint import Checkpoint
     from stylegan_v.networks.config import ModelConfig
     from stylegan_v.networks.discriminator import Discriminator
-    from stylegan_v.studies.pair import Pair
+    from stylegan_v.studies.discriminator_pair import Pair
 
 
 @click.command(cls=Command)
@@ -97,7 +97,7 @@ def _ours(loaded: Checkpoint, config: ModelConfig, seed: int) -> tuple[Discrimin
 
 
 def _pair(file: Path | None, seed: int) -> tuple[Pair, str]:
-    from stylegan_v.studies.pair import CLIP_FRAMES, build_pair, load_pair
+    from stylegan_v.studies.discriminator_pair import CLIP_FRAMES, build_pair, load_pair
 
     network = build_pair(seed=seed) if file is None else load_pair(file)
     return network, f"{'untrained' if file is None else 'trained'}, {CLIP_FRAMES} consecutive frames"

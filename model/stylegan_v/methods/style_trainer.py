@@ -5,12 +5,10 @@ Source: paper appendix B.1 (loss and optimiser); Karras et al. 2020 for what the
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +18,8 @@ from stylegan_v.data.clips import Batch, VideoDataset
 from stylegan_v.data.times import ClipRule
 from stylegan_v.errors import ConfigError
 from stylegan_v.methods.cuda_graph import Recorded
-from stylegan_v.methods.trainer import Makers, Settings, Trainer
+from stylegan_v.methods.step_clips import Augmentations, Fakes, Reals, Videos, augmented, part
+from stylegan_v.methods.trainer import Makers, StageRun, Trainer
 from stylegan_v.networks.adaptive_augment import AdaptiveProbability
 from stylegan_v.networks.augment import plan
 from stylegan_v.networks.discriminator import Discriminator
@@ -37,44 +36,6 @@ _GENERATOR_PASSES, _DISCRIMINATOR_PASSES = 4.0, 8.4
 """What a step is made of, see `StyleTrainer.rehearse`."""
 
 
-Videos = TypeVar("Videos", "Reals", "Fakes")
-
-
-class Augmentations(Protocol):
-    """What is done to each of some clips: [B, T, 3, R, R] of the shape of `frames`."""
-
-    def __getitem__(self, some: slice, /) -> Augmentations: ...
-    def __call__(self, frames: Tensor, /) -> Tensor: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Reals:
-    """Real clips of a step.
-
-    frames: in [-1, 1]. augmentations: how the clips are augmented, None for not at all.
-    r1_augmentations: the same while R1 is computed.
-    """
-
-    frames: Tensor
-    times: Tensor
-    labels: Tensor | None
-    augmentations: Augmentations | None
-    r1_augmentations: Augmentations | None
-
-
-@dataclass(frozen=True, slots=True)
-class Fakes:
-    """What a batch of videos is generated from, and how it is augmented.
-
-    numbers: int64 [B], of the videos. augmentations: None for none.
-    """
-
-    numbers: Tensor
-    times: Tensor
-    labels: Tensor | None
-    augmentations: Augmentations | None
-
-
 class StyleTrainer(Trainer):
     """Both networks of StyleGAN-V, and the probability of augmentation."""
 
@@ -89,11 +50,11 @@ class StyleTrainer(Trainer):
         return ClipRule(frames=model.frames, max_frames=model.max_frames, max_span=model.max_span, spans=model.spans)
 
     @staticmethod
-    def group(run: Settings) -> int:
+    def group(run: StageRun) -> int:
         """Return the videos of a minibatch deviation."""
         return videos_together(run, 1)
 
-    def __init__(self, run: Settings, dataset: VideoDataset, device: torch.device) -> None:
+    def __init__(self, run: StageRun, dataset: VideoDataset, device: torch.device) -> None:
         super().__init__(run, dataset, device)
         self._times = dataset.times.to(device)
         self._labels = torch.from_numpy(dataset.labels).to(device)
@@ -189,7 +150,7 @@ class StyleTrainer(Trainer):
         losses, means = [], []
         for batch in self._micro_batches(fakes):
             frames, mean = self._generate(batch)
-            logits = self._discriminate(_seen(frames, batch.augmentations), batch.times, batch.labels)
+            logits = self._discriminate(augmented(frames, batch.augmentations), batch.times, batch.labels)
             loss = self.fooled(logits)
             self._add_gradients(loss)
             losses.append(loss.detach())
@@ -205,9 +166,9 @@ class StyleTrainer(Trainer):
         for made, given in zip(self._micro_batches(fakes), self._micro_batches(reals), strict=True):
             with torch.no_grad():
                 frames, mean = self._generate(made)
-                frames = _seen(frames, made.augmentations)
+                frames = augmented(frames, made.augmentations)
             fake = self._discriminate(frames, made.times, made.labels)
-            real = self._discriminate(_seen(given.frames, given.augmentations), given.times, given.labels)
+            real = self._discriminate(augmented(given.frames, given.augmentations), given.times, given.labels)
             loss = self.told_apart(real, fake)
             self._add_gradients(loss)
             losses.append(loss.detach())
@@ -230,7 +191,7 @@ class StyleTrainer(Trainer):
         penalties = []
         for batch in self._micro_batches(reals):
             videos = batch.frames.detach().requires_grad_()
-            logits = self.image_logits(_seen(videos, batch.r1_augmentations), batch.times, batch.labels)
+            logits = self.image_logits(augmented(videos, batch.r1_augmentations), batch.times, batch.labels)
             penalty = r1_penalty(logits, videos)
             self._add_gradients(penalty * weight)
             penalties.append(penalty.detach())
@@ -270,7 +231,7 @@ class StyleTrainer(Trainer):
 
     def _micro_batches(self, videos: Videos) -> list[Videos]:
         """Split into micro-batches. Each takes every M-th video, see `MinibatchDeviation`."""
-        return [_some(videos, slice(m, None, self.micro_batches)) for m in range(self.micro_batches)]
+        return [part(videos, slice(m, None, self.micro_batches)) for m in range(self.micro_batches)]
 
     def _draw(self, numbers: Tensor, batch: Batch) -> tuple[Fakes, Fakes, Reals]:
         """Draw all that a step is made of: fake videos for the steps of both networks, and real ones."""
@@ -288,7 +249,7 @@ class StyleTrainer(Trainer):
             seen and seen[len(made) : len(made) + self.share],
             seen and seen[len(made) + self.share :],
         )
-        return _some(fakes, slice(0, self.share)), _some(fakes, slice(self.share, None)), reals
+        return part(fakes, slice(0, self.share)), part(fakes, slice(self.share, None)), reals
 
     def _plan(self, fakes: Tensor, reals: Tensor) -> Augmentations | None:
         """Draw how videos of these numbers are augmented, all in one draw.
@@ -320,19 +281,8 @@ class StyleTrainer(Trainer):
         self.generator.mapping.track(mean)
 
 
-def videos_together(run: Settings, images: int) -> int:
+def videos_together(run: StageRun, images: int) -> int:
     """Return how many videos a minibatch deviation has to see together, which sees so many images of each."""
     group: int = run.model.std_group
     least = min(group, run.train.batch)
     return least if least * images <= group or least * images % group == 0 else group
-
-
-def _some(videos: Videos, some: slice) -> Videos:
-    """Return a slice of the videos."""
-    values = {field.name: getattr(videos, field.name) for field in dataclasses.fields(videos)}
-    chosen: dict[str, Any] = {name: value if value is None else value[some] for name, value in values.items()}
-    return dataclasses.replace(videos, **chosen)
-
-
-def _seen(frames: Tensor, augmentations: Augmentations | None) -> Tensor:
-    return frames if augmentations is None else augmentations(frames)

@@ -29,7 +29,7 @@ Makers = Mapping[str, Callable[[Any], nn.Module]]
 _LARGEST_GRADIENT = 1e5
 
 
-class Settings(Protocol):
+class StageRun(Protocol):
     """What a trainer depends on of a run: the config of a method, the settings of its training, and its stage."""
 
     @property
@@ -65,11 +65,11 @@ class Trainer(ABC):
         """Return which frames of a video a batch holds. model: the config of the method."""
 
     @staticmethod
-    def group(run: Settings) -> int:
+    def group(run: StageRun) -> int:
         """Return how many videos a network has to see together, see `MinibatchDeviation`."""
         return 1
 
-    def __init__(self, run: Settings, dataset: VideoDataset, device: torch.device) -> None:
+    def __init__(self, run: StageRun, dataset: VideoDataset, device: torch.device) -> None:
         """Raises ConfigError for batches that cannot be split."""
         share, rest = divmod(run.train.batch, distributed.world())
         micro, group = run.train.micro_batch or share, self.group(run)

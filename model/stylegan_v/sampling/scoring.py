@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import fvd_bench
+from fvd_bench.evaluation.collection import Collection
 from fvd_bench.evaluation.evaluate import open_evaluation
-from fvd_bench.evaluation.evaluation import Collection
 from fvd_bench.evaluation.result import Result
 from fvd_bench.networks.arithmetic import float32_arithmetic
 from fvd_bench.progress import Progress, silent

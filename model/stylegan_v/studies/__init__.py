@@ -3,10 +3,10 @@
 __all__ = [
     "clip",
     "content",
+    "discriminator_pair",
     "editing",
     "encodings",
     "gradients",
-    "pair",
     "perceptual",
     "pictures",
     "projection",

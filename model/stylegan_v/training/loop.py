@@ -27,10 +27,11 @@ from stylegan_v.methods.settings import Precision
 from stylegan_v.methods.trainer import Trainer
 from stylegan_v.networks.generator import half_precision
 from stylegan_v.sampling.scoring import check_length, check_scoring
+from stylegan_v.training import run_folder
 from stylegan_v.training.allocator import kept_memory
 from stylegan_v.training.pace import Pace, in_seconds
 from stylegan_v.training.run import Run
-from stylegan_v.training.session import Session, check, claim, stage_of
+from stylegan_v.training.session import Session, stage_of
 from stylegan_v.training.stopping import stoppable
 
 _END_OTHERS = "end what else uses memory"
@@ -64,7 +65,7 @@ def train(
     answer = _Answer()
     with distributed.process_group(device) as place, stoppable(answer) as stop, arithmetic, kept_memory():
         run = dataclasses.replace(run, train=dataclasses.replace(run.train, precision=_precision(run, place)))
-        distributed.on_first(lambda: check(out, run))
+        distributed.on_first(lambda: run_folder.check(out, run))
         steps = 0
 
         def ends() -> bool:
@@ -120,7 +121,7 @@ def _train_stage(
         trainer = run.method.stage(run.stage).trainer(run, dataset, place)
         if run.report.fvd_kimg and trainer.shows:
             check_length(trainer.ema, protocol=run.report.protocol)
-        distributed.on_first(lambda: claim(out, run))
+        distributed.on_first(lambda: run_folder.claim(out, run))
         session = Session(run, out, trainer, progress=progress)
         _foretell(session)
     clips = _batches(run, dataset, trainer, workers, progress)

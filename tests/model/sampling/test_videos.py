@@ -15,7 +15,8 @@ import torch
 
 import fvd_bench
 from fvd_bench.errors import ShortVideoError
-from fvd_bench.sources.opening import fingerprint, open_source
+from fvd_bench.sources.clip_source import fingerprint
+from fvd_bench.sources.opening import open_source
 from fvd_bench.videos.video import Pixels, read_clips
 from stylegan_v.errors import ConfigError, ModelError
 from stylegan_v.networks.generator import Generator

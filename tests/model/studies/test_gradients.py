@@ -19,8 +19,8 @@ from stylegan_v.networks.discriminator import build_discriminator
 from stylegan_v.networks.loss import generator_loss
 from stylegan_v.sampling.videos import VideoSampler
 from stylegan_v.studies.content import motion, of_video
+from stylegan_v.studies.discriminator_pair import build_pair
 from stylegan_v.studies.gradients import TIMES, Gradients, gradients, real_clips, windows
-from stylegan_v.studies.pair import build_pair
 from stylegan_v.studies.targets import as_tensor
 
 pytestmark = pytest.mark.usefixtures("one_thread")

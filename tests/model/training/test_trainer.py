@@ -12,7 +12,8 @@ import torch
 from stylegan_v.data.clips import VideoDataset, batches
 from stylegan_v.errors import ConfigError
 from stylegan_v.methods.settings import TrainRun
-from stylegan_v.methods.style_trainer import Reals, StyleTrainer
+from stylegan_v.methods.step_clips import Reals
+from stylegan_v.methods.style_trainer import StyleTrainer
 from stylegan_v.networks.generator import half_precision
 from stylegan_v.training.run import DataRun, Run
 

@@ -75,12 +75,12 @@ def test_the_error_is_that_of_both_checkpoints(baseline, sets: Path, tmp_path: P
     file = baseline()
 
     (score,) = comparison.comparisons(
-        *(comparison.read_result(f) for f in (file, baseline("also_good", file="other.json"))),
+        *(Result.read(f) for f in (file, baseline("also_good", file="other.json"))),
         (None, None),
         allowed=0.05,
     ).scores
 
-    errors = [comparison.read_result(f).scores[0].error_fake for f in (file, file.with_name("other.json"))]
+    errors = [Result.read(f).scores[0].error_fake for f in (file, file.with_name("other.json"))]
     assert score.error == pytest.approx(np.hypot(*errors), rel=1e-12)
     assert not score.paired
 
@@ -112,9 +112,9 @@ def test_an_update_takes_the_baselines_place(check, baseline) -> None:
 
     compared = check("bad", file, update=True)
 
-    assert comparison.read_result(file) == compared.now
+    assert Result.read(file) == compared.now
     assert check("bad", file).scores[0].change == 0
-    result_features.load(result_features.beside(file), comparison.read_result(file))
+    result_features.load(result_features.beside(file), Result.read(file))
 
 
 def test_other_real_videos_are_not_comparable(check, baseline) -> None:
@@ -219,7 +219,7 @@ class TestOtherMetricsBesideIt:
             check("good", panel_result, protocol=[panel])
 
     def test_features_are_kept_once(self, panel_result: Path) -> None:
-        result = comparison.read_result(panel_result)
+        result = Result.read(panel_result)
 
         found = result_features.load(result_features.beside(panel_result), result).repeats
 
@@ -339,7 +339,7 @@ def test_where_higher_is_better_a_drop_is_the_regression(baseline) -> None:
     files = [baseline(name, file=f"{name}.json") for name in ("good", "bad")]
     results = [
         dataclasses.replace(result, scores=(dataclasses.replace(result.scores[0], lower_is_better=False),))
-        for result in map(comparison.read_result, files)
+        for result in map(Result.read, files)
     ]
 
     assert comparison.comparisons(*results, (None, None), allowed=0.05).scores[0].verdict == "better"

@@ -4,7 +4,7 @@ import pytest
 
 from fvd_bench.estimate import Estimate, doubts
 from fvd_bench.evaluation.findings import find
-from fvd_bench.evaluation.result import Score, SideCount
+from fvd_bench.evaluation.score import Score, SideCount
 
 
 @pytest.mark.parametrize(

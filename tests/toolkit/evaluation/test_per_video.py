@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
+from fvd_bench.evaluation.collection import Collection
 from fvd_bench.evaluation.evaluate import open_evaluation
-from fvd_bench.evaluation.evaluation import Collection
 from fvd_bench.evaluation.exhibits import exhibits
 from fvd_bench.evaluation.per_video import VideoRecord, per_video, records_csv
 from fvd_bench.evaluation.result import Result

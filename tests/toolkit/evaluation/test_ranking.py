@@ -9,9 +9,9 @@ import scipy.stats
 
 from fvd_bench.errors import FvdBenchError, MetricError, SourceError
 from fvd_bench.evaluation.evaluate import evaluate, open_evaluation
+from fvd_bench.evaluation.rank import open_ranking, rank
 from fvd_bench.evaluation.ranking import Entrant, Ranking, findings, ranking
-from fvd_bench.evaluation.result import Score
-from fvd_bench.evaluation.several import open_ranking, rank
+from fvd_bench.evaluation.score import Score
 from fvd_bench.evaluation.statistics import make_moments
 from fvd_bench.progress import silent
 from fvd_bench.settings import Settings
@@ -226,7 +226,7 @@ def test_findings_say_whose_they_are_unless_all_have_them(protocol: str) -> None
 def test_single_images_are_refused_by_the_listing(protocol: str, tmp_path, write_frames, monkeypatch) -> None:
     """As `evaluate` refuses them, and before any of them is decoded."""
     flat = write_frames(tmp_path / "flat", FAKES["good"][0])
-    monkeypatch.setattr("fvd_bench.evaluation.counts.Look._length", lambda *_: pytest.fail("it was decoded"))
+    monkeypatch.setattr("fvd_bench.evaluation.enough_videos.Look._length", lambda *_: pytest.fail("it was decoded"))
 
     with pytest.raises(SourceError, match="10 single images, and pixels needs 9 frames of each fake video"):
         rank(REAL, {"good": flat, "again": flat}, protocol, settings=NO_CACHE)

@@ -10,6 +10,7 @@ import fvd_bench
 from fvd_bench import metrics
 from fvd_bench.errors import ResultError
 from fvd_bench.evaluation import comparison, result_features
+from fvd_bench.evaluation.result import Result
 from fvd_bench.protocols.rules import MetricRule
 from fvd_bench.settings import Settings
 
@@ -18,7 +19,7 @@ RULE = MetricRule(names=("fvd",))
 
 def test_they_come_back_as_they_were(baseline) -> None:
     file = baseline(repeats=3)
-    result = comparison.read_result(file)
+    result = Result.read(file)
 
     features = result_features.load(result_features.beside(file), result)
 

@@ -9,7 +9,8 @@ import pytest
 from fvd_bench.errors import MetricError, ProtocolError
 from fvd_bench.evaluation import table4
 from fvd_bench.evaluation.evaluate import evaluate
-from fvd_bench.evaluation.result import Result, Score
+from fvd_bench.evaluation.result import Result
+from fvd_bench.evaluation.score import Score
 from fvd_bench.protocols import protocol
 from fvd_bench.reports.table4 import table4_report
 from fvd_bench.settings import Settings

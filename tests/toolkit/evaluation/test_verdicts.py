@@ -12,8 +12,9 @@ import fvd_bench
 from fvd_bench.errors import NotComparableError, ResultError
 from fvd_bench.evaluation import comparison, result_features
 from fvd_bench.evaluation.evaluate import open_evaluation
-from fvd_bench.evaluation.result import Result, SideCount
+from fvd_bench.evaluation.result import Result
 from fvd_bench.evaluation.result_features import ResultFeatures
+from fvd_bench.evaluation.score import SideCount
 from fvd_bench.progress import silent
 from fvd_bench.reports import comparison as gate_tables
 from fvd_bench.settings import Settings

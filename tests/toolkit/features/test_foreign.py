@@ -14,9 +14,10 @@ import pytest
 from fvd_bench import FrechetVideoDistance, Settings, evaluate
 from fvd_bench.errors import SourceError
 from fvd_bench.evaluation import comparison
-from fvd_bench.evaluation.result import Result, Score
+from fvd_bench.evaluation.result import Result
+from fvd_bench.evaluation.score import Score
 from fvd_bench.features.feature_set import FeatureSet
-from fvd_bench.features.given import open_side
+from fvd_bench.features.opening import open_side
 from tests.program import fvd_bench
 
 NO_CACHE = Settings(cache=None, device="cpu")

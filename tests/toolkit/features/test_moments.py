@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from fvd_bench.errors import NotComparableError, SourceError
-from fvd_bench.features import pieces as pieces_module
+from fvd_bench.features import moments_in_pieces
 from fvd_bench.features.feature_set import FeatureSet
 from fvd_bench.features.moments_file import MomentsFile, joined
-from fvd_bench.features.pieces import Pieces
+from fvd_bench.features.moments_in_pieces import Pieces
 from fvd_bench.metrics import compute
 from fvd_bench.metrics.measurement import measure
 from fvd_bench.metrics.uncertainty import Spread
@@ -102,7 +102,7 @@ def test_the_error_of_a_metric_of_all_features_is_that_of_the_sample() -> None:
 
 
 def test_a_sample_does_not_depend_on_shards(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pieces_module, "SAMPLE", 50)
+    monkeypatch.setattr(moments_in_pieces, "SAMPLE", 50)
     rows = features(400, 3)
     whole = pieces_of(rows)
     shards = [pieces_of(rows, part, 4) for part in (2, 0, 3, 1)]

@@ -5,7 +5,7 @@ import pytest
 
 from fvd_bench import allow_code, evaluate
 from fvd_bench.errors import ProtocolError
-from fvd_bench.evaluation.loading import load
+from fvd_bench.evaluation.scorable_protocols import load
 from fvd_bench.features.feature_set import FeatureSet
 from fvd_bench.metrics import METRICS
 from fvd_bench.metrics.metric import Metric

@@ -6,7 +6,7 @@ import torch
 
 from fvd_bench import metrics
 from fvd_bench.errors import MetricError, ProtocolError
-from fvd_bench.evaluation.loading import load
+from fvd_bench.evaluation.scorable_protocols import load
 from fvd_bench.features.feature_set import FeatureSet
 from fvd_bench.metrics.extrapolation import floor
 from fvd_bench.metrics.mind import MIND, monge_inception_distance

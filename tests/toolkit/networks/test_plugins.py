@@ -8,7 +8,7 @@ import pytest
 
 from fvd_bench import allow_code
 from fvd_bench.errors import ArgumentError, NetworkError, ProtocolError, WeightsError
-from fvd_bench.evaluation.loading import load
+from fvd_bench.evaluation.scorable_protocols import load
 from fvd_bench.metrics import METRICS
 from fvd_bench.networks import NETWORKS, Network, create
 from fvd_bench.networks.i3d_network import MIN_FRAMES, NUM_CLASSES

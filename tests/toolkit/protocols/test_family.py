@@ -5,7 +5,7 @@ import tomllib
 import pytest
 
 from fvd_bench.errors import ProtocolError, UnknownProtocolError
-from fvd_bench.evaluation.loading import load
+from fvd_bench.evaluation.scorable_protocols import load
 from fvd_bench.networks import NETWORKS
 from fvd_bench.protocols import family, protocol
 

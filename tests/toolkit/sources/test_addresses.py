@@ -14,8 +14,9 @@ from fvd_bench.errors import SourceError
 from fvd_bench.evaluation.statistics import make
 from fvd_bench.progress import silent
 from fvd_bench.sources import downloads
-from fvd_bench.sources.addresses import fetch
-from fvd_bench.sources.opening import fingerprint, open_source
+from fvd_bench.sources.clip_source import fingerprint
+from fvd_bench.sources.fetched import fetch
+from fvd_bench.sources.opening import open_source
 from tests.served import Server
 
 

@@ -10,7 +10,8 @@ import pytest
 
 from fvd_bench import Settings, evaluate
 from fvd_bench.errors import FvdBenchError, SourceError
-from fvd_bench.sources.opening import fingerprint, open_source
+from fvd_bench.sources.clip_source import fingerprint
+from fvd_bench.sources.opening import open_source
 from fvd_bench.sources.video_lists import Row, read_list
 
 NO_CACHE = Settings(cache=None)

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from fvd_bench.errors import SourceError
-from fvd_bench.sources.opening import fingerprint, open_source
+from fvd_bench.sources.clip_source import fingerprint
+from fvd_bench.sources.opening import open_source
 from tests.forked import Program
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fvd_bench.errors import ProtocolError, ShortVideoError
-from fvd_bench.evaluation.loading import load
+from fvd_bench.evaluation.scorable_protocols import load
 from fvd_bench.protocols.protocol import Protocol
 from fvd_bench.protocols.protocol import load as read
 from fvd_bench.protocols.rules import ClipRule

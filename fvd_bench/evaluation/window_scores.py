@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from fvd_bench.evaluation.changes import change_error
+from fvd_bench.evaluation.change_error import change_error
 from fvd_bench.evaluation.ranking import is_window
-from fvd_bench.evaluation.result import Score
+from fvd_bench.evaluation.score import Score
 from fvd_bench.finding import Finding
 from fvd_bench.metrics.uncertainty import CONFIDENCE, Spread, holm, p_value
 from fvd_bench.protocols.rules import SIDES, ClipRule

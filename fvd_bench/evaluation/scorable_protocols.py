@@ -13,8 +13,8 @@ from fvd_bench.protocols.protocol import Protocol, ProtocolLike
 
 
 def load(protocol: ProtocolLike) -> Protocol:
-    """A protocol by name, path, or as it is. It names the versions of networks and metrics that are not of this
-    package, which are loaded for that.
+    """Return a protocol that is given by name, by path, or as it is. It names the versions of networks and metrics that
+    are not of this package, which are loaded for that.
 
     Raises ProtocolError as `protocols.load` and `check` do, and what `networks.pinned` raises.
     """
@@ -26,15 +26,20 @@ def load(protocol: ProtocolLike) -> Protocol:
 
 
 def load_all(protocol: ProtocolLike | Sequence[ProtocolLike]) -> tuple[Protocol, ...]:
-    """One protocol or several, each as `load` does, and once. Raises ProtocolError, when there is none too."""
+    """Load one protocol or several, each once, as `load` does. Raises ProtocolError, also when there is none."""
+    return tuple(dict.fromkeys(map(load, each(protocol))))
+
+
+def each(protocol: ProtocolLike | Sequence[ProtocolLike]) -> Sequence[ProtocolLike]:
+    """Return one protocol or several, as they were given, as several. Raises ProtocolError where there is none."""
     given = [protocol] if isinstance(protocol, Protocol | str | os.PathLike) else protocol
     if not given:
         raise ProtocolError("no protocol is given")
-    return tuple(dict.fromkeys(map(load, given)))
+    return given
 
 
 def check(protocol: Protocol, where: str) -> None:
-    """Raises ProtocolError, naming `where`, when a protocol is none that can be scored by, whatever the videos."""
+    """Raise ProtocolError, naming `where`, when a protocol is none that can be scored by, whatever the videos."""
     protocols.check_possible(protocol, where)
     networks.check(protocol, where)
     metrics.check(protocol, where)

@@ -11,18 +11,21 @@ from typing import Any
 from fvd_bench.errors import MetricError
 from fvd_bench.evaluation.findings import refuse_skipped, skipped
 from fvd_bench.evaluation.intake import Intake
-from fvd_bench.evaluation.result import SideCount
-from fvd_bench.features.extraction import Collected, Extraction, Job
+from fvd_bench.evaluation.score import SideCount
+from fvd_bench.features.extraction import Extraction
 from fvd_bench.features.feature_set import FeatureSet
-from fvd_bench.features.given import Given, open_side
+from fvd_bench.features.given import Given
+from fvd_bench.features.jobs import Collected, Job
 from fvd_bench.features.noticed import Noticed
 from fvd_bench.features.online_features import OnlineFeatures
+from fvd_bench.features.opening import open_side
 from fvd_bench.features.store import FeatureStore
 from fvd_bench.finding import Finding
 from fvd_bench.networks import environment
 from fvd_bench.processors import processors
 from fvd_bench.progress import Progress, labelled, shown
 from fvd_bench.sources.arrays import ArrayVideos
+from fvd_bench.sources.clip_source import value_range_of
 from fvd_bench.sources.opening import SourceLike
 from fvd_bench.videos.clips import Draw
 
@@ -85,7 +88,7 @@ def _read(given: Given, intake: Intake, progress: Progress) -> ReadSide:
     here = environment.feature_versions(environment.resolve_device(intake.settings.device))
     here |= environment.versions(intake.software)
     findings = tuple(given.findings("real", here))
-    noticed = Noticed(tuple(given.source.notes), getattr(given.source, "value_range", None))
+    noticed = Noticed(tuple(given.source.notes), value_range_of(given.source))
     if given.known is not None:
         return ReadSide(given.known, SideCount(given.known.count, ()), noticed, None, findings)
     cache, rule = intake.settings.cache, intake.protocol.features

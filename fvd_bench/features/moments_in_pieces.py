@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fvd_bench.features.moments import Moments
+from fvd_bench.features.moments import Moments, scatter_of
 from fvd_bench.networks import Features
 
 PIECES = 20
@@ -114,9 +114,8 @@ class _Open:
 
     def _fold(self) -> None:
         block = np.concatenate(self._waiting).astype(np.float64)
-        mean = block.mean(axis=0)
-        centred = block - mean
-        found = Moments(mean, centred.T @ centred / len(block), len(block), 0)
+        mean, scatter = scatter_of(block)
+        found = Moments(mean, scatter / len(block), len(block), 0)
         self._moments = found if self._moments is None else self._moments.joined(found)
         self._waiting, self._rows = [], 0
 

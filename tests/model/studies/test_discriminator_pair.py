@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from stylegan_v.studies.pair import Pair, build_pair
+from stylegan_v.studies.discriminator_pair import Pair, build_pair
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

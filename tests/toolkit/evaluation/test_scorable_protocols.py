@@ -6,8 +6,8 @@ import pytest
 
 from fvd_bench.errors import ProtocolError
 from fvd_bench.evaluation.evaluate import evaluate
-from fvd_bench.evaluation.loading import check, load, load_all
 from fvd_bench.evaluation.online import FrechetVideoDistance
+from fvd_bench.evaluation.scorable_protocols import check, load, load_all
 from fvd_bench.protocols import protocol as protocols
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from fvd_bench.evaluation.evaluate import evaluate
 from fvd_bench.evaluation.result import Result
-from fvd_bench.evaluation.windows import curves
+from fvd_bench.evaluation.window_scores import curves
 from fvd_bench.settings import Settings
 
 NO_CACHE = Settings(cache=None)

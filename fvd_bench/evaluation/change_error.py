@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fvd_bench.evaluation.result import Score
+from fvd_bench.evaluation.score import Score
 from fvd_bench.metrics.uncertainty import Spread, standard_error
 
 

@@ -16,15 +16,16 @@ import numpy as np
 
 from fvd_bench import metrics
 from fvd_bench.errors import MetricError, ShortVideoError, SourceError, VideoError
-from fvd_bench.evaluation.result import Skipped
+from fvd_bench.evaluation.score import Skipped
 from fvd_bench.features.given import Given
 from fvd_bench.finding import some
 from fvd_bench.networks import NETWORKS, Network
 from fvd_bench.protocols.protocol import Protocol
 from fvd_bench.protocols.rules import ClipRule, Side
-from fvd_bench.sources.addresses import AtAddress
 from fvd_bench.sources.array_folder import ArrayFolder
 from fvd_bench.sources.arrays import ArrayVideos
+from fvd_bench.sources.clip_source import most_frames_of
+from fvd_bench.sources.fetched import AtAddress
 from fvd_bench.sources.iterables import IterableVideos
 from fvd_bench.sources.listing import FileSource
 from fvd_bench.videos.clips import reason
@@ -110,7 +111,7 @@ def _single_images(protocol: Protocol, looks: Mapping[Side, Look]) -> str:
     """Say what a protocol needs of a side that has nothing but single images; empty where it can use them."""
     for side, look in looks.items():
         rule, source = protocol.clip_rule(side), look.given.source
-        most = getattr(source, "most_frames", None)
+        most = most_frames_of(source)
         if most is not None and most < rule.frames_needed and not rule.takes_real:
             return (
                 f"{source.name} has no folders of frames but {len(source.names)} single images, and "
