@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,20 @@ def distinct_names(paths: Sequence[str]) -> list[str]:
         while all(len(p) > 1 for p in parts) and len({p[end] for p in parts}) == 1:
             parts = [p[kept] for p in parts]
     return ["/".join(p) for p in parts]
+
+
+def set_apart(names: Iterable[str]) -> list[str]:
+    """Return names of which no two are the same: a second `a.mp4` is `a (2).mp4`."""
+    found: dict[str, None] = {}
+    times: Counter[str] = Counter()
+    for name in names:
+        stem, ending = os.path.splitext(name)  # noqa: PTH122 - it may be an address
+        distinct = name
+        while distinct in found:
+            times[name] += 1
+            distinct = f"{stem} ({times[name] + 1}){ending}"
+        found[distinct] = None
+    return list(found)
 
 
 def shipped(package: str, beside: str) -> Traversable:
