@@ -20,8 +20,10 @@ PathLike = str | os.PathLike[str]
 def user_path(path: PathLike) -> Path:
     """Return a path as people write it, in which ~ is a home folder like in a shell.
 
-    Raises ArgumentError for an empty text, which would be the folder where one is.
+    Raises ArgumentError for what is no path, and for an empty text, which would be the folder where one is.
     """
+    if not isinstance(path, str | os.PathLike):
+        raise ArgumentError(f"{path!r:.100} is no path: expected a text or a Path")
     if path == "":
         raise ArgumentError("a path is empty, as a variable that is not set is")
     return Path(os.path.expanduser(path))  # noqa: PTH111 - Path.expanduser raises where there is no such user

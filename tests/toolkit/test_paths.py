@@ -43,6 +43,11 @@ def test_an_empty_text_is_no_path(tmp_path: Path, monkeypatch, two_sides, pixels
         Settings(cache="")
 
 
+def test_nothing_is_no_path() -> None:
+    with pytest.raises(ArgumentError, match="None is no path: expected a text or a Path"):
+        load_manifest(None)  # type: ignore[arg-type]
+
+
 def test_a_home_folder_is_meant_by_its_sign(tmp_path: Path, monkeypatch, two_sides, pixels_protocol) -> None:
     """In every path that the Python API takes; nothing named ~ appears."""
     home, here = tmp_path / "home", tmp_path / "here"
