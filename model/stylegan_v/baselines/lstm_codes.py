@@ -136,6 +136,7 @@ class LSTMCodes(Method):
     config = LSTMCodesConfig
     presets: ClassVar = PRESETS
     budgets: ClassVar = BUDGETS
+    unused_sizes = frozenset({"motion_kernel", "min_period", "max_period"})
 
     def stages(self) -> tuple[Stage, ...]:
         return (Stage(LSTMCodesTrainer),)
