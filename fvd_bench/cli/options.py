@@ -179,21 +179,22 @@ def draw_options(*, repeats: int) -> Callable[[_Command], _Command]:
     )
 
 
+_VIDEOS = "Videos: a folder, archive, array file, list, pattern, address, or module:function"
+_REAL = {False: f"{_VIDEOS}.", True: f"{_VIDEOS}; or statistics (.npz, .pkl, refs:NAME)."}
 _FAKE = {False: "Generated ones, likewise.", True: "Generated ones, likewise; several of these are ranked."}
 
 
-def side_options(command: _Command, *, several_fakes: bool = False) -> _Command:
+def side_options(command: _Command, *, several_fakes: bool = False, takes_statistics: bool = True) -> _Command:
     """Add the options of commands that score two sides. Those that describe arrays become part of `real` and `fake`.
 
-    several_fakes: as in `ranking_options`.
+    several_fakes: as in `ranking_options`. takes_statistics: whether the real side may be without frames.
     """
     return _all(
         click.option(
             "--real",
             required=True,
             type=Place(),
-            help="Videos: a folder, archive, array file, list, pattern, address, or module:function; or statistics "
-            "(.npz, .pkl, refs:NAME).",
+            help=_REAL[takes_statistics],
         ),
         click.option("--fake", required=True, type=Place(), multiple=several_fakes, help=_FAKE[several_fakes]),
         click.option(

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.command(cls=Command)
-@side_options
+@partial(side_options, takes_statistics=False)
 @format_option("score", "json", "csv", "markdown", "latex")
 @draw_options(repeats=5)  # one draw cannot tell a change from chance
 @html_option(CLIPS_AND_CHARTS)
