@@ -19,6 +19,7 @@ from fvd_bench.evaluation.changes import change_error
 from fvd_bench.evaluation.comparability import notes, pairs, protocols_of, require_same_inputs
 from fvd_bench.evaluation.result import Result, Score
 from fvd_bench.evaluation.result_features import ResultFeatures
+from fvd_bench.features.distributed import started
 from fvd_bench.metrics import METRICS
 from fvd_bench.metrics.uncertainty import CONFIDENCE, Spread, quantile
 from fvd_bench.paths import user_path
@@ -118,6 +119,12 @@ def check(
     """
     from fvd_bench.evaluation.evaluate import open_evaluation  # here and below: `compare` does without
 
+    settings = settings or Settings()
+    if settings.distributed and (processes := started()) > 1:
+        raise ArgumentError(
+            f"check is not divided, and {processes} processes would each do all of it: run the command without "
+            "torchrun; `stats` is divided, and check takes the files that it makes"
+        )
     if not max_increase >= 0:
         raise ArgumentError(f"max_increase is {max_increase}: expected a fraction, such as 0.05, of at least 0")
     baseline = user_path(baseline)
@@ -131,7 +138,7 @@ def check(
         protocols,
         repeats=len(first.values),
         seed=first.seed,
-        settings=settings or Settings(),
+        settings=settings,
         progress=progress,
     ) as evaluation:
         extractions = evaluation.read()
