@@ -37,13 +37,16 @@ EXIT_OF_FAULTS = 70
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an exception says that memory has run out: Python's, torch's on the processor, or that of a GPU.
-
-    Errors of torch are told by their names and texts, since torch takes seconds to load.
-    """
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+    """Whether an exception says that memory has run out: Python's, torch's on the processor, or that of a GPU."""
+    if isinstance(error, MemoryError) or is_out_of_device_memory(error):
         return True
     return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)  # torch's allocator on a CPU
+
+
+def is_out_of_device_memory(error: BaseException) -> bool:
+    """Whether an exception is torch's that the memory of a GPU has run out. It is told by its name, since torch takes
+    seconds to load."""
+    return type(error).__name__ == "OutOfMemoryError"
 
 
 class FvdBenchError(Exception):

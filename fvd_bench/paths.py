@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,8 +20,10 @@ PathLike = str | os.PathLike[str]
 def user_path(path: PathLike) -> Path:
     """Return a path as people write it, in which ~ is a home folder like in a shell.
 
-    Raises ArgumentError for an empty text, which would be the folder where one is.
+    Raises ArgumentError for what is no path, and for an empty text, which would be the folder where one is.
     """
+    if not isinstance(path, str | os.PathLike):
+        raise ArgumentError(f"{path!r:.100} is no path: expected a text or a Path")
     if path == "":
         raise ArgumentError("a path is empty, as a variable that is not set is")
     return Path(os.path.expanduser(path))  # noqa: PTH111 - Path.expanduser raises where there is no such user
@@ -36,6 +39,20 @@ def distinct_names(paths: Sequence[str]) -> list[str]:
         while all(len(p) > 1 for p in parts) and len({p[end] for p in parts}) == 1:
             parts = [p[kept] for p in parts]
     return ["/".join(p) for p in parts]
+
+
+def set_apart(names: Iterable[str]) -> list[str]:
+    """Return names of which no two are the same: a second `a.mp4` is `a (2).mp4`."""
+    found: dict[str, None] = {}
+    times: Counter[str] = Counter()
+    for name in names:
+        stem, ending = os.path.splitext(name)  # noqa: PTH122 - it may be an address
+        distinct = name
+        while distinct in found:
+            times[name] += 1
+            distinct = f"{stem} ({times[name] + 1}){ending}"
+        found[distinct] = None
+    return list(found)
 
 
 def shipped(package: str, beside: str) -> Traversable:

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from fvd_bench.errors import ArgumentError, FvdBenchError, ProtocolError
+from fvd_bench.errors import ArgumentError, FvdBenchError, ProtocolError, is_out_of_device_memory
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -85,7 +85,7 @@ def telling(what: str, *, raising: type[FvdBenchError]) -> Iterator[None]:
     except FvdBenchError:
         raise
     except Exception as error:  # the user's code may raise anything, and the user has to fix it
-        if type(error).__name__ == "OutOfMemoryError":  # of torch, which says more than its place would
+        if is_out_of_device_memory(error):  # which says more than its place would
             raise
         frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_theirs(frame.filename)]
         advice = ": install it" if isinstance(error, ModuleNotFoundError) else ""

@@ -24,6 +24,10 @@ cluster."""
 ENGINES: tuple[str, ...] = get_args(Engine)
 
 
+MOST_WINDOWS = 1000
+"""Each window is a protocol of its own, which takes time even where no video reaches it."""
+
+
 def default_cache() -> Path:
     """Return the folder of the feature store that is used unless another is named."""
     return home() / "features"
@@ -45,8 +49,8 @@ class Settings:
     strict: whether a video that has to be skipped is an error.
     motion: whether to score also the real videos against themselves with their frames shuffled, frozen and reversed, as
         a scale for what a score says about motion.
-    windows: number of windows of the fake videos to score besides, each as long as a clip, from the first frame on; see
-        `protocols.windows`.
+    windows: number of windows of the fake videos to score besides, at most MOST_WINDOWS, each as long as a clip, from
+        the first frame on; see `protocols.windows`.
     distributed: whether to split the videos over the processes of the torch.distributed run, all of which have to make
         the same call.
     engine: what computes features.
@@ -89,8 +93,8 @@ class Settings:
             )
         if self.workers is not None and self.workers < 1:
             raise FvdBenchError(f"workers = {self.workers}: expected at least 1")
-        if self.windows < 0:
-            raise FvdBenchError(f"windows = {self.windows}: expected a number of windows, from 0 on")
+        if not 0 <= self.windows <= MOST_WINDOWS:
+            raise FvdBenchError(f"windows = {self.windows}: expected a number of windows, 0 to {MOST_WINDOWS}")
         if self.cache is not None:
             object.__setattr__(self, "cache", user_path(self.cache))
         object.__setattr__(self, "weights", {name: user_path(file) for name, file in self.weights.items()})

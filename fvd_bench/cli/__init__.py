@@ -27,7 +27,7 @@ from fvd_bench.cli.streams import say
 from fvd_bench.cli.table4 import table4
 from fvd_bench.cli.terminal import ClosedPipeError, standard_streams
 from fvd_bench.cli.weights import weights
-from fvd_bench.errors import EXIT_OF_FAULTS, EXIT_OF_USAGE, FvdBenchError, is_out_of_memory
+from fvd_bench.errors import EXIT_OF_FAULTS, EXIT_OF_USAGE, FvdBenchError, is_out_of_device_memory, is_out_of_memory
 from fvd_bench.system import check_system
 
 __all__ = ["cli", "main", "options", "pages", "run", "streams", "terminal", "values"]
@@ -94,7 +94,7 @@ def _run(group: click.Group, name: str, interrupted: str) -> int:
 
 
 def _out_of_memory(fault: Exception) -> str:
-    if type(fault).__name__ == "OutOfMemoryError":  # of torch, on a GPU
+    if is_out_of_device_memory(fault):
         return "out of memory on the device: end what else uses it, or take --device cpu"
     return "out of memory on this machine: end what else uses it, ask for less at a time, or take one with more"
 

@@ -34,6 +34,7 @@ from fvd_bench.cli.streams import (
     wrote,
 )
 from fvd_bench.paths import user_path
+from fvd_bench.settings import MOST_WINDOWS
 
 if TYPE_CHECKING:
     from fvd_bench.evaluation.collection import Collection
@@ -58,7 +59,7 @@ if TYPE_CHECKING:
 @click.option("--per-video", "per_video_file", metavar="FILE.csv",
               help="Write what each video adds to the score, and what is near to it; - for stdout alone.")  # fmt: skip
 @click.option("--motion", is_flag=True, help="Also score the real videos shuffled, frozen and reversed, as a scale.")
-@click.option("--windows", default=0, type=click.IntRange(0, 1000), metavar="N",
+@click.option("--windows", default=0, type=click.IntRange(0, MOST_WINDOWS), metavar="N",
               help="Also score the first N windows of the fake videos: frames 0 to 15, 16 to 31, …")  # fmt: skip
 @click.option("--classes", metavar="PATTERN",
               help="Also score each class by itself: folder for that of each video, a column of a list of videos, "

@@ -16,7 +16,7 @@ from fvd_bench.cli.streams import TEXT, be_quiet
 from fvd_bench.cli.values import Place
 from fvd_bench.errors import FvdBenchError
 from fvd_bench.escapes import redact
-from fvd_bench.paths import distinct_names
+from fvd_bench.paths import distinct_names, set_apart
 from fvd_bench.settings import DEVICES, ENGINES, Device, Engine
 
 if TYPE_CHECKING:
@@ -179,21 +179,22 @@ def draw_options(*, repeats: int) -> Callable[[_Command], _Command]:
     )
 
 
+_VIDEOS = "Videos: a folder, archive, array file, list, pattern, address, or module:function"
+_REAL = {False: f"{_VIDEOS}.", True: f"{_VIDEOS}; or statistics (.npz, .pkl, refs:NAME)."}
 _FAKE = {False: "Generated ones, likewise.", True: "Generated ones, likewise; several of these are ranked."}
 
 
-def side_options(command: _Command, *, several_fakes: bool = False) -> _Command:
+def side_options(command: _Command, *, several_fakes: bool = False, takes_statistics: bool = True) -> _Command:
     """Add the options of commands that score two sides. Those that describe arrays become part of `real` and `fake`.
 
-    several_fakes: as in `ranking_options`.
+    several_fakes: as in `ranking_options`. takes_statistics: whether the real side may be without frames.
     """
     return _all(
         click.option(
             "--real",
             required=True,
             type=Place(),
-            help="Videos: a folder, archive, array file, list, pattern, address, or module:function; or statistics "
-            "(.npz, .pkl, refs:NAME).",
+            help=_REAL[takes_statistics],
         ),
         click.option("--fake", required=True, type=Place(), multiple=several_fakes, help=_FAKE[several_fakes]),
         click.option(
@@ -278,13 +279,16 @@ def engine_options(command: _Command) -> _Command:
 
 
 def _named(places: Sequence[str | Path]) -> dict[str, str | Path]:
-    """Return the places of several sides by the ends in which they differ. Raises UsageError when two are one."""
-    shown = [redact(place) if isinstance(place, str) else os.fspath(place) for place in places]  # texts are addresses
-    names = distinct_names(shown)
-    twice = [name for name, times in Counter(names).items() if times > 1]
+    """Return the places of several sides by the ends in which they differ. Raises UsageError when two are one.
+
+    Addresses that differ in what is not shown of them, such as a query, are numbered.
+    """
+    paths = [os.fspath(place).rstrip("/") for place in places]
+    shown = [redact(path) if isinstance(place, str) else path for path, place in zip(paths, places, strict=True)]
+    twice = [name for path, name in zip(paths, shown, strict=True) if paths.count(path) > 1]
     if twice:
         raise click.UsageError(f"--fake {twice[0]} is given twice: give each generator once")
-    return dict(zip(names, places, strict=True))
+    return dict(zip(set_apart(distinct_names(shown)), places, strict=True))
 
 
 def _stated(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +36,7 @@ def _metrics() -> list[str]:
 
 
 @click.command(cls=Command)
-@side_options
+@partial(side_options, takes_statistics=False)
 @click.option("--pairs", default="name", show_default=True, metavar="name|order|FILE.csv",
               help="Which videos are a pair: of one name, of one place in the listings, or of one row.")  # fmt: skip
 @click.option("--protocol", multiple=True, default=["common-metrics"], show_default=True, metavar="NAME|FILE",

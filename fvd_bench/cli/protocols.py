@@ -98,13 +98,16 @@ def protocols_explain(
 ) -> None:
     """Why A and B score the same videos differently: from A to B, changing one choice at a time."""
     from fvd_bench.evaluation.explain import explain
+    from fvd_bench.features.distributed import processes
     from fvd_bench.reports.explain import waterfall_report
     from fvd_bench.reports.page import explain_page
 
     showing = Showing(html_file)
     chosen = chosen_settings(**settings, onlooker=showing.onlooker)
     check_outputs(stdout_of(form), json_file, html_file)
-    with progress() as show:
+    with processes() as first, progress(shown=first) as show:
         waterfall = explain(a, b, real, fake, repeats=repeats, seed=seed, settings=chosen, progress=show)
+    if not first:
+        return
     texts = (json_file, waterfall.to_json), showing.text(partial(explain_page, waterfall))
     print_report(waterfall_report(waterfall), form, *texts, findings=waterfall.result.warnings)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.command(cls=Command)
-@side_options
+@partial(side_options, takes_statistics=False)
 @format_option("score", "json", "csv", "markdown", "latex")
 @draw_options(repeats=5)  # one draw cannot tell a change from chance
 @html_option(CLIPS_AND_CHARTS)
@@ -33,13 +33,16 @@ def table4(
 ) -> None:
     """Make each mistake of the StyleGAN-V paper's Table 4 on these videos, and see what it does to FVD."""
     from fvd_bench.evaluation import table4
+    from fvd_bench.features.distributed import processes
     from fvd_bench.reports.page import table4_page
     from fvd_bench.reports.table4 import table4_report
 
     showing = Showing(html_file)
     chosen = chosen_settings(**settings, onlooker=showing.onlooker)
     check_outputs(stdout_of(form), json_file, html_file)
-    with progress() as show:
+    with processes() as first, progress(shown=first) as show:
         result = table4.table4(real, fake, repeats=repeats, seed=seed, settings=chosen, progress=show)
+    if not first:
+        return
     texts = (json_file, result.to_json), showing.text(partial(table4_page, result))
     print_report(table4_report(result), form, *texts, findings=result.warnings)

@@ -69,6 +69,12 @@ class Intake:
         with self.findable():
             return software(self.protocol.features)
 
+    @property
+    def versions(self) -> dict[str, str]:
+        """The versions of all software that can change the features."""
+        device = environment.resolve_device(self.settings.device)
+        return environment.feature_versions(device) | environment.versions(self.software)
+
     @contextlib.contextmanager
     def findable(self) -> Iterator[None]:
         """Let what works by the protocol find its network, also where that was handed over in Python."""
@@ -126,7 +132,8 @@ class Intake:
                 if entry is None or facts.skipped is not None:
                     raise VideoError(f"{name}: {facts.skipped}")
                 gathered.add(place, entry.features, turn=place // world)
-        return gathered, Noticed.of(batches.facts, source.notes, source.value_range)
+        noticed = Noticed.of(batches.facts, source.notes, source.value_range)
+        return gathered, replace(noticed, made_with=(self.versions,))
 
     def move(self, device: str | torch.device) -> None:
         """Move the network to `cpu`, `mps` or `cuda` (the current CUDA device). Raises FvdBenchError for another."""

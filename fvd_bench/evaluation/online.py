@@ -157,8 +157,8 @@ class FrechetVideoDistance:
         given: dict[Side, Any] = {"real": real, "fake": fake}  # Any: the types are checked below
         if all(videos is None for videos in given.values()):
             raise SourceError("update got no videos: expected real=videos, fake=videos, or both")
-        if real is not None and self._real is not None:
-            raise SourceError("the real side was given as real=… already: leave out one of the two")
+        if real is not None:
+            self._check_no_real_side()
         layout = Layout(axes, value_range)
         taken = {
             side: self.intake.features(side, videos, layout, next_turn=self._kept[side].next_turn)
@@ -189,11 +189,14 @@ class FrechetVideoDistance:
     def merge(self, other: FrechetVideoDistance) -> None:
         """Add the videos of another metric, in the order of indices. Of two videos with one index, our own comes first.
 
-        Raises FvdBenchError where the two metrics draw or compute in different ways.
+        Where these were made on another device or by other software, a score warns of it. Raises FvdBenchError where
+        the two metrics draw in different ways or have other weights, and SourceError for real videos beside `real`.
         """
         if not self.intake.goes_with(other.intake.identity):
             theirs, ours = _named(other.intake.identity), _named(self.intake.identity)
             raise FvdBenchError(f"{theirs} cannot be merged into {ours}: expected the same protocol, seed and weights")
+        if other.counts["real"]:
+            self._check_no_real_side()
         for side in SIDES:
             self._kept[side] = self._kept[side].joined(other._kept[side])
             self._noticed[side] = self._noticed[side].joined(other._noticed[side])
@@ -204,19 +207,42 @@ class FrechetVideoDistance:
         return self
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the features of this process as tensors, for a checkpoint. Each process needs a state of its own."""
+        """Return the features of this process as tensors, for a checkpoint, and the versions of what they were made
+        with. Each process needs a state of its own."""
         state: dict[str, Any] = {
             "made by": dict(self.intake.identity, rank=distributed.rank(), world=distributed.world())
         }
+        state["made with"] = {side: list(map(dict, noticed.made_with)) for side, noticed in self._noticed.items()}
         return state | {side: kept.tensors() for side, kept in self._kept.items()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from a `state_dict`. Raises FvdBenchError where it was made under other conditions."""
+        """Go on from a `state_dict`. Where it was made on another device or by other software, a score warns of it.
+
+        Raises FvdBenchError for what is none, or one of another protocol, seed, weights, or number of processes, and
+        SourceError for one with real videos beside `real`.
+        """
+        parts = ("made by", *SIDES)
+        if not isinstance(state, Mapping) or not all(isinstance(state.get(part), Mapping) for part in parts):
+            found = ", ".join(map(str, state)) if isinstance(state, Mapping) else type(state).__name__
+            raise FvdBenchError(
+                f"the state is {found or 'empty':.200}: expected what state_dict() of a FrechetVideoDistance returned, "
+                f"with {', '.join(parts)}"
+            )
         here = dict(self.intake.identity, rank=distributed.rank(), world=distributed.world())
         made_by: Mapping[str, Any] = state["made by"]
         if not self.intake.goes_with(made_by) or any(made_by.get(key) != here[key] for key in ("rank", "world")):
             raise FvdBenchError(f"the state is that of {_named(made_by)}, this is {_named(here)}")
-        self._kept = {side: OnlineFeatures.of(state[side]) for side in SIDES}
+        kept: dict[Side, OnlineFeatures] = {side: OnlineFeatures.of(state[side]) for side in SIDES}
+        if len(kept["real"]):
+            self._check_no_real_side()
+        made_with = state.get("made with", {})  # older versions did not say it
+        self._kept = kept
+        self._noticed = {side: Noticed(made_with=tuple(made_with.get(side, ()))) for side in SIDES}
+
+    def _check_no_real_side(self) -> None:
+        """Raise SourceError where real videos come beside a real side that was given whole."""
+        if self._real is not None:
+            raise SourceError("the real side was given as real=… already: leave out one of the two")
 
     def value_of(self, whole: Contribution) -> Answer[float]:
         """Return the score of the features of all processes."""
@@ -288,7 +314,9 @@ class FrechetVideoDistance:
         findings = find(sides.noticed, sides.collected, scores, extractors, None, 0)
         if protocol.not_comparable:
             findings.append(Finding("not-comparable", f"{protocol.name}: {protocol.not_comparable}"))
-        return (*findings, *sides.given)
+        here = self.intake.versions
+        elsewhere = [found for side in SIDES for found in sides.noticed[side].elsewhere(side, here)]
+        return (*findings, *sides.given, *elsewhere)
 
 
 _NUMBERS = re.compile(r"[-+]?\d[\d.,e+-]*")

@@ -21,7 +21,6 @@ from fvd_bench.features.online_features import OnlineFeatures
 from fvd_bench.features.opening import open_side
 from fvd_bench.features.store import FeatureStore
 from fvd_bench.finding import Finding
-from fvd_bench.networks import environment
 from fvd_bench.processors import processors
 from fvd_bench.progress import Progress, labelled, shown
 from fvd_bench.sources.arrays import ArrayVideos
@@ -85,8 +84,7 @@ def _job(intake: Intake) -> Job:
 
 
 def _read(given: Given, intake: Intake, progress: Progress) -> ReadSide:
-    here = environment.feature_versions(environment.resolve_device(intake.settings.device))
-    here |= environment.versions(intake.software)
+    here = intake.versions
     findings = tuple(given.findings("real", here))
     noticed = Noticed(tuple(given.source.notes), value_range_of(given.source))
     if given.known is not None:

@@ -75,6 +75,8 @@ def open_ranking(
     progress: Progress,
 ) -> Iterator[dict[str, Evaluation]]:
     """Open an evaluation for each generator, which share all but the fake side. Raises as `open_evaluation` does."""
+    if not isinstance(fakes, Mapping):
+        raise ArgumentError(f"the fake sides are of type {type(fakes).__name__}: expected a dict, name -> fake videos")
     if len(fakes) < 2:
         raise ArgumentError(f"{len(fakes)} fake sides are given: a ranking is of two or more")
     (first, fake), *others = fakes.items()

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
-from fvd_bench.errors import SourceError
+from fvd_bench.errors import ArgumentError, SourceError
 from fvd_bench.evaluation.evaluate import open_evaluation
 from fvd_bench.evaluation.evaluation import Evaluation
 from fvd_bench.evaluation.findings import refuse_skipped
@@ -137,8 +137,11 @@ def merge(
 
     files: each file by the name that messages call it. source: the videos, to compute features that no file holds. A
     protocol that wants some of many videos replaces an unusable one by another, which no shard may have taken.
-    Raises SourceError that names what does not fit or is missing; with a source also what `make` raises.
+    Raises SourceError that names what does not fit or is missing, and ArgumentError where there is no file; with a
+    source also what `make` raises.
     """
+    if not files:
+        raise ArgumentError("no statistics files are given: expected one or more, name -> file")
     kinds: dict[object, dict[str, StatsFile]] = {}
     for name, file in files.items():
         kinds.setdefault(tuple(map(_features_of, file.protocols)), {})[name] = file

@@ -79,7 +79,7 @@ WHOLE = Share()
 @contextlib.contextmanager
 def processes() -> Iterator[bool]:
     """Join the run that torchrun describes, if there is one. Yield whether this process speaks for all of its run."""
-    if not {"RANK", "WORLD_SIZE", "MASTER_ADDR"} <= os.environ.keys() or _running() is not None:
+    if not _is_described() or _running() is not None:
         yield rank() == 0
         return
     import torch
@@ -109,6 +109,11 @@ def world() -> int:
     """Return the number of processes in the run."""
     dist = _running()
     return 1 if dist is None else int(dist.get_world_size())
+
+
+def started() -> int:
+    """Return the number of processes that torchrun has started, also where this one has not joined them."""
+    return int(os.environ["WORLD_SIZE"]) if _running() is None and _is_described() else world()
 
 
 def gather(mine: _T) -> list[_T] | None:
@@ -157,6 +162,11 @@ def _exchange(action: Callable[[ModuleType], object]) -> None:
         action(dist)
     except RuntimeError as error:
         raise EndedElsewhereError(rank(), 3) from error
+
+
+def _is_described() -> bool:
+    """Return whether the environment describes a run, as torchrun does."""
+    return {"RANK", "WORLD_SIZE", "MASTER_ADDR"} <= os.environ.keys()
 
 
 def _running() -> ModuleType | None:

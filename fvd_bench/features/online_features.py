@@ -87,11 +87,16 @@ class OnlineFeatures:
 
     @classmethod
     def of(cls, tensors: Mapping[str, torch.Tensor]) -> OnlineFeatures:
-        """Restore it from what `tensors` returned."""
-        values = tensors["features"].cpu().numpy().copy()
-        ends = np.cumsum(tensors["rows"].cpu().numpy())[:-1]
-        places: list[int] = tensors["places"].tolist()
-        return cls(places, np.split(values, ends) if places else [], int(tensors["next_turn"]))
+        """Restore it from what `tensors` returned. Raises FvdBenchError for anything else."""
+        try:
+            places: list[int] = tensors["places"].tolist()
+            parts = torch.split(tensors["features"].cpu(), tensors["rows"].tolist())
+            features = [part.numpy().copy() for _, part in zip(places, parts, strict=True)]
+            return cls(places, features, int(tensors["next_turn"]))
+        except (KeyError, TypeError, AttributeError, ValueError, RuntimeError) as error:
+            raise FvdBenchError(
+                f"a side of the state is damaged ({error!r}): expected the tensors that state_dict() returned"
+            ) from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,7 +76,7 @@ def inspect(
     """
     asked = {p.digest(): p for p in map(load, protocol or PAPER_PROTOCOLS[:1])}
     rules = list(({p.digest(): p for p in map(load, PAPER_PROTOCOLS)} | asked).values())
-    sources = [open_source(side, progress) for side in (path, against) if side is not None]
+    sources = [open_source(side, progress) for side in ([path] if against is None else [path, against])]
     workers = workers or processors()
     examined = [_examine_all(source, workers=workers, progress=progress) for source in sources]
     sides = tuple(contents_of(*side, rules, fps) for side in zip(sources, examined, strict=True))

@@ -188,6 +188,8 @@ def load(protocol: PairedProtocolLike) -> PairedProtocol:
     Raises UnknownProtocolError where none has that name. Raises ProtocolError, naming file, key and allowed values, for
     anything that is not a complete protocol, and for one that has the name of a shipped one and is another.
     """
+    if not isinstance(protocol, PairedProtocol | str | os.PathLike):
+        raise ProtocolError(f"{protocol!r:.100} is no paired protocol: expected a name, a path or a PairedProtocol")
     loaded = protocol if isinstance(protocol, PairedProtocol) else _read(os.fspath(protocol))
     if loaded.name in names():
         shipped = _read(loaded.name)

@@ -203,6 +203,8 @@ def load(protocol: ProtocolLike) -> Protocol:
     too for a protocol that has the name of a shipped one and differs from all its versions, since its scores would be
     taken for theirs.
     """
+    if not isinstance(protocol, Protocol | str | os.PathLike):
+        raise ProtocolError(f"{protocol!r:.100} is no protocol: expected a name, a path or a Protocol")
     loaded = protocol if isinstance(protocol, Protocol) else read(os.fspath(protocol))
     known = versions(loaded.name)
     full_name = f"{loaded.name}@{loaded.version}"

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath, PurePosixPath
 
 from fvd_bench.errors import SourceError
+from fvd_bench.paths import set_apart
 from fvd_bench.sources.array_files import ARRAY_SUFFIXES
 from fvd_bench.sources.array_folder import ArrayFolder
 from fvd_bench.sources.clip_source import ClipSource
@@ -49,15 +50,16 @@ def open_named(
 
     what: the name of the side. kind: the form in which the files were named.
     above: the folder below which the videos have their names. None for the nearest one that all are in.
-    What is named and holds no video is listed by itself, so that it is skipped by its name.
+    What is named and holds no video is listed by itself, so that it is skipped by its name. Copies from addresses that
+    differ in their query alone have one name and are numbered.
     """
-    distinct = list({file.name: file for file in reversed(named)}.values())[::-1]
+    distinct = list({(file.name, file.place): file for file in reversed(named)}.values())[::-1]
     if not distinct:
         raise SourceError(f"{what} names no video")
     again = len(named) - len(distinct)
     notes = [f"{what}: {again} of {len(named)} names are given again; each is used once"] if again else []
     above = above or _nearest_folder([file.name for file in distinct])
-    names = {file.name.relative_to(above).as_posix(): file for file in distinct}
+    names = dict(zip(set_apart(file.name.relative_to(above).as_posix() for file in distinct), distinct, strict=True))
     if all(map(is_tar_name, names)):
         return open_shards(what, [file.place for file in distinct])
     if all(suffix(name) in ARRAY_SUFFIXES for name in names):

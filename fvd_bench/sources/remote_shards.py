@@ -17,6 +17,7 @@ from typing import Any
 
 from fvd_bench.errors import SourceError
 from fvd_bench.escapes import redact
+from fvd_bench.paths import set_apart
 from fvd_bench.settings import is_offline
 from fvd_bench.sources.addresses import file_system, named, telling
 from fvd_bench.sources.downloads import FileSystem, version_of
@@ -100,7 +101,7 @@ def open_remote_shards(shown: str, shards: Sequence[_Remote]) -> FileSource:
     """Open one side over shards at addresses. Raises SourceError. shown: what the side is called."""
     names = [named(shard.address) for shard in shards]
     above = PurePosixPath(os.path.commonpath([name.parent for name in names]))
-    stems = [without_suffix(name.relative_to(above).as_posix()) for name in names]
+    stems = set_apart(without_suffix(name.relative_to(above).as_posix()) for name in names)
     with contextlib.closing(Copiers(_AT_ONCE)) as pool:
         archives = list(pool.map(lambda shard: TarArchive(redact(shard.address), shard), shards))
     side = side_of(shown, list(zip(stems, archives, strict=True)))

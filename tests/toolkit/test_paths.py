@@ -15,7 +15,7 @@ from fvd_bench.evaluation.statistics import make
 from fvd_bench.features.opening import open_side
 from fvd_bench.features.stats_file import StatsFile
 from fvd_bench.networks import weights
-from fvd_bench.paths import distinct_names
+from fvd_bench.paths import distinct_names, set_apart
 
 
 @pytest.mark.parametrize("name", "plain a.npy a.npz a.pt a.safetensors a.h5 a.pkl a.zip a.tar".split())
@@ -41,6 +41,11 @@ def test_an_empty_text_is_no_path(tmp_path: Path, monkeypatch, two_sides, pixels
         evaluate(two_sides[1], "", pixels_protocol(), settings=Settings(cache=None))
     with pytest.raises(ArgumentError, match="a path is empty"):
         Settings(cache="")
+
+
+def test_nothing_is_no_path() -> None:
+    with pytest.raises(ArgumentError, match="None is no path: expected a text or a Path"):
+        load_manifest(None)  # type: ignore[arg-type]
 
 
 def test_a_home_folder_is_meant_by_its_sign(tmp_path: Path, monkeypatch, two_sides, pixels_protocol) -> None:
@@ -88,3 +93,9 @@ def test_a_home_folder_is_meant_by_its_sign(tmp_path: Path, monkeypatch, two_sid
 )
 def test_paths_are_told_apart_by_what_differs(paths: list[str], names: list[str]) -> None:
     assert distinct_names(paths) == names
+
+
+def test_names_that_are_the_same_are_numbered() -> None:
+    names = ["a.mp4", "a (2).mp4", "a.mp4", "b", "a.mp4", "b"]
+
+    assert set_apart(names) == ["a.mp4", "a (2).mp4", "a (3).mp4", "b", "a (4).mp4", "b (2)"]

@@ -64,6 +64,8 @@ class LSTMEncoder(nn.Module):
         waits = self.training and times.device.type != "cpu"  # reading a time would wait for the device
         length = self.steps if waits else int(tokens.max()) + 2
         steps = torch.arange(length, device=times.device).expand(len(times), -1)
+        # cuDNN has gradients of this mode alone, in which an LSTM without dropout computes the same.
+        self.lstm.train(self.training or torch.is_grad_enabled())
         outputs, _ = self.lstm(self.inputs(noise, steps, labels))
         left, right = (
             outputs.gather(1, (tokens + side)[:, :, None].expand(-1, -1, outputs.shape[2])) for side in (0, 1)
@@ -134,6 +136,7 @@ class LSTMCodes(Method):
     config = LSTMCodesConfig
     presets: ClassVar = PRESETS
     budgets: ClassVar = BUDGETS
+    unused_sizes = frozenset({"motion_kernel", "min_period", "max_period"})
 
     def stages(self) -> tuple[Stage, ...]:
         return (Stage(LSTMCodesTrainer),)

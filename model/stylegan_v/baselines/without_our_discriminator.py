@@ -64,6 +64,10 @@ class WithoutOurDiscriminator(Method):
     }
     budgets: ClassVar = {"small": {**BUDGETS["small"], "train": {**BUDGETS["small"]["train"], "batch": 4}}}
     unused = frozenset({"micro_batch", "compile", "cuda_graphs"})
+    unused_sizes = frozenset({
+        "concat_resolution", "frame_divisor", "hyper_modulation", "zero_modulation", "projection", "time_dim", "spans",
+        "max_span",
+    })  # fmt: skip
 
     def stages(self) -> tuple[Stage, ...]:
         return (Stage(WithoutOurDiscriminatorTrainer),)

@@ -46,6 +46,7 @@ class WithoutOurGenerator(Method):
     config = WithoutOurGeneratorConfig
     presets: ClassVar = PRESETS
     budgets: ClassVar = BUDGETS
+    unused_sizes = frozenset({"u_dim", "motion_kernel", "motion_distance", "min_period", "max_period"})
 
     def stages(self) -> tuple[Stage, ...]:
         return (Stage(WithoutOurGeneratorTrainer),)

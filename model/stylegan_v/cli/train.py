@@ -69,8 +69,7 @@ def train(
     load_run(source, {})  # first alone: what is wrong with the file was not typed here
     with typed():
         if ablation is not None:
-            row = ablations.ablation(ablation).changes
-            given = {section: {**row.get(section, {}), **values} for section, values in given.items()}
+            given = ablations.ablation(ablation).joined(given)
         run = load_run(source, given)
         if stage is not None:
             run.method.stage(stage)

@@ -134,8 +134,11 @@ class PreparedFolder:
         with (self.path / _RECORD_FILE).open("a", encoding="ascii") as file:
             file.write(_line(record))
 
-    def finish(self, records: Sequence[Record], labels: Mapping[str, Label]) -> None:
-        """Write the records of all videos in order, and the labels of those that have one."""
+    def finish(self, records: Sequence[Record], labels: Mapping[str, Label]) -> Path | None:
+        """Write the records of all videos in order, and the labels of those that have one.
+
+        Where none has one, a file of labels that is there is put aside, and its new place is returned.
+        """
         self._write_records((*records, *self.stale(records)))
         entries = [
             [folder.relative_to(self.path).as_posix(), labels[record.video]]
@@ -143,8 +146,11 @@ class PreparedFolder:
             if record.video in labels
             for folder in self._folders(record)
         ]
+        file = self.path / LABEL_FILE
         if entries:
-            write_text(self.path / LABEL_FILE, json.dumps({"labels": entries}, indent=0) + "\n")
+            write_text(file, json.dumps({"labels": entries}, indent=0) + "\n")
+            return None
+        return file.replace(file.with_suffix(".json.old")) if file.exists() else None
 
     def stale(self, records: Iterable[Record]) -> list[Record]:
         """Return records of earlier runs for videos that are not among these."""

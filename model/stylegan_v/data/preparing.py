@@ -70,12 +70,14 @@ def prepare(
             out, path, source.names, settings, crop=cropping.name, dataset=dataset.name if dataset else None
         )
         done = _run(source, folder, cropping, workers=workers, progress=progress)
-        folder.finish(done.records, labels)
+        old_labels = folder.finish(done.records, labels)
     except OSError as error:
         raise DataError(
             f"{error.filename or out} cannot be written: {error.strerror or error}; what is finished is kept, the same "
             "command goes on from there"
         ) from error
+    if old_labels:
+        done.notes.append(f"no video of {path} has a label, so the labels in {out} are put aside, as {old_labels.name}")
     stale = folder.stale(done.records)
     if stale:
         done.notes.append(

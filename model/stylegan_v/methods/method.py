@@ -33,7 +33,8 @@ class Method(ABC):
     name: as people type it. config: a frozen dataclass of all sizes and choices, with defaults, see `Config`.
     presets: names of settings that belong together, the default first. budgets: what a preset has in [train] and
     [report] where neither a file nor an option says otherwise. unused: settings of [train] that change nothing here,
-    and are refused.
+    and are refused. unused_sizes: fields of the config of which the same is true, and which are refused where they
+    differ from the preset's.
     """
 
     name: ClassVar[str]
@@ -41,6 +42,7 @@ class Method(ABC):
     presets: ClassVar[Mapping[str, Mapping[str, Any]]]
     budgets: ClassVar[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {}
     unused: ClassVar[frozenset[str]] = frozenset()
+    unused_sizes: ClassVar[frozenset[str]] = frozenset()
 
     @abstractmethod
     def stages(self) -> tuple[Stage, ...]:

@@ -1,7 +1,7 @@
 """Rows of the paper's Tables 2 and 3: what each changes of a run, whatever its preset.
 
 Each is a file of a few lines that ships with the package. Its values are like those that are typed: they replace what
-the preset says.
+the preset says, and where the two differ, that is an error.
 """
 
 from __future__ import annotations
@@ -45,6 +45,18 @@ class Ablation:
     row: str
     what: str
     changes: Mapping[str, Mapping[str, Any]]
+
+    def joined(self, typed: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+        """Return its changes with values of sections that were typed. Raises ConfigError where the two differ."""
+        for section, values in typed.items():
+            for name, value in values.items():
+                if (own := self.changes.get(section, {}).get(name, value)) != value:
+                    raise ConfigError(
+                        f"{name} = {value!r} was typed, and the ablation {self.name} says {name} = {own!r}: leave one "
+                        "of the two out"
+                    )
+        sections = {**self.changes, **typed}
+        return {section: {**self.changes.get(section, {}), **typed.get(section, {})} for section in sections}
 
 
 def ablations(table: int | None = None) -> list[Ablation]:

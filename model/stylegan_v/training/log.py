@@ -1,4 +1,4 @@
-"""The log of a run: a JSON object per line, curves for TensorBoard where it is installed, and a line for people."""
+"""The log of a run: a JSON object per line, curves for TensorBoard where it works, and a line for people."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from fvd_bench.atomic import append_text, write_text
+from fvd_bench.escapes import escaped
 from stylegan_v.errors import TrainingError
 
 _SHOWN = {
@@ -89,8 +90,20 @@ def _kimg(line: str) -> float | None:
 
 
 def _tensorboard(folder: Path, kimg: float) -> Any:  # Any: the package has no types, and may be absent
+    """Return the writer of curves, None where TensorBoard is not installed, or is broken, of which it warns."""
     try:
         from torch.utils.tensorboard import SummaryWriter
-    except ImportError:
+
+        return SummaryWriter(str(folder / "tensorboard"), purge_step=round(kimg * 1000) + 1)
+    except OSError:
+        raise
+    except Exception as error:  # versions that do not go together, of protobuf for one, raise anything
+        if isinstance(error, ModuleNotFoundError) and error.name == "tensorboard":
+            return None
+        reason = escaped(str(error).partition("\n")[0])
+        print(
+            f"stylegan-v: warning: TensorBoard does not load ({type(error).__name__}: {reason}), so no curves are "
+            "written for it: pip install --upgrade tensorboard protobuf, or pip uninstall tensorboard",
+            file=sys.stderr,
+        )
         return None
-    return SummaryWriter(str(folder / "tensorboard"), purge_step=round(kimg * 1000) + 1)

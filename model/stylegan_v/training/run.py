@@ -165,6 +165,9 @@ def load_run(name_or_path: str | None, changes: Mapping[str, Mapping[str, Any]])
     if needless := sorted(method.unused & sections.get("train", {}).keys()):
         raise ConfigError(f"{method.name} has no use for train.{needless[0]}: leave it out")
     preset = model.pop("preset", next(iter(method.presets)))
+    own = method.configure(preset)
+    if needless := sorted(name for name in method.unused_sizes & model.keys() if model[name] != getattr(own, name)):
+        raise ConfigError(f"{method.name} has no use for model.{needless[0]}: leave it out")
     for section, values in method.budgets.get(str(preset), {}).items():
         sections[section] = {**values, **sections.get(section, {})}
     return Run(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
@@ -239,6 +240,27 @@ class TestCommands:
 
         assert [row["name"] for row in listed] == [*ablations.NAMES]
         assert all(name in table for name in ablations.NAMES)
+
+    @pytest.mark.parametrize(
+        ("ablation", "typed", "message"),
+        [
+            ("frames-2", ("--frames", 3), "frames = 3 was typed, and the ablation frames-2 says frames = 2"),
+            ("lstm-codes-1", ("--method", "digan"), "method = 'digan' was typed, .* says method = 'lstm-codes'"),
+        ],
+    )
+    def test_what_is_typed_does_not_undo_one(self, ablation: str, typed: tuple, message: str, tmp_path: Path) -> None:
+        done = self.run("train", "--out", tmp_path / "run", "--ablation", ablation, *typed)
+
+        assert done.exit_code == 2
+        assert re.search(f"{message}: leave one of the two out", " ".join(done.stderr.split()))
+
+    def test_what_is_typed_and_says_the_same_is_taken(self) -> None:
+        typed = {"model": {"frames": 2, "resolution": 32}, "data": {"path": "set"}}
+
+        found = ablations.ablation("frames-2").joined(typed)
+
+        own = {"frames": 2, "hyper_modulation": True, "spans": "uniform"}
+        assert found == {"model": {**own, "resolution": 32}, "data": {"path": "set"}}
 
     def test_one_that_does_not_exist(self, tmp_path: Path) -> None:
         done = self.run("train", "--out", tmp_path / "run", "--ablation", "without-projecton")

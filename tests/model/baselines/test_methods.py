@@ -4,6 +4,7 @@ else."""
 from __future__ import annotations
 
 import copy
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -215,6 +216,26 @@ def test_a_run_is_the_file_that_it_writes(name: str, tmp_path: Path) -> None:
     for unused in method.unused:
         with pytest.raises(ConfigError, match=f"{name} has no use for train.{unused}"):
             load_run(None, {"model": {"method": name}, "train": {unused: 1}})
+
+
+@pytest.mark.parametrize("name", ["stylegan2", *registry.VARIANTS])
+def test_sizes_without_a_use_are_refused_where_they_change(name: str) -> None:
+    """They change no shape of a network and no clip; a file that has them as they are is read."""
+    method = registry.method(name)
+    assert method.unused_sizes
+    clips = method.stage("").trainer.clips
+    plain, own = method.configure("small"), method.configure("small", hyper_modulation=True)
+    shapes, drawn = method.parameters(own), [clips(own).possible_spans(length) for length in (16, 64)]
+    others = {"encoding": "paper", "spans": "uniform", "concat_resolution": 8, "min_period": 8, "max_span": 40}
+    for size in method.unused_sizes:
+        before = getattr(plain, size)
+        value = others.get(size, not before if isinstance(before, bool) else before + 1)
+        changed = dataclasses.replace(own, **{size: value})
+
+        assert method.parameters(changed) == shapes
+        assert [clips(changed).possible_spans(length) for length in (16, 64)] == drawn
+        with pytest.raises(ConfigError, match=f"{name} has no use for model.{size}: leave it out"):
+            load_run(None, {"model": {"method": name, "preset": "small", size: value}})
 
 
 @pytest.mark.parametrize(("name", "changes", "counts"), COUNTS)

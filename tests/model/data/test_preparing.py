@@ -332,6 +332,22 @@ def test_labels_go_with_the_pieces(source: Path, tmp_path: Path) -> None:
     }
 
 
+def test_labels_that_the_source_has_no_more_are_put_aside(source: Path, tmp_path: Path) -> None:
+    out, file = tmp_path / "out", source / "dataset.json"
+    file.write_text('{"labels": [["file.mkv", 1]]}')
+    labelled = prepare(source, out, _settings())
+    text = (out / "dataset.json").read_text()
+    file.unlink()
+
+    done = prepare(source, out, _settings())
+
+    assert not labelled.notes and not (out / "dataset.json").exists()
+    assert (out / "dataset.json.old").read_text() == text
+    assert done.notes == [
+        f"no video of {source} has a label, so the labels in {out} are put aside, as dataset.json.old"
+    ]
+
+
 def test_a_single_file_is_a_set_without_labels(source: Path, tmp_path: Path) -> None:
     done = prepare(source / "file.mkv", tmp_path / "out", _settings())
 

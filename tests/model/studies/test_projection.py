@@ -14,6 +14,8 @@ from PIL import Image
 from stylegan_v.baselines import registry
 from stylegan_v.cli import cli
 from stylegan_v.errors import CheckpointError, DataError, ModelError
+from stylegan_v.networks.generator import Generator
+from stylegan_v.networks.motion import keyed_noise
 from stylegan_v.sampling.videos import VideoSampler
 from stylegan_v.studies.descent import learning_rate
 from stylegan_v.studies.projection import Projection, project, straying
@@ -51,6 +53,13 @@ def find(tiny_generator, colours):
     return run
 
 
+@pytest.fixture
+def lstm_generator() -> Generator:
+    method = registry.method("lstm-codes")
+    generator: Generator = method.makers()["generator"](method.configure("tiny")).eval().requires_grad_(False)
+    return generator
+
+
 def test_a_generated_frame_is_found_again(find) -> None:
     found = find()
 
@@ -85,14 +94,30 @@ def test_a_model_without_motion_keeps_it(tiny_generator, colours) -> None:
         project(generator, target, [0.0], colours, steps=2, motion="optimised")
 
 
-def test_motion_of_an_lstm_can_be_optimised_too(colours) -> None:
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
+def test_motion_of_an_lstm_can_be_optimised_too(lstm_generator, colours, device: str) -> None:
     """Codes 0 and 1, around t = 8, are made of two noise vectors."""
-    method = registry.method("lstm-codes")
-    generator = method.makers()["generator"](method.configure("tiny")).eval().requires_grad_(False)
+    generator = lstm_generator.to(device)
 
-    found = project(generator, torch.zeros(2, 3, 32, 32), [0.0, 8.0], colours, steps=2, motion="optimised")
+    found = project(
+        generator, torch.zeros(2, 3, 32, 32, device=device), [0.0, 8.0], colours, steps=2, motion="optimised"
+    )
 
     assert found.learned is not None and found.learned.shape == (1, 2, 8)
+
+
+def test_gradients_of_an_lstm_are_taken_in_the_mode_that_cudnn_has_them_in(lstm_generator) -> None:
+    """Where no gradients are taken it is in the other mode, with the same bits."""
+    motion, modes = lstm_generator.motion, []
+    motion.lstm.register_forward_pre_hook(lambda lstm, _: modes.append(lstm.training))
+    times, noise = torch.tensor([[0.0, 8.0]]), keyed_noise(0, torch.tensor([0]), motion.lstm.input_size)
+
+    with_gradients = motion(times, noise)
+    with torch.no_grad():
+        without = motion(times, noise)
+
+    assert modes == [True, False] and not motion.training
+    assert torch.equal(with_gradients, without)
 
 
 def run(*arguments: object) -> Result:

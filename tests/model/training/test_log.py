@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,34 @@ def test_curves_are_written_for_tensorboard(tmp_path: Path) -> None:
     events.Reload()
 
     assert [(event.step, event.value) for event in events.Scalars("loss/generator")] == [(1000, 2.0), (2000, 4.0)]
+
+
+@pytest.mark.parametrize(
+    ("raised", "told"),
+    [
+        (
+            "TypeError('Descriptors cannot be created directly.\\nIf this call came')",
+            "TypeError: Descriptors cannot be created directly.)",
+        ),
+        ("ImportError('cannot import name _message')", "ImportError: cannot import name _message"),
+        ("ModuleNotFoundError('absent', name='tensorboard')", ""),
+    ],
+)
+def test_a_tensorboard_that_does_not_load_is_told_of_and_an_absent_one_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys, raised: str, told: str
+) -> None:
+    (tmp_path / "site" / "tensorboard").mkdir(parents=True)
+    (tmp_path / "site" / "tensorboard" / "__init__.py").write_text(f"raise {raised}\n")
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    for name in [name for name in sys.modules if "tensorboard" in name]:
+        monkeypatch.delitem(sys.modules, name)
+
+    write(tmp_path, begin=0, kimgs=[1])
+
+    assert len((tmp_path / "log.jsonl").read_text().splitlines()) == 1
+    warnings = [line for line in capsys.readouterr().err.splitlines() if "warning" in line]
+    assert len(warnings) == bool(told)
+    assert all(f"TensorBoard does not load ({told}" in line and "pip install --upgrade" in line for line in warnings)
 
 
 def test_a_score_is_logged_with_its_floor_where_that_is_known(two_sides, pixels_protocol) -> None:

@@ -216,6 +216,16 @@ def test_the_disk_being_full_stops_the_run_with_advice(two_sides, pixels_protoco
     assert "--no-cache" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("command", "takes"), [("compute", True), ("check", True), ("table4", False), ("paired", False)]
+)
+def test_statistics_are_named_where_they_are_taken(command: str, takes: bool) -> None:
+    help_text = " ".join(fvd_bench(command, "--help").stdout.split())
+
+    assert ("or statistics (.npz, .pkl, refs:NAME)" in help_text) == takes
+    assert "Videos: a folder, archive" in help_text
+
+
 def test_commands_are_listed_in_the_order_of_the_work() -> None:
     lines = fvd_bench("--help").stdout.split("Commands:")[1].split("\n")
 

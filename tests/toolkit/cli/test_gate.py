@@ -54,6 +54,15 @@ def test_a_pass_a_regression_and_its_acceptance(run, base: Path, tmp_path: Path)
     assert "now holds the new result" in accepted.stderr
 
 
+def test_several_processes_do_not_each_do_all_of_it(sets: Path, tmp_path: Path) -> None:
+    given = ["--real", sets / "real", "--fake", sets / "good", "--baseline", tmp_path / "base.json"]
+
+    done = fvd_bench("check", *given, RANK="1", WORLD_SIZE="2", MASTER_ADDR="127.0.0.1")
+
+    assert done.returncode == 2
+    assert "check is not divided, and 2 processes would each do all of it: run the command without" in done.stderr
+
+
 def test_what_cannot_be_compared_exits_with_4_and_is_in_the_report(run, base: Path, tmp_path: Path) -> None:
     done = run("check", "good", "--baseline", base, "--junit", tmp_path / "c.xml", real="bad")
 

@@ -180,3 +180,15 @@ def test_the_name_of_an_address_holds_no_secret() -> None:
 
     assert done.returncode == 2
     assert "is given twice" in " ".join(done.stderr.split()) and "secret" not in done.stderr
+
+
+def test_addresses_that_differ_in_their_query_are_numbered(server, sets: Path, pixels_protocol, tmp_path: Path) -> None:
+    address = server.put("/samples.npy", (sets / "runs" / "good" / "samples.npy").read_bytes())
+    fakes = [part for run in (1, 2) for part in ("--fake", f"{address}?run={run}&token=secret")]
+    place = ("--protocol", pixels_protocol(), "--no-cache", "--device", "cpu", "--json", tmp_path / "r.json")
+
+    done = fvd_bench("compute", "--real", sets / "real.npy", *fakes, *place)
+
+    assert done.returncode == 0, done.stderr
+    assert "secret" not in (text := (tmp_path / "r.json").read_text())
+    assert list(ranking_from_json(text).results) == ["samples.npy?***", "samples (2).npy?***"]

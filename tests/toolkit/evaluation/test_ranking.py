@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from fvd_bench.errors import FvdBenchError, MetricError, SourceError
+from fvd_bench.errors import ArgumentError, FvdBenchError, MetricError, SourceError
 from fvd_bench.evaluation.evaluate import evaluate, open_evaluation
 from fvd_bench.evaluation.rank import open_ranking, rank
 from fvd_bench.evaluation.ranking import Entrant, Ranking, findings, ranking
@@ -250,3 +250,9 @@ def test_moments_serve_what_they_were_made_for_whichever_place_they_have(protoco
             rank(REAL, fakes, protocol, seed=1, settings=NO_CACHE)
     with pytest.raises(FvdBenchError, match="the fake side is statistics without single videos"):
         rank(REAL, {"good": FAKES["good"], "dark": moments["dark"]}, protocol, settings=Settings(classes=r"\d$"))
+
+
+@pytest.mark.parametrize("fakes", [None, [], ["a", "b"]])
+def test_fake_sides_without_names_are_refused(fakes: object) -> None:
+    with pytest.raises(ArgumentError, match=r"are of type (NoneType|list): expected a dict, name -> fake videos"):
+        rank("real", fakes)

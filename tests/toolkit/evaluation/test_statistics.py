@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from fvd_bench import allow_code
-from fvd_bench.errors import NotComparableError, ProtocolError, SourceError
+from fvd_bench.errors import ArgumentError, NotComparableError, ProtocolError, SourceError
 from fvd_bench.evaluation.evaluate import evaluate
 from fvd_bench.evaluation.online import FrechetVideoDistance
 from fvd_bench.evaluation.statistics import make, merge
@@ -336,3 +336,8 @@ class TestCommands:
         done = fvd_bench("stats", ".", "--side", "real", "--out", str(tmp_path / "a.stats"))
 
         assert (done.returncode, "expected a file that ends in .npz" in done.stderr) == (2, True)
+
+
+def test_nothing_is_not_merged() -> None:
+    with pytest.raises(ArgumentError, match="no statistics files are given"):
+        merge({})

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fvd_bench.errors import FvdBenchError
 from fvd_bench.evaluation.evaluate import evaluate
 from fvd_bench.evaluation.result import Result
 from fvd_bench.evaluation.window_scores import curves
@@ -107,3 +108,9 @@ def test_windows_are_curves_by_metric_and_protocol(result: Result) -> None:
 
     assert key == ("fvd", "pixels")
     assert [score.fake.clips for score in scores] == [20, 20, 20]
+
+
+@pytest.mark.parametrize("windows", [-1, 10**6])
+def test_numbers_of_windows_that_would_run_for_hours_are_refused(windows: int) -> None:
+    with pytest.raises(FvdBenchError, match=f"windows = {windows}: expected a number of windows, 0 to 1000"):
+        Settings(windows=windows)

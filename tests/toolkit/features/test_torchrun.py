@@ -76,6 +76,28 @@ def test_a_killed_process_ends_all_and_the_same_command_goes_on(
     assert scores(again) == scores(fvd_bench(*given, "--no-cache"))
 
 
+def test_an_explanation_is_shared_and_told_once(sides, pixels_protocol) -> None:
+    first, shorter = pixels_protocol(name="first"), pixels_protocol(name="shorter", frames=8)
+    given = [
+        "protocols",
+        "explain",
+        first,
+        shorter,
+        "--real",
+        sides[0],
+        "--fake",
+        sides[1],
+        "--no-cache",
+        "--json",
+        "-",
+    ]
+
+    told, silent = ranks(2, "-m", "fvd_bench", *given)
+
+    assert (told.returncode, silent.returncode, silent.stdout) == (0, 0, ""), told.stderr + silent.stderr
+    assert json.loads(told.stdout)["steps"] == json.loads(fvd_bench(*given).stdout)["steps"]
+
+
 DRIVER = """
 import json, sys
 from pathlib import Path

@@ -282,3 +282,9 @@ def test_the_page_lists_the_codes() -> None:
 )
 def test_folders_are_counted_below_what_all_names_share(names: list[str], folders: dict[str, int]) -> None:
     assert folders_of(names) == folders
+
+
+@pytest.mark.parametrize("nothing", [None, [], {}])
+def test_nothing_is_no_side(nothing: object) -> None:
+    with pytest.raises(SourceError, match=r"an object of type NoneType is no side|holds no video"):
+        inspect(nothing)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from fvd_bench.errors import ProtocolError, UnknownProtocolError
-from fvd_bench.protocols import protocol
+from fvd_bench.protocols import paired, protocol
 from fvd_bench.protocols.rules import Resize
 from tests.toolkit.protocols.pinned import PINNED, PINNED_WHOLE
 
@@ -285,3 +285,10 @@ class TestDigestOfAScore:
 
         assert unbiased.alone("kvd").digest() == panel.alone("kvd").digest()
         assert unbiased.alone("fvd").digest() != panel.alone("fvd").digest()
+
+
+@pytest.mark.parametrize("nothing", [None, 3])
+def test_nothing_is_no_protocol(nothing: object) -> None:
+    for load, kind in ((protocol.load, ""), (paired.load, "paired ")):
+        with pytest.raises(ProtocolError, match=f"{nothing} is no {kind}protocol: expected a name, a path or a "):
+            load(nothing)

@@ -209,6 +209,15 @@ def test_passwords_and_tokens_are_not_shown(server: Server, packed: bytes, tmp_p
     assert kept and not any(secret in text for secret in ("pass@", "12345") for text in (shown, *kept))
 
 
+def test_videos_of_a_list_whose_addresses_differ_in_their_query_are_all_used(server: Server, folder: Path) -> None:
+    address = server.put("/get.mkv", (folder / "files" / "0 a.mkv").read_bytes())
+
+    source = open_source([f"{address}?id=1", f"{address}?id=2", f"{address}?id=1"])
+
+    assert list(source.names) == ["get.mkv", "get (2).mkv"]
+    assert source.notes == ("list of 3 paths: 1 of 3 names are given again; each is used once",)
+
+
 def test_offline_the_last_copy_is_used(server: Server, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     server.folder(folder, "/fake/")
     address = f"{server.address}/fake/"

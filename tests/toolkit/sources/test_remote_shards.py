@@ -61,6 +61,12 @@ def test_shards_score_as_the_copy_of_them(served, server, shards, videos, pixels
     assert not (tmp_path / "home" / "downloads").exists()
 
 
+def test_shards_whose_addresses_differ_in_their_query_are_all_used(served, server) -> None:
+    source = open_source(f"{server.address}/set/000.tar?part={{1,2}}")
+
+    assert list(source.names) == ["000 (2)/0.mkv", "000 (2)/1.mkv", "000/0.mkv", "000/1.mkv"]
+
+
 def test_no_request_is_for_more_than_a_video(served, server, videos) -> None:
     """Nor is any made without the part that is wanted."""
     largest = max(file.stat().st_size for file in videos.iterdir())
