@@ -7,6 +7,8 @@ released.
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -64,9 +66,8 @@ class LSTMEncoder(nn.Module):
         waits = self.training and times.device.type != "cpu"  # reading a time would wait for the device
         length = self.steps if waits else int(tokens.max()) + 2
         steps = torch.arange(length, device=times.device).expand(len(times), -1)
-        # cuDNN has gradients of this mode alone, in which an LSTM without dropout computes the same.
-        self.lstm.train(self.training or torch.is_grad_enabled())
-        outputs, _ = self.lstm(self.inputs(noise, steps, labels))
+        with _gradients(training=self.training):
+            outputs, _ = self.lstm(self.inputs(noise, steps, labels))
         left, right = (
             outputs.gather(1, (tokens + side)[:, :, None].expand(-1, -1, outputs.shape[2])) for side in (0, 1)
         )
@@ -88,6 +89,18 @@ class LSTMEncoder(nn.Module):
         """Return v at places between outputs of the LSTM: [..., v_dim]. left, right: [..., u_dim]; blend: [...]."""
         v: Tensor = self.layers(normalise(torch.lerp(left, right, blend[..., None])))
         return v
+
+
+@contextlib.contextmanager
+def _gradients(*, training: bool) -> Iterator[None]:
+    """Let an LSTM have gradients outside of training too, where cuDNN has none and torch's own kernels have."""
+    cudnn = torch.backends.cudnn
+    before = cudnn.enabled
+    cudnn.enabled = before and (training or not torch.is_grad_enabled())
+    try:
+        yield
+    finally:
+        cudnn.enabled = before
 
 
 class LSTMCodesGenerator(Generator):

@@ -229,7 +229,7 @@ def test_sizes_without_a_use_are_refused_where_they_change(name: str) -> None:
     others = {"encoding": "paper", "spans": "uniform", "concat_resolution": 8, "min_period": 8, "max_span": 40}
     for size in method.unused_sizes:
         before = getattr(plain, size)
-        value = others.get(size, not before if isinstance(before, bool) else before + 1)
+        value = others[size] if size in others else not before if isinstance(before, bool) else before + 1
         changed = dataclasses.replace(own, **{size: value})
 
         assert method.parameters(changed) == shapes
