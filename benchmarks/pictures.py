@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import findfont
 from matplotlib.transforms import Bbox
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
 from fvd_bench.reports.charts.canvas import saved
 from fvd_bench.reports.charts.palette import SCORE, SOFT
@@ -31,8 +32,13 @@ MARGIN = 170
 DOT = 4
 """Half of the side of a point, in pixels."""
 
-BESIDE = [(6, 4, "left"), (6, -14, "left"), (-6, 4, "right"), (-6, -14, "right")]
-"""Where a label may stand: to the right and above of its place, in points, and which end of it."""
+BESIDE = [
+    (right, up, end)
+    for heights in [(4, -12), (18, -26), (32, -40)]
+    for right, end in [(6, "left"), (-6, "right")]
+    for up in heights
+]
+"""Where a label may stand: to the right and above of its place, in points, and which end of it. Nearest ones first."""
 
 
 def sheet(checkpoints: Mapping[str, Path], real: Path, file: Path, *, device: str) -> None:
@@ -45,10 +51,11 @@ def sheet(checkpoints: Mapping[str, Path], real: Path, file: Path, *, device: st
         sampler = VideoSampler(generator)
         lines += [(label, np.stack(list(sampler.frames(number, places)))) for number in range(VIDEOS)]
     side = max(frames.shape[1] for _, frames in lines)
+    font = ImageFont.truetype(findfont("DejaVu Sans"), 11)  # which has Greek letters
     page = Image.new("RGB", (MARGIN + len(PLACES) * side, len(lines) * side), "white")
     for line, (label, frames) in enumerate(lines):
         if line % VIDEOS == 0:
-            ImageDraw.Draw(page).text((6, line * side + 6), label, fill="black")
+            ImageDraw.Draw(page).text((6, line * side + 6), label, fill="black", font=font)
         for column, frame in enumerate(frames):
             page.paste(Image.fromarray(frame), (MARGIN + column * side, line * side))
     page.save(file, quality=90)
@@ -90,16 +97,18 @@ def costs(rows: Mapping[str, Mapping[str, Any]], score: str, baseline: str, file
 
 
 def write_labels(axes: Axes, places: Mapping[str, tuple[float, float]]) -> None:
-    """Write a label beside each place, on the first side where it covers nothing and stays within the axes."""
+    """Write a label beside each place, where it first covers nothing and stays within the axes. A line leads to it."""
     axes.figure.draw_without_rendering()  # so that sizes are known
     points = axes.transData.transform(list(places.values()))
     taken = [Bbox.from_extents(x - DOT, y - DOT, x + DOT, y + DOT) for x, y in points]
     for label, place in places.items():
         for number, (right, up, alignment) in enumerate(BESIDE, 1):
-            text = axes.annotate(label, place, (right, up), textcoords="offset points", ha=alignment)
+            text = axes.annotate(label, place, (right, up), textcoords="offset points", ha=alignment, size="small")
             box = text.get_window_extent()
-            is_free = box.x1 <= axes.bbox.x1 and not any(map(box.overlaps, taken))
+            is_free = axes.bbox.x0 <= box.x0 and box.x1 <= axes.bbox.x1 and not any(map(box.overlaps, taken))
             if is_free or number == len(BESIDE):
                 taken.append(box)
+                line = {"arrowstyle": "-", "color": SOFT, "linewidth": 0.5}
+                axes.annotate("", place, (right, up + 4), textcoords="offset points", arrowprops=line)
                 break
             text.remove()

@@ -103,7 +103,7 @@ def _tensorboard(folder: Path, kimg: float) -> Any:  # Any: the package has no t
         reason = escaped(str(error).partition("\n")[0])
         print(
             f"stylegan-v: warning: TensorBoard does not load ({type(error).__name__}: {reason}), so no curves are "
-            "written for it: pip install --upgrade tensorboard protobuf, or pip uninstall tensorboard",
+            "written for it: pip install -U tensorboard protobuf, or pip uninstall tensorboard",
             file=sys.stderr,
         )
         return None
