@@ -85,4 +85,4 @@ def audit(
     with delivery() as attempt:
         if plot is not None:
             attempt(lambda: write(draw(found, Path(plot).suffix.lower()), plot))
-        attempt(lambda: print_report(audit_report(found), form, (json_file, found.to_json)))
+        attempt(lambda: print_report(audit_report(found), form, (json_file, found.to_json), findings=found.warnings))

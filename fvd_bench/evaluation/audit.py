@@ -24,6 +24,7 @@ from fvd_bench.evaluation.sensitivity import Audit, Rung, Scored, Seen, Sensitiv
 from fvd_bench.features.distributed import rank
 from fvd_bench.features.given import Given
 from fvd_bench.features.opening import open_side
+from fvd_bench.finding import Finding, some, worst_first
 from fvd_bench.networks import environment, software
 from fvd_bench.progress import Progress, labelled, shown
 from fvd_bench.protocols.protocol import Protocol, ProtocolLike
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from fvd_bench.evaluation.evaluation import Evaluation
     from fvd_bench.features.extraction import Extraction
     from fvd_bench.features.feature_set import FeatureSet
+    from fvd_bench.features.jobs import Collected, Job
 
 DEFAULT = ("stylegan-v-fvd16-panel", "stylegan-v-mind")
 """Protocols whose metrics share one pass of I3D."""
@@ -64,6 +66,7 @@ def audit(
     protocol: one or several. Clips of both sides are those of its real side.
     distortions: names in `videos.distortion.DISTORTIONS`; None for all.
     seed: of the clips and of the distortions.
+    What was noticed is in its `warnings`.
     Raises ArgumentError for an unknown distortion, SourceError where there are no videos to distort, and else as
     `evaluate` does.
     """
@@ -92,9 +95,9 @@ def audit(
             psnr = frame_quality(source, DistortedSource(source, distortion, strength, seed))
             ladder.append(Rung(distortion.name, strength, distortion.text(strength), distortion.changes, psnr))
         show("quality of distorted frames", len(rungs), len(rungs))
-        info = auditing.info()
+        info, warnings = auditing.info(), auditing.findings(scores)
     seconds = round(time.monotonic() - started, 3)
-    return Audit(__version__, info, seed, tuple(ladder), tuple(sensitivities), seconds)
+    return Audit(__version__, info, seed, tuple(ladder), tuple(sensitivities), seconds, warnings)
 
 
 def frame_quality(source: ClipSource, distorted: DistortedSource) -> float | None:
@@ -121,17 +124,18 @@ def frame_quality(source: ClipSource, distorted: DistortedSource) -> float | Non
 @dataclass(frozen=True, slots=True)
 class _Auditing:
     """An open evaluation of real videos alone. sets: the features of the real clips, by protocol, or why there are
-    none."""
+    none. collected: where they come from."""
 
     evaluation: Evaluation
     real: Extraction
     sets: Mapping[Protocol, FeatureSet | str]
+    collected: Mapping[Job, Collected]
 
     @classmethod
     def of(cls, evaluation: Evaluation) -> _Auditing:
         """Read the real videos."""
         extraction = evaluation.extraction("real")
-        return cls(evaluation, extraction, _features(evaluation, extraction, "real videos"))
+        return cls(evaluation, extraction, *_features(evaluation, extraction, "real videos"))
 
     def scores(self, distortion: Distortion, strength: int) -> dict[tuple[Protocol, str], Scored]:
         """Score one rung by every metric of every protocol."""
@@ -139,7 +143,7 @@ class _Auditing:
         source = DistortedSource(real.given.source, distortion, strength, evaluation.seeds[0])
         side = replace(real, given=Given(source))
         extraction = replace(evaluation, sides={"real": real, "fake": side}).extraction("fake")
-        sets = _features(evaluation, extraction, f"{distortion.name}, {STRENGTHS[strength - 1]}")
+        sets, _ = _features(evaluation, extraction, f"{distortion.name}, {STRENGTHS[strength - 1]}")
         return {
             (protocol, name): score
             for protocol, fake in sets.items()
@@ -186,6 +190,24 @@ class _Auditing:
         """Describe the real videos."""
         return self.evaluation.info("real", self.real)
 
+    def findings(self, scores: Mapping[tuple[str, int], Mapping[tuple[Protocol, str], Scored]]) -> tuple[Finding, ...]:
+        """List what was noticed of the real videos, and of which rungs fewer clips were scored, the worst first."""
+        from fvd_bench.evaluation.findings import find
+
+        source, store = self.evaluation.sources["real"], self.evaluation.store
+        found = find({"real": source}, self.collected, (), self.evaluation.extractors, None, store.damaged)
+        few: dict[str, dict[str, str]] = {}
+        for (distortion, strength), of_rung in scores.items():
+            for (protocol, _), scored in of_rung.items():
+                real = self.sets[protocol]
+                if scored.value is not None and not isinstance(real, str) and scored.clips < real.count:
+                    rung = f"{distortion}, {STRENGTHS[strength - 1]}"
+                    few.setdefault(protocol.name, {})[rung] = f"{scored.clips} of {real.count} clips"
+        for name, rungs in few.items():
+            what = f"{name.removesuffix(_AUDITED)}: distorted videos are too short for as many clips, and fewer score"
+            found.append(Finding("too-short", f"{what} worse for that alone: {some(rungs)}"))
+        return tuple(worst_first(found))
+
     @property
     def _seed(self) -> int:
         return self.evaluation.seeds[0]
@@ -207,9 +229,11 @@ class _Auditing:
         }
 
 
-def _features(evaluation: Evaluation, extraction: Extraction, what: str) -> dict[Protocol, FeatureSet | str]:
+def _features(
+    evaluation: Evaluation, extraction: Extraction, what: str
+) -> tuple[dict[Protocol, FeatureSet | str], dict[Job, Collected]]:
     """Collect the real side's clips of all protocols from some videos, in one pass, and return their features, or why
-    a protocol has none."""
+    a protocol has none, and what was collected."""
     from fvd_bench.evaluation.findings import refuse_skipped
 
     served = [p for p in evaluation.protocols if p not in evaluation.unserved]
@@ -218,10 +242,11 @@ def _features(evaluation: Evaluation, extraction: Extraction, what: str) -> dict
     if evaluation.strict:
         refuse_skipped(collected)
     groups = evaluation.sides["real"].groups
-    return {
+    sets = {
         protocol: collected[job].refused or extraction.feature_set(job, collected[job], groups)
         for protocol, job in jobs.items()
     }
+    return sets, collected
 
 
 def _chosen(names: Sequence[str] | None) -> list[Distortion]:

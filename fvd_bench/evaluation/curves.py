@@ -22,7 +22,8 @@ from fvd_bench.protocols.windows import first_frame
 from fvd_bench.records import record
 
 LOG = "log.jsonl"
-"""The log in the folder of a training run: a JSON object per line, with `kimg` and, where it was scored, `fvd`."""
+"""The log in the folder of a training run: a JSON object per line, with `kimg`. Where it was scored, also with `fvd`,
+the `protocol`, and the number of generated `clips`, which a run may change on its way."""
 
 _DIGITS = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 
@@ -138,21 +139,22 @@ def over_windows(results: Mapping[str, Result]) -> list[Panel]:
 
 
 def _over_training(logs: Sequence[Path]) -> list[Panel]:
-    found: dict[str, list[Curve]] = {}
+    found: dict[tuple[str, str], list[Curve]] = {}
     for name, log in zip(distinct_names([str(log) for log in logs]), logs, strict=True):
         file = user_path(log) / LOG if user_path(log).is_dir() else user_path(log)
         if user_path(log).is_dir() and not file.exists():
             raise ResultError(f"{log} is a folder without a {LOG}: expected results as JSON, or the folder of a run")
         lines = [line for line in map(_object, read_text(file).splitlines()) if line]
-        scored = {metric for line in lines for metric in METRICS if metric in line and "kimg" in line}
-        if not scored:
+        of_run: dict[tuple[str, str], list[Point]] = {}
+        for line in (line for line in lines if "kimg" in line):
+            for metric in filter(line.__contains__, METRICS):
+                of_run.setdefault((metric, _scored_by(line)), []).append(_logged(line, metric))
+        if not of_run:
             raise ResultError(f"{file} has no scores: `stylegan-v train --fvd-kimg` writes them")
-        for metric in sorted(scored):
-            points = (_logged(line, metric) for line in lines if metric in line and "kimg" in line)
-            curve = Curve(name if len(logs) > 1 else "", tuple(points))
-            found.setdefault(metric, []).append(curve)
+        for key, points in sorted(of_run.items()):
+            found.setdefault(key, []).append(Curve(name if len(logs) > 1 else "", tuple(points)))
     along = "thousands of frames seen in training"
-    return [Panel(metric, "", along, True, tuple(curves)) for metric, curves in found.items()]
+    return [Panel(*key, along, True, tuple(curves)) for key, curves in found.items()]
 
 
 def _point(at: float, name: str, score: Score) -> Point:
@@ -193,6 +195,12 @@ def _object(line: str) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
+def _scored_by(line: Mapping[str, Any]) -> str:
+    """Return the protocol and the number of clips of a line of a log, empty where an older version wrote it: scores of
+    others are no points of one curve."""
+    return f"{line['protocol']}, {line.get('clips')} clips" if isinstance(line.get("protocol"), str) else ""
+
+
 def _logged(line: Mapping[str, Any], metric: str) -> Point:
     interval, floor_interval = _pair(line, metric), _pair(line, f"{metric}_floor")
     floor = _number(line, f"{metric}_floor")
@@ -205,7 +213,7 @@ def _logged(line: Mapping[str, Any], metric: str) -> Point:
         value=_number(line, metric),
         interval=interval,
         floor=Estimate(floor, floor_interval) if floor is not None and floor_interval is not None else None,
-        clips=None,
+        clips=clips if isinstance(clips := line.get("clips"), int) else None,
     )
 
 

@@ -149,8 +149,11 @@ class Evaluation:
         for side, extraction in extractions.items():
             show = labelled(self.progress, f"{side} videos")
             passing = self.passing_motion(side, extraction)
-            collected |= extraction.collect(self.jobs_reading(side), show, watch=passing)
+            found = extraction.collect(self.jobs_reading(side), show, watch=passing)
             passing.store()
+            for of_job in found.values():
+                of_job.skipped.update(self.sides[side].given.skipped)
+            collected |= found
         if self.strict:
             refuse_skipped(collected)
         return Collection(self, extractions, collected)

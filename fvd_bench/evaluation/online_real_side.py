@@ -87,10 +87,13 @@ def _read(given: Given, intake: Intake, progress: Progress) -> ReadSide:
     here = intake.versions
     findings = tuple(given.findings("real", here))
     noticed = Noticed(tuple(given.source.notes), value_range_of(given.source))
-    if given.known is not None:
-        return ReadSide(given.known, SideCount(given.known.count, ()), noticed, None, findings)
-    cache, rule = intake.settings.cache, intake.protocol.features
     job = _job(intake)
+    if given.known is not None:
+        known = {job: Collected(skipped=dict(given.skipped))}
+        if intake.settings.strict:
+            refuse_skipped(known)
+        return ReadSide(given.known, SideCount(given.known.count, skipped([job], known)), noticed, None, findings)
+    cache, rule = intake.settings.cache, intake.protocol.features
     with (
         contextlib.closing(FeatureStore(None if cache is None else Path(cache))) as own,
         given.store(own) as store,

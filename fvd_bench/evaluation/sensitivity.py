@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass
 
 from fvd_bench.estimate import Estimate
 from fvd_bench.evaluation.result import SCHEMA, SourceInfo
+from fvd_bench.finding import Finding
 from fvd_bench.videos.distortion import PER_FRAME, PER_VIDEO, Changes
 
 
@@ -94,7 +95,10 @@ class Sensitivity:
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """What several metrics see of a ladder of distortions of the same real videos. seconds: how long it took."""
+    """What several metrics see of a ladder of distortions of the same real videos.
+
+    seconds: how long it took. warnings: what was noticed of the videos and of the rungs, the worst first.
+    """
 
     fvd_bench: str
     real: SourceInfo
@@ -102,6 +106,7 @@ class Audit:
     ladder: tuple[Rung, ...]
     sensitivities: tuple[Sensitivity, ...]
     seconds: float
+    warnings: tuple[Finding, ...] = ()
 
     def to_json(self) -> str:
         """Return the audit as JSON."""

@@ -6,11 +6,13 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from fvd_bench.errors import SourceError
 from fvd_bench.features.distributed import WHOLE, Share
 from fvd_bench.features.feature_set import FeatureSet
+from fvd_bench.features.keys import ENGINE
 from fvd_bench.finding import Finding
 from fvd_bench.protocols.rules import ClipRule, FeatureRule, Side
 from fvd_bench.sources.clip_source import columns_of, fingerprint
@@ -36,10 +38,12 @@ class Given:
     source: the names and the videos of the side.
     has_frames: whether frames of the videos can be read.
     known: all that is known of the features, if there are no videos behind them. Else None.
+    skipped: reason by name for each video that was skipped when `known` was made.
     """
 
     has_frames = True
     known: FeatureSet | None = None
+    skipped: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self, source: ClipSource) -> None:
         self.source = source
@@ -199,12 +203,19 @@ class GivenMoments(Given):
         super().__init__(_Unlisted(name, f"moments of {file.videos} {file.kind}"))
         self._file = file
         self.known = FeatureSet.of_pieces(file.pieces)
+        self.skipped = file.skipped
 
     def check_readable(self) -> None:
         """Check nothing, as there is nothing to decode."""
 
     def check_jobs(self, jobs: Sequence[Job], extractors: Mapping[FeatureRule, FeatureExtractor]) -> None:
         file = self._file
+        if file.engine != ENGINE:
+            raise SourceError(
+                f"{self.source.name} was made by another version of fvd-bench, from other frames or by other "
+                f"arithmetic (engine {file.engine}, here it is {ENGINE}): make it again with `fvd-bench stats "
+                "--moments`"
+            )
         rule = file.protocol.clip_rule(file.side).effective()
         for job in jobs:
             weights = dict(extractors[job.features].weights)
@@ -226,6 +237,10 @@ class GivenMoments(Given):
             yield Finding(
                 "shard-alone", f"the {side} moments are those of one shard: merge all shards first", side=side
             )
+        if self.skipped:
+            videos = "video was" if len(self.skipped) == 1 else "videos were"
+            what = f"{len(self.skipped)} {side} {videos} skipped when the moments were made"
+            yield Finding.of("videos-skipped", what, self.skipped, side=side)
         if pieces.count > len(pieces.sample):
             yield Finding(
                 "sampled",

@@ -18,6 +18,7 @@ import numpy as np
 
 from fvd_bench.errors import SourceError
 from fvd_bench.features import headed_arrays
+from fvd_bench.features.keys import ENGINE
 from fvd_bench.features.moments import Moments
 from fvd_bench.features.moments_in_pieces import MOST_PIECES, Pieces
 from fvd_bench.protocols.protocol import Protocol
@@ -27,6 +28,9 @@ from fvd_bench.version import __version__
 SCHEMA = 1
 
 _HEAD = "fvd_bench_moments"
+
+_FIRST_ENGINE = 2
+"""The engine of files that do not name theirs."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,7 +43,7 @@ class MomentsFile:
     shards: the number of each shard in it, and how many shards there are.
     contents: the sum of the content digests of the videos in it, which does not depend on shards.
     skipped: reason by name for each video that was skipped.
-    weights, versions: as in a `StatsFile`, of the one network.
+    weights, versions: as in a `StatsFile`, of the one network. engine: the version of our own arithmetic, see `keys`.
     """
 
     side: Side
@@ -55,6 +59,7 @@ class MomentsFile:
     weights: Mapping[str, str]
     versions: Mapping[str, str]
     pieces: Pieces
+    engine: int = ENGINE
 
     def write(self, file: Path) -> None:
         """Write the file, whole or not at all. Raises SourceError."""
@@ -66,7 +71,7 @@ class MomentsFile:
             "sample": self.pieces.sample,
             "ranks": self.pieces.ranks,
         }
-        head = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)[:-1]}
+        head = {field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.name != "pieces"}
         head |= {"schema": SCHEMA, "fvd_bench": __version__, "protocol": self.protocol.to_table()}
         head |= {name: dict(head[name]) for name in ("skipped", "weights", "versions")}
         headed_arrays.write(file, _HEAD, {**head, "checksum": _checksum(head, arrays)}, arrays)
@@ -85,6 +90,7 @@ class MomentsFile:
             if head["side"] not in SIDES:
                 raise ValueError(f"its side is {head['side']!r}")
             del head["schema"], head["fvd_bench"]
+            head["engine"] = int(head.get("engine", _FIRST_ENGINE))
             head["protocol"] = Protocol.from_table(head["protocol"], where=str(path))
             head["shards"] = tuple((int(part), int(parts)) for part, parts in head["shards"])
             return cls(**head, pieces=_pieces(arrays))
@@ -107,7 +113,7 @@ def joined(files: Mapping[str, MomentsFile]) -> MomentsFile:
     ordered = dict(sorted(files.items(), key=lambda each: each[1].shards))
     (first_name, whole), *others = ordered.items()
     for name, file in others:
-        for what in ("side", "seed", "listing", "weights", "versions"):
+        for what in ("side", "seed", "listing", "weights", "versions", "engine"):
             if getattr(file, what) != getattr(whole, what):
                 raise SourceError(f"{name} and {first_name} are not of one kind: their {what} differ")
         if file.protocol.digest() != whole.protocol.digest():

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
@@ -36,7 +37,8 @@ class FrechetVideoCallback(Callback):
 
     The numbers are those of `Score.metrics`, such as `stylegan-v-fvd16/fvd`, which a ModelCheckpoint may monitor. They
     are logged at the end of validation, or of the training epoch where nothing is validated. Each time the generator
-    draws its noise from the same seeds, and the random generators of the training are as before afterwards.
+    is in evaluation mode and draws its noise from the same seeds; the modes and the random generators of the training
+    are as before afterwards.
     """
 
     def __init__(
@@ -85,7 +87,7 @@ class FrechetVideoCallback(Callback):
         self.distance.reset()
         rank, world = distributed.rank(), distributed.world()
         left = len(range(rank, self._videos, world))
-        with isolate_rng(), torch.no_grad():
+        with isolate_rng(), _evaluating(module), torch.no_grad():
             torch.manual_seed(self.distance.seed * world + rank)
             while left > 0:
                 wanted = min(left, self._batch)
@@ -96,3 +98,15 @@ class FrechetVideoCallback(Callback):
                 left -= wanted
         for score in self.distance.scores():
             module.log_dict(score.metrics, sync_dist=world > 1)  # equal in all processes
+
+
+@contextlib.contextmanager
+def _evaluating(module: LightningModule) -> Iterator[None]:
+    """Put a module into evaluation mode, as Lightning does for validation, and each part of it back into its own."""
+    modes = {part: part.training for part in module.modules()}
+    module.eval()
+    try:
+        yield
+    finally:
+        for part, training in modes.items():
+            part.training = training

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from fvd_bench.errors import ArgumentError, FvdBenchError, MetricError
 from fvd_bench.evaluation.evaluate import open_evaluation
@@ -14,11 +15,11 @@ from fvd_bench.features.distributed import world
 from fvd_bench.finding import Finding, warn_of, worst_first
 from fvd_bench.metrics import dependence
 from fvd_bench.paired.findings import find, refuse_left_out
-from fvd_bench.paired.measure import Measured, Wanted, measure, measures_of
+from fvd_bench.paired.measure import Measured, Unread, Wanted, measure, measures_of
 from fvd_bench.paired.pairing import BY_NAME, PairedSide, Pairs, pair
 from fvd_bench.paired.perceptual import Perceptual
 from fvd_bench.paired.result import PairedResult
-from fvd_bench.paired.scoring import Compared, pair_records, scores, wrapped
+from fvd_bench.paired.scoring import Compared, none_compared, pair_records, scores, wrapped
 from fvd_bench.paths import PathLike
 from fvd_bench.processors import processors
 from fvd_bench.progress import Progress, labelled, shown
@@ -30,6 +31,9 @@ from fvd_bench.sources.clip_source import fingerprint
 from fvd_bench.sources.opening import ClipSource, SourceLike, check_something_decodes, open_source
 from fvd_bench.version import __version__
 from fvd_bench.videos.video import Video
+
+if TYPE_CHECKING:
+    from fvd_bench.evaluation.evaluation import Evaluation
 
 RFVD = "rfvd"
 CHOICES = (*METRICS, RFVD)
@@ -164,7 +168,7 @@ def _evaluated(
 
     everything = range(len(sides.pairs.indices))
     alone = sides.side("real", everything)
-    groups: Sequence[int] = sides.pairs.originals()
+    groups: Sequence[int] = sides.pairs.originals(everything)
     if settings.group_by is not None:
         groups = dependence.groups(alone.names, settings.group_by, alone.columns)
     for name in settings.weights:
@@ -226,16 +230,27 @@ def _rfvd(
     """Score all pairs that can be read as two sets of videos. Return why there is no score, where one was asked for."""
     names = list(dict.fromkeys(protocol.rfvd for protocol in protocols if protocol.rfvd))
     used = [place for place, pair in enumerate(of.pairs) if isinstance(pair, Measured)]
-    if not names or not used:
+    if not names:
         return None, None
+    if not used:
+        return None, none_compared([pair.reason for pair in of.pairs if isinstance(pair, Unread)])
     real, fake = (sides.side(side, used) for side in SIDES)
     try:
         with open_evaluation(
             real, fake, names, repeats=1, seed=seed, settings=settings, progress=progress
         ) as evaluation:
-            return evaluation.run(), None
+            return _of_originals(evaluation, sides.pairs, used).run(), None
     except FvdBenchError as error:
         return None, error.sentence
+
+
+def _of_originals(evaluation: Evaluation, pairs: Pairs, used: Sequence[int]) -> Evaluation:
+    """Return an evaluation of these pairs in which videos of one original count as one, unless groups are asked for."""
+    if evaluation.group_by is not None:
+        return evaluation
+    groups = pairs.originals(used)
+    sides = {name: replace(side, groups=groups) for name, side in evaluation.sides.items()}
+    return replace(evaluation, sides=sides)
 
 
 def _info(sides: _Sides, side: Side, of: Compared) -> SourceInfo:

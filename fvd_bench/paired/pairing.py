@@ -34,10 +34,11 @@ class Pairs:
     indices: tuple[tuple[int, int], ...]
     unpaired: Mapping[Side, tuple[str, ...]]
 
-    def originals(self) -> list[int]:
-        """Return for each pair the place of the first one that has the same real video: these are not independent."""
+    def originals(self, places: Sequence[int]) -> list[int]:
+        """Return for each of some pairs the number of the first of them that has the same real video: these are not
+        independent. places: which pairs."""
         first: dict[int, int] = {}
-        return [first.setdefault(real, place) for place, (real, _) in enumerate(self.indices)]
+        return [first.setdefault(self.indices[place][0], number) for number, place in enumerate(places)]
 
 
 def pair(real: Sequence[str], fake: Sequence[str], by: PathLike = BY_NAME) -> Pairs:

@@ -135,9 +135,14 @@ def _reason(
     if isinstance(rule, LpipsRule) and rule.network in of.missing:
         return of.missing[rule.network]
     if found is None:
-        more = f"; the first of {len(left_out)}: {left_out[0]}" if len(left_out) > 1 else f": {left_out[0]}"
-        return f"no pair can be compared{more}"
+        return none_compared(left_out)
     return None if math.isfinite(found.value) else "it is infinite, since some frames are equal to the last bit"
+
+
+def none_compared(left_out: Sequence[str]) -> str:
+    """Say that no pair can be compared. left_out: why not, for each pair."""
+    more = f"; the first of {len(left_out)}: {left_out[0]}" if len(left_out) > 1 else f": {left_out[0]}"
+    return f"no pair can be compared{more}"
 
 
 def _why_not(pair: Measured | Unread, protocol: PairedProtocol, metric: Metric) -> str | None:

@@ -13,6 +13,7 @@ from rich.console import Group
 from fvd_bench.errors import FvdBenchError
 from fvd_bench.escapes import escaped
 from fvd_bench.evaluation.comparison import Comparison, Comparisons
+from fvd_bench.finding import worst_first
 from fvd_bench.reports.formats import Report, markdown_code, markdown_plain, markdown_table
 from fvd_bench.reports.layout import Column, Grid, Prose, Record
 from fvd_bench.reports.scores import signatures
@@ -62,7 +63,7 @@ def markdown(compared: Comparisons) -> str:
     """Write a summary for a pull request or a job's page."""
     outcome = "accepted" if compared.accepted else "regression" if compared.failed else "no regression"
     lines = [f"### fvd-bench: {outcome}", "", markdown_table(_grid(compared)).rstrip("\n")]
-    lines += ["", *(f"- {markdown_plain(sentence)}" for sentence in _sentences(compared))]
+    lines += ["", *(f"- {markdown_plain(sentence)}" for sentence in [*_sentences(compared), *_warnings(compared)])]
     lines += ["", *map(markdown_code, signatures(compared.now.scores))]
     return "\n".join(lines) + "\n"
 
@@ -85,6 +86,8 @@ def junit(compared: Comparisons) -> str:
         if _is_failure(score, compared):
             ElementTree.SubElement(case, "failure", message=said).text = "\n".join(map(escaped, _sentences(compared)))
         ElementTree.SubElement(case, "system-out").text = f"{_WORDS[score.verdict]}: {said}"
+    if warnings := _warnings(compared):
+        ElementTree.SubElement(suite, "system-err").text = "\n".join(map(escaped, warnings))
     return _xml(suite)
 
 
@@ -150,6 +153,11 @@ def _sentences(compared: Comparisons) -> list[str]:
     if compared.accepted:
         sentences.append("The new result was accepted as the baseline.")
     return sentences + [f"Note: {note}." for note in compared.notes]
+
+
+def _warnings(compared: Comparisons) -> list[str]:
+    """Return the findings of the later result, which a terminal gets on stderr."""
+    return [f"Warning: {finding.message}" for finding in worst_first(compared.now.warnings)]
 
 
 def _is_failure(score: Comparison, compared: Comparisons) -> bool:

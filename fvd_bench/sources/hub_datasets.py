@@ -40,7 +40,7 @@ def open_dataset(dataset: Dataset, layout: Layout, progress: Progress) -> ClipSo
     said = [dict.fromkeys(others, "") for _ in range(len(dataset))]
     for name in others:
         for row, entry in zip(said, dataset.with_format(None)[name], strict=True):
-            row[name] = str(entry)
+            row[name] = "" if entry is None else str(entry)
     if _is_plain(dataset, column):
         paths = [path or "" for path in dataset.with_format(None)[column]]
         return open_list(what, list(map(Row, paths, said)), Path.cwd(), layout, progress)

@@ -41,9 +41,10 @@ class Journal:
             write_text(self.file, "".join(f"{line}\n" for line in kept))
             self._curves = _tensorboard(folder, kimg)
 
-    def write(self, kimg: float, values: Mapping[str, float]) -> None:
-        """Add a line. kimg: thousands of frames seen so far."""
-        line = {"kimg": round(kimg, 6), **{name: float(f"{value:.6g}") for name, value in values.items()}}
+    def write(self, kimg: float, values: Mapping[str, float], **of: str | int) -> None:
+        """Add a line. kimg: thousands of frames seen so far. of: what the values are of, for the line alone."""
+        numbers = {name: float(f"{value:.6g}") for name, value in values.items()}
+        line: dict[str, float | str] = {"kimg": round(kimg, 6), **of, **numbers}
         with _written(self.file):
             append_text(self.file, json.dumps(line) + "\n")
             if self._curves is not None:

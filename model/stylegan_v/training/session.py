@@ -157,7 +157,10 @@ class Session:
             return
         assert self._journal is not None
         self._journal.write(
-            self.trainer.kimg, score.numbers(score.metric) | {"score_seconds": time.monotonic() - began}
+            self.trainer.kimg,
+            score.numbers(score.metric) | {"score_seconds": time.monotonic() - began},
+            protocol=f"{score.protocol}@{score.protocol_version}",
+            clips=score.fake.clips,
         )
         sign = 1 if score.lower_is_better else -1
         if self.best is None or sign * score.value < sign * self.best:

@@ -30,6 +30,7 @@ def test_scores_are_logged_and_the_best_generator_is_kept(run_of, tmp_path: Path
     assert best.state["score"] == pytest.approx(min(scores.values()), rel=1e-5)
     assert best.state["kimg"] == pytest.approx(min(scores, key=scores.get))
     assert best.generator().config == run_of(5).model
+    assert [(line["protocol"], line["clips"]) for line in scored] == [("pixels@1", 6)] * 2
 
 
 def test_an_interruption_ends_a_score_and_keeps_what_was_trained(run_of, tmp_path: Path, pixels_protocol) -> None:

@@ -98,6 +98,21 @@ def test_an_audit_from_the_command_line(real: Path, protocol: str, tmp_path: Pat
     assert values == [seen["score"]["value"] for seen in fvd["seen"][3:6]]
 
 
+def test_what_is_skipped_or_lost_to_a_distortion_is_told(moving_frames, protocol: str, tmp_path: Path) -> None:
+    """Four times as fast, 24 frames are 6 and 48 are 12, and a clip takes 9."""
+    lengths = [3, 24, 24, 48, 48, 48]
+    np.savez(tmp_path / "real.npz", **{f"v{k}": moving_frames(n, 16, 16, seed=k) for k, n in enumerate(lengths)})
+    line = ["audit", "--real", tmp_path / "real.npz", "--protocol", protocol, "--no-cache", "--device", "cpu"]
+
+    done = CliRunner().invoke(cli, list(map(str, [*line, "--distortion", "speed", "--json", "-"])))
+
+    assert done.exit_code == 0, done.output
+    said = {finding["code"]: finding["message"] for finding in json.loads(done.stdout)["warnings"]}
+    assert said["videos-skipped"].startswith("1 real video is skipped: v0 (too short: 3 frames")
+    assert said["too-short"].endswith("fewer score worse for that alone: speed, strong (3 of 5 clips)")
+    assert f"warning: {said['too-short']}" in done.stderr
+
+
 def test_it_goes_on_from_what_is_stored(real: Path, protocol: str, tmp_path: Path, stored_entries) -> None:
     settings = Settings(cache=tmp_path / "store", device="cpu")
     audit(real, protocol, distortions=["freeze"], settings=settings, progress=False)

@@ -146,6 +146,19 @@ def test_runs_and_logs_share_a_panel(run) -> None:
     assert [curve.name for curve in panel.curves] == ["one", "two/log.jsonl"]
 
 
+def test_scores_by_another_protocol_or_of_other_numbers_are_curves_of_their_own(tmp_path: Path) -> None:
+    """A run that is taken up again may be scored in another way."""
+    of = [("a@1", 256), ("a@1", 256), ("a@1", 2048), ("b@1", 2048)]
+    lines = [{"kimg": k, "protocol": name, "clips": n, "fvd": 9 - k} for k, (name, n) in enumerate(of)]
+    (tmp_path / "log.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+
+    panels = read([tmp_path])
+
+    assert [panel.protocol for panel in panels] == ["a@1, 2048 clips", "a@1, 256 clips", "b@1, 2048 clips"]
+    assert [[point.value for point in panel.curves[0].points] for panel in panels] == [[7], [9, 8], [6]]
+    assert panels[1].curves[0].points[0].clips == 256
+
+
 def test_a_folder_without_scores_says_what_is_expected(tmp_path: Path) -> None:
     with pytest.raises(ResultError, match=r"is a folder without a log\.jsonl: expected results as JSON"):
         read([tmp_path])

@@ -3,6 +3,7 @@
 import dataclasses
 import math
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from fvd_bench.evaluation.evaluate import open_evaluation
 from fvd_bench.evaluation.result import Result
 from fvd_bench.evaluation.result_features import ResultFeatures
 from fvd_bench.evaluation.score import SideCount
+from fvd_bench.finding import Finding
 from fvd_bench.progress import silent
 from fvd_bench.reports import comparison as gate_tables
 from fvd_bench.settings import Settings
@@ -217,3 +219,13 @@ class TestReports:
         lines = gate_tables.markdown(comparison.comparisons(older, now, (None, None), allowed=0.05)).splitlines()
 
         assert f"- Note: made with other software: fvd-bench is {now.fvd_bench} and was 0.0.1." in lines
+
+    def test_what_was_noticed_of_the_new_videos_is_in_what_a_server_shows(self, scored) -> None:
+        before, now = scored[0]
+        warned = dataclasses.replace(now, warnings=(Finding("videos-skipped", "2 fake videos are skipped: a\x1b|b"),))
+
+        compared = comparison.comparisons(before, warned, (None, None), allowed=0.05)
+
+        assert r"- Warning: 2 fake videos are skipped: a\\x1b\|b" in gate_tables.markdown(compared).splitlines()
+        (told,) = ElementTree.fromstring(gate_tables.junit(compared)).iter("system-err")
+        assert told.text == r"Warning: 2 fake videos are skipped: a\x1b|b"

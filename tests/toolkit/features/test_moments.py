@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from fvd_bench.errors import NotComparableError, SourceError
-from fvd_bench.features import moments_in_pieces
+from fvd_bench.features import headed_arrays, moments_file, moments_in_pieces
 from fvd_bench.features.feature_set import FeatureSet
 from fvd_bench.features.moments_file import MomentsFile, joined
 from fvd_bench.features.moments_in_pieces import Pieces
@@ -155,6 +156,33 @@ def test_what_a_file_was_not_made_for_is_refused(files, two_sides, pixels_protoc
     assert score(two_sides[0], whole, pixels_protocol()).returncode == NotComparableError.exit_code
     alone = fvd_bench("merge", shard, "--out", tmp_path / "x.npz")
     assert alone.returncode == 3 and "without shard 2/3" in alone.stderr and not (tmp_path / "x.npz").exists()
+
+
+def test_what_was_skipped_is_skipped_in_the_score(files, two_sides, pixels_protocol, tmp_path: Path) -> None:
+    moments, file = MomentsFile.read(files("whole.npz")), tmp_path / "some.npz"
+    dataclasses.replace(moments, skipped={"a.mkv": "too short: 3 frames"}).write(file)
+
+    found = json.loads(score(file, two_sides[1], pixels_protocol(), "--json", "-").stdout)
+    strict = score(file, two_sides[1], pixels_protocol(), "--strict")
+
+    (finding,) = [each for each in found["warnings"] if each["code"] == "videos-skipped"]
+    assert finding["message"].startswith("1 real video was skipped when the moments were made: a.mkv (too short")
+    assert found["scores"][0]["real"]["skipped"] == [{"video": "a.mkv", "reason": "too short: 3 frames"}]
+    assert strict.returncode == 3 and "real video a.mkv: too short: 3 frames; --strict allows no" in strict.stderr
+
+
+def test_moments_of_another_engine_are_refused(files, two_sides, pixels_protocol, tmp_path: Path) -> None:
+    """Older files do not name theirs, which was the second."""
+    moments, file = MomentsFile.read(files("whole.npz")), tmp_path / "old.npz"
+    dataclasses.replace(moments, engine=1).write(file)
+    refused = score(file, two_sides[1], pixels_protocol())
+    assert refused.returncode == 3 and "(engine 1, here it is 2): make it again with" in refused.stderr
+
+    head, arrays = headed_arrays.read(tmp_path / "whole.npz", "fvd_bench_moments")
+    del head["engine"], head["checksum"]
+    head["checksum"] = moments_file._checksum(head, arrays)
+    headed_arrays.write(file, "fvd_bench_moments", head, arrays)
+    assert MomentsFile.read(file).engine == 2
 
 
 def test_damage_and_other_kinds_are_told_of(files) -> None:

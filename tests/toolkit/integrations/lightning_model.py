@@ -48,6 +48,20 @@ class RandomStates(lightning.Callback):
     on_train_epoch_end = on_validation_epoch_end
 
 
+class Modes(lightning.Callback):
+    """Notes whether `norm` and `frozen` of the model are in training mode after the callbacks before it."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[bool, bool]] = []
+
+    def on_validation_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        self.seen.append((pl_module.norm.training, pl_module.frozen.training))
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        if not trainer.enable_validation:
+            self.on_validation_epoch_end(trainer, pl_module)
+
+
 def trained(model: Model, folder: Path, *callbacks: lightning.Callback, validated: bool = True) -> lightning.Trainer:
     trainer = lightning.Trainer(
         max_epochs=2, accelerator="cpu", devices=1, logger=CSVLogger(folder), callbacks=[*callbacks],

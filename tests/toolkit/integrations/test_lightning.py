@@ -84,3 +84,27 @@ def test_a_callback_is_for_some_epochs_and_for_as_many_videos_as_it_asks_for(
         lit.trained(lit.Model(videos[1]), tmp_path, callback(batch=3))
     with pytest.raises(FvdBenchError, match="batch = 0: expected at least 1"):
         callback(batch=0)
+
+
+@pytest.mark.parametrize("validated", [True, False])
+def test_the_callback_lets_the_generator_evaluate_and_leaves_it_as_it_was(
+    validated: bool, protocol, videos, two_sides, tmp_path: Path
+) -> None:
+    """Lightning validates in evaluation mode, and ends an epoch of training in training mode."""
+    seen: list[bool] = []
+
+    def generate(module, count: int) -> torch.Tensor:
+        seen.append(module.norm.training)
+        module.norm(torch.ones(4, 1))
+        return module.videos()
+
+    model = lit.Model(videos[1])
+    model.norm, model.frozen = torch.nn.BatchNorm1d(1), torch.nn.Dropout().eval()
+    after = lit.Modes()
+    callback = ours.FrechetVideoCallback(generate, real=two_sides[0], videos=7, protocol=protocol, settings=NO_CACHE)
+
+    lit.trained(model, tmp_path, callback, after, validated=validated)
+
+    assert seen == [False, False]
+    assert float(model.norm.running_mean) == 0
+    assert after.seen[-1] == (not validated, False)

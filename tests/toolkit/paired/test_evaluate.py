@@ -165,8 +165,9 @@ def test_pairs_of_unequal_size_are_left_out(originals: list[Pixels], copies: lis
     assert finding.videos == {"000000": "frame 0 is 48×40 in the real video and 48×20 in the fake one"}
     with pytest.raises(SourceError, match="frame 0 is 48×40"):
         score(originals, [copies[0][:, ::2], *copies[1:]], settings=Settings(cache=None, strict=True))
-    with pytest.raises(MetricError, match="no pair can be compared: frame 0 is 48×40"):
-        score(originals[:1], [copies[0][:, ::2]])
+    for metrics in (NO_NETWORK, ("rfvd",)):
+        with pytest.raises(MetricError, match="no pair can be compared: frame 0 is 48×40"):
+            score(originals[:1], [copies[0][:, ::2]], metrics=metrics)
 
 
 def test_a_video_that_cannot_be_read_is_left_out(sides: Path, tmp_path: Path, write_video, copies) -> None:
@@ -252,6 +253,21 @@ def test_rfvd_scores_the_same_pairs_as_sets(sides: Path, tmp_path: Path, pixels_
     assert result.rfvd.value == alone.value and result.rfvd.real.videos == 4
     assert result.metrics["pixels/fvd"] == alone.value
     assert PairedResult.from_json(result.to_json()) == result
+
+
+def test_predictions_of_one_original_count_as_one_in_rfvd(originals, copies, tmp_path: Path, pixels_protocol) -> None:
+    pixels, file, table = Path(pixels_protocol(frames=4)), tmp_path / "mine.toml", tmp_path / "pairs.csv"
+    pixels.write_text(pixels.read_text().replace('{ real = "random", fake = "first" }', '"first"'))
+    file.write_text(f'name = "mine"\nversion = 1\nsummary = "s"\nsource = "s"\nlengths = "equal"\nrfvd = "{pixels}"\n')
+    table.write_text("\n".join(["real,fake", *(f"{place % 4:06d},{place:06d}" for place in range(8))]))
+
+    once = score(originals, copies, file, metrics=("rfvd",)).rfvd
+    twice = score(originals, [*copies, *copies], file, metrics=("rfvd",), pairs=table).rfvd
+
+    assert once is not None and twice is not None
+    assert twice.scores[0].value == pytest.approx(once.scores[0].value, rel=1e-9)
+    assert twice.scores[0].interval == pytest.approx(once.scores[0].interval, rel=1e-9)
+    assert twice.scores[0].fake.clips == 8
 
 
 def test_a_result_comes_back_from_json_and_other_texts_do_not(originals, copies) -> None:

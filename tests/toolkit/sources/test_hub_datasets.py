@@ -65,6 +65,13 @@ def test_a_dataset_is_the_folder_of_its_videos(folder: Path, form: str) -> None:
     assert source.columns == {"who": ["0", "1", "2"]}  # type: ignore[attr-defined]  # of a FileSource
 
 
+def test_an_entry_that_is_missing_is_empty_as_in_a_list(folder: Path) -> None:
+    """So that no videos are of one class for that alone."""
+    source = open_source(datasets.Dataset.from_dict({"path": _files(folder), "who": ["b", None, "a"]}))
+
+    assert source.columns == {"who": ["", "a", "b"]}  # type: ignore[attr-defined]  # of a FileSource
+
+
 def test_without_paths_videos_are_named_by_their_rows(folder: Path) -> None:
     source = open_source(_embedded(folder, with_paths=False).select([2, 0]))
 
