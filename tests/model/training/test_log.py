@@ -96,7 +96,7 @@ def test_a_tensorboard_that_does_not_load_is_told_of_and_an_absent_one_is_not(
     assert len((tmp_path / "log.jsonl").read_text().splitlines()) == 1
     warnings = [line for line in capsys.readouterr().err.splitlines() if "warning" in line]
     assert len(warnings) == bool(told)
-    assert all(f"TensorBoard does not load ({told}" in line and "pip install --upgrade" in line for line in warnings)
+    assert all(f"TensorBoard does not load ({told}" in line and "pip install -U" in line for line in warnings)
 
 
 def test_a_score_is_logged_with_its_floor_where_that_is_known(two_sides, pixels_protocol) -> None:
