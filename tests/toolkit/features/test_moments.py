@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fvd_bench.errors import NotComparableError, SourceError
+from fvd_bench import FrechetVideoDistance, Settings
+from fvd_bench.errors import FvdBenchError, NotComparableError, SourceError
 from fvd_bench.features import headed_arrays, moments_file, moments_in_pieces
 from fvd_bench.features.feature_set import FeatureSet
 from fvd_bench.features.moments_file import MomentsFile, joined
@@ -169,6 +170,10 @@ def test_what_was_skipped_is_skipped_in_the_score(files, two_sides, pixels_proto
     assert finding["message"].startswith("1 real video was skipped when the moments were made: a.mkv (too short")
     assert found["scores"][0]["real"]["skipped"] == [{"video": "a.mkv", "reason": "too short: 3 frames"}]
     assert strict.returncode == 3 and "real video a.mkv: too short: 3 frames; --strict allows no" in strict.stderr
+    metric = FrechetVideoDistance(pixels_protocol(), real=file, settings=Settings(cache=None, strict=True))
+    metric.update(fake=np.zeros((2, 16, 32, 32, 3), np.uint8))
+    with pytest.raises(FvdBenchError, match=r"real video a\.mkv: too short: 3 frames"):
+        metric.compute()
 
 
 def test_moments_of_another_engine_are_refused(files, two_sides, pixels_protocol, tmp_path: Path) -> None:
@@ -192,6 +197,8 @@ def test_damage_and_other_kinds_are_told_of(files) -> None:
         joined({"a": moments, "b": moments})
     with pytest.raises(SourceError, match="their seed differ"):
         joined({"a": moments, "b": dataclasses.replace(moments, seed=1)})
+    with pytest.raises(SourceError, match="their engine differ"):
+        joined({"a": moments, "b": dataclasses.replace(moments, engine=1)})
     data = bytearray(file.read_bytes())
     data[len(data) // 2] ^= 1
     file.write_bytes(data)
