@@ -12,7 +12,7 @@ from fvd_bench.evaluation.scorable_protocols import load
 from fvd_bench.evaluation.score import Score
 from fvd_bench.networks.environment import NEUTRAL
 from fvd_bench.protocols import protocol as protocols
-from fvd_bench.protocols.protocol import Protocol, ProtocolLike, plain
+from fvd_bench.protocols.protocol import Protocol, ProtocolLike, each, plain
 from fvd_bench.protocols.rules import (
     FRECHET,
     OF_FRECHET,
@@ -77,7 +77,7 @@ def pairs(before: Result, now: Result, known: Sequence[Protocol] = ()) -> list[t
     return common
 
 
-def protocols_of(before: Result, given: Sequence[ProtocolLike]) -> list[Protocol]:
+def protocols_of(before: Result, given: ProtocolLike | Sequence[ProtocolLike]) -> list[Protocol]:
     """Return the protocols of a result's scores. given: those that do not ship with the package.
 
     Rows of tables, such as Table 4, are passed over; `notes` names them. Raises NotComparableError when a protocol
@@ -89,7 +89,7 @@ def protocols_of(before: Result, given: Sequence[ProtocolLike]) -> list[Protocol
             "none of its scores can be compared with: they have no value, or are rows of a table; make a baseline with "
             "`fvd-bench compute`"
         )
-    own = {p.name: p for p in map(load, given)}
+    own = {p.name: p for p in map(load, each(given) if given else ())}
     found: dict[tuple[str, int], Protocol] = {}
     for score in scores:
         versions = protocols.versions(score.protocol)

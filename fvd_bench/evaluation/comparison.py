@@ -101,7 +101,7 @@ def check(
     baseline: Path,
     *,
     max_increase: float = 0.05,
-    protocol: Sequence[ProtocolLike] = (),
+    protocol: ProtocolLike | Sequence[ProtocolLike] = (),
     update: bool = False,
     settings: Settings | None = None,
     progress: Progress = silent,
@@ -110,7 +110,7 @@ def check(
 
     baseline: file of any result; features kept beside it are used.
     max_increase: allowed worsening as a fraction.
-    protocol: those protocols of the baseline that do not ship with the package.
+    protocol: one or several of the baseline that do not ship with the package.
     update: whether the new result replaces the baseline, and its features replace the baseline's features.
 
     Raises NotComparableError, naming what differs, and FvdBenchError as `evaluate` does.

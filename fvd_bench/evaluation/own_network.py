@@ -10,11 +10,10 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from fvd_bench.errors import ArgumentError, NetworkError, ProtocolError
-from fvd_bench.evaluation.scorable_protocols import each
 from fvd_bench.networks import NETWORKS, Network, Sees
 from fvd_bench.networks.declared import network as declare
 from fvd_bench.plugins import source_version, telling
-from fvd_bench.protocols.protocol import Protocol, ProtocolLike, load
+from fvd_bench.protocols.protocol import Protocol, ProtocolLike, each, load
 from fvd_bench.protocols.rules import ClipRule, FeatureRule, Resize
 from fvd_bench.settings import Device, Settings
 

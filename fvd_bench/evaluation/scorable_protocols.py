@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from fvd_bench import metrics, networks
 from fvd_bench.errors import ProtocolError
 from fvd_bench.protocols import protocol as protocols
-from fvd_bench.protocols.protocol import Protocol, ProtocolLike
+from fvd_bench.protocols.protocol import Protocol, ProtocolLike, each
 
 
 def load(protocol: ProtocolLike) -> Protocol:
@@ -28,14 +28,6 @@ def load(protocol: ProtocolLike) -> Protocol:
 def load_all(protocol: ProtocolLike | Sequence[ProtocolLike]) -> tuple[Protocol, ...]:
     """Load one protocol or several, each once, as `load` does. Raises ProtocolError, also when there is none."""
     return tuple(dict.fromkeys(map(load, each(protocol))))
-
-
-def each(protocol: ProtocolLike | Sequence[ProtocolLike]) -> Sequence[ProtocolLike]:
-    """Return one protocol or several, as they were given, as several. Raises ProtocolError where there is none."""
-    given = [protocol] if isinstance(protocol, Protocol | str | os.PathLike) else protocol
-    if not given:
-        raise ProtocolError("no protocol is given")
-    return given
 
 
 def check(protocol: Protocol, where: str) -> None:

@@ -15,7 +15,7 @@ from fvd_bench.inspection.summary import Contents, contents_of, frames_needed, q
 from fvd_bench.inspection.video import Examined, examine
 from fvd_bench.processors import processors
 from fvd_bench.progress import Progress, silent
-from fvd_bench.protocols.protocol import Protocol, ProtocolLike, load
+from fvd_bench.protocols.protocol import Protocol, ProtocolLike, each, load
 from fvd_bench.sources.clip_source import value_range_of
 from fvd_bench.sources.opening import ClipSource, SourceLike, open_source
 from fvd_bench.version import __version__
@@ -61,20 +61,20 @@ def inspect(
     path: SourceLike,
     against: SourceLike | None = None,
     *,
-    protocol: Sequence[ProtocolLike] = (),
+    protocol: ProtocolLike | Sequence[ProtocolLike] = (),
     fps: float | None = None,
     workers: int | None = None,
     progress: Progress = silent,
 ) -> Checkup:
     """Look at all videos of a side, and of another side to compare it with.
 
-    protocol: protocols for which videos can be too short; that of `evaluate` if there are none. For these and those of
-    the paper the videos that are long enough are counted.
+    protocol: one or several for which videos can be too short; that of `evaluate` if there are none. For these and
+    those of the paper the videos that are long enough are counted.
     fps: the frame rate of videos that have none of their own, such as folders of frames; None leaves it unknown.
     workers: number of decoding threads, None for one per processor. The findings do not depend on it.
     Raises SourceError when a side cannot be opened, and ProtocolError.
     """
-    asked = {p.digest(): p for p in map(load, protocol or PAPER_PROTOCOLS[:1])}
+    asked = {p.digest(): p for p in map(load, each(protocol or PAPER_PROTOCOLS[:1]))}
     rules = list(({p.digest(): p for p in map(load, PAPER_PROTOCOLS)} | asked).values())
     sources = [open_source(side, progress) for side in ([path] if against is None else [path, against])]
     workers = workers or processors()

@@ -16,7 +16,7 @@ import math
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass
 from functools import lru_cache
 from typing import Any
@@ -194,6 +194,14 @@ def _numbers(name: str) -> family.Numbers | None:
     except UnknownProtocolError:
         return None
     return numbers if numbers is not None and numbers.name == name else None
+
+
+def each(protocol: ProtocolLike | Sequence[ProtocolLike]) -> Sequence[ProtocolLike]:
+    """Return one protocol or several, as they were given, as several. Raises ProtocolError where there is none."""
+    given = [protocol] if isinstance(protocol, Protocol | str | os.PathLike) else protocol
+    if not given:
+        raise ProtocolError("no protocol is given")
+    return given
 
 
 def load(protocol: ProtocolLike) -> Protocol:

@@ -92,7 +92,7 @@ def test_videos_are_too_short_only_for_what_was_asked(
 ) -> None:
     write_video(healthy / "short.mp4", moving_frames(20, seed=9))
 
-    asked, usual = inspect(healthy, protocol=[pixels_protocol(frames=30)]), inspect(healthy)
+    asked, usual = inspect(healthy, protocol=pixels_protocol(frames=30)), inspect(healthy)
 
     found = [finding.message for finding in asked.findings if finding.code == "too-short"]
     assert found == ["1 video: too short for pixels, which needs 30 frames: short.mp4 (20 frames)"]
