@@ -1,13 +1,10 @@
 """The metric for training loops: the score of `evaluate`, in one process, and nothing else changed."""
 
 import contextlib
-import copy
-import io
 import pickle
 import shutil
 import threading
 import warnings
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,41 +14,7 @@ import torch
 from fvd_bench import Arrays, FrechetVideoDistance, FvdBenchWarning, Settings, evaluate
 from fvd_bench.errors import FvdBenchError, MetricError, ProtocolError, ShortVideoError, SourceError
 from fvd_bench.networks.pixels import PixelsExtractor
-
-NO_CACHE = Settings(cache=None, device="cpu")
-EXACT = 1e-9
-"""Relative: both ways add the same features in the same order."""
-
-
-@pytest.fixture(scope="module")
-def videos(moving_frames) -> tuple[np.ndarray, np.ndarray]:
-    """Nine real and seven fake videos, uint8 [N, 20, 48, 64, 3]."""
-    real = np.stack([moving_frames(20, seed=seed) for seed in range(9)])
-    return real, np.stack([moving_frames(20, seed=100 + seed) for seed in range(7)])
-
-
-@pytest.fixture
-def random_protocol(pixels_protocol) -> str:
-    """Random clips of nine frames on both sides; the fake ones pass through JPEG."""
-    return _starting("random", pixels_protocol(images='jpeg = { fake = "always" }\njpeg_quality = { fake = 95 }'))
-
-
-@pytest.fixture
-def metric(random_protocol) -> FrechetVideoDistance:
-    return FrechetVideoDistance(random_protocol, seed=3, settings=NO_CACHE)
-
-
-def _value(real: object, fake: object, protocol: str, seed: int = 3) -> float:
-    value = evaluate(real, fake, protocol, seed=seed, settings=NO_CACHE).scores[0].value
-    assert value is not None
-    return value
-
-
-def _starting(start: str, protocol: str) -> str:
-    """The same for both sides."""
-    file = Path(protocol)
-    file.write_text(file.read_text("utf-8").replace('{ real = "random", fake = "first" }', f'"{start}"'))
-    return protocol
+from tests.toolkit.evaluation.online.conftest import EXACT, NO_CACHE, value_of
 
 
 @pytest.mark.parametrize("batch", [1, 4, 9])
@@ -60,7 +23,7 @@ def test_the_score_is_that_of_evaluate(metric, videos, random_protocol, batch: i
     for first in range(0, 9, batch):
         metric.update(real=real[first : first + batch], fake=fake[first : first + batch] if first < 7 else None)
 
-    assert metric.compute() == pytest.approx(_value(real, fake, random_protocol), rel=EXACT)
+    assert metric.compute() == pytest.approx(value_of(real, fake, random_protocol), rel=EXACT)
     assert metric.counts == {"real": 9, "fake": 7}
 
 
@@ -71,7 +34,7 @@ def test_a_protocol_with_a_count_selects_what_evaluate_selects(pixels_protocol, 
 
     metric.update(real=videos[0], fake=videos[1])
 
-    assert metric.compute() == pytest.approx(_value(*videos, protocol), rel=EXACT)
+    assert metric.compute() == pytest.approx(value_of(*videos, protocol), rel=EXACT)
 
 
 def test_videos_that_are_taken_again(pixels_protocol, videos) -> None:
@@ -85,7 +48,7 @@ def test_videos_that_are_taken_again(pixels_protocol, videos) -> None:
             with pytest.raises(MetricError, match=r"takes real videos again.*until there are 12, and there are 9"):
                 metric.compute()
         else:
-            assert metric.compute() == pytest.approx(_value(*videos, protocol), rel=EXACT)
+            assert metric.compute() == pytest.approx(value_of(*videos, protocol), rel=EXACT)
 
 
 def test_scores_are_those_of_evaluate(metric, videos, random_protocol) -> None:
@@ -105,7 +68,7 @@ def test_other_axes_and_floats_are_what_is_stated(metric, videos, random_protoco
 
     metric.update(fake=fake, axes="NCTHW", value_range=(-1, 1))
 
-    assert metric.compute() == pytest.approx(_value(*videos, random_protocol), rel=EXACT)
+    assert metric.compute() == pytest.approx(value_of(*videos, random_protocol), rel=EXACT)
 
 
 @pytest.mark.parametrize(
@@ -161,7 +124,7 @@ def test_reset_keeps_the_real_side_unless_told(metric, videos, random_protocol) 
     metric.reset()
     metric.update(fake=videos[1])
 
-    assert metric.compute() == pytest.approx(_value(*videos, random_protocol), rel=EXACT)
+    assert metric.compute() == pytest.approx(value_of(*videos, random_protocol), rel=EXACT)
     metric.reset(real=True)
     assert metric.counts == {"real": 0, "fake": 0}
 
@@ -170,7 +133,7 @@ def test_a_real_side_can_be_a_path_that_is_read_once(two_sides, videos, random_p
     settings = Settings(cache=tmp_path / "cache", device="cpu")
     metric = FrechetVideoDistance(random_protocol, real=two_sides[0], seed=3, settings=settings)
     metric.update(fake=videos[1])
-    expected = _value(two_sides[0], videos[1], random_protocol)
+    expected = value_of(two_sides[0], videos[1], random_protocol)
 
     assert metric.compute() == pytest.approx(expected, rel=EXACT)
     assert metric.scores()[0].real.clips == 6
@@ -185,7 +148,7 @@ def test_a_real_side_can_be_an_iterable(videos, random_protocol) -> None:
     metric = FrechetVideoDistance(random_protocol, real=iter(videos[0]), seed=3, settings=NO_CACHE)
     metric.update(fake=videos[1])
 
-    assert metric.compute() == pytest.approx(_value(*videos, random_protocol), rel=EXACT)
+    assert metric.compute() == pytest.approx(value_of(*videos, random_protocol), rel=EXACT)
 
 
 def test_a_real_side_that_is_missing_is_told_at_once(random_protocol) -> None:
@@ -197,103 +160,6 @@ def test_a_real_side_that_is_missing_is_told_at_once(random_protocol) -> None:
 def test_protocols_without_a_distance_between_given_videos_are_refused(name: str) -> None:
     with pytest.raises(ProtocolError, match=r"use fvd_bench\.evaluate"):
         FrechetVideoDistance(name, settings=NO_CACHE)
-
-
-def test_copies_and_checkpoints_go_on_where_they_were(metric, videos, random_protocol) -> None:
-    metric.update(real=videos[0], fake=videos[1][:3])
-    file = io.BytesIO()
-    torch.save(metric.state_dict(), file)
-    loaded = FrechetVideoDistance(random_protocol, seed=3, settings=NO_CACHE)
-    loaded.load_state_dict(torch.load(io.BytesIO(file.getvalue()), weights_only=True))
-
-    for other in (copy.deepcopy(metric), pickle.loads(pickle.dumps(metric)), loaded):
-        other.update(fake=videos[1][3:])
-        assert other.compute() == pytest.approx(_value(*videos, random_protocol), rel=EXACT)
-    assert metric.counts["fake"] == 3
-
-
-def test_a_state_of_other_draws_is_refused(metric, random_protocol) -> None:
-    other = FrechetVideoDistance(random_protocol, seed=4, settings=NO_CACHE)
-
-    with pytest.raises(FvdBenchError, match=r"seed 4.*seed 3"):
-        metric.load_state_dict(other.state_dict())
-    with pytest.raises(FvdBenchError, match=r"seed 4.*seed 3"):
-        metric.merge(other)
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (lambda state: None, "the state is NoneType: expected what state_dict"),
-        (lambda state: {"weight": torch.zeros(2)}, "the state is weight: expected .*, with made by, real, fake"),
-        (lambda state: {**state, "fake": {}}, "a side of the state is damaged .*'places'.*: expected the tensors"),
-        (lambda state: {**state, "fake": {**state["fake"], "rows": torch.ones(1)}}, "a side of the state is damaged"),
-    ],
-)
-def test_what_is_no_state_is_refused_and_changes_nothing(metric, videos, change, message: str) -> None:
-    metric.update(real=videos[0], fake=videos[1])
-
-    with pytest.raises(FvdBenchError, match=message):
-        metric.load_state_dict(change(metric.state_dict()))
-
-    assert metric.counts == {"real": 9, "fake": 7}
-
-
-@pytest.mark.parametrize("way", ["load_state_dict", "merge"])
-def test_features_of_another_device_are_told_as_those_of_a_file(metric, videos, random_protocol, way) -> None:
-    metric.update(real=videos[0], fake=videos[1])
-    state = metric.state_dict()
-    state["made with"]["fake"][0]["device"] = "a GPU"
-    loaded, empty = (FrechetVideoDistance(random_protocol, seed=3, settings=NO_CACHE) for _ in range(2))
-    loaded.load_state_dict(state)
-    asked = loaded
-    if way == "merge":
-        asked = empty
-        asked.merge(loaded)
-
-    with pytest.warns(FvdBenchWarning, match=r"the fake features were made with device a GPU \(here cpu .*last digits"):
-        value = asked.compute()
-
-    assert value == metric.compute()
-    assert [f.code for f in asked.findings if f not in metric.findings] == ["made-elsewhere"]
-
-
-def test_real_videos_of_a_state_or_a_metric_do_not_go_with_a_real_side(metric, videos, random_protocol) -> None:
-    metric.update(real=videos[0])
-    whole = FrechetVideoDistance(random_protocol, real=videos[0], seed=3, settings=NO_CACHE)
-
-    for take in (lambda: whole.merge(metric), lambda: whole.load_state_dict(metric.state_dict())):
-        with pytest.raises(SourceError, match="the real side was given as real=… already"):
-            take()
-
-
-def test_a_state_goes_with_other_metrics_beside_the_distance(metric, videos, random_protocol) -> None:
-    """Old states too, which have the digest of all metrics of a protocol."""
-    rule = metric.protocol.metric
-    panel = replace(metric.protocol, name="panel", metric=replace(rule, names=("kvd", *rule.names)))
-    metric.update(real=videos[0], fake=videos[1])
-    state = metric.state_dict()
-    other = FrechetVideoDistance(panel, seed=3, settings=NO_CACHE)
-
-    other.load_state_dict(state)
-    assert other.compute() == metric.compute()
-    other.load_state_dict({**state, "made by": {**state["made by"], "digest": panel.digest()}})
-    other.merge(metric)
-    with pytest.raises(FvdBenchError, match="digest"):
-        other.load_state_dict({**state, "made by": {**state["made by"], "digest": "0" * 64}})
-
-
-def test_merging_adds_the_videos(pixels_protocol, videos) -> None:
-    protocol = _starting("first", pixels_protocol())
-    left, right = (FrechetVideoDistance(protocol, settings=NO_CACHE) for _ in range(2))
-    left.update(real=videos[0][:4], fake=videos[1])
-    right.update(real=videos[0][4:])
-
-    left.merge(right)
-
-    # Features come in another order, so that sums round differently.
-    assert left.compute() == pytest.approx(_value(*videos, protocol), rel=1e-9)
-    assert left.counts == {"real": 9, "fake": 7}
 
 
 def test_the_device_can_be_chosen(metric) -> None:
@@ -339,7 +205,7 @@ def test_a_training_loop_neither_moves_the_score_nor_notices(
         assert torch.equal(torch.get_rng_state(), random_state)
         assert (np.random.get_state()[1] == numpy_state).all()  # noqa: NPY002
 
-    assert value == pytest.approx(_value(*videos, random_protocol), rel=EXACT)
+    assert value == pytest.approx(value_of(*videos, random_protocol), rel=EXACT)
     assert set(seen[:16]) == {(False, "highest", False)}
 
 
@@ -363,7 +229,7 @@ def test_arrays_state_the_same_for_both_ways(metric, videos, random_protocol) ->
     metric.update(real=videos[0])
     metric.update(fake=fake, axes="NCTHW", value_range=(-1, 1))
 
-    expected = _value(videos[0], Arrays(fake, axes="NCTHW", value_range=(-1, 1)), random_protocol)
+    expected = value_of(videos[0], Arrays(fake, axes="NCTHW", value_range=(-1, 1)), random_protocol)
 
     assert metric.compute() == pytest.approx(expected, rel=EXACT)
 
