@@ -81,12 +81,13 @@ class Comparison:
 class Comparisons:
     """Two results compared.
 
-    allowed: the worsening, as a fraction, that is no regression. now: the later result.
+    allowed: the worsening, as a fraction, that is no regression. before, now: the results.
     notes: differences that do not forbid comparing. accepted: whether the later result was made the baseline.
     """
 
     scores: tuple[Comparison, ...]
     allowed: float
+    before: Result
     now: Result
     notes: tuple[str, ...]
     accepted: bool = False
@@ -191,7 +192,7 @@ def comparisons(
         changes.append(_Change(old, new, *change_error((old, new), spreads, together=together)))
     noise = _noise_either_way(changes) if math.isinf(allowed) else [c.noise(ALARM / len(changes)) for c in changes]
     scores = tuple(_comparison(change, n, allowed) for change, n in zip(changes, noise, strict=True))
-    return Comparisons(scores, allowed, now, notes(before, now, found))
+    return Comparisons(scores, allowed, before, now, notes(before, now, found))
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,7 +59,7 @@ def rank(
         )
         found = run(evaluations)
     if is_first:
-        warn_of(findings(found), stacklevel=2)
+        warn_of(findings(found.results), stacklevel=2)
     return found
 
 

@@ -83,10 +83,15 @@ def test_json_on_stdout_is_alone_there(run, base: Path) -> None:
 def test_compare_says_whether_two_results_can_be_told_apart(run, base: Path, tmp_path: Path) -> None:
     run("compute", "bad", "--json", tmp_path / "bad.json")
 
+    table = json.loads((tmp_path / "bad.json").read_text())
+    table["warnings"].append({"code": "videos-skipped", "message": "1 fake video is skipped: 12.mkv"})
+    (tmp_path / "bad.json").write_text(json.dumps(table))
     done = fvd_bench("compare", base, tmp_path / "bad.json")
 
     assert done.returncode == 0
     assert "worse" in done.stdout
+    assert "fvd-bench: warning: 12 fake videos for 54 features" in done.stderr  # which both results say
+    assert "fvd-bench: warning: now: 1 fake video is skipped: 12.mkv" in done.stderr
     assert "REGRESSION" not in done.stdout  # that is a matter of what is allowed
     assert "better" in fvd_bench("compare", tmp_path / "bad.json", base).stdout
 
