@@ -22,7 +22,7 @@ from fvd_bench.evaluation.ranking import LEVEL
 from fvd_bench.evaluation.result import Result
 from fvd_bench.evaluation.result_features import ResultFeatures, spread_of
 from fvd_bench.evaluation.score import Score
-from fvd_bench.features.distributed import started
+from fvd_bench.features.distributed import refuse_several
 from fvd_bench.metrics.uncertainty import CONFIDENCE, quantile
 from fvd_bench.paths import user_path
 from fvd_bench.progress import Progress, silent
@@ -121,11 +121,8 @@ def check(
     from fvd_bench.evaluation.evaluate import open_evaluation  # here and below: `compare` does without
 
     settings = settings or Settings()
-    if settings.distributed and (processes := started()) > 1:
-        raise ArgumentError(
-            f"check is not divided, and {processes} processes would each do all of it: run the command without "
-            "torchrun; `stats` is divided, and check takes the files that it makes"
-        )
+    if settings.distributed:
+        refuse_several("check", "; `stats` is divided, and check takes the files that it makes")
     if not max_increase >= 0:
         raise ArgumentError(f"max_increase is {max_increase}: expected a fraction, such as 0.05, of at least 0")
     baseline = user_path(baseline)

@@ -14,7 +14,7 @@ from datetime import timedelta
 from types import ModuleType
 from typing import Any, TypeVar
 
-from fvd_bench.errors import EXIT_OF_FAULTS, EndedElsewhereError, FvdBenchError
+from fvd_bench.errors import EXIT_OF_FAULTS, ArgumentError, EndedElsewhereError, FvdBenchError
 
 _T = TypeVar("_T")
 
@@ -111,9 +111,17 @@ def world() -> int:
     return 1 if dist is None else int(dist.get_world_size())
 
 
-def started() -> int:
-    """Return the number of processes that torchrun has started, also where this one has not joined them."""
-    return int(os.environ["WORLD_SIZE"]) if _running() is None and _is_described() else world()
+def refuse_several(command: str, instead: str = "") -> None:
+    """Raise ArgumentError where torchrun has started several processes, also where this one has not joined them.
+
+    command: what is not divided among processes. instead: what is, as the rest of the sentence.
+    """
+    started = int(os.environ["WORLD_SIZE"]) if _running() is None and _is_described() else world()
+    if started > 1:
+        raise ArgumentError(
+            f"{command} is not divided, and {started} processes would each do all of it: run the command without "
+            f"torchrun{instead}"
+        )
 
 
 def gather(mine: _T) -> list[_T] | None:
