@@ -18,7 +18,7 @@ import numpy as np
 
 from fvd_bench.errors import SourceError
 from fvd_bench.features import headed_arrays
-from fvd_bench.features.keys import ENGINE
+from fvd_bench.features.keys import ENGINE, UNNAMED_ENGINE
 from fvd_bench.features.moments import Moments
 from fvd_bench.features.moments_in_pieces import MOST_PIECES, Pieces
 from fvd_bench.protocols.protocol import Protocol
@@ -28,9 +28,6 @@ from fvd_bench.version import __version__
 SCHEMA = 1
 
 _HEAD = "fvd_bench_moments"
-
-_FIRST_ENGINE = 2
-"""The engine of files that do not name theirs."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,7 +87,7 @@ class MomentsFile:
             if head["side"] not in SIDES:
                 raise ValueError(f"its side is {head['side']!r}")
             del head["schema"], head["fvd_bench"]
-            head["engine"] = int(head.get("engine", _FIRST_ENGINE))
+            head["engine"] = int(head.get("engine", UNNAMED_ENGINE))
             head["protocol"] = Protocol.from_table(head["protocol"], where=str(path))
             head["shards"] = tuple((int(part), int(parts)) for part, parts in head["shards"])
             return cls(**head, pieces=_pieces(arrays))
