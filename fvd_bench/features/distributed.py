@@ -54,15 +54,13 @@ class Share:
             mine = action()
         except Exception as failure:
             error = failure
-        code = None if error is None else _exit_code(error)
-        found: list[Any] = [None] * self.parts  # torch fills it in
-        _exchange(lambda dist: dist.all_gather_object(found, (code, mine)))
+        found = everyones((None if error is None else _exit_code(error), mine))
         if error is not None:
             raise error
         failed = [(place, code) for place, (code, _) in enumerate(found) if code is not None]
         if failed:
             raise EndedElsewhereError(*failed[0])
-        return [theirs for _, theirs in found]
+        return [theirs for _, theirs in found]  # type: ignore[misc]  # where there is no code, there is a result
 
     def once(self, action: Callable[[], _T]) -> _T:
         """Run an action in rank 0 alone, and return its result in all processes, which wait for it.
@@ -134,6 +132,20 @@ def gather(mine: _T) -> list[_T] | None:
     everything: list[Any] | None = [None] * world() if rank() == 0 else None  # torch fills it in
     _exchange(lambda dist: dist.gather_object(mine, everything, dst=0))
     return everything
+
+
+def everyones(mine: _T, group: Any = None) -> list[_T]:
+    """Return what all processes hand in, in the order of ranks, to each of them. Wait for all of them.
+
+    group: the processes that take part, as torch.distributed makes a group of them; None for all.
+    Raises EndedElsewhereError.
+    """
+    dist = _running()
+    if dist is None:
+        return [mine]
+    found: list[Any] = [None] * dist.get_world_size(group)  # torch fills it in
+    _exchange(lambda dist: dist.all_gather_object(found, mine, group=group))
+    return found
 
 
 def once(action: Callable[[], _T]) -> _T:
