@@ -17,7 +17,7 @@ from fvd_bench.features.distributed import WHOLE, Share
 from fvd_bench.features.extraction import Extraction
 from fvd_bench.features.given import GivenFile
 from fvd_bench.features.jobs import Job
-from fvd_bench.features.moments_file import MomentsFile, added
+from fvd_bench.features.moments_file import MomentsFile, added, placed
 from fvd_bench.features.moments_in_pieces import PIECES, Pieces
 from fvd_bench.features.stats_file import StatsFile, is_stats_file
 from fvd_bench.features.store import Entry
@@ -118,7 +118,7 @@ def make_moments(
             videos=len(opened.names),
             listing=hashlib.sha256("\0".join(opened.names).encode("utf-8", "surrogateescape")).hexdigest(),
             shards=(shard,),
-            contents=added("0", *contents.values()),
+            contents=added("0", *(placed(index, digest) for index, digest in contents.items())),
             skipped=collected.skipped,
             weights=dict(evaluation.extractors[job.features].weights),
             versions=evaluation.versions(),

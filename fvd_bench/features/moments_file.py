@@ -38,7 +38,7 @@ class MomentsFile:
     path, kind: those of the source, as a result names it.
     videos: number of videos in the listing. listing: sha256 of their names.
     shards: the number of each shard in it, and how many shards there are.
-    contents: the sum of the content digests of the videos in it, which does not depend on shards.
+    contents: the sum of digests of each video in it, see `placed`, which does not depend on shards.
     skipped: reason by name for each video that was skipped.
     weights, versions: as in a `StatsFile`, of the one network. engine: the version of our own arithmetic, see `keys`.
     """
@@ -135,6 +135,12 @@ def joined(files: Mapping[str, MomentsFile]) -> MomentsFile:
         )
         raise SourceError(f"what is given is {what}: give the files of all shards of one split")
     return dataclasses.replace(whole, shards=((1, 1),), pieces=whole.pieces.fewer(MOST_PIECES))
+
+
+def placed(index: int, content: str) -> str:
+    """Return the sha256 of a video's content digest and its place in the listing, which decides where its clip starts
+    where that is random."""
+    return hashlib.sha256(f"{index} {content}".encode()).hexdigest()
 
 
 def added(digest: str, *others: str) -> str:
