@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from fvd_bench.evaluation.evaluation import Evaluation
 from fvd_bench.evaluation.findings import refuse_skipped
 from fvd_bench.features.distributed import WHOLE, Share
 from fvd_bench.features.extraction import Extraction
-from fvd_bench.features.given import GivenFile
+from fvd_bench.features.given import OTHER_SHARD, GivenFile
 from fvd_bench.features.jobs import Job
 from fvd_bench.features.moments_file import MomentsFile, added, placed
 from fvd_bench.features.moments_in_pieces import PIECES, Pieces
@@ -285,9 +286,27 @@ def _completed(joined: StatsFile, source: SourceLike, settings: Settings, progre
         return dataclasses.replace(whole, path=joined.path, kind=joined.kind)
 
 
+def skipped(file: StatsFile) -> dict[str, str]:
+    """Return the reason by name for each video that a file was made without, in any of its protocols and repeats.
+
+    Raises ProtocolError where a network is not here that alone says which libraries its features are known by.
+    """
+    with _recorded(file) as extraction:
+        held = extraction.held(jobs_of(file)).values()
+    reasons = {name: reason for collected in held for name, reason in collected.skipped.items()}
+    return {name: reasons[name] for name in file.names if reasons.get(name, OTHER_SHARD) != OTHER_SHARD}
+
+
 def _missing(joined: StatsFile) -> list[int]:
-    """List the places in the listing whose features are wanted and missing. Raises ProtocolError where a network is not
-    here that alone says which libraries its features are known by."""
+    """List the places in the listing whose features are wanted and missing. Raises as `_recorded`."""
+    with _recorded(joined) as extraction:
+        return sorted({place % len(joined.names) for place, _ in extraction.missing(jobs_of(joined))})
+
+
+@contextlib.contextmanager
+def _recorded(joined: StatsFile) -> Iterator[Extraction]:
+    """Open what a file holds as an extraction that computes nothing. Raises ProtocolError where a network is not here
+    that alone says which libraries its features are known by."""
     libraries = joined.versions.keys() - environment.versions_of_network((), joined.versions).keys()
     for protocol in joined.protocols if libraries else ():
         NETWORKS.find(protocol.features.extractor)
@@ -296,10 +315,9 @@ def _missing(joined: StatsFile) -> list[int]:
     }
     given = GivenFile(joined.path, joined)
     with given.held() as store:
-        extraction = Extraction(
+        yield Extraction(
             given.source, store, extractors, versions=joined.versions, workers=1, progress=lambda done, total: None
         )
-        return sorted({place % len(joined.names) for place, _ in extraction.missing(jobs_of(joined))})
 
 
 def jobs_of(file: StatsFile) -> list[Job]:
