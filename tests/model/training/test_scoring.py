@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import shutil
 import signal
 from pathlib import Path
 
@@ -62,9 +63,9 @@ def test_the_best_score_is_remembered_by_a_run_that_goes_on(run_of, tmp_path: Pa
     assert checkpoints.load(tmp_path / "best.pt").state["score"] == 1e-3
 
 
-@pytest.mark.parametrize("change", ["other videos", "lost"])
+@pytest.mark.parametrize("change", ["other videos", "other data", "lost"])
 def test_a_score_that_compares_with_none_before_is_the_best(
-    run_of, tmp_path: Path, pixels_protocol, capsys, change: str
+    run_of, toy_videos: Path, tmp_path: Path, pixels_protocol, capsys, change: str
 ) -> None:
     report = {"fvd_kimg": 2 * STEP_KIMG, "fvd_videos": 4, "protocol": pixels_protocol(frames=9)}
     go(run_of(2, report=report), tmp_path)
@@ -75,10 +76,23 @@ def test_a_score_that_compares_with_none_before_is_the_best(
     if change == "lost":
         file.unlink()
 
-    go(run_of(4, report={**report, "fvd_videos": 4 if change == "lost" else 5}), tmp_path)
+    data = tmp_path / "data"
+    shutil.copytree(toy_videos, data)
+    if change == "other data":
+        shutil.copytree(data / "1", data / "0", dirs_exist_ok=True)
+
+    go(
+        run_of(4, data={"path": str(data)}, report={**report, "fvd_videos": 5 if change == "other videos" else 4}),
+        tmp_path,
+    )
 
     assert checkpoints.load(file).state["trainer"]["steps"] == 4
-    assert ("with 4 videos, which does not compare with" in capsys.readouterr().err) == (change != "lost")
+    said = {
+        "other videos": "with 4 videos, which does not compare with",
+        "other data": f"is the best against other real videos, which does not compare with those of {data}: the next",
+    }
+    err = capsys.readouterr().err
+    assert [name for name, text in said.items() if text in err] == [name for name in said if name == change]
 
 
 def test_a_score_that_fails_keeps_what_was_trained(run_of, tmp_path: Path, pixels_protocol, monkeypatch) -> None:
