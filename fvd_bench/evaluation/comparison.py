@@ -1,8 +1,8 @@
 """One result against another: better, worse, or not to be told apart; and the regression gate for CI.
 
-Both results score fake videos against the same real ones, so chance comes only from the drawing of the fake videos. Two
-results are told apart by the rule of a ranking, whose level and correction hold for changes up and down. A gate looks one
-way: a worse score counts as a regression if it is worse by more than is allowed and by more than chance explains.
+Both results score fake videos against the same real ones, so chance comes only from the drawing of the fake videos.
+Results are told apart by the rule of a ranking, whose level and correction hold for changes up and down. A gate looks
+one way: a worse score counts as a regression if it is worse by more than is allowed and by more than chance explains.
 """
 
 from __future__ import annotations
