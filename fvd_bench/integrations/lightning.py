@@ -70,7 +70,7 @@ class FrechetVideoCallback(Callback):
         self._value_range = value_range
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if pl_module.device.type == "cuda" and self.distance.intake.settings.device in ("auto", "cuda"):
+        if pl_module.device.type == "cuda" and self.distance.extraction.settings.device in ("auto", "cuda"):
             self.distance.to(pl_module.device)  # each process has its own since Lightning set it
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
