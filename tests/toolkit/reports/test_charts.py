@@ -7,7 +7,7 @@ import pytest
 
 from fvd_bench.estimate import Estimate
 from fvd_bench.inspection.motion import Motion
-from fvd_bench.metrics.fewer import AtFewer
+from fvd_bench.metrics.fewer_videos import AtFewer
 from fvd_bench.reports.charts.canvas import WIDTH, canvas, set_log_ticks
 from fvd_bench.reports.charts.palette import DARK, EITHER, LIGHT, SERIES
 from fvd_bench.reports.charts.score_charts import Bar, Row, bars_chart, count_chart, scores_chart
