@@ -81,7 +81,7 @@ def gradients(
 def _ours(loaded: Checkpoint, config: ModelConfig, seed: int) -> tuple[Discriminator, str]:
     from stylegan_v.baselines import registry
     from stylegan_v.errors import CheckpointError
-    from stylegan_v.methods.parts import load_part
+    from stylegan_v.methods.checkpoint_parts import load_part
     from stylegan_v.networks.discriminator import Discriminator, build_discriminator
 
     network = build_discriminator(config, seed=seed)
