@@ -63,8 +63,7 @@ def work(task: str) -> None:
     else:
         from fvd_bench.features.batches import Batches
         from fvd_bench.features.store import FeatureStore
-        from fvd_bench.sources.arrays import ArrayVideos
-        from fvd_bench.videos.arrays import Layout
+        from fvd_bench.sources.arrays import ArrayVideos, Layout  # which has another home in the other state
         from fvd_bench.videos.clips import Draw, read_draws
 
         class Free:

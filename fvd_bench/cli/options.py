@@ -85,7 +85,7 @@ class Command(click.Command):
         """Put the command's own options into a message that says how something is stated in Python."""
         if not isinstance(message, str) or "fvd_bench.Arrays(" not in message:
             return message
-        from fvd_bench.videos.arrays import WITH_AXES, WITH_RANGE
+        from fvd_bench.videos.array_layout import WITH_AXES, WITH_RANGE
 
         for phrase, ending in ((WITH_AXES, "axes"), (WITH_RANGE, "range")):
             if options := [option for param in self.params for option in param.opts if option.endswith(ending)]:

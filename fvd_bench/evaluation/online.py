@@ -31,7 +31,7 @@ from fvd_bench.protocols.protocol import Protocol, ProtocolLike
 from fvd_bench.protocols.rules import SIDES, Side
 from fvd_bench.settings import Settings
 from fvd_bench.sources.opening import SourceLike
-from fvd_bench.videos.arrays import Layout, ValueRange
+from fvd_bench.videos.array_layout import Layout, ValueRange
 from fvd_bench.videos.clips import Draw
 
 if TYPE_CHECKING:

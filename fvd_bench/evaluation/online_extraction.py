@@ -21,7 +21,8 @@ from fvd_bench.protocols.protocol import Protocol
 from fvd_bench.protocols.rules import FRECHET, Side
 from fvd_bench.settings import Settings
 from fvd_bench.sources.arrays import ArrayVideos
-from fvd_bench.videos.arrays import Layout, as_block
+from fvd_bench.videos.array_layout import Layout
+from fvd_bench.videos.arrays import as_block
 from fvd_bench.videos.clips import Draw, read_draws
 
 

@@ -10,7 +10,7 @@ from fvd_bench.features.jobs import Collected
 from fvd_bench.features.store import Facts
 from fvd_bench.finding import Finding, noted, of_side
 from fvd_bench.protocols.rules import Side
-from fvd_bench.videos.arrays import ValueRange
+from fvd_bench.videos.array_layout import ValueRange
 from fvd_bench.videos.frame_times import widest
 
 

@@ -16,7 +16,7 @@ from fvd_bench.packages import needed_for
 from fvd_bench.protocols.protocol import ProtocolLike
 from fvd_bench.settings import Settings
 from fvd_bench.sources.opening import SourceLike
-from fvd_bench.videos.arrays import ValueRange
+from fvd_bench.videos.array_layout import ValueRange
 
 with needed_for("callbacks of Lightning", "lightning"):
     from lightning.pytorch import Callback, LightningModule, Trainer
