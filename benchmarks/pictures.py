@@ -18,7 +18,7 @@ from fvd_bench.reports.charts.palette import SCORE, SOFT
 from fvd_bench.sources.opening import open_source
 from fvd_bench.videos.video import Pixels
 from stylegan_v.checkpoints import checkpoint
-from stylegan_v.sampling.videos import VideoSampler
+from stylegan_v.sampling.sampler import VideoSampler
 
 PLACES = range(0, 64, 4)
 """Every 4th frame of the first 64, as the paper shows them; of shorter videos those that there are."""

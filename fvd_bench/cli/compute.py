@@ -12,14 +12,8 @@ import click
 from click.core import ParameterSource
 
 from fvd_bench.cli import ranking
-from fvd_bench.cli.options import (
-    Command,
-    chosen_settings,
-    engine_options,
-    format_option,
-    protocol_names,
-    ranking_options,
-)
+from fvd_bench.cli.command import Command
+from fvd_bench.cli.options import chosen_settings, engine_options, format_option, protocol_names, ranking_options
 from fvd_bench.cli.pages import CLIPS_AND_CHARTS, Showing, html_option
 from fvd_bench.cli.streams import (
     STDOUT,

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fvd_bench.cli.options import Command, array_options
+from fvd_bench.cli.command import Command
+from fvd_bench.cli.options import array_options
 from fvd_bench.cli.streams import say
 from fvd_bench.cli.values import Place
 from stylegan_v.cli.options import PATH, Device, device_option, picture_option, seed_option

@@ -7,7 +7,7 @@ from typing import Literal
 
 import click
 
-from fvd_bench.cli.options import Command, typed
+from fvd_bench.cli.command import Command, typed
 from fvd_bench.cli.streams import progress, say
 from fvd_bench.cli.values import Number
 from stylegan_v.cli.options import PATH, Device, class_option, device_option, folder_option, motions_option, seed_option
@@ -57,7 +57,7 @@ def project(
     from fvd_bench.networks.environment import resolve_device
     from stylegan_v.checkpoints.checkpoint import load
     from stylegan_v.networks.generator import Generator
-    from stylegan_v.sampling.videos import VideoSampler
+    from stylegan_v.sampling.sampler import VideoSampler
     from stylegan_v.studies import content, projection, targets
     from stylegan_v.studies.perceptual import perceptual_distance
 
