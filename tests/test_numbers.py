@@ -49,7 +49,7 @@ def test_the_command_of_the_readme_prints_what_stands_below_it() -> None:
     assert max(map(len, shown.splitlines())) <= 80
 
 
-def test_the_zoo() -> None:
+def test_ways_of_computing_fvd() -> None:
     scores = [score for score in results("fvd_variants")["scores"] if score["value"] is not None]
     first = next(s["value"] for s in scores if s["protocol"] == "stylegan-v-fvd16")
     expected = {
@@ -110,7 +110,7 @@ def test_table_4() -> None:
     assert f"\u2212{-min(changes):.0f} % to +" in " ".join(page("README.md").split())
 
 
-def test_the_largest_change_in_the_zoo() -> None:
+def test_the_largest_change_between_ways_of_computing_fvd() -> None:
     values = {s["protocol"]: s["value"] for s in results("fvd_variants")["scores"]}
     largest = 100 * (max(v for v in values.values() if v is not None) / values["stylegan-v-fvd16"] - 1)
 
