@@ -102,8 +102,7 @@ def project(
     )
     with float32_arithmetic("float32"):
         rows = {"images": content.held(pixels, times), "projection": found.content.moving(found.noise)}
-        for number in range(1, motions + 1):
-            rows[f"motion {number}"] = found.content.moving(content.motion(generator, seed, number))
+        rows |= content.with_motions(found.content, seed, range(1, motions + 1))
         content.write_rows(out, rows, loaded.fps)
     say(f"{out}: {len(pixels)} images projected in {steps} steps, with motion {motion}")
     say(f"compared by {distance.words}: the distance went from {found.before:.4f} to {found.after:.4f}")
