@@ -258,6 +258,10 @@ def chosen_settings(
     parquet: str | None = None,
     onlooker: Callable[[Collection, Result], None] | None = None,
 ) -> Settings:
+    """Make the settings of a run from what click hands over of `run_options`, `engine_options` and a command's own.
+
+    Raises UsageError.
+    """
     from fvd_bench.settings import Settings, default_cache
 
     if cache and no_cache:

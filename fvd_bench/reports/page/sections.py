@@ -77,6 +77,7 @@ def steps(exhibits: Sequence[Exhibits]) -> Iterator[Block]:
 
 
 def worst_blocks(exhibits: Exhibits) -> Iterator[Block]:
+    """Yield the fakes that make the score worse the most, each beside the nearest real clip; nothing where none do."""
     if not exhibits.worst:
         return
     score = exhibits.score
