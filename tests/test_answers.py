@@ -36,10 +36,8 @@ def table4(found: Result) -> list[str]:
 def fvd_variants(found: Result) -> list[str]:
     # Those of Table 4 are not counted.
     pitfalls = {f"stylegan-v-fvd16-{name}" for name in ("all-clips", "first-frames", "jpeg75", "resize128", "still")}
-    scores = [
-        s for s in found["scores"] if s["value"] is not None and s["protocol"] not in pitfalls
-    ]  # Table 4 has these
-    values = {s["protocol"]: s["value"] for s in scores}
+    scored = {s["protocol"]: s["value"] for s in found["scores"] if s["value"] is not None}
+    values = {name: value for name, value in scored.items() if name not in pitfalls}
     return [
         f"{len(values)} protocols score the same {found['videos a side']} + {found['videos a side']} videos",
         f"from {min(values.values()):.2f} to {max(values.values()):.2f}; "
