@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from fvd_bench.cli.command import Command
 from fvd_bench.cli.options import (
-    Command,
     array_options,
     chosen_settings,
     draw_options,
@@ -144,10 +144,10 @@ def _protocols(file: StatsFile | MomentsFile) -> str:
 
 def _skipped(file: StatsFile | MomentsFile) -> Mapping[str, str]:
     """Return the reason by name for each video that a file was made without."""
-    from fvd_bench.evaluation.statistics import skipped
+    from fvd_bench.evaluation.merging import skipped_videos
     from fvd_bench.features.stats_file import StatsFile
 
-    return skipped(file) if isinstance(file, StatsFile) else file.skipped
+    return skipped_videos(file) if isinstance(file, StatsFile) else file.skipped
 
 
 def _check_out(out: str | Path) -> None:

@@ -16,7 +16,8 @@ from stylegan_v.checkpoints.checkpoint import Checkpoint, load, save
 from stylegan_v.errors import ConfigError
 from stylegan_v.methods.trainer import Trainer
 from stylegan_v.networks.video_generator import VideoGenerator
-from stylegan_v.sampling.videos import GeneratedVideos, VideoSampler
+from stylegan_v.sampling.sampler import VideoSampler
+from stylegan_v.sampling.videos import GeneratedVideos
 from stylegan_v.training.run import load_run
 from tests.model.baselines.conftest import METHODS, STAGES, first_batch, tiny
 

@@ -139,7 +139,7 @@ def test_copies_and_checkpoints_go_on_and_other_metrics_do_not_merge(metric, pro
 
 def test_a_state_of_another_engine_is_refused_and_one_that_names_none_is_not(metric, videos) -> None:
     """Older metrics had the sha256 of these four as their identity."""
-    identity = metric._distance.intake.identity
+    identity = metric._distance.extraction.identity
     assert list(identity)[:4] == ["protocol", "digest", "seed", "weights"] and identity["engine"] == 2
     older = {key: identity[key] for key in ("protocol", "digest", "seed", "weights")}
     metric.persistent(True)

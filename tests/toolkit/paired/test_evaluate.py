@@ -179,7 +179,8 @@ def test_each_pair_of_one_fake_video_is_counted_and_named(
     result = score(originals, [*copies[:3], copies[3][:, ::2]], pairs=tmp_path / "pairs.csv")
 
     found = {finding.code: finding for finding in result.warnings}
-    assert found["pairs-skipped"].message.startswith("2 of 5 pairs are not compared: 000003 with 000002 (frame 0 is ")
+    assert list(found["pairs-skipped"].videos) == ["000003 with 000002", "000003 with 000003"]
+    assert found["pairs-skipped"].message.startswith("2 of 5 pairs are not compared: ")
     assert list(found["unequal-lengths"].videos) == ["000000 with 000001", "000000 with 000002"]
 
 
