@@ -144,7 +144,7 @@ def _protocols(file: StatsFile | MomentsFile) -> str:
 
 def _skipped(file: StatsFile | MomentsFile) -> Mapping[str, str]:
     """Return the reason by name for each video that a file was made without."""
-    from fvd_bench.evaluation.merging import skipped_videos
+    from fvd_bench.evaluation.recorded import skipped_videos
     from fvd_bench.features.stats_file import StatsFile
 
     return skipped_videos(file) if isinstance(file, StatsFile) else file.skipped
