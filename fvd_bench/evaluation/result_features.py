@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fvd_bench.atomic import partial_file
-from fvd_bench.errors import ResultError
+from fvd_bench.errors import ResultError, cause
 from fvd_bench.evaluation.result import Result
 from fvd_bench.evaluation.score import Score
 from fvd_bench.features.feature_set import FeatureSet
@@ -104,7 +104,7 @@ def load(file: Path, result: Result) -> ResultFeatures:
                     repeats[score.digest] = [_repeat(arrays, digest, number) for number in range(len(score.values))]
             return ResultFeatures(repeats, [str(name) for name in arrays[_NAMES]])
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise ResultError(f"{file} cannot be read as kept features: {error}; delete it to do without") from error
+        raise ResultError(f"{file} cannot be read as kept features: {cause(error)}; delete it to do without") from error
 
 
 def kept(file: Path, result: Result, place: int | None = None) -> ResultFeatures | None:
