@@ -36,6 +36,12 @@ EXIT_OF_FAULTS = 70
 """Exit code after an exception that is a fault of our own: EX_SOFTWARE of sysexits.h."""
 
 
+def cause(error: Exception) -> str:
+    """Say why a file cannot be used: what the system says, without its number and the path, which is named beside it;
+    of other errors their text."""
+    return str(getattr(error, "strerror", None) or error)
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an exception says that memory has run out: Python's, torch's on the processor, or that of a GPU."""
     if isinstance(error, MemoryError) or is_out_of_device_memory(error):

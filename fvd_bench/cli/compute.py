@@ -84,10 +84,10 @@ def compute(
 
     showing = Showing(html_file, of_one=len(fake) == 1)
     chosen = chosen_settings(**settings, onlooker=showing.onlooker)
-    beside = _beside(json_file, wanted=keep_features)
-    check_outputs(
-        stdout_of(form), json_file, html_file, per_video_file, manifest_file, str(beside) if keep_features else None
-    )
+    beside = _beside(json_file, len(fake), wanted=keep_features)
+    features = [str(file) for file in beside if keep_features]
+    files = json_file, html_file, per_video_file, manifest_file, *features
+    check_outputs(stdout_of(form), *files, read=(real, *fake.values()))
     if dry_run and (json_file or html_file or per_video_file or manifest_file or replay_file or form != TEXT):
         raise click.UsageError(
             "--dry-run scores nothing, so there is no --format, --json, --html, --per-video, --manifest or --replay of "
@@ -108,7 +108,7 @@ def compute(
 
         def keep(place: int, collection: Collection, result: Result) -> None:
             if beside:
-                _keep(beside.with_suffix(f".{place}.npz"), collection, result, wanted=keep_features)
+                _keep(beside[place], collection, result, wanted=keep_features)
 
         ranking.compute(
             real,
@@ -144,7 +144,7 @@ def compute(
             if manifest_file and first:
                 attempt(lambda: _record(Path(manifest_file), collection, result))
             if beside and first:
-                attempt(lambda: _keep(beside, collection, result, wanted=keep_features))
+                attempt(lambda: _keep(beside[0], collection, result, wanted=keep_features))
         if first:
             page = showing.text(partial(_page, result))
             attempt(lambda: print_result(result, json_file, page, (per_video_file, lambda: _csv(videos)), form=form))
@@ -227,16 +227,22 @@ def _score(collection: Collection, replayed: Manifest | None) -> Result:
     return with_differences(replayed, collection.evaluation.score(collection))
 
 
-def _beside(json_file: str | None, *, wanted: bool) -> Path | None:
-    """Return where the features of a result go if it is written to a file, else None."""
+def _beside(json_file: str | None, results: int, *, wanted: bool) -> list[Path]:
+    """Return where the features of each result go if they are written to a file, else nothing.
+
+    Raises OutputError where they are wanted and something else lies there.
+    """
     file = user_path(json_file) if json_file and json_file != STDOUT else None
     if file is not None and (file.is_file() or not file.exists()):
-        from fvd_bench.evaluation.result_features import beside
+        from fvd_bench.evaluation.result_features import beside, check_place
 
-        return beside(file)
+        places = [beside(file, place if results > 1 else None) for place in range(results)]
+        for place in places if wanted else ():
+            check_place(place)
+        return places
     if wanted:
         raise click.UsageError("--keep-features puts the features beside the --json FILE, so it needs one")
-    return None
+    return []
 
 
 def _keep(beside: Path, collection: Collection, result: Result, *, wanted: bool) -> None:
@@ -246,7 +252,7 @@ def _keep(beside: Path, collection: Collection, result: Result, *, wanted: bool)
     if wanted:
         result_features.save(beside, collection, result)
         wrote(beside)
-    elif beside.exists():
+    elif beside.exists() and not result_features.is_foreign(beside):
         say(f"fvd-bench: warning: {beside} holds the features of an older result; delete it", err=True)
 
 

@@ -126,6 +126,8 @@ def check(
     if not max_increase >= 0:
         raise ArgumentError(f"max_increase is {max_increase}: expected a fraction, such as 0.05, of at least 0")
     baseline = user_path(baseline)
+    if update:
+        result_features.check_place(result_features.beside(baseline))
     before = Result.read(baseline)
     old = result_features.kept(baseline, before)
     protocols = protocols_of(before, protocol)

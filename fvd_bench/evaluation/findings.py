@@ -190,8 +190,9 @@ def _count_findings(
 def _score_findings(scores: Sequence[Score]) -> Iterator[Finding]:
     """Warn of what scores are worth. What holds for several is said of the first, and the others are named."""
     found: dict[str, dict[str, Finding]] = {}
+    drawn = {score.protocol for score in scores if len(set(score.values)) > 1}
     for score in scores:
-        for finding in (*_chance_findings(score), *_repeat_findings(score)):
+        for finding in (*_chance_findings(score), *(() if score.protocol in drawn else _repeat_findings(score))):
             found.setdefault(finding.code, {}).setdefault(f"{score.metric.upper()} of {score.protocol}", finding)
     for of_scores in found.values():
         (_, first), *others = of_scores.items()
@@ -203,8 +204,8 @@ def _repeat_findings(score: Score) -> Iterator[Finding]:
     if len(score.values) > 1 and len(set(score.values)) == 1:
         yield Finding(
             "repeats-equal",
-            f"{score.protocol}: all repeats are equal, since nothing in it is drawn at random here; their standard "
-            "deviation of 0 says nothing",
+            f"{score.metric.upper()} of {score.protocol}: all repeats are equal, as they are where nothing is drawn at "
+            "random or a score is at its limit; their standard deviation of 0 says nothing",
         )
 
 

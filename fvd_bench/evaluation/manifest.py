@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from fvd_bench.atomic import write_text
-from fvd_bench.errors import ManifestError, ProtocolError, VideoError
+from fvd_bench.errors import ManifestError, ProtocolError, VideoError, cause
 from fvd_bench.evaluation.collection import Collection
 from fvd_bench.evaluation.evaluate import open_evaluation
 from fvd_bench.evaluation.evaluation import Evaluation
@@ -154,7 +154,7 @@ def load(file: Path) -> Manifest:
         return Manifest.from_json(user_path(file).read_text("utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise ManifestError(
-            f"{file} cannot be read: {error}; expected a file that `compute --manifest` wrote"
+            f"{file} cannot be read: {cause(error)}; expected a file that `compute --manifest` wrote"
         ) from error
     except ManifestError as error:
         raise ManifestError(f"{file}: {error}") from error

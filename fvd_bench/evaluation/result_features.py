@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fvd_bench.atomic import partial_file
-from fvd_bench.errors import ResultError
+from fvd_bench.errors import OutputError, ResultError, cause
 from fvd_bench.evaluation.result import Result
 from fvd_bench.evaluation.score import Score
 from fvd_bench.features.feature_set import FeatureSet
@@ -49,6 +49,27 @@ def beside(result_file: Path, place: int | None = None) -> Path:
     return result_file.with_name(f"{name}.npz" if place is None else f"{name}.{place}.npz")
 
 
+def is_foreign(file: Path) -> bool:
+    """Return whether something else than features of a result lies there, such as statistics, or videos as arrays.
+
+    What is no whole archive may be a damaged file of features, and is not foreign.
+    """
+    try:
+        with zipfile.ZipFile(file) as archive:
+            return f"{_OF}.npy" not in archive.namelist()
+    except (OSError, zipfile.BadZipFile):
+        return False
+
+
+def check_place(file: Path) -> None:
+    """Raise OutputError where `save` would replace something else than features of a result."""
+    if is_foreign(file):
+        raise OutputError(
+            f"{file} is where features are kept beside the result, and holds something else, which is not replaced: "
+            "give the result another name"
+        )
+
+
 def features(collection: Collection) -> ResultFeatures:
     """Return all features of an evaluation."""
     evaluation = collection.evaluation
@@ -63,8 +84,9 @@ def features(collection: Collection) -> ResultFeatures:
 def save(file: Path, collection: Collection, result: Result) -> None:
     """Write the features of an evaluation. Equal repeats, and the same features for several metrics, are written once.
 
-    Sides of which only the moments were kept are left out. Raises ResultError.
+    Sides of which only the moments were kept are left out. Raises ResultError, and OutputError as `check_place` does.
     """
+    check_place(file)
     found = features(collection)
     arrays: dict[str, Any] = {_OF: np.array(_identity(result)), _NAMES: np.array(found.fake_names)}
     first: dict[int, str] = {}
@@ -104,16 +126,16 @@ def load(file: Path, result: Result) -> ResultFeatures:
                     repeats[score.digest] = [_repeat(arrays, digest, number) for number in range(len(score.values))]
             return ResultFeatures(repeats, [str(name) for name in arrays[_NAMES]])
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise ResultError(f"{file} cannot be read as kept features: {error}; delete it to do without") from error
+        raise ResultError(f"{file} cannot be read as kept features: {cause(error)}; delete it to do without") from error
 
 
 def kept(file: Path, result: Result, place: int | None = None) -> ResultFeatures | None:
     """Read the features that lie beside the file of a result, if any do. place: of the result in a ranking.
 
-    Raises ResultError.
+    What else may have that name is left alone. Raises ResultError.
     """
     found = beside(file, place)
-    return load(found, result) if found.exists() else None
+    return load(found, result) if found.exists() and not is_foreign(found) else None
 
 
 def spread_of(score: Score, features: ResultFeatures | None, result: Result) -> Spread | None:

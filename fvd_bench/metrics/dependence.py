@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from fvd_bench.errors import ArgumentError, FvdBenchError
+from fvd_bench.errors import ArgumentError, FvdBenchError, cause
 from fvd_bench.features.feature_set import FeatureSet
 from fvd_bench.finding import Finding, some
 from fvd_bench.metrics.uncertainty import Sides
@@ -156,7 +156,7 @@ def _column(file: str, column: str) -> dict[str, tuple[str, ...]]:
                     raise FvdBenchError(f"{file} puts {name!r} into two groups, {found[name][0]!r} and {group!r}")
             return found
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise FvdBenchError(f"{file} cannot be read as a table of groups: {error}; expected CSV") from error
+        raise FvdBenchError(f"{file} cannot be read as a table of groups: {cause(error)}; expected CSV") from error
 
 
 def _key(name: str, by: str, what: str) -> tuple[str, ...] | None:

@@ -24,6 +24,12 @@ def find(sources: Mapping[Side, ClipSource], pairs: Pairs, of: Compared) -> Iter
         if damaged := _damaged(of, SIDES.index(side)):
             what = f"{len(damaged)} {side} videos have frames that decode with errors"
             yield Finding.of("damaged", what, damaged, side=side)
+    if same := _same(of):
+        if len(same) == len(of.pairs):
+            yield Finding("same-videos", "the real and the fake side hold the same videos")
+        else:
+            what = f"{len(same)} of {len(of.pairs)} pairs are one video twice, with the same bytes on both sides"
+            yield Finding.of("shared-files", what, same)
     if unread := _unread(of):
         yield Finding.of("pairs-skipped", f"{len(unread)} of {len(of.pairs)} pairs are not compared", unread)
     if unequal := _unequal(of):
@@ -40,6 +46,15 @@ def refuse_left_out(pairs: Pairs, of: Compared) -> None:
 
 
 _STRICT = "and --strict allows no video to be left out"
+
+
+def _same(of: Compared) -> dict[str, str]:
+    pairs = zip(of.names, of.pairs, strict=True)
+    return {
+        fake: "" if real == fake else f"as {real}"
+        for (real, fake), pair in pairs
+        if isinstance(pair, Measured) and pair.contents[0] == pair.contents[1]
+    }
 
 
 def _unread(of: Compared) -> dict[str, str]:

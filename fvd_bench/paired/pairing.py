@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from fvd_bench.errors import SourceError
+from fvd_bench.errors import SourceError, cause
 from fvd_bench.paths import PathLike, user_path
 from fvd_bench.protocols.rules import SIDES, Side
 from fvd_bench.sources.clip_source import columns_of
@@ -103,9 +103,8 @@ def _of_table(path: str, real: Sequence[str], fake: Sequence[str]) -> list[tuple
             raise SourceError(f"{path} is larger than {_MOST_BYTES:,} bytes: expected a table of pairs")
         text = file.read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or error
         raise SourceError(
-            f"pairs cannot be read from {path}: {reason}; expected {BY_NAME}, {BY_ORDER}, or a CSV file with the "
+            f"pairs cannot be read from {path}: {cause(error)}; expected {BY_NAME}, {BY_ORDER}, or a CSV file with the "
             "columns real and fake"
         ) from error
     names = dict(zip(SIDES, (real, fake), strict=True))

@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, field
 from typing import Any, Literal, get_args
 
-from fvd_bench.errors import ProtocolError, UnknownProtocolError
+from fvd_bench.errors import ProtocolError, UnknownProtocolError, cause
 from fvd_bench.paths import shipped, user_path
 from fvd_bench.protocols.parsing import checked_name, refuse_unknown, rule_of, value_of
 
@@ -221,7 +221,10 @@ def text(name_or_path: str) -> str:
         try:
             return user_path(name_or_path).read_text("utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise ProtocolError(f"paired protocol file {name_or_path}: {error}") from error
+            raise ProtocolError(
+                f"paired protocol file {name_or_path} cannot be read: {cause(error)}; expected TOML, as "
+                "`fvd-bench protocols show NAME` prints it"
+            ) from error
     if name_or_path not in names():
         close = difflib.get_close_matches(name_or_path, names(), n=2)
         hint = f"did you mean {' or '.join(close)}? " if close else ""

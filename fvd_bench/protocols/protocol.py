@@ -19,7 +19,7 @@ from dataclasses import MISSING, dataclass
 from functools import lru_cache
 from typing import Any
 
-from fvd_bench.errors import ProtocolError, UnknownProtocolError
+from fvd_bench.errors import ProtocolError, UnknownProtocolError, cause
 from fvd_bench.paths import shipped, user_path
 from fvd_bench.protocols import family
 from fvd_bench.protocols.aliases import ALIASES
@@ -158,7 +158,10 @@ def text(name_or_path: str) -> str:
         try:
             return user_path(name_or_path).read_text("utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise ProtocolError(f"protocol file {name_or_path}: {error}") from error
+            raise ProtocolError(
+                f"protocol file {name_or_path} cannot be read: {cause(error)}; expected TOML, as `fvd-bench "
+                "protocols show NAME` prints it"
+            ) from error
     given, at, version = name_or_path.partition("@")
     name = ALIASES.get(given, given)
     if name not in names() and (numbers := family.Numbers.of(name)) is not None:

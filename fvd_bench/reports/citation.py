@@ -165,7 +165,7 @@ _CLIP = _paper(
 )  # fmt: skip
 
 _OF_METRICS = {
-    "fvd": _FVD, "fid": _FID, "fd": _FID, "kvd": _KERNEL, "kvd-biased": _KERNEL, "kid": _KERNEL, "jedi": _JEDI,
+    "fvd": _FVD, "fid": _FID, "fd": _FID, "kvd": _KERNEL, "kvd-biased": _JEDI, "kid": _KERNEL, "jedi": _JEDI,
     "cmmd": _CMMD, "mind": _MIND, "precision": _PRECISION, "recall": _PRECISION, "density": _DENSITY,
     "coverage": _DENSITY, "is": _INCEPTION_SCORE,
 }  # fmt: skip

@@ -32,6 +32,8 @@ _LARGEST = sys.float_info.max
 
 _CONFIDENCE = 0.95
 
+_METHOD = "influence of each video; of a metric without one, a jackknife that leaves out groups of videos"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
@@ -204,7 +206,7 @@ def _uncertainty(score: Score) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if score.error_real is not None and score.error_fake is not None:
         error = math.hypot(score.error_real, score.error_fake)
-        found["standard_error"] = {"value": error, "method": "influence of each video"}
+        found["standard_error"] = {"value": error, "method": _METHOD}
     if score.interval is not None:
         low, high = score.interval
         found["confidence_interval"] = {"lower": low, "upper": high, "confidence_level": _CONFIDENCE}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
@@ -29,27 +29,44 @@ class ArrayFolder:
 
     names: their paths below the folder without suffix, in the order in which video files are sorted.
     value_range: the range that is stated for floats. None for uint8.
+    columns: for each column of a list of the files, its entries in the order of the videos.
     The first file that can be read decides on the type of values, and on the axes where these are not stated. Files
     that differ from it, or that cannot be read, are bad videos.
     """
 
     kind = "array files"
 
-    def __init__(self, name: str, files: Mapping[str, Path], layout: Layout) -> None:
-        """List the array files among `files`, which are relative POSIX paths with the places of the files. Raises
-        SourceError when none can be used."""
+    def __init__(
+        self,
+        name: str,
+        files: Mapping[str, Path],
+        layout: Layout,
+        *,
+        rows: Mapping[str, Mapping[str, str]] = {},
+        more_notes: Sequence[str] = (),
+    ) -> None:
+        """List the array files among `files`, which are relative POSIX paths with the places of the files.
+
+        rows: what a list says of each file, by column. more_notes: notes besides those on the arrays.
+        Raises SourceError when no file can be used.
+        """
         self.name = name
         self._files: dict[str, Path] = {}
+        said: dict[str, Mapping[str, str]] = {}
         for file, place in sorted(files.items()):
             if suffix(file) in ARRAY_SUFFIXES:
-                other = self._files.setdefault(file.removesuffix(PurePosixPath(file).suffix), place)
+                video = file.removesuffix(PurePosixPath(file).suffix)
+                other = self._files.setdefault(video, place)
                 if other != place:
                     raise SourceError(f"{place} and {other.name} have one name: expected one file for each video")
+                said[video] = rows.get(file, {})
         self.names = sorted(self._files, key=sort_key)
+        columns = dict.fromkeys(column for row in said.values() for column in row)
+        self.columns = {column: [said[video].get(column, "") for video in self.names] for column in columns}
         known, block = self._first(layout)
         self._layout = Layout(known.axes, layout.value_range)
         self.value_range = known.value_range
-        self.notes = known.notes(self.name, block)
+        self.notes = (*more_notes, *known.notes(self.name, block))
 
     def video(self, index: int) -> Video:
         """Return the video at a place of the listing, unopened."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath, PurePosixPath
 
 from fvd_bench.errors import SourceError
+from fvd_bench.finding import some
 from fvd_bench.paths import set_apart
 from fvd_bench.sources.array_files import ARRAY_SUFFIXES
 from fvd_bench.sources.array_folder import ArrayFolder
@@ -53,17 +54,20 @@ def open_named(
     What is named and holds no video is listed by itself, so that it is skipped by its name. Copies from addresses that
     differ in their query alone have one name and are numbered.
     """
-    distinct = list({(file.name, file.place): file for file in reversed(named)}.values())[::-1]
+    first = {(file.name, file.place): file for file in reversed(named)}
+    distinct = list(first.values())[::-1]
     if not distinct:
         raise SourceError(f"{what} names no video")
-    again = len(named) - len(distinct)
-    notes = [f"{what}: {again} of {len(named)} names are given again; each is used once"] if again else []
+    notes = _repetitions(what, named, first)
     above = above or _nearest_folder([file.name for file in distinct])
     names = dict(zip(set_apart(file.name.relative_to(above).as_posix() for file in distinct), distinct, strict=True))
     if all(map(is_tar_name, names)):
-        return open_shards(what, [file.place for file in distinct])
+        side = open_shards(what, [file.place for file in distinct])
+        return dataclasses.replace(side, more_notes=(*notes, *side.more_notes))
     if all(suffix(name) in ARRAY_SUFFIXES for name in names):
-        return ArrayFolder(what, {name: file.place for name, file in names.items()}, layout)
+        places = {name: file.place for name, file in names.items()}
+        rows = {name: file.columns for name, file in names.items()}
+        return ArrayFolder(what, places, layout, rows=rows, more_notes=notes)
     files: dict[str, Path] = {}
     for name, file in names.items():
         is_folder = os.path.isdir(file.place)  # noqa: PTH112 - which raises nothing for a name that is too long
@@ -73,6 +77,19 @@ def open_named(
     listing = _listing(what, placed, names)
     columns = _columns(what, listing, names)
     return FileSource(what, f"{listing.kind} {kind}".rstrip(), listing, PurePosixPath(), placed, tuple(notes), columns)
+
+
+def _repetitions(
+    what: str, named: Sequence[NamedFile], first: Mapping[tuple[PurePosixPath, Path], NamedFile]
+) -> list[str]:
+    """Say how much is named again, and which columns differ from those of the first time. first: by name and place."""
+    if len(named) == len(first):
+        return []
+    note = f"{what}: {len(named) - len(first)} of {len(named)} names are given again; each is used once"
+    others = [file.name.name for file in named if file.columns != first[file.name, file.place].columns]
+    if others:
+        note += f", with the columns of its first row; another row has others for {some(dict.fromkeys(others, ''))}"
+    return [note]
 
 
 def _nearest_folder(names: Sequence[PurePosixPath]) -> PurePosixPath:

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import IO, Protocol
 
-from fvd_bench.errors import SourceError
+from fvd_bench.errors import SourceError, cause
 from fvd_bench.sources.archives import (
     MemberFile,
     check_distinct,
@@ -103,8 +103,8 @@ class TarArchive:
             self._members = self._scan(packed=packed)
         except (OSError, *_READ_ERRORS) as error:
             raise SourceError(
-                f"{path} cannot be read as a tar archive ({error}): expected a whole .tar file, plain or packed by "
-                "gzip, bzip2 or xz; get or make it again, or unpack it and pass the folder"
+                f"{path} cannot be read as a tar archive ({cause(error)}): expected a whole .tar file, plain or packed "
+                "by gzip, bzip2 or xz; get or make it again, or unpack it and pass the folder"
             ) from error
         self.names = tuple(self._members)
 

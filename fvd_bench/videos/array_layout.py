@@ -66,7 +66,10 @@ class Layout:
         if self.value_range is not None:
             low, high = self.value_range
             if not (math.isfinite(low) and math.isfinite(high) and low < high):
-                raise SourceError(f"value_range = {self.value_range}: expected the values of black and white, (-1, 1)")
+                raise SourceError(
+                    f"value_range = {self.value_range}: expected the values of black and white, the smaller one first, "
+                    "such as (-1, 1)"
+                )
 
     @property
     def many(self) -> int | None:

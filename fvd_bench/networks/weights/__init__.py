@@ -18,7 +18,7 @@ import numpy as np
 import safetensors.numpy
 
 from fvd_bench.atomic import partial_file
-from fvd_bench.errors import AbsentWeightsError, UnknownWeightsError, WeightsError
+from fvd_bench.errors import AbsentWeightsError, UnknownWeightsError, WeightsError, cause
 from fvd_bench.networks.weights import download, files, hub
 from fvd_bench.networks.weights.files import Progress
 from fvd_bench.networks.weights.specs import WEIGHTS, WeightSpec
@@ -166,7 +166,7 @@ def import_file(name: str, file: Path) -> Path:
     try:
         return _adopt(spec, user_path(file))
     except OSError as error:
-        raise WeightsError(f"cannot import {file}: {error}; FVD_BENCH_HOME moves the store") from error
+        raise WeightsError(f"cannot import {file}: {cause(error)}; FVD_BENCH_HOME moves the store") from error
 
 
 def place(name: str) -> Path:

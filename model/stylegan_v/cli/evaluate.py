@@ -47,7 +47,7 @@ def evaluate(
     from stylegan_v.checkpoints.files import check_checkpoint
 
     refuse_several("evaluate", "; `fvd-bench compute` is divided, and takes the videos that `generate` writes")
-    check_outputs(json_file, html_file)
+    check_outputs(json_file, html_file, read=(real, checkpoint))
     check_checkpoint(checkpoint)
     from fvd_bench.networks.environment import resolve_device
     from fvd_bench.reports.page import result_page

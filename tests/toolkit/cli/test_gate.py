@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 
 from fvd_bench.cli.gate import percent
@@ -115,6 +116,22 @@ def test_features_are_kept_beside_a_file_alone(run) -> None:
 
     assert done.returncode == 2
     assert "needs one" in done.stderr
+
+
+def test_videos_beside_a_result_are_not_taken_for_its_features(run, base: Path, tmp_path: Path, moving_frames) -> None:
+    """As where fake.npz is scored and the result is fake.json."""
+    videos, result = tmp_path / "fake.npz", tmp_path / "fake.json"
+    np.savez(videos, **{f"{n:02d}": moving_frames(12, 32, 32, seed=n) for n in range(12)})
+    whole = videos.read_bytes()
+
+    kept = run("compute", videos, "--json", result, "--keep-features")
+    assert kept.returncode == 3 and "fake.npz is where features are kept" in kept.stderr and not result.exists()
+    scored = run("compute", videos, "--json", result)
+    assert scored.returncode == 0 and "delete" not in scored.stderr
+    assert fvd_bench("compare", result, base).returncode == 0
+    updated = run("check", "good", "--baseline", result, "--update")
+    assert updated.returncode == 3 and "holds something else, which is not replaced" in updated.stderr
+    assert videos.read_bytes() == whole
 
 
 def test_a_missing_baseline_is_bad_input(run, tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """What is said of a score beside its floor and its interval."""
 
+import statistics
+
 import pytest
 
 from fvd_bench.estimate import Estimate, doubts
@@ -21,16 +23,29 @@ def test_a_score_is_held_against_what_chance_makes(
     value: float, interval: tuple[float, float], codes: list[str]
 ) -> None:
     """A generator inside the interval of the floor cannot be told from the real videos."""
-    count = SideCount(8, ())
-    score = Score(
-        metric="fvd", protocol="pixels", protocol_version=1, digest="0" * 64, signature="", row=None, value=value,
-        reason=None, values=(value,), std=None, interval=interval, seed=0, lower_is_better=True, real=count, fake=count,
-        floor=Estimate(10.0, (8.0, 12.0)),
-    )  # fmt: skip
+    score = _score("fvd", value, interval=interval, floor=Estimate(10.0, (8.0, 12.0)))
 
     assert [finding.code for finding in find({}, {}, [score], {}, None, 0)] == codes
+
+
+def test_equal_repeats_are_told_only_where_no_score_of_the_protocol_shows_that_clips_were_drawn() -> None:
+    fvd, recall = _score("fvd", 10.0, 12.0), _score("recall", 0.0, 0.0)
+
+    assert [finding.code for finding in find({}, {}, [recall], {}, None, 0)] == ["repeats-equal"]
+    assert not find({}, {}, [fvd, recall], {}, None, 0)
 
 
 def test_an_interval_wider_than_the_score_is_told_without_a_floor_too() -> None:
     assert doubts(30.0, (10.0, 41.0), None) == doubts(-3.0, (-6.0, 1.0), None) == ["too-few-to-say"]
     assert doubts(30.0, (20.0, 41.0), None) == doubts(0.0, (0.0, 0.0), None) == []
+
+
+def _score(
+    metric: str, *values: float, interval: tuple[float, float] | None = None, floor: Estimate | None = None
+) -> Score:
+    count = SideCount(8, ())
+    return Score(
+        metric=metric, protocol="pixels", protocol_version=1, digest="0" * 64, signature="", row=None,
+        value=statistics.fmean(values), reason=None, values=values, std=None, interval=interval, seed=0,
+        lower_is_better=True, real=count, fake=count, floor=floor,
+    )  # fmt: skip

@@ -141,6 +141,15 @@ def test_what_has_no_partner_is_named(originals: list[Pixels], copies: list[Pixe
         score(real, {"a": copies[0]}, settings=Settings(cache=None, strict=True))
 
 
+def test_a_video_against_itself_is_told(originals: list[Pixels], copies: list[Pixels]) -> None:
+    some, all_of_them = (score(originals, fakes) for fakes in ([originals[0], *copies[1:]], originals))
+
+    (finding,) = [finding for finding in some.warnings if finding.code == "shared-files"]
+    assert finding.message.startswith(f"1 of {len(copies)} pairs are one video twice")
+    assert list(finding.videos) == [some.pairs[0].fake]
+    assert "same-videos" in {finding.code for finding in all_of_them.warnings}
+
+
 def test_unequal_lengths_are_cut_or_left_out_as_the_protocol_says(originals, copies) -> None:
     shorter = [copies[0][:4], *copies[1:]]
 

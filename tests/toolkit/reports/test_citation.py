@@ -36,13 +36,14 @@ def test_what_the_sentence_cites_is_there_once(name: str) -> None:
 
 def test_protocols_cite_what_they_rest_on() -> None:
     keys = {name: re.findall(r"^@\w+\{([^,]+),$", citation(protocols.load(name)), re.MULTILINE)
-            for name in ("stylegan-v-is", "latte", "ucf101-c3d-is")}  # fmt: skip
+            for name in ("stylegan-v-is", "latte", "ucf101-c3d-is", "vjepa2-l-mmd")}  # fmt: skip
 
     assert keys["stylegan-v-is"] == ["fvdbench", "salimans2016is", "skorokhodov2022styleganv"]
     assert keys["ucf101-c3d-is"] == [
         "fvdbench", "salimans2016is", "tran2015c3d", "saito2017tgan", "skorokhodov2022styleganv",
     ]  # fmt: skip
     assert keys["latte"] == ["fvdbench", "unterthiner2018fvd", "carreira2017i3d"]
+    assert keys["vjepa2-l-mmd"] == ["fvdbench", "luo2025jedi", "assran2025vjepa2"]
 
 
 @pytest.fixture(scope="module")

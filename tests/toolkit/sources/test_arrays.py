@@ -153,7 +153,7 @@ class TestValues:
 
     @pytest.mark.parametrize("value_range", [(1, 0), (0, 0), (0, np.nan), (-np.inf, 0)])
     def test_ranges_that_are_none_are_refused(self, value_range: Any) -> None:
-        with pytest.raises(SourceError, match="expected the values of black and white"):
+        with pytest.raises(SourceError, match="black and white, the smaller one first, such as"):
             Arrays(VIDEOS, value_range=value_range)
 
     @pytest.mark.parametrize(

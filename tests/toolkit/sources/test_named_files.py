@@ -1,6 +1,7 @@
 """Videos that are named one by one: in lists, by patterns, as paths in Python, and one file or flat images alone."""
 
 import json
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -83,8 +84,6 @@ def test_one_video_file_is_a_side(fake: Path) -> None:
 
 
 def test_lists_of_shards_and_of_arrays_are_sides(tmp_path: Path, fake: Path, moving_frames) -> None:
-    import tarfile
-
     for n in range(2):
         np.save(tmp_path / f"{n}.npy", moving_frames(12, seed=100 + n))
         with tarfile.open(tmp_path / f"{n}.tar", "w") as archive:
@@ -120,6 +119,41 @@ def test_what_is_named_again_is_used_once_and_told(fake: Path) -> None:
 
     assert list(source.names) == ["one/0", "two/0.mkv"]
     assert source.notes == ("list of 3 paths: 1 of 3 names are given again; each is used once",)
+
+
+def test_rows_that_say_something_else_of_a_video_than_its_first_one_are_told(fake: Path, tmp_path: Path) -> None:
+    file = tmp_path / "list.csv"
+    file.write_text(f"video,label\n{fake}/two/0.mkv,1\n{fake}/two/1.mkv,1\n")
+
+    assert not open_source(file).notes
+
+    file.write_text(f"{file.read_text()}{fake}/two/0.mkv,2\n{fake}/two/1.mkv,1\n")
+    source = open_source(file)
+
+    assert source.columns == {"label": ["1", "1"]}
+    assert [note.partition("once")[2] for note in source.notes] == [
+        ", with the columns of its first row; another row has others for 0.mkv"
+    ]
+
+
+def test_rows_of_array_files_have_columns_and_notes(tmp_path: Path) -> None:
+    for video in ("a", "b"):
+        np.save(tmp_path / f"{video}.npy", np.zeros((2, 8, 6, 3), np.uint8))
+    (tmp_path / "list.csv").write_text("video,scene\nb.npy,street\na.npy,forest\na.npy,street\n")
+
+    source = open_source(tmp_path / "list.csv")
+
+    assert list(source.names) == ["a", "b"] and source.columns == {"scene": ["forest", "street"]}
+    assert "1 of 3 names are given again; each is used once, with" in source.notes[0]
+
+
+def test_shards_that_are_named_again_are_told(tmp_path: Path, fake: Path) -> None:
+    with tarfile.open(tmp_path / "0.tar", "w") as archive:
+        archive.add(fake / "two" / "0.mkv", "0.mkv")
+
+    source = open_source([tmp_path / "0.tar"] * 2)
+
+    assert source.notes == ("list of 2 paths: 1 of 2 names are given again; each is used once",)
 
 
 def test_a_column_groups_videos(fake: Path, two_sides, pixels_protocol, tmp_path: Path) -> None:
