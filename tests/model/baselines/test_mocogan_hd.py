@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from stylegan_v.baselines import mocogan_hd
 from stylegan_v.baselines.mocogan_hd import METHOD, Motion, MotionTrainer, principal_axes
 from stylegan_v.errors import ConfigError
 from stylegan_v.networks.motion import keyed_noise
@@ -137,6 +138,31 @@ def test_five_steps_of_the_generator_to_one_of_the_discriminators(trainer: Motio
     assert applied == 5 * ["generator"] + ["pair_discriminator", "clip_discriminator"]
     for optimizer in trainer.optimizers.values():
         assert (optimizer.param_groups[0]["lr"], optimizer.param_groups[0]["betas"]) == (1e-4, (0.5, 0.999))
+
+
+def test_which_videos_are_to_be_judged_higher_and_what_else_weighs(trainer: MotionTrainer, monkeypatch) -> None:
+    """Logits are the frames themselves: 1 of generated videos, and -1 of real ones."""
+    judged: list[tuple[float, float]] = []
+    ones, weight = torch.ones(4, 6, 3, 32, 32), next(trainer.generator.motion.parameters())
+
+    def loss(higher: list[torch.Tensor], lower: list[torch.Tensor]) -> torch.Tensor:
+        judged.append((float(higher[0].mean()), float(lower[0].mean())))
+        return 0 * (higher[0] + lower[0]).sum()
+
+    monkeypatch.setattr(mocogan_hd, "relativistic_loss", loss)
+    monkeypatch.setattr(mocogan_hd, "gradient_penalty", lambda *_: torch.tensor(3.0, requires_grad=True))
+    monkeypatch.setattr(trainer, "apply", lambda name: None)
+    monkeypatch.setattr(trainer, "_generate", lambda videos: (ones + 0 * weight.sum(), 0.25 + 0 * weight.sum()))
+    for network in (trainer.pair, trainer.clip):
+        some = next(network.parameters())
+        monkeypatch.setattr(network, "forward", lambda seen, some=some: [seen + 0 * some.sum()])
+
+    made = trainer._update_generator(torch.arange(4), -ones, 0)
+    told = trainer._update_discriminators(torch.arange(4), -ones)
+
+    assert judged == [(1, -1)] * 2 + [(-1, 1)] * 2
+    assert float(made["loss/generator"]) == -0.25  # noise is to be recalled
+    assert (float(told["loss/pair_discriminator"]), float(told["loss/clip_discriminator"])) == (0, 30)
 
 
 def test_what_the_discriminators_see() -> None:

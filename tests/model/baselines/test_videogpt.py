@@ -14,6 +14,7 @@ from stylegan_v.baselines.prior import Prior, drawn
 from stylegan_v.baselines.videogpt import METHOD, VideoGPTGenerator
 from stylegan_v.baselines.vqvae import VQVAE, AxialAttention, Codebook, Doubling, Halving
 from stylegan_v.errors import ConfigError
+from stylegan_v.networks.pixels import normalise
 from stylegan_v.sampling.videos import GeneratedVideos, VideoSampler
 from tests.model.baselines.conftest import first_batch
 from tests.model.baselines.test_methods import parts
@@ -53,6 +54,33 @@ def test_both_parts_have_as_many_parameters_as_in_the_original() -> None:
     counts = METHOD.parameters(METHOD.configure("paper", resolution=32))["generator"]
 
     assert (counts["vqvae"], counts["prior"]) == (21_141_619, 33_229_248)
+
+
+def test_the_first_stage_lowers_errors_of_frames_and_of_codes(tiny_trainer) -> None:
+    trainer, seen = tiny_trainer("videogpt", "vqvae"), []
+    trainer.generator.vqvae.register_forward_hook(lambda module, given, coded: seen.append((given[0], coded)))
+    batch = first_batch(trainer)
+
+    logs = trainer.update(torch.arange(4), batch)
+
+    ((frames, coded),) = seen
+    assert torch.equal(frames, normalise(batch.frames) / 2)
+    errors = (coded.frames - frames).square().mean() / 0.06, 0.25 * (coded.encoded - coded.chosen).square().mean()
+    torch.testing.assert_close((logs["loss/reconstruction"], logs["loss/commitment"]), errors)
+    torch.testing.assert_close(logs["loss/generator"], sum(errors))
+    shares = torch.unique(coded.codes, return_counts=True)[1] / coded.codes.numel()
+    assert float(logs["codes/perplexity"]) == pytest.approx(math.exp(-float((shares * shares.log()).sum())), rel=1e-5)
+
+
+def test_frames_of_a_video_are_those_of_its_codes(generator, monkeypatch) -> None:
+    """From -0.5 to 0.5 in the VQ-VAE, and from -1 to 1 outside of it."""
+    codes = torch.randint(32, (32, math.prod(generator.config.grid)))
+    monkeypatch.setattr(generator.prior, "sample", lambda codebook, numbers: codes)
+
+    frames = generator.sample(0, [2], [0.0, 5.0])[0]
+
+    decoded = generator.vqvae.decode(codes[2].view(1, *generator.config.grid))[0]
+    torch.testing.assert_close(frames, 2 * decoded[[0, 5]])
 
 
 def test_all_codes_are_as_likely_at_first(tiny_trainer) -> None:
