@@ -7,18 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import findfont
-from matplotlib.transforms import Bbox
 from PIL import Image, ImageDraw, ImageFont
 
 from fvd_bench.reports.charts.canvas import saved
+from fvd_bench.reports.charts.labels import write_labels
 from fvd_bench.reports.charts.palette import SCORE, SOFT
 from fvd_bench.sources.opening import open_source
 from fvd_bench.videos.video import Pixels
 from stylegan_v.checkpoints import checkpoint
-from stylegan_v.sampling.videos import VideoSampler
+from stylegan_v.sampling.sampler import VideoSampler
 
 PLACES = range(0, 64, 4)
 """Every 4th frame of the first 64, as the paper shows them; of shorter videos those that there are."""
@@ -28,17 +27,6 @@ VIDEOS = 2
 
 MARGIN = 170
 """Pixels on the left, for names."""
-
-DOT = 4
-"""Half of the side of a point, in pixels."""
-
-BESIDE = [
-    (right, up, end)
-    for heights in [(4, -12), (18, -26), (32, -40)]
-    for right, end in [(6, "left"), (-6, "right")]
-    for up in heights
-]
-"""Where a label may stand: to the right and above of its place, in points, and which end of it. Nearest ones first."""
 
 
 def sheet(checkpoints: Mapping[str, Path], real: Path, file: Path, *, device: str) -> None:
@@ -89,26 +77,8 @@ def costs(rows: Mapping[str, Mapping[str, Any]], score: str, baseline: str, file
         axes.set_xlabel(f"time for a thousand frames of training, {baseline} = 1")
         axes.set_ylabel(f"{score}, lower is better")
         axes.spines[["top", "right"]].set_visible(False)
-        write_labels(axes, places)
+        write_labels(axes, places, size="small")
         return drawn
 
     file.write_bytes(saved(figure, ".png"))
     print(f"wrote {file}", flush=True)
-
-
-def write_labels(axes: Axes, places: Mapping[str, tuple[float, float]]) -> None:
-    """Write a label beside each place, where it first covers nothing and stays within the axes. A line leads to it."""
-    axes.figure.draw_without_rendering()  # so that sizes are known
-    points = axes.transData.transform(list(places.values()))
-    taken = [Bbox.from_extents(x - DOT, y - DOT, x + DOT, y + DOT) for x, y in points]
-    for label, place in places.items():
-        for number, (right, up, alignment) in enumerate(BESIDE, 1):
-            text = axes.annotate(label, place, (right, up), textcoords="offset points", ha=alignment, size="small")
-            box = text.get_window_extent()
-            is_free = axes.bbox.x0 <= box.x0 and box.x1 <= axes.bbox.x1 and not any(map(box.overlaps, taken))
-            if is_free or number == len(BESIDE):
-                taken.append(box)
-                line = {"arrowstyle": "-", "color": SOFT, "linewidth": 0.5}
-                axes.annotate("", place, (right, up + 4), textcoords="offset points", arrowprops=line)
-                break
-            text.remove()

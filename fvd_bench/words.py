@@ -26,9 +26,10 @@ def percent(part: float | None, form: str = ".0%") -> str:
 
 
 def duration(seconds: float) -> str:
-    """Write a length of time: 0.52 seconds, 45 seconds, 12 minutes, 3 h 05 min, 4 days, 2 years."""
+    """Write a length of time: 0.52 seconds, 1 second, 45 seconds, 12 minutes, 3 h 05 min, 4 days, 2 years."""
     if seconds < 90:
-        return f"{seconds:.0f} seconds" if seconds >= 10 else f"{round(seconds, 3):.2g} seconds"
+        said = f"{seconds:.0f}" if seconds >= 10 else f"{round(seconds, 3):.2g}"
+        return f"{said} second" if said == "1" else f"{said} seconds"
     minutes = round(seconds / 60)
     if minutes < 90:
         return f"{minutes} minutes"

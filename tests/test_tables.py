@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import itertools
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +10,6 @@ from types import ModuleType
 
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
 from PIL import Image
 
 from fvd_bench.errors import FvdBenchError
@@ -132,24 +130,6 @@ def test_one_set_alone(module, tmp_path: Path, monkeypatch) -> None:
 
     (file,) = (tmp_path / "results").glob("table9-*.json")
     assert [*json.loads(file.read_text())["sets"]] == ["shapes"]
-
-
-def test_labels_of_a_plot_cover_none_of_the_others(module) -> None:
-    pictures = module("pictures")
-    axes = Figure(figsize=(7, 4.5)).subplots()
-    axes.set(xlim=(0, 1.3), ylim=(0, 6000))
-    places = {
-        "videogpt": (0.05, 1144.0),
-        "mocogan": (0.14, 1126.0),
-        "stylegan2": (1.0, 3447.0),
-        "digan": (1.28, 5802.0),
-    }
-
-    pictures.write_labels(axes, places | {"mocogan-hd": (1.05, 3625.0)})
-
-    boxes = [text.get_window_extent() for text in axes.texts if text.get_text()]  # lines have no text
-    assert len(boxes) == 5 and max(box.x1 for box in boxes) <= axes.bbox.x1
-    assert not any(first.overlaps(second) for first, second in itertools.combinations(boxes, 2))
 
 
 def test_another_budget_is_another_folder(module, tmp_path: Path) -> None:

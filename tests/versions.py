@@ -65,9 +65,10 @@ def pythons() -> list[str]:
 
 
 def lowest_packages() -> list[str]:
-    """Each requirement at its lower bound, such as `av==17`."""
+    """Each requirement at its lower bound, such as `av==17`, as pip's constraints have it: without extras."""
     extras = PROJECT["optional-dependencies"].values()
-    return sorted({need.replace(">=", "==") for group in (PROJECT["dependencies"], *extras) for need in group})
+    needs = [need for group in (PROJECT["dependencies"], *extras) for need in group]
+    return sorted({re.sub(r"\[.*\]", "", need).replace(">=", "==") for need in needs})
 
 
 def interpreter(version: str) -> Path | None:

@@ -10,13 +10,13 @@ import click
 
 from fvd_bench.cli.audit import audit
 from fvd_bench.cli.cite import cite
+from fvd_bench.cli.command import DEBUG, Commands
 from fvd_bench.cli.compute import compute
 from fvd_bench.cli.demo import demo
 from fvd_bench.cli.export import export
 from fvd_bench.cli.gate import check, compare
 from fvd_bench.cli.inspect import inspect
 from fvd_bench.cli.networks import networks
-from fvd_bench.cli.options import DEBUG, Commands
 from fvd_bench.cli.paired import paired
 from fvd_bench.cli.protocols import protocols
 from fvd_bench.cli.refs import refs
@@ -30,7 +30,7 @@ from fvd_bench.cli.weights import weights
 from fvd_bench.errors import EXIT_OF_FAULTS, EXIT_OF_USAGE, FvdBenchError, is_out_of_device_memory, is_out_of_memory
 from fvd_bench.system import check_system
 
-__all__ = ["cli", "main", "options", "pages", "run", "streams", "terminal", "values"]
+__all__ = ["cli", "command", "main", "options", "pages", "run", "streams", "terminal", "values"]
 
 _INTERRUPTED = 130
 _CLOSED_PIPE = 141

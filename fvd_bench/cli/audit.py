@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from fvd_bench.cli.command import Command
 from fvd_bench.cli.late_choice import LateChoice
-from fvd_bench.cli.options import Command, array_options, chosen_settings, format_option, protocol_names, run_options
+from fvd_bench.cli.options import array_options, chosen_settings, format_option, protocol_names, run_options
 from fvd_bench.cli.streams import check_outputs, delivery, print_report, progress, stdout_of, write
 from fvd_bench.cli.values import Place
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from fvd_bench.cli.options import Command, protocol_names
+from fvd_bench.cli.command import Command
+from fvd_bench.cli.options import protocol_names
 from fvd_bench.cli.streams import say
 
 _PROTOCOL = "stylegan-v-fvd16"

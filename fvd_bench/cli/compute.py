@@ -11,15 +11,9 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from fvd_bench.cli import several
-from fvd_bench.cli.options import (
-    Command,
-    chosen_settings,
-    engine_options,
-    format_option,
-    protocol_names,
-    ranking_options,
-)
+from fvd_bench.cli import ranking
+from fvd_bench.cli.command import Command
+from fvd_bench.cli.options import chosen_settings, engine_options, format_option, protocol_names, ranking_options
 from fvd_bench.cli.pages import CLIPS_AND_CHARTS, Showing, html_option
 from fvd_bench.cli.streams import (
     STDOUT,
@@ -109,14 +103,14 @@ def compute(
         if manifest_file or replay_file or chosen.classes:
             raise click.UsageError("--manifest, --replay and --classes are of one --fake: give one at a time")
         if dry_run:
-            several.dry_run(real, fake, protocol, repeats=repeats, seed=seed, settings=chosen)
+            ranking.dry_run(real, fake, protocol, repeats=repeats, seed=seed, settings=chosen)
             return
 
         def keep(place: int, collection: Collection, result: Result) -> None:
             if beside:
                 _keep(beside.with_suffix(f".{place}.npz"), collection, result, wanted=keep_features)
 
-        several.compute(
+        ranking.compute(
             real,
             fake,
             protocol,

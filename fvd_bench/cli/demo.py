@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from fvd_bench.cli.options import Command, chosen_settings, device_option
+from fvd_bench.cli.command import Command
+from fvd_bench.cli.options import chosen_settings, device_option
 from fvd_bench.cli.streams import console, progress, say
 from fvd_bench.settings import Device
 

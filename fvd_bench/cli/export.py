@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from fvd_bench.cli.options import Command
+from fvd_bench.cli.command import Command
 from fvd_bench.cli.streams import STDOUT, utf8, write
 from fvd_bench.errors import ResultError
 

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fvd_bench.cli.options import Command, chosen_settings, format_option, side_options
+from fvd_bench.cli.command import Command
+from fvd_bench.cli.options import chosen_settings, format_option, side_options
 from fvd_bench.cli.pages import CLIPS_AND_CHARTS, Showing, html_option
-from fvd_bench.cli.several import print_ranking, ranked_page
+from fvd_bench.cli.ranking import print_ranking, ranked_page
 from fvd_bench.cli.streams import (
     Text,
     append,

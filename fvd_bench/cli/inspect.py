@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fvd_bench.cli.options import Command, array_options, format_option, protocol_names
+from fvd_bench.cli.command import Command
+from fvd_bench.cli.options import array_options, format_option, protocol_names
 from fvd_bench.cli.pages import CLIPS_AND_CHARTS, Showing, html_option
 from fvd_bench.cli.streams import check_outputs, delivery, print_report, progress, stdout_of, write
 from fvd_bench.cli.values import Number, Place

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from fvd_bench.cli.options import Commands, device_option, format_option, named_files
+from fvd_bench.cli.command import Commands
+from fvd_bench.cli.options import device_option, format_option, named_files
 from fvd_bench.cli.streams import check_outputs, print_report, stdout_of
 from fvd_bench.errors import ArgumentError, NetworkError
 from fvd_bench.settings import Device

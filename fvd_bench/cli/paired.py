@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from fvd_bench.cli.command import Command
 from fvd_bench.cli.late_choice import LateChoice
-from fvd_bench.cli.options import Command, chosen_settings, format_option, side_options
+from fvd_bench.cli.options import chosen_settings, format_option, side_options
 from fvd_bench.cli.pages import Showing, html_option
 from fvd_bench.cli.streams import check_outputs, delivery, print_report, progress, stdout_of, write
 from fvd_bench.errors import ArgumentError

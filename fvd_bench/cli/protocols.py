@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fvd_bench.cli.options import Commands, chosen_settings, evaluation_options, format_option, protocol_names
+from fvd_bench.cli.command import Commands
+from fvd_bench.cli.options import chosen_settings, evaluation_options, format_option, protocol_names
 from fvd_bench.cli.pages import CLIPS_AND_CHARTS, Showing, html_option
 from fvd_bench.cli.streams import TEXT, check_outputs, print_report, progress, say, stdout_of
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from fvd_bench.cli.options import Commands, format_option
+from fvd_bench.cli.command import Commands
+from fvd_bench.cli.options import format_option
 from fvd_bench.cli.streams import print_report, progress, say, wrote
 
 _zoo = click.option(

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fvd_bench.cli.options import Command, format_option
+from fvd_bench.cli.command import Command
+from fvd_bench.cli.options import format_option
 from fvd_bench.cli.streams import check_outputs, delivery, print_report, stdout_of, utf8, write
 
 if TYPE_CHECKING:

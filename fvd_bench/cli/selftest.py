@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from fvd_bench.cli.options import Command, device_option
+from fvd_bench.cli.command import Command
+from fvd_bench.cli.options import device_option
 from fvd_bench.cli.streams import check_outputs, console, deliver, progress
 from fvd_bench.errors import SelftestError
 from fvd_bench.progress import labelled

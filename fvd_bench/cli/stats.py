@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from fvd_bench.cli.command import Command
 from fvd_bench.cli.options import (
-    Command,
     array_options,
     chosen_settings,
     draw_options,

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fvd_bench.cli.options import Command, chosen_settings, draw_options, format_option, side_options
+from fvd_bench.cli.command import Command
+from fvd_bench.cli.options import chosen_settings, draw_options, format_option, side_options
 from fvd_bench.cli.pages import CLIPS_AND_CHARTS, Showing, html_option
 from fvd_bench.cli.streams import check_outputs, print_report, progress, stdout_of
 

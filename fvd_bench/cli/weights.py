@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from fvd_bench.cli.options import Commands, device_option
+from fvd_bench.cli.command import Commands
+from fvd_bench.cli.options import device_option
 from fvd_bench.cli.streams import console, progress, say
 from fvd_bench.progress import fetching
 from fvd_bench.settings import Device

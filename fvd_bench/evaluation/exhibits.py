@@ -18,7 +18,7 @@ from fvd_bench.features.moments import Float64
 from fvd_bench.inspection.motion import Motion
 from fvd_bench.inspection.motion_of_sides import evenly_spaced
 from fvd_bench.metrics import METRICS
-from fvd_bench.metrics.fewer import AtFewer, at_fewer
+from fvd_bench.metrics.fewer_videos import AtFewer, at_fewer
 from fvd_bench.metrics.neighbours import covered
 from fvd_bench.metrics.uncertainty import Sides, influences
 from fvd_bench.protocols.protocol import Protocol

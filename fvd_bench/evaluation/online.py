@@ -12,7 +12,7 @@ import torch
 from fvd_bench import metrics
 from fvd_bench.errors import FvdBenchError, MetricError, SourceError
 from fvd_bench.evaluation.findings import find
-from fvd_bench.evaluation.intake import Intake
+from fvd_bench.evaluation.online_extraction import OnlineExtraction
 from fvd_bench.evaluation.online_real_side import RealSide
 from fvd_bench.evaluation.own_network import described, on_network, without_store
 from fvd_bench.evaluation.scorable_protocols import load
@@ -21,7 +21,7 @@ from fvd_bench.evaluation.scoring import as_score
 from fvd_bench.features import distributed
 from fvd_bench.features.feature_set import FeatureSet
 from fvd_bench.features.jobs import Collected, Job
-from fvd_bench.features.noticed import Noticed
+from fvd_bench.features.online_facts import OnlineFacts
 from fvd_bench.features.online_features import Contribution, OnlineFeatures
 from fvd_bench.finding import Finding, warn_of
 from fvd_bench.metrics.measurement import measure
@@ -31,7 +31,7 @@ from fvd_bench.protocols.protocol import Protocol, ProtocolLike
 from fvd_bench.protocols.rules import SIDES, Side
 from fvd_bench.settings import Settings
 from fvd_bench.sources.opening import SourceLike
-from fvd_bench.videos.arrays import Layout, ValueRange
+from fvd_bench.videos.array_layout import Layout, ValueRange
 from fvd_bench.videos.clips import Draw
 
 if TYPE_CHECKING:
@@ -53,12 +53,12 @@ Answer = tuple[_T, tuple[Finding, ...]]
 class _Sides:
     """Both sides as the protocol selects them.
 
-    noticed, collected: what findings are sought in. given: those on how the real side was given.
+    facts, collected: what findings are sought in. given: those on how the real side was given.
     """
 
     features: dict[Side, FeatureSet]
     counts: dict[Side, SideCount]
-    noticed: dict[Side, Noticed]
+    facts: dict[Side, OnlineFacts]
     collected: dict[Job, Collected]
     given: list[Finding]
 
@@ -104,24 +104,24 @@ class FrechetVideoDistance:
             settings = without_store(settings, network)
             with on_network(given, protocol, device=settings.device) as (replaced,):
                 protocol = load(replaced)
-        self.intake = Intake(protocol, seed=seed, settings=settings, given=given)
+        self.extraction = OnlineExtraction(protocol, seed=seed, settings=settings, given=given)
         self._progress = progress
-        self._real = None if real is None else RealSide(real, self.intake)
+        self._real = None if real is None else RealSide(real, self.extraction)
         self._kept: dict[Side, OnlineFeatures] = {side: OnlineFeatures() for side in SIDES}
-        self._noticed: dict[Side, Noticed] = {side: Noticed() for side in SIDES}
+        self._facts: dict[Side, OnlineFacts] = {side: OnlineFacts() for side in SIDES}
         self._findings: tuple[Finding, ...] = ()
         self._told: set[tuple[str, str]] = set()
-        assert self.intake.network  # loaded, or refused, now
+        assert self.extraction.network  # loaded, or refused, now
 
     @property
     def protocol(self) -> Protocol:
         """How it scores."""
-        return self.intake.protocol
+        return self.extraction.protocol
 
     @property
     def seed(self) -> int:
         """The seed of all draws."""
-        return self.intake.seed
+        return self.extraction.seed
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -161,14 +161,14 @@ class FrechetVideoDistance:
             self._check_no_real_side()
         layout = Layout(axes, value_range)
         taken = {
-            side: self.intake.features(side, videos, layout, next_turn=self._kept[side].next_turn)
+            side: self.extraction.features(side, videos, layout, next_turn=self._kept[side].next_turn)
             for side, videos in given.items()
             if videos is not None
         }
-        for side, (gathered, noticed) in taken.items():
+        for side, (gathered, facts) in taken.items():
             self._kept[side] = self._kept[side].joined(gathered)
-            self._noticed[side] = self._noticed[side].joined(noticed)
-        self.tell(tuple(found for side in SIDES for found in self._noticed[side].findings(side)), stacklevel=2)
+            self._facts[side] = self._facts[side].joined(facts)
+        self.tell(tuple(found for side in SIDES for found in self._facts[side].findings(side)), stacklevel=2)
 
     def compute(self) -> float:
         """Return the score of all videos so far, over all processes, which all have to call it. Raises MetricError."""
@@ -180,9 +180,9 @@ class FrechetVideoDistance:
 
     def reset(self, *, real: bool = False) -> None:
         """Forget the fake videos, and with `real` the real ones too; a real side given as a path is then read again."""
-        self._kept["fake"], self._noticed["fake"] = OnlineFeatures(), Noticed()
+        self._kept["fake"], self._facts["fake"] = OnlineFeatures(), OnlineFacts()
         if real:
-            self._kept["real"], self._noticed["real"] = OnlineFeatures(), Noticed()
+            self._kept["real"], self._facts["real"] = OnlineFeatures(), OnlineFacts()
             if self._real is not None:
                 self._real.forget()
 
@@ -192,27 +192,27 @@ class FrechetVideoDistance:
         Where these were made on another device or by other software, a score warns of it. Raises FvdBenchError where
         the two metrics draw in different ways or have other weights, and SourceError for real videos beside `real`.
         """
-        if not self.intake.goes_with(other.intake.identity):
-            theirs, ours = _named(other.intake.identity), _named(self.intake.identity)
+        if not self.extraction.goes_with(other.extraction.identity):
+            theirs, ours = _named(other.extraction.identity), _named(self.extraction.identity)
             raise FvdBenchError(f"{theirs} cannot be merged into {ours}: expected the same protocol, seed and weights")
         if other.counts["real"]:
             self._check_no_real_side()
         for side in SIDES:
             self._kept[side] = self._kept[side].joined(other._kept[side])
-            self._noticed[side] = self._noticed[side].joined(other._noticed[side])
+            self._facts[side] = self._facts[side].joined(other._facts[side])
 
     def to(self, device: str | torch.device) -> FrechetVideoDistance:
         """Move the network to `cpu`, `mps` or `cuda` (the current CUDA device). Features stay in memory."""
-        self.intake.move(device)
+        self.extraction.move(device)
         return self
 
     def state_dict(self) -> dict[str, Any]:
         """Return the features of this process as tensors, for a checkpoint, and the versions of what they were made
         with. Each process needs a state of its own."""
         state: dict[str, Any] = {
-            "made by": dict(self.intake.identity, rank=distributed.rank(), world=distributed.world())
+            "made by": dict(self.extraction.identity, rank=distributed.rank(), world=distributed.world())
         }
-        state["made with"] = {side: list(map(dict, noticed.made_with)) for side, noticed in self._noticed.items()}
+        state["made with"] = {side: list(map(dict, facts.made_with)) for side, facts in self._facts.items()}
         return state | {side: kept.tensors() for side, kept in self._kept.items()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -228,16 +228,16 @@ class FrechetVideoDistance:
                 f"the state is {found or 'empty':.200}: expected what state_dict() of a FrechetVideoDistance returned, "
                 f"with {', '.join(parts)}"
             )
-        here = dict(self.intake.identity, rank=distributed.rank(), world=distributed.world())
+        here = dict(self.extraction.identity, rank=distributed.rank(), world=distributed.world())
         made_by: Mapping[str, Any] = state["made by"]
-        if not self.intake.goes_with(made_by) or any(made_by.get(key) != here[key] for key in ("rank", "world")):
+        if not self.extraction.goes_with(made_by) or any(made_by.get(key) != here[key] for key in ("rank", "world")):
             raise FvdBenchError(f"the state is that of {_named(made_by)}, this is {_named(here)}")
         kept: dict[Side, OnlineFeatures] = {side: OnlineFeatures.of(state[side]) for side in SIDES}
         if len(kept["real"]):
             self._check_no_real_side()
         made_with = state.get("made with", {})  # older versions did not say it
         self._kept = kept
-        self._noticed = {side: Noticed(made_with=tuple(made_with.get(side, ()))) for side in SIDES}
+        self._facts = {side: OnlineFacts(made_with=tuple(made_with.get(side, ()))) for side in SIDES}
 
     def _check_no_real_side(self) -> None:
         """Raise SourceError where real videos come beside a real side that was given whole."""
@@ -248,7 +248,7 @@ class FrechetVideoDistance:
         """Return the score of the features of all processes."""
         sides = self._sides(whole)
         rule = self.protocol.metric
-        value = metrics.compute(self.intake.metric, sides.features["real"], sides.features["fake"], rule)
+        value = metrics.compute(self.extraction.metric, sides.features["real"], sides.features["fake"], rule)
         return value, self._found(sides, ())
 
     def tell(self, findings: tuple[Finding, ...], *, stacklevel: int) -> None:
@@ -263,7 +263,7 @@ class FrechetVideoDistance:
 
     def _answer(self, question: Callable[[Contribution], Answer[_T]]) -> _T:
         """Let rank 0 answer from the features of all processes, and give its answer, or its error, to all of them."""
-        shares = distributed.gather(Contribution(self.intake.identity, self._kept, self._noticed))
+        shares = distributed.gather(Contribution(self.extraction.identity, self._kept, self._facts))
         answer, findings = distributed.once(lambda: question(Contribution.joined(shares or ())))
         self.tell(findings, stacklevel=3)  # the warning points at the line that asks for a score
         return answer
@@ -278,8 +278,8 @@ class FrechetVideoDistance:
                 self.protocol,
                 reason=str(found) if isinstance(found, MetricError) else None,
                 counts=sides.counts,
-                weights=self.intake.network.weights,
-                software=environment.made_with(self.intake.software, self.intake.settings.device),
+                weights=self.extraction.network.weights,
+                software=environment.made_with(self.extraction.software, self.extraction.settings.device),
                 seeds=range(self.seed, self.seed + 1),
                 row=None,
             )
@@ -293,29 +293,29 @@ class FrechetVideoDistance:
         for side in SIDES:
             job = Job(Draw(self.protocol.clip_rule(side), side, self.seed), self.protocol.features)
             if side == "real" and self._real is not None:
-                read = self._real.read(self.intake, self._progress)
-                features, found.counts[side], found.noticed[side] = read.features, read.count, read.noticed
+                read = self._real.read(self.extraction, self._progress)
+                features, found.counts[side], found.facts[side] = read.features, read.count, read.facts
                 found.given.extend(read.findings)
                 collected = read.collected
             else:
                 features = whole.kept[side].selected(self.protocol.clip_rule(side), side, seed=self.seed)
-                found.counts[side], found.noticed[side] = SideCount(features.rows, ()), whole.noticed[side]
-                collected = whole.noticed[side].collected(features.places)
+                found.counts[side], found.facts[side] = SideCount(features.rows, ()), whole.facts[side]
+                collected = whole.facts[side].collected(features.places)
             if collected is not None:
                 found.collected[job] = collected
-            dim = self.intake.network.dim
+            dim = self.extraction.network.dim
             found.features[side] = features.as_set(dim) if isinstance(features, OnlineFeatures) else features
             if found.features[side].count == 0 and not found.features[side].is_given:
                 raise MetricError(f"there are no {side} videos yet: hand some to update({side}=…)")
         return found
 
     def _found(self, sides: _Sides, scores: Sequence[Score]) -> tuple[Finding, ...]:
-        protocol, extractors = self.protocol, {self.protocol.features: self.intake.network}
-        findings = find(sides.noticed, sides.collected, scores, extractors, None, 0)
+        protocol, extractors = self.protocol, {self.protocol.features: self.extraction.network}
+        findings = find(sides.facts, sides.collected, scores, extractors, None, 0)
         if protocol.not_comparable:
             findings.append(Finding("not-comparable", f"{protocol.name}: {protocol.not_comparable}"))
-        here = self.intake.versions
-        elsewhere = [found for side in SIDES for found in sides.noticed[side].elsewhere(side, here)]
+        here = self.extraction.versions
+        elsewhere = [found for side in SIDES for found in sides.facts[side].elsewhere(side, here)]
         return (*findings, *sides.given, *elsewhere)
 
 

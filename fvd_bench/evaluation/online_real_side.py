@@ -10,13 +10,13 @@ from typing import Any
 
 from fvd_bench.errors import MetricError
 from fvd_bench.evaluation.findings import refuse_skipped, skipped
-from fvd_bench.evaluation.intake import Intake
+from fvd_bench.evaluation.online_extraction import OnlineExtraction
 from fvd_bench.evaluation.score import SideCount
 from fvd_bench.features.extraction import Extraction
 from fvd_bench.features.feature_set import FeatureSet
 from fvd_bench.features.given import Given
 from fvd_bench.features.jobs import Collected, Job
-from fvd_bench.features.noticed import Noticed
+from fvd_bench.features.online_facts import OnlineFacts
 from fvd_bench.features.online_features import OnlineFeatures
 from fvd_bench.features.opening import open_side
 from fvd_bench.features.store import FeatureStore
@@ -34,13 +34,13 @@ class ReadSide:
     """What was read of a side that was given whole.
 
     features: what a metric is computed of. count: how much of the side that is.
-    noticed, collected: what findings are sought in; collected is None where no videos are behind the features.
+    facts, collected: what findings are sought in; collected is None where no videos are behind the features.
     findings: those on how the side was given.
     """
 
     features: OnlineFeatures | FeatureSet
     count: SideCount
-    noticed: Noticed
+    facts: OnlineFacts
     collected: Collected | None
     findings: Sequence[Finding]
 
@@ -48,23 +48,23 @@ class ReadSide:
 class RealSide:
     """A real side that was given whole. Raises what `open_side` and its checks raise, before any long work."""
 
-    def __init__(self, real: SourceLike, intake: Intake) -> None:
+    def __init__(self, real: SourceLike, online: OnlineExtraction) -> None:
         self._real = real
         self._read: ReadSide | None = None
         self._given: Given | None = open_side(real, "real")
-        self._given.check_serves(intake.protocol.fake, dim=intake.network.dim)
-        self._given.check_jobs([_job(intake)], {intake.protocol.features: intake.network})
+        self._given.check_serves(online.protocol.fake, dim=online.network.dim)
+        self._given.check_jobs([_job(online)], {online.protocol.features: online.network})
         self._given.check_readable()
 
-    def read(self, intake: Intake, progress: Progress | bool) -> ReadSide:
+    def read(self, online: OnlineExtraction, progress: Progress | bool) -> ReadSide:
         """Return what the side holds. Videos are read at the first call, and the store may hold their features.
 
         progress: see `shown`.
         """
         if self._read is None:
             self._given = self._given or open_side(self._real, "real")
-            with shown(progress, first=True) as show, intake.findable():
-                self._read = _read(self._given, intake, show)
+            with shown(progress, first=True) as show, online.findable():
+                self._read = _read(self._given, online, show)
         return self._read
 
     def forget(self) -> None:
@@ -79,21 +79,21 @@ class RealSide:
         return {**self.__dict__, "_given": None, "_read": self._read if is_kept else None}
 
 
-def _job(intake: Intake) -> Job:
-    return Job(Draw(intake.protocol.real, "real", intake.seed), intake.protocol.features)
+def _job(online: OnlineExtraction) -> Job:
+    return Job(Draw(online.protocol.real, "real", online.seed), online.protocol.features)
 
 
-def _read(given: Given, intake: Intake, progress: Progress) -> ReadSide:
-    here = intake.versions
+def _read(given: Given, online: OnlineExtraction, progress: Progress) -> ReadSide:
+    here = online.versions
     findings = tuple(given.findings("real", here))
-    noticed = Noticed(tuple(given.source.notes), value_range_of(given.source))
-    job = _job(intake)
+    facts = OnlineFacts(tuple(given.source.notes), value_range_of(given.source))
+    job = _job(online)
     if given.known is not None:
         known = {job: Collected(skipped=dict(given.skipped))}
-        if intake.settings.strict:
+        if online.settings.strict:
             refuse_skipped(known)
-        return ReadSide(given.known, SideCount(given.known.count, skipped([job], known)), noticed, None, findings)
-    cache, rule = intake.settings.cache, intake.protocol.features
+        return ReadSide(given.known, SideCount(given.known.count, skipped([job], known)), facts, None, findings)
+    cache, rule = online.settings.cache, online.protocol.features
     with (
         contextlib.closing(FeatureStore(None if cache is None else Path(cache))) as own,
         given.store(own) as store,
@@ -101,14 +101,14 @@ def _read(given: Given, intake: Intake, progress: Progress) -> ReadSide:
         extraction = Extraction(
             given.source,
             store,
-            {rule: intake.network},
+            {rule: online.network},
             versions=given.versions(here),
-            workers=intake.settings.workers or processors(),
+            workers=online.settings.workers or processors(),
             progress=labelled(progress, "reading real files"),
         )
         given.check_holds(lambda: extraction.missing([job]))
         collected = extraction.collect([job], labelled(progress, "real videos"))
-        if intake.settings.strict:
+        if online.settings.strict:
             refuse_skipped(collected)
         if (refused := collected[job].refused) is not None:
             raise MetricError(refused)
@@ -116,4 +116,4 @@ def _read(given: Given, intake: Intake, progress: Progress) -> ReadSide:
         for turn, (video, features) in enumerate(extraction.features(collected[job])):
             gathered.add(video, features, turn=turn)
     count = SideCount(gathered.rows, skipped([job], collected))
-    return ReadSide(gathered, count, noticed, collected[job], findings)
+    return ReadSide(gathered, count, facts, collected[job], findings)

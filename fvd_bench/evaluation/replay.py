@@ -29,7 +29,7 @@ from fvd_bench.sources.clip_source import columns_of, value_range_of
 from fvd_bench.sources.opening import ClipSource, SourceLike, open_source
 from fvd_bench.version import __version__
 from fvd_bench.videos.absent_video import AbsentVideo
-from fvd_bench.videos.arrays import ValueRange
+from fvd_bench.videos.array_layout import ValueRange
 from fvd_bench.videos.video import Video
 
 

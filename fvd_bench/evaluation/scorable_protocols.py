@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from fvd_bench import metrics, networks
 from fvd_bench.errors import ProtocolError
 from fvd_bench.protocols import protocol as protocols
+from fvd_bench.protocols.consistency import check_possible
 from fvd_bench.protocols.protocol import Protocol, ProtocolLike, each
 
 
@@ -32,7 +33,7 @@ def load_all(protocol: ProtocolLike | Sequence[ProtocolLike]) -> tuple[Protocol,
 
 def check(protocol: Protocol, where: str) -> None:
     """Raise ProtocolError, naming `where`, when a protocol is none that can be scored by, whatever the videos."""
-    protocols.check_possible(protocol, where)
+    check_possible(protocol, where)
     networks.check(protocol, where)
     metrics.check(protocol, where)
 

@@ -2,39 +2,29 @@
 
 from __future__ import annotations
 
-import dataclasses
+import contextlib
 import hashlib
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
-import numpy as np
-
-from fvd_bench.errors import ArgumentError, SourceError
+from fvd_bench.errors import SourceError
 from fvd_bench.evaluation.evaluate import open_evaluation
 from fvd_bench.evaluation.evaluation import Evaluation
 from fvd_bench.evaluation.findings import refuse_skipped
-from fvd_bench.features.distributed import WHOLE, Share
-from fvd_bench.features.extraction import Extraction
-from fvd_bench.features.given import GivenFile
-from fvd_bench.features.jobs import Job
+from fvd_bench.evaluation.merging import merge
+from fvd_bench.evaluation.side_statistics import side_statistics
+from fvd_bench.features.distributed import Share
 from fvd_bench.features.moments_file import MomentsFile, added
 from fvd_bench.features.moments_in_pieces import PIECES, Pieces
 from fvd_bench.features.stats_file import StatsFile, is_stats_file
-from fvd_bench.features.store import Entry
-from fvd_bench.finding import some
-from fvd_bench.inspection.motion_of_sides import MOST_VIDEOS, evenly_spaced, measure_side, motion_key
-from fvd_bench.networks import NETWORKS, FeatureExtractor, Features, environment
 from fvd_bench.paths import user_path
 from fvd_bench.progress import Progress, labelled, silent
 from fvd_bench.protocols.protocol import Protocol, ProtocolLike
-from fvd_bench.protocols.rules import SIDES, ClipRule, FeatureRule, Side
+from fvd_bench.protocols.rules import Side
 from fvd_bench.settings import Settings
-from fvd_bench.sources.clip_source import value_range_of
 from fvd_bench.sources.opening import SourceLike, open_source
-from fvd_bench.videos.clips import Draw
-from fvd_bench.videos.video import Pixels
 
-_NO_FEATURES: Features = np.zeros((0, 1), dtype=np.float32)
+__all__ = ["make", "make_moments", "merge"]
 
 
 def make(
@@ -53,18 +43,10 @@ def make(
     source, protocol, repeats, seed: as in `evaluate`. shard: (i, n) for the i-th of n machines, counted from 1; each
     machine takes every n-th video of the listing. Raises FvdBenchError as `evaluate` does.
     """
-    part, parts = shard
-    if not 1 <= part <= parts:
-        raise SourceError(f"shard {part}/{parts}: expected the number of a shard, from 1 on, and how many there are")
-    if isinstance(source, str | os.PathLike) and is_stats_file(user_path(source)):
-        raise SourceError(f"{source} is a statistics file already")
-    opened = open_source(source, progress)
-    settings = settings or Settings()
-    with open_evaluation(
-        opened, opened, protocol, repeats=repeats, seed=seed, settings=settings, progress=progress, to_score=False
+    with _opened(
+        source, protocol, repeats=repeats, seed=seed, shard=shard, settings=settings, progress=progress
     ) as evaluation:
-        share = evaluation.share if parts == 1 else Share(part - 1, parts)
-        return _make(evaluation, side, share)
+        return side_statistics(evaluation, side, evaluation.share if shard == (1, 1) else _share(shard))
 
 
 def make_moments(
@@ -81,42 +63,29 @@ def make_moments(
 
     The arguments are those of `make`, which raises the same.
     """
-    part, parts = shard
-    opened = open_source(source, progress)
-    settings = settings or Settings()
-    with open_evaluation(
-        opened, opened, protocol, repeats=1, seed=seed, settings=settings, progress=progress, to_score=False
+    with _opened(
+        source, protocol, repeats=1, seed=seed, shard=shard, settings=settings, progress=progress
     ) as evaluation:
         (only,) = evaluation.protocols
-        if parts > 1 and only.clip_rule(side).count is not None:
-            raise SourceError(
-                f"{only.name} takes {only.clip_rule(side).count} of the {side} videos, and shards cannot know which of "
-                "them have to be replaced: leave out `stats --shard`"
-            )
-        if evaluation.share.exchanged:
-            raise SourceError("moments are made by one process: take `stats --shard` in place of torchrun")
-        extraction = evaluation.extraction(side, Share(part - 1, parts))
+        _check_moments(evaluation, only, side, shard)
+        videos, extraction = evaluation.sources[side], evaluation.extraction(side, _share(shard))
         job = evaluation.jobs(only, side)[0]
-        if job.draw.reads != side:
-            raise SourceError(
-                f"{only.name} makes its {side} clips of real videos: these are the side to make moments of"
-            )
         collected = extraction.collect([job], labelled(evaluation.progress, "videos"))[job]
         if evaluation.strict:
             refuse_skipped({job: collected})
         contents = extraction.contents
         features = ((contents[video], found) for video, found in extraction.features(collected))
-        pieces = Pieces.of(features, seed=seed, pieces=-(-PIECES // parts))
+        pieces = Pieces.of(features, seed=seed, pieces=-(-PIECES // shard[1]))
         if pieces is None:
-            raise SourceError(f"{opened.name}: none of its {len(opened.names)} videos gives a clip")
+            raise SourceError(f"{videos.name}: none of its {len(videos.names)} videos gives a clip")
         return MomentsFile(
             side=side,
             protocol=only,
             seed=seed,
-            path=opened.name,
-            kind=opened.kind,
-            videos=len(opened.names),
-            listing=hashlib.sha256("\0".join(opened.names).encode("utf-8", "surrogateescape")).hexdigest(),
+            path=videos.name,
+            kind=videos.kind,
+            videos=len(videos.names),
+            listing=hashlib.sha256("\0".join(videos.names).encode("utf-8", "surrogateescape")).hexdigest(),
             shards=(shard,),
             contents=added("0", *contents.values()),
             skipped=collected.skipped,
@@ -126,225 +95,54 @@ def make_moments(
         )
 
 
-def merge(
-    files: Mapping[str, StatsFile],
+@contextlib.contextmanager
+def _opened(
+    source: SourceLike,
+    protocol: ProtocolLike | Sequence[ProtocolLike],
     *,
-    source: SourceLike | None = None,
-    settings: Settings | None = None,
-    progress: Progress = silent,
-) -> StatsFile:
-    """Join the files of one side: its shards, and those of other protocols and networks. Their order does not matter.
-
-    files: each file by the name that messages call it. source: the videos, to compute features that no file holds. A
-    protocol that wants some of many videos replaces an unusable one by another, which no shard may have taken.
-    Raises SourceError that names what does not fit or is missing, and ArgumentError where there is no file; with a
-    source also what `make` raises.
-    """
-    if not files:
-        raise ArgumentError("no statistics files are given: expected one or more, name -> file")
-    kinds: dict[object, dict[str, StatsFile]] = {}
-    for name, file in files.items():
-        kinds.setdefault(tuple(map(_features_of, file.protocols)), {})[name] = file
-    (first_name, first), *others = files.items()
-    are_whole = len(kinds) > 1 and not any(_without(shards.values()) for shards in kinds.values())
-    for name, file in others:
-        _check_alike(first_name, first, name, file, may_differ=("protocols", "weights") if are_whole else ())
-    contents = {i: digest for file in files.values() for i, digest in file.contents.items()}
-    for name, file in files.items():
-        for i, digest in file.contents.items():
-            if contents[i] != digest:
-                raise SourceError(f"{name}: {file.names[i]} has other contents than in another file")
-    wholes = {", ".join(shards): _joined(shards, source, settings, progress) for shards in kinds.values()}
-    return _united(wholes)
-
-
-def _united(wholes: Mapping[str, StatsFile]) -> StatsFile:
-    """Return one file of all protocols and networks. wholes: each file, complete, by what messages call it."""
-    (first_name, first), *others = wholes.items()
-    for name, file in others:
-        if file.contents != first.contents:
-            raise SourceError(f"{name} and {first_name} are not of the same videos: one has some that the other lacks")
-    files = wholes.values()
-    return dataclasses.replace(
-        first,
-        protocols=tuple(dict.fromkeys(protocol for file in files for protocol in file.protocols)),
-        weights={rule: digests for file in files for rule, digests in file.weights.items()},
-        versions={name: version for file in files for name, version in file.versions.items()},
-        entries={key: entry for file in files for key, entry in file.entries.items()},
-        motion={key: entry for file in files for key, entry in file.motion.items()},
-    )
-
-
-def _joined(
-    files: Mapping[str, StatsFile], source: SourceLike | None, settings: Settings | None, progress: Progress
-) -> StatsFile:
-    """Return the shards of one listing under the same protocols as one file."""
-    first = next(iter(files.values()))
-    joined = dataclasses.replace(
-        first,
-        contents={i: digest for file in files.values() for i, digest in file.contents.items()},
-        unreadable={i: reason for file in files.values() for i, reason in file.unreadable.items()},
-        entries={key: entry for file in files.values() for key, entry in file.entries.items()},
-        motion={key: entry for file in files.values() for key, entry in file.motion.items()},
-    )
-    if without := _without(files.values()):
-        raise SourceError(
-            f"{len(without)} of {len(joined.names)} videos are in none of the {len(files)} files, "
-            f"{some(dict.fromkeys(without, ''))}: give the files of all shards"
-        )
-    missing = _missing(joined)
-    if not missing:
-        return joined
-    if source is None:
-        raise SourceError(
-            f"videos that could not be used are to be replaced by {some({joined.names[p]: '' for p in missing})}, of "
-            "which no shard has features: pass --source PATH, the folder or archive of the videos"
-        )
-    return _completed(joined, source, settings or Settings(), progress)
-
-
-def _without(shards: Collection[StatsFile]) -> list[str]:
-    """List the videos that are in none of the shards of a listing."""
-    known = {i for file in shards for i in (*file.contents, *file.unreadable)}
-    return [name for file in list(shards)[:1] for i, name in enumerate(file.names) if i not in known]
-
-
-def _make(evaluation: Evaluation, side: Side, share: Share) -> StatsFile:
-    for protocol, lost in evaluation.unserved.items():
-        raise SourceError(f"no features can be made for {protocol.name}: {lost.reason}")
-    source, extraction = evaluation.sources[side], evaluation.extraction(side, share)
-    jobs = evaluation.jobs_reading(side)
-    passing = evaluation.passing_motion(side, extraction)
-    collected, outcomes = extraction.outcomes(jobs, labelled(evaluation.progress, "videos"), watch=passing)
-    passing.store()
-    if evaluation.strict:
-        refuse_skipped(collected)
-    motion_versions = environment.feature_versions("cpu")
-    if share.parts == 1 or share.exchanged:  # else videos of other shards would be measured
-        measure_side(
-            source,
-            evaluation.store,
-            versions=motion_versions,
-            workers=evaluation.workers,
-            progress=labelled(evaluation.progress, "motion of videos"),
-            share=share,
-        )
-    entries: dict[str, Entry] = {}
-    for key, facts in outcomes:
-        if key:
-            entries[key] = evaluation.store.get(key) or Entry(_NO_FEATURES, facts)
-    motion: dict[str, Entry] = {}
-    for index in evenly_spaced(len(source.names), MOST_VIDEOS):
-        key = motion_key(extraction.contents[index], motion_versions) if index in extraction.contents else ""
-        if key and (entry := evaluation.store.get(key)) is not None:
-            motion[key] = entry
-    return StatsFile(
-        side=side,
-        protocols=tuple(evaluation.protocols),
-        seed=evaluation.seeds[0],
-        repeats=len(evaluation.seeds),
-        path=source.name,
-        kind=source.kind,
-        names=tuple(source.names),
-        contents=dict(extraction.contents),
-        unreadable=dict(extraction.unreadable),
-        weights={rule.signature(): e.weights for rule, e in evaluation.extractors.items()},
-        versions=evaluation.versions(),
-        motion_versions=motion_versions,
-        entries=entries,
-        motion=motion,
-        value_range=value_range_of(source),
-    )
-
-
-def _completed(joined: StatsFile, source: SourceLike, settings: Settings, progress: Progress) -> StatsFile:
-    """Return the file with its missing features, computed from the videos."""
+    repeats: int,
+    seed: int,
+    shard: tuple[int, int],
+    settings: Settings | None,
+    progress: Progress,
+) -> Iterator[Evaluation]:
+    """Open an evaluation whose sides both are the source. Raises SourceError for a shard that is none, and for a file
+    of statistics."""
+    part, parts = shard
+    if not 1 <= part <= parts:
+        raise SourceError(f"shard {part}/{parts}: expected the number of a shard, from 1 on, and how many there are")
+    if isinstance(source, str | os.PathLike) and is_stats_file(user_path(source)):
+        raise SourceError(f"{source} is a statistics file already")
     opened = open_source(source, progress)
-    settings = dataclasses.replace(settings, cache=None)
     with open_evaluation(
         opened,
         opened,
-        joined.protocols,
-        repeats=joined.repeats,
-        seed=joined.seed,
-        settings=settings,
+        protocol,
+        repeats=repeats,
+        seed=seed,
+        settings=settings or Settings(),
         progress=progress,
         to_score=False,
     ) as evaluation:
-        here = evaluation.versions()
-        if different := [name for name in here if here[name] != joined.versions.get(name)]:
-            name = different[0]
-            raise SourceError(
-                f"the shards were made with {name} {joined.versions.get(name)}, here it is {here[name]}: complete them "
-                "on a machine like those that made them"
-            )
-        evaluation.store.put([*joined.entries.items(), *joined.motion.items()])
-        whole = _make(evaluation, joined.side, WHOLE)
-        if (whole.names, whole.contents) != (joined.names, joined.contents):
-            raise SourceError(f"{opened.name} does not hold the videos of the shards: other names or contents")
-        return dataclasses.replace(whole, path=joined.path, kind=joined.kind)
+        yield evaluation
 
 
-def _missing(joined: StatsFile) -> list[int]:
-    """List the places in the listing whose features are wanted and missing. Raises ProtocolError where a network is not
-    here that alone says which libraries its features are known by."""
-    libraries = joined.versions.keys() - environment.versions_of_network((), joined.versions).keys()
-    for protocol in joined.protocols if libraries else ():
-        NETWORKS.find(protocol.features.extractor)
-    extractors: dict[FeatureRule, FeatureExtractor] = {
-        p.features: _Recorded(joined.weights[p.features.signature()]) for p in joined.protocols
-    }
-    given = GivenFile(joined.path, joined)
-    with given.held() as store:
-        extraction = Extraction(
-            given.source, store, extractors, versions=joined.versions, workers=1, progress=lambda done, total: None
+def _share(shard: tuple[int, int]) -> Share:
+    part, parts = shard
+    return Share(part - 1, parts)
+
+
+def _check_moments(evaluation: Evaluation, protocol: Protocol, side: Side, shard: tuple[int, int]) -> None:
+    """Raise SourceError where moments of a side cannot be made under a protocol, or not in shards."""
+    rule = protocol.clip_rule(side)
+    if shard != (1, 1) and rule.count is not None:
+        raise SourceError(
+            f"{protocol.name} takes {rule.count} of the {side} videos, and shards cannot know which of them have to be "
+            "replaced: leave out `stats --shard`"
         )
-        return sorted({place % len(joined.names) for place, _ in extraction.missing(jobs_of(joined))})
-
-
-def jobs_of(file: StatsFile) -> list[Job]:
-    """List all jobs that a file has features for."""
-    seeds = range(file.seed, file.seed + file.repeats)
-    draws = [(p, Draw(p.clip_rule(side), side, seed)) for p in file.protocols for side in SIDES for seed in seeds]
-    return list(dict.fromkeys(Job(draw, p.features) for p, draw in draws if draw.reads == file.side))
-
-
-def _features_of(protocol: Protocol) -> tuple[ClipRule, ClipRule, FeatureRule]:
-    """Return the choices of a protocol that features depend on: not its metrics, which are computed later."""
-    return protocol.real.effective(), protocol.fake.effective(), protocol.features
-
-
-class _Recorded:
-    """A stand-in for a network that ran elsewhere."""
-
-    dim = 0
-    unverified: Sequence[str] = ()
-
-    def __init__(self, weights: Mapping[str, str]) -> None:
-        self.weights = weights
-
-    def batch_clips(self, frames: int) -> int:
-        raise AssertionError("it is not here")
-
-    def __call__(self, clips: Sequence[Pixels]) -> list[Features]:
-        raise AssertionError("it is not here")
-
-
-def _check_alike(first_name: str, first: StatsFile, name: str, file: StatsFile, *, may_differ: Sequence[str]) -> None:
-    """Raise SourceError when two files cannot be of one side. may_differ: parts of their identity that may."""
-    known = first.versions.keys() & file.versions.keys()  # libraries of one network alone may be in one file alone
-    mine, theirs = _identity(first, known), _identity(file, known)
-    for what, value in mine.items():
-        if theirs[what] != value and what not in may_differ:
-            raise SourceError(f"{name} and {first_name} are not of one kind: their {what} differ")
-
-
-def _identity(file: StatsFile, software: Collection[str]) -> dict[str, object]:
-    return {
-        "sides": file.side,
-        "listings": file.names,
-        "seeds": (file.seed, file.repeats),
-        "protocols": [_features_of(p) for p in file.protocols],
-        "weights": {rule: dict(digests) for rule, digests in file.weights.items()},
-        "versions of software or device": {name: file.versions[name] for name in software},
-    }
+    if evaluation.share.exchanged:
+        raise SourceError("moments are made by one process: take `stats --shard` in place of torchrun")
+    if evaluation.jobs(protocol, side)[0].draw.reads != side:
+        raise SourceError(
+            f"{protocol.name} makes its {side} clips of real videos: these are the side to make moments of"
+        )

@@ -13,7 +13,7 @@ __all__ = [
     "moments",
     "moments_file",
     "moments_in_pieces",
-    "noticed",
+    "online_facts",
     "online_features",
     "opening",
     "references",

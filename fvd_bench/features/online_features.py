@@ -11,7 +11,7 @@ import torch
 
 from fvd_bench.errors import FvdBenchError, MetricError
 from fvd_bench.features.feature_set import FeatureSet
-from fvd_bench.features.noticed import Noticed
+from fvd_bench.features.online_facts import OnlineFacts
 from fvd_bench.networks import Features
 from fvd_bench.protocols.rules import SIDES, ClipRule, Side
 from fvd_bench.videos.sampling import video_order
@@ -104,18 +104,18 @@ class Contribution:
     """What one process contributes to a score.
 
     identity: what has to be equal in all processes.
-    kept, noticed: the features of each side, and what was noticed of its videos.
+    kept, facts: the features of each side, and what was noticed of its videos.
     """
 
     identity: Mapping[str, str | int]
     kept: Mapping[Side, OnlineFeatures]
-    noticed: Mapping[Side, Noticed]
+    facts: Mapping[Side, OnlineFacts]
 
     @staticmethod
     def joined(shares: Sequence[Contribution]) -> Contribution:
         """Return what all processes contribute. Raises FvdBenchError when they do not compute the same."""
         kept: dict[Side, OnlineFeatures] = {side: OnlineFeatures() for side in SIDES}
-        noticed: dict[Side, Noticed] = {side: Noticed() for side in SIDES}
+        facts: dict[Side, OnlineFacts] = {side: OnlineFacts() for side in SIDES}
         for rank, share in enumerate(shares):
             if share.identity != shares[0].identity:
                 raise FvdBenchError(
@@ -124,5 +124,5 @@ class Contribution:
                 )
             for side in SIDES:
                 kept[side] = kept[side].joined(share.kept[side])
-                noticed[side] = noticed[side].joined(share.noticed[side])
-        return Contribution(shares[0].identity if shares else {}, kept, noticed)
+                facts[side] = facts[side].joined(share.facts[side])
+        return Contribution(shares[0].identity if shares else {}, kept, facts)

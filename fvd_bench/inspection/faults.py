@@ -78,10 +78,12 @@ class Appearance:
 
 
 def size_text(size: tuple[int, int]) -> str:
+    """Return width and height of frames, in pixels, as people read them."""
     return f"{size[0]}×{size[1]}"
 
 
 def rate_text(rate: float) -> str:
+    """Return frames per second as people read them."""
     return f"{rate:.6g}"
 
 

@@ -137,6 +137,7 @@ def _count(values: Iterable[str]) -> dict[str, int]:
 
 
 def quality_text(quality: int) -> str:
+    """Return the quality of a JPEG file; 0 is one whose tables are those of no quality."""
     return str(quality) if quality else "own"
 
 

@@ -16,7 +16,7 @@ from fvd_bench.packages import needed_for
 from fvd_bench.protocols.protocol import ProtocolLike
 from fvd_bench.settings import Settings
 from fvd_bench.sources.opening import SourceLike
-from fvd_bench.videos.arrays import ValueRange
+from fvd_bench.videos.array_layout import ValueRange
 
 with needed_for("callbacks of Lightning", "lightning"):
     from lightning.pytorch import Callback, LightningModule, Trainer
@@ -70,7 +70,7 @@ class FrechetVideoCallback(Callback):
         self._value_range = value_range
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if pl_module.device.type == "cuda" and self.distance.intake.settings.device in ("auto", "cuda"):
+        if pl_module.device.type == "cuda" and self.distance.extraction.settings.device in ("auto", "cuda"):
             self.distance.to(pl_module.device)  # each process has its own since Lightning set it
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

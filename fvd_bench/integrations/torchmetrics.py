@@ -16,7 +16,7 @@ from torch import Tensor
 from fvd_bench.errors import FvdBenchError, MetricError, SourceError
 from fvd_bench.evaluation.online import FrechetVideoDistance
 from fvd_bench.features import distributed
-from fvd_bench.features.noticed import Noticed
+from fvd_bench.features.online_facts import OnlineFacts
 from fvd_bench.features.online_features import Contribution, OnlineFeatures
 from fvd_bench.finding import Finding
 from fvd_bench.networks import Network
@@ -26,7 +26,7 @@ from fvd_bench.protocols.protocol import ProtocolLike
 from fvd_bench.protocols.rules import SIDES, Side
 from fvd_bench.settings import Settings
 from fvd_bench.sources.opening import SourceLike
-from fvd_bench.videos.arrays import Layout, ValueRange
+from fvd_bench.videos.array_layout import Layout, ValueRange
 
 with needed_for("metrics of torchmetrics", "torchmetrics"):
     from torchmetrics import Metric
@@ -73,12 +73,12 @@ class FrechetVideoMetric(Metric):
         )
         self._is_whole = real is not None
         self._layout = Layout(axes, value_range)
-        self._noticed: dict[Side, Noticed] = {side: Noticed() for side in SIDES}
+        self._facts: dict[Side, OnlineFacts] = {side: OnlineFacts() for side in SIDES}
         self._keeps_real = False
         for side in SIDES:
             for name in _names(side):
                 self.add_state(name, [], dist_reduce_fx="cat")
-        digest = hashlib.sha256(json.dumps(self._distance.intake.identity).encode()).digest()
+        digest = hashlib.sha256(json.dumps(self._distance.extraction.identity).encode()).digest()
         self.add_state("identity", torch.tensor(list(digest), dtype=torch.uint8), dist_reduce_fx=_agreed)
         self._begin()
 
@@ -98,12 +98,12 @@ class FrechetVideoMetric(Metric):
             raise SourceError("the real side was given as real=… already: leave out one of the two")
         places = torch.cat(getattr(self, _names(side)[1]))[:, 0]
         turns = int(places.max()) // distributed.world() + 1 if len(places) else 0
-        found, noticed = self._distance.intake.features(side, videos, self._layout, next_turn=turns)
+        found, facts = self._distance.extraction.features(side, videos, self._layout, next_turn=turns)
         for name, state in zip(_names(side), _states(found), strict=True):
             setattr(self, name, [*getattr(self, name), state.to(self.device)])  # a collection may share the list
-        self._noticed[side] = self._noticed[side].joined(noticed)
+        self._facts[side] = self._facts[side].joined(facts)
         again = [_AGAIN] if real and self._keeps_real else []
-        self._distance.tell((*self._noticed[side].findings(side), *again), stacklevel=3)
+        self._distance.tell((*self._facts[side].findings(side), *again), stacklevel=3)
 
     def forward(self, videos: Tensor, real: bool = False) -> Tensor:
         """Take in videos and return the score of these fake ones alone, against the real ones of this process so far.
@@ -147,13 +147,13 @@ class FrechetVideoMetric(Metric):
         for name, state in kept.items():
             setattr(self, name, state)
         self._keeps_real = any(map(len, kept.get("real_videos", ())))
-        self._noticed = {"real": Noticed() if real else self._noticed["real"], "fake": Noticed()}
+        self._facts = {"real": OnlineFacts() if real else self._facts["real"], "fake": OnlineFacts()}
         if real:
             self._distance.reset(real=True)
 
     def _begin(self) -> None:
         """Let all states begin empty: not as lists of nothing, whose shape other processes could not know."""
-        dim = self._distance.intake.network.dim
+        dim = self._distance.extraction.network.dim
         for side in SIDES:
             nothing = torch.zeros(0, dim), torch.zeros(0, 2, dtype=torch.int64)
             for name, state in zip(_names(side), nothing, strict=True):
@@ -162,7 +162,7 @@ class FrechetVideoMetric(Metric):
     def _contribution(self) -> Contribution:
         """Return the states, of this process or, where they are synced, of all."""
         kept = {side: _features(*(_joined(getattr(self, name)) for name in _names(side))) for side in SIDES}
-        return Contribution(self._distance.intake.identity, kept, self._noticed)
+        return Contribution(self._distance.extraction.identity, kept, self._facts)
 
     def _as_tensor(self, value: float) -> Tensor:
         return torch.tensor(value, dtype=torch.float32 if self.device.type == "mps" else torch.float64).to(self.device)
@@ -172,7 +172,7 @@ class FrechetVideoMetric(Metric):
         before, device = self.device, fn(torch.zeros(1, device=self.device)).device
         super()._apply(lambda tensor: tensor.to(device), exclude_state)
         if device != before and device.type in ("cpu", "cuda"):
-            self._distance.intake.move(device)
+            self._distance.extraction.move(device)
         return self
 
 

@@ -22,7 +22,7 @@ __all__ = [
     "compute",
     "dependence",
     "extrapolation",
-    "fewer",
+    "fewer_videos",
     "fewest",
     "frechet",
     "gaussian_kernel",

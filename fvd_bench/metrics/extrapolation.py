@@ -1,8 +1,8 @@
 """The floor that real videos reach, and the score at infinitely many videos.
 
 Both come from scores of random pieces of the sets at hand, extrapolated to other numbers of videos. Where videos do not
-outnumber dimensions, a Fréchet distance follows no simple law in their number. `chance.py` has the law that it does
-follow, and knows how much of it the data do not show.
+outnumber dimensions, a Fréchet distance follows no simple law in their number. `frechet_bias.py` has the law that it
+does follow, and knows how much of it the data do not show.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from fvd_bench import metrics
 from fvd_bench.estimate import Estimate
 from fvd_bench.features.feature_set import FeatureSet
 from fvd_bench.features.moments import Float64
-from fvd_bench.metrics.chance import Overlap
 from fvd_bench.metrics.frechet import distance_and_overlap
+from fvd_bench.metrics.frechet_bias import Overlap
 from fvd_bench.metrics.random_splits import RandomSplit
 from fvd_bench.metrics.uncertainty import SPLIT, Sides, Spread, quantile
 from fvd_bench.protocols.rules import MetricRule

@@ -12,8 +12,17 @@ from numpy.typing import NDArray
 from fvd_bench.errors import MetricError
 from fvd_bench.features.feature_set import FeatureSet
 from fvd_bench.features.moments import Float64
+from fvd_bench.metrics.covariance_roots import (
+    MANY,
+    centred,
+    compact,
+    covariance_root,
+    eigen_root,
+    inverse,
+    overlap,
+    root,
+)
 from fvd_bench.metrics.metric import Metric
-from fvd_bench.metrics.roots import MANY, centred, compact, covariance_root, eigen_root, inverse, overlap, root
 from fvd_bench.networks import Sees
 from fvd_bench.protocols.rules import MetricRule
 

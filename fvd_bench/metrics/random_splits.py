@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from fvd_bench.features.feature_set import FeatureSet
 from fvd_bench.features.moments import Moments
-from fvd_bench.metrics.roots import MANY
+from fvd_bench.metrics.covariance_roots import MANY
 
 
 class RandomSplit:

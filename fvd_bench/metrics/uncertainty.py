@@ -16,7 +16,7 @@ from fvd_bench import metrics
 from fvd_bench.errors import MetricError
 from fvd_bench.features.feature_set import FeatureSet
 from fvd_bench.features.moments import Float64
-from fvd_bench.metrics import student
+from fvd_bench.metrics import student_t
 from fvd_bench.protocols.rules import SIDES, MetricRule, Side
 from fvd_bench.random_stream import RandomStream
 
@@ -117,7 +117,7 @@ def standard_error(parts: Sequence[float]) -> float:
 def quantile(videos: int, *, tail: float = (1 - CONFIDENCE) / 2) -> float:
     """Return how many standard errors a score of this many videos exceeds with a probability of `tail` (Student's
     t)."""
-    return student.quantile(max(1, videos - 1), tail)
+    return student_t.quantile(max(1, videos - 1), tail)
 
 
 def p_value(change: float, error: float, videos: int) -> float:

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     """A torch module, or another function of tensors, from inputs to features."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
-_FEWEST_DIGITS = 8
 
 
 def network(
@@ -63,7 +62,7 @@ def network(
     if isinstance(software, str):
         raise ArgumentError(f"software = {software!r}: expected a tuple of names, ({software!r},)")
     if digest is not None and not re.fullmatch(r"[A-Za-z0-9]{8,}", digest):
-        raise ArgumentError(f"digest = {digest!r}: expected {_FEWEST_DIGITS} letters and digits, or more")
+        raise ArgumentError(f"digest = {digest!r}: expected 8 letters and digits, or more")
 
     def declare(make: Callable[[], Module]) -> Network:
         called, made_by = name or make.__name__, version or source_version(make, make.__name__)

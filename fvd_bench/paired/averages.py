@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fvd_bench.paired.differences import decibels, steadiness
-from fvd_bench.paired.measure import Measured, measures_of
+from fvd_bench.paired.measurement import Measured, measures_of
 from fvd_bench.protocols.paired import FlickeringRule, PsnrRule, Rule
 from fvd_bench.random_stream import RandomStream
 

@@ -15,7 +15,7 @@ from fvd_bench.features.distributed import world
 from fvd_bench.finding import Finding, warn_of, worst_first
 from fvd_bench.metrics import dependence
 from fvd_bench.paired.findings import find, refuse_left_out
-from fvd_bench.paired.measure import Measured, Unread, Wanted, measure, measures_of
+from fvd_bench.paired.measurement import Measured, Unread, Wanted, measure, measures_of
 from fvd_bench.paired.pairing import BY_NAME, PairedSide, Pairs, pair
 from fvd_bench.paired.perceptual import Perceptual
 from fvd_bench.paired.result import PairedResult

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from fvd_bench.errors import SourceError
 from fvd_bench.finding import Finding, noted, of_side, some
-from fvd_bench.paired.measure import Measured, Unread
+from fvd_bench.paired.measurement import Measured, Unread
 from fvd_bench.paired.pairing import Pairs
 from fvd_bench.paired.scoring import Compared
 from fvd_bench.protocols.rules import SIDES, Side

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from fvd_bench.errors import WeightsError
 from fvd_bench.networks.weights.lpips_tensors import BACKBONES
-from fvd_bench.paired.measure import Measure
+from fvd_bench.paired.measurement import Measure
 from fvd_bench.progress import Progress, fetching
 from fvd_bench.protocols.paired import LpipsRule
 from fvd_bench.settings import Settings

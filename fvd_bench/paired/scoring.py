@@ -12,7 +12,7 @@ from fvd_bench.evaluation.score import Skipped
 from fvd_bench.finding import Finding
 from fvd_bench.paired.averages import Averages, averages, contributions
 from fvd_bench.paired.differences import steadiness
-from fvd_bench.paired.measure import Measured, Unread, measures_of
+from fvd_bench.paired.measurement import Measured, Unread, measures_of
 from fvd_bench.paired.result import FrameCurve, PairedScore, PairRecord
 from fvd_bench.protocols.paired import LOWER_IS_BETTER, LpipsRule, Metric, PairedProtocol, PsnrRule, SsimRule
 from fvd_bench.version import __version__

@@ -1,4 +1,4 @@
-"""The zoo of protocols: how two of them differ, and which ones of the literature cannot be shipped."""
+"""How two protocols differ, and which ones of the literature cannot be shipped."""
 
 from __future__ import annotations
 

@@ -19,8 +19,7 @@ from typing import Any, Literal, get_args
 
 from fvd_bench.errors import ProtocolError, UnknownProtocolError
 from fvd_bench.paths import shipped, user_path
-from fvd_bench.protocols.parsing import refuse_unknown, rule_of, value_of
-from fvd_bench.protocols.protocol import checked_name
+from fvd_bench.protocols.parsing import checked_name, refuse_unknown, rule_of, value_of
 
 _SHIPPED = shipped("fvd_bench.protocols.shipped.paired", "protocols/paired")
 

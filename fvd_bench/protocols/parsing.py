@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import functools
+import re
 from collections.abc import Mapping
 from dataclasses import MISSING
 from types import UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from fvd_bench.errors import ProtocolError
-from fvd_bench.protocols.rules import Resize
+from fvd_bench.protocols.rules import SIDES, Resize, Side
 
 _Rule = TypeVar("_Rule")
 
@@ -82,6 +83,14 @@ def _one_of(value: Any, allowed: tuple[Any, ...], where: str) -> Any:
     return value
 
 
+def checked_name(value: Any, where: str) -> str:
+    """Return a name, which must be plain because it appears in signatures and tables. Raises ProtocolError."""
+    name: str = value_of(str, value, {}, f"{where}: name")
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+        raise ProtocolError(f"{where}: name = {name!r}: expected letters, digits, '.', '_' and '-'")
+    return name
+
+
 def refuse_unknown(table: Mapping[str, Any], allowed: tuple[str, ...], where: str) -> None:
     """Raise ProtocolError for a key that is not allowed, naming the key that may have been meant."""
     for key in table:
@@ -89,3 +98,31 @@ def refuse_unknown(table: Mapping[str, Any], allowed: tuple[str, ...], where: st
             close = difflib.get_close_matches(key, allowed, n=1)
             hint = f"did you mean {close[0]!r}? " if close else ""
             raise ProtocolError(f"{where}: unknown key {key!r}; {hint}allowed are {', '.join(allowed)}")
+
+
+_CLIP_KEYS = (
+    "frames", "most_frames", "given_frames", "stride", "start", "length_rule", "min_frames", "short_videos", "content",
+    "frame_order",
+)  # fmt: skip
+_COUNT_KEYS = ("real", "fake", "selection")
+_FRAMES_KEYS = ("resize", "rounding", "order", "jpeg", "jpeg_quality", "jpeg_subsampling")
+
+
+def side_tables(table: Mapping[str, Any], where: str) -> dict[Side, dict[str, Any]]:
+    """Distribute [clip], [count] and [frames] over the two sides. Raises ProtocolError for keys that there are not."""
+    sides: dict[Side, dict[str, Any]] = {"real": {}, "fake": {}}
+    for section, allowed in (("clip", _CLIP_KEYS), ("count", _COUNT_KEYS), ("frames", _FRAMES_KEYS)):
+        values = dict(table.get(section, {}))
+        refuse_unknown(values, allowed, f"{where}: [{section}]")
+        if section == "count":
+            per_side = {side: values.pop(side) for side in SIDES if side in values}
+            for side, count in per_side.items():
+                sides[side]["count"] = None if count == "all" else count
+        for key, value in values.items():
+            sided = isinstance(value, dict) and bool(value) and set(value) <= set(SIDES)
+            for side in SIDES:
+                if not sided:
+                    sides[side][key] = value
+                elif side in value:
+                    sides[side][key] = value[side]
+    return sides

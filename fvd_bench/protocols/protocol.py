@@ -12,9 +12,7 @@ import dataclasses
 import difflib
 import hashlib
 import json
-import math
 import os
-import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass
@@ -25,15 +23,9 @@ from fvd_bench.errors import ProtocolError, UnknownProtocolError
 from fvd_bench.paths import shipped, user_path
 from fvd_bench.protocols import family
 from fvd_bench.protocols.aliases import ALIASES
-from fvd_bench.protocols.parsing import refuse_unknown, rule_of, value_of
-from fvd_bench.protocols.rules import (
-    SIDES,
-    ClipRule,
-    FeatureRule,
-    MetricRule,
-    Resize,
-    Side,
-)
+from fvd_bench.protocols.consistency import check_possible
+from fvd_bench.protocols.parsing import checked_name, refuse_unknown, rule_of, side_tables, value_of
+from fvd_bench.protocols.rules import ClipRule, FeatureRule, MetricRule, Resize, Side
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -267,7 +259,7 @@ def parse(table: Mapping[str, Any], *, where: str) -> Protocol:
     for key in sections:
         if not isinstance(table.get(key, {}), dict):
             raise ProtocolError(f"{where}: {key} is a table, [{key}]")
-    sides = _side_tables(table, where)
+    sides = side_tables(table, where)
     protocol = Protocol(
         name=checked_name(table["name"], where),
         version=value_of(int, table["version"], {"least": 1}, f"{where}: version"),
@@ -284,92 +276,10 @@ def parse(table: Mapping[str, Any], *, where: str) -> Protocol:
     return protocol
 
 
-_CLIP_KEYS = (
-    "frames", "most_frames", "given_frames", "stride", "start", "length_rule", "min_frames", "short_videos", "content",
-    "frame_order",
-)  # fmt: skip
-_COUNT_KEYS = ("real", "fake", "selection")
-_FRAMES_KEYS = ("resize", "rounding", "order", "jpeg", "jpeg_quality", "jpeg_subsampling")
-
-
-def _side_tables(table: Mapping[str, Any], where: str) -> dict[Side, dict[str, Any]]:
-    """Distribute [clip], [count] and [frames] over the two sides."""
-    sides: dict[Side, dict[str, Any]] = {"real": {}, "fake": {}}
-    for section, allowed in (("clip", _CLIP_KEYS), ("count", _COUNT_KEYS), ("frames", _FRAMES_KEYS)):
-        values = dict(table.get(section, {}))
-        refuse_unknown(values, allowed, f"{where}: [{section}]")
-        if section == "count":
-            per_side = {side: values.pop(side) for side in SIDES if side in values}
-            for side, count in per_side.items():
-                sides[side]["count"] = None if count == "all" else count
-        for key, value in values.items():
-            sided = isinstance(value, dict) and bool(value) and set(value) <= set(SIDES)
-            for side in SIDES:
-                if not sided:
-                    sides[side][key] = value
-                elif side in value:
-                    sides[side][key] = value[side]
-    return sides
-
-
-def check_possible(protocol: Protocol, where: str) -> None:
-    """Raise ProtocolError, naming `where`, when parts of a protocol exclude each other.
-
-    Whether its network and its metrics exist and go with it is checked by `networks.check` and `metrics.check`.
-    """
-    for side in SIDES:
-        rule = protocol.clip_rule(side)
-        if isinstance(rule.frames, str) and (rule.start != "first" or rule.content != "video"):
-            raise ProtocolError(f'{where}: {side} frames = "{rule.frames}" takes whole videos: start must be "first"')
-        if rule.most_frames and rule.frames != "whole":
-            raise ProtocolError(f'{where}: most_frames = {rule.most_frames} goes with frames = "whole" only')
-        if rule.selection == "repeated" and rule.count is None:
-            raise ProtocolError(f'{where}: selection = "repeated" needs a number of {side} videos, not "all"')
-    if protocol.real.takes_real:
-        raise ProtocolError(f'{where}: content = "{protocol.real.content}" is for the fake side only')
-    low, high = protocol.features.range
-    if not (math.isfinite(low) and math.isfinite(high) and low < high):
-        raise ProtocolError(f"{where}: range = [{low}, {high}]: expected two finite numbers, the smaller one first")
-    for resize in (protocol.real.resize, protocol.fake.resize, protocol.features.resize):
-        if resize is not None:
-            _check_resize(resize, where)
-    for rule in (protocol.real, protocol.fake):
-        if rule.rounding == "truncate-unit" and rule.resize is not None and not rule.resize.antialias:
-            raise ProtocolError(f'{where}: rounding = "truncate-unit" goes with a resize of antialias = true only')
-    metric = protocol.metric
-    if not metric.names or len(set(metric.names)) < len(metric.names):
-        raise ProtocolError(f"{where}: metric names = {list(metric.names)}: expected at least one, each once")
-    if metric.epsilon and metric.root != "exact":
-        raise ProtocolError(f'{where}: epsilon = {metric.epsilon:g} goes with root = "exact" only')
-    if (metric.aggregation == "batch-mean") != (metric.batch >= 2):
-        raise ProtocolError(f'{where}: aggregation = "batch-mean" needs batch >= 2, and "all" takes no batch')
-
-
-def _check_resize(resize: Resize, where: str) -> None:
-    if resize.antialias and resize.kernel.endswith("-pillow"):
-        raise ProtocolError(f"{where}: the kernel {resize.kernel} always antialiases: leave antialias out")
-    if resize.antialias and resize.kernel.startswith("bilinear-"):
-        raise ProtocolError(f"{where}: the kernel {resize.kernel} has no antialiasing")
-    if resize.short_side is None:
-        return
-    if not resize.geometry.startswith("short-side-"):
-        raise ProtocolError(f'{where}: short_side goes with a geometry of "short-side-…", not {resize.geometry!r}')
-    if resize.short_side < resize.size:
-        raise ProtocolError(f"{where}: short_side = {resize.short_side}: expected at least the size, {resize.size}")
-
-
 def plain(choices: Mapping[str, Any]) -> dict[str, Any]:
     """Return `Protocol.choices` as JSON gives them back."""
     shown = {key: str(value) if isinstance(value, Resize) else value for key, value in choices.items()}
     return {key: list(value) if isinstance(value, tuple) else value for key, value in shown.items()}
-
-
-def checked_name(value: Any, where: str) -> str:
-    """Return a name, which must be plain because it appears in signatures and tables. Raises ProtocolError."""
-    name: str = value_of(str, value, {}, f"{where}: name")
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
-        raise ProtocolError(f"{where}: name = {name!r}: expected letters, digits, '.', '_' and '-'")
-    return name
 
 
 def _without_defaults(section: Any) -> dict[str, Any]:  # Any: one of the frozen dataclasses above

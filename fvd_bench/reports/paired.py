@@ -140,7 +140,7 @@ def _heading(metric: str, *, lower: bool) -> str:
 
 def _along(score: PairedScore) -> str:
     """Return the values at some frames, from the first to the last: whether it gets worse."""
-    known = [value for value in score.curve.values if value is not None] if score.curve and score.value else []
+    known = [value for value in score.curve.values if value is not None] if score.curve else []
     if len(known) < _MARKED:
         return ""
     return " ".join(number(known[place * (len(known) - 1) // (_MARKED - 1)]) for place in range(_MARKED))

@@ -23,7 +23,8 @@ from fvd_bench.sources.hdf5 import datasets
 from fvd_bench.sources.hdf5_sets import index_sets, is_index
 from fvd_bench.sources.scratch import Scratch
 from fvd_bench.sources.zips import READ_ERRORS, Archive
-from fvd_bench.videos.arrays import WITH_AXES, Block, Layout, TensorBlock, file_stamp
+from fvd_bench.videos.array_layout import WITH_AXES, Block, Layout
+from fvd_bench.videos.arrays import TensorBlock, file_stamp
 
 ARRAY_SUFFIXES = frozenset(".npy .npz .pt .pth .safetensors .h5 .hdf5".split())
 

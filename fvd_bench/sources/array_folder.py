@@ -11,7 +11,8 @@ from fvd_bench.errors import SourceError, VideoError
 from fvd_bench.sources.array_files import ARRAY_SUFFIXES, HDF5_SUFFIXES, read_arrays
 from fvd_bench.sources.hdf5_sets import index_sets
 from fvd_bench.sources.tars import is_tar_name
-from fvd_bench.videos.arrays import ArrayVideo, Block, KnownLayout, Layout
+from fvd_bench.videos.array_layout import Block, KnownLayout, Layout
+from fvd_bench.videos.arrays import ArrayVideo
 from fvd_bench.videos.files import (
     IMAGE_SUFFIXES,
     VIDEO_SUFFIXES,

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from fvd_bench.errors import SourceError
-from fvd_bench.videos.arrays import ArrayVideo, Block, Layout, ValueRange, described
+from fvd_bench.videos.array_layout import Block, Layout, ValueRange, described
+from fvd_bench.videos.arrays import ArrayVideo
 from fvd_bench.videos.files import sort_key
 from fvd_bench.videos.video import Video
 

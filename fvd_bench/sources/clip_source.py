@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
-from fvd_bench.videos.arrays import ValueRange
+from fvd_bench.videos.array_layout import ValueRange
 from fvd_bench.videos.files import sort_key
 from fvd_bench.videos.video import Video
 

@@ -14,7 +14,8 @@ from pathlib import Path
 from fvd_bench.errors import SourceError
 from fvd_bench.plugins import imported, is_code, telling
 from fvd_bench.sources.arrays import numbered
-from fvd_bench.videos.arrays import ArrayVideo, Layout, ValueRange, as_block
+from fvd_bench.videos.array_layout import Layout, ValueRange
+from fvd_bench.videos.arrays import ArrayVideo, as_block
 from fvd_bench.videos.sampling import Indices
 from fvd_bench.videos.video import Frame, Video
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fvd_bench.errors import SourceError
 from fvd_bench.sources.archives import MOST_RATIO, RATIO_FROM_BYTES
-from fvd_bench.videos.arrays import Block
+from fvd_bench.videos.array_layout import Block
 
 _CHUNK_CACHE_BYTES = 1 << 26
 """Cache for chunks, so that a chunk of many frames is unpacked once, not once per frame."""

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from fvd_bench.errors import SourceError
 from fvd_bench.sources.arrays import ArrayVideos, numbered
-from fvd_bench.videos.arrays import Block, Layout, file_stamp
+from fvd_bench.videos.array_layout import Block, Layout
+from fvd_bench.videos.arrays import file_stamp
 
 _FRAMES, _STARTS = "_data", "_idx"
 

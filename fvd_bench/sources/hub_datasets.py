@@ -14,7 +14,7 @@ from fvd_bench.sources.arrays import numbered
 from fvd_bench.sources.clip_source import ClipSource
 from fvd_bench.sources.listing import FileSource, Listing
 from fvd_bench.sources.video_lists import PATH_COLUMNS, Row, open_list
-from fvd_bench.videos.arrays import Layout
+from fvd_bench.videos.array_layout import Layout
 from fvd_bench.videos.files import sort_key
 
 _BATCH = 64

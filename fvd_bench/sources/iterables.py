@@ -12,7 +12,8 @@ from fvd_bench.errors import SourceError
 from fvd_bench.plugins import telling
 from fvd_bench.sources.arrays import numbered
 from fvd_bench.sources.scratch import Scratch
-from fvd_bench.videos.arrays import PLAIN, ArrayVideo, Block, Layout, as_block, frames_digest
+from fvd_bench.videos.array_layout import PLAIN, Block, Layout
+from fvd_bench.videos.arrays import ArrayVideo, as_block, frames_digest
 from fvd_bench.videos.video import Pixels, Video
 
 

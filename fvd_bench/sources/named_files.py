@@ -20,7 +20,7 @@ from fvd_bench.sources.clip_source import ClipSource
 from fvd_bench.sources.listing import FileSource, Listing, walk
 from fvd_bench.sources.shards import open_shards
 from fvd_bench.sources.tars import is_tar_name
-from fvd_bench.videos.arrays import Layout
+from fvd_bench.videos.array_layout import Layout
 from fvd_bench.videos.files import DISK, IMAGE_SUFFIXES, VIDEO_SUFFIXES, sort_key, suffix
 
 

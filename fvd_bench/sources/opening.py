@@ -39,7 +39,8 @@ from fvd_bench.sources.shards import open_shards
 from fvd_bench.sources.tars import TarArchive, is_tar, is_tar_name
 from fvd_bench.sources.video_lists import LIST_SUFFIXES, Row, open_list, read_list
 from fvd_bench.sources.zips import Archive
-from fvd_bench.videos.arrays import Block, Layout, ValueRange, as_block
+from fvd_bench.videos.array_layout import Block, Layout, ValueRange
+from fvd_bench.videos.arrays import as_block
 from fvd_bench.videos.files import DISK, IMAGE_SUFFIXES, VIDEO_SUFFIXES, regular_file, suffix
 
 __all__ = [

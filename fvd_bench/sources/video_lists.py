@@ -26,7 +26,7 @@ from fvd_bench.sources.archives import check_plain
 from fvd_bench.sources.clip_source import ClipSource
 from fvd_bench.sources.fetched import Copiers, fetch, missing
 from fvd_bench.sources.named_files import NamedFile, open_named
-from fvd_bench.videos.arrays import Layout
+from fvd_bench.videos.array_layout import Layout
 from fvd_bench.videos.files import IMAGE_SUFFIXES, VIDEO_SUFFIXES, regular_file, suffix
 
 LIST_SUFFIXES = frozenset(".txt .csv .tsv .jsonl".split())

@@ -3,6 +3,7 @@
 __all__ = [
     "absent_video",
     "all_frames",
+    "array_layout",
     "arrays",
     "clips",
     "distortion",

@@ -33,6 +33,7 @@ def _ending(name: str) -> str:
 
 
 def is_image(name: str) -> bool:
+    """Return whether a file is an image, by the end of its name."""
     return suffix(name) in IMAGE_SUFFIXES
 
 

@@ -42,4 +42,5 @@ def small_grey(frame: Frame) -> Greys:
 
 
 def stacked(greys: list[Greys]) -> Greys:
+    """Return small grey frames as one array, [T, SIDE, SIDE]; T may be 0."""
     return np.stack(greys) if greys else np.zeros((0, SIDE, SIDE), np.float32)

@@ -10,6 +10,7 @@ from fvd_bench.words import duration, number, percent, signed
     [
         (6.4e-05, "0 seconds"),
         (0.043, "0.043 seconds"),
+        (0.999, "1 second"),
         (9.94, "9.9 seconds"),
         (9.96, "10 seconds"),
         (89.4, "89 seconds"),

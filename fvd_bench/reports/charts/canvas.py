@@ -20,6 +20,7 @@ from markupsafe import Markup, escape
 
 from fvd_bench.escapes import escaped
 from fvd_bench.reports.charts.palette import INK, LIGHT, LINE, SOFT
+from fvd_bench.words import percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -136,6 +137,14 @@ def set_log_ticks(axis: Axis, low: float, high: float) -> None:
             break
     axis.set_ticks(ticks, [f"{tick:g}" if tick < 1e5 else f"{tick:.0e}" for tick in ticks])
     axis.set_ticks([], minor=True)
+
+
+def set_percent_ticks(axis: Axis) -> None:
+    """Mark fractions at whole percents, so that each mark says exactly where it stands. The axis spans 4 % or more."""
+    from matplotlib.ticker import MaxNLocator
+
+    axis.set_major_locator(MaxNLocator(_MOST_TICKS, steps=(1, 2, 5, 10)))
+    axis.set_major_formatter(lambda part, _: percent(part))
 
 
 def _inlined(text: str, described: str) -> Markup:

@@ -11,7 +11,7 @@ import numpy as np
 from fvd_bench.escapes import escaped
 from fvd_bench.estimate import Estimate
 from fvd_bench.evaluation.score import Score
-from fvd_bench.metrics.fewer import AtFewer
+from fvd_bench.metrics.fewer_videos import AtFewer
 from fvd_bench.reports.charts.canvas import Chart, canvas, set_log_ticks, shortened
 from fvd_bench.reports.charts.palette import FLOOR, INK, LIMIT, LINE, SCORE, SOFT
 from fvd_bench.words import number

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from fvd_bench.escapes import escaped
 from fvd_bench.evaluation.sensitivity import Audit, Sensitivity
-from fvd_bench.reports.charts.canvas import saved
+from fvd_bench.reports.charts.canvas import saved, set_percent_ticks
 from fvd_bench.reports.charts.palette import FLOOR, LIGHT, LINE, SOFT
 from fvd_bench.videos.distortion import Changes
-from fvd_bench.words import number, percent
+from fvd_bench.words import number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -72,7 +72,7 @@ def _draw(axes: Axes, sensitivity: Sensitivity, changes: Mapping[str, Changes]) 
     axes.set_axisbelow(True)
     axes.set_ylim(-len(changes) + 0.4, 0.6)
     axes.set_xlim(min(-0.04, *(seen.share - 0.04 for seen in sensitivity.seen if seen.share is not None)), 1.06)
-    axes.xaxis.set_major_formatter(lambda share, _: percent(share))
+    set_percent_ticks(axes.xaxis)
     axes.set_title(
         f"{escaped(sensitivity.metric)}\ncontent bias {number(sensitivity.content_bias)}",
         loc="left", fontweight="bold",

@@ -11,7 +11,8 @@ from fvd_bench.evaluation.exhibits import Exhibits
 from fvd_bench.features.moments import Float64
 from fvd_bench.inspection.motion import Motion
 from fvd_bench.protocols.rules import SIDES, Side
-from fvd_bench.reports.charts.canvas import Chart, canvas, set_log_ticks
+from fvd_bench.reports.charts.canvas import Chart, canvas, set_log_ticks, set_percent_ticks
+from fvd_bench.reports.charts.labels import write_labels
 from fvd_bench.reports.charts.palette import FAKE, LINE, MILD, PAGE, REAL, SOFT, STRONG, WORST
 from fvd_bench.words import percent
 
@@ -58,16 +59,13 @@ def map_chart(shown: Exhibits) -> Chart | None:
                 "strong": "fakes that add more than most",
                 "worst": "the tenth that adds most to the score",
             }
-        for rank, listed in enumerate(shown.worst, start=1):
-            axes.annotate(
-                str(rank), fake[listed.point], xytext=(5, 4), textcoords="offset points", fontsize=11,
-                fontweight="bold",
-            )  # fmt: skip
         axes.set_xticks([])
         axes.set_yticks([])
         axes.spines[:].set_visible(False)
         axes.set_aspect("equal", adjustable="datalim")
         axes.set_xlabel(f"across {first} of the variance, upwards {second}")
+        numbered = {str(rank): tuple(fake[listed.point]) for rank, listed in enumerate(shown.worst, start=1)}
+        write_labels(axes, numbered, fontsize=11, fontweight="bold")
     says = "The numbers are those of the fakes in the list above." if shown.worst else ""
     left_out = sum(len(side) > _MOST_POINTS for side in (real, fake))
     return Chart(drawn.svg, f"{says} {'Some points are left out.' if left_out else ''}".strip(), legend)
@@ -124,7 +122,7 @@ def energy_chart(motions: Mapping[Side, Sequence[Motion]]) -> Chart | None:
         if is_wide:
             axes.set_xscale("log")
             set_log_ticks(axes.xaxis, low, high)
-        axes.yaxis.set_major_formatter(lambda part, _: percent(part))
+        set_percent_ticks(axes.yaxis)
         axes.set_xlabel("mean change from frame to frame, in grey levels")
         axes.set_ylabel("part of the videos")
     return Chart(drawn.svg, "", {side: f"{len(energies[side])} {side} videos" for side in SIDES})

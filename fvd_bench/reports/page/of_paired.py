@@ -9,7 +9,7 @@ from fvd_bench.reports.page.meaning import distrust
 from fvd_bench.reports.page.of_curves import curve_blocks
 from fvd_bench.reports.page.page import Block, Code, Details, Items, Made, Page, Section, Table, Verdict, Words
 from fvd_bench.reports.paired import frame_panels, paired_grid
-from fvd_bench.words import number, span
+from fvd_bench.words import duration, number, span
 
 _WORST = 20
 
@@ -75,4 +75,4 @@ def _origin(result: PairedResult) -> Iterator[Block]:
         yield Details(f"{len(skipped)} reasons why pairs are skipped", [Table(("fake video", "reason"), list(skipped))])
     yield Code([score.signature for score in result.scores if score.value is not None])
     yield Details("Weights and software", [Table(("", ""), [*result.weights.items(), *result.environment.items()])])
-    yield Words(f"Scored by fvd-bench {result.fvd_bench} in {result.seconds:.0f} seconds.", is_soft=True)
+    yield Words(f"Scored by fvd-bench {result.fvd_bench} in {duration(result.seconds)}.", is_soft=True)

@@ -28,7 +28,7 @@ from fvd_bench.reports.page.page import (
 )
 from fvd_bench.reports.page.protocol_words import protocol_words
 from fvd_bench.reports.tables import UNKNOWN
-from fvd_bench.words import number, percent, span
+from fvd_bench.words import duration, number, percent, span
 
 WHAT_STRIPS_SHOW = (
     "Swapped colours, black frames and a wrong range of values are seen here, and in no number. These are the frames "
@@ -77,6 +77,7 @@ def steps(exhibits: Sequence[Exhibits]) -> Iterator[Block]:
 
 
 def worst_blocks(exhibits: Exhibits) -> Iterator[Block]:
+    """Yield the fakes that make the score worse the most, each beside the nearest real clip; nothing where none do."""
     if not exhibits.worst:
         return
     score = exhibits.score
@@ -228,4 +229,4 @@ def origin_blocks(results: Mapping[str, Result]) -> Iterator[Block]:
         yield Details(f"{', '.join(made.get(digest, {}))} ({digest[:12]})", [said, Table(("choice", "value"), rows)])
     yield Details("Weights and software", [Table(("", ""), [*first.weights.items(), *first.environment.items()])])
     seconds = max(result.seconds for result in results.values())
-    yield Words(f"Scored by fvd-bench {first.fvd_bench} in {seconds:.0f} seconds.", is_soft=True)
+    yield Words(f"Scored by fvd-bench {first.fvd_bench} in {duration(seconds)}.", is_soft=True)

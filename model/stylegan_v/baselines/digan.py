@@ -31,12 +31,11 @@ from stylegan_v.methods.style_trainer import StyleTrainer, videos_together
 from stylegan_v.methods.stylegan_v import BUDGETS
 from stylegan_v.methods.trainer import Makers, StageRun
 from stylegan_v.networks.clip_discriminator import softplus_loss
-from stylegan_v.networks.config import ModelConfig
+from stylegan_v.networks.config import ModelConfig, image_config
 from stylegan_v.networks.discriminator import Discriminator
 from stylegan_v.networks.generator import Mapping
 from stylegan_v.networks.loss import r1_penalty
 from stylegan_v.networks.motion import Noise, keyed_noise
-from stylegan_v.networks.noise import Purpose, normal
 from stylegan_v.networks.video_generator import Clip, Draw, VideoGenerator
 
 
@@ -82,8 +81,7 @@ class DIGANConfig(MethodConfig):
 
     def image(self) -> ModelConfig:
         """Return the discriminator of frames, and the mapping network, whose frames are single images."""
-        sizes = {name: getattr(self, name) for name in ("resolution", "z_dim", "w_dim", "channel_base", "channel_max")}
-        return ModelConfig(frames=1, v_dim=0, frame_divisor=1, std_group=self.std_group, **sizes)
+        return image_config(self)
 
     def channels(self, resolution: int) -> int:
         """Return the channels of the generator's block of a resolution."""
@@ -114,8 +112,7 @@ class DIGANGenerator(VideoGenerator):
 
     def open(self, draw: Draw) -> Sequence[Clip]:
         """Return a video, any of whose frames can be had without the others."""
-        w = self.mapping(normal(draw.seed, Purpose.CONTENT, draw.content, 0, self.config.z_dim))
-        w = torch.lerp(self.mapping.w_mean, w, draw.truncation)
+        w = self.mapping.drawn(draw)
         noise = keyed_noise(draw.seed, draw.motion, self.config.noise_dim)
         return [lambda times: self.render(w, times[None], noise)[0]]
 
@@ -135,13 +132,7 @@ class PairDiscriminators(nn.Module):
     def forward(self, frames: Tensor, times: Tensor, labels: Tensor | None = None) -> Tensor:
         """Return logits [B, 3]: of both frames, and of the pair. frames: [B, 2, 3, R, R]; times: [B, 2], in frames."""
         pairs = join(frames, self.distances(times, frames.shape[-1]))
-        return torch.cat([self.of_frames(frames), self.of_pairs(pairs)[:, None]], dim=1)
-
-    def of_frames(self, frames: Tensor) -> Tensor:
-        """Return the logits of frames, [B, 2]."""
-        images = frames.flatten(0, 1)[:, None]
-        logits: Tensor = self.image(images, images.new_zeros(len(images), 1))
-        return logits.view(frames.shape[:2])
+        return torch.cat([self.image.of_frames(frames), self.of_pairs(pairs)[:, None]], dim=1)
 
     def of_pairs(self, pairs: Tensor) -> Tensor:
         """Return the logits of pairs, [B]. pairs: as of `join`."""
@@ -205,7 +196,7 @@ class DIGANTrainer(StyleTrainer):
             seen = batch.r1_augmentations(pairs[:, 0, :6].reshape(batch.frames.shape))
             of_pairs = r1_penalty(discriminator.of_pairs(join(seen, pairs[:, :, 6:])), pairs)
             frames = seen.detach().requires_grad_()
-            of_frames = r1_penalty(discriminator.of_frames(frames), frames)
+            of_frames = r1_penalty(discriminator.image.of_frames(frames), frames)
             self._add_gradients((of_frames + of_pairs) * weight)
             logs.append(torch.stack([of_frames, of_pairs]).detach())
         self.apply("discriminator")

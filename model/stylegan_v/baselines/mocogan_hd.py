@@ -33,7 +33,7 @@ from stylegan_v.methods.method import Method, Stage
 from stylegan_v.methods.style_trainer import StyleTrainer
 from stylegan_v.methods.stylegan_v import BUDGETS
 from stylegan_v.methods.trainer import Makers, StageRun, Trainer
-from stylegan_v.networks.config import ModelConfig
+from stylegan_v.networks.config import ModelConfig, image_config
 from stylegan_v.networks.discriminator import Discriminator
 from stylegan_v.networks.generator import Mapping, StyledGenerator, Synthesis
 from stylegan_v.networks.motion import Noise, keyed_noise
@@ -99,9 +99,7 @@ class MoCoGANHDConfig(MethodConfig):
 
     def image(self) -> ModelConfig:
         """Return StyleGAN2's part."""
-        names = ("resolution", "z_dim", "w_dim", "mapping_layers", "channel_base", "channel_max", "std_group")
-        sizes = {name: getattr(self, name) for name in names}
-        return ModelConfig(frames=1, v_dim=0, frame_divisor=1, **sizes)
+        return image_config(self)
 
 
 class Motion(nn.Module):
@@ -179,8 +177,7 @@ class MoCoGANHDGenerator(StyledGenerator):
 
     def open(self, draw: Draw) -> Sequence[Clip]:
         """Return a video whose LSTM goes on from the last frame that was asked for."""
-        w = self.mapping(normal(draw.seed, Purpose.CONTENT, draw.content, 0, self.config.z_dim))
-        w = torch.lerp(self.mapping.w_mean, w, draw.truncation)
+        w = self.mapping.drawn(draw)
         noise = keyed_noise(draw.seed, draw.motion, self.config.noise_dim)
         walk = Walk(self.motion, lambda tokens: noise(tokens[None])[0], state=self.motion.begin(w))
         return [lambda times: self.frames(walk.at(times.long().tolist())[None])[0]]

@@ -29,12 +29,11 @@ from stylegan_v.methods.style_trainer import StyleTrainer, videos_together
 from stylegan_v.methods.stylegan_v import BUDGETS
 from stylegan_v.methods.trainer import Makers, StageRun
 from stylegan_v.networks.clip_discriminator import ClipDiscriminator, begin_noise, clip_frames, softplus_loss
-from stylegan_v.networks.config import ModelConfig
+from stylegan_v.networks.config import ModelConfig, image_config
 from stylegan_v.networks.discriminator import Discriminator
 from stylegan_v.networks.generator import Mapping, StyledGenerator, Synthesis
 from stylegan_v.networks.layers import FullyConnected, normalise
 from stylegan_v.networks.motion import Noise, keyed_noise
-from stylegan_v.networks.noise import Purpose, normal
 from stylegan_v.networks.recurrent import Walk
 from stylegan_v.networks.video_generator import Clip, Draw
 
@@ -73,8 +72,7 @@ class MoCoGANSG2Config(MethodConfig):
 
     def image(self) -> ModelConfig:
         """Return StyleGAN2's part, whose frames are single images."""
-        sizes = {name: getattr(self, name) for name in ("resolution", "z_dim", "w_dim", "channel_base", "channel_max")}
-        return ModelConfig(frames=1, v_dim=0, frame_divisor=1, std_group=self.std_group, **sizes)
+        return image_config(self)
 
 
 class Motion(nn.Module):
@@ -130,8 +128,7 @@ class MoCoGANSG2Generator(StyledGenerator):
 
     def open(self, draw: Draw) -> Sequence[Clip]:
         """Return a video whose LSTM goes on from the last frame that was asked for."""
-        w = self.mapping(normal(draw.seed, Purpose.CONTENT, draw.content, 0, self.config.z_dim))
-        w = torch.lerp(self.mapping.w_mean, w, draw.truncation)
+        w = self.mapping.drawn(draw)
         noise = keyed_noise(draw.seed, draw.motion, self.config.noise_dim)
         walk = Walk(self.motion.lstm, lambda tokens: noise(tokens[None])[0])
         return [lambda times: self.frames(w, self.motion.codes(walk.at(times.long().tolist()))[None])[0]]
@@ -150,13 +147,7 @@ class TwoDiscriminators(nn.Module):
 
     def forward(self, frames: Tensor, times: Tensor, labels: Tensor | None = None) -> Tensor:
         """Return logits [B, T + P]: of each frame, and of P places of the clip. frames: [B, T, 3, R, R]."""
-        return torch.cat([self.of_frames(frames), self.clip(frames)[:, 0]], dim=1)
-
-    def of_frames(self, frames: Tensor) -> Tensor:
-        """Return the logits of frames, [B, T]."""
-        images = frames.flatten(0, 1)[:, None]
-        logits: Tensor = self.image(images, images.new_zeros(len(images), 1))
-        return logits.view(frames.shape[:2])
+        return torch.cat([self.image.of_frames(frames), self.clip(frames)], dim=1)
 
     def use_half(self, dtype: torch.dtype | None) -> None:
         """Run blocks of the discriminator of frames in half precision. That of clips stays in float32."""
@@ -205,7 +196,7 @@ class MoCoGANSG2Trainer(StyleTrainer):
         return self._parted(logits)[0]
 
     def image_logits(self, frames: Tensor, times: Tensor, labels: Tensor | None) -> Tensor:
-        logits: Tensor = self.networks["discriminator"].of_frames(frames)
+        logits: Tensor = self.networks["discriminator"].image.of_frames(frames)
         return logits
 
     def _parted(self, logits: Tensor) -> tuple[Tensor, Tensor]:

@@ -25,7 +25,7 @@ from fvd_bench.version import __version__
 from stylegan_v.baselines import registry
 from stylegan_v.checkpoints.files import check_beginning, opened
 from stylegan_v.errors import CheckpointError, ConfigError
-from stylegan_v.methods.parts import load_part
+from stylegan_v.methods.checkpoint_parts import load_part
 from stylegan_v.networks.video_generator import Config, VideoGenerator
 
 FORMAT = 2

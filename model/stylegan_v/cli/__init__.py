@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from fvd_bench.cli import run
-from fvd_bench.cli.options import Commands
+from fvd_bench.cli.command import Commands
 from stylegan_v.cli.ablations import ablations
 from stylegan_v.cli.data import data
 from stylegan_v.cli.edit import edit

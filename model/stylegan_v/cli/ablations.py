@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from fvd_bench.cli.options import Command
+from fvd_bench.cli.command import Command
 from fvd_bench.cli.streams import console, say
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fvd_bench.cli.options import Command
+from fvd_bench.cli.command import Command
 from fvd_bench.cli.streams import console, progress, say
 from stylegan_v.cli.options import PATH
 

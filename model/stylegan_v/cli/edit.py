@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from click.core import ParameterSource
 
-from fvd_bench.cli.options import Command, typed
+from fvd_bench.cli.command import Command, typed
 from fvd_bench.cli.streams import progress, say
 from fvd_bench.cli.values import Number
 from stylegan_v.cli.options import PATH, Device, class_option, device_option, folder_option, motions_option, seed_option
 from stylegan_v.cli.perceptual import check_perceptual, perceptual_options
+
+if TYPE_CHECKING:
+    from stylegan_v.networks.generator import Generator
+    from stylegan_v.studies.editing import Kept
 
 
 @click.command(cls=Command)
@@ -71,11 +76,10 @@ def edit(
     from fvd_bench.networks.environment import resolve_device
     from stylegan_v.checkpoints.checkpoint import load
     from stylegan_v.networks.generator import Generator
-    from stylegan_v.sampling.videos import VideoSampler
+    from stylegan_v.sampling.sampler import VideoSampler
     from stylegan_v.studies import clip as clips
     from stylegan_v.studies import content as contents
-    from stylegan_v.studies import editing, targets
-    from stylegan_v.studies.perceptual import perceptual_distance
+    from stylegan_v.studies import editing
 
     loaded = load(checkpoint)
     generator = loaded.generator_as(Generator, resolve_device(device))
@@ -85,11 +89,7 @@ def edit(
         vector = sampler.label(video, label)
         clips.settings_of(clip_model)
     score = clips.text_score(text, clip, clip_model, sampler.device)
-    kept = None
-    if keep is not None:
-        (image,) = targets.read_images([keep], generator.config.resolution)
-        mask = (targets.as_tensor([image], sampler.device)[0].mean(dim=0) > 0).float()
-        kept = editing.Kept(mask, perceptual_distance(vgg, lpips, sampler.device))
+    kept = None if keep is None else _kept(keep, generator, vgg, lpips)
     begun = (
         contents.of_video(generator, seed, video, vector)
         if projection is None
@@ -120,9 +120,19 @@ def edit(
     with float32_arithmetic("float32"):
         own = contents.motion(generator, seed, video)
         rows = {"before": begun.moving(own), "edited": found.content.moving(own)}
-        for number in range(video + 1, video + motions + 1):
-            rows[f"motion {number}"] = found.content.moving(contents.motion(generator, seed, number))
+        rows |= contents.with_motions(found.content, seed, range(video + 1, video + motions + 1))
         contents.write_rows(out, rows, loaded.fps)
     say(f"{out}: {text!r} in {steps} steps; the similarity went from {found.before:.4f} to {found.after:.4f}")
     if kept is not None:
         say(f"what was to be kept: compared by {kept.distance.words}")
+
+
+def _kept(image: Path, generator: Generator, vgg: Path | None, lpips: Path | None) -> Kept:
+    """Return where frames should stay as they are, which an image shows white, and what compares them there."""
+    from stylegan_v.studies import editing, targets
+    from stylegan_v.studies.perceptual import perceptual_distance
+
+    device = generator.mapping.w_mean.device
+    pixels = targets.read_images([image], generator.config.resolution)
+    mask = (targets.as_tensor(pixels, device)[0].mean(dim=0) > 0).float()
+    return editing.Kept(mask, perceptual_distance(vgg, lpips, device))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from fvd_bench.cli.options import Command
+from fvd_bench.cli.command import Command
 from fvd_bench.cli.streams import say
 from stylegan_v.cli.options import PATH, seed_option
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fvd_bench.cli.options import Command, allow_code_option, array_options, protocol_names
+from fvd_bench.cli.command import Command
+from fvd_bench.cli.options import allow_code_option, array_options, protocol_names
 from fvd_bench.cli.pages import CLIPS_AND_CHARTS, Showing, html_option
 from fvd_bench.cli.streams import check_outputs, print_result, progress
 from fvd_bench.cli.values import Place

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import click
 from click.core import ParameterSource
 
-from fvd_bench.cli.options import Command, typed
+from fvd_bench.cli.command import Command, typed
 from fvd_bench.cli.streams import progress, say
 from fvd_bench.cli.values import Number
 from stylegan_v.cli.options import PATH, Device, class_option, device_option, first_option, seed_option
@@ -89,7 +89,7 @@ def generate(
     from fvd_bench.networks.environment import resolve_device
     from stylegan_v.checkpoints.checkpoint import load
     from stylegan_v.sampling import folders, sheets
-    from stylegan_v.sampling.videos import VideoSampler
+    from stylegan_v.sampling.sampler import VideoSampler
 
     loaded = load(checkpoint)
     generator = loaded.generator(resolve_device(device))

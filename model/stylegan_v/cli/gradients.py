@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fvd_bench.cli.options import Command, array_options
+from fvd_bench.cli.command import Command
+from fvd_bench.cli.options import array_options
 from fvd_bench.cli.streams import say
 from fvd_bench.cli.values import Place
 from stylegan_v.cli.options import PATH, Device, device_option, picture_option, seed_option
@@ -81,7 +82,7 @@ def gradients(
 def _ours(loaded: Checkpoint, config: ModelConfig, seed: int) -> tuple[Discriminator, str]:
     from stylegan_v.baselines import registry
     from stylegan_v.errors import CheckpointError
-    from stylegan_v.methods.parts import load_part
+    from stylegan_v.methods.checkpoint_parts import load_part
     from stylegan_v.networks.discriminator import Discriminator, build_discriminator
 
     network = build_discriminator(config, seed=seed)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fvd_bench.cli.options import Command, typed
+from fvd_bench.cli.command import Command, typed
 from fvd_bench.cli.streams import console, say
 from stylegan_v.cli.options import PATH
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 import click
 
-from fvd_bench.cli.options import Command, typed
+from fvd_bench.cli.command import Command, typed
 from fvd_bench.cli.streams import progress, say
 from fvd_bench.cli.values import Number
 from stylegan_v.cli.options import PATH, Device, class_option, device_option, folder_option, motions_option, seed_option
@@ -57,7 +57,7 @@ def project(
     from fvd_bench.networks.environment import resolve_device
     from stylegan_v.checkpoints.checkpoint import load
     from stylegan_v.networks.generator import Generator
-    from stylegan_v.sampling.videos import VideoSampler
+    from stylegan_v.sampling.sampler import VideoSampler
     from stylegan_v.studies import content, projection, targets
     from stylegan_v.studies.perceptual import perceptual_distance
 
@@ -102,8 +102,7 @@ def project(
     )
     with float32_arithmetic("float32"):
         rows = {"images": content.held(pixels, times), "projection": found.content.moving(found.noise)}
-        for number in range(1, motions + 1):
-            rows[f"motion {number}"] = found.content.moving(content.motion(generator, seed, number))
+        rows |= content.with_motions(found.content, seed, range(1, motions + 1))
         content.write_rows(out, rows, loaded.fps)
     say(f"{out}: {len(pixels)} images projected in {steps} steps, with motion {motion}")
     say(f"compared by {distance.words}: the distance went from {found.before:.4f} to {found.after:.4f}")

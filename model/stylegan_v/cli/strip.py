@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from fvd_bench.cli.options import Command, typed
+from fvd_bench.cli.command import Command, typed
 from fvd_bench.cli.streams import say
 from fvd_bench.cli.values import Number
 from stylegan_v.cli.options import PATH, Device, class_option, device_option, first_option, picture_option, seed_option
@@ -42,7 +42,7 @@ def strip(
     from fvd_bench.networks.arithmetic import float32_arithmetic
     from fvd_bench.networks.environment import resolve_device
     from stylegan_v.checkpoints.checkpoint import load
-    from stylegan_v.sampling.videos import VideoSampler
+    from stylegan_v.sampling.sampler import VideoSampler
     from stylegan_v.studies import pictures
     from stylegan_v.studies import strip as study
 

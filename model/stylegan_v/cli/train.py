@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from fvd_bench.cli.options import Command, typed
+from fvd_bench.cli.command import Command, typed
 from fvd_bench.cli.streams import say
 from fvd_bench.cli.values import Number
 from stylegan_v.cli.options import PATH, Device, device_option

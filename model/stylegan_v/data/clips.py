@@ -26,8 +26,8 @@ from fvd_bench.videos.files import bare_name
 from fvd_bench.videos.images import FrameFolder
 from fvd_bench.videos.sampling import Indices
 from fvd_bench.videos.video import Pixels, Video, read_clips
-from stylegan_v.data.ahead import Stop, run_ahead
 from stylegan_v.data.labels import Labels, label_vectors, read_labels
+from stylegan_v.data.prefetch import Stop, run_ahead
 from stylegan_v.data.times import ClipRule, ClipTimes, Spans
 from stylegan_v.errors import DataError
 

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from fvd_bench.progress import Progress, silent
-from stylegan_v.data.ahead import Stop, run_ahead
 from stylegan_v.data.clips import Batch, VideoDataset, sent
+from stylegan_v.data.prefetch import Stop, run_ahead
 
 LARGEST_SHARE = 1 / 4
 """Share of a GPU's memory that a set may take without being asked for."""

@@ -20,13 +20,13 @@ from fvd_bench.errors import VideoError
 from fvd_bench.progress import Progress, silent
 from fvd_bench.sources.opening import ClipSource, open_source
 from fvd_bench.videos.video import Video
-from stylegan_v.data.ahead import Stop, run_ahead
 from stylegan_v.data.crops import CentreCrop, Crop, cut, read_boxes
 from stylegan_v.data.datasets import Choice, Dataset
 from stylegan_v.data.folder import PreparedFolder, PrepareSettings, Record
 from stylegan_v.data.frames import every_frame
 from stylegan_v.data.labels import read_labels
 from stylegan_v.data.masks import MaskCrop
+from stylegan_v.data.prefetch import Stop, run_ahead
 from stylegan_v.errors import DataError
 
 

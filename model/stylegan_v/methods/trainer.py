@@ -19,7 +19,7 @@ from stylegan_v import distributed
 from stylegan_v.data.clips import Batch, VideoDataset
 from stylegan_v.data.times import ClipRule
 from stylegan_v.errors import ConfigError
-from stylegan_v.methods.parts import load_part
+from stylegan_v.methods.checkpoint_parts import load_part
 from stylegan_v.methods.settings import TrainRun
 from stylegan_v.networks.video_generator import VideoGenerator
 

@@ -10,13 +10,16 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+_INTERVAL = 4
+"""Iterations between two steps of p."""
+
 
 class AdaptiveProbability:
     """The probability p of augmentation. It rises while the discriminator knows real videos too well, else it falls.
 
-    The measure is the mean sign of the logits of real videos. Every `interval` iterations, p moves one step in the
-    direction that brings the mean to `target`. p is never below 0. It is not capped at 1; above 1 it only takes longer
-    to come down again.
+    The measure is the mean sign of the logits of real videos. Every 4 iterations, p moves one step in the direction
+    that brings the mean to `target`. p is never below 0. It is not capped at 1; above 1 it only takes longer to come
+    down again.
 
     batch_videos: videos per iteration, over all processes.
     kimg: thousands of videos (not of frames) that p needs from 0 to 1. The default is 100, a step of 0.00256 at 64
@@ -33,13 +36,11 @@ class AdaptiveProbability:
         batch_videos: int,
         target: float = 0.6,
         kimg: float = 100.0,
-        interval: int = 4,
         device: torch.device | str = "cpu",
     ) -> None:
         self.value = torch.zeros((), dtype=torch.float64, device=device)
         self.target = target
-        self.interval = interval
-        self.step = batch_videos * interval / (kimg * 1000)
+        self.step = batch_videos * _INTERVAL / (kimg * 1000)
         self._sum_of_signs = torch.zeros_like(self.value)
         self._count = self._iterations = 0
 
@@ -60,7 +61,7 @@ class AdaptiveProbability:
         self._sum_of_signs += sum_of_signs
         self._count += count
         self._iterations += 1
-        if self._iterations >= self.interval:
+        if self._iterations >= _INTERVAL:
             excess = self._sum_of_signs - self.target * self._count
             direction = (excess > 0).to(self.value.dtype) - (excess < 0).to(self.value.dtype)  # 0 for NaN
             self.value.add_(direction, alpha=self.step).clamp_(min=0)

@@ -20,7 +20,7 @@ from stylegan_v.networks.noise import Purpose
 
 @dataclass(frozen=True, slots=True)
 class Augmentations:
-    """What is done to N images. Both tensors are float64.
+    """What is done to N clips. Both tensors are float64.
 
     sources: as `augment_draws.geometry` makes them. colours: as `augment_draws.colours` makes them.
     """
@@ -43,16 +43,14 @@ def plan(
     purpose: Purpose | Tensor,
     samples: Tensor,
     size: tuple[int, int],
-    length: int = 1,
 ) -> Augmentations:
-    """Draw augmentations of N = B · length images of a size (height, width), on the device of the samples.
+    """Draw augmentations of N clips of frames of a size (height, width), on the device of the samples.
 
-    probability: p, one for all images, float64 on that device.
-    samples: int64 [B], the global numbers of the training samples. They, the seed and the purpose (one, or int64 [B])
+    probability: p, one for all clips, float64 on that device.
+    samples: int64 [N], the global numbers of the training samples. They, the seed and the purpose (one, or int64 [N])
     alone decide what is drawn, whatever else is in the batch.
-    length: frames of a clip, where each frame has a draw of its own; 1 for one draw per clip.
     """
-    draws = draw(seed, purpose, samples, length=length)
+    draws = draw(seed, purpose, samples)
     height, width = size
     return Augmentations(geometry(draws, probability, height=height, width=width), colours(draws, probability))
 
@@ -61,12 +59,12 @@ def augment(frames: Tensor, augmentations: Augmentations) -> Tensor:
     """Augment clips: [B, T, 3, H, W] of the shape and type of `frames`.
 
     frames: [B, T, 3, H, W] in [-1, 1]; results may leave that range. Types below float32 are computed in float32.
-    augmentations: one per clip, so that equal frames stay equal bit for bit, or one per frame. Clips that they leave
-    alone are resampled too, which changes them by rounding only (1e-4 at 256²).
+    augmentations: one per clip, so that equal frames stay equal bit for bit. Clips that they leave alone are resampled
+    too, which changes them by rounding only (1e-4 at 256²).
 
     On CUDA the gradient of the sampling is summed in no fixed order, so its last bits vary.
     """
-    images = frames.reshape(len(augmentations.sources), -1, *frames.shape[3:])  # [B, 3T, H, W] or [B·T, 3, H, W]
+    images = frames.flatten(1, 2)  # [B, 3T, H, W]
     images = images.to(torch.promote_types(frames.dtype, torch.float32))
     images = recolour(warp(images, augmentations.sources), augmentations.colours)
     return images.reshape(frames.shape).to(frames.dtype)

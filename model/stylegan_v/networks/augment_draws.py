@@ -64,15 +64,12 @@ _NORMAL_OPS = (
 )
 
 
-def draw(seed: int, purpose: Purpose | Tensor, samples: Tensor, *, length: int) -> Draws:
-    """Draw for the first `length` frames of B samples, on their device: N = B · length, frames of a sample adjacent.
-
-    purpose: one for all samples, or int64 [B].
-    """
-    # Uniform and normal numbers at one address are made from the same bits, so each kind has tokens of its own.
-    tokens = torch.arange(2 * length, device=samples.device)
+def draw(seed: int, purpose: Purpose | Tensor, samples: Tensor) -> Draws:
+    """Draw for N samples, int64 [N], on their device. purpose: one for all samples, or int64 [N]."""
+    # Uniform and normal numbers at one address are made from the same bits, so each kind has a token of its own.
+    tokens = torch.arange(2, device=samples.device)
     purposes = purpose[:, None] if isinstance(purpose, Tensor) else purpose
-    numbers = uniform(seed, purposes, samples[:, None], tokens, 21).reshape(-1, 2, 21)
+    numbers = uniform(seed, purposes, samples[:, None], tokens, 21)
     normals = box_muller(numbers[:, 1, :8])[:, :7].to(torch.float64)
     return Draws(gates=numbers[:, 0, :13], uniforms=numbers[:, 0, 13:], normals=normals)
 

@@ -54,12 +54,11 @@ class ClipDiscriminator(nn.Module):
         sigma: float = 0.1,
         patches: bool = False,
         plain_blocks: int = 0,
-        outputs: int = 1,
     ) -> None:
         """width: channels of the first layer; they double from layer to layer. sigma: of the noise.
 
         patches: whether the last of the layers that halve gives the logits already, of patches. plain_blocks: number of
-        convolutions of 3³ that change no size, before the last one. outputs: for each place.
+        convolutions of 3³ that change no size, before the last one.
         """
         super().__init__()
         widths = [3, *(width * 2**place for place in range(clip_halvings(resolution) - patches))]
@@ -69,14 +68,14 @@ class ClipDiscriminator(nn.Module):
             layers += [nn.Conv3d(widths[-1], widths[-1], 3, padding=1, bias=False), nn.BatchNorm3d(widths[-1])]
             layers.append(nn.LeakyReLU(0.2))
         stride, padding = ((1, 2, 2), (0, 1, 1)) if patches else (1, 0)
-        last = nn.Conv3d(widths[-1], outputs, 4, stride=stride, padding=padding, bias=False)
+        last = nn.Conv3d(widths[-1], 1, 4, stride=stride, padding=padding, bias=False)
         self.layers = nn.Sequential(*layers, last)
         self.apply(initialise)
 
     def forward(self, frames: Tensor) -> Tensor:
-        """Return logits [B, outputs, places]. frames: [B, T, 3, R, R] in [-1, 1], of `clip_frames` at least."""
+        """Return logits [B, places]. frames: [B, T, 3, R, R] in [-1, 1], of `clip_frames` at least."""
         logits: Tensor = self.layers(frames.transpose(1, 2))
-        return logits.flatten(2)
+        return logits.flatten(1)
 
 
 def halving_layers(widths: Sequence[int], *, sigma: float, clips: bool) -> list[nn.Module]:

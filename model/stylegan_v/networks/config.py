@@ -179,6 +179,15 @@ def model_config(preset: str = "release", **changes: Any) -> ModelConfig:
     return configured(ModelConfig, PRESETS, preset, changes)
 
 
+_IMAGE_SIZES = ("resolution", "z_dim", "w_dim", "mapping_layers", "channel_base", "channel_max", "std_group")
+
+
+def image_config(sizes: object) -> ModelConfig:
+    """Return an image StyleGAN2 with those of its sizes that the config of a method has too."""
+    shared = {name: getattr(sizes, name) for name in _IMAGE_SIZES if hasattr(sizes, name)}
+    return ModelConfig(**PRESETS["image"], **shared)
+
+
 def configured(
     kind: type[Kind], presets: Mapping[str, Mapping[str, Any]], preset: str, changes: Mapping[str, Any]
 ) -> Kind:

@@ -176,6 +176,12 @@ class Discriminator(nn.Module):
         logits: Tensor = self.head(x.to(full), condition if self.config.projection else None)
         return logits
 
+    def of_frames(self, frames: Tensor) -> Tensor:
+        """Return logits [B, T] of frames, [B, T, 3, R, R], each by itself, of a discriminator of images."""
+        images = frames.flatten(0, 1)[:, None]
+        logits: Tensor = self(images, images.new_zeros(len(images), 1))
+        return logits.view(frames.shape[:2])
+
     def condition(self, times: Tensor, labels: Tensor | None = None) -> Tensor | None:
         """Return the vector of time distances and labels: [B, w_dim], p_δ after its mapping network in the paper.
 

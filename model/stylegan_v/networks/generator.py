@@ -37,7 +37,7 @@ class Mapping(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        classes = config.num_classes
+        self.z_dim, classes = config.z_dim, config.num_classes
         self.embed = FullyConnected(classes, config.w_dim) if classes else None
         widths = [config.z_dim + (config.w_dim if classes else 0)] + [config.w_dim] * config.mapping_layers
         self.layers = nn.ModuleList(
@@ -54,6 +54,11 @@ class Mapping(nn.Module):
         for layer in self.layers:
             x = layer(x)
         return x
+
+    def drawn(self, draw: Draw) -> Tensor:
+        """Return w of the videos of a draw, moved towards its mean where truncated: [G, w_dim]. There are no labels."""
+        w = self(normal(draw.seed, Purpose.CONTENT, draw.content, 0, self.z_dim))
+        return torch.lerp(self.w_mean, w, draw.truncation)
 
     @torch.no_grad()
     def track(self, mean: Tensor) -> None:

@@ -35,12 +35,6 @@ def keyed_noise(seed: int, videos: Tensor, dim: int) -> Noise:
     return lambda tokens: normal(seed, Purpose.MOTION, videos[:, None], tokens, dim)
 
 
-def stored_noise(sequences: Tensor) -> Noise:
-    """Return noise of stored sequences: float [B, L, noise_dim]. Tokens from L on raise IndexError."""
-    rows = torch.arange(len(sequences), device=sequences.device)[:, None]
-    return lambda tokens: sequences[rows, tokens]
-
-
 class MotionMapping(nn.Module):
     """F_m: two convolutions without padding, 11 taps each (by default), from noise to motion codes (section 3.1).
 

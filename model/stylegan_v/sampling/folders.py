@@ -22,8 +22,9 @@ from fvd_bench.progress import Progress, silent
 from fvd_bench.videos.video import Pixels
 from stylegan_v.data.folder import JPEG_QUALITY
 from stylegan_v.errors import ModelError
+from stylegan_v.sampling.sampler import VideoSampler
 from stylegan_v.sampling.sheets import check_writable, write_video
-from stylegan_v.sampling.videos import VideoSampler, video_name
+from stylegan_v.sampling.videos import video_name
 
 SETTINGS_FILE = "generated.json"
 

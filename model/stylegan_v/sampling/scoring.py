@@ -15,7 +15,8 @@ from fvd_bench.progress import Progress, silent
 from fvd_bench.protocols.protocol import load
 from fvd_bench.sources.opening import SourceLike
 from stylegan_v.networks.video_generator import VideoGenerator
-from stylegan_v.sampling.videos import GeneratedVideos, VideoSampler
+from stylegan_v.sampling.sampler import VideoSampler
+from stylegan_v.sampling.videos import GeneratedVideos
 
 
 def check_scoring(real: str | Path, *, protocol: str, device: str, progress: Progress) -> None:

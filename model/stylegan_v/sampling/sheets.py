@@ -15,7 +15,7 @@ import numpy as np
 from fvd_bench.atomic import partial_file
 from fvd_bench.videos.video import Pixels
 from stylegan_v.errors import ModelError
-from stylegan_v.sampling.videos import Label, VideoSampler
+from stylegan_v.sampling.sampler import Label, VideoSampler
 
 VIDEO_FILE_SUFFIXES = (".mp4", ".webp")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,6 +72,11 @@ def motion(generator: Generator, seed: int, video: int) -> Noise:
     """Return the motion noise of a video of a seed."""
     number = torch.tensor([video], device=generator.mapping.w_mean.device)
     return keyed_noise(seed, number, generator.config.noise_dim)
+
+
+def with_motions(content: Content, seed: int, videos: Iterable[int]) -> dict[str, Row]:
+    """Return a content with the motion of each of these videos of a seed, by the names of the rows."""
+    return {f"motion {video}": content.moving(motion(content.generator, seed, video)) for video in videos}
 
 
 def held(frames: Sequence[Pixels], at: Sequence[float]) -> Row:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from stylegan_v.baselines import registry
 from stylegan_v.checkpoints.checkpoint import load
 from stylegan_v.errors import CheckpointError
-from stylegan_v.methods.parts import load_part
+from stylegan_v.methods.checkpoint_parts import load_part
 from stylegan_v.networks.patch_discriminator import PatchDiscriminator, relativistic_loss, shrunk
 from stylegan_v.networks.video_generator import Config
 

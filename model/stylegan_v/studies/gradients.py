@@ -23,7 +23,7 @@ from stylegan_v.networks.loss import generator_loss
 from stylegan_v.networks.motion import keyed_noise
 from stylegan_v.networks.noise import Purpose, normal
 from stylegan_v.networks.pixels import normalise, to_uint8
-from stylegan_v.sampling.videos import VideoSampler
+from stylegan_v.sampling.sampler import VideoSampler
 from stylegan_v.studies.discriminator_pair import CLIP_FRAMES, Pair
 from stylegan_v.studies.pictures import labelled
 

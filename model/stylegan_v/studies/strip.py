@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from PIL import Image
 
-from stylegan_v.sampling.videos import Label, VideoSampler
+from stylegan_v.sampling.sampler import Label, VideoSampler
 from stylegan_v.studies.pictures import labelled
 
 SECONDS = (0.0, 1.0, 60.0, 600.0, 3600.0)

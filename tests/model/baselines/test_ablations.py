@@ -21,7 +21,7 @@ from stylegan_v.errors import ConfigError
 from stylegan_v.methods.trainer import Trainer
 from stylegan_v.networks.config import model_config
 from stylegan_v.networks.motion import keyed_noise
-from stylegan_v.sampling.videos import VideoSampler
+from stylegan_v.sampling.sampler import VideoSampler
 from stylegan_v.training import ablations
 from stylegan_v.training.run import load_run
 

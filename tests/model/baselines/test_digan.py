@@ -192,7 +192,7 @@ def test_r1_bounds_frames_after_and_pairs_before_augmentation(tiny_trainer, monk
     discriminator, numbers = trainer.networks["discriminator"], torch.arange(4)
     reals = trainer._draw(numbers, first_batch(trainer))[2]
     seen = reals.r1_augmentations(reals.frames).requires_grad_()
-    (by_frames,) = torch.autograd.grad(discriminator.of_frames(seen).sum(), seen)
+    (by_frames,) = torch.autograd.grad(discriminator.image.of_frames(seen).sum(), seen)
     before, apart = reals.frames.clone().requires_grad_(), reals.times.diff(dim=1)[:, :, None, None, None] / 15
     apart = apart.expand(-1, -1, 1, 32, 32).clone().requires_grad_()
     logits = discriminator.of_pairs(join(reals.r1_augmentations(before), apart))

@@ -21,7 +21,8 @@ from stylegan_v.methods.trainer import Trainer
 from stylegan_v.networks import noise
 from stylegan_v.networks.noise import Purpose
 from stylegan_v.networks.video_generator import VideoGenerator
-from stylegan_v.sampling.videos import GeneratedVideos, VideoSampler
+from stylegan_v.sampling.sampler import VideoSampler
+from stylegan_v.sampling.videos import GeneratedVideos
 from stylegan_v.training.run import load_run
 from tests.model.baselines.conftest import METHODS, STAGES, first_batch, tiny
 

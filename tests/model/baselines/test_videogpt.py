@@ -15,7 +15,8 @@ from stylegan_v.baselines.videogpt import METHOD, VideoGPTGenerator
 from stylegan_v.baselines.vqvae import VQVAE, AxialAttention, Codebook, Doubling, Halving
 from stylegan_v.errors import ConfigError
 from stylegan_v.networks.pixels import normalise
-from stylegan_v.sampling.videos import GeneratedVideos, VideoSampler
+from stylegan_v.sampling.sampler import VideoSampler
+from stylegan_v.sampling.videos import GeneratedVideos
 from tests.model.baselines.conftest import first_batch
 from tests.model.baselines.test_methods import parts
 

@@ -17,7 +17,7 @@ from stylegan_v.checkpoints.exports import open_export
 from stylegan_v.errors import CheckpointError
 from stylegan_v.networks.config import model_config
 from stylegan_v.networks.generator import build_generator
-from stylegan_v.sampling.videos import VideoSampler
+from stylegan_v.sampling.sampler import VideoSampler
 from stylegan_v.training.run import load_run
 
 TINY = dict.fromkeys(("z_dim", "w_dim", "noise_dim", "u_dim", "v_dim", "channel_max", "time_dim"), 8)

@@ -15,8 +15,8 @@ import pytest
 import torch
 from PIL import Image
 
-from stylegan_v.data.ahead import Stop, StoppedError, run_ahead
 from stylegan_v.data.clips import VideoDataset, batches
+from stylegan_v.data.prefetch import Stop, StoppedError, run_ahead
 from stylegan_v.data.preloaded import PreloadedVideos, fits, size
 from stylegan_v.errors import DataError
 from stylegan_v.networks.pixels import normalise, to_uint8

@@ -20,6 +20,7 @@ from stylegan_v.checkpoints.official_names import DISCRIMINATOR, GENERATOR, offi
 from stylegan_v.networks.config import model_config
 from stylegan_v.networks.discriminator import Discriminator
 from stylegan_v.networks.generator import Generator
+from stylegan_v.networks.motion import Noise
 
 GOLDENS: dict[str, Any] = json.loads((Path(__file__).parent / "goldens.json").read_text("utf-8"))
 OUTPUTS: dict[str, Any] = GOLDENS["outputs"]
@@ -34,6 +35,12 @@ def draw(seed: int, *shape: int) -> Tensor:
 
 def draw_uniform(seed: int, *shape: int) -> Tensor:
     return torch.tensor(np.random.RandomState(seed).uniform(-1, 1, shape).astype(np.float32))
+
+
+def stored_noise(sequences: Tensor) -> Noise:
+    """Noise of stored sequences, [B, L, noise_dim]. Tokens from L on raise IndexError."""
+    rows = torch.arange(len(sequences))[:, None]
+    return lambda tokens: sequences[rows, tokens]
 
 
 def fill(network: nn.Module, table: tuple[tuple[str, str], ...], recipe: list[Any]) -> None:

@@ -1,6 +1,5 @@
 """Adaptive augmentation of clips."""
 
-import pytest
 import torch
 from torch import Tensor
 
@@ -20,7 +19,7 @@ def test_probability_0_changes_rounding_alone() -> None:
 
 
 def test_every_group_of_three_channels_is_recoloured_alike() -> None:
-    images, matrix = torch.randn(2, 9, 4, 4), colours(draw(1, Purpose.AUGMENT_REAL, SAMPLES[:2], length=1), ALWAYS)
+    images, matrix = torch.randn(2, 9, 4, 4), colours(draw(1, Purpose.AUGMENT_REAL, SAMPLES[:2]), ALWAYS)
 
     result = recolour(images, matrix)
 
@@ -31,26 +30,23 @@ def test_every_group_of_three_channels_is_recoloured_alike() -> None:
             torch.testing.assert_close(result[sample, frame : frame + 3], expected)
 
 
-def test_equal_frames_stay_equal_unless_each_has_its_own_draw() -> None:
+def test_equal_frames_stay_equal() -> None:
     still = clips(6)[:, :1].expand(-1, 4, -1, -1, -1)
 
-    together = augmented(still, 1.0, samples=torch.arange(6))
-    apart = augmented(still, 1.0, samples=torch.arange(6), consistent=False)
+    result = augmented(still, 1.0, samples=torch.arange(6))
 
-    assert torch.equal(together, together[:, :1].expand_as(together))
-    assert not torch.isclose(apart[:, 1:], apart[:, :-1]).flatten(2).all(dim=2).any()
-    torch.testing.assert_close(apart[:, 0], together[:, 0], atol=1e-4, rtol=0)
+    assert torch.equal(result, result[:, :1].expand_as(result))
+    assert not torch.isclose(result[1:], result[:-1]).flatten(1).all(dim=1).any()
 
 
-@pytest.mark.parametrize("consistent", [True, False])
-def test_any_part_of_a_batch_gives_what_the_whole_gives(consistent: bool) -> None:
+def test_any_part_of_a_batch_gives_what_the_whole_gives() -> None:
     """Float64: only rounding may differ, and in float32 that of places, of some 1e-6 pixels, would hide the rest."""
     frames = clips(4).double()
 
-    whole = augmented(frames, 1.0, consistent=consistent)
+    whole = augmented(frames, 1.0)
 
     for part in ([0], [3], [2, 1], [3, 2, 1, 0]):
-        alone = augmented(frames[part], 1.0, samples=SAMPLES[part], consistent=consistent)
+        alone = augmented(frames[part], 1.0, samples=SAMPLES[part])
         torch.testing.assert_close(alone, whole[part], atol=1e-12, rtol=0)
 
 
@@ -130,9 +126,7 @@ def augmented(
     seed: int = 1,
     purpose: Purpose = Purpose.AUGMENT_REAL,
     samples: Tensor = SAMPLES,
-    consistent: bool = True,
 ) -> Tensor:
-    """consistent: one draw for all frames of a clip."""
     p = torch.tensor(probability, dtype=torch.float64)
-    size, length = (frames.shape[3], frames.shape[4]), 1 if consistent else frames.shape[1]
-    return augment(frames, plan(p, seed=seed, purpose=purpose, samples=samples, size=size, length=length))
+    size = frames.shape[3], frames.shape[4]
+    return augment(frames, plan(p, seed=seed, purpose=purpose, samples=samples, size=size))

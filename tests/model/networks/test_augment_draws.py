@@ -143,22 +143,21 @@ def test_raising_the_probability_only_opens_gates() -> None:
 
 
 def test_a_draw_has_an_address_of_its_own() -> None:
-    draws = draw(7, Purpose.AUGMENT_FAKE, SAMPLES, length=3)  # 4 samples of 3 frames
+    draws = draw(7, Purpose.AUGMENT_FAKE, SAMPLES)
 
-    frame = 2 * 3 + 1  # of sample 2, frame 1: uniform numbers are token 2, normal ones token 3
-    uniforms = noise.uniform(7, Purpose.AUGMENT_FAKE, SAMPLES[2], 2, 21)
-    normals = noise.normal(7, Purpose.AUGMENT_FAKE, SAMPLES[2], 3, 7)
-    assert torch.equal(torch.cat([draws.gates[frame], draws.uniforms[frame]]), uniforms)
-    assert torch.equal(draws.normals[frame], normals.double())
+    uniforms = noise.uniform(7, Purpose.AUGMENT_FAKE, SAMPLES[2], 0, 21)
+    normals = noise.normal(7, Purpose.AUGMENT_FAKE, SAMPLES[2], 1, 7)
+    assert torch.equal(torch.cat([draws.gates[2], draws.uniforms[2]]), uniforms)
+    assert torch.equal(draws.normals[2], normals.double())
 
 
 def test_purposes_may_differ_between_samples() -> None:
-    together = draw(7, torch.tensor([4, 3, 3, 4]), SAMPLES, length=2)
+    together = draw(7, torch.tensor([4, 3, 3, 4]), SAMPLES)
 
     for part, purpose in ((slice(0, 4, 3), Purpose.AUGMENT_FAKE), (slice(1, 3), Purpose.AUGMENT_REAL)):
-        alone = draw(7, purpose, SAMPLES[part], length=2)
-        assert torch.equal(alone.normals, together.normals.unflatten(0, (4, 2))[part].flatten(0, 1))
-        assert torch.equal(alone.gates, together.gates.unflatten(0, (4, 2))[part].flatten(0, 1))
+        alone = draw(7, purpose, SAMPLES[part])
+        assert torch.equal(alone.normals, together.normals[part])
+        assert torch.equal(alone.gates, together.gates[part])
 
 
 def neutral(**changes: Any) -> Draws:
@@ -180,7 +179,7 @@ def neutral(**changes: Any) -> Draws:
 
 def matrices_of(op: Op, probability: float) -> Tensor:
     """Of many samples whose gates are closed but for that of one operation: of geometry forwards, or of colours."""
-    draws = draw(1, Purpose.AUGMENT_REAL, MANY, length=1)
+    draws = draw(1, Purpose.AUGMENT_REAL, MANY)
     gates = torch.full_like(draws.gates, math.inf)
     gates[:, op] = draws.gates[:, op]
     draws = dataclasses.replace(draws, gates=gates)

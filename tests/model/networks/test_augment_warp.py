@@ -99,7 +99,7 @@ def test_flips_and_turns_leave_an_image_a_tenth_of_a_pixel_aside(matrix: list[li
 @pytest.mark.parametrize("probability", [0.0, 0.3, 1.0])
 def test_warping_is_padding_doubling_sampling_and_halving(probability: float) -> None:
     """The definition, in other words: reflection by a margin, SciPy's filters and its bilinear sampling."""
-    draws = draw(3, Purpose.AUGMENT_REAL, torch.arange(12), length=1)
+    draws = draw(3, Purpose.AUGMENT_REAL, torch.arange(12))
     sources = geometry(draws, torch.tensor(probability).double(), height=24, width=32)
     images = torch.randn(12, 1, 24, 32, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
 

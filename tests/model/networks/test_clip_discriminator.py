@@ -21,10 +21,10 @@ from stylegan_v.networks.clip_discriminator import (
 )
 def test_logits_for_each_place(resolution: int, frames: int, places: int) -> None:
     with torch.device("meta"):
-        network = ClipDiscriminator(resolution, sigma=0.0, outputs=7)
+        network = ClipDiscriminator(resolution, sigma=0.0)
         logits = network(torch.zeros(2, frames, 3, resolution, resolution))
 
-    assert logits.shape == (2, 7, places)
+    assert logits.shape == (2, places)
     assert clip_frames(resolution) <= frames
 
 

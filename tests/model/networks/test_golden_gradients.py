@@ -13,8 +13,7 @@ from torch.nn import functional
 from stylegan_v.checkpoints.official_names import DISCRIMINATOR, GENERATOR, official_names
 from stylegan_v.networks.discriminator import Discriminator
 from stylegan_v.networks.generator import Generator
-from stylegan_v.networks.motion import stored_noise
-from tests.model.networks.conftest import OUTPUTS, Checker, double_is_slow
+from tests.model.networks.conftest import OUTPUTS, Checker, double_is_slow, stored_noise
 
 
 def norms(loss: Tensor, network: nn.Module, table: tuple[tuple[str, str], ...], names: Iterator[str]) -> list[float]:

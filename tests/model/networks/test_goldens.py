@@ -12,8 +12,7 @@ from torch.nn import functional
 
 from stylegan_v.networks.discriminator import Discriminator
 from stylegan_v.networks.generator import Generator
-from stylegan_v.networks.motion import stored_noise
-from tests.model.networks.conftest import OUTPUTS, Checker, double_is_slow, draw, draw_uniform, outputs_of
+from tests.model.networks.conftest import OUTPUTS, Checker, double_is_slow, draw, draw_uniform, outputs_of, stored_noise
 
 
 def test_constants_are_the_official_ones(generator: Generator, discriminator: Discriminator) -> None:

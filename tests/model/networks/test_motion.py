@@ -10,13 +10,8 @@ import torch
 from torch import Tensor
 
 from stylegan_v.networks.config import model_config
-from stylegan_v.networks.motion import (
-    AcyclicEncoding,
-    MotionEncoder,
-    MotionMapping,
-    keyed_noise,
-    stored_noise,
-)
+from stylegan_v.networks.motion import AcyclicEncoding, MotionEncoder, MotionMapping, keyed_noise
+from tests.model.networks.conftest import stored_noise
 
 DISTANCE = 16
 

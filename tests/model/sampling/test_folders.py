@@ -16,7 +16,7 @@ from fvd_bench.sources.opening import open_source
 from stylegan_v.errors import ConfigError, ModelError
 from stylegan_v.networks.generator import Generator
 from stylegan_v.sampling.folders import Generated, generate
-from stylegan_v.sampling.videos import VideoSampler
+from stylegan_v.sampling.sampler import VideoSampler
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -12,7 +12,8 @@ from stylegan_v.errors import ConfigError, ModelError
 from stylegan_v.networks.noise import Purpose, uniform
 from stylegan_v.networks.video_generator import Clip, Draw, VideoGenerator
 from stylegan_v.sampling.folders import generate
-from stylegan_v.sampling.videos import GeneratedVideos, VideoSampler
+from stylegan_v.sampling.sampler import VideoSampler
+from stylegan_v.sampling.videos import GeneratedVideos
 from stylegan_v.training.snapshots import save_fakes
 
 

@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from stylegan_v.errors import ModelError
+from stylegan_v.sampling.sampler import VideoSampler
 from stylegan_v.sampling.sheets import decomposition, tile, write_video
-from stylegan_v.sampling.videos import VideoSampler
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

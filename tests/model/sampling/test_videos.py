@@ -21,7 +21,8 @@ from fvd_bench.videos.video import Pixels, read_clips
 from stylegan_v.errors import ConfigError, ModelError
 from stylegan_v.networks.generator import Generator
 from stylegan_v.sampling import folders
-from stylegan_v.sampling.videos import GeneratedVideos, VideoSampler, generator_digest
+from stylegan_v.sampling.sampler import VideoSampler, generator_digest
+from stylegan_v.sampling.videos import GeneratedVideos
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

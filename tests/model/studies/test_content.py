@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from stylegan_v.errors import CheckpointError
-from stylegan_v.sampling.videos import VideoSampler
+from stylegan_v.sampling.sampler import VideoSampler
 from stylegan_v.studies.content import held, motion, of_video, read_content, write_content
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -17,7 +17,7 @@ from stylegan_v.cli import cli
 from stylegan_v.errors import CheckpointError, DataError
 from stylegan_v.networks.discriminator import build_discriminator
 from stylegan_v.networks.loss import generator_loss
-from stylegan_v.sampling.videos import VideoSampler
+from stylegan_v.sampling.sampler import VideoSampler
 from stylegan_v.studies.content import motion, of_video
 from stylegan_v.studies.discriminator_pair import build_pair
 from stylegan_v.studies.gradients import TIMES, Gradients, gradients, real_clips, windows

@@ -16,7 +16,7 @@ from stylegan_v.cli import cli
 from stylegan_v.errors import CheckpointError, DataError, ModelError
 from stylegan_v.networks.generator import Generator
 from stylegan_v.networks.motion import keyed_noise
-from stylegan_v.sampling.videos import VideoSampler
+from stylegan_v.sampling.sampler import VideoSampler
 from stylegan_v.studies.descent import learning_rate
 from stylegan_v.studies.projection import Projection, project, straying
 from stylegan_v.studies.targets import as_tensor

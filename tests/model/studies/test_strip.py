@@ -11,7 +11,7 @@ from PIL import Image
 
 from stylegan_v.cli import cli
 from stylegan_v.errors import ModelError
-from stylegan_v.sampling.videos import VideoSampler
+from stylegan_v.sampling.sampler import VideoSampler
 from stylegan_v.studies.pictures import labelled
 from stylegan_v.studies.strip import SECONDS, in_units, strip
 

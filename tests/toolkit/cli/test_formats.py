@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fvd_bench.cli.options import SHORT
+from fvd_bench.cli.command import SHORT
 from tests.program import fvd_bench
 
 PAGE = (Path(__file__).parents[3] / "docs" / "command-line.md").read_text("utf-8")

@@ -215,7 +215,7 @@ def test_markup_in_a_table_is_text(capsys) -> None:
 class TestEveryCommand:
     @staticmethod
     def commands():
-        from fvd_bench.cli.options import Command, Commands
+        from fvd_bench.cli.command import Command, Commands
 
         waiting = [cli, model_cli]
         while waiting:

@@ -236,7 +236,9 @@ def test_a_metric_in_a_training_loop_is_on_the_network_that_is_handed_over(
 
 
 def test_two_networks_of_one_name_do_not_meet(pixels_protocol) -> None:
-    first, second = (FrechetVideoDistance(pixels_protocol(), settings=UNKEPT, network=Means()).intake for _ in range(2))
+    first, second = (
+        FrechetVideoDistance(pixels_protocol(), settings=UNKEPT, network=Means()).extraction for _ in range(2)
+    )
 
     with first.findable():
         before = NETWORKS["given:Means"]

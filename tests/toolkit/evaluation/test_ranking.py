@@ -17,7 +17,7 @@ from fvd_bench.progress import silent
 from fvd_bench.settings import Settings
 from fvd_bench.sources.arrays import ArrayVideos
 from fvd_bench.sources.opening import GeneratorSource
-from fvd_bench.videos.arrays import Layout
+from fvd_bench.videos.array_layout import Layout
 from fvd_bench.videos.video import Video
 
 NO_CACHE = Settings(cache=None)

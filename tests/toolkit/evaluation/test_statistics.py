@@ -13,7 +13,7 @@ from fvd_bench import allow_code
 from fvd_bench.errors import ArgumentError, NotComparableError, ProtocolError, SourceError
 from fvd_bench.evaluation.evaluate import evaluate
 from fvd_bench.evaluation.online import FrechetVideoDistance
-from fvd_bench.evaluation.statistics import make, merge
+from fvd_bench.evaluation.statistics import make, make_moments, merge
 from fvd_bench.features.stats_file import StatsFile
 from fvd_bench.networks import NETWORKS, environment
 from fvd_bench.settings import Settings
@@ -341,3 +341,10 @@ class TestCommands:
 def test_nothing_is_not_merged() -> None:
     with pytest.raises(ArgumentError, match="no statistics files are given"):
         merge({})
+
+
+@pytest.mark.parametrize("made", [make, make_moments])
+@pytest.mark.parametrize("shard", [(0, 2), (3, 2), (1, 0)])
+def test_a_shard_that_there_is_none_of_is_refused(made, shard: tuple[int, int], two_sides) -> None:
+    with pytest.raises(SourceError, match=f"shard {shard[0]}/{shard[1]}: expected the number of a shard, from 1 on"):
+        made(two_sides[0], "real", shard=shard)

@@ -5,9 +5,9 @@ import pytest
 
 from fvd_bench.features.feature_set import FeatureSet
 from fvd_bench.metrics import extrapolation
-from fvd_bench.metrics.chance import Overlap
 from fvd_bench.metrics.extrapolation import TOO_FEW, floor, infinite
 from fvd_bench.metrics.frechet import frechet_distance
+from fvd_bench.metrics.frechet_bias import Overlap
 from fvd_bench.metrics.measurement import measure
 from fvd_bench.metrics.uncertainty import Spread, quantile, standard_error
 from fvd_bench.protocols.rules import MetricRule

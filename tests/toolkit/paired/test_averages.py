@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from fvd_bench.paired.averages import RESAMPLES, Averages, averages, contributions
-from fvd_bench.paired.measure import Measured
+from fvd_bench.paired.measurement import Measured
 from fvd_bench.protocols.paired import FlickeringRule, PsnrRule, Rule, SsimRule, load
 from tests.late import Late
 

@@ -7,8 +7,8 @@ import pytest
 
 from fvd_bench.estimate import Estimate
 from fvd_bench.inspection.motion import Motion
-from fvd_bench.metrics.fewer import AtFewer
-from fvd_bench.reports.charts.canvas import WIDTH, canvas, set_log_ticks
+from fvd_bench.metrics.fewer_videos import AtFewer
+from fvd_bench.reports.charts.canvas import WIDTH, canvas, set_log_ticks, set_percent_ticks
 from fvd_bench.reports.charts.palette import DARK, EITHER, LIGHT, SERIES
 from fvd_bench.reports.charts.score_charts import Bar, Row, bars_chart, count_chart, scores_chart
 from fvd_bench.reports.charts.video_charts import change_chart, distance_chart, energy_chart, map_chart
@@ -71,6 +71,17 @@ def test_round_numbers_are_on_a_logarithmic_axis() -> None:
             ticks = drawn.axes.get_xticks()
         assert 2 <= len(ticks) <= 13 and all(low <= tick <= high for tick in ticks)
         assert all(f"{tick:e}"[0] in "1235" for tick in ticks)
+
+
+@pytest.mark.parametrize("highest", [0.042, 0.21, 0.6, 1.0])
+def test_marks_of_parts_are_whole_percents(highest: float) -> None:
+    with canvas("a chart") as drawn:
+        drawn.axes.set_ylim(0, highest)
+        set_percent_ticks(drawn.axes.yaxis)
+        ticks = drawn.axes.get_yticks()
+
+    assert len(ticks) > 2
+    np.testing.assert_allclose(100 * ticks, np.round(100 * ticks), atol=1e-9)
 
 
 def test_scores_of_parts_end_with_infinity(showing) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
 import re
@@ -109,6 +110,15 @@ def test_better_is_up_and_no_axis_is_stretched_to_zero(result: PairedResult) -> 
         ("psnr", False, False),
         ("ssim", False, False),
     ]
+
+
+def test_a_score_of_nought_shows_how_it_goes_along_the_video(result: PairedResult) -> None:
+    first = result.scores[0]
+    assert first.curve is not None
+    curve = dataclasses.replace(first.curve, values=(1.5, 0.0, 0.0, -1.5))
+    nought = dataclasses.replace(result, scores=[dataclasses.replace(first, value=0.0, curve=curve)])
+
+    assert "1.50 0.00 0.00 -1.50" in paired_report(nought).in_form("markdown")
 
 
 def test_names_are_shown_and_not_obeyed(result: PairedResult) -> None:

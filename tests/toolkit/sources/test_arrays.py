@@ -15,7 +15,7 @@ from fvd_bench.evaluation.evaluate import evaluate
 from fvd_bench.settings import Settings
 from fvd_bench.sources.opening import open_source
 from fvd_bench.videos import arrays
-from fvd_bench.videos.arrays import fitting_orders
+from fvd_bench.videos.array_layout import fitting_orders
 from fvd_bench.videos.video import Pixels
 
 VIDEOS = np.random.default_rng(1).integers(0, 256, (3, 5, 8, 6, 3), dtype=np.uint8)

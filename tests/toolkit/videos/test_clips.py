@@ -3,7 +3,8 @@ from pathlib import Path
 import numpy as np
 
 from fvd_bench.protocols.rules import ClipRule
-from fvd_bench.videos.arrays import PLAIN, ArrayVideo
+from fvd_bench.videos.array_layout import PLAIN
+from fvd_bench.videos.arrays import ArrayVideo
 from fvd_bench.videos.clips import Draw, DrawEnd, DrawnClip, drawn_length, read_draws
 from fvd_bench.videos.images import FrameFolder
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fvd_bench.videos.arrays import PLAIN, ArrayVideo
+from fvd_bench.videos.array_layout import PLAIN
+from fvd_bench.videos.arrays import ArrayVideo
 from fvd_bench.videos.file import VideoFile
 from fvd_bench.videos.greys import first_greys, small_grey
 from fvd_bench.videos.images import FrameFolder

@@ -1,6 +1,6 @@
 """Question: what does a run do only once that it did several times, and how much processor time does that spare?
 
-Command:  python benchmarks/once.py [ROUNDS]   (in a clone with its whole history)
+Command:  python benchmarks/repeated_work.py [ROUNDS]   (in a clone with its whole history)
 Time:     20 minutes on an idle core for the default of 3 rounds.
 Expected: scores are the same to the bit. Images of a frame folder are opened for their digest, for the clip and for the
           motion panel, and not for the number of frames. Arrays are digested once, functions called twice, features
@@ -37,7 +37,7 @@ PROTOCOL = """
 name = "colours"
 version = 1
 summary = "the clips of stylegan-v-fvd16, and colours on a grid for features"
-source = "benchmarks/once.py"
+source = "benchmarks/repeated_work.py"
 
 [clip]
 frames = {frames}
@@ -218,7 +218,7 @@ def main() -> None:
             "loaded_now": loaded[task]["now"],
         }
     print(json.dumps(table, indent=1))
-    write("once", __doc__, table)
+    write("repeated_work", __doc__, table)
 
 
 if __name__ == "__main__":

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from fvd_bench.features.feature_set import FeatureSet
-from fvd_bench.metrics.chance import Overlap
 from fvd_bench.metrics.frechet import distance_and_overlap, frechet_distance
+from fvd_bench.metrics.frechet_bias import Overlap
 from fvd_bench.protocols.rules import MetricRule
 
 DIM = 60

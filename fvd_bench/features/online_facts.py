@@ -1,4 +1,4 @@
-"""Noticed: what was noticed of videos that came as arrays, a few at a time."""
+"""OnlineFacts: what was noticed of videos that came as arrays, a few at a time."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from fvd_bench.features.jobs import Collected
 from fvd_bench.features.store import Facts
 from fvd_bench.finding import Finding, noted, of_side
 from fvd_bench.protocols.rules import Side
-from fvd_bench.videos.arrays import ValueRange
+from fvd_bench.videos.array_layout import ValueRange
 from fvd_bench.videos.frame_times import widest
 
 
 @dataclass(frozen=True, slots=True)
-class Noticed:
+class OnlineFacts:
     """What was noticed of the videos of one side. It stands for their source where findings are listed.
 
     notes: sentences about the first array that gave any, see `ArrayVideos`.
@@ -32,7 +32,7 @@ class Noticed:
     made_with: tuple[Mapping[str, str], ...] = ()
 
     @classmethod
-    def of(cls, facts: Mapping[str, Facts], notes: tuple[str, ...], value_range: ValueRange | None) -> Noticed:
+    def of(cls, facts: Mapping[str, Facts], notes: tuple[str, ...], value_range: ValueRange | None) -> OnlineFacts:
         """Gather what the facts about videos say. facts: by name of the video."""
         whole = cls(notes, value_range)
         for name, found in facts.items():
@@ -40,10 +40,10 @@ class Noticed:
             whole = whole.joined(cls((), value_range, found.levels, videos))
         return whole
 
-    def joined(self, later: Noticed) -> Noticed:
+    def joined(self, later: OnlineFacts) -> OnlineFacts:
         """Return both together."""
         codes = {*self.videos, *later.videos}
-        return Noticed(
+        return OnlineFacts(
             self.notes or later.notes,
             self.value_range if later.levels is None else later.value_range,
             widest(self.levels, later.levels),

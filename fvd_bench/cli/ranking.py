@@ -1,4 +1,4 @@
-"""compute with several fake sides: a ranking."""
+"""A ranking: what compute makes of several fake sides, and compare of several results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Intake: the features of videos that come as arrays, as a protocol and a seed draw them."""
+"""OnlineExtraction: the features of videos that come as arrays, as a protocol and a seed draw them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import torch
 from fvd_bench.errors import FvdBenchError, ProtocolError, ShortVideoError, SourceError, VideoError
 from fvd_bench.features import distributed
 from fvd_bench.features.batches import Batches
-from fvd_bench.features.noticed import Noticed
+from fvd_bench.features.online_facts import OnlineFacts
 from fvd_bench.features.online_features import OnlineFeatures
 from fvd_bench.features.store import FeatureStore
 from fvd_bench.networks import NETWORKS, FeatureExtractor, Network, create, environment, software
@@ -21,11 +21,12 @@ from fvd_bench.protocols.protocol import Protocol
 from fvd_bench.protocols.rules import FRECHET, Side
 from fvd_bench.settings import Settings
 from fvd_bench.sources.arrays import ArrayVideos
-from fvd_bench.videos.arrays import Layout, as_block
+from fvd_bench.videos.array_layout import Layout
+from fvd_bench.videos.arrays import as_block
 from fvd_bench.videos.clips import Draw, read_draws
 
 
-class Intake:
+class OnlineExtraction:
     """What makes features of the videos of a training loop, and says which features belong together.
 
     seed: of all draws. metric: the first Fréchet distance among the protocol's metrics.
@@ -100,7 +101,9 @@ class Intake:
         digests = (mine["digest"], self.protocol.digest())
         return other.get("digest") in digests and all(other.get(key) == mine[key] for key in ("seed", "weights"))
 
-    def features(self, side: Side, videos: object, layout: Layout, *, next_turn: int) -> tuple[OnlineFeatures, Noticed]:
+    def features(
+        self, side: Side, videos: object, layout: Layout, *, next_turn: int
+    ) -> tuple[OnlineFeatures, OnlineFacts]:
         """Compute the features of the next videos of a side, and note what their frames are like.
 
         next_turn: the number of videos of the side that this process has had. The k-th video of a process has the index
@@ -132,8 +135,8 @@ class Intake:
                 if entry is None or facts.skipped is not None:
                     raise VideoError(f"{name}: {facts.skipped}")
                 gathered.add(place, entry.features, turn=place // world)
-        noticed = Noticed.of(batches.facts, source.notes, source.value_range)
-        return gathered, replace(noticed, made_with=(self.versions,))
+        noted = OnlineFacts.of(batches.facts, source.notes, source.value_range)
+        return gathered, replace(noted, made_with=(self.versions,))
 
     def move(self, device: str | torch.device) -> None:
         """Move the network to `cpu`, `mps` or `cuda` (the current CUDA device). Raises FvdBenchError for another."""

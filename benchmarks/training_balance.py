@@ -1,6 +1,6 @@
 """Question: which settings keep the two networks of a small training in balance, and how soon?
 
-Command:  python benchmarks/ladder.py DATA OUT   (OUT: a folder for the runs; the same command goes on)
+Command:  python benchmarks/training_balance.py DATA OUT   (OUT: a folder for the runs; the same command goes on)
 Time:     an hour on a core.
 Expected: with R1 as weak as StyleGAN2-ADA's rule has it for small batches, of clips as of images, the discriminator
           runs away within some hundred steps: its loss falls towards 0 and the generator's rises above 8. With γ = 1
@@ -112,7 +112,7 @@ def main() -> None:
             **distances(folder / "checkpoint.pt", data),
         }
         print(name, table[name])
-    write("ladder", __doc__, {"variants": table})
+    write("training_balance", __doc__, {"variants": table})
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@ import math
 import pytest
 import scipy.stats
 
-from fvd_bench.metrics.student import quantile
+from fvd_bench.metrics.student_t import quantile
 
 
 @pytest.mark.parametrize("freedom", [1, 2, 3, 4, 5, 10, 99, 2047, 2048, 20_000])

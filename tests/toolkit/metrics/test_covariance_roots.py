@@ -5,7 +5,7 @@ import pytest
 
 from fvd_bench.errors import MetricError
 from fvd_bench.features.feature_set import FeatureSet
-from fvd_bench.metrics import roots
+from fvd_bench.metrics import covariance_roots as roots
 from fvd_bench.metrics.frechet import distance_and_overlap, frechet_distance, frechet_distance_of_stats
 from fvd_bench.protocols.rules import MetricRule
 

@@ -7,8 +7,8 @@ import pytest
 
 from fvd_bench import metrics
 from fvd_bench.features.feature_set import FeatureSet
-from fvd_bench.metrics import fewer
-from fvd_bench.metrics.fewer import at_fewer
+from fvd_bench.metrics import fewer_videos
+from fvd_bench.metrics.fewer_videos import at_fewer
 from fvd_bench.protocols.rules import MetricRule
 
 RULE = MetricRule(names=("fvd",))
@@ -66,6 +66,6 @@ def test_where_it_would_say_nothing_there_is_none(monkeypatch: pytest.MonkeyPatc
     assert at_fewer("precision", sides, MetricRule(names=("precision",)), seed=0) == []
     assert at_fewer("fvd", sides, batches, seed=0) == []
     assert at_fewer("fvd", _sides(40, 15), RULE, seed=0) == []
-    monkeypatch.setattr(fewer, "_MOST_VALUES", 200)  # fewer than the larger side has
+    monkeypatch.setattr(fewer_videos, "_MOST_VALUES", 200)  # fewer than the larger side has
     assert at_fewer("fvd", sides, RULE, seed=0) != []
     assert at_fewer("fvd", _sides(40, 60), RULE, seed=0) == []

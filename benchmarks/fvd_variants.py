@@ -1,6 +1,6 @@
 """Question: what do the ways of computing FVD that are in use make of the very same videos?
 
-Command:  python benchmarks/zoo.py DATA [--all]      (DATA: a folder with dev/ and train/, see benchmarks/README.md)
+Command:  python benchmarks/fvd_variants.py DATA [--all]  (DATA: a folder with dev/ and train/, see README.md)
 Time:     about 3 minutes on 2 cores; with --all, which adds the protocols that take up to 2048 clips of however few
           videos (long-video-gan, cd-fvd, videogpt), half an hour. Seconds when the features are stored already.
 Expected: scores that differ by tens of percents, and by several times where a bug is kept. At 16 videos a side none of
@@ -62,7 +62,7 @@ def main(data: Path, *, everything: bool) -> None:
             console.print(waterfall_report(waterfall).text)
             waterfalls.append({k: v for k, v in json.loads(waterfall.to_json()).items() if k != "result"})
     scores = [{k: v for k, v in asdict(score).items() if k not in ("real", "fake")} for score in result.scores]
-    write("zoo", __doc__, {"videos a side": VIDEOS, "scores": scores, "explained": waterfalls})
+    write("fvd_variants", __doc__, {"videos a side": VIDEOS, "scores": scores, "explained": waterfalls})
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Question: what does a run do for each clip beside the network, and how much processor time did that take?
 
-Command:  python benchmarks/beside.py [ROUNDS]   (in a clone with its whole history)
+Command:  python benchmarks/clip_overhead.py [ROUNDS]   (in a clone with its whole history)
 Time:     2 minutes on an idle core for the default of 3 rounds.
 Expected: the inputs of the network are the same to the bit. Preparing them takes less than the former time, and a third
           to a sixth where frames are large: the less, the faster the machine gives fresh memory. The thread that
@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from history import ROOT, unpack
-from once import BEFORE
+from repeated_work import BEFORE
 
 SIZES = {"prepare, 128 x 128": (128, 128), "prepare, 256 x 256": (256, 256), "prepare, 640 x 480": (480, 640)}
 GATHER = "gather, 256 x 256"
@@ -63,8 +63,7 @@ def work(task: str) -> None:
     else:
         from fvd_bench.features.batches import Batches
         from fvd_bench.features.store import FeatureStore
-        from fvd_bench.sources.arrays import ArrayVideos
-        from fvd_bench.videos.arrays import Layout
+        from fvd_bench.sources.arrays import ArrayVideos, Layout  # which has another home in the other state
         from fvd_bench.videos.clips import Draw, read_draws
 
         class Free:
@@ -120,7 +119,7 @@ def main() -> None:
         before, now = (statistics.median(times) for times in states.values())
         table[task] = {"ms_before": round(before, 3), "ms_now": round(now, 3), "ratio": round(before / now, 2)}
         print(task, table[task], flush=True)
-    write("beside", __doc__, table)
+    write("clip_overhead", __doc__, table)
 
 
 if __name__ == "__main__":
