@@ -126,8 +126,7 @@ def table4(
 
 
 def change_percent(score: Score, proper: Score) -> float | None:
-    """Return how far a row's score lies above the proper one, in percent of that one's size; None where that is not
-    known."""
+    """Return how far a row's score lies above the proper one, in percent of |that|; None where that is not known."""
     if score.value is None or not proper.value:
         return None
     return 100 * (score.value - proper.value) / abs(proper.value)
