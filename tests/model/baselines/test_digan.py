@@ -134,12 +134,16 @@ def test_modulation_multiplies_a_weight_by_a_product_of_factors(codes) -> None:
 
 
 def test_coarse_features_are_repeated(codes) -> None:
-    layer, w = FactorisedConv(7, 4, w_dim=8, rank=3), codes[0]
+    layer, w = FactorisedConv(7, 4, w_dim=8, rank=3).requires_grad_(False), codes[0]
+    layer.bias.copy_(torch.tensor([-2.0, -1.0, 1.0, 2.0]))
     fine, coarse = torch.randn(3, 5, 8, 4), torch.randn(3, 2, 4, 2)
 
     together = torch.cat([coarse.repeat_interleave(2, 2).repeat_interleave(2, 3), fine], dim=1)
 
-    torch.testing.assert_close(layer(fine, w, coarse), layer(together, w), rtol=1e-5, atol=1e-5)
+    linear = torch.einsum("bij,bjhw->bihw", layer.modulated(w), together) + layer.bias[:, None, None]
+    expected = functional.leaky_relu(linear, 0.2) * 2**0.5
+    torch.testing.assert_close(layer(together, w), expected, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(layer(fine, w, coarse), expected, rtol=1e-5, atol=1e-5)
 
 
 def test_the_time_between_frames_is_that_of_digan() -> None:

@@ -235,6 +235,19 @@ def test_maps_of_logits_are_as_large_as_in_the_original(clips: bool, maps: list[
     assert len(norms) == 6 and not any(norm.affine for norm in norms)
 
 
+@pytest.mark.parametrize("clips", [False, True])
+def test_layers_of_patches_are_those_of_the_original(clips: bool) -> None:
+    convolution, norm = (nn.Conv3d, nn.InstanceNorm3d) if clips else (nn.Conv2d, nn.InstanceNorm2d)
+    for scale in PatchDiscriminator(width=8, scales=2, clips=clips).scales:
+        inner = [convolution, norm, nn.LeakyReLU]
+        assert [type(layer) for layer in scale] == [convolution, nn.LeakyReLU, *3 * inner, convolution]
+        for layer in scale:
+            if isinstance(layer, nn.LeakyReLU):
+                assert layer.negative_slope == 0.2
+            elif isinstance(layer, convolution):
+                assert float(layer.weight.detach().std()) == pytest.approx(0.02, rel=0.1)
+
+
 def test_discriminators_of_motion_see_128_at_most() -> None:
     frames = torch.randn(2, 3, 3, 256, 256)
 
