@@ -77,7 +77,7 @@ def costs(rows: Mapping[str, Mapping[str, Any]], score: str, baseline: str, file
         axes.set_xlabel(f"time for a thousand frames of training, {baseline} = 1")
         axes.set_ylabel(f"{score}, lower is better")
         axes.spines[["top", "right"]].set_visible(False)
-        write_labels(axes, places, size="small")
+        write_labels(drawn, axes, places, size="small")
         return drawn
 
     file.write_bytes(saved(figure, ".png"))

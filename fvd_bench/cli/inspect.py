@@ -49,6 +49,9 @@ def inspect(
     workers: int | None,
 ) -> None:
     """Say what is in a folder or archive of videos, and every defect in it."""
+    from fvd_bench.features.distributed import refuse_several
+
+    refuse_several("inspect")
     from fvd_bench.inspection.checkup import inspect as look
     from fvd_bench.reports.charts.canvas import IMAGES
 

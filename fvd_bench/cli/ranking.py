@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from fvd_bench.evaluation.per_video import VideoRecord
     from fvd_bench.evaluation.ranking import Ranking
     from fvd_bench.evaluation.result import Result
-    from fvd_bench.finding import Finding
     from fvd_bench.reports.page import Made, Page
     from fvd_bench.settings import Settings
     from fvd_bench.sources.opening import Arrays
@@ -40,7 +39,7 @@ def compute(
 
     keep: called with each place among the fake sides, its features and its result.
     """
-    from fvd_bench.evaluation import rank, ranking
+    from fvd_bench.evaluation import rank
     from fvd_bench.evaluation.per_video import all_videos, ranking_csv
     from fvd_bench.features.distributed import processes
 
@@ -64,8 +63,7 @@ def compute(
             ranked = rank.run(evaluations, kept)
         if first:
             texts = showing.text_of_all(partial(ranked_page, ranked)), (per_video_file, lambda: ranking_csv(videos))
-            found = ranking.findings(ranked)
-            attempt(lambda: print_ranking(ranked, json_file, *texts, form=form, findings=found))
+            attempt(lambda: print_ranking(ranked, json_file, *texts, form=form))
 
 
 def dry_run(
@@ -97,14 +95,14 @@ def dry_run(
         plan.check_possible(name)
 
 
-def print_ranking(
-    ranked: Ranking, json_file: str | None, *more: Text, form: str, findings: Sequence[Finding] = ()
-) -> None:
-    """Print a ranking for people, and write it and more texts where that is asked for."""
+def print_ranking(ranked: Ranking, json_file: str | None, *more: Text, form: str) -> None:
+    """Print a ranking for people with the findings of its results, and write it and more texts where that is asked
+    for."""
+    from fvd_bench.evaluation.ranking import findings
     from fvd_bench.reports.ranking import ranking_report
 
     report = ranking_report(ranked)
-    print_report(report, form, (json_file, report.to_json), *more, findings=findings)
+    print_report(report, form, (json_file, report.to_json), *more, findings=findings(ranked.results))
 
 
 def ranked_page(ranked: Ranking, exhibits: Sequence[Exhibits | None], made: Made) -> Page:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,10 +18,11 @@ from fvd_bench.cli.options import (
     protocol_names,
     run_options,
 )
-from fvd_bench.cli.streams import check_outputs, progress, say, wrote
+from fvd_bench.cli.streams import check_outputs, progress, say, warn, wrote
 from fvd_bench.cli.values import Place
 from fvd_bench.errors import SourceError
 from fvd_bench.escapes import redact
+from fvd_bench.finding import Finding
 
 if TYPE_CHECKING:
     from fvd_bench.features.moments_file import MomentsFile
@@ -83,7 +85,11 @@ def stats(
             write_at(out, file)
             wrote(_shown(out))
             of = "" if shard == (1, 1) else f" (shard {shard[0]}/{shard[1]})"
-            say(f"{_shown(out)}: {_counts(file)}{of} {_served(file)}")
+            skipped = _skipped(file)
+            say(f"{_shown(out)}: {_counts(file)}{of} for {_protocols(file)}, {len(skipped)} skipped")
+            if skipped:
+                videos = f"{len(skipped)} {side} video{' is' if len(skipped) == 1 else 's are'} skipped"
+                warn([Finding.of("videos-skipped", videos, skipped, side=side)])
 
 
 @click.command(cls=Command)
@@ -130,14 +136,18 @@ def _counts(file: StatsFile | MomentsFile) -> str:
     return f"moments of {file.pieces.count} {file.side} features"
 
 
-def _served(file: StatsFile | MomentsFile) -> str:
-    """Say which protocols a file serves, and how many videos were skipped."""
+def _protocols(file: StatsFile | MomentsFile) -> str:
     from fvd_bench.features.stats_file import StatsFile
 
-    if isinstance(file, StatsFile):
-        skipped = sum(entry.facts.skipped is not None for entry in file.entries.values()) + len(file.unreadable)
-        return f"for {', '.join(p.name for p in file.protocols)}, {skipped} skipped"
-    return f"for {file.protocol.name}, {len(file.skipped)} skipped"
+    return ", ".join(p.name for p in file.protocols) if isinstance(file, StatsFile) else file.protocol.name
+
+
+def _skipped(file: StatsFile | MomentsFile) -> Mapping[str, str]:
+    """Return the reason by name for each video that a file was made without."""
+    from fvd_bench.evaluation.recorded import skipped_videos
+    from fvd_bench.features.stats_file import StatsFile
+
+    return skipped_videos(file) if isinstance(file, StatsFile) else file.skipped
 
 
 def _check_out(out: str | Path) -> None:

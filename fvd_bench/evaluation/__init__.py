@@ -18,6 +18,7 @@ __all__ = [
     "plan",
     "rank",
     "ranking",
+    "recorded",
     "replay",
     "result",
     "result_features",

@@ -1,7 +1,8 @@
 """One result against another: better, worse, or not to be told apart; and the regression gate for CI.
 
-Both results score fake videos against the same real ones, so chance comes only from the drawing of the fake videos. A
-worse score counts as a regression if it is worse by more than is allowed and by more than chance explains.
+Both results score fake videos against the same real ones, so chance comes only from the drawing of the fake videos.
+Results are told apart by the rule of a ranking, whose level and correction hold for changes up and down. A gate looks
+one way: a worse score counts as a regression if it is worse by more than is allowed and by more than chance explains.
 """
 
 from __future__ import annotations
@@ -17,10 +18,11 @@ from fvd_bench.errors import ArgumentError, FvdBenchError, ResultError
 from fvd_bench.evaluation import result_features
 from fvd_bench.evaluation.change_error import change_error
 from fvd_bench.evaluation.comparability import notes, pairs, protocols_of, require_same_inputs
+from fvd_bench.evaluation.ranking import LEVEL
 from fvd_bench.evaluation.result import Result
 from fvd_bench.evaluation.result_features import ResultFeatures, spread_of
 from fvd_bench.evaluation.score import Score
-from fvd_bench.features.distributed import started
+from fvd_bench.features.distributed import refuse_several
 from fvd_bench.metrics.uncertainty import CONFIDENCE, quantile
 from fvd_bench.paths import user_path
 from fvd_bench.progress import Progress, silent
@@ -37,7 +39,7 @@ _ROUNDING = 1e-9
 ALARM = 0.04
 """Probability that a gate fails although nothing is worse, shared evenly by the scores that the gate looks at.
 
-At 4 % it stays below one build in twenty, although errors are estimated.
+A gate looks one way, so all of it lies there. At 4 % it stays below one build in twenty, although errors are estimated.
 """
 
 Verdict = Literal["better", "same", "worse", "regression"]
@@ -50,7 +52,7 @@ class Comparison:
     change: now - before.
     error: standard error of the change from drawing the fake videos, None if unknown.
     paired: whether that error compares videos of the same name with each other.
-    noise: the largest change that chance explains.
+    noise: the largest change that chance explains, 0 where the error is unknown.
     detectable: the smallest true worsening that is found with a probability of 95 %, as a fraction of the score before.
     lower_is_better: of the metric; it says whether worse is up or down.
     verdict: `regression` is worse by more than allowed and by more than noise, `worse` by more than noise alone.
@@ -79,12 +81,13 @@ class Comparison:
 class Comparisons:
     """Two results compared.
 
-    allowed: the worsening, as a fraction, that is no regression. now: the later result.
+    allowed: the worsening, as a fraction, that is no regression. before, now: the results.
     notes: differences that do not forbid comparing. accepted: whether the later result was made the baseline.
     """
 
     scores: tuple[Comparison, ...]
     allowed: float
+    before: Result
     now: Result
     notes: tuple[str, ...]
     accepted: bool = False
@@ -118,11 +121,8 @@ def check(
     from fvd_bench.evaluation.evaluate import open_evaluation  # here and below: `compare` does without
 
     settings = settings or Settings()
-    if settings.distributed and (processes := started()) > 1:
-        raise ArgumentError(
-            f"check is not divided, and {processes} processes would each do all of it: run the command without "
-            "torchrun; `stats` is divided, and check takes the files that it makes"
-        )
+    if settings.distributed:
+        refuse_several("check", "; `stats` is divided, and check takes the files that it makes")
     if not max_increase >= 0:
         raise ArgumentError(f"max_increase is {max_increase}: expected a fraction, such as 0.05, of at least 0")
     baseline = user_path(baseline)
@@ -183,15 +183,55 @@ def comparisons(
     found = pairs(before, now, known)
     names = [f.fake_names if f else None for f in features]
     together = names[0] is not None and names[0] == names[1]
-    scores = []
+    changes = []
     for old, new in found:
         spreads = [spread_of(score, f, r) for score, f, r in zip((old, new), features, (before, now), strict=True)]
-        error, units, paired = change_error((old, new), spreads, together=together)
-        noise = 0.0 if error is None else quantile(units, tail=ALARM / len(found)) * error
-        if not math.isfinite(noise):  # every change would lie within it
-            raise ResultError(f"{new.metric} of {new.protocol}: the error of its change is {error}: expected a number")
-        scores.append(_comparison(old, new, error, noise, units=units, paired=paired, allowed=allowed))
-    return Comparisons(tuple(scores), allowed, now, notes(before, now, found))
+        changes.append(_Change(old, new, *change_error((old, new), spreads, together=together)))
+    noise = _noise_either_way(changes) if math.isinf(allowed) else [c.noise(ALARM / len(changes)) for c in changes]
+    scores = tuple(_comparison(change, n, allowed) for change, n in zip(changes, noise, strict=True))
+    return Comparisons(scores, allowed, before, now, notes(before, now, found))
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """Two scores that are made alike. error, units, paired: as `change_error` returns them."""
+
+    before: Score
+    now: Score
+    error: float | None
+    units: int
+    paired: bool
+
+    @property
+    def size(self) -> float:
+        """How much the later score is above the earlier one."""
+        assert self.before.value is not None and self.now.value is not None
+        return self.now.value - self.before.value
+
+    def noise(self, tail: float) -> float:
+        """Return the change that chance exceeds with a probability of `tail`, 0 where the error is unknown. Raises
+        ResultError where it is not finite, since every change would lie within it."""
+        noise = 0.0 if self.error is None else quantile(self.units, tail=tail) * self.error
+        if not math.isfinite(noise):
+            raise ResultError(
+                f"{self.now.metric} of {self.now.protocol}: the error of its change is {self.error}: expected a number"
+            )
+        return noise
+
+
+def _noise_either_way(changes: Sequence[_Change]) -> list[float]:
+    """Return for each change the largest that chance explains, so that those beyond it are real by Holm's rule.
+
+    Holm's rule holds every change against `LEVEL`, shared evenly by the changes that are not yet told apart, until no
+    further one is; a change may go up or down, which halves its share. Source: Holm 1979.
+    """
+    left = sum(change.error is not None for change in changes)
+    while True:
+        noise = [change.noise(LEVEL / 2 / max(left, 1)) for change in changes]
+        within = sum(c.error is not None and abs(c.size) <= n for c, n in zip(changes, noise, strict=True))
+        if within == left or within == 0:
+            return noise
+        left = within
 
 
 def _recomputed(before: Result, evaluation: Evaluation) -> ResultFeatures | None:
@@ -221,11 +261,9 @@ def _recomputed(before: Result, evaluation: Evaluation) -> ResultFeatures | None
         return None
 
 
-def _comparison(
-    before: Score, now: Score, error: float | None, noise: float, *, units: int, paired: bool, allowed: float
-) -> Comparison:
+def _comparison(compared: _Change, noise: float, allowed: float) -> Comparison:
+    before, now, error, change = compared.before, compared.now, compared.error, compared.size
     assert before.value is not None and now.value is not None
-    change = now.value - before.value
     worse = change if now.lower_is_better else -change
     limit = allowed * abs(before.value) if math.isfinite(allowed) else allowed
     verdict: Verdict = "same"
@@ -238,7 +276,7 @@ def _comparison(
     found = None
     if error is not None and before.value:
         needed = max(noise, limit) if math.isfinite(limit) else noise
-        found = (needed + quantile(units, tail=1 - CONFIDENCE) * error) / abs(before.value)
+        found = (needed + quantile(compared.units, tail=1 - CONFIDENCE) * error) / abs(before.value)
     return Comparison(
         metric=now.metric,
         protocol=now.protocol,
@@ -247,7 +285,7 @@ def _comparison(
         now=now.value,
         change=change,
         error=error,
-        paired=paired,
+        paired=compared.paired,
         noise=noise,
         detectable=found,
         lower_is_better=now.lower_is_better,

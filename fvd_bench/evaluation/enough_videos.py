@@ -15,13 +15,14 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from fvd_bench import metrics
-from fvd_bench.errors import MetricError, ShortVideoError, SourceError, VideoError
+from fvd_bench.errors import ArgumentError, MetricError, ShortVideoError, SourceError, VideoError
 from fvd_bench.evaluation.score import Skipped
 from fvd_bench.features.given import Given
 from fvd_bench.finding import some
 from fvd_bench.networks import NETWORKS, Network
 from fvd_bench.protocols.protocol import Protocol
 from fvd_bench.protocols.rules import ClipRule, Side
+from fvd_bench.protocols.windows import window_protocols
 from fvd_bench.sources.array_folder import ArrayFolder
 from fvd_bench.sources.arrays import ArrayVideos
 from fvd_bench.sources.clip_source import most_frames_of
@@ -93,6 +94,24 @@ def _too_few(
 def _is_vain(lost: Container[Protocol], protocols: Sequence[Protocol], required: Sequence[Protocol]) -> bool:
     """Return whether what is left of the protocols is worth nothing."""
     return all(protocol in lost for protocol in protocols) or any(protocol in lost for protocol in required)
+
+
+def check_windows(look: Look, protocols: Sequence[Protocol], windows: int) -> None:
+    """Raise ArgumentError where so many windows are asked for that the last is worth a look, and no fake video reaches
+    it. look: what is known of the fake side. It grows."""
+    for protocol in protocols if windows > _FEW_WINDOWS else ():
+        *_, last = needed = [window.fake.frames_needed for window in window_protocols(protocol, windows).values()]
+        longest = look.longest(last)
+        if longest is not None and longest < last:
+            raise ArgumentError(
+                f"windows = {windows}: of {protocol.name} the last one ends at frame {last}, and the longest fake "
+                f"video has {longest} frames: ask for at most {max(1, sum(frames <= longest for frames in needed))}"
+            )
+
+
+_FEW_WINDOWS = 64
+"""Up to this number, windows that no video reaches are scored like others, and get no value: that takes less time than
+to look for the longest video."""
 
 
 def shortage(metric: str, protocol: Protocol, side: Side, count: int) -> str:
@@ -168,8 +187,7 @@ class Look:
         if not rule.clips_by_length:
             used = videos * times if rule.count is None else min(videos * times, rule.count)
             at_most = used if rule.frames == "whole" else network.count([int(rule.frames)] * used)
-        can_look = self.given.has_frames and isinstance(self.given.source, _Stored)
-        if at_most < fewest or not (decodes and can_look):
+        if at_most < fewest or not (decodes and self._can_look):
             return int(min(at_most, fewest))
         found = 0
         for index, frames in self._lengths(_frames_for(rule, fewest, network)):
@@ -179,6 +197,21 @@ class Look:
             if found >= fewest:
                 break
         return int(min(found, at_most, fewest))
+
+    def longest(self, wanted: int) -> int | None:
+        """Return the length of the longest video, up to `wanted`. None for a side whose videos are not looked at."""
+        if not self._can_look:
+            return None
+        found = 0
+        for _, frames in self._lengths(wanted):
+            found = max(found, frames)
+            if found >= wanted:
+                break
+        return found
+
+    @property
+    def _can_look(self) -> bool:
+        return self.given.has_frames and isinstance(self.given.source, _Stored)
 
     def held(self) -> str:
         videos = len(self.given.source.names)

@@ -7,21 +7,16 @@ from collections.abc import Collection, Mapping, Sequence
 
 from fvd_bench.errors import ArgumentError, SourceError
 from fvd_bench.evaluation.evaluate import open_evaluation
+from fvd_bench.evaluation.recorded import missing_videos
 from fvd_bench.evaluation.side_statistics import side_statistics
 from fvd_bench.features.distributed import WHOLE
-from fvd_bench.features.extraction import Extraction
-from fvd_bench.features.given import GivenFile
-from fvd_bench.features.jobs import Job
 from fvd_bench.features.stats_file import StatsFile
 from fvd_bench.finding import some
-from fvd_bench.networks import NETWORKS, FeatureExtractor, Features, environment
 from fvd_bench.progress import Progress, silent
 from fvd_bench.protocols.protocol import Protocol
-from fvd_bench.protocols.rules import SIDES, ClipRule, FeatureRule
+from fvd_bench.protocols.rules import ClipRule, FeatureRule
 from fvd_bench.settings import Settings
 from fvd_bench.sources.opening import SourceLike, open_source
-from fvd_bench.videos.clips import Draw
-from fvd_bench.videos.video import Pixels
 
 
 def merge(
@@ -135,49 +130,9 @@ def _completed(joined: StatsFile, source: SourceLike, settings: Settings, progre
         return dataclasses.replace(whole, path=joined.path, kind=joined.kind)
 
 
-def missing_videos(file: StatsFile) -> list[int]:
-    """List the places in the listing whose features are wanted and missing. Raises ProtocolError where a network is not
-    here that alone says which libraries its features are known by."""
-    libraries = file.versions.keys() - environment.versions_of_network((), file.versions).keys()
-    for protocol in file.protocols if libraries else ():
-        NETWORKS.find(protocol.features.extractor)
-    extractors: dict[FeatureRule, FeatureExtractor] = {
-        p.features: _Recorded(file.weights[p.features.signature()]) for p in file.protocols
-    }
-    given = GivenFile(file.path, file)
-    with given.held() as store:
-        extraction = Extraction(
-            given.source, store, extractors, versions=file.versions, workers=1, progress=lambda done, total: None
-        )
-        return sorted({place % len(file.names) for place, _ in extraction.missing(_jobs_of(file))})
-
-
-def _jobs_of(file: StatsFile) -> list[Job]:
-    """List all jobs that a file has features for."""
-    seeds = range(file.seed, file.seed + file.repeats)
-    draws = [(p, Draw(p.clip_rule(side), side, seed)) for p in file.protocols for side in SIDES for seed in seeds]
-    return list(dict.fromkeys(Job(draw, p.features) for p, draw in draws if draw.reads == file.side))
-
-
 def _features_of(protocol: Protocol) -> tuple[ClipRule, ClipRule, FeatureRule]:
     """Return the choices of a protocol that features depend on: not its metrics, which are computed later."""
     return protocol.real.effective(), protocol.fake.effective(), protocol.features
-
-
-class _Recorded:
-    """A stand-in for a network that ran elsewhere."""
-
-    dim = 0
-    unverified: Sequence[str] = ()
-
-    def __init__(self, weights: Mapping[str, str]) -> None:
-        self.weights = weights
-
-    def batch_clips(self, frames: int) -> int:
-        raise AssertionError("it is not here")
-
-    def __call__(self, clips: Sequence[Pixels]) -> list[Features]:
-        raise AssertionError("it is not here")
 
 
 def _check_alike(first_name: str, first: StatsFile, name: str, file: StatsFile, *, may_differ: Sequence[str]) -> None:

@@ -218,8 +218,8 @@ class FrechetVideoDistance:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from a `state_dict`. Where it was made on another device or by other software, a score warns of it.
 
-        Raises FvdBenchError for what is none, or one of another protocol, seed, weights, or number of processes, and
-        SourceError for one with real videos beside `real`.
+        Raises FvdBenchError for what is none, or one of another protocol, seed, weights, engine (a version of fvd-bench
+        with other arithmetic), or number of processes, and SourceError for one with real videos beside `real`.
         """
         parts = ("made by", *SIDES)
         if not isinstance(state, Mapping) or not all(isinstance(state.get(part), Mapping) for part in parts):

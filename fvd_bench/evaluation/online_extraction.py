@@ -13,6 +13,7 @@ import torch
 from fvd_bench.errors import FvdBenchError, ProtocolError, ShortVideoError, SourceError, VideoError
 from fvd_bench.features import distributed
 from fvd_bench.features.batches import Batches
+from fvd_bench.features.keys import ENGINE, UNNAMED_ENGINE
 from fvd_bench.features.online_facts import OnlineFacts
 from fvd_bench.features.online_features import OnlineFeatures
 from fvd_bench.features.store import FeatureStore
@@ -84,22 +85,25 @@ class OnlineExtraction:
 
     @property
     def identity(self) -> dict[str, str | int]:
-        """What has to agree for features to belong together, and the name of the protocol for people."""
+        """What has to agree for features to belong together, and the name of the protocol for people. engine: the
+        version of our own arithmetic, see `keys`."""
         return {
             "protocol": self.protocol.name,
             "digest": self.protocol.alone(self.metric).digest(),
             "seed": self.seed,
             "weights": ",".join(self.network.weights.values()),
+            "engine": ENGINE,
         }
 
     def goes_with(self, other: Mapping[str, Any]) -> bool:
         """Return whether features of another identity are made like these; metrics beside the distance may differ.
 
-        States of older versions have the digest of the whole protocol.
+        States of older versions have the digest of the whole protocol, and do not name their engine.
         """
         mine = self.identity
         digests = (mine["digest"], self.protocol.digest())
-        return other.get("digest") in digests and all(other.get(key) == mine[key] for key in ("seed", "weights"))
+        theirs = {"engine": UNNAMED_ENGINE, **other}
+        return theirs.get("digest") in digests and all(theirs.get(k) == mine[k] for k in ("seed", "weights", "engine"))
 
     def features(
         self, side: Side, videos: object, layout: Layout, *, next_turn: int

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fvd_bench.errors import EngineError, FvdBenchError
-from fvd_bench.evaluation.enough_videos import Look, Unserved, too_few
+from fvd_bench.evaluation.enough_videos import Look, Unserved, check_windows, too_few
 from fvd_bench.features.distributed import WHOLE, share
 from fvd_bench.features.given import Given
 from fvd_bench.features.store import FeatureStore
@@ -107,6 +107,7 @@ def _check(
     if to_score:
         looks = {side: Look(given, side, workers) for side, given in sides.items()}
         found = too_few(looks, protocols, required=required, strict=settings.strict)
+        check_windows(looks["fake"], [p for p in protocols if p not in found], settings.windows)
     for given in sides.values():
         given.check_readable()
     return found

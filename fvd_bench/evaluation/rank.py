@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from fvd_bench.errors import ArgumentError, MetricError
 from fvd_bench.evaluation.collection import Collection
-from fvd_bench.evaluation.enough_videos import Look, too_few
+from fvd_bench.evaluation.enough_videos import Look, check_windows, too_few
 from fvd_bench.evaluation.evaluate import open_evaluation
 from fvd_bench.evaluation.evaluation import Evaluation, OpenSide
 from fvd_bench.evaluation.opening import check_labels
@@ -59,7 +59,7 @@ def rank(
         )
         found = run(evaluations)
     if is_first:
-        warn_of(findings(found), stacklevel=2)
+        warn_of(findings(found.results), stacklevel=2)
     return found
 
 
@@ -95,10 +95,12 @@ def open_ranking(
         )
         seen = Look(evaluation.sides["real"].given, "real", evaluation.workers)
         with _named(first):
-            opened = {first: _counted(evaluation, seen)}
+            opened = {first: _counted(evaluation, seen, settings.windows)}
         for name, fake in others:
             with _named(name):
-                opened[name] = stack.enter_context(_with_fake(evaluation, seen, fake, _about(name, progress)))
+                opened[name] = stack.enter_context(
+                    _with_fake(evaluation, seen, fake, settings.windows, _about(name, progress))
+                )
         yield opened
 
 
@@ -125,10 +127,12 @@ def run(
 
 
 @contextlib.contextmanager
-def _with_fake(evaluation: Evaluation, real: Look, fake: SourceLike, progress: Progress) -> Iterator[Evaluation]:
+def _with_fake(
+    evaluation: Evaluation, real: Look, fake: SourceLike, windows: int, progress: Progress
+) -> Iterator[Evaluation]:
     """Open the same evaluation of another fake side, and check what can be checked of that.
 
-    Networks, store and real side are shared, so that nothing of the real side is read or made twice. real: see
+    Networks, store and real side are shared, so that nothing of the real side is read or made twice. real, windows: see
     `_counted`.
     """
     given = open_side(fake, "fake", progress)
@@ -136,18 +140,19 @@ def _with_fake(evaluation: Evaluation, real: Look, fake: SourceLike, progress: P
     with given.store(evaluation.store) as store:
         side = OpenSide.of(given, store, evaluation.group_by, evaluation.classes)
         other = dataclasses.replace(evaluation, sides={**evaluation.sides, "fake": side}, progress=progress)
-        other = _counted(other, real)
+        other = _counted(other, real, windows)
         given.check_readable()
         other.check_given("fake")
         yield other
 
 
-def _counted(evaluation: Evaluation, real: Look) -> Evaluation:
+def _counted(evaluation: Evaluation, real: Look, windows: int) -> Evaluation:
     """Return an evaluation without the protocols that its sides hold too few videos for. Raises MetricError when none
-    is left. real: what was seen of the real side, which grows."""
+    is left, and as `check_windows`. real: what was seen of the real side, which grows."""
     chosen = [p for p in evaluation.protocols if p not in evaluation.rows and p not in evaluation.unserved]
     fake = Look(evaluation.sides["fake"].given, "fake", evaluation.workers)
     lacking = too_few({"real": real, "fake": fake}, chosen, strict=evaluation.strict)
+    check_windows(fake, [protocol for protocol in chosen if protocol not in lacking], windows)
     return dataclasses.replace(evaluation, unserved={**evaluation.unserved, **lacking})
 
 

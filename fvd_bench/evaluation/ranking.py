@@ -123,12 +123,12 @@ def ranking(entrants: Mapping[str, Entrant], alike: Sequence[Sequence[Score]], n
     return Ranking(results, tuple(scores), tuple(dict.fromkeys([*notes, *_uneven(tables)])))
 
 
-def findings(ranked: Ranking) -> list[Finding]:
-    """List the findings of all results: one that all have once, and others with the name of the generator."""
-    of_all = [{(f.code, f.message) for f in result.warnings} for result in ranked.results.values()]
+def findings(results: Mapping[str, Result]) -> list[Finding]:
+    """List the findings of all results, name -> result: one that all have once, and others with the name."""
+    of_all = [{(f.code, f.message) for f in result.warnings} for result in results.values()]
     common = set.intersection(*of_all)
     found: dict[tuple[str, str], Finding] = {}
-    for name, result in ranked.results.items():
+    for name, result in results.items():
         for finding in result.warnings:
             is_common = (finding.code, finding.message) in common
             message = finding.message if is_common else f"{name}: {finding.message}"

@@ -14,7 +14,7 @@ from fvd_bench.evaluation.findings import refuse_skipped
 from fvd_bench.evaluation.merging import merge
 from fvd_bench.evaluation.side_statistics import side_statistics
 from fvd_bench.features.distributed import Share
-from fvd_bench.features.moments_file import MomentsFile, added
+from fvd_bench.features.moments_file import MomentsFile, added, placed
 from fvd_bench.features.moments_in_pieces import PIECES, Pieces
 from fvd_bench.features.stats_file import StatsFile, is_stats_file
 from fvd_bench.paths import user_path
@@ -87,7 +87,7 @@ def make_moments(
             videos=len(videos.names),
             listing=hashlib.sha256("\0".join(videos.names).encode("utf-8", "surrogateescape")).hexdigest(),
             shards=(shard,),
-            contents=added("0", *contents.values()),
+            contents=added("0", *(placed(index, digest) for index, digest in contents.items())),
             skipped=collected.skipped,
             weights=dict(evaluation.extractors[job.features].weights),
             versions=evaluation.versions(),

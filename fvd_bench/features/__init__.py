@@ -10,6 +10,7 @@ __all__ = [
     "foreign",
     "given",
     "jobs",
+    "keys",
     "moments",
     "moments_file",
     "moments_in_pieces",

@@ -14,7 +14,7 @@ from datetime import timedelta
 from types import ModuleType
 from typing import Any, TypeVar
 
-from fvd_bench.errors import EXIT_OF_FAULTS, EndedElsewhereError, FvdBenchError
+from fvd_bench.errors import EXIT_OF_FAULTS, ArgumentError, EndedElsewhereError, FvdBenchError
 
 _T = TypeVar("_T")
 
@@ -54,15 +54,13 @@ class Share:
             mine = action()
         except Exception as failure:
             error = failure
-        code = None if error is None else _exit_code(error)
-        found: list[Any] = [None] * self.parts  # torch fills it in
-        _exchange(lambda dist: dist.all_gather_object(found, (code, mine)))
+        found = everyones((None if error is None else _exit_code(error), mine))
         if error is not None:
             raise error
         failed = [(place, code) for place, (code, _) in enumerate(found) if code is not None]
         if failed:
             raise EndedElsewhereError(*failed[0])
-        return [theirs for _, theirs in found]
+        return [theirs for _, theirs in found]  # type: ignore[misc]  # where there is no code, there is a result
 
     def once(self, action: Callable[[], _T]) -> _T:
         """Run an action in rank 0 alone, and return its result in all processes, which wait for it.
@@ -111,9 +109,17 @@ def world() -> int:
     return 1 if dist is None else int(dist.get_world_size())
 
 
-def started() -> int:
-    """Return the number of processes that torchrun has started, also where this one has not joined them."""
-    return int(os.environ["WORLD_SIZE"]) if _running() is None and _is_described() else world()
+def refuse_several(command: str, instead: str = "") -> None:
+    """Raise ArgumentError where torchrun has started several processes, also where this one has not joined them.
+
+    command: what is not divided among processes. instead: what is, as the rest of the sentence.
+    """
+    started = int(os.environ["WORLD_SIZE"]) if _running() is None and _is_described() else world()
+    if started > 1:
+        raise ArgumentError(
+            f"{command} is not divided, and {started} processes would each do all of it: run the command without "
+            f"torchrun{instead}"
+        )
 
 
 def gather(mine: _T) -> list[_T] | None:
@@ -126,6 +132,20 @@ def gather(mine: _T) -> list[_T] | None:
     everything: list[Any] | None = [None] * world() if rank() == 0 else None  # torch fills it in
     _exchange(lambda dist: dist.gather_object(mine, everything, dst=0))
     return everything
+
+
+def everyones(mine: _T, group: Any = None) -> list[_T]:
+    """Return what all processes hand in, in the order of ranks, to each of them. Wait for all of them.
+
+    group: the processes that take part, as torch.distributed makes a group of them; None for all.
+    Raises EndedElsewhereError.
+    """
+    dist = _running()
+    if dist is None:
+        return [mine]
+    found: list[Any] = [None] * dist.get_world_size(group)  # torch fills it in
+    _exchange(lambda dist: dist.all_gather_object(found, mine, group=group))
+    return found
 
 
 def once(action: Callable[[], _T]) -> _T:

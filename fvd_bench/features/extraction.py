@@ -120,6 +120,17 @@ class Extraction:
                 outcomes[job][index] = outcome
         return []
 
+    def held(self, jobs: Sequence[Job]) -> dict[Job, Collected]:
+        """Return what the store holds of what `collect` returns, up to the first pass that it does not hold wholly."""
+        outcomes: dict[Job, dict[int, Outcome]] = {job: {} for job in jobs}
+        while wanted := self._wanted(outcomes):
+            known, absent = self._look_up(wanted)
+            for (index, job), outcome in known.items():
+                outcomes[job][index] = outcome
+            if absent:
+                break
+        return {job: Collected.of(job, outcomes[job], self._source.names) for job in jobs}
+
     def outlook(self, jobs: Sequence[Job]) -> tuple[dict[Target, Outcome], dict[Target, str]]:
         """Return what the first pass of `collect` would find in the store, and the keys that it would have to
         compute."""

@@ -228,7 +228,8 @@ class GivenMoments(Given):
                 )
 
     def fingerprint(self, contents: Mapping[int, str]) -> str:
-        """Return the sum of the videos' digests, which differs from the fingerprint of the videos themselves."""
+        """Return the sum of digests of the videos and their places, which differs from the fingerprint of the videos
+        themselves."""
         return self._file.contents
 
     def findings(self, side: Side, here: Mapping[str, str]) -> Iterator[Finding]:

@@ -14,6 +14,9 @@ ENGINE = 2
 """Version of our own arithmetic, raised whenever it changes a feature or a frame: features of older engines are then
 not used. Since 2, alpha is laid over black, and display matrices and EXIF are applied completely."""
 
+UNNAMED_ENGINE = 2
+"""The engine of files and states that do not name theirs: it was the second when they began to."""
+
 _YOUNGER = {"most_frames": 0, "given_frames": 0, "channels": "rgb", "network": "", "short_side": None}
 """Fields of rules that came after `ENGINE` was last raised, and what they are where they change nothing."""
 

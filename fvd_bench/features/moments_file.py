@@ -18,7 +18,7 @@ import numpy as np
 
 from fvd_bench.errors import SourceError
 from fvd_bench.features import headed_arrays
-from fvd_bench.features.keys import ENGINE
+from fvd_bench.features.keys import ENGINE, UNNAMED_ENGINE
 from fvd_bench.features.moments import Moments
 from fvd_bench.features.moments_in_pieces import MOST_PIECES, Pieces
 from fvd_bench.protocols.protocol import Protocol
@@ -29,9 +29,6 @@ SCHEMA = 1
 
 _HEAD = "fvd_bench_moments"
 
-_FIRST_ENGINE = 2
-"""The engine of files that do not name theirs."""
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MomentsFile:
@@ -41,7 +38,7 @@ class MomentsFile:
     path, kind: those of the source, as a result names it.
     videos: number of videos in the listing. listing: sha256 of their names.
     shards: the number of each shard in it, and how many shards there are.
-    contents: the sum of the content digests of the videos in it, which does not depend on shards.
+    contents: the sum of digests of each video in it, see `placed`, which does not depend on shards.
     skipped: reason by name for each video that was skipped.
     weights, versions: as in a `StatsFile`, of the one network. engine: the version of our own arithmetic, see `keys`.
     """
@@ -90,7 +87,7 @@ class MomentsFile:
             if head["side"] not in SIDES:
                 raise ValueError(f"its side is {head['side']!r}")
             del head["schema"], head["fvd_bench"]
-            head["engine"] = int(head.get("engine", _FIRST_ENGINE))
+            head["engine"] = int(head.get("engine", UNNAMED_ENGINE))
             head["protocol"] = Protocol.from_table(head["protocol"], where=str(path))
             head["shards"] = tuple((int(part), int(parts)) for part, parts in head["shards"])
             return cls(**head, pieces=_pieces(arrays))
@@ -138,6 +135,12 @@ def joined(files: Mapping[str, MomentsFile]) -> MomentsFile:
         )
         raise SourceError(f"what is given is {what}: give the files of all shards of one split")
     return dataclasses.replace(whole, shards=((1, 1),), pieces=whole.pieces.fewer(MOST_PIECES))
+
+
+def placed(index: int, content: str) -> str:
+    """Return the sha256 of a video's content digest and its place in the listing, which decides where its clip starts
+    where that is random."""
+    return hashlib.sha256(f"{index} {content}".encode()).hexdigest()
 
 
 def added(digest: str, *others: str) -> str:

@@ -6,7 +6,8 @@ import contextlib
 import dataclasses
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from torch import Tensor
 from fvd_bench.errors import FvdBenchError, MetricError, SourceError
 from fvd_bench.evaluation.online import FrechetVideoDistance
 from fvd_bench.features import distributed
+from fvd_bench.features.keys import UNNAMED_ENGINE
 from fvd_bench.features.online_facts import OnlineFacts
 from fvd_bench.features.online_features import Contribution, OnlineFeatures
 from fvd_bench.finding import Finding
@@ -44,7 +46,8 @@ class FrechetVideoMetric(Metric):
 
     The network is no part of the module: it has no parameters to train or to save, and its arithmetic is that of
     `evaluate` whatever the precision of the model. It follows the metric to a device.
-    Findings are warned of as `FrechetVideoDistance` does, by the process of rank 0.
+    Findings are warned of as `FrechetVideoDistance` does, by the process of rank 0: those on the videos of other
+    processes where a score is asked for.
     """
 
     is_differentiable = False
@@ -78,8 +81,7 @@ class FrechetVideoMetric(Metric):
         for side in SIDES:
             for name in _names(side):
                 self.add_state(name, [], dist_reduce_fx="cat")
-        digest = hashlib.sha256(json.dumps(self._distance.extraction.identity).encode()).digest()
-        self.add_state("identity", torch.tensor(list(digest), dtype=torch.uint8), dist_reduce_fx=_agreed)
+        self.add_state("identity", _digest(self._distance.extraction.identity), dist_reduce_fx=_agreed)
         self._begin()
 
     @property
@@ -113,7 +115,7 @@ class FrechetVideoMetric(Metric):
         self.update(videos, real=real)
         value = float("nan")
         if not real:
-            whole = self._contribution()
+            whole = self._contribution(self._facts)
             latest = _features(*(getattr(self, name)[-1] for name in _names("fake")))
             batch = dataclasses.replace(whole, kept={"real": whole.kept["real"], "fake": latest})
             with contextlib.suppress(MetricError):
@@ -129,8 +131,13 @@ class FrechetVideoMetric(Metric):
         rank 0.
         """
 
+        facts = self._facts
+        if self._is_synced:
+            shares = distributed.everyones(facts, self.process_group)
+            facts = {side: reduce(OnlineFacts.joined, (share[side] for share in shares)) for side in SIDES}
+
         def value() -> tuple[float, tuple[Finding, ...]]:
-            return self._distance.value_of(self._contribution())
+            return self._distance.value_of(self._contribution(facts))
 
         found, findings = distributed.once(value) if self._is_synced and self.process_group is None else value()
         self._distance.tell(findings, stacklevel=3)  # torchmetrics wraps what people call
@@ -159,10 +166,21 @@ class FrechetVideoMetric(Metric):
             for name, state in zip(_names(side), nothing, strict=True):
                 setattr(self, name, [state.to(self.device)])
 
-    def _contribution(self) -> Contribution:
-        """Return the states, of this process or, where they are synced, of all."""
+    def _contribution(self, facts: Mapping[Side, OnlineFacts]) -> Contribution:
+        """Return the states, of this process or, where they are synced, of all. Raises FvdBenchError where they were
+        loaded from another metric.
+
+        facts: what was noticed of the same videos.
+        """
+        identity = self._distance.extraction.identity
+        older = {**identity, "digest": self._distance.protocol.digest()}  # which has all metrics of the protocol in it
+        if not any(torch.equal(self.identity.cpu(), _digest(each)) for each in (identity, older)):
+            raise FvdBenchError(
+                "the state that was loaded is of another protocol, seed, weights or version of fvd-bench: expected "
+                "that of a metric made alike"
+            )
         kept = {side: _features(*(_joined(getattr(self, name)) for name in _names(side))) for side in SIDES}
-        return Contribution(self._distance.extraction.identity, kept, self._facts)
+        return Contribution(identity, kept, facts)
 
     def _as_tensor(self, value: float) -> Tensor:
         return torch.tensor(value, dtype=torch.float32 if self.device.type == "mps" else torch.float64).to(self.device)
@@ -208,10 +226,18 @@ def _joined(state: Tensor | list[Tensor]) -> Tensor:
     return state if isinstance(state, Tensor) else torch.cat(state)
 
 
+def _digest(identity: Mapping[str, str | int]) -> Tensor:
+    """Return the sha256 of an identity as a state, uint8 [32]. The engine of states that do not name theirs is left
+    out."""
+    named = {key: value for key, value in identity.items() if (key, value) != ("engine", UNNAMED_ENGINE)}
+    return torch.tensor(list(hashlib.sha256(json.dumps(named).encode()).digest()), dtype=torch.uint8)
+
+
 def _agreed(identities: Tensor) -> Tensor:
     """Return the identity that all have, one a row. Raises FvdBenchError when they differ."""
     if (identities != identities[0]).any():
         raise FvdBenchError(
-            "metrics of different protocols, seeds or weights were joined: expected the same in all processes"
+            "metrics of different protocols, seeds, weights or versions of fvd-bench were joined: expected the same in "
+            "all processes"
         )
     return identities[0]

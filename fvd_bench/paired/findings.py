@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from fvd_bench.errors import SourceError
@@ -42,8 +43,7 @@ _STRICT = "and --strict allows no video to be left out"
 
 
 def _unread(of: Compared) -> dict[str, str]:
-    pairs = zip(of.names, of.pairs, strict=True)
-    return {names[1]: pair.reason for names, pair in pairs if isinstance(pair, Unread)}
+    return {name: pair.reason for name, pair in _named(of) if isinstance(pair, Unread)}
 
 
 def _damaged(of: Compared, column: int) -> dict[str, str]:
@@ -57,9 +57,16 @@ def _damaged(of: Compared, column: int) -> dict[str, str]:
 
 
 def _unequal(of: Compared) -> dict[str, str]:
-    pairs = zip(of.names, of.pairs, strict=True)
     return {
-        names[1]: "{} real frames, {} fake ones".format(*pair.lengths)
-        for names, pair in pairs
+        name: "{} real frames, {} fake ones".format(*pair.lengths)
+        for name, pair in _named(of)
         if isinstance(pair, Measured) and pair.lengths[0] != pair.lengths[1]
     }
+
+
+def _named(of: Compared) -> Iterator[tuple[str, Measured | Unread]]:
+    """Yield each pair with its name: that of its fake video, and of its real one too where other pairs have that
+    fake."""
+    times = Counter(fake for _, fake in of.names)
+    for (real, fake), pair in zip(of.names, of.pairs, strict=True):
+        yield fake if times[fake] == 1 else f"{fake} with {real}", pair

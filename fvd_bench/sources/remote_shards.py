@@ -64,7 +64,7 @@ class _Remote:
                 with self._telling():
                     self.version = version_of(self.files.info(self.path))
                 self._asked = time.monotonic()
-        return f"{redact(self.address)}\0{self.version}\0".encode()
+        return f"{self.address}\0{self.version}\0".encode()
 
     @contextlib.contextmanager
     def _telling(self, *, again: bool = False) -> Iterator[None]:

@@ -32,8 +32,8 @@ class Reference:
     name: of the set, as people ask for it. digest: sha256 of the file. size: of the file, in bytes.
     set: which videos these are. prepared: what was done to them before. licence: of the videos. credit: whom to name.
     side: the side that the features are for. videos: how many there are.
-    fingerprint: sha256 of their names and contents, or for moments the sum of the digests of their contents, as results
-        have it.
+    fingerprint: sha256 of their names and contents, or for moments the sum of digests of their contents and places, as
+        results have it.
     protocols: NAME@VERSION -> digest, of each protocol that the file was made for. seed, repeats: of its draws.
     weights: name -> digest of the tensors of each network that made the features.
     holds: what is kept of the features.

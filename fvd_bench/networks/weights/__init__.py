@@ -88,7 +88,7 @@ class InstalledWeights:
 
 def spec_of(name: str) -> WeightSpec:
     """Return the set of weights of a name. Raises UnknownWeightsError where there is none."""
-    if name not in WEIGHTS:
+    if not isinstance(name, str) or name not in WEIGHTS:
         raise UnknownWeightsError(f"no weights are called {name!r}; known are {', '.join(WEIGHTS)}")
     return WEIGHTS[name]
 

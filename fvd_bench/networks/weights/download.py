@@ -10,7 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -99,13 +99,13 @@ def inception_url() -> str:
     return str(URL_INCEPTION_V3)
 
 
-def network_settings(environment: Mapping[str, str] = os.environ) -> NetworkSettings:
+def network_settings() -> NetworkSettings:
     """Read pip's configuration files, by asking pip, and its environment variables, which override the files.
 
     The client library's default index is used only where no index-url is set, and comes last. Indexes in folders are
     left out. pip's own option no-index leaves no index at all.
     """
-    options = _pip_config() | _pip_variables(environment)
+    options = _pip_config() | _pip_variables()
     urls = [*options.get("index-url", "").split(), *options.get("extra-index-url", "").split()]
     if not options.get("index-url"):
         with suppress(ImportError):  # without this package, no index can be asked
@@ -124,9 +124,9 @@ def network_settings(environment: Mapping[str, str] = os.environ) -> NetworkSett
     )
 
 
-def _pip_variables(environment: Mapping[str, str]) -> dict[str, str]:
-    names = (name for name in environment if name.startswith("PIP_") and environment[name])
-    return {name[4:].lower().replace("_", "-"): environment[name] for name in names}
+def _pip_variables() -> dict[str, str]:
+    set_ones = {name: value for name, value in os.environ.items() if name.startswith("PIP_") and value}
+    return {name[4:].lower().replace("_", "-"): value for name, value in set_ones.items()}
 
 
 def _pip_config() -> dict[str, str]:

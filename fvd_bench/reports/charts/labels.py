@@ -9,6 +9,7 @@ from fvd_bench.reports.charts.palette import SOFT
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 _DOT = 4
 """Half of the side of what is drawn at a place, in pixels."""
@@ -22,16 +23,17 @@ _NEARBY = [
 """Where a label may stand: to the right and above of its place, in points, and which end of it. Nearest ones first."""
 
 
-def write_labels(axes: Axes, places: Mapping[str, tuple[float, float]], **font: Any) -> None:
+def write_labels(figure: Figure, axes: Axes, places: Mapping[str, tuple[float, float]], **font: Any) -> None:
     """Write a label beside each place, where it first covers nothing and stays within the axes. A line leads to it.
 
-    places: label -> (x, y) in units of the axes, whose limits must be final. font: as for `Axes.annotate`.
+    figure: of the axes. places: label -> (x, y) in units of the axes, whose limits must be final. font: as for
+    `Axes.annotate`.
     """
     from matplotlib.transforms import Bbox
 
     if not places:
         return
-    axes.get_figure(root=True).draw_without_rendering()  # so that sizes are known
+    figure.draw_without_rendering()  # so that sizes are known
     points = axes.transData.transform(list(places.values()))
     taken = [Bbox.from_extents(x - _DOT, y - _DOT, x + _DOT, y + _DOT) for x, y in points]
     for label, place in places.items():

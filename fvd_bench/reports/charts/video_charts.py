@@ -65,7 +65,7 @@ def map_chart(shown: Exhibits) -> Chart | None:
         axes.set_aspect("equal", adjustable="datalim")
         axes.set_xlabel(f"across {first} of the variance, upwards {second}")
         numbered = {str(rank): tuple(fake[listed.point]) for rank, listed in enumerate(shown.worst, start=1)}
-        write_labels(axes, numbered, fontsize=11, fontweight="bold")
+        write_labels(drawn.figure, axes, numbered, fontsize=11, fontweight="bold")
     says = "The numbers are those of the fakes in the list above." if shown.worst else ""
     left_out = sum(len(side) > _MOST_POINTS for side in (real, fake))
     return Chart(drawn.svg, f"{says} {'Some points are left out.' if left_out else ''}".strip(), legend)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -90,11 +91,12 @@ def edit(
         clips.settings_of(clip_model)
     score = clips.text_score(text, clip, clip_model, sampler.device)
     kept = None if keep is None else _kept(keep, generator, vgg, lpips)
-    begun = (
-        contents.of_video(generator, seed, video, vector)
-        if projection is None
-        else contents.read_content(projection, generator, sampler.digest, vector)
-    )
+    if projection is None:
+        begun = contents.of_video(generator, seed, video, vector)
+    else:
+        begun = contents.read_content(projection, generator, sampler.digest)
+        if label is not None or begun.label is None:
+            begun = replace(begun, label=vector)
     contents.make_folder(out)
     with progress() as show, float32_arithmetic("float32"):
         found = editing.edit(begun, score, steps=steps, pull=pull, kept=kept, seed=seed, progress=show)
@@ -111,7 +113,6 @@ def edit(
             "steps": steps,
             "pull": pull,
             "seed": seed,
-            "class": label,
             "keep": None if kept is None else {"name": kept.distance.name, "weights": dict(kept.distance.digests)},
             "before": found.before,
             "after": found.after,

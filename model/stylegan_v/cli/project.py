@@ -94,7 +94,6 @@ def project(
             "motion": motion,
             "steps": steps,
             "seed": seed,
-            "class": label,
             "distance": {"name": distance.name, "weights": dict(distance.digests)},
             "before": found.before,
             "after": found.after,

@@ -182,7 +182,8 @@ class Trainer(ABC):
             for key, value in tensors.get(f"{part}_optimizer", {}).items():  # empty before the first step
                 kind, _, name = key.partition(".")
                 parameter = self.networks[part].get_parameter(name)
-                optimizer.state[parameter][kind] = value.to(self.device, copy=True)
+                on_host = kind == "step" and not _counts_on_device(optimizer)
+                optimizer.state[parameter][kind] = value.to("cpu" if on_host else self.device, copy=True)
                 if _without_momentum(optimizer):
                     optimizer.state[parameter].setdefault("exp_avg", torch.zeros_like(parameter))
 
@@ -209,6 +210,12 @@ def _seeded(make: Callable[[Any], nn.Module], model: Any, seed: int, device: tor
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return make(model).to(device)
+
+
+def _counts_on_device(optimizer: torch.optim.Optimizer) -> bool:
+    """Return whether an optimiser counts its steps where its parameters are. Others read the count of each parameter in
+    each step, and would wait for a GPU."""
+    return any(group.get("fused") or group.get("capturable") for group in optimizer.param_groups)
 
 
 def _without_momentum(optimizer: torch.optim.Optimizer) -> bool:

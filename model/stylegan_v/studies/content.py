@@ -110,8 +110,9 @@ def write_rows(out: Path, rows: Mapping[str, Row], fps: float) -> None:
 def write_content(out: Path, content: Content, learned: Tensor | None, report: Mapping[str, Any]) -> None:
     """Write styles, and learned noise where there is some, and the report, plain values, into a folder.
 
-    report: has the digest of the generator as `generator`. Raises ModelError.
+    report: has the digest of the generator as `generator`; the class of the motion is added to it. Raises ModelError.
     """
+    report = {**report, "class": None if content.label is None else int(content.label.argmax())}
     tensors = {"ws": content.ws[0]} | ({} if learned is None else {"noise": learned[0]})
     data = save({name: tensor.cpu().contiguous() for name, tensor in tensors.items()})
     with whole_or_nothing(out / TENSORS) as partial:
@@ -122,8 +123,11 @@ def write_content(out: Path, content: Content, learned: Tensor | None, report: M
         raise ModelError(f"{out / REPORT} cannot be written: {error.strerror or error}") from error
 
 
-def read_content(folder: Path, generator: Generator, digest: str, label: Tensor | None) -> Content:
-    """Read the styles that `write_content` wrote. digest: of the generator. Raises CheckpointError."""
+def read_content(folder: Path, generator: Generator, digest: str) -> Content:
+    """Read what `write_content` wrote. digest: of the generator. Raises CheckpointError.
+
+    The label is None without classes, and where an older version named no class since it was drawn.
+    """
     try:
         report = json.loads((folder / REPORT).read_text("utf-8"))
         found = report["generator"]
@@ -133,6 +137,11 @@ def read_content(folder: Path, generator: Generator, digest: str, label: Tensor 
         ) from error
     if found != digest:
         raise CheckpointError(f"{folder} holds styles of another generator: take the checkpoint that made them")
+    number, classes = report.get("class"), generator.config.num_classes
+    if number is not None and (not isinstance(number, int) or not 0 <= number < classes):
+        raise CheckpointError(f"{folder / REPORT} names the class {number!r:.50}: the model has {classes} classes")
     shape = (generator.config.num_ws, generator.config.w_dim)
     ws = read_weights(folder / TENSORS, "the styles of a content", {"ws": shape})["ws"]
-    return Content(generator, ws[None].to(generator.mapping.w_mean.device), label)
+    device = generator.mapping.w_mean.device
+    label = None if number is None else torch.eye(classes, device=device)[None, number]
+    return Content(generator, ws[None].to(device), label)

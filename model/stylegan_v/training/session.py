@@ -36,6 +36,7 @@ class Session:
     """A trainer with the folder that its run lives in.
 
     best: the score of the generator in best.pt, None where there is none that those of this run compare with.
+    best_real: fingerprint of the real videos of that score, None where an older version kept none.
     """
 
     def __init__(self, run: Run, out: Path, trainer: Trainer, *, progress: Progress = silent) -> None:
@@ -48,6 +49,7 @@ class Session:
         self.trainer = trainer
         self._progress = progress
         self.best: float | None = None
+        self.best_real: str | None = None
         self._logs: dict[str, list[Tensor]] = {}
         self._saved = -1
         if self.checkpoint.exists():
@@ -142,7 +144,7 @@ class Session:
     def _score(self) -> None:
         began = time.monotonic()
         try:
-            score = evaluate(
+            result = evaluate(
                 self.trainer.ema,
                 self.run.data.path,
                 videos=self.run.report.fvd_videos,
@@ -150,9 +152,10 @@ class Session:
                 protocol=self.run.report.protocol,
                 features=self.out / "features",
                 progress=self._progress,
-            ).scores[0]
+            )
         except KeyboardInterrupt:  # the loop ends after this, and saves what has been trained
             return
+        score, real = result.scores[0], result.real.fingerprint
         if score.value is None:
             return
         assert self._journal is not None
@@ -162,11 +165,13 @@ class Session:
             protocol=f"{score.protocol}@{score.protocol_version}",
             clips=score.fake.clips,
         )
+        if self.best is not None and self.best_real not in (None, real):
+            self._replace_best("against other real videos", f"those of {self.run.data.path}")
         sign = 1 if score.lower_is_better else -1
         if self.best is None or sign * score.value < sign * self.best:
-            self.best = score.value
+            self.best, self.best_real = score.value, real
             ema = {f"ema.{name}": tensor for name, tensor in self.trainer.ema.state_dict().items()}
-            checkpoints.save(self._describe(ema, score=score.value), self.out / "best.pt")
+            checkpoints.save(self._describe(ema, score=score.value, real=real), self.out / "best.pt")
 
     def _sample(self) -> None:
         save_fakes(self.out / "samples", self.trainer.ema, kimg=self.trainer.kimg, fps=self.run.data.fps)
@@ -207,27 +212,33 @@ class Session:
             self._saved = self.trainer.steps
         else:  # the one before has ended
             self.trainer.begin_stage(parts, kimg=state["kimg"])
-        self.best = self._best()
+        self._load_best()
 
-    def _best(self) -> float | None:
-        """Return the score in best.pt, None where it does not compare with those of this run and stage."""
+    def _load_best(self) -> None:
+        """Read the score in best.pt, where it compares with those of this run and stage."""
         file, report = self.out / "best.pt", self.run.report
         if not file.exists():
-            return None
+            return
         found = checkpoints.load(file)
         state, before = found.state or {}, (found.run or {}).get("report", {})
         if stage_of(state) != self.run.stage:
-            return None
+            return
         if (before.get("protocol"), before.get("fvd_videos")) == (report.protocol, report.fvd_videos):
-            return state.get("score")
-        if report.fvd_kimg and distributed.rank() == 0:
-            print(
-                f"stylegan-v: warning: {file} is the best by {before.get('protocol')} with {before.get('fvd_videos')} "
-                f"videos, which does not compare with {report.protocol} with {report.fvd_videos}: the next score "
-                "replaces it",
-                file=sys.stderr,
+            self.best, self.best_real = state.get("score"), state.get("real")
+        elif report.fvd_kimg and distributed.rank() == 0:
+            self._replace_best(
+                f"by {before.get('protocol')} with {before.get('fvd_videos')} videos",
+                f"{report.protocol} with {report.fvd_videos}",
             )
-        return None
+
+    def _replace_best(self, of: str, here: str) -> None:
+        """Let the next score take the place of best.pt, and say so. of: what that is the best of. here: of this run."""
+        self.best = None
+        print(
+            f"stylegan-v: warning: {self.out / 'best.pt'} is the best {of}, which does not compare with {here}: the "
+            "next score replaces it",
+            file=sys.stderr,
+        )
 
 
 def stage_of(state: Mapping[str, Any]) -> str:

@@ -180,6 +180,20 @@ def test_a_step_draws_with_the_seed_of_its_run_and_nothing_twice(
     assert set(seeds) == {9} and len(set(once)) == len(once)
 
 
+@pytest.mark.parametrize(("name", "stage", "counted"), [("videogpt", "vqvae", "cpu"), ("mocogan", "", "meta")])
+def test_steps_are_counted_where_the_optimiser_reads_them(name: str, stage: str, counted: str, tiny_trainer) -> None:
+    """On the CPU, unless a fused optimiser keeps its counts on the device, for which another one stands here."""
+    before, after = (tiny_trainer(name, stage) for _ in range(2))
+    steps(before, 1)
+
+    after.device = torch.device("meta")
+    after.load(parts(before), before.state())
+
+    for optimizer in after.optimizers.values():
+        for state in optimizer.state.values():
+            assert (state["step"].device.type, state["exp_avg_sq"].device.type) == (counted, "meta")
+
+
 @pytest.mark.parametrize(("name", "frames"), [("stylegan-v", 2), ("digan", 2), ("mocogan-sg2", 14)])
 def test_a_batch_is_refused_or_trained_on(name: str, frames: int, tiny_trainer) -> None:
     """Minibatch deviations need whole groups, here of four, of videos or of their frames."""

@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
+from fvd_bench.errors import ArgumentError
 from fvd_bench.sources.opening import open_source
 from stylegan_v.checkpoints.checkpoint import load
 from stylegan_v.checkpoints.official_names import GENERATOR, official_name
@@ -52,6 +53,16 @@ def test_numbers_are_finite(given: tuple[str, ...]) -> None:
     done = run(*given, "--out", "out")
 
     assert done.exit_code == 2 and f"{given[-1]} is no finite number" in done.stderr
+
+
+def test_a_score_is_not_computed_by_each_of_several_processes(tiny_checkpoint, monkeypatch) -> None:
+    for name, value in {"RANK": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1"}.items():
+        monkeypatch.setenv(name, value)
+
+    done = run("evaluate", tiny_checkpoint(), "--real", "none")
+
+    assert isinstance(done.exception, ArgumentError)
+    assert "evaluate is not divided, and 2 processes would each do all of it" in str(done.exception)
 
 
 class TestGenerate:

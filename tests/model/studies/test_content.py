@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -32,16 +33,24 @@ def test_images_are_held_until_the_next_one_comes() -> None:
     assert [frame[0, 0, 0] for frame in held([a, b], [0.0, 2.5])([0, 1, 2, 2.5, 9])] == [1, 1, 1, 2, 2]
 
 
-def test_a_content_is_read_as_it_was_written_by_its_generator_alone(tiny_generator, tmp_path: Path) -> None:
-    generator = tiny_generator()
+@pytest.mark.parametrize("classes", [0, 3])
+def test_a_content_is_read_as_it_was_written_by_its_generator_alone(
+    tiny_generator, tmp_path: Path, classes: int
+) -> None:
+    generator = tiny_generator(num_classes=classes)
     sampler = VideoSampler(generator)
-    content = of_video(generator, 0, 2)
+    content = of_video(generator, 0, 2, sampler.label(2, 1 if classes else None))
     write_content(tmp_path, content, torch.ones(1, 3, 8), {"generator": sampler.digest})
 
-    found = read_content(tmp_path, generator, sampler.digest, None)
+    found = read_content(tmp_path, generator, sampler.digest)
 
     torch.testing.assert_close(found.ws, content.ws, rtol=0, atol=0)
+    torch.testing.assert_close(found.label, content.label)
+    report = json.loads((tmp_path / "report.json").read_text())
+    (tmp_path / "report.json").write_text(json.dumps({**report, "class": classes}))
+    with pytest.raises(CheckpointError, match=f"names the class {classes}: the model has {classes} classes"):
+        read_content(tmp_path, generator, sampler.digest)
     with pytest.raises(CheckpointError, match="another generator"):
-        read_content(tmp_path, generator, "0", None)
+        read_content(tmp_path, generator, "0")
     with pytest.raises(CheckpointError, match="no folder of `stylegan-v project`"):
-        read_content(tmp_path / "none", generator, sampler.digest, None)
+        read_content(tmp_path / "none", generator, sampler.digest)

@@ -144,6 +144,20 @@ def test_the_command_edits_a_video_and_then_its_edit(clip: Path, tiny_checkpoint
     }
 
 
+def test_an_edit_of_an_edit_keeps_the_class_of_its_motion(clip: Path, tiny_checkpoint, tmp_path: Path) -> None:
+    checkpoint = tiny_checkpoint(num_classes=2)
+    model = (checkpoint, "--clip", clip, "--clip-model", "tiny-clip", "--text", "x", "--motions", 0, "--steps", 1)
+    classes = []
+
+    for given in ((), ("--class", 0), ("--class", 1)):
+        folder, again = (tmp_path / f"{len(classes)}-{name}" for name in ("edit", "again"))
+        assert run("edit", *model, *given, "--out", folder).exit_code == 0
+        assert run("edit", *model, "--projection", folder, "--out", again, "--seed", 5).exit_code == 0
+        classes.append([json.loads((of / "report.json").read_text())["class"] for of in (folder, again)])
+
+    assert classes[0] in classes[1:] and classes[1:] == [[0, 0], [1, 1]]
+
+
 def test_a_model_that_is_none_was_typed_wrong_and_weights_are_bad_input(
     clip: Path, tiny_checkpoint, tmp_path: Path
 ) -> None:

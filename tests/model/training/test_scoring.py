@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
+import shutil
 import signal
 from pathlib import Path
 
@@ -95,9 +96,9 @@ def test_of_scores_that_are_to_be_high_the_highest_is_the_best(run_of, tmp_path:
     assert 0 <= found[0] <= 1 and found[1] == 2
 
 
-@pytest.mark.parametrize("change", ["other videos", "lost"])
+@pytest.mark.parametrize("change", ["other videos", "other data", "lost"])
 def test_a_score_that_compares_with_none_before_is_the_best(
-    run_of, tmp_path: Path, pixels_protocol, capsys, change: str
+    run_of, toy_videos: Path, tmp_path: Path, pixels_protocol, capsys, change: str
 ) -> None:
     report = {"fvd_kimg": 2 * STEP_KIMG, "fvd_videos": 4, "protocol": pixels_protocol(frames=9)}
     go(run_of(2, report=report), tmp_path)
@@ -107,13 +108,24 @@ def test_a_score_that_compares_with_none_before_is_the_best(
         checkpoints.save(dataclasses.replace(found, state={**found.state, key: 1e-3}), tmp_path / name)
     if change == "lost":
         file.unlink()
-    else:
-        report["fvd_videos"] = 5
 
-    go(run_of(4, report=report), tmp_path)
+    data = tmp_path / "data"
+    shutil.copytree(toy_videos, data)
+    if change == "other data":
+        shutil.copytree(data / "1", data / "0", dirs_exist_ok=True)
+
+    go(
+        run_of(4, data={"path": str(data)}, report={**report, "fvd_videos": 5 if change == "other videos" else 4}),
+        tmp_path,
+    )
 
     assert checkpoints.load(file).state["trainer"]["steps"] == 4
-    assert ("with 4 videos, which does not compare with" in capsys.readouterr().err) == (change != "lost")
+    said = {
+        "other videos": "with 4 videos, which does not compare with",
+        "other data": f"is the best against other real videos, which does not compare with those of {data}: the next",
+    }
+    err = capsys.readouterr().err
+    assert [name for name, text in said.items() if text in err] == [name for name in said if name == change]
 
 
 def test_a_score_that_fails_keeps_what_was_trained(run_of, tmp_path: Path, pixels_protocol, monkeypatch) -> None:

@@ -55,12 +55,13 @@ def test_a_pass_a_regression_and_its_acceptance(run, base: Path, tmp_path: Path)
 
 
 def test_several_processes_do_not_each_do_all_of_it(sets: Path, tmp_path: Path) -> None:
-    given = ["--real", sets / "real", "--fake", sets / "good", "--baseline", tmp_path / "base.json"]
+    sides = ["--real", sets / "real", "--fake", sets / "good", "--baseline", tmp_path / "base.json"]
 
-    done = fvd_bench("check", *given, RANK="1", WORLD_SIZE="2", MASTER_ADDR="127.0.0.1")
+    for command, *given in (["check", *sides], ["inspect", sets / "real"]):
+        done = fvd_bench(command, *given, RANK="1", WORLD_SIZE="2", MASTER_ADDR="127.0.0.1")
 
-    assert done.returncode == 2
-    assert "check is not divided, and 2 processes would each do all of it: run the command without" in done.stderr
+        assert done.returncode == 2
+        assert f"{command} is not divided, and 2 processes would each do all of it: run the command" in done.stderr
 
 
 def test_what_cannot_be_compared_exits_with_4_and_is_in_the_report(run, base: Path, tmp_path: Path) -> None:
@@ -82,10 +83,15 @@ def test_json_on_stdout_is_alone_there(run, base: Path) -> None:
 
 def test_compare_says_whether_two_results_can_be_told_apart(run, base: Path, tmp_path: Path) -> None:
     run("compute", "bad", "--json", tmp_path / "bad.json")
+    table = json.loads((tmp_path / "bad.json").read_text())
+    table["warnings"].append({"code": "videos-skipped", "message": "1 fake video is skipped: 12.mkv"})
+    (tmp_path / "bad.json").write_text(json.dumps(table))
 
     done = fvd_bench("compare", base, tmp_path / "bad.json")
 
     assert done.returncode == 0
+    assert "fvd-bench: warning: 12 fake videos for 54 features" in done.stderr  # which both results say
+    assert "fvd-bench: warning: now: 1 fake video is skipped: 12.mkv" in done.stderr
     assert "worse" in done.stdout
     assert "REGRESSION" not in done.stdout  # that is a matter of what is allowed
     assert "better" in fvd_bench("compare", tmp_path / "bad.json", base).stdout

@@ -57,9 +57,11 @@ def test_several_fakes_are_one_ranked_table(compute, tmp_path: Path) -> None:
     assert again.stdout == done.stdout
 
 
-def test_each_finding_is_told_once_and_says_of_whom_it_is(compute) -> None:
-    done = compute("dark", "good")
+def test_each_finding_is_told_once_and_says_of_whom_it_is(compute, tmp_path: Path) -> None:
+    done = compute("dark", "good", more=("--json", tmp_path / "r.json"))
+    again = fvd_bench("compare", tmp_path / "r.json")
 
+    assert again.stderr == done.stderr.replace(f"wrote {tmp_path / 'r.json'}\n", "")
     about_real = [line for line in done.stderr.split("\n") if "16 real videos for 54 features" in line]
     assert len(about_real) == 1
     assert "warning: good: FVD of pixels: " in done.stderr

@@ -216,7 +216,7 @@ def test_all_sides_are_opened_before_any_work(protocol: str, tmp_path) -> None:
 def test_findings_say_whose_they_are_unless_all_have_them(protocol: str) -> None:
     fakes = {"more": FAKES["good"], "fewer": FAKES["dark"][:12]}
 
-    messages = [finding.message for finding in findings(rank(REAL, fakes, protocol, settings=NO_CACHE))]
+    messages = [finding.message for finding in findings(rank(REAL, fakes, protocol, settings=NO_CACHE).results)]
 
     few = [message for message in messages if "fake videos for 54 features" in message]
     assert [message.split(" fake")[0] for message in few] == ["more: 24", "fewer: 12"]

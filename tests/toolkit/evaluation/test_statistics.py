@@ -325,6 +325,20 @@ class TestCommands:
         values = [next(line for line in done.stdout.splitlines() if '"value"' in line) for done in scored]
         assert values[0] == values[1]
 
+    def test_a_skipped_video_is_named_and_counted_once(self, sides, pixels_protocol, tmp_path: Path) -> None:
+        protocols = ("-p", pixels_protocol(), "-p", pixels_protocol(name="longer", frames=11))
+        shutil.copy(sides[0] / "1a.mkv", sides[0] / "9.mkv")
+
+        for shard, said in {
+            "1/1": "2 real videos are skipped: 1a.mkv, 9.mkv",
+            "2/2": "1 real video is skipped: 9.mkv",
+        }.items():
+            out = ("--shard", shard, "--repeats", "2", "--no-cache", "--out", tmp_path / "real.npz")
+            done = fvd_bench("stats", sides[0], "--side", "real", *protocols, *out)
+
+            assert done.stdout.endswith(f" for pixels, longer, {said[0]} skipped\n")
+            assert f"fvd-bench: warning: {said} (" in done.stderr
+
     @pytest.mark.parametrize("shard", ["0/2", "3/2", "2", "a/b"])
     def test_shards_are_numbered_from_one(self, shard: str, tmp_path: Path) -> None:
         done = fvd_bench("stats", ".", "--side", "real", "--shard", shard, "--out", str(tmp_path / "a.npz"))

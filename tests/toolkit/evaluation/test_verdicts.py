@@ -13,6 +13,7 @@ import fvd_bench
 from fvd_bench.errors import NotComparableError, ResultError
 from fvd_bench.evaluation import comparison, result_features
 from fvd_bench.evaluation.evaluate import open_evaluation
+from fvd_bench.evaluation.ranking import Entrant, ranking
 from fvd_bench.evaluation.result import Result
 from fvd_bench.evaluation.result_features import ResultFeatures
 from fvd_bench.evaluation.score import SideCount
@@ -73,9 +74,39 @@ def test_what_would_be_found_is_found_19_times_in_20(scored, allowed: float) -> 
 
     student = scipy.stats.t(VIDEOS - 1)
     assert score.error == pytest.approx(3 * math.sqrt(2))
-    assert score.noise == pytest.approx(student.isf(comparison.ALARM) * score.error)
+    tail = 0.025 if math.isinf(allowed) else 0.04  # where there is no gate, a change may go either way
+    assert score.noise == pytest.approx(student.isf(tail) * score.error)
     limit = 20.0 if allowed == 2.0 else score.noise
     assert score.detectable == pytest.approx((limit + student.isf(0.05) * score.error) / 10)
+
+
+@pytest.mark.parametrize(
+    "p_values",
+    [(0.049,), (0.051,), (0.024, 0.026), (0.026, 0.049), (0.016, 0.024, 0.06), (0.017, 0.0245, 0.049), (0.001, 0.9)],
+)
+def test_two_results_are_told_apart_as_a_ranking_of_two_does(scored, p_values: tuple[float, ...]) -> None:
+    """At 5 % in all, by Holm's rule, and whichever way a score goes."""
+    changes = scipy.stats.t(VIDEOS - 1).isf(np.array(p_values) / 2) * [1, -1, 1][: len(p_values)]
+    (made,) = scored[0][0].scores
+    before, now = (
+        dataclasses.replace(
+            scored[0][0],
+            scores=tuple(
+                dataclasses.replace(made, row=str(row), value=value, values=(value,), error_fake=3.0 / math.sqrt(2))
+                for row, value in enumerate(values)
+            ),
+        )
+        for values in (np.full(len(changes), 50.0).tolist(), (50 + 3 * changes).tolist())
+    )
+
+    verdicts = [s.verdict for s in comparison.comparisons(before, now, (None, None), allowed=math.inf).scores]
+
+    ranked = ranking(
+        {"before": Entrant(before, {}, None), "now": Entrant(now, {}, None)},
+        list(zip(before.scores, now.scores, strict=True)),
+    )
+    assert [verdict != "same" for verdict in verdicts] == [s.contrasts[0].is_real for s in ranked.scores]
+    assert {"better": -1, "worse": 1}.get(verdicts[0], np.sign(changes[0])) == np.sign(changes[0])
 
 
 def test_scores_below_zero_have_an_allowance_too(scored) -> None:

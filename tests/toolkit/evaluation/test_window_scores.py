@@ -6,8 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fvd_bench.errors import FvdBenchError
+from fvd_bench.errors import ArgumentError, FvdBenchError
+from fvd_bench.evaluation import enough_videos
 from fvd_bench.evaluation.evaluate import evaluate
+from fvd_bench.evaluation.rank import rank
 from fvd_bench.evaluation.result import Result
 from fvd_bench.evaluation.window_scores import curves
 from fvd_bench.settings import Settings
@@ -102,6 +104,20 @@ def test_videos_too_short_for_a_window_are_counted(real, fading, protocol: str) 
     (short,) = [found for found in result.warnings if found.code == "short-for-windows"]
     assert "the first window has 20 fake clips and that of frames 27 to 35 has 0" in short.message
     assert not [found for found in result.warnings if found.code in ("videos-skipped", "drift")]
+
+
+def test_many_windows_that_no_video_reaches_are_refused_at_once(
+    real, fading, protocol: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uneven = [video[:12] if place < 5 else video for place, video in enumerate(fading)]
+    many = dataclasses.replace(WINDOWS, windows=65)
+
+    with pytest.raises(ArgumentError, match="the longest fake video has 27 frames: ask for at most 3"):
+        evaluate(real, uneven, protocol, settings=many)
+    with pytest.raises(ArgumentError, match="windows = 65: of pixels the last one ends at frame 585"):
+        rank(real, {"a": fading, "b": uneven}, protocol, settings=many)
+    monkeypatch.setattr(enough_videos, "_FEW_WINDOWS", 2)
+    assert evaluate(real, uneven, protocol, settings=WINDOWS).scores[3].fake.clips == 15
 
 
 def test_windows_are_curves_by_metric_and_protocol(result: Result) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from fvd_bench import FrechetVideoDistance, Settings
 from fvd_bench.errors import FvdBenchError, NotComparableError, SourceError
+from fvd_bench.evaluation.statistics import make_moments
 from fvd_bench.features import headed_arrays, moments_file, moments_in_pieces
 from fvd_bench.features.feature_set import FeatureSet
 from fvd_bench.features.moments_file import MomentsFile, joined
@@ -204,6 +205,19 @@ def test_many_shards_are_joined_to_one_file_of_no_more_pieces(files) -> None:
 
     assert (len(whole.pieces.moments), whole.pieces.count, whole.shards) == (40, 600, ((1, 1),))
     assert whole.contents == "6" * 64 and moments_file.added("f" * 64, "1" * 64) == "1" * 63 + "0"
+
+
+def test_the_order_of_a_listing_is_part_of_its_fingerprint(pixels_protocol) -> None:
+    """It decides where clips begin where that is random; shards do not."""
+    frames = np.random.default_rng(0).integers(0, 256, (4, 12, 32, 32, 3), np.uint8)
+
+    def made(videos: np.ndarray, part: int = 1, parts: int = 1) -> MomentsFile:
+        return make_moments(videos, "real", pixels_protocol(), shard=(part, parts), settings=Settings(cache=None))
+
+    whole, turned = made(frames), made(frames[::-1].copy())
+
+    assert whole.contents != turned.contents
+    assert joined({str(part): made(frames, part, 2) for part in (1, 2)}).contents == whole.contents
 
 
 def test_damage_and_other_kinds_are_told_of(files) -> None:

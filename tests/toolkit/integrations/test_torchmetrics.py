@@ -1,6 +1,8 @@
 """The metric of torchmetrics: a Metric like any other, in collections and over the processes of torchrun."""
 
+import contextlib
 import copy
+import hashlib
 import json
 import os
 import pickle
@@ -116,7 +118,7 @@ def test_copies_and_checkpoints_go_on_and_other_metrics_do_not_merge(metric, pro
     metric.update(real, real=True)
     metric.update(fake[:4])
     other = integration.FrechetVideoMetric(protocol, seed=1, settings=NO_CACHE)
-    with pytest.raises(FvdBenchError, match="different protocols, seeds or weights"):
+    with pytest.raises(FvdBenchError, match="different protocols, seeds, weights or versions"):
         metric.merge_state(other)
     rest = copy.deepcopy(metric)
     rest.reset(real=True)
@@ -133,6 +135,22 @@ def test_copies_and_checkpoints_go_on_and_other_metrics_do_not_merge(metric, pro
     loaded.load_state_dict(state)
     loaded.update(fake[4:])
     assert float(loaded.compute()) == pytest.approx(score(*videos), rel=EXACT)
+
+
+def test_a_state_of_another_engine_is_refused_and_one_that_names_none_is_not(metric, videos) -> None:
+    """Older metrics had the sha256 of these four as their identity."""
+    identity = metric._distance.extraction.identity
+    assert list(identity)[:4] == ["protocol", "digest", "seed", "weights"] and identity["engine"] == 2
+    older = {key: identity[key] for key in ("protocol", "digest", "seed", "weights")}
+    metric.persistent(True)
+
+    for named, refused in ((older, False), ({**older, "engine": 1}, True)):
+        digest = list(hashlib.sha256(json.dumps(named).encode()).digest())
+        metric.load_state_dict({**metric.state_dict(), "identity": torch.tensor(digest, dtype=torch.uint8)})
+        metric.update(torch.from_numpy(videos[0]), real=True)
+        metric.update(torch.from_numpy(videos[1]))
+        with pytest.raises(FvdBenchError, match="is of another protocol") if refused else contextlib.nullcontext():
+            metric.compute()
 
 
 def test_the_precision_of_a_model_leaves_the_features_alone(metric, videos, score) -> None:
@@ -198,6 +216,12 @@ found = {
     "path": scored(None, fake[rank::2], whole=str(folder / "real.npy")),
     "seeds": scored(real[rank::2], fake[rank::2], seed=rank),
 }
+for name, group in {"all": None, "group": dist.new_group([0, 1])}.items():
+    metric = FrechetVideoMetric(protocol, value_range=(0, 1), settings=settings, process_group=group)
+    metric.update(real[rank::2] / 255, real=True)
+    metric.update(fake[rank::2] / 255 * (1 + rank))
+    metric.compute()
+    found[name] = [finding.code for finding in metric.findings]
 (folder / f"{rank}.json").write_text(json.dumps(found))
 dist.destroy_process_group()
 """
@@ -223,4 +247,6 @@ def test_processes_of_a_group_share_their_states(protocol, videos, score, tmp_pa
         assert one["shared"][2] == kept
         assert one["seeds"] == "FvdBenchError"
     assert first["one has none"][:2] == second["one has none"][:2]
-    assert sum(rank.stderr.count("FvdBenchWarning") for rank in done) > 0
+    for group in ("all", "group"):
+        assert "clipped-range" in first[group] and first[group] == second[group]
+    assert "are clipped" in done[0].stderr and "FvdBenchWarning" not in done[1].stderr

@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import torch
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
+from fvd_bench.errors import UnknownWeightsError
 from fvd_bench.networks import weights
 from fvd_bench.networks.weights import files
 from fvd_bench.networks.weights.files import I3D_SDIST
@@ -211,3 +213,9 @@ def test_import_loads_neither_torch_nor_the_network() -> None:
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
 
     assert out.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", ["none", []])
+def test_a_name_that_is_none_is_told_with_those_that_are(name: object) -> None:
+    with pytest.raises(UnknownWeightsError, match=rf"no weights are called {re.escape(repr(name))}; known are {I3D}"):
+        weights.load(name)

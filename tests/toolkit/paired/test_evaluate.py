@@ -171,6 +171,20 @@ def test_pairs_of_unequal_size_are_left_out(originals: list[Pixels], copies: lis
             score(originals[:1], [copies[0][:, ::2]], metrics=metrics)
 
 
+def test_each_pair_of_one_fake_video_is_counted_and_named(
+    originals: list[Pixels], copies: list[Pixels], tmp_path: Path
+) -> None:
+    rows = ["000000,000000", "000001,000000", "000002,000000", "000002,000003", "000003,000003"]
+    (tmp_path / "pairs.csv").write_text("\n".join(["real,fake", *rows]))
+
+    result = score(originals, [*copies[:3], copies[3][:, ::2]], pairs=tmp_path / "pairs.csv")
+
+    found = {finding.code: finding for finding in result.warnings}
+    assert list(found["pairs-skipped"].videos) == ["000003 with 000002", "000003 with 000003"]
+    assert found["pairs-skipped"].message.startswith("2 of 5 pairs are not compared: ")
+    assert list(found["unequal-lengths"].videos) == ["000000 with 000001", "000000 with 000002"]
+
+
 def test_a_video_that_cannot_be_read_is_left_out(sides: Path, tmp_path: Path, write_video, copies) -> None:
     for k, video in enumerate(copies):
         write_video(tmp_path / "fake" / f"v{k}.mkv", video, codec="ffv1", pix_fmt="bgr0")

@@ -8,7 +8,8 @@ from fvd_bench.reports.charts.labels import write_labels
 
 
 def test_labels_cover_none_of_the_others_and_stay_within_the_axes() -> None:
-    axes = Figure(figsize=(7, 4.5)).subplots()
+    figure = Figure(figsize=(7, 4.5))
+    axes = figure.subplots()
     axes.set(xlim=(0, 1.3), ylim=(0, 6000))
     places = {
         "videogpt": (0.05, 1144.0),
@@ -18,7 +19,7 @@ def test_labels_cover_none_of_the_others_and_stay_within_the_axes() -> None:
         "digan": (1.28, 5802.0),
     }
 
-    write_labels(axes, places, size="small")
+    write_labels(figure, axes, places, size="small")
 
     boxes = [text.get_window_extent() for text in axes.texts if text.get_text()]  # lines have no text
     assert len(boxes) == 5 and max(box.x1 for box in boxes) <= axes.bbox.x1

@@ -65,6 +65,7 @@ def test_shards_whose_addresses_differ_in_their_query_are_all_used(served, serve
     source = open_source(f"{server.address}/set/000.tar?part={{1,2}}")
 
     assert list(source.names) == ["000 (2)/0.mkv", "000 (2)/1.mkv", "000/0.mkv", "000/1.mkv"]
+    assert len({source.video(index).state() for index in range(4)}) == 4  # by which contents are remembered
 
 
 def test_no_request_is_for_more_than_a_video(served, server, videos) -> None:

@@ -35,6 +35,16 @@ def test_a_state_of_other_draws_is_refused(metric, random_protocol) -> None:
         metric.merge(other)
 
 
+def test_a_state_of_another_engine_is_refused_and_one_that_names_none_is_not(metric, videos) -> None:
+    metric.update(real=videos[0], fake=videos[1])
+    state = metric.state_dict()
+    made_by = state["made by"]
+
+    with pytest.raises(FvdBenchError, match=r"engine 1, rank 0.*engine 2, rank 0"):
+        metric.load_state_dict({**state, "made by": {**made_by, "engine": 1}})
+    metric.load_state_dict({**state, "made by": {key: made_by[key] for key in made_by if key != "engine"}})
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
