@@ -119,17 +119,17 @@ def test_the_largest_change_between_ways_of_computing_fvd() -> None:
 
 
 def test_pairs() -> None:
-    names = {"alike": 0, "mixture": 1, "far": 2}
+    pairs = {pair["pair"]: pair for pair in results("pairs")["pairs"]}
+
     found = rows(page("docs/index.md"), "real")
-    for pair in results("pairs")["pairs"]:
-        if pair["pair"] in names:
-            score = next(s for s in pair["scores"] if s["metric"] == "fvd")
-            cells = found[names[pair["pair"]]]
-            assert cells[2:4] == [f"{score['value']:.2f} ± {score['std']:.2f}", span(score["interval"])]
-            assert cells[4:] == [
-                f"{score['floor']['value']:.2f}",
-                re.sub(r".*n:(\d+)\+(\d+).*", r"\1 + \2", score["signature"]),
-            ]
+
+    for name, cells in zip(("alike", "mixture", "far"), found, strict=True):
+        score = next(s for s in pairs[name]["scores"] if s["metric"] == "fvd")
+        assert cells[2:4] == [f"{score['value']:.2f} ± {score['std']:.2f}", span(score["interval"])]
+        assert cells[4:] == [
+            f"{score['floor']['value']:.2f}",
+            re.sub(r".*n:(\d+)\+(\d+).*", r"\1 + \2", score["signature"]),
+        ]
 
 
 def test_the_gate() -> None:

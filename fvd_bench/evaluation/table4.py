@@ -126,10 +126,10 @@ def table4(
 
 
 def change_percent(score: Score, proper: Score) -> float | None:
-    """Return how far a row's score lies above the proper one, in percent of that; None where that is not known."""
+    """Return how far a row's score lies above the proper one, in percent of |that|; None where that is not known."""
     if score.value is None or not proper.value:
         return None
-    return 100 * (score.value - proper.value) / proper.value
+    return 100 * (score.value - proper.value) / abs(proper.value)
 
 
 def verdict(score: Score, proper: Score) -> str:
@@ -146,7 +146,7 @@ def verdict(score: Score, proper: Score) -> str:
     if proper.interval is not None and proper.value:
         uncertain = (proper.interval[1] - proper.interval[0]) / 2
         if abs(score.value - proper.value) < uncertain:
-            return f"no verdict, since the score itself is uncertain by ± {percent(uncertain / proper.value)}"
+            return f"no verdict, since the score itself is uncertain by ± {percent(uncertain / abs(proper.value))}"
     return moves if len(gaps) > 1 else f"{moves} in this one draw; --repeats 5 tells change from chance"
 
 

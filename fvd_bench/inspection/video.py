@@ -124,7 +124,7 @@ def missing_numbers(names: Sequence[str]) -> tuple[str, ...]:
     if len(set(before)) > 1 or len(set(after)) > 1 or steps.min() < 1:
         return ()
     there, step = set(numbers), int(steps.min())
-    width = len(digits[0]) if digits[0].startswith("0") else 0
+    width = len(digits[0])  # of the smallest number, so that it pads those alone that are padded
     absent = (number for number in range(numbers[0], numbers[-1], step) if number not in there)
     return tuple(f"{before[0]}{number:0{width}d}{after[0]}" for number in islice(absent, _MOST_MISSING))
 

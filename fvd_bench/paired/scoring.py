@@ -117,7 +117,7 @@ def _score(protocol: PairedProtocol, metric: Metric, of: Compared, seed: int) ->
         f"{_weights_of(rule, of.weights)}|fvd-bench:{__version__}",
         value=_finite(found.value) if found else None,
         reason=_reason(protocol, metric, found, list(left_out.values()), of),
-        interval=found.interval if found and math.isfinite(found.value) else None,
+        interval=found.interval if found else None,
         of_real=of_real,
         lower_is_better=metric in LOWER_IS_BETTER,
         pairs=len(pairs),

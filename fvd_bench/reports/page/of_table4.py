@@ -86,4 +86,4 @@ def _error_percent(score: Score, proper: Score) -> float | None:
     gaps = [after - before for after, before in zip(score.values, proper.values, strict=True)]
     if len(gaps) < 2 or not proper.value:
         return None
-    return 100 * quantile(len(gaps)) * statistics.stdev(gaps) / math.sqrt(len(gaps)) / proper.value
+    return 100 * quantile(len(gaps)) * statistics.stdev(gaps) / math.sqrt(len(gaps)) / abs(proper.value)

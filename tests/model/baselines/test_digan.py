@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional
 
 from stylegan_v.baselines import registry
 from stylegan_v.baselines.digan import DIGANConfig, DIGANGenerator, DIGANTrainer, PairDiscriminators, join
@@ -133,12 +134,16 @@ def test_modulation_multiplies_a_weight_by_a_product_of_factors(codes) -> None:
 
 
 def test_coarse_features_are_repeated(codes) -> None:
-    layer, w = FactorisedConv(7, 4, w_dim=8, rank=3), codes[0]
+    layer, w = FactorisedConv(7, 4, w_dim=8, rank=3).requires_grad_(False), codes[0]
+    layer.bias.copy_(torch.tensor([-2.0, -1.0, 1.0, 2.0]))
     fine, coarse = torch.randn(3, 5, 8, 4), torch.randn(3, 2, 4, 2)
 
     together = torch.cat([coarse.repeat_interleave(2, 2).repeat_interleave(2, 3), fine], dim=1)
 
-    torch.testing.assert_close(layer(fine, w, coarse), layer(together, w), rtol=1e-5, atol=1e-5)
+    linear = torch.einsum("bij,bjhw->bihw", layer.modulated(w), together) + layer.bias[:, None, None]
+    expected = functional.leaky_relu(linear, 0.2) * 2**0.5
+    torch.testing.assert_close(layer(together, w), expected, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(layer(fine, w, coarse), expected, rtol=1e-5, atol=1e-5)
 
 
 def test_the_time_between_frames_is_that_of_digan() -> None:
@@ -172,7 +177,20 @@ def test_pairs_are_told_by_the_time_between_them_and_frames_by_nothing() -> None
     assert not torch.allclose(swapped[:, 2], logits[:, 2])
 
 
-def test_r1_bounds_frames_after_and_pairs_before_augmentation(tiny_trainer) -> None:
+def test_losses_of_frames_and_of_pairs_weigh_alike(tiny_trainer) -> None:
+    trainer, real, fake = tiny_trainer("digan"), torch.randn(4, 3), torch.randn(4, 3)
+
+    def bce(logits: torch.Tensor, target: float) -> torch.Tensor:
+        return functional.binary_cross_entropy_with_logits(logits, torch.full_like(logits, target))
+
+    parts = [slice(2), slice(2, None)]
+    torch.testing.assert_close(trainer.fooled(fake), sum(bce(fake[:, part], 1.0) for part in parts))
+    expected = sum(bce(real[:, part], 1.0) + bce(fake[:, part], 0.0) for part in parts)
+    torch.testing.assert_close(trainer.told_apart(real, fake), expected)
+    assert torch.equal(trainer.of_images(real), real[:, :2])
+
+
+def test_r1_bounds_frames_after_and_pairs_before_augmentation(tiny_trainer, monkeypatch) -> None:
     """The gradient of a pair has a part for Δ. One of frames would be smaller before augmentation than after it."""
     trainer = tiny_trainer("digan")
     discriminator, numbers = trainer.networks["discriminator"], torch.arange(4)
@@ -184,8 +202,13 @@ def test_r1_bounds_frames_after_and_pairs_before_augmentation(tiny_trainer) -> N
     logits = discriminator.of_pairs(join(reals.r1_augmentations(before), apart))
     by_pair = torch.cat([g.flatten(1) for g in torch.autograd.grad(logits.sum(), [before, apart])], dim=1)
 
+    losses: list[torch.Tensor] = []
+    monkeypatch.setattr(trainer, "_add_gradients", losses.append)
+    monkeypatch.setattr(trainer, "apply", lambda name: None)
+
     logs = trainer.update_r1(reals)
 
+    assert losses[0].item() == pytest.approx(0.5 * 2 * (logs["loss/r1"] + logs["loss/r1_pairs"]).item(), rel=1e-5)
     assert logs["loss/r1"].item() == pytest.approx(by_frames.square().sum(dim=(2, 3, 4)).mean().item(), rel=1e-4)
     assert logs["loss/r1_pairs"].item() == pytest.approx(by_pair.square().sum(dim=1).mean().item(), rel=1e-4)
     assert trainer.gamma == 1.0

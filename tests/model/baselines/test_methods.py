@@ -6,15 +6,20 @@ from __future__ import annotations
 import copy
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from stylegan_v.baselines import registry
 from stylegan_v.checkpoints.checkpoint import Checkpoint, load, save
 from stylegan_v.errors import ConfigError
+from stylegan_v.methods.style_trainer import StyleTrainer
 from stylegan_v.methods.trainer import Trainer
+from stylegan_v.networks import noise
+from stylegan_v.networks.noise import Purpose
 from stylegan_v.networks.video_generator import VideoGenerator
 from stylegan_v.sampling.sampler import VideoSampler
 from stylegan_v.sampling.videos import GeneratedVideos
@@ -104,14 +109,25 @@ def test_a_step_of_a_network_lowers_its_own_loss(name: str, stage: str, tiny_tra
 
 
 @pytest.mark.parametrize(("name", "stage"), STAGES)
-def test_gradients_reach_what_is_meant_to_learn_and_nothing_else(name: str, stage: str, tiny_trainer) -> None:
+def test_gradients_reach_what_is_meant_to_learn_and_nothing_else(
+    name: str, stage: str, tiny_trainer, monkeypatch
+) -> None:
     trainer = tiny_trainer(name, stage)
     learning = {id(p) for optimizer in trainer.optimizers.values() for g in optimizer.param_groups for p in g["params"]}
     parameters = {f"{n}.{k}": p for n, net in trainer.networks.items() for k, p in net.named_parameters()}
     before = {key: parameter.detach().clone() for key, parameter in parameters.items()}
+    apply, strayed = trainer.apply, []
+
+    def watched(chosen: str) -> None:
+        others = (network for other, network in trainer.networks.items() if other != chosen)
+        strayed.extend(p for network in others for p in network.parameters() if p.grad is not None)
+        apply(chosen)
+
+    monkeypatch.setattr(trainer, "apply", watched)
 
     steps(trainer, 2)  # since no gradient goes through a head of zeros, which some begin with
 
+    assert not strayed  # what one network learns from is no part of what the next one does
     moved = {key for key, parameter in parameters.items() if not torch.equal(before[key], parameter)}
     assert moved == {key for key, parameter in parameters.items() if id(parameter) in learning}
     assert moved
@@ -133,6 +149,35 @@ def test_an_interruption_changes_no_bit(name: str, stage: str, tiny_trainer) -> 
     assert straight.state() == other.state()
     before = {f"{part}.{key}": tensor for part, tensors in kept.items() for key, tensor in tensors.items()}
     assert any(not torch.equal(tensor, ours[key]) for key, tensor in before.items() if "optim" not in key)
+
+
+@pytest.mark.parametrize(("name", "stage"), STAGES)
+def test_a_step_draws_with_the_seed_of_its_run_and_nothing_twice(
+    name: str, stage: str, tiny_trainer, monkeypatch
+) -> None:
+    """But noise of motion, which neighbouring times share."""
+    trainer, other = tiny_trainer(name, stage, seed=9), tiny_trainer(name, stage)
+    ours, theirs = ({n: nn.utils.parameters_to_vector(net.parameters()) for n, net in t.networks.items()}
+                    for t in (trainer, other))  # fmt: skip
+    assert not any(torch.equal(vector, theirs[network]) for network, vector in ours.items())
+    assert torch.equal(nn.utils.parameters_to_vector(trainer.ema.parameters()), ours["generator"])
+    bits, sequence, seeds, addresses = noise._bits, np.random.SeedSequence, [], []
+
+    def watched(seed: int, purpose: Purpose | torch.Tensor, samples: torch.Tensor, tokens: Any, count: int) -> Any:
+        drawn = torch.broadcast_tensors(*map(torch.as_tensor, (purpose, samples, tokens)))
+        seeds.append(seed)
+        addresses.extend(zip(*(part.flatten().tolist() for part in drawn), strict=True))
+        return bits(seed, purpose, samples, tokens, count)
+
+    monkeypatch.setattr(noise, "_bits", watched)
+    monkeypatch.setattr(np.random, "SeedSequence", lambda key: seeds.append(key[0]) or sequence(key))
+    if isinstance(trainer, StyleTrainer):
+        trainer.probability.p = 0.5
+
+    steps(trainer, 1)
+
+    once = [address for address in addresses if address[0] != Purpose.MOTION]
+    assert set(seeds) == {9} and len(set(once)) == len(once)
 
 
 @pytest.mark.parametrize(("name", "stage", "counted"), [("videogpt", "vqvae", "cpu"), ("mocogan", "", "meta")])

@@ -6,11 +6,13 @@ import dataclasses
 
 import pytest
 import torch
+from torch import nn
 from torch.nn import functional
 
 from stylegan_v.baselines.mocogan import METHOD, ImageDiscriminator, MoCoGANTrainer, make_clip_discriminator
 from stylegan_v.errors import ConfigError
 from stylegan_v.networks.clip_discriminator import InstanceNoise, begin_noise
+from stylegan_v.networks.noise import Purpose, uniform
 from stylegan_v.networks.pixels import normalise
 from tests.model.baselines.conftest import first_batch
 
@@ -77,21 +79,29 @@ def test_noise_is_added_before_layers_as_in_the_original() -> None:
 
 def test_the_first_losses_are_binary_cross_entropies(trainer: MoCoGANTrainer) -> None:
     for network in trainer.discriminators.values():
+        begin_noise(network, (0,))
         for layer in network.modules():
             if isinstance(layer, InstanceNoise):
                 layer.sigma = 0.0
     batch, numbers = first_batch(trainer), torch.arange(4)
-    judge = trainer.networks["clip_discriminator"]
-    begin_noise(judge, (0,))
-    clips = trainer._generate(2 * numbers)[1].detach()
-    logits = {True: judge(normalise(batch.frames)), False: judge(clips)}
-    expected = sum(
-        functional.binary_cross_entropy_with_logits(of, torch.full_like(of, float(real))) for real, of in logits.items()
-    )
+    where = uniform(trainer.run.train.seed, Purpose.REAL_TIMES, numbers, 1, 1)[:, 0]
+    clips = normalise(batch.frames)
+    reals, fakes = (clips[numbers, (13 * where).long()], clips), trainer._generate(2 * numbers)
+
+    def bce(logits: torch.Tensor, *, real: bool) -> torch.Tensor:
+        return functional.binary_cross_entropy_with_logits(logits, torch.full_like(logits, float(real)))
+
+    expected = {
+        f"loss/{name}": (bce(judge(real), real=True) + bce(judge(fake), real=False)).detach()
+        for (name, judge), real, fake in zip(trainer.discriminators.items(), reals, fakes, strict=True)
+    }
 
     logs = trainer.update(numbers, batch)
 
-    torch.testing.assert_close(logs["loss/clip_discriminator"], expected.detach(), rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close({name: logs[name] for name in expected}, expected, rtol=1e-5, atol=1e-6)
+    judged = zip(trainer.discriminators.values(), trainer._generate(numbers), strict=True)
+    fooled = sum(bce(judge(fake), real=True) for judge, fake in judged)
+    torch.testing.assert_close(trainer._update_generator(numbers)["loss/generator"], fooled, rtol=1e-5, atol=1e-6)
 
 
 def test_images_are_of_many_videos_and_of_any_place(trainer: MoCoGANTrainer, monkeypatch) -> None:
@@ -148,6 +158,19 @@ def test_clips_are_a_stride_apart_and_anywhere_in_a_video(stride: int, trainer: 
 def test_sizes_that_do_not_fit(changes: dict, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         METHOD.configure(**{"resolution": 64, **changes})
+
+
+def test_layers_are_those_of_dcgan() -> None:
+    config = METHOD.configure(resolution=32, noise=0)
+    image, judge = METHOD.makers()["generator"](config).image, ImageDiscriminator(config).layers
+
+    made = [nn.BatchNorm2d, nn.ReLU, nn.ConvTranspose2d]
+    assert [type(layer) for layer in image] == [nn.ConvTranspose2d, *3 * made, nn.Tanh]
+    seen = [nn.Conv2d, nn.BatchNorm2d, nn.LeakyReLU]
+    assert [type(layer) for layer in judge] == [nn.Conv2d, nn.LeakyReLU, *seen, nn.Conv2d]
+    for layer in [*image, *judge]:
+        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
+            assert float(layer.weight.detach().std()) == pytest.approx(0.02, rel=0.1)
 
 
 def test_larger_frames_have_one_layer_more_and_one_less_makes_smaller_ones() -> None:

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from stylegan_v.baselines import mocogan_hd
 from stylegan_v.baselines.mocogan_hd import METHOD, Motion, MotionTrainer, principal_axes
 from stylegan_v.errors import ConfigError
 from stylegan_v.networks.motion import keyed_noise
@@ -139,6 +140,31 @@ def test_five_steps_of_the_generator_to_one_of_the_discriminators(trainer: Motio
         assert (optimizer.param_groups[0]["lr"], optimizer.param_groups[0]["betas"]) == (1e-4, (0.5, 0.999))
 
 
+def test_which_videos_are_to_be_judged_higher_and_what_else_weighs(trainer: MotionTrainer, monkeypatch) -> None:
+    """Logits are the frames themselves: 1 of generated videos, and -1 of real ones."""
+    judged: list[tuple[float, float]] = []
+    ones, weight = torch.ones(4, 6, 3, 32, 32), next(trainer.generator.motion.parameters())
+
+    def loss(higher: list[torch.Tensor], lower: list[torch.Tensor]) -> torch.Tensor:
+        judged.append((float(higher[0].detach().mean()), float(lower[0].detach().mean())))
+        return 0 * (higher[0] + lower[0]).sum()
+
+    monkeypatch.setattr(mocogan_hd, "relativistic_loss", loss)
+    monkeypatch.setattr(mocogan_hd, "gradient_penalty", lambda *_: torch.tensor(3.0, requires_grad=True))
+    monkeypatch.setattr(trainer, "apply", lambda name: None)
+    monkeypatch.setattr(trainer, "_generate", lambda videos: (ones + 0 * weight.sum(), 0.25 + 0 * weight.sum()))
+    for network in (trainer.pair, trainer.clip):
+        some = next(network.parameters())
+        monkeypatch.setattr(network, "forward", lambda seen, some=some: [seen + 0 * some.sum()])
+
+    made = trainer._update_generator(torch.arange(4), -ones, 0)
+    told = trainer._update_discriminators(torch.arange(4), -ones)
+
+    assert judged == [(1, -1)] * 2 + [(-1, 1)] * 2
+    assert float(made["loss/generator"]) == -0.25  # noise is to be recalled
+    assert (float(told["loss/pair_discriminator"]), float(told["loss/clip_discriminator"])) == (0, 30)
+
+
 def test_what_the_discriminators_see() -> None:
     frames = torch.arange(2 * 4 * 3.0).reshape(2, 4, 3, 1, 1).expand(-1, -1, -1, 2, 2)
 
@@ -207,6 +233,19 @@ def test_maps_of_logits_are_as_large_as_in_the_original(clips: bool, maps: list[
     assert [tuple(logits.shape[2:]) for logits in found] == maps
     norms = [layer for layer in network.modules() if isinstance(layer, nn.modules.instancenorm._InstanceNorm)]
     assert len(norms) == 6 and not any(norm.affine for norm in norms)
+
+
+@pytest.mark.parametrize("clips", [False, True])
+def test_layers_of_patches_are_those_of_the_original(clips: bool) -> None:
+    convolution, norm = (nn.Conv3d, nn.InstanceNorm3d) if clips else (nn.Conv2d, nn.InstanceNorm2d)
+    for scale in PatchDiscriminator(width=8, scales=2, clips=clips).scales:
+        inner = [convolution, norm, nn.LeakyReLU]
+        assert [type(layer) for layer in scale] == [convolution, nn.LeakyReLU, *3 * inner, convolution]
+        for layer in scale:
+            if isinstance(layer, nn.LeakyReLU):
+                assert layer.negative_slope == 0.2
+            elif isinstance(layer, convolution):
+                assert float(layer.weight.detach().std()) == pytest.approx(0.02, rel=0.1)
 
 
 def test_discriminators_of_motion_see_128_at_most() -> None:

@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import nn
 from torch.nn import functional
 
 from stylegan_v.baselines.prior import Prior, drawn
 from stylegan_v.baselines.videogpt import METHOD, VideoGPTGenerator
-from stylegan_v.baselines.vqvae import VQVAE, AxialAttention, Codebook, Doubling, Halving
+from stylegan_v.baselines.vqvae import VQVAE, AttentionBlock, AxialAttention, Codebook, Doubling, Halving
 from stylegan_v.errors import ConfigError
+from stylegan_v.networks.pixels import normalise
 from stylegan_v.sampling.sampler import VideoSampler
 from stylegan_v.sampling.videos import GeneratedVideos
 from tests.model.baselines.conftest import first_batch
@@ -56,12 +58,56 @@ def test_both_parts_have_as_many_parameters_as_in_the_original() -> None:
     assert (counts["vqvae"], counts["prior"]) == (21_141_619, 33_229_248)
 
 
+def test_the_first_stage_lowers_errors_of_frames_and_of_codes(tiny_trainer) -> None:
+    trainer, seen = tiny_trainer("videogpt", "vqvae"), []
+    trainer.generator.vqvae.register_forward_hook(lambda module, given, coded: seen.append((given[0], coded)))
+    batch = first_batch(trainer)
+
+    logs = trainer.update(torch.arange(4), batch)
+
+    ((frames, coded),) = seen
+    assert torch.equal(frames, normalise(batch.frames) / 2)
+    errors = (coded.frames - frames).square().mean() / 0.06, 0.25 * (coded.encoded - coded.chosen).square().mean()
+    torch.testing.assert_close((logs["loss/reconstruction"], logs["loss/commitment"]), errors)
+    torch.testing.assert_close(logs["loss/generator"], sum(errors))
+    shares = torch.unique(coded.codes, return_counts=True)[1] / coded.codes.numel()
+    assert float(logs["codes/perplexity"]) == pytest.approx(math.exp(-float((shares * shares.log()).sum())), rel=1e-5)
+
+
+def test_frames_of_a_video_are_those_of_its_codes(generator, monkeypatch) -> None:
+    """From -0.5 to 0.5 in the VQ-VAE, and from -1 to 1 outside of it."""
+    codes = torch.randint(32, (32, math.prod(generator.config.grid)))
+    monkeypatch.setattr(generator.prior, "sample", lambda codebook, numbers: codes)
+
+    frames = generator.sample(0, [2], [0.0, 5.0])[0]
+
+    decoded = generator.vqvae.decode(codes[2].view(1, *generator.config.grid))[0]
+    torch.testing.assert_close(frames, 2 * decoded[[0, 5]])
+
+
 def test_all_codes_are_as_likely_at_first(tiny_trainer) -> None:
     trainer = tiny_trainer("videogpt", "prior")
 
-    loss = trainer.update(torch.arange(4), first_batch(trainer))["loss/generator"]
+    loss = trainer.update(torch.arange(4), batch := first_batch(trainer))["loss/generator"]
 
     assert float(loss) == pytest.approx(math.log(32), abs=1e-6)
+    frames, vqvae = normalise(batch.frames) / 2, trainer.generator.vqvae
+    prior = trainer.generator.prior.eval().requires_grad_(False)
+    torch.nn.init.normal_(prior.head.weight, std=0.3)
+    codes = vqvae.encode(frames).flatten(1)
+    chances = prior(vqvae.codebook.vectors[codes]).softmax(dim=2).gather(2, codes[:, :, None])
+    torch.testing.assert_close(trainer.losses(frames)["loss/generator"], -chances.log().mean())
+
+
+def test_layers_of_the_transformer_are_those_of_the_original(prior: Prior) -> None:
+    layer, x = prior.blocks[0], torch.randn(2, 5, 48)
+
+    y = x + layer.attention(layer.attention_norm(x))
+    hidden = layer.layers[0](layer.layers_norm(y))
+    torch.testing.assert_close(layer(x), y + layer.layers[2](hidden * (1.702 * hidden).sigmoid()))
+    assert {(layer.dropout.p, layer.attention.dropout) for layer in prior.blocks} == {(0.2, 0.3)}
+    layer.dropout.train()
+    assert not torch.equal(layer(x), layer.eval()(x))
 
 
 def test_a_code_changes_later_logits_alone(prior: Prior) -> None:
@@ -188,6 +234,21 @@ def test_convolutions_keep_the_places_of_the_original(strides: tuple[int, int, i
     assert torch.allclose(down(x), functional.conv3d(padded, down.weight, down.bias, strides), atol=1e-6)
     expected = functional.conv_transpose3d(padded, up.weight, up.bias, strides, padding=3)
     assert torch.allclose(up(x), expected, atol=1e-6)
+
+
+def test_layers_of_the_autoencoder_are_those_of_the_original() -> None:
+    network, inner = autoencoder().eval(), [nn.BatchNorm3d, nn.ReLU, nn.Conv3d]
+    encoder, decoder, block = network.encoder, network.decoder, network.encoder[3]
+
+    def kinds(layers: nn.Sequential) -> list[type[nn.Module]]:
+        return [type(layer) for layer in layers]
+
+    assert kinds(encoder) == [nn.Sequential, nn.Sequential, nn.Conv3d, AttentionBlock, *inner]
+    assert kinds(decoder) == [nn.Conv3d, AttentionBlock, *inner[:2], nn.Sequential, nn.Sequential]
+    assert kinds(encoder[0]) == kinds(encoder[1]) == [Halving, nn.ReLU]
+    assert (kinds(decoder[4]), kinds(decoder[5])) == ([Doubling, nn.ReLU], [Doubling, nn.Identity])
+    assert kinds(block.layers) == [*2 * inner, *inner[:2], AxialAttention]
+    torch.testing.assert_close(block(x := torch.randn(1, 8, 2, 4, 4)), x + block.layers(x))
 
 
 def test_attention_is_axial() -> None:

@@ -1,5 +1,7 @@
 """The probability of augmentation."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -27,6 +29,8 @@ def test_probability_has_a_floor_and_no_ceiling() -> None:
     adapt(adaptive, mean_sign=0.6)
     assert adaptive.p == pytest.approx(1.00156)
     adapt(adaptive, mean_sign=0.59)
+    assert adaptive.p == pytest.approx(0.999)
+    adapt(adaptive, mean_sign=math.nan)
     assert adaptive.p == pytest.approx(0.999)
     adaptive.load_state_dict({"p": 0.001, "sum_of_signs": 0.0, "count": 0, "iterations": 0})
     adapt(adaptive, mean_sign=-1.0)

@@ -27,6 +27,14 @@ def test_attention_is_as_defined(causal: bool) -> None:
 
 
 def test_the_scale_of_outputs_falls_with_depth() -> None:
-    deep, flat = (SelfAttention(64, 1, depth=depth).output.weight.std().item() for depth in (16, 1))
+    deep, flat = (SelfAttention(64, 1, depth=depth) for depth in (16, 1))
 
-    assert (deep, flat) == (pytest.approx(1 / 32, rel=0.05), pytest.approx(1 / 8, rel=0.05))
+    for layer, expected in ((deep.output, 1 / 32), (flat.output, 1 / 8), (deep.inputs, 1 / 8)):
+        assert layer.weight.std().item() == pytest.approx(expected, rel=0.05)
+
+
+def test_parts_are_dropped_in_training_alone() -> None:
+    attend, x = SelfAttention(6, 2, dropout=0.5), torch.randn(3, 4, 6)
+
+    assert not torch.equal(attend.train()(x), attend(x))
+    assert torch.equal(attend.eval()(x), attend(x))

@@ -44,18 +44,20 @@ def test_parameters_begin_as_those_of_dcgan() -> None:
             assert float(layer.weight.std()) == pytest.approx(0.02, rel=0.05)
         if isinstance(layer, nn.BatchNorm3d):
             assert float(layer.weight.mean()) == pytest.approx(1, abs=0.01) and not layer.bias.any()
+            assert float(layer.weight.std()) == pytest.approx(0.02, rel=0.3)
 
 
 def test_noise_comes_before_all_layers_but_the_last_and_begins_anew() -> None:
-    network = ClipDiscriminator(32, width=4)
+    network = ClipDiscriminator(32, width=4, plain_blocks=1)
     frames = torch.linspace(-1, 1, 2 * 13 * 3 * 32 * 32).reshape(2, 13, 3, 32, 32)
     found = []
     for key in ((0, 5, 0), (0, 5, 0), (0, 6, 0), (0, 5, 1)):
         begin_noise(network, key)
         found.append(network(frames))
 
-    kinds = [type(layer) for layer in network.layers if isinstance(layer, InstanceNoise | nn.Conv3d)]
-    assert kinds == 3 * [InstanceNoise, nn.Conv3d] + [nn.Conv3d]
+    inner = [InstanceNoise, nn.Conv3d, nn.BatchNorm3d, nn.LeakyReLU]
+    assert [type(layer) for layer in network.layers] == inner[:2] + inner[3:] + 3 * inner + [nn.Conv3d]
+    assert {layer.negative_slope for layer in network.layers if isinstance(layer, nn.LeakyReLU)} == {0.2}
     assert torch.equal(found[0], found[1])
     assert not torch.equal(found[0], found[2]) and not torch.equal(found[0], found[3])
 

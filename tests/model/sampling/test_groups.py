@@ -54,6 +54,17 @@ def test_a_group_is_opened_whole_and_once(grey: Grey) -> None:
     assert [frame[0, 0, 0] for frame in videos[4]] == sorted(frame[0, 0, 0] for frame in videos[4])
 
 
+def test_a_group_is_one_of_the_motion_that_it_takes(grey: Grey, monkeypatch) -> None:
+    monkeypatch.setattr(Grey, "separate", True)
+    sampler = VideoSampler(grey)
+
+    for motion in (7, 8, 7, None):
+        next(sampler.frames(1, [0], motion_of=motion))
+
+    assert grey.opened == [[0, 1, 2]] * 3
+    assert [*sampler._groups] == [(0, 8), (0, None)]
+
+
 def test_the_end_of_the_longest_video_is_refused_before_anything_is_written(grey: Grey, tmp_path) -> None:
     message = "makes videos of at most 6 frames; asked for are frames up to 7"
     with pytest.raises(ConfigError, match=message):

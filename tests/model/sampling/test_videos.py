@@ -138,26 +138,44 @@ def test_truncation_to_nothing_leaves_only_motion(tiny_generator) -> None:
     assert not np.array_equal(*moved)
 
 
+def test_a_video_takes_the_label_of_the_one_whose_motion_it_takes(tiny_generator, monkeypatch) -> None:
+    """For its motion alone, and unless one is given."""
+    sampler, draws, begin = VideoSampler(tiny_generator(num_classes=3), seed=2), [], Generator.open
+    monkeypatch.setattr(Generator, "open", lambda self, draw: draws.append(draw) or begin(self, draw))
+    moving = next(video for video in range(9) if not torch.equal(sampler.label(video), sampler.label(0)))
+
+    next(sampler.frames(0, [0], motion_of=moving))
+    next(sampler.frames(0, [0], motion_of=moving, label=1))
+
+    drawn, given = draws
+    assert (drawn.content.tolist(), drawn.motion.tolist(), drawn.seed) == ([0], [moving], 2)
+    assert torch.equal(drawn.labels, sampler.label(0)) and torch.equal(drawn.motion_labels, sampler.label(moving))
+    assert given.labels.tolist() == given.motion_labels.tolist() == [[0, 1, 0]]
+
+
 @pytest.mark.parametrize(
-    "wrong",
+    ("wrong", "message"),
     [
-        {"fps": 0.0},
-        {"train_fps": float("nan")},
-        {"start": -1.0},
-        {"start": float("inf")},
-        {"truncation": float("nan")},
-        {"batch_frames": 0},
-        {"videos": 0},
-        {"frames": 0},
-        {"first": -1},
-        {"labels": [0, 1, 2]},
-        {"labels": [3, 0]},
-        {"labels": [[0.5, 0.5], 1]},
+        ({"fps": 0.0}, "^fps = 0.0: expected frames per second"),
+        ({"train_fps": float("nan")}, "fps = nan: expected frames per second"),
+        ({"train_fps": float("nan"), "fps": 25.0}, "^train_fps = nan: expected frames per second"),
+        ({"start": -1.0}, "start = -1.0: expected a time"),
+        ({"start": float("inf")}, "start = inf: expected a time"),
+        ({"truncation": float("nan")}, "truncation = nan: expected a number"),
+        ({"batch_frames": 0}, "batch_frames = 0: expected at least 1"),
+        ({"videos": 0}, "videos = 0, frames = 4, first = 0: expected at least 1, 1 and 0"),
+        ({"frames": 0}, "videos = 2, frames = 0, first = 0: expected"),
+        ({"first": -1}, "videos = 2, frames = 4, first = -1: expected"),
+        ({"labels": [0, 1, 2]}, "3 labels are given for 2 videos"),
+        ({"labels": [3, 0]}, "class 3 is asked for; the model has classes 0 to 2"),
+        ({"labels": [-1, 0]}, "class -1 is asked for"),
+        ({"labels": [[0.5, 0.5], 1]}, "a label of 2 numbers is given; the model's have 3"),
+        ({"frames": 2, "start": 2.0**32 - 1}, "asked for is the time of frame .*; times end before 2.32 frames"),
     ],
     ids=str,
 )
-def test_impossible_settings_are_named(tiny_generator, wrong: dict[str, Any]) -> None:
-    with pytest.raises(ConfigError):
+def test_impossible_settings_are_named(tiny_generator, wrong: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
         GeneratedVideos(tiny_generator(num_classes=3), **{"videos": 2, "frames": 4, **wrong})
 
 
@@ -212,6 +230,8 @@ class TestGeneratedVideos:
 
         assert [note.partition(": ")[0] for note in notes] == ["ours", "ours"]
         assert "truncation 0.7" in notes[0] and "50 frames per second" in notes[1]
+        (slow,) = GeneratedVideos(tiny_generator(), videos=1, frames=1, fps=10).notes
+        assert "made with 10 frames per second; training videos have 25" in slow
 
     def test_content_tells_apart_all_that_reaches_the_frames(self, tiny_generator) -> None:
         generator = tiny_generator(num_classes=2)

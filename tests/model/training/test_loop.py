@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import math
 import os
 import re
@@ -10,6 +12,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -20,6 +23,7 @@ from fvd_bench.progress import silent
 from stylegan_v.checkpoints import checkpoint as checkpoints
 from stylegan_v.errors import CheckpointError, ConfigError, TrainingError
 from stylegan_v.methods import style_trainer as trainer
+from stylegan_v.training import loop, pace, session
 from stylegan_v.training.loop import train
 from stylegan_v.training.pace import Pace
 from stylegan_v.training.run import Run, load_run
@@ -152,6 +156,38 @@ def test_clips_from_files_train_as_clips_from_memory_do(run_of, tmp_path: Path) 
     assert_same(tmp_path / "files", tmp_path / "memory")
 
 
+@pytest.mark.parametrize("preload", ["never", "always"])
+def test_the_set_is_opened_and_drawn_from_as_the_run_says(run_of, preload: str) -> None:
+    run = run_of(1, data={"mirror": True, "preload": preload}, train={"seed": 9})
+    run = dataclasses.replace(run, model=dataclasses.replace(run.model, num_classes=2, frames=2))
+
+    dataset = loop._open(run, 1, silent)
+    made = trainer.StyleTrainer(run, dataset, torch.device("cpu"))
+    with contextlib.closing(loop._batches(run, dataset, made, 1, silent)) as clips:
+        batch = next(clips)
+
+    assert (dataset.mirror, dataset.times.rule) == (True, made.clips(run.model)) and dataset.times.rule.frames == 2
+    for place, (frames, label) in enumerate(zip(batch.frames, batch.labels, strict=True)):
+        expected = dataset.real_clip(place, seed=9)
+        assert torch.equal(frames, torch.from_numpy(expected.frames).permute(0, 3, 1, 2))
+        assert label.tolist() == expected.label.tolist() and label.sum() == 1
+
+
+def test_the_time_of_steps_is_told_without_that_of_samples(run_of, tmp_path: Path, monkeypatch) -> None:
+    """Three seconds a step, and a hundred for what is saved beside every second one."""
+    clock = SimpleNamespace(now=1000.0, monotonic=lambda: clock.now)
+
+    def pass_by(seconds: float) -> None:
+        clock.now += seconds
+
+    monkeypatch.setattr(session, "time", clock)
+    monkeypatch.setattr(pace, "time", clock)
+    monkeypatch.setattr(session, "save_fakes", lambda *_, **__: pass_by(100.0))
+    train(run_of(4), tmp_path, device="cpu", workers=1, minutes=None, progress=silent, told=lambda pace: pass_by(3.0))
+
+    assert [line["seconds_per_kimg"] for line in lines(tmp_path)] == pytest.approx([3.0 / STEP_KIMG] * 4)
+
+
 def test_a_set_that_does_not_fit_says_what_to_do(run_of, tmp_path: Path, monkeypatch) -> None:
     def full(*_: object, **__: object) -> None:
         raise torch.OutOfMemoryError
@@ -254,6 +290,8 @@ def test_the_run_says_which_precision_auto_is(run_of, tmp_path: Path) -> None:
 
     file = tmp_path / "run.toml"
     assert load_run(str(file), {}).train.precision == "float32"
+    for said, device, meant in (("auto", "cuda", "float16"), ("bfloat16", "cpu", "bfloat16")):
+        assert loop._precision(run_of(1, train={"precision": said}), torch.device(device)) == meant
     file.write_text(file.read_text().replace('"float32"', '"auto"'))  # as older versions wrote it
     go(run_of(2), tmp_path)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import shutil
@@ -9,10 +10,15 @@ import signal
 from pathlib import Path
 
 import pytest
+import torch
 
 from fvd_bench.errors import ProtocolError, SourceError
+from fvd_bench.progress import silent
 from stylegan_v.checkpoints import checkpoint as checkpoints
+from stylegan_v.training import loop, run_folder
 from stylegan_v.training.loop import train
+from stylegan_v.training.run import Run
+from stylegan_v.training.session import Session
 from tests.model.training.conftest import STEP_KIMG, go, lines
 
 pytestmark = pytest.mark.usefixtures("one_thread", "short_films")
@@ -58,9 +64,36 @@ def test_the_best_score_is_remembered_by_a_run_that_goes_on(run_of, tmp_path: Pa
     best = checkpoints.load(tmp_path / "best.pt")
     checkpoints.save(dataclasses.replace(best, state={**best.state, "score": 1e-3}), tmp_path / "best.pt")
 
-    go(run_of(4, report=report), tmp_path)
+    run = run_of(4, report=report)
+    go(run, tmp_path)
 
     assert checkpoints.load(tmp_path / "best.pt").state["score"] == 1e-3
+    for changes, known in (({}, 1e-3), ({"fvd_videos": 5}, None), ({"protocol": "stylegan-v-fvd16"}, None)):
+        changed = dataclasses.replace(run, report=dataclasses.replace(run.report, **changes))
+        with contextlib.closing(begun(changed, tmp_path)) as session:
+            assert session.best == known
+
+
+def begun(run: Run, out: Path) -> Session:
+    """A run in its folder, before its next step."""
+    run = dataclasses.replace(run, train=dataclasses.replace(run.train, precision="float32"))
+    run_folder.claim(out, run)
+    trained = run.method.stage(run.stage).trainer(run, loop._open(run, 1, silent), torch.device("cpu"))
+    return Session(run, out, trained)
+
+
+def test_of_scores_that_are_to_be_high_the_highest_is_the_best(run_of, tmp_path: Path, pixels_protocol) -> None:
+    protocol = Path(pixels_protocol(frames=9))
+    protocol.write_text(protocol.read_text().replace('["fvd"]', '["precision"]'))
+    run = run_of(1, report={"fvd_kimg": 1.0, "fvd_videos": 4, "protocol": str(protocol)})
+    found = []
+
+    with contextlib.closing(begun(run, tmp_path)) as session:
+        for session.best in (-1.0, 2.0):
+            session.score()
+            found.append(session.best)
+
+    assert 0 <= found[0] <= 1 and found[1] == 2
 
 
 @pytest.mark.parametrize("change", ["other videos", "other data", "lost"])

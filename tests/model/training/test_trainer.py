@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import itertools
 from pathlib import Path
 
@@ -70,6 +71,15 @@ def test_learning_rates_have_the_factors_of_lazy_regularisation(make_trainer) ->
     assert generator["betas"] == (0.0, pytest.approx(0.99199, abs=1e-5))
     assert discriminator["lr"] == pytest.approx(0.00235294, abs=1e-8)
     assert discriminator["betas"] == (0.0, pytest.approx(0.99058, abs=1e-5))
+    assert generator["eps"] == discriminator["eps"] == 1e-8
+
+
+@pytest.mark.parametrize(("resolution", "given", "rate"), [(512, 0.0, 0.0025), (1024, 0.0, 0.002), (1024, 0.1, 0.1)])
+def test_networks_of_1024_learn_slower(make_trainer, tiny_config, resolution: int, given: float, rate: float) -> None:
+    trainer = make_trainer()
+    trainer.run = Run(model=tiny_config(resolution=resolution), train=TrainRun(learning_rate=given))
+
+    assert trainer.learning_rate == rate
 
 
 def test_the_average_forgets_half_in_its_half_life(make_trainer) -> None:
@@ -233,6 +243,74 @@ def test_augmentation_follows_the_signs_of_real_logits(make_trainer) -> None:
 
     assert up == pytest.approx(2 * 0.00256)
     assert trainer.probability.p == pytest.approx(0.00256)
+
+
+def test_augmentation_follows_what_the_run_says(make_trainer) -> None:
+    other, off = make_trainer(batch=64, ada_target=0.4, ada_kimg=50.0), make_trainer(batch=64, ada=False)
+
+    for _ in range(4):
+        for trainer in (other, off):
+            trainer.update_augment({"logits/real_sign": torch.tensor(0.5)})
+
+    assert (other.probability.p, off.probability.p) == (pytest.approx(0.00512), 0.0)
+
+
+class Black:
+    """An augmentation that leaves nothing to see."""
+
+    def __getitem__(self, some: slice) -> Black:
+        return self
+
+    def __call__(self, frames: torch.Tensor) -> torch.Tensor:
+        return frames * 0
+
+
+def test_the_discriminator_sees_all_videos_augmented(make_trainer, monkeypatch) -> None:
+    trainer, seen = make_trainer(), []
+    discriminator = trainer.discriminator
+    monkeypatch.setattr(trainer, "_discriminate", lambda *given: seen.append(given[0].any()) or discriminator(*given))
+    *fakes, reals = trainer._draw(torch.arange(4), next(batches(trainer.dataset, trainer.samples(), seed=0, workers=1)))
+    made, others = (dataclasses.replace(videos, augmentations=Black()) for videos in fakes)
+
+    trainer.update_generator(made)
+    trainer.update_discriminator(others, dataclasses.replace(reals, augmentations=Black()))
+    penalties = [
+        trainer.update_r1(dataclasses.replace(reals, augmentations=some, r1_augmentations=other))["loss/r1"]
+        for some, other in ((None, Black()), (Black(), None))
+    ]
+
+    assert len(seen) == 3 and not any(seen)
+    assert penalties[0] == 0 < penalties[1]
+
+
+def test_logits_of_real_and_of_fake_videos_are_told_apart(make_trainer, monkeypatch) -> None:
+    trainer = make_trainer(micro_batch=2)
+    weight, logits = next(trainer.discriminator.parameters()), iter([-2.0, 1.0, -4.0, -3.0])  # fake, real, fake, real
+    monkeypatch.setattr(
+        trainer, "_discriminate", lambda frames, *_: 0 * weight.sum() + torch.full((len(frames),), next(logits))
+    )
+    _, fakes, reals = trainer._draw(
+        torch.arange(4), next(batches(trainer.dataset, trainer.samples(), seed=0, workers=1))
+    )
+
+    logs = trainer.update_discriminator(fakes, reals)
+
+    assert {name: float(logs[name]) for name in logs if name != "loss/discriminator"} == {
+        "logits/real": -1.0, "logits/fake": -3.0, "logits/real_sign": 0.0
+    }  # fmt: skip
+
+
+def test_videos_of_both_networks_and_of_r1_are_augmented_differently(make_trainer) -> None:
+    trainer = make_trainer()
+    trainer.probability.p = 1.0
+
+    made, others, reals = trainer._draw(
+        torch.arange(4), next(batches(trainer.dataset, trainer.samples(), seed=0, workers=1))
+    )
+
+    plans = made.augmentations, others.augmentations, reals.augmentations, reals.r1_augmentations
+    shown = [plan(reals.frames) for plan in plans]
+    assert not any(torch.equal(a, b) for a, b in itertools.combinations(shown, 2))
 
 
 def test_batches_that_cannot_be_split_are_refused(make_trainer) -> None:

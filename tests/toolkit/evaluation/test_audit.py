@@ -98,6 +98,22 @@ def test_an_audit_from_the_command_line(real: Path, protocol: str, tmp_path: Pat
     assert values == [seen["score"]["value"] for seen in fvd["seen"][3:6]]
 
 
+def test_the_seed_is_that_of_distortions_too(moving_frames, protocol: str, tmp_path: Path) -> None:
+    """Of videos that hold one clip, which every seed takes."""
+    np.save(tmp_path / "real.npy", np.stack([moving_frames(9, 16, 16, seed=k) for k in range(5)]))
+    settings = Settings(device="cpu", cache=None)
+
+    first, other = (
+        audit(
+            tmp_path / "real.npy", protocol, distortions=CHOSEN[:1], seed=seed, settings=settings, progress=False
+        ).sensitivities[0]
+        for seed in (0, 5)
+    )
+
+    assert all(a.score.value != b.score.value for a, b in zip(first.seen, other.seen, strict=True))
+    assert len(first.seen) == 3 and first.undistorted == other.undistorted
+
+
 def test_what_is_skipped_or_lost_to_a_distortion_is_told(moving_frames, protocol: str, tmp_path: Path) -> None:
     """Four times as fast, 24 frames are 6 and 48 are 12, and a clip takes 9."""
     lengths = [3, 24, 24, 48, 48, 48]

@@ -62,11 +62,12 @@ def test_without_a_draw_it_is_the_very_score(sides, pixels_protocol) -> None:
 
     found = evaluate(*sides, str(file), settings=Settings(cache=None, classes=r"^(\w+)/"))
 
-    for row in found.classes.scores[0].classes:
-        if row.value is not None:
-            alone = evaluate(*(side / row.name for side in sides), str(file), settings=Settings(cache=None))
-            assert row.value == pytest.approx(alone.value, rel=1e-9)
-            assert row.interval == pytest.approx(alone.scores[0].interval, rel=1e-9)
+    valued = [row for row in found.classes.scores[0].classes if row.value is not None]
+    assert [row.name for row in valued] == ["cat", "dog"]
+    for row in valued:
+        alone = evaluate(*(side / row.name for side in sides), str(file), settings=Settings(cache=None))
+        assert row.value == pytest.approx(alone.value, rel=1e-9)
+        assert row.interval == pytest.approx(alone.scores[0].interval, rel=1e-9)
 
 
 def test_classes_of_one_side_and_small_ones_are_named(result: Result) -> None:

@@ -257,7 +257,7 @@ def test_a_score_that_has_no_value_any_more_is_not_passed_over(sets, pixels_prot
         )
 
 
-def test_other_seeds_are_not_comparable(sets, protocol: str, settings: Settings, tmp_path: Path) -> None:
+def test_other_seeds_are_not_comparable(check, sets, protocol: str, settings: Settings, tmp_path: Path) -> None:
     """They draw other clips of the real videos, whose chance is not in the error."""
     for seed in (0, 3):
         result = fvd_bench.evaluate(sets / "real", sets / "good", protocol, seed=seed, settings=settings)
@@ -265,6 +265,8 @@ def test_other_seeds_are_not_comparable(sets, protocol: str, settings: Settings,
 
     with pytest.raises(NotComparableError, match="seed is 3 and was 0"):
         comparison.compare(tmp_path / "0.json", tmp_path / "3.json")
+    (score,) = check("good", tmp_path / "3.json").scores  # a check takes the seed of its baseline
+    assert (score.verdict, score.change) == ("same", 0.0)
 
 
 def test_old_fake_videos_that_are_gone_are_done_without(check, baseline, tmp_path: Path) -> None:

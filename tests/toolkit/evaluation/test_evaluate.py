@@ -314,13 +314,17 @@ def test_repeats_that_cannot_differ_are_said_to(two_sides, pixels_protocol) -> N
 
 
 @pytest.mark.parametrize(
-    ("settings", "error"),
-    [({"weights": {"i3d": "x"}}, WeightsError), ({"workers": 0}, FvdBenchError), ({"device": "gpu"}, FvdBenchError)],
+    ("settings", "error", "message"),
+    [
+        ({"weights": {"i3d": "x"}}, WeightsError, "no weights are called 'i3d'"),
+        ({"workers": 0}, FvdBenchError, "workers = 0: expected at least 1"),
+        ({"device": "gpu"}, FvdBenchError, "device = 'gpu': allowed are"),
+    ],
 )
 def test_settings_that_make_no_sense_are_refused(
-    two_sides, pixels_protocol, settings: dict[str, object], error: type[Exception]
+    two_sides, pixels_protocol, settings: dict[str, object], error: type[Exception], message: str
 ) -> None:
-    with pytest.raises(error):
+    with pytest.raises(error, match=message):
         evaluate(*two_sides, pixels_protocol(), settings=Settings(**settings, cache=None))  # type: ignore[arg-type]
 
 

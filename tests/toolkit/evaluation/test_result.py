@@ -166,7 +166,7 @@ def test_json_is_read_back_exactly(result: Result) -> None:
     "text", ["[]", '{"schema": 2}', '{"schema": 1}', "{", "null", '{"schema": ' + "9" * 5000 + "}", "[" * 100_000]
 )
 def test_other_json_is_refused(text: str) -> None:
-    with pytest.raises(ResultError):
+    with pytest.raises(ResultError, match=r"^not a result of schema 1"):
         Result.from_json(text)
 
 

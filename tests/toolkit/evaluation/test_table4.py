@@ -12,6 +12,7 @@ from fvd_bench.evaluation.evaluate import evaluate
 from fvd_bench.evaluation.result import Result
 from fvd_bench.evaluation.score import Score
 from fvd_bench.protocols import protocol
+from fvd_bench.reports.page import table4_page
 from fvd_bench.reports.table4 import table4_report
 from fvd_bench.settings import Settings
 from tests.program import fvd_bench
@@ -39,7 +40,9 @@ def test_the_rows_of_the_shipped_base_are_the_shipped_files() -> None:
 
 @pytest.fixture(scope="module")
 def found(two_sides, base: str) -> Result:
-    return table4.table4(*two_sides, base, repeats=3, seed=2, settings=NO_CACHE)
+    """Of whole videos as they are, whatever else is asked for."""
+    settings = dataclasses.replace(NO_CACHE, motion=True, windows=2)
+    return table4.table4(*two_sides, base, repeats=3, seed=2, settings=settings)
 
 
 def test_each_row_gives_the_digits_of_its_protocol_alone(found: Result, two_sides, base: str) -> None:
@@ -132,6 +135,7 @@ def _scores(proper: tuple[float, ...], row: tuple[float, ...], like: Score) -> t
         ((98.0, 100.0, 102.0), (102.0, 104.0, 106.0), "raises the score by 4.0 %"),  # 4 in each, whatever their spread
         ((99.0, 100.0, 101.0), (103.0, 104.0, 108.0), "raises the score by 5.0 %"),  # 5 > 4.30 · √(3 / 3)
         ((99.0, 100.0, 101.0), (100.0, 104.0, 108.0), "cannot be told from chance"),  # 4 <= 4.30 · 3 / √3
+        ((99.0, 100.0, 101.0), (102.0, 103.0, 107.0), "cannot be told from chance"),  # 4 <= 4.30 · √(3 / 3)
         ((0.0, 0.0), (1.0, 1.0), "raises the score from 0"),
     ],
 )
@@ -139,6 +143,18 @@ def test_a_verdict_weighs_the_change_against_the_draws(found: Result, proper, ro
     before, after = _scores(proper, row, found.scores[0])
 
     assert table4.verdict(after, before) == words
+
+
+def test_a_rise_from_below_zero_is_a_rise(found: Result) -> None:
+    """As unbiased distances of sets that are alike may be."""
+    before, after = _scores((-1.0, -1.0), (-0.5, -0.5), found.scores[0])
+    unsure = dataclasses.replace(before, interval=(-1.6, -0.4))
+
+    page = table4_page(dataclasses.replace(found, scores=(before, dataclasses.replace(after, row="all-clips")))).html()
+
+    assert table4.change_percent(after, before) == pytest.approx(50)
+    assert table4.verdict(after, unsure) == "no verdict, since the score itself is uncertain by ± 60 %"
+    assert "The largest effect: all-clips raises FVD by 50.0 %" in page and "+50.0 %" in page
 
 
 @pytest.mark.parametrize(

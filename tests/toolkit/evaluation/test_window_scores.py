@@ -69,6 +69,7 @@ def test_a_window_scores_what_videos_cut_to_it_score(real, fading, protocol: str
 def test_a_protocol_of_first_frames_compares_the_same_window_of_both_sides(real, fading, first_of_both: str) -> None:
     _, *windows = evaluate(real, fading, first_of_both, settings=WINDOWS).scores
 
+    assert len(windows) == 3
     for place, window in enumerate(windows):
         part = slice(9 * place, 9 * place + 9)
         cut = evaluate(real[:, part], fading[:, part], first_of_both, settings=NO_CACHE)

@@ -113,6 +113,9 @@ def test_a_sample_does_not_depend_on_shards(monkeypatch: pytest.MonkeyPatch) -> 
 
     assert (many.sample == whole.sample).all() and len(whole.sample) == 50
     assert whole.sample.mean() == pytest.approx(rows.mean(), abs=0.5)
+    other = Pieces.of(((f"{n:x}", row[None]) for n, row in enumerate(rows)), seed=1)
+    assert other is not None and not (other.sample == whole.sample).all()
+    assert not np.allclose(other.moments[0].mean, whole.moments[0].mean)
     assert [moments.count for moments in many.fewer(7).moments] != [] and many.fewer(7).count == 400
 
 
@@ -189,6 +192,19 @@ def test_moments_of_another_engine_are_refused(files, two_sides, pixels_protocol
     head["checksum"] = moments_file._checksum(head, arrays)
     headed_arrays.write(file, "fvd_bench_moments", head, arrays)
     assert MomentsFile.read(file).engine == 2
+
+
+def test_many_shards_are_joined_to_one_file_of_no_more_pieces(files) -> None:
+    made = MomentsFile.read(files("whole.npz"))
+    shards = {
+        str(n): dataclasses.replace(made, shards=((n, 3),), pieces=pieces_of(features(200, n)), contents=f"{n:x}" * 64)
+        for n in (1, 2, 3)
+    }
+
+    whole = joined(shards)
+
+    assert (len(whole.pieces.moments), whole.pieces.count, whole.shards) == (40, 600, ((1, 1),))
+    assert whole.contents == "6" * 64 and moments_file.added("f" * 64, "1" * 64) == "1" * 63 + "0"
 
 
 def test_the_order_of_a_listing_is_part_of_its_fingerprint(pixels_protocol) -> None:

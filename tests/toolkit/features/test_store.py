@@ -213,6 +213,27 @@ def test_an_entry_is_read_and_checked_once_while_it_fits(tmp_path: Path, monkeyp
     assert checked == ["a", "b", "b", "b"]
 
 
+def test_an_entry_that_is_put_again_takes_the_place_of_the_first(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(store_module, "_MOST_KEPT_BYTES", 2 * _entry().features.nbytes)
+    store, second = FeatureStore(tmp_path), _entry(1)
+
+    for entry in (_entry(), second, second):
+        store.put([("a", entry)])
+    store.put([("b", entry := _entry(2))])
+
+    assert store.get("a") is second and store.get("b") is entry  # both are kept in memory
+
+
+def test_more_than_can_wait_is_written_at_once(tmp_path: Path, stored_entries, monkeypatch) -> None:
+    monkeypatch.setattr(store_module.time, "monotonic", lambda: 100.0)
+    monkeypatch.setattr(store_module, "_MOST_WAITING_BYTES", 2 * _entry().features.nbytes)
+    store = FeatureStore(tmp_path)
+
+    for key, written in (("a", 1), ("b", 1), ("c", 1), ("d", 4), ("e", 4)):
+        store.put([(key, _entry())])
+        assert stored_entries(tmp_path) == written
+
+
 def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
 

@@ -189,6 +189,10 @@ def test_a_difference_of_a_few_videos_is_no_finding() -> None:
     assert _codes(few, replace(few, looping=1.0)) == ["fake-loops"]
     wide = replace(few, mean=2.0, spread=3.0)
     assert _codes(wide, replace(wide, mean=0.4, median=0.3, spread=0.4)) == []
+    ten = replace(REAL, videos=10, asked=10)
+    assert _codes(ten, replace(ten, looping=0.3)) == []  # 0.30 < 2 · √(0.15 · 0.85 · (1/10 + 1/10)) = 0.32
+    for spread, codes in ((0.72, []), (0.68, ["fake-still"])):  # of either side over the root of 5 - 1
+        assert _codes(replace(few, spread=spread), replace(few, mean=0.3, median=0.3, spread=0.1)) == codes
 
 
 def test_a_finding_names_the_numbers() -> None:

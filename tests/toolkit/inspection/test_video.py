@@ -44,6 +44,19 @@ def test_a_still_is_frozen_and_a_moving_video_is_not(tmp_path: Path, moving_fram
     assert [video.frozen for video in found] == [True, False]
 
 
+@pytest.mark.parametrize(("step", "frozen"), [(1, True), (2, False)])
+def test_a_video_is_frozen_within_a_grey_level_of_its_first_frame(
+    tmp_path: Path, write_frames, step: int, frozen: bool
+) -> None:
+    """A step of green is 0.587 of one of grey."""
+    frames = np.full((3, 32, 32, 3), 100, dtype=np.uint8)
+    frames[1, ..., 1] += step
+
+    folder = write_frames(tmp_path / "a", frames)
+
+    assert examine("a", FrameFolder(folder, [f"{t}.png" for t in range(3)])).frozen is frozen
+
+
 def test_one_frame_is_not_frozen(tmp_path: Path, moving_frames, write_video) -> None:
     assert not examine("a", VideoFile(write_video(tmp_path / "a.mp4", moving_frames(1)))).frozen
 
@@ -78,6 +91,7 @@ def test_a_fade_from_black_is_not_black(tmp_path: Path, moving_frames, write_fra
         (["a.png", "b.png", "c.png"], ()),
         (["a1.png", "b2.png", "c4.png"], ()),
         (["1.jpg", "1.png", "2.png"], ()),
+        (["1.png", "01.png", "3.png"], ()),
         (["1.png", "3.png"], ()),
     ],
 )

@@ -27,9 +27,10 @@ def test_scores_of_sides_of_one_kind_halve_where_videos_double() -> None:
     means: dict[int, list[float]] = {}
     for seed in range(6):
         for part in at_fewer("fvd", _sides(800, 800, seed=seed), RULE, seed=seed):
-            means.setdefault(part.real, []).append(float(np.mean(part.values)))
+            means.setdefault(part.real, []).extend(part.values)
 
     assert sorted(means) == [100, 200, 400]
+    assert [len(values) for _, values in sorted(means.items())] == [6 * 4, 6 * 4, 6 * 2]  # four parts of a size at most
     scaled = [count * np.mean(values) for count, values in means.items()]
     assert max(scaled) / min(scaled) < 1.35
 
@@ -65,5 +66,6 @@ def test_where_it_would_say_nothing_there_is_none(monkeypatch: pytest.MonkeyPatc
     assert at_fewer("precision", sides, MetricRule(names=("precision",)), seed=0) == []
     assert at_fewer("fvd", sides, batches, seed=0) == []
     assert at_fewer("fvd", _sides(40, 15), RULE, seed=0) == []
-    monkeypatch.setattr(fewer_videos, "_MOST_VALUES", 100)
-    assert at_fewer("fvd", sides, RULE, seed=0) == []
+    monkeypatch.setattr(fewer_videos, "_MOST_VALUES", 200)  # fewer than the larger side has
+    assert at_fewer("fvd", sides, RULE, seed=0) != []
+    assert at_fewer("fvd", _sides(40, 60), RULE, seed=0) == []

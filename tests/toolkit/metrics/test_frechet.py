@@ -241,10 +241,12 @@ def test_epsilon_is_added_to_both_diagonals(rng: np.random.Generator) -> None:
     for side, root in zip(sides, (a, b), strict=True):
         side.add(_with_moments(rng, 100, np.zeros(12), np.diag(root)), video=0)
 
-    value = frechet_distance_of_stats(*sides, MetricRule(names=("fvd",), epsilon=epsilon))
+    rule = MetricRule(names=("fvd",), epsilon=epsilon)
+    value = frechet_distance_of_stats(*sides, rule)
 
     expected = np.sum((np.sqrt(a**2 + epsilon) - np.sqrt(b**2 + epsilon)) ** 2)
     assert value == pytest.approx(expected, rel=1e-9)
+    assert distance_and_overlap(*sides, rule)[0] == value  # as floors go by
 
 
 def test_single_precision_is_near_and_does_not_cancel(rng: np.random.Generator) -> None:
@@ -256,6 +258,7 @@ def test_single_precision_is_near_and_does_not_cancel(rng: np.random.Generator) 
         frechet_distance_of_stats(side, other, MetricRule(names=("fvd",), ddof=1)), rel=1e-3
     )
     assert 0 < abs(frechet_distance_of_stats(side, side, rule)) < 1e-3 * np.trace(side.cov(1))
+    assert distance_and_overlap(side, other, rule)[0] == frechet_distance_of_stats(side, other, rule)
 
 
 def test_a_covariance_of_zero_is_one_too(rng: np.random.Generator) -> None:

@@ -40,7 +40,12 @@ def test_two_images_are_as_far_apart_as_their_embeddings() -> None:
 
 
 def test_a_set_against_itself_is_0(sides) -> None:
-    assert gaussian_kernel_distance(sides[0], sides[0]) == pytest.approx(0, abs=1e-9)
+    rng = np.random.default_rng(1)
+
+    values = [gaussian_kernel_distance(sides[0], rng.permutation(sides[0])) for _ in range(20)]
+
+    assert min(values) >= 0  # whatever rounding does
+    assert max(values) == pytest.approx(0, abs=1e-9)
 
 
 def test_no_features_are_an_error(sides) -> None:

@@ -108,3 +108,6 @@ def test_too_few_features_are_refused(rng: np.random.Generator) -> None:
         kernel_inception_distance(features[:1], features)
     with pytest.raises(MetricError, match="9 fake features: the inception score is a mean over 10 splits"):
         inception_score(features)
+    ten = rng.normal(size=(10, 12)).astype(np.float32)
+    assert inception_score(ten) == pytest.approx(1)  # each of one frame
+    assert np.isfinite(kernel_inception_distance(ten[:2], ten))

@@ -130,7 +130,7 @@ def test_a_metric_needs_as_many_features_as_it_says(sides, name: str) -> None:
     assert np.isfinite(metrics.compute(name, enough["real"], enough["fake"], RULE))
     for side, part in zip(fewest, sides, strict=True):
         lacking = {**enough, side: FeatureSet.of(part[: fewest[side] - 1])}
-        with pytest.raises(MetricError):
+        with pytest.raises(MetricError, match=rf"at least|there are no {side} features"):
             metrics.compute(name, lacking["real"], lacking["fake"], RULE)
 
 

@@ -7,6 +7,7 @@ import pytest
 import scipy.stats
 
 from fvd_bench import metrics
+from fvd_bench.estimate import Estimate
 from fvd_bench.features import feature_set
 from fvd_bench.features.feature_set import FeatureSet
 from fvd_bench.metrics.extrapolation import floor, infinite
@@ -154,6 +155,21 @@ def test_too_few_videos_have_no_floor() -> None:
 
     assert floor("fvd", sides, FVD, seed=0) == "7 real videos are too few to be cut into quarters"
     assert infinite(_spread(sides), sides, seed=0) == "fewer than 8 videos"
+    batches = MetricRule(names=("fvd",), aggregation="batch-mean", batch=4)  # of which each quarter needs one
+    for count, told in ((15, "15 real videos are too few to be cut into quarters"), (16, None)):
+        found = floor("fvd", *_trials(count, 40, 1), batches, seed=0)
+        assert (found == told) if told else isinstance(found, Estimate)
+
+
+def test_one_fake_video_of_several_clips_has_a_floor() -> None:
+    """Its like is two real videos, of a clip each, as one feature has no covariance."""
+    (sides,) = _trials(40, 6, 1)
+    clips = {**sides, "fake": FeatureSet.of(sides["fake"].features(), np.zeros(6, dtype=np.int64))}
+
+    found = floor("fvd", clips, FVD, seed=0)
+
+    assert isinstance(found, Estimate)
+    assert found.value == pytest.approx(floor("fvd", sides, FVD, seed=0).value, rel=0.3)
 
 
 def test_the_floor_of_batch_means_is_that_of_batches() -> None:
@@ -171,9 +187,10 @@ def test_the_floor_of_batch_means_is_that_of_batches() -> None:
 
 
 def test_the_same_features_give_the_same_numbers() -> None:
-    first, second = (measure(_trials(40, 30, 1), FVD, seed=3)["fvd"] for _ in range(2))
+    first, second, other = (measure(_trials(40, 30, 1), FVD, seed=seed)["fvd"] for seed in (3, 3, 4))
 
     assert (first.interval, first.floor, first.infinite) == (second.interval, second.floor, second.infinite)
+    assert first.floor != other.floor and first.infinite != other.infinite and first.interval == other.interval
 
 
 def test_the_bootstrap_would_lie_above_the_score() -> None:

@@ -16,6 +16,7 @@ from fvd_bench.paired.evaluate import evaluate_paired
 from fvd_bench.paired.result import PairedResult, PairedScore
 from fvd_bench.settings import Settings
 from fvd_bench.videos.video import Frame, Pixels
+from fvd_bench.words import number, percent
 from tests.program import fvd_bench
 
 NO_NETWORK = ("psnr", "ssim", "flickering")
@@ -255,7 +256,12 @@ def test_wrapped_arithmetic_is_told(originals: list[Pixels], copies: list[Pixels
     wrapped, quiet = (score(originals, fakes, "tokenbench") for fakes in (copies, originals))
 
     (finding,) = [finding for finding in wrapped.warnings if finding.code == "psnr-wraps"]
-    assert "its uint8 arithmetic, which is kept, drops" in finding.message
+    pairs = [*zip(originals, copies, strict=True)]
+    exact = [((a.astype(np.float64) - b) ** 2).mean(axis=(1, 2, 3)) for a, b in pairs]
+    dropped = 1 - sum(((a - b) ** 2).mean(axis=(1, 2, 3)).sum() for a, b in pairs) / sum(map(np.sum, exact))
+    higher = np.mean([10 * np.log10(255**2 / video.mean()) for video in exact])
+    told = f"drops {percent(dropped)} of the squared error; computed exactly it is {number(higher)}"
+    assert f"its uint8 arithmetic, which is kept, {told}" in finding.message
     assert "psnr-wraps" not in {finding.code for finding in quiet.warnings}
 
 

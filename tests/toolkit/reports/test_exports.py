@@ -223,6 +223,23 @@ def test_every_eval_ever_gets_a_record(result: Result, dataset: str) -> None:
     assert str(Path(result.real.path).parent) not in json.dumps(record), "no path of this machine"
 
 
+def test_bounds_are_those_of_the_metric(result: Result) -> None:
+    (score,) = result.scores
+    bounded = replace(result, scores=(replace(score, metric="precision", lower_is_better=False),))
+
+    (found,) = json.loads(eee_json(bounded, ORIGIN, now=0))["evaluation_results"]
+
+    config = found["metric_config"]
+    assert (config["min_score"], config["max_score"], config["lower_is_better"]) == (0, 1, False)
+
+
+def test_windows_and_broken_motion_are_no_scores_of_their_own(result: Result) -> None:
+    (score,) = result.scores
+    more = [replace(score, row=row) for row in ("window-0-8", "scale-frozen")]
+
+    assert hub_yaml(replace(result, scores=(score, *more)), ORIGIN) == hub_yaml(result, ORIGIN)
+
+
 def test_a_row_of_a_paper_has_the_signature_as_a_note(result: Result) -> None:
     (score,) = result.scores
 
@@ -237,6 +254,7 @@ def test_names_are_shown_and_not_obeyed(evil: Result, tmp_path: Path) -> None:
     found = yaml.safe_load(hub_yaml(evil, ORIGIN))
     jsonschema.validate(found, HUB)
     assert len(found) == 2 and found[0]["dataset"]["id"] == "me/faces" and "\x1b" not in found[0]["notes"]
+    assert "\U0001f600" in found[0]["notes"]
 
     record = json.loads(eee_json(evil, replace(ORIGIN, dataset=""), now=0))
     jsonschema.validate(record, EEE)

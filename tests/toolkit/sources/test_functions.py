@@ -181,9 +181,17 @@ class TestGeneratorFunction:
         with pytest.raises(SourceError, match=message):
             source.video(0).content()
 
-    @pytest.mark.parametrize("given", [{"videos": 0}, {"axes": "NTHWC"}, {"axes": "T"}, {"value_range": (1, 0)}])
-    def test_settings_that_cannot_be_are_told_at_once(self, make, given: dict[str, Any]) -> None:
-        with pytest.raises(SourceError, match="expected"):
+    @pytest.mark.parametrize(
+        ("given", "message"),
+        [
+            ({"videos": 0}, "videos = 0: expected"),
+            ({"axes": "NTHWC"}, "axes = 'NTHWC': expected those of one video"),
+            ({"axes": "T"}, "axes = 'T': expected an order of the letters"),
+            ({"value_range": (1, 0)}, r"value_range = \(1, 0\): expected"),
+        ],
+    )
+    def test_settings_that_cannot_be_are_told_at_once(self, make, given: dict[str, Any], message: str) -> None:
+        with pytest.raises(SourceError, match=message):
             GeneratorSource(make, **given)
 
 

@@ -40,6 +40,16 @@ def test_every_start_is_equally_likely_and_both_ends_are_reached() -> None:
     assert np.all(np.abs(counts - 400) < 4 * np.sqrt(400 * 0.8))  # 4 standard deviations of a binomial
 
 
+def test_a_still_of_each_clip_is_any_frame_of_what_the_clip_spans() -> None:
+    rule = ClipRule(frames=4, stride=3, start="all", content="still")
+
+    stills = [clip_indices(25, rule, side="fake", seed=seed, place=0) for seed in range(150)]
+
+    for clip, first in enumerate((0, 10)):
+        assert {still[clip].tolist()[0] for still in stills} == set(range(first, first + 10))
+    assert all(len(set(clip.tolist())) == 1 for still in stills for clip in still)
+
+
 def test_a_video_that_just_fits_gives_its_only_clip() -> None:
     assert _starts(ClipRule(frames=16, stride=8, start="random"), 121) == [0]
     with pytest.raises(ShortVideoError, match=r"120 frames decode, the clip needs 121"):

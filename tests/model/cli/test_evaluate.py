@@ -1,0 +1,38 @@
+"""Scores on the command line are those of the videos that the generator has, of that seed and so many."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+import fvd_bench
+from stylegan_v.checkpoints.checkpoint import load
+from stylegan_v.cli import cli
+from stylegan_v.sampling.videos import GeneratedVideos
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+def test_the_command_scores_the_videos_of_its_seed(
+    tiny_checkpoint, toy_videos: Path, tmp_path: Path, pixels_protocol, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By each protocol at once, whose clips are of different lengths."""
+    monkeypatch.setenv("FVD_BENCH_HOME", str(tmp_path / "home"))
+    protocols = [pixels_protocol(frames=9), pixels_protocol(name="longer", frames=20)]
+    checkpoint, file = tiny_checkpoint(), tmp_path / "result.json"
+    settings = ("--videos", 4, "--seed", 3, *(word for protocol in protocols for word in ("--protocol", protocol)))
+
+    given = ["evaluate", checkpoint, "--real", toy_videos, *settings, "--device", "cpu", "--json", file]
+    done = CliRunner().invoke(cli, [str(word) for word in given])
+
+    assert done.exit_code == 0, (done.output, done.exception)
+    videos = GeneratedVideos(load(checkpoint).generator(), videos=4, frames=20, seed=3, train_fps=30.0)
+    expected = fvd_bench.evaluate(
+        toy_videos, videos, protocols, settings=fvd_bench.Settings(device="cpu", cache=None)
+    ).scores
+    found = json.loads(file.read_text())["scores"]
+    assert [score["value"] for score in found] == pytest.approx([score.value for score in expected], rel=1e-9)
+    assert [score["protocol"] for score in found] == ["pixels", "longer"]
