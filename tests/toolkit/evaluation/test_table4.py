@@ -12,7 +12,7 @@ from fvd_bench.evaluation.evaluate import evaluate
 from fvd_bench.evaluation.result import Result
 from fvd_bench.evaluation.score import Score
 from fvd_bench.protocols import protocol
-from fvd_bench.reports.page import table4_page
+from fvd_bench.reports.page import of_table4, table4_page
 from fvd_bench.reports.table4 import table4_report
 from fvd_bench.settings import Settings
 from tests.program import fvd_bench
@@ -155,6 +155,8 @@ def test_a_rise_from_below_zero_is_a_rise(found: Result) -> None:
     assert table4.change_percent(after, before) == pytest.approx(50)
     assert table4.verdict(after, unsure) == "no verdict, since the score itself is uncertain by ± 60 %"
     assert "The largest effect: all-clips raises FVD by 50.0 %" in page and "+50.0 %" in page
+    wide = _scores((-1.2, -0.8), (-0.6, -0.4), found.scores[0])
+    assert of_table4._error_percent(wide[1], wide[0]) == pytest.approx(12.706 * 10, rel=1e-4)  # √(0.02 / 2) of 1
 
 
 @pytest.mark.parametrize(
