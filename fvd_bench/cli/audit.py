@@ -67,7 +67,7 @@ def audit(
         raise click.UsageError(f"--plot {plot}: expected a file that ends in {' or '.join(IMAGES)}")
     if every_network and protocol:
         raise click.UsageError("--every-network and --protocol exclude each other")
-    check_outputs(stdout_of(form), json_file, plot)
+    check_outputs(stdout_of(form), json_file, plot, read=[real])
     chosen = chosen_settings(**settings)
     with processes() as first, progress(shown=first) as show:
         from fvd_bench.evaluation import audit as audits

@@ -92,7 +92,8 @@ def compute(
     chosen = chosen_settings(**settings, onlooker=showing.onlooker)
     beside = _beside(json_file, len(fake), wanted=keep_features)
     features = [str(file) for file in beside if keep_features]
-    check_outputs(stdout_of(form), json_file, html_file, per_video_file, manifest_file, *features)
+    files = json_file, html_file, per_video_file, manifest_file, *features
+    check_outputs(stdout_of(form), *files, read=(real, *fake.values()))
     if dry_run and (json_file or html_file or per_video_file or manifest_file or replay_file or form != TEXT):
         raise click.UsageError(
             "--dry-run scores nothing, so there is no --format, --json, --html, --per-video, --manifest or --replay of "

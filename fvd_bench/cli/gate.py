@@ -76,7 +76,7 @@ def check(
     from fvd_bench.evaluation import comparison
     from fvd_bench.reports import comparison as gate_tables
 
-    check_outputs(json_file, html_file, junit, markdown, str(baseline) if update else None)
+    check_outputs(json_file, html_file, junit, markdown, str(baseline) if update else None, read=(real, fake))
     showing = Showing(html_file)
     try:
         with progress() as show:

@@ -53,7 +53,7 @@ def inspect(
 
     if plot is not None and Path(plot).suffix.lower() not in IMAGES:
         raise click.UsageError(f"--plot {plot}: expected a file that ends in {' or '.join(IMAGES)}")
-    check_outputs(stdout_of(form), json_file, html_file, plot)
+    check_outputs(stdout_of(form), json_file, html_file, plot, read=(path, against))
     with progress() as show:
         checkup = look(path, against, protocol=protocol, fps=fps, workers=workers, progress=show)
     from fvd_bench.reports.charts.length_chart import draw_lengths  # after what may be refused at once

@@ -76,7 +76,7 @@ def paired(
 
     if plot is not None and Path(plot).suffix.lower() not in IMAGES:
         raise click.UsageError(f"--plot {plot}: expected a file that ends in {' or '.join(IMAGES)}")
-    check_outputs(stdout_of(form), json_file, html_file, per_video_file, plot)
+    check_outputs(stdout_of(form), json_file, html_file, per_video_file, plot, read=(real, fake, pairs))
     chosen = chosen_settings(**settings)
     with processes(), progress() as show:
         from fvd_bench.paired.evaluate import score_pairs

@@ -6,7 +6,7 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from fvd_bench import atomic
 from fvd_bench.cli.terminal import plain
 from fvd_bench.errors import OutputError
 from fvd_bench.escapes import escaped
+from fvd_bench.paths import user_path
 from fvd_bench.progress import Progress, bars, silent
 from fvd_bench.words import duration
 
@@ -193,11 +194,14 @@ def append(text: str, file: str) -> None:
     wrote(file)
 
 
-def check_outputs(*files: str | None) -> None:
-    """Make sure that results can be written and do not overwrite each other, so that no long work is lost.
+def check_outputs(*files: str | None, read: Iterable[object] = ()) -> None:
+    """Make sure that results can be written, so that no long work is lost, and overwrite neither each other nor what is
+    read.
 
+    read: sides and other inputs, of which those that are files count.
     Raises OutputError and UsageError.
     """
+    taken = [user_path(file) for given in read if isinstance(file := getattr(given, "videos", given), str | Path)]
     places: list[atomic.Destination] = []
     for file in files:
         if file is None:
@@ -210,9 +214,18 @@ def check_outputs(*files: str | None) -> None:
             raise OutputError(
                 f"{file} cannot be written: expected a file in a folder that exists ({error.strerror})"
             ) from error
+        if isinstance(place, Path) and any(_is_same(place, other) for other in taken):
+            raise click.UsageError(f"{file} is read, and would be replaced: give what is written another name")
         if place in places:
             raise click.UsageError(f"{'stdout' if place == 1 else file} can take one kind of result, not two")
         places.append(place)
+
+
+def _is_same(file: Path, other: Path) -> bool:
+    try:
+        return file.samefile(other)
+    except (OSError, ValueError):  # not there, or no path
+        return False
 
 
 def write(data: bytes, file: str) -> None:

@@ -39,7 +39,7 @@ def table4(
 
     showing = Showing(html_file)
     chosen = chosen_settings(**settings, onlooker=showing.onlooker)
-    check_outputs(stdout_of(form), json_file, html_file)
+    check_outputs(stdout_of(form), json_file, html_file, read=(real, fake))
     with processes() as first, progress(shown=first) as show:
         result = table4.table4(real, fake, repeats=repeats, seed=seed, settings=chosen, progress=show)
     if not first:

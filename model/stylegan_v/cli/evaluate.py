@@ -44,7 +44,7 @@ def evaluate(
     """Score the generator of a CHECKPOINT against real videos; nothing is written to disk but features."""
     from stylegan_v.checkpoints.files import check_checkpoint
 
-    check_outputs(json_file, html_file)
+    check_outputs(json_file, html_file, read=(real, checkpoint))
     check_checkpoint(checkpoint)
     from fvd_bench.networks.environment import resolve_device
     from fvd_bench.reports.page import result_page

@@ -51,6 +51,30 @@ def test_json_goes_to_a_file(compute, tmp_path: Path) -> None:
     assert "FVD" in done.stdout
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("stats", "side.npz", "--side", "fake", "--out", "./side.npz"),
+        ("merge", "part.npz", "--source", "side.npz", "--out", "side.npz"),
+        ("compute", "--real", "real", "--fake", "side.csv", "--per-video", "side.csv"),
+        ("compute", "--real", "real", "--fake", "a", "--fake", "side.npz", "--json", "side.npz"),
+        ("compute", "--real", "side.npz", "--real-axes", "NTHWC", "--fake", "fake", "--json", "side.npz"),
+        ("paired", "--real", "real", "--fake", "fake", "--pairs", "side.csv", "--per-video", "side.csv"),
+        ("inspect", "real", "--against", "side.csv", "--json", "side.csv"),
+    ],
+)
+def test_what_is_read_is_not_replaced(command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As arrays of videos and statistics of them, which end alike."""
+    monkeypatch.chdir(tmp_path)
+    for file in ("side.npz", "side.csv", "part.npz"):
+        Path(file).write_text("hours of work")
+
+    done = fvd_bench(*command)
+
+    assert done.returncode == 2 and "is read, and would be replaced: give what is written another name" in done.stderr
+    assert Path("side.npz").read_text() == Path("side.csv").read_text() == "hours of work"
+
+
 def test_a_page_goes_to_a_file_or_alone_to_stdout(compute, tmp_path: Path) -> None:
     to_file = compute("--html", tmp_path / "r.html")
     alone = compute("--html", "-")
