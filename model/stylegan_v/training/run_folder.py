@@ -1,4 +1,4 @@
-"""The folder of a run: whether it can be written, and holds no other run."""
+"""The folder of a run: whether it can be written, holds no other run, and is no part of the training videos."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fvd_bench.atomic import write_text
+from fvd_bench.paths import user_path
 from stylegan_v.checkpoints.files import LAST
 from stylegan_v.errors import ConfigError
 from stylegan_v.training.run import Run, load_run
@@ -25,6 +26,12 @@ def check(out: Path, run: Run) -> None:
 
     Raises ConfigError, naming what differs.
     """
+    data, place = user_path(run.data.path), out.resolve()
+    if data.is_dir() and data.resolve() in (place, *place.parents):
+        raise ConfigError(
+            f"{out} lies in {run.data.path}, where samples of the run would count among the real videos: name an --out "
+            "apart from the data"
+        )
     file = out / "run.toml"
     if file.exists() and (out / LAST).exists():  # without a checkpoint nothing has been trained yet
         before = load_run(str(file), {})

@@ -209,6 +209,13 @@ def test_a_folder_that_cannot_be_made_is_told_of_before_the_videos_are_read(run_
         go(run_of(1, data={"path": "absent"}), tmp_path / "file" / "run")
 
 
+@pytest.mark.parametrize("out", ["", "runs/first"])
+def test_a_run_does_not_lie_among_its_videos(run_of, tmp_path: Path, out: str) -> None:
+    """Its samples are films, and would be scored against as real ones."""
+    with pytest.raises(ConfigError, match="where samples of the run would count among the real videos"):
+        go(run_of(1, data={"path": str(tmp_path)}), tmp_path / out)
+
+
 def test_the_pace_is_told_after_each_step(run_of, tmp_path: Path, capsys) -> None:
     paces: list[Pace] = []
     train(run_of(3), tmp_path, device="cpu", workers=1, minutes=None, progress=silent, told=paces.append)
