@@ -27,7 +27,7 @@ from toy import FIRST_SEED, write_videos
 
 import fvd_bench
 from fvd_bench.atomic import write_text
-from fvd_bench.errors import FvdBenchError
+from fvd_bench.errors import AbsentWeightsError, FvdBenchError
 from fvd_bench.finding import FvdBenchWarning
 from fvd_bench.networks.arithmetic import float32_arithmetic
 from fvd_bench.progress import silent
@@ -264,7 +264,8 @@ def scored(
                     videos.videos, made, protocol, repeats=repeats, settings=settings, progress=False
                 )
         except FvdBenchError as error:
-            reason = str(error).replace(str(videos.videos), f"the set {videos.name}")  # no path of this machine
+            said = error.sentence if isinstance(error, AbsentWeightsError) else str(error)
+            reason = said.replace(str(videos.videos), f"the set {videos.name}")  # no path of this machine
             found["scores"][name] = {"value": None, "reason": reason}
             continue
         score = asdict(result.scores[0])

@@ -15,13 +15,13 @@ def record(kind: Any, value: Any, where: str) -> Any:  # Any: a type as it is de
     """Return a value of a type, made from a JSON value. Raises ValueError, naming the place and what is expected.
 
     kind: str, int, bool, float (a finite number), a Literal, a union with None, a tuple of one type or of several, a
-        Mapping from str, Any, or a dataclass of these. For a dataclass, unknown keys are ignored, and keys with a
-        default may be missing.
+        Mapping from str, Any (all its numbers are finite), or a dataclass of these. For a dataclass, unknown keys are
+        ignored, and keys with a default may be missing.
     where: the name of the value in messages.
     """
     origin, arguments = get_origin(kind), get_args(kind)
     if kind is Any:
-        return value
+        return _finite(value, where)
     if is_dataclass(kind):
         return _dataclass(kind, value, where)
     if origin is Literal and value in arguments:
@@ -53,6 +53,17 @@ def _dataclass(kind: Any, value: Any, where: str) -> Any:
         elif f.default is MISSING and f.default_factory is MISSING:
             raise ValueError(f"{where} has no {f.name}")
     return kind(**found)
+
+
+def _finite(value: Any, where: str) -> Any:
+    """Return a JSON value. Raises ValueError where a number in it is not finite: Python reads such, JSON has none."""
+    if isinstance(value, dict):
+        return {key: _finite(v, f"{where}.{key}") for key, v in value.items()}
+    if isinstance(value, list):
+        return [_finite(v, f"{where}[{i}]") for i, v in enumerate(value)]
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{where} is {value}: expected a number")
+    return value
 
 
 def _is_finite(value: float) -> bool:

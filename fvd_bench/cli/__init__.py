@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+from typing import Any
 
 import click
 
@@ -23,7 +24,7 @@ from fvd_bench.cli.refs import refs
 from fvd_bench.cli.report import report
 from fvd_bench.cli.selftest import selftest
 from fvd_bench.cli.stats import merge, stats
-from fvd_bench.cli.streams import say
+from fvd_bench.cli.streams import KEPT, say
 from fvd_bench.cli.table4 import table4
 from fvd_bench.cli.terminal import ClosedPipeError, standard_streams
 from fvd_bench.cli.weights import weights
@@ -38,21 +39,19 @@ _CLOSED_PIPE = 141
 
 def main() -> None:
     """Entry point of fvd-bench."""
-    run(cli, "fvd-bench", interrupted="finished features are kept, the same command goes on from there")
+    run(cli, "fvd-bench")
 
 
-def run(group: click.Group, name: str, *, interrupted: str) -> None:
-    """Run a command line, or complete one for a shell. An error becomes one line on stderr and an exit code.
-
-    interrupted: what to say after an interruption.
-    """
+def run(group: click.Group, name: str) -> None:
+    """Run a command line, or complete one for a shell. An error becomes one line on stderr and an exit code."""
     with standard_streams():
-        code = _run(group, name, interrupted)
+        code = _run(group, name)
     if code:
         sys.exit(code)
 
 
-def _run(group: click.Group, name: str, interrupted: str) -> int:
+def _run(group: click.Group, name: str) -> int:
+    meta: dict[str, Any] = {}
     try:
         check_system()
         variable = f"_{name.replace('-', '_')}_COMPLETE".upper()  # where click's own main looks too
@@ -62,6 +61,7 @@ def _run(group: click.Group, name: str, interrupted: str) -> int:
             return EXIT_OF_USAGE if shell_complete(group, {}, name, variable, asked) else 0
         try:
             with group.make_context(name, sys.argv[1:]) as context:  # group.main() would exit with 1 on a closed pipe
+                meta = context.meta
                 group.invoke(context)
             code = 0
         except click.exceptions.Exit as done:
@@ -76,7 +76,8 @@ def _run(group: click.Group, name: str, interrupted: str) -> int:
         error.show(sys.stderr)
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        say(f"{name}: interrupted; {interrupted}", err=True)
+        kept = f"; {meta[KEPT]} kept, the same command goes on from there" if meta.get(KEPT) else ""
+        say(f"{name}: interrupted{kept}", err=True)
         return _INTERRUPTED
     except ClosedPipeError:
         return _CLOSED_PIPE

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fvd_bench.cli.streams import TEXT
+from fvd_bench.cli.streams import TEXT, keeps
 from fvd_bench.cli.values import Place
 from fvd_bench.escapes import redact
 from fvd_bench.paths import distinct_names, set_apart
@@ -268,6 +268,8 @@ def chosen_settings(
         raise click.UsageError("--cache and --no-cache exclude each other")
     files = named_files(weights)
     folder = None if no_cache else cache or default_cache()
+    if folder is not None:
+        keeps("finished features are")
     return Settings(
         device=device,
         workers=workers,

@@ -37,6 +37,9 @@ Text = tuple[str | None, Callable[[], str]]
 
 _QUIET = "fvd_bench.quiet"
 
+KEPT = "fvd_bench.kept"
+"""Key of what an interrupted command leaves, in the `meta` of its context."""
+
 _COLUMNS = 100
 
 _QUIET_SECONDS = 20.0
@@ -51,6 +54,11 @@ def say(text: str, *, err: bool = False, lines: bool = False) -> None:
 def be_quiet() -> None:
     """Show no progress, no findings and no names of written files from here to the end of the command."""
     click.get_current_context().meta[_QUIET] = True
+
+
+def keeps(what: str | None) -> None:
+    """Note what this command leaves where it is interrupted, such as `finished features`; None for nothing."""
+    click.get_current_context().meta[KEPT] = what
 
 
 def is_quiet() -> bool:

@@ -134,7 +134,7 @@ def _counts(score: Score, unit: str) -> str:
 def unit(score: Score, result: Result) -> str:
     """Return what a score is made of: clips or single frames, or just features where its network is not here."""
     name = result.protocols.get(score.digest, {}).get("features.extractor", "i3d")
-    network = NETWORKS.get(name)
+    network = NETWORKS.get(str(name))
     return network.sees if network else "features"
 
 

@@ -55,6 +55,14 @@ def test_other_values_are_named(kind: Any, value: object, expected: str) -> None
         record(kind, value, "it")
 
 
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_numbers_that_are_not_finite_are_nowhere(number: float) -> None:
+    with pytest.raises(ValueError, match=r"^it\.a\[1\]\.b is (nan|inf): expected a number$"):
+        record(Mapping[str, Any], {"a": [0, {"b": number}]}, "it")
+
+    assert record(Any, {"a": [0, {"b": 1.5}]}, "it") == {"a": [0, {"b": 1.5}]}
+
+
 def test_the_place_is_named() -> None:
     with pytest.raises(ValueError, match=r"^it\.many\[1\]\.pair\[0\] is '1': expected a number$"):
         record(Outer, {"inner": {"name": "x"}, "many": [{"name": "x"}, {"name": "y", "pair": ["1", 2]}]}, "it")

@@ -11,6 +11,9 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import struct
+import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -128,7 +131,19 @@ def dump(checkpoint: Checkpoint, out: IO[bytes]) -> None:
         "state": checkpoint.state,
     }
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint.tensors.items()}
-    torch.save({"header": json.dumps(header, allow_nan=False), "tensors": tensors}, out)
+    try:
+        torch.save({"header": json.dumps(header, allow_nan=False), "tensors": tensors}, out)
+    except RuntimeError as error:  # torch complains that its file is not whole, whatever ended the writing of it
+        if isinstance(error.__context__, OSError | KeyboardInterrupt):
+            raise error.__context__ from None
+        raise
+
+
+_DAMAGED = (
+    pickle.UnpicklingError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, ValueError,
+    KeyError, struct.error,
+)  # fmt: skip
+"""What torch and Python's zipfile raise for files that are damaged in one way or another."""
 
 
 def load(file: str | Path) -> Checkpoint:
@@ -141,8 +156,12 @@ def read(stream: IO[bytes], name: str) -> Checkpoint:
     """Read the bytes of a checkpoint, as `load` does. name: what to call them in errors."""
     check_beginning(stream, name)
     try:
+        with zipfile.ZipFile(stream) as archive:  # torch does not compare the checksums that it writes
+            if (member := archive.testzip()) is not None:
+                raise CheckpointError(f"{name} is damaged, in its part {member}: get or make it again")
+        stream.seek(0)
         content = torch.load(stream, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
+    except (*_DAMAGED, OSError) as error:
         raise CheckpointError(f"{name} is damaged, or no checkpoint of stylegan-v") from error
     header, tensors = _parts(content, name)
     if header.get("format") not in (1, FORMAT):

@@ -25,7 +25,7 @@ __all__ = ["cli", "main"]
 
 def main() -> None:
     """Entry point of stylegan-v."""
-    run(cli, "stylegan-v", interrupted="finished work is kept, the same command goes on from there")
+    run(cli, "stylegan-v")
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

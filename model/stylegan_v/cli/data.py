@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from fvd_bench.cli.command import Command
-from fvd_bench.cli.streams import console, progress, say
+from fvd_bench.cli.streams import console, keeps, progress, say
 from stylegan_v.cli.options import PATH
 
 if TYPE_CHECKING:
@@ -66,6 +66,7 @@ def data(
         skip = known.skip if skip is None else skip
         chunk = known.chunk if chunk is None else chunk
     settings = PrepareSettings(resolution=side, skip=skip or 0, chunk=chunk, quality=quality)
+    keeps("finished work is")
     with progress() as show:
         done = prepare(source, out, settings, dataset=known, boxes=boxes, workers=workers, progress=show)
     for note in done.notes:

@@ -11,7 +11,7 @@ import click
 from fvd_bench.cli.command import Command
 from fvd_bench.cli.options import allow_code_option, array_options, protocol_names
 from fvd_bench.cli.pages import CLIPS_AND_CHARTS, Showing, html_option
-from fvd_bench.cli.streams import check_outputs, print_result, progress
+from fvd_bench.cli.streams import check_outputs, keeps, print_result, progress
 from fvd_bench.cli.values import Place
 from stylegan_v.cli.options import PATH, Device, device_option, seed_option
 
@@ -59,6 +59,7 @@ def evaluate(
     found = checkpoints.load(checkpoint)
     generator = found.generator(resolve_device(device))
     generator.use_precision("auto")  # as when training scores
+    keeps("finished features are")
     with progress() as show:
         result = score(
             generator,

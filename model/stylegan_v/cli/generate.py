@@ -10,7 +10,7 @@ import click
 from click.core import ParameterSource
 
 from fvd_bench.cli.command import Command, typed
-from fvd_bench.cli.streams import progress, say
+from fvd_bench.cli.streams import keeps, progress, say
 from fvd_bench.cli.values import Number
 from stylegan_v.cli.options import PATH, Device, class_option, device_option, first_option, seed_option
 
@@ -108,6 +108,7 @@ def generate(
             frames = max(1, round(hours * 3600 * sampler.rate))
         sampler.check(frames, motion_of=first if decompose else None)
         sampler.label(first, label)
+    keeps(None if decompose else "finished work is")
     with progress() as show, float32_arithmetic("float32"):
         if decompose:
             rows, columns = decompose

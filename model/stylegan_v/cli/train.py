@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from fvd_bench.cli.command import Command, typed
-from fvd_bench.cli.streams import say
+from fvd_bench.cli.streams import keeps, say
 from fvd_bench.cli.values import Number
 from stylegan_v.cli.options import PATH, Device, device_option
 from stylegan_v.cli.progress import training_progress
@@ -79,6 +79,7 @@ def train(
         open_source(run.data.path)  # says so, or that it is no path
     from stylegan_v.training.loop import train as run_training
 
+    keeps("finished work is")
     with training_progress(shown=os.environ.get("RANK", "0") == "0") as (show, told):
         done = run_training(
             run,

@@ -66,6 +66,11 @@ def train(
     with distributed.process_group(device) as place, stoppable(answer) as stop, arithmetic, kept_memory():
         run = dataclasses.replace(run, train=dataclasses.replace(run.train, precision=_precision(run, place)))
         distributed.on_first(lambda: run_folder.check(out, run))
+        if distributed.rank() == 0 and (before := run_folder.other_data(out, run)):
+            _say(
+                f"warning: {out} was trained on {escaped(before)} and goes on with {escaped(run.data.path)}: where "
+                "these are other videos, scores of before and after do not compare"
+            )
         steps = 0
 
         def ends() -> bool:

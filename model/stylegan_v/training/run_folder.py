@@ -54,6 +54,15 @@ def check(out: Path, run: Run) -> None:
         raise ConfigError(f"{out} cannot be written: {there} is {reason}")
 
 
+def other_data(out: Path, run: Run) -> str | None:
+    """Return the videos that a run was trained on so far, None where they lie where they did, or nobody knows."""
+    file = out / "run.toml"
+    if not (file.exists() and (out / LAST).exists()):
+        return None
+    before = load_run(str(file), {}).data.path
+    return before if before and user_path(before).resolve() != user_path(run.data.path).resolve() else None
+
+
 def claim(out: Path, run: Run) -> None:
     """Make the folder of a run. Raises ConfigError as `check` does."""
     check(out, run)

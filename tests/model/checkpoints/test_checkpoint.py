@@ -1,24 +1,31 @@
 """Checkpoints: tensors and JSON, no code."""
 
+from __future__ import annotations
+
 import io
 import itertools
 import json
 import os
 import pickle
+import zipfile
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 import torch
 
-from stylegan_v.checkpoints.checkpoint import Checkpoint, load, save
+from stylegan_v.checkpoints.checkpoint import Checkpoint, dump, load, save
 from stylegan_v.checkpoints.exports import open_export
 from stylegan_v.errors import CheckpointError
 from stylegan_v.networks.config import model_config
 from stylegan_v.networks.generator import build_generator
 from stylegan_v.sampling.sampler import VideoSampler
 from stylegan_v.training.run import load_run
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer as Buffer
 
 TINY = dict.fromkeys(("z_dim", "w_dim", "noise_dim", "u_dim", "v_dim", "channel_max", "time_dim"), 8)
 
@@ -124,6 +131,32 @@ def test_a_truncated_file_is_refused(checkpoint: Checkpoint, tmp_path: Path, cut
 
     with pytest.raises(CheckpointError, match="damaged"):
         load(tmp_path / "a.pt")
+
+
+def test_one_wrong_byte_in_a_tensor_is_seen(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    """torch reads it as another number, and the videos of such a generator look like others."""
+    save(checkpoint, tmp_path / "a.pt")
+    with zipfile.ZipFile(tmp_path / "a.pt") as archive:
+        tensors = [member for member in archive.infolist() if "/data/" in member.filename]
+        member = max(tensors, key=lambda member: member.file_size)
+    content = bytearray((tmp_path / "a.pt").read_bytes())
+    content[member.header_offset + member.file_size] ^= 1
+    (tmp_path / "a.pt").write_bytes(content)
+
+    with pytest.raises(CheckpointError, match=r"a\.pt is damaged, in its part .*/data/"):
+        load(tmp_path / "a.pt")
+
+
+@pytest.mark.parametrize("ends", [KeyboardInterrupt(), OSError(28, "No space left on device")])
+def test_what_ends_a_write_is_not_hidden(checkpoint: Checkpoint, ends: BaseException) -> None:
+    class Ending(io.BytesIO):
+        def write(self, data: Buffer) -> int:
+            if self.tell() > 2000:
+                raise ends
+            return super().write(data)
+
+    with pytest.raises(type(ends)):
+        dump(checkpoint, Ending())
 
 
 def test_what_half_precision_cannot_hold_stays_as_it_is(checkpoint: Checkpoint) -> None:

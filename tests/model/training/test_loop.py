@@ -7,6 +7,7 @@ import dataclasses
 import math
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -306,11 +307,17 @@ def test_a_single_loss_that_is_not_finite_ends_nothing(run_of, tmp_path: Path, m
     assert [math.isfinite(line["loss/generator"]) for line in lines(tmp_path)] == [True, True]
 
 
-def test_a_folder_belongs_to_its_run(run_of, tmp_path: Path) -> None:
-    go(run_of(1), tmp_path)
+def test_a_folder_belongs_to_its_run(run_of, tmp_path: Path, toy_videos: Path, capsys) -> None:
+    go(run_of(1), tmp_path / "run")
+    shutil.copytree(toy_videos, tmp_path / "moved")
+
+    go(run_of(1, data={"path": str(tmp_path / "moved")}), tmp_path / "run")
+    assert f"was trained on {toy_videos} and goes on with {tmp_path}/moved: where these" in capsys.readouterr().err
+    go(run_of(1, data={"path": f"{tmp_path}/./moved/"}), tmp_path / "run")
+    assert "was trained on" not in capsys.readouterr().err
 
     with pytest.raises(ConfigError, match=r"train\.seed = 0, now it is 9"):
-        go(run_of(1, train={"seed": 9}), tmp_path)
+        go(run_of(1, train={"seed": 9}), tmp_path / "run")
 
 
 def test_frame_folders_need_neither_a_decoder_nor_torch_fidelity(run_of, tmp_path: Path, pixels_protocol) -> None:

@@ -57,19 +57,8 @@ def test_json_goes_to_a_file(compute, tmp_path: Path) -> None:
         ("stats", "side.npz", "--side", "fake", "--out", "./side.npz"),
         ("merge", "part.npz", "--source", "side.npz", "--out", "side.npz"),
         ("compute", "--real", "real", "--fake", "side.csv", "--per-video", "side.csv"),
-        (
-            "compute",
-            "--real",
-            "real",
-            "--fake",
-            "a",
-            "--fake",
-            "side.npz",
-            "--fake-axes",
-            "NTHWC",
-            "--json",
-            "side.npz",
-        ),
+        ("compute", "--real", "real", "--fake", "a", "--fake", "side.npz", "--json", "side.npz"),
+        ("compute", "--real", "side.npz", "--real-axes", "NTHWC", "--fake", "fake", "--json", "side.npz"),
         ("paired", "--real", "real", "--fake", "fake", "--pairs", "side.csv", "--per-video", "side.csv"),
         ("inspect", "real", "--against", "side.csv", "--json", "side.csv"),
     ],
@@ -211,6 +200,30 @@ def test_control_c_exits_130_and_keeps_what_is_done(
     assert done.returncode == 130
     assert "interrupted" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "kept"),
+    [
+        (("compute", "--cache", "store"), True),
+        (("compute", "--no-cache"), False),
+        (("paired",), True),
+        (("paired", "--metric", "psnr"), False),
+    ],
+)
+def test_an_interrupted_command_says_what_is_kept_only_where_something_is(
+    command, kept: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(**options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys.modules[f"fvd_bench.cli.{command[0]}"], "progress", interrupted)
+
+    done = fvd_bench(*command, "--real", "real", "--fake", "fake")
+
+    said = "; finished features are kept, the same command goes on from there" if kept else ""
+    assert (done.returncode, done.stderr) == (130, f"fvd-bench: interrupted{said}\n")
 
 
 def test_features_that_are_not_finite_stop_the_run(

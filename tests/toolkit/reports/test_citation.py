@@ -56,6 +56,12 @@ def result(showing) -> Result:
     return replace(found, scores=(named,), protocols=choices)
 
 
+def test_a_network_whose_name_is_no_text_is_not_known(result: Result) -> None:
+    choices = {digest: {**of, "features.extractor": ["i3d"]} for digest, of in result.protocols.items()}
+
+    assert "of 18 fake and 20 real features" in result_citation({"": replace(result, protocols=choices)})
+
+
 def test_a_result_is_reported_whole(result: Result) -> None:
     (score,) = result.scores
 
