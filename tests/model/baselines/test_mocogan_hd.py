@@ -152,7 +152,9 @@ def test_which_videos_are_to_be_judged_higher_and_what_else_weighs(trainer: Moti
     monkeypatch.setattr(mocogan_hd, "relativistic_loss", loss)
     monkeypatch.setattr(mocogan_hd, "gradient_penalty", lambda *_: torch.tensor(3.0, requires_grad=True))
     monkeypatch.setattr(trainer, "apply", lambda name: None)
-    monkeypatch.setattr(trainer, "_generate", lambda videos: (ones + 0 * weight.sum(), 0.25 + 0 * weight.sum()))
+    monkeypatch.setattr(
+        trainer, "_generate", lambda videos: (ones + 0 * weight.sum(), 0.25 + (weight - weight.detach()).sum())
+    )
     for network in (trainer.pair, trainer.clip):
         some = next(network.parameters())
         monkeypatch.setattr(network, "forward", lambda seen, some=some: [seen + 0 * some.sum()])
@@ -161,7 +163,7 @@ def test_which_videos_are_to_be_judged_higher_and_what_else_weighs(trainer: Moti
     told = trainer._update_discriminators(torch.arange(4), -ones)
 
     assert judged == [(1, -1)] * 2 + [(-1, 1)] * 2
-    assert float(made["loss/generator"]) == -0.25  # noise is to be recalled
+    assert float(made["loss/generator"]) == -0.25 and (weight.grad == -1).all()  # noise is to be recalled
     assert (float(told["loss/pair_discriminator"]), float(told["loss/clip_discriminator"])) == (0, 30)
 
 

@@ -116,6 +116,17 @@ def test_the_influence_is_the_derivative_by_a_features_weight() -> None:
             assert (values[0] - values[1]) / 2e-5 == pytest.approx(found[side][place], abs=1e-3)
 
 
+def test_features_that_are_drawn_count_for_those_that_are_not() -> None:
+    real, fake = _sides(50, 30, dim=2)
+
+    found = MIND.influence(FeatureSet.of(real), FeatureSet.of(fake))[0]
+
+    drawn = np.abs(found) > 1e-9
+    alone = MIND.influence(FeatureSet.of(real[drawn]), FeatureSet.of(fake))[0]
+    assert drawn.sum() == 30
+    assert found[drawn] @ alone / (alone @ alone) == pytest.approx(50 / 30, rel=0.05)  # along other directions
+
+
 @pytest.mark.parametrize("sizes", [(120, 120), (200, 120)])
 def test_the_standard_error_is_how_much_new_videos_move_it(sizes: tuple[int, int]) -> None:
     values, errors = [], []
