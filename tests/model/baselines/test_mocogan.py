@@ -63,7 +63,7 @@ def test_logits_are_of_patches_or_of_the_whole(patches: bool, image: tuple[int, 
     frames = torch.zeros(2, 16, 3, 64, 64)
 
     assert ImageDiscriminator(config)(frames[:, 0]).shape == (2, 1, *image)
-    assert make_clip_discriminator(config)(frames).shape == (2, 1, clip)
+    assert make_clip_discriminator(config)(frames).shape == (2, clip)
 
 
 def test_noise_is_added_before_layers_as_in_the_original() -> None:
