@@ -268,11 +268,15 @@ def train_cpu(found: Result) -> list[str]:
 def training_balance(found: Result) -> list[str]:
     losses = {name: (row["loss/generator"], row["loss/discriminator"]) for name, row in found["variants"].items()}
     (images, images_d), (clips, clips_d) = losses["images, gamma 0.1"], losses["clips, gamma 0.2"]
+    one, eight = found["variants"]["one video"], found["variants"]["eight videos"]
     balanced = [pair for name, pair in losses.items() if "gamma 1," in name]
     (low, high), (low_d, high_d) = ((min(kind), max(kind)) for kind in zip(*balanced, strict=True))
     return [
         f"are {images:.1f} and {images_d:.2f} for images, {clips:.1f} and {clips_d:.2f} for clips",
         f"with γ = 1 they are {low:.1f} to {high:.1f} and {low_d:.2f} to {high_d:.2f}",
+        f"After {one['steps']:,} steps on one video",
+        f"{one['to_the_nearest_real_frame']:.1f} grey levels from the nearest real frame",
+        f"on eight {eight['to_the_nearest_real_frame']:.1f}",
     ]
 
 
