@@ -116,6 +116,15 @@ def packed(call: Call, tmp_path: Path, moving_frames, write_frames) -> None:
     assert f"all of {len(parts)} parts are here" in staged.stdout
 
 
+def test_tests_for_a_gpu_load_without_what_is_absent_there() -> None:
+    texts = {str(file.relative_to(ROOT)): file.read_text("utf-8") for file in (ROOT / "tests").rglob("test_*.py")}
+    of_gpu = {name: text for name, text in texts.items() if re.search(r"mark\.gpu\b", text)}
+
+    at_once = rf"^(import|from) ({'|'.join(ABSENT)})\b"
+    assert len(of_gpu) > 3
+    assert [name for name, text in of_gpu.items() if re.search(at_once, text, re.MULTILINE)] == []
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("packed")
 def test_everything_is_measured_in_small(call: Call, tmp_path: Path) -> None:

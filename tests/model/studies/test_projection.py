@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import av
 import pytest
 import torch
 from click.testing import CliRunner, Result
@@ -136,6 +135,8 @@ class TestCommand:
     def test_ends_in_a_sheet_a_video_and_a_report(
         self, tiny_checkpoint, image: Path, seeded_vgg: Path, lpips_heads: Path, tmp_path: Path
     ) -> None:
+        import av  # absent where only the tests for a GPU run
+
         out = tmp_path / "out"
         lpips = ("--vgg", seeded_vgg, "--lpips", lpips_heads)
         done = run("project", image, "--checkpoint", tiny_checkpoint(), "--out", out, "--steps", 2, *lpips)
