@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 from fvd_bench.atomic import partial_file
-from fvd_bench.errors import SourceError
+from fvd_bench.errors import SourceError, cause
 from fvd_bench.evaluation.evaluate import open_evaluation
 from fvd_bench.evaluation.result import Result
 from fvd_bench.packages import needed_for
@@ -95,7 +95,7 @@ def _write_set(folder: Path, change: Callable[[Pixels, np.random.Generator], Pix
                 with partial_file(file) as partial:
                     write_mp4(partial, change(moving_shapes(rng), rng))
     except OSError as error:
-        raise SourceError(f"the demo cannot write its videos to {folder}: {error.strerror or error}") from error
+        raise SourceError(f"the demo cannot write its videos to {folder}: {cause(error)}") from error
 
 
 def moving_shapes(rng: np.random.Generator, *, frames: int = FRAMES) -> Pixels:
@@ -141,4 +141,4 @@ def write_mp4(file: Path, frames: Pixels) -> None:
                 container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
             container.mux(stream.encode())
     except av.error.FFmpegError as error:
-        raise OSError(error.strerror or str(error)) from error
+        raise OSError(cause(error)) from error

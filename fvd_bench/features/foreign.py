@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fvd_bench.errors import SourceError
+from fvd_bench.errors import SourceError, cause
 from fvd_bench.features.feature_set import FeatureSet
 from fvd_bench.networks.weights import unpickling
 from fvd_bench.sources.zips import READ_ERRORS, Archive
@@ -74,7 +74,7 @@ class ForeignStats:
         except SourceError as error:
             raise SourceError(f"{path} cannot be the real side: {error}") from error
         except OSError as error:
-            raise SourceError(f"{path}: {error.strerror or error}") from error
+            raise SourceError(f"{path}: {cause(error)}") from error
         return cls(str(path), f"statistics ({'.npz' if is_npz else 'pickle'})", features, digest)
 
     def video(self, index: int) -> Video:

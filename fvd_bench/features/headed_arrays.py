@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fvd_bench.atomic import partial_file
-from fvd_bench.errors import ProtocolError, SourceError
+from fvd_bench.errors import ProtocolError, SourceError, cause
 from fvd_bench.videos.files import regular_file
 
 DAMAGED = (
@@ -65,4 +65,4 @@ def write(file: Path, name: str, head: Mapping[str, Any], arrays: Mapping[str, N
         with partial_file(file) as partial, partial.open("wb") as out:
             np.savez(out, **named)  # before NumPy 2.1 `allow_pickle` would be an array of that name
     except OSError as error:
-        raise SourceError(f"{file} cannot be written: {error.strerror or error}") from error
+        raise SourceError(f"{file} cannot be written: {cause(error)}") from error

@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from fvd_bench.errors import CacheError
+from fvd_bench.errors import CacheError, cause
 from fvd_bench.networks import Features
 
 _T = TypeVar("_T")
@@ -113,7 +113,7 @@ class FeatureStore:
             if folder is not None:
                 folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise CacheError(_advice(self._file, error.strerror or str(error))) from error
+            raise CacheError(_advice(self._file, cause(error))) from error
         self._connection = self._connect()
 
     @property

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
-from fvd_bench.errors import SourceError, VideoError
+from fvd_bench.errors import SourceError, VideoError, cause
 from fvd_bench.sources.array_files import ARRAY_SUFFIXES, HDF5_SUFFIXES, read_arrays
 from fvd_bench.sources.hdf5_sets import index_sets
 from fvd_bench.sources.tars import is_tar_name
@@ -107,7 +107,7 @@ class _ArrayFile:
         try:
             return hashlib.sha256(file_state(self._file) + repr(self._layout).encode()).hexdigest()
         except OSError as error:
-            raise VideoError(f"cannot be read: {error.strerror or error}") from error
+            raise VideoError(f"cannot be read: {cause(error)}") from error
 
     @cached_property
     def _video(self) -> ArrayVideo:
@@ -118,7 +118,7 @@ class _ArrayFile:
         except SourceError as error:
             raise VideoError(str(error)) from error
         except OSError as error:
-            raise VideoError(f"cannot be read: {error.strerror or error}") from error
+            raise VideoError(f"cannot be read: {cause(error)}") from error
         return ArrayVideo(self._name, block, known, 0 if "N" in known.axes else None)
 
 

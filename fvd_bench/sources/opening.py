@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from fvd_bench.errors import SourceError, VideoError
+from fvd_bench.errors import SourceError, VideoError, cause
 from fvd_bench.escapes import redact
 from fvd_bench.paths import user_path
 from fvd_bench.plugins import telling
@@ -118,7 +118,7 @@ def _open(source: SourceLike, layout: Layout, progress: Progress, name: str | No
         try:
             return _open_path(path, layout, progress)
         except OSError as error:
-            raise SourceError(f"{error.filename or path}: {error.strerror or error}") from error
+            raise SourceError(f"{error.filename or path}: {cause(error)}") from error
     if hasattr(source, "names") and hasattr(source, "video"):
         return _checked(source)
     if is_dataset(source):
@@ -242,7 +242,7 @@ def _open_address(address: str, layout: Layout, progress: Progress) -> ClipSourc
     except SourceError as error:
         raise SourceError(fetched.in_words(str(error))) from error
     except OSError as error:
-        raise SourceError(f"{fetched.shown}: {error.strerror or error}") from error
+        raise SourceError(f"{fetched.shown}: {cause(error)}") from error
     return AtAddress(side, fetched)
 
 

@@ -11,7 +11,7 @@ from typing import IO, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from fvd_bench.errors import SourceError
+from fvd_bench.errors import SourceError, cause
 from fvd_bench.sources.archives import MOST_RATIO, RATIO_FROM_BYTES
 
 _CHUNK_BYTES = 1 << 24
@@ -39,7 +39,7 @@ class Scratch:
         try:
             self.file: IO[bytes] = tempfile.TemporaryFile(prefix="fvd-bench-")  # noqa: SIM115 - open as long as this is
         except OSError as error:
-            raise self._error(error.strerror or str(error)) from error
+            raise self._error(cause(error)) from error
         weakref.finalize(self, self.file.close)
 
     def append(self, data: bytes | memoryview) -> None:
@@ -52,7 +52,7 @@ class Scratch:
             self.file.write(data)
             self.file.flush()
         except OSError as error:
-            raise self._error(error.strerror or str(error)) from error
+            raise self._error(cause(error)) from error
         self.size += num_bytes
 
     def unpack(self, packed: Reader, packed_bytes: int) -> None:

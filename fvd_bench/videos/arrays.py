@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fvd_bench.errors import ShortVideoError, VideoError
+from fvd_bench.errors import ShortVideoError, VideoError, cause
 from fvd_bench.videos.alpha import over_black
 from fvd_bench.videos.array_layout import PLAIN, WITH_ALPHA, Block, KnownLayout
 from fvd_bench.videos.files import file_state
@@ -73,7 +73,7 @@ class ArrayVideo:
         try:
             stamp = self.stamp()
         except OSError as error:
-            raise VideoError(f"cannot be read: {error.strerror or error}") from error
+            raise VideoError(f"cannot be read: {cause(error)}") from error
         how = repr((self.block.shape, self.layout.axes, self.layout.value_range, self.index)).encode()
         return hashlib.sha256(stamp + how).hexdigest()
 
@@ -97,7 +97,7 @@ class ArrayVideo:
         try:
             values = self.block[tuple(fixed.get(axis, slice(None)) for axis in axes)]
         except OSError as error:
-            raise VideoError(f"cannot be read: {error.strerror or error}") from error
+            raise VideoError(f"cannot be read: {cause(error)}") from error
         return self.layout.levels(values, "".join(a for a in axes if a in "HWC"), f"{self.name}, frame {frame}")
 
 

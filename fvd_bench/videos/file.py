@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from pathlib import PurePath
 
-from fvd_bench.errors import DecoderError, VideoError
+from fvd_bench.errors import DecoderError, VideoError, cause
 from fvd_bench.videos.decoding.pool import DECODERS, Decoders, Reading
 from fvd_bench.videos.decoding.process import Decoder, Source
 from fvd_bench.videos.files import DISK, Files, is_image, sha256_of, state_of
@@ -96,4 +96,4 @@ class VideoFile:
         try:
             return self.path.name, self._files.source(self.path)
         except OSError as error:
-            raise VideoError(f"cannot be read: {error.strerror or error}") from error
+            raise VideoError(f"cannot be read: {cause(error)}") from error

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path, PurePath
 from typing import Protocol
 
-from fvd_bench.errors import VideoError
+from fvd_bench.errors import VideoError, cause
 
 VIDEO_SUFFIXES = frozenset(
     ".mp4 .m4v .avi .webm .mov .mkv .gif .mpg .mpeg .ts .wmv .flv .ogv".split(),
@@ -83,7 +83,7 @@ def sha256_of(files: Files, path: PurePath) -> str:
         with Path(source).open("rb") if isinstance(source, str) else source as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise VideoError(f"cannot be read: {error.strerror or error}") from error
+        raise VideoError(f"cannot be read: {cause(error)}") from error
 
 
 def state_of(files: Files, paths: Sequence[PurePath]) -> str:
@@ -91,7 +91,7 @@ def state_of(files: Files, paths: Sequence[PurePath]) -> str:
     try:
         return hashlib.sha256(b"\0".join(map(files.state, paths))).hexdigest()
     except OSError as error:
-        raise VideoError(f"cannot be read: {error.strerror or error}") from error
+        raise VideoError(f"cannot be read: {cause(error)}") from error
 
 
 def file_state(path: Path) -> bytes:

@@ -13,7 +13,7 @@ from pathlib import PurePath
 
 import numpy as np
 
-from fvd_bench.errors import ShortVideoError, VideoError
+from fvd_bench.errors import ShortVideoError, VideoError, cause
 from fvd_bench.videos.decoding.pool import DECODERS, Decoders, Reading
 from fvd_bench.videos.decoding.process import Source
 from fvd_bench.videos.files import DISK, Files, sha256_of, state_of
@@ -184,7 +184,7 @@ def _sources(paths: Iterable[PurePath], files: Files) -> Iterator[list[Source]]:
         try:
             source = files.source(path)
         except OSError as error:
-            raise VideoError(f"frame {path.name} cannot be read: {error.strerror or error}") from error
+            raise VideoError(f"frame {path.name} cannot be read: {cause(error)}") from error
         sources.append((path.name, source))
         num_bytes += len(source.getbuffer()) if isinstance(source, io.BytesIO) else 0
         if len(sources) == _MOST_IMAGES or num_bytes >= _MOST_BYTES:

@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fvd_bench import atomic
-from fvd_bench.errors import EngineError
+from fvd_bench.errors import EngineError, cause
 from fvd_bench.features.batches import entry_of
 from fvd_bench.features.cluster.stages import FEATURES, Table
 from fvd_bench.features.store import Entry, Facts, FeatureStore
@@ -81,7 +81,7 @@ class Folder:
             yield
         except OSError as error:
             raise EngineError(
-                f"features cannot be kept in {self.place}: {error.strerror or error}; name another folder that all "
+                f"features cannot be kept in {self.place}: {cause(error)}; name another folder that all "
                 "machines can write to by --parquet"
             ) from error
 

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from fvd_bench.errors import ArgumentError, SourceError
+from fvd_bench.errors import ArgumentError, SourceError, cause
 from fvd_bench.features.moments_file import MomentsFile, is_moments_file
 from fvd_bench.features.stats_file import StatsFile
 from fvd_bench.protocols.rules import Side
@@ -150,7 +150,7 @@ def file_digest(path: Path) -> str:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise SourceError(f"{path}: {error.strerror or error}") from error
+        raise SourceError(f"{path}: {cause(error)}") from error
 
 
 def manifest_text(references: Iterable[Reference]) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from fvd_bench import atomic
-from fvd_bench.errors import SourceError
+from fvd_bench.errors import SourceError, cause
 from fvd_bench.escapes import redact
 from fvd_bench.paths import PathLike, user_path
 from fvd_bench.settings import is_offline
@@ -78,7 +78,7 @@ class Folder:
         try:
             yield
         except OSError as error:
-            raise SourceError(f"{error.filename or self.folder}: {error.strerror or error}") from error
+            raise SourceError(f"{error.filename or self.folder}: {cause(error)}") from error
 
 
 class Elsewhere:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from fvd_bench.atomic import partial_file
-from fvd_bench.errors import SourceError
+from fvd_bench.errors import SourceError, cause
 from fvd_bench.features.references.reference import Reference, file_digest, manifest_text, read_manifest
 from fvd_bench.features.references.storage import Folder, Storage, storage_of
 from fvd_bench.paths import PathLike
@@ -74,7 +74,7 @@ class Zoo:
                         fetched(out.tell(), reference.size)
                 _check(reference, whole.hexdigest(), self.shown)
         except OSError as error:
-            raise SourceError(f"{file} cannot be written: {error.strerror or error}") from error
+            raise SourceError(f"{file} cannot be written: {cause(error)}") from error
 
     def add(self, reference: Reference, file: Path) -> None:
         """Add a statistics file with its entry. Others may add some at the same time. Raises SourceError."""

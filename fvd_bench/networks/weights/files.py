@@ -20,7 +20,7 @@ import numpy as np
 import safetensors.numpy
 from safetensors import SafetensorError
 
-from fvd_bench.errors import WeightsError
+from fvd_bench.errors import WeightsError, cause
 from fvd_bench.networks.weights import unpickling
 from fvd_bench.videos.files import regular_file
 
@@ -135,7 +135,7 @@ def read_tensors(
             tensors = safetensors.numpy.load_file(file)
             return {key: np.asarray(value, dtype=np.float32) for key, value in tensors.items()}
     except OSError as error:
-        raise WeightsError(f"cannot read {file}: {error.strerror or error}") from error
+        raise WeightsError(f"cannot read {file}: {cause(error)}") from error
     except _READ_ERRORS as error:
         reason = str(error).partition("\n")[0]
         raise WeightsError(f"{file} is damaged, or not what it looks like: {reason}; accepted is {accepted}") from error

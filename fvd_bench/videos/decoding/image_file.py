@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from fvd_bench.errors import VideoError
+from fvd_bench.errors import VideoError, cause
 from fvd_bench.videos.alpha import over_black
 from fvd_bench.videos.decoding.limits import Limits
 from fvd_bench.videos.header import ImageHeader, Probe
@@ -46,7 +46,7 @@ def open_image(source: str | io.BytesIO, name: str, limits: Limits) -> Image.Ima
             f"frame {name} is not an image that can be read: expected {', '.join(FORMATS)}, told by its contents"
         ) from error
     except IMAGE_ERRORS as error:
-        raise VideoError(f"frame {name} cannot be read: {getattr(error, 'strerror', None) or error}") from error
+        raise VideoError(f"frame {name} cannot be read: {cause(error)}") from error
     try:
         check_size(image, name, limits)
     except VideoError:

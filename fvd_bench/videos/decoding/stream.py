@@ -14,7 +14,7 @@ from typing import Any, cast
 import av
 from av.stream import Disposition
 
-from fvd_bench.errors import VideoError
+from fvd_bench.errors import VideoError, cause
 from fvd_bench.videos.decoding.index import FrameIndex
 from fvd_bench.videos.decoding.limits import Limits
 from fvd_bench.videos.decoding.meter import Meter
@@ -240,7 +240,7 @@ def _ways(index: FrameIndex, place: int, position: int) -> tuple[int | None, ...
 
 
 def _undecodable(error: av.error.FFmpegError) -> VideoError:
-    what = error.strerror or str(error)
+    what = cause(error)
     if isinstance(error, av.error.ArgumentError):
         known = ", ".join(_CONTAINERS.values())
         what += (

@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 
 from fvd_bench.atomic import partial_file
+from fvd_bench.errors import cause
 from fvd_bench.paths import user_path
 from fvd_bench.version import __version__
 from stylegan_v.baselines import registry
@@ -117,7 +118,7 @@ def save(checkpoint: Checkpoint, file: Path) -> None:
             out.flush()
             os.fsync(out.fileno())
     except OSError as error:
-        raise CheckpointError(f"{file} cannot be written: {error.strerror or error}") from error
+        raise CheckpointError(f"{file} cannot be written: {cause(error)}") from error
 
 
 def dump(checkpoint: Checkpoint, out: IO[bytes]) -> None:

@@ -21,6 +21,7 @@ import torch
 from numpy.lib import format as npy
 from torch import Tensor
 
+from fvd_bench.errors import cause
 from fvd_bench.videos.files import regular_file
 from stylegan_v.errors import CheckpointError
 
@@ -52,7 +53,7 @@ def open_export(file: Path) -> Export:
         with file.open("rb") as stream:
             head = stream.read(9)
     except OSError as error:
-        raise CheckpointError(f"{file} cannot be read: {error.strerror or error}") from error
+        raise CheckpointError(f"{file} cannot be read: {cause(error)}") from error
     if file.suffix.lower() in _PICKLES or head.startswith(b"\x80"):
         raise _pickle(file)
     if head.startswith(b"PK"):
@@ -91,7 +92,7 @@ class _Npz:
                 if len(data) != num_bytes or stream.read(1):  # reads the end too, where the checksum is compared
                     raise EOFError(f"it has {len(data)} bytes, expected {num_bytes}")
         except OSError as error:
-            raise CheckpointError(f"{self._file} cannot be read: {error.strerror or error}") from error
+            raise CheckpointError(f"{self._file} cannot be read: {cause(error)}") from error
         except _ZIP_ERRORS as error:
             raise CheckpointError(f"{self._file} is damaged: {name}: {error}") from error
         values = np.frombuffer(data, array.dtype).reshape(array.shape, order="F" if array.fortran else "C")
@@ -113,7 +114,7 @@ def _open_npz(file: Path) -> Export:
                     raise CheckpointError(f"{file} holds {_shown(name)} twice: export it again")
                 arrays[name] = _header(archive, member)
     except OSError as error:
-        raise CheckpointError(f"{file} cannot be read: {error.strerror or error}") from error
+        raise CheckpointError(f"{file} cannot be read: {cause(error)}") from error
     except _ZIP_ERRORS as error:
         raise CheckpointError(f"{file} is damaged, or no .npz file: {error}") from error
     claimed = sum(member.file_size for member in members)

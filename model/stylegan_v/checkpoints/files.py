@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
+from fvd_bench.errors import cause
 from fvd_bench.paths import user_path
 from fvd_bench.videos.files import regular_file
 from stylegan_v.errors import CheckpointError
@@ -26,7 +27,7 @@ def opened(file: str | Path) -> Iterator[IO[bytes]]:
         with file.open("rb") as stream:
             yield stream
     except OSError as error:
-        raise CheckpointError(f"{file} cannot be read: {error.strerror or error}") from error
+        raise CheckpointError(f"{file} cannot be read: {cause(error)}") from error
 
 
 def check_readable(file: str | Path) -> None:

@@ -17,6 +17,7 @@ from typing import NamedTuple, Protocol
 
 from PIL import Image
 
+from fvd_bench.errors import cause
 from fvd_bench.videos.files import bare_name
 from fvd_bench.videos.video import Pixels
 from stylegan_v.errors import DataError
@@ -110,7 +111,7 @@ def read_boxes(file: Path, names: Sequence[str]) -> dict[str, BoxCrop]:
             _check_columns(file, reader.fieldnames or ())
             return _read_rows(file, ((reader.line_num, row) for row in reader), names)
     except OSError as error:
-        raise DataError(f"{file} cannot be read: {error.strerror or error}") from error
+        raise DataError(f"{file} cannot be read: {cause(error)}") from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{file} is no CSV file in UTF-8: {error}") from error
 

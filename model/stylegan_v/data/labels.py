@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fvd_bench.errors import cause
 from fvd_bench.paths import user_path
 from fvd_bench.videos.files import bare_name
 from stylegan_v.errors import DataError
@@ -111,7 +112,7 @@ def _text(path: Path) -> tuple[bytes | None, str]:
                         return _limited(data.read(_MOST_BYTES + 1), path), member.rpartition("/")[0]
             return None, ""
     except (OSError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        raise DataError(f"{path}: {LABEL_FILE} cannot be read: {getattr(error, 'strerror', None) or error}") from error
+        raise DataError(f"{path}: {LABEL_FILE} cannot be read: {cause(error)}") from error
 
 
 def _limited(data: bytes, path: Path) -> bytes:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from fvd_bench.errors import VideoError
+from fvd_bench.errors import VideoError, cause
 from fvd_bench.progress import Progress, silent
 from fvd_bench.sources.opening import ClipSource, open_source
 from fvd_bench.videos.video import Video
@@ -73,7 +73,7 @@ def prepare(
         old_labels = folder.finish(done.records, labels)
     except OSError as error:
         raise DataError(
-            f"{error.filename or out} cannot be written: {error.strerror or error}; what is finished is kept, the same "
+            f"{error.filename or out} cannot be written: {cause(error)}; what is finished is kept, the same "
             "command goes on from there"
         ) from error
     if old_labels:

@@ -18,6 +18,7 @@ from typing import Any, Literal
 from PIL import Image
 
 from fvd_bench.atomic import write_text
+from fvd_bench.errors import cause
 from fvd_bench.progress import Progress, silent
 from fvd_bench.videos.video import Pixels
 from stylegan_v.data.folder import JPEG_QUALITY
@@ -77,7 +78,7 @@ def generate(
                 write_frames(out / name, stream, f".{form}")
             made += 1
     except OSError as error:
-        raise ModelError(f"{error.filename or out} cannot be written: {error.strerror or error}") from error
+        raise ModelError(f"{error.filename or out} cannot be written: {cause(error)}") from error
     progress("videos", videos, videos)
     return Generated(made, videos - made)
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from fvd_bench.atomic import partial_file
+from fvd_bench.errors import cause
 from fvd_bench.videos.video import Pixels
 from stylegan_v.errors import ModelError
 from stylegan_v.sampling.sampler import Label, VideoSampler
@@ -75,7 +76,7 @@ def whole_or_nothing(file: Path) -> Iterator[Path]:
         with partial_file(file) as partial:
             yield partial
     except OSError as error:
-        raise ModelError(f"{file} cannot be written: {error.strerror or error}") from error
+        raise ModelError(f"{file} cannot be written: {cause(error)}") from error
 
 
 def _write_mp4(file: Path, frames: Iterable[Pixels], fps: float) -> None:
@@ -94,7 +95,7 @@ def _write_mp4(file: Path, frames: Iterable[Pixels], fps: float) -> None:
                 container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
             container.mux(stream.encode())
     except av.error.FFmpegError as error:
-        raise OSError(error.strerror or str(error)) from error
+        raise OSError(cause(error)) from error
 
 
 def _write_webp(file: Path, frames: Iterable[Pixels], fps: float) -> None:

@@ -14,6 +14,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from fvd_bench.atomic import write_text
+from fvd_bench.errors import cause
 from fvd_bench.videos.video import Pixels
 from stylegan_v.errors import CheckpointError, ModelError
 from stylegan_v.networks.generator import Generator
@@ -90,7 +91,7 @@ def make_folder(out: Path) -> None:
         out.mkdir(parents=True, exist_ok=True)
         found = sorted(entry.name for entry in out.iterdir())
     except OSError as error:
-        raise ModelError(f"{out} cannot be written: {error.strerror or error}") from error
+        raise ModelError(f"{out} cannot be written: {cause(error)}") from error
     if found:
         raise ModelError(f"{out} holds {found[0]}: name a folder that is empty or not there yet")
 
@@ -120,7 +121,7 @@ def write_content(out: Path, content: Content, learned: Tensor | None, report: M
     try:
         write_text(out / REPORT, json.dumps(report, indent=2) + "\n")
     except OSError as error:
-        raise ModelError(f"{out / REPORT} cannot be written: {error.strerror or error}") from error
+        raise ModelError(f"{out / REPORT} cannot be written: {cause(error)}") from error
 
 
 def read_content(folder: Path, generator: Generator, digest: str) -> Content:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from fvd_bench.atomic import append_text, write_text
+from fvd_bench.errors import cause
 from fvd_bench.escapes import escaped
 from stylegan_v.errors import TrainingError
 
@@ -68,7 +69,7 @@ def _written(file: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise TrainingError(
-            f"{error.filename or file} cannot be written: {error.strerror or error}; the same command goes on from the "
+            f"{error.filename or file} cannot be written: {cause(error)}; the same command goes on from the "
             "last checkpoint"
         ) from error
 

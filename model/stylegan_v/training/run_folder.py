@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fvd_bench.atomic import write_text
+from fvd_bench.errors import cause
 from fvd_bench.paths import user_path
 from stylegan_v.checkpoints.files import LAST
 from stylegan_v.errors import ConfigError
@@ -70,7 +71,7 @@ def claim(out: Path, run: Run) -> None:
         (out / "samples").mkdir(parents=True, exist_ok=True)
         write_text(out / "run.toml", run.to_toml())
     except OSError as error:
-        raise ConfigError(f"{out} cannot be written: {error.strerror or error}") from error
+        raise ConfigError(f"{out} cannot be written: {cause(error)}") from error
 
 
 def _settings(run: Run) -> dict[str, Any]:

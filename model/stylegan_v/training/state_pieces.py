@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fvd_bench.atomic import write_bytes, write_text
+from fvd_bench.errors import cause
 from fvd_bench.paths import user_path
 from fvd_bench.version import __version__
 from fvd_bench.videos.files import regular_file
@@ -52,7 +53,7 @@ def split(run: Path, folder: Path, *, largest_bytes: int = LARGEST_BYTES) -> int
             write_bytes(folder / name, bytes(piece))
         write_text(folder / MANIFEST, json.dumps(manifest, indent=1) + "\n")
     except OSError as error:
-        raise CheckpointError(f"{error.filename or folder} cannot be written: {error.strerror or error}") from error
+        raise CheckpointError(f"{error.filename or folder} cannot be written: {cause(error)}") from error
     return len(pieces)
 
 
@@ -78,7 +79,7 @@ def join(folder: Path, run: Path) -> Checkpoint:
         run.mkdir(parents=True, exist_ok=True)
         write_text(run / "run.toml", settings.to_toml())
     except OSError as error:
-        raise CheckpointError(f"{run} cannot be written: {error.strerror or error}") from error
+        raise CheckpointError(f"{run} cannot be written: {cause(error)}") from error
     save(found, target)
     return found
 
@@ -98,7 +99,7 @@ def _whole(folder: Path) -> bytes:
         except FileNotFoundError as error:
             raise CheckpointError(f"{folder} lacks {name}: copy it from where the state was split") from error
         except OSError as error:
-            raise CheckpointError(f"{file} cannot be read: {error.strerror or error}") from error
+            raise CheckpointError(f"{file} cannot be read: {cause(error)}") from error
         if hashlib.sha256(piece).hexdigest() != expected["sha256"]:
             raise CheckpointError(
                 f"{file} is damaged, or of another state: it is not what {MANIFEST} says of it. Copy all files again "
@@ -119,7 +120,7 @@ def _manifest(folder: Path) -> list[dict[str, Any]]:
             f"{folder} has no {MANIFEST}: expected a folder that `stylegan-v state split` wrote"
         ) from error
     except OSError as error:
-        raise CheckpointError(f"{file} cannot be read: {error.strerror or error}") from error
+        raise CheckpointError(f"{file} cannot be read: {cause(error)}") from error
     except (ValueError, RecursionError):
         content = None
     found = content if isinstance(content, dict) else {}
