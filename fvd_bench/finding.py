@@ -157,6 +157,16 @@ def of_side(side: str, findings: Iterable[Finding]) -> list[Finding]:
     return [replace(finding, side=side) for finding in findings]
 
 
+def videos_skipped(side: str, videos: Mapping[str, str]) -> Finding:
+    """Return the finding on videos of a side that are left out. videos: name -> why."""
+    return Finding.of("videos-skipped", f"{counted(len(videos), side)} skipped", videos, side=side)
+
+
+def counted(videos: int, side: str) -> str:
+    """Begin a sentence on so many videos of a side: 1 fake video is, 2 fake videos are."""
+    return f"{videos} {side} video is" if videos == 1 else f"{videos} {side} videos are"
+
+
 def some(videos: Mapping[str, str]) -> str:
     """Name the first videos, each with its details, and count the others. Details that all share are given once."""
     shared = set(videos.values())

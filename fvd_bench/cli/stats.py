@@ -22,7 +22,7 @@ from fvd_bench.cli.streams import check_outputs, progress, say, warn, wrote
 from fvd_bench.cli.values import Place
 from fvd_bench.errors import SourceError
 from fvd_bench.escapes import redact
-from fvd_bench.finding import Finding
+from fvd_bench.finding import videos_skipped
 
 if TYPE_CHECKING:
     from fvd_bench.features.moments_file import MomentsFile
@@ -88,8 +88,7 @@ def stats(
             skipped = _skipped(file)
             say(f"{_shown(out)}: {_counts(file)}{of} for {_protocols(file)}, {len(skipped)} skipped")
             if skipped:
-                videos = f"{len(skipped)} {side} video{' is' if len(skipped) == 1 else 's are'} skipped"
-                warn([Finding.of("videos-skipped", videos, skipped, side=side)])
+                warn([videos_skipped(side, skipped)])
 
 
 @click.command(cls=Command)

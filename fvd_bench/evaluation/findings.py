@@ -12,7 +12,7 @@ from fvd_bench.evaluation.result import MotionPanel
 from fvd_bench.evaluation.score import Score, Skipped
 from fvd_bench.features.given import OTHER_SHARD
 from fvd_bench.features.jobs import Collected, Job
-from fvd_bench.finding import Finding, noted, of_side, some, worst_first
+from fvd_bench.finding import Finding, counted, noted, of_side, some, videos_skipped, worst_first
 from fvd_bench.inspection import faults
 from fvd_bench.inspection.motion_of_sides import findings as motion_findings
 from fvd_bench.networks import FeatureExtractor
@@ -108,18 +108,14 @@ def _video_findings(collected: Mapping[Job, Collected]) -> Iterator[Finding]:
         for code, videos in found.notes.items():
             said.setdefault((side, code), {}).update(videos)
     for side, videos in skipped.items():
-        yield Finding.of("videos-skipped", f"{_videos(len(videos), side)} skipped", videos, side=side)
+        yield videos_skipped(side, videos)
     for side, videos in damaged.items():
         if videos:
-            what = f"{_videos(len(videos), side)} used although frames decode with errors"
+            what = f"{counted(len(videos), side)} used although frames decode with errors"
             yield Finding.of("videos-damaged", what, videos, side=side)
     for (side, code), videos in said.items():
         if code in _NOTES:  # a statistics file may hold any code
             yield Finding.of(code, f"{len(videos)} {side} videos {_NOTES[code]}", videos, side=side)
-
-
-def _videos(count: int, side: Side) -> str:
-    return f"{count} {side} video is" if count == 1 else f"{count} {side} videos are"
 
 
 def _range_findings(sources: Mapping[Side, HasNotes], collected: Mapping[Job, Collected]) -> Iterator[Finding]:
