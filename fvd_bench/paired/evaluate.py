@@ -164,31 +164,10 @@ def _evaluated(
     progress: Progress,
     started: float,
 ) -> PairedResult:
-    from fvd_bench.networks import environment, weights  # after what may be refused at once
+    from fvd_bench.networks import environment  # after what may be refused at once
 
-    everything = range(len(sides.pairs.indices))
-    alone = sides.side("real", everything)
-    groups: Sequence[int] = sides.pairs.originals(everything)
-    if settings.group_by is not None:
-        groups = dependence.groups(alone.names, settings.group_by, alone.columns)
-    for name in settings.weights:
-        weights.spec_of(name)
     device = environment.resolve_device(settings.device)
-    asked = [of for p in protocols for name in p.metrics if name in chosen for of in measures_of(p.rule(name))]
-    perceptual = Perceptual.load([of for of in asked if isinstance(of, LpipsRule)], settings, device, progress)
-    wanted = Wanted(
-        tuple(dict.fromkeys(of for of in asked if not isinstance(of, LpipsRule))),
-        perceptual.distances if perceptual.networks else None,
-        perceptual.batch,
-    )
-    found = measure(
-        sides.videos,
-        len(everything),
-        wanted,
-        workers=settings.workers or processors(),
-        progress=labelled(progress, "pairs of videos"),
-    )
-    compared = Compared(sides.names, list(found), groups, perceptual.missing, perceptual.weights)
+    compared, perceptual = _compared(protocols, chosen, sides, device, settings, progress)
     if settings.strict:
         refuse_left_out(sides.pairs, compared)
     scored = scores(protocols, [name for name in METRICS if name in chosen], compared, seed)
@@ -217,6 +196,41 @@ def _evaluated(
         group_by=settings.group_by,
         seconds=round(time.monotonic() - started, 3),
     )
+
+
+def _compared(
+    protocols: Sequence[PairedProtocol],
+    chosen: Sequence[str],
+    sides: _Sides,
+    device: str,
+    settings: Settings,
+    progress: Progress,
+) -> tuple[Compared, Perceptual]:
+    """Measure every pair by what the protocols ask of it, with the networks that were found for that."""
+    from fvd_bench.networks import weights
+
+    everything = range(len(sides.pairs.indices))
+    alone = sides.side("real", everything)
+    groups: Sequence[int] = sides.pairs.originals(everything)
+    if settings.group_by is not None:
+        groups = dependence.groups(alone.names, settings.group_by, alone.columns)
+    for name in settings.weights:
+        weights.spec_of(name)
+    asked = [of for p in protocols for name in p.metrics if name in chosen for of in measures_of(p.rule(name))]
+    perceptual = Perceptual.load([of for of in asked if isinstance(of, LpipsRule)], settings, device, progress)
+    wanted = Wanted(
+        tuple(dict.fromkeys(of for of in asked if not isinstance(of, LpipsRule))),
+        perceptual.distances if perceptual.networks else None,
+        perceptual.batch,
+    )
+    found = measure(
+        sides.videos,
+        len(everything),
+        wanted,
+        workers=settings.workers or processors(),
+        progress=labelled(progress, "pairs of videos"),
+    )
+    return Compared(sides.names, list(found), groups, perceptual.missing, perceptual.weights), perceptual
 
 
 def _rfvd(
