@@ -23,7 +23,7 @@ from fvd_bench.networks.weights.files import I3D_SDIST
 from fvd_bench.videos.decoding.limits import Limits
 from fvd_bench.videos.decoding.pool import Decoders
 from fvd_bench.videos.video import Pixels
-from tests.served import Server
+from tests.file_server import FileServer
 
 
 @pytest.fixture(scope="session")
@@ -294,11 +294,11 @@ def own_protocol(tmp_path: Path) -> Callable[..., str]:
 
 
 @pytest.fixture
-def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FileServer]:
     monkeypatch.setenv("FVD_BENCH_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("no_proxy", "*")
     monkeypatch.delenv("FVD_BENCH_OFFLINE", raising=False)
-    started = Server()
+    started = FileServer()
     thread = threading.Thread(target=started.http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     yield started

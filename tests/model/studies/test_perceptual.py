@@ -11,9 +11,9 @@ import torch
 from fvd_bench.networks.i3d_network import I3D, tensor_shapes
 from stylegan_v.errors import CheckpointError
 from stylegan_v.studies.perceptual import lpips_distance, still_layers
-from tests.late import Late
+from tests.lazy_module import LazyModule
 
-theirs = Late("torchmetrics.functional.image.lpips")
+theirs = LazyModule("torchmetrics.functional.image.lpips")
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

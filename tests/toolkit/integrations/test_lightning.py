@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from fvd_bench import FvdBenchError
-from tests.late import Late
+from tests.lazy_module import LazyModule
 from tests.toolkit.integrations.conftest import NO_CACHE
 
-callbacks = Late("lightning.pytorch.callbacks")
-lit = Late("tests.toolkit.integrations.lightning_model")
-metrics, ours = Late("fvd_bench.integrations.torchmetrics"), Late("fvd_bench.integrations.lightning")
+callbacks = LazyModule("lightning.pytorch.callbacks")
+lit = LazyModule("tests.toolkit.integrations.lightning_model")
+metrics, ours = LazyModule("fvd_bench.integrations.torchmetrics"), LazyModule("fvd_bench.integrations.lightning")
 
 
 def logged(trainer, name: str) -> list[float]:

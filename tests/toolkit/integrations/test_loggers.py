@@ -8,10 +8,10 @@ from torch.utils.tensorboard import SummaryWriter
 
 from fvd_bench import FvdBenchError, Result, evaluate
 from fvd_bench.integrations.loggers import log_result
-from tests.late import Late
+from tests.lazy_module import LazyModule
 from tests.toolkit.integrations.conftest import NO_CACHE
 
-loggers = Late("lightning.pytorch.loggers")
+loggers = LazyModule("lightning.pytorch.loggers")
 
 
 @pytest.fixture(scope="module")

@@ -16,10 +16,10 @@ import torch
 from fvd_bench import FvdBenchError, FvdBenchWarning
 from fvd_bench.errors import MetricError, SourceError
 from tests.forked import Program
-from tests.late import Late
+from tests.lazy_module import LazyModule
 from tests.toolkit.integrations.conftest import NO_CACHE
 
-torchmetrics, integration = Late("torchmetrics"), Late("fvd_bench.integrations.torchmetrics")
+torchmetrics, integration = LazyModule("torchmetrics"), LazyModule("fvd_bench.integrations.torchmetrics")
 
 EXACT = 1e-9
 """Relative: both ways add the same features in the same order."""

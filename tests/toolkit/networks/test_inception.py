@@ -18,9 +18,9 @@ from fvd_bench.evaluation.result import Result
 from fvd_bench.networks import create, inception
 from fvd_bench.protocols.protocol import load, parse, text
 from fvd_bench.settings import Settings
-from tests.late import Late
+from tests.lazy_module import LazyModule
 
-torch_fidelity = Late("torch_fidelity")
+torch_fidelity = LazyModule("torch_fidelity")
 
 WEIGHTS = "inception-2015-12-05"
 Sides = tuple[Path, Path]

@@ -11,10 +11,10 @@ from torch import Tensor
 from fvd_bench.networks.normalisation import IMAGENET, OPENAI_CLIP, Normalisation
 from fvd_bench.protocols.protocol import read
 from fvd_bench.videos.preprocess import network_input
-from tests.late import Late
+from tests.lazy_module import LazyModule
 from tests.toolkit.networks.transformer_tensors import same
 
-transformers, v2 = Late("transformers"), Late("torchvision.transforms.v2")
+transformers, v2 = LazyModule("transformers"), LazyModule("torchvision.transforms.v2")
 
 
 @pytest.fixture(params=["tall", "wide", "small"])

@@ -40,10 +40,10 @@ from fvd_bench.networks.weights.vision_transformers import Layout, Size
 from fvd_bench.protocols.protocol import read
 from fvd_bench.settings import Settings
 from fvd_bench.videos.preprocess import network_input
-from tests.late import Late
+from tests.lazy_module import LazyModule
 from tests.toolkit.networks.transformer_tensors import SMALL, SMALL_IMAGE, Plain, Tensors, same, seeded
 
-transformers, v2 = Late("transformers"), Late("torchvision.transforms.v2")
+transformers, v2 = LazyModule("transformers"), LazyModule("torchvision.transforms.v2")
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,9 @@ import torch
 from fvd_bench.paired.averages import RESAMPLES, Averages, averages, contributions
 from fvd_bench.paired.measurement import Measured
 from fvd_bench.protocols.paired import FlickeringRule, PsnrRule, Rule, SsimRule, load
-from tests.late import Late
+from tests.lazy_module import LazyModule
 
-torchmetrics = Late("torchmetrics.image")
+torchmetrics = LazyModule("torchmetrics.image")
 
 SSIM = SsimRule(window="gaussian", size=11)
 PER_FRAME = SsimRule(window="gaussian", size=11, average="frames")

@@ -14,9 +14,9 @@ from fvd_bench.paired.differences import change, decibels, squared_error, steadi
 from fvd_bench.paired.ssim import fits, ssim
 from fvd_bench.protocols.paired import PsnrRule, SsimRule, load
 from fvd_bench.videos.video import Pixels
-from tests.late import Late
+from tests.lazy_module import LazyModule
 
-torchmetrics = Late("torchmetrics.functional.image")
+torchmetrics = LazyModule("torchmetrics.functional.image")
 
 EXACT = PsnrRule(pool="frame")
 

@@ -13,9 +13,9 @@ from fvd_bench.errors import WeightsError
 from fvd_bench.networks.lpips import Lpips
 from fvd_bench.networks.weights.lpips_tensors import BACKBONES, heads, layers
 from fvd_bench.videos.video import Pixels
-from tests.late import Late
+from tests.lazy_module import LazyModule
 
-lpips = Late("lpips")
+lpips = LazyModule("lpips")
 
 
 def frames(count: int, height: int, width: int, seed: int) -> Pixels:

@@ -17,7 +17,7 @@ from fvd_bench.sources import downloads
 from fvd_bench.sources.clip_source import fingerprint
 from fvd_bench.sources.fetched import fetch
 from fvd_bench.sources.opening import open_source
-from tests.served import Server
+from tests.file_server import FileServer
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,9 @@ def _identity(side: Any) -> str:
     return fingerprint(source.names, (source.video(n).content() for n in range(len(source.names))))
 
 
-def test_an_archive_a_folder_and_a_list_are_the_same_as_on_disk(server: Server, folder: Path, packed: bytes) -> None:
+def test_an_archive_a_folder_and_a_list_are_the_same_as_on_disk(
+    server: FileServer, folder: Path, packed: bytes
+) -> None:
     server.folder(folder, "/fake/")
     names = [*(f"files/{n}%20a.mkv" for n in range(3)), "frames/"]
     server.put("/fake/list.csv", b"video,label\nfiles/0 a.mkv,a\nfiles/1 a.mkv,a\nfiles/2 a.mkv,b\nframes,b\n")
@@ -61,7 +63,7 @@ def test_an_archive_a_folder_and_a_list_are_the_same_as_on_disk(server: Server, 
 
 
 @pytest.mark.parametrize("scheme", ["memory", "local"])
-def test_file_systems_of_fsspec_are_the_same_as_the_disk(server: Server, folder: Path, scheme: str) -> None:
+def test_file_systems_of_fsspec_are_the_same_as_the_disk(server: FileServer, folder: Path, scheme: str) -> None:
     memory = fsspec.filesystem("memory")
     memory.put(str(folder), "/bucket/fake", recursive=True)
     address = "memory://bucket/fake" if scheme == "memory" else f"local://{folder}"
@@ -71,7 +73,7 @@ def test_file_systems_of_fsspec_are_the_same_as_the_disk(server: Server, folder:
     memory.rm("/bucket", recursive=True)
 
 
-def test_the_digest_stands_in_the_form_of_the_side(server: Server, packed: bytes) -> None:
+def test_the_digest_stands_in_the_form_of_the_side(server: FileServer, packed: bytes) -> None:
     import hashlib
 
     source = open_source(server.put("/fake.zip", packed))
@@ -80,7 +82,7 @@ def test_the_digest_stands_in_the_form_of_the_side(server: Server, packed: bytes
     assert source.kind.endswith(f"in a zip archive, from an address (sha256 {hashlib.sha256(packed).hexdigest()[:16]})")
 
 
-def test_what_did_not_change_is_copied_once_and_what_did_again(server: Server, packed: bytes) -> None:
+def test_what_did_not_change_is_copied_once_and_what_did_again(server: FileServer, packed: bytes) -> None:
     address = server.put("/fake.zip", packed)
     first = fetch(address, silent)
     once = server.gets("/fake.zip")
@@ -95,7 +97,7 @@ def test_what_did_not_change_is_copied_once_and_what_did_again(server: Server, p
     assert server.gets("/fake.zip") > before[0] + 1, "without a tag it is not known whether it changed"
 
 
-def test_a_copy_that_was_changed_here_is_made_again(server: Server, packed: bytes) -> None:
+def test_a_copy_that_was_changed_here_is_made_again(server: FileServer, packed: bytes) -> None:
     address = server.put("/fake.zip", packed)
     copy = fetch(address, silent).files[0].place
     copy.write_bytes(b"damaged")
@@ -106,7 +108,7 @@ def test_a_copy_that_was_changed_here_is_made_again(server: Server, packed: byte
 @pytest.mark.parametrize(
     ("ranges", "tag", "resumes"), [(True, '"1"', True), (False, '"1"', False), (True, '"2"', False)]
 )
-def test_an_interrupted_copy_goes_on_or_begins_anew(server: Server, ranges: bool, tag: str, resumes: bool) -> None:
+def test_an_interrupted_copy_goes_on_or_begins_anew(server: FileServer, ranges: bool, tag: str, resumes: bool) -> None:
     """The file is larger than what fsspec asks for at a time, so that it breaks off between two requests."""
     body = os.urandom(1 << 20) * 11
     address = server.put("/fake.zip", body)
@@ -129,7 +131,7 @@ def test_an_interrupted_copy_goes_on_or_begins_anew(server: Server, ranges: bool
 
 
 def test_a_file_that_changes_while_it_is_copied_is_refused(
-    server: Server, packed: bytes, monkeypatch: pytest.MonkeyPatch
+    server: FileServer, packed: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     address = server.put("/fake.zip", packed)
     before = downloads.Download._append
@@ -153,7 +155,13 @@ def test_a_file_that_changes_while_it_is_copied_is_refused(
 )
 @pytest.mark.parametrize("ranges", [True, False])
 def test_sizes_are_limited(
-    server: Server, packed: bytes, monkeypatch: pytest.MonkeyPatch, name: str, value: int, message: str, ranges: bool
+    server: FileServer,
+    packed: bytes,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    value: int,
+    message: str,
+    ranges: bool,
 ) -> None:
     monkeypatch.setattr(downloads, name, value)
     server.ranges = ranges
@@ -163,7 +171,7 @@ def test_sizes_are_limited(
     assert server.gets("/fake.zip") == 0
 
 
-def test_no_name_leads_out_of_the_folder(server: Server, tmp_path: Path) -> None:
+def test_no_name_leads_out_of_the_folder(server: FileServer, tmp_path: Path) -> None:
     names = ["../../../../evil.mp4", "%2e%2e/evil.mp4", "a/%2e%2e/%2e%2e/evil.mp4", "%2Fevil.mp4"]
     for name in names:
         server.put("/fake/", f'<a href="{server.address}/fake/{name}">x</a>'.encode())
@@ -172,19 +180,21 @@ def test_no_name_leads_out_of_the_folder(server: Server, tmp_path: Path) -> None
     assert not list(tmp_path.rglob("evil*"))
 
 
-def test_the_name_of_one_file_leads_nowhere(server: Server) -> None:
+def test_the_name_of_one_file_leads_nowhere(server: FileServer) -> None:
     for path in ("/..%2F..%2Fevil.mp4", "/a%00b.mp4", "/-rf.mp4"):
         place = fetch(server.put(path, b"x"), silent).files[0].place
         assert place.parent.name == "files" and re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*", place.name)
 
 
 @pytest.mark.parametrize("entry", ["/etc/passwd", "../up.mp4", "file:///etc/passwd", "memory://x.mp4", "a//b.mp4"])
-def test_a_list_from_elsewhere_never_leads_to_files_of_this_machine(server: Server, entry: str) -> None:
+def test_a_list_from_elsewhere_never_leads_to_files_of_this_machine(server: FileServer, entry: str) -> None:
     with pytest.raises(SourceError, match=r"list\.txt (leads to|has a member named)"):
         open_source(server.put("/list.txt", f"{entry}\n".encode()))
 
 
-def test_a_dead_address_in_a_list_is_skipped_and_a_refusal_is_not(server: Server, folder: Path, tmp_path: Path) -> None:
+def test_a_dead_address_in_a_list_is_skipped_and_a_refusal_is_not(
+    server: FileServer, folder: Path, tmp_path: Path
+) -> None:
     file = next((folder / "files").iterdir())
     alive = server.put("/0.mkv", file.read_bytes())
     (tmp_path / "list.txt").write_text(f"{alive}\n{server.address}/gone.mkv\n{file}\n")
@@ -196,7 +206,7 @@ def test_a_dead_address_in_a_list_is_skipped_and_a_refusal_is_not(server: Server
         open_source([alive, f"{server.address}/secret.mkv"])
 
 
-def test_passwords_and_tokens_are_not_shown(server: Server, packed: bytes, tmp_path: Path) -> None:
+def test_passwords_and_tokens_are_not_shown(server: FileServer, packed: bytes, tmp_path: Path) -> None:
     server.put("/fake.zip", packed)
     with_login = server.address.replace("://", "://anna:pass@")
 
@@ -209,7 +219,7 @@ def test_passwords_and_tokens_are_not_shown(server: Server, packed: bytes, tmp_p
     assert kept and not any(secret in text for secret in ("pass@", "12345") for text in (shown, *kept))
 
 
-def test_videos_of_a_list_whose_addresses_differ_in_their_query_are_all_used(server: Server, folder: Path) -> None:
+def test_videos_of_a_list_whose_addresses_differ_in_their_query_are_all_used(server: FileServer, folder: Path) -> None:
     address = server.put("/get.mkv", (folder / "files" / "0 a.mkv").read_bytes())
 
     source = open_source([f"{address}?id=1", f"{address}?id=2", f"{address}?id=1"])
@@ -218,7 +228,7 @@ def test_videos_of_a_list_whose_addresses_differ_in_their_query_are_all_used(ser
     assert source.notes == ("list of 3 paths: 1 of 3 names are given again; each is used once",)
 
 
-def test_offline_the_last_copy_is_used(server: Server, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_offline_the_last_copy_is_used(server: FileServer, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     server.folder(folder, "/fake/")
     address = f"{server.address}/fake/"
     before = fetch(address, silent)
@@ -240,13 +250,13 @@ def test_offline_the_last_copy_is_used(server: Server, folder: Path, monkeypatch
         ("http://127.0.0.1:1/fake.zip", "cannot be read: .*run the same command again"),
     ],
 )
-def test_what_cannot_be_opened_is_one_sentence(server: Server, address: str, message: str) -> None:
+def test_what_cannot_be_opened_is_one_sentence(server: FileServer, address: str, message: str) -> None:
     with pytest.raises(SourceError, match=message) as error:
         open_source(address)
     assert "\n" not in str(error.value)
 
 
-def test_progress_counts_files(server: Server, folder: Path) -> None:
+def test_progress_counts_files(server: FileServer, folder: Path) -> None:
     server.folder(folder, "/fake/")
     told: list[tuple[str, int, int]] = []
 
@@ -255,7 +265,7 @@ def test_progress_counts_files(server: Server, folder: Path) -> None:
     assert told[-1] == (f"copying {server.address}/fake/", 13, 13)
 
 
-def test_statistics_at_an_address_are_a_side(server: Server, two_sides, pixels_protocol, tmp_path: Path) -> None:
+def test_statistics_at_an_address_are_a_side(server: FileServer, two_sides, pixels_protocol, tmp_path: Path) -> None:
     make(two_sides[0], "real", pixels_protocol(), settings=Settings(cache=None)).write(tmp_path / "real.npz")
     address = server.put("/real.npz", (tmp_path / "real.npz").read_bytes())
 

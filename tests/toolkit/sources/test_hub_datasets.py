@@ -11,9 +11,9 @@ import pytest
 from fvd_bench.errors import SourceError
 from fvd_bench.sources.clip_source import fingerprint
 from fvd_bench.sources.opening import open_source
-from tests.late import Late
+from tests.lazy_module import LazyModule
 
-datasets = Late("datasets")
+datasets = LazyModule("datasets")
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -23,9 +23,9 @@ from fvd_bench.cli import cli
 from fvd_bench.evaluation.statistics import make
 from fvd_bench.networks import weights
 from fvd_bench.videos.video import Pixels
-from tests.late import Late
+from tests.lazy_module import LazyModule
 
-datasets = Late("datasets")
+datasets = LazyModule("datasets")
 
 PAGE = (Path(__file__).parents[3] / "docs" / "sources.md").read_text("utf-8")
 ROWS = re.findall(r"^\| (?P<form>[^|]+) \| (?:`(?P<command>[^|]+)`)? ?\| `(?P<python>[^|]+)` \|$", PAGE, re.MULTILINE)[

@@ -9,9 +9,9 @@ from PIL import Image
 
 from fvd_bench.protocols.protocol import load
 from fvd_bench.videos.preprocess import network_input
-from tests.late import Late
+from tests.lazy_module import LazyModule
 
-torchvision = Late("torchvision.transforms.functional")
+torchvision = LazyModule("torchvision.transforms.functional")
 
 
 @pytest.fixture(scope="module")

@@ -5,9 +5,9 @@ from PIL import Image
 from torch.nn import functional
 
 from fvd_bench.videos.resize import resample
-from tests.late import Late
+from tests.lazy_module import LazyModule
 
-torch_fidelity = Late("torch_fidelity.interpolate_compat_tensorflow")
+torch_fidelity = LazyModule("torch_fidelity.interpolate_compat_tensorflow")
 
 SIZES = [((48, 64), (224, 224)), ((300, 400), (224, 224)), ((128, 128), (224, 224)), ((37, 501), (64, 20))]
 

@@ -9,7 +9,7 @@ _OF_TESTS = {"__bases__", "__test__", "__wrapped__", "_mock_name"}
 """What pytest asks of all that a file has, to find tests in it."""
 
 
-class Late:
+class LazyModule:
     """A module that is imported when a test first asks it for something."""
 
     def __init__(self, name: str) -> None:
