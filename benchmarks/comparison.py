@@ -107,7 +107,10 @@ def main(
     argv: Sequence[str] | None = None,
     scores: Mapping[str, str] = SCORES,
 ) -> None:
-    """Run a table's command. name: of the result. doc: of the script. baseline: the row that costs are held to."""
+    """Run a table's command, which writes the results of each set apart.
+
+    name: of the results. doc: of the script. baseline: the row that costs are held to.
+    """
     asked = arguments(doc, argv)
     tiny = asked.tiny
     budget = Budget(
@@ -119,30 +122,29 @@ def main(
         repeats=2 if tiny else 3,
     )
     failed: list[str] = []
-    table: dict[str, Any] = {"tiny": True} if tiny else {}
-    table |= {"budget": asdict(budget), "baseline": baseline, "sets": {}}
     for make in (SETS[name] for name in asked.sets or SETS):
         videos = make(asked.data, asked.out / "videos", budget)
-        found = table["sets"][videos.name] = {"what": videos.what, "train": videos.train, "rows": {}}
+        table: dict[str, Any] = {"tiny": True} if tiny else {}
+        table |= {"set": videos.what, "budget": asdict(budget), "train": videos.train, "baseline": baseline, "rows": {}}
         if videos.answer is not None:
-            found["others of the same kind"] = scored(videos.answer, videos, budget, scores, asked.out)
+            table["others of the same kind"] = scored(videos.answer, videos, budget, scores, asked.out)
+        found = table["rows"]
         for row in rows:
             folder = asked.out / videos.name / row.name
             try:
-                found["rows"][row.name] = learned(row, videos, budget, scores, folder, asked.out)
+                found[row.name] = learned(row, videos, budget, scores, folder, asked.out)
             except FvdBenchError as error:  # such as a training that has diverged: the others are trained all the same
-                found["rows"][row.name] = {"label": row.label, "failed": str(error)}
-            hold_costs(found["rows"], baseline)
-            write(name, doc, table, device=budget.device)
-        whole = [row for row in rows if "failed" not in found["rows"][row.name]]
+                found[row.name] = {"label": row.label, "failed": str(error)}
+            hold_costs(found, baseline)
+            write(f"{name}-{videos.name}", doc, table, device=budget.device)
+        whole = [row for row in rows if "failed" not in found[row.name]]
         failed += [f"{videos.name}, {row.name}" for row in rows if row not in whole]
         sheet = result_file(f"{name}-{videos.name}-sheet", ".jpg", budget.device)
         plot = result_file(f"{name}-{videos.name}-cost", ".png", budget.device)
         trained = {row.label: asked.out / videos.name / row.name / "checkpoint.pt" for row in whole}
         pictures.sheet(trained, videos.videos, sheet, device=budget.device)
         if baseline in {row.name for row in whole}:
-            found_rows = {row.label: found["rows"][row.name] for row in whole}
-            pictures.costs(found_rows, next(iter(scores)), baseline, plot)
+            pictures.costs({row.label: found[row.name] for row in whole}, next(iter(scores)), baseline, plot)
     if failed:
         sys.exit(f"failed, and tried again by the same command: {'; '.join(failed)}")
 

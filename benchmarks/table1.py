@@ -11,7 +11,7 @@ Expected: on moving shapes every method is far above what other shapes of the sa
 The paper's Tables 1 and 6 and Figures 3 and 7 on videos that are at hand: the `small` preset of each method, the
 average generator at the end of the budget. comparison.py says what the budget is and what is kept.
 
-Writes table1 as JSON, and for each set a sheet of samples and a plot of FVD against cost.
+Writes for each set table1-SET as JSON, a sheet of samples, and a plot of FVD against cost.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ Expected: the rows of the paper's Table 2: a part replaced, or a condition taken
 
 The ablations of `stylegan-v ablations` on top of the `small` preset; comparison.py says what the budget is.
 
-Writes table2 as JSON, and for each set a sheet of samples and a plot of FVD against cost.
+Writes for each set table2-SET as JSON, a sheet of samples, and a plot of FVD against cost.
 """
 
 from __future__ import annotations

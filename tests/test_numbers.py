@@ -281,7 +281,7 @@ METHODS = {
 
 
 def test_the_papers_first_table_on_faces() -> None:
-    found = results("table1")["sets"]["faces"]["rows"]
+    found = results("table1-faces")["rows"]
     by_score = sorted(found.values(), key=lambda row: row["scores"]["FVD16"]["value"])
     expected = {METHODS[row["label"]]: _cells(row) for row in by_score}
 
@@ -295,7 +295,7 @@ def test_the_papers_first_table_on_faces() -> None:
 
 
 def test_the_papers_first_table_on_shapes() -> None:
-    found = results("table1")["sets"]["shapes"]
+    found = results("table1-shapes")
     by_score = sorted(found["rows"].values(), key=lambda row: row["scores"]["FVD16"]["value"])
     long = [row["scores"]["FVD128"]["value"] for row in by_score]
     answer, long_answer = (found["others of the same kind"]["scores"][name]["value"] for name in ("FVD16", "FVD128"))
@@ -311,7 +311,7 @@ def test_the_papers_first_table_on_shapes() -> None:
 
 @pytest.mark.parametrize(("table", "heading"), [("table2", "part"), ("table3", "clips")])
 def test_the_papers_ablations_on_faces(table: str, heading: str) -> None:
-    found = results(table)["sets"]["faces"]["rows"]
+    found = results(f"{table}-faces")["rows"]
 
     shown = {name: cells for name, *cells in rows(page("docs/paper.md"), heading)}
     assert list(shown.items()) == [(row["label"], _cells(row)) for row in found.values()]

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -67,28 +68,33 @@ def test_a_table_is_made_and_its_command_goes_on(
 
     assert begun["stylegan2"]
     assert len(calls) == trained  # what was found is not asked again
-    (file,) = (tmp_path / "results").glob("table1-*.json")
-    found = json.loads(file.read_text())
-    assert found["question"].startswith("how do StyleGAN-V") and found["tiny"] and found["budget"]["minutes"] == 0.004
-    for name, videos in found["sets"].items():
-        assert [*videos["rows"]] == ["stylegan2", "stylegan-v"]
-        for row in videos["rows"].values():
+    tables = {name: _result(tmp_path, f"table1-{name}") for name in ("faces", "shapes")}
+    for name, found in tables.items():
+        assert (
+            found["question"].startswith("how do StyleGAN-V") and found["tiny"] and found["budget"]["minutes"] == 0.004
+        )
+        assert [*found["rows"]] == ["stylegan2", "stylegan-v"]
+        for row in found["rows"].values():
             assert row["frames_seen"] > 0 and row["seconds"] > 0.98 * 0.24
             assert row["seconds_per_kimg"] == pytest.approx(1000 * row["seconds"] / row["frames_seen"], rel=1e-3)
             low, high = row["scores"]["FVD16"]["interval"]
             assert low <= row["scores"]["FVD16"]["value"] <= high
-        assert videos["rows"]["stylegan2"]["cost"] == 1
-        assert videos["rows"]["stylegan2"]["motion"]["fake"]["mean"] == pytest.approx(0, abs=1e-6)
+        assert found["rows"]["stylegan2"]["cost"] == 1
+        assert found["rows"]["stylegan2"]["motion"]["fake"]["mean"] == pytest.approx(0, abs=1e-6)
         sheet, plot = ((tmp_path / "results").glob(f"table1-{name}-{kind}") for kind in ("sheet-*.jpg", "cost-*.png"))
         for (picture,) in ([*sheet], [*plot]):
             with Image.open(picture) as image:
                 assert np.asarray(image).std() > 0
-    faces, shapes = found["sets"]["faces"], found["sets"]["shapes"]
-    reason = faces["rows"]["stylegan-v"]["scores"]["FVD128"]
+    reason = tables["faces"]["rows"]["stylegan-v"]["scores"]["FVD128"]
     assert reason["value"] is None and "128" in reason["reason"]
-    assert shapes["rows"]["stylegan-v"]["scores"]["FVD128"]["value"] > 0
-    answer = shapes["others of the same kind"]["scores"]["FVD16"]["value"]
-    assert 0 <= answer < min(row["scores"]["FVD16"]["value"] for row in shapes["rows"].values())
+    assert tables["shapes"]["rows"]["stylegan-v"]["scores"]["FVD128"]["value"] > 0
+    answer = tables["shapes"]["others of the same kind"]["scores"]["FVD16"]["value"]
+    assert 0 <= answer < min(row["scores"]["FVD16"]["value"] for row in tables["shapes"]["rows"].values())
+
+
+def _result(folder: Path, name: str) -> Any:
+    (file,) = (folder / "results").glob(f"{name}-*.json")
+    return json.loads(file.read_text())
 
 
 def test_a_row_that_fails_is_named_and_the_others_are_there(module, tmp_path: Path, monkeypatch) -> None:
@@ -109,8 +115,7 @@ def test_a_row_that_fails_is_named_and_the_others_are_there(module, tmp_path: Pa
     with pytest.raises(SystemExit, match="tried again by the same command: a, bad"):
         comparison.main("table9", "Question: what?", rows, "good", argv=[str(tmp_path), str(tmp_path), "--tiny"])
 
-    (file,) = (tmp_path / "results").glob("table9-*.json")
-    assert json.loads(file.read_text())["sets"]["a"]["rows"] == {
+    assert _result(tmp_path, "table9-a")["rows"] == {
         "good": {"label": "good", "seconds_per_kimg": 2.0, "cost": 1.0},
         "bad": {"label": "bad", "failed": "not finite"},
     }
@@ -128,8 +133,8 @@ def test_one_set_alone(module, tmp_path: Path, monkeypatch) -> None:
 
     comparison.main("table9", "Question: what?", [comparison.Row("good", "good", {})], "good", argv=argv)
 
-    (file,) = (tmp_path / "results").glob("table9-*.json")
-    assert [*json.loads(file.read_text())["sets"]] == ["shapes"]
+    assert _result(tmp_path, "table9-shapes")["set"] == "shapes"
+    assert not [*(tmp_path / "results").glob("table9-faces-*")]
 
 
 def test_another_budget_is_another_folder(module, tmp_path: Path) -> None:
