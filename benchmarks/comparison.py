@@ -2,7 +2,8 @@
 
 OUT holds `videos/SET`, `features`, and a folder for each set and row, with the run and `row.json`: what was asked, the
 seconds and frames of each stage so far, and what came out. A command that was interrupted goes on in the row that it
-was in. Another budget is another OUT.
+was in. A larger budget goes on from a smaller one, but for methods of several stages, of which the first has ended:
+these need another OUT.
 
 On a CPU the budget is processor time, of all threads together, so that other work on the machine takes nothing from a
 row. On a GPU it is the time that passes. Methods of several stages split it as their stages split the frames of a run.
@@ -189,6 +190,9 @@ def learned(
     asked = json.loads(json.dumps({"budget": asdict(budget), "run": run.as_dict(), "scores": dict(scores)}))
     file = folder / "row.json"
     record = json.loads(file.read_text("utf-8")) if file.exists() else {"asked": asked, "stages": {}}
+    if len(run.method.stages()) == 1 and record["asked"]["budget"]["minutes"] < budget.minutes:
+        record["asked"]["budget"]["minutes"] = budget.minutes
+        record.pop("found", None)
     if record["asked"] != asked:
         sys.exit(f"{folder} answers another question, of other settings or another budget: name another OUT")
     if "found" not in record:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import importlib
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -137,17 +138,62 @@ def test_one_set_alone(module, tmp_path: Path, monkeypatch) -> None:
     assert not [*(tmp_path / "results").glob("table9-faces-*")]
 
 
-def test_another_budget_is_another_folder(module, tmp_path: Path) -> None:
+def _budget(comparison: ModuleType, minutes: float) -> Any:
+    return comparison.Budget(minutes=minutes, device="cpu", preset="tiny", resolution=32, videos=6, repeats=1)
+
+
+class Still:
+    """A generator of which nothing is asked but what it is."""
+
+    recurrent = False
+
+    def requires_grad_(self, _: bool) -> Still:
+        return self
+
+
+@pytest.mark.parametrize(
+    ("method", "before", "after", "goes_on"),
+    [("stylegan2", 1.0, 3.0, True), ("stylegan2", 3.0, 1.0, False), ("mocogan-hd", 1.0, 3.0, False)],
+)
+def test_a_larger_budget_goes_on_where_there_is_one_stage(
+    module, tmp_path: Path, monkeypatch, method: str, before: float, after: float, goes_on: bool
+) -> None:
     comparison = module("comparison")
-    budget = comparison.Budget(
-        minutes=1.0, device="cpu", preset="tiny", resolution=32, videos=6, repeats=1
-    )  # fmt: skip
+    row = comparison.Row(method, method, {"model": {"method": method}})
+    videos = comparison.VideoSet("a", "b", tmp_path)
+    spent = []
+
+    def spend(run, stage, folder, budget, record) -> None:
+        spent.append(budget.minutes)
+        record["stages"][stage.name] = {"seconds": 60 * budget.minutes, "kimg": budget.minutes}
+
+    monkeypatch.setattr(comparison, "spend", spend)
+    monkeypatch.setattr(comparison.checkpoint, "load", lambda file: SimpleNamespace(generator=lambda _: Still()))
+    monkeypatch.setattr(comparison, "scored", lambda *_: {"scores": {}})
+
+    def learned(minutes: float) -> dict:
+        found: dict = comparison.learned(row, videos, _budget(comparison, minutes), {}, tmp_path / "row", tmp_path)
+        return found
+
     (tmp_path / "row").mkdir()
-    (tmp_path / "row" / "row.json").write_text('{"asked": {}, "stages": {}}')
+    learned(before)
+    if goes_on:
+        found = learned(after)
+        assert spent == [before, after] and found["seconds"] == 60 * after
+        assert learned(after) == found and len(spent) == 2  # and what was found is kept
+    else:
+        with pytest.raises(SystemExit, match="another question"):
+            learned(after)
+
+
+def test_a_folder_of_other_settings_is_refused(module, tmp_path: Path) -> None:
+    comparison = module("comparison")
+    asked = {"budget": asdict(_budget(comparison, 0.5)), "run": {}, "scores": {}}
+    (tmp_path / "row.json").write_text(json.dumps({"asked": asked, "stages": {}}))
     row = comparison.Row("stylegan2", "stylegan2", {"model": {"method": "stylegan2"}})
 
     with pytest.raises(SystemExit, match="another question"):
-        comparison.learned(row, comparison.VideoSet("a", "b", tmp_path), budget, {}, tmp_path / "row", tmp_path)
+        comparison.learned(row, comparison.VideoSet("a", "b", tmp_path), _budget(comparison, 1), {}, tmp_path, tmp_path)
 
 
 def test_stages_split_the_budget(module, tmp_path: Path, monkeypatch) -> None:
@@ -186,7 +232,7 @@ def test_stages_split_the_budget(module, tmp_path: Path, monkeypatch) -> None:
 
 def test_what_a_method_cannot_do_is_said_in_its_own_words(module, tmp_path: Path, monkeypatch) -> None:
     comparison = module("comparison")
-    budget = comparison.Budget(minutes=1.0, device="cpu", preset="tiny", resolution=32, videos=6, repeats=1)
+    budget = _budget(comparison, 1.0)
 
     def short(*given, **more):
         raise FvdBenchError(f"{tmp_path}: videogpt makes videos of at most 16 frames")
