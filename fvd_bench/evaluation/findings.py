@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Protocol
 
 from fvd_bench.errors import SourceError
@@ -16,7 +17,7 @@ from fvd_bench.finding import Finding, counted, noted, of_side, some, videos_ski
 from fvd_bench.inspection import faults
 from fvd_bench.inspection.motion_of_sides import findings as motion_findings
 from fvd_bench.networks import FeatureExtractor
-from fvd_bench.protocols.rules import FeatureRule, Side
+from fvd_bench.protocols.rules import SIDES, FeatureRule, Side
 from fvd_bench.sources.clip_source import value_range_of
 from fvd_bench.videos.frame_times import widest
 from fvd_bench.words import number, percent, span
@@ -48,15 +49,20 @@ def find(
     motion: MotionPanel | None,
     damaged_entries: int,
     unscored: Set[Job] = frozenset(),
+    known: Mapping[Job, int] = MappingProxyType({}),
 ) -> list[Finding]:
-    """List all findings of a run, each once, the worst first. unscored: jobs that no score comes of."""
+    """List all findings of a run, each once, the worst first.
+
+    unscored: jobs that no score comes of. known: for jobs of sides without videos, how many are behind the features.
+    """
     used = {job: side for job, side in collected.items() if job not in unscored}
+    counts = {job: len(set(side.videos)) for job, side in used.items()} | known
     found = [
         *(found for side, source in sources.items() for found in of_side(side, map(noted, source.notes))),
         *_video_findings(used),
         *_jpeg_findings(used),
         *_range_findings(sources, collected),
-        *_count_findings(used, extractors),
+        *_count_findings(counts, extractors),
         *_score_findings(scores),
         *(motion_findings(motion.real, motion.fake) if motion else ()),
         *(Finding("weights-unverified", note) for e in extractors.values() for note in e.unverified),
@@ -159,28 +165,29 @@ def _jpeg_findings(collected: Mapping[Job, Collected]) -> Iterator[Finding]:
         )
 
 
-def _count_findings(
-    collected: Mapping[Job, Collected], extractors: Mapping[FeatureRule, FeatureExtractor]
-) -> Iterator[Finding]:
-    """Warn of few videos, once for each side."""
-    asked: dict[Side, dict[str, int]] = {}
-    few: dict[Side, dict[str, int]] = {}
-    for job, found in collected.items():
-        rule, side, used = job.draw.rule, job.draw.side, len(set(found.videos))
+def _count_findings(counts: Mapping[Job, int], extractors: Mapping[FeatureRule, FeatureExtractor]) -> Iterator[Finding]:
+    """Warn of few videos, once for each side. counts: of the videos that each job is made of."""
+    asked: dict[Side, dict[str, int]] = {side: {} for side in SIDES}
+    few: dict[Side, dict[str, int]] = {side: {} for side in SIDES}
+    for job, used in counts.items():
+        rule, side = job.draw.rule, job.draw.side
         if rule.count is not None and used < rule.count:
-            asked.setdefault(side, {})[str(rule.count)] = used
+            asked[side][str(rule.count)] = used
         elif not rule.clips_by_length and 0 < used < extractors[job.features].dim:
-            few.setdefault(side, {})[str(extractors[job.features].dim)] = used
-    for side, counts in asked.items():
-        what = f"{' or '.join(counts)} {side} videos are asked for and {min(counts.values())} are used"
-        yield Finding("few-videos", f"{what}: compare the score only with others at the same number", side=side)
-    for side, counts in few.items():
-        yield Finding(
-            "few-videos",
-            f"{min(counts.values())} {side} videos for {' or '.join(counts)} features: the score is biased upwards, "
-            "more so the fewer there are; compare it only with others at the same number",
-            side=side,
-        )
+            few[side][str(extractors[job.features].dim)] = used
+    for side, numbers in asked.items():
+        if numbers:
+            what = f"{' or '.join(numbers)} {side} videos are asked for and {min(numbers.values())} are used"
+            yield Finding("few-videos", f"{what}: compare the score only with others at the same number", side=side)
+    for side, numbers in few.items():
+        if numbers:
+            what = f"{min(numbers.values())} {side} videos for {' or '.join(numbers)} features"
+            yield Finding(
+                "few-videos",
+                f"{what}: the score is biased upwards, more so the fewer there are; compare it only with others at the "
+                "same number",
+                side=side,
+            )
 
 
 def _score_findings(scores: Sequence[Score]) -> Iterator[Finding]:

@@ -53,13 +53,14 @@ Answer = tuple[_T, tuple[Finding, ...]]
 class _Sides:
     """Both sides as the protocol selects them.
 
-    facts, collected: what findings are sought in. given: those on how the real side was given.
+    facts, collected, known: what findings are sought in. given: those on how the real side was given.
     """
 
     features: dict[Side, FeatureSet]
     counts: dict[Side, SideCount]
     facts: dict[Side, OnlineFacts]
     collected: dict[Job, Collected]
+    known: dict[Job, int]
     given: list[Finding]
 
 
@@ -289,7 +290,7 @@ class FrechetVideoDistance:
 
     def _sides(self, whole: Contribution) -> _Sides:
         """Return both sides as the protocol selects them. Raises MetricError where one has no videos yet."""
-        found = _Sides({}, {}, {}, {}, [])
+        found = _Sides({}, {}, {}, {}, {}, [])
         for side in SIDES:
             job = Job(Draw(self.protocol.clip_rule(side), side, self.seed), self.protocol.features)
             if side == "real" and self._real is not None:
@@ -297,6 +298,8 @@ class FrechetVideoDistance:
                 features, found.counts[side], found.facts[side] = read.features, read.count, read.facts
                 found.given.extend(read.findings)
                 collected = read.collected
+                if read.known_videos is not None:
+                    found.known[job] = read.known_videos
             else:
                 features = whole.kept[side].selected(self.protocol.clip_rule(side), side, seed=self.seed)
                 found.counts[side], found.facts[side] = SideCount(features.rows, ()), whole.facts[side]
@@ -311,7 +314,7 @@ class FrechetVideoDistance:
 
     def _found(self, sides: _Sides, scores: Sequence[Score]) -> tuple[Finding, ...]:
         protocol, extractors = self.protocol, {self.protocol.features: self.extraction.network}
-        findings = find(sides.facts, sides.collected, scores, extractors, None, 0)
+        findings = find(sides.facts, sides.collected, scores, extractors, None, 0, known=sides.known)
         if protocol.not_comparable:
             findings.append(Finding("not-comparable", f"{protocol.name}: {protocol.not_comparable}"))
         here = self.extraction.versions

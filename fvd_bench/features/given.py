@@ -38,11 +38,13 @@ class Given:
     source: the names and the videos of the side.
     has_frames: whether frames of the videos can be read.
     known: all that is known of the features, if there are no videos behind them. Else None.
+    known_videos: how many videos `known` was made of, at most. None where that is not known.
     skipped: reason by name for each video that was skipped when `known` was made.
     """
 
     has_frames = True
     known: FeatureSet | None = None
+    known_videos: int | None = None
     skipped: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self, source: ClipSource) -> None:
@@ -179,6 +181,7 @@ class GivenStats(Given):
         super().__init__(stats)
         self._stats = stats
         self.known = stats.features
+        self.known_videos = stats.features.count or None
 
     def check_readable(self) -> None:
         """Check nothing, as there is nothing to decode."""
@@ -203,6 +206,7 @@ class GivenMoments(Given):
         super().__init__(_Unlisted(name, f"moments of {file.videos} {file.kind}"))
         self._file = file
         self.known = FeatureSet.of_pieces(file.pieces)
+        self.known_videos = min(file.pieces.count, file.videos)
         self.skipped = file.skipped
 
     def check_readable(self) -> None:
