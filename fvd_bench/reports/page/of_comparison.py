@@ -7,9 +7,12 @@ from collections.abc import Iterator
 
 from fvd_bench.evaluation.comparison import Comparison, Comparisons
 from fvd_bench.evaluation.exhibits import Exhibits
+from fvd_bench.evaluation.ranking import findings
+from fvd_bench.finding import worst_first
 from fvd_bench.reports.charts.palette import LIMIT, SOFT, WORST
 from fvd_bench.reports.charts.score_charts import Bar, bars_chart
 from fvd_bench.reports.comparison import PAIRED, score_name
+from fvd_bench.reports.page.meaning import distrust_each
 from fvd_bench.reports.page.page import Block, Charts, Items, Made, Page, Section, Table, Tone, Verdict, Words
 from fvd_bench.reports.page.sections import clip_sections, remaining_sections, title_of
 from fvd_bench.words import number, percent
@@ -33,7 +36,9 @@ def comparison_page(compared: Comparisons, exhibits: Exhibits | None = None, mad
         sections=[
             *clip_sections(exhibits),
             Section("What changed", list(_changes(compared))),
-            *remaining_sections(compared.now, exhibits),
+            *remaining_sections(
+                compared.now, exhibits, worst_first(findings({"before": compared.before, "now": compared.now}))
+            ),
         ],
         made=made or Made(),
     )
@@ -49,7 +54,9 @@ def _verdict(compared: Comparisons) -> Verdict:
     if math.isfinite(compared.allowed):
         more += f"A worsening of {percent(compared.allowed, '.1%')} is allowed."
     more += " The new result was accepted as the baseline." if compared.accepted else ""
-    return Verdict(_TONES[worst.verdict], f"{sentence}{_WORDS[worst.verdict]}.", more.strip())
+    tone, said = _TONES[worst.verdict], f"{sentence}{_WORDS[worst.verdict]}."
+    warning = distrust_each({"before": compared.before, "now": compared.now})
+    return Verdict("bad" if warning else tone, said, more.strip(), warning)
 
 
 def _changes(compared: Comparisons) -> Iterator[Block]:

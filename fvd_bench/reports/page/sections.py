@@ -9,6 +9,7 @@ import numpy as np
 
 from fvd_bench.evaluation.exhibits import Exhibits, Listed
 from fvd_bench.evaluation.result import Result
+from fvd_bench.finding import Finding
 from fvd_bench.inspection.motion import SideMotion
 from fvd_bench.protocols.rules import OTHER_SIDE, SIDES, Side
 from fvd_bench.reports.charts.score_charts import count_chart
@@ -124,9 +125,15 @@ def _card(rank: int, side: Side, listed: Listed) -> Card:
     return Card(f"{rank}{share}", clips, distance)
 
 
-def remaining_sections(result: Result, exhibits: Exhibits | None) -> Iterator[Section]:
-    """Yield all sections from the findings on, which the pages of all results have."""
-    yield Section("Findings", [Items([f.message for f in result.warnings])] if result.warnings else [])
+def remaining_sections(
+    result: Result, exhibits: Exhibits | None, findings: Sequence[Finding] | None = None
+) -> Iterator[Section]:
+    """Yield all sections from the findings on, which the pages of all results have.
+
+    findings: what was found. None for the findings of the result alone.
+    """
+    found = result.warnings if findings is None else findings
+    yield Section("Findings", [Items([finding.message for finding in found])] if found else [])
     if exhibits is not None:
         places = [chart for chart in (map_chart(exhibits), distance_chart(exhibits)) if chart]
         yield Section("Where the videos lie", [Charts(places)] if places else [])

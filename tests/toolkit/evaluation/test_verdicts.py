@@ -20,6 +20,8 @@ from fvd_bench.evaluation.score import SideCount
 from fvd_bench.finding import Finding
 from fvd_bench.progress import silent
 from fvd_bench.reports import comparison as gate_tables
+from fvd_bench.reports.page import comparison_page
+from fvd_bench.reports.page.page import Items
 from fvd_bench.settings import Settings
 from fvd_bench.videos.video import Pixels
 from fvd_bench.words import percent
@@ -260,3 +262,17 @@ class TestReports:
         assert r"- Warning: 2 fake videos are skipped: a\\x1b\|b" in gate_tables.markdown(compared).splitlines()
         (told,) = ElementTree.fromstring(gate_tables.junit(compared)).iter("system-err")
         assert told.text == r"Warning: 2 fake videos are skipped: a\x1b|b"
+
+    def test_a_page_shows_the_findings_of_both_results(self, scored) -> None:
+        both, old = Finding("few-videos", "few"), Finding("same-videos", "the same")
+        before, now = (
+            dataclasses.replace(result, warnings=found)
+            for result, found in zip(scored[0], ((both, old), (both,)), strict=True)
+        )
+
+        page = comparison_page(comparison.comparisons(before, now, (None, None), allowed=math.inf))
+
+        (findings,) = (section.blocks for section in page.sections if section.title == "Findings")
+        assert findings == [Items(["before: the same", "few"])]
+        assert page.verdict.tone == "bad"
+        assert page.verdict.warning == "before: Do not trust this number: both sides hold the same videos."
