@@ -20,11 +20,19 @@ from fvd_bench.words import number, percent
 _WORDS = {
     "regression": "worse by more than is allowed and more than chance explains",
     "worse": "worse by more than chance explains",
+    "unknown": "nothing is known of what chance explains",
     "better": "better by more than chance explains",
     "same": "cannot be told apart",
 }
-_TONES: dict[str, Tone] = {"regression": "bad", "worse": "fair", "better": "good", "same": "unsure"}
-_COLOURS = {"regression": WORST, "worse": WORST, "better": LIMIT, "same": SOFT}
+"""Verdict -> what it says, the worst first."""
+_TONES: dict[str, Tone] = {
+    "regression": "bad",
+    "worse": "fair",
+    "unknown": "unsure",
+    "better": "good",
+    "same": "unsure",
+}
+_COLOURS = {"regression": WORST, "worse": WORST, "unknown": SOFT, "better": LIMIT, "same": SOFT}
 
 
 def comparison_page(compared: Comparisons, exhibits: Exhibits | None = None, made: Made | None = None) -> Page:
@@ -54,9 +62,14 @@ def _verdict(compared: Comparisons) -> Verdict:
     if math.isfinite(compared.allowed):
         more += f"A worsening of {percent(compared.allowed, '.1%')} is allowed."
     more += " The new result was accepted as the baseline." if compared.accepted else ""
-    tone, said = _TONES[worst.verdict], f"{sentence}{_WORDS[worst.verdict]}."
     warning = distrust_each({"before": compared.before, "now": compared.now})
-    return Verdict("bad" if warning else tone, said, more.strip(), warning)
+    return Verdict("bad" if warning else _TONES[worst.verdict], f"{sentence}{_words(worst)}.", more.strip(), warning)
+
+
+def _words(score: Comparison) -> str:
+    if score.verdict == "regression" and score.error is None:
+        return f"worse by more than is allowed; {_WORDS['unknown']}"
+    return _WORDS[score.verdict]
 
 
 def _changes(compared: Comparisons) -> Iterator[Block]:
@@ -67,7 +80,12 @@ def _changes(compared: Comparisons) -> Iterator[Block]:
             noise = None if score.error is None else 100 * score.noise / abs(score.before)
             bars.append(Bar(score_name(score), 0.0, change, f"{change:+.1f} %", noise, _COLOURS[score.verdict]))
     if bars:
-        legend = {"worst": "worse", "limit": "better", "soft": "cannot be told apart", "ink": "what chance explains"}
+        legend = {
+            "worst": "worse",
+            "limit": "better",
+            "soft": "cannot be told apart, or unknown",
+            "ink": "what chance explains",
+        }
         yield Charts([bars_chart(bars, "change in percent of the score before", legend)])
     rows = []
     for score in compared.scores:
@@ -75,7 +93,7 @@ def _changes(compared: Comparisons) -> Iterator[Block]:
         found = percent(score.detectable, ".1%")
         change_text = f"{'+' if score.change > 0 else ''}{number(score.change)}"
         numbers = [number(score.before), number(score.now), change_text, noise_text, found]
-        rows.append([score_name(score), *numbers, _WORDS[score.verdict]])
+        rows.append([score_name(score), *numbers, _words(score)])
     head = ("score", "before", "now", "change", "chance explains", "would be found", "verdict")
     yield Table(head, rows, numbers=range(1, 6))
     if any(score.paired for score in compared.scores):

@@ -122,7 +122,24 @@ def test_scores_below_zero_have_an_allowance_too(scored) -> None:
         comparison.comparisons(before, now, (None, None), allowed=allowed).scores[0].verdict for allowed in (0.2, 0.05)
     ]
 
-    assert verdicts == ["worse", "regression"]
+    assert verdicts == ["unknown", "regression"]
+
+
+def test_where_chance_is_unknown_no_change_is_called_better_or_worse(scored) -> None:
+    """As in a ranking, and on the page and in the words of a terminal."""
+    now, before = (
+        _with(result, value=value, values=(value,), error_fake=None)
+        for result, value in zip(scored[0], (10.0, 12.0), strict=True)
+    )
+    compared = comparison.comparisons(before, now, (None, None), allowed=math.inf)
+    ranked = ranking(
+        {"before": Entrant(before, {}, None), "now": Entrant(now, {}, None)}, [(before.scores[0], now.scores[0])]
+    )
+    page = comparison_page(compared)
+
+    assert (compared.scores[0].verdict, ranked.scores[0].contrasts[0].is_real) == ("unknown", None)
+    assert "Where chance is unknown, nothing is said of a change." in gate_tables.markdown(compared)
+    assert page.verdict.tone == "unsure" and page.verdict.sentence.endswith("nothing is known of what chance explains.")
 
 
 def test_errors_beyond_all_numbers_pass_nothing(scored) -> None:
