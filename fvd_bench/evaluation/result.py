@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fvd_bench.atomic import write_text
-from fvd_bench.errors import ResultError
+from fvd_bench.errors import ResultError, cause
 from fvd_bench.escapes import escaped
 from fvd_bench.evaluation.score import Score, check_consistent, summary
 from fvd_bench.finding import Finding
@@ -206,7 +206,7 @@ def read_text(file: Path) -> str:
         return file.read_text("utf-8")
     except OSError as error:
         raise ResultError(
-            f"{file} cannot be read: {error.strerror}; a result is written by `fvd-bench compute … --json {file.name}`"
+            f"{file} cannot be read: {cause(error)}; a result is written by `fvd-bench compute … --json {file.name}`"
         ) from error
     except UnicodeDecodeError as error:
         raise ResultError(f"{file}: {error}") from error
@@ -217,4 +217,4 @@ def write_json(file: Path, text: str) -> None:
     try:
         write_text(file, text)
     except OSError as error:
-        raise ResultError(f"{file} cannot be written: {error.strerror}") from error
+        raise ResultError(f"{file} cannot be written: {cause(error)}") from error
