@@ -23,10 +23,12 @@ def selftest(full: bool, device: Device, json_file: str | None, verbose: bool) -
     from fvd_bench.evaluation import selftest as published
     from fvd_bench.evaluation import selftest_networks as of_networks
     from fvd_bench.networks.environment import check_torch, resolve_device
+    from fvd_bench.features.distributed import refuse_several
     from fvd_bench.paired.selftest import checks as paired_checks
     from fvd_bench.reports.selftest import checks_json, checks_table, checks_text
 
     check_outputs(json_file)
+    refuse_several("selftest")
     with progress() as show:
         where = resolve_device(device)
         if full:
