@@ -8,7 +8,7 @@ from fvd_bench.paired.result import PairedResult
 from fvd_bench.reports.page.meaning import distrust
 from fvd_bench.reports.page.of_curves import curve_blocks
 from fvd_bench.reports.page.page import Block, Code, Details, Items, Made, Page, Section, Table, Verdict, Words
-from fvd_bench.reports.paired import frame_panels, paired_grid
+from fvd_bench.reports.paired import frame_panels, missing_scores, paired_grid
 from fvd_bench.words import duration, number, span
 
 _WORST = 20
@@ -21,7 +21,7 @@ def paired_page(result: PairedResult, made: Made | None = None) -> Page:
         title=f"{result.fake.path} against {result.real.path}, pair by pair",
         verdict=_verdict(result),
         sections=[
-            Section("Scores", [Table.of_grid(paired_grid({"": result}))]),
+            Section("Scores", list(_scores(result))),
             *(Section(f"{p.metric.upper()} of {p.protocol} by frame", _short(curve_blocks(p))) for p in panels),
             Section("The worst pairs", list(_worst(result))),
             Section("Findings", [Items([f.message for f in result.findings])] if result.findings else []),
@@ -46,6 +46,13 @@ def _verdict(result: PairedResult) -> Verdict:
         f"{first.protocol}, {first.pairs} pairs of videos, {first.frames} frames.",
         distrust(result.findings),
     )
+
+
+def _scores(result: PairedResult) -> Iterator[Block]:
+    """Yield the scores, and below them why some are missing, which is too long for a table of so many columns."""
+    yield Table.of_grid(paired_grid({"": result}, with_reasons=False))
+    if missing := list(missing_scores(result)):
+        yield Items(missing)
 
 
 def _short(blocks: list[Block]) -> list[Block]:
