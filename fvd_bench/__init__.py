@@ -90,7 +90,10 @@ _FORMER = {
 _MODULES = ("errors", "integrations", "reports", "sources", *_FORMER)
 """Modules that the documentation speaks of. After `import fvd_bench` they need no import of their own."""
 
-keep_former_names({f"fvd_bench.{name}": f"fvd_bench.{module}" for name, module in _FORMER.items()})
+_IN_PICKLES = dict.fromkeys(("training", "evaluation.intake"), "evaluation.online_pickles")
+"""Modules that pickles of earlier versions name, and that are no more."""
+
+keep_former_names({f"fvd_bench.{name}": f"fvd_bench.{module}" for name, module in (_FORMER | _IN_PICKLES).items()})
 
 
 def __getattr__(name: str) -> object:

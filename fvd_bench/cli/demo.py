@@ -19,8 +19,10 @@ from fvd_bench.settings import Device
 def demo(folder: Path, device: Device) -> None:
     """Make videos of moving shapes, and score worse and worse copies of them."""
     from fvd_bench.evaluation import demo as demonstration
+    from fvd_bench.features.distributed import refuse_several
     from fvd_bench.reports import demo as demo_tables
 
+    refuse_several("demo")
     with progress() as show:
         rows = demonstration.run(folder, settings=chosen_settings(device=device), progress=show)
     console().print(demo_tables.demo_table(rows))

@@ -42,9 +42,11 @@ def networks_check(
 
     MODULE:OBJECT is imported, also from the working directory. Exits with 3 where a check fails.
     """
+    from fvd_bench.features.distributed import refuse_several
     from fvd_bench.networks import NETWORKS
     from fvd_bench.plugins import allow_code, is_code
 
+    refuse_several("networks check")
     files = named_files(weights)
     check_outputs(stdout_of(form), json_file)
     if is_code(name):

@@ -14,7 +14,7 @@ import click
 
 from fvd_bench import atomic
 from fvd_bench.cli.terminal import plain
-from fvd_bench.errors import OutputError
+from fvd_bench.errors import OutputError, cause
 from fvd_bench.escapes import escaped
 from fvd_bench.paths import user_path
 from fvd_bench.progress import Progress, bars, silent
@@ -198,7 +198,7 @@ def append(text: str, file: str) -> None:
     try:
         atomic.append_text(Path(file), _printable(text))
     except OSError as error:
-        raise OutputError(f"{file} cannot be written: {error.strerror}") from error
+        raise OutputError(f"{file} cannot be written: {cause(error)}") from error
     wrote(file)
 
 
@@ -220,7 +220,7 @@ def check_outputs(*files: str | None, read: Iterable[object] = ()) -> None:
                 atomic.check_writable(Path(file))
         except OSError as error:
             raise OutputError(
-                f"{file} cannot be written: expected a file in a folder that exists ({error.strerror})"
+                f"{file} cannot be written: expected a file in a folder that exists ({cause(error)})"
             ) from error
         if isinstance(place, Path) and any(_is_same(place, other) for other in taken):
             raise click.UsageError(f"{file} is read, and would be replaced: give what is written another name")
@@ -246,7 +246,7 @@ def write(data: bytes, file: str) -> None:
     try:
         atomic.write_bytes(Path(file), data)
     except OSError as error:
-        raise OutputError(f"{file} cannot be written: {error.strerror}") from error
+        raise OutputError(f"{file} cannot be written: {cause(error)}") from error
     wrote(file)
 
 

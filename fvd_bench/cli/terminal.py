@@ -16,7 +16,7 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, TextIO
 
-from fvd_bench.errors import OutputError
+from fvd_bench.errors import OutputError, cause
 from fvd_bench.escapes import escaped_lines
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class _Out(io.FileIO):
     def _tell(self, error: OSError) -> None:
         if isinstance(error, BrokenPipeError):
             raise ClosedPipeError from error
-        raise OutputError(f"stdout cannot be written: {error.strerror}") from error
+        raise OutputError(f"stdout cannot be written: {cause(error)}") from error
 
 
 class _Err(_Out):

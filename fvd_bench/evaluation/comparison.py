@@ -42,7 +42,7 @@ ALARM = 0.04
 A gate looks one way, so all of it lies there. At 4 % it stays below one build in twenty, although errors are estimated.
 """
 
-Verdict = Literal["better", "same", "worse", "regression"]
+Verdict = Literal["better", "same", "worse", "regression", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,8 @@ class Comparison:
     noise: the largest change that chance explains, 0 where the error is unknown.
     detectable: the smallest true worsening that is found with a probability of 95 %, as a fraction of the score before.
     lower_is_better: of the metric; it says whether worse is up or down.
-    verdict: `regression` is worse by more than allowed and by more than noise, `worse` by more than noise alone.
+    verdict: `regression` is worse by more than allowed and by more than noise, `worse` by more than noise alone. Where
+        the error is unknown, any change beyond the allowed one is a `regression` and all else `unknown`.
     """
 
     metric: str
@@ -271,6 +272,8 @@ def _comparison(compared: _Change, noise: float, allowed: float) -> Comparison:
     verdict: Verdict = "same"
     if worse > max(noise, limit):
         verdict = "regression"
+    elif error is None:
+        verdict = "unknown"
     elif worse > noise:
         verdict = "worse"
     elif -worse > noise:

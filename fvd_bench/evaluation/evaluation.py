@@ -216,9 +216,23 @@ class Evaluation:
             job: found for job, found in collection.collected.items() if job in told and job.draw.reads not in known
         }
         scored = self._scored(scores)
-        unscored = collected.keys() - self._jobs_of(scored)
+        of_scores = self._jobs_of(scored)
+        behind = {
+            job: videos
+            for job in collection.collected
+            if job in told & of_scores and (videos := self.sides[job.draw.reads].given.known_videos) is not None
+        }
         judged = [score for score in scores if not is_window(score)]
-        findings = find(self.sources, collected, judged, self.extractors, motion, self.store.damaged, unscored)
+        findings = find(
+            self.sources,
+            collected,
+            judged,
+            self.extractors,
+            motion,
+            self.store.damaged,
+            unscored=collected.keys() - of_scores,
+            known=behind,
+        )
         findings += window_scores.findings(scores, collection.spreads, {p.name: p.real for p in self.protocols})
         findings += [Finding("not-comparable", f"{p.name}: {p.not_comparable}") for p in scored if p.not_comparable]
         findings += collection.noticed

@@ -145,7 +145,7 @@ class Manifest:
         try:
             write_text(file, self.to_json())
         except OSError as error:
-            raise ManifestError(f"{file} cannot be written: {error.strerror}") from error
+            raise ManifestError(f"{file} cannot be written: {cause(error)}") from error
 
 
 def load(file: Path) -> Manifest:

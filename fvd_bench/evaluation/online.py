@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import torch
 
@@ -13,6 +15,7 @@ from fvd_bench import metrics
 from fvd_bench.errors import FvdBenchError, MetricError, SourceError
 from fvd_bench.evaluation.findings import find
 from fvd_bench.evaluation.online_extraction import OnlineExtraction
+from fvd_bench.evaluation.online_pickles import unpickled
 from fvd_bench.evaluation.online_real_side import RealSide
 from fvd_bench.evaluation.own_network import described, on_network, without_store
 from fvd_bench.evaluation.scorable_protocols import load
@@ -31,6 +34,7 @@ from fvd_bench.protocols.protocol import Protocol, ProtocolLike
 from fvd_bench.protocols.rules import SIDES, Side
 from fvd_bench.settings import Settings
 from fvd_bench.sources.opening import SourceLike
+from fvd_bench.version import __version__
 from fvd_bench.videos.array_layout import Layout, ValueRange
 from fvd_bench.videos.clips import Draw
 
@@ -53,13 +57,14 @@ Answer = tuple[_T, tuple[Finding, ...]]
 class _Sides:
     """Both sides as the protocol selects them.
 
-    facts, collected: what findings are sought in. given: those on how the real side was given.
+    facts, collected, known: what findings are sought in. given: those on how the real side was given.
     """
 
     features: dict[Side, FeatureSet]
     counts: dict[Side, SideCount]
     facts: dict[Side, OnlineFacts]
     collected: dict[Job, Collected]
+    known: dict[Job, int]
     given: list[Finding]
 
 
@@ -201,6 +206,21 @@ class FrechetVideoDistance:
             self._kept[side] = self._kept[side].joined(other._kept[side])
             self._facts[side] = self._facts[side].joined(other._facts[side])
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return unpickled, (type(self), __version__, pickle.dumps(self.__dict__))
+
+    def __copy__(self) -> Self:
+        return self._with(self.__dict__)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self._with(copy.deepcopy(self.__dict__, memo))
+
+    def _with(self, attributes: Mapping[str, Any]) -> Self:
+        """Return a metric that has these attributes."""
+        found = object.__new__(type(self))
+        found.__dict__.update(attributes)
+        return found
+
     def to(self, device: str | torch.device) -> FrechetVideoDistance:
         """Move the network to `cpu`, `mps` or `cuda` (the current CUDA device). Features stay in memory."""
         self.extraction.move(device)
@@ -289,7 +309,7 @@ class FrechetVideoDistance:
 
     def _sides(self, whole: Contribution) -> _Sides:
         """Return both sides as the protocol selects them. Raises MetricError where one has no videos yet."""
-        found = _Sides({}, {}, {}, {}, [])
+        found = _Sides({}, {}, {}, {}, {}, [])
         for side in SIDES:
             job = Job(Draw(self.protocol.clip_rule(side), side, self.seed), self.protocol.features)
             if side == "real" and self._real is not None:
@@ -297,6 +317,8 @@ class FrechetVideoDistance:
                 features, found.counts[side], found.facts[side] = read.features, read.count, read.facts
                 found.given.extend(read.findings)
                 collected = read.collected
+                if read.known_videos is not None:
+                    found.known[job] = read.known_videos
             else:
                 features = whole.kept[side].selected(self.protocol.clip_rule(side), side, seed=self.seed)
                 found.counts[side], found.facts[side] = SideCount(features.rows, ()), whole.facts[side]
@@ -311,7 +333,7 @@ class FrechetVideoDistance:
 
     def _found(self, sides: _Sides, scores: Sequence[Score]) -> tuple[Finding, ...]:
         protocol, extractors = self.protocol, {self.protocol.features: self.extraction.network}
-        findings = find(sides.facts, sides.collected, scores, extractors, None, 0)
+        findings = find(sides.facts, sides.collected, scores, extractors, None, 0, known=sides.known)
         if protocol.not_comparable:
             findings.append(Finding("not-comparable", f"{protocol.name}: {protocol.not_comparable}"))
         here = self.extraction.versions

@@ -35,6 +35,7 @@ class ReadSide:
 
     features: what a metric is computed of. count: how much of the side that is.
     facts, collected: what findings are sought in; collected is None where no videos are behind the features.
+    known_videos: see `Given`.
     findings: those on how the side was given.
     """
 
@@ -42,6 +43,7 @@ class ReadSide:
     count: SideCount
     facts: OnlineFacts
     collected: Collected | None
+    known_videos: int | None
     findings: Sequence[Finding]
 
 
@@ -92,7 +94,9 @@ def _read(given: Given, online: OnlineExtraction, progress: Progress) -> ReadSid
         known = {job: Collected(skipped=dict(given.skipped))}
         if online.settings.strict:
             refuse_skipped(known)
-        return ReadSide(given.known, SideCount(given.known.count, skipped([job], known)), facts, None, findings)
+        return ReadSide(
+            given.known, SideCount(given.known.count, skipped([job], known)), facts, None, given.known_videos, findings
+        )
     cache, rule = online.settings.cache, online.protocol.features
     with (
         contextlib.closing(FeatureStore(None if cache is None else Path(cache))) as own,
@@ -116,4 +120,4 @@ def _read(given: Given, online: OnlineExtraction, progress: Progress) -> ReadSid
         for turn, (video, features) in enumerate(extraction.features(collected[job])):
             gathered.add(video, features, turn=turn)
     count = SideCount(gathered.rows, skipped([job], collected))
-    return ReadSide(gathered, count, facts, collected[job], findings)
+    return ReadSide(gathered, count, facts, collected[job], None, findings)

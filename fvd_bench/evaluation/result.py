@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fvd_bench.atomic import write_text
-from fvd_bench.errors import ResultError
+from fvd_bench.errors import ResultError, cause
 from fvd_bench.escapes import escaped
 from fvd_bench.evaluation.score import Score, check_consistent, summary
 from fvd_bench.finding import Finding
 from fvd_bench.inspection.motion import SideMotion
 from fvd_bench.records import record
+from fvd_bench.words import counted
 
 if TYPE_CHECKING:
     import pandas
@@ -127,13 +128,13 @@ class Result:
     def __repr__(self) -> str:
         """Return three lines: the first score, the sides, and the codes of what was found."""
         others = len(self.scores) - 1
-        more = f", and {others} more score{'s' if others > 1 else ''}" if others else ""
+        more = f", and {counted(others, 'more score')}" if others else ""
         codes = ", ".join(dict.fromkeys(finding.code for finding in self.warnings))
         count = len(self.warnings)
-        found = f"{count} finding{'s' if count > 1 else ''}: {codes}; see .warnings" if codes else "no findings"
+        found = f"{counted(count, 'finding')}: {codes}; see .warnings" if codes else "no findings"
         lines = (
             f"<Result: {summary(self.scores[0])}{more}",
-            f" {self.fake.videos} fake videos of {self.fake.path} against {self.real.videos} real ones of "
+            f" {counted(self.fake.videos, 'fake video')} of {self.fake.path} against {self.real.videos} real ones of "
             f"{self.real.path}",
             f" {found}>",
         )
@@ -206,7 +207,7 @@ def read_text(file: Path) -> str:
         return file.read_text("utf-8")
     except OSError as error:
         raise ResultError(
-            f"{file} cannot be read: {error.strerror}; a result is written by `fvd-bench compute … --json {file.name}`"
+            f"{file} cannot be read: {cause(error)}; a result is written by `fvd-bench compute … --json {file.name}`"
         ) from error
     except UnicodeDecodeError as error:
         raise ResultError(f"{file}: {error}") from error
@@ -217,4 +218,4 @@ def write_json(file: Path, text: str) -> None:
     try:
         write_text(file, text)
     except OSError as error:
-        raise ResultError(f"{file} cannot be written: {error.strerror}") from error
+        raise ResultError(f"{file} cannot be written: {cause(error)}") from error

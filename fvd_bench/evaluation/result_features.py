@@ -105,7 +105,7 @@ def save(file: Path, collection: Collection, result: Result) -> None:
         with partial_file(file) as partial, partial.open("wb") as out:
             np.savez(out, **arrays)  # before NumPy 2.1 `allow_pickle` would be an array of that name
     except OSError as error:
-        raise ResultError(f"{file} cannot be written: {error.strerror}") from error
+        raise ResultError(f"{file} cannot be written: {cause(error)}") from error
 
 
 def load(file: Path, result: Result) -> ResultFeatures:

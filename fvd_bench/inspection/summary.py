@@ -46,9 +46,9 @@ class Contents:
 
     videos: number of listed videos. decoded: how many have a frame that decodes; the other fields are about these
     alone.
-    timed: how many of these have a frame rate, of their own or as it was given.
-    hours, mean_seconds: total and mean length of the timed ones, None where there are none.
-    fps, sizes, codecs, pixel_formats: value -> number of videos, most frequent first.
+    timed: how many of these have times or a frame rate, of their own or as it was given.
+    hours, mean_seconds: total and mean length of the timed ones, see `Examined.seconds`. None where there are none.
+    fps: frame rates of headers. fps, sizes, codecs, pixel_formats: value -> number of videos, most frequent first.
     jpeg_qualities: the same for videos with JPEG frames; `own` stands for quantisation tables of no standard quality.
     folders: the first parts of the names behind what all names share -> number of videos, in the order of the names:
         such as classes or speakers. Empty where a video lies in no such folder.
@@ -78,8 +78,8 @@ def contents_of(
     """Sum up a side. rules: protocols to check lengths against. fps: the frame rate of videos that have none."""
     decoded = [video for video in videos if video.frames]
     probes = [video.probe for video in decoded if video.probe]
-    rates = [(video.frames, rate) for video in decoded if (rate := _rate(video) or fps)]
-    seconds = [frames / rate for frames, rate in rates]
+    rates = [rate for video in decoded if (rate := _rate(video) or fps)]
+    seconds = [length for video in decoded if (length := video.seconds or (fps and video.frames / fps))]
     lengths = [video.frames for video in decoded]
     return Contents(
         path=source.name,
@@ -90,7 +90,7 @@ def contents_of(
         hours=sum(seconds) / 3600 if seconds else None,
         mean_frames=statistics.fmean(lengths) if lengths else None,
         mean_seconds=statistics.fmean(seconds) if seconds else None,
-        fps=_count(rate_text(rate) for _, rate in rates),
+        fps=_count(rate_text(rate) for rate in rates),
         sizes=_count(size_text(video.sizes[0]) for video in decoded),
         codecs=_count(probe.codec for probe in probes),
         pixel_formats=_count(probe.pixel_format for probe in probes),

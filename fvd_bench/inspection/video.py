@@ -75,8 +75,15 @@ class Examined:
 
     @property
     def seconds(self) -> float | None:
-        """The length of the video, None where it has no rate."""
-        return self.frames / self.probe.rate if self.probe and self.probe.rate and self.frames else None
+        """The length of the video, None where it has no rate: by the times in the file, and else by its rate.
+
+        Of a file of which fewer frames decode than it promises, it is the part that decodes.
+        """
+        if not self.frames:
+            return None
+        if self.track and self.track.seconds is not None:
+            return self.track.seconds * (self.frames / max(self.track.frames, self.frames))
+        return self.frames / self.probe.rate if self.probe and self.probe.rate else None
 
 
 def examine(name: str, video: Video) -> Examined:

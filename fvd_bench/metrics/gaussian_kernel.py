@@ -13,6 +13,10 @@ _SIGMA = 10.0
 _SCALE = 1000.0
 """The width of the kernel, and what CMMD multiplies its distance by."""
 
+_LONGEST = 1e4
+"""The longest feature. The kernel has to know squared distances to a fraction of 200, and those of features that are
+longer are lost in the rounding of squared lengths: it is off by more than one in 1e9."""
+
 _ROWS = 1024
 """Rows of a block of features, so that memory does not grow with the square of their number."""
 
@@ -24,11 +28,17 @@ def gaussian_kernel_distance(real: NDArray[np.floating], fake: NDArray[np.floati
     that falls as 1/N + 1/M. CMMD embeds images by CLIP ViT-L/14 at 336 pixels, each divided by its length. Source:
     Jayasumana et al. 2024 (arXiv:2401.09603), section 4; sayakpaul/cmmd-pytorch, distance.py.
 
-    Raises MetricError when a side has no features.
+    Raises MetricError when a side has no features, or one that is longer than 10,000, far beyond any embedding.
     """
     if min(len(real), len(fake)) < 1:
         raise MetricError(f"{len(real)} real and {len(fake)} fake features: at least 1 of each is needed")
     x, y = real.astype(np.float64), fake.astype(np.float64)
+    longest = max(float(np.linalg.norm(side, axis=1).max()) for side in (x, y))
+    if longest > _LONGEST:
+        raise MetricError(
+            f"a feature is of length {longest:.3g}, and a kernel of width {_SIGMA:g} is computed of lengths up to "
+            f"{_LONGEST:,.0f}: expected embeddings of CLIP, of length 1"
+        )
     within = float(_mean_kernel(x, x).mean() + _mean_kernel(y, y).mean())
     return _SCALE * max(0.0, within - 2 * float(_mean_kernel(x, y).mean()))
 

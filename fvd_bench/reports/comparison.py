@@ -29,6 +29,7 @@ _WORDS = {
     "same": "cannot be told apart",
     "worse": "worse",
     "regression": "REGRESSION",
+    "unknown": "unknown",
 }
 
 
@@ -149,7 +150,9 @@ def _sentences(compared: Comparisons) -> list[str]:
     if any(score.paired for score in compared.scores):
         sentences.append(PAIRED)
     if any(score.error is None for score in compared.scores):
-        sentences.append("Where chance is unknown, any change counts.")
+        is_gate = math.isfinite(compared.allowed)
+        said = "a regression is any worsening beyond the allowed one" if is_gate else "nothing is said of a change"
+        sentences.append(f"Where chance is unknown, {said}.")
     if compared.accepted:
         sentences.append("The new result was accepted as the baseline.")
     return sentences + [f"Note: {note}." for note in compared.notes]

@@ -61,8 +61,8 @@ def frames_report(results: Mapping[str, PairedResult]) -> Report:
     return Report(text=grid, grid=grid, records=records, to_json=lambda: json.dumps(records, indent=2) + "\n")
 
 
-def paired_grid(results: Mapping[str, PairedResult]) -> Grid:
-    """Show the scores of results by name, a row each."""
+def paired_grid(results: Mapping[str, PairedResult], *, with_reasons: bool = True) -> Grid:
+    """Show the scores of results by name, a row each. with_reasons: whether a column says why there is no score."""
     columns = [
         Column("result"),
         Column("metric"),
@@ -76,7 +76,15 @@ def paired_grid(results: Mapping[str, PairedResult]) -> Grid:
         Column("skipped", is_number=True),
         Column("why there is none", is_prose=True),
     ]
-    return Grid(columns, [[name, *row] for name, result in results.items() for row in _rows(result)])
+    rows = [[name, *row] for name, result in results.items() for row in _rows(result)]
+    return Grid(columns, rows) if with_reasons else Grid(columns[:-1], [row[:-1] for row in rows])
+
+
+def missing_scores(result: PairedResult) -> Iterator[str]:
+    """Say of each score that there is none of why that is so."""
+    for metric, protocol, *_, reason in _rows(result):
+        if reason:
+            yield f"{protocol}: no {metric.partition(' ')[0]}: {reason}"
 
 
 def frame_panels(results: Mapping[str, PairedResult]) -> list[Panel]:

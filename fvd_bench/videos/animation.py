@@ -87,9 +87,12 @@ class Animation:
     def track(self) -> Track:
         """Read what the file promises. All frames are decoded, as their times are not known before. Raises
         VideoError."""
-        times = [frame.time.ticks for frame in self._timed_frames() if frame.time]
-        promised = len(self._places)
-        return Track(promised, promised, 0.0, uneven(times, _TICK))
+        shown = [(frame.time, self._milliseconds()) for frame in self._timed_frames()]
+        times = [time.ticks for time, _ in shown if time]
+        promised, seconds = len(self._places), None
+        if shown and len(times) == len(shown):  # where the file breaks off, the others count as those that are there
+            seconds = _TICK * sum(milliseconds for _, milliseconds in shown) * promised / len(shown)
+        return Track(promised, promised, 0.0, uneven(times, _TICK), seconds)
 
     def _milliseconds(self) -> int:
         """Return for how long the current image is shown, or 0 where the file does not say."""

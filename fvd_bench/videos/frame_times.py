@@ -63,6 +63,23 @@ def uneven(times: Sequence[int], tick: float, places: Sequence[int] | None = Non
     return round(1000 * tick * float(steps.min()), 3), round(1000 * tick * float(steps.max()), 3)
 
 
+def total_seconds(times: Sequence[int], tick: float, *, last: int = 0, rate: float | None = None) -> float | None:
+    """Return the seconds from the first frame to the end of the last, None where their times do not tell.
+
+    times: the times of the frames in ticks. tick: seconds that one tick lasts.
+    last: how many ticks the last frame is shown. With 0 it counts for as long as the others on average.
+    rate: frames a second as the header has it. Where the times are those of this rate, but for the rounding to ticks,
+        so is the length.
+    """
+    frames = len(times)
+    shown = max(times, default=0) - min(times, default=0)
+    if not shown:
+        return None
+    if rate and abs(shown * tick - (frames - 1) / rate) <= tick:
+        return frames / rate
+    return (shown + (last or shown / (frames - 1))) * tick
+
+
 def widest(
     one: tuple[_Number, _Number] | None, other: tuple[_Number, _Number] | None
 ) -> tuple[_Number, _Number] | None:

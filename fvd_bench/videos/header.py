@@ -96,23 +96,31 @@ class Track:
     frames: the most frames that the header or the packets promise. 0 where they promise none.
     missing_seconds: time by which the packets end before the length that the header promises. 0 where it promises none.
     intervals: shortest and longest time between frames in milliseconds. None where they are those of a constant rate.
+    seconds: the length of the video by the times of its frames, see `total_seconds`. None where they do not tell.
     """
 
     packets: int
     frames: int
     missing_seconds: float
     intervals: tuple[float, float] | None
+    seconds: float | None
 
     @classmethod
     def from_head(cls, head: Mapping[str, Any]) -> Track:
         """Make one from JSON values under the names of the fields. Raises KeyError, TypeError, ValueError."""
-        packets, intervals = _count(head["packets"]), head["intervals"]
+        packets, intervals, seconds = _count(head["packets"]), head["intervals"], head["seconds"]
         if packets > MOST_PACKETS:  # each frame that is asked for takes a place in memory
             raise ValueError(f"{packets} packets are too many")
         if intervals is not None:
             shortest, longest = map(_length, intervals)
             intervals = shortest, longest
-        return cls(packets, _count(head["frames"]), _length(head["missing_seconds"]), intervals)
+        return cls(
+            packets=packets,
+            frames=_count(head["frames"]),
+            missing_seconds=_length(head["missing_seconds"]),
+            intervals=intervals,
+            seconds=None if seconds is None else _length(seconds),
+        )
 
 
 def _name(value: object) -> str:

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from fvd_bench.errors import FvdBenchError
+import fvd_bench
+import stylegan_v
+from fvd_bench.errors import FvdBenchError, cause
 from fvd_bench.evaluation import manifest
 from fvd_bench.metrics import dependence
 from fvd_bench.paired.pairing import pair
@@ -30,3 +32,13 @@ def test_a_file_that_is_not_there_is_named_once_and_without_numbers_of_the_syste
 
     assert "No such file or directory; expected" in str(caught.value)
     assert "Errno" not in str(caught.value) and str(caught.value).count(name) == 1
+
+
+def test_an_error_of_our_own_says_what_it_says() -> None:
+    """Python gives it no `strerror`, so that alone would be None: `cause` is the one place that asks for it."""
+    assert cause(OSError("it breaks off")) == "it breaks off"
+    folders = [Path(next(iter(package.__path__))) for package in (fvd_bench, stylegan_v)]
+    asking = [
+        file.name for folder in folders for file in folder.rglob("*.py") if ".strerror" in file.read_text("utf-8")
+    ]
+    assert sorted(asking) == ["atomic.py"]  # of the module os

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from fvd_bench.estimate import Estimate, doubts
+from fvd_bench.evaluation.result import Result
 from fvd_bench.finding import WRONG, Finding
 from fvd_bench.reports.page.page import Tone
 from fvd_bench.words import number
@@ -18,6 +19,12 @@ def distrust(findings: Sequence[Finding]) -> str:
     codes = {finding.code for finding in findings}
     wrong = dict.fromkeys(what for code, what in WRONG.items() if code in codes)
     return f"Do not trust this number: {'; '.join(wrong)}." if wrong else ""
+
+
+def distrust_each(results: Mapping[str, Result]) -> str:
+    """Say the same of several results, each by its name."""
+    said = {name: distrust(result.warnings) for name, result in results.items()}
+    return " ".join(f"{name}: {sentence}" for name, sentence in said.items() if sentence)
 
 
 def meaning(value: float, interval: tuple[float, float] | None, floor: Estimate | None) -> tuple[Tone, str]:

@@ -7,21 +7,32 @@ from collections.abc import Iterator
 
 from fvd_bench.evaluation.comparison import Comparison, Comparisons
 from fvd_bench.evaluation.exhibits import Exhibits
+from fvd_bench.evaluation.ranking import findings
+from fvd_bench.finding import worst_first
 from fvd_bench.reports.charts.palette import LIMIT, SOFT, WORST
 from fvd_bench.reports.charts.score_charts import Bar, bars_chart
 from fvd_bench.reports.comparison import PAIRED, score_name
+from fvd_bench.reports.page.meaning import distrust_each
 from fvd_bench.reports.page.page import Block, Charts, Items, Made, Page, Section, Table, Tone, Verdict, Words
 from fvd_bench.reports.page.sections import clip_sections, remaining_sections, title_of
-from fvd_bench.words import number, percent
+from fvd_bench.words import counted, number, percent
 
 _WORDS = {
     "regression": "worse by more than is allowed and more than chance explains",
     "worse": "worse by more than chance explains",
+    "unknown": "nothing is known of what chance explains",
     "better": "better by more than chance explains",
     "same": "cannot be told apart",
 }
-_TONES: dict[str, Tone] = {"regression": "bad", "worse": "fair", "better": "good", "same": "unsure"}
-_COLOURS = {"regression": WORST, "worse": WORST, "better": LIMIT, "same": SOFT}
+"""Verdict -> what it says, the worst first."""
+_TONES: dict[str, Tone] = {
+    "regression": "bad",
+    "worse": "fair",
+    "unknown": "unsure",
+    "better": "good",
+    "same": "unsure",
+}
+_COLOURS = {"regression": WORST, "worse": WORST, "unknown": SOFT, "better": LIMIT, "same": SOFT}
 
 
 def comparison_page(compared: Comparisons, exhibits: Exhibits | None = None, made: Made | None = None) -> Page:
@@ -33,7 +44,9 @@ def comparison_page(compared: Comparisons, exhibits: Exhibits | None = None, mad
         sections=[
             *clip_sections(exhibits),
             Section("What changed", list(_changes(compared))),
-            *remaining_sections(compared.now, exhibits),
+            *remaining_sections(
+                compared.now, exhibits, worst_first(findings({"before": compared.before, "now": compared.now}))
+            ),
         ],
         made=made or Made(),
     )
@@ -45,11 +58,18 @@ def _verdict(compared: Comparisons) -> Verdict:
     sentence = f"{score_name(worst)}: {number(worst.before)} before, {number(worst.now)} now"
     sentence += f" ({change:+.1f} %): " if change is not None else ": "
     others = len(compared.scores) - 1
-    more = f"{others} more scores are compared below. " if others else ""
+    more = f"{counted(others, 'more score', 'are')} compared below. " if others else ""
     if math.isfinite(compared.allowed):
         more += f"A worsening of {percent(compared.allowed, '.1%')} is allowed."
     more += " The new result was accepted as the baseline." if compared.accepted else ""
-    return Verdict(_TONES[worst.verdict], f"{sentence}{_WORDS[worst.verdict]}.", more.strip())
+    warning = distrust_each({"before": compared.before, "now": compared.now})
+    return Verdict("bad" if warning else _TONES[worst.verdict], f"{sentence}{_words(worst)}.", more.strip(), warning)
+
+
+def _words(score: Comparison) -> str:
+    if score.verdict == "regression" and score.error is None:
+        return f"worse by more than is allowed; {_WORDS['unknown']}"
+    return _WORDS[score.verdict]
 
 
 def _changes(compared: Comparisons) -> Iterator[Block]:
@@ -60,7 +80,12 @@ def _changes(compared: Comparisons) -> Iterator[Block]:
             noise = None if score.error is None else 100 * score.noise / abs(score.before)
             bars.append(Bar(score_name(score), 0.0, change, f"{change:+.1f} %", noise, _COLOURS[score.verdict]))
     if bars:
-        legend = {"worst": "worse", "limit": "better", "soft": "cannot be told apart", "ink": "what chance explains"}
+        legend = {
+            "worst": "worse",
+            "limit": "better",
+            "soft": "cannot be told apart, or unknown",
+            "ink": "what chance explains",
+        }
         yield Charts([bars_chart(bars, "change in percent of the score before", legend)])
     rows = []
     for score in compared.scores:
@@ -68,7 +93,7 @@ def _changes(compared: Comparisons) -> Iterator[Block]:
         found = percent(score.detectable, ".1%")
         change_text = f"{'+' if score.change > 0 else ''}{number(score.change)}"
         numbers = [number(score.before), number(score.now), change_text, noise_text, found]
-        rows.append([score_name(score), *numbers, _WORDS[score.verdict]])
+        rows.append([score_name(score), *numbers, _words(score)])
     head = ("score", "before", "now", "change", "chance explains", "would be found", "verdict")
     yield Table(head, rows, numbers=range(1, 6))
     if any(score.paired for score in compared.scores):

@@ -10,7 +10,7 @@ from fvd_bench.evaluation.result import Result
 from fvd_bench.finding import Finding
 from fvd_bench.reports.charts.score_charts import row_of, scores_chart
 from fvd_bench.reports.layout import Column, Grid
-from fvd_bench.reports.page.meaning import distrust
+from fvd_bench.reports.page.meaning import distrust_each
 from fvd_bench.reports.page.of_curves import window_sections
 from fvd_bench.reports.page.page import Block, Charts, Details, Items, Made, Page, Section, Table, Tone, Verdict, Words
 from fvd_bench.reports.page.sections import (
@@ -52,8 +52,7 @@ def _verdict(ranked: Ranking) -> Verdict:
     """Say which generator is best under the first score, and whether that is more than chance."""
     table = ranked.scores[0]
     name, score = next(iter(table.scores.items()))
-    said = {of: distrust(result.warnings) for of, result in ranked.results.items()}
-    warning = " ".join(f"{of}: {sentence}" for of, sentence in said.items() if sentence)
+    warning = distrust_each(ranked.results)
     if score.value is None:
         return Verdict("unsure", "There is no score.", score.reason or "", warning)
     sure = "" if score.interval is None else f" (95 % interval {span(score.interval)})"

@@ -9,6 +9,7 @@ import numpy as np
 
 from fvd_bench.evaluation.exhibits import Exhibits, Listed
 from fvd_bench.evaluation.result import Result
+from fvd_bench.finding import Finding
 from fvd_bench.inspection.motion import SideMotion
 from fvd_bench.protocols.rules import OTHER_SIDE, SIDES, Side
 from fvd_bench.reports.charts.score_charts import count_chart
@@ -28,7 +29,7 @@ from fvd_bench.reports.page.page import (
 )
 from fvd_bench.reports.page.protocol_words import protocol_words
 from fvd_bench.reports.tables import UNKNOWN
-from fvd_bench.words import duration, number, percent, span
+from fvd_bench.words import counted, duration, number, percent, span
 
 WHAT_STRIPS_SHOW = (
     "Swapped colours, black frames and a wrong range of values are seen here, and in no number. These are the frames "
@@ -99,8 +100,8 @@ def _uncovered(exhibits: Exhibits) -> Iterator[Block]:
         return
     alone, total = exhibits.num_uncovered
     yield Words(
-        f"{alone} of {total} real videos have no fake among what is as near to them as their fifth neighbour of their "
-        "own kind." + (" These are the loneliest, each beside the nearest fake." if alone else "") + _usual(exhibits),
+        f"{counted(alone, 'real video', 'have', of=total)} no fake as near as the fifth neighbour of the same "
+        "kind." + (" These are the loneliest, each beside the nearest fake." if alone else "") + _usual(exhibits),
         is_soft=True,
     )
     if exhibits.uncovered:
@@ -124,9 +125,15 @@ def _card(rank: int, side: Side, listed: Listed) -> Card:
     return Card(f"{rank}{share}", clips, distance)
 
 
-def remaining_sections(result: Result, exhibits: Exhibits | None) -> Iterator[Section]:
-    """Yield all sections from the findings on, which the pages of all results have."""
-    yield Section("Findings", [Items([f.message for f in result.warnings])] if result.warnings else [])
+def remaining_sections(
+    result: Result, exhibits: Exhibits | None, findings: Sequence[Finding] | None = None
+) -> Iterator[Section]:
+    """Yield all sections from the findings on, which the pages of all results have.
+
+    findings: what was found. None for the findings of the result alone.
+    """
+    found = result.warnings if findings is None else findings
+    yield Section("Findings", [Items([finding.message for finding in found])] if found else [])
     if exhibits is not None:
         places = [chart for chart in (map_chart(exhibits), distance_chart(exhibits)) if chart]
         yield Section("Where the videos lie", [Charts(places)] if places else [])
@@ -203,7 +210,7 @@ def skipped_details(result: Result, name: str = "") -> Iterator[Block]:
     sides = [(side, count) for s in result.scores for side, count in (("real", s.real), ("fake", s.fake))]
     skipped = dict.fromkeys((side, left.video, left.reason) for side, count in sides for left in count.skipped)
     if skipped:
-        summary = f"{f'{name}: ' if name else ''}{len(skipped)} skipped videos"
+        summary = f"{f'{name}: ' if name else ''}{counted(len(skipped), 'skipped video')}"
         yield Details(summary, [Table(("side", "video", "reason"), list(skipped))])
 
 

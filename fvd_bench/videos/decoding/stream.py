@@ -6,6 +6,7 @@ FFmpeg decodes on one thread. Only the decoding process uses this module.
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +20,7 @@ from fvd_bench.videos.decoding.index import FrameIndex
 from fvd_bench.videos.decoding.limits import Limits
 from fvd_bench.videos.decoding.meter import Meter
 from fvd_bench.videos.decoding.video_frame import Decoded, checksum, orientation
-from fvd_bench.videos.frame_times import Intervals, uneven
+from fvd_bench.videos.frame_times import total_seconds, uneven
 from fvd_bench.videos.header import HLG, MOST_PACKETS, PQ, SDR, Probe, Track
 from fvd_bench.videos.orientation import UPRIGHT
 
@@ -303,20 +304,27 @@ def _read_track(video: VideoStream) -> Track:
     stream, container = video.stream, video.container
     packets = hidden = 0
     times: list[int | None] = []
-    end = 0.0
+    end, last = 0.0, (-math.inf, 0)
     for packet in video.packets():
         if not packet.size:
             continue
         hidden += packet.is_discard
         packets += not packet.is_discard
-        times.append(packet.pts)
-        if len(times) > MOST_PACKETS:
+        if packets + hidden > MOST_PACKETS:
             raise VideoError(f"holds more than {MOST_PACKETS:,} packets: cut it into shorter videos")
         if packet.pts is not None and stream.time_base:
             end = max(end, float((packet.pts + (packet.duration or 0)) * stream.time_base))
+            last = max(last, (packet.pts, packet.duration or 0))
+        if not packet.is_discard:
+            times.append(packet.pts)
     counts = stream.codec_context.codec.canonical_name in _FRAMES_OF_PACKETS and container.format.name != "mpegts"
     promised = max(stream.frames - hidden, packets if counts else 0, 0)
-    return Track(packets, promised, _missing_seconds(video, end), _intervals_of(times, stream))
+    known = [time for time in times if time is not None]
+    if not stream.time_base or len(known) < len(times):
+        return Track(packets, promised, _missing_seconds(video, end), None, None)
+    tick, rate = float(stream.time_base), stream.average_rate or stream.guessed_rate
+    seconds = total_seconds(known, tick, last=last[1], rate=float(rate) if rate else None)
+    return Track(packets, promised, _missing_seconds(video, end), uneven(known, tick), seconds)
 
 
 def _missing_seconds(video: VideoStream, end: float) -> float:
@@ -330,8 +338,3 @@ def _missing_seconds(video: VideoStream, end: float) -> float:
         return 0.0
     start = float(stream.start_time * stream.time_base) if stream.start_time and stream.time_base else 0.0
     return max(0.0, container.duration / 1e6 - (end - start))
-
-
-def _intervals_of(times: list[int | None], stream: av.VideoStream) -> Intervals | None:
-    known = [time for time in times if time is not None]
-    return uneven(known, float(stream.time_base)) if stream.time_base and len(known) == len(times) else None

@@ -15,6 +15,9 @@ from stylegan_v.errors import CheckpointError
 LAST = "checkpoint.pt"
 """In the folder of a run, the name of the file with its last state."""
 
+BEST = "best.pt"
+"""The name of the file with the generator of its best score."""
+
 _ZIP = b"PK\x03\x04"
 
 

@@ -6,6 +6,7 @@ import click
 
 from fvd_bench.cli import run
 from fvd_bench.cli.command import Commands
+from fvd_bench.features.distributed import refuse_several
 from stylegan_v.cli.ablations import ablations
 from stylegan_v.cli.data import data
 from stylegan_v.cli.edit import edit
@@ -32,6 +33,16 @@ def main() -> None:
 @click.version_option(None, "--version", "-V", package_name="fvd-bench")
 def cli() -> None:
     """Train and sample StyleGAN-V, a continuous video generator."""
+    command = click.get_current_context().invoked_subcommand
+    if command is not None and command != train.name:
+        refuse_several(command, _INSTEAD.get(command, ""))
+
+
+_INSTEAD = {
+    "evaluate": "; `fvd-bench compute` is divided, and takes the videos that `generate` writes",
+    "generate": "; several commands with another --first each make some of the videos",
+}
+"""Command that is not divided among processes -> what may be done in its place, as the rest of a sentence."""
 
 
 for command in (

@@ -43,10 +43,8 @@ def evaluate(
     device: Device,
 ) -> None:
     """Score the generator of a CHECKPOINT against real videos; nothing is written to disk but features."""
-    from fvd_bench.features.distributed import refuse_several
     from stylegan_v.checkpoints.files import check_checkpoint
 
-    refuse_several("evaluate", "; `fvd-bench compute` is divided, and takes the videos that `generate` writes")
     check_outputs(json_file, html_file, read=(real, checkpoint))
     check_checkpoint(checkpoint)
     from fvd_bench.networks.environment import resolve_device

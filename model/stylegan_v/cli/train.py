@@ -52,7 +52,7 @@ def train(
     from fvd_bench.networks.environment import resolve_device
     from fvd_bench.paths import user_path
     from fvd_bench.sources.opening import open_source
-    from stylegan_v.training import ablations
+    from stylegan_v.training import ablations, run_folder
     from stylegan_v.training.run import load_run
 
     sections = {
@@ -63,9 +63,11 @@ def train(
     }
     changes["path"] = path
     given = {s: {n: changes[n] for n in names if changes[n] is not None} for s, names in sections.items()}
+    if run_folder.restore(out):
+        say(f"{out / run_folder.SETTINGS} was gone, and is written anew from the settings in the checkpoint", err=True)
     source = config
-    if source is None and ablation is None and (out / "run.toml").exists():  # which may be of another ablation
-        source = str(out / "run.toml")
+    if source is None and ablation is None and (out / run_folder.SETTINGS).exists():  # which may be of another ablation
+        source = str(out / run_folder.SETTINGS)
     load_run(source, {})  # first alone: what is wrong with the file was not typed here
     with typed():
         if ablation is not None:

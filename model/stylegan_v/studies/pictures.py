@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from fvd_bench.atomic import check_writable
+from fvd_bench.errors import cause
 from fvd_bench.videos.video import Pixels
 from stylegan_v.errors import ModelError
 from stylegan_v.sampling.sheets import whole_or_nothing
@@ -31,7 +32,7 @@ def check_picture(file: Path) -> None:
         check_writable(file)
     except OSError as error:
         raise ModelError(
-            f"{file} cannot be written: expected a file in a folder that exists ({error.strerror})"
+            f"{file} cannot be written: expected a file in a folder that exists ({cause(error)})"
         ) from error
 
 

@@ -5,14 +5,26 @@ from __future__ import annotations
 import dataclasses
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fvd_bench.atomic import write_text
 from fvd_bench.errors import cause
 from fvd_bench.paths import user_path
-from stylegan_v.checkpoints.files import LAST
-from stylegan_v.errors import ConfigError
+from stylegan_v.checkpoints.files import BEST, LAST
+from stylegan_v.errors import CheckpointError, ConfigError
 from stylegan_v.training.run import Run, load_run
+
+if TYPE_CHECKING:
+    from stylegan_v.checkpoints.checkpoint import Checkpoint
+
+SETTINGS = "run.toml"
+"""In the folder of a run, the name of the file with its settings."""
+
+_WITHOUT = {
+    LAST: "put a copy of it back to go on, or name another --out to begin anew",
+    BEST: "delete it to go on without it, and the next score writes another",
+}
+"""File of a run -> what to do where it cannot be read."""
 
 FREE_TO_CHANGE = {
     "data": {"path", "preload"},
@@ -33,7 +45,7 @@ def check(out: Path, run: Run) -> None:
             f"{out} lies in {run.data.path}, where samples of the run would count among the real videos: name an --out "
             "apart from the data"
         )
-    file = out / "run.toml"
+    file = out / SETTINGS
     if file.exists() and (out / LAST).exists():  # without a checkpoint nothing has been trained yet
         before = load_run(str(file), {})
         if (of := before.model.method) != (named := run.model.method):
@@ -57,11 +69,42 @@ def check(out: Path, run: Run) -> None:
 
 def other_data(out: Path, run: Run) -> str | None:
     """Return the videos that a run was trained on so far, None where they lie where they did, or nobody knows."""
-    file = out / "run.toml"
+    file = out / SETTINGS
     if not (file.exists() and (out / LAST).exists()):
         return None
     before = load_run(str(file), {}).data.path
     return before if before and user_path(before).resolve() != user_path(run.data.path).resolve() else None
+
+
+def restore(out: Path) -> bool:
+    """Write the settings of a run anew where its folder has lost them, and return whether it had.
+
+    They are those in its checkpoint. Raises CheckpointError and ConfigError where these cannot be read or written.
+    """
+    if (out / SETTINGS).exists() or not (out / LAST).exists():
+        return False
+    if (settings := checkpoint(out, LAST).run) is None:
+        return False
+    try:
+        write_text(out / SETTINGS, load_run(None, settings).to_toml())
+    except ConfigError as error:
+        raise ConfigError(f"{out} has no {SETTINGS}, and {LAST} in it has unknown settings: {error}") from error
+    except OSError as error:
+        raise ConfigError(f"{out / SETTINGS} cannot be written: {cause(error)}") from error
+    return True
+
+
+def checkpoint(out: Path, name: str) -> Checkpoint:
+    """Read the last state of a run, or its best generator. Raises CheckpointError, which says how to go on without.
+
+    name: LAST or BEST.
+    """
+    from stylegan_v.checkpoints.checkpoint import load  # loads torch
+
+    try:
+        return load(out / name)
+    except CheckpointError as error:
+        raise CheckpointError(f"{error}; {_WITHOUT[name]}") from error
 
 
 def claim(out: Path, run: Run) -> None:
@@ -69,7 +112,7 @@ def claim(out: Path, run: Run) -> None:
     check(out, run)
     try:
         (out / "samples").mkdir(parents=True, exist_ok=True)
-        write_text(out / "run.toml", run.to_toml())
+        write_text(out / SETTINGS, run.to_toml())
     except OSError as error:
         raise ConfigError(f"{out} cannot be written: {cause(error)}") from error
 

@@ -21,11 +21,12 @@ from fvd_bench.progress import Progress, silent
 from stylegan_v import distributed
 from stylegan_v.checkpoints import checkpoint as checkpoints
 from stylegan_v.checkpoints.checkpoint import Checkpoint
-from stylegan_v.checkpoints.files import LAST
+from stylegan_v.checkpoints.files import BEST, LAST
 from stylegan_v.data.clips import Batch
 from stylegan_v.errors import CheckpointError, TrainingError
 from stylegan_v.methods.trainer import Trainer
 from stylegan_v.sampling.scoring import evaluate
+from stylegan_v.training import run_folder
 from stylegan_v.training.log import Journal
 from stylegan_v.training.pace import Aside, Clock
 from stylegan_v.training.run import Run
@@ -53,7 +54,7 @@ class Session:
         self._logs: dict[str, list[Tensor]] = {}
         self._saved = -1
         if self.checkpoint.exists():
-            self._load(checkpoints.load(self.checkpoint))
+            self._load(run_folder.checkpoint(out, LAST))
         self._ticked = trainer.kimg
         self._journal = Journal(out, kimg=trainer.kimg) if distributed.rank() == 0 else None
         distributed.on_first(lambda: save_reals(out / "samples", trainer.dataset))
@@ -171,7 +172,7 @@ class Session:
         if self.best is None or sign * score.value < sign * self.best:
             self.best, self.best_real = score.value, real
             ema = {f"ema.{name}": tensor for name, tensor in self.trainer.ema.state_dict().items()}
-            checkpoints.save(self._describe(ema, score=score.value, real=real), self.out / "best.pt")
+            checkpoints.save(self._describe(ema, score=score.value, real=real), self.out / BEST)
 
     def _sample(self) -> None:
         save_fakes(self.out / "samples", self.trainer.ema, kimg=self.trainer.kimg, fps=self.run.data.fps)
@@ -216,10 +217,10 @@ class Session:
 
     def _load_best(self) -> None:
         """Read the score in best.pt, where it compares with those of this run and stage."""
-        file, report = self.out / "best.pt", self.run.report
+        file, report = self.out / BEST, self.run.report
         if not file.exists():
             return
-        found = checkpoints.load(file)
+        found = run_folder.checkpoint(self.out, BEST)
         state, before = found.state or {}, (found.run or {}).get("report", {})
         if stage_of(state) != self.run.stage:
             return

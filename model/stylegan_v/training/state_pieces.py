@@ -21,6 +21,7 @@ from fvd_bench.videos.files import regular_file
 from stylegan_v.checkpoints.files import LAST, check_checkpoint
 from stylegan_v.errors import CheckpointError, ConfigError
 from stylegan_v.training.run import load_run
+from stylegan_v.training.run_folder import SETTINGS
 
 if TYPE_CHECKING:
     from stylegan_v.checkpoints.checkpoint import Checkpoint
@@ -77,7 +78,7 @@ def join(folder: Path, run: Path) -> Checkpoint:
         raise CheckpointError(f"{folder} has settings that this version does not know: {error}") from error
     try:
         run.mkdir(parents=True, exist_ok=True)
-        write_text(run / "run.toml", settings.to_toml())
+        write_text(run / SETTINGS, settings.to_toml())
     except OSError as error:
         raise CheckpointError(f"{run} cannot be written: {cause(error)}") from error
     save(found, target)

@@ -55,14 +55,15 @@ def test_numbers_are_finite(given: tuple[str, ...]) -> None:
     assert done.exit_code == 2 and f"{given[-1]} is no finite number" in done.stderr
 
 
-def test_a_score_is_not_computed_by_each_of_several_processes(tiny_checkpoint, monkeypatch) -> None:
+@pytest.mark.parametrize("command", sorted(cli.commands.keys() - {"train"}))
+def test_nothing_but_training_is_done_by_each_of_several_processes(command: str, monkeypatch) -> None:
     for name, value in {"RANK": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1"}.items():
         monkeypatch.setenv(name, value)
 
-    done = run("evaluate", tiny_checkpoint(), "--real", "none")
+    done = run(command, "none")
 
     assert isinstance(done.exception, ArgumentError)
-    assert "evaluate is not divided, and 2 processes would each do all of it" in str(done.exception)
+    assert f"{command} is not divided, and 2 processes would each do all of it" in str(done.exception)
 
 
 class TestGenerate:
@@ -73,7 +74,7 @@ class TestGenerate:
 
         assert (done.exit_code, more.exit_code) == (0, 0), (done.output, more.output)
         assert done.stdout == f"{tmp_path / 'out'}: 2 videos of 3 frames made\n"
-        assert more.stdout == f"{tmp_path / 'out'}: 1 videos of 3 frames made, and 2 were there\n"
+        assert more.stdout == f"{tmp_path / 'out'}: 1 video of 3 frames made, and 2 were there\n"
         source = open_source(tmp_path / "out")
         assert source.names == ("000000", "000001", "000002")
         assert next(source.video(0).frames(np.array([2]))).jpeg_quality == 95

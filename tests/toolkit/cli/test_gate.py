@@ -58,8 +58,14 @@ def test_a_pass_a_regression_and_its_acceptance(run, base: Path, tmp_path: Path)
 def test_several_processes_do_not_each_do_all_of_it(sets: Path, tmp_path: Path) -> None:
     sides = ["--real", sets / "real", "--fake", sets / "good", "--baseline", tmp_path / "base.json"]
 
-    for command, *given in (["check", *sides], ["inspect", sets / "real"]):
-        done = fvd_bench(command, *given, RANK="1", WORLD_SIZE="2", MASTER_ADDR="127.0.0.1")
+    for command, *given in (
+        ("check", *sides),
+        ("inspect", sets / "real"),
+        ("demo", "--folder", tmp_path / "demo"),
+        ("selftest",),
+        ("networks check", "i3d"),
+    ):
+        done = fvd_bench(*command.split(), *given, RANK="1", WORLD_SIZE="2", MASTER_ADDR="127.0.0.1")
 
         assert done.returncode == 2
         assert f"{command} is not divided, and 2 processes would each do all of it: run the command" in done.stderr

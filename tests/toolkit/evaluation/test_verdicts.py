@@ -20,6 +20,8 @@ from fvd_bench.evaluation.score import SideCount
 from fvd_bench.finding import Finding
 from fvd_bench.progress import silent
 from fvd_bench.reports import comparison as gate_tables
+from fvd_bench.reports.page import comparison_page
+from fvd_bench.reports.page.page import Items
 from fvd_bench.settings import Settings
 from fvd_bench.videos.video import Pixels
 from fvd_bench.words import percent
@@ -120,7 +122,24 @@ def test_scores_below_zero_have_an_allowance_too(scored) -> None:
         comparison.comparisons(before, now, (None, None), allowed=allowed).scores[0].verdict for allowed in (0.2, 0.05)
     ]
 
-    assert verdicts == ["worse", "regression"]
+    assert verdicts == ["unknown", "regression"]
+
+
+def test_where_chance_is_unknown_no_change_is_called_better_or_worse(scored) -> None:
+    """As in a ranking, and on the page and in the words of a terminal."""
+    now, before = (
+        _with(result, value=value, values=(value,), error_fake=None)
+        for result, value in zip(scored[0], (10.0, 12.0), strict=True)
+    )
+    compared = comparison.comparisons(before, now, (None, None), allowed=math.inf)
+    ranked = ranking(
+        {"before": Entrant(before, {}, None), "now": Entrant(now, {}, None)}, [(before.scores[0], now.scores[0])]
+    )
+    page = comparison_page(compared)
+
+    assert (compared.scores[0].verdict, ranked.scores[0].contrasts[0].is_real) == ("unknown", None)
+    assert "Where chance is unknown, nothing is said of a change." in gate_tables.markdown(compared)
+    assert page.verdict.tone == "unsure" and page.verdict.sentence.endswith("nothing is known of what chance explains.")
 
 
 def test_errors_beyond_all_numbers_pass_nothing(scored) -> None:
@@ -260,3 +279,17 @@ class TestReports:
         assert r"- Warning: 2 fake videos are skipped: a\\x1b\|b" in gate_tables.markdown(compared).splitlines()
         (told,) = ElementTree.fromstring(gate_tables.junit(compared)).iter("system-err")
         assert told.text == r"Warning: 2 fake videos are skipped: a\x1b|b"
+
+    def test_a_page_shows_the_findings_of_both_results(self, scored) -> None:
+        both, old = Finding("few-videos", "few"), Finding("same-videos", "the same")
+        before, now = (
+            dataclasses.replace(result, warnings=found)
+            for result, found in zip(scored[0], ((both, old), (both,)), strict=True)
+        )
+
+        page = comparison_page(comparison.comparisons(before, now, (None, None), allowed=math.inf))
+
+        (findings,) = (section.blocks for section in page.sections if section.title == "Findings")
+        assert findings == [Items(["before: the same", "few"])]
+        assert page.verdict.tone == "bad"
+        assert page.verdict.warning == "before: Do not trust this number: both sides hold the same videos."

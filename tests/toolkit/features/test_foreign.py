@@ -18,6 +18,7 @@ from fvd_bench.evaluation.result import Result
 from fvd_bench.evaluation.score import Score
 from fvd_bench.features.feature_set import FeatureSet
 from fvd_bench.features.opening import open_side
+from fvd_bench.finding import FvdBenchWarning
 from tests.program import fvd_bench
 
 NO_CACHE = Settings(cache=None, device="cpu")
@@ -103,6 +104,22 @@ def test_moments_score_as_the_videos_behind_them(tmp_path, videos, protocol, fea
     assert fvd.real.clips == (REAL_VIDEOS if form == "stylegan" else 0)
     assert len(result.real.fingerprint) == 64 and result.real.videos == 0
     assert Result.from_json(result.to_json()) == result
+
+
+@pytest.mark.parametrize(("form", "told"), [("stylegan", True), ("all", True), ("pytorch-fid", False)])
+def test_few_features_are_told_where_their_number_is_known(
+    tmp_path, videos, protocol, features, form: str, told: bool
+) -> None:
+    """By a score and by the training metric, as of videos."""
+    file = _write(tmp_path, form, features[:20])
+    metric = FrechetVideoDistance(protocol, real=file, settings=NO_CACHE)
+    metric.update(fake=videos[1])
+    with pytest.warns(FvdBenchWarning):
+        metric.compute()
+
+    for found in (evaluate(file, videos[1], protocol, settings=NO_CACHE).warnings, metric.findings):
+        few = [each.message for each in found if (each.code, each.side) == ("few-videos", "real")]
+        assert [message.partition(":")[0] for message in few] == ["20 real videos for 54 features"] * told
 
 
 @pytest.mark.parametrize("form", ["pytorch-fid", "stylegan", "edm2", "all"])

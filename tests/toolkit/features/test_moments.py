@@ -141,10 +141,12 @@ def test_a_file_scores_as_its_videos(files, two_sides, pixels_protocol, tmp_path
     done = fvd_bench("merge", *reversed(shards), "--out", tmp_path / "merged.npz")
     assert done.returncode == 0 and "moments of 6 real features" in done.stdout, done.stderr
 
-    expected = float(score(*two_sides, pixels_protocol(), "--format", "score").stdout)
+    expected = json.loads(score(*two_sides, pixels_protocol(), "--json", "-").stdout)
+    few = [each for each in expected["warnings"] if each["code"] == "few-videos"]
     for file in (whole, tmp_path / "merged.npz"):
-        found = score(file, two_sides[1], pixels_protocol(), "--format", "score")
-        assert float(found.stdout) == pytest.approx(expected, rel=1e-9), found.stderr
+        found = json.loads(score(file, two_sides[1], pixels_protocol(), "--json", "-").stdout)
+        assert found["scores"][0]["value"] == pytest.approx(expected["scores"][0]["value"], rel=1e-9)
+        assert [each for each in found["warnings"] if each["code"] == "few-videos"] == few != []
     assert "shard-alone" in score(shards[0], two_sides[1], pixels_protocol(), "--json", "-").stdout
     grouped = score(whole, two_sides[1], pixels_protocol(), "--group-by", ".", "--json", "-").stdout
     assert "the real side is moments, in which each video counts by itself" in grouped

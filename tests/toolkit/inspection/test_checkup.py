@@ -209,8 +209,11 @@ def test_a_file_with_a_dropped_frame_is_of_variable_rate(healthy: Path, moving_f
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
 
-    (fault,) = (f for f in inspect(healthy).findings if f.code == "variable-rate")
+    checkup = inspect(healthy)
+
+    (fault,) = (f for f in checkup.findings if f.code == "variable-rate")
     assert fault.videos == {"dropped.mkv": "40 to 80 ms between frames"}
+    assert checkup.sides[0].mean_seconds == pytest.approx(131 / 25)  # of the others too, from which no frame is gone
 
 
 def test_missing_images_are_told(healthy: Path, moving_frames, write_frames) -> None:

@@ -32,6 +32,21 @@ def test_distance_is_the_double_loops(sides, monkeypatch: pytest.MonkeyPatch) ->
     assert gaussian_kernel_distance(*sides) == pytest.approx(1000 * expected, rel=1e-9)
 
 
+@pytest.mark.parametrize("length", [1e12, 3e37])
+def test_features_whose_distances_are_lost_in_rounding_are_refused(sides, length: float) -> None:
+    real, fake = sides
+
+    with pytest.raises(MetricError, match=r"a feature is of length .*e\+\d\d, .*: expected embeddings of CLIP"):
+        gaussian_kernel_distance(real, (fake * length).astype(np.float32))
+
+
+def test_the_longest_features_are_as_far_apart_as_any(sides) -> None:
+    real, fake = (side + np.array([9e3, 0, 0, 0, 0, 0]) for side in sides)
+    expected = mean_kernel(real, real) + mean_kernel(fake, fake) - 2 * mean_kernel(real, fake)
+
+    assert gaussian_kernel_distance(real, fake) == pytest.approx(1000 * expected, abs=1e-6)
+
+
 def test_two_images_are_as_far_apart_as_their_embeddings() -> None:
     """Of one image a side CMMD is 2000 (1 - exp(-d²/200)): 7.696 for embeddings with d² = 0.771."""
     real, fake = np.array([[0.0, 0.0]]), np.array([[0.771**0.5, 0.0]])

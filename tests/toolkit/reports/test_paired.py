@@ -15,6 +15,7 @@ import pytest
 from fvd_bench.paired.evaluate import evaluate_paired
 from fvd_bench.paired.result import PairedResult
 from fvd_bench.reports.page import paired_page
+from fvd_bench.reports.page.page import Items, Table
 from fvd_bench.reports.paired import frame_panels, paired_report, pairs_csv
 from fvd_bench.settings import Settings
 from tests.program import fvd_bench
@@ -60,7 +61,7 @@ def test_one_command_writes_all_that_is_asked_for(arrays: Path, tmp_path: Path) 
     assert "PSNR ↑" in done.stdout and "common-metrics@1" in done.stdout
     assert done.stdout.splitlines()[-2:] == [score.signature for score in found.scores]
     assert "some videos have no partner" in done.stdout
-    assert "1 of 3 fake videos have no partner and are left out: more" in done.stderr
+    assert "1 of 3 fake videos has no partner and is left out: more" in done.stderr
     rows = list(csv.DictReader(io.StringIO(files["a.csv"].read_text())))
     assert [(row["real"], row["frames"]) for row in rows] == [("v0", "5"), ("v1", "5")]
     assert [float(row["common-metrics/psnr"]) for row in rows] == [
@@ -156,3 +157,16 @@ def test_sides_of_unequal_size_are_one_sentence(arrays: Path) -> None:
         "fvd-bench: error: no pair can be compared; the first of 3: frame 0 is 28×24 in the real video and 28×12 in "
         "the fake one\n"
     )
+
+
+def test_a_page_says_below_its_table_why_a_score_is_missing(result: PairedResult) -> None:
+    """In the table the reason would make a column that is out of the window."""
+    reason = "no pair has 11 frames, and that many are needed for its window"
+    broken = dataclasses.replace(result.scores[1], value=None, interval=None, curve=None, reason=reason)
+
+    page = paired_page(dataclasses.replace(result, scores=(result.scores[0], broken)))
+
+    (scores,) = (section for section in page.sections if section.title == "Scores")
+    table, items = scores.blocks
+    assert isinstance(table, Table) and reason not in {cell for row in table.rows for cell in row}
+    assert items == Items([f"common-metrics@1: no SSIM: {reason}"])

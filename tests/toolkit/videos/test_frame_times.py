@@ -12,7 +12,7 @@ from fvd_bench.evaluation.evaluate import evaluate
 from fvd_bench.inspection.checkup import inspect
 from fvd_bench.settings import Settings
 from fvd_bench.videos.file import VideoFile
-from fvd_bench.videos.frame_times import Time, uneven, widest
+from fvd_bench.videos.frame_times import Time, total_seconds, uneven, widest
 from fvd_bench.videos.video import Pixels, read_clips
 
 
@@ -63,6 +63,23 @@ def test_equal_intervals_are_told_from_others(times, places, intervals) -> None:
     assert uneven(times, 0.001, places) == intervals
 
 
+@pytest.mark.parametrize(
+    ("times", "last", "rate", "seconds"),
+    [
+        ([0, 40, 400], 40, 25.0, 0.44),
+        ([0, 40, 400], 0, 25.0, 0.6),
+        ([400, 0, 40], 40, None, 0.44),
+        ([0, 33, 67, 100], 33, 30.0, 4 / 30),
+        ([1000, 1040, 1080], 0, None, 0.12),
+        ([40, 40], 40, 25.0, None),
+        ([40], 40, 25.0, None),
+        ([], 0, 25.0, None),
+    ],
+)
+def test_times_say_how_long_a_video_is(times, last, rate, seconds) -> None:
+    assert total_seconds(times, 0.001, last=last, rate=rate) == (seconds and pytest.approx(seconds, rel=1e-12))
+
+
 def test_the_widest_of_two() -> None:
     assert widest(None, None) is None
     assert widest((20.0, 40.0), None) == widest(None, (20.0, 40.0)) == (20.0, 40.0)
@@ -100,7 +117,7 @@ def test_compute_warns_of_the_frames_that_it_used_and_again_from_the_store(
 
     assert found[0].warnings == found[1].warnings
     (message,) = [w.message for w in found[0].warnings if w.code == "variable-rate"]
-    assert message.startswith("1 fake videos have frames in the clips that do not follow each other at equal intervals")
+    assert message.startswith("1 fake video has frames in the clips that do not follow each other at equal intervals")
     assert message.endswith(": 4.mkv (40 to 100 ms between frames)")
 
 
@@ -123,7 +140,9 @@ def test_a_gif_of_merged_frames_is_told_and_one_that_is_too_short_says_why(
         "1 fake video is skipped: 1.gif (too short: 8 frames decode, the clip needs 9; it is GIF, and the programs "
         "that write it merge frames that are equal)"
     )
-    short = [f.message for f in inspect(tmp_path / "fake").findings if f.code == "too-short"]
+    checkup = inspect(tmp_path / "fake")
+    assert checkup.sides[0].mean_seconds == pytest.approx((16 + 10 + 16) * 0.04 / 3)
+    short = [f.message for f in checkup.findings if f.code == "too-short"]
     assert "1.gif (8 frames of GIF, whose writer may have merged equal ones)" in short[0]
 
 
@@ -143,5 +162,7 @@ def test_other_animations_are_merged_and_told_too(
 
     assert f"0{suffix} (40 to 120 ms between frames)" in messages["variable-rate"]
     assert f"8 frames decode, the clip needs 9; it is {form}, and the programs that" in messages["videos-skipped"]
-    short = [f.message for f in inspect(tmp_path / "fake").findings if f.code == "too-short"]
+    checkup = inspect(tmp_path / "fake")
+    assert checkup.sides[0].mean_seconds == pytest.approx((16 + 10 + 16) * 0.04 / 3)
+    short = [f.message for f in checkup.findings if f.code == "too-short"]
     assert f"1{suffix} (8 frames of {form}, whose writer may have merged equal ones)" in short[0]

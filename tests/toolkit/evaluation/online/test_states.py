@@ -10,6 +10,7 @@ import torch
 
 from fvd_bench import FrechetVideoDistance, FvdBenchWarning
 from fvd_bench.errors import FvdBenchError, SourceError
+from fvd_bench.evaluation import online_pickles
 from tests.toolkit.evaluation.online.conftest import EXACT, NO_CACHE, starting, value_of
 
 
@@ -24,6 +25,17 @@ def test_copies_and_checkpoints_go_on_where_they_were(metric, videos, random_pro
         other.update(fake=videos[1][3:])
         assert other.compute() == pytest.approx(value_of(*videos, random_protocol), rel=EXACT)
     assert metric.counts["fake"] == 3
+
+
+def test_a_pickle_of_another_version_says_what_to_do(metric, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether it names its version, or classes that are no more, as those before did."""
+    pickled = pickle.dumps(metric)
+    nameless = b"cfvd_bench.evaluation.intake\nIntake\n."
+    monkeypatch.setattr(online_pickles, "__version__", "99")
+
+    for old, by in ((pickled, "pickled by version .* this is 99"), (nameless, "pickled by an fvd-bench whose classes")):
+        with pytest.raises(FvdBenchError, match=f"{by}.*: unpickle it with that one and save its state_dict"):
+            pickle.loads(old)
 
 
 def test_a_state_of_other_draws_is_refused(metric, random_protocol) -> None:

@@ -1,0 +1,36 @@
+"""The folder of a run that has lost or damaged files."""
+
+from pathlib import Path
+
+import pytest
+
+from stylegan_v.errors import CheckpointError
+from stylegan_v.training import run_folder
+from stylegan_v.training.run import load_run
+from tests.model.training.conftest import go
+
+
+def test_settings_that_are_gone_are_those_of_the_checkpoint(run_of, tmp_path: Path) -> None:
+    go(run_of(1), tmp_path)
+    file = tmp_path / run_folder.SETTINGS
+    before = load_run(str(file), {})
+    file.unlink()
+
+    assert run_folder.restore(tmp_path) and not run_folder.restore(tmp_path)
+    assert load_run(str(file), {}) == before
+    assert not run_folder.restore(tmp_path / "new")
+
+
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [
+        ("best.pt", r"delete it to go on without it, and the next score writes another$"),
+        ("checkpoint.pt", r"put a copy of it back to go on, or name another --out to begin anew$"),
+    ],
+)
+def test_a_damaged_file_says_how_to_go_on(run_of, tmp_path: Path, name: str, remedy: str) -> None:
+    go(run_of(1), tmp_path)
+    (tmp_path / name).write_bytes((tmp_path / "checkpoint.pt").read_bytes()[:-100])
+
+    with pytest.raises(CheckpointError, match=rf"{name} is damaged.*; {remedy}"):
+        go(run_of(2), tmp_path)
