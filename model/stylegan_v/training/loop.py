@@ -130,10 +130,12 @@ def _train_stage(
         session = Session(run, out, trainer, progress=progress)
         _foretell(session)
     clips = _batches(run, dataset, trainer, workers, progress)
-    answer.under_way = "the step or the score under way is done, and all of it is saved"
+    answer.under_way = "the step under way is done and saved, or the score under way is left for when the run goes on"
     ended = False
     between = _explained_memory(lambda: _memory_advice_between(session))
     with contextlib.closing(session), contextlib.closing(clips), between:
+        with _explained_memory(lambda: _scoring_memory_advice(session)):
+            session.make_up()
         session.start()
         for batch in clips:
             if trainer.steps >= run.total_steps:

@@ -96,7 +96,7 @@ def test_an_interrupted_run_ends_its_step_and_keeps_it(run_of, tmp_path: Path) -
     done = process.end()
 
     assert done.returncode == 130, done.stderr
-    assert "interrupted: ends as soon as the step or the score under way is done" in done.stderr
+    assert "interrupted: ends as soon as the step under way is done and saved" in done.stderr
     assert "the same command goes on from there" in done.stderr
     assert checkpoints.load(out / "checkpoint.pt").state["trainer"]["steps"] >= 2
 
