@@ -108,6 +108,20 @@ def test_a_time_limit_ends_a_run_that_goes_on_later(run_of, tmp_path: Path) -> N
     assert 0 < steps < 1000
 
 
+def test_one_process_trains_in_a_folder_at_a_time(run_of, tmp_path: Path) -> None:
+    run, refused = run_of(1), []
+
+    def another(pace: Pace) -> None:
+        with pytest.raises(ConfigError, match=f"another process trains in {tmp_path}"):
+            go(run, tmp_path)
+        refused.append(pace.frames)
+
+    train(run, tmp_path, device="cpu", workers=1, minutes=None, progress=silent, told=another)
+    go(run, tmp_path)
+
+    assert refused == [12]
+
+
 def test_a_call_that_has_no_time_takes_a_step_so_that_many_get_on(run_of, tmp_path: Path) -> None:
     for _ in range(2):
         train(run_of(10**6), tmp_path, device="cpu", workers=1, minutes=0.0, progress=silent)
