@@ -2,17 +2,20 @@
 
 A symbolic link stays, and the file that it leads to is written. What is not a regular file, such as a device, a pipe or
 an open descriptor like /dev/stdout, is written into and never replaced. Several processes may write one file at once,
-and the last one to finish wins. An existing file keeps its permissions, and a new one gets those of the umask.
+and the last one to finish wins. An existing file keeps its permissions, and a new one gets those of the umask. What a
+killed process leaves beside a file is removed when that is written a day later.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import glob
 import os
 import shutil
 import stat
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Literal
@@ -27,6 +30,9 @@ _STANDARD = {"/dev/stdin": 0, "/dev/stdout": 1, "/dev/stderr": 2}
 _NAME_LENGTH = 40
 """Characters of a file's name that its partial file takes over, so that the name of that one does not become too
 long."""
+
+_ABANDONED_SECONDS = 24 * 3600
+"""A partial file that nobody has written to for so long is that of a process that was killed."""
 
 Destination = Path | int
 """A path that is not a symbolic link, or the number of an open descriptor."""
@@ -71,6 +77,7 @@ def partial_file(file: Path) -> Iterator[Path]:
     """
     place = destination(file)
     if isinstance(place, Path) and _is_replaced(place):
+        _remove_abandoned(place)
         partial = place.with_name(f".{place.name[:_NAME_LENGTH]}.{os.urandom(8).hex()}.part")
         try:
             yield partial
@@ -103,6 +110,14 @@ def append_text(file: Path, text: str) -> None:
     """Add to the end of a file in UTF-8. Raises OSError."""
     with _opened(destination(file), mode="ab") as out:
         out.write(text.encode("utf-8"))
+
+
+def _remove_abandoned(place: Path) -> None:
+    """Remove the partial files that killed processes left of a file."""
+    for partial in place.parent.glob(f".{glob.escape(place.name[:_NAME_LENGTH])}.{16 * '[0-9a-f]'}.part"):
+        with contextlib.suppress(OSError):  # such as where another process removes it at the same time
+            if time.time() - partial.stat().st_mtime > _ABANDONED_SECONDS:
+                partial.unlink()
 
 
 def _is_replaced(place: Path) -> bool:

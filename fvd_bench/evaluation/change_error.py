@@ -17,8 +17,8 @@ from fvd_bench.metrics.uncertainty import Spread, standard_error
 def change_error(
     scores: tuple[Score, Score], spreads: Sequence[Spread | None], *, together: bool
 ) -> tuple[float | None, int, bool]:
-    """Return the standard error of the change from drawing the fake videos, how many videos or groups it comes from,
-    and whether these are paired.
+    """Return the standard error of the change from drawing the fake videos, how many videos, groups or batches it comes
+    from, and whether these are paired.
 
     spreads: what each fake video contributes to either score, None where that is not known.
     together: whether both listings name the same videos.
@@ -29,11 +29,12 @@ def change_error(
         if together and by_video and set(parts[0]) == set(parts[1]):
             gaps = [parts[1][video] - part for video, part in parts[0].items()]
             return standard_error(gaps), len(gaps), True
-    errors = [
-        spread.error("fake") if spread else score.error_fake for score, spread in zip(scores, spreads, strict=True)
-    ]
-    known = [error for error in errors if error is not None]
-    units = min([len(part) for part in parts if part is not None] or [scores[1].fake.clips])
-    if not known:
-        return None, units, False
-    return float(np.hypot(known[0], known[-1])), units, False  # a result without errors is as sure as the other
+    errors, units = [], []
+    for score, spread, part in zip(scores, spreads, parts, strict=True):
+        error = spread.error("fake") if spread else score.error_fake
+        if error is not None:
+            errors.append(error)
+            units.append(len(part) if part is not None else score.units_fake or score.fake.clips)
+    if not errors:
+        return None, scores[1].fake.clips, False
+    return float(np.hypot(errors[0], errors[-1])), min(units), False  # a result without errors is as sure as the other

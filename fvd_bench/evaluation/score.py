@@ -48,8 +48,10 @@ class Score:
 
     interval: the 95 % confidence interval of the value at this number of videos, if they were drawn anew.
     error_real, error_fake: the parts of the standard error that come from drawing the real and the fake videos.
+    units_fake: how many fake videos, groups or batches `error_fake` comes from; None too where a result of an older
+        version does not say.
     floor: what the real videos score against others of their kind at these numbers of videos; only for distances.
-    infinite: the value extrapolated to infinitely many videos. Each of these five is None where it is not known.
+    infinite: the value extrapolated to infinitely many videos. Each of these is None where it is not known.
     unknown: `interval`, `floor` or `infinite` -> why it is not known although it could have been.
     """
 
@@ -70,6 +72,7 @@ class Score:
     fake: SideCount
     error_real: float | None = None
     error_fake: float | None = None
+    units_fake: int | None = None
     floor: Estimate | None = None
     infinite: Estimate | None = None
     unknown: Mapping[str, str] = field(default_factory=dict)
@@ -134,6 +137,8 @@ def check_consistent(score: Score, where: str) -> None:
     for name in ("std", "error_real", "error_fake"):
         if (number := getattr(score, name)) is not None and number < 0:
             raise ValueError(f"{where}.{name} is {number}: expected none below 0")
+    if score.units_fake is not None and score.units_fake < 2:
+        raise ValueError(f"{where}.units_fake is {score.units_fake}: expected 2 or more, or null")
     intervals = {"interval": score.interval}
     intervals |= {f"{name}.interval": e.interval for name in ("floor", "infinite") if (e := getattr(score, name))}
     for name, interval in intervals.items():

@@ -36,6 +36,7 @@ def as_score(
     alone = protocol.alone(metric)
     effective = f"n:{counts['real'].clips}+{counts['fake'].clips}|seed:{seeds[0]}|repeats:{len(seeds)}"
     values = measured.values if measured else ()
+    drawn = measured.spread.contributions("fake") if measured else None
     return Score(
         metric=metric,
         protocol=protocol.name,
@@ -54,6 +55,7 @@ def as_score(
         fake=counts["fake"],
         error_real=measured.spread.error("real") if measured else None,
         error_fake=measured.spread.error("fake") if measured else None,
+        units_fake=len(drawn) if drawn else None,
         floor=measured.floor if measured else None,
         infinite=measured.infinite if measured else None,
         unknown=measured.unknown if measured else {},

@@ -161,6 +161,7 @@ def _without_value(score: Score, sides: Mapping[Side, ClipSource]) -> Score:
         interval=None,
         error_real=None,
         error_fake=None,
+        units_fake=None,
         floor=None,
         infinite=None,
         unknown={},

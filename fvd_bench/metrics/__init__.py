@@ -54,6 +54,9 @@ _BUILT_IN: dict[str, str | Metric] = {
 METRICS = Registry("metric", key="names", group="fvd_bench.metrics", adopt=foreign, built_in=_BUILT_IN)
 """Metrics by name. Those of other packages are entry points, and those of the user's own are module:object."""
 
+_LARGEST = 1e150
+"""Of larger scores the squares, of which errors are made, come to the end of float64."""
+
 
 def check(protocol: Protocol, where: str) -> None:
     """Raises ProtocolError, naming `where`, when there is no such metric, or none on the network's features."""
@@ -99,14 +102,20 @@ def seen(name: str, sides: Mapping[Side, FeatureSet], rule: MetricRule) -> Mappi
 
 
 def compute(name: str, real: FeatureSet, fake: FeatureSet, rule: MetricRule) -> float:
-    """Compute a metric by name, aggregated as the rule says. Raises MetricError.
+    """Compute a metric by name, aggregated as the rule says. Raises MetricError, also where it is no number of a size
+    that float64 can square.
 
     `batch-mean` cuts both sides into consecutive batches of `rule.batch` features, pairs them in order and averages the
     scores. Features left over on either side are not used.
     """
-    if rule.aggregation == "all":
-        return METRICS[name].compute(real, fake, rule)
-    return float(np.mean(batch_scores(name, real, fake, rule)))
+    with np.errstate(over="ignore", invalid="ignore"):  # as of powers of features that are far out of range
+        if rule.aggregation == "all":
+            value = METRICS[name].compute(real, fake, rule)
+        else:
+            value = float(np.mean(batch_scores(name, real, fake, rule)))
+    if not abs(value) < _LARGEST:
+        raise MetricError(f"{name} came out as {value}: the features are far out of range")
+    return value
 
 
 def batch_scores(name: str, real: FeatureSet, fake: FeatureSet, rule: MetricRule) -> list[float]:

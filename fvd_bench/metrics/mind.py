@@ -97,10 +97,10 @@ def _drawn(real: NDArray[np.floating], fake: NDArray[np.floating]) -> tuple[_Dra
     for side in (real, fake):
         places = np.arange(len(side))
         if len(side) > count:
-            drawn = torch.randperm(len(side), generator=generator)[:count].numpy()
+            drawn = torch.randperm(len(side), generator=generator, device="cpu")[:count].numpy()
             places = np.sort(np.lexsort(side.T[::-1])[drawn])
         sides.append((side[places].astype(np.float64), places))
-    directions = torch.randn(_DIRECTIONS, dim, generator=generator)
+    directions = torch.randn(_DIRECTIONS, dim, generator=generator, dtype=torch.float32, device="cpu")
     directions /= directions.norm(dim=1, keepdim=True)
     return sides[0], sides[1], directions.double().numpy().T
 

@@ -14,12 +14,17 @@ _HALVINGS = 60
 """More than a float has binary digits."""
 
 
+_MOST_FREEDOM = 10**6
+"""More degrees of freedom move a value by less than a hundred thousandth of it, and take memory."""
+
+
 @lru_cache(maxsize=256)
 def quantile(freedom: int, tail: float) -> float:
     """Return the value that is exceeded with a probability of `tail`. freedom: degrees of freedom, 1 or more.
 
     tail: 0 to 0.5, both excluded.
     """
+    freedom = min(freedom, _MOST_FREEDOM)
     low, high = 0.0, math.pi / 2
     for _ in range(_HALVINGS):
         middle = (low + high) / 2

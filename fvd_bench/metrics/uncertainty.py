@@ -213,5 +213,7 @@ def _jackknife(name: str, sides: Sides, rule: MetricRule, side: Side) -> dict[in
             scores.append(metrics.compute(name, kept["real"], kept["fake"], rule))
         except MetricError:  # too few videos are left for this metric
             return None
+    if len(set(scores)) == 1:  # as at its limits, 0 or 1: what does not vary without a group says nothing of its error
+        return None
     drops = (np.mean(scores) - np.array(scores)) * (groups - 1) / groups
-    return dict(enumerate(drops.tolist())) if drops.any() else None  # at its limits, 0 or 1, a score does not vary
+    return dict(enumerate(drops.tolist()))

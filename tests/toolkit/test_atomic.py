@@ -51,6 +51,19 @@ def test_a_link_stays_and_what_it_leads_to_is_written(tmp_path: Path) -> None:
     assert sorted(p.name for p in tmp_path.rglob("*")) == ["far", "link", "middle", "result.json"]
 
 
+def test_what_a_killed_process_left_goes_a_day_later(tmp_path: Path) -> None:
+    left = [tmp_path / f".a[1].json.{digit * 16}.part" for digit in "0f"]
+    others = [tmp_path / ".a1.json.0000000000000000.part", tmp_path / ".a[1].json.mine.part"]
+    for partial in (*left, *others):
+        partial.write_text("half")
+        os.utime(partial, (0, 0))
+    os.utime(left[1])
+
+    write_text(tmp_path / "a[1].json", TEXT)
+
+    assert sorted(tmp_path.iterdir()) == sorted([tmp_path / "a[1].json", left[1], *others])
+
+
 def test_a_link_to_nothing_makes_the_file_that_it_names(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("new.json")
 

@@ -40,9 +40,14 @@ class Journal:
             lines_of = f"{counted(broken, 'damaged line')} of {self.file} {agreeing(broken, 'are')}"
             print(f"stylegan-v: warning: {lines_of} dropped", file=sys.stderr)
         kept = [line for line, at in zip(lines, places, strict=True) if at is not None and at <= round(kimg, 6)]
+        self._scored = [at for line, at in zip(lines, places, strict=True) if "score_seconds" in line]
         with _written(self.file):
             write_text(self.file, "".join(f"{line}\n" for line in kept))
             self._curves = _tensorboard(folder, kimg)
+
+    def has_score(self, kimg: float) -> bool:
+        """Return whether a score was in the log when it was opened, after so many thousand frames."""
+        return round(kimg, 6) in self._scored
 
     def write(self, kimg: float, values: Mapping[str, float], **of: str | int) -> None:
         """Add a line. kimg: thousands of frames seen so far. of: what the values are of, for the line alone."""

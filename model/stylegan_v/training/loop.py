@@ -80,8 +80,9 @@ def train(
             return distributed.agree(late or stop.is_set())
 
         for name in _stages(run, out, stage):
-            of_stage = dataclasses.replace(run, stage=name)
-            kimg, ended = _train_stage(of_stage, out, place, answer, workers, _until(stop, progress), ends, told)
+            of_stage, show = dataclasses.replace(run, stage=name), _until(stop, progress)
+            with contextlib.ExitStack() as held:
+                kimg, ended = _train_stage(of_stage, out, place, answer, workers, show, ends, told, held)
             if stop.is_set():
                 raise KeyboardInterrupt
             if ended:
@@ -118,8 +119,12 @@ def _train_stage(
     progress: Progress,
     ends: Callable[[], bool],
     told: Callable[[Pace], None],
+    held: contextlib.ExitStack,
 ) -> tuple[float, bool]:
-    """Train a stage. Returns the kimg at the end, and whether it ended early. ends: whether to end before a step."""
+    """Train a stage. Returns the kimg at the end, and whether it ended early.
+
+    ends: whether to end before a step. held: what keeps other processes out of the folder from when that is there.
+    """
     with _explained_memory(lambda: f"out of memory before the first step: {_END_OTHERS}, or take a smaller model"):
         dataset = _open(run, workers, progress)
         distributed.on_first(lambda: _check_scoring(run, place.type, progress))
@@ -127,13 +132,16 @@ def _train_stage(
         if run.report.fvd_kimg and trainer.shows:
             check_length(trainer.ema, protocol=run.report.protocol)
         distributed.on_first(lambda: run_folder.claim(out, run))
+        distributed.on_first(lambda: held.enter_context(run_folder.held(out)))
         session = Session(run, out, trainer, progress=progress)
         _foretell(session)
     clips = _batches(run, dataset, trainer, workers, progress)
-    answer.under_way = "the step or the score under way is done, and all of it is saved"
+    answer.under_way = "the step under way is done and saved, or the score under way is left for when the run goes on"
     ended = False
     between = _explained_memory(lambda: _memory_advice_between(session))
     with contextlib.closing(session), contextlib.closing(clips), between:
+        with _explained_memory(lambda: _scoring_memory_advice(session)):
+            session.make_up()
         session.start()
         for batch in clips:
             if trainer.steps >= run.total_steps:

@@ -1,9 +1,13 @@
-"""The folder of a run: whether it can be written, holds no other run, and is no part of the training videos."""
+"""The folder of a run: whether it can be written, holds no other run, is no part of the training videos, and is trained
+in by one process at a time."""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import fcntl
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,9 +39,9 @@ FREE_TO_CHANGE = {
 
 
 def check(out: Path, run: Run) -> None:
-    """Check that the folder of a run can be written, and holds no other run. Nothing is written.
+    """Check that the folder of a run can be written and holds no other run, and that no other process trains in it.
 
-    Raises ConfigError, naming what differs.
+    Nothing is written. Raises ConfigError, naming what differs.
     """
     data, place = user_path(run.data.path), out.resolve()
     if data.is_dir() and data.resolve() in (place, *place.parents):
@@ -65,6 +69,31 @@ def check(out: Path, run: Run) -> None:
     if not there.is_dir() or not os.access(there, os.W_OK):
         reason = "no folder" if not there.is_dir() else "not writable"
         raise ConfigError(f"{out} cannot be written: {there} is {reason}")
+    if there == out:
+        with held(out):
+            pass
+
+
+@contextlib.contextmanager
+def held(out: Path) -> Iterator[None]:
+    """Hold the folder of a run, which is there, for this process, where the file system has locks of folders.
+
+    Raises ConfigError where another process holds it.
+    """
+    folder = os.open(out, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(folder)
+        raise ConfigError(
+            f"another process trains in {out}: wait for its end, or end it, or name another --out"
+        ) from None
+    except OSError:
+        pass
+    try:
+        yield
+    finally:
+        os.close(folder)
 
 
 def other_data(out: Path, run: Run) -> str | None:

@@ -82,13 +82,20 @@ class Session:
         report = self.run.report
         if self._due(report.tick_kimg):
             self.tick()
-        if report.fvd_kimg and self.trainer.shows and self._due(report.fvd_kimg):
+        if self._is_scored():
             self.score()
         if self._due(report.snapshot_kimg):
             with self._not_training("snapshot"):
                 self.save()
                 if self.trainer.shows:
                     distributed.on_first(self._sample)
+
+    def make_up(self) -> None:
+        """Make the score that is due where the run goes on, if it ended before that was in the log."""
+        if self.trainer.steps and self._is_scored():
+            kimg, journal = self.trainer.kimg, self._journal
+            if distributed.agree(journal is not None and not journal.has_score(kimg)):
+                self.score()
 
     def tick(self) -> None:
         """Write a line of the log: means over the steps since the last line, or since the run was taken up again.
@@ -132,7 +139,8 @@ class Session:
         distributed.on_first(lambda: checkpoints.save(self._describe(tensors), self.checkpoint))
 
     def score(self) -> None:
-        """Score the average generator, and keep it if it is the best so far. However that ends, the state is saved."""
+        """Score the average generator, and keep it if it is the best so far. However that ends, the state is saved, and
+        a score that did not come into the log is made when the run goes on."""
         with self._not_training("score"):
             self.save()
             distributed.on_first(self._score)
@@ -159,13 +167,6 @@ class Session:
         score, real = result.scores[0], result.real.fingerprint
         if score.value is None:
             return
-        assert self._journal is not None
-        self._journal.write(
-            self.trainer.kimg,
-            score.numbers(score.metric) | {"score_seconds": time.monotonic() - began},
-            protocol=f"{score.protocol}@{score.protocol_version}",
-            clips=score.fake.clips,
-        )
         if self.best is not None and self.best_real not in (None, real):
             self._replace_best("against other real videos", f"those of {self.run.data.path}")
         sign = 1 if score.lower_is_better else -1
@@ -173,6 +174,13 @@ class Session:
             self.best, self.best_real = score.value, real
             ema = {f"ema.{name}": tensor for name, tensor in self.trainer.ema.state_dict().items()}
             checkpoints.save(self._describe(ema, score=score.value, real=real), self.out / BEST)
+        assert self._journal is not None
+        self._journal.write(  # the last of it, since what is in the log is not made again
+            self.trainer.kimg,
+            score.numbers(score.metric) | {"score_seconds": time.monotonic() - began},
+            protocol=f"{score.protocol}@{score.protocol_version}",
+            clips=score.fake.clips,
+        )
 
     def _sample(self) -> None:
         save_fakes(self.out / "samples", self.trainer.ema, kimg=self.trainer.kimg, fps=self.run.data.fps)
@@ -184,6 +192,11 @@ class Session:
         with self.clock.aside(what):
             yield
         self._since += time.monotonic() - began
+
+    def _is_scored(self) -> bool:
+        """Return whether a score is due after the last step."""
+        report = self.run.report
+        return bool(report.fvd_kimg) and self.trainer.shows and self._due(report.fvd_kimg)
 
     def _due(self, kimg: float) -> bool:
         """Return whether the last step ends an interval of that many thousand frames, rounded to whole steps."""

@@ -96,7 +96,7 @@ def test_an_interrupted_run_ends_its_step_and_keeps_it(run_of, tmp_path: Path) -
     done = process.end()
 
     assert done.returncode == 130, done.stderr
-    assert "interrupted: ends as soon as the step or the score under way is done" in done.stderr
+    assert "interrupted: ends as soon as the step under way is done and saved" in done.stderr
     assert "the same command goes on from there" in done.stderr
     assert checkpoints.load(out / "checkpoint.pt").state["trainer"]["steps"] >= 2
 
@@ -106,6 +106,20 @@ def test_a_time_limit_ends_a_run_that_goes_on_later(run_of, tmp_path: Path) -> N
 
     steps = checkpoints.load(tmp_path / "checkpoint.pt").state["trainer"]["steps"]
     assert 0 < steps < 1000
+
+
+def test_one_process_trains_in_a_folder_at_a_time(run_of, tmp_path: Path) -> None:
+    run, refused = run_of(1), []
+
+    def another(pace: Pace) -> None:
+        with pytest.raises(ConfigError, match=f"another process trains in {tmp_path}"):
+            go(run, tmp_path)
+        refused.append(pace.frames)
+
+    train(run, tmp_path, device="cpu", workers=1, minutes=None, progress=silent, told=another)
+    go(run, tmp_path)
+
+    assert refused == [12]
 
 
 def test_a_call_that_has_no_time_takes_a_step_so_that_many_get_on(run_of, tmp_path: Path) -> None:

@@ -40,9 +40,11 @@ def test_scores_are_logged_and_the_best_generator_is_kept(run_of, tmp_path: Path
     assert [(line["protocol"], line["clips"]) for line in scored] == [("pixels@1", 6)] * 2
 
 
-def test_an_interruption_ends_a_score_and_keeps_what_was_trained(run_of, tmp_path: Path, pixels_protocol) -> None:
+def test_an_interruption_ends_a_score_which_is_made_when_the_run_goes_on(
+    run_of, tmp_path: Path, pixels_protocol
+) -> None:
     report = {"fvd_kimg": 2 * STEP_KIMG, "fvd_videos": 4, "protocol": pixels_protocol(frames=9), "snapshot_kimg": 9.0}
-    scored = []
+    run, scored = run_of(2, report=report), []
 
     def interrupt(what: str, done: int, total: int) -> None:
         if (tmp_path / "run" / "features").exists():
@@ -51,11 +53,18 @@ def test_an_interruption_ends_a_score_and_keeps_what_was_trained(run_of, tmp_pat
                 os.kill(os.getpid(), signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt):
-        train(run_of(9, report=report), tmp_path / "run", device="cpu", workers=1, minutes=None, progress=interrupt)
+        train(run, tmp_path / "run", device="cpu", workers=1, minutes=None, progress=interrupt)
 
     assert len(scored) == 1
     assert checkpoints.load(tmp_path / "run" / "checkpoint.pt").state["trainer"]["steps"] == 2
     assert not any("fvd" in line for line in lines(tmp_path / "run"))
+
+    for _ in range(2):
+        go(run, tmp_path / "run")
+
+    (scored_at,) = [line["kimg"] for line in lines(tmp_path / "run") if "fvd" in line]
+    assert scored_at == pytest.approx(2 * STEP_KIMG)
+    assert checkpoints.load(tmp_path / "run" / "best.pt").state["trainer"]["steps"] == 2
 
 
 def test_the_best_score_is_remembered_by_a_run_that_goes_on(run_of, tmp_path: Path, pixels_protocol) -> None:

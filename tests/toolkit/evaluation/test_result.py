@@ -67,7 +67,7 @@ _SCORE = {
     "additionalProperties": False,
     "required": (
         "metric protocol protocol_version digest signature row value reason values std interval seed "
-        "lower_is_better real fake error_real error_fake floor infinite unknown"
+        "lower_is_better real fake error_real error_fake units_fake floor infinite unknown"
     ).split(),
     "properties": {
         "metric": {"type": "string"},
@@ -83,6 +83,7 @@ _SCORE = {
         "interval": {"type": ["array", "null"], "items": {"type": "number"}, "minItems": 2, "maxItems": 2},
         "error_real": _NUMBER_OR_NULL,
         "error_fake": _NUMBER_OR_NULL,
+        "units_fake": {"type": ["integer", "null"]},
         "floor": _ESTIMATE,
         "infinite": _ESTIMATE,
         "unknown": {"type": "object", "additionalProperties": {"type": "string"}},
@@ -197,6 +198,7 @@ def test_values_of_other_types_are_refused_by_name(result: Result, key: str, val
         ("value", float("nan")), ("values", [1.0, float("nan")]), ("error_fake", float("nan")),
         ("interval", [float("nan"), 2.0]), ("interval", [2.0, 1.0]), ("floor", {"value": 1.0, "interval": [2.0, 1.0]}),
         ("infinite", {"value": float("-inf"), "interval": [0.0, 1.0]}), ("error_fake", -1.0), ("std", -0.1),
+        ("units_fake", 1),
         ("value", 1e6), ("value", None), ("values", []),
     ],
 )  # fmt: skip

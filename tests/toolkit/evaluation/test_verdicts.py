@@ -172,6 +172,16 @@ def test_batches_of_one_number_are_no_pairs(videos, pixels_protocol) -> None:
     assert score.error == pytest.approx(np.hypot(*(result.scores[0].error_fake for result in results)), rel=1e-9)
 
 
+@pytest.mark.parametrize("place", [0, 1])
+def test_an_error_without_features_is_as_sure_as_its_fewest_groups(scored, place: int) -> None:
+    results = list(scored[0])
+    results[place] = _with(results[place], units_fake=4)
+
+    (score,) = comparison.comparisons(*results, (None, None), allowed=0.05).scores
+
+    assert score.noise == pytest.approx(scipy.stats.t(3).isf(comparison.ALARM) * score.error)
+
+
 def test_an_error_is_as_sure_as_its_fewest_groups(scored) -> None:
     results, (before, now) = scored
     (digest,) = before.repeats

@@ -156,6 +156,7 @@ def test_groups_count_as_one_and_move_no_score(tmp_path, moving_frames, pixels_p
     assert notes(apart, together, [])[0].startswith("videos are grouped by folder and were not at all")
     assert not any("grouped" in note for note in notes(together, together, []))
     assert together.scores[0].error_fake > 1.5 * apart.scores[0].error_fake
+    assert (apart.scores[0].units_fake, together.scores[0].units_fake) == (40, 10)
     assert "not-independent" in {warned.code for warned in apart.warnings}
     assert "not-independent" not in {warned.code for warned in together.warnings}
 

@@ -93,6 +93,17 @@ def test_features_that_cannot_be_scored_are_refused(name: str, sides) -> None:
         metrics.compute(name, FeatureSet.of(real), FeatureSet(5), RULE)
 
 
+@pytest.mark.parametrize("aggregation", ["all", "batch-mean"])
+@pytest.mark.parametrize(("name", "scale"), [("kvd", 1e36), ("kvd", 1e28), ("is", 1e4)])
+def test_a_score_beyond_all_numbers_is_none(name: str, scale: float, aggregation: str) -> None:
+    """Powers of features, and a class that no frame has any probability of."""
+    side = FeatureSet.of((np.random.default_rng(0).normal(size=(24, 8)) * scale).astype(np.float32))
+    rule = MetricRule(names=(name,), aggregation=aggregation, batch=12)
+
+    with pytest.raises(MetricError, match=f"{name} came out as .*: the features are far out of range"):
+        metrics.compute(name, side, FeatureSet.of(-side.features()), rule)
+
+
 def test_batch_means_are_means_over_pairs_of_batches(sides) -> None:
     real, fake = sides[0][:9], sides[1][:7]
     rule = MetricRule(names=("fvd",), ddof=1, aggregation="batch-mean", batch=3)

@@ -66,6 +66,17 @@ def test_neither_the_order_of_videos_nor_threads_matter(sizes: tuple[int, int]) 
     assert torch.equal(torch.get_rng_state(), state)  # the seed is not the program's
 
 
+def test_the_defaults_of_the_program_do_not_matter() -> None:
+    real, fake = _sides(30, 20)
+    value = monge_inception_distance(real, fake)
+    torch.set_default_dtype(torch.float64)
+    try:
+        with torch.device("meta"):
+            assert monge_inception_distance(real, fake) == value
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
 def test_a_shift_costs_three_times_its_squared_length() -> None:
     """Along a direction u the gap is (shift·u)², whose mean over directions is |shift|² / D."""
     real, _ = _sides(50, 50, dim=6)

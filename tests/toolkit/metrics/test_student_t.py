@@ -19,3 +19,7 @@ def test_one_degree_of_freedom_is_cauchys_distribution() -> None:
 
 def test_two_degrees_of_freedom_have_a_closed_form() -> None:
     assert quantile(2, 0.025) == pytest.approx(0.95 * math.sqrt(2 / (1 - 0.95**2)), rel=1e-13)
+
+
+def test_a_number_of_videos_that_a_file_makes_up_takes_no_memory() -> None:
+    assert quantile(10**15, 0.025) == pytest.approx(scipy.stats.norm.isf(0.025), rel=1e-5)

@@ -261,6 +261,15 @@ def test_a_precision_of_exactly_1_is_not_sure() -> None:
     assert spread.unknown() == "how much the fake videos matter to it is not known"
 
 
+def test_a_score_that_no_video_moves_is_not_sure_to_the_last_bit() -> None:
+    """Each fake video is there twice, and the mean of twenty times 23/24 is not 23/24."""
+    rng = np.random.default_rng(2)
+    real, fake = rng.normal(size=(24, 2)), np.repeat(rng.normal(size=(10, 2)), 2, axis=0)
+    spread = _spread(_sides(real, fake), name="coverage")
+
+    assert spread.error("fake") is None and spread.interval(23 / 24) is None
+
+
 @pytest.mark.parametrize(("name", "value"), [("precision", 0.99), ("coverage", 0.01)])
 def test_intervals_stay_where_a_metric_can_be(name: str, value: float) -> None:
     spread = _spread(*_trials(40, 40, 1), name=name)
