@@ -8,6 +8,7 @@ import pytest
 
 import fvd_bench
 import stylegan_v
+from tests.forked import Program
 
 
 @pytest.mark.parametrize("package", ["fvd_bench", "stylegan_v"])
@@ -92,4 +93,6 @@ def test_documented_modules_keep_their_former_names() -> None:
             f"assert room.{name} is named is {former}.{name}\nassert named.__module__ != {former!r}\n"
         )
 
-    subprocess.run([sys.executable, "-c", program], check=True)
+    done = Program("-c", program).end()
+
+    assert done.returncode == 0, done.stderr

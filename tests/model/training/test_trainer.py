@@ -232,6 +232,19 @@ def test_gradients_that_are_not_finite_are_bounded(make_trainer) -> None:
     assert all(torch.isfinite(tensor).all() for tensor in trainer.tensors().values())
 
 
+def test_an_infinite_gradient_counts_as_a_large_one(make_trainer) -> None:
+    trainer = make_trainer()
+    const = trainer.generator.synthesis.first.const
+    before, signs = const.detach().clone(), torch.ones_like(const)
+    signs[..., 0] = -1
+    const.grad = signs * float("inf")
+
+    trainer.apply("generator")
+
+    assert torch.equal((before - const).sign(), signs)
+    assert torch.isfinite(const).all()
+
+
 def test_augmentation_follows_the_signs_of_real_logits(make_trainer) -> None:
     trainer = make_trainer(batch=64)
 

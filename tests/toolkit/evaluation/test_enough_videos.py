@@ -63,6 +63,7 @@ def test_it_says_what_was_found_and_what_is_needed(refusal, pixels_protocol) -> 
     ("clip", "count", "lengths"),
     [
         ('start = "all"', "", (18,)),
+        ('start = "all"\ngiven_frames = 2', "", (20,)),
         ('start = "spread"', "", (9, 9)),
         ("stride = 3", "", (25, 25)),
         ("", 'real = 3\nfake = 2\nselection = "repeated"', (9,)),

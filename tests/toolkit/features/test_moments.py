@@ -44,7 +44,8 @@ def measured(real: FeatureSet, fake: FeatureSet):
 
 
 @pytest.mark.parametrize("shards", [1, 3])
-def test_scores_are_those_of_kept_features(shards: int) -> None:
+def test_scores_are_those_of_kept_features(shards: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(moments_in_pieces, "_FOLD_ROWS", 4)  # so that each piece is made of several
     real, fake = features(500, 1), features(400, 2, shift=0.4)
     kept = measured(FeatureSet.of(real), FeatureSet.of(fake))
     many = pieces_of(real, 0, shards)

@@ -234,6 +234,19 @@ def test_more_than_can_wait_is_written_at_once(tmp_path: Path, stored_entries, m
         assert stored_entries(tmp_path) == written
 
 
+def test_an_entry_that_waits_is_found_where_memory_keeps_none(tmp_path: Path, stored_entries, monkeypatch) -> None:
+    monkeypatch.setattr(store_module.time, "monotonic", lambda: 100.0)
+    monkeypatch.setattr(store_module, "_MOST_KEPT_BYTES", 0)
+    store = FeatureStore(tmp_path)
+
+    for seed, key in enumerate("ab"):
+        store.put([(key, _entry(seed))])
+
+    found = store.get("b")
+    assert stored_entries(tmp_path) == 1 and found is not None
+    np.testing.assert_array_equal(found.features, _entry(1).features)
+
+
 def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
 

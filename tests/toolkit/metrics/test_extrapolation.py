@@ -9,7 +9,7 @@ from fvd_bench.metrics.extrapolation import TOO_FEW, floor, infinite
 from fvd_bench.metrics.frechet import frechet_distance
 from fvd_bench.metrics.frechet_bias import Overlap
 from fvd_bench.metrics.measurement import measure
-from fvd_bench.metrics.uncertainty import Spread, quantile, standard_error
+from fvd_bench.metrics.uncertainty import Spread, quantile
 from fvd_bench.protocols.rules import MetricRule
 
 FVD = MetricRule(names=("fvd",))
@@ -122,10 +122,3 @@ def test_a_floor_of_second_moments_falls_with_the_number_of_videos() -> None:
     few, many = (floor("kvd-biased", _sides(real, np.zeros((m, DIM))), rule, seed=0) for m in (40, 400))
 
     assert many.value == pytest.approx(few.value * (1 / 80 + 1 / 400) / (1 / 80 + 1 / 40), rel=0.35)
-
-
-def test_the_standard_error_is_that_of_a_mean() -> None:
-    """With N/(N - 1), which few videos feel."""
-    values = np.random.default_rng(0).standard_normal(5)
-
-    assert standard_error(list(values / 5)) == pytest.approx(np.std(values, ddof=1) / np.sqrt(5), rel=1e-12)

@@ -6,6 +6,7 @@ import pytest
 from fvd_bench import metrics
 from fvd_bench.errors import MetricError
 from fvd_bench.features.feature_set import FeatureSet
+from fvd_bench.metrics import kernel
 from fvd_bench.metrics.uncertainty import Spread
 from fvd_bench.protocols.rules import MetricRule
 
@@ -59,8 +60,9 @@ def test_it_is_the_derivative_by_a_features_weight(name: str, weighted, toleranc
         np.testing.assert_allclose(gains, found[side][:10], atol=tolerance * max(scale, 1e-9))
 
 
-def test_that_of_an_unbiased_kernel_distance_leaves_out_each_feature_itself() -> None:
-    """Twice the centred projection, pair by pair."""
+def test_that_of_an_unbiased_kernel_distance_leaves_out_each_feature_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twice the centred projection, pair by pair. With blocks of 5 rows, of which the last one is not full."""
+    monkeypatch.setattr(kernel, "_ROWS", 5)
     real, fake = (side.astype(float) for side in _sides(0, 12, 9))
 
     def mean(x: np.ndarray, others: list[np.ndarray]) -> float:
@@ -83,7 +85,7 @@ def test_a_single_feature_has_none_under_an_unbiased_kernel(name: str) -> None:
         metrics.METRICS[name].influence(real, fake)
 
 
-@pytest.mark.parametrize(("name", "fakes"), [("fvd", 100), ("kvd", 100), ("kvd-biased", 100), ("is", 2000)])
+@pytest.mark.parametrize(("name", "fakes"), [("fvd", 100), ("kvd", 100), ("kvd-biased", 100), ("is", 1000)])
 def test_it_predicts_how_a_metric_varies(name: str, fakes: int) -> None:
     rule = MetricRule(names=(name,))
     values, errors = [], []
@@ -103,7 +105,7 @@ def test_the_jackknife_stands_in_where_none_is_known(name: str) -> None:
     rule = MetricRule(names=(name,))
     values, errors = [], []
     for seed in range(30):
-        real, fake = map(FeatureSet.of, _sides(seed, 120, 100))
+        real, fake = map(FeatureSet.of, _sides(seed, 60, 50))
         assert metrics.METRICS[name].influence(real, fake) is None
         spread = Spread(name, rule)
         spread.add({"real": real, "fake": fake})

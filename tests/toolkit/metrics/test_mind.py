@@ -8,6 +8,7 @@ from fvd_bench import metrics
 from fvd_bench.errors import MetricError, ProtocolError
 from fvd_bench.evaluation.scorable_protocols import load
 from fvd_bench.features.feature_set import FeatureSet
+from fvd_bench.metrics import mind
 from fvd_bench.metrics.extrapolation import floor
 from fvd_bench.metrics.mind import MIND, monge_inception_distance
 from fvd_bench.metrics.uncertainty import Spread
@@ -36,7 +37,8 @@ def _again(one: np.ndarray, other: np.ndarray) -> float:
     return float(3 * one.shape[1] * torch.stack(squares).mean())
 
 
-def test_it_is_torch_fidelitys() -> None:
+def test_it_is_torch_fidelitys(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mind, "_BLOCK", 120 * 300)  # the last of four blocks of directions is not full
     real, fake = _sides(120, 120)
 
     assert monge_inception_distance(real, fake) == pytest.approx(_again(real, fake), rel=1e-5)
@@ -98,8 +100,9 @@ def test_an_empty_side_is_refused() -> None:
         monge_inception_distance(np.zeros((0, 4), np.float32), np.ones((3, 4), np.float32))
 
 
-def test_the_influence_is_the_derivative_by_a_features_weight() -> None:
+def test_the_influence_is_the_derivative_by_a_features_weight(monkeypatch: pytest.MonkeyPatch) -> None:
     """In one dimension the transport of weighted numbers is known exactly: gaps of two step functions."""
+    monkeypatch.setattr(mind, "_BLOCK", 30 * 300)
     real, fake = _sides(30, 30, dim=1)
     found = MIND.influence(FeatureSet.of(real), FeatureSet.of(fake))
     even = np.full(30, 1 / 30)

@@ -4,7 +4,7 @@ import torch
 
 from fvd_bench.errors import MetricError
 from fvd_bench.metrics import neighbours
-from fvd_bench.metrics.neighbours import coverage, density, precision, recall
+from fvd_bench.metrics.neighbours import coverage, density, nearest, precision, recall
 
 METRICS = (precision, recall, density, coverage)
 
@@ -150,6 +150,19 @@ def test_blocks_do_not_move_the_values(sides, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(neighbours, "_BLOCK", 700)
 
     assert all_four(*sides) == whole
+
+
+@pytest.mark.parametrize("block", [700, 2**22])
+def test_the_nearest_is_that_of_all_pairs(sides, monkeypatch: pytest.MonkeyPatch, block: int) -> None:
+    monkeypatch.setattr(neighbours, "_BLOCK", block)
+    real, fake = sides
+    across = np.array([[squared(x, y) for y in fake] for x in real])
+    within = np.array([[squared(x, y) for y in real] for x in real])
+    np.fill_diagonal(within, np.inf)
+
+    for found, pairs in ((nearest(real), within), (nearest(real, fake), across)):
+        np.testing.assert_array_equal(found.index, pairs.argmin(axis=1))
+        np.testing.assert_allclose(found.distance, np.sqrt(pairs.min(axis=1)), rtol=1e-9)
 
 
 def test_too_few_neighbours_are_refused(sides) -> None:

@@ -12,7 +12,7 @@ from fvd_bench.features import feature_set
 from fvd_bench.features.feature_set import FeatureSet
 from fvd_bench.metrics.extrapolation import floor, infinite
 from fvd_bench.metrics.frechet import frechet_distance
-from fvd_bench.metrics.measurement import measure
+from fvd_bench.metrics.measurement import _shifted, measure
 from fvd_bench.metrics.uncertainty import Spread, holm, p_value, quantile, standard_error
 from fvd_bench.protocols.rules import MetricRule
 
@@ -245,6 +245,20 @@ def test_one_batch_or_one_video_is_unknown_and_not_sure() -> None:
     assert one_video.interval(5.0) is None
 
 
+def test_a_jackknife_does_not_leave_out_all_videos_of_a_kind() -> None:
+    """As groups of every 20th video would, of a listing of twenty kinds in turn."""
+    rng = np.random.default_rng(3)
+    kinds, real = rng.normal(size=(20, 3)), rng.normal(size=(80, 3))
+    fake = np.tile(kinds, (8, 1)) + 0.1 * rng.normal(size=(160, 3))
+
+    in_turn, mixed = (
+        _spread(_sides(real, side.astype(np.float32)), name="density").error("fake")
+        for side in (fake, rng.permutation(fake))
+    )
+
+    assert in_turn < 1.7 * mixed
+
+
 def test_a_jackknife_of_too_few_videos_knows_no_error() -> None:
     """Of four real ones three are left, whose balls reach to no third neighbour."""
     spread = _spread(*_trials(4, 40, 1), name="precision")
@@ -304,6 +318,10 @@ def test_repeats_move_the_value_at_infinity_as_they_move_the_score() -> None:
     assert abs(moved) > 1e-3
     assert both.infinite.value - first.infinite.value == pytest.approx(moved, rel=1e-9)
     assert both.floor == first.floor
+
+
+def test_what_repeats_would_move_below_zero_ends_there() -> None:
+    assert _shifted(Estimate(1.0, (0.5, 2.0)), -1.5) == Estimate(0.0, (0.0, 0.5))
 
 
 def test_a_value_of_rounding_is_inside_its_interval() -> None:

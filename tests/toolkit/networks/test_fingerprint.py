@@ -20,7 +20,7 @@ def logits(network) -> Callable[[float], torch.Tensor]:
     return functools.cache(lambda value: network(torch.full((1, 3, 10, 224, 224), value)))
 
 
-@pytest.mark.slow  # test_verification.py asks it of the same weights
+@pytest.mark.slow  # test_verification.py asks it of the same weights, at one length
 def test_the_right_network_is_recognised_at_every_length(network):
     distances = measure(network)
 

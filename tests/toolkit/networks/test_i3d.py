@@ -96,6 +96,8 @@ def test_the_network_always_sees_batches_of_one_size(extractor, clips, monkeypat
 def test_frames_of_mixed_sizes_that_go_in_as_they_are_are_batched_apart(
     tmp_path: Path, moving_frames, write_frames, monkeypatch
 ) -> None:
+    seen: list[tuple[int, ...]] = []
+    monkeypatch.setattr(I3D, "forward", lambda network, x: seen.append(tuple(x.shape)) or torch.zeros(len(x), 400))
     monkeypatch.setattr(TorchExtractor, "batch_clips", lambda self, frames: 2)
     for seed in range(4):
         write_frames(tmp_path / "side" / str(seed), moving_frames(9, 200 + 8 * (seed % 2), 200, seed=seed))
@@ -106,6 +108,7 @@ def test_frames_of_mixed_sizes_that_go_in_as_they_are_are_batched_apart(
     result = evaluate(tmp_path / "side", tmp_path / "side", tmp_path / "as-is.toml", settings=Settings(cache=None))
 
     assert result.scores[0].real.clips == 4
+    assert sorted(seen) == [(2, 3, 9, 200, 200)] * 2 + [(2, 3, 9, 208, 200)] * 2  # a batch of each for either side
 
 
 def test_another_layer_is_refused() -> None:

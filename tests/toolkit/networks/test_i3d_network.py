@@ -1,3 +1,4 @@
+import functools
 import math
 
 import numpy as np
@@ -16,6 +17,12 @@ def network(i3d_tensors):
 
 def videos(clips, frames):
     return torch.rand(clips, 3, frames, 224, 224, generator=torch.Generator().manual_seed(frames)) * 2 - 1
+
+
+@pytest.fixture(scope="module")
+def logits_of(network):
+    """The network's logits of `videos`, computed once."""
+    return functools.cache(lambda clips, frames: network(videos(clips, frames)))
 
 
 @pytest.mark.parametrize(
@@ -43,9 +50,8 @@ def test_the_network_has_the_published_number_of_tensors_and_weights():
 
 
 @pytest.mark.parametrize("frames", [9, 16, pytest.param(17, marks=pytest.mark.slow)])
-def test_a_clip_has_the_same_bits_in_any_batch_on_any_place_and_thread_count(network, frames):
-    x = videos(2, frames)
-    logits = network(x)
+def test_a_clip_has_the_same_bits_in_any_batch_on_any_place_and_thread_count(network, logits_of, frames):
+    x, logits = videos(2, frames), logits_of(2, frames)
 
     rolled = network(x.roll(1, dims=0)).roll(-1, dims=0)
     threads = torch.get_num_threads()
@@ -59,17 +65,17 @@ def test_a_clip_has_the_same_bits_in_any_batch_on_any_place_and_thread_count(net
     assert torch.equal(alone, logits[:1])
 
 
-def test_a_clip_does_not_see_its_neighbours(network):
+def test_a_clip_does_not_see_its_neighbours(network, logits_of):
     x = videos(2, 9)
     other = torch.stack([x[0], -x[1]])
 
-    assert torch.equal(network(other)[0], network(x)[0])
+    assert torch.equal(network(other)[0], logits_of(2, 9)[0])
 
 
-def test_the_memory_order_of_the_input_does_not_matter(network):
+def test_the_memory_order_of_the_input_does_not_matter(network, logits_of):
     x = videos(1, 9)
 
-    assert torch.equal(network(x.contiguous(memory_format=torch.channels_last_3d)), network(x))
+    assert torch.equal(network(x.contiguous(memory_format=torch.channels_last_3d)), logits_of(1, 9))
 
 
 @pytest.mark.gpu

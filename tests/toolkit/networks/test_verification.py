@@ -13,6 +13,13 @@ from fvd_bench.networks.verification import verify
 NAME = "i3d-kinetics-400"
 
 
+@pytest.fixture
+def at_one_length(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Constant videos of ten frames alone, which tell all mistakes apart; test_fingerprint.py has all lengths."""
+    monkeypatch.setattr(verification.fingerprint, "measure", functools.partial(fingerprint.measure, lengths=(10,)))
+
+
+@pytest.mark.usefixtures("at_one_length")
 def test_the_real_weights_are_right_in_tensors_and_behaviour() -> None:
     lines = verify(NAME, file=None, device="cpu")
 
@@ -29,6 +36,7 @@ def test_other_weights_are_named(tmp_path: Path, i3d_tensors) -> None:
         verify(NAME, file=tmp_path / "other.safetensors", device="cpu")
 
 
+@pytest.mark.usefixtures("at_one_length")
 @pytest.mark.parametrize(
     ("mistake", "message"),
     [
@@ -38,7 +46,6 @@ def test_other_weights_are_named(tmp_path: Path, i3d_tensors) -> None:
 )
 def test_a_network_that_misbehaves_on_the_right_weights_is_named(monkeypatch, mistake, message) -> None:
     monkeypatch.setattr(verification, "build", lambda tensors, device: I3D.from_tensors(tensors, **mistake))
-    monkeypatch.setattr(verification.fingerprint, "measure", functools.partial(fingerprint.measure, lengths=(10,)))
 
     with pytest.raises(WeightsError, match=message):
         verify(NAME, file=None, device="cpu")

@@ -69,8 +69,9 @@ def test_a_folder_is_too_short_in_either_order(tmp_path: Path, moving_frames, wr
 
 
 def test_a_still_frame_may_be_any_of_its_video(tmp_path: Path, moving_frames, write_frames) -> None:
-    """Where the first frames alone are wanted, the others need not be counted."""
+    """Where the first frames alone are wanted, the others need not be counted, unless so many have to be there."""
     folder = FrameFolder(write_frames(tmp_path / "a", moving_frames(12)), [f"{t}.png" for t in range(12)])
     video, still = (ClipRule(frames=9, content=content) for content in ("video", "still"))  # type: ignore[arg-type]
+    long = ClipRule(frames=9, min_frames=20)
 
-    assert [drawn_length(folder, rule) for rule in (video, still)] == [9, 12]
+    assert [drawn_length(folder, rule) for rule in (video, still, long)] == [9, 12, 12]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fvd_bench.videos import images
 from fvd_bench.videos.array_layout import PLAIN
 from fvd_bench.videos.arrays import ArrayVideo
 from fvd_bench.videos.file import VideoFile
@@ -16,8 +17,9 @@ from fvd_bench.videos.video import Frame
 
 @pytest.mark.parametrize("most", [1, 7, 12, 40])
 def test_files_folders_and_arrays_have_the_same_first_frames(
-    tmp_path: Path, moving_frames, write_video, write_frames, most: int
+    tmp_path: Path, moving_frames, write_video, write_frames, monkeypatch, most: int
 ) -> None:
+    monkeypatch.setattr(images, "_MOST_IMAGES", 5)  # that are asked for at a time
     frames = moving_frames(12)
     counted = VideoFile(write_video(tmp_path / "a.mkv", frames, codec="ffv1", pix_fmt="bgr0"))
     assert counted.num_frames == 12

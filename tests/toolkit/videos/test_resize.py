@@ -35,6 +35,16 @@ def test_it_is_torchs(images, source, target, kernel, antialias) -> None:
     torch.testing.assert_close(planes_of(ours).double(), theirs, atol=2e-3, rtol=0)  # 1e-5 of the range of values
 
 
+def test_what_lies_before_the_first_line_is_that_line_to_the_last_bit() -> None:
+    """Two weights of it, a third and two thirds, would add up to it but for rounding."""
+    levels = torch.arange(256)
+    images = levels.to(torch.uint8)[:, None, None, None].expand(256, 7, 7, 3)
+
+    corners = resample(images, (9, 9), kernel="bilinear", antialias=False)[:, 0, 0, 0]
+
+    assert torch.equal(corners, levels.float())
+
+
 @pytest.mark.parametrize(("source", "target"), SIZES)
 def test_the_tf1_kernel_is_torch_fidelitys(images, source, target) -> None:
     images = images[:, : source[0], : source[1]]

@@ -151,6 +151,19 @@ def test_a_real_side_can_be_an_iterable(videos, random_protocol) -> None:
     assert metric.compute() == pytest.approx(value_of(*videos, random_protocol), rel=EXACT)
 
 
+def test_arrays_of_a_real_side_are_read_anew_after_a_reset(videos, random_protocol) -> None:
+    real = videos[0].copy()
+    metric = FrechetVideoDistance(random_protocol, real=real, seed=3, settings=NO_CACHE)
+    metric.update(fake=videos[1])
+    metric.compute()
+    real[:] = 255 - real
+
+    metric.reset(real=True)
+    metric.update(fake=videos[1])
+
+    assert metric.compute() == pytest.approx(value_of(255 - videos[0], videos[1], random_protocol), rel=EXACT)
+
+
 def test_a_real_side_that_is_missing_is_told_at_once(random_protocol) -> None:
     with pytest.raises(SourceError, match="does not exist"):
         FrechetVideoDistance(random_protocol, real="nowhere", settings=NO_CACHE)
