@@ -62,7 +62,7 @@ def find(
     unscored: jobs that no score comes of. known: for jobs of sides without videos, how many are behind the features.
     """
     used = {job: side for job, side in collected.items() if job not in unscored}
-    counts = {job: len(set(side.videos)) for job, side in used.items()} | known
+    counts = {**{job: len(set(side.videos)) for job, side in used.items()}, **known}
     found = [
         *(found for side, source in sources.items() for found in of_side(side, map(noted, source.notes))),
         *_video_findings(used),

@@ -17,7 +17,10 @@ from stylegan_v.cli.options import PATH, Device, class_option, device_option, fo
 from stylegan_v.cli.perceptual import check_perceptual, perceptual_options
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from stylegan_v.networks.generator import Generator
+    from stylegan_v.studies.content import Content
     from stylegan_v.studies.editing import Kept
 
 
@@ -95,9 +98,7 @@ def edit(
     if projection is None:
         begun = contents.of_video(generator, seed, video, vector)
     else:
-        begun = contents.read_content(projection, generator, sampler.digest)
-        if label is not None or begun.label is None:
-            begun = replace(begun, label=vector)
+        begun = _projected(projection, generator, sampler.digest, vector, anew=label is not None)
     contents.make_folder(out)
     with progress() as show, float32_arithmetic("float32"):
         found = editing.edit(begun, score, steps=steps, pull=pull, kept=kept, seed=seed, progress=show)
@@ -129,6 +130,14 @@ def edit(
     )
     if kept is not None:
         say(f"what was to be kept: compared by {kept.distance.words}")
+
+
+def _projected(folder: Path, generator: Generator, digest: str, label: Tensor | None, *, anew: bool) -> Content:
+    """Return the content in a folder, with a label where it has none, or anew. digest: of the generator."""
+    from stylegan_v.studies.content import read_content
+
+    content = read_content(folder, generator, digest)
+    return replace(content, label=label) if anew or content.label is None else content
 
 
 def _kept(image: Path, generator: Generator, vgg: Path | None, lpips: Path | None) -> Kept:
