@@ -88,7 +88,7 @@ def held(out: Path) -> Iterator[None]:
         raise ConfigError(
             f"another process trains in {out}: wait for its end, or end it, or name another --out"
         ) from None
-    except OSError:
+    except OSError:  # such as of NFS, whose folders cannot be held
         pass
     try:
         yield

@@ -378,9 +378,13 @@ def test_jpeg_frames_against_fakes_that_the_protocol_codes_are_compared_too(
         write_frames(tmp_path / "real" / str(seed), moving_frames(12, seed=seed), suffix=".jpg", quality=50)
     protocol = pixels_protocol(images='jpeg = { fake = "unless-jpeg" }')
 
-    result = evaluate(tmp_path / "real", two_sides[1], protocol, settings=NO_CACHE)
+    sides = tmp_path / "real", two_sides[1]
+
+    result = evaluate(*sides, protocol, settings=NO_CACHE)
+    uncoded = evaluate(*sides, pixels_protocol(), settings=NO_CACHE)
 
     assert any("quality 50, the fake frames are JPEG of 95" in w.message for w in result.warnings)
+    assert not any(w.code == "jpeg-mismatch" for w in uncoded.warnings)
 
 
 def test_fewer_fakes_than_the_protocol_asks_for_is_a_warning(two_sides, pixels_protocol) -> None:

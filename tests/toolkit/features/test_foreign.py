@@ -156,6 +156,16 @@ def test_the_divisor_is_that_of_the_protocol_where_the_number_is_known(features)
     np.testing.assert_array_equal(unknown.cov(1), unknown.cov(0))
 
 
+def test_moments_may_be_as_rough_as_single_precision() -> None:
+    rough = np.array([[1, 1 + 3e-6], [1 + 1e-6, 1]])  # not quite symmetric, and an eigenvalue of -2e-6
+
+    cov = FeatureSet.of_moments(np.zeros(2), rough, count=2, ddof=0).cov(0)
+
+    np.testing.assert_array_equal(cov, (rough + rough.T) / 2)
+    with pytest.raises(SourceError, match="made of 1 features"):
+        FeatureSet.of_moments(np.zeros(2), rough, count=1, ddof=0)
+
+
 def test_the_training_metric_takes_them_too(tmp_path, videos, protocol, features) -> None:
     file = _write(tmp_path, "stylegan", features)
     metric = FrechetVideoDistance(protocol, real=file, settings=NO_CACHE)
@@ -225,6 +235,7 @@ SQUARE = np.eye(54)
         ({"mu": np.zeros(54), "sigma": SQUARE + np.eye(54, k=1)}, "not symmetric"),
         ({"mu": np.zeros(54), "sigma": SQUARE * np.nan}, "not finite"),
         ({"mu": np.zeros(54), "sigma": -SQUARE}, "eigenvalues down to -1"),
+        ({"mu": np.zeros(54), "sigma": np.diag([1.0] * 53 + [-2e-5])}, "eigenvalues down to -2e-05"),
         ({"mu": np.zeros(54), "sigma": "large"}, "its sigma is no array"),
         ({"mu": np.zeros(54, complex), "sigma": SQUARE}, "which is no number"),
         ({"raw_mean": np.zeros(54), "raw_cov": SQUARE, "num_items": 1}, "num_items is 1"),
