@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from stylegan_v import distributed
 from stylegan_v.baselines.prior import Prior, drawn
 from stylegan_v.baselines.videogpt import METHOD, VideoGPTGenerator
 from stylegan_v.baselines.vqvae import VQVAE, AttentionBlock, AxialAttention, Codebook, Doubling, Halving
@@ -190,6 +193,36 @@ def test_the_codebook_begins_with_what_it_sees_first_and_once() -> None:
 
     assert torch.cdist(began, seen).amin(dim=1).max() < 1.5  # one step of 0.01 away from a vector that was seen
     assert (codebook.vectors < 150).all()
+
+
+def test_a_codebook_of_two_processes_learns_from_all_that_they_see(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Threads stand for them."""
+    seen = torch.randn(50, 2) + 100, torch.randn(50, 2) - 100
+    own, meeting, given = threading.local(), threading.Barrier(2), {}
+
+    def average(tensors: list[torch.Tensor]) -> None:
+        given[own.rank] = [tensor.clone() for tensor in tensors]
+        meeting.wait(timeout=10)
+        means = [(a + b) / 2 for a, b in zip(given[0], given[1], strict=True)]
+        meeting.wait(timeout=10)
+        for tensor, mean in zip(tensors, means, strict=True):
+            tensor.copy_(mean)
+
+    def trained(rank: int) -> dict[str, torch.Tensor]:
+        own.rank = rank
+        codebook = Codebook(4, 2).train()
+        codebook(seen[rank])
+        return dict(codebook.named_buffers())
+
+    monkeypatch.setattr(distributed, "average", average)
+    monkeypatch.setattr(distributed, "world", lambda: 2)
+    monkeypatch.setattr(distributed, "rank", lambda: own.rank)
+    with ThreadPoolExecutor(2) as pool:
+        one, other = pool.map(trained, range(2))
+
+    assert all(torch.equal(buffer, other[name]) for name, buffer in one.items())
+    assert (one["vectors"][::2] > 90).all() and (one["vectors"][1::2] < -90).all()
+    assert float(one["counts"].sum()) == pytest.approx(0.99 * 4 + 0.01 * 100, rel=1e-5)
 
 
 def test_the_codebook_learns_in_training_alone() -> None:

@@ -149,6 +149,21 @@ def test_numbers_that_are_not_finite_end_the_run(run_of, tmp_path: Path) -> None
     assert all(torch.isfinite(tensor).all() for tensor in tensors(tmp_path).values())
 
 
+def test_broken_networks_are_not_saved(run_of, tmp_path: Path, monkeypatch) -> None:
+    step = session.Session.step
+
+    def breaks(self: session.Session, batch) -> None:
+        step(self, batch)  # whose losses are finite
+        next(iter(self.trainer.tensors().values())).view(-1)[0] = math.nan
+
+    monkeypatch.setattr(session.Session, "step", breaks)
+
+    with pytest.raises(TrainingError, match=r"is not finite at .*checkpoint\.pt is from before that"):
+        go(run_of(1), tmp_path)
+
+    assert checkpoints.load(tmp_path / "checkpoint.pt").state["trainer"]["steps"] == 0
+
+
 def test_too_little_memory_ends_the_run_with_advice(run_of, tmp_path: Path) -> None:
     run = run_of(5, train={"batch": 2048})
     limit = "import resource, sys, torch, stylegan_v.training.loop; from stylegan_v.cli import main; " + (

@@ -116,6 +116,7 @@ def test_motion_and_findings_are_those_of_the_video(found, sides: dict[str, Path
     assert by_name["05"].findings == ()
     told = {name for warning in result.warnings if warning.side == "fake" for name in warning.videos}
     assert told == {name for name, record in by_name.items() if record.findings}
+    assert not any("videos-skipped" in record.findings for record in records if record.side == "real")
 
 
 def test_a_video_of_several_clips_is_their_mean_and_the_sum_of_their_influences(

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from fvd_bench.errors import FeatureError, NetworkError
+from fvd_bench.features import batches as batches_module
 from fvd_bench.features.batches import Batches
 from fvd_bench.features.store import FeatureStore
 from fvd_bench.protocols.protocol import load
@@ -59,6 +60,17 @@ class Ahead(OneByOne):
         return features
 
 
+class ManyAtOnce(OneByOne):
+    """A network that sees eight clips at a time. What is noted is how many it saw."""
+
+    def batch_clips(self, frames: int) -> int:
+        return 8
+
+    def __call__(self, clips):
+        self.done.append(len(clips))
+        return [np.full((1, self.dim), clip.flat[0], dtype=np.float32) for clip in clips]
+
+
 @contextlib.contextmanager
 def running(network: OneByOne) -> Iterator[tuple[Batches, FeatureStore]]:
     with (
@@ -98,6 +110,17 @@ def test_a_network_has_its_next_batch_before_features_of_the_last_are_waited_for
         assert [store.get(str(level)).features[0, 0] for level in (1, 2)] == [1, 2]
 
 
+def test_clips_that_are_large_do_not_wait_for_a_full_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batches_module, "_MOST_WAITING_BYTES", 2 * 16 * 2 * 2 * 3)
+    network = ManyAtOnce()
+    with running(network) as (batches, store):
+        add(batches, 1, 2, 3)
+        batches.flush()
+
+        assert network.done == [2, 1]
+        assert [store.get(str(level)).features[0, 0] for level in (1, 2, 3)] == [1, 2, 3]
+
+
 def test_no_network_runs_on_after_an_error_elsewhere() -> None:
     network = OneByOne()
     threading.Timer(0.05, network.let.release).start()
@@ -121,6 +144,23 @@ def test_an_equal_clip_waits_for_the_features_of_the_one_that_runs() -> None:
 
         assert network.done == [7]
         assert store.get("first").features[0, 0] == store.get("second").features[0, 0] == 7
+
+
+def test_a_video_stays_refused_whatever_its_later_clips_are() -> None:
+    network = OneByOne()
+    network.let.release(9)
+    with running(network) as (batches, store):
+        for key in ("first", "second"):  # the second has the features of its first clip at once
+            for level in (13, 7):
+                images = np.full((16, 2, 2, 3), level, dtype=np.uint8)
+                clip = DrawnClip(DRAW, images, bytes([level]), (), 0, 0, None, None)
+                batches.add(key, "one video", RULE, clip)
+            batches.add(key, "one video", RULE, DrawEnd(DRAW, num_frames=16))
+        batches.flush()
+
+        assert network.done == [13, 7]
+        assert [batches.facts[key].skipped for key in ("first", "second")] == ["13 is refused"] * 2
+        assert store.get("first") is store.get("second") is None
 
 
 def test_what_goes_wrong_in_the_thread_is_told_of_its_own_batch() -> None:

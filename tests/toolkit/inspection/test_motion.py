@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from fvd_bench.errors import ShortVideoError
+from fvd_bench.inspection import motion as motion_module
 from fvd_bench.inspection.motion import LOOPS, MOST_FRAMES, STILL, Motion, measure
 from fvd_bench.videos.file import VideoFile
 from fvd_bench.videos.images import FrameFolder
@@ -95,6 +96,13 @@ def test_a_loop_repeats_itself(lossless, period: int, wandering_frames) -> None:
 @pytest.mark.parametrize("forwards", [9, 13, 25])
 def test_a_video_that_goes_forwards_and_backwards_repeats_itself(lossless, forwards: int, wandering_frames) -> None:
     assert measure(lossless(_ping_pong(wandering_frames(forwards), 75))).repetition == pytest.approx(1.0, abs=1e-6)
+
+
+def test_what_comes_back_in_fewer_than_eight_frames_is_no_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    apart = {1: 4.0, 3: 5.0}
+    monkeypatch.setattr(motion_module, "_distances", lambda _, lag: np.array([apart.get(lag, 10.0)]))
+
+    assert motion_module._repetition(np.zeros((24, 2, 2), np.float32)) == 0
 
 
 def test_grain_that_is_new_in_each_frame_hides_no_loop(lossless, wandering_frames) -> None:

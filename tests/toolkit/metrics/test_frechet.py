@@ -183,6 +183,14 @@ def test_moments_alone_give_the_same(rng: np.random.Generator, monkeypatch, n: i
     np.testing.assert_allclose(folded[0].cov(1), np.cov(real.astype(np.float64), rowvar=False), atol=1e-12)
 
 
+def test_a_covariance_is_that_of_all_pieces_added_so_far(rng: np.random.Generator) -> None:
+    features, side = rng.normal(size=(12, 3)).astype(np.float32), FeatureSet(3)
+
+    for video, end in enumerate((8, 12)):
+        side.add(features[8 * video : end], video=video)
+        np.testing.assert_allclose(side.cov(0), np.cov(features[:end].T.astype(np.float64), ddof=0), atol=1e-12)
+
+
 def test_too_few_features_are_refused() -> None:
     with pytest.raises(MetricError, match=r"1 real and 5 fake"):
         frechet_distance(np.zeros((1, 4)), np.zeros((5, 4)), ddof=0)

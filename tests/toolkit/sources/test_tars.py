@@ -185,6 +185,14 @@ class TestDamage:
         with pytest.raises(SourceError, match=message):
             open_source(file)
 
+    def test_one_that_is_cut_off_after_it_was_opened_is_told(self, tmp_path: Path) -> None:
+        file = _tar(tmp_path / "a.tar", ("v.mkv", b"x" * 900))
+        source = open_source(file)
+        os.truncate(file, 1000)
+
+        with pytest.raises(VideoError, match=r"v\.mkv in the archive breaks off: 488 of 900 bytes are there"):
+            source.video(0).content()
+
     def test_one_without_an_end_is_noted(self, tmp_path: Path) -> None:
         file = _tar(tmp_path / "a.tar", ("v.mp4", b"x" * 512), ("w.mp4", b"x" * 512))
         file.write_bytes(file.read_bytes()[:1024])

@@ -1,5 +1,7 @@
 """Distortions: what each changes, what it leaves, and that elastic ones spoil frames equally."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -96,10 +98,21 @@ def test_what_is_shown_of_the_original(videos) -> None:
     assert shown(videos, "reverse", 3) == every[::-1]
     assert shown(videos, "speed", 1) == [0, 1, 3, 4, 6, 7, 9, 10, 12, 13, 15, 16, 18, 19, 21, 22]
     assert shown(videos, "speed", 3) == every[::4]
+    np.testing.assert_array_equal(read(distorted([videos[0][:22]], "speed", 3), 0), videos[0][:22:4])
     order = shown(videos, "shuffle", 2)
     assert order != every and [sorted(order[k : k + 4]) for k in range(0, FRAMES, 4)] == [
         every[k : k + 4] for k in range(0, FRAMES, 4)
     ]
+
+
+def test_frames_in_another_place_have_no_time(videos, tmp_path: Path, write_video) -> None:
+    write_video(tmp_path / "0.mkv", videos[0][:9])
+    original, again = (
+        DistortedSource(open_source(tmp_path), DISTORTIONS["reverse"], strength).video(0) for strength in (0, 3)
+    )
+
+    assert all(frame.time is not None for frame in original.frames(np.arange(9)))
+    assert all(frame.time is None for frame in again.frames(np.arange(9)))
 
 
 def test_lost_frames_are_those_of_weaker_losses_too(videos) -> None:

@@ -151,9 +151,10 @@ def test_a_real_side_can_be_an_iterable(videos, random_protocol) -> None:
     assert metric.compute() == pytest.approx(value_of(*videos, random_protocol), rel=EXACT)
 
 
-def test_arrays_of_a_real_side_are_read_anew_after_a_reset(videos, random_protocol) -> None:
+def test_arrays_of_a_real_side_are_read_anew_after_a_reset(videos, random_protocol, tmp_path: Path) -> None:
+    """Their contents are digested once, and a cache would give the features of these."""
     real = videos[0].copy()
-    metric = FrechetVideoDistance(random_protocol, real=real, seed=3, settings=NO_CACHE)
+    metric = FrechetVideoDistance(random_protocol, real=real, seed=3, settings=Settings(cache=tmp_path / "cache"))
     metric.update(fake=videos[1])
     metric.compute()
     real[:] = 255 - real
