@@ -29,6 +29,8 @@ Our own mistakes are assertions. The command line catches FvdBenchError once and
 exception is a fault of ours, and exits with EXIT_OF_FAULTS, unless it says that memory has run out.
 """
 
+from fvd_bench.words import counted
+
 EXIT_OF_USAGE = 2
 """Exit code where something was typed wrong: an option, the value of one, or a name."""
 
@@ -143,7 +145,7 @@ class ShortVideoError(VideoError):
     """
 
     def __init__(self, found: int, needed: int, video: str = "") -> None:
-        what = f"too short: {found} frames decode, the clip needs {needed}"
+        what = f"too short: {counted(found, 'frame', 'decode')}, the clip needs {needed}"
         super().__init__(f"{video} is {what}" if video else what)
         self.found = found
         self.needed = needed

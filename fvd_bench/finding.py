@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from fvd_bench.escapes import escaped
+from fvd_bench.words import counted
 
 NAMED = 3
 """Number of videos that a sentence names. It counts the others."""
@@ -159,12 +160,7 @@ def of_side(side: str, findings: Iterable[Finding]) -> list[Finding]:
 
 def videos_skipped(side: str, videos: Mapping[str, str]) -> Finding:
     """Return the finding on videos of a side that are left out. videos: name -> why."""
-    return Finding.of("videos-skipped", f"{counted(len(videos), side)} skipped", videos, side=side)
-
-
-def counted(videos: int, side: str) -> str:
-    """Begin a sentence on so many videos of a side: 1 fake video is, 2 fake videos are."""
-    return f"{videos} {side} video is" if videos == 1 else f"{videos} {side} videos are"
+    return Finding.of("videos-skipped", f"{counted(len(videos), f'{side} video', 'are')} skipped", videos, side=side)
 
 
 def some(videos: Mapping[str, str]) -> str:

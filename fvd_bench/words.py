@@ -1,4 +1,4 @@
-"""Numbers as people read them: scores, changes, intervals, percents, and lengths of time."""
+"""Numbers as people read them: scores, changes, intervals, counts, percents, and lengths of time."""
 
 from __future__ import annotations
 
@@ -18,6 +18,25 @@ def signed(change: float) -> str:
 def span(interval: tuple[float, float] | None) -> str:
     """Write an interval, a dash where there is none."""
     return "–" if interval is None else f"{number(interval[0])} to {number(interval[1])}"
+
+
+def counted(count: int, noun: str, verb: str = "", *, of: int | None = None, form: str = "") -> str:
+    """Write how many there are of something: 1 frame, 2 frames, 1 frame is, 2 of 5 frames are.
+
+    noun: in the singular, of a regular plural. verb: what follows, in the plural. of: how many there are in all.
+    form: of the numbers, as for `format`.
+    """
+    number_of = format(count, form) if of is None else f"{count:{form}} of {of:{form}}"
+    things = noun if (count if of is None else of) == 1 else f"{noun}es" if noun.endswith("s") else f"{noun}s"
+    return f"{number_of} {things} {agreeing(count, verb)}" if verb else f"{number_of} {things}"
+
+
+def agreeing(count: int, verb: str) -> str:
+    """Return a verb, given in the plural, as it follows so many things."""
+    return verb if count != 1 else _SINGULAR.get(verb, f"{verb}s")
+
+
+_SINGULAR = {"are": "is", "were": "was", "have": "has"}
 
 
 def percent(part: float | None, form: str = ".0%") -> str:

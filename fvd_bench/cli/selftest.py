@@ -10,6 +10,7 @@ from fvd_bench.cli.streams import check_outputs, console, deliver, progress
 from fvd_bench.errors import SelftestError
 from fvd_bench.progress import labelled
 from fvd_bench.settings import Device
+from fvd_bench.words import counted
 
 
 @click.command(cls=Command)
@@ -22,13 +23,13 @@ def selftest(full: bool, device: Device, json_file: str | None, verbose: bool) -
     """Recompute published numbers with this installation."""
     from fvd_bench.evaluation import selftest as published
     from fvd_bench.evaluation import selftest_networks as of_networks
-    from fvd_bench.networks.environment import check_torch, resolve_device
     from fvd_bench.features.distributed import refuse_several
+    from fvd_bench.networks.environment import check_torch, resolve_device
     from fvd_bench.paired.selftest import checks as paired_checks
     from fvd_bench.reports.selftest import checks_json, checks_table, checks_text
 
-    check_outputs(json_file)
     refuse_several("selftest")
+    check_outputs(json_file)
     with progress() as show:
         where = resolve_device(device)
         if full:
@@ -47,6 +48,6 @@ def selftest(full: bool, device: Device, json_file: str | None, verbose: bool) -
     failed = [check for check in checks if not check.ok]
     if failed:
         raise SelftestError(
-            f"{len(failed)} of {len(checks)} published numbers are not reproduced, {failed[0].name} for one; "
-            "`fvd-bench weights verify` may tell why"
+            f"{counted(len(failed), 'published number', 'are', of=len(checks))} not reproduced, {failed[0].name} for "
+            "one; `fvd-bench weights verify` may tell why"
         )

@@ -23,6 +23,7 @@ from fvd_bench.cli.values import Place
 from fvd_bench.errors import SourceError
 from fvd_bench.escapes import redact
 from fvd_bench.finding import videos_skipped
+from fvd_bench.words import counted
 
 if TYPE_CHECKING:
     from fvd_bench.features.moments_file import MomentsFile
@@ -123,7 +124,7 @@ def merge(
         whole = moments_file.joined(moments) if moments else join(shards, source=source, settings=chosen, progress=show)
     write_at(out, whole)
     wrote(_shown(out))
-    say(f"{_shown(out)}: {_counts(whole)} of {len(read)} files")
+    say(f"{_shown(out)}: {_counts(whole)} of {counted(len(read), 'file')}")
 
 
 def _counts(file: StatsFile | MomentsFile) -> str:
@@ -131,8 +132,8 @@ def _counts(file: StatsFile | MomentsFile) -> str:
     from fvd_bench.features.stats_file import StatsFile
 
     if isinstance(file, StatsFile):
-        return f"{len(file.contents)} {file.side} videos"
-    return f"moments of {file.pieces.count} {file.side} features"
+        return counted(len(file.contents), f"{file.side} video")
+    return f"moments of {counted(file.pieces.count, f'{file.side} feature')}"
 
 
 def _protocols(file: StatsFile | MomentsFile) -> str:

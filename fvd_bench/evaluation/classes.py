@@ -20,6 +20,7 @@ from fvd_bench.finding import Finding, some
 from fvd_bench.metrics.uncertainty import Spread
 from fvd_bench.protocols.protocol import Protocol
 from fvd_bench.protocols.rules import OTHER_SIDE, SIDES, Side
+from fvd_bench.words import counted
 
 if TYPE_CHECKING:
     from fvd_bench.evaluation.collection import Collection
@@ -58,14 +59,15 @@ def class_findings(panel: ClassPanel, dims: Mapping[str, int]) -> Iterator[Findi
                 few[one.name] = f"{counts['real']} real, {counts['fake']} fake"
     for side, classes in missing.items():
         if classes:
-            what = f"{len(classes)} classes have no {side} videos, and so no score: {some(classes)}"
+            what = f"{counted(len(classes), 'class', 'have')} no {side} videos, and so no score: {some(classes)}"
             yield Finding("class-missing", what, classes, side)
     if few:
         dim = max(dims.values())
         yield Finding(
             "few-of-class",
-            f"{len(few)} classes have fewer videos than features have numbers, up to {dim}, which raises their scores, "
-            f"and more so the fewer there are; compare them only with others at the same numbers: {some(few)}",
+            f"{counted(len(few), 'class', 'have')} fewer videos than features have numbers, up to {dim}, which raises "
+            "scores, and more so the fewer there are; compare them only with others at the same numbers: "
+            f"{some(few)}",
             few,
         )
 

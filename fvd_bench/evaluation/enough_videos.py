@@ -32,6 +32,7 @@ from fvd_bench.sources.listing import FileSource
 from fvd_bench.videos.clips import reason
 from fvd_bench.videos.prefetch import in_order
 from fvd_bench.videos.sampling import clip_indices
+from fvd_bench.words import counted
 
 _Stored = FileSource | ArrayFolder | ArrayVideos | IterableVideos | AtAddress
 """Sides whose videos lie somewhere. Those of others, such as a `GeneratorSource`, may take minutes to make."""
@@ -105,7 +106,8 @@ def check_windows(look: Look, protocols: Sequence[Protocol], windows: int) -> No
         if longest is not None and longest < last:
             raise ArgumentError(
                 f"windows = {windows}: of {protocol.name} the last one ends at frame {last}, and the longest fake "
-                f"video has {longest} frames: ask for at most {max(1, sum(frames <= longest for frames in needed))}"
+                f"video has {counted(longest, 'frame')}: ask for at most "
+                f"{max(1, sum(frames <= longest for frames in needed))}"
             )
 
 
@@ -133,7 +135,7 @@ def _single_images(protocol: Protocol, looks: Mapping[Side, Look]) -> str:
         most = most_frames_of(source)
         if most is not None and most < rule.frames_needed and not rule.takes_real:
             return (
-                f"{source.name} has no folders of frames but {len(source.names)} single images, and "
+                f"{source.name} has no folders of frames but {counted(len(source.names), 'single image')}, and "
                 f"{protocol.name} needs {rule.frames_needed} frames of each {side} video: put the frames of each video "
                 "into a folder of its own, video/000000.jpg, and pass the folder above them, or score single images by "
                 "torch-fidelity-fid"
@@ -215,7 +217,7 @@ class Look:
 
     def held(self) -> str:
         videos = len(self.given.source.names)
-        return f"{self.given.source.name} holds {videos} video{'' if videos == 1 else 's'}"
+        return f"{self.given.source.name} holds {counted(videos, 'video')}"
 
     def losses(self, rule: ClipRule) -> Iterator[str]:
         """Yield why videos that were seen are not used."""
@@ -223,12 +225,12 @@ class Look:
         short = [self._frames[index] for index in self._short if self._frames[index] < needed]
         if short:
             yield (
-                f"{len(short)} {self._side} videos are skipped; a clip needs {needed} frames and the longest of the "
-                f"short videos has {max(short)}"
+                f"{counted(len(short), f'{self._side} video', 'are')} skipped; a clip needs {needed} frames and the "
+                f"longest of the short videos has {max(short)}"
             )
         if self._broken:
             broken = {names[i]: str(self._broken[i]) for i in sorted(self._broken)}
-            yield f"{len(broken)} {self._side} videos cannot be used: {some(broken)}"
+            yield f"{counted(len(broken), f'{self._side} video')} cannot be used: {some(broken)}"
 
     def skipped(self, protocol: Protocol) -> tuple[Skipped, ...]:
         """List the videos that were seen and are of no use to a protocol, and why."""

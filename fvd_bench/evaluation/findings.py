@@ -13,25 +13,31 @@ from fvd_bench.evaluation.result import MotionPanel
 from fvd_bench.evaluation.score import Score, Skipped
 from fvd_bench.features.given import OTHER_SHARD
 from fvd_bench.features.jobs import Collected, Job
-from fvd_bench.finding import Finding, counted, noted, of_side, some, videos_skipped, worst_first
+from fvd_bench.finding import Finding, noted, of_side, some, videos_skipped, worst_first
 from fvd_bench.inspection import faults
 from fvd_bench.inspection.motion_of_sides import findings as motion_findings
 from fvd_bench.networks import FeatureExtractor
 from fvd_bench.protocols.rules import SIDES, FeatureRule, Side
 from fvd_bench.sources.clip_source import value_range_of
 from fvd_bench.videos.frame_times import widest
-from fvd_bench.words import number, percent, span
+from fvd_bench.words import agreeing, counted, number, percent, span
 
 _NOTES = {
-    "variable-rate": "have frames in the clips that do not follow each other at equal intervals, which the networks "
-    "take for equal ones; write the frames at a constant rate (writers of GIF, animated WebP and animated PNG merge "
-    "equal frames, phones and screen recorders leave some out)",
-    "transparent": faults.TRANSPARENT,
-    "odd-images": "hold images that are not named as the others in their folder and are used as frames; put masks, "
-    "thumbnails and the like into folders of their own",
-    "frame-order": "have images whose names leave their order in doubt; name them 000000.png, 000001.png, …",
+    "variable-rate": (
+        "have",
+        "frames in the clips that do not follow each other at equal intervals, which the networks take for equal ones; "
+        "write the frames at a constant rate (writers of GIF, animated WebP and animated PNG merge equal frames, "
+        "phones and screen recorders leave some out)",
+    ),
+    "transparent": ("have", faults.TRANSPARENT),
+    "odd-images": (
+        "hold",
+        "images that are not named as the others in their folder and are used as frames; put masks, thumbnails and the "
+        "like into folders of their own",
+    ),
+    "frame-order": ("have", "images whose names leave their order in doubt; name them 000000.png, 000001.png, …"),
 }
-"""Code of a note on videos -> what a warning says about them."""
+"""Code of a note on videos -> what a warning says about them, behind a verb."""
 
 
 class HasNotes(Protocol):
@@ -68,7 +74,9 @@ def find(
         *(Finding("weights-unverified", note) for e in extractors.values() for note in e.unverified),
     ]
     if damaged_entries:
-        found.append(Finding("store-damaged", f"{damaged_entries} damaged parts of the feature store were dropped"))
+        parts = counted(damaged_entries, "damaged part")
+        what = f"{parts} of the feature store {agreeing(damaged_entries, 'were')} dropped"
+        found.append(Finding("store-damaged", what))
     return worst_first(found)
 
 
@@ -85,12 +93,12 @@ def shortages(jobs: Mapping[Side, Sequence[Job]], collected: Mapping[Job, Collec
         found, draw = collected[job], job.draw
         if len(found.keys) < 2 and found.longest_short:
             sentences.append(
-                f"{len(found.skipped)} {draw.reads} videos are skipped; a clip needs {draw.rule.frames_needed} frames "
-                f"and the longest of the short videos has {found.longest_short}"
+                f"{counted(len(found.skipped), f'{draw.reads} video', 'are')} skipped; a clip needs "
+                f"{draw.rule.frames_needed} frames and the longest of the short videos has {found.longest_short}"
             )
         others = {name: reason for name, reason in found.skipped.items() if not reason.startswith("too short")}
         if len(found.keys) < 2 and others:
-            sentences.append(f"{len(others)} {draw.reads} videos cannot be used: {some(others)}")
+            sentences.append(f"{counted(len(others), f'{draw.reads} video')} cannot be used: {some(others)}")
     return sentences
 
 
@@ -110,18 +118,19 @@ def _video_findings(collected: Mapping[Job, Collected]) -> Iterator[Finding]:
         for name, why in found.skipped.items():
             if why != OTHER_SHARD:  # this is reported as a whole
                 skipped.setdefault(side, {}).setdefault(name, why)
-        damaged.setdefault(side, {}).update({name: f"{n} frames" for name, n in found.damaged.items()})
+        damaged.setdefault(side, {}).update({name: counted(n, "frame") for name, n in found.damaged.items()})
         for code, videos in found.notes.items():
             said.setdefault((side, code), {}).update(videos)
     for side, videos in skipped.items():
         yield videos_skipped(side, videos)
     for side, videos in damaged.items():
         if videos:
-            what = f"{counted(len(videos), side)} used although frames decode with errors"
+            what = f"{counted(len(videos), f'{side} video', 'are')} used although frames decode with errors"
             yield Finding.of("videos-damaged", what, videos, side=side)
     for (side, code), videos in said.items():
         if code in _NOTES:  # a statistics file may hold any code
-            yield Finding.of(code, f"{len(videos)} {side} videos {_NOTES[code]}", videos, side=side)
+            verb, rest = _NOTES[code]
+            yield Finding.of(code, f"{counted(len(videos), f'{side} video', verb)} {rest}", videos, side=side)
 
 
 def _range_findings(sources: Mapping[Side, HasNotes], collected: Mapping[Job, Collected]) -> Iterator[Finding]:
@@ -177,11 +186,12 @@ def _count_findings(counts: Mapping[Job, int], extractors: Mapping[FeatureRule, 
             few[side][str(extractors[job.features].dim)] = used
     for side, numbers in asked.items():
         if numbers:
-            what = f"{' or '.join(numbers)} {side} videos are asked for and {min(numbers.values())} are used"
+            used = min(numbers.values())
+            what = f"{' or '.join(numbers)} {side} videos are asked for and {used} {agreeing(used, 'are')} used"
             yield Finding("few-videos", f"{what}: compare the score only with others at the same number", side=side)
     for side, numbers in few.items():
         if numbers:
-            what = f"{min(numbers.values())} {side} videos for {' or '.join(numbers)} features"
+            what = f"{counted(min(numbers.values()), f'{side} video')} for {' or '.join(numbers)} features"
             yield Finding(
                 "few-videos",
                 f"{what}: the score is biased upwards, more so the fewer there are; compare it only with others at the "

@@ -17,6 +17,7 @@ from fvd_bench.protocols.protocol import Protocol
 from fvd_bench.protocols.rules import ClipRule, FeatureRule
 from fvd_bench.settings import Settings
 from fvd_bench.sources.opening import SourceLike, open_source
+from fvd_bench.words import counted
 
 
 def merge(
@@ -82,7 +83,7 @@ def _joined(
     )
     if without := _without(files.values()):
         raise SourceError(
-            f"{len(without)} of {len(joined.names)} videos are in none of the {len(files)} files, "
+            f"{counted(len(without), 'video', 'are', of=len(joined.names))} in none of the {len(files)} files, "
             f"{some(dict.fromkeys(without, ''))}: give the files of all shards"
         )
     missing = missing_videos(joined)

@@ -24,6 +24,7 @@ from fvd_bench.protocols.protocol import ProtocolLike
 from fvd_bench.settings import Settings
 from fvd_bench.sources.opening import SourceLike
 from fvd_bench.videos.files import bare_name
+from fvd_bench.words import counted
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -78,7 +79,7 @@ def open_ranking(
     if not isinstance(fakes, Mapping):
         raise ArgumentError(f"the fake sides are of type {type(fakes).__name__}: expected a dict, name -> fake videos")
     if len(fakes) < 2:
-        raise ArgumentError(f"{len(fakes)} fake sides are given: a ranking is of two or more")
+        raise ArgumentError(f"{counted(len(fakes), 'fake side', 'are')} given: a ranking is of two or more")
     (first, fake), *others = fakes.items()
     with contextlib.ExitStack() as stack:
         evaluation = stack.enter_context(

@@ -31,6 +31,7 @@ from fvd_bench.version import __version__
 from fvd_bench.videos.absent_video import AbsentVideo
 from fvd_bench.videos.array_layout import ValueRange
 from fvd_bench.videos.video import Video
+from fvd_bench.words import agreeing, counted
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,10 @@ def check_frames(manifest: Manifest, collection: Collection) -> None:
     """Raise ManifestError, naming video and frames, where other frames would be used here than are recorded."""
     here = manifests.draws(collection)
     if len(here) != len(manifest.draws):
-        raise ManifestError(f"the manifest holds {len(manifest.draws)} draws and {len(here)} are made here")
+        raise ManifestError(
+            f"the manifest holds {counted(len(manifest.draws), 'draw')}, and here {counted(len(here), 'draw', 'are')} "
+            "made"
+        )
     for recorded, found in zip(manifest.draws, here, strict=True):
         if recorded != found:
             raise ManifestError(f"{_difference(manifest, recorded, found)}; {_why_other_frames(manifest, collection)}")
@@ -187,8 +191,9 @@ def _find(
                 missing[listed.name] = f"sha256 {listed.content}{other}"
     if missing:
         raise ManifestError(
-            f"{source.name}: {len(missing)} {side} videos that the score was made from are not there, by their "
-            f"contents: {some(missing)}; get the very files, their names do not matter"
+            f"{source.name}: of the {side} videos that the score was made from {len(missing)} "
+            f"{agreeing(len(missing), 'are')} not there, by their contents: {some(missing)}; get the very files, their "
+            "names do not matter"
         )
     return ReplayedSource(source, listing, here)
 
@@ -231,7 +236,8 @@ def _frames(used: Used | None) -> str:
     if used is None:
         return "no frames"
     texts = [f"{kind} {list(frames)}" for kind, frames in used.clips[:2]]
-    return "frames " + ", ".join(texts) + (f" and {len(used.clips) - 2} clips more" if len(used.clips) > 2 else "")
+    more = len(used.clips) - len(texts)
+    return "frames " + ", ".join(texts) + (f" and {counted(more, 'more clip')}" if more else "")
 
 
 def _cause(manifest: Manifest, result: Result) -> str:

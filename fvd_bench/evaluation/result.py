@@ -18,6 +18,7 @@ from fvd_bench.evaluation.score import Score, check_consistent, summary
 from fvd_bench.finding import Finding
 from fvd_bench.inspection.motion import SideMotion
 from fvd_bench.records import record
+from fvd_bench.words import counted
 
 if TYPE_CHECKING:
     import pandas
@@ -127,13 +128,13 @@ class Result:
     def __repr__(self) -> str:
         """Return three lines: the first score, the sides, and the codes of what was found."""
         others = len(self.scores) - 1
-        more = f", and {others} more score{'s' if others > 1 else ''}" if others else ""
+        more = f", and {counted(others, 'more score')}" if others else ""
         codes = ", ".join(dict.fromkeys(finding.code for finding in self.warnings))
         count = len(self.warnings)
-        found = f"{count} finding{'s' if count > 1 else ''}: {codes}; see .warnings" if codes else "no findings"
+        found = f"{counted(count, 'finding')}: {codes}; see .warnings" if codes else "no findings"
         lines = (
             f"<Result: {summary(self.scores[0])}{more}",
-            f" {self.fake.videos} fake videos of {self.fake.path} against {self.real.videos} real ones of "
+            f" {counted(self.fake.videos, 'fake video')} of {self.fake.path} against {self.real.videos} real ones of "
             f"{self.real.path}",
             f" {found}>",
         )

@@ -23,6 +23,7 @@ from fvd_bench.protocols.protocol import Protocol, ProtocolLike
 from fvd_bench.protocols.rules import Side
 from fvd_bench.settings import Settings
 from fvd_bench.sources.opening import SourceLike, open_source
+from fvd_bench.words import counted
 
 __all__ = ["make", "make_moments", "merge"]
 
@@ -77,7 +78,7 @@ def make_moments(
         features = ((contents[video], found) for video, found in extraction.features(collected))
         pieces = Pieces.of(features, seed=seed, pieces=-(-PIECES // shard[1]))
         if pieces is None:
-            raise SourceError(f"{videos.name}: none of its {len(videos.names)} videos gives a clip")
+            raise SourceError(f"{videos.name}: none of its {counted(len(videos.names), 'video')} gives a clip")
         return MomentsFile(
             side=side,
             protocol=only,

@@ -11,7 +11,7 @@ from fvd_bench.finding import Finding
 from fvd_bench.metrics.uncertainty import CONFIDENCE, Spread, holm, p_value
 from fvd_bench.protocols.rules import SIDES, ClipRule
 from fvd_bench.protocols.windows import WINDOW
-from fvd_bench.words import signed
+from fvd_bench.words import counted, signed
 
 
 def curves(scores: Sequence[Score]) -> dict[tuple[str, str], list[Score]]:
@@ -36,9 +36,9 @@ def findings(scores: Sequence[Score], spreads: Mapping[str, Spread], real: Mappi
                 fewest = clips.index(min(clips))
                 yield Finding(
                     "short-for-windows",
-                    f"{name}: the first window has {clips[0]} {side} clips and that of {frames(windows[fewest])} has "
-                    f"{clips[fewest]}, since the other videos are too short: fewer score worse for that alone, so "
-                    "compare windows of the same number",
+                    f"{name}: the first window has {counted(clips[0], f'{side} clip')} and that of "
+                    f"{frames(windows[fewest])} has {clips[fewest]}, since the other videos are too short: fewer "
+                    "score worse for that alone, so compare windows of the same number",
                     side=side,
                 )
         if all(real[score.protocol] == real[windows[0].protocol] for score in windows):
@@ -66,11 +66,11 @@ def _drift(name: str, windows: Sequence[Score], spreads: Mapping[str, Spread]) -
     if differ:
         assert first.value is not None and differ[-1].value is not None
         change = differ[-1].value - first.value
-        many = f"{len(differ)} of {len(judged)} later windows differ from the first by more than chance explains"
+        many = counted(len(differ), "later window", "differ", of=len(judged))
         yield Finding(
             "drift",
-            f"{name}: {many}, first {frames(differ[0])}; {frames(differ[-1])} {signed(change)} (Holm's correction, the "
-            "same videos compared with each other)",
+            f"{name}: {many} from the first by more than chance explains, first {frames(differ[0])}; "
+            f"{frames(differ[-1])} {signed(change)} (Holm's correction, the same videos compared with each other)",
             side="fake",
         )
 

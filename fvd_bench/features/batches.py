@@ -20,6 +20,7 @@ from fvd_bench.protocols.rules import FeatureRule
 from fvd_bench.videos.clips import DrawEnd, DrawnClip
 from fvd_bench.videos.frame_times import Intervals, intervals_text, widest
 from fvd_bench.videos.video import Pixels
+from fvd_bench.words import counted
 
 _MOST_WAITING_BYTES = 2**28
 """The most bytes of clips that wait for others. Where clips are so large, the network runs on a batch that is
@@ -51,7 +52,7 @@ class FactsSoFar:
     def at(self, end: DrawEnd) -> Facts:
         """Return the facts about the video, of which all clips were taken in."""
         uneven = [("variable-rate", intervals_text(self.intervals))] if self.intervals else []
-        hidden = [("transparent", f"{self.transparent} frames")] if self.transparent else []
+        hidden = [("transparent", counted(self.transparent, "frame"))] if self.transparent else []
         return Facts(
             skipped=end.skipped,
             found=end.found,
@@ -207,7 +208,9 @@ class Batches:
         """Raise NetworkError where results are not what the network says, and FeatureError where they are NaN."""
         network, dim = NETWORKS[rule.extractor], self._extractors[rule].dim
         if len(results) != len(clips):
-            raise NetworkError(f"{rule.extractor} gave the features of {len(results)} clips: expected {len(clips)}")
+            raise NetworkError(
+                f"{rule.extractor} gave the features of {counted(len(results), 'clip')}: expected {len(clips)}"
+            )
         for clip, features in zip(clips, results, strict=True):
             name, expected = self._open[clip.wanted_by[0][0]].name, (network.count([len(clip.images)]), dim)
             if features.shape != expected or features.dtype != np.float32:

@@ -23,6 +23,7 @@ from fvd_bench.networks.weights import unpickling
 from fvd_bench.sources.zips import READ_ERRORS, Archive
 from fvd_bench.videos.files import regular_file
 from fvd_bench.videos.video import Video
+from fvd_bench.words import counted
 
 _PICKLES = (".pkl", ".pickle")
 
@@ -53,7 +54,7 @@ class ForeignStats:
 
     @property
     def warning(self) -> str:
-        count = f"{self.features.count} features" if self.features.count else "an unknown number of features"
+        count = counted(self.features.count, "feature") if self.features.count else "an unknown number of features"
         return (
             f"the real side is {self.name}, {self.kind} of {count}, made under an unknown protocol: which clips, what "
             "resize and what network made them is not in the file. Compare the score only with others against the "
@@ -89,8 +90,8 @@ class ForeignStats:
             raise SourceError(f"{self.name} holds statistics, and the fake clips are made of real videos: pass these")
         if dim != self.features.dim:
             raise SourceError(
-                f"{self.name} holds statistics of {self.features.dim} features, the protocol's network has {dim}: pass "
-                "the videos, or statistics that this network made"
+                f"{self.name} holds statistics of {counted(self.features.dim, 'feature')}, the protocol's network has "
+                f"{dim}: pass the videos, or statistics that this network made"
             )
 
 

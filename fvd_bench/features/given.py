@@ -19,6 +19,7 @@ from fvd_bench.sources.clip_source import columns_of, fingerprint
 from fvd_bench.sources.opening import ClipSource, check_something_decodes
 from fvd_bench.videos.absent_video import AbsentVideo
 from fvd_bench.videos.video import Video
+from fvd_bench.words import counted
 
 if TYPE_CHECKING:
     from fvd_bench.features.foreign import ForeignStats
@@ -156,9 +157,8 @@ class GivenFile(Given):
         known = file.contents.keys() | file.unreadable.keys()
         absent = {name: "" for index, name in enumerate(file.names) if index not in known}
         if absent:
-            what = (
-                f"the {side} features are one shard of several: {len(absent)} of {len(file.names)} videos are not in it"
-            )
+            lacking = counted(len(absent), "video", "are", of=len(file.names))
+            what = f"the {side} features are one shard of several: {lacking} not in it"
             yield Finding.of("shard-alone", f"{what}; merge all shards first", absent, side=side)
         yield from made_elsewhere(file.versions, here, side)
 
@@ -243,8 +243,7 @@ class GivenMoments(Given):
                 "shard-alone", f"the {side} moments are those of one shard: merge all shards first", side=side
             )
         if self.skipped:
-            videos = "video was" if len(self.skipped) == 1 else "videos were"
-            what = f"{len(self.skipped)} {side} {videos} skipped when the moments were made"
+            what = f"{counted(len(self.skipped), f'{side} video', 'were')} skipped when the moments were made"
             yield Finding.of("videos-skipped", what, self.skipped, side=side)
         if pieces.count > len(pieces.sample):
             yield Finding(

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fvd_bench.errors import SourceError
+from fvd_bench.words import counted
 
 Float64 = NDArray[np.float64]
 
@@ -47,7 +48,7 @@ class Moments:
         if mean.dtype.kind not in "fiu" or cov.dtype.kind not in "fiu":
             raise SourceError(f"its mean is of type {mean.dtype} and its covariance of {cov.dtype}: expected numbers")
         if count is not None and count < 2:
-            raise SourceError(f"it is made of {count} features: expected at least 2")
+            raise SourceError(f"it is made of {counted(count, 'feature')}: expected at least 2")
         centre, spread = mean.astype(np.float64), cov.astype(np.float64)
         if not (np.isfinite(centre).all() and np.isfinite(spread).all()):
             raise SourceError("its mean or covariance is not finite: expected numbers")

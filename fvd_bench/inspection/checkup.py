@@ -22,6 +22,7 @@ from fvd_bench.version import __version__
 from fvd_bench.videos.frame_times import intervals_text, widest
 from fvd_bench.videos.header import MERGES_FRAMES
 from fvd_bench.videos.prefetch import in_order
+from fvd_bench.words import counted
 
 SCHEMA = 1
 
@@ -119,7 +120,7 @@ def _within(source: ClipSource, videos: Sequence[Examined], rules: Sequence[Prot
         for side, needed in frames_needed(protocol):
             of = protocol.name if side == "both" else f"the {side} side of {protocol.name}"
             short = {v.name: _length(v) for v in decoded if v.frames < needed}
-            yield from _shared_by("too-short", f"too short for {of}, which needs {needed} frames", short)
+            yield from _shared_by("too-short", f"too short for {of}, which needs {counted(needed, 'frame')}", short)
     yield from _shared_by("black", "black from the first to the last frame", {v.name: "" for v in decoded if v.black})
     yield from _shared_by(
         "frozen", "all frames are as the first", {v.name: "" for v in decoded if v.frozen and not v.black}
@@ -172,7 +173,7 @@ def _between(one: Sequence[Examined], other: Sequence[Examined], *, who: tuple[s
 def _shared_by(code: str, message: str, videos: Mapping[str, str | None]) -> list[Finding]:
     """Make a finding of the videos that have something to report. videos: name -> what that is, None for nothing."""
     found = {name: why for name, why in videos.items() if why is not None}
-    what = f"{len(found)} {'video' if len(found) == 1 else 'videos'}: {message}"
+    what = f"{counted(len(found), 'video')}: {message}"
     return [Finding.of(code, what, found)] if found else []
 
 
@@ -182,7 +183,7 @@ def _appearance(video: Examined) -> Appearance:
 
 def _length(video: Examined) -> str:
     form = MERGES_FRAMES.get(video.probe.codec) if video.probe and video.track else None  # a folder has no track
-    return f"{video.frames} frames" + (f" of {form}, whose writer may have merged equal ones" if form else "")
+    return counted(video.frames, "frame") + (f" of {form}, whose writer may have merged equal ones" if form else "")
 
 
 def _shortfall(video: Examined) -> str | None:
@@ -190,7 +191,7 @@ def _shortfall(video: Examined) -> str | None:
     if track is None:
         return None
     if video.frames < track.frames:
-        return f"{video.frames} of {track.frames} frames"
+        return counted(video.frames, "frame", of=track.frames)
     if track.missing_seconds > max(_LEAST_MISSING_SECONDS, _LEAST_MISSING_PART * (video.seconds or 0.0)):
         return f"ends {track.missing_seconds:.2g} seconds before its length in the header"
     return None
@@ -203,12 +204,12 @@ of the video. Less may come from rounding, and from lengths that end with the la
 
 def _damage(video: Examined) -> str | None:
     if video.broken_off:
-        return f"after {video.frames} frames: {video.broken_off}"
-    return f"{video.damaged} of {video.frames} frames" if video.damaged else None
+        return f"after {counted(video.frames, 'frame')}: {video.broken_off}"
+    return counted(video.damaged, "frame", of=video.frames) if video.damaged else None
 
 
 def _alpha(video: Examined) -> str | None:
-    return f"{video.transparent} of {video.frames} frames" if video.transparent else None
+    return counted(video.transparent, "frame", of=video.frames) if video.transparent else None
 
 
 def _gap(video: Examined) -> str | None:

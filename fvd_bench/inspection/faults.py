@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from fvd_bench.finding import Finding
 from fvd_bench.videos.header import RAW, SDR, Probe
+from fvd_bench.words import agreeing
 
 FAULTS = {
     "listing": "something beside the videos is left out, or names are alike",
@@ -50,7 +51,7 @@ FAULTS = {
 }
 """Code -> what it means. The codes are a contract."""
 
-TRANSPARENT = "have pixels that are not opaque and are laid over black; programs that drop alpha see others"
+TRANSPARENT = "pixels that are not opaque and are laid over black; programs that drop alpha see others"
 
 SAME_RATE = 1.01
 """Rates with a ratio up to this count as the same: 30000/1001 and 30 differ by 0.1 %, 24 and 25 by 4 %."""
@@ -149,19 +150,32 @@ def uncommon(who: str, seen: Sequence[Appearance]) -> Iterator[Finding]:
     }
     for code, videos in found.items():
         if videos:
-            yield Finding.of(code, f"of the {who} {len(videos)} {_UNCOMMON[code]}", videos)
+            verb, rest = _UNCOMMON[code]
+            yield Finding.of(code, f"of the {who} {len(videos)} {agreeing(len(videos), verb)} {rest}", videos)
 
 
 _UNCOMMON = {
-    "interlaced": "are interlaced, so that each frame mixes two moments; deinterlace them",
-    "pixel-aspect": "have pixels that are not square and are used as they are stored, which stretches what they show; "
-    "resize them to square pixels",
-    "hdr": "are of high dynamic range and are used without tone mapping, which makes them flat and grey; tone-map them",
-    "mirrored": "are mirrored for display, by a display matrix or EXIF, and are used as they are to be seen; programs "
-    "that read angles alone, or nothing, see others",
-    "several-streams": "hold more than one video stream, of which FFmpeg's choice is used; programs on PyAV usually "
-    "take the first",
+    "interlaced": ("are", "interlaced, so that each frame mixes two moments; deinterlace such videos"),
+    "pixel-aspect": (
+        "have",
+        "pixels that are not square and are used as they are stored, which stretches what they show; resize such "
+        "videos to square pixels",
+    ),
+    "hdr": (
+        "are",
+        "of high dynamic range and used without tone mapping, which makes frames flat and grey; tone-map such videos",
+    ),
+    "mirrored": (
+        "are",
+        "mirrored for display, by a display matrix or EXIF, which is heeded; programs that read angles alone, or "
+        "nothing, see other frames",
+    ),
+    "several-streams": (
+        "hold",
+        "more than one video stream, of which FFmpeg's choice is used; programs on PyAV usually take the first",
+    ),
 }
+"""Code of a finding -> what it says of some videos: a verb, and the rest."""
 
 
 def mismatched(real: Sequence[Appearance], fake: Sequence[Appearance], *, who: tuple[str, str]) -> Iterator[Finding]:
@@ -201,7 +215,7 @@ def duplicates(who: str, digests: Mapping[str, str], *, of: str, but: Mapping[st
         original = first.setdefault(digest, name)
         if original != name and not (but and but.get(name) is not None and but.get(name) == but.get(original)):
             found[name] = f"as {original}"
-    what = f"{len(found)} of {len(digests)} {who} have the {_same(of)} as another of them"
+    what = f"{len(found)} of {len(digests)} {who} {agreeing(len(found), 'have')} the {_same(of)} as another of them"
     return [Finding.of(f"duplicate-{of}", what, found)] if found else []
 
 
@@ -219,7 +233,8 @@ def shared(
     """
     owners = {digest: name for name, digest in reversed(list(one.items()))}
     found = {name: f"as {owners[d]}" for name, d in other.items() if d in owners and name not in but}
-    what = f"{len(found)} of {len(other)} {who[1]} have the {_same(of)} as one of the {who[0]}"
+    have = agreeing(len(found), "have")
+    what = f"{len(found)} of {len(other)} {who[1]} {have} the {_same(of)} as one of the {who[0]}"
     return [Finding.of(f"shared-{of}", what, found)] if found else []
 
 

@@ -17,6 +17,7 @@ from fvd_bench.protocols.protocol import ProtocolLike
 from fvd_bench.settings import Settings
 from fvd_bench.sources.opening import SourceLike
 from fvd_bench.videos.array_layout import ValueRange
+from fvd_bench.words import counted
 
 with needed_for("callbacks of Lightning", "lightning"):
     from lightning.pytorch import Callback, LightningModule, Trainer
@@ -93,7 +94,9 @@ class FrechetVideoCallback(Callback):
                 wanted = min(left, self._batch)
                 videos = self._generate(module, wanted)
                 if len(videos) != wanted:
-                    raise FvdBenchError(f"generate gave {len(videos)} videos: expected {wanted}, as many as asked for")
+                    raise FvdBenchError(
+                        f"generate gave {counted(len(videos), 'video')}: expected {wanted}, as many as asked for"
+                    )
                 self.distance.update(fake=videos, axes=self._axes, value_range=self._value_range)
                 left -= wanted
         for score in self.distance.scores():

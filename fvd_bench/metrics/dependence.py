@@ -21,6 +21,7 @@ from fvd_bench.metrics.uncertainty import Sides
 from fvd_bench.paths import user_path
 from fvd_bench.protocols.rules import Side
 from fvd_bench.videos.files import bare_name
+from fvd_bench.words import counted
 
 _FOLDER = re.compile(r"folder(?::([1-9][0-9]?))?")
 _TABLE = re.compile(r"(.+\.csv):(.+)", re.IGNORECASE)
@@ -83,8 +84,8 @@ def labels(
     without = {name: "" for name, key in zip(names, keys, strict=True) if key is None}
     if without:
         raise FvdBenchError(
-            f"{what} {by!r}: {len(without)} of {len(names)} names have no group, such as {next(iter(without))!r}; "
-            f"{advice}"
+            f"{what} {by!r}: {counted(len(without), 'name', 'have', of=len(names))} no group, such as "
+            f"{next(iter(without))!r}; {advice}"
         )
     return [key for key in keys if key is not None]
 

@@ -11,6 +11,7 @@ from fvd_bench.features.moments import Float64
 from fvd_bench.metrics.metric import Influences, Metric, all_features, centred, influence_on_features
 from fvd_bench.packages import needed_for
 from fvd_bench.protocols.rules import MetricRule
+from fvd_bench.words import counted
 
 _SEED = 2020
 _SPLITS = 10
@@ -34,8 +35,8 @@ def inception_score(fake: NDArray[np.floating]) -> float:
 
     if len(fake) < _SPLITS:
         raise MetricError(
-            f"{len(fake)} fake features: the inception score is a mean over {_SPLITS} splits and needs at least "
-            "one feature for each, and thousands for a score that means something"
+            f"{counted(len(fake), 'fake feature')}: the inception score is a mean over {_SPLITS} splits and needs at "
+            "least one feature for each, and thousands for a score that means something"
         )
     found = isc_features_to_metric(torch.from_numpy(fake), splits=_SPLITS, shuffle=True, rng_seed=_SEED)
     return float(found[KEY_METRIC_ISC_MEAN])

@@ -12,6 +12,7 @@ from fvd_bench.paired.pairing import Pairs
 from fvd_bench.paired.scoring import Compared
 from fvd_bench.protocols.rules import SIDES, Side
 from fvd_bench.sources.opening import ClipSource
+from fvd_bench.words import agreeing, counted
 
 
 def find(sources: Mapping[Side, ClipSource], pairs: Pairs, of: Compared) -> Iterator[Finding]:
@@ -19,21 +20,25 @@ def find(sources: Mapping[Side, ClipSource], pairs: Pairs, of: Compared) -> Iter
     for side in SIDES:
         yield from of_side(side, map(noted, sources[side].notes))
         if names := pairs.unpaired[side]:
-            what = f"{len(names)} of {len(sources[side].names)} {side} videos have no partner and are left out"
+            count, total = len(names), len(sources[side].names)
+            have = counted(count, f"{side} video", "have", of=total)
+            what = f"{have} no partner and {agreeing(count, 'are')} left out"
             yield Finding.of("unpaired", what, dict.fromkeys(names, ""), side=side)
         if damaged := _damaged(of, SIDES.index(side)):
-            what = f"{len(damaged)} {side} videos have frames that decode with errors"
+            what = f"{counted(len(damaged), f'{side} video', 'have')} frames that decode with errors"
             yield Finding.of("damaged", what, damaged, side=side)
     if same := _same(of):
         if len(same) == len(of.pairs):
             yield Finding("same-videos", "the real and the fake side hold the same videos")
         else:
-            what = f"{len(same)} of {len(of.pairs)} pairs are one video twice, with the same bytes on both sides"
-            yield Finding.of("shared-files", what, same)
+            what = counted(len(same), "pair", "are", of=len(of.pairs))
+            yield Finding.of("shared-files", f"{what} one video twice, with the same bytes on both sides", same)
     if unread := _unread(of):
-        yield Finding.of("pairs-skipped", f"{len(unread)} of {len(of.pairs)} pairs are not compared", unread)
+        what = counted(len(unread), "pair", "are", of=len(of.pairs))
+        yield Finding.of("pairs-skipped", f"{what} not compared", unread)
     if unequal := _unequal(of):
-        yield Finding.of("unequal-lengths", f"{len(unequal)} of {len(of.pairs)} pairs differ in length", unequal)
+        what = counted(len(unequal), "pair", "differ", of=len(of.pairs))
+        yield Finding.of("unequal-lengths", f"{what} in length", unequal)
 
 
 def refuse_left_out(pairs: Pairs, of: Compared) -> None:
@@ -73,7 +78,7 @@ def _damaged(of: Compared, column: int) -> dict[str, str]:
 
 def _unequal(of: Compared) -> dict[str, str]:
     return {
-        name: "{} real frames, {} fake ones".format(*pair.lengths)
+        name: f"{counted(pair.lengths[0], 'real frame')}, {counted(pair.lengths[1], 'fake one')}"
         for name, pair in _named(of)
         if isinstance(pair, Measured) and pair.lengths[0] != pair.lengths[1]
     }

@@ -16,7 +16,7 @@ from fvd_bench.paired.measurement import Measured, Unread, measures_of
 from fvd_bench.paired.result import FrameCurve, PairedScore, PairRecord
 from fvd_bench.protocols.paired import LOWER_IS_BETTER, LpipsRule, Metric, PairedProtocol, PsnrRule, SsimRule
 from fvd_bench.version import __version__
-from fvd_bench.words import number, percent
+from fvd_bench.words import counted, number, percent
 
 _WRAPS = 1e-9
 """A squared error that wrapping changes by less than this part has not wrapped."""
@@ -151,8 +151,8 @@ def _why_not(pair: Measured | Unread, protocol: PairedProtocol, metric: Metric) 
         return pair.reason
     if protocol.lengths == "equal" and pair.lengths[0] != pair.lengths[1]:
         return (
-            f"the real video has {pair.lengths[0]} frames, the fake one {pair.lengths[1]}: {protocol.name} compares "
-            "videos of one length"
+            f"the real video has {counted(pair.lengths[0], 'frame')}, the fake one {pair.lengths[1]}: {protocol.name} "
+            "compares videos of one length"
         )
     rule = protocol.rule(metric)
     if all(pair.values.get(of) for of in measures_of(rule)):

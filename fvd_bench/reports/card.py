@@ -7,6 +7,7 @@ from fvd_bench.evaluation.result import Result
 from fvd_bench.evaluation.score import summary
 from fvd_bench.reports.charts.palette import EITHER, variables
 from fvd_bench.reports.charts.score_charts import row_of, scores_chart
+from fvd_bench.words import counted
 
 _STYLE = f"{variables(EITHER)}; max-width: 34rem"
 
@@ -16,7 +17,7 @@ def card(result: Result) -> str:
     first, *others = result.scores
     parts = [
         f"<strong>{in_html(summary(first))}</strong>",
-        f"<div>{result.fake.videos} fake videos of {in_html(result.fake.path)} against {result.real.videos} "
+        f"<div>{counted(result.fake.videos, 'fake video')} of {in_html(result.fake.path)} against {result.real.videos} "
         f"real ones of {in_html(result.real.path)}</div>",
         _chart(result),
         *(f"<div>{in_html(summary(score))}</div>" for score in others),

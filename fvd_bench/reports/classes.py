@@ -11,7 +11,7 @@ from fvd_bench.estimate import ends
 from fvd_bench.evaluation.result import ClassPanel, Result, ScoreByClass
 from fvd_bench.reports.layout import Column, Grid, Prose
 from fvd_bench.reports.tables import number_or_blank, span_or_blank
-from fvd_bench.words import number
+from fvd_bench.words import counted, number
 
 CLASS = "class-"
 """How the rows of these scores begin."""
@@ -72,6 +72,6 @@ def class_grid(score: ScoreByClass) -> Grid:
     ]
     scored = sum(one.value is not None for one in score.classes)
     sums = [sum(getattr(one, f"{side}_videos") for one in score.classes) for side in ("real", "fake")]
-    rows.append([f"mean over {scored} classes", number_or_blank(score.mean), "", "", ""])
+    rows.append([f"mean over {counted(scored, 'class')}", number_or_blank(score.mean), "", "", ""])
     rows.append(["all videos together", number(score.value), "", "{} + {}".format(*sums), ""])
     return Grid(columns, rows)

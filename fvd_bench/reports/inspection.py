@@ -13,6 +13,7 @@ from fvd_bench.reports.formats import Report
 from fvd_bench.reports.layout import Column, Grid, Prose, Record
 from fvd_bench.reports.tables import most_frequent
 from fvd_bench.videos.header import RAW
+from fvd_bench.words import counted
 
 _MOST_VALUES = 3
 _BAR_WIDTH = 24
@@ -58,14 +59,14 @@ def _contents(side: Contents) -> Iterator[tuple[str, str]]:
     if side.folders:
         least, most = min(side.folders.values()), max(side.folders.values())
         span = f"{least}" if least == most else f"{least} to {most}"
-        yield "folders", f"{len(side.folders)} of {span} videos, such as classes or speakers"
+        yield "folders", f"{len(side.folders)} of {span} video{'' if span == '1' else 's'}, such as classes or speakers"
     for number, need in enumerate(side.needs):
         yield "" if number else "long enough", _need(need, side.videos)
 
 
 def _need(need: Need, videos: int) -> str:
     where = "" if need.side == "both" else f" as the {need.side} side"
-    frames = "1 frame" if need.frames == 1 else f"{need.frames} frames"
+    frames = counted(need.frames, "frame")
     return f"{need.videos} of {videos} for {need.protocol}{where}, which needs {frames}"
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from rich.console import Group, RenderableType
 
 from fvd_bench.reports.layout import Column, Grid, Prose
+from fvd_bench.words import counted
 
 if TYPE_CHECKING:
     from fvd_bench.evaluation.selftest import Check
@@ -21,7 +22,8 @@ def checks_text(checks: Sequence[Check], not_run: Sequence[NotRun] = ()) -> Rend
     failed = [check for check in checks if not check.ok]
     lines = [Prose(f"FAILED {check.name}: {_difference(check)} ({check.origin})") for check in failed]
     lines += [Prose(f"not run: {number.name}: {number.reason} ({number.origin})") for number in not_run]
-    return Group(*lines, Prose(f"{len(checks) - len(failed)} of {len(checks)} published numbers are reproduced"))
+    reproduced = counted(len(checks) - len(failed), "published number", "are", of=len(checks))
+    return Group(*lines, Prose(f"{reproduced} reproduced"))
 
 
 def checks_table(checks: Sequence[Check]) -> RenderableType:

@@ -10,6 +10,7 @@ from pathlib import PurePath, PurePosixPath
 
 from fvd_bench.errors import SourceError
 from fvd_bench.videos.files import VIDEO_SUFFIXES
+from fvd_bench.words import counted
 
 _MOST_VIDEO_BYTES = 1 << 30  # the limit of a member, which is held in memory while it is decoded
 _MOST_IMAGE_BYTES = 1 << 28
@@ -44,8 +45,8 @@ def check_distinct(path: PurePath | str, files: Sequence[str]) -> None:
     twice = [name for name, times in names.items() if times > 1]
     if twice:
         raise SourceError(
-            f"{path} has {len(twice)} names that stand for two members, {twice[0]!r} for one: it is not said which "
-            "is meant; make the archive again"
+            f"in {path} {counted(len(twice), 'name', 'stand')} for two members, {twice[0]!r} for one: it is not said "
+            "which is meant; make the archive again"
         )
 
 

@@ -25,6 +25,7 @@ from fvd_bench.sources.scratch import Scratch
 from fvd_bench.sources.zips import READ_ERRORS, Archive
 from fvd_bench.videos.array_layout import WITH_AXES, Block, Layout
 from fvd_bench.videos.arrays import TensorBlock, file_stamp
+from fvd_bench.words import counted
 
 ARRAY_SUFFIXES = frozenset(".npy .npz .pt .pth .safetensors .h5 .hdf5".split())
 
@@ -68,10 +69,10 @@ def open_array_file(path: Path, layout: Layout) -> ArrayVideos:
         names = ", ".join([*sets, *found][:8])
         raise SourceError(f"{file} holds no array {key!r} that can be videos: expected one of {names or 'none'}")
     if key is None and sets:
-        parts = " and ".join(f"{name!r} of {len(part)} videos" for name, part in sets.items())
+        parts = " and ".join(f"{name!r} of {counted(len(part), 'video')}" for name, part in sets.items())
         raise SourceError(
-            f"{file} holds {len(sets)} sets, {parts}: say which is meant, as if the file were a folder: {file}/"
-            f"{next(iter(sets))}"
+            f"{file} holds {counted(len(sets), 'set')}, {parts}: say which is meant, as if the file were a folder: "
+            f"{file}/{next(iter(sets))}"
         )
     return _chosen(path, file, kind, found if key is None else {key: found[key]}, layout)
 

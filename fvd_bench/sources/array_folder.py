@@ -22,6 +22,7 @@ from fvd_bench.videos.files import (
 )
 from fvd_bench.videos.sampling import Indices
 from fvd_bench.videos.video import Frame, Video
+from fvd_bench.words import counted
 
 
 class ArrayFolder:
@@ -84,7 +85,9 @@ class ArrayFolder:
                 continue
             return layout.of(str(self._files[name]), [block]), block
         assert failure is not None
-        raise SourceError(f"{self.name}: none of its {len(self.names)} array files can be used: {failure}") from failure
+        raise SourceError(
+            f"{self.name}: none of its {counted(len(self.names), 'array file')} can be used: {failure}"
+        ) from failure
 
 
 class _ArrayFile:

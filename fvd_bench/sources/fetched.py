@@ -31,6 +31,7 @@ from fvd_bench.sources.named_files import NamedFile
 from fvd_bench.sources.tars import is_tar_name
 from fvd_bench.videos.files import IMAGE_SUFFIXES, VIDEO_SUFFIXES, suffix
 from fvd_bench.videos.video import Video
+from fvd_bench.words import counted
 
 _MOST_FILES = 1_000_000
 _LONGEST_NAME = 100
@@ -198,8 +199,8 @@ def _listed(files: FileSystem, path: str, address: str) -> tuple[bool, dict[str,
     chosen = next(filter(None, ([n for n in names if is_wanted(n)] for is_wanted in _KINDS)), None)
     if chosen is None:
         raise SourceError(
-            f"{redact(address)} holds no video among {len(found)} files: expected video files, images, tar archives or "
-            "array files"
+            f"{redact(address)} holds no video among {counted(len(found), 'file')}: expected video files, images, tar "
+            "archives or array files"
         )
     check_plain(redact(address), chosen)
     check_distinct(redact(address), chosen)

@@ -19,6 +19,7 @@ from fvd_bench.errors import SourceError
 from fvd_bench.sources.arrays import ArrayVideos, numbered
 from fvd_bench.videos.array_layout import Block, Layout
 from fvd_bench.videos.arrays import file_stamp
+from fvd_bench.words import agreeing, counted
 
 _FRAMES, _STARTS = "_data", "_idx"
 
@@ -70,10 +71,14 @@ class IndexSet:
                 f"{name}: its axes are taken for {found.videos[0].layout.axes}, and the frames of a set follow each "
                 "other along the first axis: state axes that begin with T"
             )
-        notes = [f"{name}: the {len(self)} videos of {self.name}{_STARTS} are used"]
-        notes += [f"the {len(s)} of {s.name}{_STARTS} are left out" for s in others.values() if s is not self]
+        notes = [f"{name}: the {counted(len(self), 'video')} of {self.name}{_STARTS} {agreeing(len(self), 'are')} used"]
+        notes += [
+            f"the {len(s)} of {s.name}{_STARTS} {agreeing(len(s), 'are')} left out"
+            for s in others.values()
+            if s is not self
+        ]
         if before := int(self.starts[0]):
-            notes.append(f"{before} frames before the first video are left out")
+            notes.append(f"{counted(before, 'frame')} before the first video {agreeing(before, 'are')} left out")
         return dataclasses.replace(found, notes=(*found.notes, ", ".join(notes)))
 
 

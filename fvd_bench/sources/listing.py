@@ -26,6 +26,7 @@ from fvd_bench.videos.files import (
 from fvd_bench.videos.frame_names import FrameNames
 from fvd_bench.videos.images import FrameFolder, hold_several
 from fvd_bench.videos.video import Video
+from fvd_bench.words import agreeing, counted
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,10 @@ class Listing:
             videos += [f"{folder}/{n}" if folder else n for n in beside]
             if frames and beside:
                 where = f"{place}/{folder}" if folder else place
-                notes.append(f"{where}: {len(frames)} images beside {len(beside)} video files are left out")
+                notes.append(
+                    f"{where}: {counted(len(frames), 'image')} beside {counted(len(beside), 'video file')} "
+                    f"{agreeing(len(frames), 'are')} left out"
+                )
             elif not folder:
                 loose = frames
             elif frames:
@@ -80,7 +84,10 @@ class Listing:
             note = f"{place} has no folders of frames, and {which} is taken for a video of one frame"
             return cls(tuple(sorted(loose, key=sort_key)), {}, (note, *_same(place, loose)), is_flat=True)
         if loose:
-            notes.append(f"{place}: {len(loose)} images beside the videos' folders are left out")
+            notes.append(
+                f"{place}: {counted(len(loose), 'image')} beside the videos' folders {agreeing(len(loose), 'are')} "
+                "left out"
+            )
         if not videos and not images:
             raise SourceError(
                 f"{place} holds no video: expected files ending in {' '.join(sorted(VIDEO_SUFFIXES))}, or one "
@@ -192,4 +199,7 @@ def _same(place: str, names: Sequence[str]) -> list[str]:
     same = [a for a, b in itertools.pairwise(ordered) if sort_key(a)[0] == sort_key(b)[0]]
     if not same:
         return []
-    return [f"{place}: {len(same)} names differ in their suffix alone, {same[0]} for one; all are used"]
+    return [
+        f"{place}: {counted(len(same), 'name', 'differ')} from another in the suffix alone, {same[0]} for one; all are "
+        "used"
+    ]

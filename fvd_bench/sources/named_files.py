@@ -23,6 +23,7 @@ from fvd_bench.sources.shards import open_shards
 from fvd_bench.sources.tars import is_tar_name
 from fvd_bench.videos.array_layout import Layout
 from fvd_bench.videos.files import DISK, IMAGE_SUFFIXES, VIDEO_SUFFIXES, sort_key, suffix
+from fvd_bench.words import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,8 @@ def _repetitions(
     """Say how much is named again, and which columns differ from those of the first time. first: by name and place."""
     if len(named) == len(first):
         return []
-    note = f"{what}: {len(named) - len(first)} of {len(named)} names are given again; each is used once"
+    again = counted(len(named) - len(first), "name", "are", of=len(named))
+    note = f"{what}: {again} given again; each is used once"
     others = [file.name.name for file in named if file.columns != first[file.name, file.place].columns]
     if others:
         note += f", with the columns of its first row; another row has others for {some(dict.fromkeys(others, ''))}"

@@ -42,6 +42,7 @@ from fvd_bench.sources.zips import Archive
 from fvd_bench.videos.array_layout import Block, Layout, ValueRange
 from fvd_bench.videos.arrays import as_block
 from fvd_bench.videos.files import DISK, IMAGE_SUFFIXES, VIDEO_SUFFIXES, regular_file, suffix
+from fvd_bench.words import agreeing, counted
 
 __all__ = [
     "Arrays",
@@ -189,7 +190,8 @@ def _open_folder(path: Path, layout: Layout) -> ClipSource:
     if not any(suffix(file) in VIDEO_SUFFIXES | IMAGE_SUFFIXES for file in files):
         return open_shards(path, shards)
     note = (
-        f"{path}: {len(shards)} tar archives beside the videos are left out; a folder of archives alone is a side too"
+        f"{path}: {counted(len(shards), 'tar archive')} beside the videos {agreeing(len(shards), 'are')} left out; a "
+        "folder of archives alone is a side too"
     )
     return _in_folder(path, files, (note,))
 
@@ -278,5 +280,5 @@ def check_something_decodes(source: ClipSource) -> None:
             )
         return
     raise SourceError(
-        f"{source.name}: none of its {len(source.names)} videos can be decoded; the first is {first_reason}"
+        f"{source.name}: none of its {counted(len(source.names), 'video')} can be decoded; the first is {first_reason}"
     )

@@ -16,6 +16,7 @@ from fvd_bench.sources.archives import check_distinct
 from fvd_bench.sources.listing import FileSource, Listing
 from fvd_bench.sources.tars import TarArchive, without_suffix
 from fvd_bench.videos.files import IMAGE_SUFFIXES, VIDEO_SUFFIXES, suffix
+from fvd_bench.words import counted
 
 
 def open_shards(place: PurePath | str, shards: Sequence[Path]) -> FileSource:
@@ -42,14 +43,14 @@ def side_of(place: PurePath | str, archives: Sequence[tuple[str, TarArchive]]) -
     twice = [name for name, n in times.items() if n > 1]
     if twice:
         notes.append(
-            f"{place}: {len(twice)} names are in more than one shard, {twice[0]} for one; the name of its shard is put "
-            "before every name"
+            f"{place}: {counted(len(twice), 'name', 'are')} in more than one shard, {twice[0]} for one; the name of "
+            "its shard is put before every name"
         )
     files = {f"{stem}/{name}" if twice else name: (archive, name) for stem, archive, name in members}
     check_distinct(place, list(files))
     root, members_of = PurePosixPath(), _Shards(files)
     listing = Listing.of(str(place), files, root, members_of)
-    kind = f"{listing.kind} in {len(archives)} tar shards"
+    kind = f"{listing.kind} in {counted(len(archives), 'tar shard')}"
     return FileSource(str(place), kind, listing, root, members_of, tuple(notes))
 
 

@@ -28,6 +28,7 @@ from fvd_bench.sources.fetched import Copiers, fetch, missing
 from fvd_bench.sources.named_files import NamedFile, open_named
 from fvd_bench.videos.array_layout import Layout
 from fvd_bench.videos.files import IMAGE_SUFFIXES, VIDEO_SUFFIXES, regular_file, suffix
+from fvd_bench.words import counted
 
 LIST_SUFFIXES = frozenset(".txt .csv .tsv .jsonl".split())
 
@@ -139,7 +140,7 @@ def _table(file: Path, text: str, delimiter: str) -> Iterator[Row]:
             if None in row or None in row.values():
                 raise SourceError(
                     f"{file}, line {reader.line_num} has another number of entries than the first line, which names "
-                    f"{len(reader.fieldnames or ())} columns"
+                    f"{counted(len(reader.fieldnames or ()), 'column')}"
                 )
             if not row[column].strip():
                 raise SourceError(f"{file}, line {reader.line_num} has nothing in its column {column}: expected a path")

@@ -14,6 +14,8 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
+from fvd_bench.words import counted
+
 _EVEN = 0.10
 """Fraction of the largest step by which other steps may differ where numbers count as evenly spaced."""
 
@@ -87,7 +89,7 @@ class FrameNames:
         if 2 * count > len(self.ordered):
             odd = [name for name in self.ordered if name not in self._patterns[usual]]
             like = next(iter(self._patterns[usual]))
-            return Doubt("odd-images", f"{_few(odd)} beside {count} images like {like}") if odd else None
+            return Doubt("odd-images", f"{_few(odd)} beside {counted(count, 'image')} like {like}") if odd else None
         places = {(texts[0], *place[:1]) for texts, names in self._patterns.items() for place in names.values()}
         if len({texts[0] for texts in self._patterns}) == 1 and len(places) == len(self.ordered):
             return None  # each name begins with a number of its own

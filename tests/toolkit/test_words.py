@@ -2,7 +2,7 @@
 
 import pytest
 
-from fvd_bench.words import duration, number, percent, signed
+from fvd_bench.words import agreeing, counted, duration, number, percent, signed
 
 
 @pytest.mark.parametrize(
@@ -44,3 +44,11 @@ def test_scores_have_two_decimals_and_small_ones_three_digits() -> None:
         "–",
     ]
     assert [signed(value) for value in (0.5, -12.345)] == ["+0.5", "-12.35"]
+
+
+def test_counts_agree_with_their_nouns_and_verbs() -> None:
+    assert [counted(n, "real video") for n in (0, 1, 2)] == ["0 real videos", "1 real video", "2 real videos"]
+    assert counted(1234, "class", form=",") == "1,234 classes"
+    assert [counted(n, "frame", "are", of=5) for n in (1, 2)] == ["1 of 5 frames is", "2 of 5 frames are"]
+    assert counted(1, "frame", "decode", of=1) == "1 of 1 frame decodes"
+    assert [agreeing(1, verb) for verb in ("have", "were", "differ")] == ["has", "was", "differs"]

@@ -17,6 +17,7 @@ from fvd_bench.protocols.rules import Side
 from fvd_bench.records import record
 from fvd_bench.sources.clip_source import fingerprint
 from fvd_bench.sources.reference_names import PREFIX
+from fvd_bench.words import counted
 
 SCHEMA = 1
 
@@ -112,7 +113,8 @@ def _of_features(path: Path) -> dict[str, Any]:
     absent = len(file.names) - len(file.contents.keys() | file.unreadable.keys())
     if absent:
         raise SourceError(
-            f"{path} is one shard of several: {absent} of {len(file.names)} videos are not in it; merge all first"
+            f"{path} is one shard of several: {counted(absent, 'video', 'are', of=len(file.names))} not in it; merge "
+            "all first"
         )
     contents = (file.contents.get(index, "unreadable") for index in range(len(file.names)))
     return {

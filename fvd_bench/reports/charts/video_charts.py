@@ -14,7 +14,7 @@ from fvd_bench.protocols.rules import SIDES, Side
 from fvd_bench.reports.charts.canvas import Chart, canvas, set_log_ticks, set_percent_ticks
 from fvd_bench.reports.charts.labels import write_labels
 from fvd_bench.reports.charts.palette import FAKE, LINE, MILD, PAGE, REAL, SOFT, STRONG, WORST
-from fvd_bench.words import percent
+from fvd_bench.words import counted, percent
 
 _MOST_POINTS = 700
 """Points of a side that are drawn, so that the page stays small."""
@@ -125,7 +125,7 @@ def energy_chart(motions: Mapping[Side, Sequence[Motion]]) -> Chart | None:
         set_percent_ticks(axes.yaxis)
         axes.set_xlabel("mean change from frame to frame, in grey levels")
         axes.set_ylabel("part of the videos")
-    return Chart(drawn.svg, "", {side: f"{len(energies[side])} {side} videos" for side in SIDES})
+    return Chart(drawn.svg, "", {side: counted(len(energies[side]), f"{side} video") for side in SIDES})
 
 
 def change_chart(motions: Mapping[Side, Sequence[Motion]]) -> Chart | None:

@@ -13,6 +13,7 @@ from PIL import Image
 
 from fvd_bench.evaluation.shown_clips import ShownClip
 from fvd_bench.videos.video import Pixels
+from fvd_bench.words import counted
 
 _LOOKS = ((80, 1, 1), (60, 1, 1), (40, 1, 1), (40, 2, 1), (20, 4, 1), (20, 4, 2), (5, 8, 2))
 """(quality of WebP, every how many frames, by what heights and widths are divided), from the best to the smallest."""
@@ -84,7 +85,7 @@ def _note(look: tuple[int, int, int], left_out: int, total: int) -> str:
         return ""
     said = f"To keep this page small, its clips have a lower quality{f', one frame in {step}' if step > 1 else ''}"
     said += " and half the size" if part > 1 else ""
-    return f"{said}; the last {left_out} of {total} clips are left out." if left_out else f"{said}."
+    return f"{said}; the last {counted(left_out, 'clip', 'are', of=total)} left out." if left_out else f"{said}."
 
 
 def _film(name: str, clip: ShownClip, look: tuple[int, int, int]) -> Film:

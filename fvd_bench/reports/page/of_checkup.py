@@ -11,6 +11,7 @@ from fvd_bench.reports.charts.canvas import Chart, canvas
 from fvd_bench.reports.charts.palette import SCORE
 from fvd_bench.reports.page.page import Block, Charts, Details, Made, Page, Section, Strip, Table, Verdict, Words
 from fvd_bench.reports.tables import most_frequent
+from fvd_bench.words import counted
 
 _MOST_VALUES = 6
 """Values of a fact that are named; the others are counted."""
@@ -36,11 +37,10 @@ def checkup_page(
 def _verdict(checkup: Checkup) -> Verdict:
     videos = sum(side.videos for side in checkup.sides)
     if not checkup.findings:
-        return Verdict("good", f"Nothing is wrong with {videos} videos.")
+        return Verdict("good", f"Nothing is wrong with {counted(videos, 'video')}.")
     named = {(finding.side, name) for finding in checkup.findings for name in finding.videos}
-    count = len(checkup.findings)
-    what = f"{count} finding{'s' if count > 1 else ''}"
-    return Verdict("fair", f"{what} about {len(named)} of {videos} videos." if named else f"{what}.")
+    what = counted(len(checkup.findings), "finding")
+    return Verdict("fair", f"{what} about {counted(len(named), 'video', of=videos)}." if named else f"{what}.")
 
 
 def _findings(checkup: Checkup) -> Iterator[Block]:

@@ -15,7 +15,7 @@ from fvd_bench.reports.comparison import PAIRED, score_name
 from fvd_bench.reports.page.meaning import distrust_each
 from fvd_bench.reports.page.page import Block, Charts, Items, Made, Page, Section, Table, Tone, Verdict, Words
 from fvd_bench.reports.page.sections import clip_sections, remaining_sections, title_of
-from fvd_bench.words import number, percent
+from fvd_bench.words import counted, number, percent
 
 _WORDS = {
     "regression": "worse by more than is allowed and more than chance explains",
@@ -58,7 +58,7 @@ def _verdict(compared: Comparisons) -> Verdict:
     sentence = f"{score_name(worst)}: {number(worst.before)} before, {number(worst.now)} now"
     sentence += f" ({change:+.1f} %): " if change is not None else ": "
     others = len(compared.scores) - 1
-    more = f"{others} more scores are compared below. " if others else ""
+    more = f"{counted(others, 'more score', 'are')} compared below. " if others else ""
     if math.isfinite(compared.allowed):
         more += f"A worsening of {percent(compared.allowed, '.1%')} is allowed."
     more += " The new result was accepted as the baseline." if compared.accepted else ""

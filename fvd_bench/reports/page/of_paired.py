@@ -9,7 +9,7 @@ from fvd_bench.reports.page.meaning import distrust
 from fvd_bench.reports.page.of_curves import curve_blocks
 from fvd_bench.reports.page.page import Block, Code, Details, Items, Made, Page, Section, Table, Verdict, Words
 from fvd_bench.reports.paired import frame_panels, missing_scores, paired_grid
-from fvd_bench.words import duration, number, span
+from fvd_bench.words import counted, duration, number, span
 
 _WORST = 20
 
@@ -43,7 +43,7 @@ def _verdict(result: PairedResult) -> Verdict:
     return Verdict(
         "unsure",
         f"{', '.join([f'{first.metric.upper()} {number(first.value)}{sure}', *others])}",
-        f"{first.protocol}, {first.pairs} pairs of videos, {first.frames} frames.",
+        f"{first.protocol}, {counted(first.pairs, 'pair')} of videos, {counted(first.frames, 'frame')}.",
         distrust(result.findings),
     )
 
@@ -79,7 +79,9 @@ def _origin(result: PairedResult) -> Iterator[Block]:
     yield Table(("side", "path", "kind", "videos", "fingerprint"), rows, numbers=(3,))
     skipped = dict.fromkeys((left.video, left.reason) for score in result.scores for left in score.skipped)
     if skipped:
-        yield Details(f"{len(skipped)} reasons why pairs are skipped", [Table(("fake video", "reason"), list(skipped))])
+        yield Details(
+            f"{counted(len(skipped), 'reason')} why pairs are skipped", [Table(("fake video", "reason"), list(skipped))]
+        )
     yield Code([score.signature for score in result.scores if score.value is not None])
     yield Details("Weights and software", [Table(("", ""), [*result.weights.items(), *result.environment.items()])])
     yield Words(f"Scored by fvd-bench {result.fvd_bench} in {duration(result.seconds)}.", is_soft=True)

@@ -29,7 +29,7 @@ from fvd_bench.reports.page.page import (
 )
 from fvd_bench.reports.page.protocol_words import protocol_words
 from fvd_bench.reports.tables import UNKNOWN
-from fvd_bench.words import duration, number, percent, span
+from fvd_bench.words import counted, duration, number, percent, span
 
 WHAT_STRIPS_SHOW = (
     "Swapped colours, black frames and a wrong range of values are seen here, and in no number. These are the frames "
@@ -100,8 +100,8 @@ def _uncovered(exhibits: Exhibits) -> Iterator[Block]:
         return
     alone, total = exhibits.num_uncovered
     yield Words(
-        f"{alone} of {total} real videos have no fake among what is as near to them as their fifth neighbour of their "
-        "own kind." + (" These are the loneliest, each beside the nearest fake." if alone else "") + _usual(exhibits),
+        f"{counted(alone, 'real video', 'have', of=total)} no fake as near as the fifth neighbour of the same "
+        "kind." + (" These are the loneliest, each beside the nearest fake." if alone else "") + _usual(exhibits),
         is_soft=True,
     )
     if exhibits.uncovered:
@@ -210,7 +210,7 @@ def skipped_details(result: Result, name: str = "") -> Iterator[Block]:
     sides = [(side, count) for s in result.scores for side, count in (("real", s.real), ("fake", s.fake))]
     skipped = dict.fromkeys((side, left.video, left.reason) for side, count in sides for left in count.skipped)
     if skipped:
-        summary = f"{f'{name}: ' if name else ''}{len(skipped)} skipped videos"
+        summary = f"{f'{name}: ' if name else ''}{counted(len(skipped), 'skipped video')}"
         yield Details(summary, [Table(("side", "video", "reason"), list(skipped))])
 
 

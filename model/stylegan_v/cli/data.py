@@ -9,6 +9,7 @@ import click
 
 from fvd_bench.cli.command import Command
 from fvd_bench.cli.streams import console, keeps, progress, say
+from fvd_bench.words import counted
 from stylegan_v.cli.options import PATH
 
 if TYPE_CHECKING:
@@ -75,7 +76,9 @@ def data(
         say(f"stylegan-v: skipped {name}: {reason}", err=True)
     _print(done, settings)
     if strict and done.skipped:
-        raise DataError(f"{len(done.skipped)} videos of {source} had to be skipped, and --strict was asked for")
+        raise DataError(
+            f"{counted(len(done.skipped), 'video')} of {source} had to be skipped, and --strict was asked for"
+        )
 
 
 def _print(done: Preparation, settings: PrepareSettings) -> None:

@@ -12,6 +12,7 @@ from click.core import ParameterSource
 from fvd_bench.cli.command import Command, typed
 from fvd_bench.cli.streams import progress, say
 from fvd_bench.cli.values import Number
+from fvd_bench.words import counted
 from stylegan_v.cli.options import PATH, Device, class_option, device_option, folder_option, motions_option, seed_option
 from stylegan_v.cli.perceptual import check_perceptual, perceptual_options
 
@@ -123,7 +124,9 @@ def edit(
         rows = {"before": begun.moving(own), "edited": found.content.moving(own)}
         rows |= contents.with_motions(found.content, seed, range(video + 1, video + motions + 1))
         contents.write_rows(out, rows, loaded.fps)
-    say(f"{out}: {text!r} in {steps} steps; the similarity went from {found.before:.4f} to {found.after:.4f}")
+    say(
+        f"{out}: {text!r} in {counted(steps, 'step')}; the similarity went from {found.before:.4f} to {found.after:.4f}"
+    )
     if kept is not None:
         say(f"what was to be kept: compared by {kept.distance.words}")
 

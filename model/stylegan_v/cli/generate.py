@@ -12,6 +12,7 @@ from click.core import ParameterSource
 from fvd_bench.cli.command import Command, typed
 from fvd_bench.cli.streams import keeps, progress, say
 from fvd_bench.cli.values import Number
+from fvd_bench.words import agreeing, counted
 from stylegan_v.cli.options import PATH, Device, class_option, device_option, first_option, seed_option
 
 
@@ -119,7 +120,7 @@ def generate(
                 out, sampler, videos=videos, frames=frames, form=form, first=first, label=label, progress=show
             )
     if decompose:
-        say(f"{out}: {rows} × {columns} videos of {frames} frames; rows share motion, columns content")
+        say(f"{out}: {rows} × {columns} videos of {counted(frames, 'frame')}; rows share motion, columns content")
     else:
-        there = f", and {done.found} were there" if done.found else ""
-        say(f"{out}: {done.made} videos of {frames} frames made{there}")
+        there = f", and {done.found} {agreeing(done.found, 'were')} there" if done.found else ""
+        say(f"{out}: {counted(done.made, 'video')} of {counted(frames, 'frame')} made{there}")

@@ -11,6 +11,7 @@ from fvd_bench.cli.command import Command
 from fvd_bench.cli.options import array_options
 from fvd_bench.cli.streams import say
 from fvd_bench.cli.values import Place
+from fvd_bench.words import counted
 from stylegan_v.cli.options import PATH, Device, device_option, picture_option, seed_option
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def gradients(
     with float32_arithmetic("float32"):
         found = study.gradients(generator, discriminator.to(place), pair.to(place), clips, videos=videos, seed=seed)
     pictures.write_picture(out, found.picture())
-    say(f"{out}: gradients of each discriminator's loss for the generator by the frames of {videos} videos")
+    say(f"{out}: gradients of each discriminator's loss for the generator by the frames of {counted(videos, 'video')}")
     for name, what in (("ours", f"our discriminator, {ours}"), ("pair", f"the pair of MoCoGAN-HD, {theirs}")):
         sizes = ", ".join(f"{size:.2e}" for size in found.sizes()[name])
         say(f"{what}: root mean squares {sizes} at t = {', '.join(map(str, study.TIMES))}")

@@ -9,6 +9,7 @@ import click
 from fvd_bench.cli.command import Command
 from fvd_bench.cli.streams import say
 from fvd_bench.cli.values import Number
+from fvd_bench.words import counted
 from stylegan_v.cli.options import PATH
 
 
@@ -48,6 +49,7 @@ def import_(file: Path, out: Path, fps: float, frames: int | None, min_period: i
     model = checkpoint.model
     assert isinstance(model, ModelConfig)
     say(
-        f"{out}: {model.resolution} × {model.resolution}, {model.frames} frames, {model.num_classes} classes, "
+        f"{out}: {model.resolution} × {model.resolution}, {counted(model.frames, 'frame')}, "
+        f"{counted(model.num_classes, 'class')}, "
         f"shortest period {model.min_period}; {', '.join(sorted(checkpoint.parts))}"
     )

@@ -9,6 +9,7 @@ import click
 
 from fvd_bench.cli.command import Command, typed
 from fvd_bench.cli.streams import console, say
+from fvd_bench.words import counted
 from stylegan_v.cli.options import PATH
 
 if TYPE_CHECKING:
@@ -79,7 +80,8 @@ def _shown(described: dict[str, Any]) -> RenderableType:
     size = described["resolution"]
     named = f"{described['method']}, " if "method" in described else ""
     title = (
-        f"{named}{described['preset']}: {size} × {size}, {described['frames']} frames, {described['classes']} classes"
+        f"{named}{described['preset']}: {size} × {size}, {counted(described['frames'], 'frame')}, "
+        f"{counted(described['classes'], 'class')}"
     )
     if "longest" in described:
         title += f", at most {described['longest']} frames" if described["longest"] else ", videos of any length"

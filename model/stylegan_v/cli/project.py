@@ -10,6 +10,7 @@ import click
 from fvd_bench.cli.command import Command, typed
 from fvd_bench.cli.streams import progress, say
 from fvd_bench.cli.values import Number
+from fvd_bench.words import counted
 from stylegan_v.cli.options import PATH, Device, class_option, device_option, folder_option, motions_option, seed_option
 from stylegan_v.cli.perceptual import check_perceptual, perceptual_options
 
@@ -103,5 +104,5 @@ def project(
         rows = {"images": content.held(pixels, times), "projection": found.content.moving(found.noise)}
         rows |= content.with_motions(found.content, seed, range(1, motions + 1))
         content.write_rows(out, rows, loaded.fps)
-    say(f"{out}: {len(pixels)} images projected in {steps} steps, with motion {motion}")
+    say(f"{out}: {counted(len(pixels), 'image')} projected in {counted(steps, 'step')}, with motion {motion}")
     say(f"compared by {distance.words}: the distance went from {found.before:.4f} to {found.after:.4f}")

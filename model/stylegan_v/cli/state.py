@@ -8,6 +8,7 @@ import click
 
 from fvd_bench.cli.command import Command, Commands
 from fvd_bench.cli.streams import say
+from fvd_bench.words import counted
 from stylegan_v.cli.options import PATH
 
 
@@ -28,7 +29,7 @@ def split(run: Path, pieces: Path) -> None:
     from stylegan_v.training.state_pieces import split as write
 
     count = write(run, pieces)
-    say(f"{pieces}: {count} {'piece' if count == 1 else 'pieces'} and state.json")
+    say(f"{pieces}: {counted(count, 'piece')} and state.json")
 
 
 @state.command(cls=Command)

@@ -9,6 +9,7 @@ import click
 from fvd_bench.cli.command import Command, typed
 from fvd_bench.cli.streams import say
 from fvd_bench.cli.values import Number
+from fvd_bench.words import counted
 from stylegan_v.cli.options import PATH, Device, class_option, device_option, first_option, picture_option, seed_option
 
 
@@ -54,4 +55,7 @@ def strip(
     with float32_arithmetic("float32"):
         shown = study.strip(sampler, videos=videos, first=first, seconds=seconds or study.SECONDS, label=label)
     pictures.write_picture(out, shown)
-    say(f"{out}: {videos} videos at {', '.join(study.in_units(second) for second in seconds or study.SECONDS)}")
+    say(
+        f"{out}: {counted(videos, 'video')} at "
+        f"{', '.join(study.in_units(second) for second in seconds or study.SECONDS)}"
+    )

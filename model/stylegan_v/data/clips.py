@@ -26,6 +26,7 @@ from fvd_bench.videos.files import bare_name
 from fvd_bench.videos.images import FrameFolder
 from fvd_bench.videos.sampling import Indices
 from fvd_bench.videos.video import Pixels, Video, read_clips
+from fvd_bench.words import counted
 from stylegan_v.data.labels import Labels, label_vectors, read_labels
 from stylegan_v.data.prefetch import Stop, run_ahead
 from stylegan_v.data.times import ClipRule, ClipTimes, Spans
@@ -238,7 +239,7 @@ def _look(source: ClipSource, resolution: int, needed: int, place: int, stop: St
             raise VideoError("no frame decodes")
         _check_size(_frames(video, np.array([0])), resolution)
         if length < needed:
-            raise VideoError(f"too short: {length} frames, a clip needs {needed}")
+            raise VideoError(f"too short: {counted(length, 'frame')}, a clip needs {needed}")
         return length, video
     except VideoError as error:
         return error
@@ -266,7 +267,7 @@ def _is_file(name: str) -> bool:
 def _none_left(source: ClipSource, resolution: int, skipped: Sequence[tuple[str, str]], *, prepare: bool) -> str:
     named = "; ".join(f"{name}: {reason}" for name, reason in skipped[:_NAMED])
     more = f"; and {len(skipped) - _NAMED} more" if len(skipped) > _NAMED else ""
-    message = f"{source.name}: none of {len(skipped)} videos can be used for training ({named}{more})"
+    message = f"{source.name}: none of {counted(len(skipped), 'video')} can be used for training ({named}{more})"
     if prepare:
         message += f"; crop and resize them: stylegan-v data {source.name} OUT --resolution {resolution}"
     return message

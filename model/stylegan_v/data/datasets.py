@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from fvd_bench.sources.opening import ClipSource
 from fvd_bench.videos.files import bare_name
 from fvd_bench.videos.video import Video
+from fvd_bench.words import counted
 from stylegan_v.data.labels import Label
 from stylegan_v.errors import DataError
 
@@ -47,7 +48,7 @@ class Dataset:
         if not places:
             raise DataError(
                 f"{source.name} is not laid out as {self.title} is published: expected {self.expected}, found "
-                f"{len(source.names)} videos with other names, {source.names[0]} for one"
+                f"{counted(len(source.names), 'video')} with other names, {source.names[0]} for one"
             )
         return Choice(self, source, places)
 
@@ -77,7 +78,8 @@ class Choice:
         known = self.dataset.videos
         if known is None or known == len(self.places):
             return self.whole.notes
-        found = f"{self.name} has {len(self.places)} videos of {self.dataset.title}, of which {known:,} are published"
+        here = counted(len(self.places), "video")
+        found = f"{self.name} has {here} of {self.dataset.title}, of which {known:,} are published"
         return (*self.whole.notes, found)
 
     def video(self, index: int) -> Video:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from fvd_bench.errors import cause
 from fvd_bench.paths import user_path
 from fvd_bench.videos.files import bare_name
+from fvd_bench.words import counted
 from stylegan_v.errors import DataError
 
 LABEL_FILE = "dataset.json"
@@ -73,7 +74,7 @@ def label_vectors(labels: Mapping[str, Label], names: Sequence[str], num_classes
     for place, name in enumerate(names):
         label = labels.get(name)
         if label is None:
-            known = f"{len(labels)} other videos have one" if labels else "no video has one"
+            known = f"{counted(len(labels), 'other video', 'have')} one" if labels else "no video has one"
             raise DataError(
                 f"video {name} has no label, {known}: num_classes = {num_classes} needs a {LABEL_FILE} at the top of "
                 f'the set, {{"labels": [["{name}", 0], …]}}; or train with num_classes = 0'

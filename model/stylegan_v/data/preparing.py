@@ -20,6 +20,7 @@ from fvd_bench.errors import VideoError, cause
 from fvd_bench.progress import Progress, silent
 from fvd_bench.sources.opening import ClipSource, open_source
 from fvd_bench.videos.video import Video
+from fvd_bench.words import agreeing, counted
 from stylegan_v.data.crops import CentreCrop, Crop, cut, read_boxes
 from stylegan_v.data.datasets import Choice, Dataset
 from stylegan_v.data.folder import PreparedFolder, PrepareSettings, Record
@@ -81,12 +82,12 @@ def prepare(
     stale = folder.stale(done.records)
     if stale:
         done.notes.append(
-            f"{len(stale)} videos that an earlier run prepared are not among those that this one could use, "
-            f"{stale[0].video} for one; their frames are kept in {out}"
+            f"of the videos that an earlier run prepared {len(stale)} {agreeing(len(stale), 'are')} not among those "
+            f"that this one could use, {stale[0].video} for one; all frames are kept in {out}"
         )
     if not any(record.pieces for record in folder.records.values()):
         named = "; ".join(f"{name}: {reason}" for name, reason in done.skipped[:3])
-        raise DataError(f"{source.name}: none of {len(done.skipped)} videos gave any frames ({named})")
+        raise DataError(f"{source.name}: none of {counted(len(done.skipped), 'video')} gave any frames ({named})")
     return done
 
 
@@ -223,4 +224,5 @@ class _Writer:
 
 def _too_short(record: Record, settings: PrepareSettings) -> str:
     behind = f" behind the first {settings.skip}" if settings.skip else ""
-    return f"too short: {record.left_over} frames decode{behind}, {settings.chunk or 1} are needed"
+    found, needed = counted(record.left_over, "frame", "decode"), settings.chunk or 1
+    return f"too short: {found}{behind}, {needed} {agreeing(needed, 'are')} needed"

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
+from fvd_bench.words import counted
 from stylegan_v import distributed
 from stylegan_v.data.clips import Batch, VideoDataset
 from stylegan_v.data.times import ClipRule
@@ -75,8 +76,9 @@ class Trainer(ABC):
         micro, group = run.train.micro_batch or share, self.group(run)
         if rest or share % micro or micro % group:
             raise ConfigError(
-                f"batch = {run.train.batch} videos over {distributed.world()} processes, {micro} at a time: the batch "
-                f"has to be a multiple of both, and {micro} of {group}, the videos of a minibatch deviation"
+                f"batch = {counted(run.train.batch, 'video')} over {counted(distributed.world(), 'process')}, {micro} "
+                f"at a time: the batch has to be a multiple of both, and {micro} of {group}, the videos of a minibatch "
+                "deviation"
             )
         self.run, self.dataset, self.device = run, dataset, device
         self.share, self.micro_batches = share, share // micro

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from fvd_bench.errors import ShortVideoError
 from fvd_bench.videos.sampling import Indices
 from fvd_bench.videos.video import Frame
+from fvd_bench.words import counted
 from stylegan_v.errors import ConfigError
 from stylegan_v.networks.video_generator import VideoGenerator
 from stylegan_v.sampling.sampler import Label, VideoSampler
@@ -53,7 +54,10 @@ class GeneratedVideos:
                 f"videos = {self.videos}, frames = {self.frames}, first = {self.first}: expected at least 1, 1 and 0"
             )
         if self.labels is not None and len(self.labels) != self.videos:
-            raise ConfigError(f"{len(self.labels)} labels are given for {self.videos} videos: expected one each")
+            raise ConfigError(
+                f"{counted(len(self.labels), 'label', 'are')} given for {counted(self.videos, 'video')}: expected one "
+                "each"
+            )
         sampler = self.sampler
         sampler.check(self.frames)
         for label in () if self.labels is None else self.labels:

@@ -16,6 +16,7 @@ from torch import Tensor
 from fvd_bench.errors import VideoError
 from fvd_bench.sources import ClipSource
 from fvd_bench.videos.video import Pixels
+from fvd_bench.words import counted
 from stylegan_v.errors import DataError
 from stylegan_v.networks.discriminator import Discriminator
 from stylegan_v.networks.generator import Generator
@@ -114,7 +115,8 @@ def real_clips(source: ClipSource, count: int, resolution: int) -> Tensor:
         clips.append(normalise(torch.from_numpy(np.stack(frames))).permute(0, 3, 1, 2))
     if len(clips) < count:
         raise DataError(
-            f"{source.name} has {len(clips)} videos of {CLIP_FRAMES} frames or more, expected {count}{refused}"
+            f"{source.name} has {counted(len(clips), 'video')} of {CLIP_FRAMES} frames or more, expected "
+            f"{count}{refused}"
         )
     return torch.stack(clips)
 

@@ -12,6 +12,7 @@ from typing import Any
 from fvd_bench.atomic import append_text, write_text
 from fvd_bench.errors import cause
 from fvd_bench.escapes import escaped
+from fvd_bench.words import agreeing, counted
 from stylegan_v.errors import TrainingError
 
 _SHOWN = {
@@ -36,7 +37,8 @@ class Journal:
         lines = _lines(self.file)
         places = [_kimg(line) for line in lines]
         if broken := places.count(None):
-            print(f"stylegan-v: warning: {broken} damaged lines of {self.file} are dropped", file=sys.stderr)
+            lines_of = f"{counted(broken, 'damaged line')} of {self.file} {agreeing(broken, 'are')}"
+            print(f"stylegan-v: warning: {lines_of} dropped", file=sys.stderr)
         kept = [line for line, at in zip(lines, places, strict=True) if at is not None and at <= round(kimg, 6)]
         with _written(self.file):
             write_text(self.file, "".join(f"{line}\n" for line in kept))

@@ -16,7 +16,7 @@ from fvd_bench.errors import is_out_of_memory
 from fvd_bench.escapes import escaped
 from fvd_bench.networks.arithmetic import float32_arithmetic
 from fvd_bench.progress import Progress
-from fvd_bench.words import duration
+from fvd_bench.words import counted, duration
 from stylegan_v import distributed
 from stylegan_v.checkpoints import checkpoint as checkpoints
 from stylegan_v.checkpoints.files import LAST
@@ -169,13 +169,15 @@ def _foretell(session: Session) -> None:
     if distributed.rank() != 0 or steps <= 0:
         return
     stage = f" in stage {run.stage}" if run.stage else ""
-    _say(f"{steps * frames:,} frames to train on{stage}, in {steps:,} steps, on {trainer.device.type}")
+    _say(
+        f"{steps * frames:,} frames to train on{stage}, in {counted(steps, 'step', form=',')}, on {trainer.device.type}"
+    )
     seconds = None
     if trainer.device.type == "cpu" and not run.train.compile:  # which would be compiled for the size of the rehearsal
         seconds = trainer.rehearse()
     if seconds is not None:
         scores = session.clock.pace(trainer.steps).unmeasured
-        besides = f", and {scores} scores besides" if scores else ""
+        besides = f", and {counted(scores, 'score')} besides" if scores else ""
         pace = in_seconds(1000 * seconds / frames)
         _say(f"about {pace} s for 1,000 frames here, {duration(seconds * steps)} for all{besides}")
     _say("--kimg sets the end; --minutes and Ctrl-C stop before it, and the same command goes on")
@@ -238,8 +240,8 @@ def _open(run: Run, workers: int, progress: Progress) -> VideoDataset:
         reasons = [f"{name} is left out: {reason}" for name, reason in dataset.skipped]
         for note in (*dataset.notes, *reasons):
             _say(f"warning: {escaped(note)}")
-        videos, frames = len(dataset.names), sum(dataset.lengths)
-        _say(f"{videos:,} videos with {frames:,} frames, {len(dataset.skipped)} left out")
+        videos, frames = counted(len(dataset.names), "video", form=","), sum(dataset.lengths)
+        _say(f"{videos} with {counted(frames, 'frame', form=',')}, {len(dataset.skipped)} left out")
     return dataset
 
 
@@ -265,8 +267,8 @@ def _memory_advice(run: Run, session: Session) -> str:
     else:
         advice = "Fewer do not make a group of the minibatch deviation: take a smaller model, or more processes"
     return (
-        f"out of memory with {videos} videos of {run.frames} frames at a time; training can go on from "
-        f"{session.checkpoint}. {advice}"
+        f"out of memory with {counted(videos, 'video')} of {counted(run.frames, 'frame')} at a time; training can go "
+        f"on from {session.checkpoint}. {advice}"
     )
 
 

@@ -47,7 +47,7 @@ def test_a_skipped_video_is_an_error_where_that_is_asked_for(two_sides, tmp_path
     done = Program(*command, "--resolution", "32", "--chunk", "15", "--strict").end()
 
     assert done.returncode == 3
-    assert "stylegan-v: error: 1 videos of" in done.stderr
+    assert "stylegan-v: error: 1 video of" in done.stderr
     assert "too short: 12 frames" in done.stderr
     assert len(open_source(tmp_path / "out").names) == 5
 

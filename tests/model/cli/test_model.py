@@ -74,7 +74,7 @@ class TestGenerate:
 
         assert (done.exit_code, more.exit_code) == (0, 0), (done.output, more.output)
         assert done.stdout == f"{tmp_path / 'out'}: 2 videos of 3 frames made\n"
-        assert more.stdout == f"{tmp_path / 'out'}: 1 videos of 3 frames made, and 2 were there\n"
+        assert more.stdout == f"{tmp_path / 'out'}: 1 video of 3 frames made, and 2 were there\n"
         source = open_source(tmp_path / "out")
         assert source.names == ("000000", "000001", "000002")
         assert next(source.video(0).frames(np.array([2]))).jpeg_quality == 95

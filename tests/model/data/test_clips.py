@@ -327,7 +327,7 @@ def test_labels_are_found_in_archives(labelled: Path, tmp_path: Path, top: str) 
     ("labels", "message"),
     [
         ([["x/one/0.png", 1], ["x/one/1.png", 0], ["x/two", 0]], r"x/one is labelled 1 and, by x/one/1\.png, 0"),
-        ([["x/one", 0]], "x/two has no label, 1 other videos have one"),
+        ([["x/one", 0]], "x/two has no label, 1 other video has one"),
         (None, "x/one has no label, no video has one"),
         ([["x/one", 2], ["x/two", 0]], "x/one is of class 2; with num_classes = 2 the last is 1"),
         ([["x/one", [1.0]], ["x/two", 0]], "x/one has a label of 1 numbers, num_classes is 2"),

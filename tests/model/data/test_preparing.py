@@ -260,7 +260,7 @@ def test_what_cannot_be_read_is_named_and_what_was_made_of_it_kept(source: Path,
 
     assert [name for name, _ in done.skipped] == ["file.mkv", "new.mkv"]
     assert "file" in open_source(tmp_path / "out").names
-    assert "1 videos that an earlier run prepared" in done.notes[0]
+    assert "that an earlier run prepared 1 is not among those" in done.notes[0]
     assert prepare(source, tmp_path / "out", _settings()).notes == done.notes
 
 

@@ -142,7 +142,7 @@ class TestCommand:
         done = run("project", image, "--checkpoint", tiny_checkpoint(), "--out", out, "--steps", 2, *lpips)
 
         assert done.exit_code == 0, (done.output, done.exception)
-        assert "1 images projected in 2 steps, with motion kept" in done.stdout
+        assert "1 image projected in 2 steps, with motion kept" in done.stdout
         assert "compared by LPIPS by VGG16, with the weights that were given: the distance went from" in done.stdout
         report = json.loads((out / "report.json").read_text())
         assert report["distance"]["name"] == "lpips-vgg16" and set(report["distance"]["weights"]) == {"vgg16", "lpips"}

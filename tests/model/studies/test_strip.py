@@ -51,7 +51,7 @@ def test_the_command_draws_the_times_that_are_asked_for(tiny_checkpoint, tmp_pat
 
     done = CliRunner().invoke(cli, [str(argument) for argument in given])
 
-    assert done.stdout == f"{tmp_path / 'a.png'}: 1 videos at 0 s, 2 h\n", done.output
+    assert done.stdout == f"{tmp_path / 'a.png'}: 1 video at 0 s, 2 h\n", done.output
     with Image.open(tmp_path / "a.png") as image:
         assert image.height == 96 + 21
 

@@ -314,7 +314,7 @@ def test_videos_of_both_networks_and_of_r1_are_augmented_differently(make_traine
 
 
 def test_batches_that_cannot_be_split_are_refused(make_trainer) -> None:
-    with pytest.raises(ConfigError, match="batch = 4 videos over 1 processes, 3 at a time"):
+    with pytest.raises(ConfigError, match="batch = 4 videos over 1 process, 3 at a time"):
         make_trainer(micro_batch=3)
     with pytest.raises(ConfigError, match="minibatch deviation"):
         make_trainer(batch=5)

@@ -267,7 +267,7 @@ def test_what_is_no_network_is_told(sides, pixels_protocol, network, error, mess
         ("[np.zeros((1, 4), np.float32)] * len(clips)", r"gave features float32 \[1, 4\]: expected float32 \[1, 3\]"),
         ("[np.zeros((2, 3), np.float32)] * len(clips)", r"gave features float32 \[2, 3\]"),
         ("[np.zeros((1, 3))] * len(clips)", r"gave features float64 \[1, 3\]"),
-        ("[np.zeros((1, 3), np.float32)]", "gave the features of 1 clips: expected 2"),
+        ("[np.zeros((1, 3), np.float32)]", "gave the features of 1 clip: expected 2"),
         ("[np.full((1, 3), np.nan, np.float32)] * len(clips)", "not finite; .*`fvd-bench networks check of_mine:mine`"),
     ],
 )

@@ -209,7 +209,7 @@ def test_all_sides_are_opened_before_any_work(protocol: str, tmp_path) -> None:
         )
 
     assert said == []
-    with pytest.raises(FvdBenchError, match="1 fake sides are given: a ranking is of two or more"):
+    with pytest.raises(FvdBenchError, match="1 fake side is given: a ranking is of two or more"):
         rank(REAL, {"good": FAKES["good"]}, protocol)
 
 

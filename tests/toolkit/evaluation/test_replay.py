@@ -125,7 +125,7 @@ def test_a_missing_video_is_named(two_sides, pixels_protocol, tmp_path: Path) ->
     (tmp_path / "fake" / "2.mkv").write_bytes((two_sides[1] / "3.mkv").read_bytes())
 
     with pytest.raises(
-        ManifestError, match=r"1 fake videos .* are not there.*: 2\.mkv \(sha256 [0-9a-f]{64}; the video"
+        ManifestError, match=r"of the fake videos .* 1 is not there.*: 2\.mkv \(sha256 [0-9a-f]{64}; the video"
     ):
         replay(made, two_sides[0], tmp_path / "fake", settings=NO_CACHE)
 

@@ -36,10 +36,10 @@ def test_duplicates_are_found_by_their_digests(two_sides, pixels_protocol, tmp_p
 
     found = _warned(real, tmp_path / "fake", pixels_protocol(), tmp_path)
 
-    assert found["duplicate-files"] == "1 of 7 fake videos have the same bytes as another of them: again.mkv (as 0.mkv)"
+    assert found["duplicate-files"] == "1 of 7 fake videos has the same bytes as another of them: again.mkv (as 0.mkv)"
     assert (
         found["shared-files"]
-        == "1 of 7 fake videos have the same bytes as one of the real videos: leaked.mkv (as 3.mkv)"
+        == "1 of 7 fake videos has the same bytes as one of the real videos: leaked.mkv (as 3.mkv)"
     )
 
 

@@ -175,7 +175,7 @@ def test_one_frame_is_no_motion(tmp_path: Path, write_video, write_frames, folde
         else VideoFile(write_video(tmp_path / "one.mkv", frames, codec="ffv1", pix_fmt="bgr0"))
     )
 
-    with pytest.raises(ShortVideoError, match="1 frames decode, the clip needs 2"):
+    with pytest.raises(ShortVideoError, match="1 frame decodes, the clip needs 2"):
         measure(video)
 
 

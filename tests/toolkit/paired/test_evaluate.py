@@ -135,8 +135,8 @@ def test_what_has_no_partner_is_named(originals: list[Pixels], copies: list[Pixe
     assert [(pair.real, pair.fake) for pair in result.pairs] == [("a", "a"), ("b", "b")]
     assert result.unpaired == {"real": ("c",), "fake": ("d",)}
     assert [f.message for f in result.warnings if f.code == "unpaired"] == [
-        "1 of 3 real videos have no partner and are left out: c",
-        "1 of 3 fake videos have no partner and are left out: d",
+        "1 of 3 real videos has no partner and is left out: c",
+        "1 of 3 fake videos has no partner and is left out: d",
     ]
     with pytest.raises(SourceError, match="the real videos b, c have no partner, and --strict"):
         score(real, {"a": copies[0]}, settings=Settings(cache=None, strict=True))
@@ -146,7 +146,7 @@ def test_a_video_against_itself_is_told(originals: list[Pixels], copies: list[Pi
     some, all_of_them = (score(originals, fakes) for fakes in ([originals[0], *copies[1:]], originals))
 
     (finding,) = [finding for finding in some.warnings if finding.code == "shared-files"]
-    assert finding.message.startswith(f"1 of {len(copies)} pairs are one video twice")
+    assert finding.message.startswith(f"1 of {len(copies)} pairs is one video twice")
     assert list(finding.videos) == [some.pairs[0].fake]
     assert "same-videos" in {finding.code for finding in all_of_them.warnings}
 
@@ -161,7 +161,7 @@ def test_unequal_lengths_are_cut_or_left_out_as_the_protocol_says(originals, cop
     assert [left.video for left in equal.skipped] == ["000000"] and cut.skipped == ()
     assert "the real video has 6 frames, the fake one 4" in equal.skipped[0].reason
     (finding,) = [finding for finding in result.warnings if finding.code == "unequal-lengths"]
-    assert finding.message == "1 of 4 pairs differ in length: 000000 (6 real frames, 4 fake ones)"
+    assert finding.message == "1 of 4 pairs differs in length: 000000 (6 real frames, 4 fake ones)"
     assert result.pairs[0].values["common-metrics/psnr"] is None
     with pytest.raises(MetricError, match="no pair can be compared: the real video has 6 frames"):
         score(originals[:1], shorter[:1])

@@ -263,7 +263,7 @@ def test_what_is_given_up_is_said_and_in_order(noise) -> None:
         (3, f"{said}."),
         (3, f"{said}, one frame in 4."),
         (3, f"{said}, one frame in 4 and half the size."),
-        (2, f"{said}, one frame in 8 and half the size; the last 1 of 3 clips are left out."),
+        (2, f"{said}, one frame in 8 and half the size; the last 1 of 3 clips is left out."),
     ]
     assert _decoded(found[10**6]) == [(8, (160, 80))] * 3
     assert _decoded(found[20_000]) == [(2, (80, 40))] * 3

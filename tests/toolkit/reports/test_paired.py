@@ -61,7 +61,7 @@ def test_one_command_writes_all_that_is_asked_for(arrays: Path, tmp_path: Path) 
     assert "PSNR ↑" in done.stdout and "common-metrics@1" in done.stdout
     assert done.stdout.splitlines()[-2:] == [score.signature for score in found.scores]
     assert "some videos have no partner" in done.stdout
-    assert "1 of 3 fake videos have no partner and are left out: more" in done.stderr
+    assert "1 of 3 fake videos has no partner and is left out: more" in done.stderr
     rows = list(csv.DictReader(io.StringIO(files["a.csv"].read_text())))
     assert [(row["real"], row["frames"]) for row in rows] == [("v0", "5"), ("v1", "5")]
     assert [float(row["common-metrics/psnr"]) for row in rows] == [

@@ -215,7 +215,7 @@ def test_videos_of_a_list_whose_addresses_differ_in_their_query_are_all_used(ser
     source = open_source([f"{address}?id=1", f"{address}?id=2", f"{address}?id=1"])
 
     assert list(source.names) == ["get.mkv", "get (2).mkv"]
-    assert source.notes == ("list of 3 paths: 1 of 3 names are given again; each is used once",)
+    assert source.notes == ("list of 3 paths: 1 of 3 names is given again; each is used once",)
 
 
 def test_offline_the_last_copy_is_used(server: Server, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -108,7 +108,7 @@ def test_a_file_that_is_none_is_a_bad_video(tmp_path: Path) -> None:
 
 def test_what_is_no_such_folder_is_refused(tmp_path: Path) -> None:
     _write(tmp_path / "a" / "0.npy", VIDEOS)
-    with pytest.raises(SourceError, match=r"none of its 1 array files can be used: .* a file of many videos is a side"):
+    with pytest.raises(SourceError, match=r"none of its 1 array file can be used: .* a file of many videos is a side"):
         open_source(tmp_path / "a")
     _write(tmp_path / "b" / "0.npy", VIDEOS[0])
     _write(tmp_path / "b" / "0.pt", VIDEOS[0])

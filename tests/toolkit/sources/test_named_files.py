@@ -118,7 +118,7 @@ def test_what_is_named_again_is_used_once_and_told(fake: Path) -> None:
     source = open_source([fake / "one" / "0", fake / "two" / "0.mkv", fake / "two" / ".." / "one" / "0"])
 
     assert list(source.names) == ["one/0", "two/0.mkv"]
-    assert source.notes == ("list of 3 paths: 1 of 3 names are given again; each is used once",)
+    assert source.notes == ("list of 3 paths: 1 of 3 names is given again; each is used once",)
 
 
 def test_rows_that_say_something_else_of_a_video_than_its_first_one_are_told(fake: Path, tmp_path: Path) -> None:
@@ -144,7 +144,7 @@ def test_rows_of_array_files_have_columns_and_notes(tmp_path: Path) -> None:
     source = open_source(tmp_path / "list.csv")
 
     assert list(source.names) == ["a", "b"] and source.columns == {"scene": ["forest", "street"]}
-    assert "1 of 3 names are given again; each is used once, with" in source.notes[0]
+    assert "1 of 3 names is given again; each is used once, with" in source.notes[0]
 
 
 def test_shards_that_are_named_again_are_told(tmp_path: Path, fake: Path) -> None:
@@ -153,7 +153,7 @@ def test_shards_that_are_named_again_are_told(tmp_path: Path, fake: Path) -> Non
 
     source = open_source([tmp_path / "0.tar"] * 2)
 
-    assert source.notes == ("list of 2 paths: 1 of 2 names are given again; each is used once",)
+    assert source.notes == ("list of 2 paths: 1 of 2 names is given again; each is used once",)
 
 
 def test_a_column_groups_videos(fake: Path, two_sides, pixels_protocol, tmp_path: Path) -> None:

@@ -294,7 +294,7 @@ class TestShards:
 
         assert list(source.names) == ["s-00/a.mp4", "s-00/b.mp4", "s-01/a.mp4", "s-01/c.mp4"]
         (note,) = source.notes
-        assert "1 names are in more than one shard, a.mp4 for one; the name of its shard is put before" in note
+        assert "1 name is in more than one shard, a.mp4 for one; the name of its shard is put before" in note
         assert len({source.video(i).content() for i in range(4)}) == 4
 
     def test_sidecars_of_one_name_do_not_count(self, tmp_path: Path) -> None:
@@ -316,7 +316,7 @@ class TestShards:
         source = open_source(folder)
 
         assert list(source.names) == ["v.mp4"]
-        assert "1 tar archives beside the videos are left out" in source.notes[0]
+        assert "1 tar archive beside the videos is left out" in source.notes[0]
 
     def test_one_that_is_missing_or_bad_is_named(self, tmp_path: Path) -> None:
         folder = self._shards(tmp_path / "f", ["a.mp4"], ["../b.mp4"])

@@ -117,7 +117,7 @@ def test_compute_warns_of_the_frames_that_it_used_and_again_from_the_store(
 
     assert found[0].warnings == found[1].warnings
     (message,) = [w.message for w in found[0].warnings if w.code == "variable-rate"]
-    assert message.startswith("1 fake videos have frames in the clips that do not follow each other at equal intervals")
+    assert message.startswith("1 fake video has frames in the clips that do not follow each other at equal intervals")
     assert message.endswith(": 4.mkv (40 to 100 ms between frames)")
 
 

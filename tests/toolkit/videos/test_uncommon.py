@@ -115,9 +115,9 @@ def strange(tmp_path: Path, moving_frames) -> Path:
 
 
 SENTENCES = {
-    "interlaced": "are interlaced, so that each frame mixes two moments; deinterlace them: interlaced.mkv",
-    "pixel-aspect": "resize them to square pixels: oblong.mkv (16:11)",
-    "hdr": "used without tone mapping, which makes them flat and grey; tone-map them: hlg.mkv (HLG), pq.mkv (PQ)",
+    "interlaced": "is interlaced, so that each frame mixes two moments; deinterlace such videos: interlaced.mkv",
+    "pixel-aspect": "resize such videos to square pixels: oblong.mkv (16:11)",
+    "hdr": "without tone mapping, which makes frames flat and grey; tone-map such videos: hlg.mkv (HLG), pq.mkv (PQ)",
     "several-streams": "programs on PyAV usually take the first: two.mkv (number 2 of 2)",
 }
 

@@ -248,7 +248,7 @@ def test_compute_warns_of_arrays_that_are_not_what_is_stated(metric, videos) -> 
     sentences = [str(warning.message) for warning in told if warning.message.finding.code != "few-videos"]
     assert len(sentences) == 2
     assert "of the stated range -1 to 1: hardly any of its lower half is used" in sentences[0]
-    assert sentences[1].startswith("1 real videos have pixels that are not opaque and are laid over black")
+    assert sentences[1].startswith("1 real video has pixels that are not opaque and are laid over black")
     assert {warning.filename for warning in told} == {__file__}
     assert [str(warning.message) for warning in told] == [finding.message for finding in metric.findings]
     metric.reset(real=True)
