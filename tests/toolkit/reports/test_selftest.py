@@ -27,7 +27,7 @@ def test_each_failure_is_told_with_its_numbers_and_origin() -> None:
         "FAILED FVD of constant videos: found 580.25, published 569.77, off by 1.0e+01, allowed 5.0e+00 "
         "(another paper) "
         "FAILED videos' sha256: found 00000000, published 52df9e1b (a paper) "
-        "1 of 3 published numbers are reproduced"
+        "1 of 3 published numbers is reproduced"
     )
 
 
