@@ -54,7 +54,7 @@ _SMALL = Resize(size=128)
 PITFALLS: Mapping[str, Pitfall] = {
     PROPER: Pitfall("as the protocol says", {}, "", "76.82 ± 1.57", "61.95 ± 0.92"),
     "resize-128": Pitfall(
-        "all videos are made smaller first",
+        "all videos are resized to 128 x 128 first",
         {"real.resize": _SMALL, "fake.resize": _SMALL},
         "resize128",
         "38.92",
