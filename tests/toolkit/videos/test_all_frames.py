@@ -16,6 +16,6 @@ def test_every_frame_comes_once_and_in_order(packets: int) -> None:
     pixels = np.arange(7, dtype=np.uint8)[:, None, None, None].repeat(3, axis=3)
     video = ArrayVideo("seven", pixels, PLAIN)
 
-    found = [int(frame.pixels[0, 0, 0]) for frame in all_frames(video, Track(packets, packets, 0.0, None))]
+    found = [int(frame.pixels[0, 0, 0]) for frame in all_frames(video, Track(packets, packets, 0.0, None, None))]
 
     assert found == list(range(7))
