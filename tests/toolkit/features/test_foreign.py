@@ -162,7 +162,7 @@ def test_moments_may_be_as_rough_as_single_precision() -> None:
     cov = FeatureSet.of_moments(np.zeros(2), rough, count=2, ddof=0).cov(0)
 
     np.testing.assert_array_equal(cov, (rough + rough.T) / 2)
-    with pytest.raises(SourceError, match="made of 1 features"):
+    with pytest.raises(SourceError, match="made of 1 feature:"):
         FeatureSet.of_moments(np.zeros(2), rough, count=1, ddof=0)
 
 

@@ -157,7 +157,7 @@ def test_mirrored_videos_score_as_they_are_seen_and_are_named(
     assert fake.value == pytest.approx(seen.value, rel=0, abs=1e-9)
     (message,) = (w.message for w in fake.warnings if w.code == "mirrored")
     assert message.startswith(
-        "of the fake videos 2 are mirrored for display, by a display matrix or EXIF, and are used"
+        "of the fake videos 2 are mirrored for display, by a display matrix or EXIF, which is heeded"
     )
     assert "mirrored" not in {w.code for w in seen.warnings}
     (fault,) = (f for f in inspect(tmp_path / "fake").findings if f.code == "mirrored")
