@@ -17,7 +17,7 @@ install: $(VENV)/.installed
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, $(LOWEST)) or sys.exit(f"Python 3.$(LOWEST) or newer is needed, this is {v[0]}.{v[1]}: make PYTHON=python3.$(LOWEST)")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --no-compile --editable ".[dev]"  # of 22,000 files, those that are used are compiled on their way
+	$(BIN)/python -m pip install --no-compile --editable ".[dev]"  # Python compiles what is used, of 22,000 files
 	touch $@
 
 demo: install
