@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import glob
+import functools
 import os
 import shutil
 import stat
@@ -30,6 +30,9 @@ _STANDARD = {"/dev/stdin": 0, "/dev/stdout": 1, "/dev/stderr": 2}
 _NAME_LENGTH = 40
 """Characters of a file's name that its partial file takes over, so that the name of that one does not become too
 long."""
+
+_ENDING_LENGTH = len("0123456789abcdef.part")
+"""Characters that follow these in the name of a partial file."""
 
 _ABANDONED_SECONDS = 24 * 3600
 """A partial file that nobody has written to for so long is that of a process that was killed."""
@@ -114,10 +117,19 @@ def append_text(file: Path, text: str) -> None:
 
 def _remove_abandoned(place: Path) -> None:
     """Remove the partial files that killed processes left of a file."""
-    for partial in place.parent.glob(f".{glob.escape(place.name[:_NAME_LENGTH])}.{16 * '[0-9a-f]'}.part"):
-        with contextlib.suppress(OSError):  # such as where another process removes it at the same time
-            if time.time() - partial.stat().st_mtime > _ABANDONED_SECONDS:
-                partial.unlink()
+    start = f".{place.name[:_NAME_LENGTH]}."
+    for partial in _partial_files(place.parent):
+        if partial.name.startswith(start) and len(partial.name) == len(start) + _ENDING_LENGTH:
+            with contextlib.suppress(OSError):  # such as where another process removes it at the same time
+                if time.time() - partial.stat().st_mtime > _ABANDONED_SECONDS:
+                    partial.unlink()
+
+
+@functools.lru_cache(maxsize=16)
+def _partial_files(folder: Path) -> tuple[Path, ...]:
+    """Return the partial files that are in a folder when this process first writes there. A look before every write
+    would make many files in one folder slow."""
+    return tuple(folder.glob(f".*.{16 * '[0-9a-f]'}.part"))
 
 
 def _is_replaced(place: Path) -> bool:
