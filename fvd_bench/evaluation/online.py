@@ -15,7 +15,7 @@ from fvd_bench import metrics
 from fvd_bench.errors import FvdBenchError, MetricError, SourceError
 from fvd_bench.evaluation.findings import find
 from fvd_bench.evaluation.online_extraction import OnlineExtraction
-from fvd_bench.evaluation.online_pickles import unpickled
+from fvd_bench.evaluation.online_pickles import of_attributes, unpickled
 from fvd_bench.evaluation.online_real_side import RealSide
 from fvd_bench.evaluation.own_network import described, on_network, without_store
 from fvd_bench.evaluation.scorable_protocols import load
@@ -210,16 +210,10 @@ class FrechetVideoDistance:
         return unpickled, (type(self), __version__, pickle.dumps(self.__dict__))
 
     def __copy__(self) -> Self:
-        return self._with(self.__dict__)
+        return of_attributes(type(self), self.__dict__)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        return self._with(copy.deepcopy(self.__dict__, memo))
-
-    def _with(self, attributes: Mapping[str, Any]) -> Self:
-        """Return a metric that has these attributes."""
-        found = object.__new__(type(self))
-        found.__dict__.update(attributes)
-        return found
+        return of_attributes(type(self), copy.deepcopy(self.__dict__, memo))
 
     def to(self, device: str | torch.device) -> FrechetVideoDistance:
         """Move the network to `cpu`, `mps` or `cuda` (the current CUDA device). Features stay in memory."""

@@ -7,10 +7,20 @@ is not read before its version is known. `state_dict` names none, and is read by
 from __future__ import annotations
 
 import pickle
-from typing import Any, NoReturn
+from collections.abc import Mapping
+from typing import Any, NoReturn, TypeVar
 
 from fvd_bench.errors import FvdBenchError
 from fvd_bench.version import __version__
+
+_T = TypeVar("_T")
+
+
+def of_attributes(kind: type[_T], attributes: Mapping[str, Any]) -> _T:
+    """Return an object of a class that has these attributes, and was not initialised."""
+    found = object.__new__(kind)
+    found.__dict__.update(attributes)
+    return found
 
 
 def unpickled(kind: type[Any], version: str, parts: bytes) -> Any:  # an object of that class
@@ -21,9 +31,7 @@ def unpickled(kind: type[Any], version: str, parts: bytes) -> Any:  # an object 
         attributes = pickle.loads(parts)
     except (ImportError, AttributeError, TypeError) as error:
         raise _of_another_version("an fvd-bench whose classes were others") from error
-    found = object.__new__(kind)
-    found.__dict__.update(attributes)
-    return found
+    return of_attributes(kind, attributes)
 
 
 def __getattr__(name: str) -> NoReturn:
