@@ -58,8 +58,8 @@ def _contents(side: Contents) -> Iterator[tuple[str, str]]:
             yield name, _values(counts)
     if side.folders:
         least, most = min(side.folders.values()), max(side.folders.values())
-        span = f"{least}" if least == most else f"{least} to {most}"
-        yield "folders", f"{len(side.folders)} of {span} video{'' if span == '1' else 's'}, such as classes or speakers"
+        videos = counted(most, "video") if least == most else f"{least} to {most} videos"
+        yield "folders", f"{len(side.folders)} of {videos}, such as classes or speakers"
     for number, need in enumerate(side.needs):
         yield "" if number else "long enough", _need(need, side.videos)
 
