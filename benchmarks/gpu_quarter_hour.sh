@@ -4,7 +4,7 @@
 #
 #   gpu_quarter_hour.sh pack DATA [STATE]   here: put what has to be sent into .gpu/1, .gpu/2, …, and say what to call
 #   gpu_quarter_hour.sh stage FOLDER        there: take one of these in
-#   gpu_quarter_hour.sh run STEP...         there: toolkit, cost and train, in the order of their worth
+#   gpu_quarter_hour.sh run STEP...         there: toolkit, tests, cost and train
 #
 # A run needs OUT, a folder for its results, and LIMIT, its seconds. Each of its steps has a limit of its own, and what was
 # found until then is in OUT. These may be set besides: PYTHON, the interpreter; WORK, a folder that stays between calls;
@@ -66,7 +66,7 @@ pack() {
     if [ -n "$state" ]; then
         call "$last LIMIT=540 bash $me run train" "$PACK/$count" 600
     else
-        call "$last LIMIT=300 bash $me run toolkit cost" "$PACK/$count" 400
+        call "$last LIMIT=300 bash $me run toolkit cost tests" "$PACK/$count" 400
         call "LIMIT=360 bash $me run train" "" 400
     fi
 }
@@ -103,9 +103,12 @@ install() {
 run() {
     local name
     : "${OUT:?a folder for the results}" "${LIMIT:?the seconds of the run}"
-    (($#)) || fail "no step is named: expected toolkit, cost or train"
+    (($#)) || fail "no step is named: expected toolkit, tests, cost or train"
     for name in "$@"; do
-        case $name in toolkit | cost | train) ;; *) fail "there is no step $name: expected toolkit, cost or train" ;; esac
+        case $name in
+            toolkit | tests | cost | train) ;;
+            *) fail "there is no step $name: expected toolkit, tests, cost or train" ;;
+        esac
     done
     [ -d "$WORK/data" ] || fail "there is no $WORK/data: stage all parts of a pack"
     [[ $LIMIT =~ ^[0-9]+$ ]] || fail "LIMIT=$LIMIT: expected whole seconds"
@@ -123,29 +126,43 @@ run() {
 
 toolkit() {
     step "published numbers" 60 "$PYTHON" benchmarks/gpu.py --device "$DEVICE" $tiny
-    # The files that have tests for a GPU; warnings of the versions that happen to be there are no errors.
-    step "tests" 60 "$PYTHON" -m pytest -q -m gpu -W default $(grep -rlE 'mark\.gpu\b' tests --include='test_*.py')
     step "throughput" 30 "$PYTHON" benchmarks/throughput.py --device "$DEVICE" $tiny
     step "overlap" 30 "$PYTHON" benchmarks/overlap.py --device "$DEVICE" --form jpg $tiny
 }
 
+tests() {
+    # The files that have tests for a GPU; warnings of the versions that happen to be there are no errors.
+    step "tests" 150 "$PYTHON" -m pytest -q -m gpu -W default --durations=5 \
+        $(grep -rlE 'mark\.gpu\b' tests --include='test_*.py')
+}
+
 cost() {
-    step "cost of training" 120 "$PYTHON" benchmarks/training_cost.py --device "$DEVICE" $tiny
+    step "cost of training" 180 "$PYTHON" benchmarks/training_cost.py --device "$DEVICE" $tiny
 }
 
 train() {
-    local run=$WORK/run seconds minutes begin=""
+    local run=$WORK/run eager=$WORK/without-graphs.toml
     if [ -e "$WORK/state" ] && [ ! -e "$run" ]; then
         step "join the state" 30 "$PYTHON" -m stylegan_v state join "$WORK/state" "$run" || return
     fi
-    [ -e "$run/run.toml" ] || begin="--config $settings"
-    seconds=$((LIMIT - SECONDS > last_seconds ? LIMIT - SECONDS - last_seconds : 0))
-    minutes=$(printf "%d.%02d" $((seconds / 60)) $((seconds % 60 * 100 / 60)))
-    # It ends by itself, after the step or the score that is under way.
-    step "training" $((seconds + last_seconds / 3)) "$PYTHON" -m stylegan_v train --out "$run" $begin --data "$WORK/data" \
-        --device "$DEVICE" --workers "$(nproc)" --minutes "$minutes" ${TRAIN:-}
+    if [ -e "$run/run.toml" ]; then
+        training "$run"
+    elif ! training "$run" --config "$settings" && [ ! -s "$run/log.jsonl" ]; then # recorded steps may be the reason
+        rm -rf "$run"
+        sed 's/^cuda_graphs = true/cuda_graphs = false/' "$settings" >"$eager"
+        training "$run" --config "$eager"
+    fi
     step "state" 40 "$PYTHON" -m stylegan_v state split "$run" "$OUT/state"
     step "sheet and score" 120 "$PYTHON" benchmarks/gpu_training.py "$run" "$WORK/data" --device "$DEVICE" $tiny
+}
+
+# training RUN OPTION...: train until the last seconds. It ends by itself, after the step or the score that is under way.
+training() {
+    local run=$1 seconds=$((LIMIT - SECONDS > last_seconds ? LIMIT - SECONDS - last_seconds : 0)) minutes
+    shift
+    minutes=$(printf "%d.%02d" $((seconds / 60)) $((seconds % 60 * 100 / 60)))
+    step "training" $((seconds + last_seconds / 3)) "$PYTHON" -m stylegan_v train --out "$run" "$@" --data "$WORK/data" \
+        --device "$DEVICE" --workers "$(nproc)" --minutes "$minutes" ${TRAIN:-}
 }
 
 # step NAME SECONDS COMMAND...: run it within its limit and what is left of the whole, and say how it ended.

@@ -1,12 +1,13 @@
 """Question: what does a step of training cost, by preset and option, and against an image StyleGAN2?
 
 Command:  python benchmarks/training_cost.py [--device cpu] [--tiny]
-Time:     two minutes on an H100, we think.
+Time:     three minutes on an H200, we think.
 Expected: a step of `release` costs little more than one of an image StyleGAN2 on as many images (the paper says 1.05
           times), one of `paper` more, one of `middle` a third.
 
-192 frames a step at 128², half precision as in training on a GPU, augmentation at work, R1 in every sixteenth step. The
-result is written again after each model. `--tiny` is for rehearsals: as little as there is, whose numbers mean nothing.
+96 frames a step at 128², half precision as in training on a GPU, augmentation at work, R1 in every sixteenth step, and
+of one preset which operations take a step's time. The result is written again after each model. `--tiny` is for
+rehearsals: as little as there is, whose numbers mean nothing.
 """
 
 from __future__ import annotations
@@ -40,14 +41,20 @@ OPTIONS: tuple[dict[str, Any], ...] = ({"tf32": True}, {"cuda_graphs": True}, {"
 
 OPTIONS_OF = "middle"
 SIDE = 128
-FRAMES_PER_STEP = 192
+FRAMES_PER_STEP = 96
 AUGMENTED = 0.1
 """Probability of augmentation while steps are timed, so that its cost is counted."""
 
-SECONDS = 8.0
+SECONDS = 6.0
 """For the timed steps of a model, after those that warm it up; a round of them is finished at least."""
 
 MOST_ROUNDS = 5
+WARM_UP = 3
+"""Steps with R1 and without it, in turns, before any is timed: a CUDA graph of either is recorded in its third."""
+
+COSTLIEST = 15
+"""Operations that are named, of those that take a step's time."""
+
 RENDERED = 64
 """Frames of the videos that are generated, at a time."""
 
@@ -58,7 +65,7 @@ TINY: dict[str, Any] = {
 
 def cost(
     model: ModelConfig, options: dict[str, Any], videos: Path, device: torch.device, *, tiny: bool
-) -> dict[str, float]:
+) -> dict[str, Any]:
     """Seconds per frame of training, peak memory, and frames per second of generation. options: of TrainRun."""
     batch = (12 if tiny else FRAMES_PER_STEP) // model.frames
     dataset = VideoDataset.open(videos, resolution=model.resolution, frames=model.frames)
@@ -70,20 +77,37 @@ def cost(
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats()
 
-    def work() -> None:
-        """Steps of which one has R1."""
-        for _ in range(train.r1_interval):
+    def work(steps: int = train.r1_interval) -> None:
+        """Take steps of which the first has R1."""
+        trainer.steps = 0
+        for _ in range(steps):
             trainer.step(fixed)
 
-    timed(work, device)
+    for _ in range(WARM_UP):
+        timed(lambda: work(2), device)
     rounds = [timed(work, device)]
     while sum(rounds) < SECONDS and len(rounds) < (1 if tiny else MOST_ROUNDS):
         rounds.append(timed(work, device))
     seconds = statistics.median(rounds) / (train.r1_interval * batch * model.frames)
-    found = {"batch": batch, "rounds": len(rounds), "seconds_per_frame": seconds, "frames_per_second": 1 / seconds}
+    found: dict[str, Any] = {"batch": batch, "rounds": len(rounds)}
+    found |= {"seconds_per_frame": seconds, "frames_per_second": 1 / seconds}
     if device.type == "cuda":
         found["peak_memory_gib"] = torch.cuda.max_memory_allocated() / 2**30
+    if model.preset == OPTIONS_OF and not options:
+        found["share of operations"] = costliest(lambda: trainer.step(fixed), device)
     return {**found, "generated_frames_per_second": generation(model, device, frames=4 if tiny else RENDERED)}
+
+
+def costliest(work: Callable[[], object], device: torch.device) -> dict[str, float]:
+    """Return the shares of PyTorch's operations in the time that a device takes for some work, the largest first."""
+    activity = torch.profiler.ProfilerActivity
+    on_gpu = device.type == "cuda"
+    with torch.profiler.profile(activities=[activity.CPU, *([activity.CUDA] if on_gpu else [])]) as profiler:
+        timed(work, device)
+    operations = [row for row in profiler.key_averages() if row.device_type == torch.autograd.DeviceType.CPU]
+    times = {row.key: row.self_device_time_total if on_gpu else row.self_cpu_time_total for row in operations}
+    whole = sum(times.values())
+    return {name: times[name] / whole for name in sorted(times, key=lambda name: -times[name])[:COSTLIEST]}
 
 
 def generation(model: ModelConfig, device: torch.device, *, frames: int) -> float:

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -107,7 +108,7 @@ def packed(call: Call, tmp_path: Path, moving_frames, write_frames) -> None:
     assert len(parts) >= 2
     assert [command for command, _ in calls if " run " in command] == [
         f"bash benchmarks/gpu_quarter_hour.sh stage {parts[-1]} && "
-        "LIMIT=300 bash benchmarks/gpu_quarter_hour.sh run toolkit cost",
+        "LIMIT=300 bash benchmarks/gpu_quarter_hour.sh run toolkit cost tests",
         "LIMIT=360 bash benchmarks/gpu_quarter_hour.sh run train",
     ]
     for part in parts:
@@ -130,14 +131,16 @@ def test_tests_for_a_gpu_load_without_what_is_absent_there() -> None:
 def test_everything_is_measured_in_small(call: Call, tmp_path: Path) -> None:
     out = tmp_path / "out"
 
-    done = call("run", "toolkit", "cost", **PATIENCE)
+    done = call("run", "toolkit", "cost", "tests", **PATIENCE)
 
     assert done.returncode == 0, done.stdout
     assert files(out) == {"log.txt", "gpu", "throughput", "overlap", "training-cost"}
     assert result(out, "gpu")["selftest"] == {"passed": 3, "checks": 3}
     assert result(out, "gpu")["diagnosis"]["float32"] == "right"
     assert result(out, "gpu")["scores"]["cpu, 1 workers"] > 0
-    assert result(out, "training-cost")["models"].keys() == {"image", "release", "middle", "paper"}
+    models = result(out, "training-cost")["models"]
+    assert models.keys() == {"image", "release", "middle", "paper"}
+    assert 0.5 < sum(models["middle"]["share of operations"].values()) <= 1
     assert re.search(r"\d+ skipped", (out / "log.txt").read_text())
 
 
@@ -168,8 +171,8 @@ class TestSteps:
         assert done.returncode == 1
         said = [line.removeprefix("== ") for line in done.stdout.splitlines() if line.startswith("== ")]
         assert said[:2] == ["published numbers: 2 seconds at most", "published numbers: ended at its limit"]
-        assert said[4:6] == ["throughput: 2 seconds at most", "throughput: failed with exit code 9"]
-        assert re.fullmatch(r"overlap: done, [01] seconds", said[7])
+        assert said[2:4] == ["throughput: 2 seconds at most", "throughput: failed with exit code 9"]
+        assert re.fullmatch(r"overlap: done, [01] seconds", said[5])
         assert (tmp_path / "out" / "gpu.json").read_text() == "{}\n"
         assert "so far\n" in (tmp_path / "out" / "log.txt").read_text()
 
@@ -200,6 +203,21 @@ class TestSteps:
             f"benchmarks/gpu_training.py {run} {staged}/data --device cpu",
         ]
 
+    def test_a_training_that_could_not_begin_is_tried_without_recorded_steps(
+        self, call: Call, staged: Path, pretender: Path, tmp_path: Path
+    ) -> None:
+        pretender.write_text(pretender.read_text().replace("*throughput.py*", "*faces_128.toml*"))
+        call("run", "train", PYTHON=pretender, LIMIT=540, TINY="")
+
+        calls = (tmp_path / "calls").read_text().splitlines()
+        plain = staged / "without-graphs.toml"
+        assert [f"--config {plain}" in line for line in calls if " train " in line] == [False, True]
+        given, tried = (
+            tomllib.loads(file.read_text("utf-8")) for file in (ROOT / "benchmarks" / "faces_128.toml", plain)
+        )
+        assert given["train"].pop("cuda_graphs") is True and tried["train"].pop("cuda_graphs") is False
+        assert given == tried
+
     def test_a_training_that_has_begun_keeps_its_settings(self, call: Call, staged: Path, pretender: Path) -> None:
         (staged / "run").mkdir()
         (staged / "run" / "run.toml").touch()
@@ -220,7 +238,7 @@ class TestMistakes:
         done = call("run", "toolkit", "trian", LIMIT=60)
 
         assert done.returncode == 3
-        assert "error: there is no step trian: expected toolkit, cost or train" in done.stderr
+        assert "error: there is no step trian: expected toolkit, tests, cost or train" in done.stderr
 
     def test_nothing_was_staged(self, call: Call, tmp_path: Path) -> None:
         done = call("run", "train", LIMIT=60)
