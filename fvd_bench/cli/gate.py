@@ -102,7 +102,7 @@ def check(
         page = showing.text(partial(_page, compared))
         files = json_file, junit, markdown
         attempt(lambda: _report(*texts, page, files=files, show=lambda: console().print(table)))
-        warn(compared.now.warnings)
+        warn(compared.findings)
         if update:
             say(f"fvd-bench: {baseline} now holds the new result", err=True)
     if compared.failed:
@@ -133,7 +133,7 @@ def _page(compared: Comparisons, exhibits: Exhibits | None, made: Made) -> Page:
 @format_option("score", "json", "csv", "markdown", "latex")
 def compare(files: tuple[Path, ...], json_file: str | None, html_file: str | None, form: str) -> None:
     """Say whether two results can be told apart, or rank more of them."""
-    from fvd_bench.evaluation import comparison, ranking, result_files
+    from fvd_bench.evaluation import comparison, result_files
     from fvd_bench.reports import comparison as gate_tables
 
     check_outputs(stdout_of(form), json_file, html_file)
@@ -144,8 +144,7 @@ def compare(files: tuple[Path, ...], json_file: str | None, html_file: str | Non
         compared = comparison.compare(*files)
         report = gate_tables.comparison_report(compared)
         page = Showing(html_file).text(partial(_page, compared))
-        found = ranking.findings({"before": compared.before, "now": compared.now})
-        print_report(report, form, (json_file, report.to_json), page, findings=found)
+        print_report(report, form, (json_file, report.to_json), page, findings=compared.findings)
     else:
         if len(set(files)) < len(files):
             raise click.UsageError("a file is given twice: give each once")

@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from fvd_bench.errors import ArgumentError, FvdBenchError, ResultError
-from fvd_bench.evaluation import result_features
+from fvd_bench.evaluation import ranking, result_features
 from fvd_bench.evaluation.change_error import change_error
 from fvd_bench.evaluation.comparability import notes, pairs, protocols_of, require_same_inputs
-from fvd_bench.evaluation.ranking import LEVEL
 from fvd_bench.evaluation.result import Result
 from fvd_bench.evaluation.result_features import ResultFeatures, spread_of
 from fvd_bench.evaluation.score import Score
 from fvd_bench.features.distributed import refuse_several
+from fvd_bench.finding import Finding
 from fvd_bench.metrics.uncertainty import CONFIDENCE, quantile
 from fvd_bench.paths import user_path
 from fvd_bench.progress import Progress, silent
@@ -97,6 +97,16 @@ class Comparisons:
     def failed(self) -> bool:
         """Whether there is a regression that was not accepted."""
         return not self.accepted and any(score.verdict == "regression" for score in self.scores)
+
+    @property
+    def results(self) -> dict[str, Result]:
+        """The two results by the words that reports have for them."""
+        return {"before": self.before, "now": self.now}
+
+    @property
+    def findings(self) -> list[Finding]:
+        """The findings of both results, as a ranking lists them."""
+        return ranking.findings(self.results)
 
 
 def check(
@@ -225,12 +235,12 @@ class _Change:
 def _noise_either_way(changes: Sequence[_Change]) -> list[float]:
     """Return for each change the largest that chance explains, so that those beyond it are real by Holm's rule.
 
-    Holm's rule holds every change against `LEVEL`, shared evenly by the changes that are not yet told apart, until no
-    further one is; a change may go up or down, which halves its share. Source: Holm 1979.
+    Holm's rule holds every change against the level of a ranking, shared evenly by the changes that are not yet told
+    apart, until no further one is; a change may go up or down, which halves its share. Source: Holm 1979.
     """
     left = sum(change.error is not None for change in changes)
     while True:
-        noise = [change.noise(LEVEL / 2 / max(left, 1)) for change in changes]
+        noise = [change.noise(ranking.LEVEL / 2 / max(left, 1)) for change in changes]
         within = sum(c.error is not None and abs(c.size) <= n for c, n in zip(changes, noise, strict=True))
         if within == left or within == 0:
             return noise

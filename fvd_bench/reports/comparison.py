@@ -159,8 +159,8 @@ def _sentences(compared: Comparisons) -> list[str]:
 
 
 def _warnings(compared: Comparisons) -> list[str]:
-    """Return the findings of the later result, which a terminal gets on stderr."""
-    return [f"Warning: {finding.message}" for finding in worst_first(compared.now.warnings)]
+    """Return the findings of both results, which a terminal gets on stderr."""
+    return [f"Warning: {finding.message}" for finding in worst_first(compared.findings)]
 
 
 def _is_failure(score: Comparison, compared: Comparisons) -> bool:

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 from fvd_bench.evaluation.comparison import Comparison, Comparisons
 from fvd_bench.evaluation.exhibits import Exhibits
-from fvd_bench.evaluation.ranking import findings
 from fvd_bench.finding import worst_first
 from fvd_bench.reports.charts.palette import LIMIT, SOFT, WORST
 from fvd_bench.reports.charts.score_charts import Bar, bars_chart
@@ -44,9 +43,7 @@ def comparison_page(compared: Comparisons, exhibits: Exhibits | None = None, mad
         sections=[
             *clip_sections(exhibits),
             Section("What changed", list(_changes(compared))),
-            *remaining_sections(
-                compared.now, exhibits, worst_first(findings({"before": compared.before, "now": compared.now}))
-            ),
+            *remaining_sections(compared.now, exhibits, worst_first(compared.findings)),
         ],
         made=made or Made(),
     )
@@ -62,7 +59,7 @@ def _verdict(compared: Comparisons) -> Verdict:
     if math.isfinite(compared.allowed):
         more += f"A worsening of {percent(compared.allowed, '.1%')} is allowed."
     more += " The new result was accepted as the baseline." if compared.accepted else ""
-    warning = distrust_each({"before": compared.before, "now": compared.now})
+    warning = distrust_each(compared.results)
     return Verdict("bad" if warning else _TONES[worst.verdict], f"{sentence}{_words(worst)}.", more.strip(), warning)
 
 

@@ -280,15 +280,21 @@ class TestReports:
 
         assert f"- Note: made with other software: fvd-bench is {now.fvd_bench} and was 0.0.1." in lines
 
-    def test_what_was_noticed_of_the_new_videos_is_in_what_a_server_shows(self, scored) -> None:
+    def test_the_findings_of_both_results_are_in_what_a_server_shows(self, scored) -> None:
         before, now = scored[0]
+        old = dataclasses.replace(before, warnings=(Finding("few-videos", "16 real videos"),))
         warned = dataclasses.replace(now, warnings=(Finding("videos-skipped", "2 fake videos are skipped: a\x1b|b"),))
 
-        compared = comparison.comparisons(before, warned, (None, None), allowed=0.05)
+        compared = comparison.comparisons(old, warned, (None, None), allowed=0.05)
 
-        assert r"- Warning: 2 fake videos are skipped: a\\x1b\|b" in gate_tables.markdown(compared).splitlines()
+        lines = gate_tables.markdown(compared).splitlines()
+        assert r"- Warning: now: 2 fake videos are skipped: a\\x1b\|b" in lines
+        assert "- Warning: before: 16 real videos" in lines
         (told,) = ElementTree.fromstring(gate_tables.junit(compared)).iter("system-err")
-        assert told.text == r"Warning: 2 fake videos are skipped: a\x1b|b"
+        assert told.text is not None
+        assert set(told.text.split("\n")) == {
+            r"Warning: now: 2 fake videos are skipped: a\x1b|b", "Warning: before: 16 real videos"
+        }  # fmt: skip
 
     def test_a_page_shows_the_findings_of_both_results(self, scored) -> None:
         both, old = Finding("few-videos", "few"), Finding("same-videos", "the same")
