@@ -67,6 +67,23 @@ def _with(result: Result, **changes: object) -> Result:
     return dataclasses.replace(result, scores=(dataclasses.replace(result.scores[0], **changes),))
 
 
+def test_the_scale_of_motion_shares_in_no_comparison(scored) -> None:
+    """It has no fake videos, so it is the same in both, and would take its share of the chance of an error."""
+    alone, both = (
+        comparison.comparisons(*(_beside_a_scale(r, rows) for r in scored[0]), (None, None), allowed=math.inf)
+        for rows in (0, 3)
+    )
+
+    assert both.scores == alone.scores and len(both.scores) == 1
+    assert both.notes == ()
+
+
+def _beside_a_scale(result: Result, rows: int) -> Result:
+    (score,) = result.scores
+    scale = (dataclasses.replace(score, row=f"scale-{row}", value=1.0, values=(1.0,)) for row in range(rows))
+    return dataclasses.replace(result, scores=(score, *scale))
+
+
 @pytest.mark.parametrize("allowed", [0.0, 2.0, math.inf])
 def test_what_would_be_found_is_found_19_times_in_20(scored, allowed: float) -> None:
     """It lies beyond what has to be exceeded by what a change falls short of its true value once in 20 times."""
