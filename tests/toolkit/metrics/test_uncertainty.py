@@ -211,9 +211,8 @@ def test_a_metric_that_needs_more_than_parts_hold_keeps_its_score(monkeypatch: p
     found = measure([sides], MetricRule(names=("demanding",)), seed=0)["demanding"]
 
     assert found.values == (compute(sides["real"], sides["fake"], FVD),) and found.interval is not None
-    assert found.unknown == {
-        what: "it cannot be computed of parts of the videos: at least 40 are needed" for what in ("floor", "infinite")
-    }
+    why = "it cannot be computed of parts of the videos: at least 40 are needed"
+    assert found.unknown == {"floor": why, "infinite": why}
 
 
 def test_an_unknown_number_of_videos_is_not_called_few() -> None:
