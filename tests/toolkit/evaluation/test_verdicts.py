@@ -278,7 +278,19 @@ class TestReports:
 
         compared = comparison.comparisons(before, now, (None, None), allowed=0.05)
 
-        assert f"| {sign}{percent(compared.scores[0].detectable, '.1%')} |" in gate_tables.markdown(compared)
+        found = f"{sign}{percent(compared.scores[0].detectable, '.1%')}"
+        assert f"| {found} |" in gate_tables.markdown(compared) and found in comparison_page(compared).html()
+
+    def test_no_part_of_a_score_is_found_where_it_is_0_but_for_rounding(self, scored) -> None:
+        before, now = (
+            _with(result, value=value, values=(value,), error_fake=1e-3)
+            for result, value in zip(scored[0], (1e-15, 1e-3), strict=True)
+        )
+
+        compared = comparison.comparisons(before, now, (None, None), allowed=0.05)
+
+        assert compared.scores[0].detectable is None
+        assert " – | " not in gate_tables.markdown(compared) and "| – |" in gate_tables.markdown(compared)
 
     def test_a_rise_from_below_zero_is_one_in_percents_too(self, scored) -> None:
         before, now = (
