@@ -110,7 +110,9 @@ def infinite(spread: Spread, sides: Sides, *, seed: int) -> Estimate | str | Non
         return None
     if any(0 < _num_videos(side) < _FEWEST for side in sides.values()):
         return f"fewer than {_FEWEST} videos"
-    if real.features() is None or fake.features() is None or (width := spread.half_width()) is None:
+    if folded := [side for side, features in sides.items() if features.features() is None]:
+        return f"of the {' and the '.join(folded)} side only mean and covariance were kept"
+    if (width := spread.half_width()) is None:
         return "how much the videos of both sides matter is not known"
     score, overlap = _scored(name, real, fake, rule)
     if overlap is not None:  # each video counts as one feature, as all its clips show no more dimensions than one

@@ -105,6 +105,26 @@ def test_the_error_of_a_metric_of_all_features_is_that_of_the_sample() -> None:
     assert found[0] == found[1]
 
 
+def test_clips_of_one_video_count_as_one_in_a_sample() -> None:
+    """As they do where all features are kept: of videos of ten clips that are alike the error is three times that of
+    clips by themselves."""
+    rows, fake = features(30, 1), FeatureSet.of(features(50, 2, shift=0.4))
+    clips = np.repeat(rows[:, None], 10, axis=1) + 0.01 * features(300, 3).reshape(30, 10, DIM)
+    shards = [Pieces.of(((f"{n:x}", clips[n]) for n in range(30) if n % 2 == part), seed=0) for part in (0, 1)]
+    errors = []
+    for real in (
+        FeatureSet.of_pieces(shards[0].joined(shards[1])),
+        FeatureSet.of(clips.reshape(-1, DIM), np.repeat(np.arange(30), 10)),
+        FeatureSet.of(clips.reshape(-1, DIM)),
+    ):
+        spread = Spread("kvd", RULE.alone("kvd"))
+        spread.add({"real": real, "fake": fake})
+        errors.append(spread.error("real"))
+
+    assert errors[0] == pytest.approx(errors[1], rel=1e-9)
+    assert errors[1] > 2.5 * errors[2]
+
+
 def test_a_sample_does_not_depend_on_shards(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(moments_in_pieces, "SAMPLE", 50)
     rows = features(400, 3)
@@ -221,6 +241,20 @@ def test_the_order_of_a_listing_is_part_of_its_fingerprint(pixels_protocol) -> N
 
     assert whole.contents != turned.contents
     assert joined({str(part): made(frames, part, 2) for part in (1, 2)}).contents == whole.contents
+
+
+def test_files_of_versions_without_owners_are_read(files) -> None:
+    file = files("whole.npz")
+    whole = MomentsFile.read(file)
+    head, arrays = headed_arrays.read(file, moments_file._HEAD)
+    del head["checksum"], arrays["owners"]
+    head["checksum"] = moments_file._checksum(head, arrays)
+    headed_arrays.write(file, moments_file._HEAD, head, arrays)
+
+    older = MomentsFile.read(file)
+
+    assert (older.pieces.sample == whole.pieces.sample).all()
+    assert len(set(older.pieces.owners)) == len(older.pieces.sample) > 1
 
 
 def test_damage_and_other_kinds_are_told_of(files) -> None:
