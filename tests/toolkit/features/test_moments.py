@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fvd_bench import FrechetVideoDistance, Settings
+from fvd_bench import FrechetVideoDistance, Settings, evaluate
 from fvd_bench.errors import FvdBenchError, NotComparableError, SourceError
 from fvd_bench.evaluation.statistics import make_moments
 from fvd_bench.features import headed_arrays, moments_file, moments_in_pieces
@@ -201,6 +201,20 @@ def test_what_was_skipped_is_skipped_in_the_score(files, two_sides, pixels_proto
     metric.update(fake=np.zeros((2, 16, 32, 32, 3), np.uint8))
     with pytest.raises(FvdBenchError, match=r"real video a\.mkv: too short: 3 frames"):
         metric.compute()
+
+
+def test_a_training_loop_scores_against_a_file_as_evaluate_does(files, two_sides, pixels_protocol) -> None:
+    """Also by means over batches, which the sample is for."""
+    file = files("whole.npz")
+    protocol = Path(pixels_protocol())
+    protocol.write_text(protocol.read_text("utf-8") + 'aggregation = "batch-mean"\nbatch = 2\n')
+    fakes = np.random.default_rng(0).integers(0, 256, (4, 12, 32, 32, 3), np.uint8)
+
+    metric = FrechetVideoDistance(protocol, real=file, settings=Settings(cache=None))
+    metric.update(fake=fakes)
+
+    assert metric.compute() == metric.scores()[0].value
+    assert metric.compute() == evaluate(file, fakes, protocol, settings=Settings(cache=None), progress=False).value
 
 
 def test_moments_of_another_engine_are_refused(files, two_sides, pixels_protocol, tmp_path: Path) -> None:
