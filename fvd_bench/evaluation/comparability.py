@@ -7,6 +7,7 @@ from dataclasses import MISSING, fields
 from typing import Any
 
 from fvd_bench.errors import NotComparableError, ProtocolError, ResultError
+from fvd_bench.evaluation.ranking import is_scale
 from fvd_bench.evaluation.result import Result
 from fvd_bench.evaluation.scorable_protocols import load
 from fvd_bench.evaluation.score import Score
@@ -40,12 +41,14 @@ def require_same_inputs(before: Result, *, weights: Mapping[str, str], real_fing
 def pairs(before: Result, now: Result, known: Sequence[Protocol] = ()) -> list[tuple[Score, Score]]:
     """Pair the scores that were made alike: same metric, same row, and same in all else that reaches the metric.
 
-    The protocols of a pair may have different names and different other metrics. Each score is in at most one pair.
+    The protocols of a pair may have different names and different other metrics. Each score is in at most one pair. The
+    scale of motion is in none, as it has no fake videos in which results could differ.
     known: protocols of these scores besides those that ship.
     Raises NotComparableError when there is no pair, when a protocol has changed under its name, and when a score has no
     value now.
     """
-    old, free = [score for score in before.scores if score.value is not None], list(now.scores)
+    old = [score for score in before.scores if score.value is not None and not is_scale(score)]
+    free = [score for score in now.scores if not is_scale(score)]
     found: dict[int, Score] = {}
     for of_one_name in (True, False):
         for place, a in enumerate(old):
@@ -63,7 +66,7 @@ def pairs(before: Result, now: Result, known: Sequence[Protocol] = ()) -> list[t
         if place not in found and (namesake := next(same_name, None)) is not None:
             _refuse_protocol(a, namesake.digest, *_choices(a, namesake, before, now))
     if not found:
-        named = [", ".join(f"{s.metric} of {s.protocol}" for s in scores) or "none" for scores in (old, now.scores)]
+        named = [", ".join(f"{s.metric} of {s.protocol}" for s in scores) or "none" for scores in (old, free)]
         raise NotComparableError(f"not comparable: no score is in both: {named[0]} before, {named[1]} now")
     common = [(old[place], b) for place, b in sorted(found.items())]
     for a, b in common:

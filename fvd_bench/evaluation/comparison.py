@@ -53,7 +53,8 @@ class Comparison:
     error: standard error of the change from drawing the fake videos, None if unknown.
     paired: whether that error compares videos of the same name with each other.
     noise: the largest change that chance explains, 0 where the error is unknown.
-    detectable: the smallest true worsening that is found with a probability of 95 %, as a fraction of the score before.
+    detectable: the smallest true worsening that is found with a probability of 95 %, as a fraction of the score before;
+        None where the error is unknown, and where that score is 0 but for rounding.
     lower_is_better: of the metric; it says whether worse is up or down.
     verdict: `regression` is worse by more than allowed and by more than noise, `worse` by more than noise alone. Where
         the error is unknown, any change beyond the allowed one is a `regression` and all else `unknown`.
@@ -289,7 +290,7 @@ def _comparison(compared: _Change, noise: float, allowed: float) -> Comparison:
     elif -worse > noise:
         verdict = "better"
     found = None
-    if error is not None and before.value:
+    if error is not None and abs(before.value) > _ROUNDING:
         needed = max(noise, limit) if math.isfinite(limit) else noise
         found = (needed + quantile(compared.units, tail=1 - CONFIDENCE) * error) / abs(before.value)
     return Comparison(

@@ -261,8 +261,9 @@ class FrechetVideoDistance:
     def value_of(self, whole: Contribution) -> Answer[float]:
         """Return the score of the features of all processes."""
         sides = self._sides(whole)
-        rule = self.protocol.metric
-        value = metrics.compute(self.extraction.metric, sides.features["real"], sides.features["fake"], rule)
+        name, rule = self.extraction.metric, self.protocol.metric
+        seen = metrics.seen(name, sides.features, rule)
+        value = metrics.compute(name, seen["real"], seen["fake"], rule)
         return value, self._found(sides, ())
 
     def tell(self, findings: tuple[Finding, ...], *, stacklevel: int) -> None:

@@ -28,11 +28,17 @@ class Skipped:
 class SideCount:
     """How much of a side was used.
 
-    clips: number of clips (for FID: of frames) in the first repeat. skipped: videos that were left out in any repeat.
+    clips: number of clips (for FID: of frames) in the first repeat; 0 for statistics that do not tell. skipped: videos
+        that were left out in any repeat.
     """
 
     clips: int
     skipped: tuple[Skipped, ...]
+
+    def counted(self, *, unknown: str = "an unknown number of") -> str:
+        """Write the number of clips of a score that has a value. unknown: what stands for a number that is not
+        known."""
+        return str(self.clips) if self.clips or self.skipped else unknown
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,7 +93,7 @@ class FeatureSet:
 
     def sampled(self) -> FeatureSet:
         """Return the set of the sample where there is one. Else this set."""
-        return self if self.pieces is None else FeatureSet.of(self.pieces.sample)
+        return self if self.pieces is None else FeatureSet.of(self.pieces.sample, self.pieces.owners)
 
     @property
     def is_given(self) -> bool:

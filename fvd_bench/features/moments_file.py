@@ -1,7 +1,8 @@
 """A file of moments: what `moments_in_pieces` keeps of one side under one protocol, for sides of very many clips.
 
 It is an uncompressed .npz archive. Its member `fvd_bench_moments` holds a JSON text, `counts` [P], `means` [P, D] and
-`covariances` [P, D, D] the moments of each piece in float64, `sample` [n, D] and `ranks` [n] some of the features.
+`covariances` [P, D, D] the moments of each piece in float64, `sample` [n, D], `ranks` [n] and `owners` [n] some of the
+features. Files of older versions have no `owners`: each feature then counts as that of a video of its own.
 """
 
 from __future__ import annotations
@@ -67,6 +68,7 @@ class MomentsFile:
             "covariances": np.stack([each.cov_by(0) for each in moments]),
             "sample": self.pieces.sample,
             "ranks": self.pieces.ranks,
+            "owners": self.pieces.owners,
         }
         head = {field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.name != "pieces"}
         head |= {"schema": SCHEMA, "fvd_bench": __version__, "protocol": self.protocol.to_table()}
@@ -152,15 +154,18 @@ def _pieces(arrays: Mapping[str, Any]) -> Pieces:
     """Make the pieces of a file. Raises SourceError and ValueError where they cannot be those of any features."""
     counts, means, covariances = arrays["counts"], arrays["means"], arrays["covariances"]
     sample, ranks = arrays["sample"], arrays["ranks"]
+    owners = arrays.get("owners", (ranks >> np.uint64(1)).astype(np.int64))  # other ones in each shard
     if not (len(counts) == len(means) == len(covariances) > 0) or sample.shape != (len(ranks), means.shape[1]):
         raise ValueError("its arrays do not fit together")
     if sample.dtype != np.float32 or ranks.dtype != np.uint64 or not np.isfinite(sample).all() or counts.min() < 1:
         raise ValueError("its sample or its counts are no such")
+    if owners.dtype != np.int64 or owners.shape != ranks.shape:
+        raise ValueError("its owners are no such")
     moments = tuple(
         dataclasses.replace(Moments.checked(mean, cov, count=max(2, int(count)), ddof=0), count=int(count))
         for count, mean, cov in zip(counts, means, covariances, strict=True)
     )
-    return Pieces(moments, sample, ranks)
+    return Pieces(moments, sample, ranks, owners)
 
 
 def _checksum(head: Mapping[str, Any], arrays: Mapping[str, Any]) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,11 +37,13 @@ class Pieces:
 
     sample: float32 [n, D], the features with the lowest ranks. ranks: uint64 [n], increasing: numbers that the contents
         of a video decide, so that whatever was made in whichever shards, the sample is the same.
+    owners: int64 [n], a number of the video of each, since the features of one count as one in intervals.
     """
 
     moments: tuple[Moments, ...]
     sample: Features
     ranks: NDArray[np.uint64]
+    owners: NDArray[np.int64]
 
     @classmethod
     def of(cls, videos: Iterable[tuple[str, Features]], *, seed: int, pieces: int = PIECES) -> Pieces | None:
@@ -50,13 +52,14 @@ class Pieces:
         The videos are spread over the pieces by their contents, since a listing may be periodic.
         """
         open_pieces = [_Open() for _ in range(pieces)]
-        kept: list[tuple[int, Features]] = []
+        kept: list[tuple[int, int, Features]] = []
         worst = 2**64
         for content, features in videos:
-            open_pieces[_rank(seed, content, -1) % pieces].add(features)
+            number = _rank(seed, content, -1)
+            open_pieces[number % pieces].add(features)
             for row, feature in enumerate(features):
                 if (rank := _rank(seed, content, row)) < worst:
-                    kept.append((rank, feature))
+                    kept.append((rank, number >> 1, feature))
             if len(kept) >= 2 * SAMPLE:
                 kept = sorted(kept, key=lambda each: each[0])[:SAMPLE]
                 worst = kept[-1][0]
@@ -64,20 +67,22 @@ class Pieces:
         if not moments:
             return None
         kept = sorted(kept, key=lambda each: each[0])[:SAMPLE]
-        ranks = np.array([rank for rank, _ in kept], dtype=np.uint64)
-        return cls(moments, np.stack([feature for _, feature in kept]), ranks)
+        ranks = np.array([rank for rank, _, _ in kept], dtype=np.uint64)
+        owners = np.array([owner for _, owner, _ in kept], dtype=np.int64)
+        return cls(moments, np.stack([feature for _, _, feature in kept]), ranks, owners)
 
     def joined(self, other: Pieces) -> Pieces:
         """Return the pieces of both."""
         ranks = np.concatenate([self.ranks, other.ranks])
         lowest = np.argsort(ranks, kind="stable")[:SAMPLE]
         sample = np.concatenate([self.sample, other.sample])[lowest]
-        return Pieces((*self.moments, *other.moments), sample, ranks[lowest])
+        owners = np.concatenate([self.owners, other.owners])[lowest]
+        return Pieces((*self.moments, *other.moments), sample, ranks[lowest], owners)
 
     def fewer(self, most: int) -> Pieces:
         """Return the same in at most so many pieces."""
         groups = (self.moments[first::most] for first in range(min(most, len(self.moments))))
-        return Pieces(tuple(functools.reduce(Moments.joined, group) for group in groups), self.sample, self.ranks)
+        return replace(self, moments=tuple(functools.reduce(Moments.joined, group) for group in groups))
 
     @property
     def count(self) -> int:

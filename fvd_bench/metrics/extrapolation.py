@@ -65,8 +65,9 @@ def floor(name: str, sides: Sides, rule: MetricRule, *, seed: int) -> Estimate |
     if count < max(_FEWEST, 4 * rule.batch):
         return f"{count} real videos are too few to be cut into quarters"
     stream, videos = RandomStream(seed, 0, SPLIT), np.unique(real.owners())
-    few, half = min(max(fakes, 2), count // 2), count // 2
-    fewer = max(2, few * half // count)
+    half = count // 2
+    few = min(max(fakes, 2, rule.batch), half)
+    fewer = max(2, rule.batch, few * half // count)
     scores, below, overlaps = [], [], []
     cuts = _cuts(real)
     for _ in range(cuts):
@@ -107,9 +108,11 @@ def infinite(spread: Spread, sides: Sides, *, seed: int) -> Estimate | str | Non
     name, rule, real, fake = spread.name, spread.rule, sides["real"], sides["fake"]
     if not metrics.METRICS[name].rises_by_chance or rule.aggregation != "all":
         return None
-    if min(map(_num_videos, sides.values())) < _FEWEST:
+    if any(0 < _num_videos(side) < _FEWEST for side in sides.values()):
         return f"fewer than {_FEWEST} videos"
-    if real.features() is None or fake.features() is None or (width := spread.half_width()) is None:
+    if folded := [side for side, features in sides.items() if features.features() is None]:
+        return f"of the {' and the '.join(folded)} side only mean and covariance were kept"
+    if (width := spread.half_width()) is None:
         return "how much the videos of both sides matter is not known"
     score, overlap = _scored(name, real, fake, rule)
     if overlap is not None:  # each video counts as one feature, as all its clips show no more dimensions than one
@@ -180,7 +183,8 @@ def _halves(side: FeatureSet, stream: RandomStream, *, of_moments: bool) -> list
 
 
 def _num_videos(side: FeatureSet) -> int:
-    """Return the number of videos of a side. Of moments, which know no videos, that of features."""
+    """Return the number of videos of a side. Of moments, which know no videos, that of features; 0 where that is not
+    known."""
     return len(set(side.videos)) or side.count
 
 

@@ -195,15 +195,19 @@ def _matrix(features: ArrayLike | Tensor) -> Float64:
     """Return features as float64 [N, D]. Raises MetricError."""
     held: Any = features
     if hasattr(features, "detach"):
-        held = features.detach().cpu().double()  # NumPy has no bfloat16
+        held = features.detach().cpu()
+        held = held if held.is_complex() else held.double()  # NumPy has no bfloat16
     try:
-        return np.asarray(held, dtype=np.float64)
+        found = np.asarray(held)
+        if found.dtype.kind == "c":
+            raise TypeError(f"they are {found.dtype}")
+        return np.asarray(found, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise MetricError(f"the features are no array of numbers ({error}): expected [N, D]") from error
 
 
 def _check(real: NDArray[np.floating], fake: NDArray[np.floating]) -> None:
-    if real.ndim != 2 or fake.ndim != 2 or real.shape[1] != fake.shape[1]:
+    if real.ndim != 2 or fake.ndim != 2 or not real.shape[1] == fake.shape[1] > 0:
         raise MetricError(
             f"real features of shape {list(real.shape)} and fake ones of {list(fake.shape)}: expected [N, D] and "
             "[M, D], one row for each clip"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -74,14 +74,21 @@ class _Running:
         self.values.append(metrics.compute(name, sides["real"], sides["fake"], rule))
         self.spread.add(sides)
         if len(self.values) == 1 and not self.spread.same_videos:
-            self.floor = self._known("floor", extrapolation.floor(name, sides, rule, seed=seed))
-            self.infinite = self._known("infinite", extrapolation.infinite(self.spread, sides, seed=seed))
+            self.floor = self._of_parts("floor", lambda: extrapolation.floor(name, sides, rule, seed=seed))
+            self.infinite = self._of_parts("infinite", lambda: extrapolation.infinite(self.spread, sides, seed=seed))
 
     def measured(self) -> Measured:
         mean = statistics.fmean(self.values)
         infinite = _shifted(self.infinite, mean - self.values[0])
         interval = self._known("interval", self.spread.unknown() or self.spread.interval(mean))
         return Measured(tuple(self.values), self.spread, interval, self.floor, infinite, self.unknown)
+
+    def _of_parts(self, what: str, find: Callable[[], Estimate | str | None]) -> Estimate | None:
+        """Return what is found from parts of the videos. A metric that needs more than these hold has its score."""
+        try:
+            return self._known(what, find())
+        except MetricError as error:
+            return self._known(what, f"it cannot be computed of parts of the videos: {error}")
 
     def _known(self, what: str, found: _T | str | None) -> _T | None:
         """Return what was found. A text is the reason why nothing was found, and is noted as such."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from fvd_bench.paired.averages import Averages, averages, contributions
 from fvd_bench.paired.differences import steadiness
 from fvd_bench.paired.measurement import Measured, Unread, measures_of
 from fvd_bench.paired.result import FrameCurve, PairedScore, PairRecord
-from fvd_bench.protocols.paired import LOWER_IS_BETTER, LpipsRule, Metric, PairedProtocol, PsnrRule, SsimRule
+from fvd_bench.protocols.paired import LOWER_IS_BETTER, LpipsRule, Metric, PairedProtocol, SsimRule
 from fvd_bench.version import __version__
 from fvd_bench.words import counted, number, percent
 
@@ -91,7 +91,7 @@ def wrapped(protocol: PairedProtocol, of: Compared) -> Iterator[Finding]:
     pairs = of.measured(used)
     sums = [math.fsum(value for pair in pairs for value in pair.values[name]) for name in ("uint8", "exact")]
     if pairs and sums[0] < sums[1] * (1 - _WRAPS):
-        exact = averages(contributions(PsnrRule(pool="video"), pairs), range(len(pairs)), 0).value
+        exact = averages(contributions(replace(rule, arithmetic="exact"), pairs), range(len(pairs)), 0).value
         yield Finding(
             "psnr-wraps",
             f"the PSNR of {protocol.name} is too high: its uint8 arithmetic, which is kept, drops "

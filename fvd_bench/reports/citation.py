@@ -234,8 +234,8 @@ def _sentence(score: Score, name: str, counted: str, version: str) -> str:
     row = f", row {score.row}" if score.row else ""
     beside = f" ({'; '.join(known)})" if known else ""
     return escaped(
-        f"{f'{name}: ' if name else ''}{value}{beside}, of {score.fake.clips} fake "
-        f"and {score.real.clips} real {counted}, under the protocol {score.protocol}{row} (version "
+        f"{f'{name}: ' if name else ''}{value}{beside}, of {score.fake.counted()} fake "
+        f"and {score.real.counted()} real {counted}, under the protocol {score.protocol}{row} (version "
         f"{score.protocol_version}, digest {score.digest[:12]}), by fvd-bench {version}"
     )
 

@@ -132,12 +132,17 @@ def score_name(score: Comparison) -> str:
 
 def _numbers(score: Comparison) -> list[str]:
     relative = "" if score.relative_change is None else f" ({percent(score.relative_change, '+.1%')})"
-    found = "–"
-    if score.detectable is not None and score.relative_change is not None:
-        found = f"{'+' if score.lower_is_better else '-'}{percent(score.detectable, '.1%')}"
     sign = "+" if score.change > 0 else ""
     noise = "unknown" if score.error is None else f"± {number(score.noise)}"
-    return [number(score.before), number(score.now), f"{sign}{number(score.change)}{relative}", noise, found]
+    change = f"{sign}{number(score.change)}{relative}"
+    return [number(score.before), number(score.now), change, noise, found_text(score)]
+
+
+def found_text(score: Comparison) -> str:
+    """Write which worsening would be found, up or down, a dash where that is not known."""
+    if score.detectable is None:
+        return "–"
+    return f"{'+' if score.lower_is_better else '-'}{percent(score.detectable, '.1%')}"
 
 
 def _sentences(compared: Comparisons) -> list[str]:

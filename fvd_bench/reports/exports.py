@@ -163,8 +163,8 @@ def _evaluation(score: Score, result: Result, origin: Origin) -> dict[str, Any]:
         "protocol_version": str(score.protocol_version),
         "repeats": str(len(score.values)),
         "seed": str(score.seed),
-        "real_clips": str(score.real.clips),
-        "fake_clips": str(score.fake.clips),
+        "real_clips": score.real.counted(unknown="unknown"),
+        "fake_clips": score.fake.counted(unknown="unknown"),
         "fake_fingerprint": result.fake.fingerprint,
     }
     if score.floor is not None:

@@ -50,12 +50,13 @@ def _contents(side: Contents) -> Iterator[tuple[str, str]]:
     if side.mean_frames is not None:
         yield "frames", f"{side.mean_frames:.1f} in the mean"
     if side.mean_seconds is not None and side.hours is not None:
-        yield "length", f"{side.mean_seconds:.1f} seconds in the mean, {side.hours:.2f} hours in all"
+        known = "" if side.timed == side.decoded else f", of the {counted(side.timed, 'video')} whose time is known"
+        yield "length", f"{side.mean_seconds:.1f} seconds in the mean, {side.hours:.2f} hours in all{known}"
     codecs = {"none, arrays" if codec == RAW else codec: count for codec, count in side.codecs.items()}
     kinds = {"fps": side.fps, "size": side.sizes, "codec": codecs, "pixels": side.pixel_formats}
     for name, counts in (kinds | {"JPEG quality": side.jpeg_qualities}).items():
         if counts:
-            yield name, _values(counts)
+            yield name, _values(counts, side.decoded)
     if side.folders:
         least, most = min(side.folders.values()), max(side.folders.values())
         videos = counted(most, "video") if least == most else f"{least} to {most} videos"
@@ -80,8 +81,8 @@ def _lengths(side: Contents) -> Grid:
     return Grid([Column("frames", is_number=True), Column("videos", is_number=True), Column("")], rows)
 
 
-def _values(counts: Mapping[str, int]) -> str:
-    """Return the most frequent values. Where there are several, each comes with its number of videos."""
-    if len(counts) == 1:
+def _values(counts: Mapping[str, int], videos: int) -> str:
+    """Return the most frequent values, each with its number of videos; one that all of them have comes alone."""
+    if list(counts.values()) == [videos]:
         return next(iter(counts))
     return most_frequent(counts, _MOST_VALUES)

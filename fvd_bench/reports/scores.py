@@ -18,7 +18,7 @@ from fvd_bench.reports.classes import class_parts, class_records
 from fvd_bench.reports.curves import curves_grid, title
 from fvd_bench.reports.formats import Report
 from fvd_bench.reports.layout import Column, Grid, Prose, Record
-from fvd_bench.reports.tables import UNKNOWN, number_or_blank, span_or_blank
+from fvd_bench.reports.tables import UNKNOWN, clips_or_blank, number_or_blank, span_or_blank
 from fvd_bench.words import number, percent, span
 
 
@@ -94,7 +94,7 @@ def _row(score: Score) -> list[str]:
         number_or_blank(score.floor),
         _floors(score),
         number_or_blank(score.infinite),
-        f"{score.real.clips} + {score.fake.clips}" if score.value is not None else "",
+        clips_or_blank(score),
         "{} + {}".format(*skipped) if any(skipped) else "",
         score.reason or "",
     ]
@@ -125,7 +125,7 @@ def _floors(score: Score) -> str:
 
 
 def _counts(score: Score, unit: str) -> str:
-    used = f"{score.real.clips} real and {score.fake.clips} fake {unit}"
+    used = f"{score.real.counted()} real and {score.fake.counted()} fake {unit}"
     skipped = {"real": len(score.real.skipped), "fake": len(score.fake.skipped)}
     left_out = " and ".join(f"{count} {side}" for side, count in skipped.items() if count)
     return f"{used}; {left_out} skipped" if left_out else used

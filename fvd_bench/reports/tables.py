@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 from fvd_bench.estimate import Estimate
 from fvd_bench.evaluation.result import Result
+from fvd_bench.evaluation.score import Score
 from fvd_bench.words import number, span
 
 UNKNOWN = {"interval": "interval", "floor": "floor", "infinite": "value at infinity"}
@@ -36,3 +37,10 @@ def most_frequent(counts: Mapping[str, int], most: int) -> str:
     shown = [f"{value} ({count})" for value, count in list(counts.items())[:most]]
     more = len(counts) - len(shown)
     return ", ".join(shown) + (f" and {more} more" if more else "")
+
+
+def clips_or_blank(score: Score) -> str:
+    """Write how many clips of the real and of the fake side a score is made of, nothing where there is no score."""
+    if score.value is None:
+        return ""
+    return f"{score.real.counted(unknown='?')} + {score.fake.counted(unknown='?')}"

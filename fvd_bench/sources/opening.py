@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -183,17 +183,29 @@ def _open_path(path: Path, layout: Layout, progress: Progress) -> ClipSource:
 def _open_folder(path: Path, layout: Layout) -> ClipSource:
     files = list(walk(path))
     shards = sorted(path / file for file in files if is_tar_name(file))
+    zips = sum(suffix(file) == ".zip" for file in files)
+    notes = _left_out(path, zips, "zip archive", "each is a side of its own, by its path")
     if holds_arrays(files):
-        return ArrayFolder(str(path), {file: path / file for file in files}, layout)
-    if not shards:
-        return _in_folder(path, files, ())
-    if not any(suffix(file) in VIDEO_SUFFIXES | IMAGE_SUFFIXES for file in files):
-        return open_shards(path, shards)
-    note = (
-        f"{path}: {counted(len(shards), 'tar archive')} beside the videos {agreeing(len(shards), 'are')} left out; a "
-        "folder of archives alone is a side too"
-    )
-    return _in_folder(path, files, (note,))
+        return ArrayFolder(str(path), {file: path / file for file in files}, layout, more_notes=notes)
+    if any(suffix(file) in VIDEO_SUFFIXES | IMAGE_SUFFIXES for file in files):
+        notes += _left_out(path, len(shards), "tar archive", "a folder of archives alone is a side too")
+    elif shards:
+        side = open_shards(path, shards)
+        return replace(side, more_notes=(*side.more_notes, *notes))
+    elif zips:
+        raise SourceError(
+            f"{path} holds {counted(zips, 'zip archive')} and no video: pass the path of an archive, which is a side "
+            "of its own"
+        )
+    return _in_folder(path, files, notes)
+
+
+def _left_out(path: Path, archives: int, what: str, advice: str) -> tuple[str, ...]:
+    """Return a note of archives that are no part of a folder's side, if there are any."""
+    if not archives:
+        return ()
+    beside = f"{counted(archives, what)} beside the videos {agreeing(archives, 'are')} left out"
+    return (f"{path}: {beside}; {advice}",)
 
 
 def _in_folder(path: Path, files: Iterable[str], notes: tuple[str, ...]) -> FileSource:

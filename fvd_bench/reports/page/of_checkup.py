@@ -58,6 +58,7 @@ def _contents(sides: Sequence[Contents]) -> Iterator[Block]:
         "form": [side.kind for side in sides],
         "videos": [str(side.videos) for side in sides],
         "of these decode": [str(side.decoded) for side in sides],
+        "of these have a length in time": [str(side.timed) for side in sides],
         "hours": [_number(side.hours) for side in sides],
         "mean length in frames": [_number(side.mean_frames) for side in sides],
         "mean length in seconds": [_number(side.mean_seconds) for side in sides],

@@ -10,7 +10,7 @@ from fvd_bench.evaluation.exhibits import Exhibits
 from fvd_bench.finding import worst_first
 from fvd_bench.reports.charts.palette import LIMIT, SOFT, WORST
 from fvd_bench.reports.charts.score_charts import Bar, bars_chart
-from fvd_bench.reports.comparison import PAIRED, score_name
+from fvd_bench.reports.comparison import PAIRED, found_text, score_name
 from fvd_bench.reports.page.meaning import distrust_each
 from fvd_bench.reports.page.page import Block, Charts, Items, Made, Page, Section, Table, Tone, Verdict, Words
 from fvd_bench.reports.page.sections import clip_sections, remaining_sections, title_of
@@ -87,9 +87,8 @@ def _changes(compared: Comparisons) -> Iterator[Block]:
     rows = []
     for score in compared.scores:
         noise_text = "unknown" if score.error is None else f"± {number(score.noise)}"
-        found = percent(score.detectable, ".1%")
         change_text = f"{'+' if score.change > 0 else ''}{number(score.change)}"
-        numbers = [number(score.before), number(score.now), change_text, noise_text, found]
+        numbers = [number(score.before), number(score.now), change_text, noise_text, found_text(score)]
         rows.append([score_name(score), *numbers, _words(score)])
     head = ("score", "before", "now", "change", "chance explains", "would be found", "verdict")
     yield Table(head, rows, numbers=range(1, 6))

@@ -70,7 +70,7 @@ def _verdict(ranked: Ranking) -> Verdict:
     return Verdict(
         "bad" if warning else tone,
         f"{name} {what} {score.metric.upper()} {number(score.value)}{sure}.",
-        f"{ranked_title(table)}, {score.real.clips} real and {score.fake.clips} fake clips. {better}",
+        f"{ranked_title(table)}, {score.real.counted()} real and {score.fake.counted()} fake clips. {better}",
         warning,
     )
 

@@ -46,7 +46,7 @@ def result_verdict(result: Result) -> Verdict:
     return Verdict(
         "bad" if warning else tone,
         f"{score.metric.upper()} {number(score.value)}{sure}{what}",
-        f"{score.protocol}, {score.real.clips} real and {score.fake.clips} fake clips. {better}",
+        f"{score.protocol}, {score.real.counted()} real and {score.fake.counted()} fake clips. {better}",
         warning,
     )
 

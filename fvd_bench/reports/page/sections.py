@@ -28,7 +28,7 @@ from fvd_bench.reports.page.page import (
     Words,
 )
 from fvd_bench.reports.page.protocol_words import protocol_words
-from fvd_bench.reports.tables import UNKNOWN
+from fvd_bench.reports.tables import UNKNOWN, clips_or_blank
 from fvd_bench.words import counted, duration, number, percent, span
 
 WHAT_STRIPS_SHOW = (
@@ -188,7 +188,7 @@ def _numbers(result: Result) -> Iterator[Block]:
                 span(score.interval),
                 number(score.floor.value if score.floor else None),
                 number(score.infinite.value if score.infinite else None),
-                f"{score.real.clips} + {score.fake.clips}",
+                clips_or_blank(score),
             )
             for score in result.scores
         ],

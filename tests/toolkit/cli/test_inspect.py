@@ -59,6 +59,19 @@ def test_a_set_of_frames_has_the_columns_of_the_papers_table(tmp_path: Path, mov
         assert drawn.width > 400
 
 
+def test_hours_are_said_to_be_of_the_videos_that_have_a_time(
+    tmp_path: Path, moving_frames, write_frames, write_video
+) -> None:
+    write_video(tmp_path / "set" / "timed.mkv", moving_frames(50), codec="ffv1", pix_fmt="bgr0")
+    write_frames(tmp_path / "set" / "folder", moving_frames(9))
+
+    done = CliRunner().invoke(cli, ["inspect", str(tmp_path / "set")])
+
+    flat = " ".join(done.stdout.split())
+    assert "0.00 hours in all, of the 1 video whose time is known" in flat
+    assert " fps 25 (1) size 64×48 codec ffv1 (1), png (1) " in flat
+
+
 def test_a_figure_is_an_image(two_sides) -> None:
     done = CliRunner().invoke(cli, ["inspect", str(two_sides[0]), "--plot", "lengths.pdf"])
 

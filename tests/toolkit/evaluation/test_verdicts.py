@@ -67,6 +67,23 @@ def _with(result: Result, **changes: object) -> Result:
     return dataclasses.replace(result, scores=(dataclasses.replace(result.scores[0], **changes),))
 
 
+def test_the_scale_of_motion_shares_in_no_comparison(scored) -> None:
+    """It has no fake videos, so it is the same in both, and would take its share of the chance of an error."""
+    alone, both = (
+        comparison.comparisons(*(_beside_a_scale(r, rows) for r in scored[0]), (None, None), allowed=math.inf)
+        for rows in (0, 3)
+    )
+
+    assert both.scores == alone.scores and len(both.scores) == 1
+    assert both.notes == ()
+
+
+def _beside_a_scale(result: Result, rows: int) -> Result:
+    (score,) = result.scores
+    scale = (dataclasses.replace(score, row=f"scale-{row}", value=1.0, values=(1.0,)) for row in range(rows))
+    return dataclasses.replace(result, scores=(score, *scale))
+
+
 @pytest.mark.parametrize("allowed", [0.0, 2.0, math.inf])
 def test_what_would_be_found_is_found_19_times_in_20(scored, allowed: float) -> None:
     """It lies beyond what has to be exceeded by what a change falls short of its true value once in 20 times."""
@@ -261,7 +278,19 @@ class TestReports:
 
         compared = comparison.comparisons(before, now, (None, None), allowed=0.05)
 
-        assert f"| {sign}{percent(compared.scores[0].detectable, '.1%')} |" in gate_tables.markdown(compared)
+        found = f"{sign}{percent(compared.scores[0].detectable, '.1%')}"
+        assert f"| {found} |" in gate_tables.markdown(compared) and found in comparison_page(compared).html()
+
+    def test_no_part_of_a_score_is_found_where_it_is_0_but_for_rounding(self, scored) -> None:
+        before, now = (
+            _with(result, value=value, values=(value,), error_fake=1e-3)
+            for result, value in zip(scored[0], (1e-15, 1e-3), strict=True)
+        )
+
+        compared = comparison.comparisons(before, now, (None, None), allowed=0.05)
+
+        assert compared.scores[0].detectable is None
+        assert " – | " not in gate_tables.markdown(compared) and "| – |" in gate_tables.markdown(compared)
 
     def test_a_rise_from_below_zero_is_one_in_percents_too(self, scored) -> None:
         before, now = (

@@ -19,6 +19,7 @@ from fvd_bench.evaluation.score import Score
 from fvd_bench.features.feature_set import FeatureSet
 from fvd_bench.features.opening import open_side
 from fvd_bench.finding import FvdBenchWarning
+from fvd_bench.reports.citation import result_citation
 from tests.program import fvd_bench
 
 NO_CACHE = Settings(cache=None, device="cpu")
@@ -189,6 +190,8 @@ def test_the_command_line_takes_them_as_the_real_side_only(tmp_path, two_sides, 
 
     assert good.returncode == dry.returncode == shown.returncode == 0, good.stderr + dry.stderr + shown.stderr
     assert '"unknown-protocol"' in Path(kept).read_text("utf-8")
+    assert "? + 5" in good.stdout
+    assert "of 5 fake and an unknown number of real clips" in result_citation({"": Result.read(Path(kept))})
     assert "under an unknown protocol" in " ".join((shown.stdout + shown.stderr).split())
     assert bad.returncode == 3 and "can be the real side only" in bad.stderr
     again = comparison.check(Path(file), fake, Path(kept), protocol=[protocol], settings=NO_CACHE)

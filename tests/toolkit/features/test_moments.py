@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fvd_bench import FrechetVideoDistance, Settings
+from fvd_bench import FrechetVideoDistance, Settings, evaluate
 from fvd_bench.errors import FvdBenchError, NotComparableError, SourceError
 from fvd_bench.evaluation.statistics import make_moments
 from fvd_bench.features import headed_arrays, moments_file, moments_in_pieces
@@ -105,6 +105,26 @@ def test_the_error_of_a_metric_of_all_features_is_that_of_the_sample() -> None:
     assert found[0] == found[1]
 
 
+def test_clips_of_one_video_count_as_one_in_a_sample() -> None:
+    """As they do where all features are kept: of videos of ten clips that are alike the error is three times that of
+    clips by themselves."""
+    rows, fake = features(30, 1), FeatureSet.of(features(50, 2, shift=0.4))
+    clips = np.repeat(rows[:, None], 10, axis=1) + 0.01 * features(300, 3).reshape(30, 10, DIM)
+    shards = [Pieces.of(((f"{n:x}", clips[n]) for n in range(30) if n % 2 == part), seed=0) for part in (0, 1)]
+    errors = []
+    for real in (
+        FeatureSet.of_pieces(shards[0].joined(shards[1])),
+        FeatureSet.of(clips.reshape(-1, DIM), np.repeat(np.arange(30), 10)),
+        FeatureSet.of(clips.reshape(-1, DIM)),
+    ):
+        spread = Spread("kvd", RULE.alone("kvd"))
+        spread.add({"real": real, "fake": fake})
+        errors.append(spread.error("real"))
+
+    assert errors[0] == pytest.approx(errors[1], rel=1e-9)
+    assert errors[1] > 2.5 * errors[2]
+
+
 def test_a_sample_does_not_depend_on_shards(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(moments_in_pieces, "SAMPLE", 50)
     rows = features(400, 3)
@@ -183,6 +203,20 @@ def test_what_was_skipped_is_skipped_in_the_score(files, two_sides, pixels_proto
         metric.compute()
 
 
+def test_a_training_loop_scores_against_a_file_as_evaluate_does(files, two_sides, pixels_protocol) -> None:
+    """Also by means over batches, which the sample is for."""
+    file = files("whole.npz")
+    protocol = Path(pixels_protocol())
+    protocol.write_text(protocol.read_text("utf-8") + 'aggregation = "batch-mean"\nbatch = 2\n')
+    fakes = np.random.default_rng(0).integers(0, 256, (4, 12, 32, 32, 3), np.uint8)
+
+    metric = FrechetVideoDistance(protocol, real=file, settings=Settings(cache=None))
+    metric.update(fake=fakes)
+
+    assert metric.compute() == metric.scores()[0].value
+    assert metric.compute() == evaluate(file, fakes, protocol, settings=Settings(cache=None), progress=False).value
+
+
 def test_moments_of_another_engine_are_refused(files, two_sides, pixels_protocol, tmp_path: Path) -> None:
     """Older files do not name theirs, which was the second."""
     moments, file = MomentsFile.read(files("whole.npz")), tmp_path / "old.npz"
@@ -221,6 +255,20 @@ def test_the_order_of_a_listing_is_part_of_its_fingerprint(pixels_protocol) -> N
 
     assert whole.contents != turned.contents
     assert joined({str(part): made(frames, part, 2) for part in (1, 2)}).contents == whole.contents
+
+
+def test_files_of_versions_without_owners_are_read(files) -> None:
+    file = files("whole.npz")
+    whole = MomentsFile.read(file)
+    head, arrays = headed_arrays.read(file, moments_file._HEAD)
+    del head["checksum"], arrays["owners"]
+    head["checksum"] = moments_file._checksum(head, arrays)
+    headed_arrays.write(file, moments_file._HEAD, head, arrays)
+
+    older = MomentsFile.read(file)
+
+    assert (older.pieces.sample == whole.pieces.sample).all()
+    assert len(set(older.pieces.owners)) == len(older.pieces.sample) > 1
 
 
 def test_damage_and_other_kinds_are_told_of(files) -> None:

@@ -112,11 +112,18 @@ def test_features_may_be_tensors_and_lists(rng: np.random.Generator) -> None:
         (np.zeros((5, 3)), r"shape \[4, 6\] and fake ones of \[5, 3\]: expected \[N, D\]"),
         (np.zeros(6), r"fake ones of \[6\]"),
         ([[1.0, 2.0], [1.0]], "no array of numbers"),
+        (np.ones((5, 6), dtype=complex), r"no array of numbers \(they are complex128\)"),
+        (torch.ones(5, 6, dtype=torch.complex64), r"no array of numbers \(they are complex64\)"),
     ],
 )
 def test_other_shapes_are_refused(fake: object, message: str) -> None:
     with pytest.raises(MetricError, match=message):
         fvd_bench.frechet_distance(np.zeros((4, 6)), fake)
+
+
+def test_features_without_numbers_are_no_distance_of_0() -> None:
+    with pytest.raises(MetricError, match=r"shape \[4, 0\] and fake ones of \[5, 0\]: expected \[N, D\]"):
+        fvd_bench.frechet_distance(np.zeros((4, 0)), np.zeros((5, 0)))
 
 
 def test_rotation_translation_and_exchange_do_not_matter(rng: np.random.Generator) -> None:

@@ -7,12 +7,14 @@ import pytest
 import scipy.stats
 
 from fvd_bench import metrics
+from fvd_bench.errors import MetricError
 from fvd_bench.estimate import Estimate
 from fvd_bench.features import feature_set
 from fvd_bench.features.feature_set import FeatureSet
 from fvd_bench.metrics.extrapolation import floor, infinite
 from fvd_bench.metrics.frechet import frechet_distance
 from fvd_bench.metrics.measurement import _shifted, measure
+from fvd_bench.metrics.metric import Metric
 from fvd_bench.metrics.uncertainty import Spread, holm, p_value, quantile, standard_error
 from fvd_bench.protocols.rules import MetricRule
 
@@ -124,7 +126,7 @@ def test_a_side_of_moments_alone_has_no_error_of_its_own(monkeypatch) -> None:
     assert spread.interval(1.0) is None
     assert spread.unknown() == "how much the real videos matter to it is not known"
     assert floor("fvd", folded, FVD, seed=0) == "of the real side only mean and covariance were kept"
-    assert infinite(spread, folded, seed=0) == "how much the videos of both sides matter is not known"
+    assert infinite(spread, folded, seed=0) == "of the real side only mean and covariance were kept"
 
 
 @pytest.mark.parametrize("folded", [("real",), ("fake",), ("real", "fake")])
@@ -184,6 +186,42 @@ def test_the_floor_of_batch_means_is_that_of_batches() -> None:
     assert large.value == pytest.approx(small.value, rel=0.25)
     assert large.value == pytest.approx(np.mean(direct), rel=0.15)
     assert floor("fvd", *_trials(64, 64, 1), FVD, seed=0).value < small.value / 2
+
+
+@pytest.mark.parametrize("fakes", [16, 20, 40])
+def test_batches_that_quarters_of_few_fakes_would_not_fill_have_a_floor(fakes: int) -> None:
+    rule = MetricRule(names=("fvd",), aggregation="batch-mean", batch=16)
+    (sides,), (many,) = _trials(64, fakes, 1), _trials(64, 64, 1)
+
+    found = measure([sides], rule, seed=0)["fvd"]
+
+    assert found.values == (metrics.compute("fvd", sides["real"], sides["fake"], rule),)
+    assert found.floor.value == pytest.approx(floor("fvd", many, rule, seed=0).value, rel=0.2)
+
+
+def test_a_metric_that_needs_more_than_parts_hold_keeps_its_score(monkeypatch: pytest.MonkeyPatch) -> None:
+    def compute(real: FeatureSet, fake: FeatureSet, rule: MetricRule) -> float:
+        if min(real.count, fake.count) < 40:
+            raise MetricError("at least 40 are needed")
+        return float(np.sum((real.mean() - fake.mean()) ** 2))
+
+    demanding = Metric(name="demanding", compute=compute, lower_is_better=True, rises_by_chance=True)
+    monkeypatch.setitem(metrics.METRICS.built_in, "demanding", demanding)
+    (sides,) = _trials(60, 50, 1)
+    found = measure([sides], MetricRule(names=("demanding",)), seed=0)["demanding"]
+
+    assert found.values == (compute(sides["real"], sides["fake"], FVD),) and found.interval is not None
+    why = "it cannot be computed of parts of the videos: at least 40 are needed"
+    assert found.unknown == {"floor": why, "infinite": why}
+
+
+def test_an_unknown_number_of_videos_is_not_called_few() -> None:
+    (sides,) = _trials(60, 50, 1)
+    real = FeatureSet.of_moments(np.zeros(24), np.eye(24), count=None, ddof=1)
+
+    found = measure([{**sides, "real": real}], FVD, seed=0)["fvd"]
+
+    assert found.unknown["infinite"] == "of the real side only mean and covariance were kept"
 
 
 def test_the_same_features_give_the_same_numbers() -> None:

@@ -14,6 +14,7 @@ import pytest
 from fvd_bench.errors import ArgumentError, FvdBenchError, MetricError, SourceError, UnknownProtocolError
 from fvd_bench.paired.evaluate import evaluate_paired
 from fvd_bench.paired.result import PairedResult, PairedScore
+from fvd_bench.protocols.paired import PsnrRule, load
 from fvd_bench.settings import Settings
 from fvd_bench.videos.video import Frame, Pixels
 from fvd_bench.words import number, percent
@@ -263,6 +264,19 @@ def test_wrapped_arithmetic_is_told(originals: list[Pixels], copies: list[Pixels
     told = f"drops {percent(dropped)} of the squared error; computed exactly it is {number(higher)}"
     assert f"its uint8 arithmetic, which is kept, {told}" in finding.message
     assert "psnr-wraps" not in {finding.code for finding in quiet.warnings}
+
+
+def test_what_wrapped_arithmetic_is_held_against_is_pooled_alike(originals: list[Pixels], copies: list[Pixels]) -> None:
+    psnr = PsnrRule(pool="frame", average="frames", most=30)
+    wrapping, exact = (
+        replace(load("tokenbench"), name=arithmetic, psnr=replace(psnr, arithmetic=arithmetic))
+        for arithmetic in ("uint8", "exact")
+    )
+
+    result = score(originals, copies, [wrapping, exact])
+
+    (finding,) = [finding for finding in result.warnings if finding.code == "psnr-wraps"]
+    assert finding.message.endswith(f"computed exactly it is {number(of(result, 'exact/psnr').value)}")
 
 
 def test_rfvd_scores_the_same_pairs_as_sets(sides: Path, tmp_path: Path, pixels_protocol) -> None:

@@ -1,7 +1,10 @@
 import os
 import shutil
+import tarfile
+import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from fvd_bench.errors import SourceError
@@ -59,6 +62,27 @@ def test_images_beside_videos_are_left_out_and_told(tmp_path: Path) -> None:
     assert list(source.names) == ["a.mp4", "c/b.mp4"]
     assert len(source.notes) == 2
     assert all("left out" in note for note in source.notes)
+
+
+def test_zip_archives_in_a_folder_are_left_out_and_told(tmp_path: Path) -> None:
+    for name, beside in (("videos", "a.mp4"), ("arrays", "a.npy"), ("shards", "a.tar"), ("alone", None)):
+        with zipfile.ZipFile(_touch(tmp_path / name, "dataset.json") / "more.zip", "w") as archive:
+            archive.writestr("b.mp4", b"x")
+        if beside == "a.npy":
+            np.save(tmp_path / name / beside, np.zeros((9, 8, 8, 3), dtype=np.uint8))
+        elif beside == "a.tar":
+            with tarfile.open(tmp_path / name / beside, "w") as tar:
+                tar.add(_touch(tmp_path, "c.mp4") / "c.mp4", "c.mp4")
+        elif beside:
+            _touch(tmp_path / name, beside)
+
+    sides = [open_source(tmp_path / name) for name in ("videos", "arrays", "shards")]
+
+    assert [list(side.names) for side in sides] == [["a.mp4"], ["a"], ["c.mp4"]]
+    for side in sides:
+        assert f"{side.name}: 1 zip archive beside the videos is left out; each is a side of its own" in side.notes[0]
+    with pytest.raises(SourceError, match="holds 1 zip archive and no video: pass the path of an archive"):
+        open_source(tmp_path / "alone")
 
 
 @pytest.mark.parametrize("make", [lambda p: p / "none", lambda p: _touch(p, "a.doc") / "a.doc", lambda p: p])
