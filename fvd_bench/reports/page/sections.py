@@ -132,8 +132,8 @@ def remaining_sections(
 
     findings: what was found. None for the findings of the result alone.
     """
-    found = result.warnings if findings is None else findings
-    yield Section("Findings", [Items([finding.message for finding in found])] if found else [])
+    found = dict.fromkeys(finding.message for finding in (result.warnings if findings is None else findings))
+    yield Section("Findings", [Items(list(found))] if found else [])
     if exhibits is not None:
         places = [chart for chart in (map_chart(exhibits), distance_chart(exhibits)) if chart]
         yield Section("Where the videos lie", [Charts(places)] if places else [])
