@@ -129,7 +129,7 @@ def _train_stage(
         dataset = _open(run, workers, progress)
         distributed.on_first(lambda: _check_scoring(run, place.type, progress))
         trainer = run.method.stage(run.stage).trainer(run, dataset, place)
-        if run.report.fvd_kimg and trainer.shows:
+        if run.report.fvd_kimg:
             check_length(trainer.ema, protocol=run.report.protocol)
         distributed.on_first(lambda: run_folder.claim(out, run))
         distributed.on_first(lambda: held.enter_context(run_folder.held(out)))
