@@ -244,7 +244,7 @@ class MoCoGAN(Method):
     unused = frozenset(
         {
             "ada", "ada_target", "ada_kimg", "r1_gamma", "r1_interval", "lazy_interval", "ema_kimg", "ema_rampup",
-            "precision", "micro_batch", "compile", "cuda_graphs",
+            "precision", "micro_batch", "compile", "cuda_graphs", "discriminator_kimg",
         }
     )  # fmt: skip
 

@@ -17,6 +17,9 @@ from stylegan_v.cli.progress import training_progress
 
 @click.command(cls=Command)
 @click.option("--config", metavar="NAME|FILE", help="A run to start from: a TOML file, or one that ships.")
+@click.option(
+    "--from", "checkpoint", type=PATH, help="Begin with the networks of this checkpoint, such as an imported one."
+)
 @click.option("--ablation", metavar="NAME", help="A row of the paper's Table 2 or 3, see `ablations`.")
 @click.option("--data", "path", metavar="PATH", help="Folder or archive of training videos.")
 @click.option("--out", required=True, type=PATH, help="Folder of the run.")
@@ -39,6 +42,7 @@ from stylegan_v.cli.progress import training_progress
 @click.option("--workers", default=4, show_default=True, type=click.IntRange(1), help="Threads that read videos.")
 def train(
     config: str | None,
+    checkpoint: Path | None,
     ablation: str | None,
     path: str | None,
     out: Path,
@@ -52,6 +56,7 @@ def train(
     from fvd_bench.networks.environment import resolve_device
     from fvd_bench.paths import user_path
     from fvd_bench.sources.opening import open_source
+    from stylegan_v.checkpoints.files import LAST
     from stylegan_v.training import ablations, run_folder
     from stylegan_v.training.run import load_run
 
@@ -69,10 +74,16 @@ def train(
     if source is None and ablation is None and (out / run_folder.SETTINGS).exists():  # which may be of another ablation
         source = str(out / run_folder.SETTINGS)
     load_run(source, {})  # first alone: what is wrong with the file was not typed here
+    begin = None
+    if checkpoint is not None and not (out / LAST).exists():  # a run that has begun goes on from its own
+        from stylegan_v.checkpoints.checkpoint import load
+        from stylegan_v.training.beginning import run_from
+
+        begin = load(checkpoint)
     with typed():
         if ablation is not None:
             given = ablations.ablation(ablation).joined(given)
-        run = load_run(source, given)
+        run = load_run(source, given) if begin is None else run_from(begin, source, given)
         if stage is not None:
             run.method.stage(stage)
     if not run.data.path:
@@ -91,6 +102,7 @@ def train(
             minutes=minutes,
             progress=show,
             stage=stage,
+            begin=begin,
             told=told,
         )
     say(f"{out}: trained on {round(done * 1000):,} of {round(run.train.kimg * 1000):,} frames", err=True)

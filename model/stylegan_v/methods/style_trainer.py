@@ -6,6 +6,7 @@ Source: paper appendix B.1 (loss and optimiser); Karras et al. 2020 for what the
 from __future__ import annotations
 
 import functools
+import itertools
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
@@ -71,11 +72,12 @@ class StyleTrainer(Trainer):
         if run.train.compile:
             self.generator.synthesis.compile()
             self._discriminate = torch.compile(self.discriminator)  # not for R1, which differentiates twice
-        self._recorded: list[Recorded] = []  # a step without R1, and one with it
+        self._recorded: dict[tuple[bool, bool], Recorded] = {}  # see `_update`
         if run.train.cuda_graphs:
             if device.type != "cuda" or distributed.world() > 1:
                 raise ConfigError("cuda_graphs = true needs a GPU, and one process: set it to false in [train]")
-            self._recorded = [Recorded(functools.partial(self._update, r1=r1)) for r1 in (False, True)]
+            for r1, both in itertools.product((False, True), repeat=2):
+                self._recorded[r1, both] = Recorded(functools.partial(self._update, r1, both))
 
     @property
     def gamma(self) -> float:
@@ -109,7 +111,8 @@ class StyleTrainer(Trainer):
     def update(self, numbers: Tensor, batch: Batch) -> dict[str, Tensor]:
         """Take a step of each network, with R1 every r1_interval steps, and let augmentation follow."""
         r1 = self.steps % self.run.train.r1_interval == 0
-        work = self._recorded[r1] if self._recorded else functools.partial(self._update, r1=r1)
+        both = self.steps * self.run.kimg_per_step >= self.run.train.discriminator_kimg
+        work = self._recorded.get((r1, both)) or functools.partial(self._update, r1, both)
         logs = work(numbers, batch)
         self.update_augment(logs)
         return logs
@@ -137,10 +140,13 @@ class StyleTrainer(Trainer):
             seconds = _GENERATOR_PASSES * (made - began) + _DISCRIMINATOR_PASSES * (time.monotonic() - made)
         return seconds * self.share / len(few)
 
-    def _update(self, numbers: Tensor, batch: Batch, *, r1: bool) -> dict[str, Tensor]:
-        """Take a step of each network. numbers: int64 [B], of the training samples."""
+    def _update(self, r1: bool, both: bool, numbers: Tensor, batch: Batch) -> dict[str, Tensor]:
+        """Take a step of each network. r1: of R1 too. both: whether the generator learns, too.
+
+        numbers: int64 [B], of the training samples.
+        """
         generator_fakes, discriminator_fakes, reals = self._draw(numbers, batch)
-        logs = self.update_generator(generator_fakes)
+        logs = self.update_generator(generator_fakes) if both else {}
         logs |= self.update_discriminator(discriminator_fakes, reals)
         return logs | self.update_r1(reals) if r1 else logs
 

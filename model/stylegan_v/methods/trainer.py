@@ -19,7 +19,7 @@ from fvd_bench.words import counted
 from stylegan_v import distributed
 from stylegan_v.data.clips import Batch, VideoDataset
 from stylegan_v.data.times import ClipRule
-from stylegan_v.errors import ConfigError
+from stylegan_v.errors import CheckpointError, ConfigError
 from stylegan_v.methods.checkpoint_parts import load_part
 from stylegan_v.methods.settings import TrainRun
 from stylegan_v.networks.video_generator import VideoGenerator
@@ -188,6 +188,22 @@ class Trainer(ABC):
                 optimizer.state[parameter][kind] = value.to("cpu" if on_host else self.device, copy=True)
                 if _without_momentum(optimizer):
                     optimizer.state[parameter].setdefault("exp_avg", torch.zeros_like(parameter))
+
+    def begin_with(self, tensors: Mapping[str, Mapping[str, Tensor]]) -> None:
+        """Begin with networks that were trained before. tensors: those of each part. Raises CheckpointError.
+
+        A generator and its average stand for each other where one is missing, and other networks that are missing are
+        new.
+        """
+        found = {**tensors}
+        for part, other in (("generator", "ema"), ("ema", "generator")):
+            if part not in found and other in found:
+                found[part] = found[other]
+        if "ema" not in found:
+            raise CheckpointError("the checkpoint to begin with has no generator")
+        for part, network in self._parts().items():
+            if part in found:
+                load_part(network, found[part], part)
 
     def begin_stage(self, tensors: Mapping[str, Mapping[str, Tensor]], *, kimg: float) -> None:
         """Begin with the networks of the stage before, after so many thousand frames. Raises CheckpointError."""

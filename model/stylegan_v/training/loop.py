@@ -46,6 +46,7 @@ def train(
     minutes: float | None,
     progress: Progress,
     stage: str | None = None,
+    begin: checkpoints.Checkpoint | None = None,
     told: Callable[[Pace], None] = lambda pace: None,
 ) -> float:
     """Train until run.train.kimg, to the nearest step, or until `minutes` have passed. Returns the kimg at the end.
@@ -54,11 +55,12 @@ def train(
     the videos were found usable.
     device: `cpu` or `cuda`. workers: number of threads that read videos. minutes: None for no limit.
     stage: the one to train alone, of a method that has several; None for all, one after the other.
+    begin: a checkpoint whose networks are the first state of the run, see `Trainer.begin_with`.
     told: called after each step with the pace of the run.
 
-    Raises TrainingError when numbers are not finite or memory runs out, and ConfigError when the folder holds another
-    run. Raises KeyboardInterrupt after an interruption, which lets the step under way end. The checkpoint is usable in
-    every case.
+    Raises TrainingError when numbers are not finite or memory runs out, ConfigError when the folder holds another run,
+    and CheckpointError when what it goes on from, or begins with, is of another model. Raises KeyboardInterrupt after
+    an interruption, which lets the step under way end. The checkpoint is usable in every case.
     """
     began = time.monotonic()
     arithmetic = training_arithmetic(tf32=run.train.tf32)
@@ -82,7 +84,7 @@ def train(
         for name in _stages(run, out, stage):
             of_stage, show = dataclasses.replace(run, stage=name), _until(stop, progress)
             with contextlib.ExitStack() as held:
-                kimg, ended = _train_stage(of_stage, out, place, answer, workers, show, ends, told, held)
+                kimg, ended = _train_stage(of_stage, out, place, answer, workers, show, ends, told, held, begin)
             if stop.is_set():
                 raise KeyboardInterrupt
             if ended:
@@ -120,6 +122,7 @@ def _train_stage(
     ends: Callable[[], bool],
     told: Callable[[Pace], None],
     held: contextlib.ExitStack,
+    begin: checkpoints.Checkpoint | None,
 ) -> tuple[float, bool]:
     """Train a stage. Returns the kimg at the end, and whether it ended early.
 
@@ -129,6 +132,8 @@ def _train_stage(
         dataset = _open(run, workers, progress)
         distributed.on_first(lambda: _check_scoring(run, place.type, progress))
         trainer = run.method.stage(run.stage).trainer(run, dataset, place)
+        if begin is not None and not (out / LAST).exists():
+            trainer.begin_with({part: begin.part(part) for part in begin.parts})
         if run.report.fvd_kimg:
             check_length(trainer.ema, protocol=run.report.protocol)
         distributed.on_first(lambda: run_folder.claim(out, run))

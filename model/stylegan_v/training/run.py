@@ -91,7 +91,7 @@ class Run:
         for name, value in positive.items():
             if not 0 < value < math.inf:
                 raise ConfigError(f"{name} = {value}: expected a number above 0")
-        for name in ("micro_batch", "seed", "r1_gamma", "learning_rate", "ema_rampup"):
+        for name in ("micro_batch", "seed", "r1_gamma", "learning_rate", "ema_rampup", "discriminator_kimg"):
             if not 0 <= getattr(train, name) < _LARGEST_SEED:
                 raise ConfigError(f"train.{name} = {getattr(train, name)}: expected 0 or more, below 2^56")
         if not 0 <= report.fvd_kimg < math.inf:
