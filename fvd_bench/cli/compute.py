@@ -23,7 +23,7 @@ from fvd_bench.cli.streams import (
     delivery,
     print_result,
     progress,
-    say,
+    remark,
     stdout_of,
     wrote,
 )
@@ -253,7 +253,7 @@ def _keep(beside: Path, collection: Collection, result: Result, *, wanted: bool)
         result_features.save(beside, collection, result)
         wrote(beside)
     elif beside.exists() and not result_features.is_foreign(beside):
-        say(f"fvd-bench: warning: {beside} holds the features of an older result; delete it", err=True)
+        remark(f"fvd-bench: warning: {beside} holds the features of an older result; delete it")
 
 
 def _check_recordable(evaluation: Evaluation) -> None:

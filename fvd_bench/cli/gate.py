@@ -23,7 +23,7 @@ from fvd_bench.cli.streams import (
     delivery,
     print_report,
     progress,
-    say,
+    remark,
     stdout_of,
     warn,
 )
@@ -104,7 +104,7 @@ def check(
         attempt(lambda: _report(*texts, page, files=files, show=lambda: console().print(table)))
         warn(compared.findings)
         if update:
-            say(f"fvd-bench: {baseline} now holds the new result", err=True)
+            remark(f"fvd-bench: {baseline} now holds the new result")
     if compared.failed:
         raise click.exceptions.Exit(_FAILED)
 

@@ -132,10 +132,25 @@ def warn(findings: Sequence[Finding]) -> None:
             say(f"fvd-bench: warning: {message}", err=True)
 
 
+def remark(text: str) -> None:
+    """Say on stderr what was noticed or done, which `--quiet` leaves out."""
+    if not is_quiet():
+        say(text, err=True)
+
+
 def wrote(file: object) -> None:
     """Say on stderr that a file was written."""
+    remark(f"wrote {file}")
+
+
+@contextlib.contextmanager
+def hushed() -> Iterator[None]:
+    """Drop what work says on stderr by itself, if the command is to be quiet. Errors are raised through it."""
     if not is_quiet():
-        say(f"wrote {file}", err=True)
+        yield
+        return
+    with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stderr(nowhere):
+        yield
 
 
 @contextlib.contextmanager

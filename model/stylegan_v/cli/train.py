@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from fvd_bench.cli.command import Command, typed
-from fvd_bench.cli.streams import keeps, say
+from fvd_bench.cli.streams import hushed, keeps, remark
 from fvd_bench.cli.values import Number
 from stylegan_v.cli.options import PATH, Device, device_option
 from stylegan_v.cli.progress import training_progress
@@ -69,7 +69,7 @@ def train(
     changes["path"] = path
     given = {s: {n: changes[n] for n in names if changes[n] is not None} for s, names in sections.items()}
     if run_folder.restore(out):
-        say(f"{out / run_folder.SETTINGS} was gone, and is written anew from the settings in the checkpoint", err=True)
+        remark(f"{out / run_folder.SETTINGS} was gone, and is written anew from the settings in the checkpoint")
     source = config
     if source is None and ablation is None and (out / run_folder.SETTINGS).exists():  # which may be of another ablation
         source = str(out / run_folder.SETTINGS)
@@ -93,7 +93,7 @@ def train(
     from stylegan_v.training.loop import train as run_training
 
     keeps("finished work is")
-    with training_progress(shown=os.environ.get("RANK", "0") == "0") as (show, told):
+    with hushed(), training_progress(shown=os.environ.get("RANK", "0") == "0") as (show, told):
         done = run_training(
             run,
             out,
@@ -105,4 +105,4 @@ def train(
             begin=begin,
             told=told,
         )
-    say(f"{out}: trained on {round(done * 1000):,} of {round(run.train.kimg * 1000):,} frames", err=True)
+    remark(f"{out}: trained on {round(done * 1000):,} of {round(run.train.kimg * 1000):,} frames")
