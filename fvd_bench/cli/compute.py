@@ -87,7 +87,7 @@ def compute(
     beside = _beside(json_file, len(fake), wanted=keep_features)
     features = [str(file) for file in beside if keep_features]
     files = json_file, html_file, per_video_file, manifest_file, *features
-    check_outputs(stdout_of(form), *files, read=(real, *fake.values()))
+    check_outputs(stdout_of(form), *files, read=(real, *fake.values(), replay_file))
     if dry_run and (json_file or html_file or per_video_file or manifest_file or replay_file or form != TEXT):
         raise click.UsageError(
             "--dry-run scores nothing, so there is no --format, --json, --html, --per-video, --manifest or --replay of "

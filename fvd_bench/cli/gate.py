@@ -77,7 +77,11 @@ def check(
     from fvd_bench.evaluation import comparison
     from fvd_bench.reports import comparison as gate_tables
 
-    check_outputs(json_file, html_file, junit, markdown, str(baseline) if update else None, read=(real, fake))
+    reports = json_file, html_file, junit, markdown
+    if update:
+        check_outputs(*reports, str(baseline), read=(real, fake))
+    else:
+        check_outputs(*reports, read=(real, fake, baseline))
     showing = Showing(html_file)
     try:
         with progress() as show:
@@ -136,7 +140,7 @@ def compare(files: tuple[Path, ...], json_file: str | None, html_file: str | Non
     from fvd_bench.evaluation import comparison, result_files
     from fvd_bench.reports import comparison as gate_tables
 
-    check_outputs(stdout_of(form), json_file, html_file)
+    check_outputs(stdout_of(form), json_file, html_file, read=files)
     several = any(map(result_files.holds_several, files))
     if len(files) == 1 and not several:
         raise click.UsageError(f"{files[0]} is one result: give two or more")
