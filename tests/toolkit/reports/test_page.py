@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fvd_bench.evaluation.ranking import Entrant
+from fvd_bench.evaluation.ranking import Contrast, Entrant, RankedScore, Ranking
 from fvd_bench.evaluation.result_files import ranked
 from fvd_bench.evaluation.shown_clips import ShownClip
 from fvd_bench.finding import Finding
@@ -138,6 +138,18 @@ def test_a_ranking_without_known_errors_says_so_and_a_doubtful_one_is_red(showin
 
     assert 'class="verdict unsure"' in page and "a is first" in page
     assert 'class="verdict bad"' in red and '"warning">b: Do not trust this number' in red
+
+
+def test_a_generator_is_not_best_of_those_whose_difference_nobody_knows(showing) -> None:
+    result, _, _ = showing
+    both = Contrast("a", "b", 1.0, 0.1, paired=False, p=0.0, corrected=0.0, is_real=True)
+    other = Contrast("a", "c", 1.0, None, paired=False, p=None, corrected=None, is_real=None)
+    scores = RankedScore(dict.fromkeys("abc", result.scores[0]), (both, other))
+
+    page = ranking_page(Ranking(dict.fromkeys("abc", result), (scores,), ()))
+
+    assert page.verdict.tone == "unsure"
+    assert page.verdict.sentence.startswith("a is better than b by more than chance explains; of c that is not known.")
 
 
 def _frames(page: str, place: int) -> list[np.ndarray]:
