@@ -34,7 +34,8 @@ FREE_TO_CHANGE = {
     "train": {"kimg", "micro_batch", "tf32", "compile", "cuda_graphs"},
     "report": {"tick_kimg", "snapshot_kimg", "fvd_kimg", "fvd_videos", "protocol"},
 }
-"""Settings in which a run may differ from how it began. They change no step, or only its rounding."""
+"""Settings in which a run may differ from how it began. They change no step, or only its rounding; but where a method
+lowers its learning rate towards the end, as VideoGPT does, another `kimg` changes that of the steps to come."""
 
 
 def check(out: Path, run: Run) -> None:
