@@ -112,7 +112,9 @@ def ranked(entrants: Mapping[str, Entrant]) -> Ranking:
     results = {name: entrant.result for name, entrant in entrants.items()}
     whole, said = alike(results)
     if not (judged := [scores for scores in whole if is_ranked(scores[0])]):
-        raise NotComparableError(f"not comparable: of {', '.join(results)} all have windows or scales of motion alone")
+        raise NotComparableError(
+            f"not comparable: windows and scales of motion are all that {', '.join(results)} have in common"
+        )
     return ranking(entrants, judged, said)
 
 

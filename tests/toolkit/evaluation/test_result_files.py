@@ -196,7 +196,9 @@ def test_results_that_share_windows_alone_are_not_ranked(singles: list[Path]) ->
             score["row"] = f"{WINDOW}0-15"
         file.write_text(json.dumps(table))
 
-    with pytest.raises(NotComparableError, match="all have windows or scales of motion alone"):
+    with pytest.raises(
+        NotComparableError, match="windows and scales of motion are all that good, also_good, bad have in common"
+    ):
         compare_all(singles)
 
 
