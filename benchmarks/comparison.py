@@ -189,7 +189,10 @@ def learned(
     run = run_of(row, videos, budget)
     asked = json.loads(json.dumps({"budget": asdict(budget), "run": run.as_dict(), "scores": dict(scores)}))
     file = folder / "row.json"
-    record = json.loads(file.read_text("utf-8")) if file.exists() else {"asked": asked, "stages": {}}
+    record = {"asked": asked, "stages": {}}
+    if file.exists():
+        record = json.loads(file.read_text("utf-8"))
+        record["asked"]["run"] = load_run(None, record["asked"]["run"]).as_dict()  # with settings that are new since
     if len(run.method.stages()) == 1 and record["asked"]["budget"]["minutes"] < budget.minutes:
         record["asked"]["budget"]["minutes"] = budget.minutes
         record.pop("found", None)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from machine import write
+from machine import result_file, write
 
 from fvd_bench.progress import silent
 from stylegan_v.checkpoints import checkpoint
+from stylegan_v.checkpoints.files import LAST
 from stylegan_v.networks.generator import Generator, build_generator
 from stylegan_v.sampling.scoring import evaluate
 from stylegan_v.training.loop import train
@@ -32,8 +34,8 @@ def learn(name: str, question: str | None, stages: Sequence[Run], out: Path, *, 
     """
     began = time.monotonic()
     first = score(build_generator(stages[0].model, seed=stages[0].train.seed), stages[0], out / "stage-1" / "features")
-    curve, best_file, seconds = [[0.0, *first]], None, []
-    kimg = 0.0
+    curve: list[list[float]] = [[0.0, *first]]
+    best_file, seconds, kimg = None, [], 0.0
     for number, run in enumerate(stages, 1):
         left = minutes - (time.monotonic() - began) / 60
         folder = out / f"stage-{number}"
@@ -42,15 +44,11 @@ def learn(name: str, question: str | None, stages: Sequence[Run], out: Path, *, 
         if number > 1 and not (folder / "checkpoint.pt").exists():
             _begin_with(out / f"stage-{number - 1}" / "checkpoint.pt", run, folder)
         done = train(run, folder, device="cpu", workers=1, minutes=left, progress=silent)
-        lines = [json.loads(line) for line in (folder / "log.jsonl").read_text("utf-8").splitlines()]
-        for line in lines:
-            if "fvd" in line:
-                if line["fvd"] < min(point[1] for point in curve):
-                    best_file = folder / "best.pt"
-                curve.append([kimg + line["kimg"], line["fvd"], line["fvd_low"], line["fvd_high"]])
-        seconds += [line["seconds_per_kimg"] for line in lines if "seconds_per_kimg" in line]
-        kimg += done
-    best = min(point[1] for point in curve)
+        points, pace = logged(folder, kimg)
+        if points and min(map(_fvd, points)) < min(map(_fvd, curve)):
+            best_file = folder / "best.pt"
+        curve, seconds, kimg = curve + points, seconds + pace, kimg + done
+    best = min(map(_fvd, curve))
     if best_file is not None:
         keep(best_file, stages[-1], checkpoint_name)
     print(f"FVD {first[0]:.1f} untrained, {best:.1f} at best, after {kimg:.1f} kimg")
@@ -64,6 +62,47 @@ def learn(name: str, question: str | None, stages: Sequence[Run], out: Path, *, 
     }
     write(name, question, table)
     return first[0], best
+
+
+def go_on(name: str, question: str | None, run: Run, out: Path, *, minutes: float, videos: int,
+          checkpoint_name: str) -> tuple[float, float]:  # fmt: skip
+    """Go on from the kept generator of a result, whose discriminator is gone, and add to the result. Gives FVD at best
+    before and now.
+
+    The run says how long a new discriminator learns alone. The same call goes on with the run in `out`. The other
+    arguments are those of `learn`.
+    """
+    start = out / "before.json"
+    if not start.exists():
+        out.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(result_file(name, ".json", "cpu"), start)
+    table = json.loads(start.read_text("utf-8"))
+    begin = checkpoint.load(CHECKPOINTS / f"{checkpoint_name}.pt") if not (out / LAST).exists() else None
+    done = train(run, out, device="cpu", workers=1, minutes=minutes, progress=silent, begin=begin)
+    points, pace = logged(out, table["kimg"])
+    before, best = table["best"], min([table["best"], *map(_fvd, points)])
+    if best < before:
+        keep(out / "best.pt", run, checkpoint_name)
+    stage = {**described(run, videos), "begun with": "the best generator so far, and a new discriminator"}
+    table["curve [kimg, fvd, low, high]"] += points
+    table |= {"stages": [*table["stages"], stage], "kimg": table["kimg"] + done, "best": best}
+    write(name, question, {**table, "seconds_per_kimg": float(np.median(pace or [table["seconds_per_kimg"]]))})
+    print(f"FVD {before:.1f} at best before, {best:.1f} now, after {table['kimg']:.1f} kimg")
+    return before, best
+
+
+def logged(folder: Path, kimg: float) -> tuple[list[list[float]], list[float]]:
+    """Return from the log of a run its scores, as points of a curve, and the seconds per kimg of each line.
+
+    kimg: thousands of frames seen before the run.
+    """
+    lines = [json.loads(line) for line in (folder / "log.jsonl").read_text("utf-8").splitlines()]
+    points = [[kimg + line["kimg"], line["fvd"], line["fvd_low"], line["fvd_high"]] for line in lines if "fvd" in line]
+    return points, [line["seconds_per_kimg"] for line in lines if "seconds_per_kimg" in line]
+
+
+def _fvd(point: list[float]) -> float:
+    return point[1]
 
 
 def described(run: Run, videos: int) -> dict[str, Any]:
