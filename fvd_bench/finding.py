@@ -147,9 +147,10 @@ def noted(sentence: str) -> Finding:
 
 
 def worst_first(findings: Iterable[Finding]) -> list[Finding]:
-    """Sort findings in the order of HEADLINES, each once. Codes that are not there come last, as they came."""
+    """Sort findings in the order of HEADLINES, each once, of each side. Codes that are not there come last, as they
+    came."""
     order = {code: place for place, code in enumerate(HEADLINES)}
-    each = {(finding.code, finding.message): finding for finding in findings}
+    each = {(finding.code, finding.message, finding.side): finding for finding in findings}
     return sorted(each.values(), key=lambda finding: order.get(finding.code, len(order)))
 
 

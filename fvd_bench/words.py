@@ -1,4 +1,4 @@
-"""Numbers as people read them: scores, changes, intervals, counts, percents, and lengths of time."""
+"""Numbers as people read them: scores, changes, intervals, counts, places, percents, and lengths of time."""
 
 from __future__ import annotations
 
@@ -37,6 +37,12 @@ def agreeing(count: int, verb: str) -> str:
 
 
 _SINGULAR = {"are": "is", "were": "was", "have": "has"}
+
+
+def ordinal(place: int) -> str:
+    """Write the place of something in a row: 1st, 2nd, 3rd, 4th, 11th, 22nd."""
+    ending = "th" if place % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(place % 10, "th")
+    return f"{place}{ending}"
 
 
 def percent(part: float | None, form: str = ".0%") -> str:

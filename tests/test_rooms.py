@@ -4,6 +4,7 @@ import ast
 import functools
 import graphlib
 import importlib
+import sys
 from pathlib import Path
 
 import pytest
@@ -94,7 +95,10 @@ def test_a_room_says_only_what_it_has() -> None:
         for room in rooms:
             module = importlib.import_module(f"{package}.{room}")
             for name in module.__all__:
-                assert f"{room}.{name}" in _modules(package) or hasattr(module, name), f"{room} has no {name}"
+                inside = f"{room}.{name}"
+                assert inside in _modules(package) or hasattr(module, name), f"{room} has no {name}"
+                if inside in _modules(package) and hasattr(module, name):  # else it is not loaded
+                    assert getattr(module, name) is sys.modules[f"{package}.{inside}"], f"{name} of {room} is another"
 
 
 @pytest.mark.parametrize("package", FOLDERS)

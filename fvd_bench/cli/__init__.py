@@ -111,8 +111,8 @@ def cli() -> None:
     """Score video generators: FVD and FID with the exact protocol in every number."""
 
 
-for command in (
+for each in (
     compute, paired, audit, table4, check, compare, report, stats, merge, refs, inspect, protocols, networks, weights,
     selftest, demo, cite, export,
 ):  # fmt: skip
-    cli.add_command(command)
+    cli.add_command(each)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,7 @@ from fvd_bench.cli.streams import (
     delivery,
     print_result,
     progress,
-    say,
+    remark,
     stdout_of,
     wrote,
 )
@@ -80,61 +81,62 @@ def compute(
     **settings: Any,  # click hands over the options of chosen_settings by name
 ) -> None:
     """Score the videos in one folder against those in another. Several fake sides are ranked."""
-    from fvd_bench.features.distributed import processes
-
     showing = Showing(html_file, of_one=len(fake) == 1)
     chosen = chosen_settings(**settings, onlooker=showing.onlooker)
     beside = _beside(json_file, len(fake), wanted=keep_features)
-    features = [str(file) for file in beside if keep_features]
-    files = json_file, html_file, per_video_file, manifest_file, *features
-    check_outputs(stdout_of(form), *files, read=(real, *fake.values()))
-    if dry_run and (json_file or html_file or per_video_file or manifest_file or replay_file or form != TEXT):
-        raise click.UsageError(
-            "--dry-run scores nothing, so there is no --format, --json, --html, --per-video, --manifest or --replay of "
-            "it"
-        )
-    if dry_run:
-        from fvd_bench.evaluation.plan import check_weights
-
-        check_weights(protocol, chosen)
-    if manifest_file == "-":
+    files = json_file, html_file, per_video_file, manifest_file, *(str(file) for file in beside if keep_features)
+    check_outputs(stdout_of(form), *files, read=(real, *fake.values(), replay_file))
+    if manifest_file == STDOUT:
         raise click.UsageError("--manifest goes to a FILE, since stdout is for the result")
+    if len(fake) > 1 and (manifest_file or replay_file or chosen.classes):
+        raise click.UsageError("--manifest, --replay and --classes are of one --fake: give one at a time")
+    if dry_run:
+        if any(files) or replay_file or form != TEXT:
+            raise click.UsageError(
+                "--dry-run scores nothing, so there is no --format, --json, --html, --per-video, --manifest or "
+                "--replay of it"
+            )
+        _dry_run(real, fake, protocol, repeats=repeats, seed=seed, settings=chosen)
+        return
+
+    def keep(place: int, collection: Collection, result: Result) -> None:
+        if beside:
+            _keep(beside[place], collection, result, wanted=keep_features)
+
     if len(fake) > 1:
-        if manifest_file or replay_file or chosen.classes:
-            raise click.UsageError("--manifest, --replay and --classes are of one --fake: give one at a time")
-        if dry_run:
-            ranking.dry_run(real, fake, protocol, repeats=repeats, seed=seed, settings=chosen)
-            return
-
-        def keep(place: int, collection: Collection, result: Result) -> None:
-            if beside:
-                _keep(beside[place], collection, result, wanted=keep_features)
-
         ranking.compute(
-            real,
-            fake,
-            protocol,
-            repeats=repeats,
-            seed=seed,
-            json_file=json_file,
-            form=form,
-            showing=showing,
-            per_video_file=per_video_file,
-            keep=keep,
-            settings=chosen,
-        )
+            real, fake, protocol, repeats=repeats, seed=seed, json_file=json_file, form=form, showing=showing,
+            per_video_file=per_video_file, keep=keep, settings=chosen,
+        )  # fmt: skip
         return
     (only,) = fake.values()
-    if dry_run:
-        _dry_run(real, only, protocol, repeats=repeats, seed=seed, settings=chosen)
-        return
+    opened = partial(
+        _opened, real, only, protocol, repeats=repeats, seed=seed, replay_file=replay_file, settings=chosen
+    )
+    _compute_one(opened, json_file, form, showing, per_video_file, manifest_file, partial(keep, 0))
+
+
+def _compute_one(
+    opened: Callable[..., AbstractContextManager[tuple[Evaluation, Manifest | None]]],
+    json_file: str | None,
+    form: str,
+    showing: Showing,
+    per_video_file: str | None,
+    manifest_file: str | None,
+    keep: Callable[[Collection, Result], None],
+) -> None:
+    """Score one fake side, and print and write what was asked for.
+
+    opened: opens the evaluation, with the manifest that it replays or None. keep: called with its features and its
+    result, while the features can be read.
+    """
+    from fvd_bench.features.distributed import processes
+
     with delivery() as attempt:
         with (
             processes() as first,
             progress(shown=first) as show,
-            _opened(
-                real, only, protocol, repeats=repeats, seed=seed, replay_file=replay_file, settings=chosen, show=show
-            ) as (evaluation, replayed),
+            opened(show=show) as (evaluation, replayed),
         ):
             if manifest_file:
                 _check_recordable(evaluation)
@@ -143,8 +145,8 @@ def compute(
             videos = _videos(collection, result) if per_video_file else []
             if manifest_file and first:
                 attempt(lambda: _record(Path(manifest_file), collection, result))
-            if beside and first:
-                attempt(lambda: _keep(beside[0], collection, result, wanted=keep_features))
+            if first:
+                attempt(lambda: keep(collection, result))
         if first:
             page = showing.text(partial(_page, result))
             attempt(lambda: print_result(result, json_file, page, (per_video_file, lambda: _csv(videos)), form=form))
@@ -152,7 +154,7 @@ def compute(
 
 def _dry_run(
     real: str | Path | Arrays,
-    fake: str | Path | Arrays,
+    fakes: Mapping[str, str | Path | Arrays],
     protocol: tuple[str, ...],
     *,
     repeats: int,
@@ -162,10 +164,15 @@ def _dry_run(
     """Say what scoring would use and skip, and how long it would take. Raises MetricError where there would be no
     score."""
     from fvd_bench.evaluation.evaluate import open_evaluation
-    from fvd_bench.evaluation.plan import plan
+    from fvd_bench.evaluation.plan import check_weights, plan
     from fvd_bench.features.distributed import processes
     from fvd_bench.reports.plan import plan_table
 
+    check_weights(protocol, settings)
+    if len(fakes) > 1:
+        ranking.dry_run(real, fakes, protocol, repeats=repeats, seed=seed, settings=settings)
+        return
+    (fake,) = fakes.values()
     with (
         processes() as first,
         progress(shown=first) as show,
@@ -253,7 +260,7 @@ def _keep(beside: Path, collection: Collection, result: Result, *, wanted: bool)
         result_features.save(beside, collection, result)
         wrote(beside)
     elif beside.exists() and not result_features.is_foreign(beside):
-        say(f"fvd-bench: warning: {beside} holds the features of an older result; delete it", err=True)
+        remark(f"fvd-bench: warning: {beside} holds the features of an older result; delete it")
 
 
 def _check_recordable(evaluation: Evaluation) -> None:

@@ -23,7 +23,7 @@ from fvd_bench.cli.streams import (
     delivery,
     print_report,
     progress,
-    say,
+    remark,
     stdout_of,
     warn,
 )
@@ -77,7 +77,11 @@ def check(
     from fvd_bench.evaluation import comparison
     from fvd_bench.reports import comparison as gate_tables
 
-    check_outputs(json_file, html_file, junit, markdown, str(baseline) if update else None, read=(real, fake))
+    reports = json_file, html_file, junit, markdown
+    if update:
+        check_outputs(*reports, str(baseline), read=(real, fake))
+    else:
+        check_outputs(*reports, read=(real, fake, baseline))
     showing = Showing(html_file)
     try:
         with progress() as show:
@@ -104,7 +108,7 @@ def check(
         attempt(lambda: _report(*texts, page, files=files, show=lambda: console().print(table)))
         warn(compared.findings)
         if update:
-            say(f"fvd-bench: {baseline} now holds the new result", err=True)
+            remark(f"fvd-bench: {baseline} now holds the new result")
     if compared.failed:
         raise click.exceptions.Exit(_FAILED)
 
@@ -136,7 +140,7 @@ def compare(files: tuple[Path, ...], json_file: str | None, html_file: str | Non
     from fvd_bench.evaluation import comparison, result_files
     from fvd_bench.reports import comparison as gate_tables
 
-    check_outputs(stdout_of(form), json_file, html_file)
+    check_outputs(stdout_of(form), json_file, html_file, read=files)
     several = any(map(result_files.holds_several, files))
     if len(files) == 1 and not several:
         raise click.UsageError(f"{files[0]} is one result: give two or more")

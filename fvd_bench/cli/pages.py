@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fvd_bench.cli.streams import Text, say
+from fvd_bench.cli.streams import Text, remark
 from fvd_bench.errors import FvdBenchError
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class Showing:
         try:
             found = exhibits(collection, result, is_whole=self._of_one)
         except FvdBenchError as error:
-            say(f"fvd-bench: warning: the page has no clips: {error}", err=True)
+            remark(f"fvd-bench: warning: the page has no clips: {error}")
         except Exception as fault:
             self._fault = fault
         self._exhibits.append(found)

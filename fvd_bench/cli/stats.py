@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -73,7 +73,7 @@ def stats(
     from fvd_bench.features.stats_places import write_at
 
     chosen = chosen_settings(**settings)
-    _check_out(out, read=path)
+    _check_out(out, read=[path])
     if moments and (len(protocol) > 1 or repeats > 1):
         raise click.UsageError("--moments are those of one draw: give one --protocol, and no --repeats")
     with processes() as first, progress(shown=first) as show:
@@ -111,7 +111,7 @@ def merge(
     from fvd_bench.features.stats_places import read_at, write_at
 
     chosen = chosen_settings(**settings)
-    _check_out(out, read=source)
+    _check_out(out, read=[*files, source])
     with progress() as show:
         read = {str(_shown(file)): read_at(file, show) for file in dict.fromkeys(files)}
         shards = {name: file for name, file in read.items() if isinstance(file, StatsFile)}
@@ -150,11 +150,11 @@ def _skipped(file: StatsFile | MomentsFile) -> Mapping[str, str]:
     return skipped_videos(file) if isinstance(file, StatsFile) else file.skipped
 
 
-def _check_out(out: str | Path, *, read: object) -> None:
+def _check_out(out: str | Path, *, read: Sequence[object]) -> None:
     if not str(out).endswith(".npz"):
         raise click.UsageError(f"{_shown(out)}: expected a file that ends in .npz, as a side of that form is known by")
     if isinstance(out, Path):
-        check_outputs(str(out), read=[read])
+        check_outputs(str(out), read=read)
     else:
         from fvd_bench.sources.addresses import check_writable
 

@@ -119,23 +119,38 @@ def _progress_lines() -> Progress:
 
 
 def warn(findings: Sequence[Finding]) -> None:
-    """Print findings on stderr, the worst first: in lines that fit a terminal, or one line each."""
+    """Print findings on stderr, the worst first, each sentence once: in lines that fit a terminal, or one line each."""
     from fvd_bench.finding import worst_first
     from fvd_bench.reports.layout import Prose
 
     if is_quiet():
         return
-    for finding in worst_first(findings):
+    for message in dict.fromkeys(finding.message for finding in worst_first(findings)):
         if sys.stderr.isatty():
-            console(err=True).print(Prose(finding.message, label="warning: "))
+            console(err=True).print(Prose(message, label="warning: "))
         else:
-            say(f"fvd-bench: warning: {finding.message}", err=True)
+            say(f"fvd-bench: warning: {message}", err=True)
+
+
+def remark(text: str) -> None:
+    """Say on stderr what was noticed or done, which `--quiet` leaves out."""
+    if not is_quiet():
+        say(text, err=True)
 
 
 def wrote(file: object) -> None:
     """Say on stderr that a file was written."""
+    remark(f"wrote {file}")
+
+
+@contextlib.contextmanager
+def hushed() -> Iterator[None]:
+    """Drop what work says on stderr by itself, if the command is to be quiet. Errors are raised through it."""
     if not is_quiet():
-        say(f"wrote {file}", err=True)
+        yield
+        return
+    with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stderr(nowhere):
+        yield
 
 
 @contextlib.contextmanager

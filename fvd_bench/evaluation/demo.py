@@ -78,6 +78,7 @@ def run(folder: Path, *, settings: Settings, progress: Progress) -> list[Row]:
             real, folder / name, "stylegan-v-fvd16", repeats=1, seed=0, settings=settings, progress=progress
         ) as evaluation:
             rows.append(Row(what, evaluation.run()))
+    progress("sets of fake videos", len(_COPIES), len(_COPIES))
     return rows
 
 

@@ -164,7 +164,7 @@ def _look(
         tasks.setdefault(place, []).append(job)
     computed: dict[int, list[Job]] = {}
     counting = in_order(list(tasks.items()), partial(_count, evaluation, source), workers=evaluation.workers)
-    for done, ((place, _), (job, outcome)) in enumerate(counting):
+    for done, ((place, _), (job, outcome)) in enumerate(counting, start=1):
         evaluation.progress(f"{source} videos", done, len(absent))
         if isinstance(outcome, str):
             outlooks[job].skipped[names[place % len(names)]] = outcome

@@ -58,6 +58,8 @@ def ranking_from_json(text: str) -> Ranking:
             raise ResultError(f"not a ranking of schema {SCHEMA}, but of {table['schema']!r:.60}")
         results = {str(entry["name"]): Result.from_json(json.dumps(entry["result"])) for entry in table["results"]}
         scores = [_ranked(entry, results, f"the ranking[{place}]") for place, entry in enumerate(table["ranking"])]
+        if not scores:
+            raise ResultError(f"not a ranking of schema {SCHEMA}: it ranks by no score")
         return Ranking(results, tuple(scores), record(tuple[str, ...], table["notes"], "the notes"))
     except (ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
         raise ResultError(f"not a ranking of schema {SCHEMA}: {error!r}") from error
@@ -109,7 +111,11 @@ def ranked(entrants: Mapping[str, Entrant]) -> Ranking:
         raise ResultError(f"{', '.join(entrants)} is one result: a comparison is of two or more")
     results = {name: entrant.result for name, entrant in entrants.items()}
     whole, said = alike(results)
-    return ranking(entrants, [scores for scores in whole if is_ranked(scores[0])], said)
+    if not (judged := [scores for scores in whole if is_ranked(scores[0])]):
+        raise NotComparableError(
+            f"not comparable: windows and scales of motion are all that {', '.join(results)} have in common"
+        )
+    return ranking(entrants, judged, said)
 
 
 def alike(results: Mapping[str, Result]) -> tuple[list[list[Score]], list[str]]:
@@ -151,6 +157,8 @@ def _is_ranking(text: str) -> bool:
 
 def _ranked(entry: Mapping[str, Any], results: Mapping[str, Result], where: str) -> RankedScore:
     scores = {str(place["name"]): results[place["name"]].scores[place["score"]] for place in entry["order"]}
+    if scores.keys() != results.keys():
+        raise ValueError(f"{where}.order names {', '.join(scores) or 'nothing'}: expected each of the results")
     contrasts: tuple[Contrast, ...] = record(tuple[Contrast, ...], entry["contrasts"], f"{where}.contrasts")
     if unknown := {name for contrast in contrasts for name in (contrast.a, contrast.b)} - set(scores):
         raise ValueError(f"{where}.contrasts is about {', '.join(unknown)}: expected names of its order")

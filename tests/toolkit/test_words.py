@@ -2,7 +2,7 @@
 
 import pytest
 
-from fvd_bench.words import agreeing, counted, duration, number, percent, signed
+from fvd_bench.words import agreeing, counted, duration, number, ordinal, percent, signed
 
 
 @pytest.mark.parametrize(
@@ -52,3 +52,9 @@ def test_counts_agree_with_their_nouns_and_verbs() -> None:
     assert [counted(n, "frame", "are", of=5) for n in (1, 2)] == ["1 of 5 frames is", "2 of 5 frames are"]
     assert counted(1, "frame", "decode", of=1) == "1 of 1 frame decodes"
     assert [agreeing(1, verb) for verb in ("have", "were", "differ")] == ["has", "was", "differs"]
+
+
+def test_places_in_a_row_have_their_endings() -> None:
+    assert " ".join(map(ordinal, (1, 2, 3, 4, 8, 11, 12, 13, 21, 22, 111, 113))) == (
+        "1st 2nd 3rd 4th 8th 11th 12th 13th 21st 22nd 111th 113th"
+    )

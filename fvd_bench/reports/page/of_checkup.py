@@ -38,7 +38,8 @@ def _verdict(checkup: Checkup) -> Verdict:
     videos = sum(side.videos for side in checkup.sides)
     if not checkup.findings:
         return Verdict("good", f"Nothing is wrong with {counted(videos, 'video')}.")
-    named = {(finding.side, name) for finding in checkup.findings for name in finding.videos}
+    second = checkup.sides[-1].path if checkup.sides else None  # whose videos a finding about both sides names
+    named = {(finding.side or second, name) for finding in checkup.findings for name in finding.videos}
     what = counted(len(checkup.findings), "finding")
     return Verdict("fair", f"{what} about {counted(len(named), 'video', of=videos)}." if named else f"{what}.")
 

@@ -56,14 +56,18 @@ def _verdict(ranked: Ranking) -> Verdict:
     if score.value is None:
         return Verdict("unsure", "There is no score.", score.reason or "", warning)
     sure = "" if score.interval is None else f" (95 % interval {span(score.interval)})"
-    others = [c.b if c.a == name else c.a for c in table.contrasts if name in (c.a, c.b) and c.is_real is not None]
-    differing = table.real_differences(name)
-    alike = [other for other in table.scores if other in others and other not in differing]
+    real = {c.b if c.a == name else c.a: c.is_real for c in table.contrasts if name in (c.a, c.b)}
+    differing, alike, unknown = (
+        ", ".join(other for other in table.scores if other in real and real[other] is judged)
+        for judged in (True, False, None)
+    )
     tone: Tone = "unsure"
-    if not others:
+    if not differing and not alike:
         what = "is first; nothing is known of what chance explains."
     elif alike:
-        what = f"is first, but cannot be told from {', '.join(alike)}."
+        what = f"is first, but cannot be told from {alike}."
+    elif unknown:
+        what = f"is better than {differing} by more than chance explains; of {unknown} that is not known."
     else:
         tone, what = "good", "is best, by more than chance explains."
     better = "Lower is better." if score.lower_is_better else "Higher is better."

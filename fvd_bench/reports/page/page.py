@@ -7,7 +7,6 @@ but what is inside it.
 from __future__ import annotations
 
 import functools
-import re
 import shlex
 import sys
 from collections.abc import Sequence
@@ -18,7 +17,7 @@ from typing import ClassVar, Literal
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from fvd_bench.escapes import escaped
+from fvd_bench.escapes import escaped, redact
 from fvd_bench.evaluation.shown_clips import ShownClip
 from fvd_bench.reports.charts.canvas import Chart
 from fvd_bench.reports.charts.palette import DARK, LIGHT, variables
@@ -155,9 +154,8 @@ class Made:
 
     @classmethod
     def by(cls, program: str) -> Made:
-        """Return how the command of this process makes a page. Passwords in addresses are left out."""
-        command = shlex.join([program, *sys.argv[1:]])
-        return cls(re.sub(r"(?<=://)[^/@\s]+@", "…@", command))
+        """Return how the command of this process makes a page, without the passwords and tokens of addresses."""
+        return cls(shlex.join([program, *(redact(given) if "://" in given else given for given in sys.argv[1:])]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fvd_bench.protocols.rules import FRECHET
+from fvd_bench.words import ordinal
 
 _STARTS = {
     "random": "one clip of each video, from a random place",
@@ -87,4 +88,6 @@ def _metric(choices: Mapping[str, Any]) -> str:
 
 
 def _nth(stride: Any) -> str:
-    return "" if stride in (None, 1) else f"{stride}th "
+    if stride in (None, 1):
+        return ""
+    return f"{ordinal(stride) if isinstance(stride, int) else stride} "  # a result may hold anything

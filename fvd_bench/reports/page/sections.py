@@ -29,7 +29,7 @@ from fvd_bench.reports.page.page import (
 )
 from fvd_bench.reports.page.protocol_words import protocol_words
 from fvd_bench.reports.tables import UNKNOWN, clips_or_blank
-from fvd_bench.words import counted, duration, number, percent, span
+from fvd_bench.words import counted, duration, number, ordinal, percent, span
 
 WHAT_STRIPS_SHOW = (
     "Swapped colours, black frames and a wrong range of values are seen here, and in no number. These are the frames "
@@ -74,7 +74,7 @@ def steps(exhibits: Sequence[Exhibits]) -> Iterator[Block]:
     """Say which frames of the clips are shown, if these are not all."""
     found = {clip.step for shown in exhibits for clips in shown.clips.values() for clip in clips if clip.step > 1}
     if found:
-        yield Words(f"Every {', '.join(f'{step}th' for step in sorted(found))} frame of a clip is shown.", is_soft=True)
+        yield Words(f"Every {', '.join(map(ordinal, sorted(found)))} frame of a clip is shown.", is_soft=True)
 
 
 def worst_blocks(exhibits: Exhibits) -> Iterator[Block]:
@@ -132,8 +132,8 @@ def remaining_sections(
 
     findings: what was found. None for the findings of the result alone.
     """
-    found = result.warnings if findings is None else findings
-    yield Section("Findings", [Items([finding.message for finding in found])] if found else [])
+    found = dict.fromkeys(finding.message for finding in (result.warnings if findings is None else findings))
+    yield Section("Findings", [Items(list(found))] if found else [])
     if exhibits is not None:
         places = [chart for chart in (map_chart(exhibits), distance_chart(exhibits)) if chart]
         yield Section("Where the videos lie", [Charts(places)] if places else [])

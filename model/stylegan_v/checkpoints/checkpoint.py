@@ -81,7 +81,8 @@ class Checkpoint:
 
         kind: what it has to be, such as the `Generator` of StyleGAN-V.
         """
-        network = registry.method(self.model.method).makers()["generator"](self.model)
+        with torch.random.fork_rng(devices=[]):  # what it draws is replaced, and the caller's stream goes on as it was
+            network = registry.method(self.model.method).makers()["generator"](self.model)
         if not isinstance(network, kind):
             raise CheckpointError(
                 f"the checkpoint is one of {self.model.method}, whose generator cannot do that; expected one of "

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from fvd_bench.cli.command import Command
-from fvd_bench.cli.streams import console, keeps, progress, say
+from fvd_bench.cli.streams import console, keeps, progress, remark
 from fvd_bench.words import counted
 from stylegan_v.cli.options import PATH
 
@@ -71,9 +71,9 @@ def data(
     with progress() as show:
         done = prepare(source, out, settings, dataset=known, boxes=boxes, workers=workers, progress=show)
     for note in done.notes:
-        say(f"stylegan-v: note: {note}", err=True)
+        remark(f"stylegan-v: note: {note}")
     for name, reason in done.skipped:
-        say(f"stylegan-v: skipped {name}: {reason}", err=True)
+        remark(f"stylegan-v: skipped {name}: {reason}")
     _print(done, settings)
     if strict and done.skipped:
         raise DataError(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from stylegan_v.networks.generator import Generator
     from stylegan_v.studies.content import Content
-    from stylegan_v.studies.editing import Kept
+    from stylegan_v.studies.editing import Edit, Kept
 
 
 @click.command(cls=Command)
@@ -65,18 +66,7 @@ def edit(
     Edited is a generated video, or a projected image. The folder gets a sheet and a video of the content as it was,
     edited, and with other motions; the styles, to be edited again; and a report.
     """
-    from stylegan_v.checkpoints.files import check_checkpoint, check_readable
-
-    source = click.get_current_context().get_parameter_source("video")
-    if projection is not None and source is ParameterSource.COMMANDLINE:
-        raise click.UsageError("--video and --projection both say whose content to edit: give one of them")
-    if keep is None and vgg is not None:
-        raise click.UsageError("--vgg and --lpips compare what --keep names: give --keep as well, or none of them")
-    check_perceptual(vgg, lpips)
-    check_checkpoint(checkpoint)
-    for file in (clip, keep):
-        if file is not None:
-            check_readable(file)
+    _check(checkpoint, clip, projection, keep, vgg, lpips)
     from fvd_bench.networks.arithmetic import float32_arithmetic
     from fvd_bench.networks.environment import resolve_device
     from stylegan_v.checkpoints.checkpoint import load
@@ -102,24 +92,9 @@ def edit(
     contents.make_folder(out)
     with progress() as show, float32_arithmetic("float32"):
         found = editing.edit(begun, score, steps=steps, pull=pull, kept=kept, seed=seed, progress=show)
-    contents.write_content(
-        out,
-        found.content,
-        None,
-        {
-            "study": "editing",
-            "generator": sampler.digest,
-            "text": text,
-            "clip": clip_model,
-            "video": video if projection is None else None,
-            "steps": steps,
-            "pull": pull,
-            "seed": seed,
-            "keep": None if kept is None else {"name": kept.distance.name, "weights": dict(kept.distance.digests)},
-            "before": found.before,
-            "after": found.after,
-        },
-    )
+    shown = video if projection is None else None
+    asked = {"text": text, "clip": clip_model, "video": shown, "steps": steps, "pull": pull, "seed": seed}
+    contents.write_content(out, found.content, None, _report(found, kept, sampler.digest, asked))
     with float32_arithmetic("float32"):
         own = contents.motion(generator, seed, video)
         rows = {"before": begun.moving(own), "edited": found.content.moving(own)}
@@ -130,6 +105,37 @@ def edit(
     )
     if kept is not None:
         say(f"what was to be kept: compared by {kept.distance.words}")
+
+
+def _check(
+    checkpoint: Path, clip: Path, projection: Path | None, keep: Path | None, vgg: Path | None, lpips: Path | None
+) -> None:
+    """Raise UsageError for options that exclude or need each other, and CheckpointError for files that cannot be read,
+    before any of them is loaded."""
+    from stylegan_v.checkpoints.files import check_checkpoint, check_readable
+
+    source = click.get_current_context().get_parameter_source("video")
+    if projection is not None and source is ParameterSource.COMMANDLINE:
+        raise click.UsageError("--video and --projection both say whose content to edit: give one of them")
+    if keep is None and vgg is not None:
+        raise click.UsageError("--vgg and --lpips compare what --keep names: give --keep as well, or none of them")
+    check_perceptual(vgg, lpips)
+    check_checkpoint(checkpoint)
+    for file in (clip, keep):
+        if file is not None:
+            check_readable(file)
+
+
+def _report(found: Edit, kept: Kept | None, generator: str, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the report says of an edit, plain values. generator: its digest. asked: the options."""
+    return {
+        "study": "editing",
+        "generator": generator,
+        **asked,
+        "keep": None if kept is None else {"name": kept.distance.name, "weights": dict(kept.distance.digests)},
+        "before": found.before,
+        "after": found.after,
+    }
 
 
 def _projected(folder: Path, generator: Generator, digest: str, label: Tensor | None, *, anew: bool) -> Content:

@@ -110,17 +110,16 @@ def generate(
         sampler.check(frames, motion_of=first if decompose else None)
         sampler.label(first, label)
     keeps(None if decompose else "finished work is")
-    with progress() as show, float32_arithmetic("float32"):
-        if decompose:
-            rows, columns = decompose
+    if decompose:
+        rows, columns = decompose
+        with float32_arithmetic("float32"):
             grid = sheets.decomposition(sampler, rows=rows, columns=columns, frames=frames, first=first, label=label)
             sheets.write_video(out, grid, sampler.rate)
-        else:
-            done = folders.generate(
-                out, sampler, videos=videos, frames=frames, form=form, first=first, label=label, progress=show
-            )
-    if decompose:
         say(f"{out}: {rows} × {columns} videos of {counted(frames, 'frame')}; rows share motion, columns content")
-    else:
-        there = f", and {done.found} {agreeing(done.found, 'were')} there" if done.found else ""
-        say(f"{out}: {counted(done.made, 'video')} of {counted(frames, 'frame')} made{there}")
+        return
+    with progress() as show, float32_arithmetic("float32"):
+        done = folders.generate(
+            out, sampler, videos=videos, frames=frames, form=form, first=first, label=label, progress=show
+        )
+    there = f", and {done.found} {agreeing(done.found, 'were')} there" if done.found else ""
+    say(f"{out}: {counted(done.made, 'video')} of {counted(frames, 'frame')} made{there}")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -13,6 +14,10 @@ from fvd_bench.cli.values import Number
 from fvd_bench.words import counted
 from stylegan_v.cli.options import PATH, Device, class_option, device_option, folder_option, motions_option, seed_option
 from stylegan_v.cli.perceptual import check_perceptual, perceptual_options
+
+if TYPE_CHECKING:
+    from stylegan_v.studies.perceptual import PerceptualDistance
+    from stylegan_v.studies.projection import Projection
 
 
 @click.command(cls=Command)
@@ -83,26 +88,26 @@ def project(
             seed=seed,
             progress=show,
         )
-    content.write_content(
-        out,
-        found.content,
-        found.learned,
-        {
-            "study": "projection",
-            "generator": sampler.digest,
-            "images": [image.name for image in images],
-            "stride": stride,
-            "motion": motion,
-            "steps": steps,
-            "seed": seed,
-            "distance": {"name": distance.name, "weights": dict(distance.digests)},
-            "before": found.before,
-            "after": found.after,
-        },
-    )
+    names = [image.name for image in images]
+    asked = {"images": names, "stride": stride, "motion": motion, "steps": steps, "seed": seed}
+    content.write_content(out, found.content, found.learned, _report(found, distance, sampler.digest, asked))
     with float32_arithmetic("float32"):
         rows = {"images": content.held(pixels, times), "projection": found.content.moving(found.noise)}
         rows |= content.with_motions(found.content, seed, range(1, motions + 1))
         content.write_rows(out, rows, loaded.fps)
     say(f"{out}: {counted(len(pixels), 'image')} projected in {counted(steps, 'step')}, with motion {motion}")
     say(f"compared by {distance.words}: the distance went from {found.before:.4f} to {found.after:.4f}")
+
+
+def _report(
+    found: Projection, distance: PerceptualDistance, generator: str, asked: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return what the report says of a projection, plain values. generator: its digest. asked: the options."""
+    return {
+        "study": "projection",
+        "generator": generator,
+        **asked,
+        "distance": {"name": distance.name, "weights": dict(distance.digests)},
+        "before": found.before,
+        "after": found.after,
+    }

@@ -4,15 +4,28 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from fvd_bench.cli.command import Command, typed
-from fvd_bench.cli.streams import keeps, say
+from fvd_bench.cli.streams import hushed, keeps, remark
 from fvd_bench.cli.values import Number
 from stylegan_v.cli.options import PATH, Device, device_option
 from stylegan_v.cli.progress import training_progress
+
+if TYPE_CHECKING:
+    from stylegan_v.checkpoints.checkpoint import Checkpoint
+    from stylegan_v.training.run import Run
+
+
+_SECTIONS = {
+    "model": ("method", "preset", "resolution", "frames"),
+    "data": ("path",),
+    "train": ("kimg", "batch", "micro_batch", "seed", "precision"),
+    "report": ("tick_kimg", "snapshot_kimg", "fvd_kimg", "fvd_videos"),
+}
+"""Section of a run -> its settings that are options."""
 
 
 @click.command(cls=Command)
@@ -56,20 +69,46 @@ def train(
     from fvd_bench.networks.environment import resolve_device
     from fvd_bench.paths import user_path
     from fvd_bench.sources.opening import open_source
+
+    changes["path"] = path
+    given = {s: {n: changes[n] for n in names if changes[n] is not None} for s, names in _SECTIONS.items()}
+    run, begin = _run(config, ablation, checkpoint, given, out)
+    if stage is not None:
+        with typed():
+            run.method.stage(stage)
+    if not run.data.path:
+        raise click.UsageError("no training videos are named: pass --data PATH, or data.path in the run's file")
+    if not user_path(run.data.path).exists():
+        open_source(run.data.path)  # says so, or that it is no path
+    from stylegan_v.training.loop import train as run_training
+
+    keeps("finished work is")
+    with hushed(), training_progress(shown=os.environ.get("RANK", "0") == "0") as (show, told):
+        done = run_training(
+            run,
+            out,
+            device=resolve_device(device),
+            workers=workers,
+            minutes=minutes,
+            progress=show,
+            stage=stage,
+            begin=begin,
+            told=told,
+        )
+    remark(f"{out}: trained on {round(done * 1000):,} of {round(run.train.kimg * 1000):,} frames")
+
+
+def _run(
+    config: str | None, ablation: str | None, checkpoint: Path | None, given: dict[str, dict[str, Any]], out: Path
+) -> tuple[Run, Checkpoint | None]:
+    """Return the run that the options describe, and the checkpoint that it begins with, if it does. given: the values
+    that were typed, by section."""
     from stylegan_v.checkpoints.files import LAST
     from stylegan_v.training import ablations, run_folder
     from stylegan_v.training.run import load_run
 
-    sections = {
-        "model": ("method", "preset", "resolution", "frames"),
-        "data": ("path",),
-        "train": ("kimg", "batch", "micro_batch", "seed", "precision"),
-        "report": ("tick_kimg", "snapshot_kimg", "fvd_kimg", "fvd_videos"),
-    }
-    changes["path"] = path
-    given = {s: {n: changes[n] for n in names if changes[n] is not None} for s, names in sections.items()}
     if run_folder.restore(out):
-        say(f"{out / run_folder.SETTINGS} was gone, and is written anew from the settings in the checkpoint", err=True)
+        remark(f"{out / run_folder.SETTINGS} was gone, and is written anew from the settings in the checkpoint")
     source = config
     if source is None and ablation is None and (out / run_folder.SETTINGS).exists():  # which may be of another ablation
         source = str(out / run_folder.SETTINGS)
@@ -83,26 +122,4 @@ def train(
     with typed():
         if ablation is not None:
             given = ablations.ablation(ablation).joined(given)
-        run = load_run(source, given) if begin is None else run_from(begin, source, given)
-        if stage is not None:
-            run.method.stage(stage)
-    if not run.data.path:
-        raise click.UsageError("no training videos are named: pass --data PATH, or data.path in the run's file")
-    if not user_path(run.data.path).exists():
-        open_source(run.data.path)  # says so, or that it is no path
-    from stylegan_v.training.loop import train as run_training
-
-    keeps("finished work is")
-    with training_progress(shown=os.environ.get("RANK", "0") == "0") as (show, told):
-        done = run_training(
-            run,
-            out,
-            device=resolve_device(device),
-            workers=workers,
-            minutes=minutes,
-            progress=show,
-            stage=stage,
-            begin=begin,
-            told=told,
-        )
-    say(f"{out}: trained on {round(done * 1000):,} of {round(run.train.kimg * 1000):,} frames", err=True)
+        return load_run(source, given) if begin is None else run_from(begin, source, given), begin

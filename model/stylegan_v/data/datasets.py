@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from fvd_bench.sources.opening import ClipSource
 from fvd_bench.videos.files import bare_name
@@ -53,7 +54,7 @@ class Dataset:
         return Choice(self, source, places)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Choice:
     """The videos of a source that a set is made of; a source itself. places: theirs among those of the whole source."""
 
@@ -69,7 +70,7 @@ class Choice:
     def kind(self) -> str:
         return self.whole.kind
 
-    @property
+    @cached_property
     def names(self) -> Sequence[str]:
         return [self.whole.names[place] for place in self.places]
 

@@ -6,11 +6,12 @@ each video that is finished. dataset.json holds labels, where the source has som
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import re
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -19,6 +20,7 @@ from fvd_bench.atomic import write_text
 from fvd_bench.videos.files import bare_name
 from stylegan_v.data.labels import LABEL_FILE, Label
 from stylegan_v.errors import ConfigError, DataError
+from stylegan_v.folder_lock import locked
 
 JPEG_QUALITY = 95
 """The quality that the paper states for its frames. Its code asks Pillow for `q=95`, which Pillow ignores, and so
@@ -84,6 +86,7 @@ class PreparedFolder:
         self.records = records
 
     @classmethod
+    @contextlib.contextmanager
     def open(
         cls,
         path: Path,
@@ -93,9 +96,10 @@ class PreparedFolder:
         *,
         crop: str,
         dataset: str | None,
-    ) -> PreparedFolder:
-        """Begin a set of the videos of a source, or go on with it. Raises DataError, OSError.
+    ) -> Iterator[PreparedFolder]:
+        """Begin a set of the videos of a source, or go on with it, and hold its folder meanwhile.
 
+        Raises DataError, also where another process holds the folder, and OSError.
         crop: what kind of squares is cut out. dataset: the name of the set that it is, None for any videos.
         """
         _check_places(source, path)
@@ -107,11 +111,13 @@ class PreparedFolder:
             **({} if dataset is None else {"dataset": dataset}),
             **dataclasses.asdict(settings),
         })  # fmt: skip
-        for partial in path.glob(f"{cls.PARTIAL}*"):  # an interrupted run left it
-            shutil.rmtree(partial)
-        folder = cls(path, settings, _read_records(path / _RECORD_FILE))
-        folder._write_records(folder.records.values())  # drops a line that was being written
-        return folder
+        busy = f"another process prepares a set in {path}: wait for its end, or end it, or name another folder"
+        with locked(path, DataError(busy)):
+            for partial in path.glob(f"{cls.PARTIAL}*"):  # an interrupted run left it
+                shutil.rmtree(partial)
+            folder = cls(path, settings, _read_records(path / _RECORD_FILE))
+            folder._write_records(folder.records.values())  # drops a line that was being written
+            yield folder
 
     def finished(self, video: str, state: str, crop: str) -> Record | None:
         """Return the record of a video that was prepared from its present state, None if there is none."""

@@ -67,11 +67,11 @@ def prepare(
     labels = source.labels() if isinstance(source, Choice) else read_labels(path, source.names)
     cropping = _cropping(source, boxes, begin=settings.skip)
     try:
-        folder = PreparedFolder.open(
+        with PreparedFolder.open(
             out, path, source.names, settings, crop=cropping.name, dataset=dataset.name if dataset else None
-        )
-        done = _run(source, folder, cropping, workers=workers, progress=progress)
-        old_labels = folder.finish(done.records, labels)
+        ) as folder:
+            done = _run(source, folder, cropping, workers=workers, progress=progress)
+            old_labels = folder.finish(done.records, labels)
     except OSError as error:
         raise DataError(
             f"{error.filename or out} cannot be written: {cause(error)}; what is finished is kept, the same "

@@ -1,7 +1,7 @@
 """A run that begins with networks that were trained before: those of a checkpoint, on the same videos or on others.
 
-Source: Karras et al. 2020, "Training generative adversarial networks with limited data", section 4.2, for what such a
-training is worth where there are few videos.
+Source: Karras et al. 2020, "Training generative adversarial networks with limited data", on transfer learning, for what
+such a training is worth where there are few videos.
 """
 
 from __future__ import annotations

@@ -134,7 +134,7 @@ def _train_stage(
         trainer = run.method.stage(run.stage).trainer(run, dataset, place)
         if begin is not None and not (out / LAST).exists():
             trainer.begin_with({part: begin.part(part) for part in begin.parts})
-        if run.report.fvd_kimg and trainer.shows:
+        if run.report.fvd_kimg:
             check_length(trainer.ema, protocol=run.report.protocol)
         distributed.on_first(lambda: run_folder.claim(out, run))
         distributed.on_first(lambda: held.enter_context(run_folder.held(out)))

@@ -7,6 +7,7 @@ command line change some of its values. The result is kept in the run's folder a
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 import tomllib
 from collections.abc import Mapping
@@ -99,6 +100,9 @@ class Run:
             raise ConfigError(f"train.ada_target = {train.ada_target}: expected a mean of signs, from -1 to 1")
         if train.precision not in ("auto", "float32", "float16", "bfloat16"):
             raise ConfigError(f"train.precision = {train.precision!r}: allowed are auto, float32, float16, bfloat16")
+        for name, path in {"data.path": self.data.path, "report.protocol": report.protocol}.items():
+            if any("\ud800" <= character <= "\udfff" for character in path):  # Python's signs for other bytes
+                raise ConfigError(f"{name} = {path!r}: a run's file is in UTF-8 and cannot hold it; name a link to it")
         if self.data.preload not in ("auto", "always", "never"):
             raise ConfigError(f"data.preload = {self.data.preload!r}: allowed are auto, always, never")
 
@@ -229,4 +233,6 @@ def _section(kind: type[_Section], name: str, sections: Mapping[str, Mapping[str
 def _toml(value: bool | int | float | str) -> str:
     if isinstance(value, bool):
         return str(value).lower()
-    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"' if isinstance(value, str) else repr(value)
+    if not isinstance(value, str):
+        return repr(value)
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")  # JSON takes that as it is, TOML does not

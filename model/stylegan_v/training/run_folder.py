@@ -5,9 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import fcntl
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +14,7 @@ from fvd_bench.errors import cause
 from fvd_bench.paths import user_path
 from stylegan_v.checkpoints.files import BEST, LAST
 from stylegan_v.errors import CheckpointError, ConfigError
+from stylegan_v.folder_lock import locked
 from stylegan_v.training.run import Run, load_run
 
 if TYPE_CHECKING:
@@ -35,7 +34,8 @@ FREE_TO_CHANGE = {
     "train": {"kimg", "micro_batch", "tf32", "compile", "cuda_graphs"},
     "report": {"tick_kimg", "snapshot_kimg", "fvd_kimg", "fvd_videos", "protocol"},
 }
-"""Settings in which a run may differ from how it began. They change no step, or only its rounding."""
+"""Settings in which a run may differ from how it began. They change no step, or only its rounding; but where a method
+lowers its learning rate towards the end, as VideoGPT does, another `kimg` changes that of the steps to come."""
 
 
 def check(out: Path, run: Run) -> None:
@@ -74,26 +74,10 @@ def check(out: Path, run: Run) -> None:
             pass
 
 
-@contextlib.contextmanager
-def held(out: Path) -> Iterator[None]:
-    """Hold the folder of a run, which is there, for this process, where the file system has locks of folders.
-
-    Raises ConfigError where another process holds it.
-    """
-    folder = os.open(out, os.O_RDONLY)
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(folder)
-        raise ConfigError(
-            f"another process trains in {out}: wait for its end, or end it, or name another --out"
-        ) from None
-    except OSError:  # such as of NFS, whose folders cannot be held
-        pass
-    try:
-        yield
-    finally:
-        os.close(folder)
+def held(out: Path) -> contextlib.AbstractContextManager[None]:
+    """Hold the folder of a run, which is there, for this process. Raises ConfigError where another process holds it."""
+    busy = f"another process trains in {out}: wait for its end, or end it, or name another --out"
+    return locked(out, ConfigError(busy))
 
 
 def other_data(out: Path, run: Run) -> str | None:

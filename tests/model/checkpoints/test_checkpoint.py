@@ -77,6 +77,14 @@ def test_a_file_for_sampling_is_half_as_precise_and_gives_nearly_the_same_genera
         torch.testing.assert_close(parameter, expected[name], rtol=1e-3, atol=1e-4)
 
 
+def test_making_a_generator_leaves_the_stream_of_random_numbers_as_it_was(checkpoint: Checkpoint) -> None:
+    before = torch.get_rng_state()
+
+    checkpoint.generator()
+
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 class _Touch:
     """Unpickling it would make a file."""
 

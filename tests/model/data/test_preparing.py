@@ -46,6 +46,23 @@ def _saved(frame: np.ndarray, box: tuple[int, int, int, int], tmp_path: Path, *,
     return (tmp_path / "by_hand.jpg").read_bytes()
 
 
+def test_one_process_prepares_a_folder_at_a_time(source: Path, tmp_path: Path) -> None:
+    """Two would remove each other's hidden folders."""
+    refused = []
+
+    def another(what: str, done: int, total: int) -> None:
+        if (what, done) == ("videos", 1):
+            with pytest.raises(DataError, match=f"another process prepares a set in {tmp_path / 'out'}: wait for its"):
+                prepare(source, tmp_path / "out", _settings())
+            refused.append(done)
+
+    done = prepare(source, tmp_path / "out", _settings(), progress=another)
+    again = prepare(source, tmp_path / "out", _settings())
+
+    assert refused == [1]
+    assert (done.kept, again.kept) == (0, 3)
+
+
 def test_the_middle_of_every_frame_is_kept(source: Path, tmp_path: Path, moving_frames) -> None:
     done = prepare(source, tmp_path / "out", _settings())
 

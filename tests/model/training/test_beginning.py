@@ -95,10 +95,11 @@ def test_a_checkpoint_without_a_generator_begins_nothing(run_of, before: Checkpo
 def test_the_command_begins_once_and_then_goes_on(run_of, before: Checkpoint, tmp_path: Path) -> None:
     data, file, out = run_of(1).data.path, tmp_path / "before.pt", tmp_path / "run"
     checkpoints.save(before, file)
-    for kimg in (STEP_KIMG, 2 * STEP_KIMG):
-        options = ["--batch", 4, "--kimg", kimg, "--tick-kimg", STEP_KIMG, "--fvd-kimg", 0]
+    for kimg, quiet in ((STEP_KIMG, []), (2 * STEP_KIMG, ["--quiet"])):
+        options = ["--batch", 4, "--kimg", kimg, "--tick-kimg", STEP_KIMG, "--fvd-kimg", 0, *quiet]
         arguments = ["train", "--from", file, "--data", data, "--out", out, *options]
         done = CliRunner().invoke(cli, list(map(str, arguments)), catch_exceptions=False)
         assert done.exit_code == 0, done.stderr
+        assert ("of 12 frames" in done.stderr, done.stderr == "") == (not quiet, bool(quiet))
 
     assert [line["kimg"] for line in lines(out)] == pytest.approx([STEP_KIMG, 2 * STEP_KIMG])

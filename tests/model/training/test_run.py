@@ -1,5 +1,6 @@
 """Runs as TOML files."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,15 @@ from stylegan_v.training.run import Run, load_run, shipped_runs
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_a_run_is_the_file_that_it_writes(preset: str, tmp_path: Path) -> None:
-    run = load_run(None, {"model": {"preset": preset}, "data": {"path": 'a "b" \\ c'}, "train": {"kimg": 3}})
+    run = load_run(None, {"model": {"preset": preset}, "data": {"path": 'a "b" \\ c\n\t\x7f é'}, "train": {"kimg": 3}})
     (tmp_path / "run.toml").write_text(run.to_toml())
 
     assert load_run(str(tmp_path / "run.toml"), {}) == run
+
+
+def test_a_path_that_no_run_file_can_hold_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"data.path = 'a\\udcff': a run's file is in UTF-8 and cannot hold it"):
+        load_run(None, {"data": {"path": os.fsdecode(b"a\xff")}})
 
 
 def test_the_papers_datasets_ship() -> None:

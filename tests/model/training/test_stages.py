@@ -109,3 +109,20 @@ def test_a_stage_can_be_ended_early_and_not_begun_again(run: Run, tmp_path: Path
         go(run, tmp_path, stage="first")
     with pytest.raises(ConfigError, match="two-stages has no stage 'third'; its stages are first, second"):
         go(run, tmp_path, stage="third")
+
+
+def test_what_can_never_be_scored_is_refused_before_the_first_stage(
+    toy_videos: Path, tmp_path: Path, pixels_protocol
+) -> None:
+    """The first stage makes no videos, and the second one is days later."""
+    sections: dict[str, Any] = {
+        "model": {"method": "videogpt", "preset": "tiny"},
+        "data": {"path": str(toy_videos)},
+        "train": {"batch": 2, "kimg": 0.032},
+        "report": {"fvd_kimg": 0.016, "protocol": pixels_protocol(frames=9)},
+    }
+
+    with pytest.raises(ConfigError, match="videogpt makes videos of at most 8 frames; asked for are frames up to 9"):
+        go(load_run(None, sections), tmp_path / "run", stage="vqvae")
+
+    assert not (tmp_path / "run").exists()

@@ -51,6 +51,10 @@ def test_json_goes_to_a_file(compute, tmp_path: Path) -> None:
     [
         ("stats", "side.npz", "--side", "fake", "--out", "./side.npz"),
         ("merge", "part.npz", "--source", "side.npz", "--out", "side.npz"),
+        ("merge", "part.npz", "side.npz", "--out", "side.npz"),
+        ("compute", "--real", "real", "--fake", "fake", "--replay", "side.csv", "--json", "side.csv"),
+        ("check", "--real", "real", "--fake", "fake", "--baseline", "side.csv", "--json", "side.csv"),
+        ("compare", "part.npz", "side.csv", "--json", "side.csv"),
         ("compute", "--real", "real", "--fake", "side.csv", "--per-video", "side.csv"),
         ("compute", "--real", "real", "--fake", "a", "--fake", "side.npz", "--json", "side.npz"),
         ("compute", "--real", "side.npz", "--real-axes", "NTHWC", "--fake", "fake", "--json", "side.npz"),

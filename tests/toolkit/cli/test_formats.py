@@ -7,6 +7,7 @@ import re
 import shlex
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from fvd_bench.cli.command import SHORT
@@ -50,9 +51,12 @@ def test_a_score_that_is_missing_keeps_its_line_and_has_no_signature(compute, pi
 
 
 def test_quiet_says_nothing_but_the_result(compute, tmp_path: Path) -> None:
+    np.savez(tmp_path / "r.npz", of="an older result")
+
     loud, quiet = (compute("-j", tmp_path / "r.json", "-F", "score", *more) for more in ([], ["-q"]))
 
-    assert f"wrote {tmp_path / 'r.json'}\n" in loud.stderr and "warning" in loud.stderr
+    assert f"wrote {tmp_path / 'r.json'}\n" in loud.stderr and loud.stderr.count("warning: ") > 1
+    assert "r.npz holds the features of an older result" in loud.stderr
     assert quiet.stderr == "" and quiet.stdout == loud.stdout
     assert "does not exist" in fvd_bench("inspect", "nothing", "-q").stderr
 

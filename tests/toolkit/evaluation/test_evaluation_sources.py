@@ -21,7 +21,6 @@ from fvd_bench.evaluation.plan import plan
 from fvd_bench.evaluation.result import Result
 from fvd_bench.evaluation.table4 import table4
 from fvd_bench.networks import weights
-from fvd_bench.progress import silent
 from fvd_bench.reports.page import result_page
 from fvd_bench.settings import Settings
 from fvd_bench.sources.opening import ClipSource, SourceLike, open_source
@@ -169,13 +168,17 @@ class TestStore:
         assert second.value != first.value
 
 
-def test_a_plan_takes_sides(sides, pixels_protocol) -> None:
-    with open_evaluation(
-        *sides, pixels_protocol(), repeats=1, seed=0, settings=NO_CACHE, progress=silent
-    ) as evaluation:
+def test_a_plan_takes_sides_and_tells_how_far_it_is(sides, pixels_protocol) -> None:
+    told = []
+
+    def tell(what: str, done: int, total: int) -> None:
+        told.append((what, done, total))
+
+    with open_evaluation(*sides, pixels_protocol(), repeats=1, seed=0, settings=NO_CACHE, progress=tell) as evaluation:
         planned = plan(evaluation)
 
     assert [side.used for side in planned.sides] == [6, 5]
+    assert [done for what, done, total in told if (what, total) == ("real videos", 6)] == [1, 2, 3, 4, 5, 6]
 
 
 def test_table4_takes_sides_and_looks_at_their_frames(moving_frames, pixels_protocol) -> None:

@@ -14,6 +14,7 @@ from fvd_bench.evaluation.rank import open_ranking, run
 from fvd_bench.evaluation.result import Result
 from fvd_bench.evaluation.result_files import compare_all, ranking_from_json, ranking_json, read, read_all
 from fvd_bench.progress import silent
+from fvd_bench.protocols.windows import WINDOW
 from fvd_bench.settings import Settings
 
 _NUMBER_OR_NULL = {"type": ["number", "null"]}
@@ -151,6 +152,7 @@ def test_a_ranking_is_read_back_exactly(file: Path) -> None:
     "change",
     [
         {"schema": 2}, {"results": 3}, {"results": []}, {"notes": [1]}, {"ranking": [{"order": []}]},
+        {"ranking": []}, {"ranking": [{"order": [], "contrasts": []}]},
         {"results": [{"name": "a", "result": {"schema": 1}}]},
     ],
 )  # fmt: skip
@@ -184,6 +186,19 @@ def test_results_against_other_real_videos_are_not_ranked(singles: list[Path]) -
     singles[2].write_text(json.dumps(table))
 
     with pytest.raises(NotComparableError, match="bad with good: not comparable: the real videos: fingerprint"):
+        compare_all(singles)
+
+
+def test_results_that_share_windows_alone_are_not_ranked(singles: list[Path]) -> None:
+    for file in singles:
+        table = json.loads(file.read_text())
+        for score in table["scores"]:
+            score["row"] = f"{WINDOW}0-15"
+        file.write_text(json.dumps(table))
+
+    with pytest.raises(
+        NotComparableError, match="windows and scales of motion are all that good, also_good, bad have in common"
+    ):
         compare_all(singles)
 
 

@@ -14,6 +14,7 @@ from fvd_bench.errors import SourceError
 from fvd_bench.inspection.checkup import Checkup, inspect
 from fvd_bench.inspection.faults import FAULTS
 from fvd_bench.inspection.summary import folders_of, histogram
+from fvd_bench.reports.page import checkup_page
 
 DOC = Path(__file__).parents[3] / "docs" / "inspect.md"
 
@@ -151,6 +152,18 @@ def test_videos_of_both_sides_are_told(tmp_path: Path, healthy: Path, moving_fra
     between = {f.code: list(f.videos) for f in checkup.findings if f.side is None}
     assert between["shared-files"] == ["0.mp4"]
     assert between["shared-frames"] == ["images"]
+
+
+def test_what_is_wrong_with_both_sides_is_told_of_each(tmp_path: Path, moving_frames, write_frames) -> None:
+    sides = [tmp_path / name for name in ("real", "fake")]
+    for side in sides:
+        write_frames(side / "short", moving_frames(3))
+
+    checkup = inspect(*sides)
+
+    found = [(finding.code, finding.side) for finding in checkup.findings]
+    assert found == [("shared-files", None), *(("too-short", str(side)) for side in sides)]
+    assert checkup_page(checkup).verdict.sentence == "3 findings about 2 of 2 videos."
 
 
 def test_sides_that_do_not_match_are_told(tmp_path: Path, healthy: Path, moving_frames, write_frames) -> None:

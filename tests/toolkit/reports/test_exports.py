@@ -296,10 +296,11 @@ def test_the_command_line(result: Result, tmp_path: Path) -> None:
 
 
 def test_a_file_of_several_results_is_refused(result: Result, tmp_path: Path) -> None:
-    from fvd_bench.evaluation.ranking import Ranking
-    from fvd_bench.evaluation.result_files import ranking_json
+    from fvd_bench.evaluation.ranking import Entrant
+    from fvd_bench.evaluation.result_files import ranked, ranking_json
 
-    (tmp_path / "two.json").write_text(ranking_json(Ranking({"a": result, "b": result}, (), ())))
+    both = ranked({name: Entrant(result, {}, None) for name in ("a", "b")})
+    (tmp_path / "two.json").write_text(ranking_json(both))
 
     done = fvd_bench("export", tmp_path / "two.json", "--format", "csv")
 

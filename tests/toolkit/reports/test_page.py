@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fvd_bench.evaluation.ranking import Entrant
+from fvd_bench.evaluation.ranking import Contrast, Entrant, RankedScore, Ranking
 from fvd_bench.evaluation.result_files import ranked
 from fvd_bench.evaluation.shown_clips import ShownClip
 from fvd_bench.finding import Finding
@@ -22,6 +22,7 @@ from fvd_bench.reports.charts.score_charts import Row, scores_chart
 from fvd_bench.reports.page import Made, checkup_page, clips, ranking_page, result_page
 from fvd_bench.reports.page import page as pages
 from fvd_bench.reports.page.page import Charts, Details, Page, Section, Strip, Table, Verdict
+from fvd_bench.reports.page.protocol_words import protocol_words
 
 MADE = Made("fvd-bench compute --html page.html", "2026-11-28 12:00")
 EVIL = '"><script>document.title = "broken"</script>\u202e\x1b[31m'
@@ -137,6 +138,18 @@ def test_a_ranking_without_known_errors_says_so_and_a_doubtful_one_is_red(showin
 
     assert 'class="verdict unsure"' in page and "a is first" in page
     assert 'class="verdict bad"' in red and '"warning">b: Do not trust this number' in red
+
+
+def test_a_generator_is_not_best_of_those_whose_difference_nobody_knows(showing) -> None:
+    result, _, _ = showing
+    both = Contrast("a", "b", 1.0, 0.1, paired=False, p=0.0, corrected=0.0, is_real=True)
+    other = Contrast("a", "c", 1.0, None, paired=False, p=None, corrected=None, is_real=None)
+    scores = RankedScore(dict.fromkeys("abc", result.scores[0]), (both, other))
+
+    page = ranking_page(Ranking(dict.fromkeys("abc", result), (scores,), ()))
+
+    assert page.verdict.tone == "unsure"
+    assert page.verdict.sentence.startswith("a is better than b by more than chance explains; of c that is not known.")
 
 
 def _frames(page: str, place: int) -> list[np.ndarray]:
@@ -300,10 +313,12 @@ def test_no_page_is_larger_than_its_bound(noise, monkeypatch: pytest.MonkeyPatch
     assert len(short) < 15_000 and "Charts are left out" in short and "<svg" not in short
 
 
-def test_passwords_in_addresses_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "argv", ["x", "compute", "--real", "https://me:secret@host/a b", "--fake", "c"])
+def test_passwords_and_tokens_in_addresses_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    sides = ["--real", "https://me:secret@host/a b.zip?Signature=secret&e=1", "--fake", "c/??.mp4"]
+    monkeypatch.setattr(sys, "argv", ["x", "compute", *sides])
 
-    assert Made.by("fvd-bench").command == "fvd-bench compute --real 'https://…@host/a b' --fake c"
+    command = "fvd-bench compute --real 'https://***@host/a b.zip?***' --fake 'c/??.mp4'"
+    assert Made.by("fvd-bench").command == command
 
 
 def test_a_finding_about_very_many_videos_makes_no_large_page() -> None:
@@ -314,3 +329,10 @@ def test_a_finding_about_very_many_videos_makes_no_large_page() -> None:
     assert len(page) < 500_000
     assert "000999.mp4" in page and "001000.mp4" not in page
     assert "49000 more are in the JSON" in page
+
+
+@pytest.mark.parametrize(("stride", "words"), [(1, "16 frames in a row"), (2, "every 2nd one"), ("x", "every x one")])
+def test_a_protocol_says_which_frames_it_takes(stride: object, words: str) -> None:
+    real, *_ = protocol_words({"real.frames": 16, "real.start": "first", "real.stride": stride})
+
+    assert words in real
