@@ -200,10 +200,10 @@ def toy(found: Result) -> list[str]:
 def faces(found: Result) -> list[str]:
     (_, untrained, *_), *stages = found["curve [kimg, fvd, low, high]"]
     scores = [f"{fvd:.1f} ({low:.0f} to {high:.0f})" for _, fvd, low, high in stages]
+    dated = [f"{score} after {kimg:.1f}" for score, (kimg, *_) in zip(scores, stages, strict=True)]
     return [
         f"{untrained:.1f} untrained, {scores[0]} after the first stage, {scores[1]} after the second",
-        f"{scores[2]} after {stages[2][0]:.1f} thousand frames",
-        f"{scores[3]} after {stages[3][0]:.1f}",
+        f"{dated[2]} thousand frames, {dated[3]}, and with a new discriminator {dated[5]}, {dated[7]} and {dated[9]}",
     ]
 
 
