@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import shutil
 import time
@@ -19,7 +18,7 @@ from stylegan_v.checkpoints.files import LAST
 from stylegan_v.networks.generator import Generator, build_generator
 from stylegan_v.sampling.scoring import evaluate
 from stylegan_v.training.loop import train
-from stylegan_v.training.run import Run
+from stylegan_v.training.run import Run, load_run
 from stylegan_v.training.run_folder import claim
 
 CHECKPOINTS = Path(__file__).parent / "checkpoints"
@@ -50,7 +49,7 @@ def learn(name: str, question: str | None, stages: Sequence[Run], out: Path, *, 
         curve, seconds, kimg = curve + points, seconds + pace, kimg + done
     best = min(map(_fvd, curve))
     if best_file is not None:
-        keep(best_file, stages[-1], checkpoint_name)
+        keep(best_file, checkpoint_name)
     print(f"FVD {first[0]:.1f} untrained, {best:.1f} at best, after {kimg:.1f} kimg")
     table = {
         "stages": [described(run, videos) for run in stages],
@@ -82,7 +81,7 @@ def go_on(name: str, question: str | None, run: Run, out: Path, *, minutes: floa
     points, pace = logged(out, table["kimg"])
     before, best = table["best"], min([table["best"], *map(_fvd, points)])
     if best < before:
-        keep(out / "best.pt", run, checkpoint_name)
+        keep(out / "best.pt", checkpoint_name)
     stage = {**described(run, videos), "begun with": "the best generator so far, and a new discriminator"}
     table["curve [kimg, fvd, low, high]"] += points
     table |= {"stages": [*table["stages"], stage], "kimg": table["kimg"] + done, "best": best}
@@ -110,12 +109,11 @@ def described(run: Run, videos: int) -> dict[str, Any]:
     return {**run.as_dict(), "data": {"videos": videos}}
 
 
-def keep(file: Path, run: Run, name: str) -> None:
+def keep(file: Path, name: str) -> None:
     """Write the average generator of a checkpoint and the settings of its run to checkpoints/."""
-    kept = CHECKPOINTS / f"{name}.pt"
-    checkpoint.save(checkpoint.load(file).for_sampling(), kept)
-    settings = dataclasses.replace(run, data=dataclasses.replace(run.data, path=""))
-    kept.with_suffix(".toml").write_text(settings.to_toml(), "utf-8")
+    found = checkpoint.load(file).for_sampling()
+    checkpoint.save(found, CHECKPOINTS / f"{name}.pt")
+    (CHECKPOINTS / f"{name}.toml").write_text(load_run(None, found.run or {}).to_toml(), "utf-8")
 
 
 def _begin_with(file: Path, run: Run, folder: Path) -> None:
