@@ -22,9 +22,9 @@ ALONE_KIMG = 10.0
 def run_from(begin: Checkpoint, name_or_path: str | None, changes: Mapping[str, Mapping[str, Any]]) -> Run:
     """Return a run, as `load_run` does, of the model that a checkpoint is of.
 
-    Where the checkpoint has no discriminator, a new one learns alone at first. The rate of the videos is the
-    checkpoint's unless there is a file.
-    Raises ConfigError as `load_run` does, and where the file or the changes ask for another model.
+    The model of a file gives way to it. The rate of the videos is the checkpoint's unless there is a file. Where the
+    checkpoint has no discriminator, a new one learns alone at first.
+    Raises ConfigError as `load_run` does, and where the changes ask for another model.
     """
     model: Any = begin.model  # a dataclass, as all configs are
     method, own = registry.method(model.method), {"method": model.method, **dataclasses.asdict(model)}
