@@ -154,6 +154,11 @@ def worst_first(findings: Iterable[Finding]) -> list[Finding]:
     return sorted(each.values(), key=lambda finding: order.get(finding.code, len(order)))
 
 
+def messages(findings: Iterable[Finding]) -> list[str]:
+    """Return what findings say, the worst first, each sentence once, for reports that do not name the side."""
+    return list(dict.fromkeys(finding.message for finding in worst_first(findings)))
+
+
 def of_side(side: str, findings: Iterable[Finding]) -> list[Finding]:
     """Return the same findings as findings about one side."""
     return [replace(finding, side=side) for finding in findings]

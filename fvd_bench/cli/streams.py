@@ -120,12 +120,12 @@ def _progress_lines() -> Progress:
 
 def warn(findings: Sequence[Finding]) -> None:
     """Print findings on stderr, the worst first, each sentence once: in lines that fit a terminal, or one line each."""
-    from fvd_bench.finding import worst_first
+    from fvd_bench.finding import messages
     from fvd_bench.reports.layout import Prose
 
     if is_quiet():
         return
-    for message in dict.fromkeys(finding.message for finding in worst_first(findings)):
+    for message in messages(findings):
         if sys.stderr.isatty():
             console(err=True).print(Prose(message, label="warning: "))
         else:

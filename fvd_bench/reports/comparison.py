@@ -13,7 +13,7 @@ from rich.console import Group
 from fvd_bench.errors import FvdBenchError
 from fvd_bench.escapes import escaped
 from fvd_bench.evaluation.comparison import Comparison, Comparisons
-from fvd_bench.finding import worst_first
+from fvd_bench.finding import messages
 from fvd_bench.reports.formats import Report, markdown_code, markdown_plain, markdown_table
 from fvd_bench.reports.layout import Column, Grid, Prose, Record
 from fvd_bench.reports.scores import signatures
@@ -165,7 +165,7 @@ def _sentences(compared: Comparisons) -> list[str]:
 
 def _warnings(compared: Comparisons) -> list[str]:
     """Return the findings of both results, which a terminal gets on stderr."""
-    return [f"Warning: {finding.message}" for finding in worst_first(compared.findings)]
+    return [f"Warning: {message}" for message in messages(compared.findings)]
 
 
 def _is_failure(score: Comparison, compared: Comparisons) -> bool:

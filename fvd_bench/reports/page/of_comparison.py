@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 from fvd_bench.evaluation.comparison import Comparison, Comparisons
 from fvd_bench.evaluation.exhibits import Exhibits
-from fvd_bench.finding import worst_first
 from fvd_bench.reports.charts.palette import LIMIT, SOFT, WORST
 from fvd_bench.reports.charts.score_charts import Bar, bars_chart
 from fvd_bench.reports.comparison import PAIRED, found_text, score_name
@@ -43,7 +42,7 @@ def comparison_page(compared: Comparisons, exhibits: Exhibits | None = None, mad
         sections=[
             *clip_sections(exhibits),
             Section("What changed", list(_changes(compared))),
-            *remaining_sections(compared.now, exhibits, worst_first(compared.findings)),
+            *remaining_sections(compared.now, exhibits, compared.findings),
         ],
         made=made or Made(),
     )

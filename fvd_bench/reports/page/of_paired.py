@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from fvd_bench.finding import messages
 from fvd_bench.paired.result import PairedResult
 from fvd_bench.reports.page.meaning import distrust
 from fvd_bench.reports.page.of_curves import curve_blocks
@@ -24,7 +25,7 @@ def paired_page(result: PairedResult, made: Made | None = None) -> Page:
             Section("Scores", list(_scores(result))),
             *(Section(f"{p.metric.upper()} of {p.protocol} by frame", _short(curve_blocks(p))) for p in panels),
             Section("The worst pairs", list(_worst(result))),
-            Section("Findings", [Items([f.message for f in result.findings])] if result.findings else []),
+            Section("Findings", [Items(messages(result.findings))] if result.findings else []),
             Section("How it was made", list(_origin(result))),
         ],
         made=made or Made(),

@@ -9,7 +9,7 @@ import numpy as np
 
 from fvd_bench.evaluation.exhibits import Exhibits, Listed
 from fvd_bench.evaluation.result import Result
-from fvd_bench.finding import Finding
+from fvd_bench.finding import Finding, messages
 from fvd_bench.inspection.motion import SideMotion
 from fvd_bench.protocols.rules import OTHER_SIDE, SIDES, Side
 from fvd_bench.reports.charts.score_charts import count_chart
@@ -132,8 +132,8 @@ def remaining_sections(
 
     findings: what was found. None for the findings of the result alone.
     """
-    found = dict.fromkeys(finding.message for finding in (result.warnings if findings is None else findings))
-    yield Section("Findings", [Items(list(found))] if found else [])
+    found = messages(result.warnings if findings is None else findings)
+    yield Section("Findings", [Items(found)] if found else [])
     if exhibits is not None:
         places = [chart for chart in (map_chart(exhibits), distance_chart(exhibits)) if chart]
         yield Section("Where the videos lie", [Charts(places)] if places else [])
