@@ -14,7 +14,6 @@ from machine import result_file, write
 
 from fvd_bench.progress import silent
 from stylegan_v.checkpoints import checkpoint
-from stylegan_v.checkpoints.files import LAST
 from stylegan_v.networks.generator import Generator, build_generator
 from stylegan_v.sampling.scoring import evaluate
 from stylegan_v.training.loop import train
@@ -76,7 +75,7 @@ def go_on(name: str, question: str | None, run: Run, out: Path, *, minutes: floa
         out.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(result_file(name, ".json", "cpu"), start)
     table = json.loads(start.read_text("utf-8"))
-    begin = checkpoint.load(CHECKPOINTS / f"{checkpoint_name}.pt") if not (out / LAST).exists() else None
+    begin = checkpoint.load(CHECKPOINTS / f"{checkpoint_name}.pt")  # of no account where the run goes on
     done = train(run, out, device="cpu", workers=1, minutes=minutes, progress=silent, begin=begin)
     points, pace = logged(out, table["kimg"])
     before, best = table["best"], min([table["best"], *map(_fvd, points)])

@@ -55,7 +55,8 @@ def train(
     the videos were found usable.
     device: `cpu` or `cuda`. workers: number of threads that read videos. minutes: None for no limit.
     stage: the one to train alone, of a method that has several; None for all, one after the other.
-    begin: a checkpoint whose networks are the first state of the run, see `Trainer.begin_with`.
+    begin: a checkpoint whose networks are the first state of the run, see `Trainer.begin_with`; of no account where the
+    run goes on.
     told: called after each step with the pace of the run.
 
     Raises TrainingError when numbers are not finite or memory runs out, ConfigError when the folder holds another run,
