@@ -33,7 +33,7 @@ from fvd_bench.metrics.uncertainty import Sides
 from fvd_bench.networks import FeatureExtractor, environment, software
 from fvd_bench.progress import Progress, labelled
 from fvd_bench.protocols.protocol import Protocol, plain
-from fvd_bench.protocols.rules import SIDES, FeatureRule, Side
+from fvd_bench.protocols.rules import SIDES, FeatureRule, MetricRule, Side
 from fvd_bench.protocols.windows import WINDOW
 from fvd_bench.sources.opening import ClipSource
 from fvd_bench.version import __version__
@@ -185,7 +185,7 @@ class Evaluation:
         warnings = self._findings(collection, scores, motion)
         panel = None if self.classes is None else class_panel(collection, scores, self.classes)
         if panel is not None:
-            warnings += class_findings(panel, self._dims())
+            warnings += class_findings(panel, self._dims(), {digest: p.metric for digest, p in self._alone().items()})
         if real.fingerprint == fake.fingerprint:
             warnings.append(Finding("same-videos", "the real and the fake side hold the same videos"))
         return Result(
@@ -199,9 +199,7 @@ class Evaluation:
                 self.device, [rule.precision for rule in self.extractors], self._software()
             ),
             seconds=round(time.monotonic() - self.started, 3),
-            protocols={
-                alone.digest(): plain(alone.choices()) for p in self.protocols for alone in map(p.alone, p.metric.names)
-            },
+            protocols={digest: plain(alone.choices()) for digest, alone in self._alone().items()},
             motion=motion,
             group_by=self.group_by,
             classes=panel,
@@ -215,12 +213,11 @@ class Evaluation:
         collected = {
             job: found for job, found in collection.collected.items() if job in told and job.draw.reads not in known
         }
-        scored = self._scored(scores)
-        of_scores = self._jobs_of(scored)
+        measured = self._measured(scores)
         behind = {
             job: videos
             for job in collection.collected
-            if job in told & of_scores and (videos := self.sides[job.draw.reads].given.known_videos) is not None
+            if job in told & measured.keys() and (videos := self.sides[job.draw.reads].given.known_videos) is not None
         }
         judged = [score for score in scores if not is_window(score)]
         findings = find(
@@ -230,10 +227,11 @@ class Evaluation:
             self.extractors,
             motion,
             self.store.damaged,
-            unscored=collected.keys() - of_scores,
-            known=behind,
+            measured,
+            behind,
         )
         findings += window_scores.findings(scores, collection.spreads, {p.name: p.real for p in self.protocols})
+        scored = self._scored(scores)
         findings += [Finding("not-comparable", f"{p.name}: {p.not_comparable}") for p in scored if p.not_comparable]
         findings += collection.noticed
         givens = {name: side.given for name, side in self.sides.items()}
@@ -282,10 +280,23 @@ class Evaluation:
     def _jobs_of(self, protocols: Sequence[Protocol]) -> set[Job]:
         return {job for p in protocols for side in SIDES for job in self.jobs(p, side)}
 
-    def _scored(self, scores: Sequence[Score]) -> list[Protocol]:
-        """List the protocols of which a score has a value."""
+    def _alone(self) -> dict[str, Protocol]:
+        """Return the protocol of each score, with its metric alone, by its digest."""
+        return {alone.digest(): alone for p in self.protocols for alone in map(p.alone, p.metric.names)}
+
+    def _scored(self, scores: Sequence[Score]) -> dict[Protocol, list[MetricRule]]:
+        """Return the protocols of which a score has a value, with the rule of each metric that has one."""
         digests = {score.digest for score in scores if score.value is not None}
-        return [p for p in self.protocols if any(p.alone(name).digest() in digests for name in p.metric.names)]
+        rules = {p: [a.metric for a in map(p.alone, p.metric.names) if a.digest() in digests] for p in self.protocols}
+        return {p: measured for p, measured in rules.items() if measured}
+
+    def _measured(self, scores: Sequence[Score]) -> dict[Job, list[MetricRule]]:
+        """Return the rules of the metrics that have a value of each job."""
+        found: dict[Job, list[MetricRule]] = {}
+        for protocol, rules in self._scored(scores).items():
+            for job in self._jobs_of([protocol]):
+                found.setdefault(job, []).extend(rules)
+        return found
 
     def motions(self, name: Side, *, most: int | None = MOST_VIDEOS) -> dict[int, Motion]:
         """Measure how the videos of a side move, by their index. most: how many are looked at, None for all."""

@@ -25,14 +25,14 @@ def test_a_score_is_held_against_what_chance_makes(
     """A generator inside the interval of the floor cannot be told from the real videos."""
     score = _score("fvd", value, interval=interval, floor=Estimate(10.0, (8.0, 12.0)))
 
-    assert [finding.code for finding in find({}, {}, [score], {}, None, 0)] == codes
+    assert [finding.code for finding in find({}, {}, [score], {}, None, 0, {})] == codes
 
 
 def test_equal_repeats_are_told_only_where_no_score_of_the_protocol_shows_that_clips_were_drawn() -> None:
     fvd, recall = _score("fvd", 10.0, 12.0), _score("recall", 0.0, 0.0)
 
-    assert [finding.code for finding in find({}, {}, [recall], {}, None, 0)] == ["repeats-equal"]
-    assert not find({}, {}, [fvd, recall], {}, None, 0)
+    assert [finding.code for finding in find({}, {}, [recall], {}, None, 0, {})] == ["repeats-equal"]
+    assert not find({}, {}, [fvd, recall], {}, None, 0, {})
 
 
 def test_an_interval_wider_than_the_score_is_told_without_a_floor_too() -> None:
