@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from fvd_bench.errors import ArgumentError, FvdBenchError, ResultError
+from fvd_bench.estimate import ROUNDING
 from fvd_bench.evaluation import ranking, result_features
 from fvd_bench.evaluation.change_error import change_error
 from fvd_bench.evaluation.comparability import notes, pairs, protocols_of, require_same_inputs
@@ -32,9 +33,6 @@ from fvd_bench.settings import Settings
 if TYPE_CHECKING:
     from fvd_bench.evaluation.evaluation import Evaluation
     from fvd_bench.sources.opening import SourceLike
-
-_ROUNDING = 1e-9
-"""Scores up to this are 0 but for rounding."""
 
 ALARM = 0.04
 """Probability that a gate fails although nothing is worse, shared evenly by the scores that the gate looks at.
@@ -76,7 +74,7 @@ class Comparison:
     @property
     def relative_change(self) -> float | None:
         """The change as a fraction of the score before, None where that is 0 but for rounding."""
-        return self.change / abs(self.before) if abs(self.before) > _ROUNDING else None
+        return self.change / abs(self.before) if abs(self.before) > ROUNDING else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,7 +288,7 @@ def _comparison(compared: _Change, noise: float, allowed: float) -> Comparison:
     elif -worse > noise:
         verdict = "better"
     found = None
-    if error is not None and abs(before.value) > _ROUNDING:
+    if error is not None and abs(before.value) > ROUNDING:
         needed = max(noise, limit) if math.isfinite(limit) else noise
         found = (needed + quantile(compared.units, tail=1 - CONFIDENCE) * error) / abs(before.value)
     return Comparison(

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Protocol
 
 from fvd_bench.errors import SourceError
-from fvd_bench.estimate import doubts
+from fvd_bench.estimate import ROUNDING, doubts
 from fvd_bench.evaluation import few_videos
 from fvd_bench.evaluation.result import MotionPanel
 from fvd_bench.evaluation.score import Score, Skipped
@@ -215,6 +215,11 @@ def _doubt(code: str, score: Score) -> str:
             "numbers of videos it says nothing"
         )
     assert value is not None and floor is not None
+    if code == "at-the-floor" and value <= ROUNDING < floor.interval[0]:
+        return (
+            f"the score is 0 but for rounding, where real videos score {number(floor.value)} against their own kind at "
+            "these numbers: the fake videos are the real ones, or copies of them"
+        )
     if code == "at-the-floor":
         return (
             f"{number(value)} cannot be told from the {number(floor.value)} (up to {number(floor.interval[1])}) that "

@@ -40,6 +40,18 @@ def test_an_interval_wider_than_the_score_is_told_without_a_floor_too() -> None:
     assert doubts(30.0, (20.0, 41.0), None) == doubts(0.0, (0.0, 0.0), None) == []
 
 
+def test_a_score_of_0_but_for_rounding_is_not_called_unsure() -> None:
+    """That of the same videos on both sides, in another order, and the interval that comes of it."""
+    score = _score("fvd", 3e-27, interval=(0.0, 2e-13), floor=Estimate(10.0, (8.0, 12.0)))
+    (found,) = find({}, {}, [score], {}, None, 0, {})
+
+    assert found.message == (
+        "FVD of pixels: the score is 0 but for rounding, where real videos score 10.00 against their own kind at these "
+        "numbers: the fake videos are the real ones, or copies of them"
+    )
+    assert doubts(3e-27, (-1.0, 1.0), None) == ["too-few-to-say"]
+
+
 def _score(
     metric: str, *values: float, interval: tuple[float, float] | None = None, floor: Estimate | None = None
 ) -> Score:
