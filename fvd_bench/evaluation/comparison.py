@@ -160,8 +160,7 @@ def check(
         features = old or _recomputed(before, evaluation), result_features.features(collection)
         compared = comparisons(before, now, features, allowed=max_increase, known=protocols)
         if update:
-            result_features.save(result_features.beside(baseline), collection, now)
-            now.write(baseline)
+            result_features.replace(baseline, collection, now)
     return dataclasses.replace(compared, accepted=update)
 
 
