@@ -53,7 +53,7 @@ def test_every_package_folder_is_listed() -> None:
 
     found = {
         str(file.parent.relative_to(ROOT))
-        for top in ("fvd_bench", "protocols", "references", "model")
+        for top in ("fvd_bench", "protocols", "model")
         for file in (ROOT / top).rglob("__init__.py")
     }
 

@@ -130,6 +130,7 @@ def _compute_one(
     opened: opens the evaluation, with the manifest that it replays or None. keep: called with its features and its
     result, while the features can be read.
     """
+    from fvd_bench.evaluation.collection import collect
     from fvd_bench.features.distributed import processes
 
     with delivery() as attempt:
@@ -140,7 +141,7 @@ def _compute_one(
         ):
             if manifest_file:
                 _check_recordable(evaluation)
-            collection = evaluation.collect(evaluation.read())
+            collection = collect(evaluation)
             result = _score(collection, replayed)
             videos = _videos(collection, result) if per_video_file else []
             if manifest_file and first:
@@ -226,12 +227,14 @@ def _is_given(option: str) -> bool:
 
 
 def _score(collection: Collection, replayed: Manifest | None) -> Result:
+    from fvd_bench.evaluation.collection_result import result_of
+
     if replayed is None:
-        return collection.evaluation.score(collection)
+        return result_of(collection)
     from fvd_bench.evaluation.replay import check_frames, with_differences
 
     check_frames(replayed, collection)
-    return with_differences(replayed, collection.evaluation.score(collection))
+    return with_differences(replayed, result_of(collection))
 
 
 def _beside(json_file: str | None, results: int, *, wanted: bool) -> list[Path]:

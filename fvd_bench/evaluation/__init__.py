@@ -3,6 +3,7 @@
 __all__ = [
     "audit",
     "collection",
+    "collection_result",
     "comparison",
     "curves",
     "demo",

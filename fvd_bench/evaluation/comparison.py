@@ -128,7 +128,9 @@ def check(
 
     Raises NotComparableError, naming what differs, and FvdBenchError as `evaluate` does.
     """
-    from fvd_bench.evaluation.evaluate import open_evaluation  # here and below: `compare` does without
+    from fvd_bench.evaluation.collection import collect  # here and below: `compare` does without
+    from fvd_bench.evaluation.collection_result import result_of
+    from fvd_bench.evaluation.evaluate import open_evaluation
 
     settings = settings or Settings()
     if settings.distributed:
@@ -155,8 +157,8 @@ def check(
         fingerprint = evaluation.sides["real"].given.fingerprint(extractions["real"].contents)
         weights = {name: digest for e in evaluation.extractors.values() for name, digest in e.weights.items()}
         require_same_inputs(before, weights=weights, real_fingerprint=fingerprint)
-        collection = evaluation.collect(extractions)
-        now = evaluation.score(collection)
+        collection = collect(evaluation, extractions)
+        now = result_of(collection)
         features = old or _recomputed(before, evaluation), result_features.features(collection)
         compared = comparisons(before, now, features, allowed=max_increase, known=protocols)
         if update:
@@ -251,6 +253,7 @@ def _recomputed(before: Result, evaluation: Evaluation) -> ResultFeatures | None
     Features that the store lacks are computed again only if the result does not know its own errors. None where the
     features cannot be had.
     """
+    from fvd_bench.evaluation.collection import collect
     from fvd_bench.evaluation.evaluation import OpenSide
     from fvd_bench.features.given import Given
     from fvd_bench.sources.opening import open_source
@@ -267,7 +270,7 @@ def _recomputed(before: Result, evaluation: Evaluation) -> ResultFeatures | None
         _, absent = extractions["fake"].outlook(again.jobs_reading("fake"))
         if absent and all(score.error_fake is not None for score in before.scores if score.value is not None):
             return None
-        return result_features.features(again.collect(extractions))
+        return result_features.features(collect(again, extractions))
     except (FvdBenchError, OSError):  # the user need not know that these are gone, or never were files
         return None
 

@@ -12,6 +12,8 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from fvd_bench.atomic import partial_file
 from fvd_bench.errors import SourceError, cause
+from fvd_bench.evaluation.collection import collect
+from fvd_bench.evaluation.collection_result import result_of
 from fvd_bench.evaluation.evaluate import open_evaluation
 from fvd_bench.evaluation.result import Result
 from fvd_bench.packages import needed_for
@@ -77,7 +79,7 @@ def run(folder: Path, *, settings: Settings, progress: Progress) -> list[Row]:
         with open_evaluation(
             real, folder / name, "stylegan-v-fvd16", repeats=1, seed=0, settings=settings, progress=progress
         ) as evaluation:
-            rows.append(Row(what, evaluation.run()))
+            rows.append(Row(what, result_of(collect(evaluation))))
     progress("sets of fake videos", len(_COPIES), len(_COPIES))
     return rows
 

@@ -68,7 +68,10 @@ def evaluate(
         evaluation = stack.enter_context(
             open_evaluation(real, fake, protocol, repeats=repeats, seed=seed, settings=settings, progress=show)
         )
-        result = evaluation.run()
+        from fvd_bench.evaluation.collection import collect  # after what may be refused at once
+        from fvd_bench.evaluation.collection_result import result_of
+
+        result = result_of(collect(evaluation))
     if is_first:
         warn_of(result.warnings, stacklevel=2)
     return result

@@ -10,7 +10,7 @@ import numpy as np
 from fvd_bench.errors import MetricError
 from fvd_bench.evaluation.collection import Collection
 from fvd_bench.evaluation.feature_map import FeatureMap, feature_map
-from fvd_bench.evaluation.per_video import Points, points_of
+from fvd_bench.evaluation.points import Points
 from fvd_bench.evaluation.result import Result
 from fvd_bench.evaluation.score import Score
 from fvd_bench.evaluation.shown_clips import ShownClip, shown_clips
@@ -97,7 +97,7 @@ class _Gathering:
         self._collection, self._protocol, self._score = collection, protocol, score
         self._jobs = {side: collection.evaluation.jobs(protocol, side)[0] for side in SIDES}
         self._sides: Sides = collection.sides(protocol, grouped=False)
-        self._points = points_of(collection, protocol)
+        self._points = collection.points(protocol)
         self._shares = self._share_of_score()
         self._absent = self._without_frames()
 

@@ -7,6 +7,8 @@ import json
 from dataclasses import dataclass
 
 from fvd_bench.errors import ProtocolError
+from fvd_bench.evaluation.collection import collect
+from fvd_bench.evaluation.collection_result import result_of
 from fvd_bench.evaluation.evaluate import open_evaluation
 from fvd_bench.evaluation.result import Result
 from fvd_bench.evaluation.scorable_protocols import check, load, only_metric
@@ -110,7 +112,7 @@ def explain(
         progress=progress,
         required=[first, last],
     ) as evaluation:
-        result = evaluation.run()
+        result = result_of(collect(evaluation))
     start, *after = result.scores
     served(after[-1])
     steps: list[Step] = []

@@ -15,7 +15,8 @@ import numpy as np
 
 from fvd_bench.atomic import write_text
 from fvd_bench.errors import ManifestError, ProtocolError, VideoError, cause
-from fvd_bench.evaluation.collection import Collection
+from fvd_bench.evaluation.collection import Collection, collect
+from fvd_bench.evaluation.collection_result import result_of
 from fvd_bench.evaluation.evaluate import open_evaluation
 from fvd_bench.evaluation.evaluation import Evaluation
 from fvd_bench.evaluation.result import Result
@@ -176,8 +177,8 @@ def evaluate_and_record(
         real, fake, protocol, repeats=repeats, seed=seed, settings=settings or Settings(), progress=progress
     ) as evaluation:
         check_recordable(evaluation)
-        collection = evaluation.collect(evaluation.read())
-        result = evaluation.score(collection)
+        collection = collect(evaluation)
+        result = result_of(collection)
         return result, record(collection, result)
 
 

@@ -7,16 +7,12 @@ import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 
-import numpy as np
-
 from fvd_bench.errors import MetricError
 from fvd_bench.escapes import escaped
 from fvd_bench.evaluation.collection import Collection
+from fvd_bench.evaluation.points import Points
 from fvd_bench.evaluation.result import Result
-from fvd_bench.features.feature_set import FeatureSet
-from fvd_bench.features.moments import Float64
 from fvd_bench.inspection.motion import Motion
-from fvd_bench.metrics.neighbours import Nearest, nearest
 from fvd_bench.metrics.uncertainty import Sides, influences
 from fvd_bench.protocols.protocol import Protocol
 from fvd_bench.protocols.rules import OTHER_SIDE, SIDES, Side
@@ -52,44 +48,6 @@ class VideoRecord:
     findings: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Points:
-    """The videos of a side as points in feature space, with what is near to them.
-
-    videos: int [N], their indices. features: [N, D], the mean feature of each.
-    other: the nearest points of the other side, None where there are none. own: those of their own side.
-    """
-
-    videos: list[int]
-    features: Float64
-    other: Nearest | None
-    own: Nearest | None
-
-
-def points_of(collection: Collection, protocol: Protocol) -> Mapping[Side, Points]:
-    """Return the points of each side whose features are known, in the first repeat. They are made once of a collection.
-
-    Raises CacheError.
-    """
-    if protocol not in collection.points:
-        collection.points[protocol] = _points(collection.sides(protocol, grouped=False))
-    return collection.points[protocol]
-
-
-def _points(sides: Sides) -> dict[Side, Points]:
-    means = {side: found for side in SIDES if (found := _means(sides[side])) is not None}
-    points: dict[Side, Points] = {}
-    for side, (videos, features) in means.items():
-        other = means.get(OTHER_SIDE[side])
-        points[side] = Points(
-            videos=videos,
-            features=features,
-            other=None if other is None else nearest(features, other[1]),
-            own=nearest(features) if len(features) > 1 else None,
-        )
-    return points
-
-
 def all_videos(collection: Collection, result: Result) -> list[VideoRecord]:
     """Return what `per_video` does, with the motion of all videos.
 
@@ -117,7 +75,7 @@ def per_video(
         if protocol in evaluation.unserved or protocol in evaluation.rows:
             continue
         sides = collection.sides(protocol, grouped=False)
-        points = points_of(collection, protocol)
+        points = collection.points(protocol)
         of_protocol = {side: dict(_placed(collection, protocol, side, points, motions)) for side in SIDES}
         for metric in protocol.metric.names:
             added = _influences(metric, sides, protocol)
@@ -157,19 +115,6 @@ def spreadsheet_text(text: str) -> str:
     """Escape a name as on a terminal, and write it as ./NAME where a spreadsheet would take it for a formula."""
     shown = escaped(text)
     return f"./{shown}" if shown.startswith(_FORMULAS) else shown
-
-
-def _means(side: FeatureSet) -> tuple[list[int], Float64] | None:
-    """Return the videos of a side and their mean features [N, D]. None where only moments are known of it."""
-    blocks = side.blocks()
-    if blocks is None or side.count == 0:
-        return None
-    videos, places = np.unique(side.owners(), return_inverse=True)
-    sums, first = np.zeros((len(videos), side.dim)), 0
-    for block in blocks:
-        np.add.at(sums, places[first : first + len(block)], block)
-        first += len(block)
-    return videos.tolist(), sums / np.bincount(places)[:, None]
 
 
 def _influences(metric: str, sides: Sides, protocol: Protocol) -> dict[Side, dict[int, float] | None]:

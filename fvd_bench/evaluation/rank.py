@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from fvd_bench.errors import ArgumentError, MetricError
-from fvd_bench.evaluation.collection import Collection
+from fvd_bench.evaluation.collection import Collection, collect
+from fvd_bench.evaluation.collection_result import result_of
 from fvd_bench.evaluation.enough_videos import Look, check_windows, too_few
 from fvd_bench.evaluation.evaluate import open_evaluation
 from fvd_bench.evaluation.evaluation import Evaluation, OpenSide
@@ -116,9 +117,9 @@ def run(
     first = next(iter(evaluations.values()))
     real = first.extraction("real")
     for name, evaluation in evaluations.items():
-        collection = evaluation.collect({"real": real, "fake": evaluation.extraction("fake")})
+        collection = collect(evaluation, {"real": real, "fake": evaluation.extraction("fake")})
         with _named(name):
-            result = evaluation.score(collection)
+            result = result_of(collection)
         keep(name, collection, result)
         given = evaluation.sides["fake"].given
         names = None if given.known is not None else [bare_name(video) for video in given.source.names]

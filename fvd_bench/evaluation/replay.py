@@ -11,7 +11,8 @@ from pathlib import Path
 
 from fvd_bench.errors import ManifestError
 from fvd_bench.evaluation import manifest as manifests
-from fvd_bench.evaluation.collection import Collection
+from fvd_bench.evaluation.collection import Collection, collect
+from fvd_bench.evaluation.collection_result import result_of
 from fvd_bench.evaluation.evaluate import open_evaluation
 from fvd_bench.evaluation.evaluation import Evaluation
 from fvd_bench.evaluation.manifest import Drawn, Listed, Manifest, Used
@@ -96,9 +97,9 @@ def replay(
     when a video that was used is missing or would give other frames here, and what `evaluate` raises.
     """
     with open_replay(manifest, real, fake, settings=settings or Settings(), progress=progress) as evaluation:
-        collection = evaluation.collect(evaluation.read())
+        collection = collect(evaluation)
         check_frames(manifest, collection)
-        return with_differences(manifest, evaluation.score(collection))
+        return with_differences(manifest, result_of(collection))
 
 
 @contextlib.contextmanager

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 
 from fvd_bench.errors import VideoError
+from fvd_bench.evaluation.collection import collect
+from fvd_bench.evaluation.collection_result import result_of
 from fvd_bench.evaluation.evaluate import open_evaluation
 from fvd_bench.evaluation.result import Result
 from fvd_bench.evaluation.scorable_protocols import check, load, only_metric
@@ -118,7 +120,7 @@ def table4(
         progress=progress,
         required=[first],
     ) as evaluation:
-        result = evaluation.run()
+        result = result_of(collect(evaluation))
     named = [dataclasses.replace(score, row=row) for row, score in zip(listed, result.scores, strict=True)]
     proper = served(named[0])
     scores = [_without_value(s, sides) if s is not proper and s.values == proper.values else s for s in named]

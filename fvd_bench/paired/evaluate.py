@@ -249,11 +249,14 @@ def _rfvd(
     if not used:
         return None, none_compared([pair.reason for pair in of.pairs if isinstance(pair, Unread)])
     real, fake = (sides.side(side, used) for side in SIDES)
+    from fvd_bench.evaluation.collection import collect  # where there is something to score
+    from fvd_bench.evaluation.collection_result import result_of
+
     try:
         with open_evaluation(
             real, fake, names, repeats=1, seed=seed, settings=settings, progress=progress
         ) as evaluation:
-            return _of_originals(evaluation, sides.pairs, used).run(), None
+            return result_of(collect(_of_originals(evaluation, sides.pairs, used))), None
     except FvdBenchError as error:
         return None, error.sentence
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from fvd_bench.errors import ArgumentError, UnknownReferenceError
 from fvd_bench.features.references.reference import Reference
 from fvd_bench.features.references.zoo import MANIFEST, Zoo
-from fvd_bench.paths import PathLike, home, shipped
+from fvd_bench.paths import PathLike, home
 from fvd_bench.progress import Progress, silent
 from fvd_bench.sources.reference_names import PREFIX, split
 
@@ -93,7 +93,7 @@ def _here() -> Iterator[Held]:
 
 
 def _shipped() -> Path:
-    return Path(str(shipped("fvd_bench.features.references.shipped", "references")))
+    return Path(__file__).parent / "shipped"
 
 
 def _pulled() -> Path:

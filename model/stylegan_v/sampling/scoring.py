@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import fvd_bench
-from fvd_bench.evaluation.collection import Collection
+from fvd_bench.evaluation.collection import Collection, collect
+from fvd_bench.evaluation.collection_result import result_of
 from fvd_bench.evaluation.evaluate import open_evaluation
 from fvd_bench.evaluation.result import Result
 from fvd_bench.networks.arithmetic import float32_arithmetic
@@ -64,7 +65,7 @@ def evaluate(
         float32_arithmetic("float32"),  # also for the generator, which runs beside the network that scores
         open_evaluation(real, fakes, protocols, repeats=1, seed=0, settings=settings, progress=progress) as evaluation,
     ):
-        return evaluation.run()
+        return result_of(collect(evaluation))
 
 
 def _settings(device: str, features: Path | None) -> fvd_bench.Settings:

@@ -8,6 +8,8 @@ import pytest
 from rich.console import Console
 
 from fvd_bench.evaluation import comparison, result_features
+from fvd_bench.evaluation.collection import collect
+from fvd_bench.evaluation.collection_result import result_of
 from fvd_bench.evaluation.evaluate import open_evaluation
 from fvd_bench.progress import silent
 from fvd_bench.settings import Settings
@@ -47,8 +49,8 @@ def scored(sets: Path, protocol: str, settings: Settings):
         with open_evaluation(
             sets / "real", sets / name, protocol, repeats=repeats, seed=0, settings=settings, progress=silent
         ) as evaluation:
-            collection = evaluation.collect(evaluation.read())
-            result = evaluation.score(collection)
+            collection = collect(evaluation)
+            result = result_of(collection)
             result.write(target)
             result_features.save(result_features.beside(target), collection, result)
         return target

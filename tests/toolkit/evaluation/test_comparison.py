@@ -14,6 +14,8 @@ from PIL import Image
 import fvd_bench
 from fvd_bench.errors import FvdBenchError, NotComparableError, ProtocolError, ResultError
 from fvd_bench.evaluation import comparison, result_features
+from fvd_bench.evaluation.collection import collect
+from fvd_bench.evaluation.collection_result import result_of
 from fvd_bench.evaluation.comparability import protocols_of
 from fvd_bench.evaluation.evaluate import open_evaluation
 from fvd_bench.evaluation.result import Result
@@ -175,8 +177,8 @@ def panel_result(baseline, panel: str, sets: Path, settings: Settings, tmp_path:
     with open_evaluation(
         sets / "real", sets / "also_good", panel, repeats=1, seed=0, settings=settings, progress=silent
     ) as evaluation:
-        collection = evaluation.collect(evaluation.read())
-        result = evaluation.score(collection)
+        collection = collect(evaluation)
+        result = result_of(collection)
         result.write(target)
         result_features.save(result_features.beside(target), collection, result)
     return target

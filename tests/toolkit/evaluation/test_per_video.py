@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
-from fvd_bench.evaluation.collection import Collection
+from fvd_bench.evaluation.collection import Collection, collect
+from fvd_bench.evaluation.collection_result import result_of
 from fvd_bench.evaluation.evaluate import open_evaluation
 from fvd_bench.evaluation.exhibits import exhibits
 from fvd_bench.evaluation.per_video import VideoRecord, per_video, records_csv
@@ -48,8 +49,8 @@ def found(
     with open_evaluation(
         sides["real"], sides["fake"], protocol, repeats=2, seed=0, settings=Settings(cache=None), progress=silent
     ) as evaluation:
-        collection = evaluation.collect(evaluation.read())
-        result = evaluation.score(collection)
+        collection = collect(evaluation)
+        result = result_of(collection)
         motions = {side: evaluation.motions(side, most=None) for side in SIDES}
         yield collection, result, per_video(collection, result, motions)
 
@@ -60,7 +61,7 @@ def test_points_are_made_once_for_the_table_and_the_page(found) -> None:
 
     shown = exhibits(collection, result)
 
-    assert shown.points is collection.points[protocol]
+    assert shown.points is collection.points(protocol)
 
 
 def _of(records: list[VideoRecord], side: str) -> list[VideoRecord]:
@@ -129,8 +130,8 @@ def test_a_video_of_several_clips_is_their_mean_and_the_sum_of_their_influences(
     with open_evaluation(
         sides["real"], sides["fake"], protocol, repeats=1, seed=0, settings=Settings(cache=None), progress=silent
     ) as evaluation:
-        collection = evaluation.collect(evaluation.read())
-        records = per_video(collection, evaluation.score(collection), {side: {} for side in SIDES})
+        collection = collect(evaluation)
+        records = per_video(collection, result_of(collection), {side: {} for side in SIDES})
         sets = collection.sides(evaluation.protocols[0])
 
     means = {s: sets[s].features().astype(np.float64).reshape(-1, 3, sets[s].dim).mean(axis=1) for s in SIDES}

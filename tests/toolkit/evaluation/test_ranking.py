@@ -8,6 +8,8 @@ import pytest
 import scipy.stats
 
 from fvd_bench.errors import ArgumentError, FvdBenchError, MetricError, SourceError
+from fvd_bench.evaluation.collection import collect
+from fvd_bench.evaluation.collection_result import result_of
 from fvd_bench.evaluation.evaluate import evaluate, open_evaluation
 from fvd_bench.evaluation.rank import open_ranking, rank
 from fvd_bench.evaluation.ranking import Entrant, Ranking, findings, ranking
@@ -67,8 +69,8 @@ def test_a_contrast_is_a_paired_t_test_of_what_each_video_contributes(protocol: 
         with open_evaluation(
             REAL, FAKES[name], protocol, repeats=1, seed=0, settings=NO_CACHE, progress=silent
         ) as evaluation:
-            collection = evaluation.collect(evaluation.read())
-            evaluation.score(collection)
+            collection = collect(evaluation)
+            result_of(collection)
             (spreads[name],) = collection.spreads.values()
     parts = {name: np.array(list(spread.contributions("fake").values())) for name, spread in spreads.items()}
 

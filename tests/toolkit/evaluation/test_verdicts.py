@@ -12,6 +12,8 @@ import scipy.stats
 import fvd_bench
 from fvd_bench.errors import NotComparableError, ResultError
 from fvd_bench.evaluation import comparison, result_features
+from fvd_bench.evaluation.collection import collect
+from fvd_bench.evaluation.collection_result import result_of
 from fvd_bench.evaluation.evaluate import open_evaluation
 from fvd_bench.evaluation.ranking import Entrant, ranking
 from fvd_bench.evaluation.result import Result
@@ -56,8 +58,8 @@ def _scored(videos, protocol: str) -> Scored:
         with open_evaluation(
             videos[0], fake, protocol, repeats=1, seed=0, settings=NO_CACHE, progress=silent
         ) as evaluation:
-            collection = evaluation.collect(evaluation.read())
-            results.append(evaluation.score(collection))
+            collection = collect(evaluation)
+            results.append(result_of(collection))
             features.append(result_features.features(collection))
     return (results[0], results[1]), (features[0], features[1])
 
