@@ -10,11 +10,11 @@ import scipy.stats
 from fvd_bench.errors import ArgumentError, FvdBenchError, MetricError, SourceError
 from fvd_bench.evaluation.collection import collect
 from fvd_bench.evaluation.collection_result import result_of
+from fvd_bench.evaluation.comparisons.rank import open_ranking, rank
+from fvd_bench.evaluation.comparisons.ranking import Entrant, Ranking, findings, ranking
 from fvd_bench.evaluation.evaluate import evaluate, open_evaluation
-from fvd_bench.evaluation.rank import open_ranking, rank
-from fvd_bench.evaluation.ranking import Entrant, Ranking, findings, ranking
 from fvd_bench.evaluation.score import Score
-from fvd_bench.evaluation.statistics import make_moments
+from fvd_bench.evaluation.statistics.making import make_moments
 from fvd_bench.progress import silent
 from fvd_bench.settings import Settings
 from fvd_bench.sources.arrays import ArrayVideos

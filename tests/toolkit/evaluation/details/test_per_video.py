@@ -12,9 +12,9 @@ from scipy.spatial.distance import cdist
 
 from fvd_bench.evaluation.collection import Collection, collect
 from fvd_bench.evaluation.collection_result import result_of
+from fvd_bench.evaluation.details.exhibits import exhibits
+from fvd_bench.evaluation.details.per_video import VideoRecord, per_video, records_csv
 from fvd_bench.evaluation.evaluate import open_evaluation
-from fvd_bench.evaluation.exhibits import exhibits
-from fvd_bench.evaluation.per_video import VideoRecord, per_video, records_csv
 from fvd_bench.evaluation.result import Result
 from fvd_bench.features import feature_set
 from fvd_bench.inspection.motion import measure
@@ -176,7 +176,7 @@ def test_the_command_writes_the_table(sides: dict[str, Path], pixels_protocol, t
 
 
 def test_the_columns_are_those_of_the_documentation() -> None:
-    page = (Path(__file__).parents[3] / "docs" / "page.md").read_text("utf-8").split("## The videos one by one")[1]
+    page = (Path(__file__).parents[4] / "docs" / "page.md").read_text("utf-8").split("## The videos one by one")[1]
 
     told = [name for line in re.findall(r"^\| (`.+?) \|", page, re.MULTILINE) for name in re.findall(r"`(\w+)`", line)]
 

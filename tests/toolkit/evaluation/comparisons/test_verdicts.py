@@ -11,11 +11,12 @@ import scipy.stats
 
 import fvd_bench
 from fvd_bench.errors import NotComparableError, ResultError
-from fvd_bench.evaluation import comparison, result_features
+from fvd_bench.evaluation import result_features
 from fvd_bench.evaluation.collection import collect
 from fvd_bench.evaluation.collection_result import result_of
+from fvd_bench.evaluation.comparisons import comparison
+from fvd_bench.evaluation.comparisons.ranking import Entrant, ranking
 from fvd_bench.evaluation.evaluate import open_evaluation
-from fvd_bench.evaluation.ranking import Entrant, ranking
 from fvd_bench.evaluation.result import Result
 from fvd_bench.evaluation.result_features import ResultFeatures
 from fvd_bench.evaluation.score import SideCount
