@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+ROUNDING = 1e-9
+"""Scores up to this are 0 but for rounding, as are intervals of this width."""
+
 _MOSTLY = 0.5
 """A score is mostly chance where its floor makes up more than this part of it."""
 
@@ -24,11 +27,11 @@ def ends(name: str, interval: tuple[float, float] | None) -> dict[str, float | N
 def doubts(value: float, interval: tuple[float, float] | None, floor: Estimate | None) -> list[str]:
     """List the codes of the findings that hold of a score beside chance, the worst first.
 
-    `too-few-to-say`: its interval is wider than the score itself. `at-the-floor`: the score lies within the interval of
-    its floor. `mostly-chance`: the floor is most of the score.
+    `too-few-to-say`: its interval is wider than the score itself, and than rounding. `at-the-floor`: the score lies
+    within the interval of its floor, or below it. `mostly-chance`: the floor is most of the score.
     """
     found = []
-    if interval is not None and interval[1] - interval[0] > abs(value) > 0:
+    if interval is not None and interval[1] - interval[0] > max(abs(value), ROUNDING) and value != 0:
         found.append("too-few-to-say")
     if floor is not None and value <= floor.interval[1]:
         found.append("at-the-floor")

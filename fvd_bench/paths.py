@@ -69,11 +69,19 @@ def shipped(package: str, beside: str) -> Traversable:
 
 
 def home() -> Path:
-    """Return the folder of weights and features: FVD_BENCH_HOME, else `fvd-bench` in the platform's cache folder."""
+    """Return the folder of weights and features: FVD_BENCH_HOME, else `fvd-bench` in the platform's cache folder.
+
+    Raises ArgumentError where there is none, as for a user without a home folder.
+    """
     if home := os.environ.get("FVD_BENCH_HOME"):
         return user_path(home)
-    if sys.platform == "darwin":
-        cache, default = None, Path.home() / "Library" / "Caches"
-    else:
-        cache, default = os.environ.get("XDG_CACHE_HOME"), Path.home() / ".cache"
-    return (Path(cache) if cache else default) / "fvd-bench"
+    if sys.platform != "darwin" and (cache := os.environ.get("XDG_CACHE_HOME")):
+        return Path(cache) / "fvd-bench"
+    try:
+        users = Path.home()
+    except RuntimeError as error:
+        raise ArgumentError(
+            "this user has no home folder, in which weights and features would be kept: name a folder for them by the "
+            "environment variable FVD_BENCH_HOME"
+        ) from error
+    return users / ("Library/Caches" if sys.platform == "darwin" else ".cache") / "fvd-bench"

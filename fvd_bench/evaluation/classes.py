@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING
 
 from fvd_bench import metrics
 from fvd_bench.errors import MetricError
+from fvd_bench.evaluation import few_videos
 from fvd_bench.evaluation.result import ClassPanel, ClassScore, ScoreByClass
 from fvd_bench.features.feature_set import FeatureSet
 from fvd_bench.finding import Finding, some
 from fvd_bench.metrics.uncertainty import Spread
 from fvd_bench.protocols.protocol import Protocol
-from fvd_bench.protocols.rules import OTHER_SIDE, SIDES, Side
+from fvd_bench.protocols.rules import OTHER_SIDE, SIDES, MetricRule, Side
 from fvd_bench.words import counted
 
 if TYPE_CHECKING:
@@ -42,20 +43,21 @@ def class_panel(collection: Collection, scores: Sequence[Score], by: str) -> Cla
     return ClassPanel(by, tuple(found))
 
 
-def class_findings(panel: ClassPanel, dims: Mapping[str, int]) -> Iterator[Finding]:
+def class_findings(panel: ClassPanel, dims: Mapping[str, int], rules: Mapping[str, MetricRule]) -> Iterator[Finding]:
     """Yield warnings of classes that are on one side alone, and of those with few videos.
 
-    dims: by the digest of a score, the length of its features.
+    dims, rules: by the digest of a score, the length of its features, and the rule of its metric.
     """
     missing: dict[Side, dict[str, str]] = {side: {} for side in SIDES}
     few: dict[str, str] = {}
+    moved = few_videos.moved(rules[score.digest] for score in panel.scores)
     for score in panel.scores:
         for one in score.classes:
             counts: dict[Side, int] = {"real": one.real_videos, "fake": one.fake_videos}
             lacking = [side for side in SIDES if not counts[side]]
             for side in lacking:
                 missing[side][one.name] = f"{counts[OTHER_SIDE[side]]} {OTHER_SIDE[side]}"
-            if not lacking and min(counts.values()) < dims[score.digest]:
+            if not lacking and score.metric in moved and min(counts.values()) < dims[score.digest]:
                 few[one.name] = f"{counts['real']} real, {counts['fake']} fake"
     for side, classes in missing.items():
         if classes:
@@ -63,13 +65,9 @@ def class_findings(panel: ClassPanel, dims: Mapping[str, int]) -> Iterator[Findi
             yield Finding("class-missing", what, classes, side)
     if few:
         dim = max(dims.values())
-        yield Finding(
-            "few-of-class",
-            f"{counted(len(few), 'class', 'have')} fewer videos than features have numbers, up to {dim}, which raises "
-            "scores, and more so the fewer there are; compare them only with others at the same numbers: "
-            f"{some(few)}",
-            few,
-        )
+        what = f"{counted(len(few), 'class', 'have')} fewer videos than features have numbers, up to {dim}"
+        of_all = {score.metric for score in panel.scores} == moved.keys()
+        yield Finding("few-of-class", f"{what}, {few_videos.effect(moved, of_all=of_all)}: {some(few)}", few)
 
 
 def _names(collection: Collection, protocol: Protocol, side: Side) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from fvd_bench.evaluation.findings import find
@@ -15,7 +15,7 @@ from fvd_bench.finding import Finding
 from fvd_bench.inspection.headers import header_findings
 from fvd_bench.networks import environment
 from fvd_bench.protocols.protocol import Protocol
-from fvd_bench.protocols.rules import SIDES
+from fvd_bench.protocols.rules import SIDES, MetricRule
 from fvd_bench.protocols.windows import WINDOW
 
 if TYPE_CHECKING:
@@ -47,19 +47,25 @@ def findings_of(collection: Collection, scores: Sequence[Score], motion: MotionP
 
 
 def _of_videos_and_scores(
-    collection: Collection, scores: Sequence[Score], scored: Sequence[Protocol], motion: MotionPanel | None
+    collection: Collection,
+    scores: Sequence[Score],
+    scored: Mapping[Protocol, Sequence[MetricRule]],
+    motion: MotionPanel | None,
 ) -> list[Finding]:
-    """List what `find` says. scored: the protocols of which a score has a value."""
+    """List what `find` says. scored: the protocols of which a score has a value, see `_scored`."""
     evaluation, sides = collection.evaluation, collection.evaluation.sides
     # Statistics have no videos in which anything could be found. What windows skip is counted, see `window_findings`.
     rows = evaluation.rows
     told = _jobs_of(evaluation, [p for p in evaluation.protocols if not rows.get(p, "").startswith(WINDOW)])
     known = {side for side in SIDES if sides[side].given.known is not None}
-    of_scores = _jobs_of(evaluation, scored)
+    measured: dict[Job, list[MetricRule]] = {}
+    for protocol, rules in scored.items():
+        for job in _jobs_of(evaluation, [protocol]):
+            measured.setdefault(job, []).extend(rules)
     behind = {
         job: videos
         for job in collection.collected
-        if job in told & of_scores and (videos := sides[job.draw.reads].given.known_videos) is not None
+        if job in told & measured.keys() and (videos := sides[job.draw.reads].given.known_videos) is not None
     }
     return find(
         evaluation.sources,
@@ -68,8 +74,8 @@ def _of_videos_and_scores(
         evaluation.extractors,
         motion,
         evaluation.store.damaged,
-        unscored=collection.collected.keys() - of_scores,
-        known=behind,
+        measured,
+        behind,
     )
 
 
@@ -90,7 +96,11 @@ def _jobs_of(evaluation: Evaluation, protocols: Sequence[Protocol]) -> set[Job]:
     return {job for p in protocols for side in SIDES for job in evaluation.jobs(p, side)}
 
 
-def _scored(evaluation: Evaluation, scores: Sequence[Score]) -> list[Protocol]:
-    """List the protocols of which a score has a value."""
+def _scored(evaluation: Evaluation, scores: Sequence[Score]) -> dict[Protocol, list[MetricRule]]:
+    """Return the protocols of which a score has a value, with the rule of each metric that has one."""
     digests = {score.digest for score in scores if score.value is not None}
-    return [p for p in evaluation.protocols if any(p.alone(name).digest() in digests for name in p.metric.names)]
+    rules = {
+        p: [alone.metric for alone in map(p.alone, p.metric.names) if alone.digest() in digests]
+        for p in evaluation.protocols
+    }
+    return {p: measured for p, measured in rules.items() if measured}

@@ -42,8 +42,9 @@ def _result(collection: Collection, scores: Sequence[Score], motion: MotionPanel
     real, fake = (evaluation.info(side, collection.extractions[side]) for side in SIDES)
     warnings = findings_of(collection, scores, motion)
     panel = None if evaluation.classes is None else class_panel(collection, scores, evaluation.classes)
+    alone = {each.digest(): each for p in protocols for each in map(p.alone, p.metric.names)}
     if panel is not None:
-        warnings += class_findings(panel, _dims(evaluation))
+        warnings += class_findings(panel, _dims(evaluation), {digest: p.metric for digest, p in alone.items()})
     if real.fingerprint == fake.fingerprint:
         warnings.append(Finding("same-videos", "the real and the fake side hold the same videos"))
     extractors = evaluation.extractors
@@ -58,7 +59,7 @@ def _result(collection: Collection, scores: Sequence[Score], motion: MotionPanel
             evaluation.device, [rule.precision for rule in extractors], evaluation.software
         ),
         seconds=round(time.monotonic() - evaluation.started, 3),
-        protocols={alone.digest(): plain(alone.choices()) for p in protocols for alone in map(p.alone, p.metric.names)},
+        protocols={digest: plain(p.choices()) for digest, p in alone.items()},
         motion=motion,
         group_by=evaluation.group_by,
         classes=panel,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Protocol
 
 from fvd_bench.errors import SourceError
-from fvd_bench.estimate import doubts
+from fvd_bench.estimate import ROUNDING, doubts
+from fvd_bench.evaluation import few_videos
 from fvd_bench.evaluation.result import MotionPanel
 from fvd_bench.evaluation.score import Score, Skipped
 from fvd_bench.features.given import OTHER_SHARD
@@ -17,7 +18,7 @@ from fvd_bench.finding import Finding, noted, of_side, some, videos_skipped, wor
 from fvd_bench.inspection import faults
 from fvd_bench.inspection.motion_of_sides import findings as motion_findings
 from fvd_bench.networks import FeatureExtractor
-from fvd_bench.protocols.rules import SIDES, FeatureRule, Side
+from fvd_bench.protocols.rules import FeatureRule, MetricRule, Side
 from fvd_bench.sources.clip_source import value_range_of
 from fvd_bench.videos.frame_times import widest
 from fvd_bench.words import agreeing, counted, number, percent, span
@@ -54,21 +55,22 @@ def find(
     extractors: Mapping[FeatureRule, FeatureExtractor],
     motion: MotionPanel | None,
     damaged_entries: int,
-    unscored: Set[Job] = frozenset(),
+    measured: Mapping[Job, Sequence[MetricRule]],
     known: Mapping[Job, int] = MappingProxyType({}),
 ) -> list[Finding]:
     """List all findings of a run, each once, the worst first.
 
-    unscored: jobs that no score comes of. known: for jobs of sides without videos, how many are behind the features.
+    measured: by job, the rules of the metrics that have a value of it, one metric each. known: for jobs of sides
+    without videos, how many are behind the features.
     """
-    used = {job: side for job, side in collected.items() if job not in unscored}
+    used = {job: side for job, side in collected.items() if job in measured}
     counts = {**{job: len(set(side.videos)) for job, side in used.items()}, **known}
     found = [
         *(found for side, source in sources.items() for found in of_side(side, map(noted, source.notes))),
         *_video_findings(used),
         *_jpeg_findings(used),
         *_range_findings(sources, collected),
-        *_count_findings(counts, extractors),
+        *few_videos.findings(counts, extractors, measured),
         *_score_findings(scores),
         *(motion_findings(motion.real, motion.fake) if motion else ()),
         *(Finding("weights-unverified", note) for e in extractors.values() for note in e.unverified),
@@ -174,32 +176,6 @@ def _jpeg_findings(collected: Mapping[Job, Collected]) -> Iterator[Finding]:
         )
 
 
-def _count_findings(counts: Mapping[Job, int], extractors: Mapping[FeatureRule, FeatureExtractor]) -> Iterator[Finding]:
-    """Warn of few videos, once for each side. counts: of the videos that each job is made of."""
-    asked: dict[Side, dict[str, int]] = {side: {} for side in SIDES}
-    few: dict[Side, dict[str, int]] = {side: {} for side in SIDES}
-    for job, used in counts.items():
-        rule, side = job.draw.rule, job.draw.side
-        if rule.count is not None and used < rule.count:
-            asked[side][str(rule.count)] = used
-        elif not rule.clips_by_length and 0 < used < extractors[job.features].dim:
-            few[side][str(extractors[job.features].dim)] = used
-    for side, numbers in asked.items():
-        if numbers:
-            used = min(numbers.values())
-            what = f"{' or '.join(numbers)} {side} videos are asked for and {used} {agreeing(used, 'are')} used"
-            yield Finding("few-videos", f"{what}: compare the score only with others at the same number", side=side)
-    for side, numbers in few.items():
-        if numbers:
-            what = f"{counted(min(numbers.values()), f'{side} video')} for {' or '.join(numbers)} features"
-            yield Finding(
-                "few-videos",
-                f"{what}: the score is biased upwards, more so the fewer there are; compare it only with others at the "
-                "same number",
-                side=side,
-            )
-
-
 def _score_findings(scores: Sequence[Score]) -> Iterator[Finding]:
     """Warn of what scores are worth. What holds for several is said of the first, and the others are named."""
     found: dict[str, dict[str, Finding]] = {}
@@ -239,6 +215,11 @@ def _doubt(code: str, score: Score) -> str:
             "numbers of videos it says nothing"
         )
     assert value is not None and floor is not None
+    if code == "at-the-floor" and value <= ROUNDING < floor.interval[0]:
+        return (
+            f"the score is 0 but for rounding, where real videos score {number(floor.value)} against their own kind at "
+            "these numbers: the fake videos are the real ones, or copies of them"
+        )
     if code == "at-the-floor":
         return (
             f"{number(value)} cannot be told from the {number(floor.value)} (up to {number(floor.interval[1])}) that "

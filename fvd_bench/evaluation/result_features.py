@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import shutil
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -86,6 +88,30 @@ def save(file: Path, collection: Collection, result: Result) -> None:
 
     Sides of which only the moments were kept are left out. Raises ResultError, and OutputError as `check_place` does.
     """
+    with _saved(file, collection, result):
+        pass
+
+
+def replace(result_file: Path, collection: Collection, result: Result) -> None:
+    """Write a result and its features in place of another with features of its own. Raises what `save` does.
+
+    Whenever the process ends, there is one of the two results, and beside it lie its features or none.
+    """
+    file = beside(result_file)
+    with _saved(file, collection, result) as features:
+        try:
+            with partial_file(result_file) as partial:
+                partial.write_text(result.to_json(), "utf-8")
+                if file.is_file():
+                    shutil.copymode(file, features)
+                    file.resolve().unlink()
+        except OSError as error:
+            raise ResultError(f"{result_file} cannot be written: {cause(error)}") from error
+
+
+@contextlib.contextmanager
+def _saved(file: Path, collection: Collection, result: Result) -> Iterator[Path]:
+    """Write the features of an evaluation, and yield where they are until the block ends. Raises what `save` does."""
     check_place(file)
     found = features(collection)
     arrays: dict[str, Any] = {_OF: np.array(_identity(result)), _NAMES: np.array(found.fake_names)}
@@ -102,8 +128,10 @@ def save(file: Path, collection: Collection, result: Result) -> None:
                 arrays[f"{name}/{number}"] = values
                 arrays[f"{name}/{number}{_OWNERS}"] = repeats[number][side].owners()
     try:
-        with partial_file(file) as partial, partial.open("wb") as out:
-            np.savez(out, **arrays)  # before NumPy 2.1 `allow_pickle` would be an array of that name
+        with partial_file(file) as partial:
+            with partial.open("wb") as out:
+                np.savez(out, **arrays)  # before NumPy 2.1 `allow_pickle` would be an array of that name
+            yield partial
     except OSError as error:
         raise ResultError(f"{file} cannot be written: {cause(error)}") from error
 
@@ -117,7 +145,9 @@ def load(file: Path, result: Result) -> ResultFeatures:
         regular_file(file)
         with file.open("rb") as opened, np.load(opened, allow_pickle=False) as arrays:
             if str(arrays[_OF]) != _identity(result):
-                raise ResultError(f"{file} holds features of another result; delete it, or put the right one there")
+                raise ResultError(
+                    f"{file} holds features of another result: delete it to do without, or put the right one there"
+                )
             repeats: dict[str, Sequence[Sides]] = {}
             for score in result.scores:
                 like = f"{score.digest}{_LIKE}"

@@ -109,6 +109,11 @@ def world() -> int:
     return 1 if dist is None else int(dist.get_world_size())
 
 
+def is_first() -> bool:
+    """Return whether this process speaks for all that torchrun has started, also where it has not joined them."""
+    return (int(os.environ["RANK"]) if _running() is None and _is_described() else rank()) == 0
+
+
 def refuse_several(command: str, instead: str = "") -> None:
     """Raise ArgumentError where torchrun has started several processes, also where this one has not joined them.
 

@@ -3,6 +3,9 @@
 Each entry has a checksum and is written in a transaction, together with others that were made within a quarter of a
 second. So a run that was killed resumes where it was a moment before, a damaged entry is computed again instead of
 used, and several processes may share the file. There is no write-ahead log, since network disks do not allow one.
+
+A file that can only be read is used as far as it goes. What a run learns beside features, such as the digests of files,
+then stays in memory, and only where features have to be made is the store refused.
 """
 
 from __future__ import annotations
@@ -40,6 +43,8 @@ _MOST_KEPT_BYTES = 2**28
 Further ones are read whenever they are used."""
 
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_UNWRITABLE = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
+"""What is said of a file, and of a folder that takes no journal, that can be read and not written."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS features (
@@ -109,6 +114,7 @@ class FeatureStore:
         self._kept: dict[str, Entry] = {}
         self._kept_bytes = 0
         self._committed = -math.inf
+        self._beside: FeatureStore | None = None  # in memory, of what the file does not take
         try:
             if folder is not None:
                 folder.mkdir(parents=True, exist_ok=True)
@@ -118,8 +124,8 @@ class FeatureStore:
 
     @property
     def place(self) -> str | None:
-        """A text that tells apart the stores of one machine. None for a store in memory, which equals no other."""
-        if self._file is None:
+        """A text that tells apart the stores of one machine. None for what is partly in memory, and equals no other."""
+        if self._file is None or self._beside is not None:
             return None
         stat = self._file.stat()
         return f"{platform.node()} {stat.st_dev} {stat.st_ino}"
@@ -132,13 +138,16 @@ class FeatureStore:
         if key in self._kept:
             return self._kept[key]
         query = "SELECT key, facts, dim, data, checksum FROM features WHERE key = ?"
-        row = self._waiting.get(key) or self._do(lambda c: c.execute(query, (key,)).fetchone())
+        row = self._waiting.get(key)
+        if row is None and self._beside is not None and (entry := self._beside.get(key)) is not None:
+            return entry
+        row = row or self._do(lambda c: c.execute(query, (key,)).fetchone())
         if row is None:
             return None
         _, facts, dim, data, checksum = row
         if checksum != _checksum(key, facts, dim, data):
             self.damaged += 1
-            self._do(lambda c: c.execute("DELETE FROM features WHERE key = ?", (key,)))
+            self._change(lambda c: c.execute("DELETE FROM features WHERE key = ?", (key,)))
             return None
         features = np.frombuffer(data, dtype="<f4").reshape(-1, dim).astype(np.float32)
         entry = Entry(features, Facts.from_values(json.loads(facts)))
@@ -181,11 +190,13 @@ class FeatureStore:
             self._kept_bytes += entry.features.nbytes
 
     def _write(self, rows: Sequence[tuple[Any, ...]]) -> None:
-        self._do(lambda c: c.executemany("INSERT OR REPLACE INTO features VALUES (?, ?, ?, ?, ?)", rows))
+        self._change(lambda c: c.executemany("INSERT OR REPLACE INTO features VALUES (?, ?, ?, ?, ?)", rows))
 
     def content(self, state: str) -> str | None:
         """Return the content digest that is remembered for this state of files, or None if there is none. Other texts
         are remembered likewise, under digests of what they depend on."""
+        if self._beside is not None and (digest := self._beside.content(state)) is not None:
+            return digest
         row = self._do(lambda c: c.execute("SELECT digest FROM contents WHERE state = ?", (state,)).fetchone())
         return None if row is None else str(row[0])
 
@@ -193,11 +204,17 @@ class FeatureStore:
         """Remember pairs of (state, digest)."""
         rows = list(contents)
         if rows:
-            self._do(lambda c: c.executemany("INSERT OR REPLACE INTO contents VALUES (?, ?)", rows))
+            self._change(lambda c: c.executemany("INSERT OR REPLACE INTO contents VALUES (?, ?)", rows))
 
     def check_writable(self) -> None:
-        """Raise CacheError when nothing can be written, so that this is known before any work."""
-        self._do(lambda c: c.execute("INSERT OR REPLACE INTO contents VALUES ('', '')"))
+        """Raise CacheError when no features can be written, so that this is known before they are made."""
+        try:
+            self._do(lambda c: c.execute("INSERT OR REPLACE INTO contents VALUES ('', '')"))
+        except CacheError as error:
+            if not _is_of(error.__cause__, _UNWRITABLE):
+                raise
+            what = f"it can be read but not written ({error.__cause__}), and lacks features that have to be made"
+            raise CacheError(_advice(self._file, what)) from error
 
     def close(self) -> None:
         """Write what waits, and close the file. Raises CacheError."""
@@ -205,6 +222,8 @@ class FeatureStore:
             self.commit()
         finally:
             self._connection.close()
+            if self._beside is not None:
+                self._beside.close()
 
     def __del__(self) -> None:
         """Close a store that was dropped: from Python 3.13 on there is a warning for connections left open."""
@@ -255,6 +274,18 @@ class FeatureStore:
                 file.replace(file.with_name(f"{file.name}.damaged-{time.time_ns()}"))
         return self._open()
 
+    def _change(self, action: Callable[[sqlite3.Connection], object]) -> None:
+        """Do what writes to the file, or where that cannot be, to a store in memory. Raises CacheError."""
+        if self._beside is None:
+            try:
+                self._do(action)
+                return
+            except CacheError as error:
+                if self._file is None or not _is_of(error.__cause__, _UNWRITABLE):
+                    raise
+            self._beside = FeatureStore(None)
+        self._beside._do(action)
+
     def _do(self, action: Callable[[sqlite3.Connection], _T]) -> _T:
         try:
             try:
@@ -286,4 +317,8 @@ def _advice(file: Path | None, what: str) -> str:
 
 
 def _is_damage(error: sqlite3.Error) -> bool:
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGED
+    return _is_of(error, _DAMAGED)
+
+
+def _is_of(error: BaseException | None, codes: Sequence[int]) -> bool:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in codes

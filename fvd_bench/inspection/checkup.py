@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import json
 import statistics
@@ -178,7 +179,7 @@ def _shared_by(code: str, message: str, videos: Mapping[str, str | None]) -> lis
 
 
 def _appearance(video: Examined) -> Appearance:
-    return Appearance(video.name, video.sizes[0], video.probe)
+    return Appearance(video.name, video.sizes[0], video.probe and dataclasses.replace(video.probe, rate=video.rate))
 
 
 def _length(video: Examined) -> str:

@@ -48,7 +48,7 @@ class Contents:
     alone.
     timed: how many of these have times or a frame rate, of their own or as it was given.
     hours, mean_seconds: total and mean length of the timed ones, see `Examined.seconds`. None where there are none.
-    fps: frame rates of headers. fps, sizes, codecs, pixel_formats: value -> number of videos, most frequent first.
+    fps, sizes, codecs, pixel_formats: value -> number of videos, most frequent first. fps: see `Examined.rate`.
     jpeg_qualities: the same for videos with JPEG frames; `own` stands for quantisation tables of no standard quality.
     folders: the first parts of the names behind what all names share -> number of videos, in the order of the names:
         such as classes or speakers. Empty where a video lies in no such folder.
@@ -78,7 +78,7 @@ def contents_of(
     """Sum up a side. rules: protocols to check lengths against. fps: the frame rate of videos that have none."""
     decoded = [video for video in videos if video.frames]
     probes = [video.probe for video in decoded if video.probe]
-    rates = [rate for video in decoded if (rate := _rate(video) or fps)]
+    rates = [rate for video in decoded if (rate := video.rate or fps)]
     seconds = [length for video in decoded if (length := video.seconds or (fps and video.frames / fps))]
     lengths = [video.frames for video in decoded]
     return Contents(
@@ -115,10 +115,6 @@ def folders_of(names: Sequence[str]) -> dict[str, int]:
             return dict(found)
         shared += 1
     return {}
-
-
-def _rate(video: Examined) -> float | None:
-    return video.probe.rate if video.probe else None
 
 
 def histogram(lengths: Sequence[int]) -> Histogram:

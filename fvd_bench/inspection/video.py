@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from fvd_bench.errors import VideoError
+from fvd_bench.inspection.faults import SAME_RATE
 from fvd_bench.videos.all_frames import all_frames
 from fvd_bench.videos.file import VideoFile
 from fvd_bench.videos.frame_names import Doubt
@@ -84,6 +85,15 @@ class Examined:
         if self.track and self.track.seconds is not None:
             return self.track.seconds * (self.frames / max(self.track.frames, self.frames))
         return self.frames / self.probe.rate if self.probe and self.probe.rate else None
+
+    @property
+    def rate(self) -> float | None:
+        """Frames a second, None where it has no rate: as the header has it, or by the times of the frames where these
+        are those of another rate."""
+        stated, measured = self.probe.rate if self.probe else None, self.track.rate if self.track else None
+        if not stated or not measured:
+            return stated or measured
+        return stated if 1 / SAME_RATE <= measured / stated <= SAME_RATE else measured
 
 
 def examine(name: str, video: Video) -> Examined:

@@ -176,6 +176,7 @@ KVD = Metric(
     fewest=(2, 2),
     influence=influence_on_features(_influence_under_cubic_kernel),
     is_skewed=True,
+    unbiased=True,
 )
 KVD_BIASED = Metric(
     name="kvd-biased",
@@ -196,5 +197,6 @@ KID = Metric(
     fewest=(2, 2),
     influence=influence_on_features(_influence_under_cubic_kernel),
     is_skewed=True,
+    unbiased=True,
 )
 """The unbiased distances have no range, as chance may take them below 0."""

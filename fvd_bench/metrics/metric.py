@@ -44,6 +44,7 @@ class Metric:
     influence: (real, fake) -> influences. None where none are known, or where they need features that were not kept.
     of_moments: whether it depends on mean and covariance of both sides alone.
     rises_by_chance: whether few features raise it, so that the real distribution itself has a floor above 0.
+    unbiased: whether its mean over draws is the same at any number of features.
     pairs: whether it takes as many features of each side as the smaller one has.
     is_skewed: whether its standard error grows with its value, since a few extreme videos raise both.
     version: rises whenever a value could change. Empty for metrics of this package, which has a version of its own.
@@ -59,6 +60,7 @@ class Metric:
     influence: Callable[[FeatureSet, FeatureSet], Influences | None] = _unknown
     of_moments: bool = False
     rises_by_chance: bool = False
+    unbiased: bool = False
     pairs: bool = False
     is_skewed: bool = False
     version: str = ""

@@ -27,6 +27,7 @@ from fvd_bench.sources.archives import check_distinct, check_plain, is_hidden
 from fvd_bench.sources.array_files import ARRAY_SUFFIXES
 from fvd_bench.sources.clip_source import ClipSource, columns_of, most_frames_of, value_range_of
 from fvd_bench.sources.downloads import Download, FileSystem
+from fvd_bench.sources.left_out import left_out, zips_alone
 from fvd_bench.sources.named_files import NamedFile
 from fvd_bench.sources.tars import is_tar_name
 from fvd_bench.videos.files import IMAGE_SUFFIXES, VIDEO_SUFFIXES, suffix
@@ -49,6 +50,7 @@ class Fetched:
     is_folder: whether they are the files of a folder, or of a pattern. Else there is one.
     above: the folder, in which the files have their names. None for a pattern or a file.
     digest: sha256 of the file, or of the names and digests of several.
+    notes: on what else is there, each a sentence.
     """
 
     shown: str
@@ -56,6 +58,7 @@ class Fetched:
     is_folder: bool
     above: PurePosixPath | None
     digest: str
+    notes: Sequence[str] = ()
 
     def in_words(self, message: str) -> str:
         """Return a message about the copies as one about the address."""
@@ -83,7 +86,7 @@ class AtAddress:
 
     @property
     def notes(self) -> list[str]:
-        return [self.fetched.in_words(note) for note in self.side.notes]
+        return [*self.fetched.notes, *map(self.fetched.in_words, self.side.notes)]
 
     @property
     def value_range(self) -> tuple[float, float] | None:
@@ -122,7 +125,7 @@ def fetch(address: str, progress: Progress) -> Fetched:
     above = PurePosixPath(_before_pattern(str(root)))
     files = [NamedFile(download.place(name), above / name) for name in found.digests]
     whole = hashlib.sha256("".join(f"{name}\0{digest}\0" for name, digest in found.digests.items()).encode())
-    return Fetched(shown, files, True, above if above == root else None, whole.hexdigest())
+    return Fetched(shown, files, True, above if above == root else None, whole.hexdigest(), found.notes)
 
 
 def missing(address: str) -> NamedFile:
@@ -132,10 +135,14 @@ def missing(address: str) -> NamedFile:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """The sha256 of each file at an address, by its name. Names are relative paths for the files of a folder."""
+    """The sha256 of each file at an address, by its name. Names are relative paths for the files of a folder.
+
+    notes: as in `Fetched`.
+    """
 
     is_folder: bool
     digests: dict[str, str]
+    notes: Sequence[str] = ()
 
 
 def _record(download: Download) -> Path:
@@ -148,7 +155,8 @@ def _last(download: Download, shown: str) -> _Found:
         listed = json.loads(_record(download).read_text("utf-8"))
         digests = {name: download.known(name) for name in listed["digests"]}
         if None not in digests.values():
-            return _Found(listed["is_folder"], {name: digest for name, digest in digests.items() if digest})
+            known = {name: digest for name, digest in digests.items() if digest}
+            return _Found(listed["is_folder"], known, tuple(listed.get("notes", ())))
     except FileNotFoundError:
         pass
     raise SourceError(f"{shown} was not copied yet, and FVD_BENCH_OFFLINE is set, with which nothing is asked")
@@ -157,7 +165,7 @@ def _last(download: Download, shown: str) -> _Found:
 def _copied(download: Download, address: str, progress: Progress) -> _Found:
     """Copy what is at an address. Raises SourceError, OSError, and what file systems raise."""
     files, path = file_system(address)
-    is_folder, listed = _listed(files, path, address)
+    is_folder, listed, notes = _listed(files, path, address)
     shown = redact(address)
     progress(f"copying {shown}", 0, len(listed))
     digests: dict[str, str] = {}
@@ -169,7 +177,7 @@ def _copied(download: Download, address: str, progress: Progress) -> _Found:
         for name, digest in zip(listed, pool.map(copy, listed), strict=True):
             digests[name] = digest
             progress(f"copying {shown}", len(digests), len(listed))
-    return _Found(is_folder, digests)
+    return _Found(is_folder, digests, notes)
 
 
 class Copiers(ThreadPoolExecutor):
@@ -179,15 +187,15 @@ class Copiers(ThreadPoolExecutor):
         self.shutdown(cancel_futures=True)
 
 
-def _listed(files: FileSystem, path: str, address: str) -> tuple[bool, dict[str, str]]:
-    """Return whether an address is of several files, and for each name the path of the file."""
+def _listed(files: FileSystem, path: str, address: str) -> tuple[bool, dict[str, str], Sequence[str]]:
+    """Return whether an address is of several files, for each name the path of the file, and notes on other files."""
     is_web = address.partition("://")[0] in WEB
     if "*" in path:
         found = files.glob(path, detail=True)
     elif _is_folder(files.info(path)):
         found = files.find(path.rstrip("/") + "/", detail=True)
     else:
-        return False, {_file_name(path): path}
+        return False, {_file_name(path): path}, ()
     if len(found) > _MOST_FILES:
         raise SourceError(f"{redact(address)} has {len(found):,} files: at most {_MOST_FILES:,} are copied")
     base = _before_pattern(path).rstrip("/") + "/"
@@ -196,15 +204,18 @@ def _listed(files: FileSystem, path: str, address: str) -> tuple[bool, dict[str,
         name = unquote(place.removeprefix(base)) if is_web else place.removeprefix(base)
         if place.startswith(base) and about["type"] == "file" and not is_hidden(name):
             names[name] = place
+    shown = redact(address)
     chosen = next(filter(None, ([n for n in names if is_wanted(n)] for is_wanted in _KINDS)), None)
     if chosen is None:
         raise SourceError(
-            f"{redact(address)} holds no video among {counted(len(found), 'file')}: expected video files, images, tar "
+            zips_alone(shown, names, by="address")
+            or f"{shown} holds no video among {counted(len(found), 'file')}: expected video files, images, tar "
             "archives or array files"
         )
-    check_plain(redact(address), chosen)
-    check_distinct(redact(address), chosen)
-    return True, {name: names[name] for name in sorted(chosen)}
+    check_plain(shown, chosen)
+    check_distinct(shown, chosen)
+    notes = left_out(shown, names, by="address", shards=is_tar_name(chosen[0]))
+    return True, {name: names[name] for name in sorted(chosen)}, notes
 
 
 def _is_folder(info: Mapping[str, Any]) -> bool:

@@ -18,6 +18,7 @@ from fvd_bench.paths import set_apart
 from fvd_bench.sources.array_files import ARRAY_SUFFIXES
 from fvd_bench.sources.array_folder import ArrayFolder
 from fvd_bench.sources.clip_source import ClipSource
+from fvd_bench.sources.left_out import left_out, zips_alone
 from fvd_bench.sources.listing import FileSource, Listing, walk
 from fvd_bench.sources.shards import open_shards
 from fvd_bench.sources.tars import is_tar_name
@@ -46,12 +47,19 @@ class NamedFile:
 
 
 def open_named(
-    what: str, kind: str, named: Sequence[NamedFile], layout: Layout, *, above: PurePosixPath | None = None
+    what: str,
+    kind: str,
+    named: Sequence[NamedFile],
+    layout: Layout,
+    *,
+    above: PurePosixPath | None = None,
+    more_notes: Sequence[str] = (),
 ) -> ClipSource:
     """Open the side of what was named: videos and images, or tar shards, or array files. Raises SourceError, OSError.
 
     what: the name of the side. kind: the form in which the files were named.
     above: the folder below which the videos have their names. None for the nearest one that all are in.
+    more_notes: notes on how they were found.
     What is named and holds no video is listed by itself, so that it is skipped by its name. Copies from addresses that
     differ in their query alone have one name and are numbered.
     """
@@ -59,12 +67,14 @@ def open_named(
     distinct = list(first.values())[::-1]
     if not distinct:
         raise SourceError(f"{what} names no video")
-    notes = _repetitions(what, named, first)
+    notes = [*more_notes, *_repetitions(what, named, first)]
     above = above or _nearest_folder([file.name for file in distinct])
     names = dict(zip(set_apart(file.name.relative_to(above).as_posix() for file in distinct), distinct, strict=True))
     if all(map(is_tar_name, names)):
         side = open_shards(what, [file.place for file in distinct])
         return dataclasses.replace(side, more_notes=(*notes, *side.more_notes))
+    if all(suffix(name) == ".zip" for name in names) and (advice := zips_alone(what, names)) is not None:
+        raise SourceError(advice)
     if all(suffix(name) in ARRAY_SUFFIXES for name in names):
         places = {name: file.place for name, file in names.items()}
         rows = {name: file.columns for name, file in names.items()}
@@ -74,6 +84,7 @@ def open_named(
         is_folder = os.path.isdir(file.place)  # noqa: PTH112 - which raises nothing for a name that is too long
         inside = {f"{name}/{below}": file.place / below for below in walk(file.place)} if is_folder else {}
         files |= inside or {name: file.place}
+    notes += left_out(what, files.keys() - names.keys())
     placed = _Placed(files)
     listing = _listing(what, placed, names)
     columns = _columns(what, listing, names)

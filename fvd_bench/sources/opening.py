@@ -30,6 +30,7 @@ from fvd_bench.sources.fetched import AtAddress, fetch
 from fvd_bench.sources.functions import GeneratorSource, find_function, is_function_name
 from fvd_bench.sources.hub_datasets import is_dataset, open_dataset
 from fvd_bench.sources.iterables import IterableVideos
+from fvd_bench.sources.left_out import left_out, zips_alone
 from fvd_bench.sources.listing import FileSource, Listing, walk
 from fvd_bench.sources.named_files import NamedFile, open_named
 from fvd_bench.sources.patterns import expand, is_pattern, matching
@@ -42,7 +43,7 @@ from fvd_bench.sources.zips import Archive
 from fvd_bench.videos.array_layout import Block, Layout, ValueRange
 from fvd_bench.videos.arrays import as_block
 from fvd_bench.videos.files import DISK, IMAGE_SUFFIXES, VIDEO_SUFFIXES, regular_file, suffix
-from fvd_bench.words import agreeing, counted
+from fvd_bench.words import counted
 
 __all__ = [
     "Arrays",
@@ -183,29 +184,15 @@ def _open_path(path: Path, layout: Layout, progress: Progress) -> ClipSource:
 def _open_folder(path: Path, layout: Layout) -> ClipSource:
     files = list(walk(path))
     shards = sorted(path / file for file in files if is_tar_name(file))
-    zips = sum(suffix(file) == ".zip" for file in files)
-    notes = _left_out(path, zips, "zip archive", "each is a side of its own, by its path")
     if holds_arrays(files):
-        return ArrayFolder(str(path), {file: path / file for file in files}, layout, more_notes=notes)
-    if any(suffix(file) in VIDEO_SUFFIXES | IMAGE_SUFFIXES for file in files):
-        notes += _left_out(path, len(shards), "tar archive", "a folder of archives alone is a side too")
-    elif shards:
-        side = open_shards(path, shards)
-        return replace(side, more_notes=(*side.more_notes, *notes))
-    elif zips:
-        raise SourceError(
-            f"{path} holds {counted(zips, 'zip archive')} and no video: pass the path of an archive, which is a side "
-            "of its own"
-        )
-    return _in_folder(path, files, notes)
-
-
-def _left_out(path: Path, archives: int, what: str, advice: str) -> tuple[str, ...]:
-    """Return a note of archives that are no part of a folder's side, if there are any."""
-    if not archives:
-        return ()
-    beside = f"{counted(archives, what)} beside the videos {agreeing(archives, 'are')} left out"
-    return (f"{path}: {beside}; {advice}",)
+        return ArrayFolder(str(path), {file: path / file for file in files}, layout, more_notes=left_out(path, files))
+    if not any(suffix(file) in VIDEO_SUFFIXES | IMAGE_SUFFIXES for file in files):
+        if shards:
+            side = open_shards(path, shards)
+            return replace(side, more_notes=(*side.more_notes, *left_out(path, files, shards=True)))
+        if (advice := zips_alone(path, files)) is not None:
+            raise SourceError(advice)
+    return _in_folder(path, files, left_out(path, files))
 
 
 def _in_folder(path: Path, files: Iterable[str], notes: tuple[str, ...]) -> FileSource:
@@ -216,8 +203,8 @@ def _in_folder(path: Path, files: Iterable[str], notes: tuple[str, ...]) -> File
 def _in_archive(archive: Archive | TarArchive, form: str, *, notes: Sequence[str]) -> FileSource:
     root = PurePosixPath()
     listing = Listing.of(str(archive.path), archive.names, root, archive)
-    kind = f"{listing.kind} in a {form} archive"
-    return FileSource(str(archive.path), kind, listing, root, archive, tuple(notes))
+    kind, inside = f"{listing.kind} in a {form} archive", left_out(archive.path, archive.names, by=None)
+    return FileSource(str(archive.path), kind, listing, root, archive, (*notes, *inside))
 
 
 def _open_name(path: Path, layout: Layout, progress: Progress) -> ClipSource:
@@ -226,7 +213,10 @@ def _open_name(path: Path, layout: Layout, progress: Progress) -> ClipSource:
     if is_reference(name):
         raise SourceError(f"{name} names a reference, which holds statistics of videos: expected videos")
     if is_pattern(name):
-        return open_named(name, "that match a pattern", [NamedFile.of(file) for file in matching(name)], layout)
+        found, notes = matching(name)
+        return open_named(
+            name, "that match a pattern", [NamedFile.of(file) for file in found], layout, more_notes=notes
+        )
     if not is_function_name(name):
         check_not_mangled(path)
         raise SourceError(f"{path} does not exist")

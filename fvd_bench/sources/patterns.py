@@ -9,10 +9,13 @@ from pathlib import Path
 
 from fvd_bench.errors import SourceError
 from fvd_bench.sources.array_files import ARRAY_SUFFIXES
+from fvd_bench.sources.left_out import left_out, zips_alone
 from fvd_bench.sources.tars import is_tar_name
 from fvd_bench.videos.files import IMAGE_SUFFIXES, VIDEO_SUFFIXES, suffix
 
 _MOST_FILES = 100_000
+
+_ENDINGS = VIDEO_SUFFIXES | IMAGE_SUFFIXES | ARRAY_SUFFIXES
 
 _BRACES = re.compile(r"\{([^{}]+)\}")
 
@@ -22,23 +25,28 @@ def is_pattern(text: str) -> bool:
     return glob.has_magic(text) or _BRACES.search(text) is not None
 
 
-def matching(pattern: str) -> list[Path]:
+def matching(pattern: str) -> tuple[list[Path], tuple[str, ...]]:
     """Return what a pattern stands for, in order: folders and the files that videos may be in, and where there are only
-    braces, each path whether it is there or not. Raises SourceError when there is nothing."""
-    found: list[Path] = []
+    braces, each path whether it is there or not. Also return notes on archives, which are left out beside these.
+
+    Raises SourceError when there is nothing.
+    """
+    named: list[Path] = []
+    matches: list[Path] = []
     for text in expand(pattern):
-        if not glob.has_magic(text):
-            found.append(Path(text))
-            continue
-        matches = map(Path, sorted(glob.glob(text, recursive=True)))  # noqa: PTH207 - of a path with an anchor too
-        found += [path for path in matches if path.is_dir() or _may_hold_videos(path.name)]
-    if not found:
-        raise SourceError(f"{pattern} matches no video file, image, archive, array file or folder")
-    return found
-
-
-def _may_hold_videos(name: str) -> bool:
-    return suffix(name) in VIDEO_SUFFIXES | IMAGE_SUFFIXES | ARRAY_SUFFIXES or is_tar_name(name)
+        if glob.has_magic(text):
+            matches += map(Path, sorted(glob.glob(text, recursive=True)))  # noqa: PTH207 - of a path with an anchor too
+        else:
+            named.append(Path(text))
+    folders = {path for path in matches if path.is_dir()}
+    files = [path.name for path in matches if path not in folders]
+    videos = [path for path in matches if path in folders or suffix(path.name) in _ENDINGS]
+    found = videos or [path for path in matches if is_tar_name(path.name)]
+    if not found and not named:
+        raise SourceError(
+            zips_alone(pattern, files) or f"{pattern} matches no video file, image, archive, array file or folder"
+        )
+    return [*named, *found], left_out(pattern, files, shards=not videos)
 
 
 def expand(pattern: str) -> list[str]:

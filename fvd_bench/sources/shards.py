@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path, PurePath, PurePosixPath
 
 from fvd_bench.sources.archives import check_distinct
+from fvd_bench.sources.left_out import left_out
 from fvd_bench.sources.listing import FileSource, Listing
 from fvd_bench.sources.tars import TarArchive, without_suffix
 from fvd_bench.videos.files import IMAGE_SUFFIXES, VIDEO_SUFFIXES, suffix
@@ -38,7 +39,9 @@ def side_of(place: PurePath | str, archives: Sequence[tuple[str, TarArchive]]) -
         for name in archive.names
         if suffix(name) in VIDEO_SUFFIXES | IMAGE_SUFFIXES
     ]
-    notes = [note for _, archive in archives for note in archive.notes]
+    notes = [
+        note for _, archive in archives for note in (*archive.notes, *left_out(archive.path, archive.names, by=None))
+    ]
     times = Counter(name for _, _, name in members)
     twice = [name for name, n in times.items() if n > 1]
     if twice:

@@ -81,19 +81,20 @@ def open_list(what: str, rows: Sequence[Row], base: Path | str, layout: Layout, 
         places = list(each(lambda row: _places(what, row.path, base, progress), rows))
     named = [
         dataclasses.replace(file, columns=row.columns)
-        for row, found in zip(rows, places, strict=True)
+        for row, (found, _) in zip(rows, places, strict=True)
         for file in found
     ]
+    notes = [note for _, told in places for note in told]
     if not any(os.path.exists(file.place) for file in named):  # noqa: PTH110 - no name is too long for it
         raise SourceError(
             f"{what}: none of its {len(rows)} paths is there; the first is {named[0].name}; expected paths from the "
             f"root, or from {base} on"
         )
-    return open_named(what, "in a list", named, layout)
+    return open_named(what, "in a list", named, layout, more_notes=notes)
 
 
-def _places(what: str, path: str, base: Path | str, progress: Progress) -> Sequence[NamedFile]:
-    """Return the files that a path of a list stands for. Raises SourceError.
+def _places(what: str, path: str, base: Path | str, progress: Progress) -> tuple[Sequence[NamedFile], Sequence[str]]:
+    """Return the files that a path of a list stands for, and notes on what else is there. Raises SourceError.
 
     A list from elsewhere leads to what is elsewhere, never to files of this machine.
     """
@@ -103,15 +104,16 @@ def _places(what: str, path: str, base: Path | str, progress: Progress) -> Seque
         check_plain(what, [path])
         path = f"{base}/{path}"
     if not is_address(path):
-        return [NamedFile.of(base / user_path(path))] if isinstance(base, Path) else []
+        return [NamedFile.of(base / user_path(path))] if isinstance(base, Path) else [], ()
     if isinstance(base, str) and path.partition("://")[0] not in ELSEWHERE:
         raise SourceError(f"{what} leads to {redact(path)}: expected paths, or addresses of {', '.join(ELSEWHERE)}")
     try:
-        return fetch(path, progress).files
+        fetched = fetch(path, progress)
+        return fetched.files, fetched.notes
     except SourceError as error:
         if not isinstance(error.__cause__, FileNotFoundError):
             raise
-        return [missing(path)]
+        return [missing(path)], ()
 
 
 def _is_encodable(path: str) -> bool:

@@ -92,7 +92,7 @@ class Animation:
         promised, seconds = len(self._places), None
         if shown and len(times) == len(shown):  # where the file breaks off, the others count as those that are there
             seconds = _TICK * sum(milliseconds for _, milliseconds in shown) * promised / len(shown)
-        return Track(promised, promised, 0.0, uneven(times, _TICK), seconds)
+        return Track(promised, promised, 0.0, uneven(times, _TICK), seconds, promised / seconds if seconds else None)
 
     def _milliseconds(self) -> int:
         """Return for how long the current image is shown, or 0 where the file does not say."""

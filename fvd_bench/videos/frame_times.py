@@ -75,9 +75,21 @@ def total_seconds(times: Sequence[int], tick: float, *, last: int = 0, rate: flo
     shown = max(times, default=0) - min(times, default=0)
     if not shown:
         return None
-    if rate and abs(shown * tick - (frames - 1) / rate) <= tick:
+    if rate and rate_of(times, tick, stated=rate) == rate:
         return frames / rate
     return (shown + (last or shown / (frames - 1))) * tick
+
+
+def rate_of(times: Sequence[int], tick: float, *, stated: float | None = None) -> float | None:
+    """Return the frames a second by the times of frames, see `total_seconds`. None where they do not tell.
+
+    stated: the rate in the header, which is returned where the times are those of it but for the rounding to ticks.
+    """
+    shown = max(times, default=0) - min(times, default=0)
+    if not shown:
+        return None
+    steps = len(times) - 1
+    return stated if stated and abs(shown * tick - steps / stated) <= tick else steps / (shown * tick)
 
 
 def widest(

@@ -96,7 +96,8 @@ class Track:
     frames: the most frames that the header or the packets promise. 0 where they promise none.
     missing_seconds: time by which the packets end before the length that the header promises. 0 where it promises none.
     intervals: shortest and longest time between frames in milliseconds. None where they are those of a constant rate.
-    seconds: the length of the video by the times of its frames, see `total_seconds`. None where they do not tell.
+    seconds, rate: the length of the video, and its frames a second, by the times of its frames, see `total_seconds` and
+        `rate_of`. None where these do not tell.
     """
 
     packets: int
@@ -104,11 +105,13 @@ class Track:
     missing_seconds: float
     intervals: tuple[float, float] | None
     seconds: float | None
+    rate: float | None = None
 
     @classmethod
     def from_head(cls, head: Mapping[str, Any]) -> Track:
         """Make one from JSON values under the names of the fields. Raises KeyError, TypeError, ValueError."""
-        packets, intervals, seconds = _count(head["packets"]), head["intervals"], head["seconds"]
+        packets, intervals = _count(head["packets"]), head["intervals"]
+        seconds, rate = head["seconds"], head["rate"]
         if packets > MOST_PACKETS:  # each frame that is asked for takes a place in memory
             raise ValueError(f"{packets} packets are too many")
         if intervals is not None:
@@ -120,6 +123,7 @@ class Track:
             missing_seconds=_length(head["missing_seconds"]),
             intervals=intervals,
             seconds=None if seconds is None else _length(seconds),
+            rate=None if rate is None else _length(rate),
         )
 
 

@@ -79,6 +79,17 @@ def test_a_home_folder_is_meant_by_its_sign(tmp_path: Path, monkeypatch, two_sid
     assert Settings(cache="~nobody-of-this-name/x").cache == Path("~nobody-of-this-name/x")
 
 
+def test_a_user_without_a_home_folder_is_told_what_to_name(monkeypatch) -> None:
+    """As in a container that runs as a user whom it does not know."""
+    for name in ("HOME", "XDG_CACHE_HOME", "FVD_BENCH_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os, "getuid", lambda: 2**31 - 5)
+
+    with pytest.raises(ArgumentError, match=r"has no home folder.*name a folder for them by .* FVD_BENCH_HOME"):
+        Settings()
+    assert Settings(cache="store").cache == Path("store")
+
+
 @pytest.mark.parametrize(
     ("paths", "names"),
     [

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from fvd_bench.errors import ArgumentError, FvdBenchError, ResultError
+from fvd_bench.estimate import ROUNDING
 from fvd_bench.evaluation import result_features
 from fvd_bench.evaluation.change_error import change_error
 from fvd_bench.evaluation.comparisons import ranking
@@ -33,9 +34,6 @@ from fvd_bench.settings import Settings
 if TYPE_CHECKING:
     from fvd_bench.evaluation.evaluation import Evaluation
     from fvd_bench.sources.opening import SourceLike
-
-_ROUNDING = 1e-9
-"""Scores up to this are 0 but for rounding."""
 
 ALARM = 0.04
 """Probability that a gate fails although nothing is worse, shared evenly by the scores that the gate looks at.
@@ -77,7 +75,7 @@ class Comparison:
     @property
     def relative_change(self) -> float | None:
         """The change as a fraction of the score before, None where that is 0 but for rounding."""
-        return self.change / abs(self.before) if abs(self.before) > _ROUNDING else None
+        return self.change / abs(self.before) if abs(self.before) > ROUNDING else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,8 +164,7 @@ def check(
         features = old or _recomputed(before, evaluation), result_features.features(collection)
         compared = comparisons(before, now, features, allowed=max_increase, known=protocols)
         if update:
-            result_features.save(result_features.beside(baseline), collection, now)
-            now.write(baseline)
+            result_features.replace(baseline, collection, now)
     return dataclasses.replace(compared, accepted=update)
 
 
@@ -295,7 +292,7 @@ def _comparison(compared: _Change, noise: float, allowed: float) -> Comparison:
     elif -worse > noise:
         verdict = "better"
     found = None
-    if error is not None and abs(before.value) > _ROUNDING:
+    if error is not None and abs(before.value) > ROUNDING:
         needed = max(noise, limit) if math.isfinite(limit) else noise
         found = (needed + quantile(compared.units, tail=1 - CONFIDENCE) * error) / abs(before.value)
     return Comparison(

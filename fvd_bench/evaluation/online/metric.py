@@ -264,7 +264,7 @@ class FrechetVideoDistance:
         name, rule = self.extraction.metric, self.protocol.metric
         seen = metrics.seen(name, sides.features, rule)
         value = metrics.compute(name, seen["real"], seen["fake"], rule)
-        return value, self._found(sides, ())
+        return value, self._found(sides, [name])
 
     def tell(self, findings: tuple[Finding, ...], *, stacklevel: int) -> None:
         """Remember findings, and warn of those that were not told before. stacklevel: as for `warn_of`."""
@@ -300,7 +300,7 @@ class FrechetVideoDistance:
             )
             for name, found in measured.items()
         )
-        return scores, self._found(sides, scores)
+        return scores, self._found(sides, [score.metric for score in scores if score.value is not None], scores)
 
     def _sides(self, whole: Contribution) -> _Sides:
         """Return both sides as the protocol selects them. Raises MetricError where one has no videos yet."""
@@ -326,9 +326,12 @@ class FrechetVideoDistance:
                 raise MetricError(f"there are no {side} videos yet: hand some to update({side}=…)")
         return found
 
-    def _found(self, sides: _Sides, scores: Sequence[Score]) -> tuple[Finding, ...]:
+    def _found(self, sides: _Sides, names: Sequence[str], scores: Sequence[Score] = ()) -> tuple[Finding, ...]:
+        """List what was noticed of both sides, of the metrics that have a value, and of the scores that they are."""
         protocol, extractors = self.protocol, {self.protocol.features: self.extraction.network}
-        findings = find(sides.facts, sides.collected, scores, extractors, None, 0, known=sides.known)
+        rules = [protocol.metric.alone(name) for name in names]
+        measured = dict.fromkeys((*sides.collected, *sides.known), rules)
+        findings = find(sides.facts, sides.collected, scores, extractors, None, 0, measured, sides.known)
         if protocol.not_comparable:
             findings.append(Finding("not-comparable", f"{protocol.name}: {protocol.not_comparable}"))
         here = self.extraction.versions

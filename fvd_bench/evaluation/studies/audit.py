@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from fvd_bench.features.extraction import Extraction
     from fvd_bench.features.feature_set import FeatureSet
     from fvd_bench.features.jobs import Collected, Job
+    from fvd_bench.protocols.rules import MetricRule
 
 DEFAULT = ("stylegan-v-fvd16-panel", "stylegan-v-mind")
 """Protocols whose metrics share one pass of I3D."""
@@ -195,7 +196,11 @@ class _Auditing:
         from fvd_bench.evaluation.findings import find
 
         source, store = self.evaluation.sources["real"], self.evaluation.store
-        found = find({"real": source}, self.collected, (), self.evaluation.extractors, None, store.damaged)
+        measured: dict[Job, list[MetricRule]] = {}
+        for protocol, real in self.sets.items():
+            rules = [] if isinstance(real, str) else [protocol.metric.alone(name) for name in protocol.metric.names]
+            measured.setdefault(self.evaluation.jobs(protocol, "real")[0], []).extend(rules)
+        found = find({"real": source}, self.collected, (), self.evaluation.extractors, None, store.damaged, measured)
         few: dict[str, dict[str, str]] = {}
         for (distortion, strength), of_rung in scores.items():
             for (protocol, _), scored in of_rung.items():

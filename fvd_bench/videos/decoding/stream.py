@@ -20,7 +20,7 @@ from fvd_bench.videos.decoding.index import FrameIndex
 from fvd_bench.videos.decoding.limits import Limits
 from fvd_bench.videos.decoding.meter import Meter
 from fvd_bench.videos.decoding.video_frame import Decoded, checksum, orientation
-from fvd_bench.videos.frame_times import total_seconds, uneven
+from fvd_bench.videos.frame_times import rate_of, total_seconds, uneven
 from fvd_bench.videos.header import HLG, MOST_PACKETS, PQ, SDR, Probe, Track
 from fvd_bench.videos.orientation import UPRIGHT
 
@@ -322,9 +322,11 @@ def _read_track(video: VideoStream) -> Track:
     known = [time for time in times if time is not None]
     if not stream.time_base or len(known) < len(times):
         return Track(packets, promised, _missing_seconds(video, end), None, None)
-    tick, rate = float(stream.time_base), stream.average_rate or stream.guessed_rate
-    seconds = total_seconds(known, tick, last=last[1], rate=float(rate) if rate else None)
-    return Track(packets, promised, _missing_seconds(video, end), uneven(known, tick), seconds)
+    tick, stated = float(stream.time_base), stream.average_rate or stream.guessed_rate
+    rate = float(stated) if stated else None
+    seconds = total_seconds(known, tick, last=last[1], rate=rate)
+    rate = rate_of(known, tick, stated=rate)
+    return Track(packets, promised, _missing_seconds(video, end), uneven(known, tick), seconds, rate)
 
 
 def _missing_seconds(video: VideoStream, end: float) -> float:

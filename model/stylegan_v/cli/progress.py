@@ -26,9 +26,9 @@ Shown = tuple[Callable[[str, int, int], None], Callable[["Pace"], None]]
 
 
 @contextlib.contextmanager
-def training_progress(*, shown: bool) -> Iterator[Shown]:
-    """Show how far work and training are, or nothing."""
-    shown = shown and not is_quiet()
+def training_progress() -> Iterator[Shown]:
+    """Show how far work and training are, or nothing where the command is quiet."""
+    shown = not is_quiet()
     if not shown or not sys.stderr.isatty():
         with progress(shown=shown) as show:
             yield show, _pace_lines() if shown else lambda pace: None

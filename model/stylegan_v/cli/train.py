@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from fvd_bench.cli.command import Command, typed
-from fvd_bench.cli.streams import hushed, keeps, remark
+from fvd_bench.cli.streams import be_quiet, hushed, keeps, remark
 from fvd_bench.cli.values import Number
 from stylegan_v.cli.options import PATH, Device, device_option
 from stylegan_v.cli.progress import training_progress
@@ -66,10 +65,13 @@ def train(
     **changes: Any,  # the other options, by the names of the settings that they change
 ) -> None:
     """Train a generator. The same command again goes on where it was; torchrun starts it on several GPUs."""
+    from fvd_bench.features.distributed import is_first
     from fvd_bench.networks.environment import resolve_device
     from fvd_bench.paths import user_path
     from fvd_bench.sources.opening import open_source
 
+    if not is_first():
+        be_quiet()
     changes["path"] = path
     given = {s: {n: changes[n] for n in names if changes[n] is not None} for s, names in _SECTIONS.items()}
     run, begin = _run(config, ablation, checkpoint, given, out)
@@ -83,7 +85,7 @@ def train(
     from stylegan_v.training.loop import train as run_training
 
     keeps("finished work is")
-    with hushed(), training_progress(shown=os.environ.get("RANK", "0") == "0") as (show, told):
+    with hushed(), training_progress() as (show, told):
         done = run_training(
             run,
             out,

@@ -7,9 +7,11 @@ import re
 import sys
 import time
 
+import click
 import pytest
 
-from stylegan_v.cli import progress
+from fvd_bench.cli.streams import be_quiet
+from stylegan_v.cli import cli, progress
 from stylegan_v.cli.progress import training_progress
 from stylegan_v.training.pace import Pace
 
@@ -37,7 +39,7 @@ def become_terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
 
 def test_a_terminal_shows_frames_their_time_and_what_is_left(monkeypatch) -> None:
     terminal, shown = become_terminal(monkeypatch), []
-    with training_progress(shown=True) as (show, told):
+    with training_progress() as (show, told):
         show("videos looked at", 3, 6)
         show("videos looked at", 6, 6)
         for pace in (FIRST, SECOND, SCORED, LONG):
@@ -59,7 +61,7 @@ def test_a_terminal_shows_frames_their_time_and_what_is_left(monkeypatch) -> Non
 def test_a_log_has_a_line_at_the_second_step_and_then_now_and_then(monkeypatch, capsys) -> None:
     now = [0.0]
     monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
-    with training_progress(shown=True) as (_, told):
+    with training_progress() as (_, told):
         for seconds, pace in ((0.0, FIRST), (5.0, SECOND), (50.0, SECOND), (70.0, SCORED)):
             now[0] = seconds
             told(pace)
@@ -70,10 +72,13 @@ def test_a_log_has_a_line_at_the_second_step_and_then_now_and_then(monkeypatch, 
     ]
 
 
-def test_other_processes_show_nothing(monkeypatch) -> None:
+def test_a_quiet_command_shows_nothing(monkeypatch) -> None:
+    """As that of another process than the first one is."""
     terminal = become_terminal(monkeypatch)
-    with training_progress(shown=False) as (show, told):
-        show("videos looked at", 3, 6)
-        told(SECOND)
+    with click.Context(cli):
+        be_quiet()
+        with training_progress() as (show, told):
+            show("videos looked at", 3, 6)
+            told(SECOND)
 
     assert terminal.getvalue() == ""

@@ -133,9 +133,11 @@ def test_two_processes_do_what_one_does(run_of, tmp_path: Path) -> None:
     run = run_of(3)
     go(run, tmp_path / "one")
 
-    for done in ranks(2, *command(run, tmp_path / "two")):
-        assert done.returncode == 0, done.stderr
+    told, other = ranks(2, *command(run, tmp_path / "two"))
 
+    assert (told.returncode, other.returncode) == (0, 0), told.stderr + other.stderr
+    assert told.stderr.endswith(f"{tmp_path / 'two'}: trained on 36 of 36 frames\n")
+    assert other.stdout + other.stderr == ""
     assert_same(tmp_path / "one", tmp_path / "two", tolerance=1e-5)
     assert len(lines(tmp_path / "two")) == 3
 

@@ -1,15 +1,19 @@
-"""What ends a command early: Ctrl-C, features that are not finite, a full disk."""
+"""What ends a command early: Ctrl-C, features that are not finite, a full disk, a store that can only be read."""
 
+import os
 import signal
 import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
+from fvd_bench.evaluation.evaluate import evaluate
 from fvd_bench.networks import inception
 from fvd_bench.protocols.protocol import text
+from fvd_bench.settings import Settings
 from tests.forked import Program
 from tests.program import fvd_bench
 
@@ -93,3 +97,33 @@ def test_the_disk_being_full_stops_the_run_with_advice(two_sides, pixels_protoco
     assert done.returncode == 3
     assert "feature store" in done.stderr
     assert "--no-cache" in done.stderr
+
+
+def test_a_store_that_can_only_be_read_serves_what_it_holds(moving_frames, pixels_protocol, tmp_path: Path) -> None:
+    """As a user without rights, also where files have changed their times, so that their digests are not known."""
+    sides = [tmp_path / "real", tmp_path / "fake"]
+    for seed, file in enumerate(side / f"{number}.npy" for side in sides for number in range(4)):
+        file.parent.mkdir(exist_ok=True)
+        np.save(file, moving_frames(12, 16, 16, seed=seed))
+    store, protocol = tmp_path / "store", pixels_protocol()
+    expected = evaluate(*sides, protocol, settings=Settings(cache=store, device="cpu"))
+    for file in sides[0].iterdir():
+        os.utime(file)
+    for folder in store.parents:
+        if folder.stat().st_uid == os.geteuid() and folder != Path(folder.anchor):
+            folder.chmod(folder.stat().st_mode | 0o055)
+    store.chmod(0o555)
+    (store / "features.sqlite").chmod(0o444)
+    program = (
+        "import os, sys, runpy\n"
+        "if os.geteuid() == 0: os.seteuid(65534)\n"
+        "sys.argv = ['fvd-bench', *sys.argv[1:]]; runpy.run_module('fvd_bench', run_name='__main__')\n"
+    )
+    command = ["compute", "--real", sides[0], "--fake", sides[1], "--protocol", protocol, "--cache", store]
+    running = [Program("-c", program, *command, "--seed", seed, "--format", "score") for seed in (0, 1)]
+
+    held, lacking = (each.end() for each in running)
+
+    assert held.returncode == 0, held.stderr
+    assert float(held.stdout) == expected.value
+    assert lacking.returncode == 3 and "lacks features that have to be made" in lacking.stderr

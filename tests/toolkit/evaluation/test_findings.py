@@ -25,19 +25,31 @@ def test_a_score_is_held_against_what_chance_makes(
     """A generator inside the interval of the floor cannot be told from the real videos."""
     score = _score("fvd", value, interval=interval, floor=Estimate(10.0, (8.0, 12.0)))
 
-    assert [finding.code for finding in find({}, {}, [score], {}, None, 0)] == codes
+    assert [finding.code for finding in find({}, {}, [score], {}, None, 0, {})] == codes
 
 
 def test_equal_repeats_are_told_only_where_no_score_of_the_protocol_shows_that_clips_were_drawn() -> None:
     fvd, recall = _score("fvd", 10.0, 12.0), _score("recall", 0.0, 0.0)
 
-    assert [finding.code for finding in find({}, {}, [recall], {}, None, 0)] == ["repeats-equal"]
-    assert not find({}, {}, [fvd, recall], {}, None, 0)
+    assert [finding.code for finding in find({}, {}, [recall], {}, None, 0, {})] == ["repeats-equal"]
+    assert not find({}, {}, [fvd, recall], {}, None, 0, {})
 
 
 def test_an_interval_wider_than_the_score_is_told_without_a_floor_too() -> None:
     assert doubts(30.0, (10.0, 41.0), None) == doubts(-3.0, (-6.0, 1.0), None) == ["too-few-to-say"]
     assert doubts(30.0, (20.0, 41.0), None) == doubts(0.0, (0.0, 0.0), None) == []
+
+
+def test_a_score_of_0_but_for_rounding_is_not_called_unsure() -> None:
+    """That of the same videos on both sides, in another order, and the interval that comes of it."""
+    score = _score("fvd", 3e-27, interval=(0.0, 2e-13), floor=Estimate(10.0, (8.0, 12.0)))
+    (found,) = find({}, {}, [score], {}, None, 0, {})
+
+    assert found.message == (
+        "FVD of pixels: the score is 0 but for rounding, where real videos score 10.00 against their own kind at these "
+        "numbers: the fake videos are the real ones, or copies of them"
+    )
+    assert doubts(3e-27, (-1.0, 1.0), None) == ["too-few-to-say"]
 
 
 def _score(

@@ -116,15 +116,42 @@ def test_a_new_file_that_another_process_began_is_not_put_aside(tmp_path: Path) 
     assert len(list(tmp_path.glob("features.sqlite.damaged-*"))) == 1
 
 
-def test_a_store_that_cannot_be_written_says_so_when_asked(tmp_path: Path) -> None:
-    FeatureStore(tmp_path).put([("a", _entry())])
+@pytest.fixture
+def read_only(tmp_path: Path) -> FeatureStore:
+    """A store that holds two entries, the second of them damaged, in a file that can only be read."""
+    FeatureStore(tmp_path).put([("a", _entry()), ("b", _entry(1))])
+    with contextlib.closing(sqlite3.connect(tmp_path / "features.sqlite")) as connection, connection:
+        connection.execute("UPDATE features SET checksum = x'00' WHERE key = 'b'")
     store = FeatureStore(tmp_path)
     store._connection.close()
     store._connection = sqlite3.connect(f"file:{tmp_path / 'features.sqlite'}?mode=ro", uri=True)
+    return store
 
-    assert store.get("a") is not None
-    with pytest.raises(CacheError, match="readonly"):
-        store.check_writable()
+
+def test_a_store_that_cannot_be_written_says_so_when_features_have_to_be_made(read_only: FeatureStore) -> None:
+    assert read_only.get("a") is not None
+    with pytest.raises(CacheError, match=r"can be read but not written \(attempt to write a readonly database\)"):
+        read_only.check_writable()
+
+
+def test_what_a_store_that_cannot_be_written_does_not_take_is_there_for_the_run(
+    read_only: FeatureStore, monkeypatch
+) -> None:
+    monkeypatch.setattr(store_module, "_MOST_KEPT_BYTES", 0)
+    before = read_only.place
+
+    assert read_only.get("b") is None and read_only.damaged == 1
+    read_only.remember_contents([("state", "digest")])
+    read_only.put([("b", _entry(2)), ("c", _entry(3))])
+    read_only.commit()
+
+    assert read_only.content("state") == "digest" and read_only.content("another state") is None
+    for key, seed in {"a": 0, "b": 2, "c": 3}.items():
+        found = read_only.get(key)
+        assert found is not None
+        np.testing.assert_array_equal(found.features, _entry(seed).features)
+    assert before is not None and read_only.place is None
+    read_only.close()
 
 
 def test_two_processes_share_a_store(tmp_path: Path) -> None:

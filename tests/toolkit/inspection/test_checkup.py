@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import zipfile
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -49,6 +50,22 @@ def test_healthy_videos_have_no_defects(healthy: Path) -> None:
         ("stylegan-v-fid", "real", 1, 3),
         ("stylegan-v-fid", "fake", 16, 3),
     ]
+
+
+def test_the_rate_of_a_file_is_that_of_its_times(tmp_path: Path, moving_frames) -> None:
+    """As of the lengths: here the header says 30 frames a second, and a frame comes every 15th part of one."""
+    with av.open(str(tmp_path / "slow.mkv"), "w") as container:
+        stream = container.add_stream("ffv1", rate=30)
+        stream.height, stream.width, stream.pix_fmt = 48, 64, "bgr0"
+        for number, pixels in enumerate(moving_frames(30)):
+            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+            frame.pts, frame.time_base = 2 * number, Fraction(1, 30)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+
+    (side,) = inspect(tmp_path).sides
+
+    assert (side.fps, side.mean_seconds) == ({"15": 1}, pytest.approx(2.0, abs=0.04))  # the last one is shown for half
 
 
 def _cut(file: Path, part: float) -> None:

@@ -4,6 +4,7 @@ import tarfile
 import zipfile
 from pathlib import Path
 
+import fsspec
 import numpy as np
 import pytest
 
@@ -83,6 +84,52 @@ def test_zip_archives_in_a_folder_are_left_out_and_told(tmp_path: Path) -> None:
         assert f"{side.name}: 1 zip archive beside the videos is left out; each is a side of its own" in side.notes[0]
     with pytest.raises(SourceError, match="holds 1 zip archive and no video: pass the path of an archive"):
         open_source(tmp_path / "alone")
+
+
+@pytest.mark.parametrize(
+    "form", ["folder", "pattern", "pattern of folders", "list", "zip", "tar", "shards", "address", "addresses"]
+)
+def test_archives_beside_videos_are_told_in_every_listing(tmp_path: Path, form: str) -> None:
+    root = _touch(tmp_path / "side", "in/a.mp4", "in/b.zip", "in/c.tar.gz", "in/d.tgz", "in/e.rar")
+    side, place, by = str(root), str(root), "path"
+    match form:
+        case "pattern" | "pattern of folders":
+            side = place = f"{root}/in/*" if form == "pattern" else f"{root}/i*"
+        case "list":
+            side, place = [str(root)], "list of 1 paths"
+        case "zip" | "tar" | "shards":
+            place = shutil.make_archive(str(tmp_path / "packed" / "all"), "zip" if form == "zip" else "tar", root)
+            side = str(Path(place).parent) if form == "shards" else place
+        case "address" | "addresses":
+            fsspec.filesystem("memory").put(str(root), f"/{tmp_path.name}", recursive=True)
+            place, by = f"memory://{tmp_path.name}", "address"
+            side = place if form == "address" else [place]
+    opened = open_source(side)
+
+    assert [name.rpartition("/")[2] for name in opened.names] == ["a.mp4"]
+    inside = "an archive inside another is not opened: unpack it, and pass the folder"
+    advice = {
+        "1 zip archive beside the videos is": f"each is a side of its own, by its {by}",
+        "2 tar archives beside the videos are": "a folder of archives alone is a side too",
+        "1 7z or rar archive beside the videos is": "unpack what holds videos, and pass the folder",
+    }
+    assert [note for note in opened.notes if "archive" in note] == [
+        f"{place}: {found} left out; {inside if form in ('zip', 'tar', 'shards') else what}"
+        for found, what in advice.items()
+    ]
+
+
+@pytest.mark.parametrize("form", ["pattern", "list", "address"])
+def test_zip_archives_alone_are_told_how_to_be_used(tmp_path: Path, form: str) -> None:
+    root = _touch(tmp_path / "side", "a.zip", "b.zip")
+    fsspec.filesystem("memory").put(str(root), f"/{tmp_path.name}", recursive=True)
+    side = {
+        "pattern": f"{root}/*", "list": [str(root / "a.zip"), str(root / "b.zip")], "address": f"memory://{tmp_path.name}"
+    }[form]  # fmt: skip
+
+    by = "address" if form == "address" else "path"
+    with pytest.raises(SourceError, match=f"holds 2 zip archives and no video: pass the {by} of an archive"):
+        open_source(side)
 
 
 @pytest.mark.parametrize("make", [lambda p: p / "none", lambda p: _touch(p, "a.doc") / "a.doc", lambda p: p])

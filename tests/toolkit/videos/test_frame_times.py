@@ -12,7 +12,7 @@ from fvd_bench.evaluation.evaluate import evaluate
 from fvd_bench.inspection.checkup import inspect
 from fvd_bench.settings import Settings
 from fvd_bench.videos.file import VideoFile
-from fvd_bench.videos.frame_times import Time, total_seconds, uneven, widest
+from fvd_bench.videos.frame_times import Time, rate_of, total_seconds, uneven, widest
 from fvd_bench.videos.video import Pixels, read_clips
 
 
@@ -79,6 +79,21 @@ def test_equal_intervals_are_told_from_others(times, places, intervals) -> None:
 )
 def test_times_say_how_long_a_video_is(times, last, rate, seconds) -> None:
     assert total_seconds(times, 0.001, last=last, rate=rate) == (seconds and pytest.approx(seconds, rel=1e-12))
+
+
+@pytest.mark.parametrize(
+    ("times", "stated", "rate"),
+    [
+        ([0, 33, 67, 100], 30.0, 30.0),
+        ([0, 33, 67, 100], 15.0, 30.0),
+        ([400, 0, 40], 25.0, 5.0),
+        ([0, 40, 80], None, 25.0),
+        ([40, 40], 25.0, None),
+        ([], 25.0, None),
+    ],
+)
+def test_times_say_how_many_frames_a_second_has(times, stated, rate) -> None:
+    assert rate_of(times, 0.001, stated=stated) == rate
 
 
 def test_the_widest_of_two() -> None:

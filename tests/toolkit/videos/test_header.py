@@ -11,7 +11,7 @@ from fvd_bench.videos.header import MOST_PACKETS, Probe, Track
 
 PROBE = Probe("h264", "yuv420p", (64, 48), 30000 / 1001)
 UNCOMMON = Probe("prores", "yuv422p10le", (720, 576), 25.0, True, (16, 11), "PQ", (2, 2))
-TRACK = Track(40, 41, 0.1, (33.3, 66.7), 1.7)
+TRACK = Track(40, 41, 0.1, (33.3, 66.7), 1.7, 23.5)
 
 
 @pytest.mark.parametrize("found", [PROBE, UNCOMMON, Probe("gif", "unknown", None, None)])
@@ -71,6 +71,7 @@ def test_a_probe_that_cannot_be_is_refused(wrong: dict[str, Any]) -> None:
         {"intervals": 1.0},
         {"seconds": -1.0},
         {"seconds": "1"},
+        {"rate": math.nan},
     ],
 )
 def test_a_track_that_cannot_be_is_refused(wrong: dict[str, Any]) -> None:
