@@ -5,7 +5,6 @@ from collections import Counter
 
 import numpy as np
 import pytest
-import scipy.stats
 
 from fvd_bench.errors import ArgumentError, FvdBenchError, MetricError, SourceError
 from fvd_bench.evaluation.collection import collect
@@ -21,6 +20,9 @@ from fvd_bench.sources.arrays import ArrayVideos
 from fvd_bench.sources.opening import GeneratorSource
 from fvd_bench.videos.array_layout import Layout
 from fvd_bench.videos.video import Video
+from tests.lazy_module import LazyModule
+
+stats = LazyModule("scipy.stats")
 
 NO_CACHE = Settings(cache=None)
 
@@ -80,7 +82,7 @@ def test_a_contrast_is_a_paired_t_test_of_what_each_video_contributes(protocol: 
 
     values = 24 * (parts["dark"] - parts["good"]) + contrast.change
     assert contrast.paired
-    assert contrast.p == contrast.corrected == pytest.approx(scipy.stats.ttest_1samp(values, 0).pvalue, rel=1e-9)
+    assert contrast.p == contrast.corrected == pytest.approx(stats.ttest_1samp(values, 0).pvalue, rel=1e-9)
 
 
 def test_a_number_of_comparisons_is_corrected_for(ranked: Ranking) -> None:
