@@ -16,7 +16,7 @@ from pathlib import Path
 
 from machine import write
 
-from fvd_bench.evaluation.audit import audit
+from fvd_bench.evaluation.studies.audit import audit
 from fvd_bench.reports.audit import draw
 from fvd_bench.settings import Settings
 

@@ -19,7 +19,7 @@ from machine import write
 from rich.console import Console
 
 from fvd_bench.evaluation.evaluate import evaluate
-from fvd_bench.evaluation.explain import explain
+from fvd_bench.evaluation.studies.explain import explain
 from fvd_bench.protocols import protocol
 from fvd_bench.reports.explain import waterfall_report
 from fvd_bench.reports.scores import score_grid

@@ -16,7 +16,7 @@ from machine import write
 from populations import Population, of_distance
 
 from fvd_bench import metrics
-from fvd_bench.evaluation import comparison
+from fvd_bench.evaluation.comparisons import comparison
 from fvd_bench.evaluation.result import Result, SourceInfo
 from fvd_bench.evaluation.result_features import ResultFeatures
 from fvd_bench.evaluation.score import Score, SideCount

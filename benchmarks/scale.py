@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 from machine import result_file, write
 
-from fvd_bench.evaluation.statistics import make_moments
+from fvd_bench.evaluation.statistics.making import make_moments
 from fvd_bench.settings import Settings
 from fvd_bench.videos.sampling import Indices
 from fvd_bench.videos.video import Frame

@@ -20,7 +20,7 @@ from machine import write
 from pairs import pairs
 from rich.console import Console
 
-from fvd_bench.evaluation.table4 import table4
+from fvd_bench.evaluation.studies.table4 import table4
 from fvd_bench.reports.table4 import table4_report
 from fvd_bench.videos.file import VideoFile
 

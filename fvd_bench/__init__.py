@@ -11,15 +11,15 @@ from fvd_bench.system import check_system
 if TYPE_CHECKING:
     from fvd_bench import errors, integrations, reports, sources  # noqa: F401
     from fvd_bench.errors import FvdBenchError
-    from fvd_bench.evaluation import comparison as gate  # noqa: F401
     from fvd_bench.evaluation import manifest, replay  # noqa: F401
-    from fvd_bench.evaluation import statistics as precomputed  # noqa: F401
+    from fvd_bench.evaluation.comparisons import comparison as gate  # noqa: F401
+    from fvd_bench.evaluation.comparisons.rank import rank
+    from fvd_bench.evaluation.comparisons.ranking import Ranking
     from fvd_bench.evaluation.evaluate import evaluate
-    from fvd_bench.evaluation.online import FrechetVideoDistance
-    from fvd_bench.evaluation.rank import rank
-    from fvd_bench.evaluation.ranking import Ranking
+    from fvd_bench.evaluation.online.metric import FrechetVideoDistance
     from fvd_bench.evaluation.result import Result
     from fvd_bench.evaluation.score import Score
+    from fvd_bench.evaluation.statistics import making as precomputed  # noqa: F401
     from fvd_bench.finding import FvdBenchWarning
     from fvd_bench.inspection import checkup as doctor  # noqa: F401
     from fvd_bench.metrics.frechet import frechet_distance
@@ -57,13 +57,13 @@ __all__ = [
 
 _HOMES = {
     "Arrays": "fvd_bench.sources.opening",
-    "FrechetVideoDistance": "fvd_bench.evaluation.online",
+    "FrechetVideoDistance": "fvd_bench.evaluation.online.metric",
     "FvdBenchError": "fvd_bench.errors",
     "FvdBenchWarning": "fvd_bench.finding",
     "GeneratorSource": "fvd_bench.sources.opening",
     "PairedResult": "fvd_bench.paired.result",
     "Protocol": "fvd_bench.protocols.protocol",
-    "Ranking": "fvd_bench.evaluation.ranking",
+    "Ranking": "fvd_bench.evaluation.comparisons.ranking",
     "Result": "fvd_bench.evaluation.result",
     "Score": "fvd_bench.evaluation.score",
     "Settings": "fvd_bench.settings",
@@ -73,15 +73,15 @@ _HOMES = {
     "evaluate_paired": "fvd_bench.paired.evaluate",
     "frechet_distance": "fvd_bench.metrics.frechet",
     "network": "fvd_bench.networks.declared",
-    "rank": "fvd_bench.evaluation.rank",
+    "rank": "fvd_bench.evaluation.comparisons.rank",
 }
 
 _FORMER = {
     "doctor": "inspection.checkup",
     "fingerprint": "networks.fingerprint",
-    "gate": "evaluation.comparison",
+    "gate": "evaluation.comparisons.comparison",
     "manifest": "evaluation.manifest",
-    "precomputed": "evaluation.statistics",
+    "precomputed": "evaluation.statistics.making",
     "replay": "evaluation.replay",
     "report": "reports.tables",
     "weights": "networks.weights",
@@ -90,10 +90,13 @@ _FORMER = {
 _MODULES = ("errors", "integrations", "reports", "sources", *_FORMER)
 """Modules that the documentation speaks of. After `import fvd_bench` they need no import of their own."""
 
-_IN_PICKLES = dict.fromkeys(("training", "evaluation.intake"), "evaluation.online_pickles")
-"""Modules that pickles of earlier versions name, and that are no more."""
+_MOVED = {
+    "evaluation.exhibits": "evaluation.details.exhibits",
+    **dict.fromkeys(("training", "evaluation.intake", "evaluation.online_pickles"), "evaluation.online.pickles"),
+}
+"""Modules that have another place now: of the documentation, and those that pickles of earlier versions name."""
 
-keep_former_names({f"fvd_bench.{name}": f"fvd_bench.{module}" for name, module in (_FORMER | _IN_PICKLES).items()})
+keep_former_names({f"fvd_bench.{name}": f"fvd_bench.{module}" for name, module in (_FORMER | _MOVED).items()})
 
 
 def __getattr__(name: str) -> object:

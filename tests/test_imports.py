@@ -75,6 +75,7 @@ def test_every_module_imports_by_itself(package: ModuleType) -> None:
 def test_documented_modules_keep_their_former_names() -> None:
     former_names = {
         "fvd_bench.doctor": "inspect",
+        "fvd_bench.evaluation.exhibits": "exhibits",
         "fvd_bench.fingerprint": "diagnose",
         "fvd_bench.gate": "check",
         "fvd_bench.manifest": "evaluate_and_record",

@@ -71,7 +71,7 @@ def audit(
     check_outputs(stdout_of(form), json_file, plot, read=[real])
     chosen = chosen_settings(**settings)
     with processes() as first, progress(shown=first) as show:
-        from fvd_bench.evaluation import audit as audits
+        from fvd_bench.evaluation.studies import audit as audits
 
         scored: Sequence[ProtocolLike] = protocol or audits.DEFAULT
         if every_network:

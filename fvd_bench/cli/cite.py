@@ -31,8 +31,8 @@ def cite(result: Path | None, protocol: str | None) -> None:
         return
     if protocol:
         raise click.UsageError("a result names its protocols: leave out --protocol")
-    from fvd_bench.evaluation.ranking import Ranking
-    from fvd_bench.evaluation.result_files import read
+    from fvd_bench.evaluation.comparisons.ranking import Ranking
+    from fvd_bench.evaluation.comparisons.result_files import read
 
     found = read(result)
     say(result_citation(found.results if isinstance(found, Ranking) else {"": found}), lines=True)

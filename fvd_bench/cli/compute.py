@@ -33,10 +33,10 @@ from fvd_bench.settings import MOST_WINDOWS
 
 if TYPE_CHECKING:
     from fvd_bench.evaluation.collection import Collection
+    from fvd_bench.evaluation.details.exhibits import Exhibits
+    from fvd_bench.evaluation.details.per_video import VideoRecord
     from fvd_bench.evaluation.evaluation import Evaluation
-    from fvd_bench.evaluation.exhibits import Exhibits
     from fvd_bench.evaluation.manifest import Manifest
-    from fvd_bench.evaluation.per_video import VideoRecord
     from fvd_bench.evaluation.result import Result
     from fvd_bench.progress import Progress
     from fvd_bench.reports.page import Made, Page
@@ -130,7 +130,6 @@ def _compute_one(
     opened: opens the evaluation, with the manifest that it replays or None. keep: called with its features and its
     result, while the features can be read.
     """
-    from fvd_bench.evaluation.collection import collect
     from fvd_bench.features.distributed import processes
 
     with delivery() as attempt:
@@ -141,8 +140,7 @@ def _compute_one(
         ):
             if manifest_file:
                 _check_recordable(evaluation)
-            collection = collect(evaluation)
-            result = _score(collection, replayed)
+            collection, result = _scored(evaluation, replayed)
             videos = _videos(collection, result) if per_video_file else []
             if manifest_file and first:
                 attempt(lambda: _record(Path(manifest_file), collection, result))
@@ -226,15 +224,18 @@ def _is_given(option: str) -> bool:
     return click.get_current_context().get_parameter_source(option) is not ParameterSource.DEFAULT
 
 
-def _score(collection: Collection, replayed: Manifest | None) -> Result:
+def _scored(evaluation: Evaluation, replayed: Manifest | None) -> tuple[Collection, Result]:
+    """Collect and score, and say what is not as in the manifest that is replayed."""
+    from fvd_bench.evaluation.collection import collect  # after what may be refused at once
     from fvd_bench.evaluation.collection_result import result_of
 
+    collection = collect(evaluation)
     if replayed is None:
-        return result_of(collection)
+        return collection, result_of(collection)
     from fvd_bench.evaluation.replay import check_frames, with_differences
 
     check_frames(replayed, collection)
-    return with_differences(replayed, result_of(collection))
+    return collection, with_differences(replayed, result_of(collection))
 
 
 def _beside(json_file: str | None, results: int, *, wanted: bool) -> list[Path]:
@@ -280,13 +281,13 @@ def _record(file: Path, collection: Collection, result: Result) -> None:
 
 
 def _videos(collection: Collection, result: Result) -> list[VideoRecord]:
-    from fvd_bench.evaluation.per_video import all_videos
+    from fvd_bench.evaluation.details.per_video import all_videos
 
     return all_videos(collection, result)
 
 
 def _csv(videos: list[VideoRecord]) -> str:
-    from fvd_bench.evaluation.per_video import records_csv
+    from fvd_bench.evaluation.details.per_video import records_csv
 
     return records_csv(videos)
 

@@ -46,8 +46,8 @@ def _address(context: click.Context, option: click.Parameter, text: str) -> str:
               help="Of these to the model.")  # fmt: skip
 def export(file: Path, form: str, **origin: Any) -> None:  # click hands over the fields of Origin by name
     """Print a result in the form in which others collect them."""
-    from fvd_bench.evaluation.ranking import Ranking
-    from fvd_bench.evaluation.result_files import read
+    from fvd_bench.evaluation.comparisons.ranking import Ranking
+    from fvd_bench.evaluation.comparisons.result_files import read
     from fvd_bench.reports import exports
     from fvd_bench.reports.scores import result_report
 

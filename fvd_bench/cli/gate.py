@@ -30,8 +30,8 @@ from fvd_bench.cli.streams import (
 from fvd_bench.errors import FvdBenchError
 
 if TYPE_CHECKING:
-    from fvd_bench.evaluation.comparison import Comparisons
-    from fvd_bench.evaluation.exhibits import Exhibits
+    from fvd_bench.evaluation.comparisons.comparison import Comparisons
+    from fvd_bench.evaluation.details.exhibits import Exhibits
     from fvd_bench.reports.page import Made, Page
     from fvd_bench.sources.opening import Arrays
 
@@ -74,7 +74,7 @@ def check(
     **settings: Any,  # click hands over the options of chosen_settings by name
 ) -> None:
     """Fail, with exit code 1, when new fake videos score worse than a baseline by more than chance and allowance."""
-    from fvd_bench.evaluation import comparison
+    from fvd_bench.evaluation.comparisons import comparison
     from fvd_bench.reports import comparison as gate_tables
 
     reports = json_file, html_file, junit, markdown
@@ -137,7 +137,7 @@ def _page(compared: Comparisons, exhibits: Exhibits | None, made: Made) -> Page:
 @format_option("score", "json", "csv", "markdown", "latex")
 def compare(files: tuple[Path, ...], json_file: str | None, html_file: str | None, form: str) -> None:
     """Say whether two results can be told apart, or rank more of them."""
-    from fvd_bench.evaluation import comparison, result_files
+    from fvd_bench.evaluation.comparisons import comparison, result_files
     from fvd_bench.reports import comparison as gate_tables
 
     check_outputs(stdout_of(form), json_file, html_file, read=files)

@@ -15,7 +15,7 @@ from fvd_bench.cli.streams import check_outputs, delivery, print_report, progres
 from fvd_bench.cli.values import Number, Place
 
 if TYPE_CHECKING:
-    from fvd_bench.evaluation.shown_clips import ShownClip
+    from fvd_bench.evaluation.details.shown_clips import ShownClip
     from fvd_bench.sources.opening import Arrays
 
 
@@ -75,7 +75,7 @@ def inspect(
 
 def _clips(sides: Mapping[str, str | Path | Arrays], workers: int | None) -> dict[str, list[ShownClip]]:
     """Return the first frames of some videos of each side, by its name."""
-    from fvd_bench.evaluation.shown_clips import first_frames
+    from fvd_bench.evaluation.details.shown_clips import first_frames
     from fvd_bench.processors import processors
     from fvd_bench.sources.opening import open_source
 

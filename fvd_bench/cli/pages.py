@@ -12,7 +12,7 @@ from fvd_bench.errors import FvdBenchError
 
 if TYPE_CHECKING:
     from fvd_bench.evaluation.collection import Collection
-    from fvd_bench.evaluation.exhibits import Exhibits
+    from fvd_bench.evaluation.details.exhibits import Exhibits
     from fvd_bench.evaluation.result import Result
     from fvd_bench.reports.page import Made, Page
 
@@ -64,7 +64,7 @@ class Showing:
         return self._file, html
 
     def _gather(self, collection: Collection, result: Result) -> None:
-        from fvd_bench.evaluation.exhibits import exhibits
+        from fvd_bench.evaluation.details.exhibits import exhibits
 
         found: Exhibits | None = None
         try:

@@ -98,7 +98,7 @@ def protocols_explain(
     **settings: Any,  # click hands over the options of chosen_settings by name
 ) -> None:
     """Why A and B score the same videos differently: from A to B, changing one choice at a time."""
-    from fvd_bench.evaluation.explain import explain
+    from fvd_bench.evaluation.studies.explain import explain
     from fvd_bench.features.distributed import processes
     from fvd_bench.reports.explain import waterfall_report
     from fvd_bench.reports.page import explain_page

@@ -12,9 +12,9 @@ from fvd_bench.cli.streams import Text, console, delivery, print_report, progres
 if TYPE_CHECKING:
     from fvd_bench.cli.pages import Showing
     from fvd_bench.evaluation.collection import Collection
-    from fvd_bench.evaluation.exhibits import Exhibits
-    from fvd_bench.evaluation.per_video import VideoRecord
-    from fvd_bench.evaluation.ranking import Ranking
+    from fvd_bench.evaluation.comparisons.ranking import Ranking
+    from fvd_bench.evaluation.details.exhibits import Exhibits
+    from fvd_bench.evaluation.details.per_video import VideoRecord
     from fvd_bench.evaluation.result import Result
     from fvd_bench.reports.page import Made, Page
     from fvd_bench.settings import Settings
@@ -39,8 +39,8 @@ def compute(
 
     keep: called with each place among the fake sides, its features and its result.
     """
-    from fvd_bench.evaluation import rank
-    from fvd_bench.evaluation.per_video import all_videos, ranking_csv
+    from fvd_bench.evaluation.comparisons import rank
+    from fvd_bench.evaluation.details.per_video import all_videos, ranking_csv
     from fvd_bench.features.distributed import processes
 
     places = {name: place for place, name in enumerate(fakes)}
@@ -77,8 +77,8 @@ def dry_run(
 ) -> None:
     """Say what ranking the fake sides would use and skip, and how long it would take. Raises MetricError when one of
     them would get no score."""
+    from fvd_bench.evaluation.comparisons.rank import open_ranking
     from fvd_bench.evaluation.plan import plans
-    from fvd_bench.evaluation.rank import open_ranking
     from fvd_bench.features.distributed import processes
     from fvd_bench.reports.plan import plan_table
 
@@ -98,7 +98,7 @@ def dry_run(
 def print_ranking(ranked: Ranking, json_file: str | None, *more: Text, form: str) -> None:
     """Print a ranking for people with the findings of its results, and write it and more texts where that is asked
     for."""
-    from fvd_bench.evaluation.ranking import findings
+    from fvd_bench.evaluation.comparisons.ranking import findings
     from fvd_bench.reports.ranking import ranking_report
 
     report = ranking_report(ranked)

@@ -13,7 +13,7 @@ from fvd_bench.cli.options import format_option
 from fvd_bench.cli.streams import check_outputs, delivery, print_report, stdout_of, utf8, write
 
 if TYPE_CHECKING:
-    from fvd_bench.evaluation.curves import Panel
+    from fvd_bench.evaluation.studies.curves import Panel
 
 
 @click.command(cls=Command)
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @format_option("json", "csv", "markdown", "latex")
 def report(files: tuple[Path, ...], out: str | None, form: str) -> None:
     """Scores over checkpoints, windows or frames as curves, of results as JSON or of the folders of training runs."""
-    from fvd_bench.evaluation.curves import read
+    from fvd_bench.evaluation.studies.curves import read
     from fvd_bench.paired.result import read_all
     from fvd_bench.reports.curves import FORMS, curves_report
     from fvd_bench.reports.paired import frame_panels, frames_report

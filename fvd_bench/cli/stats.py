@@ -68,7 +68,7 @@ def stats(
     **settings: Any,  # click hands over the options of chosen_settings by name
 ) -> None:
     """Compute the features of the videos at PATH once, to be scored later: `compute --real FILE`."""
-    from fvd_bench.evaluation.statistics import make, make_moments
+    from fvd_bench.evaluation.statistics.making import make, make_moments
     from fvd_bench.features.distributed import processes
     from fvd_bench.features.stats_places import write_at
 
@@ -105,7 +105,7 @@ def merge(
     **settings: Any,  # click hands over the options of chosen_settings by name
 ) -> None:
     """Join the FILES that `stats` wrote: the shards of a side, and those of its other protocols and networks."""
-    from fvd_bench.evaluation.statistics import merge as join
+    from fvd_bench.evaluation.statistics.making import merge as join
     from fvd_bench.features import moments_file
     from fvd_bench.features.stats_file import StatsFile
     from fvd_bench.features.stats_places import read_at, write_at
@@ -144,7 +144,7 @@ def _protocols(file: StatsFile | MomentsFile) -> str:
 
 def _skipped(file: StatsFile | MomentsFile) -> Mapping[str, str]:
     """Return the reason by name for each video that a file was made without."""
-    from fvd_bench.evaluation.recorded import skipped_videos
+    from fvd_bench.evaluation.statistics.recorded import skipped_videos
     from fvd_bench.features.stats_file import StatsFile
 
     return skipped_videos(file) if isinstance(file, StatsFile) else file.skipped

@@ -33,7 +33,7 @@ def table4(
     **settings: Any,  # click hands over the options of chosen_settings by name
 ) -> None:
     """Make each mistake of the StyleGAN-V paper's Table 4 on these videos, and see what it does to FVD."""
-    from fvd_bench.evaluation import table4
+    from fvd_bench.evaluation.studies import table4
     from fvd_bench.features.distributed import processes
     from fvd_bench.reports.page import table4_page
     from fvd_bench.reports.table4 import table4_report

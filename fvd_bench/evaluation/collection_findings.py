@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from fvd_bench.evaluation import window_scores
 from fvd_bench.evaluation.findings import find
-from fvd_bench.evaluation.ranking import is_window
 from fvd_bench.evaluation.result import MotionPanel
 from fvd_bench.evaluation.score import Score
+from fvd_bench.evaluation.window_scores import findings as window_findings
+from fvd_bench.evaluation.window_scores import is_window
 from fvd_bench.features.jobs import Job
 from fvd_bench.finding import Finding
 from fvd_bench.inspection.headers import header_findings
@@ -31,7 +31,7 @@ def findings_of(collection: Collection, scores: Sequence[Score], motion: MotionP
     here = evaluation.versions()
     return [
         *_of_videos_and_scores(collection, scores, scored, motion),
-        *window_scores.findings(scores, collection.spreads, {p.name: p.real for p in evaluation.protocols}),
+        *window_findings(scores, collection.spreads, {p.name: p.real for p in evaluation.protocols}),
         *(Finding("not-comparable", f"{p.name}: {p.not_comparable}") for p in scored if p.not_comparable),
         *collection.noticed,
         *header_findings(
@@ -54,7 +54,7 @@ def _of_videos_and_scores(
 ) -> list[Finding]:
     """List what `find` says. scored: the protocols of which a score has a value, see `_scored`."""
     evaluation, sides = collection.evaluation, collection.evaluation.sides
-    # Statistics have no videos in which anything could be found. What windows skip is counted, see `window_scores`.
+    # Statistics have no videos in which anything could be found. What windows skip is counted, see `window_findings`.
     rows = evaluation.rows
     told = _jobs_of(evaluation, [p for p in evaluation.protocols if not rows.get(p, "").startswith(WINDOW)])
     known = {side for side in SIDES if sides[side].given.known is not None}

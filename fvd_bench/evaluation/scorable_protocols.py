@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from fvd_bench import metrics, networks
 from fvd_bench.errors import ProtocolError
 from fvd_bench.protocols import protocol as protocols
-from fvd_bench.protocols.consistency import check_possible
 from fvd_bench.protocols.protocol import Protocol, ProtocolLike, each
 
 
@@ -33,7 +32,7 @@ def load_all(protocol: ProtocolLike | Sequence[ProtocolLike]) -> tuple[Protocol,
 
 def check(protocol: Protocol, where: str) -> None:
     """Raise ProtocolError, naming `where`, when a protocol is none that can be scored by, whatever the videos."""
-    check_possible(protocol, where)
+    protocol.check(where)
     networks.check(protocol, where)
     metrics.check(protocol, where)
 

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from fvd_bench.evaluation.change_error import change_error
-from fvd_bench.evaluation.ranking import is_window
 from fvd_bench.evaluation.score import Score
 from fvd_bench.finding import Finding
 from fvd_bench.metrics.uncertainty import CONFIDENCE, Spread, holm, p_value
 from fvd_bench.protocols.rules import SIDES, ClipRule
 from fvd_bench.protocols.windows import WINDOW
 from fvd_bench.words import counted, signed
+
+
+def is_window(score: Score) -> bool:
+    """Return whether a score is one of a window of the fake videos."""
+    return score.row is not None and score.row.startswith(WINDOW)
 
 
 def curves(scores: Sequence[Score]) -> dict[tuple[str, str], list[Score]]:

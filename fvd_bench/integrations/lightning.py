@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from fvd_bench.errors import FvdBenchError
-from fvd_bench.evaluation.online import FrechetVideoDistance
+from fvd_bench.evaluation.online.metric import FrechetVideoDistance
 from fvd_bench.features import distributed
 from fvd_bench.networks import Network
 from fvd_bench.packages import needed_for

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from fvd_bench.errors import FvdBenchError, MetricError, SourceError
-from fvd_bench.evaluation.online import FrechetVideoDistance
+from fvd_bench.evaluation.online.metric import FrechetVideoDistance
 from fvd_bench.features import distributed
 from fvd_bench.features.keys import UNNAMED_ENGINE
 from fvd_bench.features.online_facts import OnlineFacts

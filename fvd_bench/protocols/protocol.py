@@ -55,6 +55,10 @@ class Protocol:
     def clip_rule(self, side: Side) -> ClipRule:
         return self.real if side == "real" else self.fake
 
+    def check(self, where: str) -> None:
+        """Raise ProtocolError, naming `where`, when its rules exclude each other, see `consistency`."""
+        check_possible({"real": self.real, "fake": self.fake}, self.features, self.metric, where)
+
     def canonical(self) -> dict[str, Any]:
         """Return all choices that can change the number, without name, version, prose and defaults."""
         return {name: _without_defaults(section) for name, section in self._sections().items()}
@@ -97,7 +101,7 @@ class Protocol:
             metric=rule_of(MetricRule, table["metric"], f"{where}: metric"),
             not_comparable=value_of(str, table["not_comparable"], {}, f"{where}: not_comparable"),
         )
-        check_possible(protocol, where)
+        protocol.check(where)
         return protocol
 
     def alone(self, metric: str) -> Protocol:
@@ -275,7 +279,7 @@ def parse(table: Mapping[str, Any], *, where: str) -> Protocol:
         metric=rule_of(MetricRule, table["metric"], f"{where}: [metric]"),
         not_comparable=value_of(str, table.get("not_comparable", ""), {}, f"{where}: not_comparable"),
     )
-    check_possible(protocol, where)
+    protocol.check(where)
     return protocol
 
 

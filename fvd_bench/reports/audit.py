@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.console import Group, RenderableType
 
 from fvd_bench.estimate import ends
-from fvd_bench.evaluation.sensitivity import Audit, Sensitivity
+from fvd_bench.evaluation.studies.sensitivity import Audit, Sensitivity
 from fvd_bench.reports.formats import Report
 from fvd_bench.reports.layout import Column, Grid, Prose
 from fvd_bench.reports.tables import number_or_blank

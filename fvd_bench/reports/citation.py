@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from fvd_bench.errors import ResultError
 from fvd_bench.escapes import escaped, in_latex
-from fvd_bench.evaluation.ranking import is_ranked
+from fvd_bench.evaluation.comparisons.ranking import is_ranked
 from fvd_bench.evaluation.result import Result
 from fvd_bench.evaluation.score import Score
 from fvd_bench.protocols.protocol import Protocol

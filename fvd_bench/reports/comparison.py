@@ -12,7 +12,7 @@ from rich.console import Group
 
 from fvd_bench.errors import FvdBenchError
 from fvd_bench.escapes import escaped
-from fvd_bench.evaluation.comparison import Comparison, Comparisons
+from fvd_bench.evaluation.comparisons.comparison import Comparison, Comparisons
 from fvd_bench.finding import messages
 from fvd_bench.reports.formats import Report, markdown_code, markdown_plain, markdown_table
 from fvd_bench.reports.layout import Column, Grid, Prose, Record

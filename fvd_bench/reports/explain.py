@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.console import Group
 
-from fvd_bench.evaluation.explain import Step, Waterfall
+from fvd_bench.evaluation.studies.explain import Step, Waterfall
 from fvd_bench.reports.formats import Report
 from fvd_bench.reports.layout import Column, Grid, Prose
 from fvd_bench.reports.scores import beware, signatures

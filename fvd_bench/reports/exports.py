@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from fvd_bench.errors import ArgumentError, ResultError
 from fvd_bench.escapes import escaped, in_latex, redact
-from fvd_bench.evaluation.ranking import is_ranked
+from fvd_bench.evaluation.comparisons.ranking import is_ranked
 from fvd_bench.evaluation.result import Result
 from fvd_bench.evaluation.score import Score
 from fvd_bench.metrics import METRICS

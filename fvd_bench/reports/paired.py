@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from rich.console import Group, RenderableType
 
 from fvd_bench.estimate import ends
-from fvd_bench.evaluation.curves import Curve, Panel, Point
-from fvd_bench.evaluation.per_video import spreadsheet_text
+from fvd_bench.evaluation.details.per_video import spreadsheet_text
 from fvd_bench.evaluation.score import Score
+from fvd_bench.evaluation.studies.curves import Curve, Panel, Point
 from fvd_bench.paired.result import FrameCurve, PairedResult, PairedScore
 from fvd_bench.reports.formats import Report, csv_text
 from fvd_bench.reports.layout import Column, Grid, Prose

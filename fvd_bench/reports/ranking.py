@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from rich.console import Group, RenderableType
 
-from fvd_bench.evaluation.ranking import LEVEL, RankedScore, Ranking
-from fvd_bench.evaluation.result_files import ranking_json
+from fvd_bench.evaluation.comparisons.ranking import LEVEL, RankedScore, Ranking
+from fvd_bench.evaluation.comparisons.result_files import ranking_json
 from fvd_bench.evaluation.score import Score
 from fvd_bench.reports.comparison import PAIRED
 from fvd_bench.reports.formats import Report

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 
 from rich.console import Group, RenderableType
 
-from fvd_bench.evaluation.curves import over_windows
-from fvd_bench.evaluation.ranking import is_ranked, is_scale, is_window
+from fvd_bench.evaluation.comparisons.ranking import is_ranked, is_scale
 from fvd_bench.evaluation.result import MotionPanel, Result
 from fvd_bench.evaluation.score import Score
-from fvd_bench.evaluation.window_scores import frames
+from fvd_bench.evaluation.studies.curves import over_windows
+from fvd_bench.evaluation.window_scores import frames, is_window
 from fvd_bench.finding import HEADLINES, Finding, worst_first
 from fvd_bench.networks import NETWORKS
 from fvd_bench.protocols.variants import SCALE

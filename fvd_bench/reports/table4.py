@@ -6,7 +6,7 @@ from rich.console import Group
 
 from fvd_bench.evaluation.result import Result
 from fvd_bench.evaluation.score import Score
-from fvd_bench.evaluation.table4 import PITFALLS, PROPER, SAME, change_percent, verdict
+from fvd_bench.evaluation.studies.table4 import PITFALLS, PROPER, SAME, change_percent, verdict
 from fvd_bench.reports.formats import Report
 from fvd_bench.reports.layout import Column, Grid, Prose
 from fvd_bench.reports.scores import beware, signatures

@@ -7,11 +7,11 @@ import pytest
 
 from fvd_bench import Settings, evaluate
 from fvd_bench.errors import ArgumentError, FvdBenchError, SourceError
-from fvd_bench.evaluation import comparison
+from fvd_bench.evaluation.comparisons import comparison
 from fvd_bench.evaluation.manifest import evaluate_and_record
 from fvd_bench.evaluation.manifest import load as load_manifest
 from fvd_bench.evaluation.replay import replay
-from fvd_bench.evaluation.statistics import make
+from fvd_bench.evaluation.statistics.making import make
 from fvd_bench.features.opening import open_side
 from fvd_bench.features.stats_file import StatsFile
 from fvd_bench.networks import weights

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from fvd_bench.escapes import escaped
-from fvd_bench.evaluation.curves import Curve, Panel, Point
+from fvd_bench.evaluation.studies.curves import Curve, Panel, Point
 from fvd_bench.reports.charts.canvas import Chart, canvas, saved, shortened
 from fvd_bench.reports.charts.palette import FLOOR, LIGHT, PAGE, SERIES
 from fvd_bench.words import number

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from fvd_bench.escapes import escaped
-from fvd_bench.evaluation.sensitivity import Audit, Sensitivity
+from fvd_bench.evaluation.studies.sensitivity import Audit, Sensitivity
 from fvd_bench.reports.charts.canvas import saved, set_percent_ticks
 from fvd_bench.reports.charts.palette import FLOOR, LIGHT, LINE, SOFT
 from fvd_bench.videos.distortion import Changes

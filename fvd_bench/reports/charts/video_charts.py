@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from fvd_bench.evaluation.exhibits import Exhibits
+from fvd_bench.evaluation.details.exhibits import Exhibits
 from fvd_bench.features.moments import Float64
 from fvd_bench.inspection.motion import Motion
 from fvd_bench.protocols.rules import SIDES, Side

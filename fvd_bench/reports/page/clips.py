@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from markupsafe import Markup
 from PIL import Image
 
-from fvd_bench.evaluation.shown_clips import ShownClip
+from fvd_bench.evaluation.details.shown_clips import ShownClip
 from fvd_bench.videos.video import Pixels
 from fvd_bench.words import counted
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from fvd_bench.evaluation.shown_clips import ShownClip
+from fvd_bench.evaluation.details.shown_clips import ShownClip
 from fvd_bench.inspection.checkup import Checkup
 from fvd_bench.inspection.summary import Contents
 from fvd_bench.reports.charts.canvas import Chart, canvas

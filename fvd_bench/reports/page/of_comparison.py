@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from fvd_bench.evaluation.comparison import Comparison, Comparisons
-from fvd_bench.evaluation.exhibits import Exhibits
+from fvd_bench.evaluation.comparisons.comparison import Comparison, Comparisons
+from fvd_bench.evaluation.details.exhibits import Exhibits
 from fvd_bench.reports.charts.palette import LIMIT, SOFT, WORST
 from fvd_bench.reports.charts.score_charts import Bar, bars_chart
 from fvd_bench.reports.comparison import PAIRED, found_text, score_name

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from fvd_bench.evaluation.curves import Panel, Point, over_windows
 from fvd_bench.evaluation.result import Result
+from fvd_bench.evaluation.studies.curves import Panel, Point, over_windows
 from fvd_bench.reports.charts.curve_charts import curve_chart
 from fvd_bench.reports.curves import curves_grid, title
 from fvd_bench.reports.page.meaning import meaning

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fvd_bench.evaluation.exhibits import Exhibits
-from fvd_bench.evaluation.explain import Step, Waterfall
+from fvd_bench.evaluation.details.exhibits import Exhibits
+from fvd_bench.evaluation.studies.explain import Step, Waterfall
 from fvd_bench.reports.charts.canvas import Chart
 from fvd_bench.reports.charts.palette import LIMIT, WORST
 from fvd_bench.reports.charts.score_charts import Bar, bars_chart

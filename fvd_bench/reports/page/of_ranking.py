@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from fvd_bench.evaluation.exhibits import Exhibits
-from fvd_bench.evaluation.ranking import Contrast, RankedScore, Ranking
+from fvd_bench.evaluation.comparisons.ranking import Contrast, RankedScore, Ranking
+from fvd_bench.evaluation.details.exhibits import Exhibits
 from fvd_bench.evaluation.result import Result
 from fvd_bench.finding import Finding
 from fvd_bench.reports.charts.score_charts import row_of, scores_chart

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from fvd_bench.evaluation.exhibits import Exhibits
-from fvd_bench.evaluation.ranking import is_ranked, is_scale
+from fvd_bench.evaluation.comparisons.ranking import is_ranked, is_scale
+from fvd_bench.evaluation.details.exhibits import Exhibits
 from fvd_bench.evaluation.result import Result
 from fvd_bench.evaluation.score import Score
 from fvd_bench.protocols.variants import SCALE

@@ -6,10 +6,10 @@ import math
 import statistics
 from collections.abc import Iterator
 
-from fvd_bench.evaluation.exhibits import Exhibits
+from fvd_bench.evaluation.details.exhibits import Exhibits
 from fvd_bench.evaluation.result import Result
 from fvd_bench.evaluation.score import Score
-from fvd_bench.evaluation.table4 import PITFALLS, change_percent, verdict
+from fvd_bench.evaluation.studies.table4 import PITFALLS, change_percent, verdict
 from fvd_bench.metrics.uncertainty import quantile
 from fvd_bench.reports.charts.score_charts import Bar, bars_chart, row_of, scores_chart
 from fvd_bench.reports.page.page import Block, Charts, Items, Made, Page, Section, Table, Verdict, Words

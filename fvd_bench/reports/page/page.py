@@ -18,7 +18,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from fvd_bench.escapes import escaped, redact
-from fvd_bench.evaluation.shown_clips import ShownClip
+from fvd_bench.evaluation.details.shown_clips import ShownClip
 from fvd_bench.reports.charts.canvas import Chart
 from fvd_bench.reports.charts.palette import DARK, LIGHT, variables
 from fvd_bench.reports.layout import Grid

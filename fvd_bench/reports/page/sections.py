@@ -7,7 +7,7 @@ from pathlib import PurePath
 
 import numpy as np
 
-from fvd_bench.evaluation.exhibits import Exhibits, Listed
+from fvd_bench.evaluation.details.exhibits import Exhibits, Listed
 from fvd_bench.evaluation.result import Result
 from fvd_bench.finding import Finding, messages
 from fvd_bench.inspection.motion import SideMotion

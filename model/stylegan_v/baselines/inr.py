@@ -7,17 +7,14 @@ from __future__ import annotations
 
 import itertools
 import math
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from stylegan_v.baselines.digan_config import DIGANConfig
 from stylegan_v.networks.activation import activate
 from stylegan_v.networks.layers import FullyConnected, ToRGB
-
-if TYPE_CHECKING:
-    from stylegan_v.baselines.digan import DIGANConfig
 
 SPACE_FREQUENCY = math.sqrt(10)
 """The scale of the frequencies of space, √10: so large is a typical phase at x = 1."""

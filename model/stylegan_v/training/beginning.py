@@ -22,8 +22,9 @@ ALONE_KIMG = 10.0
 def run_from(begin: Checkpoint, name_or_path: str | None, changes: Mapping[str, Mapping[str, Any]]) -> Run:
     """Return a run, as `load_run` does, of the model that a checkpoint is of.
 
-    The model of a file gives way to it. The rate of the videos is the checkpoint's unless there is a file. Where the
-    checkpoint has no discriminator, a new one learns alone at first.
+    The model of a file gives way to it. The rate of the videos is the checkpoint's unless there is a file. Unless a
+    file or the changes say otherwise, a new discriminator, where the checkpoint has none, learns alone at first; and
+    the average of the generator has no limit that rises with the frames seen, since it begins from a trained one.
     Raises ConfigError as `load_run` does, and where the changes ask for another model.
     """
     model: Any = begin.model  # a dataclass, as all configs are
@@ -33,9 +34,11 @@ def run_from(begin: Checkpoint, name_or_path: str | None, changes: Mapping[str, 
             raise ConfigError(
                 f"{name} = {value!r} was asked for, and the checkpoint to begin with has {has!r}: leave it out"
             )
-    data, train = dict(changes.get("data", {})), dict(changes.get("train", {}))
+    data = dict(changes.get("data", {}))
     if name_or_path is None:
         data.setdefault("fps", begin.fps)
-    if method.makers().keys() - {"generator", *begin.parts} and "discriminator_kimg" not in method.unused:
-        train.setdefault("discriminator_kimg", ALONE_KIMG)
-    return load_run(name_or_path, {**changes, "model": own, "data": data, "train": train})
+    train = {"ema_rampup": 0.0}
+    if method.makers().keys() - {"generator", *begin.parts}:
+        train["discriminator_kimg"] = ALONE_KIMG
+    unsaid = {"train": {name: value for name, value in train.items() if name not in method.unused}}
+    return load_run(name_or_path, {**changes, "model": own, "data": data}, unsaid=unsaid)

@@ -7,12 +7,11 @@ import dataclasses
 import sys
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import torch
 
-from fvd_bench.errors import is_out_of_memory
 from fvd_bench.escapes import escaped
 from fvd_bench.networks.arithmetic import float32_arithmetic
 from fvd_bench.progress import Progress
@@ -21,20 +20,19 @@ from stylegan_v import distributed
 from stylegan_v.checkpoints import checkpoint as checkpoints
 from stylegan_v.checkpoints.files import LAST
 from stylegan_v.data.clips import Batch, VideoDataset, batches
-from stylegan_v.data.preloaded import PreloadedVideos, fits, size
-from stylegan_v.errors import ConfigError, TrainingError
+from stylegan_v.data.preloaded import PreloadedVideos, fits
+from stylegan_v.errors import ConfigError
 from stylegan_v.methods.settings import Precision
 from stylegan_v.methods.trainer import Trainer
 from stylegan_v.networks.generator import half_precision
 from stylegan_v.sampling.scoring import check_length, check_scoring
-from stylegan_v.training import run_folder
+from stylegan_v.training import memory_advice, run_folder
 from stylegan_v.training.allocator import kept_memory
+from stylegan_v.training.memory_advice import explained_memory
 from stylegan_v.training.pace import Pace, in_seconds
 from stylegan_v.training.run import Run
 from stylegan_v.training.session import Session, stage_of
 from stylegan_v.training.stopping import stoppable
-
-_END_OTHERS = "end what else uses memory"
 
 
 def train(
@@ -129,7 +127,7 @@ def _train_stage(
 
     ends: whether to end before a step. held: what keeps other processes out of the folder from when that is there.
     """
-    with _explained_memory(lambda: f"out of memory before the first step: {_END_OTHERS}, or take a smaller model"):
+    with explained_memory(memory_advice.before_training):
         dataset = _open(run, workers, progress)
         distributed.on_first(lambda: _check_scoring(run, place.type, progress))
         trainer = run.method.stage(run.stage).trainer(run, dataset, place)
@@ -144,9 +142,9 @@ def _train_stage(
     clips = _batches(run, dataset, trainer, workers, progress)
     answer.under_way = "the step under way is done and saved, or the score under way is left for when the run goes on"
     ended = False
-    between = _explained_memory(lambda: _memory_advice_between(session))
+    between = explained_memory(lambda: memory_advice.between_steps(session))
     with contextlib.closing(session), contextlib.closing(clips), between:
-        with _explained_memory(lambda: _scoring_memory_advice(session)):
+        with explained_memory(lambda: memory_advice.in_report(session)):
             session.make_up()
         session.start()
         for batch in clips:
@@ -155,10 +153,10 @@ def _train_stage(
             if ends():
                 ended = True
                 break
-            with _explained_memory(lambda: _memory_advice(run, session)):
+            with explained_memory(lambda: memory_advice.in_step(run, session)):
                 session.step(batch)
             told(session.clock.pace(trainer.steps))
-            with _explained_memory(lambda: _scoring_memory_advice(session)):
+            with explained_memory(lambda: memory_advice.in_report(session)):
                 session.report()
         session.save()
     return trainer.kimg, ended
@@ -213,11 +211,7 @@ def _batches(
     seed, samples = run.train.seed, trainer.samples()
     if run.data.preload == "never" or (run.data.preload == "auto" and not fits(dataset, trainer.device)):
         return batches(dataset, samples, seed=seed, workers=workers)
-    advice = (
-        f"out of memory while all frames of the set, {size(dataset) / 2**30:.1f} GiB, were put on {trainer.device}; "
-        'with preload = "never" in [data] clips are read from files'
-    )
-    with _explained_memory(lambda: advice):
+    with explained_memory(lambda: memory_advice.in_preloading(dataset, trainer.device)):
         videos = PreloadedVideos(dataset, trainer.device, workers=workers, progress=progress)
     return videos.batches(samples, seed=seed)
 
@@ -257,47 +251,6 @@ def _open(run: Run, workers: int, progress: Progress) -> VideoDataset:
         videos, frames = counted(len(dataset.names), "video", form=","), sum(dataset.lengths)
         _say(f"{videos} with {counted(frames, 'frame', form=',')}, {len(dataset.skipped)} left out")
     return dataset
-
-
-@contextlib.contextmanager
-def _explained_memory(advice: Callable[[], str]) -> Iterator[None]:
-    try:
-        yield
-    except Exception as error:
-        if not is_out_of_memory(error):
-            raise
-        raise TrainingError(advice()) from error
-
-
-def _memory_advice(run: Run, session: Session) -> str:
-    share = session.trainer.share
-    videos = run.train.micro_batch or share
-    group = session.trainer.group(run)
-    fewer = [n for n in range(group, videos, group) if share % n == 0]
-    if "micro_batch" in run.method.unused:
-        advice = "Take fewer with --batch in a new run, a smaller model, or more processes"
-    elif fewer:
-        advice = f"With --micro-batch {fewer[-1]} a step takes less memory and does the same"
-    else:
-        advice = "Fewer do not make a group of the minibatch deviation: take a smaller model, or more processes"
-    return (
-        f"out of memory with {counted(videos, 'video')} of {counted(run.frames, 'frame')} at a time; training can go "
-        f"on from {session.checkpoint}. {advice}"
-    )
-
-
-def _memory_advice_between(session: Session) -> str:
-    return (
-        "out of memory while clips were read, or the state was saved; training can go on from "
-        f"{session.checkpoint}: {_END_OTHERS}, or read fewer clips ahead with --workers 1"
-    )
-
-
-def _scoring_memory_advice(session: Session) -> str:
-    return (
-        "out of memory while samples or scores were made of what has been trained; training can go on from "
-        f"{session.checkpoint}, with --fvd-kimg 0 without scores"
-    )
 
 
 def _precision(run: Run, device: torch.device) -> Precision:

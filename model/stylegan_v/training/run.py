@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from stylegan_v.baselines import registry
@@ -151,10 +152,16 @@ def shipped_runs() -> list[str]:
     return sorted(file.name.removesuffix(".toml") for file in folder.iterdir() if file.name.endswith(".toml"))
 
 
-def load_run(name_or_path: str | None, changes: Mapping[str, Mapping[str, Any]]) -> Run:
+def load_run(
+    name_or_path: str | None,
+    changes: Mapping[str, Mapping[str, Any]],
+    *,
+    unsaid: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
+) -> Run:
     """Return a run by name or by path; None stands for the defaults.
 
-    changes: values of its sections that replace others.
+    changes: values of its sections that replace others. unsaid: those that hold where neither the file nor the changes
+    have others.
 
     Raises ConfigError for files that cannot be read, and for keys and values that do not exist.
     """
@@ -172,8 +179,9 @@ def load_run(name_or_path: str | None, changes: Mapping[str, Mapping[str, Any]])
     own = method.configure(preset)
     if needless := sorted(name for name in method.unused_sizes & model.keys() if model[name] != getattr(own, name)):
         raise ConfigError(f"{method.name} has no use for model.{needless[0]}: leave it out")
-    for section, values in method.budgets.get(str(preset), {}).items():
-        sections[section] = {**values, **sections.get(section, {})}
+    for beneath in (unsaid, method.budgets.get(str(preset), {})):
+        for section, values in beneath.items():
+            sections[section] = {**values, **sections.get(section, {})}
     return Run(
         model=method.configure(preset, **model),
         data=_section(DataRun, "data", sections),

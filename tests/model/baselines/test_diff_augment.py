@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from scipy import stats
 
 from stylegan_v.baselines.diff_augment import DiffAugmentations, draw
 from stylegan_v.networks.noise import Purpose
+from tests.lazy_module import LazyModule
+
+stats = LazyModule("scipy.stats")
 
 SIZE = 16
 

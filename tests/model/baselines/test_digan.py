@@ -8,7 +8,8 @@ import torch
 from torch.nn import functional
 
 from stylegan_v.baselines import registry
-from stylegan_v.baselines.digan import DIGANConfig, DIGANGenerator, DIGANTrainer, PairDiscriminators, join
+from stylegan_v.baselines.digan import DIGANGenerator, DIGANTrainer, PairDiscriminators, join
+from stylegan_v.baselines.digan_config import DIGANConfig
 from stylegan_v.baselines.inr import Coordinates, FactorisedConv
 from stylegan_v.data.times import ClipTimes
 from stylegan_v.errors import ConfigError

@@ -5,9 +5,11 @@ from collections import Counter
 import numpy as np
 import pytest
 import torch
-from scipy import stats
 
 from stylegan_v.data.times import ClipRule, ClipTimes
+from tests.lazy_module import LazyModule
+
+stats = LazyModule("scipy.stats")
 
 POWERS = {2: [1, 2, 4, 8, 16, 32], 3: [2, 4, 8, 16, 32], 4: [4, 8, 16, 32], 8: [8, 16, 32], 16: [16, 32]}
 """Spans that the released code was seen to draw."""

@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from scipy import stats
 from torch import Tensor
 
 from stylegan_v.networks import noise
 from stylegan_v.networks.augment_draws import Draws, Op, colours, draw, geometry
 from stylegan_v.networks.noise import Purpose
+from tests.lazy_module import LazyModule
+
+stats = LazyModule("scipy.stats")
 
 MANY = torch.arange(4000)
 SAMPLES = torch.tensor([3, 0, 2**33, 12])

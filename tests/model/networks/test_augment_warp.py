@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from scipy import ndimage, signal
 from torch import Tensor
 from torch.nn import functional
 
 from stylegan_v.networks.augment_draws import draw, geometry
 from stylegan_v.networks.augment_warp import SYMLET6, warp
 from stylegan_v.networks.noise import Purpose
+from tests.lazy_module import LazyModule
+
+ndimage, signal = LazyModule("scipy.ndimage"), LazyModule("scipy.signal")
 
 FLIP = [[-1, 0, 0], [0, 1, 0]]
 QUARTER_TURN = [[0, 1, 0], [-1, 0, 0]]

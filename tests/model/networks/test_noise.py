@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 import torch
-from scipy import stats
 
 from stylegan_v.networks.noise import Purpose, normal, philox, uniform
+from tests.lazy_module import LazyModule
+
+stats = LazyModule("scipy.stats")
 
 SAMPLES = torch.arange(5)
 

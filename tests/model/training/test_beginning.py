@@ -13,6 +13,7 @@ from stylegan_v.checkpoints import checkpoint as checkpoints
 from stylegan_v.checkpoints.checkpoint import Checkpoint
 from stylegan_v.cli import cli
 from stylegan_v.errors import CheckpointError, ConfigError
+from stylegan_v.networks.config import model_config
 from stylegan_v.networks.discriminator import build_discriminator
 from stylegan_v.networks.generator import build_generator
 from stylegan_v.training.beginning import ALONE_KIMG, run_from
@@ -78,6 +79,21 @@ def test_networks_that_are_all_there_wait_for_nothing(run_of, before: Checkpoint
     run = run_from(before, None, {"data": {"path": "videos"}})
 
     assert run.train.discriminator_kimg == 0 and run.data.fps == before.fps and run.data.path == "videos"
+
+
+def test_an_average_that_was_trained_is_not_forgotten_at_the_first_step() -> None:
+    run = run_from(Checkpoint(model_config("small", resolution=32), {}), None, {})
+
+    assert run.train.ema_rampup == 0 and run.train.ema_kimg == 2
+
+
+def test_what_a_file_says_of_a_beginning_holds(before: Checkpoint, tmp_path: Path) -> None:
+    file = tmp_path / "run.toml"
+    file.write_text("[train]\ndiscriminator_kimg = 2.5\nema_rampup = 0.1\n")
+
+    train = run_from(before.for_sampling(), str(file), {}).train
+
+    assert (train.discriminator_kimg, train.ema_rampup) == (2.5, 0.1)
 
 
 def test_another_model_cannot_begin_with_these(before: Checkpoint) -> None:

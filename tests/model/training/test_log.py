@@ -6,12 +6,14 @@ import sys
 from pathlib import Path
 
 import pytest
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from fvd_bench import Settings, evaluate
 from fvd_bench.estimate import Estimate
 from stylegan_v.errors import TrainingError
 from stylegan_v.training.log import Journal
+from tests.lazy_module import LazyModule
+
+tensorboard = LazyModule("tensorboard.backend.event_processing.event_accumulator")
 
 
 def write(folder: Path, *, begin: float, kimgs: list[float]) -> None:
@@ -65,7 +67,7 @@ def test_a_log_that_cannot_be_written_is_told_of(tmp_path: Path) -> None:
 def test_curves_are_written_for_tensorboard(tmp_path: Path) -> None:
     write(tmp_path, begin=0, kimgs=[1, 2])
 
-    events = EventAccumulator(str(tmp_path / "tensorboard"))
+    events = tensorboard.EventAccumulator(str(tmp_path / "tensorboard"))
     events.Reload()
 
     assert [(event.step, event.value) for event in events.Scalars("loss/generator")] == [(1000, 2.0), (2000, 4.0)]

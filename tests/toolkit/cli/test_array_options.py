@@ -17,12 +17,12 @@ ROOT = Path(__file__).parents[3]
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
 
 SAID_BY = {
-    "fvd_bench/evaluation/comparability.py": ["check"],
+    "fvd_bench/evaluation/comparisons/comparability.py": ["check"],
     "fvd_bench/evaluation/demo.py": ["demo"],
     "fvd_bench/evaluation/findings.py": ["compute", "check", "table4", "stats"],
-    "fvd_bench/evaluation/merging.py": ["merge"],
+    "fvd_bench/evaluation/statistics/merging.py": ["merge"],
     "fvd_bench/evaluation/plan.py": ["compute"],
-    "fvd_bench/evaluation/table4.py": ["table4"],
+    "fvd_bench/evaluation/studies/table4.py": ["table4"],
     "fvd_bench/features/cluster/parquet.py": ["compute", "stats"],
     "fvd_bench/features/cluster/ray_data.py": ["compute", "stats"],
     "fvd_bench/features/references/resolving.py": ["refs pull"],

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from fvd_bench.errors import CacheError
-from fvd_bench.evaluation import exhibits as exhibits_module
-from fvd_bench.evaluation import table4
-from fvd_bench.evaluation.exhibits import Exhibits, exhibits
+from fvd_bench.evaluation.details import exhibits as exhibits_module
+from fvd_bench.evaluation.details.exhibits import Exhibits, exhibits
+from fvd_bench.evaluation.studies import table4
 from fvd_bench.reports.page import table4_page
 from fvd_bench.settings import Settings
 from tests.program import fvd_bench

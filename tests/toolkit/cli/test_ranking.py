@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fvd_bench.evaluation.result_files import ranking_from_json
+from fvd_bench.evaluation.comparisons.result_files import ranking_from_json
 from tests.program import fvd_bench
 
 

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from fvd_bench.evaluation import comparison, result_features
+from fvd_bench.evaluation import result_features
 from fvd_bench.evaluation.collection import collect
 from fvd_bench.evaluation.collection_result import result_of
+from fvd_bench.evaluation.comparisons import comparison
 from fvd_bench.evaluation.evaluate import open_evaluation
 from fvd_bench.progress import silent
 from fvd_bench.settings import Settings

@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 
 from fvd_bench.errors import ShortVideoError, SourceError, VideoError
-from fvd_bench.evaluation import comparison
+from fvd_bench.evaluation.comparisons import comparison
 from fvd_bench.evaluation.evaluate import evaluate, open_evaluation
 from fvd_bench.evaluation.plan import plan
 from fvd_bench.evaluation.result import Result
-from fvd_bench.evaluation.table4 import table4
+from fvd_bench.evaluation.studies.table4 import table4
 from fvd_bench.networks import weights
 from fvd_bench.reports.page import result_page
 from fvd_bench.settings import Settings

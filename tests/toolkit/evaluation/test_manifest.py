@@ -12,7 +12,7 @@ import pytest
 from fvd_bench.errors import ManifestError
 from fvd_bench.evaluation import manifest
 from fvd_bench.evaluation.manifest import Manifest, evaluate_and_record
-from fvd_bench.evaluation.statistics import make_moments
+from fvd_bench.evaluation.statistics.making import make_moments
 from fvd_bench.protocols import protocol
 from fvd_bench.protocols.protocol import Protocol
 from fvd_bench.settings import Settings

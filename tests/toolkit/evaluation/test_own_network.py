@@ -10,7 +10,7 @@ import torch
 
 from fvd_bench import FrechetVideoDistance, allow_code, evaluate, frechet_distance, rank
 from fvd_bench.errors import ArgumentError, FvdBenchError, NetworkError, NotComparableError, ProtocolError
-from fvd_bench.evaluation.comparability import pairs, protocols_of
+from fvd_bench.evaluation.comparisons.comparability import pairs, protocols_of
 from fvd_bench.evaluation.manifest import Manifest, evaluate_and_record
 from fvd_bench.evaluation.replay import replay
 from fvd_bench.evaluation.result import Result

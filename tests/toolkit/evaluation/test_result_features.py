@@ -9,7 +9,8 @@ import pytest
 import fvd_bench
 from fvd_bench import metrics
 from fvd_bench.errors import ResultError
-from fvd_bench.evaluation import comparison, result_features
+from fvd_bench.evaluation import result_features
+from fvd_bench.evaluation.comparisons import comparison
 from fvd_bench.evaluation.result import Result
 from fvd_bench.protocols.rules import MetricRule
 from fvd_bench.settings import Settings

@@ -6,7 +6,7 @@ import pytest
 
 from fvd_bench.errors import ProtocolError
 from fvd_bench.evaluation.evaluate import evaluate
-from fvd_bench.evaluation.online import FrechetVideoDistance
+from fvd_bench.evaluation.online.metric import FrechetVideoDistance
 from fvd_bench.evaluation.scorable_protocols import check, load, load_all
 from fvd_bench.protocols import protocol as protocols
 

@@ -8,8 +8,8 @@ import pytest
 
 from fvd_bench.errors import ArgumentError, FvdBenchError
 from fvd_bench.evaluation import enough_videos
+from fvd_bench.evaluation.comparisons.rank import rank
 from fvd_bench.evaluation.evaluate import evaluate
-from fvd_bench.evaluation.rank import rank
 from fvd_bench.evaluation.result import Result
 from fvd_bench.evaluation.window_scores import curves
 from fvd_bench.settings import Settings

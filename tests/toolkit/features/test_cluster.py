@@ -21,7 +21,7 @@ import pytest
 from fvd_bench import allow_code
 from fvd_bench.errors import EngineError, FvdBenchError
 from fvd_bench.evaluation.evaluate import evaluate
-from fvd_bench.evaluation.statistics import make
+from fvd_bench.evaluation.statistics.making import make
 from fvd_bench.features.cluster import stages
 from fvd_bench.features.cluster.engine import ClusterEngine
 from fvd_bench.features.cluster.parquet import Folder

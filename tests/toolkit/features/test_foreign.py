@@ -13,7 +13,7 @@ import pytest
 
 from fvd_bench import FrechetVideoDistance, Settings, evaluate
 from fvd_bench.errors import SourceError
-from fvd_bench.evaluation import comparison
+from fvd_bench.evaluation.comparisons import comparison
 from fvd_bench.evaluation.result import Result
 from fvd_bench.evaluation.score import Score
 from fvd_bench.features.feature_set import FeatureSet

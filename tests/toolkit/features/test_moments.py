@@ -11,7 +11,7 @@ import pytest
 
 from fvd_bench import FrechetVideoDistance, Settings, evaluate
 from fvd_bench.errors import FvdBenchError, NotComparableError, SourceError
-from fvd_bench.evaluation.statistics import make_moments
+from fvd_bench.evaluation.statistics.making import make_moments
 from fvd_bench.features import headed_arrays, moments_file, moments_in_pieces
 from fvd_bench.features.feature_set import FeatureSet
 from fvd_bench.features.moments_file import MomentsFile, joined

@@ -17,8 +17,8 @@ import pytest
 
 from fvd_bench.errors import ArgumentError, NotComparableError, SourceError, UnknownReferenceError
 from fvd_bench.evaluation.evaluate import evaluate
-from fvd_bench.evaluation.online import FrechetVideoDistance
-from fvd_bench.evaluation.statistics import make, make_moments, merge
+from fvd_bench.evaluation.online.metric import FrechetVideoDistance
+from fvd_bench.evaluation.statistics.making import make, make_moments, merge
 from fvd_bench.features.references import resolving
 from fvd_bench.features.references.reference import Reference, manifest_text, read_manifest
 from fvd_bench.features.references.resolving import held, pull, resolve

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fvd_bench.evaluation.recorded import missing_videos as missing
+from fvd_bench.evaluation.statistics.recorded import missing_videos as missing
 from fvd_bench.features.references.reference import Reference
 from fvd_bench.features.references.resolving import _shipped as folder_of_shipped
 from fvd_bench.features.references.zoo import Zoo

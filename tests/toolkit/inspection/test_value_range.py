@@ -11,7 +11,7 @@ from fvd_bench import Arrays, GeneratorSource
 from fvd_bench.evaluation.evaluate import evaluate
 from fvd_bench.evaluation.manifest import evaluate_and_record
 from fvd_bench.evaluation.replay import replay
-from fvd_bench.evaluation.statistics import make
+from fvd_bench.evaluation.statistics.making import make
 from fvd_bench.inspection.checkup import inspect
 from fvd_bench.inspection.faults import little_used
 from fvd_bench.settings import Settings

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch.utils.tensorboard import SummaryWriter
 
 from fvd_bench import FvdBenchError, Result, evaluate
@@ -11,6 +10,7 @@ from fvd_bench.integrations.loggers import log_result
 from tests.lazy_module import LazyModule
 from tests.toolkit.integrations.conftest import NO_CACHE
 
+tensorboard = LazyModule("tensorboard.backend.event_processing.event_accumulator")
 loggers = LazyModule("lightning.pytorch.loggers")
 
 
@@ -51,7 +51,7 @@ def test_tensorboard_holds_the_numbers(result: Result, tmp_path: Path) -> None:
     with SummaryWriter(tmp_path) as writer:
         log_result(result, writer, step=7)
 
-    events = EventAccumulator(str(tmp_path)).Reload()
+    events = tensorboard.EventAccumulator(str(tmp_path)).Reload()
     for name, number in result.metrics.items():
         (event,) = events.Scalars(name)
         assert (event.step, event.value) == (7, pytest.approx(number, rel=1e-6))

@@ -8,7 +8,7 @@ import pytest
 
 import fvd_bench
 from fvd_bench.errors import FvdBenchError
-from fvd_bench.evaluation.comparability import notes
+from fvd_bench.evaluation.comparisons.comparability import notes
 from fvd_bench.features.feature_set import FeatureSet
 from fvd_bench.metrics.dependence import findings, groups
 from fvd_bench.protocols.protocol import load

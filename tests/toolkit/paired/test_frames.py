@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import itertools
 
-import cv2
 import numpy as np
 import pytest
 import torch
-from skimage import metrics as skimage
 
 from fvd_bench.paired.differences import change, decibels, squared_error, steadiness
 from fvd_bench.paired.ssim import fits, ssim
@@ -16,6 +14,7 @@ from fvd_bench.protocols.paired import PsnrRule, SsimRule, load
 from fvd_bench.videos.video import Pixels
 from tests.lazy_module import LazyModule
 
+cv2, skimage = LazyModule("cv2"), LazyModule("skimage.metrics")
 torchmetrics = LazyModule("torchmetrics.functional.image")
 
 EXACT = PsnrRule(pool="frame")

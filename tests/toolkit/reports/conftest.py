@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fvd_bench.evaluation.details.exhibits import Exhibits, exhibits
+from fvd_bench.evaluation.details.per_video import VideoRecord, per_video
 from fvd_bench.evaluation.evaluate import evaluate
-from fvd_bench.evaluation.exhibits import Exhibits, exhibits
-from fvd_bench.evaluation.per_video import VideoRecord, per_video
 from fvd_bench.evaluation.result import Result
 from fvd_bench.protocols.rules import SIDES
 from fvd_bench.settings import Settings

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fvd_bench.evaluation.ranking import Entrant
-from fvd_bench.evaluation.result_files import ranked
+from fvd_bench.evaluation.comparisons.ranking import Entrant
+from fvd_bench.evaluation.comparisons.result_files import ranked
 from fvd_bench.reports.charts.palette import DARK, LIGHT
 from fvd_bench.reports.page import ranking_page, result_page
 

@@ -115,7 +115,7 @@ def test_sides_that_say_nothing_have_no_chart(showing) -> None:
 def test_many_points_make_no_large_page(showing) -> None:
     from dataclasses import replace
 
-    from fvd_bench.evaluation.feature_map import feature_map
+    from fvd_bench.evaluation.details.feature_map import feature_map
 
     _, exhibits, _ = showing
     rng = np.random.default_rng(0)

@@ -14,7 +14,7 @@ from PIL import Image
 from rich.console import Console
 
 from fvd_bench.estimate import Estimate
-from fvd_bench.evaluation.curves import Curve, Panel, Point
+from fvd_bench.evaluation.studies.curves import Curve, Panel, Point
 from fvd_bench.reports.charts.curve_charts import curve_chart
 from fvd_bench.reports.curves import curves_report, draw
 from fvd_bench.reports.page import Made, curves_page

@@ -296,8 +296,8 @@ def test_the_command_line(result: Result, tmp_path: Path) -> None:
 
 
 def test_a_file_of_several_results_is_refused(result: Result, tmp_path: Path) -> None:
-    from fvd_bench.evaluation.ranking import Entrant
-    from fvd_bench.evaluation.result_files import ranked, ranking_json
+    from fvd_bench.evaluation.comparisons.ranking import Entrant
+    from fvd_bench.evaluation.comparisons.result_files import ranked, ranking_json
 
     both = ranked({name: Entrant(result, {}, None) for name in ("a", "b")})
     (tmp_path / "two.json").write_text(ranking_json(both))

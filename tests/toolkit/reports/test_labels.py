@@ -2,13 +2,14 @@
 
 import itertools
 
-from matplotlib.figure import Figure
-
 from fvd_bench.reports.charts.labels import write_labels
+from tests.lazy_module import LazyModule
+
+matplotlib = LazyModule("matplotlib.figure")
 
 
 def test_labels_cover_none_of_the_others_and_stay_within_the_axes() -> None:
-    figure = Figure(figsize=(7, 4.5))
+    figure = matplotlib.Figure(figsize=(7, 4.5))
     axes = figure.subplots()
     axes.set(xlim=(0, 1.3), ylim=(0, 6000))
     places = {

@@ -4,9 +4,11 @@ import re
 from pathlib import Path
 from types import SimpleNamespace
 
-import nbformat
 import pytest
-from nbclient import NotebookClient
+
+from tests.lazy_module import LazyModule
+
+nbclient, nbformat = LazyModule("nbclient"), LazyModule("nbformat.v4")
 
 PAGE = Path(__file__).parents[3] / "docs" / "notebooks.md"
 CELLS = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text("utf-8"), re.MULTILINE | re.DOTALL)
@@ -34,10 +36,12 @@ def outputs(two_sides, write_pixels_protocol, tmp_path_factory: pytest.TempPathF
         (folder / "data" / side).symlink_to(path)
     home = f"import os; os.environ['FVD_BENCH_HOME'] = {str(folder / 'home')!r}"
     sources = [home, *CELLS, PROGRESS]
-    cells = [nbformat.v4.new_code_cell(source.replace('"stylegan-v-fvd16"', repr(protocol))) for source in sources]
-    notebook = nbformat.v4.new_notebook(cells=cells)
+    cells = [nbformat.new_code_cell(source.replace('"stylegan-v-fvd16"', repr(protocol))) for source in sources]
+    notebook = nbformat.new_notebook(cells=cells)
 
-    NotebookClient(notebook, kernel_name="python3", timeout=120, resources={"metadata": {"path": folder}}).execute()
+    nbclient.NotebookClient(
+        notebook, kernel_name="python3", timeout=120, resources={"metadata": {"path": folder}}
+    ).execute()
 
     return [cell.outputs for cell in notebook.cells[1:]]
 

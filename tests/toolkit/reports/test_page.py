@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fvd_bench.evaluation.ranking import Contrast, Entrant, RankedScore, Ranking
-from fvd_bench.evaluation.result_files import ranked
-from fvd_bench.evaluation.shown_clips import ShownClip
+from fvd_bench.evaluation.comparisons.ranking import Contrast, Entrant, RankedScore, Ranking
+from fvd_bench.evaluation.comparisons.result_files import ranked
+from fvd_bench.evaluation.details.shown_clips import ShownClip
 from fvd_bench.finding import Finding
 from fvd_bench.inspection.checkup import Checkup
 from fvd_bench.metrics.neighbours import covered

@@ -11,7 +11,7 @@ import pytest
 
 from fvd_bench import Settings, evaluate
 from fvd_bench.errors import SourceError
-from fvd_bench.evaluation.statistics import make
+from fvd_bench.evaluation.statistics.making import make
 from fvd_bench.progress import silent
 from fvd_bench.sources import downloads
 from fvd_bench.sources.clip_source import fingerprint

@@ -19,7 +19,7 @@ import torch
 from fvd_bench import Arrays, GeneratorSource
 from fvd_bench.errors import SourceError, WeightsError
 from fvd_bench.evaluation.evaluate import evaluate
-from fvd_bench.evaluation.table4 import table4
+from fvd_bench.evaluation.studies.table4 import table4
 from fvd_bench.settings import Settings
 from fvd_bench.sources import scratch
 from fvd_bench.sources.opening import open_source

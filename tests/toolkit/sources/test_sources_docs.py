@@ -20,7 +20,7 @@ from safetensors.torch import save_file
 
 import fvd_bench
 from fvd_bench.cli import cli
-from fvd_bench.evaluation.statistics import make
+from fvd_bench.evaluation.statistics.making import make
 from fvd_bench.networks import weights
 from fvd_bench.videos.video import Pixels
 from tests.lazy_module import LazyModule

@@ -3,7 +3,7 @@
 import io
 from pathlib import Path
 
-from fvd_bench.evaluation.comparison import check
+from fvd_bench.evaluation.comparisons.comparison import check
 from fvd_bench.evaluation.evaluate import evaluate
 from fvd_bench.settings import Settings
 from fvd_bench.sources.opening import open_source

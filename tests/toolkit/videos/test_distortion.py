@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fvd_bench.errors import ShortVideoError
-from fvd_bench.evaluation.audit import frame_quality
+from fvd_bench.evaluation.studies.audit import frame_quality
 from fvd_bench.sources import open_source
 from fvd_bench.sources.distorted import DistortedSource
 from fvd_bench.videos.distortion import DISTORTIONS, displacements

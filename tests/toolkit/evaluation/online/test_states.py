@@ -10,7 +10,7 @@ import torch
 
 from fvd_bench import FrechetVideoDistance, FvdBenchWarning
 from fvd_bench.errors import FvdBenchError, SourceError
-from fvd_bench.evaluation import online_pickles
+from fvd_bench.evaluation.online import pickles as online_pickles
 from tests.toolkit.evaluation.online.conftest import EXACT, NO_CACHE, starting, value_of
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from fvd_bench.errors import MetricError
 from fvd_bench.evaluation.findings import refuse_skipped, skipped
-from fvd_bench.evaluation.online_extraction import OnlineExtraction
+from fvd_bench.evaluation.online.extraction import OnlineExtraction
 from fvd_bench.evaluation.score import SideCount
 from fvd_bench.features.extraction import Extraction
 from fvd_bench.features.feature_set import FeatureSet

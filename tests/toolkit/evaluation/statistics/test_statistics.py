@@ -12,8 +12,8 @@ import pytest
 from fvd_bench import allow_code
 from fvd_bench.errors import ArgumentError, NotComparableError, ProtocolError, SourceError
 from fvd_bench.evaluation.evaluate import evaluate
-from fvd_bench.evaluation.online import FrechetVideoDistance
-from fvd_bench.evaluation.statistics import make, make_moments, merge
+from fvd_bench.evaluation.online.metric import FrechetVideoDistance
+from fvd_bench.evaluation.statistics.making import make, make_moments, merge
 from fvd_bench.features.stats_file import StatsFile
 from fvd_bench.networks import NETWORKS, environment
 from fvd_bench.settings import Settings

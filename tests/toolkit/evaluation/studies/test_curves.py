@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from fvd_bench.errors import NotComparableError, ResultError
-from fvd_bench.evaluation.curves import Panel, over_windows, read
+from fvd_bench.evaluation.comparisons.ranking import Entrant
+from fvd_bench.evaluation.comparisons.result_files import ranked, ranking_json
 from fvd_bench.evaluation.evaluate import evaluate
-from fvd_bench.evaluation.ranking import Entrant
 from fvd_bench.evaluation.result import Result
-from fvd_bench.evaluation.result_files import ranked, ranking_json
+from fvd_bench.evaluation.studies.curves import Panel, over_windows, read
 from fvd_bench.settings import Settings
 
 

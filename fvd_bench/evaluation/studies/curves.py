@@ -12,9 +12,9 @@ from typing import Any
 from fvd_bench.errors import ResultError
 from fvd_bench.estimate import Estimate
 from fvd_bench.evaluation import window_scores
-from fvd_bench.evaluation.ranking import is_ranked
+from fvd_bench.evaluation.comparisons.ranking import is_ranked
+from fvd_bench.evaluation.comparisons.result_files import alike, holds_several, read_all
 from fvd_bench.evaluation.result import Result, read_text
-from fvd_bench.evaluation.result_files import alike, holds_several, read_all
 from fvd_bench.evaluation.score import Score
 from fvd_bench.metrics import METRICS
 from fvd_bench.paths import distinct_names, user_path

@@ -11,8 +11,8 @@ from fvd_bench.errors import SourceError
 from fvd_bench.evaluation.evaluate import open_evaluation
 from fvd_bench.evaluation.evaluation import Evaluation
 from fvd_bench.evaluation.findings import refuse_skipped
-from fvd_bench.evaluation.merging import merge
-from fvd_bench.evaluation.side_statistics import side_statistics
+from fvd_bench.evaluation.statistics.merging import merge
+from fvd_bench.evaluation.statistics.side_statistics import side_statistics
 from fvd_bench.features.distributed import Share
 from fvd_bench.features.moments_file import MomentsFile, added, placed
 from fvd_bench.features.moments_in_pieces import PIECES, Pieces

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Literal
 
 from fvd_bench.errors import ArgumentError, FvdBenchError, ResultError
 from fvd_bench.estimate import ROUNDING
-from fvd_bench.evaluation import ranking, result_features
+from fvd_bench.evaluation import result_features
 from fvd_bench.evaluation.change_error import change_error
-from fvd_bench.evaluation.comparability import notes, pairs, protocols_of, require_same_inputs
+from fvd_bench.evaluation.comparisons import ranking
+from fvd_bench.evaluation.comparisons.comparability import notes, pairs, protocols_of, require_same_inputs
 from fvd_bench.evaluation.result import Result
 from fvd_bench.evaluation.result_features import ResultFeatures, spread_of
 from fvd_bench.evaluation.score import Score
@@ -128,9 +129,7 @@ def check(
 
     Raises NotComparableError, naming what differs, and FvdBenchError as `evaluate` does.
     """
-    from fvd_bench.evaluation.collection import collect  # here and below: `compare` does without
-    from fvd_bench.evaluation.collection_result import result_of
-    from fvd_bench.evaluation.evaluate import open_evaluation
+    from fvd_bench.evaluation.evaluate import open_evaluation  # here and below: `compare` does without
 
     settings = settings or Settings()
     if settings.distributed:
@@ -153,6 +152,9 @@ def check(
         settings=settings,
         progress=progress,
     ) as evaluation:
+        from fvd_bench.evaluation.collection import collect  # after what may be refused at once
+        from fvd_bench.evaluation.collection_result import result_of
+
         extractions = evaluation.read()
         fingerprint = evaluation.sides["real"].given.fingerprint(extractions["real"].contents)
         weights = {name: digest for e in evaluation.extractors.values() for name, digest in e.weights.items()}

@@ -7,8 +7,8 @@ from collections.abc import Collection, Mapping, Sequence
 
 from fvd_bench.errors import ArgumentError, SourceError
 from fvd_bench.evaluation.evaluate import open_evaluation
-from fvd_bench.evaluation.recorded import missing_videos
-from fvd_bench.evaluation.side_statistics import side_statistics
+from fvd_bench.evaluation.statistics.recorded import missing_videos
+from fvd_bench.evaluation.statistics.side_statistics import side_statistics
 from fvd_bench.features.distributed import WHOLE
 from fvd_bench.features.stats_file import StatsFile
 from fvd_bench.finding import some

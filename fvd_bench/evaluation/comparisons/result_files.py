@@ -11,8 +11,8 @@ from typing import Any
 
 from fvd_bench.errors import NotComparableError, ResultError
 from fvd_bench.evaluation import result_features
-from fvd_bench.evaluation.comparability import notes, pairs, require_same_inputs
-from fvd_bench.evaluation.ranking import Contrast, Entrant, RankedScore, Ranking, is_ranked, ranking
+from fvd_bench.evaluation.comparisons.comparability import notes, pairs, require_same_inputs
+from fvd_bench.evaluation.comparisons.ranking import Contrast, Entrant, RankedScore, Ranking, is_ranked, ranking
 from fvd_bench.evaluation.result import Result, read_text
 from fvd_bench.evaluation.result_features import ResultFeatures, spread_of
 from fvd_bench.evaluation.score import Score

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from fvd_bench.errors import MetricError, ProtocolError
-from fvd_bench.evaluation import table4
 from fvd_bench.evaluation.evaluate import evaluate
 from fvd_bench.evaluation.result import Result
 from fvd_bench.evaluation.score import Score
+from fvd_bench.evaluation.studies import table4
 from fvd_bench.protocols import protocol
 from fvd_bench.reports.page import of_table4, table4_page
 from fvd_bench.reports.table4 import table4_report

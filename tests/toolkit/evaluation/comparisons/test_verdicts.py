@@ -7,15 +7,15 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-import scipy.stats
 
 import fvd_bench
 from fvd_bench.errors import NotComparableError, ResultError
-from fvd_bench.evaluation import comparison, result_features
+from fvd_bench.evaluation import result_features
 from fvd_bench.evaluation.collection import collect
 from fvd_bench.evaluation.collection_result import result_of
+from fvd_bench.evaluation.comparisons import comparison
+from fvd_bench.evaluation.comparisons.ranking import Entrant, ranking
 from fvd_bench.evaluation.evaluate import open_evaluation
-from fvd_bench.evaluation.ranking import Entrant, ranking
 from fvd_bench.evaluation.result import Result
 from fvd_bench.evaluation.result_features import ResultFeatures
 from fvd_bench.evaluation.score import SideCount
@@ -28,6 +28,9 @@ from fvd_bench.settings import Settings
 from fvd_bench.videos.video import Pixels
 from fvd_bench.words import percent
 from tests.conftest import PIXELS_PROTOCOL
+from tests.lazy_module import LazyModule
+
+stats = LazyModule("scipy.stats")
 
 NO_CACHE = Settings(cache=None)
 VIDEOS = 12
@@ -93,7 +96,7 @@ def test_what_would_be_found_is_found_19_times_in_20(scored, allowed: float) -> 
 
     (score,) = comparison.comparisons(before, now, (None, None), allowed=allowed).scores
 
-    student = scipy.stats.t(VIDEOS - 1)
+    student = stats.t(VIDEOS - 1)
     assert score.error == pytest.approx(3 * math.sqrt(2))
     tail = 0.025 if math.isinf(allowed) else 0.04  # where there is no gate, a change may go either way
     assert score.noise == pytest.approx(student.isf(tail) * score.error)
@@ -107,7 +110,7 @@ def test_what_would_be_found_is_found_19_times_in_20(scored, allowed: float) -> 
 )
 def test_two_results_are_told_apart_as_a_ranking_of_two_does(scored, p_values: tuple[float, ...]) -> None:
     """At 5 % in all, by Holm's rule, and whichever way a score goes."""
-    changes = scipy.stats.t(VIDEOS - 1).isf(np.array(p_values) / 2) * [1, -1, 1][: len(p_values)]
+    changes = stats.t(VIDEOS - 1).isf(np.array(p_values) / 2) * [1, -1, 1][: len(p_values)]
     (made,) = scored[0][0].scores
     before, now = (
         dataclasses.replace(
@@ -198,7 +201,7 @@ def test_an_error_without_features_is_as_sure_as_its_fewest_groups(scored, place
 
     (score,) = comparison.comparisons(*results, (None, None), allowed=0.05).scores
 
-    assert score.noise == pytest.approx(scipy.stats.t(3).isf(comparison.ALARM) * score.error)
+    assert score.noise == pytest.approx(stats.t(3).isf(comparison.ALARM) * score.error)
 
 
 def test_an_error_is_as_sure_as_its_fewest_groups(scored) -> None:
@@ -210,7 +213,7 @@ def test_an_error_is_as_sure_as_its_fewest_groups(scored) -> None:
 
     (score,) = comparison.comparisons(*results, (before, now), allowed=0.05).scores
 
-    assert score.noise == pytest.approx(scipy.stats.t(3).isf(comparison.ALARM) * score.error)
+    assert score.noise == pytest.approx(stats.t(3).isf(comparison.ALARM) * score.error)
 
 
 def test_other_software_is_noted_and_the_number_of_threads_is_not(scored) -> None:

@@ -13,10 +13,11 @@ from PIL import Image
 
 import fvd_bench
 from fvd_bench.errors import FvdBenchError, NotComparableError, ProtocolError, ResultError
-from fvd_bench.evaluation import comparison, result_features
+from fvd_bench.evaluation import result_features
 from fvd_bench.evaluation.collection import collect
 from fvd_bench.evaluation.collection_result import result_of
-from fvd_bench.evaluation.comparability import protocols_of
+from fvd_bench.evaluation.comparisons import comparison
+from fvd_bench.evaluation.comparisons.comparability import protocols_of
 from fvd_bench.evaluation.evaluate import open_evaluation
 from fvd_bench.evaluation.result import Result
 from fvd_bench.metrics.uncertainty import quantile

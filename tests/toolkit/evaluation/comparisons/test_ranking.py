@@ -5,22 +5,24 @@ from collections import Counter
 
 import numpy as np
 import pytest
-import scipy.stats
 
 from fvd_bench.errors import ArgumentError, FvdBenchError, MetricError, SourceError
 from fvd_bench.evaluation.collection import collect
 from fvd_bench.evaluation.collection_result import result_of
+from fvd_bench.evaluation.comparisons.rank import open_ranking, rank
+from fvd_bench.evaluation.comparisons.ranking import Entrant, Ranking, findings, ranking
 from fvd_bench.evaluation.evaluate import evaluate, open_evaluation
-from fvd_bench.evaluation.rank import open_ranking, rank
-from fvd_bench.evaluation.ranking import Entrant, Ranking, findings, ranking
 from fvd_bench.evaluation.score import Score
-from fvd_bench.evaluation.statistics import make_moments
+from fvd_bench.evaluation.statistics.making import make_moments
 from fvd_bench.progress import silent
 from fvd_bench.settings import Settings
 from fvd_bench.sources.arrays import ArrayVideos
 from fvd_bench.sources.opening import GeneratorSource
 from fvd_bench.videos.array_layout import Layout
 from fvd_bench.videos.video import Video
+from tests.lazy_module import LazyModule
+
+stats = LazyModule("scipy.stats")
 
 NO_CACHE = Settings(cache=None)
 
@@ -80,7 +82,7 @@ def test_a_contrast_is_a_paired_t_test_of_what_each_video_contributes(protocol: 
 
     values = 24 * (parts["dark"] - parts["good"]) + contrast.change
     assert contrast.paired
-    assert contrast.p == contrast.corrected == pytest.approx(scipy.stats.ttest_1samp(values, 0).pvalue, rel=1e-9)
+    assert contrast.p == contrast.corrected == pytest.approx(stats.ttest_1samp(values, 0).pvalue, rel=1e-9)
 
 
 def test_a_number_of_comparisons_is_corrected_for(ranked: Ranking) -> None:

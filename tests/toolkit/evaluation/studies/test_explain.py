@@ -9,7 +9,7 @@ import pytest
 
 from fvd_bench.errors import MetricError, ProtocolError
 from fvd_bench.evaluation.evaluate import evaluate
-from fvd_bench.evaluation.explain import explain
+from fvd_bench.evaluation.studies.explain import explain
 from fvd_bench.protocols import protocol
 from fvd_bench.reports.explain import waterfall_report
 from fvd_bench.settings import Settings

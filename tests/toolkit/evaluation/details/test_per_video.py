@@ -8,13 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.spatial.distance import cdist
 
 from fvd_bench.evaluation.collection import Collection, collect
 from fvd_bench.evaluation.collection_result import result_of
+from fvd_bench.evaluation.details.exhibits import exhibits
+from fvd_bench.evaluation.details.per_video import VideoRecord, per_video, records_csv
 from fvd_bench.evaluation.evaluate import open_evaluation
-from fvd_bench.evaluation.exhibits import exhibits
-from fvd_bench.evaluation.per_video import VideoRecord, per_video, records_csv
 from fvd_bench.evaluation.result import Result
 from fvd_bench.features import feature_set
 from fvd_bench.inspection.motion import measure
@@ -24,7 +23,10 @@ from fvd_bench.progress import silent
 from fvd_bench.protocols.rules import OTHER_SIDE, SIDES
 from fvd_bench.settings import Settings
 from fvd_bench.sources.opening import open_source
+from tests.lazy_module import LazyModule
 from tests.program import fvd_bench
+
+distance = LazyModule("scipy.spatial.distance")
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +93,10 @@ def test_distances_are_the_smallest_of_all_pairs(found) -> None:
     features = {side: s.features().astype(np.float64) for side, s in collection.sides(protocol).items()}
 
     for side in SIDES:
-        across, within = cdist(features[side], features[OTHER_SIDE[side]]), cdist(features[side], features[side])
+        across, within = (
+            distance.cdist(features[side], features[OTHER_SIDE[side]]),
+            distance.cdist(features[side], features[side]),
+        )
         np.fill_diagonal(within, np.inf)
         names = {s: [record.video for record in _of(records, s)] for s in SIDES}
         for place, record in enumerate(_of(records, side)):
@@ -138,7 +143,7 @@ def test_a_video_of_several_clips_is_their_mean_and_the_sum_of_their_influences(
     influence = METRICS["fvd"].influence(sets["real"], sets["fake"])[1].reshape(-1, 3).sum(axis=1) / sets["fake"].count
     of_fake = _of(records, "fake")
     assert [record.distance_other for record in of_fake] == pytest.approx(
-        cdist(means["fake"], means["real"]).min(axis=1)
+        distance.cdist(means["fake"], means["real"]).min(axis=1)
     )
     assert [record.influence for record in of_fake] == pytest.approx(influence)
     assert all(record.motion is None for record in records)
@@ -148,8 +153,8 @@ def test_coverage_is_the_share_of_covered_features() -> None:
     rng = np.random.default_rng(1)
     real, fake = rng.normal(size=(50, 3)), rng.normal(size=(20, 3)) + 1
 
-    radii = np.sort(cdist(real, real), axis=1)[:, 5]
-    assert covered(real, fake).tolist() == (cdist(real, fake).min(axis=1) < radii).tolist()
+    radii = np.sort(distance.cdist(real, real), axis=1)[:, 5]
+    assert covered(real, fake).tolist() == (distance.cdist(real, fake).min(axis=1) < radii).tolist()
     assert coverage(real, fake) == covered(real, fake).mean()
 
 
@@ -176,7 +181,7 @@ def test_the_command_writes_the_table(sides: dict[str, Path], pixels_protocol, t
 
 
 def test_the_columns_are_those_of_the_documentation() -> None:
-    page = (Path(__file__).parents[3] / "docs" / "page.md").read_text("utf-8").split("## The videos one by one")[1]
+    page = (Path(__file__).parents[4] / "docs" / "page.md").read_text("utf-8").split("## The videos one by one")[1]
 
     told = [name for line in re.findall(r"^\| (`.+?) \|", page, re.MULTILINE) for name in re.findall(r"`(\w+)`", line)]
 

@@ -10,9 +10,9 @@ import pytest
 from fvd_bench.errors import NotComparableError, ResultError
 from fvd_bench.evaluation import result_features
 from fvd_bench.evaluation.collection import Collection
-from fvd_bench.evaluation.rank import open_ranking, run
+from fvd_bench.evaluation.comparisons.rank import open_ranking, run
+from fvd_bench.evaluation.comparisons.result_files import compare_all, ranking_from_json, ranking_json, read, read_all
 from fvd_bench.evaluation.result import Result
-from fvd_bench.evaluation.result_files import compare_all, ranking_from_json, ranking_json, read, read_all
 from fvd_bench.progress import silent
 from fvd_bench.protocols.windows import WINDOW
 from fvd_bench.settings import Settings

@@ -7,7 +7,7 @@ from dataclasses import MISSING, fields
 from typing import Any
 
 from fvd_bench.errors import NotComparableError, ProtocolError, ResultError
-from fvd_bench.evaluation.ranking import is_scale
+from fvd_bench.evaluation.comparisons.ranking import is_scale
 from fvd_bench.evaluation.result import Result
 from fvd_bench.evaluation.scorable_protocols import load
 from fvd_bench.evaluation.score import Score

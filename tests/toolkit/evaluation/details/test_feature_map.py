@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fvd_bench.evaluation.feature_map import feature_map
+from fvd_bench.evaluation.details.feature_map import feature_map
 
 
 @pytest.mark.parametrize(("real", "fake", "dim"), [(40, 30, 6), (5, 6, 200), (4, 4, 4)])

@@ -20,7 +20,7 @@ from fvd_bench.evaluation.evaluate import open_evaluation
 from fvd_bench.evaluation.result import SourceInfo
 from fvd_bench.evaluation.scorable_protocols import load_all
 from fvd_bench.evaluation.scoring import signature
-from fvd_bench.evaluation.sensitivity import Audit, Rung, Scored, Seen, Sensitivity, content_bias, seen_of
+from fvd_bench.evaluation.studies.sensitivity import Audit, Rung, Scored, Seen, Sensitivity, content_bias, seen_of
 from fvd_bench.features.distributed import rank
 from fvd_bench.features.given import Given
 from fvd_bench.features.opening import open_side

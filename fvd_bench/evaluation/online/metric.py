@@ -14,9 +14,9 @@ import torch
 from fvd_bench import metrics
 from fvd_bench.errors import FvdBenchError, MetricError, SourceError
 from fvd_bench.evaluation.findings import find
-from fvd_bench.evaluation.online_extraction import OnlineExtraction
-from fvd_bench.evaluation.online_pickles import of_attributes, unpickled
-from fvd_bench.evaluation.online_real_side import RealSide
+from fvd_bench.evaluation.online.extraction import OnlineExtraction
+from fvd_bench.evaluation.online.pickles import of_attributes, unpickled
+from fvd_bench.evaluation.online.real_side import RealSide
 from fvd_bench.evaluation.own_network import described, on_network, without_store
 from fvd_bench.evaluation.scorable_protocols import load
 from fvd_bench.evaluation.score import Score, SideCount

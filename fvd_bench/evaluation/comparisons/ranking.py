@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from fvd_bench.evaluation.change_error import change_error
 from fvd_bench.evaluation.result import Result
 from fvd_bench.evaluation.score import Score
+from fvd_bench.evaluation.window_scores import is_window
 from fvd_bench.finding import Finding
 from fvd_bench.metrics.uncertainty import CONFIDENCE, Spread, holm, p_value
 from fvd_bench.protocols.variants import SCALE
-from fvd_bench.protocols.windows import WINDOW
 
 LEVEL = 1 - CONFIDENCE
 """Probability that a ranking calls any difference real although none is."""
@@ -94,11 +94,6 @@ class Entrant:
 def is_scale(score: Score) -> bool:
     """Return whether a score compares the real videos with themselves after their motion was broken."""
     return score.row is not None and score.row.startswith(SCALE)
-
-
-def is_window(score: Score) -> bool:
-    """Return whether a score is one of a window of the fake videos."""
-    return score.row is not None and score.row.startswith(WINDOW)
 
 
 def is_ranked(score: Score) -> bool:

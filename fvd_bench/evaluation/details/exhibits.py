@@ -9,11 +9,11 @@ import numpy as np
 
 from fvd_bench.errors import MetricError
 from fvd_bench.evaluation.collection import Collection
-from fvd_bench.evaluation.feature_map import FeatureMap, feature_map
+from fvd_bench.evaluation.details.feature_map import FeatureMap, feature_map
+from fvd_bench.evaluation.details.shown_clips import ShownClip, shown_clips
 from fvd_bench.evaluation.points import Points
 from fvd_bench.evaluation.result import Result
 from fvd_bench.evaluation.score import Score
-from fvd_bench.evaluation.shown_clips import ShownClip, shown_clips
 from fvd_bench.features.moments import Float64
 from fvd_bench.inspection.motion import Motion
 from fvd_bench.inspection.motion_of_sides import evenly_spaced
