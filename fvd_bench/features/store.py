@@ -115,6 +115,7 @@ class FeatureStore:
         self._kept_bytes = 0
         self._committed = -math.inf
         self._beside: FeatureStore | None = None  # in memory, of what the file does not take
+        self._is_writable = False  # until it was found to be
         try:
             if folder is not None:
                 folder.mkdir(parents=True, exist_ok=True)
@@ -215,6 +216,7 @@ class FeatureStore:
                 raise
             what = f"it can be read but not written ({error.__cause__}), and lacks features that have to be made"
             raise CacheError(_advice(self._file, what)) from error
+        self._is_writable = True
 
     def close(self) -> None:
         """Write what waits, and close the file. Raises CacheError."""
@@ -275,13 +277,16 @@ class FeatureStore:
         return self._open()
 
     def _change(self, action: Callable[[sqlite3.Connection], object]) -> None:
-        """Do what writes to the file, or where that cannot be, to a store in memory. Raises CacheError."""
+        """Do what writes to the file, or where that can only be read, to a store in memory.
+
+        Raises CacheError, also where the file could be written before, since features that were made would be lost.
+        """
         if self._beside is None:
             try:
                 self._do(action)
                 return
             except CacheError as error:
-                if self._file is None or not _is_of(error.__cause__, _UNWRITABLE):
+                if self._is_writable or not _is_of(error.__cause__, _UNWRITABLE):
                     raise
             self._beside = FeatureStore(None)
         self._beside._do(action)

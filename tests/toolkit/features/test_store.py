@@ -154,6 +154,15 @@ def test_what_a_store_that_cannot_be_written_does_not_take_is_there_for_the_run(
     read_only.close()
 
 
+def test_features_are_not_lost_where_a_store_cannot_be_written_any_more(tmp_path: Path) -> None:
+    store = FeatureStore(tmp_path)
+    store.check_writable()
+    (tmp_path / "features.sqlite").unlink()
+
+    with pytest.raises(CacheError, match="readonly"):
+        store.put([("a", _entry())])
+
+
 def test_two_processes_share_a_store(tmp_path: Path) -> None:
     program = (
         "import sys, numpy as np; from pathlib import Path\n"
