@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import signal
 import sys
 import traceback
 from typing import Any
@@ -46,6 +48,7 @@ def run(group: click.Group, name: str) -> None:
     """Run a command line, or complete one for a shell. An error becomes one line on stderr and an exit code."""
     with standard_streams():
         code = _run(group, name)
+    atexit.register(signal.signal, signal.SIGINT, signal.SIG_DFL)  # runs first, so that no Ctrl-C shows how others end
     if code:
         sys.exit(code)
 

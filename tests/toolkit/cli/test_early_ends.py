@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -35,6 +36,19 @@ def test_control_c_exits_130_and_keeps_what_is_done(
     assert done.returncode == 130
     assert "interrupted" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_control_c_while_a_command_ends_shows_no_traceback() -> None:
+    """As a second one does after the first, where processes that decode are waited for."""
+    program = (
+        "import atexit, os, signal, sys\n"
+        "from fvd_bench.cli import main\n"
+        "atexit.register(os.kill, os.getpid(), signal.SIGINT)\n"
+        "sys.argv = ['fvd-bench', '--version']; main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stderr) == (-signal.SIGINT, "")
 
 
 @pytest.mark.parametrize(
