@@ -1,6 +1,7 @@
-"""The systems that this package runs on."""
+"""What this package has to have around it: a POSIX system, and a folder to run in."""
 
 import os
+from pathlib import Path
 
 from fvd_bench.errors import FvdBenchError
 
@@ -12,3 +13,11 @@ def check_system() -> None:
             f"this is a system of the kind {os.name!r}: fvd-bench needs a POSIX system, such as Linux or macOS; on "
             "Windows, install it inside WSL, the Windows Subsystem for Linux"
         )
+
+
+def check_folder() -> None:
+    """Raise FvdBenchError where the current folder was deleted, to which paths are relative."""
+    try:
+        Path.cwd()
+    except FileNotFoundError as error:
+        raise FvdBenchError("the current folder was deleted: change into one that is there") from error

@@ -29,7 +29,7 @@ from fvd_bench.cli.table4 import table4
 from fvd_bench.cli.terminal import ClosedPipeError, standard_streams
 from fvd_bench.cli.weights import weights
 from fvd_bench.errors import EXIT_OF_FAULTS, EXIT_OF_USAGE, FvdBenchError, is_out_of_device_memory, is_out_of_memory
-from fvd_bench.system import check_system
+from fvd_bench.system import check_folder, check_system
 
 __all__ = ["cli", "command", "main", "options", "pages", "run", "streams", "terminal", "values"]
 
@@ -54,6 +54,7 @@ def _run(group: click.Group, name: str) -> int:
     meta: dict[str, Any] = {}
     try:
         check_system()
+        check_folder()
         variable = f"_{name.replace('-', '_')}_COMPLETE".upper()  # where click's own main looks too
         if asked := os.environ.get(variable):
             from click.shell_completion import shell_complete

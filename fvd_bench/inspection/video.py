@@ -88,12 +88,12 @@ class Examined:
 
     @property
     def rate(self) -> float | None:
-        """Frames a second, None where it has no rate: as the header has it, or by the times of the frames where these
-        are those of another rate."""
+        """Frames a second, None where it has no rate: as the header has it, or where the times of the frames are those
+        of another rate, by these, to hundredths, since times are whole ticks."""
         stated, measured = self.probe.rate if self.probe else None, self.track.rate if self.track else None
-        if not stated or not measured:
-            return stated or measured
-        return stated if 1 / SAME_RATE <= measured / stated <= SAME_RATE else measured
+        if not measured or (stated and 1 / SAME_RATE <= measured / stated <= SAME_RATE):
+            return stated
+        return round(measured, 2)
 
 
 def examine(name: str, video: Video) -> Examined:

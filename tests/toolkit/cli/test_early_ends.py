@@ -1,4 +1,4 @@
-"""What ends a command early: Ctrl-C, features that are not finite, a full disk, a store that can only be read."""
+"""What ends a command early: Ctrl-C, features that are not finite, a full disk, a store or a folder that is no use."""
 
 import os
 import signal
@@ -100,7 +100,8 @@ def test_the_disk_being_full_stops_the_run_with_advice(two_sides, pixels_protoco
 
 
 def test_a_store_that_can_only_be_read_serves_what_it_holds(moving_frames, pixels_protocol, tmp_path: Path) -> None:
-    """As a user without rights, also where files have changed their times, so that their digests are not known."""
+    """Also where files have changed their times, so that their digests are not known. The right of root to write what
+    nobody may write is given up."""
     sides = [tmp_path / "real", tmp_path / "fake"]
     for seed, file in enumerate(side / f"{number}.npy" for side in sides for number in range(4)):
         file.parent.mkdir(exist_ok=True)
@@ -109,14 +110,12 @@ def test_a_store_that_can_only_be_read_serves_what_it_holds(moving_frames, pixel
     expected = evaluate(*sides, protocol, settings=Settings(cache=store, device="cpu"))
     for file in sides[0].iterdir():
         os.utime(file)
-    for folder in store.parents:
-        if folder.stat().st_uid == os.geteuid() and folder != Path(folder.anchor):
-            folder.chmod(folder.stat().st_mode | 0o055)
     store.chmod(0o555)
     (store / "features.sqlite").chmod(0o444)
     program = (
-        "import os, sys, runpy\n"
-        "if os.geteuid() == 0: os.seteuid(65534)\n"
+        "import ctypes, sys, runpy\n"
+        "libc, of, rights = ctypes.CDLL(None), (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()\n"
+        "libc.capget(of, rights); rights[0] &= ~2; libc.capset(of, rights)\n"
         "sys.argv = ['fvd-bench', *sys.argv[1:]]; runpy.run_module('fvd_bench', run_name='__main__')\n"
     )
     command = ["compute", "--real", sides[0], "--fake", sides[1], "--protocol", protocol, "--cache", store]
@@ -127,3 +126,15 @@ def test_a_store_that_can_only_be_read_serves_what_it_holds(moving_frames, pixel
     assert held.returncode == 0, held.stderr
     assert float(held.stdout) == expected.value
     assert lacking.returncode == 3 and "lacks features that have to be made" in lacking.stderr
+
+
+def test_a_folder_that_was_deleted_is_told_by_any_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+
+    done = fvd_bench("compute", "--real", tmp_path / "real", "--fake", tmp_path / "fake")
+
+    assert (done.returncode, done.stderr) == (
+        3, "fvd-bench: error: the current folder was deleted: change into one that is there\n"
+    )  # fmt: skip
