@@ -11,7 +11,7 @@ rate, then with augmentation for as long as there is time. docs/model.md says wh
 the kept generator goes on as in the last stage, with a new discriminator, since that of its run was not kept.
 
 Writes the curve, and checkpoints/small-faces-64: the average generator of the best score in half precision, and the
-settings of its run.
+settings of its run; and a sheet and a film of what that makes.
 """
 
 from __future__ import annotations
@@ -21,13 +21,15 @@ import time
 from pathlib import Path
 from typing import Any
 
-from learning import go_on, learn
+from learning import CHECKPOINTS, go_on, learn
+from pictures import samples
 
 from stylegan_v.data.folder import PrepareSettings
 from stylegan_v.data.preparing import prepare
 from stylegan_v.training.run import load_run
 
 SIDE = 64
+NAME = f"small-faces-{SIDE}"
 
 SETTINGS = {
     "model": {"preset": "small", "resolution": SIDE, "frames": 2, "channel_base": 1024},
@@ -59,13 +61,14 @@ def main() -> None:
     more: dict[str, Any] = {
         "minutes": asked.minutes - (time.monotonic() - began) / 60,
         "videos": sum(1 for folder in videos.iterdir() if folder.is_dir()),
-        "checkpoint_name": f"small-faces-{SIDE}",
+        "checkpoint_name": NAME,
     }
     if asked.further:
         go_on("faces", __doc__, runs[0], asked.out / "further", **more)
     else:
         first, best = learn("faces", __doc__, runs, asked.out, **more)
         assert best < first / 3, "it did not learn"
+    samples(CHECKPOINTS / f"{NAME}.pt", "faces")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-"""The pictures of comparison.py: samples of all rows (the paper's Figure 7), and scores by costs (Figure 3)."""
+"""Pictures: of comparison.py, samples of all rows (the paper's Figure 7) and scores by costs (Figure 3); and of what
+faces.py has trained."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from machine import RESULTS
 from matplotlib.figure import Figure
 from matplotlib.font_manager import findfont
 from PIL import Image, ImageDraw, ImageFont
@@ -18,6 +20,7 @@ from fvd_bench.sources.opening import open_source
 from fvd_bench.videos.video import Pixels
 from stylegan_v.checkpoints import checkpoint
 from stylegan_v.sampling.sampler import VideoSampler
+from stylegan_v.sampling.sheets import tile, write_video
 
 PLACES = range(0, 64, 4)
 """Every 4th frame of the first 64, as the paper shows them; of shorter videos those that there are."""
@@ -54,6 +57,21 @@ def real_frames(video: Any) -> Pixels:
     """The frames of a real video that are shown, as many as it has of them."""
     indices = np.array([place for place in PLACES if place < video.num_frames])
     return np.stack([frame.pixels for frame in video.frames(indices)])
+
+
+def samples(file: Path, name: str) -> None:
+    """Write NAME-sheet.jpg and NAME-film.webp to the results: the first twelve videos of a checkpoint, as they come.
+
+    In the sheet a video is every 4th frame of 32, and two are in a line; in the film all play side by side.
+    """
+    found = checkpoint.load(file)
+    sampler = VideoSampler(found.generator().requires_grad_(False))
+    videos = np.stack([np.stack(list(sampler.frames(number, range(32)))) for number in range(12)])
+    frames = videos.shape[2:]
+    Image.fromarray(tile(videos[:, ::4].reshape(6, 16, *frames))).save(RESULTS / f"{name}-sheet.jpg", quality=90)
+    grid = videos.reshape(3, 4, 32, *frames)
+    write_video(RESULTS / f"{name}-film.webp", (tile(grid[:, :, time]) for time in range(32)), found.fps)
+    print(f"wrote {name}-sheet.jpg and {name}-film.webp", flush=True)
 
 
 def costs(rows: Mapping[str, Mapping[str, Any]], score: str, baseline: str, file: Path) -> None:

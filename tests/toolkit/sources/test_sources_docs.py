@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import shlex
 import tarfile
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ import fvd_bench
 from fvd_bench.cli import cli
 from fvd_bench.evaluation.statistics.making import make
 from fvd_bench.networks import weights
+from fvd_bench.networks.i3d_network import I3D
 from fvd_bench.videos.video import Pixels
 from tests.lazy_module import LazyModule
 
@@ -33,6 +36,22 @@ ROWS = re.findall(r"^\| (?P<form>[^|]+) \| (?:`(?P<command>[^|]+)`)? ?\| `(?P<py
 ]
 BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 VIDEOS = 2
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _each_batch_goes_through_the_network_once() -> Iterator[None]:
+    """All forms hold the same pixels, to the bit; others would be another batch, and go through it."""
+    forward, known = I3D.forward, {}
+
+    def remembered(network: I3D, x: torch.Tensor) -> torch.Tensor:
+        key = hashlib.sha256(x.contiguous().numpy()).digest()
+        if key not in known:
+            known[key] = forward(network, x)
+        return known[key].clone()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(I3D, "forward", remembered)
+        yield
 
 
 @pytest.fixture(scope="module")
