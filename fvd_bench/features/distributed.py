@@ -76,7 +76,10 @@ WHOLE = Share()
 
 @contextlib.contextmanager
 def processes() -> Iterator[bool]:
-    """Join the run that torchrun describes, if there is one. Yield whether this process speaks for all of its run."""
+    """Join the run that torchrun describes, if there is one. Yield whether this process speaks for all of its run.
+
+    Raises ArgumentError where what describes it is not whole.
+    """
     if not _is_described() or _running() is not None:
         yield rank() == 0
         return
@@ -85,11 +88,25 @@ def processes() -> Iterator[bool]:
 
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
-    dist.init_process_group("gloo", timeout=_PATIENCE)
+    with joining():
+        dist.init_process_group("gloo", timeout=_PATIENCE)
     try:
         yield rank() == 0
     finally:
         dist.destroy_process_group()
+
+
+@contextlib.contextmanager
+def joining() -> Iterator[None]:
+    """Raise ArgumentError where the environment describes a run that cannot be joined, as torch says."""
+    try:
+        yield
+    except (ValueError, RuntimeError) as error:
+        reason = str(error).partition("\n")[0]
+        raise ArgumentError(
+            "RANK, WORLD_SIZE and MASTER_ADDR are set as for one of several processes, and these do not meet: "
+            f"{reason}; start them by torchrun, or unset these variables for one process"
+        ) from error
 
 
 def share() -> Share:
@@ -111,7 +128,7 @@ def world() -> int:
 
 def is_first() -> bool:
     """Return whether this process speaks for all that torchrun has started, also where it has not joined them."""
-    return (int(os.environ["RANK"]) if _running() is None and _is_described() else rank()) == 0
+    return os.environ["RANK"] == "0" if _running() is None and _is_described() else rank() == 0
 
 
 def refuse_several(command: str, instead: str = "") -> None:
@@ -119,7 +136,8 @@ def refuse_several(command: str, instead: str = "") -> None:
 
     command: what is not divided among processes. instead: what is, as the rest of the sentence.
     """
-    started = int(os.environ["WORLD_SIZE"]) if _running() is None and _is_described() else world()
+    with joining():
+        started = int(os.environ["WORLD_SIZE"]) if _running() is None and _is_described() else world()
     if started > 1:
         raise ArgumentError(
             f"{command} is not divided, and {started} processes would each do all of it: run the command without "

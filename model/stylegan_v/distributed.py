@@ -15,12 +15,14 @@ import torch
 from torch import Tensor
 from torch import distributed as dist
 
+from fvd_bench.features.distributed import joining
 from stylegan_v.errors import ConfigError, ModelError
 
 
 @contextlib.contextmanager
 def process_group(device: str) -> Iterator[torch.device]:
-    """Join the group that torchrun describes, if it does, and give this process's device. Raises ConfigError."""
+    """Join the group that torchrun describes, if it does, and give this process's device. Raises ConfigError, and
+    ArgumentError where it cannot be joined."""
     if not {"RANK", "WORLD_SIZE", "MASTER_ADDR"} <= os.environ.keys():
         yield torch.device(device)
         return
@@ -35,7 +37,8 @@ def process_group(device: str) -> Iterator[torch.device]:
         torch.cuda.set_device(local)
     # Rank 0 scores checkpoints while the others wait, so the wait is long.
     backend = "cpu:gloo,cuda:nccl" if local.type == "cuda" else "gloo"
-    dist.init_process_group(backend, timeout=timedelta(hours=4))
+    with joining():
+        dist.init_process_group(backend, timeout=timedelta(hours=4))
     try:
         yield local
     finally:

@@ -3,6 +3,8 @@
 import pytest
 import torch
 
+from fvd_bench.errors import ArgumentError
+from fvd_bench.features.distributed import processes, refuse_several
 from stylegan_v.distributed import process_group
 from stylegan_v.errors import ConfigError
 
@@ -15,3 +17,21 @@ def test_every_process_needs_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatch) -
     told = "process 2 of this machine, counted from 0, has no GPU: there are 2"
     with pytest.raises(ConfigError, match=told), process_group("cuda"):
         pass
+
+
+@pytest.mark.parametrize("described", [{"RANK": "a"}, {"WORLD_SIZE": "b"}, {"MASTER_PORT": None}])
+def test_a_run_that_is_not_described_whole_is_told(described: dict[str, str | None], monkeypatch) -> None:
+    """As where a cluster sets some of the variables for purposes of its own."""
+    whole = {"RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29500"}
+    for name, value in (whole | described).items():
+        monkeypatch.delenv(name, raising=False)
+        if value is not None:
+            monkeypatch.setenv(name, value)
+
+    told = "are set as for one of several processes, and these do not meet"
+    for join in (lambda: process_group("cpu"), processes):
+        with pytest.raises(ArgumentError, match=told), join():
+            pass
+    if described == {"WORLD_SIZE": "b"}:
+        with pytest.raises(ArgumentError, match=told):
+            refuse_several("demo")
