@@ -133,8 +133,7 @@ def write_frames() -> Callable[..., Path]:
     def write(folder: Path, frames: Pixels, *, suffix: str = ".png", **save: object) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         for t, frame in enumerate(frames):
-            # The least compression of a PNG is a third of the work; other formats have no such option.
-            Image.fromarray(frame).save(folder / f"{t}{suffix}", **{"compress_level": 1, **save})
+            Image.fromarray(frame).save(folder / f"{t}{suffix}", **save)
         return folder
 
     return write
