@@ -53,6 +53,28 @@ def test_the_floor_counts_by_video_and_not_by_clip() -> None:
     assert np.mean([[score <= f.interval[1] for score in scores] for f in floors]) >= 0.95
 
 
+@pytest.mark.parametrize(("real_clips", "fake_clips", "fakes"), [(8, 1, 24), (8, 1, 96), (1, 8, 24)])
+def test_the_floor_counts_by_video_where_the_sides_have_other_numbers_of_clips(
+    real_clips: int, fake_clips: int, fakes: int
+) -> None:
+    """As where all frames of real videos stand against some of each fake one."""
+
+    def side(rng: np.random.Generator, videos: int, clips: int) -> FeatureSet:
+        shared, own = rng.standard_normal((videos, 1, 6)), rng.standard_normal((videos, clips, 6))
+        features = np.sqrt(0.8) * shared + np.sqrt(0.2) * own
+        return FeatureSet.of(features.reshape(-1, 6).astype(np.float32), np.repeat(np.arange(videos), clips))
+
+    scores, floors = [], []
+    for trial in range(20):
+        rng = np.random.default_rng([trial, fakes])
+        sides = {"real": side(rng, 24, real_clips), "fake": side(rng, fakes, fake_clips)}
+        scores.append(frechet_distance(sides["real"].features(), sides["fake"].features()))
+        floors.append(floor("fvd", sides, FVD, seed=trial))
+
+    assert np.mean([f.value for f in floors]) == pytest.approx(np.mean(scores), rel=0.3)
+    assert np.mean([[score <= f.interval[1] for score in scores] for f in floors]) >= 0.93
+
+
 def test_the_floor_is_as_unsure_as_its_correction_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
     """And by Student's t as the spread of few pieces is."""
     rng, owners = np.random.default_rng(0), np.repeat(np.arange(24), 4)
