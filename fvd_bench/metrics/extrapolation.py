@@ -141,8 +141,8 @@ def infinite(spread: Spread, sides: Sides, *, seed: int) -> Estimate | str | Non
     rise, expected = float(np.mean([value for value, _ in halves])) - score, law.added(real.count, fake.count)
     if expected <= 0:
         return "both sides vary in no direction together"
-    a, b = halves[0][1]
-    value = score - rise * expected / (law.added(a.count, b.count) - expected)
+    at_half = float(np.mean([law.added(a.count, b.count) for _, (a, b) in halves]))
+    value = score - rise * expected / (at_half - expected)
     half = math.hypot(width, value - (score - rise))
     return Estimate(max(0.0, value), (max(0.0, value - half), max(0.0, value + half)))
 

@@ -137,6 +137,21 @@ def test_the_infinity_of_equal_populations_is_0(count: int) -> None:
     assert np.mean([m.infinite.interval[0] == 0 for m in found]) >= 0.9
 
 
+def test_an_odd_number_of_videos_has_the_infinity_of_its_halves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Halves of 5 and of 4 of 9 videos: on average over all cuts, what chance adds to a square is known."""
+    monkeypatch.setattr(extrapolation, "_CUTS", ((2**19, 400),))
+    rng, rule = np.random.default_rng(0), MetricRule(names=("kvd-biased",))
+    sides = {"real": FeatureSet.of(np.ones((9, 1))), "fake": FeatureSet.of(rng.uniform(1.5, 2.5, (9, 1)))}
+    spread = Spread("kvd-biased", rule)
+    spread.add(sides)
+
+    found = infinite(spread, sides, seed=0)
+
+    squares = sides["fake"].features() ** 2
+    chance = [100 * ((squares.mean() - 1) ** 2) - found.value, 100 * squares.var(ddof=1) / 9]
+    assert chance[0] == pytest.approx(chance[1], rel=0.1)
+
+
 def test_a_floor_of_second_moments_falls_with_the_number_of_videos() -> None:
     rng, rule = np.random.default_rng(0), MetricRule(names=("kvd-biased",))
     real = _features(rng, 80)
