@@ -338,14 +338,16 @@ def test_few_videos_have_the_quantile_of_students_t() -> None:
     assert quantile(11, tail=0.05) == pytest.approx(1.8125, abs=1e-4)
 
 
-def test_kernel_distances_reach_further_up_than_down() -> None:
+@pytest.mark.parametrize("name", ["kvd", "kvd-biased"])
+def test_kernel_distances_reach_further_up_than_down(name: str) -> None:
     """By the half width over the value, where the value is more than that."""
-    spread = _spread(*_trials(60, 40, 1), name="kvd")
+    spread = _spread(*_trials(60, 40, 1), name=name)
     half = spread.half_width()
 
     assert half == pytest.approx(quantile(40) * np.hypot(spread.error("real"), spread.error("fake")), rel=1e-9)
     for value, above in ((4 * half, 1.25 * half), (0.5 * half, 2 * half)):
-        assert spread.interval(value) == pytest.approx((value - half, value + above), rel=1e-9)
+        low = value - half if name == "kvd" else max(0.0, value - half)
+        assert spread.interval(value) == pytest.approx((low, value + above), rel=1e-9)
 
 
 def test_repeats_move_the_value_at_infinity_as_they_move_the_score() -> None:
