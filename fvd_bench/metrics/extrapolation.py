@@ -46,6 +46,7 @@ _DOUBLINGS = 2.0
 """The most doublings of the videos over which the law's error at quarters is extrapolated."""
 
 _HALVINGS = 20
+"""Bisections that find how many features would make chance add as much."""
 
 
 def floor(name: str, sides: Sides, rule: MetricRule, *, seed: int) -> Estimate | str | None:
