@@ -8,7 +8,8 @@ Expected: heads with hair and a ground within ten thousand frames, eyes and mout
 The `small` preset with half of its channels at 8² and above learns 112 talking faces at 64² in three stages, each of
 which goes on with the networks of the one before: short steps at twice the usual rate, then larger ones at the usual
 rate, then with augmentation for as long as there is time. docs/model.md says why. With --further, in an OUT of its own,
-the kept generator goes on as in the last stage, with a new discriminator, since that of its run was not kept.
+the kept generator goes on as in the last stage, with a new discriminator, since that of its run was not kept, and then
+with smaller steps.
 
 Writes the curve, and checkpoints/small-faces-64: the average generator of the best score in half precision, and the
 settings of its run; and a sheet and a film of what that makes.
@@ -42,8 +43,11 @@ STAGES = (
     {"kimg": 10000.0, "batch": 8, "learning_rate": 0.0025, "r1_gamma": 1.0, "ema_kimg": 2.0, "ada_kimg": 20.0},
 )
 
-FURTHER = {**STAGES[-1], "discriminator_kimg": 9.6}
-"""What the kept generator goes on with."""
+FURTHER = (
+    {**STAGES[-1], "discriminator_kimg": 9.6, "kimg": 172.8},
+    {**STAGES[-1], "learning_rate": 0.001, "ema_kimg": 4.0, "ema_rampup": 0.0},
+)
+"""What the kept generator goes on with: a new discriminator at first, and smaller steps in the end."""
 
 
 def main() -> None:
@@ -56,7 +60,7 @@ def main() -> None:
     began = time.monotonic()
     videos = asked.out / "videos"
     prepare(asked.data / "train" / "grid_faces_128", videos, PrepareSettings(resolution=SIDE))
-    stages = (FURTHER,) if asked.further else STAGES
+    stages = FURTHER if asked.further else STAGES
     runs = [load_run(None, {**SETTINGS, "data": {"path": str(videos)}, "train": train}) for train in stages]
     more: dict[str, Any] = {
         "minutes": asked.minutes - (time.monotonic() - began) / 60,
@@ -64,7 +68,7 @@ def main() -> None:
         "checkpoint_name": NAME,
     }
     if asked.further:
-        go_on("faces", __doc__, runs[0], asked.out / "further", **more)
+        go_on("faces", __doc__, runs, asked.out, **more)
     else:
         first, best = learn("faces", __doc__, runs, asked.out, **more)
         assert best < first / 3, "it did not learn"

@@ -62,31 +62,41 @@ def learn(name: str, question: str | None, stages: Sequence[Run], out: Path, *, 
     return first[0], best
 
 
-def go_on(name: str, question: str | None, run: Run, out: Path, *, minutes: float, videos: int,
+def go_on(name: str, question: str | None, stages: Sequence[Run], out: Path, *, minutes: float, videos: int,
           checkpoint_name: str) -> tuple[float, float]:  # fmt: skip
     """Go on from the kept generator of a result, whose discriminator is gone, and add to the result. Gives FVD at best
     before and now.
 
-    The run says how long a new discriminator learns alone. The same call goes on with the run in `out`. The other
-    arguments are those of `learn`.
+    The first stage says how long a new discriminator learns alone; each other one begins with the networks of the one
+    before it, and with the average of the generator. The same call goes on with the runs in `out`. The other arguments
+    are those of `learn`.
     """
-    start = out / "before.json"
+    began, start = time.monotonic(), out / "before.json"
     if not start.exists():
         out.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(result_file(name, ".json", "cpu"), start)
     table = json.loads(start.read_text("utf-8"))
-    begin = checkpoint.load(CHECKPOINTS / f"{checkpoint_name}.pt")  # of no account where the run goes on
-    done = train(run, out, device="cpu", workers=1, minutes=minutes, progress=silent, begin=begin)
-    points, pace = logged(out, table["kimg"])
-    before, best = table["best"], min([table["best"], *map(_fvd, points)])
-    if best < before:
-        keep(out / "best.pt", checkpoint_name)
-    stage = {**described(run, videos), "begun with": "the best generator so far, and a new discriminator"}
-    table["curve [kimg, fvd, low, high]"] += points
-    table |= {"stages": [*table["stages"], stage], "kimg": table["kimg"] + done, "best": best}
-    write(name, question, {**table, "seconds_per_kimg": float(np.median(pace or [table["seconds_per_kimg"]]))})
-    print(f"FVD {before:.1f} at best before, {best:.1f} now, after {table['kimg']:.1f} kimg")
-    return before, best
+    before, best_file, seconds = table["best"], None, []
+    begin, begun = CHECKPOINTS / f"{checkpoint_name}.pt", "the best generator so far, and a new discriminator"
+    for number, run in enumerate(stages, 1):
+        left = minutes - (time.monotonic() - began) / 60
+        if left <= 0:
+            break
+        folder = out / f"further-{number}"  # what it begins with is of no account where it goes on
+        done = train(run, folder, device="cpu", workers=1, minutes=left, progress=silent, begin=checkpoint.load(begin))
+        points, pace = logged(folder, table["kimg"])
+        if points and min(map(_fvd, points)) < table["best"]:
+            best_file, table["best"] = folder / "best.pt", min(map(_fvd, points))
+        table["curve [kimg, fvd, low, high]"] += points
+        table["stages"].append({**described(run, videos), "begun with": begun})
+        table["kimg"] += done
+        seconds += pace
+        begin, begun = folder / "checkpoint.pt", "the networks of the stage before it"
+    if best_file is not None:
+        keep(best_file, checkpoint_name)
+    write(name, question, {**table, "seconds_per_kimg": float(np.median(seconds or [table["seconds_per_kimg"]]))})
+    print(f"FVD {before:.1f} at best before, {table['best']:.1f} now, after {table['kimg']:.1f} kimg")
+    return before, table["best"]
 
 
 def logged(folder: Path, kimg: float) -> tuple[list[list[float]], list[float]]:
