@@ -1,8 +1,8 @@
 """The metric in two real processes of torch.distributed."""
 
 import json
-import subprocess
-import sys
+import signal
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,15 +11,17 @@ import numpy as np
 import pytest
 
 from fvd_bench import Settings, evaluate
+from tests.forked import Program
 
 WORKER = """
-import json, os, sys
+import json, socket, sys
 import numpy as np, torch.distributed as dist
 from fvd_bench import FrechetVideoDistance, FvdBenchError, Settings
 
-rank, meet = int(sys.argv[1]), sys.argv[2]
+rank, meet, port = int(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+asked = socket.create_connection(("127.0.0.1", port)).makefile("rw")
 dist.init_process_group("gloo", init_method=f"file://{meet}", rank=rank, world_size=2)
-for line in sys.stdin:
+for line in asked:
     folder, protocol, given, seeds = json.loads(line)
     real, fake = np.load(f"{folder}/real.npy"), np.load(f"{folder}/fake.npy")
     side = f"{folder}/real.npy" if given == "path" else None
@@ -34,7 +36,7 @@ for line in sys.stdin:
         answer = [metric.compute(), metric.scores()[0].interval, metric.counts["fake"]]
     except FvdBenchError as error:
         answer = str(error)
-    print(json.dumps(answer), flush=True)
+    print(json.dumps(answer), file=asked, flush=True)
 dist.destroy_process_group()
 """
 
@@ -50,26 +52,24 @@ def sides(tmp_path: Path, moving_frames) -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.fixture(scope="module")
 def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., list[object]]]:
-    """Lets two processes, which meet once for all tests, make a metric; gives what both print."""
+    """Lets two processes, which meet once for all tests, make a metric; gives what both answer."""
     meet = tmp_path_factory.mktemp("run") / "meet"
-    running = [
-        subprocess.Popen(
-            [sys.executable, "-c", WORKER, str(rank), str(meet)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for rank in range(2)
-    ]
+    running, asked = [], []
+    for rank in range(2):
+        with socket.create_server(("127.0.0.1", 0)) as place:
+            place.settimeout(120)
+            running.append(Program("-c", WORKER, rank, meet, place.getsockname()[1]))
+            with place.accept()[0] as connection:
+                asked.append(connection.makefile("rw"))
 
     def both(*given: object) -> list[object]:
-        for process in running:
-            process.stdin.write(json.dumps(given) + "\n")
-            process.stdin.flush()
-        return [json.loads(process.stdout.readline()) for process in running]
+        for process in asked:
+            process.write(json.dumps(given) + "\n")
+            process.flush()
+        return [json.loads(process.readline()) for process in asked]
 
     def make(folder: Path, protocol: str, given: str, seeds: tuple[int, int] = (3, 3)) -> list[object]:
-        patience = threading.Timer(120, lambda: [process.kill() for process in running])
+        patience = threading.Timer(120, lambda: [process.send(signal.SIGKILL) for process in running])
         patience.start()
         try:
             return both(str(folder), protocol, given, seeds)
@@ -77,15 +77,9 @@ def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., list
             patience.cancel()
 
     yield make
-    for process in running:
-        process.stdin.close()
-    try:
-        assert [process.wait(timeout=60) for process in running] == [0, 0]
-    finally:
-        for process in running:
-            process.kill()
-            process.wait()
-            process.stdout.close()
+    for process in asked:
+        process.close()
+    assert [process.end(timeout=60).returncode for process in running] == [0, 0]
 
 
 @pytest.mark.parametrize("given", ["both sides", "path"])
