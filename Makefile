@@ -20,6 +20,11 @@ $(VENV)/.installed: pyproject.toml
 	$(BIN)/python -m pip install --no-compile --editable ".[dev]"  # Python compiles what is used, of 22,000 files
 	touch $@
 
+# What all processes of the tests import: each of them would compile it, which takes half a minute of a processor.
+$(VENV)/.compiled: $(VENV)/.installed
+	$(BIN)/python -c "import av, matplotlib.figure, pandas, scipy.stats, torch._dynamo, torchvision"
+	touch $@
+
 demo: install
 	$(BIN)/fvd-bench demo
 	$(BIN)/stylegan-v evaluate benchmarks/checkpoints/small-shapes-64.pt --real fvd-bench-demo/real --videos 24
@@ -32,14 +37,14 @@ test: install
 mypy: install  # takes one processor for as long as many tests do
 	$(BIN)/mypy
 
-pytest: install
+pytest: $(VENV)/.compiled
 	$(PYTEST) -m "not slow and not gpu"
 
 # In two more environments, of the lowest and of the highest versions that pyproject.toml allows.
 test-versions: install
 	$(BIN)/python -m tests.versions
 
-test-all: install
+test-all: $(VENV)/.compiled
 	$(PYTEST) -m "not gpu"
 	$(BIN)/python -m tests.versions
 

@@ -33,6 +33,7 @@ _SERVER.set_forkserver_preload(
         "fvd_bench.networks.i3d_network",
         "scipy.linalg",
         "stylegan_v.training.loop",
+        "torch._dynamo",  # which the first optimiser of a process loads, in three seconds
     ]
 )
 

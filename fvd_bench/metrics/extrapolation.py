@@ -45,6 +45,9 @@ _GUESSED = 0.15
 _DOUBLINGS = 2.0
 """The most doublings of the videos over which the law's error at quarters is extrapolated."""
 
+_HALVINGS = 20
+"""Bisections that find how many features would make chance add as much."""
+
 
 def floor(name: str, sides: Sides, rule: MetricRule, *, seed: int) -> Estimate | str | None:
     """Return what the real videos would score against others of their kind, at the numbers of real and fake videos.
@@ -53,11 +56,15 @@ def floor(name: str, sides: Sides, rule: MetricRule, *, seed: int) -> Estimate |
     of such pieces is scaled to the numbers at hand by what chance adds at either. Pieces of half of the videos show how
     far that law is off, and the floor is corrected by it.
 
+    Clips of one video are alike, so videos of few clips are worth nearly as much as those of many. Where fake videos
+    have fewer clips than real ones, real videos of as few show what these are worth. Where they have more, each counts
+    as much as a real one.
+
     The interval is that of single scores: a generator inside it cannot be told from the real videos. Its width comes
     from how far apart the scores of pieces without a common video are, and from the correction.
     Returns a text that says why where there is no floor, and None where chance adds nothing on average.
     """
-    real, count, fakes = sides["real"], _num_videos(sides["real"]), _num_videos(sides["fake"])
+    real, count, fakes = sides["real"], _num_videos(sides["real"]), max(2, _num_videos(sides["fake"]))
     if not metrics.METRICS[name].rises_by_chance:
         return None
     if real.features() is None:
@@ -66,28 +73,36 @@ def floor(name: str, sides: Sides, rule: MetricRule, *, seed: int) -> Estimate |
         return f"{count} real videos are too few to be cut into quarters"
     stream, videos = RandomStream(seed, 0, SPLIT), np.unique(real.owners())
     half = count // 2
-    few = min(max(fakes, 2, rule.batch), half)
+    few = min(max(fakes, rule.batch), half)
     fewer = max(2, rule.batch, few * half // count)
-    scores, below, overlaps = [], [], []
+    thinned = _thinned(real, sides["fake"], seed) if rule.aggregation == "all" else None
+    scores, of_few_clips, below, overlaps = [], [], [], []
     cuts = _cuts(real)
     for _ in range(cuts):
         ends = fewer, few, half, half + fewer, 2 * half
-        split = RandomSplit(real, stream.permutation(videos), ends, of_moments=_is_of_moments(name, rule))
+        order, of_moments = stream.permutation(videos), _is_of_moments(name, rule)
+        split = RandomSplit(real, order, ends, of_moments=of_moments)
         pieces = split.piece(few, count), split.piece(0, few)
         value, overlap = _scored(name, *pieces, rule)
         scores.append(value)
         overlaps.append(overlap)
+        if thinned is not None:
+            small = RandomSplit(thinned, order, (few,), of_moments=of_moments).piece(0, few)
+            of_few_clips.append(_scored(name, pieces[0], small, rule)[0])
         for start in (0, half):
             smaller = split.piece(start + fewer, start + half), split.piece(start, start + fewer)
             below.append(_scored(name, *smaller, rule)[0])
     law = _Law.of(name, rule, overlaps, *pieces)
-    there = law.added(*pieces)
+    counts = pieces[0].count, pieces[1].count
+    there = law.added(*counts)
     if min(*scores, *below, there) <= 0:
         return "parts of the real videos do not differ"
-    value, amiss = float(np.mean(scores)) * law.added(real, sides["fake"]) / there, 0.0
+    worth = law.worth(*counts, float(np.mean(of_few_clips) / np.mean(scores))) if of_few_clips else 1.0
+    fake_count = fakes * worth * real.count / count if sides["fake"].videos else fakes
+    value, amiss = float(np.mean(scores)) * law.added(real.count, fake_count) / there, 0.0
     if rule.aggregation == "all":
-        doublings = math.log2((1 / (count - few) + 1 / few) / (1 / count + 1 / fakes))
-        off = math.log(law.added(*smaller) / there * float(np.mean(scores) / np.mean(below)))
+        doublings = math.log2((1 / (count - few) + 1 / few) / (1 / count + 1 / (fakes * worth)))
+        off = math.log(law.added(smaller[0].count, smaller[1].count) / there * float(np.mean(scores) / np.mean(below)))
         amiss = off * min(max(doublings, 0.0), _DOUBLINGS)
     gaps = np.diff(np.log(below).reshape(-1, 2), axis=1)
     spread = math.sqrt(float(np.mean(gaps**2)) / 2)
@@ -124,10 +139,11 @@ def infinite(spread: Spread, sides: Sides, *, seed: int) -> Estimate | str | Non
     for _ in range(_cuts(real) // 2):
         cut = [_halves(side, stream, of_moments=_is_of_moments(name, rule)) for side in (real, fake)]
         halves += [(_scored(name, a, b, rule)[0], (a, b)) for a, b in zip(*cut, strict=True)]
-    rise, expected = float(np.mean([value for value, _ in halves])) - score, law.added(real, fake)
+    rise, expected = float(np.mean([value for value, _ in halves])) - score, law.added(real.count, fake.count)
     if expected <= 0:
         return "both sides vary in no direction together"
-    value = score - rise * expected / (law.added(*halves[0][1]) - expected)
+    at_half = float(np.mean([law.added(a.count, b.count) for _, (a, b) in halves]))
+    value = score - rise * expected / (at_half - expected)
     half = math.hypot(width, value - (score - rise))
     return Estimate(max(0.0, value), (max(0.0, value - half), max(0.0, value + half)))
 
@@ -153,15 +169,23 @@ class _Law:
             values[: len(overlap)] += overlap / len(overlaps)
         return cls(name, rule, Overlap.of(values, real.count, fake.count, real.dim))
 
-    def added(self, real: FeatureSet, fake: FeatureSet) -> float:
-        """Return what chance adds at the numbers of features of these sides."""
+    def added(self, real: float, fake: float) -> float:
+        """Return what chance adds at these numbers of real and fake features."""
         if self._rule.aggregation != "all":  # batches have the same size in all pieces
             return 1.0
         if metrics.METRICS[self._name].pairs:
-            return 2 / min(real.count, fake.count)
+            return 2 / min(real, fake)
         if self._overlap is None:  # such a metric is an average of squared means
-            return 1 / real.count + 1 / fake.count
-        return self._overlap.added(real.count, fake.count, self._rule.ddof)
+            return 1 / real + 1 / fake
+        return self._overlap.added(real, fake, self._rule.ddof)
+
+    def worth(self, real: int, fake: int, rise: float) -> float:
+        """Return what part of the fake features, 1 at most, would make chance add `rise` times as much."""
+        low, high, wanted = 2 / fake, 1.0, rise * self.added(real, fake)
+        for _ in range(_HALVINGS):
+            part = math.sqrt(low * high)
+            low, high = (low, part) if self.added(real, part * fake) < wanted else (part, high)
+        return high if rise > 1 else 1.0
 
 
 def _scored(name: str, real: FeatureSet, fake: FeatureSet, rule: MetricRule) -> tuple[float, Float64 | None]:
@@ -186,6 +210,22 @@ def _num_videos(side: FeatureSet) -> int:
     """Return the number of videos of a side. Of moments, which know no videos, that of features; 0 where that is not
     known."""
     return len(set(side.videos)) or side.count
+
+
+def _thinned(real: FeatureSet, fake: FeatureSet, seed: int) -> FeatureSet | None:
+    """Return the real videos with as many clips in a row of each as fake videos have of theirs on average, from a
+    random one on. None where that leaves out none, or where the clips of a fake video are not known."""
+    share = len(set(fake.videos)) and fake.count / len(set(fake.videos)) / (real.count / len(set(real.videos)))
+    if not 0 < share < 1:
+        return None
+    stream = RandomStream(seed, 2, SPLIT)
+    _, videos, sizes = np.unique(real.owners(), return_inverse=True, return_counts=True)
+    places = np.empty(real.count, dtype=np.int64)  # of each clip in its video
+    places[np.argsort(videos, kind="stable")] = np.arange(real.count) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    few = np.maximum(1, np.rint(share * sizes)).astype(np.int64)
+    first = np.array([stream.below(choices) for choices in (sizes - few + 1).tolist()])
+    kept = (places >= first[videos]) & (places < (first + few)[videos])
+    return None if kept.all() else real.selected(kept)
 
 
 def _cuts(side: FeatureSet) -> int:

@@ -72,7 +72,7 @@ class Overlap:
         joined = np.concatenate([dims[below], [known], beyond])
         return cls(joined, np.concatenate([density[below], [end], end * tail]), known)
 
-    def added(self, n: int, m: int, ddof: int) -> float:
+    def added(self, n: float, m: float, ddof: int) -> float:
         """Return by how much chance raises the distance on average, at n and m features. ddof: see
         `frechet_distance`."""
         trace, shared = self._integral(np.ones_like(self.dims)), self._integral(1 - self._missing(n, m))
@@ -85,7 +85,7 @@ class Overlap:
         whole = self._integral(missing)
         return self._integral(np.where(self.dims > self.known, missing, 0.0)) / whole if whole else 0.0
 
-    def _missing(self, n: int, m: int) -> Float64:
+    def _missing(self, n: float, m: float) -> Float64:
         left: Float64 = np.maximum(1 - self.dims / (n - 1), 0.0) * np.maximum(1 - self.dims / (m - 1), 0.0)
         return np.asarray(1 - np.sqrt(left))
 

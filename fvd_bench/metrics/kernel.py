@@ -185,6 +185,7 @@ KVD_BIASED = Metric(
     range=(0.0, np.inf),
     influence=influence_on_features(_influence_under_biased_kernel),
     rises_by_chance=True,
+    is_skewed=True,
 )
 JEDI = replace(
     KVD_BIASED, name="jedi", layers={"vjepa-h": "pooled"}, compute=on_features("jedi", biased_kernel_distance)

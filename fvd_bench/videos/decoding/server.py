@@ -14,7 +14,6 @@ import json
 import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
@@ -274,6 +273,8 @@ def _told_as_ours(error: Exception, files: Sequence[_File]) -> str:
 
 
 def _version(package: str) -> str:
+    from importlib.metadata import PackageNotFoundError, version  # a tenth of what the process loads
+
     try:
         return version(package)
     except PackageNotFoundError:

@@ -9,6 +9,7 @@ from typing import Any, cast
 import av
 import numpy as np
 from av.sidedata.sidedata import SideData
+from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from fvd_bench.videos.alpha import OPAQUE, over_black
@@ -19,6 +20,9 @@ from fvd_bench.videos.video import Frame, Pixels
 
 _MOST_BITS = 16
 """The most bits of a channel of integers. FFmpeg's formats of 32 bits are floats."""
+
+_TO_RGB, _TO_RGBA = VideoReformatter(), VideoReformatter()
+"""Each is kept for all frames: to set one up takes longer than to convert a small frame."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,7 @@ class Decoded:
 
     def frame(self) -> Frame:
         """Convert the frame for display: to RGB, over black, turned as its display matrix says. Raises VideoError."""
-        colours = cast("Pixels", self.image.to_ndarray(format="rgb24", threads=1))
+        colours = cast("Pixels", _TO_RGB.reformat(self.image, format="rgb24", threads=1).to_ndarray())
         transparent = False
         if (alpha := _alpha(self.image)) is not None:
             colours, transparent = over_black(colours, alpha)
@@ -68,7 +72,7 @@ def _alpha(frame: av.VideoFrame) -> NDArray[np.uint8] | None:
     if component is None and not form.has_palette:
         return None
     if component is None or not form.is_planar or component.bits > _MOST_BITS:
-        return cast("Pixels", frame.to_ndarray(format="rgba", threads=1))[..., 3]
+        return cast("Pixels", _TO_RGBA.reformat(frame, format="rgba", threads=1).to_ndarray())[..., 3]
     # FFmpeg's own conversion to RGBA is off by one for some planar formats.
     plane = frame.planes[component.plane]
     kind = np.dtype(np.uint8 if component.bits <= 8 else ">u2" if form.is_big_endian else "<u2")

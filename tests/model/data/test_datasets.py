@@ -19,7 +19,9 @@ LOSSLESS = {"codec": "ffv1", "pix_fmt": "bgr0"}
 
 
 def _prepare(source: Path, out: Path, dataset: str, *options: object) -> Result:
-    return CliRunner().invoke(cli, ["data", str(source), str(out), "--dataset", dataset, *map(str, options)])
+    """One video at a time: more of them, and a mask beside each, would need many decoding processes."""
+    command = ["data", str(source), str(out), "--dataset", dataset, "--workers", "1"]
+    return CliRunner().invoke(cli, [*command, *map(str, options)])
 
 
 def _saved(frame: np.ndarray, box: tuple[int, int, int, int], tmp_path: Path) -> bytes:

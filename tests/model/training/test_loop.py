@@ -9,8 +9,6 @@ import os
 import re
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -353,11 +351,10 @@ def test_a_folder_belongs_to_its_run(run_of, tmp_path: Path, toy_videos: Path, c
 
 def test_frame_folders_need_neither_a_decoder_nor_torch_fidelity(run_of, tmp_path: Path, pixels_protocol) -> None:
     report = {"fvd_kimg": 2 * STEP_KIMG, "fvd_videos": 4, "protocol": pixels_protocol(frames=9)}
-    absent = ["av", "torch_fidelity", "torchvision", "pandas", "pypi_simple", "requests", "tensorboard"]
-    start = f"import sys; sys.modules.update(dict.fromkeys({absent})); {SHORT_FILMS}"
-    program = [sys.executable, "-c", start, *command(run_of(2, report=report), tmp_path / "run")[2:]]
+    absent = {"av", "torch_fidelity", "torchvision", "pandas", "pypi_simple", "requests", "tensorboard"}
+    start = f"import sys; assert not {absent} & {{*sys.modules}}; sys.modules.update(dict.fromkeys({absent})); "
 
-    done = subprocess.run(program, capture_output=True, text=True, env=ENVIRONMENT, check=False)
+    done = Program("-c", start + SHORT_FILMS, *command(run_of(2, report=report), tmp_path / "run")[2:]).end()
 
     assert done.returncode == 0, done.stderr
     assert lines(tmp_path / "run")[-1].keys() >= {"fvd"}

@@ -3,8 +3,6 @@
 import dataclasses
 import hashlib
 import os
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +23,7 @@ from fvd_bench.reports.page import result_page
 from fvd_bench.settings import Settings
 from fvd_bench.sources.opening import ClipSource, SourceLike, open_source
 from fvd_bench.videos.video import Frame, Pixels, Video
+from tests.forked import Program
 
 NO_CACHE = Settings(cache=None)
 
@@ -254,22 +253,18 @@ def test_the_shape_of_a_side_is_that_of_the_protocol(sides) -> None:
 
 WITHOUT = """
 import sys
-for name in {absent!r}:
-    sys.modules[name] = None  # importing it now fails
+assert not {absent} & {{*sys.modules}}, {absent} & {{*sys.modules}}
+sys.modules.update(dict.fromkeys({absent}))  # importing them now fails
 """
 
-_FFMPEG_AND_FIDELITY = ["av", "torch_fidelity", "torchvision"]
-_NETWORK = ["pandas", "pypi_simple", "requests", "urllib3"]
+_FFMPEG_AND_FIDELITY = {"av", "torch_fidelity", "torchvision"}
+_NETWORK = {"pandas", "pypi_simple", "requests", "urllib3"}
 
 
-def _run(program: str, *arguments: object, absent: Sequence[str], **environment: str) -> str:
+def _run(program: str, *arguments: object, absent: set[str], **environment: str) -> str:
     """What a program prints in a process that cannot import some packages."""
-    done = subprocess.run(
-        [sys.executable, "-c", WITHOUT.format(absent=list(absent)) + program, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        env={**os.environ, **environment},
-    )
+    program = WITHOUT.format(absent=absent) + program
+    done = Program("-c", program, *arguments, env={**os.environ, **environment}).end()
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 
@@ -304,7 +299,7 @@ class TestAbsentPackages:
             "print(i3d([np.zeros((16, 8, 8, 3), dtype=np.uint8)])[0].shape)\n"
         )
         protocol, file = pixels_protocol(), str(weights.load("i3d-kinetics-400").path)
-        absent = [*_FFMPEG_AND_FIDELITY, *_NETWORK]
+        absent = _FFMPEG_AND_FIDELITY | _NETWORK
 
         found = _run(program, *folders, protocol, absent=absent, FVD_BENCH_I3D=file, FVD_BENCH_OFFLINE="1")
 
@@ -322,4 +317,4 @@ class TestAbsentPackages:
             "except FvdBenchError as error: print(error)\n"
         )
 
-        assert "video files need PyAV" in _run(program, *two_sides, pixels_protocol(), absent=["av"])
+        assert "video files need PyAV" in _run(program, *two_sides, pixels_protocol(), absent={"av"})

@@ -53,6 +53,28 @@ def test_the_floor_counts_by_video_and_not_by_clip() -> None:
     assert np.mean([[score <= f.interval[1] for score in scores] for f in floors]) >= 0.95
 
 
+@pytest.mark.parametrize(("real_clips", "fake_clips", "fakes"), [(8, 1, 24), (8, 1, 96), (1, 8, 24)])
+def test_the_floor_counts_by_video_where_the_sides_have_other_numbers_of_clips(
+    real_clips: int, fake_clips: int, fakes: int
+) -> None:
+    """As where all frames of real videos stand against some of each fake one."""
+
+    def side(rng: np.random.Generator, videos: int, clips: int) -> FeatureSet:
+        shared, own = rng.standard_normal((videos, 1, 6)), rng.standard_normal((videos, clips, 6))
+        features = np.sqrt(0.8) * shared + np.sqrt(0.2) * own
+        return FeatureSet.of(features.reshape(-1, 6).astype(np.float32), np.repeat(np.arange(videos), clips))
+
+    scores, floors = [], []
+    for trial in range(20):
+        rng = np.random.default_rng([trial, fakes])
+        sides = {"real": side(rng, 24, real_clips), "fake": side(rng, fakes, fake_clips)}
+        scores.append(frechet_distance(sides["real"].features(), sides["fake"].features()))
+        floors.append(floor("fvd", sides, FVD, seed=trial))
+
+    assert np.mean([f.value for f in floors]) == pytest.approx(np.mean(scores), rel=0.3)
+    assert np.mean([[score <= f.interval[1] for score in scores] for f in floors]) >= 0.93
+
+
 def test_the_floor_is_as_unsure_as_its_correction_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
     """And by Student's t as the spread of few pieces is."""
     rng, owners = np.random.default_rng(0), np.repeat(np.arange(24), 4)
@@ -113,6 +135,21 @@ def test_the_infinity_of_equal_populations_is_0(count: int) -> None:
 
     assert np.mean([m.infinite.value for m in found]) < 0.05 * np.mean([m.values[0] for m in found])
     assert np.mean([m.infinite.interval[0] == 0 for m in found]) >= 0.9
+
+
+def test_an_odd_number_of_videos_has_the_infinity_of_its_halves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Halves of 5 and of 4 of 9 videos: on average over all cuts, what chance adds to a square is known."""
+    monkeypatch.setattr(extrapolation, "_CUTS", ((2**19, 400),))
+    rng, rule = np.random.default_rng(0), MetricRule(names=("kvd-biased",))
+    sides = {"real": FeatureSet.of(np.ones((9, 1))), "fake": FeatureSet.of(rng.uniform(1.5, 2.5, (9, 1)))}
+    spread = Spread("kvd-biased", rule)
+    spread.add(sides)
+
+    found = infinite(spread, sides, seed=0)
+
+    squares = sides["fake"].features() ** 2
+    chance = [100 * ((squares.mean() - 1) ** 2) - found.value, 100 * squares.var(ddof=1) / 9]
+    assert chance[0] == pytest.approx(chance[1], rel=0.1)
 
 
 def test_a_floor_of_second_moments_falls_with_the_number_of_videos() -> None:

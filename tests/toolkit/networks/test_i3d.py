@@ -29,8 +29,9 @@ def clips(moving_frames) -> list[np.ndarray]:
     return [moving_frames(9, 48 + 16 * (seed % 2), 64, seed=seed) for seed in range(3)]
 
 
-def test_features_are_the_networks_logits_of_resized_clips(extractor, clips, i3d_tensors) -> None:
+def test_features_are_the_networks_logits_of_resized_clips(extractor, clips, i3d_tensors, monkeypatch) -> None:
     """Written a second time: one clip, one float64 resize, no batch."""
+    monkeypatch.setattr(TorchExtractor, "batch_clips", lambda self, frames: 1)
     frames = torch.from_numpy(clips[0]).permute(0, 3, 1, 2).double()
     resized = torch.nn.functional.interpolate(frames, size=(224, 224), mode="bilinear", align_corners=False)
     video = (resized / 255 * 2 - 1).transpose(0, 1)[None].float()
@@ -41,11 +42,12 @@ def test_features_are_the_networks_logits_of_resized_clips(extractor, clips, i3d
     np.testing.assert_allclose(features, I3D.from_tensors(i3d_tensors)(video).numpy(), atol=1e-4)
 
 
-def test_a_clip_has_the_same_features_in_any_company(extractor, clips) -> None:
-    together = extractor(clips)
+def test_a_clip_has_the_same_features_in_any_company(extractor, clips, monkeypatch) -> None:
+    monkeypatch.setattr(TorchExtractor, "batch_clips", lambda self, frames: 2)
+    together = extractor(clips[:2])
 
     np.testing.assert_array_equal(extractor(clips[1:2])[0], together[1])
-    np.testing.assert_array_equal(extractor(clips[::-1])[::-1], together)
+    np.testing.assert_array_equal(extractor(clips[1::-1])[::-1], together)
 
 
 def test_the_score_has_the_same_digits_for_any_workers_threads_and_order(tmp_path: Path, two_sides) -> None:

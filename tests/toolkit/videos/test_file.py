@@ -1,5 +1,7 @@
+import itertools
 import shutil
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import av
@@ -10,6 +12,8 @@ from PIL import Image
 from fvd_bench.errors import ShortVideoError, VideoError
 from fvd_bench.sources.opening import open_source
 from fvd_bench.videos.decoding.limits import Limits
+from fvd_bench.videos.decoding.pool import Decoders
+from fvd_bench.videos.decoding.video_frame import Decoded
 from fvd_bench.videos.file import VideoFile
 from fvd_bench.videos.video import Video, read_clips
 
@@ -18,16 +22,22 @@ def _all(source: Video) -> np.ndarray:
     return np.stack([f.pixels for f in source.frames(np.arange(source.num_frames))])
 
 
-@pytest.mark.parametrize("hold", [True, False])
+@pytest.fixture(scope="module", params=[2**26, 0], ids=["held", "sought"])
+def decoders(request: pytest.FixtureRequest) -> Iterator[Decoders]:
+    """With memory for the frames of a video, and without."""
+    made = Decoders(Limits(held_bytes=request.param))
+    yield made
+    made.close()
+
+
 @pytest.mark.parametrize("gop", [1, 5, 250])
 def test_any_frames_are_exact_whatever_the_keyframes(
-    tmp_path: Path, closing_decoders, moving_frames, write_video, gop: int, hold: bool
+    tmp_path: Path, decoders: Decoders, moving_frames, write_video, gop: int
 ) -> None:
     """H.264 with B-frames, read from what counting held and by seeking."""
     file = write_video(tmp_path / "a.mp4", moving_frames(40), gop=gop)
     with av.open(str(file)) as container:
         expected = [f.to_ndarray(format="rgb24") for f in container.decode(video=0)]
-    decoders = closing_decoders(Limits(held_bytes=2**26 if hold else 0))
     wanted = [np.arange(3, 12), np.arange(8, 17), np.arange(30, 39), np.array([39])]
 
     video = VideoFile(file, decoders=decoders)
@@ -63,6 +73,26 @@ def test_every_container_is_read(tmp_path: Path, moving_frames, write_video, suf
 
     assert read.shape == frames.shape
     assert np.abs(read.astype(int) - frames).mean() < 40  # a gif has 256 fixed colours
+
+
+def test_colours_are_those_of_a_frames_own_tags_whatever_came_before(moving_frames) -> None:
+    """One converter is kept for the frames of all videos. Tags are BT.709 and BT.601, of limited and full range; two
+    frames have palettes of their own."""
+    frames = []
+    for seed in range(2):
+        palette = np.random.default_rng(seed).integers(0, 256, (256, 4), dtype=np.uint8)
+        palette[:, 0] = 255  # opaque
+        frames.append(av.VideoFrame.from_ndarray((moving_frames(1)[0, :, :, 0].copy(), palette), format="pal8"))
+    for side, form, space, span in itertools.product((32, 48), ("yuv420p", "yuv444p10le"), (1, 6), (1, 2)):
+        made = av.VideoFrame.from_ndarray(moving_frames(1, side, 64)[0], format="rgb24").reformat(format=form)
+        made.colorspace, made.color_range = space, span
+        frames.append(made)
+
+    found = [Decoded(frame, damaged=False).frame().pixels for frame in frames]
+
+    assert len({pixels.tobytes() for pixels in found}) == len(frames)
+    for frame, pixels in zip(frames, found, strict=True):
+        np.testing.assert_array_equal(pixels, frame.to_ndarray(format="rgb24", threads=1))
 
 
 def test_rotation_tags_are_applied(tmp_path: Path, moving_frames, write_video) -> None:

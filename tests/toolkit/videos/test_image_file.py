@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import struct
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -32,16 +33,25 @@ def _folder(path: Path, decoders: Decoders) -> FrameFolder:
     return FrameFolder(path, [f.name for f in path.iterdir()], decoders=decoders)
 
 
-@pytest.mark.parametrize("form", [*FOREIGN, "gif", "ico", "tga", "pcx", "j2k"])
-def test_other_formats_are_refused_and_start_nothing(
-    closing_decoders, tmp_path: Path, form: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Whatever their name. Pillow would start Ghostscript, `gs`, for the first."""
-    programs = tmp_path / "programs"
-    programs.mkdir()
-    (programs / "gs").write_text(f"#!/bin/sh\ntouch {tmp_path}/was-run\n")
+@pytest.fixture(scope="module")
+def with_ghostscript(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Decoders, Path]]:
+    """Decoders whose process finds a Ghostscript, and a file that is there once that was run."""
+    programs = tmp_path_factory.mktemp("programs")
+    (programs / "gs").write_text(f"#!/bin/sh\ntouch {programs}/was-run\n")
     (programs / "gs").chmod(0o755)
-    monkeypatch.setenv("PATH", str(programs), prepend=os.pathsep)
+    decoders = Decoders(Limits())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", str(programs), prepend=os.pathsep)
+        with decoders.lend(0):
+            pass
+    yield decoders, programs / "was-run"
+    decoders.close()
+
+
+@pytest.mark.parametrize("form", [*FOREIGN, "gif", "ico", "tga", "pcx", "j2k"])
+def test_other_formats_are_refused_and_start_nothing(with_ghostscript, tmp_path: Path, form: str) -> None:
+    """Whatever their name. Pillow would start Ghostscript, `gs`, for the first."""
+    decoders, was_run = with_ghostscript
     folder = tmp_path / "a"
     folder.mkdir()
     if form in FOREIGN:
@@ -52,9 +62,9 @@ def test_other_formats_are_refused_and_start_nothing(
         assert image.format not in ("PNG", None)  # Pillow by itself takes it for an image
 
     with pytest.raises(VideoError, match=r"frame 0\.png is not an image that can be read: expected BMP, JPEG, PNG, TI"):
-        list(_folder(folder, closing_decoders(Limits())).frames(np.arange(1)))
+        list(_folder(folder, decoders).frames(np.arange(1)))
 
-    assert not (tmp_path / "was-run").exists()
+    assert not was_run.exists()
 
 
 def test_images_are_opened_in_the_decoding_process(
