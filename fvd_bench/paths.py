@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -27,6 +28,17 @@ def user_path(path: PathLike) -> Path:
     if path == "":
         raise ArgumentError("a path is empty, as a variable that is not set is")
     return Path(os.path.expanduser(path))  # noqa: PTH111 - Path.expanduser raises where there is no such user
+
+
+def read_text(path: PathLike, encoding: str = "utf-8") -> str:
+    """Return the text of a file that a user named, which may be a pipe.
+
+    Raises OSError, also for a device, some of which never end, and UnicodeDecodeError.
+    """
+    place = user_path(path)
+    if stat.S_ISCHR(place.stat().st_mode):
+        raise OSError(f"{place.name} is a device: expected a file")
+    return place.read_text(encoding)
 
 
 def distinct_names(paths: Sequence[str]) -> list[str]:

@@ -20,7 +20,7 @@ from fvd_bench.evaluation.collection_result import result_of
 from fvd_bench.evaluation.evaluate import open_evaluation
 from fvd_bench.evaluation.evaluation import Evaluation
 from fvd_bench.evaluation.result import Result
-from fvd_bench.paths import user_path
+from fvd_bench.paths import read_text
 from fvd_bench.progress import Progress, silent
 from fvd_bench.protocols.protocol import Protocol, ProtocolLike
 from fvd_bench.protocols.rules import SIDES, Side
@@ -152,7 +152,7 @@ class Manifest:
 def load(file: Path) -> Manifest:
     """Read the manifest in a file. Raises ManifestError."""
     try:
-        return Manifest.from_json(user_path(file).read_text("utf-8"))
+        return Manifest.from_json(read_text(file))
     except (OSError, UnicodeDecodeError) as error:
         raise ManifestError(
             f"{file} cannot be read: {cause(error)}; expected a file that `compute --manifest` wrote"

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fvd_bench import paths
 from fvd_bench.atomic import write_text
 from fvd_bench.errors import ResultError, cause
 from fvd_bench.escapes import escaped
@@ -204,7 +205,7 @@ class Result:
 def read_text(file: Path) -> str:
     """Return the text of a file of results. Raises ResultError, which names the file."""
     try:
-        return file.read_text("utf-8")
+        return paths.read_text(file)
     except OSError as error:
         raise ResultError(
             f"{file} cannot be read: {cause(error)}; a result is written by `fvd-bench compute … --json {file.name}`"

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from fvd_bench.errors import SourceError, cause
-from fvd_bench.paths import PathLike, user_path
+from fvd_bench.paths import PathLike, read_text, user_path
 from fvd_bench.protocols.rules import SIDES, Side
 from fvd_bench.sources.clip_source import columns_of
 from fvd_bench.sources.opening import ClipSource
@@ -101,7 +101,7 @@ def _of_table(path: str, real: Sequence[str], fake: Sequence[str]) -> list[tuple
     try:
         if file.stat().st_size > _MOST_BYTES:
             raise SourceError(f"{path} is larger than {_MOST_BYTES:,} bytes: expected a table of pairs")
-        text = file.read_text("utf-8-sig")
+        text = read_text(file, "utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise SourceError(
             f"pairs cannot be read from {path}: {cause(error)}; expected {BY_NAME}, {BY_ORDER}, or a CSV file with the "

@@ -18,7 +18,7 @@ from dataclasses import MISSING, dataclass, field
 from typing import Any, Literal, get_args
 
 from fvd_bench.errors import ProtocolError, UnknownProtocolError, cause
-from fvd_bench.paths import shipped, user_path
+from fvd_bench.paths import read_text, shipped
 from fvd_bench.protocols.parsing import checked_name, refuse_unknown, rule_of, value_of
 
 _SHIPPED = shipped("fvd_bench.protocols.shipped.paired", "protocols/paired")
@@ -219,7 +219,7 @@ def text(name_or_path: str) -> str:
     """Return the TOML text of a paired protocol. Raises as `load` does."""
     if "/" in name_or_path or name_or_path.endswith(".toml"):
         try:
-            return user_path(name_or_path).read_text("utf-8")
+            return read_text(name_or_path)
         except (OSError, UnicodeDecodeError) as error:
             raise ProtocolError(
                 f"paired protocol file {name_or_path} cannot be read: {cause(error)}; expected TOML, as "

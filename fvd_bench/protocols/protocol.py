@@ -20,7 +20,7 @@ from functools import lru_cache
 from typing import Any
 
 from fvd_bench.errors import ProtocolError, UnknownProtocolError, cause
-from fvd_bench.paths import shipped, user_path
+from fvd_bench.paths import read_text, shipped
 from fvd_bench.protocols import family
 from fvd_bench.protocols.aliases import ALIASES
 from fvd_bench.protocols.consistency import check_possible
@@ -160,7 +160,7 @@ def text(name_or_path: str) -> str:
     """
     if _is_path(name_or_path):
         try:
-            return user_path(name_or_path).read_text("utf-8")
+            return read_text(name_or_path)
         except (OSError, UnicodeDecodeError) as error:
             raise ProtocolError(
                 f"protocol file {name_or_path} cannot be read: {cause(error)}; expected TOML, as `fvd-bench "

@@ -11,11 +11,14 @@ from fvd_bench.evaluation.comparisons import comparison
 from fvd_bench.evaluation.manifest import evaluate_and_record
 from fvd_bench.evaluation.manifest import load as load_manifest
 from fvd_bench.evaluation.replay import replay
+from fvd_bench.evaluation.result import Result
 from fvd_bench.evaluation.statistics.making import make
 from fvd_bench.features.opening import open_side
 from fvd_bench.features.stats_file import StatsFile
 from fvd_bench.networks import weights
+from fvd_bench.paired.pairing import pair
 from fvd_bench.paths import distinct_names, set_apart
+from fvd_bench.protocols import paired, protocol
 
 
 @pytest.mark.parametrize("name", "plain a.npy a.npz a.pt a.safetensors a.h5 a.pkl a.zip a.tar".split())
@@ -32,6 +35,21 @@ def test_other_files_that_are_read_twice_are_no_pipes(tmp_path: Path) -> None:
     for opened in (StatsFile.read, lambda p: weights.load("i3d-kinetics-400", path=p)):
         with pytest.raises(FvdBenchError, match="is a pipe: expected a regular file"):
             opened(tmp_path / "pipe")
+
+
+def test_devices_some_of_which_never_end_are_not_read(tmp_path: Path) -> None:
+    for name in ("a.toml", "a.json", "a.csv"):
+        (tmp_path / name).symlink_to(os.devnull)
+    for opened, name in (
+        (protocol.text, "a.toml"),
+        (paired.text, "a.toml"),
+        (load_manifest, "a.json"),
+        (Result.read, "a.json"),
+        (lambda table: pair(["a"], ["a"], table), "a.csv"),
+    ):
+        place = tmp_path / name
+        with pytest.raises(FvdBenchError, match=f"{name} is a device: expected a file"):
+            opened(place if name == "a.json" else str(place))
 
 
 def test_an_empty_text_is_no_path(tmp_path: Path, monkeypatch, two_sides, pixels_protocol) -> None:

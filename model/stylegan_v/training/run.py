@@ -13,10 +13,10 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import resources
-from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+from fvd_bench.paths import read_text
 from stylegan_v.baselines import registry
 from stylegan_v.errors import ConfigError
 from stylegan_v.methods.method import Method
@@ -209,7 +209,7 @@ def _read(name_or_path: str) -> dict[str, dict[str, Any]]:
         if name_or_path in shipped_runs():
             text = (resources.files("stylegan_v") / "runs" / f"{name_or_path}.toml").read_text("utf-8")
         else:
-            text = Path(name_or_path).read_text("utf-8")
+            text = read_text(name_or_path)
         content = tomllib.loads(text)
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(
