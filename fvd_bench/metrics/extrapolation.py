@@ -70,7 +70,7 @@ def floor(name: str, sides: Sides, rule: MetricRule, *, seed: int) -> Estimate |
     if real.features() is None:
         return "of the real side only mean and covariance were kept"
     if count < max(_FEWEST, 4 * rule.batch):
-        return f"{count} real videos are too few to be cut into quarters"
+        return f"{count} real videos, or groups of them, are too few to be cut into quarters"
     stream, videos = RandomStream(seed, 0, SPLIT), np.unique(real.owners())
     half = count // 2
     few = min(max(fakes, rule.batch), half)

@@ -157,10 +157,10 @@ def test_sides_too_large_to_be_kept_have_the_interval_of_kept_ones(monkeypatch, 
 def test_too_few_videos_have_no_floor() -> None:
     (sides,) = _trials(7, 40, 1)
 
-    assert floor("fvd", sides, FVD, seed=0) == "7 real videos are too few to be cut into quarters"
+    assert floor("fvd", sides, FVD, seed=0) == "7 real videos, or groups of them, are too few to be cut into quarters"
     assert infinite(_spread(sides), sides, seed=0) == "fewer than 8 videos"
     batches = MetricRule(names=("fvd",), aggregation="batch-mean", batch=4)  # of which each quarter needs one
-    for count, told in ((15, "15 real videos are too few to be cut into quarters"), (16, None)):
+    for count, told in ((15, "15 real videos, or groups of them, are too few to be cut into quarters"), (16, None)):
         found = floor("fvd", *_trials(count, 40, 1), batches, seed=0)
         assert (found == told) if told else isinstance(found, Estimate)
 
