@@ -203,7 +203,8 @@ def faces(found: Result) -> list[str]:
     dated = [f"{score} after {kimg:.1f}" for score, (kimg, *_) in zip(scores, stages, strict=True)]
     return [
         f"{untrained:.1f} untrained, {scores[0]} after the first stage, {scores[1]} after the second",
-        f"{dated[2]} thousand frames, {dated[3]}, and with a new discriminator {dated[5]}, {dated[7]} and {dated[9]}",
+        f"{dated[2]} thousand frames, {dated[3]}, with a new discriminator {dated[5]}, {dated[9]} and {dated[13]}",
+        f"and with smaller steps {dated[14]}",
     ]
 
 
