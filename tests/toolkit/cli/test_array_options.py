@@ -32,6 +32,7 @@ SAID_BY = {
     "fvd_bench/settings.py": ["compute", "stats"],
     "fvd_bench/paired/findings.py": ["paired"],
     "model/stylegan_v/training/loop.py": ["train"],
+    "model/stylegan_v/training/memory_advice.py": ["train"],
     "model/stylegan_v/training/run_folder.py": ["train"],
     "model/stylegan_v/training/session.py": ["train"],
 }

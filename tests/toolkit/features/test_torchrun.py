@@ -104,14 +104,14 @@ from pathlib import Path
 
 from fvd_bench import Settings, evaluate
 from fvd_bench.cli import main
-from fvd_bench.evaluation import evaluation
+from fvd_bench.evaluation import collection_scores
 from fvd_bench.features import distributed as together
 from fvd_bench.inspection import motion_of_sides
 from fvd_bench.errors import MetricError
 
 real, fake, protocol, out, mistake = sys.argv[1:]
 counts = {"measured": 0, "scored": 0}
-originals = motion_of_sides.measure, evaluation.measure
+originals = motion_of_sides.measure, collection_scores.measure
 
 def counted(name, original, *given, **more):
     counts[name] += 1
@@ -124,7 +124,7 @@ def run():
 def failing(rank, module, error=ZeroDivisionError):
     def fail(*given, **more):
         raise error("on purpose")
-    motion_of_sides.measure, evaluation.measure = originals
+    motion_of_sides.measure, collection_scores.measure = originals
     if together.rank() == rank:
         module.measure = fail
     try:
@@ -135,14 +135,14 @@ def failing(rank, module, error=ZeroDivisionError):
 
 with together.processes():
     motion_of_sides.measure = lambda *given, **more: counted("measured", originals[0], *given, **more)
-    evaluation.measure = lambda *given, **more: counted("scored", originals[1], *given, **more)
+    collection_scores.measure = lambda *given, **more: counted("scored", originals[1], *given, **more)
     found = {"result": json.loads(run().to_json()), **counts}
     found["errors"] = [
-        failing(0, evaluation), failing(1, motion_of_sides),
-        failing(0, evaluation, MetricError), failing(0, motion_of_sides),
+        failing(0, collection_scores), failing(1, motion_of_sides),
+        failing(0, collection_scores, MetricError), failing(0, motion_of_sides),
     ]
     Path(out, f"{together.rank()}.json").write_text(json.dumps(found))
-    motion_of_sides.measure, evaluation.measure = originals
+    motion_of_sides.measure, collection_scores.measure = originals
     for command in (["stats", real, "--side", "real", "--protocol", protocol, "--no-cache", "--out", f"{out}/two.npz"],
                     ["compute", "--real", real, "--fake", fake, "--protocol", mistake]):
         sys.argv = ["fvd-bench", *command]
