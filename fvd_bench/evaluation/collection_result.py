@@ -43,11 +43,12 @@ def _result(collection: Collection, scores: Sequence[Score], motion: MotionPanel
     warnings = findings_of(collection, scores, motion)
     panel = None if evaluation.classes is None else class_panel(collection, scores, evaluation.classes)
     alone = {each.digest(): each for p in protocols for each in map(p.alone, p.metric.names)}
+    extractors = evaluation.extractors
     if panel is not None:
-        warnings += class_findings(panel, _dims(evaluation), {digest: p.metric for digest, p in alone.items()})
+        dims = {digest: extractors[p.features].dim for digest, p in alone.items() if p.features in extractors}
+        warnings += class_findings(panel, dims, {digest: p.metric for digest, p in alone.items()})
     if real.fingerprint == fake.fingerprint:
         warnings.append(Finding("same-videos", "the real and the fake side hold the same videos"))
-    extractors = evaluation.extractors
     return Result(
         fvd_bench=__version__,
         scores=tuple(scores),
@@ -64,9 +65,3 @@ def _result(collection: Collection, scores: Sequence[Score], motion: MotionPanel
         group_by=evaluation.group_by,
         classes=panel,
     )
-
-
-def _dims(evaluation: Evaluation) -> dict[str, int]:
-    """Return the length of the features that a score is made of, by its digest."""
-    served = [p for p in evaluation.protocols if p.features in evaluation.extractors]
-    return {p.alone(name).digest(): evaluation.extractors[p.features].dim for p in served for name in p.metric.names}
