@@ -229,9 +229,10 @@ class FeatureStore:
 
     def __del__(self) -> None:
         """Close a store that was dropped: from Python 3.13 on there is a warning for connections left open."""
-        if hasattr(self, "_connection"):
-            with contextlib.suppress(sqlite3.ProgrammingError, CacheError):  # such as when another thread collects it
-                self.close()
+        try:
+            self.close()
+        except Exception:  # such as when another thread collects it, or when Python ends, whose modules are gone then
+            return
 
     def _connect(self) -> sqlite3.Connection:
         try:

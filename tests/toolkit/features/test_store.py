@@ -179,6 +179,18 @@ def test_two_processes_share_a_store(tmp_path: Path) -> None:
     assert all(store.get(f"{who}{i}") is not None for who in "ab" for i in range(60))
 
 
+def test_a_store_that_lasts_until_python_ends_says_nothing(monkeypatch) -> None:
+    """The names of its module are None by then."""
+    store, told = FeatureStore(None), []
+    monkeypatch.setattr(sys, "unraisablehook", told.append)
+    for name in ("contextlib", "sqlite3", "CacheError"):
+        monkeypatch.setattr(store_module, name, None)
+
+    del store
+
+    assert not told
+
+
 def test_a_full_disk_is_an_error_that_says_what_to_do(tmp_path: Path) -> None:
     """A limit on file sizes stands for the disk; what still fits on it is kept."""
     program = (
