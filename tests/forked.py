@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import multiprocessing
+import functools
+import json
 import os
 import pty
-import runpy
+import select
 import signal
 import socket
 import struct
@@ -18,24 +19,44 @@ import subprocess
 import sys
 import tempfile
 import termios
-from collections.abc import Mapping
-from multiprocessing.reduction import DupFd
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-import torch
+from tests.fork_server import NUMBER
 
-_SERVER = multiprocessing.get_context("forkserver")
-_SERVER.set_forkserver_preload(
-    [
-        "fvd_bench.evaluation.evaluation",
-        "fvd_bench.networks.extractor",
-        "fvd_bench.networks.i3d_network",
-        "scipy.linalg",
-        "stylegan_v.training.loop",
-        "torch._dynamo",  # which the first optimiser of a process loads, in three seconds
-    ]
-)
+ROOT = Path(__file__).parents[1]
+
+
+class _Process:
+    """A process that becomes `python ARGUMENTS`. outputs: descriptors of its stdout and its stderr."""
+
+    def __init__(
+        self, arguments: Sequence[str], outputs: Sequence[int], env: Mapping[str, str], cwd: Path | None = None
+    ) -> None:
+        self._arguments = list(arguments)
+        self._connection = _connection()
+        socket.send_fds(self._connection, [b" "], outputs)
+        given = [self._arguments, dict(env), os.fspath(cwd or Path.cwd())]
+        self._connection.sendall(json.dumps(given).encode() + b"\n")
+        self.pid = self._number()
+
+    def is_running(self) -> bool:
+        return not select.select([self._connection], [], [], 0)[0]
+
+    def end(self, timeout: float) -> int:
+        """Wait for its end, and return its exit code. Raises subprocess.TimeoutExpired, and kills it."""
+        self._connection.settimeout(timeout)
+        try:
+            return self._number()
+        except TimeoutError:
+            os.kill(self.pid, signal.SIGKILL)
+            raise subprocess.TimeoutExpired(self._arguments, timeout) from None
+        finally:
+            self._connection.close()
+
+    def _number(self) -> int:
+        number: int = NUMBER.unpack(self._connection.recv(NUMBER.size))[0]
+        return number
 
 
 class Program:
@@ -45,31 +66,27 @@ class Program:
         """arguments: what would follow `python`: `-m MODULE …` or `-c PROGRAM …`."""
         self._arguments = list(map(str, arguments))
         self._outputs = [tempfile.TemporaryFile("w+") for _ in range(2)]  # noqa: SIM115, `end` closes them
-        self._process = _started(self._arguments, [output.fileno() for output in self._outputs], env, cwd)
+        self._process = _Process(self._arguments, [output.fileno() for output in self._outputs], env, cwd)
 
     @property
     def pid(self) -> int:
-        assert self._process.pid is not None
         return self._process.pid
 
     def is_running(self) -> bool:
-        return self._process.is_alive()
+        return self._process.is_running()
 
     def send(self, number: signal.Signals) -> None:
         os.kill(self.pid, number)
 
     def end(self, timeout: float = 240) -> subprocess.CompletedProcess[str]:
         """Wait for the end of the program. It must come within `timeout` seconds."""
-        self._process.join(timeout)
-        if self._process.exitcode is None:
-            self._process.kill()
-            raise subprocess.TimeoutExpired(self._arguments, timeout)
+        code = self._process.end(timeout)
         texts = []
         for output in self._outputs:
             output.seek(0)
             texts.append(output.read())
             output.close()
-        return subprocess.CompletedProcess(self._arguments, self._process.exitcode, *texts)
+        return subprocess.CompletedProcess(self._arguments, code, *texts)
 
 
 def ranks(count: int, *arguments: object) -> list[subprocess.CompletedProcess[str]]:
@@ -94,39 +111,37 @@ def in_terminal(columns: int, *arguments: object, env: Mapping[str, str] = os.en
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
     without = {name: value for name, value in env.items() if name not in ("COLUMNS", "LINES")} | {"TERM": "xterm"}
-    process = _started(list(map(str, arguments)), [theirs, theirs], without, None)
+    process = _Process([*map(str, arguments)], [theirs, theirs], without)
     os.close(theirs)
     written = b""
     with open(ours, "rb", buffering=0) as screen, contextlib.suppress(OSError):  # noqa: PTH123, EIO is its end
         while part := screen.read(2**16):
             written += part
-    process.join(240)
-    assert process.exitcode is not None
-    return process.exitcode, written.decode().replace("\r\n", "\n")
+    return process.end(240), written.decode().replace("\r\n", "\n")
 
 
-def _started(
-    arguments: list[str], outputs: list[int], env: Mapping[str, str], cwd: Path | None
-) -> multiprocessing.context.ForkServerProcess:
-    """Start a process that becomes `python ARGUMENTS`. outputs: descriptors of its stdout and its stderr."""
-    place = os.fspath(cwd or Path.cwd())
-    process = _SERVER.Process(target=_run, args=(arguments, [DupFd(output) for output in outputs], dict(env), place))
-    process.start()
-    return process
+def _connection() -> socket.socket:
+    """A connection to the server of this run of the tests, which the first process of them that needs it starts."""
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID", f"{os.getpid()}")
+    folder = Path(tempfile.gettempdir()) / f"fvd-bench-tests-{run}"
+    folder.mkdir(exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        connection = socket.socket(socket.AF_UNIX)
+        try:
+            connection.connect(str(folder / "socket"))
+        except (FileNotFoundError, ConnectionRefusedError):
+            _start_server(folder / "socket")
+            connection.connect(str(folder / "socket"))
+    return connection
 
 
-def _run(arguments: list[str], streams: list[Any], environment: dict[str, str], place: str) -> None:
-    """Become `python ARGUMENTS`, in the forked process."""
-    torch.set_num_threads(1)
-    for number, stream in enumerate(streams, start=1):
-        os.dup2(stream.detach(), number)
-    os.environ.clear()
-    os.environ.update(environment)
-    os.chdir(place)
-    kind, program, *rest = arguments
-    if kind == "-m":
-        sys.argv = [program, *rest]
-        runpy.run_module(program, run_name="__main__", alter_sys=True)
-    else:
-        sys.argv = ["-c", *rest]
-        exec(compile(program, "<program>", "exec"), {"__name__": "__main__"})
+@functools.cache  # which holds it, and thereby its standard input, until this process ends
+def _start_server(place: Path) -> subprocess.Popen[bytes]:
+    place.parent.mkdir(exist_ok=True)
+    place.unlink(missing_ok=True)  # of one that has ended
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(place))
+        listener.listen(128)
+        command = [sys.executable, "-m", "tests.fork_server", f"{listener.fileno()}"]
+        return subprocess.Popen(command, stdin=subprocess.PIPE, cwd=ROOT, pass_fds=[listener.fileno()])

@@ -272,12 +272,13 @@ def _run(program: str, *arguments: object, absent: set[str], **environment: str)
 class TestAbsentPackages:
     def test_frames_arrays_and_i3d_need_no_video_decoder_no_network_and_no_fid(self, folders, pixels_protocol) -> None:
         program = (
-            "import numpy as np\n"
+            "import dataclasses, numpy as np\n"
             "from types import SimpleNamespace as Like\n"
             "from fvd_bench import evaluate, Settings\n"
             "from fvd_bench.errors import ShortVideoError\n"
             "from fvd_bench.networks import create\n"
             "from fvd_bench.protocols.protocol import load\n"
+            "from fvd_bench.protocols.rules import Resize\n"
             "from fvd_bench.reports.page import result_page\n"
             "from fvd_bench.reports.scores import result_report\n"
             "from fvd_bench.videos.video import Frame\n"
@@ -294,7 +295,7 @@ class TestAbsentPackages:
             "        return Like(num_frames=9, frames=frames, content=state, state=state)\n"
             "    return Like(name='arrays', kind='arrays', notes=(), names=list('abcd'), video=video)\n"
             "print(evaluate(side(1), side(2), sys.argv[3], settings=Settings(cache=None)).value)\n"
-            "rule = load('stylegan-v-fvd16').features\n"
+            "rule = dataclasses.replace(load('stylegan-v-fvd16').features, layer='pool', resize=Resize(size=64))\n"
             "i3d = create(rule, device='cpu', weights={}, progress=lambda done, total: None)\n"
             "print(i3d([np.zeros((16, 8, 8, 3), dtype=np.uint8)])[0].shape)\n"
         )
@@ -308,7 +309,7 @@ class TestAbsentPackages:
         assert float(value) == pytest.approx(evaluate(*folders, protocol, settings=NO_CACHE).value, rel=1e-9)
         assert av == "absent"
         assert float(of_arrays) > 0
-        assert shape == "(1, 400)"
+        assert shape == "(1, 1024)"
 
     def test_video_files_say_what_they_need(self, two_sides, pixels_protocol) -> None:
         program = (
