@@ -125,9 +125,8 @@ def mixed(who: str, seen: Sequence[Appearance]) -> Iterator[Finding]:
     if odd := _odd(sizes):
         yield Finding.of("mixed-sizes", f"{who} differ in size, most are {_most(sizes)}", odd)
     rates = {v.name: v.rate for v in seen if v.rate}
-    if rates and max(rates.values()) > SAME_RATE * min(rates.values()):
-        usual = statistics.mode(rates.values())
-        odd = {n: rate_text(r) for n, r in rates.items() if not _is_same_rate(r, usual)}
+    usual = statistics.mode(rates.values()) if rates else 0.0
+    if odd := {n: rate_text(r) for n, r in rates.items() if not _is_same_rate(r, usual)}:
         yield Finding.of("mixed-rates", f"{who} differ in frame rate, most have {rate_text(usual)}", odd)
     codecs = {v.name: v.codec for v in seen if v.codec}
     if odd := _odd(codecs):

@@ -1,11 +1,13 @@
 """An image file that holds several images, as a video: animated WebP and PNG, and TIFF of several pages.
 
-Pillow reads the images one after the other. Only the decoding process uses this module.
+Pillow reads the images one after the other. Its `info` holds what it found out beside what a PNG says in texts of its
+own, under any name. Only the decoding process uses this module.
 """
 
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -28,8 +30,8 @@ from fvd_bench.videos.frame_times import Time, uneven
 from fvd_bench.videos.header import Probe, Track
 from fvd_bench.videos.video import Frame
 
-_TICK = 0.001
-"""Seconds that a tick lasts. Files give durations in milliseconds."""
+_MILLISECOND, _MICROSECOND = 1e-3, 1e-6
+"""Seconds that a tick lasts. WebP counts in milliseconds; PNG has fractions of a second, such as a thirtieth."""
 
 _CODECS = {"png": "apng"}
 """FFmpeg's names for animations, by Pillow's names for images, where the two differ."""
@@ -65,7 +67,8 @@ class Animation:
         self._limits = limits
         self._name = name
         self._meter = meter
-        self._places = range(1 if image.info.get("default_image") else 0, num_images(image, name))
+        self._places = range(1 if image.info.get("default_image") is True else 0, num_images(image, name))
+        self._tick = _MICROSECOND if image.format == "PNG" else _MILLISECOND
 
     def frames(self) -> Iterator[DecodedImage]:
         """Yield all images up to where the file ends or breaks off. Raises VideoError."""
@@ -80,27 +83,29 @@ class Animation:
         """Read the header and the first frame. Raises VideoError."""
         found = read_header(self._image, self._name).probe
         found = replace(found, codec=_CODECS.get(found.codec, found.codec))
-        if next(self._timed_frames(), None) is None or not (milliseconds := self._milliseconds()):
+        if next(self._timed_frames(), None) is None or not (seconds := self._seconds()):
             return found
-        return replace(found, rate=1000 / milliseconds)
+        return replace(found, rate=1 / seconds)
 
     def track(self) -> Track:
         """Read what the file promises. All frames are decoded, as their times are not known before. Raises
         VideoError."""
-        shown = [(frame.time, self._milliseconds()) for frame in self._timed_frames()]
+        shown = [(frame.time, self._seconds()) for frame in self._timed_frames()]
         times = [time.ticks for time, _ in shown if time]
         promised, seconds = len(self._places), None
         if shown and len(times) == len(shown):  # where the file breaks off, the others count as those that are there
-            seconds = _TICK * sum(milliseconds for _, milliseconds in shown) * promised / len(shown)
-        return Track(promised, promised, 0.0, uneven(times, _TICK), seconds, promised / seconds if seconds else None)
+            seconds = math.fsum(each for _, each in shown) * promised / len(shown)
+        rate = promised / seconds if seconds else None
+        return Track(promised, promised, 0.0, uneven(times, self._tick), seconds, rate)
 
-    def _milliseconds(self) -> int:
+    def _seconds(self) -> float:
         """Return for how long the current image is shown, or 0 where the file does not say."""
-        return round(self._image.info.get("duration") or 0)
+        milliseconds = self._image.info.get("duration")
+        return milliseconds / 1000 if isinstance(milliseconds, int | float) else 0.0
 
     def _timed_frames(self) -> Iterator[Frame]:
         """Yield each frame, with its time if the file says how long frames are shown."""
-        ticks = 0
+        begins = 0.0
         for number, place in enumerate(self._places):
             self._meter.packet_done()
             name = f"{number} of {self._name}"
@@ -113,9 +118,9 @@ class Animation:
                     return
                 raise VideoError(f"cannot be decoded: {error}") from error
             self._meter.decoded += 1
-            milliseconds = self._milliseconds()
-            yield replace(frame, time=Time(ticks, _TICK)) if milliseconds else frame
-            ticks += milliseconds
+            seconds = self._seconds()
+            yield replace(frame, time=Time(round(begins / self._tick), self._tick)) if seconds else frame
+            begins += seconds
 
 
 @contextmanager

@@ -7,8 +7,9 @@ import pytest
 
 from fvd_bench.evaluation.evaluate import evaluate
 from fvd_bench.inspection import headers
-from fvd_bench.inspection.faults import Appearance, mismatched
+from fvd_bench.inspection.faults import Appearance, mismatched, mixed
 from fvd_bench.settings import Settings
+from fvd_bench.videos.header import Probe
 from fvd_bench.videos.probe import probe
 
 
@@ -105,3 +106,11 @@ def test_sides_differ_where_more_than_half_of_each_do(large: int, told: bool) ->
     fake = [Appearance(str(i), (128, 128) if i < large else (64 + i, 64), None) for i in range(4)]
 
     assert bool(list(mismatched(real, fake, who=("real videos", "fake videos")))) is told
+
+
+def test_rates_that_all_count_as_the_usual_one_are_no_finding() -> None:
+    """Telephones write such; the fastest and the slowest differ by more than each does from most."""
+    rates = (24.8, 25.0, 25.0, 25.2)
+    seen = [Appearance(f"{n}.mp4", None, Probe("h264", "yuv420p", (64, 48), rate)) for n, rate in enumerate(rates)]
+
+    assert list(mixed("videos", seen)) == []

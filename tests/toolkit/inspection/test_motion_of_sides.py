@@ -195,6 +195,14 @@ def test_a_difference_of_a_few_videos_is_no_finding() -> None:
         assert _codes(replace(few, spread=spread), replace(few, mean=0.3, median=0.3, spread=0.1)) == codes
 
 
+def test_one_video_alone_is_no_slow_side() -> None:
+    """Nothing says how far other videos of its side may lie from it."""
+    one = replace(REAL, videos=1, spread=0.0)
+
+    assert _codes(one, replace(one, mean=0.1, median=0.1)) == []
+    assert _codes(REAL, replace(one, mean=0.1, median=0.1)) == []
+
+
 def test_a_finding_names_the_numbers() -> None:
     (warned,) = findings(REAL, replace(REAL, looping=0.5, asked=80))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from fvd_bench.errors import VideoError
 from fvd_bench.sources.opening import open_source
@@ -109,6 +109,18 @@ def test_a_still_image_among_animations_is_a_video_of_one_frame(tmp_path: Path, 
     assert [source.video(n).num_frames for n in range(3)] == [4, 4, 1]
 
 
+def test_texts_in_a_png_are_no_facts_about_it(tmp_path: Path, moving_frames) -> None:
+    texts = PngImagePlugin.PngInfo()
+    for name in ("duration", "default_image"):
+        texts.add_text(name, "long")
+    _write(tmp_path / "a.webp", moving_frames(4))
+    Image.fromarray(moving_frames(1)[0]).save(tmp_path / "b.png", pnginfo=texts)
+
+    video = open_source(tmp_path).video(1)
+
+    np.testing.assert_array_equal(_pixels(video), moving_frames(1))
+
+
 def test_an_image_that_cannot_be_read_hides_no_animation(tmp_path: Path, moving_frames) -> None:
     for n in range(5):
         _write(tmp_path / f"folder-{n}" / "0.webp", moving_frames(3))
@@ -152,6 +164,20 @@ def test_header_rate_and_times(tmp_path: Path, moving_frames) -> None:
     ]  # fmt: skip
     assert [video.track().intervals for video in (even, uneven, pages)] == [None, (40.0, 80.0), None]
     assert even.decoded == 0
+
+
+@pytest.mark.parametrize("rate", [24000 / 1001, 30, 60])
+def test_a_png_has_fractions_of_a_millisecond(tmp_path: Path, moving_frames, rate: float) -> None:
+    """Frames of 33.333 ms that count as 33 ms make 30.3 frames a second of 30."""
+    video = VideoFile(_write(tmp_path / "a.png", moving_frames(7), duration=1000 / rate))
+
+    track = video.track()
+
+    assert (video.probe().rate, track.rate, track.seconds) == pytest.approx((rate, rate, 7 / rate), rel=1e-6)
+    assert track.intervals is None
+    assert [frame.time.ticks * frame.time.tick for frame in video.frames(np.array([0, 6])) if frame.time] == (
+        pytest.approx([0, 6 / rate], abs=1e-6)
+    )
 
 
 def test_a_page_above_the_limit_is_refused(closing_decoders, tmp_path: Path) -> None:
