@@ -6,7 +6,6 @@ import importlib
 from typing import TYPE_CHECKING
 
 from fvd_bench.former_names import keep_former_names
-from fvd_bench.system import check_system
 
 if TYPE_CHECKING:
     from fvd_bench import errors, integrations, reports, sources  # noqa: F401
@@ -101,6 +100,8 @@ keep_former_names({f"fvd_bench.{name}": f"fvd_bench.{module}" for name, module i
 
 def __getattr__(name: str) -> object:
     """Load public names and modules when they are first used, so that the command line starts at once."""
+    from fvd_bench.system import check_system
+
     check_system()
     if name in _MODULES:
         return importlib.import_module(f"fvd_bench.{name}")

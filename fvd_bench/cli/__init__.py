@@ -31,16 +31,16 @@ from fvd_bench.cli.table4 import table4
 from fvd_bench.cli.terminal import ClosedPipeError, standard_streams
 from fvd_bench.cli.weights import weights
 from fvd_bench.errors import EXIT_OF_FAULTS, EXIT_OF_USAGE, FvdBenchError, is_out_of_device_memory, is_out_of_memory
+from fvd_bench.interruption import INTERRUPTED
 from fvd_bench.system import check_folder, check_system
 
 __all__ = ["cli", "command", "main", "options", "pages", "run", "streams", "terminal", "values"]
 
-_INTERRUPTED = 130
 _CLOSED_PIPE = 141
 
 
 def main() -> None:
-    """Entry point of fvd-bench."""
+    """Run the command line of fvd-bench."""
     run(cli, "fvd-bench")
 
 
@@ -82,7 +82,7 @@ def _run(group: click.Group, name: str) -> int:
     except (click.Abort, KeyboardInterrupt):
         kept = f"; {meta[KEPT]} kept, the same command goes on from there" if meta.get(KEPT) else ""
         say(f"{name}: interrupted{kept}", err=True)
-        return _INTERRUPTED
+        return INTERRUPTED
     except ClosedPipeError:
         return _CLOSED_PIPE
     except Exception as fault:
