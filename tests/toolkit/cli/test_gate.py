@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from fvd_bench.cli.gate import percent
+from fvd_bench.evaluation import result_features
+from fvd_bench.evaluation.result import Result
 from tests.program import fvd_bench
 
 
@@ -122,6 +124,27 @@ def test_features_are_kept_beside_a_file_alone(run) -> None:
 
     assert done.returncode == 2
     assert "needs one" in done.stderr
+
+
+@pytest.mark.parametrize("files", [0, 1])
+def test_a_result_cut_off_between_its_files_has_its_features_or_none(run, base: Path, files: int, monkeypatch) -> None:
+    before, replace, replaced = Result.read(base), Path.replace, []
+
+    def ends(partial: Path, target: Path) -> Path:
+        if partial.name.startswith(".base."):
+            replaced.append(target.name)
+            if len(replaced) > files:
+                raise KeyboardInterrupt
+        return replace(partial, target)
+
+    monkeypatch.setattr(Path, "replace", ends)
+    done = run("compute", "bad", "--json", base, "--keep-features")
+    monkeypatch.undo()
+
+    assert done.returncode == 130, done.stderr
+    assert (Result.read(base) == before) == (files == 0)
+    assert result_features.kept(base, Result.read(base)) is None
+    assert not list(base.parent.glob(".base.*"))
 
 
 def test_videos_beside_a_result_are_not_taken_for_its_features(run, base: Path, tmp_path: Path, moving_frames) -> None:
