@@ -56,5 +56,5 @@ def test_processes_that_nobody_joins_do_not_wait_for_ever(rank: str, monkeypatch
             monkeypatch.setenv(name, value)
     monkeypatch.setattr(distributed, "_MEETING", timedelta(seconds=1))
 
-    with pytest.raises(ArgumentError, match=r"do not meet: .*(T|t)imed out after 1"), processes():
+    with pytest.raises(ArgumentError, match=r"do not meet: .*imed out after \d+"), processes():
         pass
