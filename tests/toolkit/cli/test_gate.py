@@ -1,6 +1,7 @@
 """check and compare on the command line: exit codes, streams, files."""
 
 import json
+import os
 import subprocess
 from pathlib import Path
 from xml.etree import ElementTree
@@ -161,6 +162,20 @@ def test_videos_beside_a_result_are_not_taken_for_its_features(run, base: Path, 
     updated = run("check", "good", "--baseline", result, "--update")
     assert updated.returncode == 3 and "holds something else, which is not replaced" in updated.stderr
     assert videos.read_bytes() == whole
+
+
+def test_results_may_come_through_pipes(base: Path) -> None:
+    """As of `compare <(…) <(…)`; a file may be looked into more than once, and a pipe is read once."""
+    whole = fvd_bench("compare", base, base, "--format", "csv")
+    ends = [os.pipe() for _ in range(2)]
+    for _, write in ends:
+        os.write(write, base.read_bytes())
+        os.close(write)
+
+    piped = fvd_bench("compare", *(f"/dev/fd/{read}" for read, _ in ends), "--format", "csv")
+
+    assert piped.returncode == 0, piped.stderr
+    assert piped.stdout == whole.stdout
 
 
 def test_a_missing_baseline_is_bad_input(run, tmp_path: Path) -> None:
