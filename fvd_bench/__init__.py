@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from fvd_bench.paired.result import PairedResult
     from fvd_bench.plugins import allow_code
     from fvd_bench.protocols.protocol import Protocol
-    from fvd_bench.reports import tables as report  # noqa: F401
+    from fvd_bench.reports import scores as report  # noqa: F401
     from fvd_bench.settings import Settings
     from fvd_bench.sources.opening import Arrays, GeneratorSource
     from fvd_bench.version import __version__
@@ -82,7 +82,7 @@ _FORMER = {
     "manifest": "evaluation.manifest",
     "precomputed": "evaluation.statistics.making",
     "replay": "evaluation.replay",
-    "report": "reports.tables",
+    "report": "reports.scores",
     "weights": "networks.weights",
 }
 
