@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import errno
 import os
 import signal
 import sys
@@ -34,6 +35,7 @@ from fvd_bench.errors import (
     EXIT_OF_FAULTS,
     EXIT_OF_USAGE,
     FvdBenchError,
+    cause,
     is_out_of_device_memory,
     is_out_of_files,
     is_out_of_memory,
@@ -114,6 +116,13 @@ def _shortage(fault: Exception) -> str | None:
         return "out of memory on this machine: end what else uses it, ask for less at a time, or take one with more"
     if is_out_of_files(fault):
         return "no further file can be opened: raise the limit (ulimit -n), or take fewer --workers"
+    if isinstance(fault, OSError) and fault.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return (
+            f"{fault.filename or 'a temporary file'} cannot be written: {cause(fault)}; free some space, or name "
+            "another folder for temporary files in the environment variable TMPDIR"
+        )
+    if isinstance(fault, FileNotFoundError) and "No usable temporary directory" in str(fault):
+        return "no folder for temporary files can be written: name one in the environment variable TMPDIR"
     if is_out_of_threads(fault):
         return "no further thread or process can be started: raise the limit (ulimit -u), or take fewer --workers"
     return None

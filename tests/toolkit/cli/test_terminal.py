@@ -318,6 +318,11 @@ def test_no_memory_left_is_one_sentence(fault: str, says: str) -> None:
         (OSError(errno.EMFILE, "Too many open files"), "no further file can be opened: raise the limit (ulimit -n)"),
         (RuntimeError("can't start new thread"), "no further thread or process can be started"),
         (BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable"), "no further thread or process"),
+        (
+            OSError(errno.ENOSPC, "No space left on device"),
+            "a temporary file cannot be written: No space left on device",
+        ),
+        (FileNotFoundError(errno.ENOENT, "No usable temporary directory found in []"), "no folder for temporary files"),
     ],
 )
 def test_a_limit_of_the_system_is_one_sentence(fault: Exception, says: str, monkeypatch) -> None:
