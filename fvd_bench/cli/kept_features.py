@@ -72,6 +72,5 @@ class KeptFeatures:
         """Write the JSON and give the features their names, if they are wanted."""
         if self._waiting is not None:
             assert self._file is not None, "else they were refused"
-            self._waiting.write(self._file, text())
-            for file in (self._file, *self._places):
+            for file in self._waiting.write(self._file, text()):
                 wrote(file)

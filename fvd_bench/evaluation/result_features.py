@@ -113,8 +113,9 @@ class Waiting:
         """Write the features of an evaluation, which belong into this file. Raises what `save` does."""
         self._partial[file] = self._held.enter_context(_saved(file, collection, result))
 
-    def write(self, result_file: Path, text: str) -> None:
-        """Write the file of all results, and let their features have their names. Raises ResultError."""
+    def write(self, result_file: Path, text: str) -> list[Path]:
+        """Write the file of all results, and let their features have their names. Return all that was written. Raises
+        ResultError."""
         try:
             with partial_file(result_file) as partial:
                 partial.write_text(text, "utf-8")
@@ -125,6 +126,7 @@ class Waiting:
         except OSError as error:
             raise ResultError(f"{result_file} cannot be written: {cause(error)}") from error
         self._held.pop_all().close()
+        return [result_file, *self._partial]
 
 
 class _NeverWrittenError(Exception):
