@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from machine import result_file, write
 
 from fvd_bench.progress import silent
 from stylegan_v.checkpoints import checkpoint
+from stylegan_v.checkpoints.files import BEST, LAST
 from stylegan_v.networks.generator import Generator, build_generator
 from stylegan_v.sampling.scoring import evaluate
 from stylegan_v.training.loop import train
@@ -30,33 +32,19 @@ def learn(name: str, question: str | None, stages: Sequence[Run], out: Path, *, 
     stages: runs of one model; each begins with the networks, averages of gradients included, that the one before it
     ended with. name: of the result. videos: real ones, for the result. checkpoint_name: of the files in checkpoints/.
     """
-    began = time.monotonic()
+    ends = time.monotonic() + 60 * minutes
     first = score(build_generator(stages[0].model, seed=stages[0].train.seed), stages[0], out / "stage-1" / "features")
-    curve: list[list[float]] = [[0.0, *first]]
-    best_file, seconds, kimg = None, [], 0.0
-    for number, run in enumerate(stages, 1):
-        left = minutes - (time.monotonic() - began) / 60
-        folder = out / f"stage-{number}"
-        if left <= 0:
-            break
-        if number > 1 and not (folder / "checkpoint.pt").exists():
-            _begin_with(out / f"stage-{number - 1}" / "checkpoint.pt", run, folder)
-        done = train(run, folder, device="cpu", workers=1, minutes=left, progress=silent)
-        points, pace = logged(folder, kimg)
-        if points and min(map(_fvd, points)) < min(map(_fvd, curve)):
-            best_file = folder / "best.pt"
-        curve, seconds, kimg = curve + points, seconds + pace, kimg + done
-    best = min(map(_fvd, curve))
-    if best_file is not None:
-        keep(best_file, checkpoint_name)
+    trained = list(_trained(stages, out, "stage", ends, kimg=0.0, begin=None))
+    best = _kept_best(trained, first[0], checkpoint_name)
+    kimg = sum(stage.kimg for stage in trained)
     print(f"FVD {first[0]:.1f} untrained, {best:.1f} at best, after {kimg:.1f} kimg")
     table = {
         "stages": [described(run, videos) for run in stages],
         "kimg": kimg,
-        "seconds_per_kimg": float(np.median(seconds)),
+        "seconds_per_kimg": float(np.median([seconds for stage in trained for seconds in stage.seconds_per_kimg])),
         "untrained": first[0],
         "best": best,
-        "curve [kimg, fvd, low, high]": curve,
+        "curve [kimg, fvd, low, high]": [[0.0, *first], *(point for stage in trained for point in stage.points)],
     }
     write(name, question, table)
     return first[0], best
@@ -68,35 +56,74 @@ def go_on(name: str, question: str | None, stages: Sequence[Run], out: Path, *, 
     before and now.
 
     The first stage says how long a new discriminator learns alone; each other one begins with the networks of the one
-    before it, and with the average of the generator. The same call goes on with the runs in `out`. The other arguments
-    are those of `learn`.
+    before it, and with the average of the generator. The same call goes on with the runs in out/further-1, …. The other
+    arguments are those of `learn`.
     """
-    began, start = time.monotonic(), out / "before.json"
+    ends, start = time.monotonic() + 60 * minutes, out / "before.json"
     if not start.exists():
         out.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(result_file(name, ".json", "cpu"), start)
     table = json.loads(start.read_text("utf-8"))
-    before, best_file, seconds = table["best"], None, []
-    begin, begun = CHECKPOINTS / f"{checkpoint_name}.pt", "the best generator so far, and a new discriminator"
-    for number, run in enumerate(stages, 1):
-        left = minutes - (time.monotonic() - began) / 60
-        if left <= 0:
-            break
-        folder = out / f"further-{number}"  # what it begins with is of no account where it goes on
-        done = train(run, folder, device="cpu", workers=1, minutes=left, progress=silent, begin=checkpoint.load(begin))
-        points, pace = logged(folder, table["kimg"])
-        if points and min(map(_fvd, points)) < table["best"]:
-            best_file, table["best"] = folder / "best.pt", min(map(_fvd, points))
-        table["curve [kimg, fvd, low, high]"] += points
-        table["stages"].append({**described(run, videos), "begun with": begun})
-        table["kimg"] += done
-        seconds += pace
-        begin, begun = folder / "checkpoint.pt", "the networks of the stage before it"
-    if best_file is not None:
-        keep(best_file, checkpoint_name)
-    write(name, question, {**table, "seconds_per_kimg": float(np.median(seconds or [table["seconds_per_kimg"]]))})
+    before, begin = table["best"], CHECKPOINTS / f"{checkpoint_name}.pt"
+    begun = "the best generator so far, and a new discriminator"
+    trained = list(_trained(stages, out, "further", ends, kimg=table["kimg"], begin=begin))
+    for stage in trained:
+        table["curve [kimg, fvd, low, high]"] += stage.points
+        table["stages"].append({**described(stage.run, videos), "begun with": begun})
+        begun = "the networks of the stage before it"
+    table["best"] = _kept_best(trained, before, checkpoint_name)
+    table["kimg"] += sum(stage.kimg for stage in trained)
+    if seconds := [seconds for stage in trained for seconds in stage.seconds_per_kimg]:
+        table["seconds_per_kimg"] = float(np.median(seconds))
+    write(name, question, table)
     print(f"FVD {before:.1f} at best before, {table['best']:.1f} now, after {table['kimg']:.1f} kimg")
     return before, table["best"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Trained:
+    """A stage as it was trained. points: its scores, of the curve. kimg: thousands of frames that it saw by itself."""
+
+    run: Run
+    folder: Path
+    points: list[list[float]]
+    seconds_per_kimg: list[float]
+    kimg: float
+
+
+def _trained(
+    stages: Sequence[Run], out: Path, kind: str, ends: float, *, kimg: float, begin: Path | None
+) -> Iterator[_Trained]:
+    """Train stage after stage in out/KIND-1, out/KIND-2, …, until the monotonic clock says `ends`.
+
+    kimg: thousands of frames that were seen before. begin: a checkpoint whose networks the first stage begins with, and
+    the next ones with those of the stage before; of no account to a stage that goes on. None for new networks, whose
+    averages of gradients the next stages take over too.
+    """
+    for number, run in enumerate(stages, 1):
+        left = (ends - time.monotonic()) / 60
+        if left <= 0:
+            return
+        folder, before = out / f"{kind}-{number}", out / f"{kind}-{number - 1}" / LAST
+        if begin is None and number > 1 and not (folder / LAST).exists():
+            _begin_with(before, run, folder)
+        elif begin is not None and number > 1:
+            begin = before
+        networks = None if begin is None else checkpoint.load(begin)
+        done = train(run, folder, device="cpu", workers=1, minutes=left, progress=silent, begin=networks)
+        yield _Trained(run, folder, *logged(folder, kimg), done)
+        kimg += done
+
+
+def _kept_best(trained: Sequence[_Trained], best: float, checkpoint_name: str) -> float:
+    """Return the best FVD, and keep the generator that has it where it is better than the best so far."""
+    file = None
+    for stage in trained:
+        if (lowest := min((fvd for _, fvd, _, _ in stage.points), default=best)) < best:
+            best, file = lowest, stage.folder / BEST
+    if file is not None:
+        keep(file, checkpoint_name)
+    return best
 
 
 def logged(folder: Path, kimg: float) -> tuple[list[list[float]], list[float]]:
@@ -107,10 +134,6 @@ def logged(folder: Path, kimg: float) -> tuple[list[list[float]], list[float]]:
     lines = [json.loads(line) for line in (folder / "log.jsonl").read_text("utf-8").splitlines()]
     points = [[kimg + line["kimg"], line["fvd"], line["fvd_low"], line["fvd_high"]] for line in lines if "fvd" in line]
     return points, [line["seconds_per_kimg"] for line in lines if "seconds_per_kimg" in line]
-
-
-def _fvd(point: list[float]) -> float:
-    return point[1]
 
 
 def described(run: Run, videos: int) -> dict[str, Any]:
@@ -126,7 +149,8 @@ def keep(file: Path, name: str) -> None:
 
 
 def _begin_with(file: Path, run: Run, folder: Path) -> None:
-    """Make the networks of a checkpoint the first state of a run, whose average begins with them as they are."""
+    """Make the state of a checkpoint the first one of a run: networks, averages of gradients, and the generator as it
+    is for its average. `train(…, begin=…)` takes over networks and the average instead."""
     before = checkpoint.load(file)
     assert before.state is not None
     trainer = {**before.state["trainer"], "steps": 0}
@@ -134,7 +158,7 @@ def _begin_with(file: Path, run: Run, folder: Path) -> None:
     tensors = {**before.tensors, **{f"ema.{key}": tensor for key, tensor in before.part("generator").items()}}
     state = {**before.state, "trainer": trainer, "kimg": 0.0}
     started = checkpoint.Checkpoint(run.model, tensors, before.fps, run.as_dict(), state)
-    checkpoint.save(started, folder / "checkpoint.pt")
+    checkpoint.save(started, folder / LAST)
 
 
 def score(generator: Generator, run: Run, features: Path) -> tuple[float, float, float]:

@@ -6,7 +6,6 @@ import importlib
 from typing import TYPE_CHECKING
 
 from fvd_bench.former_names import keep_former_names
-from fvd_bench.system import check_system
 
 if TYPE_CHECKING:
     from fvd_bench import errors, integrations, reports, sources  # noqa: F401
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     from fvd_bench.paired.result import PairedResult
     from fvd_bench.plugins import allow_code
     from fvd_bench.protocols.protocol import Protocol
-    from fvd_bench.reports import tables as report  # noqa: F401
+    from fvd_bench.reports import scores as report  # noqa: F401
     from fvd_bench.settings import Settings
     from fvd_bench.sources.opening import Arrays, GeneratorSource
     from fvd_bench.version import __version__
@@ -83,7 +82,7 @@ _FORMER = {
     "manifest": "evaluation.manifest",
     "precomputed": "evaluation.statistics.making",
     "replay": "evaluation.replay",
-    "report": "reports.tables",
+    "report": "reports.scores",
     "weights": "networks.weights",
 }
 
@@ -101,6 +100,8 @@ keep_former_names({f"fvd_bench.{name}": f"fvd_bench.{module}" for name, module i
 
 def __getattr__(name: str) -> object:
     """Load public names and modules when they are first used, so that the command line starts at once."""
+    from fvd_bench.system import check_system
+
     check_system()
     if name in _MODULES:
         return importlib.import_module(f"fvd_bench.{name}")

@@ -1,5 +1,14 @@
-"""python -m fvd_bench"""
+"""Where the program fvd-bench starts, which `python -m fvd_bench` is too."""
 
-from fvd_bench.cli import main
+from fvd_bench.interruption import ended_in_a_line
 
-main()
+
+def main() -> None:
+    """Entry point of fvd-bench."""
+    with ended_in_a_line("fvd-bench"):
+        from fvd_bench.cli import main as run
+    run()
+
+
+if __name__ == "__main__":
+    main()

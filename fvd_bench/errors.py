@@ -26,8 +26,11 @@ FvdBenchError
 └── SelftestError         a published number was not reproduced
 
 Our own mistakes are assertions. The command line catches FvdBenchError once and exits with `exit_code`. Any other
-exception is a fault of ours, and exits with EXIT_OF_FAULTS, unless it says that memory has run out.
+exception is a fault of ours, and exits with EXIT_OF_FAULTS, unless it says that memory, files or threads have run out.
 """
+
+import errno
+import os
 
 from fvd_bench.words import counted
 
@@ -48,7 +51,23 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether an exception says that memory has run out: Python's, torch's on the processor, or that of a GPU."""
     if isinstance(error, MemoryError) or is_out_of_device_memory(error):
         return True
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    if isinstance(error, ImportError):  # what the loader of shared libraries says, in a longer text of NumPy's
+        return "failed to map segment" in str(error) or os.strerror(errno.ENOMEM) in str(error)
     return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)  # torch's allocator on a CPU
+
+
+def is_out_of_files(error: BaseException) -> bool:
+    """Whether an exception says that no more files can be open at a time, in this process or on this machine."""
+    return isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE)
+
+
+def is_out_of_threads(error: BaseException) -> bool:
+    """Whether an exception says that the system gives no further thread or process: Python's words, or fork's."""
+    return (isinstance(error, RuntimeError) and "can't start new thread" in str(error)) or (
+        isinstance(error, BlockingIOError) and error.errno == errno.EAGAIN
+    )
 
 
 def is_out_of_device_memory(error: BaseException) -> bool:

@@ -30,15 +30,27 @@ def user_path(path: PathLike) -> Path:
     return Path(os.path.expanduser(path))  # noqa: PTH111 - Path.expanduser raises where there is no such user
 
 
+_DESCRIPTORS = ("/dev/fd/", "/dev/stdin", "/proc/self/fd/")
+
+_PIPED: dict[int, str] = {}
+"""Text by the number of a pipe that this process was given. A pipe gives it once, and commands look into some files
+more than once."""
+
+
 def read_text(path: PathLike, encoding: str = "utf-8") -> str:
     """Return the text of a file that a user named, which may be a pipe.
 
     Raises OSError, also for a device, some of which never end, and UnicodeDecodeError.
     """
     place = user_path(path)
-    if stat.S_ISCHR(place.stat().st_mode):
+    state = place.stat()
+    if stat.S_ISCHR(state.st_mode):
         raise OSError(f"{place.name} is a device: expected a file")
-    return place.read_text(encoding)
+    if not stat.S_ISFIFO(state.st_mode) or not str(place).startswith(_DESCRIPTORS):
+        return place.read_text(encoding)
+    if state.st_ino not in _PIPED:
+        _PIPED[state.st_ino] = place.read_text(encoding)
+    return _PIPED[state.st_ino]
 
 
 def distinct_names(paths: Sequence[str]) -> list[str]:

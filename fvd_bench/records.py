@@ -11,6 +11,13 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 _NAMES = {str: "a text", int: "a whole number", bool: "true or false", float: "a number", NoneType: "null"}
 
 
+def fault(error: Exception) -> str:
+    """Say what is wrong with JSON of which no record could be made: a ValueError says it, and a KeyError what lacks."""
+    if isinstance(error, ValueError):
+        return str(error)
+    return f"it has no {error}" if isinstance(error, KeyError) else repr(error)
+
+
 def record(kind: Any, value: Any, where: str) -> Any:  # Any: a type as it is declared, and a value of it
     """Return a value of a type, made from a JSON value. Raises ValueError, naming the place and what is expected.
 

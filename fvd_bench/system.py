@@ -1,4 +1,4 @@
-"""What this package has to have around it: a POSIX system, and a folder to run in."""
+"""What this package has to have around it: a POSIX system, a folder to run in, and memory."""
 
 import os
 from pathlib import Path
@@ -21,3 +21,8 @@ def check_folder() -> None:
         Path.cwd()
     except FileNotFoundError as error:
         raise FvdBenchError("the current folder was deleted: change into one that is there") from error
+
+
+def memory_bytes() -> int:
+    """Return how many bytes of memory this machine has. What alone needs more than this is impossible here."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

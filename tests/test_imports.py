@@ -21,6 +21,22 @@ def test_the_command_line_starts_without_heavy_modules(package: str) -> None:
     assert done.stdout.strip() == "[]"
 
 
+@pytest.mark.parametrize("package", ["fvd_bench", "stylegan_v"])
+def test_control_c_while_the_command_line_loads_ends_in_a_line(package: str) -> None:
+    program = (
+        "import os, signal, sys\n"
+        "class Interrupting:\n"
+        "    def find_spec(self, name, *where):\n"
+        "        if name == 'click': os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Interrupting())\n"
+        f"from {package}.__main__ import main; main()\n"
+    )
+
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stderr) == (130, f"{package.replace('_', '-')}: interrupted\n")
+
+
 def test_public_names_are_those_that_are_listed() -> None:
     assert fvd_bench.__all__ == sorted(fvd_bench.__all__)
     for name in fvd_bench.__all__:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import errno
 import os
 import signal
 import sys
@@ -30,17 +31,26 @@ from fvd_bench.cli.streams import KEPT, say
 from fvd_bench.cli.table4 import table4
 from fvd_bench.cli.terminal import ClosedPipeError, standard_streams
 from fvd_bench.cli.weights import weights
-from fvd_bench.errors import EXIT_OF_FAULTS, EXIT_OF_USAGE, FvdBenchError, is_out_of_device_memory, is_out_of_memory
+from fvd_bench.errors import (
+    EXIT_OF_FAULTS,
+    EXIT_OF_USAGE,
+    FvdBenchError,
+    cause,
+    is_out_of_device_memory,
+    is_out_of_files,
+    is_out_of_memory,
+    is_out_of_threads,
+)
+from fvd_bench.interruption import INTERRUPTED
 from fvd_bench.system import check_folder, check_system
 
 __all__ = ["cli", "command", "main", "options", "pages", "run", "streams", "terminal", "values"]
 
-_INTERRUPTED = 130
 _CLOSED_PIPE = 141
 
 
 def main() -> None:
-    """Entry point of fvd-bench."""
+    """Run the command line of fvd-bench."""
     run(cli, "fvd-bench")
 
 
@@ -82,13 +92,13 @@ def _run(group: click.Group, name: str) -> int:
     except (click.Abort, KeyboardInterrupt):
         kept = f"; {meta[KEPT]} kept, the same command goes on from there" if meta.get(KEPT) else ""
         say(f"{name}: interrupted{kept}", err=True)
-        return _INTERRUPTED
+        return INTERRUPTED
     except ClosedPipeError:
         return _CLOSED_PIPE
     except Exception as fault:
         _show_traceback()
-        if is_out_of_memory(fault):
-            say(f"{name}: error: {_out_of_memory(fault)}", err=True)
+        if shortage := _shortage(fault):
+            say(f"{name}: error: {shortage}", err=True)
             return FvdBenchError.exit_code
         say(
             f"{name}: error: a fault of {name} itself, {type(fault).__name__}: {fault}; the same command with {DEBUG} "
@@ -98,10 +108,24 @@ def _run(group: click.Group, name: str) -> int:
         return EXIT_OF_FAULTS
 
 
-def _out_of_memory(fault: Exception) -> str:
+def _shortage(fault: Exception) -> str | None:
+    """Say what this machine had no more of, None where an exception is about something else."""
     if is_out_of_device_memory(fault):
         return "out of memory on the device: end what else uses it, or take --device cpu"
-    return "out of memory on this machine: end what else uses it, ask for less at a time, or take one with more"
+    if is_out_of_memory(fault):
+        return "out of memory on this machine: end what else uses it, ask for less at a time, or take one with more"
+    if is_out_of_files(fault):
+        return "no further file can be opened: raise the limit (ulimit -n), or take fewer --workers"
+    if isinstance(fault, OSError) and fault.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return (
+            f"{fault.filename or 'a temporary file'} cannot be written: {cause(fault)}; free some space, or name "
+            "another folder for temporary files in the environment variable TMPDIR"
+        )
+    if isinstance(fault, FileNotFoundError) and "No usable temporary directory" in str(fault):
+        return "no folder for temporary files can be written: name one in the environment variable TMPDIR"
+    if is_out_of_threads(fault):
+        return "no further thread or process can be started: raise the limit (ulimit -u), or take fewer --workers"
+    return None
 
 
 def _show_traceback() -> None:

@@ -75,7 +75,7 @@ def audit(
 
         scored: Sequence[ProtocolLike] = protocol or audits.DEFAULT
         if every_network:
-            from fvd_bench.evaluation.every_network import protocols_at_hand
+            from fvd_bench.evaluation.studies.every_network import protocols_at_hand
 
             scored = protocols_at_hand(chosen.weights)
         found = audits.audit(real, scored, distortions=distortions or None, seed=seed, settings=chosen, progress=show)

@@ -14,6 +14,7 @@ from click.core import ParameterSource
 
 from fvd_bench.cli import ranking
 from fvd_bench.cli.command import Command
+from fvd_bench.cli.kept_features import KeptFeatures
 from fvd_bench.cli.options import chosen_settings, engine_options, format_option, protocol_names, ranking_options
 from fvd_bench.cli.pages import CLIPS_AND_CHARTS, Showing, html_option
 from fvd_bench.cli.streams import (
@@ -24,11 +25,9 @@ from fvd_bench.cli.streams import (
     delivery,
     print_result,
     progress,
-    remark,
     stdout_of,
     wrote,
 )
-from fvd_bench.paths import user_path
 from fvd_bench.settings import MOST_WINDOWS
 
 if TYPE_CHECKING:
@@ -83,8 +82,8 @@ def compute(
     """Score the videos in one folder against those in another. Several fake sides are ranked."""
     showing = Showing(html_file, of_one=len(fake) == 1)
     chosen = chosen_settings(**settings, onlooker=showing.onlooker)
-    beside = _beside(json_file, len(fake), wanted=keep_features)
-    files = json_file, html_file, per_video_file, manifest_file, *(str(file) for file in beside if keep_features)
+    kept = KeptFeatures(json_file, len(fake), wanted=keep_features)
+    files = json_file, html_file, per_video_file, manifest_file, *kept.files
     check_outputs(stdout_of(form), *files, read=(real, *fake.values(), replay_file))
     if manifest_file == STDOUT:
         raise click.UsageError("--manifest goes to a FILE, since stdout is for the result")
@@ -98,41 +97,34 @@ def compute(
             )
         _dry_run(real, fake, protocol, repeats=repeats, seed=seed, settings=chosen)
         return
-
-    def keep(place: int, collection: Collection, result: Result) -> None:
-        if beside:
-            _keep(beside[place], collection, result, wanted=keep_features)
-
     if len(fake) > 1:
         ranking.compute(
-            real, fake, protocol, repeats=repeats, seed=seed, json_file=json_file, form=form, showing=showing,
-            per_video_file=per_video_file, keep=keep, settings=chosen,
+            real, fake, protocol, repeats=repeats, seed=seed, form=form, showing=showing,
+            per_video_file=per_video_file, kept=kept, settings=chosen,
         )  # fmt: skip
         return
     (only,) = fake.values()
     opened = partial(
         _opened, real, only, protocol, repeats=repeats, seed=seed, replay_file=replay_file, settings=chosen
     )
-    _compute_one(opened, json_file, form, showing, per_video_file, manifest_file, partial(keep, 0))
+    _compute_one(opened, form, showing, per_video_file, manifest_file, kept)
 
 
 def _compute_one(
     opened: Callable[..., AbstractContextManager[tuple[Evaluation, Manifest | None]]],
-    json_file: str | None,
     form: str,
     showing: Showing,
     per_video_file: str | None,
     manifest_file: str | None,
-    keep: Callable[[Collection, Result], None],
+    kept: KeptFeatures,
 ) -> None:
     """Score one fake side, and print and write what was asked for.
 
-    opened: opens the evaluation, with the manifest that it replays or None. keep: called with its features and its
-    result, while the features can be read.
+    opened: opens the evaluation, with the manifest that it replays or None.
     """
     from fvd_bench.features.distributed import processes
 
-    with delivery() as attempt:
+    with kept.open(), delivery() as attempt:
         with (
             processes() as first,
             progress(shown=first) as show,
@@ -145,10 +137,11 @@ def _compute_one(
             if manifest_file and first:
                 attempt(lambda: _record(Path(manifest_file), collection, result))
             if first:
-                attempt(lambda: keep(collection, result))
+                attempt(lambda: kept.keep(0, collection, result))
         if first:
-            page = showing.text(partial(_page, result))
-            attempt(lambda: print_result(result, json_file, page, (per_video_file, lambda: _csv(videos)), form=form))
+            texts = showing.text(partial(_page, result)), (per_video_file, lambda: _csv(videos))
+            attempt(lambda: kept.write(result.to_json))
+            attempt(lambda: print_result(result, kept.json_file, *texts, form=form))
 
 
 def _dry_run(
@@ -236,35 +229,6 @@ def _scored(evaluation: Evaluation, replayed: Manifest | None) -> tuple[Collecti
 
     check_frames(replayed, collection)
     return collection, with_differences(replayed, result_of(collection))
-
-
-def _beside(json_file: str | None, results: int, *, wanted: bool) -> list[Path]:
-    """Return where the features of each result go if they are written to a file, else nothing.
-
-    Raises OutputError where they are wanted and something else lies there.
-    """
-    file = user_path(json_file) if json_file and json_file != STDOUT else None
-    if file is not None and (file.is_file() or not file.exists()):
-        from fvd_bench.evaluation.result_features import beside, check_place
-
-        places = [beside(file, place if results > 1 else None) for place in range(results)]
-        for place in places if wanted else ():
-            check_place(place)
-        return places
-    if wanted:
-        raise click.UsageError("--keep-features puts the features beside the --json FILE, so it needs one")
-    return []
-
-
-def _keep(beside: Path, collection: Collection, result: Result, *, wanted: bool) -> None:
-    """Put the features beside the JSON, or warn that those of an older result lie there."""
-    from fvd_bench.evaluation import result_features
-
-    if wanted:
-        result_features.save(beside, collection, result)
-        wrote(beside)
-    elif beside.exists() and not result_features.is_foreign(beside):
-        remark(f"fvd-bench: warning: {beside} holds the features of an older result; delete it")
 
 
 def _check_recordable(evaluation: Evaluation) -> None:

@@ -14,7 +14,7 @@ from fvd_bench.cli.streams import TEXT, keeps
 from fvd_bench.cli.values import Place
 from fvd_bench.escapes import redact
 from fvd_bench.paths import distinct_names, set_apart
-from fvd_bench.settings import DEVICES, ENGINES, Device, Engine
+from fvd_bench.settings import DEVICES, ENGINES, MOST_REPEATS, Device, Engine
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -64,7 +64,11 @@ def draw_options(*, repeats: int) -> Callable[[_Command], _Command]:
     """Add options that say which draws are made. repeats: the default number of draws."""
     return _all(
         click.option(
-            "--repeats", default=repeats, show_default=True, type=click.IntRange(1), help="Draws to average over."
+            "--repeats",
+            default=repeats,
+            show_default=True,
+            type=click.IntRange(1, MOST_REPEATS),
+            help="Draws to average over.",
         ),
         click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**32 - 1), help="Of the first."),
     )

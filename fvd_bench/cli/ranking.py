@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from fvd_bench.cli.streams import Text, console, delivery, print_report, progress
 
 if TYPE_CHECKING:
+    from fvd_bench.cli.kept_features import KeptFeatures
     from fvd_bench.cli.pages import Showing
     from fvd_bench.evaluation.collection import Collection
     from fvd_bench.evaluation.comparisons.ranking import Ranking
@@ -28,24 +29,21 @@ def compute(
     *,
     repeats: int,
     seed: int,
-    json_file: str | None,
     form: str,
     showing: Showing,
     per_video_file: str | None,
-    keep: Callable[[int, Collection, Result], None],
+    kept: KeptFeatures,
     settings: Settings,
 ) -> None:
-    """Score several fake sides against one real side, and print which is better.
-
-    keep: called with each place among the fake sides, its features and its result.
-    """
+    """Score several fake sides against one real side, and print which is better."""
     from fvd_bench.evaluation.comparisons import rank
     from fvd_bench.evaluation.details.per_video import all_videos, ranking_csv
     from fvd_bench.features.distributed import processes
+    from fvd_bench.reports.ranking import ranking_report
 
     places = {name: place for place, name in enumerate(fakes)}
     videos: dict[str, list[VideoRecord]] = {}
-    with delivery() as attempt:
+    with kept.open(), delivery() as attempt:
         with (
             processes() as first,
             progress(shown=first) as show,
@@ -54,16 +52,17 @@ def compute(
             ) as evaluations,
         ):
 
-            def kept(name: str, collection: Collection, result: Result) -> None:
+            def look(name: str, collection: Collection, result: Result) -> None:
                 if per_video_file:
                     videos[name] = all_videos(collection, result)
                 if first:
-                    attempt(lambda: keep(places[name], collection, result))
+                    attempt(lambda: kept.keep(places[name], collection, result))
 
-            ranked = rank.run(evaluations, kept)
+            ranked = rank.run(evaluations, look)
         if first:
+            attempt(lambda: kept.write(lambda: ranking_report(ranked).to_json()))
             texts = showing.text_of_all(partial(ranked_page, ranked)), (per_video_file, lambda: ranking_csv(videos))
-            attempt(lambda: print_ranking(ranked, json_file, *texts, form=form))
+            attempt(lambda: print_ranking(ranked, kept.json_file, *texts, form=form))
 
 
 def dry_run(

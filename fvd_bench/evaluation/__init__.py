@@ -8,7 +8,6 @@ __all__ = [
     "details",
     "evaluate",
     "evaluation",
-    "every_network",
     "manifest",
     "online",
     "own_network",

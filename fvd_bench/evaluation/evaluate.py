@@ -20,7 +20,7 @@ from fvd_bench.finding import warn_of
 from fvd_bench.progress import Progress, shown
 from fvd_bench.protocols.protocol import Protocol, ProtocolLike
 from fvd_bench.protocols.rules import SIDES
-from fvd_bench.settings import Settings
+from fvd_bench.settings import MOST_REPEATS, Settings
 from fvd_bench.sources.opening import SourceLike
 
 if TYPE_CHECKING:
@@ -95,8 +95,10 @@ def open_evaluation(
     to_score: whether there has to be enough on both sides for a score.
     """
     started = time.monotonic()
-    if repeats < 1 or not 0 <= seed <= 2**32 - repeats:
-        raise ArgumentError(f"repeats = {repeats}, seed = {seed}: expected at least 1, and 0 to 2^32 - repeats")
+    if not 1 <= repeats <= MOST_REPEATS or not 0 <= seed <= 2**32 - repeats:
+        raise ArgumentError(
+            f"repeats = {repeats}, seed = {seed}: expected 1 to {MOST_REPEATS:,}, and 0 to 2^32 - repeats"
+        )
     protocols = load_all(protocol)
     sides = {side: open_side(source, side, progress) for side, source in zip(SIDES, (real, fake), strict=True)}
     from fvd_bench.evaluation.opening import opened  # what was typed wrong is told without it

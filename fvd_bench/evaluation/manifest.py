@@ -24,6 +24,7 @@ from fvd_bench.paths import read_text
 from fvd_bench.progress import Progress, silent
 from fvd_bench.protocols.protocol import Protocol, ProtocolLike
 from fvd_bench.protocols.rules import SIDES, Side
+from fvd_bench.records import fault
 from fvd_bench.records import record as typed
 from fvd_bench.settings import Settings
 from fvd_bench.sources.opening import SourceLike
@@ -139,7 +140,7 @@ class Manifest:
                 )
             return found
         except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError, ProtocolError) as error:
-            raise ManifestError(f"not a manifest of schema {SCHEMA}: {error!r}") from error
+            raise ManifestError(f"not a manifest of schema {SCHEMA}: {fault(error)}") from error
 
     def write(self, file: Path) -> None:
         """Write `to_json` to a file, whole or not at all. Raises ManifestError."""

@@ -28,7 +28,7 @@ from fvd_bench.sources.addresses import is_address
 from fvd_bench.sources.iterables import IterableVideos
 
 if TYPE_CHECKING:
-    from fvd_bench.evaluation.evaluation import Evaluation, OpenSide
+    from fvd_bench.evaluation.evaluation import Evaluation
     from fvd_bench.features.engine import Engine
 
 
@@ -46,12 +46,15 @@ def opened(
 ) -> Iterator[Evaluation]:
     """Open the evaluation of two sides, see `open_evaluation`. Networks are loaded last, which takes seconds, and
     minutes where weights have to be fetched."""
-    with remembered.kept_in(None if settings.cache is None else Path(settings.cache)):
+    cache = None if settings.cache is None else Path(settings.cache)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(remembered.kept_in(cache))
         workers = settings.workers or processors()
         check = partial(_check, sides, settings=settings, workers=workers, required=required, to_score=to_score)
         goes_through = any(isinstance(given.source, IterableVideos) for given in sides.values())
         unserved = {} if goes_through else check(protocols)
-        from fvd_bench.evaluation.evaluation import Evaluation  # after what may be refused at once
+        store = stack.enter_context(contextlib.closing(FeatureStore(cache)))
+        from fvd_bench.evaluation.evaluation import Evaluation, OpenSide  # after what may be refused at once
 
         rows = _rows([p for p in protocols if p not in unserved], settings)
         loaded = (*protocols, *rows)
@@ -62,32 +65,32 @@ def opened(
         unserved |= without_network
         if goes_through:  # only after all else, since what an iterable yields may take hours to make
             unserved |= check([p for p in protocols if p not in unserved])
-        with (
-            _stored(sides, settings) as (store, stored),
-            _engine(settings, device, workers, extractors) as engine,
-        ):
-            evaluation = Evaluation(
-                protocols=loaded,
-                rows=rows,
-                unserved=unserved,
-                sides=stored,
-                extractors=extractors,
-                store=store,
-                share=share() if settings.distributed else WHOLE,
-                engine=engine,
-                seeds=seeds,
-                device=device,
-                workers=workers,
-                strict=settings.strict,
-                group_by=settings.group_by,
-                classes=settings.classes,
-                onlooker=settings.onlooker,
-                progress=progress,
-                started=started,
-            )
-            for side in sides:
-                evaluation.check_given(side)
-            yield evaluation
+        stored = {
+            side: OpenSide.of(given, stack.enter_context(given.store(store)), settings.group_by, settings.classes)
+            for side, given in sides.items()
+        }
+        evaluation = Evaluation(
+            protocols=loaded,
+            rows=rows,
+            unserved=unserved,
+            sides=stored,
+            extractors=extractors,
+            store=store,
+            share=share() if settings.distributed else WHOLE,
+            engine=stack.enter_context(_engine(settings, device, workers, extractors)),
+            seeds=seeds,
+            device=device,
+            workers=workers,
+            strict=settings.strict,
+            group_by=settings.group_by,
+            classes=settings.classes,
+            onlooker=settings.onlooker,
+            progress=progress,
+            started=started,
+        )
+        for side in sides:
+            evaluation.check_given(side)
+        yield evaluation
 
 
 def _check(
@@ -124,23 +127,6 @@ def check_labels(given: Given, side: Side, group_by: str | None, classes: str | 
             "class; give its videos, or a file of `fvd-bench stats`"
         )
     dependence.labels(given.source.names, classes, given.columns, what="classes")
-
-
-@contextlib.contextmanager
-def _stored(sides: Mapping[Side, Given], settings: Settings) -> Iterator[tuple[FeatureStore, dict[Side, OpenSide]]]:
-    """Open the store, and what holds the features of each side."""
-    from fvd_bench.evaluation.evaluation import OpenSide
-
-    cache = None if settings.cache is None else Path(settings.cache)
-    with contextlib.ExitStack() as stack:
-        store = stack.enter_context(contextlib.closing(FeatureStore(cache)))
-        yield (
-            store,
-            {
-                side: OpenSide.of(given, stack.enter_context(given.store(store)), settings.group_by, settings.classes)
-                for side, given in sides.items()
-            },
-        )
 
 
 @contextlib.contextmanager

@@ -18,7 +18,7 @@ from fvd_bench.escapes import escaped
 from fvd_bench.evaluation.score import Score, check_consistent, summary
 from fvd_bench.finding import Finding
 from fvd_bench.inspection.motion import SideMotion
-from fvd_bench.records import record
+from fvd_bench.records import fault, record
 from fvd_bench.words import counted
 
 if TYPE_CHECKING:
@@ -196,7 +196,7 @@ class Result:
         except json.JSONDecodeError as error:
             raise ResultError(f"not a result of schema {SCHEMA}: no JSON ({error})") from error
         except (ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
-            raise ResultError(f"not a result of schema {SCHEMA}: {error!r}") from error
+            raise ResultError(f"not a result of schema {SCHEMA}: {fault(error)}") from error
         if not result.scores:
             raise ResultError(f"not a result of schema {SCHEMA}: it has no scores")
         return result

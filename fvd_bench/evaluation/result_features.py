@@ -93,20 +93,52 @@ def save(file: Path, collection: Collection, result: Result) -> None:
 
 
 def replace(result_file: Path, collection: Collection, result: Result) -> None:
-    """Write a result and its features in place of another with features of its own. Raises what `save` does.
+    """Write a result and its features as `Waiting` does."""
+    with waiting() as features:
+        features.add(beside(result_file), collection, result)
+        features.write(result_file, result.to_json())
 
-    Whenever the process ends, there is one of the two results, and beside it lie its features or none.
+
+class Waiting:
+    """Features that are written already, and get their names when the file of their results is written.
+
+    Whenever the process ends, there is that file or the one that it replaces, and beside it lie its features or none.
     """
-    file = beside(result_file)
-    with _saved(file, collection, result) as features:
+
+    def __init__(self, held: contextlib.ExitStack) -> None:
+        self._held = held
+        self._partial: dict[Path, Path] = {}
+
+    def add(self, file: Path, collection: Collection, result: Result) -> None:
+        """Write the features of an evaluation, which belong into this file. Raises what `save` does."""
+        self._partial[file] = self._held.enter_context(_saved(file, collection, result))
+
+    def write(self, result_file: Path, text: str) -> list[Path]:
+        """Write the file of all results, and let their features have their names. Return all that was written. Raises
+        ResultError."""
         try:
             with partial_file(result_file) as partial:
-                partial.write_text(result.to_json(), "utf-8")
-                if file.is_file():
-                    shutil.copymode(file, features)
-                    file.resolve().unlink()
+                partial.write_text(text, "utf-8")
+                for file, features in self._partial.items():
+                    if file.is_file():
+                        shutil.copymode(file, features)
+                        file.resolve().unlink()
         except OSError as error:
             raise ResultError(f"{result_file} cannot be written: {cause(error)}") from error
+        self._held.pop_all().close()
+        return [result_file, *self._partial]
+
+
+class _NeverWrittenError(Exception):
+    """The file of the results was not written."""
+
+
+@contextlib.contextmanager
+def waiting() -> Iterator[Waiting]:
+    """Give a place for features to wait in. Those that still wait when the block ends are removed."""
+    with contextlib.suppress(_NeverWrittenError), contextlib.ExitStack() as held:
+        yield Waiting(held)
+        raise _NeverWrittenError
 
 
 @contextlib.contextmanager

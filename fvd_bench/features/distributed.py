@@ -8,7 +8,9 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import timedelta
 from types import ModuleType
@@ -18,8 +20,11 @@ from fvd_bench.errors import EXIT_OF_FAULTS, ArgumentError, EndedElsewhereError,
 
 _T = TypeVar("_T")
 
+_MEETING = timedelta(minutes=10)
+"""How long the processes of a run wait at its start until all of them are there."""
+
 _PATIENCE = timedelta(hours=12)
-"""How long processes wait for each other, since their shares of the videos may take long."""
+"""How long processes wait for each other after that, since their shares of the videos may take long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +85,7 @@ def processes() -> Iterator[bool]:
 
     Raises ArgumentError where what describes it is not whole.
     """
-    if not _is_described() or _running() is not None:
+    if described() is None or _running() is not None:
         yield rank() == 0
         return
     import torch
@@ -88,16 +93,56 @@ def processes() -> Iterator[bool]:
 
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
-    with joining():
-        dist.init_process_group("gloo", timeout=_PATIENCE)
+    join("gloo", _PATIENCE)
     try:
         yield rank() == 0
     finally:
         dist.destroy_process_group()
 
 
+def described() -> tuple[int, int] | None:
+    """Return the place of this process and the number of processes that torchrun has put into the environment, None
+    where there are none. Raises ArgumentError for what no run has."""
+    if not {"RANK", "WORLD_SIZE", "MASTER_ADDR"} <= os.environ.keys():
+        return None
+    with _joining():
+        place, several = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+        if not 0 <= place < several:
+            raise ValueError(f"RANK is {place} and WORLD_SIZE {several}, where ranks are 0 to {several - 1}")
+    return place, several
+
+
+def join(backend: str, patience: timedelta) -> None:
+    """Join the run that the environment describes.
+
+    backend: what exchanges tensors, as torch names it. patience: how long processes wait for each other later on.
+    Raises ArgumentError where they do not meet within _MEETING.
+    """
+    import torch.distributed as dist
+    from torch.distributed.rendezvous import rendezvous
+
+    with _joining():
+        store, place, several = _in_a_thread(lambda: next(rendezvous("env://", timeout=_MEETING)))
+        store.set_timeout(patience)
+        dist.init_process_group(backend, store=store, rank=place, world_size=several, timeout=patience)
+
+
+def _in_a_thread(action: Callable[[], _T]) -> _T:
+    """Return what an action does, which waits without heeding Ctrl-C. This waits for it and heeds it."""
+    found: Future[_T] = Future()
+
+    def run() -> None:
+        try:
+            found.set_result(action())
+        except Exception as error:  # any exception, since it is raised again
+            found.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return found.result()
+
+
 @contextlib.contextmanager
-def joining() -> Iterator[None]:
+def _joining() -> Iterator[None]:
     """Raise ArgumentError where the environment describes a run that cannot be joined, as torch says."""
     try:
         yield
@@ -127,8 +172,11 @@ def world() -> int:
 
 
 def is_first() -> bool:
-    """Return whether this process speaks for all that torchrun has started, also where it has not joined them."""
-    return os.environ["RANK"] == "0" if _running() is None and _is_described() else rank() == 0
+    """Return whether this process speaks for all that torchrun has started, also where it has not joined them.
+
+    Raises ArgumentError as `described` does.
+    """
+    return _started()[0] == 0
 
 
 def refuse_several(command: str, instead: str = "") -> None:
@@ -136,8 +184,7 @@ def refuse_several(command: str, instead: str = "") -> None:
 
     command: what is not divided among processes. instead: what is, as the rest of the sentence.
     """
-    with joining():
-        started = int(os.environ["WORLD_SIZE"]) if _running() is None and _is_described() else world()
+    started = _started()[1]
     if started > 1:
         raise ArgumentError(
             f"{command} is not divided, and {started} processes would each do all of it: run the command without "
@@ -207,9 +254,10 @@ def _exchange(action: Callable[[ModuleType], object]) -> None:
         raise EndedElsewhereError(rank(), 3) from error
 
 
-def _is_described() -> bool:
-    """Return whether the environment describes a run, as torchrun does."""
-    return {"RANK", "WORLD_SIZE", "MASTER_ADDR"} <= os.environ.keys()
+def _started() -> tuple[int, int]:
+    """Return the place of this process and the number of those that torchrun has started, joined or not."""
+    joined = rank(), world()
+    return joined if _running() is not None else described() or joined
 
 
 def _running() -> ModuleType | None:

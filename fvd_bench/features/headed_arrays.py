@@ -57,6 +57,15 @@ def read(path: Path, name: str) -> tuple[dict[str, Any], dict[str, NDArray[Any]]
     return head, arrays
 
 
+def refusal(path: Path, what: str, error: Exception, *, made_by: str) -> SourceError:
+    """Return the error for a file that `read` did not take. what: that it should be. made_by: the command for that.
+
+    A file that the system does not let read, or that is a pipe, is none to make again.
+    """
+    again = "" if isinstance(error, OSError) else f"; make it again with `fvd-bench {made_by}`"
+    return SourceError(f"{path} cannot be read as {what}: {cause(error)}{again}")
+
+
 def write(file: Path, name: str, head: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
     """Write a file whose head has this name, whole or not at all. Raises SourceError."""
     text = json.dumps(head, allow_nan=False)

@@ -125,9 +125,7 @@ class StatsFile:
                 value_range=_range(head.get("value_range")),
             )
         except headed_arrays.DAMAGED as error:
-            raise SourceError(
-                f"{path} cannot be read as a statistics file: {error}; make it again with `fvd-bench stats`"
-            ) from error
+            raise headed_arrays.refusal(path, "a statistics file", error, made_by="stats") from error
 
 
 def is_stats_file(path: Path) -> bool:

@@ -18,7 +18,7 @@ from fvd_bench.evaluation.result import Result, SourceInfo, read_text, write_jso
 from fvd_bench.evaluation.score import Skipped
 from fvd_bench.finding import Finding, worst_first
 from fvd_bench.paths import distinct_names, user_path
-from fvd_bench.records import record
+from fvd_bench.records import fault, record
 
 SCHEMA = 1
 
@@ -152,7 +152,7 @@ class PairedResult:
                 raise ResultError(f"not a paired result of schema {SCHEMA}, but of {table['schema']!r:.60}")
             result: PairedResult = record(cls, table, "the paired result")
         except (ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
-            raise ResultError(f"not a paired result of schema {SCHEMA}: {error!r}") from error
+            raise ResultError(f"not a paired result of schema {SCHEMA}: {fault(error)}") from error
         return result
 
 

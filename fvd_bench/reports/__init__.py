@@ -3,6 +3,7 @@
 __all__ = [
     "audit",
     "card",
+    "cells",
     "charts",
     "citation",
     "comparison",
@@ -23,5 +24,4 @@ __all__ = [
     "scores",
     "selftest",
     "table4",
-    "tables",
 ]

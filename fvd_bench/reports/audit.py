@@ -6,9 +6,9 @@ from rich.console import Group, RenderableType
 
 from fvd_bench.estimate import ends
 from fvd_bench.evaluation.studies.sensitivity import Audit, Sensitivity
+from fvd_bench.reports.cells import number_or_blank
 from fvd_bench.reports.formats import Report
 from fvd_bench.reports.layout import Column, Grid, Prose
-from fvd_bench.reports.tables import number_or_blank
 from fvd_bench.videos.distortion import STRENGTHS
 from fvd_bench.words import number, percent
 

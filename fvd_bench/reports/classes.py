@@ -9,8 +9,8 @@ from rich.console import RenderableType
 
 from fvd_bench.estimate import ends
 from fvd_bench.evaluation.result import ClassPanel, Result, ScoreByClass
+from fvd_bench.reports.cells import number_or_blank, span_or_blank
 from fvd_bench.reports.layout import Column, Grid, Prose
-from fvd_bench.reports.tables import number_or_blank, span_or_blank
 from fvd_bench.words import counted, number
 
 CLASS = "class-"

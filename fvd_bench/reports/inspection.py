@@ -9,9 +9,9 @@ from rich.console import Group, RenderableType
 from fvd_bench.finding import worst_first
 from fvd_bench.inspection.checkup import Checkup
 from fvd_bench.inspection.summary import Contents, Need
+from fvd_bench.reports.cells import most_frequent
 from fvd_bench.reports.formats import Report
 from fvd_bench.reports.layout import Column, Grid, Prose, Record
-from fvd_bench.reports.tables import most_frequent
 from fvd_bench.videos.header import RAW
 from fvd_bench.words import counted
 

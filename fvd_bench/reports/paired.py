@@ -12,10 +12,10 @@ from fvd_bench.evaluation.details.per_video import spreadsheet_text
 from fvd_bench.evaluation.score import Score
 from fvd_bench.evaluation.studies.curves import Curve, Panel, Point
 from fvd_bench.paired.result import FrameCurve, PairedResult, PairedScore
+from fvd_bench.reports.cells import number_or_blank, span_or_blank
 from fvd_bench.reports.formats import Report, csv_text
 from fvd_bench.reports.layout import Column, Grid, Prose
 from fvd_bench.reports.scores import beware
-from fvd_bench.reports.tables import number_or_blank, span_or_blank
 from fvd_bench.words import number
 
 _MARKED = 4

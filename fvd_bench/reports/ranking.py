@@ -9,10 +9,10 @@ from rich.console import Group, RenderableType
 from fvd_bench.evaluation.comparisons.ranking import LEVEL, RankedScore, Ranking
 from fvd_bench.evaluation.comparisons.result_files import ranking_json
 from fvd_bench.evaluation.score import Score
+from fvd_bench.reports.cells import number_or_blank, span_or_blank
 from fvd_bench.reports.comparison import PAIRED
 from fvd_bench.reports.formats import Report
 from fvd_bench.reports.layout import Column, Grid, Prose
-from fvd_bench.reports.tables import number_or_blank, span_or_blank
 from fvd_bench.words import number, percent
 
 

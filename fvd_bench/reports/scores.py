@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
 
@@ -14,12 +15,18 @@ from fvd_bench.evaluation.window_scores import frames, is_window
 from fvd_bench.finding import HEADLINES, Finding, worst_first
 from fvd_bench.networks import NETWORKS
 from fvd_bench.protocols.variants import SCALE
+from fvd_bench.reports.cells import clips_or_blank, number_or_blank, span_or_blank
 from fvd_bench.reports.classes import class_parts, class_records
 from fvd_bench.reports.curves import curves_grid, title
 from fvd_bench.reports.formats import Report
 from fvd_bench.reports.layout import Column, Grid, Prose, Record
-from fvd_bench.reports.tables import UNKNOWN, clips_or_blank, number_or_blank, span_or_blank
 from fvd_bench.words import number, percent, span
+
+if TYPE_CHECKING:
+    import pandas
+
+_UNKNOWN = {"interval": "interval", "floor": "floor", "infinite": "value at infinity"}
+"""What may be unknown about a score, in words."""
 
 
 def result_report(result: Result) -> Report:
@@ -53,6 +60,11 @@ def result_report(result: Result) -> Report:
         scores=[score.value for score in scores],
         signatures=signatures(scores),
     )
+
+
+def score_frame(result: Result) -> pandas.DataFrame:
+    """Return one row per score, with what is known about its uncertainty and how it was made."""
+    return result.to_frame()
 
 
 def score_record(score: Score, *, unit: str = "clips", more: Sequence[tuple[str, str]] = ()) -> Record:
@@ -144,7 +156,7 @@ def unknown(scores: Sequence[Score]) -> list[str]:
     for score in scores:
         for what, reason in score.unknown.items():
             name = f"{score.metric.upper()} of {score.protocol}"
-            reasons.setdefault((UNKNOWN.get(what, what), reason), []).append(name)
+            reasons.setdefault((_UNKNOWN.get(what, what), reason), []).append(name)
     everything = len([score for score in scores if score.value is not None])
     return [
         f"no {what}{'' if len(names) == everything else ' for ' + ', '.join(names)}: {reason}"

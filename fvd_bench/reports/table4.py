@@ -7,10 +7,10 @@ from rich.console import Group
 from fvd_bench.evaluation.result import Result
 from fvd_bench.evaluation.score import Score
 from fvd_bench.evaluation.studies.table4 import PITFALLS, PROPER, SAME, change_percent, verdict
+from fvd_bench.reports.cells import number_or_blank, span_or_blank
 from fvd_bench.reports.formats import Report
 from fvd_bench.reports.layout import Column, Grid, Prose
 from fvd_bench.reports.scores import beware, signatures
-from fvd_bench.reports.tables import number_or_blank, span_or_blank
 
 
 def table4_report(result: Result) -> Report:

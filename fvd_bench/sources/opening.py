@@ -219,6 +219,8 @@ def _open_name(path: Path, layout: Layout, progress: Progress) -> ClipSource:
         )
     if not is_function_name(name):
         check_not_mangled(path)
+        if path.is_symlink():
+            raise SourceError(f"{path} is a link to {path.readlink()}, where there is nothing")
         raise SourceError(f"{path} does not exist")
     function = find_function(name)
     videos: Any  # whatever it returns

@@ -77,7 +77,11 @@ class Scratch:
         return np.frombuffer(self._mapped, dtype, count, offset).reshape(shape)
 
     def _error(self, reason: str) -> SourceError:
+        try:
+            place = f" in {tempfile.gettempdir()}"
+        except OSError:  # there is no folder for it
+            place = ""
         return SourceError(
-            f"{self._what} needs a temporary file in {tempfile.gettempdir()}, which cannot be written: {reason}; free "
-            "some space, or name another folder in the environment variable TMPDIR"
+            f"{self._what} needs a temporary file{place}, which cannot be written: {reason}; free some space, or name "
+            "another folder in the environment variable TMPDIR"
         )

@@ -95,9 +95,7 @@ def in_order(
     """
     budget = budget or Budget(0)
     line: _Line[Task, Item] = _Line(tasks, work, budget, places=workers + 2)
-    threads = [threading.Thread(target=line.run, daemon=True) for _ in range(min(workers, len(tasks)))]
-    for thread in threads:
-        thread.start()
+    threads = _started(line.run, min(workers, len(tasks)))
     try:
         for _ in tasks:
             task, out = line.begun.get()
@@ -116,6 +114,21 @@ def in_order(
         budget.close()
         for thread in threads:
             thread.join(_FAREWELL_SECONDS)
+
+
+def _started(run: Callable[[], None], wanted: int) -> list[threading.Thread]:
+    """Start threads, fewer than are wanted where the system gives no more. Raises RuntimeError where it gives none."""
+    threads: list[threading.Thread] = []
+    for _ in range(wanted):
+        thread = threading.Thread(target=run, daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            if not threads:
+                raise
+            break
+        threads.append(thread)
+    return threads
 
 
 _Out = queue.Queue[tuple[Item | _Failure | _End, int]]

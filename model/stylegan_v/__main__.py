@@ -1,5 +1,14 @@
-"""python -m stylegan_v"""
+"""Where the program stylegan-v starts, which `python -m stylegan_v` is too."""
 
-from stylegan_v.cli import main
+from fvd_bench.interruption import ended_in_a_line
 
-main()
+
+def main() -> None:
+    """Entry point of stylegan-v."""
+    with ended_in_a_line("stylegan-v"):
+        from stylegan_v.cli import main as run
+    run()
+
+
+if __name__ == "__main__":
+    main()

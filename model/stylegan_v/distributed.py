@@ -15,15 +15,18 @@ import torch
 from torch import Tensor
 from torch import distributed as dist
 
-from fvd_bench.features.distributed import joining
+from fvd_bench.features.distributed import described, join
 from stylegan_v.errors import ConfigError, ModelError
+
+_PATIENCE = timedelta(hours=4)
+"""How long processes wait for each other, since rank 0 scores checkpoints meanwhile."""
 
 
 @contextlib.contextmanager
 def process_group(device: str) -> Iterator[torch.device]:
     """Join the group that torchrun describes, if it does, and give this process's device. Raises ConfigError, and
     ArgumentError where it cannot be joined."""
-    if not {"RANK", "WORLD_SIZE", "MASTER_ADDR"} <= os.environ.keys():
+    if described() is None:
         yield torch.device(device)
         return
     place = int(os.environ.get("LOCAL_RANK", "0"))
@@ -35,10 +38,7 @@ def process_group(device: str) -> Iterator[torch.device]:
                 "processes, as torchrun's option says"
             )
         torch.cuda.set_device(local)
-    # Rank 0 scores checkpoints while the others wait, so the wait is long.
-    backend = "cpu:gloo,cuda:nccl" if local.type == "cuda" else "gloo"
-    with joining():
-        dist.init_process_group(backend, timeout=timedelta(hours=4))
+    join("cpu:gloo,cuda:nccl" if local.type == "cuda" else "gloo", _PATIENCE)
     try:
         yield local
     finally:

@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from fvd_bench.errors import cause
 from stylegan_v.errors import ModelError
 
 
@@ -15,9 +16,12 @@ from stylegan_v.errors import ModelError
 def locked(folder: Path, refusal: ModelError) -> Iterator[None]:
     """Hold a folder, which is there, for this process, where the file system has locks of folders.
 
-    Raises the refusal where another process holds it, and OSError where it cannot be read.
+    Raises the refusal where another process holds it, and one of its kind where the folder cannot be read.
     """
-    held = os.open(folder, os.O_RDONLY)
+    try:
+        held = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise type(refusal)(f"{folder} cannot be read: {cause(error)}") from error
     try:
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

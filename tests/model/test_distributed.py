@@ -1,9 +1,13 @@
 """What is wrong with processes that were started together is told before they meet. Runs of two are in test_loop.py."""
 
+import socket
+from datetime import timedelta
+
 import pytest
 import torch
 
 from fvd_bench.errors import ArgumentError
+from fvd_bench.features import distributed
 from fvd_bench.features.distributed import processes, refuse_several
 from stylegan_v.distributed import process_group
 from stylegan_v.errors import ConfigError
@@ -19,8 +23,14 @@ def test_every_process_needs_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatch) -
         pass
 
 
-@pytest.mark.parametrize("described", [{"RANK": "a"}, {"WORLD_SIZE": "b"}, {"MASTER_PORT": None}])
-def test_a_run_that_is_not_described_whole_is_told(described: dict[str, str | None], monkeypatch) -> None:
+@pytest.mark.parametrize(
+    "described",
+    [
+        {"RANK": "a"}, {"RANK": "1"}, {"RANK": "-1"}, {"WORLD_SIZE": "b"}, {"WORLD_SIZE": "0"}, {"MASTER_PORT": None},
+        {"MASTER_PORT": "65536"},
+    ],
+)  # fmt: skip
+def test_a_run_that_no_process_can_join_is_told_at_once(described: dict[str, str | None], monkeypatch) -> None:
     """As where a cluster sets some of the variables for purposes of its own."""
     whole = {"RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29500"}
     for name, value in (whole | described).items():
@@ -35,3 +45,16 @@ def test_a_run_that_is_not_described_whole_is_told(described: dict[str, str | No
     if described == {"WORLD_SIZE": "b"}:
         with pytest.raises(ArgumentError, match=told):
             refuse_several("demo")
+
+
+@pytest.mark.parametrize("rank", ["0", "1"])
+def test_processes_that_nobody_joins_do_not_wait_for_ever(rank: str, monkeypatch) -> None:
+    with socket.socket() as place:
+        place.bind(("127.0.0.1", 0))
+        alone = {"RANK": rank, "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1"}
+        for name, value in (alone | {"MASTER_PORT": str(place.getsockname()[1])}).items():
+            monkeypatch.setenv(name, value)
+    monkeypatch.setattr(distributed, "_MEETING", timedelta(seconds=1))
+
+    with pytest.raises(ArgumentError, match=r"do not meet: .*imed out after \d+"), processes():
+        pass

@@ -17,7 +17,7 @@ from fvd_bench.evaluation.result import Result, read_text
 from fvd_bench.evaluation.result_features import ResultFeatures, spread_of
 from fvd_bench.evaluation.score import Score
 from fvd_bench.paths import distinct_names, user_path
-from fvd_bench.records import record
+from fvd_bench.records import fault, record
 
 SCHEMA = 1
 """Of a ranking, which has a number of its own."""
@@ -62,7 +62,7 @@ def ranking_from_json(text: str) -> Ranking:
             raise ResultError(f"not a ranking of schema {SCHEMA}: it ranks by no score")
         return Ranking(results, tuple(scores), record(tuple[str, ...], table["notes"], "the notes"))
     except (ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
-        raise ResultError(f"not a ranking of schema {SCHEMA}: {error!r}") from error
+        raise ResultError(f"not a ranking of schema {SCHEMA}: {fault(error)}") from error
 
 
 def read_all(files: Sequence[Path]) -> dict[str, Entrant]:

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from fvd_bench.evaluation.details.shown_clips import ShownClip
 from fvd_bench.inspection.checkup import Checkup
 from fvd_bench.inspection.summary import Contents
+from fvd_bench.reports.cells import most_frequent
 from fvd_bench.reports.charts.canvas import Chart, canvas
 from fvd_bench.reports.charts.palette import SCORE
 from fvd_bench.reports.page.page import Block, Charts, Details, Made, Page, Section, Strip, Table, Verdict, Words
-from fvd_bench.reports.tables import most_frequent
 from fvd_bench.words import counted
 
 _MOST_VALUES = 6

@@ -12,6 +12,7 @@ from fvd_bench.evaluation.result import Result
 from fvd_bench.finding import Finding, messages
 from fvd_bench.inspection.motion import SideMotion
 from fvd_bench.protocols.rules import OTHER_SIDE, SIDES, Side
+from fvd_bench.reports.cells import clips_or_blank
 from fvd_bench.reports.charts.score_charts import count_chart
 from fvd_bench.reports.charts.video_charts import change_chart, distance_chart, energy_chart, map_chart
 from fvd_bench.reports.page.page import (
@@ -28,7 +29,7 @@ from fvd_bench.reports.page.page import (
     Words,
 )
 from fvd_bench.reports.page.protocol_words import protocol_words
-from fvd_bench.reports.tables import UNKNOWN, clips_or_blank
+from fvd_bench.reports.scores import unknown
 from fvd_bench.words import counted, duration, number, ordinal, percent, span
 
 WHAT_STRIPS_SHOW = (
@@ -194,14 +195,9 @@ def _numbers(result: Result) -> Iterator[Block]:
         ],
         numbers=range(2, 8),
     )
-    unknown = [f"{s.protocol}: no {s.metric.upper()}: {s.reason}" for s in result.scores if s.value is None]
-    unknown += [
-        f"{score.protocol}: no {UNKNOWN.get(what, what)} of {score.metric.upper()}: {reason}"
-        for score in result.scores
-        for what, reason in score.unknown.items()
-    ]
-    if unknown:
-        yield Items(unknown)
+    reasons = [f"{s.protocol}: no {s.metric.upper()}: {s.reason}" for s in result.scores if s.value is None]
+    if reasons := [*reasons, *unknown(result.scores)]:
+        yield Items(reasons)
     yield from skipped_details(result)
 
 

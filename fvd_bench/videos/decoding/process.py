@@ -17,7 +17,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from fvd_bench.errors import DecoderError, ShortVideoError, VideoError
+from fvd_bench.errors import DecoderError, ShortVideoError, VideoError, cause
 from fvd_bench.videos.decoding.limits import Limits
 from fvd_bench.videos.decoding.messages import MessageError, Part, read_message, write_message
 from fvd_bench.videos.frame_times import Time
@@ -71,7 +71,10 @@ class Decoder:
         self._killed = False
         self._ready = False
         self._whole = True
-        self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 -- it is closed with the pipes
+        try:
+            self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 -- it is closed with the pipes
+        except OSError as error:
+            raise _no_start(f"it needs a temporary file ({cause(error)}), in the folder that TMPDIR names") from error
         try:
             self._process = subprocess.Popen(
                 # With -P no module from the current folder, where the videos may be, is imported.
@@ -259,8 +262,8 @@ class Decoder:
 def _no_start(why: str) -> DecoderError:
     return DecoderError(
         f"the process that decodes videos does not start ({why}); expected {sys.executable} -m "
-        "fvd_bench.videos.decoding to run: see whether NumPy can be imported there, and whether memory and processes "
-        "are left"
+        "fvd_bench.videos.decoding to run: see whether NumPy can be imported there, and whether memory, processes and "
+        "open files are left"
     )
 
 

@@ -25,7 +25,7 @@ __all__ = ["cli", "main"]
 
 
 def main() -> None:
-    """Entry point of stylegan-v."""
+    """Run the command line of stylegan-v."""
     run(cli, "stylegan-v")
 
 

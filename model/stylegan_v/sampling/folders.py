@@ -10,7 +10,7 @@ import glob
 import json
 import secrets
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -32,6 +32,10 @@ SETTINGS_FILE = "generated.json"
 Form = Literal["mp4", "jpg", "png"]
 
 _FORMAT = 1
+
+_LEAST_BYTES: Mapping[Form, int] = {"jpg": 600, "png": 70, "mp4": 4}
+"""Bytes that a frame takes though all its pixels are alike: the tables of a JPEG file, the chunks of a PNG file, and
+its size in the index of an mp4 file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +66,10 @@ def generate(
     check_writable(f".{form}")
     sampler.label(first, label)
     sampler.check(frames)
+    sampler.check_numbers(first, videos)
     settings = {**sampler.identity(), "frames": frames, "class": label, "format": form}
     try:
+        _check_room(out, videos * frames, form)
         _claim(out, settings)
         made = 0
         for done, number in enumerate(range(first, first + videos)):
@@ -121,6 +127,17 @@ def _claim(out: Path, settings: dict[str, Any]) -> None:
         listed = ", ".join(f"{key} was {_said(found, key)} and is {_said(settings, key)}" for key in different)
         raise ModelError(f"{out} holds videos of other settings: {listed}; name another folder, or the same settings")
     write_text(file, json.dumps({"format": _FORMAT, "settings": settings}, indent=2) + "\n")
+
+
+def _check_room(out: Path, frames: int, form: Form) -> None:
+    """Raise ModelError where the disk is too small for so many frames, even if all of it were free."""
+    place = next(folder for folder in (out.absolute(), *out.absolute().parents) if folder.exists())
+    needed, there = frames * _LEAST_BYTES[form], shutil.disk_usage(place).total
+    if needed > there:
+        raise ModelError(
+            f"{frames:,} frames take {needed / 1e9:,.0f} GB at the very least, and the disk of {out} has "
+            f"{there / 1e9:,.0f} in all: make fewer or shorter videos"
+        )
 
 
 def _read_settings(file: Path) -> dict[str, Any]:

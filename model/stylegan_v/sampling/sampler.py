@@ -28,6 +28,7 @@ from fvd_bench.networks.weights.files import tensor_digest
 from fvd_bench.videos.sampling import Indices
 from fvd_bench.videos.video import Pixels
 from stylegan_v.errors import ConfigError, ModelError
+from stylegan_v.memory import check_memory, frame_bytes
 from stylegan_v.networks.noise import Purpose, uniform
 from stylegan_v.networks.pixels import to_uint8
 from stylegan_v.networks.video_generator import Clip, Draw, VideoGenerator
@@ -37,6 +38,9 @@ _KEPT_GROUPS = 2
 
 _END_OF_TIME = 2**32
 """In frames: tokens of noise have so many numbers, and may lie a frame apart (noise.py)."""
+
+_END_OF_VIDEOS = 2**32
+"""Videos are numbered below this."""
 
 _EDITION = 2
 """A number that is raised when the same settings give other frames. Edition 2 computes motion in float64."""
@@ -91,6 +95,7 @@ class VideoSampler:
             )
         if self.batch_frames < 1:
             raise ConfigError(f"batch_frames = {self.batch_frames}: expected at least 1")
+        check_memory(f"batch_frames = {self.batch_frames}", self.batch_frames * frame_bytes(self.generator.config))
 
     @property
     def rate(self) -> float:
@@ -120,6 +125,12 @@ class VideoSampler:
             )
         if motion_of is not None and not self.generator.separate:
             raise ConfigError(f"{self._method} draws content and motion in one, so no video takes another's motion")
+
+    @staticmethod
+    def check_numbers(first: int, videos: int) -> None:
+        """Raise ConfigError where there are not so many videos from this one on."""
+        if not 0 <= first <= first + videos <= _END_OF_VIDEOS:
+            raise ConfigError(f"asked for are {videos} videos from number {first} on; numbers end before 2^32")
 
     def label(self, video: int, given: Label | None = None) -> Tensor | None:
         """Return the label of a video: [1, num_classes], None without classes.

@@ -16,7 +16,6 @@ from fvd_bench.progress import Progress, silent
 from fvd_bench.protocols.protocol import load
 from fvd_bench.sources.opening import SourceLike
 from stylegan_v.networks.video_generator import VideoGenerator
-from stylegan_v.sampling.sampler import VideoSampler
 from stylegan_v.sampling.videos import GeneratedVideos
 
 
@@ -31,9 +30,9 @@ def check_scoring(real: str | Path, *, protocol: str, device: str, progress: Pro
         pass
 
 
-def check_length(generator: VideoGenerator, *, protocol: str) -> None:
-    """Raise ConfigError where a protocol needs longer videos than a generator can make."""
-    VideoSampler(generator).check(load(protocol).fake.frames_needed)
+def check_generated(generator: VideoGenerator, *, videos: int, protocol: str) -> None:
+    """Raise ConfigError where a generator cannot make so many videos, or none as long as a protocol needs."""
+    GeneratedVideos(generator, videos=videos, frames=load(protocol).fake.frames_needed)
 
 
 def evaluate(

@@ -15,12 +15,15 @@ import numpy as np
 from fvd_bench.atomic import partial_file
 from fvd_bench.errors import cause
 from fvd_bench.videos.video import Pixels
-from stylegan_v.errors import ModelError
+from stylegan_v.errors import ConfigError, ModelError
 from stylegan_v.sampling.sampler import Label, VideoSampler
 
 VIDEO_FILE_SUFFIXES = (".mp4", ".webp")
 
 _LARGEST_RATE_DIVISOR = 1001
+
+_LONGEST_SIDE = 2**14
+"""In pixels, of frames that libx264 takes. WebP takes one less."""
 
 
 def tile(frames: Pixels) -> Pixels:
@@ -34,8 +37,16 @@ def decomposition(
 ) -> Iterator[Pixels]:
     """Yield the frames of a grid whose rows share motion and whose columns share content: uint8 [rows·R, columns·R, 3].
 
-    Row r moves as video `first` + r; column c shows the content of video `first` + c.
+    Row r moves as video `first` + r; column c shows the content of video `first` + c. Raises ConfigError for frames
+    that no file of a video holds.
     """
+    sampler.check_numbers(first, max(rows, columns))
+    side = sampler.generator.config.resolution
+    if max(rows, columns) * side > _LONGEST_SIDE:
+        raise ConfigError(
+            f"{rows} × {columns} videos of {side}² make frames of {columns * side} × {rows * side} pixels, and those "
+            f"of a file have at most {_LONGEST_SIDE} a side: ask for fewer"
+        )
     places = range(frames)
     cells = [
         sampler.frames(first + column, places, label=label, motion_of=first + row)

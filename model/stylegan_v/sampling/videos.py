@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
@@ -20,6 +21,7 @@ from fvd_bench.videos.sampling import Indices
 from fvd_bench.videos.video import Frame
 from fvd_bench.words import counted
 from stylegan_v.errors import ConfigError
+from stylegan_v.memory import check_memory
 from stylegan_v.networks.video_generator import VideoGenerator
 from stylegan_v.sampling.sampler import Label, VideoSampler
 
@@ -60,6 +62,8 @@ class GeneratedVideos:
             )
         sampler = self.sampler
         sampler.check(self.frames)
+        sampler.check_numbers(self.first, self.videos)
+        check_memory(f"videos = {self.videos}", self.videos * sys.getsizeof(video_name(0)))  # of their names
         for label in () if self.labels is None else self.labels:
             sampler.label(0, label)
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from PIL import Image
 
+from stylegan_v.memory import check_memory, frame_bytes
 from stylegan_v.sampling.sampler import Label, VideoSampler
 from stylegan_v.studies.pictures import labelled
 
@@ -29,6 +30,8 @@ def strip(
     unless given. Raises ConfigError, ModelError.
     """
     places = [round(second * sampler.rate) for second in seconds]
+    sampler.check_numbers(first, videos)
+    check_memory(f"videos = {videos}", videos * len(places) * frame_bytes(sampler.generator.config))
     numbers = range(first, first + videos)
     cells = [list(sampler.frames(number, places, label=label)) for number in numbers]
     rows = [f"video {number}" for number in numbers]

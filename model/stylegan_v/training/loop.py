@@ -22,10 +22,11 @@ from stylegan_v.checkpoints.files import LAST
 from stylegan_v.data.clips import Batch, VideoDataset, batches
 from stylegan_v.data.preloaded import PreloadedVideos, fits
 from stylegan_v.errors import ConfigError
+from stylegan_v.memory import check_memory, frame_bytes
 from stylegan_v.methods.settings import Precision
 from stylegan_v.methods.trainer import Trainer
 from stylegan_v.networks.generator import half_precision
-from stylegan_v.sampling.scoring import check_length, check_scoring
+from stylegan_v.sampling.scoring import check_generated, check_scoring
 from stylegan_v.training import memory_advice, run_folder
 from stylegan_v.training.allocator import kept_memory
 from stylegan_v.training.memory_advice import explained_memory
@@ -127,6 +128,8 @@ def _train_stage(
 
     ends: whether to end before a step. held: what keeps other processes out of the folder from when that is there.
     """
+    clip_bytes = run.frames * frame_bytes(run.model)
+    check_memory(f"batch = {run.train.batch}", run.train.batch // distributed.world() * clip_bytes)
     with explained_memory(memory_advice.before_training):
         dataset = _open(run, workers, progress)
         distributed.on_first(lambda: _check_scoring(run, place.type, progress))
@@ -134,7 +137,7 @@ def _train_stage(
         if begin is not None and not (out / LAST).exists():
             trainer.begin_with({part: begin.part(part) for part in begin.parts})
         if run.report.fvd_kimg:
-            check_length(trainer.ema, protocol=run.report.protocol)
+            check_generated(trainer.ema, videos=run.report.fvd_videos, protocol=run.report.protocol)
         distributed.on_first(lambda: run_folder.claim(out, run))
         distributed.on_first(lambda: held.enter_context(run_folder.held(out)))
         session = Session(run, out, trainer, progress=progress)

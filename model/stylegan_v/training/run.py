@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 _LARGEST_SEED = 2**56
 """noise.py tells apart the seeds below this."""
 
+_LARGEST_COUNT = 1e15
+"""A run never gets so far, and its numbers of frames are exact below this."""
+
 _OF_THE_DATA = ("method", "resolution", "frames", "num_classes")
 """The values of a model that come from its videos, whatever its preset, and its method."""
 
@@ -90,8 +93,8 @@ class Run:
             "report.fvd_videos": report.fvd_videos,
         }  # fmt: skip
         for name, value in positive.items():
-            if not 0 < value < math.inf:
-                raise ConfigError(f"{name} = {value}: expected a number above 0")
+            if not 0 < value < _LARGEST_COUNT:
+                raise ConfigError(f"{name} = {value}: expected a number above 0, below 10^15")
         for name in ("micro_batch", "seed", "r1_gamma", "learning_rate", "ema_rampup", "discriminator_kimg"):
             if not 0 <= getattr(train, name) < _LARGEST_SEED:
                 raise ConfigError(f"train.{name} = {getattr(train, name)}: expected 0 or more, below 2^56")

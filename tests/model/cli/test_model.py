@@ -19,7 +19,7 @@ from fvd_bench.sources.opening import open_source
 from stylegan_v.checkpoints.checkpoint import load
 from stylegan_v.checkpoints.official_names import GENERATOR, official_name
 from stylegan_v.cli import cli
-from stylegan_v.errors import CheckpointError, ModelError
+from stylegan_v.errors import CheckpointError, ConfigError, ModelError
 from tests.forked import Program
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -209,6 +209,26 @@ class TestGenerate:
         assert "stylegan-v: error: mp4 files need PyAV, which is not installed: pip install av" in done.stderr
         assert not (tmp_path / "mp4").exists()
 
+    @pytest.mark.parametrize(
+        ("command", "told"),
+        [
+            (("generate", "--videos", 10**20), "numbers end before 2^32"),
+            (("generate", "--videos", 2**32, "--frames", 10**6), "and the disk of"),
+            (("generate", "--batch-frames", 10**12), "GiB of memory at the very least"),
+            (("generate", "--decompose", "9999x9999"), "of a file have at most 16384 a side"),
+            (("strip", "--videos", 10**9), "GiB of memory at the very least"),
+            (("evaluate", "--real", "toys", "--videos", 2**32), "GiB of memory at the very least"),
+        ],
+    )
+    def test_more_than_there_can_be_is_told_at_once(self, tiny_checkpoint, tmp_path: Path, command, told: str) -> None:
+        out = [] if command[0] == "evaluate" else ["--out", tmp_path / ("a.png" if command[0] == "strip" else "a.mp4")]
+
+        done = run(command[0], tiny_checkpoint(), *command[1:], *out)
+
+        assert isinstance(done.exception, ConfigError | ModelError | SystemExit), done.exception
+        assert told in f"{done.exception}{done.stderr}"
+        assert [file.name for file in tmp_path.iterdir()] == ["tiny.pt"]
+
     def test_a_file_that_is_no_checkpoint_is_named(self, tmp_path: Path) -> None:
         done = run("generate", tmp_path / "none.pt", "--out", tmp_path / "out")
 
@@ -223,6 +243,16 @@ class TestGenerate:
 
         assert isinstance(done.exception, ModelError)
         assert "seed was 0 and is 1" in str(done.exception)
+
+
+def test_a_batch_that_no_memory_holds_is_told_before_videos_are_read(tmp_path: Path) -> None:
+    given = ("--preset", "small", "--resolution", 64, "--batch", 10**14, "--device", "cpu")
+
+    done = run("train", "--data", tmp_path, "--out", tmp_path / "run", *given)
+
+    assert isinstance(done.exception, ConfigError), done.exception
+    assert "batch = 100000000000000 takes" in str(done.exception)
+    assert not list(tmp_path.iterdir())
 
 
 class TestImport:

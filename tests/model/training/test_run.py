@@ -90,6 +90,7 @@ def test_another_preset_replaces_the_sizes_of_a_whole_file(tmp_path: Path) -> No
         ('[train]\nprecision = "int8"', "allowed are auto, float32, float16, bfloat16"),
         ('[data]\npreload = "maybe"', "allowed are auto, always, never"),
         ("[train]\nkimg = inf", "train.kimg = inf: expected a number above 0"),
+        ("[train]\nkimg = 1e300", r"expected a number above 0, below 10\^15"),
         ("[train]\nlearning_rate = -1", "train.learning_rate = -1.0: expected 0 or more"),
         ("[train]\nada_target = nan", "train.ada_target = nan: expected a mean of signs, from -1 to 1"),
         ("[train]\nr1_gamma = -1", "train.r1_gamma = -1.0: expected 0 or more"),

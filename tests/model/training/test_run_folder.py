@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from stylegan_v.errors import CheckpointError
+from stylegan_v.errors import CheckpointError, ConfigError
 from stylegan_v.training import run_folder
 from stylegan_v.training.run import load_run
 from tests.model.training.conftest import go
@@ -34,3 +34,9 @@ def test_a_damaged_file_says_how_to_go_on(run_of, tmp_path: Path, name: str, rem
 
     with pytest.raises(CheckpointError, match=rf"{name} is damaged.*; {remedy}"):
         go(run_of(2), tmp_path)
+
+
+def test_a_folder_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    """Its lock is what has to be opened first, also where files in it may be written."""
+    with pytest.raises(ConfigError, match=r"gone cannot be read: No such file"), run_folder.held(tmp_path / "gone"):
+        pass

@@ -1,6 +1,7 @@
 """check and compare on the command line: exit codes, streams, files."""
 
 import json
+import os
 import subprocess
 from pathlib import Path
 from xml.etree import ElementTree
@@ -9,6 +10,8 @@ import numpy as np
 import pytest
 
 from fvd_bench.cli.gate import percent
+from fvd_bench.evaluation import result_features
+from fvd_bench.evaluation.result import Result
 from tests.program import fvd_bench
 
 
@@ -124,6 +127,27 @@ def test_features_are_kept_beside_a_file_alone(run) -> None:
     assert "needs one" in done.stderr
 
 
+@pytest.mark.parametrize("files", [0, 1])
+def test_a_result_cut_off_between_its_files_has_its_features_or_none(run, base: Path, files: int, monkeypatch) -> None:
+    before, replace, replaced = Result.read(base), Path.replace, []
+
+    def ends(partial: Path, target: Path) -> Path:
+        if partial.name.startswith(".base."):
+            replaced.append(target.name)
+            if len(replaced) > files:
+                raise KeyboardInterrupt
+        return replace(partial, target)
+
+    monkeypatch.setattr(Path, "replace", ends)
+    done = run("compute", "bad", "--json", base, "--keep-features")
+    monkeypatch.undo()
+
+    assert done.returncode == 130, done.stderr
+    assert (Result.read(base) == before) == (files == 0)
+    assert result_features.kept(base, Result.read(base)) is None
+    assert not list(base.parent.glob(".base.*"))
+
+
 def test_videos_beside_a_result_are_not_taken_for_its_features(run, base: Path, tmp_path: Path, moving_frames) -> None:
     """As where fake.npz is scored and the result is fake.json."""
     videos, result = tmp_path / "fake.npz", tmp_path / "fake.json"
@@ -138,6 +162,20 @@ def test_videos_beside_a_result_are_not_taken_for_its_features(run, base: Path, 
     updated = run("check", "good", "--baseline", result, "--update")
     assert updated.returncode == 3 and "holds something else, which is not replaced" in updated.stderr
     assert videos.read_bytes() == whole
+
+
+def test_results_may_come_through_pipes(base: Path) -> None:
+    """As of `compare <(…) <(…)`; a file may be looked into more than once, and a pipe is read once."""
+    whole = fvd_bench("compare", base, base, "--format", "csv")
+    ends = [os.pipe() for _ in range(2)]
+    for _, write in ends:
+        os.write(write, base.read_bytes())
+        os.close(write)
+
+    piped = fvd_bench("compare", *(f"/dev/fd/{read}" for read, _ in ends), "--format", "csv")
+
+    assert piped.returncode == 0, piped.stderr
+    assert piped.stdout == whole.stdout
 
 
 def test_a_missing_baseline_is_bad_input(run, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Stdout and stderr that are closed, full, or of few characters; and what names of files do to them."""
 
+import errno
 import io
 import json
 import os
@@ -20,6 +21,7 @@ from fvd_bench.escapes import escaped
 from fvd_bench.reports.layout import Column, Grid, Prose, Record
 from stylegan_v.cli import cli as model_cli
 from tests.forked import Program, in_terminal
+from tests.program import fvd_bench
 
 EVIL = "a\x1b[31m[red]x[/blue]\r\n::error::\x9b2J\u202e\udcff"
 SHOWN = r"a\x1b[31m[red]x[/blue]\r\n::error::\x9b2J\u202e\xff"
@@ -293,10 +295,14 @@ def test_a_fault_of_ours_is_one_sentence_and_no_regression(package: str, command
             'RuntimeError("DefaultCPUAllocator: can\'t allocate memory: you tried to allocate 9 bytes.")',
             "this machine: end what else uses it, ask for less at a time, or take one with more",
         ),
+        (
+            "ImportError('numpy.so: failed to map segment from shared object')",
+            "this machine: end what else uses it, ask for less at a time, or take one with more",
+        ),
     ],
 )
 def test_no_memory_left_is_one_sentence(fault: str, says: str) -> None:
-    """Raised as torch raises it, since there may be no GPU here, and memory is not to be filled."""
+    """Raised as torch and NumPy raise it, since there may be no GPU here, and memory is not to be filled."""
     raising = f"def fault(*given, **more): raise {fault}"
     faulty = FAULTY.replace('def fault(*given, **more): raise ZeroDivisionError("a\\x1b\\nb")', raising)
 
@@ -304,6 +310,31 @@ def test_no_memory_left_is_one_sentence(fault: str, says: str) -> None:
 
     assert done.returncode == 3
     assert done.stderr == f"stylegan-v: error: out of memory on {says}\n"
+
+
+@pytest.mark.parametrize(
+    ("fault", "says"),
+    [
+        (OSError(errno.EMFILE, "Too many open files"), "no further file can be opened: raise the limit (ulimit -n)"),
+        (RuntimeError("can't start new thread"), "no further thread or process can be started"),
+        (BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable"), "no further thread or process"),
+        (
+            OSError(errno.ENOSPC, "No space left on device"),
+            "a temporary file cannot be written: No space left on device",
+        ),
+        (FileNotFoundError(errno.ENOENT, "No usable temporary directory found in []"), "no folder for temporary files"),
+    ],
+)
+def test_a_limit_of_the_system_is_one_sentence(fault: Exception, says: str, monkeypatch) -> None:
+    def raising(*given: object) -> None:
+        raise fault
+
+    monkeypatch.setattr(cli.commands["weights"], "invoke", raising)
+
+    done = fvd_bench("weights", "list")
+
+    assert done.returncode == 3
+    assert done.stderr.startswith(f"fvd-bench: error: {says}") and done.stderr.count("\n") == 1
 
 
 def test_what_stdout_could_not_take_is_an_output_error() -> None:

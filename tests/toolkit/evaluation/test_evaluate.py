@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import fvd_bench
-from fvd_bench.errors import FvdBenchError, MetricError, ProtocolError, SourceError, WeightsError
+from fvd_bench.errors import ArgumentError, FvdBenchError, MetricError, ProtocolError, SourceError, WeightsError
 from fvd_bench.evaluation.evaluate import evaluate
 from fvd_bench.metrics.frechet import frechet_distance
 from fvd_bench.networks import create
@@ -301,6 +301,11 @@ def test_a_side_against_itself_is_said_to_be(two_sides, pixels_protocol) -> None
     result = evaluate(two_sides[0], two_sides[0], pixels_protocol(), settings=NO_CACHE)
 
     assert any(w.code == "same-videos" for w in result.warnings)
+
+
+def test_more_repeats_than_memory_holds_are_refused(two_sides, pixels_protocol) -> None:
+    with pytest.raises(ArgumentError, match="expected 1 to 1,000,000"):
+        evaluate(*two_sides, pixels_protocol(), repeats=2**31, settings=NO_CACHE)
 
 
 def test_repeats_that_cannot_differ_are_said_to(two_sides, pixels_protocol) -> None:

@@ -7,7 +7,7 @@ import pytest
 from fvd_bench.errors import ResultError
 from fvd_bench.evaluation.evaluate import evaluate
 from fvd_bench.evaluation.result import Result
-from fvd_bench.reports.tables import score_frame
+from fvd_bench.reports.scores import score_frame
 from fvd_bench.settings import Settings
 
 _SIDE = {

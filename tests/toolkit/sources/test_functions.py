@@ -285,6 +285,16 @@ class TestIterable:
         ):
             _ = open_source(map(make, range(2))).names
 
+    def test_no_folder_for_it_is_told(self, monkeypatch, make) -> None:
+        def none(**given: object) -> None:
+            raise FileNotFoundError(2, "No usable temporary directory found")
+
+        monkeypatch.setattr(tempfile, "TemporaryFile", none)
+        monkeypatch.setattr(tempfile, "gettempdir", none)
+
+        with pytest.raises(SourceError, match=r"needs a temporary file, which cannot be written: No usable .*TMPDIR"):
+            _ = open_source(map(make, range(2))).names
+
 
 class TestFunctionName:
     @pytest.fixture(autouse=True)

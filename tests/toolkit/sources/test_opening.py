@@ -132,6 +132,13 @@ def test_zip_archives_alone_are_told_how_to_be_used(tmp_path: Path, form: str) -
         open_source(side)
 
 
+def test_a_link_that_leads_nowhere_is_named(tmp_path: Path) -> None:
+    (tmp_path / "videos").symlink_to("gone")
+
+    with pytest.raises(SourceError, match="videos is a link to gone, where there is nothing"):
+        open_source(tmp_path / "videos")
+
+
 @pytest.mark.parametrize("make", [lambda p: p / "none", lambda p: _touch(p, "a.doc") / "a.doc", lambda p: p])
 def test_what_is_no_folder_of_videos_is_refused(tmp_path: Path, make) -> None:
     with pytest.raises(SourceError, match=r"does not exist|is a file|holds no video: expected"):

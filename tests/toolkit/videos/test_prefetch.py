@@ -30,6 +30,24 @@ def test_threads_stay_only_a_little_ahead() -> None:
         assert len(begun) <= task + 1 + 2 * 2
 
 
+def test_fewer_threads_than_are_wanted_do_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    start, started = threading.Thread.start, []
+
+    def limited(thread: threading.Thread) -> None:
+        if len(started) == most:
+            raise RuntimeError("can't start new thread")
+        started.append(thread)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", limited)
+
+    most = 2
+    assert [task for task, _ in in_order(range(9), lambda task: iter([task]), workers=5)] == list(range(9))
+    most = len(started)
+    with pytest.raises(RuntimeError, match="new thread"):
+        next(in_order(range(9), lambda task: iter([task]), workers=5))
+
+
 def test_a_long_task_waits_for_its_consumer() -> None:
     made: list[int] = []
 

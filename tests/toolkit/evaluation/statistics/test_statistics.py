@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import shutil
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from fvd_bench.errors import ArgumentError, NotComparableError, ProtocolError, S
 from fvd_bench.evaluation.evaluate import evaluate
 from fvd_bench.evaluation.online.metric import FrechetVideoDistance
 from fvd_bench.evaluation.statistics.making import make, make_moments, merge
+from fvd_bench.features.moments_file import MomentsFile
 from fvd_bench.features.stats_file import StatsFile
 from fvd_bench.networks import NETWORKS, environment
 from fvd_bench.settings import Settings
@@ -362,3 +364,13 @@ def test_nothing_is_not_merged() -> None:
 def test_a_shard_that_there_is_none_of_is_refused(made, shard: tuple[int, int], two_sides) -> None:
     with pytest.raises(SourceError, match=f"shard {shard[0]}/{shard[1]}: expected the number of a shard, from 1 on"):
         made(two_sides[0], "real", shard=shard)
+
+
+@pytest.mark.parametrize("kind", [StatsFile, MomentsFile])
+def test_a_pipe_is_none_to_make_again(tmp_path: Path, kind: type[StatsFile | MomentsFile]) -> None:
+    os.mkfifo(tmp_path / "a.npz")
+
+    with pytest.raises(SourceError) as caught:
+        kind.read(tmp_path / "a.npz")
+
+    assert str(caught.value).endswith("a.npz is a pipe: expected a regular file, or a link to one")

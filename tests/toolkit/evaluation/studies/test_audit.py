@@ -11,8 +11,8 @@ from click.testing import CliRunner
 from fvd_bench.cli import cli
 from fvd_bench.errors import ArgumentError, ProtocolError, SourceError
 from fvd_bench.estimate import Estimate
-from fvd_bench.evaluation.every_network import protocols_at_hand
 from fvd_bench.evaluation.studies.audit import audit
+from fvd_bench.evaluation.studies.every_network import protocols_at_hand
 from fvd_bench.evaluation.studies.sensitivity import Scored, content_bias, seen_of
 from fvd_bench.protocols.protocol import load
 from fvd_bench.settings import Settings

@@ -1,25 +1,12 @@
-"""Words and numbers that the reports for people share, and a result as a data frame."""
+"""Cells of grids: scores, intervals and counts as the reports for people write them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    import pandas
 
 from fvd_bench.estimate import Estimate
-from fvd_bench.evaluation.result import Result
 from fvd_bench.evaluation.score import Score
 from fvd_bench.words import number, span
-
-UNKNOWN = {"interval": "interval", "floor": "floor", "infinite": "value at infinity"}
-"""What may be unknown about a score, in words."""
-
-
-def score_frame(result: Result) -> pandas.DataFrame:
-    """Return one row per score, with what is known about its uncertainty and how it was made."""
-    return result.to_frame()
 
 
 def number_or_blank(value: float | Estimate | None) -> str:

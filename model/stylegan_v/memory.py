@@ -1,0 +1,28 @@
+"""What needs more memory than the machine has, told before it is tried."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fvd_bench.system import memory_bytes
+from stylegan_v.errors import ConfigError
+
+if TYPE_CHECKING:
+    from stylegan_v.networks.video_generator import Config
+
+
+def frame_bytes(model: Config) -> int:
+    """Return how many bytes a frame takes, uint8 [R, R, 3]."""
+    return 3 * model.resolution**2
+
+
+def check_memory(asked: str, needed: int) -> None:
+    """Raise ConfigError where the bytes that are certainly needed are more than the memory of this machine.
+
+    asked: what needs them, such as `batch = 1000000`.
+    """
+    if needed > memory_bytes():
+        raise ConfigError(
+            f"{asked} takes {needed / 2**30:,.0f} GiB of memory at the very least, and this machine has "
+            f"{memory_bytes() / 2**30:,.0f}: ask for less"
+        )
