@@ -72,6 +72,7 @@ def test_the_example_for_weights_and_biases_runs(two_sides, pixels_protocol, tmp
 
     made = run([example], {"log_result": log_result, "result": result}, two_sides, pixels_protocol())
 
+    made["wandb"].teardown()  # its service writes in its own time
     assert made["run"].offline
     (kept,) = tmp_path.glob("wandb/offline-run-*/run-*.wandb")  # numbers as JSON, in records without compression
     assert b"pixels/fvd" in kept.read_bytes() and json.dumps(result.value).encode() in kept.read_bytes()
