@@ -123,7 +123,7 @@ def in_terminal(columns: int, *arguments: object, env: Mapping[str, str] = os.en
 def _connection() -> socket.socket:
     """A connection to the server of this run of the tests, which the first process of them that needs it starts."""
     run = os.environ.get("PYTEST_XDIST_TESTRUNUID", f"{os.getpid()}")
-    folder = Path(tempfile.gettempdir()) / f"fvd-bench-tests-{run}"
+    folder = Path(tempfile.gettempdir()) / f"fvd-bench-{run[:16]}"  # since systems take addresses of 104 bytes at most
     folder.mkdir(exist_ok=True)
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
