@@ -5,9 +5,9 @@ What a program imports, and how it starts, are tested with a Python of its own.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import fcntl
-import functools
 import json
 import os
 import pty
@@ -136,12 +136,18 @@ def _connection() -> socket.socket:
     return connection
 
 
-@functools.cache  # which holds it, and thereby its standard input, until this process ends
-def _start_server(place: Path) -> subprocess.Popen[bytes]:
+def _start_server(place: Path) -> None:
     place.parent.mkdir(exist_ok=True)
     place.unlink(missing_ok=True)  # of one that has ended
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(place))
         listener.listen(128)
         command = [sys.executable, "-m", "tests.fork_server", f"{listener.fileno()}"]
-        return subprocess.Popen(command, stdin=subprocess.PIPE, cwd=ROOT, pass_fds=[listener.fileno()])
+        server = subprocess.Popen(command, stdin=subprocess.PIPE, cwd=ROOT, pass_fds=[listener.fileno()])
+    atexit.register(_end_server, server)
+
+
+def _end_server(server: subprocess.Popen[bytes]) -> None:
+    assert server.stdin
+    server.stdin.close()
+    server.wait()
