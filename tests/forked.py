@@ -5,9 +5,9 @@ What a program imports, and how it starts, are tested with a Python of its own.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import fcntl
-import functools
 import json
 import os
 import pty
@@ -123,7 +123,7 @@ def in_terminal(columns: int, *arguments: object, env: Mapping[str, str] = os.en
 def _connection() -> socket.socket:
     """A connection to the server of this run of the tests, which the first process of them that needs it starts."""
     run = os.environ.get("PYTEST_XDIST_TESTRUNUID", f"{os.getpid()}")
-    folder = Path(tempfile.gettempdir()) / f"fvd-bench-tests-{run}"
+    folder = Path(tempfile.gettempdir()) / f"fvd-bench-{run[:16]}"  # since systems take addresses of 104 bytes at most
     folder.mkdir(exist_ok=True)
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -136,12 +136,18 @@ def _connection() -> socket.socket:
     return connection
 
 
-@functools.cache  # which holds it, and thereby its standard input, until this process ends
-def _start_server(place: Path) -> subprocess.Popen[bytes]:
+def _start_server(place: Path) -> None:
     place.parent.mkdir(exist_ok=True)
     place.unlink(missing_ok=True)  # of one that has ended
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(place))
         listener.listen(128)
         command = [sys.executable, "-m", "tests.fork_server", f"{listener.fileno()}"]
-        return subprocess.Popen(command, stdin=subprocess.PIPE, cwd=ROOT, pass_fds=[listener.fileno()])
+        server = subprocess.Popen(command, stdin=subprocess.PIPE, cwd=ROOT, pass_fds=[listener.fileno()])
+    atexit.register(_end_server, server)
+
+
+def _end_server(server: subprocess.Popen[bytes]) -> None:
+    assert server.stdin
+    server.stdin.close()
+    server.wait()

@@ -84,14 +84,19 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     # A path in a .pth file adds that folder alone, so the editable install in it stays unseen.
     (Path(site) / "dependencies.pth").write_text(sysconfig.get_path("purelib"))
     pip = [sys.executable, "-m", "pip", "--python", python]  # sooner than to install one there
-    subprocess.run([*pip, "install", "--quiet", "--no-deps", wheel], check=True, capture_output=True)
+    install = [*pip, "install", "--quiet", "--no-deps", wheel]
+    subprocess.run(install, check=True, capture_output=True, env=_environment())
     return folder / "env" / "bin"
 
 
+def _environment() -> dict[str, str]:
+    """Without the checkout, in which pip would find the package installed."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+
+
 def _run(command: list[object], folder: Path) -> subprocess.CompletedProcess[str]:
-    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
     return subprocess.run(
-        list(map(str, command)), cwd=folder, env=environment, capture_output=True, text=True, check=False
+        list(map(str, command)), cwd=folder, env=_environment(), capture_output=True, text=True, check=False
     )
 
 

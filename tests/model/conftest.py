@@ -65,8 +65,9 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture
 def short_films(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Samples of a training run are of 8 frames, not 32: to make them takes longer than some steps."""
+    """Samples of a training run are 4 videos of 8 frames, not 16 of 32: to make them takes longer than some steps."""
     monkeypatch.setattr(snapshots, "_STRIDE", 1)
+    monkeypatch.setattr(snapshots, "_ROWS", 2)
 
 
 @pytest.fixture(scope="session")

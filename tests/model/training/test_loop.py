@@ -22,7 +22,7 @@ from fvd_bench.progress import silent
 from stylegan_v.checkpoints import checkpoint as checkpoints
 from stylegan_v.errors import CheckpointError, ConfigError, TrainingError
 from stylegan_v.methods import style_trainer as trainer
-from stylegan_v.training import loop, pace, session
+from stylegan_v.training import loop, pace, session, snapshots
 from stylegan_v.training.loop import train
 from stylegan_v.training.pace import Pace
 from stylegan_v.training.run import Run, load_run
@@ -34,7 +34,8 @@ pytestmark = pytest.mark.usefixtures("one_thread", "short_films")
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 
 SHORT_FILMS = (
-    "from stylegan_v.cli import main; from stylegan_v.training import snapshots; snapshots._STRIDE = 1; main()"
+    "from stylegan_v.cli import main; from stylegan_v.training import snapshots; "
+    "snapshots._STRIDE, snapshots._ROWS = 1, 2; main()"
 )
 
 
@@ -100,7 +101,7 @@ def test_an_interrupted_run_ends_its_step_and_keeps_it(run_of, tmp_path: Path) -
 
 
 def test_a_time_limit_ends_a_run_that_goes_on_later(run_of, tmp_path: Path) -> None:
-    train(run_of(10**6), tmp_path, device="cpu", workers=1, minutes=0.05, progress=silent)
+    train(run_of(10**6), tmp_path, device="cpu", workers=1, minutes=0.01, progress=silent)
 
     steps = checkpoints.load(tmp_path / "checkpoint.pt").state["trainer"]["steps"]
     assert 0 < steps < 1000
@@ -361,7 +362,8 @@ def test_frame_folders_need_neither_a_decoder_nor_torch_fidelity(run_of, tmp_pat
     assert {"fakes-000000024.jpg", "fakes-000000024.webp"} <= {f.name for f in (tmp_path / "run" / "samples").iterdir()}
 
 
-def test_samples_are_shown(run_of, tmp_path: Path) -> None:
+def test_samples_are_shown(run_of, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(snapshots, "_ROWS", 4)  # as it is, but for `short_films`
     go(run_of(2), tmp_path)
 
     names = sorted(file.name for file in (tmp_path / "samples").iterdir())

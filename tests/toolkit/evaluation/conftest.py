@@ -16,9 +16,10 @@ from fvd_bench.progress import silent
 from fvd_bench.settings import Settings
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def sets(tmp_path_factory, moving_frames, write_video) -> Path:
-    """Folders of 24 lossless videos: real, good and also_good are of one kind, bad is far off."""
+    """Folders of 24 lossless videos: real, good and also_good are of one kind, bad is far off. Tests must not
+    change them."""
     root = tmp_path_factory.mktemp("gate")
     for number, name in enumerate(["real", "good", "also_good", "bad"]):
         for video in range(24):
@@ -29,20 +30,20 @@ def sets(tmp_path_factory, moving_frames, write_video) -> Path:
     return root
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def protocol(write_pixels_protocol, tmp_path_factory) -> str:
     return write_pixels_protocol(tmp_path_factory.mktemp("protocol"))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def settings(sets: Path) -> Settings:
-    """With one store for all tests of a file, so that each video is read once."""
+    """With one store for all tests, so that each video is read once."""
     return Settings(cache=sets / "store")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def scored(sets: Path, protocol: str, settings: Settings):
-    """The file with the result of a set, and its features beside it, made once for all tests of a file."""
+    """The file with the result of a set, and its features beside it, made once for all tests."""
 
     @functools.cache
     def make(name: str, repeats: int) -> Path:

@@ -36,15 +36,15 @@ def videos(moving_frames) -> tuple[np.ndarray, np.ndarray]:
     return np.stack(real), np.stack([moving_frames(9, 16, 16, seed=100 + seed) for seed in range(10)])
 
 
-@pytest.fixture
-def protocol(pixels_protocol) -> Path:
+@pytest.fixture(scope="module")
+def protocol(write_pixels_protocol, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """With two metrics, and the covariance divisor of np.cov."""
-    file = Path(pixels_protocol())
+    file = Path(write_pixels_protocol(tmp_path_factory.mktemp("protocol")))
     file.write_text(file.read_text("utf-8").replace('["fvd"]', '["fvd", "kvd"]\nddof = 1'))
     return file
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def features(videos, protocol) -> np.ndarray:
     """Of the real videos, float32 [60, 54]."""
     metric = FrechetVideoDistance(protocol, settings=NO_CACHE)

@@ -14,7 +14,7 @@ import torch
 from fvd_bench.networks import create
 from fvd_bench.networks.arithmetic import float32_arithmetic, linear
 from fvd_bench.networks.extractor import TorchExtractor
-from fvd_bench.protocols.protocol import load
+from fvd_bench.protocols.rules import FeatureRule, Resize
 
 THREADS = (1, 2, 4, 8)
 FEW_AND_MANY = (1, 8)
@@ -103,7 +103,7 @@ SURROUNDINGS = {
 
 def test_the_surrounding_program_neither_moves_features_nor_is_moved(moving_frames, monkeypatch) -> None:
     monkeypatch.setattr(TorchExtractor, "batch_clips", lambda self, frames: 1)  # no clip beside the one looked at
-    rule = load("stylegan-v-fvd16").features
+    rule = FeatureRule(extractor="i3d", layer="pool", resize=Resize(size=64))
     extractor = create(rule, device="cpu", weights={}, progress=lambda done, total: None)
     clip = moving_frames(9, seed=0)
     (alone,) = extractor([clip])

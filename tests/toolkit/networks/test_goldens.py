@@ -15,7 +15,16 @@ CONSTANTS = {row.frames: row for row in goldens.CONSTANT_VIDEOS}
 
 @pytest.fixture(scope="module")
 def network(i3d_tensors):
-    return I3D.from_tensors(i3d_tensors)
+    """I3D, through which equal clips go once."""
+    network, known = I3D.from_tensors(i3d_tensors), {}
+
+    def logits(clips):
+        content = sha256(clips.contiguous().numpy()).hexdigest()
+        if content not in known:
+            known[content] = network(clips)
+        return known[content]
+
+    return logits
 
 
 @pytest.mark.parametrize("row", SHORT_ROWS, ids=lambda row: row.name)
@@ -65,13 +74,14 @@ def test_a_check_is_ok_within_its_tolerance(expected, found, ok):
     assert Check("name", expected, found, 0.1, "origin").ok is ok
 
 
-def test_a_run_checks_all_and_reports_progress_to_the_last_frame(monkeypatch, i3d_tensors):
+def test_a_run_checks_all_and_reports_progress_to_the_last_frame(monkeypatch, i3d_tensors, network):
     monkeypatch.setattr(selftest.weights, "load", lambda name: SimpleNamespace(tensors=i3d_tensors))
+    monkeypatch.setattr(selftest.i3d, "build", lambda tensors, device: network)
     monkeypatch.setattr(goldens, "LOGITS", SHORT_ROWS[:1])
-    monkeypatch.setattr(goldens, "CONSTANT_VIDEOS", goldens.CONSTANT_VIDEOS[:1])
+    monkeypatch.setattr(goldens, "CONSTANT_VIDEOS", [CONSTANTS[13]])
     reports = []
 
     checks = selftest.run(full=False, device="cpu", progress=lambda done, total: reports.append((done, total)))
 
     assert all(check.ok for check in checks)
-    assert reports == [(10, 30), (30, 30)]
+    assert reports == [(10, 36), (36, 36)]

@@ -12,6 +12,7 @@ from fvd_bench.evaluation.evaluate import evaluate
 from fvd_bench.networks import create, environment, remembered
 from fvd_bench.protocols.rules import FeatureRule
 from fvd_bench.settings import Settings
+from tests.forked import Program
 
 RULE = FeatureRule(extractor="pixels")
 
@@ -19,8 +20,8 @@ RUN = """
 import json, sys
 from fvd_bench import Settings, evaluate
 real, fake, protocol, cache = sys.argv[1:5]
-result = evaluate(real, fake, protocol, settings=Settings(cache=cache or None, workers=1), progress=False)
-print(json.dumps({"torch": "torch" in sys.modules, "json": json.loads(result.to_json())}))
+result = evaluate(real, fake, protocol, settings=Settings(cache=cache, workers=1), progress=False)
+print(json.dumps({"torch is loaded": "torch" in sys.modules, **json.loads(result.to_json())}))
 """
 
 
@@ -34,14 +35,14 @@ def _create(weights: Path | None = None) -> object:
 
 
 def test_a_second_run_loads_no_torch_and_gives_the_same(tmp_path: Path, two_sides, pixels_protocol) -> None:
-    command = [sys.executable, "-W", "ignore", "-c", RUN, *map(str, two_sides), pixels_protocol()]
-    found = [
-        json.loads(subprocess.run([*command, tmp_path / "store"], capture_output=True, text=True, check=True).stdout)
-        for _ in range(2)
-    ]
+    """The first is forked from a process that has torch, the second is a Python of its own."""
+    line = ["-c", RUN, *map(str, two_sides), pixels_protocol(), str(tmp_path / "store")]
+    done = Program(*line).end()
+    again = subprocess.run([sys.executable, "-W", "ignore", *line], capture_output=True, text=True, check=True)
 
-    assert [run["torch"] for run in found] == [True, False]
-    first, second = (run["json"] for run in found)
+    assert done.returncode == 0, done.stderr
+    first, second = (json.loads(run.stdout) for run in (done, again))
+    assert [run.pop("torch is loaded") for run in (first, second)] == [True, False]
     assert {name for name in first if first[name] != second[name]} <= {"seconds", "environment"}
     told = first["environment"]
     assert second["environment"] == {**told, "threads": "0"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import shlex
@@ -39,18 +38,15 @@ VIDEOS = 2
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _each_batch_goes_through_the_network_once() -> Iterator[None]:
-    """All forms hold the same pixels, to the bit; others would be another batch, and go through it."""
-    forward, known = I3D.forward, {}
+def _means_stand_in_for_the_network() -> Iterator[None]:
+    """All forms hold the same pixels, to the bit, and the means of 400 blocks tell others apart as well."""
+    shares = torch.tensor([0.5, 0.3, 0.2]).view(3, 1, 1, 1)  # of colours, so that their order matters
 
-    def remembered(network: I3D, x: torch.Tensor) -> torch.Tensor:
-        key = hashlib.sha256(x.contiguous().numpy()).digest()
-        if key not in known:
-            known[key] = forward(network, x)
-        return known[key].clone()
+    def means(network: I3D, x: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.adaptive_avg_pool3d((x * shares).sum(dim=1, keepdim=True), (4, 10, 10)).flatten(1)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(I3D, "forward", remembered)
+        patch.setattr(I3D, "forward", means)
         yield
 
 

@@ -12,8 +12,9 @@ torch_fidelity = LazyModule("torch_fidelity.interpolate_compat_tensorflow")
 SIZES = [((48, 64), (224, 224)), ((300, 400), (224, 224)), ((128, 128), (224, 224)), ((37, 501), (64, 20))]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def images() -> torch.Tensor:
+    """Float32 [2, 600, 600, 3], of which tests take a corner. They must not change it."""
     return torch.rand(2, 600, 600, 3, generator=torch.Generator().manual_seed(0)) * 255
 
 
