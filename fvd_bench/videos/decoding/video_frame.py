@@ -12,6 +12,7 @@ from av.sidedata.sidedata import SideData
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
+from fvd_bench.errors import VideoError
 from fvd_bench.videos.alpha import OPAQUE, over_black
 from fvd_bench.videos.decoding.index import Entry
 from fvd_bench.videos.frame_times import Time
@@ -20,6 +21,10 @@ from fvd_bench.videos.video import Frame, Pixels
 
 _MOST_BITS = 16
 """The most bits of a channel of integers. FFmpeg's formats of 32 bits are floats."""
+
+_MATRICES = frozenset({0, 1, 2, 4, 5, 6, 7, 9})
+"""Values of FFmpeg's AVColorSpace, which are those of MatrixCoefficients in ITU-T H.273, that swscale converts to RGB.
+2 stands for none that is stated."""
 
 _TO_RGB, _TO_RGBA = VideoReformatter(), VideoReformatter()
 """Each is kept for all frames: to set one up takes longer than to convert a small frame."""
@@ -43,6 +48,11 @@ class Decoded:
 
     def frame(self) -> Frame:
         """Convert the frame for display: to RGB, over black, turned as its display matrix says. Raises VideoError."""
+        if (matrix := int(self.image.colorspace)) not in _MATRICES:
+            raise VideoError(
+                f"has colours by matrix {matrix} of ITU-T H.273 (8 is YCgCo, 14 ICtCp), of which swscale makes no RGB; "
+                "encode it again, by BT.709 for one"
+            )
         colours = cast("Pixels", _TO_RGB.reformat(self.image, format="rgb24", threads=1).to_ndarray())
         transparent = False
         if (alpha := _alpha(self.image)) is not None:

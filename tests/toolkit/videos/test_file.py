@@ -95,6 +95,15 @@ def test_colours_are_those_of_a_frames_own_tags_whatever_came_before(moving_fram
         np.testing.assert_array_equal(pixels, frame.to_ndarray(format="rgb24", threads=1))
 
 
+@pytest.mark.parametrize("matrix", [8, 10, 14])
+def test_colours_that_swscale_cannot_convert_are_refused(moving_frames, matrix: int) -> None:
+    frame = av.VideoFrame.from_ndarray(moving_frames(1)[0], format="rgb24").reformat(format="yuv444p")
+    frame.colorspace = matrix
+
+    with pytest.raises(VideoError, match=rf"has colours by matrix {matrix} of ITU-T H\.273 .* encode it again"):
+        Decoded(frame, damaged=False).frame()
+
+
 def test_rotation_tags_are_applied(tmp_path: Path, moving_frames, write_video) -> None:
     frames = moving_frames(9, 32, 64)
 
