@@ -84,11 +84,12 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     # A path in a .pth file adds that folder alone, so the editable install in it stays unseen.
     (Path(site) / "dependencies.pth").write_text(sysconfig.get_path("purelib"))
     pip = [sys.executable, "-m", "pip", "--python", python]  # sooner than to install one there
-    subprocess.run([*pip, "install", "--quiet", "--no-deps", wheel], check=True, capture_output=True)
+    _run([*pip, "install", "--quiet", "--no-deps", wheel], folder).check_returncode()
     return folder / "env" / "bin"
 
 
 def _run(command: list[object], folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run a command that knows of no other checkout, in which pip would find the package installed already."""
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
     return subprocess.run(
         list(map(str, command)), cwd=folder, env=environment, capture_output=True, text=True, check=False
