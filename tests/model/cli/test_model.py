@@ -247,12 +247,13 @@ class TestGenerate:
 
 def test_a_batch_that_no_memory_holds_is_told_before_videos_are_read(tmp_path: Path) -> None:
     given = ("--preset", "small", "--resolution", 64, "--batch", 10**14, "--device", "cpu")
+    (tmp_path / "videos").mkdir()
 
-    done = run("train", "--data", tmp_path, "--out", tmp_path / "run", *given)
+    done = run("train", "--data", tmp_path / "videos", "--out", tmp_path / "run", *given)
 
     assert isinstance(done.exception, ConfigError), done.exception
     assert "batch = 100000000000000 takes" in str(done.exception)
-    assert not list(tmp_path.iterdir())
+    assert not (tmp_path / "run").exists()
 
 
 class TestImport:

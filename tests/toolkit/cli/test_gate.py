@@ -166,6 +166,7 @@ def test_videos_beside_a_result_are_not_taken_for_its_features(run, base: Path, 
 
 def test_results_may_come_through_pipes(base: Path) -> None:
     """As of `compare <(…) <(…)`; a file may be looked into more than once, and a pipe is read once."""
+    result_features.beside(base).unlink()
     whole = fvd_bench("compare", base, base, "--format", "csv")
     ends = [os.pipe() for _ in range(2)]
     for _, write in ends:
