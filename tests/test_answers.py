@@ -204,7 +204,7 @@ def faces(found: Result) -> list[str]:
     return [
         f"{untrained:.1f} untrained, {scores[0]} after the first stage, {scores[1]} after the second",
         f"{dated[2]} thousand frames, {dated[3]}, with a new discriminator {dated[5]}, {dated[9]} and {dated[13]}",
-        f"and with smaller steps {dated[14]}",
+        f"with smaller steps {dated[14]}, {scores[16]} at {stages[16][0]:.1f} and {scores[17]} at {stages[17][0]:.1f}",
     ]
 
 
