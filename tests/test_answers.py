@@ -208,6 +208,19 @@ def faces(found: Result) -> list[str]:
     ]
 
 
+def stillness(found: Result) -> list[str]:
+    near, far = (found["frames apart"].index(apart) for apart in (1, 16))
+    real, made = found["change of real frames"], found["change of generated frames"]
+    return [
+        f"differ by {made[near]:.1f} grey levels from the ones before and by {made[far]:.1f} from those sixteen before",
+        f"real ones by {real[near]:.1f} and {real[far]:.1f}",
+        f"logits of neighbouring real frames are {found['logits of real frames'][near]:.2f}, "
+        f"of one twice {found['logits of real frames that stand still'][near]:.2f}",
+        f"stand still score {found['FVD of still real videos']:.0f}, and point with a cosine of "
+        f"{found['cosine of what parts the means and of what stillness does']:.2f}",
+    ]
+
+
 def faces_first_attempt(found: Result) -> list[str]:
     return [f"[{found['best']:.1f}]"]
 
@@ -321,6 +334,7 @@ SAID: dict[str, Callable[[Result], list[str]]] = {
     "table3-faces": table3,
     "method_cost": method_cost,
     "train_cpu": train_cpu,
+    "stillness": stillness,
     "training_balance": training_balance,
     "published": published,
 }
