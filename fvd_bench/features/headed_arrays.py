@@ -62,7 +62,7 @@ def refusal(path: Path, what: str, error: Exception, *, made_by: str) -> SourceE
 
     A file that the system does not let read, or that is a pipe, is none to make again.
     """
-    again = "" if isinstance(error, OSError) else f"; make it again with `fvd-bench {made_by}`"
+    again = "" if isinstance(error, OSError) else f"; make it again with `{made_by}`"
     return SourceError(f"{path} cannot be read as {what}: {cause(error)}{again}")
 
 
