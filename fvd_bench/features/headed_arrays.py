@@ -57,13 +57,13 @@ def read(path: Path, name: str) -> tuple[dict[str, Any], dict[str, NDArray[Any]]
     return head, arrays
 
 
-def refusal(path: Path, what: str, error: Exception, *, made_by: str) -> SourceError:
-    """Return the error for a file that `read` did not take. what: that it should be. made_by: the command for that.
+def refusal(path: Path, what: str, error: Exception, *, again: str) -> SourceError:
+    """Return the error for a file that `read` did not take. what: that it should be. again: the command that makes one.
 
     A file that the system does not let read, or that is a pipe, is none to make again.
     """
-    again = "" if isinstance(error, OSError) else f"; make it again with `{made_by}`"
-    return SourceError(f"{path} cannot be read as {what}: {cause(error)}{again}")
+    advice = "" if isinstance(error, OSError) else f"; make it again with `{again}`"
+    return SourceError(f"{path} cannot be read as {what}: {cause(error)}{advice}")
 
 
 def write(file: Path, name: str, head: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:

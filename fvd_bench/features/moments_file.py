@@ -94,7 +94,7 @@ class MomentsFile:
             head["shards"] = tuple((int(part), int(parts)) for part, parts in head["shards"])
             return cls(**head, pieces=_pieces(arrays))
         except headed_arrays.DAMAGED as error:
-            raise headed_arrays.refusal(path, "a file of moments", error, made_by="fvd-bench stats --moments") from error
+            raise headed_arrays.refusal(path, "a file of moments", error, again="fvd-bench stats --moments") from error
 
 
 def is_moments_file(path: Path) -> bool:

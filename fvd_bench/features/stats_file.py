@@ -125,7 +125,7 @@ class StatsFile:
                 value_range=_range(head.get("value_range")),
             )
         except headed_arrays.DAMAGED as error:
-            raise headed_arrays.refusal(path, "a statistics file", error, made_by="fvd-bench stats") from error
+            raise headed_arrays.refusal(path, "a statistics file", error, again="fvd-bench stats") from error
 
 
 def is_stats_file(path: Path) -> bool:
