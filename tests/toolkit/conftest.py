@@ -304,3 +304,30 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FileServ
     yield started
     started.http.shutdown()
     started.http.server_close()
+
+
+@pytest.fixture
+def interrupted_replacing() -> Callable[[str, int], AbstractContextManager[list[str]]]:
+    """Context in which Ctrl-C comes instead of a file taking its place, after so many of them that did.
+
+    Counted are those whose names begin with a prefix before they do. It gives the names that they take, the last of
+    which was not taken.
+    """
+    replace = Path.replace
+
+    @contextmanager
+    def interrupted(prefix: str, files: int) -> Iterator[list[str]]:
+        asked: list[str] = []
+
+        def ends(partial: Path, target: Path) -> Path:
+            if partial.name.startswith(prefix):
+                asked.append(target.name)
+                if len(asked) > files:
+                    raise KeyboardInterrupt
+            return replace(partial, target)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Path, "replace", ends)
+            yield asked
+
+    return interrupted

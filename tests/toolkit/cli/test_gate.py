@@ -128,19 +128,13 @@ def test_features_are_kept_beside_a_file_alone(run) -> None:
 
 
 @pytest.mark.parametrize("files", [0, 1])
-def test_a_result_cut_off_between_its_files_has_its_features_or_none(run, base: Path, files: int, monkeypatch) -> None:
-    before, replace, replaced = Result.read(base), Path.replace, []
+def test_a_result_cut_off_between_its_files_has_its_features_or_none(
+    run, base: Path, files: int, interrupted_replacing
+) -> None:
+    before = Result.read(base)
 
-    def ends(partial: Path, target: Path) -> Path:
-        if partial.name.startswith(".base."):
-            replaced.append(target.name)
-            if len(replaced) > files:
-                raise KeyboardInterrupt
-        return replace(partial, target)
-
-    monkeypatch.setattr(Path, "replace", ends)
-    done = run("compute", "bad", "--json", base, "--keep-features")
-    monkeypatch.undo()
+    with interrupted_replacing(".base.", files):
+        done = run("compute", "bad", "--json", base, "--keep-features")
 
     assert done.returncode == 130, done.stderr
     assert (Result.read(base) == before) == (files == 0)

@@ -111,22 +111,15 @@ def test_a_result_of_an_older_version_will_do(check, baseline, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("files", [0, 1])
-def test_an_update_that_ends_between_two_files_leaves_one_result(check, baseline, files: int, monkeypatch) -> None:
+def test_an_update_that_ends_between_two_files_leaves_one_result(
+    check, baseline, files: int, interrupted_replacing
+) -> None:
     """The old one where no file took its place, the new one where one did; what is there alone is read."""
-    file, replace = baseline(), Path.replace
-    before, replaced = Result.read(file), []
+    file = baseline()
+    before = Result.read(file)
 
-    def ends(partial: Path, target: Path) -> Path:
-        if partial.name.startswith(".base."):
-            replaced.append(target.name)
-            if len(replaced) > files:
-                raise KeyboardInterrupt
-        return replace(partial, target)
-
-    monkeypatch.setattr(Path, "replace", ends)
-    with pytest.raises(KeyboardInterrupt):
+    with interrupted_replacing(".base.", files) as replaced, pytest.raises(KeyboardInterrupt):
         check("bad", file, update=True)
-    monkeypatch.undo()
 
     assert replaced == ["base.json", "base.npz"][: files + 1]
     assert sorted(path.name for path in file.parent.iterdir() if "base" in path.name) == ["base.json"]
