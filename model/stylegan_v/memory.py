@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from fvd_bench.system import memory_bytes
 from stylegan_v.errors import ConfigError
 
-if TYPE_CHECKING:
-    from stylegan_v.networks.video_generator import Config
 
-
-def frame_bytes(model: Config) -> int:
+def frame_bytes(resolution: int) -> int:
     """Return how many bytes a frame takes, uint8 [R, R, 3]."""
-    return 3 * model.resolution**2
+    return 3 * resolution**2
 
 
 def check_memory(asked: str, needed: int) -> None:

@@ -11,6 +11,7 @@ import torch
 from fvd_bench.progress import Progress, silent
 from stylegan_v.data.clips import Batch, VideoDataset, sent
 from stylegan_v.data.prefetch import Stop, run_ahead
+from stylegan_v.memory import frame_bytes
 
 LARGEST_SHARE = 1 / 4
 """Share of a GPU's memory that a set may take without being asked for."""
@@ -21,7 +22,7 @@ LARGEST_ON_CPU = 2**30
 
 def size(dataset: VideoDataset) -> int:
     """Return how many bytes all frames of a set take."""
-    return sum(dataset.lengths) * 3 * dataset.resolution**2
+    return sum(dataset.lengths) * frame_bytes(dataset.resolution)
 
 
 def fits(dataset: VideoDataset, device: torch.device) -> bool:

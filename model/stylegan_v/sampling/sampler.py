@@ -95,7 +95,9 @@ class VideoSampler:
             )
         if self.batch_frames < 1:
             raise ConfigError(f"batch_frames = {self.batch_frames}: expected at least 1")
-        check_memory(f"batch_frames = {self.batch_frames}", self.batch_frames * frame_bytes(self.generator.config))
+        check_memory(
+            f"batch_frames = {self.batch_frames}", self.batch_frames * frame_bytes(self.generator.config.resolution)
+        )
 
     @property
     def rate(self) -> float:

@@ -31,7 +31,7 @@ def strip(
     """
     places = [round(second * sampler.rate) for second in seconds]
     sampler.check_numbers(first, videos)
-    check_memory(f"videos = {videos}", videos * len(places) * frame_bytes(sampler.generator.config))
+    check_memory(f"videos = {videos}", videos * len(places) * frame_bytes(sampler.generator.config.resolution))
     numbers = range(first, first + videos)
     cells = [list(sampler.frames(number, places, label=label)) for number in numbers]
     rows = [f"video {number}" for number in numbers]

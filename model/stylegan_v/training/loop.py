@@ -128,7 +128,7 @@ def _train_stage(
 
     ends: whether to end before a step. held: what keeps other processes out of the folder from when that is there.
     """
-    clip_bytes = run.frames * frame_bytes(run.model)
+    clip_bytes = run.frames * frame_bytes(run.model.resolution)
     check_memory(f"batch = {run.train.batch}", run.train.batch // distributed.world() * clip_bytes)
     with explained_memory(memory_advice.before_training):
         dataset = _open(run, workers, progress)
