@@ -187,7 +187,7 @@ class DIGAN(Method):
         },
         "tiny": {"train": _TRAIN},
     }
-    unused = frozenset({"ada", "ada_target", "ada_kimg", "compile", "cuda_graphs"})
+    unused = frozenset({"ada", "ada_target", "ada_kimg", "mismatched_weight", "compile", "cuda_graphs"})
 
     def stages(self) -> tuple[Stage, ...]:
         return (Stage(DIGANTrainer),)

@@ -245,6 +245,7 @@ class MoCoGAN(Method):
         {
             "ada", "ada_target", "ada_kimg", "r1_gamma", "r1_interval", "lazy_interval", "ema_kimg", "ema_rampup",
             "precision", "micro_batch", "compile", "cuda_graphs", "discriminator_kimg",
+            "mismatched_weight",
         }
     )  # fmt: skip
 

@@ -338,7 +338,7 @@ class MoCoGANHD(Method):
         "paper": {"train": {"batch": 32, "kimg": 33300.0}},
         "small": {**BUDGETS["small"], "train": {**BUDGETS["small"]["train"], "batch": 4}},
     }
-    unused = frozenset({"micro_batch", "compile", "cuda_graphs", "discriminator_kimg"})
+    unused = frozenset({"micro_batch", "mismatched_weight", "compile", "cuda_graphs", "discriminator_kimg"})
 
     def stages(self) -> tuple[Stage, ...]:
         return Stage(ImageTrainer, "image", 0.75), Stage(MotionTrainer, "motion", 0.25)

@@ -221,7 +221,7 @@ class MoCoGANSG2(Method):
         },
     }  # fmt: skip
     budgets: ClassVar = {"small": {**BUDGETS["small"], "train": {**BUDGETS["small"]["train"], "batch": 4}}}
-    unused = frozenset({"micro_batch", "compile", "cuda_graphs"})
+    unused = frozenset({"micro_batch", "mismatched_weight", "compile", "cuda_graphs"})
 
     def stages(self) -> tuple[Stage, ...]:
         return (Stage(MoCoGANSG2Trainer),)

@@ -47,6 +47,7 @@ class StyleGAN2(StyleGANV):
         "tiny": {**_IMAGE, "resolution": 32, "z_dim": 8, "w_dim": 8, "channel_max": 8, "std_group": 2},
     }
     budgets: ClassVar = {"small": BUDGETS["small"]}
+    unused = frozenset({"mismatched_weight"})
     unused_sizes = frozenset({
         "noise_dim", "u_dim", "motion_kernel", "motion_distance", "encoding", "min_period", "max_period", "time_dim",
         "spans", "max_span",

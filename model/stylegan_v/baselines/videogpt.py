@@ -270,6 +270,7 @@ class VideoGPT(Method):
     unused = frozenset({
         "micro_batch", "r1_gamma", "r1_interval", "lazy_interval", "ema_kimg", "ema_rampup", "ada", "ada_target",
         "ada_kimg", "precision", "compile", "cuda_graphs", "discriminator_kimg",
+        "mismatched_weight",
     })  # fmt: skip
 
     def stages(self) -> tuple[Stage, ...]:

@@ -63,7 +63,7 @@ class WithoutOurDiscriminator(Method):
         name: {**values, "clip_width": {"small": 32, "tiny": 8}.get(name, 64)} for name, values in PRESETS.items()
     }
     budgets: ClassVar = {"small": {**BUDGETS["small"], "train": {**BUDGETS["small"]["train"], "batch": 4}}}
-    unused = frozenset({"micro_batch", "compile", "cuda_graphs"})
+    unused = frozenset({"micro_batch", "mismatched_weight", "compile", "cuda_graphs"})
     unused_sizes = frozenset({
         "concat_resolution", "frame_divisor", "hyper_modulation", "zero_modulation", "projection", "time_dim", "spans",
         "max_span",

@@ -23,6 +23,8 @@ class TrainRun:
     ema_rampup: upper limit of that, as a share of the frames seen; 0 for no limit.
     discriminator_kimg: thousands of frames at the beginning in which the discriminator learns alone, so that a new one
     can follow a generator that has learned already.
+    mismatched_weight: weight in the discriminator's loss of real clips whose motion is wrong, see `mismatched`; 0 for
+    none, as in the paper.
     ada: whether to augment. ada_target: mean sign of real logits that it aims at. ada_kimg: thousands of videos in
     which its probability can move by 1.
     precision: type of the blocks of high resolution; auto is float16 on a GPU and float32 elsewhere.
@@ -40,6 +42,7 @@ class TrainRun:
     ema_kimg: float = 20.0
     ema_rampup: float = 0.0
     discriminator_kimg: float = 0.0
+    mismatched_weight: float = 0.0
     ada: bool = True
     ada_target: float = 0.6
     ada_kimg: float = 100.0

@@ -13,12 +13,14 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from stylegan_v import distributed
 from stylegan_v.data.clips import Batch, VideoDataset
 from stylegan_v.data.times import ClipRule
 from stylegan_v.errors import ConfigError
 from stylegan_v.methods.cuda_graph import Recorded
+from stylegan_v.methods.mismatched_clips import FEWEST_CLIPS, mismatched
 from stylegan_v.methods.step_clips import Augmentations, Fakes, Reals, Videos, augmented, part
 from stylegan_v.methods.trainer import Makers, StageRun, Trainer
 from stylegan_v.networks.adaptive_augment import AdaptiveProbability
@@ -33,7 +35,7 @@ from stylegan_v.networks.pixels import normalise
 _GENERATOR, _DISCRIMINATOR = 0, 1
 """The two steps that videos are generated for. The videos of training sample s have the numbers 2 s + step."""
 
-_GENERATOR_PASSES, _DISCRIMINATOR_PASSES = 4.0, 8.4
+_GENERATOR_PASSES, _DISCRIMINATOR_PASSES, _MISMATCHED_PASSES = 4.0, 8.4, 3.0
 """What a step is made of, see `StyleTrainer.rehearse`."""
 
 
@@ -57,6 +59,12 @@ class StyleTrainer(Trainer):
 
     def __init__(self, run: StageRun, dataset: VideoDataset, device: torch.device) -> None:
         super().__init__(run, dataset, device)
+        if run.train.mismatched_weight and (run.model.frames < 2 or self.share < FEWEST_CLIPS):
+            raise ConfigError(
+                f"mismatched_weight = {run.train.mismatched_weight} mixes frames of clips, at least {FEWEST_CLIPS} "
+                f"clips of at least 2 frames in a process: these are {self.share} of {run.model.frames}; set it to 0 "
+                "in [train], or raise batch or frames"
+            )
         self._times = dataset.times.to(device)
         self._labels = torch.from_numpy(dataset.labels).to(device)
         self.generator, self.discriminator = self.networks["generator"], self.networks["discriminator"]
@@ -125,19 +133,20 @@ class StyleTrainer(Trainer):
         """Return about how many seconds a step takes on this CPU, from how long either network takes for few videos.
 
         Nothing changes. In units of a network's pass over the batch, a step is 4 of the generator's and 8.4 of the
-        discriminator's, passes backward and R1 counted (docs/model.md).
+        discriminator's, passes backward and R1 counted (docs/model.md), and 3 more where clips are mismatched.
         """
         few = torch.arange(min(self.run.model.std_group, self.share), device=self.device)
         times, videos = self._times.fake(self.run.train.seed, few)
         labels = self._labels[videos] if self.run.model.num_classes else None
         fakes = Fakes(few, times.to(torch.float32), labels, None)
+        passes = _DISCRIMINATOR_PASSES + _MISMATCHED_PASSES * (self.run.train.mismatched_weight > 0)
         seconds = 0.0
         for _ in range(2):  # the first time is longer
             began = time.monotonic()
             frames, _ = self._generate(fakes)
             made = time.monotonic()
             self.discriminator(frames, fakes.times, fakes.labels)
-            seconds = _GENERATOR_PASSES * (made - began) + _DISCRIMINATOR_PASSES * (time.monotonic() - made)
+            seconds = _GENERATOR_PASSES * (made - began) + passes * (time.monotonic() - made)
         return seconds * self.share / len(few)
 
     def _update(self, r1: bool, both: bool, numbers: Tensor, batch: Batch) -> dict[str, Tensor]:
@@ -167,15 +176,22 @@ class StyleTrainer(Trainer):
         return {"loss/generator": torch.stack(losses).mean()}
 
     def update_discriminator(self, fakes: Fakes, reals: Reals) -> dict[str, Tensor]:
-        """Take one step of the discriminator on real and generated videos."""
-        losses, means, real_logits, fake_logits = [], [], [], []
-        for made, given in zip(self._micro_batches(fakes), self._micro_batches(reals), strict=True):
+        """Take one step of the discriminator on real and generated videos, and on mismatched ones if these count."""
+        losses, means, real_logits, fake_logits, wrong_logits = [], [], [], [], []
+        weight = self.run.train.mismatched_weight
+        wrongs = mismatched(reals, max_span=self.run.model.max_span) if weight else reals
+        split = self._micro_batches
+        for made, given, wrong in zip(split(fakes), split(reals), split(wrongs), strict=True):
             with torch.no_grad():
                 frames, mean = self._generate(made)
                 frames = augmented(frames, made.augmentations)
             fake = self._discriminate(frames, made.times, made.labels)
-            real = self._discriminate(augmented(given.frames, given.augmentations), given.times, given.labels)
+            real = self._of_reals(given)
             loss = self.told_apart(real, fake)
+            if weight:
+                mismatch = self._of_reals(wrong)
+                loss = loss + weight * functional.softplus(mismatch).mean()
+                wrong_logits.append(mismatch.detach())
             self._add_gradients(loss)
             losses.append(loss.detach())
             means.append(mean)
@@ -184,11 +200,13 @@ class StyleTrainer(Trainer):
         self._track(means)
         self.apply("discriminator")
         signs = self.of_images(torch.cat(real_logits)).sign()
+        mean_of_wrong = {"logits/mismatched": torch.cat(wrong_logits).mean()} if weight else {}
         return {
             "loss/discriminator": torch.stack(losses).mean(),
             "logits/real": torch.cat(real_logits).mean(),
             "logits/fake": torch.cat(fake_logits).mean(),
             "logits/real_sign": signs.mean(),
+            **mean_of_wrong,
         }
 
     def update_r1(self, reals: Reals) -> dict[str, Tensor]:
@@ -238,6 +256,9 @@ class StyleTrainer(Trainer):
     def _micro_batches(self, videos: Videos) -> list[Videos]:
         """Split into micro-batches. Each takes every M-th video, see `MinibatchDeviation`."""
         return [part(videos, slice(m, None, self.micro_batches)) for m in range(self.micro_batches)]
+
+    def _of_reals(self, clips: Reals) -> Tensor:
+        return self._discriminate(augmented(clips.frames, clips.augmentations), clips.times, clips.labels)
 
     def _draw(self, numbers: Tensor, batch: Batch) -> tuple[Fakes, Fakes, Reals]:
         """Draw all that a step is made of: fake videos for the steps of both networks, and real ones."""

@@ -95,7 +95,9 @@ class Run:
         for name, value in positive.items():
             if not 0 < value < _LARGEST_COUNT:
                 raise ConfigError(f"{name} = {value}: expected a number above 0, below 10^15")
-        for name in ("micro_batch", "seed", "r1_gamma", "learning_rate", "ema_rampup", "discriminator_kimg"):
+        for name in (
+            "micro_batch", "seed", "r1_gamma", "learning_rate", "ema_rampup", "discriminator_kimg", "mismatched_weight"
+        ):  # fmt: skip
             if not 0 <= getattr(train, name) < _LARGEST_SEED:
                 raise ConfigError(f"train.{name} = {getattr(train, name)}: expected 0 or more, below 2^56")
         if not 0 <= report.fvd_kimg < math.inf:
