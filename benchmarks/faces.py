@@ -8,8 +8,8 @@ Expected: heads with hair and a ground within ten thousand frames, eyes and mout
 The `small` preset with half of its channels at 8² and above learns 112 talking faces at 64² in three stages, each of
 which goes on with the networks of the one before: short steps at twice the usual rate, then larger ones at the usual
 rate, then with augmentation for as long as there is time. docs/model.md says why. With --further, in an OUT of its own,
-the kept generator goes on as in the last stage, with a new discriminator, since that of its run was not kept, and then
-with smaller steps.
+the kept generator learns to move: with faster waves it goes on against a new discriminator, since that of its run was
+not kept, which learns from clips whose motion is wrong, too, and which learns alone at first.
 
 Writes the curve, and checkpoints/small-faces-64: the average generator of the best score in half precision, and the
 settings of its run; and a sheet and a film of what that makes.
@@ -43,11 +43,17 @@ STAGES = (
     {"kimg": 10000.0, "batch": 8, "learning_rate": 0.0025, "r1_gamma": 1.0, "ema_kimg": 2.0, "ada_kimg": 20.0},
 )
 
+MOVING = {"min_period": 4, "max_period": 256, "motion_distance": 4, "concat_resolution": 32}
+"""Waves four times as fast, and a discriminator that sees frames together from 32² on."""
+
+_FURTHER = {**STAGES[-1], "mismatched_weight": 0.5, "r1_gamma": 0.3}
+
 FURTHER = (
-    {**STAGES[-1], "discriminator_kimg": 9.6, "kimg": 172.8},
-    {**STAGES[-1], "learning_rate": 0.001, "ema_kimg": 4.0, "ema_rampup": 0.0},
+    {**_FURTHER, "r1_gamma": 0.1, "discriminator_kimg": 19.2, "kimg": 19.2},
+    {**_FURTHER, "kimg": 76.8},
+    {**_FURTHER, "learning_rate": 0.001, "ema_kimg": 4.0, "ema_rampup": 0.0},
 )
-"""What the kept generator goes on with: a new discriminator at first, and smaller steps in the end."""
+"""What the kept generator goes on with: a new discriminator alone, then both networks, and smaller steps in the end."""
 
 
 def main() -> None:
@@ -60,8 +66,11 @@ def main() -> None:
     began = time.monotonic()
     videos = asked.out / "videos"
     prepare(asked.data / "train" / "grid_faces_128", videos, PrepareSettings(resolution=SIDE))
-    stages = FURTHER if asked.further else STAGES
-    runs = [load_run(None, {**SETTINGS, "data": {"path": str(videos)}, "train": train}) for train in stages]
+    model = {**SETTINGS["model"], **(MOVING if asked.further else {})}
+    runs = [
+        load_run(None, {**SETTINGS, "model": model, "data": {"path": str(videos)}, "train": train})
+        for train in (FURTHER if asked.further else STAGES)
+    ]
     more: dict[str, Any] = {
         "minutes": asked.minutes - (time.monotonic() - began) / 60,
         "videos": sum(1 for folder in videos.iterdir() if folder.is_dir()),
