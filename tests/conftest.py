@@ -98,7 +98,8 @@ def moving_frames() -> Callable[..., Pixels]:
 
 @pytest.fixture(scope="session")
 def write_video() -> Callable[..., Path]:
-    """Write frames as a video file; ffv1 in mkv is lossless, and libx264 does not give the same bytes each time."""
+    """Write frames as a video file. rawvideo and ffv1 in mkv are lossless, of which ffv1 takes more than twice as long
+    to write and to decode, and libx264 does not give the same bytes each time."""
 
     def write(
         file: Path,
@@ -114,7 +115,7 @@ def write_video() -> Callable[..., Path]:
         import av  # not at the top: tests that need a GPU run where it is absent
 
         file.parent.mkdir(parents=True, exist_ok=True)
-        options = {"movflags": "+faststart"} if file.suffix == ".mp4" else {}
+        options = {".mp4": {"movflags": "+faststart"}, ".mkv": {"allow_raw_vfw": "1"}}.get(file.suffix, {})
         with av.open(str(file), "w", options=options) as container:
             stream = container.add_stream(codec, rate=Fraction(rate))
             stream.height, stream.width = frames.shape[1:3]
@@ -170,11 +171,11 @@ def two_sides(tmp_path_factory: pytest.TempPathFactory, moving_frames, write_vid
     root = tmp_path_factory.mktemp("sides")
     for seed in range(6):
         write_video(
-            root / "real" / f"{seed}.mkv", moving_frames(12 + 3 * seed, seed=seed), codec="ffv1", pix_fmt="bgr0"
+            root / "real" / f"{seed}.mkv", moving_frames(12 + 3 * seed, seed=seed), codec="rawvideo", pix_fmt="bgr24"
         )
     for seed in range(5):
         frames = moving_frames(30 - 4 * seed, seed=100 + seed)
-        write_video(root / "fake" / f"{seed}.mkv", frames, codec="ffv1", pix_fmt="bgr0")
+        write_video(root / "fake" / f"{seed}.mkv", frames, codec="rawvideo", pix_fmt="bgr24")
     return root / "real", root / "fake"
 
 

@@ -147,7 +147,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, moving_frames, write_video)
     for place, side in enumerate(("real", "fake", "new")):
         for seed, name in enumerate(("a/one_window1", "b/two_window1")):
             frames = moving_frames(49, 32, 32, seed=10 * place + seed)
-            write_video(root / side / f"{name}.mkv", frames, codec="ffv1", pix_fmt="bgr0")
+            write_video(root / side / f"{name}.mkv", frames, codec="rawvideo", pix_fmt="bgr24")
             names.append(name)
     rows = "".join(f"{name},{place}\n" for place, name in enumerate(dict.fromkeys(names)))
     (root / "groups.csv").write_text("video,scene\n" + rows)

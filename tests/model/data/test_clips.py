@@ -71,7 +71,7 @@ def test_video_files_and_archives_give_the_clips_of_frame_folders(
     folder: Path, tmp_path: Path, videos, write_video
 ) -> None:
     for name, frames in videos.items():
-        write_video(tmp_path / "files" / f"{name}.mkv", frames, codec="ffv1", pix_fmt="bgr0")
+        write_video(tmp_path / "files" / f"{name}.mkv", frames, codec="rawvideo", pix_fmt="bgr24")
     archive = Path(shutil.make_archive(str(tmp_path / "set"), "zip", folder))
     dataset = _open(folder)
 
@@ -85,7 +85,7 @@ def test_video_files_and_archives_give_the_clips_of_frame_folders(
 
 
 def test_video_files_are_named_as_slow(tmp_path: Path, moving_frames, write_video) -> None:
-    write_video(tmp_path / "a.mkv", _frames("a", 6, moving_frames), codec="ffv1", pix_fmt="bgr0")
+    write_video(tmp_path / "a.mkv", _frames("a", 6, moving_frames), codec="rawvideo", pix_fmt="bgr24")
 
     (note,) = _open(tmp_path).notes
 
@@ -239,7 +239,7 @@ def test_videos_that_cannot_be_used_are_named(tmp_path: Path, moving_frames, wri
     write_frames(tmp_path / "short", moving_frames(2, SIZE, SIZE))
     write_frames(tmp_path / "large", moving_frames(4, 48, 64))
     (tmp_path / "text.mkv").write_text("no video")
-    write_video(tmp_path / "usable_too.mkv", moving_frames(4, SIZE, SIZE), codec="ffv1", pix_fmt="bgr0")
+    write_video(tmp_path / "usable_too.mkv", moving_frames(4, SIZE, SIZE), codec="rawvideo", pix_fmt="bgr24")
 
     dataset = _open(tmp_path)
 

@@ -15,7 +15,7 @@ from stylegan_v.data.clips import VideoDataset
 from stylegan_v.data.datasets import DATASETS
 from stylegan_v.data.masks import face_box, squared
 
-LOSSLESS = {"codec": "ffv1", "pix_fmt": "bgr0"}
+LOSSLESS = {"codec": "rawvideo", "pix_fmt": "bgr24"}
 
 
 def _prepare(source: Path, out: Path, dataset: str, *options: object) -> Result:

@@ -29,7 +29,7 @@ def _settings(**changes) -> PrepareSettings:
 @pytest.fixture
 def source(tmp_path: Path, moving_frames, write_frames, write_video) -> Path:
     """A lossless video file and two folders of frames, wide and high, of 14, 9 and 5 frames."""
-    write_video(tmp_path / "in" / "file.mkv", moving_frames(14, 48, 64, seed=1), codec="ffv1", pix_fmt="bgr0")
+    write_video(tmp_path / "in" / "file.mkv", moving_frames(14, 48, 64, seed=1), codec="rawvideo", pix_fmt="bgr24")
     write_frames(tmp_path / "in" / "class" / "high", moving_frames(9, 71, 52, seed=2))
     write_frames(tmp_path / "in" / "class" / "short", moving_frames(5, 40, 40, seed=3))
     return tmp_path / "in"
@@ -197,7 +197,7 @@ def test_a_second_run_reads_no_frame(source: Path, tmp_path: Path, monkeypatch: 
 
 def test_only_videos_that_changed_are_prepared_again(source: Path, tmp_path: Path, moving_frames, write_video) -> None:
     prepare(source, tmp_path / "out", _settings(chunk=4))
-    write_video(source / "file.mkv", moving_frames(6, 48, 64, seed=8), codec="ffv1", pix_fmt="bgr0")
+    write_video(source / "file.mkv", moving_frames(6, 48, 64, seed=8), codec="rawvideo", pix_fmt="bgr24")
     shutil.rmtree(tmp_path / "out" / "class" / "short-0000")
 
     done = prepare(source, tmp_path / "out", _settings(chunk=4))

@@ -162,7 +162,7 @@ def test_the_protocol_is_checked_before_the_sides(tmp_path: Path, two_sides) -> 
 
 def test_skips_are_told_and_strict_forbids_them(compute, tmp_path: Path, moving_frames, write_video) -> None:
     for seed in range(3):
-        write_video(tmp_path / "fake" / f"{seed}.mkv", moving_frames(12, seed=seed), codec="ffv1", pix_fmt="bgr0")
+        write_video(tmp_path / "fake" / f"{seed}.mkv", moving_frames(12, seed=seed), codec="rawvideo", pix_fmt="bgr24")
     (tmp_path / "fake" / "broken.mp4").write_text("no video")
 
     loose, strict = compute(fake=tmp_path / "fake"), compute("--strict", fake=tmp_path / "fake")

@@ -22,7 +22,7 @@ def folder(plugins, tmp_path: Path, moving_frames, write_video, monkeypatch: pyt
     for first, side in enumerate(("real", "fake")):
         for seed in range(2):
             frames = moving_frames(16, 24, 32, seed=10 * first + seed)
-            write_video(tmp_path / side / f"{seed}.mkv", frames, codec="ffv1", pix_fmt="bgr0")
+            write_video(tmp_path / side / f"{seed}.mkv", frames, codec="rawvideo", pix_fmt="bgr24")
     plugins.module("my_networks", NETWORK)
     plugins.module("my_metrics", METRIC)
     (tmp_path / "r3d18.toml").write_text(PROTOCOL)

@@ -21,7 +21,7 @@ def sets(tmp_path_factory, moving_frames, write_video) -> Path:
     for number, name in enumerate(["real", "good", "bad"]):
         for video in range(12):
             frames = moving_frames(12, 32, 32, seed=100 * number + video) // (3 if name == "bad" else 1)
-            write_video(root / name / f"{video:02d}.mkv", frames, codec="ffv1", pix_fmt="bgr0")
+            write_video(root / name / f"{video:02d}.mkv", frames, codec="rawvideo", pix_fmt="bgr24")
     return root
 
 

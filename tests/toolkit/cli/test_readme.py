@@ -36,7 +36,7 @@ def folder(tmp_path_factory, moving_frames, write_video) -> Path:
     for first, side in enumerate(("real", "fake", "set")):
         for seed in range(2):
             frames = moving_frames(16, 32, 32, seed=10 * first + seed)
-            write_video(root / f"{side}/{seed}.mkv", frames, codec="ffv1", pix_fmt="bgr0")
+            write_video(root / f"{side}/{seed}.mkv", frames, codec="rawvideo", pix_fmt="bgr24")
     (root / "run").mkdir()
     shutil.copy(ROOT / "benchmarks/checkpoints/small-shapes-64.pt", root / "run/checkpoint.pt")
     return root

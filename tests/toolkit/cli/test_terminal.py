@@ -170,7 +170,7 @@ def test_names_of_files_reach_no_terminal_as_they_are(
     real, fake = tmp_path / "real", tmp_path / f"fake {evil}"
     for seed in range(4):
         for side in (real, fake):
-            write_video(side / f"{seed}.mkv", moving_frames(12, 32, 32, seed=seed), codec="ffv1", pix_fmt="bgr0")
+            write_video(side / f"{seed}.mkv", moving_frames(12, 32, 32, seed=seed), codec="rawvideo", pix_fmt="bgr24")
     (fake / f"{evil}.mp4").write_text("no video")
     sides = ["--real", str(real), "--fake", str(fake), "--protocol", pixels_protocol(), "--no-cache"]
     lines = [

@@ -35,7 +35,7 @@ def place(tmp_path_factory, moving_frames, write_video, write_pixels_protocol) -
     for kind, side in enumerate(("real", "fake", "other")):
         for seed in range(8):
             frames = moving_frames(12, 32, 32, seed=100 * kind + seed)
-            write_video(folder / side / f"{seed}.mkv", frames, codec="ffv1", pix_fmt="bgr0")
+            write_video(folder / side / f"{seed}.mkv", frames, codec="rawvideo", pix_fmt="bgr24")
     for name in ("pixels", LONG, "first"):
         file = Path(write_pixels_protocol(folder, name=name, count="fake = 2048"))
         if name == "first":

@@ -36,7 +36,7 @@ def project(tmp_path: Path, moving_frames, write_video) -> Path:
     for side in ("data/real", "checkpoint"):
         for video in range(VIDEOS):
             frames = moving_frames(16, 32, 32, seed=len(side) * 100 + video)
-            write_video(tmp_path / side / f"{video}.mkv", frames, codec="ffv1", pix_fmt="bgr0")
+            write_video(tmp_path / side / f"{video}.mkv", frames, codec="rawvideo", pix_fmt="bgr24")
     (tmp_path / "generate.py").write_text(GENERATE)
     with contextlib.chdir(tmp_path):
         made = ["compute", "--real", "data/real", "--fake", "checkpoint", "--json", "baseline.json"]
@@ -72,7 +72,7 @@ def test_the_steps_pass_and_fail_as_they_should(workflow: dict, project: Path, m
 
     for video in range(VIDEOS):
         frames = moving_frames(16, 32, 32, seed=1000 + video) // 4
-        write_video(project / "checkpoint" / f"{video}.mkv", frames, codec="ffv1", pix_fmt="bgr0")
+        write_video(project / "checkpoint" / f"{video}.mkv", frames, codec="rawvideo", pix_fmt="bgr24")
     failed = _run(workflow, project)
 
     assert failed[-1].returncode == 1, failed[-1].stderr

@@ -26,7 +26,7 @@ def sets(tmp_path_factory, moving_frames, write_video) -> Path:
             frames = moving_frames(12, 32, 32, seed=1000 * number + video)
             if name == "bad":
                 frames = frames // 3
-            write_video(root / name / f"{video:02d}.mkv", frames, codec="ffv1", pix_fmt="bgr0")
+            write_video(root / name / f"{video:02d}.mkv", frames, codec="rawvideo", pix_fmt="bgr24")
     return root
 
 

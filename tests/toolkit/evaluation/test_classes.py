@@ -27,7 +27,7 @@ def sides(tmp_path_factory, moving_frames, write_video) -> tuple[Path, Path]:
         for kind, counts in KINDS.items():
             for number in range(counts[side]):
                 frames = moving_frames(12, 24, 24, seed=100 * side + 10 * ord(kind[0]) + number)
-                write_video(root / name / kind / f"{number}.mkv", frames, codec="ffv1", pix_fmt="bgr0")
+                write_video(root / name / kind / f"{number}.mkv", frames, codec="rawvideo", pix_fmt="bgr24")
     return root / "real", root / "fake"
 
 

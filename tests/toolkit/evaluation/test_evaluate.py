@@ -154,9 +154,8 @@ def test_a_subset_is_seeded_and_skipped_videos_are_replaced(
 ) -> None:
     fake = tmp_path / "fake"
     for seed in range(8):
-        write_video(
-            fake / f"{seed}.mkv", moving_frames(4 if seed % 3 == 0 else 12, seed=seed), codec="ffv1", pix_fmt="bgr0"
-        )
+        frames = moving_frames(4 if seed % 3 == 0 else 12, seed=seed)
+        write_video(fake / f"{seed}.mkv", frames, codec="rawvideo", pix_fmt="bgr24")
     protocol = pixels_protocol(count="fake = 4")
 
     score = evaluate(two_sides[0], fake, protocol, settings=NO_CACHE).scores[0]
@@ -175,7 +174,7 @@ def test_first_sorted_takes_the_first_that_can_be_used(
     fake = tmp_path / "fake"
     for seed in range(6):
         write_video(
-            fake / f"{seed}.mkv", moving_frames(4 if seed == 1 else 12, seed=seed), codec="ffv1", pix_fmt="bgr0"
+            fake / f"{seed}.mkv", moving_frames(4 if seed == 1 else 12, seed=seed), codec="rawvideo", pix_fmt="bgr24"
         )
     protocol = pixels_protocol(count='fake = 3\nselection = "first-sorted"')
     first = tmp_path / "first"
@@ -203,7 +202,7 @@ def test_short_videos_are_skipped_named_and_counted(
 ) -> None:
     fake = tmp_path / "fake"
     shutil.copytree(two_sides[1], fake)
-    write_video(fake / "short.mkv", moving_frames(8), codec="ffv1", pix_fmt="bgr0")
+    write_video(fake / "short.mkv", moving_frames(8), codec="rawvideo", pix_fmt="bgr24")
     (fake / "text.mp4").write_text("no video")
     (fake / "empty.mp4").write_bytes(b"")
 
@@ -225,7 +224,7 @@ def test_a_protocol_may_forbid_short_videos(
 ) -> None:
     fake = tmp_path / "fake"
     shutil.copytree(two_sides[1], fake)
-    write_video(fake / "short.mkv", moving_frames(8), codec="ffv1", pix_fmt="bgr0")
+    write_video(fake / "short.mkv", moving_frames(8), codec="rawvideo", pix_fmt="bgr24")
 
     strict, lenient = pixels_protocol(name="strict", clip='short_videos = "error"'), pixels_protocol(name="lenient")
 

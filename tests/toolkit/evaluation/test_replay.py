@@ -47,7 +47,7 @@ def test_moved_and_renamed_videos_score_the_same(
 ) -> None:
     result, made = evaluate_and_record(*two_sides, protocols, repeats=2, seed=3, settings=NO_CACHE)
     real, fake = (_moved(side, tmp_path / side.name) for side in two_sides)
-    write_video(fake / "aa.mkv", moving_frames(25, seed=77), codec="ffv1", pix_fmt="bgr0")
+    write_video(fake / "aa.mkv", moving_frames(25, seed=77), codec="rawvideo", pix_fmt="bgr24")
 
     again = replay(made, real, fake, settings=NO_CACHE)
 

@@ -38,7 +38,7 @@ def test_a_video_that_changes_while_it_is_read_is_skipped_and_not_stored(
 
     def disturbed(video: VideoFile, *arguments: object, **options: object):
         if video.path == fake / "1.mkv":
-            write_video(video.path, moving_frames(30, seed=777), codec="ffv1", pix_fmt="bgr0")
+            write_video(video.path, moving_frames(30, seed=777), codec="rawvideo", pix_fmt="bgr24")
         yield from original(video, *arguments, **options)
 
     monkeypatch.setattr(extraction, "read_draws", disturbed)
@@ -96,7 +96,7 @@ class TestStore:
         settings = Settings(cache=tmp_path / "store")
         first = evaluate(two_sides[0], fake, pixels_protocol(), settings=settings)
 
-        write_video(fake / "2.mkv", moving_frames(30, seed=999), codec="ffv1", pix_fmt="bgr0")
+        write_video(fake / "2.mkv", moving_frames(30, seed=999), codec="rawvideo", pix_fmt="bgr24")
 
         second = evaluate(two_sides[0], fake, pixels_protocol(), settings=settings)
         assert second.value != first.value

@@ -34,7 +34,7 @@ def _open_folder(folder: Path) -> FrameFolder:
 @pytest.fixture
 def lossless(tmp_path: Path, write_video) -> Callable[[Pixels], Video]:
     def write(frames: Pixels) -> Video:
-        return VideoFile(write_video(tmp_path / "video.mkv", frames, codec="ffv1", pix_fmt="bgr0"))
+        return VideoFile(write_video(tmp_path / "video.mkv", frames, codec="rawvideo", pix_fmt="bgr24"))
 
     return write
 
@@ -180,7 +180,7 @@ def test_one_frame_is_no_motion(tmp_path: Path, write_video, write_frames, folde
     video = (
         _open_folder(write_frames(tmp_path / "one", frames))
         if folder
-        else VideoFile(write_video(tmp_path / "one.mkv", frames, codec="ffv1", pix_fmt="bgr0"))
+        else VideoFile(write_video(tmp_path / "one.mkv", frames, codec="rawvideo", pix_fmt="bgr24"))
     )
 
     with pytest.raises(ShortVideoError, match="1 frame decodes, the clip needs 2"):
@@ -193,7 +193,7 @@ def test_a_file_and_its_frames_move_alike(
 ) -> None:
     pixels = moving_frames(frames)
 
-    file = measure(VideoFile(write_video(tmp_path / "video.mkv", pixels, codec="ffv1", pix_fmt="bgr0")))
+    file = measure(VideoFile(write_video(tmp_path / "video.mkv", pixels, codec="rawvideo", pix_fmt="bgr24")))
     folder = measure(_open_folder(write_frames(tmp_path / "video", pixels)))
 
     assert file == folder

@@ -60,7 +60,7 @@ def test_a_side_is_that_of_its_readable_videos_for_any_number_of_workers(
 ) -> None:
     for seed in range(5):
         write_video(
-            tmp_path / "side" / f"{seed}.mkv", wandering_frames(30 + seed, seed=seed), codec="ffv1", pix_fmt="bgr0"
+            tmp_path / "side" / f"{seed}.mkv", wandering_frames(30 + seed, seed=seed), codec="rawvideo", pix_fmt="bgr24"
         )
     (tmp_path / "side" / "broken.mp4").write_bytes(b"no video")
     write_frames(tmp_path / "side" / "one", wandering_frames(1))
@@ -80,13 +80,13 @@ def test_a_side_without_a_readable_video_has_no_motion(tmp_path: Path) -> None:
 def test_what_was_measured_is_not_measured_again(tmp_path: Path, write_video, wandering_frames) -> None:
     folder, store = tmp_path / "side", FeatureStore(tmp_path / "store")
     for seed, frames in enumerate((9, 40, 50)):  # repetition is None, and is not
-        write_video(folder / f"{seed}.mkv", wandering_frames(frames, seed=seed), codec="ffv1", pix_fmt="bgr0")
+        write_video(folder / f"{seed}.mkv", wandering_frames(frames, seed=seed), codec="rawvideo", pix_fmt="bgr24")
     _read_contents(folder, store)
 
     first, measured = _measure_side(folder, store)
     again, measured_again = _measure_side(folder, store)
     _, measured_by_others = _measure_side(folder, store, versions={**VERSIONS, "av": "2"})
-    write_video(folder / "1.mkv", wandering_frames(41, seed=7), codec="ffv1", pix_fmt="bgr0")
+    write_video(folder / "1.mkv", wandering_frames(41, seed=7), codec="rawvideo", pix_fmt="bgr24")
     _read_contents(folder, store)
     changed, measured_anew = _measure_side(folder, store)
 

@@ -28,8 +28,8 @@ def sides(tmp_path_factory: pytest.TempPathFactory, originals, copies, write_vid
     """Lossless files of the originals, and of the copies files, frame folders, a zip of these, and an .npz."""
     root = tmp_path_factory.mktemp("pairs")
     for k, (real, fake) in enumerate(zip(originals, copies, strict=True)):
-        write_video(root / "real" / f"v{k}.mkv", real, codec="ffv1", pix_fmt="bgr0")
-        write_video(root / "fake" / f"v{k}.mkv", fake, codec="ffv1", pix_fmt="bgr0")
+        write_video(root / "real" / f"v{k}.mkv", real, codec="rawvideo", pix_fmt="bgr24")
+        write_video(root / "fake" / f"v{k}.mkv", fake, codec="rawvideo", pix_fmt="bgr24")
         write_frames(root / "frames" / f"v{k}", fake)
     with zipfile.ZipFile(root / "frames.zip", "w") as archive:
         for file in sorted((root / "frames").rglob("*.png")):
@@ -197,7 +197,7 @@ def test_each_pair_of_one_fake_video_is_counted_and_named(
 
 def test_a_video_that_cannot_be_read_is_left_out(sides: Path, tmp_path: Path, write_video, copies) -> None:
     for k, video in enumerate(copies):
-        write_video(tmp_path / "fake" / f"v{k}.mkv", video, codec="ffv1", pix_fmt="bgr0")
+        write_video(tmp_path / "fake" / f"v{k}.mkv", video, codec="rawvideo", pix_fmt="bgr24")
     (tmp_path / "fake" / "v1.mkv").write_bytes(b"no video")
 
     result = score(sides / "real", tmp_path / "fake")

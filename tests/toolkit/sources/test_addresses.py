@@ -24,7 +24,7 @@ from tests.file_server import FileServer
 def folder(tmp_path_factory: pytest.TempPathFactory, moving_frames, write_frames, write_video) -> Path:
     root: Path = tmp_path_factory.mktemp("address") / "fake"
     for n in range(3):
-        write_video(root / "files" / f"{n} a.mkv", moving_frames(10, seed=n), codec="ffv1", pix_fmt="bgr0")
+        write_video(root / "files" / f"{n} a.mkv", moving_frames(10, seed=n), codec="rawvideo", pix_fmt="bgr24")
     write_frames(root / "frames", moving_frames(10, seed=9))
     return root
 

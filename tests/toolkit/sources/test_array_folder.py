@@ -126,7 +126,7 @@ def test_sets_of_many_videos_are_not_taken_for_one(tmp_path: Path) -> None:
 
 def test_arrays_beside_tar_shards_leave_these_alone(tmp_path: Path, moving_frames, write_video) -> None:
     """Whoever keeps features or an index beside shards has no folder of arrays."""
-    video = write_video(tmp_path / "a.mkv", moving_frames(9), codec="ffv1", pix_fmt="bgr0")
+    video = write_video(tmp_path / "a.mkv", moving_frames(9), codec="rawvideo", pix_fmt="bgr24")
     (tmp_path / "shards").mkdir()
     with tarfile.open(tmp_path / "shards" / "0.tar", "w") as tar:
         tar.add(video, "a.mkv")

@@ -115,7 +115,7 @@ class Files:
 
     def lossless_videos(self) -> Path:
         for n, video in enumerate(self.videos):
-            self.write_video(self.root / "videos" / f"{n:06d}.mkv", video, codec="ffv1", pix_fmt="bgr0")
+            self.write_video(self.root / "videos" / f"{n:06d}.mkv", video, codec="rawvideo", pix_fmt="bgr24")
         return self.root / "videos"
 
     def h264_rgb(self) -> Path:

@@ -25,7 +25,7 @@ def quiet() -> None:
 def folder(tmp_path_factory: pytest.TempPathFactory, moving_frames, write_video) -> Path:
     root: Path = tmp_path_factory.mktemp("dataset") / "videos"
     for n in range(3):
-        write_video(root / f"{n}.mkv", moving_frames(5, seed=n), codec="ffv1", pix_fmt="bgr0")
+        write_video(root / f"{n}.mkv", moving_frames(5, seed=n), codec="rawvideo", pix_fmt="bgr24")
     return root
 
 

@@ -25,7 +25,7 @@ def fake(tmp_path_factory: pytest.TempPathFactory, moving_frames, write_frames, 
     for n in range(4):
         video = moving_frames(12, seed=100 + n)
         write_frames(root / "one" / f"{n}", video)
-        write_video(root / "two" / f"{n}.mkv", video, codec="ffv1", pix_fmt="bgr0")
+        write_video(root / "two" / f"{n}.mkv", video, codec="rawvideo", pix_fmt="bgr24")
     return root
 
 

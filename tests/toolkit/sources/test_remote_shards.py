@@ -25,7 +25,7 @@ SETTINGS = Settings(cache=None, device="cpu")
 def videos(tmp_path_factory, moving_frames, write_video) -> Path:
     root: Path = tmp_path_factory.mktemp("videos")
     for n in range(4):
-        write_video(root / f"{n}.mkv", moving_frames(12, seed=n), codec="ffv1", pix_fmt="bgr0")
+        write_video(root / f"{n}.mkv", moving_frames(12, seed=n), codec="rawvideo", pix_fmt="bgr24")
     return root
 
 

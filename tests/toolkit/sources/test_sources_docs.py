@@ -64,7 +64,7 @@ def folder(tmp_path_factory, array: Pixels, moving_frames, write_frames, write_v
         write_frames(root / "frames" / f"{n:06d}", video)
         (root / "arrays").mkdir(exist_ok=True)
         np.save(root / "arrays" / f"{n:06d}.npy", video)
-        write_video(root / "fake" / f"{n:06d}.mkv", video, codec="ffv1", pix_fmt="bgr0")
+        write_video(root / "fake" / f"{n:06d}.mkv", video, codec="rawvideo", pix_fmt="bgr24")
         first, *others = map(Image.fromarray, video)
         (root / "animated").mkdir(exist_ok=True)
         first.save(root / "animated" / f"{n:06d}.webp", save_all=True, append_images=others, lossless=True)

@@ -310,7 +310,7 @@ class TestMembers:
     def test_a_playlist_leads_to_no_file_beside_the_archive(
         self, tmp_path: Path, monkeypatch, moving_frames, write_video
     ) -> None:
-        write_video(tmp_path / "secret.mkv", moving_frames(5), codec="ffv1", pix_fmt="bgr0")
+        write_video(tmp_path / "secret.mkv", moving_frames(5), codec="rawvideo", pix_fmt="bgr24")
         (tmp_path / "list.mkv").write_text("ffconcat version 1.0\nfile secret.mkv\n")
         _zip(tmp_path / "a.zip", {"list.mkv": (tmp_path / "list.mkv").read_bytes()})
         monkeypatch.chdir(tmp_path)

@@ -84,7 +84,7 @@ def test_a_clip_that_fills_the_video_leaves_no_choice(
     tmp_path: Path, two_sides, moving_frames, write_video, base: str
 ) -> None:
     for seed in range(4):
-        write_video(tmp_path / f"{seed}.mkv", moving_frames(9, seed=seed), codec="ffv1", pix_fmt="bgr0")
+        write_video(tmp_path / f"{seed}.mkv", moving_frames(9, seed=seed), codec="rawvideo", pix_fmt="bgr24")
 
     scores = {s.row: s for s in table4.table4(tmp_path, two_sides[1], base, settings=NO_CACHE).scores}
 
