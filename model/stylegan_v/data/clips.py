@@ -138,7 +138,7 @@ class VideoDataset:
         lengths: dict[int, int] = {}
         videos: dict[int, Video] = {}
         skipped: list[tuple[str, str]] = []
-        wrong_size = False
+        wrong_size = too_short = False
         total = len(source.names)
         look_at = partial(_look, source, resolution, rule.needed)
         with closing(run_ahead(range(total), look_at, workers=workers, ahead=256)) as looks:
@@ -147,10 +147,12 @@ class VideoDataset:
                 if isinstance(look, VideoError):
                     skipped.append((source.names[place], str(look)))
                     wrong_size |= isinstance(look, _WrongSizeError)
+                    too_short |= isinstance(look, _TooShortError)
                 else:
                     lengths[place], videos[place] = look
         if not lengths:
-            raise DataError(_none_left(source, resolution, skipped, prepare=wrong_size))
+            needed = rule.needed if too_short else None
+            raise DataError(_none_left(source, resolution, skipped, prepare=wrong_size, needed=needed))
         found = read_labels(Path(path), source.names) if num_classes else {}
         labels = label_vectors(found, [source.names[place] for place in lengths], num_classes)
         return cls(source, lengths, skipped, labels, videos, resolution=resolution, rule=rule, mirror=mirror)
@@ -226,6 +228,10 @@ class _WrongSizeError(VideoError):
     """The frames have another size than the model's."""
 
 
+class _TooShortError(VideoError):
+    """There are fewer frames than a clip needs."""
+
+
 def _look(source: ClipSource, resolution: int, needed: int, place: int, stop: Stop) -> tuple[int, Video] | VideoError:
     """Return the length of a video, or why it cannot be used. It runs in a thread.
 
@@ -239,7 +245,7 @@ def _look(source: ClipSource, resolution: int, needed: int, place: int, stop: St
             raise VideoError("no frame decodes")
         _check_size(_frames(video, np.array([0])), resolution)
         if length < needed:
-            raise VideoError(f"too short: {counted(length, 'frame')}, a clip needs {needed}")
+            raise _TooShortError(f"too short: {counted(length, 'frame')}, a clip needs {needed}")
         return length, video
     except VideoError as error:
         return error
@@ -264,10 +270,15 @@ def _is_file(name: str) -> bool:
     return bare_name(name) != name
 
 
-def _none_left(source: ClipSource, resolution: int, skipped: Sequence[tuple[str, str]], *, prepare: bool) -> str:
+def _none_left(
+    source: ClipSource, resolution: int, skipped: Sequence[tuple[str, str]], *, prepare: bool, needed: int | None
+) -> str:
+    """Say that no video is left, and what to do. prepare: where sizes are wrong. needed: frames, where some lack."""
     named = "; ".join(f"{name}: {reason}" for name, reason in skipped[:_NAMED])
     more = f"; and {len(skipped) - _NAMED} more" if len(skipped) > _NAMED else ""
     message = f"{source.name}: none of {counted(len(skipped), 'video')} can be used for training ({named}{more})"
     if prepare:
         message += f"; crop and resize them: stylegan-v data {source.name} OUT --resolution {resolution}"
+    if needed is not None:
+        message += f"; take videos of {counted(needed, 'frame')} or more"
     return message

@@ -7,7 +7,7 @@ import dataclasses
 import sys
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 
 import torch
@@ -21,7 +21,7 @@ from stylegan_v.checkpoints import checkpoint as checkpoints
 from stylegan_v.checkpoints.files import LAST
 from stylegan_v.data.clips import Batch, VideoDataset, batches
 from stylegan_v.data.preloaded import PreloadedVideos, fits
-from stylegan_v.errors import ConfigError
+from stylegan_v.errors import ConfigError, DataError
 from stylegan_v.memory import check_memory, frame_bytes
 from stylegan_v.methods.settings import Precision
 from stylegan_v.methods.trainer import Trainer
@@ -81,10 +81,11 @@ def train(
             steps += 1
             return distributed.agree(late or stop.is_set())
 
-        for name in _stages(run, out, stage):
-            of_stage, show = dataclasses.replace(run, stage=name), _until(stop, progress)
+        stages = _stages(run, out, stage)
+        for number, name in enumerate(stages, start=1):
+            of_stage, show, later = dataclasses.replace(run, stage=name), _until(stop, progress), stages[number:]
             with contextlib.ExitStack() as held:
-                kimg, ended = _train_stage(of_stage, out, place, answer, workers, show, ends, told, held, begin)
+                kimg, ended = _train_stage(of_stage, out, place, answer, workers, show, ends, told, held, begin, later)
             if stop.is_set():
                 raise KeyboardInterrupt
             if ended:
@@ -123,15 +124,18 @@ def _train_stage(
     told: Callable[[Pace], None],
     held: contextlib.ExitStack,
     begin: checkpoints.Checkpoint | None,
+    later: Sequence[str],
 ) -> tuple[float, bool]:
     """Train a stage. Returns the kimg at the end, and whether it ended early.
 
     ends: whether to end before a step. held: what keeps other processes out of the folder from when that is there.
+    later: the stages that are trained after this one.
     """
     clip_bytes = run.frames * frame_bytes(run.model.resolution)
     check_memory(f"batch = {run.train.batch}", run.train.batch // distributed.world() * clip_bytes)
     with explained_memory(memory_advice.before_training):
         dataset = _open(run, workers, progress)
+        _check_lengths(run, dataset, later)
         distributed.on_first(lambda: _check_scoring(run, place.type, progress))
         trainer = run.method.stage(run.stage).trainer(run, dataset, place)
         if begin is not None and not (out / LAST).exists():
@@ -254,6 +258,19 @@ def _open(run: Run, workers: int, progress: Progress) -> VideoDataset:
         videos, frames = counted(len(dataset.names), "video", form=","), sum(dataset.lengths)
         _say(f"{videos} with {counted(frames, 'frame', form=',')}, {len(dataset.skipped)} left out")
     return dataset
+
+
+def _check_lengths(run: Run, dataset: VideoDataset, stages: Sequence[str]) -> None:
+    """Raise DataError where later stages, which may be days away, could train on no video."""
+    longest = max(dataset.lengths)
+    for name in stages:
+        needed = run.method.stage(name).trainer.clips(run.model).needed
+        if longest < needed:
+            raise DataError(
+                f"{run.data.path}: none of {counted(len(dataset.names), 'video')} can be used in stage {name}, since "
+                f"the longest has {counted(longest, 'frame')} and a clip needs {needed}: take videos of "
+                f"{counted(needed, 'frame')} or more"
+            )
 
 
 def _precision(run: Run, device: torch.device) -> Precision:

@@ -264,6 +264,13 @@ def test_a_set_of_another_size_says_how_to_prepare_it(tmp_path: Path, moving_fra
     assert f"stylegan-v data {tmp_path} OUT --resolution 32" in str(raised.value)
 
 
+def test_a_set_of_short_videos_says_how_long_they_have_to_be(tmp_path: Path, moving_frames, write_frames) -> None:
+    write_frames(tmp_path / "short", moving_frames(2, SIZE, SIZE))
+
+    with pytest.raises(DataError, match=r"too short: 2 frames, a clip needs 3\); take videos of 3 frames or more$"):
+        _open(tmp_path)
+
+
 def test_a_video_that_breaks_during_training_is_named(tmp_path: Path, moving_frames, write_frames) -> None:
     write_frames(tmp_path / "video", moving_frames(3, SIZE, SIZE))
     dataset = _open(tmp_path)

@@ -13,7 +13,7 @@ from fvd_bench.progress import silent
 from stylegan_v.baselines import registry
 from stylegan_v.baselines.stylegan2 import ImageConfig, StyleGAN2
 from stylegan_v.checkpoints.checkpoint import load
-from stylegan_v.errors import ConfigError
+from stylegan_v.errors import ConfigError, DataError
 from stylegan_v.methods.method import Stage
 from stylegan_v.methods.style_trainer import StyleTrainer
 from stylegan_v.training.loop import train
@@ -126,3 +126,23 @@ def test_what_can_never_be_scored_is_refused_before_the_first_stage(
         go(load_run(None, sections), tmp_path / "run", stage="vqvae")
 
     assert not (tmp_path / "run").exists()
+
+
+def test_videos_that_a_later_stage_cannot_use_are_refused_before_the_first_one(
+    tmp_path: Path, moving_frames, write_frames
+) -> None:
+    """Images need one frame, and the clips that motion is learned from six. Images alone can be trained."""
+    write_frames(tmp_path / "videos" / "short", moving_frames(5, 32, 32))
+    sections: dict[str, Any] = {
+        "model": {"method": "mocogan-hd", "preset": "tiny"},
+        "data": {"path": str(tmp_path / "videos")},
+        "train": {"batch": 4, "kimg": 0.008},
+        "report": {"fvd_kimg": 0.0},
+    }
+    run = load_run(None, sections)
+
+    with pytest.raises(DataError, match=r"in stage motion, .* has 5 frames .* needs 6: take videos of 6 frames"):
+        go(run, tmp_path / "run")
+
+    assert not (tmp_path / "run").exists()
+    assert go(run, tmp_path / "run", stage="image") > 0
