@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fvd_bench.errors import EngineError, FvdBenchError
-from fvd_bench.evaluation.enough_videos import Look, Unserved, check_windows, too_few
+from fvd_bench.evaluation.feasibility import Look, Unserved, check_windows, too_few
 from fvd_bench.features.distributed import WHOLE, share
 from fvd_bench.features.given import Given
 from fvd_bench.features.store import FeatureStore

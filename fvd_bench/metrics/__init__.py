@@ -22,7 +22,6 @@ __all__ = [
     "compute",
     "dependence",
     "extrapolation",
-    "fewer_videos",
     "fewest",
     "frechet",
     "gaussian_kernel",
@@ -30,6 +29,7 @@ __all__ = [
     "neighbours",
     "pinned",
     "seen",
+    "subset_scores",
     "uncertainty",
 ]
 

@@ -1,4 +1,4 @@
-"""Scores of random parts of both sides: how a score falls with the number of videos, up to the number at hand."""
+"""Scores of random subsets of both sides: how a score falls with the number of videos, up to the number at hand."""
 
 from __future__ import annotations
 
@@ -23,18 +23,21 @@ _MOST_VALUES = 2**22
 
 
 @dataclass(frozen=True, slots=True)
-class AtFewer:
-    """The scores of parts with one number of videos. real, fake: these numbers. values: one score for each part."""
+class SubsetScores:
+    """The scores of subsets of one size.
+
+    real, fake: the number of videos of each side in a subset. values: one score for each subset.
+    """
 
     real: int
     fake: int
     values: tuple[float, ...]
 
 
-def at_fewer(name: str, sides: Sides, rule: MetricRule, *, seed: int) -> list[AtFewer]:
+def subset_scores(name: str, sides: Sides, rule: MetricRule, *, seed: int) -> list[SubsetScores]:
     """Return the scores of eighths, quarters and halves of both sides, as far as these have enough videos.
 
-    Up to four parts of each size are drawn, and no video is in two parts of one size. Empty where features were not
+    Up to four subsets of each size are drawn, and no video is in two of one size. Empty where features were not
     kept, where the metric is no distance that chance raises, and for means over batches.
     """
     kept = [side.features() for side in sides.values()]
@@ -60,5 +63,5 @@ def at_fewer(name: str, sides: Sides, rule: MetricRule, *, seed: int) -> list[At
             except MetricError:  # too few for this metric
                 break
         if values:
-            found.append(AtFewer(sizes["real"], sizes["fake"], tuple(values)))
+            found.append(SubsetScores(sizes["real"], sizes["fake"], tuple(values)))
     return found
