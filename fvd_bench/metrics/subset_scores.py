@@ -15,11 +15,11 @@ from fvd_bench.random_stream import RandomStream
 
 _PARTS = (8, 4, 2)
 _FEWEST = 8
-"""Fewest videos of a part."""
+"""Fewest videos of a subset."""
 
 _MOST_PIECES = 4
 _MOST_VALUES = 2**22
-"""No parts are scored of a larger side, as that takes long: 10,485 clips of I3D."""
+"""The most values that the features of a side may have: 10,485 clips of I3D. More would take long to score in parts."""
 
 
 @dataclass(frozen=True, slots=True)
