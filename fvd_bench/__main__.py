@@ -4,7 +4,7 @@ from fvd_bench.interruption import ended_in_a_line
 
 
 def main() -> None:
-    """Entry point of fvd-bench."""
+    """Run the command that the arguments of this process name."""
     with ended_in_a_line("fvd-bench"):
         from fvd_bench.cli import main as run
     run()

@@ -48,7 +48,7 @@ def cause(error: Exception) -> str:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an exception says that memory has run out: Python's, torch's on the processor, or that of a GPU."""
+    """Return whether an exception says that memory has run out: Python's, torch's on the processor, or a GPU's."""
     if isinstance(error, MemoryError) or is_out_of_device_memory(error):
         return True
     if isinstance(error, OSError):
@@ -59,20 +59,20 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def is_out_of_files(error: BaseException) -> bool:
-    """Whether an exception says that no more files can be open at a time, in this process or on this machine."""
+    """Return whether an exception says that no more files can be open at a time, in this process or on this machine."""
     return isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE)
 
 
 def is_out_of_threads(error: BaseException) -> bool:
-    """Whether an exception says that the system gives no further thread or process: Python's words, or fork's."""
+    """Return whether an exception says that the system gives no further thread or process: Python's, or fork's."""
     return (isinstance(error, RuntimeError) and "can't start new thread" in str(error)) or (
         isinstance(error, BlockingIOError) and error.errno == errno.EAGAIN
     )
 
 
 def is_out_of_device_memory(error: BaseException) -> bool:
-    """Whether an exception is torch's that the memory of a GPU has run out. It is told by its name, since torch takes
-    seconds to load."""
+    """Return whether an exception is torch's that the memory of a GPU has run out. It is told by its name, since torch
+    takes seconds to load."""
     return type(error).__name__ == "OutOfMemoryError"
 
 

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    pass
 
 _CONTROLS = r"\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff"
 """Characters that terminals and logs obey, characters that turn the direction of text, and bytes that are not
@@ -44,7 +40,12 @@ def in_html(text: str) -> str:
 def in_csv(text: str) -> str:
     """Return text on one line as a field of CSV, with ' before what a spreadsheet would run as a formula."""
     shown = escaped(text)
-    return f"'{shown}" if shown[:1] in ("=", "+", "-", "@") else shown
+    return f"'{shown}" if is_formula(shown) else shown
+
+
+def is_formula(text: str) -> bool:
+    """Return whether a spreadsheet would take the text of a cell for a formula."""
+    return text.startswith(("=", "+", "-", "@"))
 
 
 def in_latex(text: str) -> str:

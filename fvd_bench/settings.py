@@ -23,12 +23,11 @@ cluster."""
 
 ENGINES: tuple[str, ...] = get_args(Engine)
 
-
 MOST_WINDOWS = 1000
-"""Each window is a protocol of its own, which takes time even where no video reaches it."""
+"""The most windows of a run. Each is a protocol of its own, which takes time even where no video reaches it."""
 
 MOST_REPEATS = 10**6
-"""Draws to average over. Each is held in memory with its seed, whatever the videos are."""
+"""The most draws that a score is averaged over. Each is held in memory with its seed, whatever the videos are."""
 
 
 def default_cache() -> Path:

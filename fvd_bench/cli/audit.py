@@ -10,7 +10,7 @@ import click
 from fvd_bench.cli.command import Command
 from fvd_bench.cli.late_choice import LateChoice
 from fvd_bench.cli.options import array_options, chosen_settings, format_option, protocol_names, run_options
-from fvd_bench.cli.streams import check_outputs, delivery, print_report, progress, stdout_of, write
+from fvd_bench.cli.streams import check_ending, check_outputs, delivery, print_report, progress, stdout_of, write
 from fvd_bench.cli.values import Place
 
 if TYPE_CHECKING:
@@ -64,8 +64,7 @@ def audit(
     from fvd_bench.features.distributed import processes
     from fvd_bench.reports.charts.canvas import IMAGES
 
-    if plot is not None and Path(plot).suffix.lower() not in IMAGES:
-        raise click.UsageError(f"--plot {plot}: expected a file that ends in {' or '.join(IMAGES)}")
+    check_ending("--plot", plot, IMAGES)
     if every_network and protocol:
         raise click.UsageError("--every-network and --protocol exclude each other")
     check_outputs(stdout_of(form), json_file, plot, read=[real])

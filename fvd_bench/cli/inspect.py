@@ -11,7 +11,7 @@ import click
 from fvd_bench.cli.command import Command
 from fvd_bench.cli.options import array_options, format_option, protocol_names
 from fvd_bench.cli.pages import CLIPS_AND_CHARTS, Showing, html_option
-from fvd_bench.cli.streams import check_outputs, delivery, print_report, progress, stdout_of, write
+from fvd_bench.cli.streams import check_ending, check_outputs, delivery, print_report, progress, stdout_of, write
 from fvd_bench.cli.values import Number, Place
 
 if TYPE_CHECKING:
@@ -55,8 +55,7 @@ def inspect(
     from fvd_bench.inspection.checkup import inspect as look
     from fvd_bench.reports.charts.canvas import IMAGES
 
-    if plot is not None and Path(plot).suffix.lower() not in IMAGES:
-        raise click.UsageError(f"--plot {plot}: expected a file that ends in {' or '.join(IMAGES)}")
+    check_ending("--plot", plot, IMAGES)
     check_outputs(stdout_of(form), json_file, html_file, plot, read=(path, against))
     with progress() as show:
         checkup = look(path, against, protocol=protocol, fps=fps, workers=workers, progress=show)

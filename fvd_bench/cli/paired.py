@@ -12,7 +12,7 @@ from fvd_bench.cli.command import Command
 from fvd_bench.cli.late_choice import LateChoice
 from fvd_bench.cli.options import chosen_settings, format_option, side_options
 from fvd_bench.cli.pages import Showing, html_option
-from fvd_bench.cli.streams import check_outputs, delivery, keeps, print_report, progress, stdout_of, write
+from fvd_bench.cli.streams import check_ending, check_outputs, delivery, keeps, print_report, progress, stdout_of, write
 from fvd_bench.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -75,8 +75,7 @@ def paired(
     from fvd_bench.features.distributed import processes
     from fvd_bench.reports.charts.canvas import IMAGES
 
-    if plot is not None and Path(plot).suffix.lower() not in IMAGES:
-        raise click.UsageError(f"--plot {plot}: expected a file that ends in {' or '.join(IMAGES)}")
+    check_ending("--plot", plot, IMAGES)
     check_outputs(stdout_of(form), json_file, html_file, per_video_file, plot, read=(real, fake, pairs))
     chosen = chosen_settings(**settings)
     if metrics and "rfvd" not in metrics:  # the others have no features that could be kept

@@ -10,7 +10,7 @@ import click
 
 from fvd_bench.cli.command import Command
 from fvd_bench.cli.options import format_option
-from fvd_bench.cli.streams import check_outputs, delivery, print_report, stdout_of, utf8, write
+from fvd_bench.cli.streams import check_ending, check_outputs, delivery, print_report, stdout_of, utf8, write
 
 if TYPE_CHECKING:
     from fvd_bench.evaluation.studies.curves import Panel
@@ -27,8 +27,7 @@ def report(files: tuple[Path, ...], out: str | None, form: str) -> None:
     from fvd_bench.reports.curves import FORMS, curves_report
     from fvd_bench.reports.paired import frame_panels, frames_report
 
-    if out is not None and Path(out).suffix.lower() not in FORMS:
-        raise click.UsageError(f"--out {out}: expected a file that ends in {', '.join(FORMS)}")
+    check_ending("--out", out, FORMS)
     check_outputs(stdout_of(form), out)
     paired = read_all(files)
     panels = frame_panels(paired) if paired else read(files)

@@ -217,6 +217,13 @@ def append(text: str, file: str) -> None:
     wrote(file)
 
 
+def check_ending(option: str, file: str | None, endings: Sequence[str]) -> None:
+    """Raise UsageError where the file that an option names, if any, ends in none of these, which say its form."""
+    if file is not None and Path(file).suffix.lower() not in endings:
+        *most, last = endings
+        raise click.UsageError(f"{option} {file}: expected a file that ends in {', '.join(most)} or {last}")
+
+
 def check_outputs(*files: str | None, read: Iterable[object] = ()) -> None:
     """Make sure that results can be written, so that no long work is lost, and overwrite neither each other nor what is
     read.

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from fvd_bench import metrics
 from fvd_bench.errors import MetricError
-from fvd_bench.evaluation import few_videos
+from fvd_bench.evaluation import small_sample_bias
 from fvd_bench.evaluation.result import ClassPanel, ClassScore, ScoreByClass
 from fvd_bench.features.feature_set import FeatureSet
 from fvd_bench.finding import Finding, some
@@ -50,7 +50,7 @@ def class_findings(panel: ClassPanel, dims: Mapping[str, int], rules: Mapping[st
     """
     missing: dict[Side, dict[str, str]] = {side: {} for side in SIDES}
     few: dict[str, str] = {}
-    moved = few_videos.moved(rules[score.digest] for score in panel.scores)
+    moved = small_sample_bias.moved(rules[score.digest] for score in panel.scores)
     for score in panel.scores:
         for one in score.classes:
             counts: dict[Side, int] = {"real": one.real_videos, "fake": one.fake_videos}
@@ -67,7 +67,7 @@ def class_findings(panel: ClassPanel, dims: Mapping[str, int], rules: Mapping[st
         dim = max(dims.values())
         what = f"{counted(len(few), 'class', 'have')} fewer videos than features have numbers, up to {dim}"
         of_all = {score.metric for score in panel.scores} == moved.keys()
-        yield Finding("few-of-class", f"{what}, {few_videos.effect(moved, of_all=of_all)}: {some(few)}", few)
+        yield Finding("few-of-class", f"{what}, {small_sample_bias.effect(moved, of_all=of_all)}: {some(few)}", few)
 
 
 def _names(collection: Collection, protocol: Protocol, side: Side) -> Iterator[str]:

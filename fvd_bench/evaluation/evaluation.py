@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from fvd_bench.evaluation.enough_videos import Unserved
+from fvd_bench.evaluation.feasibility import Unserved
 from fvd_bench.evaluation.result import SourceInfo
 from fvd_bench.features.distributed import Share
 from fvd_bench.features.engine import Engine

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from fvd_bench.errors import SourceError
 from fvd_bench.estimate import ROUNDING, doubts
-from fvd_bench.evaluation import few_videos
+from fvd_bench.evaluation import small_sample_bias
 from fvd_bench.evaluation.result import MotionPanel
 from fvd_bench.evaluation.score import Score, Skipped
 from fvd_bench.features.given import OTHER_SHARD
@@ -70,7 +70,7 @@ def find(
         *_video_findings(used),
         *_jpeg_findings(used),
         *_range_findings(sources, collected),
-        *few_videos.findings(counts, extractors, measured),
+        *small_sample_bias.findings(counts, extractors, measured),
         *_score_findings(scores),
         *(motion_findings(motion.real, motion.fake) if motion else ()),
         *(Finding("weights-unverified", note) for e in extractors.values() for note in e.unverified),

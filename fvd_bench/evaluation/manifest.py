@@ -296,4 +296,5 @@ def _drawn(table: Mapping[str, Any]) -> Drawn:
         Used(place, tuple((kind, tuple(frames)) for clip in clips for kind, frames in clip.items()))
         for place, clips in table["videos"]
     )
-    return Drawn(table["protocol"], table["side"], table["reads"], table["seed"], videos)
+    protocol, seed = typed(str, table["protocol"], "protocol"), typed(int, table["seed"], "seed")
+    return Drawn(protocol, table["side"], table["reads"], seed, videos)

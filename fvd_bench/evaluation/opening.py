@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fvd_bench.errors import EngineError, FvdBenchError
-from fvd_bench.evaluation.enough_videos import Look, Unserved, check_windows, too_few
+from fvd_bench.evaluation.feasibility import Look, Unserved, check_windows, too_few
 from fvd_bench.features.distributed import WHOLE, share
 from fvd_bench.features.given import Given
 from fvd_bench.features.store import FeatureStore
@@ -137,7 +137,7 @@ def _engine(settings: Settings, device: str, workers: int, rules: Iterable[Featu
         return
     if settings.distributed and share().exchanged:
         raise EngineError("torchrun has started several processes, and the engine ray starts its own: leave one out")
-    with needed_for("runs by the engine ray", "'fvd-bench[ray]'", raising=EngineError):
+    with needed_for("runs by the engine ray", "fvd-bench[ray]", raising=EngineError):
         import pyarrow  # noqa: F401 - whether they are there
         import ray  # noqa: F401
     from fvd_bench.features.cluster.ray_data import RayEngine

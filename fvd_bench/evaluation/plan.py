@@ -9,8 +9,8 @@ from functools import partial
 
 from fvd_bench.errors import MetricError, VideoError, WeightsError
 from fvd_bench.evaluation.duration import Seconds, duration
-from fvd_bench.evaluation.enough_videos import shortage
 from fvd_bench.evaluation.evaluation import Evaluation
+from fvd_bench.evaluation.feasibility import shortage
 from fvd_bench.evaluation.scorable_protocols import load_all
 from fvd_bench.features.extraction import Extraction
 from fvd_bench.features.jobs import Job, first_of_each

@@ -7,6 +7,7 @@ import dataclasses
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from fvd_bench.errors import ManifestError
@@ -54,7 +55,7 @@ class ReplayedSource:
     def kind(self) -> str:
         return self.source.kind
 
-    @property
+    @cached_property
     def names(self) -> Sequence[str]:
         return [listed.name for listed in self.listing]
 

@@ -73,6 +73,32 @@ def entry_of(features: Sequence[Features], facts: Facts) -> Entry | None:
     return None if facts.found is None else Entry(_NO_FEATURES, facts)
 
 
+def check_features(rule: FeatureRule, dim: int, clips: Sequence[tuple[str, int]], results: Sequence[Features]) -> None:
+    """Raise NetworkError where features are not what their network says, and FeatureError where they are not finite.
+
+    dim: the numbers in a feature, as the extractor has it.
+    clips: for each clip the name of its video, and its number of frames.
+    """
+    network = NETWORKS[rule.extractor]
+    if len(results) != len(clips):
+        raise NetworkError(
+            f"{rule.extractor} gave the features of {counted(len(results), 'clip')}: expected {len(clips)}"
+        )
+    for (name, num_frames), features in zip(clips, results, strict=True):
+        expected = (network.count([num_frames]), dim)
+        if features.shape != expected or features.dtype != np.float32:
+            raise NetworkError(
+                f"{name}: {rule.extractor} gave features {features.dtype} {list(features.shape)}: expected float32 "
+                f"{list(expected)}"
+            )
+        if not np.isfinite(features).all():
+            more = f"networks check {rule.extractor}" if network.version else "selftest"
+            raise FeatureError(
+                f"{name}: {rule.extractor} gave features that are not finite; the weights or the arithmetic of this "
+                f"device are broken: `fvd-bench {more}` tells more"
+            )
+
+
 @dataclass(slots=True)
 class _Open:
     """A video whose features are still being computed.
@@ -196,34 +222,14 @@ class Batches:
         except FeatureError as error:  # all clips of a batch have one shape, so it is refused as a whole
             refused, results = str(error), [_NO_FEATURES] * len(clips)
         if refused is None:
-            self._check(rule, clips, results)
+            of_clips = [(self._open[clip.wanted_by[0][0]].name, len(clip.images)) for clip in clips]
+            check_features(rule, self._extractors[rule].dim, of_clips, results)
         for clip, features in zip(clips, results, strict=True):
             clip.features, clip.refused, clip.images = features, refused, _NO_IMAGES
             for key, place in clip.wanted_by:
                 self._open[key].features[place] = features
                 self._open[key].refused = self._open[key].refused or refused
         self._finish(list(dict.fromkeys(key for clip in clips for key, _ in clip.wanted_by)))
-
-    def _check(self, rule: FeatureRule, clips: Sequence[_Input], results: Sequence[Features]) -> None:
-        """Raise NetworkError where results are not what the network says, and FeatureError where they are NaN."""
-        network, dim = NETWORKS[rule.extractor], self._extractors[rule].dim
-        if len(results) != len(clips):
-            raise NetworkError(
-                f"{rule.extractor} gave the features of {counted(len(results), 'clip')}: expected {len(clips)}"
-            )
-        for clip, features in zip(clips, results, strict=True):
-            name, expected = self._open[clip.wanted_by[0][0]].name, (network.count([len(clip.images)]), dim)
-            if features.shape != expected or features.dtype != np.float32:
-                raise NetworkError(
-                    f"{name}: {rule.extractor} gave features {features.dtype} {list(features.shape)}: expected float32 "
-                    f"{list(expected)}"
-                )
-            if not np.isfinite(features).all():
-                more = f"networks check {rule.extractor}" if network.version else "selftest"
-                raise FeatureError(
-                    f"{name}: {rule.extractor} gave features that are not finite; the weights or the arithmetic of "
-                    f"this device are broken: `fvd-bench {more}` tells more"
-                )
 
     def _finish(self, keys: Sequence[str]) -> None:
         """Store the videos among these keys whose features are complete."""

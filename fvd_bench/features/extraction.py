@@ -111,24 +111,12 @@ class Extraction:
 
     def missing(self, jobs: Sequence[Job]) -> list[Target]:
         """Return the first targets that `collect` would have to compute, without computing anything."""
-        outcomes: dict[Job, dict[int, Outcome]] = {job: {} for job in jobs}
-        while wanted := self._wanted(outcomes):
-            known, absent = self._look_up(wanted)
-            if absent:
-                return list(absent)
-            for (index, job), outcome in known.items():
-                outcomes[job][index] = outcome
-        return []
+        _, absent = self._known(jobs)
+        return list(absent)
 
     def held(self, jobs: Sequence[Job]) -> dict[Job, Collected]:
         """Return what the store holds of what `collect` returns, up to the first pass that it does not hold wholly."""
-        outcomes: dict[Job, dict[int, Outcome]] = {job: {} for job in jobs}
-        while wanted := self._wanted(outcomes):
-            known, absent = self._look_up(wanted)
-            for (index, job), outcome in known.items():
-                outcomes[job][index] = outcome
-            if absent:
-                break
+        outcomes, _ = self._known(jobs)
         return {job: Collected.of(job, outcomes[job], self._source.names) for job in jobs}
 
     def outlook(self, jobs: Sequence[Job]) -> tuple[dict[Target, Outcome], dict[Target, str]]:
@@ -226,6 +214,18 @@ class Extraction:
             else:
                 known[place, job] = key, entry.facts
         return known, absent
+
+    def _known(self, jobs: Sequence[Job]) -> tuple[dict[Job, dict[int, Outcome]], dict[Target, str]]:
+        """Return the outcomes that are known up to the first pass that has something to compute, and the keys of
+        that."""
+        outcomes: dict[Job, dict[int, Outcome]] = {job: {} for job in jobs}
+        while wanted := self._wanted(outcomes):
+            known, absent = self._look_up(wanted)
+            for (index, job), outcome in known.items():
+                outcomes[job][index] = outcome
+            if absent:
+                return outcomes, absent
+        return outcomes, {}
 
     def _passed(self, wanted: Sequence[Target], progress: VideosDone, watch: Watch | None) -> dict[Target, Outcome]:
         """Make a pass over this process's share. Return its outcomes and those of the other processes."""

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from fvd_bench.atomic import partial_file
 from fvd_bench.errors import ProtocolError, SourceError, cause
+from fvd_bench.records import fault
 from fvd_bench.videos.files import regular_file
 
 DAMAGED = (
@@ -63,7 +64,8 @@ def refusal(path: Path, what: str, error: Exception, *, again: str) -> SourceErr
     A file that the system does not let read, or that is a pipe, is none to make again.
     """
     advice = "" if isinstance(error, OSError) else f"; make it again with `{again}`"
-    return SourceError(f"{path} cannot be read as {what}: {cause(error)}{advice}")
+    reason = fault(error) if isinstance(error, KeyError) else cause(error)
+    return SourceError(f"{path} cannot be read as {what}: {reason}{advice}")
 
 
 def write(file: Path, name: str, head: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:

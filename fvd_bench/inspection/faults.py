@@ -53,12 +53,17 @@ FAULTS = {
 
 TRANSPARENT = "pixels that are not opaque and are laid over black; programs that drop alpha see others"
 
-SAME_RATE = 1.01
+_SAME_RATE = 1.01
 """Rates with a ratio up to this count as the same: 30000/1001 and 30 differ by 0.1 %, 24 and 25 by 4 %."""
 
-SAME_ASPECT = 1.01
+_SAME_ASPECT = 1.01
 """Pixels with an aspect ratio up to this count as square: programs that resize round the ratio to keep the aspect of
 the whole frame."""
+
+
+def is_same_rate(one: float, other: float) -> bool:
+    """Return whether two frame rates count as the same."""
+    return max(one, other) <= _SAME_RATE * min(one, other)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +131,7 @@ def mixed(who: str, seen: Sequence[Appearance]) -> Iterator[Finding]:
         yield Finding.of("mixed-sizes", f"{who} differ in size, most are {_most(sizes)}", odd)
     rates = {v.name: v.rate for v in seen if v.rate}
     usual = statistics.mode(rates.values()) if rates else 0.0
-    if odd := {n: rate_text(r) for n, r in rates.items() if not _is_same_rate(r, usual)}:
+    if odd := {n: rate_text(r) for n, r in rates.items() if not is_same_rate(r, usual)}:
         yield Finding.of("mixed-rates", f"{who} differ in frame rate, most have {rate_text(usual)}", odd)
     codecs = {v.name: v.codec for v in seen if v.codec}
     if odd := _odd(codecs):
@@ -141,7 +146,7 @@ def uncommon(who: str, seen: Sequence[Appearance]) -> Iterator[Finding]:
         "pixel-aspect": {
             name: "{}:{}".format(*aspect)
             for name, h in headers.items()
-            if (aspect := h.pixel_aspect) and max(aspect) > SAME_ASPECT * min(aspect)
+            if (aspect := h.pixel_aspect) and max(aspect) > _SAME_ASPECT * min(aspect)
         },
         "hdr": {name: h.transfer for name, h in headers.items() if h.transfer != SDR},
         "mirrored": {name: "" for name, h in headers.items() if h.is_mirrored},
@@ -184,7 +189,7 @@ def mismatched(real: Sequence[Appearance], fake: Sequence[Appearance], *, who: t
     if sizes[0] and sizes[1] and sizes[0] != sizes[1]:
         yield Finding("size-mismatch", _against("sizes", who, *(size_text(size) for size in sizes if size)))
     rates = [statistics.median(found) for seen in sides if (found := [v.rate for v in seen if v.rate])]
-    if len(rates) == 2 and not _is_same_rate(*rates):
+    if len(rates) == 2 and not is_same_rate(*rates):
         yield Finding("rate-mismatch", _against("frame rates", who, *map(rate_text, rates)))
     codecs = [_usual([v.codec for v in seen if v.codec]) for seen in sides]
     if codecs[0] and codecs[1] and codecs[0] != codecs[1]:
@@ -243,10 +248,6 @@ def _same(of: str) -> str:
 
 def _against(what: str, who: tuple[str, str], one: str, other: str) -> str:
     return f"the {what} differ between the sides: {one} for most {who[0]}, {other} for most {who[1]}"
-
-
-def _is_same_rate(one: float, other: float) -> bool:
-    return max(one, other) <= SAME_RATE * min(one, other)
 
 
 def _most(values: Mapping[str, str]) -> str:

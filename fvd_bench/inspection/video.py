@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from fvd_bench.errors import VideoError
-from fvd_bench.inspection.faults import SAME_RATE
+from fvd_bench.inspection.faults import is_same_rate
 from fvd_bench.videos.all_frames import all_frames
 from fvd_bench.videos.file import VideoFile
 from fvd_bench.videos.frame_names import Doubt
@@ -91,7 +91,7 @@ class Examined:
         """Frames a second, None where it has no rate: as the header has it, or where the times of the frames are those
         of another rate, by these, to hundredths, since times are whole ticks."""
         stated, measured = self.probe.rate if self.probe else None, self.track.rate if self.track else None
-        if not measured or (stated and 1 / SAME_RATE <= measured / stated <= SAME_RATE):
+        if not measured or (stated and is_same_rate(measured, stated)):
             return stated
         return round(measured, 2)
 

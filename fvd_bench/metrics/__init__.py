@@ -22,7 +22,6 @@ __all__ = [
     "compute",
     "dependence",
     "extrapolation",
-    "fewer_videos",
     "fewest",
     "frechet",
     "gaussian_kernel",
@@ -30,6 +29,7 @@ __all__ = [
     "neighbours",
     "pinned",
     "seen",
+    "subset_scores",
     "uncertainty",
 ]
 
@@ -55,11 +55,11 @@ METRICS = Registry("metric", key="names", group="fvd_bench.metrics", adopt=forei
 """Metrics by name. Those of other packages are entry points, and those of the user's own are module:object."""
 
 _LARGEST = 1e150
-"""Of larger scores the squares, of which errors are made, come to the end of float64."""
+"""The largest score that is given. The squares of larger ones, of which errors are made, overflow float64."""
 
 
 def check(protocol: Protocol, where: str) -> None:
-    """Raises ProtocolError, naming `where`, when there is no such metric, or none on the network's features."""
+    """Raise ProtocolError, naming `where`, when there is no such metric, or none on the network's features."""
     features = protocol.features
     for name in protocol.metric.names:
         try:

@@ -22,7 +22,8 @@ _SEED = 2020
 version."""
 
 _SCALE = 3.0
-"""Of the paper, times the dimension: with it the distance is in the range of a Fréchet distance."""
+"""The factor that the paper multiplies by, besides the dimension, so that the distance is in the range of a Fréchet
+distance."""
 
 _BLOCK = 2**22
 """Values held at a time, so that memory does not grow with the number of directions."""

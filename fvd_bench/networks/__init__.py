@@ -76,7 +76,7 @@ NETWORKS = Registry("network", key="extractor", group="fvd_bench.extractors", ad
 
 
 def check(protocol: protocols.Protocol, where: str) -> None:
-    """Raises ProtocolError, naming `where`, when a protocol's network does not exist or cannot see its clips."""
+    """Raise ProtocolError, naming `where`, when a protocol's network does not exist or cannot see its clips."""
     rule = protocol.features
     name = rule.extractor
     try:
@@ -100,10 +100,7 @@ def check(protocol: protocols.Protocol, where: str) -> None:
         elif most is not None and frames > most:
             raise ProtocolError(f"{where}: {side} frames = {frames}, but {name} sees at most {most} frames a clip")
         elif frames < fewest:
-            raise ProtocolError(
-                f"{where}: {side} frames = {frames}, but {name} needs at least {fewest} frames a clip "
-                "(below that its last pooling window is empty and the original network gives NaN)"
-            )
+            raise ProtocolError(f"{where}: {side} frames = {frames}, but {name} needs at least {fewest} frames a clip")
     try:
         network.check(rule)
     except ProtocolError as error:

@@ -25,6 +25,10 @@ NEUTRAL = frozenset({"threads"})
 """Keys of `describe` whose values change no digit of a score. They are recorded so that this can be checked."""
 
 
+_ABSENT = "absent"
+"""What stands for the version of a package that is not installed."""
+
+
 def resolve_device(name: Device) -> str:
     """Return `cpu`, `cuda`, `mps` or `openvino`. Raises FvdBenchError when a GPU is asked for and there is none, or
     OpenVINO and it is not installed."""
@@ -141,7 +145,7 @@ def _torch_version() -> str:
         return str(loaded.__version__)
     spec = importlib.util.find_spec("torch")
     if spec is None or spec.origin is None:
-        return "absent"
+        return _ABSENT
     text = (Path(spec.origin).parent / "version.py").read_text(encoding="utf-8")
     found = re.search(r"^__version__ = '([^']+)'$", text, re.MULTILINE)
     if found is None:
@@ -222,15 +226,11 @@ def _version(package: str) -> str:
         return _ABSENT
 
 
-_ABSENT = "absent"
-"""What stands for the version of a package that is not installed."""
-
-
 def _av_version() -> str:
     """Return the version of PyAV with those of FFmpeg's libraries, which matter most. Frame folders need neither."""
     try:
         import av
     except ImportError:
-        return "absent"
+        return _ABSENT
     libraries = {name: ".".join(map(str, av.library_versions[name])) for name in ("libavcodec", "libswscale")}
     return f"{av.__version__} (libavcodec {libraries['libavcodec']}, libswscale {libraries['libswscale']})"

@@ -7,6 +7,7 @@ deep features as a perceptual metric", and the package lpips, lpips/lpips.py.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from fvd_bench.errors import FeatureError
 from fvd_bench.networks import Progress
 from fvd_bench.networks import weights as weight_store
 from fvd_bench.networks.arithmetic import float32_arithmetic
@@ -76,7 +78,7 @@ class Lpips:
         tensors = {name: torch.from_numpy(tensor) for name, tensor in loaded.tensors.items()}
         self._layers = Layers(network, tensors).to(device)
         self._heads = [torch.from_numpy(head)[0].to(device) for head in linear.values()]
-        self._device = device
+        self._network, self._device = network, device
         self.smallest = backbone.smallest
         self.weights = {backbone.weights: loaded.digest, f"lpips-heads-{network}": digest}
         self.unverified: Sequence[str] = loaded.unverified
@@ -91,6 +93,7 @@ class Lpips:
 
         real, fake: uint8 [N, H, W, 3], N at most that of `batch`. spatial: whether the map of each layer is enlarged to
         the size of the frames before it is averaged. A distance does not depend on the other frames.
+        Raises FeatureError where a distance is not finite.
         """
         used, missing = len(real), self.batch(*real.shape[1:3]) - len(real)
         with torch.inference_mode(), float32_arithmetic("float32"):
@@ -99,7 +102,13 @@ class Lpips:
                 ((a - b).square() * head).sum(dim=1, keepdim=True)
                 for a, b, head in zip(*sides, self._heads, strict=True)
             ]
-            return {way: self._mean(maps, real.shape[1:3] if way else None)[:used] for way in spatial}
+            found = {way: self._mean(maps, real.shape[1:3] if way else None)[:used] for way in spatial}
+        if not all(math.isfinite(distance) for distances in found.values() for distance in distances):
+            raise FeatureError(
+                f"LPIPS by {self._network} gave distances that are not finite; the weights or the arithmetic of this "
+                "device are broken: `fvd-bench selftest --full` tells more"
+            )
+        return found
 
     def _features(self, frames: Pixels) -> list[Tensor]:
         images = torch.from_numpy(frames).to(self._device).permute(0, 3, 1, 2).float() / 127.5 - 1

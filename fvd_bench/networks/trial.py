@@ -99,8 +99,8 @@ class _Tried:
                 yield self._told(f"takes clips of {frames} frames", partial(self._of_length, frames))
         if not all(part.shape == found[0].shape and np.isfinite(part).all() for part in found):
             return
-        yield self._told("gives the same when called again", lambda: self._alike(self._run(self._clips)))
-        yield self._told("gives the same one by one", lambda: self._alike([self._run([c])[0] for c in self._clips]))
+        yield self._told("gives the same when called again", lambda: _alike(self._whole, self._run(self._clips)))
+        yield self._told("gives the same one by one", self._one_by_one)
         yield self._told("gives the same in another order", self._turned)
         yield self._told("gives the same beside other clips", self._beside_others)
         apart = min(_gap(found[i], found[j]) for i in range(_CLIPS) for j in range(i))
@@ -147,14 +147,13 @@ class _Tried:
             return Check(name, False, str(error))
         return Check(name, found.ok, found.found)
 
-    def _alike(self, others: Sequence[Features]) -> Check:
-        gap = max(_gap(a, b) for a, b in zip(self._whole, others, strict=True))
-        return Check("", gap <= SAME, "to the last bit" if gap == 0 else f"but for {gap:.1e} of the largest feature")
+    def _one_by_one(self) -> Check:
+        return _alike(self._whole, [self._run([clip])[0] for clip in self._clips])
 
     def _turned(self) -> Check:
         """Compare with the features where the first clip comes last, so that each stands at another place."""
         *others, first = self._run([*self._clips[1:], self._clips[0]])
-        return self._alike([first, *others])
+        return _alike(self._whole, [first, *others])
 
     def _beside_others(self) -> Check:
         """Compare the first clip's features with those that it has beside a black and a white clip."""
@@ -162,8 +161,13 @@ class _Tried:
         found = self._run([black, self._clips[0], black + 255])
         if not all(np.isfinite(part).all() for part in found):
             return Check("", False, "some features of black or white clips are NaN or infinite")
-        gap = _gap(self._whole[0], found[1])
-        return Check("", gap <= SAME, "to the last bit" if gap == 0 else f"but for {gap:.1e} of the largest feature")
+        return _alike(self._whole[:1], found[1:2])
+
+
+def _alike(found: Sequence[Features], others: Sequence[Features]) -> Check:
+    """Compare features of the same clips, which must not differ by more than `SAME`."""
+    gap = max(_gap(a, b) for a, b in zip(found, others, strict=True))
+    return Check("", gap <= SAME, "to the last bit" if gap == 0 else f"but for {gap:.1e} of the largest feature")
 
 
 def _gap(a: Features, b: Features) -> float:

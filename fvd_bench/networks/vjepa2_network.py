@@ -49,7 +49,10 @@ class VJEPA2(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return [B, 1024] for x [B, 3, T, 256, 256] with values of 0 to 1, where T is even."""
         if x.shape[2] % self.tubelet:
-            raise FeatureError(f"V-JEPA 2 sees frames by {self.tubelet}, and clips have {x.shape[2]} of them")
+            raise FeatureError(
+                f"V-JEPA 2 sees {self.tubelet} frames at a time, and a clip has {x.shape[2]}: expected a multiple of "
+                f"{self.tubelet}, which `frames` of a protocol states"
+            )
         return mean_of_tokens(self.tokens(x))
 
     def tokens(self, x: Tensor) -> Tensor:

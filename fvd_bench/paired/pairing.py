@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from fvd_bench.errors import SourceError, cause
 from fvd_bench.paths import PathLike, read_text, user_path
 from fvd_bench.protocols.rules import SIDES, Side
-from fvd_bench.sources.clip_source import columns_of
+from fvd_bench.sources.clip_source import columns_of, most_frames_of, value_range_of
 from fvd_bench.sources.opening import ClipSource
 from fvd_bench.videos.files import bare_name
 from fvd_bench.videos.video import Video
@@ -77,6 +77,7 @@ class PairedSide:
         self.name, self.kind, self.notes = source.name, source.kind, source.notes
         self.names = [source.names[index] for index in indices]
         self.columns = {name: [entries[index] for index in indices] for name, entries in columns_of(source).items()}
+        self.value_range, self.most_frames = value_range_of(source), most_frames_of(source)
 
     def video(self, index: int) -> Video:
         return self._source.video(self._indices[index])

@@ -11,12 +11,13 @@ import re
 from dataclasses import dataclass
 
 from fvd_bench.errors import UnknownProtocolError
+from fvd_bench.words import ordinal
 
 BASE = "stylegan-v-fvd16-code"
 """The shipped protocol that all of them are made of."""
 
 FEWEST_FRAMES = 9
-"""Of the shortest clip that its network can see."""
+"""How many frames the shortest clip has that its network can see."""
 
 _PREFIX = "stylegan-v-"
 _LIKE = re.compile(rf"(?:{_PREFIX})?fvd_?\d+[kf]?_")
@@ -49,7 +50,9 @@ class Numbers:
         if videos < 2:
             raise UnknownProtocolError(f"{name!r}: a covariance needs at least 2 videos of each side")
         if frames % stride:
-            raise UnknownProtocolError(f"{name!r}: every {stride}th frame is taken, and {frames} is no multiple of it")
+            raise UnknownProtocolError(
+                f"{name!r}: every {ordinal(stride)} frame is taken, and {frames} is no multiple of it"
+            )
         if frames // stride < FEWEST_FRAMES:
             raise UnknownProtocolError(
                 f"{name!r}: clips of {frames // stride} frames are too short for I3D, which needs {FEWEST_FRAMES}"
@@ -64,7 +67,9 @@ class Numbers:
 
     def text(self, base: str) -> str:
         """Return the TOML text of the protocol. base: that of a version of `BASE`."""
-        frames = f"{self.frames} frames" if self.stride == 1 else f"every {self.stride}th of {self.frames} frames"
+        frames = f"{self.frames} frames"
+        if self.stride > 1:
+            frames = f"every {ordinal(self.stride)} of {frames}"
         stride = f"\nstride = {self.stride}" if self.stride > 1 else ""
         lines = {
             "name": f'"{self.name}"',

@@ -258,6 +258,8 @@ def parse(table: Mapping[str, Any], *, where: str) -> PairedProtocol:
     )
     if protocol.ssim is not None and protocol.ssim.size % 2 == 0:
         raise ProtocolError(f"{where}: [ssim]: size = {protocol.ssim.size}: expected an odd number of pixels")
+    if protocol.ssim is not None and protocol.ssim.sigma == 0:
+        raise ProtocolError(f"{where}: [ssim]: sigma = 0: expected more than 0, in pixels")
     return protocol
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import functools
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import MISSING
@@ -72,8 +73,11 @@ def value_of(hint: Any, value: Any, limits: Mapping[str, Any], where: str) -> An
         value = float(value)
     if type(value) is not hint:
         raise ProtocolError(f"{where} = {value!r}: expected {hint.__name__}, found {type(value).__name__}")
+    if hint is float and not math.isfinite(value):
+        raise ProtocolError(f"{where} = {value}: expected a finite number")
     if value < limits.get("least", value) or value > limits.get("most", value):
-        raise ProtocolError(f"{where} = {value}: expected {limits['least']} to {limits.get('most', 'any')}")
+        expected = f"{limits['least']} to {limits['most']}" if "most" in limits else f"at least {limits['least']}"
+        raise ProtocolError(f"{where} = {value}: expected {expected}")
     return _one_of(value, limits["allowed"], where) if "allowed" in limits else value
 
 

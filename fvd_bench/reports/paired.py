@@ -96,7 +96,7 @@ def frame_panels(results: Mapping[str, PairedResult]) -> list[Panel]:
                 key = score.metric, score.protocol, score.lower_is_better
                 found.setdefault(key, []).append(Curve(name, tuple(_points(score.curve))))
     return [
-        Panel(metric, protocol, "frame", True, tuple(curves), "frame", is_lower_better=lower, from_zero=lower)
+        Panel(metric, protocol, "frame", True, tuple(curves), "frame", stated_lower_is_better=lower, from_zero=lower)
         for (metric, protocol, lower), curves in found.items()
     ]
 

@@ -63,7 +63,7 @@ def result_report(result: Result) -> Report:
 
 
 def score_frame(result: Result) -> pandas.DataFrame:
-    """Return one row per score, with what is known about its uncertainty and how it was made."""
+    """Return `result.to_frame()`, which this was before results had that method."""
     return result.to_frame()
 
 

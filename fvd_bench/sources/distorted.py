@@ -16,7 +16,7 @@ from fvd_bench.videos.sampling import Indices
 from fvd_bench.videos.video import Frame, Video
 
 _VERSION = 1
-"""Of the distortions' arithmetic: with another number, stored features are made anew."""
+"""The version of the distortions' arithmetic. With another number, stored features are made anew."""
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,7 @@ class GeneratorSource:
             raise SourceError(f"axes = {self.axes!r}: expected those of one video, such as TCHW")
         Layout(self.axes, self.value_range)
 
-    @property
+    @cached_property
     def names(self) -> list[str]:
         return numbered(self.videos)
 

@@ -41,7 +41,7 @@ class IterableVideos:
         self.value_range = known.value_range
         self.notes = known.notes(f"{name}, video 0", first)
 
-    @property
+    @cached_property
     def names(self) -> list[str]:
         return numbered(len(self._videos))
 

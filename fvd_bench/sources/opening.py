@@ -203,8 +203,9 @@ def _in_folder(path: Path, files: Iterable[str], notes: tuple[str, ...]) -> File
 def _in_archive(archive: Archive | TarArchive, form: str, *, notes: Sequence[str]) -> FileSource:
     root = PurePosixPath()
     listing = Listing.of(str(archive.path), archive.names, root, archive)
-    kind, inside = f"{listing.kind} in a {form} archive", left_out(archive.path, archive.names, by=None)
-    return FileSource(str(archive.path), kind, listing, root, archive, (*notes, *inside))
+    kind = f"{listing.kind} in a {form} archive"
+    notes = (*notes, *left_out(archive.path, archive.names, by=None))
+    return FileSource(str(archive.path), kind, listing, root, archive, notes)
 
 
 def _open_name(path: Path, layout: Layout, progress: Progress) -> ClipSource:

@@ -17,14 +17,13 @@ from typing import Any
 
 from fvd_bench.errors import SourceError
 from fvd_bench.escapes import redact
-from fvd_bench.paths import set_apart
 from fvd_bench.settings import is_offline
 from fvd_bench.sources.addresses import file_system, named, telling
 from fvd_bench.sources.downloads import FileSystem, version_of
 from fvd_bench.sources.fetched import Copiers
 from fvd_bench.sources.listing import FileSource
-from fvd_bench.sources.shards import side_of
-from fvd_bench.sources.tars import TarArchive, without_suffix
+from fvd_bench.sources.shards import side_of, stems
+from fvd_bench.sources.tars import TarArchive
 
 _AT_ONCE = 8
 _TRIES, _WAIT_SECONDS = 3, 1.0
@@ -101,10 +100,10 @@ def open_remote_shards(shown: str, shards: Sequence[_Remote]) -> FileSource:
     """Open one side over shards at addresses. Raises SourceError. shown: what the side is called."""
     names = [named(shard.address) for shard in shards]
     above = PurePosixPath(os.path.commonpath([name.parent for name in names]))
-    stems = set_apart(without_suffix(name.relative_to(above).as_posix()) for name in names)
+    below = [name.relative_to(above) for name in names]
     with contextlib.closing(Copiers(_AT_ONCE)) as pool:
         archives = list(pool.map(lambda shard: TarArchive(redact(shard.address), shard), shards))
-    side = side_of(shown, list(zip(stems, archives, strict=True)))
+    side = side_of(shown, list(zip(stems(below), archives, strict=True)))
     return FileSource(
         side.name, f"{side.kind}, read at their addresses", side.listing, side.root, side.files, side.more_notes
     )

@@ -9,9 +9,10 @@ from __future__ import annotations
 import io
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePath, PurePosixPath
 
+from fvd_bench.paths import set_apart
 from fvd_bench.sources.archives import check_distinct
 from fvd_bench.sources.left_out import left_out
 from fvd_bench.sources.listing import FileSource, Listing
@@ -25,7 +26,14 @@ def open_shards(place: PurePath | str, shards: Sequence[Path]) -> FileSource:
 
     place: the folder or pattern by which they were found.
     """
-    return side_of(place, list(zip(_stems(shards), map(TarArchive, shards), strict=True)))
+    above = os.path.commonpath([shard.parent.absolute() for shard in shards])
+    below = [PurePosixPath(shard.absolute().relative_to(above).as_posix()) for shard in shards]
+    return side_of(place, list(zip(stems(below), map(TarArchive, shards), strict=True)))
+
+
+def stems(paths: Iterable[PurePosixPath]) -> list[str]:
+    """Return the names of shards without their suffixes, no two the same, although `s.tar` and `s.tar.gz` may be."""
+    return set_apart(without_suffix(str(path)) for path in paths)
 
 
 def side_of(place: PurePath | str, archives: Sequence[tuple[str, TarArchive]]) -> FileSource:
@@ -49,18 +57,13 @@ def side_of(place: PurePath | str, archives: Sequence[tuple[str, TarArchive]]) -
             f"{place}: {counted(len(twice), 'name', 'are')} in more than one shard, {twice[0]} for one; the name of "
             "its shard is put before every name"
         )
-    files = {f"{stem}/{name}" if twice else name: (archive, name) for stem, archive, name in members}
-    check_distinct(place, list(files))
+    names = [f"{stem}/{name}" if twice else name for stem, _, name in members]
+    check_distinct(place, names)
+    files = {full: (archive, name) for full, (_, archive, name) in zip(names, members, strict=True)}
     root, members_of = PurePosixPath(), _Shards(files)
     listing = Listing.of(str(place), files, root, members_of)
     kind = f"{listing.kind} in {counted(len(archives), 'tar shard')}"
     return FileSource(str(place), kind, listing, root, members_of, tuple(notes))
-
-
-def _stems(shards: Sequence[Path]) -> list[str]:
-    """Return the names of shards without suffixes, with the folders in which they differ."""
-    above = os.path.commonpath([shard.parent.absolute() for shard in shards])
-    return [without_suffix(shard.absolute().relative_to(above).as_posix()) for shard in shards]
 
 
 class _Shards:

@@ -204,6 +204,21 @@ class Means(torch.nn.Module):
 """A network of a user: colours and changes, which weights scale. Version, seed and libraries are filled in."""
 
 
+EXTRACTOR = """
+import numpy as np
+from fvd_bench.networks import Network
+
+class Extractor:
+    dim, weights, unverified = 3, {{"mine": "00"}}, ()
+    def batch_clips(self, frames):
+        return 2
+    def __call__(self, clips):
+        return {results}
+
+mine = Network(name="mine", version="1", layers={{"features": 3}}, create=lambda rule, **more: Extractor())
+"""
+
+
 class Plugins:
     """Writes modules of a user, and installs packages, into a folder that Python imports from."""
 
@@ -228,6 +243,12 @@ class Plugins:
         """Write a module with the network `means`, and return what protocols call that."""
         self.module(name, NETWORKS_OF_MINE.format(version=version, seed=seed, software=software))
         return f"{name}:means"
+
+    def extractor(self, results: str) -> str:
+        """Write a module with a network of three features whose code gives `results` for `clips`, and return what
+        protocols call that."""
+        self.module("of_mine", EXTRACTOR.format(results=results))
+        return "of_mine:mine"
 
     def package(self, name: str, version: str = "1.0", **groups: dict[str, str]) -> None:
         """Install a package that offers entry points: group, with _ for its dot -> name -> module:object. Another

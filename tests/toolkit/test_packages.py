@@ -14,6 +14,7 @@ from fvd_bench.evaluation import demo
 from fvd_bench.metrics.inception_score import inception_score
 from fvd_bench.metrics.kernel import kernel_inception_distance
 from fvd_bench.networks import create, weights
+from fvd_bench.networks.pretrained import transformers_needed
 from fvd_bench.networks.weights import download
 from fvd_bench.protocols.protocol import load
 from fvd_bench.settings import Settings
@@ -84,3 +85,14 @@ def test_metrics_of_frames_need_torch_fidelity(absent, seeded_inception: Path) -
     for use in uses:
         with pytest.raises(FvdBenchError, match=r"which is not installed: pip install torch-fidelity$"):
             use()
+
+
+def test_a_command_to_install_extras_is_quoted_for_the_shell() -> None:
+    """Brackets without quotes are a pattern of files: zsh refuses the command."""
+    with (
+        pytest.raises(
+            FvdBenchError, match=r"CLIP need fvd-bench\[networks\], .*: pip install 'fvd-bench\[networks\]'$"
+        ),
+        transformers_needed("CLIP"),
+    ):
+        raise ImportError

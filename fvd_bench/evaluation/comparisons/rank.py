@@ -11,9 +11,9 @@ from fvd_bench.errors import ArgumentError, MetricError
 from fvd_bench.evaluation.collection import Collection, collect
 from fvd_bench.evaluation.collection_result import result_of
 from fvd_bench.evaluation.comparisons.ranking import Entrant, Ranking, findings, is_ranked, ranking
-from fvd_bench.evaluation.enough_videos import Look, check_windows, too_few
 from fvd_bench.evaluation.evaluate import open_evaluation
 from fvd_bench.evaluation.evaluation import Evaluation, OpenSide
+from fvd_bench.evaluation.feasibility import Look, check_windows, too_few
 from fvd_bench.evaluation.opening import check_labels
 from fvd_bench.evaluation.own_network import on_given
 from fvd_bench.evaluation.result import Result

@@ -20,7 +20,7 @@ from fvd_bench.paths import distinct_names, user_path
 from fvd_bench.records import fault, record
 
 SCHEMA = 1
-"""Of a ranking, which has a number of its own."""
+"""The schema of the JSON of a ranking. That of a result has another number."""
 
 _KIND = "ranking"
 

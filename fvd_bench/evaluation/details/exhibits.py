@@ -18,8 +18,8 @@ from fvd_bench.features.moments import Float64
 from fvd_bench.inspection.motion import Motion
 from fvd_bench.inspection.motion_of_sides import evenly_spaced
 from fvd_bench.metrics import METRICS
-from fvd_bench.metrics.fewer_videos import AtFewer, at_fewer
 from fvd_bench.metrics.neighbours import covered
+from fvd_bench.metrics.subset_scores import SubsetScores, subset_scores
 from fvd_bench.metrics.uncertainty import Sides, influences
 from fvd_bench.protocols.protocol import Protocol
 from fvd_bench.protocols.rules import OTHER_SIDE, SIDES, Side
@@ -56,7 +56,7 @@ class Exhibits:
     shares: what each fake adds to the score, as a part of it. None where that is not known.
     feature_map: the same points in a plane, None where that was not asked for.
     motions: how videos of each side move.
-    at_fewer: the scores of parts of both sides, none where that was not asked for.
+    subset_scores: the scores of subsets of both sides, none where that was not asked for.
     """
 
     score: Score
@@ -69,7 +69,7 @@ class Exhibits:
     shares: Float64 | None
     feature_map: FeatureMap | None
     motions: Mapping[Side, Sequence[Motion]]
-    at_fewer: Sequence[AtFewer]
+    subset_scores: Sequence[SubsetScores]
 
 
 def exhibits(collection: Collection, result: Result, *, is_whole: bool = True) -> Exhibits | None:
@@ -122,11 +122,11 @@ class _Gathering:
             shares=self._shares,
             feature_map=feature_map(features) if is_whole and len(features) == len(SIDES) else None,
             motions=motions,
-            at_fewer=self._at_fewer() if is_whole else (),
+            subset_scores=self._subset_scores() if is_whole else (),
         )
 
-    def _at_fewer(self) -> Sequence[AtFewer]:
-        return at_fewer(self._score.metric, self._sides, self._protocol.metric, seed=self._score.seed)
+    def _subset_scores(self) -> Sequence[SubsetScores]:
+        return subset_scores(self._score.metric, self._sides, self._protocol.metric, seed=self._score.seed)
 
     def _share_of_score(self) -> Float64 | None:
         try:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 
 from fvd_bench.errors import MetricError
-from fvd_bench.escapes import escaped
+from fvd_bench.escapes import escaped, is_formula
 from fvd_bench.evaluation.collection import Collection
 from fvd_bench.evaluation.points import Points
 from fvd_bench.evaluation.result import Result
@@ -16,9 +16,6 @@ from fvd_bench.inspection.motion import Motion
 from fvd_bench.metrics.uncertainty import Sides, influences
 from fvd_bench.protocols.protocol import Protocol
 from fvd_bench.protocols.rules import OTHER_SIDE, SIDES, Side
-
-_FORMULAS = ("=", "+", "-", "@")
-"""Beginnings of what a spreadsheet takes for a formula."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +111,7 @@ def _csv(head: list[str], rows: Sequence[tuple[list[str], VideoRecord]]) -> str:
 def spreadsheet_text(text: str) -> str:
     """Escape a name as on a terminal, and write it as ./NAME where a spreadsheet would take it for a formula."""
     shown = escaped(text)
-    return f"./{shown}" if shown.startswith(_FORMULAS) else shown
+    return f"./{shown}" if is_formula(shown) else shown
 
 
 def _influences(metric: str, sides: Sides, protocol: Protocol) -> dict[Side, dict[int, float] | None]:

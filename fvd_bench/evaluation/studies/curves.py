@@ -58,8 +58,8 @@ class Panel:
 
     protocol: empty where it is not known. along: what a point is, such as a checkpoint. is_scale: whether places on the
     axis are numbers, in which case distances mean something; else they are an order. axis: what these numbers are,
-    empty for those of `along`. is_lower_better: None where the metric says it. from_zero: whether a drawing begins at
-    zero, where no value is below.
+    empty for those of `along`. stated_lower_is_better: None where the metric says it. from_zero: whether a drawing
+    begins at zero, where no value is below.
     """
 
     metric: str
@@ -68,13 +68,13 @@ class Panel:
     is_scale: bool
     curves: tuple[Curve, ...]
     axis: str = ""
-    is_lower_better: bool | None = None
+    stated_lower_is_better: bool | None = None
     from_zero: bool = True
 
     @property
     def lower_is_better(self) -> bool:
-        if self.is_lower_better is not None:
-            return self.is_lower_better
+        if self.stated_lower_is_better is not None:
+            return self.stated_lower_is_better
         return self.metric not in METRICS or METRICS[self.metric].lower_is_better
 
 

@@ -7,7 +7,7 @@ store it belongs, and a network gives a clip the same features in any company.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from fvd_bench.errors import EngineError, FeatureError, VideoError
-from fvd_bench.features.batches import FactsSoFar
+from fvd_bench.features.batches import FactsSoFar, check_features
 from fvd_bench.features.jobs import Job
 from fvd_bench.networks import NETWORKS, Features, create, environment, software
 from fvd_bench.paths import PathLike
@@ -173,7 +173,7 @@ class Networks:
         }
 
     def __call__(self, clips: Table) -> Table:
-        """Run the networks on CLIPS and return FEATURES. Raises FeatureError."""
+        """Run the networks on CLIPS and return FEATURES. Raises FeatureError, NetworkError."""
         rows = clips.to_pylist()
         alike: dict[tuple[FeatureRule, tuple[int, ...]], list[dict[str, Any]]] = {}
         found: list[dict[str, object]] = []
@@ -191,18 +191,17 @@ class Networks:
 
     def _run(self, rule: FeatureRule, rows: list[dict[str, Any]]) -> Iterator[dict[str, object]]:
         images: list[Pixels] = [np.array(np.frombuffer(row["images"], np.uint8)).reshape(row["shape"]) for row in rows]
+        extractor = self._extractors[rule]
         refused: str | None = None
-        features: list[Features | None] = [None] * len(rows)
+        features: Sequence[Features | None] = [None] * len(rows)
         try:
-            features = [*self._extractors[rule](images)]
+            results = extractor(images)
         except FeatureError as error:  # all clips of a batch have one shape, so it is refused as a whole
             refused = str(error)
+        else:
+            check_features(rule, extractor.dim, [(row["video"], row["shape"][0]) for row in rows], results)
+            features = results
         for row, of_clip in zip(rows, features, strict=True):
-            if of_clip is not None and not np.isfinite(of_clip).all():
-                raise FeatureError(
-                    f"{row['video']}: {rule.extractor} gave features that are not finite; the weights or the "
-                    "arithmetic of a device are broken: `fvd-bench selftest` tells more"
-                )
             for key, clip in zip(row["keys"], row["clips"], strict=True):
                 yield _feature_row(row, key, clip, of_clip, refused)
 

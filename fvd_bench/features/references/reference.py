@@ -14,7 +14,7 @@ from fvd_bench.errors import ArgumentError, SourceError, cause
 from fvd_bench.features.moments_file import MomentsFile, is_moments_file
 from fvd_bench.features.stats_file import StatsFile
 from fvd_bench.protocols.rules import Side
-from fvd_bench.records import record
+from fvd_bench.records import fault, record
 from fvd_bench.sources.clip_source import fingerprint
 from fvd_bench.sources.reference_names import PREFIX
 from fvd_bench.words import counted
@@ -169,5 +169,5 @@ def read_manifest(text: bytes, where: str) -> list[Reference]:
             raise SourceError(f"{where} is of schema {table['schema']!r:.60}; this version reads {SCHEMA}")
         found: tuple[Reference, ...] = record(tuple[Reference, ...], table["references"], "references")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise SourceError(f"{where} cannot be read as a manifest of references: {error}") from error
+        raise SourceError(f"{where} cannot be read as a manifest of references: {fault(error)}") from error
     return list(found)

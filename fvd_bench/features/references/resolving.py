@@ -119,7 +119,7 @@ def _only(text: str, among: Sequence[Held]) -> Held | None:
 
 
 def _refuse(text: str, among: Sequence[Held]) -> Held:
-    """Raises UnknownReferenceError, with names that are near."""
+    """Raise UnknownReferenceError, with names that are near."""
     name, digest = split(text)
     names = {held.reference.name: None for held in among}
     if name in names:

@@ -14,7 +14,7 @@ from fvd_bench.errors import SourceError, cause
 from fvd_bench.escapes import redact
 from fvd_bench.paths import PathLike, user_path
 from fvd_bench.settings import is_offline
-from fvd_bench.sources.addresses import ELSEWHERE, file_system, is_address, telling
+from fvd_bench.sources.addresses import ELSEWHERE, WEB, file_system, is_address, telling
 
 _LOCAL = ("file://", "local://")
 
@@ -90,7 +90,7 @@ class Elsewhere:
         if is_offline() and address.partition("://")[0] in ELSEWHERE:
             raise SourceError(f"{self.shown} is elsewhere, and FVD_BENCH_OFFLINE is set, with which nothing is asked")
         self._files, path = file_system(address)
-        is_web = address.partition("://")[0] in ("http", "https")
+        is_web = address.partition("://")[0] in WEB
         self._folder, self._mark, self._query = path.partition("?") if is_web else (path, "", "")
 
     def chunks(self, name: str) -> Iterator[bytes]:

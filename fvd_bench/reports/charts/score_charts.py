@@ -11,7 +11,7 @@ import numpy as np
 from fvd_bench.escapes import escaped
 from fvd_bench.estimate import Estimate
 from fvd_bench.evaluation.score import Score
-from fvd_bench.metrics.fewer_videos import AtFewer
+from fvd_bench.metrics.subset_scores import SubsetScores
 from fvd_bench.reports.charts.canvas import Chart, canvas, set_log_ticks, shortened
 from fvd_bench.reports.charts.palette import FLOOR, INK, LIMIT, LINE, SCORE, SOFT
 from fvd_bench.words import number
@@ -79,7 +79,7 @@ def scores_chart(rows: Sequence[Row], unit: str) -> Chart:
     return Chart(drawn.svg, "", legend)
 
 
-def count_chart(score: Score, parts: Sequence[AtFewer], *, videos: int) -> Chart:
+def count_chart(score: Score, parts: Sequence[SubsetScores], *, videos: int) -> Chart:
     """Draw a score against the number of videos, on an axis that ends with infinitely many.
 
     parts: scores at fewer videos. videos: the number behind the score. Both count those of the smaller side.

@@ -23,7 +23,7 @@ _SAYS: Mapping[Changes, str] = {
     "motion": "frames as they were, motion worse",
 }
 _SIZES = (4, 6.5, 9)
-"""Of the marks of weak, medium and strong distortions, in points."""
+"""The sizes of the marks of weak, medium and strong distortions, in points."""
 
 _IN_A_ROW = 4
 _WIDE = 7.0

@@ -35,7 +35,7 @@ class Film:
 
     @property
     def size(self) -> int:
-        """At most the bytes that it takes of a page."""
+        """The most bytes that it takes of a page."""
         return len(self.moving) + len(self.still) + _AROUND
 
 

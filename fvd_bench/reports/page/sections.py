@@ -139,7 +139,7 @@ def remaining_sections(
         places = [chart for chart in (map_chart(exhibits), distance_chart(exhibits)) if chart]
         yield Section("Where the videos lie", [Charts(places)] if places else [])
     yield Section("Motion", list(_motion(result, exhibits)))
-    if exhibits is not None and exhibits.at_fewer:
+    if exhibits is not None and exhibits.subset_scores:
         yield Section("The score at fewer videos, and at infinity", list(_counts(exhibits)))
     yield Section("All numbers", list(_numbers(result)))
     yield Section("How it was made", list(origin_blocks({"fake": result})))
@@ -174,7 +174,7 @@ def _counts(exhibits: Exhibits) -> Iterator[Block]:
         is_soft=True,
     )
     videos = min(len(points.videos) for points in exhibits.points.values())
-    yield Charts([count_chart(score, exhibits.at_fewer, videos=videos)])
+    yield Charts([count_chart(score, exhibits.subset_scores, videos=videos)])
 
 
 def _numbers(result: Result) -> Iterator[Block]:

@@ -172,7 +172,7 @@ def test_a_picture_of_another_form_is_refused(tmp_path: Path) -> None:
     done = fvd_bench("report", tmp_path / "r.json", "--out", tmp_path / "r.pdf")
 
     assert done.returncode == 2
-    assert "expected a file that ends in .png, .svg, .html" in done.stderr
+    assert "expected a file that ends in .png, .svg or .html" in done.stderr
 
 
 def test_the_name_of_an_address_holds_no_secret() -> None:

@@ -116,6 +116,8 @@ def test_lengths_come_from_the_store_and_are_counted_where_it_is_older(
         lambda table: table["draws"][0]["videos"][0].__setitem__(0, "0"),
         lambda table: table["draws"][0]["videos"][0].__setitem__(0, -1),
         lambda table: table["draws"][0].update(side="left"),
+        lambda table: table["draws"][0].update(protocol=5),
+        lambda table: table["draws"][0].update(seed="0"),
         lambda table: table["listings"]["real"].append([3, 4]),
         lambda table: next(iter(table["protocols"].values()))["real"].update(frames=10),
         lambda table: next(iter(table["protocols"].values())).pop("summary"),

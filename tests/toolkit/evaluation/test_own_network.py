@@ -274,26 +274,11 @@ def test_what_is_no_network_is_told(sides, pixels_protocol, network, error, mess
 def test_a_hand_made_extractor_is_held_to_what_it_says(
     plugins, sides, own_protocol, results: str, message: str
 ) -> None:
-    plugins.module("of_mine", EXTRACTOR.format(results=results))
-    allow_code("of_mine:mine")
+    mine = plugins.extractor(results)
+    allow_code(mine)
 
     with pytest.raises(FvdBenchError, match=message):
-        evaluate(*sides, own_protocol("of_mine:mine"), settings=UNKEPT, progress=False)
-
-
-EXTRACTOR = """
-import numpy as np
-from fvd_bench.networks import Network
-
-class Extractor:
-    dim, weights, unverified = 3, {{"mine": "00"}}, ()
-    def batch_clips(self, frames):
-        return 2
-    def __call__(self, clips):
-        return {results}
-
-mine = Network(name="mine", version="1", layers={{"features": 3}}, create=lambda rule, **more: Extractor())
-"""
+        evaluate(*sides, own_protocol(mine), settings=UNKEPT, progress=False)
 
 
 def test_several_networks_share_the_decoding_and_the_jpeg(

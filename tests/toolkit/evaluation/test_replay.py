@@ -6,12 +6,14 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from fvd_bench.errors import ManifestError
-from fvd_bench.evaluation.manifest import Manifest, evaluate_and_record
-from fvd_bench.evaluation.replay import replay
+from fvd_bench.evaluation.manifest import Listed, Manifest, evaluate_and_record
+from fvd_bench.evaluation.replay import ReplayedSource, replay
 from fvd_bench.settings import Settings
+from fvd_bench.sources.opening import open_source
 
 NO_CACHE = Settings(cache=None)
 
@@ -56,6 +58,15 @@ def test_moved_and_renamed_videos_score_the_same(
     assert [score.signature for score in again.scores] == [score.signature for score in result.scores]
     assert again.fake.fingerprint == result.fake.fingerprint
     assert "replay-differs" not in {warned.code for warned in again.warnings}
+
+
+def test_names_are_listed_once_and_not_for_each_video() -> None:
+    source = ReplayedSource(
+        open_source(np.zeros((1, 2, 4, 4, 3), np.uint8)), (Listed("a", None), Listed("b", None)), {}
+    )
+
+    assert list(source.names) == ["a", "b"]
+    assert source.names is source.names
 
 
 def test_columns_of_a_list_go_with_its_videos(two_sides, pixels_protocol, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from fvd_bench.errors import ArgumentError, FvdBenchError
-from fvd_bench.evaluation import enough_videos
+from fvd_bench.evaluation import feasibility
 from fvd_bench.evaluation.comparisons.rank import rank
 from fvd_bench.evaluation.evaluate import evaluate
 from fvd_bench.evaluation.result import Result
@@ -116,7 +116,7 @@ def test_many_windows_that_no_video_reaches_are_refused_at_once(
         evaluate(real, uneven, protocol, settings=many)
     with pytest.raises(ArgumentError, match="windows = 65: of pixels the last one ends at frame 585"):
         rank(real, {"a": fading, "b": uneven}, protocol, settings=many)
-    monkeypatch.setattr(enough_videos, "_FEW_WINDOWS", 2)
+    monkeypatch.setattr(feasibility, "_FEW_WINDOWS", 2)
     assert evaluate(real, uneven, protocol, settings=WINDOWS).scores[3].fake.clips == 15
 
 

@@ -198,6 +198,24 @@ def test_workers_run_the_code_that_was_allowed(
         evaluate(*sides, own_protocol("of_mine:means"), seed=1, settings=settings(tmp_path))
 
 
+@pytest.mark.parametrize(
+    ("features", "message"),
+    [
+        ("np.zeros((2, 3), np.float32)", r"gave features float32 \[2, 3\]: expected float32 \[1, 3\]"),
+        ("np.zeros((1, 3))", r"gave features float64 \[1, 3\]"),
+        ("np.full((1, 3), np.nan, np.float32)", "not finite; .*`fvd-bench networks check of_mine:mine`"),
+    ],
+)
+def test_a_network_is_held_to_what_it_says(
+    sides, plugins, own_protocol, scattered, tmp_path: Path, features: str, message: str
+) -> None:
+    mine = plugins.extractor(f"[{features}] * len(clips)")
+    allow_code(mine)
+
+    with pytest.raises(FvdBenchError, match=message):
+        evaluate(*sides, own_protocol(mine), settings=settings(tmp_path))
+
+
 def test_what_no_other_machine_can_read_is_refused(sides, pixels_protocol, scattered, tmp_path, moving_frames) -> None:
     arrays = [moving_frames(10, seed=seed) for seed in range(3)]
 
@@ -286,5 +304,5 @@ def test_errors_of_workers_are_told_in_a_sentence() -> None:
 def test_a_missing_package_is_named(sides, pixels_protocol, tmp_path, monkeypatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "ray", None)
 
-    with pytest.raises(EngineError, match=r"runs by the engine ray need 'fvd-bench\[ray\]', which is not installed"):
+    with pytest.raises(EngineError, match=r"ray need fvd-bench\[ray\], .*: pip install 'fvd-bench\[ray\]'"):
         evaluate(*sides, pixels_protocol(), settings=settings(tmp_path))

@@ -288,6 +288,8 @@ def test_a_manifest_from_elsewhere_is_not_trusted(reference: Reference, key: str
         read_manifest(json.dumps(table).encode(), "it")
     with pytest.raises(SourceError, match="it is of schema 2; this version reads 1"):
         read_manifest(b'{"schema": 2}', "it")
+    with pytest.raises(SourceError, match=r"manifest of references: it has no 'schema'$"):
+        read_manifest(b"{}", "it")
 
 
 def test_names_of_a_manifest_are_shown_and_not_obeyed(zoo: Path, reference: Reference) -> None:

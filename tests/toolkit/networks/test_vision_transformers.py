@@ -117,7 +117,7 @@ def test_vjepa2_is_the_librarys(saved, clips) -> None:
     pixels = v2.functional.normalize(clips.transpose(1, 2), *map(list, IMAGENET))
     same(found, model(pixels, skip_predictor=True).last_hidden_state.mean(dim=1))
     assert network(clips[:, :, :2]).shape == found.shape
-    with pytest.raises(FeatureError, match="sees frames by 2, and clips have 3"):
+    with pytest.raises(FeatureError, match="2 frames at a time, and a clip has 3: expected a multiple of 2"):
         network(clips[:, :, :3])
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from fvd_bench.errors import WeightsError
+from fvd_bench.errors import FeatureError, WeightsError
 from fvd_bench.networks.lpips import Lpips
 from fvd_bench.networks.weights.lpips_tensors import BACKBONES, heads, layers
 from fvd_bench.videos.video import Pixels
@@ -61,6 +61,17 @@ def test_a_distance_does_not_depend_on_the_other_frames(seeded_backbone) -> None
     together, alone = ours.distances(a, b)[False], [ours.distances(a[k : k + 1], b[k : k + 1])[False] for k in range(5)]
 
     assert [[value] for value in together] == alone
+
+
+def test_distances_that_are_not_finite_are_an_error_and_no_infinite_score(seeded_backbone, tmp_path: Path) -> None:
+    """An infinite score is put down to frames that are equal."""
+    state = torch.load(seeded_backbone("alex"), weights_only=True)
+    state["features.0.bias"][:] = torch.nan
+    torch.save(state, tmp_path / "alex.pth")
+    ours = Lpips("alex", device="cpu", weights={"alexnet-imagenet": tmp_path / "alex.pth"})
+
+    with pytest.raises(FeatureError, match=r"LPIPS by alex gave distances that are not finite; .*selftest --full"):
+        ours.distances(frames(1, 40, 44, 3), frames(1, 40, 44, 4))
 
 
 @pytest.mark.parametrize("network", BACKBONES)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from fvd_bench.errors import SourceError
-from fvd_bench.paired.pairing import pair
+from fvd_bench.paired.pairing import PairedSide, pair
+from fvd_bench.sources.opening import Arrays, open_source
 
 REAL = ["a/1.mp4", "a/2.mp4", "b/1.mp4"]
 
@@ -65,3 +67,13 @@ def test_sides_without_a_common_name_are_named() -> None:
 def test_two_videos_of_one_name_are_refused() -> None:
     with pytest.raises(SourceError, match=r"the fake side has a\.mp4 and a\.webm, which differ in their suffix alone"):
         pair(["a.mp4"], ["a.mp4", "a.webm"])
+
+
+def test_pairs_of_arrays_keep_the_range_that_was_stated_for_them() -> None:
+    """Findings about values that use little of their range need it, those of rFVD too."""
+    floats = open_source(Arrays(np.zeros((3, 9, 16, 16, 3), np.float32), value_range=(-1, 1)))
+
+    pairs = PairedSide(floats, [2, 0])
+
+    assert pairs.value_range == floats.value_range == (-1, 1)
+    assert pairs.names == [floats.names[2], floats.names[0]]

@@ -32,6 +32,7 @@ def test_the_numbers_are_those_of_the_name() -> None:
     for rule in (found.real, found.fake):
         assert (rule.count, rule.frames, rule.stride, rule.frames_needed) == (10000, 16, 4, 64)
     assert "every 4th of 64 frames of 10000 videos a side" in found.summary
+    assert "every 2nd of 64 frames" in load("fvd10000_64f_subsample2f").summary
     assert "fvd10000_64f_subsample4f" in found.source
     assert found.signature().startswith("stylegan-v-fvd10000_64f_subsample4f@2|")
     assert len({load(name).digest() for name in ("fvd2048_16f", "fvd10000_16f", "fvd2048_17f")}) == 3
@@ -58,6 +59,7 @@ def test_the_shortest_clip_is_that_of_the_network() -> None:
         ("fvd2048_8f", "clips of 8 frames are too short for I3D, which needs 9"),
         ("stylegan-v-fvd2048_64f_subsample8f", "clips of 8 frames are too short"),
         ("fvd2048_100f_subsample8f", "every 8th frame is taken, and 100 is no multiple of it"),
+        ("fvd2048_100f_subsample3f", "every 3rd frame is taken, and 100 is no multiple of it"),
         ("fvd1_16f", "at least 2 videos of each side"),
         ("fvd2048_16", "the numbers in a name are written fvd2048_16f, fvd10000_100f or"),
         ("fvd02048_16f", "the numbers in a name are written"),

@@ -7,7 +7,7 @@ import pytest
 
 from fvd_bench.estimate import Estimate
 from fvd_bench.inspection.motion import Motion
-from fvd_bench.metrics.fewer_videos import AtFewer
+from fvd_bench.metrics.subset_scores import SubsetScores
 from fvd_bench.reports.charts.canvas import WIDTH, canvas, set_log_ticks, set_percent_ticks
 from fvd_bench.reports.charts.palette import DARK, EITHER, LIGHT, SERIES
 from fvd_bench.reports.charts.score_charts import Bar, Row, bars_chart, count_chart, scores_chart
@@ -87,7 +87,7 @@ def test_marks_of_parts_are_whole_percents(highest: float) -> None:
 def test_scores_of_parts_end_with_infinity(showing) -> None:
     score = showing[0].scores[0]
 
-    svg = count_chart(score, [AtFewer(10, 10, (3.0, 4.0)), AtFewer(20, 20, (2.0, 2.5))], videos=41).svg
+    svg = count_chart(score, [SubsetScores(10, 10, (3.0, 4.0)), SubsetScores(20, 20, (2.0, 2.5))], videos=41).svg
 
     labels = re.findall(r"text-anchor: middle[^>]*>(10|20|41|∞)</text>", svg)
     assert labels == ["10", "20", "41"] + ["∞"] * (score.infinite is not None)

@@ -135,6 +135,11 @@ class TestGeneratorFunction:
 
         assert len({content(), content(axes="THWC"), content(value_range=(0, 255))}) == 3
 
+    def test_names_are_listed_once_and_not_for_each_video(self, make) -> None:
+        for source in (GeneratorSource(make, videos=3), open_source(map(make, range(3)))):
+            assert list(source.names) == ["000000", "000001", "000002"]
+            assert source.names is source.names
+
     def test_noise_that_is_not_seeded_is_noticed(self, two_sides, pixels_protocol) -> None:
         rng = np.random.default_rng(0)
         side = GeneratorSource(lambda index: rng.integers(0, 256, (9, 8, 8, 3), dtype=np.uint8), videos=4)

@@ -317,6 +317,25 @@ class TestShards:
 
         assert list(open_source(tmp_path / "f").names) == ["x/s-00/a.mp4", "y/s-00/a.mp4"]
 
+    def test_shards_that_differ_in_their_suffix_alone_lose_no_video(self, tmp_path: Path) -> None:
+        folder = self._shards(tmp_path / "f", ["a.mp4"])
+        plain = _tar(tmp_path / "other.tar", ("a.mp4", b"another"))
+        (folder / "s-00.tar.gz").write_bytes(gzip.compress(plain.read_bytes()))
+
+        source = open_source(folder)
+
+        assert list(source.names) == ["s-00 (2)/a.mp4", "s-00/a.mp4"]
+        assert len({source.video(i).content() for i in range(2)}) == 2
+
+    def test_a_name_of_two_videos_is_refused(self, tmp_path: Path) -> None:
+        """The shard f/s-00 has b/a.mp4, and the shard f/s-00/b has a.mp4."""
+        folder = self._shards(tmp_path / "f", ["b/a.mp4", "b.mp4"])
+        (folder / "s-00").mkdir()
+        _tar(folder / "s-00" / "b.tar", ("a.mp4", b"1"), ("b.mp4", b"2"))
+
+        with pytest.raises(SourceError, match=r"'s-00/b/a.mp4' for one: it is not said which is meant"):
+            open_source(folder)
+
     def test_archives_beside_videos_are_left_out_and_told(self, tmp_path: Path) -> None:
         folder = self._shards(tmp_path / "f", ["a.mp4"])
         (folder / "v.mp4").write_bytes(b"x")

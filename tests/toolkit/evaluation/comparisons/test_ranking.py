@@ -230,7 +230,7 @@ def test_findings_say_whose_they_are_unless_all_have_them(protocol: str) -> None
 def test_single_images_are_refused_by_the_listing(protocol: str, tmp_path, write_frames, monkeypatch) -> None:
     """As `evaluate` refuses them, and before any of them is decoded."""
     flat = write_frames(tmp_path / "flat", FAKES["good"][0])
-    monkeypatch.setattr("fvd_bench.evaluation.enough_videos.Look._length", lambda *_: pytest.fail("it was decoded"))
+    monkeypatch.setattr("fvd_bench.evaluation.feasibility.Look._length", lambda *_: pytest.fail("it was decoded"))
 
     with pytest.raises(SourceError, match="10 single images, and pixels needs 9 frames of each fake video"):
         rank(REAL, {"good": flat, "again": flat}, protocol, settings=NO_CACHE)

@@ -15,6 +15,7 @@ from fvd_bench.errors import ArgumentError, NotComparableError, ProtocolError, S
 from fvd_bench.evaluation.evaluate import evaluate
 from fvd_bench.evaluation.online.metric import FrechetVideoDistance
 from fvd_bench.evaluation.statistics.making import make, make_moments, merge
+from fvd_bench.features import headed_arrays
 from fvd_bench.features.moments_file import MomentsFile
 from fvd_bench.features.stats_file import StatsFile
 from fvd_bench.networks import NETWORKS, environment
@@ -294,6 +295,14 @@ def test_what_a_file_claims_reaches_no_other_run(sides, pixels_protocol, tmp_pat
 
     true = evaluate(*sides, pixels_protocol(), settings=settings)
     assert true.value == evaluate(*sides, pixels_protocol(), settings=NO_CACHE).value != changed.value
+
+
+def test_a_head_that_lacks_an_entry_is_told_what_it_lacks(sides, pixels_protocol, tmp_path: Path) -> None:
+    file = tmp_path / "real.npz"
+    headed_arrays.write(file, "fvd_bench_stats", {"schema": 1}, {})
+
+    with pytest.raises(SourceError, match=r"as a statistics file: it has no 'checksum'; make it again"):
+        evaluate(file, sides[1], pixels_protocol(), settings=NO_CACHE)
 
 
 def test_damaged_files_are_refused(sides, pixels_protocol, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Scores of random parts of both sides: how a score falls with the number of videos, up to the number at hand."""
+"""Scores of random subsets of both sides: how a score falls with the number of videos, up to the number at hand."""
 
 from __future__ import annotations
 
@@ -15,26 +15,29 @@ from fvd_bench.random_stream import RandomStream
 
 _PARTS = (8, 4, 2)
 _FEWEST = 8
-"""Fewest videos of a part."""
+"""Fewest videos of a subset."""
 
 _MOST_PIECES = 4
 _MOST_VALUES = 2**22
-"""No parts are scored of a larger side, as that takes long: 10,485 clips of I3D."""
+"""The most values that the features of a side may have: 10,485 clips of I3D. More would take long to score in parts."""
 
 
 @dataclass(frozen=True, slots=True)
-class AtFewer:
-    """The scores of parts with one number of videos. real, fake: these numbers. values: one score for each part."""
+class SubsetScores:
+    """The scores of subsets of one size.
+
+    real, fake: the number of videos of each side in a subset. values: one score for each subset.
+    """
 
     real: int
     fake: int
     values: tuple[float, ...]
 
 
-def at_fewer(name: str, sides: Sides, rule: MetricRule, *, seed: int) -> list[AtFewer]:
+def subset_scores(name: str, sides: Sides, rule: MetricRule, *, seed: int) -> list[SubsetScores]:
     """Return the scores of eighths, quarters and halves of both sides, as far as these have enough videos.
 
-    Up to four parts of each size are drawn, and no video is in two parts of one size. Empty where features were not
+    Up to four subsets of each size are drawn, and no video is in two of one size. Empty where features were not
     kept, where the metric is no distance that chance raises, and for means over batches.
     """
     kept = [side.features() for side in sides.values()]
@@ -60,5 +63,5 @@ def at_fewer(name: str, sides: Sides, rule: MetricRule, *, seed: int) -> list[At
             except MetricError:  # too few for this metric
                 break
         if values:
-            found.append(AtFewer(sizes["real"], sizes["fake"], tuple(values)))
+            found.append(SubsetScores(sizes["real"], sizes["fake"], tuple(values)))
     return found

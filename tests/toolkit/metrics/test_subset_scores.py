@@ -7,8 +7,7 @@ import pytest
 
 from fvd_bench import metrics
 from fvd_bench.features.feature_set import FeatureSet
-from fvd_bench.metrics import fewer_videos
-from fvd_bench.metrics.fewer_videos import at_fewer
+from fvd_bench.metrics.subset_scores import subset_scores
 from fvd_bench.protocols.rules import MetricRule
 
 RULE = MetricRule(names=("fvd",))
@@ -26,7 +25,7 @@ def test_scores_of_sides_of_one_kind_halve_where_videos_double() -> None:
     """Chance alone makes them, and that falls as 1 / N."""
     means: dict[int, list[float]] = {}
     for seed in range(6):
-        for part in at_fewer("fvd", _sides(800, 800, seed=seed), RULE, seed=seed):
+        for part in subset_scores("fvd", _sides(800, 800, seed=seed), RULE, seed=seed):
             means.setdefault(part.real, []).extend(part.values)
 
     assert sorted(means) == [100, 200, 400]
@@ -43,7 +42,7 @@ def test_no_video_is_in_two_parts_of_one_size(monkeypatch: pytest.MonkeyPatch) -
         return 1.0
 
     monkeypatch.setattr(metrics, "compute", compute)
-    found = at_fewer("fvd", _sides(70, 40), RULE, seed=3)
+    found = subset_scores("fvd", _sides(70, 40), RULE, seed=3)
 
     assert [(part.real, part.fake, len(part.values)) for part in found] == [(17, 10, 4), (35, 20, 2)]
     for first, last in ((0, 4), (4, 6)):
@@ -55,17 +54,17 @@ def test_no_video_is_in_two_parts_of_one_size(monkeypatch: pytest.MonkeyPatch) -
 def test_the_seed_decides() -> None:
     sides = _sides(40, 40)
 
-    assert at_fewer("fvd", sides, RULE, seed=1) == at_fewer("fvd", sides, RULE, seed=1)
-    assert at_fewer("fvd", sides, RULE, seed=1) != at_fewer("fvd", sides, RULE, seed=2)
+    assert subset_scores("fvd", sides, RULE, seed=1) == subset_scores("fvd", sides, RULE, seed=1)
+    assert subset_scores("fvd", sides, RULE, seed=1) != subset_scores("fvd", sides, RULE, seed=2)
 
 
 def test_where_it_would_say_nothing_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     sides = _sides(40, 40)
     batches = replace(RULE, aggregation="batch-mean", batch=8)
 
-    assert at_fewer("precision", sides, MetricRule(names=("precision",)), seed=0) == []
-    assert at_fewer("fvd", sides, batches, seed=0) == []
-    assert at_fewer("fvd", _sides(40, 15), RULE, seed=0) == []
-    monkeypatch.setattr(fewer_videos, "_MOST_VALUES", 200)  # fewer than the larger side has
-    assert at_fewer("fvd", sides, RULE, seed=0) != []
-    assert at_fewer("fvd", _sides(40, 60), RULE, seed=0) == []
+    assert subset_scores("precision", sides, MetricRule(names=("precision",)), seed=0) == []
+    assert subset_scores("fvd", sides, batches, seed=0) == []
+    assert subset_scores("fvd", _sides(40, 15), RULE, seed=0) == []
+    monkeypatch.setattr("fvd_bench.metrics.subset_scores._MOST_VALUES", 200)  # fewer than the larger side has
+    assert subset_scores("fvd", sides, RULE, seed=0) != []
+    assert subset_scores("fvd", _sides(40, 60), RULE, seed=0) == []

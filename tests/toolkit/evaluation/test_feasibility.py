@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from fvd_bench.errors import MetricError
-from fvd_bench.evaluation.enough_videos import Look, too_few
 from fvd_bench.evaluation.evaluate import evaluate
+from fvd_bench.evaluation.feasibility import Look, too_few
 from fvd_bench.evaluation.statistics.making import make
 from fvd_bench.features.opening import open_side
 from fvd_bench.protocols.protocol import Protocol, load

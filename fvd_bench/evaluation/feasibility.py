@@ -216,6 +216,7 @@ class Look:
         return self.given.has_frames and isinstance(self.given.source, _Stored)
 
     def held(self) -> str:
+        """Say how many videos the side holds."""
         videos = len(self.given.source.names)
         return f"{self.given.source.name} holds {counted(videos, 'video')}"
 

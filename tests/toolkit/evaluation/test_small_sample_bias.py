@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from fvd_bench.evaluation import few_videos
+from fvd_bench.evaluation import small_sample_bias
 from fvd_bench.evaluation.classes import class_findings
 from fvd_bench.evaluation.result import ClassPanel, ClassScore, ScoreByClass
 from fvd_bench.features.jobs import Job
@@ -52,7 +52,7 @@ def _rules(*names: str) -> list[MetricRule]:
 
 def _messages(rules: Sequence[MetricRule]) -> list[str]:
     jobs = {Job(Draw(ClipRule(frames=2), side, 0), FEATURES): 12 for side in SIDES}
-    found = few_videos.findings(jobs, {FEATURES: PixelsExtractor(FEATURES)}, dict.fromkeys(jobs, rules))
+    found = small_sample_bias.findings(jobs, {FEATURES: PixelsExtractor(FEATURES)}, dict.fromkeys(jobs, rules))
     return [finding.message for finding in found]
 
 
