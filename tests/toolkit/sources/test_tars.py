@@ -336,6 +336,17 @@ class TestShards:
         with pytest.raises(SourceError, match=r"'s-00/b/a.mp4' for one: it is not said which is meant"):
             open_source(folder)
 
+    def test_columns_of_a_list_of_shards_are_told_to_be_left_out(self, tmp_path: Path) -> None:
+        self._shards(tmp_path / "f", ["a.mp4"], ["b.mp4"])
+        listed = tmp_path / "list.csv"
+        listed.write_text("path,class\nf/s-00.tar,dog\nf/s-01.tar,cat\n")
+
+        source = open_source(listed)
+
+        assert list(source.names) == ["a.mp4", "b.mp4"]
+        (note,) = source.notes
+        assert note.endswith("what it says of tar shards (class) is not of the videos in them: left out")
+
     def test_archives_beside_videos_are_left_out_and_told(self, tmp_path: Path) -> None:
         folder = self._shards(tmp_path / "f", ["a.mp4"])
         (folder / "v.mp4").write_bytes(b"x")
