@@ -209,6 +209,7 @@ def faces(found: Result) -> list[str]:
 
 
 def stillness(found: Result) -> list[str]:
+    """What is said of the faces that have learned to move, and of those before."""
     near, far = (found["frames apart"].index(apart) for apart in (1, 16))
     real, made = found["change of real frames"], found["change of generated frames"]
     return [
@@ -335,6 +336,7 @@ SAID: dict[str, Callable[[Result], list[str]]] = {
     "method_cost": method_cost,
     "train_cpu": train_cpu,
     "stillness": stillness,
+    "stillness-before": stillness,
     "training_balance": training_balance,
     "published": published,
 }
