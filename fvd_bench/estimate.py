@@ -19,6 +19,17 @@ class Estimate:
     interval: tuple[float, float]
 
 
+@dataclass(frozen=True, slots=True)
+class Splits:
+    """How far splits of the features lie apart, of a score that is the mean of theirs.
+
+    count: how many splits there are. std: the population standard deviation of their scores.
+    """
+
+    count: int
+    std: float
+
+
 def ends(name: str, interval: tuple[float, float] | None) -> dict[str, float | None]:
     """Return an interval as two numbers of a flat table, NAME_low and NAME_high; None where it is not known."""
     return dict(zip((f"{name}_low", f"{name}_high"), interval or (None, None), strict=True))

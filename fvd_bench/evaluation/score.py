@@ -8,11 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from fvd_bench.estimate import Estimate, ends
+from fvd_bench.estimate import Estimate, Splits, ends
 from fvd_bench.words import number, span
 
 _ESTIMATED = ("floor", "infinite")
-_LOGGED = ("value", "std", *ends("interval", None), *(key for name in _ESTIMATED for key in (name, *ends(name, None))))
+_LOGGED = (
+    *("value", "std", "splits_std", *ends("interval", None)),
+    *(key for name in _ESTIMATED for key in (name, *ends(name, None))),
+)
 """Keys of `Score.flat` that loggers take."""
 
 
@@ -59,6 +62,9 @@ class Score:
     floor: what the real videos score against others of their kind at these numbers of videos; only for distances.
     infinite: the value extrapolated to infinitely many videos. Each of these is None where it is not known.
     unknown: `interval`, `floor` or `infinite` -> why it is not known although it could have been.
+
+    splits: how far the splits of the features lie apart, of a metric that is a mean over splits, such as the inception
+        score; the mean of that over the repeats. None for other metrics, and in results of older versions.
     """
 
     metric: str
@@ -82,6 +88,7 @@ class Score:
     floor: Estimate | None = None
     infinite: Estimate | None = None
     unknown: Mapping[str, str] = field(default_factory=dict)
+    splits: Splits | None = None
 
     def flat(self) -> dict[str, Any]:
         """Return the score as a row of a table: its numbers and texts by name, None for what is not known."""
@@ -96,6 +103,8 @@ class Score:
             "row": self.row,
             "value": self.value,
             "std": self.std,
+            "splits": self.splits.count if self.splits else None,
+            "splits_std": self.splits.std if self.splits else None,
             **ends("interval", self.interval),
             "error_real": self.error_real,
             "error_fake": self.error_fake,
@@ -112,8 +121,9 @@ class Score:
         }
 
     def numbers(self, name: str) -> dict[str, float]:
-        """Return what is known as loggers take it: the value by this name, and by it with an ending its `_std`, the
-        `_low` and `_high` of its interval, `_floor` and `_infinite`, and the `_low` and `_high` of these."""
+        """Return what is known as loggers take it: the value by this name, and by it with an ending its `_std` and
+        `_splits_std`, the `_low` and `_high` of its interval, `_floor` and `_infinite`, and the `_low` and `_high` of
+        these."""
         row, endings = self.flat(), {key: f"_{key.removeprefix('interval_')}" for key in _LOGGED} | {"value": ""}
         return {name + endings[key]: row[key] for key in _LOGGED if row[key] is not None}
 
@@ -145,6 +155,8 @@ def check_consistent(score: Score, where: str) -> None:
             raise ValueError(f"{where}.{name} is {number}: expected none below 0")
     if score.units_fake is not None and score.units_fake < 2:
         raise ValueError(f"{where}.units_fake is {score.units_fake}: expected 2 or more, or null")
+    if score.splits is not None and (score.splits.count < 2 or score.splits.std < 0):
+        raise ValueError(f"{where}.splits is {score.splits}: expected 2 or more, and a deviation of 0 or more")
     intervals = {"interval": score.interval}
     intervals |= {f"{name}.interval": e.interval for name in ("floor", "infinite") if (e := getattr(score, name))}
     for name, interval in intervals.items():

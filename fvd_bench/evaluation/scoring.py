@@ -59,6 +59,7 @@ def as_score(
         floor=measured.floor if measured else None,
         infinite=measured.infinite if measured else None,
         unknown=measured.unknown if measured else {},
+        splits=measured.splits if measured else None,
     )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from fvd_bench.errors import MetricError, ProtocolError
+from fvd_bench.estimate import Splits
 from fvd_bench.features.feature_set import FeatureSet
 from fvd_bench.metrics.metric import Metric, all_features, foreign
 from fvd_bench.networks import NETWORKS
@@ -29,6 +30,7 @@ __all__ = [
     "neighbours",
     "pinned",
     "seen",
+    "splits",
     "subset_scores",
     "uncertainty",
 ]
@@ -116,6 +118,13 @@ def compute(name: str, real: FeatureSet, fake: FeatureSet, rule: MetricRule) -> 
     if not abs(value) < _LARGEST:
         raise MetricError(f"{name} came out as {value}: the features are far out of range")
     return value
+
+
+def splits(name: str, real: FeatureSet, fake: FeatureSet, rule: MetricRule) -> Splits | None:
+    """Return how far the splits lie apart that a metric averages; None of one that averages none, and of `batch-mean`,
+    whose batches would each have their own. Raises MetricError."""
+    found = METRICS[name].splits
+    return found(real, fake, rule) if found and rule.aggregation == "all" else None
 
 
 def batch_scores(name: str, real: FeatureSet, fake: FeatureSet, rule: MetricRule) -> list[float]:

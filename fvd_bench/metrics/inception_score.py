@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fvd_bench.errors import MetricError
+from fvd_bench.estimate import Splits
 from fvd_bench.features.feature_set import FeatureSet
 from fvd_bench.features.moments import Float64
 from fvd_bench.metrics.metric import Influences, Metric, all_features, centred, influence_on_features
@@ -28,10 +29,23 @@ def inception_score(fake: NDArray[np.floating]) -> float:
 
     Raises MetricError with fewer than 10 features.
     """
+    return _over_splits(fake)[0]
+
+
+def deviation_over_splits(fake: NDArray[np.floating]) -> Splits:
+    """Return how far the 10 splits lie apart whose mean the inception score is: what papers report as ±.
+
+    fake, and what is raised: as for `inception_score`. Source: torch_fidelity/metric_isc.py.
+    """
+    return Splits(_SPLITS, _over_splits(fake)[1])
+
+
+def _over_splits(fake: NDArray[np.floating]) -> tuple[float, float]:
+    """Return the mean and the population standard deviation of the splits."""
     import torch
 
     with needed_for("inception scores", "torch-fidelity"):
-        from torch_fidelity.metric_isc import KEY_METRIC_ISC_MEAN, isc_features_to_metric
+        from torch_fidelity.metric_isc import KEY_METRIC_ISC_MEAN, KEY_METRIC_ISC_STD, isc_features_to_metric
 
     if len(fake) < _SPLITS:
         raise MetricError(
@@ -39,11 +53,15 @@ def inception_score(fake: NDArray[np.floating]) -> float:
             "least one feature for each, and thousands for a score that means something"
         )
     found = isc_features_to_metric(torch.from_numpy(fake), splits=_SPLITS, shuffle=True, rng_seed=_SEED)
-    return float(found[KEY_METRIC_ISC_MEAN])
+    return float(found[KEY_METRIC_ISC_MEAN]), float(found[KEY_METRIC_ISC_STD])
 
 
 def _of_fake(real: FeatureSet, fake: FeatureSet, rule: MetricRule) -> float:
     return inception_score(all_features("is", "fake", fake))
+
+
+def _splits(real: FeatureSet, fake: FeatureSet, rule: MetricRule) -> Splits:
+    return deviation_over_splits(all_features("is", "fake", fake))
 
 
 def _influence(real: Float64, fake: Float64) -> Influences:
@@ -67,4 +85,5 @@ IS = Metric(
     range=(1.0, np.inf),
     fewest=(0, _SPLITS),
     influence=influence_on_features(_influence),
+    splits=_splits,
 )

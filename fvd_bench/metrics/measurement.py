@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from fvd_bench import metrics
 from fvd_bench.errors import MetricError
-from fvd_bench.estimate import Estimate
+from fvd_bench.estimate import Estimate, Splits
 from fvd_bench.metrics import extrapolation
 from fvd_bench.metrics.uncertainty import Sides, Spread
 from fvd_bench.protocols.rules import MetricRule
@@ -23,7 +23,7 @@ class Measured:
 
     values: one per repeat.
     spread: what each video contributes to the score.
-    interval, floor, infinite, unknown: as in `result.Score`.
+    interval, floor, infinite, unknown, splits: as in `result.Score`.
     """
 
     values: tuple[float, ...]
@@ -32,6 +32,7 @@ class Measured:
     floor: Estimate | None
     infinite: Estimate | None
     unknown: Mapping[str, str]
+    splits: Splits | None
 
 
 def measure(
@@ -67,11 +68,14 @@ class _Running:
     floor: Estimate | None = None
     infinite: Estimate | None = None
     unknown: dict[str, str] = field(default_factory=dict)
+    splits: list[Splits] = field(default_factory=list)
 
     def add(self, sides: Sides, *, seed: int) -> None:
         name, rule = self.spread.name, self.spread.rule
         sides = metrics.seen(name, sides, rule)
         self.values.append(metrics.compute(name, sides["real"], sides["fake"], rule))
+        if (found := metrics.splits(name, sides["real"], sides["fake"], rule)) is not None:
+            self.splits.append(found)
         self.spread.add(sides)
         if len(self.values) == 1 and not self.spread.same_videos:
             self.floor = self._of_parts("floor", lambda: extrapolation.floor(name, sides, rule, seed=seed))
@@ -81,7 +85,8 @@ class _Running:
         mean = statistics.fmean(self.values)
         infinite = _shifted(self.infinite, mean - self.values[0])
         interval = self._known("interval", self.spread.unknown() or self.spread.interval(mean))
-        return Measured(tuple(self.values), self.spread, interval, self.floor, infinite, self.unknown)
+        splits = _mean_deviation(self.splits) if self.splits else None
+        return Measured(tuple(self.values), self.spread, interval, self.floor, infinite, self.unknown, splits)
 
     def _of_parts(self, what: str, find: Callable[[], Estimate | str | None]) -> Estimate | None:
         """Return what is found from parts of the videos. A metric that needs more than these hold has its score."""
@@ -96,6 +101,11 @@ class _Running:
             self.unknown[what] = found
             return None
         return found
+
+
+def _mean_deviation(splits: list[Splits]) -> Splits:
+    """Return the mean over repeats of how far the splits of one lie apart."""
+    return Splits(splits[0].count, statistics.fmean(found.std for found in splits))
 
 
 def _shifted(estimate: Estimate | None, by: float) -> Estimate | None:

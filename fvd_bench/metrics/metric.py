@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fvd_bench.errors import MetricError, ProtocolError
+from fvd_bench.estimate import Splits
 from fvd_bench.features.feature_set import FeatureSet
 from fvd_bench.features.moments import Float64
 from fvd_bench.networks import Sees
@@ -42,6 +43,7 @@ class Metric:
     range: its least and its greatest possible value.
     fewest: the fewest real and the fewest fake features that it can be computed from.
     influence: (real, fake) -> influences. None where none are known, or where they need features that were not kept.
+    splits: (real, fake, rule) -> how far the splits lie apart that `compute` averages. None where it averages none.
     of_moments: whether it depends on mean and covariance of both sides alone.
     rises_by_chance: whether few features raise it, so that the real distribution itself has a floor above 0.
     unbiased: whether its mean over draws is the same at any number of features.
@@ -58,6 +60,7 @@ class Metric:
     range: tuple[float, float] = (-np.inf, np.inf)
     fewest: tuple[int, int] = (1, 1)
     influence: Callable[[FeatureSet, FeatureSet], Influences | None] = _unknown
+    splits: Callable[[FeatureSet, FeatureSet, MetricRule], Splits] | None = None
     of_moments: bool = False
     rises_by_chance: bool = False
     unbiased: bool = False
@@ -95,7 +98,16 @@ def foreign(name: str, found: object) -> Metric:
         with telling(f"{name}: computing its influence", raising=MetricError):
             return metric.influence(real, fake)
 
-    return replace(metric, name=name, compute=compute, influence=influence, version=version)
+    def splits(real: FeatureSet, fake: FeatureSet, rule: MetricRule) -> Splits:
+        assert metric.splits is not None
+        with telling(f"{name}: computing its splits", raising=MetricError):
+            found = metric.splits(real, fake, rule.alone(name))
+        if not (found.count >= 2 and 0 <= found.std < math.inf):
+            raise MetricError(f"{name} gave {found}: expected 2 splits or more, and a finite deviation")
+        return found
+
+    own = splits if metric.splits else None
+    return replace(metric, name=name, compute=compute, influence=influence, splits=own, version=version)
 
 
 def _of_function(

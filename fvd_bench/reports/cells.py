@@ -19,6 +19,11 @@ def span_or_blank(interval: tuple[float, float] | None) -> str:
     return "" if interval is None else span(interval)
 
 
+def over_splits(score: Score) -> str:
+    """Write how far the splits lie apart whose mean a score is, as `± 0.73 over 10 splits`; nothing for others."""
+    return f"± {number(score.splits.std)} over {score.splits.count} splits" if score.splits else ""
+
+
 def most_frequent(counts: Mapping[str, int], most: int) -> str:
     """Write the first values of counts in descending order, each with its count, and count the values that follow."""
     shown = [f"{value} ({count})" for value, count in list(counts.items())[:most]]

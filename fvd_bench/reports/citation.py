@@ -11,6 +11,7 @@ from fvd_bench.evaluation.comparisons.ranking import is_ranked
 from fvd_bench.evaluation.result import Result
 from fvd_bench.evaluation.score import Score
 from fvd_bench.protocols.protocol import Protocol
+from fvd_bench.reports.cells import over_splits
 from fvd_bench.reports.scores import unit
 from fvd_bench.version import __version__
 from fvd_bench.words import number, span
@@ -227,7 +228,8 @@ def _sentence(score: Score, name: str, counted: str, version: str) -> str:
     value = f"{score.metric.upper()} {number(score.value)}"
     if score.std is not None:
         value += f" ± {number(score.std)} over {len(score.values)} draws"
-    known = [f"95 % interval {span(score.interval)}"] if score.interval else []
+    known = [over_splits(score)] if score.splits else []
+    known += [f"95 % interval {span(score.interval)}"] if score.interval else []
     if score.floor:
         known.append(f"floor {number(score.floor.value)}, the score of real videos against others of their kind")
     known += [f"{what} unknown: {why}" for what, why in score.unknown.items() if what in ("interval", "floor")]

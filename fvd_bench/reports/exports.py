@@ -21,6 +21,7 @@ from fvd_bench.evaluation.comparisons.ranking import is_ranked
 from fvd_bench.evaluation.result import Result
 from fvd_bench.evaluation.score import Score
 from fvd_bench.metrics import METRICS
+from fvd_bench.reports.cells import over_splits
 from fvd_bench.words import number, span
 
 Relationship = Literal["first_party", "third_party", "collaborative", "other"]
@@ -125,9 +126,11 @@ def latex_row(result: Result, origin: Origin) -> str:
     scores = _scores(result)
     cells, notes = [], []
     for place, score in enumerate(scores, 1):
-        interval = f" ({span(score.interval)})" if score.interval else ""
+        known = [span(score.interval)] if score.interval else []
+        known += [over_splits(score)] if score.splits else []
+        beside = f" ({'; '.join(known)})" if known else ""
         spread = f" ± {number(score.std)}" if score.std is not None else ""
-        cells.append(f"{in_latex(number(_value(score)) + spread + interval)}\\tnote{{{place}}}")
+        cells.append(f"{in_latex(number(_value(score)) + spread + beside)}\\tnote{{{place}}}")
         parts = "|\\allowbreak ".join(map(in_latex, score.signature.split("|")))
         notes.append(f"\\item[{place}] {{\\ttfamily {parts}}}")
     columns = ["model", *(f"{score.metric.upper()} by {score.protocol}" for score in scores)]
@@ -169,6 +172,8 @@ def _evaluation(score: Score, result: Result, origin: Origin) -> dict[str, Any]:
     }
     if score.floor is not None:
         details["floor"] = repr(score.floor.value)
+    if score.splits is not None:
+        details |= {"splits": str(score.splits.count), "splits_std": repr(score.splits.std)}
     return {
         "evaluation_name": f"{score.protocol}-{score.metric}",
         "source_data": _source_data(result, origin),
@@ -216,7 +221,8 @@ def _uncertainty(score: Score) -> dict[str, Any]:
 def _notes(score: Score, result: Result) -> str:
     interval = f"; 95 % interval {span(score.interval)}" if score.interval else ""
     floor = f"; floor {number(score.floor.value)}" if score.floor else ""
-    return f"fvd-bench {result.fvd_bench}; {score.signature}{interval}{floor}"
+    splits = f"; {over_splits(score)}" if score.splits else ""
+    return f"fvd-bench {result.fvd_bench}; {score.signature}{splits}{interval}{floor}"
 
 
 def _end(path: str) -> str:

@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from fvd_bench.evaluation.comparisons.ranking import LEVEL, RankedScore, Ranking
 from fvd_bench.evaluation.comparisons.result_files import ranking_json
 from fvd_bench.evaluation.score import Score
-from fvd_bench.reports.cells import number_or_blank, span_or_blank
+from fvd_bench.reports.cells import number_or_blank, over_splits, span_or_blank
 from fvd_bench.reports.comparison import PAIRED
 from fvd_bench.reports.formats import Report
 from fvd_bench.reports.layout import Column, Grid, Prose
@@ -60,6 +60,7 @@ def ranked_grid(ranked: RankedScore, *, headed: bool = False) -> Grid:
         Column("generator"),
         Column(f"{ranked.first.metric.upper()} {arrow}", is_number=True, style="bold"),
         Column("± std", is_number=True),
+        Column("splits", is_number=True),
         Column("95 % interval", is_number=True),
         Column("floor", is_number=True),
         Column("differs from", is_number=True),
@@ -74,6 +75,7 @@ def ranked_grid(ranked: RankedScore, *, headed: bool = False) -> Grid:
                 name,
                 number(score.value),
                 number_or_blank(score.std),
+                over_splits(score),
                 span_or_blank(score.interval),
                 number_or_blank(score.floor),
                 _differences(ranked, name, score, places),

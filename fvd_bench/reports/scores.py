@@ -15,7 +15,7 @@ from fvd_bench.evaluation.window_scores import frames, is_window
 from fvd_bench.finding import HEADLINES, Finding, worst_first
 from fvd_bench.networks import NETWORKS
 from fvd_bench.protocols.variants import SCALE
-from fvd_bench.reports.cells import clips_or_blank, number_or_blank, span_or_blank
+from fvd_bench.reports.cells import clips_or_blank, number_or_blank, over_splits, span_or_blank
 from fvd_bench.reports.classes import class_parts, class_records
 from fvd_bench.reports.curves import curves_grid, title
 from fvd_bench.reports.formats import Report
@@ -84,6 +84,7 @@ def score_grid(scores: Sequence[Score]) -> Grid:
         Column("metric"),
         Column("score", is_number=True, style="bold"),
         Column("± std", is_number=True),
+        Column("splits", is_number=True),
         Column("95 % interval", is_number=True),
         Column("floor", is_number=True),
         Column("× floor", is_number=True),
@@ -102,6 +103,7 @@ def _row(score: Score) -> list[str]:
         f"{score.metric.upper()} {'↓' if score.lower_is_better else '↑'}",
         number(score.value),
         number_or_blank(score.std),
+        over_splits(score),
         span_or_blank(score.interval),
         number_or_blank(score.floor),
         _floors(score),
@@ -114,6 +116,8 @@ def _row(score: Score) -> list[str]:
 
 def _certainty(score: Score) -> Iterator[tuple[str, str]]:
     """Yield what is known of the uncertainty of a score, and why the rest is not."""
+    if score.splits is not None:
+        yield "splits", f"{over_splits(score)}, as papers report it"
     if score.interval is not None:
         yield "95 % interval", span(score.interval)
     if score.floor is not None:

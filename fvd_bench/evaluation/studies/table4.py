@@ -167,6 +167,7 @@ def _without_value(score: Score, sides: Mapping[Side, ClipSource]) -> Score:
         floor=None,
         infinite=None,
         unknown={},
+        splits=None,
     )
 
 

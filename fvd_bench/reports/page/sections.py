@@ -12,7 +12,7 @@ from fvd_bench.evaluation.result import Result
 from fvd_bench.finding import Finding, messages
 from fvd_bench.inspection.motion import SideMotion
 from fvd_bench.protocols.rules import OTHER_SIDE, SIDES, Side
-from fvd_bench.reports.cells import clips_or_blank
+from fvd_bench.reports.cells import clips_or_blank, over_splits
 from fvd_bench.reports.charts.score_charts import count_chart
 from fvd_bench.reports.charts.video_charts import change_chart, distance_chart, energy_chart, map_chart
 from fvd_bench.reports.page.page import (
@@ -195,6 +195,8 @@ def _numbers(result: Result) -> Iterator[Block]:
         ],
         numbers=range(2, 8),
     )
+    if apart := [f"{s.protocol}: {s.metric.upper()} {over_splits(s)}" for s in result.scores if s.splits]:
+        yield Items(apart)
     reasons = [f"{s.protocol}: no {s.metric.upper()}: {s.reason}" for s in result.scores if s.value is None]
     if reasons := [*reasons, *unknown(result.scores)]:
         yield Items(reasons)

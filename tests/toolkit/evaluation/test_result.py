@@ -1,3 +1,4 @@
+import dataclasses
 import json
 from pathlib import Path
 
@@ -5,6 +6,7 @@ import jsonschema
 import pytest
 
 from fvd_bench.errors import ResultError
+from fvd_bench.estimate import Splits
 from fvd_bench.evaluation.evaluate import evaluate
 from fvd_bench.evaluation.result import Result
 from fvd_bench.reports.scores import score_frame
@@ -67,7 +69,7 @@ _SCORE = {
     "additionalProperties": False,
     "required": (
         "metric protocol protocol_version digest signature row value reason values std interval seed "
-        "lower_is_better real fake error_real error_fake units_fake floor infinite unknown"
+        "lower_is_better real fake error_real error_fake units_fake floor infinite unknown splits"
     ).split(),
     "properties": {
         "metric": {"type": "string"},
@@ -87,6 +89,12 @@ _SCORE = {
         "floor": _ESTIMATE,
         "infinite": _ESTIMATE,
         "unknown": {"type": "object", "additionalProperties": {"type": "string"}},
+        "splits": {
+            "type": ["object", "null"],
+            "additionalProperties": False,
+            "required": ["count", "std"],
+            "properties": {"count": {"type": "integer", "minimum": 2}, "std": {"type": "number", "minimum": 0}},
+        },
         "seed": {"type": "integer"},
         "lower_is_better": {"type": "boolean"},
         "real": _COUNT,
@@ -185,7 +193,7 @@ def assert_refused(result: Result, key: str, value: object, *, named: str) -> No
     [
         ("value", "1"), ("value", [1]), ("values", "12"), ("values", ["1"]), ("interval", [1]), ("interval", [1, "2"]),
         ("std", {}), ("seed", 1.5), ("lower_is_better", 1), ("protocol", None), ("real", []), ("floor", {"value": 1}),
-        ("infinite", 3), ("error_fake", "x"), ("value", float("inf")), ("metric", 1), ("row", 0),
+        ("infinite", 3), ("error_fake", "x"), ("value", float("inf")), ("metric", 1), ("row", 0), ("splits", 0.73),
     ],
 )  # fmt: skip
 def test_values_of_other_types_are_refused_by_name(result: Result, key: str, value: object) -> None:
@@ -198,7 +206,8 @@ def test_values_of_other_types_are_refused_by_name(result: Result, key: str, val
         ("value", float("nan")), ("values", [1.0, float("nan")]), ("error_fake", float("nan")),
         ("interval", [float("nan"), 2.0]), ("interval", [2.0, 1.0]), ("floor", {"value": 1.0, "interval": [2.0, 1.0]}),
         ("infinite", {"value": float("-inf"), "interval": [0.0, 1.0]}), ("error_fake", -1.0), ("std", -0.1),
-        ("units_fake", 1),
+        ("units_fake", 1), ("splits", {"count": 10, "std": -0.1}), ("splits", {"count": 1, "std": 0.1}),
+        ("splits", {"count": 10, "std": float("nan")}),
         ("value", 1e6), ("value", None), ("values", []),
     ],
 )  # fmt: skip
@@ -216,6 +225,19 @@ def test_keys_that_a_later_version_adds_are_passed_over(result: Result) -> None:
     table = json.loads(result.to_json())
     table["new"] = table["scores"][0]["new"] = table["real"]["new"] = table["scores"][0]["real"]["new"] = 1
 
+    assert Result.from_json(json.dumps(table)) == result
+
+
+def test_the_deviation_over_splits_is_kept_and_older_results_have_none(result: Result) -> None:
+    score = dataclasses.replace(result.scores[0], splits=Splits(10, 0.1 + 0.2))
+    apart = dataclasses.replace(result, scores=(score, *result.scores[1:]))
+    table = json.loads(apart.to_json())
+
+    jsonschema.validate(table, SCHEMA)
+    assert Result.from_json(apart.to_json()) == apart
+    assert score.metrics["pixels/fvd_splits_std"] == 0.1 + 0.2
+    for older in table["scores"]:
+        del older["splits"]
     assert Result.from_json(json.dumps(table)) == result
 
 

@@ -1,16 +1,26 @@
 """KID and IS of features; tests/toolkit/networks/test_inception.py has them of frames."""
 
+import dataclasses
 import itertools
 import sys
 from collections.abc import Callable
 
 import numpy as np
 import pytest
+import torch
 
 from fvd_bench.errors import MetricError
+from fvd_bench.estimate import Splits
+from fvd_bench.features.feature_set import FeatureSet
 from fvd_bench.metrics import kernel
-from fvd_bench.metrics.inception_score import inception_score
+from fvd_bench.metrics.inception_score import IS, deviation_over_splits, inception_score
 from fvd_bench.metrics.kernel import kernel_distance, kernel_inception_distance
+from fvd_bench.metrics.measurement import measure
+from fvd_bench.metrics.metric import foreign
+from fvd_bench.protocols.rules import MetricRule
+from tests.lazy_module import LazyModule
+
+metric_isc = LazyModule("torch_fidelity.metric_isc")
 
 
 @pytest.fixture
@@ -85,6 +95,21 @@ def test_the_inception_score_is_a_mean_over_ten_shuffled_splits(rng: np.random.G
     splits = [score_of_split(shuffled[a:b]) for a, b in itertools.pairwise(ends)]
 
     assert inception_score(logits) == pytest.approx(np.mean(splits), rel=1e-12)
+    spread = np.sqrt(np.mean((np.array(splits) - np.mean(splits)) ** 2))  # by 10, not by 9
+    assert deviation_over_splits(logits) == Splits(10, pytest.approx(spread, rel=1e-12))
+    assert spread > 0.1
+
+
+def test_score_and_deviation_are_torch_fidelitys_own(rng: np.random.Generator) -> None:
+    """Of the same logits of 203 frames, by its defaults."""
+    logits = (rng.normal(size=(203, 1008)) * 3).astype(np.float32)
+    theirs = metric_isc.isc_featuresdict_to_metric({"logits": torch.from_numpy(logits)}, "logits", verbose=False)
+
+    found = deviation_over_splits(logits)
+
+    assert inception_score(logits) == pytest.approx(theirs["inception_score_mean"], rel=1e-6, abs=0)
+    assert found.std == pytest.approx(theirs["inception_score_std"], rel=1e-6, abs=0)
+    assert found.std > 0.01
 
 
 @pytest.mark.parametrize("score", [lambda f: kernel_inception_distance(f[:50], f[50:]), inception_score])
@@ -111,3 +136,40 @@ def test_too_few_features_are_refused(rng: np.random.Generator) -> None:
     ten = rng.normal(size=(10, 12)).astype(np.float32)
     assert inception_score(ten) == pytest.approx(1)  # each of one frame
     assert np.isfinite(kernel_inception_distance(ten[:2], ten))
+
+
+def _of_fake(logits: np.ndarray) -> dict[str, FeatureSet]:
+    return {"real": FeatureSet.of(logits[:20]), "fake": FeatureSet.of(logits)}
+
+
+def test_the_deviation_of_several_repeats_is_the_mean_of_theirs(rng: np.random.Generator) -> None:
+    repeats = [(rng.normal(size=(60, 12)) * scale).astype(np.float32) for scale in (1, 2)]
+
+    found = measure(map(_of_fake, repeats), MetricRule(names=("is", "fvd")), seed=0)
+
+    apart = [deviation_over_splits(logits).std for logits in repeats]
+    assert found["is"].splits == Splits(10, pytest.approx(np.mean(apart), rel=1e-12))
+    assert apart[1] > 1.5 * apart[0] > 0
+    assert found["fvd"].splits is None
+
+
+def test_a_mean_over_batches_is_none_over_splits(rng: np.random.Generator) -> None:
+    sides = _of_fake(rng.normal(size=(60, 12)).astype(np.float32))
+
+    found = measure([sides], MetricRule(names=("is",), aggregation="batch-mean", batch=20), seed=0)["is"]
+
+    assert found.values and found.splits is None
+
+
+@pytest.mark.parametrize(("count", "std"), [(1, 0.0), (10, -1.0), (10, float("nan"))])
+def test_splits_of_a_foreign_metric_that_cannot_be_are_refused(count: int, std: float) -> None:
+    sides = _of_fake(np.zeros((20, 3), np.float32)).values()
+    splits: list[Splits] = [Splits(4, 0.5)]
+    own = dataclasses.replace(IS, version="1", splits=lambda real, fake, rule: splits[0])
+    metric, rule = foreign("mine", own), MetricRule(names=("is", "mine"))
+
+    assert metric.splits is not None and metric.splits(*sides, rule) == Splits(4, 0.5)
+    splits[0] = Splits(count, std)
+    with pytest.raises(MetricError, match=r"mine gave Splits.*: expected 2 splits or more, and a finite deviation"):
+        metric.splits(*sides, rule)
+    assert foreign("mine", dataclasses.replace(own, splits=None)).splits is None

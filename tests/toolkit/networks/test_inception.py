@@ -126,6 +126,10 @@ def test_the_inception_score_is_torch_fidelitys(scored, theirs) -> None:
     assert (ours.metric, ours.lower_is_better) == ("is", False)
     assert ours.value - 1 == pytest.approx(theirs(8)["inception_score_mean"] - 1, rel=1e-4, abs=0)  # 1 is the least
     assert ours.value > 1.01
+    assert ours.splits.count == 10
+    assert (
+        ours.splits.std == pytest.approx(theirs(8)["inception_score_std"], rel=1e-4, abs=0) and ours.splits.std > 0.01
+    )
 
 
 @pytest.mark.parametrize(("batch", "count"), [(2, 3), pytest.param(32, 40, marks=pytest.mark.slow)])  # 32 is its own
