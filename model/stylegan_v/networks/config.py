@@ -115,8 +115,13 @@ class ModelConfig:
         if self.concat_resolution not in self.resolutions[1:-1]:
             between = ", ".join(map(str, self.resolutions[1:-1]))
             raise ConfigError(f"concat_resolution = {self.concat_resolution}: allowed are {between}")
-        if self.channels(self.resolution) < self.frame_divisor:
+        if self.channels(self.resolution) < 1:
             raise ConfigError(f"channel_base = {self.channel_base}: no channel is left at {self.resolution}²")
+        if (widest := self.channels(self.concat_resolution)) < self.frame_divisor:
+            raise ConfigError(
+                f"frame_divisor = {self.frame_divisor}: expected {widest} or less, the channels at "
+                f"{self.concat_resolution}²"
+            )
         if self.max_frames < self.frames:
             raise ConfigError(f"max_frames = {self.max_frames}: expected {self.frames} or more, the frames of a clip")
         if self.frames - 1 > self.max_span:
@@ -202,18 +207,21 @@ def read_model_config(values: Mapping[str, Any]) -> ModelConfig:
     return read_config(ModelConfig, values)
 
 
-def read_config(kind: type[Kind], values: Mapping[str, Any]) -> Kind:
+def read_config(kind: type[Kind], values: Mapping[str, Any], *, owner: str = "a model", prefix: str = "") -> Kind:
     """Return a dataclass of settings, all of which have defaults, from plain values.
 
-    Raises ConfigError for unknown keys and wrong types.
+    Raises ConfigError for unknown keys and wrong types. owner: what has the settings. prefix: of their names in errors.
     """
     fields = {f.name: f for f in dataclasses.fields(kind)}  # type: ignore[arg-type]  # of dataclasses alone
     typed = {}
     for name, value in values.items():
         if name not in fields:
-            raise ConfigError(f"a model has no {name!r}; its values are {', '.join(fields)}")
+            raise ConfigError(f"{owner} has no {name!r}; its values are {', '.join(fields)}")
         expected = type(fields[name].default)
-        typed[name] = float(value) if (type(value), expected) == (int, float) else value
+        try:
+            typed[name] = float(value) if (type(value), expected) == (int, float) else value
+        except OverflowError as error:
+            raise ConfigError(f"{prefix}{name} is above 10^308: no setting is so large") from error
         if type(typed[name]) is not expected:
-            raise ConfigError(f"{name} = {value!r}: expected a value of type {expected.__name__}")
+            raise ConfigError(f"{prefix}{name} = {value!r}: expected a value of type {expected.__name__}")
     return kind(**typed)
