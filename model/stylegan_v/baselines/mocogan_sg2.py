@@ -28,11 +28,12 @@ from stylegan_v.methods.method import Method, Stage
 from stylegan_v.methods.style_trainer import StyleTrainer, videos_together
 from stylegan_v.methods.stylegan_v import BUDGETS
 from stylegan_v.methods.trainer import Makers, StageRun
-from stylegan_v.networks.clip_discriminator import ClipDiscriminator, begin_noise, clip_frames, softplus_loss
+from stylegan_v.networks.clip_discriminator import ClipDiscriminator, begin_noise, clip_frames
 from stylegan_v.networks.config import ModelConfig, image_config
 from stylegan_v.networks.discriminator import Discriminator
 from stylegan_v.networks.generator import Mapping, StyledGenerator, Synthesis
 from stylegan_v.networks.layers import FullyConnected, normalise
+from stylegan_v.networks.loss import softplus_loss
 from stylegan_v.networks.motion import Noise, keyed_noise
 from stylegan_v.networks.recurrent import Walk
 from stylegan_v.networks.video_generator import Clip, Draw

@@ -13,7 +13,6 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 
 class InstanceNoise(nn.Module):
@@ -113,8 +112,3 @@ def initialise(layer: nn.Module) -> None:
     elif isinstance(layer, nn.modules.batchnorm._BatchNorm):
         nn.init.normal_(layer.weight, 1.0, 0.02)
         nn.init.zeros_(layer.bias)
-
-
-def softplus_loss(logits: Tensor, *, real: bool) -> Tensor:
-    """Return the binary cross-entropy of logits that all should say `real`, or all not."""
-    return functional.softplus(-logits if real else logits).mean()
