@@ -10,9 +10,10 @@ import itertools
 import math
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 from torch import Tensor, nn
+
+from stylegan_v.networks.noise import stream_seed
 
 
 class InstanceNoise(nn.Module):
@@ -32,7 +33,7 @@ class InstanceNoise(nn.Module):
 def begin_noise(network: nn.Module, key: Sequence[int]) -> None:
     """Begin the noise of all layers of a network anew, as a key of numbers says, such as seed, step and process."""
     stream = torch.Generator(next(network.parameters()).device)
-    stream.manual_seed(int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0] >> np.uint64(1)))
+    stream.manual_seed(stream_seed(*key))
     for layer in network.modules():
         if isinstance(layer, InstanceNoise):
             layer.stream = stream
