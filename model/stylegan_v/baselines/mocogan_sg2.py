@@ -108,7 +108,7 @@ class MoCoGANSG2Generator(StyledGenerator):
     def __init__(self, config: MoCoGANSG2Config) -> None:
         super().__init__()
         image = config.image()
-        self.config, self.num_ws = config, image.num_ws
+        self.config = config
         self.mapping = Mapping(image)
         self.motion = Motion(config)
         self.synthesis = Synthesis(dataclasses.replace(image, w_dim=config.w_dim + config.motion_dim))
@@ -122,10 +122,7 @@ class MoCoGANSG2Generator(StyledGenerator):
 
     def frames(self, w: Tensor, v: Tensor) -> Tensor:
         """Return frames [B, T, 3, R, R] of content w, [B, w_dim], and motion codes v, [B, T, motion_dim]."""
-        styles = torch.cat([w[:, None].expand(-1, v.shape[1], -1), v], dim=2).flatten(0, 1)
-        ws = styles[:, None].expand(-1, self.num_ws, -1)
-        frames: Tensor = self.synthesis(ws, ws.new_zeros(len(ws), 1, 0))
-        return frames.reshape(*v.shape[:2], *frames.shape[2:])
+        return self.frames_of_styles(torch.cat([w[:, None].expand(-1, v.shape[1], -1), v], dim=2))
 
     def open(self, draw: Draw) -> Sequence[Clip]:
         """Return a video whose LSTM goes on from the last frame that was asked for."""
