@@ -33,7 +33,7 @@ from stylegan_v.methods.method import Method, Stage
 from stylegan_v.methods.style_trainer import StyleTrainer
 from stylegan_v.methods.stylegan_v import BUDGETS
 from stylegan_v.methods.trainer import Makers, StageRun, Trainer
-from stylegan_v.networks.config import ModelConfig, image_config
+from stylegan_v.networks.config import RESOLUTIONS, ModelConfig, image_config
 from stylegan_v.networks.discriminator import Discriminator
 from stylegan_v.networks.generator import Mapping, StyledGenerator, Synthesis
 from stylegan_v.networks.motion import Noise, keyed_noise
@@ -75,7 +75,7 @@ class MoCoGANHDConfig(MethodConfig):
     """
 
     method: ClassVar[str] = "mocogan-hd"
-    resolutions: ClassVar[tuple[int, ...]] = (32, 64, 128, 256, 512, 1024)
+    resolutions: ClassVar[tuple[int, ...]] = RESOLUTIONS
 
     stride: int = 1
     z_dim: int = 512

@@ -14,9 +14,11 @@ from typing import Any, ClassVar, Literal, TypeVar
 
 from stylegan_v.errors import ConfigError
 
+RESOLUTIONS = (32, 64, 128, 256, 512, 1024)
+"""Sides of frames in pixels that StyleGAN2's networks are built for."""
+
 FRAMES_PER_CLIP = (2, 3, 4, 8, 16)
 """Numbers of frames that the discriminator can look at, besides a single image."""
-
 
 Kind = TypeVar("Kind")
 
@@ -88,8 +90,7 @@ class ModelConfig:
     max_span: int = 32
 
     def __post_init__(self) -> None:
-        if self.resolution not in (32, 64, 128, 256, 512, 1024):
-            raise ConfigError(f"resolution = {self.resolution}: allowed are 32, 64, 128, 256, 512, 1024")
+        check_resolution(self.resolution)
         if self.frames != 1 and self.frames not in FRAMES_PER_CLIP:
             raise ConfigError(f"frames = {self.frames}: allowed are 1, {', '.join(map(str, FRAMES_PER_CLIP))}")
         sizes = [f.name for f in dataclasses.fields(self) if isinstance(f.default, int) and f.name not in _MAY_BE_ZERO]
@@ -147,6 +148,12 @@ class ModelConfig:
         named = {} if self.method == ModelConfig.method else {"method": self.method}
         values = {name: value for name, value in dataclasses.asdict(self).items() if value != _UNSAID.get(name)}
         return {**named, **values}
+
+
+def check_resolution(resolution: int) -> None:
+    """Raise ConfigError for a side of frames that is not among RESOLUTIONS."""
+    if resolution not in RESOLUTIONS:
+        raise ConfigError(f"resolution = {resolution}: allowed are {', '.join(map(str, RESOLUTIONS))}")
 
 
 def _narrow(width: int) -> dict[str, Any]:
