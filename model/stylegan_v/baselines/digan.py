@@ -28,10 +28,9 @@ from stylegan_v.methods.step_clips import Reals
 from stylegan_v.methods.style_trainer import StyleTrainer, videos_together
 from stylegan_v.methods.stylegan_v import BUDGETS
 from stylegan_v.methods.trainer import Makers, StageRun
-from stylegan_v.networks.clip_discriminator import softplus_loss
 from stylegan_v.networks.discriminator import Discriminator
 from stylegan_v.networks.generator import Mapping
-from stylegan_v.networks.loss import r1_penalty
+from stylegan_v.networks.loss import r1_penalty, softplus_loss
 from stylegan_v.networks.motion import Noise, keyed_noise
 from stylegan_v.networks.video_generator import Clip, Draw, VideoGenerator
 

@@ -38,8 +38,8 @@ from stylegan_v.networks.clip_discriminator import (
     clip_halvings,
     halving_layers,
     initialise,
-    softplus_loss,
 )
+from stylegan_v.networks.loss import softplus_loss
 from stylegan_v.networks.motion import keyed_noise
 from stylegan_v.networks.noise import Purpose, normal, uniform
 from stylegan_v.networks.pixels import normalise

@@ -33,7 +33,7 @@ from stylegan_v.methods.method import Method, Stage
 from stylegan_v.methods.style_trainer import StyleTrainer
 from stylegan_v.methods.stylegan_v import BUDGETS
 from stylegan_v.methods.trainer import Makers, StageRun, Trainer
-from stylegan_v.networks.config import ModelConfig, image_config
+from stylegan_v.networks.config import RESOLUTIONS, ModelConfig, image_config
 from stylegan_v.networks.discriminator import Discriminator
 from stylegan_v.networks.generator import Mapping, StyledGenerator, Synthesis
 from stylegan_v.networks.motion import Noise, keyed_noise
@@ -75,7 +75,7 @@ class MoCoGANHDConfig(MethodConfig):
     """
 
     method: ClassVar[str] = "mocogan-hd"
-    resolutions: ClassVar[tuple[int, ...]] = (32, 64, 128, 256, 512, 1024)
+    resolutions: ClassVar[tuple[int, ...]] = RESOLUTIONS
 
     stride: int = 1
     z_dim: int = 512
@@ -161,26 +161,20 @@ class MoCoGANHDGenerator(StyledGenerator):
     def __init__(self, config: MoCoGANHDConfig) -> None:
         super().__init__()
         image = config.image()
-        self.config, self.num_ws = config, image.num_ws
+        self.config = config
         self.mapping, self.synthesis = Mapping(image), Synthesis(image)
         self.motion = Motion(config)
 
-    def frames(self, ws: Tensor) -> Tensor:
-        """Return frames [B, T, 3, R, R] of w, [B, T, w_dim]."""
-        styles = ws.flatten(0, 1)[:, None].expand(-1, self.num_ws, -1)
-        frames: Tensor = self.synthesis(styles, styles.new_zeros(len(styles), 1, 0))
-        return frames.reshape(*ws.shape[:2], *frames.shape[2:])
-
     def render(self, w: Tensor, times: Tensor, noise: Noise, labels: Tensor | None = None) -> Tensor:
         """Return single images, [B, 1, 3, R, R], for the stage that has no motion. w: [B, w_dim]."""
-        return self.frames(w[:, None])
+        return self.frames_of_styles(w[:, None])
 
     def open(self, draw: Draw) -> Sequence[Clip]:
         """Return a video whose LSTM goes on from the last frame that was asked for."""
         w = self.mapping.drawn(draw)
         noise = keyed_noise(draw.seed, draw.motion, self.config.noise_dim)
         walk = Walk(self.motion, lambda tokens: noise(tokens[None])[0], state=self.motion.begin(w))
-        return [lambda times: self.frames(walk.at(times.long().tolist())[None])[0]]
+        return [lambda times: self.frames_of_styles(walk.at(times.long().tolist())[None])[0]]
 
 
 def _discriminator(config: MoCoGANHDConfig, *, clips: bool) -> PatchDiscriminator:
@@ -297,7 +291,7 @@ class MotionTrainer(Trainer):
         tokens = torch.arange(model.frames - 1, device=videos.device)[None]
         noise = keyed_noise(seed, videos, model.noise_dim)(tokens)
         ws, alike = self.generator.motion.trajectory(w, noise)
-        return shrunk(self.generator.frames(ws)), alike
+        return shrunk(self.generator.frames_of_styles(ws)), alike
 
 
 def principal_axes(mapping: Mapping, model: MoCoGANHDConfig, *, seed: int) -> Tensor:

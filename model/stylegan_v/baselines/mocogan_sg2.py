@@ -28,11 +28,12 @@ from stylegan_v.methods.method import Method, Stage
 from stylegan_v.methods.style_trainer import StyleTrainer, videos_together
 from stylegan_v.methods.stylegan_v import BUDGETS
 from stylegan_v.methods.trainer import Makers, StageRun
-from stylegan_v.networks.clip_discriminator import ClipDiscriminator, begin_noise, clip_frames, softplus_loss
+from stylegan_v.networks.clip_discriminator import ClipDiscriminator, begin_noise, clip_frames
 from stylegan_v.networks.config import ModelConfig, image_config
 from stylegan_v.networks.discriminator import Discriminator
 from stylegan_v.networks.generator import Mapping, StyledGenerator, Synthesis
 from stylegan_v.networks.layers import FullyConnected, normalise
+from stylegan_v.networks.loss import softplus_loss
 from stylegan_v.networks.motion import Noise, keyed_noise
 from stylegan_v.networks.recurrent import Walk
 from stylegan_v.networks.video_generator import Clip, Draw
@@ -107,7 +108,7 @@ class MoCoGANSG2Generator(StyledGenerator):
     def __init__(self, config: MoCoGANSG2Config) -> None:
         super().__init__()
         image = config.image()
-        self.config, self.num_ws = config, image.num_ws
+        self.config = config
         self.mapping = Mapping(image)
         self.motion = Motion(config)
         self.synthesis = Synthesis(dataclasses.replace(image, w_dim=config.w_dim + config.motion_dim))
@@ -121,10 +122,7 @@ class MoCoGANSG2Generator(StyledGenerator):
 
     def frames(self, w: Tensor, v: Tensor) -> Tensor:
         """Return frames [B, T, 3, R, R] of content w, [B, w_dim], and motion codes v, [B, T, motion_dim]."""
-        styles = torch.cat([w[:, None].expand(-1, v.shape[1], -1), v], dim=2).flatten(0, 1)
-        ws = styles[:, None].expand(-1, self.num_ws, -1)
-        frames: Tensor = self.synthesis(ws, ws.new_zeros(len(ws), 1, 0))
-        return frames.reshape(*v.shape[:2], *frames.shape[2:])
+        return self.frames_of_styles(torch.cat([w[:, None].expand(-1, v.shape[1], -1), v], dim=2))
 
     def open(self, draw: Draw) -> Sequence[Clip]:
         """Return a video whose LSTM goes on from the last frame that was asked for."""

@@ -18,7 +18,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -32,7 +31,7 @@ from stylegan_v.errors import ConfigError
 from stylegan_v.methods.config import MethodConfig
 from stylegan_v.methods.method import Method, Stage
 from stylegan_v.methods.trainer import Makers, StageRun, Trainer
-from stylegan_v.networks.noise import Purpose, uniform
+from stylegan_v.networks.noise import Purpose, stream_seed, uniform
 from stylegan_v.networks.pixels import normalise
 from stylegan_v.networks.video_generator import Clip, Draw, VideoGenerator
 
@@ -193,9 +192,8 @@ class VideoGPTTrainer(Trainer):
     @contextlib.contextmanager
     def _stream(self) -> Iterator[None]:
         """Begin torch's global stream anew for a step, which is that of seed, step and process."""
-        key = (self.run.train.seed, self.steps, distributed.rank())
         with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
-            torch.manual_seed(int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0] >> np.uint64(1)))
+            torch.manual_seed(stream_seed(self.run.train.seed, self.steps, distributed.rank()))
             yield
 
 

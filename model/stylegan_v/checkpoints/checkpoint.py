@@ -143,7 +143,7 @@ def dump(checkpoint: Checkpoint, out: IO[bytes]) -> None:
 
 _DAMAGED = (
     pickle.UnpicklingError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, ValueError,
-    KeyError, struct.error,
+    LookupError, struct.error,
 )  # fmt: skip
 """What torch and Python's zipfile raise for files that are damaged in one way or another."""
 
@@ -169,11 +169,12 @@ def read(stream: IO[bytes], name: str) -> Checkpoint:
     if header.get("format") not in (1, FORMAT):
         raise CheckpointError(f"{name} has format {header.get('format')!r}; this version reads 1 and {FORMAT}")
     try:
-        model = registry.read_model(header["model"])
-        checkpoint = Checkpoint(model, tensors, float(header["fps"]), header["run"], header["state"])
-    except (KeyError, TypeError, ValueError, ConfigError) as error:
+        described, run, state = _table(header["model"]), header["run"], header["state"]
+        run, state = (None if values is None else _table(values) for values in (run, state))
+        checkpoint = Checkpoint(registry.read_model(described), tensors, float(header["fps"]), run, state)
+    except (KeyError, TypeError, ValueError, OverflowError, ConfigError) as error:
         raise CheckpointError(f"{name} has a header that does not describe a model: {error}") from error
-    if header["format"] == 1 and header["model"].get("encoding") == "paper":
+    if header["format"] == 1 and described.get("encoding") == "paper":
         raise CheckpointError(
             f"{name} holds a model of the `paper` preset as it was, with frequencies other than those of the paper's "
             "Eq. 5, which this version cannot compute: train it again, or use the version that made it"
@@ -187,12 +188,19 @@ def _half(tensor: Tensor) -> Tensor:
     return half if torch.isfinite(half).all() else tensor
 
 
+def _table(value: Any) -> dict[str, Any]:  # Any: what JSON holds until it has been checked
+    """Return an object of JSON. Raises TypeError for anything else."""
+    if not isinstance(value, dict):
+        raise TypeError(f"{value!r:.60} stands where an object is expected")
+    return value
+
+
 def _parts(content: object, name: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
     if isinstance(content, dict) and isinstance(text := content.get("header"), str):
         tensors = content.get("tensors")
         try:
             header = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             header = None
         named = isinstance(tensors, dict) and all(isinstance(t, Tensor) for t in tensors.values())
         if isinstance(header, dict) and isinstance(tensors, dict) and named:

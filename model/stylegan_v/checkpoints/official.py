@@ -52,10 +52,12 @@ def import_official(
     frames: number of frames that the discriminator looks at. It is needed only where the file has no discriminator;
     None then stands for 3.
     min_period: in frames. It is needed only where the file has no buffer of frequencies; None then stands for 16.
-    Raises CheckpointError, and ConfigError where frames or min_period contradict the file.
+    Raises CheckpointError, and ConfigError where no model has frames or min_period, or where they contradict the file.
     """
     if not (math.isfinite(fps) and fps > 0):
         raise ConfigError(f"fps = {fps}: expected frames per second, more than 0")
+    if frames is not None:
+        read_model_config({"frames": frames})  # raises ConfigError where no model has it
     export = open_export(file)
     parts = _parts(file, export.shapes)
     ema = parts.get("G_ema") or parts.get("G")
@@ -193,6 +195,7 @@ class _Reader:
         """Return the periods. In the official code, motion codes are as far apart as the shortest period is long."""
         if frequencies is None:
             shortest = 16 if min_period is None else min_period
+            read_model_config({"min_period": shortest})  # raises ConfigError where no model has it
             return {"min_period": shortest, "motion_distance": shortest}
         if len(frequencies) < 2 or not (torch.isfinite(frequencies) & (frequencies > 0)).all():
             raise CheckpointError(f"{self.file}: {_FREQUENCIES} holds no frequencies")

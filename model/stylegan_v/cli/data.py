@@ -11,12 +11,12 @@ from fvd_bench.cli.command import Command
 from fvd_bench.cli.streams import console, keeps, progress, remark
 from fvd_bench.words import counted
 from stylegan_v.cli.options import PATH
+from stylegan_v.networks.config import RESOLUTIONS
 
 if TYPE_CHECKING:
     from stylegan_v.data.folder import PrepareSettings
     from stylegan_v.data.preparing import Preparation
 
-_RESOLUTIONS = ("32", "64", "128", "256", "512", "1024")
 _DATASETS = ("ffs", "sky_timelapse", "ucf101", "rainbow_jelly", "mead")
 
 
@@ -25,7 +25,7 @@ _DATASETS = ("ffs", "sky_timelapse", "ucf101", "rainbow_jelly", "mead")
 @click.argument("out", type=PATH)
 @click.option("--dataset", type=click.Choice(_DATASETS),
               help="SOURCE is this set of the paper, as it is published: use what the paper uses.")  # fmt: skip
-@click.option("--resolution", type=click.Choice(_RESOLUTIONS),
+@click.option("--resolution", type=click.Choice([*map(str, RESOLUTIONS)]),
               help="Side of the frames, in pixels; needed without --dataset.")  # fmt: skip
 @click.option("--boxes", metavar="FILE", type=PATH,
               help="Cut out these squares instead: CSV, video,left,top,right,bottom[,frame], in pixels.")  # fmt: skip

@@ -71,6 +71,7 @@ def edit(
     from fvd_bench.networks.environment import resolve_device
     from stylegan_v.checkpoints.checkpoint import load
     from stylegan_v.networks.generator import Generator
+    from stylegan_v.sampling import sheets
     from stylegan_v.sampling.sampler import VideoSampler
     from stylegan_v.studies import clip as clips
     from stylegan_v.studies import content as contents
@@ -82,6 +83,7 @@ def edit(
     clips.check_package()
     with typed():
         vector = sampler.label(video, label)
+        sheets.check_grid(1, 2 + motions, generator.config.resolution)
         clips.settings_of(clip_model)
     score = clips.text_score(text, clip, clip_model, sampler.device)
     kept = None if keep is None else _kept(keep, generator, vgg, lpips)

@@ -56,7 +56,7 @@ def evaluate(
     showing = Showing(html_file)
     found = checkpoints.load(checkpoint)
     generator = found.generator(resolve_device(device))
-    generator.use_precision("auto")  # as when training scores
+    generator.use_precision("auto")  # as training scores unless its run says otherwise
     keeps("finished features are")
     with progress() as show:
         result = score(

@@ -74,9 +74,9 @@ def generate(
     """Generate videos of a CHECKPOINT.
 
     Any video and any stretch of it can be had alone: --first and --start say where to begin, --frames or --hours how
-    far to go. The frame at an hour costs what the first one does. Videos that the folder holds already are not made
-    again, so an interrupted run goes on where it was, and --videos may grow. For scores use jpg as the paper does, or
-    png; the codec of mp4 loses more.
+    far to go. With StyleGAN-V the frame at an hour costs what the first one does; recurrent methods go through all
+    frames before it. Videos that the folder holds already are not made again, so an interrupted run goes on where it
+    was, and --videos may grow. For scores use jpg as the paper does, or png; the codec of mp4 loses more.
     """
     if decompose and (unused := [name for name in ("videos", "form") if _given(name)]):
         option = {"videos": "--videos", "form": "--format"}[unused[0]]

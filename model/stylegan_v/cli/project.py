@@ -63,6 +63,7 @@ def project(
     from fvd_bench.networks.environment import resolve_device
     from stylegan_v.checkpoints.checkpoint import load
     from stylegan_v.networks.generator import Generator
+    from stylegan_v.sampling import sheets
     from stylegan_v.sampling.sampler import VideoSampler
     from stylegan_v.studies import content, projection, targets
     from stylegan_v.studies.perceptual import perceptual_distance
@@ -72,6 +73,7 @@ def project(
     sampler = VideoSampler(generator, seed=seed, train_fps=loaded.fps)
     with typed():
         vector = sampler.label(0, label)
+        sheets.check_grid(1, 2 + motions, generator.config.resolution)
     pixels = targets.read_images(images, generator.config.resolution)
     distance = perceptual_distance(vgg, lpips, sampler.device)
     content.make_folder(out)

@@ -35,7 +35,8 @@ def strip(
 ) -> None:
     """Show moments of videos of a CHECKPOINT: at 0 s, 1 s, 1 min, 10 min and 1 h.
 
-    The frame at an hour costs what the first one does, since no frame needs those before it.
+    With StyleGAN-V the frame at an hour costs what the first one does, since no frame needs those before it. Recurrent
+    methods go through all of these.
     """
     from stylegan_v.checkpoints.files import check_checkpoint
 

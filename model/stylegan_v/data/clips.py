@@ -129,9 +129,10 @@ class VideoDataset:
     ) -> VideoDataset:
         """List a set, and look at the size and length of each video. Raises DataError, SourceError.
 
-        frames: k, the number of frames in a clip. max_frames, max_span, spans and stride are as in `ClipRule`, the
-        other arguments as in `ModelConfig`. The length of a video file is counted by decoding it. Of a frame folder the
-        first image is looked at, the others only when they are drawn.
+        resolution, num_classes: as in `ModelConfig`. frames, max_frames, max_span, spans, stride: as in `ClipRule`.
+        mirror: whether to add all videos mirrored. workers: number of threads that look at videos.
+        The length of a video file is counted by decoding it. Of a frame folder the first image is looked at, the others
+        only when they are drawn.
         """
         source = open_source(path)
         rule = ClipRule(frames=frames, max_frames=max_frames, max_span=max_span, spans=spans, stride=stride)

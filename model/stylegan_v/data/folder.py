@@ -21,6 +21,7 @@ from fvd_bench.videos.files import bare_name
 from stylegan_v.data.labels import LABEL_FILE, Label
 from stylegan_v.errors import ConfigError, DataError
 from stylegan_v.folder_lock import locked
+from stylegan_v.networks.config import check_resolution
 
 JPEG_QUALITY = 95
 """The quality that the paper states for its frames. Its code asks Pillow for `q=95`, which Pillow ignores, and so
@@ -46,8 +47,7 @@ class PrepareSettings:
     quality: int = JPEG_QUALITY
 
     def __post_init__(self) -> None:
-        if self.resolution not in (32, 64, 128, 256, 512, 1024):
-            raise ConfigError(f"resolution = {self.resolution}: allowed are 32, 64, 128, 256, 512, 1024")
+        check_resolution(self.resolution)
         if self.skip < 0:
             raise ConfigError(f"skip = {self.skip}: expected a number of frames from 0 on")
         if self.chunk is not None and self.chunk < 1:

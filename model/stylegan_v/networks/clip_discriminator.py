@@ -10,10 +10,10 @@ import itertools
 import math
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
+
+from stylegan_v.networks.noise import stream_seed
 
 
 class InstanceNoise(nn.Module):
@@ -33,7 +33,7 @@ class InstanceNoise(nn.Module):
 def begin_noise(network: nn.Module, key: Sequence[int]) -> None:
     """Begin the noise of all layers of a network anew, as a key of numbers says, such as seed, step and process."""
     stream = torch.Generator(next(network.parameters()).device)
-    stream.manual_seed(int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0] >> np.uint64(1)))
+    stream.manual_seed(stream_seed(*key))
     for layer in network.modules():
         if isinstance(layer, InstanceNoise):
             layer.stream = stream
@@ -113,8 +113,3 @@ def initialise(layer: nn.Module) -> None:
     elif isinstance(layer, nn.modules.batchnorm._BatchNorm):
         nn.init.normal_(layer.weight, 1.0, 0.02)
         nn.init.zeros_(layer.bias)
-
-
-def softplus_loss(logits: Tensor, *, real: bool) -> Tensor:
-    """Return the binary cross-entropy of logits that all should say `real`, or all not."""
-    return functional.softplus(-logits if real else logits).mean()

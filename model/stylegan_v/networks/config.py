@@ -14,9 +14,11 @@ from typing import Any, ClassVar, Literal, TypeVar
 
 from stylegan_v.errors import ConfigError
 
+RESOLUTIONS = (32, 64, 128, 256, 512, 1024)
+"""Sides of frames in pixels that StyleGAN2's networks are built for."""
+
 FRAMES_PER_CLIP = (2, 3, 4, 8, 16)
 """Numbers of frames that the discriminator can look at, besides a single image."""
-
 
 Kind = TypeVar("Kind")
 
@@ -88,8 +90,7 @@ class ModelConfig:
     max_span: int = 32
 
     def __post_init__(self) -> None:
-        if self.resolution not in (32, 64, 128, 256, 512, 1024):
-            raise ConfigError(f"resolution = {self.resolution}: allowed are 32, 64, 128, 256, 512, 1024")
+        check_resolution(self.resolution)
         if self.frames != 1 and self.frames not in FRAMES_PER_CLIP:
             raise ConfigError(f"frames = {self.frames}: allowed are 1, {', '.join(map(str, FRAMES_PER_CLIP))}")
         sizes = [f.name for f in dataclasses.fields(self) if isinstance(f.default, int) and f.name not in _MAY_BE_ZERO]
@@ -115,8 +116,13 @@ class ModelConfig:
         if self.concat_resolution not in self.resolutions[1:-1]:
             between = ", ".join(map(str, self.resolutions[1:-1]))
             raise ConfigError(f"concat_resolution = {self.concat_resolution}: allowed are {between}")
-        if self.channels(self.resolution) < self.frame_divisor:
+        if self.channels(self.resolution) < 1:
             raise ConfigError(f"channel_base = {self.channel_base}: no channel is left at {self.resolution}²")
+        if (widest := self.channels(self.concat_resolution)) < self.frame_divisor:
+            raise ConfigError(
+                f"frame_divisor = {self.frame_divisor}: expected {widest} or less, the channels at "
+                f"{self.concat_resolution}²"
+            )
         if self.max_frames < self.frames:
             raise ConfigError(f"max_frames = {self.max_frames}: expected {self.frames} or more, the frames of a clip")
         if self.frames - 1 > self.max_span:
@@ -142,6 +148,12 @@ class ModelConfig:
         named = {} if self.method == ModelConfig.method else {"method": self.method}
         values = {name: value for name, value in dataclasses.asdict(self).items() if value != _UNSAID.get(name)}
         return {**named, **values}
+
+
+def check_resolution(resolution: int) -> None:
+    """Raise ConfigError for a side of frames that is not among RESOLUTIONS."""
+    if resolution not in RESOLUTIONS:
+        raise ConfigError(f"resolution = {resolution}: allowed are {', '.join(map(str, RESOLUTIONS))}")
 
 
 def _narrow(width: int) -> dict[str, Any]:
@@ -202,18 +214,21 @@ def read_model_config(values: Mapping[str, Any]) -> ModelConfig:
     return read_config(ModelConfig, values)
 
 
-def read_config(kind: type[Kind], values: Mapping[str, Any]) -> Kind:
+def read_config(kind: type[Kind], values: Mapping[str, Any], *, owner: str = "a model", prefix: str = "") -> Kind:
     """Return a dataclass of settings, all of which have defaults, from plain values.
 
-    Raises ConfigError for unknown keys and wrong types.
+    Raises ConfigError for unknown keys and wrong types. owner: what has the settings. prefix: of their names in errors.
     """
     fields = {f.name: f for f in dataclasses.fields(kind)}  # type: ignore[arg-type]  # of dataclasses alone
     typed = {}
     for name, value in values.items():
         if name not in fields:
-            raise ConfigError(f"a model has no {name!r}; its values are {', '.join(fields)}")
+            raise ConfigError(f"{owner} has no {name!r}; its values are {', '.join(fields)}")
         expected = type(fields[name].default)
-        typed[name] = float(value) if (type(value), expected) == (int, float) else value
+        try:
+            typed[name] = float(value) if (type(value), expected) == (int, float) else value
+        except OverflowError as error:
+            raise ConfigError(f"{prefix}{name} is above 10^308: no setting is so large") from error
         if type(typed[name]) is not expected:
-            raise ConfigError(f"{name} = {value!r}: expected a value of type {expected.__name__}")
+            raise ConfigError(f"{prefix}{name} = {value!r}: expected a value of type {expected.__name__}")
     return kind(**typed)

@@ -109,6 +109,7 @@ class Synthesis(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
+        self.num_ws = config.num_ws
         self.first = FirstBlock(config.channels(4), config.v_dim, config.w_dim)
         self.blocks = nn.ModuleDict(
             {
@@ -150,6 +151,15 @@ class StyledGenerator(VideoGenerator):
         """Run the blocks of the highest resolutions in float16 or bfloat16, or with None in the parameters' type."""
         self.synthesis.half_dtype = dtype
         clamp_activations(self.synthesis, dtype is not None)
+
+    def frames_of_styles(self, styles: Tensor) -> Tensor:
+        """Return frames [B, T, 3, R, R], each of a style that all layers take, and without a time embedding.
+
+        styles: [B, T, w_dim].
+        """
+        ws = styles.flatten(0, 1)[:, None].expand(-1, self.synthesis.num_ws, -1)  # [B·T, num_ws, w_dim]
+        frames: Tensor = self.synthesis(ws, ws.new_zeros(len(ws), 1, 0))
+        return frames.reshape(*styles.shape[:2], *frames.shape[2:])
 
 
 class Generator(StyledGenerator):

@@ -11,6 +11,7 @@ from __future__ import annotations
 import enum
 import math
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -65,6 +66,14 @@ def box_muller(pairs: Tensor) -> Tensor:
     angle = 2.0 * math.pi * pairs[..., 1::2]
     values = torch.stack([radius * torch.cos(angle), radius * torch.sin(angle)], dim=-1)
     return values.flatten(-2).to(torch.float32)
+
+
+def stream_seed(*key: int) -> int:
+    """Return a seed for a stream of torch from numbers such as a run's seed, its step and the process.
+
+    Streams are for noise that is too much to be drawn by address.
+    """
+    return int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 
 def _bits(seed: int, purpose: Purpose | Tensor, samples: Tensor, tokens: Tensor | int, count: int) -> Tensor:

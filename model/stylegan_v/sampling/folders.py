@@ -143,7 +143,7 @@ def _check_room(out: Path, frames: int, form: Form) -> None:
 def _read_settings(file: Path) -> dict[str, Any]:
     try:
         found = json.loads(file.read_text("utf-8"))
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict) or found.get("format") != _FORMAT or not isinstance(found.get("settings"), dict):
         raise ModelError(f"{file} says nothing that this version reads of the videos beside it; name another folder")

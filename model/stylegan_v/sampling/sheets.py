@@ -21,9 +21,10 @@ from stylegan_v.sampling.sampler import Label, VideoSampler
 VIDEO_FILE_SUFFIXES = (".mp4", ".webp")
 
 _LARGEST_RATE_DIVISOR = 1001
+"""Slower videos are written with a frame in so many seconds."""
 
-_LONGEST_SIDE = 2**14
-"""In pixels, of frames that libx264 takes. WebP takes one less."""
+_LONGEST_SIDE, _LONGEST_WEBP_SIDE = 2**14, 2**14 - 1
+"""In pixels, of frames that libx264 and WebP take."""
 
 
 def tile(frames: Pixels) -> Pixels:
@@ -41,12 +42,7 @@ def decomposition(
     that no file of a video holds.
     """
     sampler.check_numbers(first, max(rows, columns))
-    side = sampler.generator.config.resolution
-    if max(rows, columns) * side > _LONGEST_SIDE:
-        raise ConfigError(
-            f"{rows} × {columns} videos of {side}² make frames of {columns * side} × {rows * side} pixels, and those "
-            f"of a file have at most {_LONGEST_SIDE} a side: ask for fewer"
-        )
+    check_grid(rows, columns, sampler.generator.config.resolution)
     places = range(frames)
     cells = [
         sampler.frames(first + column, places, label=label, motion_of=first + row)
@@ -55,6 +51,15 @@ def decomposition(
     ]
     for images in zip(*cells, strict=True):
         yield tile(np.stack(images).reshape(rows, columns, *images[0].shape))
+
+
+def check_grid(rows: int, columns: int, side: int) -> None:
+    """Raise ConfigError where a grid of videos of a side in pixels makes larger frames than a file of a video holds."""
+    if max(rows, columns) * side > _LONGEST_SIDE:
+        raise ConfigError(
+            f"{rows} × {columns} videos of {side}² make frames of {columns * side} × {rows * side} pixels, and those "
+            f"of a file have at most {_LONGEST_SIDE} a side: ask for fewer"
+        )
 
 
 def check_writable(suffix: str) -> None:
@@ -112,5 +117,10 @@ def _write_mp4(file: Path, frames: Iterable[Pixels], fps: float) -> None:
 def _write_webp(file: Path, frames: Iterable[Pixels], fps: float) -> None:
     from PIL import Image
 
-    first, *rest = map(Image.fromarray, frames)
-    first.save(file, "WEBP", save_all=True, append_images=rest, duration=round(1000 / fps), loop=0, quality=90)
+    images = map(Image.fromarray, frames)
+    first = next(images)
+    if max(first.size) > _LONGEST_WEBP_SIDE:
+        width, height = first.size
+        raise OSError(f"frames are {width} × {height}, and WebP has {_LONGEST_WEBP_SIDE} pixels a side: write an .mp4")
+    duration = round(1000 / max(fps, 1 / _LARGEST_RATE_DIVISOR))  # in milliseconds
+    first.save(file, "WEBP", save_all=True, append_images=list(images), duration=duration, loop=0, quality=90)

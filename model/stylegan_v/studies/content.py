@@ -132,7 +132,7 @@ def read_content(folder: Path, generator: Generator, digest: str) -> Content:
     try:
         report = json.loads((folder / REPORT).read_text("utf-8"))
         found = report["generator"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, RecursionError, KeyError, TypeError) as error:
         raise CheckpointError(
             f"{folder} is no folder of `stylegan-v project` or `edit`: no {REPORT} to read"
         ) from error

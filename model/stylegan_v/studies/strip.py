@@ -1,6 +1,7 @@
 """Moments of long videos side by side: the beginning, and a second, a minute and an hour later.
 
-As figures 1 and 8 of the paper show generated videos of an hour. Each frame is made alone, without those before it.
+As figures 1 and 8 of the paper show generated videos of an hour. StyleGAN-V makes each frame alone, without those
+before it.
 """
 
 from __future__ import annotations

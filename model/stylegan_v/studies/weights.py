@@ -14,7 +14,7 @@ from torch import Tensor
 from stylegan_v.checkpoints.files import opened
 from stylegan_v.errors import CheckpointError
 
-_READ_ERRORS = (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, SafetensorError)
+_READ_ERRORS = (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, LookupError, SafetensorError)
 """What damaged or hostile files raise; nothing in them has run."""
 
 

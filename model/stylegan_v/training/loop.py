@@ -142,8 +142,7 @@ def _train_stage(
             trainer.begin_with({part: begin.part(part) for part in begin.parts})
         if run.report.fvd_kimg:
             check_generated(trainer.ema, videos=run.report.fvd_videos, protocol=run.report.protocol)
-        distributed.on_first(lambda: run_folder.claim(out, run))
-        distributed.on_first(lambda: held.enter_context(run_folder.held(out)))
+        distributed.on_first(lambda: held.enter_context(run_folder.claimed(out, run)))
         session = Session(run, out, trainer, progress=progress)
         _foretell(session)
     clips = _batches(run, dataset, trainer, workers, progress)

@@ -20,7 +20,7 @@ Aside = Literal["score", "snapshot"]
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """Where a run stands.
+    """Where a run stands, in the stage that is trained where its method has several.
 
     frames: real frames seen so far. total: frames in all.
     seconds_per_kimg: seconds of the steps for a thousand frames, None before two steps are done.
@@ -65,10 +65,14 @@ class Clock:
         self._since += self._asides[what]
 
     def pace(self, steps: int) -> Pace:
-        """Return where the run stands after this number of steps, counted from the run's beginning."""
+        """Return where the run stands after this number of steps, counted from the beginning of its stage."""
         run, report = self._run, self._run.report
         per_step, left = self._seconds_per_step(), None
-        to_come = {"snapshot": _times(run, report.snapshot_kimg, steps), "score": _times(run, report.fvd_kimg, steps)}
+        scored = run.method.stage(run.stage).trainer.shows
+        to_come = {
+            "snapshot": _times(run, report.snapshot_kimg, steps),
+            "score": _times(run, report.fvd_kimg, steps) if scored else 0,
+        }
         if per_step is not None:
             asides = sum(seconds * to_come[what] for what, seconds in self._asides.items())
             left = max(0, run.total_steps - steps) * per_step + asides

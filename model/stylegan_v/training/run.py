@@ -21,6 +21,7 @@ from stylegan_v.baselines import registry
 from stylegan_v.errors import ConfigError
 from stylegan_v.methods.method import Method
 from stylegan_v.methods.settings import TrainRun
+from stylegan_v.networks.config import read_config
 
 if TYPE_CHECKING:
     from stylegan_v.networks.video_generator import Config
@@ -231,16 +232,7 @@ _Section = TypeVar("_Section", DataRun, TrainRun, ReportRun)
 
 
 def _section(kind: type[_Section], name: str, sections: Mapping[str, Mapping[str, Any]]) -> _Section:
-    fields = {f.name: f.type for f in dataclasses.fields(kind)}
-    values = {}
-    for key, value in sections.get(name, {}).items():
-        if key not in fields:
-            raise ConfigError(f"[{name}] has no {key!r}; its keys are {', '.join(fields)}")
-        expected = {"float": (int, float), "int": (int,), "bool": (bool,)}.get(str(fields[key]), (str,))
-        if not isinstance(value, expected) or (isinstance(value, bool) and bool not in expected):
-            raise ConfigError(f"{name}.{key} = {value!r}: expected a value of type {expected[-1].__name__}")
-        values[key] = float(value) if fields[key] == "float" else value
-    return kind(**values)  # type: ignore[arg-type]  # checked above, field by field
+    return read_config(kind, sections.get(name, {}), owner=f"[{name}]", prefix=f"{name}.")
 
 
 def _toml(value: bool | int | float | str) -> str:

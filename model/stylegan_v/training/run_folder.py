@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -122,10 +123,30 @@ def checkpoint(out: Path, name: str) -> Checkpoint:
 
 def claim(out: Path, run: Run) -> None:
     """Make the folder of a run. Raises ConfigError as `check` does."""
+    with claimed(out, run):
+        pass
+
+
+@contextlib.contextmanager
+def claimed(out: Path, run: Run) -> Iterator[None]:
+    """Make the folder of a run, and hold it for this process. Raises ConfigError as `check` does.
+
+    Settings are written once it is held, so that they are those of the process that trains in it.
+    """
     check(out, run)
-    try:
+    with _written(out):
         (out / "samples").mkdir(parents=True, exist_ok=True)
-        write_text(out / SETTINGS, run.to_toml())
+    with held(out):
+        with _written(out):
+            write_text(out / SETTINGS, run.to_toml())
+        yield
+
+
+@contextlib.contextmanager
+def _written(out: Path) -> Iterator[None]:
+    """Raise ConfigError where the folder cannot be written."""
+    try:
+        yield
     except OSError as error:
         raise ConfigError(f"{out} cannot be written: {cause(error)}") from error
 

@@ -249,7 +249,7 @@ class Session:
         """Let the next score take the place of best.pt, and say so. of: what that is the best of. here: of this run."""
         self.best = None
         print(
-            f"stylegan-v: warning: {self.out / 'best.pt'} is the best {of}, which does not compare with {here}: the "
+            f"stylegan-v: warning: {self.out / BEST} is the best {of}, which does not compare with {here}: the "
             "next score replaces it",
             file=sys.stderr,
         )

@@ -91,7 +91,7 @@ def test_frames_of_training_are_those_of_sampling(trainer: MotionTrainer) -> Non
     w = generator.mapping(normal(1, Purpose.CONTENT, videos, 0, generator.config.z_dim))
     noise = keyed_noise(1, videos, generator.config.noise_dim)(torch.arange(5)[None])
 
-    trained = generator.frames(generator.motion.trajectory(w, noise)[0])
+    trained = generator.frames_of_styles(generator.motion.trajectory(w, noise)[0])
 
     torch.testing.assert_close(generator.sample(1, [7], range(6)), trained, rtol=0, atol=1e-5)
 

@@ -101,6 +101,20 @@ def _bytes(content: object) -> bytes:
     return out.getvalue()
 
 
+def _headed(**values: object) -> bytes:
+    header = {"format": 2, "model": {}, "fps": 1, "run": None, "state": None, **values}
+    return _bytes({"header": json.dumps(header), "tensors": {}})
+
+
+def _zipped(pickled: bytes) -> bytes:
+    """A file as torch writes it, whose pickle is what is given."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for name, data in (("data.pkl", pickled), ("version", b"3\n"), ("byteorder", b"little")):
+            archive.writestr(f"archive/{name}", data)
+    return out.getvalue()
+
+
 @pytest.mark.parametrize(
     "content",
     [
@@ -112,8 +126,14 @@ def _bytes(content: object) -> bytes:
         _bytes({"header": "[]", "tensors": {}}),
         _bytes({"header": "{", "tensors": {"a": torch.zeros(1)}}),
         _bytes({"header": "{}", "tensors": {"a": "text"}}),
-        _bytes({"header": '{"format": 1, "model": {"depth": 3}, "fps": 1, "run": null, "state": null}', "tensors": {}}),
+        _bytes({"header": '{"a": ' + "[" * 100_000, "tensors": {}}),
+        _headed(model=[]),
+        _headed(run=[1]),
+        _headed(state="kimg"),
+        _headed(fps=10**400),
+        _headed(format=1, model={"depth": 3}),
         _bytes([1, 2]),
+        _zipped(pickle.PROTO + b"\x02" + pickle.STOP),
     ],
 )
 def test_other_files_are_refused(content: bytes, tmp_path: Path) -> None:

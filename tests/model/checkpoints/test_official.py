@@ -184,6 +184,10 @@ def test_what_a_file_does_not_say_is_asked_for(tiny_config, tmp_path: Path) -> N
     assert (import_official(file).model.min_period, import_official(file).model.frames) == (16, 3)
     asked = import_official(file, min_period=256, frames=2).model
     assert (asked.min_period, asked.motion_distance, asked.frames) == (256, 256, 2)
+    with pytest.raises(ConfigError, match=r"^frames = 5: allowed are 1, 2, 3"):
+        import_official(file, frames=5)
+    with pytest.raises(ConfigError, match=r"^max_period = 1024 is not above min_period = 2000"):
+        import_official(file, min_period=2000)
 
 
 def test_what_a_file_says_otherwise_is_refused(export) -> None:

@@ -5,14 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import nn
-from torch.nn import functional
 
 from stylegan_v.networks.clip_discriminator import (
     ClipDiscriminator,
     InstanceNoise,
     begin_noise,
     clip_frames,
-    softplus_loss,
 )
 
 
@@ -69,12 +67,3 @@ def test_noise_is_normal() -> None:
     noise = layer[0](torch.full((200_000,), 3.0)) - 3
 
     assert float(noise.std()) == pytest.approx(0.1, rel=0.01) and abs(float(noise.mean())) < 0.001
-
-
-@pytest.mark.parametrize("real", [True, False])
-def test_the_loss_is_binary_cross_entropy(real: bool) -> None:
-    logits = torch.tensor([[-3.0, 0.0], [0.5, 40.0]])
-
-    expected = functional.binary_cross_entropy_with_logits(logits, torch.full_like(logits, float(real)))
-
-    assert float(softplus_loss(logits, real=real)) == pytest.approx(float(expected))

@@ -4,8 +4,9 @@ import math
 
 import pytest
 import torch
+from torch.nn import functional
 
-from stylegan_v.networks.loss import discriminator_loss, generator_loss, r1_penalty
+from stylegan_v.networks.loss import discriminator_loss, generator_loss, r1_penalty, softplus_loss
 
 
 def test_losses_are_those_of_the_paper() -> None:
@@ -18,6 +19,15 @@ def test_losses_are_those_of_the_paper() -> None:
         sum(-math.log(1 / (1 + math.exp(-x))) for x in real.tolist()) / 2
         + sum(-math.log(1 - 1 / (1 + math.exp(-x))) for x in fake.tolist()) / 2
     )
+
+
+@pytest.mark.parametrize("real", [True, False])
+def test_the_loss_is_binary_cross_entropy(real: bool) -> None:
+    logits = torch.tensor([[-3.0, 0.0], [0.5, 40.0]])
+
+    expected = functional.binary_cross_entropy_with_logits(logits, torch.full_like(logits, float(real)))
+
+    assert float(softplus_loss(logits, real=real)) == pytest.approx(float(expected))
 
 
 def test_losses_of_sure_logits_are_finite() -> None:

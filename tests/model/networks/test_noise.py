@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from stylegan_v.networks.noise import Purpose, normal, philox, uniform
+from stylegan_v.networks.noise import Purpose, normal, philox, stream_seed, uniform
 from tests.lazy_module import LazyModule
 
 stats = LazyModule("scipy.stats")
@@ -64,3 +64,8 @@ def test_numbers_are_distributed_as_they_should() -> None:
     assert stats.kstest(uniforms.ravel(), "uniform").pvalue > 1e-3
     correlations = np.corrcoef(normals, rowvar=False) - np.eye(50)
     assert np.abs(correlations).max() < 5 / np.sqrt(2000)
+
+
+def test_seeds_of_streams_stay_what_they_are_and_differ_between_steps_and_processes() -> None:
+    assert stream_seed(3, 70, 1) == 6_888_355_805_742_469_647
+    assert len({stream_seed(3, step, rank) for step in range(4) for rank in range(4)}) == 16

@@ -176,7 +176,7 @@ def test_a_folder_of_another_making_is_refused(tiny_generator, tmp_path: Path, n
     assert [file.name for file in tmp_path.iterdir()] == [name]
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"format": 7, "settings": {}}', '{"format": 1}'])
+@pytest.mark.parametrize("text", ["", "[]", "[" * 10**5, '{"format": 7, "settings": {}}', '{"format": 1}'])
 def test_a_damaged_settings_file_is_named(tiny_generator, tmp_path: Path, text: str) -> None:
     (tmp_path / "generated.json").write_text(text)
 

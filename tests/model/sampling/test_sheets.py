@@ -77,6 +77,22 @@ def test_a_webp_needs_no_codec(tmp_path: Path, moving_frames) -> None:
         assert (image.n_frames, image.size) == (4, (64, 48))
 
 
+def test_frames_that_are_too_large_for_a_webp_are_told_before_more_are_made(tmp_path: Path) -> None:
+    frames = (np.zeros((2, side, 3), np.uint8) for side in (2**14, 0))
+
+    with pytest.raises(ModelError, match=r"a\.webp cannot be written: frames are 16384 × 2, and WebP has 16383 pixels"):
+        write_video(tmp_path / "a.webp", frames, 25)
+    assert next(frames).shape == (2, 0, 3)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.webp"])
+def test_a_video_of_hardly_any_frames_a_second_is_written(tmp_path: Path, moving_frames, name: str) -> None:
+    write_video(tmp_path / name, moving_frames(2), 1e-8)
+
+    assert [file.name for file in tmp_path.iterdir()] == [name]
+
+
 @pytest.mark.parametrize("name", ["a.mp4", "a.webp"])
 def test_an_interrupted_file_is_not_left_behind(tmp_path: Path, moving_frames, name: str) -> None:
     def interrupted():

@@ -50,7 +50,10 @@ def test_a_content_is_read_as_it_was_written_by_its_generator_alone(
     (tmp_path / "report.json").write_text(json.dumps({**report, "class": classes}))
     with pytest.raises(CheckpointError, match=f"names the class {classes}: the model has {classes} classes"):
         read_content(tmp_path, generator, sampler.digest)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "report.json").write_text("[" * 10**5)
     with pytest.raises(CheckpointError, match="another generator"):
         read_content(tmp_path, generator, "0")
-    with pytest.raises(CheckpointError, match="no folder of `stylegan-v project`"):
-        read_content(tmp_path / "none", generator, sampler.digest)
+    for nothing in ("none", "other"):
+        with pytest.raises(CheckpointError, match="no folder of `stylegan-v project`"):
+            read_content(tmp_path / nothing, generator, sampler.digest)

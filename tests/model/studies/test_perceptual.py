@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -83,7 +84,7 @@ class Program:
         return (Path.touch, (Path("ran"),))
 
 
-@pytest.mark.parametrize("kind", ["program", "text", "shape", "missing", "integers", "list"])
+@pytest.mark.parametrize("kind", ["program", "text", "empty", "shape", "missing", "integers", "list"])
 def test_other_files_are_refused(kind: str, seeded_vgg: Path, lpips_heads: Path, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     heads = torch.load(lpips_heads, map_location="cpu", weights_only=True)
@@ -96,8 +97,8 @@ def test_other_files_are_refused(kind: str, seeded_vgg: Path, lpips_heads: Path,
         "list": [1],
     }
     file = tmp_path / "heads.pth"
-    if kind == "text":
-        file.write_text("no weights")
+    if kind in ("text", "empty"):
+        file.write_bytes(b"no weights" if kind == "text" else pickle.PROTO + b"\x02" + pickle.STOP)
     else:
         torch.save(content[kind], file)
 

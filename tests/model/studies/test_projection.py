@@ -155,6 +155,16 @@ class TestCommand:
         again = run("project", image, "--checkpoint", tiny_checkpoint(), "--out", out)
         assert isinstance(again.exception, ModelError) and "name a folder that is empty" in str(again.exception)
 
+    def test_more_videos_than_a_file_holds_side_by_side_are_refused_at_once(
+        self, tiny_checkpoint, image: Path, tmp_path: Path
+    ) -> None:
+        given = ("--checkpoint", tiny_checkpoint(resolution=1024), "--out", tmp_path / "out")
+
+        done = run("project", image, *given, "--motions", 15, "--steps", 1)
+
+        assert done.exit_code == 2 and "1 × 17 videos of 1024² make frames of 17408 × 1024 pixels" in done.output
+        assert not (tmp_path / "out").exists()
+
     def test_i3d_compares_where_lpips_is_not_given(self, tiny_checkpoint, image: Path, tmp_path: Path) -> None:
         given = ("--checkpoint", tiny_checkpoint(), "--out", tmp_path / "out", "--steps", 1, "--motion", "optimised")
         done = run("project", image, image, *given, "--motions", 0)

@@ -1,13 +1,14 @@
 """What a run says of its time: seconds of steps, and what is left."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 
 from stylegan_v.networks.config import model_config
 from stylegan_v.training import pace
 from stylegan_v.training.pace import Clock, in_seconds
-from stylegan_v.training.run import ReportRun, Run, TrainRun
+from stylegan_v.training.run import ReportRun, Run, TrainRun, load_run
 
 
 class Time:
@@ -93,6 +94,15 @@ def test_scores_and_samples_are_no_steps_and_take_their_time(time: Time) -> None
         left = clock.pace(steps)
         assert left.unmeasured == 0
         assert left.seconds_left == pytest.approx(100 - steps + 700 * scores + 30 * snapshots)
+
+
+def test_no_scores_are_to_come_in_a_stage_that_makes_none() -> None:
+    sections = {"model": {"method": "videogpt", "preset": "tiny"}, "train": {"kimg": 10.0}, "report": {"fvd_kimg": 1.0}}
+    run = load_run(None, sections)
+
+    unmeasured = [Clock(replace(run, stage=stage)).pace(0).unmeasured for stage in ("vqvae", "prior")]
+
+    assert unmeasured == [0, 5]
 
 
 def test_seconds_with_two_digits_at_least() -> None:

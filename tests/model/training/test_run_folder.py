@@ -40,3 +40,15 @@ def test_a_folder_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     """Its lock is what has to be opened first, also where files in it may be written."""
     with pytest.raises(ConfigError, match=r"gone cannot be read: No such file"), run_folder.held(tmp_path / "gone"):
         pass
+
+
+def test_settings_are_left_to_the_process_that_came_first(run_of, tmp_path: Path, monkeypatch) -> None:
+    """Two may find the folder free at the same time, and one of them holds it then."""
+    with run_folder.claimed(tmp_path, run_of(1)):
+        before = (tmp_path / run_folder.SETTINGS).read_text()
+        monkeypatch.setattr(run_folder, "check", lambda out, run: None)  # as it was found before
+
+        with pytest.raises(ConfigError, match="another process trains in"):
+            run_folder.claim(tmp_path, run_of(2))
+
+        assert (tmp_path / run_folder.SETTINGS).read_text() == before
