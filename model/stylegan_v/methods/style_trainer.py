@@ -13,7 +13,6 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from stylegan_v import distributed
 from stylegan_v.data.clips import Batch, VideoDataset
@@ -27,7 +26,7 @@ from stylegan_v.networks.adaptive_augment import AdaptiveProbability
 from stylegan_v.networks.augment import plan
 from stylegan_v.networks.discriminator import Discriminator
 from stylegan_v.networks.generator import Generator, half_precision
-from stylegan_v.networks.loss import discriminator_loss, generator_loss, r1_penalty
+from stylegan_v.networks.loss import discriminator_loss, generator_loss, r1_penalty, softplus_loss
 from stylegan_v.networks.motion import keyed_noise
 from stylegan_v.networks.noise import Purpose, normal
 from stylegan_v.networks.pixels import normalise
@@ -190,7 +189,7 @@ class StyleTrainer(Trainer):
             loss = self.told_apart(real, fake)
             if weight:
                 mismatch = self._of_reals(wrong)
-                loss = loss + weight * functional.softplus(mismatch).mean()
+                loss = loss + weight * softplus_loss(mismatch, real=False)
                 wrong_logits.append(mismatch.detach())
             self._add_gradients(loss)
             losses.append(loss.detach())
