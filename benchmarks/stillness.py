@@ -2,11 +2,11 @@
 
 Command:  python benchmarks/stillness.py OUT   (OUT: of `faces.py --further`, for its videos and its discriminator)
 Time:     4 minutes of a core.
-Expected: the discriminator, which has learned from clips that stand still, rates a real frame that does so far below
-          one that moves. Before, when it had not learned from such clips, it hardly told them apart, frames of
-          generated videos differed from the ones before them by a fraction of what those of real videos do, and most of
-          what parts the mean features of the two sides was what parts those of real videos from those of their still
-          frames.
+Expected: the discriminator, which has learned from clips that stand still, rates a real frame that does so for 32
+          frames far below one that moves. Before, when it had not learned from such clips, it hardly told them apart,
+          frames of generated videos differed from the ones before them by a fraction of what those of real videos do,
+          and most of what parted the mean features of the two sides was what parts those of real videos from those of
+          their still frames.
 
 Changes are means over the pixels of all videos, in grey levels. Logits are of pairs of frames, so many frames apart,
 or of their first frame twice; generated ones come from the average generator that this discriminator ended with.

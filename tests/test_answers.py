@@ -200,25 +200,28 @@ def toy(found: Result) -> list[str]:
 def faces(found: Result) -> list[str]:
     (_, untrained, *_), *stages = found["curve [kimg, fvd, low, high]"]
     scores = [f"{fvd:.1f} ({low:.0f} to {high:.0f})" for _, fvd, low, high in stages]
+    at = [f"{score} at {kimg:.1f}" for score, (kimg, *_) in zip(scores, stages, strict=True)]
     dated = [f"{score} after {kimg:.1f}" for score, (kimg, *_) in zip(scores, stages, strict=True)]
     return [
         f"{untrained:.1f} untrained, {scores[0]} after the first stage, {scores[1]} after the second",
         f"{dated[2]} thousand frames, {dated[3]}, with a new discriminator {dated[5]}, {dated[9]} and {dated[13]}",
-        f"with smaller steps {dated[14]}, {scores[16]} at {stages[16][0]:.1f} and {scores[17]} at {stages[17][0]:.1f}",
+        f"with smaller steps {dated[14]}, {at[16]} and {at[17]}",
+        f"with faster waves and mismatched clips {at[19]}, {at[20]}, {at[21]} and {at[22]}",
+        f"with smaller steps again {at[23]}",
     ]
 
 
 def stillness(found: Result) -> list[str]:
     """What is said of the faces that have learned to move, and of those before."""
-    near, far = (found["frames apart"].index(apart) for apart in (1, 16))
+    near, far, farthest = (found["frames apart"].index(apart) for apart in (1, 16, 32))
     real, made = found["change of real frames"], found["change of generated frames"]
     return [
         f"differ by {made[near]:.1f} grey levels from the ones before and by {made[far]:.1f} from those sixteen before",
         f"real ones by {real[near]:.1f} and {real[far]:.1f}",
-        f"logits of neighbouring real frames are {found['logits of real frames'][near]:.2f}, "
-        f"of one twice {found['logits of real frames that stand still'][near]:.2f}",
-        f"stand still score {found['FVD of still real videos']:.0f}, and point with a cosine of "
-        f"{found['cosine of what parts the means and of what stillness does']:.2f}",
+        f"logits of real frames 32 apart are {found['logits of real frames'][farthest]:.2f}, "
+        f"of one twice {found['logits of real frames that stand still'][farthest]:.2f}",
+        f"with a cosine of {found['cosine of what parts the means and of what stillness does']:.2f}",
+        f"FVD of these 112 is {found['FVD of generated videos']:.0f}",
     ]
 
 
