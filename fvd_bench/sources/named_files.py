@@ -72,9 +72,9 @@ def open_named(
     names = dict(zip(set_apart(file.name.relative_to(above).as_posix() for file in distinct), distinct, strict=True))
     if all(map(is_tar_name, names)):
         side = open_shards(what, [file.place for file in distinct])
-        if columns := dict.fromkeys(column for file in distinct for column in file.columns):
+        if said := dict.fromkeys(column for file in distinct for column in file.columns):
             notes.append(
-                f"{what}: what it says of tar shards ({', '.join(columns)}) is not of the videos in them: left out"
+                f"{what}: what it says of tar shards ({', '.join(said)}) is not of the videos in them: left out"
             )
         return dataclasses.replace(side, more_notes=(*notes, *side.more_notes))
     if all(suffix(name) == ".zip" for name in names) and (advice := zips_alone(what, names)) is not None:
