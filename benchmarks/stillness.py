@@ -33,6 +33,7 @@ from fvd_bench.videos.video import Pixels
 from stylegan_v.checkpoints import checkpoint
 from stylegan_v.checkpoints.files import LAST
 from stylegan_v.networks.discriminator import Discriminator, build_discriminator
+from stylegan_v.networks.pixels import normalise
 from stylegan_v.sampling.sampler import VideoSampler
 
 APART = (1, 2, 4, 8, 16, 32)
@@ -73,7 +74,7 @@ def changes(clips: Pixels) -> list[float]:
 @torch.no_grad()
 def logits(discriminator: Discriminator, clips: Pixels) -> list[float]:
     """Mean logits of the first frame and another one, at each of the distances."""
-    frames = torch.from_numpy(clips).movedim(-1, 2).float() / 127.5 - 1
+    frames = normalise(torch.from_numpy(clips).movedim(-1, 2))
     times = torch.tensor(APART, dtype=torch.float32)
     return [
         discriminator(frames[:, [0, apart]], torch.stack([torch.zeros(()), time]).expand(len(frames), 2)).mean().item()
