@@ -178,16 +178,18 @@ class StyleTrainer(Trainer):
         """Take one step of the discriminator on real and generated videos, and on mismatched ones if these count."""
         losses, means, real_logits, fake_logits, wrong_logits = [], [], [], [], []
         weight = self.run.train.mismatched_weight
-        wrongs = mismatched(reals, max_span=self.run.model.max_span) if weight else reals
         split = self._micro_batches
-        for made, given, wrong in zip(split(fakes), split(reals), split(wrongs), strict=True):
+        wrongs: list[Reals | None] = [None] * self.micro_batches
+        if weight:
+            wrongs = [*split(mismatched(reals, max_span=self.run.model.max_span))]
+        for made, given, wrong in zip(split(fakes), split(reals), wrongs, strict=True):
             with torch.no_grad():
                 frames, mean = self._generate(made)
                 frames = augmented(frames, made.augmentations)
             fake = self._discriminate(frames, made.times, made.labels)
             real = self._of_reals(given)
             loss = self.told_apart(real, fake)
-            if weight:
+            if wrong is not None:
                 mismatch = self._of_reals(wrong)
                 loss = loss + weight * softplus_loss(mismatch, real=False)
                 wrong_logits.append(mismatch.detach())
@@ -199,7 +201,7 @@ class StyleTrainer(Trainer):
         self._track(means)
         self.apply("discriminator")
         signs = self.of_images(torch.cat(real_logits)).sign()
-        mean_of_wrong = {"logits/mismatched": torch.cat(wrong_logits).mean()} if weight else {}
+        mean_of_wrong = {"logits/mismatched": torch.cat(wrong_logits).mean()} if wrong_logits else {}
         return {
             "loss/discriminator": torch.stack(losses).mean(),
             "logits/real": torch.cat(real_logits).mean(),
