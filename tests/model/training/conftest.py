@@ -1,4 +1,4 @@
-"""Runs of a few steps, and what they leave in their folders."""
+"""Runs of a few steps with what they leave in their folders, and trainers by themselves."""
 
 from __future__ import annotations
 
@@ -6,10 +6,14 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 
 from fvd_bench.progress import silent
+from stylegan_v.data.clips import VideoDataset
+from stylegan_v.methods.settings import TrainRun
+from stylegan_v.methods.style_trainer import StyleTrainer
 from stylegan_v.training.loop import train
-from stylegan_v.training.run import Run, load_run
+from stylegan_v.training.run import DataRun, Run, load_run
 
 STEP_KIMG = 4 * 3 / 1000
 
@@ -27,6 +31,21 @@ def run_of(toy_videos: Path, tiny_config):
             "report": {"tick_kimg": STEP_KIMG, "snapshot_kimg": 2 * STEP_KIMG, "fvd_kimg": 0.0, **(report or {})},
         }
         return load_run(None, sections)
+
+    return make
+
+
+@pytest.fixture
+def make_trainer(toy_videos: Path, tiny_config):
+    """A trainer of a tiny model on a processor."""
+
+    def make(*, num_classes: int = 0, preset: str = "release", frames: int = 3, **train) -> StyleTrainer:
+        model = tiny_config(preset, num_classes=num_classes, frames=frames, std_group=2)
+        run = Run(
+            model=model, data=DataRun(path=str(toy_videos)), train=TrainRun(**{"batch": 4, "r1_interval": 2, **train})
+        )
+        dataset = VideoDataset.open(toy_videos, resolution=32, frames=frames, num_classes=num_classes)
+        return StyleTrainer(run, dataset, torch.device("cpu"))
 
     return make
 
