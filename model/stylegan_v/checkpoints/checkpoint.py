@@ -92,14 +92,17 @@ class Checkpoint:
         return network.to(device).eval().requires_grad_(False)
 
     def for_sampling(self) -> Checkpoint:
-        """Return only what sampling needs, in half precision, without a path of the machine that it was trained on."""
+        """Return only what sampling needs, in half precision, without a path of the machine that it was trained on.
+
+        The run's videos have no path, and of a protocol's file its name alone is left.
+        """
         return self._halved("ema")
 
     def abridged(self) -> Checkpoint:
         """Return what training needs to go on about as well, in a third of the bytes: the networks in half precision.
 
-        The state of the optimisers and the path of the videos are left out. Training that goes on from this is not what
-        it would have been. Raises CheckpointError for a file for sampling.
+        The state of the optimisers is left out, and paths are as in `for_sampling`. Training that goes on from this is
+        not what it would have been. Raises CheckpointError for a file for sampling.
         """
         if missing := registry.method(self.model.method).makers().keys() - {*self.parts}:
             self.part(min(missing))
@@ -107,8 +110,7 @@ class Checkpoint:
 
     def _halved(self, *parts: str) -> Checkpoint:
         halves = {f"{part}.{name}": _half(tensor) for part in parts for name, tensor in self.part(part).items()}
-        run = self.run and {**self.run, "data": {**self.run.get("data", {}), "path": ""}}
-        return Checkpoint(self.model, halves, self.fps, run, self.state)
+        return Checkpoint(self.model, halves, self.fps, self.run and _without_paths(self.run), self.state)
 
 
 def save(checkpoint: Checkpoint, file: Path) -> None:
@@ -171,6 +173,7 @@ def read(stream: IO[bytes], name: str) -> Checkpoint:
     try:
         described, run, state = _table(header["model"]), header["run"], header["state"]
         run, state = (None if values is None else _table(values) for values in (run, state))
+        run = run and {section: _table(values) for section, values in run.items()}
         checkpoint = Checkpoint(registry.read_model(described), tensors, float(header["fps"]), run, state)
     except (KeyError, TypeError, ValueError, OverflowError, ConfigError) as error:
         raise CheckpointError(f"{name} has a header that does not describe a model: {error}") from error
@@ -180,6 +183,14 @@ def read(stream: IO[bytes], name: str) -> Checkpoint:
             "Eq. 5, which this version cannot compute: train it again, or use the version that made it"
         )
     return checkpoint
+
+
+def _without_paths(run: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of a run without the folders of the machine that it ran on."""
+    sections = {**run, "data": {**run.get("data", {}), "path": ""}}
+    if protocol := run.get("report", {}).get("protocol"):
+        sections["report"] = {**run["report"], "protocol": Path(protocol).name}
+    return sections
 
 
 def _half(tensor: Tensor) -> Tensor:
