@@ -17,7 +17,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import IO, Any, TypeVar, get_args
 
 import torch
 from torch import Tensor
@@ -30,6 +30,7 @@ from stylegan_v.baselines import registry
 from stylegan_v.checkpoints.files import check_beginning, opened
 from stylegan_v.errors import CheckpointError, ConfigError
 from stylegan_v.methods.checkpoint_parts import load_part
+from stylegan_v.methods.settings import Precision
 from stylegan_v.networks.video_generator import Config, VideoGenerator
 
 FORMAT = 2
@@ -90,6 +91,15 @@ class Checkpoint:
             )
         load_part(network, self.part("ema"), "ema")
         return network.to(device).eval().requires_grad_(False)
+
+    def precision(self, device: str | torch.device) -> str:
+        """Return the precision that samples are made in on a device, for `use_precision`.
+
+        On a GPU it is that of the training, which the networks have learned with; elsewhere, and where it is unknown,
+        what is usual there.
+        """
+        own = (self.run or {}).get("train", {}).get("precision")
+        return str(own) if torch.device(device).type == "cuda" and own in get_args(Precision) else "auto"
 
     def for_sampling(self) -> Checkpoint:
         """Return only what sampling needs, in half precision, without a path of the machine that it was trained on.

@@ -78,6 +78,18 @@ def test_a_file_for_sampling_is_half_as_precise_and_gives_nearly_the_same_genera
 
 
 @pytest.mark.parametrize(
+    ("said", "on_gpu"),
+    [("float32", "float32"), ("bfloat16", "bfloat16"), (None, "auto"), ("int8", "auto"), ([], "auto")],
+)
+def test_samples_on_a_gpu_are_made_in_the_precision_of_the_run(checkpoint: Checkpoint, said, on_gpu: str) -> None:
+    of_run = replace(checkpoint, run={"train": {} if said is None else {"precision": said}})
+
+    assert of_run.precision("cuda") == on_gpu
+    assert of_run.precision("cpu") == "auto"
+    assert replace(checkpoint, run=None).precision(torch.device("cuda", 0)) == "auto"
+
+
+@pytest.mark.parametrize(
     ("protocol", "left"),
     [("/home/me/mine.toml", "mine.toml"), ("../mine.toml", "mine.toml"), ("stylegan-v-fvd16@1", "stylegan-v-fvd16@1")],
 )
