@@ -281,5 +281,10 @@ def _none_left(
     if prepare:
         message += f"; crop and resize them: stylegan-v data {source.name} OUT --resolution {resolution}"
     if needed is not None:
-        message += f"; take videos of {counted(needed, 'frame')} or more"
+        message += f"; {longer_videos(needed)}"
     return message
+
+
+def longer_videos(needed: int) -> str:
+    """Say which videos to take where those that are there are shorter than a clip. needed: frames of a clip."""
+    return f"take videos of {counted(needed, 'frame')} or more"
