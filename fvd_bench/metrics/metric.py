@@ -20,7 +20,7 @@ from fvd_bench.estimate import Splits
 from fvd_bench.features.feature_set import FeatureSet
 from fvd_bench.features.moments import Float64
 from fvd_bench.networks import Sees
-from fvd_bench.plugins import source_version, telling
+from fvd_bench.plugins import running_user_code, source_version
 from fvd_bench.protocols.rules import MetricRule, Side
 
 Influences = tuple[Float64 | None, Float64 | None]
@@ -110,21 +110,21 @@ def foreign(name: str, found: object) -> Metric:
     of_one, of_splits = metric.compute, metric.splits
 
     def compute(real: FeatureSet, fake: FeatureSet, rule: MetricRule) -> float:
-        with telling(f"{name}: computing it", raising=MetricError):
+        with running_user_code(f"{name}: computing it", raising=MetricError):
             value = float(of_one(real, fake, rule.alone(name)))  # what other metrics heed is left out
         if not math.isfinite(value):
             raise MetricError(f"{name} gave {value}: expected a finite number")
         return value
 
     def splits(real: FeatureSet, fake: FeatureSet, rule: MetricRule) -> list[float]:
-        with telling(f"{name}: computing it", raising=MetricError):
+        with running_user_code(f"{name}: computing it", raising=MetricError):
             scores = [float(score) for score in of_splits(real, fake, rule.alone(name))]
         if len(scores) < 2 or not all(map(math.isfinite, scores)):
             raise MetricError(f"{name} gave {scores}: expected the scores of 2 splits or more, finite numbers")
         return scores
 
     def influence(real: FeatureSet, fake: FeatureSet) -> Influences | None:
-        with telling(f"{name}: computing its influence", raising=MetricError):
+        with running_user_code(f"{name}: computing its influence", raising=MetricError):
             return metric.influence(real, fake)
 
     return replace(
