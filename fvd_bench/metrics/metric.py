@@ -107,18 +107,18 @@ def foreign(name: str, found: object) -> Metric:
         )
     version = metric.version or source_version(found if metric is not found else metric.compute or metric.splits, name)
 
-    of_one, of_splits = metric.compute, metric.splits
-
     def compute(real: FeatureSet, fake: FeatureSet, rule: MetricRule) -> float:
+        assert metric.compute is not None
         with running_user_code(f"{name}: computing it", raising=MetricError):
-            value = float(of_one(real, fake, rule.alone(name)))  # what other metrics heed is left out
+            value = float(metric.compute(real, fake, rule.alone(name)))  # what other metrics heed is left out
         if not math.isfinite(value):
             raise MetricError(f"{name} gave {value}: expected a finite number")
         return value
 
     def splits(real: FeatureSet, fake: FeatureSet, rule: MetricRule) -> list[float]:
+        assert metric.splits is not None
         with running_user_code(f"{name}: computing it", raising=MetricError):
-            scores = [float(score) for score in of_splits(real, fake, rule.alone(name))]
+            scores = [float(score) for score in metric.splits(real, fake, rule.alone(name))]
         if len(scores) < 2 or not all(map(math.isfinite, scores)):
             raise MetricError(f"{name} gave {scores}: expected the scores of 2 splits or more, finite numbers")
         return scores
