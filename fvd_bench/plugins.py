@@ -58,12 +58,12 @@ def is_code(name: str) -> bool:
 def imported(name: str, *, raising: type[FvdBenchError]) -> object:
     """Import module:object, also from the working directory; None where the module has no such object.
 
-    Raises an error of this type, see `telling`.
+    Raises an error of this type, see `running_user_code`.
     """
     module_name, _, attribute = name.partition(":")
     if (here := str(Path.cwd())) not in sys.path:  # it stays there: the object may import more when it is called
         sys.path.insert(0, here)
-    with telling(f"{name}: importing {module_name}", raising=raising):
+    with running_user_code(f"{name}: importing {module_name}", raising=raising):
         try:
             module = importlib.import_module(module_name)
         except ModuleNotFoundError as error:
@@ -78,7 +78,7 @@ def imported(name: str, *, raising: type[FvdBenchError]) -> object:
 
 
 @contextlib.contextmanager
-def telling(what: str, *, raising: type[FvdBenchError]) -> Iterator[None]:
+def running_user_code(what: str, *, raising: type[FvdBenchError]) -> Iterator[None]:
     """Turn an exception of the user's code into an error that names what was done, its type and its place."""
     try:
         yield
@@ -203,7 +203,7 @@ class Registry(Mapping[str, _T]):
         if not points:
             allowed = ", ".join(map(repr, (*self, *self.installed())))
             raise ProtocolError(f"{self._key} = {name!r}: allowed are {allowed}, and module:object")
-        with telling(f"{name} of {_package(points[0])}: importing {points[0].value}", raising=ProtocolError):
+        with running_user_code(f"{name} of {_package(points[0])}: importing {points[0].value}", raising=ProtocolError):
             return points[0].load()
 
     def _entry_points(self) -> list[EntryPoint]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from fvd_bench.errors import ArgumentError, FvdBenchError
+from fvd_bench.errors import ArgumentError
 from fvd_bench.paths import PathLike, home, user_path
 
 Device = Literal["auto", "cpu", "cuda", "mps", "openvino"]
@@ -83,9 +83,9 @@ class Settings:
 
     def __post_init__(self) -> None:
         if self.device not in DEVICES:
-            raise FvdBenchError(f"device = {self.device!r}: allowed are {', '.join(DEVICES)}")
+            raise ArgumentError(f"device = {self.device!r}: allowed are {', '.join(DEVICES)}")
         if self.engine not in ENGINES:
-            raise FvdBenchError(f"engine = {self.engine!r}: allowed are {', '.join(ENGINES)}")
+            raise ArgumentError(f"engine = {self.engine!r}: allowed are {', '.join(ENGINES)}")
         if self.parquet is not None and self.engine != "ray":
             raise ArgumentError("a folder for Parquet files is named, which only the engine ray writes")
         if self.engine == "ray" and self.parquet is None and self.cache is None:
@@ -94,9 +94,9 @@ class Settings:
                 "or keep a feature store (--cache)"
             )
         if self.workers is not None and self.workers < 1:
-            raise FvdBenchError(f"workers = {self.workers}: expected at least 1")
+            raise ArgumentError(f"workers = {self.workers}: expected at least 1")
         if not 0 <= self.windows <= MOST_WINDOWS:
-            raise FvdBenchError(f"windows = {self.windows}: expected a number of windows, 0 to {MOST_WINDOWS}")
+            raise ArgumentError(f"windows = {self.windows}: expected a number of windows, 0 to {MOST_WINDOWS}")
         if self.cache is not None:
             object.__setattr__(self, "cache", user_path(self.cache))
         object.__setattr__(self, "weights", {name: user_path(file) for name, file in self.weights.items()})

@@ -9,12 +9,13 @@ import click
 from fvd_bench.cli.command import Command
 from fvd_bench.cli.options import protocol_names
 from fvd_bench.cli.streams import say
+from fvd_bench.cli.values import ResultFile
 
 _PROTOCOL = "stylegan-v-fvd16"
 
 
 @click.command(cls=Command)
-@click.argument("result", required=False, metavar="[RESULT.json]", type=click.Path(path_type=Path))
+@click.argument("result", required=False, metavar="[RESULT.json]", type=ResultFile())
 @click.option("--protocol", metavar="NAME|FILE", shell_complete=protocol_names,
               help=f"The protocol of scores that are not at hand.  [default: {_PROTOCOL}]")  # fmt: skip
 def cite(result: Path | None, protocol: str | None) -> None:

@@ -11,6 +11,7 @@ import click
 
 from fvd_bench.cli.command import Command
 from fvd_bench.cli.streams import STDOUT, utf8, write
+from fvd_bench.cli.values import ResultFile
 from fvd_bench.errors import ResultError
 
 _RELATIONSHIPS = ("first_party", "third_party", "collaborative", "other")
@@ -32,7 +33,7 @@ def _address(context: click.Context, option: click.Parameter, text: str) -> str:
 
 
 @click.command(cls=Command)
-@click.argument("file", metavar="RESULT.json", type=click.Path(path_type=Path))
+@click.argument("file", metavar="RESULT.json", type=ResultFile())
 @click.option("--format", "form", required=True, type=click.Choice(["hf", "eee", "csv", "latex"]),
               help="For .eval_results of the hub, Every Eval Ever, a spreadsheet, or a paper.")  # fmt: skip
 @click.option("--model", default="", metavar="OWNER/NAME", help="The generator.")

@@ -27,6 +27,7 @@ from fvd_bench.cli.streams import (
     stdout_of,
     warn,
 )
+from fvd_bench.cli.values import STDIN, ResultFile
 from fvd_bench.errors import FvdBenchError
 
 if TYPE_CHECKING:
@@ -46,12 +47,11 @@ def percent(text: str) -> float:
     return float(found[1]) / 100
 
 
-_result = click.Path(path_type=Path)
-
-
 @click.command(cls=Command)
 @side_options
-@click.option("--baseline", required=True, type=_result, help="Result to compare with, as compute --json wrote it.")
+@click.option(
+    "--baseline", required=True, type=ResultFile(), help="Result to compare with, as compute --json wrote it."
+)
 @click.option(
     "--max-increase", default="5%", show_default=True, type=percent, metavar="X%", help="Worsening that is allowed."
 )
@@ -79,6 +79,8 @@ def check(
 
     reports = json_file, html_file, junit, markdown
     if update:
+        if baseline == STDIN:
+            raise click.UsageError("--update replaces the baseline, and stdin cannot be replaced: name its file")
         check_outputs(*reports, str(baseline), read=(real, fake))
     else:
         check_outputs(*reports, read=(real, fake, baseline))
@@ -131,7 +133,7 @@ def _page(compared: Comparisons, exhibits: Exhibits | None, made: Made) -> Page:
 
 
 @click.command(cls=Command)
-@click.argument("files", nargs=-1, required=True, metavar="A.json B.json...", type=_result)
+@click.argument("files", nargs=-1, required=True, metavar="A.json B.json...", type=ResultFile())
 @click.option("--json", "json_file", metavar="FILE", help="Write the comparison as JSON; - for stdout alone.")
 @html_option("charts")
 @format_option("score", "json", "csv", "markdown", "latex")

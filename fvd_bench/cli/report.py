@@ -11,13 +11,14 @@ import click
 from fvd_bench.cli.command import Command
 from fvd_bench.cli.options import format_option
 from fvd_bench.cli.streams import check_ending, check_outputs, delivery, print_report, stdout_of, utf8, write
+from fvd_bench.cli.values import ResultFile
 
 if TYPE_CHECKING:
     from fvd_bench.evaluation.studies.curves import Panel
 
 
 @click.command(cls=Command)
-@click.argument("files", nargs=-1, required=True, metavar="RESULT.json|RUN...", type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, required=True, metavar="RESULT.json|RUN...", type=ResultFile())
 @click.option("--out", metavar="FILE", help="Draw the curves: a .png, a .svg, or a page, .html.")
 @format_option("json", "csv", "markdown", "latex")
 def report(files: tuple[Path, ...], out: str | None, form: str) -> None:

@@ -18,6 +18,19 @@ class Place(click.ParamType[str | Path]):
         return value if isinstance(value, Path) or "://" in value else Path(value)
 
 
+STDIN = Path("/dev/stdin")
+
+
+class ResultFile(click.Path):
+    """The path of a file of results. `-` is that of stdin."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # a Path
+        return super().convert(STDIN if value == "-" else value, param, ctx)
+
+
 class Number(click.FloatRange):
     """A finite number in a range. FloatRange alone takes NaN for a number of every range."""
 

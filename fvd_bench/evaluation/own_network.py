@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from fvd_bench.errors import ArgumentError, NetworkError, ProtocolError
 from fvd_bench.networks import NETWORKS, Network, Sees
 from fvd_bench.networks.declared import network as declare
-from fvd_bench.plugins import source_version, telling
+from fvd_bench.plugins import running_user_code, source_version
 from fvd_bench.protocols.protocol import Protocol, ProtocolLike, each, load
 from fvd_bench.protocols.rules import ClipRule, FeatureRule, Resize
 from fvd_bench.settings import Device, Settings
@@ -135,7 +135,7 @@ def _dim(module: Callable[[Tensor], Tensor], protocol: Protocol, sees: Sees, nam
     length = () if sees == "frames" else (_frames(protocol.fake),)
     if isinstance(module, torch.nn.Module):
         module = module.to(device).eval()
-    with telling(f"{name}: trying it on one input", raising=NetworkError), torch.inference_mode():
+    with running_user_code(f"{name}: trying it on one input", raising=NetworkError), torch.inference_mode():
         found = module(torch.full((1, 3, *length, side, side), sum(protocol.features.range) / 2, device=device))
     if not isinstance(found, torch.Tensor) or found.ndim != 2 or len(found) != 1:
         what = list(found.shape) if isinstance(found, torch.Tensor) else f"a {type(found).__name__}"

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-from fvd_bench.errors import FvdBenchError
+from fvd_bench.errors import ArgumentError, FvdBenchError
 from fvd_bench.evaluation.online.metric import FrechetVideoDistance
 from fvd_bench.features import distributed
 from fvd_bench.networks import Network
@@ -59,7 +59,7 @@ class FrechetVideoCallback(Callback):
     ) -> None:
         for name, number in {"videos": videos, "batch": batch, "every_n_epochs": every_n_epochs}.items():
             if number < 1:
-                raise FvdBenchError(f"{name} = {number}: expected at least 1")
+                raise ArgumentError(f"{name} = {number}: expected at least 1")
         self.distance = FrechetVideoDistance(
             protocol, real=real, seed=seed, settings=settings, progress=False, network=network
         )

@@ -29,8 +29,8 @@ __all__ = [
     "measurement",
     "neighbours",
     "pinned",
+    "scored",
     "seen",
-    "splits",
     "subset_scores",
     "uncertainty",
 ]
@@ -110,21 +110,22 @@ def compute(name: str, real: FeatureSet, fake: FeatureSet, rule: MetricRule) -> 
     `batch-mean` cuts both sides into consecutive batches of `rule.batch` features, pairs them in order and averages the
     scores. Features left over on either side are not used.
     """
+    return scored(name, real, fake, rule)[0]
+
+
+def scored(name: str, real: FeatureSet, fake: FeatureSet, rule: MetricRule) -> tuple[float, Splits | None]:
+    """Compute a metric as `compute` does, and how far the splits lie apart that it averages.
+
+    The latter is None for a metric that averages none, and for `batch-mean`, whose batches would each have their own.
+    """
     with np.errstate(over="ignore", invalid="ignore"):  # as of powers of features that are far out of range
         if rule.aggregation == "all":
-            value = METRICS[name].compute(real, fake, rule)
+            value, splits = METRICS[name].value(real, fake, rule)
         else:
-            value = float(np.mean(batch_scores(name, real, fake, rule)))
+            value, splits = float(np.mean(batch_scores(name, real, fake, rule))), None
     if not abs(value) < _LARGEST:
         raise MetricError(f"{name} came out as {value}: the features are far out of range")
-    return value
-
-
-def splits(name: str, real: FeatureSet, fake: FeatureSet, rule: MetricRule) -> Splits | None:
-    """Return how far the splits lie apart that a metric averages; None of one that averages none, and of `batch-mean`,
-    whose batches would each have their own. Raises MetricError."""
-    found = METRICS[name].splits
-    return found(real, fake, rule) if found and rule.aggregation == "all" else None
+    return value, splits
 
 
 def batch_scores(name: str, real: FeatureSet, fake: FeatureSet, rule: MetricRule) -> list[float]:
@@ -135,4 +136,4 @@ def batch_scores(name: str, real: FeatureSet, fake: FeatureSet, rule: MetricRule
         raise MetricError(f"{real.count} real and {fake.count} fake features do not fill a batch of {rule.batch}")
     parts = [slice(i * rule.batch, (i + 1) * rule.batch) for i in range(batches)]
     pairs = [(FeatureSet.of(real_features[p]), FeatureSet.of(fake_features[p])) for p in parts]
-    return [METRICS[name].compute(r, f, rule) for r, f in pairs]
+    return [METRICS[name].value(r, f, rule)[0] for r, f in pairs]

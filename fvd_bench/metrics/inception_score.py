@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 from numpy.typing import NDArray
 
 from fvd_bench.errors import MetricError
-from fvd_bench.estimate import Splits
 from fvd_bench.features.feature_set import FeatureSet
 from fvd_bench.features.moments import Float64
 from fvd_bench.metrics.metric import Influences, Metric, all_features, centred, influence_on_features
@@ -29,39 +30,32 @@ def inception_score(fake: NDArray[np.floating]) -> float:
 
     Raises MetricError with fewer than 10 features.
     """
-    return _over_splits(fake)[0]
+    return float(np.mean(scores_of_splits(fake)))
 
 
-def deviation_over_splits(fake: NDArray[np.floating]) -> Splits:
-    """Return how far the 10 splits lie apart whose mean the inception score is: what papers report as ±.
+def scores_of_splits(fake: NDArray[np.floating]) -> list[float]:
+    """Return the scores of the 10 splits whose mean the inception score is, and whose deviation papers report as ±.
 
-    fake, and what is raised: as for `inception_score`. Source: torch_fidelity/metric_isc.py.
+    fake, what is raised, and sources: as for `inception_score`.
     """
-    return Splits(_SPLITS, _over_splits(fake)[1])
-
-
-def _over_splits(fake: NDArray[np.floating]) -> tuple[float, float]:
-    """Return the mean and the population standard deviation of the splits."""
     import torch
 
     with needed_for("inception scores", "torch-fidelity"):
-        from torch_fidelity.metric_isc import KEY_METRIC_ISC_MEAN, KEY_METRIC_ISC_STD, isc_features_to_metric
+        from torch_fidelity.metric_isc import KEY_METRIC_ISC_MEAN, isc_features_to_metric
 
     if len(fake) < _SPLITS:
         raise MetricError(
             f"{counted(len(fake), 'fake feature')}: the inception score is a mean over {_SPLITS} splits and needs at "
             "least one feature for each, and thousands for a score that means something"
         )
-    found = isc_features_to_metric(torch.from_numpy(fake), splits=_SPLITS, shuffle=True, rng_seed=_SEED)
-    return float(found[KEY_METRIC_ISC_MEAN]), float(found[KEY_METRIC_ISC_STD])
+    shuffled = fake[np.random.RandomState(_SEED).permutation(len(fake))]  # as torch-fidelity shuffles
+    ends = [split * len(fake) // _SPLITS for split in range(_SPLITS + 1)]
+    splits = [torch.from_numpy(shuffled[start:end]) for start, end in itertools.pairwise(ends)]
+    return [float(isc_features_to_metric(part, splits=1, shuffle=False)[KEY_METRIC_ISC_MEAN]) for part in splits]
 
 
-def _of_fake(real: FeatureSet, fake: FeatureSet, rule: MetricRule) -> float:
-    return inception_score(all_features("is", "fake", fake))
-
-
-def _splits(real: FeatureSet, fake: FeatureSet, rule: MetricRule) -> Splits:
-    return deviation_over_splits(all_features("is", "fake", fake))
+def _of_fake(real: FeatureSet, fake: FeatureSet, rule: MetricRule) -> list[float]:
+    return scores_of_splits(all_features("is", "fake", fake))
 
 
 def _influence(real: Float64, fake: Float64) -> Influences:
@@ -80,10 +74,9 @@ def _influence(real: Float64, fake: Float64) -> Influences:
 IS = Metric(
     name="is",
     layers={"inception": "logits_unbiased", "c3d": "logits"},
-    compute=_of_fake,
+    splits=_of_fake,
     lower_is_better=False,
     range=(1.0, np.inf),
     fewest=(0, _SPLITS),
     influence=influence_on_features(_influence),
-    splits=_splits,
 )

@@ -73,9 +73,10 @@ class _Running:
     def add(self, sides: Sides, *, seed: int) -> None:
         name, rule = self.spread.name, self.spread.rule
         sides = metrics.seen(name, sides, rule)
-        self.values.append(metrics.compute(name, sides["real"], sides["fake"], rule))
-        if (found := metrics.splits(name, sides["real"], sides["fake"], rule)) is not None:
-            self.splits.append(found)
+        value, splits = metrics.scored(name, sides["real"], sides["fake"], rule)
+        self.values.append(value)
+        if splits is not None:
+            self.splits.append(splits)
         self.spread.add(sides)
         if len(self.values) == 1 and not self.spread.same_videos:
             self.floor = self._of_parts("floor", lambda: extrapolation.floor(name, sides, rule, seed=seed))

@@ -9,7 +9,7 @@ varies by their standard deviation over √N. Source: Hampel 1974; for U-statist
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -20,11 +20,15 @@ from fvd_bench.estimate import Splits
 from fvd_bench.features.feature_set import FeatureSet
 from fvd_bench.features.moments import Float64
 from fvd_bench.networks import Sees
-from fvd_bench.plugins import source_version, telling
+from fvd_bench.plugins import running_user_code, source_version
 from fvd_bench.protocols.rules import MetricRule, Side
 
 Influences = tuple[Float64 | None, Float64 | None]
 """The influences of the real features [N] and of the fake ones [M]. None for a side whose features were not kept."""
+
+
+Compute = Callable[[FeatureSet, FeatureSet, MetricRule], float]
+"""(real, fake, rule) -> the value of a metric."""
 
 
 def _unknown(real: FeatureSet, fake: FeatureSet) -> Influences | None:
@@ -38,12 +42,13 @@ class Metric:
 
     layers: the networks whose features it is computed on, and the layer of each. Empty for every network that sees
         what `sees` names, and any layer.
-    compute: (real, fake, rule) -> value, not aggregated yet. Raises MetricError.
+    compute: (real, fake, rule) -> value, not aggregated yet. Raises MetricError. None for a mean over splits.
+    splits: (real, fake, rule) -> the scores of the splits whose mean is the value, 2 or more. Raises MetricError. None
+        for every other metric.
     lower_is_better: whether it is a distance.
     range: its least and its greatest possible value.
     fewest: the fewest real and the fewest fake features that it can be computed from.
     influence: (real, fake) -> influences. None where none are known, or where they need features that were not kept.
-    splits: (real, fake, rule) -> how far the splits lie apart that `compute` averages. None where it averages none.
     of_moments: whether it depends on mean and covariance of both sides alone.
     rises_by_chance: whether few features raise it, so that the real distribution itself has a floor above 0.
     unbiased: whether its mean over draws is the same at any number of features.
@@ -55,18 +60,33 @@ class Metric:
     name: str
     layers: Mapping[str, str] = field(default_factory=dict)
     sees: tuple[Sees, ...] = ("clips",)
-    compute: Callable[[FeatureSet, FeatureSet, MetricRule], float]
+    compute: Compute | None = None
+    splits: Callable[[FeatureSet, FeatureSet, MetricRule], Sequence[float]] | None = None
     lower_is_better: bool
     range: tuple[float, float] = (-np.inf, np.inf)
     fewest: tuple[int, int] = (1, 1)
     influence: Callable[[FeatureSet, FeatureSet], Influences | None] = _unknown
-    splits: Callable[[FeatureSet, FeatureSet, MetricRule], Splits] | None = None
     of_moments: bool = False
     rises_by_chance: bool = False
     unbiased: bool = False
     pairs: bool = False
     is_skewed: bool = False
     version: str = ""
+
+    def __post_init__(self) -> None:
+        if (self.compute is None) == (self.splits is None):
+            raise ValueError(f"the metric {self.name} has to have either `compute` or `splits`")
+
+    def value(self, real: FeatureSet, fake: FeatureSet, rule: MetricRule) -> tuple[float, Splits | None]:
+        """Return the value, not aggregated yet, and how far the splits lie apart whose mean it is.
+
+        The latter is None where the value is no such mean. Raises MetricError.
+        """
+        if self.compute is not None:
+            return self.compute(real, fake, rule), None
+        assert self.splits is not None
+        scores = self.splits(real, fake, rule)
+        return float(np.mean(scores)), Splits(len(scores), float(np.std(scores)))
 
 
 def foreign(name: str, found: object) -> Metric:
@@ -85,41 +105,44 @@ def foreign(name: str, found: object) -> Metric:
         raise ProtocolError(
             f"{name} is of type {type(found).__name__}: expected a fvd_bench.metrics.Metric or a function of two arrays"
         )
-    version = metric.version or source_version(found if metric is not found else metric.compute, name)
+    version = metric.version or source_version(found if metric is not found else metric.compute or metric.splits, name)
 
     def compute(real: FeatureSet, fake: FeatureSet, rule: MetricRule) -> float:
-        with telling(f"{name}: computing it", raising=MetricError):
+        assert metric.compute is not None
+        with running_user_code(f"{name}: computing it", raising=MetricError):
             value = float(metric.compute(real, fake, rule.alone(name)))  # what other metrics heed is left out
         if not math.isfinite(value):
             raise MetricError(f"{name} gave {value}: expected a finite number")
         return value
 
+    def splits(real: FeatureSet, fake: FeatureSet, rule: MetricRule) -> list[float]:
+        assert metric.splits is not None
+        with running_user_code(f"{name}: computing it", raising=MetricError):
+            scores = [float(score) for score in metric.splits(real, fake, rule.alone(name))]
+        if len(scores) < 2 or not all(map(math.isfinite, scores)):
+            raise MetricError(f"{name} gave {scores}: expected the scores of 2 splits or more, finite numbers")
+        return scores
+
     def influence(real: FeatureSet, fake: FeatureSet) -> Influences | None:
-        with telling(f"{name}: computing its influence", raising=MetricError):
+        with running_user_code(f"{name}: computing its influence", raising=MetricError):
             return metric.influence(real, fake)
 
-    def splits(real: FeatureSet, fake: FeatureSet, rule: MetricRule) -> Splits:
-        assert metric.splits is not None
-        with telling(f"{name}: computing its splits", raising=MetricError):
-            found = metric.splits(real, fake, rule.alone(name))
-        if not (found.count >= 2 and 0 <= found.std < math.inf):
-            raise MetricError(f"{name} gave {found}: expected 2 splits or more, and a finite deviation")
-        return found
-
-    own = splits if metric.splits else None
-    return replace(metric, name=name, compute=compute, influence=influence, splits=own, version=version)
+    return replace(
+        metric,
+        name=name,
+        compute=compute if metric.compute else None,
+        splits=splits if metric.splits else None,
+        influence=influence,
+        version=version,
+    )
 
 
-def _of_function(
-    name: str, function: Callable[[Float64, Float64], float]
-) -> Callable[[FeatureSet, FeatureSet, MetricRule], float]:
+def _of_function(name: str, function: Callable[[Float64, Float64], float]) -> Compute:
     """Make the `compute` of a metric from a function of arrays that it may change."""
     return on_features(name, lambda real, fake: function(real.astype(np.float64), fake.astype(np.float64)))
 
 
-def on_features(
-    name: str, function: Callable[[NDArray[np.float32], NDArray[np.float32]], float]
-) -> Callable[[FeatureSet, FeatureSet, MetricRule], float]:
+def on_features(name: str, function: Callable[[NDArray[np.float32], NDArray[np.float32]], float]) -> Compute:
     """Make the `compute` of a metric from a function of all features of both sides, which does not depend on the rule.
 
     name: the name of the metric, for messages.

@@ -11,7 +11,7 @@ from pathlib import Path
 from fvd_bench.errors import NetworkError, ProtocolError
 from fvd_bench.networks.network import FeatureExtractor, Features, Network, Progress, Sees, begin
 from fvd_bench.paths import PathLike
-from fvd_bench.plugins import Registry, telling
+from fvd_bench.plugins import Registry, running_user_code
 from fvd_bench.protocols import protocol as protocols
 from fvd_bench.protocols.rules import SIDES, ClipRule, FeatureRule
 
@@ -211,5 +211,5 @@ def _created(
         if not network.version:
             return network.create(rule, device=device, weights=weights, progress=progress)
         torch.default_generator.seed()  # so that weights that are drawn without a seed are others each time
-        with telling(f"{network.name}: making it", raising=NetworkError):
+        with running_user_code(f"{network.name}: making it", raising=NetworkError):
             return network.create(rule, device=device, weights=weights, progress=progress)

@@ -20,7 +20,7 @@ from fvd_bench.networks import weights as weight_store
 from fvd_bench.networks.arithmetic import float32_arithmetic
 from fvd_bench.networks.environment import inputs_on
 from fvd_bench.networks.network import BATCH_FRAMES, Features, Network, Progress
-from fvd_bench.plugins import telling
+from fvd_bench.plugins import running_user_code
 from fvd_bench.protocols.rules import FeatureRule
 from fvd_bench.videos.preprocess import network_input
 from fvd_bench.videos.video import Pixels
@@ -138,7 +138,11 @@ class TorchExtractor:
 
         Raises NetworkError when they are not what the network says.
         """
-        with telling(f"{self._network.name}: running it", raising=NetworkError) if self._is_foreign else nullcontext():
+        with (
+            running_user_code(f"{self._network.name}: running it", raising=NetworkError)
+            if self._is_foreign
+            else nullcontext()
+        ):
             found = self._module(inputs)
         expected = (len(inputs), self.dim)
         if not isinstance(found, Tensor) or found.dtype != torch.float32 or found.shape != expected:

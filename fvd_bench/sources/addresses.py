@@ -49,7 +49,7 @@ def check_not_mangled(path: Path) -> None:
 def write(address: str, data: bytes) -> None:
     """Write a file at an address, which file systems show whole or not at all. Raises SourceError."""
     shown = redact(address)
-    with telling(shown, "written"):
+    with reaching(shown, "written"):
         files, path = file_system(address)
         with files.transaction:
             files.pipe_file(path, data)
@@ -65,14 +65,14 @@ def check_writable(address: str) -> None:
         )
     beside = f"{address}.part"
     write(beside, b"")
-    with telling(redact(address), "written"):
+    with reaching(redact(address), "written"):
         files, path = file_system(beside)
         files.rm_file(path)
 
 
 def read(address: str) -> bytes:
     """Return the bytes of a file at an address, without keeping a copy. Raises SourceError."""
-    with telling(redact(address)):
+    with reaching(redact(address)):
         files, path = file_system(address)
         found: bytes = files.cat_file(path)
     return found
@@ -80,7 +80,7 @@ def read(address: str) -> bytes:
 
 def names(address: str) -> list[str]:
     """List the names of the files in a folder at an address, none where it is not there. Raises SourceError."""
-    with telling(redact(address)):
+    with reaching(redact(address)):
         files, path = file_system(address)
         try:
             return sorted(str(place).rpartition("/")[2] for place in files.ls(path, detail=False))
@@ -124,7 +124,7 @@ def _without_query(address: str) -> str:
 
 
 @contextlib.contextmanager
-def telling(shown: str, done: str = "read") -> Iterator[None]:
+def reaching(shown: str, done: str = "read") -> Iterator[None]:
     """Turn an exception of a file system into a SourceError that names the address. done: what was to be done."""
     try:
         yield

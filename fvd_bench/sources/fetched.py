@@ -22,7 +22,7 @@ from fvd_bench.escapes import redact
 from fvd_bench.paths import home
 from fvd_bench.progress import Progress
 from fvd_bench.settings import is_offline
-from fvd_bench.sources.addresses import WEB, file_system, named, telling
+from fvd_bench.sources.addresses import WEB, file_system, named, reaching
 from fvd_bench.sources.archives import check_distinct, check_plain, is_hidden
 from fvd_bench.sources.array_files import ARRAY_SUFFIXES
 from fvd_bench.sources.clip_source import ClipSource, columns_of, most_frames_of, value_range_of
@@ -112,7 +112,7 @@ def fetch(address: str, progress: Progress) -> Fetched:
     """
     shown = redact(address)
     download = Download(home() / "downloads" / hashlib.sha256(address.encode()).hexdigest()[:32], shown)
-    with telling(shown), download.locked():
+    with reaching(shown), download.locked():
         if is_offline():
             found = _last(download, shown)
         else:

@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 
 from fvd_bench.errors import SourceError
-from fvd_bench.plugins import imported, is_code, telling
+from fvd_bench.plugins import imported, is_code, running_user_code
 from fvd_bench.sources.arrays import numbered
 from fvd_bench.videos.array_layout import Layout, ValueRange
 from fvd_bench.videos.arrays import ArrayVideo, as_block
@@ -73,7 +73,7 @@ class GeneratorSource:
         """Call the function. Raises SourceError when that fails, or returns anything but a video."""
         name = f"{self.name}, video {index}"
         with self._lock:  # held until the frames are copied: the function may use one buffer for all videos
-            with _no_gradients(), telling(f"{self.name}: making video {index}", raising=SourceError):
+            with _no_gradients(), running_user_code(f"{self.name}: making video {index}", raising=SourceError):
                 block = as_block(made := self.function(index))
             if block is None:
                 raise SourceError(

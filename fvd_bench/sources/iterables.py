@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fvd_bench.errors import SourceError
-from fvd_bench.plugins import telling
+from fvd_bench.plugins import running_user_code
 from fvd_bench.sources.arrays import numbered
 from fvd_bench.sources.scratch import Scratch
 from fvd_bench.videos.array_layout import PLAIN, Block, Layout
@@ -30,7 +30,7 @@ class IterableVideos:
         """Read the first item. Raises SourceError when there is none, or it cannot be used."""
         self.name = name
         self._layout = layout
-        with telling(f"{name}: making its iterator", raising=SourceError):
+        with running_user_code(f"{name}: making its iterator", raising=SourceError):
             self._items = iter(videos)
         first = self._next(0)
         if first is None:
@@ -68,7 +68,7 @@ class IterableVideos:
 
     def _next(self, number: int) -> Block | None:
         """Return what the iterable yields next, or None at its end. number: the number of the first video in it."""
-        with telling(f"{self.name}: making video {number}", raising=SourceError):
+        with running_user_code(f"{self.name}: making video {number}", raising=SourceError):
             item = next(self._items, self)
         if item is self:
             return None

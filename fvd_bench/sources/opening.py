@@ -19,7 +19,7 @@ import numpy as np
 from fvd_bench.errors import SourceError, VideoError, cause
 from fvd_bench.escapes import redact
 from fvd_bench.paths import user_path
-from fvd_bench.plugins import telling
+from fvd_bench.plugins import running_user_code
 from fvd_bench.progress import Progress, silent
 from fvd_bench.sources.addresses import check_not_mangled, is_address
 from fvd_bench.sources.array_files import ARRAY_SUFFIXES, inside, open_array_file
@@ -225,7 +225,7 @@ def _open_name(path: Path, layout: Layout, progress: Progress) -> ClipSource:
         raise SourceError(f"{path} does not exist")
     function = find_function(name)
     videos: Any  # whatever it returns
-    with telling(f"{name}: calling it", raising=SourceError):
+    with running_user_code(f"{name}: calling it", raising=SourceError):
         videos = function()
     if videos is None:
         raise SourceError(f"{name} returned nothing: expected an iterable of videos, or another side")

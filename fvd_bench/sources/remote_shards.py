@@ -18,7 +18,7 @@ from typing import Any
 from fvd_bench.errors import SourceError
 from fvd_bench.escapes import redact
 from fvd_bench.settings import is_offline
-from fvd_bench.sources.addresses import file_system, named, telling
+from fvd_bench.sources.addresses import file_system, named, reaching
 from fvd_bench.sources.downloads import FileSystem, version_of
 from fvd_bench.sources.fetched import Copiers
 from fvd_bench.sources.listing import FileSource
@@ -49,7 +49,7 @@ class _Remote:
 
     def read_at(self, size: int, offset: int) -> bytes:
         for left in reversed(range(_TRIES)):
-            with self._telling(again=left > 0):
+            with self._reaching(again=left > 0):
                 with self.files.open(self.path, "rb", cache_type="none", size=self.size) as file:
                     file.seek(offset)
                     data: bytes = file.read(size)
@@ -60,16 +60,16 @@ class _Remote:
     def state(self) -> bytes:
         with self._asking:
             if time.monotonic() - self._asked > _TRUST_SECONDS:
-                with self._telling():
+                with self._reaching():
                     self.version = version_of(self.files.info(self.path))
                 self._asked = time.monotonic()
         return f"{self.address}\0{self.version}\0".encode()
 
     @contextlib.contextmanager
-    def _telling(self, *, again: bool = False) -> Iterator[None]:
+    def _reaching(self, *, again: bool = False) -> Iterator[None]:
         """Turn an exception of a file system into an OSError. again: whether to go on after it."""
         try:
-            with telling(redact(self.address)):
+            with reaching(redact(self.address)):
                 yield
         except SourceError as error:
             if not again:
@@ -83,7 +83,7 @@ def remote_shards(addresses: Sequence[str]) -> list[_Remote] | None:
         return None
     found: list[_Remote] = []
     for address in addresses:
-        with telling(redact(address)):
+        with reaching(redact(address)):
             files, path = file_system(address)
             paths = sorted(files.glob(path)) if "*" in path else [path]
             for each in paths:

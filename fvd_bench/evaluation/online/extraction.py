@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from fvd_bench.errors import FvdBenchError, ProtocolError, ShortVideoError, SourceError, VideoError
+from fvd_bench.errors import ArgumentError, FvdBenchError, ProtocolError, ShortVideoError, SourceError, VideoError
 from fvd_bench.features import distributed
 from fvd_bench.features.batches import Batches
 from fvd_bench.features.keys import ENGINE, UNNAMED_ENGINE
@@ -45,7 +45,7 @@ class OnlineExtraction:
         self._given = given
         self._extractor: FeatureExtractor | None = None
         if not 0 <= seed < 2**32:
-            raise FvdBenchError(f"seed = {seed}: expected 0 to 2^32 - 1")
+            raise ArgumentError(f"seed = {seed}: expected 0 to 2^32 - 1")
         if protocol.fake.takes_real:
             raise ProtocolError(
                 f"{protocol.name} makes its fake clips of the real videos, so no fake ones can be handed to it: "
@@ -147,11 +147,11 @@ class OnlineExtraction:
         try:
             wanted = torch.device(device if device != "auto" else environment.resolve_device("auto"))
         except RuntimeError as error:  # it is no device of torch
-            raise FvdBenchError(f"device {device}: allowed are cpu, cuda, mps") from error
+            raise ArgumentError(f"device {device}: allowed are cpu, cuda, mps") from error
         if wanted.type == "cuda" and wanted.index not in (None, _current_cuda()):
             raise FvdBenchError(f"device {wanted} is not the current one: call torch.cuda.set_device({wanted.index})")
         if wanted.type not in ("cpu", "cuda", "mps"):
-            raise FvdBenchError(f"device {wanted}: allowed are cpu, cuda, mps")
+            raise ArgumentError(f"device {wanted}: allowed are cpu, cuda, mps")
         self.settings = replace(self.settings, device=wanted.type)  # type: ignore[arg-type]  # one of these
         self._extractor = None
         assert self.network  # loaded, or refused, now

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 import torch
 
 from fvd_bench import metrics
-from fvd_bench.errors import FvdBenchError, MetricError, SourceError
+from fvd_bench.errors import ArgumentError, FvdBenchError, MetricError, SourceError
 from fvd_bench.evaluation.findings import find
 from fvd_bench.evaluation.online.extraction import OnlineExtraction
 from fvd_bench.evaluation.online.pickles import of_attributes, unpickled
@@ -100,7 +100,7 @@ class FrechetVideoDistance:
         settings = settings or Settings()
         for name, unset in _OF_EVALUATE.items():
             if (value := getattr(settings, name)) != unset:
-                raise FvdBenchError(f"{name} = {value!r} is for fvd_bench.evaluate: a single score has no place for it")
+                raise ArgumentError(f"{name} = {value!r} is for fvd_bench.evaluate: a single score has no place for it")
         given = None
         if network is None:
             protocol = load(protocol)

@@ -14,7 +14,7 @@ from fvd_bench.errors import SourceError, cause
 from fvd_bench.escapes import redact
 from fvd_bench.paths import PathLike, user_path
 from fvd_bench.settings import is_offline
-from fvd_bench.sources.addresses import ELSEWHERE, WEB, file_system, is_address, telling
+from fvd_bench.sources.addresses import ELSEWHERE, WEB, file_system, is_address, reaching
 
 _LOCAL = ("file://", "local://")
 
@@ -94,11 +94,11 @@ class Elsewhere:
         self._folder, self._mark, self._query = path.partition("?") if is_web else (path, "", "")
 
     def chunks(self, name: str) -> Iterator[bytes]:
-        with telling(f"{self.shown.rstrip('/')}/{name}"), self._files.open(self._place(name), "rb") as file:
+        with reaching(f"{self.shown.rstrip('/')}/{name}"), self._files.open(self._place(name), "rb") as file:
             yield from iter(lambda: file.read(_CHUNK_BYTES), b"")
 
     def names(self) -> list[str]:
-        with telling(self.shown):
+        with reaching(self.shown):
             self._files.invalidate_cache()
             return [str(path).rpartition("/")[2] for path in self._files.ls(self._folder, detail=False)]
 

@@ -30,6 +30,10 @@ IMAGE_ERRORS = (
 
 Image.MAX_IMAGE_PIXELS = None  # `check_size` holds the limit, which is the same for images and videos
 
+_MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")
+"""What Pillow makes RGB of as it is defined. CIELAB (LAB) is none of these: of saturated colours it is up to 32 levels
+beside the formulas of CIE 15, and depends on the version of Little CMS."""
+
 _ORIENTATION = 0x0112
 """Number of the tag Orientation in EXIF and TIFF."""
 
@@ -97,12 +101,17 @@ def read_still(image: Image.Image, name: str) -> Frame:
 def read_frame(image: Image.Image, name: str) -> Frame:
     """Read the current image of a file as it is to be displayed.
 
-    Raises VideoError if it has more than 8 bits per channel, and one of IMAGE_ERRORS if it is damaged.
+    Raises VideoError if it has more than 8 bits per channel, or colours that Pillow does not convert exactly, and one
+    of IMAGE_ERRORS if it is damaged.
     """
     tiles = getattr(image, "tile", ())  # tiles tell what the file holds: a 16-bit PNG is opened in an 8-bit mode
     depths = [image.mode, *(str(tile[3]) for tile in tiles)]
     if image.mode.startswith(("I", "F")) or any(";16" in depth for depth in depths):
         raise VideoError(f"frame {name} has pixels of mode {depths[-1]}; 8 bits per channel are expected")
+    if image.mode not in _MODES:
+        raise VideoError(
+            f"frame {name} has pixels of mode {image.mode}; expected grey, RGB, CMYK or YCbCr: convert it to RGB"
+        )
     image.load()  # a PNG may hold its orientation after its pixels, and this call turns a TIFF
     turned = _orientation(image.getexif)
     pixels, transparent = _colours(image)

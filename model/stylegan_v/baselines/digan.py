@@ -24,6 +24,7 @@ from stylegan_v.baselines.digan_config import DIGANConfig
 from stylegan_v.baselines.inr import Synthesis
 from stylegan_v.data.times import ClipRule
 from stylegan_v.methods.method import Method, Stage
+from stylegan_v.methods.settings import OF_STYLEGAN_V
 from stylegan_v.methods.step_clips import Reals
 from stylegan_v.methods.style_trainer import StyleTrainer, videos_together
 from stylegan_v.methods.stylegan_v import BUDGETS
@@ -186,7 +187,7 @@ class DIGAN(Method):
         },
         "tiny": {"train": _TRAIN},
     }
-    unused = frozenset({"ada", "ada_target", "ada_kimg", "mismatched_weight", "compile", "cuda_graphs"})
+    unused = OF_STYLEGAN_V | {"ada", "ada_target", "ada_kimg"}
 
     def stages(self) -> tuple[Stage, ...]:
         return (Stage(DIGANTrainer),)

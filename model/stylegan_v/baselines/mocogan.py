@@ -28,6 +28,7 @@ from stylegan_v.data.times import WHOLE_VIDEO, ClipRule
 from stylegan_v.errors import ConfigError
 from stylegan_v.methods.config import MethodConfig
 from stylegan_v.methods.method import Method, Stage
+from stylegan_v.methods.settings import OF_STYLEGAN_V
 from stylegan_v.methods.stylegan_v import BUDGETS
 from stylegan_v.methods.trainer import Makers, StageRun, Trainer
 from stylegan_v.networks.clip_discriminator import (
@@ -241,13 +242,10 @@ class MoCoGAN(Method):
         "paper": {"train": {"batch": 32, "kimg": 51200.0}},
         "small": {**BUDGETS["small"], "train": {"batch": 16, "kimg": BUDGETS["small"]["train"]["kimg"]}},
     }
-    unused = frozenset(
-        {
-            "ada", "ada_target", "ada_kimg", "r1_gamma", "r1_interval", "lazy_interval", "ema_kimg", "ema_rampup",
-            "precision", "micro_batch", "compile", "cuda_graphs", "discriminator_kimg",
-            "mismatched_weight",
-        }
-    )  # fmt: skip
+    unused = OF_STYLEGAN_V | {
+        "ada", "ada_target", "ada_kimg", "r1_gamma", "r1_interval", "lazy_interval", "ema_kimg", "ema_rampup",
+        "precision", "micro_batch", "discriminator_kimg",
+    }  # fmt: skip
 
     def stages(self) -> tuple[Stage, ...]:
         return (Stage(MoCoGANTrainer),)

@@ -30,6 +30,7 @@ from stylegan_v.data.times import WHOLE_VIDEO, ClipRule
 from stylegan_v.errors import ConfigError
 from stylegan_v.methods.config import MethodConfig
 from stylegan_v.methods.method import Method, Stage
+from stylegan_v.methods.settings import OF_STYLEGAN_V
 from stylegan_v.methods.style_trainer import StyleTrainer
 from stylegan_v.methods.stylegan_v import BUDGETS
 from stylegan_v.methods.trainer import Makers, StageRun, Trainer
@@ -332,7 +333,7 @@ class MoCoGANHD(Method):
         "paper": {"train": {"batch": 32, "kimg": 33300.0}},
         "small": {**BUDGETS["small"], "train": {**BUDGETS["small"]["train"], "batch": 4}},
     }
-    unused = frozenset({"micro_batch", "mismatched_weight", "compile", "cuda_graphs", "discriminator_kimg"})
+    unused = OF_STYLEGAN_V | {"micro_batch", "discriminator_kimg"}
 
     def stages(self) -> tuple[Stage, ...]:
         return Stage(ImageTrainer, "image", 0.75), Stage(MotionTrainer, "motion", 0.25)

@@ -25,6 +25,7 @@ from stylegan_v.data.times import ClipRule
 from stylegan_v.errors import ConfigError
 from stylegan_v.methods.config import MethodConfig
 from stylegan_v.methods.method import Method, Stage
+from stylegan_v.methods.settings import OF_STYLEGAN_V
 from stylegan_v.methods.style_trainer import StyleTrainer, videos_together
 from stylegan_v.methods.stylegan_v import BUDGETS
 from stylegan_v.methods.trainer import Makers, StageRun
@@ -219,7 +220,7 @@ class MoCoGANSG2(Method):
         },
     }  # fmt: skip
     budgets: ClassVar = {"small": {**BUDGETS["small"], "train": {**BUDGETS["small"]["train"], "batch": 4}}}
-    unused = frozenset({"micro_batch", "mismatched_weight", "compile", "cuda_graphs"})
+    unused = OF_STYLEGAN_V | {"micro_batch"}
 
     def stages(self) -> tuple[Stage, ...]:
         return (Stage(MoCoGANSG2Trainer),)

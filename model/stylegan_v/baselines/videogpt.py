@@ -30,6 +30,7 @@ from stylegan_v.data.times import ClipRule
 from stylegan_v.errors import ConfigError
 from stylegan_v.methods.config import MethodConfig
 from stylegan_v.methods.method import Method, Stage
+from stylegan_v.methods.settings import OF_STYLEGAN_V
 from stylegan_v.methods.trainer import Makers, StageRun, Trainer
 from stylegan_v.networks.noise import Purpose, stream_seed, uniform
 from stylegan_v.networks.pixels import normalise
@@ -265,11 +266,10 @@ class VideoGPT(Method):
             "report": {"tick_kimg": 2.0, "snapshot_kimg": 32.0, "fvd_kimg": 160.0, "fvd_videos": 256},
         },
     }
-    unused = frozenset({
+    unused = OF_STYLEGAN_V | {
         "micro_batch", "r1_gamma", "r1_interval", "lazy_interval", "ema_kimg", "ema_rampup", "ada", "ada_target",
-        "ada_kimg", "precision", "compile", "cuda_graphs", "discriminator_kimg",
-        "mismatched_weight",
-    })  # fmt: skip
+        "ada_kimg", "precision", "discriminator_kimg",
+    }  # fmt: skip
 
     def stages(self) -> tuple[Stage, ...]:
         return Stage(VQVAETrainer, "vqvae", 0.5), Stage(PriorTrainer, "prior", 0.5)

@@ -13,6 +13,7 @@ from stylegan_v.baselines.variant import PRESETS, mocogan_sg2
 from stylegan_v.data.times import ClipRule
 from stylegan_v.errors import ConfigError
 from stylegan_v.methods.method import Method, Stage
+from stylegan_v.methods.settings import OF_STYLEGAN_V
 from stylegan_v.methods.stylegan_v import BUDGETS
 from stylegan_v.methods.trainer import Makers
 from stylegan_v.networks.config import ModelConfig
@@ -63,7 +64,7 @@ class WithoutOurDiscriminator(Method):
         name: {**values, "clip_width": {"small": 32, "tiny": 8}.get(name, 64)} for name, values in PRESETS.items()
     }
     budgets: ClassVar = {"small": {**BUDGETS["small"], "train": {**BUDGETS["small"]["train"], "batch": 4}}}
-    unused = frozenset({"micro_batch", "mismatched_weight", "compile", "cuda_graphs"})
+    unused = OF_STYLEGAN_V | {"micro_batch"}
     unused_sizes = frozenset({
         "concat_resolution", "frame_divisor", "hyper_modulation", "zero_modulation", "projection", "time_dim", "spans",
         "max_span",

@@ -17,7 +17,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import IO, Any, TypeVar, get_args
 
 import torch
 from torch import Tensor
@@ -30,6 +30,7 @@ from stylegan_v.baselines import registry
 from stylegan_v.checkpoints.files import check_beginning, opened
 from stylegan_v.errors import CheckpointError, ConfigError
 from stylegan_v.methods.checkpoint_parts import load_part
+from stylegan_v.methods.settings import Precision
 from stylegan_v.networks.video_generator import Config, VideoGenerator
 
 FORMAT = 2
@@ -91,15 +92,27 @@ class Checkpoint:
         load_part(network, self.part("ema"), "ema")
         return network.to(device).eval().requires_grad_(False)
 
+    def precision(self, device: str | torch.device) -> str:
+        """Return the precision that samples are made in on a device, for `use_precision`.
+
+        On a GPU it is that of the training, which the networks have learned with; elsewhere, and where it is unknown,
+        what is usual there.
+        """
+        own = (self.run or {}).get("train", {}).get("precision")
+        return str(own) if torch.device(device).type == "cuda" and own in get_args(Precision) else "auto"
+
     def for_sampling(self) -> Checkpoint:
-        """Return only what sampling needs, in half precision, without a path of the machine that it was trained on."""
+        """Return only what sampling needs, in half precision, without a path of the machine that it was trained on.
+
+        The run's videos have no path, and of a protocol's file its name alone is left.
+        """
         return self._halved("ema")
 
     def abridged(self) -> Checkpoint:
         """Return what training needs to go on about as well, in a third of the bytes: the networks in half precision.
 
-        The state of the optimisers and the path of the videos are left out. Training that goes on from this is not what
-        it would have been. Raises CheckpointError for a file for sampling.
+        The state of the optimisers is left out, and paths are as in `for_sampling`. Training that goes on from this is
+        not what it would have been. Raises CheckpointError for a file for sampling.
         """
         if missing := registry.method(self.model.method).makers().keys() - {*self.parts}:
             self.part(min(missing))
@@ -107,8 +120,7 @@ class Checkpoint:
 
     def _halved(self, *parts: str) -> Checkpoint:
         halves = {f"{part}.{name}": _half(tensor) for part in parts for name, tensor in self.part(part).items()}
-        run = self.run and {**self.run, "data": {**self.run.get("data", {}), "path": ""}}
-        return Checkpoint(self.model, halves, self.fps, run, self.state)
+        return Checkpoint(self.model, halves, self.fps, self.run and _without_paths(self.run), self.state)
 
 
 def save(checkpoint: Checkpoint, file: Path) -> None:
@@ -171,6 +183,7 @@ def read(stream: IO[bytes], name: str) -> Checkpoint:
     try:
         described, run, state = _table(header["model"]), header["run"], header["state"]
         run, state = (None if values is None else _table(values) for values in (run, state))
+        run = run and {section: _table(values) for section, values in run.items()}
         checkpoint = Checkpoint(registry.read_model(described), tensors, float(header["fps"]), run, state)
     except (KeyError, TypeError, ValueError, OverflowError, ConfigError) as error:
         raise CheckpointError(f"{name} has a header that does not describe a model: {error}") from error
@@ -180,6 +193,14 @@ def read(stream: IO[bytes], name: str) -> Checkpoint:
             "Eq. 5, which this version cannot compute: train it again, or use the version that made it"
         )
     return checkpoint
+
+
+def _without_paths(run: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of a run without the folders of the machine that it ran on."""
+    sections = {**run, "data": {**run.get("data", {}), "path": ""}}
+    if protocol := run.get("report", {}).get("protocol"):
+        sections["report"] = {**run["report"], "protocol": Path(protocol).name}
+    return sections
 
 
 def _half(tensor: Tensor) -> Tensor:

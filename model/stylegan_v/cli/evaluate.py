@@ -55,8 +55,9 @@ def evaluate(
 
     showing = Showing(html_file)
     found = checkpoints.load(checkpoint)
-    generator = found.generator(resolve_device(device))
-    generator.use_precision("auto")  # as training scores unless its run says otherwise
+    place = resolve_device(device)
+    generator = found.generator(place)
+    generator.use_precision(found.precision(place))
     keeps("finished features are")
     with progress() as show:
         result = score(

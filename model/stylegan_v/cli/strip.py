@@ -54,7 +54,9 @@ def strip(
     with typed():
         sampler.label(first, label)
     with float32_arithmetic("float32"):
-        shown = study.strip(sampler, videos=videos, first=first, seconds=seconds or study.SECONDS, label=label)
+        shown = study.strip(
+            sampler, videos=videos, first=first, seconds=seconds or study.SECONDS, label=label, file=out
+        )
     pictures.write_picture(out, shown)
     say(
         f"{out}: {counted(videos, 'video')} at "

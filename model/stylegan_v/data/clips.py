@@ -158,13 +158,11 @@ class VideoDataset:
         labels = label_vectors(found, [source.names[place] for place in lengths], num_classes)
         return cls(source, lengths, skipped, labels, videos, resolution=resolution, rule=rule, mirror=mirror)
 
-    def real_clip(self, sample: int, *, seed: int) -> RealClip:
-        """Return the real clip of a training sample. Raises DataError when its video can no longer be read."""
-        (clip,) = self.real_clips([sample], seed=seed)
-        return clip
-
     def real_clips(self, samples: Sequence[int], *, seed: int) -> Iterator[RealClip]:
-        """Yield the real clips of training samples, one after another. Raises DataError as `real_clip` does."""
+        """Yield the real clips of training samples, one after another.
+
+        Raises DataError when a video can no longer be read.
+        """
         items, flips = self.turns(samples, seed=seed)
         frames, times = self.times.real(seed, torch.tensor(samples), torch.from_numpy(items))
         for item, flip, places, clip_times in zip(items.tolist(), flips, frames.numpy(), times.numpy(), strict=True):
@@ -281,5 +279,10 @@ def _none_left(
     if prepare:
         message += f"; crop and resize them: stylegan-v data {source.name} OUT --resolution {resolution}"
     if needed is not None:
-        message += f"; take videos of {counted(needed, 'frame')} or more"
+        message += f"; {longer_videos(needed)}"
     return message
+
+
+def longer_videos(needed: int) -> str:
+    """Say which videos to take where those that are there are shorter than a clip. needed: frames of a clip."""
+    return f"take videos of {counted(needed, 'frame')} or more"

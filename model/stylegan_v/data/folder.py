@@ -104,15 +104,16 @@ class PreparedFolder:
         """
         _check_places(source, path)
         _check_names(source, names, chunked=settings.chunk is not None)
-        _check_settings(path, {
-            "format": _FORMAT,
-            "source": str(source.resolve()),
-            "crop": crop,
-            **({} if dataset is None else {"dataset": dataset}),
-            **dataclasses.asdict(settings),
-        })  # fmt: skip
+        path.mkdir(parents=True, exist_ok=True)
         busy = f"another process prepares a set in {path}: wait for its end, or end it, or name another folder"
         with locked(path, DataError(busy)):
+            _claim(path, {
+                "format": _FORMAT,
+                "source": str(source.resolve()),
+                "crop": crop,
+                **({} if dataset is None else {"dataset": dataset}),
+                **dataclasses.asdict(settings),
+            })  # fmt: skip
             for partial in path.glob(f"{cls.PARTIAL}*"):  # an interrupted run left it
                 shutil.rmtree(partial)
             folder = cls(path, settings, _read_records(path / _RECORD_FILE))
@@ -197,16 +198,18 @@ def _check_names(source: Path, names: Sequence[str], *, chunked: bool) -> None:
                 )
 
 
-def _check_settings(path: Path, settings: Mapping[str, Any]) -> None:
-    """Raise DataError when the folder holds something else. Any: plain values, as JSON holds them."""
+def _claim(path: Path, settings: Mapping[str, Any]) -> None:
+    """Write the settings of a new set, once its folder is held, so that they are those of the process that prepares it.
+
+    Raises DataError when the folder holds something else. Any: plain values, as JSON holds them.
+    """
     file = path / _SETTINGS_FILE
     if not file.exists():
-        if path.exists() and any(not entry.name.startswith(".") for entry in path.iterdir()):
+        if any(not entry.name.startswith(".") for entry in path.iterdir()):
             raise DataError(
                 f"{path} is not empty, and has no {_SETTINGS_FILE} of an earlier run: expected a folder that is new or "
                 "empty"
             )
-        path.mkdir(parents=True, exist_ok=True)
         write_text(file, json.dumps(settings, indent=1) + "\n")
         return
     try:

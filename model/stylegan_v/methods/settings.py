@@ -7,6 +7,9 @@ from typing import Literal
 
 Precision = Literal["auto", "float32", "float16", "bfloat16"]
 
+OF_STYLEGAN_V = frozenset({"mismatched_weight", "compile", "cuda_graphs"})
+"""Settings of the step of StyleGAN-V. Methods with a step of their own have no use for any of them."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainRun:

@@ -19,7 +19,7 @@ from fvd_bench.words import counted, duration
 from stylegan_v import distributed
 from stylegan_v.checkpoints import checkpoint as checkpoints
 from stylegan_v.checkpoints.files import LAST
-from stylegan_v.data.clips import Batch, VideoDataset, batches
+from stylegan_v.data.clips import Batch, VideoDataset, batches, longer_videos
 from stylegan_v.data.preloaded import PreloadedVideos, fits
 from stylegan_v.errors import ConfigError, DataError
 from stylegan_v.memory import check_memory, frame_bytes
@@ -267,8 +267,7 @@ def _check_lengths(run: Run, dataset: VideoDataset, stages: Sequence[str]) -> No
         if longest < needed:
             raise DataError(
                 f"{run.data.path}: none of {counted(len(dataset.names), 'video')} can be used in stage {name}, since "
-                f"the longest has {counted(longest, 'frame')} and a clip needs {needed}: take videos of "
-                f"{counted(needed, 'frame')} or more"
+                f"the longest has {counted(longest, 'frame')} and a clip needs {needed}: {longer_videos(needed)}"
             )
 
 

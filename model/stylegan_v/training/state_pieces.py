@@ -21,7 +21,7 @@ from fvd_bench.videos.files import regular_file
 from stylegan_v.checkpoints.files import LAST, check_checkpoint
 from stylegan_v.errors import CheckpointError, ConfigError
 from stylegan_v.training.run import load_run
-from stylegan_v.training.run_folder import SETTINGS
+from stylegan_v.training.run_folder import SETTINGS, held
 
 if TYPE_CHECKING:
     from stylegan_v.checkpoints.checkpoint import Checkpoint
@@ -62,7 +62,7 @@ def join(folder: Path, run: Path) -> Checkpoint:
     """Make the folder of a run from its state in pieces, so that `train` goes on from there.
 
     Raises CheckpointError where pieces are missing, damaged or of another version, or where the run has a state
-    already.
+    already, and ConfigError where a process trains in the folder.
     """
     folder, run = user_path(folder), user_path(run)
     target = run / LAST
@@ -78,10 +78,11 @@ def join(folder: Path, run: Path) -> Checkpoint:
         raise CheckpointError(f"{folder} has settings that this version does not know: {error}") from error
     try:
         run.mkdir(parents=True, exist_ok=True)
-        write_text(run / SETTINGS, settings.to_toml())
+        with held(run):
+            write_text(run / SETTINGS, settings.to_toml())
+            save(found, target)
     except OSError as error:
         raise CheckpointError(f"{run} cannot be written: {cause(error)}") from error
-    save(found, target)
     return found
 
 

@@ -16,6 +16,7 @@ from torch import nn
 from stylegan_v.baselines import registry
 from stylegan_v.checkpoints.checkpoint import Checkpoint, load, save
 from stylegan_v.errors import ConfigError
+from stylegan_v.methods.settings import OF_STYLEGAN_V
 from stylegan_v.methods.style_trainer import StyleTrainer
 from stylegan_v.methods.trainer import Trainer
 from stylegan_v.networks import noise
@@ -276,6 +277,15 @@ def test_a_run_is_the_file_that_it_writes(name: str, tmp_path: Path) -> None:
     for unused in method.unused:
         with pytest.raises(ConfigError, match=f"{name} has no use for train.{unused}"):
             load_run(None, {"model": {"method": name}, "train": {unused: 1}})
+
+
+def test_methods_with_another_step_have_no_use_for_settings_of_that_of_stylegan_v() -> None:
+    with_its_step = {"stylegan-v", "stylegan2", "lstm-codes", "without-our-generator"}
+
+    for name in {*registry.MODULES, *registry.VARIANTS} - with_its_step:
+        assert registry.method(name).unused >= OF_STYLEGAN_V, name
+    for name in with_its_step - {"stylegan2"}:  # whose clips are of one frame, and have no motion
+        assert not registry.method(name).unused & OF_STYLEGAN_V, name
 
 
 @pytest.mark.parametrize("name", ["stylegan2", *registry.VARIANTS])

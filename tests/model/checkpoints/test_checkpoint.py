@@ -77,6 +77,31 @@ def test_a_file_for_sampling_is_half_as_precise_and_gives_nearly_the_same_genera
         torch.testing.assert_close(parameter, expected[name], rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("said", "on_gpu"),
+    [("float32", "float32"), ("bfloat16", "bfloat16"), (None, "auto"), ("int8", "auto"), ([], "auto")],
+)
+def test_samples_on_a_gpu_are_made_in_the_precision_of_the_run(checkpoint: Checkpoint, said, on_gpu: str) -> None:
+    of_run = replace(checkpoint, run={"train": {} if said is None else {"precision": said}})
+
+    assert of_run.precision("cuda") == on_gpu
+    assert of_run.precision("cpu") == "auto"
+    assert replace(checkpoint, run=None).precision(torch.device("cuda", 0)) == "auto"
+
+
+@pytest.mark.parametrize(
+    ("protocol", "left"),
+    [("/home/me/mine.toml", "mine.toml"), ("../mine.toml", "mine.toml"), ("stylegan-v-fvd16@1", "stylegan-v-fvd16@1")],
+)
+def test_a_file_for_sampling_has_no_path(checkpoint: Checkpoint, protocol: str, left: str) -> None:
+    run = {"data": {"path": "/home/me/videos"}, "report": {"protocol": protocol, "fvd_videos": 8}}
+
+    found = replace(checkpoint, run=run).for_sampling()
+
+    assert found.run == {"data": {"path": ""}, "report": {"protocol": left, "fvd_videos": 8}}
+    assert run["report"]["protocol"] == protocol
+
+
 def test_making_a_generator_leaves_the_stream_of_random_numbers_as_it_was(checkpoint: Checkpoint) -> None:
     before = torch.get_rng_state()
 
@@ -129,6 +154,7 @@ def _zipped(pickled: bytes) -> bytes:
         _bytes({"header": '{"a": ' + "[" * 100_000, "tensors": {}}),
         _headed(model=[]),
         _headed(run=[1]),
+        _headed(run={"train": [1]}),
         _headed(state="kimg"),
         _headed(fps=10**400),
         _headed(format=1, model={"depth": 3}),

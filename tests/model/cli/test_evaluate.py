@@ -6,11 +6,13 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 from click.testing import CliRunner
 
 import fvd_bench
-from stylegan_v.checkpoints.checkpoint import load
+from stylegan_v.checkpoints.checkpoint import Checkpoint, load
 from stylegan_v.cli import cli
+from stylegan_v.networks.video_generator import VideoGenerator
 from stylegan_v.sampling.videos import GeneratedVideos
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -36,3 +38,21 @@ def test_the_command_scores_the_videos_of_its_seed(
     found = json.loads(file.read_text())["scores"]
     assert [score["value"] for score in found] == pytest.approx([score.value for score in expected], rel=1e-9)
     assert [score["protocol"] for score in found] == ["pixels", "longer"]
+
+
+def test_the_generator_computes_as_the_checkpoint_says(
+    tiny_checkpoint, toy_videos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a GPU it says what the run does (tests/model/checkpoints/test_checkpoint.py); here something says so."""
+    seen: list[torch.dtype | None] = []
+
+    def score(generator: VideoGenerator, *_: object, **__: object) -> None:
+        seen.append(generator.half_dtype)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Checkpoint, "precision", lambda self, device: "bfloat16")
+    monkeypatch.setattr("stylegan_v.sampling.scoring.evaluate", score)
+
+    CliRunner().invoke(cli, ["evaluate", str(tiny_checkpoint()), "--real", str(toy_videos), "--device", "cpu"])
+
+    assert seen == [torch.bfloat16]

@@ -15,7 +15,7 @@ import pytest
 import torch
 from PIL import Image
 
-from stylegan_v.data.clips import VideoDataset, batches
+from stylegan_v.data.clips import RealClip, VideoDataset, batches
 from stylegan_v.data.prefetch import Stop, StoppedError, run_ahead
 from stylegan_v.data.preloaded import PreloadedVideos, fits, size
 from stylegan_v.errors import DataError
@@ -49,6 +49,11 @@ def _open(path: Path, **changes) -> VideoDataset:
     return VideoDataset.open(path, **{"resolution": SIZE, "frames": 3, **changes})
 
 
+def _clip(dataset: VideoDataset, sample: int, *, seed: int) -> RealClip:
+    (clip,) = dataset.real_clips([sample], seed=seed)
+    return clip
+
+
 def test_a_set_is_listed_in_the_order_of_the_toolkit(folder: Path) -> None:
     dataset = _open(folder)
 
@@ -61,7 +66,7 @@ def test_a_clip_holds_the_frames_of_its_times(folder: Path, videos) -> None:
     dataset = _open(folder)
 
     for sample in range(40):
-        clip = dataset.real_clip(sample, seed=1)
+        clip = _clip(dataset, sample, seed=1)
         np.testing.assert_array_equal(clip.frames, videos[clip.name][clip.times])
         assert clip.times.dtype == np.int64
         assert clip.label.shape == (0,)
@@ -79,7 +84,7 @@ def test_video_files_and_archives_give_the_clips_of_frame_folders(
         other = _open(path)
         assert other.lengths == dataset.lengths
         for sample in range(8):
-            clip, same = dataset.real_clip(sample, seed=1), other.real_clip(sample, seed=1)
+            clip, same = _clip(dataset, sample, seed=1), _clip(other, sample, seed=1)
             np.testing.assert_array_equal(clip.frames, same.frames)
             np.testing.assert_array_equal(clip.times, same.times)
 
@@ -95,11 +100,11 @@ def test_video_files_are_named_as_slow(tmp_path: Path, moving_frames, write_vide
 def test_every_epoch_takes_each_video_once_in_an_order_of_its_own(folder: Path) -> None:
     dataset = _open(folder)
 
-    epochs = [tuple(dataset.real_clip(4 * e + i, seed=0).name for i in range(4)) for e in range(12)]
+    epochs = [tuple(_clip(dataset, 4 * e + i, seed=0).name for i in range(4)) for e in range(12)]
 
     assert all(sorted(epoch) == sorted(LENGTHS) for epoch in epochs)
     assert len(set(epochs)) > 4
-    assert epochs != [tuple(dataset.real_clip(4 * e + i, seed=1).name for i in range(4)) for e in range(12)]
+    assert epochs != [tuple(_clip(dataset, 4 * e + i, seed=1).name for i in range(4)) for e in range(12)]
 
 
 def test_mirrored_videos_are_videos_of_their_own(folder: Path, videos) -> None:
@@ -108,7 +113,7 @@ def test_mirrored_videos_are_videos_of_their_own(folder: Path, videos) -> None:
 
     seen = Counter()
     for sample in range(8):
-        clip = dataset.real_clip(sample, seed=0)
+        clip = _clip(dataset, sample, seed=0)
         frames = videos[clip.name][clip.times]
         flipped = not np.array_equal(clip.frames, frames)
         np.testing.assert_array_equal(clip.frames, frames[:, :, ::-1] if flipped else frames)
@@ -121,7 +126,7 @@ def test_times_in_a_long_video_count_from_a_window(folder: Path, videos) -> None
     dataset = _open(folder, max_frames=30)
     starts = set()
     for sample in range(400):
-        clip = dataset.real_clip(sample, seed=0)
+        clip = _clip(dataset, sample, seed=0)
         if clip.name == "a/long":
             assert clip.times.max() < 30
             (start,) = (s for s in range(11) if np.array_equal(clip.frames, videos["a/long"][s + clip.times]))
@@ -149,7 +154,7 @@ def test_batches_are_those_clips_for_any_number_of_threads(folder: Path, workers
     found = list(batches(dataset, numbers, seed=3, workers=workers))
 
     for samples, batch in zip(numbers, found, strict=True):
-        clips = [dataset.real_clip(sample, seed=3) for sample in samples]
+        clips = [_clip(dataset, sample, seed=3) for sample in samples]
         assert batch.frames.shape == (len(samples), 3, 3, SIZE, SIZE)
         assert (batch.frames.dtype, batch.times.dtype, batch.labels.dtype) == (
             torch.uint8, torch.float64, torch.float32,
@@ -248,7 +253,7 @@ def test_videos_that_cannot_be_used_are_named(tmp_path: Path, moving_frames, wri
     assert reasons["short"] == "too short: 2 frames, a clip needs 3"
     assert reasons["large"] == "frames are 64×48, the model's 32×32"
     assert "cannot be decoded" in reasons["text.mkv"]
-    assert {dataset.real_clip(sample, seed=0).name for sample in range(2)} == set(dataset.names)
+    assert {_clip(dataset, sample, seed=0).name for sample in range(2)} == set(dataset.names)
 
 
 def test_a_set_of_another_size_says_how_to_prepare_it(tmp_path: Path, moving_frames, write_frames) -> None:
@@ -277,13 +282,13 @@ def test_a_video_that_breaks_during_training_is_named(tmp_path: Path, moving_fra
 
     (tmp_path / "video" / "1.png").write_bytes(b"")
     with pytest.raises(DataError, match=r"video video .* frame 1\.png"):
-        dataset.real_clip(0, seed=0)
+        _clip(dataset, 0, seed=0)
     Image.new("RGB", (48, 48)).save(tmp_path / "video" / "1.png")
     with pytest.raises(DataError, match=r"video video .* frames differ in size"):
         next(batches(dataset, [[0]], seed=0, workers=2))
     write_frames(tmp_path / "video", moving_frames(3, 48, 48))
     with pytest.raises(DataError, match=r"video video .* frames are 48×48"):
-        dataset.real_clip(0, seed=0)
+        _clip(dataset, 0, seed=0)
 
 
 def _label(root: Path, labels: object) -> Path:
@@ -304,7 +309,7 @@ def test_classes_become_one_hot_vectors(labelled: Path) -> None:
 
     assert dataset.labels.tolist() == [[0, 0, 1], [1, 0, 0]]
     assert dataset.labels.dtype == np.float32
-    clips = [dataset.real_clip(sample, seed=0) for sample in range(2)]
+    clips = [_clip(dataset, sample, seed=0) for sample in range(2)]
     assert {clip.name: clip.label.tolist() for clip in clips} == {"x/one": [0, 0, 1], "x/two": [1, 0, 0]}
 
 

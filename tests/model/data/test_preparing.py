@@ -19,6 +19,7 @@ from stylegan_v.data.folder import PrepareSettings
 from stylegan_v.data.frames import every_frame
 from stylegan_v.data.preparing import prepare
 from stylegan_v.errors import ConfigError, DataError
+from stylegan_v.folder_lock import locked
 from tests.forked import Program
 
 
@@ -61,6 +62,16 @@ def test_one_process_prepares_a_folder_at_a_time(source: Path, tmp_path: Path) -
 
     assert refused == [1]
     assert (done.kept, again.kept) == (0, 3)
+
+
+def test_settings_are_left_to_the_process_that_holds_the_folder(source: Path, tmp_path: Path) -> None:
+    """Two may begin in a new folder at the same time, and one of them holds it then."""
+    (tmp_path / "out").mkdir()
+
+    with locked(tmp_path / "out", DataError("held")), pytest.raises(DataError, match="another process prepares a set"):
+        prepare(source, tmp_path / "out", _settings())
+
+    assert not any((tmp_path / "out").iterdir())
 
 
 def test_the_middle_of_every_frame_is_kept(source: Path, tmp_path: Path, moving_frames) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,9 @@ from click.testing import CliRunner
 from PIL import Image
 
 from stylegan_v.cli import cli
-from stylegan_v.errors import ModelError
+from stylegan_v.errors import ConfigError, ModelError
 from stylegan_v.sampling.sampler import VideoSampler
-from stylegan_v.studies.pictures import labelled
+from stylegan_v.studies.pictures import check_size, labelled, write_picture
 from stylegan_v.studies.strip import SECONDS, in_units, strip
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -54,6 +55,41 @@ def test_the_command_draws_the_times_that_are_asked_for(tiny_checkpoint, tmp_pat
     assert done.stdout == f"{tmp_path / 'a.png'}: 1 video at 0 s, 2 h\n", done.output
     with Image.open(tmp_path / "a.png") as image:
         assert image.height == 96 + 21
+
+
+@pytest.mark.parametrize(("videos", "seconds"), [(683, [0]), (1, range(683))])
+def test_a_picture_that_is_too_large_for_its_file_is_refused_before_any_frame_is_made(
+    tiny_generator, monkeypatch: pytest.MonkeyPatch, videos: int, seconds: Sequence[float]
+) -> None:
+    sampler = VideoSampler(tiny_generator(), train_fps=25)
+    monkeypatch.setattr(VideoSampler, "frames", lambda *_, **__: pytest.fail("a frame is made"))
+
+    with pytest.raises(ConfigError, match=r"a\.jpg: the picture has .*65\d\d\d.* at most 65500 a side: ask for fewer"):
+        strip(sampler, videos=videos, seconds=seconds, file=Path("a.jpg"))
+
+
+def test_sizes_are_those_of_the_picture(tmp_path: Path) -> None:
+    """682 rows of 96 pixels below 21, and one more than a JPEG file holds."""
+    frame, columns = np.zeros((32, 32, 3), np.uint8), ["0 s"]
+    for count, suits in ((682, True), (683, False)):
+        rows = ["video"] * count
+        picture = labelled([[frame]] * count, rows=rows, columns=columns)
+        assert (picture.height <= 65_500) == suits
+        check_size(tmp_path / "a.png", 32, rows=rows, columns=columns)
+        if suits:
+            check_size(tmp_path / "a.jpg", 32, rows=rows, columns=columns)
+            write_picture(tmp_path / "a.jpg", picture)
+        else:
+            with pytest.raises(ConfigError, match=f"{picture.width} × {picture.height} pixels"):
+                check_size(tmp_path / "a.jpg", 32, rows=rows, columns=columns)
+
+
+def test_the_command_refuses_it_for_the_file_that_it_writes(tiny_checkpoint, tmp_path: Path) -> None:
+    given = ["strip", tiny_checkpoint(), "--out", tmp_path / "a.JPG", "--videos", 700, "--at", 0]
+
+    done = CliRunner().invoke(cli, [str(argument) for argument in given])
+
+    assert isinstance(done.exception, ConfigError) and "a JPEG file has at most 65500 a side" in str(done.exception)
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from stylegan_v.cli import cli
 from stylegan_v.errors import CheckpointError, ConfigError
 from stylegan_v.training.loop import train
 from stylegan_v.training.run import Run, load_run
+from stylegan_v.training.run_folder import held
 from stylegan_v.training.state_pieces import join, split
 
 pytestmark = pytest.mark.usefixtures("one_thread", "short_films")
@@ -174,6 +175,14 @@ class TestRefused:
     def test_a_run_that_has_a_state(self, pieces: Path, trained: Path) -> None:
         with pytest.raises(CheckpointError, match=r"holds a state already, .*; name another folder"):
             join(pieces, trained)
+
+    def test_a_run_in_training(self, pieces: Path, tmp_path: Path) -> None:
+        (tmp_path / "run").mkdir()
+
+        with held(tmp_path / "run"), pytest.raises(ConfigError, match="another process trains in"):
+            join(pieces, tmp_path / "run")
+
+        assert not any((tmp_path / "run").iterdir())
 
     def test_a_folder_that_is_not_empty(self, trained: Path, pieces: Path) -> None:
         with pytest.raises(CheckpointError, match="is not empty; name a new folder for the pieces"):

@@ -173,6 +173,42 @@ def test_results_may_come_through_pipes(base: Path) -> None:
     assert piped.stdout == whole.stdout
 
 
+def _piped(text: bytes, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """What a command makes of a text on its stdin."""
+    kept, (read, write) = os.dup(0), os.pipe()
+    os.write(write, text)
+    os.close(write)
+    os.dup2(read, 0)
+    try:
+        return fvd_bench(*arguments)
+    finally:
+        os.dup2(kept, 0)
+        os.close(read)
+        os.close(kept)
+
+
+def test_a_result_may_come_on_stdin(base: Path, sets: Path, tmp_path: Path) -> None:
+    """As of `fvd-bench compute … --json - | fvd-bench cite -`."""
+    result_features.beside(base).unlink()
+    text, other = base.read_bytes(), tmp_path / "other.json"
+    other.write_bytes(text)
+    sides = ["--real", sets / "real", "--fake", sets / "good", "--cache", tmp_path / "store"]
+
+    for command, *rest in (
+        ("compare", other, "--format", "csv"),
+        ("cite",),
+        ("export", "--format", "csv"),
+    ):
+        named, piped = fvd_bench(command, base, *rest), _piped(text, command, "-", *rest)
+        assert (named.returncode, piped.returncode) == (0, 0), piped.stderr
+        assert piped.stdout == named.stdout.replace("base", "stdin")
+    assert "stdin is one score and no curve" in _piped(text, "report", "-").stderr
+    checked = _piped(text, "check", *sides, "--baseline", "-", "--protocol", tmp_path / "pixels.toml")
+    assert checked.returncode == 0, checked.stderr
+    refused = _piped(text, "check", *sides, "--baseline", "-", "--update")
+    assert refused.returncode == 2 and "stdin cannot be replaced" in refused.stderr
+
+
 def test_a_missing_baseline_is_bad_input(run, tmp_path: Path) -> None:
     done = run("check", "good", "--baseline", tmp_path / "none.json")
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import fvd_bench
-from fvd_bench.errors import ArgumentError, FvdBenchError, MetricError, ProtocolError, SourceError, WeightsError
+from fvd_bench.errors import ArgumentError, MetricError, ProtocolError, SourceError, WeightsError
 from fvd_bench.evaluation.evaluate import evaluate
 from fvd_bench.metrics.frechet import frechet_distance
 from fvd_bench.networks import create
@@ -321,8 +321,9 @@ def test_repeats_that_cannot_differ_are_said_to(two_sides, pixels_protocol) -> N
     ("settings", "error", "message"),
     [
         ({"weights": {"i3d": "x"}}, WeightsError, "no weights are called 'i3d'"),
-        ({"workers": 0}, FvdBenchError, "workers = 0: expected at least 1"),
-        ({"device": "gpu"}, FvdBenchError, "device = 'gpu': allowed are"),
+        ({"workers": 0}, ArgumentError, "workers = 0: expected at least 1"),
+        ({"device": "gpu"}, ArgumentError, "device = 'gpu': allowed are"),
+        ({"engine": "slurm"}, ArgumentError, "engine = 'slurm': allowed are"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(

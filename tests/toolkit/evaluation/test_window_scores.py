@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fvd_bench.errors import ArgumentError, FvdBenchError
+from fvd_bench.errors import ArgumentError
 from fvd_bench.evaluation import feasibility
 from fvd_bench.evaluation.comparisons.rank import rank
 from fvd_bench.evaluation.evaluate import evaluate
@@ -129,5 +129,5 @@ def test_windows_are_curves_by_metric_and_protocol(result: Result) -> None:
 
 @pytest.mark.parametrize("windows", [-1, 10**6])
 def test_numbers_of_windows_that_would_run_for_hours_are_refused(windows: int) -> None:
-    with pytest.raises(FvdBenchError, match=f"windows = {windows}: expected a number of windows, 0 to 1000"):
+    with pytest.raises(ArgumentError, match=f"windows = {windows}: expected a number of windows, 0 to 1000"):
         Settings(windows=windows)

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from fvd_bench import FvdBenchError
+from fvd_bench.errors import ArgumentError
 from tests.lazy_module import LazyModule
 from tests.toolkit.integrations.conftest import NO_CACHE
 
@@ -82,7 +83,7 @@ def test_a_callback_is_for_some_epochs_and_for_as_many_videos_as_it_asks_for(
     assert asked == [7]
     with pytest.raises(FvdBenchError, match="generate gave 7 videos: expected 3"):
         lit.trained(lit.Model(videos[1]), tmp_path, callback(batch=3))
-    with pytest.raises(FvdBenchError, match="batch = 0: expected at least 1"):
+    with pytest.raises(ArgumentError, match="batch = 0: expected at least 1"):
         callback(batch=0)
 
 

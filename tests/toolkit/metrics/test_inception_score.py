@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import math
 import sys
 from collections.abc import Callable
 
@@ -13,9 +14,9 @@ from fvd_bench.errors import MetricError
 from fvd_bench.estimate import Splits
 from fvd_bench.features.feature_set import FeatureSet
 from fvd_bench.metrics import kernel
-from fvd_bench.metrics.inception_score import IS, deviation_over_splits, inception_score
+from fvd_bench.metrics.inception_score import IS, inception_score, scores_of_splits
 from fvd_bench.metrics.kernel import kernel_distance, kernel_inception_distance
-from fvd_bench.metrics.measurement import measure
+from fvd_bench.metrics.measurement import Measured, measure
 from fvd_bench.metrics.metric import foreign
 from fvd_bench.protocols.rules import MetricRule
 from tests.lazy_module import LazyModule
@@ -95,21 +96,39 @@ def test_the_inception_score_is_a_mean_over_ten_shuffled_splits(rng: np.random.G
     splits = [score_of_split(shuffled[a:b]) for a, b in itertools.pairwise(ends)]
 
     assert inception_score(logits) == pytest.approx(np.mean(splits), rel=1e-12)
+    assert scores_of_splits(logits) == pytest.approx(splits, rel=1e-12)
     spread = np.sqrt(np.mean((np.array(splits) - np.mean(splits)) ** 2))  # by 10, not by 9
-    assert deviation_over_splits(logits) == Splits(10, pytest.approx(spread, rel=1e-12))
+    assert _measured(logits).splits == Splits(10, pytest.approx(spread, rel=1e-12))
     assert spread > 0.1
 
 
 def test_score_and_deviation_are_torch_fidelitys_own(rng: np.random.Generator) -> None:
-    """Of the same logits of 203 frames, by its defaults."""
+    """Of the same logits of 203 frames, by its defaults. The bits are its own, too."""
     logits = (rng.normal(size=(203, 1008)) * 3).astype(np.float32)
     theirs = metric_isc.isc_featuresdict_to_metric({"logits": torch.from_numpy(logits)}, "logits", verbose=False)
 
-    found = deviation_over_splits(logits)
+    found = _measured(logits)
 
-    assert inception_score(logits) == pytest.approx(theirs["inception_score_mean"], rel=1e-6, abs=0)
-    assert found.std == pytest.approx(theirs["inception_score_std"], rel=1e-6, abs=0)
-    assert found.std > 0.01
+    assert found.values == (theirs["inception_score_mean"],) == (inception_score(logits),)
+    assert found.splits == Splits(10, theirs["inception_score_std"])
+    assert found.splits.std > 0.01
+
+
+def test_the_splits_are_scored_once_for_score_and_deviation(
+    rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+    theirs = metric_isc.isc_features_to_metric
+
+    def counting(features: torch.Tensor, *args: object, **options: object) -> dict[str, float]:
+        seen.append(len(features))
+        return theirs(features, *args, **options)
+
+    monkeypatch.setattr("torch_fidelity.metric_isc.isc_features_to_metric", counting)
+
+    _measured(rng.normal(size=(57, 12)))
+
+    assert sum(seen) == 57
 
 
 @pytest.mark.parametrize("score", [lambda f: kernel_inception_distance(f[:50], f[50:]), inception_score])
@@ -138,6 +157,12 @@ def test_too_few_features_are_refused(rng: np.random.Generator) -> None:
     assert np.isfinite(kernel_inception_distance(ten[:2], ten))
 
 
+def _measured(logits: np.ndarray) -> Measured:
+    found = measure([_of_fake(logits)], MetricRule(names=("is",)), seed=0)["is"]
+    assert isinstance(found, Measured)
+    return found
+
+
 def _of_fake(logits: np.ndarray) -> dict[str, FeatureSet]:
     return {"real": FeatureSet.of(logits[:20]), "fake": FeatureSet.of(logits)}
 
@@ -147,7 +172,7 @@ def test_the_deviation_of_several_repeats_is_the_mean_of_theirs(rng: np.random.G
 
     found = measure(map(_of_fake, repeats), MetricRule(names=("is", "fvd")), seed=0)
 
-    apart = [deviation_over_splits(logits).std for logits in repeats]
+    apart = [np.std(scores_of_splits(logits)) for logits in repeats]
     assert found["is"].splits == Splits(10, pytest.approx(np.mean(apart), rel=1e-12))
     assert apart[1] > 1.5 * apart[0] > 0
     assert found["fvd"].splits is None
@@ -161,15 +186,21 @@ def test_a_mean_over_batches_is_none_over_splits(rng: np.random.Generator) -> No
     assert found.values and found.splits is None
 
 
-@pytest.mark.parametrize(("count", "std"), [(1, 0.0), (10, -1.0), (10, float("nan"))])
-def test_splits_of_a_foreign_metric_that_cannot_be_are_refused(count: int, std: float) -> None:
+@pytest.mark.parametrize("wrong", [[], [1.0], [1.0, float("nan")], [float("inf"), 1.0]])
+def test_splits_of_a_foreign_metric_that_cannot_be_are_refused(wrong: list[float]) -> None:
     sides = _of_fake(np.zeros((20, 3), np.float32)).values()
-    splits: list[Splits] = [Splits(4, 0.5)]
-    own = dataclasses.replace(IS, version="1", splits=lambda real, fake, rule: splits[0])
+    splits = [1, 2, 2, 3]
+    own = dataclasses.replace(IS, version="1", splits=lambda real, fake, rule: splits)
     metric, rule = foreign("mine", own), MetricRule(names=("is", "mine"))
 
-    assert metric.splits is not None and metric.splits(*sides, rule) == Splits(4, 0.5)
-    splits[0] = Splits(count, std)
-    with pytest.raises(MetricError, match=r"mine gave Splits.*: expected 2 splits or more, and a finite deviation"):
-        metric.splits(*sides, rule)
-    assert foreign("mine", dataclasses.replace(own, splits=None)).splits is None
+    assert metric.value(*sides, rule) == (2.0, Splits(4, math.sqrt(0.5)))
+    splits[:] = wrong
+    with pytest.raises(MetricError, match=r"mine gave \[.*\]: expected the scores of 2 splits or more, finite numbers"):
+        metric.value(*sides, rule)
+
+
+def test_a_metric_is_a_value_or_a_mean_over_splits() -> None:
+    with pytest.raises(ValueError, match="the metric is has to have either `compute` or `splits`"):
+        dataclasses.replace(IS, splits=None)
+    with pytest.raises(ValueError, match="the metric is has to have either `compute` or `splits`"):
+        dataclasses.replace(IS, compute=lambda real, fake, rule: 1.0)

@@ -15,7 +15,7 @@ from safetensors.numpy import save_file
 from fvd_bench.errors import ProtocolError
 from fvd_bench.estimate import Splits
 from fvd_bench.evaluation.evaluate import evaluate
-from fvd_bench.metrics.inception_score import deviation_over_splits, inception_score
+from fvd_bench.metrics.inception_score import inception_score, scores_of_splits
 from fvd_bench.networks import create, weights
 from fvd_bench.networks.c3d_network import C3D as Network
 from fvd_bench.networks.weights import c3d_tensors
@@ -264,7 +264,7 @@ def test_the_score_is_that_of_the_networks_classes(thin: Tensors, given, moving_
     (score,) = result.scores
     assert score.value == pytest.approx(inception_score((logits - mean) * scale), rel=1e-3)  # of float32
     assert score.value > 1.2 and not score.lower_is_better
-    assert score.splits == Splits(10, pytest.approx(deviation_over_splits((logits - mean) * scale).std, rel=1e-3))
+    assert score.splits == Splits(10, pytest.approx(np.std(scores_of_splits((logits - mean) * scale)), rel=1e-3))
     assert set(result.weights) == {C3D, MEAN}
     unverified = [w.message.partition(" is known")[0] for w in result.warnings if w.code == "weights-unverified"]
     assert unverified == [f"no published digest of {name}" for name in (C3D, MEAN)]

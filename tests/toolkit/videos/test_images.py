@@ -148,6 +148,37 @@ def test_16_bit_colour_is_refused_too(tmp_path: Path) -> None:
         list(_folder(tmp_path).frames(np.arange(1)))
 
 
+def test_uncommon_colours_are_those_of_their_formulas(tmp_path: Path) -> None:
+    """YCbCr as in JFIF, of BT.601 in full range, and CMYK without a profile; Pillow rounds down in places."""
+    rng = np.random.default_rng(0)
+    luma, blue, red, key = (rng.integers(0, 256, (16, 16)).astype(float) for _ in range(4))
+    formulas = {
+        "YCbCr": (
+            (luma, blue, red),
+            (
+                luma + 1.402 * (red - 128),
+                luma - 0.344136 * (blue - 128) - 0.714136 * (red - 128),
+                luma + 1.772 * (blue - 128),
+            ),
+        ),
+        "CMYK": ((luma, blue, red, key), tuple((255 - ink) * (255 - key) / 255 for ink in (luma, blue, red))),
+    }
+    for mode, (channels, expected) in formulas.items():
+        Image.merge(mode, [Image.fromarray(c.astype(np.uint8)) for c in channels]).save(tmp_path / f"{mode}.tif")
+
+        (frame,) = FrameFolder(tmp_path, [f"{mode}.tif"]).frames(np.arange(1))
+
+        np.testing.assert_allclose(frame.pixels, np.stack(expected, axis=2).clip(0, 255), atol=1.01)
+
+
+def test_cielab_is_refused(tmp_path: Path) -> None:
+    """Pillow leaves it to Little CMS, which makes (32, 254, 253) of cyan."""
+    Image.new("LAB", (4, 4), (231, 208, 241)).save(tmp_path / "0.tif")
+
+    with pytest.raises(VideoError, match="pixels of mode LAB; expected grey, RGB, CMYK or YCbCr: convert it to RGB"):
+        list(_folder(tmp_path).frames(np.arange(1)))
+
+
 def test_content_follows_bytes_and_state_follows_files(tmp_path: Path, moving_frames, write_frames) -> None:
     a = _folder(write_frames(tmp_path / "a", moving_frames(3)))
     b = _folder(write_frames(tmp_path / "b", moving_frames(3)))

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 import fvd_bench
-from fvd_bench.errors import FvdBenchError, NotComparableError, ProtocolError, ResultError
+from fvd_bench.errors import ArgumentError, NotComparableError, ProtocolError, ResultError
 from fvd_bench.evaluation import result_features
 from fvd_bench.evaluation.collection import collect
 from fvd_bench.evaluation.collection_result import result_of
@@ -60,7 +60,7 @@ def test_a_baseline_of_no_numbers_passes_nothing(check, baseline, key: str) -> N
 
 @pytest.mark.parametrize("allowed", [math.nan, -0.1])
 def test_an_allowance_that_is_none_is_refused(check, baseline, allowed: float) -> None:
-    with pytest.raises(FvdBenchError, match="expected a fraction"):
+    with pytest.raises(ArgumentError, match="expected a fraction"):
         check("bad", baseline(), max_increase=allowed)
 
 

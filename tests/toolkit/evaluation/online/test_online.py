@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from fvd_bench import Arrays, FrechetVideoDistance, FvdBenchWarning, Settings, evaluate
-from fvd_bench.errors import FvdBenchError, MetricError, ProtocolError, ShortVideoError, SourceError
+from fvd_bench.errors import ArgumentError, MetricError, ProtocolError, ShortVideoError, SourceError
 from fvd_bench.networks.pixels import PixelsExtractor
 from tests.toolkit.evaluation.online.conftest import EXACT, NO_CACHE, value_of
 
@@ -176,10 +176,16 @@ def test_protocols_without_a_distance_between_given_videos_are_refused(name: str
         FrechetVideoDistance(name, settings=NO_CACHE)
 
 
+@pytest.mark.parametrize("seed", [-1, 2**32])
+def test_a_seed_that_cannot_be_is_refused(random_protocol, seed: int) -> None:
+    with pytest.raises(ArgumentError, match=f"seed = {seed}: expected 0 to"):
+        FrechetVideoDistance(random_protocol, seed=seed, settings=NO_CACHE)
+
+
 def test_the_device_can_be_chosen(metric) -> None:
     assert metric.to("cpu") is metric
     for other in ("meta", "openvino"):
-        with pytest.raises(FvdBenchError, match="allowed are cpu, cuda"):
+        with pytest.raises(ArgumentError, match="allowed are cpu, cuda"):
             metric.to(other)
 
 
@@ -188,7 +194,7 @@ def test_the_device_can_be_chosen(metric) -> None:
 )
 def test_what_a_score_of_arrays_would_ignore_is_refused(random_protocol, asked: dict[str, object]) -> None:
     (name,) = asked
-    with pytest.raises(FvdBenchError, match=f"{name} = .* is for fvd_bench.evaluate"):
+    with pytest.raises(ArgumentError, match=f"{name} = .* is for fvd_bench.evaluate"):
         FrechetVideoDistance(random_protocol, settings=Settings(**asked))
 
 
