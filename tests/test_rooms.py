@@ -5,6 +5,7 @@ import functools
 import graphlib
 import importlib
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -32,14 +33,20 @@ def _modules(package: str) -> dict[str, Path]:
     return {name.removesuffix(".__init__"): file for name, file in names.items() if name != "__init__"}
 
 
+def _statements(node: ast.AST) -> Iterator[ast.AST]:
+    """All that is in a node but expressions, which import nothing; blocks for type checkers left out."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.If) and isinstance(child.test, ast.Name) and child.test.id == "TYPE_CHECKING":
+            child.body = []
+        if not isinstance(child, ast.expr):
+            yield child
+            yield from _statements(child)
+
+
 def _imports(file: Path, package: str) -> set[str]:
     """Modules of its package that a file imports, inside functions too; blocks for type checkers left out."""
     modules, found = _modules(package), set[str]()
-    tree = ast.parse(file.read_text("utf-8"))
-    for block in ast.walk(tree):
-        if isinstance(block, ast.If) and isinstance(block.test, ast.Name) and block.test.id == "TYPE_CHECKING":
-            block.body = []
-    for node in ast.walk(tree):
+    for node in _statements(ast.parse(file.read_text("utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == package:
             base = node.module.partition(".")[2]
             names = (f"{base}.{alias.name}".strip(".") for alias in node.names)

@@ -54,7 +54,7 @@ def tiny_checkpoint(tiny_generator, tmp_path: Path) -> Callable[..., Path]:
     return write
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def one_thread() -> Iterator[None]:
     """Networks this small wait for other threads most of the time, above all where other processes compute."""
     before = torch.get_num_threads()
@@ -63,11 +63,13 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-@pytest.fixture
-def short_films(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="module")
+def short_films() -> Iterator[None]:
     """Samples of a training run are 4 videos of 8 frames, not 16 of 32: to make them takes longer than some steps."""
-    monkeypatch.setattr(snapshots, "_STRIDE", 1)
-    monkeypatch.setattr(snapshots, "_ROWS", 2)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(snapshots, "_STRIDE", 1)
+        patch.setattr(snapshots, "_ROWS", 2)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ from click.testing import CliRunner
 
 from fvd_bench.sources.opening import open_source
 from stylegan_v.cli import cli
-from tests.forked import Program
+from tests.program import stylegan_v
 
 
 def _run(*arguments: object):
@@ -42,9 +42,8 @@ def test_a_set_is_prepared_and_counted(two_sides, tmp_path: Path) -> None:
 
 def test_a_skipped_video_is_an_error_where_that_is_asked_for(two_sides, tmp_path: Path) -> None:
     real, _ = two_sides
-    command = ["-m", "stylegan_v", "data", real, tmp_path / "out"]
 
-    done = Program(*command, "--resolution", "32", "--chunk", "15", "--strict").end()
+    done = stylegan_v("data", real, tmp_path / "out", "--resolution", 32, "--chunk", 15, "--strict")
 
     assert done.returncode == 3
     assert "stylegan-v: error: 1 video of" in done.stderr

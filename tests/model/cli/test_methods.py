@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 from stylegan_v.cli import cli
 from stylegan_v.errors import ConfigError
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = pytest.mark.usefixtures("one_thread", "short_films")
 
 
 def run(*arguments: object) -> Result:

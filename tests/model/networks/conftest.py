@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import json
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -126,21 +127,21 @@ class Checker:
 
     def statistics(self, tensor: Tensor, expected: dict[str, Any], quantity: str) -> None:
         values = tensor.detach().double()
-        checks = {
-            "mean": values.mean(),
-            "std": values.std(correction=0),
-            "min": values.min(),
-            "max": values.max(),
-            "absmax": values.abs().max(),
-            "rms": values.square().mean().sqrt(),
-            "first4": values.flatten()[:4],
-            "last4": values.flatten()[-4:],
-            "shape": torch.tensor(values.shape),
+        measures: dict[str, Callable[[Tensor], Tensor]] = {
+            "mean": Tensor.mean,
+            "std": lambda x: x.std(correction=0),
+            "min": Tensor.min,
+            "max": Tensor.max,
+            "absmax": lambda x: x.abs().max(),
+            "rms": lambda x: x.square().mean().sqrt(),
+            "first4": lambda x: x.flatten()[:4],
+            "last4": lambda x: x.flatten()[-4:],
+            "shape": lambda x: torch.tensor(x.shape),
         }
         assert {"mean", "std"} <= expected.keys()
-        for name, value in checks.items():
+        for name, measure in measures.items():
             if name in expected:
-                self(value, expected[name], quantity)
+                self(measure(values), expected[name], quantity)
         for place in expected.get("at", []) if isinstance(expected.get("at"), list) else []:
             self(values[tuple(place["pos"])], place["value"], quantity)
 

@@ -119,13 +119,12 @@ def test_a_time_just_below_a_code_is_on_one_side_of_it() -> None:
 
 
 @pytest.mark.parametrize("preset", ["release", "paper"])
-@pytest.mark.parametrize("hours", [1, 11])
-def test_late_motion_does_not_drift(preset: str, hours: int) -> None:
-    """A network of float32 against the same one in float64, at times that float32 rounds."""
+def test_late_motion_does_not_drift(preset: str) -> None:
+    """A network of float32 against the same one in float64, at times that float32 rounds: after eleven hours."""
     torch.manual_seed(0)
     encoder = MotionEncoder(model_config(preset)).requires_grad_(False)
     exact = copy.deepcopy(encoder).double()
-    times = hours * 3600 * 25 + torch.tensor([[0.3, 7.9, 15.99, 100.0]], dtype=torch.float64)
+    times = 11 * 3600 * 25 + torch.tensor([[0.3, 7.9, 15.99, 100.0]], dtype=torch.float64)
     noise = keyed_noise(3, torch.tensor([9]), 512)
 
     v = encoder(times, noise)
@@ -153,8 +152,8 @@ def test_initial_statistics_are_the_official_ones() -> None:
     torch.manual_seed(0)
     encoder = MotionEncoder(model_config("release")).requires_grad_(False)
     u = encoder.mapping(torch.randn(4, 200, 512))
-    times = torch.rand(40, 8) * 1000
-    noise = keyed_noise(0, torch.arange(40), 512)
+    times = torch.rand(20, 8) * 1000
+    noise = keyed_noise(0, torch.arange(20), 512)
     v, anchors = encoder(times, noise), encoder((times // 16) * 16, noise)
     code, _ = encoder.codes(times, noise)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 
 import pytest
@@ -34,9 +35,9 @@ def seeded_vgg(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def lpips_heads() -> Path:
     """The published linear heads, which torchmetrics carries."""
-    import torchmetrics  # not at the top: every process collects this file, and one of them needs it
-
-    return Path(torchmetrics.__file__).parent / "functional" / "image" / "lpips_models" / "vgg.pth"
+    found = importlib.util.find_spec("torchmetrics")  # which takes seconds to import
+    assert found and found.origin
+    return Path(found.origin).parent / "functional" / "image" / "lpips_models" / "vgg.pth"
 
 
 @pytest.fixture(scope="session")

@@ -83,10 +83,14 @@ TINY_CLIP = {
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Weights of a CLIP of open_clip's own classes, small and seeded, whose shape open_clip knows as tiny-clip."""
+    """Weights of a CLIP of open_clip's own classes, small and seeded, whose shape open_clip knows as tiny-clip.
+
+    It knows a wider-clip as well, and one with parts that are elsewhere.
+    """
     open_clip = pytest.importorskip("open_clip")
     folder = tmp_path_factory.mktemp("clip")
     (folder / "tiny-clip.json").write_text(json.dumps(TINY_CLIP))
+    (folder / "wider-clip.json").write_text(json.dumps(TINY_CLIP | {"embed_dim": 32}))
     (folder / "elsewhere.json").write_text(json.dumps(TINY_CLIP | {"text_cfg": TINY_TEXT | {"hf_tokenizer_name": "x"}}))
     open_clip.add_model_config(folder)
     with torch.random.fork_rng():
@@ -147,15 +151,18 @@ def test_the_command_edits_a_video_and_then_its_edit(clip: Path, tiny_checkpoint
 def test_an_edit_of_an_edit_keeps_the_class_of_its_motion(clip: Path, tiny_checkpoint, tmp_path: Path) -> None:
     checkpoint = tiny_checkpoint(num_classes=2)
     model = (checkpoint, "--clip", clip, "--clip-model", "tiny-clip", "--text", "x", "--motions", 0, "--steps", 1)
-    classes = []
 
-    for given in ((), ("--class", 0), ("--class", 1)):
-        folder, again = (tmp_path / f"{len(classes)}-{name}" for name in ("edit", "again"))
+    def classes(name: str, *given: object) -> list[int]:
+        """Of an edit, and of an edit of that with another seed."""
+        folder, again = tmp_path / name, tmp_path / f"{name}-again"
         assert run("edit", *model, *given, "--out", folder).exit_code == 0
         assert run("edit", *model, "--projection", folder, "--out", again, "--seed", 5).exit_code == 0
-        classes.append([json.loads((of / "report.json").read_text())["class"] for of in (folder, again)])
+        return [json.loads((of / "report.json").read_text())["class"] for of in (folder, again)]
 
-    assert classes[0] in classes[1:] and classes[1:] == [[0, 0], [1, 1]]
+    drawn, kept = classes("drawn")
+    other = 1 - drawn
+    assert drawn in (0, 1) and kept == drawn
+    assert classes("given", "--class", other) == [other, other]
 
 
 def test_a_model_that_is_none_was_typed_wrong_and_weights_are_bad_input(
@@ -179,7 +186,7 @@ def test_models_that_are_elsewhere_are_refused(clip: Path, name: str) -> None:
 
 def test_weights_of_another_model_are_refused(clip: Path) -> None:
     with pytest.raises(CheckpointError, match=r"expected \[\d+"):
-        text_score("x", clip, "RN50", "cpu")
+        text_score("x", clip, "wider-clip", "cpu")
 
 
 def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

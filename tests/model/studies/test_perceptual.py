@@ -11,6 +11,7 @@ import torch
 
 from fvd_bench.networks.i3d_network import I3D, tensor_shapes
 from stylegan_v.errors import CheckpointError
+from stylegan_v.studies import perceptual
 from stylegan_v.studies.perceptual import lpips_distance, still_layers
 from tests.lazy_module import LazyModule
 
@@ -41,15 +42,22 @@ def test_lpips_is_that_of_torchmetrics(seeded_vgg: Path, lpips_heads: Path) -> N
     assert distance.between(distance.features(a), distance.features(a)).tolist() == [0, 0]
 
 
-def test_large_images_are_averaged_down(seeded_vgg: Path, lpips_heads: Path) -> None:
+class Seen(torch.nn.Module):
+    """Stands for VGG16, and gives what it sees."""
+
+    def forward(self, images: torch.Tensor) -> list[torch.Tensor]:
+        return [images]
+
+
+def test_large_images_are_averaged_down(seeded_vgg: Path, lpips_heads: Path, monkeypatch) -> None:
+    monkeypatch.setattr(perceptual, "VggLayers", lambda *_: Seen())
     small = images(1, 256)
     large = small.repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)
-    distance = lpips_distance(seeded_vgg, lpips_heads, "cpu")
 
-    first = distance.layers(torch.nn.functional.interpolate(large, size=(64, 64), mode="area"))[0]
+    seen = lpips_distance(seeded_vgg, lpips_heads, "cpu").layers
 
-    assert first.shape[-1] == 64
-    torch.testing.assert_close(distance.layers(large)[-1], distance.layers(small)[-1])
+    torch.testing.assert_close(seen(large)[0], small)
+    assert torch.equal(seen(small)[0], small) and torch.equal(seen(small[..., :64, :64])[0], small[..., :64, :64])
 
 
 def test_stills_are_seen_as_i3d_sees_videos_that_stand_still() -> None:

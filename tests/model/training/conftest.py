@@ -18,7 +18,7 @@ from stylegan_v.training.run import DataRun, Run, load_run
 STEP_KIMG = 4 * 3 / 1000
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def run_of(toy_videos: Path, tiny_config):
     """A run of some steps of four clips."""
 

@@ -58,22 +58,28 @@ def assert_same(a: Path, b: Path, *, tolerance: float = 0.0) -> None:
     assert max(apart.values()) <= tolerance, max(apart, key=apart.get)
 
 
-def test_the_same_command_goes_on_and_changes_no_bit(run_of, tmp_path: Path) -> None:
-    go(run_of(5), tmp_path / "straight")
-    for steps in (2, 3, 5, 5):
-        go(run_of(steps), tmp_path / "steps")
+@pytest.fixture(scope="module")
+def straight(run_of, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run of seven steps that nothing interrupted. Tests must not change it."""
+    folder = tmp_path_factory.mktemp("straight")
+    go(run_of(7), folder)
+    return folder
 
-    assert_same(tmp_path / "straight", tmp_path / "steps")
-    both = [lines(tmp_path / name) for name in ("straight", "steps")]
-    assert [line["kimg"] for line in both[1]] == pytest.approx([STEP_KIMG * step for step in range(1, 6)])
+
+def test_the_same_command_goes_on_and_changes_no_bit(run_of, straight: Path, tmp_path: Path) -> None:
+    for steps in (2, 3, 7, 7):
+        go(run_of(steps), tmp_path)
+
+    assert_same(straight, tmp_path)
+    both = [lines(folder) for folder in (straight, tmp_path)]
+    assert [line["kimg"] for line in both[1]] == pytest.approx([STEP_KIMG * step for step in range(1, 8)])
     for a, b in zip(*both, strict=True):
         del a["seconds_per_kimg"], b["seconds_per_kimg"]
         assert a == b
 
 
-def test_a_killed_run_goes_on_and_changes_no_bit(run_of, tmp_path: Path) -> None:
+def test_a_killed_run_goes_on_and_changes_no_bit(run_of, straight: Path, tmp_path: Path) -> None:
     run, killed = run_of(7), tmp_path / "killed"
-    go(run, tmp_path / "straight")
     process = Program(*command(run, killed))
     while process.is_running() and len(lines(killed) if (killed / "log.jsonl").exists() else []) < 3:
         time.sleep(0.02)
@@ -82,8 +88,8 @@ def test_a_killed_run_goes_on_and_changes_no_bit(run_of, tmp_path: Path) -> None
 
     go(run, killed)
 
-    assert_same(tmp_path / "straight", killed)
-    assert [line["kimg"] for line in lines(killed)] == [line["kimg"] for line in lines(tmp_path / "straight")]
+    assert_same(straight, killed)
+    assert [line["kimg"] for line in lines(killed)] == [line["kimg"] for line in lines(straight)]
 
 
 def test_an_interrupted_run_ends_its_step_and_keeps_it(run_of, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The folder of a run that has lost or damaged files."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,19 @@ from stylegan_v.training import run_folder
 from stylegan_v.training.run import load_run
 from tests.model.training.conftest import go
 
+pytestmark = pytest.mark.usefixtures("one_thread", "short_films")
 
-def test_settings_that_are_gone_are_those_of_the_checkpoint(run_of, tmp_path: Path) -> None:
-    go(run_of(1), tmp_path)
+
+@pytest.fixture(scope="module")
+def begun(run_of, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run of a step. Tests must not change it."""
+    folder = tmp_path_factory.mktemp("begun")
+    go(run_of(1), folder)
+    return folder
+
+
+def test_settings_that_are_gone_are_those_of_the_checkpoint(begun: Path, tmp_path: Path) -> None:
+    shutil.copytree(begun, tmp_path, dirs_exist_ok=True)
     file = tmp_path / run_folder.SETTINGS
     before = load_run(str(file), {})
     file.unlink()
@@ -28,8 +39,8 @@ def test_settings_that_are_gone_are_those_of_the_checkpoint(run_of, tmp_path: Pa
         ("checkpoint.pt", r"put a copy of it back to go on, or name another --out to begin anew$"),
     ],
 )
-def test_a_damaged_file_says_how_to_go_on(run_of, tmp_path: Path, name: str, remedy: str) -> None:
-    go(run_of(1), tmp_path)
+def test_a_damaged_file_says_how_to_go_on(run_of, begun: Path, tmp_path: Path, name: str, remedy: str) -> None:
+    shutil.copytree(begun, tmp_path, dirs_exist_ok=True)
     (tmp_path / name).write_bytes((tmp_path / "checkpoint.pt").read_bytes()[:-100])
 
     with pytest.raises(CheckpointError, match=rf"{name} is damaged.*; {remedy}"):

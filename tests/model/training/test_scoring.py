@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -22,6 +23,15 @@ from stylegan_v.training.session import Session
 from tests.model.training.conftest import STEP_KIMG, go, lines
 
 pytestmark = pytest.mark.usefixtures("one_thread", "short_films")
+
+
+@pytest.fixture(scope="module")
+def scored(run_of, tmp_path_factory: pytest.TempPathFactory, write_pixels_protocol) -> tuple[Path, dict[str, Any]]:
+    """The folder of a run of two steps and a score, and its settings of [report]. Tests must not change it."""
+    folder = tmp_path_factory.mktemp("scored")
+    report = {"fvd_kimg": 2 * STEP_KIMG, "fvd_videos": 4, "protocol": write_pixels_protocol(folder, frames=9)}
+    go(run_of(2, report=report), folder / "run")
+    return folder / "run", report
 
 
 def test_scores_are_logged_and_the_best_generator_is_kept(run_of, tmp_path: Path, pixels_protocol) -> None:
@@ -67,9 +77,9 @@ def test_an_interruption_ends_a_score_which_is_made_when_the_run_goes_on(
     assert checkpoints.load(tmp_path / "run" / "best.pt").state["trainer"]["steps"] == 2
 
 
-def test_the_best_score_is_remembered_by_a_run_that_goes_on(run_of, tmp_path: Path, pixels_protocol) -> None:
-    report = {"fvd_kimg": 2 * STEP_KIMG, "fvd_videos": 4, "protocol": pixels_protocol(frames=9)}
-    go(run_of(2, report=report), tmp_path)
+def test_the_best_score_is_remembered_by_a_run_that_goes_on(run_of, tmp_path: Path, scored) -> None:
+    before, report = scored
+    shutil.copytree(before, tmp_path, dirs_exist_ok=True)
     best = checkpoints.load(tmp_path / "best.pt")
     checkpoints.save(dataclasses.replace(best, state={**best.state, "score": 1e-3}), tmp_path / "best.pt")
 
@@ -107,10 +117,10 @@ def test_of_scores_that_are_to_be_high_the_highest_is_the_best(run_of, tmp_path:
 
 @pytest.mark.parametrize("change", ["other videos", "other data", "lost"])
 def test_a_score_that_compares_with_none_before_is_the_best(
-    run_of, toy_videos: Path, tmp_path: Path, pixels_protocol, capsys, change: str
+    run_of, toy_videos: Path, tmp_path: Path, scored, capsys, change: str
 ) -> None:
-    report = {"fvd_kimg": 2 * STEP_KIMG, "fvd_videos": 4, "protocol": pixels_protocol(frames=9)}
-    go(run_of(2, report=report), tmp_path)
+    before, report = scored
+    shutil.copytree(before, tmp_path, dirs_exist_ok=True)
     file = tmp_path / "best.pt"
     for name, key in (("best.pt", "score"), ("checkpoint.pt", "best")):  # older versions had it in both
         found = checkpoints.load(tmp_path / name)

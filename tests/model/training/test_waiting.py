@@ -83,11 +83,8 @@ def make_trainer(toy_videos: Path, tiny_config):
     return make
 
 
-@pytest.mark.parametrize("mismatched_weight", [0.0, 0.5])
-def test_a_step_waits_for_nothing(make_trainer, mismatched_weight: float) -> None:
-    trainer, batch = make_trainer(
-        num_classes=2, micro_batch=2, precision="float16", ema_rampup=0.05, mismatched_weight=mismatched_weight
-    )
+def test_a_step_waits_for_nothing(make_trainer) -> None:
+    trainer, batch = make_trainer(num_classes=2, precision="float16", ema_rampup=0.05, mismatched_weight=0.5)
     trainer.probability.interval = 2
 
     with watched() as watch:
