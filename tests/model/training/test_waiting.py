@@ -84,7 +84,9 @@ def make_trainer(toy_videos: Path, tiny_config):
 
 
 def test_a_step_waits_for_nothing(make_trainer) -> None:
-    trainer, batch = make_trainer(num_classes=2, precision="float16", ema_rampup=0.05, mismatched_weight=0.5)
+    trainer, batch = make_trainer(
+        num_classes=2, micro_batch=2, precision="float16", ema_rampup=0.05, mismatched_weight=0.5
+    )
     trainer.probability.interval = 2
 
     with watched() as watch:
