@@ -158,11 +158,11 @@ def weights_error() -> Callable[..., AbstractContextManager[None]]:
 def wandering_frames() -> Callable[..., Pixels]:
     """A picture of four random textures whose weights walk at random, smoothly: uint8 [T, size, size, 3]."""
 
-    def make(num_frames: int, *, seed: int = 0, size: int = 64, grain: float = 0.0) -> Pixels:
+    def make(num_frames: int, *, seed: int = 0, size: int = 64) -> Pixels:
         rng = np.random.default_rng([11, seed])
         textures = np.kron(rng.normal(0, 1, (4, 8, 8)), np.ones((size // 8, size // 8)))
         weights = np.cumsum(rng.normal(0, 1.5, (num_frames, 4)), axis=0)
-        grey = 128 + np.tensordot(weights, textures, 1) + rng.normal(0, grain, (num_frames, size, size))
+        grey = 128 + np.tensordot(weights, textures, 1)
         return np.repeat(np.clip(grey, 0, 255).round()[..., None], 3, axis=3).astype(np.uint8)
 
     return make

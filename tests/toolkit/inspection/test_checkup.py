@@ -20,12 +20,18 @@ from fvd_bench.reports.page import checkup_page
 DOC = Path(__file__).parents[3] / "docs" / "inspect.md"
 
 
-@pytest.fixture
-def healthy(tmp_path: Path, moving_frames, write_video) -> Path:
-    """Three videos that FVD16 can use, and FVD128 too."""
+@pytest.fixture(scope="module")
+def healthy_videos(tmp_path_factory: pytest.TempPathFactory, moving_frames, write_video) -> Path:
+    folder = tmp_path_factory.mktemp("healthy")
     for seed in range(3):
-        write_video(tmp_path / "healthy" / f"{seed}.mp4", moving_frames(130 + seed, seed=seed))
-    return tmp_path / "healthy"
+        write_video(folder / f"{seed}.mp4", moving_frames(130 + seed, seed=seed))
+    return folder
+
+
+@pytest.fixture
+def healthy(tmp_path: Path, healthy_videos: Path) -> Path:
+    """Three videos that FVD16 can use, and FVD128 too; a copy that tests may change."""
+    return shutil.copytree(healthy_videos, tmp_path / "healthy")
 
 
 def _found(checkup: Checkup) -> dict[str, list[str]]:
@@ -156,13 +162,13 @@ def test_continuations_of_one_image_are_told_and_fades_from_black_are_not(
 
 
 def test_videos_of_both_sides_are_told(tmp_path: Path, healthy: Path, moving_frames, write_video, write_frames) -> None:
-    frames = moving_frames(130, seed=3)
+    frames = moving_frames(20, seed=3)
     write_video(healthy / "lossless.mkv", frames, codec="ffv1", pix_fmt="bgr0")
     shutil.copytree(healthy, tmp_path / "other")
     for name in ("1.mp4", "2.mp4", "lossless.mkv"):
         (tmp_path / "other" / name).unlink()
     write_frames(tmp_path / "other" / "images", frames)
-    write_video(tmp_path / "other" / "new.mp4", moving_frames(130, seed=4))
+    write_video(tmp_path / "other" / "new.mp4", moving_frames(20, seed=4))
 
     checkup = inspect(healthy, tmp_path / "other")
 
@@ -185,8 +191,8 @@ def test_what_is_wrong_with_both_sides_is_told_of_each(tmp_path: Path, moving_fr
 
 def test_sides_that_do_not_match_are_told(tmp_path: Path, healthy: Path, moving_frames, write_frames) -> None:
     for seed in range(2):
-        write_frames(tmp_path / "b" / str(seed), moving_frames(130, seed=seed, height=20), suffix=".jpg", quality=95)
-        write_frames(tmp_path / "c" / str(seed), moving_frames(130, seed=seed), suffix=".jpg", quality=75)
+        write_frames(tmp_path / "b" / str(seed), moving_frames(20, seed=seed, height=20), suffix=".jpg", quality=95)
+        write_frames(tmp_path / "c" / str(seed), moving_frames(20, seed=seed), suffix=".jpg", quality=75)
 
     codecs = inspect(healthy, tmp_path / "b")
     qualities = inspect(tmp_path / "b", tmp_path / "c")
@@ -197,8 +203,8 @@ def test_sides_that_do_not_match_are_told(tmp_path: Path, healthy: Path, moving_
 
 
 def test_one_side_that_is_mixed_is_told(healthy: Path, moving_frames, write_frames) -> None:
-    write_frames(healthy / "big", moving_frames(130, seed=8, height=64), suffix=".jpg", quality=95)
-    write_frames(healthy / "own", moving_frames(130, seed=9), suffix=".jpg", quality=75)
+    write_frames(healthy / "big", moving_frames(20, seed=8, height=64), suffix=".jpg", quality=95)
+    write_frames(healthy / "own", moving_frames(20, seed=9), suffix=".jpg", quality=75)
 
     found = _found(inspect(healthy))
 
@@ -209,7 +215,7 @@ def test_one_side_that_is_mixed_is_told(healthy: Path, moving_frames, write_fram
 
 def test_rates_are_compared(tmp_path: Path, healthy: Path, moving_frames, write_video) -> None:
     for seed in range(3):
-        write_video(tmp_path / "slow" / f"{seed}.mp4", moving_frames(130, seed=20 + seed), rate=10)
+        write_video(tmp_path / "slow" / f"{seed}.mp4", moving_frames(20, seed=20 + seed), rate=10)
     mismatched = inspect(healthy, tmp_path / "slow")
     shutil.copy(tmp_path / "slow" / "0.mp4", healthy / "slow.mp4")
 

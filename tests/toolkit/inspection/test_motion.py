@@ -106,7 +106,7 @@ def test_what_comes_back_in_fewer_than_eight_frames_is_no_loop(monkeypatch: pyte
 
 
 def test_grain_that_is_new_in_each_frame_hides_no_loop(lossless, wandering_frames) -> None:
-    frames = _loop(wandering_frames(25, size=256), 75).astype(float)
+    frames = _loop(wandering_frames(25, size=128), 75).astype(float)
     grain = np.random.default_rng(0).normal(0, 8, frames.shape[:3])[..., None]
 
     motion = measure(lossless(np.clip(frames + grain, 0, 255).astype(np.uint8)))

@@ -59,7 +59,9 @@ def test_clips_that_are_too_short_are_refused_as_by_torch(openvino) -> None:
 
 def test_a_score_names_the_engine_and_its_features_are_kept_apart(two_sides, tmp_path, stored_entries) -> None:
     rule = FeatureRule(extractor="i3d", layer="pool", resize=Resize(size=64))
-    pool = replace(load("stylegan-v-fvd16"), name="pool-of-16", features=rule)
+    fvd16 = load("stylegan-v-fvd16")
+    clips = {side: replace(fvd16.clip_rule(side), frames=9) for side in ("real", "fake")}
+    pool = replace(fvd16, name="pool-of-9", features=rule, **clips)
     results, entries = [], []
     for device in ("cpu", "openvino", "openvino"):
         settings = Settings(device=device, cache=tmp_path / "store")

@@ -17,10 +17,16 @@ def networks(i3d_tensors):
 
 
 @pytest.fixture(scope="module")
-def last_activation(networks):
-    """Before any pool: [1, 1024, 3, 7, 7] for a clip of 17 frames."""
-    clip = torch.rand(1, 3, 17, 224, 224, generator=torch.Generator().manual_seed(7)) * 2 - 1
+def small_activation(networks):
+    """Before any pool, of a clip of 17 frames of 64 × 96 pixels."""
+    clip = torch.rand(1, 3, 17, 64, 96, generator=torch.Generator().manual_seed(7)) * 2 - 1
     return networks["pool"].mixed_5c(clip)
+
+
+@pytest.fixture(scope="module")
+def last_activation(small_activation):
+    """One as large as that of a clip of 17 frames of 224 × 224 pixels: [1, 1024, 3, 7, 7]."""
+    return F.interpolate(small_activation, size=(3, 7, 7), mode="trilinear")
 
 
 def original_head(activation, i3d_tensors, steps):
@@ -31,8 +37,8 @@ def original_head(activation, i3d_tensors, steps):
     return F.conv3d(pooled, kernel, bias).squeeze(4).squeeze(3).mean(2)
 
 
-def test_the_last_activation_has_a_place_for_each_32_pixels_and_8_frames(last_activation):
-    assert last_activation.shape == (1, 1024, 3, 7, 7)
+def test_the_last_activation_has_a_place_for_each_32_pixels_and_8_frames(small_activation):
+    assert small_activation.shape == (1, 1024, 3, 2, 3)
 
 
 @pytest.mark.parametrize(("name", "steps"), [("logits", 2), ("logits-all", 1)])

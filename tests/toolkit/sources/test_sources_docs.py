@@ -39,14 +39,19 @@ VIDEOS = 2
 
 @pytest.fixture(scope="module", autouse=True)
 def _means_stand_in_for_the_network() -> Iterator[None]:
-    """All forms hold the same pixels, to the bit, and the means of 400 blocks tell others apart as well."""
+    """All forms hold the same pixels, to the bit, and the means of 400 blocks tell others apart as well. The weights
+    are read once."""
     shares = torch.tensor([0.5, 0.3, 0.2]).view(3, 1, 1, 1)  # of colours, so that their order matters
+    loaded = weights.load("i3d-kinetics-400")
+    network = I3D.from_tensors(loaded.tensors)
 
     def means(network: I3D, x: torch.Tensor) -> torch.Tensor:
         return torch.nn.functional.adaptive_avg_pool3d((x * shares).sum(dim=1, keepdim=True), (4, 10, 10)).flatten(1)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(I3D, "forward", means)
+        patch.setattr(I3D, "from_tensors", lambda tensors, read_out: network)
+        patch.setattr(weights, "load", lambda name, path, progress: loaded)
         yield
 
 
@@ -100,7 +105,6 @@ def folder(tmp_path_factory, array: Pixels, moving_frames, write_frames, write_v
 def namespace(folder: Path, array: Pixels, monkeypatch) -> dict[str, Any]:
     """What the examples use without saying where it comes from."""
     monkeypatch.chdir(folder)
-    monkeypatch.setenv("FVD_BENCH_I3D", str(weights.load("i3d-kinetics-400").path))
     monkeypatch.setenv("FVD_BENCH_HOME", str(folder / "home"))
     floats = torch.from_numpy(array).permute(0, 4, 1, 2, 3) / 127.5 - 1
     return {
