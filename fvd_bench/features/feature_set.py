@@ -65,6 +65,12 @@ class FeatureSet:
         if owners is None:
             owners = np.arange(len(features))
         ends = np.flatnonzero(np.diff(owners)) + 1
+        if 0 < len(features) <= _KEPT_VALUES // found.dim:  # all are kept, so that nothing is gained by adding each
+            starts = np.concatenate([[0], ends])
+            found.videos, found._rows = owners[starts].tolist(), np.diff(starts, append=len(features)).tolist()
+            found._kept, found._kept_rows = [np.ascontiguousarray(features)], len(features)
+            found.count = len(features)
+            return found
         for video, part in zip(np.split(owners, ends), np.split(features, ends), strict=True):
             if len(part):
                 found.add(part, video=int(video[0]))
