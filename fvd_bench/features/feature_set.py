@@ -156,8 +156,12 @@ class FeatureSet:
         """
         features = self.features()
         assert features is not None
-        found = features[kept]
-        return FeatureSet.of(found, np.zeros(len(found), dtype=np.int64) if as_one else self.owners()[kept])
+        if not as_one:
+            return FeatureSet.of(features[kept], self.owners()[kept])
+        found = FeatureSet(self.dim)
+        if kept.any():
+            found.add(features[kept], video=0)
+        return found
 
     def mean(self) -> Float64:
         """Return the mean [dim] in float64."""
