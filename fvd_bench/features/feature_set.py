@@ -65,6 +65,12 @@ class FeatureSet:
         if owners is None:
             owners = np.arange(len(features))
         ends = np.flatnonzero(np.diff(owners)) + 1
+        if 0 < len(features) <= _KEPT_VALUES // found.dim:  # all are kept, so that nothing is gained by adding each
+            starts = np.concatenate([[0], ends])
+            found.videos, found._rows = owners[starts].tolist(), np.diff(starts, append=len(features)).tolist()
+            found._kept, found._kept_rows = [np.ascontiguousarray(features)], len(features)
+            found.count = len(features)
+            return found
         for video, part in zip(np.split(owners, ends), np.split(features, ends), strict=True):
             if len(part):
                 found.add(part, video=int(video[0]))
@@ -150,8 +156,12 @@ class FeatureSet:
         """
         features = self.features()
         assert features is not None
-        found = features[kept]
-        return FeatureSet.of(found, np.zeros(len(found), dtype=np.int64) if as_one else self.owners()[kept])
+        if not as_one:
+            return FeatureSet.of(features[kept], self.owners()[kept])
+        found = FeatureSet(self.dim)
+        if kept.any():
+            found.add(features[kept], video=0)
+        return found
 
     def mean(self) -> Float64:
         """Return the mean [dim] in float64."""

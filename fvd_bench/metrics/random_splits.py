@@ -26,19 +26,19 @@ class RandomSplit:
     ) -> None:
         """Prepare a side whose features are all there.
 
-        order: videos. ends: every place where a piece may begin or end. of_moments: whether moments are all that is
-        wanted.
+        order: all of its videos. ends: every place where a piece may begin or end. of_moments: whether moments are all
+        that is wanted.
         """
         self._side = side
         self._of_moments = of_moments
-        self._owners = side.owners()
-        self._order = order
+        sorter = np.argsort(order)
+        self._places = sorter[np.searchsorted(order, side.owners(), sorter=sorter)]  # in the order, of each feature
         self._ends = sorted({0, len(order), *ends})
         self._parts: dict[int, Moments] = {}
 
     def piece(self, first: int, last: int) -> FeatureSet:
         """Return the videos from one place up to another, as features of one video: nothing asks whose they are."""
-        kept = np.isin(self._owners, self._order[first:last])
+        kept = self._between(first, last)
         if not self._of_moments or kept.sum() < MANY * self._side.dim:
             return self._side.selected(kept, as_one=True)
         inside = [start for start in self._ends if first <= start < last]
@@ -50,6 +50,10 @@ class RandomSplit:
     def _part(self, start: int) -> Moments:
         """Return the moments of what lies between an end and the next."""
         if start not in self._parts:
-            videos = self._order[start : dict(itertools.pairwise(self._ends))[start]]
-            self._parts[start] = self._side.selected(np.isin(self._owners, videos), as_one=True).moments()
+            kept = self._between(start, dict(itertools.pairwise(self._ends))[start])
+            self._parts[start] = self._side.selected(kept, as_one=True).moments()
         return self._parts[start]
+
+    def _between(self, first: int, last: int) -> NDArray[np.bool_]:
+        """Return which features are of the videos from one place up to another."""
+        return (self._places >= first) & (self._places < last)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -109,11 +109,19 @@ def _resampled(above: Float64, below: Float64, seed: int) -> Float64:
 
     above, below: [N, M].
     """
-    number = len(above)
-    found = []
+    times, found = _times_drawn(len(above), seed), []
     for first in range(0, RESAMPLES, _AT_A_TIME):
-        drawn = [RandomStream(seed, first + k).uniform((number,)) for k in range(min(_AT_A_TIME, RESAMPLES - first))]
-        counts = np.stack([np.bincount(((u + 1) / 2 * number).astype(np.int64), minlength=number) for u in drawn])
+        counts = times[first : first + _AT_A_TIME].astype(np.float64)
         sums = counts @ below
         found.append(np.divide(counts @ above, sums, out=np.full(sums.shape, np.nan), where=sums > 0))
     return np.concatenate(found)
+
+
+@lru_cache(maxsize=1)  # all scores of one set draw the same
+def _times_drawn(number: int, seed: int) -> NDArray[np.int32]:
+    """Return how often each of so many groups is drawn in each resample: [RESAMPLES, number]."""
+    times = np.empty((RESAMPLES, number), np.int32)
+    for row, counts in enumerate(times):
+        drawn = (RandomStream(seed, row).uniform((number,)) + 1) / 2 * number
+        counts[:] = np.bincount(drawn.astype(np.int64), minlength=number)
+    return times

@@ -52,7 +52,8 @@ def differences(a: Protocol, b: Protocol) -> list[Difference]:
     """Return all fields in which two protocols differ, in the order of `Protocol.choices`."""
     even_a, even_b = aligned(a, b)
     before, after, raw_a, raw_b = a.choices(), b.choices(), _raw(a), _raw(b)
-    moved = {name for name, value in _raw(even_a).items() if value != _raw(even_b)[name]}
+    raw_even_b = _raw(even_b)
+    moved = {name for name, value in _raw(even_a).items() if value != raw_even_b[name]}
     found: dict[str, Difference] = {}
     for name in raw_a:
         if name in moved:
@@ -67,13 +68,14 @@ def differences(a: Protocol, b: Protocol) -> list[Difference]:
 def aligned(a: Protocol, b: Protocol) -> tuple[Protocol, Protocol]:
     """Return two protocols that compute the same as a and b, and differ in no field that has no effect in one of
     them."""
-    for name in _raw(a):
-        mine, theirs = _raw(a)[name], _raw(b)[name]
+    raw_b, digest_a, digest_b = _raw(b), a.digest(), b.digest()
+    for name, mine in _raw(a).items():  # each is looked at once, before it is changed
+        theirs = raw_b[name]
         if mine == theirs:
             continue
-        if (even := with_choices(a, {name: theirs})).digest() == a.digest():
+        if (even := with_choices(a, {name: theirs})).digest() == digest_a:
             a = even
-        elif (even := with_choices(b, {name: mine})).digest() == b.digest():
+        elif (even := with_choices(b, {name: mine})).digest() == digest_b:
             b = even
     return a, b
 

@@ -65,6 +65,7 @@ def test_a_mirror_needs_no_client_of_an_index(absent, serve, sdist_bytes: bytes,
 @pytest.mark.usefixtures("store")
 def test_a_mirror_on_a_network_needs_requests(absent, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FVD_BENCH_I3D_URL", "http://127.0.0.1:1/i3d")
+    monkeypatch.setattr(download, "_pip_config", dict)  # to ask pip takes a while
     absent("requests")
 
     with pytest.raises(WeightsError, match=r"weights from a network need requests, .*: pip install requests"):

@@ -104,7 +104,8 @@ def test_messages_name_options_that_their_command_has() -> None:
         module = file.relative_to(ROOT).as_posix()
         if "/cli/" in module:
             continue
-        for text in _messages(file):
+        source = file.read_text("utf-8")
+        for text in _messages(source) if OPTION.search(source) else ():
             for option in OPTION.findall(text):
                 named = re.findall(
                     r"(?:`(?:fvd-bench |stylegan-v )?|(?:fvd-bench|stylegan-v) )([a-z0-9]+)\b[^`]*" + option, text
@@ -115,12 +116,12 @@ def test_messages_name_options_that_their_command_has() -> None:
     assert wrong == []
 
 
-def _messages(file: Path) -> Iterator[str]:
+def _messages(source: str) -> Iterator[str]:
     """The texts of a module that are no documentation and no style sheets, each f-string whole."""
-    tree = ast.parse(file.read_text("utf-8"))
-    left_out = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-    left_out |= {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
-    for node in ast.walk(tree):
+    nodes = [*ast.walk(ast.parse(source))]
+    left_out = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+    left_out |= {id(part) for node in nodes if isinstance(node, ast.JoinedStr) for part in node.values}
+    for node in nodes:
         text = ""
         if isinstance(node, ast.JoinedStr):
             text = "".join(str(part.value) if isinstance(part, ast.Constant) else "…" for part in node.values)

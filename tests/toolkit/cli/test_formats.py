@@ -17,8 +17,9 @@ PAGE = (Path(__file__).parents[3] / "docs" / "command-line.md").read_text("utf-8
 COMMANDS = [line.partition("#")[0].strip() for line in re.findall(r"^fvd-bench .*$", PAGE, re.MULTILINE)]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def compute(two_sides, write_pixels_protocol, tmp_path_factory):
+    """Run `compute` with one store for all tests, so that each video is read once."""
     folder = tmp_path_factory.mktemp("formats")
     file = write_pixels_protocol(folder)
 

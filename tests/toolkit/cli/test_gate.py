@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 from pathlib import Path
 from xml.etree import ElementTree
@@ -25,20 +26,30 @@ def sets(tmp_path_factory, moving_frames, write_video) -> Path:
     return root
 
 
-@pytest.fixture
-def run(sets: Path, pixels_protocol, tmp_path: Path):
+@pytest.fixture(scope="module")
+def run(sets: Path, write_pixels_protocol):
+    """Run a command with one store for all tests, so that each video is read once."""
+    protocol = write_pixels_protocol(sets)
+
     def run(command: str, fake: str, *arguments: object, real: str = "real") -> subprocess.CompletedProcess[str]:
-        sides = ["--real", sets / real, "--fake", sets / fake, "--protocol", pixels_protocol()]
-        return fvd_bench(command, *sides, "--cache", tmp_path / "store", *arguments)
+        sides = ["--real", sets / real, "--fake", sets / fake, "--protocol", protocol]
+        return fvd_bench(command, *sides, "--cache", sets / "store", *arguments)
 
     return run
 
 
-@pytest.fixture
-def base(run, tmp_path: Path) -> Path:
-    made = run("compute", "good", "--json", tmp_path / "base.json", "--keep-features")
+@pytest.fixture(scope="module")
+def scored(run, sets: Path) -> Path:
+    made = run("compute", "good", "--json", sets / "base.json", "--keep-features")
     assert made.returncode == 0, made.stderr
-    return tmp_path / "base.json"
+    return sets / "base.json"
+
+
+@pytest.fixture
+def base(scored: Path, tmp_path: Path) -> Path:
+    """A copy of the result of the good videos, with its features beside it."""
+    shutil.copy(result_features.beside(scored), result_features.beside(tmp_path / "base.json"))
+    return shutil.copy(scored, tmp_path / "base.json")
 
 
 def test_a_pass_a_regression_and_its_acceptance(run, base: Path, tmp_path: Path) -> None:
@@ -192,7 +203,7 @@ def test_a_result_may_come_on_stdin(base: Path, sets: Path, tmp_path: Path) -> N
     result_features.beside(base).unlink()
     text, other = base.read_bytes(), tmp_path / "other.json"
     other.write_bytes(text)
-    sides = ["--real", sets / "real", "--fake", sets / "good", "--cache", tmp_path / "store"]
+    sides = ["--real", sets / "real", "--fake", sets / "good", "--cache", sets / "store"]
 
     for command, *rest in (
         ("compare", other, "--format", "csv"),
@@ -203,7 +214,7 @@ def test_a_result_may_come_on_stdin(base: Path, sets: Path, tmp_path: Path) -> N
         assert (named.returncode, piped.returncode) == (0, 0), piped.stderr
         assert piped.stdout == named.stdout.replace("base", "stdin")
     assert "stdin is one score and no curve" in _piped(text, "report", "-").stderr
-    checked = _piped(text, "check", *sides, "--baseline", "-", "--protocol", tmp_path / "pixels.toml")
+    checked = _piped(text, "check", *sides, "--baseline", "-", "--protocol", sets / "pixels.toml")
     assert checked.returncode == 0, checked.stderr
     refused = _piped(text, "check", *sides, "--baseline", "-", "--update")
     assert refused.returncode == 2 and "stdin cannot be replaced" in refused.stderr

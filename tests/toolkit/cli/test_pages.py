@@ -33,8 +33,9 @@ def sets(tmp_path_factory: pytest.TempPathFactory, moving_frames, write_frames) 
 
 
 @pytest.fixture
-def sides(sets: Path, tmp_path: Path) -> list[object]:
-    return ["--real", sets / "real", "--fake", sets / "fake", "--cache", tmp_path / "store"]
+def sides(sets: Path) -> list[object]:
+    """With one store for all tests, so that each video is read once."""
+    return ["--real", sets / "real", "--fake", sets / "fake", "--cache", sets / "store"]
 
 
 def test_compute_check_and_compare(sides: list[object], pixels_protocol, tmp_path: Path) -> None:

@@ -26,11 +26,16 @@ def sets(tmp_path_factory) -> Path:
     return root
 
 
-@pytest.fixture
-def compute(sets: Path, pixels_protocol, tmp_path: Path):
-    def run(*names: str, more: tuple[object, ...] = ()) -> subprocess.CompletedProcess[str]:
+@pytest.fixture(scope="module")
+def compute(sets: Path, write_pixels_protocol):
+    """Run `compute` with one store for all tests, so that each video is read once."""
+    protocol = write_pixels_protocol(sets)
+
+    def run(
+        *names: str, more: tuple[object, ...] = (), store: Path = sets / "store"
+    ) -> subprocess.CompletedProcess[str]:
         fakes = [part for name in names for part in ("--fake", sets / "runs" / name / "samples.npy")]
-        place = ("--protocol", pixels_protocol(), "--cache", tmp_path / "store", "--device", "cpu")
+        place = ("--protocol", protocol, "--cache", store, "--device", "cpu")
         return fvd_bench("compute", "--real", sets / "real.npy", *fakes, *place, *more, COLUMNS="80")
 
     return run
@@ -139,8 +144,8 @@ def test_a_ranking_has_a_page_and_a_table_of_videos(compute, tmp_path: Path) -> 
     assert [",".join(["good", line]) for line in alone[1:]] == videos.read_text().splitlines()[33:]
 
 
-def test_a_dry_run_of_several_plans_the_real_side_once(compute) -> None:
-    done = compute("dark", "good", more=("--dry-run",))
+def test_a_dry_run_of_several_plans_the_real_side_once(compute, tmp_path: Path) -> None:
+    done = compute("dark", "good", more=("--dry-run",), store=tmp_path / "empty")
 
     assert done.returncode == 0, done.stderr
     rows = [line.split() for line in done.stdout.split("\n")[3:6]]

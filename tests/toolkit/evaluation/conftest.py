@@ -18,11 +18,11 @@ from fvd_bench.settings import Settings
 
 @pytest.fixture(scope="session")
 def sets(tmp_path_factory, moving_frames, write_video) -> Path:
-    """Folders of 24 lossless videos: real, good and also_good are of one kind, bad is far off. Tests must not
+    """Folders of 16 lossless videos: real, good and also_good are of one kind, bad is far off. Tests must not
     change them."""
     root = tmp_path_factory.mktemp("gate")
     for number, name in enumerate(["real", "good", "also_good", "bad"]):
-        for video in range(24):
+        for video in range(16):
             frames = moving_frames(12, 32, 32, seed=1000 * number + video)
             if name == "bad":
                 frames = frames // 3

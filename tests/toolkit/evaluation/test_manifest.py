@@ -23,6 +23,13 @@ def recorded(real: Path, fake: Path, protocols: list[str], *, cache: Path, repea
     return evaluate_and_record(real, fake, protocols, repeats=repeats, seed=seed, settings=settings)[1]
 
 
+@pytest.fixture(scope="module")
+def text(two_sides, write_pixels_protocol, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The JSON of a manifest."""
+    folder = tmp_path_factory.mktemp("manifest")
+    return recorded(*two_sides, [write_pixels_protocol(folder)], cache=folder / "s").to_json()
+
+
 def test_the_frames_are_those_of_the_documented_draws(two_sides, pixels_protocol, tmp_path: Path) -> None:
     made = json.loads(recorded(*two_sides, [pixels_protocol()], cache=tmp_path, repeats=2, seed=5).to_json())
 
@@ -124,8 +131,8 @@ def test_lengths_come_from_the_store_and_are_counted_where_it_is_older(
         lambda table: next(iter(table["protocols"].values())).update(assumptions=3),
     ],
 )
-def test_what_is_no_manifest_is_refused(two_sides, pixels_protocol, tmp_path: Path, change: Any) -> None:
-    table = json.loads(recorded(*two_sides, [pixels_protocol()], cache=tmp_path / "s").to_json())
+def test_what_is_no_manifest_is_refused(text: str, tmp_path: Path, change: Any) -> None:
+    table = json.loads(text)
     change(table)
     (tmp_path / "m.json").write_text(json.dumps(table))
 

@@ -18,6 +18,12 @@ from fvd_bench.sources.opening import open_source
 NO_CACHE = Settings(cache=None)
 
 
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """With one store for all scores that are recorded; replays are made without."""
+    return Settings(cache=tmp_path_factory.mktemp("store"))
+
+
 def _moved(side: Path, to: Path) -> Path:
     """The files of a side under other names, in another order and in folders."""
     for number, file in enumerate(sorted(side.iterdir(), reverse=True)):
@@ -91,9 +97,9 @@ def test_columns_of_a_list_go_with_its_videos(two_sides, pixels_protocol, tmp_pa
     assert again.scores[0].values == result.scores[0].values and again.group_by == "column:kind"
 
 
-def test_videos_that_were_not_used_may_be_absent(two_sides, pixels_protocol, tmp_path: Path) -> None:
+def test_videos_that_were_not_used_may_be_absent(two_sides, pixels_protocol, tmp_path: Path, stored: Settings) -> None:
     protocol = pixels_protocol(count="real = 3\nfake = 3")
-    result, made = evaluate_and_record(*two_sides, protocol, settings=NO_CACHE)
+    result, made = evaluate_and_record(*two_sides, protocol, settings=stored)
     used = {side.side: {video.place for video in side.videos} for side in made.draws}
     for side in two_sides:
         _moved(side, tmp_path / side.name)
@@ -109,8 +115,8 @@ def test_videos_that_were_not_used_may_be_absent(two_sides, pixels_protocol, tmp
     assert again.scores[0].values == result.scores[0].values
 
 
-def test_archives_will_do(two_sides, pixels_protocol, tmp_path: Path) -> None:
-    result, made = evaluate_and_record(*two_sides, pixels_protocol(), settings=NO_CACHE)
+def test_archives_will_do(two_sides, pixels_protocol, tmp_path: Path, stored: Settings) -> None:
+    result, made = evaluate_and_record(*two_sides, pixels_protocol(), settings=stored)
     with zipfile.ZipFile(tmp_path / "fake.zip", "w") as archive:
         for number, file in enumerate(sorted(two_sides[1].iterdir())):
             archive.write(file, f"{9 - number}.mkv")
@@ -130,8 +136,8 @@ def test_skipped_videos_are_skipped_again(two_sides, pixels_protocol, tmp_path: 
     assert [s.video for s in again.scores[0].fake.skipped] == [s.video for s in result.scores[0].fake.skipped]
 
 
-def test_a_missing_video_is_named(two_sides, pixels_protocol, tmp_path: Path) -> None:
-    _, made = evaluate_and_record(*two_sides, pixels_protocol(), settings=NO_CACHE)
+def test_a_missing_video_is_named(two_sides, pixels_protocol, tmp_path: Path, stored: Settings) -> None:
+    _, made = evaluate_and_record(*two_sides, pixels_protocol(), settings=stored)
     shutil.copytree(two_sides[1], tmp_path / "fake")
     (tmp_path / "fake" / "2.mkv").write_bytes((two_sides[1] / "3.mkv").read_bytes())
 
@@ -141,9 +147,9 @@ def test_a_missing_video_is_named(two_sides, pixels_protocol, tmp_path: Path) ->
         replay(made, two_sides[0], tmp_path / "fake", settings=NO_CACHE)
 
 
-def test_other_frames_are_an_error(two_sides, pixels_protocol) -> None:
+def test_other_frames_are_an_error(two_sides, pixels_protocol, stored: Settings) -> None:
     """As where another decoder finds another length, and with it another start."""
-    _, made = evaluate_and_record(*two_sides, pixels_protocol(), settings=NO_CACHE)
+    _, made = evaluate_and_record(*two_sides, pixels_protocol(), settings=stored)
 
     def move(table: dict[str, Any]) -> None:
         start, stop, step = table["draws"][0]["videos"][4][1][0]["range"]
@@ -158,9 +164,9 @@ def test_other_frames_are_an_error(two_sides, pixels_protocol) -> None:
         replay(_changed(made, drop), *two_sides, settings=NO_CACHE)
 
 
-def test_an_edited_clip_is_not_put_down_to_the_decoder(two_sides, pixels_protocol) -> None:
+def test_an_edited_clip_is_not_put_down_to_the_decoder(two_sides, pixels_protocol, stored: Settings) -> None:
     """Contents and software are the recorded ones: what else can differ is the manifest."""
-    _, made = evaluate_and_record(*two_sides, pixels_protocol(), settings=NO_CACHE)
+    _, made = evaluate_and_record(*two_sides, pixels_protocol(), settings=stored)
 
     def edit(table: dict[str, Any]) -> None:
         table["draws"][0]["videos"][4][1][0]["range"] = [0, 18, 2]
@@ -180,8 +186,8 @@ def test_an_edited_clip_is_not_put_down_to_the_decoder(two_sides, pixels_protoco
         replay(_changed(made, edit_with_another_decoder), *two_sides, settings=NO_CACHE)
 
 
-def test_other_digits_are_warned_of(two_sides, pixels_protocol) -> None:
-    _, made = evaluate_and_record(*two_sides, pixels_protocol(), settings=NO_CACHE)
+def test_other_digits_are_warned_of(two_sides, pixels_protocol, stored: Settings) -> None:
+    _, made = evaluate_and_record(*two_sides, pixels_protocol(), settings=stored)
 
     def change(table: dict[str, Any]) -> None:
         table["scores"][0]["values"] = [1.5]

@@ -29,12 +29,12 @@ def videos(count: int, frames: int, *, seed: int, fading: float = 0.0) -> np.nda
 
 @pytest.fixture(scope="module")
 def real() -> np.ndarray:
-    return videos(20, 27, seed=1)
+    return videos(12, 27, seed=1)
 
 
 @pytest.fixture(scope="module")
 def fading() -> np.ndarray:
-    return videos(20, 27, seed=2, fading=0.4)
+    return videos(12, 27, seed=2, fading=0.4)
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ def test_a_protocol_of_first_frames_compares_the_same_window_of_both_sides(real,
 
 
 def test_a_generator_that_fades_drifts_and_a_steady_one_does_not(real, protocol: str, result: Result) -> None:
-    steady = evaluate(real, videos(20, 27, seed=3), protocol, settings=WINDOWS)
+    steady = evaluate(real, videos(12, 27, seed=3), protocol, settings=WINDOWS)
 
     (drift,) = [found for found in result.warnings if found.code == "drift"]
 
@@ -98,11 +98,11 @@ def test_videos_too_short_for_a_window_are_counted(real, fading, protocol: str) 
     result = evaluate(real, uneven, protocol, settings=dataclasses.replace(WINDOWS, windows=4))
 
     _, *windows = result.scores
-    assert [score.fake.clips for score in windows] == [20, 15, 15, 0]
-    assert [len(score.fake.skipped) for score in windows] == [0, 5, 5, 20]
+    assert [score.fake.clips for score in windows] == [12, 7, 7, 0]
+    assert [len(score.fake.skipped) for score in windows] == [0, 5, 5, 12]
     assert windows[3].value is None and "a clip needs 36 frames" in str(windows[3].reason)
     (short,) = [found for found in result.warnings if found.code == "short-for-windows"]
-    assert "the first window has 20 fake clips and that of frames 27 to 35 has 0" in short.message
+    assert "the first window has 12 fake clips and that of frames 27 to 35 has 0" in short.message
     assert not [found for found in result.warnings if found.code in ("videos-skipped", "drift")]
 
 
@@ -117,14 +117,14 @@ def test_many_windows_that_no_video_reaches_are_refused_at_once(
     with pytest.raises(ArgumentError, match="windows = 65: of pixels the last one ends at frame 585"):
         rank(real, {"a": fading, "b": uneven}, protocol, settings=many)
     monkeypatch.setattr(feasibility, "_FEW_WINDOWS", 2)
-    assert evaluate(real, uneven, protocol, settings=WINDOWS).scores[3].fake.clips == 15
+    assert evaluate(real, uneven, protocol, settings=WINDOWS).scores[3].fake.clips == 7
 
 
 def test_windows_are_curves_by_metric_and_protocol(result: Result) -> None:
     ((key, scores),) = curves(result.scores).items()
 
     assert key == ("fvd", "pixels")
-    assert [score.fake.clips for score in scores] == [20, 20, 20]
+    assert [score.fake.clips for score in scores] == [12, 12, 12]
 
 
 @pytest.mark.parametrize("windows", [-1, 10**6])

@@ -25,11 +25,12 @@ def protocol(write_pixels_protocol, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 @pytest.fixture(scope="session")
-def score(protocol: str) -> Callable[..., float]:
-    """The value that `evaluate` gives for two arrays, by default under `protocol`."""
+def score(protocol: str, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., float]:
+    """The value that `evaluate` gives for two arrays, by default under `protocol`, with one store for all tests."""
+    settings = Settings(cache=tmp_path_factory.mktemp("store"), device="cpu")
 
     def score(real: object, fake: object, *, by: str = protocol, seed: int = 0) -> float:
-        value = evaluate(real, fake, by, seed=seed, settings=NO_CACHE, progress=False).value
+        value = evaluate(real, fake, by, seed=seed, settings=settings, progress=False).value
         assert value is not None
         return value
 

@@ -146,7 +146,7 @@ def test_groups_count_as_one_and_move_no_score(tmp_path, moving_frames, pixels_p
     (tmp_path / "groups.csv").write_text("\n".join(["video,of", *rows]), "utf-8")
     apart, together, by_name, by_table = (
         fvd_bench.evaluate(
-            sides["real"], sides["fake"], pixels_protocol(), settings=Settings(cache=None, group_by=group_by)
+            sides["real"], sides["fake"], pixels_protocol(), settings=Settings(cache=tmp_path / "s", group_by=group_by)
         )
         for group_by in (None, "folder", r"(video\d+)/", f"{tmp_path / 'groups.csv'}:of")
     )

@@ -194,7 +194,7 @@ class TestOtherMetricsBesideIt:
 
         assert len(two) == 2
         for score in two:
-            assert score.noise == pytest.approx(quantile(24, tail=comparison.ALARM / 2) * score.error, rel=1e-9)
+            assert score.noise == pytest.approx(quantile(16, tail=comparison.ALARM / 2) * score.error, rel=1e-9)
 
     @pytest.mark.parametrize("choices", [True, False], ids=["with choices", "without"])
     def test_results_of_older_versions_are(self, baseline, panel, panel_result: Path, check, choices: bool) -> None:
@@ -262,7 +262,7 @@ def test_a_score_that_has_no_value_any_more_is_not_passed_over(sets, pixels_prot
     long = pixels_protocol(name="long", frames=12)
     old = fvd_bench.evaluate(sets / "real", sets / "good", [pixels_protocol(), long], settings=settings)
     old.write(tmp_path / "two.json")
-    for video in range(24):
+    for video in range(16):
         (tmp_path / "short" / f"{video:02d}").mkdir(parents=True)
         for frame in range(10):
             Image.new("RGB", (32, 32), (video, frame, 0)).save(tmp_path / "short" / f"{video:02d}" / f"{frame}.png")
@@ -321,7 +321,7 @@ def test_other_numbers_of_videos_are_not_comparable(baseline, sets: Path, tmp_pa
     shutil.copytree(sets / "good", tmp_path / "fewer")
     (tmp_path / "fewer" / "00.mkv").unlink()
 
-    with pytest.raises(NotComparableError, match="fake clips is 23 and was 24"):
+    with pytest.raises(NotComparableError, match="fake clips is 15 and was 16"):
         comparison.check(sets / "real", tmp_path / "fewer", baseline(), protocol=[protocol], settings=settings)
 
 

@@ -34,8 +34,9 @@ def videos(count: int, *, seed: int, dark: float = 1.0, frames: int = 10) -> np.
     return (dark * blocks + rng.normal(0, 3, blocks.shape)).clip(0, 255).astype(np.uint8)
 
 
-REAL = videos(24, seed=1)
-FAKES = {"good": videos(24, seed=2), "dark": videos(24, seed=3, dark=0.4), "also good": videos(24, seed=4)}
+COUNT = 12
+REAL = videos(COUNT, seed=1)
+FAKES = {"good": videos(COUNT, seed=2), "dark": videos(COUNT, seed=3, dark=0.4), "also good": videos(COUNT, seed=4)}
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +81,7 @@ def test_a_contrast_is_a_paired_t_test_of_what_each_video_contributes(protocol: 
         s.contrasts for s in rank(REAL, dict(list(FAKES.items())[:2]), protocol, settings=NO_CACHE).scores
     ]
 
-    values = 24 * (parts["dark"] - parts["good"]) + contrast.change
+    values = COUNT * (parts["dark"] - parts["good"]) + contrast.change
     assert contrast.paired
     assert contrast.p == contrast.corrected == pytest.approx(stats.ttest_1samp(values, 0).pvalue, rel=1e-9)
 
@@ -113,7 +114,7 @@ def test_the_real_side_is_read_and_made_once(protocol: str) -> None:
             calls[index] += 1
             return REAL[index]
 
-        real = GeneratorSource(make, videos=24)
+        real = GeneratorSource(make, videos=COUNT)
         if len(fakes) == 1:
             evaluate(real, *fakes.values(), protocol, settings=NO_CACHE)
         else:
@@ -144,21 +145,21 @@ def test_the_real_side_is_looked_at_once(protocol: str) -> None:
 
 
 def test_other_numbers_of_videos_are_said_and_not_judged(protocol: str) -> None:
-    fakes = {"good": FAKES["good"], "dark": FAKES["dark"], "fewer": FAKES["dark"][:12]}
+    fakes = {"good": FAKES["good"], "dark": FAKES["dark"], "fewer": FAKES["dark"][:8]}
 
     ranked = rank(REAL, fakes, protocol, settings=NO_CACHE)
 
     known = {(c.a, c.b): c.is_real for c in ranked.scores[0].contrasts}
     assert known == {("good", "dark"): True, ("good", "fewer"): None, ("dark", "fewer"): None}
     (note,) = ranked.notes
-    assert "FVD of pixels is of different numbers of fake clips (good 24, dark 24, fewer 12)" in note
+    assert "FVD of pixels is of different numbers of fake clips (good 12, dark 12, fewer 8)" in note
 
 
 def test_a_generator_without_a_score_is_last(protocol: str, tmp_path, write_pixels_protocol) -> None:
     long = write_pixels_protocol(tmp_path, name="long", frames=12)
-    fakes = {"short": FAKES["good"], "long": videos(24, seed=5, frames=12)}
+    fakes = {"short": FAKES["good"], "long": videos(COUNT, seed=5, frames=12)}
 
-    first, other = rank(videos(24, seed=6, frames=12), fakes, [protocol, long], settings=NO_CACHE).scores
+    first, other = rank(videos(COUNT, seed=6, frames=12), fakes, [protocol, long], settings=NO_CACHE).scores
 
     assert len(first.contrasts) == 1
     assert list(other.scores) == ["long", "short"] and other.scores["short"].value is None
@@ -218,13 +219,13 @@ def test_all_sides_are_opened_before_any_work(protocol: str, tmp_path) -> None:
 
 
 def test_findings_say_whose_they_are_unless_all_have_them(protocol: str) -> None:
-    fakes = {"more": FAKES["good"], "fewer": FAKES["dark"][:12]}
+    fakes = {"more": FAKES["good"], "fewer": FAKES["dark"][:8]}
 
     messages = [finding.message for finding in findings(rank(REAL, fakes, protocol, settings=NO_CACHE).results)]
 
     few = [message for message in messages if "fake videos for 54 features" in message]
-    assert [message.split(" fake")[0] for message in few] == ["more: 24", "fewer: 12"]
-    assert len([message for message in messages if "24 real videos for 54 features" in message]) == 1
+    assert [message.split(" fake")[0] for message in few] == ["more: 12", "fewer: 8"]
+    assert len([message for message in messages if "12 real videos for 54 features" in message]) == 1
 
 
 def test_single_images_are_refused_by_the_listing(protocol: str, tmp_path, write_frames, monkeypatch) -> None:

@@ -1,5 +1,6 @@
 """Videos for the metric of training loops, and what `evaluate` says of them."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -30,9 +31,16 @@ def metric(random_protocol) -> FrechetVideoDistance:
     return FrechetVideoDistance(random_protocol, seed=3, settings=NO_CACHE)
 
 
-def value_of(real: object, fake: object, protocol: str, seed: int = 3) -> float:
-    value = evaluate(real, fake, protocol, seed=seed, settings=NO_CACHE).scores[0].value
-    assert value is not None
+@pytest.fixture(scope="session")
+def value_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., float]:
+    """The value that `evaluate` gives, with one store for all tests."""
+    settings = Settings(cache=tmp_path_factory.mktemp("store"), device="cpu")
+
+    def value(real: object, fake: object, protocol: str, seed: int = 3) -> float:
+        value = evaluate(real, fake, protocol, seed=seed, settings=settings).scores[0].value
+        assert value is not None
+        return value
+
     return value
 
 

@@ -14,11 +14,11 @@ import torch
 from fvd_bench import Arrays, FrechetVideoDistance, FvdBenchWarning, Settings, evaluate
 from fvd_bench.errors import ArgumentError, MetricError, ProtocolError, ShortVideoError, SourceError
 from fvd_bench.networks.pixels import PixelsExtractor
-from tests.toolkit.evaluation.online.conftest import EXACT, NO_CACHE, value_of
+from tests.toolkit.evaluation.online.conftest import EXACT, NO_CACHE
 
 
 @pytest.mark.parametrize("batch", [1, 4, 9])
-def test_the_score_is_that_of_evaluate(metric, videos, random_protocol, batch: int) -> None:
+def test_the_score_is_that_of_evaluate(metric, videos, random_protocol, batch: int, value_of) -> None:
     real, fake = videos
     for first in range(0, 9, batch):
         metric.update(real=real[first : first + batch], fake=fake[first : first + batch] if first < 7 else None)
@@ -28,7 +28,7 @@ def test_the_score_is_that_of_evaluate(metric, videos, random_protocol, batch: i
 
 
 @pytest.mark.parametrize("count", ["fake = 4", 'fake = 4\nselection = "first-sorted"', "real = 5\nfake = 6"])
-def test_a_protocol_with_a_count_selects_what_evaluate_selects(pixels_protocol, videos, count: str) -> None:
+def test_a_protocol_with_a_count_selects_what_evaluate_selects(pixels_protocol, videos, count: str, value_of) -> None:
     protocol = pixels_protocol(count=count)
     metric = FrechetVideoDistance(protocol, seed=3, settings=NO_CACHE)
 
@@ -37,7 +37,7 @@ def test_a_protocol_with_a_count_selects_what_evaluate_selects(pixels_protocol, 
     assert metric.compute() == pytest.approx(value_of(*videos, protocol), rel=EXACT)
 
 
-def test_videos_that_are_taken_again(pixels_protocol, videos) -> None:
+def test_videos_that_are_taken_again(pixels_protocol, videos, value_of) -> None:
     """Fake clips start at the first frame, so that taking one again needs no new draw; random real ones do."""
     both = pixels_protocol(name="both", count='real = 12\nfake = 12\nselection = "repeated"')
     fake_only = pixels_protocol(name="fake-only", count='fake = 12\nselection = { fake = "repeated" }')
@@ -62,7 +62,7 @@ def test_scores_are_those_of_evaluate(metric, videos, random_protocol) -> None:
         assert getattr(score, name) == getattr(expected, name), name
 
 
-def test_other_axes_and_floats_are_what_is_stated(metric, videos, random_protocol) -> None:
+def test_other_axes_and_floats_are_what_is_stated(metric, videos, random_protocol, value_of) -> None:
     fake = torch.from_numpy(videos[1]).permute(0, 4, 1, 2, 3).double().mul(2 / 255).sub(1).requires_grad_()
     metric.update(real=torch.from_numpy(videos[0]))
 
@@ -118,7 +118,7 @@ def test_nothing_to_update_and_nothing_to_compute(metric, videos) -> None:
         metric.compute()
 
 
-def test_reset_keeps_the_real_side_unless_told(metric, videos, random_protocol) -> None:
+def test_reset_keeps_the_real_side_unless_told(metric, videos, random_protocol, value_of) -> None:
     metric.update(real=videos[0], fake=videos[1][::-1].copy())
 
     metric.reset()
@@ -129,7 +129,7 @@ def test_reset_keeps_the_real_side_unless_told(metric, videos, random_protocol) 
     assert metric.counts == {"real": 0, "fake": 0}
 
 
-def test_a_real_side_can_be_a_path_that_is_read_once(two_sides, videos, random_protocol, tmp_path) -> None:
+def test_a_real_side_can_be_a_path_that_is_read_once(two_sides, videos, random_protocol, tmp_path, value_of) -> None:
     settings = Settings(cache=tmp_path / "cache", device="cpu")
     metric = FrechetVideoDistance(random_protocol, real=two_sides[0], seed=3, settings=settings)
     metric.update(fake=videos[1])
@@ -144,14 +144,14 @@ def test_a_real_side_can_be_a_path_that_is_read_once(two_sides, videos, random_p
     assert again.compute() == pytest.approx(expected, rel=EXACT)
 
 
-def test_a_real_side_can_be_an_iterable(videos, random_protocol) -> None:
+def test_a_real_side_can_be_an_iterable(videos, random_protocol, value_of) -> None:
     metric = FrechetVideoDistance(random_protocol, real=iter(videos[0]), seed=3, settings=NO_CACHE)
     metric.update(fake=videos[1])
 
     assert metric.compute() == pytest.approx(value_of(*videos, random_protocol), rel=EXACT)
 
 
-def test_arrays_of_a_real_side_are_read_anew_after_a_reset(videos, random_protocol, tmp_path: Path) -> None:
+def test_arrays_of_a_real_side_are_read_anew_after_a_reset(videos, random_protocol, tmp_path: Path, value_of) -> None:
     """Their contents are digested once, and a cache would give the features of these."""
     real = videos[0].copy()
     metric = FrechetVideoDistance(random_protocol, real=real, seed=3, settings=Settings(cache=tmp_path / "cache"))
@@ -199,7 +199,7 @@ def test_what_a_score_of_arrays_would_ignore_is_refused(random_protocol, asked: 
 
 
 def test_a_training_loop_neither_moves_the_score_nor_notices(
-    metric, videos, random_protocol, monkeypatch: pytest.MonkeyPatch
+    metric, videos, random_protocol, monkeypatch: pytest.MonkeyPatch, value_of
 ) -> None:
     """Autocast, reduced precision and grad mode stay what they are and stay out of the features."""
     seen = []
@@ -242,7 +242,7 @@ def _torch_flags() -> tuple[object, ...]:
     )
 
 
-def test_arrays_state_the_same_for_both_ways(metric, videos, random_protocol) -> None:
+def test_arrays_state_the_same_for_both_ways(metric, videos, random_protocol, value_of) -> None:
     """The rounding of floats is that of `fvd_bench.Arrays`."""
     rng = np.random.default_rng(5)
     fake = rng.uniform(-1.1, 1.1, (7, 3, 12, 24, 24)).astype(np.float32)

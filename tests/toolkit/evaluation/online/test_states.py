@@ -11,10 +11,10 @@ import torch
 from fvd_bench import FrechetVideoDistance, FvdBenchWarning
 from fvd_bench.errors import FvdBenchError, SourceError
 from fvd_bench.evaluation.online import pickles as online_pickles
-from tests.toolkit.evaluation.online.conftest import EXACT, NO_CACHE, starting, value_of
+from tests.toolkit.evaluation.online.conftest import EXACT, NO_CACHE, starting
 
 
-def test_copies_and_checkpoints_go_on_where_they_were(metric, videos, random_protocol) -> None:
+def test_copies_and_checkpoints_go_on_where_they_were(metric, videos, random_protocol, value_of) -> None:
     metric.update(real=videos[0], fake=videos[1][:3])
     file = io.BytesIO()
     torch.save(metric.state_dict(), file)
@@ -119,7 +119,7 @@ def test_a_state_goes_with_other_metrics_beside_the_distance(metric, videos, ran
         other.load_state_dict({**state, "made by": {**state["made by"], "digest": "0" * 64}})
 
 
-def test_merging_adds_the_videos(pixels_protocol, videos) -> None:
+def test_merging_adds_the_videos(pixels_protocol, videos, value_of) -> None:
     protocol = starting("first", pixels_protocol())
     left, right = (FrechetVideoDistance(protocol, settings=NO_CACHE) for _ in range(2))
     left.update(real=videos[0][:4], fake=videos[1])

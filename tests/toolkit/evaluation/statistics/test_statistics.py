@@ -35,6 +35,12 @@ def sides(two_sides, tmp_path: Path) -> tuple[Path, Path]:
     return real, two_sides[1]
 
 
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """With one store for tests that only need some file. Those of its digits make theirs without."""
+    return Settings(cache=tmp_path_factory.mktemp("store"))
+
+
 def written(file: StatsFile, path: Path) -> str:
     file.write(path)
     return str(path)
@@ -57,9 +63,9 @@ def test_a_file_scores_as_its_videos(sides, pixels_protocol, tmp_path: Path, cou
     assert [skipped.video for skipped in videos.scores[0].real.skipped][:1] in ([], ["1a.mkv"])
 
 
-def test_more_than_ten_videos_are_read_back(sides, pixels_protocol, tmp_path: Path) -> None:
+def test_more_than_ten_videos_are_read_back(sides, pixels_protocol, tmp_path: Path, stored: Settings) -> None:
     """Numbers as keys sort otherwise than the texts that JSON makes of them."""
-    file = make(sides[1], "fake", pixels_protocol(), repeats=1, settings=NO_CACHE)
+    file = make(sides[1], "fake", pixels_protocol(), repeats=1, settings=stored)
     names, contents = tuple(f"{i:02d}.mkv" for i in range(12)), {i: f"{i:064x}" for i in range(12)}
 
     found = StatsFile.read(
@@ -69,9 +75,9 @@ def test_more_than_ten_videos_are_read_back(sides, pixels_protocol, tmp_path: Pa
     assert (found.names, dict(found.contents)) == (names, contents)
 
 
-def test_fewer_seeds_and_the_first_of_several_protocols_are_served(sides, pixels_protocol) -> None:
+def test_fewer_seeds_and_the_first_of_several_protocols_are_served(sides, pixels_protocol, stored: Settings) -> None:
     protocols = [pixels_protocol(), pixels_protocol(name="longer", frames=11)]
-    file = make(sides[0], "real", protocols, repeats=3, settings=NO_CACHE)
+    file = make(sides[0], "real", protocols, repeats=3, settings=stored)
 
     assert {p.name for p in file.protocols} == {"pixels", "longer"}
 
@@ -92,8 +98,10 @@ def test_shards_give_the_digits_of_the_whole(sides, pixels_protocol, tmp_path: P
     assert evaluate(real, sides[1], protocol, repeats=2, settings=NO_CACHE).scores == whole.scores
 
 
-def test_a_shard_that_is_used_as_a_whole_side_is_the_worst_finding(sides, pixels_protocol, tmp_path: Path) -> None:
-    part = written(make(sides[0], "real", pixels_protocol(), shard=(1, 2), settings=NO_CACHE), tmp_path / "part.npz")
+def test_a_shard_that_is_used_as_a_whole_side_is_the_worst_finding(
+    sides, pixels_protocol, tmp_path: Path, stored: Settings
+) -> None:
+    part = written(make(sides[0], "real", pixels_protocol(), shard=(1, 2), settings=stored), tmp_path / "part.npz")
 
     warnings = evaluate(part, sides[1], pixels_protocol(), settings=NO_CACHE).warnings
 
@@ -101,28 +109,28 @@ def test_a_shard_that_is_used_as_a_whole_side_is_the_worst_finding(sides, pixels
     assert sum("shard" in warning.message for warning in warnings) == 1
 
 
-def test_a_video_that_no_shard_has_is_asked_for(sides, pixels_protocol) -> None:
+def test_a_video_that_no_shard_has_is_asked_for(sides, pixels_protocol, stored: Settings) -> None:
     """Videos 0, 1 and 1a are tried first, 1a cannot be used, and its stand-in is nobody's."""
     protocol = pixels_protocol(count='real = 3\nselection = "first-sorted"')
-    parts = {str(i): make(sides[0], "real", protocol, shard=(i, 2), settings=NO_CACHE) for i in (1, 2)}
+    parts = {str(i): make(sides[0], "real", protocol, shard=(i, 2), settings=stored) for i in (1, 2)}
 
     with pytest.raises(SourceError, match=r"replaced by 2\.mkv, of which no shard has features: pass --source"):
         merge(parts)
     assert merge(parts, source=sides[0], settings=NO_CACHE).entries.keys() == (
-        make(sides[0], "real", protocol, settings=NO_CACHE).entries.keys()
+        make(sides[0], "real", protocol, settings=stored).entries.keys()
     )
 
 
 def test_files_of_several_networks_become_one(
-    sides, pixels_protocol, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    sides, pixels_protocol, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stored: Settings
 ) -> None:
     """Of two networks of equal and of other protocols, in shards too; each scores as from the videos."""
     monkeypatch.setitem(NETWORKS.built_in, "coarse", dataclasses.replace(NETWORKS["pixels"], name="coarse"))
     first, second = pixels_protocol(), pixels_protocol(name="second", frames=10)
     other = Path(pixels_protocol(name="other"))
     other.write_text(other.read_text().replace('"pixels"\n\n[metric]', '"coarse"\n\n[metric]'))
-    shards = {str(i): make(sides[0], "real", first, shard=(i, 2), settings=NO_CACHE) for i in (1, 2)}
-    wholes = {str(p): make(sides[0], "real", p, settings=NO_CACHE) for p in (second, other)}
+    shards = {str(i): make(sides[0], "real", first, shard=(i, 2), settings=stored) for i in (1, 2)}
+    wholes = {str(p): make(sides[0], "real", p, settings=stored) for p in (second, other)}
 
     file = written(merge({**wholes, **shards}), tmp_path / "real.npz")
 
@@ -140,53 +148,55 @@ def test_files_of_several_networks_become_one(
 
 
 class TestWhatDoesNotFit:
-    def test_a_shard_is_missing(self, sides, pixels_protocol) -> None:
-        parts = {str(i): make(sides[0], "real", pixels_protocol(), shard=(i, 3), settings=NO_CACHE) for i in (1, 3)}
+    def test_a_shard_is_missing(self, sides, pixels_protocol, stored: Settings) -> None:
+        parts = {str(i): make(sides[0], "real", pixels_protocol(), shard=(i, 3), settings=stored) for i in (1, 3)}
 
         with pytest.raises(SourceError, match=r"2 of 7 videos are in none of the 2 files, 1\.mkv, 3\.mkv"):
             merge(parts)
 
-    def test_shards_of_other_protocols(self, sides, pixels_protocol) -> None:
-        one = make(sides[0], "real", pixels_protocol(), shard=(1, 2), settings=NO_CACHE)
-        two = make(sides[0], "real", pixels_protocol(name="other", frames=10), shard=(2, 2), settings=NO_CACHE)
+    def test_shards_of_other_protocols(self, sides, pixels_protocol, stored: Settings) -> None:
+        one = make(sides[0], "real", pixels_protocol(), shard=(1, 2), settings=stored)
+        two = make(sides[0], "real", pixels_protocol(name="other", frames=10), shard=(2, 2), settings=stored)
 
         with pytest.raises(SourceError, match="their protocols differ"):
             merge({"one": one, "two": two})
 
-    def test_but_not_those_of_other_metrics(self, sides, pixels_protocol, tmp_path: Path) -> None:
+    def test_but_not_those_of_other_metrics(self, sides, pixels_protocol, tmp_path: Path, stored: Settings) -> None:
         """Features are the same whatever is computed of them, so that a file serves what it was not made for."""
         fvd, panel = pixels_protocol(), pixels_protocol(name="panel")
         Path(panel).write_text(Path(panel).read_text().replace('["fvd"]', '["kvd", "fvd"]'))
-        one = make(sides[0], "real", fvd, shard=(1, 2), settings=NO_CACHE)
-        two = make(sides[0], "real", panel, shard=(2, 2), settings=NO_CACHE)
+        one = make(sides[0], "real", fvd, shard=(1, 2), settings=stored)
+        two = make(sides[0], "real", panel, shard=(2, 2), settings=stored)
 
         file = written(merge({"one": one, "two": two}), tmp_path / "real.npz")
 
         scores = evaluate(file, sides[1], [fvd, panel], settings=NO_CACHE).scores
         assert scores[0].values == scores[2].values == evaluate(*sides, fvd, settings=NO_CACHE).scores[0].values
 
-    def test_contents_that_contradict_each_other(self, sides, pixels_protocol) -> None:
-        one = make(sides[0], "real", pixels_protocol(), settings=NO_CACHE)
+    def test_contents_that_contradict_each_other(self, sides, pixels_protocol, stored: Settings) -> None:
+        one = make(sides[0], "real", pixels_protocol(), settings=stored)
         two = dataclasses.replace(one, contents={**one.contents, 0: "changed"})
 
         with pytest.raises(SourceError, match=r"one: 0\.mkv has other contents than in another file"):
             merge({"one": one, "two": two})
 
-    def test_the_other_side(self, sides, pixels_protocol, tmp_path: Path) -> None:
-        real = written(make(sides[0], "real", pixels_protocol(), settings=NO_CACHE), tmp_path / "real.npz")
+    def test_the_other_side(self, sides, pixels_protocol, tmp_path: Path, stored: Settings) -> None:
+        real = written(make(sides[0], "real", pixels_protocol(), settings=stored), tmp_path / "real.npz")
 
         with pytest.raises(NotComparableError, match="holds features for the real side, and is given as the fake one"):
             evaluate(sides[0], real, pixels_protocol(), settings=NO_CACHE)
 
-    def test_fake_features_as_the_real_side(self, sides, pixels_protocol, tmp_path: Path) -> None:
-        fake = written(make(sides[1], "fake", pixels_protocol(), settings=NO_CACHE), tmp_path / "fake.npz")
+    def test_fake_features_as_the_real_side(self, sides, pixels_protocol, tmp_path: Path, stored: Settings) -> None:
+        fake = written(make(sides[1], "fake", pixels_protocol(), settings=stored), tmp_path / "fake.npz")
 
         with pytest.raises(NotComparableError, match="holds features for the fake side, and is given as the real one"):
             evaluate(fake, sides[1], pixels_protocol(), settings=NO_CACHE)
 
     @pytest.mark.parametrize("change", [{"seed": 5}, {"repeats": 3}, {"frames": 10}])
-    def test_what_the_file_was_not_made_for(self, sides, pixels_protocol, tmp_path: Path, change) -> None:
-        real = written(make(sides[0], "real", pixels_protocol(), settings=NO_CACHE), tmp_path / "real.npz")
+    def test_what_the_file_was_not_made_for(
+        self, sides, pixels_protocol, tmp_path: Path, change, stored: Settings
+    ) -> None:
+        real = written(make(sides[0], "real", pixels_protocol(), settings=stored), tmp_path / "real.npz")
         protocol = pixels_protocol(name="asked", frames=change.pop("frames", 9))
 
         with pytest.raises(SourceError, match="it was made for pixels, with the seed 0, and the weights none"):
@@ -200,17 +210,19 @@ class TestWhatDoesNotFit:
 
 
 def test_a_protocol_whose_network_is_not_here_is_not_left_out(
-    sides, pixels_protocol, store, monkeypatch: pytest.MonkeyPatch
+    sides, pixels_protocol, store, monkeypatch: pytest.MonkeyPatch, stored: Settings
 ) -> None:
     monkeypatch.setenv("FVD_BENCH_OFFLINE", "1")
 
     with pytest.raises(SourceError, match="no features can be made for stylegan-v-fid: the weights"):
-        make(sides[0], "real", [pixels_protocol(), "stylegan-v-fid"], settings=NO_CACHE)
+        make(sides[0], "real", [pixels_protocol(), "stylegan-v-fid"], settings=stored)
 
 
-def test_a_training_loop_scores_against_a_file(sides, pixels_protocol, tmp_path: Path, moving_frames) -> None:
+def test_a_training_loop_scores_against_a_file(
+    sides, pixels_protocol, tmp_path: Path, moving_frames, stored: Settings
+) -> None:
     protocol = pixels_protocol()
-    real = written(make(sides[0], "real", protocol, settings=NO_CACHE), tmp_path / "real.npz")
+    real = written(make(sides[0], "real", protocol, settings=stored), tmp_path / "real.npz")
     fakes = np.stack([moving_frames(12, seed=seed) for seed in range(4)])
     metrics = [FrechetVideoDistance(protocol, real=side, settings=NO_CACHE) for side in (real, sides[0])]
     for metric in metrics:
@@ -220,14 +232,14 @@ def test_a_training_loop_scores_against_a_file(sides, pixels_protocol, tmp_path:
 
 
 def test_files_of_networks_with_libraries_of_their_own_become_one(
-    sides, plugins, pixels_protocol, own_protocol, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    sides, plugins, pixels_protocol, own_protocol, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stored: Settings
 ) -> None:
     """The library of one network is none of the other's, in a file that is made for both as in one that is joined."""
     plugins.package("of-layers")
     allow_code(plugins.network(software=("of-layers",)))
     protocols = [pixels_protocol(), own_protocol("of_mine:means")]
-    files = {p: make(sides[0], "real", p, settings=NO_CACHE) for p in protocols}
-    both = make(sides[0], "real", protocols, settings=NO_CACHE)
+    files = {p: make(sides[0], "real", p, settings=stored) for p in protocols}
+    both = make(sides[0], "real", protocols, settings=stored)
 
     joined = merge(files)
 
@@ -249,10 +261,12 @@ def test_files_of_networks_with_libraries_of_their_own_become_one(
     assert "of-layers 1.0 (here 2.0)" in next(f.message for f in found.warnings if f.code == "made-elsewhere")
 
 
-def test_features_made_elsewhere_are_used_and_named(sides, pixels_protocol, tmp_path: Path, monkeypatch) -> None:
+def test_features_made_elsewhere_are_used_and_named(
+    sides, pixels_protocol, tmp_path: Path, monkeypatch, stored: Settings
+) -> None:
     here = environment.feature_versions
     monkeypatch.setattr(environment, "feature_versions", lambda device: {**here(device), "torch": "1.0"})
-    real = written(make(sides[0], "real", pixels_protocol(), settings=NO_CACHE), tmp_path / "real.npz")
+    real = written(make(sides[0], "real", pixels_protocol(), settings=stored), tmp_path / "real.npz")
     monkeypatch.undo()
 
     found = evaluate(real, sides[1], pixels_protocol(), settings=NO_CACHE)
@@ -263,11 +277,13 @@ def test_features_made_elsewhere_are_used_and_named(sides, pixels_protocol, tmp_
     assert message.startswith("the real features were made with torch 1.0 (here ")
 
 
-def test_software_that_a_file_does_not_know_is_named(sides, pixels_protocol, tmp_path: Path, monkeypatch) -> None:
+def test_software_that_a_file_does_not_know_is_named(
+    sides, pixels_protocol, tmp_path: Path, monkeypatch, stored: Settings
+) -> None:
     here = environment.feature_versions
     with monkeypatch.context() as elsewhere:
         elsewhere.setattr(environment, "feature_versions", lambda device: {"device": device})
-        real = written(make(sides[0], "real", pixels_protocol(), settings=NO_CACHE), tmp_path / "real.npz")
+        real = written(make(sides[0], "real", pixels_protocol(), settings=stored), tmp_path / "real.npz")
 
     found = evaluate(real, sides[1], pixels_protocol(), settings=NO_CACHE)
 
@@ -275,9 +291,9 @@ def test_software_that_a_file_does_not_know_is_named(sides, pixels_protocol, tmp
     assert f"torch None (here {here('cpu')['torch']})" in message
 
 
-def test_features_that_are_not_finite_are_refused(sides, pixels_protocol, tmp_path: Path) -> None:
+def test_features_that_are_not_finite_are_refused(sides, pixels_protocol, tmp_path: Path, stored: Settings) -> None:
     """Their checksum fits: somebody made them so."""
-    file = make(sides[0], "real", pixels_protocol(), settings=NO_CACHE)
+    file = make(sides[0], "real", pixels_protocol(), settings=stored)
     entries = {k: dataclasses.replace(e, features=e.features * np.float32("nan")) for k, e in file.entries.items()}
     real = written(dataclasses.replace(file, entries=entries), tmp_path / "real.npz")
 
@@ -285,8 +301,8 @@ def test_features_that_are_not_finite_are_refused(sides, pixels_protocol, tmp_pa
         evaluate(real, sides[1], pixels_protocol(), settings=NO_CACHE)
 
 
-def test_what_a_file_claims_reaches_no_other_run(sides, pixels_protocol, tmp_path: Path) -> None:
-    file = make(sides[0], "real", pixels_protocol(), settings=NO_CACHE)
+def test_what_a_file_claims_reaches_no_other_run(sides, pixels_protocol, tmp_path: Path, stored: Settings) -> None:
+    file = make(sides[0], "real", pixels_protocol(), settings=stored)
     forged = {k: dataclasses.replace(e, features=e.features + np.float32(1)) for k, e in file.entries.items()}
     settings = Settings(cache=tmp_path / "store")
     dataclasses.replace(file, entries=forged).write(tmp_path / "real.npz")
@@ -305,9 +321,9 @@ def test_a_head_that_lacks_an_entry_is_told_what_it_lacks(sides, pixels_protocol
         evaluate(file, sides[1], pixels_protocol(), settings=NO_CACHE)
 
 
-def test_damaged_files_are_refused(sides, pixels_protocol, tmp_path: Path) -> None:
+def test_damaged_files_are_refused(sides, pixels_protocol, tmp_path: Path, stored: Settings) -> None:
     file = tmp_path / "real.npz"
-    make(sides[0], "real", pixels_protocol(), settings=NO_CACHE).write(file)
+    make(sides[0], "real", pixels_protocol(), settings=stored).write(file)
     with np.load(file) as members:
         arrays = dict(members)
     name = "features_54"  # skipped videos have an array of their own, without rows

@@ -16,9 +16,8 @@ from fvd_bench.settings import Settings
 
 
 @pytest.fixture(scope="module")
-def result(sets: Path, tmp_path_factory, write_pixels_protocol) -> Result:
-    protocol = write_pixels_protocol(tmp_path_factory.mktemp("protocols"))
-    return evaluate(sets / "real", sets / "good", protocol, settings=Settings(cache=None))
+def result(sets: Path, protocol: str, settings: Settings) -> Result:
+    return evaluate(sets / "real", sets / "good", protocol, settings=settings)
 
 
 @pytest.fixture
@@ -79,7 +78,7 @@ def test_points_have_what_the_scores_have(written, result: Result) -> None:
     (score,) = result.scores
     for point in panel.curves[0].points:
         assert (point.value, point.interval, point.floor) == (score.value, score.interval, score.floor)
-        assert point.clips == 24
+        assert point.clips == 16
 
 
 def test_results_against_other_real_videos_are_no_curve(written) -> None:
