@@ -118,9 +118,9 @@ def _resampled(above: Float64, below: Float64, seed: int) -> Float64:
 
 
 @lru_cache(maxsize=1)  # all scores of one set draw the same
-def _times_drawn(number: int, seed: int) -> NDArray[np.int32]:
-    """Return how often each of so many groups is drawn in each resample: [RESAMPLES, number]."""
-    times = np.empty((RESAMPLES, number), np.int32)
+def _times_drawn(number: int, seed: int) -> NDArray[np.uint8]:
+    """Return how often each of so many groups is drawn in each resample: [RESAMPLES, number]. Once, on average."""
+    times = np.empty((RESAMPLES, number), np.uint8)  # a kilobyte for each group, while the numbers are kept
     for row, counts in enumerate(times):
         drawn = (RandomStream(seed, row).uniform((number,)) + 1) / 2 * number
         counts[:] = np.bincount(drawn.astype(np.int64), minlength=number)
