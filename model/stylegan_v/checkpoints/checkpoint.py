@@ -199,7 +199,7 @@ def _without_paths(run: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings of a run without the folders of the machine that it ran on."""
     sections = {**run, "data": {**run.get("data", {}), "path": ""}}
     if protocol := run.get("report", {}).get("protocol"):
-        sections["report"] = {**run["report"], "protocol": Path(protocol).name}
+        sections["report"] = {**run["report"], "protocol": Path(str(protocol)).name}
     return sections
 
 
