@@ -239,7 +239,7 @@ def table1_faces(found: Result) -> list[str]:
     return [f"{faces:.0f} for VideoGPT", f"{min(values.values()):.0f} to {max(values.values()):.0f} for the six"]
 
 
-def table1_faces_earlier(found: Result) -> list[str]:
+def table1_earlier(found: Result) -> list[str]:
     values = fvd16(found).values()
     return [f"with six minutes it was {min(values):.0f} to {max(values):.0f}"]
 
@@ -332,8 +332,9 @@ SAID: dict[str, Callable[[Result], list[str]]] = {
     "faces": faces,
     "faces-first-attempt": faces_first_attempt,
     "table1-faces": table1_faces,
-    "table1-faces-6-minutes": table1_faces_earlier,
+    "table1-faces-6-minutes": table1_earlier,
     "table1-shapes": table1_shapes,
+    "table1-shapes-6-minutes": table1_earlier,
     "table2-faces": table2,
     "table3-faces": table3,
     "method_cost": method_cost,

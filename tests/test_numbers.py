@@ -296,17 +296,20 @@ def test_the_papers_first_table_on_faces() -> None:
 
 
 def test_the_papers_first_table_on_shapes() -> None:
-    found = results("table1-shapes")
+    found, before = (results(name) for name in ("table1-shapes", "table1-shapes-6-minutes"))
     by_score = sorted(found["rows"].values(), key=lambda row: row["scores"]["FVD16"]["value"])
-    long = [row["scores"]["FVD128"]["value"] for row in by_score]
     answer, long_answer = (found["others of the same kind"]["scores"][name]["value"] for name in ("FVD16", "FVD128"))
     text = page("docs/paper.md")
 
+    def both(row: dict[str, Any]) -> list[str]:
+        values = [row["scores"][name]["value"] for name in ("FVD16", "FVD128")]
+        return ["–" if value is None else f"{value:.1f}" for value in values]
+
+    earlier = {row["label"]: ", ".join(both(row)) for row in before["rows"].values()}
     assert rows(text, "method on shapes") == [
-        [METHODS[row["label"]], *_cells(row), "–" if value is None else f"{value:.1f}"]
-        for row, value in zip(by_score, long, strict=True)
+        [METHODS[row["label"]], *_cells(row), both(row)[1], earlier[row["label"]]] for row in by_score
     ]
-    assert f"score {answer:.0f} and {long_answer:.0f} against them" in text
+    assert f"score {answer:.0f} and {long_answer:.0f}\nagainst them" in text
     assert f"whose right answer is {answer:.0f}, all are at {by_score[0]['scores']['FVD16']['value']:.0f}" in text
 
 
