@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,9 +67,8 @@ class FeatureSet:
         ends = np.flatnonzero(np.diff(owners)) + 1
         if 0 < len(features) <= _KEPT_VALUES // found.dim:  # all are kept, so that nothing is gained by adding each
             starts = np.concatenate([[0], ends])
-            found.videos, found._rows = owners[starts].tolist(), np.diff(starts, append=len(features)).tolist()
-            found._kept, found._kept_rows = [np.ascontiguousarray(features)], len(features)
-            found.count = len(features)
+            rows = np.diff(starts, append=len(features))
+            found._append(np.ascontiguousarray(features), videos=owners[starts].tolist(), rows=rows.tolist())
             return found
         for video, part in zip(np.split(owners, ends), np.split(features, ends), strict=True):
             if len(part):
@@ -108,9 +107,13 @@ class FeatureSet:
 
     def add(self, features: NDArray[np.float32], *, video: int) -> None:
         """Add features [N, dim] of a video after those already there."""
+        self._append(features, videos=[video], rows=[len(features)])
+
+    def _append(self, features: NDArray[np.float32], *, videos: Sequence[int], rows: Sequence[int]) -> None:
+        """Add features [N, dim] of videos that have so many rows each, one after another."""
         assert features.ndim == 2 and features.shape[1] == self.dim and self._given is None
-        self.videos.append(video)
-        self._rows.append(len(features))
+        self.videos += videos
+        self._rows += rows
         self._kept.append(features)
         self._kept_rows += len(features)
         self.count += len(features)
