@@ -63,7 +63,7 @@ def test_a_file_scores_as_its_videos(sides, pixels_protocol, tmp_path: Path, cou
     assert [skipped.video for skipped in videos.scores[0].real.skipped][:1] in ([], ["1a.mkv"])
 
 
-def test_more_than_ten_videos_are_read_back(sides, pixels_protocol, tmp_path: Path, stored: Settings) -> None:
+def test_more_than_ten_videos_are_read_back(sides, pixels_protocol, tmp_path: Path, stored) -> None:
     """Numbers as keys sort otherwise than the texts that JSON makes of them."""
     file = make(sides[1], "fake", pixels_protocol(), repeats=1, settings=stored)
     names, contents = tuple(f"{i:02d}.mkv" for i in range(12)), {i: f"{i:064x}" for i in range(12)}
@@ -75,7 +75,7 @@ def test_more_than_ten_videos_are_read_back(sides, pixels_protocol, tmp_path: Pa
     assert (found.names, dict(found.contents)) == (names, contents)
 
 
-def test_fewer_seeds_and_the_first_of_several_protocols_are_served(sides, pixels_protocol, stored: Settings) -> None:
+def test_fewer_seeds_and_the_first_of_several_protocols_are_served(sides, pixels_protocol, stored) -> None:
     protocols = [pixels_protocol(), pixels_protocol(name="longer", frames=11)]
     file = make(sides[0], "real", protocols, repeats=3, settings=stored)
 
@@ -99,7 +99,7 @@ def test_shards_give_the_digits_of_the_whole(sides, pixels_protocol, tmp_path: P
 
 
 def test_a_shard_that_is_used_as_a_whole_side_is_the_worst_finding(
-    sides, pixels_protocol, tmp_path: Path, stored: Settings
+    sides, pixels_protocol, tmp_path: Path, stored
 ) -> None:
     part = written(make(sides[0], "real", pixels_protocol(), shard=(1, 2), settings=stored), tmp_path / "part.npz")
 
@@ -109,7 +109,7 @@ def test_a_shard_that_is_used_as_a_whole_side_is_the_worst_finding(
     assert sum("shard" in warning.message for warning in warnings) == 1
 
 
-def test_a_video_that_no_shard_has_is_asked_for(sides, pixels_protocol, stored: Settings) -> None:
+def test_a_video_that_no_shard_has_is_asked_for(sides, pixels_protocol, stored) -> None:
     """Videos 0, 1 and 1a are tried first, 1a cannot be used, and its stand-in is nobody's."""
     protocol = pixels_protocol(count='real = 3\nselection = "first-sorted"')
     parts = {str(i): make(sides[0], "real", protocol, shard=(i, 2), settings=stored) for i in (1, 2)}
@@ -122,7 +122,7 @@ def test_a_video_that_no_shard_has_is_asked_for(sides, pixels_protocol, stored: 
 
 
 def test_files_of_several_networks_become_one(
-    sides, pixels_protocol, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stored: Settings
+    sides, pixels_protocol, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stored
 ) -> None:
     """Of two networks of equal and of other protocols, in shards too; each scores as from the videos."""
     monkeypatch.setitem(NETWORKS.built_in, "coarse", dataclasses.replace(NETWORKS["pixels"], name="coarse"))
@@ -148,20 +148,20 @@ def test_files_of_several_networks_become_one(
 
 
 class TestWhatDoesNotFit:
-    def test_a_shard_is_missing(self, sides, pixels_protocol, stored: Settings) -> None:
+    def test_a_shard_is_missing(self, sides, pixels_protocol, stored) -> None:
         parts = {str(i): make(sides[0], "real", pixels_protocol(), shard=(i, 3), settings=stored) for i in (1, 3)}
 
         with pytest.raises(SourceError, match=r"2 of 7 videos are in none of the 2 files, 1\.mkv, 3\.mkv"):
             merge(parts)
 
-    def test_shards_of_other_protocols(self, sides, pixels_protocol, stored: Settings) -> None:
+    def test_shards_of_other_protocols(self, sides, pixels_protocol, stored) -> None:
         one = make(sides[0], "real", pixels_protocol(), shard=(1, 2), settings=stored)
         two = make(sides[0], "real", pixels_protocol(name="other", frames=10), shard=(2, 2), settings=stored)
 
         with pytest.raises(SourceError, match="their protocols differ"):
             merge({"one": one, "two": two})
 
-    def test_but_not_those_of_other_metrics(self, sides, pixels_protocol, tmp_path: Path, stored: Settings) -> None:
+    def test_but_not_those_of_other_metrics(self, sides, pixels_protocol, tmp_path: Path, stored) -> None:
         """Features are the same whatever is computed of them, so that a file serves what it was not made for."""
         fvd, panel = pixels_protocol(), pixels_protocol(name="panel")
         Path(panel).write_text(Path(panel).read_text().replace('["fvd"]', '["kvd", "fvd"]'))
@@ -173,29 +173,27 @@ class TestWhatDoesNotFit:
         scores = evaluate(file, sides[1], [fvd, panel], settings=NO_CACHE).scores
         assert scores[0].values == scores[2].values == evaluate(*sides, fvd, settings=NO_CACHE).scores[0].values
 
-    def test_contents_that_contradict_each_other(self, sides, pixels_protocol, stored: Settings) -> None:
+    def test_contents_that_contradict_each_other(self, sides, pixels_protocol, stored) -> None:
         one = make(sides[0], "real", pixels_protocol(), settings=stored)
         two = dataclasses.replace(one, contents={**one.contents, 0: "changed"})
 
         with pytest.raises(SourceError, match=r"one: 0\.mkv has other contents than in another file"):
             merge({"one": one, "two": two})
 
-    def test_the_other_side(self, sides, pixels_protocol, tmp_path: Path, stored: Settings) -> None:
+    def test_the_other_side(self, sides, pixels_protocol, tmp_path: Path, stored) -> None:
         real = written(make(sides[0], "real", pixels_protocol(), settings=stored), tmp_path / "real.npz")
 
         with pytest.raises(NotComparableError, match="holds features for the real side, and is given as the fake one"):
             evaluate(sides[0], real, pixels_protocol(), settings=NO_CACHE)
 
-    def test_fake_features_as_the_real_side(self, sides, pixels_protocol, tmp_path: Path, stored: Settings) -> None:
+    def test_fake_features_as_the_real_side(self, sides, pixels_protocol, tmp_path: Path, stored) -> None:
         fake = written(make(sides[1], "fake", pixels_protocol(), settings=stored), tmp_path / "fake.npz")
 
         with pytest.raises(NotComparableError, match="holds features for the fake side, and is given as the real one"):
             evaluate(fake, sides[1], pixels_protocol(), settings=NO_CACHE)
 
     @pytest.mark.parametrize("change", [{"seed": 5}, {"repeats": 3}, {"frames": 10}])
-    def test_what_the_file_was_not_made_for(
-        self, sides, pixels_protocol, tmp_path: Path, change, stored: Settings
-    ) -> None:
+    def test_what_the_file_was_not_made_for(self, sides, pixels_protocol, tmp_path: Path, change, stored) -> None:
         real = written(make(sides[0], "real", pixels_protocol(), settings=stored), tmp_path / "real.npz")
         protocol = pixels_protocol(name="asked", frames=change.pop("frames", 9))
 
@@ -210,7 +208,7 @@ class TestWhatDoesNotFit:
 
 
 def test_a_protocol_whose_network_is_not_here_is_not_left_out(
-    sides, pixels_protocol, store, monkeypatch: pytest.MonkeyPatch, stored: Settings
+    sides, pixels_protocol, store, monkeypatch: pytest.MonkeyPatch, stored
 ) -> None:
     monkeypatch.setenv("FVD_BENCH_OFFLINE", "1")
 
@@ -218,9 +216,7 @@ def test_a_protocol_whose_network_is_not_here_is_not_left_out(
         make(sides[0], "real", [pixels_protocol(), "stylegan-v-fid"], settings=stored)
 
 
-def test_a_training_loop_scores_against_a_file(
-    sides, pixels_protocol, tmp_path: Path, moving_frames, stored: Settings
-) -> None:
+def test_a_training_loop_scores_against_a_file(sides, pixels_protocol, tmp_path: Path, moving_frames, stored) -> None:
     protocol = pixels_protocol()
     real = written(make(sides[0], "real", protocol, settings=stored), tmp_path / "real.npz")
     fakes = np.stack([moving_frames(12, seed=seed) for seed in range(4)])
@@ -232,7 +228,7 @@ def test_a_training_loop_scores_against_a_file(
 
 
 def test_files_of_networks_with_libraries_of_their_own_become_one(
-    sides, plugins, pixels_protocol, own_protocol, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stored: Settings
+    sides, plugins, pixels_protocol, own_protocol, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stored
 ) -> None:
     """The library of one network is none of the other's, in a file that is made for both as in one that is joined."""
     plugins.package("of-layers")
@@ -262,7 +258,7 @@ def test_files_of_networks_with_libraries_of_their_own_become_one(
 
 
 def test_features_made_elsewhere_are_used_and_named(
-    sides, pixels_protocol, tmp_path: Path, monkeypatch, stored: Settings
+    sides, pixels_protocol, tmp_path: Path, monkeypatch, stored
 ) -> None:
     here = environment.feature_versions
     monkeypatch.setattr(environment, "feature_versions", lambda device: {**here(device), "torch": "1.0"})
@@ -278,7 +274,7 @@ def test_features_made_elsewhere_are_used_and_named(
 
 
 def test_software_that_a_file_does_not_know_is_named(
-    sides, pixels_protocol, tmp_path: Path, monkeypatch, stored: Settings
+    sides, pixels_protocol, tmp_path: Path, monkeypatch, stored
 ) -> None:
     here = environment.feature_versions
     with monkeypatch.context() as elsewhere:
@@ -291,7 +287,7 @@ def test_software_that_a_file_does_not_know_is_named(
     assert f"torch None (here {here('cpu')['torch']})" in message
 
 
-def test_features_that_are_not_finite_are_refused(sides, pixels_protocol, tmp_path: Path, stored: Settings) -> None:
+def test_features_that_are_not_finite_are_refused(sides, pixels_protocol, tmp_path: Path, stored) -> None:
     """Their checksum fits: somebody made them so."""
     file = make(sides[0], "real", pixels_protocol(), settings=stored)
     entries = {k: dataclasses.replace(e, features=e.features * np.float32("nan")) for k, e in file.entries.items()}
@@ -301,7 +297,7 @@ def test_features_that_are_not_finite_are_refused(sides, pixels_protocol, tmp_pa
         evaluate(real, sides[1], pixels_protocol(), settings=NO_CACHE)
 
 
-def test_what_a_file_claims_reaches_no_other_run(sides, pixels_protocol, tmp_path: Path, stored: Settings) -> None:
+def test_what_a_file_claims_reaches_no_other_run(sides, pixels_protocol, tmp_path: Path, stored) -> None:
     file = make(sides[0], "real", pixels_protocol(), settings=stored)
     forged = {k: dataclasses.replace(e, features=e.features + np.float32(1)) for k, e in file.entries.items()}
     settings = Settings(cache=tmp_path / "store")
@@ -321,7 +317,7 @@ def test_a_head_that_lacks_an_entry_is_told_what_it_lacks(sides, pixels_protocol
         evaluate(file, sides[1], pixels_protocol(), settings=NO_CACHE)
 
 
-def test_damaged_files_are_refused(sides, pixels_protocol, tmp_path: Path, stored: Settings) -> None:
+def test_damaged_files_are_refused(sides, pixels_protocol, tmp_path: Path, stored) -> None:
     file = tmp_path / "real.npz"
     make(sides[0], "real", pixels_protocol(), settings=stored).write(file)
     with np.load(file) as members:
