@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import math
 import os
-import re
 import shutil
 import signal
 import time
@@ -19,12 +18,13 @@ from PIL import Image
 
 from fvd_bench.errors import FvdBenchError
 from fvd_bench.progress import silent
+from fvd_bench.words import duration
 from stylegan_v.checkpoints import checkpoint as checkpoints
 from stylegan_v.errors import CheckpointError, ConfigError, TrainingError
 from stylegan_v.methods import style_trainer as trainer
 from stylegan_v.training import loop, pace, session, snapshots
 from stylegan_v.training.loop import train
-from stylegan_v.training.pace import Pace
+from stylegan_v.training.pace import Pace, in_seconds
 from stylegan_v.training.run import Run, load_run
 from tests.forked import Program, ranks
 from tests.model.training.conftest import STEP_KIMG, go, lines
@@ -289,8 +289,16 @@ def test_a_run_does_not_lie_among_its_videos(run_of, tmp_path: Path, out: str) -
         go(run_of(1, data={"path": str(tmp_path)}), tmp_path / out)
 
 
-def test_the_pace_is_told_after_each_step(run_of, tmp_path: Path, capsys) -> None:
+def test_the_pace_is_told_after_each_step(run_of, tmp_path: Path, capsys, monkeypatch) -> None:
     paces: list[Pace] = []
+    took: list[float] = []
+    rehearse = trainer.StyleTrainer.rehearse
+
+    def measured(of: trainer.StyleTrainer) -> float | None:
+        took.append(rehearse(of) or 0.0)
+        return took[-1]
+
+    monkeypatch.setattr(trainer.StyleTrainer, "rehearse", measured)
     train(run_of(3), tmp_path, device="cpu", workers=1, minutes=None, progress=silent, told=paces.append)
 
     assert [(pace.frames, pace.total) for pace in paces] == [(12, 36), (24, 36), (36, 36)]
@@ -299,7 +307,8 @@ def test_the_pace_is_told_after_each_step(run_of, tmp_path: Path, capsys) -> Non
     assert paces[2].seconds_left == 0
     errors = capsys.readouterr().err
     assert "36 frames to train on, in 3 steps, on cpu\n" in errors
-    assert re.search(r"about [\d.,]+ s for 1,000 frames here, [\d.]+ seconds for all\n", errors)
+    kimg = in_seconds(1000 * took[0] / 12)
+    assert took[0] > 0 and f"about {kimg} s for 1,000 frames here, {duration(3 * took[0])} for all\n" in errors
 
 
 @pytest.mark.slow  # two processes train above, and those of the toolkit end together in test_torchrun.py
