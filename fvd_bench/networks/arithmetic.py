@@ -41,6 +41,26 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     return products.permute(0, 2, 3, 1).reshape(items, blocks * block_rows, -1)[:, :rows]
 
 
+def batched_products(x: Tensor, weights: Tensor, out: Tensor) -> None:
+    """Write x[i] @ weights[i] for each i, with the same bits for every number of threads.
+
+    x: float32 [B, N, K] on a processor.
+    weights: [B, K, M].
+    out: [B, N, M].
+
+    Processors' libraries give each product to one thread, but where there are more threads than products.
+    """
+    threads = torch.get_num_threads()
+    if threads <= len(x):
+        torch.bmm(x, weights, out=out)
+        return
+    torch.set_num_threads(len(x))
+    try:
+        torch.bmm(x, weights, out=out)
+    finally:
+        torch.set_num_threads(threads)
+
+
 @contextlib.contextmanager
 def float32_arithmetic(precision: str, *, repeatable: bool = True) -> Iterator[None]:
     """Compute products in true float32, or TF32 if `precision` is `tf32`, with algorithms that repeat their results.

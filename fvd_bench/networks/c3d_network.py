@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from fvd_bench.networks.arithmetic import linear
-from fvd_bench.networks.i3d_network import Convolution
+from fvd_bench.networks.convolution import Convolution
 
 _POOLS = {"conv1a": (1, 2, 2), "conv2a": (2, 2, 2), "conv3b": (2, 2, 2), "conv4b": (2, 2, 2), "conv5b": (2, 2, 2)}
 """Layers that a pool follows -> its window, which is its stride too: (time, height, width)."""

@@ -156,10 +156,11 @@ def _torch_version() -> str:
 
 
 def feature_versions(device: str) -> dict[str, str]:
-    """Return the version of everything outside this package that may change a feature."""
+    """Return the version of everything that may change a feature, but `keys.ENGINE`."""
     from PIL import features as pillow_features
 
     larger = {} if (frames := micro_batch(device)) == BATCH_FRAMES else {"micro-batch": f"{frames} frames"}
+    tiled = {"convolutions": "Winograd's"} if device == "cpu" else {}  # I3D's larger ones, see convolution.py
     return {
         "torch": _torch_version(),
         "numpy": _version("numpy"),
@@ -168,10 +169,11 @@ def feature_versions(device: str) -> dict[str, str]:
         "torch-fidelity": _version("torch-fidelity"),
         "device": device_name(device),
         **larger,
+        **tiled,
     }
 
 
-_OF_ALL = frozenset({"torch", "numpy", "pillow", "av", "torch-fidelity", "device", "micro-batch"})
+_OF_ALL = frozenset({"torch", "numpy", "pillow", "av", "torch-fidelity", "device", "micro-batch", "convolutions"})
 """The names in `feature_versions`."""
 
 

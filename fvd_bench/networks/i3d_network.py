@@ -17,20 +17,17 @@ from torch import Tensor, nn
 
 from fvd_bench.errors import FeatureError, WeightsError
 from fvd_bench.networks.arithmetic import linear
+from fvd_bench.networks.convolution import Convolution, Folded, StridedConvolution, TiledConvolution
 
 Padding = Literal["same", "symmetric"]
 ReadOut = Literal["logits", "logits-all", "pool"]
 Triple = tuple[int, int, int]
-Folded = tuple[Tensor, Tensor]
-"""Kernel (Cout, Cin, kT, kH, kW) and bias (Cout,) of one convolution, with its batch norm folded in."""
-
 NUM_CLASSES = 400
 MIN_FRAMES = 9
 """Length of the shortest clip. It leaves the two time steps that the last pool averages."""
 
 _FRAME_SIZES = range(193, 225)  # heights and widths that leave the 7x7 places that the pool before the classes averages
 _EPSILON = 1e-3  # the original's batch norm has this epsilon, and no gamma
-_SMALL = 20_480  # up to this channels x time x height, torch takes another algorithm for a single clip
 
 # Output channels of each block: 1x1 | 1x1, then 3x3 | 1x1, then 3x3 | pool, then 1x1.
 _MIXED = {
@@ -45,6 +42,11 @@ _MIXED = {
     "Mixed_5c": (384, 192, 384, 48, 128, 128),
 }
 
+_SMALLEST = ("Mixed_5b", "Mixed_5c")
+"""Blocks whose frames have two tiles a side, which are too few for Winograd's algorithm."""
+
+_FEWEST_CHANNELS = 32
+"""Of an input that Winograd's algorithm pays for: with fewer, its transforms take what its products spare."""
 
 _POOLS: dict[str, tuple[Triple, Triple]] = {"Mixed_4b": ((3, 3, 3), (2, 2, 2)), "Mixed_5b": ((2, 2, 2), (2, 2, 2))}
 """Kernel and stride of the pool before a block."""
@@ -93,11 +95,13 @@ class I3D(nn.Module):
         super().__init__()
         self._padding = padding
         self._read_out = read_out
-        self.conv_1a = Convolution(folded["Conv3d_1a_7x7"])
+        self.conv_1a = StridedConvolution(folded["Conv3d_1a_7x7"])
         self.conv_2b = Pointwise([folded["Conv3d_2b_1x1"]])
-        self.conv_2c = Convolution(folded["Conv3d_2c_3x3"])
-        blocks = {name: Mixed({key: folded[f"{name}/{key}"] for key in _BRANCHES}) for name in _MIXED}
-        self.mixed = nn.ModuleDict(blocks)
+        self.conv_2c = TiledConvolution(folded["Conv3d_2c_3x3"])
+        self.mixed = nn.ModuleDict()
+        for name in _MIXED:
+            branches = {key: folded[f"{name}/{key}"] for key in _BRANCHES}
+            self.mixed[name] = Mixed(branches, tiled=name not in _SMALLEST)
         kernel, bias = folded["Logits/Conv3d_0c_1x1"]
         self.register_buffer("logits_weight", kernel.flatten(1))  # [400, 1024]
         self.register_buffer("logits_bias", bias)
@@ -176,9 +180,7 @@ class I3D(nn.Module):
     def _stem(self, x: Tensor) -> Tensor:
         """Map [B,3,T,H,W] to [B,64,T/2,H/4,W/4]. ReLU comes after the pool, where it has less to do."""
         x = x.contiguous(memory_format=torch.channels_last_3d)
-        pads = self._pads(x, (7, 7, 7), (2, 2, 2))
-        x = F.pad(x, [zeros for pair in reversed(pads) for zeros in pair])
-        x = F.conv3d(x, self.conv_1a.kernel, self.conv_1a.bias, stride=2)
+        x = self.conv_1a(x, self._pads(x, (7, 7, 7), (2, 2, 2)))
         return self._max_pool(x, (1, 3, 3), (1, 2, 2)).relu_()
 
     def _max_pool(self, x: Tensor, kernel: Triple, stride: Triple) -> Tensor:
@@ -198,26 +200,6 @@ def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
     it."""
     total = max((math.ceil(size / stride) - 1) * stride + kernel - size, 0)
     return total // 2, total - total // 2
-
-
-class Convolution(nn.Module):
-    """A convolution with bias. When called, it is a 3x3x3 convolution with stride 1."""
-
-    kernel: Tensor
-    bias: Tensor
-
-    def __init__(self, folded: Folded) -> None:
-        super().__init__()
-        kernel, bias = folded
-        self.register_buffer("kernel", kernel.contiguous(memory_format=torch.channels_last_3d))
-        self.register_buffer("bias", bias)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map [B,Cin,T,H,W] to [B,Cout,T,H,W]."""
-        if len(x) == 1 and x.is_cpu and math.prod(x.shape[1:4]) <= _SMALL:
-            # For a small clip alone, torch takes a slower algorithm with other last bits, so the clip is doubled.
-            return F.conv3d(x.expand(2, *x.shape[1:]), self.kernel, self.bias, padding=1)[:1]
-        return F.conv3d(x, self.kernel, self.bias, padding=1)
 
 
 class Pointwise(nn.Module):
@@ -255,15 +237,16 @@ _BRANCHES = (
 class Mixed(nn.Module):
     """An Inception block of four branches. ReLU writes each branch straight into its channels of the output."""
 
-    def __init__(self, folded: Mapping[str, Folded]) -> None:
-        """Build the block. folded: the six convolutions named in `_BRANCHES`."""
+    def __init__(self, folded: Mapping[str, Folded], *, tiled: bool) -> None:
+        """Build the block. folded: the six convolutions named in `_BRANCHES`. tiled: whether frames are large enough
+        for Winograd's algorithm."""
         super().__init__()
         direct, reduced_1, reduced_2, out_1, out_2, pooled = (folded[key] for key in _BRANCHES)
         self.entry_widths = [len(bias) for _, bias in (direct, reduced_1, reduced_2)]
         self._widths = [len(bias) for _, bias in (direct, out_1, out_2, pooled)]
         self.entry = Pointwise([direct, reduced_1, reduced_2])
-        self.conv_1 = Convolution(out_1)
-        self.conv_2 = Convolution(out_2)
+        self.conv_1 = _convolution(out_1, tiled=tiled)
+        self.conv_2 = _convolution(out_2, tiled=tiled)
         self.pooled = Pointwise([pooled])
 
     def forward(self, x: Tensor) -> Tensor:
@@ -276,6 +259,12 @@ class Mixed(nn.Module):
         torch.clamp_min(self.conv_2(reduced_2.relu()), 0, out=out_2)
         torch.clamp_min(self.pooled(F.max_pool3d(x, 3, stride=1, padding=1)), 0, out=out_3)
         return out
+
+
+def _convolution(folded: Folded, *, tiled: bool) -> Convolution:
+    """Return the convolution by the algorithm that is faster on a processor. tiled: see `Mixed`."""
+    kernel, _ = folded
+    return TiledConvolution(folded) if tiled and kernel.shape[1] >= _FEWEST_CHANNELS else Convolution(folded)
 
 
 def _fold(tensors: Mapping[str, NDArray[np.float32]], name: str, epsilon: float) -> Folded:

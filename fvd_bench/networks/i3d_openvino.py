@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fvd_bench.networks.i3d_network import I3D, Convolution, Mixed, Pointwise, Triple
+from fvd_bench.networks.convolution import Convolution
+from fvd_bench.networks.i3d_network import I3D, Mixed, Pointwise, Triple
 
 _MOST_COMPILED = 4
 """Shapes of input that are kept compiled: the clips of a protocol have one, whole videos have many."""

@@ -41,3 +41,11 @@ def test_larger_batches_of_a_gpu_are_part_of_what_features_depend_on(monkeypatch
     made = environment.feature_versions("cuda")
     assert environment.versions_of_network([], made)["micro-batch"] == "512 frames"
     assert "micro-batch" not in environment.feature_versions("cpu")  # as in stores of earlier versions
+
+
+def test_the_algorithm_of_convolutions_is_part_of_what_features_depend_on(monkeypatch) -> None:
+    monkeypatch.setattr(environment, "device_name", lambda device: device)
+
+    made = environment.feature_versions("cpu")
+    assert environment.versions_of_network([], made)["convolutions"] == "Winograd's"
+    assert all("convolutions" not in environment.feature_versions(device) for device in ("cuda", "openvino"))
