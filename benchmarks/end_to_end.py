@@ -5,9 +5,9 @@ Command:  python3.11 -m venv peer
           peer/bin/pip install --no-build-isolation cd-fvd
           python benchmarks/end_to_end.py DATA --peer peer/bin/python
 Time:     45 minutes on 2 idle cores.
-Expected: about half of cd-fvd's time in each setting, by torch as by OpenVINO, which the extra `openvino` installs:
-          its network takes twice the time of ours, see throughput.py, and it decodes, resizes and runs the network in
-          turn.
+Expected: less than half of cd-fvd's time in each setting, by torch as by OpenVINO, which the extra `openvino` installs:
+          its network takes more than twice the time of ours, see throughput.py, and it decodes, resizes and runs the
+          network in turn.
 
 cd-fvd's last release needs libraries of its time: torchvision reads no videos from 0.26 on, and SciPy's matrix root has
 no `disp` from 1.18 on. Each run is a process of its own with everything in it, from the imports to the number, on the

@@ -227,7 +227,7 @@ def test_what_clips_cost() -> None:
 
 def test_what_the_work_on_speed_brought() -> None:
     repeated, overhead, clocks = results("repeated_work"), results("clip_overhead"), results("end_to_end")["runs"]
-    engines, memory, states = results("engines")["seconds"], results("memory-short")["runs"], ("before", "now")
+    network, memory, states = results("winograd")["2 threads"], results("memory-short")["runs"], ("before", "now")
     rates, counts = results("throughput")["clips_per_second"], {"once": 1, "twice": 2, "3 times": 3, "5 times": 5}
 
     def task(name: str) -> list[str]:
@@ -249,7 +249,7 @@ def test_what_the_work_on_speed_brought() -> None:
         *(clip(f"prepare, {size}", 1) for size in ("128 x 128", "256 x 256", "640 x 480")),
         clip("gather, 256 x 256", 2),
         [f"{max(r for name, r in rates.items() if whose in name):.2f}" for whose in ("cd-fvd", "fvd-bench")],
-        [f"{np.median(engines[engine]):.2f} s" for engine in ("torch", "OpenVINO")],
+        [f"{np.median(network['seconds'][algorithm]):.2f} s" for algorithm in ("direct", "winograd")],
         *map(score, ("default", "its recipe", "640 x 480")),
         [f"{run['all_peak_mib']:.0f} MiB" for run in memory],
     ]

@@ -1,7 +1,7 @@
 """I3D by OpenVINO, another engine for processors: the layers run there, and the read-out stays in torch.
 
-OpenVINO fuses each convolution with what follows it, which spares a sixth to a quarter of the time. Its features differ
-from torch's by rounding: they have keys of their own in the store, and scores name the engine.
+OpenVINO fuses each convolution with what follows it. Its features differ from torch's by rounding: they have keys of
+their own in the store, and scores name the engine.
 """
 
 from __future__ import annotations
