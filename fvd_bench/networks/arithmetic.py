@@ -37,28 +37,50 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     if missing := blocks * block_rows - rows:  # padding with no rows would still copy
         x = torch.nn.functional.pad(x, (0, 0, 0, missing))
     images = x.reshape(items * blocks, block_rows, 1, channels).permute(0, 3, 1, 2)
-    products: Tensor = torch.ops.aten.thnn_conv2d(images, weight[:, :, None, None], [1, 1], bias, [1, 1], [0, 0])
+    products = _products_by_samples(images, weight, bias)
     return products.permute(0, 2, 3, 1).reshape(items, blocks * block_rows, -1)[:, :rows]
 
 
-def batched_products(x: Tensor, weights: Tensor, out: Tensor) -> None:
-    """Write x[i] @ weights[i] for each i, with the same bits for every number of threads.
+def products_with(weight: Tensor, x: Tensor) -> Tensor:
+    """Return weight @ x[i] for each i, with the same bits for every number of threads.
+
+    weight: float32 [M, K] on a processor.
+    x: [B, K, N].
+    Returns [B, M, N].
+    """
+    return _products_by_samples(x[..., None], weight, None)[..., 0]
+
+
+def _products_by_samples(images: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    products: Tensor = torch.ops.aten.thnn_conv2d(images, weight[:, :, None, None], [1, 1], bias, [1, 1], [0, 0])
+    return products
+
+
+def batched_products(x: Tensor, y: Tensor, out: Tensor) -> None:
+    """Write x[i] @ y[i] for each i, with the same bits for every number of threads.
 
     x: float32 [B, N, K] on a processor.
-    weights: [B, K, M].
+    y: [B, K, M].
     out: [B, N, M].
 
     Processors' libraries give each product to one thread, but where there are more threads than products.
     """
-    threads = torch.get_num_threads()
-    if threads <= len(x):
-        torch.bmm(x, weights, out=out)
+    with at_most_threads(len(x)):
+        torch.bmm(x, y, out=out)
+
+
+@contextlib.contextmanager
+def at_most_threads(most: int) -> Iterator[None]:
+    """Let operations on a processor have so many threads at most. Any change of their number may end and start some."""
+    before = torch.get_num_threads()
+    if before <= most:
+        yield
         return
-    torch.set_num_threads(len(x))
+    torch.set_num_threads(most)
     try:
-        torch.bmm(x, weights, out=out)
+        yield
     finally:
-        torch.set_num_threads(threads)
+        torch.set_num_threads(before)
 
 
 @contextlib.contextmanager

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from fvd_bench.errors import FeatureError, WeightsError
-from fvd_bench.networks.arithmetic import linear
+from fvd_bench.networks.arithmetic import at_most_threads, linear
 from fvd_bench.networks.convolution import Convolution, Folded, StridedConvolution, TiledConvolution
+from fvd_bench.networks.winograd import PRODUCTS
 
 Padding = Literal["same", "symmetric"]
 ReadOut = Literal["logits", "logits-all", "pool"]
@@ -157,12 +158,18 @@ class I3D(nn.Module):
         # A matrix product here would add up in another order for another batch size.
         return (x.unsqueeze(1) * self.logits_weight).sum(2) + self.logits_bias
 
-    @torch.no_grad()
     def mixed_5c(self, x: Tensor) -> Tensor:
         """Return the last activation before any pool: float32 [B,1024,T/8,H/32,W/32], rounded up.
 
         x: as in `forward`.
         """
+        if not x.is_cpu:
+            return self._mixed_5c(x)
+        with at_most_threads(PRODUCTS):
+            return self._mixed_5c(x)
+
+    @torch.no_grad()
+    def _mixed_5c(self, x: Tensor) -> Tensor:
         # On a processor clips go one by one: a batch's largest activation would cost fresh memory pages in every call.
         x = torch.cat([self._stem(clip) for clip in torch.split(x, 1)]) if x.is_cpu else self._stem(x)
         x = self.conv_2b(x).relu_()

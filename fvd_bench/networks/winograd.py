@@ -20,10 +20,13 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fvd_bench.networks.arithmetic import batched_products
+from fvd_bench.networks.arithmetic import batched_products, products_with
 
 TILE = 4
 """Places of the output, along height and width, that are made of one tile."""
+
+PRODUCTS = 36
+"""Products of matrices that a strip of tiles takes, at least. More threads would have to share one."""
 
 _POINTS = {
     3: (0.0, math.sqrt(0.5), -math.sqrt(0.5), math.sqrt(2), -math.sqrt(2)),
@@ -115,30 +118,29 @@ class Winograd:
         steps, side, of_tile = len(out), TILE + self._taps - 1, len(x) * x.shape[3]
         down, across = (math.ceil(size / TILE) for size in out.shape[1:3])
         most = min(down, max(1, _ROWS // (across * steps)))
-        sizes = [places * of_tile] * 2 + [places * steps * size for size in (depth, outputs)]
-        memory = [x.new_empty(most, across * size) for size in (*sizes, TILE * TILE * steps * outputs)]
+        sizes = (places * of_tile, places * steps * depth, places * steps * outputs, TILE * TILE * steps * outputs)
+        memory = [x.new_empty(most, across * size) for size in sizes]
         for top in range(0, down, most):
             rows = min(most, down - top)
             tiles = rows * across
-            gathered, transformed, unfolded, multiplied, made = (tensor[:rows].view(-1) for tensor in memory)
+            gathered, unfolded, multiplied, made = (tensor[:rows].view(-1) for tensor in memory)
 
             windows = x[:, TILE * top :].unfold(1, side, TILE)[:, :rows].unfold(2, side, TILE)
             gathered.view(rows, across, side, side, len(x), -1).copy_(windows.permute(1, 2, 4, 5, 0, 3))
-            gathered, transformed = (tensor.view(tiles, places, of_tile) for tensor in (gathered, transformed))
-            batched_products(self._inward.expand(tiles, -1, -1), gathered, transformed)
+            transformed = products_with(self._inward, gathered.view(tiles, places, of_tile))
 
             in_time = transformed.view(tiles, places, len(x), -1).unfold(2, self._steps, self._stride)
             unfolded.view(places, tiles, steps, self._steps, -1).copy_(in_time.permute(1, 0, 2, 4, 3))
             multiplied = multiplied.view(places, tiles * steps, outputs)
             batched_products(unfolded.view(places, tiles * steps, depth), self._kernel, multiplied)
 
-            by_tiles = multiplied.view(places, tiles, steps * outputs).transpose(0, 1)
-            batched_products(self._outward.expand(tiles, -1, -1), by_tiles, made.view(tiles, TILE * TILE, -1))
-            self._lay(made.view(rows, across, TILE, TILE, steps, outputs), out[:, TILE * top : TILE * (top + rows)])
+            made = made.view(tiles * steps, TILE * TILE, outputs)
+            batched_products(self._outward.expand(len(made), -1, -1), multiplied.transpose(0, 1), made)
+            self._lay(made.view(rows, across, steps, TILE, TILE, outputs), out[:, TILE * top : TILE * (top + rows)])
 
     def _lay(self, made: Tensor, out: Tensor) -> None:
-        """Put the places of tiles where they belong, with the bias. made: [rows, across, TILE, TILE, T, Cout]."""
-        made = made.permute(4, 0, 2, 1, 3, 5)  # [T, rows, TILE, across, TILE, Cout]
+        """Put the places of tiles where they belong, with the bias. made: [rows, across, T, TILE, TILE, Cout]."""
+        made = made.permute(2, 0, 3, 1, 4, 5)  # [T, rows, TILE, across, TILE, Cout]
         if out.shape[1:3] == (made.shape[1] * TILE, made.shape[3] * TILE):
             torch.add(made, self._bias, out=out.view(made.shape))
         else:  # some places of the last tiles lie outside
