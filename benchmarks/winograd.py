@@ -62,14 +62,8 @@ def direct(network: I3D) -> I3D:
         if isinstance(module, TiledConvolution):
             module.forward = partial(Convolution.forward, module)  # type: ignore[method-assign]
         elif isinstance(module, StridedConvolution):
-            module.forward = partial(strided, module)  # type: ignore[method-assign]
+            module.forward = module.direct  # type: ignore[method-assign]
     return network
-
-
-def strided(module: StridedConvolution, x: Tensor, pads: list[tuple[int, int]]) -> Tensor:
-    """Do what `StridedConvolution` does, by direct sums."""
-    x = F.pad(x, [zeros for pair in reversed(pads) for zeros in pair])
-    return F.conv3d(x, module.kernel, module.bias, stride=2)
 
 
 def faces(data: Path) -> list[Tensor]:

@@ -16,6 +16,7 @@ Folded = tuple[Tensor, Tensor]
 """Kernel (Cout, Cin, kT, kH, kW) and bias (Cout,) of one convolution, with its batch norm folded in."""
 
 _SMALL = 20_480  # up to this channels x time x height, torch takes another algorithm for a single clip
+_NO_PADS = ((0, 0),) * 3
 
 
 class Convolution(nn.Module):
@@ -59,14 +60,18 @@ class TiledConvolution(Convolution):
 class StridedConvolution(Convolution):
     """A 7x7x7 convolution with bias and stride 2, on a processor by Winograd's algorithm."""
 
-    def forward(self, x: Tensor, pads: Sequence[tuple[int, int]] = ((0, 0),) * 3) -> Tensor:
+    def forward(self, x: Tensor, pads: Sequence[tuple[int, int]] = _NO_PADS) -> Tensor:
         """Map [B,Cin,T,H,W] to [B,Cout,T',H',W']. pads: zeros before and after each of the last three axes."""
         if not x.is_cpu:
-            x = F.pad(x, [zeros for pair in reversed(pads) for zeros in pair])
-            return F.conv3d(x, self.kernel, self.bias, stride=2)
+            return self.direct(x, pads)
         sizes = [(size + sum(pair) - 5) // 2 for size, pair in zip(x.shape[2:], pads, strict=True)]
         time, height, width = (before for before, _ in pads)
         return _by_clips(self._winograd, x, (time, height, width), sizes)
+
+    def direct(self, x: Tensor, pads: Sequence[tuple[int, int]] = _NO_PADS) -> Tensor:
+        """Do what `forward` does by direct sums, as other devices do."""
+        x = F.pad(x, [zeros for pair in reversed(pads) for zeros in pair])
+        return F.conv3d(x, self.kernel, self.bias, stride=2)
 
     @functools.cached_property
     def _winograd(self) -> Winograd:

@@ -5,6 +5,7 @@ which convolutions and pools are vectorised on a CPU. On a CPU the logits of a c
 threads and in any batch; comments mark the code that ensures it.
 """
 
+import contextlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal, Self
@@ -158,24 +159,19 @@ class I3D(nn.Module):
         # A matrix product here would add up in another order for another batch size.
         return (x.unsqueeze(1) * self.logits_weight).sum(2) + self.logits_bias
 
+    @torch.no_grad()
     def mixed_5c(self, x: Tensor) -> Tensor:
         """Return the last activation before any pool: float32 [B,1024,T/8,H/32,W/32], rounded up.
 
         x: as in `forward`.
         """
-        if not x.is_cpu:
-            return self._mixed_5c(x)
-        with at_most_threads(PRODUCTS):
-            return self._mixed_5c(x)
-
-    @torch.no_grad()
-    def _mixed_5c(self, x: Tensor) -> Tensor:
-        # On a processor clips go one by one: a batch's largest activation would cost fresh memory pages in every call.
-        x = torch.cat([self._stem(clip) for clip in torch.split(x, 1)]) if x.is_cpu else self._stem(x)
-        x = self.conv_2b(x).relu_()
-        x = self._max_pool(self.conv_2c(x), (1, 3, 3), (1, 2, 2)).relu_()
-        for pool, mixed in self.blocks():
-            x = mixed(x if pool is None else self._max_pool(x, *pool))
+        with at_most_threads(PRODUCTS) if x.is_cpu else contextlib.nullcontext():
+            # On a processor clips go one by one: a batch's largest activation would cost fresh memory in every call.
+            x = torch.cat([self._stem(clip) for clip in torch.split(x, 1)]) if x.is_cpu else self._stem(x)
+            x = self.conv_2b(x).relu_()
+            x = self._max_pool(self.conv_2c(x), (1, 3, 3), (1, 2, 2)).relu_()
+            for pool, mixed in self.blocks():
+                x = mixed(x if pool is None else self._max_pool(x, *pool))
         return x
 
     def blocks(self) -> Iterator[tuple[tuple[Triple, Triple] | None, "Mixed"]]:

@@ -25,14 +25,14 @@ from fvd_bench.networks.arithmetic import batched_products, products_with
 TILE = 4
 """Places of the output, along height and width, that are made of one tile."""
 
-PRODUCTS = 36
-"""Products of matrices that a strip of tiles takes, at least. More threads would have to share one."""
-
 _POINTS = {
     3: (0.0, math.sqrt(0.5), -math.sqrt(0.5), math.sqrt(2), -math.sqrt(2)),
     4: (0.35, -0.35, 0.9, -0.9, 1.8, -1.8),
 }
 """Taps -> the finite points. Of many that were tried, these had the smallest errors in float32."""
+
+PRODUCTS = (TILE + min(_POINTS) - 1) ** 2
+"""Products of matrices that a strip of tiles takes, at least. More threads would have to share one."""
 
 _ROWS = 224
 """Rows of a product, about: tiles go through all steps together in such numbers, to stay in the processor's cache."""

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from fvd_bench.networks import create
-from fvd_bench.networks.arithmetic import float32_arithmetic, linear
+from fvd_bench.networks.arithmetic import batched_products, float32_arithmetic, linear, products_with
 from fvd_bench.networks.extractor import TorchExtractor
 from fvd_bench.protocols.rules import FeatureRule, Resize
 
@@ -64,6 +64,21 @@ def test_linear_is_the_product_of_each_item_on_any_number_of_threads(shape, thre
     assert all(torch.equal(other, found[0]) for other in found)
     assert torch.equal(linear(x[:1], weight, bias), found[0][:1])
     assert torch.equal(linear(x, weight), linear(x, weight, torch.zeros(outputs)))
+
+
+def test_products_with_a_matrix_are_those_of_each() -> None:
+    weight, x = random(4, 5, seed=0), random(3, 5, 7, seed=1)
+
+    torch.testing.assert_close(products_with(weight, x).double(), weight.double() @ x.double(), atol=1e-6, rtol=0)
+
+
+def test_products_are_those_of_each_pair_of_matrices() -> None:
+    x, weights, out = random(3, 5, 7, seed=0), random(3, 7, 2, seed=1), torch.empty(3, 5, 2)
+
+    batched_products(x, weights, out)
+
+    expected = [one.double() @ other.double() for one, other in zip(x, weights, strict=True)]
+    torch.testing.assert_close(out.double(), torch.stack(expected), atol=1e-6, rtol=0)
 
 
 def test_no_number_of_threads_moves_features_where_the_library_cuts_sums_up() -> None:

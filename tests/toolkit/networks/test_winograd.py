@@ -9,7 +9,6 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from fvd_bench.networks.arithmetic import batched_products, products_with
 from fvd_bench.networks.convolution import StridedConvolution, TiledConvolution
 from fvd_bench.networks.winograd import TILE, transforms
 
@@ -97,18 +96,3 @@ def test_no_number_of_threads_moves_a_digit() -> None:
         digests, threads = zip(*(line.split() for line in done.stdout.splitlines()), strict=True)
         assert len(set(digests)) == 1, way
         assert threads == tuple(map(str, THREADS))
-
-
-def test_products_with_a_matrix_are_those_of_each() -> None:
-    weight, x = random(4, 5, seed=0), random(3, 5, 7, seed=1)
-
-    torch.testing.assert_close(products_with(weight, x).double(), weight.double() @ x.double(), atol=1e-6, rtol=0)
-
-
-def test_products_are_those_of_each_pair_of_matrices() -> None:
-    x, weights, out = random(3, 5, 7, seed=0), random(3, 7, 2, seed=1), torch.empty(3, 5, 2)
-
-    batched_products(x, weights, out)
-
-    expected = [one.double() @ other.double() for one, other in zip(x, weights, strict=True)]
-    torch.testing.assert_close(out.double(), torch.stack(expected), atol=1e-6, rtol=0)
