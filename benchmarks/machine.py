@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from fvd_bench.atomic import write_text
-from fvd_bench.networks import environment
+from fvd_bench.networks import NETWORKS, environment, own_versions
 
 RESULTS = Path(os.environ.get("RESULTS") or Path(__file__).parent / "results")
 """The variable RESULTS names another folder."""
@@ -28,7 +28,8 @@ def parser(device: str = "cuda") -> argparse.ArgumentParser:
 
 def machine(device: str = "cpu") -> dict[str, str]:
     """Return the name of the device and the versions of everything that matters."""
-    return {"name": device_name(device), **environment.describe(device, ["float32"])}
+    i3d = own_versions([NETWORKS["i3d"].rule("i3d")], device)
+    return {"name": device_name(device), **environment.describe(device, ["float32"], i3d)}
 
 
 def device_name(device: str) -> str:

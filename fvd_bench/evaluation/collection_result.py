@@ -14,7 +14,7 @@ from fvd_bench.evaluation.result import MotionPanel, Result
 from fvd_bench.evaluation.score import Score
 from fvd_bench.finding import Finding, worst_first
 from fvd_bench.inspection.motion import summary
-from fvd_bench.networks import environment
+from fvd_bench.networks import environment, own_versions
 from fvd_bench.protocols.protocol import plain
 from fvd_bench.protocols.rules import SIDES
 from fvd_bench.version import __version__
@@ -57,7 +57,7 @@ def _result(collection: Collection, scores: Sequence[Score], motion: MotionPanel
         warnings=tuple(worst_first(warnings)),
         weights={name: digest for e in extractors.values() for name, digest in e.weights.items()},
         environment=environment.describe(
-            evaluation.device, [rule.precision for rule in extractors], evaluation.software
+            evaluation.device, [rule.precision for rule in extractors], own_versions(extractors, evaluation.device)
         ),
         seconds=round(time.monotonic() - evaluation.started, 3),
         protocols={digest: plain(p.choices()) for digest, p in alone.items()},

@@ -18,7 +18,7 @@ from fvd_bench.features.store import FeatureStore
 from fvd_bench.inspection.motion import Motion
 from fvd_bench.inspection.motion_of_sides import MOST_VIDEOS, PassingMotion, evenly_spaced, motions
 from fvd_bench.metrics import dependence
-from fvd_bench.networks import FeatureExtractor, environment, software
+from fvd_bench.networks import FeatureExtractor, environment, versions
 from fvd_bench.progress import Progress, labelled
 from fvd_bench.protocols.protocol import Protocol
 from fvd_bench.protocols.rules import SIDES, FeatureRule, Side
@@ -94,7 +94,7 @@ class Evaluation:
             given.source,
             self.sides[side].store,
             self.extractors,
-            versions=given.versions(environment.feature_versions(self.device)),
+            versions=given.versions(self.versions()),
             workers=self.workers,
             progress=labelled(self.progress, f"reading {side} files"),
             share=given.share(share or self.share),
@@ -133,12 +133,7 @@ class Evaluation:
 
     def versions(self) -> dict[str, str]:
         """Return the versions of all software that can change the features."""
-        return environment.feature_versions(self.device) | environment.versions(self.software)
-
-    @property
-    def software(self) -> set[str]:
-        """The packages that the layers of its networks are from."""
-        return {package for rule in self.extractors for package in software(rule)}
+        return versions(self.extractors, self.device)
 
     def motions(self, name: Side, *, most: int | None = MOST_VIDEOS) -> dict[int, Motion]:
         """Measure how the videos of a side move, by their index. most: how many are looked at, None for all."""

@@ -14,7 +14,7 @@ from fvd_bench.features.distributed import WHOLE, share
 from fvd_bench.features.given import Given
 from fvd_bench.features.store import FeatureStore
 from fvd_bench.metrics import dependence
-from fvd_bench.networks import NETWORKS, FeatureExtractor, create, environment, remembered, software
+from fvd_bench.networks import NETWORKS, FeatureExtractor, create, environment, remembered, versions
 from fvd_bench.packages import needed_for
 from fvd_bench.paths import user_path
 from fvd_bench.processors import processors
@@ -147,7 +147,7 @@ def _engine(settings: Settings, device: str, workers: int, rules: Iterable[Featu
         place=place if is_address(place) else str(user_path(place).absolute()),
         device=device,
         weights=settings.weights,
-        versions=environment.feature_versions(device) | environment.versions(p for r in rules for p in software(r)),
+        versions=versions(rules, device),
         workers=workers,
     )
     with contextlib.closing(engine):

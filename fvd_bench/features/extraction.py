@@ -20,7 +20,7 @@ from fvd_bench.features.feature_set import FeatureSet
 from fvd_bench.features.jobs import Collected, Job, Outcome, Target, VideosDone, first_of_each
 from fvd_bench.features.keys import feature_keys
 from fvd_bench.features.store import Entry, Facts, FeatureStore
-from fvd_bench.networks import FeatureExtractor, Features, environment, software
+from fvd_bench.networks import FeatureExtractor, Features, versions_of
 from fvd_bench.protocols.rules import FeatureRule
 from fvd_bench.sources.opening import ClipSource
 from fvd_bench.videos.clips import DrawEnd, DrawnClip, read_draws
@@ -304,7 +304,7 @@ class Extraction:
                 seed=job.draw.seed,
                 features=job.features,
                 weights=self._extractors[job.features].weights,
-                versions=environment.versions_of_network(software(job.features), self._versions),
+                versions=versions_of(job.features, self._versions),
             )
         return self._keys[job](self._contents[place % len(self._source.names)], place)
 

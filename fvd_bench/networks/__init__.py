@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -34,11 +34,14 @@ __all__ = [
     "i3d_network",
     "identity",
     "lpips",
+    "own_versions",
     "pinned",
     "remembered",
     "software",
     "trial",
     "verification",
+    "versions",
+    "versions_of",
     "videomae_network",
     "vjepa2_network",
     "weights",
@@ -169,6 +172,40 @@ def software(rule: FeatureRule) -> tuple[str, ...]:
     """Return the packages whose versions are part of a rule's network. None are known of one that is not here."""
     network = NETWORKS.get(rule.extractor)
     return () if network is None else network.software
+
+
+def own_versions(rules: Iterable[FeatureRule], device: str) -> dict[str, str]:
+    """Return the versions that networks have by themselves: of the packages that they are made of, and under the
+    network's name how it computes on a device."""
+    from fvd_bench.networks import environment
+
+    found: dict[str, str] = {}
+    for rule in rules:
+        network = NETWORKS.get(rule.extractor)
+        if network is not None:
+            found |= environment.package_versions(network.software)
+            if device in network.arithmetic:
+                found[rule.extractor] = network.arithmetic[device]
+    return found
+
+
+def versions(rules: Iterable[FeatureRule], device: str) -> dict[str, str]:
+    """Return the version of everything that may change a feature of the networks of rules, but `keys.ENGINE`."""
+    from fvd_bench.networks import environment
+
+    return environment.feature_versions(device) | own_versions(rules, device)
+
+
+def versions_of(rule: FeatureRule, made: Mapping[str, str]) -> dict[str, str]:
+    """Return the versions of everything that may change the features of the network of one rule.
+
+    made: the `versions` where the features are made, of other networks too.
+    """
+    from fvd_bench.networks import environment
+
+    packages = software(rule)
+    own = {*packages, rule.extractor} | environment.OF_ALL
+    return environment.package_versions(packages) | {name: found for name, found in made.items() if name in own}
 
 
 def pinned(rule: FeatureRule, where: str) -> FeatureRule:

@@ -156,11 +156,10 @@ def _torch_version() -> str:
 
 
 def feature_versions(device: str) -> dict[str, str]:
-    """Return the version of everything that may change a feature, but `keys.ENGINE`."""
+    """Return the version of everything that may change a feature of any network, but `keys.ENGINE`."""
     from PIL import features as pillow_features
 
     larger = {} if (frames := micro_batch(device)) == BATCH_FRAMES else {"micro-batch": f"{frames} frames"}
-    tiled = {"convolutions": "Winograd's"} if device == "cpu" else {}  # I3D's larger ones, see convolution.py
     return {
         "torch": _torch_version(),
         "numpy": _version("numpy"),
@@ -169,50 +168,39 @@ def feature_versions(device: str) -> dict[str, str]:
         "torch-fidelity": _version("torch-fidelity"),
         "device": device_name(device),
         **larger,
-        **tiled,
     }
 
 
-_OF_ALL = frozenset({"torch", "numpy", "pillow", "av", "torch-fidelity", "device", "micro-batch", "convolutions"})
+OF_ALL = frozenset({"torch", "numpy", "pillow", "av", "torch-fidelity", "device", "micro-batch"})
 """The names in `feature_versions`."""
 
 
-def versions(packages: Iterable[str]) -> dict[str, str]:
+def package_versions(packages: Iterable[str]) -> dict[str, str]:
     """Return the versions of packages by name, `absent` for those that are not installed."""
     return {package: _version(package) for package in packages}
 
 
 def absent(packages: Iterable[str]) -> list[str]:
     """List the packages that are not installed."""
-    return [package for package, found in versions(packages).items() if found == _ABSENT]
-
-
-def versions_of_network(packages: Iterable[str], made: Mapping[str, str]) -> dict[str, str]:
-    """Return the versions of everything outside this package that may change the features of one network.
-
-    packages: those that its layers are from. made: the versions where the features are made, of the packages of other
-    networks too.
-    """
-    own = set(packages)
-    return versions(own) | {name: found for name, found in made.items() if name in own | _OF_ALL}
+    return [package for package, found in package_versions(packages).items() if found == _ABSENT]
 
 
 def made_with(packages: Iterable[str], device: str) -> dict[str, str]:
     """Return the versions of what is part of a network besides torch: its packages, and another engine that runs it."""
-    return versions([*packages, "openvino"] if device == "openvino" else packages)
+    return package_versions([*packages, "openvino"] if device == "openvino" else packages)
 
 
-def describe(device: str, precisions: Iterable[str], software: Iterable[str] = ()) -> dict[str, str]:
+def describe(device: str, precisions: Iterable[str], networks: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return what a result says about where it was made.
 
-    precisions: those of the networks' arithmetic. software: the packages that these networks come from.
+    precisions: those of the networks' arithmetic. networks: the versions that these have by themselves.
     """
     torch = sys.modules.get("torch")  # where it was not loaded, no network ran
     return {
         "python": platform.python_version(),
         "scipy": _version("scipy"),
         **feature_versions(device),
-        **versions(sorted(set(software))),
+        **dict(sorted((networks or {}).items())),
         "instructions": instructions(),
         "threads": str(torch.get_num_threads() if torch else 0),
         "precision": ", ".join(sorted(set(precisions))),

@@ -63,6 +63,7 @@ NETWORK = Network(
     create=create,
     layers=READ_OUTS,
     fewest_frames=9,
+    arithmetic={"cpu": "Winograd's convolutions"},  # see convolution.py
     devices=("cpu", "cuda", "mps", "openvino"),
     weights=(WEIGHTS,),
     checked="85 published numbers: `fvd-bench selftest`",

@@ -96,6 +96,8 @@ class Network:
     weights: the names of its sets of weights in the store.
     software: the packages that its layers are from, as pip names them. Their versions are part of the key of stored
     features and of the signature.
+    arithmetic: device -> how it computes there, where an earlier version of this package did otherwise, to other digits
+    of one feature. It is part of the key of stored features, and not of the signature.
     devices: where it runs.
     licence: where none of these says it. checked: what its features were compared with.
     version: rises whenever a feature could change. Empty for networks of this package, which has a version of its own.
@@ -112,6 +114,7 @@ class Network:
     range: tuple[float, float] | None = None
     weights: tuple[str, ...] = ()
     software: tuple[str, ...] = ()
+    arithmetic: Mapping[str, str] = field(default_factory=dict, hash=False)
     devices: tuple[str, ...] = ("cpu", "cuda", "mps")
     licence: str = ""
     checked: str = ""

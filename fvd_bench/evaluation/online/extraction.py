@@ -17,7 +17,7 @@ from fvd_bench.features.keys import ENGINE, UNNAMED_ENGINE
 from fvd_bench.features.online_facts import OnlineFacts
 from fvd_bench.features.online_features import OnlineFeatures
 from fvd_bench.features.store import FeatureStore
-from fvd_bench.networks import NETWORKS, FeatureExtractor, Network, create, environment, software
+from fvd_bench.networks import NETWORKS, FeatureExtractor, Network, create, environment, software, versions
 from fvd_bench.protocols.protocol import Protocol
 from fvd_bench.protocols.rules import FRECHET, Side
 from fvd_bench.settings import Settings
@@ -74,8 +74,8 @@ class OnlineExtraction:
     @property
     def versions(self) -> dict[str, str]:
         """The versions of all software that can change the features."""
-        device = environment.resolve_device(self.settings.device)
-        return environment.feature_versions(device) | environment.versions(self.software)
+        with self.findable():
+            return versions([self.protocol.features], environment.resolve_device(self.settings.device))
 
     @contextlib.contextmanager
     def findable(self) -> Iterator[None]:

@@ -139,10 +139,15 @@ def _features_of(protocol: Protocol) -> tuple[ClipRule, ClipRule, FeatureRule]:
 def _check_alike(first_name: str, first: StatsFile, name: str, file: StatsFile, *, may_differ: Sequence[str]) -> None:
     """Raise SourceError when two files cannot be of one side. may_differ: parts of their identity that may."""
     known = first.versions.keys() & file.versions.keys()  # libraries of one network alone may be in one file alone
+    known |= _networks_of(first) & _networks_of(file)  # how each computes
     mine, theirs = _identity(first, known), _identity(file, known)
     for what, value in mine.items():
         if theirs[what] != value and what not in may_differ:
             raise SourceError(f"{name} and {first_name} are not of one kind: their {what} differ")
+
+
+def _networks_of(file: StatsFile) -> set[str]:
+    return {protocol.features.extractor for protocol in file.protocols}
 
 
 def _identity(file: StatsFile, software: Collection[str]) -> dict[str, object]:
@@ -152,5 +157,5 @@ def _identity(file: StatsFile, software: Collection[str]) -> dict[str, object]:
         "seeds": (file.seed, file.repeats),
         "protocols": [_features_of(p) for p in file.protocols],
         "weights": {rule: dict(digests) for rule, digests in file.weights.items()},
-        "versions of software or device": {name: file.versions[name] for name in software},
+        "versions of software or device": {name: file.versions.get(name) for name in software},
     }

@@ -36,7 +36,7 @@ def skipped_videos(file: StatsFile) -> dict[str, str]:
 def _recorded(file: StatsFile) -> Iterator[Extraction]:
     """Open what a file holds as an extraction that computes nothing. Raises ProtocolError where a network is not here
     that alone says which libraries its features are known by."""
-    libraries = file.versions.keys() - environment.versions_of_network((), file.versions).keys()
+    libraries = file.versions.keys() - environment.OF_ALL - {p.features.extractor for p in file.protocols}
     for protocol in file.protocols if libraries else ():
         NETWORKS.find(protocol.features.extractor)
     extractors: dict[FeatureRule, FeatureExtractor] = {

@@ -17,7 +17,7 @@ import pyarrow as pa
 from fvd_bench.errors import EngineError, FeatureError, VideoError
 from fvd_bench.features.batches import FactsSoFar, check_features
 from fvd_bench.features.jobs import Job
-from fvd_bench.networks import NETWORKS, Features, create, environment, software
+from fvd_bench.networks import NETWORKS, Features, create, environment, versions
 from fvd_bench.paths import PathLike
 from fvd_bench.plugins import allow_code
 from fvd_bench.protocols.rules import FeatureRule
@@ -158,8 +158,8 @@ class Networks:
         allow_code(*work.code)
         for job in work.jobs:
             NETWORKS.find(job.features.extractor)  # which says what libraries it is made of
-        here = environment.feature_versions(environment.resolve_device(work.device))  # type: ignore[arg-type]
-        here |= environment.versions(package for job in work.jobs for package in software(job.features))
+        device = environment.resolve_device(work.device)  # type: ignore[arg-type]
+        here = versions([job.features for job in work.jobs], device)
         if different := [name for name in here if here[name] != work.versions.get(name)]:
             name = different[0]
             raise EngineError(

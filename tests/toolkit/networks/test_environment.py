@@ -5,7 +5,7 @@ import torch
 
 from fvd_bench.errors import FvdBenchError
 from fvd_bench.evaluation.selftest import device_check
-from fvd_bench.networks import environment, goldens
+from fvd_bench.networks import NETWORKS, environment, goldens, versions, versions_of
 from fvd_bench.networks.environment import resolve_device
 from fvd_bench.networks.i3d_network import I3D
 from tests.program import fvd_bench
@@ -38,14 +38,18 @@ def test_another_arithmetic_of_a_device_is_seen(i3d_tensors) -> None:
 def test_larger_batches_of_a_gpu_are_part_of_what_features_depend_on(monkeypatch) -> None:
     monkeypatch.setattr(environment, "device_name", lambda device: device)
 
-    made = environment.feature_versions("cuda")
-    assert environment.versions_of_network([], made)["micro-batch"] == "512 frames"
+    i3d = NETWORKS["i3d"].rule("i3d")
+    made = versions([i3d], "cuda")
+    assert versions_of(i3d, made)["micro-batch"] == "512 frames"
     assert "micro-batch" not in environment.feature_versions("cpu")  # as in stores of earlier versions
 
 
-def test_the_algorithm_of_convolutions_is_part_of_what_features_depend_on(monkeypatch) -> None:
+def test_how_a_network_computes_is_part_of_what_its_features_depend_on_and_no_others(monkeypatch) -> None:
     monkeypatch.setattr(environment, "device_name", lambda device: device)
+    i3d, pixels = (NETWORKS[name].rule(name) for name in ("i3d", "pixels"))
 
-    made = environment.feature_versions("cpu")
-    assert environment.versions_of_network([], made)["convolutions"] == "Winograd's"
-    assert all("convolutions" not in environment.feature_versions(device) for device in ("cuda", "openvino"))
+    made = versions([i3d, pixels], "cpu")
+
+    assert versions_of(i3d, made) == {**environment.feature_versions("cpu"), "i3d": "Winograd's convolutions"}
+    assert versions_of(pixels, made) == environment.feature_versions("cpu")  # as in stores of earlier versions
+    assert all("i3d" not in versions([i3d], device) for device in ("cuda", "openvino"))

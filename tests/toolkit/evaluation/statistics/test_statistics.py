@@ -161,6 +161,14 @@ class TestWhatDoesNotFit:
         with pytest.raises(SourceError, match="their protocols differ"):
             merge({"one": one, "two": two})
 
+    def test_shards_of_a_network_that_computed_otherwise(self, sides, pixels_protocol, stored) -> None:
+        one = make(sides[0], "real", pixels_protocol(), shard=(1, 2), settings=stored)
+        two = make(sides[0], "real", pixels_protocol(), shard=(2, 2), settings=stored)
+        otherwise = dataclasses.replace(two, versions={**two.versions, "pixels": "another way"})
+
+        with pytest.raises(SourceError, match="their versions of software or device differ"):
+            merge({"one": one, "two": otherwise})
+
     def test_but_not_those_of_other_metrics(self, sides, pixels_protocol, tmp_path: Path, stored) -> None:
         """Features are the same whatever is computed of them, so that a file serves what it was not made for."""
         fvd, panel = pixels_protocol(), pixels_protocol(name="panel")
