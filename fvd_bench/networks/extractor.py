@@ -6,7 +6,7 @@ All micro-batches have one size, since the arithmetic may depend on how many cli
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Self
@@ -19,6 +19,7 @@ from fvd_bench.errors import NetworkError
 from fvd_bench.networks import weights as weight_store
 from fvd_bench.networks.arithmetic import float32_arithmetic
 from fvd_bench.networks.environment import inputs_on
+from fvd_bench.networks.lanes import Lanes
 from fvd_bench.networks.network import BATCH_FRAMES, Features, Network, Progress
 from fvd_bench.plugins import running_user_code
 from fvd_bench.protocols.rules import FeatureRule
@@ -33,6 +34,8 @@ class TorchExtractor:
         rule, to float32 [B, dim]. A module is moved to the device, and evaluates from now on.
     weights, unverified: as in `FeatureExtractor`.
     batch_frames: frames in a micro-batch.
+    lanes: the most micro-batches of clips that run at once. More than one is for processors, and for modules whose
+        features depend neither on the number of threads nor on what else runs.
     """
 
     def __init__(
@@ -45,6 +48,7 @@ class TorchExtractor:
         weights: Mapping[str, str],
         unverified: Sequence[str] = (),
         batch_frames: int = BATCH_FRAMES,
+        lanes: int = 1,
     ) -> None:
         self.dim = network.layers[rule.layer]
         self.weights = weights
@@ -55,6 +59,7 @@ class TorchExtractor:
         self._is_foreign = bool(network.version)
         self._device = torch.device(inputs_on(device))
         self._batch_frames = batch_frames
+        self._lanes = Lanes(lanes)
 
     @classmethod
     def load(
@@ -67,6 +72,7 @@ class TorchExtractor:
         weights: Mapping[str, Path],
         progress: Progress,
         batch_frames: int = BATCH_FRAMES,
+        lanes: int = 1,
     ) -> Self:
         """Load the weights of a network, and make its extractor.
 
@@ -82,10 +88,11 @@ class TorchExtractor:
             weights={name: each.digest for name, each in zip(network.weights, sets, strict=True)},
             unverified=[sentence for each in sets for sentence in each.unverified],
             batch_frames=batch_frames,
+            lanes=lanes,
         )
 
     def batch_clips(self, frames: int) -> int:
-        return max(1, self._batch_frames // frames)
+        return self._lanes.count * self.micro_batch_clips(frames)
 
     def __call__(self, clips: Sequence[Pixels]) -> list[Features]:
         """Return features as `FeatureExtractor` says. Raises NetworkError when the module gives something else."""
@@ -97,7 +104,7 @@ class TorchExtractor:
         A CUDA device is only told what to do: this thread waits for nothing there. Raises NetworkError as a call does.
         """
         with torch.inference_mode(), float32_arithmetic(self._rule.precision):
-            started = list(self._of_frames(clips) if self._network.sees == "frames" else self._of_clips(clips))
+            started = self._of_frames(clips) if self._network.sees == "frames" else self._of_clips(clips)
         lengths = [self._network.count([len(clip)]) for clip in clips]
 
         def features() -> list[Features]:
@@ -106,22 +113,31 @@ class TorchExtractor:
 
         return features
 
-    def _of_clips(self, clips: Sequence[Pixels]) -> Iterator[_Started]:
-        """Run the network on clips of one length, and of one size where they are not resized."""
-        size = self.batch_clips(len(clips[0]))
-        for first in range(0, len(clips), size):
-            inputs = [self._prepared(clip) for clip in clips[first : first + size]]
-            yield self._run(torch.stack(inputs + inputs[:1] * (size - len(inputs)))), len(inputs)
+    def micro_batch_clips(self, frames: int) -> int:
+        """Return how many clips of this many frames go through the network together."""
+        return max(1, self._batch_frames // frames)
 
-    def _of_frames(self, clips: Sequence[Pixels]) -> Iterator[_Started]:
+    def _of_clips(self, clips: Sequence[Pixels]) -> list[_Started]:
+        """Run the network on clips of one length, and of one size where they are not resized."""
+        size = self.micro_batch_clips(len(clips[0]))
+
+        def start(some: Sequence[Pixels]) -> _Started:
+            inputs = [self._prepared(clip) for clip in some]
+            return self._run(torch.stack(inputs + inputs[:1] * (size - len(inputs)))), len(inputs)
+
+        return self._lanes.map(start, [clips[first : first + size] for first in range(0, len(clips), size)])
+
+    def _of_frames(self, clips: Sequence[Pixels]) -> list[_Started]:
         """Run the network on the frames of clips, which may differ in size and length."""
+        started: list[_Started] = []
         for _, group in itertools.groupby(clips, key=lambda clip: clip.shape[1:]):
             frames, size = np.concatenate(list(group)), self._batch_frames
             for first in range(0, len(frames), size):
                 part = frames[first : first + size]
                 padding = np.repeat(part[:1], size - len(part), axis=0)
                 inputs = self._prepared(np.concatenate([part, padding])).transpose(0, 1)  # [size, 3, H, W]
-                yield self._run(inputs.contiguous()), len(part)
+                started.append((self._run(inputs.contiguous()), len(part)))
+        return started
 
     def _prepared(self, clip: Pixels) -> Tensor:
         """Return the input of the network [3, T, H, W] that a clip makes."""

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 WEIGHTS = "i3d-kinetics-400"
 
+_LANES = 8
+"""The most micro-batches at once. Each takes some 150 MiB."""
+
 READ_OUTS = {"logits": 400, "logits-all": 400, "pool": 1024}
 """What the network can give of a clip, and how many numbers that is. All are made of the last activation, "Mixed_5c".
 
@@ -41,6 +44,7 @@ def create(rule: FeatureRule, *, device: str, weights: Mapping[str, Path], progr
         weights=weights,
         progress=progress,
         batch_frames=micro_batch(device),
+        lanes=_LANES if device == "cpu" else 1,
     )
 
 

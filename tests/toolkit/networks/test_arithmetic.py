@@ -118,7 +118,7 @@ SURROUNDINGS = {
 
 
 def test_the_surrounding_program_neither_moves_features_nor_is_moved(moving_frames, monkeypatch) -> None:
-    monkeypatch.setattr(TorchExtractor, "batch_clips", lambda self, frames: 1)  # no clip beside the one looked at
+    monkeypatch.setattr(TorchExtractor, "micro_batch_clips", lambda self, frames: 1)  # no clip beside the one looked at
     rule = FeatureRule(extractor="i3d", layer="pool", resize=Resize(size=64))
     extractor = create(rule, device="cpu", weights={}, progress=lambda done, total: None)
     clip = moving_frames(9, seed=0)

@@ -53,7 +53,7 @@ def clips(moving_frames) -> list[np.ndarray]:
 
 def test_features_are_the_networks_logits_of_resized_clips(extractor, clips, i3d_tensors, monkeypatch) -> None:
     """Written a second time: one clip, one float64 resize, no batch."""
-    monkeypatch.setattr(TorchExtractor, "batch_clips", lambda self, frames: 1)
+    monkeypatch.setattr(TorchExtractor, "micro_batch_clips", lambda self, frames: 1)
     frames = torch.from_numpy(clips[0]).permute(0, 3, 1, 2).double()
     resized = torch.nn.functional.interpolate(frames, size=(224, 224), mode="bilinear", align_corners=False)
     video = (resized / 255 * 2 - 1).transpose(0, 1)[None].float()
@@ -66,7 +66,7 @@ def test_features_are_the_networks_logits_of_resized_clips(extractor, clips, i3d
 
 def test_a_clip_has_the_same_features_in_any_company(of_small_frames, clips, monkeypatch) -> None:
     """In batches as the extractor makes them up. The network by itself is tested at its own size."""
-    monkeypatch.setattr(TorchExtractor, "batch_clips", lambda self, frames: 2)
+    monkeypatch.setattr(TorchExtractor, "micro_batch_clips", lambda self, frames: 2)
     together = of_small_frames(clips[:2])
 
     np.testing.assert_array_equal(of_small_frames(clips[1:2])[0], together[1])
@@ -114,7 +114,7 @@ def test_frames_of_mixed_sizes_that_go_in_as_they_are_are_batched_apart(
 ) -> None:
     seen: list[tuple[int, ...]] = []
     monkeypatch.setattr(I3D, "forward", lambda network, x: seen.append(tuple(x.shape)) or torch.zeros(len(x), 400))
-    monkeypatch.setattr(TorchExtractor, "batch_clips", lambda self, frames: 2)
+    monkeypatch.setattr(TorchExtractor, "micro_batch_clips", lambda self, frames: 2)
     for seed in range(4):
         write_frames(tmp_path / "side" / str(seed), moving_frames(9, 200 + 8 * (seed % 2), 200, seed=seed))
     toml = text("stylegan-v-fvd16").replace("frames = 16", "frames = 9").replace("-fvd16", "-fvd9")
