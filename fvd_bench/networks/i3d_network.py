@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from fvd_bench.errors import FeatureError, WeightsError
 from fvd_bench.networks.arithmetic import at_most_threads, linear
 from fvd_bench.networks.convolution import Convolution, Folded, StridedConvolution, TiledConvolution
+from fvd_bench.networks.pooling import max_pool_3
 from fvd_bench.networks.winograd import PRODUCTS
 
 Padding = Literal["same", "symmetric"]
@@ -260,7 +261,7 @@ class Mixed(nn.Module):
         torch.clamp_min(direct, 0, out=out_0)
         torch.clamp_min(self.conv_1(reduced_1.relu()), 0, out=out_1)
         torch.clamp_min(self.conv_2(reduced_2.relu()), 0, out=out_2)
-        torch.clamp_min(self.pooled(F.max_pool3d(x, 3, stride=1, padding=1)), 0, out=out_3)
+        torch.clamp_min(self.pooled(max_pool_3(x)), 0, out=out_3)
         return out
 
 
