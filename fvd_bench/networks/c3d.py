@@ -19,7 +19,13 @@ def create(rule: FeatureRule, *, device: str, weights: Mapping[str, Path], progr
     from fvd_bench.networks.extractor import TorchExtractor
 
     return TorchExtractor.load(
-        lambda layers, mean: C3D(layers, mean["mean"]), rule, NETWORK, device=device, weights=weights, progress=progress
+        lambda layers, mean: C3D(layers, mean["mean"]),
+        rule,
+        NETWORK,
+        device=device,
+        weights=weights,
+        progress=progress,
+        side_by_side=True,
     )
 
 
@@ -29,6 +35,7 @@ NETWORK = Network(
     layers={"logits": NUM_CLASSES},
     fewest_frames=16,
     most_frames=16,
+    arithmetic={"cpu": "Winograd's convolutions"},  # see c3d_network.py
     size=MEAN_SHAPE[-1],
     range=(0.0, 255.0),  # it subtracts a mean clip whose values are those of pixels
     weights=(WEIGHTS, MEAN),

@@ -16,10 +16,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from fvd_bench.networks.arithmetic import linear
-from fvd_bench.networks.convolution import Convolution
+from fvd_bench.networks.convolution import Convolution, TiledConvolution
 
 _POOLS = {"conv1a": (1, 2, 2), "conv2a": (2, 2, 2), "conv3b": (2, 2, 2), "conv4b": (2, 2, 2), "conv5b": (2, 2, 2)}
 """Layers that a pool follows -> its window, which is its stride too: (time, height, width)."""
+
+_TILED = ("conv2a", "conv3a", "conv3b", "conv4a", "conv4b")
+"""Layers with channels enough, and frames large enough, for Winograd's algorithm."""
 
 _FULLY_CONNECTED = ("fc6", "fc7", "fc8")
 
@@ -41,8 +44,9 @@ class C3D(nn.Module):
             return torch.from_numpy(tensors[f"{layer}/weight"]), torch.from_numpy(tensors[f"{layer}/bias"])
 
         layers = dict.fromkeys(name.partition("/")[0] for name in tensors)
+        kinds = {layer: TiledConvolution if layer in _TILED else Convolution for layer in layers}
         self.convolutions = nn.ModuleDict(
-            {layer: Convolution(pair(layer)) for layer in layers if layer not in _FULLY_CONNECTED}
+            {layer: kind(pair(layer)) for layer, kind in kinds.items() if layer not in _FULLY_CONNECTED}
         )
         for layer in _FULLY_CONNECTED:
             weight, bias = pair(layer)

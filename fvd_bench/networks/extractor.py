@@ -19,7 +19,7 @@ from fvd_bench.errors import NetworkError
 from fvd_bench.networks import weights as weight_store
 from fvd_bench.networks.arithmetic import float32_arithmetic
 from fvd_bench.networks.environment import inputs_on
-from fvd_bench.networks.lanes import Lanes
+from fvd_bench.networks.lanes import MOST_LANES, Lanes
 from fvd_bench.networks.network import BATCH_FRAMES, Features, Network, Progress
 from fvd_bench.plugins import running_user_code
 from fvd_bench.protocols.rules import FeatureRule
@@ -34,8 +34,8 @@ class TorchExtractor:
         rule, to float32 [B, dim]. A module is moved to the device, and evaluates from now on.
     weights, unverified: as in `FeatureExtractor`.
     batch_frames: frames in a micro-batch.
-    lanes: the most micro-batches of clips that run at once. More than one is for processors, and for modules whose
-        features depend neither on the number of threads nor on what else runs.
+    side_by_side: whether several micro-batches of clips run at once on a processor. That is for modules whose features
+        depend neither on the number of threads nor on what else runs.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class TorchExtractor:
         weights: Mapping[str, str],
         unverified: Sequence[str] = (),
         batch_frames: int = BATCH_FRAMES,
-        lanes: int = 1,
+        side_by_side: bool = False,
     ) -> None:
         self.dim = network.layers[rule.layer]
         self.weights = weights
@@ -59,7 +59,7 @@ class TorchExtractor:
         self._is_foreign = bool(network.version)
         self._device = torch.device(inputs_on(device))
         self._batch_frames = batch_frames
-        self._lanes = Lanes(lanes)
+        self._lanes = Lanes(MOST_LANES if side_by_side and device == "cpu" else 1)
 
     @classmethod
     def load(
@@ -72,7 +72,7 @@ class TorchExtractor:
         weights: Mapping[str, Path],
         progress: Progress,
         batch_frames: int = BATCH_FRAMES,
-        lanes: int = 1,
+        side_by_side: bool = False,
     ) -> Self:
         """Load the weights of a network, and make its extractor.
 
@@ -88,7 +88,7 @@ class TorchExtractor:
             weights={name: each.digest for name, each in zip(network.weights, sets, strict=True)},
             unverified=[sentence for each in sets for sentence in each.unverified],
             batch_frames=batch_frames,
-            lanes=lanes,
+            side_by_side=side_by_side,
         )
 
     def batch_clips(self, frames: int) -> int:

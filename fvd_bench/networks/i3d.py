@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 
 WEIGHTS = "i3d-kinetics-400"
 
-_LANES = 8
-"""The most micro-batches at once. Each takes some 150 MiB."""
-
 READ_OUTS = {"logits": 400, "logits-all": 400, "pool": 1024}
 """What the network can give of a clip, and how many numbers that is. All are made of the last activation, "Mixed_5c".
 
@@ -44,7 +41,7 @@ def create(rule: FeatureRule, *, device: str, weights: Mapping[str, Path], progr
         weights=weights,
         progress=progress,
         batch_frames=micro_batch(device),
-        lanes=_LANES if device == "cpu" else 1,
+        side_by_side=True,
     )
 
 
@@ -67,7 +64,7 @@ NETWORK = Network(
     create=create,
     layers=READ_OUTS,
     fewest_frames=9,
-    arithmetic={"cpu": "Winograd's convolutions"},  # see convolution.py
+    arithmetic={"cpu": "Winograd's convolutions"},  # see i3d_network.py
     devices=("cpu", "cuda", "mps", "openvino"),
     weights=(WEIGHTS,),
     checked="85 published numbers: `fvd-bench selftest`",

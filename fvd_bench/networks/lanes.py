@@ -12,6 +12,9 @@ from typing import TypeVar
 
 import torch
 
+MOST_LANES = 8
+"""Of a processor with more threads, several work on one micro-batch. Each lane takes memory, some 150 MiB of I3D's."""
+
 Item = TypeVar("Item")
 Made = TypeVar("Made")
 

@@ -1,4 +1,4 @@
-"""Maxima over 3 x 3 x 3 places, one axis after the other: 6 comparisons in place of 26, and no indices of the maxima."""
+"""Maxima over 3 x 3 x 3 places, one axis after the other: 6 comparisons in place of 26, and no indices of maxima."""
 
 from __future__ import annotations
 
