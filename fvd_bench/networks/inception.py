@@ -16,12 +16,15 @@ _LOGITS = "logits_unbiased"
 
 def create(rule: FeatureRule, *, device: str, weights: Mapping[str, Path], progress: Progress) -> FeatureExtractor:
     """Load the network as torch-fidelity ported it. Raises ProtocolError for a rounding, and WeightsError."""
+    import torch  # only here, since it takes seconds
+
     from fvd_bench.networks.inception_network import Inception, InceptionExtractor
 
     if rule.rounding != "none":
         raise ProtocolError("inception resizes and scales by itself: rounding must be none")
+    layout = torch.channels_last if device == "cpu" else torch.contiguous_format
     return InceptionExtractor.load(
-        partial(Inception, gives_logits=rule.layer == _LOGITS),
+        partial(Inception, gives_logits=rule.layer == _LOGITS, layout=layout),
         rule,
         NETWORK,
         device=device,
@@ -36,6 +39,7 @@ NETWORK = Network(
     create=create,
     layers={"2048": 2048, _LOGITS: 1008},  # pooled features for FID and KID, logits for the inception score
     sees="frames",
+    arithmetic={"cpu": "channels-last"},
     size=299,
     kernel="bilinear-tf1",
     range=(-1.0, 127 / 128),  # it scales by (x - 128) / 128, which maps 255 to 127/128

@@ -29,11 +29,20 @@ class InceptionExtractor(TorchExtractor):
 
 
 class Inception(torch.nn.Module):
-    """torch-fidelity's module, with its pooled features or logits of them as the only output."""
+    """torch-fidelity's module, with its pooled features or logits of them as the only output.
 
-    def __init__(self, tensors: Mapping[str, NDArray[np.float32]], *, gives_logits: bool) -> None:
+    layout: of its kernels, and so of its activations. Processors are 1.5 times as fast with `torch.channels_last`.
+    """
+
+    def __init__(
+        self,
+        tensors: Mapping[str, NDArray[np.float32]],
+        *,
+        gives_logits: bool,
+        layout: torch.memory_format = torch.contiguous_format,
+    ) -> None:
         super().__init__()
-        self._network = _network(tensors)
+        self._network = _network(tensors).to(memory_format=layout)
         self._gives_logits = gives_logits
 
     def forward(self, images: Tensor) -> Tensor:

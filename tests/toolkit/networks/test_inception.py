@@ -181,3 +181,19 @@ def test_networks_leave_the_global_generator_alone(moving_frames, seeded_incepti
     create(load("stylegan-v-fid").features, device="cpu", weights=weights, progress=lambda done, total: None)
 
     assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_neither_company_nor_threads_change_a_bit(lively_inception: Path, moving_frames) -> None:
+    """In micro-batches of their usual size. In smaller ones a single thread takes another algorithm."""
+    rule = load("stylegan-v-fid").features
+    extractor = create(rule, device="cpu", weights={WEIGHTS: lively_inception}, progress=lambda done, total: None)
+    frames, before, found = moving_frames(2, seed=0), torch.get_num_threads(), []
+    try:
+        for threads, clip in ((1, frames), (2, frames[::-1].copy())):
+            torch.set_num_threads(threads)
+            found += extractor([clip])
+    finally:
+        torch.set_num_threads(before)
+
+    np.testing.assert_array_equal(found[1][::-1], found[0])
+    assert np.abs(found[0][0] - found[0][1]).max() > 1e-3
