@@ -31,7 +31,8 @@ from torch import Tensor, nn
 from fvd_bench.networks import weights
 from fvd_bench.networks.arithmetic import float32_arithmetic
 from fvd_bench.networks.i3d_network import I3D, kernel_shapes
-from fvd_bench.networks.lanes import MOST_LANES, Lanes
+from fvd_bench.networks.lanes import MOST_FRAMES, Lanes
+from fvd_bench.networks.network import BATCH_FRAMES
 
 NETWORK_FILE = Path("cdfvd", "third_party", "i3d", "pytorch_i3d.py")
 SHIPPED_EPSILON, RIGHT_EPSILON = 1e-5, 1e-3
@@ -55,7 +56,7 @@ def main() -> None:
     tensors = weights.load("i3d-kinetics-400").tensors
     ours = I3D.from_tensors(tensors).to(device)
     peer = None if arguments.peer is None else load_peer(arguments.peer, tensors).to(device)
-    lanes = Lanes(MOST_LANES if device == "cpu" else 1)
+    lanes = Lanes(MOST_FRAMES // BATCH_FRAMES if device == "cpu" else 1)
     in_lanes = MICRO_BATCH * lanes.count
     generator = torch.Generator().manual_seed(0)
     videos = (torch.rand(max(*batches, in_lanes), 3, frames, 224, 224, generator=generator) * 2 - 1).to(device)

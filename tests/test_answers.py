@@ -136,6 +136,19 @@ def winograd(found: Result) -> list[str]:
     return [f"{one:.2f} times as fast as by direct sums on one core, {two:.2f} times on two", said]
 
 
+def networks_cpu(found: Result) -> list[str]:
+    assert all(found[name]["same_bits"] for name in ("lanes", "pools"))
+    for name in ("c3d", "inception"):
+        ours, direct, _ = found[name]["errors"].values()
+        assert ours < 1.1 * direct
+    ratios = {name: f"{found[name]['ratio']:.2f}" for name in ("lanes", "pools", "c3d", "inception")}
+    return [
+        f"{ratios['lanes']} times as fast with micro-batches side by side",
+        f"{ratios['pools']} times by pools axis by axis, to the same bits",
+        f"C3D {ratios['c3d']} times by Winograd's algorithm, Inception {ratios['inception']} times channels-last",
+    ]
+
+
 def memory(found: Result) -> list[str]:
     few, many = found["runs"]
     assert abs(found["growth"]) < 0.045
@@ -333,6 +346,7 @@ SAID: dict[str, Callable[[Result], list[str]]] = {
     "end_to_end": end_to_end,
     "engines": engines,
     "winograd": winograd,
+    "networks_cpu": networks_cpu,
     "memory": memory,
     "memory-short": memory_short,
     "scale": scale,

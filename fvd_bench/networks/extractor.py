@@ -19,7 +19,7 @@ from fvd_bench.errors import NetworkError
 from fvd_bench.networks import weights as weight_store
 from fvd_bench.networks.arithmetic import float32_arithmetic
 from fvd_bench.networks.environment import inputs_on
-from fvd_bench.networks.lanes import MOST_LANES, Lanes
+from fvd_bench.networks.lanes import MOST_FRAMES, Lanes
 from fvd_bench.networks.network import BATCH_FRAMES, Features, Network, Progress
 from fvd_bench.plugins import running_user_code
 from fvd_bench.protocols.rules import FeatureRule
@@ -59,7 +59,7 @@ class TorchExtractor:
         self._is_foreign = bool(network.version)
         self._device = torch.device(inputs_on(device))
         self._batch_frames = batch_frames
-        self._lanes = Lanes(MOST_LANES if side_by_side and device == "cpu" else 1)
+        self._side_by_side = side_by_side and device == "cpu"
 
     @classmethod
     def load(
@@ -92,7 +92,7 @@ class TorchExtractor:
         )
 
     def batch_clips(self, frames: int) -> int:
-        return self._lanes.count * self.micro_batch_clips(frames)
+        return self._lanes(frames).count * self.micro_batch_clips(frames)
 
     def __call__(self, clips: Sequence[Pixels]) -> list[Features]:
         """Return features as `FeatureExtractor` says. Raises NetworkError when the module gives something else."""
@@ -117,6 +117,10 @@ class TorchExtractor:
         """Return how many clips of this many frames go through the network together."""
         return max(1, self._batch_frames // frames)
 
+    def _lanes(self, frames: int) -> Lanes:
+        """Return the lanes for micro-batches of clips of this many frames."""
+        return Lanes(max(1, MOST_FRAMES // (frames * self.micro_batch_clips(frames))) if self._side_by_side else 1)
+
     def _of_clips(self, clips: Sequence[Pixels]) -> list[_Started]:
         """Run the network on clips of one length, and of one size where they are not resized."""
         size = self.micro_batch_clips(len(clips[0]))
@@ -125,7 +129,9 @@ class TorchExtractor:
             inputs = [self._prepared(clip) for clip in some]
             return self._run(torch.stack(inputs + inputs[:1] * (size - len(inputs)))), len(inputs)
 
-        return self._lanes.map(start, [clips[first : first + size] for first in range(0, len(clips), size)])
+        return self._lanes(len(clips[0])).map(
+            start, [clips[first : first + size] for first in range(0, len(clips), size)]
+        )
 
     def _of_frames(self, clips: Sequence[Pixels]) -> list[_Started]:
         """Run the network on the frames of clips, which may differ in size and length."""

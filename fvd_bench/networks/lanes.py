@@ -12,8 +12,9 @@ from typing import TypeVar
 
 import torch
 
-MOST_LANES = 8
-"""Of a processor with more threads, several work on one micro-batch. Each lane takes memory, some 150 MiB of I3D's."""
+MOST_FRAMES = 256
+"""Frames that may be in all lanes together, as each takes memory: some 5 MiB of I3D's. A processor with more threads
+than such lanes has several on each."""
 
 Item = TypeVar("Item")
 Made = TypeVar("Made")

@@ -86,6 +86,7 @@ def test_the_features_of_a_clip_are_the_same_bits_in_any_number_of_lanes(moving_
     finally:
         torch.set_num_threads(before)
 
+    assert extractor.batch_clips(300) == 1  # long clips take much memory, so they go one by one
     assert found[0].shape == (10, 1, 1024)
     for other in found[1:]:
         np.testing.assert_array_equal(other, found[0])
