@@ -129,9 +129,8 @@ class TorchExtractor:
             inputs = [self._prepared(clip) for clip in some]
             return self._run(torch.stack(inputs + inputs[:1] * (size - len(inputs)))), len(inputs)
 
-        return self._lanes(len(clips[0])).map(
-            start, [clips[first : first + size] for first in range(0, len(clips), size)]
-        )
+        parts = [clips[first : first + size] for first in range(0, len(clips), size)]
+        return self._lanes(len(clips[0])).map(start, parts)
 
     def _of_frames(self, clips: Sequence[Pixels]) -> list[_Started]:
         """Run the network on the frames of clips, which may differ in size and length."""
