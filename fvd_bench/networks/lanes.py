@@ -6,8 +6,10 @@ else the processor does meanwhile. Those of different ones wait once.
 
 from __future__ import annotations
 
+import functools
+import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import TypeVar
 
 import torch
@@ -50,8 +52,14 @@ class Lanes:
                 return work(item)
 
         try:
-            with ThreadPoolExecutor(lanes, "lane") as pool:
-                made = [pool.submit(share, item) for item in items]
+            made = [_pool(lanes, os.getpid()).submit(share, item) for item in items]
+            wait(made)
         finally:
             torch.set_num_threads(threads)
         return [each.result() for each in made]
+
+
+@functools.cache
+def _pool(lanes: int, process: int) -> ThreadPoolExecutor:
+    """Return threads that stay, as new ones would take fresh memory each time. process: a fork has none of them."""
+    return ThreadPoolExecutor(lanes, "lane")
