@@ -26,21 +26,6 @@ NO_CACHE = Settings(cache=None)
 RANDOM_SUBSET = "real = 4\nfake = 3"
 
 
-@pytest.fixture
-def sides(two_sides, tmp_path: Path) -> tuple[Path, Path]:
-    """With a damaged video among the real ones."""
-    real = tmp_path / "real"
-    shutil.copytree(two_sides[0], real)
-    (real / "1a.mkv").write_bytes(b"no video")
-    return real, two_sides[1]
-
-
-@pytest.fixture(scope="module")
-def stored(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """With one store for tests that only need some file. Those of its digits make theirs without."""
-    return Settings(cache=tmp_path_factory.mktemp("store"))
-
-
 def written(file: StatsFile, path: Path) -> str:
     file.write(path)
     return str(path)
@@ -109,18 +94,6 @@ def test_a_shard_that_is_used_as_a_whole_side_is_the_worst_finding(
     assert sum("shard" in warning.message for warning in warnings) == 1
 
 
-def test_a_video_that_no_shard_has_is_asked_for(sides, pixels_protocol, stored) -> None:
-    """Videos 0, 1 and 1a are tried first, 1a cannot be used, and its stand-in is nobody's."""
-    protocol = pixels_protocol(count='real = 3\nselection = "first-sorted"')
-    parts = {str(i): make(sides[0], "real", protocol, shard=(i, 2), settings=stored) for i in (1, 2)}
-
-    with pytest.raises(SourceError, match=r"replaced by 2\.mkv, of which no shard has features: pass --source"):
-        merge(parts)
-    assert merge(parts, source=sides[0], settings=NO_CACHE).entries.keys() == (
-        make(sides[0], "real", protocol, settings=stored).entries.keys()
-    )
-
-
 def test_files_of_several_networks_become_one(
     sides, pixels_protocol, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stored
 ) -> None:
@@ -148,46 +121,6 @@ def test_files_of_several_networks_become_one(
 
 
 class TestWhatDoesNotFit:
-    def test_a_shard_is_missing(self, sides, pixels_protocol, stored) -> None:
-        parts = {str(i): make(sides[0], "real", pixels_protocol(), shard=(i, 3), settings=stored) for i in (1, 3)}
-
-        with pytest.raises(SourceError, match=r"2 of 7 videos are in none of the 2 files, 1\.mkv, 3\.mkv"):
-            merge(parts)
-
-    def test_shards_of_other_protocols(self, sides, pixels_protocol, stored) -> None:
-        one = make(sides[0], "real", pixels_protocol(), shard=(1, 2), settings=stored)
-        two = make(sides[0], "real", pixels_protocol(name="other", frames=10), shard=(2, 2), settings=stored)
-
-        with pytest.raises(SourceError, match="their protocols differ"):
-            merge({"one": one, "two": two})
-
-    def test_shards_of_a_network_that_computed_otherwise(self, sides, pixels_protocol, stored) -> None:
-        one = make(sides[0], "real", pixels_protocol(), shard=(1, 2), settings=stored)
-        two = make(sides[0], "real", pixels_protocol(), shard=(2, 2), settings=stored)
-        otherwise = dataclasses.replace(two, versions={**two.versions, "pixels": "another way"})
-
-        with pytest.raises(SourceError, match="their versions of software or device differ"):
-            merge({"one": one, "two": otherwise})
-
-    def test_but_not_those_of_other_metrics(self, sides, pixels_protocol, tmp_path: Path, stored) -> None:
-        """Features are the same whatever is computed of them, so that a file serves what it was not made for."""
-        fvd, panel = pixels_protocol(), pixels_protocol(name="panel")
-        Path(panel).write_text(Path(panel).read_text().replace('["fvd"]', '["kvd", "fvd"]'))
-        one = make(sides[0], "real", fvd, shard=(1, 2), settings=stored)
-        two = make(sides[0], "real", panel, shard=(2, 2), settings=stored)
-
-        file = written(merge({"one": one, "two": two}), tmp_path / "real.npz")
-
-        scores = evaluate(file, sides[1], [fvd, panel], settings=NO_CACHE).scores
-        assert scores[0].values == scores[2].values == evaluate(*sides, fvd, settings=NO_CACHE).scores[0].values
-
-    def test_contents_that_contradict_each_other(self, sides, pixels_protocol, stored) -> None:
-        one = make(sides[0], "real", pixels_protocol(), settings=stored)
-        two = dataclasses.replace(one, contents={**one.contents, 0: "changed"})
-
-        with pytest.raises(SourceError, match=r"one: 0\.mkv has other contents than in another file"):
-            merge({"one": one, "two": two})
-
     def test_the_other_side(self, sides, pixels_protocol, tmp_path: Path, stored) -> None:
         real = written(make(sides[0], "real", pixels_protocol(), settings=stored), tmp_path / "real.npz")
 
