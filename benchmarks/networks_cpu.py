@@ -34,11 +34,11 @@ from machine import write
 from throughput import interleave
 from torch import Tensor, nn
 from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
+from winograd import direct
 
 from fvd_bench.networks import i3d_network, weights
 from fvd_bench.networks.arithmetic import float32_arithmetic
 from fvd_bench.networks.c3d_network import C3D
-from fvd_bench.networks.convolution import Convolution, TiledConvolution
 from fvd_bench.networks.i3d_network import I3D
 from fvd_bench.networks.inception_network import Inception
 from fvd_bench.networks.lanes import Lanes
@@ -106,21 +106,17 @@ def c3d() -> tuple[dict[str, nn.Module], Tensor]:
         tensors[f"{layer}/weight"] = (torch.randn(shape, generator=generator) * scale).numpy()
         tensors[f"{layer}/bias"] = np.zeros(shape[0], np.float32)
     mean = np.full(c3d_tensors.MEAN, 110, np.float32)
-    direct = C3D(tensors, mean)
-    for module in direct.modules():
-        if isinstance(module, TiledConvolution):
-            module.forward = partial(Convolution.forward, module)  # type: ignore[method-assign]
     clips = torch.rand(CLIPS, *c3d_tensors.MEAN, generator=generator) * 255
-    return {"winograd": C3D(tensors, mean), "direct": direct}, clips
+    return {"winograd": C3D(tensors, mean), "direct": direct(C3D(tensors, mean))}, clips
 
 
 def inception() -> tuple[dict[str, nn.Module], Tensor]:
     generator = torch.Generator().manual_seed(0)
     state = seeded_state(generator)
     images = torch.randint(0, 256, (IMAGES, 3, 128, 128), dtype=torch.uint8, generator=generator)
-    layouts = {"channels-last": torch.channels_last, "as it comes": torch.contiguous_format}
+    layouts = {"channels-last": True, "as it comes": False}
     networks: dict[str, nn.Module] = {
-        name: Inception(state, gives_logits=False, layout=layout).eval() for name, layout in layouts.items()
+        name: Inception(state, gives_logits=False, channels_last=last).eval() for name, last in layouts.items()
     }
     return networks, images
 
@@ -146,12 +142,12 @@ def seeded_state(generator: torch.Generator) -> dict[str, np.ndarray]:
 def errors(networks: Mapping[str, nn.Module], inputs: Tensor) -> dict[str, float]:
     """Return the error of each way, and the largest feature. The last way is the direct one, which runs in float64."""
     found = {name: network(inputs) for name, network in networks.items()}
-    *_, direct = networks.values()
-    direct.double()
-    for module in direct.modules():
+    *_, last = networks.values()
+    last.double()
+    for module in last.modules():
         if isinstance(module, FeatureExtractorInceptionV3):  # it casts its input, which stays uint8
             module.feature_extractor_internal_dtype = torch.float64
-    exact = direct(inputs if inputs.dtype == torch.uint8 else inputs.double())
+    exact = last(inputs if inputs.dtype == torch.uint8 else inputs.double())
     gaps = {name: float((features - exact).square().mean().sqrt()) for name, features in found.items()}
     return gaps | {"largest feature": float(exact.abs().max())}
 

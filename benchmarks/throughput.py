@@ -3,7 +3,7 @@
 Command:  pip install --no-deps --target cd-fvd cd-fvd
           python benchmarks/throughput.py --peer cd-fvd
 Time:     1 minute on 2 idle cores.
-Expected: on a CPU a ratio of 2.7 to 3.5 on the same weights, and a largest difference of features of about 2e-5.
+Expected: on a CPU a ratio of 2.5 to 3 on the same weights, and a largest difference of features of about 2e-5.
 
 Every round runs every setting once, so that a busy neighbour slows all of them; the medians over the rounds are
 compared. Each network gets the batch size that suits it best; ours also has micro-batches side by side, as in an
@@ -37,7 +37,6 @@ from fvd_bench.networks.network import BATCH_FRAMES
 NETWORK_FILE = Path("cdfvd", "third_party", "i3d", "pytorch_i3d.py")
 SHIPPED_EPSILON, RIGHT_EPSILON = 1e-5, 1e-3
 OUR_BATCHES, PEER_BATCHES = (1, 2, 4, 8), (1, 2, 4)
-MICRO_BATCH = 2
 PEER_BRANCHES = {
     "Branch_0/Conv3d_0a_1x1": "b0",
     "Branch_1/Conv3d_0a_1x1": "b1a",
@@ -56,8 +55,9 @@ def main() -> None:
     tensors = weights.load("i3d-kinetics-400").tensors
     ours = I3D.from_tensors(tensors).to(device)
     peer = None if arguments.peer is None else load_peer(arguments.peer, tensors).to(device)
-    lanes = Lanes(MOST_FRAMES // BATCH_FRAMES if device == "cpu" else 1)
-    in_lanes = MICRO_BATCH * lanes.count
+    micro_batch = max(1, BATCH_FRAMES // frames)
+    lanes = Lanes(max(1, MOST_FRAMES // (micro_batch * frames)) if device == "cpu" else 1)
+    in_lanes = micro_batch * lanes.count
     generator = torch.Generator().manual_seed(0)
     videos = (torch.rand(max(*batches, in_lanes), 3, frames, 224, 224, generator=generator) * 2 - 1).to(device)
 
@@ -65,7 +65,7 @@ def main() -> None:
         f"fvd-bench, batch {batch}": partial(ours, videos[:batch]) for batch in batches
     }
     if lanes.count > 1:
-        runs[f"fvd-bench in lanes, batch {in_lanes}"] = partial(lanes.map, ours, videos[:in_lanes].split(MICRO_BATCH))
+        runs[f"fvd-bench in lanes, batch {in_lanes}"] = partial(lanes.map, ours, videos[:in_lanes].split(micro_batch))
     with torch.inference_mode(), float32_arithmetic("tf32"):
         reduced = interleave(runs, rounds=rounds, device=device) if device == "cuda" else {}
     with torch.inference_mode(), float32_arithmetic("float32"):

@@ -16,13 +16,14 @@ import argparse
 import statistics
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from machine import write
 from throughput import interleave
-from torch import Tensor
+from torch import Tensor, nn
 
 from fvd_bench.networks import weights
 from fvd_bench.networks.arithmetic import float32_arithmetic
@@ -31,6 +32,7 @@ from fvd_bench.networks.i3d_network import I3D
 from fvd_bench.videos.file import VideoFile
 
 CLIPS, FRAMES, ROUNDS, FACES = 2, 16, 15, 4
+N = TypeVar("N", bound=nn.Module)
 
 
 def main() -> None:
@@ -56,7 +58,7 @@ def main() -> None:
     write("winograd", __doc__, table)
 
 
-def direct(network: I3D) -> I3D:
+def direct(network: N) -> N:
     """Give a network torch's own convolutions."""
     for module in network.modules():
         if isinstance(module, TiledConvolution):

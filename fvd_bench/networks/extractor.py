@@ -6,7 +6,7 @@ All micro-batches have one size, since the arithmetic may depend on how many cli
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Self
@@ -104,7 +104,7 @@ class TorchExtractor:
         A CUDA device is only told what to do: this thread waits for nothing there. Raises NetworkError as a call does.
         """
         with torch.inference_mode(), float32_arithmetic(self._rule.precision):
-            started = self._of_frames(clips) if self._network.sees == "frames" else self._of_clips(clips)
+            started = list(self._of_frames(clips) if self._network.sees == "frames" else self._of_clips(clips))
         lengths = [self._network.count([len(clip)]) for clip in clips]
 
         def features() -> list[Features]:
@@ -132,17 +132,15 @@ class TorchExtractor:
         parts = [clips[first : first + size] for first in range(0, len(clips), size)]
         return self._lanes(len(clips[0])).map(start, parts)
 
-    def _of_frames(self, clips: Sequence[Pixels]) -> list[_Started]:
+    def _of_frames(self, clips: Sequence[Pixels]) -> Iterator[_Started]:
         """Run the network on the frames of clips, which may differ in size and length."""
-        started: list[_Started] = []
         for _, group in itertools.groupby(clips, key=lambda clip: clip.shape[1:]):
             frames, size = np.concatenate(list(group)), self._batch_frames
             for first in range(0, len(frames), size):
                 part = frames[first : first + size]
                 padding = np.repeat(part[:1], size - len(part), axis=0)
                 inputs = self._prepared(np.concatenate([part, padding])).transpose(0, 1)  # [size, 3, H, W]
-                started.append((self._run(inputs.contiguous()), len(part)))
-        return started
+                yield self._run(inputs.contiguous()), len(part)
 
     def _prepared(self, clip: Pixels) -> Tensor:
         """Return the input of the network [3, T, H, W] that a clip makes."""

@@ -16,15 +16,12 @@ _LOGITS = "logits_unbiased"
 
 def create(rule: FeatureRule, *, device: str, weights: Mapping[str, Path], progress: Progress) -> FeatureExtractor:
     """Load the network as torch-fidelity ported it. Raises ProtocolError for a rounding, and WeightsError."""
-    import torch  # only here, since it takes seconds
-
     from fvd_bench.networks.inception_network import Inception, InceptionExtractor
 
     if rule.rounding != "none":
         raise ProtocolError("inception resizes and scales by itself: rounding must be none")
-    layout = torch.channels_last if device == "cpu" else torch.contiguous_format
     return InceptionExtractor.load(
-        partial(Inception, gives_logits=rule.layer == _LOGITS, layout=layout),
+        partial(Inception, gives_logits=rule.layer == _LOGITS, channels_last=device == "cpu"),
         rule,
         NETWORK,
         device=device,

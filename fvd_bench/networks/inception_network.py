@@ -31,7 +31,7 @@ class InceptionExtractor(TorchExtractor):
 class Inception(torch.nn.Module):
     """torch-fidelity's module, with its pooled features or logits of them as the only output.
 
-    layout: of its kernels, and so of its activations. Processors are 1.5 times as fast with `torch.channels_last`.
+    channels_last: the layout of its kernels, and so of its activations. Processors are 1.4 times as fast with it.
     """
 
     def __init__(
@@ -39,10 +39,12 @@ class Inception(torch.nn.Module):
         tensors: Mapping[str, NDArray[np.float32]],
         *,
         gives_logits: bool,
-        layout: torch.memory_format = torch.contiguous_format,
+        channels_last: bool = False,
     ) -> None:
         super().__init__()
-        self._network = _network(tensors).to(memory_format=layout)
+        self._network = _network(tensors)
+        if channels_last:
+            self._network.to(memory_format=torch.channels_last)
         self._gives_logits = gives_logits
 
     def forward(self, images: Tensor) -> Tensor:
