@@ -32,6 +32,11 @@ Label = int | list[float]
 Labels = NDArray[np.float32]
 
 
+def holds_labels(path: Path) -> bool:
+    """Return whether a set holds a file of labels. Raises DataError where that cannot be read."""
+    return _text(user_path(path))[0] is not None
+
+
 def read_labels(path: Path, names: Sequence[str]) -> dict[str, Label]:
     """Read the labels of the videos that have one, by name. There are none where the set holds no file of labels.
 

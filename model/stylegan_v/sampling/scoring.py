@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+
+import torch
 
 import fvd_bench
 from fvd_bench.evaluation.collection import Collection, collect
@@ -14,7 +17,9 @@ from fvd_bench.evaluation.result import Result
 from fvd_bench.networks.arithmetic import float32_arithmetic
 from fvd_bench.progress import Progress, silent
 from fvd_bench.protocols.protocol import load
-from fvd_bench.sources.opening import SourceLike
+from fvd_bench.sources.opening import SourceLike, open_source
+from stylegan_v.data.labels import Labels, holds_labels, label_vectors, read_labels
+from stylegan_v.networks.noise import Purpose, uniform
 from stylegan_v.networks.video_generator import VideoGenerator
 from stylegan_v.sampling.videos import GeneratedVideos
 
@@ -50,21 +55,35 @@ def evaluate(
 ) -> Result:
     """Score videos that a generator makes from t = 0 on against real ones.
 
+    Where it has classes, each video has the label of a real one that is drawn, so that classes are as frequent as among
+    the real videos. Without labels of these, classes are drawn uniformly, and a note of the result says so.
     videos: number of generated videos. fps: frames per second of the videos that it was trained on.
     protocol: one or several, by name or path. A protocol's JPEG rule decides whether frames go through a codec.
     features: folder of the feature store, so that the real side is read once; None for no store.
     onlooker: see `fvd_bench.Settings`.
-    Raises FvdBenchError as `fvd_bench.evaluate` does.
+    Raises FvdBenchError as `fvd_bench.evaluate` does, and DataError for labels of another number of classes.
     """
     protocols = [load(p) for p in ([protocol] if isinstance(protocol, str) else protocol)]
     frames = max(p.fake.frames_needed for p in protocols)
-    fakes = GeneratedVideos(generator, videos=videos, frames=frames, seed=seed, train_fps=fps, name=name)
+    labels = _drawn_labels(real, generator.config.num_classes, videos=videos, seed=seed)
+    fakes = GeneratedVideos(generator, videos=videos, frames=frames, seed=seed, train_fps=fps, labels=labels, name=name)
     settings = replace(_settings(next(generator.parameters()).device.type, features), onlooker=onlooker)
     with (
         float32_arithmetic("float32"),  # also for the generator, which runs beside the network that scores
         open_evaluation(real, fakes, protocols, repeats=1, seed=0, settings=settings, progress=progress) as evaluation,
     ):
         return result_of(collect(evaluation))
+
+
+def _drawn_labels(real: SourceLike, classes: int, *, videos: int, seed: int) -> Labels | None:
+    """Return labels of real videos that have one, drawn one by one: float32 [videos, classes]. None without any."""
+    if not classes or not isinstance(real, str | os.PathLike) or not holds_labels(path := Path(real)):
+        return None
+    names = open_source(path).names
+    found = read_labels(path, names)
+    vectors = label_vectors(found, [name for name in names if name in found], classes)
+    drawn = uniform(seed, Purpose.LABEL, torch.arange(videos), 0, 1)[:, 0] * len(vectors)
+    return vectors[drawn.long().numpy()] if len(vectors) else None
 
 
 def _settings(device: str, features: Path | None) -> fvd_bench.Settings:

@@ -95,6 +95,8 @@ class GeneratedVideos:
         notes = []
         if self.truncation != 1.0:
             notes.append(f"{self.name}: made with truncation {self.truncation:g}")
+        if self.labels is None and self.generator.config.num_classes:
+            notes.append(f"{self.name}: classes are drawn uniformly, however frequent they are among real videos")
         if (rate := self.sampler.rate) != self.train_fps:
             notes.append(f"{self.name}: made with {rate:g} frames per second; training videos have {self.train_fps:g}")
         return notes

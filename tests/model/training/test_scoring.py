@@ -16,6 +16,7 @@ import torch
 from fvd_bench.errors import ProtocolError, SourceError
 from fvd_bench.progress import silent
 from stylegan_v.checkpoints import checkpoint as checkpoints
+from stylegan_v.sampling.scoring import evaluate
 from stylegan_v.training import loop, run_folder
 from stylegan_v.training.loop import train
 from stylegan_v.training.run import Run
@@ -48,6 +49,20 @@ def test_scores_are_logged_and_the_best_generator_is_kept(run_of, tmp_path: Path
     assert best.state["kimg"] == pytest.approx(min(scores, key=scores.get))
     assert best.generator().config == run_of(5).model
     assert [(line["protocol"], line["clips"]) for line in scored] == [("pixels@1", 6)] * 2
+
+
+def test_a_score_of_classes_is_that_of_the_checkpoint(
+    run_of, tmp_path: Path, toy_videos: Path, pixels_protocol
+) -> None:
+    protocol = pixels_protocol(frames=9)
+    run = run_of(2, report={"fvd_kimg": 2 * STEP_KIMG, "fvd_videos": 6, "protocol": protocol})
+
+    go(dataclasses.replace(run, model=dataclasses.replace(run.model, num_classes=2)), tmp_path / "run")
+
+    (logged,) = [line["fvd"] for line in lines(tmp_path / "run") if "fvd" in line]
+    best = checkpoints.load(tmp_path / "run" / "best.pt")
+    found = evaluate(best.generator(), toy_videos, videos=6, fps=best.fps, protocol=protocol, features=None)
+    assert logged == pytest.approx(found.scores[0].value, rel=1e-5)
 
 
 def test_an_interruption_ends_a_score_which_is_made_when_the_run_goes_on(
