@@ -2,8 +2,8 @@
 
 Command:  python benchmarks/isolation.py DATA
 Time:     a minute on 2 cores that have other work as well.
-Expected: a fifth to two fifths more processor time, for sending the frames from one process to the other; a seventh of
-          JPEG frames.
+Expected: 40 to 100 % more processor time for each frame that is sent from one process to the other, least on one core,
+          where neither wakes the other. A clip's are 16 frames, so that a score hardly takes longer.
 
 Every frame of each video is made RGB. "here" decodes with PyAV in this process and thread: all frames, so that their
 number is known, then each is made RGB, which is what the other process does; "apart" is `VideoFile`. Then the same of
