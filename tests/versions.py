@@ -35,6 +35,8 @@ TESTS = (
     "tests/toolkit/networks/test_arithmetic.py",  # torch, whose settings changed in 2.9
     "tests/toolkit/networks/test_weight_download.py",  # pypi-simple, requests
     "tests/toolkit/networks/test_i3d.py",  # torch, on the real weights
+    "tests/toolkit/networks/test_winograd.py",  # torch's batched products
+    "tests/toolkit/networks/test_lanes.py",  # torch's threads
     "tests/toolkit/networks/test_inception.py",  # torch-fidelity
     "tests/toolkit/networks/test_vision_transformers.py",  # transformers
     "tests/toolkit/networks/test_transformer_weights.py",  # huggingface-hub
