@@ -110,7 +110,7 @@ def write_video() -> Callable[..., Path]:
         gop: int = 12,
         rotation: int = 0,
         qp: int | None = None,
-        rate: int = 25,
+        rate: Fraction | int = 25,
     ) -> Path:
         import av  # not at the top: tests that need a GPU run where it is absent
 

@@ -3,6 +3,7 @@ import zlib
 from pathlib import Path
 
 import numpy as np
+import PIL
 import pytest
 from PIL import Image
 
@@ -149,7 +150,10 @@ def test_16_bit_colour_is_refused_too(tmp_path: Path) -> None:
 
 
 def test_uncommon_colours_are_those_of_their_formulas(tmp_path: Path) -> None:
-    """YCbCr as in JFIF, of BT.601 in full range, and CMYK without a profile; Pillow rounds down in places."""
+    """YCbCr as in JFIF, of BT.601 in full range, and CMYK without a profile; Pillow rounds down in places.
+
+    Before version 13 it does not read what it writes in YCbCr, which is told.
+    """
     rng = np.random.default_rng(0)
     luma, blue, red, key = (rng.integers(0, 256, (16, 16)).astype(float) for _ in range(4))
     formulas = {
@@ -166,8 +170,11 @@ def test_uncommon_colours_are_those_of_their_formulas(tmp_path: Path) -> None:
     for mode, (channels, expected) in formulas.items():
         Image.merge(mode, [Image.fromarray(c.astype(np.uint8)) for c in channels]).save(tmp_path / f"{mode}.tif")
 
+        if mode == "YCbCr" and int(PIL.__version__.partition(".")[0]) < 13:
+            with pytest.raises(VideoError, match=r"YCbCr\.tif cannot be decoded"):
+                list(FrameFolder(tmp_path, [f"{mode}.tif"]).frames(np.arange(1)))
+            continue
         (frame,) = FrameFolder(tmp_path, [f"{mode}.tif"]).frames(np.arange(1))
-
         np.testing.assert_allclose(frame.pixels, np.stack(expected, axis=2).clip(0, 255), atol=1.01)
 
 
