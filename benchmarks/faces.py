@@ -8,8 +8,9 @@ Expected: heads with hair and a ground within ten thousand frames, eyes and mout
 The `small` preset with half of its channels at 8² and above learns 112 talking faces at 64² in three stages, each of
 which goes on with the networks of the one before: short steps at twice the usual rate, then larger ones at the usual
 rate, then with augmentation for as long as there is time. docs/model.md says why. With --further, in an OUT of its own,
-the kept generator learns to move: with faster waves it goes on against a new discriminator, since that of its run was
-not kept, which learns from clips whose motion is wrong, too, and which learns alone at first.
+the kept generator learns to move and to tell the speakers apart: with faster waves, and with the speakers as classes,
+it goes on against a new discriminator, since that of its run was not kept, which learns from clips whose motion is
+wrong, too, and which learns alone at first.
 
 Writes the curve, and checkpoints/small-faces-64: the average generator of the best score in half precision, and the
 settings of its run; and a sheet and a film of what that makes.
@@ -18,6 +19,7 @@ settings of its run; and a sheet and a film of what that makes.
 from __future__ import annotations
 
 import argparse
+import json
 import time
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,7 @@ from learning import CHECKPOINTS, go_on, learn
 from pictures import samples
 
 from stylegan_v.data.folder import PrepareSettings
+from stylegan_v.data.labels import LABEL_FILE
 from stylegan_v.data.preparing import prepare
 from stylegan_v.training.run import load_run
 
@@ -43,8 +46,17 @@ STAGES = (
     {"kimg": 10000.0, "batch": 8, "learning_rate": 0.0025, "r1_gamma": 1.0, "ema_kimg": 2.0, "ada_kimg": 20.0},
 )
 
-MOVING = {"min_period": 4, "max_period": 256, "motion_distance": 4, "concat_resolution": 32}
-"""Waves four times as fast, and a discriminator that sees frames together from 32² on."""
+SPEAKERS = ("s1", "s4")
+"""The classes, by which names of videos begin."""
+
+MOVING = {
+    "min_period": 4,
+    "max_period": 256,
+    "motion_distance": 4,
+    "concat_resolution": 32,
+    "num_classes": len(SPEAKERS),
+}
+"""Waves four times as fast, a discriminator that sees frames together from 32² on, and the speakers as classes."""
 
 _FURTHER = {**STAGES[-1], "mismatched_weight": 0.5, "r1_gamma": 0.3}
 
@@ -66,6 +78,9 @@ def main() -> None:
     began = time.monotonic()
     videos = asked.out / "videos"
     prepare(asked.data / "train" / "grid_faces_128", videos, PrepareSettings(resolution=SIDE))
+    names = sorted(folder.name for folder in videos.iterdir() if folder.is_dir())
+    labels = [[name, SPEAKERS.index(name.partition("_")[0])] for name in names]
+    (videos / LABEL_FILE).write_text(json.dumps({"labels": labels}), "utf-8")
     model = {**SETTINGS["model"], **(MOVING if asked.further else {})}
     runs = [
         load_run(None, {**SETTINGS, "model": model, "data": {"path": str(videos)}, "train": train})
@@ -73,7 +88,7 @@ def main() -> None:
     ]
     more: dict[str, Any] = {
         "minutes": asked.minutes - (time.monotonic() - began) / 60,
-        "videos": sum(1 for folder in videos.iterdir() if folder.is_dir()),
+        "videos": len(names),
         "checkpoint_name": NAME,
     }
     if asked.further:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from machine import result_file, write
+from widening import with_labels
 
 from fvd_bench.progress import silent
 from stylegan_v.checkpoints import checkpoint
@@ -109,7 +110,9 @@ def _trained(
             _begin_with(before, run, folder)
         elif begin is not None and number > 1:
             begin = before
-        networks = None if begin is None else checkpoint.load(begin)
+        networks = None
+        if begin is not None:
+            networks = with_labels(checkpoint.load(begin), run.model.num_classes, Path(run.data.path))
         done = train(run, folder, device="cpu", workers=1, minutes=left, progress=silent, begin=networks)
         yield _Trained(run, folder, *logged(folder, kimg), done)
         kimg += done

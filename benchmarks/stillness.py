@@ -32,6 +32,7 @@ from fvd_bench.sources.opening import open_source
 from fvd_bench.videos.video import Pixels
 from stylegan_v.checkpoints import checkpoint
 from stylegan_v.checkpoints.files import LAST
+from stylegan_v.data.labels import Labels, label_vectors, read_labels
 from stylegan_v.networks.discriminator import Discriminator, build_discriminator
 from stylegan_v.networks.pixels import normalise
 from stylegan_v.sampling.sampler import VideoSampler
@@ -54,10 +55,14 @@ def real_clips(videos: Path) -> Pixels:
     return np.stack(clips)
 
 
-def generated_clips(found: checkpoint.Checkpoint, videos: int) -> Pixels:
-    """As many frames of each of the first videos of a checkpoint."""
+def generated_clips(found: checkpoint.Checkpoint, labels: Labels) -> Pixels:
+    """As many frames of each of the first videos of a checkpoint, of the classes of the real ones where it has some."""
     sampler = VideoSampler(found.generator().requires_grad_(False))
-    return np.stack([np.stack(list(sampler.frames(number, range(max(APART) + 1)))) for number in range(videos)])
+    clips = []
+    for number, label in enumerate(labels.tolist()):
+        frames = sampler.frames(number, range(max(APART) + 1), label=label if found.model.num_classes else None)
+        clips.append(np.stack(list(frames)))
+    return np.stack(clips)
 
 
 def still(clips: Pixels) -> Pixels:
@@ -72,13 +77,14 @@ def changes(clips: Pixels) -> list[float]:
 
 
 @torch.no_grad()
-def logits(discriminator: Discriminator, clips: Pixels) -> list[float]:
+def logits(discriminator: Discriminator, clips: Pixels, labels: Labels) -> list[float]:
     """Mean logits of the first frame and another one, at each of the distances."""
     frames = normalise(torch.from_numpy(clips).movedim(-1, 2))
-    times = torch.tensor(APART, dtype=torch.float32)
+    given = torch.from_numpy(labels) if labels.shape[1] else None
+    times = torch.tensor([[0.0, apart] for apart in APART])
     return [
-        discriminator(frames[:, [0, apart]], torch.stack([torch.zeros(()), time]).expand(len(frames), 2)).mean().item()
-        for apart, time in zip(APART, times, strict=True)
+        discriminator(frames[:, [0, apart]], pair.expand(len(frames), 2), given).mean().item()
+        for apart, pair in zip(APART, times, strict=True)
     ]
 
 
@@ -102,9 +108,11 @@ def main() -> None:
     ended = checkpoint.load(max(out.glob(f"further-*/{LAST}")))
     discriminator = build_discriminator(ended.model)
     discriminator.load_state_dict(ended.part("discriminator"))
+    names = open_source(str(out / "videos")).names
+    labels = label_vectors(read_labels(out / "videos", names), names, ended.model.num_classes)
     real = real_clips(out / "videos")
-    kept = generated_clips(checkpoint.load(CHECKPOINTS / f"{NAME}.pt"), len(real))
-    judged = generated_clips(ended, len(real))
+    kept = generated_clips(checkpoint.load(CHECKPOINTS / f"{NAME}.pt"), labels)
+    judged = generated_clips(ended, labels)
     fvd, shift = scored(real, kept)
     fvd_of_still, shift_of_still = scored(real, still(real))
     cosine = shift @ shift_of_still / (np.linalg.norm(shift) * np.linalg.norm(shift_of_still))
@@ -113,10 +121,10 @@ def main() -> None:
         "frames apart": APART,
         "change of real frames": changes(real),
         "change of generated frames": changes(kept),
-        "logits of real frames": logits(discriminator, real),
-        "logits of real frames that stand still": logits(discriminator, still(real)),
-        "logits of generated frames": logits(discriminator, judged),
-        "logits of generated frames that stand still": logits(discriminator, still(judged)),
+        "logits of real frames": logits(discriminator, real, labels),
+        "logits of real frames that stand still": logits(discriminator, still(real), labels),
+        "logits of generated frames": logits(discriminator, judged, labels),
+        "logits of generated frames that stand still": logits(discriminator, still(judged), labels),
         "FVD of generated videos": fvd,
         "FVD of still real videos": fvd_of_still,
         "cosine of what parts the means and of what stillness does": float(cosine),
