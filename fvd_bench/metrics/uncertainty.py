@@ -82,20 +82,31 @@ class Spread:
         known."""
         if self.unknown():
             return None
-        errors = {side: error for side in SIDES if (error := self.error(side)) is not None}
+        errors = {side: error for side in self._counted if (error := self.error(side)) is not None}
         return quantile(min(len(self._parts[side]) for side in errors)) * float(np.hypot.reduce(list(errors.values())))
 
     def unknown(self) -> str | None:
         """Say why there is no confidence interval. None where there is one."""
-        needed: Sequence[Side] = SIDES
-        if self.same_videos:
-            needed = ("real",)
-        elif self.rule.aggregation != "all":  # the variation of batches belongs to both sides, and counts as fake
-            needed = ("fake",)
-        missing = [side for side in SIDES if side in self._unknown or (side in needed and self.error(side) is None)]
+        needed = self._counted
+        unknown = self._unknown & set(self._seen)
+        missing = [side for side in SIDES if side in unknown or (side in needed and self.error(side) is None)]
         if not missing:
             return None
         return f"how much the {' and the '.join(missing)} videos matter to it is not known"
+
+    @property
+    def _seen(self) -> list[Side]:
+        """The sides that the score depends on."""
+        return [side for side, few in zip(SIDES, metrics.METRICS[self.name].fewest, strict=True) if few]
+
+    @property
+    def _counted(self) -> Sequence[Side]:
+        """The sides to which the chance of the score is counted."""
+        if self.same_videos:
+            return ("real",)
+        if self.rule.aggregation != "all":  # the variation of batches belongs to both sides, and counts as fake
+            return ("fake",)
+        return self._seen
 
     def interval(self, value: float) -> tuple[float, float] | None:
         """Return the confidence interval of a value, at these numbers of videos. None where it is not known."""
