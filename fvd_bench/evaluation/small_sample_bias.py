@@ -21,10 +21,15 @@ def moved(rules: Iterable[MetricRule], sides: Sequence[Side] = SIDES) -> dict[st
     for rule in rules:
         (name,) = rule.names
         metric = METRICS[name]
-        seen = [side for side, few in zip(SIDES, metric.fewest, strict=True) if few and side in sides]
-        if seen and rule.aggregation == "all" and not metric.unbiased:
+        if any(_sees(rule, side) for side in sides) and rule.aggregation == "all" and not metric.unbiased:
             found[name] = metric.rises_by_chance
     return found
+
+
+def _sees(rule: MetricRule, side: Side) -> bool:
+    """Return whether a metric depends on the videos of a side at all. rule: of one metric."""
+    (name,) = rule.names
+    return METRICS[name].fewest[SIDES.index(side)] > 0
 
 
 def effect(metrics: Mapping[str, bool], *, of_all: bool) -> str:
@@ -59,6 +64,8 @@ def findings(
     metrics: dict[Side, dict[str, bool]] = {side: {} for side in SIDES}
     for job, used in counts.items():
         rule, side, dim = job.draw.rule, job.draw.side, extractors[job.features].dim
+        if not any(_sees(of, side) for of in measured[job]):
+            continue
         if rule.count is not None and used < rule.count:
             asked[side][str(rule.count)] = used
         elif not rule.clips_by_length and 0 < used < dim and (found := moved(measured[job], [side])):

@@ -138,7 +138,7 @@ def missing_numbers(names: Sequence[str]) -> tuple[str, ...]:
     before, digits, after = zip(*(part.groups() for part in parts if part), strict=True)
     numbers = [int(number) for number in digits]
     steps = np.diff(numbers)
-    if len(set(before)) > 1 or len(set(after)) > 1 or steps.min() < 1:
+    if len(set(before)) > 1 or len(set(after)) > 1 or steps.min() < 1 or (steps % steps.min()).any():
         return ()
     there, step = set(numbers), int(steps.min())
     width = len(digits[0])  # of the smallest number, so that it pads those alone that are padded

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from fvd_bench.errors import MetricError
 from fvd_bench.features.feature_set import FeatureSet
 from fvd_bench.features.moments import Float64
-from fvd_bench.metrics.metric import Influences, Metric, all_features, centred, influence_on_features
+from fvd_bench.metrics.metric import Influences, Metric, all_features, centred
 from fvd_bench.packages import needed_for
 from fvd_bench.protocols.rules import MetricRule
 from fvd_bench.words import counted
@@ -58,17 +58,22 @@ def _of_fake(real: FeatureSet, fake: FeatureSet, rule: MetricRule) -> list[float
     return scores_of_splits(all_features("is", "fake", fake))
 
 
-def _influence(real: Float64, fake: Float64) -> Influences:
-    """Return the influences of exp of the mean divergence: its value times each frame's own divergence.
+def _influence(real: FeatureSet, fake: FeatureSet) -> Influences | None:
+    """Return the influences of exp of the mean divergence: its value times each frame's own divergence. Those of the
+    real features, on which nothing depends, are 0.
 
     Each frame moves the mean of the probabilities too, which to first order adds nothing.
     """
     import scipy.special
 
-    logs: Float64 = scipy.special.log_softmax(fake, axis=1)
+    logits = fake.features()
+    if logits is None:
+        return None
+    logs: Float64 = scipy.special.log_softmax(logits.astype(np.float64), axis=1)
     shares = np.exp(logs)
     divergence = np.sum(shares * (logs - np.log(shares.mean(axis=0))), axis=1)
-    return np.zeros(len(real)), centred(np.exp(divergence.mean()) * divergence)
+    none = None if real.features() is None else np.zeros(real.count)
+    return none, centred(np.exp(divergence.mean()) * divergence)
 
 
 IS = Metric(
@@ -78,5 +83,5 @@ IS = Metric(
     lower_is_better=False,
     range=(1.0, np.inf),
     fewest=(0, _SPLITS),
-    influence=influence_on_features(_influence),
+    influence=_influence,
 )

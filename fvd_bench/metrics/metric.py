@@ -47,7 +47,7 @@ class Metric:
         for every other metric.
     lower_is_better: whether it is a distance.
     range: its least and its greatest possible value.
-    fewest: the fewest real and the fewest fake features that it can be computed from.
+    fewest: the fewest real and the fewest fake features that it can be computed from; 0 for a side that plays no part.
     influence: (real, fake) -> influences. None where none are known, or where they need features that were not kept.
     of_moments: whether it depends on mean and covariance of both sides alone.
     rises_by_chance: whether few features raise it, so that the real distribution itself has a floor above 0.

@@ -50,13 +50,15 @@ class Spread:
     rule: MetricRule
     same_videos: bool = False
     _parts: dict[Side, dict[int, float]] = field(default_factory=lambda: {side: {} for side in SIDES})
+    _groups: dict[Side, dict[int, int]] = field(default_factory=lambda: {side: {} for side in SIDES})
     _unknown: set[Side] = field(default_factory=set)
     _repeats: int = 0
 
     def add(self, sides: Sides) -> None:
         """Take in one repeat."""
         self._repeats += 1
-        for side, found in _contributions(self.name, sides, self.rule).items():
+        groups = {side: self._groups["real" if self.same_videos else side] for side in SIDES}
+        for side, found in _contributions(self.name, sides, self.rule, groups).items():
             if found is None:
                 self._unknown.add(side)
                 continue
@@ -80,20 +82,31 @@ class Spread:
         known."""
         if self.unknown():
             return None
-        errors = {side: error for side in SIDES if (error := self.error(side)) is not None}
+        errors = {side: error for side in self._counted if (error := self.error(side)) is not None}
         return quantile(min(len(self._parts[side]) for side in errors)) * float(np.hypot.reduce(list(errors.values())))
 
     def unknown(self) -> str | None:
         """Say why there is no confidence interval. None where there is one."""
-        needed: Sequence[Side] = SIDES
-        if self.same_videos:
-            needed = ("real",)
-        elif self.rule.aggregation != "all":  # the variation of batches belongs to both sides, and counts as fake
-            needed = ("fake",)
-        missing = [side for side in SIDES if side in self._unknown or (side in needed and self.error(side) is None)]
+        needed = self._counted
+        unknown = self._unknown & set(self._seen)
+        missing = [side for side in SIDES if side in unknown or (side in needed and self.error(side) is None)]
         if not missing:
             return None
         return f"how much the {' and the '.join(missing)} videos matter to it is not known"
+
+    @property
+    def _seen(self) -> list[Side]:
+        """The sides that the score depends on."""
+        return [side for side, few in zip(SIDES, metrics.METRICS[self.name].fewest, strict=True) if few]
+
+    @property
+    def _counted(self) -> Sequence[Side]:
+        """The sides to which the chance of the score is counted."""
+        if self.same_videos:
+            return ("real",)
+        if self.rule.aggregation != "all":  # the variation of batches belongs to both sides, and counts as fake
+            return ("fake",)
+        return self._seen
 
     def interval(self, value: float) -> tuple[float, float] | None:
         """Return the confidence interval of a value, at these numbers of videos. None where it is not known."""
@@ -156,7 +169,10 @@ def influences(name: str, sides: Sides, rule: MetricRule) -> dict[Side, dict[int
     return {side: _by_video(sides[side], i) for side, i in zip(SIDES, known or (None, None), strict=True)}
 
 
-def _contributions(name: str, sides: Sides, rule: MetricRule) -> dict[Side, dict[int, float] | None]:
+def _contributions(
+    name: str, sides: Sides, rule: MetricRule, groups: Mapping[Side, dict[int, int]]
+) -> dict[Side, dict[int, float] | None]:
+    """Return what each video, group or batch of a side adds to a score. groups: see `_grouped`."""
     sides = metrics.seen(name, sides, rule)
     if rule.aggregation != "all":
         return _batch_contributions(name, sides, rule)
@@ -167,7 +183,7 @@ def _contributions(name: str, sides: Sides, rule: MetricRule) -> dict[Side, dict
         return known
     if any(side.features() is None for side in sides.values()):
         return dict.fromkeys(SIDES)
-    return {side: _jackknife(name, sides, rule, side) for side in SIDES}
+    return {side: _jackknife(name, sides, rule, side, groups[side]) for side in SIDES}
 
 
 def _by_piece(name: str, sides: Sides, rule: MetricRule, side: Side) -> dict[int, float] | None:
@@ -200,12 +216,12 @@ def _by_video(side: FeatureSet, influences: Float64 | None) -> dict[int, float] 
     return dict(zip(videos.tolist(), sums.tolist(), strict=True))
 
 
-def _jackknife(name: str, sides: Sides, rule: MetricRule, side: Side) -> dict[int, float] | None:
-    """Return by how much leaving out each group of videos lowers the score, scaled to a contribution."""
+def _jackknife(name: str, sides: Sides, rule: MetricRule, side: Side, known: dict[int, int]) -> dict[int, float] | None:
+    """Return by how much leaving out each group of videos lowers the score, scaled to a contribution. known: see
+    `_grouped`."""
     videos, places = np.unique(sides[side].owners(), return_inverse=True)
-    groups = min(_GROUPS, len(videos))
-    # Groups are random, since a listing may be periodic, for instance prompts by seeds.
-    members = (RandomStream(0, 0, SPLIT).permutation(np.arange(len(videos))) % groups)[places]
+    of_videos, groups = _grouped(videos.tolist(), known)
+    members = np.array(of_videos, dtype=np.int64)[places]
     scores = []
     for group in range(groups):
         kept = {**sides, side: sides[side].selected(members != group)}
@@ -217,3 +233,16 @@ def _jackknife(name: str, sides: Sides, rule: MetricRule, side: Side) -> dict[in
         return None
     drops = (np.mean(scores) - np.array(scores)) * (groups - 1) / groups
     return dict(enumerate(drops.tolist()))
+
+
+def _grouped(videos: Sequence[int], known: dict[int, int]) -> tuple[list[int], int]:
+    """Return the group of each video, and how many groups there are.
+
+    known: the group of each video that was seen before, which keeps it: repeats may take other videos, and those that
+    they share vary together. New videos are added. Groups are random, since a listing may be periodic, for instance
+    prompts by seeds.
+    """
+    groups = max(known.values()) + 1 if known else min(_GROUPS, len(videos))
+    new = [video for video in videos if video not in known]
+    known |= zip(new, (RandomStream(0, 0, SPLIT).permutation(np.arange(len(new))) % groups).tolist(), strict=True)
+    return [known[video] for video in videos], groups

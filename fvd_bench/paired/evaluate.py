@@ -14,7 +14,7 @@ from fvd_bench.evaluation.result import Result, SourceInfo
 from fvd_bench.features.distributed import world
 from fvd_bench.finding import Finding, warn_of, worst_first
 from fvd_bench.metrics import dependence
-from fvd_bench.paired.findings import find, refuse_left_out
+from fvd_bench.paired.findings import find, refuse_left_out, refuse_skipped
 from fvd_bench.paired.measurement import Measured, Unread, Wanted, measure, measures_of
 from fvd_bench.paired.pairing import BY_NAME, PairedSide, Pairs, pair
 from fvd_bench.paired.perceptual import Perceptual
@@ -171,7 +171,12 @@ def _evaluated(
     if settings.strict:
         refuse_left_out(sides.pairs, compared)
     scored = scores(protocols, [name for name in METRICS if name in chosen], compared, seed)
-    rfvd, reason = _rfvd(protocols if RFVD in chosen else (), sides, compared, seed, settings, progress)
+    for score in scored if settings.strict else ():
+        refuse_skipped(score.name, score.skipped)
+    loose = replace(settings, strict=False)  # else the error would be a reason why there is no rFVD
+    rfvd, reason = _rfvd(protocols if RFVD in chosen else (), sides, compared, seed, loose, progress)
+    for fvd in rfvd.scores if rfvd and settings.strict else ():
+        refuse_skipped(f"{fvd.protocol}/r{fvd.metric}", (*fvd.real.skipped, *fvd.fake.skipped))
     if rfvd is None and all(score.value is None for score in scored):
         raise MetricError("; ".join(dict.fromkeys(filter(None, [*(score.reason for score in scored), reason]))))
     warnings = list(find(sides.sources, sides.pairs, compared))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from fvd_bench.errors import SourceError
+from fvd_bench.evaluation.score import Skipped
 from fvd_bench.finding import Finding, noted, of_side, some
 from fvd_bench.paired.measurement import Measured, Unread
 from fvd_bench.paired.pairing import Pairs
@@ -48,6 +49,12 @@ def refuse_left_out(pairs: Pairs, of: Compared) -> None:
             raise SourceError(f"the {side} videos {some(dict.fromkeys(names, ''))} have no partner, {_STRICT}")
     if faults := {**_unequal(of), **_unread(of)}:
         raise SourceError(f"pairs cannot be compared as they are: {some(faults)}, {_STRICT}")
+
+
+def refuse_skipped(name: str, skipped: Sequence[Skipped]) -> None:
+    """Raise SourceError where a score of this name leaves out a video, as one of frames that are too small for it."""
+    if skipped:
+        raise SourceError(f"{name}: {some({left.video: left.reason for left in skipped})}, {_STRICT}")
 
 
 _STRICT = "and --strict allows no video to be left out"

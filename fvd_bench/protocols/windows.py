@@ -36,7 +36,7 @@ def window_protocols(protocol: Protocol, count: int) -> dict[str, Protocol]:
             protocol,
             name=f"{protocol.name}-{WINDOW}{frames}",
             summary=f"{protocol.name} on frames {frames.replace('-', ' to ')} of the fake videos",
-            real=_moved(protocol.real, first) if protocol.real.start == "first" else protocol.real,
+            real=_moved(protocol.real, first) if protocol.real.effective().start == "first" else protocol.real,
             fake=_moved(rule, first),
         )
     return found

@@ -74,6 +74,8 @@ def make_moments(
         collected = extraction.collect([job], labelled(evaluation.progress, "videos"))[job]
         if evaluation.strict:
             refuse_skipped({job: collected})
+        if collected.refused is not None:
+            raise SourceError(f"{videos.name}: {collected.refused}")
         contents = extraction.contents
         features = ((contents[video], found) for video, found in extraction.features(collected))
         pieces = Pieces.of(features, seed=seed, pieces=-(-PIECES // shard[1]))

@@ -11,7 +11,9 @@ from fvd_bench.evaluation.statistics.recorded import missing_videos
 from fvd_bench.evaluation.statistics.side_statistics import side_statistics
 from fvd_bench.features.distributed import WHOLE
 from fvd_bench.features.stats_file import StatsFile
+from fvd_bench.features.store import Entry
 from fvd_bench.finding import some
+from fvd_bench.inspection.motion_of_sides import motion_key
 from fvd_bench.progress import Progress, silent
 from fvd_bench.protocols.protocol import Protocol
 from fvd_bench.protocols.rules import ClipRule, FeatureRule
@@ -43,6 +45,7 @@ def merge(
     are_whole = len(kinds) > 1 and not any(_without(shards.values()) for shards in kinds.values())
     for name, file in others:
         _check_alike(first_name, first, name, file, may_differ=("protocols", "weights") if are_whole else ())
+    _check_software(files)
     contents = {i: digest for file in files.values() for i, digest in file.contents.items()}
     for name, file in files.items():
         for i, digest in file.contents.items():
@@ -65,7 +68,7 @@ def _united(wholes: Mapping[str, StatsFile]) -> StatsFile:
         weights={rule: digests for file in files for rule, digests in file.weights.items()},
         versions={name: version for file in files for name, version in file.versions.items()},
         entries={key: entry for file in files for key, entry in file.entries.items()},
-        motion={key: entry for file in files for key, entry in file.motion.items()},
+        motion=_motion(files),
     )
 
 
@@ -79,7 +82,7 @@ def _joined(
         contents={i: digest for file in files.values() for i, digest in file.contents.items()},
         unreadable={i: reason for file in files.values() for i, reason in file.unreadable.items()},
         entries={key: entry for file in files.values() for key, entry in file.entries.items()},
-        motion={key: entry for file in files.values() for key, entry in file.motion.items()},
+        motion=_motion(files.values()),
     )
     if without := _without(files.values()):
         raise SourceError(
@@ -138,24 +141,45 @@ def _features_of(protocol: Protocol) -> tuple[ClipRule, ClipRule, FeatureRule]:
 
 def _check_alike(first_name: str, first: StatsFile, name: str, file: StatsFile, *, may_differ: Sequence[str]) -> None:
     """Raise SourceError when two files cannot be of one side. may_differ: parts of their identity that may."""
-    known = first.versions.keys() & file.versions.keys()  # libraries of one network alone may be in one file alone
-    known |= _networks_of(first) & _networks_of(file)  # how each computes
-    mine, theirs = _identity(first, known), _identity(file, known)
+    mine, theirs = _identity(first), _identity(file)
     for what, value in mine.items():
         if theirs[what] != value and what not in may_differ:
             raise SourceError(f"{name} and {first_name} are not of one kind: their {what} differ")
 
 
-def _networks_of(file: StatsFile) -> set[str]:
-    return {protocol.features.extractor for protocol in file.protocols}
+def _check_software(files: Mapping[str, StatsFile]) -> None:
+    """Raise SourceError when two files were made with other versions of what both were made with.
+
+    Libraries of one network alone may be in one file alone, and how a network computes in each that has the network.
+    """
+    found: dict[str, tuple[str | None, str]] = {}
+    for name, file in files.items():
+        networks = {protocol.features.extractor for protocol in file.protocols}
+        for what in file.versions.keys() | networks:
+            version, other = found.setdefault(what, (file.versions.get(what), name))
+            if version != file.versions.get(what):
+                raise SourceError(
+                    f"{name} and {other} are not of one kind: their versions of software or device differ"
+                )
 
 
-def _identity(file: StatsFile, software: Collection[str]) -> dict[str, object]:
+def _motion(files: Collection[StatsFile]) -> dict[str, Entry]:
+    """Return the motion in all files, as that of the first: it may have been measured on other processors, which are
+    named in its keys, and whose digits are as good."""
+    found: dict[str, Entry] = {}
+    versions = next(iter(files)).motion_versions
+    for file in files:
+        contents = file.contents.values()
+        keys = {motion_key(content, file.motion_versions): motion_key(content, versions) for content in contents}
+        found |= {keys.get(key, key): entry for key, entry in file.motion.items()}
+    return found
+
+
+def _identity(file: StatsFile) -> dict[str, object]:
     return {
         "sides": file.side,
         "listings": file.names,
         "seeds": (file.seed, file.repeats),
         "protocols": [_features_of(p) for p in file.protocols],
         "weights": {rule: dict(digests) for rule, digests in file.weights.items()},
-        "versions of software or device": {name: file.versions.get(name) for name in software},
     }

@@ -35,15 +35,14 @@ def side_statistics(evaluation: Evaluation, side: Side, share: Share) -> StatsFi
     if evaluation.strict:
         refuse_skipped(collected)
     motion_versions = environment.feature_versions("cpu")
-    if share.parts == 1 or share.exchanged:  # else videos of other shards would be measured
-        measure_side(
-            source,
-            evaluation.store,
-            versions=motion_versions,
-            workers=evaluation.workers,
-            progress=labelled(evaluation.progress, "motion of videos"),
-            share=share,
-        )
+    measure_side(
+        source,
+        evaluation.store,
+        versions=motion_versions,
+        workers=evaluation.workers,
+        progress=labelled(evaluation.progress, "motion of videos"),
+        share=share,
+    )
     entries: dict[str, Entry] = {}
     for key, facts in outcomes:
         if key:

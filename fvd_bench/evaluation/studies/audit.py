@@ -167,8 +167,9 @@ class _Auditing:
             undistorted = Scored(None, None, lost.reason if lost else str(real), 0)
         else:
             undistorted = self._scored(protocol, real)[name]
-            found = extrapolation.floor(name, {"real": real, "fake": real}, protocol.metric, seed=self._seed)
-            floor = None if isinstance(found, str) else found
+            with contextlib.suppress(MetricError):  # parts of the videos are too few for some metrics
+                found = extrapolation.floor(name, {"real": real, "fake": real}, protocol.metric, seed=self._seed)
+                floor = None if isinstance(found, str) else found
             of_rungs = {rung: score[protocol, name] for rung, score in scores.items()}
             seen = seen_of(of_rungs, undistorted, floor, lower_is_better=lower)
         alone, extractor = protocol.alone(name), self.evaluation.extractors.get(protocol.features)

@@ -44,14 +44,18 @@ def test_nothing_is_told_where_no_metric_depends_on_the_number_of_videos() -> No
 
 def test_a_score_without_real_videos_does_not_depend_on_how_many_there_are() -> None:
     assert [message.partition(":")[0] for message in _messages(_rules("is"))] == ["12 fake videos for 54 features"]
+    assert [message.partition(":")[0] for message in _messages(_rules("is"), count=20)] == [
+        "20 fake videos are asked for and 12 are used"
+    ]
+    assert len(_messages(_rules("is", "kid"), count=20)) == 2
 
 
 def _rules(*names: str) -> list[MetricRule]:
     return [MetricRule(names=(name,)) for name in names]
 
 
-def _messages(rules: Sequence[MetricRule]) -> list[str]:
-    jobs = {Job(Draw(ClipRule(frames=2), side, 0), FEATURES): 12 for side in SIDES}
+def _messages(rules: Sequence[MetricRule], count: int | None = None) -> list[str]:
+    jobs = {Job(Draw(ClipRule(frames=2, count=count), side, 0), FEATURES): 12 for side in SIDES}
     found = small_sample_bias.findings(jobs, {FEATURES: PixelsExtractor(FEATURES)}, dict.fromkeys(jobs, rules))
     return [finding.message for finding in found]
 

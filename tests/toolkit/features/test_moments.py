@@ -231,6 +231,16 @@ def test_moments_of_another_engine_are_refused(files, two_sides, pixels_protocol
     assert MomentsFile.read(file).engine == 2
 
 
+def test_moments_without_videos_that_a_protocol_asks_for_are_refused(pixels_protocol) -> None:
+    """As their score is, where no video may be too short."""
+    frames = [np.random.default_rng(0).integers(0, 256, (n, 32, 32, 3), np.uint8) for n in (12, 12, 3)]
+    strict = pixels_protocol(name="strict", clip='short_videos = "error"')
+
+    with pytest.raises(SourceError, match=r"000002: too short: 3 frames decode.* allows no video to be too short"):
+        make_moments(frames, "real", strict, settings=Settings(cache=None))
+    assert make_moments(frames, "real", pixels_protocol(), settings=Settings(cache=None)).pieces.count == 2
+
+
 def test_many_shards_are_joined_to_one_file_of_no_more_pieces(files) -> None:
     made = MomentsFile.read(files("whole.npz"))
     shards = {

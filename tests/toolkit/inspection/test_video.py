@@ -93,6 +93,8 @@ def test_a_fade_from_black_is_not_black(tmp_path: Path, moving_frames, write_fra
         (["1.jpg", "1.png", "2.png"], ()),
         (["1.png", "01.png", "3.png"], ()),
         (["1.png", "3.png"], ()),
+        (["0033.png", "0067.png", "0100.png", "0133.png"], ()),
+        (["0.png", "2.png", "5.png"], ()),
     ],
 )
 def test_gaps_between_numbers_are_named(names: list[str], missing: tuple[str, ...]) -> None:

@@ -12,12 +12,14 @@ import torch
 
 from fvd_bench.errors import MetricError
 from fvd_bench.estimate import Splits
+from fvd_bench.features import feature_set
 from fvd_bench.features.feature_set import FeatureSet
 from fvd_bench.metrics import kernel
 from fvd_bench.metrics.inception_score import IS, inception_score, scores_of_splits
 from fvd_bench.metrics.kernel import kernel_distance, kernel_inception_distance
 from fvd_bench.metrics.measurement import Measured, measure
 from fvd_bench.metrics.metric import foreign
+from fvd_bench.metrics.uncertainty import quantile
 from fvd_bench.protocols.rules import MetricRule
 from tests.lazy_module import LazyModule
 
@@ -100,6 +102,9 @@ def test_the_inception_score_is_a_mean_over_ten_shuffled_splits(rng: np.random.G
     spread = np.sqrt(np.mean((np.array(splits) - np.mean(splits)) ** 2))  # by 10, not by 9
     assert _measured(logits).splits == Splits(10, pytest.approx(spread, rel=1e-12))
     assert spread > 0.1
+
+
+RULE = MetricRule(names=("is",))
 
 
 def test_score_and_deviation_are_torch_fidelitys_own(rng: np.random.Generator) -> None:
@@ -204,3 +209,29 @@ def test_a_metric_is_a_value_or_a_mean_over_splits() -> None:
         dataclasses.replace(IS, splits=None)
     with pytest.raises(ValueError, match="the metric is has to have either `compute` or `splits`"):
         dataclasses.replace(IS, compute=lambda real, fake, rule: 1.0)
+
+
+@pytest.mark.parametrize("real", [1, 3, 200])
+def test_the_real_videos_play_no_part_in_how_sure_it_is(rng: np.random.Generator, real: int) -> None:
+    logits = (2 * rng.normal(size=(200, 12))).astype(np.float32)
+    found = measure([{"real": FeatureSet.of(logits[:real]), "fake": FeatureSet.of(logits)}], RULE, seed=0)["is"]
+
+    assert isinstance(found, Measured) and found.interval is not None and "interval" not in found.unknown
+    error = found.spread.error("fake")
+    assert error is not None and found.spread.half_width() == pytest.approx(quantile(200) * error, rel=1e-12)
+
+
+def test_real_frames_that_do_not_fit_in_memory_leave_its_interval(
+    rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logits = (2 * rng.normal(size=(200, 12))).astype(np.float32)
+    sides = _of_fake(logits)
+    kept = measure([sides], RULE, seed=0)["is"]
+    monkeypatch.setattr(feature_set, "_KEPT_VALUES", 0)
+    folded = FeatureSet.of(logits[:20])
+    assert folded.features() is None
+
+    found = measure([{**sides, "real": folded}], RULE, seed=0)["is"]
+
+    assert isinstance(found, Measured) and isinstance(kept, Measured)
+    assert found.interval == kept.interval is not None

@@ -115,6 +115,38 @@ def test_the_jackknife_stands_in_where_none_is_known(name: str) -> None:
     assert 0.8 * np.std(values) < np.sqrt(np.mean(np.square(errors))) < 3 * np.std(values)
 
 
+@pytest.mark.parametrize("name", ["density", "coverage"])
+def test_the_jackknife_of_repeats_knows_their_videos_again(name: str) -> None:
+    """Of nine in ten fake videos each time, which hardly lessens what their drawing does. No repeat lacks the same."""
+    ratios = []
+    for seed in range(12):
+        real, fake = _sides(seed, 80, 110, dim=3)
+        spreads = []
+        for repeats in (1, 6):
+            spreads.append(Spread(name, MetricRule(names=(name,))))
+            for repeat in range(repeats):
+                taken = np.sort(np.random.default_rng([seed, repeat]).permutation(110)[:100])
+                sides = {"real": FeatureSet.of(real), "fake": FeatureSet.of(fake[taken], taken)}
+                spreads[-1].add(sides)
+        ratios.append((spreads[1].error("fake") or 0.0) / (spreads[0].error("fake") or 1.0))
+
+    assert 0.8 < np.mean(ratios) < 1.05
+
+
+def test_the_jackknife_of_two_sides_of_the_same_videos_leaves_out_the_same() -> None:
+    """Also where some of the videos are missing on one side, as those that a distortion makes too short."""
+    real, _ = _sides(0, 100)
+    moved = (real + 0.05 * np.random.default_rng(1).normal(size=real.shape)).astype(np.float32)
+    there = np.flatnonzero(np.arange(100) % 10 != 3)
+    errors = []
+    for fake in (FeatureSet.of(moved), FeatureSet.of(moved[there], there)):
+        spread = Spread("density", MetricRule(names=("density",)), same_videos=True)
+        spread.add({"real": FeatureSet.of(real), "fake": fake})
+        errors.append(spread.error("real"))
+
+    assert errors[1] < 1.8 * errors[0]
+
+
 def test_the_error_of_batch_means_is_that_of_their_batches() -> None:
     rule = MetricRule(names=("fvd",), aggregation="batch-mean", batch=5)
     values, errors = [], []

@@ -253,6 +253,20 @@ def test_frames_too_small_for_a_window_have_no_score_of_it(originals, copies) ->
     assert of(result, "e2fgvi/flickering").value is not None
 
 
+def test_strict_allows_no_score_to_leave_out_a_video(originals, copies, tmp_path: Path, pixels_protocol) -> None:
+    """Neither one whose frames are too small for a window, nor one that is too short for rFVD."""
+    settings, file = Settings(cache=None, strict=True), tmp_path / "mine.toml"
+    pixels = pixels_protocol(frames=7)
+    file.write_text(f'name = "mine"\nversion = 1\nsummary = "s"\nsource = "s"\nlengths = "equal"\nrfvd = "{pixels}"\n')
+
+    with pytest.raises(SourceError, match=r"^e2fgvi/ssim: .*frames of 48×40 are too small .*, and --strict"):
+        score(originals, copies, "e2fgvi", settings=settings)
+    with pytest.raises(SourceError, match=r"^pixels/rfvd: 000000 \(too short: 6 frames .*, and --strict"):
+        score(originals, copies, file, metrics=("flickering", "rfvd"), settings=settings)
+    kept = score(originals[1:], copies[1:], file, metrics=("flickering", "rfvd"), settings=settings)
+    assert kept.rfvd is not None and kept.rfvd.value is not None
+
+
 def test_wrapped_arithmetic_is_told(originals: list[Pixels], copies: list[Pixels]) -> None:
     wrapped, quiet = (score(originals, fakes, "tokenbench") for fakes in (copies, originals))
 

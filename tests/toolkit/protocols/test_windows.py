@@ -1,5 +1,6 @@
 """Protocols of windows: which frames they take, and what their digests are."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,9 @@ def test_random_real_clips_stay_and_first_ones_move_on(pixels_protocol) -> None:
     assert [p.real.start for p in window_protocols(load("stylegan-v-fvd16"), 2).values()] == ["random", "random"]
     assert [p.real.start for p in window_protocols(both, 3).values()] == ["first", 9, 18]
     assert [p.fake.start for p in window_protocols(both, 3).values()] == ["first", 9, 18]
+    at_zero = replace(both, real=replace(both.real, start=0))
+    assert at_zero.digest() == both.digest()
+    assert [p.real.start for p in window_protocols(at_zero, 3).values()] == ["first", 9, 18]
 
 
 def test_windows_with_a_stride_follow_without_a_gap() -> None:

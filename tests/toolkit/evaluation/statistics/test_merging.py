@@ -10,6 +10,7 @@ import pytest
 from fvd_bench.errors import SourceError
 from fvd_bench.evaluation.evaluate import evaluate
 from fvd_bench.evaluation.statistics.making import make, merge
+from fvd_bench.inspection.motion_of_sides import motion_key
 from fvd_bench.settings import Settings
 
 NO_CACHE = Settings(cache=None)
@@ -49,6 +50,39 @@ def test_shards_of_a_network_that_computed_otherwise_are_refused(sides, pixels_p
 
     with pytest.raises(SourceError, match="their versions of software or device differ"):
         merge({"one": one, "two": otherwise})
+
+
+def test_networks_with_other_versions_of_one_library_are_refused(sides, pixels_protocol, stored) -> None:
+    """The first file knows nothing of it, and one file has one version: the features of the other were lost."""
+    protocols = [pixels_protocol(name=name, frames=9 + n) for n, name in enumerate(("first", "second", "third"))]
+    files = {p: make(sides[0], "real", p, settings=stored) for p in protocols}
+    for protocol, version in zip(protocols[1:], ("1.0", "2.0"), strict=True):
+        versions = {**files[protocol].versions, "of-layers": version}
+        files[protocol] = dataclasses.replace(files[protocol], versions=versions)
+
+    with pytest.raises(SourceError, match=r"third.* and .*second.* are not of one kind: their versions of software"):
+        merge(files)
+
+
+def test_motion_that_was_measured_on_other_processors_stays(sides, pixels_protocol, tmp_path: Path) -> None:
+    """As on those beside GPUs of one kind, whose features are the same."""
+    protocol, parts = pixels_protocol(), {}
+    for part in (1, 2):
+        shard = make(sides[0], "real", protocol, shard=(part, 2), settings=NO_CACHE)
+        versions = {**shard.motion_versions, "device": f"cpu {part}"}
+        motion = {
+            motion_key(c, versions): shard.motion[motion_key(c, shard.motion_versions)]
+            for c in shard.contents.values()
+            if motion_key(c, shard.motion_versions) in shard.motion
+        }
+        parts[str(part)] = dataclasses.replace(shard, motion_versions=versions, motion=motion)
+    whole = make(sides[0], "real", protocol, settings=NO_CACHE)
+
+    merge(parts).write(tmp_path / "real.npz")
+
+    assert [len(part.motion) for part in parts.values()] == [3, 3] and len(whole.motion) == 6
+    found = evaluate(tmp_path / "real.npz", sides[1], protocol, settings=NO_CACHE)
+    assert found.motion == evaluate(*sides, protocol, settings=NO_CACHE).motion
 
 
 def test_shards_of_other_metrics_become_one(sides, pixels_protocol, tmp_path: Path, stored) -> None:

@@ -83,6 +83,19 @@ def test_shards_give_the_digits_of_the_whole(sides, pixels_protocol, tmp_path: P
     assert evaluate(real, sides[1], protocol, repeats=2, settings=NO_CACHE).scores == whole.scores
 
 
+def test_shards_of_features_that_were_there_measure_motion_too(sides, pixels_protocol, tmp_path: Path) -> None:
+    """As a training loop leaves them, which looks at no motion."""
+    settings, protocol = Settings(cache=tmp_path / "store"), pixels_protocol()
+    loop = FrechetVideoDistance(protocol, real=sides[0], settings=settings)
+    loop.update(fake=np.zeros((2, 16, 32, 32, 3), np.uint8))
+    loop.compute()
+
+    shards = {str(i): make(sides[0], "real", protocol, shard=(i, 2), settings=settings) for i in (1, 2)}
+
+    assert {len(shard.motion) for shard in shards.values()} == {3}
+    assert merge(shards).motion.keys() == make(sides[0], "real", protocol, settings=NO_CACHE).motion.keys()
+
+
 def test_a_shard_that_is_used_as_a_whole_side_is_the_worst_finding(
     sides, pixels_protocol, tmp_path: Path, stored
 ) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from fvd_bench import allow_code
 from fvd_bench.cli import cli
 from fvd_bench.errors import ArgumentError, ProtocolError, SourceError
 from fvd_bench.estimate import Estimate
@@ -127,6 +128,36 @@ def test_what_is_skipped_or_lost_to_a_distortion_is_told(moving_frames, protocol
     assert said["videos-skipped"].startswith("1 real video is skipped: v0 (too short: 3 frames")
     assert said["too-short"].endswith("fewer score worse for that alone: speed, strong (3 of 5 clips)")
     assert f"warning: {said['too-short']}" in done.stderr
+
+
+def test_a_metric_that_needs_more_than_parts_of_the_videos_has_no_floor(
+    real: Path, plugins, own_protocol, tmp_path: Path
+) -> None:
+    """Of nine videos halves are four."""
+    plugins.module("of_mine", NEEDY)
+    allow_code("of_mine:needy")
+    protocol = own_protocol("pixels", ("of_mine:needy",))
+
+    (found,) = audit(
+        real, protocol, distortions=["freeze"], settings=Settings(device="cpu", cache=None), progress=False
+    ).sensitivities
+
+    assert found.undistorted == 0 and found.floor is None
+    assert [(seen.damage > 0, seen.floors) for seen in found.seen] == [(True, None)] * 3
+
+
+NEEDY = """
+from fvd_bench.errors import MetricError
+from fvd_bench.metrics.metric import Metric, all_features
+
+def compute(real, fake, rule):
+    if min(real.count, fake.count) < 6:
+        raise MetricError("needs six")
+    gap = all_features("needy", "real", real).std(axis=0) - all_features("needy", "fake", fake).std(axis=0)
+    return float((gap ** 2).sum())
+
+needy = Metric(name="needy", compute=compute, lower_is_better=True, rises_by_chance=True, fewest=(6, 6), version="1")
+"""
 
 
 def test_it_goes_on_from_what_is_stored(real: Path, protocol: str, tmp_path: Path, stored_entries) -> None:
