@@ -2,6 +2,8 @@
 
 import copy
 import json
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -312,3 +314,40 @@ def test_several_networks_share_the_decoding_and_the_jpeg(
     videos = sum(score.real.clips + score.fake.clips for score in result.scores[:1])
     assert count == {"decoded": videos, "prepared": videos, "pixels": videos, "means": videos}
     assert len(result.scores) == 2 and videos == 11
+
+
+def test_networks_of_one_name_in_two_threads_are_two(clips, own_protocol) -> None:
+    protocol = own_protocol("pixels")
+
+    def scaled(factor: float):
+        def means(x: torch.Tensor) -> torch.Tensor:
+            return x.mean(dim=(2, 3, 4)) * factor
+
+        return means
+
+    def score(factor: float, real: object) -> None:
+        found[factor] = evaluate(real, clips["fake"], protocol, settings=UNKEPT, network=scaled(factor)).value
+
+    other_began, is_done = threading.Event(), threading.Event()
+
+    def after_the_other() -> Iterator[np.ndarray]:
+        other.start()
+        assert other_began.wait(60)
+        yield from clips["real"]
+
+    def until_this_is_done() -> Iterator[np.ndarray]:
+        other_began.set()
+        assert is_done.wait(60)
+        yield from clips["real"]
+
+    found: dict[float, float | None] = {}
+    other = threading.Thread(target=score, args=(2.0, until_this_is_done()))
+    score(1.0, after_the_other())
+    is_done.set()
+    other.join()
+
+    together = dict(found)
+    for factor in together:
+        score(factor, clips["real"])
+    assert together == found
+    assert found[2.0] == pytest.approx(4 * found[1.0])
