@@ -18,6 +18,7 @@ from fvd_bench.evaluation.replay import replay
 from fvd_bench.evaluation.result import Result
 from fvd_bench.evaluation.scorable_protocols import load
 from fvd_bench.networks import NETWORKS
+from fvd_bench.networks.declared import network as declare
 from fvd_bench.networks.extractor import TorchExtractor
 from fvd_bench.networks.pixels import PixelsExtractor
 from fvd_bench.settings import Settings
@@ -351,3 +352,44 @@ def test_networks_of_one_name_in_two_threads_are_two(clips, own_protocol) -> Non
         score(factor, clips["real"])
     assert together == found
     assert found[2.0] == pytest.approx(4 * found[1.0])
+
+
+class Timed(torch.nn.Module):
+    """Means of colours with weights, and with times that are made anew each time, of the default type and device."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = torch.nn.Linear(3, 3)
+        self.register_buffer("mean", torch.tensor([0.1, 0.2, 0.3]))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        times = torch.arange(x.shape[2]) / 7
+        return self.weight((x.mean(dim=(3, 4)) * times.sin()).sum(dim=2) - self.mean).exp()
+
+
+def _timed() -> Timed:
+    torch.manual_seed(0)
+    return Timed()
+
+
+@pytest.mark.parametrize("given", ["declared", "bare"])
+@pytest.mark.parametrize("default", [torch.float64, torch.bfloat16, "meta"])
+def test_default_types_and_devices_of_the_program_move_no_feature(clips, own_protocol, given: str, default) -> None:
+    network = (
+        declare(name="timed", version="1", dim=3, size=16, range=(0, 1))(_timed) if given == "declared" else _timed()
+    )
+    set_default, usual = (
+        (torch.set_default_device, None) if default == "meta" else (torch.set_default_dtype, torch.float32)
+    )
+
+    def score() -> float | None:
+        return evaluate(*clips.values(), own_protocol("pixels"), settings=UNKEPT, progress=False, network=network).value
+
+    expected = score()
+    set_default(default)
+    try:
+        found = score()
+        assert str(default).removeprefix("torch.") in f"{torch.get_default_dtype()} {torch.get_default_device()}"
+    finally:
+        set_default(usual)
+    assert found == expected
