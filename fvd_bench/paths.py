@@ -37,8 +37,9 @@ _PIPED: dict[int, str] = {}
 more than once."""
 
 
-def read_text(path: PathLike, encoding: str = "utf-8") -> str:
-    """Return the text of a file that a user named, which may be a pipe.
+def read_text(path: PathLike) -> str:
+    """Return the text of a file in UTF-8 that a user named, which may be a pipe. The mark that editors of Windows put
+    before it is left out.
 
     Raises OSError, also for a device, some of which never end, and UnicodeDecodeError.
     """
@@ -47,9 +48,9 @@ def read_text(path: PathLike, encoding: str = "utf-8") -> str:
     if stat.S_ISCHR(state.st_mode):
         raise OSError(f"{place.name} is a device: expected a file")
     if not stat.S_ISFIFO(state.st_mode) or not str(place).startswith(_DESCRIPTORS):
-        return place.read_text(encoding)
+        return place.read_text("utf-8-sig")
     if state.st_ino not in _PIPED:
-        _PIPED[state.st_ino] = place.read_text(encoding)
+        _PIPED[state.st_ino] = place.read_text("utf-8-sig")
     return _PIPED[state.st_ino]
 
 

@@ -16,7 +16,9 @@ import re
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
 
 from fvd_bench.errors import ArgumentError, FvdBenchError, ProtocolError, is_out_of_device_memory
@@ -131,10 +133,12 @@ class Registry(Mapping[str, _T]):
         self._group = group
         self._adopt = adopt
         self._found: dict[str, _T] = {}
+        nothing: Mapping[str, _T] = MappingProxyType({})
+        self._given = ContextVar(f"{what} that was given", default=nothing)  # each thread has its own
 
     def __getitem__(self, name: str) -> _T:
         if name not in self.built_in:
-            return self._found[name]
+            return (self._given.get() if name.startswith(GIVEN) else self._found)[name]
         found = self.built_in[name]
         if isinstance(found, str):
             module, _, attribute = found.partition(":")
@@ -170,16 +174,16 @@ class Registry(Mapping[str, _T]):
 
     @contextlib.contextmanager
     def given(self, name: str, found: _T) -> Iterator[str]:
-        """Let a name stand for an object that was handed over in Python, and yield what protocols call it."""
-        called = GIVEN + name
-        before = self._found.get(called)
-        self._found[called] = found
+        """Let a name stand for an object that was handed over in Python, and yield what protocols call it.
+
+        It does so in this thread alone: in another, the name may stand for another object at the same time.
+        """
+        called, before = GIVEN + name, self._given.get()
+        self._given.set({**before, called: found})
         try:
             yield called
         finally:
-            self._found.pop(called, None)
-            if before is not None:
-                self._found[called] = before
+            self._given.set(before)
 
     def installed(self) -> dict[str, list[str]]:
         """Return what other packages offer: name -> the packages that have an object of this name. Imports nothing."""

@@ -105,7 +105,7 @@ def protocols_explain(
 
     showing = Showing(html_file)
     chosen = chosen_settings(**settings, onlooker=showing.onlooker)
-    check_outputs(stdout_of(form), json_file, html_file, read=(real, fake))
+    check_outputs(stdout_of(form), json_file, html_file, read=(real, fake, a, b))
     with processes() as first, progress(shown=first) as show:
         waterfall = explain(a, b, real, fake, repeats=repeats, seed=seed, settings=chosen, progress=show)
     if not first:

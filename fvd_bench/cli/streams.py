@@ -228,10 +228,12 @@ def check_outputs(*files: str | None, read: Iterable[object] = ()) -> None:
     """Make sure that results can be written, so that no long work is lost, and overwrite neither each other nor what is
     read.
 
-    read: sides and other inputs, of which those that are files count.
+    read: sides and other inputs, of which those that are files count. What options name that several commands have,
+    such as protocols, counts too.
     Raises OutputError and UsageError.
     """
-    taken = [user_path(file) for given in read if isinstance(file := getattr(given, "videos", given), str | Path)]
+    given = (*(getattr(each, "videos", each) for each in read), *_named_by_options())
+    taken = [user_path(file) for file in given if isinstance(file, str | Path)]
     places: list[atomic.Destination] = []
     for file in files:
         if file is None:
@@ -240,6 +242,8 @@ def check_outputs(*files: str | None, read: Iterable[object] = ()) -> None:
             place = 1 if file == STDOUT else atomic.destination(Path(file))
             if file != STDOUT:
                 atomic.check_writable(Path(file))
+            if isinstance(place, Path):
+                place = place.parent.resolve() / place.name
         except OSError as error:
             raise OutputError(
                 f"{file} cannot be written: expected a file in a folder that exists ({cause(error)})"
@@ -249,6 +253,20 @@ def check_outputs(*files: str | None, read: Iterable[object] = ()) -> None:
         if place in places:
             raise click.UsageError(f"{'stdout' if place == 1 else file} can take one kind of result, not two")
         places.append(place)
+
+
+def _named_by_options() -> Iterator[str]:
+    """Yield the files of protocols, weights and tables of groups that the options of this command name."""
+    given = click.get_current_context().params
+    yield from (
+        name for name in given.get("protocol") or given.get("protocols") or () if name.endswith(".toml") or "/" in name
+    )
+    yield from filter(None, (pair.partition("=")[2] for pair in given.get("weights") or ()))
+    for by in filter(None, (given.get("group_by"), given.get("classes"))):
+        from fvd_bench.metrics import dependence  # for the few who group
+
+        if (table := dependence.table_of(by)) is not None:
+            yield table[0]
 
 
 def _is_same(file: Path, other: Path) -> bool:

@@ -131,12 +131,20 @@ def _dim(module: Callable[[Tensor], Tensor], protocol: Protocol, sees: Sees, nam
     """Return how many numbers a module gives for one input of a protocol, all grey. Raises NetworkError."""
     import torch
 
+    from fvd_bench.networks.arithmetic import float32_arithmetic
+
     side = protocol.features.resize.size if protocol.features.resize else _TRIED_SIZE
     length = () if sees == "frames" else (_frames(protocol.fake),)
     if isinstance(module, torch.nn.Module):
         module = module.to(device).eval()
-    with running_user_code(f"{name}: trying it on one input", raising=NetworkError), torch.inference_mode():
-        found = module(torch.full((1, 3, *length, side, side), sum(protocol.features.range) / 2, device=device))
+    grey = torch.full((1, 3, *length, side, side), sum(protocol.features.range) / 2, dtype=torch.float32, device=device)
+    with (
+        running_user_code(f"{name}: trying it on one input", raising=NetworkError),
+        torch.inference_mode(),
+        torch.device("cpu"),  # as in threads of their own, where the default of this one does not hold
+        float32_arithmetic("float32"),
+    ):
+        found = module(grey)
     if not isinstance(found, torch.Tensor) or found.ndim != 2 or len(found) != 1:
         what = list(found.shape) if isinstance(found, torch.Tensor) else f"a {type(found).__name__}"
         raise NetworkError(

@@ -75,9 +75,9 @@ def labels(
     if by.startswith(_COLUMN):
         advice = "write an entry for every video"
         keys = [(entry,) if entry else None for entry in _entries(columns, by.removeprefix(_COLUMN), what)]
-    elif table := _TABLE.fullmatch(by):
+    elif (table := table_of(by)) is not None:
         advice = "write a row for every video of both sides"
-        column = _column(table[1], table[2])
+        column = _column(*table)
         keys = [column.get(name) or column.get(bare_name(name)) for name in names]
     else:
         keys = [_key(name, by, what) for name in names]
@@ -88,6 +88,12 @@ def labels(
             f"{next(iter(without))!r}; {advice}"
         )
     return [key for key in keys if key is not None]
+
+
+def table_of(by: str) -> tuple[str, str] | None:
+    """Return the file and the column that groups or classes are read from; None where they are in no table."""
+    found = _TABLE.fullmatch(by)
+    return None if found is None else (found[1], found[2])
 
 
 def findings(side: Side, names: Sequence[str], stats: FeatureSet) -> Iterator[Finding]:

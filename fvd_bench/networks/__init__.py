@@ -236,6 +236,7 @@ def _created(
     import torch  # only here, since it takes seconds
 
     from fvd_bench.networks import environment
+    from fvd_bench.networks.arithmetic import float32_arithmetic
 
     if lacking := environment.absent(network.software):  # before weights are fetched
         raise NetworkError(
@@ -244,7 +245,11 @@ def _created(
             if network.version
             else f"{network.name} needs {lacking[0]}, which is not installed: pip install 'fvd-bench[networks]'"
         )
-    with torch.random.fork_rng(devices=[]):  # a network is made with random weights, which its own then replace
+    with (
+        torch.random.fork_rng(devices=[]),  # a network is made with random weights, which its own then replace
+        torch.device("cpu"),  # whatever the default is, as the default type is float32 in what follows
+        float32_arithmetic("float32"),
+    ):
         if not network.version:
             return network.create(rule, device=device, weights=weights, progress=progress)
         torch.default_generator.seed()  # so that weights that are drawn without a seed are others each time

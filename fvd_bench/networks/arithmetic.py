@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import operator
+import os
+import threading
 from collections.abc import Iterator
 
 import torch
@@ -88,20 +90,73 @@ def float32_arithmetic(precision: str, *, repeatable: bool = True) -> Iterator[N
     """Compute products in true float32, or TF32 if `precision` is `tf32`, with algorithms that repeat their results.
 
     repeatable: False takes the fastest algorithms of a GPU instead, whose last bits may vary.
-    What the surrounding program has set, such as autocast, is suspended inside the block and restored after it.
+    What the surrounding program has set, such as autocast or a default type of tensors, is suspended inside the block
+    and restored after it. Most of this is of the whole process. Blocks of several threads may overlap, and what the
+    last one to begin asks for holds.
     """
-    cudnn = torch.backends.cudnn
+    with (
+        torch.autocast("cpu", enabled=False),
+        torch.autocast("cuda", enabled=False),
+        _IN_FORCE.during(tf32=precision == "tf32", repeatable=repeatable),
+    ):
+        yield
+
+
+class _InForce:
+    """What blocks of all threads ask of the settings of the process. The last block to end restores these."""
+
+    def __init__(self) -> None:
+        self.forget_lock()
+        self._asked: dict[object, tuple[bool, bool]] = {}  # of each block, in the order in which they began
+        self._set: tuple[bool, bool] | None = None
+        self._restoring = contextlib.ExitStack()
+
+    @contextlib.contextmanager
+    def during(self, *, tf32: bool, repeatable: bool) -> Iterator[None]:
+        block = object()
+        try:
+            with self._lock:
+                self._asked[block] = tf32, repeatable
+                self._follow()
+            yield
+        finally:
+            with self._lock:
+                self._asked.pop(block, None)
+                self._follow()
+
+    def forget_lock(self) -> None:
+        """Take a new lock, also after a fork, which may have happened while another thread had the old one."""
+        self._lock = threading.Lock()
+
+    def _follow(self) -> None:
+        """Set what the last block to begin asks for, or what was before the first one."""
+        last = list(self._asked.values())[-1] if self._asked else None
+        if last == self._set:
+            return
+        self._set = None
+        self._restoring.close()
+        if last is not None:
+            self._restoring.enter_context(_settings(*last))
+            self._set = last
+
+
+_IN_FORCE = _InForce()
+os.register_at_fork(after_in_child=_IN_FORCE.forget_lock)
+
+
+@contextlib.contextmanager
+def _settings(tf32: bool, repeatable: bool) -> Iterator[None]:
+    """Have one set of settings of the process. See `float32_arithmetic`."""
+    cudnn, default = torch.backends.cudnn, torch.get_default_dtype()
     before = cudnn.enabled, cudnn.benchmark, cudnn.deterministic
     cudnn.enabled, cudnn.benchmark, cudnn.deterministic = True, not repeatable, repeatable
+    torch.set_default_dtype(torch.float32)
     products = _products if hasattr(torch.backends, "fp32_precision") else _products_before_torch_2_9
     try:
-        with (
-            torch.autocast("cpu", enabled=False),
-            torch.autocast("cuda", enabled=False),
-            products(tf32=precision == "tf32"),
-        ):
+        with products(tf32=tf32):
             yield
     finally:
+        torch.set_default_dtype(default)
         cudnn.enabled, cudnn.benchmark, cudnn.deterministic = before
 
 

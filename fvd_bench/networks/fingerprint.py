@@ -111,7 +111,7 @@ def measure(
     """
     distances = {}
     for frames in lengths:
-        white = torch.ones(1, 3, frames, _SIZE, _SIZE, device=device)
+        white = torch.ones(1, 3, frames, _SIZE, _SIZE, dtype=torch.float32, device=device)
         gap = network(-white).cpu().double() - network(white).cpu().double()  # not every device has float64
         distances[frames] = float(gap.square().sum())
     return distances

@@ -102,7 +102,7 @@ def _of_table(path: str, real: Sequence[str], fake: Sequence[str]) -> list[tuple
     try:
         if file.stat().st_size > _MOST_BYTES:
             raise SourceError(f"{path} is larger than {_MOST_BYTES:,} bytes: expected a table of pairs")
-        text = read_text(file, "utf-8-sig")
+        text = read_text(file)
     except (OSError, UnicodeDecodeError) as error:
         raise SourceError(
             f"pairs cannot be read from {path}: {cause(error)}; expected {BY_NAME}, {BY_ORDER}, or a CSV file with the "

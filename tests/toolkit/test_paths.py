@@ -128,3 +128,17 @@ def test_names_that_are_the_same_are_numbered() -> None:
     names = ["a.mp4", "a (2).mp4", "a.mp4", "b", "a.mp4", "b"]
 
     assert set_apart(names) == ["a.mp4", "a (2).mp4", "a (3).mp4", "b", "a (4).mp4", "b (2)"]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_files_that_an_editor_of_windows_wrote_are_read(tmp_path: Path, two_sides, pixels_protocol, end: str) -> None:
+    result, manifest = evaluate_and_record(*two_sides, pixels_protocol(), settings=Settings(cache=None))
+    texts = {"a.toml": protocol.text(pixels_protocol()), "p.toml": paired.text("common-metrics")}
+    texts |= {"r.json": result.to_json(), "m.json": manifest.to_json()}
+    for name, text in texts.items():
+        (tmp_path / name).write_bytes(b"\xef\xbb\xbf" + text.replace("\n", end).encode())
+
+    assert protocol.load(str(tmp_path / "a.toml")) == manifest.protocols[0]
+    assert paired.text(str(tmp_path / "p.toml")) == paired.text("common-metrics")
+    assert Result.read(tmp_path / "r.json").value == result.value
+    assert load_manifest(tmp_path / "m.json") == manifest

@@ -80,7 +80,10 @@ def make_moments(
         features = ((contents[video], found) for video, found in extraction.features(collected))
         pieces = Pieces.of(features, seed=seed, pieces=-(-PIECES // shard[1]))
         if pieces is None:
-            raise SourceError(f"{videos.name}: none of its {counted(len(videos.names), 'video')} gives a clip")
+            of_shard = sum(map(_share(shard).has, range(len(videos.names))))
+            what = f"shard {shard[0]}/{shard[1]} of {videos.name}" if shard != (1, 1) else videos.name
+            advice = "" if shard == (1, 1) else ": moments are of some clips, so cut the side into fewer shards"
+            raise SourceError(f"{what} has {counted(of_shard, 'video')}, none of which gives a clip{advice}")
         return MomentsFile(
             side=side,
             protocol=only,

@@ -60,6 +60,11 @@ def test_json_goes_to_a_file(compute, tmp_path: Path) -> None:
         ("compute", "--real", "side.npz", "--real-axes", "NTHWC", "--fake", "fake", "--json", "side.npz"),
         ("paired", "--real", "real", "--fake", "fake", "--pairs", "side.csv", "--per-video", "side.csv"),
         ("inspect", "real", "--against", "side.csv", "--json", "side.csv"),
+        ("compute", "--real", "real", "--fake", "fake", "--group-by", "side.csv:g", "--per-video", "side.csv"),
+        ("compute", "--real", "real", "--fake", "fake", "--classes", "./side.csv:g", "--per-video", "side.csv"),
+        ("compute", "--real", "real", "--fake", "fake", "-p", "fid", "-p", "./side.csv", "--json", "side.csv"),
+        ("stats", "real", "--side", "real", "--weights", "i3d-kinetics-400=side.npz", "--out", "side.npz"),
+        ("protocols", "explain", "fvd", "./side.csv", "--real", "real", "--fake", "fake", "--json", "side.csv"),
     ],
 )
 def test_what_is_read_is_not_replaced(command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,6 +77,16 @@ def test_what_is_read_is_not_replaced(command, tmp_path: Path, monkeypatch: pyte
 
     assert done.returncode == 2 and "is read, and would be replaced: give what is written another name" in done.stderr
     assert Path("side.npz").read_text() == Path("side.csv").read_text() == "hours of work"
+
+
+def test_two_results_do_not_replace_each_other_through_links_of_folders(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to("folder")
+
+    for one, other in (("folder", "link"), ("folder", "folder/../link")):
+        files = ["--json", tmp_path / one / "result", "--html", tmp_path / other / "result"]
+        done = fvd_bench("compute", "--real", "real", "--fake", "fake", *files)
+        assert done.returncode == 2 and "can take one kind of result, not two" in done.stderr
 
 
 def test_a_page_goes_to_a_file_or_alone_to_stdout(compute, tmp_path: Path) -> None:

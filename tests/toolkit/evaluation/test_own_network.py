@@ -2,6 +2,8 @@
 
 import copy
 import json
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,7 @@ from fvd_bench.evaluation.replay import replay
 from fvd_bench.evaluation.result import Result
 from fvd_bench.evaluation.scorable_protocols import load
 from fvd_bench.networks import NETWORKS
+from fvd_bench.networks.declared import network as declare
 from fvd_bench.networks.extractor import TorchExtractor
 from fvd_bench.networks.pixels import PixelsExtractor
 from fvd_bench.settings import Settings
@@ -312,3 +315,81 @@ def test_several_networks_share_the_decoding_and_the_jpeg(
     videos = sum(score.real.clips + score.fake.clips for score in result.scores[:1])
     assert count == {"decoded": videos, "prepared": videos, "pixels": videos, "means": videos}
     assert len(result.scores) == 2 and videos == 11
+
+
+def test_networks_of_one_name_in_two_threads_are_two(clips, own_protocol) -> None:
+    protocol = own_protocol("pixels")
+
+    def scaled(factor: float):
+        def means(x: torch.Tensor) -> torch.Tensor:
+            return x.mean(dim=(2, 3, 4)) * factor
+
+        return means
+
+    def score(factor: float, real: object) -> None:
+        found[factor] = evaluate(real, clips["fake"], protocol, settings=UNKEPT, network=scaled(factor)).value
+
+    other_began, is_done = threading.Event(), threading.Event()
+
+    def after_the_other() -> Iterator[np.ndarray]:
+        other.start()
+        assert other_began.wait(60)
+        yield from clips["real"]
+
+    def until_this_is_done() -> Iterator[np.ndarray]:
+        other_began.set()
+        assert is_done.wait(60)
+        yield from clips["real"]
+
+    found: dict[float, float | None] = {}
+    other = threading.Thread(target=score, args=(2.0, until_this_is_done()))
+    score(1.0, after_the_other())
+    is_done.set()
+    other.join()
+
+    together = dict(found)
+    for factor in together:
+        score(factor, clips["real"])
+    assert together == found
+    assert found[2.0] == pytest.approx(4 * found[1.0])
+
+
+class Timed(torch.nn.Module):
+    """Means of colours with weights, and with times that are made anew each time, of the default type and device."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = torch.nn.Linear(3, 3)
+        self.register_buffer("mean", torch.tensor([0.1, 0.2, 0.3]))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        times = torch.arange(x.shape[2]) / 7
+        return self.weight((x.mean(dim=(3, 4)) * times.sin()).sum(dim=2) - self.mean).exp()
+
+
+def _timed() -> Timed:
+    torch.manual_seed(0)
+    return Timed()
+
+
+@pytest.mark.parametrize("given", ["declared", "bare"])
+@pytest.mark.parametrize("default", [torch.float64, torch.bfloat16, "meta"])
+def test_default_types_and_devices_of_the_program_move_no_feature(clips, own_protocol, given: str, default) -> None:
+    network = (
+        declare(name="timed", version="1", dim=3, size=16, range=(0, 1))(_timed) if given == "declared" else _timed()
+    )
+    set_default, usual = (
+        (torch.set_default_device, None) if default == "meta" else (torch.set_default_dtype, torch.float32)
+    )
+
+    def score() -> float | None:
+        return evaluate(*clips.values(), own_protocol("pixels"), settings=UNKEPT, progress=False, network=network).value
+
+    expected = score()
+    set_default(default)
+    try:
+        found = score()
+        assert str(default).removeprefix("torch.") in f"{torch.get_default_dtype()} {torch.get_default_device()}"
+    finally:
+        set_default(usual)
+    assert found == expected

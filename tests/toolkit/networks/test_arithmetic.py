@@ -4,6 +4,7 @@ import contextlib
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from operator import attrgetter
 
@@ -142,6 +143,7 @@ def settings_of_torch() -> dict[str, object]:
         names += [f"mkldnn.{kind}.fp32_precision" for kind in ("conv", "matmul", "rnn")]
         names += ["cuda.matmul.fp32_precision"]
     found: dict[str, object] = {name: attrgetter(name)(torch.backends) for name in names}
+    found["type"] = torch.get_default_dtype()
     found["autocast"] = torch.is_autocast_enabled("cpu")
     with contextlib.suppress(RuntimeError):  # said of a mix of old and new settings
         found["matmul"] = torch.get_float32_matmul_precision()
@@ -194,3 +196,37 @@ def test_the_guard_mends_itself_after_an_error() -> None:
         raise ValueError("from within")
 
     assert settings_of_torch() == before
+
+
+def test_blocks_of_several_threads_leave_the_settings_as_they_were() -> None:
+    before = settings_of_torch()
+    first, second = float32_arithmetic("float32"), float32_arithmetic("tf32", repeatable=False)
+
+    def other() -> None:
+        with second:
+            inside.append(settings_of_torch())
+            has_begun.set()
+            assert may_end.wait(60)
+            inside.append(settings_of_torch())
+
+    inside: list[dict[str, object]] = []
+    has_begun, may_end = threading.Event(), threading.Event()
+    thread = threading.Thread(target=other)
+    with first:
+        own = settings_of_torch()
+        thread.start()
+        assert has_begun.wait(60)
+    assert settings_of_torch() == inside[0] != own
+    may_end.set()
+    thread.join()
+
+    assert inside[0] == inside[1] != before
+    assert settings_of_torch() == before
+
+
+def test_a_block_inside_another_gives_way_to_it_again() -> None:
+    with float32_arithmetic("tf32", repeatable=False):
+        outer = settings_of_torch()
+        with float32_arithmetic("float32"):
+            assert settings_of_torch() != outer
+        assert settings_of_torch() == outer
