@@ -30,7 +30,8 @@ class TrainRun:
     none, as in the paper.
     ada: whether to augment. ada_target: mean sign of real logits that it aims at. ada_kimg: thousands of videos in
     which its probability can move by 1.
-    precision: type of the blocks of high resolution; auto is float16 on a GPU and float32 elsewhere.
+    precision: type of the blocks of high resolution; auto is float16 on a GPU and float32 elsewhere. Samples and scores
+    have it on a GPU alone, and float32 elsewhere.
     tf32: let a GPU round the factors of products in float32 to 10 bits, as StyleGAN2-ADA can and by default does not.
     compile: let torch compile what needs no second derivative. cuda_graphs: record a step on a GPU, and replay it.
     """

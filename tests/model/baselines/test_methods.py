@@ -19,7 +19,9 @@ from stylegan_v.errors import ConfigError
 from stylegan_v.methods.settings import OF_STYLEGAN_V
 from stylegan_v.methods.style_trainer import StyleTrainer
 from stylegan_v.methods.trainer import Trainer
+from stylegan_v.networks import generator as generators_of_styles
 from stylegan_v.networks import noise
+from stylegan_v.networks.generator import StyledGenerator, half_precision
 from stylegan_v.networks.noise import Purpose
 from stylegan_v.networks.video_generator import VideoGenerator
 from stylegan_v.sampling.sampler import VideoSampler
@@ -268,6 +270,22 @@ def test_a_checkpoint_knows_its_method(name: str, generators, tmp_path: Path) ->
 
 @pytest.mark.parametrize("name", METHODS)
 def test_a_run_is_the_file_that_it_writes(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "stage"), STAGES)
+def test_samples_in_training_have_the_precision_of_those_of_its_checkpoint(
+    name: str, stage: str, tiny_trainer, monkeypatch
+) -> None:
+    """On a GPU, which something else is here: also where a network has no blocks of half precision, or trains none."""
+    monkeypatch.setattr(generators_of_styles, "sampling_precision", half_precision)
+    trainer = tiny_trainer(name, stage, precision="bfloat16")
+    checkpoint = Checkpoint(trainer.run.model, trainer.tensors(), run=trainer.run.as_dict())
+    generator = checkpoint.generator()
+
+    generator.use_precision_of(checkpoint.precision)
+
+    expected = torch.bfloat16 if isinstance(generator, StyledGenerator) else None
+    assert (trainer.ema.half_dtype, generator.half_dtype) == (expected, expected)
+
+
     method = registry.method(name)
     for preset in method.presets:
         run = load_run(None, {"model": {"method": name, "preset": preset}})
