@@ -22,7 +22,8 @@ class TrainRun:
     r1_interval: steps between R1 penalties.
     lazy_interval: steps between penalties of the generator's regulariser, of which only the factor on the learning rate
     is left.
-    ema_kimg: thousands of videos in which the average of the generator forgets half.
+    ema_kimg: thousands of videos in which the average of the generator forgets half. The released code has 10 / 32 of
+    the batch, which is 20 for 64 videos.
     ema_rampup: upper limit of that, as a share of the frames seen; 0 for no limit.
     discriminator_kimg: thousands of frames at the beginning in which the discriminator learns alone, so that a new one
     can follow a generator that has learned already.

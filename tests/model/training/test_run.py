@@ -31,6 +31,8 @@ def test_the_papers_datasets_ship() -> None:
     assert {name: run.model.resolution for name, run in runs.items() if run.model.resolution != 256} == {"mead": 1024}
     assert (runs["sky_timelapse"].model.motion_distance, runs["sky_timelapse"].model.min_period) == (256, 256)
     assert (runs["mead"].model.frames, runs["mead"].train.batch) == (2, 16)
+    for run in runs.values():  # as the released code has them, mirrored videos and an average by the batch
+        assert (run.data.mirror, run.train.ema_kimg) == (True, run.train.batch * 10 / 32)
 
 
 def test_defaults_are_those_of_the_released_code() -> None:
