@@ -69,6 +69,25 @@ def test_another_preset_replaces_the_sizes_of_a_whole_file(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
+    ("change", "kept"),
+    [
+        ({"preset": "paper"}, {"motion_distance": 256, "min_period": 256, "encoding": "paper"}),
+        ({"preset": "small", "resolution": 64}, {"motion_distance": 256, "min_period": 256, "w_dim": 224}),
+        ({"method": "without-our-discriminator", "preset": "small"}, {"motion_distance": 256, "min_period": 256}),
+        ({"method": "lstm-codes"}, {"motion_distance": 256, "min_period": 16}),
+        ({"method": "without-our-generator"}, {"motion_distance": 16}),
+        ({"method": "mocogan-sg2"}, {"preset": "paper", "resolution": 256}),
+    ],
+    ids=lambda value: " ".join(map(str, value.values())),
+)
+def test_what_a_set_says_of_its_motion_holds_for_every_preset_and_method(change: dict, kept: dict) -> None:
+    """Clouds are slow: the paper has δ = 256 for SkyTimelapse in all its experiments."""
+    model = load_run("sky_timelapse", {"model": change}).model
+
+    assert {name: getattr(model, name) for name in kept} == kept
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
         ("[model]\ndepth = 3", "a model has no 'depth'"),
