@@ -132,8 +132,10 @@ def test_gradients_reach_what_is_meant_to_learn_and_nothing_else(
 
     assert not strayed  # what one network learns from is no part of what the next one does
     moved = {key for key, parameter in parameters.items() if not torch.equal(before[key], parameter)}
-    assert moved == {key for key, parameter in parameters.items() if id(parameter) in learning}
-    assert moved
+    meant = {key for key, parameter in parameters.items() if id(parameter) in learning}
+    relative = {key for key in meant if key.endswith(".11.bias")}  # of logits that count by their differences alone
+    assert moved - relative == meant - relative
+    assert moved <= meant and moved
 
 
 @pytest.mark.parametrize(("name", "stage"), [(name, stage) for name, stage in STAGES if name != registry.DEFAULT])
@@ -268,8 +270,6 @@ def test_a_checkpoint_knows_its_method(name: str, generators, tmp_path: Path) ->
     assert torch.equal(found.generator().sample(0, [4], [0.0, 3.0]), generator.sample(0, [4], [0.0, 3.0]))
 
 
-@pytest.mark.parametrize("name", METHODS)
-def test_a_run_is_the_file_that_it_writes(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(("name", "stage"), STAGES)
 def test_samples_in_training_have_the_precision_of_those_of_its_checkpoint(
     name: str, stage: str, tiny_trainer, monkeypatch
@@ -286,6 +286,8 @@ def test_samples_in_training_have_the_precision_of_those_of_its_checkpoint(
     assert (trainer.ema.half_dtype, generator.half_dtype) == (expected, expected)
 
 
+@pytest.mark.parametrize("name", METHODS)
+def test_a_run_is_the_file_that_it_writes(name: str, tmp_path: Path) -> None:
     method = registry.method(name)
     for preset in method.presets:
         run = load_run(None, {"model": {"method": name, "preset": preset}})
