@@ -1,35 +1,46 @@
-"""A lock on a folder, so that one process at a time works in it."""
+"""A lock on a folder or a file, so that one process at a time works in it, or several that agree."""
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from fvd_bench.errors import cause
 from stylegan_v.errors import ModelError
 
+_LOOK_AGAIN_SECONDS = 0.01
+
 
 @contextlib.contextmanager
-def locked(folder: Path, refusal: ModelError) -> Iterator[None]:
-    """Hold a folder, which is there, for this process, where the file system has locks of folders.
+def locked(place: Path, refusal: ModelError, *, shared: bool = False, patience: float = 0.0) -> Iterator[None]:
+    """Hold a folder or a file, which is there, for this process, where the file system has such locks.
 
-    Raises the refusal where another process holds it, and one of its kind where the folder cannot be read.
+    shared: let others hold it too that ask for no more. patience: seconds to wait for it.
+    Raises the refusal where another process holds it, and one of its kind where it cannot be read.
     """
     try:
-        held = os.open(folder, os.O_RDONLY)
+        held = os.open(place, os.O_RDONLY)
     except OSError as error:
-        raise type(refusal)(f"{folder} cannot be read: {cause(error)}") from error
+        raise type(refusal)(f"{place} cannot be read: {cause(error)}") from error
     try:
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(held)
-        raise refusal from None
-    except OSError:  # such as of NFS, whose folders cannot be held
-        pass
-    try:
+        _hold(held, fcntl.LOCK_SH if shared else fcntl.LOCK_EX, refusal, time.monotonic() + patience)
         yield
     finally:
         os.close(held)
+
+
+def _hold(descriptor: int, kind: int, refusal: ModelError, until: float) -> None:
+    while True:
+        try:
+            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() >= until:
+                raise refusal from None
+        except OSError:  # such as of NFS, whose folders cannot be held
+            return
+        time.sleep(_LOOK_AGAIN_SECONDS)

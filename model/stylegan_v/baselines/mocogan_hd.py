@@ -44,6 +44,7 @@ from stylegan_v.networks.patch_discriminator import (
     gradient_penalty,
     relativistic_loss,
     shrunk,
+    turned,
     views,
 )
 from stylegan_v.networks.pixels import normalise
@@ -125,6 +126,9 @@ class Motion(nn.Module):
             nn.init.zeros_(cell.bias_hh)
         nn.init.normal_(self.step.weight, 0.0, 0.02)
         nn.init.zeros_(self.step.bias)
+        for layer in self.recall:
+            if isinstance(layer, nn.Linear):
+                nn.init.orthogonal_(layer.weight)
 
     def begin(self, w: Tensor) -> State:
         """Return the state of the first frame, whose w is given: [B, w_dim]."""
@@ -252,10 +256,11 @@ class MotionTrainer(Trainer):
         self.pair.requires_grad_(False)
         self.clip.requires_grad_(False)
         fakes, alike = self._generate(videos)
-        real, fake = views(reals, place, backwards[0]), views(fakes, place, backwards[1])
+        (real, real_clips), (fake, fake_clips) = views(reals, place), views(fakes, place)
         with torch.no_grad():
-            judged = [self.pair(real[0]), self.clip(real[1])]
-        loss = relativistic_loss(self.pair(fake[0]), judged[0]) + relativistic_loss(self.clip(fake[1]), judged[1])
+            judged = [self.pair(real), self.clip(turned(real_clips, backwards[0]))]
+        loss = relativistic_loss(self.pair(fake), judged[0])
+        loss = loss + relativistic_loss(self.clip(turned(fake_clips, backwards[1])), judged[1])
         torch.autograd.backward(loss - alike)
         self.pair.requires_grad_(True)
         self.clip.requires_grad_(True)
@@ -267,13 +272,14 @@ class MotionTrainer(Trainer):
         place, *backwards = self._shared(_GENERATOR_STEPS)
         with torch.no_grad():
             fakes, _ = self._generate(videos)
-        real, fake = views(reals, place, backwards[0]), views(fakes, place, backwards[1])
-        pairs = relativistic_loss(self.pair(real[0]), self.pair(fake[0]))
+        (real, real_clips), (fake, fake_clips) = views(reals, place), views(fakes, place)
+        pairs = relativistic_loss(self.pair(real), self.pair(fake))
         torch.autograd.backward(pairs)
         self.apply("pair_discriminator")
         where = uniform(self.run.train.seed, Purpose.FAKE_TIMES, videos, 1, 1).float()
-        penalty = gradient_penalty(self.clip, real[1], fake[1], where)
-        clips = relativistic_loss(self.clip(real[1]), self.clip(fake[1])) + _PENALTY * penalty
+        penalty = gradient_penalty(self.clip, real_clips, fake_clips, where)  # which are not turned
+        judged = [self.clip(turned(real_clips, backwards[0])), self.clip(turned(fake_clips, backwards[1]))]
+        clips = relativistic_loss(*judged) + _PENALTY * penalty
         torch.autograd.backward(clips)
         self.apply("clip_discriminator")
         losses = {"pair_discriminator": pairs, "clip_discriminator": clips, "gradient_penalty": penalty}
@@ -330,7 +336,7 @@ class MoCoGANHD(Method):
     }  # fmt: skip
     budgets: ClassVar = {
         # 25 million images, and about 750 epochs of FaceForensics' 704 videos.
-        "paper": {"train": {"batch": 32, "kimg": 33300.0}},
+        "paper": {"train": {"batch": 32, "kimg": 33300.0, "ema_kimg": 10.0}},
         "small": {**BUDGETS["small"], "train": {**BUDGETS["small"]["train"], "batch": 4}},
     }
     unused = OF_STYLEGAN_V | {"micro_batch", "discriminator_kimg"}

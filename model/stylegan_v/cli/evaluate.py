@@ -55,9 +55,8 @@ def evaluate(
 
     showing = Showing(html_file)
     found = checkpoints.load(checkpoint)
-    place = resolve_device(device)
-    generator = found.generator(place)
-    generator.use_precision(found.precision(place))
+    generator = found.generator(resolve_device(device))
+    generator.use_precision_of(found.precision)
     keeps("finished features are")
     with progress() as show:
         result = score(

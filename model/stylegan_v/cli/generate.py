@@ -14,6 +14,7 @@ from fvd_bench.cli.streams import keeps, progress, say
 from fvd_bench.cli.values import Number
 from fvd_bench.words import agreeing, counted
 from stylegan_v.cli.options import PATH, Device, class_option, device_option, first_option, seed_option
+from stylegan_v.methods.settings import Precision
 
 
 class _Grid(click.ParamType[tuple[int, int]]):
@@ -50,8 +51,9 @@ def _given(name: str) -> bool:
 @class_option
 @click.option("--batch-frames", default=16, show_default=True, type=click.IntRange(1), help="Rendered at a time.")
 @device_option
-@click.option("--precision", default="auto", show_default=True, type=click.Choice(["auto", "float32", "float16"]),
-              help="Of the blocks of high resolution; auto: float16 on CUDA.")  # fmt: skip
+@click.option("--precision", default="auto", show_default=True,
+              type=click.Choice(["auto", "float32", "float16", "bfloat16"]),
+              help="Of the blocks of high resolution; auto: that of the training on CUDA, else float32.")  # fmt: skip
 @click.option("--decompose", type=_Grid(), help="One grid instead: rows share motion, columns share content.")
 def generate(
     checkpoint: Path,
@@ -68,7 +70,7 @@ def generate(
     label: int | None,
     batch_frames: int,
     device: Device,
-    precision: Literal["auto", "float32", "float16"],
+    precision: Precision,
     decompose: tuple[int, int] | None,
 ) -> None:
     """Generate videos of a CHECKPOINT.
@@ -95,7 +97,10 @@ def generate(
     loaded = load(checkpoint)
     generator = loaded.generator(resolve_device(device))
     with typed():
-        generator.use_precision(precision)
+        if precision == "auto":
+            generator.use_precision_of(loaded.precision)
+        else:
+            generator.use_precision(precision)
         sampler = VideoSampler(
             generator,
             seed=seed,

@@ -22,7 +22,8 @@ class TrainRun:
     r1_interval: steps between R1 penalties.
     lazy_interval: steps between penalties of the generator's regulariser, of which only the factor on the learning rate
     is left.
-    ema_kimg: thousands of videos in which the average of the generator forgets half.
+    ema_kimg: thousands of videos in which the average of the generator forgets half. The released code has 10 / 32 of
+    the batch, which is 20 for 64 videos.
     ema_rampup: upper limit of that, as a share of the frames seen; 0 for no limit.
     discriminator_kimg: thousands of frames at the beginning in which the discriminator learns alone, so that a new one
     can follow a generator that has learned already.
@@ -30,7 +31,8 @@ class TrainRun:
     none, as in the paper.
     ada: whether to augment. ada_target: mean sign of real logits that it aims at. ada_kimg: thousands of videos in
     which its probability can move by 1.
-    precision: type of the blocks of high resolution; auto is float16 on a GPU and float32 elsewhere.
+    precision: type of the blocks of high resolution; auto is float16 on a GPU and float32 elsewhere. Samples and scores
+    have it on a GPU alone, and float32 elsewhere.
     tf32: let a GPU round the factors of products in float32 to 10 bits, as StyleGAN2-ADA can and by default does not.
     compile: let torch compile what needs no second derivative. cuda_graphs: record a step on a GPU, and replay it.
     """

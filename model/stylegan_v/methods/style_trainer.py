@@ -73,7 +73,7 @@ class StyleTrainer(Trainer):
             batch_videos=run.train.batch, target=run.train.ada_target, kimg=run.train.ada_kimg, device=device
         )
         half = half_precision(run.train.precision, device)
-        for network in (self.generator, self.ema, self.discriminator):
+        for network in (self.generator, self.discriminator):
             network.use_half(half)
         self._discriminate: Callable[..., Tensor] = self.discriminator
         if run.train.compile:

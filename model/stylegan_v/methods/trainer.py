@@ -90,6 +90,7 @@ class Trainer(ABC):
         average = _seeded(self.makes["generator"], run.model, seeds["generator"], device).requires_grad_(False)
         assert isinstance(average, VideoGenerator)
         self.ema = average.eval()
+        self.ema.use_precision_of(run.train.precision)
         self.optimizers: dict[str, torch.optim.Optimizer] = {}
 
     @property

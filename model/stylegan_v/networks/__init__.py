@@ -17,5 +17,6 @@ __all__ = [
     "patch_discriminator",
     "pixels",
     "recurrent",
+    "shapes",
     "video_generator",
 ]

@@ -147,6 +147,9 @@ class StyledGenerator(VideoGenerator):
         """Run the blocks of the highest resolutions in this type, see `half_precision`."""
         self.use_half(half_precision(precision, self.mapping.w_mean.device))
 
+    def use_precision_of(self, training: str) -> None:
+        self.use_half(sampling_precision(training, self.mapping.w_mean.device))
+
     def use_half(self, dtype: torch.dtype | None) -> None:
         """Run the blocks of the highest resolutions in float16 or bfloat16, or with None in the parameters' type."""
         self.synthesis.half_dtype = dtype
@@ -234,3 +237,11 @@ def half_precision(precision: str, device: torch.device) -> torch.dtype | None:
     if precision == "auto":
         return torch.float16 if device.type == "cuda" else None
     return {"float32": None, "float16": torch.float16, "bfloat16": torch.bfloat16}[precision]
+
+
+def sampling_precision(training: str, device: torch.device) -> torch.dtype | None:
+    """Return the type of blocks of high resolution in samples and scores of a run. training: the run's precision.
+
+    It is that of the training on a GPU, and that of the parameters elsewhere, where half precision need not be faster.
+    """
+    return half_precision(training, device) if device.type == "cuda" else None

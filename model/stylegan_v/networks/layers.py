@@ -38,9 +38,9 @@ class Clamped(nn.Module):
         """Return the limit that activations are clamped to, None where they are not."""
         return CLAMP * gain if self.clamped else None
 
-    def clamp(self, x: Tensor, gain: float = 1.0) -> Tensor:
-        """Clamp activations to ± CLAMP · gain, where `clamped` is set."""
-        limit = self.limit(gain)
+    def clamp(self, x: Tensor) -> Tensor:
+        """Clamp activations to ± CLAMP, where `clamped` is set."""
+        limit = self.limit()
         return x if limit is None else x.clamp(-limit, limit)
 
 
@@ -113,7 +113,7 @@ class Conv2d(Clamped):
             y = convolve(self.fir.smooth(x, padding=kernel // 2 + 1), weight, bias, stride=2)
         if self.activation == "lrelu":
             return activate(y, gain=gain * math.sqrt(2), limit=self.limit(gain))
-        return self.clamp(y * gain, gain)
+        return y * gain  # of a shortcut, which StyleGAN2-ADA does not clamp
 
 
 class StyledConv2d(Clamped):

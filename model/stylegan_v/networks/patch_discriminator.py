@@ -7,6 +7,7 @@ those of the authors' code, snap-research/MoCoGAN-HD.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -21,13 +22,15 @@ class PatchDiscriminator(nn.Module):
     """From two images in six channels, or clips of them, to logits of patches at several scales."""
 
     def __init__(self, *, width: int, scales: int, clips: bool) -> None:
-        """width: channels of the first layers. scales: each sees half of the height and width of the one before.
+        """width: channels of the first layers. scales: each sees half of the height and width of the one before, as
+        means over 3 places along each axis.
 
-        clips: whether convolutions go over time too.
+        clips: whether convolutions and means go over time too.
         """
         super().__init__()
         self.scales = nn.ModuleList(_patches(width, clips=clips) for _ in range(scales))
-        self.pool = nn.AvgPool3d((1, 2, 2)) if clips else nn.AvgPool2d(2)
+        shape: dict[str, Any] = {"kernel_size": 3, "padding": 1, "count_include_pad": False}
+        self.pool: nn.Module = nn.AvgPool3d(stride=(1, 2, 2), **shape) if clips else nn.AvgPool2d(stride=2, **shape)
         self.apply(initialise)
 
     def forward(self, pairs: Tensor) -> list[Tensor]:
@@ -65,15 +68,19 @@ def shrunk(frames: Tensor) -> Tensor:
     return small.reshape(*frames.shape[:3], *small.shape[2:])
 
 
-def views(frames: Tensor, place: int, backwards: bool) -> tuple[Tensor, Tensor]:
-    """Return what D_I and D_V see of clips [B, T, 3, R, R]: a frame, and all, each beside the first one.
+def views(frames: Tensor, place: int) -> tuple[Tensor, Tensor]:
+    """Return what D_I and D_V see of clips [B, T, 3, R, R]: one of the later frames, and all, each beside the first.
 
-    [B, 6, R, R] and [B, 6, T - 1, R, R]. backwards: whether D_V sees time run backwards.
+    [B, 6, R, R] and [B, 6, T - 1, R, R]. place: of the one, from 1 on.
     """
-    first = frames[:, 0]
-    clips = (frames.flip(1) if backwards else frames).transpose(1, 2)
-    beginning = clips[:, :, :1].expand(-1, -1, clips.shape[2] - 1, -1, -1)
-    return torch.cat([first, frames[:, place]], dim=1), torch.cat([beginning, clips[:, :, 1:]], dim=1)
+    first = frames[:, :1].expand(-1, frames.shape[1] - 1, -1, -1, -1)
+    pairs = torch.cat([first, frames[:, 1:]], dim=2)
+    return pairs[:, place - 1], pairs.transpose(1, 2)
+
+
+def turned(clips: Tensor, backwards: bool) -> Tensor:
+    """Return what D_V sees, [B, 6, T - 1, R, R], with the later frames in reverse where they run backwards."""
+    return clips.flip(2) if backwards else clips
 
 
 def relativistic_loss(higher: Sequence[Tensor], lower: Sequence[Tensor]) -> Tensor:

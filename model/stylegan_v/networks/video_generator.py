@@ -92,6 +92,13 @@ class VideoGenerator(nn.Module):
         if precision not in ("auto", "float32"):
             raise ConfigError(f"{self.config.method} has no blocks for {precision}: it computes in float32")
 
+    def use_precision_of(self, training: str) -> None:
+        """Compute as samples and scores of a run are computed. training: the precision that it trains in.
+
+        On a GPU that is also the precision of samples, which the networks have learned with. Elsewhere it is float32,
+        and so it is everywhere where a network computes in nothing else.
+        """
+
     def open(self, draw: Draw) -> Sequence[Clip]:
         """Draw `at_a_time` videos. Returns each as a function from times to frames."""
         raise NotImplementedError

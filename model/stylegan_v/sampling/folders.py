@@ -1,16 +1,18 @@
 """Generated videos on disk: one folder that many runs may fill. Each video is there whole or not at all.
 
 generated.json beside the videos says what their frames depend on. A run with the same settings goes on where another
-ended, or adds videos to its own; a run with other settings is refused. Videos are written under hidden names first.
+ended, or adds videos to its own, also at the same time; a run with other settings is refused, also before the first
+video is there. Videos are written under hidden names first.
 """
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import json
 import secrets
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -23,6 +25,7 @@ from fvd_bench.progress import Progress, silent
 from fvd_bench.videos.video import Pixels
 from stylegan_v.data.folder import JPEG_QUALITY
 from stylegan_v.errors import ModelError
+from stylegan_v.folder_lock import locked
 from stylegan_v.sampling.sampler import VideoSampler
 from stylegan_v.sampling.sheets import check_writable, write_video
 from stylegan_v.sampling.videos import video_name
@@ -32,6 +35,9 @@ SETTINGS_FILE = "generated.json"
 Form = Literal["mp4", "jpg", "png"]
 
 _FORMAT = 1
+
+_CLAIM_SECONDS = 5.0
+"""How long a run waits for others that look at the settings of the folder, which takes them a moment."""
 
 _LEAST_BYTES: Mapping[Form, int] = {"jpg": 600, "png": 70, "mp4": 4}
 """Bytes that a frame takes though all its pixels are alike: the tables of a JPEG file, the chunks of a PNG file, and
@@ -61,28 +67,29 @@ def generate(
 
     form: `mp4` for files 000000.mp4; `jpg` or `png` for folders 000000 of frames 000000.jpg, of quality 95, or .png.
     label: the class of all videos, None to draw one for each. Memory does not grow with frames or videos.
-    Raises ConfigError, and ModelError when the folder holds videos of other settings or cannot be written.
+    Raises ConfigError, and ModelError when the folder holds videos of other settings, or a run makes some there at the
+    time, and when it cannot be written.
     """
     check_writable(f".{form}")
     sampler.label(first, label)
     sampler.check(frames)
     sampler.check_numbers(first, videos)
     settings = {**sampler.identity(), "frames": frames, "class": label, "format": form}
+    made = 0
     try:
         _check_room(out, videos * frames, form)
-        _claim(out, settings)
-        made = 0
-        for done, number in enumerate(range(first, first + videos)):
-            progress("videos", done, videos)
-            name = video_name(number)
-            if (out / (f"{name}.mp4" if form == "mp4" else name)).exists():
-                continue
-            stream = sampler.frames(number, range(frames), label=label)
-            if form == "mp4":
-                write_video(out / f"{name}.mp4", stream, sampler.rate)
-            else:
-                write_frames(out / name, stream, f".{form}")
-            made += 1
+        with _claimed(out, settings):
+            for done, number in enumerate(range(first, first + videos)):
+                progress("videos", done, videos)
+                name = video_name(number)
+                if (out / (f"{name}.mp4" if form == "mp4" else name)).exists():
+                    continue
+                stream = sampler.frames(number, range(frames), label=label)
+                if form == "mp4":
+                    write_video(out / f"{name}.mp4", stream, sampler.rate)
+                else:
+                    write_frames(out / name, stream, f".{form}")
+                made += 1
     except OSError as error:
         raise ModelError(f"{error.filename or out} cannot be written: {cause(error)}") from error
     progress("videos", videos, videos)
@@ -110,10 +117,25 @@ def write_frames(folder: Path, frames: Iterable[Pixels], suffix: str) -> None:
         _remove(left)
 
 
-def _claim(out: Path, settings: dict[str, Any]) -> None:
-    """Make sure that the folder is there, with these settings and no videos of other ones. Raises ModelError."""
-    file = out / SETTINGS_FILE
+@contextlib.contextmanager
+def _claimed(out: Path, settings: dict[str, Any]) -> Iterator[None]:
+    """Make sure that the folder is there, with these settings and no videos of other ones, and stays so meanwhile.
+
+    The folder is held while its settings are read and written, and the file of the settings until the run ends, by all
+    runs that have them in common. Raises ModelError.
+    """
     out.mkdir(parents=True, exist_ok=True)
+    busy = ModelError(f"another process works in {out}: wait for its end, or name another folder")
+    with contextlib.ExitStack() as held:
+        with locked(out, busy, patience=_CLAIM_SECONDS):
+            _claim(out, settings)
+            held.enter_context(locked(out / SETTINGS_FILE, busy, shared=True))
+        yield
+
+
+def _claim(out: Path, settings: dict[str, Any]) -> None:
+    """Write the settings where none are, or those of a run that has ended without a video. Raises ModelError."""
+    file = out / SETTINGS_FILE
     others = sorted(entry.name for entry in out.iterdir() if not entry.name.startswith(".") and entry != file)
     found = _read_settings(file) if file.exists() else {}
     if found == settings:
@@ -122,10 +144,14 @@ def _claim(out: Path, settings: dict[str, Any]) -> None:
         raise ModelError(
             f"{out} holds {others[0]} and no {SETTINGS_FILE}: it is of another making; name another folder"
         )
-    if others:
+    if found:
         different = [key for key in {**settings, **found} if settings.get(key) != found.get(key)]
         listed = ", ".join(f"{key} was {_said(found, key)} and is {_said(settings, key)}" for key in different)
-        raise ModelError(f"{out} holds videos of other settings: {listed}; name another folder, or the same settings")
+        instead = f"{listed}; name another folder, or the same settings"
+        if others:
+            raise ModelError(f"{out} holds videos of other settings: {instead}")
+        with locked(file, ModelError(f"another process makes videos of other settings in {out}: {instead}")):
+            pass
     write_text(file, json.dumps({"format": _FORMAT, "settings": settings}, indent=2) + "\n")
 
 

@@ -35,6 +35,9 @@ _LARGEST_COUNT = 1e15
 _OF_THE_DATA = ("method", "resolution", "frames", "num_classes")
 """The values of a model that come from its videos, whatever its preset, and its method."""
 
+_OF_THE_MOTION = ("motion_distance", "min_period")
+"""What a file that names no preset says of the motion in its videos, whatever the method: that of clouds is slow."""
+
 Preload = Literal["auto", "always", "never"]
 
 
@@ -198,14 +201,18 @@ def load_run(
 
 def _beneath(file: Mapping[str, Mapping[str, Any]], changes: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     """Return what is left of a file below changes of its model: a preset or method that is replaced takes along what
-    belongs to it."""
+    belongs to it. What a file says that names no preset, as of those that ship, belongs to its videos.
+    """
     model, train = file.get("model", {}), file.get("train", {})
     begun = model.get("method", registry.DEFAULT)
     named = changes.get("method", begun)
     if named != begun:
-        model = {name: value for name, value in model.items() if name == "resolution"}
-        train = {name: value for name, value in train.items() if name not in registry.method(named).unused}
-    elif changes.get("preset") not in (None, model.get("preset")):
+        method = registry.method(named)
+        kept = {"resolution"} if "preset" in model else {"resolution", *_OF_THE_MOTION} - method.unused_sizes
+        known = {field.name for field in dataclasses.fields(method.config)}
+        model = {name: value for name, value in model.items() if name in kept & known}
+        train = {name: value for name, value in train.items() if name not in method.unused}
+    elif "preset" in model and changes.get("preset") not in (None, model["preset"]):
         model = {name: value for name, value in model.items() if name in _OF_THE_DATA}
     return {**file, "model": model, "train": train}
 

@@ -17,6 +17,7 @@ from stylegan_v.networks.patch_discriminator import (
     gradient_penalty,
     relativistic_loss,
     shrunk,
+    turned,
     views,
 )
 from tests.model.baselines.conftest import first_batch
@@ -70,12 +71,14 @@ def test_no_step_is_longer_than_a_fifth_of_the_deviation_along_any_axis() -> Non
     torch.testing.assert_close(ws.diff(dim=1) @ axes.T @ axes, ws.diff(dim=1))  # and along no other
 
 
-def test_the_lstm_begins_orthogonal_and_without_biases(motion: Motion) -> None:
+def test_layers_begin_orthogonal_and_the_lstm_without_biases(motion: Motion) -> None:
     for cell in (motion.encoder, motion.cell):
         for matrix in (cell.weight_ih, cell.weight_hh):
             for gate in matrix.chunk(4):
                 torch.testing.assert_close(gate @ gate.T, torch.eye(384), rtol=0, atol=1e-5)
         assert not cell.bias_ih.any() and not cell.bias_hh.any()
+    for layer in (motion.recall[0], motion.recall[2]):
+        torch.testing.assert_close(layer.weight @ layer.weight.T, torch.eye(512), rtol=0, atol=1e-5)
 
 
 def test_noise_that_is_recalled_is_alike(motion: Motion, monkeypatch) -> None:
@@ -170,14 +173,38 @@ def test_which_videos_are_to_be_judged_higher_and_what_else_weighs(trainer: Moti
 def test_what_the_discriminators_see() -> None:
     frames = torch.arange(2 * 4 * 3.0).reshape(2, 4, 3, 1, 1).expand(-1, -1, -1, 2, 2)
 
-    pair, clip = views(frames, 2, backwards=False)
-    same, backwards = views(frames, 2, backwards=True)
+    pair, clip = views(frames, 2)
 
-    assert torch.equal(pair, torch.cat([frames[:, 0], frames[:, 2]], dim=1)) and torch.equal(pair, same)
-    for clips, order in ((clip, [0, 1, 2, 3]), (backwards, [3, 2, 1, 0])):
+    assert torch.equal(pair, torch.cat([frames[:, 0], frames[:, 2]], dim=1))
+    for clips, order in ((turned(clip, False), [1, 2, 3]), (turned(clip, True), [3, 2, 1])):
         assert clips.shape == (2, 6, 3, 2, 2)
-        for place, frame in enumerate(order[1:]):
-            assert torch.equal(clips[:, :, place], torch.cat([frames[:, order[0]], frames[:, frame]], dim=1))
+        for place, frame in enumerate(order):  # always beside the first
+            assert torch.equal(clips[:, :, place], torch.cat([frames[:, 0], frames[:, frame]], dim=1))
+
+
+def test_clips_are_turned_for_the_discriminator_and_not_for_its_penalty(trainer: MotionTrainer, monkeypatch) -> None:
+    """With the first frames at 0 and later ones at their places, real ones above, the order of frames can be read."""
+    orders: list[tuple[str, list[float]]] = []
+    places = torch.arange(6.0)[None, :, None, None, None]
+    clip = trainer.clip
+
+    def order(what: str, clips: torch.Tensor) -> None:
+        orders.append((what, clips[0, 3, :, 0, 0].tolist()))
+
+    def penalty(network: nn.Module, real: torch.Tensor, fake: torch.Tensor, where: torch.Tensor) -> torch.Tensor:
+        order("penalty", real)
+        order("penalty", fake)
+        return torch.zeros((), requires_grad=True)
+
+    monkeypatch.setattr(mocogan_hd, "gradient_penalty", penalty)
+    monkeypatch.setattr(trainer, "_shared", lambda turn: (1, True, False))
+    monkeypatch.setattr(trainer, "_generate", lambda videos: (places.expand(4, -1, 3, 32, 32), torch.zeros(())))
+    clip.register_forward_pre_hook(lambda network, given: order("judged", given[0]))
+
+    trainer._update_discriminators(torch.arange(4), 10 + places.expand(4, -1, 3, 32, 32))
+
+    real, fake = [11.0, 12.0, 13.0, 14.0, 15.0], [1.0, 2.0, 3.0, 4.0, 5.0]
+    assert orders == [("penalty", real), ("penalty", fake), ("judged", real[::-1]), ("judged", fake)]
 
 
 def test_time_runs_backwards_half_of_the_time_for_either_kind_of_clip(trainer: MotionTrainer) -> None:
@@ -248,6 +275,25 @@ def test_layers_of_patches_are_those_of_the_original(clips: bool) -> None:
                 assert layer.negative_slope == 0.2
             elif isinstance(layer, convolution):
                 assert float(layer.weight.detach().std()) == pytest.approx(0.02, rel=0.1)
+
+
+@pytest.mark.parametrize("clips", [False, True])
+def test_a_scale_sees_means_over_three_places(clips: bool, monkeypatch) -> None:
+    """At the edges over those that there are, as the authors' networks do: at 0, over places 0 and 1."""
+    network, seen = PatchDiscriminator(width=2, scales=2, clips=clips), []
+    ramp = torch.arange(8.0)
+    pairs = (ramp[:, None] + 10 * ramp).expand(1, 6, *([5] if clips else []), 8, 8)
+    if clips:
+        pairs = pairs + 100 * torch.arange(5.0)[:, None, None]
+    monkeypatch.setattr(network.scales[1], "forward", lambda small: seen.append(small) or small)
+
+    network(pairs)
+
+    means = torch.tensor([0.5, 2, 4, 6])
+    expected = means[:, None] + 10 * means
+    if clips:
+        expected = expected + 100 * torch.tensor([0.5, 1, 2, 3, 3.5])[:, None, None]
+    torch.testing.assert_close(seen[0][0, 0], expected)
 
 
 def test_discriminators_of_motion_see_128_at_most() -> None:

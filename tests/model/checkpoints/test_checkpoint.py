@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import torch
 
-from stylegan_v.checkpoints.checkpoint import Checkpoint, dump, load, save
+from stylegan_v.checkpoints.checkpoint import Checkpoint, dump, load, load_state, save
 from stylegan_v.checkpoints.exports import open_export
 from stylegan_v.errors import CheckpointError
 from stylegan_v.networks.config import model_config
@@ -53,6 +53,36 @@ def test_a_checkpoint_comes_back_as_it_was(checkpoint: Checkpoint, tmp_path: Pat
     assert [file.name for file in tmp_path.iterdir()] == ["a.pt"]
 
 
+def test_the_state_is_read_without_the_tensors(checkpoint: Checkpoint, tmp_path: Path, monkeypatch) -> None:
+    for name, state in (("a.pt", {"kimg": 1.5, "trainer": {"stage": "é"}}), ("b.pt", None)):
+        save(replace(checkpoint, state=state), tmp_path / name)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(torch, "load", lambda *_, **__: pytest.fail("the tensors were read"))
+        found = [load_state(tmp_path / name) for name in ("a.pt", "b.pt")]
+
+    assert found == [{"kimg": 1.5, "trainer": {"stage": "é"}}, {}]
+
+
+def test_a_state_that_cannot_be_read_alone_is_told_of_or_read_with_all(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    (tmp_path / "text.pt").write_text("no checkpoint")
+    torch.save([torch.zeros(2)], tmp_path / "other.pt")
+    save(checkpoint, tmp_path / "whole.pt")
+    (tmp_path / "cut.pt").write_bytes((tmp_path / "whole.pt").read_bytes()[:-200])
+    content = torch.load(tmp_path / "whole.pt", weights_only=True)
+    torch.save({name: content[name] for name in ("tensors", "header")}, tmp_path / "turned.pt")
+
+    for name, message in (
+        ("none.pt", "cannot be read"),
+        ("text.pt", "no checkpoint of stylegan-v"),
+        ("other.pt", "a file of torch, but no checkpoint"),
+        ("cut.pt", "damaged"),
+    ):
+        with pytest.raises(CheckpointError, match=message):
+            load_state(tmp_path / name)
+    assert load_state(tmp_path / "turned.pt") == {"kimg": 1.5}
+
+
 def test_the_file_needs_no_trust(checkpoint: Checkpoint, tmp_path: Path) -> None:
     save(checkpoint, tmp_path / "a.pt")
 
@@ -78,15 +108,14 @@ def test_a_file_for_sampling_is_half_as_precise_and_gives_nearly_the_same_genera
 
 
 @pytest.mark.parametrize(
-    ("said", "on_gpu"),
+    ("said", "known"),
     [("float32", "float32"), ("bfloat16", "bfloat16"), (None, "auto"), ("int8", "auto"), ([], "auto")],
 )
-def test_samples_on_a_gpu_are_made_in_the_precision_of_the_run(checkpoint: Checkpoint, said, on_gpu: str) -> None:
+def test_the_precision_of_the_run_is_known_where_it_is_one(checkpoint: Checkpoint, said, known: str) -> None:
     of_run = replace(checkpoint, run={"train": {} if said is None else {"precision": said}})
 
-    assert of_run.precision("cuda") == on_gpu
-    assert of_run.precision("cpu") == "auto"
-    assert replace(checkpoint, run=None).precision(torch.device("cuda", 0)) == "auto"
+    assert of_run.precision == known
+    assert replace(checkpoint, run=None).precision == "auto"
 
 
 @pytest.mark.parametrize(

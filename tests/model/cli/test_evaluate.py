@@ -12,6 +12,7 @@ from click.testing import CliRunner
 import fvd_bench
 from stylegan_v.checkpoints.checkpoint import Checkpoint, load
 from stylegan_v.cli import cli
+from stylegan_v.networks import generator
 from stylegan_v.networks.video_generator import VideoGenerator
 from stylegan_v.sampling.videos import GeneratedVideos
 
@@ -43,14 +44,15 @@ def test_the_command_scores_the_videos_of_its_seed(
 def test_the_generator_computes_as_the_checkpoint_says(
     tiny_checkpoint, toy_videos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On a GPU it says what the run does (tests/model/checkpoints/test_checkpoint.py); here something says so."""
+    """On a GPU, which something else is here."""
     seen: list[torch.dtype | None] = []
 
-    def score(generator: VideoGenerator, *_: object, **__: object) -> None:
-        seen.append(generator.half_dtype)
+    def score(network: VideoGenerator, *_: object, **__: object) -> None:
+        seen.append(network.half_dtype)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Checkpoint, "precision", lambda self, device: "bfloat16")
+    monkeypatch.setattr(Checkpoint, "precision", "bfloat16")
+    monkeypatch.setattr(generator, "sampling_precision", generator.half_precision)
     monkeypatch.setattr("stylegan_v.sampling.scoring.evaluate", score)
 
     CliRunner().invoke(cli, ["evaluate", str(tiny_checkpoint()), "--real", str(toy_videos), "--device", "cpu"])

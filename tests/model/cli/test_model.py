@@ -16,10 +16,11 @@ from PIL import Image
 
 from fvd_bench.errors import ArgumentError
 from fvd_bench.sources.opening import open_source
-from stylegan_v.checkpoints.checkpoint import load
+from stylegan_v.checkpoints.checkpoint import Checkpoint, load
 from stylegan_v.checkpoints.official_names import GENERATOR, official_name
 from stylegan_v.cli import cli
 from stylegan_v.errors import CheckpointError, ConfigError, ModelError
+from stylegan_v.networks import generator
 from tests.forked import Program
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -141,6 +142,19 @@ class TestGenerate:
             "frames": 2,
         }
         assert (tmp_path / "out" / "000009" / "000001.png").exists()
+
+    @pytest.mark.parametrize(("given", "taken"), [((), "bfloat16"), (("--precision", "float16"), "float16")])
+    def test_unless_another_is_given_the_precision_is_that_of_scores(
+        self, given: tuple[str, ...], taken: str, tiny_checkpoint, tmp_path: Path, monkeypatch
+    ) -> None:
+        """On a GPU, which something else is here, that of the training."""
+        monkeypatch.setattr(Checkpoint, "precision", "bfloat16")
+        monkeypatch.setattr(generator, "sampling_precision", generator.half_precision)
+
+        done = run("generate", tiny_checkpoint(), "--out", tmp_path / "out", "--videos", 1, "--frames", 1, *given)
+
+        assert done.exit_code == 0, (done.output, done.exception)
+        assert json.loads((tmp_path / "out" / "generated.json").read_text())["settings"]["precision"] == taken
 
     def test_a_home_folder_is_one_after_an_equals_sign_too(self, tiny_checkpoint, tmp_path: Path, monkeypatch) -> None:
         """Shells leave it as it is there."""

@@ -190,7 +190,8 @@ def test_half_precision_is_close_and_finite(dtype: torch.dtype) -> None:
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
 def test_every_kind_of_layer_has_the_clamp_of_stylegan2_ada(dtype: torch.dtype) -> None:
-    """256 times the gain of a residual block, whatever the gain of the activation: 181 at the end of such a block."""
+    """256 times the gain of a residual block, whatever the gain of the activation: 181 at the end of such a block. Its
+    shortcut has none."""
     torch.manual_seed(1)
     x, w = (torch.randn(2, 3, 8, 8) * 3000).to(dtype), torch.randn(2, 8)
     styled, styled_up, colours = StyledConv2d(3, 5, 8), StyledConv2d(3, 5, 8, up=True), ToRGB(3, 8)
@@ -212,7 +213,7 @@ def test_every_kind_of_layer_has_the_clamp_of_stylegan2_ada(dtype: torch.dtype) 
     assert extremes(colours, x, w) == [256, 256]
     residual = [torch.tensor(256 * half_power, dtype=dtype).item()] * 2
     assert extremes(down, x, gain=half_power) == residual
-    assert extremes(shortcut, x, gain=half_power) == residual
+    assert min(extremes(shortcut, x, gain=half_power)) > 400
 
 
 def test_the_filters_second_derivative_is_a_few_convolutions() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,9 @@ from PIL import Image
 
 from fvd_bench.sources.opening import open_source
 from stylegan_v.errors import ConfigError, ModelError
+from stylegan_v.folder_lock import locked
 from stylegan_v.networks.generator import Generator
+from stylegan_v.sampling import folders
 from stylegan_v.sampling.folders import Generated, generate
 from stylegan_v.sampling.sampler import VideoSampler
 
@@ -165,6 +168,57 @@ def test_settings_that_no_video_was_made_with_are_forgotten(
 
     generate(tmp_path, VideoSampler(tiny_generator(), seed=2), videos=1, frames=2, form="jpg")
     assert json.loads((tmp_path / "generated.json").read_text())["settings"]["seed"] == 2
+
+
+def test_a_run_of_other_settings_is_refused_before_the_first_video_is_there(tiny_generator, tmp_path: Path) -> None:
+    """And one of the same settings makes its videos beside the other."""
+    second = VideoSampler(tiny_generator(), seed=2)
+
+    def meanwhile(what: str, done: int, total: int) -> None:
+        if done or meanwhile.ran:
+            return
+        meanwhile.ran = True
+        before = contents(tmp_path)
+        with pytest.raises(ModelError, match=r"another process makes videos of other settings .* seed was 1 and is 2;"):
+            generate(tmp_path, second, videos=1, frames=2, form="jpg")
+        assert contents(tmp_path) == before
+        same = VideoSampler(tiny_generator(), seed=1)
+        assert generate(tmp_path, same, videos=1, frames=2, form="jpg", first=1) == Generated(1, 0)
+
+    meanwhile.ran = False
+    done = generate(
+        tmp_path, VideoSampler(tiny_generator(), seed=1), videos=2, frames=2, form="jpg", progress=meanwhile
+    )
+
+    assert (done, meanwhile.ran) == (Generated(1, 1), True)
+    assert json.loads((tmp_path / "generated.json").read_text())["settings"]["seed"] == 1
+
+
+def test_a_folder_that_something_else_holds_is_not_waited_for_long(tiny_generator, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(folders, "_CLAIM_SECONDS", 0.05)
+
+    with locked(tmp_path, ModelError("held")), pytest.raises(ModelError, match="another process works in"):
+        generate(tmp_path, VideoSampler(tiny_generator()), videos=1, frames=1, form="jpg")
+
+    assert not [*tmp_path.iterdir()]
+
+
+def test_runs_that_begin_together_have_one_of_the_settings(tiny_generator, tmp_path: Path) -> None:
+    """All videos are of one of them, and the others are refused."""
+    samplers = [VideoSampler(tiny_generator(), seed=seed) for seed in range(8)]
+
+    def make(sampler: VideoSampler) -> Generated | str:
+        try:
+            return generate(tmp_path, sampler, videos=2, frames=1, form="jpg")
+        except ModelError as error:
+            return str(error)
+
+    with ThreadPoolExecutor(8) as pool:
+        ends = [*pool.map(make, samplers)]
+
+    (seed,) = [seed for seed, end in enumerate(ends) if isinstance(end, Generated)]
+    assert all("other settings" in str(end) for number, end in enumerate(ends) if number != seed)
+    assert json.loads((tmp_path / "generated.json").read_text())["settings"]["seed"] == seed
 
 
 @pytest.mark.parametrize("name", ["000000.jpg", "notes.txt"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import json
 import os
 import shutil
 import signal
@@ -12,10 +13,12 @@ from typing import Any
 
 import pytest
 import torch
+from click.testing import CliRunner
 
 from fvd_bench.errors import ProtocolError, SourceError
 from fvd_bench.progress import silent
 from stylegan_v.checkpoints import checkpoint as checkpoints
+from stylegan_v.cli import cli
 from stylegan_v.sampling.scoring import evaluate
 from stylegan_v.training import loop, run_folder
 from stylegan_v.training.loop import train
@@ -63,6 +66,23 @@ def test_a_score_of_classes_is_that_of_the_checkpoint(
     best = checkpoints.load(tmp_path / "run" / "best.pt")
     found = evaluate(best.generator(), toy_videos, videos=6, fps=best.fps, protocol=protocol, features=None)
     assert logged == pytest.approx(found.scores[0].value, rel=1e-5)
+
+
+def test_a_score_on_a_processor_is_that_of_its_checkpoint(
+    run_of, toy_videos: Path, tmp_path: Path, pixels_protocol, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both are made in float32, whatever the networks were trained in."""
+    monkeypatch.setenv("FVD_BENCH_HOME", str(tmp_path / "home"))
+    report = {"fvd_kimg": 2 * STEP_KIMG, "fvd_videos": 4, "protocol": pixels_protocol(frames=9)}
+    go(run_of(2, train={"precision": "bfloat16"}, report=report), tmp_path / "run")
+    best, file = tmp_path / "run" / "best.pt", tmp_path / "score.json"
+
+    given = [best, "--real", toy_videos, "--videos", 4, "--protocol", report["protocol"], "--json", file]
+    done = CliRunner().invoke(cli, ["evaluate", "--device", "cpu", *map(str, given)])
+
+    assert done.exit_code == 0, (done.output, done.exception)
+    (score,) = json.loads(file.read_text())["scores"]
+    assert score["value"] == pytest.approx(checkpoints.load(best).state["score"], rel=1e-9)
 
 
 def test_an_interruption_ends_a_score_which_is_made_when_the_run_goes_on(

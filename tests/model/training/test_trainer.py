@@ -14,7 +14,7 @@ from stylegan_v.errors import ConfigError
 from stylegan_v.methods.settings import TrainRun
 from stylegan_v.methods.step_clips import Reals
 from stylegan_v.methods.style_trainer import StyleTrainer
-from stylegan_v.networks.generator import half_precision
+from stylegan_v.networks.generator import half_precision, sampling_precision
 from stylegan_v.training.run import Run
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -327,6 +327,9 @@ def test_half_precision_is_for_gpus_unless_asked_for() -> None:
     assert half_precision("auto", CPU) is None
     assert half_precision("auto", torch.device("cuda")) == torch.float16
     assert half_precision("bfloat16", CPU) == torch.bfloat16
+    for said in ("auto", "float32", "float16", "bfloat16"):
+        assert sampling_precision(said, CPU) is None
+        assert sampling_precision(said, torch.device("cuda")) == half_precision(said, torch.device("cuda"))
 
 
 def test_bfloat16_trains_on_a_cpu(make_trainer) -> None:
@@ -334,4 +337,5 @@ def test_bfloat16_trains_on_a_cpu(make_trainer) -> None:
 
     logs = advance(trainer, 2)
 
+    assert (trainer.generator.half_dtype, trainer.ema.half_dtype) == (torch.bfloat16, None)
     assert all(abs(value) < 100 for log in logs for value in log.values())
