@@ -59,10 +59,10 @@ def describe(config: Config) -> dict[str, Any]:
 
     The method, the longest video (None for no limit) and what is made token by token are left out for StyleGAN-V.
     """
-    from stylegan_v.networks.shapes import shapes_alone
+    import torch
 
     chosen = method(config.method)
-    with shapes_alone():
+    with torch.device("meta"):
         generator: Any = chosen.makers()["generator"](config)
     abilities = {"longest": generator.longest, "recurrent": generator.recurrent}
     of_others = {} if chosen.name == DEFAULT else {"method": chosen.name, **abilities}

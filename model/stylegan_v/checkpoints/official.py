@@ -31,7 +31,6 @@ from stylegan_v.errors import CheckpointError, ConfigError
 from stylegan_v.networks.config import ModelConfig, read_model_config
 from stylegan_v.networks.discriminator import Discriminator
 from stylegan_v.networks.generator import Generator
-from stylegan_v.networks.shapes import shapes_alone
 
 _PREFIXES = ("G_ema", "G", "D")
 _MOTION = "synthesis.motion_encoder."
@@ -69,7 +68,7 @@ def import_official(
     few = math.prod(ema.shapes.get(_FREQUENCIES, ())) <= _WIDEST
     frequencies = export.read(ema.prefix + _FREQUENCIES).flatten() if few and _FREQUENCIES in ema.shapes else None
     model = reader.model(frames=frames, min_period=min_period, frequencies=frequencies)
-    with shapes_alone():
+    with torch.device("meta"):
         generator, opponent = Generator(model), Discriminator(model)
     kinds: list[tuple[str, _Part | None, nn.Module, Sequence[tuple[str, str]]]] = [
         ("ema", ema, generator, GENERATOR),

@@ -73,11 +73,11 @@ class Method(ABC):
 
     def parameters(self, config: Config) -> dict[str, dict[str, int]]:
         """Count the parameters of each network: in all, `total`, and of each of its parts. Buffers are not counted."""
-        from stylegan_v.networks.shapes import shapes_alone
+        import torch
 
         counts: dict[str, dict[str, int]] = {}
         for network, make in self.makers().items():
-            with shapes_alone():
+            with torch.device("meta"):  # shapes without memory, so that counting large ones is quick
                 found = [(name, parameter.numel()) for name, parameter in make(config).named_parameters()]
             parts = dict.fromkeys((name.partition(".")[0] for name, _ in found), 0)
             for name, number in found:

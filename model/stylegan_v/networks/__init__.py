@@ -17,6 +17,5 @@ __all__ = [
     "patch_discriminator",
     "pixels",
     "recurrent",
-    "shapes",
     "video_generator",
 ]

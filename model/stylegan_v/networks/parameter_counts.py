@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 
+import torch
 from torch import nn
 
 from stylegan_v.networks.config import ModelConfig
 from stylegan_v.networks.discriminator import Discriminator
 from stylegan_v.networks.generator import Generator
-from stylegan_v.networks.shapes import shapes_alone
 
 _PARTS = {
     "mapping": "mapping",
@@ -25,18 +25,18 @@ _PARTS = {
 
 def generator_parameters(config: ModelConfig) -> dict[str, int]:
     """Count `total`, and the parts `mapping`, `motion` where there is any, and `b4`, `b8`, … up to the resolution."""
-    with shapes_alone():
+    with torch.device("meta"):
         return _count(Generator(config))
 
 
 def discriminator_parameters(config: ModelConfig) -> dict[str, int]:
     """Count `total`, `time_table` or `time_mlp` and `mapping` where there are any, and the blocks down to `b4`."""
-    with shapes_alone():
+    with torch.device("meta"):
         return _count(Discriminator(config))
 
 
 def _count(network: nn.Module) -> dict[str, int]:
-    """Count parameters."""
+    """Count parameters. Networks on the meta device have shapes but no memory, so counting large ones is quick."""
     counts: Counter[str] = Counter()
     for name, parameter in network.named_parameters():
         counts["total"] += parameter.numel()
