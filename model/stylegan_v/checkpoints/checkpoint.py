@@ -8,11 +8,9 @@ such as `generator_optimizer`. A file for sampling has `ema` alone. The method i
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
 import pickle
-import pickletools
 import struct
 import zipfile
 import zlib
@@ -163,23 +161,6 @@ def load(file: str | Path) -> Checkpoint:
     """Read a checkpoint, on the CPU. Raises CheckpointError, which says what is wrong with the file."""
     with opened(file) as stream:
         return read(stream, str(user_path(file)))
-
-
-def load_state(file: str | Path) -> Mapping[str, Any]:
-    """Read where training was, plain values, and none of the tensors, which may be gigabytes. Raises CheckpointError.
-
-    torch's file has a pickle of all but the bytes of tensors, in which the text of the header is the second string.
-    The pickle is looked through, not run. What does not have it there is left to `load`, which says what is wrong.
-    """
-    try:
-        with opened(file) as stream, zipfile.ZipFile(stream) as archive:
-            (member,) = (name for name in archive.namelist() if name.endswith("/data.pkl"))
-            opcodes = pickletools.genops(archive.read(member))
-            key, text = itertools.islice((argument for _, argument, _ in opcodes if isinstance(argument, str)), 2)
-        header = json.loads(text) if key == "header" else {}
-        return _table(header["state"] or {})
-    except (*_DAMAGED, OSError, TypeError, RecursionError):
-        return load(file).state or {}
 
 
 def read(stream: IO[bytes], name: str) -> Checkpoint:

@@ -102,7 +102,7 @@ def _stages(run: Run, out: Path, wanted: str | None) -> list[str]:
         return stages
     held, began = stages[0], (out / LAST).exists()
     if began:
-        held = stage_of(checkpoints.load_state(out / LAST)) or held
+        held = stage_of(checkpoints.load(out / LAST).state or {}) or held
     if wanted is None:
         return stages[stages.index(held) :]
     if not 0 <= stages.index(wanted) - stages.index(held) <= began:

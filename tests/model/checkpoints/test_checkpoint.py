@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import torch
 
-from stylegan_v.checkpoints.checkpoint import Checkpoint, dump, load, load_state, save
+from stylegan_v.checkpoints.checkpoint import Checkpoint, dump, load, save
 from stylegan_v.checkpoints.exports import open_export
 from stylegan_v.errors import CheckpointError
 from stylegan_v.networks.config import model_config
@@ -51,36 +51,6 @@ def test_a_checkpoint_comes_back_as_it_was(checkpoint: Checkpoint, tmp_path: Pat
     assert found.tensors.keys() == checkpoint.tensors.keys()
     assert all(torch.equal(found.tensors[name], tensor) for name, tensor in checkpoint.tensors.items())
     assert [file.name for file in tmp_path.iterdir()] == ["a.pt"]
-
-
-def test_the_state_is_read_without_the_tensors(checkpoint: Checkpoint, tmp_path: Path, monkeypatch) -> None:
-    for name, state in (("a.pt", {"kimg": 1.5, "trainer": {"stage": "é"}}), ("b.pt", None)):
-        save(replace(checkpoint, state=state), tmp_path / name)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(torch, "load", lambda *_, **__: pytest.fail("the tensors were read"))
-        found = [load_state(tmp_path / name) for name in ("a.pt", "b.pt")]
-
-    assert found == [{"kimg": 1.5, "trainer": {"stage": "é"}}, {}]
-
-
-def test_a_state_that_cannot_be_read_alone_is_told_of_or_read_with_all(checkpoint: Checkpoint, tmp_path: Path) -> None:
-    (tmp_path / "text.pt").write_text("no checkpoint")
-    torch.save([torch.zeros(2)], tmp_path / "other.pt")
-    save(checkpoint, tmp_path / "whole.pt")
-    (tmp_path / "cut.pt").write_bytes((tmp_path / "whole.pt").read_bytes()[:-200])
-    content = torch.load(tmp_path / "whole.pt", weights_only=True)
-    torch.save({name: content[name] for name in ("tensors", "header")}, tmp_path / "turned.pt")
-
-    for name, message in (
-        ("none.pt", "cannot be read"),
-        ("text.pt", "no checkpoint of stylegan-v"),
-        ("other.pt", "a file of torch, but no checkpoint"),
-        ("cut.pt", "damaged"),
-    ):
-        with pytest.raises(CheckpointError, match=message):
-            load_state(tmp_path / name)
-    assert load_state(tmp_path / "turned.pt") == {"kimg": 1.5}
 
 
 def test_the_file_needs_no_trust(checkpoint: Checkpoint, tmp_path: Path) -> None:

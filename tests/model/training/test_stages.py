@@ -12,7 +12,6 @@ import torch
 from fvd_bench.progress import silent
 from stylegan_v.baselines import registry
 from stylegan_v.baselines.stylegan2 import ImageConfig, StyleGAN2
-from stylegan_v.checkpoints import checkpoint
 from stylegan_v.checkpoints.checkpoint import load
 from stylegan_v.errors import ConfigError, DataError
 from stylegan_v.methods.method import Stage
@@ -88,16 +87,6 @@ def test_the_second_stage_goes_on_from_the_first(run: Run, tmp_path: Path, capsy
     assert [json.loads(line)["kimg"] for line in lines] == [0.004, 0.008, 0.012, 0.016]
     assert [*(tmp_path / "samples").glob("fakes-*")]
     assert "4 frames to train on in stage second" in capsys.readouterr().err
-
-
-def test_a_run_that_goes_on_reads_its_tensors_once(run: Run, tmp_path: Path, monkeypatch) -> None:
-    go(run, tmp_path, minutes=0.0)
-    read, files = checkpoint.read, []
-    monkeypatch.setattr(checkpoint, "read", lambda stream, name: files.append(name) or read(stream, name))
-
-    go(run, tmp_path, minutes=0.0)
-
-    assert files == [str(tmp_path / "checkpoint.pt")]
 
 
 def test_an_interruption_of_any_stage_changes_no_bit(run: Run, tmp_path: Path) -> None:
