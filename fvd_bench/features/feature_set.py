@@ -124,8 +124,8 @@ class FeatureSet:
 
     @property
     def has_covariance(self) -> bool:
-        """Whether there are enough features for a covariance."""
-        return self.count >= 2 or self._given is not None
+        """Whether there are enough features for a covariance, as of moments of an unknown number there are."""
+        return self.count >= 2 or (self._given is not None and self._given.count is None)
 
     def features(self) -> NDArray[np.float32] | None:
         """Return all features [N, dim] in the order of adding, or None when only their moments are known. Do not

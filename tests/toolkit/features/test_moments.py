@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from fvd_bench import FrechetVideoDistance, Settings, evaluate
-from fvd_bench.errors import FvdBenchError, NotComparableError, SourceError
+from fvd_bench.errors import FvdBenchError, MetricError, NotComparableError, SourceError
 from fvd_bench.evaluation.statistics.making import make_moments
 from fvd_bench.features import headed_arrays, moments_file, moments_in_pieces
 from fvd_bench.features.feature_set import FeatureSet
@@ -88,6 +88,14 @@ def test_the_error_of_pieces_is_that_of_the_jackknife() -> None:
     scores = np.array([compute("fvd", real, FeatureSet.of_known(pieces.without(k)), RULE) for k in range(5)])
 
     assert spread.error("fake") == pytest.approx(np.sqrt(4 / 5 * np.sum((scores - scores.mean()) ** 2)), rel=1e-9)
+
+
+@pytest.mark.parametrize("ddof", [0, 1])
+def test_moments_of_one_feature_have_no_distance(ddof: int) -> None:
+    one, fake = FeatureSet.of_pieces(pieces_of(features(1, 1))), FeatureSet.of(features(50, 2))
+
+    with pytest.raises(MetricError, match="1 real and 50 fake features: at least 2 of each"):
+        compute("fvd", one, fake, dataclasses.replace(RULE, ddof=ddof))
 
 
 def test_the_error_of_a_metric_of_all_features_is_that_of_the_sample() -> None:

@@ -99,6 +99,23 @@ def test_it_predicts_how_a_metric_varies(name: str, fakes: int) -> None:
     assert np.sqrt(np.mean(np.square(errors))) == pytest.approx(np.std(values), rel=0.2)
 
 
+@pytest.mark.parametrize("fakes", [60, 400])
+def test_that_of_kid_knows_its_subsets(fakes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Subsets that hold as many features together as there are, and so leave out a third of them: as those of KID do
+    with 100,000 frames."""
+    monkeypatch.setattr(kernel, "_SUBSETS", 10)
+    monkeypatch.setattr(kernel, "_SUBSET_SIZE", 40)
+    values, errors, rule = [], [], MetricRule(names=("kid",))
+    for seed in range(120):
+        real, fake = map(FeatureSet.of, _sides(seed, 400, fakes))
+        spread = Spread("kid", rule)
+        spread.add({"real": real, "fake": fake})
+        values.append(metrics.compute("kid", real, fake, rule))
+        errors.append(np.hypot(spread.error("real") or 0.0, spread.error("fake") or 0.0))
+
+    assert np.sqrt(np.mean(np.square(errors))) == pytest.approx(np.std(values), rel=0.2)
+
+
 @pytest.mark.parametrize("name", ["precision", "recall", "density", "coverage"])
 def test_the_jackknife_stands_in_where_none_is_known(name: str) -> None:
     """These are not smooth, so it errs, to the side of caution."""
