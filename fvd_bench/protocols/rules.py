@@ -18,6 +18,12 @@ FRECHET = ("fvd", "fid", "fd")
 OF_FRECHET = ("ddof", "root", "epsilon")
 """Fields of a `MetricRule` that affect these metrics alone."""
 
+MOST = 10**9
+"""The most frames or videos that a protocol may name. The product of two such numbers fits into 64 bits."""
+
+_MOST_PIXELS = 2**16 - 1
+"""The longest side of a JPEG."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resize:
@@ -34,13 +40,13 @@ class Resize:
     short_side: the length that the shorter side is resized to before the centre is cropped; None for `size`.
     """
 
-    size: int = field(metadata={"least": 1})
+    size: int = field(metadata={"least": 1, "most": _MOST_PIXELS})
     geometry: Literal["stretch", "short-side-crop", "short-side-floor-crop", "square-crop"] = "stretch"
     kernel: Literal[
         "bilinear", "bilinear-tf1", "bilinear-align-corners", "bicubic", "bilinear-pillow", "bicubic-pillow"
     ] = "bilinear"
     antialias: bool = False
-    short_side: int | None = field(default=None, metadata={"least": 1})
+    short_side: int | None = field(default=None, metadata={"least": 1, "most": _MOST_PIXELS})
 
     def __str__(self) -> str:
         before_crop = "" if self.short_side is None else f"-of-{self.short_side}"
@@ -83,17 +89,17 @@ class ClipRule:
     order: whether resize or JPEG comes first.
     """
 
-    frames: int | Literal["all", "whole"] = field(metadata={"least": 1})
-    stride: int = field(default=1, metadata={"least": 1})
+    frames: int | Literal["all", "whole"] = field(metadata={"least": 1, "most": MOST})
+    stride: int = field(default=1, metadata={"least": 1, "most": MOST})
     start: Literal["random", "first", "all", "every", "first-repeated", "spread"] | int = field(
-        default="first", metadata={"least": 0}
+        default="first", metadata={"least": 0, "most": MOST}
     )
     length_rule: Literal["span", "frames-times-stride"] = "span"
-    min_frames: int = field(default=0, metadata={"least": 0})
+    min_frames: int = field(default=0, metadata={"least": 0, "most": MOST})
     short_videos: Literal["skip", "error"] = "skip"
     content: Literal["video", "still", "still-real", "shuffled-real", "reversed-real"] = "video"
     frame_order: Literal["natural", "text"] = "natural"
-    count: int | None = field(default=None, metadata={"least": 2})
+    count: int | None = field(default=None, metadata={"least": 2, "most": MOST})
     selection: Literal["seeded", "first-sorted", "repeated"] = "seeded"
     resize: Resize | None = None
     rounding: Literal["nearest", "truncate", "truncate-unit"] = "nearest"
@@ -101,8 +107,8 @@ class ClipRule:
     jpeg: Literal["never", "unless-jpeg", "always"] = "never"
     jpeg_quality: int = field(default=95, metadata={"least": 1, "most": 100})
     jpeg_subsampling: Literal["4:2:0", "4:2:2", "4:4:4"] = "4:2:0"
-    most_frames: int = field(default=0, metadata={"least": 0})
-    given_frames: int = field(default=0, metadata={"least": 0})
+    most_frames: int = field(default=0, metadata={"least": 0, "most": MOST})
+    given_frames: int = field(default=0, metadata={"least": 0, "most": MOST})
 
     @property
     def is_random(self) -> bool:
@@ -238,7 +244,7 @@ class MetricRule:
     root: Literal["exact", "float32-svd"] = "exact"
     epsilon: float = field(default=0.0, metadata={"least": 0.0, "most": 1.0})
     aggregation: Literal["all", "batch-mean"] = "all"
-    batch: int = field(default=0, metadata={"least": 0})
+    batch: int = field(default=0, metadata={"least": 0, "most": MOST})
     versions: tuple[str, ...] = ()
 
     def alone(self, name: str) -> MetricRule:

@@ -69,7 +69,7 @@ def test_clips_start_at_a_frame_on_either_side() -> None:
 @pytest.mark.parametrize(
     ("start", "message"),
     [
-        ("-1", "start = -1: expected at least 0"),
+        ("-1", "start = -1: expected 0 to 1000000000"),
         ('"frist"', "allowed are 'random', 'first', 'all', 'every', 'first-repeated', 'spread', and whole"),
     ],
 )
