@@ -106,31 +106,33 @@ class _InForce:
     """What blocks of all threads ask of the settings of the process. The last block to end restores these."""
 
     def __init__(self) -> None:
-        self.forget_lock()
-        self._asked: dict[object, tuple[bool, bool]] = {}  # of each block, in the order in which they began
+        self.lock = threading.Lock()
+        self._asked: dict[tuple[int, object], tuple[bool, bool]] = {}  # by thread and block, as they began
         self._set: tuple[bool, bool] | None = None
         self._restoring = contextlib.ExitStack()
 
     @contextlib.contextmanager
     def during(self, *, tf32: bool, repeatable: bool) -> Iterator[None]:
-        block = object()
+        block = threading.get_ident(), object()
         try:
-            with self._lock:
+            with self.lock:
                 self._asked[block] = tf32, repeatable
                 self._follow()
             yield
         finally:
-            with self._lock:
+            with self.lock:
                 self._asked.pop(block, None)
                 self._follow()
 
-    def forget_lock(self) -> None:
-        """Take a new lock, also after a fork, which may have happened while another thread had the old one."""
-        self._lock = threading.Lock()
+    def forked(self) -> None:
+        """Leave the blocks of other threads, none of which a child has. The lock was taken before the fork."""
+        self.lock.release()
+        self._asked = {block: asked for block, asked in self._asked.items() if block[0] == threading.get_ident()}
+        self._follow()
 
     def _follow(self) -> None:
         """Set what the last block to begin asks for, or what was before the first one."""
-        last = list(self._asked.values())[-1] if self._asked else None
+        last = next(reversed(self._asked.values()), None)
         if last == self._set:
             return
         self._set = None
@@ -141,7 +143,9 @@ class _InForce:
 
 
 _IN_FORCE = _InForce()
-os.register_at_fork(after_in_child=_IN_FORCE.forget_lock)
+os.register_at_fork(
+    before=_IN_FORCE.lock.acquire, after_in_parent=_IN_FORCE.lock.release, after_in_child=_IN_FORCE.forked
+)
 
 
 @contextlib.contextmanager

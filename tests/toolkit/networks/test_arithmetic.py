@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from fvd_bench.networks import create
+from fvd_bench.networks import arithmetic, create
 from fvd_bench.networks.arithmetic import batched_products, float32_arithmetic, linear, products_with
 from fvd_bench.networks.extractor import TorchExtractor
 from fvd_bench.protocols.rules import FeatureRule, Resize
@@ -230,3 +231,36 @@ def test_a_block_inside_another_gives_way_to_it_again() -> None:
         with float32_arithmetic("float32"):
             assert settings_of_torch() != outer
         assert settings_of_torch() == outer
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
+def test_a_fork_has_the_blocks_of_its_own_thread_alone() -> None:
+    """Also where another thread is about to change the settings at that time."""
+    before = settings_of_torch()
+    has_begun, may_end = threading.Event(), threading.Event()
+
+    def other() -> None:
+        with float32_arithmetic("tf32", repeatable=False):
+            has_begun.set()
+            assert may_end.wait(60)
+
+    def in_child() -> bool:
+        is_as_before = settings_of_torch() == before
+        with float32_arithmetic("float32"):
+            return is_as_before and settings_of_torch() != before
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    assert has_begun.wait(60)
+    arithmetic._IN_FORCE.lock.acquire()
+    threading.Timer(0.1, arithmetic._IN_FORCE.lock.release).start()
+    child = os.fork()
+    if child == 0:
+        signal.alarm(30)
+        os._exit(0 if in_child() else 1)
+    _, status = os.waitpid(child, 0)
+    may_end.set()
+    thread.join()
+
+    assert status == 0
+    assert settings_of_torch() == before
