@@ -21,15 +21,9 @@ def moved(rules: Iterable[MetricRule], sides: Sequence[Side] = SIDES) -> dict[st
     for rule in rules:
         (name,) = rule.names
         metric = METRICS[name]
-        if any(_sees(rule, side) for side in sides) and rule.aggregation == "all" and not metric.unbiased:
+        if any(side in metric.sides for side in sides) and rule.aggregation == "all" and not metric.unbiased:
             found[name] = metric.rises_by_chance
     return found
-
-
-def _sees(rule: MetricRule, side: Side) -> bool:
-    """Return whether a metric depends on the videos of a side at all. rule: of one metric."""
-    (name,) = rule.names
-    return METRICS[name].fewest[SIDES.index(side)] > 0
 
 
 def effect(metrics: Mapping[str, bool], *, of_all: bool) -> str:
@@ -64,7 +58,7 @@ def findings(
     metrics: dict[Side, dict[str, bool]] = {side: {} for side in SIDES}
     for job, used in counts.items():
         rule, side, dim = job.draw.rule, job.draw.side, extractors[job.features].dim
-        if not any(_sees(of, side) for of in measured[job]):
+        if not any(side in METRICS[name].sides for of in measured[job] for name in of.names):
             continue
         if rule.count is not None and used < rule.count:
             asked[side][str(rule.count)] = used

@@ -21,7 +21,7 @@ from fvd_bench.features.feature_set import FeatureSet
 from fvd_bench.features.moments import Float64
 from fvd_bench.networks import Sees
 from fvd_bench.plugins import running_user_code, source_version
-from fvd_bench.protocols.rules import MetricRule, Side
+from fvd_bench.protocols.rules import SIDES, MetricRule, Side
 
 Influences = tuple[Float64 | None, Float64 | None]
 """The influences of the real features [N] and of the fake ones [M]. None for a side whose features were not kept."""
@@ -76,6 +76,11 @@ class Metric:
     def __post_init__(self) -> None:
         if (self.compute is None) == (self.splits is None):
             raise ValueError(f"the metric {self.name} has to have either `compute` or `splits`")
+
+    @property
+    def sides(self) -> tuple[Side, ...]:
+        """The sides that it depends on."""
+        return tuple(side for side, few in zip(SIDES, self.fewest, strict=True) if few)
 
     def value(self, real: FeatureSet, fake: FeatureSet, rule: MetricRule) -> tuple[float, Splits | None]:
         """Return the value, not aggregated yet, and how far the splits lie apart whose mean it is.

@@ -87,26 +87,20 @@ class Spread:
 
     def unknown(self) -> str | None:
         """Say why there is no confidence interval. None where there is one."""
-        needed = self._counted
-        unknown = self._unknown & set(self._seen)
-        missing = [side for side in SIDES if side in unknown or (side in needed and self.error(side) is None)]
+        unknown = self._unknown.intersection(metrics.METRICS[self.name].sides)
+        missing = [side for side in SIDES if side in unknown or (side in self._counted and self.error(side) is None)]
         if not missing:
             return None
         return f"how much the {' and the '.join(missing)} videos matter to it is not known"
 
     @property
-    def _seen(self) -> list[Side]:
-        """The sides that the score depends on."""
-        return [side for side, few in zip(SIDES, metrics.METRICS[self.name].fewest, strict=True) if few]
-
-    @property
     def _counted(self) -> Sequence[Side]:
-        """The sides to which the chance of the score is counted."""
+        """The sides whose errors make up that of the score."""
         if self.same_videos:
             return ("real",)
         if self.rule.aggregation != "all":  # the variation of batches belongs to both sides, and counts as fake
             return ("fake",)
-        return self._seen
+        return metrics.METRICS[self.name].sides
 
     def interval(self, value: float) -> tuple[float, float] | None:
         """Return the confidence interval of a value, at these numbers of videos. None where it is not known."""
