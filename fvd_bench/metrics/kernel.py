@@ -131,8 +131,8 @@ def _second_moment(features: NDArray[np.floating]) -> Float64:
     return moment
 
 
-def _influence_under_cubic_kernel(real: Float64, fake: Float64) -> Influences:
-    """Return the influences on the squared MMD under (x·y / D + 1)³, whether of all features or averaged over subsets.
+def _influence_under_cubic_kernel(real: Float64, fake: Float64) -> tuple[Float64, Float64]:
+    """Return the influences on the squared MMD of all features under (x·y / D + 1)³: [N] and [M].
 
     Raises MetricError when a side has fewer than 2 features.
     """
@@ -144,21 +144,20 @@ def _influence_under_cubic_kernel(real: Float64, fake: Float64) -> Influences:
 
 
 def _influence_on_subsets(real: Float64, fake: Float64) -> Influences:
-    """Return the influences on the mean over the subsets of KID: each feature counts as often as these hold it.
+    """Return the influences on the mean over the subsets of KID, [N] and [M]: those on the squared MMD of all features,
+    each times how often its feature is in a subset, over the mean of that.
 
     Raises MetricError when a side has fewer than 2 features.
     """
-    of_all = _influence_under_cubic_kernel(real, fake)
+    of_real, of_fake = _influence_under_cubic_kernel(real, fake)
     size = min(_SUBSET_SIZE, len(real), len(fake))
     if size == max(len(real), len(fake)):
-        return of_all
-    random, times = np.random.RandomState(_SEED), (np.zeros(len(real)), np.zeros(len(fake)))
-    for of_side in times[::-1] * _SUBSETS:  # torch-fidelity draws of the fake side first
-        of_side[random.choice(len(of_side), size, replace=False)] += 1
-    first, second = (
-        centred(found * drawn / drawn.mean()) for found, drawn in zip(of_all, times, strict=True) if found is not None
-    )
-    return first, second
+        return of_real, of_fake
+    random, real_times, fake_times = np.random.RandomState(_SEED), np.zeros(len(real)), np.zeros(len(fake))
+    for _ in range(_SUBSETS):
+        for times in (fake_times, real_times):  # as torch-fidelity draws them
+            times[random.choice(len(times), size, replace=False)] += 1
+    return centred(of_real * real_times / real_times.mean()), centred(of_fake * fake_times / fake_times.mean())
 
 
 def _influence_under_biased_kernel(real: Float64, fake: Float64) -> Influences:
