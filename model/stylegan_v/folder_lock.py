@@ -1,4 +1,4 @@
-"""A lock on a folder or a file, so that one process at a time works in it, or several that agree."""
+"""A lock on a folder or a file, so that one process at a time works in it, or several that share it."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _LOOK_AGAIN_SECONDS = 0.01
 
 @contextlib.contextmanager
 def locked(place: Path, refusal: ModelError, *, shared: bool = False, patience: float = 0.0) -> Iterator[None]:
-    """Hold a folder or a file, which is there, for this process, where the file system has such locks.
+    """Lock a folder or a file, which exists, for the block, where the file system has such locks.
 
-    shared: let others hold it too that ask for no more. patience: seconds to wait for it.
-    Raises the refusal where another process holds it, and one of its kind where it cannot be read.
+    shared: whether others may lock it too that share it. patience: seconds to wait for those that do not.
+    Raises the refusal where another block or process keeps it locked, and one of its kind where it cannot be read.
     """
     try:
         held = os.open(place, os.O_RDONLY)

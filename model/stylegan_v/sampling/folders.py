@@ -67,8 +67,8 @@ def generate(
 
     form: `mp4` for files 000000.mp4; `jpg` or `png` for folders 000000 of frames 000000.jpg, of quality 95, or .png.
     label: the class of all videos, None to draw one for each. Memory does not grow with frames or videos.
-    Raises ConfigError, and ModelError when the folder holds videos of other settings, or a run makes some there at the
-    time, and when it cannot be written.
+    Raises ConfigError, and ModelError when the folder holds videos of other settings, when another run makes such
+    videos there at the time, and when it cannot be written.
     """
     check_writable(f".{form}")
     sampler.label(first, label)
@@ -119,10 +119,10 @@ def write_frames(folder: Path, frames: Iterable[Pixels], suffix: str) -> None:
 
 @contextlib.contextmanager
 def _claimed(out: Path, settings: dict[str, Any]) -> Iterator[None]:
-    """Make sure that the folder is there, with these settings and no videos of other ones, and stays so meanwhile.
+    """Make sure that the folder is there, with these settings and no videos of other ones, and stays so in the block.
 
-    The folder is held while its settings are read and written, and the file of the settings until the run ends, by all
-    runs that have them in common. Raises ModelError.
+    The folder is locked while its settings are read and written. The file of the settings is locked until the block
+    ends, in a way that runs of the same settings share. Raises ModelError.
     """
     out.mkdir(parents=True, exist_ok=True)
     busy = ModelError(f"another process works in {out}: wait for its end, or name another folder")
@@ -134,7 +134,10 @@ def _claimed(out: Path, settings: dict[str, Any]) -> Iterator[None]:
 
 
 def _claim(out: Path, settings: dict[str, Any]) -> None:
-    """Write the settings where none are, or those of a run that has ended without a video. Raises ModelError."""
+    """Write the settings, unless the folder has them. Those of a run that ended without a video are replaced.
+
+    Raises ModelError where other settings are in use.
+    """
     file = out / SETTINGS_FILE
     others = sorted(entry.name for entry in out.iterdir() if not entry.name.startswith(".") and entry != file)
     found = _read_settings(file) if file.exists() else {}

@@ -55,8 +55,9 @@ def evaluate(
 ) -> Result:
     """Score videos that a generator makes from t = 0 on against real ones.
 
-    Where it has classes, each video has the label of a real one that is drawn, so that classes are as frequent as among
-    the real videos. Without labels of these, classes are drawn uniformly, and a note of the result says so.
+    Where it has classes, each generated video has the label of a real one drawn at random, so that classes are as
+    frequent as among the real videos. Where these have no labels, classes are drawn uniformly, and a note of the result
+    says so.
     videos: number of generated videos. fps: frames per second of the videos that it was trained on.
     protocol: one or several, by name or path. A protocol's JPEG rule decides whether frames go through a codec.
     features: folder of the feature store, so that the real side is read once; None for no store.
@@ -76,14 +77,19 @@ def evaluate(
 
 
 def _drawn_labels(real: SourceLike, classes: int, *, videos: int, seed: int) -> Labels | None:
-    """Return labels of real videos that have one, drawn one by one: float32 [videos, classes]. None without any."""
+    """Draw a label for each generated video from those of the real ones: float32 [videos, classes].
+
+    None where there are no classes, or no real video has a label. Raises DataError.
+    """
     if not classes or not isinstance(real, str | os.PathLike) or not holds_labels(path := Path(real)):
         return None
     names = open_source(path).names
     found = read_labels(path, names)
+    if not found:
+        return None
     vectors = label_vectors(found, [name for name in names if name in found], classes)
     drawn = uniform(seed, Purpose.LABEL, torch.arange(videos), 0, 1)[:, 0] * len(vectors)
-    return vectors[drawn.long().numpy()] if len(vectors) else None
+    return vectors[drawn.long().numpy()]
 
 
 def _settings(device: str, features: Path | None) -> fvd_bench.Settings:
