@@ -8,7 +8,7 @@ Expected: heads with hair and a ground within ten thousand frames, eyes and mout
 The `small` preset with half of its channels at 8² and above learns 112 talking faces at 64² in three stages, each of
 which goes on with the networks of the one before: short steps at twice the usual rate, then larger ones at the usual
 rate, then with augmentation for as long as there is time. docs/model.md says why. With --further, in an OUT of its own,
-the kept generator learns to move and to tell the speakers apart: with faster waves, and with the speakers as classes,
+the kept generator learns to move and to make the speaker it is asked for: with faster waves and the speakers as classes
 it goes on against a new discriminator, since that of its run was not kept, which learns from clips whose motion is
 wrong, too, and which learns alone at first.
 
@@ -47,7 +47,7 @@ STAGES = (
 )
 
 SPEAKERS = ("s1", "s4")
-"""The classes, by which names of videos begin."""
+"""The classes. The names of their videos begin with these."""
 
 MOVING = {
     "min_period": 4,

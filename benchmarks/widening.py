@@ -1,8 +1,8 @@
-"""A generator that was trained without labels, as one with labels, which moves towards what it can make of each class.
+"""Class labels for a generator that was trained without them.
 
-A new input of a trained network learns slowly where it has to begin from nothing: with a label that made no difference
-at first, the generator still made what it liked of either class after 26 thousand frames, though the discriminator told
-every wrong label. So the label begins by moving the content code, where the generator makes more of its class.
+A label that makes no difference at first is learned slowly: after 26 thousand frames the generator still ignored it,
+though the discriminator recognised every wrong label. So a label begins by moving the content code towards the codes of
+which the generator already makes videos of its class.
 """
 
 from __future__ import annotations
@@ -28,20 +28,22 @@ from stylegan_v.networks.noise import Purpose, normal
 from stylegan_v.sampling.sampler import VideoSampler
 
 DRAWN = 768
-"""Generated videos that are looked at."""
+"""Generated videos that are compared with the real ones."""
 
 STEP = 2.0
 """How far a label moves a content code, in standard deviations of a code."""
 
 
 def with_labels(found: Checkpoint, classes: int, videos: Path) -> Checkpoint:
-    """Return the networks of a checkpoint with labels of so many classes, those of the videos of a prepared set.
+    """Return a checkpoint whose networks take labels of so many classes, which the videos of a prepared set have.
 
-    A discriminator's labels make no difference yet.
+    One that has as many classes stays as it is, else it has to have none. A discriminator's labels make no difference
+    yet.
     """
-    generator = found.generator_as(Generator)
-    if generator.config.num_classes == classes:
+    if found.model.num_classes == classes:
         return found
+    assert found.model.num_classes == 0, "its labels are of other classes"
+    generator = found.generator_as(Generator)
     model = dataclasses.replace(generator.config, num_classes=classes)
     shifts = STEP * _directions(generator, classes, videos)
     tensors: dict[str, Tensor] = {}
@@ -60,9 +62,11 @@ def with_labels(found: Checkpoint, classes: int, videos: Path) -> Checkpoint:
 
 
 def _widened(before: Mapping[str, Tensor], wide: nn.Module, *, labels_first: bool) -> dict[str, Tensor]:
-    """Return the state of a network that has labels, of a narrower one: zeros for inputs that were not there.
+    """Return the state of a network with labels that computes what one without them did, whatever the label.
 
-    The scale of equalised learning rates goes with the number of inputs, and is undone.
+    before: the tensors of the latter. wide: the former. labels_first: whether labels come before the other inputs of a
+    layer. Weights of new inputs are 0. The others grow by the root of how many more inputs there are, since equalised
+    learning rates divide by it.
     """
     state: dict[str, Tensor] = {**wide.state_dict()}
     for name, tensor in before.items():
