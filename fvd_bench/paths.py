@@ -38,8 +38,8 @@ more than once."""
 
 
 def read_text(path: PathLike) -> str:
-    """Return the text of a file in UTF-8 that a user named, which may be a pipe. The mark that editors of Windows put
-    before it is left out.
+    """Return the text of a file in UTF-8 that a user named, which may be a pipe, without a byte order mark, which
+    editors on Windows put before it.
 
     Raises OSError, also for a device, some of which never end, and UnicodeDecodeError.
     """

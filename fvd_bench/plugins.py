@@ -33,7 +33,7 @@ _CODE = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 _allowed: set[str] = set()
 
 GIVEN = "given:"
-"""How the names of objects begin that were handed over in Python. No other process finds them."""
+"""How the names of objects begin that were handed over in Python. No other thread or process finds them."""
 
 
 def allow_code(*names: str) -> None:

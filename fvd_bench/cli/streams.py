@@ -228,8 +228,8 @@ def check_outputs(*files: str | None, read: Iterable[object] = ()) -> None:
     """Make sure that results can be written, so that no long work is lost, and overwrite neither each other nor what is
     read.
 
-    read: sides and other inputs, of which those that are files count. What options name that several commands have,
-    such as protocols, counts too.
+    read: sides and other inputs, of which those that are files count. Protocols, weights and tables that the options of
+    this command name count without being given here.
     Raises OutputError and UsageError.
     """
     given = (*(getattr(each, "videos", each) for each in read), *_named_by_options())

@@ -124,7 +124,7 @@ class FeatureSet:
 
     @property
     def has_covariance(self) -> bool:
-        """Whether there are enough features for a covariance, as of moments of an unknown number there are."""
+        """Whether there are enough features for a covariance. An unknown number, as of given moments, is enough."""
         return self.count >= 2 or (self._given is not None and self._given.count is None)
 
     def features(self) -> NDArray[np.float32] | None:

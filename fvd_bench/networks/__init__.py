@@ -247,7 +247,7 @@ def _created(
         )
     with (
         torch.random.fork_rng(devices=[]),  # a network is made with random weights, which its own then replace
-        torch.device("cpu"),  # whatever the default is, as the default type is float32 in what follows
+        torch.device("cpu"),  # whatever the program's default is
         float32_arithmetic("float32"),
     ):
         if not network.version:

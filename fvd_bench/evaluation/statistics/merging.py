@@ -148,9 +148,10 @@ def _check_alike(first_name: str, first: StatsFile, name: str, file: StatsFile, 
 
 
 def _check_software(files: Mapping[str, StatsFile]) -> None:
-    """Raise SourceError when two files were made with other versions of what both were made with.
+    """Raise SourceError when any two files name different versions of one library or device.
 
-    Libraries of one network alone may be in one file alone, and how a network computes in each that has the network.
+    A library that one network alone needs may be in some files alone. How a network computes is compared among all
+    files that have the network, also where some do not say it.
     """
     found: dict[str, tuple[str | None, str]] = {}
     for name, file in files.items():
@@ -164,8 +165,8 @@ def _check_software(files: Mapping[str, StatsFile]) -> None:
 
 
 def _motion(files: Collection[StatsFile]) -> dict[str, Entry]:
-    """Return the motion in all files, as that of the first: it may have been measured on other processors, which are
-    named in its keys, and whose digits are as good."""
+    """Return the motion in all files under the keys of the first one. Keys name the processor that measured it, which
+    may differ from file to file."""
     found: dict[str, Entry] = {}
     versions = next(iter(files)).motion_versions
     for file in files:

@@ -167,7 +167,7 @@ class _Auditing:
             undistorted = Scored(None, None, lost.reason if lost else str(real), 0)
         else:
             undistorted = self._scored(protocol, real)[name]
-            with contextlib.suppress(MetricError):  # parts of the videos are too few for some metrics
+            with contextlib.suppress(MetricError):  # which some metrics raise for parts of the videos
                 found = extrapolation.floor(name, {"real": real, "fake": real}, protocol.metric, seed=self._seed)
                 floor = None if isinstance(found, str) else found
             of_rungs = {rung: score[protocol, name] for rung, score in scores.items()}

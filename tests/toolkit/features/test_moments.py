@@ -306,6 +306,5 @@ def test_damage_and_other_kinds_are_told_of(files) -> None:
 
 
 def test_a_shard_without_a_video_says_so(two_sides, pixels_protocol) -> None:
-    """It said that none of all videos gave a clip."""
     with pytest.raises(SourceError, match=r"shard 7/7 of .*real has 0 videos, none .* cut the side into fewer shards"):
         make_moments(two_sides[0], "real", pixels_protocol(), shard=(7, 7), settings=Settings(cache=None))

@@ -53,7 +53,7 @@ def test_shards_of_a_network_that_computed_otherwise_are_refused(sides, pixels_p
 
 
 def test_networks_with_other_versions_of_one_library_are_refused(sides, pixels_protocol, stored) -> None:
-    """The first file knows nothing of it, and one file has one version: the features of the other were lost."""
+    """The first file does not name the library, and a merged file has room for one version of it."""
     protocols = [pixels_protocol(name=name, frames=9 + n) for n, name in enumerate(("first", "second", "third"))]
     files = {p: make(sides[0], "real", p, settings=stored) for p in protocols}
     for protocol, version in zip(protocols[1:], ("1.0", "2.0"), strict=True):
