@@ -65,8 +65,8 @@ def _widened(before: Mapping[str, Tensor], wide: nn.Module, *, labels_first: boo
     """Return the state of a network with labels that computes what one without them did, whatever the label.
 
     before: the tensors of the latter. wide: the former. labels_first: whether labels come before the other inputs of a
-    layer. Weights of new inputs are 0. The others grow by the root of how many more inputs there are, since equalised
-    learning rates divide by it.
+    layer. Weights of new inputs are 0. A layer of equalised learning rate divides by the root of its number of inputs,
+    so the other weights grow with that.
     """
     state: dict[str, Tensor] = {**wide.state_dict()}
     for name, tensor in before.items():
