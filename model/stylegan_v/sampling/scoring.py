@@ -88,8 +88,9 @@ def _drawn_labels(real: SourceLike, classes: int, *, videos: int, seed: int) -> 
     if not found:
         return None
     vectors = label_vectors(found, [name for name in names if name in found], classes)
-    drawn = uniform(seed, Purpose.LABEL, torch.arange(videos), 0, 1)[:, 0] * len(vectors)
-    return vectors[drawn.long().numpy()]
+    places = uniform(seed, Purpose.LABEL, torch.arange(videos), 0, 1)[:, 0] * len(vectors)
+    drawn: Labels = vectors[places.long().numpy()]
+    return drawn
 
 
 def _settings(device: str, features: Path | None) -> fvd_bench.Settings:
