@@ -233,7 +233,8 @@ def faces(found: Result) -> list[str]:
         f"{dated[2]} thousand frames, {dated[3]}, with a new discriminator {dated[5]}, {dated[9]} and {dated[13]}",
         f"with smaller steps {dated[14]}, {at[16]} and {at[17]}",
         f"with faster waves and mismatched clips {at[19]}, {at[20]}, {at[21]} and {at[22]}",
-        f"with smaller steps again {at[23]}",
+        f"with smaller steps again {at[23]} and at full ones {scores[24]}",
+        f"labels without effect at first {at[25]}, and with labels that part them at once {', '.join(at[26:])}",
     ]
 
 
