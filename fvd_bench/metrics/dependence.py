@@ -80,6 +80,8 @@ def labels(
         column = _column(*table)
         keys = [column.get(name) or column.get(bare_name(name)) for name in names]
     else:
+        if _FOLDER.fullmatch(by):
+            advice = "these videos lie in no folder of their side: write an expression that is found in every name"
         keys = [_key(name, by, what) for name in names]
     without = {name: "" for name, key in zip(names, keys, strict=True) if key is None}
     if without:

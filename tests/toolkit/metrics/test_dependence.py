@@ -71,6 +71,13 @@ class TestTable:
         with pytest.raises(FvdBenchError, match=message):
             groups(self.names, self.write(tmp_path, text))
 
+    @pytest.mark.parametrize(
+        ("by", "advice"), [("folder", "these videos lie in no folder"), ("shot_", "or folder for the folder")]
+    )
+    def test_what_was_asked_for_is_not_advised(self, by: str, advice: str) -> None:
+        with pytest.raises(FvdBenchError, match=advice):
+            groups(["a.mp4", "b.mp4"], by)
+
     def test_a_table_that_is_not_there_is_named(self) -> None:
         with pytest.raises(FvdBenchError, match=r"nowhere\.csv cannot be read as a table of groups"):
             groups(self.names, "nowhere.csv:scene")
