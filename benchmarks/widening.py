@@ -47,7 +47,9 @@ def with_labels(found: Checkpoint, classes: int, videos: Path) -> Checkpoint:
     model = dataclasses.replace(generator.config, num_classes=classes)
     shifts = STEP * _directions(generator, classes, videos)
     tensors: dict[str, Tensor] = {}
-    for part in {"ema", "generator"}.intersection(found.parts):
+    for part in ("ema", "generator"):
+        if part not in found.parts:
+            continue
         wide = build_generator(model)
         state = _widened(found.part(part), wide, labels_first=False)
         weight = state["mapping.layers.0.weight"]  # of a code, then of an embedded label
