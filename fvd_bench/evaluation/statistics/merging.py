@@ -170,8 +170,9 @@ def _motion(files: Collection[StatsFile]) -> dict[str, Entry]:
     found: dict[str, Entry] = {}
     versions = next(iter(files)).motion_versions
     for file in files:
-        contents = file.contents.values()
-        keys = {motion_key(content, file.motion_versions): motion_key(content, versions) for content in contents}
+        own = file.motion_versions
+        contents = file.contents.values() if own != versions else ()
+        keys = {motion_key(content, own): motion_key(content, versions) for content in contents}
         found |= {keys.get(key, key): entry for key, entry in file.motion.items()}
     return found
 
