@@ -258,9 +258,10 @@ def check_outputs(*files: str | None, read: Iterable[object] = ()) -> None:
 def _named_by_options() -> Iterator[str]:
     """Yield the files of protocols, weights and tables of groups that the options of this command name."""
     given = click.get_current_context().params
-    yield from (
-        name for name in given.get("protocol") or given.get("protocols") or () if name.endswith(".toml") or "/" in name
-    )
+    if protocols := given.get("protocol") or given.get("protocols"):
+        from fvd_bench.protocols.protocol import is_path  # for the commands that have some
+
+        yield from filter(is_path, protocols)
     yield from filter(None, (pair.partition("=")[2] for pair in given.get("weights") or ()))
     for by in filter(None, (given.get("group_by"), given.get("classes"))):
         from fvd_bench.metrics import dependence  # for the few who group

@@ -158,7 +158,7 @@ def text(name_or_path: str) -> str:
 
     Raises UnknownProtocolError when there is none with that name or version, and ProtocolError for a path.
     """
-    if _is_path(name_or_path):
+    if is_path(name_or_path):
         try:
             return read_text(name_or_path)
         except (OSError, UnicodeDecodeError) as error:
@@ -229,7 +229,7 @@ def load(protocol: ProtocolLike) -> Protocol:
 
 def read(name_or_path: str) -> Protocol:
     """Load a protocol like `load`, but whatever its name is: to look at it, not to score by it."""
-    return _read(name_or_path) if _is_path(name_or_path) else _read_shipped(name_or_path)
+    return _read(name_or_path) if is_path(name_or_path) else _read_shipped(name_or_path)
 
 
 @lru_cache
@@ -251,7 +251,8 @@ def _stems() -> tuple[str, ...]:
     return tuple(f.name.removesuffix(".toml") for f in _SHIPPED.iterdir() if f.name.endswith(".toml"))
 
 
-def _is_path(name_or_path: str) -> bool:
+def is_path(name_or_path: str) -> bool:
+    """Return whether a protocol is named by its file, not by the name of one that ships."""
     return "/" in name_or_path or "\\" in name_or_path or name_or_path.endswith(".toml")
 
 

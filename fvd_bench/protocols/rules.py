@@ -18,7 +18,7 @@ FRECHET = ("fvd", "fid", "fd")
 OF_FRECHET = ("ddof", "root", "epsilon")
 """Fields of a `MetricRule` that affect these metrics alone."""
 
-MOST = 10**9
+_MOST = 10**9
 """The most frames or videos that a protocol may name. The product of two such numbers fits into 64 bits."""
 
 _MOST_PIXELS = 2**16 - 1
@@ -89,17 +89,17 @@ class ClipRule:
     order: whether resize or JPEG comes first.
     """
 
-    frames: int | Literal["all", "whole"] = field(metadata={"least": 1, "most": MOST})
-    stride: int = field(default=1, metadata={"least": 1, "most": MOST})
+    frames: int | Literal["all", "whole"] = field(metadata={"least": 1, "most": _MOST})
+    stride: int = field(default=1, metadata={"least": 1, "most": _MOST})
     start: Literal["random", "first", "all", "every", "first-repeated", "spread"] | int = field(
-        default="first", metadata={"least": 0, "most": MOST}
+        default="first", metadata={"least": 0, "most": _MOST}
     )
     length_rule: Literal["span", "frames-times-stride"] = "span"
-    min_frames: int = field(default=0, metadata={"least": 0, "most": MOST})
+    min_frames: int = field(default=0, metadata={"least": 0, "most": _MOST})
     short_videos: Literal["skip", "error"] = "skip"
     content: Literal["video", "still", "still-real", "shuffled-real", "reversed-real"] = "video"
     frame_order: Literal["natural", "text"] = "natural"
-    count: int | None = field(default=None, metadata={"least": 2, "most": MOST})
+    count: int | None = field(default=None, metadata={"least": 2, "most": _MOST})
     selection: Literal["seeded", "first-sorted", "repeated"] = "seeded"
     resize: Resize | None = None
     rounding: Literal["nearest", "truncate", "truncate-unit"] = "nearest"
@@ -107,8 +107,8 @@ class ClipRule:
     jpeg: Literal["never", "unless-jpeg", "always"] = "never"
     jpeg_quality: int = field(default=95, metadata={"least": 1, "most": 100})
     jpeg_subsampling: Literal["4:2:0", "4:2:2", "4:4:4"] = "4:2:0"
-    most_frames: int = field(default=0, metadata={"least": 0, "most": MOST})
-    given_frames: int = field(default=0, metadata={"least": 0, "most": MOST})
+    most_frames: int = field(default=0, metadata={"least": 0, "most": _MOST})
+    given_frames: int = field(default=0, metadata={"least": 0, "most": _MOST})
 
     @property
     def is_random(self) -> bool:
@@ -244,7 +244,7 @@ class MetricRule:
     root: Literal["exact", "float32-svd"] = "exact"
     epsilon: float = field(default=0.0, metadata={"least": 0.0, "most": 1.0})
     aggregation: Literal["all", "batch-mean"] = "all"
-    batch: int = field(default=0, metadata={"least": 0, "most": MOST})
+    batch: int = field(default=0, metadata={"least": 0, "most": _MOST})
     versions: tuple[str, ...] = ()
 
     def alone(self, name: str) -> MetricRule:
