@@ -12,6 +12,7 @@ from pathlib import Path
 
 import torch
 
+from fvd_bench.allocator import kept_memory
 from fvd_bench.escapes import escaped
 from fvd_bench.networks.arithmetic import float32_arithmetic
 from fvd_bench.progress import Progress
@@ -28,7 +29,6 @@ from stylegan_v.methods.trainer import Trainer
 from stylegan_v.networks.generator import half_precision
 from stylegan_v.sampling.scoring import check_generated, check_scoring
 from stylegan_v.training import memory_advice, run_folder
-from stylegan_v.training.allocator import kept_memory
 from stylegan_v.training.memory_advice import explained_memory
 from stylegan_v.training.pace import Pace, in_seconds
 from stylegan_v.training.run import Run
