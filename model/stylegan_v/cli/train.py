@@ -97,7 +97,8 @@ def train(
             begin=begin,
             told=told,
         )
-    remark(f"{out}: trained on {round(done * 1000):,} of {round(run.train.kimg * 1000):,} frames")
+    frames, total = round(done * 1000), run.total_frames
+    remark(f"{out}: trained on {frames:,}{f' of {total:,}' if frames <= total else ''} frames")
 
 
 def _run(

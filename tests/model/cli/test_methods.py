@@ -49,6 +49,18 @@ def test_a_method_is_trained_looked_at_sampled_and_scored(train, toy_videos: Pat
     assert "mocogan-sg2 generator" in (tmp_path / "result.json").read_text()
 
 
+def test_a_run_that_has_more_frames_than_are_asked_for_says_so_and_stays(train, tmp_path: Path) -> None:
+    train("--method", "stylegan2", "--kimg", 0.008)
+    before = (tmp_path / "run" / "checkpoint.pt").read_bytes()
+    less, rounded = (train("--method", "stylegan2", "--kimg", kimg) for kimg in (0.003, 0.0079))
+
+    assert (less.exit_code, rounded.exit_code) == (0, 0)
+    assert "8 frames were trained on before, more than the 4 of kimg = 0.003: nothing is left to train" in less.stderr
+    assert less.stderr.endswith(f"{tmp_path / 'run'}: trained on 8 frames\n")
+    assert rounded.stderr.endswith(f"{tmp_path / 'run'}: trained on 8 of 8 frames\n")  # steps of two
+    assert (tmp_path / "run" / "checkpoint.pt").read_bytes() == before
+
+
 def test_a_method_that_does_not_exist(train, tmp_path: Path) -> None:
     done, about = train("--method", "mocogan-sg3"), run("info", "--method", "styleganv")
 
