@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
+from stylegan_v.baselines import registry
 from stylegan_v.cli import cli
 from stylegan_v.errors import ConfigError
 
@@ -59,6 +61,14 @@ def test_a_run_that_has_more_frames_than_are_asked_for_says_so_and_stays(train, 
     assert less.stderr.endswith(f"{tmp_path / 'run'}: trained on 8 frames\n")
     assert rounded.stderr.endswith(f"{tmp_path / 'run'}: trained on 8 of 8 frames\n")  # steps of two
     assert (tmp_path / "run" / "checkpoint.pt").read_bytes() == before
+
+
+@pytest.mark.parametrize("command", ["train", "info"])
+def test_the_help_names_all_presets(command: str) -> None:
+    told = set(re.findall(r"[a-z]+", re.search(r"--preset TEXT(.*?)--", run(command, "--help").stdout, re.DOTALL)[1]))
+
+    for name in registry.MODULES:
+        assert told >= {*registry.method(name).presets}, name
 
 
 def test_a_method_that_does_not_exist(train, tmp_path: Path) -> None:
