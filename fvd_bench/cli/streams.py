@@ -270,7 +270,7 @@ def _named_by_options() -> Iterator[str]:
     """Yield the files of protocols, weights and tables of groups that the options of this command name."""
     given = click.get_current_context().params
     if protocols := given.get("protocol") or given.get("protocols"):
-        from fvd_bench.protocols.protocol import is_path  # for the commands that have some
+        from fvd_bench.protocols.aliases import is_path  # for the commands that have some
 
         yield from filter(is_path, protocols)
     yield from filter(None, (pair.partition("=")[2] for pair in given.get("weights") or ()))
