@@ -102,6 +102,14 @@ def float32_arithmetic(precision: str, *, repeatable: bool = True) -> Iterator[N
         yield
 
 
+@contextlib.contextmanager
+def own_defaults() -> Iterator[None]:
+    """Compute in float32 as `float32_arithmetic` does, with new tensors on the processor, as in a new thread: what the
+    surrounding program has for a default device or type is suspended inside the block."""
+    with torch.device("cpu"), float32_arithmetic("float32"):
+        yield
+
+
 class _InForce:
     """What blocks of all threads ask of the settings of the process. The last block to end restores these."""
 
