@@ -318,7 +318,7 @@ def _read_track(video: VideoStream) -> Track:
         if not packet.is_discard:
             times.append(packet.pts)
     counts = stream.codec_context.codec.canonical_name in _FRAMES_OF_PACKETS and container.format.name != "mpegts"
-    promised = max(stream.frames - hidden, packets if counts else 0, 0)
+    promised = max(_stated_frames(video) - hidden, packets if counts else 0, 0)
     known = [time for time in times if time is not None]
     if not stream.time_base or len(known) < len(times):
         return Track(packets, promised, _missing_seconds(video, end), None, None)
@@ -327,6 +327,13 @@ def _read_track(video: VideoStream) -> Track:
     seconds = total_seconds(known, tick, last=last[1], rate=rate)
     rate = rate_of(known, tick, stated=rate)
     return Track(packets, promised, _missing_seconds(video, end), uneven(known, tick), seconds, rate)
+
+
+def _stated_frames(video: VideoStream) -> int:
+    """Return how many frames the header says that there are, 0 where it does not. Of MP4 and MOV these are the frames
+    that its edit list leaves, with those before them that decoding needs."""
+    frames = video.stream.frames
+    return len(video.stream.index_entries) if frames and video.container.format.name.startswith("mov") else frames
 
 
 def _missing_seconds(video: VideoStream, end: float) -> float:
