@@ -1,6 +1,6 @@
 """Question: how much faster does OpenVINO run I3D on a processor than torch does, and how far apart are the features?
 
-Command:  pip install 'fvd-bench[openvino]'
+Command:  pip install '.[openvino]'
           python benchmarks/engines.py
 Time:     1 minute on 2 idle cores.
 Expected: about as fast, and a largest difference of features of about 2e-5. OpenVINO has direct sums, fused with what

@@ -8,6 +8,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,6 +67,16 @@ def test_anchors_lead_to_headings(page: Path) -> None:
     targets = [(page.parent / file if file else page, anchor) for file, anchor in links]
 
     assert [(t.name, anchor) for t, anchor in targets if t.suffix == ".md" and anchor not in anchors(t)] == []
+
+
+def test_extras_are_installed_from_the_clone_as_long_as_no_index_has_the_package() -> None:
+    known = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
+    pages = [*PAGES, *sorted((ROOT / "benchmarks").glob("*.*"))]
+    named = re.findall(r"pip install [\"']?(\S*?)\[(\w+)\]", "".join(page.read_text("utf-8") for page in pages))
+
+    assert "on no package index yet" in (ROOT / "README.md").read_text("utf-8")
+    assert {place for place, _ in named} <= {".", "fvd-bench"} and {extra for _, extra in named} <= known.keys()
+    assert [extra for place, extra in named if place != "."] == ["h5"]  # where docs/index.md explains that of messages
 
 
 def test_every_page_is_on_the_site_and_in_the_list_for_machines() -> None:

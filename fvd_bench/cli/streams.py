@@ -226,10 +226,10 @@ def check_ending(option: str, file: str | None, endings: Sequence[str]) -> None:
 
 def check_outputs(*files: str | None, read: Iterable[object] = ()) -> None:
     """Make sure that results can be written, so that no long work is lost, and overwrite neither each other nor what is
-    read.
+    read, nor become a part of that.
 
-    read: sides and other inputs, of which those that are files count. Protocols, weights and tables that the options of
-    this command name count without being given here.
+    read: sides and other inputs, of which those that are files count, and those that are made of files. Protocols,
+    weights and tables that the options of this command name count without being given here.
     Raises OutputError and UsageError.
     """
     given = (*(getattr(each, "videos", each) for each in read), *_named_by_options())
@@ -248,18 +248,29 @@ def check_outputs(*files: str | None, read: Iterable[object] = ()) -> None:
             raise OutputError(
                 f"{file} cannot be written: expected a file in a folder that exists ({cause(error)})"
             ) from error
-        if isinstance(place, Path) and any(_is_same(place, other) for other in taken):
-            raise click.UsageError(f"{file} is read, and would be replaced: give what is written another name")
+        if isinstance(place, Path):
+            _check_apart(file, place, taken)
         if place in places:
             raise click.UsageError(f"{'stdout' if place == 1 else file} can take one kind of result, not two")
         places.append(place)
+
+
+def _check_apart(file: str, place: Path, taken: Iterable[Path]) -> None:
+    """Raise UsageError where a result is what is read, a file of that, or would be one. place: where it is written."""
+    for other in taken:
+        from fvd_bench.sources.membership import takes  # for the commands that write files
+
+        if _is_same(place, other) or takes(other, place):
+            if place.exists():
+                raise click.UsageError(f"{file} is read, and would be replaced: give what is written another name")
+            raise click.UsageError(f"{file} would be a part of {other} from then on: write it to another folder")
 
 
 def _named_by_options() -> Iterator[str]:
     """Yield the files of protocols, weights and tables of groups that the options of this command name."""
     given = click.get_current_context().params
     if protocols := given.get("protocol") or given.get("protocols"):
-        from fvd_bench.protocols.protocol import is_path  # for the commands that have some
+        from fvd_bench.protocols.aliases import is_path  # for the commands that have some
 
         yield from filter(is_path, protocols)
     yield from filter(None, (pair.partition("=")[2] for pair in given.get("weights") or ()))

@@ -67,10 +67,11 @@ def _of_videos_and_scores(
         for job in collection.collected
         if job in told & measured.keys() and (videos := sides[job.draw.reads].given.known_videos) is not None
     }
+    whole = {score.digest for score in scores if not is_window(score)}
     return find(
         evaluation.sources,
         {job: found for job, found in collection.collected.items() if job in told and job.draw.reads not in known},
-        [score for score in scores if not is_window(score)],
+        [score for score in scores if not is_window(score) or score.digest not in whole],
         evaluation.extractors,
         motion,
         evaluation.store.damaged,

@@ -131,7 +131,7 @@ def _dim(module: Callable[[Tensor], Tensor], protocol: Protocol, sees: Sees, nam
     """Return how many numbers a module gives for one input of a protocol, all grey. Raises NetworkError."""
     import torch
 
-    from fvd_bench.networks.arithmetic import float32_arithmetic
+    from fvd_bench.networks.arithmetic import own_defaults
 
     side = protocol.features.resize.size if protocol.features.resize else _TRIED_SIZE
     length = () if sees == "frames" else (_frames(protocol.fake),)
@@ -141,8 +141,7 @@ def _dim(module: Callable[[Tensor], Tensor], protocol: Protocol, sees: Sees, nam
     with (
         running_user_code(f"{name}: trying it on one input", raising=NetworkError),
         torch.inference_mode(),
-        torch.device("cpu"),  # as in threads of their own, where the default of this one does not hold
-        float32_arithmetic("float32"),
+        own_defaults(),  # as where it is to run
     ):
         found = module(grey)
     if not isinstance(found, torch.Tensor) or found.ndim != 2 or len(found) != 1:

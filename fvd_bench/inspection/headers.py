@@ -88,7 +88,7 @@ def _seen(
 
 def _key(name: str, content: str, versions: Mapping[str, str]) -> str:
     """Return the sha256 of everything that a header depends on."""
-    everything = {"header": 1, "suffix": suffix(name), "content": content, "versions": dict(versions)}
+    everything = {"header": 2, "suffix": suffix(name), "content": content, "versions": dict(versions)}
     return hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()
 
 

@@ -236,7 +236,7 @@ def _created(
     import torch  # only here, since it takes seconds
 
     from fvd_bench.networks import environment
-    from fvd_bench.networks.arithmetic import float32_arithmetic
+    from fvd_bench.networks.arithmetic import own_defaults
 
     if lacking := environment.absent(network.software):  # before weights are fetched
         raise NetworkError(
@@ -247,8 +247,7 @@ def _created(
         )
     with (
         torch.random.fork_rng(devices=[]),  # a network is made with random weights, which its own then replace
-        torch.device("cpu"),  # whatever the program's default is
-        float32_arithmetic("float32"),
+        own_defaults(),
     ):
         if not network.version:
             return network.create(rule, device=device, weights=weights, progress=progress)

@@ -102,6 +102,14 @@ def float32_arithmetic(precision: str, *, repeatable: bool = True) -> Iterator[N
         yield
 
 
+@contextlib.contextmanager
+def own_defaults() -> Iterator[None]:
+    """Compute in float32 as `float32_arithmetic` does, with new tensors on the processor, as in a new thread: what the
+    surrounding program has for a default device or type is suspended inside the block."""
+    with torch.device("cpu"), float32_arithmetic("float32"):
+        yield
+
+
 class _InForce:
     """What blocks of all threads ask of the settings of the process. The last block to end restores these."""
 
@@ -131,15 +139,21 @@ class _InForce:
         self._follow()
 
     def _follow(self) -> None:
-        """Set what the last block to begin asks for, or what was before the first one."""
-        last = next(reversed(self._asked.values()), None)
-        if last == self._set:
+        """Set what the last block to begin asks for, or what was before the first one.
+
+        From one to the other what both ask for stays as it is, since networks may compute in other threads meanwhile.
+        """
+        last, before = next(reversed(self._asked.values()), None), self._set
+        if last == before:
             return
         self._set = None
-        self._restoring.close()
-        if last is not None:
-            self._restoring.enter_context(_settings(*last))
-            self._set = last
+        if last is None:
+            self._restoring.close()
+            return
+        if before is None:
+            self._restoring.enter_context(_restored())
+        _have(*last, instead_of=before)
+        self._set = last
 
 
 _IN_FORCE = _InForce()
@@ -149,20 +163,37 @@ os.register_at_fork(
 
 
 @contextlib.contextmanager
-def _settings(tf32: bool, repeatable: bool) -> Iterator[None]:
-    """Have one set of settings of the process. See `float32_arithmetic`."""
+def _restored() -> Iterator[None]:
+    """Have the settings of the process again after the block. Those of products may be set by themselves inside it."""
     cudnn, default = torch.backends.cudnn, torch.get_default_dtype()
     before = cudnn.enabled, cudnn.benchmark, cudnn.deterministic
-    cudnn.enabled, cudnn.benchmark, cudnn.deterministic = True, not repeatable, repeatable
-    torch.set_default_dtype(torch.float32)
-    products = _products if hasattr(torch.backends, "fp32_precision") else _products_before_torch_2_9
+    products = _products_restored if _BY_KIND else _products_restored_before_torch_2_9
     try:
-        with products(tf32=tf32):
+        with products():
             yield
     finally:
         torch.set_default_dtype(default)
         cudnn.enabled, cudnn.benchmark, cudnn.deterministic = before
 
+
+def _have(tf32: bool, repeatable: bool, *, instead_of: tuple[bool, bool] | None) -> None:
+    """Set the settings of the process. See `float32_arithmetic`. instead_of: what they were set to here before."""
+    cudnn = torch.backends.cudnn
+    cudnn.enabled, cudnn.benchmark, cudnn.deterministic = True, not repeatable, repeatable
+    torch.set_default_dtype(torch.float32)
+    if instead_of is None or instead_of[0] != tf32:
+        torch.set_float32_matmul_precision("high" if tf32 else "highest")
+        if not _BY_KIND:
+            cudnn.allow_tf32 = tf32
+            return
+        for name in _OF_PROCESSORS:  # which torch has just set with the others: for that moment they may have TF32
+            _set(name, "ieee")
+        for name in _OF_GPUS:
+            _set(name, "tf32" if tf32 else "ieee")
+
+
+_BY_KIND = hasattr(torch.backends, "fp32_precision")
+"""Whether each kind of product has a setting of its own, as since torch 2.9."""
 
 _OF_ALL = ("fp32_precision", "cudnn.fp32_precision")
 """Settings of torch.backends that apply wherever the settings below say "none"."""
@@ -172,8 +203,8 @@ _OF_GPUS = ("cuda.matmul.fp32_precision", "cudnn.conv.fp32_precision", "cudnn.rn
 
 
 @contextlib.contextmanager
-def _products(*, tf32: bool) -> Iterator[None]:
-    """Set the precision of each kind of product by itself.
+def _products_restored() -> Iterator[None]:
+    """Let the precision of each kind of product be set by itself, and restore it.
 
     `set_float32_matmul_precision` belongs to an older interface and sets two of them at once. Reading that setting
     raises RuntimeError in a program that has set them one by one, unless they say "none" at that time.
@@ -184,11 +215,6 @@ def _products(*, tf32: bool) -> Iterator[None]:
         _set(name, "none")
     matmul_before = torch.get_float32_matmul_precision()
     try:
-        torch.set_float32_matmul_precision("high" if tf32 else "highest")
-        for name in _OF_PROCESSORS:
-            _set(name, "ieee")
-        for name in _OF_GPUS:
-            _set(name, "tf32" if tf32 else "ieee")
         yield
     finally:
         torch.set_float32_matmul_precision(matmul_before)
@@ -197,11 +223,9 @@ def _products(*, tf32: bool) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _products_before_torch_2_9(*, tf32: bool) -> Iterator[None]:
+def _products_restored_before_torch_2_9() -> Iterator[None]:
     before = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
     try:
-        torch.set_float32_matmul_precision("high" if tf32 else "highest")
-        torch.backends.cudnn.allow_tf32 = tf32
         yield
     finally:
         torch.set_float32_matmul_precision(before[0])

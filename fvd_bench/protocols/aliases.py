@@ -1,4 +1,4 @@
-"""Short names of protocols: those that people ask for first."""
+"""Short names of protocols: those that people ask for first. What is no name is the path of a file."""
 
 from __future__ import annotations
 
@@ -18,3 +18,8 @@ ALIASES: Mapping[str, str] = {
     "vfid-tryon": "vfid-tryon-on-tfhub-weights",
 }
 """Short name -> the protocol that it stands for. Results have the protocol's own name."""
+
+
+def is_path(name_or_path: str) -> bool:
+    """Return whether a protocol is named by its file, not by the name of one that ships."""
+    return "/" in name_or_path or "\\" in name_or_path or name_or_path.endswith(".toml")

@@ -19,6 +19,7 @@ from typing import Any, Literal, get_args
 
 from fvd_bench.errors import ProtocolError, UnknownProtocolError, cause
 from fvd_bench.paths import read_text, shipped
+from fvd_bench.protocols.aliases import is_path
 from fvd_bench.protocols.parsing import checked_name, refuse_unknown, rule_of, value_of
 
 _SHIPPED = shipped("fvd_bench.protocols.shipped.paired", "protocols/paired")
@@ -217,7 +218,7 @@ def load_all(protocol: PairedProtocolLike | Sequence[PairedProtocolLike]) -> tup
 
 def text(name_or_path: str) -> str:
     """Return the TOML text of a paired protocol. Raises as `load` does."""
-    if "/" in name_or_path or name_or_path.endswith(".toml"):
+    if is_path(name_or_path):
         try:
             return read_text(name_or_path)
         except (OSError, UnicodeDecodeError) as error:

@@ -22,7 +22,7 @@ from typing import Any
 from fvd_bench.errors import ProtocolError, UnknownProtocolError, cause
 from fvd_bench.paths import read_text, shipped
 from fvd_bench.protocols import family
-from fvd_bench.protocols.aliases import ALIASES
+from fvd_bench.protocols.aliases import ALIASES, is_path
 from fvd_bench.protocols.consistency import check_possible
 from fvd_bench.protocols.parsing import checked_name, refuse_unknown, rule_of, side_tables, value_of
 from fvd_bench.protocols.rules import ClipRule, FeatureRule, MetricRule, Resize, Side
@@ -249,11 +249,6 @@ def _read(name_or_path: str) -> Protocol:
 def _stems() -> tuple[str, ...]:
     """Return the names of the shipped files, NAME for the newest version and NAME@VERSION for older ones."""
     return tuple(f.name.removesuffix(".toml") for f in _SHIPPED.iterdir() if f.name.endswith(".toml"))
-
-
-def is_path(name_or_path: str) -> bool:
-    """Return whether a protocol is named by its file, not by the name of one that ships."""
-    return "/" in name_or_path or "\\" in name_or_path or name_or_path.endswith(".toml")
 
 
 def parse(table: Mapping[str, Any], *, where: str) -> Protocol:

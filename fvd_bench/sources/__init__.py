@@ -14,6 +14,7 @@ __all__ = [
     "fetched",
     "iterables",
     "listing",
+    "membership",
     "open_source",
     "opening",
     "reference_names",

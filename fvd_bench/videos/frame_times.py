@@ -19,6 +19,10 @@ _JITTER = 0.10
 frame doubles an interval, and 24 frames a second shown as 30 change it by a quarter."""
 
 
+_ROUNDED = 1 + 1e-6
+"""Ticks by which rounded times may differ, in both directions together, from those of a constant rate."""
+
+
 class Time(NamedTuple):
     """When a frame is shown.
 
@@ -90,6 +94,27 @@ def rate_of(times: Sequence[int], tick: float, *, stated: float | None = None) -
         return None
     steps = len(times) - 1
     return stated if stated and abs(shown * tick - steps / stated) <= tick else steps / (shown * tick)
+
+
+def steady_rate(times: Sequence[int], tick: float) -> float | None:
+    """Return the frames a second of a file that has nothing but times, None where these are of no constant rate.
+
+    times: the times of the frames in ticks, in their order. tick: seconds that one tick lasts.
+    Delays of 3, 3 and 4 hundredths of a second are 30 frames a second, and delays of 3 alone are 33⅓: where delays
+    differ, the rate is the whole number whose times are nearest to these, if rounding to ticks makes these of those.
+    """
+    found = rate_of(times, tick)
+    if found is None or uneven(times, tick) is not None:
+        return None
+    ticks = np.array(times, dtype=np.int64)
+    if np.ptp(np.diff(ticks)) == 0:
+        return found
+
+    def spread(rate: int) -> float:
+        return float(np.ptp(ticks - np.arange(len(ticks)) / (rate * tick)))
+
+    near = min(range(max(1, round(found) - 1), round(found) + 2), key=spread)
+    return float(near) if spread(near) < _ROUNDED else found
 
 
 def widest(

@@ -9,6 +9,7 @@ import io
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,7 +21,7 @@ from fvd_bench.videos.decoding.index import FrameIndex
 from fvd_bench.videos.decoding.limits import Limits
 from fvd_bench.videos.decoding.meter import Meter
 from fvd_bench.videos.decoding.video_frame import Decoded, checksum, orientation
-from fvd_bench.videos.frame_times import rate_of, total_seconds, uneven
+from fvd_bench.videos.frame_times import rate_of, steady_rate, total_seconds, uneven
 from fvd_bench.videos.header import HLG, MOST_PACKETS, PQ, SDR, Probe, Track
 from fvd_bench.videos.orientation import UPRIGHT
 
@@ -255,8 +256,10 @@ def _read_probe(video: VideoStream) -> Probe:
     """Read the header, and how the first frame is to be turned. Raises VideoError."""
     stream = video.stream
     context = stream.codec_context
-    rate = stream.average_rate or stream.guessed_rate
+    rate: float | Fraction | None = stream.average_rate or stream.guessed_rate
     first = _first_frame(video)
+    if first and video.container.format.name == "gif":
+        rate = _rate_of_delays(video, first) or rate
     turned = orientation(first.image) if first else UPRIGHT
     size = turned.size(context.width, context.height) if context.width and context.height else None
     aspect = stream.sample_aspect_ratio or context.sample_aspect_ratio
@@ -271,6 +274,16 @@ def _read_probe(video: VideoStream) -> Probe:
         stream=_place(video),
         is_mirrored=turned.is_mirrored,
     )
+
+
+def _rate_of_delays(video: VideoStream, first: Decoded) -> float | None:
+    """Return the rate of a GIF, whose header has none: FFmpeg takes the delay of the first frame for that of all.
+
+    None where it is not constant. All packets behind the first frame are read. Raises VideoError.
+    """
+    times = [first.image.pts, *(packet.pts for packet in video.packets() if packet.size)]
+    known, tick = [time for time in times if time is not None], video.stream.time_base
+    return steady_rate(known, float(tick)) if tick and len(known) == len(times) else None
 
 
 def _first_frame(video: VideoStream) -> Decoded | None:
@@ -318,7 +331,7 @@ def _read_track(video: VideoStream) -> Track:
         if not packet.is_discard:
             times.append(packet.pts)
     counts = stream.codec_context.codec.canonical_name in _FRAMES_OF_PACKETS and container.format.name != "mpegts"
-    promised = max(stream.frames - hidden, packets if counts else 0, 0)
+    promised = max(_stated_frames(video) - hidden, packets if counts else 0, 0)
     known = [time for time in times if time is not None]
     if not stream.time_base or len(known) < len(times):
         return Track(packets, promised, _missing_seconds(video, end), None, None)
@@ -327,6 +340,13 @@ def _read_track(video: VideoStream) -> Track:
     seconds = total_seconds(known, tick, last=last[1], rate=rate)
     rate = rate_of(known, tick, stated=rate)
     return Track(packets, promised, _missing_seconds(video, end), uneven(known, tick), seconds, rate)
+
+
+def _stated_frames(video: VideoStream) -> int:
+    """Return how many frames the header says that there are, 0 where it does not. Of MP4 and MOV these are the frames
+    that its edit list leaves, with those before them that decoding needs."""
+    frames = video.stream.frames
+    return len(video.stream.index_entries) if frames and video.container.format.name.startswith("mov") else frames
 
 
 def _missing_seconds(video: VideoStream, end: float) -> float:

@@ -13,6 +13,7 @@ from fvd_bench.cli.options import allow_code_option, array_options, protocol_nam
 from fvd_bench.cli.pages import CLIPS_AND_CHARTS, Showing, html_option
 from fvd_bench.cli.streams import check_outputs, keeps, print_result, progress
 from fvd_bench.cli.values import Place
+from fvd_bench.paths import user_path
 from stylegan_v.cli.options import PATH, Device, device_option, seed_option
 
 if TYPE_CHECKING:
@@ -44,8 +45,10 @@ def evaluate(
 ) -> None:
     """Score the generator of a CHECKPOINT against real videos; nothing is written to disk but features."""
     from stylegan_v.checkpoints.files import check_checkpoint
+    from stylegan_v.data.labels import LABEL_FILE
 
-    check_outputs(json_file, html_file, read=(real, checkpoint))
+    labels = [user_path(real) / LABEL_FILE] if isinstance(real, str | Path) else []
+    check_outputs(json_file, html_file, read=(real, checkpoint, *labels))
     check_checkpoint(checkpoint)
     from fvd_bench.networks.environment import resolve_device
     from fvd_bench.reports.page import result_page

@@ -9,7 +9,7 @@ import click
 
 from fvd_bench.cli.command import Command
 from fvd_bench.cli.options import array_options
-from fvd_bench.cli.streams import say
+from fvd_bench.cli.streams import check_outputs, say
 from fvd_bench.cli.values import Place
 from fvd_bench.words import counted
 from stylegan_v.cli.options import PATH, Device, device_option, picture_option, seed_option
@@ -60,6 +60,7 @@ def gradients(
     from stylegan_v.studies import pictures
 
     pictures.check_picture(out)
+    check_outputs(str(out), read=(real, checkpoint, pair_file))
     loaded = load(checkpoint)
     place = resolve_device(device)
     generator = loaded.generator_as(Generator, place)

@@ -10,7 +10,7 @@ import click
 from fvd_bench.cli.command import Command, typed
 from fvd_bench.cli.streams import console, say
 from fvd_bench.words import counted
-from stylegan_v.cli.options import PATH
+from stylegan_v.cli.options import PATH, preset_option
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.command(cls=Command)
 @click.argument("checkpoint", required=False, type=PATH)
 @click.option("--method", help="What is trained, see `train`.  [default: stylegan-v]")
-@click.option("--preset", help="release, paper, middle, small or image; other methods: paper or small.")
+@preset_option
 @click.option("--resolution", type=int, help="Side of a frame in pixels.  [default: that of the preset]")
 @click.option("--frames", type=int, help="That the discriminator looks at.  [default: those of the preset]")
 @click.option("--classes", type=click.IntRange(0), help="Length of labels, 0 for none.  [default: 0]")

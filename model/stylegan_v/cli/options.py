@@ -26,6 +26,9 @@ class UserPath(click.Path):
 PATH = UserPath()
 
 device_option = click.option("--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu", "cuda"]))
+preset_option = click.option(
+    "--preset", help="release, paper, middle, small, image, or tiny for tests; other methods: paper, small or tiny."
+)
 seed_option = click.option(
     "--seed", default=0, show_default=True, type=click.IntRange(0, 2**32 - 1), help="Of what is drawn."
 )

@@ -10,7 +10,7 @@ import click
 from fvd_bench.cli.command import Command, typed
 from fvd_bench.cli.streams import be_quiet, hushed, keeps, remark
 from fvd_bench.cli.values import Number
-from stylegan_v.cli.options import PATH, Device, device_option
+from stylegan_v.cli.options import PATH, Device, device_option, preset_option
 from stylegan_v.cli.progress import training_progress
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ _SECTIONS = {
 @click.option("--data", "path", metavar="PATH", help="Folder or archive of training videos.")
 @click.option("--out", required=True, type=PATH, help="Folder of the run.")
 @click.option("--method", help="What to train: stylegan-v, or what the paper compares it with (docs/methods.md).")
-@click.option("--preset", help="release, paper, middle, small or image; other methods: paper or small.")
+@preset_option
 @click.option("--resolution", type=int, help="Side of a frame in pixels.")
 @click.option("--frames", type=int, help="Frames per clip that the discriminator sees.")
 @click.option("--kimg", type=float, help="Thousands of frames to train on.  [default: 25000, or the preset's own]")
@@ -97,7 +97,8 @@ def train(
             begin=begin,
             told=told,
         )
-    remark(f"{out}: trained on {round(done * 1000):,} of {round(run.train.kimg * 1000):,} frames")
+    frames, total = round(done * 1000), run.total_frames
+    remark(f"{out}: trained on {frames:,}{f' of {total:,}' if frames <= total else ''} frames")
 
 
 def _run(

@@ -48,6 +48,7 @@ def evaluate(
     fps: float,
     protocol: str | Sequence[str],
     features: Path | None,
+    labels: Labels | None = None,
     seed: int = 0,
     name: str = "generated videos",
     onlooker: Callable[[Collection, Result], None] | None = None,
@@ -61,13 +62,16 @@ def evaluate(
     videos: number of generated videos. fps: frames per second of the videos that it was trained on.
     protocol: one or several, by name or path. A protocol's JPEG rule decides whether frames go through a codec.
     features: folder of the feature store, so that the real side is read once; None for no store.
+    labels: what `labels_of` says of the real side, for whoever scores several times; None to have it read.
     onlooker: see `fvd_bench.Settings`.
     Raises FvdBenchError as `fvd_bench.evaluate` does, and DataError for labels of another number of classes.
     """
     protocols = [load(p) for p in ([protocol] if isinstance(protocol, str) else protocol)]
     frames = max(p.fake.frames_needed for p in protocols)
-    labels = _drawn_labels(real, generator.config.num_classes, videos=videos, seed=seed)
-    fakes = GeneratedVideos(generator, videos=videos, frames=frames, seed=seed, train_fps=fps, labels=labels, name=name)
+    if labels is None:
+        labels = labels_of(real, generator.config.num_classes)
+    drawn = None if labels is None else _drawn(labels, videos=videos, seed=seed)
+    fakes = GeneratedVideos(generator, videos=videos, frames=frames, seed=seed, train_fps=fps, labels=drawn, name=name)
     settings = replace(_settings(next(generator.parameters()).device.type, features), onlooker=onlooker)
     with (
         float32_arithmetic("float32"),  # also for the generator, which runs beside the network that scores
@@ -76,20 +80,22 @@ def evaluate(
         return result_of(collect(evaluation))
 
 
-def _drawn_labels(real: SourceLike, classes: int, *, videos: int, seed: int) -> Labels | None:
-    """Draw a label for each generated video from those of the real ones: float32 [videos, classes].
+def labels_of(real: SourceLike, classes: int) -> Labels | None:
+    """Return the labels of the real videos that have one, in the order of the listing: float32 [N, classes].
 
-    None where there are no classes, or no real video has a label. Raises DataError.
+    The side is listed for it. None where there are no classes, or no real video has a label. Raises DataError.
     """
     if not classes or not isinstance(real, str | os.PathLike) or not holds_labels(path := Path(real)):
         return None
     names = open_source(path).names
     found = read_labels(path, names)
-    if not found:
-        return None
-    vectors = label_vectors(found, [name for name in names if name in found], classes)
-    places = uniform(seed, Purpose.LABEL, torch.arange(videos), 0, 1)[:, 0] * len(vectors)
-    drawn: Labels = vectors[places.long().numpy()]
+    return label_vectors(found, [name for name in names if name in found], classes) if found else None
+
+
+def _drawn(labels: Labels, *, videos: int, seed: int) -> Labels:
+    """Draw a label for each generated video from those of the real ones: float32 [videos, classes]."""
+    places = uniform(seed, Purpose.LABEL, torch.arange(videos), 0, 1)[:, 0] * len(labels)
+    drawn: Labels = labels[places.long().numpy()]
     return drawn
 
 

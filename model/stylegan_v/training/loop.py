@@ -184,9 +184,15 @@ def _foretell(session: Session) -> None:
     """Say how much there is to do, and on a CPU, where it may be years, about how long that takes."""
     run, trainer = session.run, session.trainer
     steps, frames = run.total_steps - trainer.steps, run.train.batch * run.frames
-    if distributed.rank() != 0 or steps <= 0:
+    if distributed.rank() != 0 or steps == 0:
         return
     stage = f" in stage {run.stage}" if run.stage else ""
+    if steps < 0:
+        _say(
+            f"{trainer.steps * frames:,} frames were trained on before{stage}, more than the "
+            f"{run.total_steps * frames:,} of kimg = {run.train.kimg:g}: nothing is left to train{stage}"
+        )
+        return
     _say(
         f"{steps * frames:,} frames to train on{stage}, in {counted(steps, 'step', form=',')}, on {trainer.device.type}"
     )

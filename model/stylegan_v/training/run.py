@@ -136,6 +136,12 @@ class Run:
         """The number of steps until the end of the stage."""
         return self.steps_in(self.train.kimg * self.method.stage(self.stage).share)
 
+    @property
+    def total_frames(self) -> int:
+        """The number of real frames in all steps of all stages."""
+        stages = [dataclasses.replace(self, stage=stage.name) for stage in self.method.stages()]
+        return sum(of_stage.total_steps * self.train.batch * of_stage.frames for of_stage in stages)
+
     def steps_in(self, kimg: float) -> int:
         """Return the number of steps in that many thousand frames, to the nearest step, and 1 at least."""
         return max(1, round(kimg / self.kimg_per_step))

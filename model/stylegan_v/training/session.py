@@ -11,6 +11,7 @@ import math
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,10 @@ from stylegan_v.checkpoints import checkpoint as checkpoints
 from stylegan_v.checkpoints.checkpoint import Checkpoint
 from stylegan_v.checkpoints.files import BEST, LAST
 from stylegan_v.data.clips import Batch
+from stylegan_v.data.labels import Labels
 from stylegan_v.errors import CheckpointError, TrainingError
 from stylegan_v.methods.trainer import Trainer
-from stylegan_v.sampling.scoring import evaluate
+from stylegan_v.sampling.scoring import evaluate, labels_of
 from stylegan_v.training import run_folder
 from stylegan_v.training.log import Journal
 from stylegan_v.training.pace import Aside, Clock
@@ -150,6 +152,11 @@ class Session:
         if self._journal is not None:
             self._journal.close()
 
+    @cached_property
+    def _labels(self) -> Labels | None:
+        """Those of the real videos, for all scores of the run."""
+        return labels_of(self.run.data.path, self.trainer.ema.config.num_classes)
+
     def _score(self) -> None:
         began = time.monotonic()
         try:
@@ -160,6 +167,7 @@ class Session:
                 fps=self.run.data.fps,
                 protocol=self.run.report.protocol,
                 features=self.out / "features",
+                labels=self._labels,
                 progress=self._progress,
             )
         except KeyboardInterrupt:  # the loop ends after this, and saves what has been trained

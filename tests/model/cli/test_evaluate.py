@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -58,3 +59,15 @@ def test_the_generator_computes_as_the_checkpoint_says(
     CliRunner().invoke(cli, ["evaluate", str(tiny_checkpoint()), "--real", str(toy_videos), "--device", "cpu"])
 
     assert seen == [torch.bfloat16]
+
+
+@pytest.mark.parametrize("command", ["evaluate", "gradients"])
+def test_nothing_is_written_over_the_real_videos(command: str, tiny_checkpoint, toy_videos: Path, tmp_path) -> None:
+    videos = shutil.copytree(toy_videos, tmp_path / "videos")
+    option, files = {"evaluate": ("--json", ("dataset.json", "0/0.png")), "gradients": ("--out", ("0/0.png",))}[command]
+
+    for name in files:
+        given = [command, tiny_checkpoint(), "--real", videos, "--device", "cpu", option, videos / name]
+        done = CliRunner().invoke(cli, [str(word) for word in given])
+        assert done.exit_code == 2 and "is read, and would be replaced" in " ".join(done.stderr.split())
+        assert (videos / name).read_bytes() == (toy_videos / name).read_bytes()

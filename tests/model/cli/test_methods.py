@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
+from stylegan_v.baselines import registry
 from stylegan_v.cli import cli
 from stylegan_v.errors import ConfigError
 
@@ -47,6 +49,26 @@ def test_a_method_is_trained_looked_at_sampled_and_scored(train, toy_videos: Pat
     assert "LSTM" in " ".join(run("info", checkpoint).stdout.split())
     assert (tmp_path / "fake" / "000001" / "000002.jpg").exists()
     assert "mocogan-sg2 generator" in (tmp_path / "result.json").read_text()
+
+
+def test_a_run_that_has_more_frames_than_are_asked_for_says_so_and_stays(train, tmp_path: Path) -> None:
+    train("--method", "stylegan2", "--kimg", 0.008)
+    before = (tmp_path / "run" / "checkpoint.pt").read_bytes()
+    less, rounded = (train("--method", "stylegan2", "--kimg", kimg) for kimg in (0.003, 0.0079))
+
+    assert (less.exit_code, rounded.exit_code) == (0, 0)
+    assert "8 frames were trained on before, more than the 4 of kimg = 0.003: nothing is left to train" in less.stderr
+    assert less.stderr.endswith(f"{tmp_path / 'run'}: trained on 8 frames\n")
+    assert rounded.stderr.endswith(f"{tmp_path / 'run'}: trained on 8 of 8 frames\n")  # steps of two
+    assert (tmp_path / "run" / "checkpoint.pt").read_bytes() == before
+
+
+@pytest.mark.parametrize("command", ["train", "info"])
+def test_the_help_names_all_presets(command: str) -> None:
+    told = set(re.findall(r"[a-z]+", re.search(r"--preset TEXT(.*?)--", run(command, "--help").stdout, re.DOTALL)[1]))
+
+    for name in registry.MODULES:
+        assert told >= {*registry.method(name).presets}, name
 
 
 def test_a_method_that_does_not_exist(train, tmp_path: Path) -> None:

@@ -19,6 +19,8 @@ from fvd_bench.errors import ProtocolError, SourceError
 from fvd_bench.progress import silent
 from stylegan_v.checkpoints import checkpoint as checkpoints
 from stylegan_v.cli import cli
+from stylegan_v.data.labels import read_labels
+from stylegan_v.sampling import scoring
 from stylegan_v.sampling.scoring import evaluate
 from stylegan_v.training import loop, run_folder
 from stylegan_v.training.loop import train
@@ -54,18 +56,20 @@ def test_scores_are_logged_and_the_best_generator_is_kept(run_of, tmp_path: Path
     assert [(line["protocol"], line["clips"]) for line in scored] == [("pixels@1", 6)] * 2
 
 
-def test_a_score_of_classes_is_that_of_the_checkpoint(
-    run_of, tmp_path: Path, toy_videos: Path, pixels_protocol
+def test_a_score_of_classes_is_that_of_the_checkpoint_and_their_labels_are_read_once_for_all(
+    run_of, tmp_path: Path, toy_videos: Path, pixels_protocol, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    protocol = pixels_protocol(frames=9)
-    run = run_of(2, report={"fvd_kimg": 2 * STEP_KIMG, "fvd_videos": 6, "protocol": protocol})
+    protocol, read = pixels_protocol(frames=9), []
+    run = run_of(2, report={"fvd_kimg": STEP_KIMG, "fvd_videos": 6, "protocol": protocol})
+    monkeypatch.setattr(scoring, "read_labels", lambda *given: read.append(given) or read_labels(*given))
 
     go(dataclasses.replace(run, model=dataclasses.replace(run.model, num_classes=2)), tmp_path / "run")
 
-    (logged,) = [line["fvd"] for line in lines(tmp_path / "run") if "fvd" in line]
+    assert len(read) == 1
+    logged = {line["fvd"] for line in lines(tmp_path / "run") if "fvd" in line}
     best = checkpoints.load(tmp_path / "run" / "best.pt")
     found = evaluate(best.generator(), toy_videos, videos=6, fps=best.fps, protocol=protocol, features=None)
-    assert logged == pytest.approx(found.scores[0].value, rel=1e-5)
+    assert len(logged) == 2 and min(logged) == pytest.approx(found.scores[0].value, rel=1e-5)
 
 
 def test_a_score_on_a_processor_is_that_of_its_checkpoint(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any, ClassVar
@@ -97,6 +98,17 @@ def test_an_interruption_of_any_stage_changes_no_bit(run: Run, tmp_path: Path) -
     straight, steps = (load(tmp_path / name / "checkpoint.pt") for name in ("straight", "steps"))
     assert straight.state == steps.state
     assert all(torch.equal(tensor, steps.tensors[name]) for name, tensor in straight.tensors.items())
+
+
+def test_a_stage_that_has_more_frames_than_are_asked_for_is_left_for_the_next(run: Run, tmp_path: Path, capsys) -> None:
+    go(run, tmp_path, stage="first")
+    less = dataclasses.replace(run, train=dataclasses.replace(run.train, kimg=0.008))
+
+    assert (run.total_frames, less.total_frames) == (16, 12)
+    assert go(less, tmp_path) == 0.016
+    told = capsys.readouterr().err
+    assert "12 frames were trained on before in stage first, more than the 8 of kimg = 0.008: nothing is left" in told
+    assert "4 frames to train on in stage second" in told
 
 
 def test_a_stage_can_be_ended_early_and_not_begun_again(run: Run, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from fvd_bench.errors import ArgumentError
+from fvd_bench.estimate import doubts
 from fvd_bench.evaluation import feasibility
 from fvd_bench.evaluation.comparisons.rank import rank
 from fvd_bench.evaluation.evaluate import evaluate
@@ -90,6 +91,17 @@ def test_nothing_is_said_of_drift_where_the_real_side_moves_along(real, fading, 
     found = evaluate(real, fading, first_of_both, settings=WINDOWS).warnings
 
     assert "drift" not in [finding.code for finding in found]
+
+
+def test_what_chance_explains_of_a_window_is_told_as_of_any_score(real, protocol: str) -> None:
+    """Of videos that begin unlike the real ones, and end like them."""
+    result = evaluate(real, videos(12, 27, seed=2, fading=0.9)[:, ::-1].copy(), protocol, settings=WINDOWS)
+
+    told = {finding.code: finding.message for finding in result.warnings}
+    whole, first, _, last = result.scores
+    assert not doubts(whole.value, whole.interval, whole.floor) and first.digest == whole.digest
+    assert doubts(last.value, last.interval, last.floor) == ["at-the-floor"]
+    assert told["at-the-floor"].startswith("FVD of pixels-window-18-26: ")
 
 
 def test_videos_too_short_for_a_window_are_counted(real, fading, protocol: str) -> None:

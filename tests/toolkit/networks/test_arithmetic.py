@@ -105,6 +105,11 @@ def test_no_number_of_threads_moves_features_where_the_library_cuts_sums_up() ->
 
 
 NEW = hasattr(torch.backends, "fp32_precision")
+PRODUCTS = (
+    [f"{kind}.fp32_precision" for kind in ("mkldnn.matmul", "mkldnn.conv", "mkldnn.rnn", "cuda.matmul", "cudnn.conv")]
+    if NEW
+    else ["cudnn.allow_tf32", "cuda.matmul.allow_tf32"]
+)
 SURROUNDINGS = {
     "autocast": lambda: torch.autocast("cpu", dtype=torch.bfloat16),
     **(
@@ -231,6 +236,36 @@ def test_a_block_inside_another_gives_way_to_it_again() -> None:
         with float32_arithmetic("float32"):
             assert settings_of_torch() != outer
         assert settings_of_torch() == outer
+
+
+def test_the_programs_settings_do_not_return_between_what_two_blocks_ask_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Networks of other threads compute at that time."""
+    seen: list[dict[str, object]] = []
+
+    def watched(change):
+        def changed(*given: object) -> None:
+            change(*given)
+            seen.append({"dtype": torch.get_default_dtype(), "products": attrgetter(*PRODUCTS)(torch.backends)})
+
+        return changed
+
+    for owner, name in ((torch, "set_default_dtype"), (torch, "set_float32_matmul_precision"), (arithmetic, "_set")):
+        monkeypatch.setattr(owner, name, watched(getattr(owner, name)))
+    torch.set_default_dtype(torch.float64)
+    try:
+        with float32_arithmetic("float32"):
+            seen.clear()
+            of_block = attrgetter(*PRODUCTS)(torch.backends)
+            with float32_arithmetic("float32", repeatable=False):
+                pass
+            assert seen and all(found == {"dtype": torch.float32, "products": of_block} for found in seen)
+            seen.clear()
+            with float32_arithmetic("tf32"):
+                pass
+            assert {found["dtype"] for found in seen} == {torch.float32}
+            assert attrgetter(*PRODUCTS)(torch.backends) == of_block
+    finally:
+        torch.set_default_dtype(torch.float32)
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fvd_bench.errors import ProtocolError
+from fvd_bench.errors import ProtocolError, UnknownProtocolError
 from fvd_bench.protocols import paired, protocol
 from tests.program import fvd_bench
 
@@ -69,6 +69,16 @@ def test_files_that_are_none_are_refused(text: str, says: str, tmp_path: Path) -
 
     with pytest.raises(ProtocolError, match=says):
         paired.load(file)
+
+
+@pytest.mark.parametrize("text", [protocol.text, paired.text])
+def test_files_are_told_from_names_by_one_rule(text, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("folder/mine", "folder\\mine", "mine.toml"):
+        with pytest.raises(ProtocolError, match="No such file or directory; expected TOML"):
+            text(name)
+    with pytest.raises(UnknownProtocolError):
+        text("mine")
 
 
 def test_a_copy_under_another_name_computes_the_same(tmp_path: Path) -> None:

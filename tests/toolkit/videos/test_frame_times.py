@@ -12,7 +12,7 @@ from fvd_bench.evaluation.evaluate import evaluate
 from fvd_bench.inspection.checkup import inspect
 from fvd_bench.settings import Settings
 from fvd_bench.videos.file import VideoFile
-from fvd_bench.videos.frame_times import Time, rate_of, total_seconds, uneven, widest
+from fvd_bench.videos.frame_times import Time, rate_of, steady_rate, total_seconds, uneven, widest
 from fvd_bench.videos.video import Pixels, read_clips
 
 
@@ -38,6 +38,46 @@ def _write_gif(file: Path, frames: Pixels) -> Path:
     first, *others = map(Image.fromarray, frames)
     first.save(file, save_all=True, append_images=others, duration=40)
     return file
+
+
+@pytest.mark.parametrize(
+    ("times", "tick", "rate"),
+    [
+        ([0, 3, 6, 10, 13, 16, 20, 23, 26], 0.01, 30.0),
+        ([0, 4, 7, 10, 14, 17, 20, 24, 27], 0.01, 30.0),
+        ([0, 4, 7, 10, 14, 17], 0.01, 30.0),
+        ([0, 3, 6, 9], 0.01, pytest.approx(100 / 3)),
+        ([0, 33, 66, 100, 133, 166, 200, 233, 266], 0.001, 30.0),
+        ([0, 4, 8, 13, 17, 21, 25], 0.01, 24.0),
+        ([0, 41708, 83417, 125125], 1e-6, pytest.approx(24000 / 1001, rel=1e-5)),
+        ([0, 3, 9, 12], 0.01, None),
+        ([0, 5], 0.01, 20.0),
+        ([0], 0.01, None),
+    ],
+)
+def test_delays_that_are_rounded_are_those_of_a_rate(times: list[int], tick: float, rate: object) -> None:
+    assert steady_rate(times, tick) == rate
+
+
+@pytest.mark.parametrize(
+    ("suffix", "delays"), [("gif", [30, 30, 40]), ("webp", [33, 33, 34]), ("webp", [34, 33, 33]), ("png", [33, 33, 34])]
+)
+def test_animations_of_the_same_rate_as_a_video_are_not_told_to_differ(
+    tmp_path: Path, moving_frames, write_video, pixels_protocol, suffix: str, delays: list[int]
+) -> None:
+    """Each of their frames has a delay in hundredths or thousandths of a second, and the first one is no rate."""
+    (tmp_path / "fake").mkdir()
+    for seed in range(3):
+        write_video(tmp_path / "real" / f"{seed}.mp4", moving_frames(16, seed=seed), rate=30)
+        first, *others = map(Image.fromarray, moving_frames(16, seed=seed + 9))
+        shown = [delays[place % 3] for place in range(16)]
+        first.save(tmp_path / "fake" / f"{seed}.{suffix}", save_all=True, append_images=others, duration=shown)
+
+    result = evaluate(tmp_path / "real", tmp_path / "fake", pixels_protocol(frames=9), settings=Settings(cache=None))
+    found = inspect(tmp_path / "real", tmp_path / "fake").findings
+
+    assert not {"rate-mismatch", "mixed-rates", "variable-rate"} & {f.code for f in (*result.warnings, *found)}
+    assert VideoFile(tmp_path / "fake" / f"0.{suffix}").probe().rate == pytest.approx(30, rel=0.003)
 
 
 @pytest.mark.parametrize(
