@@ -23,7 +23,7 @@ from fvd_bench.sources.listing import FileSource, Listing, walk
 from fvd_bench.sources.shards import open_shards
 from fvd_bench.sources.tars import is_tar_name
 from fvd_bench.videos.array_layout import Layout
-from fvd_bench.videos.files import DISK, IMAGE_SUFFIXES, VIDEO_SUFFIXES, sort_key, suffix
+from fvd_bench.videos.files import DISK, is_video_or_image, sort_key, suffix
 from fvd_bench.words import counted
 
 
@@ -115,7 +115,7 @@ def _nearest_folder(names: Sequence[PurePosixPath]) -> PurePosixPath:
 
 def _listing(what: str, placed: _Placed, names: Mapping[str, NamedFile]) -> Listing:
     """List the videos among the files, and by itself what was named and holds none."""
-    usable = [file for file in placed.files if suffix(file) in VIDEO_SUFFIXES | IMAGE_SUFFIXES]
+    usable = list(filter(is_video_or_image, placed.files))
     listing = Listing.of(what, usable, PurePosixPath(), placed)
     without = names.keys() - {_owner(file, names) for file in usable}
     return dataclasses.replace(listing, names=tuple(sorted([*listing.names, *without], key=sort_key)))
