@@ -54,9 +54,7 @@ def groups(names: Sequence[str], by: str | None, columns: Mapping[str, Sequence[
     return [first.setdefault(key, index) for index, key in enumerate(labels(names, by, columns, what="group_by"))]
 
 
-def labels(
-    names: Sequence[str], by: str, columns: Mapping[str, Sequence[str]] = {}, *, what: str
-) -> list[tuple[str, ...]]:
+def labels(names: Sequence[str], by: str, columns: Mapping[str, Sequence[str]], *, what: str) -> list[tuple[str, ...]]:
     """Return the group or class of each name, in one or more parts.
 
     columns: for each column of a list of videos, its entries in the order of the names.
