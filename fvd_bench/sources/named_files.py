@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath, PurePosixPath
 
 from fvd_bench.errors import SourceError
-from fvd_bench.finding import some
 from fvd_bench.paths import set_apart
 from fvd_bench.sources.array_files import ARRAY_SUFFIXES
 from fvd_bench.sources.array_folder import ArrayFolder
@@ -24,7 +23,7 @@ from fvd_bench.sources.shards import open_shards
 from fvd_bench.sources.tars import is_tar_name
 from fvd_bench.videos.array_layout import Layout
 from fvd_bench.videos.files import DISK, is_video_or_image, sort_key, suffix
-from fvd_bench.words import counted
+from fvd_bench.words import counted, listed
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +104,7 @@ def _repetitions(
     note = f"{what}: {again} given again; each is used once"
     others = [file.name.name for file in named if file.columns != first[file.name, file.place].columns]
     if others:
-        note += f", with the columns of its first row; another row has others for {some(dict.fromkeys(others, ''))}"
+        note += f", with the columns of its first row; another row has others for {listed(dict.fromkeys(others))}"
     return [note]
 
 
